@@ -1,0 +1,55 @@
+/** What the process exits with; docs/exit-codes.md is the table for users. */
+export const ExitCode = {
+  ok: 0,
+  bug: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  network: 5,
+  integrity: 6,
+  host: 7,
+  storage: 8,
+  /** `run`, `enter`: envs failed before the guest's command ran, as in env(1) and podman-run(1). */
+  guestNotStarted: 125,
+} as const
+
+export type ErrorCode = `ENVS_${string}`
+
+type Details = {
+  code: ErrorCode
+  exitCode: number
+  suggestions?: readonly string[]
+  cause?: unknown
+}
+
+/** A failure the user can act on. Anything else that reaches the top is a bug and prints its stack. */
+export abstract class EnvsError extends Error {
+  readonly code: ErrorCode
+  readonly exitCode: number
+  /** The next steps, one command or sentence each; never `sudo`. */
+  readonly suggestions: readonly string[]
+  /** oclif reads the status here without --json, and from `exitCode` with it (oclif/core#1423). */
+  readonly oclif: {exit: number}
+
+  constructor(message: string, {code, exitCode, suggestions = [], cause}: Details) {
+    super(message, cause === undefined ? {} : {cause})
+    this.name = new.target.name
+    this.code = code
+    this.exitCode = exitCode
+    this.suggestions = suggestions
+    this.oclif = {exit: exitCode}
+  }
+}
+
+/** Arguments that can't mean anything; found after parsing, by a domain room or a command. */
+export class UsageError extends EnvsError {
+  constructor(message: string, suggestions: readonly string[] = []) {
+    super(message, {code: 'ENVS_USAGE', exitCode: ExitCode.usage, suggestions})
+  }
+}
+
+/** The errno of a failed system call, or undefined for any other value. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,115 @@
+import {spawn} from 'node:child_process'
+import {closeSync, constants, openSync} from 'node:fs'
+import {readdir, readFile, readlink} from 'node:fs/promises'
+import {EnvsError, ExitCode} from '../errors.js'
+
+export type LockMode = 'shared' | 'exclusive'
+
+/** An open file description that carries a flock(2); children that inherit `fd` share the lock. */
+export type Lock = {readonly fd: number; release(): void}
+
+/** Exit status asked of flock(1) for "somebody else holds it", so that no message has to be read. */
+const HELD_STATUS = 75
+
+/** The lock program is missing: util-linux is not whole on this host. */
+export class LockToolMissingError extends EnvsError {
+  constructor(cause: unknown) {
+    super('flock(1) was not found on this host.', {
+      code: 'ENVS_NO_FLOCK',
+      exitCode: ExitCode.host,
+      suggestions: ['Ask for the package util-linux to be installed: it holds flock.'],
+      cause,
+    })
+  }
+}
+
+/** Opens a lock file without taking the lock; the kernel drops what is taken on it with its last fd. */
+export function openLockFile(path: string): Lock {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  let open = true
+  return {
+    fd,
+    release() {
+      if (open) closeSync(fd)
+      open = false
+    },
+  }
+}
+
+/**
+ * Takes flock(2) on `path`, through flock(1) on an inherited fd: Node has no call for it.
+ *
+ * @param waitMs - How long to wait for others; 0 asks once.
+ * @returns The lock, or undefined when others still hold it.
+ * @throws {LockToolMissingError}
+ * @see flock(2): the lock belongs to the open file description, so SIGKILL releases it.
+ */
+export async function takeLock(
+  path: string,
+  {mode, waitMs}: {mode: LockMode; waitMs: number},
+): Promise<Lock | undefined> {
+  const lock = openLockFile(path)
+  try {
+    if (await lockDescriptor(lock.fd, {mode, waitMs})) return lock
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+  lock.release()
+  return undefined
+}
+
+/** Takes, or converts, the flock of an fd that is already open; false when others hold it. */
+export function lockDescriptor(
+  fd: number,
+  {mode, waitMs}: {mode: LockMode; waitMs: number},
+): Promise<boolean> {
+  const wait = waitMs === 0 ? ['-n'] : ['-w', String(waitMs / 1000)]
+  const kind = mode === 'shared' ? '-s' : '-x'
+  return new Promise((resolve, reject) => {
+    const child = spawn('flock', [kind, ...wait, '-E', String(HELD_STATUS), '3'], {
+      stdio: ['ignore', 'ignore', 'ignore', fd],
+    })
+    child.once('error', (error) => reject(new LockToolMissingError(error)))
+    child.once('exit', (code) => {
+      if (code === 0) resolve(true)
+      else if (code === HELD_STATUS) resolve(false)
+      else reject(new Error(`flock(1) ended with status ${code} on fd ${fd}`))
+    })
+  })
+}
+
+/** Tells whether nobody holds `path` exclusively right now. */
+export async function isLockFree(path: string): Promise<boolean> {
+  const lock = await takeLock(path, {mode: 'exclusive', waitMs: 0})
+  lock?.release()
+  return lock !== undefined
+}
+
+export type LockHolder = {readonly pid: number; readonly command: string}
+
+/** Processes of this user that have `path` open, for a message; a holder that can't be seen is left out. */
+export async function lockHolders(path: string): Promise<LockHolder[]> {
+  const holders: LockHolder[] = []
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue
+    if (await hasOpen(entry, path)) holders.push({pid: Number(entry), command: await commandOf(entry)})
+  }
+  return holders
+}
+
+async function hasOpen(pid: string, path: string): Promise<boolean> {
+  try {
+    for (const fd of await readdir(`/proc/${pid}/fd`)) {
+      if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')) === path) return true
+    }
+  } catch {
+    // Gone in the meantime, or another user's: not one this message can name.
+  }
+  return false
+}
+
+async function commandOf(pid: string): Promise<string> {
+  const raw = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return raw.split('\0').filter(Boolean).join(' ').slice(0, 200)
+}

@@ -1,0 +1,65 @@
+import {accessSync} from 'node:fs'
+import {dirname, isAbsolute, join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+/** Where envs keeps its things; absolute paths, none of them made yet. */
+export type Paths = {
+  readonly data: string
+  readonly cache: string
+  /** The folder of `config.json`. */
+  readonly config: string
+  readonly environments: string
+  readonly locks: string
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Folders by `ENVS_HOME`, else by the XDG base directories.
+ *
+ * @see https://specifications.freedesktop.org/basedir-spec/latest/ : a relative value is to be ignored.
+ */
+export function openPaths(environment: Environment, home: string): Paths {
+  const own = absolute(environment['ENVS_HOME'])
+  const xdg = (name: string, fallback: string) =>
+    join(absolute(environment[name]) ?? join(home, fallback), 'envs')
+  const data = own === undefined ? xdg('XDG_DATA_HOME', '.local/share') : join(own, 'data')
+  return {
+    data,
+    cache: own === undefined ? xdg('XDG_CACHE_HOME', '.cache') : join(own, 'cache'),
+    config: own === undefined ? xdg('XDG_CONFIG_HOME', '.config') : join(own, 'config'),
+    environments: join(data, 'environments'),
+    locks: join(data, 'locks'),
+  }
+}
+
+/** The package's own folder, found from the sources and from the bundle alike. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!isPackageRoot(folder)) {
+    const parent = dirname(folder)
+    if (parent === folder)
+      throw new Error('envs is not inside its package: no package.json with templates/ above it')
+    folder = parent
+  }
+  return folder
+}
+
+/** A file laid into a rootfs, or run beside it, as it lies in `templates/`. */
+export function templatePath(name: string): string {
+  return join(packageRoot(), 'templates', name)
+}
+
+function isPackageRoot(folder: string): boolean {
+  try {
+    accessSync(join(folder, 'package.json'))
+    accessSync(join(folder, 'templates'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+function absolute(value: string | undefined): string | undefined {
+  return value !== undefined && isAbsolute(value) ? value : undefined
+}

@@ -1,0 +1,63 @@
+import {type ChildProcess, type SpawnOptions, spawn} from 'node:child_process'
+import {constants} from 'node:os'
+
+/** How a child ended; `status` follows the shell: 128+n for signal n. */
+export type Exit = {readonly status: number; readonly signal: NodeJS.Signals | null}
+
+export type Captured = Exit & {readonly stdout: string; readonly stderr: string}
+
+/** Most that is kept of each stream of a captured child: its messages matter, a flood doesn't. */
+const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024
+
+/**
+ * Starts a program by argument list, never through a shell.
+ *
+ * @throws {NodeJS.ErrnoException} When it can't be started: ENOENT, EACCES.
+ */
+export function start(argv: readonly string[], options: SpawnOptions): ChildProcess {
+  const [program, ...rest] = argv
+  if (program === undefined) throw new Error('an empty argument list can not be started')
+  return spawn(program, rest, options)
+}
+
+/** Resolves when the child is gone and its streams are closed; rejects when it never started. */
+export function ended(child: ChildProcess): Promise<Exit> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve({status: statusOf(code, signal), signal}))
+  })
+}
+
+/** Runs a helper to its end and keeps what it printed. Standard input is empty. */
+export async function capture(
+  argv: readonly string[],
+  options: Pick<SpawnOptions, 'env' | 'cwd' | 'timeout' | 'signal'> & {input?: string} = {},
+): Promise<Captured> {
+  const {input, ...spawnOptions} = options
+  const child = start(argv, {
+    ...spawnOptions,
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  const exit = ended(child)
+  // A child that ends before it has read its input closes the pipe: its exit status tells, not EPIPE.
+  child.stdin?.on('error', () => {})
+  child.stdin?.end(input)
+  const [stdout, stderr, end] = await Promise.all([collect(child.stdout), collect(child.stderr), exit])
+  return {...end, stdout, stderr}
+}
+
+/** The number a shell would show for this end of a process. */
+export function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + (signal === null ? 0 : constants.signals[signal])
+}
+
+async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of stream ?? []) {
+    const piece = Buffer.from(chunk as Uint8Array)
+    if (bytes < CAPTURE_LIMIT_BYTES) chunks.push(piece)
+    bytes += piece.length
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
