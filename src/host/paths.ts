@@ -1,4 +1,5 @@
 import {accessSync} from 'node:fs'
+import {readFile} from 'node:fs/promises'
 import {dirname, isAbsolute, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
@@ -48,6 +49,10 @@ export function packageRoot(): string {
 /** A file laid into a rootfs, or run beside it, as it lies in `templates/`. */
 export function templatePath(name: string): string {
   return join(packageRoot(), 'templates', name)
+}
+
+export function templateText(name: string): Promise<string> {
+  return readFile(templatePath(name), 'utf8')
 }
 
 function isPackageRoot(folder: string): boolean {

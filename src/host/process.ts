@@ -1,5 +1,6 @@
 import {type ChildProcess, type SpawnOptions, spawn} from 'node:child_process'
 import {constants} from 'node:os'
+import {Duplex} from 'node:stream'
 
 /** How a child ended; `status` follows the shell: 128+n for signal n. */
 export type Exit = {readonly status: number; readonly signal: NodeJS.Signals | null}
@@ -18,6 +19,22 @@ export function start(argv: readonly string[], options: SpawnOptions): ChildProc
   const [program, ...rest] = argv
   if (program === undefined) throw new Error('an empty argument list can not be started')
   return spawn(program, rest, options)
+}
+
+/** The parent's end of a descriptor that was given to the child as 'pipe'. */
+export function pipeOf(child: ChildProcess, fd: number): Duplex {
+  const streams: readonly unknown[] = child.stdio
+  const stream = streams[fd]
+  if (!(stream instanceof Duplex)) throw new Error(`descriptor ${fd} of the child is not a pipe`)
+  return stream
+}
+
+/** Resolves when the program runs; rejects when it can't be started. */
+export function started(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', reject)
+  })
 }
 
 /** Resolves when the child is gone and its streams are closed; rejects when it never started. */

@@ -1,0 +1,24 @@
+import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {parseSettingName} from '../../src/config/schema.js'
+import {readSettings} from '../../src/config/settings.js'
+import {settingArg} from '../../src/ui/arguments.js'
+import {EnvsCommand} from '../../src/ui/command.js'
+
+export default class ConfigGet extends EnvsCommand {
+  static override summary = 'Show the value of a setting that is in force.'
+  static override description =
+    'Prints an empty line for a setting that nobody set and that has no built-in value.'
+  static override args = {setting: settingArg()}
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> identity',
+    '<%= config.bin %> <%= command.id %> mirrors.ubuntuBase --json',
+  ]
+
+  async run(): Promise<SettingEntry> {
+    const {args} = await this.parse(ConfigGet)
+    const name = parseSettingName(args.setting)
+    const entry = settingEntry(await readSettings(this.openHost()), name)
+    this.print(showSettingValue(entry.value))
+    return entry
+  }
+}

@@ -1,0 +1,27 @@
+import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {settingNames} from '../../src/config/schema.js'
+import {readSettings} from '../../src/config/settings.js'
+import {EnvsCommand} from '../../src/ui/command.js'
+
+export default class ConfigList extends EnvsCommand {
+  static override summary = 'Show every setting, its value and where the value comes from.'
+  static override description =
+    'A flag goes before a variable, a variable before the file, the file before what is built in.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --json',
+  ]
+
+  async run(): Promise<SettingEntry[]> {
+    await this.parse(ConfigList)
+    const settings = await readSettings(this.openHost())
+    const entries = settingNames().map((name) => settingEntry(settings, name))
+    this.printTable(entries, [
+      {title: 'setting', show: ({name}) => name},
+      {title: 'value', show: ({value}) => showSettingValue(value) || '-'},
+      {title: 'from', show: ({origin}) => origin},
+      {title: 'variable', show: ({variable}) => variable},
+    ])
+    return entries
+  }
+}

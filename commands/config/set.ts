@@ -1,0 +1,30 @@
+import {Args} from '@oclif/core'
+import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {parseSettingName} from '../../src/config/schema.js'
+import {readSettings} from '../../src/config/settings.js'
+import {storeSetting} from '../../src/config/store.js'
+import {settingArg} from '../../src/ui/arguments.js'
+import {EnvsCommand} from '../../src/ui/command.js'
+
+export default class ConfigSet extends EnvsCommand {
+  static override summary = 'Keep a value for a setting.'
+  static override description = 'Returns the value in force afterwards, which a variable may still decide.'
+  static override args = {
+    setting: settingArg(),
+    value: Args.string({description: 'its new value', ignoreStdin: true, required: true}),
+  }
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> defaultImage noble',
+    '<%= config.bin %> <%= command.id %> mirrors.ubuntuBase https://mirror.example/ubuntu-base',
+  ]
+
+  async run(): Promise<SettingEntry> {
+    const {args} = await this.parse(ConfigSet)
+    const name = parseSettingName(args.setting)
+    await storeSetting(this.openHost(), name, args.value)
+    const entry = settingEntry(await readSettings(this.openHost()), name)
+    if (entry.origin === 'variable')
+      this.warn(`${entry.variable} is set and goes before it: ${showSettingValue(entry.value)} is in force.`)
+    return entry
+  }
+}

@@ -1,0 +1,27 @@
+import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {parseSettingName} from '../../src/config/schema.js'
+import {readSettings} from '../../src/config/settings.js'
+import {clearSetting} from '../../src/config/store.js'
+import {settingArg} from '../../src/ui/arguments.js'
+import {EnvsCommand} from '../../src/ui/command.js'
+
+export default class ConfigUnset extends EnvsCommand {
+  static override summary = 'Forget the value kept for a setting.'
+  static override description =
+    'Returns the value in force afterwards: what is built in, unless a variable is set.'
+  static override args = {setting: settingArg()}
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> defaultImage',
+    '<%= config.bin %> <%= command.id %> mirrors.ubuntuBase --json',
+  ]
+
+  async run(): Promise<SettingEntry> {
+    const {args} = await this.parse(ConfigUnset)
+    const name = parseSettingName(args.setting)
+    await clearSetting(this.openHost(), name)
+    const entry = settingEntry(await readSettings(this.openHost()), name)
+    if (entry.origin === 'variable')
+      this.warn(`${entry.variable} is still set: ${showSettingValue(entry.value)} is in force.`)
+    return entry
+  }
+}

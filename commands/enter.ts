@@ -1,0 +1,28 @@
+import {runInEnvironment} from '../src/environments/session.js'
+import {optionalNameArg, sessionFlags} from '../src/ui/arguments.js'
+import {SessionCommand} from '../src/ui/session-command.js'
+
+export default class Enter extends SessionCommand {
+  static override summary = 'Open a login shell in an environment, as root.'
+  static override description =
+    `Starts the environment when it is down. Services that were started inside go on when the shell ends; the
+environment itself ends a second after the last process in it.`
+  static override hiddenAliases = ['login', 'shell', 'sh']
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play',
+    '<%= config.bin %> <%= command.id %> play --user www-data --volume ./site:/var/www/html',
+  ]
+  static override args = {name: optionalNameArg()}
+  static override flags = sessionFlags()
+
+  async run(): Promise<undefined> {
+    const {args, flags} = await this.parse(Enter)
+    process.exitCode = await runInEnvironment(this.openHost(), args.name, {
+      command: [],
+      user: flags.user,
+      workingFolder: flags.workdir,
+      variables: flags.env ?? [],
+      volumes: flags.volume ?? [],
+    })
+  }
+}

@@ -1,0 +1,34 @@
+import {type EnvironmentProcess, environmentProcesses} from '../src/environments/processes.js'
+import {optionalNameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {formatRelativeTime} from '../src/ui/relative-time.js'
+
+export default class Ps extends EnvsCommand {
+  static override summary = 'List what runs in an environment, or in all of them.'
+  static override description =
+    'PID is the id inside; HOST PID is the id on the host. With --quiet: host ids only.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> play --json',
+  ]
+  static override args = {name: optionalNameArg('name of the environment; all of them when left out')}
+
+  async run(): Promise<EnvironmentProcess[]> {
+    const {args} = await this.parse(Ps)
+    const host = this.openHost()
+    const processes = await environmentProcesses(host, args.name)
+    if (this.quiet) {
+      for (const {hostPid} of processes) this.print(String(hostPid))
+      return processes
+    }
+    this.printTable(processes, [
+      {title: 'environment', show: ({environment}) => environment},
+      {title: 'pid', align: 'right', show: ({pid}) => String(pid)},
+      {title: 'host pid', align: 'right', show: ({hostPid}) => String(hostPid)},
+      {title: 'uid', align: 'right', show: ({uid}) => String(uid)},
+      {title: 'started', show: ({startedAt}) => formatRelativeTime(startedAt, host.now())},
+      {title: 'command', show: ({command}) => command},
+    ])
+    return processes
+  }
+}

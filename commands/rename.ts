@@ -1,0 +1,21 @@
+import {renameEnvironment} from '../src/environments/rename.js'
+import {nameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+
+export default class Rename extends EnvsCommand {
+  static override summary = 'Give an environment another name.'
+  static override description = 'Its hostname and prompt change with it. It must not be running.'
+  static override hiddenAliases = ['mv']
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play web',
+    '<%= config.bin %> <%= command.id %> play web --json',
+  ]
+  static override args = {name: nameArg(), newName: nameArg('its new name')}
+
+  async run(): Promise<{name: string; path: string}> {
+    const {args} = await this.parse(Rename)
+    const {name, files} = await renameEnvironment(this.openHost(), args.name, args.newName)
+    this.note(`Renamed ${args.name} to ${name}.`)
+    return {name, path: files.root}
+  }
+}

@@ -1,0 +1,44 @@
+import {previewSession, runInEnvironment, type SessionPreview} from '../src/environments/session.js'
+import {UsageError} from '../src/errors.js'
+import {dryRunFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
+import {formatCommandLine} from '../src/ui/command-line-text.js'
+import {splitAtSeparator} from '../src/ui/guest-arguments.js'
+import {SessionCommand} from '../src/ui/session-command.js'
+
+export default class Run extends SessionCommand {
+  static override summary = 'Run one command in an environment.'
+  static override description =
+    `Everything after NAME is the guest's, to the letter. The command's exit status is ours: 125 when envs failed
+before it ran, 126 when it can't be executed, 127 when it isn't there, 128+n when signal n ended it.`
+  static override usage = 'run [FLAG...] NAME [--] COMMAND [ARGUMENT...]'
+  static override hiddenAliases = ['exec']
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play apt-get update',
+    '<%= config.bin %> <%= command.id %> --user postgres --volume ./dump:/dump:ro play -- psql -f /dump/all.sql',
+  ]
+  static override args = {name: nameArg()}
+  static override flags = {...sessionFlags(), 'dry-run': dryRunFlag()}
+
+  async run(): Promise<SessionPreview | undefined> {
+    const {own, guest} = splitAtSeparator(this.argv)
+    const {args, flags} = await this.parse(Run, own)
+    if (guest.length === 0) throw new UsageError('No command was given.', [`envs enter ${args.name}`])
+    const wish = {
+      command: guest,
+      user: flags.user,
+      workingFolder: flags.workdir,
+      variables: flags.env ?? [],
+      volumes: flags.volume ?? [],
+    }
+    if (flags['dry-run']) return this.#preview(await previewSession(this.openHost(), args.name, wish))
+    process.exitCode = await runInEnvironment(this.openHost(), args.name, wish)
+    return undefined
+  }
+
+  #preview(preview: SessionPreview): SessionPreview {
+    this.print(formatCommandLine(preview.anchor.command))
+    this.print(formatCommandLine(preview.anchor.options))
+    this.print(formatCommandLine(preview.session))
+    return preview
+  }
+}

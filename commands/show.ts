@@ -1,0 +1,54 @@
+import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
+import {optionalNameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {renderFields} from '../src/ui/fields.js'
+import {formatRelativeTime} from '../src/ui/relative-time.js'
+import {formatBytes} from '../src/ui/size.js'
+import {describeIdentity, describeTrust} from '../src/ui/wording.js'
+
+export default class Show extends EnvsCommand {
+  static override summary = 'Show all that is known of an environment.'
+  static override description =
+    'Its image and what vouches for it, its identity, its size, and what runs in it.'
+  static override hiddenAliases = ['info', 'inspect']
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play',
+    '<%= config.bin %> <%= command.id %> play --json',
+  ]
+  static override args = {name: optionalNameArg()}
+
+  async run(): Promise<EnvironmentDetails> {
+    const {args} = await this.parse(Show)
+    const host = this.openHost()
+    const details = await showEnvironment(host, args.name)
+    this.#print(details, host.now())
+    return details
+  }
+
+  #print(details: EnvironmentDetails, now: Date): void {
+    const {image, extraction, lastUsedAt, sizeBytes} = details
+    const ago = (time: Date) => `${time.toISOString()} (${formatRelativeTime(time, now)})`
+    const countIfAny = (count: number) => (count === 0 ? undefined : String(count))
+    this.print(
+      renderFields([
+        ['Name', details.name],
+        ['State', details.state === 'running' ? `running, ${details.processes} processes` : 'stopped'],
+        ['Anchor', details.anchorPid === null ? undefined : `process ${details.anchorPid} on the host`],
+        ['Path', details.path],
+        ['Size', sizeBytes === null ? 'unknown' : formatBytes(sizeBytes)],
+        ['Created', ago(details.createdAt)],
+        ['Last used', lastUsedAt === null ? 'never' : ago(lastUsedAt)],
+        ['Identity', describeIdentity(details.identity)],
+        ['Storage', details.storage],
+        ['Architecture', details.architecture],
+        ['Image', image.source],
+        ['Digest', `sha256:${image.sha256}`],
+        ['Trust', describeTrust(image.trust)],
+        ['Archive', `${image.compression}, ${formatBytes(image.sizeBytes)}, ${extraction.entries} members`],
+        ['Devices left out', countIfAny(extraction.skippedDevices)],
+        ['Owners out of range', countIfAny(extraction.squashedOwners)],
+        ['Capabilities left out', countIfAny(extraction.fileCapabilities)],
+      ]),
+    )
+  }
+}

@@ -1,0 +1,25 @@
+import {stopEnvironment} from '../src/environments/processes.js'
+import {chooseEnvironment} from '../src/environments/store.js'
+import {forceFlag, optionalNameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+
+export default class Stop extends EnvsCommand {
+  static override summary = 'End everything that runs in an environment.'
+  static override description =
+    'Asks each process to end, waits up to five seconds, and then ends what is left. One that is down is left alone.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play',
+    '<%= config.bin %> <%= command.id %> play --force',
+  ]
+  static override args = {name: optionalNameArg()}
+  static override flags = {force: forceFlag('end it at once, without asking its processes')}
+
+  async run(): Promise<{name: string; wasRunning: boolean}> {
+    const {args, flags} = await this.parse(Stop)
+    const host = this.openHost()
+    const {name} = await chooseEnvironment(host.paths, args.name)
+    const wasRunning = await stopEnvironment(host, name, flags.force ? {graceMs: 0} : {})
+    this.note(wasRunning ? `Stopped ${name}.` : `${name} was not running.`)
+    return {name, wasRunning}
+  }
+}

@@ -1,0 +1,48 @@
+import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {errnoOf} from '../errors.js'
+import type {Host} from '../host/host.js'
+import {ConfigCorruptError} from './errors.js'
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export function configPath({paths}: Pick<Host, 'paths'>): string {
+  return join(paths.config, 'config.json')
+}
+
+/**
+ * The user's settings as they stand in the file; no file is no settings.
+ *
+ * @throws {ConfigCorruptError} When the file is not a JSON object.
+ */
+export async function readConfigFile(path: string): Promise<JsonObject> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return {}
+    throw error
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw new ConfigCorruptError(path, 'it is not JSON', error)
+  }
+  if (!isObject(json)) throw new ConfigCorruptError(path, 'it is not a JSON object')
+  return json
+}
+
+/** What stands under a dotted name, `a.b` being `{"a": {"b": …}}`; undefined when nothing does. */
+export function lookUp(json: JsonObject, dottedName: string): unknown {
+  let value: unknown = json
+  for (const key of dottedName.split('.')) {
+    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined
+    value = value[key]
+  }
+  return value
+}
+
+function isObject(json: unknown): json is JsonObject {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}

@@ -1,0 +1,54 @@
+/** How the values of a setting are written by people and kept in the file. */
+export type Kind<Value> = {
+  /** Completes "must be …". */
+  readonly allowed: string
+  /** From a command line or a variable; undefined when it can't be one. */
+  readonly parseText: (text: string) => Value | undefined
+  /** From the file's JSON; undefined when it can't be one. */
+  readonly parseJson: (json: unknown) => Value | undefined
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
+const UNPRINTABLE = /[\s\u0000-\u001f\u007f]/
+
+/** Where a mirror's files lie; kept without a slash at its end. */
+export const folderUrl: Kind<string> = fromText(
+  'an http or https URL of a folder, without ? and #',
+  (text) => {
+    if (UNPRINTABLE.test(text) || /[?#]/.test(text) || !URL.canParse(text)) return undefined
+    const {protocol} = new URL(text)
+    return protocol === 'http:' || protocol === 'https:' ? text.replace(/\/+$/, '') : undefined
+  },
+)
+
+/** A reference as people type it; which images there are is not known here. */
+export const imageReference: Kind<string> = fromText('an image, such as noble or debian:trixie', (text) =>
+  text === '' || UNPRINTABLE.test(text) ? undefined : text,
+)
+
+/** Absolute paths; separated by `:` where they are typed, a list in the file. */
+export const pathList: Kind<readonly string[]> = {
+  allowed: 'absolute paths, separated by :',
+  parseText: (text) => allAbsolute(text.split(':').filter((path) => path !== '')),
+  parseJson: (json) => (isStringList(json) ? allAbsolute(json) : undefined),
+}
+
+export function choice<const Option extends string>(...options: readonly Option[]): Kind<Option> {
+  return fromText(`one of: ${options.join(', ')}`, (text) => options.find((option) => option === text))
+}
+
+function fromText<Value>(allowed: string, parseText: (text: string) => Value | undefined): Kind<Value> {
+  return {
+    allowed,
+    parseText,
+    parseJson: (json) => (typeof json === 'string' ? parseText(json) : undefined),
+  }
+}
+
+function allAbsolute(paths: readonly string[]): readonly string[] | undefined {
+  return paths.every((path) => path.startsWith('/') && !path.includes('\0')) ? paths : undefined
+}
+
+function isStringList(json: unknown): json is string[] {
+  return Array.isArray(json) && json.every((item) => typeof item === 'string')
+}

@@ -1,0 +1,85 @@
+import {nearestNames} from '../host/nearest.js'
+import {UnknownSettingError} from './errors.js'
+import {choice, folderUrl, imageReference, type Kind, pathList} from './kinds.js'
+
+/** Every setting and the type of its value; undefined where nothing is built in. */
+export type SettingValues = {
+  'mirrors.ubuntuBase': string
+  'mirrors.ubuntuCloud': string
+  'mirrors.ubuntuArchive': string | undefined
+  'mirrors.debianArchive': string | undefined
+  'mirrors.lxc': string
+  keyrings: readonly string[]
+  defaultImage: string | undefined
+  identity: 'auto' | 'mapped' | 'emulated'
+  engine: 'auto' | 'bwrap' | 'unshare' | 'proot'
+  storage: 'auto' | 'overlay' | 'directory'
+  durable: 'auto' | 'always' | 'never'
+}
+
+export type SettingName = keyof SettingValues
+
+export type Definition<Value> = {
+  readonly variable: `ENVS_${string}`
+  readonly kind: Kind<Exclude<Value, undefined>>
+  readonly builtIn: Value
+}
+
+/** The table of settings: how each is written, and what holds when nobody sets it. */
+export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues[Name]>} = {
+  'mirrors.ubuntuBase': {
+    variable: 'ENVS_MIRROR_UBUNTU_BASE',
+    kind: folderUrl,
+    builtIn: 'https://cdimage.ubuntu.com/ubuntu-base',
+  },
+  'mirrors.ubuntuCloud': {
+    variable: 'ENVS_MIRROR_UBUNTU_CLOUD',
+    kind: folderUrl,
+    builtIn: 'https://cloud-images.ubuntu.com',
+  },
+  // Both archives depend on the architecture, the release's age and the host: their readers know those.
+  'mirrors.ubuntuArchive': {variable: 'ENVS_MIRROR_UBUNTU_ARCHIVE', kind: folderUrl, builtIn: undefined},
+  'mirrors.debianArchive': {variable: 'ENVS_MIRROR_DEBIAN_ARCHIVE', kind: folderUrl, builtIn: undefined},
+  'mirrors.lxc': {
+    variable: 'ENVS_MIRROR_LXC',
+    kind: folderUrl,
+    builtIn: 'https://images.linuxcontainers.org',
+  },
+  keyrings: {variable: 'ENVS_KEYRINGS', kind: pathList, builtIn: []},
+  defaultImage: {variable: 'ENVS_IMAGE', kind: imageReference, builtIn: undefined},
+  identity: {
+    variable: 'ENVS_IDENTITY',
+    kind: choice('auto', 'mapped', 'emulated'),
+    builtIn: 'auto',
+  },
+  engine: {
+    variable: 'ENVS_ENGINE',
+    kind: choice('auto', 'bwrap', 'unshare', 'proot'),
+    builtIn: 'auto',
+  },
+  storage: {
+    variable: 'ENVS_STORAGE',
+    kind: choice('auto', 'overlay', 'directory'),
+    builtIn: 'auto',
+  },
+  durable: {
+    variable: 'ENVS_DURABLE',
+    kind: choice('auto', 'always', 'never'),
+    builtIn: 'auto',
+  },
+}
+
+/** In the order of the table, which is the order they are shown in. */
+export function settingNames(): SettingName[] {
+  return Object.keys(SETTINGS).filter(isSettingName)
+}
+
+/** @throws {UnknownSettingError} */
+export function parseSettingName(text: string): SettingName {
+  if (isSettingName(text)) return text
+  throw new UnknownSettingError(text, nearestNames(text, settingNames()))
+}
+
+function isSettingName(text: string): text is SettingName {
+  return Object.hasOwn(SETTINGS, text)
+}

@@ -1,0 +1,181 @@
+import {randomBytes} from 'node:crypto'
+import {mkdir, rename} from 'node:fs/promises'
+import {syncFolder} from '../host/atomic-file.js'
+import type {Sha256} from '../host/digest.js'
+import type {Lock} from '../host/flock.js'
+import type {Host} from '../host/host.js'
+import type {DownloadEvent} from '../host/http/receive.js'
+import {capture} from '../host/process.js'
+import {openImage} from '../images/open-image.js'
+import type {ImageEvidence, OpenedImage} from '../images/opened-image.js'
+import type {ImageReference} from '../images/reference.js'
+import {
+  applyFixes,
+  type ExtractProgress,
+  type ExtractReport,
+  extractRootfs,
+  measureTrees,
+} from '../rootfs/tree-process.js'
+import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
+import {EnvironmentExistsError} from './errors.js'
+import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
+import {lockEnvironment} from './locks.js'
+import type {EnvironmentName} from './name.js'
+import {type EnvironmentRecord, readRecord, writeRecord} from './record.js'
+import {environmentFiles, filesIn, makeStore} from './store.js'
+import {toolPath, treeProcess} from './toolbox.js'
+import {recordUsage} from './usage.js'
+
+export type CreateRequest = {
+  readonly reference: ImageReference
+  readonly name: EnvironmentName
+  readonly sha256: Sha256 | undefined
+  readonly identity: 'auto' | Identity
+}
+
+/**
+ * The making of one environment, step by step so that a caller can show them: fetch, extract, publish.
+ *
+ * Until `publish` returns there is no environment; `close` must be called, and takes an unfinished one away.
+ */
+export class Creation {
+  readonly #host: Host
+  readonly #request: CreateRequest
+  readonly #signal: AbortSignal
+  readonly #lock: Lock
+  readonly #partial: string
+  readonly identity: Identity
+  #image: OpenedImage | undefined
+  #extracted: {report: ExtractReport; evidence: ImageEvidence} | undefined
+
+  private constructor(
+    host: Host,
+    request: CreateRequest,
+    held: {signal: AbortSignal; lock: Lock; identity: Identity},
+  ) {
+    this.#host = host
+    this.#request = request
+    this.#signal = held.signal
+    this.#lock = held.lock
+    this.identity = held.identity
+    this.#partial = leftoverFolder(host.paths, {kind: 'partial', identity: held.identity, name: request.name})
+  }
+
+  /** @throws {EnvironmentExistsError} @throws {EnvironmentBusyError} @throws {IdentityUnavailableError} */
+  static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
+    await makeStore(host.paths)
+    await sweepLeftovers(host)
+    const lock = await lockEnvironment(host.paths, request.name, 'exclusive')
+    try {
+      if ((await readRecord(environmentFiles(host.paths, request.name).record)) !== undefined) {
+        throw new EnvironmentExistsError(request.name)
+      }
+      // What an environment can't do without is looked for before a download, not after it.
+      for (const tool of ['bwrap', 'perl'] as const) toolPath(host, tool)
+      const identity = await chooseIdentity(request.identity, host)
+      return new Creation(host, request, {signal, lock, identity})
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+
+  /** Gets hold of the image; a URL is downloaded. */
+  async fetch(onProgress: (event: DownloadEvent) => void): Promise<void> {
+    this.#image = await openImage(this.#request.reference, {
+      sha256: this.#request.sha256,
+      cacheFolder: this.#host.paths.cache,
+      environment: this.#host.environment,
+      signal: this.#signal,
+      onProgress,
+    })
+  }
+
+  /** Unpacks the image where no command looks, and checks its digest before anything of it is used. */
+  async extract(onProgress: (event: ExtractProgress) => void): Promise<void> {
+    const image = this.#image
+    if (image === undefined) throw new Error('extract comes after fetch')
+    const {root} = filesIn(this.#partial)
+    await mkdir(root, {recursive: true, mode: 0o700})
+    const owners = this.identity === 'mapped' ? 'keep' : 'caller'
+    const report = await extractRootfs(
+      this.#tree,
+      image.bytes,
+      {root, owners},
+      {signal: this.#signal, onProgress},
+    )
+    this.#extracted = {report, evidence: await image.verify()}
+  }
+
+  /** Applies the fixes and makes the environment appear under its name, whole. */
+  async publish(): Promise<void> {
+    const {name} = this.#request
+    const extracted = this.#extracted
+    if (extracted === undefined) throw new Error('publish comes after extract')
+    const partial = filesIn(this.#partial)
+    await applyFixes(this.#tree, {
+      root: partial.root,
+      facts: {name, machineId: randomBytes(16).toString('hex')},
+    })
+    await mkdir(partial.run, {mode: 0o700})
+    const record = this.#record(extracted)
+    await recordUsage(this.#partial, {sizeBytes: await this.#measure(), measuredAt: this.#host.now()})
+    await writeRecord(partial.record, record)
+    this.#signal.throwIfAborted()
+    // Else a power cut could leave a record that vouches for files the disk never saw.
+    await capture(['sync', '-f', partial.root])
+    const files = environmentFiles(this.#host.paths, name)
+    await rename(this.#partial, files.folder)
+    await syncFolder(this.#host.paths.environments)
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#image?.close()
+      await removeLeftover(this.#host, {
+        kind: 'partial',
+        identity: this.identity,
+        name: this.#request.name,
+        folder: this.#partial,
+      })
+    } finally {
+      this.#lock.release()
+    }
+  }
+
+  get name(): EnvironmentName {
+    return this.#request.name
+  }
+
+  get #tree() {
+    return treeProcess(this.#host, this.identity)
+  }
+
+  async #measure(): Promise<number> {
+    const [usage] = await measureTrees(this.#tree, [filesIn(this.#partial).root])
+    return usage?.sizeBytes ?? 0
+  }
+
+  #record({report, evidence}: {report: ExtractReport; evidence: ImageEvidence}): EnvironmentRecord {
+    return {
+      createdAt: this.#host.now(),
+      image: {
+        source: this.#image?.source ?? '-',
+        sha256: evidence.sha256,
+        sizeBytes: evidence.sizeBytes,
+        trust: evidence.trust,
+        compression: report.compression,
+      },
+      identity: this.identity,
+      storage: 'directory',
+      architecture: this.#host.architecture,
+      extraction: {
+        entries: report.entries,
+        sizeBytes: report.totalBytes,
+        skippedDevices: report.skippedDevices,
+        squashedOwners: report.squashedOwners.count,
+        fileCapabilities: report.fileCapabilities,
+      },
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import {EnvsError, ExitCode} from '../errors.js'
+import type {LockHolder} from '../host/flock.js'
+
+export class EnvironmentNotFoundError extends EnvsError {
+  /** @param nearest - Existing names that look like it. */
+  constructor(name: string, nearest: readonly string[]) {
+    super(`There is no environment ${name}.`, {
+      code: 'ENVS_NOT_FOUND',
+      exitCode: ExitCode.notFound,
+      suggestions:
+        nearest.length > 0 ? [`Did you mean ${nearest.join(' or ')}?`] : ['See what there is: envs list'],
+    })
+  }
+}
+
+/** NAME was left out, and there is none or more than one to choose from. */
+export class NoDefaultEnvironmentError extends EnvsError {
+  constructor(names: readonly string[]) {
+    const none = names.length === 0
+    super(
+      none
+        ? 'There is no environment yet.'
+        : `Which environment? There are ${names.length}: ${names.join(', ')}.`,
+      {
+        code: none ? 'ENVS_NOT_FOUND' : 'ENVS_USAGE',
+        exitCode: none ? ExitCode.notFound : ExitCode.usage,
+        suggestions: [none ? 'Create one: envs create ./rootfs.tar.gz -n play' : 'Give its name.'],
+      },
+    )
+  }
+}
+
+export class EnvironmentExistsError extends EnvsError {
+  constructor(name: string) {
+    super(`There is an environment ${name} already.`, {
+      code: 'ENVS_EXISTS',
+      exitCode: ExitCode.conflict,
+      suggestions: [`Choose another name with --name, or remove it first: envs rm ${name}`],
+    })
+  }
+}
+
+/** Another command, or a session, has the environment. */
+export class EnvironmentBusyError extends EnvsError {
+  constructor(name: string, holders: readonly LockHolder[]) {
+    const who = holders.map(({pid, command}) => `${command} (process ${pid})`).join(', ')
+    super(`Environment ${name} is in use${who === '' ? '' : ` by ${who}`}.`, {
+      code: 'ENVS_BUSY',
+      exitCode: ExitCode.conflict,
+      suggestions: [`End what uses it (envs ps ${name}; envs stop ${name}), or wait for it.`],
+    })
+  }
+}
+
+/** Something of it runs: services, or a session. */
+export class EnvironmentRunningError extends EnvsError {
+  constructor(name: string, {canForce}: {canForce: boolean}) {
+    super(`Environment ${name} is running.`, {
+      code: 'ENVS_RUNNING',
+      exitCode: ExitCode.conflict,
+      suggestions: [
+        `See what runs: envs ps ${name}. End it: envs stop ${name}`,
+        ...(canForce ? [`Or have it stopped first: envs rm --force ${name}`] : []),
+      ],
+    })
+  }
+}
+
+/** A record that this version can't read: made by a newer one, or damaged. */
+export class RecordUnreadableError extends EnvsError {
+  constructor(path: string, rule: string, cause?: unknown) {
+    super(`${path} can't be read: ${rule}.`, {
+      code: 'ENVS_BAD_RECORD',
+      exitCode: ExitCode.storage,
+      suggestions: [
+        'It may be from a newer envs; else remove the environment with envs rm, or restore the file.',
+      ],
+      cause,
+    })
+  }
+}
+
+/** Some of a tree could not be removed; the rest is gone. */
+export class RemovalIncompleteError extends EnvsError {
+  constructor(
+    name: string,
+    folder: string,
+    failures: readonly {readonly path: string; readonly code: string}[],
+  ) {
+    const shown = failures.slice(0, 5).map(({path, code}) => `${path} (${code})`)
+    super(
+      `${failures.length} files of ${name} could not be removed: ${shown.join(', ')}${failures.length > 5 ? ', …' : ''}`,
+      {
+        code: 'ENVS_REMOVAL_INCOMPLETE',
+        exitCode: ExitCode.storage,
+        suggestions: [
+          `What is left lies in ${folder}; the next envs command that changes something tries again.`,
+        ],
+      },
+    )
+  }
+}

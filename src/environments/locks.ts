@@ -1,0 +1,43 @@
+import {mkdir} from 'node:fs/promises'
+import type {Lock, LockMode} from '../host/flock.js'
+import {lockDescriptor, lockHolders, openLockFile} from '../host/flock.js'
+import type {Paths} from '../host/paths.js'
+import {EnvironmentBusyError} from './errors.js'
+import type {EnvironmentName} from './name.js'
+import {environmentFiles} from './store.js'
+
+/** Long enough for a create or a rename to end, short enough that a person still waits. */
+const WAIT_MS = 3000
+
+/**
+ * Takes an environment's lock: shared for sessions, exclusive for what makes, moves or removes it.
+ *
+ * @throws {EnvironmentBusyError} After a moment, naming who has it.
+ */
+export async function lockEnvironment(paths: Paths, name: EnvironmentName, mode: LockMode): Promise<Lock> {
+  const lock = await openEnvironmentLock(paths, name)
+  try {
+    await waitForLock(paths, name, lock, mode)
+    return lock
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** Opens the lock without taking it, for a session that takes it on the way into the guest. */
+export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): Promise<Lock> {
+  await mkdir(paths.locks, {recursive: true, mode: 0o700})
+  return openLockFile(environmentFiles(paths, name).lock)
+}
+
+/** @throws {EnvironmentBusyError} */
+export async function waitForLock(
+  paths: Paths,
+  name: EnvironmentName,
+  lock: Lock,
+  mode: LockMode,
+): Promise<void> {
+  if (await lockDescriptor(lock.fd, {mode, waitMs: WAIT_MS})) return
+  throw new EnvironmentBusyError(name, await lockHolders(environmentFiles(paths, name).lock))
+}

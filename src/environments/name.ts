@@ -1,0 +1,19 @@
+import {UsageError} from '../errors.js'
+
+/** A name that was checked: safe as a file name, a hostname and a word on a command line. */
+export type EnvironmentName = string & {readonly __brand: 'EnvironmentName'}
+
+/** A dot or dash can't come first, so that no name is a hidden file, `..`, or an option. */
+const FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
+
+export function isEnvironmentName(text: string): text is EnvironmentName {
+  return FORM.test(text)
+}
+
+/** @throws {UsageError} */
+export function parseEnvironmentName(text: string): EnvironmentName {
+  if (isEnvironmentName(text)) return text
+  throw new UsageError(`“${text}” can't be the name of an environment.`, [
+    'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit.',
+  ])
+}

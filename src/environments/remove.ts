@@ -1,0 +1,83 @@
+import {rename} from 'node:fs/promises'
+import type {Host} from '../host/host.js'
+import {isRunning} from '../sandbox/anchor.js'
+import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
+import {EnvironmentRunningError, RecordUnreadableError, RemovalIncompleteError} from './errors.js'
+import {type Leftover, leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
+import {lockEnvironment} from './locks.js'
+import {type EnvironmentName, parseEnvironmentName} from './name.js'
+import {stopFiles} from './processes.js'
+import {type EnvironmentFiles, environmentFiles, findEnvironment} from './store.js'
+
+type Options = {
+  /** Stop it first when it runs. */
+  readonly force: boolean
+}
+
+/**
+ * Removes one environment after another; none is touched unless all of them exist.
+ *
+ * @returns Their names.
+ */
+export async function removeEnvironments(
+  host: Host,
+  texts: readonly string[],
+  {force, onRemoved}: Options & {readonly onRemoved: (name: string) => void},
+): Promise<string[]> {
+  const names = [...new Set(texts)]
+  for (const name of names) await findRemovable(host, name)
+  for (const name of names) {
+    await removeEnvironment(host, name, {force})
+    onRemoved(name)
+  }
+  await sweepLeftovers(host)
+  return names
+}
+
+/**
+ * Removes an environment: out of sight by one rename, then file by file.
+ *
+ * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError} @throws {RemovalIncompleteError}
+ */
+async function removeEnvironment(host: Host, text: string, {force}: Options): Promise<void> {
+  const {name, files} = await findRemovable(host, text)
+  const stopIfForced = () => (force ? stopFiles(host, files) : Promise.resolve())
+  await stopIfForced()
+  if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+  const lock = await lockEnvironment(host.paths, name, 'exclusive')
+  try {
+    // Somebody may have removed it, or begun a session, while this waited.
+    const {identity} = await findRemovable(host, name)
+    await stopIfForced()
+    if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+    const leftover = {kind: 'removed', identity, name} as const
+    const folder = leftoverFolder(host.paths, leftover)
+    await rename(files.folder, folder)
+    await finish(host, {...leftover, folder})
+  } finally {
+    lock.release()
+  }
+}
+
+async function finish(host: Host, leftover: Leftover): Promise<void> {
+  const {failures} = await removeLeftover(host, leftover)
+  if (failures.length > 0) throw new RemovalIncompleteError(leftover.name, leftover.folder, failures)
+}
+
+type Removable = {
+  readonly name: EnvironmentName
+  readonly files: EnvironmentFiles
+  readonly identity: Identity
+}
+
+/** A damaged record hides which identity the tree has; the best one of this host can remove either kind. */
+async function findRemovable(host: Host, text: string): Promise<Removable> {
+  try {
+    const {name, files, record} = await findEnvironment(host.paths, text)
+    return {name, files, identity: record.identity}
+  } catch (error) {
+    if (!(error instanceof RecordUnreadableError)) throw error
+    const name = parseEnvironmentName(text)
+    return {name, files: environmentFiles(host.paths, name), identity: await chooseIdentity('auto', host)}
+  }
+}

@@ -1,0 +1,50 @@
+import {rename} from 'node:fs/promises'
+import {syncFolder} from '../host/atomic-file.js'
+import type {Host} from '../host/host.js'
+import {NAME_FIXES} from '../rootfs/fixes/list.js'
+import {applyFixes} from '../rootfs/tree-process.js'
+import {isRunning} from '../sandbox/anchor.js'
+import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
+import {lockEnvironment} from './locks.js'
+import {parseEnvironmentName} from './name.js'
+import {readRecord} from './record.js'
+import {type Environment, environmentFiles, findEnvironment} from './store.js'
+import {treeProcess} from './toolbox.js'
+
+/**
+ * Gives an environment at rest another name, in the store and inside.
+ *
+ * @throws {EnvironmentExistsError} @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
+ */
+export async function renameEnvironment(host: Host, from: string, to: string): Promise<Environment> {
+  const newName = parseEnvironmentName(to)
+  const {name} = await findEnvironment(host.paths, from)
+  if (name === newName) throw new EnvironmentExistsError(newName)
+  const locks = []
+  try {
+    // One order for everybody, so that two renames never wait for each other.
+    for (const each of [name, newName].sort())
+      locks.push(await lockEnvironment(host.paths, each, 'exclusive'))
+    return await move(host, await findEnvironment(host.paths, name), newName)
+  } finally {
+    for (const lock of locks) lock.release()
+  }
+}
+
+async function move(
+  host: Host,
+  {name, files, record}: Environment,
+  newName: Environment['name'],
+): Promise<Environment> {
+  const newFiles = environmentFiles(host.paths, newName)
+  if ((await readRecord(newFiles.record)) !== undefined) throw new EnvironmentExistsError(newName)
+  if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
+  await applyFixes(treeProcess(host, record.identity), {
+    root: files.root,
+    facts: {name: newName, machineId: ''},
+    only: NAME_FIXES,
+  })
+  await rename(files.folder, newFiles.folder)
+  await syncFolder(host.paths.environments)
+  return {name: newName, files: newFiles, record}
+}

@@ -1,0 +1,48 @@
+import {constants} from 'node:fs'
+import {mkdir, open, readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {errnoOf} from '../errors.js'
+import {writeFileAtomic} from '../host/atomic-file.js'
+
+/** A resolver's settings are a few lines; glibc itself reads no more than three servers. */
+const MAX_RESOLVER_BYTES = 65_536
+
+/**
+ * Brings the guest's copy of the host's resolver settings up to date, so that a laptop that changes networks is
+ * followed by what already runs.
+ *
+ * The guest's root can write to the folder in spite of its read-only mount: nothing there is followed or trusted, and
+ * what can't be replaced is left to the guest that did it.
+ *
+ * @param source - The host's resolv.conf; a link is followed, and a missing one is an empty one.
+ */
+export async function refreshResolver(folder: string, source: string): Promise<void> {
+  await mkdir(folder, {recursive: true, mode: 0o755})
+  const wanted = await readFile(source).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return Buffer.alloc(0)
+    throw error
+  })
+  const path = join(folder, 'resolv.conf')
+  if ((await readPlain(path))?.equals(wanted) === true) return
+  try {
+    await writeFileAtomic(path, wanted, {mode: 0o644})
+  } catch (error) {
+    const isGuestsDoing = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')
+    if (!isGuestsDoing) throw error
+  }
+}
+
+async function readPlain(path: string): Promise<Buffer | undefined> {
+  try {
+    // Not blocking: a FIFO in its place would hold this process for ever.
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const {size} = await file.stat()
+      return size > MAX_RESOLVER_BYTES ? undefined : await file.readFile()
+    } finally {
+      await file.close()
+    }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,114 @@
+import type {Host} from '../host/host.js'
+import {templateText} from '../host/paths.js'
+import {isInTerminalForeground} from '../host/proc.js'
+import {isInteractive} from '../host/terminal.js'
+import {ensureMountPoints} from '../rootfs/mount-points.js'
+import type {AnchorPlan} from '../sandbox/anchor.js'
+import {anchorCommand, anchorOptions} from '../sandbox/engines/bwrap.js'
+import {treePrefix} from '../sandbox/ids/identity.js'
+import {guestMounts, MOUNT_POINTS} from '../sandbox/mounts.js'
+import {buildFilter} from '../sandbox/seccomp/filter.js'
+import {filterSets} from '../sandbox/seccomp/filter-sets.js'
+import {runSession} from '../sandbox/session.js'
+import {type SessionRequest, sessionCommand} from '../sandbox/session-arguments.js'
+import {openEnvironmentLock, waitForLock} from './locks.js'
+import {refreshResolver} from './resolver.js'
+import {planSession, type SessionWish} from './session-request.js'
+import {chooseEnvironment, type Environment} from './store.js'
+import {toolPath} from './toolbox.js'
+import {recordUse} from './usage.js'
+
+/** The host's settings; followed when it is a link, as resolvers do. @see resolv.conf(5) */
+const HOST_RESOLVER = '/etc/resolv.conf'
+
+/**
+ * Runs a command, or a login shell, in an environment that is started when it is down.
+ *
+ * @param text - The environment's name; undefined for the only one there is.
+ * @returns The guest's exit status.
+ */
+export async function runInEnvironment(
+  host: Host,
+  text: string | undefined,
+  wish: SessionWish,
+): Promise<number> {
+  const environment = await chooseEnvironment(host.paths, text)
+  const {name, files, record} = environment
+  const request = planRequest(host, environment, wish)
+  const lock = await openEnvironmentLock(host.paths, name)
+  try {
+    await refreshResolver(files.resolver, HOST_RESOLVER)
+    await recordUse(files.folder, host.now())
+    const filter = buildFilter(host.architecture, filterSets(record.identity))
+    return await runSession({
+      name,
+      request,
+      place: {perl: toolPath(host, 'perl'), identity: record.identity, architecture: host.architecture},
+      filter,
+      lock,
+      runFolder: files.run,
+      planAnchor: async () => {
+        await ensureMountPoints(files.root, MOUNT_POINTS)
+        return planAnchor(host, environment, filter)
+      },
+      waitForLock: () => waitForLock(host.paths, name, lock, 'shared'),
+    })
+  } finally {
+    lock.release()
+  }
+}
+
+/** The command lines that {@link runInEnvironment} would use; nothing is started. */
+export type SessionPreview = {
+  readonly anchor: {readonly command: readonly string[]; readonly options: readonly string[]}
+  readonly session: readonly string[]
+}
+
+export async function previewSession(
+  host: Host,
+  text: string | undefined,
+  wish: SessionWish,
+): Promise<SessionPreview> {
+  const environment = await chooseEnvironment(host.paths, text)
+  const plan = planAnchor(host, environment, new Uint8Array())
+  return {
+    anchor: {
+      command: anchorCommand({...plan, holder: await templateText('guest/holder.sh')}),
+      options: anchorOptions(plan),
+    },
+    session: sessionCommand(
+      {
+        perl: toolPath(host, 'perl'),
+        program: 'session.pl',
+        anchor: {pid: 0, startTime: ''},
+        identity: environment.record.identity,
+        architecture: host.architecture,
+        parentPid: 0,
+      },
+      planRequest(host, environment, wish),
+    ),
+  }
+}
+
+function planRequest(host: Host, {name}: Environment, wish: SessionWish): SessionRequest {
+  return planSession(name, wish, {
+    environment: host.environment,
+    workingFolder: host.workingFolder,
+    hasTerminal: isInteractive(),
+    forwardsInterrupts: !isInTerminalForeground(),
+  })
+}
+
+function planAnchor(host: Host, {name, files, record}: Environment, filter: Uint8Array): AnchorPlan {
+  const {identity} = record
+  return {
+    name,
+    hostname: name,
+    identity,
+    mounts: guestMounts({root: files.root, resolverFolder: files.resolver}),
+    runFolder: files.run,
+    bwrap: toolPath(host, 'bwrap'),
+    prefix: identity === 'mapped' ? treePrefix(identity, {unshare: toolPath(host, 'unshare')}) : [],
+    filter,
+  }
+}

@@ -1,0 +1,81 @@
+import {mkdir, readdir} from 'node:fs/promises'
+import {join} from 'node:path'
+import {errnoOf} from '../errors.js'
+import {nearestNames} from '../host/nearest.js'
+import type {Paths} from '../host/paths.js'
+import {EnvironmentNotFoundError, NoDefaultEnvironmentError} from './errors.js'
+import {type EnvironmentName, isEnvironmentName, parseEnvironmentName} from './name.js'
+import {type EnvironmentRecord, readRecord} from './record.js'
+
+/** Where the parts of one environment lie, whether it exists or not. */
+export type EnvironmentFiles = {
+  readonly folder: string
+  /** Becomes the guest's `/`. */
+  readonly root: string
+  readonly record: string
+  /** Run-time state; kept beside the tree, so that every login of the user finds the same. */
+  readonly run: string
+  /** Bound into the guest, read-only as far as its root lets it be: hostile. */
+  readonly resolver: string
+  /** Lies outside the folder: it must outlive a rename or a removal that others wait for. */
+  readonly lock: string
+}
+
+export type Environment = {
+  readonly name: EnvironmentName
+  readonly files: EnvironmentFiles
+  readonly record: EnvironmentRecord
+}
+
+export function environmentFiles(paths: Paths, name: EnvironmentName): EnvironmentFiles {
+  const folder = join(paths.environments, name)
+  return {...filesIn(folder), lock: join(paths.locks, `${name}.lock`)}
+}
+
+export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
+  return {
+    folder,
+    root: join(folder, 'rootfs'),
+    record: join(folder, 'env.json'),
+    run: join(folder, 'run'),
+    resolver: join(folder, 'run', 'resolver'),
+  }
+}
+
+/** Makes the folders of the store; nobody else may look into trees that hold setuid files of this user. */
+export async function makeStore(paths: Paths): Promise<void> {
+  await mkdir(paths.data, {recursive: true, mode: 0o700})
+  for (const folder of [paths.environments, paths.locks]) await mkdir(folder, {recursive: true, mode: 0o700})
+}
+
+/** Names that look like environments, in order; their records are not read. */
+export async function listNames(paths: Paths): Promise<EnvironmentName[]> {
+  const entries = await readdir(paths.environments, {withFileTypes: true}).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  })
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({name}) => name)
+    .filter(isEnvironmentName)
+    .sort()
+}
+
+/** @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError} */
+export async function findEnvironment(paths: Paths, text: string): Promise<Environment> {
+  const name = parseEnvironmentName(text)
+  const files = environmentFiles(paths, name)
+  const record = await readRecord(files.record)
+  if (record === undefined)
+    throw new EnvironmentNotFoundError(name, nearestNames(name, await listNames(paths)))
+  return {name, files, record}
+}
+
+/** The environment of that name; without a name the only one there is. @throws {NoDefaultEnvironmentError} */
+export async function chooseEnvironment(paths: Paths, text: string | undefined): Promise<Environment> {
+  if (text !== undefined) return findEnvironment(paths, text)
+  const names = await listNames(paths)
+  const [only] = names
+  if (only === undefined || names.length > 1) throw new NoDefaultEnvironmentError(names)
+  return findEnvironment(paths, only)
+}

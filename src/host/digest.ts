@@ -1,0 +1,34 @@
+import type {Hash} from 'node:crypto'
+import {EnvsError, ExitCode} from '../errors.js'
+
+/** SHA-256 as 64 lower-case hexadecimal digits. */
+export type Sha256 = string & {readonly __brand: 'Sha256'}
+
+/** Tells whether `text` is a SHA-256 as this program writes it. */
+export function isSha256(text: string): text is Sha256 {
+  return /^[0-9a-f]{64}$/.test(text)
+}
+
+/** The digest of all that a SHA-256 hash was given; the hash is spent then. */
+export function finishSha256(hash: Hash): Sha256 {
+  const digest = hash.digest('hex')
+  if (!isSha256(digest)) throw new Error('a hash other than SHA-256 was passed')
+  return digest
+}
+
+/** The bytes that were read are not those the digest was made of. Never retried, never kept. */
+export class DigestMismatchError extends EnvsError {
+  constructor(
+    readonly source: string,
+    readonly expected: Sha256,
+    readonly actual: Sha256,
+  ) {
+    super(`${source} has the SHA-256 digest ${actual}, not ${expected}.`, {
+      code: 'ENVS_DIGEST_MISMATCH',
+      exitCode: ExitCode.integrity,
+      suggestions: [
+        'Compare the digest with the one its publisher states: the file is damaged, or it is another one.',
+      ],
+    })
+  }
+}

@@ -1,0 +1,140 @@
+import {UnexpectedSizeError} from './errors.js'
+import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
+import {contradicts, parseContentRange, parseLength, strongValidators} from './headers.js'
+import type {PartialFile} from './partial-file.js'
+import type {Environment} from './proxy.js'
+import {type Answer, ConnectionError, get} from './request.js'
+
+export type AttemptOptions = {
+  readonly url: URL
+  readonly environment: Environment
+  readonly signal: AbortSignal | undefined
+  readonly isDigestKnown: boolean
+  readonly expectedBytes: number | undefined
+  readonly maxBytes: number
+  /** The longest silence: before the answer's head, and between two pieces of its body. */
+  readonly headMs: number
+  readonly idleMs: number
+  readonly reached: boolean
+  readonly onBytes: (receivedBytes: number, totalBytes: number | undefined) => void
+}
+
+/** `reached` tells whether a server answered at all. */
+export type Outcome =
+  | {readonly kind: 'complete'}
+  | {readonly kind: 'failed'; readonly failure: Failure; readonly reached: boolean}
+
+/** What an answer's head means for the part: read the body up to `totalBytes`, or be done with it. */
+type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | Outcome
+
+/**
+ * Asks once for what is missing of the body and appends what comes.
+ *
+ * @throws {UnexpectedSizeError}
+ * @throws {NetworkError} For what another try can't mend: a redirect that is refused.
+ * @throws {DownloadStorageError}
+ * @throws {unknown} The reason of `signal`.
+ */
+export async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
+  const stall = new AbortController()
+  const signal = options.signal === undefined ? stall.signal : AbortSignal.any([stall.signal, options.signal])
+  let timer = setTimeout(() => stall.abort(), options.headMs)
+  let answer: Answer | undefined
+  try {
+    if (!part.canResume(options)) await part.restart()
+    answer = await get(options.url, {headers: rangeHeaders(part), environment: options.environment, signal})
+    const plan = await planFor(answer, part)
+    if (plan.kind === 'complete') refuseSize(part.receivedBytes, answer, options)
+    if (plan.kind !== 'read') return plan
+    refuseSize(plan.totalBytes, answer, options)
+    for await (const chunk of answer.body) {
+      clearTimeout(timer)
+      refuseExcess(part.receivedBytes + chunk.length, answer, options)
+      await part.append(chunk)
+      options.onBytes(part.receivedBytes, plan.totalBytes)
+      timer = setTimeout(() => stall.abort(), options.idleMs)
+    }
+    return settle(part, plan.totalBytes ?? options.expectedBytes, answer)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    if (!(error instanceof ConnectionError)) throw error
+    const reached = answer !== undefined
+    if (!stall.signal.aborted) {
+      return failed(failureOfConnection(error, {reached: reached || options.reached}), {reached})
+    }
+    const reason = 'nothing came from it for too long'
+    return failed({host: error.host, reason, isTransient: true, cause: error}, {reached})
+  } finally {
+    clearTimeout(timer)
+    answer?.close()
+  }
+}
+
+function rangeHeaders(part: PartialFile): Record<string, string> {
+  if (part.receivedBytes === 0) return {}
+  const condition = part.validators.etag ?? part.validators.lastModified
+  return {
+    range: `bytes=${part.receivedBytes}-`,
+    ...(condition === undefined ? {} : {'if-range': condition}),
+  }
+}
+
+async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
+  const {status, headers} = answer
+  const range = parseContentRange(headers['content-range'])
+  const asked = part.receivedBytes
+  if (status === 200) {
+    await part.begin(strongValidators(headers))
+    return {kind: 'read', totalBytes: parseLength(headers['content-length'])}
+  }
+  if (status === 206 && asked > 0) {
+    if (range?.first === asked && !contradicts(part.validators, headers)) {
+      part.resume()
+      return {kind: 'read', totalBytes: range.totalBytes}
+    }
+    return startOver(part, answer, 'it sent another part than the one asked for')
+  }
+  if (status === 416 && asked > 0) {
+    if (range?.totalBytes === asked) return {kind: 'complete'}
+    return startOver(part, answer, 'it no longer has what was asked for')
+  }
+  return failed(failureOfAnswer(answer, new Date()), {reached: true})
+}
+
+/** The rest can't be had from this server, the whole perhaps can. */
+async function startOver(part: PartialFile, answer: Answer, reason: string): Promise<Outcome> {
+  part.distrustRanges()
+  await part.restart()
+  return failed({host: answer.url.host, reason, isTransient: true}, {reached: true})
+}
+
+function settle(part: PartialFile, totalBytes: number | undefined, answer: Answer): Outcome {
+  if (totalBytes === undefined || totalBytes === part.receivedBytes) return {kind: 'complete'}
+  const reason = `it sent ${part.receivedBytes} of ${totalBytes} bytes`
+  return failed({host: answer.url.host, reason, isTransient: true}, {reached: true})
+}
+
+function refuseSize(totalBytes: number | undefined, {url}: Answer, options: AttemptOptions): void {
+  const {expectedBytes, maxBytes} = options
+  if (totalBytes === undefined) return
+  if (expectedBytes !== undefined && totalBytes !== expectedBytes) {
+    throw new UnexpectedSizeError(url.host, totalBytes, {kind: 'exactly', bytes: expectedBytes})
+  }
+  if (totalBytes > maxBytes) {
+    throw new UnexpectedSizeError(url.host, totalBytes, {kind: 'at most', bytes: maxBytes})
+  }
+}
+
+function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOptions): void {
+  const {expectedBytes, maxBytes} = options
+  if (expectedBytes !== undefined && receivedBytes > expectedBytes) {
+    throw new UnexpectedSizeError(url.host, receivedBytes, {kind: 'exactly', bytes: expectedBytes})
+  }
+  if (receivedBytes > maxBytes) {
+    throw new UnexpectedSizeError(url.host, receivedBytes, {kind: 'at most', bytes: maxBytes})
+  }
+}
+
+function failed(failure: Failure, {reached}: {reached: boolean}): Outcome {
+  return {kind: 'failed', failure, reached}
+}

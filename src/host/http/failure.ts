@@ -1,0 +1,84 @@
+import type {Answer, ConnectionError} from './request.js'
+import {isTransientCode, isTransientStatus, parseRetryAfter} from './retry.js'
+
+/** Why one try did not bring the whole body, and what that means for the next. */
+export type Failure = {
+  readonly host: string
+  /** Half a sentence for a message. */
+  readonly reason: string
+  readonly isTransient: boolean
+  readonly retryAfterMs?: number | undefined
+  readonly suggestions?: readonly string[]
+  readonly cause?: unknown
+}
+
+/** Node's and OpenSSL's codes for a certificate that nobody trusted vouches for. */
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
+/** The failure that an answer without the body stands for. */
+export function failureOfAnswer({status, headers, url, viaProxy}: Answer, now: Date): Failure {
+  return {
+    host: url.host,
+    reason: `it answered with status ${status}`,
+    isTransient: isTransientStatus(status),
+    retryAfterMs: parseRetryAfter(headers['retry-after'], now),
+    suggestions: [
+      ...(status === 404 || status === 410 ? ['Check the URL: nothing lies there.'] : []),
+      ...(viaProxy === undefined ? [] : [`The answer came by way of the proxy ${viaProxy}.`]),
+    ],
+  }
+}
+
+/** @param reached - Whether a server has answered before. */
+export function failureOfConnection(error: ConnectionError, {reached}: {reached: boolean}): Failure {
+  const {host, code} = error
+  return {
+    host,
+    reason: describeCode(code),
+    isTransient: isTransientCode(code, {reached}),
+    suggestions: suggestionsFor(code),
+    cause: error,
+  }
+}
+
+function suggestionsFor(code: string): string[] {
+  if (UNTRUSTED.has(code)) {
+    return ['If your network has its own certificate authority, name its PEM file in SSL_CERT_FILE.']
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'ECONNREFUSED' || code === 'ETIMEDOUT') {
+    return ['Check the URL and the network; a proxy is taken from http_proxy and https_proxy.']
+  }
+  return []
+}
+
+function describeCode(code: string): string {
+  switch (code) {
+    case 'ENOTFOUND':
+      return 'no address is known for its name'
+    case 'EAI_AGAIN':
+      return 'its name could not be looked up'
+    case 'ECONNREFUSED':
+      return 'the connection was refused'
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'ERR_STREAM_PREMATURE_CLOSE':
+      return 'the connection broke'
+    case 'ETIMEDOUT':
+      return 'it did not answer in time'
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'ENETDOWN':
+      return 'there is no way to it'
+    default:
+      if (code.startsWith('HPE_')) return 'its answer is no proper HTTP'
+      return UNTRUSTED.has(code) ? `its certificate is not trusted (${code})` : code
+  }
+}

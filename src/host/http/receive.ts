@@ -1,0 +1,89 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+import {attempt} from './attempt.js'
+import {NetworkError} from './errors.js'
+import type {PartialFile} from './partial-file.js'
+import type {Environment} from './proxy.js'
+import {waitBeforeRetry} from './retry.js'
+
+/** What a download tells while it runs. */
+export type DownloadEvent =
+  | {readonly stage: 'download'; readonly receivedBytes: number; readonly totalBytes: number | undefined}
+  | {readonly stage: 'download-retry'; readonly waitMs: number; readonly reason: string}
+  /** Another process downloads the same file. */
+  | {readonly stage: 'download-wait'}
+
+export type ReceiveOptions = {
+  readonly url: URL
+  /** Where proxies and certificate authorities are named. */
+  readonly environment: Environment
+  readonly maxBytes: number
+  readonly expectedBytes?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((event: DownloadEvent) => void) | undefined
+  /** How many tries in a row may fail without a byte more than ever before, after the first. */
+  readonly retries?: number
+  /** The wait after the first failure; doubled with each that follows. */
+  readonly backoffMs?: number
+  /** The longest silence before the head of an answer. */
+  readonly headMs?: number
+  /** The longest silence within a body. */
+  readonly idleMs?: number
+}
+
+/**
+ * Brings `part` to its end, with as many tries as that takes.
+ *
+ * @throws {NetworkError} When tries in a row brought nothing, or one failed for good.
+ * @throws {UnexpectedSizeError}
+ * @throws {DownloadStorageError}
+ * @throws {CertificateFileError}
+ * @throws {unknown} The reason of `signal`.
+ */
+export async function receive(
+  part: PartialFile,
+  {isDigestKnown, ...options}: ReceiveOptions & {isDigestKnown: boolean},
+): Promise<void> {
+  const {url, environment, maxBytes, expectedBytes, signal, onProgress} = options
+  const {retries = 5, backoffMs = 500, headMs = 60_000, idleMs = 30_000} = options
+  let failures = 0
+  let mostBytes = part.receivedBytes
+  let reached = false
+  for (;;) {
+    signal?.throwIfAborted()
+    const outcome = await attempt(part, {
+      url,
+      environment,
+      signal,
+      isDigestKnown,
+      expectedBytes,
+      maxBytes,
+      headMs,
+      idleMs,
+      reached,
+      onBytes: (receivedBytes, totalBytes) => onProgress?.({stage: 'download', receivedBytes, totalBytes}),
+    })
+    if (outcome.kind === 'complete') return
+    // A body that starts over and over again is no progress, however often it does.
+    failures = part.receivedBytes > mostBytes ? 1 : failures + 1
+    mostBytes = Math.max(mostBytes, part.receivedBytes)
+    reached ||= outcome.reached
+    const {host, reason, isTransient, retryAfterMs, suggestions = [], cause} = outcome.failure
+    if (!isTransient || failures > retries) {
+      const tries = failures > 1 ? `${reason}, at the last of ${failures} tries` : reason
+      throw new NetworkError(host, tries, {suggestions, cause})
+    }
+    const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})
+    onProgress?.({stage: 'download-retry', waitMs, reason: `${host}: ${reason}`})
+    await wait(waitMs, signal)
+  }
+}
+
+/** The reason of `signal` rather than the AbortError that the timer would make of it. */
+async function wait(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(waitMs, undefined, signal === undefined ? {} : {signal})
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
+}

@@ -1,0 +1,42 @@
+import type {MappingObstacle} from './id-mapping.js'
+import {parseSubidFile, rangeLine} from './subid-file.js'
+
+/** What the remedy is written for: the account, and what /etc/subuid and /etc/subgid hold. */
+export type RemedyFacts = {
+  readonly user: string | undefined
+  readonly uid: number
+  readonly subuid: string
+  readonly subgid: string
+}
+
+/** What was seen of each obstacle, to go behind a colon. */
+export const OBSTACLE_EVIDENCE: Readonly<Record<MappingObstacle, string>> = {
+  'no-newuidmap': 'newuidmap or newgidmap is missing or not setuid',
+  'no-new-privs': 'NoNewPrivs is 1 in /proc/self/status, so newuidmap can do nothing',
+  'no-subuid-range': '/etc/subuid or /etc/subgid has no line for this account',
+  'no-user-namespaces': 'user namespaces are not available',
+  'old-util-linux': 'unshare is missing, or has no --map-auto',
+  unknown: 'a trial with unshare --map-auto failed',
+}
+
+/** The next step for an obstacle; what only an administrator can do is worded to be sent to one. */
+export function mappingRemedy(obstacle: MappingObstacle, facts: RemedyFacts): string {
+  switch (obstacle) {
+    case 'no-newuidmap':
+      return 'Ask an administrator to install the package uidmap: it holds newuidmap and newgidmap, setuid root.'
+    case 'no-subuid-range':
+      return `Ask an administrator to add this line to /etc/subuid and to /etc/subgid: ${missingLine(facts)}`
+    case 'no-new-privs':
+      return 'Start envs outside of the sandbox or service it runs in now: that one forbids new privileges (NoNewPrivs), so newuidmap can do nothing.'
+    case 'no-user-namespaces':
+      return 'Run `envs doctor`: it says what keeps this host from making user namespaces.'
+    case 'old-util-linux':
+      return 'Ask an administrator for util-linux 2.38 or later: envs needs its unshare --map-auto.'
+    case 'unknown':
+      return 'Run `unshare --map-auto --map-root-user --mount true` to see what the system answers.'
+  }
+}
+
+function missingLine({user, uid, subuid, subgid}: RemedyFacts): string {
+  return rangeLine(user ?? String(uid), [...parseSubidFile(subuid), ...parseSubidFile(subgid)])
+}

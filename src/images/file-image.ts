@@ -1,0 +1,110 @@
+import {createHash} from 'node:crypto'
+import {type BigIntStats, closeSync, constants, fstatSync, openSync, read} from 'node:fs'
+import {Socket} from 'node:net'
+import {promisify} from 'node:util'
+import {errnoOf} from '../errors.js'
+import {finishSha256, type Sha256} from '../host/digest.js'
+import {ImageChangedError, ImageNotFoundError, ImageUnreadableError, NotAnImageFileError} from './errors.js'
+import {judge, type OpenedImage} from './opened-image.js'
+import {openStreamImage} from './stream-image.js'
+
+const readDescriptor = promisify(read)
+
+type Options = {readonly source: string; readonly sha256: Sha256 | undefined}
+
+/** Without O_NONBLOCK a FIFO that nobody writes to would hold a thread, and with it the process's end. */
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+
+/** One read of the hash: large enough that the calls cost nothing, small enough to let events in between. */
+const HASH_CHUNK_BYTES = 1 << 20
+
+/**
+ * Opens the archive at `path`, a regular file or a FIFO, once.
+ *
+ * A regular file goes to the extractor as it is, and its digest is made beside from the same open file: the
+ * reader moves the descriptor's own position, the hash reads by offset. That both saw the same bytes is
+ * what size and times of the file tell in the end; ctime is one nobody can set back.
+ *
+ * @throws {ImageNotFoundError}
+ * @throws {NotAnImageFileError}
+ * @throws {ImageUnreadableError}
+ */
+export function openFileImage(path: string, {source, sha256}: Options): OpenedImage {
+  const fd = openForReading(path, source)
+  const before = fstatSync(fd, {bigint: true})
+  if (before.isFile()) return regularFileImage(fd, before, {source, sha256})
+  if (before.isFIFO()) {
+    return openStreamImage(new Socket({fd, readable: true, writable: false}), {source, sha256})
+  }
+  closeSync(fd)
+  throw new NotAnImageFileError(
+    before.isDirectory() ? `The folder ${source}` : source,
+    'Give a rootfs archive, such as ./rootfs.tar.gz.',
+  )
+}
+
+function regularFileImage(fd: number, before: BigIntStats, {source, sha256: expected}: Options): OpenedImage {
+  const stop = new AbortController()
+  const hashing = hashFile(fd, {source, signal: stop.signal})
+  // Whoever closes early never asks for the result.
+  hashing.catch(() => {})
+  let closing: Promise<void> | undefined
+  return {
+    source,
+    bytes: {fd},
+    sizeBytes: Number(before.size),
+    async verify() {
+      const found = await hashing
+      if (!isUnchanged(before, fstatSync(fd, {bigint: true}))) throw new ImageChangedError(source)
+      return judge(found, {source, expected})
+    },
+    close() {
+      stop.abort()
+      // A read under way must not find the number in another file's hands.
+      const closeNow = () => closeSync(fd)
+      closing ??= hashing.then(closeNow, closeNow)
+      return closing
+    },
+  }
+}
+
+function openForReading(path: string, source: string): number {
+  try {
+    return openSync(path, FLAGS)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw new ImageNotFoundError(source, error)
+    // open(2): a socket, or a device without a driver.
+    if (errno === 'ENXIO') throw new NotAnImageFileError(source, 'Give a rootfs archive.', error)
+    throw new ImageUnreadableError(source, errno ?? 'unknown reason', error)
+  }
+}
+
+async function hashFile(
+  fd: number,
+  {source, signal}: {source: string; signal: AbortSignal},
+): Promise<{sha256: Sha256; sizeBytes: number}> {
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(HASH_CHUNK_BYTES)
+  let position = 0
+  for (;;) {
+    signal.throwIfAborted()
+    const bytesRead = await readAt(fd, buffer, position, source)
+    if (bytesRead === 0) break
+    hash.update(buffer.subarray(0, bytesRead))
+    position += bytesRead
+  }
+  return {sha256: finishSha256(hash), sizeBytes: position}
+}
+
+async function readAt(fd: number, buffer: Buffer, position: number, source: string): Promise<number> {
+  try {
+    return (await readDescriptor(fd, buffer, 0, buffer.length, position)).bytesRead
+  } catch (error) {
+    throw new ImageUnreadableError(source, errnoOf(error) ?? 'unknown reason', error)
+  }
+}
+
+function isUnchanged(before: BigIntStats, after: BigIntStats): boolean {
+  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs
+}

@@ -1,0 +1,39 @@
+import type {Readable} from 'node:stream'
+import {DigestMismatchError, type Sha256} from '../host/digest.js'
+
+/** What is known of the bytes that were read, once all of them were. */
+export type ImageEvidence = {
+  readonly sha256: Sha256
+  readonly sizeBytes: number
+  /** `digest`: they are those of the digest the caller gave; `unverified`: nobody vouched for them. */
+  readonly trust: 'digest' | 'unverified'
+}
+
+/** An archive ready to be extracted, and held open until then. */
+export type OpenedImage = {
+  /** To show and to store: the absolute path, the URL without its secrets, or `-`. */
+  readonly source: string
+  /** A regular file as a descriptor at its start, for a child's standard input; anything else as a stream. */
+  readonly bytes: Readable | {readonly fd: number}
+  readonly sizeBytes: number | undefined
+  /**
+   * Tells what was read; to be called after the extraction, and before anything made of it is used.
+   *
+   * @throws {DigestMismatchError}
+   * @throws {ImageChangedError} When the file was written to in the meantime.
+   * @throws {ImageUnreadableError} When the stream failed or was left before its end.
+   */
+  verify(): Promise<ImageEvidence>
+  /** Lets go of the file or the stream; may be called at any time, and again. */
+  close(): Promise<void>
+}
+
+/** @throws {DigestMismatchError} */
+export function judge(
+  {sha256, sizeBytes}: {sha256: Sha256; sizeBytes: number},
+  {source, expected}: {source: string; expected: Sha256 | undefined},
+): ImageEvidence {
+  if (expected === undefined) return {sha256, sizeBytes, trust: 'unverified'}
+  if (expected !== sha256) throw new DigestMismatchError(source, expected, sha256)
+  return {sha256, sizeBytes, trust: 'digest'}
+}

@@ -1,0 +1,55 @@
+import {createReadStream, fstatSync, readSync} from 'node:fs'
+import {SNIFF_BYTES} from './format.js'
+
+/** The compressed bytes of an archive, with the first of them already seen. */
+export type ArchiveInput = {
+  readonly start: Buffer
+  readonly bytes: AsyncIterable<Buffer>
+  /** A regular file at its beginning: a child may read it without the bytes passing through here. */
+  readonly file?: {readonly fd: number; readonly sizeBytes: number}
+}
+
+/** Large enough that the loop's cost disappears, small enough to stay in the processor's cache. */
+const READ_BYTES = 256 * 1024
+
+/**
+ * Opens an archive on a file descriptor: a regular file that nobody has read from, or a pipe.
+ *
+ * @throws {NodeJS.ErrnoException}
+ */
+export async function openArchiveInput(fd: number): Promise<ArchiveInput> {
+  const status = fstatSync(fd)
+  if (!status.isFile()) {
+    return peekArchive(createReadStream('', {fd, autoClose: false, highWaterMark: READ_BYTES}))
+  }
+  const start = Buffer.alloc(SNIFF_BYTES)
+  const length = readSync(fd, start, 0, SNIFF_BYTES, 0)
+  return {
+    start: start.subarray(0, length),
+    bytes: createReadStream('', {fd, start: 0, autoClose: false, highWaterMark: READ_BYTES}),
+    file: {fd, sizeBytes: status.size},
+  }
+}
+
+/** Reads ahead just far enough to tell the format, and gives those bytes again. */
+export async function peekArchive(source: AsyncIterable<Buffer>): Promise<ArchiveInput> {
+  const iterator = source[Symbol.asyncIterator]()
+  const seen: Buffer[] = []
+  let length = 0
+  while (length < SNIFF_BYTES) {
+    const next = await iterator.next()
+    if (next.done === true) break
+    seen.push(next.value)
+    length += next.value.length
+  }
+  return {start: Buffer.concat(seen).subarray(0, SNIFF_BYTES), bytes: resume(seen, iterator)}
+}
+
+async function* resume(seen: readonly Buffer[], iterator: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* seen
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value
+  } finally {
+    await iterator.return?.()
+  }
+}

@@ -1,0 +1,23 @@
+import {createGunzip} from 'node:zlib'
+import {CorruptArchiveError} from '../errors.js'
+import {isZero} from '../zeros.js'
+import {openChunkSource} from './chunk-source.js'
+import {throughZlib, ZLIB_OPTIONS} from './zlib-stream.js'
+
+/**
+ * Inflates one or more gzip members. Zeros may follow, as gzip(1) allows; anything else is an error.
+ *
+ * @throws {CorruptArchiveError} From the iteration.
+ */
+export async function* gunzip(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const source = openChunkSource(bytes)
+  try {
+    yield* throughZlib(createGunzip(ZLIB_OPTIONS), source, 'gzip')
+    // zlib takes a zero after a member for the end, and looks no further.
+    for (let rest = await source.next(); rest !== undefined; rest = await source.next()) {
+      if (!isZero(rest)) throw new CorruptArchiveError('something follows its gzip data')
+    }
+  } finally {
+    await source.close()
+  }
+}

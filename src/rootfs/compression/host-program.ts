@@ -1,0 +1,50 @@
+import type {ChildProcess} from 'node:child_process'
+import {pipeline} from 'node:stream/promises'
+import {ended, start} from '../../host/process.js'
+import {CorruptArchiveError, ToolKilledError} from '../errors.js'
+import type {ArchiveInput} from './archive-input.js'
+
+/**
+ * Decompresses through a program of the host, which is faster than any code of ours and runs beside it.
+ *
+ * The exit status is checked before the iteration ends, so that a consumer never takes a part for the whole.
+ *
+ * @param argv - The program by absolute path, and the arguments that make it a filter.
+ * @throws {CorruptArchiveError} When the program ends with another status than 0.
+ * @throws {ToolKilledError} When a signal ended it: that says nothing about the archive.
+ */
+export async function* throughProgram(argv: readonly string[], input: ArchiveInput): AsyncGenerator<Buffer> {
+  const child = start(argv, {stdio: [input.file?.fd ?? 'pipe', 'pipe', 'ignore']})
+  const exit = ended(child)
+  const feeding = feed(child, input)
+  // Both are awaited below; until then a failure must not count as unhandled.
+  exit.catch(() => {})
+  feeding.catch(() => child.kill())
+  try {
+    yield* (child.stdout ?? []) as AsyncIterable<Buffer>
+    const program = argv[0]?.split('/').at(-1) ?? ''
+    const {status, signal} = await exit
+    await feeding
+    if (signal !== null) throw new ToolKilledError(program, signal)
+    if (status !== 0) throw new CorruptArchiveError(`${program} can not decompress it`)
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+/** Resolves when all was passed on, or the child wants no more; rejects when the source failed. */
+async function feed(child: ChildProcess, input: ArchiveInput): Promise<void> {
+  const {stdin} = child
+  if (stdin === null) return
+  let sourceFailure: unknown
+  await pipeline(async function* () {
+    try {
+      yield* input.bytes
+    } catch (error) {
+      sourceFailure = error
+      throw error
+    }
+  }, stdin).catch(() => {})
+  // A child that ends early closes its end (EPIPE): its exit status tells why.
+  if (sourceFailure !== undefined) throw sourceFailure
+}

@@ -1,0 +1,69 @@
+import {createRequire} from 'node:module'
+import {ReadableStream} from 'node:stream/web'
+import {CorruptArchiveError, ToolMissingError} from '../errors.js'
+import type {ArchiveInput} from './archive-input.js'
+
+type XzPackage = typeof import('xz-decompress')
+
+/**
+ * Decompresses xz without the host's xz, about three times slower.
+ *
+ * @throws {CorruptArchiveError} From the iteration; also on what xz calls garbage after the end.
+ * @throws {ToolMissingError} When the archive uses what only the program can read.
+ */
+export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
+  if (needsXzProgram(input.start)) throw new ToolMissingError('xz', 'xz-utils', 'to read this archive')
+  // The package is CommonJS with a getter that Node's named imports don't see.
+  const {XzReadableStream}: XzPackage = createRequire(import.meta.url)('xz-decompress')
+  const iterator = input.bytes[Symbol.asyncIterator]()
+  let sourceFailure: unknown
+  const compressed = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const next = await iterator.next()
+        if (next.done === true) controller.close()
+        else controller.enqueue(next.value)
+      } catch (error) {
+        sourceFailure = error
+        controller.error(error)
+      }
+    },
+    async cancel() {
+      await iterator.return?.()
+    },
+  })
+  try {
+    for await (const chunk of new XzReadableStream(compressed)) {
+      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    }
+  } catch (error) {
+    throw sourceFailure ?? new CorruptArchiveError('its xz data does not decode', error)
+  }
+}
+
+const FILTER_LZMA2 = 0x21
+const CHECK_SHA256 = 0x0a
+/** Dictionary size code of 64 MiB, the decoder's limit. */
+const LARGEST_DICTIONARY = 28
+
+/**
+ * Tells whether the first block uses a check, a filter or a dictionary the WebAssembly decoder has not.
+ *
+ * @see The .xz file format 1.2.1, sections 2.1.1.2 (stream flags), 3.1 (block header), 5.3.1 (LZMA2)
+ */
+export function needsXzProgram(start: Buffer): boolean {
+  if (start.length < 24) return false
+  if (((start[7] ?? 0) & 0x0f) === CHECK_SHA256) return true
+  const blockHeader = start.subarray(12)
+  if (blockHeader[0] === 0) return false
+  const flags = blockHeader[1] ?? 0
+  // LZMA2 is always the last filter: a second one means delta or a processor's branch filter before it.
+  if ((flags & 0x03) !== 0) return true
+  let at = 2
+  for (const present of [flags & 0x40, flags & 0x80]) {
+    if (present === 0) continue
+    while (((blockHeader[at] ?? 0) & 0x80) !== 0) at++
+    at++
+  }
+  return blockHeader[at] !== FILTER_LZMA2 || (blockHeader[at + 2] ?? 0) > LARGEST_DICTIONARY
+}

@@ -1,0 +1,124 @@
+import {EnvsError, type ErrorCode, ExitCode} from '../errors.js'
+
+/** The bytes are not a whole, sound archive: damaged, cut short, or followed by something else. */
+export class CorruptArchiveError extends EnvsError {
+  constructor(problem: string, cause?: unknown) {
+    super(`The archive is damaged: ${problem}.`, {
+      code: 'ENVS_ARCHIVE_CORRUPT',
+      exitCode: ExitCode.integrity,
+      suggestions: ['Fetch the archive again and compare its SHA-256 digest with the published one.'],
+      cause,
+    })
+  }
+}
+
+/** The first bytes belong to no format envs reads. */
+export class UnknownArchiveError extends EnvsError {
+  constructor() {
+    super('The file is not a tar archive, plain or compressed with gzip, xz, zstd or bzip2.', {
+      code: 'ENVS_ARCHIVE_UNKNOWN',
+      exitCode: ExitCode.integrity,
+      suggestions: ['Give the rootfs as a tar archive.'],
+    })
+  }
+}
+
+/** A sound archive asks for something no rootfs needs: to leave its folder, or to outgrow a bound. */
+export class RefusedMemberError extends EnvsError {
+  constructor(member: string, reason: string, cause?: unknown) {
+    super(`The archive member ${member} was refused: ${reason}.`, {
+      code: 'ENVS_ARCHIVE_REFUSED',
+      exitCode: ExitCode.integrity,
+      suggestions: ['Do not use this archive unless you know who made it.'],
+      cause,
+    })
+  }
+}
+
+/** The disk has no room for the tree; nothing of it is kept. */
+export class StorageFullError extends EnvsError {
+  constructor(root: string, cause?: unknown) {
+    super(`There is not enough free space for the tree in ${root}.`, {
+      code: 'ENVS_STORAGE_FULL',
+      exitCode: ExitCode.storage,
+      suggestions: ['Free some space, or set ENVS_HOME to a folder on another disk.'],
+      cause,
+    })
+  }
+}
+
+/** The file system answered an operation on the tree with an errno nothing here can cure. */
+export class StorageFailedError extends EnvsError {
+  constructor(path: string, errno: string, cause: unknown) {
+    super(`The file system refused ${path}: ${errno}.`, {
+      code: 'ENVS_STORAGE_FAILED',
+      exitCode: ExitCode.storage,
+      cause,
+    })
+  }
+}
+
+/** Neither this Node nor this host can read the compression of the archive. */
+export class ToolMissingError extends EnvsError {
+  constructor(program: string, hostPackage: string, purpose: string) {
+    super(`${program}(1) is needed ${purpose} and was not found on this host.`, {
+      code: 'ENVS_TOOL_MISSING',
+      exitCode: ExitCode.host,
+      suggestions: [`Ask for the package ${hostPackage} to be installed: it holds ${program}.`],
+    })
+  }
+}
+
+/** A host program was ended from outside, so its result means nothing. */
+export class ToolKilledError extends EnvsError {
+  constructor(program: string, signal: string) {
+    super(`${program}(1) was ended by ${signal} before it was done.`, {
+      code: 'ENVS_TOOL_KILLED',
+      exitCode: ExitCode.host,
+    })
+  }
+}
+
+/** A fix could not be laid into the tree, because of what the tree has in its place. */
+export class FixFailedError extends EnvsError {
+  constructor(path: string, reason: string, cause?: unknown) {
+    super(`/${path} could not be written in the tree: ${reason}.`, {
+      code: 'ENVS_FIX_FAILED',
+      exitCode: ExitCode.storage,
+      cause,
+    })
+  }
+}
+
+/** What the worker said before it gave up, with the code and status it would have had in this process. */
+export class WorkerFailure extends EnvsError {
+  constructor(
+    message: string,
+    details: {code: ErrorCode; exitCode: number; suggestions: readonly string[]; cause?: unknown},
+  ) {
+    super(message, details)
+  }
+}
+
+/** The worker ended without a word: killed by the kernel, an operator, or a crash. */
+export class WorkerDiedError extends EnvsError {
+  constructor(verb: string, how: string, cause?: unknown) {
+    super(`The process that was to ${verb} the tree ended early, ${how}.`, {
+      code: 'ENVS_WORKER_DIED',
+      exitCode: ExitCode.host,
+      suggestions: ['Look whether the host ran out of memory, then run the command again.'],
+      cause,
+    })
+  }
+}
+
+/** A guest left something else where a folder is to be mounted on. */
+export class MountPointError extends EnvsError {
+  constructor(path: string) {
+    super(`${path} of the environment is not a folder, so nothing can be mounted on it.`, {
+      code: 'ENVS_MOUNT_POINT',
+      exitCode: ExitCode.conflict,
+      suggestions: [`Move ${path} away inside the environment's files, then enter it again.`],
+    })
+  }
+}

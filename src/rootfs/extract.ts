@@ -1,0 +1,134 @@
+import {statfsSync} from 'node:fs'
+import {EnvsError, errnoOf} from '../errors.js'
+import type {ArchiveInput} from './compression/archive-input.js'
+import {decompress, type FindProgram} from './compression/decompress.js'
+import type {Compression} from './compression/format.js'
+import {RefusedMemberError, StorageFailedError, StorageFullError} from './errors.js'
+import {DEFAULT_LIMITS, type Limits} from './limits.js'
+import type {MemberSink} from './tar/member.js'
+import {readTar} from './tar/tar-reader.js'
+import {makeFifos} from './tree/fifos.js'
+import {applyFolderMetadata} from './tree/folder-metadata.js'
+import {type OwnerRule, openOwners, type SquashedOwners} from './tree/owners.js'
+import {PathRefusal} from './tree/path-refusal.js'
+import {openTreeWriter, type TreeWriter} from './tree/tree-writer.js'
+import {unwrapRoot} from './tree/wrapping-folder.js'
+
+export type ExtractReport = {
+  readonly compression: Compression
+  readonly entries: number
+  /** Contents of all files, without holes. */
+  readonly totalBytes: number
+  readonly skippedDevices: number
+  /** Owners the user namespace does not map, given to nobody (65534) instead; at most 16 are named. */
+  readonly squashedOwners: SquashedOwners
+  /** Files whose capabilities (setcap) could not be set. */
+  readonly fileCapabilities: number
+}
+
+export type ExtractOptions = {
+  readonly owners: OwnerRule
+  readonly which: FindProgram
+  readonly limits?: Partial<Limits>
+  /** Called for every piece of the archive. */
+  readonly onProgress?: (progress: {entries: number; bytes: number}) => void
+}
+
+/**
+ * Writes the tree in an archive into `root`, an empty folder of the caller's. On any error what is there is
+ * a part, to be removed.
+ *
+ * @throws {CorruptArchiveError | UnknownArchiveError | RefusedMemberError | StorageFullError |
+ *   StorageFailedError | ToolMissingError | ToolKilledError}
+ */
+export async function extractTree(
+  input: ArchiveInput,
+  root: string,
+  options: ExtractOptions,
+): Promise<ExtractReport> {
+  const limits = {...DEFAULT_LIMITS, totalBytes: freeBytes(root), ...options.limits}
+  const owners = openOwners(options.owners)
+  const {compression, bytes} = decompress(input, options.which)
+  const writer = openTreeWriter(root, {limits, owners})
+  const guard = guarded(writer, {root, limits})
+  try {
+    await readTar(watched(bytes, writer, options.onProgress), guard.sink, limits)
+    await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
+    unwrapRoot(root, writer.folders)
+    applyFolderMetadata(writer.folders, {absolute: writer.paths.absolute, owners})
+  } catch (error) {
+    throw explain(error, {root, member: guard.member()})
+  } finally {
+    writer.end()
+  }
+  const {entries, skippedDevices, fileCapabilities} = writer.counts
+  return {
+    compression,
+    entries,
+    totalBytes: writer.counts.bytes,
+    skippedDevices,
+    squashedOwners: owners.squashed(),
+    fileCapabilities,
+  }
+}
+
+function freeBytes(root: string): number {
+  const {bavail, bsize} = statfsSync(root)
+  return bavail * bsize
+}
+
+async function* watched(
+  bytes: AsyncIterable<Buffer>,
+  {counts}: TreeWriter,
+  onProgress: ExtractOptions['onProgress'],
+): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    yield chunk
+    onProgress?.({entries: counts.entries, bytes: counts.bytes})
+  }
+}
+
+/** Holds files to the limits before they are made, and remembers which member an error belongs to. */
+function guarded(
+  writer: TreeWriter,
+  {root, limits}: {root: string; limits: Limits & {totalBytes: number}},
+): {sink: MemberSink; member: () => string} {
+  let current = ''
+  const sink: MemberSink = {
+    begin(member) {
+      current = member.name
+      if (member.kind === 'file') {
+        if (writer.counts.bytes + member.storedBytes > limits.totalBytes) throw new StorageFullError(root)
+        if (member.sizeBytes > limits.fileBytes) {
+          throw new RefusedMemberError(member.name, `it has ${member.sizeBytes} bytes`)
+        }
+      }
+      writer.begin(member)
+    },
+    data: writer.data,
+    end: writer.end,
+  }
+  return {sink, member: () => current}
+}
+
+/** Errnos that only a name or a shape the archive chose can cause in a folder that was empty. */
+const REFUSED = new Set([
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENOTEMPTY',
+  'ENOTDIR',
+  'EISDIR',
+  'EMLINK',
+  'EFBIG',
+  'ENOENT',
+])
+
+function explain(error: unknown, {root, member}: {root: string; member: string}): unknown {
+  if (error instanceof EnvsError) return error
+  if (error instanceof PathRefusal) return new RefusedMemberError(member, error.reason, error)
+  const errno = errnoOf(error)
+  if (errno === undefined) return error
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new StorageFullError(root, error)
+  if (REFUSED.has(errno)) return new RefusedMemberError(member, `the file system answered ${errno}`, error)
+  return new StorageFailedError(`${root}/${member}`, errno, error)
+}

@@ -1,0 +1,105 @@
+import {randomBytes} from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import {errnoOf} from '../../errors.js'
+import {FixFailedError, StorageFullError} from '../errors.js'
+import {PathRefusal} from '../tree/path-refusal.js'
+import {lstatOrNothing, openRootedPaths} from '../tree/rooted-paths.js'
+import type {Edit} from './fix.js'
+import {readRegularFile} from './tree-view.js'
+
+const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
+
+/**
+ * Makes the edits in the tree and tells whether any was not there already.
+ *
+ * The tree is hostile: what stands at a place is replaced by rename and never opened for writing, and links
+ * on the way lead no further than the root.
+ *
+ * @throws {FixFailedError} When the tree holds something that can't be replaced, a full folder for a file.
+ * @throws {StorageFullError}
+ */
+export function applyEdits(root: string, edits: readonly Edit[]): boolean {
+  const paths = openRootedPaths(root, (path) => {
+    mkdirSync(paths.absolute(path), 0o755)
+    chmodSync(paths.absolute(path), 0o755)
+  })
+  let changed = false
+  for (const edit of edits) {
+    try {
+      const place = paths.absolute(paths.resolvePlace(edit.path))
+      if (isDone(place, edit)) continue
+      make(place, edit)
+      paths.forget()
+      changed = true
+    } catch (error) {
+      throw explain(error, edit, root)
+    }
+  }
+  return changed
+}
+
+function isDone(place: Buffer, edit: Edit): boolean {
+  const status = lstatOrNothing(place)
+  if (status === undefined) return false
+  switch (edit.kind) {
+    case 'file':
+      return (
+        status.isFile() &&
+        (status.mode & 0o7777) === edit.mode &&
+        status.size === edit.content.length &&
+        readRegularFile(place)?.equals(edit.content) === true
+      )
+    case 'link':
+      return status.isSymbolicLink() && readlinkSync(place, 'utf8') === edit.target
+    case 'folder':
+      return status.isDirectory()
+  }
+}
+
+function make(place: Buffer, edit: Edit): void {
+  if (edit.kind === 'folder') {
+    if (lstatOrNothing(place) !== undefined) unlinkSync(place)
+    mkdirSync(place, edit.mode)
+    chmodSync(place, edit.mode)
+    return
+  }
+  const folder = place.subarray(0, place.lastIndexOf('/') + 1)
+  const fresh = Buffer.concat([folder, Buffer.from(`.envs-${randomBytes(8).toString('hex')}`)])
+  try {
+    if (edit.kind === 'link') symlinkSync(edit.target, fresh)
+    else writeFresh(fresh, edit)
+    renameSync(fresh, place)
+  } catch (error) {
+    if (lstatOrNothing(fresh) !== undefined) unlinkSync(fresh)
+    throw error
+  }
+}
+
+function writeFresh(fresh: Buffer, {content, mode}: Extract<Edit, {kind: 'file'}>): void {
+  const fd = openSync(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  try {
+    writeFileSync(fd, content)
+    fchmodSync(fd, mode)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function explain(error: unknown, {path}: Edit, root: string): unknown {
+  if (error instanceof PathRefusal) return new FixFailedError(path, error.reason, error)
+  const errno = errnoOf(error)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new StorageFullError(root, error)
+  return errno === undefined ? error : new FixFailedError(path, errno, error)
+}

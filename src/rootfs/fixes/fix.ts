@@ -1,0 +1,22 @@
+import type {TreeView} from './tree-view.js'
+
+/** What fixes write that is not the same in every environment. */
+export type Facts = {
+  /** The environment's name, which is its host name too. */
+  readonly name: string
+  /** 32 hexadecimal digits. @see machine-id(5) */
+  readonly machineId: string
+}
+
+/** One change to a tree. Paths are relative to its root; links on the way are followed inside it. */
+export type Edit =
+  | {readonly kind: 'file'; readonly path: string; readonly content: Buffer; readonly mode: number}
+  | {readonly kind: 'link'; readonly path: string; readonly target: string}
+  | {readonly kind: 'folder'; readonly path: string; readonly mode: number}
+
+/** A named edit of a rootfs after extraction. Planning it again on its own result changes nothing. */
+export type Fix = {
+  readonly name: string
+  readonly describe: string
+  plan(tree: TreeView, facts: Facts): Edit[]
+}

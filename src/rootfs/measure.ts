@@ -1,0 +1,75 @@
+import {lstatSync} from 'node:fs'
+import {errnoOf} from '../errors.js'
+import {type FolderHandle, openFolder} from './tree/folder-handle.js'
+
+export type Usage = {
+  /** Allocated on disk, not apparent; a hard-linked file counts once. */
+  readonly sizeBytes: number
+  /** Entries, the tree's own folder included. */
+  readonly entries: number
+  /** Folders that could not be looked into, so that the size is a lower bound. */
+  readonly unreadable: number
+}
+
+/** Unit of st_blocks whatever the file system's own. @see stat(2) */
+const BLOCK_BYTES = 512
+/** Each level holds a descriptor; no real tree comes near, and a deeper one counts as unreadable. */
+const MOST_LEVELS = 512
+
+type Tally = {blocks: number; entries: number; unreadable: number; readonly linked: Set<string>}
+
+/** Counts what a tree takes. A tree that is not there takes nothing; links are not followed. */
+export function measureTree(path: string): Usage {
+  const tally: Tally = {blocks: 0, entries: 0, unreadable: 0, linked: new Set()}
+  measureFolder(tally, path, 0)
+  return {sizeBytes: tally.blocks * BLOCK_BYTES, entries: tally.entries, unreadable: tally.unreadable}
+}
+
+function measureFolder(tally: Tally, place: Buffer | string, level: number): void {
+  const folder = tolerant(tally, () => openFolder(place))
+  if (folder === undefined) return
+  try {
+    count(tally, folder.status)
+    if (level > MOST_LEVELS) tally.unreadable++
+    else measureEntries(tally, folder, level)
+  } finally {
+    folder.close()
+  }
+}
+
+function measureEntries(tally: Tally, folder: FolderHandle, level: number): void {
+  for (const entry of tolerant(tally, () => folder.list()) ?? []) {
+    const place = folder.entry(entry.name)
+    if (entry.isDirectory()) {
+      measureFolder(tally, place, level + 1)
+      continue
+    }
+    const status = tolerant(tally, () => lstatSync(place))
+    if (status !== undefined) count(tally, status)
+  }
+}
+
+function count(
+  tally: Tally,
+  status: {blocks: number; nlink: number; dev: number; ino: number; isDirectory(): boolean},
+) {
+  tally.entries++
+  if (status.nlink > 1 && !status.isDirectory()) {
+    const inode = `${status.dev}:${status.ino}`
+    if (tally.linked.has(inode)) return
+    tally.linked.add(inode)
+  }
+  tally.blocks += status.blocks
+}
+
+/** Nothing for what is gone meanwhile; what is closed to us is counted. */
+function tolerant<T>(tally: Tally, step: () => T): T | undefined {
+  try {
+    return step()
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === undefined) throw error
+    if (code !== 'ENOENT') tally.unreadable++
+    return undefined
+  }
+}

@@ -1,0 +1,170 @@
+import {randomBytes} from 'node:crypto'
+import {type Dirent, renameSync, rmdirSync, unlinkSync} from 'node:fs'
+import {basename, dirname} from 'node:path'
+import {errnoOf} from '../errors.js'
+import {type FolderHandle, openFolder} from './tree/folder-handle.js'
+
+export type RemoveFailure = {readonly path: string; readonly code: string}
+
+export type RemoveReport = {
+  /** Entries taken away, the tree's own folder included. */
+  readonly removed: number
+  /** What is still there and why, at most 100 of them; paths are escaped where they are not UTF-8. */
+  readonly failures: readonly RemoveFailure[]
+}
+
+/** Enough to act on; a tree on a read-only disk would fail a million times. */
+const MOST_FAILURES = 100
+/** A folder this far down is moved up first: descriptors and path lengths stay bounded, however deep it goes. */
+const MOST_LEVELS = 128
+
+type Walk = {
+  removed: number
+  readonly failures: RemoveFailure[]
+  readonly device: number
+  readonly onProgress: (removed: number) => void
+  readonly top: FolderHandle
+  /** Names, in the top folder, of folders that were moved up. */
+  readonly movedUp: Buffer[]
+}
+
+/**
+ * Takes a tree away, with folders that forbid it and owners of the user namespace this runs in.
+ *
+ * Follows no link and leaves alone what is mounted in the tree. Everything is reached through folders held
+ * open, so that a process still inside can not lead it elsewhere by swapping one for a link.
+ *
+ * @param path - A folder, or whatever is there; nothing there is no failure.
+ * @param onProgress - Called for every folder done.
+ */
+export function removeEntries(path: string, onProgress: (removed: number) => void = () => {}): RemoveReport {
+  let parent: FolderHandle
+  try {
+    parent = openFolder(dirname(path))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return {removed: 0, failures: []}
+    throw error
+  }
+  try {
+    return removeFrom(parent, path, onProgress)
+  } finally {
+    parent.close()
+  }
+}
+
+function removeFrom(parent: FolderHandle, path: string, onProgress: (removed: number) => void): RemoveReport {
+  const place = parent.entry(Buffer.from(basename(path)))
+  let top: FolderHandle
+  try {
+    top = openFolder(place)
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === 'ENOENT') return {removed: 0, failures: []}
+    if (code !== 'ENOTDIR' && code !== 'ELOOP')
+      return {removed: 0, failures: [{path, code: code ?? 'UNKNOWN'}]}
+    unlinkSync(place)
+    return {removed: 1, failures: []}
+  }
+  const walk: Walk = {removed: 0, failures: [], device: top.status.dev, onProgress, top, movedUp: []}
+  try {
+    attempt(walk, path, () => empty(walk, top, path, 0))
+    for (let name = walk.movedUp.pop(); name !== undefined; name = walk.movedUp.pop()) {
+      removeFolder(walk, top, name, `${path}/${name.toString()}`, 1)
+    }
+  } finally {
+    top.close()
+  }
+  attempt(walk, path, () => {
+    rmdirSync(place)
+    walk.removed++
+  })
+  return {removed: walk.removed, failures: walk.failures}
+}
+
+function empty(walk: Walk, folder: FolderHandle, path: string, level: number): void {
+  if ((folder.status.mode & 0o700) !== 0o700) {
+    // Another's folder can't be changed, and need not be when we are root of its namespace.
+    ignoreErrno('EPERM', () => folder.chmod(0o700))
+  }
+  for (const entry of folder.list()) {
+    const entryPath = `${path}/${entry.name.toString()}`
+    if (entry.isDirectory()) removeFolder(walk, folder, entry.name, entryPath, level + 1)
+    else removeLeaf(walk, folder, entry, entryPath, level)
+  }
+  walk.onProgress(walk.removed)
+}
+
+function removeLeaf(
+  walk: Walk,
+  folder: FolderHandle,
+  entry: Dirent<Buffer>,
+  path: string,
+  level: number,
+): void {
+  attempt(walk, path, () => {
+    try {
+      unlinkSync(folder.entry(entry.name))
+      walk.removed++
+    } catch (error) {
+      // A file system that does not tell types, or a folder that has just taken the place.
+      if (errnoOf(error) !== 'EISDIR') throw error
+      removeFolder(walk, folder, entry.name, path, level + 1)
+    }
+  })
+}
+
+function removeFolder(walk: Walk, parent: FolderHandle, name: Buffer, path: string, level: number): void {
+  attempt(walk, path, () => {
+    const place = parent.entry(name)
+    const folder = openFolder(place)
+    try {
+      if (folder.status.dev !== walk.device) {
+        report(walk, path, 'EXDEV')
+        return
+      }
+      if (level > MOST_LEVELS) {
+        moveUp(walk, folder, place)
+        return
+      }
+      empty(walk, folder, path, level)
+    } finally {
+      folder.close()
+    }
+    if (level <= MOST_LEVELS) {
+      rmdirSync(place)
+      walk.removed++
+    }
+  })
+}
+
+/** Renaming a folder takes write permission on it, for its `..` changes. */
+function moveUp(walk: Walk, folder: FolderHandle, place: Buffer): void {
+  const name = Buffer.from(`.envs-deep-${randomBytes(8).toString('hex')}`)
+  ignoreErrno('EPERM', () => folder.chmod(0o700))
+  renameSync(place, walk.top.entry(name))
+  walk.movedUp.push(name)
+}
+
+function attempt(walk: Walk, path: string, step: () => void): void {
+  try {
+    step()
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === undefined) throw error
+    // Something below was reported already when a folder is not empty.
+    if (code === 'ENOENT' || (code === 'ENOTEMPTY' && walk.failures.length > 0)) return
+    report(walk, path, code)
+  }
+}
+
+function report(walk: Walk, path: string, code: string): void {
+  if (walk.failures.length < MOST_FAILURES) walk.failures.push({path, code})
+}
+
+function ignoreErrno(errno: string, step: () => void): void {
+  try {
+    step()
+  } catch (error) {
+    if (errnoOf(error) !== errno) throw error
+  }
+}

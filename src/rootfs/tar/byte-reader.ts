@@ -1,0 +1,83 @@
+import {CorruptArchiveError} from '../errors.js'
+
+/** Reads a stream of buffers by wanted lengths; bytes are copied only where a piece straddles two buffers. */
+export type ByteReader = {
+  /** Exactly that many bytes, or undefined when the stream ended before the first of them. */
+  takeOrEnd(length: number): Promise<Buffer | undefined>
+  /** Exactly that many bytes. @throws {CorruptArchiveError} When the stream is shorter. */
+  take(length: number): Promise<Buffer>
+  /** At least one byte and at most that many. @throws {CorruptArchiveError} */
+  some(atMost: number): Promise<Buffer>
+  /** Whatever comes next; undefined at the end. */
+  next(): Promise<Buffer | undefined>
+  /** @throws {CorruptArchiveError} */
+  skip(length: number): Promise<void>
+  /** Lets the source go, read to its end or not. */
+  close(): Promise<void>
+}
+
+export function openByteReader(source: AsyncIterable<Buffer>): ByteReader {
+  const iterator = source[Symbol.asyncIterator]()
+  let current: Buffer = Buffer.alloc(0)
+
+  async function next(): Promise<Buffer | undefined> {
+    while (current.length === 0) {
+      const result = await iterator.next()
+      if (result.done === true) return undefined
+      current = result.value
+    }
+    const all = current
+    current = Buffer.alloc(0)
+    return all
+  }
+
+  async function some(atMost: number): Promise<Buffer> {
+    const available = await next()
+    if (available === undefined) throw cutShort()
+    current = available.subarray(atMost)
+    return available.subarray(0, atMost)
+  }
+
+  async function takeOrEnd(length: number): Promise<Buffer | undefined> {
+    if (current.length === 0) {
+      const available = await next()
+      if (available === undefined) return undefined
+      current = available
+    }
+    return take(length)
+  }
+
+  async function take(length: number): Promise<Buffer> {
+    if (length <= current.length) {
+      const piece = current.subarray(0, length)
+      current = current.subarray(length)
+      return piece
+    }
+    const whole = Buffer.alloc(length)
+    for (let filled = 0; filled < length; ) {
+      const piece = await some(length - filled)
+      piece.copy(whole, filled)
+      filled += piece.length
+    }
+    return whole
+  }
+
+  async function skip(length: number): Promise<void> {
+    for (let left = length; left > 0; ) left -= (await some(left)).length
+  }
+
+  return {
+    takeOrEnd,
+    take,
+    some,
+    next,
+    skip,
+    async close() {
+      await iterator.return?.()
+    },
+  }
+}
+
+function cutShort(): CorruptArchiveError {
+  return new CorruptArchiveError('it ends in the middle of a member')
+}

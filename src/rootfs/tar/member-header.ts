@@ -1,0 +1,72 @@
+import {RefusedMemberError} from '../errors.js'
+import type {HeaderBlock} from './header-block.js'
+import type {Member} from './member.js'
+import type {PaxRecords} from './pax-records.js'
+
+/** What stands in front of a header and changes it. */
+export type Preface = {
+  readonly records: PaxRecords
+  readonly longName?: string | undefined
+  readonly longTarget?: string | undefined
+}
+
+type Kind = Member['kind']
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  '\0': 'file',
+  '0': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'device',
+  '4': 'device',
+  '5': 'folder',
+  '6': 'fifo',
+  '7': 'file',
+  D: 'folder',
+  S: 'file',
+}
+
+/**
+ * Puts a header and its preface together. Bytes that follow the header are `storedBytes` for a file; for
+ * any other kind there are none, whatever its size field says, as GNU tar reads it.
+ *
+ * @throws {RefusedMemberError} When the type is none a rootfs can hold.
+ */
+export function describeMember(header: HeaderBlock, {records, longName, longTarget}: Preface): Member {
+  const name = records.sparse?.name ?? records.path ?? longName ?? header.name
+  const kind = kindOf(header.type, name)
+  const common = {
+    name,
+    mode: header.mode,
+    uid: records.uid ?? header.uid,
+    gid: records.gid ?? header.gid,
+    modified: records.modified ?? header.modified,
+  }
+  switch (kind) {
+    case 'file': {
+      const storedBytes = records.sizeBytes ?? header.sizeBytes
+      return {
+        ...common,
+        kind,
+        sizeBytes: storedBytes,
+        storedBytes,
+        hasCapability: records.hasCapability ?? false,
+      }
+    }
+    case 'symlink':
+    case 'hardlink':
+      return {...common, kind, target: records.linkpath ?? longTarget ?? header.target}
+    case 'folder':
+    case 'fifo':
+    case 'device':
+      return {...common, kind}
+  }
+}
+
+function kindOf(type: string, name: string): Kind {
+  const kind = KINDS[type]
+  if (kind === undefined)
+    throw new RefusedMemberError(name, `its type ${JSON.stringify(type)} is not supported`)
+  // Before POSIX, a folder was a file whose name ends in a slash.
+  return kind === 'file' && name.endsWith('/') ? 'folder' : kind
+}

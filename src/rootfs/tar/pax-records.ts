@@ -1,0 +1,120 @@
+import {CorruptArchiveError} from '../errors.js'
+import type {Segment} from './member.js'
+
+/** The records of a pax header that change a member; all others are read over. */
+export type PaxRecords = {
+  path?: string
+  linkpath?: string
+  sizeBytes?: number
+  uid?: number
+  gid?: number
+  modified?: string
+  hasCapability?: boolean
+  sparse?: PaxSparse
+}
+
+/** GNU's sparse files in pax: 0.0 and 0.1 carry the map in records, 1.0 at the head of the data. */
+export type PaxSparse = {
+  name?: string
+  realSizeBytes?: number
+  segments?: Segment[]
+  /** Offset of a 0.0 pair whose length has not come yet. */
+  openOffset?: number
+  mapInData?: boolean
+}
+
+const CAPABILITY_KEYS = ['SCHILY.xattr.security.capability', 'LIBARCHIVE.xattr.security.capability']
+
+/**
+ * Reads the records of a pax header: `LENGTH KEY=VALUE\n`, by length, so that a value may hold anything.
+ *
+ * @throws {CorruptArchiveError}
+ * @see POSIX pax, extended header; GNU tar manual, "Storing Sparse Files"
+ */
+export function readPaxRecords(body: Buffer): PaxRecords {
+  const records: PaxRecords = {}
+  let at = 0
+  while (at < body.length) {
+    // Some writers pad the records with zeros to the block.
+    if (body[at] === 0) break
+    const space = body.indexOf(0x20, at)
+    const length = space === -1 ? Number.NaN : decimal(body.toString('latin1', at, space))
+    const end = at + length
+    const equals = body.indexOf(0x3d, space)
+    if (!(end <= body.length) || body[end - 1] !== 0x0a || equals === -1 || equals >= end) throw malformed()
+    apply(records, body.toString('latin1', space + 1, equals), body.toString('latin1', equals + 1, end - 1))
+    at = end
+  }
+  return records
+}
+
+function apply(records: PaxRecords, key: string, value: string): void {
+  if (key.startsWith('GNU.sparse.')) {
+    records.sparse ??= {}
+    applySparse(records.sparse, key.slice('GNU.sparse.'.length), value)
+    return
+  }
+  if (CAPABILITY_KEYS.includes(key)) {
+    records.hasCapability = true
+    return
+  }
+  // POSIX: an empty value takes back a global record; without those for names, nothing is left to take.
+  if (value === '') return
+  if (key === 'path') records.path = value
+  else if (key === 'linkpath') records.linkpath = value
+  else if (key === 'size') records.sizeBytes = decimal(value)
+  else if (key === 'uid') records.uid = decimal(value)
+  else if (key === 'gid') records.gid = decimal(value)
+  else if (key === 'mtime') records.modified = timestamp(value)
+}
+
+function applySparse(sparse: PaxSparse, key: string, value: string): void {
+  switch (key) {
+    case 'name':
+      sparse.name = value
+      return
+    case 'size':
+    case 'realsize':
+      sparse.realSizeBytes = decimal(value)
+      return
+    case 'major':
+      sparse.mapInData = decimal(value) >= 1
+      return
+    case 'map':
+      sparse.segments = pairs(value === '' ? [] : value.split(',').map(decimal))
+      return
+    case 'offset':
+      sparse.openOffset = decimal(value)
+      return
+    case 'numbytes':
+      if (sparse.openOffset === undefined) throw malformed()
+      sparse.segments ??= []
+      sparse.segments.push({offset: sparse.openOffset, sizeBytes: decimal(value)})
+      delete sparse.openOffset
+  }
+}
+
+/** Offsets and lengths by turns, as every sparse map writes them. @throws {CorruptArchiveError} */
+export function pairs(numbers: readonly number[]): Segment[] {
+  if (numbers.length % 2 !== 0) throw malformed()
+  return Array.from({length: numbers.length / 2}, (_, index) => ({
+    offset: numbers[index * 2] ?? 0,
+    sizeBytes: numbers[index * 2 + 1] ?? 0,
+  }))
+}
+
+/** @throws {CorruptArchiveError} */
+export function decimal(text: string): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(value)) throw malformed()
+  return value
+}
+
+function timestamp(text: string): string {
+  if (!/^-?\d{1,16}(?:\.\d{0,32})?$/.test(text)) throw malformed()
+  return text
+}
+
+function malformed(): CorruptArchiveError {
+  return new CorruptArchiveError('a pax header is malformed')
+}

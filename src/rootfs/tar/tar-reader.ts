@@ -1,0 +1,155 @@
+import {CorruptArchiveError, RefusedMemberError} from '../errors.js'
+import type {Limits} from '../limits.js'
+import {isZero} from '../zeros.js'
+import {type ByteReader, openByteReader} from './byte-reader.js'
+import {BLOCK_BYTES, type HeaderBlock, readHeaderBlock} from './header-block.js'
+import type {MemberSink} from './member.js'
+import {describeMember} from './member-header.js'
+import {type PaxRecords, readPaxRecords} from './pax-records.js'
+import {copySparse, isSparse} from './sparse-member.js'
+
+/**
+ * Reads a tar archive (v7, ustar, pax, GNU) from its first to its last byte and hands its members on.
+ *
+ * @throws {CorruptArchiveError} Damaged, without its end marker, or followed by anything but zeros.
+ * @throws {RefusedMemberError} When it outgrows a limit or holds a type that is not supported.
+ * @see tar(5); POSIX pax(1), "ustar Interchange Format"
+ */
+export async function readTar(
+  source: AsyncIterable<Buffer>,
+  sink: MemberSink,
+  limits: Limits,
+): Promise<void> {
+  const reader = openByteReader(source)
+  try {
+    await readMembers(reader, sink, limits)
+    await expectEnd(reader, limits)
+  } finally {
+    await reader.close()
+  }
+}
+
+type State = {
+  global: PaxRecords
+  local: PaxRecords
+  longName: string | undefined
+  longTarget: string | undefined
+}
+
+async function readMembers(reader: ByteReader, sink: MemberSink, limits: Limits): Promise<void> {
+  const state: State = {global: {}, local: {}, longName: undefined, longTarget: undefined}
+  for (let headers = 0; ; headers++) {
+    const block = await reader.takeOrEnd(BLOCK_BYTES)
+    if (block === undefined) throw new CorruptArchiveError('it has no end marker, so it was cut short')
+    if (isZero(block)) {
+      if (headers === 0) throw new CorruptArchiveError('it holds nothing')
+      return
+    }
+    const header = readHeaderBlock(block)
+    if (headers >= limits.members) {
+      throw new RefusedMemberError(
+        header.name,
+        `it is one more than the ${limits.members} an archive may hold`,
+      )
+    }
+    if (await readPreface(reader, header, state, limits)) continue
+    await readMember(reader, {header, block, state}, sink, limits)
+    Object.assign(state, {local: {}, longName: undefined, longTarget: undefined})
+  }
+}
+
+/** True for a header that only says something of members to come, or nothing at all. */
+async function readPreface(
+  reader: ByteReader,
+  header: HeaderBlock,
+  state: State,
+  limits: Limits,
+): Promise<boolean> {
+  switch (header.type) {
+    case 'x':
+    case 'X':
+      state.local = readPaxRecords(await readBody(reader, header, limits))
+      return true
+    case 'g': {
+      // A name, a size or a map for every member to come makes no sense, and readers disagree on it.
+      const {uid, gid, modified} = readPaxRecords(await readBody(reader, header, limits))
+      state.global = {
+        ...state.global,
+        ...(uid === undefined ? {} : {uid}),
+        ...(gid === undefined ? {} : {gid}),
+        ...(modified === undefined ? {} : {modified}),
+      }
+      return true
+    }
+    case 'L':
+      state.longName = readLongText(await readBody(reader, header, limits))
+      return true
+    case 'K':
+      state.longTarget = readLongText(await readBody(reader, header, limits))
+      return true
+    case 'V':
+      return true
+    default:
+      return false
+  }
+}
+
+async function readBody(reader: ByteReader, header: HeaderBlock, limits: Limits): Promise<Buffer> {
+  if (header.sizeBytes > limits.headerBytes) {
+    throw new RefusedMemberError(header.name, `it is a header of ${header.sizeBytes} bytes`)
+  }
+  const body = await reader.take(header.sizeBytes)
+  await reader.skip(padding(header.sizeBytes))
+  return body
+}
+
+function readLongText(body: Buffer): string {
+  const end = body.indexOf(0)
+  return body.toString('latin1', 0, end === -1 ? body.length : end)
+}
+
+async function readMember(
+  reader: ByteReader,
+  {header, block, state}: {header: HeaderBlock; block: Buffer; state: State},
+  sink: MemberSink,
+  limits: Limits,
+): Promise<void> {
+  const {longName, longTarget} = state
+  const records = {...state.global, ...state.local}
+  const member = describeMember(header, {records, longName, longTarget})
+  if (member.kind !== 'file') {
+    sink.begin(member)
+    if (header.type === 'D') await reader.skip(header.sizeBytes + padding(header.sizeBytes))
+    return
+  }
+  if (isSparse(header, records)) {
+    await copySparse(reader, {member, block, records, isOldFormat: header.type === 'S'}, sink, limits)
+  } else {
+    sink.begin(member)
+    for (let at = 0; at < member.storedBytes; ) {
+      const piece = await reader.some(member.storedBytes - at)
+      sink.data(piece, at)
+      at += piece.length
+    }
+    sink.end()
+  }
+  await reader.skip(padding(member.storedBytes))
+}
+
+/** From a length to the next whole block. */
+function padding(sizeBytes: number): number {
+  return (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES
+}
+
+/** POSIX: two blocks of zeros end an archive; writers pad with more of them to a whole record. */
+async function expectEnd(reader: ByteReader, limits: Limits): Promise<void> {
+  const second = await reader.takeOrEnd(BLOCK_BYTES)
+  if (second === undefined) throw new CorruptArchiveError('half of its end marker is missing')
+  let paddingBytes = 0
+  for (let rest: Buffer | undefined = second; rest !== undefined; rest = await reader.next()) {
+    paddingBytes += rest.length
+    if (!isZero(rest) || paddingBytes > limits.paddingBytes) {
+      throw new CorruptArchiveError('something follows its end marker')
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import type {ChildProcess} from 'node:child_process'
+import {createInterface} from 'node:readline'
+import {Readable} from 'node:stream'
+import {pipeline} from 'node:stream/promises'
+import {ended, start} from '../host/process.js'
+import {WorkerDiedError, WorkerFailure} from './errors.js'
+import type {ExtractReport} from './extract.js'
+import type {Facts} from './fixes/fix.js'
+import type {Usage} from './measure.js'
+import type {RemoveReport} from './remove.js'
+import type {OwnerRule} from './tree/owners.js'
+import {workerProgram} from './worker-program.js'
+import {parseEvent, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
+import {parseExtractReport, parseNames, parseRemoveReport, parseUsages} from './worker-results.js'
+
+export type {ExtractReport} from './extract.js'
+export type {Facts} from './fixes/fix.js'
+export type {Usage} from './measure.js'
+export type {RemoveReport} from './remove.js'
+
+/** How the worker is started, so that the same code sees a tree's owners bare or from a user namespace. */
+export type TreeProcess = {
+  /** Put in front of the worker's argument list, as `unshare … --`; may be empty. */
+  readonly prefix: readonly string[]
+  /** All the environment the worker gets; PATH finds the host's decompressors. */
+  readonly environment: NodeJS.ProcessEnv
+}
+
+export type ExtractProgress = {readonly entries: number; readonly bytes: number}
+
+/** An archive: a stream, or a regular file at its start, whose bytes then do not pass through this process. */
+export type ArchiveSource = Readable | {readonly fd: number}
+
+/**
+ * Extracts an archive into `root`, an empty folder. What is there after an error, or an abort, is a part.
+ *
+ * @param onProgress - Called at most ten times a second.
+ * @throws {WorkerFailure} With the code of the error: ENVS_ARCHIVE_CORRUPT, ENVS_STORAGE_FULL, …
+ * @throws {WorkerDiedError}
+ * @throws The source's own error when it fails; the signal's reason when it is aborted, and the worker gone.
+ */
+export async function extractRootfs(
+  tree: TreeProcess,
+  source: ArchiveSource,
+  {root, owners}: {root: string; owners: OwnerRule},
+  options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
+): Promise<ExtractReport> {
+  return parseExtractReport(await ask(tree, {verb: 'extract', root, owners}, {...options, source}))
+}
+
+/**
+ * Applies the fixes, or those named in `only`, to a tree at rest.
+ *
+ * @returns Names of the fixes that changed something.
+ * @throws {WorkerFailure} ENVS_FIX_FAILED, ENVS_STORAGE_FULL
+ * @throws {WorkerDiedError}
+ */
+export async function applyFixes(
+  tree: TreeProcess,
+  {root, facts, only}: {root: string; facts: Facts; only?: readonly string[]},
+): Promise<string[]> {
+  const request = {verb: 'fix', root, facts, ...(only === undefined ? {} : {only})} as const
+  return parseNames(await ask(tree, request))
+}
+
+/** Removes a tree as far as it can be; what is left is in the report. @throws {WorkerDiedError} */
+export async function removeTree(
+  tree: TreeProcess,
+  path: string,
+  options: {signal?: AbortSignal} = {},
+): Promise<RemoveReport> {
+  return parseRemoveReport(await ask(tree, {verb: 'remove', path}, options))
+}
+
+/** What trees take on disk, in the order of `paths`. @throws {WorkerDiedError} */
+export async function measureTrees(tree: TreeProcess, paths: readonly string[]): Promise<Usage[]> {
+  return parseUsages(await ask(tree, {verb: 'measure', paths}))
+}
+
+type AskOptions = {
+  source?: ArchiveSource
+  signal?: AbortSignal
+  onProgress?: (progress: ExtractProgress) => void
+}
+
+/** Runs the worker for one request; when this settles, its process is gone. */
+async function ask(
+  tree: TreeProcess,
+  {verb, ...request}: WorkerRequest,
+  {source, signal, onProgress}: AskOptions = {},
+): Promise<unknown> {
+  signal?.throwIfAborted()
+  const argv = [...tree.prefix, ...workerProgram(), verb, JSON.stringify(request)]
+  const child = start(argv, {
+    cwd: '/',
+    env: tree.environment,
+    stdio: [
+      source === undefined ? 'ignore' : source instanceof Readable ? 'pipe' : source.fd,
+      'pipe',
+      'pipe',
+    ],
+  })
+  const stop = () => child.kill()
+  signal?.addEventListener('abort', stop)
+  try {
+    const [sourceFailure, last, complaint, exit] = await Promise.all([
+      feed(child, source),
+      readEvents(child, onProgress),
+      readComplaint(child),
+      ended(child),
+    ])
+    signal?.throwIfAborted()
+    if (sourceFailure !== undefined) throw sourceFailure.error
+    if (last?.event === 'result') return last.value
+    if (last?.event === 'error') throw failureOf(last)
+    const how = exit.signal === null ? `with status ${exit.status}` : `by ${exit.signal}`
+    throw new WorkerDiedError(verb, how, new Error(complaint))
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    stop()
+  }
+}
+
+/** The source's failure, if it had one; a worker that takes no more says itself why. */
+async function feed(
+  child: ChildProcess,
+  source: ArchiveSource | undefined,
+): Promise<{error: unknown} | undefined> {
+  if (!(source instanceof Readable) || child.stdin === null) return undefined
+  let failure: {error: unknown} | undefined
+  source.once('error', (error) => {
+    failure = {error}
+    child.kill()
+  })
+  await pipeline(source, child.stdin).catch(() => {})
+  return failure
+}
+
+async function readEvents(
+  child: ChildProcess,
+  onProgress: AskOptions['onProgress'],
+): Promise<WorkerEvent | undefined> {
+  if (child.stdout === null) return undefined
+  let last: WorkerEvent | undefined
+  for await (const line of createInterface({input: child.stdout})) {
+    const event = parseEvent(line)
+    if (event.event === 'progress') onProgress?.({entries: event.entries, bytes: event.bytes})
+    else last = event
+  }
+  return last
+}
+
+/** The beginning of what a worker, or the program before it, said before it died. */
+async function readComplaint(child: ChildProcess): Promise<string> {
+  let text = ''
+  for await (const chunk of child.stderr ?? []) if (text.length < 4096) text += String(chunk)
+  return text
+}
+
+function failureOf({code, exitCode, message, suggestions}: Extract<WorkerEvent, {event: 'error'}>): Error {
+  if (code === undefined) return new Error(message)
+  return new WorkerFailure(message, {code, exitCode, suggestions})
+}

@@ -1,0 +1,58 @@
+import {chmodSync, lchownSync, mkdtempSync, renameSync, rmSync, utimesSync} from 'node:fs'
+import {join} from 'node:path'
+import {capture} from '../../host/process.js'
+import {ToolMissingError} from '../errors.js'
+import type {Member} from '../tar/member.js'
+import {modificationTime} from './modification-time.js'
+import type {Owners} from './owners.js'
+import type {RootedPaths} from './rooted-paths.js'
+
+/** Names in one call; an argument list holds at least 128 KiB. */
+const BATCH = 500
+
+/**
+ * Makes FIFOs with mkfifo(1), since Node has no call for it: under plain names first, then renamed, because
+ * an argument is text and a name is bytes.
+ *
+ * @throws {ToolMissingError}
+ * @throws {NodeJS.ErrnoException}
+ */
+export async function makeFifos(
+  root: string,
+  fifos: ReadonlyMap<string, Member>,
+  {
+    paths,
+    owners,
+    which,
+  }: {paths: RootedPaths; owners: Owners; which: (program: string) => string | undefined},
+): Promise<void> {
+  if (fifos.size === 0) return
+  const mkfifo = which('mkfifo')
+  if (mkfifo === undefined)
+    throw new ToolMissingError('mkfifo', 'coreutils', 'to make the FIFOs of this archive')
+  const nursery = mkdtempSync(join(root, '.envs-fifos-'))
+  try {
+    const todo = [...fifos]
+    for (let at = 0; at < todo.length; at += BATCH) {
+      const batch = todo.slice(at, at + BATCH)
+      const names = batch.map((_, index) => join(nursery, String(at + index)))
+      const {status} = await capture([mkfifo, '--', ...names])
+      if (status !== 0) throw new Error(`mkfifo ended with status ${status} in ${nursery}`)
+      for (const [index, [path, member]] of batch.entries()) {
+        const name = names[index]
+        if (name !== undefined) settle(name, path, member)
+      }
+    }
+  } finally {
+    rmSync(nursery, {recursive: true, force: true})
+  }
+
+  function settle(name: string, path: string, member: Member): void {
+    const owner = owners.ownerFor(member)
+    if (owner !== undefined) lchownSync(name, owner.uid, owner.gid)
+    chmodSync(name, member.mode)
+    utimesSync(name, modificationTime(member.modified), modificationTime(member.modified))
+    // Resolved anew: a later member may have put a link where a folder was.
+    renameSync(name, paths.absolute(paths.resolvePlace(path)))
+  }
+}

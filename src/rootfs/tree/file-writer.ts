@@ -1,0 +1,57 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  writeSync,
+} from 'node:fs'
+import type {Member} from '../tar/member.js'
+import {modificationTime} from './modification-time.js'
+import type {Owners} from './owners.js'
+
+const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
+
+type FileMember = Extract<Member, {kind: 'file'}>
+
+/** The one file that is being written, if any. */
+export type FileWriter = {
+  /** Makes a new file; what stands at the place is never opened. @throws {NodeJS.ErrnoException} EEXIST */
+  open(place: Buffer, member: FileMember): void
+  write(bytes: Buffer, offset: number): void
+  close(): void
+}
+
+export function openFileWriter(owners: Owners): FileWriter {
+  let current: {fd: number; member: FileMember; reached: number} | undefined
+
+  return {
+    open(place, member) {
+      current = {fd: openSync(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), member, reached: 0}
+    },
+    write(bytes, offset) {
+      if (current === undefined) throw new Error('no file is open')
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(current.fd, bytes, done, bytes.length - done, offset + done)
+      }
+      current.reached = offset + bytes.length
+    },
+    close() {
+      if (current === undefined) return
+      const {fd, member, reached} = current
+      current = undefined
+      try {
+        if (reached < member.sizeBytes) ftruncateSync(fd, member.sizeBytes)
+        // In this order: writing and chown(2) both take setuid away.
+        const owner = owners.ownerFor(member)
+        if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
+        fchmodSync(fd, member.mode)
+        futimesSync(fd, modificationTime(member.modified), modificationTime(member.modified))
+      } finally {
+        closeSync(fd)
+      }
+    },
+  }
+}

@@ -1,0 +1,40 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  openSync,
+  readdirSync,
+  type Stats,
+} from 'node:fs'
+
+/** O_PATH, asm-generic/fcntl.h: Node has no name for it. The same on every processor Debian and Ubuntu run on. */
+const O_PATH = 0o10000000
+const {O_DIRECTORY, O_NOFOLLOW} = constants
+
+/**
+ * A folder held open, whose entries are reached through it whatever its path has become: as openat(2), by
+ * way of /proc/self/fd. Needs no permission on the folder itself.
+ */
+export type FolderHandle = {
+  readonly status: Stats
+  entry(name: Buffer): Buffer
+  /** @throws {NodeJS.ErrnoException} EACCES when the folder may not be read. */
+  list(): Dirent<Buffer>[]
+  chmod(mode: number): void
+  close(): void
+}
+
+/** Opens a folder, never through a link in its last component. @throws {NodeJS.ErrnoException} */
+export function openFolder(path: Buffer | string): FolderHandle {
+  const fd = openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+  const self = `/proc/self/fd/${fd}`
+  return {
+    status: fstatSync(fd),
+    entry: (name) => Buffer.concat([Buffer.from(`${self}/`), name]),
+    list: () => readdirSync(self, {encoding: 'buffer', withFileTypes: true}),
+    chmod: (mode) => chmodSync(self, mode),
+    close: () => closeSync(fd),
+  }
+}

@@ -1,0 +1,22 @@
+import type {Limits} from '../limits.js'
+import {PathRefusal} from './path-refusal.js'
+
+/**
+ * The place a name in an archive means inside the root: `./` and leading slashes are dropped, `..` has no
+ * use in a rootfs and is refused.
+ *
+ * @param name - A byte string (latin1).
+ * @returns Components joined by single slashes; empty for the root itself.
+ * @throws {PathRefusal}
+ */
+export function memberPath(name: string, limits: Pick<Limits, 'pathBytes' | 'componentBytes'>): string {
+  if (name.length > limits.pathBytes) throw new PathRefusal(name.slice(0, 80), 'its name is too long')
+  if (name.includes('\0')) throw new PathRefusal(name, 'its name holds a zero byte')
+  const components = name.split('/').filter((component) => component !== '' && component !== '.')
+  for (const component of components) {
+    if (component === '..') throw new PathRefusal(name, 'its name leads out of its folder')
+    if (component.length > limits.componentBytes)
+      throw new PathRefusal(name.slice(0, 80), 'a part of its name is too long')
+  }
+  return components.join('/')
+}

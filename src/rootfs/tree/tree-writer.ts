@@ -1,0 +1,173 @@
+import {lchownSync, linkSync, lutimesSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync} from 'node:fs'
+import {errnoOf} from '../../errors.js'
+import type {Limits} from '../limits.js'
+import type {Member, MemberSink} from '../tar/member.js'
+import {openFileWriter} from './file-writer.js'
+import {type FolderMetadata, UNNAMED_FOLDER} from './folder-metadata.js'
+import {memberPath} from './member-path.js'
+import {modificationTime} from './modification-time.js'
+import type {Owners} from './owners.js'
+import {PathRefusal} from './path-refusal.js'
+import {lstatOrNothing, openRootedPaths, type RootedPaths} from './rooted-paths.js'
+
+type LinkMember = Extract<Member, {kind: 'symlink' | 'hardlink'}>
+
+export type WriterCounts = {
+  entries: number
+  bytes: number
+  skippedDevices: number
+  fileCapabilities: number
+}
+
+/** A tree being written, with what is left to do when no member comes any more. */
+export type TreeWriter = MemberSink & {
+  readonly counts: Readonly<WriterCounts>
+  readonly paths: RootedPaths
+  /** FIFOs by the path their name means: making one takes a program, so it is done for all at once. */
+  readonly fifos: ReadonlyMap<string, Member>
+  /** Folders by real path; they are open to their owner only until their metadata is applied. */
+  readonly folders: Map<string, FolderMetadata>
+}
+
+/**
+ * Writes members below `root` as GNU tar would, and nowhere else.
+ *
+ * Nothing that was there before is ever opened: a file is always a new one, so neither a link nor a FIFO
+ * that an earlier member planted is written through.
+ *
+ * @throws {PathRefusal} From `begin`: a member that would leave the root, or can not be.
+ * @throws {NodeJS.ErrnoException}
+ */
+export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; owners: Owners}): TreeWriter {
+  const counts: WriterCounts = {entries: 0, bytes: 0, skippedDevices: 0, fileCapabilities: 0}
+  const folders = new Map<string, FolderMetadata>([['', UNNAMED_FOLDER]])
+  const fifos = new Map<string, Member>()
+  const devices = new Set<string>()
+  const paths = openRootedPaths(root, (path) => makeFolder(path, UNNAMED_FOLDER))
+  const file = openFileWriter(owners)
+
+  function makeFolder(path: string, metadata: FolderMetadata): void {
+    mkdirSync(paths.absolute(path), 0o700)
+    folders.set(path, metadata)
+    paths.remember(path)
+  }
+
+  /** Makes something at a place that may be taken; only an empty folder gives way to another kind. */
+  function replace(path: string, make: (place: Buffer) => void): void {
+    fifos.delete(path)
+    devices.delete(path)
+    const place = paths.absolute(path)
+    try {
+      make(place)
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+      clear(path)
+      make(place)
+    }
+  }
+
+  function clear(path: string): void {
+    const status = lstatOrNothing(paths.absolute(path))
+    if (status?.isDirectory()) {
+      rmdirSync(paths.absolute(path))
+      folders.delete(path)
+    } else if (status !== undefined) {
+      unlinkSync(paths.absolute(path))
+    }
+    paths.forget()
+  }
+
+  function writeFolder(path: string, member: Member): void {
+    const metadata = {mode: member.mode, named: member}
+    const status = path === '' ? undefined : lstatOrNothing(paths.absolute(path))
+    if (path === '' || status?.isDirectory()) {
+      folders.set(path, metadata)
+      return
+    }
+    // Merged /usr: a folder named where a link to a folder stands (bin -> usr/bin) means the link's target.
+    if (status?.isSymbolicLink() && leadsToFolder(path)) return
+    replace(path, () => {
+      if (status !== undefined) clear(path)
+      makeFolder(path, metadata)
+    })
+  }
+
+  function leadsToFolder(path: string): boolean {
+    try {
+      paths.resolveFolder(path)
+      return true
+    } catch (error) {
+      if (error instanceof PathRefusal) return false
+      throw error
+    }
+  }
+
+  function writeSymlink(path: string, member: LinkMember): void {
+    if (member.target === '' || member.target.includes('\0') || member.target.length >= limits.pathBytes) {
+      throw new PathRefusal(member.name, 'its link target can not be')
+    }
+    replace(path, (place) => symlinkSync(Buffer.from(member.target, 'latin1'), place))
+    const place = paths.absolute(path)
+    const owner = owners.ownerFor(member)
+    if (owner !== undefined) lchownSync(place, owner.uid, owner.gid)
+    lutimesSync(place, modificationTime(member.modified), modificationTime(member.modified))
+  }
+
+  function writeHardlink(path: string, member: LinkMember): void {
+    const target = paths.resolvePlace(memberPath(member.target, limits))
+    if (target === path) return
+    const fifo = fifos.get(target)
+    if (fifo !== undefined || devices.has(target)) {
+      if (fifo === undefined) skipDevice(path)
+      else fifos.set(path, fifo)
+      return
+    }
+    const status = lstatOrNothing(paths.absolute(target))
+    if (target === '' || status === undefined || status.isDirectory()) {
+      throw new PathRefusal(member.name, `it links to ${member.target}, which is no earlier member`)
+    }
+    replace(path, (place) => linkSync(paths.absolute(target), place))
+  }
+
+  function skipDevice(path: string): void {
+    devices.add(path)
+    counts.skippedDevices++
+  }
+
+  return {
+    counts,
+    paths,
+    fifos,
+    folders,
+    begin(member) {
+      counts.entries++
+      const path = paths.resolvePlace(memberPath(member.name, limits))
+      if (path === '' && member.kind !== 'folder')
+        throw new PathRefusal(member.name, 'it would replace the root')
+      switch (member.kind) {
+        case 'file':
+          counts.bytes += member.storedBytes
+          if (member.hasCapability) counts.fileCapabilities++
+          replace(path, (place) => file.open(place, member))
+          return
+        case 'folder':
+          writeFolder(path, member)
+          return
+        case 'symlink':
+          writeSymlink(path, member)
+          return
+        case 'hardlink':
+          writeHardlink(path, member)
+          return
+        case 'fifo':
+          clear(path)
+          fifos.set(path, member)
+          return
+        case 'device':
+          skipDevice(path)
+      }
+    },
+    data: file.write,
+    end: file.close,
+  }
+}

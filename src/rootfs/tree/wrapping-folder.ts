@@ -1,0 +1,44 @@
+import {randomBytes} from 'node:crypto'
+import {lstatSync, readdirSync, renameSync, rmdirSync} from 'node:fs'
+import {join} from 'node:path'
+import type {FolderMetadata} from './folder-metadata.js'
+
+/** A folder that holds one of these is a root, not something inside one. */
+const ROOT_MARKS = ['usr', 'etc', 'bin']
+
+/**
+ * Lifts the contents of a single top folder (`rootfs/…`) to the root. To be called before folders get
+ * their modes: renaming one takes write permission on it.
+ *
+ * @param folders - Metadata by path; moves along.
+ * @throws {NodeJS.ErrnoException}
+ */
+export function unwrapRoot(root: string, folders: Map<string, FolderMetadata>): void {
+  const wrapper = findWrapper(root)
+  if (wrapper === undefined) return
+  // Under another name, since the wrapper may hold one of its own.
+  const aside = join(root, `.envs-wrapper-${randomBytes(4).toString('hex')}`)
+  renameSync(Buffer.concat([Buffer.from(`${root}/`), wrapper]), aside)
+  for (const name of readdirSync(aside, 'buffer')) {
+    renameSync(
+      Buffer.concat([Buffer.from(`${aside}/`), name]),
+      Buffer.concat([Buffer.from(`${root}/`), name]),
+    )
+  }
+  rmdirSync(aside)
+  rebase(folders, wrapper.toString('latin1'))
+}
+
+function findWrapper(root: string): Buffer | undefined {
+  const [only, ...others] = readdirSync(root, 'buffer')
+  if (only === undefined || others.length > 0) return undefined
+  const path = Buffer.concat([Buffer.from(`${root}/`), only])
+  if (!lstatSync(path).isDirectory()) return undefined
+  return readdirSync(path).some((name) => ROOT_MARKS.includes(name)) ? only : undefined
+}
+
+function rebase(folders: Map<string, FolderMetadata>, wrapper: string): void {
+  const moved = [...folders].filter(([path]) => path !== '')
+  folders.clear()
+  for (const [path, metadata] of moved) folders.set(path.slice(wrapper.length + 1), metadata)
+}

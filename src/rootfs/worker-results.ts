@@ -1,0 +1,45 @@
+import type {Compression} from './compression/format.js'
+import type {ExtractReport} from './extract.js'
+import type {Usage} from './measure.js'
+import type {RemoveReport} from './remove.js'
+import {asText, fieldsOf} from './worker-protocol.js'
+
+const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'xz', 'zstd', 'bzip2']
+
+/** @throws {Error} As all of these: the worker is this program. */
+export function parseExtractReport(value: unknown): ExtractReport {
+  const fields = fieldsOf(value)
+  const squashed = fields.group('squashedOwners')
+  const compression = COMPRESSIONS.find((known) => known === fields.text('compression'))
+  if (compression === undefined) throw new Error('the rootfs worker named an unknown compression')
+  return {
+    compression,
+    entries: fields.number('entries'),
+    totalBytes: fields.number('totalBytes'),
+    skippedDevices: fields.number('skippedDevices'),
+    squashedOwners: {count: squashed.number('count'), ids: squashed.list('ids').map(Number)},
+    fileCapabilities: fields.number('fileCapabilities'),
+  }
+}
+
+export function parseRemoveReport(value: unknown): RemoveReport {
+  const fields = fieldsOf(value)
+  const failures = fields.list('failures').map((failure) => {
+    const {text} = fieldsOf(failure)
+    return {path: text('path'), code: text('code')}
+  })
+  return {removed: fields.number('removed'), failures}
+}
+
+export function parseUsages(value: unknown): Usage[] {
+  if (!Array.isArray(value)) throw new Error('the rootfs worker measured nothing')
+  return value.map((usage) => {
+    const {number} = fieldsOf(usage)
+    return {sizeBytes: number('sizeBytes'), entries: number('entries'), unreadable: number('unreadable')}
+  })
+}
+
+export function parseNames(value: unknown): string[] {
+  if (!Array.isArray(value)) throw new Error('the rootfs worker named nothing')
+  return value.map(asText)
+}

@@ -1,0 +1,80 @@
+import {writeSync} from 'node:fs'
+import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {openHost} from '../host/host.js'
+import {openArchiveInput} from './compression/archive-input.js'
+import {extractTree} from './extract.js'
+import {fixTree} from './fixes/apply.js'
+import {measureTree} from './measure.js'
+import {removeEntries} from './remove.js'
+import {parseRequest, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
+
+/*
+ * A program of its own, for three reasons: system calls are several times faster when they block, blocking
+ * must not hold up the command's Ctrl-C and progress, and in a user namespace only a new process can run.
+ */
+
+const PROGRESS_INTERVAL_MS = 100
+const STDIN = 0
+const STDOUT = 1
+
+// Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
+process.on('SIGINT', () => {})
+process.exit(await answer())
+
+async function answer(): Promise<number> {
+  try {
+    const value = await perform(parseRequest(process.argv[2], process.argv[3]))
+    emit({event: 'result', value})
+    return ExitCode.ok
+  } catch (error) {
+    const report = describe(error)
+    emit(report)
+    return report.exitCode
+  }
+}
+
+async function perform(request: WorkerRequest): Promise<unknown> {
+  const onProgress = throttled()
+  switch (request.verb) {
+    case 'extract': {
+      const {owners, root} = request
+      const input = await openArchiveInput(STDIN)
+      return extractTree(input, root, {owners, which: openHost().which, onProgress})
+    }
+    case 'fix':
+      return fixTree(request.root, request.facts, request.only)
+    case 'remove':
+      return removeEntries(request.path, (removed) => onProgress({entries: removed, bytes: 0}))
+    case 'measure':
+      return request.paths.map(measureTree)
+  }
+}
+
+function throttled(): (progress: {entries: number; bytes: number}) => void {
+  let next = 0
+  return (progress) => {
+    const now = performance.now()
+    if (now < next) return
+    next = now + PROGRESS_INTERVAL_MS
+    emit({event: 'progress', ...progress})
+  }
+}
+
+function describe(error: unknown): Extract<WorkerEvent, {event: 'error'}> {
+  if (error instanceof EnvsError) {
+    const {code, exitCode, message, suggestions} = error
+    return {event: 'error', code, exitCode, message, suggestions}
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return {event: 'error', code: undefined, exitCode: ExitCode.bug, message, suggestions: []}
+}
+
+/** Written at once, so that a busy loop can report too, and learns that nobody listens any more. */
+function emit(event: WorkerEvent): void {
+  try {
+    writeSync(STDOUT, `${JSON.stringify(event)}\n`)
+  } catch (error) {
+    if (errnoOf(error) === 'EPIPE') process.exit(ExitCode.bug)
+    throw error
+  }
+}

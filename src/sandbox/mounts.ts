@@ -1,0 +1,28 @@
+/** One change to the guest's view of the file system; applied in list order. */
+export type Mount =
+  | {readonly kind: 'bind'; readonly from: string; readonly at: string; readonly access: 'rw' | 'ro'}
+  | {readonly kind: 'tmpfs' | 'proc' | 'dev' | 'mqueue'; readonly at: string}
+
+/** Where the guest finds the resolver's settings; its /etc/resolv.conf links into this folder. */
+export const RESOLVER_MOUNT_POINT = '/run/envs'
+
+/** Folders that must be there, as folders, before a tree can be mounted; relative to its root. */
+export const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run/envs'] as const
+
+/**
+ * What every environment sees: its own tree, kernel file systems, and one folder of ours.
+ *
+ * Folders only: a file bound over another can't be replaced by a package (EBUSY), and bwrap 0.12 refuses a link as
+ * its target. The host's devpts is left out, for with it a guest could open every terminal of the user.
+ */
+export function guestMounts({root, resolverFolder}: {root: string; resolverFolder: string}): Mount[] {
+  return [
+    {kind: 'bind', from: root, at: '/', access: 'rw'},
+    {kind: 'dev', at: '/dev'},
+    {kind: 'tmpfs', at: '/dev/shm'},
+    {kind: 'mqueue', at: '/dev/mqueue'},
+    {kind: 'proc', at: '/proc'},
+    {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
+    {kind: 'bind', from: resolverFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'},
+  ]
+}

@@ -1,0 +1,136 @@
+import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {processStartTime} from '../host/proc.js'
+import {capture} from '../host/process.js'
+import {type Anchor, readLiveAnchor} from './anchor-state.js'
+
+/** A process of a running environment. */
+export type GuestProcess = {
+  /** Its id as the host sees it, and as the guest does. */
+  readonly hostPid: number
+  readonly pid: number
+  /** Its user id as the guest sees it. */
+  readonly uid: number
+  readonly startedAt: Date
+  /** Written by the guest: escape it before a terminal sees it. */
+  readonly command: string
+}
+
+/** The anchor's own: pid 1, the holder, and the holder's sleep. What a session leaves behind becomes pid 1's child. */
+const HOLDER_PID = 2
+const POLL_MS = 20
+
+/**
+ * Processes of the environment, the anchor's own left out, oldest first.
+ *
+ * Read from the host's /proc: what the guest has mounted there is the guest's word. The owner of a user namespace
+ * may look into every process of it, whatever its uid.
+ *
+ * @see proc_pid_status(5) NSpid, user_namespaces(7)
+ */
+export function listProcesses(anchor: Anchor): GuestProcess[] {
+  const namespace = pidNamespace(anchor.pid)
+  const uptimeBase = bootTimeMs()
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && namespace !== undefined && pidNamespace(pid) === namespace)
+    .flatMap((pid) => describe(pid, uptimeBase))
+    .sort((a, b) => a.pid - b.pid)
+    .filter(({pid, parentPid}) => pid > HOLDER_PID && parentPid !== HOLDER_PID)
+    .map(({parentPid: _, ...process}) => process)
+}
+
+/**
+ * Ends everything in the environment: asks politely, then the kernel ends what is left together with pid 1.
+ *
+ * @param graceMs - How long services may take to end by themselves.
+ */
+export async function stopAnchor(
+  runFolder: string,
+  {nsenter, graceMs}: {nsenter: string; graceMs: number},
+): Promise<void> {
+  const anchor = readLiveAnchor(runFolder)
+  if (anchor === undefined) return
+  const deadline = Date.now() + graceMs
+  if (graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, nsenter)
+  while (Date.now() < deadline && listProcesses(anchor).length > 0) await sleep(POLL_MS)
+  killAnchor(anchor)
+  while (processStartTime(anchor.pid) === anchor.startTime) await sleep(POLL_MS)
+}
+
+/** By the host's own shell, in the guest's pid namespace alone: no file of the guest is read. Shells ignore TERM. */
+async function hangUp(anchor: Anchor, nsenter: string): Promise<void> {
+  const script = 'kill -TERM -1; kill -HUP -1; kill -CONT -1'
+  await capture(
+    [nsenter, '-t', String(anchor.pid), '-U', '-p', '--preserve-credentials', '--', '/bin/sh', '-c', script],
+    {
+      timeout: 5000,
+    },
+  )
+}
+
+function killAnchor(anchor: Anchor): void {
+  if (processStartTime(anchor.pid) !== anchor.startTime) return
+  try {
+    process.kill(anchor.pid, 'SIGKILL')
+  } catch {
+    // It ended by itself in between.
+  }
+}
+
+function describe(hostPid: number, bootedAtMs: number): (GuestProcess & {parentPid: number})[] {
+  try {
+    const status = readFileSync(`/proc/${hostPid}/status`, 'latin1')
+    const pid = guestPid(hostPid)
+    const hostUid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
+    const name = /^Name:\s+(.*)$/m.exec(status)?.[1] ?? ''
+    const words = readFileSync(`/proc/${hostPid}/cmdline`, 'utf8').split('\0').slice(0, -1)
+    const startedAt = new Date(bootedAtMs + Number(processStartTime(hostPid) ?? 0) * MS_PER_TICK)
+    const parentPid = guestPid(Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]))
+    return [
+      {
+        hostPid,
+        pid,
+        parentPid,
+        uid: guestUid(hostPid, hostUid),
+        startedAt,
+        command: words.join(' ') || `[${name}]`,
+      },
+    ]
+  } catch {
+    return []
+  }
+}
+
+/** The id in the innermost namespace; NaN for one that is gone. */
+function guestPid(hostPid: number): number {
+  const status = hostPid === 0 ? '' : readFileSync(`/proc/${hostPid}/status`, 'latin1')
+  return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1])
+}
+
+/** USER_HZ is 100 in every ABI that Node runs on. @see proc_pid_stat(5) */
+const MS_PER_TICK = 10
+
+function bootTimeMs(): number {
+  const seconds = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1]
+  return Number(seconds ?? 0) * 1000
+}
+
+function guestUid(hostPid: number, hostUid: number): number {
+  for (const line of readFileSync(`/proc/${hostPid}/uid_map`, 'latin1').trim().split('\n')) {
+    const [inside = 0, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number)
+    if (hostUid >= outside && hostUid < outside + count) return inside + hostUid - outside
+  }
+  return OVERFLOW_UID
+}
+
+/** What the kernel shows for an id without a mapping. @see user_namespaces(7) */
+const OVERFLOW_UID = 65534
+
+function pidNamespace(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`)
+  } catch {
+    return undefined
+  }
+}

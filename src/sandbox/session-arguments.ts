@@ -1,0 +1,68 @@
+import type {DebArchitecture} from '../host/architecture.js'
+import type {Anchor} from './anchor-state.js'
+import type {Identity} from './ids/identity.js'
+
+/** Numbers of the descriptors that templates/host/session.pl inherits. */
+export const SessionFd = {status: 3, lock: 4, hold: 5, filter: 6} as const
+
+/** A host folder or file that one session sees. `source` is absolute on the host, `target` in the guest. */
+export type Volume = {readonly source: string; readonly target: string; readonly access: 'rw' | 'ro'}
+
+export type SessionRequest = {
+  /** The guest's argument list, or empty for the user's login shell. */
+  readonly command: readonly string[]
+  /** `NAME`, `UID`, or either with `:GROUP`. */
+  readonly user: string
+  /** Absolute in the guest; undefined for the user's home. */
+  readonly workingFolder: string | undefined
+  readonly variables: readonly {readonly name: string; readonly value: string}[]
+  readonly volumes: readonly Volume[]
+  /** Whether standard input, output and error are all the caller's terminal. */
+  readonly hasTerminal: boolean
+  /** Whether an interrupt reaches the envs process alone, and must be passed on to the guest's command. */
+  readonly forwardsInterrupts: boolean
+}
+
+/**
+ * System call numbers that Perl needs: prctl, setns, unshare.
+ *
+ * @see Linux arch/<ARCH>/entry/syscalls/syscall.tbl; arm64, riscv64 and loongarch64: asm-generic/unistd.h
+ */
+const CALLS: Readonly<Record<DebArchitecture, readonly [number, number, number]>> = {
+  amd64: [157, 308, 272],
+  arm64: [167, 268, 97],
+  armhf: [172, 375, 337],
+  i386: [172, 346, 310],
+  loong64: [167, 268, 97],
+  ppc64el: [171, 350, 282],
+  riscv64: [167, 268, 97],
+  s390x: [172, 339, 303],
+}
+
+/** Where a session is started: what {@link sessionCommand} needs beside the request. */
+export type SessionPlace = {
+  readonly perl: string
+  /** Path of templates/host/session.pl. */
+  readonly program: string
+  readonly anchor: Anchor
+  readonly identity: Identity
+  readonly architecture: DebArchitecture
+  /** The process that waits for the session and passes its signals on. */
+  readonly parentPid: number
+}
+
+/** The argument list that joins a running environment; templates/host/session.pl says what each part means. */
+export function sessionCommand(place: SessionPlace, request: SessionRequest): string[] {
+  return [
+    ...[place.perl, place.program, String(place.anchor.pid), String(place.parentPid)],
+    CALLS[place.architecture].join(','),
+    ...['-u', request.user, '-i', place.identity],
+    ...(request.workingFolder === undefined ? [] : ['-w', request.workingFolder]),
+    ...request.variables.flatMap(({name, value}) => ['-e', `${name}=${value}`]),
+    ...request.volumes.flatMap(({source, target, access}) => ['-v', source, target, access]),
+    ...(request.hasTerminal ? ['-t'] : []),
+    ...(request.forwardsInterrupts ? ['-f'] : []),
+    '--',
+    ...request.command,
+  ]
+}

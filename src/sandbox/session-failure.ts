@@ -1,0 +1,68 @@
+import {getSystemErrorMap} from 'node:util'
+import {type EnvsError, UsageError} from '../errors.js'
+import {CommandNotExecutedError, SessionFailedError} from './errors.js'
+import type {SessionRequest} from './session-arguments.js'
+
+/** Where templates/host/session.pl gave up, and on which errno. */
+export type SessionFailure = {readonly stage: string; readonly errno: number}
+
+const ENOENT = 2
+
+/** Reads the status pipe: undefined when it stayed empty, which means that the command was started. */
+export function parseFailure(text: string): SessionFailure | undefined {
+  const {stage, errno} = /^failed (?<stage>[a-z-]+) (?<errno>\d+)$/m.exec(text)?.groups ?? {}
+  return stage === undefined || errno === undefined ? undefined : {stage, errno: Number(errno)}
+}
+
+/** What the user is told of a failure that a second try would not mend. */
+export function sessionError(
+  name: string,
+  request: SessionRequest,
+  {stage, errno}: SessionFailure,
+): EnvsError {
+  const reason = describeErrno(errno)
+  const targets = request.volumes.map(({target}) => target).join(', ')
+  const sources = request.volumes.map(({source}) => source).join(', ')
+  switch (stage) {
+    case 'exec':
+      return new CommandNotExecutedError(name, request.command[0] ?? 'the login shell', {
+        isMissing: errno === ENOENT,
+      })
+    case 'workdir':
+      return new SessionFailedError(
+        name,
+        `the folder ${request.workingFolder ?? '/'} can't be entered: ${reason}.`,
+        ['Give a folder that exists in the environment, or none for the home folder.'],
+      )
+    case 'user':
+    case 'group':
+      return new SessionFailedError(name, `it has no ${stage} ${request.user}.`, [
+        `See who there is: envs run ${name} -- cat /etc/${stage === 'user' ? 'passwd' : 'group'}`,
+      ])
+    case 'volume-source':
+      return new SessionFailedError(name, `${sources} can't be shared: ${reason}.`, [
+        'Share a folder or file that you may read.',
+      ])
+    case 'volume-target':
+      return new SessionFailedError(name, `nothing can be mounted on ${targets} there: ${reason}.`, [
+        'Choose a target that is free, or a folder.',
+      ])
+    case 'volume-read-only':
+      return new SessionFailedError(name, `this kernel can't share a folder read-only: ${reason}.`, [
+        'Linux 5.12 or newer can. Leave :ro out to share it writable.',
+      ])
+    default:
+      return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`)
+  }
+}
+
+/** Checks what a shell would take for a variable's name. @throws {UsageError} */
+export function checkVariableName(name: string): void {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new UsageError(`${name} is no name for a variable.`, ['Give --env NAME=VALUE.'])
+  }
+}
+
+function describeErrno(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? `errno ${errno}`
+}

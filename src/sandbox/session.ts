@@ -1,0 +1,106 @@
+import {closeSync, constants, openSync} from 'node:fs'
+import type {Readable} from 'node:stream'
+import {type Lock, lockDescriptor} from '../host/flock.js'
+import {templatePath} from '../host/paths.js'
+import {ended, pipeOf, start} from '../host/process.js'
+import {type AnchorPlan, ensureAnchor} from './anchor.js'
+import {anchorFiles, readLiveAnchor} from './anchor-state.js'
+import {GUEST_PATH} from './engines/bwrap.js'
+import {SessionFailedError} from './errors.js'
+import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from './session-arguments.js'
+import {parseFailure, type SessionFailure, sessionError} from './session-failure.js'
+import {forwardSignals} from './signals.js'
+
+export type SessionOptions = {
+  readonly request: SessionRequest
+  readonly place: Omit<SessionPlace, 'anchor' | 'program' | 'parentPid'>
+  readonly filter: Uint8Array
+  /** The environment's lock, open but not yet taken: the session takes it shared, for as long as it lives. */
+  readonly lock: Lock
+  /** How to start the environment; asked for only when it is down, with the lock held. */
+  readonly planAnchor: () => Promise<AnchorPlan>
+  readonly runFolder: string
+  readonly name: string
+  /** Takes the lock shared, or throws the error that says who holds it. */
+  readonly waitForLock: () => Promise<void>
+}
+
+/** A guest that stops its own first process over and over can't keep a caller here for ever. */
+const MAX_ATTEMPTS = 5
+
+/**
+ * Runs one command, or a login shell, in the environment and waits for it.
+ *
+ * @returns The guest's own exit status, 128+n for signal n.
+ * @throws {SessionFailedError} Or another EnvsError, when the command did not start.
+ */
+export async function runSession(options: SessionOptions): Promise<number> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const anchor = readLiveAnchor(options.runFolder) ?? (await startEnvironment(options))
+    const result = await join(options, {
+      ...options.place,
+      anchor,
+      program: templatePath('host/session.pl'),
+      parentPid: process.pid,
+    })
+    if (typeof result === 'number') return result
+    if (result.stage === 'lock') await options.waitForLock()
+    else if (!isAnchorGone(result)) throw sessionError(options.name, options.request, result)
+  }
+  throw new SessionFailedError(options.name, `it stopped ${MAX_ATTEMPTS} times while it was being joined.`)
+}
+
+async function startEnvironment(options: SessionOptions) {
+  await options.waitForLock()
+  return ensureAnchor(await options.planAnchor())
+}
+
+/** The environment ended between the look at its state and the join: it is started again. */
+function isAnchorGone({stage}: SessionFailure): boolean {
+  return stage === 'anchor' || stage === 'hold' || stage === 'fork' || stage.startsWith('join-')
+}
+
+async function join(options: SessionOptions, place: SessionPlace): Promise<number | SessionFailure> {
+  const hold = openHold(anchorFiles(options.runFolder).hold)
+  if (hold === undefined) return {stage: 'hold', errno: 0}
+  const stdio: ('inherit' | 'pipe' | number)[] = ['inherit', 'inherit', 'inherit']
+  stdio[SessionFd.status] = 'pipe'
+  stdio[SessionFd.lock] = options.lock.fd
+  stdio[SessionFd.hold] = hold
+  stdio[SessionFd.filter] = 'pipe'
+  try {
+    const child = start(sessionCommand(place, options.request), {env: {PATH: GUEST_PATH}, stdio})
+    const stopForwarding = forwardSignals(child, {interrupts: options.request.forwardsInterrupts})
+    const filterPipe = pipeOf(child, SessionFd.filter)
+    // A session that gives up early closes the pipe unread; its status line tells why.
+    filterPipe.on('error', () => {})
+    filterPipe.end(options.filter)
+    try {
+      const [line, exit] = await Promise.all([readAll(pipeOf(child, SessionFd.status)), ended(child)])
+      return parseFailure(line) ?? exit.status
+    } finally {
+      stopForwarding()
+    }
+  } finally {
+    closeSync(hold)
+  }
+}
+
+function openHold(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  } catch {
+    return undefined
+  }
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  const chunks: string[] = []
+  for await (const chunk of stream) chunks.push(String(chunk))
+  return chunks.join('')
+}
+
+/** Takes a lock that is already open, for {@link SessionOptions.waitForLock}. */
+export function takeShared(lock: Lock, waitMs: number): Promise<boolean> {
+  return lockDescriptor(lock.fd, {mode: 'shared', waitMs})
+}

@@ -1,0 +1,67 @@
+import {Args, Flags} from '@oclif/core'
+
+/** NAME of an environment. oclif would read a missing argument from standard input: never wanted. */
+export function nameArg(description = 'name of the environment') {
+  return Args.string({description, ignoreStdin: true, required: true})
+}
+
+/** NAME where it may be left out. */
+export function optionalNameArg(description = 'name of the environment; not needed when there is only one') {
+  return Args.string({description, ignoreStdin: true})
+}
+
+/** Name of a setting, as `envs config list` shows it. */
+export function settingArg() {
+  return Args.string({description: 'name of the setting', ignoreStdin: true, required: true})
+}
+
+export function yesFlag() {
+  return Flags.boolean({char: 'y', description: 'answer yes to every question', env: 'ENVS_YES'})
+}
+
+export function forceFlag(description: string) {
+  return Flags.boolean({char: 'f', description})
+}
+
+export function newNameFlag() {
+  return Flags.string({
+    char: 'n',
+    description: 'name of the new environment; made from the image when left out',
+    helpValue: 'NAME',
+  })
+}
+
+export function architectureFlag() {
+  return Flags.string({
+    char: 'a',
+    description: "architecture as dpkg names it; the host's own when left out",
+    env: 'ENVS_ARCH',
+    helpValue: 'ARCHITECTURE',
+  })
+}
+
+export function dryRunFlag() {
+  return Flags.boolean({description: 'show what would be done, and do nothing'})
+}
+
+/** The flags of a session: who, where, with which variables and folders of the host. */
+export function sessionFlags() {
+  return {
+    env: Flags.string({
+      char: 'e',
+      description: "variable for the session; without =VALUE, the host's value",
+      helpValue: 'KEY[=VALUE]',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    user: Flags.string({char: 'u', description: 'user to be; root when left out', helpValue: 'USER'}),
+    volume: Flags.string({
+      char: 'v',
+      description: 'host folder or file to share, read-only with :ro',
+      helpValue: 'SOURCE[:TARGET[:ro]]',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    workdir: Flags.string({char: 'w', description: 'folder of the guest to start in', helpValue: 'FOLDER'}),
+  }
+}

@@ -1,0 +1,127 @@
+import {Command, Flags, type Interfaces} from '@oclif/core'
+import {type Host, openHost} from '../host/host.js'
+import {askYesNo} from './confirm.js'
+import {escapeLines} from './escape.js'
+import {catchInterruption, type Interruption} from './interruption.js'
+import {chooseProgress, runStages, type Stage} from './progress.js'
+import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
+import {type Column, outputColumns, renderTable} from './table.js'
+
+/** oclif's parsed flags or arguments, by name. */
+type Values = {[name: string]: unknown}
+
+/**
+ * What every command shares: flags, where output goes, how a failure is told.
+ *
+ * A command parses, makes one call, prints, and returns the value that `--json` shows: an object or an
+ * array, never undefined (oclif would print nothing).
+ */
+export abstract class EnvsCommand extends Command {
+  static override enableJsonFlag = true
+
+  static override baseFlags = {
+    quiet: Flags.boolean({
+      char: 'q',
+      description: 'print results only: no progress, no notes',
+      env: 'ENVS_QUIET',
+      helpGroup: 'GLOBAL',
+    }),
+    verbose: Flags.boolean({
+      description: 'tell more of what is done, and why it failed',
+      env: 'ENVS_VERBOSE',
+      helpGroup: 'GLOBAL',
+    }),
+  }
+
+  /** What `parse` found; false before it. */
+  protected quiet = false
+  protected verbose = false
+
+  #host: Host | undefined
+  #interruption: Interruption | undefined
+
+  protected openHost(): Host {
+    this.#host ??= openHost()
+    return this.#host
+  }
+
+  /** Aborted by Ctrl-C and its like, for work that must tidy up; asking for it is what catches the signals. */
+  protected signal(): AbortSignal {
+    this.#interruption ??= catchInterruption()
+    return this.#interruption.signal
+  }
+
+  /** A line, or a laid-out table, of the result: standard output, and nothing under `--json`. */
+  protected print(text: string): void {
+    if (!this.jsonEnabled()) process.stdout.write(`${escapeLines(text)}\n`)
+  }
+
+  /** Rows of the result; nothing at all when there are none. */
+  protected printTable<Row>(rows: readonly Row[], layout: readonly Column<Row>[]): void {
+    if (rows.length > 0) this.print(renderTable(rows, layout, outputColumns()))
+  }
+
+  /** What a user may care to know beside the result: standard error, unless `--quiet` or `--json`. */
+  protected note(text: string): void {
+    if (!this.quiet && !this.jsonEnabled()) process.stderr.write(`${escapeLines(text)}\n`)
+  }
+
+  /** What a user has to know: standard error, also under `--quiet` and `--json`. */
+  override warn(input: Error | string): Error | string {
+    const text = input instanceof Error ? input.message : input
+    process.stderr.write(`envs: warning: ${escapeLines(text)}\n`)
+    return input
+  }
+
+  /** Runs the stages one after another and shows them as far as the output allows. */
+  protected async runStages(stages: readonly Stage[]): Promise<void> {
+    const {environment} = this.openHost()
+    await runStages(stages, chooseProgress({silent: this.quiet || this.jsonEnabled(), environment}))
+  }
+
+  /**
+   * Goes on only if the user agrees.
+   *
+   * @throws {ConfirmationNeededError} Without a terminal, or under `--json`.
+   * @throws {DeclinedError}
+   */
+  protected async confirm(question: string, {yes}: {yes: boolean}): Promise<void> {
+    if (!yes) await askYesNo(question, {canAsk: !this.jsonEnabled(), signal: this.signal()})
+  }
+
+  /** The status of a failure; a command that passes on the guest's status tells its own ones apart here. */
+  protected exitCodeOf({exitCode}: Failure): number {
+    return exitCode
+  }
+
+  /** oclif's, which also keeps the shared flags. */
+  protected override async parse<F extends Values, B extends Values, A extends Values>(
+    options?: Interfaces.Input<F, B, A>,
+    argv?: string[],
+  ): Promise<Interfaces.ParserOutput<F, B, A>> {
+    const parsed = await super.parse<F, B, A>(options, argv)
+    const flags: Readonly<Record<string, unknown>> = parsed.flags
+    this.quiet = flags['quiet'] === true
+    this.verbose = flags['verbose'] === true
+    return parsed
+  }
+
+  /** The exit status a failure ends with. */
+  protected exitStatusFor(failure: Failure): number {
+    return failure.exitCode
+  }
+
+  protected override async catch(error: unknown): Promise<void> {
+    const signal = this.#interruption?.signal
+    // Whatever broke off because of the signal, the signal is what the user did.
+    const failure = describeFailure(signal?.aborted ? signal.reason : error, this.id)
+    process.exitCode = this.exitCodeOf(failure)
+    if (this.jsonEnabled()) this.logJson(failureJson(failure))
+    else process.stderr.write(renderFailure(failure, {verbose: this.verbose, version: this.config.userAgent}))
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    this.#interruption?.release()
+    await super.finally(error)
+  }
+}

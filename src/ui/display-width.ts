@@ -1,0 +1,32 @@
+const graphemes = new Intl.Segmenter('en', {granularity: 'grapheme'})
+
+/** Scripts and signs that terminals give two columns. @see https://www.unicode.org/reports/tr11/ */
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]|^[\u{20000}-\u{3fffd}]|^\p{Emoji_Presentation}|\ufe0f/u
+
+const INVISIBLE = /^[\p{Mn}\p{Me}]/u
+
+/** Columns that `text` takes on a terminal, whatever marks and joined signs are in it. */
+export function displayWidth(text: string): number {
+  let columns = 0
+  for (const {segment} of graphemes.segment(text)) columns += graphemeWidth(segment)
+  return columns
+}
+
+/** The longest beginning of `text` that fits `columns`, with an ellipsis where something was cut off. */
+export function truncateToWidth(text: string, columns: number): string {
+  if (displayWidth(text) <= columns) return text
+  let kept = ''
+  let room = columns - 1
+  for (const {segment} of graphemes.segment(text)) {
+    room -= graphemeWidth(segment)
+    if (room < 0) break
+    kept += segment
+  }
+  return columns < 1 ? '' : `${kept}…`
+}
+
+function graphemeWidth(segment: string): number {
+  if (INVISIBLE.test(segment)) return 0
+  return WIDE.test(segment) ? 2 : 1
+}

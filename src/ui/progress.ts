@@ -1,0 +1,64 @@
+import type {ListrTask} from 'listr2'
+import {escapeText} from './escape.js'
+
+/** A step of a long command; `report` says how far it is, as often as it likes. */
+export type Stage = {
+  readonly title: string
+  run(report: (line: string) => void): Promise<void>
+}
+
+/** A live display, a line as each stage starts and ends, or nothing. */
+export type ProgressMode = 'terminal' | 'lines' | 'silent'
+
+/** Ten updates a second look live; more only cost time and scroll a recorded session. */
+const UPDATE_EVERY_MS = 100
+
+/** The display that standard error can show. */
+export function chooseProgress({
+  silent,
+  environment,
+}: {
+  silent: boolean
+  environment: Readonly<Record<string, string | undefined>>
+}): ProgressMode {
+  if (silent) return 'silent'
+  const isLive = process.stderr.isTTY && environment['TERM'] !== 'dumb' && !environment['CI']
+  return isLive ? 'terminal' : 'lines'
+}
+
+/** Runs the stages in order on standard error; the first failure ends it and is thrown as it is. */
+export async function runStages(stages: readonly Stage[], mode: ProgressMode): Promise<void> {
+  if (mode === 'silent') {
+    for (const stage of stages) await stage.run(() => {})
+    return
+  }
+  const {Listr, ListrLogger, ProcessOutput, DefaultRenderer, SimpleRenderer} = await import('listr2')
+  // listr2 asks standard output whether it is a terminal; ours writes to standard error and has asked that.
+  class TerminalRenderer extends DefaultRenderer {
+    static override nonTTY = true
+  }
+  const tasks = stages.map(
+    (stage): ListrTask => ({
+      title: escapeText(stage.title),
+      task: (_, task) =>
+        stage.run(mode === 'terminal' ? throttle((line) => (task.output = escapeText(line))) : () => {}),
+    }),
+  )
+  const logger = new ListrLogger({processOutput: new ProcessOutput(process.stderr, process.stderr)})
+  await new Listr(tasks, {
+    renderer: mode === 'terminal' ? TerminalRenderer : SimpleRenderer,
+    rendererOptions: {logger},
+    // Its handler would end the process with 127 before anything could tidy up.
+    registerSignalListeners: false,
+  }).run()
+}
+
+function throttle(show: (line: string) => void): (line: string) => void {
+  let shownAt = Number.NEGATIVE_INFINITY
+  return (line) => {
+    const now = performance.now()
+    if (now - shownAt < UPDATE_EVERY_MS) return
+    shownAt = now
+    show(line)
+  }
+}

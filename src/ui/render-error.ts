@@ -1,0 +1,108 @@
+import {Errors} from '@oclif/core'
+import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
+import {escapeLines, escapeText} from './escape.js'
+
+/** A failure as the user is told of it, on a terminal or as JSON. */
+export type Failure = {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly suggestions: readonly string[]
+  readonly exitCode: number
+  /** Only for a bug: where it happened. */
+  readonly stack?: string
+  /** The message of each error behind this one, nearest first. */
+  readonly causes: readonly string[]
+}
+
+/**
+ * Tells what the user can meet from what is a bug; any value may have been thrown.
+ *
+ * @param commandId - The command it happened in, words separated by `:`.
+ */
+export function describeFailure(error: unknown, commandId?: string): Failure {
+  const causes = causesOf(error)
+  if (error instanceof EnvsError) {
+    const {code, message, suggestions, exitCode} = error
+    return {code, message, suggestions, exitCode, causes}
+  }
+  if (isUsageFailure(error)) return describeUsageFailure(error, commandId)
+  const errno = errnoOf(error)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT')
+    return {
+      code: 'ENVS_NO_SPACE',
+      message:
+        errno === 'ENOSPC'
+          ? `No space is left on the disk${on(error)}.`
+          : `Your quota is used up${on(error)}.`,
+      suggestions: ['Free some space, or set ENVS_HOME to a folder on another disk.'],
+      exitCode: ExitCode.storage,
+      causes,
+    }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  const stack = error instanceof Error ? error.stack : undefined
+  return {
+    code: 'ENVS_BUG',
+    message,
+    suggestions: [],
+    exitCode: ExitCode.bug,
+    causes,
+    ...(stack === undefined ? {} : {stack}),
+  }
+}
+
+/** The failure for standard error: its lines are never wrapped, so that paths and URLs can be copied. */
+export function renderFailure(
+  failure: Failure,
+  {verbose, version}: {verbose: boolean; version: string},
+): string {
+  // A stack begins with the message.
+  const lines = [
+    `envs: ${failure.stack === undefined ? escapeText(failure.message) : escapeLines(failure.stack)}`,
+  ]
+  if (verbose) lines.push(...failure.causes.map((cause) => `  caused by: ${escapeText(cause)}`))
+  if (failure.code === 'ENVS_BUG')
+    lines.push(`This is a bug in envs (${version}). Please report it with these lines and what you typed.`)
+  for (const suggestion of failure.suggestions)
+    lines.push(`  ${suggestion.startsWith('envs ') ? 'try: ' : ''}${escapeText(suggestion)}`)
+  return `${lines.join('\n')}\n`
+}
+
+/** The closed shape of a failure under `--json`. */
+export function failureJson({code, message, suggestions}: Failure): {
+  error: {code: string; message: string; suggestions: readonly string[]}
+} {
+  return {error: {code, message, suggestions}}
+}
+
+function isUsageFailure(error: unknown): error is Errors.CLIError {
+  return error instanceof Errors.CLIError && !(error instanceof Errors.ModuleLoadError)
+}
+
+function describeUsageFailure(error: Errors.CLIError, commandId: string | undefined): Failure {
+  const lines = error.message.split('\n').map((line) => line.trim())
+  // oclif's parser ends its messages with a line that points to --help; the suggestion says it better.
+  const own = 'parse' in error ? lines.slice(0, -1) : lines
+  return {
+    code: 'ENVS_USAGE',
+    message: own.filter(Boolean).join(' '),
+    suggestions: [`envs ${commandId === undefined ? '' : `${commandId.replaceAll(':', ' ')} `}--help`],
+    exitCode: ExitCode.usage,
+    causes: [],
+  }
+}
+
+function causesOf(error: unknown): string[] {
+  const causes: string[] = []
+  let cause = error instanceof Error ? error.cause : undefined
+  while (cause instanceof Error && causes.length < 10) {
+    causes.push(cause.message)
+    cause = cause.cause
+  }
+  return causes
+}
+
+function on(error: unknown): string {
+  return error instanceof Error && 'path' in error && typeof error.path === 'string'
+    ? ` at ${error.path}`
+    : ''
+}

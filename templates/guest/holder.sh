@@ -1,0 +1,26 @@
+# The first process of a running environment: keeps it while anything else lives there, then lets it end.
+# Inherited: 4 pipe that waits for one line when all is ready, 5 FIFO that every session holds open.
+exec 3>&- 6>&- 7>&- 8>&- >/dev/null 2>&1
+# "kill -1" of a guest's root must end the services, not the environment under the sessions.
+trap '' HUP INT QUIT TERM USR1 USR2
+chmod 1777 /dev/shm
+# bubblewrap mounts everything nosuid; sudo and su are wanted. Fails where the guest has no mount(8).
+mount -o remount,bind,suid /
+# /run is part of the tree: what the last run left there would tell services that they are running.
+find /run -xdev \( -name '*.pid' -o -type s \) -delete
+echo ready >&4
+exec 4>&-
+idle=0
+while :; do
+  # Blocks while a session holds the FIFO, so that a second is counted only when nobody does.
+  read -r _ <&5
+  set -- /proc/[0-9]*
+  if [ $# -gt 2 ]; then
+    idle=0
+  else
+    # Two looks, for a session may have opened the FIFO and not yet arrived.
+    idle=$((idle + 1))
+    [ $idle -lt 2 ] || exit 0
+  fi
+  sleep 1
+done

@@ -1,0 +1,304 @@
+#!/usr/bin/perl
+# Joins the namespaces of a running environment and runs one guest command there to its end.
+#
+# usage: session.pl ANCHOR PARENT NUMBERS OPTION... -- [COMMAND ARGUMENT...]
+#   ANCHOR   process id of the environment's pid 1, as the host sees it
+#   PARENT   process id of the envs process that waits; when it dies, the command is hung up on
+#   NUMBERS  "prctl,setns,unshare": their system call numbers on this processor
+#   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
+#            -i mapped|emulated  how the environment's user ids come about
+#            -t       give the command a terminal of the guest's own
+#            -f       pass interrupts on: no terminal sends them to the command as well
+#   Without COMMAND: USER's login shell.
+# Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
+#
+# What keeps COMMAND from starting is one line on 3, "failed STAGE ERRNO"; an end without a line says it started.
+# Exits with the command's status, 128+n for signal n, 127 or 126 when it can't be executed.
+#
+# Plain Perl without modules: only perl-base may be there, and a module costs milliseconds of every session.
+# See setns(2), user_namespaces(7), seccomp(2), open_tree(2), mount_setattr(2), move_mount(2), and prctl(2) for
+# PR_SET_PDEATHSIG.
+use strict;
+use warnings;
+
+my ($SIGHUP, $SIGKILL) = (1, 9);
+my ($ENOENT, $EINVAL) = (2, 22);
+my ($LOCK_SH, $LOCK_NB) = (1, 4);
+my ($PR_SET_PDEATHSIG, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 22, 2);
+my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
+my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000);
+my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_RECURSIVE) = (-100, 0x1000, 0x8000);
+my ($OPEN_TREE_CLONE, $OPEN_TREE_CLOEXEC) = (1, 02000000);
+my ($MOUNT_ATTR_RDONLY, $MOVE_MOUNT_F_EMPTY_PATH) = (1, 4);
+# One number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
+my ($nr_open_tree, $nr_move_mount, $nr_mount_setattr) = (428, 429, 442);
+# How long a command may take to leave after a hang-up that nobody is left to wait for.
+my $HANGUP_GRACE_SECONDS = 2;
+
+BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: the guest gets none of ours
+
+my ($anchor, $parent, $numbers, @rest) = @ARGV;
+my ($nr_prctl, $nr_setns, $nr_unshare) = split /,/, $numbers;
+my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } 3 .. 6;
+my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated', terminal => 0, forward => 0);
+read_options();
+close_strays();
+
+# Taken on the description that the parent holds too: it lasts until both are gone.
+flock($lock, $LOCK_SH | $LOCK_NB) or give_up('lock');
+my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
+
+my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc);
+join_namespace('user');
+join_namespace('pid');
+my $has_own_mounts = 0;
+my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
+join_namespace($_) for qw(mnt uts ipc);
+attach_mounts(@mounts) if @mounts;
+
+# Set after the user namespace was joined: a change of credentials clears it.
+syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGHUP, 0, 0, 0) == 0 or give_up('parent-death');
+getppid() == $parent or give_up('parent-gone');
+
+my $child = fork() // give_up('fork');
+run_command() if $child == 0;
+
+# A handler, not "ignore": the command must start with the default action, and waitpid must go on.
+$SIG{$_} = $option{forward} ? forward($_) : sub { } for qw(INT QUIT);
+$SIG{$_} = forward($_) for qw(TERM USR1 USR2 CONT);
+$SIG{HUP} = sub {
+  kill HUP => $child;
+  alarm $HANGUP_GRACE_SECONDS if getppid() != $parent;
+};
+$SIG{ALRM} = sub { kill KILL => $child };
+close $status;
+waitpid $child, 0;
+exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
+
+sub adopt {
+  my ($number) = @_;
+  open(my $handle, '+<&=', $number) or die "envs: descriptor $number is missing\n";
+  return $handle;
+}
+
+sub give_up {
+  my ($stage) = @_;
+  syswrite $status, sprintf("failed %s %d\n", $stage, $!);
+  exit 125;
+}
+
+sub forward {
+  my ($name) = @_;
+  return sub { kill $name => $child };
+}
+
+sub read_options {
+  while (defined(my $flag = shift @rest)) {
+    if    ($flag eq '--') { return }
+    elsif ($flag eq '-u') { $option{user} = shift @rest }
+    elsif ($flag eq '-w') { $option{folder} = shift @rest }
+    elsif ($flag eq '-i') { $option{identity} = shift @rest }
+    elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
+    elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
+    elsif ($flag eq '-t') { $option{terminal} = 1 }
+    elsif ($flag eq '-f') { $option{forward} = 1 }
+    else                  { $! = $EINVAL; give_up('option') }
+  }
+}
+
+# What the caller's shell left open would be a door out of the guest: a folder's descriptor leads to the host.
+sub close_strays {
+  opendir(my $folder, '/proc/self/fd') or give_up('descriptors');
+  my @numbers = grep { /^\d+$/ && $_ > 6 } readdir $folder;
+  closedir $folder;
+  for my $number (@numbers) {
+    open(my $stray, '<&=', $number) or next;
+    close $stray;
+  }
+}
+
+sub open_namespace {
+  my ($kind) = @_;
+  open(my $file, '<', "/proc/$anchor/ns/$kind") or give_up('anchor');
+  return $file;
+}
+
+sub join_namespace {
+  my ($kind) = @_;
+  syscall($nr_setns, fileno($handle{$kind}), $namespace_type{$kind}) == 0 or give_up("join-$kind");
+}
+
+# Clones a mount of the host before the host is left. Only a copy of the host's mount namespace that belongs to
+# the user namespace just joined lets this process do so.
+sub clone_mount {
+  my ($source, $target, $access) = @_;
+  $has_own_mounts ||= syscall($nr_unshare, $CLONE_NEWNS) == 0 || give_up('volume-namespace');
+  my $tree = syscall($nr_open_tree, $AT_FDCWD, "$source", $OPEN_TREE_CLONE | $OPEN_TREE_CLOEXEC | $AT_RECURSIVE);
+  $tree >= 0 or give_up('volume-source');
+  if ($access eq 'ro') {
+    my ($empty, $attributes) = ("\0", pack('Q4', $MOUNT_ATTR_RDONLY, 0, 0, 0));
+    syscall($nr_mount_setattr, $tree, $empty, $AT_EMPTY_PATH | $AT_RECURSIVE, $attributes, length $attributes) == 0
+      or give_up('volume-read-only');
+  }
+  return [$tree, $target, -d $source];
+}
+
+# Into a private copy of the guest's mounts, so that a share is seen by the session that asked for it alone.
+# The guest's root is this process's root by now: a link planted on the way leads nowhere else.
+sub attach_mounts {
+  syscall($nr_unshare, $CLONE_NEWNS) == 0 or give_up('volume-namespace');
+  for my $mount (@_) {
+    my ($tree, $target, $is_folder) = @$mount;
+    make_target($target, $is_folder);
+    my $empty = "\0";
+    syscall($nr_move_mount, $tree, $empty, $AT_FDCWD, "$target", $MOVE_MOUNT_F_EMPTY_PATH) == 0
+      or give_up('volume-target');
+  }
+}
+
+sub make_target {
+  my ($target, $is_folder) = @_;
+  umask 022;
+  my @parts = grep { length } split m{/}, $target;
+  my $path = '';
+  while (defined(my $part = shift @parts)) {
+    $path .= "/$part";
+    next if -e $path;
+    if (@parts || $is_folder) { mkdir($path, 0755) || give_up('volume-target') }
+    else { open(my $file, '>>', $path) or give_up('volume-target') }
+  }
+}
+
+sub run_command {
+  umask 022;
+  my %account = find_account($option{user});
+  load_filter() if length $filter && $option{identity} eq 'mapped';
+  become(%account);
+  load_filter() if length $filter && $option{identity} ne 'mapped';
+  syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) == 0 or give_up('parent-death');
+
+  %ENV = (HOME => $account{home}, USER => $account{name}, LOGNAME => $account{name}, SHELL => $account{shell});
+  for (@{$option{environment}}) { my ($name, $value) = split /=/, $_, 2; $ENV{$name} = $value }
+  enter_folder($account{home});
+  my @command = @rest ? @rest : ($account{shell}, '-l');
+  @command = on_terminal(@command) if $option{terminal};
+  no warnings 'exec';    # cannot_execute tells it
+  exec { $command[0] } @command or cannot_execute();
+}
+
+sub cannot_execute {
+  my $code = $! == $ENOENT ? 127 : 126;
+  syswrite $status, sprintf("failed exec %d\n", $!);
+  exit $code;
+}
+
+# Read by hand: getpwnam would load name service libraries of the guest into this process.
+sub find_account {
+  my ($wanted) = @_;
+  my ($user, $group) = split /:/, $wanted, 2;
+  my @entry = find_line('/etc/passwd', $user);
+  my %account = @entry
+    ? (name => $entry[0], uid => $entry[2], gid => $entry[3], home => $entry[5], shell => $entry[6])
+    : $user eq 'root' ? (name => 'root', uid => 0, gid => 0, home => '/root')
+    : $user =~ /^\d{1,10}$/ ? (name => $user, uid => $user, gid => $user, home => '/')
+    :                         unknown('user');
+  if (defined $group) {
+    my @group_entry = find_line('/etc/group', $group);
+    $account{gid} = @group_entry ? $group_entry[2] : $group =~ /^\d{1,10}$/ ? $group : unknown('group');
+  }
+  $account{$_} =~ /^\d{1,10}$/ or unknown('user') for qw(uid gid);
+  $account{shell} = '/bin/sh' unless length($account{shell} // '') && -x $account{shell};
+  # The first is the group to be; the rest are the groups to have, and must not be an empty list, or $) keeps the old ones.
+  $account{groups} = join ' ', $account{gid}, $account{gid}, groups_of($account{name}, $account{gid});
+  return %account;
+}
+
+sub unknown { my ($what) = @_; $! = $ENOENT; give_up($what) }
+
+# The fields of the line whose first field, or number in the third, is $wanted.
+sub find_line {
+  my ($path, $wanted) = @_;
+  open(my $file, '<', $path) or return;
+  while (defined(my $line = <$file>)) {
+    chomp $line;
+    my @fields = split /:/, $line, -1;
+    return @fields if @fields >= 4 && ($fields[0] eq $wanted || ($wanted =~ /^\d+$/ && $fields[2] eq $wanted));
+  }
+  return;
+}
+
+sub groups_of {
+  my ($name, $primary) = @_;
+  open(my $file, '<', '/etc/group') or return;
+  my @groups;
+  while (defined(my $line = <$file>)) {
+    chomp $line;
+    my (undef, undef, $gid, $members) = split /:/, $line, -1;
+    push @groups, $gid if ($gid // '') =~ /^\d+$/ && $gid != $primary && grep { $_ eq $name } split /,/, $members // '';
+  }
+  return @groups;
+}
+
+sub become {
+  my (%account) = @_;
+  return if $account{uid} == 0 && $account{gid} == 0;
+  return become_by_map(%account) if $option{identity} ne 'mapped';
+  $) = "$account{groups}";
+  $( = $account{gid};
+  ($<, $>) = ($account{uid}, $account{uid});
+  $> == $account{uid} && $< == $account{uid} && $) + 0 == $account{gid} or give_up('become');
+}
+
+# The one id there is takes the account's number in a user namespace of its own: no other is to be had.
+sub become_by_map {
+  my (%account) = @_;
+  syscall($nr_unshare, $CLONE_NEWUSER) == 0 or give_up('become');
+  write_line('/proc/self/setgroups', 'deny');
+  write_line('/proc/self/uid_map', "$account{uid} 0 1");
+  write_line('/proc/self/gid_map', "$account{gid} 0 1");
+}
+
+sub write_line {
+  my ($path, $line) = @_;
+  open(my $file, '>', $path) or give_up('become');
+  defined syswrite($file, $line) or give_up('become');
+}
+
+sub enter_folder {
+  my ($home) = @_;
+  if (defined $option{folder}) { chdir $option{folder} or give_up('workdir') }
+  else { chdir $ENV{HOME} // $home or chdir '/' or give_up('workdir') }
+}
+
+# script(1) makes a terminal in the guest's own devpts and carries bytes, size and signals to ours. Only the one of
+# util-linux hands the exit status on. A guest without it works on the caller's terminal, which has no name there.
+sub on_terminal {
+  my @command = @_;
+  my ($script) = grep { -x } map { "$_/script" } split /:/, $ENV{PATH} // '';
+  return @command unless defined $script && is_util_linux($script);
+  my $line = join ' ', map { quote($_) } @command;
+  my $restore = defined $ENV{SHELL} ? 'SHELL=' . quote($ENV{SHELL}) . '; ' : '';
+  $ENV{SHELL} = '/bin/sh';
+  return ($script, '-qefc', "${restore}exec $line", '/dev/null');
+}
+
+sub is_util_linux {
+  my ($script) = @_;
+  my $pid = open(my $out, '-|') // return 0;
+  if ($pid == 0) { open STDERR, '>', '/dev/null'; open STDIN, '<', '/dev/null'; exec {$script} $script, '--version' or exit 1 }
+  my $text = do { local $/; <$out> } // '';
+  close $out;
+  return $text =~ /util-linux/;
+}
+
+sub quote {
+  my ($word) = @_;
+  $word =~ s/'/'\\''/g;
+  return "'$word'";
+}
+
+# No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace, and sudo must go on working.
+sub load_filter {
+  my $program = pack('Sx![L!]P', length($filter) / 8, $filter);
+  syscall($nr_prctl, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER, $program) == 0 or give_up('filter');
+}

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import {execFileSync, spawn} from 'node:child_process'
+import {randomBytes} from 'node:crypto'
+import {appendFile, mkdir, readdir, rm, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {Readable} from 'node:stream'
+import {buffer} from 'node:stream/consumers'
+import {type TestContext, test} from 'node:test'
+import {ExitCode} from '../../../src/errors.js'
+import type {Sha256} from '../../../src/host/digest.js'
+import {type OpenImageOptions, openImage} from '../../../src/images/open-image.js'
+import type {OpenedImage} from '../../../src/images/opened-image.js'
+import {parseImageReference} from '../../../src/images/reference.js'
+import {digestOf} from '../../support/download.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
+
+const BYTES = randomBytes(3_000_000)
+const OTHER = digestOf(Buffer.from('another file'))
+
+test('a file is handed on as a descriptor at its start, and its digest is made beside', async (t) => {
+  const {open, folder} = await givenFile(t)
+  const image = await open('./rootfs.tar')
+  assert.equal(image.source, join(folder, 'rootfs.tar'))
+  assert.equal(image.sizeBytes, 3_000_000)
+  assert.deepEqual(await readByChild(image), BYTES)
+  assert.deepEqual(await image.verify(), evidence('unverified'))
+})
+
+test('a file of the digest asked for is vouched for by it', async (t) => {
+  const {open} = await givenFile(t)
+  const image = await open('./rootfs.tar', {sha256: digestOf(BYTES)})
+  assert.deepEqual(await image.verify(), evidence('digest'))
+})
+
+test('a file of another digest fails verification', async (t) => {
+  const {open, folder} = await givenFile(t)
+  const image = await open('./rootfs.tar', {sha256: OTHER})
+  await assert.rejects(image.verify(), {
+    name: 'DigestMismatchError',
+    exitCode: ExitCode.integrity,
+    source: join(folder, 'rootfs.tar'),
+    expected: OTHER,
+    actual: digestOf(BYTES),
+  })
+})
+
+test('a file that was written to while it was read fails verification', async (t) => {
+  const {open, folder} = await givenFile(t)
+  const image = await open('./rootfs.tar')
+  await readByChild(image)
+  await appendFile(join(folder, 'rootfs.tar'), 'more')
+  await assert.rejects(image.verify(), {name: 'ImageChangedError', exitCode: ExitCode.integrity})
+})
+
+test('a file put in the place of the opened one changes nothing', async (t) => {
+  const {open, folder} = await givenFile(t)
+  const image = await open('./rootfs.tar')
+  assert('fd' in image.bytes)
+  await rm(join(folder, 'rootfs.tar'))
+  await writeFile(join(folder, 'rootfs.tar'), 'another')
+  assert.deepEqual(await readByChild(image), BYTES)
+})
+
+test('an image may be closed before it was read, and twice', async (t) => {
+  const {open} = await givenFile(t)
+  const image = await open('./rootfs.tar')
+  await Promise.all([image.close(), image.close()])
+})
+
+test('a FIFO is read as a stream', async (t) => {
+  const {open, folder} = await givenFile(t)
+  execFileSync('mkfifo', [join(folder, 'fifo')])
+  const image = await open('./fifo')
+  const writer = spawn('cp', ['rootfs.tar', 'fifo'], {cwd: folder})
+  t.after(() => writer.kill())
+  assert(image.bytes instanceof Readable)
+  assert.deepEqual(await buffer(image.bytes), BYTES)
+  assert.deepEqual(await image.verify(), evidence('unverified'))
+})
+
+test('a FIFO nobody writes to can be let go of', {timeout: 5000}, async (t) => {
+  const {open, folder} = await givenFile(t)
+  execFileSync('mkfifo', [join(folder, 'fifo')])
+  const image = await open('./fifo')
+  await image.close()
+})
+
+for (const [reference, name, exitCode] of [
+  ['./missing.tar', 'ImageNotFoundError', ExitCode.notFound],
+  ['./rootfs.tar/below', 'ImageNotFoundError', ExitCode.notFound],
+  ['./folder', 'NotAnImageFileError', ExitCode.usage],
+  ['/dev/null', 'NotAnImageFileError', ExitCode.usage],
+] as const) {
+  test(`${reference} is refused as ${name}`, async (t) => {
+    const {open, folder} = await givenFile(t)
+    await mkdir(join(folder, 'folder'))
+    await assert.rejects(open(reference), {name, exitCode})
+  })
+}
+
+test('standard input passes through and its digest is of all of it', async (t) => {
+  const {open} = await givenFile(t)
+  const image = await open('-', {standardInput: Readable.from([BYTES.subarray(0, 9), BYTES.subarray(9)])})
+  assert.equal(image.source, '-')
+  assert.equal(image.sizeBytes, undefined)
+  assert(image.bytes instanceof Readable)
+  assert.deepEqual(await buffer(image.bytes), BYTES)
+  assert.deepEqual(await image.verify(), evidence('unverified'))
+})
+
+test('what a reader left of standard input is in the digest too', async (t) => {
+  const {open} = await givenFile(t)
+  const pieces = [BYTES.subarray(0, 1000), BYTES.subarray(1000)]
+  const image = await open('-', {standardInput: Readable.from(pieces), sha256: digestOf(BYTES)})
+  assert(image.bytes instanceof Readable)
+  await new Promise((resolve) => image.bytes instanceof Readable && image.bytes.once('readable', resolve))
+  image.bytes.read(10)
+  assert.deepEqual(await image.verify(), evidence('digest'))
+})
+
+test('standard input that fails is an error of reading', async (t) => {
+  const {open} = await givenFile(t)
+  const failing = new Readable({
+    read() {
+      this.destroy(Object.assign(new Error('broken'), {code: 'EIO'}))
+    },
+  })
+  const image = await open('-', {standardInput: failing})
+  await assert.rejects(image.verify(), {name: 'ImageUnreadableError', message: "- can't be read: EIO."})
+})
+
+test('a terminal is no image', async (t) => {
+  const {open} = await givenFile(t)
+  await assert.rejects(open('-', {standardInput: Object.assign(Readable.from([]), {isTTY: true})}), {
+    name: 'NotAnImageFileError',
+    message: "A terminal can't be read as an image.",
+  })
+})
+
+for (const [reference, suggestion] of [
+  ['focal', 'This build takes a file (./rootfs.tar.gz), an http or https URL, or - for standard input.'],
+  ['rootfs.tar', 'To use the file of that name, write ./rootfs.tar'],
+  ['missing.tar', 'A file is given by its path, such as ./missing.tar, and there is no such file here.'],
+] as const) {
+  test(`the name ${reference} is unknown, and the way out is told`, async (t) => {
+    const {open} = await givenFile(t)
+    await assert.rejects(open(reference), {
+      name: 'UnknownImageError',
+      exitCode: ExitCode.notFound,
+      message: `There is no image named "${reference}".`,
+      suggestions: [suggestion],
+    })
+  })
+}
+
+test('opening a file makes no cache folder', async (t) => {
+  const {open, folder} = await givenFile(t)
+  await open('./rootfs.tar')
+  assert.deepEqual(await readdir(folder), ['rootfs.tar'])
+})
+
+type Given = {
+  readonly folder: string
+  readonly open: (reference: string, options?: Partial<OpenImageOptions>) => Promise<OpenedImage>
+}
+
+/** A folder with `rootfs.tar` in it, as the working folder; what is opened is closed with the test. */
+async function givenFile(t: TestContext): Promise<Given> {
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'rootfs.tar'), BYTES)
+  return {
+    folder,
+    async open(text, options = {}) {
+      const reference = parseImageReference(text, {workingFolder: folder})
+      const image = await openImage(reference, {
+        cacheFolder: join(folder, 'cache'),
+        environment: {},
+        ...options,
+      })
+      t.after(() => image.close())
+      return image
+    },
+  }
+}
+
+function evidence(trust: 'digest' | 'unverified'): {sha256: Sha256; sizeBytes: number; trust: string} {
+  return {sha256: digestOf(BYTES), sizeBytes: 3_000_000, trust}
+}
+
+/** Reads the descriptor as an extractor does: as a child's standard input. */
+async function readByChild({bytes}: OpenedImage): Promise<Buffer> {
+  assert('fd' in bytes)
+  const child = spawn('cat', [], {stdio: [bytes.fd, 'pipe', 'inherit']})
+  assert(child.stdout !== null)
+  return buffer(child.stdout)
+}

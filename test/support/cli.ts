@@ -1,0 +1,92 @@
+import {spawn} from 'node:child_process'
+import {existsSync} from 'node:fs'
+import {chmod, mkdir, mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import type {TestContext} from 'node:test'
+import {fileURLToPath} from 'node:url'
+
+export const CLI = fileURLToPath(new URL('../../bin/envs.js', import.meta.url))
+
+const BUILT = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+
+/** Longer than any command of a test takes, shorter than the runner's patience. */
+const TIMEOUT_MS = 120_000
+
+export type Ran = {
+  /** Null when a signal ended it. */
+  readonly status: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export type RunOptions = {readonly input?: string; readonly env?: Readonly<Record<string, string>>}
+
+export type SandboxedCli = {
+  /** A folder that nobody else can enter and that goes with the test. */
+  readonly home: string
+  /** Where environments and images are kept. */
+  readonly data: string
+  readonly configFile: string
+  /** What the command sees, whole: nothing of the developer's variables. */
+  readonly env: Readonly<Record<string, string>>
+  run(...argv: string[]): Promise<Ran>
+  runWith(options: RunOptions, ...argv: string[]): Promise<Ran>
+}
+
+/** The built CLI under a home of its own, so that no test sees or touches the developer's environments. */
+export async function sandboxedCli(t: TestContext): Promise<SandboxedCli> {
+  if (!existsSync(BUILT)) throw new Error('dist/ is missing: run npm run build first')
+  const home = await mkdtemp(join(tmpdir(), 'envs-cli-'))
+  await chmod(home, 0o700)
+  t.after(() => rm(home, {force: true, recursive: true, maxRetries: 3}))
+  const env = {
+    HOME: home,
+    NO_COLOR: '1',
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    XDG_CACHE_HOME: join(home, 'cache'),
+    XDG_CONFIG_HOME: join(home, 'config'),
+    XDG_DATA_HOME: join(home, 'data'),
+    XDG_RUNTIME_DIR: join(home, 'run'),
+  }
+  await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700})
+  const runWith = (options: RunOptions, ...argv: string[]) => runCli(argv, {env, home, options})
+  return {
+    home,
+    data: join(home, 'data', 'envs'),
+    configFile: join(home, 'config', 'envs', 'config.json'),
+    env,
+    run: (...argv) => runWith({}, ...argv),
+    runWith,
+  }
+}
+
+function runCli(
+  argv: readonly string[],
+  {env, home, options}: {env: Readonly<Record<string, string>>; home: string; options: RunOptions},
+): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [CLI, ...argv], {
+      cwd: home,
+      env: {...env, ...options.env},
+      timeout: TIMEOUT_MS,
+    })
+    const stdout: Buffer[] = []
+    const stderr: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
+    // A command that reads no input closes the pipe: its status tells, not EPIPE.
+    child.stdin.on('error', () => {})
+    child.stdin.end(options.input)
+    child.once('error', reject)
+    child.once('close', (status, signal) =>
+      resolve({
+        status,
+        signal,
+        stdout: Buffer.concat(stdout).toString('utf8'),
+        stderr: Buffer.concat(stderr).toString('utf8'),
+      }),
+    )
+  })
+}

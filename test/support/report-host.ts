@@ -1,0 +1,11 @@
+// report-host.ts mapping|doctor: prints what envs finds out about the host it runs on, as JSON.
+import {canRun, examineHost} from '../../src/host/doctor/list.js'
+import {openHost} from '../../src/host/host.js'
+import {probeMapped} from '../../src/host/id-mapping.js'
+
+const host = openHost()
+if (process.argv[2] === 'mapping') console.log(JSON.stringify(await probeMapped(host)))
+else {
+  const checks = await examineHost(host)
+  console.log(JSON.stringify({checks, canRun: canRun(checks)}))
+}

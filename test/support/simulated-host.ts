@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import {fileURLToPath} from 'node:url'
+import type {Check, CheckId} from '../../src/host/doctor/check.js'
+import type {MappingProbe} from '../../src/host/id-mapping.js'
+import {capture} from '../../src/host/process.js'
+
+const REPORT = fileURLToPath(new URL('./report-host.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+type Simulation = {
+  /** Shell commands that make the host poorer, run as root of a throwaway user and mount namespace. */
+  readonly prepare?: string
+  /** Words before node, such as setpriv and its options. */
+  readonly prefix?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** What `probeMapped` says on a host that really is so. */
+export async function mappingOn(simulation: Simulation): Promise<MappingProbe> {
+  return JSON.parse(await report('mapping', simulation))
+}
+
+/** What `examineHost` says on a host that really is so. */
+export async function doctorOn(simulation: Simulation): Promise<{checks: Check[]; canRun: boolean}> {
+  return JSON.parse(await report('doctor', simulation))
+}
+
+/** One check of {@link doctorOn}. */
+export async function checkOn(id: CheckId, simulation: Simulation): Promise<Check> {
+  const found = (await doctorOn(simulation)).checks.find((check) => check.id === id)
+  assert.ok(found, id)
+  return found
+}
+
+/** A file covered so is no program any more: /dev/null can't be executed. */
+export function hide(program: string): string {
+  return `path=$(PATH=$PATH:/usr/sbin:/sbin command -v ${program}) && mount --bind /dev/null "$(readlink -f "$path")"`
+}
+
+/** False where the simulation itself can't be had: no user namespaces for the tests. */
+export async function canSimulate(): Promise<boolean> {
+  return (await capture(['unshare', '--map-root-user', '--mount', 'true'], {timeout: 10_000})).status === 0
+}
+
+async function report(what: string, {prepare, prefix = [], environment = {}}: Simulation): Promise<string> {
+  const program = [...prefix, process.execPath, '--import', 'tsx', REPORT, what]
+  const inside = [
+    'unshare',
+    '--map-root-user',
+    '--mount',
+    'sh',
+    '-ec',
+    `${prepare}\nexec "$@"`,
+    'sh',
+    ...program,
+  ]
+  const ran = await capture(prepare === undefined ? program : inside, {
+    cwd: ROOT,
+    env: {...process.env, ...environment},
+    timeout: 30_000,
+  })
+  assert.equal(ran.status, 0, ran.stderr)
+  return ran.stdout
+}

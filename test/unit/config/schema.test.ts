@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {parseSettingName, SETTINGS, settingNames} from '../../../src/config/schema.js'
+
+test('has the settings and variables that users were promised', () => {
+  assert.deepEqual(
+    settingNames().map((name) => [name, SETTINGS[name].variable]),
+    [
+      ['mirrors.ubuntuBase', 'ENVS_MIRROR_UBUNTU_BASE'],
+      ['mirrors.ubuntuCloud', 'ENVS_MIRROR_UBUNTU_CLOUD'],
+      ['mirrors.ubuntuArchive', 'ENVS_MIRROR_UBUNTU_ARCHIVE'],
+      ['mirrors.debianArchive', 'ENVS_MIRROR_DEBIAN_ARCHIVE'],
+      ['mirrors.lxc', 'ENVS_MIRROR_LXC'],
+      ['keyrings', 'ENVS_KEYRINGS'],
+      ['defaultImage', 'ENVS_IMAGE'],
+      ['identity', 'ENVS_IDENTITY'],
+      ['engine', 'ENVS_ENGINE'],
+      ['storage', 'ENVS_STORAGE'],
+      ['durable', 'ENVS_DURABLE'],
+    ],
+  )
+})
+
+test('suggests the name that was meant', () => {
+  assert.throws(() => parseSettingName('mirrors.lcx'), {
+    name: 'UnknownSettingError',
+    code: 'ENVS_UNKNOWN_SETTING',
+    exitCode: 2,
+    suggestions: ['Perhaps you meant mirrors.lxc.', 'envs config list'],
+  })
+})
+
+for (const name of ['toString', '__proto__', 'mirrors', '']) {
+  test(`knows no setting "${name}"`, () => {
+    assert.throws(() => parseSettingName(name), {code: 'ENVS_UNKNOWN_SETTING'})
+  })
+}

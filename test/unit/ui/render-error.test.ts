@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {Errors} from '@oclif/core'
+import {EnvsError, ExitCode} from '../../../src/errors.js'
+import {describeFailure, failureJson, renderFailure} from '../../../src/ui/render-error.js'
+
+class GoneError extends EnvsError {
+  constructor(name: string, cause?: unknown) {
+    super(`There is no environment ${name}.`, {
+      code: 'ENVS_GONE',
+      exitCode: ExitCode.notFound,
+      suggestions: ['envs list', 'Look again.'],
+      cause,
+    })
+  }
+}
+
+const SHORT = {verbose: false, version: 'test'}
+
+test('shows message and next steps of a failure, and no stack', () => {
+  assert.equal(
+    renderFailure(describeFailure(new GoneError('web')), SHORT),
+    'envs: There is no environment web.\n  try: envs list\n  Look again.\n',
+  )
+})
+
+test('escapes names that steer a terminal', () => {
+  const text = renderFailure(describeFailure(new GoneError('\x1b[2J\nenvs: fine')), SHORT)
+  assert.equal(text.split('\n')[0], 'envs: There is no environment \\e[2J\\nenvs: fine.')
+})
+
+test('never wraps a long line', () => {
+  const url = `https://example.org/${'a'.repeat(400)}`
+  const [line] = renderFailure(describeFailure(new GoneError(url)), SHORT).split('\n')
+  assert.equal(line, `envs: There is no environment ${url}.`)
+})
+
+test('tells the causes when asked to say more', () => {
+  const cause = new Error('read failed', {cause: new Error('EIO')})
+  const text = renderFailure(describeFailure(new GoneError('web', cause)), {verbose: true, version: 'test'})
+  assert.deepEqual(text.split('\n').slice(0, 3), [
+    'envs: There is no environment web.',
+    '  caused by: read failed',
+    '  caused by: EIO',
+  ])
+})
+
+test('ends on causes that go round in a circle', () => {
+  const error = new Error('a')
+  error.cause = error
+  assert.equal(describeFailure(error).causes.length, 10)
+})
+
+test('shows the stack of a bug and where to go with it', () => {
+  const failure = describeFailure(new TypeError('x is not a function'))
+  const lines = renderFailure(failure, SHORT).trimEnd().split('\n')
+  assert.equal(failure.exitCode, 1)
+  assert.equal(lines[0], 'envs: TypeError: x is not a function')
+  assert.match(lines[1] ?? '', /^ {4}at /)
+  assert.equal(
+    lines.at(-1),
+    'This is a bug in envs (test). Please report it with these lines and what you typed.',
+  )
+})
+
+test('takes a thrown string for a bug', () => {
+  assert.deepEqual(failureJson(describeFailure('oops')), {
+    error: {code: 'ENVS_BUG', message: 'oops', suggestions: []},
+  })
+})
+
+test("takes oclif's own errors for wrong usage and points to the command's help", () => {
+  assert.deepEqual(describeFailure(new Errors.CLIError('what?'), 'config:set'), {
+    code: 'ENVS_USAGE',
+    message: 'what?',
+    suggestions: ['envs config set --help'],
+    exitCode: 2,
+    causes: [],
+  })
+})
+
+test('takes a command that can not be loaded for a bug', () => {
+  assert.equal(describeFailure(new Errors.ModuleLoadError('broken')).code, 'ENVS_BUG')
+})
+
+for (const [errno, message] of [
+  ['ENOSPC', 'No space is left on the disk at /data/x.'],
+  ['EDQUOT', 'Your quota is used up at /data/x.'],
+] as const) {
+  test(`tells ${errno} in words, with the storage status`, () => {
+    const error = Object.assign(new Error(`${errno}: whatever`), {code: errno, path: '/data/x'})
+    const failure = describeFailure(error)
+    assert.equal(failure.message, message)
+    assert.equal(failure.exitCode, 8)
+    assert.equal(failure.code, 'ENVS_NO_SPACE')
+  })
+}
+
+test('has a closed JSON shape', () => {
+  assert.deepEqual(failureJson(describeFailure(new GoneError('web', new Error('secret')))), {
+    error: {
+      code: 'ENVS_GONE',
+      message: 'There is no environment web.',
+      suggestions: ['envs list', 'Look again.'],
+    },
+  })
+})
