@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
+import {existsSync} from 'node:fs'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {configPath} from '../../../src/config/file.js'
 import {readSettings} from '../../../src/config/settings.js'
 import {openPaths} from '../../../src/host/paths.js'
-import {makeTemporaryFolder} from '../../support/temporary-folder.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
 
 async function hostWith(
   t: TestContext,
   {file, environment = {}}: {file?: string; environment?: Readonly<Record<string, string>>},
 ) {
-  const host = {paths: openPaths({ENVS_HOME: await makeTemporaryFolder(t)}, '/nowhere'), environment}
+  const host = {paths: openPaths({ENVS_HOME: await temporaryFolder(t)}, '/nowhere'), environment}
   if (file !== undefined) {
     await mkdir(dirname(configPath(host)), {recursive: true})
     await writeFile(configPath(host), file)
@@ -20,10 +21,12 @@ async function hostWith(
 }
 
 test('has built-in values without file and variables, and makes no folder', async (t) => {
-  const settings = await readSettings(await hostWith(t, {}))
+  const host = await hostWith(t, {})
+  const settings = await readSettings(host)
   assert.deepEqual(settings.effective('engine'), {value: 'auto', origin: 'built-in'})
   assert.deepEqual(settings.effective('defaultImage'), {value: undefined, origin: 'built-in'})
   assert.deepEqual(settings.effective('keyrings'), {value: [], origin: 'built-in'})
+  assert.equal(existsSync(host.paths.config), false)
 })
 
 test('lets a flag go before a variable, that before the file, that before what is built in', async (t) => {

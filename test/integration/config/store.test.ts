@@ -8,10 +8,10 @@ import {readSettings} from '../../../src/config/settings.js'
 import {clearSetting, storeSetting} from '../../../src/config/store.js'
 import {takeLock} from '../../../src/host/flock.js'
 import {openPaths} from '../../../src/host/paths.js'
-import {makeTemporaryFolder} from '../../support/temporary-folder.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
 
 async function emptyHost(t: TestContext) {
-  return {paths: openPaths({ENVS_HOME: await makeTemporaryFolder(t)}, '/nowhere'), environment: {}}
+  return {paths: openPaths({ENVS_HOME: await temporaryFolder(t)}, '/nowhere'), environment: {}}
 }
 
 test('keeps a value where readSettings finds it, in a file of the user alone', async (t) => {

@@ -39,7 +39,7 @@ test('a single wrapping folder is stripped', async (t) => {
   const source = await treeFolder(t)
   await mkdir(join(source, 'rootfs'))
   await fillSampleTree(join(source, 'rootfs'), EVERYTHING)
-  await archiveFolder(source, ['rootfs'])
+  await archiveFolder(source, ['--format=pax', 'rootfs'])
   const arena = await extractionArena(t)
   await arena.extract(await readFile(join(source, 'archive.tar')))
   assert.deepEqual(treeSnapshot(arena.root), treeSnapshot(join(source, 'rootfs')))

@@ -60,7 +60,7 @@ test('a kind of proxy envs does not speak is named', async (t) => {
   })
 })
 
-test('a proxy that accepts a tunnel and says no more is let go of', async (t) => {
+test('a proxy that accepts a tunnel and says no more is let go of', {timeout: 10_000}, async (t) => {
   const {fetchFile} = await given(t, () => ({body: BODY}))
   const closed: Promise<void>[] = []
   const silent = createServer((socket: Socket) => {

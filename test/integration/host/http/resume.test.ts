@@ -166,6 +166,7 @@ test('a part that holds everything already is published without its body being s
   }
   await assert.rejects(fetchFile({signal: stop.signal, onProgress}), {message: 'enough'})
   await fetchFile()
+  assert.equal(server.seen.length, 2)
   assert.equal(server.seen[1]?.headers['range'], 'bytes=300000-')
   assert.deepEqual(await readFile(destination), BODY)
 })
@@ -187,5 +188,33 @@ test('what was left of another URL is not gone on with', async (t) => {
   }))
   await assert.rejects(fetchFile({url: new URL('/other', server.origin), retries: 0}))
   await fetchFile()
+  assert.deepEqual(await readFile(destination), BODY)
+})
+
+test('a server that sends less of the rest than it was asked for is asked on', async (t) => {
+  const {fetchFile, destination, server} = await given(t, (hit) =>
+    hit === 1
+      ? (_request, response) => {
+          response.writeHead(206, {'content-range': 'bytes 100000-199999/300000', 'content-length': 100_000})
+          response.end(BODY.subarray(100_000, 200_000))
+        }
+      : {body: BODY, headers: ETAG, ...(hit === 0 ? {breakAfterBytes: 100_000} : {})},
+  )
+  await fetchFile()
+  assert.equal(server.seen[2]?.headers['range'], 'bytes=200000-')
+  assert.deepEqual(await readFile(destination), BODY)
+})
+
+test('a body that ends early without an announced length is found by the size expected', async (t) => {
+  const {fetchFile, destination, server} = await given(t, (hit) =>
+    hit > 0
+      ? {body: BODY, headers: ETAG}
+      : (_request, response) => {
+          response.writeHead(200, {...ETAG, 'transfer-encoding': 'chunked'})
+          response.end(BODY.subarray(0, 100_000))
+        },
+  )
+  await fetchFile({expectedBytes: 300_000})
+  assert.equal(server.seen.length, 2)
   assert.deepEqual(await readFile(destination), BODY)
 })

@@ -9,7 +9,7 @@ import {digestOf, given} from '../../../support/download.js'
 const BODY = randomBytes(100_000)
 const DOWNLOADER = fileURLToPath(new URL('../../../support/download-process.ts', import.meta.url))
 
-test('two processes that want the same file share one download', async (t) => {
+test('two processes that want the same file share one download', {timeout: 30_000}, async (t) => {
   const {server, destination, folder} = await given(t, () => (_request, response) => {
     response.writeHead(200, {'content-length': BODY.length, etag: '"v1"'})
     response.write(BODY.subarray(0, 50_000))
@@ -34,7 +34,7 @@ test('two processes that want the same file share one download', async (t) => {
   assert.deepEqual(await readdir(folder), ['file'])
 })
 
-test('a process that waited goes on where one that was killed stopped', async (t) => {
+test('a process that waited goes on where one that was killed stopped', {timeout: 30_000}, async (t) => {
   const {server, destination} = await given(t, (hit) =>
     hit > 0
       ? {body: BODY, headers: {etag: '"v1"'}}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import {mkdir, writeFile} from 'node:fs/promises'
+import {dirname} from 'node:path'
+import {test} from 'node:test'
+import {sandboxedCli} from '../support/cli.js'
+
+test('config set is silent, and config get prints what it kept', async (t) => {
+  const cli = await sandboxedCli(t)
+  assert.deepEqual(await cli.run('config', 'set', 'engine', 'bwrap'), {
+    status: 0,
+    signal: null,
+    stdout: '',
+    stderr: '',
+  })
+  assert.equal((await cli.run('config', 'get', 'engine')).stdout, 'bwrap\n')
+})
+
+test('config get prints an empty line for what nobody set', async (t) => {
+  const cli = await sandboxedCli(t)
+  assert.equal((await cli.run('config', 'get', 'defaultImage')).stdout, '\n')
+})
+
+test('config unset brings the built-in value back', async (t) => {
+  const cli = await sandboxedCli(t)
+  await cli.run('config', 'set', 'engine', 'bwrap')
+  const {stdout} = await cli.run('config', 'unset', 'engine', '--json')
+  assert.deepEqual(JSON.parse(stdout), {
+    name: 'engine',
+    value: 'auto',
+    origin: 'built-in',
+    variable: 'ENVS_ENGINE',
+  })
+})
+
+test('config set warns when a variable goes before it', async (t) => {
+  const cli = await sandboxedCli(t)
+  const run = await cli.runWith({env: {ENVS_ENGINE: 'proot'}}, 'config', 'set', 'engine', 'bwrap', '--json')
+  assert.deepEqual(JSON.parse(run.stdout), {
+    name: 'engine',
+    value: 'proot',
+    origin: 'variable',
+    variable: 'ENVS_ENGINE',
+  })
+  assert.equal(run.stderr, 'envs: warning: ENVS_ENGINE is set and goes before it: proot is in force.\n')
+})
+
+test('config list has a line for each setting', async (t) => {
+  const cli = await sandboxedCli(t)
+  await cli.run('config', 'set', 'keyrings', '/a.gpg:/b.gpg')
+  const {stdout} = await cli.run('config', 'list')
+  const rows = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/))
+  assert.equal(rows.length, 12)
+  assert.deepEqual(rows[0], ['SETTING', 'VALUE', 'FROM', 'VARIABLE'])
+  assert.deepEqual(rows[6], ['keyrings', '/a.gpg:/b.gpg', 'file', 'ENVS_KEYRINGS'])
+  assert.deepEqual(rows[7], ['defaultImage', '-', 'built-in', 'ENVS_IMAGE'])
+})
+
+test('config list --json keeps lists as lists and says null for what nobody set', async (t) => {
+  const cli = await sandboxedCli(t)
+  await cli.run('config', 'set', 'keyrings', '/a.gpg:/b.gpg')
+  const entries: unknown = JSON.parse((await cli.run('config', 'list', '--json')).stdout)
+  assert.ok(Array.isArray(entries))
+  assert.deepEqual(entries.slice(5, 7), [
+    {name: 'keyrings', value: ['/a.gpg', '/b.gpg'], origin: 'file', variable: 'ENVS_KEYRINGS'},
+    {name: 'defaultImage', value: null, origin: 'built-in', variable: 'ENVS_IMAGE'},
+  ])
+})
+
+test('a damaged settings file is named, with a way out', async (t) => {
+  const cli = await sandboxedCli(t)
+  await mkdir(dirname(cli.configFile), {recursive: true})
+  await writeFile(cli.configFile, 'engine = bwrap')
+  const run = await cli.run('config', 'list')
+  assert.equal(run.status, 2)
+  assert.equal(run.stdout, '')
+  assert.equal(
+    run.stderr,
+    `envs: The settings in ${cli.configFile} can not be read: it is not JSON.\n` +
+      `  Repair ${cli.configFile}, or move it away to start with the built-in settings.\n`,
+  )
+})

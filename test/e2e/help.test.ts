@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import {readFile} from 'node:fs/promises'
+import {test} from 'node:test'
+import {fileURLToPath} from 'node:url'
+import {Config, settings} from '@oclif/core'
+import {sandboxedCli} from '../support/cli.js'
+
+for (const argv of [[], ['--help'], ['-h'], ['help']]) {
+  test(`"envs ${argv.join(' ')}" shows what there is`, async (t) => {
+    const cli = await sandboxedCli(t)
+    const {status, stdout, stderr} = await cli.run(...argv)
+    assert.equal(status, 0)
+    assert.equal(stderr, '')
+    assert.match(stdout, /^Ubuntu and Debian environments in which you are root, without sudo\.\n/)
+    assert.match(stdout, /\n {2}config +Read and change settings\.\n/)
+  })
+}
+
+for (const argv of [
+  ['config', 'get', '--help'],
+  ['config', 'get', '-h'],
+  ['config', '--help', 'get'],
+  ['help', 'config', 'get'],
+  ['config', 'get', 'engine', '--help'],
+]) {
+  test(`"envs ${argv.join(' ')}" shows how to use config get`, async (t) => {
+    const cli = await sandboxedCli(t)
+    const {status, stdout} = await cli.run(...argv)
+    assert.equal(status, 0)
+    assert.match(stdout, /\n {2}\$ envs config get SETTING /)
+  })
+}
+
+test('a group alone shows its commands', async (t) => {
+  const cli = await sandboxedCli(t)
+  const {status, stdout} = await cli.run('config')
+  assert.equal(status, 0)
+  assert.deepEqual(stdout.match(/^ {2}config \w+/gm), [
+    '  config get',
+    '  config list',
+    '  config set',
+    '  config unset',
+  ])
+})
+
+test('help on a command that does not exist is the same failure as running it', async (t) => {
+  const cli = await sandboxedCli(t)
+  assert.deepEqual(await cli.run('help', 'confg'), await cli.run('confg'))
+})
+
+test('--version names program, version, machine and Node', async (t) => {
+  const cli = await sandboxedCli(t)
+  const pjson: unknown = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+  assert.ok(typeof pjson === 'object' && pjson !== null && 'version' in pjson)
+  const {stdout} = await cli.run('--version')
+  assert.equal(stdout, `envs/${pjson.version} linux-${process.arch} node-${process.version}\n`)
+})
+
+async function loadCommands() {
+  settings.enableAutoTranspile = false
+  const config = await Config.load({root: fileURLToPath(new URL('../..', import.meta.url))})
+  return Promise.all(config.commands.map((command) => command.load()))
+}
+
+test('every command has a summary and two examples', async () => {
+  const incomplete = (await loadCommands())
+    .filter(({summary, examples}) => !summary || (examples ?? []).length < 2)
+    .map(({id}) => id)
+  assert.deepEqual(incomplete, [])
+})
+
+test('no command reads a missing argument from standard input', async () => {
+  const reading = (await loadCommands())
+    .filter(({args}) => Object.values(args).some(({ignoreStdin}) => ignoreStdin !== true))
+    .map(({id}) => id)
+  assert.deepEqual(reading, [])
+})
+
+test('no alias stands in the list of commands', async () => {
+  const listed = (await loadCommands()).filter(({aliases}) => aliases.length > 0).map(({id}) => id)
+  assert.deepEqual(listed, [])
+})
