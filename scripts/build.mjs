@@ -7,6 +7,7 @@ import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {Plugin} from '@oclif/core'
 import {build} from 'esbuild'
+import {collectNotices} from './notices.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const stage = join(root, `.build-${process.pid}`)
@@ -34,7 +35,7 @@ async function entryPoints() {
 }
 
 async function bundle() {
-  await build({
+  const {metafile} = await build({
     absWorkingDir: root,
     banner: {js: COMMONJS_NAMES},
     bundle: true,
@@ -45,11 +46,13 @@ async function bundle() {
     format: 'esm',
     legalComments: 'none',
     logLevel: 'warning',
+    metafile: true,
     outdir: join(stage, 'dist'),
     platform: 'node',
     splitting: true,
     target: 'node20.17',
   })
+  await writeFile(join(stage, 'dist/THIRD-PARTY-NOTICES.txt'), await collectNotices(root, metafile))
 }
 
 /** What oclif would else find out at every start by loading each command. */

@@ -30,7 +30,8 @@ export function makeDebianRootfs(target) {
 export function hostRelease() {
   const release = parseOsRelease(readText('/etc/os-release'))
   const mirror = aptSourceTexts().flatMap(mirrorsIn)[0]
-  if (release.ID !== 'debian' || release.VERSION_CODENAME === undefined || mirror === undefined) return FALLBACK
+  if (release.ID !== 'debian' || release.VERSION_CODENAME === undefined || mirror === undefined)
+    return FALLBACK
   return {suite: release.VERSION_CODENAME, mirror}
 }
 
@@ -48,7 +49,9 @@ function mirrorsIn(text) {
 }
 
 function parseOsRelease(text) {
-  return Object.fromEntries([...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map((match) => [match[1], match[2]]))
+  return Object.fromEntries(
+    [...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map((match) => [match[1], match[2]]),
+  )
 }
 
 function readText(path) {

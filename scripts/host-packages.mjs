@@ -33,7 +33,13 @@ export function requireHostPackages(purpose) {
 function missingPackages(needed) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/sbin', '/bin']
   const isMissing = (program) => !folders.some((folder) => existsSync(join(folder, program)))
-  return [...new Set(Object.keys(needed).filter(isMissing).map((program) => needed[program]))]
+  return [
+    ...new Set(
+      Object.keys(needed)
+        .filter(isMissing)
+        .map((program) => needed[program]),
+    ),
+  ]
 }
 
 function install(packages) {
@@ -43,4 +49,5 @@ function install(packages) {
   return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = requireHostPackages(process.argv[2]) ? 0 : 7
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  process.exitCode = requireHostPackages(process.argv[2]) ? 0 : 7

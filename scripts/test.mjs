@@ -10,6 +10,7 @@ import {mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {requireHostPackages} from './host-packages.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -68,6 +69,8 @@ async function runTests(files, skips) {
     ENVS_TEST_SKIPS: skips,
   })
 }
+
+if (!requireHostPackages('test')) process.exit(7)
 
 const files = await findTests(process.argv.slice(2))
 if (files.length === 0) {

@@ -38,10 +38,21 @@ async function findObstacle(host: Pick<Host, 'which' | 'uid'>): Promise<MappingO
   const unshare = host.which('unshare')
   if (unshare === undefined) return 'old-util-linux'
   if (await succeeds([unshare, '--map-root-user', '--mount', '--', 'true'])) {
-    if (await succeeds([unshare, '--map-auto', '--map-root-user', '--mount', '--', 'true'])) return undefined
+    if (await succeeds([unshare, '--map-auto', '--map-root-user', '--mount', '--', 'true'])) {
+      return (await isOwnRange(host.uid)) ? undefined : 'no-subuid-range'
+    }
     return findMappingObstacle(host, unshare)
   }
   return (await hasMapAuto(unshare)) ? 'no-user-namespaces' : 'old-util-linux'
+}
+
+/**
+ * Whether what `unshare` mapped is this account's. It takes a login name for the number 0 (seen with util-linux
+ * 2.41), so that root would get another account's range, and that account the files of root's environments.
+ * Others are believed: a directory service may give them a range that no file lists.
+ */
+async function isOwnRange(uid: number): Promise<boolean> {
+  return uid !== 0 || (await hasSubordinateIds(uid))
 }
 
 async function findMappingObstacle(

@@ -31,15 +31,6 @@ export function newNameFlag() {
   })
 }
 
-export function architectureFlag() {
-  return Flags.string({
-    char: 'a',
-    description: "architecture as dpkg names it; the host's own when left out",
-    env: 'ENVS_ARCH',
-    helpValue: 'ARCHITECTURE',
-  })
-}
-
 export function dryRunFlag() {
   return Flags.boolean({description: 'show what would be done, and do nothing'})
 }

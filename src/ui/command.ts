@@ -89,11 +89,6 @@ export abstract class EnvsCommand extends Command {
     if (!yes) await askYesNo(question, {canAsk: !this.jsonEnabled(), signal: this.signal()})
   }
 
-  /** The status of a failure; a command that passes on the guest's status tells its own ones apart here. */
-  protected exitCodeOf({exitCode}: Failure): number {
-    return exitCode
-  }
-
   /** oclif's, which also keeps the shared flags. */
   protected override async parse<F extends Values, B extends Values, A extends Values>(
     options?: Interfaces.Input<F, B, A>,
@@ -115,7 +110,7 @@ export abstract class EnvsCommand extends Command {
     const signal = this.#interruption?.signal
     // Whatever broke off because of the signal, the signal is what the user did.
     const failure = describeFailure(signal?.aborted ? signal.reason : error, this.id)
-    process.exitCode = this.exitCodeOf(failure)
+    process.exitCode = this.exitStatusFor(failure)
     if (this.jsonEnabled()) this.logJson(failureJson(failure))
     else process.stderr.write(renderFailure(failure, {verbose: this.verbose, version: this.config.userAgent}))
   }

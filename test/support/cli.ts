@@ -3,7 +3,6 @@ import {existsSync} from 'node:fs'
 import {chmod, mkdir, mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import type {TestContext} from 'node:test'
 import {fileURLToPath} from 'node:url'
 
 export const CLI = fileURLToPath(new URL('../../bin/envs.js', import.meta.url))
@@ -21,7 +20,7 @@ export type Ran = {
   readonly stderr: string
 }
 
-export type RunOptions = {readonly input?: string; readonly env?: Readonly<Record<string, string>>}
+export type RunOptions = {readonly input?: string | Buffer; readonly env?: Readonly<Record<string, string>>}
 
 export type SandboxedCli = {
   /** A folder that nobody else can enter and that goes with the test. */
@@ -35,8 +34,11 @@ export type SandboxedCli = {
   runWith(options: RunOptions, ...argv: string[]): Promise<Ran>
 }
 
+/** A test, or whatever else says when it is over. */
+export type Scope = {after(tidyUp: () => Promise<void>): void}
+
 /** The built CLI under a home of its own, so that no test sees or touches the developer's environments. */
-export async function sandboxedCli(t: TestContext): Promise<SandboxedCli> {
+export async function sandboxedCli(t: Scope): Promise<SandboxedCli> {
   if (!existsSync(BUILT)) throw new Error('dist/ is missing: run npm run build first')
   const home = await mkdtemp(join(tmpdir(), 'envs-cli-'))
   await chmod(home, 0o700)

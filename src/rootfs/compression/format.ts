@@ -35,6 +35,8 @@ function isBzip2(start: Buffer): boolean {
 
 function isTarHeader(start: Buffer): boolean {
   if (start.length < SNIFF_BYTES) return false
+  if (start.toString('latin1', 257, 262) === 'ustar') return true
+  // The oldest format has no magic, but its checksum will hardly be right by chance.
   try {
     const {cksumValid, nullBlock} = new Header(start)
     return cksumValid || nullBlock

@@ -18,11 +18,15 @@ export const hosts: Fix = {
 
 /** Our lines, then those of the image and the user; a former name goes, and what we say already. */
 export function mergeHosts(wanted: string, present: string): string {
-  const ours = new Set(wanted.split('\n').map(normalize))
-  const kept = present
-    .split('\n')
-    .filter((line) => !ours.has(normalize(line)) && normalize(line).split(' ')[0] !== OWN_ADDRESS)
+  const ours = new Set(linesOf(wanted).map(normalize))
+  const kept = linesOf(present).filter(
+    (line) => !ours.has(normalize(line)) && normalize(line).split(' ')[0] !== OWN_ADDRESS,
+  )
   return wanted + kept.map((line) => `${line}\n`).join('')
+}
+
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n')
 }
 
 function normalize(line: string): string {

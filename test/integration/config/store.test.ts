@@ -17,7 +17,9 @@ async function emptyHost(t: TestContext) {
 test('keeps a value where readSettings finds it, in a file of the user alone', async (t) => {
   const host = await emptyHost(t)
   assert.equal(await storeSetting(host, 'mirrors.lxc', 'http://127.0.0.1/x/'), 'http://127.0.0.1/x')
-  assert.deepEqual(JSON.parse(await readFile(configPath(host), 'utf8')), {mirrors: {lxc: 'http://127.0.0.1/x'}})
+  assert.deepEqual(JSON.parse(await readFile(configPath(host), 'utf8')), {
+    mirrors: {lxc: 'http://127.0.0.1/x'},
+  })
   assert.deepEqual((await readSettings(host)).effective('mirrors.lxc'), {
     value: 'http://127.0.0.1/x',
     origin: 'file',

@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url'
 import {digestOf, given} from '../../../support/download.js'
 
 const BODY = randomBytes(100_000)
-const DOWNLOADER = fileURLToPath(new URL('../../../support/download-process.ts', import.meta.url))
+const DOWNLOADER = fileURLToPath(new URL('../../../support/programs/download.ts', import.meta.url))
 
 test('two processes that want the same file share one download', {timeout: 30_000}, async (t) => {
   const {server, destination, folder} = await given(t, () => (_request, response) => {

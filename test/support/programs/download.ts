@@ -1,5 +1,5 @@
 /** A process that downloads what its arguments say, and reports to its parent. */
-import {download} from '../../src/host/http/download.js'
+import {download} from '../../../src/host/http/download.js'
 
 const [url = '', destination = ''] = process.argv.slice(2)
 const downloaded = await download({

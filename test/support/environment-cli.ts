@@ -1,0 +1,48 @@
+import {readdir} from 'node:fs/promises'
+import {join} from 'node:path'
+import type {TestContext} from 'node:test'
+import {openHost} from '../../src/host/host.js'
+import {probeMapped} from '../../src/host/id-mapping.js'
+import {capture} from '../../src/host/process.js'
+import {type SandboxedCli, sandboxedCli} from './cli.js'
+
+export type EnvironmentCli = SandboxedCli & {
+  /** The folder of the store: one entry an environment, and what killed commands left. */
+  readonly store: string
+  /** All that is in {@link EnvironmentCli.store}, hidden entries included, sorted. */
+  storeEntries(): Promise<string[]>
+  /** Where the files of an environment lie. */
+  root(name: string): string
+}
+
+/** A CLI whose environments, running or damaged or half made, are gone before its home folder goes. */
+export async function environmentCli(t: TestContext): Promise<EnvironmentCli> {
+  let made: EnvironmentCli | undefined
+  // Hooks run in the order they are given, and that of the home folder could not remove another owner's files.
+  t.after(() => (made === undefined ? undefined : removeAll(made)))
+  const cli = await sandboxedCli(t)
+  const store = join(cli.data, 'environments')
+  made = {
+    ...cli,
+    store,
+    storeEntries: async () => (await readdir(store).catch(() => [])).sort(),
+    root: (name) => join(store, name, 'rootfs'),
+  }
+  return made
+}
+
+async function removeAll(cli: EnvironmentCli): Promise<void> {
+  const names = (await cli.storeEntries()).filter((name) => !name.startsWith('.'))
+  for (const name of names) await cli.run('rm', '--force', '--', name)
+  const left = (await cli.storeEntries()).map((name) => join(cli.store, name))
+  if (left.length === 0) return
+  await capture(['chmod', '-R', 'u+rwx', ...left])
+  const asOwner = (await whyNotMapped()) === undefined ? ['unshare', '--map-auto', '--map-root-user', '--'] : []
+  await capture([...asOwner, 'rm', '-rf', ...left], {timeout: 30_000})
+}
+
+/** Why environments of this user can't have owners of their own; undefined where they can. */
+export async function whyNotMapped(): Promise<string | undefined> {
+  const probe = await probeMapped(openHost())
+  return probe.works ? undefined : `no mapped identity here: ${probe.reason}`
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import {type ChildProcess, spawn} from 'node:child_process'
+import {join} from 'node:path'
+import {after} from 'node:test'
+import {openHost} from '../../src/host/host.js'
+import {probeMapped} from '../../src/host/id-mapping.js'
+import {type Captured, capture} from '../../src/host/process.js'
+import type {Identity} from '../../src/sandbox/ids/identity.js'
+import {CLI, type Ran, type RunOptions, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
+import {debianRootfs} from './debian-rootfs.js'
+
+/** A real Debian environment, called play, in a store of its own. */
+export type Guest = {
+  readonly cli: SandboxedCli
+  /** The guest's `/` on the host, and the folder of its run-time state. */
+  readonly root: string
+  readonly state: string
+  /** `envs run play -- COMMAND…` */
+  run(...command: string[]): Promise<Ran>
+  /** `envs run play -- sh -c SCRIPT` */
+  sh(script: string): Promise<Ran>
+  /** `envs run FLAG… play -- COMMAND…` */
+  runWith(
+    options: RunOptions & {readonly flags?: readonly string[]},
+    ...command: readonly string[]
+  ): Promise<Ran>
+  /** A script of the host's bash, in which `envs` is the built CLI in this store; half a minute at most. */
+  onHost(script: string): Promise<Captured>
+  /** A running `envs ARGUMENT…`, its input empty and its output piped. */
+  start(...argv: string[]): ChildProcess
+}
+
+/** Longer than any script of a test, shorter than the runner's patience. */
+const HOST_TIMEOUT_MS = 30_000
+
+const mapped = await probeMapped(openHost())
+
+/** Both identities; `skip` is false, or why this host can't have that one. */
+export const IDENTITIES: readonly {readonly identity: Identity; readonly skip: string | false}[] = [
+  {identity: 'emulated', skip: false},
+  {identity: 'mapped', skip: mapped.works ? false : `ids can not be mapped here: ${mapped.reason}`},
+]
+
+/**
+ * One environment for the tests of a file, made when the first asks for it, and stopped and removed after the last.
+ *
+ * Call it outside a test. A test leaves nothing behind in it that another could notice.
+ */
+export function sharedGuest(identity: Identity): () => Promise<Guest> {
+  const tidyUps: (() => Promise<void>)[] = []
+  let made: Promise<Guest> | undefined
+  after(async () => {
+    for (const tidyUp of tidyUps) await tidyUp()
+  })
+  return () => {
+    made ??= ownGuest({after: (tidyUp) => void tidyUps.push(tidyUp)}, identity)
+    return made
+  }
+}
+
+/** An environment for one test that changes what is in it or ends it; stopped and removed afterwards. */
+export async function ownGuest(t: Scope, identity: Identity): Promise<Guest> {
+  const tidyUps: (() => Promise<void>)[] = []
+  const cli = await sandboxedCli({after: (tidyUp) => void tidyUps.push(tidyUp)})
+  t.after(async () => {
+    // Before its folder goes: files of foreign owners can't be removed by anything else.
+    await cli.run('rm', '--force', 'play')
+    for (const tidyUp of tidyUps) await tidyUp()
+  })
+  const made = await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', identity, '--quiet')
+  assert.equal(made.status, 0, made.stderr)
+  const folder = join(cli.data, 'environments', 'play')
+  const runWith: Guest['runWith'] = ({flags = [], ...options}, ...command) =>
+    cli.runWith(options, 'run', ...flags, 'play', '--', ...command)
+  return {
+    cli,
+    root: join(folder, 'rootfs'),
+    state: join(folder, 'run'),
+    run: (...command) => runWith({}, ...command),
+    sh: (script) => runWith({}, 'sh', '-c', script),
+    runWith,
+    onHost: (script) =>
+      capture(['bash', '-c', `envs() { "$NODE" "$CLI" "$@"; }\n${script}`], {
+        cwd: cli.home,
+        env: {...cli.env, NODE: process.execPath, CLI},
+        timeout: HOST_TIMEOUT_MS,
+      }),
+    start: (...argv) =>
+      spawn(process.execPath, [CLI, ...argv], {
+        cwd: cli.home,
+        env: cli.env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        timeout: HOST_TIMEOUT_MS,
+      }),
+  }
+}
