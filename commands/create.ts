@@ -40,8 +40,8 @@ slash in it, an http or https URL, or - for standard input.`
   async run(): Promise<EnvironmentDetails> {
     const {args, flags} = await this.parse(Create)
     const host = this.openHost()
-    const settings = await readSettings(host, {defaultImage: args.image, identity: flags.identity})
-    const reference = readReference(settings.value('defaultImage'), host)
+    const settings = await readSettings(host, {identity: flags.identity})
+    const reference = readReference(args.image ?? settings.value('defaultImage'), host)
     const creation = await Creation.begin(
       host,
       {

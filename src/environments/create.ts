@@ -1,6 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {mkdir, rename} from 'node:fs/promises'
-import {syncFolder} from '../host/atomic-file.js'
+import {mkdir} from 'node:fs/promises'
 import type {Sha256} from '../host/digest.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
@@ -22,7 +21,7 @@ import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
 import type {EnvironmentName} from './name.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from './record.js'
-import {environmentFiles, filesIn, makeStore} from './store.js'
+import {environmentFiles, filesIn, makeStore, moveIntoPlace} from './store.js'
 import {toolPath, treeProcess} from './toolbox.js'
 import {recordUsage} from './usage.js'
 
@@ -68,7 +67,10 @@ export class Creation {
     const lock = await lockEnvironment(host.paths, request.name, 'exclusive')
     try {
       if ((await readRecord(environmentFiles(host.paths, request.name).record)) !== undefined) {
-        throw new EnvironmentExistsError(request.name)
+        throw new EnvironmentExistsError(
+          request.name,
+          `Choose another name with --name, or remove it first: envs rm ${request.name}`,
+        )
       }
       // What an environment can't do without is looked for before a download, not after it.
       for (const tool of ['bwrap', 'perl'] as const) toolPath(host, tool)
@@ -124,9 +126,8 @@ export class Creation {
     this.#signal.throwIfAborted()
     // Else a power cut could leave a record that vouches for files the disk never saw.
     await capture(['sync', '-f', partial.root])
-    const files = environmentFiles(this.#host.paths, name)
-    await rename(this.#partial, files.folder)
-    await syncFolder(this.#host.paths.environments)
+    const {paths} = this.#host
+    await moveIntoPlace(paths, this.#partial, environmentFiles(paths, name))
   }
 
   async close(): Promise<void> {

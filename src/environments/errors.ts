@@ -31,11 +31,23 @@ export class NoDefaultEnvironmentError extends EnvsError {
 }
 
 export class EnvironmentExistsError extends EnvsError {
-  constructor(name: string) {
+  /** @param suggestion - How the command that met it takes another name. */
+  constructor(name: string, suggestion: string) {
     super(`There is an environment ${name} already.`, {
       code: 'ENVS_EXISTS',
       exitCode: ExitCode.conflict,
-      suggestions: [`Choose another name with --name, or remove it first: envs rm ${name}`],
+      suggestions: [suggestion],
+    })
+  }
+}
+
+/** Files that are no environment lie where one is to be. */
+export class StoreFolderTakenError extends EnvsError {
+  constructor(folder: string) {
+    super(`${folder} is there already, and is no environment.`, {
+      code: 'ENVS_FOLDER_TAKEN',
+      exitCode: ExitCode.conflict,
+      suggestions: ['Move it away, or choose another name.'],
     })
   }
 }

@@ -1,6 +1,6 @@
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {RecordUnreadableError} from './errors.js'
+import {EnvironmentNotFoundError, RecordUnreadableError} from './errors.js'
 import {type Environment, findEnvironment, listNames} from './store.js'
 import {currentUsage, lastUse} from './usage.js'
 
@@ -17,7 +17,8 @@ export type EnvironmentSummary = {
 
 /** Every environment by name. One that is damaged is told of, and hides no other. */
 export async function listEnvironments(host: Host): Promise<EnvironmentSummary[]> {
-  const found = await Promise.all((await listNames(host.paths)).map((name) => findOrDamaged(host, name)))
+  const names = await listNames(host.paths)
+  const found = (await Promise.all(names.map((name) => findOrDamaged(host, name)))).flat()
   const sound = found.filter((entry): entry is Environment => typeof entry !== 'string')
   const usage = await currentUsage(host, sound)
   return Promise.all(
@@ -37,9 +38,11 @@ export async function listEnvironments(host: Host): Promise<EnvironmentSummary[]
   )
 }
 
-async function findOrDamaged(host: Host, name: string): Promise<Environment | string> {
+/** The name alone of a damaged one; nothing for one that another command has just removed. */
+async function findOrDamaged(host: Host, name: string): Promise<Environment | string | []> {
   return findEnvironment(host.paths, name).catch((error: unknown) => {
     if (error instanceof RecordUnreadableError) return name
+    if (error instanceof EnvironmentNotFoundError) return []
     throw error
   })
 }

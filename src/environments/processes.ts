@@ -1,7 +1,13 @@
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../sandbox/processes.js'
-import {type Environment, type EnvironmentFiles, findEnvironment, listNames} from './store.js'
+import {
+  type Environment,
+  type EnvironmentFiles,
+  environmentFiles,
+  findEnvironment,
+  listNames,
+} from './store.js'
 import {toolPath} from './toolbox.js'
 
 export type EnvironmentProcess = GuestProcess & {readonly environment: string}
@@ -14,9 +20,10 @@ export async function environmentProcesses(
   host: Host,
   text: string | undefined,
 ): Promise<EnvironmentProcess[]> {
-  const names = text === undefined ? await listNames(host.paths) : [text]
-  const environments = await Promise.all(names.map((name) => findEnvironment(host.paths, name)))
-  return environments.flatMap(processesOf)
+  if (text !== undefined) return processesOf(await findEnvironment(host.paths, text))
+  return (await listNames(host.paths)).flatMap((name) =>
+    processesOf({name, files: environmentFiles(host.paths, name)}),
+  )
 }
 
 /** @returns Whether it was running. */
@@ -40,7 +47,7 @@ export async function stopFiles(
   await stopAnchor(run, {nsenter: toolPath(host, 'nsenter'), graceMs})
 }
 
-function processesOf({name, files}: Environment): EnvironmentProcess[] {
+function processesOf({name, files}: Pick<Environment, 'name' | 'files'>): EnvironmentProcess[] {
   const anchor = readLiveAnchor(files.run)
   return anchor === undefined ? [] : listProcesses(anchor).map((process) => ({environment: name, ...process}))
 }

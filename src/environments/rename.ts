@@ -1,5 +1,3 @@
-import {rename} from 'node:fs/promises'
-import {syncFolder} from '../host/atomic-file.js'
 import type {Host} from '../host/host.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
@@ -8,8 +6,10 @@ import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
 import {lockEnvironment} from './locks.js'
 import {parseEnvironmentName} from './name.js'
 import {readRecord} from './record.js'
-import {type Environment, environmentFiles, findEnvironment} from './store.js'
+import {type Environment, environmentFiles, findEnvironment, moveIntoPlace} from './store.js'
 import {treeProcess} from './toolbox.js'
+
+const ANOTHER_NAME = 'Choose another name.'
 
 /**
  * Gives an environment at rest another name, in the store and inside.
@@ -19,7 +19,7 @@ import {treeProcess} from './toolbox.js'
 export async function renameEnvironment(host: Host, from: string, to: string): Promise<Environment> {
   const newName = parseEnvironmentName(to)
   const {name} = await findEnvironment(host.paths, from)
-  if (name === newName) throw new EnvironmentExistsError(newName)
+  if (name === newName) throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   const locks = []
   try {
     // One order for everybody, so that two renames never wait for each other.
@@ -37,14 +37,13 @@ async function move(
   newName: Environment['name'],
 ): Promise<Environment> {
   const newFiles = environmentFiles(host.paths, newName)
-  if ((await readRecord(newFiles.record)) !== undefined) throw new EnvironmentExistsError(newName)
+  if ((await readRecord(newFiles.record)) !== undefined) throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
   await applyFixes(treeProcess(host, record.identity), {
     root: files.root,
     facts: {name: newName, machineId: ''},
     only: NAME_FIXES,
   })
-  await rename(files.folder, newFiles.folder)
-  await syncFolder(host.paths.environments)
+  await moveIntoPlace(host.paths, files.folder, newFiles)
   return {name: newName, files: newFiles, record}
 }

@@ -1,6 +1,6 @@
 import {constants} from 'node:fs'
 import {mkdir, open, readFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 
@@ -17,7 +17,8 @@ const MAX_RESOLVER_BYTES = 65_536
  * @param source - The host's resolv.conf; a link is followed, and a missing one is an empty one.
  */
 export async function refreshResolver(folder: string, source: string): Promise<void> {
-  await mkdir(folder, {recursive: true, mode: 0o755})
+  // Not recursive: the folder of an environment that has just been removed must not come back.
+  for (const path of [dirname(folder), folder]) await mkdir(path, {mode: 0o755}).catch(unlessThere)
   const wanted = await readFile(source).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return Buffer.alloc(0)
     throw error
@@ -30,6 +31,10 @@ export async function refreshResolver(folder: string, source: string): Promise<v
     const isGuestsDoing = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')
     if (!isGuestsDoing) throw error
   }
+}
+
+function unlessThere(error: unknown): void {
+  if (errnoOf(error) !== 'EEXIST') throw error
 }
 
 async function readPlain(path: string): Promise<Buffer | undefined> {

@@ -1,3 +1,4 @@
+import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {templateText} from '../host/paths.js'
 import {isInTerminalForeground} from '../host/proc.js'
@@ -14,7 +15,7 @@ import {type SessionRequest, sessionCommand} from '../sandbox/session-arguments.
 import {openEnvironmentLock, waitForLock} from './locks.js'
 import {refreshResolver} from './resolver.js'
 import {planSession, type SessionWish} from './session-request.js'
-import {chooseEnvironment, type Environment} from './store.js'
+import {chooseEnvironment, type Environment, findEnvironment} from './store.js'
 import {toolPath} from './toolbox.js'
 import {recordUse} from './usage.js'
 
@@ -37,8 +38,7 @@ export async function runInEnvironment(
   const request = planRequest(host, environment, wish)
   const lock = await openEnvironmentLock(host.paths, name)
   try {
-    await refreshResolver(files.resolver, HOST_RESOLVER)
-    await recordUse(files.folder, host.now())
+    await noteSession(host, environment)
     const filter = buildFilter(host.architecture, filterSets(record.identity))
     return await runSession({
       name,
@@ -51,10 +51,25 @@ export async function runInEnvironment(
         await ensureMountPoints(files.root, MOUNT_POINTS)
         return planAnchor(host, environment, filter)
       },
-      waitForLock: () => waitForLock(host.paths, name, lock, 'shared'),
+      waitForLock: async () => {
+        await waitForLock(host.paths, name, lock, 'shared')
+        // Who had the lock may have removed or renamed it.
+        await findEnvironment(host.paths, name)
+      },
     })
   } finally {
     lock.release()
+  }
+}
+
+/** Done before the lock is held, so that it may meet a folder that is about to go, or gone. */
+async function noteSession(host: Host, {name, files}: Environment): Promise<void> {
+  try {
+    await refreshResolver(files.resolver, HOST_RESOLVER)
+    await recordUse(files.folder, host.now())
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') await findEnvironment(host.paths, name)
+    throw error
   }
 }
 

@@ -1,9 +1,10 @@
-import {mkdir, readdir} from 'node:fs/promises'
+import {mkdir, readdir, rename} from 'node:fs/promises'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
+import {syncFolder} from '../host/atomic-file.js'
 import {nearestNames} from '../host/nearest.js'
 import type {Paths} from '../host/paths.js'
-import {EnvironmentNotFoundError, NoDefaultEnvironmentError} from './errors.js'
+import {EnvironmentNotFoundError, NoDefaultEnvironmentError, StoreFolderTakenError} from './errors.js'
 import {type EnvironmentName, isEnvironmentName, parseEnvironmentName} from './name.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
 
@@ -46,6 +47,21 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
 export async function makeStore(paths: Paths): Promise<void> {
   await mkdir(paths.data, {recursive: true, mode: 0o700})
   for (const folder of [paths.environments, paths.locks]) await mkdir(folder, {recursive: true, mode: 0o700})
+}
+
+/**
+ * Makes a folder an environment, or gives it another name, by one rename that survives a power cut.
+ *
+ * @throws {StoreFolderTakenError} When files that are no environment are in the way.
+ */
+export async function moveIntoPlace(paths: Paths, from: string, {folder}: EnvironmentFiles): Promise<void> {
+  try {
+    await rename(from, folder)
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw new StoreFolderTakenError(folder)
+    throw error
+  }
+  await syncFolder(paths.environments)
 }
 
 /** Names that look like environments, in order; their records are not read. */

@@ -2,7 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {type Dirent, renameSync, rmdirSync, unlinkSync} from 'node:fs'
 import {basename, dirname} from 'node:path'
 import {errnoOf} from '../errors.js'
-import {type FolderHandle, openFolder} from './tree/folder-handle.js'
+import {type FolderHandle, openFolder, openTrustedFolder} from './tree/folder-handle.js'
 
 export type RemoveFailure = {readonly path: string; readonly code: string}
 
@@ -40,7 +40,7 @@ type Walk = {
 export function removeEntries(path: string, onProgress: (removed: number) => void = () => {}): RemoveReport {
   let parent: FolderHandle
   try {
-    parent = openFolder(dirname(path))
+    parent = openTrustedFolder(dirname(path))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return {removed: 0, failures: []}
     throw error

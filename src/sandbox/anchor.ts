@@ -90,7 +90,7 @@ async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
     const child = start(anchorCommand({...plan, holder}), {
       detached: true,
       env: {PATH: GUEST_PATH},
-      stdio: coverStrays(stdio),
+      stdio: coverStrays(stdio, open('/dev/null', O_RDONLY)),
     })
     await started(child)
     child.unref()
@@ -110,10 +110,17 @@ async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
   }
 }
 
-/** Puts /dev/null over what the caller's shell left open: a folder's descriptor in the guest leads to the host. */
-function coverStrays(stdio: (number | 'ignore' | 'pipe')[]): (number | 'ignore' | 'pipe')[] {
+/**
+ * Puts /dev/null over what the caller's shell left open: a folder's descriptor in the guest leads to the host.
+ *
+ * By its number: above standard error, Node's 'ignore' leaves a descriptor as it is.
+ */
+function coverStrays(
+  stdio: (number | 'ignore' | 'pipe')[],
+  devNull: number,
+): (number | 'ignore' | 'pipe')[] {
   const length = Math.max(stdio.length, ...inheritableDescriptors().map((fd) => fd + 1))
-  return Array.from({length}, (_, fd) => stdio[fd] ?? 'ignore')
+  return Array.from({length}, (_, fd) => stdio[fd] ?? devNull)
 }
 
 async function makeFifo(path: string): Promise<void> {

@@ -37,20 +37,31 @@ export async function runStages(stages: readonly Stage[], mode: ProgressMode): P
   class TerminalRenderer extends DefaultRenderer {
     static override nonTTY = true
   }
+  let failure: {readonly error: unknown} | undefined
+  // listr2 would print the message as it is, control characters and all, and before whoever catches it does.
+  const hide = (error: unknown): never => {
+    failure = {error}
+    throw new Error('')
+  }
   const tasks = stages.map(
     (stage): ListrTask => ({
       title: escapeText(stage.title),
       task: (_, task) =>
-        stage.run(mode === 'terminal' ? throttle((line) => (task.output = escapeText(line))) : () => {}),
+        stage
+          .run(mode === 'terminal' ? throttle((line) => (task.output = escapeText(line))) : () => {})
+          .catch(hide),
     }),
   )
   const logger = new ListrLogger({processOutput: new ProcessOutput(process.stderr, process.stderr)})
-  await new Listr(tasks, {
+  const list = new Listr(tasks, {
     renderer: mode === 'terminal' ? TerminalRenderer : SimpleRenderer,
     rendererOptions: {logger},
     // Its handler would end the process with 127 before anything could tidy up.
     registerSignalListeners: false,
-  }).run()
+  })
+  await list.run().catch((error: unknown) => {
+    throw failure === undefined ? error : failure.error
+  })
 }
 
 function throttle(show: (line: string) => void): (line: string) => void {

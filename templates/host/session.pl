@@ -241,8 +241,11 @@ sub groups_of {
 
 sub become {
   my (%account) = @_;
-  return if $account{uid} == 0 && $account{gid} == 0;
-  return become_by_map(%account) if $option{identity} ne 'mapped';
+  if ($option{identity} ne 'mapped') {
+    become_by_map(%account) unless $account{uid} == 0 && $account{gid} == 0;
+    return;
+  }
+  # Root too: until now this process has the caller's groups, which open files of the host.
   $) = "$account{groups}";
   $( = $account{gid};
   ($<, $>) = ($account{uid}, $account{uid});

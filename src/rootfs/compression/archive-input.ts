@@ -20,15 +20,22 @@ const READ_BYTES = 256 * 1024
 export async function openArchiveInput(fd: number): Promise<ArchiveInput> {
   const status = fstatSync(fd)
   if (!status.isFile()) {
-    return peekArchive(createReadStream('', {fd, autoClose: false, highWaterMark: READ_BYTES}))
+    return peekArchive(read(fd))
   }
   const start = Buffer.alloc(SNIFF_BYTES)
   const length = readSync(fd, start, 0, SNIFF_BYTES, 0)
   return {
     start: start.subarray(0, length),
-    bytes: createReadStream('', {fd, start: 0, autoClose: false, highWaterMark: READ_BYTES}),
+    bytes: read(fd, 0),
     file: {fd, sizeBytes: status.size},
   }
+}
+
+/** Whoever opened the descriptor closes it, also when this is left before its end. */
+function read(fd: number, start?: number): AsyncIterable<Buffer> {
+  const position = start === undefined ? {} : {start}
+  const stream = createReadStream('', {fd, autoClose: false, highWaterMark: READ_BYTES, ...position})
+  return stream.iterator({destroyOnReturn: false})
 }
 
 /** Reads ahead just far enough to tell the format, and gives those bytes again. */

@@ -28,7 +28,15 @@ export type FolderHandle = {
 
 /** Opens a folder, never through a link in its last component. @throws {NodeJS.ErrnoException} */
 export function openFolder(path: Buffer | string): FolderHandle {
-  const fd = openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+  return handleOf(openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW))
+}
+
+/** Opens a folder of the user's own, who may have put a link in its place. @throws {NodeJS.ErrnoException} */
+export function openTrustedFolder(path: string): FolderHandle {
+  return handleOf(openSync(path, O_PATH | O_DIRECTORY))
+}
+
+function handleOf(fd: number): FolderHandle {
   const self = `/proc/self/fd/${fd}`
   return {
     status: fstatSync(fd),

@@ -43,7 +43,7 @@ for (const {identity, skip} of IDENTITIES) {
 
   test(`${identity}: exec is another name of run`, {skip}, async () => {
     const {cli} = await play()
-    assert.equal((await cli.run('exec', 'play', 'echo', '--help')).stdout, '--help\n')
+    assert.equal((await cli.run('exec', 'play', ...PRINT, '--help')).stdout, '--help\0')
   })
 
   test(`${identity}: an argument of a hundred thousand letters arrives`, {skip}, async () => {

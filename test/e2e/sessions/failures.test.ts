@@ -7,7 +7,7 @@ for (const {identity, skip} of IDENTITIES) {
 
   for (const {what, argv, status = 125, code} of [
     {what: 'an unknown environment', argv: ['plya', 'true'], code: 'ENVS_NOT_FOUND'},
-    {what: 'a name that can be none', argv: ['../play', 'true'], code: 'ENVS_BAD_NAME'},
+    {what: 'a name that can be none', argv: ['../play', 'true'], code: 'ENVS_USAGE'},
     {
       what: 'a working folder that is not there',
       argv: ['--workdir', '/no/such', 'play', 'true'],

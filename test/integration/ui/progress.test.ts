@@ -31,6 +31,17 @@ test('throws the failure of a stage as it is', async () => {
   assert.equal(run.stdout, 'threw RangeError: broken archive\n')
 })
 
+test('leaves the telling of a failure to whoever catches it', async () => {
+  const run = await capture([...STAGES, 'fail'], {env: ENV})
+  assert.doesNotMatch(run.stderr, /broken archive/)
+})
+
+test('shows which stage failed on a terminal, and not why', async () => {
+  const run = await runInTerminal(`${STAGES.join(' ')} fail > /dev/null`, {env: {CI: '', NO_COLOR: '1'}})
+  assert.match(run.screen, /✖ Extract it/)
+  assert.doesNotMatch(run.screen, /broken archive/)
+})
+
 test('shows reports on a terminal, a few of very many, and keeps standard output clean', async () => {
   const run = await runInTerminal(`${STAGES.join(' ')} > /dev/null`, {env: {CI: '', NO_COLOR: '1'}})
   const reports = new Set(run.screen.match(/(?:part \d+|last part)/g))

@@ -1,0 +1,105 @@
+/** Times envs beside the tools it is built from; `npm run bench -- --help`. docs/performance.md reads the figures. */
+import {chmod, mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join, resolve} from 'node:path'
+import {catchInterruption} from '../src/ui/interruption.js'
+import {debianRootfs} from '../test/support/debian-rootfs.js'
+import {makeArchives} from './archives.js'
+import {extractionGroup} from './extraction.js'
+import {freshFileSystems, freshFolders} from './fresh-places.js'
+import {type Bench, InvocationFailedError} from './invocation.js'
+import {Patience} from './load.js'
+import {describeMachine, renderMachine} from './machine.js'
+import {type Group, measure, type Result} from './measure.js'
+import {type Options, parseOptions, type Subject, USAGE} from './options.js'
+import {openProduct} from './product.js'
+import {renderResult} from './report.js'
+import {sessionGroup} from './sessions.js'
+import {startupGroup} from './startup.js'
+
+const PATIENCE_MS = {quick: 15_000, full: 300_000}
+
+if (process.argv.includes('--help')) process.stdout.write(USAGE)
+else await main(parseOptions(process.argv.slice(2)))
+
+async function main(options: Options): Promise<void> {
+  const rootfs = options.rootfs === undefined ? await debianRootfs() : resolve(options.rootfs)
+  const folder = await mkdtemp(join(tmpdir(), 'envs-bench-'))
+  await chmod(folder, 0o700)
+  const bench = {folder, environment: environmentFor(folder)}
+  const interruption = catchInterruption()
+  const patience = new Patience(options.isQuick ? PATIENCE_MS.quick : PATIENCE_MS.full)
+  const results: Result[] = []
+  const show = async (subject: Subject, group: Group) => {
+    const rounds = options.rounds[subject]
+    const result = await measure(group, {rounds, bench, patience, signal: interruption.signal})
+    results.push(result)
+    process.stdout.write(`\n${renderResult(result)}\n`)
+  }
+  try {
+    const machine = await describeMachine(bench)
+    process.stdout.write(`${renderMachine(machine)}\n`)
+    if (options.subjects.includes('startup')) {
+      await show('startup', startupGroup(openProduct(bench, join(folder, 'empty'))))
+    }
+    if (options.subjects.includes('sessions')) {
+      await withSessions(rootfs, bench, (group) => show('sessions', group))
+    }
+    if (options.subjects.includes('extraction')) await extractions(rootfs, {options, bench, show})
+    if (options.json !== undefined) {
+      await writeFile(options.json, `${JSON.stringify({machine, results}, null, 2)}\n`)
+    }
+  } finally {
+    interruption.release()
+    await rm(folder, {recursive: true, force: true})
+  }
+}
+
+/**
+ * A home of its own, and nothing else of the caller's: among others no NODE_EXTRA_CA_CERTS, for which Node 20
+ * reads a whole file of certificates at every start, 20 ms and more that belong to the machine's settings.
+ */
+function environmentFor(folder: string): Bench['environment'] {
+  const path = process.env['PATH'] ?? '/usr/bin:/bin'
+  return {HOME: folder, LANG: 'C.UTF-8', NO_COLOR: '1', PATH: path, XDG_RUNTIME_DIR: folder}
+}
+
+async function withSessions(
+  rootfs: string,
+  bench: Bench,
+  show: (group: Group) => Promise<void>,
+): Promise<void> {
+  const home = join(bench.folder, 'sessions')
+  const product = openProduct(bench, home)
+  try {
+    const group = await sessionGroup(rootfs, {product, home, bench}).catch(unavailable)
+    if (typeof group === 'string') process.stdout.write(`\nSessions: left out (${group})\n`)
+    else await show(group)
+  } finally {
+    await product.clear()
+  }
+}
+
+/** Why the sandbox does not work on this host; anything else is thrown on. */
+function unavailable(error: unknown): string {
+  if (error instanceof InvocationFailedError) return error.message
+  throw error
+}
+
+async function extractions(
+  rootfs: string,
+  {
+    options,
+    bench,
+    show,
+  }: {options: Options; bench: Bench; show: (subject: Subject, group: Group) => Promise<void>},
+): Promise<void> {
+  const places = options.wantsFreshFileSystem ? await freshFileSystems(bench) : freshFolders(bench)
+  process.stdout.write(`\nExtraction goes into ${places.description}.\n`)
+  const uid = process.getuid?.() ?? 0
+  for (const archive of await makeArchives(rootfs, {bench, isQuick: options.isQuick})) {
+    if ('reason' in archive)
+      process.stdout.write(`\nExtraction, ${archive.format}: left out (${archive.reason})\n`)
+    else await show('extraction', extractionGroup(archive, {places, bench, uid}))
+  }
+}

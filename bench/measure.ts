@@ -1,0 +1,104 @@
+import {type Bench, type Invocation, InvocationFailedError, time} from './invocation.js'
+import {meterLoad, type Patience} from './load.js'
+import {quantile, type Summary, summarize} from './statistics.js'
+
+/** Something to time. Only `argv` of what `prepare` returns is timed. */
+export type Contender = {
+  readonly name: string
+  /** A peer that does not work here is left out with the reason; a failure of ours ends the run. */
+  readonly side: 'peer' | 'ours'
+  /** Before each run: a fresh folder, say, or a stopped environment. */
+  readonly prepare: () => Promise<Invocation> | Invocation
+  /** After each run, whether it failed or not. */
+  readonly tidy?: () => Promise<void>
+}
+
+export type Absence = {readonly name: string; readonly reason: string}
+
+/** Contenders that are compared with each other. */
+export type Group = {
+  readonly title: string
+  /** Name of the contender that the others are divided by. */
+  readonly reference: string
+  readonly contenders: readonly Contender[]
+  readonly absent: readonly Absence[]
+}
+
+export type Row = Summary & {readonly name: string; readonly timesMs: readonly number[]}
+
+export type Result = {
+  readonly title: string
+  readonly reference: string
+  readonly rounds: number
+  readonly rows: readonly Row[]
+  readonly absent: readonly Absence[]
+  /** Cores that other processes used while this was measured: over the rounds. */
+  readonly othersCores: {readonly median: number; readonly worst: number}
+}
+
+export type MeasureOptions = {
+  readonly rounds: number
+  readonly bench: Bench
+  readonly patience: Patience
+  readonly signal: AbortSignal
+}
+
+/**
+ * Times all contenders once a round, each round begun by another one, after one round that only warms up.
+ *
+ * @throws {InvocationFailedError} When something of ours fails, or a peer after it had worked.
+ */
+export async function measure(group: Group, options: MeasureOptions): Promise<Result> {
+  const {present, absent} = await warmUp(group, options)
+  const times = new Map(present.map(({name}) => [name, [] as number[]]))
+  const others: number[] = []
+  for (let round = 0; round < options.rounds; round++) {
+    await options.patience.waitForQuiet()
+    const meter = meterLoad()
+    for (const contender of rotated(present, round)) {
+      times.get(contender.name)?.push(await runOnce(contender, options))
+    }
+    others.push(meter.othersCores())
+  }
+  const reference = times.get(group.reference) ?? []
+  return {
+    title: group.title,
+    reference: group.reference,
+    rounds: options.rounds,
+    rows: [...times].map(([name, timesMs]) => ({name, timesMs, ...summarize(timesMs, reference)})),
+    absent: [...group.absent, ...absent],
+    othersCores: {median: quantile(others, 0.5), worst: quantile(others, 1)},
+  }
+}
+
+async function warmUp(
+  group: Group,
+  options: MeasureOptions,
+): Promise<{present: Contender[]; absent: Absence[]}> {
+  const present: Contender[] = []
+  const absent: Absence[] = []
+  for (const contender of group.contenders) {
+    try {
+      await runOnce(contender, options)
+      present.push(contender)
+    } catch (error) {
+      if (contender.side === 'ours' || !(error instanceof InvocationFailedError)) throw error
+      absent.push({name: contender.name, reason: error.message})
+    }
+  }
+  return {present, absent}
+}
+
+async function runOnce({prepare, tidy}: Contender, {bench, signal}: MeasureOptions): Promise<number> {
+  signal.throwIfAborted()
+  try {
+    return await time(await prepare(), bench)
+  } finally {
+    await tidy?.()
+  }
+}
+
+function rotated<Item>(items: readonly Item[], by: number): Item[] {
+  const cut = items.length === 0 ? 0 : by % items.length
+  return [...items.slice(cut), ...items.slice(0, cut)]
+}

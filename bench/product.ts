@@ -1,0 +1,39 @@
+import {existsSync} from 'node:fs'
+import {join} from 'node:path'
+import {packageRoot} from '../src/host/paths.js'
+import {capture} from '../src/host/process.js'
+import {type Bench, type Invocation, InvocationFailedError} from './invocation.js'
+
+/** The built envs, with a store of its own. */
+export type Product = {
+  /** One call, to be timed. */
+  call(...argv: string[]): Invocation
+  /** Runs one call, untimed. @returns Standard output. @throws {InvocationFailedError} */
+  run(...argv: string[]): Promise<string>
+  /** Stops and removes every environment of the store: only envs can remove files of other ids. */
+  clear(): Promise<void>
+}
+
+/** The worker that create starts, as a program by itself: src/rootfs/worker-program.ts. */
+export const WORKER = [process.execPath, join(packageRoot(), 'dist', 'rootfs-worker.js')] as const
+
+/** @param home - Becomes ENVS_HOME; made when missing. @throws {Error} Before a build. */
+export function openProduct(bench: Bench, home: string): Product {
+  if (!existsSync(join(packageRoot(), 'dist', 'main.js'))) throw new Error('Run npm run build first.')
+  const cli = join(packageRoot(), 'bin', 'envs.js')
+  const run = async (...argv: string[]) => {
+    const env = {...bench.environment, ENVS_HOME: home}
+    const typed = [process.execPath, cli, ...argv]
+    const {status, stdout, stderr} = await capture(typed, {cwd: bench.folder, env})
+    if (status !== 0) throw new InvocationFailedError(['envs', ...argv], status, stderr.trim())
+    return stdout
+  }
+  return {
+    call: (...argv) => ({argv: [process.execPath, cli, ...argv], variables: {ENVS_HOME: home}}),
+    run,
+    async clear() {
+      const names = (await run('list', '--quiet')).split('\n').filter((name) => name !== '')
+      if (names.length > 0) await run('rm', '--force', ...names)
+    },
+  }
+}

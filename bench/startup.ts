@@ -1,0 +1,23 @@
+import type {Invocation} from './invocation.js'
+import type {Contender, Group} from './measure.js'
+import type {Product} from './product.js'
+
+/** What it costs to be a program of Node.js, and what envs adds to that before it does anything. */
+export function startupGroup(product: Product): Group {
+  return {
+    title: 'Start-up',
+    reference: 'node -e 0',
+    contenders: [
+      fixed('true (cost of measuring)', 'peer', {argv: ['true']}),
+      fixed('node -e 0', 'peer', {argv: [process.execPath, '-e', '0']}),
+      fixed('envs --version', 'ours', product.call('--version')),
+      fixed('envs list (no environments)', 'ours', product.call('list')),
+    ],
+    absent: [],
+  }
+}
+
+/** A contender that is the same command line each time. */
+export function fixed(name: string, side: Contender['side'], invocation: Invocation): Contender {
+  return {name, side, prepare: () => invocation}
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import {closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {Readable} from 'node:stream'
+import {setTimeout as wait} from 'node:timers/promises'
+import {test} from 'node:test'
+import {gzipSync} from 'node:zlib'
+import {applyFixes, extractRootfs, measureTrees, removeTree} from '../../../src/rootfs/tree-process.js'
+import {noise} from '../../support/compressed.js'
+import {extractionArena} from '../../support/extraction.js'
+import {file, folder, paxHeader, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {BARE, processesWith} from '../../support/tree-process.js'
+
+const SMALL = tarArchive(folder('etc'), file('etc/issue', 'hello'))
+
+test('an archive given as a stream is extracted', async (t) => {
+  const {root} = await extractionArena(t)
+  const report = await extractRootfs(BARE, Readable.from([gzipSync(SMALL)]), {owners: 'caller', root})
+  assert.deepEqual(report, {
+    compression: 'gzip',
+    entries: 2,
+    fileCapabilities: 0,
+    skippedDevices: 0,
+    squashedOwners: {count: 0, ids: []},
+    totalBytes: 5,
+  })
+  assert.equal(readFileSync(join(root, 'etc/issue'), 'utf8'), 'hello')
+})
+
+test('an archive given as a descriptor is extracted, and the descriptor stays open', async (t) => {
+  const {outside, root} = await extractionArena(t)
+  writeFileSync(join(outside, 'archive'), SMALL)
+  const fd = openSync(join(outside, 'archive'), 'r')
+  const report = await extractRootfs(BARE, {fd}, {owners: 'caller', root})
+  assert.equal(report.compression, 'none')
+  closeSync(fd)
+})
+
+test('devices and capabilities are counted', async (t) => {
+  const {root} = await extractionArena(t)
+  const pax = paxHeader([['SCHILY.xattr.security.capability', '\x01\n']])
+  const archive = tarArchive(tarMember({name: 'null', type: '3'}), tarMember({name: 'sda', type: '4'}), pax, file('ping'))
+  const report = await extractRootfs(BARE, Readable.from([archive]), {owners: 'caller', root})
+  assert.deepEqual([report.skippedDevices, report.fileCapabilities, report.entries], [2, 1, 3])
+})
+
+test('an error of the worker arrives with its code, status and suggestions', async (t) => {
+  const {root} = await extractionArena(t)
+  await assert.rejects(extractRootfs(BARE, Readable.from([SMALL.subarray(0, 700)]), {owners: 'caller', root}), {
+    code: 'ENVS_ARCHIVE_CORRUPT',
+    exitCode: 6,
+    message: 'The archive is damaged: it ends in the middle of a member.',
+    name: 'WorkerFailure',
+    suggestions: ['Fetch the archive again and compare its SHA-256 digest with the published one.'],
+  })
+})
+
+test('a source that fails rejects with its own error', async (t) => {
+  const {root} = await extractionArena(t)
+  const failure = new Error('connection lost')
+  async function* failing() {
+    yield SMALL.subarray(0, 600)
+    throw failure
+  }
+  await assert.rejects(extractRootfs(BARE, Readable.from(failing()), {owners: 'caller', root}), failure)
+})
+
+/** An archive that goes on for as long as it is read. */
+async function* endless() {
+  for (let index = 0; ; index++) {
+    yield tarMember({data: noise(20_000), name: `file-${index}`})
+    await wait(5)
+  }
+}
+
+test('an abort ends the worker before it rejects', async (t) => {
+  const {root} = await extractionArena(t)
+  const controller = new AbortController()
+  const reason = new Error('interrupted')
+  const extraction = extractRootfs(BARE, Readable.from(endless()), {owners: 'caller', root}, {
+    onProgress: () => controller.abort(reason),
+    signal: controller.signal,
+  })
+  await assert.rejects(extraction, reason)
+  assert.deepEqual(await processesWith(root), [])
+})
+
+test('a signal aborted before starts nothing', async (t) => {
+  const {root} = await extractionArena(t)
+  const reason = new Error('interrupted')
+  await assert.rejects(removeTree(BARE, root, {signal: AbortSignal.abort(reason)}), reason)
+  assert.ok(existsSync(root))
+})
+
+test('a worker that is killed is an error that says so', async (t) => {
+  const {root} = await extractionArena(t)
+  let killed = false
+  const extraction = extractRootfs(BARE, Readable.from(endless()), {owners: 'caller', root}, {
+    onProgress() {
+      if (killed) return
+      killed = true
+      processesWith(root).then((pids) => {
+        for (const pid of pids) process.kill(pid, 'SIGKILL')
+      })
+    },
+  })
+  await assert.rejects(extraction, {
+    code: 'ENVS_WORKER_DIED',
+    exitCode: 7,
+    message: 'The process that was to extract the tree ended early, by SIGKILL.',
+  })
+})
+
+test('a prefix that does not start the worker is an error that says so', async (t) => {
+  const {root} = await extractionArena(t)
+  await assert.rejects(measureTrees({...BARE, prefix: ['false']}, [root]), {
+    code: 'ENVS_WORKER_DIED',
+    message: 'The process that was to measure the tree ended early, with status 1.',
+  })
+})
+
+test('an interrupt from the terminal does not end the worker', async (t) => {
+  const {root} = await extractionArena(t)
+  async function* slow() {
+    yield SMALL.subarray(0, 512)
+    while (!existsSync(join(root, 'etc'))) await wait(20)
+    for (const pid of await processesWith(root)) process.kill(pid, 'SIGINT')
+    await wait(100)
+    yield SMALL.subarray(512)
+  }
+  const report = await extractRootfs(BARE, Readable.from(slow()), {owners: 'caller', root})
+  assert.equal(report.entries, 2)
+})
+
+test('progress grows and comes at most ten times a second', async (t) => {
+  const {root} = await extractionArena(t)
+  const seen: {entries: number; at: number}[] = []
+  async function* aSecond() {
+    for (let index = 0; index < 50; index++) {
+      yield tarMember({data: 'x', name: `file-${index}`})
+      await wait(20)
+    }
+    yield Buffer.alloc(1024)
+  }
+  await extractRootfs(BARE, Readable.from(aSecond()), {owners: 'caller', root}, {
+    onProgress: ({entries}) => seen.push({at: performance.now(), entries}),
+  })
+  const elapsedMs = (seen.at(-1)?.at ?? 0) - (seen[0]?.at ?? 0)
+  assert.ok(seen.length > 2)
+  assert.ok(seen.length <= elapsedMs / 100 + 2, `${seen.length} in ${elapsedMs} ms`)
+  assert.deepEqual(seen, seen.toSorted((a, b) => a.entries - b.entries))
+})
+
+test('fixes run in the worker and name what they changed', async (t) => {
+  const {root} = await extractionArena(t)
+  const facts = {machineId: 'a'.repeat(32), name: 'play'}
+  assert.deepEqual(await applyFixes(BARE, {facts, only: ['hostname'], root}), ['hostname'])
+  assert.deepEqual(await applyFixes(BARE, {facts, only: ['hostname'], root}), [])
+})
+
+test('trees are measured in the order of their paths', async (t) => {
+  const {outside, root} = await extractionArena(t)
+  mkdirSync(join(root, 'folder'))
+  const [none, tree] = await measureTrees(BARE, [join(outside, 'none'), root])
+  assert.deepEqual([none?.entries, tree?.entries], [0, 2])
+})
+
+test('a tree is removed by the worker', async (t) => {
+  const {root} = await extractionArena(t)
+  mkdirSync(join(root, 'folder'))
+  assert.deepEqual(await removeTree(BARE, root), {failures: [], removed: 2})
+  assert.equal(existsSync(root), false)
+})
