@@ -2,6 +2,7 @@
 import {chmod, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
+import {ExitCode} from '../src/errors.js'
 import {catchInterruption} from '../src/ui/interruption.js'
 import {debianRootfs} from '../test/support/debian-rootfs.js'
 import {makeArchives} from './archives.js'
@@ -17,10 +18,23 @@ import {renderResult} from './report.js'
 import {sessionGroup} from './sessions.js'
 import {startupGroup} from './startup.js'
 
-const PATIENCE_MS = {quick: 15_000, full: 300_000}
+const PATIENCE_MS = {quick: 15_000, full: 60_000}
 
 if (process.argv.includes('--help')) process.stdout.write(USAGE)
-else await main(parseOptions(process.argv.slice(2)))
+else {
+  const options = readOptions(process.argv.slice(2))
+  if (options !== undefined) await main(options)
+}
+
+function readOptions(argv: readonly string[]): Options | undefined {
+  try {
+    return parseOptions(argv)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+    process.exitCode = ExitCode.usage
+    return undefined
+  }
+}
 
 async function main(options: Options): Promise<void> {
   const rootfs = options.rootfs === undefined ? await debianRootfs() : resolve(options.rootfs)

@@ -1,36 +1,39 @@
 import {Args, Flags} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
-import {type CreateRequest, Creation} from '../src/environments/create.js'
-import {parseEnvironmentName} from '../src/environments/name.js'
+import {Creation} from '../src/environments/create.js'
+import {planCreation} from '../src/environments/create-request.js'
+import {imageContext} from '../src/environments/image-context.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import {UsageError} from '../src/errors.js'
 import type {Host} from '../src/host/host.js'
-import {parseSha256} from '../src/images/digest.js'
-import {environmentNameFor, type ImageReference, parseImageReference} from '../src/images/reference.js'
-import {newNameFlag} from '../src/ui/arguments.js'
+import type {Resolution} from '../src/images/resolve-image.js'
+import {allowSha1Flag, newNameFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
-import {formatBytes} from '../src/ui/size.js'
-import {describeIdentity, describeTransfer} from '../src/ui/wording.js'
+import {unpackProgress} from '../src/ui/unpack-progress.js'
+import {describeFallback, describeIdentity} from '../src/ui/wording.js'
 
 export default class Create extends EnvsCommand {
-  static override summary = 'Create an environment from a rootfs.'
+  static override summary = 'Create an environment from an image.'
   static override description =
-    `IMAGE is a tar archive of a root file system, plain or compressed with gzip, xz, zstd or bzip2: a path with a
-slash in it, an http or https URL, or - for standard input.`
+    `IMAGE is the name of a published image (focal, 20.04, ubuntu:focal/cloud, lxc:debian/trixie; see envs image search),
+verified by its publisher's signature and kept for the next time; or a tar archive of a root file system, plain or
+compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or https URL, or - for standard input.`
   static override hiddenAliases = ['new', 'install']
   static override examples = [
+    '<%= config.bin %> <%= command.id %> focal',
     '<%= config.bin %> <%= command.id %> ./rootfs.tar.gz --name play',
     '<%= config.bin %> <%= command.id %> https://example.org/rootfs.tar.xz -n play --sha256 HEX',
   ]
   static override args = {
     image: Args.string({
-      description: 'what to make it from; the setting defaultImage when left out',
+      description:
+        "what to make it from; the setting defaultImage, else the host's own release, when left out",
       ignoreStdin: true,
     }),
   }
   static override flags = {
     name: newNameFlag(),
     sha256: Flags.string({description: 'digest that the archive must have', helpValue: 'HEX'}),
+    'allow-sha1-signatures': allowSha1Flag(),
     identity: Flags.string({
       description: 'how its users come about; chosen by trial when left out',
       options: ['auto', 'mapped', 'emulated'],
@@ -41,25 +44,17 @@ slash in it, an http or https URL, or - for standard input.`
     const {args, flags} = await this.parse(Create)
     const host = this.openHost()
     const settings = await readSettings(host, {identity: flags.identity})
-    const reference = readReference(args.image ?? settings.value('defaultImage'), host)
-    const creation = await Creation.begin(
-      host,
-      {
-        reference,
-        name: chooseName(flags.name, reference),
-        sha256: flags.sha256 === undefined ? undefined : parseSha256(flags.sha256),
-        identity: settings.value('identity'),
-      },
-      {signal: this.signal()},
-    )
+    const signal = this.signal()
+    const allowSha1 = flags['allow-sha1-signatures']
+    const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
+    const request = await planCreation({...flags, image: args.image}, {host, settings, context})
+    const creation = await Creation.begin(host, request, {signal})
+    const progress = unpackProgress(() => performance.now())
+    const onResolved = (resolution: Resolution) => this.#tellFallback(resolution, host.now())
     try {
       await this.runStages([
-        {title: 'Fetch', run: (report) => creation.fetch((event) => report(describeTransfer(event)))},
-        {
-          title: 'Extract',
-          run: (report) =>
-            creation.extract(({entries, bytes}) => report(`${entries} members, ${formatBytes(bytes)}`)),
-        },
+        progress.stage('Fetch', () => creation.fetch({onProgress: progress.transfer, onResolved})),
+        progress.stage('Extract', () => creation.extract(progress.extraction)),
         {title: 'Set up', run: () => creation.publish()},
       ])
     } finally {
@@ -68,27 +63,25 @@ slash in it, an http or https URL, or - for standard input.`
     return this.#tell(host, creation.name)
   }
 
+  #tellFallback(resolution: Resolution, now: Date): void {
+    if (resolution.kind !== 'kept') return
+    const {image, reason} = resolution
+    this.afterStages(() => this.note(describeFallback(image, {reason, now})))
+  }
+
   async #tell(host: Host, name: string): Promise<EnvironmentDetails> {
     const details = await showEnvironment(host, name)
-    if (details.image.trust === 'unverified') {
+    const {image} = details
+    if (image.trust === 'unverified') {
       this.warn(
-        `the image is unverified: give --sha256 HEX to have it checked. What was used is ${details.image.sha256}.`,
+        `the image is unverified: give --sha256 HEX to have it checked. What was used is ${image.sha256}.`,
       )
     }
     this.print(`Created ${name} in ${details.path}`)
+    if (image.signer !== null)
+      this.note(`From ${image.name} ${image.version}, signed by ${image.signer.name}.`)
     this.note(`Identity ${describeIdentity(details.identity)}.`)
     this.note(`Enter it: envs enter ${name}`)
     return details
   }
-}
-
-function readReference(text: string | undefined, host: Host): ImageReference {
-  if (text === undefined) throw new UsageError('Which image?', ['envs create ./rootfs.tar.gz --name play'])
-  return parseImageReference(text, {workingFolder: host.workingFolder})
-}
-
-function chooseName(flag: string | undefined, reference: ImageReference): CreateRequest['name'] {
-  const name = flag ?? environmentNameFor(reference)
-  if (name === undefined) throw new UsageError('The image gives no name.', ['Choose one: --name play'])
-  return parseEnvironmentName(name)
 }

@@ -32,7 +32,7 @@ export default class Show extends EnvsCommand {
     this.print(
       renderFields([
         ['Name', details.name],
-        ['State', details.state === 'running' ? `running, ${details.processes} processes` : 'stopped'],
+        ['State', details.state === 'running' ? `running, ${countProcesses(details.processes)}` : 'stopped'],
         ['Anchor', details.anchorPid === null ? undefined : `process ${details.anchorPid} on the host`],
         ['Path', details.path],
         ['Size', sizeBytes === null ? 'unknown' : formatBytes(sizeBytes)],
@@ -41,9 +41,12 @@ export default class Show extends EnvsCommand {
         ['Identity', describeIdentity(details.identity)],
         ['Storage', details.storage],
         ['Architecture', details.architecture],
-        ['Image', image.source],
+        ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
+        ['Source', image.name === null ? undefined : image.source],
         ['Digest', `sha256:${image.sha256}`],
         ['Trust', describeTrust(image.trust)],
+        ['Signer', image.signer === null ? undefined : `${image.signer.name}, ${image.signer.fingerprint}`],
+        ['Signed', image.signedAt === null ? undefined : ago(image.signedAt)],
         ['Archive', `${image.compression}, ${formatBytes(image.sizeBytes)}, ${extraction.entries} members`],
         ['Devices left out', countIfAny(extraction.skippedDevices)],
         ['Owners out of range', countIfAny(extraction.squashedOwners)],
@@ -51,4 +54,8 @@ export default class Show extends EnvsCommand {
       ]),
     )
   }
+}
+
+function countProcesses(count: number): string {
+  return count === 1 ? '1 process' : `${count} processes`
 }

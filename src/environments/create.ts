@@ -6,23 +6,21 @@ import type {Host} from '../host/host.js'
 import type {DownloadEvent} from '../host/http/receive.js'
 import {capture} from '../host/process.js'
 import {openImage} from '../images/open-image.js'
-import type {ImageEvidence, OpenedImage} from '../images/opened-image.js'
+import type {OpenedImage} from '../images/opened-image.js'
 import type {ImageReference} from '../images/reference.js'
-import {
-  applyFixes,
-  type ExtractProgress,
-  type ExtractReport,
-  extractRootfs,
-  measureTrees,
-} from '../rootfs/tree-process.js'
+import type {Resolution} from '../images/resolve-image.js'
+import type {ImageContext} from '../images/sources/source.js'
+import {applyFixes, type ExtractProgress, measureTrees} from '../rootfs/tree-process.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
 import {EnvironmentExistsError} from './errors.js'
 import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
 import type {EnvironmentName} from './name.js'
-import {type EnvironmentRecord, readRecord, writeRecord} from './record.js'
+import {newRecord} from './new-record.js'
+import {readRecord, writeRecord} from './record.js'
 import {environmentFiles, filesIn, makeStore, moveIntoPlace} from './store.js'
 import {toolPath, treeProcess} from './toolbox.js'
+import {type Unpacked, unpackImage} from './unpack.js'
 import {recordUsage} from './usage.js'
 
 export type CreateRequest = {
@@ -30,6 +28,15 @@ export type CreateRequest = {
   readonly name: EnvironmentName
   readonly sha256: Sha256 | undefined
   readonly identity: 'auto' | Identity
+  /** Where names are looked up, and by what images are judged; also how long it may take. */
+  readonly context: ImageContext
+}
+
+/** What a creation tells of while the image comes. */
+export type FetchHooks = {
+  readonly onProgress: (event: DownloadEvent) => void
+  /** What a name stands for, once that is known. */
+  readonly onResolved: (resolution: Resolution) => void
 }
 
 /**
@@ -45,7 +52,7 @@ export class Creation {
   readonly #partial: string
   readonly identity: Identity
   #image: OpenedImage | undefined
-  #extracted: {report: ExtractReport; evidence: ImageEvidence} | undefined
+  #unpacked: Unpacked | undefined
 
   private constructor(
     host: Host,
@@ -82,14 +89,17 @@ export class Creation {
     }
   }
 
-  /** Gets hold of the image; a URL is downloaded. */
-  async fetch(onProgress: (event: DownloadEvent) => void): Promise<void> {
-    this.#image = await openImage(this.#request.reference, {
-      sha256: this.#request.sha256,
-      cacheFolder: this.#host.paths.cache,
-      environment: this.#host.environment,
-      signal: this.#signal,
-      onProgress,
+  /** Gets hold of the image: finds it, and waits for the first of what has to be downloaded. */
+  async fetch(hooks: FetchHooks): Promise<void> {
+    const {reference, sha256, context} = this.#request
+    const {paths, architecture} = this.#host
+    this.#image = await openImage(reference, {
+      sha256,
+      cacheFolder: paths.cache,
+      images: paths.images,
+      architecture,
+      context: {...context, signal: this.#signal},
+      ...hooks,
     })
   }
 
@@ -100,29 +110,24 @@ export class Creation {
     const {root} = filesIn(this.#partial)
     await mkdir(root, {recursive: true, mode: 0o700})
     const owners = this.identity === 'mapped' ? 'keep' : 'caller'
-    const report = await extractRootfs(
-      this.#tree,
-      image.bytes,
-      {root, owners},
-      {signal: this.#signal, onProgress},
-    )
-    this.#extracted = {report, evidence: await image.verify()}
+    const target = {tree: this.#tree, root, owners} as const
+    this.#unpacked = await unpackImage(image, target, {signal: this.#signal, onProgress})
   }
 
   /** Applies the fixes and makes the environment appear under its name, whole. */
   async publish(): Promise<void> {
     const {name} = this.#request
-    const extracted = this.#extracted
-    if (extracted === undefined) throw new Error('publish comes after extract')
+    const unpacked = this.#unpacked
+    if (unpacked === undefined) throw new Error('publish comes after extract')
     const partial = filesIn(this.#partial)
     await applyFixes(this.#tree, {
       root: partial.root,
       facts: {name, machineId: randomBytes(16).toString('hex')},
     })
     await mkdir(partial.run, {mode: 0o700})
-    const record = this.#record(extracted)
     await recordUsage(this.#partial, {sizeBytes: await this.#measure(), measuredAt: this.#host.now()})
-    await writeRecord(partial.record, record)
+    const facts = {identity: this.identity, source: this.#image?.source ?? '-'}
+    await writeRecord(partial.record, newRecord(unpacked, this.#host, facts))
     this.#signal.throwIfAborted()
     // Else a power cut could leave a record that vouches for files the disk never saw.
     await capture(['sync', '-f', partial.root])
@@ -155,28 +160,5 @@ export class Creation {
   async #measure(): Promise<number> {
     const [usage] = await measureTrees(this.#tree, [filesIn(this.#partial).root])
     return usage?.sizeBytes ?? 0
-  }
-
-  #record({report, evidence}: {report: ExtractReport; evidence: ImageEvidence}): EnvironmentRecord {
-    return {
-      createdAt: this.#host.now(),
-      image: {
-        source: this.#image?.source ?? '-',
-        sha256: evidence.sha256,
-        sizeBytes: evidence.sizeBytes,
-        trust: evidence.trust,
-        compression: report.compression,
-      },
-      identity: this.identity,
-      storage: 'directory',
-      architecture: this.#host.architecture,
-      extraction: {
-        entries: report.entries,
-        sizeBytes: report.totalBytes,
-        skippedDevices: report.skippedDevices,
-        squashedOwners: report.squashedOwners.count,
-        fileCapabilities: report.fileCapabilities,
-      },
-    }
   }
 }

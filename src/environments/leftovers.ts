@@ -34,18 +34,25 @@ export function leftoverFolder(paths: Paths, {kind, identity, name}: Omit<Leftov
 export async function sweepLeftovers(host: Host): Promise<Leftover[]> {
   const swept: Leftover[] = []
   for (const leftover of await findLeftovers(host.paths)) {
-    const lock = await takeLock(environmentFiles(host.paths, leftover.name).lock, {
-      mode: 'exclusive',
-      waitMs: 0,
-    })
-    if (lock === undefined) continue
-    try {
-      if ((await removeLeftover(host, leftover)).failures.length === 0) swept.push(leftover)
-    } finally {
-      lock.release()
-    }
+    if (await sweep(host, leftover)) swept.push(leftover)
   }
   return swept
+}
+
+/** Tidying up is nobody's errand: where it can't be done, the command that came by goes on. */
+async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
+  const {lock: path} = environmentFiles(host.paths, leftover.name)
+  const lock = await takeLock(path, {mode: 'exclusive', waitMs: 0}).catch(ignoreErrno)
+  if (lock === undefined) return false
+  try {
+    return (await removeLeftover(host, leftover)).failures.length === 0
+  } finally {
+    lock.release()
+  }
+}
+
+function ignoreErrno(error: unknown): undefined {
+  if (errnoOf(error) === undefined) throw error
 }
 
 export async function removeLeftover(host: Host, {identity, folder}: Leftover): Promise<RemoveReport> {

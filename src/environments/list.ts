@@ -1,6 +1,7 @@
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {EnvironmentNotFoundError, RecordUnreadableError} from './errors.js'
+import {sweepLeftovers} from './leftovers.js'
 import {type Environment, findEnvironment, listNames} from './store.js'
 import {currentUsage, lastUse} from './usage.js'
 
@@ -17,6 +18,7 @@ export type EnvironmentSummary = {
 
 /** Every environment by name. One that is damaged is told of, and hides no other. */
 export async function listEnvironments(host: Host): Promise<EnvironmentSummary[]> {
+  await sweepLeftovers(host)
   const names = await listNames(host.paths)
   const found = (await Promise.all(names.map((name) => findOrDamaged(host, name)))).flat()
   const sound = found.filter((entry): entry is Environment => typeof entry !== 'string')

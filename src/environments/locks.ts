@@ -1,6 +1,6 @@
-import {mkdir} from 'node:fs/promises'
 import type {Lock, LockMode} from '../host/flock.js'
 import {lockDescriptor, lockHolders, openLockFile} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {EnvironmentBusyError} from './errors.js'
 import type {EnvironmentName} from './name.js'
@@ -27,7 +27,7 @@ export async function lockEnvironment(paths: Paths, name: EnvironmentName, mode:
 
 /** Opens the lock without taking it, for a session that takes it on the way into the guest. */
 export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): Promise<Lock> {
-  await mkdir(paths.locks, {recursive: true, mode: 0o700})
+  await makeFolders(paths.locks, {mode: 0o700})
   return openLockFile(environmentFiles(paths, name).lock)
 }
 

@@ -2,19 +2,13 @@ import {readFile} from 'node:fs/promises'
 import {errnoOf} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
 import {RecordUnreadableError} from './errors.js'
 
 /** What is known of an environment from its creation on; `env.json`, written last, makes it one. */
 export type EnvironmentRecord = {
   readonly createdAt: Date
-  readonly image: {
-    /** Absolute path, URL without secrets, or `-`. */
-    readonly source: string
-    readonly sha256: string
-    readonly sizeBytes: number
-    readonly trust: 'digest' | 'unverified'
-    readonly compression: string
-  }
+  readonly image: ImageOrigin
   readonly identity: 'mapped' | 'emulated'
   readonly storage: 'directory'
   readonly architecture: DebArchitecture | string
@@ -28,6 +22,22 @@ export type EnvironmentRecord = {
     /** Files whose capabilities were not set. */
     readonly fileCapabilities: number
   }
+}
+
+/** The archive an environment was made from, and who vouched for it. */
+export type ImageOrigin = {
+  /** Absolute path, URL without secrets, or `-`. */
+  readonly source: string
+  /** Canonical name and point release or serial; null for a file or a URL of the user's own. */
+  readonly name: string | null
+  readonly version: string | null
+  readonly sha256: string
+  readonly sizeBytes: number
+  readonly compression: string
+  readonly trust: 'signed' | 'digest' | 'unverified'
+  /** Null unless `signed`, as is `signedAt`. */
+  readonly signer: {readonly fingerprint: string; readonly name: string} | null
+  readonly signedAt: Date | null
 }
 
 const SCHEMA_VERSION = 1
@@ -53,22 +63,12 @@ export async function readRecord(path: string): Promise<EnvironmentRecord | unde
 
 /** @param path - For the message alone. @throws {RecordUnreadableError} Naming the first field that is wrong. */
 export function parseRecord(text: string, path: string): EnvironmentRecord {
-  if (text.length > MAX_RECORD_BYTES)
-    throw new RecordUnreadableError(path, `it is over ${MAX_RECORD_BYTES} bytes`)
-  const fields = new Fields(parseJson(text, path), path)
-  const version = fields.number('schemaVersion')
-  if (version !== SCHEMA_VERSION) throw new RecordUnreadableError(path, `its schemaVersion is ${version}`)
-  const image = fields.object('image')
+  const refuse = (rule: string, cause?: unknown) => new RecordUnreadableError(path, rule, cause)
+  const fields = parseJsonRecord(text, {maxBytes: MAX_RECORD_BYTES, schemaVersion: SCHEMA_VERSION, refuse})
   const extraction = fields.object('extraction')
   return {
     createdAt: fields.date('createdAt'),
-    image: {
-      source: image.string('source'),
-      sha256: image.string('sha256'),
-      sizeBytes: image.number('sizeBytes'),
-      trust: image.oneOf('trust', ['digest', 'unverified']),
-      compression: image.string('compression'),
-    },
+    image: readOrigin(fields.object('image')),
     identity: fields.oneOf('identity', ['mapped', 'emulated']),
     storage: fields.oneOf('storage', ['directory']),
     architecture: fields.string('architecture'),
@@ -82,58 +82,20 @@ export function parseRecord(text: string, path: string): EnvironmentRecord {
   }
 }
 
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new RecordUnreadableError(path, 'it is not JSON', error)
+function readOrigin(image: JsonFields): ImageOrigin {
+  return {
+    source: image.string('source'),
+    name: image.orNull('name', (fields) => fields.string('name')),
+    version: image.orNull('version', (fields) => fields.string('version')),
+    sha256: image.string('sha256'),
+    sizeBytes: image.number('sizeBytes'),
+    compression: image.string('compression'),
+    trust: image.oneOf('trust', ['signed', 'digest', 'unverified']),
+    signer: image.orNull('signer', (fields) => readSigner(fields.object('signer'))),
+    signedAt: image.orNull('signedAt', (fields) => fields.date('signedAt')),
   }
 }
 
-/** Reads an object's fields by type; an unknown field is left alone, for a newer version may have added it. */
-class Fields {
-  readonly #values: Readonly<Record<string, unknown>>
-
-  constructor(
-    value: unknown,
-    readonly path: string,
-    readonly at = '',
-  ) {
-    if (typeof value !== 'object' || value === null)
-      throw new RecordUnreadableError(path, `${at || 'it'} is no object`)
-    this.#values = {...value}
-  }
-
-  object(key: string): Fields {
-    return new Fields(this.#values[key], this.path, `${this.at}${key}.`)
-  }
-
-  string(key: string): string {
-    const value = this.#values[key]
-    if (typeof value !== 'string') throw this.#wrong(key, 'a text')
-    return value
-  }
-
-  number(key: string): number {
-    const value = this.#values[key]
-    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.#wrong(key, 'a number')
-    return value
-  }
-
-  date(key: string): Date {
-    const value = new Date(this.string(key))
-    if (Number.isNaN(value.getTime())) throw this.#wrong(key, 'a time')
-    return value
-  }
-
-  oneOf<const T extends string>(key: string, allowed: readonly T[]): T {
-    const value = this.#values[key]
-    const found = allowed.find((word) => word === value)
-    if (found === undefined) throw this.#wrong(key, allowed.join(' or '))
-    return found
-  }
-
-  #wrong(key: string, wanted: string): RecordUnreadableError {
-    return new RecordUnreadableError(this.path, `${this.at}${key} is not ${wanted}`)
-  }
+function readSigner(signer: JsonFields): {fingerprint: string; name: string} {
+  return {fingerprint: signer.string('fingerprint'), name: signer.string('name')}
 }

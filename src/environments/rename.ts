@@ -18,8 +18,10 @@ const ANOTHER_NAME = 'Choose another name.'
  */
 export async function renameEnvironment(host: Host, from: string, to: string): Promise<Environment> {
   const newName = parseEnvironmentName(to)
-  const {name} = await findEnvironment(host.paths, from)
+  const {name, files} = await findEnvironment(host.paths, from)
   if (name === newName) throw new EnvironmentExistsError(newName, ANOTHER_NAME)
+  // Its sessions hold the lock: not waited for in vain.
+  if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
   const locks = []
   try {
     // One order for everybody, so that two renames never wait for each other.
@@ -37,7 +39,8 @@ async function move(
   newName: Environment['name'],
 ): Promise<Environment> {
   const newFiles = environmentFiles(host.paths, newName)
-  if ((await readRecord(newFiles.record)) !== undefined) throw new EnvironmentExistsError(newName, ANOTHER_NAME)
+  if ((await readRecord(newFiles.record)) !== undefined)
+    throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
   await applyFixes(treeProcess(host, record.identity), {
     root: files.root,

@@ -1,7 +1,8 @@
-import {mkdir, readdir, rename} from 'node:fs/promises'
+import {readdir, rename} from 'node:fs/promises'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
+import {makeFolders} from '../host/folders.js'
 import {nearestNames} from '../host/nearest.js'
 import type {Paths} from '../host/paths.js'
 import {EnvironmentNotFoundError, NoDefaultEnvironmentError, StoreFolderTakenError} from './errors.js'
@@ -45,8 +46,7 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
 
 /** Makes the folders of the store; nobody else may look into trees that hold setuid files of this user. */
 export async function makeStore(paths: Paths): Promise<void> {
-  await mkdir(paths.data, {recursive: true, mode: 0o700})
-  for (const folder of [paths.environments, paths.locks]) await mkdir(folder, {recursive: true, mode: 0o700})
+  for (const folder of [paths.environments, paths.locks]) await makeFolders(folder, {mode: 0o700})
 }
 
 /**
@@ -58,7 +58,8 @@ export async function moveIntoPlace(paths: Paths, from: string, {folder}: Enviro
   try {
     await rename(from, folder)
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw new StoreFolderTakenError(folder)
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? ''))
+      throw new StoreFolderTakenError(folder)
     throw error
   }
   await syncFolder(paths.environments)

@@ -1,6 +1,7 @@
 import {accessSync, constants, statSync} from 'node:fs'
 import {homedir} from 'node:os'
 import {delimiter, join} from 'node:path'
+import {errnoOf} from '../errors.js'
 import {type DebArchitecture, debArchitecture} from './architecture.js'
 import {openPaths, type Paths} from './paths.js'
 
@@ -27,12 +28,22 @@ export function openHost(): Host {
   return {
     paths: openPaths(environment, environment['HOME'] || homedir()),
     environment,
-    workingFolder: process.cwd(),
+    workingFolder: currentFolder(environment['PWD']),
     uid,
     gid: process.getgid?.() ?? 0,
     architecture: debArchitecture(process.arch),
     now: () => new Date(),
     which: (program) => findProgram(program, environment['PATH'] ?? ''),
+  }
+}
+
+/** A shell may stand in a folder that was removed: what it called it then leads to nothing, as it should. */
+function currentFolder(shellsWord: string | undefined): string {
+  try {
+    return process.cwd()
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    return shellsWord?.startsWith('/') ? shellsWord : '/'
   }
 }
 

@@ -10,6 +10,7 @@ export type Paths = {
   /** The folder of `config.json`. */
   readonly config: string
   readonly environments: string
+  readonly images: string
   readonly locks: string
 }
 
@@ -30,6 +31,7 @@ export function openPaths(environment: Environment, home: string): Paths {
     cache: own === undefined ? xdg('XDG_CACHE_HOME', '.cache') : join(own, 'cache'),
     config: own === undefined ? xdg('XDG_CONFIG_HOME', '.config') : join(own, 'config'),
     environments: join(data, 'environments'),
+    images: join(data, 'images'),
     locks: join(data, 'locks'),
   }
 }

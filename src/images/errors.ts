@@ -11,6 +11,17 @@ export class UnknownImageError extends EnvsError {
   }
 }
 
+/** The variant is a word of envs, but nothing makes it yet. */
+export class VariantNotYetError extends EnvsError {
+  constructor(name: string, variant: string) {
+    super(`${name} can't be had: this version of envs does not make the variant ${variant} yet.`, {
+      code: 'ENVS_VARIANT_NOT_YET',
+      exitCode: ExitCode.notFound,
+      suggestions: ['Leave the variant out, or take one of base, minimal, cloud, daily.'],
+    })
+  }
+}
+
 /** No file lies at the path of the reference. */
 export class ImageNotFoundError extends EnvsError {
   constructor(path: string, cause: unknown) {
@@ -54,6 +65,17 @@ export class ImageChangedError extends EnvsError {
       code: 'ENVS_IMAGE_CHANGED',
       exitCode: ExitCode.integrity,
       suggestions: ['Wait until nothing writes to the file any more, then run the command again.'],
+    })
+  }
+}
+
+/** The server sent the file anew, and not the same one, when part of the first had been used already. */
+export class ImageReplacedError extends EnvsError {
+  constructor(source: string) {
+    super(`${source} was replaced by another file while it was downloaded.`, {
+      code: 'ENVS_IMAGE_REPLACED',
+      exitCode: ExitCode.network,
+      suggestions: ['Run the command again: it takes the new file from its start.'],
     })
   }
 }

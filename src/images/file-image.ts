@@ -53,6 +53,7 @@ function regularFileImage(fd: number, before: BigIntStats, {source, sha256: expe
     source,
     bytes: {fd},
     sizeBytes: Number(before.size),
+    expected,
     async verify() {
       const found = await hashing
       if (!isUnchanged(before, fstatSync(fd, {bigint: true}))) throw new ImageChangedError(source)

@@ -5,8 +5,23 @@ import {DigestMismatchError, type Sha256} from '../host/digest.js'
 export type ImageEvidence = {
   readonly sha256: Sha256
   readonly sizeBytes: number
-  /** `digest`: they are those of the digest the caller gave; `unverified`: nobody vouched for them. */
-  readonly trust: 'digest' | 'unverified'
+} & Vouching
+
+/** Who vouches for the bytes. */
+export type Vouching =
+  /** A publisher, whose listing with their digest is signed by a pinned key. */
+  | {readonly trust: 'signed'; readonly publication: Publication}
+  /** `digest`: they are those of the digest the caller gave; `unverified`: nobody did. */
+  | {readonly trust: 'digest' | 'unverified'}
+
+/** What a signed listing says of an image, beside its digest. */
+export type Publication = {
+  /** Canonical name: `ubuntu:focal/base`. */
+  readonly name: string
+  /** Point release or serial. */
+  readonly version: string
+  readonly signer: {readonly fingerprint: string; readonly name: string}
+  readonly signedAt: Date
 }
 
 /** An archive ready to be extracted, and held open until then. */
@@ -16,12 +31,16 @@ export type OpenedImage = {
   /** A regular file as a descriptor at its start, for a child's standard input; anything else as a stream. */
   readonly bytes: Readable | {readonly fd: number}
   readonly sizeBytes: number | undefined
+  /** The digest it must have; undefined where whatever comes is taken. */
+  readonly expected: Sha256 | undefined
   /**
    * Tells what was read; to be called after the extraction, and before anything made of it is used.
    *
    * @throws {DigestMismatchError}
    * @throws {ImageChangedError} When the file was written to in the meantime.
    * @throws {ImageUnreadableError} When the stream failed or was left before its end.
+   * @throws {ImageReplacedError} When a download began anew with other bytes.
+   * @throws {NetworkError} When a download failed.
    */
   verify(): Promise<ImageEvidence>
   /** Lets go of the file or the stream; may be called at any time, and again. */

@@ -41,7 +41,8 @@ export function hasArchiveSuffix(name: string): boolean {
 }
 
 /**
- * The environment name an image gives when the user gives none: `Rootfs.tar.gz` makes `rootfs`.
+ * The environment name an image gives when the user gives none: `Rootfs.tar.gz` makes `rootfs`, `ubuntu:focal/cloud`
+ * makes `focal-cloud`.
  *
  * @returns A valid environment name, or undefined when nothing usable is left (standard input, `..`).
  */
@@ -100,7 +101,8 @@ function shortName(reference: ImageReference): string {
     case 'file':
       return basename(reference.path)
     case 'name':
-      return reference.text
+      // A codename says it all, a number does not: ubuntu:focal is focal, debian:13 is debian-13.
+      return reference.text.replace(/^lxc:|^[^:]*:(?=[a-z])/i, '')
     case 'url':
       return decoded(basename(reference.url.pathname))
   }

@@ -55,6 +55,7 @@ export function openStreamImage(
     source,
     bytes,
     sizeBytes: undefined,
+    expected,
     async verify() {
       evidence ??= readToEnd()
       return judge(await evidence, {source, expected})

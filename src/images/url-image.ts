@@ -3,9 +3,10 @@ import {rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Sha256} from '../host/digest.js'
 import {download} from '../host/http/download.js'
+import {partPaths} from '../host/http/partial-file.js'
 import type {DownloadEvent} from '../host/http/receive.js'
+import {MAX_IMAGE_BYTES, openWhileFetching} from './download-image.js'
 import {ImageNotFoundError} from './errors.js'
-import {openFileImage} from './file-image.js'
 import type {OpenedImage} from './opened-image.js'
 import {redactUrl} from './reference.js'
 
@@ -17,14 +18,11 @@ type Options = {
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
 }
 
-/** No rootfs archive comes near it: what is larger is a mistake, or a server that means ill. */
-const MAX_IMAGE_BYTES = 64 * 1024 ** 3
-
 /**
- * Downloads an archive whole, then opens it as a file.
+ * Opens the archive at a URL while it is downloaded.
  *
- * There is no store of images yet: the file is gone once the image is closed. What an interrupted download
- * has so far stays, and the next one goes on from there.
+ * It is not kept: nothing tells that the same URL holds the same file tomorrow. The file is gone once the
+ * image is closed; what an interrupted download has so far stays, and the next one goes on from there.
  */
 export async function openUrlImage(url: URL, options: Options): Promise<OpenedImage> {
   const {sha256, cacheFolder, environment, signal, onProgress} = options
@@ -32,9 +30,15 @@ export async function openUrlImage(url: URL, options: Options): Promise<OpenedIm
   const key = createHash('sha256').update(url.href).digest('hex').slice(0, 32)
   const destination = join(cacheFolder, 'downloads', key)
   const image = await fetched(() =>
-    download({url, destination, environment, maxBytes: MAX_IMAGE_BYTES, sha256, signal, onProgress}).then(
-      () => openFileImage(destination, {source: redactUrl(url), sha256}),
-    ),
+    openWhileFetching({
+      source: redactUrl(url),
+      expected: sha256,
+      part: partPaths(destination).part,
+      fetch: (hooks) =>
+        download({url, destination, environment, maxBytes: MAX_IMAGE_BYTES, sha256, ...hooks}),
+      signal,
+      onProgress,
+    }),
   )
   return {
     ...image,
@@ -46,11 +50,11 @@ export async function openUrlImage(url: URL, options: Options): Promise<OpenedIm
 }
 
 /** Another process may have shared the download, used it and removed it before this one had it open. */
-async function fetched(downloadAndOpen: () => Promise<OpenedImage>): Promise<OpenedImage> {
+async function fetched(open: () => Promise<OpenedImage>): Promise<OpenedImage> {
   try {
-    return await downloadAndOpen()
+    return await open()
   } catch (error) {
-    if (error instanceof ImageNotFoundError) return await downloadAndOpen()
+    if (error instanceof ImageNotFoundError) return await open()
     throw error
   }
 }

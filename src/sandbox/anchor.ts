@@ -115,10 +115,7 @@ async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
  *
  * By its number: above standard error, Node's 'ignore' leaves a descriptor as it is.
  */
-function coverStrays(
-  stdio: (number | 'ignore' | 'pipe')[],
-  devNull: number,
-): (number | 'ignore' | 'pipe')[] {
+function coverStrays(stdio: (number | 'ignore' | 'pipe')[], devNull: number): (number | 'ignore' | 'pipe')[] {
   const length = Math.max(stdio.length, ...inheritableDescriptors().map((fd) => fd + 1))
   return Array.from({length}, (_, fd) => stdio[fd] ?? devNull)
 }

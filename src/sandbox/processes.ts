@@ -58,15 +58,38 @@ export async function stopAnchor(
   while (processStartTime(anchor.pid) === anchor.startTime) await sleep(POLL_MS)
 }
 
-/** By the host's own shell, in the guest's pid namespace alone: no file of the guest is read. Shells ignore TERM. */
+/**
+ * By the host's own shell, in the guest's pid namespace alone: no file of the guest is read.
+ *
+ * Interactive shells ignore TERM and end on HUP. Others must not get both: one that tidies up on TERM and has no
+ * handler for HUP would be cut short.
+ */
 async function hangUp(anchor: Anchor, nsenter: string): Promise<void> {
-  const script = 'kill -TERM -1; kill -HUP -1; kill -CONT -1'
+  const deaf = listProcesses(anchor)
+    .filter(ignoresTermination)
+    .map(({pid}) => pid)
+  const script = [
+    'kill -TERM -1',
+    ...(deaf.length > 0 ? [`kill -HUP ${deaf.join(' ')}`] : []),
+    'kill -CONT -1',
+  ]
   await capture(
-    [nsenter, '-t', String(anchor.pid), '-U', '-p', '--preserve-credentials', '--', '/bin/sh', '-c', script],
-    {
-      timeout: 5000,
-    },
+    [
+      ...[nsenter, '-t', String(anchor.pid), '-U', '-p', '--preserve-credentials', '--'],
+      ...['/bin/sh', '-c', script.join('; ')],
+    ],
+    {timeout: 5000},
   )
+}
+
+/** SIGTERM is 15 everywhere, and bit n-1 stands for signal n. @see proc_pid_status(5) SigIgn */
+function ignoresTermination({hostPid}: GuestProcess): boolean {
+  try {
+    const mask = /^SigIgn:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${hostPid}/status`, 'latin1'))?.[1]
+    return mask !== undefined && (BigInt(`0x${mask}`) & (1n << 14n)) !== 0n
+  } catch {
+    return false
+  }
 }
 
 function killAnchor(anchor: Anchor): void {

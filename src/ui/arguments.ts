@@ -31,6 +31,11 @@ export function newNameFlag() {
   })
 }
 
+/** What an old listing needs to be taken; a word of its own, for it gives up a protection. */
+export function allowSha1Flag() {
+  return Flags.boolean({description: 'accept signatures over SHA-1, as old listings carry them'})
+}
+
 export function dryRunFlag() {
   return Flags.boolean({description: 'show what would be done, and do nothing'})
 }

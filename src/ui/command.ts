@@ -6,6 +6,7 @@ import {catchInterruption, type Interruption} from './interruption.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
 import {type Column, outputColumns, renderTable} from './table.js'
+import {describeNotice, type ImageNotice} from './wording.js'
 
 /** oclif's parsed flags or arguments, by name. */
 type Values = {[name: string]: unknown}
@@ -39,6 +40,7 @@ export abstract class EnvsCommand extends Command {
 
   #host: Host | undefined
   #interruption: Interruption | undefined
+  readonly #untold: (() => void)[] = []
 
   protected openHost(): Host {
     this.#host ??= openHost()
@@ -76,7 +78,22 @@ export abstract class EnvsCommand extends Command {
   /** Runs the stages one after another and shows them as far as the output allows. */
   protected async runStages(stages: readonly Stage[]): Promise<void> {
     const {environment} = this.openHost()
-    await runStages(stages, chooseProgress({silent: this.quiet || this.jsonEnabled(), environment}))
+    try {
+      await runStages(stages, chooseProgress({silent: this.quiet || this.jsonEnabled(), environment}))
+    } finally {
+      for (const tell of this.#untold.splice(0)) tell()
+    }
+  }
+
+  /** Keeps what a stage has to say until the display of the stages is over. */
+  protected afterStages(tell: () => void): void {
+    this.#untold.push(tell)
+  }
+
+  /** Tells, once the stages are over, of what came up while an image was looked for. */
+  protected readonly tellNotice = (notice: ImageNotice): void => {
+    const text = describeNotice(notice)
+    this.afterStages(() => (notice.kind === 'clock-behind' ? this.warn(text) : this.note(text)))
   }
 
   /**

@@ -1,3 +1,4 @@
+import {getSystemErrorMap} from 'node:util'
 import {Errors} from '@oclif/core'
 import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
 import {escapeLines, escapeText} from './escape.js'
@@ -27,6 +28,13 @@ export function describeFailure(error: unknown, commandId?: string): Failure {
   }
   if (isUsageFailure(error)) return describeUsageFailure(error, commandId)
   const errno = errnoOf(error)
+  const refused = errno === undefined ? undefined : refusal(error, errno)
+  if (refused !== undefined) {
+    const suggestions = [
+      'See that you may use the path and that its disk is well, or set ENVS_HOME to another folder.',
+    ]
+    return {code: 'ENVS_STORAGE_FAILED', message: refused, suggestions, exitCode: ExitCode.storage, causes}
+  }
   if (errno === 'ENOSPC' || errno === 'EDQUOT')
     return {
       code: 'ENVS_NO_SPACE',
@@ -89,6 +97,19 @@ function describeUsageFailure(error: Errors.CLIError, commandId: string | undefi
     exitCode: ExitCode.usage,
     causes: [],
   }
+}
+
+/** What a disk, its mount options and its permissions may answer, wherever envs goes. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE'],
+  ...['EEXIST', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'],
+])
+
+/** Undefined where no path is named: then it was no file that was refused. */
+function refusal(error: unknown, errno: string): string | undefined {
+  if (!REFUSALS.has(errno) || !(error instanceof Error) || !('path' in error)) return undefined
+  const reason = [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? errno
+  return `The system refused ${String(error.path)}: ${reason}.`
 }
 
 function causesOf(error: unknown): string[] {

@@ -1,4 +1,6 @@
 import type {DownloadEvent} from '../host/http/receive.js'
+import {formatDuration} from './duration.js'
+import {formatRelativeTime} from './relative-time.js'
 import {formatBytes} from './size.js'
 
 /** What an identity means to the person who uses it, in one line. */
@@ -12,8 +14,10 @@ export function describeIdentity(identity: 'mapped' | 'emulated'): string {
 }
 
 /** What vouches for an image. */
-export function describeTrust(trust: 'digest' | 'unverified'): string {
+export function describeTrust(trust: 'signed' | 'digest' | 'unverified'): string {
   switch (trust) {
+    case 'signed':
+      return 'its digest is in a listing that its publisher signed'
     case 'digest':
       return 'it has the digest that was asked for'
     case 'unverified':
@@ -21,18 +25,50 @@ export function describeTrust(trust: 'digest' | 'unverified'): string {
   }
 }
 
-/** How far a download is. */
-export function describeTransfer(event: DownloadEvent): string {
+/**
+ * How far a download is: `12 MB of 26 MB, 3.1 MB/s, 5 s left`.
+ *
+ * @param bytesPerSecond - Its pace; undefined while that can't be told.
+ */
+export function describeTransfer(event: DownloadEvent, bytesPerSecond?: number): string {
   switch (event.stage) {
     case 'download': {
       const {receivedBytes, totalBytes} = event
-      return totalBytes === undefined
-        ? formatBytes(receivedBytes)
-        : `${formatBytes(receivedBytes)} of ${formatBytes(totalBytes)}`
+      const amount =
+        totalBytes === undefined
+          ? formatBytes(receivedBytes)
+          : `${formatBytes(receivedBytes)} of ${formatBytes(totalBytes)}`
+      if (bytesPerSecond === undefined) return amount
+      const paced = `${amount}, ${formatBytes(bytesPerSecond)}/s`
+      if (totalBytes === undefined || bytesPerSecond === 0) return paced
+      return `${paced}, ${formatDuration((totalBytes - receivedBytes) / bytesPerSecond)} left`
     }
     case 'download-retry':
       return `${event.reason}; next try in ${Math.ceil(event.waitMs / 1000)} s`
     case 'download-wait':
       return 'another envs downloads it: waiting'
+  }
+}
+
+/** That a kept image was taken because its publisher could not be asked. */
+export function describeFallback(
+  image: {readonly name: string; readonly version: string; readonly fetchedAt: Date},
+  {reason, now}: {reason: string; now: Date},
+): string {
+  const {name, version, fetchedAt} = image
+  return `${reason} Used the kept image ${name} ${version}, fetched ${formatRelativeTime(fetchedAt, now)}; there may be a newer one.`
+}
+
+/** What may come up while an image is looked for. */
+export type ImageNotice =
+  | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
+  | {readonly kind: 'source-unreachable'; readonly source: string; readonly reason: string}
+
+export function describeNotice(notice: ImageNotice): string {
+  switch (notice.kind) {
+    case 'clock-behind':
+      return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this machine (${notice.now.toISOString()}): its clock is behind.`
+    case 'source-unreachable':
+      return `${notice.source} did not answer: ${notice.reason}`
   }
 }

@@ -32,6 +32,9 @@ my ($OPEN_TREE_CLONE, $OPEN_TREE_CLOEXEC) = (1, 02000000);
 my ($MOUNT_ATTR_RDONLY, $MOVE_MOUNT_F_EMPTY_PATH) = (1, 4);
 # One number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my ($nr_open_tree, $nr_move_mount, $nr_mount_setattr) = (428, 429, 442);
+# O_RDONLY too, which is 0; the same number on every processor in question.
+my $O_NONBLOCK = 04000;
+my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
 # How long a command may take to leave after a hang-up that nobody is left to wait for.
 my $HANGUP_GRACE_SECONDS = 2;
 
@@ -215,12 +218,20 @@ sub find_account {
 
 sub unknown { my ($what) = @_; $! = $ENOENT; give_up($what) }
 
+# The guest's word, read before its command runs: a FIFO must not block this process, nor a huge file fill its memory.
+sub account_lines {
+  my ($path) = @_;
+  sysopen(my $file, $path, $O_NONBLOCK) or return;
+  return unless -f $file && -s _ <= $MAX_ACCOUNT_BYTES;
+  my @lines = <$file>;
+  chomp @lines;
+  return @lines;
+}
+
 # The fields of the line whose first field, or number in the third, is $wanted.
 sub find_line {
   my ($path, $wanted) = @_;
-  open(my $file, '<', $path) or return;
-  while (defined(my $line = <$file>)) {
-    chomp $line;
+  for my $line (account_lines($path)) {
     my @fields = split /:/, $line, -1;
     return @fields if @fields >= 4 && ($fields[0] eq $wanted || ($wanted =~ /^\d+$/ && $fields[2] eq $wanted));
   }
@@ -229,10 +240,8 @@ sub find_line {
 
 sub groups_of {
   my ($name, $primary) = @_;
-  open(my $file, '<', '/etc/group') or return;
   my @groups;
-  while (defined(my $line = <$file>)) {
-    chomp $line;
+  for my $line (account_lines('/etc/group')) {
     my (undef, undef, $gid, $members) = split /:/, $line, -1;
     push @groups, $gid if ($gid // '') =~ /^\d+$/ && $gid != $primary && grep { $_ eq $name } split /,/, $members // '';
   }

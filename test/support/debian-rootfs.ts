@@ -2,9 +2,9 @@ import {existsSync} from 'node:fs'
 import {mkdir} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
-import {takeLock} from '../../src/host/flock.js'
 // @ts-expect-error A plain script, shared with the first command of the README.
 import {makeDebianRootfs} from '../../scripts/debian-rootfs.mjs'
+import {takeLock} from '../../src/host/flock.js'
 
 /**
  * A real minimal Debian archive, made once from the host's mirror and kept for a day.
@@ -12,7 +12,8 @@ import {makeDebianRootfs} from '../../scripts/debian-rootfs.mjs'
  * @returns Its path. The file is shared by all tests: read it only.
  */
 export async function debianRootfs(): Promise<string> {
-  const folder = process.env['ENVS_TEST_CACHE'] ?? join(tmpdir(), `envs-test-cache-${process.getuid?.() ?? 0}`)
+  const folder =
+    process.env['ENVS_TEST_CACHE'] ?? join(tmpdir(), `envs-test-cache-${process.getuid?.() ?? 0}`)
   const path = join(folder, `debian-${new Date().toISOString().slice(0, 10)}.tar.gz`)
   if (existsSync(path)) return path
   await mkdir(dirname(path), {recursive: true, mode: 0o700})

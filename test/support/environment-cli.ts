@@ -3,8 +3,8 @@ import {join} from 'node:path'
 import type {TestContext} from 'node:test'
 import {openHost} from '../../src/host/host.js'
 import {probeMapped} from '../../src/host/id-mapping.js'
-import {capture} from '../../src/host/process.js'
-import {type SandboxedCli, sandboxedCli} from './cli.js'
+import {type Captured, capture} from '../../src/host/process.js'
+import {CLI, type SandboxedCli, sandboxedCli} from './cli.js'
 
 export type EnvironmentCli = SandboxedCli & {
   /** The folder of the store: one entry an environment, and what killed commands left. */
@@ -13,6 +13,8 @@ export type EnvironmentCli = SandboxedCli & {
   storeEntries(): Promise<string[]>
   /** Where the files of an environment lie. */
   root(name: string): string
+  /** Runs it behind the words of another program, such as setpriv and its options. */
+  runBehind(prefix: readonly string[], ...argv: string[]): Promise<Captured>
 }
 
 /** A CLI whose environments, running or damaged or half made, are gone before its home folder goes. */
@@ -27,6 +29,12 @@ export async function environmentCli(t: TestContext): Promise<EnvironmentCli> {
     store,
     storeEntries: async () => (await readdir(store).catch(() => [])).sort(),
     root: (name) => join(store, name, 'rootfs'),
+    runBehind: (prefix, ...argv) =>
+      capture([...prefix, process.execPath, CLI, ...argv], {
+        cwd: cli.home,
+        env: {...cli.env},
+        timeout: 60_000,
+      }),
   }
   return made
 }
@@ -37,7 +45,8 @@ async function removeAll(cli: EnvironmentCli): Promise<void> {
   const left = (await cli.storeEntries()).map((name) => join(cli.store, name))
   if (left.length === 0) return
   await capture(['chmod', '-R', 'u+rwx', ...left])
-  const asOwner = (await whyNotMapped()) === undefined ? ['unshare', '--map-auto', '--map-root-user', '--'] : []
+  const asOwner =
+    (await whyNotMapped()) === undefined ? ['unshare', '--map-auto', '--map-root-user', '--'] : []
   await capture([...asOwner, 'rm', '-rf', ...left], {timeout: 30_000})
 }
 

@@ -67,7 +67,15 @@ export async function ownGuest(t: Scope, identity: Identity): Promise<Guest> {
     await cli.run('rm', '--force', 'play')
     for (const tidyUp of tidyUps) await tidyUp()
   })
-  const made = await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', identity, '--quiet')
+  const made = await cli.run(
+    'create',
+    await debianRootfs(),
+    '--name',
+    'play',
+    '--identity',
+    identity,
+    '--quiet',
+  )
   assert.equal(made.status, 0, made.stderr)
   const folder = join(cli.data, 'environments', 'play')
   const runWith: Guest['runWith'] = ({flags = [], ...options}, ...command) =>

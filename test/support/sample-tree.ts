@@ -70,7 +70,11 @@ function fillFiles(at: (...names: string[]) => string): void {
   }
   writeFileSync(Buffer.concat([Buffer.from(`${at('not-utf8-')}`), Buffer.from([0xff, 0xe9, 0x80])]), 'bytes')
   writeSparse(at('sparse'), [0, 1_000_000, 5_000_000], 9_000_000)
-  writeSparse(at('sparse-fragments'), Array.from({length: 60}, (_, index) => index * 100_000), 6_000_000)
+  writeSparse(
+    at('sparse-fragments'),
+    Array.from({length: 60}, (_, index) => index * 100_000),
+    6_000_000,
+  )
   writeSparse(at('sparse-hole'), [], 300_000)
 }
 

@@ -4,25 +4,31 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import type {TestContext} from 'node:test'
 import {gzipSync} from 'node:zlib'
-import {file, folder, tarArchive} from './tar-archive.js'
+import {tarArchive, tarMember} from './tar-archive.js'
 
 /** The last member of {@link tinyArchive}: a tree that has it was extracted to its end. */
 export const LAST_MEMBER = 'zz-last'
 
 /**
- * A rootfs with nothing to run in it, for what never enters: a hundred times faster to make than a real one.
+ * A rootfs of root's with nothing to run in it, for what never enters: far faster to make than a real one.
  *
  * @param files - So many files of 8 kB beside the few that are always there.
  */
 export function tinyArchive({files = 0}: {files?: number} = {}): Buffer {
-  const many = Array.from({length: files}, (_, index) => file(`./usr/file-${index}`, `${index} `.repeat(2000)))
+  const many = Array.from({length: files}, (_, index) =>
+    file(`./usr/file-${index}`, `${index} `.repeat(2000)),
+  )
   return tarArchive(
-    ...['./', './etc/', './usr/', './usr/bin/', './tmp/'].map((name) => folder(name)),
+    ...['./', './etc/', './usr/', './usr/bin/', './tmp/'].map(folder),
     file('./etc/os-release', 'ID=tiny\n'),
     ...many,
-    file(`./${LAST_MEMBER}`),
+    file(`./${LAST_MEMBER}`, 'data'),
   )
 }
+
+const ROOT = {uid: 0, gid: 0}
+const folder = (name: string) => tarMember({...ROOT, mode: 0o755, name, type: '5'})
+const file = (name: string, data: string) => tarMember({...ROOT, data, name})
 
 export type RootfsFile = {readonly path: string; readonly sha256: string; readonly bytes: Buffer}
 

@@ -27,10 +27,15 @@ export function treeSnapshot(root: string, {skip = ['device'], withOwners = fals
     }
   }
 
-  function describe(place: Buffer, path: string, {kind, status}: {kind: string; status: BigIntStats}): string {
+  function describe(
+    place: Buffer,
+    path: string,
+    {kind, status}: {kind: string; status: BigIntStats},
+  ): string {
     const first = inodes.get(status.ino) ?? path
     inodes.set(status.ino, first)
-    const content = kind === 'file' ? contentOf(place) : kind === 'symlink' ? readlinkSync(place, 'latin1') : ''
+    const content =
+      kind === 'file' ? contentOf(place) : kind === 'symlink' ? readlinkSync(place, 'latin1') : ''
     const mode = (status.mode & PERMISSIONS).toString(8)
     const owner = withOwners ? ` ${status.uid}:${status.gid}` : ''
     return `${path} ${kind} ${mode}${owner} ${content} =${first} ${status.mtimeNs / 1000n}`

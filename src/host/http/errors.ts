@@ -4,7 +4,8 @@ import {EnvsError, ExitCode} from '../../errors.js'
 export class NetworkError extends EnvsError {
   constructor(
     readonly host: string,
-    reason: string,
+    /** Half a sentence: what the host did. */
+    readonly reason: string,
     {suggestions = [], cause}: {suggestions?: readonly string[]; cause?: unknown} = {},
   ) {
     super(`The download from ${host} failed: ${reason}.`, {

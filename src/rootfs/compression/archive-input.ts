@@ -4,6 +4,7 @@ import {SNIFF_BYTES} from './format.js'
 /** The compressed bytes of an archive, with the first of them already seen. */
 export type ArchiveInput = {
   readonly start: Buffer
+  /** Each piece is good until the next is asked for. */
   readonly bytes: AsyncIterable<Buffer>
   /** A regular file at its beginning: a child may read it without the bytes passing through here. */
   readonly file?: {readonly fd: number; readonly sizeBytes: number}
@@ -20,22 +21,32 @@ const READ_BYTES = 256 * 1024
 export async function openArchiveInput(fd: number): Promise<ArchiveInput> {
   const status = fstatSync(fd)
   if (!status.isFile()) {
-    return peekArchive(read(fd))
+    const stream = createReadStream('', {fd, autoClose: false, highWaterMark: READ_BYTES})
+    return peekArchive(stream.iterator({destroyOnReturn: false}))
   }
   const start = Buffer.alloc(SNIFF_BYTES)
   const length = readSync(fd, start, 0, SNIFF_BYTES, 0)
   return {
     start: start.subarray(0, length),
-    bytes: read(fd, 0),
+    bytes: readDescriptor(fd, 0),
     file: {fd, sizeBytes: status.size},
   }
 }
 
-/** Whoever opened the descriptor closes it, also when this is left before its end. */
-function read(fd: number, start?: number): AsyncIterable<Buffer> {
-  const position = start === undefined ? {} : {start}
-  const stream = createReadStream('', {fd, autoClose: false, highWaterMark: READ_BYTES, ...position})
-  return stream.iterator({destroyOnReturn: false})
+/**
+ * What can be read from a descriptor, by blocking calls into one buffer: each piece is good until the next is
+ * asked for. Whoever opened the descriptor closes it.
+ *
+ * @param position - Where a regular file is read from; without it, wherever the descriptor is.
+ */
+export async function* readDescriptor(fd: number, position?: number): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  for (let at = position ?? 0; ; ) {
+    const length = readSync(fd, buffer, 0, READ_BYTES, position === undefined ? null : at)
+    if (length === 0) return
+    at += length
+    yield buffer.subarray(0, length)
+  }
 }
 
 /** Reads ahead just far enough to tell the format, and gives those bytes again. */

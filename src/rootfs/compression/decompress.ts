@@ -10,8 +10,9 @@ import {unzstd} from './zstd.js'
 
 export type FindProgram = (program: string) => string | undefined
 
-/** 512 MiB decode every preset of xz; more would let an archive eat the host's memory. */
+/** 512 MiB decode every preset of xz and the long windows of zstd; more would let an archive eat the memory. */
 const XZ_ARGUMENTS = ['-dc', '-T0', '--memlimit-decompress=512MiB']
+const ZSTD_ARGUMENTS = ['-dc', '--memory=512MB']
 
 /**
  * Opens the tar inside an archive, whatever it is compressed with.
@@ -40,21 +41,23 @@ function open(compression: Compression, input: ArchiveInput, which: FindProgram)
       return gunzip(input.bytes)
     case 'xz': {
       const xz = which('xz')
-      return xz === undefined ? unxz(input) : throughProgram([xz, ...XZ_ARGUMENTS], input)
+      return xz === undefined ? unxz(input) : throughProgram([xz, ...XZ_ARGUMENTS], input, which)
     }
     case 'zstd': {
       const zstd = which('zstd')
-      return zstd === undefined ? unzstd(input.bytes) : throughProgram([zstd, '-dc'], input)
+      return zstd === undefined
+        ? unzstd(input.bytes)
+        : throughProgram([zstd, ...ZSTD_ARGUMENTS], input, which)
     }
     case 'bzip2': {
       const bzip2 = which('lbzip2') ?? which('pbzip2') ?? which('bzip2')
       if (bzip2 === undefined) throw new ToolMissingError('bzip2', 'bzip2', 'to read this archive')
-      return bunzip2(bzip2, input)
+      return bunzip2(bzip2, input, which)
     }
   }
 }
 
-async function* bunzip2(program: string, input: ArchiveInput): AsyncGenerator<Buffer> {
+async function* bunzip2(program: string, input: ArchiveInput, which: FindProgram): AsyncGenerator<Buffer> {
   let tail: Buffer = Buffer.alloc(0)
   if (input.file !== undefined) {
     tail = Buffer.alloc(BZIP2_END_BYTES)
@@ -66,6 +69,6 @@ async function* bunzip2(program: string, input: ArchiveInput): AsyncGenerator<Bu
       yield chunk
     }
   })()
-  yield* throughProgram([program, '-dc'], {...input, bytes: watched})
+  yield* throughProgram([program, '-dc'], {...input, bytes: watched}, which)
   if (!endsBzip2Stream(tail)) throw new CorruptArchiveError('something follows its bzip2 data')
 }

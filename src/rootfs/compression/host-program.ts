@@ -1,8 +1,10 @@
 import type {ChildProcess} from 'node:child_process'
+import {closeSync} from 'node:fs'
 import {pipeline} from 'node:stream/promises'
 import {ended, start} from '../../host/process.js'
 import {CorruptArchiveError, ToolKilledError} from '../errors.js'
-import type {ArchiveInput} from './archive-input.js'
+import {type ArchiveInput, readDescriptor} from './archive-input.js'
+import {openBlockingPipe} from './blocking-pipe.js'
 
 /**
  * Decompresses through a program of the host, which is faster than any code of ours and runs beside it.
@@ -10,18 +12,27 @@ import type {ArchiveInput} from './archive-input.js'
  * The exit status is checked before the iteration ends, so that a consumer never takes a part for the whole.
  *
  * @param argv - The program by absolute path, and the arguments that make it a filter.
+ * @param which - Finds mkfifo, to read the output of a program that needs no feeding by blocking calls.
  * @throws {CorruptArchiveError} When the program ends with another status than 0.
  * @throws {ToolKilledError} When a signal ended it: that says nothing about the archive.
  */
-export async function* throughProgram(argv: readonly string[], input: ArchiveInput): AsyncGenerator<Buffer> {
-  const child = start(argv, {stdio: [input.file?.fd ?? 'pipe', 'pipe', 'ignore']})
+export async function* throughProgram(
+  argv: readonly string[],
+  input: ArchiveInput,
+  which: (program: string) => string | undefined,
+): AsyncGenerator<Buffer> {
+  const mkfifo = input.file === undefined ? undefined : which('mkfifo')
+  const pipe = mkfifo === undefined ? undefined : await openBlockingPipe(mkfifo)
+  const child = start(argv, {stdio: [input.file?.fd ?? 'pipe', pipe?.writeFd ?? 'pipe', 'ignore']})
   const exit = ended(child)
   const feeding = feed(child, input)
   // Both are awaited below; until then a failure must not count as unhandled.
   exit.catch(() => {})
   feeding.catch(() => child.kill())
+  if (pipe !== undefined) closeSync(pipe.writeFd)
   try {
-    yield* (child.stdout ?? []) as AsyncIterable<Buffer>
+    if (pipe === undefined) yield* (child.stdout ?? []) as AsyncIterable<Buffer>
+    else yield* readDescriptor(pipe.readFd)
     const program = argv[0]?.split('/').at(-1) ?? ''
     const {status, signal} = await exit
     await feeding
@@ -29,6 +40,7 @@ export async function* throughProgram(argv: readonly string[], input: ArchiveInp
     if (status !== 0) throw new CorruptArchiveError(`${program} can not decompress it`)
   } finally {
     child.kill('SIGKILL')
+    if (pipe !== undefined) closeSync(pipe.readFd)
   }
 }
 

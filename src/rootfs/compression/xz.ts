@@ -1,9 +1,6 @@
-import {createRequire} from 'node:module'
 import {ReadableStream} from 'node:stream/web'
 import {CorruptArchiveError, ToolMissingError} from '../errors.js'
 import type {ArchiveInput} from './archive-input.js'
-
-type XzPackage = typeof import('xz-decompress')
 
 /**
  * Decompresses xz without the host's xz, about three times slower.
@@ -13,8 +10,9 @@ type XzPackage = typeof import('xz-decompress')
  */
 export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
   if (needsXzProgram(input.start)) throw new ToolMissingError('xz', 'xz-utils', 'to read this archive')
-  // The package is CommonJS with a getter that Node's named imports don't see.
-  const {XzReadableStream}: XzPackage = createRequire(import.meta.url)('xz-decompress')
+  // CommonJS: Node gives its exports as `default`, loaders that know its __esModule flag beside that.
+  const loaded = await import('xz-decompress')
+  const {XzReadableStream} = loaded.default ?? loaded
   const iterator = input.bytes[Symbol.asyncIterator]()
   let sourceFailure: unknown
   const compressed = new ReadableStream<Uint8Array>({
@@ -22,7 +20,8 @@ export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
       try {
         const next = await iterator.next()
         if (next.done === true) controller.close()
-        else controller.enqueue(next.value)
+        // The stream asks for the next piece while it still holds this one.
+        else controller.enqueue(Uint8Array.from(next.value))
       } catch (error) {
         sourceFailure = error
         controller.error(error)
@@ -51,7 +50,7 @@ const LARGEST_DICTIONARY = 28
  *
  * @see The .xz file format 1.2.1, sections 2.1.1.2 (stream flags), 3.1 (block header), 5.3.1 (LZMA2)
  */
-export function needsXzProgram(start: Buffer): boolean {
+function needsXzProgram(start: Buffer): boolean {
   if (start.length < 24) return false
   if (((start[7] ?? 0) & 0x0f) === CHECK_SHA256) return true
   const blockHeader = start.subarray(12)

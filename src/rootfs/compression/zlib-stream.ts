@@ -8,7 +8,7 @@ import type {ChunkSource} from './chunk-source.js'
 export type ZlibStream = Transform & {readonly bytesWritten: number}
 
 /** Output pieces this large keep the decompressing thread and the writing thread busy side by side. */
-const CHUNK_BYTES = 512 * 1024
+const CHUNK_BYTES = 256 * 1024
 
 /** zlib streams take the options of every stream too, which Node's types leave out. */
 export const ZLIB_OPTIONS: ZlibOptions & TransformOptions = {

@@ -48,7 +48,9 @@ async function* framesByScript(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buf
   })
   for await (const chunk of bytes) {
     for (let at = 0; at < chunk.length; at += PUSH_BYTES) {
-      decode(() => decoder.push(chunk.subarray(at, at + PUSH_BYTES)))
+      // It keeps what it can not use yet.
+      const piece = Uint8Array.from(chunk.subarray(at, at + PUSH_BYTES))
+      decode(() => decoder.push(piece))
       yield* pieces
       pieces = []
     }

@@ -1,7 +1,7 @@
 import type {Fix} from './fix.js'
 
 /** Where every session finds a folder of ours bound read-only, kept as the host's resolver file is. */
-export const RESOLVER_FOLDER = 'run/envs'
+const RESOLVER_FOLDER = 'run/envs'
 
 /**
  * Makes the guest read the host's resolver file through a link: a file bound over could not be replaced by

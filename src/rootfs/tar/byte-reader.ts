@@ -1,7 +1,12 @@
 import {CorruptArchiveError} from '../errors.js'
 
-/** Reads a stream of buffers by wanted lengths; bytes are copied only where a piece straddles two buffers. */
+/**
+ * Reads a stream of buffers by wanted lengths; bytes are copied only where a piece straddles two buffers, so a
+ * piece is good until the next is asked for.
+ */
 export type ByteReader = {
+  /** At least one byte and at most that many, if any are at hand: most members come with the header's buffer. */
+  atHand(atMost: number): Buffer | undefined
   /** Exactly that many bytes, or undefined when the stream ended before the first of them. */
   takeOrEnd(length: number): Promise<Buffer | undefined>
   /** Exactly that many bytes. @throws {CorruptArchiveError} When the stream is shorter. */
@@ -31,11 +36,22 @@ export function openByteReader(source: AsyncIterable<Buffer>): ByteReader {
     return all
   }
 
+  function atHand(atMost: number): Buffer | undefined {
+    if (current.length === 0) return undefined
+    const piece = current.subarray(0, atMost)
+    current = current.subarray(piece.length)
+    return piece
+  }
+
   async function some(atMost: number): Promise<Buffer> {
-    const available = await next()
-    if (available === undefined) throw cutShort()
-    current = available.subarray(atMost)
-    return available.subarray(0, atMost)
+    if (current.length === 0) {
+      const available = await next()
+      if (available === undefined) throw cutShort()
+      current = available
+    }
+    const piece = current.subarray(0, atMost)
+    current = current.subarray(piece.length)
+    return piece
   }
 
   async function takeOrEnd(length: number): Promise<Buffer | undefined> {
@@ -63,10 +79,11 @@ export function openByteReader(source: AsyncIterable<Buffer>): ByteReader {
   }
 
   async function skip(length: number): Promise<void> {
-    for (let left = length; left > 0; ) left -= (await some(left)).length
+    for (let left = length; left > 0; ) left -= (atHand(left) ?? (await some(left))).length
   }
 
   return {
+    atHand,
     takeOrEnd,
     take,
     some,

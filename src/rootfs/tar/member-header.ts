@@ -35,31 +35,23 @@ const KINDS: Readonly<Record<string, Kind>> = {
 export function describeMember(header: HeaderBlock, {records, longName, longTarget}: Preface): Member {
   const name = records.sparse?.name ?? records.path ?? longName ?? header.name
   const kind = kindOf(header.type, name)
-  const common = {
-    name,
-    mode: header.mode,
-    uid: records.uid ?? header.uid,
-    gid: records.gid ?? header.gid,
-    modified: records.modified ?? header.modified,
-  }
+  const {mode} = header
+  const uid = records.uid ?? header.uid
+  const gid = records.gid ?? header.gid
+  const modified = records.modified ?? header.modified
   switch (kind) {
     case 'file': {
-      const storedBytes = records.sizeBytes ?? header.sizeBytes
-      return {
-        ...common,
-        kind,
-        sizeBytes: storedBytes,
-        storedBytes,
-        hasCapability: records.hasCapability ?? false,
-      }
+      const sizeBytes = records.sizeBytes ?? header.sizeBytes
+      const hasCapability = records.hasCapability ?? false
+      return {kind, name, mode, uid, gid, modified, sizeBytes, storedBytes: sizeBytes, hasCapability}
     }
     case 'symlink':
     case 'hardlink':
-      return {...common, kind, target: records.linkpath ?? longTarget ?? header.target}
+      return {kind, name, mode, uid, gid, modified, target: records.linkpath ?? longTarget ?? header.target}
     case 'folder':
     case 'fifo':
     case 'device':
-      return {...common, kind}
+      return {kind, name, mode, uid, gid, modified}
   }
 }
 

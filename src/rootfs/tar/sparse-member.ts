@@ -63,7 +63,7 @@ async function readMap(
 ): Promise<{segments: readonly Segment[]; mapBytes: number}> {
   if (isOldFormat) return {segments: await readBlocks(reader, block, {member, limits}), mapBytes: 0}
   if (records.sparse?.mapInData !== true) return {segments: records.sparse?.segments ?? [], mapBytes: 0}
-  const first = await reader.take(BLOCK_BYTES)
+  const first = Buffer.from(await reader.take(BLOCK_BYTES))
   const blocks = [first]
   const lines = countSparseLines(first)
   for (let seen = countLines(first); seen < lines; ) {
@@ -71,7 +71,7 @@ async function readMap(
     if (mapBytes > Math.min(member.storedBytes, limits.headerBytes)) {
       throw new CorruptArchiveError('a sparse file has no whole map')
     }
-    const block = await reader.take(BLOCK_BYTES)
+    const block = Buffer.from(await reader.take(BLOCK_BYTES))
     blocks.push(block)
     seen += countLines(block)
   }

@@ -31,13 +31,13 @@ export async function readTar(
 
 type State = {
   global: PaxRecords
-  local: PaxRecords
+  local: PaxRecords | undefined
   longName: string | undefined
   longTarget: string | undefined
 }
 
 async function readMembers(reader: ByteReader, sink: MemberSink, limits: Limits): Promise<void> {
-  const state: State = {global: {}, local: {}, longName: undefined, longTarget: undefined}
+  const state: State = {global: {}, local: undefined, longName: undefined, longTarget: undefined}
   for (let headers = 0; ; headers++) {
     const block = await reader.takeOrEnd(BLOCK_BYTES)
     if (block === undefined) throw new CorruptArchiveError('it has no end marker, so it was cut short')
@@ -52,24 +52,31 @@ async function readMembers(reader: ByteReader, sink: MemberSink, limits: Limits)
         `it is one more than the ${limits.members} an archive may hold`,
       )
     }
-    if (await readPreface(reader, header, state, limits)) continue
+    if (PREFACES.has(header.type)) {
+      await readPreface(reader, header, state, limits)
+      continue
+    }
     await readMember(reader, {header, block, state}, sink, limits)
-    Object.assign(state, {local: {}, longName: undefined, longTarget: undefined})
+    state.local = undefined
+    state.longName = undefined
+    state.longTarget = undefined
   }
 }
 
-/** True for a header that only says something of members to come, or nothing at all. */
+/** Headers that only say something of members to come, or nothing at all. */
+const PREFACES = new Set(['x', 'X', 'g', 'L', 'K', 'V'])
+
 async function readPreface(
   reader: ByteReader,
   header: HeaderBlock,
   state: State,
   limits: Limits,
-): Promise<boolean> {
+): Promise<void> {
   switch (header.type) {
     case 'x':
     case 'X':
       state.local = readPaxRecords(await readBody(reader, header, limits))
-      return true
+      return
     case 'g': {
       // A name, a size or a map for every member to come makes no sense, and readers disagree on it.
       const {uid, gid, modified} = readPaxRecords(await readBody(reader, header, limits))
@@ -79,18 +86,14 @@ async function readPreface(
         ...(gid === undefined ? {} : {gid}),
         ...(modified === undefined ? {} : {modified}),
       }
-      return true
+      return
     }
     case 'L':
       state.longName = readLongText(await readBody(reader, header, limits))
-      return true
+      return
     case 'K':
       state.longTarget = readLongText(await readBody(reader, header, limits))
-      return true
-    case 'V':
-      return true
-    default:
-      return false
+      return
   }
 }
 
@@ -115,7 +118,7 @@ async function readMember(
   limits: Limits,
 ): Promise<void> {
   const {longName, longTarget} = state
-  const records = {...state.global, ...state.local}
+  const records = state.local === undefined ? state.global : {...state.global, ...state.local}
   const member = describeMember(header, {records, longName, longTarget})
   if (member.kind !== 'file') {
     sink.begin(member)
@@ -127,13 +130,15 @@ async function readMember(
   } else {
     sink.begin(member)
     for (let at = 0; at < member.storedBytes; ) {
-      const piece = await reader.some(member.storedBytes - at)
+      const wanted = member.storedBytes - at
+      const piece = reader.atHand(wanted) ?? (await reader.some(wanted))
       sink.data(piece, at)
       at += piece.length
     }
     sink.end()
   }
-  await reader.skip(padding(member.storedBytes))
+  const left = padding(member.storedBytes)
+  if (left > 0) await reader.skip(left)
 }
 
 /** From a length to the next whole block. */

@@ -27,6 +27,7 @@ export function applyFolderMetadata(
     const owner = owners.ownerFor(named ?? {uid: 0, gid: 0})
     if (owner !== undefined) lchownSync(place, owner.uid, owner.gid)
     chmodSync(place, mode)
-    if (named !== undefined) utimesSync(place, modificationTime(named.modified), modificationTime(named.modified))
+    if (named !== undefined)
+      utimesSync(place, modificationTime(named.modified), modificationTime(named.modified))
   }
 }

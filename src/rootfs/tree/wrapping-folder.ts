@@ -3,7 +3,7 @@ import {lstatSync, readdirSync, renameSync, rmdirSync} from 'node:fs'
 import {join} from 'node:path'
 import type {FolderMetadata} from './folder-metadata.js'
 
-/** A folder that holds one of these is a root, not something inside one. */
+/** A folder that holds one of these is a root, unless it is called like one of them: usr holds a bin. */
 const ROOT_MARKS = ['usr', 'etc', 'bin']
 
 /**
@@ -31,7 +31,7 @@ export function unwrapRoot(root: string, folders: Map<string, FolderMetadata>): 
 
 function findWrapper(root: string): Buffer | undefined {
   const [only, ...others] = readdirSync(root, 'buffer')
-  if (only === undefined || others.length > 0) return undefined
+  if (only === undefined || others.length > 0 || ROOT_MARKS.includes(only.toString())) return undefined
   const path = Buffer.concat([Buffer.from(`${root}/`), only])
   if (!lstatSync(path).isDirectory()) return undefined
   return readdirSync(path).some((name) => ROOT_MARKS.includes(name)) ? only : undefined

@@ -12,7 +12,10 @@ for (const {identity, skip} of IDENTITIES) {
     ['empty ones', ['', '', 'a', '']],
     ['spaces and tabs', ['a b', '  ', '\t']],
     ['line ends', ['a\nb', '\n', 'c\r\n']],
-    ['quotes and signs of a shell', [`'`, '"', '`id`', '$(id)', '$HOME', '\\', '*', '~', ';', '&&', '|', '!']],
+    [
+      'quotes and signs of a shell',
+      [`'`, '"', '`id`', '$(id)', '$HOME', '\\', '*', '~', ';', '&&', '|', '!'],
+    ],
     ['the same one repeatedly', ['a', 'a', 'b', 'a', 'a']],
     ['letters beyond ASCII', ['ä', '日本', '🙂']],
     ['what looks like options of ours', ['--help', '--json', '-h', '--version', '-x', '--quiet', '-u', 'x']],

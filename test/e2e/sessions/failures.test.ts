@@ -30,7 +30,12 @@ for (const {identity, skip} of IDENTITIES) {
       argv: ['-v', '/no/such:/x', 'play', 'true'],
       code: 'ENVS_SESSION_FAILED',
     },
-    {what: 'a command that is not there', argv: ['play', 'no-such'], status: 127, code: 'ENVS_COMMAND_NOT_FOUND'},
+    {
+      what: 'a command that is not there',
+      argv: ['play', 'no-such'],
+      status: 127,
+      code: 'ENVS_COMMAND_NOT_FOUND',
+    },
     {
       what: 'a command that can not be executed',
       argv: ['play', '/etc'],

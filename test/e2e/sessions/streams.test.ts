@@ -39,7 +39,9 @@ for (const {identity, skip} of IDENTITIES) {
     test(`${identity}: what the caller has closed of ${what} is empty in the guest`, {skip}, async () => {
       const {onHost} = await play()
       const script = `test "$(wc -c)" = 0 && echo lost && exit 7`
-      const ran = await onHost(`envs run play sh -c '${script}' </dev/null ${redirection}; echo $? >status; cat status`)
+      const ran = await onHost(
+        `envs run play sh -c '${script}' </dev/null ${redirection}; echo $? >status; cat status`,
+      )
       assert.equal(ran.stdout.replace('lost\n', ''), '7\n')
     })
   }
@@ -56,7 +58,9 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(ran.stdout, 'a\nb\n')
   })
 
-  test(`${identity}: a command run by run does not wait for what it left in the background`, {skip}, async () => {
+  test(`${identity}: a command run by run does not wait for what it left in the background`, {
+    skip,
+  }, async () => {
     const {sh} = await play()
     const begun = Date.now()
     const ran = await sh('sleep 20 >/dev/null 2>&1 </dev/null & echo gone')

@@ -56,7 +56,7 @@ for (const user of ['root', 'games', '12345']) {
   })
 }
 
-test('mapped: a user can not write what is root\'s', mappedOnly(), async (t) => {
+test("mapped: a user can not write what is root's", mappedOnly(), async (t) => {
   const own = await ownGuest(t, 'mapped')
   const ran = await own.runWith({flags: ['-u', 'games']}, 'sh', '-c', 'echo x >/etc/mine; id -u')
   assert.deepEqual([ran.stdout, /Permission denied/.test(ran.stderr)], ['5\n', true])

@@ -86,7 +86,8 @@ for (const {identity, skip} of IDENTITIES) {
   test(`${identity}: two sessions at a time see each its own share`, {skip}, async () => {
     const play = await guest()
     const [one, two] = [await hostFolder(play, 'one'), await hostFolder(play, 'two')]
-    const look = 'cat /srv/note; touch /tmp/here-$1; while [ ! -e /tmp/here-$2 ]; do sleep 0.05; done; cat /srv/note'
+    const look =
+      'cat /srv/note; touch /tmp/here-$1; while [ ! -e /tmp/here-$2 ]; do sleep 0.05; done; cat /srv/note'
     const [first, second] = await Promise.all([
       play.runWith({flags: ['-v', `${one}:/srv`]}, 'sh', '-c', look, 'sh', '1', '2'),
       play.runWith({flags: ['-v', `${two}:/srv`]}, 'sh', '-c', look, 'sh', '2', '1'),
@@ -102,7 +103,9 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(ran.stdout, 'of share\n')
   })
 
-  test(`${identity}: a link of the guest's on the way to the target leads nowhere outside`, {skip}, async () => {
+  test(`${identity}: a link of the guest's on the way to the target leads nowhere outside`, {
+    skip,
+  }, async () => {
     const play = await guest()
     const [share, victim] = [await hostFolder(play), await hostFolder(play, 'victim')]
     await symlink(victim, join(play.root, 'srv', 'out'))
@@ -137,7 +140,10 @@ for (const {identity, skip} of IDENTITIES) {
     const play = await guest()
     const ran = await play.runWith({flags: ['-v', 'no-such:/opt/x']}, 'true')
     assert.equal(ran.status, 125)
-    assert.match(ran.stderr, /^envs: No session in play: \S+\/no-such can't be shared: no such file or directory\.\n/)
+    assert.match(
+      ran.stderr,
+      /^envs: No session in play: \S+\/no-such can't be shared: no such file or directory\.\n/,
+    )
     assert.equal(existsSync(join(play.root, 'opt/x')), false)
   })
 }

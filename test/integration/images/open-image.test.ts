@@ -12,6 +12,7 @@ import {type OpenImageOptions, openImage} from '../../../src/images/open-image.j
 import type {OpenedImage} from '../../../src/images/opened-image.js'
 import {parseImageReference} from '../../../src/images/reference.js'
 import {digestOf} from '../../support/download.js'
+import {NOWHERE} from '../../support/image-context.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const BYTES = randomBytes(3_000_000)
@@ -138,7 +139,6 @@ test('a terminal is no image', async (t) => {
 })
 
 for (const [reference, suggestion] of [
-  ['focal', 'This build takes a file (./rootfs.tar.gz), an http or https URL, or - for standard input.'],
   ['rootfs.tar', 'To use the file of that name, write ./rootfs.tar'],
   ['missing.tar', 'A file is given by its path, such as ./missing.tar, and there is no such file here.'],
 ] as const) {
@@ -174,7 +174,9 @@ async function givenFile(t: TestContext): Promise<Given> {
       const reference = parseImageReference(text, {workingFolder: folder})
       const image = await openImage(reference, {
         cacheFolder: join(folder, 'cache'),
-        environment: {},
+        images: join(folder, 'images'),
+        architecture: 'amd64',
+        context: NOWHERE,
         ...options,
       })
       t.after(() => image.close())

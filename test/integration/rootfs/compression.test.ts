@@ -80,7 +80,9 @@ for (const reader of READERS) {
       await assert.rejects(arena.extract(longer, {which: reader.which}), CORRUPT)
     })
 
-    test(`${reader.what}: ${garbage.length} bytes behind the archive in a file are an error`, {skip}, async (t) => {
+    test(`${reader.what}: ${garbage.length} bytes behind the archive in a file are an error`, {
+      skip,
+    }, async (t) => {
       const arena = await extractionArena(t)
       const longer = Buffer.concat([archive, Buffer.from(garbage)])
       await assert.rejects(extractFile(t, arena, longer, reader), CORRUPT)
@@ -100,7 +102,9 @@ for (const reader of READERS) {
   if (reader.format !== 'none') {
     test(`${reader.what}: an archive compressed in two parts is read`, {skip}, async (t) => {
       const arena = await extractionArena(t)
-      const parts = [TAR.subarray(0, 300_000), TAR.subarray(300_000)].map((part) => compressed(reader.format, part))
+      const parts = [TAR.subarray(0, 300_000), TAR.subarray(300_000)].map((part) =>
+        compressed(reader.format, part),
+      )
       await arena.extract(Buffer.concat(parts), {which: reader.which})
       assert.ok(readFileSync(join(arena.root, 'noise')).equals(CONTENT))
     })
@@ -133,7 +137,9 @@ for (const [what, ...options] of [
   ['a processor filter', '--x86', '--lzma2=preset=1'],
   ['a dictionary of 128 MiB', '--lzma2=preset=1,dict=128MiB'],
 ] as const) {
-  test(`xz: an archive with ${what} needs the program, and says so`, {skip: missingCompressor('xz')}, async (t) => {
+  test(`xz: an archive with ${what} needs the program, and says so`, {
+    skip: missingCompressor('xz'),
+  }, async (t) => {
     const arena = await extractionArena(t)
     const archive = compressed('xz', TAR, ...options)
     await assert.rejects(arena.extract(archive, {which: nothing}), {code: 'ENVS_TOOL_MISSING', exitCode: 7})

@@ -5,6 +5,7 @@ import {type TestContext, test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
 import {extractionArena, treeFolder} from '../../support/extraction.js'
 import {EVERYTHING, fillSampleTree, type SampleContents} from '../../support/sample-tree.js'
+import {file, tarArchive} from '../../support/tar-archive.js'
 import {treeSnapshot} from '../../support/tree-snapshot.js'
 
 const OLD: SampleContents = {fifo: true, longNames: false, timesBefore1970: false}
@@ -43,6 +44,12 @@ test('a single wrapping folder is stripped', async (t) => {
   const arena = await extractionArena(t)
   await arena.extract(await readFile(join(source, 'archive.tar')))
   assert.deepEqual(treeSnapshot(arena.root), treeSnapshot(join(source, 'rootfs')))
+})
+
+test('a tree of nothing but usr, which holds a bin, is not taken for a wrapping folder', async (t) => {
+  const arena = await extractionArena(t)
+  await arena.extract(tarArchive(file('usr/bin/sh')))
+  assert.equal(await readFile(join(arena.root, 'usr/bin/sh'), 'utf8'), 'data')
 })
 
 async function sampleArchive(

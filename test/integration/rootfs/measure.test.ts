@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import {chmodSync, closeSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, symlinkSync, writeFileSync} from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {measureTree} from '../../../src/rootfs/measure.js'
@@ -38,17 +48,15 @@ test('a tree that is not there takes nothing', async (t) => {
 
 const isRoot = process.getuid?.() === 0
 
-test(
-  'a folder that may not be read is counted as such',
-  {skip: isRoot && 'root may read every folder'},
-  async (t) => {
-    const {root} = await extractionArena(t)
-    mkdirSync(join(root, 'closed/inside'), {recursive: true})
-    chmodSync(join(root, 'closed'), 0)
-    assert.deepEqual(measureTree(root), {
-      entries: 2,
-      sizeBytes: allocated(root) + allocated(join(root, 'closed')),
-      unreadable: 1,
-    })
-  },
-)
+test('a folder that may not be read is counted as such', {
+  skip: isRoot && 'root may read every folder',
+}, async (t) => {
+  const {root} = await extractionArena(t)
+  mkdirSync(join(root, 'closed/inside'), {recursive: true})
+  chmodSync(join(root, 'closed'), 0)
+  assert.deepEqual(measureTree(root), {
+    entries: 2,
+    sizeBytes: allocated(root) + allocated(join(root, 'closed')),
+    unreadable: 1,
+  })
+})

@@ -18,7 +18,12 @@ test('folders that nobody may enter, read or write are removed', async (t) => {
   const {root} = await extractionArena(t)
   mkdirSync(join(root, 'a/b/c'), {recursive: true})
   writeFileSync(join(root, 'a/b/file'), '')
-  for (const [folder, mode] of [['a/b/c', 0], ['a/b', 0o111], ['a', 0], ['', 0o555]] as const) {
+  for (const [folder, mode] of [
+    ['a/b/c', 0],
+    ['a/b', 0o111],
+    ['a', 0],
+    ['', 0o555],
+  ] as const) {
     chmodSync(join(root, folder), mode)
   }
   assert.deepEqual(removeEntries(root), {failures: [], removed: 5})

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import {closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {Readable} from 'node:stream'
-import {setTimeout as wait} from 'node:timers/promises'
 import {test} from 'node:test'
+import {setTimeout as wait} from 'node:timers/promises'
 import {gzipSync} from 'node:zlib'
 import {applyFixes, extractRootfs, measureTrees, removeTree} from '../../../src/rootfs/tree-process.js'
 import {noise} from '../../support/compressed.js'
@@ -39,20 +39,28 @@ test('an archive given as a descriptor is extracted, and the descriptor stays op
 test('devices and capabilities are counted', async (t) => {
   const {root} = await extractionArena(t)
   const pax = paxHeader([['SCHILY.xattr.security.capability', '\x01\n']])
-  const archive = tarArchive(tarMember({name: 'null', type: '3'}), tarMember({name: 'sda', type: '4'}), pax, file('ping'))
+  const archive = tarArchive(
+    tarMember({name: 'null', type: '3'}),
+    tarMember({name: 'sda', type: '4'}),
+    pax,
+    file('ping'),
+  )
   const report = await extractRootfs(BARE, Readable.from([archive]), {owners: 'caller', root})
   assert.deepEqual([report.skippedDevices, report.fileCapabilities, report.entries], [2, 1, 3])
 })
 
 test('an error of the worker arrives with its code, status and suggestions', async (t) => {
   const {root} = await extractionArena(t)
-  await assert.rejects(extractRootfs(BARE, Readable.from([SMALL.subarray(0, 700)]), {owners: 'caller', root}), {
-    code: 'ENVS_ARCHIVE_CORRUPT',
-    exitCode: 6,
-    message: 'The archive is damaged: it ends in the middle of a member.',
-    name: 'WorkerFailure',
-    suggestions: ['Fetch the archive again and compare its SHA-256 digest with the published one.'],
-  })
+  await assert.rejects(
+    extractRootfs(BARE, Readable.from([SMALL.subarray(0, 700)]), {owners: 'caller', root}),
+    {
+      code: 'ENVS_ARCHIVE_CORRUPT',
+      exitCode: 6,
+      message: 'The archive is damaged: it ends in the middle of a member.',
+      name: 'WorkerFailure',
+      suggestions: ['Fetch the archive again and compare its SHA-256 digest with the published one.'],
+    },
+  )
 })
 
 test('a source that fails rejects with its own error', async (t) => {
@@ -77,10 +85,15 @@ test('an abort ends the worker before it rejects', async (t) => {
   const {root} = await extractionArena(t)
   const controller = new AbortController()
   const reason = new Error('interrupted')
-  const extraction = extractRootfs(BARE, Readable.from(endless()), {owners: 'caller', root}, {
-    onProgress: () => controller.abort(reason),
-    signal: controller.signal,
-  })
+  const extraction = extractRootfs(
+    BARE,
+    Readable.from(endless()),
+    {owners: 'caller', root},
+    {
+      onProgress: () => controller.abort(reason),
+      signal: controller.signal,
+    },
+  )
   await assert.rejects(extraction, reason)
   assert.deepEqual(await processesWith(root), [])
 })
@@ -95,15 +108,20 @@ test('a signal aborted before starts nothing', async (t) => {
 test('a worker that is killed is an error that says so', async (t) => {
   const {root} = await extractionArena(t)
   let killed = false
-  const extraction = extractRootfs(BARE, Readable.from(endless()), {owners: 'caller', root}, {
-    onProgress() {
-      if (killed) return
-      killed = true
-      processesWith(root).then((pids) => {
-        for (const pid of pids) process.kill(pid, 'SIGKILL')
-      })
+  const extraction = extractRootfs(
+    BARE,
+    Readable.from(endless()),
+    {owners: 'caller', root},
+    {
+      onProgress() {
+        if (killed) return
+        killed = true
+        void processesWith(root).then((pids) => {
+          for (const pid of pids) process.kill(pid, 'SIGKILL')
+        })
+      },
     },
-  })
+  )
   await assert.rejects(extraction, {
     code: 'ENVS_WORKER_DIED',
     exitCode: 7,
@@ -142,13 +160,21 @@ test('progress grows and comes at most ten times a second', async (t) => {
     }
     yield Buffer.alloc(1024)
   }
-  await extractRootfs(BARE, Readable.from(aSecond()), {owners: 'caller', root}, {
-    onProgress: ({entries}) => seen.push({at: performance.now(), entries}),
-  })
+  await extractRootfs(
+    BARE,
+    Readable.from(aSecond()),
+    {owners: 'caller', root},
+    {
+      onProgress: ({entries}) => seen.push({at: performance.now(), entries}),
+    },
+  )
   const elapsedMs = (seen.at(-1)?.at ?? 0) - (seen[0]?.at ?? 0)
   assert.ok(seen.length > 2)
   assert.ok(seen.length <= elapsedMs / 100 + 2, `${seen.length} in ${elapsedMs} ms`)
-  assert.deepEqual(seen, seen.toSorted((a, b) => a.entries - b.entries))
+  assert.deepEqual(
+    seen,
+    seen.toSorted((a, b) => a.entries - b.entries),
+  )
 })
 
 test('fixes run in the worker and name what they changed', async (t) => {

@@ -4,7 +4,15 @@ import {join} from 'node:path'
 import {test} from 'node:test'
 import {gzipSync} from 'node:zlib'
 import {extractionArena} from '../../support/extraction.js'
-import {file, folder, gnuLongText, paxHeader, symlink, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {
+  file,
+  folder,
+  gnuLongText,
+  paxHeader,
+  symlink,
+  tarArchive,
+  tarMember,
+} from '../../support/tar-archive.js'
 
 const REFUSED = {code: 'ENVS_ARCHIVE_REFUSED', exitCode: 6}
 const CORRUPT = {code: 'ENVS_ARCHIVE_CORRUPT', exitCode: 6}
@@ -17,7 +25,10 @@ function sizeField(size: bigint): Record<number, Buffer> {
 
 test('a file that claims more bytes than a number holds is refused', async (t) => {
   const arena = await extractionArena(t)
-  await assert.rejects(arena.extract(tarArchive(tarMember({name: 'a', patches: sizeField(2n ** 60n)}))), CORRUPT)
+  await assert.rejects(
+    arena.extract(tarArchive(tarMember({name: 'a', patches: sizeField(2n ** 60n)}))),
+    CORRUPT,
+  )
 })
 
 test('a file that claims more than the disk has free is refused before it is made', async (t) => {
@@ -98,14 +109,20 @@ test('a component of more than 255 bytes is refused', async (t) => {
 
 test('a link target of 4096 bytes is refused', async (t) => {
   const arena = await extractionArena(t)
-  await assert.rejects(arena.extract(tarArchive(gnuLongText('K', 't'.repeat(4096)), symlink('a', 'short'))), REFUSED)
+  await assert.rejects(
+    arena.extract(tarArchive(gnuLongText('K', 't'.repeat(4096)), symlink('a', 'short'))),
+    REFUSED,
+  )
 })
 
 test('a path that only links make too long is refused', async (t) => {
   const arena = await extractionArena(t)
   const deep = 'd/'.repeat(1900)
   const members = [gnuLongText('L', deep), folder('a'), gnuLongText('K', deep), symlink('s', 'short')]
-  await assert.rejects(arena.extract(tarArchive(...members, gnuLongText('L', `s/${deep}`), folder('b'))), REFUSED)
+  await assert.rejects(
+    arena.extract(tarArchive(...members, gnuLongText('L', `s/${deep}`), folder('b'))),
+    REFUSED,
+  )
 })
 
 test('a path as deep as the system allows is made', async (t) => {

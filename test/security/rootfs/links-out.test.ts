@@ -27,7 +27,12 @@ test('a file written through a link that climbs stays at the root', async (t) =>
 
 test('a chain of links that climbs step by step stays at the root', async (t) => {
   const arena = await extractionArena(t)
-  const members = [folder('a'), symlink('a/up', '..'), symlink('a/top', 'up/..'), file('a/top/sentinel.txt', 'pwned')]
+  const members = [
+    folder('a'),
+    symlink('a/up', '..'),
+    symlink('a/top', 'up/..'),
+    file('a/top/sentinel.txt', 'pwned'),
+  ]
   await arena.extract(tarArchive(...members))
   assert.equal(readFileSync(join(arena.root, 'sentinel.txt'), 'utf8'), 'pwned')
   assert.deepEqual(await arena.outsideContents(), UNTOUCHED)
@@ -57,7 +62,12 @@ test('a hard link through a link that leads out finds nothing there', async (t) 
 
 test('a link put in the place of a folder that files were written to before is followed inside the root', async (t) => {
   const arena = await extractionArena(t)
-  const members = [folder('d'), folder('d/e'), symlink('d/e', arena.outside), file('d/e/sentinel.txt', 'pwned')]
+  const members = [
+    folder('d'),
+    folder('d/e'),
+    symlink('d/e', arena.outside),
+    file('d/e/sentinel.txt', 'pwned'),
+  ]
   await arena.extract(tarArchive(...members))
   assert.equal(readFileSync(join(arena.root, arena.outside, 'sentinel.txt'), 'utf8'), 'pwned')
   assert.deepEqual(await arena.outsideContents(), UNTOUCHED)
@@ -82,7 +92,13 @@ test('a FIFO is not made through a link that a later member put in the place of 
 
 test('a folder named where a link to a folder stands keeps the link', async (t) => {
   const arena = await extractionArena(t)
-  const members = [folder('usr'), folder('usr/bin'), symlink('bin', 'usr/bin'), folder('bin', 0o700), file('bin/sh', 'sh')]
+  const members = [
+    folder('usr'),
+    folder('usr/bin'),
+    symlink('bin', 'usr/bin'),
+    folder('bin', 0o700),
+    file('bin/sh', 'sh'),
+  ]
   await arena.extract(tarArchive(...members))
   assert.equal(readlinkSync(join(arena.root, 'bin')), 'usr/bin')
   assert.equal(readFileSync(join(arena.root, 'usr/bin/sh'), 'utf8'), 'sh')
@@ -91,7 +107,12 @@ test('a folder named where a link to a folder stands keeps the link', async (t) 
 
 test('members below a link come right before its target has come', async (t) => {
   const arena = await extractionArena(t)
-  const members = [symlink('bin', 'usr/bin'), file('bin/sh', 'sh'), folder('usr', 0o711), folder('usr/bin', 0o711)]
+  const members = [
+    symlink('bin', 'usr/bin'),
+    file('bin/sh', 'sh'),
+    folder('usr', 0o711),
+    folder('usr/bin', 0o711),
+  ]
   await arena.extract(tarArchive(...members))
   assert.equal(readFileSync(join(arena.root, 'usr/bin/sh'), 'utf8'), 'sh')
   assert.equal(lstatSync(join(arena.root, 'usr/bin')).mode & 0o7777, 0o711)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {existsSync, readFileSync, readdirSync} from 'node:fs'
+import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {extractionArena} from '../../support/extraction.js'
@@ -27,11 +27,46 @@ for (const [what, ...members] of [
   ['a pax record without a key', tarMember({data: '6 abc\n', name: 'x', type: 'x'}), file('a')],
   ['a pax size that is no number', paxHeader([['size', '-1']]), file('a')],
   ['a pax time that is no number', paxHeader([['mtime', 'now']]), file('a')],
-  ['a sparse map of an odd length', paxHeader([['GNU.sparse.map', '0'], ['GNU.sparse.size', '9']]), file('a')],
-  ['a sparse map that goes back', paxHeader([['GNU.sparse.map', '5,2,0,2'], ['GNU.sparse.size', '9']]), file('a')],
-  ['a sparse map beyond its file', paxHeader([['GNU.sparse.map', '8,4'], ['GNU.sparse.size', '9']]), file('a')],
-  ['a sparse map that is not its data', paxHeader([['GNU.sparse.map', '0,3'], ['GNU.sparse.size', '9']]), file('a')],
-  ['a sparse map that never ends', paxHeader([['GNU.sparse.major', '1'], ['GNU.sparse.realsize', '9']]), file('a', '9\n')],
+  [
+    'a sparse map of an odd length',
+    paxHeader([
+      ['GNU.sparse.map', '0'],
+      ['GNU.sparse.size', '9'],
+    ]),
+    file('a'),
+  ],
+  [
+    'a sparse map that goes back',
+    paxHeader([
+      ['GNU.sparse.map', '5,2,0,2'],
+      ['GNU.sparse.size', '9'],
+    ]),
+    file('a'),
+  ],
+  [
+    'a sparse map beyond its file',
+    paxHeader([
+      ['GNU.sparse.map', '8,4'],
+      ['GNU.sparse.size', '9'],
+    ]),
+    file('a'),
+  ],
+  [
+    'a sparse map that is not its data',
+    paxHeader([
+      ['GNU.sparse.map', '0,3'],
+      ['GNU.sparse.size', '9'],
+    ]),
+    file('a'),
+  ],
+  [
+    'a sparse map that never ends',
+    paxHeader([
+      ['GNU.sparse.major', '1'],
+      ['GNU.sparse.realsize', '9'],
+    ]),
+    file('a', '9\n'),
+  ],
 ] as const) {
   test(`${what} is found damaged`, async (t) => {
     const arena = await extractionArena(t)
@@ -48,14 +83,22 @@ test('a pax value with a newline in it names nothing', async (t) => {
 
 test('a pax size counts for the file, not for a long name in between', async (t) => {
   const arena = await extractionArena(t)
-  const members = [paxHeader([['size', '4']]), gnuLongText('L', 'long'), tarMember({data: 'data', name: 'a', sizeBytes: 0})]
+  const members = [
+    paxHeader([['size', '4']]),
+    gnuLongText('L', 'long'),
+    tarMember({data: 'data', name: 'a', sizeBytes: 0}),
+  ]
   await arena.extract(tarArchive(...members))
   assert.equal(readFileSync(join(arena.root, 'long'), 'utf8'), 'data')
 })
 
 test('a global pax header renames and resizes nothing', async (t) => {
   const arena = await extractionArena(t)
-  const records = [['path', 'HACK'], ['size', '0'], ['linkpath', 'HACK']] as const
+  const records = [
+    ['path', 'HACK'],
+    ['size', '0'],
+    ['linkpath', 'HACK'],
+  ] as const
   await arena.extract(tarArchive(paxHeader(records, 'g'), file('a'), file('b')))
   assert.deepEqual(readdirSync(arena.root), ['a', 'b'])
 })

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import {existsSync, linkSync, lstatSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync} from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
@@ -65,7 +74,10 @@ test('a link planted where a folder is to be mounted on is replaced by a folder'
 })
 
 for (const [what, plant] of [
-  ['a full folder planted at a target', (root: string) => mkdirSync(join(root, 'etc/hostname/full'), {recursive: true})],
+  [
+    'a full folder planted at a target',
+    (root: string) => mkdirSync(join(root, 'etc/hostname/full'), {recursive: true}),
+  ],
   ['a file planted on the way', (root: string) => writeFileSync(join(root, 'etc'), '')],
   ['a link to itself planted on the way', (root: string) => symlinkSync('etc', join(root, 'etc'))],
 ] as const) {

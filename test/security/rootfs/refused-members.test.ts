@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {extractionArena, UNTOUCHED} from '../../support/extraction.js'
-import {file, folder, gnuLongText, hardlink, paxHeader, symlink, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {
+  file,
+  folder,
+  gnuLongText,
+  hardlink,
+  paxHeader,
+  symlink,
+  tarArchive,
+  tarMember,
+} from '../../support/tar-archive.js'
 
 for (const [what, ...members] of [
   ['a name that begins with ..', file('../sentinel.txt', 'pwned')],

@@ -96,6 +96,18 @@ for (const [errno, message] of [
   })
 }
 
+test('tells what the disk refused, without a stack', () => {
+  const error = Object.assign(new Error('EACCES: whatever'), {code: 'EACCES', path: '/data/x'})
+  const failure = describeFailure(error)
+  assert.equal(failure.message, 'The system refused /data/x: permission denied.')
+  assert.deepEqual([failure.code, failure.exitCode, failure.stack], ['ENVS_STORAGE_FAILED', 8, undefined])
+})
+
+test('takes a refusal that names no path for a bug', () => {
+  const failure = describeFailure(Object.assign(new Error('EPERM: whatever'), {code: 'EPERM'}))
+  assert.deepEqual([failure.code, failure.exitCode], ['ENVS_BUG', 1])
+})
+
 test('has a closed JSON shape', () => {
   assert.deepEqual(failureJson(describeFailure(new GoneError('web', new Error('secret')))), {
     error: {

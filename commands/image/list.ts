@@ -1,0 +1,40 @@
+import {type KeptImage, listKept} from '../../src/images/cache/kept-images.js'
+import {EnvsCommand} from '../../src/ui/command.js'
+import {formatRelativeTime} from '../../src/ui/relative-time.js'
+import {formatBytes} from '../../src/ui/size.js'
+
+export default class ImageList extends EnvsCommand {
+  static override summary = 'List the images that are kept here.'
+  static override description =
+    `Each was verified by its publisher's signature, and needs no network any more. With --quiet: their digests only,
+one a line.`
+  static override hiddenAliases = ['images', 'image:ls']
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --json',
+  ]
+
+  async run(): Promise<readonly KeptImage[]> {
+    await this.parse(ImageList)
+    const host = this.openHost()
+    const {images, damaged} = await listKept(host.paths.images)
+    for (const {reason} of damaged) this.warn(`${reason} envs image prune removes it.`)
+    if (this.quiet) {
+      for (const {sha256} of images) this.print(sha256)
+      return images
+    }
+    if (images.length === 0) this.note('No image is kept yet. Fetch one: envs image pull focal')
+    const ago = (time: Date | null) => (time === null ? 'never' : formatRelativeTime(time, host.now()))
+    this.printTable(images, [
+      {title: 'name', show: ({name}) => name},
+      {title: 'version', show: ({version}) => version},
+      {title: 'arch', show: ({architecture}) => architecture},
+      {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
+      {title: 'last used', show: ({lastUsedAt}) => ago(lastUsedAt)},
+      {title: 'digest', show: ({sha256}) => sha256.slice(0, 12)},
+      {title: 'signed', show: ({signedAt}) => ago(signedAt)},
+      {title: 'signer', show: ({signer}) => signer.name},
+    ])
+    return images
+  }
+}

@@ -1,0 +1,48 @@
+import {Flags} from '@oclif/core'
+import {type Prunable, pruneImages} from '../../src/images/cache/removal.js'
+import {dryRunFlag, yesFlag} from '../../src/ui/arguments.js'
+import {EnvsCommand} from '../../src/ui/command.js'
+import {formatBytes} from '../../src/ui/size.js'
+
+const DAY_MS = 86_400_000
+
+export default class ImagePrune extends EnvsCommand {
+  static override summary = 'Remove images that are not worth their room.'
+  static override description =
+    `Removes images of which a newer version is kept, downloads that were broken off, and what is damaged; with
+--older-than, also images that were not used for so many days. Environments stay as they are, and what a running
+command uses stays too.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --dry-run',
+    '<%= config.bin %> <%= command.id %> --older-than 30',
+  ]
+  static override flags = {
+    'dry-run': dryRunFlag(),
+    'older-than': Flags.integer({
+      description: 'also those not used for so many days',
+      helpValue: 'DAYS',
+      min: 0,
+    }),
+    yes: yesFlag(),
+  }
+
+  async run(): Promise<{dryRun: boolean; freedBytes: number; pruned: Prunable[]}> {
+    const {flags} = await this.parse(ImagePrune)
+    const {paths, now} = this.openHost()
+    const dryRun = flags['dry-run']
+    const days = flags['older-than']
+    const olderThan = days === undefined ? undefined : new Date(now().getTime() - days * DAY_MS)
+    const pruned = await pruneImages(paths.images, {olderThan, dryRun, now: now()})
+    const freedBytes = pruned.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
+    this.printTable(pruned, [
+      {title: 'name', show: ({name}) => name ?? '-'},
+      {title: 'version', show: ({version}) => version ?? '-'},
+      {title: 'digest', show: ({sha256}) => sha256.slice(0, 12)},
+      {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
+      {title: 'reason', show: ({reason}) => reason},
+    ])
+    const would = dryRun ? 'Would free' : 'Freed'
+    this.note(pruned.length === 0 ? 'There is nothing to remove.' : `${would} ${formatBytes(freedBytes)}.`)
+    return {dryRun, freedBytes, pruned}
+  }
+}

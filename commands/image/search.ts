@@ -1,0 +1,69 @@
+import {Args} from '@oclif/core'
+import {readSettings} from '../../src/config/settings.js'
+import {imageContext} from '../../src/environments/image-context.js'
+import {readCatalogue} from '../../src/images/catalog/catalogue.js'
+import {type SearchResult, searchImages} from '../../src/images/find-image.js'
+import type {OfferedImage} from '../../src/images/sources/source.js'
+import {EnvsCommand} from '../../src/ui/command.js'
+import {formatBytes} from '../../src/ui/size.js'
+
+export default class ImageSearch extends EnvsCommand {
+  static override summary = 'Search for images that can be had.'
+  static override description =
+    `WORD is a part of a name, a version or a title; all there is when left out. Where a publisher can't be asked, a
+built-in table tells what is to be expected of it. EOL: without standard support, so without security updates.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> focal',
+    '<%= config.bin %> <%= command.id %> 24.04 --json',
+  ]
+  static override args = {word: Args.string({description: 'what to search for', ignoreStdin: true})}
+
+  async run(): Promise<Omit<SearchResult, 'images'> & {images: object[]}> {
+    const {args} = await this.parse(ImageSearch)
+    const host = this.openHost()
+    const settings = await readSettings(host)
+    const context = imageContext(host, settings, {signal: this.signal()})
+    const request = {architecture: host.architecture, catalogue: await readCatalogue()}
+    const result = await searchImages(args.word, context, request)
+    this.#tell(result, args.word)
+    return {...result, images: result.images.map(withNulls)}
+  }
+
+  #tell({images, unreachable, nearest}: SearchResult, word: string | undefined): void {
+    for (const {mirror, reason} of unreachable) {
+      this.note(`${mirror} did not answer (${reason}): what it has is told from the built-in table.`)
+    }
+    if (images.length === 0) {
+      const meant = nearest.length === 0 ? '' : ` Did you mean ${nearest.join(' or ')}?`
+      this.note(`Nothing fits ${JSON.stringify(word ?? '')}.${meant}`)
+    }
+    this.printTable(images, [
+      {title: 'name', show: ({name}) => name},
+      {title: 'version', show: ({version}) => version ?? '-'},
+      {title: 'build', show: ({serial}) => serial ?? '-'},
+      {title: 'arch', show: ({architecture}) => architecture},
+      {
+        title: 'size',
+        align: 'right',
+        show: ({sizeBytes}) => (sizeBytes === undefined ? '-' : formatBytes(sizeBytes)),
+      },
+      {title: 'support', show: showSupport},
+      {
+        title: 'known from',
+        show: ({origin}) => (origin === 'online' ? 'its publisher' : 'the built-in table'),
+      },
+    ])
+  }
+}
+
+/** JSON has no undefined: what is not known is null, and not left out. */
+function withNulls(image: OfferedImage): object {
+  const {version = null, serial = null, sizeBytes = null, eol = null} = image
+  return {...image, version, serial, sizeBytes, eol}
+}
+
+function showSupport({eol, isEol}: OfferedImage): string {
+  if (eol === undefined) return isEol ? 'EOL' : '-'
+  const day = eol.toISOString().slice(0, 10)
+  return isEol ? `EOL since ${day}` : `until ${day}`
+}

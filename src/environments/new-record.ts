@@ -1,0 +1,40 @@
+import type {Host} from '../host/host.js'
+import type {ImageEvidence} from '../images/opened-image.js'
+import type {Identity} from '../sandbox/ids/identity.js'
+import type {EnvironmentRecord} from './record.js'
+import type {Unpacked} from './unpack.js'
+
+/** The record of an environment that begins. */
+export function newRecord(
+  {report, evidence}: Unpacked,
+  {now, architecture}: Pick<Host, 'now' | 'architecture'>,
+  {identity, source}: {identity: Identity; source: string},
+): EnvironmentRecord {
+  return {
+    createdAt: now(),
+    image: {
+      source,
+      ...publication(evidence),
+      sha256: evidence.sha256,
+      sizeBytes: evidence.sizeBytes,
+      compression: report.compression,
+    },
+    identity,
+    storage: 'directory',
+    architecture,
+    extraction: {
+      entries: report.entries,
+      sizeBytes: report.totalBytes,
+      skippedDevices: report.skippedDevices,
+      squashedOwners: report.squashedOwners.count,
+      fileCapabilities: report.fileCapabilities,
+    },
+  }
+}
+
+function publication(
+  evidence: ImageEvidence,
+): Pick<EnvironmentRecord['image'], 'name' | 'version' | 'trust' | 'signer' | 'signedAt'> {
+  if (evidence.trust === 'signed') return {trust: evidence.trust, ...evidence.publication}
+  return {name: null, version: null, trust: evidence.trust, signer: null, signedAt: null}
+}

@@ -1,0 +1,56 @@
+import {ExitCode} from '../errors.js'
+import {DigestMismatchError} from '../host/digest.js'
+import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
+import {KeptImageDamagedError} from '../images/cache/errors.js'
+import {ImageReplacedError} from '../images/errors.js'
+import type {ImageEvidence, OpenedImage} from '../images/opened-image.js'
+import {WorkerFailure} from '../rootfs/errors.js'
+import type {OwnerRule} from '../rootfs/tree/owners.js'
+import {
+  type ExtractProgress,
+  type ExtractReport,
+  extractRootfs,
+  type TreeProcess,
+} from '../rootfs/tree-process.js'
+
+/** A tree that was made of an archive, and what is known of the archive. */
+export type Unpacked = {readonly report: ExtractReport; readonly evidence: ImageEvidence}
+
+type Target = {readonly tree: TreeProcess; readonly root: string; readonly owners: OwnerRule}
+
+/**
+ * Extracts an image into `root`, an empty folder, and checks then that the bytes were the right ones.
+ *
+ * @throws As `extractRootfs` and `verify`.
+ */
+export async function unpackImage(
+  image: OpenedImage,
+  {tree, root, owners}: Target,
+  options: {signal: AbortSignal; onProgress: (event: ExtractProgress) => void},
+): Promise<Unpacked> {
+  try {
+    const report = await extractRootfs(tree, image.bytes, {root, owners}, options)
+    return {report, evidence: await image.verify()}
+  } catch (error) {
+    throw await causeOf(error, image)
+  }
+}
+
+/** That an archive is corrupt is only half the story where it is not the archive it should be. */
+async function causeOf(error: unknown, image: OpenedImage): Promise<unknown> {
+  const isContent = error instanceof WorkerFailure && error.exitCode === ExitCode.integrity
+  if (!isContent || image.expected === undefined) return error
+  const deeper = await image.verify().then(
+    () => undefined,
+    (failure: unknown) => failure,
+  )
+  return DEEPER.some((kind) => deeper instanceof kind) ? deeper : error
+}
+
+const DEEPER = [
+  DigestMismatchError,
+  ImageReplacedError,
+  KeptImageDamagedError,
+  NetworkError,
+  UnexpectedSizeError,
+]

@@ -1,0 +1,35 @@
+import {nearestNames} from '../../host/nearest.js'
+import type {ImageQuery} from '../published-image.js'
+import {ImageNotKeptError} from './errors.js'
+import {fits, type KeptImage, listKept} from './kept-images.js'
+
+/** As short as `image list` shows them, or shorter while it is clear. */
+const DIGEST = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/
+
+/**
+ * The kept images that a word means: a digest or its beginning, a name as `image list` shows it, or whatever
+ * fits the query that the word was parsed into.
+ *
+ * @param parse - Reads a name as `envs create` does; undefined where it is none.
+ * @throws {ImageNotKeptError}
+ */
+export async function chooseKept(
+  images: string,
+  text: string,
+  parse: (text: string) => ImageQuery | undefined,
+): Promise<readonly KeptImage[]> {
+  const {images: kept} = await listKept(images)
+  const word = text.toLowerCase()
+  const digits = DIGEST.exec(word)?.groups?.['digits']
+  const query = parse(text)
+  const rules: ((image: KeptImage) => boolean)[] = [
+    ({name}) => name === word,
+    ({sha256}) => digits !== undefined && sha256.startsWith(digits),
+    (image) => query !== undefined && fits(image, query),
+  ]
+  for (const rule of rules) {
+    const chosen = kept.filter(rule)
+    if (chosen.length > 0) return chosen
+  }
+  throw new ImageNotKeptError(text, nearestNames(word, [...new Set(kept.map(({name}) => name))]))
+}

@@ -1,0 +1,122 @@
+import {readFile, stat, utimes, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import type {Sha256} from '../../host/digest.js'
+import type {Evidence, ImageQuery} from '../published-image.js'
+import {ImageRecordUnreadableError} from './errors.js'
+import {entriesOf, imageFiles} from './folders.js'
+import {type ImageRecord, readImageRecord} from './record.js'
+
+/** An image that is here, whole. */
+export type KeptImage = ImageRecord & {
+  /** Of the archive. */
+  readonly path: string
+  /** When an environment was last made from it; null when none was. */
+  readonly lastUsedAt: Date | null
+}
+
+/** A folder that should hold an image, and why it does not. */
+export type DamagedImage = {readonly sha256: Sha256; readonly reason: string}
+
+/** Stands for the sources' own order where a query leaves the variant open. */
+const VARIANT_ORDER = ['base', 'default', 'daily', 'minimal', 'cloud']
+
+/** Point releases and serials: 20.04.10 comes after 20.04.9. */
+const {compare: compareVersions} = new Intl.Collator('en', {numeric: true})
+
+/** What is kept, by name and newest first. */
+export async function listKept(
+  images: string,
+): Promise<{images: readonly KeptImage[]; damaged: readonly DamagedImage[]}> {
+  const kept: KeptImage[] = []
+  const damaged: DamagedImage[] = []
+  for (const entry of await entriesOf(images)) {
+    if (entry.kind !== 'image') continue
+    try {
+      const image = await readKept(images, entry.sha256)
+      if (image !== undefined) kept.push(image)
+      else damaged.push({sha256: entry.sha256, reason: `${entry.folder} is not whole.`})
+    } catch (error) {
+      if (!(error instanceof ImageRecordUnreadableError)) throw error
+      damaged.push({sha256: entry.sha256, reason: error.message})
+    }
+  }
+  return {images: kept.sort(byNameThenNewest), damaged}
+}
+
+/** @returns undefined when it is not here, or not all of it. @throws {ImageRecordUnreadableError} */
+export async function readKept(images: string, sha256: Sha256): Promise<KeptImage | undefined> {
+  const files = imageFiles(images, sha256)
+  const record = await readImageRecord(files.record)
+  if (record === undefined || record.sha256 !== sha256) return undefined
+  const sizeBytes = await stat(files.archive).then(
+    ({size}) => size,
+    () => undefined,
+  )
+  if (sizeBytes !== record.sizeBytes) return undefined
+  const lastUsedAt = await stat(files.lastUsed).then(
+    ({mtime}) => mtime,
+    () => null,
+  )
+  return {...record, path: files.archive, lastUsedAt}
+}
+
+/** The newest kept image that fits `query`; without a variant, one of the first variant there is. */
+export async function findKept(images: string, query: ImageQuery): Promise<KeptImage | undefined> {
+  const {images: kept} = await listKept(images)
+  const [first] = kept
+    .filter((image) => fits(image, query))
+    .sort((a, b) => variantRank(a) - variantRank(b) || byNewest(a, b))
+  return first
+}
+
+/** Tells whether an image is one that `query` asks for. */
+export function fits(image: ImageRecord, query: ImageQuery): boolean {
+  return (
+    image.architecture === query.architecture &&
+    image.suite === query.suite &&
+    distributionOf(image.name) === query.distribution &&
+    (query.variant === undefined || query.variant === image.variant) &&
+    (query.source === undefined || query.source === image.source)
+  )
+}
+
+/** Notes that an environment is made from it. */
+export async function touchKept(images: string, sha256: Sha256, now: Date): Promise<void> {
+  const {lastUsed} = imageFiles(images, sha256)
+  await utimes(lastUsed, now, now).catch(async () => {
+    await writeFile(lastUsed, '', {mode: 0o600})
+    await utimes(lastUsed, now, now)
+  })
+}
+
+/** What its publisher signed, for the check to be done again. @throws {NodeJS.ErrnoException} */
+export async function readEvidence(
+  images: string,
+  {sha256, evidence}: KeptImage,
+): Promise<Pick<Evidence, 'listing' | 'signature'>> {
+  const {evidence: folder} = imageFiles(images, sha256)
+  const read = async (name: string) => ({name, bytes: await readFile(join(folder, name))})
+  return {
+    listing: await read(evidence.listing),
+    signature: evidence.signature === null ? undefined : await read(evidence.signature),
+  }
+}
+
+/** Newer ones first. */
+export function byNewest(a: ImageRecord, b: ImageRecord): number {
+  return compareVersions(b.version, a.version) || b.signedAt.getTime() - a.signedAt.getTime()
+}
+
+function byNameThenNewest(a: ImageRecord, b: ImageRecord): number {
+  return compareVersions(a.name, b.name) || byNewest(a, b)
+}
+
+function variantRank({variant}: ImageRecord): number {
+  const rank = VARIANT_ORDER.indexOf(variant)
+  return rank === -1 ? VARIANT_ORDER.length : rank
+}
+
+/** `ubuntu` of `ubuntu:focal/base`, `alpine` of `lxc:alpine/3.22`. */
+function distributionOf(name: string): string | undefined {
+  return /^(?:lxc:)?(?<distribution>[^:/]+)[:/]/.exec(name)?.groups?.['distribution']
+}

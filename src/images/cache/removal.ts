@@ -1,0 +1,154 @@
+import {randomBytes} from 'node:crypto'
+import {readdir, rename, rm, stat} from 'node:fs/promises'
+import {join} from 'node:path'
+import {errnoOf} from '../../errors.js'
+import type {Sha256} from '../../host/digest.js'
+import {lockHolders} from '../../host/flock.js'
+import {makeFolders} from '../../host/folders.js'
+import {ImageInUseError} from './errors.js'
+import {type Entry, entriesOf, imageFiles, lockPath, partialFiles, removedFolder} from './folders.js'
+import {byNewest, type KeptImage, listKept} from './kept-images.js'
+import {tryLockImage} from './lock.js'
+
+/** Something of the store that can go, and why. */
+export type Prunable = {
+  readonly sha256: Sha256
+  /** Null for what is no whole image. */
+  readonly name: string | null
+  readonly version: string | null
+  /** What it takes on the disk. */
+  readonly sizeBytes: number
+  readonly reason: 'superseded' | 'unused' | 'unfinished' | 'damaged'
+  readonly lastUsedAt: Date | null
+}
+
+/** A broken download that nobody took up for so long is not going to be. */
+const FORGOTTEN_MS = 30 * 86_400_000
+
+/**
+ * Removes an image. What was made from it stays.
+ *
+ * @throws {ImageInUseError} While a command fetches it, or makes an environment from it.
+ */
+export async function removeKept(
+  images: string,
+  {sha256, name}: {sha256: Sha256; name: string},
+): Promise<void> {
+  if (await removeUnlessInUse(images, sha256, imageFiles(images, sha256).folder)) return
+  throw new ImageInUseError(name, await lockHolders(lockPath(images, sha256)))
+}
+
+/**
+ * Finds what is not worth its room: images of which a newer version is kept, broken downloads, damaged
+ * folders; with `olderThan`, images too that were not used since.
+ */
+async function findPrunable(
+  images: string,
+  {olderThan}: {olderThan?: Date | undefined},
+): Promise<Prunable[]> {
+  const {images: kept, damaged} = await listKept(images)
+  const found: Prunable[] = []
+  for (const image of kept) {
+    const {sha256, name, version, lastUsedAt} = image
+    const isOld = olderThan !== undefined && (lastUsedAt ?? image.fetchedAt) < olderThan
+    const reason = isSuperseded(image, kept) ? 'superseded' : isOld ? 'unused' : undefined
+    if (reason === undefined) continue
+    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
+    found.push({sha256, name, version, sizeBytes, reason, lastUsedAt})
+  }
+  for (const {sha256} of damaged) {
+    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
+    found.push({sha256, ...NAMELESS, sizeBytes, reason: 'damaged'})
+  }
+  for (const entry of await entriesOf(images)) {
+    if (entry.kind !== 'partial') continue
+    found.push({
+      ...NAMELESS,
+      sha256: entry.sha256,
+      sizeBytes: await sizeOf(entry.folder),
+      reason: 'unfinished',
+    })
+  }
+  return found
+}
+
+/**
+ * Removes what `findPrunable` finds, and what killed commands left.
+ *
+ * @returns What is gone, or would be; without what a running command has.
+ */
+export async function pruneImages(
+  images: string,
+  {olderThan, dryRun, now}: {olderThan?: Date | undefined; dryRun: boolean; now: Date},
+): Promise<Prunable[]> {
+  const found = await findPrunable(images, {olderThan})
+  if (dryRun) return found
+  await sweepImages(images, now)
+  const pruned: Prunable[] = []
+  for (const one of found) {
+    const files = (one.reason === 'unfinished' ? partialFiles : imageFiles)(images, one.sha256)
+    if (await removeUnlessInUse(images, one.sha256, files.folder)) pruned.push(one)
+  }
+  return pruned
+}
+
+/** Removes what killed commands left, and downloads that nobody went on with for a month. */
+export async function sweepImages(images: string, now: Date): Promise<void> {
+  for (const entry of await entriesOf(images)) {
+    if (entry.kind === 'removed') await rm(entry.folder, {recursive: true, force: true})
+    if (entry.kind === 'partial' && (await isForgotten(entry, now))) {
+      await removeUnlessInUse(images, entry.sha256, entry.folder)
+    }
+  }
+}
+
+const NAMELESS = {name: null, version: null, lastUsedAt: null}
+
+/** Renamed first: a removal that is killed half-way must not leave half an image under its name. */
+async function removeUnlessInUse(images: string, sha256: Sha256, folder: string): Promise<boolean> {
+  await makeFolders(images, {mode: 0o700})
+  const lock = await tryLockImage(images, sha256, 'exclusive')
+  if (lock === undefined) return false
+  try {
+    const removed = removedFolder(images, randomBytes(8).toString('hex'))
+    await rename(folder, removed)
+    await rm(removed, {recursive: true, force: true})
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  } finally {
+    lock.release()
+  }
+  return true
+}
+
+function isSuperseded(image: KeptImage, kept: readonly KeptImage[]): boolean {
+  return kept.some(
+    (other) =>
+      other.name === image.name &&
+      other.source === image.source &&
+      other.architecture === image.architecture &&
+      byNewest(other, image) < 0,
+  )
+}
+
+async function isForgotten({folder}: Exclude<Entry, {kind: 'removed'}>, now: Date): Promise<boolean> {
+  const times = await Promise.all(
+    [folder, ...(await readdir(folder)).map((name) => join(folder, name))].map(
+      async (path) => (await stat(path)).mtimeMs,
+    ),
+  ).catch(() => [])
+  return times.length > 0 && now.getTime() - Math.max(...times) > FORGOTTEN_MS
+}
+
+async function sizeOf(folder: string): Promise<number> {
+  const entries = await readdir(folder, {recursive: true, withFileTypes: true}).catch(() => [])
+  const sizes = await Promise.all(
+    entries.map(({name, parentPath}) =>
+      stat(join(parentPath, name)).then(
+        ({blocks}) => blocks * 512,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
+}

@@ -1,0 +1,107 @@
+import {errnoOf} from '../errors.js'
+import {DigestMismatchError} from '../host/digest.js'
+import type {Lock} from '../host/flock.js'
+import {partPaths} from '../host/http/partial-file.js'
+import type {DownloadEvent} from '../host/http/receive.js'
+import {ImageInUseError, ImageRecordUnreadableError, KeptImageDamagedError} from './cache/errors.js'
+import {partialFiles} from './cache/folders.js'
+import {fetchAndKeep} from './cache/keep.js'
+import {readKept, touchKept} from './cache/kept-images.js'
+import {tryLockImage} from './cache/lock.js'
+import {removeKept, sweepImages} from './cache/removal.js'
+import {openWhileFetching} from './download-image.js'
+import {openFileImage} from './file-image.js'
+import type {OpenedImage} from './opened-image.js'
+import {publicationOf, type Resolution} from './resolve-image.js'
+import type {ImageContext} from './sources/source.js'
+
+export type NamedImageOptions = {
+  /** The folder of kept images. */
+  readonly images: string
+  readonly context: ImageContext
+  readonly onProgress?: ((event: DownloadEvent) => void) | undefined
+}
+
+/**
+ * Opens an image by what it was resolved to: the one that is kept, else while it is fetched to be kept.
+ * Until it is closed nobody removes it.
+ *
+ * @returns An image whose `verify` says `signed`, and who did.
+ * @throws As `fetchAndKeep`.
+ */
+export async function openNamedImage(
+  resolution: Resolution,
+  options: NamedImageOptions,
+): Promise<OpenedImage> {
+  const {sha256, source, ...publication} = publicationOf(resolution)
+  const {images, context} = options
+  const archive = (await openKept(resolution, options)) ?? (await openFetched(resolution, options))
+  const {image} = archive
+  return {
+    ...image,
+    async verify() {
+      const {sizeBytes} = await image.verify().catch(async (error: unknown) => {
+        if (archive.kind === 'fetched' || !(error instanceof DigestMismatchError)) throw error
+        archive.release()
+        await removeKept(images, {sha256, name: publication.name})
+        throw new KeptImageDamagedError(publication.name, error)
+      })
+      await touchKept(images, sha256, context.now)
+      return {sha256, sizeBytes, trust: 'signed', publication}
+    },
+    async close() {
+      await image.close()
+      archive.release()
+    },
+  }
+}
+
+/** An archive and the lock on it, once there is one. */
+type Archive = {readonly kind: 'kept' | 'fetched'; readonly image: OpenedImage; readonly release: () => void}
+
+/** @returns undefined when it is not here, or somebody is just fetching it. */
+async function openKept(resolution: Resolution, {images}: NamedImageOptions): Promise<Archive | undefined> {
+  const {sha256, source} = publicationOf(resolution)
+  const lock = await tryLockImage(images, sha256, 'shared')
+  if (lock === undefined) return undefined
+  try {
+    const kept = await readKept(images, sha256)
+    if (kept !== undefined) {
+      return {kind: 'kept', image: openFileImage(kept.path, {source, sha256}), release: () => lock.release()}
+    }
+  } catch (error) {
+    if (!(error instanceof ImageRecordUnreadableError)) {
+      lock.release()
+      throw error
+    }
+  }
+  lock.release()
+  return undefined
+}
+
+async function openFetched(resolution: Resolution, options: NamedImageOptions): Promise<Archive> {
+  const {images, context, onProgress} = options
+  const {sha256, source, name} = publicationOf(resolution)
+  // It was here a moment ago: another command removes it.
+  if (resolution.kind === 'kept') throw new ImageInUseError(name, [])
+  await sweepImages(images, context.now).catch(ignoreErrno)
+  let lock: Lock | undefined
+  const image = await openWhileFetching({
+    source,
+    expected: sha256,
+    part: partPaths(partialFiles(images, sha256).archive).part,
+    async fetch(hooks) {
+      const fetched = await fetchAndKeep(resolution.image, {images, context}, hooks)
+      lock = fetched.lock
+      return fetched
+    },
+    signal: context.signal,
+    onProgress,
+  })
+  return {kind: 'fetched', image, release: () => lock?.release()}
+}
+
+/** Tidying up is nobody's errand: where it can't be done, the command that came by goes on. */
+function ignoreErrno(error: unknown): void {
+  if (errnoOf(error) === undefined) throw error
+}

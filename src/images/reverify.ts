@@ -1,0 +1,47 @@
+import {basename} from 'node:path/posix'
+import type {Sha256} from '../host/digest.js'
+import {parseSha256Sums} from './listing/sha256sums.js'
+import type {Evidence} from './published-image.js'
+import {trustedKeys} from './signature/keyring.js'
+import {verifyCleartext, verifyDetached} from './signature/verify.js'
+import {NotInListingError, UnknownSourceError} from './sources/errors.js'
+import {SOURCES} from './sources/list.js'
+
+/** The part of a published image that its evidence is held against. */
+export type Claimed = {
+  readonly source: string
+  readonly url: URL
+  readonly sha256: Sha256
+  readonly evidence: Pick<Evidence, 'listing' | 'signature'>
+}
+
+type Options = {
+  readonly keyrings: readonly string[]
+  readonly now: Date
+  readonly allowSha1?: boolean | undefined
+}
+
+/**
+ * Does the check of `findImage` again without any network: the stored listing is signed by a pinned key of
+ * that source, and gives the file of `url` this digest.
+ *
+ * @throws {UnknownSourceError} @throws {NotInListingError} @throws {MalformedListingError}
+ * @throws {EnvsError} With exit code 6, of signature/errors.ts.
+ */
+export async function reverify(
+  {source: id, url, sha256, evidence}: Claimed,
+  {keyrings, now, allowSha1}: Options,
+): Promise<Pick<Evidence, 'signer' | 'signedAt'>> {
+  const source = SOURCES.find((one) => one.id === id)
+  if (source === undefined) throw new UnknownSourceError(id)
+  const {listing, signature} = evidence
+  const options = {keys: await trustedKeys(source.listingKind, keyrings), now, allowSha1}
+  const {data, signer, signedAt} =
+    signature === undefined
+      ? await verifyCleartext(listing, options)
+      : await verifyDetached({listing, signature}, options)
+  const file = decodeURIComponent(basename(url.pathname))
+  if (parseSha256Sums(data, listing.name).get(file) !== sha256)
+    throw new NotInListingError(file, listing.name)
+  return {signer, signedAt}
+}

@@ -1,0 +1,43 @@
+import {ClearsignedFrameError} from './errors.js'
+
+const BEGIN_MESSAGE = '-----BEGIN PGP SIGNED MESSAGE-----'
+const BEGIN_SIGNATURE = '-----BEGIN PGP SIGNATURE-----'
+const END_SIGNATURE = '-----END PGP SIGNATURE-----'
+
+/**
+ * Decodes a file that must be one clearsigned message with nothing but blank lines around it.
+ *
+ * A reader of OpenPGP takes the first message it finds: text before it, after it, or a second message are
+ * passed over, and a program that read the file itself would take them for signed.
+ *
+ * @throws {ClearsignedFrameError}
+ * @see RFC 9580, section 7: a signed line that begins with a hyphen is written with `- ` before it.
+ */
+export function clearsignedText(bytes: Buffer, name: string): string {
+  const refuse = (reason: string) => new ClearsignedFrameError(name, reason)
+  const text = decode(bytes, refuse)
+  if (text.startsWith('\uFEFF')) throw refuse('a byte order mark stands before it')
+  const lines = text.split('\n').map((line) => line.trimEnd())
+  const begin = lines.findIndex((line) => line !== '')
+  if (lines[begin] !== BEGIN_MESSAGE) throw refuse('it does not begin as one')
+  const signature = lines.indexOf(BEGIN_SIGNATURE)
+  const end = lines.indexOf(END_SIGNATURE)
+  if (signature === -1 || end < signature) throw refuse('its signature is cut off')
+  if (lines.slice(begin + 1, signature).some((line) => /^-(?! )/.test(line) && line !== '-')) {
+    throw refuse('a line of it begins like an armour')
+  }
+  if (lines.slice(signature + 1, end).some((line) => line.startsWith('-'))) {
+    throw refuse('a line of its signature begins like an armour')
+  }
+  if (lines.slice(end + 1).some((line) => line !== '')) throw refuse('text follows it')
+  return text
+}
+
+function decode(bytes: Buffer, refuse: (reason: string) => ClearsignedFrameError): string {
+  try {
+    return new TextDecoder('utf-8', {fatal: true, ignoreBOM: true}).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) throw refuse('it is not UTF-8')
+    throw error
+  }
+}

@@ -1,0 +1,119 @@
+import type {Message, SignaturePacket} from 'openpgp'
+import type {EnvsError} from '../../errors.js'
+import {
+  BadSignatureError,
+  SignatureExpiredError,
+  SignatureFromFutureError,
+  SignatureUnreadableError,
+  UnknownSignerError,
+  UnusableKeyError,
+  WeakDigestError,
+} from './errors.js'
+import type {TrustedKey} from './keyring.js'
+
+export type VerifyOptions = {
+  /** One good signature by any of them is enough. */
+  readonly keys: readonly TrustedKey[]
+  readonly now: Date
+  readonly allowSha1?: boolean | undefined
+}
+
+export type Verdict = {
+  readonly signer: {readonly fingerprint: string; readonly name: string}
+  readonly signedAt: Date
+  /** The signature is newer than `now`: a machine without a battery for its clock, most likely. */
+  readonly isClockBehind: boolean
+}
+
+type Judged = {readonly kind: 'good'; readonly verdict: Verdict} | Refusal
+
+type Refusal = {
+  readonly kind: 'bad' | 'unusable-key' | 'weak-digest' | 'expired' | 'from-future' | 'unknown-key'
+  readonly error: EnvsError
+}
+
+/** Of several refusals the one that is told: those first that say most about the bytes. */
+const ORDER = ['bad', 'unusable-key', 'weak-digest', 'expired', 'from-future', 'unknown-key'] as const
+
+/** No clock of a network is off by more. */
+const SKEW_MS = 10 * 60_000
+
+/** A clock that starts where it was switched off may be months behind; one further off is no clock. */
+const MOST_BEHIND_MS = 366 * 86_400_000
+
+/** @see RFC 9580, section 9.5 */
+const WEAK_DIGESTS: Readonly<Record<number, string>> = {1: 'MD5', 2: 'SHA-1', 3: 'RIPEMD-160'}
+const SHA1 = 2
+
+/**
+ * Takes the first good signature by a trusted key; signatures by others, and ones that are not good, do no harm beside it.
+ *
+ * @param listing - How to name what was signed.
+ * @param message - What was signed; openpgp uses a message up, so each signature gets its own.
+ * @throws {EnvsError} With exit code 6 when there is none.
+ */
+export async function judgeSignatures(
+  packets: readonly SignaturePacket[],
+  options: VerifyOptions & {listing: string; message: () => Promise<Message<Uint8Array> | Message<string>>},
+): Promise<Verdict> {
+  const refusals: Refusal[] = []
+  for (const packet of packets) {
+    const keys = options.keys.filter(({key}) => key.getKeys(packet.issuerKeyID).length > 0)
+    for (const key of keys) {
+      const judged = await judge(packet, key, options)
+      if (judged.kind === 'good') return judged.verdict
+      refusals.push(judged)
+    }
+  }
+  for (const kind of ORDER) {
+    const refusal = refusals.find((one) => one.kind === kind)
+    if (refusal !== undefined) throw refusal.error
+  }
+  if (packets.length === 0)
+    throw new SignatureUnreadableError(options.listing, 'it holds no signature of a document')
+  throw new UnknownSignerError(options.listing, packets.map(issuerOf))
+}
+
+async function judge(
+  packet: SignaturePacket,
+  {key, fingerprint, name}: TrustedKey,
+  {listing, message, now, allowSha1 = false}: Parameters<typeof judgeSignatures>[1],
+): Promise<Judged> {
+  const {config, PacketList, Signature, verify} = await import('openpgp')
+  const signedAt = packet.created ?? new Date(0)
+  const weak = WEAK_DIGESTS[packet.hashAlgorithm ?? 0]
+  if (weak !== undefined && !(allowSha1 && packet.hashAlgorithm === SHA1)) {
+    return {kind: 'weak-digest', error: new WeakDigestError(listing, weak)}
+  }
+  try {
+    // The key must have been valid when it signed, not today: a listing of years ago stays what it is.
+    await key.getSigningKey(packet.issuerKeyID, signedAt, undefined, config)
+  } catch (cause) {
+    return {kind: 'unusable-key', error: new UnusableKeyError(listing, name, cause)}
+  }
+  const only = new PacketList<SignaturePacket>()
+  only.push(packet)
+  const {signatures} = await verify({
+    message: await message(),
+    signature: new Signature(only),
+    verificationKeys: key,
+    format: 'binary',
+    // Without a date openpgp leaves the clock out of it; what it means is judged below.
+    date: null,
+    config: {rejectMessageHashAlgorithms: new Set()},
+  })
+  const isGood = await signatures[0]?.verified.catch(() => false)
+  if (isGood !== true) return {kind: 'bad', error: new BadSignatureError(listing, name)}
+  if (packet.getExpirationTime() <= now)
+    return {kind: 'expired', error: new SignatureExpiredError(listing, signedAt)}
+  const aheadMs = signedAt.getTime() - now.getTime()
+  if (aheadMs > MOST_BEHIND_MS) {
+    return {kind: 'from-future', error: new SignatureFromFutureError(listing, {signedAt, now})}
+  }
+  return {kind: 'good', verdict: {signer: {fingerprint, name}, signedAt, isClockBehind: aheadMs > SKEW_MS}}
+}
+
+function issuerOf({issuerFingerprint, issuerKeyID}: SignaturePacket): string {
+  const id = issuerFingerprint === null ? issuerKeyID.toHex() : Buffer.from(issuerFingerprint).toString('hex')
+  return id.toUpperCase()
+}

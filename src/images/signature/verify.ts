@@ -1,0 +1,93 @@
+import type {Message, Signature, SignaturePacket} from 'openpgp'
+import {armouredBlocks, isBinary} from './armour.js'
+import {clearsignedText} from './clearsigned-frame.js'
+import {SignatureUnreadableError} from './errors.js'
+import {judgeSignatures, type Verdict, type VerifyOptions} from './verdict.js'
+
+export type NamedBytes = {readonly name: string; readonly bytes: Buffer}
+
+export type Verified = Verdict & {
+  /** What was signed, and nothing else; of a clearsigned text with LF line ends and without blanks before them. */
+  readonly data: Buffer
+}
+
+/** Listings carry one or two signatures, Debian's three; each costs a computation. */
+const MOST_SIGNATURES = 16
+
+/**
+ * Verifies a listing against a signature in a file of its own, armoured or binary.
+ *
+ * @throws {SignatureUnreadableError} @throws {BadSignatureError} @throws {UnknownSignerError}
+ * @throws {WeakDigestError} @throws {UnusableKeyError} @throws {SignatureExpiredError}
+ * @throws {SignatureFromFutureError}
+ * @see RFC 9580, section 10.4
+ */
+export async function verifyDetached(
+  {listing, signature}: {listing: NamedBytes; signature: NamedBytes},
+  options: VerifyOptions,
+): Promise<Verified> {
+  const {createMessage, enums, readSignature} = await import('openpgp')
+  const {name} = listing
+  const parts = isBinary(signature.bytes)
+    ? [await parsed(name, () => readSignature({binarySignature: signature.bytes}))]
+    : await armouredSignatures(signature.bytes.toString('latin1'), name)
+  // A signature over text would leave the line ends open.
+  const packets = await packetsIn(name, parts, enums.signature.binary)
+  const message = (): Promise<Message<Uint8Array>> => createMessage({binary: new Uint8Array(listing.bytes)})
+  return {...(await judgeSignatures(packets, {...options, listing: name, message})), data: listing.bytes}
+}
+
+/**
+ * Verifies a listing that carries its signature inside, as `InRelease` and `*.sjson` do.
+ *
+ * @throws {ClearsignedFrameError} @throws {EnvsError} As `verifyDetached`.
+ * @see RFC 9580, section 7
+ */
+export async function verifyCleartext(listing: NamedBytes, options: VerifyOptions): Promise<Verified> {
+  const {createMessage, enums, readCleartextMessage} = await import('openpgp')
+  const {name} = listing
+  const cleartextMessage = clearsignedText(listing.bytes, name)
+  const text = (await parsed(name, () => readCleartextMessage({cleartextMessage}))).getText()
+  const packets = await packetsIn(
+    name,
+    await armouredSignatures(cleartextMessage, name),
+    enums.signature.text,
+  )
+  const message = (): Promise<Message<string>> => createMessage({text})
+  const verdict = await judgeSignatures(packets, {...options, listing: name, message})
+  return {...verdict, data: Buffer.from(text, 'utf8')}
+}
+
+async function armouredSignatures(text: string, listing: string): Promise<Signature[]> {
+  const {readSignature} = await import('openpgp')
+  const blocks = armouredBlocks(text, 'SIGNATURE')
+  if (blocks === undefined) throw new SignatureUnreadableError(listing, 'an armoured block has no end')
+  return parsed(listing, () =>
+    Promise.all(blocks.map((armoredSignature) => readSignature({armoredSignature}))),
+  )
+}
+
+/** @throws {SignatureUnreadableError} For all that openpgp can't read: its errors have neither a class nor a code. */
+async function parsed<T>(listing: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw new SignatureUnreadableError(listing, 'it is not in the format of OpenPGP', error)
+  }
+}
+
+async function packetsIn(
+  listing: string,
+  parts: readonly Signature[],
+  type: SignaturePacket['signatureType'],
+): Promise<SignaturePacket[]> {
+  const {SignaturePacket: Packet} = await import('openpgp')
+  // Kinds that openpgp does not know stay in its list as another class.
+  const packets = parts
+    .flatMap((part) => [...part.packets])
+    .filter((packet) => packet instanceof Packet && packet.signatureType === type)
+  if (packets.length > MOST_SIGNATURES) {
+    throw new SignatureUnreadableError(listing, `it holds more than ${MOST_SIGNATURES} signatures`)
+  }
+  return packets
+}

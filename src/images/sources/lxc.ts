@@ -1,0 +1,114 @@
+import {type LxcBuild, parseLxcIndex} from '../listing/lxc-index.js'
+import {serialDay} from '../listing/serial.js'
+import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
+import {ReplayedListingError} from './errors.js'
+import {type FolderListing, fetchFolderListing, imageInFolder} from './folder-listing.js'
+import {offeredImage} from './offer.js'
+import {fetchSignedListing} from './signed-listing.js'
+import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './source.js'
+
+const ID = 'lxc'
+
+const FILE = 'rootfs.tar.xz'
+
+/** The variants of the server that envs has a word for. */
+const VARIANTS = ['default', 'cloud'] as const satisfies readonly Variant[]
+
+/** Serials are in the server's local time, and a build takes hours. */
+const DAY_MS = 86_400_000
+
+/**
+ * images.linuxcontainers.org: roots of some 25 distributions, built every day, with an init system.
+ *
+ * The listing of a build does not say whose build it is: that its files are those of the index's line is the
+ * server's word. A mirror could give one signed image for another, but not an old one for a new one.
+ *
+ * @see https://images.linuxcontainers.org/
+ */
+export const lxc: ImageSource = {
+  id: ID,
+  listingKind: 'lxc',
+  mirror: ({mirrors}) => mirrors.lxc,
+  canServe: ({source, variant}) =>
+    (source === undefined || source === ID) && VARIANTS.some((known) => known === (variant ?? 'default')),
+  find: async (query, context) => findBuild(query, context, {tries: 2}),
+  async offers({architecture, catalogue}, context) {
+    const builds = (await fetchIndex(context)).filter((build) => build.architecture === architecture)
+    return builds.flatMap(({distribution, release, variant: word, serial}) => {
+      const variant = VARIANTS.find((known) => known === word)
+      if (variant === undefined) return []
+      const image = {distribution, suite: release, variant, serial, origin: 'online'} as const
+      return [offer(image, {architecture, catalogue}, context.now)]
+    })
+  },
+  expected({architecture, catalogue}, now) {
+    return catalogue.releases
+      .filter(({distribution, released, eol}) => {
+        const last = eol.extended ?? eol.standard
+        return distribution === 'debian' && released !== undefined && last !== undefined && last >= now
+      })
+      .map(({codename}) => {
+        const image = {
+          distribution: 'debian',
+          suite: codename,
+          variant: 'default',
+          origin: 'catalogue',
+        } as const
+        return offer(image, {architecture, catalogue}, now)
+      })
+  },
+}
+
+async function findBuild(
+  query: ImageQuery,
+  context: ImageContext,
+  {tries}: {tries: number},
+): Promise<PublishedImage | undefined> {
+  const variant = query.variant ?? 'default'
+  const build = (await fetchIndex(context)).find(
+    (one) =>
+      one.distribution === query.distribution &&
+      one.release === query.suite &&
+      one.architecture === query.architecture &&
+      one.variant === variant,
+  )
+  if (build === undefined) return undefined
+  const place = {mirror: context.mirrors.lxc, folder: build.path.slice(1), kind: ID, suffix: '.asc'} as const
+  const listing = await fetchFolderListing(place, context)
+  if (listing === undefined) {
+    // Builds are gone after three days: this one went between the index and its folder.
+    return tries > 1 ? findBuild(query, context, {tries: tries - 1}) : undefined
+  }
+  refuseReplay(listing, build)
+  return imageInFolder(listing, {query, source: ID, variant, version: build.serial, file: FILE})
+}
+
+/** Nothing is signed before it is built. */
+function refuseReplay({evidence}: FolderListing, {serial}: LxcBuild): void {
+  const day = serialDay(serial)
+  if (day !== undefined && evidence.signedAt.getTime() < day.getTime() - DAY_MS) {
+    throw new ReplayedListingError(evidence.url, {signedAt: evidence.signedAt, serial})
+  }
+}
+
+async function fetchIndex(context: ImageContext): Promise<LxcBuild[]> {
+  const listing = await fetchSignedListing(
+    {
+      mirror: context.mirrors.lxc,
+      folder: 'meta/1.0/',
+      kind: ID,
+      listing: 'index-system',
+      signature: 'index-system.asc',
+    },
+    context,
+  )
+  return listing === undefined ? [] : parseLxcIndex(listing.data, listing.name)
+}
+
+function offer(
+  image: Pick<OfferedImage, 'distribution' | 'suite' | 'variant' | 'origin'> & {serial?: string},
+  {architecture, catalogue}: SearchRequest,
+  now: Date,
+): OfferedImage {
+  return offeredImage({source: ID, prefix: ID, architecture, ...image}, catalogue, now)
+}

@@ -1,0 +1,80 @@
+import type {DebArchitecture} from '../../host/architecture.js'
+import type {Environment} from '../../host/http/proxy.js'
+import type {Catalogue} from '../catalog/catalogue.js'
+import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
+import type {ListingKind} from '../signature/pinned-keys.js'
+
+/** Where the sources are, and by what they are judged. */
+export type ImageContext = {
+  /** Folder URLs without a slash at their end. */
+  readonly mirrors: {readonly ubuntuBase: string; readonly ubuntuCloud: string; readonly lxc: string}
+  /** Paths of further key files, trusted for every source beside the built-in keys. */
+  readonly keyrings: readonly string[]
+  /** Holds the proxy variables and `SSL_CERT_FILE`. */
+  readonly environment: Environment
+  readonly now: Date
+  readonly signal?: AbortSignal | undefined
+  /** Takes signatures over SHA-1 digests, for which two contents can be made to fit: old listings carry no other. */
+  readonly allowSha1?: boolean | undefined
+  readonly onNotice?: ((notice: ImageNotice) => void) | undefined
+  /** The first wait before a request is repeated. */
+  readonly backoffMs?: number | undefined
+}
+
+/** What is worth a line to the user while an image is looked for. */
+export type ImageNotice =
+  /** The signature is newer than this machine's clock, which must be behind. */
+  | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
+  /** A source did not answer; the next one is asked. */
+  | {
+      readonly kind: 'source-unreachable'
+      readonly source: string
+      readonly mirror: string
+      readonly reason: string
+    }
+
+/** An image that can be had, as far as is known without asking for the very file. */
+export type OfferedImage = {
+  /** As `envs create` takes it: `ubuntu:focal/base`. */
+  readonly name: string
+  readonly source: string
+  readonly distribution: string
+  readonly suite: string
+  /** `20.04`; undefined where the distribution has no numbers. */
+  readonly version: string | undefined
+  readonly variant: Variant
+  readonly architecture: DebArchitecture
+  /** Serial of the newest build; undefined where nothing tells. */
+  readonly serial: string | undefined
+  readonly sizeBytes: number | undefined
+  /** Undefined for a release the catalogue does not know. */
+  readonly eol: Date | undefined
+  readonly isEol: boolean
+  /** `catalogue`: expected by the built-in table, nobody was asked. */
+  readonly origin: 'online' | 'catalogue'
+}
+
+export type SearchRequest = {readonly architecture: DebArchitecture; readonly catalogue: Catalogue}
+
+/** One publisher of images. */
+export type ImageSource = {
+  /** Stored with each image. */
+  readonly id: string
+  /** Whose keys sign its listings. */
+  readonly listingKind: ListingKind
+  /** The URL below which it looks, for messages. */
+  readonly mirror: (context: ImageContext) => string
+  readonly canServe: (query: ImageQuery) => boolean
+  /**
+   * Looks the image up in a listing that a pinned key signed.
+   *
+   * @returns undefined when the publisher does not have it.
+   * @throws {NetworkError}
+   * @throws {EnvsError} With exit code 6 when what came is not to be trusted.
+   */
+  readonly find: (query: ImageQuery, context: ImageContext) => Promise<PublishedImage | undefined>
+  /** @throws {NetworkError} @throws {EnvsError} As `find`. */
+  readonly offers: (request: SearchRequest, context: ImageContext) => Promise<readonly OfferedImage[]>
+  /** What the built-in table lets expect of it, for when it can't be asked. */
+  readonly expected: (request: SearchRequest, now: Date) => readonly OfferedImage[]
+}

@@ -1,0 +1,154 @@
+import {parseStreamIndex, parseStreamProducts} from '../listing/simplestreams.js'
+import type {ImageQuery, PublishedImage} from '../published-image.js'
+import {fetchFolderListing, imageInFolder, signingDay} from './folder-listing.js'
+import {keptUbuntuReleases, offeredImage} from './offer.js'
+import {fetchClearsigned} from './signed-listing.js'
+import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './source.js'
+
+const ID = 'ubuntu-cloud'
+
+type CloudVariant = 'cloud' | 'minimal'
+
+type Layout = {
+  /** Where releases lie, each in a folder of its codename. */
+  readonly releases: string
+  readonly daily: (suite: string) => string
+  /** In the names of files. */
+  readonly flavour: string
+  /** What a stream calls its builds and products of a release. */
+  readonly label: string
+  readonly product: string
+}
+
+/** `*-cloudimg-ARCH.tar.gz` holds a disk image, `-lxd.tar.xz` metadata alone: the root is in these. */
+const ROOT_FILES = ['root.tar.xz', 'root.tar.gz'] as const
+
+const LAYOUTS: Readonly<Record<CloudVariant, Layout>> = {
+  minimal: {
+    releases: 'minimal/releases/',
+    daily: (suite) => `minimal/daily/${suite}/current/`,
+    flavour: 'minimal',
+    label: 'minimal release',
+    product: 'com.ubuntu.cloud:minimal',
+  },
+  cloud: {
+    releases: 'releases/',
+    daily: (suite) => `${suite}/current/`,
+    flavour: 'server',
+    label: 'release',
+    product: 'com.ubuntu.cloud:server',
+  },
+}
+
+/**
+ * Ubuntu's cloud images, as roots: `cloud` with all of a server, `minimal` with what boots.
+ *
+ * @see https://cloud-images.ubuntu.com/
+ */
+export const ubuntuCloud: ImageSource = {
+  id: ID,
+  listingKind: 'ubuntu-cloud',
+  mirror: ({mirrors}) => mirrors.ubuntuCloud,
+  canServe: ({distribution, source, variant}) =>
+    distribution === 'ubuntu' && source === undefined && variantsOf(variant).length > 0,
+  async find(query, context) {
+    for (const variant of variantsOf(query.variant)) {
+      const image = await findVariant(variant, query, context)
+      if (image !== undefined) return image
+    }
+    return undefined
+  },
+  async offers(request, context) {
+    const found = await Promise.all([
+      offersOf('cloud', request, context),
+      offersOf('minimal', request, context),
+    ])
+    return found.flat()
+  },
+  expected({architecture, catalogue}, now) {
+    const variants = (['cloud', 'minimal'] as const).filter(
+      (variant) => variant === 'cloud' || architecture === 'amd64' || architecture === 'arm64',
+    )
+    return keptUbuntuReleases(catalogue, now).flatMap(({codename}) =>
+      variants.map((variant) =>
+        offer({variant, suite: codename, origin: 'catalogue'}, {architecture, catalogue}, now),
+      ),
+    )
+  },
+}
+
+/** Without a wish the smaller one goes first. */
+function variantsOf(variant: ImageQuery['variant']): readonly CloudVariant[] {
+  if (variant === undefined) return ['minimal', 'cloud']
+  return variant === 'cloud' || variant === 'minimal' ? [variant] : []
+}
+
+/** The release's folder names its files by version, the daily one by codename; a release to come has only that. */
+async function findVariant(
+  variant: CloudVariant,
+  query: ImageQuery,
+  context: ImageContext,
+): Promise<PublishedImage | undefined> {
+  const {suite, version, architecture} = query
+  const {releases, daily, flavour} = LAYOUTS[variant]
+  const places = [
+    ...(version === undefined ? [] : [{folder: `${releases}${suite}/release/`, front: `ubuntu-${version}`}]),
+    {folder: daily(suite), front: suite},
+  ]
+  for (const {folder, front} of places) {
+    const place = {mirror: context.mirrors.ubuntuCloud, folder, kind: 'ubuntu-cloud'} as const
+    const listing = await fetchFolderListing(place, context)
+    if (listing === undefined) continue
+    for (const root of ROOT_FILES) {
+      const file = `${front}-${flavour}-cloudimg-${architecture}-${root}`
+      const image = imageInFolder(listing, {query, source: ID, variant, version: signingDay(listing), file})
+      if (image !== undefined) return image
+    }
+  }
+  return undefined
+}
+
+/** Reads the streams, whose sizes and serials the folders' listings lack; they are megabytes, so not for `find`. */
+async function offersOf(
+  variant: CloudVariant,
+  {architecture, catalogue}: SearchRequest,
+  context: ImageContext,
+): Promise<OfferedImage[]> {
+  const {releases, label, product} = LAYOUTS[variant]
+  const stream = {
+    mirror: `${context.mirrors.ubuntuCloud}/${releases}`,
+    folder: '',
+    kind: 'ubuntu-streams',
+  } as const
+  const index = await fetchClearsigned({...stream, listing: 'streams/v1/index.sjson'}, context)
+  const path = index && parseStreamIndex(index.data, index.name)
+  const products = path && (await fetchClearsigned({...stream, listing: path}, context))
+  if (!products) return []
+  const filter = {labels: [label], ftypes: ROOT_FILES}
+  return parseStreamProducts(products.data, products.name, filter).flatMap(({id, suite, version, builds}) => {
+    const [newest] = builds
+    // Ids may go on: the exact one is the plain product of this architecture.
+    if (newest === undefined || id !== `${product}:${version}:${architecture}`) return []
+    const {serial, items} = newest
+    const sizeBytes = items[0]?.sizeBytes
+    return [
+      offer({variant, suite, origin: 'online', serial, sizeBytes}, {architecture, catalogue}, context.now),
+    ]
+  })
+}
+
+function offer(
+  image: Pick<OfferedImage, 'suite' | 'origin'> & {
+    variant: CloudVariant
+    serial?: string
+    sizeBytes?: number | undefined
+  },
+  {architecture, catalogue}: SearchRequest,
+  now: Date,
+): OfferedImage {
+  return offeredImage(
+    {source: ID, prefix: undefined, distribution: 'ubuntu', architecture, ...image},
+    catalogue,
+    now,
+  )
+}

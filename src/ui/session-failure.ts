@@ -1,0 +1,19 @@
+import {ExitCode} from '../errors.js'
+import {describeFailure, renderFailure} from './render-error.js'
+
+/** What a shell gives to a command that can't be executed, or isn't there; above 128, what a signal ended. */
+function isShellStatus(status: number): boolean {
+  return status === 126 || status === 127 || status > 128
+}
+
+/** The status of a session that failed: each failure of ours is told apart by 125, as env(1) does. */
+export function sessionStatus({exitCode}: {readonly exitCode: number}): number {
+  return isShellStatus(exitCode) ? exitCode : ExitCode.guestNotStarted
+}
+
+/** Tells of it on standard error, as a command does. @returns The exit status. */
+export function tellSessionFailure(error: unknown): number {
+  const failure = describeFailure(error)
+  process.stderr.write(renderFailure(failure, {verbose: false, version: `Node.js ${process.version}`}))
+  return sessionStatus(failure)
+}

@@ -1,0 +1,40 @@
+import type {DownloadEvent} from '../host/http/receive.js'
+import {measurePace} from './pace.js'
+import type {Stage} from './progress.js'
+import {formatBytes} from './size.js'
+import {describeTransfer} from './wording.js'
+
+/** What a download tells, and the extraction that goes on beside it, in one line for whichever stage is shown. */
+export type UnpackProgress = {
+  /** A stage that shows the line while it runs. */
+  stage(title: string, run: () => Promise<void>): Stage
+  transfer(event: DownloadEvent): void
+  extraction(progress: {readonly entries: number; readonly bytes: number}): void
+}
+
+/** @param nowMs - A clock that only goes forward. */
+export function unpackProgress(nowMs: () => number): UnpackProgress {
+  const pace = measurePace()
+  let report: (line: string) => void = () => {}
+  let [transferred, extracted] = ['', '']
+  const show = () => report([extracted, transferred].filter(Boolean).join('; '))
+  return {
+    stage: (title, run) => ({
+      title,
+      run(next) {
+        report = next
+        return run()
+      },
+    }),
+    transfer(event) {
+      const isDone = event.stage === 'download' && event.receivedBytes === event.totalBytes
+      const bytesPerSecond = event.stage === 'download' ? pace(event.receivedBytes, nowMs()) : undefined
+      transferred = isDone ? '' : describeTransfer(event, bytesPerSecond)
+      show()
+    },
+    extraction({entries, bytes}) {
+      extracted = `${entries} members, ${formatBytes(bytes)}`
+      show()
+    },
+  }
+}

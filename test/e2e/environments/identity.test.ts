@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import {lstat, readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {test} from 'node:test'
+import {accountName} from '../../../src/host/account.js'
+import {openHost} from '../../../src/host/host.js'
+import {readSubidFiles} from '../../../src/host/id-mapping.js'
+import {ownRanges} from '../../../src/host/subid-file.js'
+import {debianRootfs} from '../../support/debian-rootfs.js'
+import {environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {tinyRootfs} from '../../support/tiny-rootfs.js'
+
+const whyMapped = await whyNotMapped()
+
+test('a mapped environment keeps the owners of its archive as ids of the subordinate range', async (t) => {
+  if (whyMapped !== undefined) return t.skip(whyMapped)
+  const cli = await environmentCli(t)
+  await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', 'mapped')
+  const root = cli.root('play')
+  const mailGroup = await idIn(join(root, 'etc/group'), 'mail')
+  const inside = await cli.run(
+    'run',
+    'play',
+    'stat',
+    '-c',
+    '%u:%g',
+    '/',
+    '/var/mail',
+    '/var/cache/apt/archives/partial',
+  )
+  assert.deepEqual(inside.stdout.trim().split('\n'), [
+    '0:0',
+    `0:${mailGroup}`,
+    `${await idIn(join(root, 'etc/passwd'), '_apt')}:0`,
+  ])
+  const outside = await lstat(join(root, 'var/mail'))
+  assert.equal(outside.uid, process.getuid?.())
+  assert.equal(outside.gid, (await firstSubordinateGid()) + mailGroup - 1)
+})
+
+test('an emulated environment belongs to the user alone, and inside to root', async (t) => {
+  const cli = await environmentCli(t)
+  await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', 'emulated')
+  const inside = await cli.run(
+    'run',
+    'play',
+    'find',
+    '/etc',
+    '/var',
+    '!',
+    '-user',
+    '0',
+    '-o',
+    '!',
+    '-group',
+    '0',
+  )
+  assert.deepEqual([inside.status, inside.stdout], [0, ''])
+  const {uid, gid} = await lstat(join(cli.root('play'), 'var/mail'))
+  assert.deepEqual([uid, gid], [process.getuid?.(), process.getgid?.()])
+})
+
+for (const [what, argv, env, setting, identity] of [
+  ['the flag', ['--identity', 'emulated'], {ENVS_IDENTITY: 'mapped'}, 'mapped', 'emulated'],
+  ['the variable', [], {ENVS_IDENTITY: 'emulated'}, 'mapped', 'emulated'],
+  ['the setting', [], {}, 'emulated', 'emulated'],
+] as const) {
+  test(`the identity is that of ${what}`, async (t) => {
+    const cli = await environmentCli(t)
+    const {path} = await tinyRootfs(t)
+    await cli.run('config', 'set', 'identity', setting)
+    const run = await cli.runWith({env}, 'create', path, ...argv, '--json')
+    assert.equal(JSON.parse(run.stdout).identity, identity)
+  })
+}
+
+test('the identity is mapped where it can be had, else emulated', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  const run = await cli.run('create', path, '--json')
+  assert.equal(JSON.parse(run.stdout).identity, whyMapped === undefined ? 'mapped' : 'emulated')
+})
+
+test('mapped, asked for by name where it can not be had, is refused with the reason', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  // Takes the power of newuidmap, which is setuid.
+  const run = await cli.runBehind(
+    ['setpriv', '--no-new-privs'],
+    'create',
+    path,
+    '--identity',
+    'mapped',
+    '--json',
+  )
+  assert.equal(run.status, 7)
+  assert.equal(JSON.parse(run.stdout).error.code, 'ENVS_IDENTITY_UNAVAILABLE')
+  assert.deepEqual(await cli.storeEntries(), [])
+})
+
+/** The number in the third field of the line that begins with `name`. @see passwd(5), group(5) */
+async function idIn(file: string, name: string): Promise<number> {
+  const line = (await readFile(file, 'utf8')).split('\n').find((each) => each.startsWith(`${name}:`))
+  return Number(line?.split(':')[2])
+}
+
+/** Where the range begins that unshare(1) maps to 1 and on. */
+async function firstSubordinateGid(): Promise<number> {
+  const {subgid} = await readSubidFiles()
+  const [range] = ownRanges(subgid, {user: accountName(), uid: openHost().uid})
+  assert.ok(range)
+  return range.start
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import {readdir} from 'node:fs/promises'
+import {join} from 'node:path'
+import {type TestContext, test} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {takeLock} from '../../../src/host/flock.js'
+import {capture} from '../../../src/host/process.js'
+import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {startServer} from '../../support/http-server.js'
+import {type GroupRun, startGroup} from '../../support/process-group.js'
+import {tinyRootfs} from '../../support/tiny-rootfs.js'
+
+for (const [what, send] of [
+  ['envs alone', (run: GroupRun) => run.signalLeader('SIGINT')],
+  ['all of its group, as Ctrl-C is', (run: GroupRun) => run.signalGroup('SIGINT')],
+] as const) {
+  test(`create, interrupted while it extracts, takes everything back: sent to ${what}`, async (t) => {
+    const cli = await environmentCli(t)
+    const {path} = await tinyRootfs(t, {files: 3000})
+    const run = startGroup(cli, ['create', path, '--quiet'])
+    await untilExtracting(cli)
+    send(run)
+    const {status, stdout, stderr} = await run.ended
+    assert.deepEqual([status, stdout, stderr], [130, '', 'envs: Interrupted by SIGINT.\n'])
+    assert.deepEqual(await cli.storeEntries(), [])
+  })
+}
+
+test('create, interrupted, tells of it as JSON', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t, {files: 3000})
+  const run = startGroup(cli, ['create', path, '--json'])
+  await untilExtracting(cli)
+  run.signalGroup('SIGINT')
+  const {status, stdout, stderr} = await run.ended
+  assert.deepEqual([status, stderr], [130, ''])
+  assert.deepEqual(JSON.parse(stdout), {
+    error: {code: 'ENVS_INTERRUPTED', message: 'Interrupted by SIGINT.', suggestions: []},
+  })
+})
+
+for (const [signal, status] of [
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  test(`create takes everything back on ${signal}`, async (t) => {
+    const cli = await environmentCli(t)
+    const {path} = await tinyRootfs(t, {files: 3000})
+    const run = startGroup(cli, ['create', path, '--quiet'])
+    await untilExtracting(cli)
+    run.signalLeader(signal)
+    assert.equal((await run.ended).status, status)
+    assert.deepEqual(await cli.storeEntries(), [])
+  })
+}
+
+test('create, interrupted while it downloads, ends at once', async (t) => {
+  const cli = await environmentCli(t)
+  const stalled = await stalledServer(t)
+  const run = startGroup(cli, ['create', `${stalled.url}web.tar.gz`, '--quiet'])
+  await stalled.reached
+  const start = performance.now()
+  run.signalGroup('SIGINT')
+  assert.equal((await run.ended).status, 130)
+  assert.ok(performance.now() - start < 3000)
+  assert.deepEqual(await cli.storeEntries(), [])
+})
+
+test('create, interrupted while it waits for a lock, says nothing of a bug', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  await cli.run('create', path, '--name', 'other')
+  const lock = await takeLock(join(cli.data, 'locks/tiny.lock'), {mode: 'exclusive', waitMs: 0})
+  const run = startGroup(cli, ['create', path, '--quiet'])
+  while (!(await isWaiting(run.pid))) await sleep(20)
+  run.signalGroup('SIGINT')
+  const {status, stderr} = await run.ended
+  lock?.release()
+  assert.deepEqual([status, stderr], [130, 'envs: Interrupted by SIGINT.\n'])
+})
+
+async function untilExtracting(cli: EnvironmentCli): Promise<void> {
+  const isExtracting = async () => {
+    const [partial] = (await cli.storeEntries()).filter((name) => name.startsWith('.partial.'))
+    if (partial === undefined) return false
+    return (await readdir(join(cli.store, partial, 'rootfs')).catch(() => [])).length > 0
+  }
+  while (!(await isExtracting())) await sleep(5)
+}
+
+/** A server that sends the beginning of a body, and then nothing. */
+async function stalledServer(t: TestContext): Promise<{url: string; reached: Promise<void>}> {
+  let tell = () => {}
+  const reached = new Promise<void>((resolve) => {
+    tell = resolve
+  })
+  const server = await startServer(t, (_, response) => {
+    response.writeHead(200, {'content-length': 1_000_000})
+    response.write('beginning')
+    setTimeout(tell, 200)
+  })
+  return {url: server.origin.href, reached}
+}
+
+/** Whether the process has flock(1) as a child, which waits for the lock in its place. */
+async function isWaiting(pid: number): Promise<boolean> {
+  const {stdout} = await capture(['ps', '-o', 'comm=', '--ppid', String(pid)])
+  return stdout.split('\n').includes('flock')
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import {writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {test} from 'node:test'
+import {environmentCli} from '../../support/environment-cli.js'
+import {tinyRootfs} from '../../support/tiny-rootfs.js'
+
+test('show tells all that is known, and --json gives create and show the same', async (t) => {
+  const cli = await environmentCli(t)
+  const {path, sha256, bytes} = await tinyRootfs(t)
+  const created = await cli.run('create', path, '--sha256', sha256, '--identity', 'emulated', '--json')
+  const shown = await cli.run('show', 'tiny', '--json')
+  assert.deepEqual(JSON.parse(shown.stdout), JSON.parse(created.stdout))
+  const {createdAt, sizeBytes, extraction, architecture, image, ...rest} = JSON.parse(shown.stdout)
+  assert.ok(Math.abs(Date.now() - Date.parse(createdAt)) < 60_000)
+  assert.deepEqual(rest, {
+    name: 'tiny',
+    state: 'stopped',
+    path: cli.root('tiny'),
+    identity: 'emulated',
+    storage: 'directory',
+    lastUsedAt: null,
+    processes: 0,
+    anchorPid: null,
+  })
+  assert.equal(extraction.entries, 7)
+  assert.deepEqual(
+    [image.source, image.sha256, image.sizeBytes, image.trust, image.compression],
+    [path, sha256, bytes.length, 'digest', 'gzip'],
+  )
+  assert.deepEqual([typeof sizeBytes, typeof architecture], ['number', 'string'])
+})
+
+test('show prints a field a line', async (t) => {
+  const cli = await environmentCli(t)
+  const {path, sha256} = await tinyRootfs(t)
+  await cli.run('create', path, '--sha256', sha256, '--identity', 'emulated')
+  const {stdout} = await cli.run('info', 'tiny')
+  const fields = Object.fromEntries(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/)),
+  )
+  assert.deepEqual(Object.keys(fields), [
+    ...['Name', 'State', 'Path', 'Size', 'Created', 'Last used', 'Identity', 'Storage', 'Architecture'],
+    ...['Image', 'Digest', 'Trust', 'Archive'],
+  ])
+  assert.equal(fields['Digest'], `sha256:${sha256}`)
+  assert.equal(fields['Last used'], 'never')
+})
+
+test('the name may be left out when there is only one', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  await cli.run('create', path)
+  assert.equal((await cli.run('path')).stdout, `${cli.root('tiny')}\n`)
+  assert.equal(JSON.parse((await cli.run('show', '--json')).stdout).name, 'tiny')
+})
+
+test('the name is asked for when there are several, and all are named', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  for (const name of ['b', 'a']) await cli.run('create', path, '--name', name)
+  assert.deepEqual(await cli.run('path'), {
+    status: 2,
+    signal: null,
+    stdout: '',
+    stderr: 'envs: Which environment? There are 2: a, b.\n  Give its name.\n',
+  })
+})
+
+for (const command of ['show', 'path', 'stop']) {
+  test(`${command} without any environment says how to begin`, async (t) => {
+    const cli = await environmentCli(t)
+    assert.deepEqual(await cli.run(command), {
+      status: 3,
+      signal: null,
+      stdout: '',
+      stderr: 'envs: There is no environment yet.\n  Create one: envs create ./rootfs.tar.gz -n play\n',
+    })
+  })
+}
+
+for (const command of ['show', 'path', 'ps', 'stop', 'rm', 'rename']) {
+  test(`${command} of a name nearly right asks whether it was meant`, async (t) => {
+    const cli = await environmentCli(t)
+    const {path} = await tinyRootfs(t)
+    await cli.run('create', path)
+    const run = await cli.run(command, 'tinny', ...(command === 'rename' ? ['x'] : []))
+    assert.deepEqual(run, {
+      status: 3,
+      signal: null,
+      stdout: '',
+      stderr: 'envs: There is no environment tinny.\n  Did you mean tiny?\n',
+    })
+  })
+}
+
+for (const [what, record, reason] of [
+  ['is no JSON', 'x', 'it is not JSON'],
+  ['is of a later version', '{"schemaVersion":2}', 'its schemaVersion is 2'],
+  ['lacks a field', '{"schemaVersion":1,"image":{},"extraction":{}}', 'createdAt is not a text'],
+] as const) {
+  test(`show names the record that ${what}`, async (t) => {
+    const cli = await environmentCli(t)
+    const {path} = await tinyRootfs(t)
+    await cli.run('create', path)
+    const place = join(cli.store, 'tiny', 'env.json')
+    await writeFile(place, record)
+    const run = await cli.run('show', 'tiny')
+    assert.equal(run.status, 8)
+    assert.equal(run.stderr.split('\n')[0], `envs: ${place} can't be read: ${reason}.`)
+  })
+}
+
+for (const command of ['ps', 'stop'] as const) {
+  test(`${command} of one that is down does nothing`, async (t) => {
+    const cli = await environmentCli(t)
+    const {path} = await tinyRootfs(t)
+    await cli.run('create', path)
+    const run = await cli.run(command, 'tiny', '--json')
+    const expected = command === 'ps' ? [] : {name: 'tiny', wasRunning: false}
+    assert.deepEqual([run.status, JSON.parse(run.stdout), run.stderr], [0, expected, ''])
+  })
+}
+
+test('stop says that nothing was running', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  await cli.run('create', path)
+  assert.deepEqual(await cli.run('stop', 'tiny'), {
+    status: 0,
+    signal: null,
+    stdout: '',
+    stderr: 'tiny was not running.\n',
+  })
+})

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {digestOf} from '../../support/download.js'
+import {imageCli} from '../../support/image-cli.js'
+import {tinyRootfs} from '../../support/tiny-rootfs.js'
+
+test('image pull keeps the image, and a second one finds it kept', async (t) => {
+  const {bytes, sha256} = await tinyRootfs(t)
+  const {envs, entries, fetches} = await imageCli(t, bytes)
+  const first = await envs('image', 'pull', 'focal')
+  assert.equal(first.stdout, `Fetched ubuntu:focal/base 20.04.5, sha256:${sha256}\n`)
+  assert.deepEqual(await entries(), [sha256])
+  const second = await envs('image', 'pull', 'focal')
+  assert.equal(second.stdout, `Had ubuntu:focal/base 20.04.5, sha256:${sha256}\n`)
+  assert.equal(fetches().length, 1)
+})
+
+test('image pull --dry-run tells which image it would be, and fetches nothing', async (t) => {
+  const {bytes, sha256} = await tinyRootfs(t)
+  const {envs, entries, fetches, servers} = await imageCli(t, bytes)
+  const {stdout} = await envs('image', 'pull', 'focal', '--dry-run', '--json')
+  const {name, version, signer, wasKept, dryRun, ...rest} = JSON.parse(stdout)
+  assert.deepEqual(
+    [name, version, rest.sha256, signer.fingerprint, wasKept, dryRun],
+    ['ubuntu:focal/base', '20.04.5', sha256, servers.signer.fingerprint, false, true],
+  )
+  assert.equal(fetches().length, 0)
+  assert.deepEqual(await entries(), [])
+})
+
+test('image pull takes no file', async (t) => {
+  const {envs} = await imageCli(t)
+  const run = await envs('image', 'pull', './rootfs.tar.gz')
+  assert.equal(run.status, 2)
+})
+
+test('image pull fails without a network, though the image is kept', async (t) => {
+  const {envs, offline} = await imageCli(t, (await tinyRootfs(t)).bytes)
+  await envs('image', 'pull', 'focal')
+  assert.equal((await offline('image', 'pull', 'focal')).status, 5)
+})
+
+test('image list shows what is kept, by whom it is signed and when it was used', async (t) => {
+  const {bytes, sha256} = await tinyRootfs(t)
+  const {envs, offline, servers} = await imageCli(t, bytes)
+  await envs('image', 'pull', 'focal')
+  const [title = '', row = ''] = (await offline('image', 'list')).stdout.split('\n')
+  assert.match(title, /^NAME +VERSION +ARCH +SIZE +LAST USED +DIGEST +SIGNED +SIGNER$/)
+  assert.match(
+    row,
+    new RegExp(`^ubuntu:focal/base +20\\.04\\.5 .+ never +${sha256.slice(0, 12)} +just now +\\S`),
+  )
+  await envs('create', 'focal')
+  const [image] = JSON.parse((await offline('images', '--json')).stdout)
+  assert.deepEqual([image.sha256, image.sizeBytes], [sha256, bytes.length])
+  assert.deepEqual(image.signer.fingerprint, servers.signer.fingerprint)
+  assert(Date.now() - Date.parse(image.lastUsedAt) < 60_000)
+  assert.equal((await offline('image', 'list', '--quiet')).stdout, `${sha256}\n`)
+})
+
+test('image list without an image says how to get one', async (t) => {
+  const {envs} = await imageCli(t)
+  const run = await envs('image', 'list')
+  assert.deepEqual(
+    [run.status, run.stdout, run.stderr],
+    [0, '', 'No image is kept yet. Fetch one: envs image pull focal\n'],
+  )
+})
+
+test('image rm removes it, and environments stay', async (t) => {
+  const {envs, entries, cli} = await imageCli(t, (await tinyRootfs(t)).bytes)
+  await envs('create', 'focal')
+  const run = await envs('image', 'rm', 'focal')
+  assert.deepEqual([run.status, run.stderr], [0, 'Removed ubuntu:focal/base 20.04.5.\n'])
+  assert.deepEqual(await entries(), [])
+  assert.deepEqual(await cli.storeEntries(), ['focal'])
+})
+
+test('image rm of what is not kept is a failure', async (t) => {
+  const {envs} = await imageCli(t)
+  const run = await envs('image', 'rm', 'focal', '--json')
+  assert.equal(run.status, 3)
+  assert.equal(JSON.parse(run.stdout).error.code, 'ENVS_IMAGE_NOT_KEPT')
+})
+
+test('image prune removes what a newer one replaced, and says how much that frees', async (t) => {
+  const older = await tinyRootfs(t)
+  const newer = await tinyRootfs(t, {files: 1})
+  const {envs, publish, entries} = await imageCli(t, older.bytes)
+  await envs('image', 'pull', 'focal')
+  await publish('20.04.6', newer.bytes)
+  await envs('image', 'pull', 'focal')
+  const planned = JSON.parse((await envs('image', 'prune', '--dry-run', '--json')).stdout)
+  assert.deepEqual(
+    planned.pruned.map(({sha256, reason}: {sha256: string; reason: string}) => [sha256, reason]),
+    [[older.sha256, 'superseded']],
+  )
+  assert.equal((await entries()).length, 2)
+  const run = await envs('image', 'prune')
+  assert.match(run.stderr, /^Freed \d.*\.\n$/)
+  assert.deepEqual(await entries(), [newer.sha256])
+  assert.equal((await envs('image', 'prune')).stderr, 'There is nothing to remove.\n')
+})
+
+test('image search tells of what is published', async (t) => {
+  const {envs} = await imageCli(t, (await tinyRootfs(t)).bytes)
+  const {images} = JSON.parse((await envs('image', 'search', 'focal', '--json')).stdout)
+  const base = images.find(({name}: {name: string}) => name === 'ubuntu:focal/base')
+  assert.deepEqual([base.isEol, base.suite, base.version], [true, 'focal', '20.04'])
+})
+
+test('image search tells of the built-in table without a network, and says so', async (t) => {
+  const {offline} = await imageCli(t)
+  const run = await offline('image', 'search', 'focal')
+  assert.equal(run.status, 0)
+  assert.match(run.stdout, /^ubuntu:focal\/base .+ EOL since 2025-\d\d-\d\d +the built-in table$/m)
+  assert.match(run.stderr, /http:\/\/127\.0\.0\.1:1 did not answer /)
+})
+
+test('image search points to the nearest names', async (t) => {
+  const {envs} = await imageCli(t, (await tinyRootfs(t)).bytes)
+  const run = await envs('image', 'search', 'foacl')
+  assert.equal(run.stdout, '')
+  assert.match(run.stderr, /Nothing fits "foacl"\. Did you mean focal\?\n/)
+})
+
+test('the digest of image list is the one of the archive', async (t) => {
+  const {bytes} = await tinyRootfs(t)
+  const {envs} = await imageCli(t, bytes)
+  await envs('image', 'pull', 'focal')
+  const [image] = JSON.parse((await envs('image', 'list', '--json')).stdout)
+  assert.equal(image.sha256, digestOf(bytes))
+})

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import {existsSync} from 'node:fs'
+import {mkdir} from 'node:fs/promises'
+import {join} from 'node:path'
+import {test} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {readLiveAnchor} from '../../../src/sandbox/anchor-state.js'
+import {IDENTITIES, ownGuest, sharedGuest} from '../../support/guest.js'
+import {onTerminal} from '../../support/guest-terminal.js'
+import {anchorOf, commandsIn, startSession, stopped} from '../../support/running-session.js'
+import {waitUntil} from '../../support/wait-until.js'
+
+/** Leaves a process behind that holds nothing of ours open. */
+const daemon = (command: string) => `${command} >/dev/null 2>&1 </dev/null &`
+
+for (const {identity, skip} of IDENTITIES) {
+  const play = sharedGuest(identity)
+
+  test(`${identity}: two sessions see each other's processes`, {skip}, async () => {
+    const guest = await play()
+    const session = await startSession(guest, 'echo ready; exec sleep 3.21')
+    assert.match((await guest.sh('cat /proc/[0-9]*/cmdline | tr "\\0" " "')).stdout, /sleep 3\.21 /)
+    assert.equal(await session.ended(), 0)
+  })
+
+  test(`${identity}: six sessions at once from cold share one set of processes`, {skip}, async () => {
+    const guest = await stopped(play)
+    const looks = await Promise.all(
+      Array.from({length: 6}, () => guest.sh('readlink /proc/self/ns/pid; sleep 1.5')),
+    )
+    assert.deepEqual(
+      looks.map(({status, stderr}) => [status, stderr]),
+      looks.map(() => [0, '']),
+    )
+    assert.match(looks[0]?.stdout ?? '', /^pid:\[\d+\]\n$/)
+    assert.equal(new Set(looks.map(({stdout}) => stdout)).size, 1)
+  })
+
+  test(`${identity}: a login with another run-time folder finds the same environment`, {skip}, async () => {
+    const guest = await play()
+    const other = join(guest.cli.home, 'other-run')
+    await mkdir(other, {recursive: true, mode: 0o700})
+    const session = await startSession(guest, 'echo ready; readlink /proc/self/ns/pid; sleep 1')
+    const ran = await guest.runWith({env: {XDG_RUNTIME_DIR: other}}, 'readlink', '/proc/self/ns/pid')
+    await session.ended()
+    assert.equal(`ready\n${ran.stdout}`, session.output())
+  })
+
+  test(`${identity}: an environment is down three seconds after its last process`, {skip}, async () => {
+    const guest = await play()
+    await guest.run('true')
+    const left = Date.now()
+    await waitUntil('the end of the environment', () => readLiveAnchor(guest.state) === undefined)
+    assert.ok(Date.now() - left < 3500, `it took ${Date.now() - left} ms`)
+  })
+
+  test(`${identity}: it stays for a silent session, and for what that leaves behind`, {skip}, async () => {
+    const guest = await stopped(play)
+    const session = await startSession(guest, `echo ready; sleep 4; ${daemon('sleep 4.5')}`)
+    const {pid} = anchorOf(guest)
+    assert.equal(await session.ended(), 0)
+    await sleep(3500)
+    assert.deepEqual(await commandsIn(guest), ['sleep 4.5'])
+    assert.equal(anchorOf(guest).pid, pid)
+    await waitUntil('the end of the environment', () => readLiveAnchor(guest.state) === undefined)
+  })
+
+  test(`${identity}: ps shows what a session left behind, with the pid the guest knows`, {
+    skip,
+  }, async () => {
+    const guest = await stopped(play)
+    const ran = await guest.sh(`${daemon('sleep 30')} echo $!`)
+    const [found] = JSON.parse((await guest.cli.run('ps', 'play', '--json')).stdout)
+    const {hostPid, startedAt, ...rest} = found
+    assert.deepEqual(rest, {environment: 'play', pid: Number(ran.stdout), uid: 0, command: 'sleep 30'})
+    assert.ok(hostPid > 0)
+    assert.ok(Math.abs(Date.parse(startedAt) - Date.now()) < 10_000, startedAt)
+  })
+
+  test(`${identity}: stop ends what runs, and the next session starts anew`, {skip}, async () => {
+    const guest = await stopped(play)
+    await guest.sh(daemon('sleep 60'))
+    const before = anchorOf(guest)
+    const stop = await guest.cli.run('stop', 'play')
+    assert.deepEqual(stop, {status: 0, signal: null, stdout: '', stderr: 'Stopped play.\n'})
+    assert.equal(readLiveAnchor(guest.state), undefined)
+    await guest.run('true')
+    assert.notDeepEqual(anchorOf(guest), before)
+  })
+
+  test(`${identity}: stop lets a service end in its own way`, {skip}, async () => {
+    const guest = await stopped(play)
+    const service = `sh -c 'trap "echo bye >/root/bye; exit" TERM; : >/root/up; while :; do sleep 0.05; done'`
+    await guest.sh(`${daemon(service)} while [ ! -e /root/up ]; do sleep 0.05; done`)
+    await guest.cli.run('stop', 'play')
+    assert.equal((await guest.run('cat', '/root/bye')).stdout, 'bye\n')
+  })
+
+  test(`${identity}: stop ends a shell at its prompt without delay`, {skip}, async () => {
+    const guest = await stopped(play)
+    const shell = onTerminal(guest, 'envs enter play', [{after: '~# ', send: 'touch /root/at-prompt\r'}])
+    await waitUntil('a prompt', () => existsSync(join(guest.root, 'root/at-prompt')))
+    const begun = Date.now()
+    await guest.cli.run('stop', 'play')
+    assert.ok(Date.now() - begun < 3000, `it took ${Date.now() - begun} ms`)
+    assert.notEqual((await shell).status, 0)
+  })
+
+  test(`${identity}: stop ends a process that ignores it, after five seconds`, {skip}, async () => {
+    const guest = await stopped(play)
+    await guest.sh(daemon(`sh -c 'trap "" TERM HUP; while :; do sleep 0.1; done'`))
+    const begun = Date.now()
+    assert.equal((await guest.cli.run('stop', 'play')).status, 0)
+    const tookMs = Date.now() - begun
+    assert.ok(tookMs > 4500 && tookMs < 9000, `it took ${tookMs} ms`)
+    assert.equal(readLiveAnchor(guest.state), undefined)
+  })
+
+  test(`${identity}: stop --force does not wait for it`, {skip}, async () => {
+    const guest = await stopped(play)
+    await guest.sh(daemon(`sh -c 'trap "" TERM HUP; while :; do sleep 0.1; done'`))
+    const begun = Date.now()
+    assert.equal((await guest.cli.run('stop', '--force', 'play')).status, 0)
+    assert.ok(Date.now() - begun < 3000)
+    assert.equal(readLiveAnchor(guest.state), undefined)
+  })
+
+  for (const signal of ['TERM', 'HUP', 'INT']) {
+    test(`${identity}: a root that sends ${signal} to everything keeps the environment`, {
+      skip,
+    }, async () => {
+      const guest = await stopped(play)
+      const session = await startSession(guest, 'echo ready; exec sleep 60')
+      const {pid} = anchorOf(guest)
+      const ran = await guest.sh(`kill -${signal} -1; sleep 0.3; echo alive`)
+      assert.deepEqual([ran.status, ran.stdout], [0, 'alive\n'])
+      assert.equal(await session.ended(), {TERM: 143, HUP: 129, INT: 130}[signal])
+      assert.equal(anchorOf(guest).pid, pid)
+    })
+  }
+}
+
+test('mapped: ps shows the uid a process has inside, and stop ends it', {
+  skip: IDENTITIES.find(({identity}) => identity === 'mapped')?.skip ?? false,
+}, async (t) => {
+  const guest = await ownGuest(t, 'mapped')
+  await guest.runWith({flags: ['-u', 'games']}, 'sh', '-c', daemon('sleep 60'))
+  const [found] = JSON.parse((await guest.cli.run('ps', 'play', '--json')).stdout)
+  assert.deepEqual([found.uid, found.command], [5, 'sleep 60'])
+  await guest.cli.run('stop', 'play')
+  assert.deepEqual(await commandsIn(guest), [])
+})

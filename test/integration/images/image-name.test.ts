@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
+import {imageName, parseImageName} from '../../../src/images/image-name.js'
+
+const options = {
+  catalogue: await readCatalogue([]),
+  architecture: 'amd64',
+  now: new Date('2026-11-24T00:00:00Z'),
+} as const
+
+for (const [text, distribution, suite, version, variant, source] of [
+  ['focal', 'ubuntu', 'focal', '20.04', undefined, undefined],
+  ['20.04', 'ubuntu', 'focal', '20.04', undefined, undefined],
+  ['Focal', 'ubuntu', 'focal', '20.04', undefined, undefined],
+  ['ubuntu', 'ubuntu', 'resolute', '26.04', undefined, undefined],
+  ['ubuntu:focal', 'ubuntu', 'focal', '20.04', undefined, undefined],
+  ['ubuntu:20.04', 'ubuntu', 'focal', '20.04', undefined, undefined],
+  ['ubuntu:focal/base', 'ubuntu', 'focal', '20.04', 'base', undefined],
+  ['ubuntu:focal/cloud', 'ubuntu', 'focal', '20.04', 'cloud', undefined],
+  ['ubuntu:20.04/minimal', 'ubuntu', 'focal', '20.04', 'minimal', undefined],
+  ['ubuntu:stonking/daily', 'ubuntu', 'stonking', '26.10', 'daily', undefined],
+  ['trixie', 'debian', 'trixie', '13', undefined, undefined],
+  ['13', 'debian', 'trixie', '13', undefined, undefined],
+  ['debian', 'debian', 'trixie', '13', undefined, undefined],
+  ['stable', 'debian', 'trixie', '13', undefined, undefined],
+  ['debian:trixie', 'debian', 'trixie', '13', undefined, undefined],
+  ['debian:stable', 'debian', 'trixie', '13', undefined, undefined],
+  ['debian:12/cloud', 'debian', 'bookworm', '12', 'cloud', undefined],
+  ['debian:sid', 'debian', 'sid', undefined, undefined, undefined],
+  ['lxc:debian/trixie', 'debian', 'trixie', '13', undefined, 'lxc'],
+  ['lxc:debian/13', 'debian', 'trixie', '13', undefined, 'lxc'],
+  ['lxc:ubuntu/20.04', 'ubuntu', 'focal', '20.04', undefined, 'lxc'],
+  ['lxc:alpine/3.22', 'alpine', '3.22', undefined, undefined, 'lxc'],
+  ['lxc:alpine/edge/cloud', 'alpine', 'edge', undefined, 'cloud', 'lxc'],
+  ['lxc:fedora/13', 'fedora', '13', undefined, undefined, 'lxc'],
+] as const) {
+  test(`${text} is ${distribution} ${suite}${variant ? `, ${variant}` : ''}${source ? `, from ${source}` : ''}`, () => {
+    assert.deepEqual(parseImageName(text, options), {
+      distribution,
+      suite,
+      version,
+      variant,
+      source,
+      architecture: 'amd64',
+    })
+  })
+}
+
+const SEARCH = 'To see what there is: envs image search'
+
+for (const [text, suggestions] of [
+  ['focl', ['Perhaps focal', SEARCH]],
+  ['ubuntu:focl', ['Perhaps focal', SEARCH]],
+  ['ubuntu:focl/cloud', ['Perhaps ubuntu:focal/cloud', SEARCH]],
+  ['trixe', ['Perhaps trixie', SEARCH]],
+  ['nothing-like-it', [SEARCH]],
+  ['ubuntu:trixie', ['Perhaps trixie', SEARCH]],
+  ['20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
+  ['ubuntu:20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
+  ['ubuntu:focal/clod', ['Perhaps ubuntu:focal/cloud']],
+  [
+    'ubuntu:focal/desktop',
+    ['base', 'minimal', 'cloud', 'daily', 'default'].map((variant) => `Perhaps ubuntu:focal/${variant}`),
+  ],
+  [
+    'alpine:3.22',
+    [
+      'Other distributions come from images.linuxcontainers.org: lxc:alpine/3.22',
+      'To see what there is: envs image search alpine',
+    ],
+  ],
+  [
+    'ubunut:focal',
+    [
+      'Perhaps ubuntu:focal',
+      'Other distributions come from images.linuxcontainers.org: lxc:ubunut/focal',
+      'To see what there is: envs image search ubunut',
+    ],
+  ],
+  ['lxc:debian', ['Name the distribution and its release: lxc:debian/trixie']],
+  ['lxc:../trixie', [SEARCH]],
+  ['ubuntu:', [SEARCH]],
+  ['ubuntu:focal/cloud/x', ['Perhaps ubuntu:focal/cloud', SEARCH]],
+  ['focal\u001b[2J', [SEARCH]],
+] as const) {
+  test(`${JSON.stringify(text)} is no image, and the nearest are told`, () => {
+    assert.throws(() => parseImageName(text, options), {
+      name: 'UnknownImageError',
+      code: 'ENVS_UNKNOWN_IMAGE',
+      exitCode: 3,
+      suggestions,
+    })
+  })
+}
+
+test('the variant archive is said to be for later', () => {
+  assert.throws(() => parseImageName('ubuntu:focal/archive', options), {
+    name: 'VariantNotYetError',
+    code: 'ENVS_VARIANT_NOT_YET',
+    exitCode: 3,
+    message: "ubuntu:focal/archive can't be had: this version of envs does not make the variant archive yet.",
+  })
+})
+
+for (const name of [
+  'ubuntu:focal',
+  'ubuntu:focal/base',
+  'debian:trixie',
+  'lxc:alpine/3.22',
+  'lxc:debian/trixie/cloud',
+]) {
+  test(`${name} is a canonical name`, () => {
+    assert.equal(imageName(parseImageName(name, options)), name)
+  })
+}

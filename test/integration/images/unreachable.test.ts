@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {findImage} from '../../../src/images/find-image.js'
+import type {ImageQuery} from '../../../src/images/published-image.js'
+import type {ImageNotice} from '../../../src/images/sources/source.js'
+import {contextFor} from '../../support/image-context.js'
+import {publishLxc, startImageServers} from '../../support/image-servers.js'
+
+const QUERY: ImageQuery = {
+  distribution: 'ubuntu',
+  suite: 'focal',
+  version: '20.04',
+  variant: undefined,
+  source: undefined,
+  architecture: 'amd64',
+}
+
+/** Port 1 of the loopback, where nothing listens. */
+const NOBODY = 'http://127.0.0.1:1/ubuntu'
+
+test('when no source can be reached, each is named with its reason, and what works without one', async (t) => {
+  const servers = await startImageServers(t)
+  const mirrors = {ubuntuBase: NOBODY, ubuntuCloud: 'http://me:secret@127.0.0.1:1', lxc: NOBODY}
+  await assert.rejects(findImage(QUERY, contextFor(servers, {mirrors})), {
+    name: 'SourcesUnreachableError',
+    code: 'ENVS_SOURCES_UNREACHABLE',
+    exitCode: 5,
+    message:
+      "ubuntu:focal can't be looked up: http://127.0.0.1:1/ubuntu (the connection was refused); " +
+      'http://***:***@127.0.0.1:1 (the connection was refused); http://127.0.0.1:1/ubuntu (the connection was refused).',
+    suggestions: [
+      'Check the URL and the network; a proxy is taken from http_proxy and https_proxy.',
+      'An image that was fetched before needs no network: envs image list',
+      'A rootfs archive that you have does not either: envs create ./rootfs.tar.gz',
+    ],
+  })
+})
+
+test('a source that is not reached is passed over, and told', async (t) => {
+  const servers = await startImageServers(t)
+  const files = {'rootfs.tar.xz': Buffer.from('x')}
+  await publishLxc(servers, {image: 'ubuntu/focal/amd64/default', serial: '20260829_07:42', files})
+  const notices: ImageNotice[] = []
+  const mirrors = {...servers.mirrors, ubuntuBase: NOBODY}
+  const image = await findImage(
+    QUERY,
+    contextFor(servers, {mirrors, onNotice: (notice) => notices.push(notice)}),
+  )
+  assert.equal(image.source, 'lxc')
+  assert.deepEqual(notices, [
+    {kind: 'source-unreachable', source: 'ubuntu-base', mirror: NOBODY, reason: 'the connection was refused'},
+  ])
+})
+
+test('an image that the others do not have may lie where nobody answers', async (t) => {
+  const servers = await startImageServers(t)
+  const mirrors = {...servers.mirrors, lxc: NOBODY}
+  await assert.rejects(findImage(QUERY, contextFor(servers, {mirrors})), {
+    code: 'ENVS_SOURCES_UNREACHABLE',
+    message: `ubuntu:focal can't be looked up: ${NOBODY} (the connection was refused).`,
+  })
+})

@@ -1,0 +1,66 @@
+import {spawn} from 'node:child_process'
+import {setTimeout as sleep} from 'node:timers/promises'
+import type {SandboxedCli} from './cli.js'
+import {CLI} from './cli.js'
+
+export type GroupRun = {
+  readonly pid: number
+  /** Sends a signal to envs and all that it started, as the kernel's Ctrl-C and a `kill -9 -PGID` do. */
+  signalGroup(signal: NodeJS.Signals): void
+  /** Sends it to envs alone. */
+  signalLeader(signal: NodeJS.Signals): void
+  /** Resolves when envs is gone and nobody holds its output any more. */
+  readonly ended: Promise<{
+    status: number | null
+    signal: NodeJS.Signals | null
+    stdout: string
+    stderr: string
+  }>
+}
+
+/** Starts envs as the leader of a process group of its own. */
+export function startGroup(
+  cli: Pick<SandboxedCli, 'home' | 'env'>,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): GroupRun {
+  const child = spawn(process.execPath, [CLI, ...argv], {
+    cwd: cli.home,
+    detached: true,
+    env: {...cli.env, ...env},
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+  })
+  const {pid} = child
+  if (pid === undefined) throw new Error('envs could not be started')
+  const [stdout, stderr]: [string[], string[]] = [[], []]
+  child.stdout.on('data', (chunk) => stdout.push(String(chunk)))
+  child.stderr.on('data', (chunk) => stderr.push(String(chunk)))
+  const ended = new Promise<Awaited<GroupRun['ended']>>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (status, signal) =>
+      resolve({status, signal, stdout: stdout.join(''), stderr: stderr.join('')}),
+    )
+  })
+  return {
+    pid,
+    signalGroup: (signal) => tolerateGone(() => process.kill(-pid, signal)),
+    signalLeader: (signal) => tolerateGone(() => process.kill(pid, signal)),
+    ended,
+  }
+}
+
+/** Kills the group `afterMs` from its start on, if it still runs then, and waits until all of it is gone. */
+export async function killGroup(run: GroupRun, afterMs: number): Promise<void> {
+  await Promise.race([sleep(afterMs), run.ended])
+  run.signalGroup('SIGKILL')
+  await run.ended
+}
+
+function tolerateGone(kill: () => void): void {
+  try {
+    kill()
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'ESRCH') throw error
+  }
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {parseOptions} from '../../../bench/options.js'
+
+test('without arguments every subject is measured with enough rounds to be quoted', () => {
+  const {subjects, rounds, isQuick} = parseOptions([])
+  assert.deepEqual(subjects, ['startup', 'sessions', 'extraction'])
+  assert.deepEqual(rounds, {startup: 21, sessions: 21, extraction: 9})
+  assert.equal(isQuick, false)
+})
+
+test('a number of rounds goes for every subject, quick or not', () => {
+  assert.deepEqual(parseOptions(['--quick', '--rounds', '4']).rounds, {
+    startup: 4,
+    sessions: 4,
+    extraction: 4,
+  })
+})
+
+for (const text of ['0', '1.5', '-1', 'many', '']) {
+  test(`refuses ${JSON.stringify(text)} rounds`, () => {
+    assert.throws(() => parseOptions([`--rounds=${text}`]), /^Error: --rounds/)
+  })
+}
+
+test('refuses a subject there is not', () => {
+  assert.throws(() => parseOptions(['start-up']), {message: 'There is no subject start-up.'})
+})

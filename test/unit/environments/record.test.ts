@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import {stat, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {test} from 'node:test'
+import {RecordUnreadableError} from '../../../src/environments/errors.js'
+import {
+  type EnvironmentRecord,
+  parseRecord,
+  readRecord,
+  writeRecord,
+} from '../../../src/environments/record.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
+
+const RECORD: EnvironmentRecord = {
+  createdAt: new Date('2026-01-02T03:04:05.678Z'),
+  image: {
+    source: '/images/a.tar.gz',
+    name: null,
+    version: null,
+    sha256: 'a'.repeat(64),
+    sizeBytes: 1000,
+    compression: 'gzip',
+    trust: 'unverified',
+    signer: null,
+    signedAt: null,
+  },
+  identity: 'mapped',
+  storage: 'directory',
+  architecture: 'amd64',
+  extraction: {entries: 5, sizeBytes: 2000, skippedDevices: 1, squashedOwners: 0, fileCapabilities: 0},
+}
+
+/** The record as it stands in a file, for a test to spoil. */
+function json(): Record<string, unknown> & {image: Record<string, unknown>} {
+  return {schemaVersion: 1, ...structuredClone(RECORD), createdAt: RECORD.createdAt.toISOString()}
+}
+
+function rejects(text: string, rule: string): void {
+  assert.throws(
+    () => parseRecord(text, '/x/env.json'),
+    (error: unknown) => {
+      assert.ok(error instanceof RecordUnreadableError)
+      assert.equal(error.message, `/x/env.json can't be read: ${rule}.`)
+      return true
+    },
+  )
+}
+
+test('reads what it has written, for its owner alone', async (t) => {
+  const path = join(await temporaryFolder(t), 'env.json')
+  await writeRecord(path, RECORD)
+  assert.deepEqual(await readRecord(path), RECORD)
+  assert.equal((await stat(path)).mode & 0o777, 0o600)
+})
+
+test('a missing record is none', async (t) => {
+  const folder = await temporaryFolder(t)
+  assert.equal(await readRecord(join(folder, 'env.json')), undefined)
+  await writeFile(join(folder, 'file'), '')
+  assert.equal(await readRecord(join(folder, 'file', 'env.json')), undefined)
+})
+
+test('leaves a field alone that it does not know', () => {
+  assert.deepEqual(parseRecord(JSON.stringify({...json(), later: true}), '/x/env.json'), RECORD)
+})
+
+test('reads a record that knows nothing of signatures', () => {
+  const {source, sha256, sizeBytes, trust, compression} = RECORD.image
+  const image = {source, sha256, sizeBytes, trust, compression}
+  assert.deepEqual(parseRecord(JSON.stringify({...json(), image}), '/x/env.json'), RECORD)
+})
+
+for (const [what, text, rule] of [
+  ['an empty file', '', 'it is not JSON'],
+  ['half a file', JSON.stringify(json()).slice(0, 50), 'it is not JSON'],
+  ['a list', '[]', 'schemaVersion is not a number'],
+  ['null', 'null', 'it is no object'],
+  ['a later version', JSON.stringify({...json(), schemaVersion: 2}), 'its schemaVersion is 2'],
+  ['a file without an end', ' '.repeat(65_537), 'it is over 65536 bytes'],
+  ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is no object'],
+  [
+    'an identity that is none',
+    JSON.stringify({...json(), identity: 'real'}),
+    'identity is not mapped or emulated',
+  ],
+  ['a time that is none', JSON.stringify({...json(), createdAt: 'today'}), 'createdAt is not a time'],
+  [
+    'a size that is a text',
+    JSON.stringify({...json(), image: {...json().image, sizeBytes: '1'}}),
+    'image.sizeBytes is not a number',
+  ],
+] as const) {
+  test(`refuses ${what}, and says why`, () => {
+    rejects(text, rule)
+  })
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import type {SessionRequest} from '../../../src/sandbox/session-arguments.js'
+import {parseFailure, sessionError} from '../../../src/sandbox/session-failure.js'
+
+for (const [text, expected] of [
+  ['', undefined],
+  ['failed exec 2\n', {stage: 'exec', errno: 2}],
+  ['failed volume-read-only 38\n', {stage: 'volume-read-only', errno: 38}],
+  ['failed exec\n', undefined],
+  ['failed exec 2', {stage: 'exec', errno: 2}],
+  ['failed EXEC 2\n', undefined],
+  ['failed exec -1\n', undefined],
+] as const) {
+  test(`reads ${JSON.stringify(text)} from the status pipe`, () => {
+    const found = parseFailure(text)
+    assert.deepEqual(found && {...found}, expected)
+  })
+}
+
+const REQUEST: SessionRequest = {
+  command: ['nginx', '-t'],
+  user: 'web:www',
+  workingFolder: '/srv/x',
+  variables: [],
+  volumes: [{source: '/host/a', target: '/b', access: 'ro'}],
+  hasTerminal: false,
+  forwardsInterrupts: false,
+}
+
+for (const [stage, errno, exitCode, code, message] of [
+  ['exec', 2, 127, 'ENVS_COMMAND_NOT_FOUND', 'nginx: not found in play.'],
+  ['exec', 13, 126, 'ENVS_COMMAND_NOT_EXECUTABLE', "nginx: can't be executed in play."],
+  ['exec', 8, 126, 'ENVS_COMMAND_NOT_EXECUTABLE', "nginx: can't be executed in play."],
+  [
+    ...['workdir', 2, 125, 'ENVS_SESSION_FAILED'],
+    "No session in play: the folder /srv/x can't be entered: no such file or directory.",
+  ],
+  ['user', 2, 125, 'ENVS_SESSION_FAILED', 'No session in play: it has no user web:www.'],
+  ['group', 2, 125, 'ENVS_SESSION_FAILED', 'No session in play: it has no group web:www.'],
+  [
+    ...['volume-source', 2, 125, 'ENVS_SESSION_FAILED'],
+    "No session in play: /host/a can't be shared: no such file or directory.",
+  ],
+  [
+    ...['volume-target', 20, 125, 'ENVS_SESSION_FAILED'],
+    'No session in play: nothing can be mounted on /b there: not a directory.',
+  ],
+  ['filter', 22, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at filter: invalid argument.'],
+  ['fork', 9999, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at fork: errno 9999.'],
+] as const) {
+  test(`tells of stage ${stage} with errno ${errno}`, () => {
+    const error = sessionError('play', REQUEST, {stage, errno})
+    assert.deepEqual([error.exitCode, error.code, error.message], [exitCode, code, message])
+  })
+}
