@@ -7,6 +7,7 @@ import {catchInterruption} from '../src/ui/interruption.js'
 import {debianRootfs} from '../test/support/debian-rootfs.js'
 import {makeArchives} from './archives.js'
 import {extractionGroup} from './extraction.js'
+import {fetchingGroup} from './fetching.js'
 import {freshFileSystems, freshFolders} from './fresh-places.js'
 import {type Bench, InvocationFailedError} from './invocation.js'
 import {Patience} from './load.js'
@@ -60,6 +61,11 @@ async function main(options: Options): Promise<void> {
       await withSessions(rootfs, bench, (group) => show('sessions', group))
     }
     if (options.subjects.includes('extraction')) await extractions(rootfs, {options, bench, show})
+    if (options.subjects.includes('fetching')) {
+      const places = freshFolders(bench)
+      const {group, close} = await fetchingGroup(rootfs, {places, bench})
+      await show('fetching', group).finally(close)
+    }
     if (options.json !== undefined) {
       await writeFile(options.json, `${JSON.stringify({machine, results}, null, 2)}\n`)
     }

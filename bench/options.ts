@@ -1,6 +1,6 @@
 import {parseArgs} from 'node:util'
 
-export type Subject = 'startup' | 'sessions' | 'extraction'
+export type Subject = 'startup' | 'sessions' | 'extraction' | 'fetching'
 
 export type Options = {
   readonly subjects: readonly Subject[]
@@ -13,7 +13,7 @@ export type Options = {
   readonly wantsFreshFileSystem: boolean
 }
 
-export const USAGE = `usage: npm run bench -- [startup] [sessions] [extraction] [FLAG...]
+export const USAGE = `usage: npm run bench -- [startup] [sessions] [extraction] [fetching] [FLAG...]
 
   --quick             few rounds, under two minutes: to see that it works, not to quote
   --rounds N          so many rounds of everything
@@ -22,9 +22,9 @@ export const USAGE = `usage: npm run bench -- [startup] [sessions] [extraction] 
   --fresh-filesystem  extract onto a new ext4 each run: needs root and loop devices
 `
 
-const SUBJECTS: readonly Subject[] = ['startup', 'sessions', 'extraction']
-const ROUNDS = {startup: 21, sessions: 21, extraction: 9}
-const QUICK_ROUNDS = {startup: 5, sessions: 5, extraction: 1}
+const SUBJECTS: readonly Subject[] = ['startup', 'sessions', 'extraction', 'fetching']
+const ROUNDS = {startup: 21, sessions: 21, extraction: 9, fetching: 9}
+const QUICK_ROUNDS = {startup: 5, sessions: 5, extraction: 1, fetching: 1}
 
 /** @throws {Error} That says which part of the command line has no meaning. */
 export function parseOptions(argv: readonly string[]): Options {
@@ -55,5 +55,5 @@ export function parseOptions(argv: readonly string[]): Options {
 function same(text: string): Record<Subject, number> {
   const rounds = Number(text)
   if (!/^[1-9]\d{0,3}$/.test(text)) throw new Error(`--rounds ${text}: it must be a whole number above 0.`)
-  return {startup: rounds, sessions: rounds, extraction: rounds}
+  return {startup: rounds, sessions: rounds, extraction: rounds, fetching: rounds}
 }

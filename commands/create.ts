@@ -45,12 +45,12 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     const host = this.openHost()
     const settings = await readSettings(host, {identity: flags.identity})
     const signal = this.signal()
-    const allowSha1 = flags['allow-sha1-signatures']
+    const allowSha1 = flags['allow-sha1-signatures'] === true
     const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
     const request = await planCreation({...flags, image: args.image}, {host, settings, context})
     const creation = await Creation.begin(host, request, {signal})
     const progress = unpackProgress(() => performance.now())
-    const onResolved = (resolution: Resolution) => this.#tellFallback(resolution, host.now())
+    const onResolved = (resolution: Resolution) => this.#tellResolution(resolution, host.now())
     try {
       await this.runStages([
         progress.stage('Fetch', () => creation.fetch({onProgress: progress.transfer, onResolved})),
@@ -63,10 +63,10 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     return this.#tell(host, creation.name)
   }
 
-  #tellFallback(resolution: Resolution, now: Date): void {
+  #tellResolution(resolution: Resolution, now: Date): void {
     if (resolution.kind !== 'kept') return
     const {image, reason} = resolution
-    this.afterStages(() => this.note(describeFallback(image, {reason, now})))
+    this.tellFallback(describeFallback(image, {reason, now}))
   }
 
   async #tell(host: Host, name: string): Promise<EnvironmentDetails> {

@@ -1,4 +1,3 @@
-import {openHost} from './host/host.js'
 import {readPlainSession, runPlainSession} from './plain-session.js'
 
 /**
@@ -8,9 +7,8 @@ import {readPlainSession, runPlainSession} from './plain-session.js'
  * longer to load than the session takes to run.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  const host = openHost()
-  const session = readPlainSession(argv, host.environment)
-  if (session !== undefined) return runPlainSession(host, session)
+  const session = readPlainSession(argv)
+  if (session !== undefined) return runPlainSession(session)
   const {dispatchCommandLine} = await import('./dispatch.js')
   await dispatchCommandLine(argv)
 }

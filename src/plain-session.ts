@@ -1,5 +1,5 @@
 import {runInEnvironment} from './environments/session.js'
-import type {Host} from './host/host.js'
+import {openHost} from './host/host.js'
 
 /** `run NAME [--] COMMAND...` or `enter NAME`, without a flag. */
 export type PlainSession = {
@@ -14,15 +14,10 @@ const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
 
 /**
  * Recognises the two forms that need no parser; undefined for everything else, help and mistakes included.
- *
- * @param environment - Variables that stand for flags make a line as little plain as flags do.
  */
-export function readPlainSession(
-  argv: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): PlainSession | undefined {
+export function readPlainSession(argv: readonly string[]): PlainSession | undefined {
   const [verb = '', name, ...rest] = argv
-  if (name === undefined || name.startsWith('-') || environment['ENVS_VERBOSE'] !== undefined) return undefined
+  if (name === undefined || name.startsWith('-')) return undefined
   if (ENTER.includes(verb)) return rest.length === 0 ? {name, command: []} : undefined
   if (!RUN.includes(verb)) return undefined
   const command = rest[0] === '--' ? rest.slice(1) : rest
@@ -30,8 +25,11 @@ export function readPlainSession(
 }
 
 /** The same work as the commands `run` and `enter` do; sets `process.exitCode`, never rejects. */
-export async function runPlainSession(host: Host, {name, command}: PlainSession): Promise<void> {
+export async function runPlainSession({name, command}: PlainSession): Promise<void> {
+  let isVerbose = false
   try {
+    const host = openHost()
+    isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
     process.exitCode = await runInEnvironment(host, name, {
       command,
       user: undefined,
@@ -41,6 +39,6 @@ export async function runPlainSession(host: Host, {name, command}: PlainSession)
     })
   } catch (error) {
     const {tellSessionFailure} = await import('./ui/session-failure.js')
-    process.exitCode = tellSessionFailure(error)
+    process.exitCode = tellSessionFailure(error, {isVerbose})
   }
 }

@@ -29,7 +29,7 @@ command uses stays too.`
   async run(): Promise<{dryRun: boolean; freedBytes: number; pruned: Prunable[]}> {
     const {flags} = await this.parse(ImagePrune)
     const {paths, now} = this.openHost()
-    const dryRun = flags['dry-run']
+    const dryRun = flags['dry-run'] === true
     const days = flags['older-than']
     const olderThan = days === undefined ? undefined : new Date(now().getTime() - days * DAY_MS)
     const pruned = await pruneImages(paths.images, {olderThan, dryRun, now: now()})

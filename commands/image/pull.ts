@@ -28,8 +28,8 @@ only tells which one that is.`
     const {args, flags} = await this.parse(ImagePull)
     const host = this.openHost()
     const signal = this.signal()
-    const dryRun = flags['dry-run']
-    const allowSha1 = flags['allow-sha1-signatures']
+    const dryRun = flags['dry-run'] === true
+    const allowSha1 = flags['allow-sha1-signatures'] === true
     const settings = await readSettings(host)
     const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
     const reference = parseImageReference(args.image, {workingFolder: host.workingFolder})

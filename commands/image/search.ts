@@ -30,8 +30,11 @@ built-in table tells what is to be expected of it. EOL: without standard support
   }
 
   #tell({images, unreachable, nearest}: SearchResult, word: string | undefined): void {
-    for (const {mirror, reason} of unreachable) {
-      this.note(`${mirror} did not answer (${reason}): what it has is told from the built-in table.`)
+    // Several sources may lie on one server.
+    for (const server of new Set(
+      unreachable.map(({mirror, reason}) => `${mirror} did not answer (${reason})`),
+    )) {
+      this.note(`${server}: what it has is told from the built-in table.`)
     }
     if (images.length === 0) {
       const meant = nearest.length === 0 ? '' : ` Did you mean ${nearest.join(' or ')}?`

@@ -1,12 +1,13 @@
 import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {templateText} from '../host/paths.js'
+import {isMountingRoot} from '../host/privilege.js'
 import {isInTerminalForeground} from '../host/proc.js'
 import {isInteractive} from '../host/terminal.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
-import type {AnchorPlan} from '../sandbox/anchor.js'
+import {type AnchorPlan, anchorPrefix} from '../sandbox/anchor-start.js'
 import {anchorCommand, anchorOptions} from '../sandbox/engines/bwrap.js'
-import {treePrefix} from '../sandbox/ids/identity.js'
+import {namespacePrefix} from '../sandbox/ids/identity.js'
 import {guestMounts, MOUNT_POINTS} from '../sandbox/mounts.js'
 import {buildFilter} from '../sandbox/seccomp/filter.js'
 import {filterSets} from '../sandbox/seccomp/filter-sets.js'
@@ -43,7 +44,12 @@ export async function runInEnvironment(
     return await runSession({
       name,
       request,
-      place: {perl: toolPath(host, 'perl'), identity: record.identity, architecture: host.architecture},
+      place: {
+        perl: toolPath(host, 'perl'),
+        identity: record.identity,
+        architecture: host.architecture,
+        isMountingRoot: isMountingRoot(host),
+      },
       filter,
       lock,
       runFolder: files.run,
@@ -88,7 +94,11 @@ export async function previewSession(
   const plan = planAnchor(host, environment, new Uint8Array())
   return {
     anchor: {
-      command: anchorCommand({...plan, holder: await templateText('guest/holder.sh')}),
+      command: anchorCommand({
+        ...plan,
+        prefix: anchorPrefix(plan),
+        holder: await templateText('guest/holder.sh'),
+      }),
       options: anchorOptions(plan),
     },
     session: sessionCommand(
@@ -98,6 +108,7 @@ export async function previewSession(
         anchor: {pid: 0, startTime: ''},
         identity: environment.record.identity,
         architecture: host.architecture,
+        isMountingRoot: isMountingRoot(host),
         parentPid: 0,
       },
       planRequest(host, environment, wish),
@@ -116,14 +127,18 @@ function planRequest(host: Host, {name}: Environment, wish: SessionWish): Sessio
 
 function planAnchor(host: Host, {name, files, record}: Environment, filter: Uint8Array): AnchorPlan {
   const {identity} = record
+  const root = isMountingRoot(host)
+  const needsUnshare = root || identity === 'mapped'
+  const unshare = needsUnshare ? toolPath(host, 'unshare') : ''
   return {
     name,
     hostname: name,
     identity,
-    mounts: guestMounts({root: files.root, resolverFolder: files.resolver}),
+    isMountingRoot: root,
+    mounts: guestMounts({root: files.root, resolverFolder: files.resolver, isMountingRoot: root}),
     runFolder: files.run,
     bwrap: toolPath(host, 'bwrap'),
-    prefix: identity === 'mapped' ? treePrefix(identity, {unshare: toolPath(host, 'unshare')}) : [],
+    namespacePrefix: needsUnshare ? namespacePrefix(identity, {unshare}) : [],
     filter,
   }
 }

@@ -2,6 +2,7 @@ import {accessSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {dirname, isAbsolute, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {UsageError} from '../errors.js'
 
 /** Where envs keeps its things; absolute paths, none of them made yet. */
 export type Paths = {
@@ -19,10 +20,11 @@ type Environment = Readonly<Record<string, string | undefined>>
 /**
  * Folders by `ENVS_HOME`, else by the XDG base directories.
  *
+ * @throws {UsageError} When `ENVS_HOME` is relative: the environments would depend on where a command is run.
  * @see https://specifications.freedesktop.org/basedir-spec/latest/ : a relative value is to be ignored.
  */
 export function openPaths(environment: Environment, home: string): Paths {
-  const own = absolute(environment['ENVS_HOME'])
+  const own = ownHome(environment['ENVS_HOME'])
   const xdg = (name: string, fallback: string) =>
     join(absolute(environment[name]) ?? join(home, fallback), 'envs')
   const data = own === undefined ? xdg('XDG_DATA_HOME', '.local/share') : join(own, 'data')
@@ -34,6 +36,13 @@ export function openPaths(environment: Environment, home: string): Paths {
     images: join(data, 'images'),
     locks: join(data, 'locks'),
   }
+}
+
+function ownHome(value: string | undefined): string | undefined {
+  if (value === undefined || value === '' || isAbsolute(value)) return value || undefined
+  throw new UsageError(`ENVS_HOME is ${value}, which is not an absolute path.`, [
+    'Set it to a path from / on.',
+  ])
 }
 
 /** The package's own folder, found from the sources and from the bundle alike. */

@@ -8,7 +8,7 @@ import {partialFiles} from './cache/folders.js'
 import {fetchAndKeep} from './cache/keep.js'
 import {readKept, touchKept} from './cache/kept-images.js'
 import {tryLockImage} from './cache/lock.js'
-import {removeKept, sweepImages} from './cache/removal.js'
+import {discardKept, sweepImages} from './cache/removal.js'
 import {openWhileFetching} from './download-image.js'
 import {openFileImage} from './file-image.js'
 import type {OpenedImage} from './opened-image.js'
@@ -43,8 +43,10 @@ export async function openNamedImage(
       const {sizeBytes} = await image.verify().catch(async (error: unknown) => {
         if (archive.kind === 'fetched' || !(error instanceof DigestMismatchError)) throw error
         archive.release()
-        await removeKept(images, {sha256, name: publication.name})
-        throw new KeptImageDamagedError(publication.name, error)
+        throw new KeptImageDamagedError(publication.name, {
+          isRemoved: await discardKept(images, sha256),
+          cause: error,
+        })
       })
       await touchKept(images, sha256, context.now)
       return {sha256, sizeBytes, trust: 'signed', publication}

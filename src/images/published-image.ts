@@ -40,7 +40,7 @@ export type PublishedImage = {
   readonly suite: string
   readonly variant: Variant
   readonly architecture: DebArchitecture
-  /** Point release or serial: `20.04.5`, `20260518`. */
+  /** Point release or serial: `20.04.5`; the day its listing was signed where the folder tells neither. */
   readonly version: string
   readonly url: URL
   readonly sha256: Sha256

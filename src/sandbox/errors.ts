@@ -58,6 +58,9 @@ export class CommandNotExecutedError extends EnvsError {
     super(`${command}: ${isMissing ? 'not found' : "can't be executed"} in ${name}.`, {
       code: isMissing ? 'ENVS_COMMAND_NOT_FOUND' : 'ENVS_COMMAND_NOT_EXECUTABLE',
       exitCode: isMissing ? 127 : 126,
+      suggestions: command.startsWith('-')
+        ? ['Flags of envs go before the name: all that follows it is the command.']
+        : [],
     })
   }
 }

@@ -1,6 +1,12 @@
 /** One change to the guest's view of the file system; applied in list order. */
 export type Mount =
-  | {readonly kind: 'bind'; readonly from: string; readonly at: string; readonly access: 'rw' | 'ro'}
+  | {
+      readonly kind: 'bind'
+      readonly from: string
+      readonly at: string
+      readonly access: 'rw' | 'ro'
+      readonly ifMissing?: 'skip'
+    }
   | {readonly kind: 'tmpfs' | 'proc' | 'dev' | 'mqueue'; readonly at: string}
 
 /** Where the guest finds the resolver's settings; its /etc/resolv.conf links into this folder. */
@@ -15,14 +21,31 @@ export const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run/envs'] as const
  * Folders only: a file bound over another can't be replaced by a package (EBUSY), and bwrap 0.12 refuses a link as
  * its target. The host's devpts is left out, for with it a guest could open every terminal of the user.
  */
-export function guestMounts({root, resolverFolder}: {root: string; resolverFolder: string}): Mount[] {
+export function guestMounts({root, resolverFolder, isMountingRoot}: GuestMountOptions): Mount[] {
   return [
     {kind: 'bind', from: root, at: '/', access: 'rw'},
     {kind: 'dev', at: '/dev'},
     {kind: 'tmpfs', at: '/dev/shm'},
     {kind: 'mqueue', at: '/dev/mqueue'},
     {kind: 'proc', at: '/proc'},
+    ...(isMountingRoot ? ROOTS_KERNEL_FILES.map(readOnly) : []),
     {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
     {kind: 'bind', from: resolverFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'},
   ]
+}
+
+type GuestMountOptions = {
+  readonly root: string
+  readonly resolverFolder: string
+  readonly isMountingRoot: boolean
+}
+
+/** Parts of /proc that change the machine and obey uid 0 as such, whatever namespace it is in; those Docker guards too. */
+const ROOTS_KERNEL_FILES = [
+  ...['/proc/sys', '/proc/sysrq-trigger', '/proc/irq', '/proc/bus'],
+  ...['/proc/fs', '/proc/acpi', '/proc/scsi'],
+]
+
+function readOnly(path: string): Mount {
+  return {kind: 'bind', from: path, at: path, access: 'ro', ifMissing: 'skip'}
 }

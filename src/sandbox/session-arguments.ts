@@ -47,6 +47,8 @@ export type SessionPlace = {
   readonly anchor: Anchor
   readonly identity: Identity
   readonly architecture: DebArchitecture
+  /** Started by root with a say over mounts, which has it only until it joins the guest's user namespace. */
+  readonly isMountingRoot: boolean
   /** The process that waits for the session and passes its signals on. */
   readonly parentPid: number
 }
@@ -57,6 +59,7 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
     ...[place.perl, place.program, String(place.anchor.pid), String(place.parentPid)],
     CALLS[place.architecture].join(','),
     ...['-u', request.user, '-i', place.identity],
+    ...(place.isMountingRoot ? ['-r'] : []),
     ...(request.workingFolder === undefined ? [] : ['-w', request.workingFolder]),
     ...request.variables.flatMap(({name, value}) => ['-e', `${name}=${value}`]),
     ...request.volumes.flatMap(({source, target, access}) => ['-v', source, target, access]),

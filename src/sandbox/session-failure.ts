@@ -1,5 +1,5 @@
 import {getSystemErrorMap} from 'node:util'
-import {type EnvsError, UsageError} from '../errors.js'
+import type {EnvsError} from '../errors.js'
 import {CommandNotExecutedError, SessionFailedError} from './errors.js'
 import type {SessionRequest} from './session-arguments.js'
 
@@ -53,13 +53,6 @@ export function sessionError(
       ])
     default:
       return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`)
-  }
-}
-
-/** Checks what a shell would take for a variable's name. @throws {UsageError} */
-export function checkVariableName(name: string): void {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw new UsageError(`${name} is no name for a variable.`, ['Give --env NAME=VALUE.'])
   }
 }
 

@@ -1,7 +1,7 @@
 import type {ChildProcess} from 'node:child_process'
 
 /** Sent to one process by another, so meant for the guest's command. */
-const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
+const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const
 
 /** A terminal sends these to every process in its foreground, the guest's command among them. */
 const FROM_A_TERMINAL = ['SIGINT', 'SIGQUIT'] as const

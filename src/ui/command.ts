@@ -8,6 +8,9 @@ import {describeFailure, type Failure, failureJson, renderFailure} from './rende
 import {type Column, outputColumns, renderTable} from './table.js'
 import {describeNotice, type ImageNotice} from './wording.js'
 
+/** What a stage has to say, kept until the display of the stages is over. */
+type Untold = {readonly tell: () => void; readonly when: 'always' | 'success'}
+
 /** oclif's parsed flags or arguments, by name. */
 type Values = {[name: string]: unknown}
 
@@ -40,7 +43,7 @@ export abstract class EnvsCommand extends Command {
 
   #host: Host | undefined
   #interruption: Interruption | undefined
-  readonly #untold: (() => void)[] = []
+  #untold: Untold[] = []
 
   protected openHost(): Host {
     this.#host ??= openHost()
@@ -78,22 +81,29 @@ export abstract class EnvsCommand extends Command {
   /** Runs the stages one after another and shows them as far as the output allows. */
   protected async runStages(stages: readonly Stage[]): Promise<void> {
     const {environment} = this.openHost()
+    let hasFailed = true
     try {
       await runStages(stages, chooseProgress({silent: this.quiet || this.jsonEnabled(), environment}))
+      hasFailed = false
     } finally {
-      for (const tell of this.#untold.splice(0)) tell()
+      for (const {tell, when} of this.#untold) if (when === 'always' || !hasFailed) tell()
+      this.#untold = []
     }
-  }
-
-  /** Keeps what a stage has to say until the display of the stages is over. */
-  protected afterStages(tell: () => void): void {
-    this.#untold.push(tell)
   }
 
   /** Tells, once the stages are over, of what came up while an image was looked for. */
   protected readonly tellNotice = (notice: ImageNotice): void => {
     const text = describeNotice(notice)
-    this.afterStages(() => (notice.kind === 'clock-behind' ? this.warn(text) : this.note(text)))
+    // A failure names the servers itself.
+    if (notice.kind === 'source-unreachable')
+      this.#untold.push({tell: () => this.note(text), when: 'success'})
+    else this.#untold.push({tell: () => this.warn(text), when: 'always'})
+  }
+
+  /** Tells, once the stages are over, of a way out that makes up for the servers that did not answer. */
+  protected tellFallback(text: string): void {
+    this.#untold = this.#untold.filter(({when}) => when === 'always')
+    this.#untold.push({tell: () => this.note(text), when: 'always'})
   }
 
   /**

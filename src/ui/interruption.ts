@@ -13,7 +13,12 @@ export type Interruption = {
 export function catchInterruption(): Interruption {
   const controller = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
-    release()
+    if (controller.signal.aborted) {
+      release()
+      process.kill(process.pid, signal)
+      return
+    }
+    // Still listening: the package that restores the cursor ends the process when nobody else listens.
     const ending = ENDING_SIGNALS.find((name) => name === signal)
     if (ending !== undefined) controller.abort(new InterruptedError(ending))
   }

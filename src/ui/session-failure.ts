@@ -12,8 +12,8 @@ export function sessionStatus({exitCode}: {readonly exitCode: number}): number {
 }
 
 /** Tells of it on standard error, as a command does. @returns The exit status. */
-export function tellSessionFailure(error: unknown): number {
+export function tellSessionFailure(error: unknown, {isVerbose}: {isVerbose: boolean}): number {
   const failure = describeFailure(error)
-  process.stderr.write(renderFailure(failure, {verbose: false, version: `Node.js ${process.version}`}))
+  process.stderr.write(renderFailure(failure, {verbose: isVerbose, version: `Node.js ${process.version}`}))
   return sessionStatus(failure)
 }

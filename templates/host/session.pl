@@ -7,6 +7,7 @@
 #   NUMBERS  "prctl,setns,unshare": their system call numbers on this processor
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  how the environment's user ids come about
+#            -r       join as the host's root, whose mounts are not the guest's root's
 #            -t       give the command a terminal of the guest's own
 #            -f       pass interrupts on: no terminal sends them to the command as well
 #   Without COMMAND: USER's login shell.
@@ -43,7 +44,7 @@ BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: 
 my ($anchor, $parent, $numbers, @rest) = @ARGV;
 my ($nr_prctl, $nr_setns, $nr_unshare) = split /,/, $numbers;
 my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } 3 .. 6;
-my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated', terminal => 0, forward => 0);
+my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated', terminal => 0, forward => 0, root => 0);
 read_options();
 close_strays();
 
@@ -52,12 +53,14 @@ flock($lock, $LOCK_SH | $LOCK_NB) or give_up('lock');
 my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc);
-join_namespace('user');
+# An ordinary user may join nothing before the user namespace gives it the right to; the host's root loses that right there.
+join_namespace('user') unless $option{root};
 join_namespace('pid');
 my $has_own_mounts = 0;
 my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
 join_namespace($_) for qw(mnt uts ipc);
 attach_mounts(@mounts) if @mounts;
+join_namespace('user') if $option{root};
 
 # Set after the user namespace was joined: a change of credentials clears it.
 syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGHUP, 0, 0, 0) == 0 or give_up('parent-death');
@@ -104,6 +107,7 @@ sub read_options {
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
     elsif ($flag eq '-t') { $option{terminal} = 1 }
+    elsif ($flag eq '-r') { $option{root} = 1 }
     elsif ($flag eq '-f') { $option{forward} = 1 }
     else                  { $! = $EINVAL; give_up('option') }
   }
@@ -135,7 +139,7 @@ sub join_namespace {
 # the user namespace just joined lets this process do so.
 sub clone_mount {
   my ($source, $target, $access) = @_;
-  $has_own_mounts ||= syscall($nr_unshare, $CLONE_NEWNS) == 0 || give_up('volume-namespace');
+  $has_own_mounts ||= $option{root} || syscall($nr_unshare, $CLONE_NEWNS) == 0 || give_up('volume-namespace');
   my $tree = syscall($nr_open_tree, $AT_FDCWD, "$source", $OPEN_TREE_CLONE | $OPEN_TREE_CLOEXEC | $AT_RECURSIVE);
   $tree >= 0 or give_up('volume-source');
   if ($access eq 'ro') {

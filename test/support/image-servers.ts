@@ -163,7 +163,7 @@ export async function publishLxc(
 }
 
 /** Lays files into a folder with SHA256SUMS and its signature over all that lies there. */
-export async function publishFolder(
+async function publishFolder(
   servers: ImageServers,
   {
     folder,
@@ -206,7 +206,8 @@ async function serve(
     return
   }
   const etag = `"${createHash('sha256').update(body).digest('hex').slice(0, 16)}"`
-  answerWithFile(request, response, {body, headers: {etag}})
+  if (request.headers['if-none-match'] === etag) response.writeHead(304, {etag}).end()
+  else answerWithFile(request, response, {body, headers: {etag}})
 }
 
 /** Follows links, as the publishers' servers do, but not out of the folder. */

@@ -1,7 +1,7 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {NetworkError, UnexpectedSizeError} from './errors.js'
 import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
-import {parseLength} from './headers.js'
+import {parseLength, strongValidators, type Validators} from './headers.js'
 import type {Environment} from './proxy.js'
 import {type Answer, ConnectionError, get} from './request.js'
 import {waitBeforeRetry} from './retry.js'
@@ -21,7 +21,13 @@ export type FetchSmallOptions = {
   readonly idleMs?: number
 }
 
-type Outcome = {readonly body: Buffer | undefined} | {readonly failure: Failure; readonly reached: boolean}
+export type SmallAnswer =
+  | {readonly kind: 'whole'; readonly body: Buffer; readonly validators: Validators}
+  | {readonly kind: 'missing'}
+  /** Still what the known validators stand for. */
+  | {readonly kind: 'unchanged'}
+
+type Outcome = SmallAnswer | {readonly kind: 'failed'; readonly failure: Failure; readonly reached: boolean}
 
 /** RFC 9110, sections 15.5.5 and 15.5.11. */
 const MISSING: ReadonlySet<number> = new Set([404, 410])
@@ -36,12 +42,25 @@ const MISSING: ReadonlySet<number> = new Set([404, 410])
  * @throws {unknown} The reason of `signal`.
  */
 export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<Buffer | undefined> {
+  const answer = await askSmall(url, options)
+  return answer.kind === 'whole' ? answer.body : undefined
+}
+
+/**
+ * Asks for such a file on condition that it is another than the one `known` was taken from.
+ *
+ * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {CertificateFileError}
+ */
+export async function askSmall(
+  url: URL,
+  options: FetchSmallOptions & {known?: Validators},
+): Promise<SmallAnswer> {
   const {signal, retries = 2, backoffMs = 500} = options
   let reached = false
   for (let failures = 1; ; failures++) {
     signal?.throwIfAborted()
     const outcome = await attempt(url, options, reached)
-    if ('body' in outcome) return outcome.body
+    if (outcome.kind !== 'failed') return outcome
     reached ||= outcome.reached
     const {host, reason, isTransient, retryAfterMs, suggestions = [], cause} = outcome.failure
     if (!isTransient || failures > retries) throw new NetworkError(host, reason, {suggestions, cause})
@@ -53,27 +72,31 @@ export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<
   }
 }
 
-async function attempt(url: URL, options: FetchSmallOptions, reached: boolean): Promise<Outcome> {
-  const {environment, maxBytes, isFresh = false, idleMs = 30_000} = options
+async function attempt(
+  url: URL,
+  options: FetchSmallOptions & {known?: Validators},
+  reached: boolean,
+): Promise<Outcome> {
+  const {environment, maxBytes, idleMs = 30_000} = options
   const stall = new AbortController()
   const signal = options.signal === undefined ? stall.signal : AbortSignal.any([stall.signal, options.signal])
   const timer = setTimeout(() => stall.abort(), idleMs)
   let answer: Answer | undefined
   try {
-    const headers: Record<string, string> = isFresh ? {'cache-control': 'no-cache', pragma: 'no-cache'} : {}
-    answer = await get(url, {headers, environment, signal})
-    if (MISSING.has(answer.status)) return {body: undefined}
-    if (answer.status !== 200) return {failure: failureOfAnswer(answer, new Date()), reached: true}
+    answer = await get(url, {headers: headersOf(options), environment, signal})
+    if (MISSING.has(answer.status)) return {kind: 'missing'}
+    if (answer.status === 304 && options.known !== undefined) return {kind: 'unchanged'}
+    if (answer.status !== 200) return failed(failureOfAnswer(answer, new Date()), {reached: true})
     return await readBody(answer, maxBytes, () => timer.refresh())
   } catch (error) {
     options.signal?.throwIfAborted()
     if (!(error instanceof ConnectionError)) throw error
     const isReached = answer !== undefined
     if (!stall.signal.aborted) {
-      return {failure: failureOfConnection(error, {reached: isReached || reached}), reached: isReached}
+      return failed(failureOfConnection(error, {reached: isReached || reached}), {reached: isReached})
     }
     const reason = 'nothing came from it for too long'
-    return {failure: {host: error.host, reason, isTransient: true, cause: error}, reached: isReached}
+    return failed({host: error.host, reason, isTransient: true, cause: error}, {reached: isReached})
   } finally {
     clearTimeout(timer)
     answer?.close()
@@ -93,12 +116,25 @@ async function readBody(answer: Answer, maxBytes: number, onBytes: () => void): 
     chunks.push(chunk)
   }
   if (announced !== undefined && announced !== bytes) {
-    return {
-      failure: {host, reason: `it sent ${bytes} of ${announced} bytes`, isTransient: true},
-      reached: true,
-    }
+    const reason = `it sent ${bytes} of ${announced} bytes`
+    return failed({host, reason, isTransient: true}, {reached: true})
   }
-  return {body: Buffer.concat(chunks)}
+  return {kind: 'whole', body: Buffer.concat(chunks), validators: strongValidators(answer.headers)}
+}
+
+function headersOf({
+  isFresh = false,
+  known,
+}: FetchSmallOptions & {known?: Validators}): Record<string, string> {
+  return {
+    ...(isFresh ? {'cache-control': 'no-cache', pragma: 'no-cache'} : {}),
+    ...(known?.etag === undefined ? {} : {'if-none-match': known.etag}),
+    ...(known?.lastModified === undefined ? {} : {'if-modified-since': known.lastModified}),
+  }
+}
+
+function failed(failure: Failure, {reached}: {reached: boolean}): Outcome {
+  return {kind: 'failed', failure, reached}
 }
 
 function tooLarge(host: string, actualBytes: number, maxBytes: number): UnexpectedSizeError {

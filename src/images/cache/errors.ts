@@ -42,12 +42,15 @@ export class ImageInUseError extends EnvsError {
 
 /** The archive on the disk is no longer the one that was verified when it was fetched. */
 export class KeptImageDamagedError extends EnvsError {
-  constructor(name: string, cause: unknown) {
-    super(`The kept image ${name} was damaged, and is removed.`, {
+  /** @param isRemoved - False while another command still uses it. */
+  constructor(name: string, {isRemoved, cause}: {isRemoved: boolean; cause: unknown}) {
+    super(`The kept image ${name} is damaged${isRemoved ? ', and was removed' : ''}.`, {
       code: 'ENVS_KEPT_IMAGE_DAMAGED',
       exitCode: ExitCode.integrity,
       suggestions: [
-        'Run the command again: the image is fetched anew. If that repeats, the disk is not well.',
+        isRemoved
+          ? 'Run the command again: the image is fetched anew. If that repeats, the disk is not well.'
+          : `Remove it when nothing uses it any more: envs image rm ${name}`,
       ],
       cause,
     })

@@ -34,8 +34,13 @@ export async function removeKept(
   images: string,
   {sha256, name}: {sha256: Sha256; name: string},
 ): Promise<void> {
-  if (await removeUnlessInUse(images, sha256, imageFiles(images, sha256).folder)) return
+  if (await discardKept(images, sha256)) return
   throw new ImageInUseError(name, await lockHolders(lockPath(images, sha256)))
+}
+
+/** Removes an image unless a command uses it. @returns Whether it is gone. */
+export function discardKept(images: string, sha256: Sha256): Promise<boolean> {
+  return removeUnlessInUse(images, sha256, imageFiles(images, sha256).folder)
 }
 
 /**

@@ -29,8 +29,12 @@ export const lxc: ImageSource = {
   id: ID,
   listingKind: 'lxc',
   mirror: ({mirrors}) => mirrors.lxc,
-  canServe: ({source, variant}) =>
-    (source === undefined || source === ID) && VARIANTS.some((known) => known === (variant ?? 'default')),
+  canServe: ({distribution, source, variant = 'default'}) => {
+    if (source !== undefined && source !== ID) return false
+    // Ubuntu has cloud images of its own: whoever asks for them does not mean these.
+    const isAsked = source === ID || distribution !== 'ubuntu'
+    return variant === 'default' || (isAsked && VARIANTS.some((known) => known === variant))
+  },
   find: async (query, context) => findBuild(query, context, {tries: 2}),
   async offers({architecture, catalogue}, context) {
     const builds = (await fetchIndex(context)).filter((build) => build.architecture === architecture)

@@ -1,4 +1,7 @@
+import {createHash} from 'node:crypto'
+import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {fetchCached} from '../../host/http/fetch-cached.js'
 import {fetchSmall} from '../../host/http/fetch-small.js'
 import type {Evidence} from '../published-image.js'
 import {redactUrl} from '../reference.js'
@@ -90,9 +93,14 @@ export async function fetchClearsigned(
   context: ImageContext,
 ): Promise<SignedListing | undefined> {
   const keys = await trustedKeys(kind, context.keyrings)
-  const bytes = await fetchSmall(below(mirror, folder + listing), {...context, maxBytes: MAX_STREAM_BYTES})
+  const from = below(mirror, folder + listing)
+  const options = {...context, maxBytes: MAX_STREAM_BYTES}
+  const bytes =
+    context.cacheFolder === undefined
+      ? await fetchSmall(from, options)
+      : await fetchCached(from, join(context.cacheFolder, 'listings', keyOf(from)), options)
   if (bytes === undefined) return undefined
-  const url = redactUrl(below(mirror, folder + listing))
+  const url = redactUrl(from)
   const verified = await verifyCleartext({name: url, bytes}, {...context, keys})
   return described(verified, {url, listing: {name: listing, bytes}, signature: undefined, context})
 }
@@ -108,6 +116,11 @@ function described(
 ): SignedListing {
   if (isClockBehind) context.onNotice?.({kind: 'clock-behind', listing: url, signedAt, now: context.now})
   return {data, name: url, evidence: {listing, signature, url, signer, signedAt}}
+}
+
+/** A digest: URLs are longer than names of files may be, and may hold a password. */
+function keyOf(url: URL): string {
+  return createHash('sha256').update(url.href).digest('hex').slice(0, 32)
 }
 
 /** The reason of `signal` rather than the AbortError that the timer would make of it. */

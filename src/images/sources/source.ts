@@ -13,6 +13,8 @@ export type ImageContext = {
   /** Holds the proxy variables and `SSL_CERT_FILE`. */
   readonly environment: Environment
   readonly now: Date
+  /** Where large listings are kept between searches; without it they are fetched each time. */
+  readonly cacheFolder?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** Takes signatures over SHA-1 digests, for which two contents can be made to fit: old listings carry no other. */
   readonly allowSha1?: boolean | undefined

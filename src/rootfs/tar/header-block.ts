@@ -16,23 +16,64 @@ export type HeaderBlock = {
 }
 
 /**
- * Reads a header. `tar`'s Header checks the sum and reads the plain numbers; names are taken as bytes, and
- * the size by our own rule, since Header sets it to 0 when the truncated name of a long one ends in a slash.
+ * Reads a header. `tar`'s Header reads the numbers that are not plain octal; names are taken as bytes, and the size by
+ * our own rule, since Header sets it to 0 when the truncated name of a long one ends in a slash.
  *
  * @throws {CorruptArchiveError} On a wrong checksum or a field that is not a number.
  * @see tar(5): v7, ustar, GNU
  */
 export function readHeaderBlock(block: Buffer): HeaderBlock {
-  const header = decode(block)
-  if (!header.cksumValid) throw new CorruptArchiveError('a member header has a wrong checksum')
   return {
     type: block.toString('latin1', 156, 157),
     name: readName(block),
     target: readText(block, 157, 100),
+    ...(readOctalFields(block) ?? readFieldsByHeader(block)),
+    sizeBytes: readNumber(block, 124, 12),
+  }
+}
+
+type NumberFields = Pick<HeaderBlock, 'mode' | 'uid' | 'gid' | 'modified'>
+
+/**
+ * The form of nearly every header, without the dozen strings that Header makes of each: a tenth of the time of a
+ * whole extraction. Undefined when a field has another form, or the sum is not that of the block.
+ */
+function readOctalFields(block: Buffer): NumberFields | undefined {
+  const mode = readOctal(block, 100, 8)
+  const uid = readOctal(block, 108, 8)
+  const gid = readOctal(block, 116, 8)
+  const modified = readOctal(block, 136, 12)
+  if (mode < 0 || uid < 0 || gid < 0 || modified < 0) return undefined
+  if (readOctal(block, 148, 8) !== checksum(block)) return undefined
+  return {mode: mode & 0o7777, uid, gid, modified: String(modified)}
+}
+
+/** Octal digits ended by a space or a zero byte; -1 for anything else. */
+function readOctal(block: Buffer, offset: number, length: number): number {
+  let value = 0
+  for (let at = offset; at < offset + length; at++) {
+    const byte = block[at] ?? 0
+    if (byte === 0 || byte === 0x20) return at === offset ? -1 : value
+    if (byte < 0x30 || byte > 0x37) return -1
+    value = value * 8 + byte - 0x30
+  }
+  return value
+}
+
+/** The sum of all bytes, those of its own field taken for spaces. */
+function checksum(block: Buffer): number {
+  let sum = 8 * 0x20
+  for (let at = 0; at < BLOCK_BYTES; at++) if (at < 148 || at >= 156) sum += block[at] ?? 0
+  return sum
+}
+
+function readFieldsByHeader(block: Buffer): NumberFields {
+  const header = decode(block)
+  if (!header.cksumValid) throw new CorruptArchiveError('a member header has a wrong checksum')
+  return {
     mode: wholeNumber(header.mode) & 0o7777,
     uid: wholeNumber(header.uid),
     gid: wholeNumber(header.gid),
-    sizeBytes: readNumber(block, 124, 12),
     modified: String(wholeNumber((header.mtime?.getTime() ?? Number.NaN) / 1000)),
   }
 }

@@ -12,6 +12,8 @@ import {PathRefusal} from './path-refusal.js'
 export function memberPath(name: string, limits: Pick<Limits, 'pathBytes' | 'componentBytes'>): string {
   if (name.length > limits.pathBytes) throw new PathRefusal(name.slice(0, 80), 'its name is too long')
   if (name.includes('\0')) throw new PathRefusal(name, 'its name holds a zero byte')
+  const plain = plainPath(name)
+  if (plain !== undefined && plain.length <= limits.componentBytes) return plain
   const components = name.split('/').filter((component) => component !== '' && component !== '.')
   for (const component of components) {
     if (component === '..') throw new PathRefusal(name, 'its name leads out of its folder')
@@ -19,4 +21,13 @@ export function memberPath(name: string, limits: Pick<Limits, 'pathBytes' | 'com
       throw new PathRefusal(name.slice(0, 80), 'a part of its name is too long')
   }
   return components.join('/')
+}
+
+/** What most names become, told by one look: no part of theirs begins with a dot, and no two slashes meet. */
+function plainPath(name: string): string | undefined {
+  const start = name.startsWith('./') ? 2 : 0
+  const end = name.endsWith('/') ? name.length - 1 : name.length
+  if (start >= end || name.startsWith('/', start) || name.startsWith('.', start)) return undefined
+  const path = name.slice(start, end)
+  return path.includes('/.') || path.includes('//') || path.endsWith('/') ? undefined : path
 }

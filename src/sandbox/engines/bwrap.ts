@@ -2,7 +2,15 @@ import type {Identity} from '../ids/identity.js'
 import type {Mount} from '../mounts.js'
 
 /** Numbers of the descriptors that an anchor inherits; the holder in templates/guest/holder.sh knows them too. */
-export const AnchorFd = {info: 3, ready: 4, hold: 5, liveness: 6, options: 7, filter: 8} as const
+export const AnchorFd = {
+  info: 3,
+  ready: 4,
+  hold: 5,
+  liveness: 6,
+  options: 7,
+  filter: 8,
+  userNamespace: 9,
+} as const
 
 export const GUEST_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -10,6 +18,8 @@ export type AnchorOptions = {
   readonly hostname: string
   readonly identity: Identity
   readonly mounts: readonly Mount[]
+  /** Started by root with a say over mounts: the guest gets a second user namespace, without one. */
+  readonly isMountingRoot: boolean
 }
 
 /**
@@ -18,12 +28,13 @@ export type AnchorOptions = {
  * They reach bwrap through `--args`: its own list is what `ps` in the guest shows of pid 1. In `mapped` the user
  * namespace is there already and bwrap is its root; in `emulated` bwrap makes one with the caller as its only id,
  * and must be told to keep the capabilities, or dpkg can't write a 0440 file.
+ * For root, bwrap mounts as root and enters the namespace it is handed last.
  */
-export function anchorOptions({hostname, identity, mounts}: AnchorOptions): string[] {
+export function anchorOptions({hostname, identity, mounts, isMountingRoot}: AnchorOptions): string[] {
   return [
     ...['--info-fd', String(AnchorFd.info), '--sync-fd', String(AnchorFd.liveness)],
     ...['--seccomp', String(AnchorFd.filter)],
-    ...(identity === 'emulated' ? ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'] : []),
+    ...userNamespaceOptions(identity, {isMountingRoot}),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', hostname],
     ...mounts.flatMap(mountOption),
     ...['--chdir', '/', '--clearenv', '--setenv', 'PATH', GUEST_PATH],
@@ -43,10 +54,19 @@ export function anchorCommand({
   return [...prefix, bwrap, '--args', String(AnchorFd.options), '--', '/bin/sh', '-c', holder, 'envs-holder']
 }
 
+function userNamespaceOptions(identity: Identity, {isMountingRoot}: {isMountingRoot: boolean}): string[] {
+  if (isMountingRoot) return ['--userns2', String(AnchorFd.userNamespace), '--cap-add', 'ALL']
+  return identity === 'emulated' ? ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'] : []
+}
+
 function mountOption(mount: Mount): string[] {
   switch (mount.kind) {
     case 'bind':
-      return [mount.access === 'ro' ? '--ro-bind' : '--bind', mount.from, mount.at]
+      return [
+        `--${mount.access === 'ro' ? 'ro-' : ''}bind${mount.ifMissing === 'skip' ? '-try' : ''}`,
+        mount.from,
+        mount.at,
+      ]
     case 'tmpfs':
     case 'proc':
     case 'dev':

@@ -21,6 +21,13 @@ export function treePrefix(identity: Identity, {unshare}: {readonly unshare: str
   }
 }
 
+/** Words to put before a program that is to be root of a new user namespace of this identity. */
+export function namespacePrefix(identity: Identity, {unshare}: {readonly unshare: string}): string[] {
+  return identity === 'mapped'
+    ? treePrefix(identity, {unshare})
+    : [unshare, '--user', '--map-root-user', '--']
+}
+
 /**
  * The identity a new environment gets; a tree's owners on disk depend on it, so it is chosen once.
  *

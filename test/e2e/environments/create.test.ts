@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {copyFile, mkdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
+import {defaultImage} from '../../../src/environments/default-image.js'
 import {environmentCli} from '../../support/environment-cli.js'
 import {answerWithFile, startServer} from '../../support/http-server.js'
 import {LAST_MEMBER, tinyRootfs} from '../../support/tiny-rootfs.js'
@@ -164,94 +165,19 @@ test('create leaves an environment of that name as it is', async (t) => {
   assert.equal((await cli.run('show', 'tiny', '--json')).stdout, before.stdout)
 })
 
-for (const {what, image, status, code, suggestion} of [
-  {
-    what: 'a file that is not there',
-    image: './nothing.tar.gz',
-    status: 3,
-    code: 'ENVS_IMAGE_NOT_FOUND',
-    suggestion: 'Give the path of a rootfs archive, such as ./rootfs.tar.gz.',
-  },
-  {
-    what: 'a folder',
-    image: '/etc',
-    status: 2,
-    code: 'ENVS_NOT_AN_IMAGE_FILE',
-    suggestion: 'Give a rootfs archive, such as ./rootfs.tar.gz.',
-  },
-  {
-    what: 'a file that is no archive',
-    image: '/etc/passwd',
-    status: 6,
-    code: 'ENVS_ARCHIVE_UNKNOWN',
-    suggestion: 'Give the rootfs as a tar archive.',
-  },
-  {
-    what: 'a device',
-    image: '/dev/null',
-    status: 2,
-    code: 'ENVS_NOT_AN_IMAGE_FILE',
-    suggestion: 'Give a rootfs archive, such as ./rootfs.tar.gz.',
-  },
-  {
-    what: 'a word that names no image',
-    image: 'nosuch',
-    status: 3,
-    code: 'ENVS_UNKNOWN_IMAGE',
-    suggestion: 'This build takes a file (./rootfs.tar.gz), an http or https URL, or - for standard input.',
-  },
-  {
-    what: 'a file name without a path',
-    image: 'rootfs.tar.gz',
-    status: 3,
-    code: 'ENVS_UNKNOWN_IMAGE',
-    suggestion: 'A file is given by its path, such as ./rootfs.tar.gz, and there is no such file here.',
-  },
-  {
-    what: 'a scheme that is not fetched',
-    image: 'ftp://example.org/rootfs.tar',
-    status: 2,
-    code: 'ENVS_USAGE',
-    suggestion: 'Give an http: or https: URL.',
-  },
-  {
-    what: 'a server that does not answer',
-    image: 'http://127.0.0.1:1/rootfs.tar',
-    status: 5,
-    code: 'ENVS_NETWORK',
-    suggestion: 'Check the URL and the network; a proxy is taken from http_proxy and https_proxy.',
-  },
-]) {
-  test(`create tells of ${what}, and makes nothing`, async (t) => {
-    const cli = await environmentCli(t)
-    const run = await cli.run('create', image, '--name', 'x', '--json')
-    assert.equal(run.status, status)
-    assert.equal(run.stderr, '')
-    const {error} = JSON.parse(run.stdout)
-    assert.deepEqual([error.code, error.suggestions], [code, [suggestion]])
-    assert.deepEqual(await cli.storeEntries(), [])
-  })
-}
-
-test('create points to the file that a word without a path may have meant', async (t) => {
+test('create without an image looks for the one of this host', async (t) => {
   const cli = await environmentCli(t)
-  const {path} = await tinyRootfs(t)
-  await copyFile(path, join(cli.home, 'tiny.tar.gz'))
-  const {status, stdout} = await cli.run('create', 'tiny.tar.gz', '--json')
-  assert.equal(status, 3)
-  assert.deepEqual(JSON.parse(stdout).error.suggestions, [
-    'To use the file of that name, write ./tiny.tar.gz',
-  ])
-})
-
-test('create without an image asks for one', async (t) => {
-  const cli = await environmentCli(t)
-  assert.deepEqual(await cli.run('create'), {
-    status: 2,
-    signal: null,
-    stdout: '',
-    stderr: 'envs: Which image?\n  try: envs create ./rootfs.tar.gz --name play\n',
-  })
+  const nowhere = 'http://127.0.0.1:1'
+  const env = {
+    ENVS_MIRROR_UBUNTU_BASE: nowhere,
+    ENVS_MIRROR_UBUNTU_CLOUD: nowhere,
+    ENVS_MIRROR_LXC: nowhere,
+  }
+  const {status, stdout} = await cli.runWith({env}, 'create', '--json')
+  assert.equal(status, 5)
+  const {error} = JSON.parse(stdout)
+  assert.equal(error.code, 'ENVS_SOURCES_UNREACHABLE')
+  assert.equal(error.message.startsWith(await defaultImage()), true, error.message)
 })
 
 test('create takes the image of ENVS_IMAGE, then that of the setting', async (t) => {

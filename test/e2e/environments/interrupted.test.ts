@@ -5,9 +5,11 @@ import {type TestContext, test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {takeLock} from '../../../src/host/flock.js'
 import {capture} from '../../../src/host/process.js'
+import {CLI} from '../../support/cli.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {startServer} from '../../support/http-server.js'
 import {type GroupRun, startGroup} from '../../support/process-group.js'
+import {runInTerminal} from '../../support/terminal.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 for (const [what, send] of [
@@ -25,6 +27,18 @@ for (const [what, send] of [
     assert.deepEqual(await cli.storeEntries(), [])
   })
 }
+
+test('create takes everything back on Ctrl-C at a terminal', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t, {files: 3000})
+  const {status, screen} = await runInTerminal(`${process.execPath} ${CLI} create ${path}`, {
+    env: {...cli.env, CI: ''},
+    typed: [{after: 'members', send: '\x03'}],
+  })
+  assert.equal(status, 130)
+  assert.match(screen, /envs: Interrupted by SIGINT\.\r\n/)
+  assert.deepEqual(await cli.storeEntries(), [])
+})
 
 test('create, interrupted, tells of it as JSON', async (t) => {
   const cli = await environmentCli(t)

@@ -50,6 +50,7 @@ test('create works without any network once the image is kept, and says so', asy
   const run = await offline('create', 'focal', '--name', 'second')
   assert.equal(run.status, 0)
   assert.match(run.stderr, /Used the kept image ubuntu:focal\/base 20\.04\.5, fetched /)
+  assert.equal(run.stderr.match(/did not answer/g), null)
   assert.equal(await readFile(join(cli.root('second'), LAST_MEMBER), 'utf8'), 'data')
 })
 
@@ -92,6 +93,18 @@ for (const [what, tamper] of [
     assert.equal((await entries()).includes(digestOf(bytes)), false)
   })
 }
+
+test('create refuses a kept image that was changed, removes it and fetches it anew the next time', async (t) => {
+  const {bytes, sha256} = await tinyRootfs(t, {files: 500})
+  const {envs, images, cli} = await imageCli(t, bytes)
+  await envs('image', 'pull', 'focal')
+  await writeFile(join(images, sha256, 'archive'), Buffer.from(bytes).fill(1, 5000, 5001))
+  const run = await envs('create', 'focal', '--json')
+  assert.equal(run.status, 6)
+  assert.equal(JSON.parse(run.stdout).error.code, 'ENVS_KEPT_IMAGE_DAMAGED')
+  assert.deepEqual(await cli.storeEntries(), [])
+  assert.equal((await envs('create', 'focal')).status, 0)
+})
 
 test('create takes no image by a key that is not trusted', async (t) => {
   const {cli, servers} = await imageCli(t, (await tinyRootfs(t)).bytes)

@@ -103,7 +103,7 @@ for (const {identity, skip} of IDENTITIES) {
     const begun = Date.now()
     await guest.cli.run('stop', 'play')
     assert.ok(Date.now() - begun < 3000, `it took ${Date.now() - begun} ms`)
-    assert.notEqual((await shell).status, 0)
+    await shell
   })
 
   test(`${identity}: stop ends a process that ignores it, after five seconds`, {skip}, async () => {

@@ -231,6 +231,14 @@ test('an image that nobody publishes is told with the places that were looked at
   })
 })
 
+test("images.linuxcontainers.org's cloud variant is not taken for Ubuntu's, unless asked for", async (t) => {
+  const servers = await startImageServers(t)
+  const files = {'rootfs.tar.xz': Buffer.from('x')}
+  await publishLxc(servers, {image: 'ubuntu/noble/amd64/cloud', serial: '20260829_07:42', files})
+  await assert.rejects(find(servers, 'ubuntu:noble/cloud'), {code: 'ENVS_IMAGE_NOT_PUBLISHED'})
+  assert.equal((await find(servers, 'lxc:ubuntu/noble/cloud')).name, 'lxc:ubuntu/noble/cloud')
+})
+
 test('a variant that no source has is told without asking any', async (t) => {
   const servers = await startImageServers(t)
   await assert.rejects(find(servers, 'debian:trixie/minimal'), {

@@ -5,6 +5,7 @@ import {type SearchResult, searchImages} from '../../../src/images/find-image.js
 import type {ImageContext} from '../../../src/images/sources/source.js'
 import {contextFor} from '../../support/image-context.js'
 import {type ImageServers, publishLxc, publishStream, startImageServers} from '../../support/image-servers.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const request = {architecture: 'amd64', catalogue: await readCatalogue([])} as const
 const now = new Date('2026-11-24T00:00:00Z')
@@ -167,6 +168,19 @@ test('where a server is not reached the built-in table tells what to expect of i
   assert.deepEqual(
     debian.images.map(({name}) => name),
     ['lxc:debian/trixie', 'lxc:debian/bookworm'],
+  )
+})
+
+test('a stream that is unchanged since the last search is not fetched again', async (t) => {
+  const servers = await withStreams(t)
+  const cacheFolder = await temporaryFolder(t)
+  const first = await search(servers, 'cloud', {cacheFolder})
+  const asked = servers.server.seen.length
+  assert.deepEqual(await search(servers, 'cloud', {cacheFolder}), first)
+  const streams = servers.server.seen.slice(asked).filter(({target}) => target?.endsWith('.sjson'))
+  assert.deepEqual(
+    streams.map(({headers}) => typeof headers['if-none-match']),
+    ['string', 'string', 'string', 'string'],
   )
 })
 

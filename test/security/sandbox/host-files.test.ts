@@ -29,11 +29,12 @@ for (const {identity, skip} of IDENTITIES) {
   test(`${identity}: no process of the host is in the guest's /proc`, {skip}, async () => {
     const {sh} = await play()
     const ran = await sh('cat /proc/[0-9]*/comm')
-    assert.deepEqual([...new Set(ran.stdout.trim().split('\n'))].filter((name) => name !== 'sleep').sort(), [
-      'bwrap',
-      'cat',
-      'sh',
-    ])
+    const names = ran.stdout.trim().split('\n')
+    assert.equal(names[0], 'bwrap')
+    assert.deepEqual(
+      names.filter((name) => !['bwrap', 'cat', 'sh', 'sleep'].includes(name)),
+      [],
+    )
   })
 
   test(`${identity}: what is above the resolver's folder can't be reached through it`, {skip}, async () => {
@@ -52,7 +53,10 @@ for (const {identity, skip} of IDENTITIES) {
 
   test(`${identity}: the kernel's settings can't be changed`, {skip}, async () => {
     const {sh} = await play()
-    const ran = await sh('for file in kernel/core_pattern vm/drop_caches; do echo 1 >/proc/sys/$file; done')
-    assert.equal(ran.stderr.match(/(Permission denied|Read-only file system)/g)?.length, 2)
+    // Only asked, never tried: where it works, it is the host's own setting.
+    const ran = await sh(
+      'for file in kernel/core_pattern vm/drop_caches; do test -w /proc/sys/$file && echo $file; done; echo asked',
+    )
+    assert.equal(ran.stdout, 'asked\n')
   })
 }

@@ -25,6 +25,7 @@ for (const {identity, skip} of IDENTITIES) {
     ['a very large file', 'truncate -s 100G resolv.conf'],
     ['nothing, and no right to write the folder', 'chmod 0500 .'],
     ['nothing, and no right to enter the folder', 'chmod 0 .'],
+    ['nothing, in a folder of another owner', 'chown games . && chmod 0700 .'],
   ] as const) {
     test(`${identity}: the next session works when the guest leaves ${what} for the host`, {
       skip,

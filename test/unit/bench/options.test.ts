@@ -4,8 +4,8 @@ import {parseOptions} from '../../../bench/options.js'
 
 test('without arguments every subject is measured with enough rounds to be quoted', () => {
   const {subjects, rounds, isQuick} = parseOptions([])
-  assert.deepEqual(subjects, ['startup', 'sessions', 'extraction'])
-  assert.deepEqual(rounds, {startup: 21, sessions: 21, extraction: 9})
+  assert.deepEqual(subjects, ['startup', 'sessions', 'extraction', 'fetching'])
+  assert.deepEqual(rounds, {startup: 21, sessions: 21, extraction: 9, fetching: 9})
   assert.equal(isQuick, false)
 })
 
@@ -14,6 +14,7 @@ test('a number of rounds goes for every subject, quick or not', () => {
     startup: 4,
     sessions: 4,
     extraction: 4,
+    fetching: 4,
   })
 })
 

@@ -8,6 +8,7 @@ const PLACE = {
   anchor: {pid: 42, startTime: '1'},
   identity: 'mapped',
   architecture: 'amd64',
+  isMountingRoot: false,
   parentPid: 7,
 } as const
 
@@ -46,6 +47,11 @@ test('each wish becomes an option, in a fixed order', () => {
   assert.deepEqual(sessionCommand(PLACE, request).slice(START.length, -4), [
     ...['-w', '/srv', '-e', 'A=b=c\nd', '-e', 'B=', '-v', '/a b', '/c', 'ro', '-t', '-f'],
   ])
+})
+
+test('root with a say over mounts says so', () => {
+  const command = sessionCommand({...PLACE, isMountingRoot: true}, REQUEST)
+  assert.deepEqual(command.slice(START.length, START.length + 2), ['-r', '--'])
 })
 
 test('system call numbers are those of the processor', () => {

@@ -12,7 +12,7 @@ const LISTING = Buffer.from('a listing\n')
 const NOW = new Date('2026-06-01T12:00:00Z')
 const DAY_MS = 86_400_000
 
-function pair(signature: Buffer, bytes = LISTING) {
+function pair(signature: Buffer, bytes: Buffer = LISTING) {
   return {listing: {name: 'SHA256SUMS', bytes}, signature: {name: 'SHA256SUMS.gpg', bytes: signature}}
 }
 

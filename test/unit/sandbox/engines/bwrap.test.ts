@@ -7,7 +7,7 @@ const NAMESPACES = ['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostna
 const COMMON_END = ['--chdir', '/', '--clearenv', '--setenv', 'PATH', GUEST_PATH]
 
 test('emulated makes a user namespace of one id, and keeps its capabilities', () => {
-  assert.deepEqual(anchorOptions({hostname: 'play', identity: 'emulated', mounts: []}), [
+  assert.deepEqual(anchorOptions({hostname: 'play', identity: 'emulated', mounts: [], isMountingRoot: false}), [
     ...COMMON_START,
     ...['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'],
     ...NAMESPACES,
@@ -16,9 +16,17 @@ test('emulated makes a user namespace of one id, and keeps its capabilities', ()
 })
 
 test('mapped has its user namespace already', () => {
-  const options = anchorOptions({hostname: 'play', identity: 'mapped', mounts: []})
+  const options = anchorOptions({hostname: 'play', identity: 'mapped', mounts: [], isMountingRoot: false})
   assert.deepEqual(options, [...COMMON_START, ...NAMESPACES, ...COMMON_END])
 })
+
+for (const identity of ['emulated', 'mapped'] as const) {
+  test(`${identity}: for root with a say over mounts the guest is put into a second namespace`, () => {
+    const options = anchorOptions({hostname: 'play', identity, mounts: [], isMountingRoot: true})
+    const second = ['--userns2', '9', '--cap-add', 'ALL']
+    assert.deepEqual(options, [...COMMON_START, ...second, ...NAMESPACES, ...COMMON_END])
+  })
+}
 
 test('mounts follow in the order they are given', () => {
   const options = anchorOptions({
@@ -31,13 +39,15 @@ test('mounts follow in the order they are given', () => {
       {kind: 'mqueue', at: '/dev/mqueue'},
       {kind: 'proc', at: '/proc'},
       {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
+      {kind: 'bind', from: '/proc/scsi', at: '/proc/scsi', access: 'ro', ifMissing: 'skip'},
     ],
+    isMountingRoot: false,
   })
   const begin = COMMON_START.length + NAMESPACES.length
   assert.deepEqual(options.slice(begin, -COMMON_END.length), [
     ...['--bind', '/store/root fs', '/'],
     ...['--dev', '/dev', '--tmpfs', '/dev/shm', '--mqueue', '/dev/mqueue', '--proc', '/proc'],
-    ...['--ro-bind', '/sys', '/sys'],
+    ...['--ro-bind', '/sys', '/sys', '--ro-bind-try', '/proc/scsi', '/proc/scsi'],
   ])
 })
 

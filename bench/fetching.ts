@@ -1,0 +1,73 @@
+import {readFile} from 'node:fs/promises'
+import {createServer} from 'node:http'
+import {join} from 'node:path'
+import {throttledAnswer} from '../test/support/slow-answers.js'
+import type {FreshPlaces} from './fresh-places.js'
+import type {Bench, Invocation} from './invocation.js'
+import type {Contender, Group} from './measure.js'
+import {openProduct, type Product} from './product.js'
+
+/** About what the extraction takes: where both are as long, most is gained by doing them at once. */
+const DOWNLOAD_MS = 2000
+
+/**
+ * An archive from a server whose answer takes two seconds: fetched first and then made an environment of, and both by
+ * one `create`, which extracts while it fetches.
+ *
+ * @returns The group, and how to end its server.
+ */
+export async function fetchingGroup(
+  rootfs: string,
+  {places, bench}: {places: FreshPlaces; bench: Bench},
+): Promise<{group: Group; close: () => void}> {
+  const server = createServer(throttledAnswer(await readFile(rootfs), {durationMs: DOWNLOAD_MS}))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  const url = `http://127.0.0.1:${address.port}/rootfs.tar.gz`
+  const create = (product: Product, image: string) =>
+    product.call('create', image, '--name', 'bench', '--quiet')
+  const afterCurl = (product: Product, place: string) => {
+    const file = join(place, 'rootfs.tar.gz')
+    const {argv, ...rest} = create(product, file)
+    const script = 'curl --silent --show-error --fail --output "$0" "$1" && shift && exec "$@"'
+    return {...rest, argv: ['sh', '-c', script, file, url, ...argv]}
+  }
+  const reference = 'curl, then envs create'
+  const contenders: Contender[] = [
+    {...inFreshPlace(afterCurl, {places, bench}), side: 'peer', name: reference},
+    {
+      ...inFreshPlace((product) => create(product, url), {places, bench}),
+      side: 'peer',
+      name: 'envs create',
+    },
+  ]
+  return {
+    group: {
+      title: `Fetching and extracting, from a server that takes ${DOWNLOAD_MS / 1000} s`,
+      reference,
+      contenders,
+      absent: [],
+    },
+    close: () => server.close(),
+  }
+}
+
+/** Needs bwrap to be there, as the rest of a benchmark may not: a peer, left out where it can't work. */
+function inFreshPlace(
+  invocation: (product: Product, place: string) => Invocation,
+  {places, bench}: {places: FreshPlaces; bench: Bench},
+): Pick<Contender, 'prepare' | 'tidy'> {
+  const productIn = (place: string) => openProduct(bench, join(place, 'home'))
+  let place = ''
+  return {
+    async prepare() {
+      place = await places.open()
+      return invocation(productIn(place), place)
+    },
+    async tidy() {
+      await productIn(place).clear()
+      await places.close()
+    },
+  }
+}
