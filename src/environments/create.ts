@@ -53,6 +53,7 @@ export class Creation {
   readonly identity: Identity
   #image: OpenedImage | undefined
   #unpacked: Unpacked | undefined
+  #isPublished = false
 
   private constructor(
     host: Host,
@@ -125,19 +126,21 @@ export class Creation {
       facts: {name, machineId: randomBytes(16).toString('hex')},
     })
     await mkdir(partial.run, {mode: 0o700})
-    await recordUsage(this.#partial, {sizeBytes: await this.#measure(), measuredAt: this.#host.now()})
+    // Else a power cut could leave a record that vouches for files the disk never saw.
+    const [sizeBytes] = await Promise.all([this.#measure(), capture(['sync', '-f', partial.root])])
+    await recordUsage(this.#partial, {sizeBytes, measuredAt: this.#host.now()})
     const facts = {identity: this.identity, source: this.#image?.source ?? '-'}
     await writeRecord(partial.record, newRecord(unpacked, this.#host, facts))
     this.#signal.throwIfAborted()
-    // Else a power cut could leave a record that vouches for files the disk never saw.
-    await capture(['sync', '-f', partial.root])
     const {paths} = this.#host
     await moveIntoPlace(paths, this.#partial, environmentFiles(paths, name))
+    this.#isPublished = true
   }
 
   async close(): Promise<void> {
     try {
       await this.#image?.close()
+      if (this.#isPublished) return
       await removeLeftover(this.#host, {
         kind: 'partial',
         identity: this.identity,

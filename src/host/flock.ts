@@ -71,9 +71,10 @@ export function lockDescriptor(
       stdio: ['ignore', 'ignore', 'ignore', fd],
     })
     child.once('error', (error) => reject(new LockToolMissingError(error)))
-    child.once('exit', (code) => {
+    child.once('exit', (code, signal) => {
       if (code === 0) resolve(true)
-      else if (code === HELD_STATUS) resolve(false)
+      // Ctrl-C at a terminal ends the helper too: then it took nothing.
+      else if (code === HELD_STATUS || signal !== null) resolve(false)
       else reject(new Error(`flock(1) ended with status ${code} on fd ${fd}`))
     })
   })

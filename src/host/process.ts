@@ -64,7 +64,7 @@ export async function capture(
 }
 
 /** The number a shell would show for this end of a process. */
-export function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
+function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal])
 }
 

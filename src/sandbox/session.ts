@@ -1,6 +1,6 @@
 import {closeSync, constants, openSync} from 'node:fs'
 import type {Readable} from 'node:stream'
-import {type Lock, lockDescriptor} from '../host/flock.js'
+import type {Lock} from '../host/flock.js'
 import {templatePath} from '../host/paths.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {ensureAnchor} from './anchor.js'
@@ -99,9 +99,4 @@ async function readAll(stream: Readable): Promise<string> {
   const chunks: string[] = []
   for await (const chunk of stream) chunks.push(String(chunk))
   return chunks.join('')
-}
-
-/** Takes a lock that is already open, for {@link SessionOptions.waitForLock}. */
-export function takeShared(lock: Lock, waitMs: number): Promise<boolean> {
-  return lockDescriptor(lock.fd, {mode: 'shared', waitMs})
 }

@@ -10,11 +10,11 @@ import {removeEntries} from '../../src/rootfs/remove.js'
 export const which = (program: string): string | undefined => findProgram(program, process.env['PATH'] ?? '')
 
 /** Bytes as they come from a pipe, in pieces of the given length. */
-export async function* inPieces(bytes: Buffer, pieceBytes = 64 * 1024): AsyncGenerator<Buffer> {
+async function* inPieces(bytes: Buffer, pieceBytes = 64 * 1024): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
 }
 
-export function archiveInput(bytes: Buffer, pieceBytes?: number): Promise<ArchiveInput> {
+function archiveInput(bytes: Buffer, pieceBytes?: number): Promise<ArchiveInput> {
   return peekArchive(inPieces(bytes, pieceBytes))
 }
 

@@ -14,7 +14,7 @@ export const LAST_MEMBER = 'zz-last'
  *
  * @param files - So many files of 8 kB beside the few that are always there.
  */
-export function tinyArchive({files = 0}: {files?: number} = {}): Buffer {
+function tinyArchive({files = 0}: {files?: number} = {}): Buffer {
   const many = Array.from({length: files}, (_, index) =>
     file(`./usr/file-${index}`, `${index} `.repeat(2000)),
   )

@@ -7,12 +7,15 @@ const NAMESPACES = ['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostna
 const COMMON_END = ['--chdir', '/', '--clearenv', '--setenv', 'PATH', GUEST_PATH]
 
 test('emulated makes a user namespace of one id, and keeps its capabilities', () => {
-  assert.deepEqual(anchorOptions({hostname: 'play', identity: 'emulated', mounts: [], isMountingRoot: false}), [
-    ...COMMON_START,
-    ...['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'],
-    ...NAMESPACES,
-    ...COMMON_END,
-  ])
+  assert.deepEqual(
+    anchorOptions({hostname: 'play', identity: 'emulated', mounts: [], isMountingRoot: false}),
+    [
+      ...COMMON_START,
+      ...['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'],
+      ...NAMESPACES,
+      ...COMMON_END,
+    ],
+  )
 })
 
 test('mapped has its user namespace already', () => {
