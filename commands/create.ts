@@ -14,8 +14,8 @@ import {describeFallback, describeIdentity} from '../src/ui/wording.js'
 export default class Create extends EnvsCommand {
   static override summary = 'Create an environment from an image.'
   static override description =
-    `IMAGE is the name of a published image (focal, 20.04, ubuntu:focal/cloud, lxc:debian/trixie; see envs image search),
-verified by its publisher's signature and kept for the next time; or a tar archive of a root file system, plain or
+    `IMAGE is the name of a published image (focal, 20.04, ubuntu:focal/cloud, lxc:debian/trixie; see envs image search), \
+verified by its publisher's signature and kept for the next time; or a tar archive of a root file system, plain or \
 compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or https URL, or - for standard input.`
   static override hiddenAliases = ['new', 'install']
   static override examples = [

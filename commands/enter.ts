@@ -5,7 +5,7 @@ import {SessionCommand} from '../src/ui/session-command.js'
 export default class Enter extends SessionCommand {
   static override summary = 'Open a login shell in an environment, as root.'
   static override description =
-    `Starts the environment when it is down. Services that were started inside go on when the shell ends; the
+    `Starts the environment when it is down. Services that were started inside go on when the shell ends; the \
 environment itself ends a second after the last process in it.`
   static override hiddenAliases = ['login', 'shell', 'sh']
   static override examples = [

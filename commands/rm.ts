@@ -6,7 +6,7 @@ import {EnvsCommand} from '../src/ui/command.js'
 export default class Rm extends EnvsCommand {
   static override summary = 'Remove environments and all that is in them.'
   static override description =
-    `Never asks: a name that was typed is meant. What runs is refused, or stopped first with --force. No link is
+    `Never asks: a name that was typed is meant. What runs is refused, or stopped first with --force. No link is \
 followed and nothing outside the environment is touched, shared folders included.`
   static override usage = 'rm NAME... [FLAG...]'
   static override hiddenAliases = ['remove', 'delete']

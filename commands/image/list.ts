@@ -6,7 +6,7 @@ import {formatBytes} from '../../src/ui/size.js'
 export default class ImageList extends EnvsCommand {
   static override summary = 'List the images that are kept here.'
   static override description =
-    `Each was verified by its publisher's signature, and needs no network any more. With --quiet: their digests only,
+    `Each was verified by its publisher's signature, and needs no network any more. With --quiet: their digests only, \
 one a line.`
   static override hiddenAliases = ['images', 'image:ls']
   static override examples = [

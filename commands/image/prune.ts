@@ -9,8 +9,8 @@ const DAY_MS = 86_400_000
 export default class ImagePrune extends EnvsCommand {
   static override summary = 'Remove images that are not worth their room.'
   static override description =
-    `Removes images of which a newer version is kept, downloads that were broken off, and what is damaged; with
---older-than, also images that were not used for so many days. Environments stay as they are, and what a running
+    `Removes images of which a newer version is kept, downloads that were broken off, and what is damaged; with \
+--older-than, also images that were not used for so many days. Environments stay as they are, and what a running \
 command uses stays too.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> --dry-run',

@@ -12,7 +12,7 @@ import {unpackProgress} from '../../src/ui/unpack-progress.js'
 export default class ImagePull extends EnvsCommand {
   static override summary = 'Fetch an image, verify it and keep it.'
   static override description =
-    `The publisher is always asked which one is the newest; one that is kept already is not fetched again. With --dry-run:
+    `The publisher is always asked which one is the newest; one that is kept already is not fetched again. With --dry-run: \
 only tells which one that is.`
   static override hiddenAliases = ['image:fetch']
   static override examples = [

@@ -6,7 +6,7 @@ import {EnvsCommand} from '../../src/ui/command.js'
 export default class ImageRm extends EnvsCommand {
   static override summary = 'Remove kept images.'
   static override description =
-    `IMAGE is a name as envs image list shows it or as envs create takes it, or a digest or the first 8 digits of it.
+    `IMAGE is a name as envs image list shows it or as envs create takes it, or a digest or the first 8 digits of it. \
 Environments that were made from it stay as they are. Never asks: an image can be fetched again.`
   static override usage = 'image rm IMAGE... [FLAG...]'
   static override hiddenAliases = ['image:remove', 'image:delete']

@@ -10,7 +10,7 @@ import {formatBytes} from '../../src/ui/size.js'
 export default class ImageSearch extends EnvsCommand {
   static override summary = 'Search for images that can be had.'
   static override description =
-    `WORD is a part of a name, a version or a title; all there is when left out. Where a publisher can't be asked, a
+    `WORD is a part of a name, a version or a title; all there is when left out. Where a publisher can't be asked, a \
 built-in table tells what is to be expected of it. EOL: without standard support, so without security updates.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
