@@ -24,7 +24,7 @@ export class NoDefaultEnvironmentError extends EnvsError {
       {
         code: none ? 'ENVS_NOT_FOUND' : 'ENVS_USAGE',
         exitCode: none ? ExitCode.notFound : ExitCode.usage,
-        suggestions: [none ? 'Create one: envs create ./rootfs.tar.gz -n play' : 'Give its name.'],
+        suggestions: [none ? 'Create one: envs create focal' : 'Give its name.'],
       },
     )
   }

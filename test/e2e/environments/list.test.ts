@@ -11,7 +11,7 @@ test('list of nothing prints nothing, and says on standard error how to begin', 
     status: 0,
     signal: null,
     stdout: '',
-    stderr: 'There is no environment yet. Create one: envs create ./rootfs.tar.gz -n play\n',
+    stderr: 'There is no environment yet. Create one: envs create focal\n',
   })
   assert.equal((await cli.run('list', '--json')).stdout, '[]\n')
   assert.deepEqual(await cli.run('list', '-q'), {status: 0, signal: null, stdout: '', stderr: ''})

@@ -77,7 +77,7 @@ for (const command of ['show', 'path', 'stop']) {
       status: 3,
       signal: null,
       stdout: '',
-      stderr: 'envs: There is no environment yet.\n  Create one: envs create ./rootfs.tar.gz -n play\n',
+      stderr: 'envs: There is no environment yet.\n  Create one: envs create focal\n',
     })
   })
 }
