@@ -28,10 +28,12 @@ const TAR_OPTIONS: Readonly<Record<Format, readonly string[]>> = {
 }
 
 /** With the defaults of each program, as an archive's publisher would use it; quick ones only look. */
-const COMPRESSORS = {
-  xz: {usual: ['xz', '-6'], quick: ['xz', '-0']},
-  zstd: {usual: ['zstd', '-q', '-3'], quick: ['zstd', '-q', '-3']},
-} as const
+const COMPRESSORS = [
+  {format: 'xz', usual: ['xz', '-6', '-T0'], quick: ['xz', '-0']},
+  // xz before 5.6, and whoever asks for it: one block, which only one core can decode.
+  {format: 'xz', usual: ['xz', '-6', '-T1']},
+  {format: 'zstd', usual: ['zstd', '-q', '-3'], quick: ['zstd', '-q', '-3']},
+] as const
 
 /**
  * The same rootfs in each format.
@@ -45,14 +47,17 @@ export async function makeArchives(
 ): Promise<(Archive | MissingArchive)[]> {
   if (!(await isGzip(rootfs))) throw new Error(`${rootfs} is not compressed with gzip.`)
   const made: (Archive | MissingArchive)[] = [await describe('gzip', rootfs, 'as given')]
-  for (const format of ['xz', 'zstd'] as const) {
-    const {[isQuick ? 'quick' : 'usual']: argv} = COMPRESSORS[format]
+  for (const [index, compressor] of COMPRESSORS.entries()) {
+    const {format} = compressor
+    const quick = 'quick' in compressor ? compressor.quick : undefined
+    const argv = isQuick ? quick : compressor.usual
+    if (argv === undefined) continue
     const [program] = argv
     if (findProgram(program, bench.environment['PATH'] ?? '') === undefined) {
       made.push({format, reason: `${program} is not installed`})
       continue
     }
-    const target = join(bench.folder, `rootfs.tar.${format}`)
+    const target = join(bench.folder, `rootfs-${index}.tar.${format}`)
     await recompress(rootfs, target, {argv, bench})
     made.push(await describe(format, target, argv.join(' ')))
   }

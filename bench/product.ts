@@ -15,7 +15,7 @@ export type Product = {
 }
 
 /** The worker that create starts, as a program by itself: src/rootfs/worker-program.ts. */
-export const WORKER = [process.execPath, join(packageRoot(), 'dist', 'rootfs-worker.js')] as const
+export const WORKER = [process.execPath, join(packageRoot(), 'dist', 'rootfs-worker.cjs')] as const
 
 /** @param home - Becomes ENVS_HOME; made when missing. @throws {Error} Before a build. */
 export function openProduct(bench: Bench, home: string): Product {

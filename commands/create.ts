@@ -9,7 +9,7 @@ import type {Resolution} from '../src/images/resolve-image.js'
 import {allowSha1Flag, newNameFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {unpackProgress} from '../src/ui/unpack-progress.js'
-import {describeFallback, describeIdentity} from '../src/ui/wording.js'
+import {describeFallback, describeIdentity, describeTreeNote} from '../src/ui/wording.js'
 
 export default class Create extends EnvsCommand {
   static override summary = 'Create an environment from an image.'
@@ -60,7 +60,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     } finally {
       await creation.close()
     }
-    return this.#tell(host, creation.name)
+    return this.#tell(host, creation)
   }
 
   #tellResolution(resolution: Resolution, now: Date): void {
@@ -69,7 +69,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     this.tellFallback(describeFallback(image, {reason, now}))
   }
 
-  async #tell(host: Host, name: string): Promise<EnvironmentDetails> {
+  async #tell(host: Host, {name, notes}: Creation): Promise<EnvironmentDetails> {
     const details = await showEnvironment(host, name)
     const {image} = details
     if (image.trust === 'unverified') {
@@ -81,6 +81,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     if (image.signer !== null)
       this.note(`From ${image.name} ${image.version}, signed by ${image.signer.name}.`)
     this.note(`Identity ${describeIdentity(details.identity)}.`)
+    for (const note of notes) this.note(describeTreeNote(note, name))
     this.note(`Enter it: envs enter ${name}`)
     return details
   }

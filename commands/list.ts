@@ -20,8 +20,7 @@ export default class List extends EnvsCommand {
       for (const {name} of environments) this.print(name)
       return environments
     }
-    if (environments.length === 0)
-      this.note('There is no environment yet. Create one: envs create focal')
+    if (environments.length === 0) this.note('There is no environment yet. Create one: envs create focal')
     const ago = (time: Date | null) => (time === null ? '-' : formatRelativeTime(time, host.now()))
     this.printTable(environments, [
       {title: 'name', show: ({name}) => name},

@@ -4,6 +4,7 @@ import type {Host} from '../host/host.js'
 import {parseSha256} from '../images/digest.js'
 import {environmentNameFor, type ImageReference, parseImageReference} from '../images/reference.js'
 import type {ImageContext} from '../images/sources/source.js'
+import {archiveFacts} from './archive-facts.js'
 import type {CreateRequest} from './create.js'
 import {defaultImage} from './default-image.js'
 import {parseEnvironmentName} from './name.js'
@@ -32,6 +33,7 @@ export async function planCreation(
     name: chooseName(wish.name, reference),
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
+    archives: await archiveFacts(host, settings),
     context,
   }
 }

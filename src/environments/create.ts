@@ -10,7 +10,13 @@ import type {OpenedImage} from '../images/opened-image.js'
 import type {ImageReference} from '../images/reference.js'
 import type {Resolution} from '../images/resolve-image.js'
 import type {ImageContext} from '../images/sources/source.js'
-import {applyFixes, type ExtractProgress, measureTrees} from '../rootfs/tree-process.js'
+import {
+  type ArchiveFacts,
+  applyFixes,
+  type ExtractProgress,
+  measureTrees,
+  type TreeNote,
+} from '../rootfs/tree-process.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
 import {EnvironmentExistsError} from './errors.js'
 import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
@@ -28,6 +34,7 @@ export type CreateRequest = {
   readonly name: EnvironmentName
   readonly sha256: Sha256 | undefined
   readonly identity: 'auto' | Identity
+  readonly archives: ArchiveFacts
   /** Where names are looked up, and by what images are judged; also how long it may take. */
   readonly context: ImageContext
 }
@@ -54,6 +61,7 @@ export class Creation {
   #image: OpenedImage | undefined
   #unpacked: Unpacked | undefined
   #isPublished = false
+  #notes: readonly TreeNote[] = []
 
   private constructor(
     host: Host,
@@ -117,14 +125,15 @@ export class Creation {
 
   /** Applies the fixes and makes the environment appear under its name, whole. */
   async publish(): Promise<void> {
-    const {name} = this.#request
+    const {name, archives} = this.#request
     const unpacked = this.#unpacked
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const partial = filesIn(this.#partial)
-    await applyFixes(this.#tree, {
+    const {notes} = await applyFixes(this.#tree, {
       root: partial.root,
-      facts: {name, machineId: randomBytes(16).toString('hex')},
+      facts: {name, machineId: randomBytes(16).toString('hex'), archives},
     })
+    this.#notes = notes
     await mkdir(partial.run, {mode: 0o700})
     // Else a power cut could leave a record that vouches for files the disk never saw.
     const [sizeBytes] = await Promise.all([this.#measure(), capture(['sync', '-f', partial.root])])
@@ -154,6 +163,11 @@ export class Creation {
 
   get name(): EnvironmentName {
     return this.#request.name
+  }
+
+  /** What is worth telling of the tree; empty before `publish`. */
+  get notes(): readonly TreeNote[] {
+    return this.#notes
   }
 
   get #tree() {

@@ -1,4 +1,5 @@
 import type {Host} from '../host/host.js'
+import {NO_ARCHIVES} from '../rootfs/apt/archives.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
 import {isRunning} from '../sandbox/anchor.js'
@@ -44,7 +45,7 @@ async function move(
   if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
   await applyFixes(treeProcess(host, record.identity), {
     root: files.root,
-    facts: {name: newName, machineId: ''},
+    facts: {name: newName, machineId: '', archives: NO_ARCHIVES},
     only: NAME_FIXES,
   })
   await moveIntoPlace(host.paths, files.folder, newFiles)

@@ -11,12 +11,20 @@ import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
 import {workerProgram} from './worker-program.js'
 import {parseEvent, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
-import {parseExtractReport, parseNames, parseRemoveReport, parseUsages} from './worker-results.js'
+import {
+  type FixReport,
+  parseExtractReport,
+  parseFixReport,
+  parseRemoveReport,
+  parseUsages,
+} from './worker-results.js'
 
+export type {ArchiveFacts} from './apt/archives.js'
 export type {ExtractReport} from './extract.js'
 export type {Facts} from './fixes/fix.js'
 export type {Usage} from './measure.js'
 export type {RemoveReport} from './remove.js'
+export type {TreeNote} from './tree-notes.js'
 
 /** How the worker is started, so that the same code sees a tree's owners bare or from a user namespace. */
 export type TreeProcess = {
@@ -51,16 +59,15 @@ export async function extractRootfs(
 /**
  * Applies the fixes, or those named in `only`, to a tree at rest.
  *
- * @returns Names of the fixes that changed something.
  * @throws {WorkerFailure} ENVS_FIX_FAILED, ENVS_STORAGE_FULL
  * @throws {WorkerDiedError}
  */
 export async function applyFixes(
   tree: TreeProcess,
   {root, facts, only}: {root: string; facts: Facts; only?: readonly string[]},
-): Promise<string[]> {
+): Promise<FixReport> {
   const request = {verb: 'fix', root, facts, ...(only === undefined ? {} : {only})} as const
-  return parseNames(await ask(tree, request))
+  return parseFixReport(await ask(tree, request))
 }
 
 /** Removes a tree as far as it can be; what is left is in the report. @throws {WorkerDiedError} */

@@ -1,4 +1,5 @@
 import type {ErrorCode} from '../errors.js'
+import type {ArchiveFacts} from './apt/archives.js'
 import type {Facts} from './fixes/fix.js'
 import type {OwnerRule} from './tree/owners.js'
 
@@ -33,7 +34,11 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
       const request = {
         verb,
         root: fields.text('root'),
-        facts: {name: facts.text('name'), machineId: facts.text('machineId')},
+        facts: {
+          name: facts.text('name'),
+          machineId: facts.text('machineId'),
+          archives: readArchives(facts.group('archives')),
+        },
       } as const
       return fields.has('only') ? {...request, only: fields.list('only').map(asText)} : request
     }
@@ -43,6 +48,14 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
       return {verb, paths: fields.list('paths').map(asText)}
     default:
       throw new Error(`the rootfs worker knows no verb ${verb}`)
+  }
+}
+
+function readArchives({has, text, list}: Fields): ArchiveFacts {
+  return {
+    ubuntuMirror: has('ubuntuMirror') ? text('ubuntuMirror') : undefined,
+    debianMirror: has('debianMirror') ? text('debianMirror') : undefined,
+    movedSuites: list('movedSuites').map(asText),
   }
 }
 

@@ -2,6 +2,7 @@ import type {Compression} from './compression/format.js'
 import type {ExtractReport} from './extract.js'
 import type {Usage} from './measure.js'
 import type {RemoveReport} from './remove.js'
+import type {TreeNote} from './tree-notes.js'
 import {asText, fieldsOf} from './worker-protocol.js'
 
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'xz', 'zstd', 'bzip2']
@@ -39,7 +40,27 @@ export function parseUsages(value: unknown): Usage[] {
   })
 }
 
-export function parseNames(value: unknown): string[] {
-  if (!Array.isArray(value)) throw new Error('the rootfs worker named nothing')
-  return value.map(asText)
+/** What fixing a tree gave. */
+export type FixReport = {
+  /** Names of the fixes that changed something. */
+  readonly changed: readonly string[]
+  readonly notes: readonly TreeNote[]
+}
+
+export function parseFixReport(value: unknown): FixReport {
+  const fields = fieldsOf(value)
+  return {changed: fields.list('changed').map(asText), notes: fields.list('notes').map(parseNote)}
+}
+
+function parseNote(value: unknown): TreeNote {
+  const fields = fieldsOf(value)
+  const kind = fields.text('kind')
+  switch (kind) {
+    case 'minimized':
+      return {kind}
+    case 'archived':
+      return {kind, codename: fields.text('codename')}
+    default:
+      throw new Error(`the rootfs worker sent an unknown note ${kind}`)
+  }
 }

@@ -1,11 +1,14 @@
 import {writeSync} from 'node:fs'
 import {EnvsError, ExitCode, errnoOf} from '../errors.js'
 import {openHost} from '../host/host.js'
+import {openUmask} from '../host/umask.js'
 import {openArchiveInput} from './compression/archive-input.js'
 import {extractTree} from './extract.js'
 import {fixTree} from './fixes/apply.js'
+import {openTreeView} from './fixes/tree-view.js'
 import {measureTree} from './measure.js'
 import {removeEntries} from './remove.js'
+import {noteTree} from './tree-notes.js'
 import {parseRequest, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
 
 /*
@@ -19,7 +22,8 @@ const STDOUT = 1
 
 // Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
 process.on('SIGINT', () => {})
-process.exit(await answer())
+openUmask()
+void answer().then((status) => process.exit(status))
 
 async function answer(): Promise<number> {
   try {
@@ -41,8 +45,11 @@ async function perform(request: WorkerRequest): Promise<unknown> {
       const input = await openArchiveInput(STDIN)
       return extractTree(input, root, {owners, which: openHost().which, onProgress})
     }
-    case 'fix':
-      return fixTree(request.root, request.facts, request.only)
+    case 'fix': {
+      const {root, facts, only} = request
+      const changed = fixTree(root, facts, only)
+      return {changed, notes: noteTree(openTreeView(root), facts)}
+    }
     case 'remove':
       return removeEntries(request.path, (removed) => onProgress({entries: removed, bytes: 0}))
     case 'measure':

@@ -72,3 +72,15 @@ export function describeNotice(notice: ImageNotice): string {
       return `${notice.source} did not answer: ${notice.reason}`
   }
 }
+
+/** What is worth telling of an environment's tree when it is new. */
+type TreeNote = {readonly kind: 'minimized'} | {readonly kind: 'archived'; readonly codename: string}
+
+export function describeTreeNote(note: TreeNote, name: string): string {
+  switch (note.kind) {
+    case 'minimized':
+      return `The image leaves out manual pages, translations and more. To have them: envs run ${name} unminimize`
+    case 'archived':
+      return `Ubuntu keeps ${note.codename} among its old releases: packages come from there, and get no security updates.`
+  }
+}

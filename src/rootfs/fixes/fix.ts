@@ -1,11 +1,13 @@
+import type {ArchiveFacts} from '../apt/archives.js'
 import type {TreeView} from './tree-view.js'
 
-/** What fixes write that is not the same in every environment. */
+/** What fixes need to know that is not the same for every environment. */
 export type Facts = {
   /** The environment's name, which is its host name too. */
   readonly name: string
   /** 32 hexadecimal digits. @see machine-id(5) */
   readonly machineId: string
+  readonly archives: ArchiveFacts
 }
 
 /** One change to a tree. Paths are relative to its root; links on the way are followed inside it. */

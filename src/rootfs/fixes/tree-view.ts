@@ -1,4 +1,4 @@
-import {closeSync, constants, fstatSync, openSync, readSync} from 'node:fs'
+import {closeSync, constants, fstatSync, opendirSync, openSync, readSync, type Stats} from 'node:fs'
 import {errnoOf} from '../../errors.js'
 import {PathRefusal} from '../tree/path-refusal.js'
 import {lstatOrNothing, openRootedPaths, type RootedPaths} from '../tree/rooted-paths.js'
@@ -10,22 +10,41 @@ export type TreeView = {
   kindOf(path: string): EntryKind
   /** The bytes of a regular file, at most 1 MiB of them; undefined for anything else. */
   read(path: string): Buffer | undefined
+  /** A regular file with its permissions; undefined for anything else, and for more than 1 MiB. */
+  readWhole(path: string): {content: Buffer; mode: number} | undefined
+  /** Names in a folder, sorted, at most 1000 of them; none for anything else. */
+  list(path: string): string[]
 }
 
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 /** A thousand times any file a fix looks at. */
 const MOST_BYTES = 2 ** 20
+/** No folder a fix looks at has a tenth of it. */
+const MOST_NAMES = 1000
 
 export function openTreeView(root: string): TreeView {
   const paths = openRootedPaths(root, (path) => {
     throw new PathRefusal(path, 'it does not exist')
   })
+  const placeOf = (path: string, kind: EntryKind): Buffer | undefined =>
+    kindAt(paths, path) === kind ? paths.absolute(paths.resolvePlace(path)) : undefined
   return {
     kindOf: (path) => kindAt(paths, path),
     read(path) {
-      return kindAt(paths, path) === 'file'
-        ? readRegularFile(paths.absolute(paths.resolvePlace(path)))
-        : undefined
+      const place = placeOf(path, 'file')
+      return place === undefined ? undefined : readRegularFile(place)
+    },
+    readWhole(path) {
+      const place = placeOf(path, 'file')
+      return place === undefined
+        ? undefined
+        : withRegularFile(place, (fd, {size, mode}) =>
+            size > MOST_BYTES ? undefined : {content: readBytes(fd, size), mode: mode & 0o777},
+          )
+    },
+    list(path) {
+      const place = placeOf(path, 'folder')
+      return place === undefined ? [] : namesIn(place)
     },
   }
 }
@@ -45,8 +64,13 @@ function kindAt(paths: RootedPaths, path: string): EntryKind {
   return status.isSymbolicLink() ? 'link' : 'other'
 }
 
-/** Undefined for what is not a regular file, or may not be read; never waits, as a FIFO would make it. */
+/** Undefined for what is not a regular file, or may not be read; at most 1 MiB of it. */
 export function readRegularFile(place: Buffer): Buffer | undefined {
+  return withRegularFile(place, (fd, {size}) => readBytes(fd, Math.min(size, MOST_BYTES)))
+}
+
+/** Undefined for what is not a regular file, or may not be read; never waits, as a FIFO would make it. */
+function withRegularFile<T>(place: Buffer, use: (fd: number, status: Stats) => T): T | undefined {
   let fd: number
   try {
     fd = openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
@@ -55,10 +79,35 @@ export function readRegularFile(place: Buffer): Buffer | undefined {
     throw error
   }
   try {
-    if (!fstatSync(fd).isFile()) return undefined
-    const content = Buffer.alloc(Math.min(fstatSync(fd).size, MOST_BYTES))
-    return content.subarray(0, readSync(fd, content, 0, content.length, 0))
+    const status = fstatSync(fd)
+    return status.isFile() ? use(fd, status) : undefined
   } finally {
     closeSync(fd)
   }
+}
+
+function readBytes(fd: number, bytes: number): Buffer {
+  const content = Buffer.alloc(bytes)
+  return content.subarray(0, readSync(fd, content, 0, bytes, 0))
+}
+
+/** Byte strings (latin1), as all paths of a tree. */
+function namesIn(folder: Buffer): string[] {
+  const names: string[] = []
+  try {
+    const entries = opendirSync(folder, {encoding: 'latin1'})
+    try {
+      for (
+        let entry = entries.readSync();
+        entry !== null && names.length < MOST_NAMES;
+        entry = entries.readSync()
+      )
+        names.push(entry.name)
+    } finally {
+      entries.closeSync()
+    }
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+  }
+  return names.sort()
 }

@@ -24,9 +24,9 @@ export type HeaderBlock = {
  */
 export function readHeaderBlock(block: Buffer): HeaderBlock {
   return {
-    type: block.toString('latin1', 156, 157),
+    type: String.fromCharCode(block[156] ?? 0),
     name: readName(block),
-    target: readText(block, 157, 100),
+    target: block[157] === 0 ? '' : readText(block, 157, 100),
     ...(readOctalFields(block) ?? readFieldsByHeader(block)),
     sizeBytes: readNumber(block, 124, 12),
   }
@@ -110,10 +110,10 @@ function wholeNumber(value: number | undefined): number {
 
 function readName(block: Buffer): string {
   const name = readText(block, 0, 100)
+  if (block[345] === 0) return name
   // GNU's own magic is `ustar  `: there, other fields stand where POSIX has the prefix.
   const isPosix = block.toString('latin1', 257, 263) === 'ustar\0'
-  const prefix = isPosix ? readText(block, 345, 155) : ''
-  return prefix === '' ? name : `${prefix}/${name}`
+  return isPosix ? `${readText(block, 345, 155)}/${name}` : name
 }
 
 function readText(block: Buffer, offset: number, length: number): string {

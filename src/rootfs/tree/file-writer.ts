@@ -8,6 +8,7 @@ import {
   openSync,
   writeSync,
 } from 'node:fs'
+import {isUmaskOpen} from '../../host/umask.js'
 import type {Member} from '../tar/member.js'
 import {modificationTime} from './modification-time.js'
 import type {Owners} from './owners.js'
@@ -25,11 +26,14 @@ export type FileWriter = {
 }
 
 export function openFileWriter(owners: Owners): FileWriter {
+  const keepsMode = isUmaskOpen()
   let current: {fd: number; member: FileMember; reached: number} | undefined
 
   return {
     open(place, member) {
-      current = {fd: openSync(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), member, reached: 0}
+      // The mode that the file keeps, where nothing later takes bits away: one call less for nearly every file.
+      const mode = hasSpecialBits(member) ? 0o600 : member.mode
+      current = {fd: openSync(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode), member, reached: 0}
     },
     write(bytes, offset) {
       if (current === undefined) throw new Error('no file is open')
@@ -47,11 +51,16 @@ export function openFileWriter(owners: Owners): FileWriter {
         // In this order: writing and chown(2) both take setuid away.
         const owner = owners.ownerFor(member)
         if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
-        fchmodSync(fd, member.mode)
+        if (hasSpecialBits(member) || !keepsMode) fchmodSync(fd, member.mode)
         futimesSync(fd, modificationTime(member.modified), modificationTime(member.modified))
       } finally {
         closeSync(fd)
       }
     },
   }
+}
+
+/** Set-user-id, set-group-id and sticky: writing and chown(2) take the first two away. */
+function hasSpecialBits({mode}: FileMember): boolean {
+  return (mode & 0o7000) !== 0
 }

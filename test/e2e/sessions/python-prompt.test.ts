@@ -9,7 +9,7 @@ test('Ctrl-C at a Python prompt interrupts what runs, and the prompt comes back'
     return t.skip('no package mirror can be reached')
   const installed = await guest.sh('apt-get -qq install -y --no-install-recommends python3-minimal 2>&1')
   assert.equal(installed.status, 0, installed.stdout)
-  const {screen, status} = await onTerminal(guest, 'envs run play python3', [
+  const {screen, status} = await onTerminal(guest, 'envs run --env PYTHON_BASIC_REPL=1 play python3', [
     {after: '>>> ', send: 'import time; print("rea" + "dy"); time.sleep(50)\r'},
     {after: 'ready\r\n', send: '\x03'},
     {after: '>>> ', send: 'half a line\x03'},

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import {lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
+import {NO_ARCHIVES} from '../../../src/rootfs/apt/archives.js'
 import {fixTree} from '../../../src/rootfs/fixes/apply.js'
 import {NAME_FIXES} from '../../../src/rootfs/fixes/list.js'
 import {treeFolder} from '../../support/extraction.js'
 import {treeSnapshot} from '../../support/tree-snapshot.js'
 
-const FACTS = {machineId: '0123456789abcdef0123456789abcdef', name: 'play'}
+const FACTS = {archives: NO_ARCHIVES, machineId: '0123456789abcdef0123456789abcdef', name: 'play'}
 
 /** What a Debian tree has that fixes look at. */
 async function debianTree(t: TestContext): Promise<string> {
@@ -65,7 +66,11 @@ test('a second run changes nothing and says so', async (t) => {
 test('a new name is written where the former one was, and nowhere else', async (t) => {
   const root = await debianTree(t)
   fixTree(root, FACTS)
-  assert.deepEqual(fixTree(root, {machineId: '', name: 'other'}, NAME_FIXES), ['hosts', 'hostname', 'prompt'])
+  assert.deepEqual(fixTree(root, {...FACTS, machineId: '', name: 'other'}, NAME_FIXES), [
+    'hosts',
+    'hostname',
+    'prompt',
+  ])
   assert.doesNotMatch(readFileSync(join(root, 'etc/hosts'), 'utf8'), /play/)
   assert.equal(readFileSync(join(root, 'etc/machine-id'), 'utf8'), `${FACTS.machineId}\n`)
 })

@@ -5,6 +5,7 @@ import {Readable} from 'node:stream'
 import {test} from 'node:test'
 import {setTimeout as wait} from 'node:timers/promises'
 import {gzipSync} from 'node:zlib'
+import {NO_ARCHIVES} from '../../../src/rootfs/apt/archives.js'
 import {applyFixes, extractRootfs, measureTrees, removeTree} from '../../../src/rootfs/tree-process.js'
 import {noise} from '../../support/compressed.js'
 import {extractionArena} from '../../support/extraction.js'
@@ -179,9 +180,9 @@ test('progress grows and comes at most ten times a second', async (t) => {
 
 test('fixes run in the worker and name what they changed', async (t) => {
   const {root} = await extractionArena(t)
-  const facts = {machineId: 'a'.repeat(32), name: 'play'}
-  assert.deepEqual(await applyFixes(BARE, {facts, only: ['hostname'], root}), ['hostname'])
-  assert.deepEqual(await applyFixes(BARE, {facts, only: ['hostname'], root}), [])
+  const facts = {archives: NO_ARCHIVES, machineId: 'a'.repeat(32), name: 'play'}
+  assert.deepEqual((await applyFixes(BARE, {facts, only: ['hostname'], root})).changed, ['hostname'])
+  assert.deepEqual((await applyFixes(BARE, {facts, only: ['hostname'], root})).changed, [])
 })
 
 test('trees are measured in the order of their paths', async (t) => {

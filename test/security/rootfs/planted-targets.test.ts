@@ -12,10 +12,11 @@ import {
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
+import {NO_ARCHIVES} from '../../../src/rootfs/apt/archives.js'
 import {fixTree} from '../../../src/rootfs/fixes/apply.js'
 import {extractionArena, UNTOUCHED} from '../../support/extraction.js'
 
-const FACTS = {machineId: 'f'.repeat(32), name: 'play'}
+const FACTS = {archives: NO_ARCHIVES, machineId: 'f'.repeat(32), name: 'play'}
 
 test('a link planted at a target is replaced, and the host file behind it untouched', async (t) => {
   const {outside, outsideContents, root} = await extractionArena(t)

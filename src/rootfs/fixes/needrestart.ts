@@ -1,0 +1,13 @@
+import type {Fix} from './fix.js'
+import {fillTemplate} from './template.js'
+
+/** Ubuntu's cloud images have it ask, in the middle of an APT run, which services to restart. @see needrestart(1) */
+export const needrestart: Fix = {
+  name: 'needrestart',
+  describe: 'keep needrestart from asking about services',
+  plan(tree) {
+    if (tree.kindOf('etc/needrestart') !== 'folder') return []
+    const path = 'etc/needrestart/conf.d/90envs.conf'
+    return [{kind: 'file', path, content: fillTemplate('needrestart.conf'), mode: 0o644}]
+  },
+}
