@@ -1,5 +1,6 @@
 import {readFile, stat, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import type {Host} from '../host/host.js'
 import {measureTrees} from '../rootfs/tree-process.js'
@@ -32,10 +33,15 @@ export async function currentUsage(
       if (sizeBytes === undefined) continue
       const usage = {sizeBytes, measuredAt: host.now()}
       recorded[environments.indexOf(environment)] = usage
-      await recordUsage(environment.files.folder, usage)
+      await recordUsage(environment.files.folder, usage).catch(ignoreErrno)
     }
   }
   return recorded
+}
+
+/** What was measured is true without being kept; the environment may be gone, or its disk be full or read-only. */
+function ignoreErrno(error: unknown): void {
+  if (errnoOf(error) === undefined) throw error
 }
 
 export async function recordUsage(folder: string, {sizeBytes, measuredAt}: Usage): Promise<void> {

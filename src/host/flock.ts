@@ -80,9 +80,9 @@ export function lockDescriptor(
   })
 }
 
-/** Tells whether nobody holds `path` exclusively right now. */
+/** Tells whether nobody holds `path` exclusively right now. Shared: two who ask at once must not see each other. */
 export async function isLockFree(path: string): Promise<boolean> {
-  const lock = await takeLock(path, {mode: 'exclusive', waitMs: 0})
+  const lock = await takeLock(path, {mode: 'shared', waitMs: 0})
   lock?.release()
   return lock !== undefined
 }
