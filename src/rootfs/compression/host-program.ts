@@ -23,7 +23,9 @@ export async function* throughProgram(
 ): AsyncGenerator<Buffer> {
   const mkfifo = input.file === undefined ? undefined : which('mkfifo')
   const pipe = mkfifo === undefined ? undefined : await openBlockingPipe(mkfifo)
-  const child = start(argv, {stdio: [input.file?.fd ?? 'pipe', pipe?.writeFd ?? 'pipe', 'ignore']})
+  const child = start(pipe === undefined ? argv : withLargePipe(argv, which), {
+    stdio: [input.file?.fd ?? 'pipe', pipe?.writeFd ?? 'pipe', 'ignore'],
+  })
   const exit = ended(child)
   const feeding = feed(child, input)
   // Both are awaited below; until then a failure must not count as unhandled.
@@ -42,6 +44,22 @@ export async function* throughProgram(
     child.kill('SIGKILL')
     if (pipe !== undefined) closeSync(pipe.readFd)
   }
+}
+
+/**
+ * The program behind a Perl that makes its output pipe larger first: a burst of small files takes longer to write than
+ * 64 KiB take to decode, and then the decoder would stand still. Without Perl it is as it was.
+ *
+ * @see fcntl(2), F_SETPIPE_SZ; a megabyte is what /proc/sys/fs/pipe-max-size lets everybody have.
+ */
+function withLargePipe(
+  argv: readonly string[],
+  which: (program: string) => string | undefined,
+): readonly string[] {
+  const perl = which('perl')
+  return perl === undefined
+    ? argv
+    : [perl, '-e', 'fcntl STDOUT, 1031, 1 << 20; exec {$ARGV[0]} @ARGV', ...argv]
 }
 
 /** Resolves when all was passed on, or the child wants no more; rejects when the source failed. */
