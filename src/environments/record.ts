@@ -1,6 +1,5 @@
 import {readFile} from 'node:fs/promises'
 import {errnoOf} from '../errors.js'
-import type {DebArchitecture} from '../host/architecture.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
 import {RecordUnreadableError} from './errors.js'
@@ -11,7 +10,8 @@ export type EnvironmentRecord = {
   readonly image: ImageOrigin
   readonly identity: 'mapped' | 'emulated'
   readonly storage: 'directory'
-  readonly architecture: DebArchitecture | string
+  /** dpkg's name; a newer version may know more of them. */
+  readonly architecture: string
   readonly extraction: {
     readonly entries: number
     readonly sizeBytes: number

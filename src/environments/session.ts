@@ -129,7 +129,6 @@ function planAnchor(host: Host, {name, files, record}: Environment, filter: Uint
   const {identity} = record
   const root = isMountingRoot(host)
   const needsUnshare = root || identity === 'mapped'
-  const unshare = needsUnshare ? toolPath(host, 'unshare') : ''
   return {
     name,
     hostname: name,
@@ -138,7 +137,7 @@ function planAnchor(host: Host, {name, files, record}: Environment, filter: Uint
     mounts: guestMounts({root: files.root, resolverFolder: files.resolver, isMountingRoot: root}),
     runFolder: files.run,
     bwrap: toolPath(host, 'bwrap'),
-    namespacePrefix: needsUnshare ? namespacePrefix(identity, {unshare}) : [],
+    namespacePrefix: needsUnshare ? namespacePrefix(identity, {unshare: toolPath(host, 'unshare')}) : [],
     filter,
   }
 }

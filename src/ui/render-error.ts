@@ -86,10 +86,14 @@ function isUsageFailure(error: unknown): error is Errors.CLIError {
   return error instanceof Errors.CLIError && !(error instanceof Errors.ModuleLoadError)
 }
 
+/** A line that oclif's parser adds to its messages; the suggestion says it better. */
+const OCLIF_POINTER = 'See more help with --help'
+
 function describeUsageFailure(error: Errors.CLIError, commandId: string | undefined): Failure {
-  const lines = error.message.split('\n').map((line) => line.trim())
-  // oclif's parser ends its messages with a line that points to --help; the suggestion says it better.
-  const own = 'parse' in error ? lines.slice(0, -1) : lines
+  // Later paragraphs are oclif's advice, which does not hold for our flags.
+  const [paragraph = ''] = error.message.split('\n\n')
+  const lines = paragraph.split('\n').map((line) => line.trim())
+  const own = lines.filter((line) => line !== OCLIF_POINTER)
   return {
     code: 'ENVS_USAGE',
     message: own.filter(Boolean).join(' '),

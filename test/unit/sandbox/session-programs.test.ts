@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {templatePath} from '../../../src/host/paths.js'
+import {capture} from '../../../src/host/process.js'
+
+for (const [program, check] of [
+  ['host/session.pl', ['perl', '-c']],
+  ['guest/holder.sh', ['sh', '-n']],
+] as const) {
+  test(`${program} compiles without a warning`, async () => {
+    const path = templatePath(program)
+    const {status, stderr} = await capture([...check, path])
+    assert.equal(status, 0, stderr)
+    assert.equal(stderr, check[0] === 'perl' ? `${path} syntax OK\n` : '')
+  })
+}
