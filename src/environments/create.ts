@@ -1,4 +1,3 @@
-import {randomBytes} from 'node:crypto'
 import {mkdir} from 'node:fs/promises'
 import type {Sha256} from '../host/digest.js'
 import type {Lock} from '../host/flock.js'
@@ -26,6 +25,7 @@ import {newRecord} from './new-record.js'
 import {readRecord, writeRecord} from './record.js'
 import {environmentFiles, filesIn, makeStore, moveIntoPlace} from './store.js'
 import {toolPath, treeProcess} from './toolbox.js'
+import {newTreeFacts} from './tree-facts.js'
 import {type Unpacked, unpackImage} from './unpack.js'
 import {recordUsage} from './usage.js'
 
@@ -129,17 +129,15 @@ export class Creation {
     const unpacked = this.#unpacked
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const partial = filesIn(this.#partial)
-    const {notes} = await applyFixes(this.#tree, {
-      root: partial.root,
-      facts: {name, machineId: randomBytes(16).toString('hex'), archives},
-    })
+    const facts = newTreeFacts(this.#host, {name, identity: this.identity, archives})
+    const {notes} = await applyFixes(this.#tree, {root: partial.root, facts})
     this.#notes = notes
     await mkdir(partial.run, {mode: 0o700})
     // Else a power cut could leave a record that vouches for files the disk never saw.
     const [sizeBytes] = await Promise.all([this.#measure(), capture(['sync', '-f', partial.root])])
     await recordUsage(this.#partial, {sizeBytes, measuredAt: this.#host.now()})
-    const facts = {identity: this.identity, source: this.#image?.source ?? '-'}
-    await writeRecord(partial.record, newRecord(unpacked, this.#host, facts))
+    const origin = {identity: this.identity, source: this.#image?.source ?? '-'}
+    await writeRecord(partial.record, newRecord(unpacked, this.#host, origin))
     this.#signal.throwIfAborted()
     const {paths} = this.#host
     await moveIntoPlace(paths, this.#partial, environmentFiles(paths, name))

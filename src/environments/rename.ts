@@ -1,5 +1,4 @@
 import type {Host} from '../host/host.js'
-import {NO_ARCHIVES} from '../rootfs/apt/archives.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
 import {isRunning} from '../sandbox/anchor.js'
@@ -9,6 +8,7 @@ import {parseEnvironmentName} from './name.js'
 import {readRecord} from './record.js'
 import {type Environment, environmentFiles, findEnvironment, moveIntoPlace} from './store.js'
 import {treeProcess} from './toolbox.js'
+import {nameFacts} from './tree-facts.js'
 
 const ANOTHER_NAME = 'Choose another name.'
 
@@ -45,7 +45,7 @@ async function move(
   if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
   await applyFixes(treeProcess(host, record.identity), {
     root: files.root,
-    facts: {name: newName, machineId: '', archives: NO_ARCHIVES},
+    facts: nameFacts(newName, record.identity),
     only: NAME_FIXES,
   })
   await moveIntoPlace(host.paths, files.folder, newFiles)

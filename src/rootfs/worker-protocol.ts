@@ -37,6 +37,8 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
         facts: {
           name: facts.text('name'),
           machineId: facts.text('machineId'),
+          identity: facts.text('identity') === 'mapped' ? 'mapped' : 'emulated',
+          syncFilter: facts.text('syncFilter'),
           archives: readArchives(facts.group('archives')),
         },
       } as const

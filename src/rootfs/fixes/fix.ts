@@ -7,6 +7,10 @@ export type Facts = {
   readonly name: string
   /** 32 hexadecimal digits. @see machine-id(5) */
   readonly machineId: string
+  /** Whether changes of owner and of user are real in it. */
+  readonly identity: 'mapped' | 'emulated'
+  /** Classic BPF by which syncs succeed at once; base64. @see seccomp(2) */
+  readonly syncFilter: string
   readonly archives: ArchiveFacts
 }
 

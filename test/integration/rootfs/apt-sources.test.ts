@@ -14,6 +14,7 @@ import {
   whyNoApt,
 } from '../../support/apt-tree.js'
 import {treeFolder} from '../../support/extraction.js'
+import {TREE_FACTS} from '../../support/tree-facts.js'
 import {treeSnapshot} from '../../support/tree-snapshot.js'
 
 const ONLY = ['apt-sources']
@@ -22,11 +23,7 @@ const STANZAS = 'etc/apt/sources.list.d/ubuntu.sources'
 const MOVED = {...NO_ARCHIVES, movedSuites: ['kinetic', 'mantic']}
 const MIRROR = 'https://mirror.example/pub/ubuntu'
 const MIRRORED = {...NO_ARCHIVES, ubuntuMirror: MIRROR, debianMirror: 'https://mirror.example/debian'}
-const facts = (archives: typeof MOVED | typeof MIRRORED) => ({
-  archives,
-  machineId: 'a'.repeat(32),
-  name: 'play',
-})
+const facts = (archives: typeof MOVED | typeof MIRRORED) => ({...TREE_FACTS, archives})
 
 test('a one-line list of a release that moved asks the old releases', async (t) => {
   const root = await treeFolder(t)

@@ -2,13 +2,11 @@ import assert from 'node:assert/strict'
 import {lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {NO_ARCHIVES} from '../../../src/rootfs/apt/archives.js'
 import {fixTree} from '../../../src/rootfs/fixes/apply.js'
 import {NAME_FIXES} from '../../../src/rootfs/fixes/list.js'
 import {treeFolder} from '../../support/extraction.js'
+import {TREE_FACTS} from '../../support/tree-facts.js'
 import {treeSnapshot} from '../../support/tree-snapshot.js'
-
-const FACTS = {archives: NO_ARCHIVES, machineId: '0123456789abcdef0123456789abcdef', name: 'play'}
 
 /** What a Debian tree has that fixes look at. */
 async function debianTree(t: TestContext): Promise<string> {
@@ -32,7 +30,7 @@ for (const [path, mode, content] of [
 ] as const) {
   test(`${path} is written with its mode`, async (t) => {
     const root = await debianTree(t)
-    fixTree(root, FACTS)
+    fixTree(root, TREE_FACTS)
     assert.match(readFileSync(join(root, path), 'utf8'), content)
     assert.equal(lstatSync(join(root, path)).mode & 0o7777, mode)
   })
@@ -40,14 +38,14 @@ for (const [path, mode, content] of [
 
 test('resolv.conf becomes a link into the folder that sessions bind', async (t) => {
   const root = await debianTree(t)
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.equal(readlinkSync(join(root, 'etc/resolv.conf')), '/run/envs/resolv.conf')
   assert.ok(lstatSync(join(root, 'run/envs')).isDirectory())
 })
 
 test('hosts gets our lines and keeps those of the image', async (t) => {
   const root = await debianTree(t)
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.equal(
     readFileSync(join(root, 'etc/hosts'), 'utf8'),
     '127.0.0.1 localhost\n127.0.1.1 play\n::1 localhost ip6-localhost ip6-loopback\n' +
@@ -57,41 +55,41 @@ test('hosts gets our lines and keeps those of the image', async (t) => {
 
 test('a second run changes nothing and says so', async (t) => {
   const root = await debianTree(t)
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   const before = treeSnapshot(root)
-  assert.deepEqual(fixTree(root, FACTS), [])
+  assert.deepEqual(fixTree(root, TREE_FACTS), [])
   assert.deepEqual(treeSnapshot(root), before)
 })
 
 test('a new name is written where the former one was, and nowhere else', async (t) => {
   const root = await debianTree(t)
-  fixTree(root, FACTS)
-  assert.deepEqual(fixTree(root, {...FACTS, machineId: '', name: 'other'}, NAME_FIXES), [
+  fixTree(root, TREE_FACTS)
+  assert.deepEqual(fixTree(root, {...TREE_FACTS, machineId: '', name: 'other'}, NAME_FIXES), [
     'hosts',
     'hostname',
     'prompt',
   ])
   assert.doesNotMatch(readFileSync(join(root, 'etc/hosts'), 'utf8'), /play/)
-  assert.equal(readFileSync(join(root, 'etc/machine-id'), 'utf8'), `${FACTS.machineId}\n`)
+  assert.equal(readFileSync(join(root, 'etc/machine-id'), 'utf8'), `${TREE_FACTS.machineId}\n`)
 })
 
 test('a tree without apt and dpkg gets no files of theirs', async (t) => {
   const root = await treeFolder(t)
-  const applied = fixTree(root, FACTS)
+  const applied = fixTree(root, TREE_FACTS)
   assert.deepEqual(applied, ['resolver', 'hosts', 'hostname', 'machine-id', 'prompt', 'container-marker'])
 })
 
 test("the bus's machine id is written when it is a file of its own", async (t) => {
   const root = await debianTree(t)
   writeFileSync(join(root, 'var/lib/dbus/machine-id'), 'old\n')
-  fixTree(root, FACTS)
-  assert.equal(readFileSync(join(root, 'var/lib/dbus/machine-id'), 'utf8'), `${FACTS.machineId}\n`)
+  fixTree(root, TREE_FACTS)
+  assert.equal(readFileSync(join(root, 'var/lib/dbus/machine-id'), 'utf8'), `${TREE_FACTS.machineId}\n`)
 })
 
 test("the bus's machine id stays a link when it is one", async (t) => {
   const root = await debianTree(t)
   symlinkSync('/etc/machine-id', join(root, 'var/lib/dbus/machine-id'))
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.equal(readlinkSync(join(root, 'var/lib/dbus/machine-id')), '/etc/machine-id')
 })
 
@@ -99,7 +97,7 @@ test('a folder that is missing is made with mode 755, whatever the umask', async
   const root = await treeFolder(t)
   const before = process.umask(0o077)
   t.after(() => process.umask(before))
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.equal(lstatSync(join(root, 'etc')).mode & 0o7777, 0o755)
   assert.equal(lstatSync(join(root, 'etc/hosts')).mode & 0o7777, 0o644)
 })

@@ -4,10 +4,10 @@ import {join} from 'node:path'
 import {Readable} from 'node:stream'
 import {type TestContext, test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
-import {NO_ARCHIVES} from '../../../src/rootfs/apt/archives.js'
 import {applyFixes, extractRootfs, measureTrees, removeTree} from '../../../src/rootfs/tree-process.js'
 import {type Arena, extractionArena} from '../../support/extraction.js'
 import {file, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {TREE_FACTS} from '../../support/tree-facts.js'
 import {BARE, MAPPED, missingMapping} from '../../support/tree-process.js'
 
 const skip = await missingMapping()
@@ -65,7 +65,7 @@ test('a tree of foreign owners is measured, fixed and removed in the namespace',
   await extractRootfs(MAPPED, Readable.from([ARCHIVE]), {owners: 'keep', root})
   const [usage] = await measureTrees(MAPPED, [root])
   assert.deepEqual([usage?.entries, usage?.unreadable], [6, 0])
-  const facts = {archives: NO_ARCHIVES, machineId: 'a'.repeat(32), name: 'play'}
+  const facts = TREE_FACTS
   assert.deepEqual((await applyFixes(MAPPED, {facts, only: ['hostname'], root})).changed, ['hostname'])
   assert.deepEqual((await removeTree(MAPPED, root)).failures, [])
   assert.equal(existsSync(root), false)

@@ -7,13 +7,10 @@ import {noteTree} from '../../../src/rootfs/tree-notes.js'
 import {applyFixes} from '../../../src/rootfs/tree-process.js'
 import {DEB822_SOURCES, ONE_LINE_SOURCES, plant, textOf} from '../../support/apt-tree.js'
 import {treeFolder} from '../../support/extraction.js'
+import {TREE_FACTS} from '../../support/tree-facts.js'
 import {BARE} from '../../support/tree-process.js'
 
-const FACTS = {
-  archives: {...NO_ARCHIVES, movedSuites: ['kinetic', 'mantic']},
-  machineId: 'a'.repeat(32),
-  name: 'play',
-}
+const FACTS = {...TREE_FACTS, archives: {...NO_ARCHIVES, movedSuites: ['kinetic', 'mantic']}}
 
 for (const path of ['usr/local/sbin/unminimize', 'usr/bin/unminimize'] as const) {
   test(`a tree with ${path} is noted as minimized`, async (t) => {

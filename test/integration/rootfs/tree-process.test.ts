@@ -5,11 +5,11 @@ import {Readable} from 'node:stream'
 import {test} from 'node:test'
 import {setTimeout as wait} from 'node:timers/promises'
 import {gzipSync} from 'node:zlib'
-import {NO_ARCHIVES} from '../../../src/rootfs/apt/archives.js'
 import {applyFixes, extractRootfs, measureTrees, removeTree} from '../../../src/rootfs/tree-process.js'
 import {noise} from '../../support/compressed.js'
 import {extractionArena} from '../../support/extraction.js'
 import {file, folder, paxHeader, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {TREE_FACTS} from '../../support/tree-facts.js'
 import {BARE, processesWith} from '../../support/tree-process.js'
 
 const SMALL = tarArchive(folder('etc'), file('etc/issue', 'hello'))
@@ -180,7 +180,7 @@ test('progress grows and comes at most ten times a second', async (t) => {
 
 test('fixes run in the worker and name what they changed', async (t) => {
   const {root} = await extractionArena(t)
-  const facts = {archives: NO_ARCHIVES, machineId: 'a'.repeat(32), name: 'play'}
+  const facts = TREE_FACTS
   assert.deepEqual((await applyFixes(BARE, {facts, only: ['hostname'], root})).changed, ['hostname'])
   assert.deepEqual((await applyFixes(BARE, {facts, only: ['hostname'], root})).changed, [])
 })

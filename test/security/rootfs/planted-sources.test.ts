@@ -9,8 +9,9 @@ import {openTreeView} from '../../../src/rootfs/fixes/tree-view.js'
 import {noteTree} from '../../../src/rootfs/tree-notes.js'
 import {OLD_RELEASES, plant, textOf} from '../../support/apt-tree.js'
 import {extractionArena, UNTOUCHED} from '../../support/extraction.js'
+import {TREE_FACTS} from '../../support/tree-facts.js'
 
-const FACTS = {archives: {...NO_ARCHIVES, movedSuites: ['kinetic']}, machineId: 'f'.repeat(32), name: 'play'}
+const FACTS = {...TREE_FACTS, archives: {...NO_ARCHIVES, movedSuites: ['kinetic']}}
 const ONLY = ['apt-sources', 'cloud-init']
 const ENTRY = 'deb http://archive.ubuntu.com/ubuntu kinetic main\n'
 const PLACES = [

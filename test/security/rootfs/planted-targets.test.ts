@@ -12,11 +12,9 @@ import {
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
-import {NO_ARCHIVES} from '../../../src/rootfs/apt/archives.js'
 import {fixTree} from '../../../src/rootfs/fixes/apply.js'
 import {extractionArena, UNTOUCHED} from '../../support/extraction.js'
-
-const FACTS = {archives: NO_ARCHIVES, machineId: 'f'.repeat(32), name: 'play'}
+import {TREE_FACTS} from '../../support/tree-facts.js'
 
 test('a link planted at a target is replaced, and the host file behind it untouched', async (t) => {
   const {outside, outsideContents, root} = await extractionArena(t)
@@ -24,7 +22,7 @@ test('a link planted at a target is replaced, and the host file behind it untouc
   for (const name of ['hosts', 'hostname', 'machine-id', 'debian_chroot', 'resolv.conf']) {
     symlinkSync(join(outside, 'sentinel.txt'), join(root, 'etc', name))
   }
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.deepEqual(await outsideContents(), UNTOUCHED)
   assert.equal(readFileSync(join(root, 'etc/hostname'), 'utf8'), 'play\n')
 })
@@ -33,7 +31,7 @@ test('the content of a host file is not copied in through a planted link', async
   const {outside, root} = await extractionArena(t)
   mkdirSync(join(root, 'etc'))
   symlinkSync(join(outside, 'sentinel.txt'), join(root, 'etc/hosts'))
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.doesNotMatch(readFileSync(join(root, 'etc/hosts'), 'utf8'), /untouched/)
 })
 
@@ -41,7 +39,7 @@ test('a hard link planted at a target is replaced, and the file it shares untouc
   const {outside, outsideContents, root} = await extractionArena(t)
   mkdirSync(join(root, 'etc'))
   linkSync(join(outside, 'sentinel.txt'), join(root, 'etc/hostname'))
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.deepEqual(await outsideContents(), UNTOUCHED)
 })
 
@@ -49,7 +47,7 @@ test('a FIFO planted at a target is replaced without being waited for', {timeout
   const {root} = await extractionArena(t)
   mkdirSync(join(root, 'etc'))
   await capture(['mkfifo', join(root, 'etc/hosts'), join(root, 'etc/hostname')])
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.ok(lstatSync(join(root, 'etc/hosts')).isFile())
   assert.ok(lstatSync(join(root, 'etc/hostname')).isFile())
 })
@@ -58,7 +56,7 @@ for (const target of ['absolute', '../../../../../../../../../../..'] as const) 
   test(`a ${target} link planted on the way leads no further than the root`, async (t) => {
     const {outside, outsideContents, root} = await extractionArena(t)
     symlinkSync(target === 'absolute' ? outside : target, join(root, 'etc'))
-    fixTree(root, FACTS)
+    fixTree(root, TREE_FACTS)
     assert.deepEqual(await outsideContents(), UNTOUCHED)
     assert.equal(readdirSync(outside).includes('hostname'), false)
     const inside = target === 'absolute' ? join(root, outside, 'hostname') : join(root, 'hostname')
@@ -70,7 +68,7 @@ test('a link planted where a folder is to be mounted on is replaced by a folder'
   const {outside, root} = await extractionArena(t)
   mkdirSync(join(root, 'run'))
   symlinkSync(outside, join(root, 'run/envs'))
-  fixTree(root, FACTS)
+  fixTree(root, TREE_FACTS)
   assert.ok(lstatSync(join(root, 'run/envs')).isDirectory())
 })
 
@@ -85,14 +83,18 @@ for (const [what, plant] of [
   test(`${what} is an error that names the path`, async (t) => {
     const {root} = await extractionArena(t)
     plant(root)
-    assert.throws(() => fixTree(root, FACTS), {code: 'ENVS_FIX_FAILED', exitCode: 8, message: /^\/etc\//})
+    assert.throws(() => fixTree(root, TREE_FACTS), {
+      code: 'ENVS_FIX_FAILED',
+      exitCode: 8,
+      message: /^\/etc\//,
+    })
   })
 }
 
 test('a failed write leaves no file of ours behind', async (t) => {
   const {root} = await extractionArena(t)
   mkdirSync(join(root, 'etc/hostname/full'), {recursive: true})
-  assert.throws(() => fixTree(root, FACTS, ['hostname']))
+  assert.throws(() => fixTree(root, TREE_FACTS, ['hostname']))
   assert.deepEqual(readdirSync(join(root, 'etc')), ['hostname'])
   assert.ok(existsSync(join(root, 'etc/hostname/full')))
 })
