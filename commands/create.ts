@@ -9,7 +9,14 @@ import type {Resolution} from '../src/images/resolve-image.js'
 import {allowSha1Flag, newNameFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {unpackProgress} from '../src/ui/unpack-progress.js'
-import {describeFallback, describeIdentity, describeTreeNote} from '../src/ui/wording.js'
+import {
+  describeFallback,
+  describeIdentity,
+  describeLosses,
+  describeSquashedOwners,
+  describeTreeNote,
+  RUN_BY_ROOT,
+} from '../src/ui/wording.js'
 
 export default class Create extends EnvsCommand {
   static override summary = 'Create an environment from an image.'
@@ -69,7 +76,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     this.tellFallback(describeFallback(image, {reason, now}))
   }
 
-  async #tell(host: Host, {name, notes}: Creation): Promise<EnvironmentDetails> {
+  async #tell(host: Host, {name, notes, extraction}: Creation): Promise<EnvironmentDetails> {
     const details = await showEnvironment(host, name)
     const {image} = details
     if (image.trust === 'unverified') {
@@ -77,11 +84,16 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
         `the image is unverified: give --sha256 HEX to have it checked. What was used is ${image.sha256}.`,
       )
     }
+    const squashed = extraction?.squashedOwners
+    if (squashed !== undefined && squashed.count > 0) this.warn(describeSquashedOwners(squashed))
     this.print(`Created ${name} in ${details.path}`)
     if (image.signer !== null)
       this.note(`From ${image.name} ${image.version}, signed by ${image.signer.name}.`)
     this.note(`Identity ${describeIdentity(details.identity)}.`)
+    const losses = extraction === undefined ? undefined : describeLosses(extraction.losses, name)
+    if (losses !== undefined) this.note(losses)
     for (const note of notes) this.note(describeTreeNote(note, name))
+    if (host.uid === 0) this.note(RUN_BY_ROOT)
     this.note(`Enter it: envs enter ${name}`)
     return details
   }

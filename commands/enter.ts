@@ -1,3 +1,4 @@
+import {readSettings} from '../src/config/settings.js'
 import {runInEnvironment} from '../src/environments/session.js'
 import {optionalNameArg, sessionFlags} from '../src/ui/arguments.js'
 import {SessionCommand} from '../src/ui/session-command.js'
@@ -17,12 +18,14 @@ environment itself ends a second after the last process in it.`
 
   async run(): Promise<undefined> {
     const {args, flags} = await this.parse(Enter)
-    process.exitCode = await runInEnvironment(this.openHost(), args.name, {
+    const host = this.openHost()
+    process.exitCode = await runInEnvironment(host, args.name, {
       command: [],
       user: flags.user,
       workingFolder: flags.workdir,
       variables: flags.env ?? [],
       volumes: flags.volume ?? [],
+      durable: (await readSettings(host)).value('durable'),
     })
   }
 }

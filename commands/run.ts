@@ -1,3 +1,4 @@
+import {readSettings} from '../src/config/settings.js'
 import {previewSession, runInEnvironment, type SessionPreview} from '../src/environments/session.js'
 import {UsageError} from '../src/errors.js'
 import {dryRunFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
@@ -23,15 +24,17 @@ before it ran, 126 when it can't be executed, 127 when it isn't there, 128+n whe
     const {own, guest} = splitAtSeparator(this.argv)
     const {args, flags} = await this.parse(Run, own)
     if (guest.length === 0) throw new UsageError('No command was given.', [`envs enter ${args.name}`])
+    const host = this.openHost()
     const wish = {
       command: guest,
       user: flags.user,
       workingFolder: flags.workdir,
       variables: flags.env ?? [],
       volumes: flags.volume ?? [],
+      durable: (await readSettings(host)).value('durable'),
     }
-    if (flags['dry-run']) return this.#preview(await previewSession(this.openHost(), args.name, wish))
-    process.exitCode = await runInEnvironment(this.openHost(), args.name, wish)
+    if (flags['dry-run']) return this.#preview(await previewSession(host, args.name, wish))
+    process.exitCode = await runInEnvironment(host, args.name, wish)
     return undefined
   }
 

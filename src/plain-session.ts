@@ -1,3 +1,4 @@
+import {readSettings} from './config/settings.js'
 import {runInEnvironment} from './environments/session.js'
 import {openHost} from './host/host.js'
 
@@ -30,12 +31,14 @@ export async function runPlainSession({name, command}: PlainSession): Promise<vo
   try {
     const host = openHost()
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
+    const settings = await readSettings(host)
     process.exitCode = await runInEnvironment(host, name, {
       command,
       user: undefined,
       workingFolder: undefined,
       variables: [],
       volumes: [],
+      durable: settings.value('durable'),
     })
   } catch (error) {
     const {tellSessionFailure} = await import('./ui/session-failure.js')

@@ -34,6 +34,7 @@ export async function planCreation(
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
     archives: await archiveFacts(host, settings),
+    isSynced: settings.value('durable') !== 'never',
     context,
   }
 }

@@ -13,6 +13,7 @@ import {
   type ArchiveFacts,
   applyFixes,
   type ExtractProgress,
+  type ExtractReport,
   measureTrees,
   type TreeNote,
 } from '../rootfs/tree-process.js'
@@ -22,9 +23,10 @@ import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
 import type {EnvironmentName} from './name.js'
 import {newRecord} from './new-record.js'
+import {sweepPackages} from './package-sweep.js'
 import {readRecord, writeRecord} from './record.js'
 import {environmentFiles, filesIn, makeStore, moveIntoPlace} from './store.js'
-import {toolPath, treeProcess} from './toolbox.js'
+import {sessionLauncher, toolPath, treeProcess} from './toolbox.js'
 import {newTreeFacts} from './tree-facts.js'
 import {type Unpacked, unpackImage} from './unpack.js'
 import {recordUsage} from './usage.js'
@@ -35,6 +37,8 @@ export type CreateRequest = {
   readonly sha256: Sha256 | undefined
   readonly identity: 'auto' | Identity
   readonly archives: ArchiveFacts
+  /** Whether the tree is on the disk before its environment appears. */
+  readonly isSynced: boolean
   /** Where names are looked up, and by what images are judged; also how long it may take. */
   readonly context: ImageContext
 }
@@ -80,6 +84,7 @@ export class Creation {
   static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
     await makeStore(host.paths)
     await sweepLeftovers(host)
+    await sweepPackages(host)
     const lock = await lockEnvironment(host.paths, request.name, 'exclusive')
     try {
       if ((await readRecord(environmentFiles(host.paths, request.name).record)) !== undefined) {
@@ -89,7 +94,8 @@ export class Creation {
         )
       }
       // What an environment can't do without is looked for before a download, not after it.
-      for (const tool of ['bwrap', 'perl'] as const) toolPath(host, tool)
+      toolPath(host, 'bwrap')
+      sessionLauncher(host)
       const identity = await chooseIdentity(request.identity, host)
       return new Creation(host, request, {signal, lock, identity})
     } catch (error) {
@@ -116,25 +122,26 @@ export class Creation {
   async extract(onProgress: (event: ExtractProgress) => void): Promise<void> {
     const image = this.#image
     if (image === undefined) throw new Error('extract comes after fetch')
-    const {root} = filesIn(this.#partial)
+    const {root, ledger} = filesIn(this.#partial)
     await mkdir(root, {recursive: true, mode: 0o700})
     const owners = this.identity === 'mapped' ? 'keep' : 'caller'
-    const target = {tree: this.#tree, root, owners} as const
+    const target = {tree: await this.#tree, root, owners, ledger} as const
     this.#unpacked = await unpackImage(image, target, {signal: this.#signal, onProgress})
   }
 
   /** Applies the fixes and makes the environment appear under its name, whole. */
   async publish(): Promise<void> {
-    const {name, archives} = this.#request
+    const {name, archives, isSynced} = this.#request
     const unpacked = this.#unpacked
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const partial = filesIn(this.#partial)
     const facts = newTreeFacts(this.#host, {name, identity: this.identity, archives})
-    const {notes} = await applyFixes(this.#tree, {root: partial.root, facts})
+    const {notes} = await applyFixes(await this.#tree, {root: partial.root, facts})
     this.#notes = notes
     await mkdir(partial.run, {mode: 0o700})
     // Else a power cut could leave a record that vouches for files the disk never saw.
-    const [sizeBytes] = await Promise.all([this.#measure(), capture(['sync', '-f', partial.root])])
+    const synced = isSynced ? capture(['sync', '-f', partial.root]) : undefined
+    const [sizeBytes] = await Promise.all([this.#measure(), synced])
     await recordUsage(this.#partial, {sizeBytes, measuredAt: this.#host.now()})
     const origin = {identity: this.identity, source: this.#image?.source ?? '-'}
     await writeRecord(partial.record, newRecord(unpacked, this.#host, origin))
@@ -168,12 +175,17 @@ export class Creation {
     return this.#notes
   }
 
+  /** What of the image the tree has not; undefined before `extract`. */
+  get extraction(): ExtractReport | undefined {
+    return this.#unpacked?.report
+  }
+
   get #tree() {
     return treeProcess(this.#host, this.identity)
   }
 
   async #measure(): Promise<number> {
-    const [usage] = await measureTrees(this.#tree, [filesIn(this.#partial).root])
+    const [usage] = await measureTrees(await this.#tree, [filesIn(this.#partial).root])
     return usage?.sizeBytes ?? 0
   }
 }

@@ -56,7 +56,7 @@ function ignoreErrno(error: unknown): undefined {
 }
 
 export async function removeLeftover(host: Host, {identity, folder}: Leftover): Promise<RemoveReport> {
-  return removeTree(treeProcess(host, identity), folder)
+  return removeTree(await treeProcess(host, identity), folder)
 }
 
 async function findLeftovers(paths: Paths): Promise<Leftover[]> {

@@ -43,7 +43,7 @@ async function move(
   if ((await readRecord(newFiles.record)) !== undefined)
     throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
-  await applyFixes(treeProcess(host, record.identity), {
+  await applyFixes(await treeProcess(host, record.identity), {
     root: files.root,
     facts: nameFacts(newName, record.identity),
     only: NAME_FIXES,

@@ -12,7 +12,13 @@ export type SessionWish = {
   readonly variables: readonly string[]
   /** `SOURCE[:TARGET[:ro]]` */
   readonly volumes: readonly string[]
+  readonly durable: Durability
 }
+
+/**
+ * What becomes of the guest's syncs: `auto` elides those of APT's changes, `always` none, `never` all of the session.
+ */
+export type Durability = 'auto' | 'always' | 'never'
 
 type Surroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -41,6 +47,7 @@ export function planSession(name: EnvironmentName, wish: SessionWish, around: Su
     workingFolder: wish.workingFolder,
     variables: [
       ...standardVariables(name, around.environment),
+      ...(wish.durable === 'auto' ? [] : [{name: 'ENVS_DURABLE', value: wish.durable}]),
       ...wish.variables.map((text) => variable(text, around)),
     ],
     volumes: wish.volumes.map((text) => parseVolume(text, around.workingFolder)),

@@ -14,10 +14,11 @@ import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import {runSession} from '../sandbox/session.js'
 import {type SessionRequest, sessionCommand} from '../sandbox/session-arguments.js'
 import {openEnvironmentLock, waitForLock} from './locks.js'
+import {preparePackages, sharedPackages} from './package-cache.js'
 import {refreshResolver} from './resolver.js'
 import {planSession, type SessionWish} from './session-request.js'
 import {chooseEnvironment, type Environment, findEnvironment} from './store.js'
-import {toolPath} from './toolbox.js'
+import {sessionLauncher, toolPath} from './toolbox.js'
 import {recordUse} from './usage.js'
 
 /** The host's settings; followed when it is a link, as resolvers do. @see resolv.conf(5) */
@@ -40,12 +41,15 @@ export async function runInEnvironment(
   const lock = await openEnvironmentLock(host.paths, name)
   try {
     await noteSession(host, environment)
-    const filter = buildFilter(host.architecture, filterSets(record.identity))
+    const filter = buildFilter(
+      host.architecture,
+      filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
+    )
     return await runSession({
       name,
       request,
       place: {
-        perl: toolPath(host, 'perl'),
+        launcher: sessionLauncher(host),
         identity: record.identity,
         architecture: host.architecture,
         isMountingRoot: isMountingRoot(host),
@@ -55,7 +59,8 @@ export async function runInEnvironment(
       runFolder: files.run,
       planAnchor: async () => {
         await ensureMountPoints(files.root, MOUNT_POINTS)
-        return planAnchor(host, environment, filter)
+        const packages = await preparePackages(host.paths, files.resolver)
+        return planAnchor(host, environment, {filter, packages})
       },
       waitForLock: async () => {
         await waitForLock(host.paths, name, lock, 'shared')
@@ -91,7 +96,10 @@ export async function previewSession(
   wish: SessionWish,
 ): Promise<SessionPreview> {
   const environment = await chooseEnvironment(host.paths, text)
-  const plan = planAnchor(host, environment, new Uint8Array())
+  const plan = await planAnchor(host, environment, {
+    filter: new Uint8Array(),
+    packages: sharedPackages(host.paths),
+  })
   return {
     anchor: {
       command: anchorCommand({
@@ -103,8 +111,7 @@ export async function previewSession(
     },
     session: sessionCommand(
       {
-        perl: toolPath(host, 'perl'),
-        program: 'session.pl',
+        launcher: sessionLauncher(host),
         anchor: {pid: 0, startTime: ''},
         identity: environment.record.identity,
         architecture: host.architecture,
@@ -125,19 +132,28 @@ function planRequest(host: Host, {name}: Environment, wish: SessionWish): Sessio
   })
 }
 
-function planAnchor(host: Host, {name, files, record}: Environment, filter: Uint8Array): AnchorPlan {
+async function planAnchor(
+  host: Host,
+  {name, files, record}: Environment,
+  {filter, packages}: {filter: Uint8Array; packages: string | undefined},
+): Promise<AnchorPlan> {
   const {identity} = record
   const root = isMountingRoot(host)
-  const needsUnshare = root || identity === 'mapped'
+  const needsNamespace = root || identity === 'mapped'
   return {
     name,
     hostname: name,
     identity,
     isMountingRoot: root,
-    mounts: guestMounts({root: files.root, resolverFolder: files.resolver, isMountingRoot: root}),
+    mounts: guestMounts({
+      root: files.root,
+      resolverFolder: files.resolver,
+      packagesFolder: packages,
+      isMountingRoot: root,
+    }),
     runFolder: files.run,
     bwrap: toolPath(host, 'bwrap'),
-    namespacePrefix: needsUnshare ? namespacePrefix(identity, {unshare: toolPath(host, 'unshare')}) : [],
+    namespacePrefix: needsNamespace ? await namespacePrefix(identity, host) : [],
     filter,
   }
 }

@@ -15,6 +15,8 @@ export type EnvironmentFiles = {
   /** Becomes the guest's `/`. */
   readonly root: string
   readonly record: string
+  /** What the image has and the tree has not; missing where that is nothing. */
+  readonly ledger: string
   /** Run-time state; kept beside the tree, so that every login of the user finds the same. */
   readonly run: string
   /** Bound into the guest, read-only as far as its root lets it be: hostile. */
@@ -39,6 +41,7 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
     folder,
     root: join(folder, 'rootfs'),
     record: join(folder, 'env.json'),
+    ledger: join(folder, 'ledger.jsonl'),
     run: join(folder, 'run'),
     resolver: join(folder, 'run', 'resolver'),
   }

@@ -1,14 +1,15 @@
 import type {Host} from '../host/host.js'
+import type {MapperHost} from '../host/id-mapper.js'
+import {findInterpreter, scriptWords} from '../host/script.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {GUEST_PATH} from '../sandbox/engines/bwrap.js'
-import {ToolMissingError} from '../sandbox/errors.js'
-import {type Identity, treePrefix} from '../sandbox/ids/identity.js'
+import {LauncherMissingError, ToolMissingError} from '../sandbox/errors.js'
+import {type Identity, namespacePrefix, treePrefix} from '../sandbox/ids/identity.js'
 
 const PACKAGES = {
   bwrap: 'bubblewrap',
+  cp: 'coreutils',
   nsenter: 'util-linux',
-  perl: 'perl-base',
-  unshare: 'util-linux',
 } as const
 
 export type Tool = keyof typeof PACKAGES
@@ -20,8 +21,37 @@ export function toolPath(host: Pick<Host, 'which'>, tool: Tool): string {
   return path
 }
 
-/** How programs that work on a tree of this identity are started, so that they see its owners. */
-export function treeProcess(host: Pick<Host, 'which' | 'environment'>, identity: Identity): TreeProcess {
-  const prefix = identity === 'mapped' ? treePrefix(identity, {unshare: toolPath(host, 'unshare')}) : []
-  return {prefix, environment: {PATH: host.environment['PATH'] ?? GUEST_PATH}}
+/** Words that start the program of a session. @throws {LauncherMissingError} */
+export function sessionLauncher(host: Pick<Host, 'which'>): string[] {
+  const interpreter = findInterpreter(host)
+  if (interpreter === undefined) throw new LauncherMissingError()
+  return scriptWords(interpreter, 'session')
+}
+
+/**
+ * How programs that work on a tree of this identity are started, so that they see its owners.
+ *
+ * @throws {IdentityUnavailableError} When this host has lost what `mapped` needs.
+ */
+export async function treeProcess(
+  host: MapperHost & Pick<Host, 'environment'>,
+  identity: Identity,
+): Promise<TreeProcess> {
+  return processBehind(host, await treePrefix(identity, host))
+}
+
+/**
+ * As root of a user namespace in `emulated` too, where modes of a tree then forbid nothing.
+ *
+ * @throws As {@link treeProcess}, and {ToolMissingError}.
+ */
+export async function rootProcess(
+  host: MapperHost & Pick<Host, 'environment'>,
+  identity: Identity,
+): Promise<TreeProcess> {
+  return processBehind(host, await namespacePrefix(identity, host))
+}
+
+function processBehind({environment}: Pick<Host, 'environment'>, prefix: readonly string[]): TreeProcess {
+  return {prefix, environment: {PATH: environment['PATH'] ?? GUEST_PATH}}
 }

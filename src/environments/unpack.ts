@@ -16,7 +16,12 @@ import {
 /** A tree that was made of an archive, and what is known of the archive. */
 export type Unpacked = {readonly report: ExtractReport; readonly evidence: ImageEvidence}
 
-type Target = {readonly tree: TreeProcess; readonly root: string; readonly owners: OwnerRule}
+type Target = {
+  readonly tree: TreeProcess
+  readonly root: string
+  readonly owners: OwnerRule
+  readonly ledger: string
+}
 
 /**
  * Extracts an image into `root`, an empty folder, and checks then that the bytes were the right ones.
@@ -25,11 +30,11 @@ type Target = {readonly tree: TreeProcess; readonly root: string; readonly owner
  */
 export async function unpackImage(
   image: OpenedImage,
-  {tree, root, owners}: Target,
+  {tree, root, owners, ledger}: Target,
   options: {signal: AbortSignal; onProgress: (event: ExtractProgress) => void},
 ): Promise<Unpacked> {
   try {
-    const report = await extractRootfs(tree, image.bytes, {root, owners}, options)
+    const report = await extractRootfs(tree, image.bytes, {root, owners, ledger}, options)
     return {report, evidence: await image.verify()}
   } catch (error) {
     throw await causeOf(error, image)

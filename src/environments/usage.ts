@@ -25,7 +25,7 @@ export async function currentUsage(
     )
     if (stale.length === 0) continue
     const measured = await measureTrees(
-      treeProcess(host, identity),
+      await treeProcess(host, identity),
       stale.map(({files}) => files.root),
     )
     for (const [index, environment] of stale.entries()) {

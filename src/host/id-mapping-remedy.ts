@@ -15,8 +15,9 @@ export const OBSTACLE_EVIDENCE: Readonly<Record<MappingObstacle, string>> = {
   'no-new-privs': 'NoNewPrivs is 1 in /proc/self/status, so newuidmap can do nothing',
   'no-subuid-range': '/etc/subuid or /etc/subgid has no line for this account',
   'no-user-namespaces': 'user namespaces are not available',
-  'old-util-linux': 'unshare is missing, or has no --map-auto',
-  unknown: 'a trial with unshare --map-auto failed',
+  'old-util-linux':
+    'unshare is missing, or has no --map-auto and neither Perl nor Python 3 is there to do without',
+  unknown: 'a trial failed',
 }
 
 /** The next step for an obstacle; what only an administrator can do is worded to be sent to one. */
@@ -31,9 +32,9 @@ export function mappingRemedy(obstacle: MappingObstacle, facts: RemedyFacts): st
     case 'no-user-namespaces':
       return 'Run `envs doctor`: it says what keeps this host from making user namespaces.'
     case 'old-util-linux':
-      return 'Ask an administrator for util-linux 2.38 or later: envs needs its unshare --map-auto.'
+      return 'Ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto, or for the package perl-base.'
     case 'unknown':
-      return 'Run `unshare --map-auto --map-root-user --mount true` to see what the system answers.'
+      return 'Run `unshare --map-auto --map-root-user --mount true` (util-linux 2.38 or later) to see what the system answers.'
   }
 }
 

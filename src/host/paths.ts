@@ -8,6 +8,8 @@ import {UsageError} from '../errors.js'
 export type Paths = {
   readonly data: string
   readonly cache: string
+  /** What environments share of packages; see src/environments/package-cache.ts. */
+  readonly packages: string
   /** The folder of `config.json`. */
   readonly config: string
   readonly environments: string
@@ -28,9 +30,11 @@ export function openPaths(environment: Environment, home: string): Paths {
   const xdg = (name: string, fallback: string) =>
     join(absolute(environment[name]) ?? join(home, fallback), 'envs')
   const data = own === undefined ? xdg('XDG_DATA_HOME', '.local/share') : join(own, 'data')
+  const cache = own === undefined ? xdg('XDG_CACHE_HOME', '.cache') : join(own, 'cache')
   return {
     data,
-    cache: own === undefined ? xdg('XDG_CACHE_HOME', '.cache') : join(own, 'cache'),
+    cache,
+    packages: join(cache, 'packages'),
     config: own === undefined ? xdg('XDG_CONFIG_HOME', '.config') : join(own, 'config'),
     environments: join(data, 'environments'),
     images: join(data, 'images'),

@@ -1,4 +1,4 @@
-import {type ChildProcess, type SpawnOptions, spawn} from 'node:child_process'
+import {type ChildProcess, type SpawnOptions, spawn, spawnSync} from 'node:child_process'
 import {constants} from 'node:os'
 import {Duplex} from 'node:stream'
 
@@ -48,7 +48,7 @@ export function ended(child: ChildProcess): Promise<Exit> {
 /** Runs a helper to its end and keeps what it printed. Standard input is empty. */
 export async function capture(
   argv: readonly string[],
-  options: Pick<SpawnOptions, 'env' | 'cwd' | 'timeout' | 'signal'> & {input?: string} = {},
+  options: Pick<SpawnOptions, 'env' | 'cwd' | 'timeout' | 'signal' | 'uid' | 'gid'> & {input?: string} = {},
 ): Promise<Captured> {
   const {input, ...spawnOptions} = options
   const child = start(argv, {
@@ -61,6 +61,19 @@ export async function capture(
   child.stdin?.end(input)
   const [stdout, stderr, end] = await Promise.all([collect(child.stdout), collect(child.stderr), exit])
   return {...end, stdout, stderr}
+}
+
+/**
+ * Runs a program to its end, with `fd` as its descriptor 3 and no other stream, while this process stands still:
+ * for programs of their own, which have nobody to keep waiting.
+ *
+ * @returns Its exit status; undefined where it can't be started.
+ */
+export function runBlocking(argv: readonly string[], {fd}: {readonly fd: number}): number | undefined {
+  const [program, ...rest] = argv
+  if (program === undefined) throw new Error('an empty argument list can not be run')
+  const {status, signal, error} = spawnSync(program, rest, {stdio: ['ignore', 'ignore', 'ignore', fd]})
+  return error === undefined ? statusOf(status, signal) : undefined
 }
 
 /** The number a shell would show for this end of a process. */

@@ -39,6 +39,11 @@ export function ownRanges(
   return parseSubidFile(text).filter(({owner}) => owner === user || owner === String(uid))
 }
 
+/** Reads what getsubids(1) prints: `INDEX: OWNER START COUNT`, a line a range. */
+export function parseGetsubids(text: string): SubidRange[] {
+  return parseSubidFile(text.replaceAll(/^\d+: (\S+) (\d+) (\d+)$/gm, '$1:$2:$3'))
+}
+
 /** Where a new range of the usual size would overlap none of `taken`. */
 export function freeRangeStart(taken: readonly SubidRange[]): number {
   let start = FIRST_START

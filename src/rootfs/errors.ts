@@ -1,4 +1,4 @@
-import {EnvsError, type ErrorCode, ExitCode} from '../errors.js'
+import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
 
 /** The bytes are not a whole, sound archive: damaged, cut short, or followed by something else. */
 export class CorruptArchiveError extends EnvsError {
@@ -75,6 +75,38 @@ export class ToolKilledError extends EnvsError {
     super(`${program}(1) was ended by ${signal} before it was done.`, {
       code: 'ENVS_TOOL_KILLED',
       exitCode: ExitCode.host,
+    })
+  }
+}
+
+/** The ledger beside a tree is damaged, or of a newer envs. */
+export class LedgerUnreadableError extends EnvsError {
+  constructor(path: string, cause: Error) {
+    super(`${path} can't be read: ${cause.message}.`, {
+      code: 'ENVS_BAD_LEDGER',
+      exitCode: ExitCode.storage,
+      suggestions: ['It may be from a newer envs; else move it away: the environment works without it.'],
+      cause,
+    })
+  }
+}
+
+/** An error of the file system as what a user can act on; any other as it is. */
+export function explainErrno(error: unknown, path: string): unknown {
+  const errno = error instanceof EnvsError ? undefined : errnoOf(error)
+  if (errno === undefined) return error
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new StorageFullError(path, error)
+  return new StorageFailedError(path, errno, error)
+}
+
+/** Some of a tree could not be copied, for another reason than space. */
+export class CopyFailedError extends EnvsError {
+  constructor(from: string, cause: unknown) {
+    super(`cp(1) could not copy all of ${from}.`, {
+      code: 'ENVS_COPY_FAILED',
+      exitCode: ExitCode.storage,
+      suggestions: ['Run the command again with --verbose to see what cp(1) said.'],
+      cause,
     })
   }
 }

@@ -1,13 +1,18 @@
 import {statfsSync} from 'node:fs'
 import {EnvsError, errnoOf} from '../errors.js'
+import type {DebArchitecture} from '../host/architecture.js'
 import type {ArchiveInput} from './compression/archive-input.js'
 import {decompress, type FindProgram} from './compression/decompress.js'
 import type {Compression} from './compression/format.js'
 import {RefusedMemberError, StorageFailedError, StorageFullError} from './errors.js'
+import {writeLedger} from './ledger/file.js'
+import {type LedgerCounts, openLedger} from './ledger/ledger.js'
+import {openMemberNotes} from './ledger/member-notes.js'
 import {DEFAULT_LIMITS, type Limits} from './limits.js'
 import type {MemberSink} from './tar/member.js'
 import {readTar} from './tar/tar-reader.js'
 import {makeFifos} from './tree/fifos.js'
+import {openCapabilitySetter} from './tree/file-capability.js'
 import {applyFolderMetadata} from './tree/folder-metadata.js'
 import {type OwnerRule, openOwners, type SquashedOwners} from './tree/owners.js'
 import {PathRefusal} from './tree/path-refusal.js'
@@ -24,11 +29,16 @@ export type ExtractReport = {
   readonly squashedOwners: SquashedOwners
   /** Files whose capabilities (setcap) could not be set. */
   readonly fileCapabilities: number
+  /** What the archive has and the tree has not. */
+  readonly losses: LedgerCounts
 }
 
 export type ExtractOptions = {
   readonly owners: OwnerRule
   readonly which: FindProgram
+  readonly architecture: DebArchitecture
+  /** Where to write down what the archive has and the tree has not: a new file, outside the tree. */
+  readonly ledger?: string
   readonly limits?: Partial<Limits>
   /** Called for every piece of the archive. */
   readonly onProgress?: (progress: {entries: number; bytes: number}) => void
@@ -49,13 +59,21 @@ export async function extractTree(
   const limits = {...DEFAULT_LIMITS, totalBytes: freeBytes(root), ...options.limits}
   const owners = openOwners(options.owners)
   const {compression, bytes} = decompress(input, options.which)
-  const writer = openTreeWriter(root, {limits, owners})
+  const ledger = openLedger()
+  const writer = openTreeWriter(root, {
+    limits,
+    owners,
+    notes: openMemberNotes(ledger, owners),
+    setCapability: openCapabilitySetter(options.owners, options),
+  })
   const guard = guarded(writer, {root, limits})
   try {
     await readTar(watched(bytes, writer, options.onProgress), guard.sink, limits)
     await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
-    unwrapRoot(root, writer.folders)
+    const wrapper = unwrapRoot(root, writer.folders)
+    if (wrapper !== undefined) ledger.lift(wrapper)
     applyFolderMetadata(writer.folders, {absolute: writer.paths.absolute, owners})
+    if (options.ledger !== undefined) writeLedger(options.ledger, ledger)
   } catch (error) {
     throw explain(error, {root, member: guard.member()})
   } finally {
@@ -69,6 +87,7 @@ export async function extractTree(
     skippedDevices,
     squashedOwners: owners.squashed(),
     fileCapabilities,
+    losses: ledger.counts(),
   }
 }
 

@@ -3,9 +3,12 @@ import {createInterface} from 'node:readline'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {ended, start} from '../host/process.js'
+import {readComplaint} from './complaint.js'
 import {WorkerDiedError, WorkerFailure} from './errors.js'
 import type {ExtractReport} from './extract.js'
 import type {Facts} from './fixes/fix.js'
+import type {LedgerCounts} from './ledger/ledger.js'
+import type {RestoreReport} from './ledger/restore.js'
 import type {Usage} from './measure.js'
 import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
@@ -15,13 +18,17 @@ import {
   type FixReport,
   parseExtractReport,
   parseFixReport,
+  parseLosses,
   parseRemoveReport,
+  parseRestoreReport,
   parseUsages,
 } from './worker-results.js'
 
 export type {ArchiveFacts} from './apt/archives.js'
 export type {ExtractReport} from './extract.js'
 export type {Facts} from './fixes/fix.js'
+export type {LedgerCounts} from './ledger/ledger.js'
+export type {RestoreReport} from './ledger/restore.js'
 export type {Usage} from './measure.js'
 export type {RemoveReport} from './remove.js'
 export type {TreeNote} from './tree-notes.js'
@@ -42,6 +49,7 @@ export type ArchiveSource = Readable | {readonly fd: number}
 /**
  * Extracts an archive into `root`, an empty folder. What is there after an error, or an abort, is a part.
  *
+ * @param ledger - Where what the tree lacks is written down: a new file, outside the tree.
  * @param onProgress - Called at most ten times a second.
  * @throws {WorkerFailure} With the code of the error: ENVS_ARCHIVE_CORRUPT, ENVS_STORAGE_FULL, …
  * @throws {WorkerDiedError}
@@ -50,10 +58,11 @@ export type ArchiveSource = Readable | {readonly fd: number}
 export async function extractRootfs(
   tree: TreeProcess,
   source: ArchiveSource,
-  {root, owners}: {root: string; owners: OwnerRule},
+  {root, owners, ledger}: {root: string; owners: OwnerRule; ledger?: string},
   options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
 ): Promise<ExtractReport> {
-  return parseExtractReport(await ask(tree, {verb: 'extract', root, owners}, {...options, source}))
+  const request = {verb: 'extract', root, owners, ...(ledger === undefined ? {} : {ledger})} as const
+  return parseExtractReport(await ask(tree, request, {...options, source}))
 }
 
 /**
@@ -68,6 +77,34 @@ export async function applyFixes(
 ): Promise<FixReport> {
   const request = {verb: 'fix', root, facts, ...(only === undefined ? {} : {only})} as const
   return parseFixReport(await ask(tree, request))
+}
+
+/**
+ * Gives a copy the owners that the ledger of the tree it was made of names, and those of dpkg's overrides.
+ *
+ * @param tree - Root of a user namespace with the ids that are to be had.
+ * @param from - The ledger of the tree; may be missing.
+ * @param to - Where the ledger of the copy is made.
+ * @throws {WorkerDiedError}
+ */
+export async function restoreOwners(
+  tree: TreeProcess,
+  {root, from, to}: {root: string; from: string; to: string},
+): Promise<RestoreReport> {
+  return parseRestoreReport(await ask(tree, {verb: 'restore-owners', root, from, to}))
+}
+
+/**
+ * Writes down who owns what in a tree, for a copy of it that is to have one owner.
+ *
+ * @param root - The tree, not the copy; otherwise as `restoreOwners`.
+ * @throws {WorkerDiedError}
+ */
+export async function recordOwners(
+  tree: TreeProcess,
+  {root, from, to}: {root: string; from: string; to: string},
+): Promise<LedgerCounts> {
+  return parseLosses(await ask(tree, {verb: 'record-owners', root, from, to}))
 }
 
 /** Removes a tree as far as it can be; what is left is in the report. @throws {WorkerDiedError} */
@@ -155,13 +192,6 @@ async function readEvents(
     else last = event
   }
   return last
-}
-
-/** The beginning of what a worker, or the program before it, said before it died. */
-async function readComplaint(child: ChildProcess): Promise<string> {
-  let text = ''
-  for await (const chunk of child.stderr ?? []) if (text.length < 4096) text += String(chunk)
-  return text
 }
 
 function failureOf({code, exitCode, message, suggestions}: Extract<WorkerEvent, {event: 'error'}>): Error {

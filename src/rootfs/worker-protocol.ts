@@ -5,10 +5,25 @@ import type {OwnerRule} from './tree/owners.js'
 
 /** What the worker is asked, as one JSON argument after its verb. */
 export type WorkerRequest =
-  | {readonly verb: 'extract'; readonly root: string; readonly owners: OwnerRule}
+  | {
+      readonly verb: 'extract'
+      readonly root: string
+      readonly owners: OwnerRule
+      /** Where what the tree lacks is written down. */
+      readonly ledger?: string
+    }
   | {readonly verb: 'fix'; readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
+  | LedgerRequest
   | {readonly verb: 'remove'; readonly path: string}
   | {readonly verb: 'measure'; readonly paths: readonly string[]}
+
+/** To make the ledger `to` of a tree's copy from its own, `from`. */
+export type LedgerRequest = {
+  readonly verb: 'restore-owners' | 'record-owners'
+  readonly root: string
+  readonly from: string
+  readonly to: string
+}
 
 /** What it answers, one JSON object a line: any number of progress events, then one of the others. */
 export type WorkerEvent =
@@ -28,7 +43,12 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
   const fields = fieldsOf(JSON.parse(json ?? ''))
   switch (verb) {
     case 'extract':
-      return {verb, root: fields.text('root'), owners: fields.text('owners') === 'keep' ? 'keep' : 'caller'}
+      return {
+        verb,
+        root: fields.text('root'),
+        owners: fields.text('owners') === 'keep' ? 'keep' : 'caller',
+        ...(fields.has('ledger') ? {ledger: fields.text('ledger')} : {}),
+      }
     case 'fix': {
       const facts = fields.group('facts')
       const request = {
@@ -44,6 +64,9 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
       } as const
       return fields.has('only') ? {...request, only: fields.list('only').map(asText)} : request
     }
+    case 'restore-owners':
+    case 'record-owners':
+      return {verb, root: fields.text('root'), from: fields.text('from'), to: fields.text('to')}
     case 'remove':
       return {verb, path: fields.text('path')}
     case 'measure':

@@ -1,16 +1,18 @@
 import type {Compression} from './compression/format.js'
 import type {ExtractReport} from './extract.js'
+import type {LedgerCounts} from './ledger/ledger.js'
+import type {RestoreReport} from './ledger/restore.js'
 import type {Usage} from './measure.js'
 import type {RemoveReport} from './remove.js'
+import type {SquashedOwners} from './tree/owners.js'
 import type {TreeNote} from './tree-notes.js'
-import {asText, fieldsOf} from './worker-protocol.js'
+import {asText, type Fields, fieldsOf} from './worker-protocol.js'
 
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'xz', 'zstd', 'bzip2']
 
 /** @throws {Error} As all of these: the worker is this program. */
 export function parseExtractReport(value: unknown): ExtractReport {
   const fields = fieldsOf(value)
-  const squashed = fields.group('squashedOwners')
   const compression = COMPRESSIONS.find((known) => known === fields.text('compression'))
   if (compression === undefined) throw new Error('the rootfs worker named an unknown compression')
   return {
@@ -18,8 +20,32 @@ export function parseExtractReport(value: unknown): ExtractReport {
     entries: fields.number('entries'),
     totalBytes: fields.number('totalBytes'),
     skippedDevices: fields.number('skippedDevices'),
-    squashedOwners: {count: squashed.number('count'), ids: squashed.list('ids').map(Number)},
+    squashedOwners: parseSquashed(fields.group('squashedOwners')),
     fileCapabilities: fields.number('fileCapabilities'),
+    losses: parseLosses(fields.value('losses')),
+  }
+}
+
+export function parseRestoreReport(value: unknown): RestoreReport {
+  const fields = fieldsOf(value)
+  return {
+    restored: fields.number('restored'),
+    squashedOwners: parseSquashed(fields.group('squashedOwners')),
+    losses: parseLosses(fields.value('losses')),
+  }
+}
+
+function parseSquashed({number, list}: Fields): SquashedOwners {
+  return {count: number('count'), ids: list('ids').map(Number)}
+}
+
+export function parseLosses(value: unknown): LedgerCounts {
+  const {number} = fieldsOf(value)
+  return {
+    owners: number('owners'),
+    capabilities: number('capabilities'),
+    devices: number('devices'),
+    dropped: number('dropped'),
   }
 }
 

@@ -16,6 +16,16 @@ export class ToolMissingError extends EnvsError {
   }
 }
 
+/** No language of the host can join an environment: Node has no function for it. */
+export class LauncherMissingError extends EnvsError {
+  constructor() {
+    super(
+      'Neither perl nor python3 was found on this host, and one of them must join the environment; they are in the packages perl-base and python3.',
+      {code: 'ENVS_TOOL_MISSING', exitCode: ExitCode.host, suggestions: [ASK_DOCTOR]},
+    )
+  }
+}
+
 /** The environment's first process did not come up. */
 export class AnchorFailedError extends EnvsError {
   /** @param evidence - Last line that the engine or the guest's shell printed; untrusted. */

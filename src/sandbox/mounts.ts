@@ -12,16 +12,24 @@ export type Mount =
 /** Where the guest finds the resolver's settings; its /etc/resolv.conf links into this folder. */
 export const RESOLVER_MOUNT_POINT = '/run/envs'
 
+/** Where the guest finds what environments share; templates/rootfs/apt-http knows it too. */
+export const PACKAGES_MOUNT_POINT = '/run/envs/packages'
+
 /** Folders that must be there, as folders, before a tree can be mounted; relative to its root. */
 export const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run/envs'] as const
 
 /**
- * What every environment sees: its own tree, kernel file systems, and one folder of ours.
+ * What every environment sees: its own tree, kernel file systems, and two folders of ours.
  *
  * Folders only: a file bound over another can't be replaced by a package (EBUSY), and bwrap 0.12 refuses a link as
  * its target. The host's devpts is left out, for with it a guest could open every terminal of the user.
  */
-export function guestMounts({root, resolverFolder, isMountingRoot}: GuestMountOptions): Mount[] {
+export function guestMounts({
+  root,
+  resolverFolder,
+  packagesFolder,
+  isMountingRoot,
+}: GuestMountOptions): Mount[] {
   return [
     {kind: 'bind', from: root, at: '/', access: 'rw'},
     {kind: 'dev', at: '/dev'},
@@ -31,13 +39,22 @@ export function guestMounts({root, resolverFolder, isMountingRoot}: GuestMountOp
     ...(isMountingRoot ? ROOTS_KERNEL_FILES.map(readOnly) : []),
     {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
     {kind: 'bind', from: resolverFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'},
+    ...(packagesFolder === undefined ? [] : [packagesMount(packagesFolder)]),
   ]
 }
 
 type GuestMountOptions = {
   readonly root: string
+  /** Holds the mount point of the next one. */
   readonly resolverFolder: string
+  /** Undefined for an environment that does without. */
+  readonly packagesFolder: string | undefined
   readonly isMountingRoot: boolean
+}
+
+/** Skipped where it has just been removed: nothing depends on it. */
+function packagesMount(folder: string): Mount {
+  return {kind: 'bind', from: folder, at: PACKAGES_MOUNT_POINT, access: 'rw', ifMissing: 'skip'}
 }
 
 /** Parts of /proc that change the machine and obey uid 0 as such, whatever namespace it is in; those Docker guards too. */

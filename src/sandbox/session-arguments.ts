@@ -1,4 +1,5 @@
 import type {DebArchitecture} from '../host/architecture.js'
+import {systemCalls} from '../host/system-calls.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './ids/identity.js'
 
@@ -23,27 +24,10 @@ export type SessionRequest = {
   readonly forwardsInterrupts: boolean
 }
 
-/**
- * System call numbers that Perl needs: prctl, setns, unshare.
- *
- * @see Linux arch/<ARCH>/entry/syscalls/syscall.tbl; arm64, riscv64 and loongarch64: asm-generic/unistd.h
- */
-const CALLS: Readonly<Record<DebArchitecture, readonly [number, number, number]>> = {
-  amd64: [157, 308, 272],
-  arm64: [167, 268, 97],
-  armhf: [172, 375, 337],
-  i386: [172, 346, 310],
-  loong64: [167, 268, 97],
-  ppc64el: [171, 350, 282],
-  riscv64: [167, 268, 97],
-  s390x: [172, 339, 303],
-}
-
 /** Where a session is started: what {@link sessionCommand} needs beside the request. */
 export type SessionPlace = {
-  readonly perl: string
-  /** Path of templates/host/session.pl. */
-  readonly program: string
+  /** Words that start templates/host/session.pl, or its like in Python. */
+  readonly launcher: readonly string[]
   readonly anchor: Anchor
   readonly identity: Identity
   readonly architecture: DebArchitecture
@@ -55,9 +39,10 @@ export type SessionPlace = {
 
 /** The argument list that joins a running environment; templates/host/session.pl says what each part means. */
 export function sessionCommand(place: SessionPlace, request: SessionRequest): string[] {
+  const {prctl, setns, unshare} = systemCalls(place.architecture)
   return [
-    ...[place.perl, place.program, String(place.anchor.pid), String(place.parentPid)],
-    CALLS[place.architecture].join(','),
+    ...[...place.launcher, String(place.anchor.pid), String(place.parentPid)],
+    [prctl, setns, unshare].join(','),
     ...['-u', request.user, '-i', place.identity],
     ...(place.isMountingRoot ? ['-r'] : []),
     ...(request.workingFolder === undefined ? [] : ['-w', request.workingFolder]),

@@ -3,7 +3,7 @@ import type {EnvsError} from '../errors.js'
 import {CommandNotExecutedError, SessionFailedError} from './errors.js'
 import type {SessionRequest} from './session-arguments.js'
 
-/** Where templates/host/session.pl gave up, and on which errno. */
+/** Where the program of a session gave up, and on which errno. */
 export type SessionFailure = {readonly stage: string; readonly errno: number}
 
 const ENOENT = 2
@@ -50,6 +50,10 @@ export function sessionError(
     case 'volume-read-only':
       return new SessionFailedError(name, `this kernel can't share a folder read-only: ${reason}.`, [
         'Linux 5.12 or newer can. Leave :ro out to share it writable.',
+      ])
+    case 'ctypes':
+      return new SessionFailedError(name, 'the python3 of this host has no module ctypes.', [
+        'Ask an administrator to install the package python3 (not python3-minimal alone), or perl-base.',
       ])
     default:
       return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`)

@@ -1,7 +1,6 @@
 import {closeSync, constants, openSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import type {Lock} from '../host/flock.js'
-import {templatePath} from '../host/paths.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {ensureAnchor} from './anchor.js'
 import type {AnchorPlan} from './anchor-start.js'
@@ -14,7 +13,7 @@ import {forwardSignals} from './signals.js'
 
 export type SessionOptions = {
   readonly request: SessionRequest
-  readonly place: Omit<SessionPlace, 'anchor' | 'program' | 'parentPid'>
+  readonly place: Omit<SessionPlace, 'anchor' | 'parentPid'>
   readonly filter: Uint8Array
   /** The environment's lock, open but not yet taken: the session takes it shared, for as long as it lives. */
   readonly lock: Lock
@@ -41,7 +40,6 @@ export async function runSession(options: SessionOptions): Promise<number> {
     const result = await join(options, {
       ...options.place,
       anchor,
-      program: templatePath('host/session.pl'),
       parentPid: process.pid,
     })
     if (typeof result === 'number') return result

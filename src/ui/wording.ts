@@ -13,6 +13,39 @@ export function describeIdentity(identity: 'mapped' | 'emulated'): string {
   }
 }
 
+/** What root should know of an environment of its own; docs/decisions/0011. */
+export const RUN_BY_ROOT =
+  'envs is meant for ordinary users: made by root, the environment runs with the uid 0 of the host.'
+
+/** That files were given to nobody: their owners are no ids of the environment. */
+export function describeSquashedOwners({count, ids}: {count: number; ids: readonly number[]}): string {
+  const files = count === 1 ? '1 file belongs' : `${count} files belong`
+  return `${files} to ids that your subordinate range does not reach (${ids.join(', ')}), and to nobody (65534) here. Programs that run as one of them can't write there; a longer range in /etc/subuid and /etc/subgid gives them to new environments.`
+}
+
+/** Where the rest of the image is told of; undefined when nothing that is missed is lacking. */
+export function describeLosses(
+  {owners, capabilities, dropped}: {owners: number; capabilities: number; dropped: number},
+  name: string,
+): string | undefined {
+  const atLeast = dropped > 0 ? 'More than ' : ''
+  if (owners > 0)
+    return `${atLeast}${owners === 1 ? '1 file has' : `${owners} files have`} another owner in the image: envs doctor ${name} lists them.`
+  if (capabilities > 0)
+    return `${capabilities === 1 ? '1 file lacks' : `${capabilities} files lack`} capabilities of the image: envs doctor ${name} lists them.`
+  return undefined
+}
+
+/** What a copy with another identity may lack. */
+export function describeConversion(identity: 'mapped' | 'emulated', name: string): string {
+  switch (identity) {
+    case 'mapped':
+      return `Owners are those of the image and of dpkg's overrides. What packages changed later never happened: envs run ${name} apt-get install --reinstall PACKAGE makes up for it.`
+    case 'emulated':
+      return `Its files have one owner now. Whose they were is kept: envs doctor ${name}`
+  }
+}
+
 /** What vouches for an image. */
 export function describeTrust(trust: 'signed' | 'digest' | 'unverified'): string {
   switch (trust) {

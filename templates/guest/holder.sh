@@ -8,6 +8,8 @@ chmod 1777 /dev/shm
 mount -o remount,bind,suid /
 # /run is part of the tree: what the last run left there would tell services that they are running.
 find /run -xdev \( -name '*.pid' -o -type s \) -delete
+# Where users are emulated, su and its like must have been replaced before anyone can call them.
+[ ! -x /usr/lib/envs/lay-shims ] || /usr/lib/envs/lay-shims 4>&- 5>&-
 echo ready >&4
 exec 4>&-
 idle=0

@@ -30,7 +30,7 @@ my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000);
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_RECURSIVE) = (-100, 0x1000, 0x8000);
 my ($OPEN_TREE_CLONE, $OPEN_TREE_CLOEXEC) = (1, 02000000);
-my ($MOUNT_ATTR_RDONLY, $MOVE_MOUNT_F_EMPTY_PATH) = (1, 4);
+my ($MOUNT_ATTR_RDONLY, $MOUNT_ATTR_NOSUID, $MOVE_MOUNT_F_EMPTY_PATH) = (1, 2, 4);
 # One number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my ($nr_open_tree, $nr_move_mount, $nr_mount_setattr) = (428, 429, 442);
 # O_RDONLY too, which is 0; the same number on every processor in question.
@@ -59,6 +59,7 @@ join_namespace('pid');
 my $has_own_mounts = 0;
 my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
 join_namespace($_) for qw(mnt uts ipc);
+allow_setuid() unless $option{root};
 attach_mounts(@mounts) if @mounts;
 join_namespace('user') if $option{root};
 
@@ -133,6 +134,13 @@ sub open_namespace {
 sub join_namespace {
   my ($kind) = @_;
   syscall($nr_setns, fileno($handle{$kind}), $namespace_type{$kind}) == 0 or give_up("join-$kind");
+}
+
+# bubblewrap mounts everything nosuid; sudo and su are wanted. Failing is no error: Linux before 5.12 lacks the call, and
+# what is nosuid on the host stays so. Left alone for the host's root, whose guest has no say over its mounts.
+sub allow_setuid {
+  my ($root, $attributes) = ('/', pack('Q4', 0, $MOUNT_ATTR_NOSUID, 0, 0));
+  syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes);
 }
 
 # Clones a mount of the host before the host is left. Only a copy of the host's mount namespace that belongs to

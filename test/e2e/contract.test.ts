@@ -79,6 +79,8 @@ test('what --json prints has the keys and types that were promised', async (t) =
   await note('path', 'path', '--json')
   await note('stop', 'stop', 'play', '--json')
   await session.ended
+  await note('doctor NAME', 'doctor', 'play', '--json')
+  await note('clone', 'clone', 'play', 'copy', '--json')
   await note('rename', 'rename', 'play', 'web', '--json')
   await note('rm', 'rm', 'web', '--json')
   await note('config list', 'config', 'list', '--json')

@@ -28,6 +28,8 @@ export type SandboxedCli = {
   /** Where environments and images are kept. */
   readonly data: string
   readonly configFile: string
+  /** The words that are `envs`: its program, and what it was put behind. */
+  readonly words: readonly [string, ...string[]]
   /** What the command sees, whole: nothing of the developer's variables. */
   readonly env: Readonly<Record<string, string>>
   run(...argv: string[]): Promise<Ran>
@@ -37,8 +39,12 @@ export type SandboxedCli = {
 /** A test, or whatever else says when it is over. */
 export type Scope = {after(tidyUp: () => Promise<void>): void}
 
-/** The built CLI under a home of its own, so that no test sees or touches the developer's environments. */
-export async function sandboxedCli(t: Scope): Promise<SandboxedCli> {
+/**
+ * The built CLI under a home of its own, so that no test sees or touches the developer's environments.
+ *
+ * @param behind - Words of another program that it is run by, such as nsenter and its options.
+ */
+export async function sandboxedCli(t: Scope, behind: readonly string[] = []): Promise<SandboxedCli> {
   if (!existsSync(BUILT)) throw new Error('dist/ is missing: run npm run build first')
   const home = await mkdtemp(join(tmpdir(), 'envs-cli-'))
   await chmod(home, 0o700)
@@ -53,11 +59,15 @@ export async function sandboxedCli(t: Scope): Promise<SandboxedCli> {
     XDG_RUNTIME_DIR: join(home, 'run'),
   }
   await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700})
-  const runWith = (options: RunOptions, ...argv: string[]) => runCli(argv, {env, home, options})
+  const [program = process.execPath, ...rest] = [...behind, process.execPath, CLI]
+  const words = [program, ...rest] as const
+  const runWith = (options: RunOptions, ...argv: string[]) =>
+    runCli([...words, ...argv], {env, home, options})
   return {
     home,
     data: join(home, 'data', 'envs'),
     configFile: join(home, 'config', 'envs', 'config.json'),
+    words,
     env,
     run: (...argv) => runWith({}, ...argv),
     runWith,
@@ -65,11 +75,11 @@ export async function sandboxedCli(t: Scope): Promise<SandboxedCli> {
 }
 
 function runCli(
-  argv: readonly string[],
+  [program = '', ...argv]: readonly string[],
   {env, home, options}: {env: Readonly<Record<string, string>>; home: string; options: RunOptions},
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLI, ...argv], {
+    const child = spawn(program, argv, {
       cwd: home,
       env: {...env, ...options.env},
       timeout: TIMEOUT_MS,

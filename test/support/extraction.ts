@@ -2,7 +2,7 @@ import {mkdir, mkdtemp, readdir, readFile, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import type {TestContext} from 'node:test'
-import {findProgram} from '../../src/host/host.js'
+import {findProgram, openHost} from '../../src/host/host.js'
 import {type ArchiveInput, peekArchive} from '../../src/rootfs/compression/archive-input.js'
 import {type ExtractOptions, type ExtractReport, extractTree} from '../../src/rootfs/extract.js'
 import {removeEntries} from '../../src/rootfs/remove.js'
@@ -49,7 +49,12 @@ export async function extractionArena(t: TestContext): Promise<Arena> {
     outside,
     root,
     async extract(archive, options = {}) {
-      return extractTree(await archiveInput(archive), root, {owners: 'caller', which, ...options})
+      return extractTree(await archiveInput(archive), root, {
+        owners: 'caller',
+        which,
+        architecture: openHost().architecture,
+        ...options,
+      })
     },
     async outsideContents() {
       const names = (await readdir(outside)).filter((name) => name !== 'rootfs')

@@ -1,5 +1,4 @@
-import {CLI} from './cli.js'
-import type {Guest} from './guest.js'
+import {type Guest, quoted} from './guest.js'
 import {runInTerminal, type TerminalRun, type Typed} from './terminal.js'
 
 /**
@@ -8,11 +7,11 @@ import {runInTerminal, type TerminalRun, type Typed} from './terminal.js'
  * @returns What {@link runInTerminal} does; what was typed is echoed on the screen too.
  */
 export function onTerminal({cli}: Guest, line: string, typed: readonly Typed[] = []): Promise<TerminalRun> {
-  const script = `envs() { "$NODE" "$CLI" "$@"; }; ${line}`
+  const script = `envs() { ${quoted(cli.words)} "$@"; }; ${line}`
   // Without these, the developer's own would reach the command and the guest.
   const cleared = Object.fromEntries(Object.keys(process.env).map((name) => [name, '']))
   return runInTerminal(script, {
     typed,
-    env: {...cleared, ...cli.env, NODE: process.execPath, CLI, SHELL: '/bin/bash'},
+    env: {...cleared, ...cli.env, SHELL: '/bin/bash'},
   })
 }

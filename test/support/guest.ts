@@ -45,23 +45,30 @@ export const IDENTITIES: readonly {readonly identity: Identity; readonly skip: s
  * One environment for the tests of a file, made when the first asks for it, and stopped and removed after the last.
  *
  * Call it outside a test. A test leaves nothing behind in it that another could notice.
+ *
+ * @param behind - Gives the words that envs is run by, when the first test asks.
  */
-export function sharedGuest(identity: Identity): () => Promise<Guest> {
+export function sharedGuest(
+  identity: Identity,
+  behind?: () => Promise<readonly string[]>,
+): () => Promise<Guest> {
   const tidyUps: (() => Promise<void>)[] = []
   let made: Promise<Guest> | undefined
+  const make = async () =>
+    ownGuest({after: (tidyUp) => void tidyUps.push(tidyUp)}, identity, await behind?.())
   after(async () => {
     for (const tidyUp of tidyUps) await tidyUp()
   })
   return () => {
-    made ??= ownGuest({after: (tidyUp) => void tidyUps.push(tidyUp)}, identity)
+    made ??= make()
     return made
   }
 }
 
 /** An environment for one test that changes what is in it or ends it; stopped and removed afterwards. */
-export async function ownGuest(t: Scope, identity: Identity): Promise<Guest> {
+export async function ownGuest(t: Scope, identity: Identity, behind: readonly string[] = []): Promise<Guest> {
   const tidyUps: (() => Promise<void>)[] = []
-  const cli = await sandboxedCli({after: (tidyUp) => void tidyUps.push(tidyUp)})
+  const cli = await sandboxedCli({after: (tidyUp) => void tidyUps.push(tidyUp)}, behind)
   t.after(async () => {
     // Before its folder goes: files of foreign owners can't be removed by anything else.
     await cli.run('rm', '--force', 'play')
@@ -88,17 +95,22 @@ export async function ownGuest(t: Scope, identity: Identity): Promise<Guest> {
     sh: (script) => runWith({}, 'sh', '-c', script),
     runWith,
     onHost: (script) =>
-      capture(['bash', '-c', `envs() { "$NODE" "$CLI" "$@"; }\n${script}`], {
+      capture(['bash', '-c', `envs() { ${quoted(cli.words)} "$@"; }\n${script}`], {
         cwd: cli.home,
         env: {...cli.env, NODE: process.execPath, CLI},
         timeout: HOST_TIMEOUT_MS,
       }),
     start: (...argv) =>
-      spawn(process.execPath, [CLI, ...argv], {
+      spawn(cli.words[0], [...cli.words.slice(1), ...argv], {
         cwd: cli.home,
         env: cli.env,
         stdio: ['ignore', 'pipe', 'pipe'],
         timeout: HOST_TIMEOUT_MS,
       }),
   }
+}
+
+/** For a shell: none of the words has a quote in it. */
+export function quoted(words: readonly string[]): string {
+  return words.map((word) => `'${word}'`).join(' ')
 }

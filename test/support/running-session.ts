@@ -3,7 +3,6 @@ import {type ChildProcess, spawn} from 'node:child_process'
 import {readFileSync} from 'node:fs'
 import {constants} from 'node:os'
 import {type Anchor, readLiveAnchor} from '../../src/sandbox/anchor-state.js'
-import {CLI} from './cli.js'
 import type {Guest} from './guest.js'
 import {waitUntil} from './wait-until.js'
 
@@ -27,13 +26,17 @@ export async function startSession(
   script: string,
   {flags = []}: {flags?: readonly string[]} = {},
 ): Promise<RunningSession> {
-  const child = spawn(process.execPath, [CLI, 'run', ...flags, 'play', '--', 'sh', '-c', script], {
-    cwd: cli.home,
-    detached: true,
-    env: cli.env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: TIMEOUT_MS,
-  })
+  const child = spawn(
+    cli.words[0],
+    [...cli.words.slice(1), 'run', ...flags, 'play', '--', 'sh', '-c', script],
+    {
+      cwd: cli.home,
+      detached: true,
+      env: cli.env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: TIMEOUT_MS,
+    },
+  )
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString('utf8')

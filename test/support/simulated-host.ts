@@ -10,6 +10,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 type Simulation = {
   /** Shell commands that make the host poorer, run as root of a throwaway user and mount namespace. */
   readonly prepare?: string
+  /** Have the namespace map this user's range, so that ids can be given away in it. */
+  readonly hasIds?: boolean
   /** Words before node, such as setpriv and its options. */
   readonly prefix?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
@@ -18,6 +20,11 @@ type Simulation = {
 /** What `probeMapped` says on a host that really is so. */
 export async function mappingOn(simulation: Simulation): Promise<MappingProbe> {
   return JSON.parse(await report('mapping', simulation))
+}
+
+/** The id map of a program behind `treePrefix('mapped')`, on a host that really is so. */
+export async function idMapOn(simulation: Simulation): Promise<number[][]> {
+  return JSON.parse(await report('id-map', simulation))
 }
 
 /** What `examineHost` says on a host that really is so. */
@@ -32,9 +39,14 @@ export async function checkOn(id: CheckId, simulation: Simulation): Promise<Chec
   return found
 }
 
-/** A file covered so is no program any more: /dev/null can't be executed. */
-export function hide(program: string): string {
-  return `path=$(PATH=$PATH:/usr/sbin:/sbin command -v ${program}) && mount --bind /dev/null "$(readlink -f "$path")"`
+/** Covers programs wherever envs looks for them. A file covered so is no program any more: /dev/null can't be executed. */
+export function hide(...programs: readonly string[]): string {
+  return [
+    `IFS=:; for folder in $PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; do`,
+    `for program in ${programs.join(' ')}; do`,
+    `[ ! -f "$folder/$program" ] || mount --bind /dev/null "$(readlink -f "$folder/$program")"`,
+    `done; done; unset IFS`,
+  ].join('\n')
 }
 
 /** False where the simulation itself can't be had: no user namespaces for the tests. */
@@ -42,10 +54,14 @@ export async function canSimulate(): Promise<boolean> {
   return (await capture(['unshare', '--map-root-user', '--mount', 'true'], {timeout: 10_000})).status === 0
 }
 
-async function report(what: string, {prepare, prefix = [], environment = {}}: Simulation): Promise<string> {
+async function report(
+  what: string,
+  {prepare, hasIds = false, prefix = [], environment = {}}: Simulation,
+): Promise<string> {
   const program = [...prefix, process.execPath, '--import', 'tsx', REPORT, what]
   const inside = [
     'unshare',
+    ...(hasIds ? ['--map-auto'] : []),
     '--map-root-user',
     '--mount',
     'sh',

@@ -13,7 +13,13 @@ export type Check = {
   readonly remedy: string | null
 }
 
-export type CheckId = 'util-linux' | 'user-namespaces' | 'bubblewrap' | 'subordinate-ids' | 'perl' | 'disk'
+export type CheckId =
+  | 'util-linux'
+  | 'user-namespaces'
+  | 'bubblewrap'
+  | 'subordinate-ids'
+  | 'launcher'
+  | 'disk'
 
 type Subject = Pick<Check, 'id' | 'title'>
 type Trouble = {readonly evidence: string; readonly cost: string; readonly remedy: string}

@@ -1,4 +1,5 @@
-import type {Host} from '../host.js'
+import type {MapperHost} from '../id-mapper.js'
+import {probeMapped} from '../id-mapping.js'
 import {isAtLeast, MAP_AUTO_SINCE, utilLinuxVersion} from '../util-linux.js'
 import {type Check, fail, pass, warn} from './check.js'
 
@@ -7,7 +8,8 @@ const SUBJECT = {id: 'util-linux', title: 'Programs of util-linux'} as const
 const PROGRAMS = ['unshare', 'nsenter', 'flock'] as const
 
 /** The programs by which namespaces are made, joined and locked. */
-export async function checkUtilLinux({which}: Pick<Host, 'which'>): Promise<Check> {
+export async function checkUtilLinux(host: MapperHost): Promise<Check> {
+  const {which} = host
   const missing = PROGRAMS.filter((program) => which(program) === undefined)
   if (missing.length > 0) {
     return fail(SUBJECT, {
@@ -20,12 +22,16 @@ export async function checkUtilLinux({which}: Pick<Host, 'which'>): Promise<Chec
   if (version !== undefined && isAtLeast(version, MAP_AUTO_SINCE)) {
     return pass(SUBJECT, `util-linux ${version.major}.${version.minor}: ${PROGRAMS.join(', ')}.`)
   }
+  const seen =
+    version === undefined
+      ? `${which('unshare')} is not the one of util-linux`
+      : `util-linux ${version.major}.${version.minor}`
+  const probe = await probeMapped(host)
+  if (probe.works) return pass(SUBJECT, `${seen}; newuidmap maps ids in its stead.`)
+  if (probe.reason !== 'old-util-linux') return pass(SUBJECT, `${seen}: ${PROGRAMS.join(', ')}.`)
   return warn(SUBJECT, {
-    evidence:
-      version === undefined
-        ? `${which('unshare')} is not the one of util-linux.`
-        : `util-linux ${version.major}.${version.minor}.`,
+    evidence: `${seen}.`,
     cost: 'No range of ids can be mapped: environments are emulated, and all files belong to one user.',
-    remedy: 'Ask an administrator for util-linux 2.38 or later.',
+    remedy: 'Ask an administrator for util-linux 2.38 or later, or for the package perl-base.',
   })
 }

@@ -1,8 +1,10 @@
+import {aptPackages} from './apt-packages.js'
 import {aptSandbox} from './apt-sandbox.js'
 import {aptSources} from './apt-sources.js'
+import {aptSyncs} from './apt-syncs.js'
 import {cloudInit} from './cloud-init.js'
 import {containerMarker} from './container-marker.js'
-import {dpkgUnsafeIo} from './dpkg-unsafe-io.js'
+import {emulatedUsers} from './emulated-users.js'
 import type {Fix} from './fix.js'
 import {hostname} from './hostname.js'
 import {hosts} from './hosts.js'
@@ -16,7 +18,9 @@ import {resolver} from './resolver.js'
 export const FIXES: readonly Fix[] = [
   aptSandbox,
   aptSources,
-  dpkgUnsafeIo,
+  aptSyncs,
+  aptPackages,
+  emulatedUsers,
   policyRcD,
   cloudInit,
   needrestart,
@@ -27,6 +31,12 @@ export const FIXES: readonly Fix[] = [
   prompt,
   containerMarker,
 ]
+
+/** Those that a copy of an environment needs. */
+export const CLONE_FIXES: readonly string[] = [hosts, hostname, prompt, machineId].map(({name}) => name)
+
+/** Those that are not the same for every identity, to be applied when a tree gets another. */
+export const IDENTITY_FIXES: readonly string[] = [emulatedUsers].map(({name}) => name)
 
 /** Those that write the environment's name, to be applied again when it gets another. */
 export const NAME_FIXES: readonly string[] = [hosts, hostname, prompt].map(({name}) => name)

@@ -1,5 +1,6 @@
 import {Header} from 'tar/header'
 import {CorruptArchiveError} from '../errors.js'
+import type {DeviceNode} from './member.js'
 
 export const BLOCK_BYTES = 512
 
@@ -13,6 +14,8 @@ export type HeaderBlock = {
   readonly gid: number
   readonly sizeBytes: number
   readonly modified: string
+  /** Undefined for any other type. */
+  readonly device: DeviceNode | undefined
 }
 
 /**
@@ -23,13 +26,21 @@ export type HeaderBlock = {
  * @see tar(5): v7, ustar, GNU
  */
 export function readHeaderBlock(block: Buffer): HeaderBlock {
+  const type = String.fromCharCode(block[156] ?? 0)
   return {
-    type: String.fromCharCode(block[156] ?? 0),
+    type,
     name: readName(block),
     target: block[157] === 0 ? '' : readText(block, 157, 100),
     ...(readOctalFields(block) ?? readFieldsByHeader(block)),
     sizeBytes: readNumber(block, 124, 12),
+    device: type === '3' || type === '4' ? readDevice(block, type) : undefined,
   }
+}
+
+/** Where the numbers are left out, as in v7, they are 0. */
+function readDevice(block: Buffer, type: '3' | '4'): DeviceNode {
+  const number = (offset: number) => Math.max(0, readOctal(block, offset, 8))
+  return {type: type === '4' ? 'block' : 'char', major: number(329), minor: number(337)}
 }
 
 type NumberFields = Pick<HeaderBlock, 'mode' | 'uid' | 'gid' | 'modified'>

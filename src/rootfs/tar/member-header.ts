@@ -1,6 +1,6 @@
 import {RefusedMemberError} from '../errors.js'
 import type {HeaderBlock} from './header-block.js'
-import type {Member} from './member.js'
+import type {DeviceNode, Member} from './member.js'
 import type {PaxRecords} from './pax-records.js'
 
 /** What stands in front of a header and changes it. */
@@ -26,6 +26,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   S: 'file',
 }
 
+const NO_DEVICE: DeviceNode = {type: 'char', major: 0, minor: 0}
+
 /**
  * Puts a header and its preface together. Bytes that follow the header are `storedBytes` for a file; for
  * any other kind there are none, whatever its size field says, as GNU tar reads it.
@@ -42,16 +44,17 @@ export function describeMember(header: HeaderBlock, {records, longName, longTarg
   switch (kind) {
     case 'file': {
       const sizeBytes = records.sizeBytes ?? header.sizeBytes
-      const hasCapability = records.hasCapability ?? false
-      return {kind, name, mode, uid, gid, modified, sizeBytes, storedBytes: sizeBytes, hasCapability}
+      const {capability} = records
+      return {kind, name, mode, uid, gid, modified, sizeBytes, storedBytes: sizeBytes, capability}
     }
     case 'symlink':
     case 'hardlink':
       return {kind, name, mode, uid, gid, modified, target: records.linkpath ?? longTarget ?? header.target}
     case 'folder':
     case 'fifo':
-    case 'device':
       return {kind, name, mode, uid, gid, modified}
+    case 'device':
+      return {kind, name, mode, uid, gid, modified, device: header.device ?? NO_DEVICE}
   }
 }
 

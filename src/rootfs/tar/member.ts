@@ -1,6 +1,9 @@
 /** Where a piece of a file's contents lies in the file; what lies between pieces is a hole. */
 export type Segment = {readonly offset: number; readonly sizeBytes: number}
 
+/** A device node's kind and numbers, as mknod(1) takes them. */
+export type DeviceNode = {readonly type: 'char' | 'block'; readonly major: number; readonly minor: number}
+
 /** Seconds since 1970 in decimal: negative for earlier, with a fraction where the archive has one. */
 export type Timestamp = string
 
@@ -22,10 +25,14 @@ export type Member = {
       readonly sizeBytes: number
       /** Without them: what the disk must hold. */
       readonly storedBytes: number
-      readonly hasCapability: boolean
+      /** The value of `security.capability`, as the archive has it. @see capabilities(7) */
+      readonly capability: Buffer | undefined
     }
-  | {readonly kind: 'folder' | 'fifo' | 'device'}
-  | {readonly kind: 'symlink' | 'hardlink'; readonly target: string}
+  | {readonly kind: 'folder'}
+  | {readonly kind: 'fifo'}
+  | {readonly kind: 'device'; readonly device: DeviceNode}
+  | {readonly kind: 'symlink'; readonly target: string}
+  | {readonly kind: 'hardlink'; readonly target: string}
 )
 
 /** What a reader hands to whoever builds the tree; `data` comes between `begin` and `end` of a file. */

@@ -9,7 +9,7 @@ export type PaxRecords = {
   uid?: number
   gid?: number
   modified?: string
-  hasCapability?: boolean
+  capability?: Buffer
   sparse?: PaxSparse
 }
 
@@ -23,7 +23,11 @@ export type PaxSparse = {
   mapInData?: boolean
 }
 
-const CAPABILITY_KEYS = ['SCHILY.xattr.security.capability', 'LIBARCHIVE.xattr.security.capability']
+/** How extended attributes are written: their bytes, or in base64. @see tar(5), "Pax Interchange Format" */
+const CAPABILITY_ENCODINGS: Readonly<Record<string, 'latin1' | 'base64'>> = {
+  'SCHILY.xattr.security.capability': 'latin1',
+  'LIBARCHIVE.xattr.security.capability': 'base64',
+}
 
 /**
  * Reads the records of a pax header: `LENGTH KEY=VALUE\n`, by length, so that a value may hold anything.
@@ -54,8 +58,9 @@ function apply(records: PaxRecords, key: string, value: string): void {
     applySparse(records.sparse, key.slice('GNU.sparse.'.length), value)
     return
   }
-  if (CAPABILITY_KEYS.includes(key)) {
-    records.hasCapability = true
+  const encoding = CAPABILITY_ENCODINGS[key]
+  if (encoding !== undefined) {
+    records.capability = Buffer.from(value, encoding)
     return
   }
   // POSIX: an empty value takes back a global record; without those for names, nothing is left to take.

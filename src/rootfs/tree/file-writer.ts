@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import {isUmaskOpen} from '../../host/umask.js'
 import type {Member} from '../tar/member.js'
+import type {CapabilitySetter} from './file-capability.js'
 import {modificationTime} from './modification-time.js'
 import type {Owners} from './owners.js'
 
@@ -17,15 +18,19 @@ const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
 type FileMember = Extract<Member, {kind: 'file'}>
 
+/** A file that was written, and whether it lacks the capability it was to have. */
+export type Written = {readonly member: FileMember; readonly lacksCapability: boolean}
+
 /** The one file that is being written, if any. */
 export type FileWriter = {
   /** Makes a new file; what stands at the place is never opened. @throws {NodeJS.ErrnoException} EEXIST */
   open(place: Buffer, member: FileMember): void
   write(bytes: Buffer, offset: number): void
-  close(): void
+  /** Ends the file and tells what became of it; undefined when none is open. */
+  close(): Written | undefined
 }
 
-export function openFileWriter(owners: Owners): FileWriter {
+export function openFileWriter(owners: Owners, setCapability: CapabilitySetter): FileWriter {
   const keepsMode = isUmaskOpen()
   let current: {fd: number; member: FileMember; reached: number} | undefined
 
@@ -43,16 +48,19 @@ export function openFileWriter(owners: Owners): FileWriter {
       current.reached = offset + bytes.length
     },
     close() {
-      if (current === undefined) return
+      if (current === undefined) return undefined
       const {fd, member, reached} = current
       current = undefined
       try {
         if (reached < member.sizeBytes) ftruncateSync(fd, member.sizeBytes)
-        // In this order: writing and chown(2) both take setuid away.
+        // In this order: writing and chown(2) both take setuid and capabilities away.
         const owner = owners.ownerFor(member)
         if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
         if (hasSpecialBits(member) || !keepsMode) fchmodSync(fd, member.mode)
+        const {capability} = member
+        const lacksCapability = capability !== undefined && !setCapability(fd, capability)
         futimesSync(fd, modificationTime(member.modified), modificationTime(member.modified))
+        return {member, lacksCapability}
       } finally {
         closeSync(fd)
       }

@@ -8,6 +8,8 @@ export type SquashedOwners = {readonly count: number; readonly ids: readonly num
 export type Owners = {
   /** The owner to set, with ids the namespace does not map replaced; undefined to set none. */
   ownerFor(ids: {uid: number; gid: number}): {uid: number; gid: number} | undefined
+  /** Whether a file gets another owner than this one. */
+  loses(ids: {uid: number; gid: number}): boolean
   squashed(): SquashedOwners
 }
 
@@ -24,7 +26,7 @@ const MOST_IDS_NAMED = 16
  * @see user_namespaces(7)
  */
 export function openOwners(rule: OwnerRule): Owners {
-  if (rule === 'caller') return {ownerFor: () => undefined, squashed: () => ({count: 0, ids: []})}
+  if (rule === 'caller') return CALLER_OWNS_ALL
   const uids = parseIdMap(readFileSync('/proc/self/uid_map', 'latin1'))
   const gids = parseIdMap(readFileSync('/proc/self/gid_map', 'latin1'))
   const named = new Set<number>()
@@ -42,8 +44,16 @@ export function openOwners(rule: OwnerRule): Owners {
       if (owner.uid !== uid || owner.gid !== gid) count++
       return owner
     },
+    loses: ({uid, gid}) => !isMapped(uid, uids) || !isMapped(gid, gids),
     squashed: () => ({count, ids: [...named].sort((a, b) => a - b)}),
   }
+}
+
+/** The caller's own files look like root's in the guest. */
+const CALLER_OWNS_ALL: Owners = {
+  ownerFor: () => undefined,
+  loses: ({uid, gid}) => uid !== 0 || gid !== 0,
+  squashed: () => ({count: 0, ids: []}),
 }
 
 /** Lines of `INSIDE OUTSIDE COUNT`. @throws {Error} On anything else: the kernel writes this file. */

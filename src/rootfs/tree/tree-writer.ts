@@ -1,7 +1,9 @@
 import {lchownSync, linkSync, lutimesSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync} from 'node:fs'
 import {errnoOf} from '../../errors.js'
+import type {MemberNotes} from '../ledger/member-notes.js'
 import type {Limits} from '../limits.js'
 import type {Member, MemberSink} from '../tar/member.js'
+import type {CapabilitySetter} from './file-capability.js'
 import {openFileWriter} from './file-writer.js'
 import {type FolderMetadata, UNNAMED_FOLDER} from './folder-metadata.js'
 import {memberPath} from './member-path.js'
@@ -10,12 +12,13 @@ import type {Owners} from './owners.js'
 import {PathRefusal} from './path-refusal.js'
 import {lstatOrNothing, openRootedPaths, type RootedPaths} from './rooted-paths.js'
 
-type LinkMember = Extract<Member, {kind: 'symlink' | 'hardlink'}>
+type MemberOf<Kind extends Member['kind']> = Extract<Member, {kind: Kind}>
 
 export type WriterCounts = {
   entries: number
   bytes: number
   skippedDevices: number
+  /** Files that lack the capabilities the archive has for them. */
   fileCapabilities: number
 }
 
@@ -29,6 +32,13 @@ export type TreeWriter = MemberSink & {
   readonly folders: Map<string, FolderMetadata>
 }
 
+export type WriterOptions = {
+  readonly limits: Limits
+  readonly owners: Owners
+  readonly notes: MemberNotes
+  readonly setCapability: CapabilitySetter
+}
+
 /**
  * Writes members below `root` as GNU tar would, and nowhere else.
  *
@@ -38,13 +48,17 @@ export type TreeWriter = MemberSink & {
  * @throws {PathRefusal} From `begin`: a member that would leave the root, or can not be.
  * @throws {NodeJS.ErrnoException}
  */
-export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; owners: Owners}): TreeWriter {
+export function openTreeWriter(
+  root: string,
+  {limits, owners, notes, setCapability}: WriterOptions,
+): TreeWriter {
   const counts: WriterCounts = {entries: 0, bytes: 0, skippedDevices: 0, fileCapabilities: 0}
   const folders = new Map<string, FolderMetadata>([['', UNNAMED_FOLDER]])
   const fifos = new Map<string, Member>()
   const devices = new Set<string>()
   const paths = openRootedPaths(root, (path) => makeFolder(path, UNNAMED_FOLDER))
-  const file = openFileWriter(owners)
+  const file = openFileWriter(owners, setCapability)
+  let filePath = ''
 
   function makeFolder(path: string, metadata: FolderMetadata): void {
     mkdirSync(paths.absolute(path), 0o700)
@@ -54,6 +68,7 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
 
   /** Makes something at a place that may be taken; only an empty folder gives way to another kind. */
   function replace(path: string, make: (place: Buffer) => void): void {
+    notes.gone(path)
     fifos.delete(path)
     devices.delete(path)
     const place = paths.absolute(path)
@@ -67,6 +82,7 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
   }
 
   function clear(path: string): void {
+    notes.gone(path)
     const status = lstatOrNothing(paths.absolute(path))
     if (status?.isDirectory()) {
       rmdirSync(paths.absolute(path))
@@ -77,11 +93,13 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
     paths.forget()
   }
 
-  function writeFolder(path: string, member: Member): void {
+  function writeFolder(path: string, member: MemberOf<'folder'>): void {
     const metadata = {mode: member.mode, named: member}
     const status = path === '' ? undefined : lstatOrNothing(paths.absolute(path))
     if (path === '' || status?.isDirectory()) {
       folders.set(path, metadata)
+      notes.gone(path)
+      notes.written(path, member)
       return
     }
     // Merged /usr: a folder named where a link to a folder stands (bin -> usr/bin) means the link's target.
@@ -90,6 +108,7 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
       if (status !== undefined) clear(path)
       makeFolder(path, metadata)
     })
+    notes.written(path, member)
   }
 
   function leadsToFolder(path: string): boolean {
@@ -102,7 +121,7 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
     }
   }
 
-  function writeSymlink(path: string, member: LinkMember): void {
+  function writeSymlink(path: string, member: MemberOf<'symlink'>): void {
     if (member.target === '' || member.target.includes('\0') || member.target.length >= limits.pathBytes) {
       throw new PathRefusal(member.name, 'its link target can not be')
     }
@@ -111,15 +130,17 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
     const owner = owners.ownerFor(member)
     if (owner !== undefined) lchownSync(place, owner.uid, owner.gid)
     lutimesSync(place, modificationTime(member.modified), modificationTime(member.modified))
+    notes.written(path, member)
   }
 
-  function writeHardlink(path: string, member: LinkMember): void {
+  function writeHardlink(path: string, member: MemberOf<'hardlink'>): void {
     const target = paths.resolvePlace(memberPath(member.target, limits))
     if (target === path) return
     const fifo = fifos.get(target)
     if (fifo !== undefined || devices.has(target)) {
       if (fifo === undefined) skipDevice(path)
       else fifos.set(path, fifo)
+      notes.linked(path, target)
       return
     }
     const status = lstatOrNothing(paths.absolute(target))
@@ -127,11 +148,19 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
       throw new PathRefusal(member.name, `it links to ${member.target}, which is no earlier member`)
     }
     replace(path, (place) => linkSync(paths.absolute(target), place))
+    notes.linked(path, target)
   }
 
   function skipDevice(path: string): void {
     devices.add(path)
     counts.skippedDevices++
+  }
+
+  function endFile(): void {
+    const written = file.close()
+    if (written === undefined) return
+    if (written.lacksCapability) counts.fileCapabilities++
+    notes.written(filePath, written.member, written.lacksCapability ? 'capability' : undefined)
   }
 
   return {
@@ -147,7 +176,7 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
       switch (member.kind) {
         case 'file':
           counts.bytes += member.storedBytes
-          if (member.hasCapability) counts.fileCapabilities++
+          filePath = path
           replace(path, (place) => file.open(place, member))
           return
         case 'folder':
@@ -162,12 +191,15 @@ export function openTreeWriter(root: string, {limits, owners}: {limits: Limits; 
         case 'fifo':
           clear(path)
           fifos.set(path, member)
+          notes.written(path, member)
           return
         case 'device':
           skipDevice(path)
+          notes.gone(path)
+          notes.written(path, member, 'device')
       }
     },
     data: file.write,
-    end: file.close,
+    end: endFile,
   }
 }

@@ -11,11 +11,12 @@ const ROOT_MARKS = ['usr', 'etc', 'bin']
  * their modes: renaming one takes write permission on it.
  *
  * @param folders - Metadata by path; moves along.
+ * @returns Its name, a byte string; undefined when there is none.
  * @throws {NodeJS.ErrnoException}
  */
-export function unwrapRoot(root: string, folders: Map<string, FolderMetadata>): void {
+export function unwrapRoot(root: string, folders: Map<string, FolderMetadata>): string | undefined {
   const wrapper = findWrapper(root)
-  if (wrapper === undefined) return
+  if (wrapper === undefined) return undefined
   // Under another name, since the wrapper may hold one of its own.
   const aside = join(root, `.envs-wrapper-${randomBytes(4).toString('hex')}`)
   renameSync(Buffer.concat([Buffer.from(`${root}/`), wrapper]), aside)
@@ -26,7 +27,9 @@ export function unwrapRoot(root: string, folders: Map<string, FolderMetadata>): 
     )
   }
   rmdirSync(aside)
-  rebase(folders, wrapper.toString('latin1'))
+  const name = wrapper.toString('latin1')
+  rebase(folders, name)
+  return name
 }
 
 function findWrapper(root: string): Buffer | undefined {

@@ -1,7 +1,9 @@
 import {accountName} from '../../host/account.js'
-import type {Host} from '../../host/host.js'
-import {type MappingObstacle, probeMapped, readSubidFiles} from '../../host/id-mapping.js'
+import {findIdMapper, type MapperHost} from '../../host/id-mapper.js'
+import {findMappingObstacle, type MappingObstacle, probeMapped} from '../../host/id-mapping.js'
 import {mappingRemedy} from '../../host/id-mapping-remedy.js'
+import {readSubidFiles} from '../../host/subordinate-ranges.js'
+import {ToolMissingError} from '../errors.js'
 import {IdentityUnavailableError} from './errors.js'
 
 /**
@@ -11,21 +13,28 @@ import {IdentityUnavailableError} from './errors.js'
  */
 export type Identity = 'mapped' | 'emulated'
 
-/** Words to put before a program that is to see a tree with the owners the guest sees. */
-export function treePrefix(identity: Identity, {unshare}: {readonly unshare: string}): string[] {
-  switch (identity) {
-    case 'mapped':
-      return [unshare, '--map-auto', '--map-root-user', '--']
-    case 'emulated':
-      return []
-  }
+/**
+ * Words to put before a program that is to see a tree with the owners the guest sees.
+ *
+ * @throws {IdentityUnavailableError} When this host has lost what `mapped` needs.
+ */
+export async function treePrefix(identity: Identity, host: MapperHost): Promise<readonly string[]> {
+  if (identity === 'emulated') return []
+  const mapper = await findIdMapper(host)
+  if (mapper === undefined) throw await unavailable(await findMappingObstacle(host, mapper), host.uid)
+  return mapper.prefix
 }
 
-/** Words to put before a program that is to be root of a new user namespace of this identity. */
-export function namespacePrefix(identity: Identity, {unshare}: {readonly unshare: string}): string[] {
-  return identity === 'mapped'
-    ? treePrefix(identity, {unshare})
-    : [unshare, '--user', '--map-root-user', '--']
+/**
+ * Words to put before a program that is to be root of a new user namespace of this identity.
+ *
+ * @throws As {@link treePrefix}, and {ToolMissingError}.
+ */
+export async function namespacePrefix(identity: Identity, host: MapperHost): Promise<readonly string[]> {
+  if (identity === 'mapped') return treePrefix(identity, host)
+  const unshare = host.which('unshare')
+  if (unshare === undefined) throw new ToolMissingError('unshare', 'util-linux')
+  return [unshare, '--user', '--map-root-user', '--']
 }
 
 /**
@@ -34,10 +43,7 @@ export function namespacePrefix(identity: Identity, {unshare}: {readonly unshare
  * @param setting - `auto` takes `mapped` where a trial of it succeeds.
  * @throws {IdentityUnavailableError} When `mapped` was asked for by name and this host can't do it.
  */
-export async function chooseIdentity(
-  setting: 'auto' | Identity,
-  host: Pick<Host, 'which' | 'uid'>,
-): Promise<Identity> {
+export async function chooseIdentity(setting: 'auto' | Identity, host: MapperHost): Promise<Identity> {
   if (setting === 'emulated') return 'emulated'
   const probe = await probeMapped(host)
   if (probe.works) return 'mapped'

@@ -8,7 +8,8 @@ import type {Syscall} from './syscalls.js'
  * - `devices`: making a device node succeeds without effect; a user namespace can't make any.
  * - `terminal`: nothing can be typed into a terminal on the user's behalf.
  * - `hardening`: calls that reach the host's global state, or that no environment needs, are refused.
- * - `sync`: flushing to disk succeeds at once. Loses data at a power cut: for throwaway work only.
+ * - `sync`: flushing to disk succeeds at once. Loses data at a power cut: for APT's changes, which end
+ *   with a sync of their own, and for throwaway work.
  */
 export type FilterSet = 'chown' | 'set-ids' | 'devices' | 'terminal' | 'hardening' | 'sync'
 
@@ -23,8 +24,19 @@ export type Rule =
     }
   | {readonly kind: 'guard-terminal'; readonly syscall: Syscall; readonly requestArgument: number}
 
-/** The sets a session of this identity runs under. */
-export function filterSets(identity: Identity): FilterSet[] {
+/**
+ * The sets a session of this identity runs under.
+ *
+ * @param options.elidesSyncs - Whether all it writes may be lost at a power cut.
+ */
+export function filterSets(
+  identity: Identity,
+  {elidesSyncs = false}: {readonly elidesSyncs?: boolean} = {},
+): FilterSet[] {
+  return [...setsOf(identity), ...(elidesSyncs ? (['sync'] as const) : [])]
+}
+
+function setsOf(identity: Identity): FilterSet[] {
   switch (identity) {
     case 'emulated':
       return ['chown', 'set-ids', 'devices', 'terminal', 'hardening']

@@ -90,7 +90,7 @@ for (const {identity, skip} of IDENTITIES) {
 /** The child of the envs process that waits for the guest's command; bwrap may be another. */
 function launcherOf({pid}: RunningSession): number {
   const launcher = childrenOf(pid).find((child) =>
-    readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('/session.pl\0'),
+    /\/session\.p[ly]\0/.test(readFileSync(`/proc/${child}/cmdline`, 'utf8')),
   )
   assert.ok(launcher)
   return launcher

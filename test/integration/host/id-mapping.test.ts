@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import {chmod, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {openHost} from '../../../src/host/host.js'
+import {findProgram, openHost} from '../../../src/host/host.js'
 import {probeMapped} from '../../../src/host/id-mapping.js'
 import {capture} from '../../../src/host/process.js'
 import {treePrefix} from '../../../src/sandbox/ids/identity.js'
-import {canSimulate, hide, mappingOn} from '../../support/simulated-host.js'
+import {mappedIds} from '../../support/mapped-ids.js'
+import {oldUnshare} from '../../support/old-unshare.js'
+import {canSimulate, hide, idMapOn, mappingOn} from '../../support/simulated-host.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const isRoot = process.getuid?.() === 0
@@ -22,22 +24,22 @@ async function fakeUnshare(t: TestContext, body: string): Promise<(program: stri
   return (program) => (program === 'unshare' ? path : undefined)
 }
 
+/** What `which` finds when the folder is in front in PATH. */
+function findIn(folder: string): (program: string) => string | undefined {
+  return (program) => findProgram(program, `${folder}:${process.env['PATH']}`)
+}
+
 test('a mapping that works gives a process many ids', async (t) => {
   const probe = await probeMapped(host)
   if (!probe.works) return t.skip(`ids can not be mapped here: ${probe.reason}`)
-  const unshare = host.which('unshare') ?? ''
-  const {stdout} = await capture([...treePrefix('mapped', {unshare}), 'cat', '/proc/self/uid_map'])
-  const ranges = stdout
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
+  const ranges = await mappedIds(host, 'uid')
   assert.deepEqual(ranges[0], [0, host.uid, 1])
   assert.equal(ranges[1]?.[0], 1)
   assert.ok((ranges[1]?.[2] ?? 0) > 1)
 })
 
 test('a host without unshare lacks a util-linux of use', async () => {
-  assert.deepEqual(await probeMapped({which: () => undefined, uid: host.uid}), {
+  assert.deepEqual(await probeMapped({...host, which: () => undefined}), {
     works: false,
     reason: 'old-util-linux',
   })
@@ -45,15 +47,77 @@ test('a host without unshare lacks a util-linux of use', async () => {
 
 test('an unshare of another package is as good as none', async (t) => {
   const which = await fakeUnshare(t, 'echo "BusyBox v1.37.0"; exit 1')
-  assert.deepEqual(await probeMapped({which, uid: host.uid}), {works: false, reason: 'old-util-linux'})
+  assert.deepEqual(await probeMapped({...host, which}), {works: false, reason: 'old-util-linux'})
 })
 
-test('an unshare before 2.38 is too old', async (t) => {
-  const which = await fakeUnshare(
-    t,
-    'test "$1" = --version && echo "unshare from util-linux 2.37.2" && exit 0; exit 1',
-  )
-  assert.deepEqual(await probeMapped({which, uid: host.uid}), {works: false, reason: 'old-util-linux'})
+test('an unshare before 2.38 maps the same ids, through newuidmap', async (t) => {
+  const probe = await probeMapped(host)
+  if (!probe.works) return t.skip(`ids can not be mapped here: ${probe.reason}`)
+  const old = {...host, which: findIn(await oldUnshare(t))}
+  assert.deepEqual(await probeMapped(old), {works: true, way: 'newuidmap'})
+  for (const kind of ['uid', 'gid'] as const) {
+    assert.deepEqual(await mappedIds(old, kind), await mappedIds(host, kind))
+  }
+})
+
+test('an unshare before 2.38 maps the same ids without perl', async (t) => {
+  const probe = await probeMapped(host)
+  if (!probe.works) return t.skip(`ids can not be mapped here: ${probe.reason}`)
+  const which = findIn(await oldUnshare(t))
+  const old = {...host, which: (program: string) => (program === 'perl' ? undefined : which(program))}
+  assert.deepEqual(await mappedIds(old, 'uid'), await mappedIds(host, 'uid'))
+})
+
+test('an unshare before 2.38 is too old where neither perl nor python3 is there', async (t) => {
+  const probe = await probeMapped(host)
+  if (!probe.works) return t.skip(`ids can not be mapped here: ${probe.reason}`)
+  const which = findIn(await oldUnshare(t))
+  const old = {
+    ...host,
+    which: (program: string) => (/^p(erl|ython3)$/.test(program) ? undefined : which(program)),
+  }
+  assert.deepEqual(await probeMapped(old), {works: false, reason: 'old-util-linux'})
+})
+
+test('a program that can not be started behind a mapping says so, and ends with 1', async (t) => {
+  const probe = await probeMapped(host)
+  if (!probe.works) return t.skip(`ids can not be mapped here: ${probe.reason}`)
+  for (const hidden of ['', 'perl']) {
+    const which = findIn(await oldUnshare(t))
+    const old = {...host, which: (program: string) => (program === hidden ? undefined : which(program))}
+    const prefix = await treePrefix('mapped', old)
+    const {status, stderr} = await capture([...prefix, '/no/such'])
+    assert.deepEqual([status, stderr], [1, 'map-ids: /no/such: No such file or directory\n'])
+  }
+})
+
+/** Root in the namespace has its own range behind another account's, which unshare(1) would take for root's. */
+test("root gets the range of its own line, and not another account's before it", async (t) => {
+  const probe = await probeMapped(host)
+  if (isRoot || !probe.works) return t.skip('ids can not be mapped here, or this is root')
+  const prepare = [
+    'mount -t tmpfs tmpfs /dev/shm',
+    'printf "bob:1:100\\nroot:1000:5000\\n" > /dev/shm/ranges',
+    'mount --bind /dev/shm/ranges /etc/subuid',
+    'mount --bind /dev/shm/ranges /etc/subgid',
+  ].join('\n')
+  assert.deepEqual(await idMapOn({prepare, hasIds: true}), [
+    [0, 0, 1],
+    [1, 1000, 4999],
+  ])
+  assert.deepEqual(await mappingOn({prepare, hasIds: true}), {works: true, way: 'newuidmap'})
+})
+
+test("root without a line of its own is not given another account's range", async (t) => {
+  const probe = await probeMapped(host)
+  if (isRoot || !probe.works) return t.skip('ids can not be mapped here, or this is root')
+  const prepare = [
+    'mount -t tmpfs tmpfs /dev/shm',
+    'echo bob:1:100 > /dev/shm/ranges',
+    'mount --bind /dev/shm/ranges /etc/subuid',
+    'mount --bind /dev/shm/ranges /etc/subgid',
+  ].join('\n')
+  assert.deepEqual(await mappingOn({prepare, hasIds: true}), {works: false, reason: 'no-subuid-range'})
 })
 
 test('an unshare that can do nothing means that there are no user namespaces', async (t) => {
@@ -61,7 +125,7 @@ test('an unshare that can do nothing means that there are no user namespaces', a
     t,
     'test "$1" = --version && echo "unshare from util-linux 2.41" && exit 0; exit 1',
   )
-  assert.deepEqual(await probeMapped({which, uid: host.uid}), {works: false, reason: 'no-user-namespaces'})
+  assert.deepEqual(await probeMapped({...host, which}), {works: false, reason: 'no-user-namespaces'})
 })
 
 test('a limit of no user namespaces is found', {skip: skipSimulation}, async () => {
@@ -115,5 +179,8 @@ test('this account works or lacks a range just as /etc/subuid has it', {
   const lines = (await readFile('/etc/subuid', 'utf8')).split('\n')
   const hasRange = lines.some((line) => line.startsWith(`${name}:`) || line.startsWith(`${host.uid}:`))
   const probe = await probeMapped(host)
-  assert.deepEqual(probe, hasRange ? {works: true} : {works: false, reason: 'no-subuid-range'})
+  assert.deepEqual(
+    probe,
+    hasRange ? {works: true, way: 'unshare'} : {works: false, reason: 'no-subuid-range'},
+  )
 })

@@ -180,7 +180,10 @@ test('a source that fails is reported as itself', async (t) => {
     throw failure
   }
   const input = {bytes: failing(), start: zlib.gzipSync(TAR).subarray(0, 512)}
-  await assert.rejects(extractTree(input, arena.root, {owners: 'caller', which}), failure)
+  await assert.rejects(
+    extractTree(input, arena.root, {owners: 'caller', which, architecture: 'amd64'}),
+    failure,
+  )
 })
 
 async function extractFile(t: TestContext, arena: Arena, archive: Buffer, reader: Reader): Promise<void> {
@@ -188,5 +191,9 @@ async function extractFile(t: TestContext, arena: Arena, archive: Buffer, reader
   writeFileSync(path, archive)
   const fd = openSync(path, 'r')
   t.after(() => closeSync(fd))
-  await extractTree(await openArchiveInput(fd), arena.root, {owners: 'caller', which: reader.which})
+  await extractTree(await openArchiveInput(fd), arena.root, {
+    owners: 'caller',
+    which: reader.which,
+    architecture: 'amd64',
+  })
 }

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import {lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync} from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {fixTree} from '../../../src/rootfs/fixes/apply.js'
@@ -21,7 +30,10 @@ async function debianTree(t: TestContext): Promise<string> {
 
 for (const [path, mode, content] of [
   ['etc/apt/apt.conf.d/90envs', 0o644, /^APT::Sandbox::User "root";$/m],
-  ['etc/dpkg/dpkg.cfg.d/90envs', 0o644, /^force-unsafe-io$/m],
+  ['etc/apt/apt.conf.d/90envs-dpkg', 0o644, /^Dir::Bin::dpkg "\/usr\/lib\/envs\/dpkg";$/m],
+  ['usr/lib/envs/dpkg', 0o755, /^dpkg=\/usr\/bin\/dpkg$/m],
+  ['usr/lib/envs/load-filter', 0o755, /^use Config;$/m],
+  ['usr/lib/envs/sync.bpf', 0o644, /^a filter$/],
   ['usr/sbin/policy-rc.d', 0o755, /^exit 101$/m],
   ['etc/hostname', 0o644, /^play\n$/],
   ['etc/machine-id', 0o444, /^0123456789abcdef0123456789abcdef\n$/],
@@ -30,7 +42,7 @@ for (const [path, mode, content] of [
 ] as const) {
   test(`${path} is written with its mode`, async (t) => {
     const root = await debianTree(t)
-    fixTree(root, TREE_FACTS)
+    fixTree(root, {...TREE_FACTS, syncFilter: Buffer.from('a filter').toString('base64')})
     assert.match(readFileSync(join(root, path), 'utf8'), content)
     assert.equal(lstatSync(join(root, path)).mode & 0o7777, mode)
   })
@@ -78,6 +90,15 @@ test('a tree without apt and dpkg gets no files of theirs', async (t) => {
   const applied = fixTree(root, TREE_FACTS)
   assert.deepEqual(applied, ['resolver', 'hosts', 'hostname', 'machine-id', 'prompt', 'container-marker'])
 })
+
+for (const missing of ['etc/apt', 'var/lib/dpkg']) {
+  test(`a tree without ${missing} keeps its own dpkg`, async (t) => {
+    const root = await debianTree(t)
+    rmdirSync(join(root, missing))
+    assert.equal(fixTree(root, TREE_FACTS).includes('apt-syncs'), false)
+    assert.equal(existsSync(join(root, 'usr/lib/envs/dpkg')), false)
+  })
+}
 
 test("the bus's machine id is written when it is a file of its own", async (t) => {
   const root = await debianTree(t)

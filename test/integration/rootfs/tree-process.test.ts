@@ -21,6 +21,7 @@ test('an archive given as a stream is extracted', async (t) => {
     compression: 'gzip',
     entries: 2,
     fileCapabilities: 0,
+    losses: {owners: 2, capabilities: 0, devices: 0, dropped: 0},
     skippedDevices: 0,
     squashedOwners: {count: 0, ids: []},
     totalBytes: 5,

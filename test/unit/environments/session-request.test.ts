@@ -3,7 +3,14 @@ import {test} from 'node:test'
 import {parseEnvironmentName} from '../../../src/environments/name.js'
 import {parseVolume, planSession} from '../../../src/environments/session-request.js'
 
-const WISH = {command: ['true'], user: undefined, workingFolder: undefined, variables: [], volumes: []}
+const WISH = {
+  command: ['true'],
+  user: undefined,
+  workingFolder: undefined,
+  variables: [],
+  volumes: [],
+  durable: 'auto',
+} as const
 const AROUND = {environment: {}, workingFolder: '/home/me', hasTerminal: false, forwardsInterrupts: true}
 const NAME = parseEnvironmentName('play')
 
@@ -39,6 +46,16 @@ test("of the host's variables the named ones are passed on, after ours and befor
     {name: 'MISSING', value: ''},
   ])
 })
+
+for (const durable of ['always', 'never'] as const) {
+  test(`what is to become of syncs is told when it is ${durable}, and the user may tell the guest otherwise`, () => {
+    const {variables} = planSession(NAME, {...WISH, durable, variables: ['ENVS_DURABLE=x']}, AROUND)
+    assert.deepEqual(variables.slice(OWN.length), [
+      {name: 'ENVS_DURABLE', value: durable},
+      {name: 'ENVS_DURABLE', value: 'x'},
+    ])
+  })
+}
 
 for (const name of ['', '=x', '1A=x', 'A-B=x', 'A B', 'Ä=x', 'A\n=x']) {
   test(`refuses the variable ${JSON.stringify(name)}`, () => {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {freeRangeStart, ownRanges, parseSubidFile, rangeLine} from '../../../src/host/subid-file.js'
+import {
+  freeRangeStart,
+  ownRanges,
+  parseGetsubids,
+  parseSubidFile,
+  rangeLine,
+} from '../../../src/host/subid-file.js'
 
 test('reads owner, start and count of every line', () => {
   assert.deepEqual(parseSubidFile('ada:100000:65536\n1001:165536:1000\n'), [
@@ -30,6 +36,14 @@ for (const [what, line] of [
     assert.deepEqual(owners, ['bob', 'eve'])
   })
 }
+
+test('reads what getsubids prints', () => {
+  assert.deepEqual(parseGetsubids('0: ada 100000 65536\n1: ada 300000 10\n'), [
+    {owner: 'ada', start: 100000, count: 65536},
+    {owner: 'ada', start: 300000, count: 10},
+  ])
+  assert.deepEqual(parseGetsubids('Error fetching ranges\n'), [])
+})
 
 const FILE = 'ada:100000:65536\nbob:165536:65536\nada:300000:10\n1000:400000:20\n'
 

@@ -3,8 +3,7 @@ import {test} from 'node:test'
 import {type SessionRequest, sessionCommand} from '../../../src/sandbox/session-arguments.js'
 
 const PLACE = {
-  perl: '/usr/bin/perl',
-  program: '/x/session.pl',
+  launcher: ['/usr/bin/perl', '/x/session.pl'],
   anchor: {pid: 42, startTime: '1'},
   identity: 'mapped',
   architecture: 'amd64',

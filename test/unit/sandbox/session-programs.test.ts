@@ -6,6 +6,8 @@ import {capture} from '../../../src/host/process.js'
 for (const [program, check] of [
   ['host/session.pl', ['perl', '-c']],
   ['guest/holder.sh', ['sh', '-n']],
+  ['rootfs/apt-http', ['sh', '-n']],
+  ['rootfs/apt-http.pl', ['perl', '-c']],
 ] as const) {
   test(`${program} compiles without a warning`, async () => {
     const path = templatePath(program)

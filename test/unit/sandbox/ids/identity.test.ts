@@ -1,20 +1,26 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {chooseIdentity, treePrefix} from '../../../../src/sandbox/ids/identity.js'
+import {chooseIdentity, namespacePrefix, treePrefix} from '../../../../src/sandbox/ids/identity.js'
 
-const BARE_HOST = {which: () => undefined, uid: 1000}
+const BARE_HOST = {which: () => undefined, uid: 1000, gid: 1000, architecture: 'amd64'} as const
 
-test('a mapped tree is seen through unshare with a range of ids', () => {
-  assert.deepEqual(treePrefix('mapped', {unshare: '/usr/bin/unshare'}), [
-    '/usr/bin/unshare',
-    '--map-auto',
-    '--map-root-user',
-    '--',
-  ])
+test('an emulated tree is the user own, and needs no prefix', async () => {
+  assert.deepEqual(await treePrefix('emulated', BARE_HOST), [])
 })
 
-test('an emulated tree is the user own, and needs no prefix', () => {
-  assert.deepEqual(treePrefix('emulated', {unshare: '/usr/bin/unshare'}), [])
+test('a mapped tree on a host that lost what mapping needs is an error that says what', async () => {
+  await assert.rejects(treePrefix('mapped', BARE_HOST), {
+    code: 'ENVS_IDENTITY_UNAVAILABLE',
+    reason: 'no-newuidmap',
+  })
+})
+
+test('a namespace of one id needs unshare alone, and says so', async () => {
+  const which = (program: string) => (program === 'unshare' ? '/usr/bin/unshare' : undefined)
+  assert.deepEqual(await namespacePrefix('emulated', {...BARE_HOST, which}), [
+    ...['/usr/bin/unshare', '--user', '--map-root-user', '--'],
+  ])
+  await assert.rejects(namespacePrefix('emulated', BARE_HOST), {code: 'ENVS_TOOL_MISSING', tool: 'unshare'})
 })
 
 test('left to itself, a host that can map nothing emulates', async () => {
@@ -32,7 +38,7 @@ test('mapped, asked for by name where it can not be had, is an error of the host
     exitCode: 7,
     reason: 'old-util-linux',
     suggestions: [
-      'Ask an administrator for util-linux 2.38 or later: envs needs its unshare --map-auto.',
+      'Ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto, or for the package perl-base.',
       'Or leave the identity at auto, or set it to emulated.',
     ],
   })

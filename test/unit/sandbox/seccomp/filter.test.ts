@@ -179,6 +179,15 @@ test('an emulated root may change owners and ids, a mapped one really does', () 
   assert.deepEqual(verdicts('mapped'), ['allow', 'allow', 'errno 1', 'allow'])
 })
 
+test('syncs are elided on request, and nothing else changes by it', () => {
+  for (const identity of ['emulated', 'mapped'] as const) {
+    const durable = changedNumbers(buildFilter('amd64', filterSets(identity)), ABI.amd64)
+    const eliding = changedNumbers(buildFilter('amd64', filterSets(identity, {elidesSyncs: true})), ABI.amd64)
+    const syncs = sortedMap(ABI.amd64.sync, 'errno 0')
+    assert.deepEqual(eliding, new Map([...durable, ...syncs].sort(([a], [b]) => a - b)))
+  }
+})
+
 test('both identities fake device nodes and guard the terminal', () => {
   for (const identity of ['emulated', 'mapped'] as const) {
     const filter = buildFilter('amd64', filterSets(identity))

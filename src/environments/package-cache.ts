@@ -1,0 +1,54 @@
+import {chmod, lstat, mkdir, unlink} from 'node:fs/promises'
+import {join} from 'node:path'
+import {errnoOf} from '../errors.js'
+import {makeFolders} from '../host/folders.js'
+import type {Paths} from '../host/paths.js'
+
+/** Of the folder that is bound at the guest's /run/envs. */
+const MOUNT_POINT = 'packages'
+
+/**
+ * The folder of packages that every environment of the user reads and writes, each file named by its SHA-256: hostile.
+ *
+ * It lies in a folder that no guest can reach: a guest may give its own to everybody, and leave setuid files there.
+ */
+export function sharedPackages(paths: Pick<Paths, 'packages'>): string {
+  return join(paths.packages, 'sha256')
+}
+
+/**
+ * Makes the folder of shared packages, and the place where an environment at rest has it mounted.
+ *
+ * @param resolverFolder - The environment's, which its guest's root could write to.
+ * @returns The folder; undefined where the environment has to do without.
+ */
+export async function preparePackages(
+  paths: Pick<Paths, 'packages'>,
+  resolverFolder: string,
+): Promise<string | undefined> {
+  const folder = sharedPackages(paths)
+  try {
+    await makeFolders(paths.packages, {mode: 0o700})
+    await chmod(paths.packages, 0o700)
+    await mkdir(folder, {mode: 0o700}).catch(unlessThere)
+    await makeMountPoint(join(resolverFolder, MOUNT_POINT))
+    return folder
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return undefined
+  }
+}
+
+/** A link would lead an older bwrap elsewhere, and bwrap 0.12 would not start for it. */
+async function makeMountPoint(path: string): Promise<void> {
+  const status = await lstat(path).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  })
+  if (status?.isDirectory() === true) return
+  if (status !== undefined) await unlink(path)
+  await mkdir(path, {mode: 0o755}).catch(unlessThere)
+}
+
+function unlessThere(error: unknown): void {
+  if (errnoOf(error) !== 'EEXIST') throw error
+}

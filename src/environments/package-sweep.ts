@@ -1,0 +1,107 @@
+import {randomBytes} from 'node:crypto'
+import type {Stats} from 'node:fs'
+import {chmod, lstat, opendir, readdir, rename, rmdir, unlink} from 'node:fs/promises'
+import {join} from 'node:path'
+import {EnvsError, errnoOf} from '../errors.js'
+import {isSha256} from '../host/digest.js'
+import type {Host} from '../host/host.js'
+import {probeMapped} from '../host/id-mapping.js'
+import {removeTree} from '../rootfs/tree-process.js'
+import {sharedPackages} from './package-cache.js'
+import {treeProcess} from './toolbox.js'
+
+/** Some ten thousand packages of a usual size; a desktop's are a tenth of it. */
+const MOST_BYTES = 2 * 2 ** 30
+/** Many times what fits; more of them are somebody's mischief. */
+const MOST_ENTRIES = 200_000
+/** No copy takes so long: what is older was broken off, and its time says nothing when it is to come. */
+const MOST_COPY_MS = 24 * 60 * 60 * 1000
+
+type Kept = {readonly path: Buffer; readonly bytes: number; readonly usedMs: number}
+
+/** What a guest has left, which can't be taken away entry by entry. */
+class SpoiltFolder extends Error {}
+
+/**
+ * Keeps the packages that environments share below 2 GiB, those used last for longest, and takes away what is no
+ * package. The folder is hostile: no link in it is followed, and where more than files was left, all of it goes.
+ *
+ * Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
+ */
+export async function sweepPackages(host: Host, mostBytes = MOST_BYTES): Promise<void> {
+  const folder = sharedPackages(host.paths)
+  try {
+    await removeDropped(host)
+    // Not by a link: the folder above is the user's own, and what a guest has is mounted, which nothing replaces.
+    await chmod(folder, 0o700)
+    await removeUnused(await readKept(folder, host.now().getTime()), mostBytes)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return
+    if (!(error instanceof SpoiltFolder) && errnoOf(error) === undefined) throw error
+    await drop(host, folder).catch(ignoreFailure)
+  }
+}
+
+/** Packages, after all else is gone. @throws {SpoiltFolder} */
+async function readKept(folder: string, nowMs: number): Promise<Kept[]> {
+  const kept: Kept[] = []
+  let entries = 0
+  for await (const {name} of await opendir(folder, {encoding: 'latin1'})) {
+    if (++entries > MOST_ENTRIES) throw new SpoiltFolder('too many entries')
+    const path = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')])
+    const status = await lstat(path).catch(unlessGone)
+    if (status === undefined) continue
+    if (!status.isFile() || !isWanted(name, status, nowMs)) await remove(path, status)
+    else kept.push({path, bytes: status.blocks * 512, usedMs: status.mtimeMs})
+  }
+  return kept
+}
+
+function isWanted(name: string, {mtimeMs}: Stats, nowMs: number): boolean {
+  return isSha256(name) || (name.startsWith('.partial-') && Math.abs(nowMs - mtimeMs) < MOST_COPY_MS)
+}
+
+async function remove(path: Buffer, status: Stats): Promise<void> {
+  if (!status.isDirectory()) {
+    await unlink(path).catch(unlessGone)
+    return
+  }
+  await rmdir(path).catch((error: unknown) => {
+    throw errnoOf(error) === undefined ? error : new SpoiltFolder('a folder in it', {cause: error})
+  })
+}
+
+async function removeUnused(kept: Kept[], mostBytes: number): Promise<void> {
+  let bytes = kept.reduce((sum, file) => sum + file.bytes, 0)
+  for (const file of kept.sort((a, b) => a.usedMs - b.usedMs)) {
+    if (bytes <= mostBytes) return
+    await unlink(file.path).catch(unlessGone)
+    bytes -= file.bytes
+  }
+}
+
+const DROPPED = '.removed.'
+
+/** Moved out of every guest's sight first. Environments that run share nothing until they start anew. */
+async function drop(host: Host, folder: string): Promise<void> {
+  await rename(folder, join(host.paths.packages, `${DROPPED}${randomBytes(4).toString('hex')}`))
+  await removeDropped(host)
+}
+
+async function removeDropped(host: Host): Promise<void> {
+  const names = (await readdir(host.paths.packages)).filter((name) => name.startsWith(DROPPED))
+  if (names.length === 0) return
+  // A guest with ids of its own may have given files away to them.
+  const identity = (await probeMapped(host)).works ? 'mapped' : 'emulated'
+  for (const name of names) {
+    await removeTree(await treeProcess(host, identity), join(host.paths.packages, name)).catch(ignoreFailure)
+  }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (errnoOf(error) !== 'ENOENT') throw error
+}
+
+function ignoreFailure(error: unknown): void {
+  if (errnoOf(error) === undefined && !(error instanceof EnvsError)) throw error
+}

@@ -1,0 +1,29 @@
+import type {Edit, Fix} from './fix.js'
+import {fillTemplate} from './template.js'
+
+const FOLDER = 'usr/lib/envs'
+const PROGRAMS = ['become', 'lay-shims']
+const PARTS = ['main.pl', 'su.pl', 'sudo.pl', 'postgresql.pl']
+
+/**
+ * Where changes of user have no effect, su and others would go on as root. What stands in for them is laid here; the
+ * environment itself puts it in their places, when it starts and before packages are configured.
+ *
+ * @see docs/decisions/0013-users-by-nested-maps.md
+ */
+export const emulatedUsers: Fix = {
+  name: 'emulated-users',
+  describe: 'let su, sudo and their like become the user',
+  plan(tree, {identity}) {
+    if (identity !== 'emulated' || tree.kindOf('var/lib/dpkg') === 'nothing') return []
+    return [
+      ...PARTS.map((part): Edit => file(`become.d/${part}`, 0o644)),
+      // The second begins to use the first.
+      ...PROGRAMS.map((program): Edit => file(program, 0o755)),
+    ]
+  },
+}
+
+function file(name: string, mode: number): Edit {
+  return {kind: 'file', path: `${FOLDER}/${name}`, content: fillTemplate(name), mode}
+}

@@ -1,0 +1,88 @@
+import {formatEntry, type LedgerEntry} from './entry.js'
+
+/** How much of an image a tree has not. */
+export type LedgerCounts = {
+  /** Files with another owner than in the image. */
+  readonly owners: number
+  readonly capabilities: number
+  readonly devices: number
+  /** Entries left out because there are too many. */
+  readonly dropped: number
+}
+
+/** The entries of one tree by path; the last one of a path holds. */
+export type Ledger = {
+  note(entry: LedgerEntry): void
+  get(path: string): LedgerEntry | undefined
+  /** To be called when what was at the path is no more. */
+  forget(path: string): void
+  /** Moves all entries below a folder to the root. */
+  lift(folder: string): void
+  counts(): LedgerCounts
+  /** The text of the file; its first line says how many entries there are. */
+  format(): string
+}
+
+/** What a reader of a hundred thousand members holds in memory, and `doctor` reads; real images have hundreds. */
+const MOST_ENTRIES = 100_000
+export const MOST_LEDGER_BYTES = 16 * 2 ** 20
+/** About what an entry takes beside its path. */
+const ENTRY_BYTES = 160
+
+export const LEDGER_SCHEMA_VERSION = 1
+
+export function openLedger(): Ledger {
+  let entries = new Map<string, LedgerEntry>()
+  let bytes = 0
+  let dropped = 0
+
+  function forget(path: string): void {
+    if (entries.size > 0 && entries.delete(path)) bytes -= sizeOf(path)
+  }
+
+  return {
+    note(entry) {
+      forget(entry.path)
+      if (entries.size >= MOST_ENTRIES || bytes + sizeOf(entry.path) > MOST_LEDGER_BYTES) {
+        dropped++
+        return
+      }
+      entries.set(entry.path, entry)
+      bytes += sizeOf(entry.path)
+    },
+    get: (path) => entries.get(path),
+    forget,
+    lift(folder) {
+      const prefix = `${folder}/`
+      const below = [...entries.values()].filter(({path}) => path.startsWith(prefix))
+      entries = new Map(
+        below
+          .map((entry) => ({...entry, path: entry.path.slice(prefix.length)}))
+          .map((entry) => [entry.path, entry]),
+      )
+    },
+    counts: () => ({...countLosses(entries.values()), dropped}),
+    format: () => formatLedger(entries.values(), dropped),
+  }
+}
+
+/** A byte of a path takes up to six characters as JSON, and a real one takes one. */
+function sizeOf(path: string): number {
+  return path.length + ENTRY_BYTES
+}
+
+function countLosses(entries: Iterable<LedgerEntry>): Omit<LedgerCounts, 'dropped'> {
+  const counts = {owners: 0, capabilities: 0, devices: 0}
+  for (const {lost} of entries) {
+    if (lost.includes('owner')) counts.owners++
+    if (lost.includes('capability')) counts.capabilities++
+    if (lost.includes('device')) counts.devices++
+  }
+  return counts
+}
+
+function formatLedger(entries: Iterable<LedgerEntry>, dropped: number): string {
+  const lines = [JSON.stringify({schemaVersion: LEDGER_SCHEMA_VERSION, dropped})]
+  for (const entry of entries) lines.push(formatEntry(entry))
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/perl
+# Runs a command as root of a new user namespace that a range of ids is mapped into, where unshare(1) has no --map-auto.
+#
+# usage: map-ids.pl UNSHARE NEWUIDMAP UIDS NEWGIDMAP GIDS COMMAND ARGUMENT...
+#   UNSHARE      system call number of unshare(2) on this processor
+#   NEWUIDMAP    path of newuidmap(1), and of newgidmap(1)
+#   UIDS, GIDS   what they are to map: "INSIDE,OUTSIDE,COUNT,..."
+#
+# Exits with 1 when nothing could be mapped; whoever refused has said so on standard error. Else it becomes the command,
+# in the same process and with the descriptors and groups of its caller, as unshare --map-auto does.
+use strict;
+use warnings;
+
+my $CLONE_NEWUSER = 0x10000000;
+
+my ($nr_unshare, $newuidmap, $uids, $newgidmap, $gids, @command) = @ARGV;
+my $process = $$;
+pipe(my $is_unshared, my $unshared) or refuse('pipe');
+
+# Stays in the namespace that has the ids to give; whoever is in the new one may not.
+my $helper = fork() // refuse('fork');
+if ($helper == 0) {
+  close $unshared;
+  exit 1 unless sysread $is_unshared, my $byte, 1;
+  map_ids($newuidmap, $uids) && map_ids($newgidmap, $gids) or exit 1;
+  exit 0;
+}
+
+syscall($nr_unshare, $CLONE_NEWUSER) == 0 or refuse('unshare');
+syswrite $unshared, '.';
+waitpid $helper, 0;
+exit 1 unless $? == 0;
+no warnings 'exec';    # refuse tells it
+exec { $command[0] } @command or refuse($command[0]);
+
+sub refuse {
+  my ($what) = @_;
+  print STDERR "map-ids: $what: $!\n";
+  exit 1;
+}
+
+sub map_ids {
+  my ($program, $ids) = @_;
+  return system({$program} $program, $process, split /,/, $ids) == 0;
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import {readFile, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {test} from 'node:test'
+import {gunzipSync, gzipSync} from 'node:zlib'
+import {debianRootfs} from '../../support/debian-rootfs.js'
+import {environmentCli} from '../../support/environment-cli.js'
+import {IDENTITIES} from '../../support/guest.js'
+import {paxHeader, tarArchive, tarMember} from '../../support/tar-archive.js'
+
+/** cap_net_raw, permitted and effective; linux/capability.h, vfs_cap_data. */
+const NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex').toString('latin1')
+/** Its bit among the capabilities of a process. @see proc_pid_status(5) */
+const NET_RAW_BIT = 1n << 13n
+
+for (const {identity, skip} of IDENTITIES) {
+  test(`a program has the capabilities of the archive when another user runs it, ${identity}`, {
+    skip,
+  }, async (t) => {
+    const cli = await environmentCli(t)
+    const archive = join(cli.home, 'play.tar.gz')
+    await writeFile(archive, gzipSync(await withCapablePrograms(), {level: 1}))
+    const made = await cli.run('create', archive, '--identity', identity, '--quiet')
+    assert.equal(made.status, 0, made.stderr)
+    const effective = async (program: string) => {
+      const run = await cli.run('run', '--user', 'nobody', 'play', program, '/proc/self/status')
+      assert.equal(run.status, 0, run.stderr)
+      return BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(run.stdout)?.[1]}`)
+    }
+    assert.equal(await effective('/usr/local/bin/plain'), 0n)
+    assert.equal(await effective('/usr/local/bin/capable'), NET_RAW_BIT)
+  })
+}
+
+/** A Debian with cat(1) twice more, once with a capability. */
+async function withCapablePrograms(): Promise<Buffer> {
+  const debian = gunzipSync(await readFile(await debianRootfs()))
+  const data = await readFile('/bin/cat')
+  const program = (name: string) =>
+    tarMember({data, mode: 0o755, name: `./usr/local/bin/${name}`, uid: 0, gid: 0})
+  const more = tarArchive(
+    program('plain'),
+    paxHeader([['SCHILY.xattr.security.capability', NET_RAW]]),
+    program('capable'),
+  )
+  return Buffer.concat([debian.subarray(0, endOf(debian)), more])
+}
+
+/** Where the zeros begin that end an archive, which are whole blocks. */
+function endOf(archive: Buffer): number {
+  let end = archive.length
+  while (archive.subarray(end - 512, end).every((byte) => byte === 0)) end -= 512
+  return end
+}

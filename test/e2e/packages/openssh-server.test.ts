@@ -1,0 +1,3 @@
+import {testPackage} from '../../support/package-trial.js'
+
+await testPackage('openssh-server')
