@@ -2,8 +2,9 @@ import {statfsSync} from 'node:fs'
 import {EnvsError, errnoOf} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
 import type {ArchiveInput} from './compression/archive-input.js'
-import {decompress, type FindProgram} from './compression/decompress.js'
+import {decompress} from './compression/decompress.js'
 import type {Compression} from './compression/format.js'
+import type {FindProgram} from './compression/host-decoder.js'
 import {RefusedMemberError, StorageFailedError, StorageFullError} from './errors.js'
 import {writeLedger} from './ledger/file.js'
 import {type LedgerCounts, openLedger} from './ledger/ledger.js'
@@ -11,7 +12,6 @@ import {openMemberNotes} from './ledger/member-notes.js'
 import {DEFAULT_LIMITS, type Limits} from './limits.js'
 import type {MemberSink} from './tar/member.js'
 import {readTar} from './tar/tar-reader.js'
-import {makeFifos} from './tree/fifos.js'
 import {openCapabilitySetter} from './tree/file-capability.js'
 import {applyFolderMetadata} from './tree/folder-metadata.js'
 import {type OwnerRule, openOwners, type SquashedOwners} from './tree/owners.js'
@@ -69,7 +69,10 @@ export async function extractTree(
   const guard = guarded(writer, {root, limits})
   try {
     await readTar(watched(bytes, writer, options.onProgress), guard.sink, limits)
-    await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
+    if (writer.fifos.size > 0) {
+      const {makeFifos} = await import('./tree/fifos.js')
+      await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
+    }
     const wrapper = unwrapRoot(root, writer.folders)
     if (wrapper !== undefined) ledger.lift(wrapper)
     applyFolderMetadata(writer.folders, {absolute: writer.paths.absolute, owners})

@@ -2,6 +2,7 @@ import type {ChildProcess} from 'node:child_process'
 import {createInterface} from 'node:readline'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
+import {findProgram} from '../host/host.js'
 import {ended, start} from '../host/process.js'
 import {readComplaint} from './complaint.js'
 import {WorkerDiedError, WorkerFailure} from './errors.js'
@@ -134,7 +135,8 @@ async function ask(
   {source, signal, onProgress}: AskOptions = {},
 ): Promise<unknown> {
   signal?.throwIfAborted()
-  const argv = [...tree.prefix, ...workerProgram(), verb, JSON.stringify(request)]
+  const worker = [...workerProgram(), verb, JSON.stringify(request)]
+  const argv = [...tree.prefix, ...(await decoderFor(source, tree)), ...worker]
   const child = start(argv, {
     cwd: '/',
     env: tree.environment,
@@ -163,6 +165,16 @@ async function ask(
     signal?.removeEventListener('abort', stop)
     stop()
   }
+}
+
+/** Loaded for an extraction alone: most commands that ask the worker have no archive. */
+async function decoderFor(
+  source: ArchiveSource | undefined,
+  {environment}: TreeProcess,
+): Promise<readonly string[]> {
+  if (source === undefined || source instanceof Readable) return []
+  const {decoderPrefix} = await import('./compression/host-decoder.js')
+  return decoderPrefix(source.fd, (program) => findProgram(program, environment['PATH'] ?? ''))
 }
 
 /** The source's failure, if it had one; a worker that takes no more says itself why. */

@@ -1,21 +1,7 @@
 import {writeSync} from 'node:fs'
 import {EnvsError, ExitCode, errnoOf} from '../errors.js'
-import {openHost} from '../host/host.js'
 import {openUmask} from '../host/umask.js'
-import {openArchiveInput} from './compression/archive-input.js'
-import {explainErrno} from './errors.js'
-import {extractTree} from './extract.js'
-import {fixTree} from './fixes/apply.js'
-import {openTreeView} from './fixes/tree-view.js'
-import {readLedger, writeLedger} from './ledger/file.js'
-import {recordOwners} from './ledger/record-owners.js'
-import {restoreOwners} from './ledger/restore.js'
-import {measureTree} from './measure.js'
-import {removeEntries} from './remove.js'
-import {openCapabilitySetter} from './tree/file-capability.js'
-import {openOwners} from './tree/owners.js'
-import {noteTree} from './tree-notes.js'
-import {type LedgerRequest, parseRequest, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
+import {parseRequest, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
 
 /*
  * A program of its own, for three reasons: system calls are several times faster when they block, blocking
@@ -23,7 +9,6 @@ import {type LedgerRequest, parseRequest, type WorkerEvent, type WorkerRequest} 
  */
 
 const PROGRESS_INTERVAL_MS = 100
-const STDIN = 0
 const STDOUT = 1
 
 // Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
@@ -43,46 +28,25 @@ async function answer(): Promise<number> {
   }
 }
 
+/** Loads what the verb needs and no more: modules take milliseconds, and this program starts three times a create. */
 async function perform(request: WorkerRequest): Promise<unknown> {
   const onProgress = throttled()
   switch (request.verb) {
     case 'extract': {
-      const {root, owners, ledger} = request
-      const {which, architecture} = openHost()
-      const input = await openArchiveInput(STDIN)
-      const options = {owners, which, architecture, onProgress, ...(ledger === undefined ? {} : {ledger})}
-      return extractTree(input, root, options)
+      const {extract} = await import('./worker-verbs/extract.js')
+      return extract(request, {onProgress, descriptors: process.argv.slice(4)})
     }
-    case 'fix': {
-      const {root, facts, only} = request
-      const changed = fixTree(root, facts, only)
-      return {changed, notes: noteTree(openTreeView(root), facts)}
-    }
+    case 'fix':
+      return (await import('./worker-verbs/fix.js')).fix(request)
     case 'restore-owners':
     case 'record-owners':
-      return makeLedger(request)
-    case 'remove':
+      return (await import('./worker-verbs/make-ledger.js')).makeLedger(request)
+    case 'remove': {
+      const {removeEntries} = await import('./remove.js')
       return removeEntries(request.path, (removed) => onProgress({entries: removed, bytes: 0}))
-    case 'measure':
-      return request.paths.map(measureTree)
-  }
-}
-
-/** For a copy of a tree; which of the two trees it looks at is in the verb. */
-function makeLedger({verb, root, from, to}: LedgerRequest): unknown {
-  try {
-    const former = readLedger(from)
-    if (verb === 'record-owners') {
-      const ledger = recordOwners(root, former)
-      writeLedger(to, ledger)
-      return ledger.counts()
     }
-    const setCapability = openCapabilitySetter('keep', openHost())
-    const {report, ledger} = restoreOwners(root, former, {owners: openOwners('keep'), setCapability})
-    writeLedger(to, ledger)
-    return report
-  } catch (error) {
-    throw explainErrno(error, root)
+    case 'measure':
+      return request.paths.map((await import('./measure.js')).measureTree)
   }
 }
 

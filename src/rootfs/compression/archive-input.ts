@@ -8,6 +8,15 @@ export type ArchiveInput = {
   readonly bytes: AsyncIterable<Buffer>
   /** A regular file at its beginning: a child may read it without the bytes passing through here. */
   readonly file?: {readonly fd: number; readonly sizeBytes: number}
+  /** What a decoder that was started beforehand makes of the file. */
+  readonly decoded?: DecodedInput
+}
+
+export type DecodedInput = {
+  /** A pipe that can be read by blocking calls. */
+  readonly fd: number
+  /** Gives one line when the decoder has ended: its wait status. @see waitpid(2) */
+  readonly statusFd: number
 }
 
 /** Large enough that the loop's cost disappears, small enough to stay in the processor's cache. */
@@ -16,9 +25,10 @@ const READ_BYTES = 256 * 1024
 /**
  * Opens an archive on a file descriptor: a regular file that nobody has read from, or a pipe.
  *
+ * @param decoded - Where its decoder was started together with this program (templates/host/decode.pl).
  * @throws {NodeJS.ErrnoException}
  */
-export async function openArchiveInput(fd: number): Promise<ArchiveInput> {
+export async function openArchiveInput(fd: number, decoded?: DecodedInput): Promise<ArchiveInput> {
   const status = fstatSync(fd)
   if (!status.isFile()) {
     const stream = createReadStream('', {fd, autoClose: false, highWaterMark: READ_BYTES})
@@ -30,6 +40,7 @@ export async function openArchiveInput(fd: number): Promise<ArchiveInput> {
     start: start.subarray(0, length),
     bytes: readDescriptor(fd, 0),
     file: {fd, sizeBytes: status.size},
+    ...(decoded === undefined ? {} : {decoded}),
   }
 }
 

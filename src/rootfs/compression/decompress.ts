@@ -2,17 +2,9 @@ import {readSync} from 'node:fs'
 import {CorruptArchiveError, ToolMissingError, UnknownArchiveError} from '../errors.js'
 import type {ArchiveInput} from './archive-input.js'
 import {BZIP2_END_BYTES, endsBzip2Stream} from './bzip2-end.js'
+import {readDecoded} from './decoded-input.js'
 import {type Compression, detectCompression} from './format.js'
-import {gunzip} from './gzip.js'
-import {throughProgram} from './host-program.js'
-import {unxz} from './xz.js'
-import {unzstd} from './zstd.js'
-
-export type FindProgram = (program: string) => string | undefined
-
-/** 512 MiB decode every preset of xz and the long windows of zstd; more would let an archive eat the memory. */
-const XZ_ARGUMENTS = ['-dc', '-T0', '--memlimit-decompress=512MiB']
-const ZSTD_ARGUMENTS = ['-dc', '--memory=512MB']
+import {type FindProgram, hostDecoder} from './host-decoder.js'
 
 /**
  * Opens the tar inside an archive, whatever it is compressed with.
@@ -38,26 +30,39 @@ function open(compression: Compression, input: ArchiveInput, which: FindProgram)
     case 'none':
       return input.bytes
     case 'gzip':
-      return gunzip(input.bytes)
-    case 'xz': {
-      const xz = which('xz')
-      return xz === undefined ? unxz(input) : throughProgram([xz, ...XZ_ARGUMENTS], input, which)
-    }
-    case 'zstd': {
-      const zstd = which('zstd')
-      return zstd === undefined
-        ? unzstd(input.bytes)
-        : throughProgram([zstd, ...ZSTD_ARGUMENTS], input, which)
-    }
-    case 'bzip2': {
-      const bzip2 = which('lbzip2') ?? which('pbzip2') ?? which('bzip2')
-      if (bzip2 === undefined) throw new ToolMissingError('bzip2', 'bzip2', 'to read this archive')
-      return bunzip2(bzip2, input, which)
-    }
+      return later(async () => (await import('./gzip.js')).gunzip(input.bytes))
+    case 'xz':
+      return (
+        decodedByHost(compression, input, which) ?? later(async () => (await import('./xz.js')).unxz(input))
+      )
+    case 'zstd':
+      return (
+        decodedByHost(compression, input, which) ??
+        later(async () => (await import('./zstd.js')).unzstd(input.bytes))
+      )
+    case 'bzip2':
+      return bunzip2(input, which)
   }
 }
 
-async function* bunzip2(program: string, input: ArchiveInput, which: FindProgram): AsyncGenerator<Buffer> {
+/** Through a program of the host, which may run already; undefined when there is none. */
+function decodedByHost(
+  compression: Compression,
+  input: ArchiveInput,
+  which: FindProgram,
+): AsyncIterable<Buffer> | undefined {
+  if (input.decoded !== undefined) return readDecoded(input.decoded, compression)
+  const decoder = hostDecoder(compression, which)
+  if (decoder === undefined) return undefined
+  return later(async () => (await import('./host-program.js')).throughProgram(decoder, input))
+}
+
+/** Loads the one way that is needed: each brings modules of Node's that cost milliseconds. */
+async function* later(open: () => Promise<AsyncIterable<Buffer>>): AsyncGenerator<Buffer> {
+  yield* await open()
+}
+
+async function* bunzip2(input: ArchiveInput, which: FindProgram): AsyncGenerator<Buffer> {
   let tail: Buffer = Buffer.alloc(0)
   if (input.file !== undefined) {
     tail = Buffer.alloc(BZIP2_END_BYTES)
@@ -69,6 +74,8 @@ async function* bunzip2(program: string, input: ArchiveInput, which: FindProgram
       yield chunk
     }
   })()
-  yield* throughProgram([program, '-dc'], {...input, bytes: watched}, which)
+  const bytes = decodedByHost('bzip2', {...input, bytes: watched}, which)
+  if (bytes === undefined) throw new ToolMissingError('bzip2', 'bzip2', 'to read this archive')
+  yield* bytes
   if (!endsBzip2Stream(tail)) throw new CorruptArchiveError('something follows its bzip2 data')
 }

@@ -26,7 +26,6 @@ export async function makeFifos(
     which,
   }: {paths: RootedPaths; owners: Owners; which: (program: string) => string | undefined},
 ): Promise<void> {
-  if (fifos.size === 0) return
   const mkfifo = which('mkfifo')
   if (mkfifo === undefined)
     throw new ToolMissingError('mkfifo', 'coreutils', 'to make the FIFOs of this archive')

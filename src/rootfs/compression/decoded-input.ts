@@ -1,0 +1,31 @@
+import {readFileSync} from 'node:fs'
+import {constants} from 'node:os'
+import {CorruptArchiveError, ToolKilledError} from '../errors.js'
+import {type DecodedInput, readDescriptor} from './archive-input.js'
+
+/**
+ * What a decoder that was started beforehand gives, with the decoder's end checked before the iteration's.
+ *
+ * @param program - Its name, for messages.
+ * @throws {CorruptArchiveError | ToolKilledError}
+ */
+export async function* readDecoded({fd, statusFd}: DecodedInput, program: string): AsyncGenerator<Buffer> {
+  yield* readDescriptor(fd)
+  // The low seven bits are the signal, the high byte the status; see waitpid(2).
+  const waitStatus = Number(readFileSync(statusFd, 'latin1'))
+  const number = waitStatus & 0x7f
+  const signal = Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? null
+  checkDecoderEnd(program, {
+    status: waitStatus >> 8,
+    signal: number === 0 ? null : (signal ?? `signal ${number}`),
+  })
+}
+
+/** @throws {CorruptArchiveError | ToolKilledError} Unless the program ended by itself and well. */
+export function checkDecoderEnd(
+  program: string,
+  {status, signal}: {status: number; signal: string | null},
+): void {
+  if (signal !== null) throw new ToolKilledError(program, signal)
+  if (status !== 0) throw new CorruptArchiveError(`${program} can not decompress it`)
+}

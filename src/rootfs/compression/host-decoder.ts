@@ -1,0 +1,46 @@
+import {readSync} from 'node:fs'
+import {templatePath} from '../../host/paths.js'
+import {type Compression, detectCompression, SNIFF_BYTES} from './format.js'
+
+export type FindProgram = (program: string) => string | undefined
+
+/** 512 MiB decode every preset of xz and the long windows of zstd; more would let an archive eat the memory. */
+const XZ_ARGUMENTS = ['-dc', '-T0', '--memlimit-decompress=512MiB']
+const ZSTD_ARGUMENTS = ['-dc', '--memory=512MB']
+
+/** The host's program for a format, by absolute path, and the arguments that make it a filter. */
+export function hostDecoder(compression: Compression, which: FindProgram): readonly string[] | undefined {
+  switch (compression) {
+    // Node's zlib is as fast, and no second process.
+    case 'none':
+    case 'gzip':
+      return undefined
+    case 'xz':
+      return filter(which('xz'), XZ_ARGUMENTS)
+    case 'zstd':
+      return filter(which('zstd'), ZSTD_ARGUMENTS)
+    case 'bzip2':
+      return filter(which('lbzip2') ?? which('pbzip2') ?? which('bzip2'), ['-dc'])
+  }
+}
+
+function filter(program: string | undefined, options: readonly string[]): readonly string[] | undefined {
+  return program === undefined ? undefined : [program, ...options]
+}
+
+/**
+ * Words to put before the worker's, so that a decoder of the host starts together with it, by a pipe that can be read
+ * by blocking calls: Node's own start takes as long as decoding a tenth of a small image, and what Node gives a child
+ * for a pipe is a socket that can't be read so. None where the worker must decode by itself.
+ *
+ * @param fd - A regular file at its beginning.
+ */
+export function decoderPrefix(fd: number, which: FindProgram): readonly string[] {
+  const start = Buffer.alloc(SNIFF_BYTES)
+  const length = readSync(fd, start, 0, SNIFF_BYTES, 0)
+  const compression = detectCompression(start.subarray(0, length))
+  const perl = which('perl')
+  const decoder = compression === undefined ? undefined : hostDecoder(compression, which)
+  if (perl === undefined || decoder === undefined) return []
+  return [perl, templatePath('host/decode.pl'), ...decoder, '--']
+}
