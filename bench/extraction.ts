@@ -1,8 +1,10 @@
-import {mkdir} from 'node:fs/promises'
+import {closeSync, openSync} from 'node:fs'
 import {join} from 'node:path'
+import {findProgram} from '../src/host/host.js'
+import {decoderPrefix} from '../src/rootfs/compression/host-decoder.js'
 import type {Archive} from './archives.js'
 import type {FreshPlaces} from './fresh-places.js'
-import type {Bench} from './invocation.js'
+import {type Bench, makeFolder} from './invocation.js'
 import type {Contender, Group} from './measure.js'
 import {openProduct, WORKER} from './product.js'
 
@@ -12,7 +14,7 @@ const NO_DEVICES = ['--anchored', '--exclude=./dev/*', '--exclude=dev/*'] as con
 /** The same archive into the same kind of place: GNU tar, the worker that extracts for us, and all of create. */
 export function extractionGroup(
   archive: Archive,
-  {places, bench, uid}: {places: FreshPlaces; bench: Bench; uid: number},
+  {places, bench}: {places: FreshPlaces; bench: Bench},
 ): Group {
   const {format, path, tarOptions, sizeBytes, origin} = archive
   const tar = ['tar', ...tarOptions].join(' ')
@@ -20,31 +22,32 @@ export function extractionGroup(
     title: `Extraction, ${format} (${(sizeBytes / 1e6).toFixed(1)} MB, ${origin})`,
     reference: tar,
     contenders: [
-      {...gnuTar(archive, places), name: tar},
-      {...worker(path, places, uid), name: 'envs worker alone'},
+      {...gnuTar(archive, places, bench), name: tar},
+      {...worker(path, places, bench), name: 'envs worker alone'},
       {...create(path, places, bench), name: 'envs create'},
     ],
     absent: [],
   }
 }
 
-function gnuTar({path, tarOptions}: Archive, places: FreshPlaces): Omit<Contender, 'name'> {
+function gnuTar({path, tarOptions}: Archive, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
   return {
     side: 'peer',
     prepare: async () => ({
-      argv: ['tar', ...NO_DEVICES, ...tarOptions, path, '-C', await freshRoot(places)],
+      argv: ['tar', ...NO_DEVICES, ...tarOptions, path, '-C', await freshRoot(places, bench)],
     }),
     tidy: places.close,
   }
 }
 
-function worker(path: string, places: FreshPlaces, uid: number): Omit<Contender, 'name'> {
+function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
+  const uid = bench.user?.uid ?? process.getuid?.()
   return {
     side: 'ours',
     async prepare() {
       // As tar does it: root gives files to their owners, others to themselves.
-      const request = {root: await freshRoot(places), owners: uid === 0 ? 'keep' : 'caller'}
-      return {argv: [...WORKER, 'extract', JSON.stringify(request)], input: path}
+      const request = {root: await freshRoot(places, bench), owners: uid === 0 ? 'keep' : 'caller'}
+      return {argv: [...decoderFor(path), ...WORKER, 'extract', JSON.stringify(request)], input: path}
     },
     tidy: places.close,
   }
@@ -67,8 +70,18 @@ function create(path: string, places: FreshPlaces, bench: Bench): Omit<Contender
   }
 }
 
-async function freshRoot(places: FreshPlaces): Promise<string> {
+async function freshRoot(places: FreshPlaces, bench: Bench): Promise<string> {
   const root = join(await places.open(), 'rootfs')
-  await mkdir(root)
+  await makeFolder(root, bench)
   return root
+}
+
+/** What create puts before the worker: the host's decoder, which starts together with it. */
+function decoderFor(path: string): readonly string[] {
+  const fd = openSync(path, 'r')
+  try {
+    return decoderPrefix(fd, (program) => findProgram(program, process.env['PATH'] ?? ''))
+  } finally {
+    closeSync(fd)
+  }
 }

@@ -1,8 +1,7 @@
-import {mkdir, rm, truncate, writeFile} from 'node:fs/promises'
+import {chown, mkdir, rm, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {capture} from '../src/host/process.js'
 import {removeEntries} from '../src/rootfs/remove.js'
-import {type Bench, InvocationFailedError} from './invocation.js'
+import {type Bench, makeFolder, runAsCaller} from './invocation.js'
 import {fileSystemOf} from './machine.js'
 
 /** Room for a few trees of a minimal rootfs; the file has holes. */
@@ -23,9 +22,9 @@ export function freshFolders(bench: Bench): FreshPlaces {
   return {
     description: `a fresh folder each run, on ${fileSystemOf(bench.folder)}; not a fresh file system`,
     async open() {
-      await mkdir(place)
+      await makeFolder(place, bench)
       // Else the last run's writes would be paid for by this one.
-      await run(['sync', '--file-system', bench.folder], bench)
+      await runAsCaller(['sync', '--file-system', bench.folder], bench)
       return place
     },
     async close() {
@@ -39,7 +38,7 @@ export function freshFolders(bench: Bench): FreshPlaces {
 export async function freshFileSystems(bench: Bench): Promise<FreshPlaces> {
   const [image, place] = [join(bench.folder, 'ext4.img'), join(bench.folder, 'place')]
   const close = async () => {
-    await run(['umount', place], bench)
+    await runAsCaller(['umount', place], bench)
     await rm(image)
   }
   const open = async () => {
@@ -47,17 +46,14 @@ export async function freshFileSystems(bench: Bench): Promise<FreshPlaces> {
     await truncate(image, FILE_SYSTEM_BYTES)
     await mkdir(place, {recursive: true})
     // All of it now, so that the kernel does not go on with the inode tables while we measure.
-    await run(['mkfs.ext4', '-q', '-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image], bench)
-    await run(['mount', '-o', 'loop', image, place], bench)
-    await run(['sync', '--file-system', bench.folder], bench)
+    const eager = 'lazy_itable_init=0,lazy_journal_init=0'
+    await runAsCaller(['mkfs.ext4', '-q', '-F', '-E', eager, image], bench)
+    await runAsCaller(['mount', '-o', 'loop', image, place], bench)
+    if (bench.user !== undefined) await chown(place, bench.user.uid, bench.user.gid)
+    await runAsCaller(['sync', '--file-system', bench.folder], bench)
     return place
   }
   await open()
   await close()
   return {description: 'a fresh ext4 on a loop device each run', open, close}
-}
-
-async function run(argv: readonly string[], bench: Bench): Promise<void> {
-  const {status, stderr} = await capture(argv, {env: bench.environment})
-  if (status !== 0) throw new InvocationFailedError(argv, status, stderr.trim())
 }

@@ -1,6 +1,7 @@
 import {closeSync, openSync, readFileSync} from 'node:fs'
+import {chown, mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import {ended, start} from '../src/host/process.js'
+import {capture, ended, start} from '../src/host/process.js'
 
 /** One program to run to its end. */
 export type Invocation = {
@@ -9,6 +10,8 @@ export type Invocation = {
   readonly input?: string
   /** Variables beside those of the bench. */
   readonly variables?: Readonly<Record<string, string>>
+  /** Runs it as who runs the bench, also where {@link Bench.user} is somebody else. */
+  readonly asCaller?: boolean
 }
 
 /** Where and with which variables every program of a benchmark runs. */
@@ -17,6 +20,8 @@ export type Bench = {
   readonly folder: string
   /** All that programs see, so that nobody's shell settings are measured. */
   readonly environment: Readonly<Record<string, string>>
+  /** Who runs the programs, where that is not who runs the bench: without supplementary groups. */
+  readonly user?: {readonly uid: number; readonly gid: number}
 }
 
 /** A program that ended with another status than 0. */
@@ -39,7 +44,7 @@ export class InvocationFailedError extends Error {
  * @throws {InvocationFailedError}
  */
 export async function time(
-  {argv, input = '/dev/null', variables = {}}: Invocation,
+  {argv, input = '/dev/null', variables = {}, asCaller = false}: Invocation,
   bench: Bench,
 ): Promise<number> {
   const complaints = join(bench.folder, 'stderr')
@@ -49,6 +54,7 @@ export async function time(
     const child = start(argv, {
       cwd: bench.folder,
       env: {...bench.environment, ...variables},
+      ...(asCaller ? {} : bench.user),
       stdio: [stdin, 'ignore', stderr],
     })
     const {status} = await ended(child)
@@ -59,6 +65,18 @@ export async function time(
     closeSync(stdin)
     closeSync(stderr)
   }
+}
+
+/** Makes a folder in which the programs of the bench can write. */
+export async function makeFolder(path: string, {user}: Bench): Promise<void> {
+  await mkdir(path)
+  if (user !== undefined) await chown(path, user.uid, user.gid)
+}
+
+/** Runs a program as who runs the bench, untimed. @throws {InvocationFailedError} */
+export async function runAsCaller(argv: readonly string[], {environment}: Bench): Promise<void> {
+  const {status, stderr} = await capture(argv, {env: environment})
+  if (status !== 0) throw new InvocationFailedError(argv, status, stderr.trim())
 }
 
 function lastLine(path: string): string {

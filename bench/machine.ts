@@ -1,5 +1,5 @@
 import {readFileSync} from 'node:fs'
-import {arch, availableParallelism, cpus, loadavg, release, totalmem, userInfo} from 'node:os'
+import {arch, availableParallelism, cpus, loadavg, release, totalmem} from 'node:os'
 import {findProgram} from '../src/host/host.js'
 import {mountOf, parseMountinfo} from '../src/host/mountinfo.js'
 import {capture} from '../src/host/process.js'
@@ -24,7 +24,7 @@ const TOOLS = ['bwrap', 'unshare', 'tar', 'gzip', 'xz', 'zstd'] as const
 
 /** Describes what the figures were taken on. */
 export async function describeMachine(bench: Bench): Promise<Machine> {
-  const {uid} = userInfo()
+  const uid = bench.user?.uid ?? process.getuid?.()
   const tools: Record<string, string> = {node: process.version}
   for (const tool of TOOLS) tools[tool] = await versionOf(tool, bench)
   return {

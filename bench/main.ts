@@ -1,14 +1,15 @@
 /** Times envs beside the tools it is built from; `npm run bench -- --help`. docs/performance.md reads the figures. */
-import {chmod, mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {chmod, chown, copyFile, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
 import {ExitCode} from '../src/errors.js'
 import {catchInterruption} from '../src/ui/interruption.js'
 import {debianRootfs} from '../test/support/debian-rootfs.js'
+import {aptGroup} from './apt.js'
 import {makeArchives} from './archives.js'
 import {extractionGroup} from './extraction.js'
 import {fetchingGroup} from './fetching.js'
-import {freshFileSystems, freshFolders} from './fresh-places.js'
+import {type FreshPlaces, freshFileSystems, freshFolders} from './fresh-places.js'
 import {type Bench, InvocationFailedError} from './invocation.js'
 import {Patience} from './load.js'
 import {describeMachine, renderMachine} from './machine.js'
@@ -18,18 +19,22 @@ import {openProduct} from './product.js'
 import {renderResult} from './report.js'
 import {sessionGroup} from './sessions.js'
 import {startupGroup} from './startup.js'
+import {findUser} from './user.js'
 
 const PATIENCE_MS = {quick: 15_000, full: 60_000}
 
 if (process.argv.includes('--help')) process.stdout.write(USAGE)
 else {
-  const options = readOptions(process.argv.slice(2))
-  if (options !== undefined) await main(options)
+  const request = await readRequest(process.argv.slice(2))
+  if (request !== undefined) await main(request.options, request.user)
 }
 
-function readOptions(argv: readonly string[]): Options | undefined {
+type Request = {readonly options: Options; readonly user: Bench['user']}
+
+async function readRequest(argv: readonly string[]): Promise<Request | undefined> {
   try {
-    return parseOptions(argv)
+    const options = parseOptions(argv)
+    return {options, user: options.user === undefined ? undefined : await findUser(options.user)}
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
     process.exitCode = ExitCode.usage
@@ -37,11 +42,12 @@ function readOptions(argv: readonly string[]): Options | undefined {
   }
 }
 
-async function main(options: Options): Promise<void> {
-  const rootfs = options.rootfs === undefined ? await debianRootfs() : resolve(options.rootfs)
+async function main(options: Options, user: Bench['user']): Promise<void> {
+  const given = options.rootfs === undefined ? await debianRootfs() : resolve(options.rootfs)
   const folder = await mkdtemp(join(tmpdir(), 'envs-bench-'))
   await chmod(folder, 0o700)
-  const bench = {folder, environment: environmentFor(folder)}
+  const bench: Bench = {folder, environment: environmentFor(folder), ...(user === undefined ? {} : {user})}
+  if (user !== undefined) await chown(folder, user.uid, user.gid)
   const interruption = catchInterruption()
   const patience = new Patience(options.isQuick ? PATIENCE_MS.quick : PATIENCE_MS.full)
   const results: Result[] = []
@@ -52,6 +58,7 @@ async function main(options: Options): Promise<void> {
     process.stdout.write(`\n${renderResult(result)}\n`)
   }
   try {
+    const rootfs = user === undefined ? given : await readableCopy(given, folder)
     const machine = await describeMachine(bench)
     process.stdout.write(`${renderMachine(machine)}\n`)
     if (options.subjects.includes('startup')) {
@@ -65,6 +72,10 @@ async function main(options: Options): Promise<void> {
       const places = freshFolders(bench)
       const {group, close} = await fetchingGroup(rootfs, {places, bench})
       await show('fetching', group).finally(close)
+    }
+    if (options.subjects.includes('apt')) {
+      const places = await placesFor(options, bench)
+      await show('apt', await aptGroup(rootfs, {places, bench}))
     }
     if (options.json !== undefined) {
       await writeFile(options.json, `${JSON.stringify({machine, results}, null, 2)}\n`)
@@ -82,6 +93,20 @@ async function main(options: Options): Promise<void> {
 function environmentFor(folder: string): Bench['environment'] {
   const path = process.env['PATH'] ?? '/usr/bin:/bin'
   return {HOME: folder, LANG: 'C.UTF-8', NO_COLOR: '1', PATH: path, XDG_RUNTIME_DIR: folder}
+}
+
+/** What root has may lie where the user can't look. */
+async function readableCopy(rootfs: string, folder: string): Promise<string> {
+  const copy = join(folder, 'given.tar.gz')
+  await copyFile(rootfs, copy)
+  await chmod(copy, 0o644)
+  return copy
+}
+
+async function placesFor(options: Options, bench: Bench): Promise<FreshPlaces> {
+  const places = options.wantsFreshFileSystem ? await freshFileSystems(bench) : freshFolders(bench)
+  process.stdout.write(`\nFiles go into ${places.description}.\n`)
+  return places
 }
 
 async function withSessions(
@@ -114,12 +139,10 @@ async function extractions(
     show,
   }: {options: Options; bench: Bench; show: (subject: Subject, group: Group) => Promise<void>},
 ): Promise<void> {
-  const places = options.wantsFreshFileSystem ? await freshFileSystems(bench) : freshFolders(bench)
-  process.stdout.write(`\nExtraction goes into ${places.description}.\n`)
-  const uid = process.getuid?.() ?? 0
+  const places = await placesFor(options, bench)
   for (const archive of await makeArchives(rootfs, {bench, isQuick: options.isQuick})) {
     if ('reason' in archive)
       process.stdout.write(`\nExtraction, ${archive.format}: left out (${archive.reason})\n`)
-    else await show('extraction', extractionGroup(archive, {places, bench, uid}))
+    else await show('extraction', extractionGroup(archive, {places, bench}))
   }
 }

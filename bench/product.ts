@@ -24,7 +24,7 @@ export function openProduct(bench: Bench, home: string): Product {
   const run = async (...argv: string[]) => {
     const env = {...bench.environment, ENVS_HOME: home}
     const typed = [process.execPath, cli, ...argv]
-    const {status, stdout, stderr} = await capture(typed, {cwd: bench.folder, env})
+    const {status, stdout, stderr} = await capture(typed, {cwd: bench.folder, env, ...bench.user})
     if (status !== 0) throw new InvocationFailedError(['envs', ...argv], status, stderr.trim())
     return stdout
   }

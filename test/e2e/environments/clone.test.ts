@@ -235,8 +235,9 @@ test('clone refuses an environment that runs, and says how to stop it', async (t
     [run.status, run.stderr],
     [4, 'envs: Environment play is running.\n  See what runs: envs ps play. End it: envs stop play\n'],
   )
+  const ended = once(session, 'exit')
   await cli.run('stop', 'play')
-  await once(session, 'exit')
+  await ended
   assert.equal((await cli.run('clone', 'play', 'copy')).status, 0)
   const ran = await cli.run('run', 'copy', 'sh', '-c', 'hostname; id -u')
   assert.deepEqual([ran.status, ran.stdout], [0, 'copy\n0\n'])

@@ -1,0 +1,52 @@
+import {release} from 'node:os'
+import {capture} from '../src/host/process.js'
+import type {Store} from './store.js'
+
+/** What the table was made with; in the order in which it is shown. */
+export type Facts = {
+  readonly date: string
+  readonly guest: string
+  readonly envs: string
+  readonly kernel: string
+  readonly bubblewrap: string
+  readonly utilLinux: string
+  readonly node: string
+}
+
+/**
+ * Describes the guest, by an environment of its own, and the host.
+ *
+ * @throws {Error} When no environment works here: then there is nothing to try.
+ */
+export async function readFacts(
+  rootfs: string,
+  {store, signal}: {store: Store; signal: AbortSignal},
+): Promise<Facts> {
+  const call = async (...argv: string[]) => {
+    const {status, output} = await store.run(argv, {signal})
+    if (status !== 0) throw new Error(`envs ${argv.join(' ')} ended with status ${status}: ${output.trim()}`)
+    return output.trim()
+  }
+  await call('create', rootfs, '--name', 'facts', '--identity', 'emulated', '--quiet')
+  const guest = await call('run', 'facts', '--', 'sh', '-c', DESCRIBE_GUEST)
+  await call('rm', '--force', 'facts')
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    guest,
+    envs: (/^envs\/(\S+)/.exec(await call('--version')) ?? [])[1] ?? 'unknown',
+    kernel: release(),
+    bubblewrap: await versionOf('bwrap'),
+    utilLinux: await versionOf('unshare'),
+    node: process.version,
+  }
+}
+
+/** @see os-release(5) */
+const DESCRIBE_GUEST =
+  '. /etc/os-release; echo "$NAME $(cat /etc/debian_version) ($VERSION_CODENAME), $(dpkg --print-architecture)"'
+
+/** The last word of the first line of `--version`. */
+async function versionOf(tool: string): Promise<string> {
+  const {stdout} = await capture([tool, '--version'])
+  return stdout.split('\n')[0]?.split(' ').at(-1) ?? 'unknown'
+}

@@ -1,0 +1,14 @@
+import {createServer} from 'node:net'
+
+/** A TCP port that nothing of this host listened on a moment ago. */
+export function freePort(): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      const port = address === null || typeof address === 'string' ? undefined : address.port
+      server.close(() => (port === undefined ? reject(new Error('no port')) : resolve(port)))
+    })
+  })
+}

@@ -1,0 +1,88 @@
+import {closeSync, existsSync, openSync} from 'node:fs'
+import {chmod, mkdir, mkdtemp, readFile, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {packageRoot} from '../src/host/paths.js'
+import {ended, start} from '../src/host/process.js'
+
+/** How a call ended, and all that it and the guest's programs printed. */
+export type Ran = {readonly status: number; readonly output: string}
+
+export type Limits = {readonly signal?: AbortSignal; readonly timeoutMs?: number}
+
+/** The built envs, with environments, images, packages and settings of its own. */
+export type Store = {
+  /**
+   * Runs one call to its end. A call that takes too long is killed, and its status is not 0.
+   *
+   * @throws The signal's reason, when it was aborted meanwhile and the call has ended.
+   */
+  run(argv: readonly string[], limits?: Limits): Promise<Ran>
+  /** Ends and removes every environment, then all the rest. */
+  close(): Promise<void>
+}
+
+/** @throws {Error} Before a build. */
+export async function openStore(): Promise<Store> {
+  if (!existsSync(join(packageRoot(), 'dist', 'main.js'))) throw new Error('Run npm run build first.')
+  const folder = await mkdtemp(join(tmpdir(), 'envs-matrix-'))
+  await chmod(folder, 0o700)
+  await mkdir(join(folder, 'logs'))
+  const environment = {
+    ENVS_HOME: join(folder, 'home'),
+    HOME: folder,
+    LANG: 'C.UTF-8',
+    NO_COLOR: '1',
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    XDG_RUNTIME_DIR: folder,
+  }
+  let calls = 0
+  const run: Store['run'] = (argv, limits = {}) => {
+    calls += 1
+    return runLogged(argv, {folder, environment, log: join(folder, 'logs', String(calls)), limits})
+  }
+  return {
+    run,
+    async close() {
+      const {output} = await run(['list', '--quiet'])
+      const names = output.split('\n').filter((name) => name !== '')
+      if (names.length > 0) await run(['rm', '--force', ...names])
+      await rm(folder, {recursive: true, force: true})
+    },
+  }
+}
+
+type Call = {
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly log: string
+  readonly limits: Limits
+}
+
+async function runLogged(
+  argv: readonly string[],
+  {folder, environment, log, limits: {signal, timeoutMs}}: Call,
+): Promise<Ran> {
+  // A file and no pipe: a daemon that the guest started may keep it open for ever.
+  const output = openSync(log, 'w')
+  try {
+    const child = start([process.execPath, join(packageRoot(), 'bin', 'envs.js'), ...argv], {
+      cwd: folder,
+      env: environment,
+      // Away from the terminal's Ctrl-C: the signal below comes once, so that the call can tidy up.
+      detached: true,
+      stdio: ['ignore', output, output],
+    })
+    const endByRequest = () => child.kill('SIGTERM')
+    signal?.addEventListener('abort', endByRequest)
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), timeoutMs)
+    const {status} = await ended(child).finally(() => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', endByRequest)
+    })
+    signal?.throwIfAborted()
+    return {status, output: await readFile(log, 'utf8')}
+  } finally {
+    closeSync(output)
+  }
+}
