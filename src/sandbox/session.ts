@@ -1,5 +1,6 @@
 import {closeSync, constants, openSync} from 'node:fs'
 import type {Readable} from 'node:stream'
+import {setTimeout as sleep} from 'node:timers/promises'
 import type {Lock} from '../host/flock.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {ensureAnchor} from './anchor.js'
@@ -26,7 +27,9 @@ export type SessionOptions = {
 }
 
 /** A guest that stops its own first process over and over can't keep a caller here for ever. */
-const MAX_ATTEMPTS = 5
+const MAX_ATTEMPTS = 8
+/** An environment on its way out is gone in a moment; doubled from one attempt to the next. */
+const FIRST_PAUSE_MS = 10
 
 /**
  * Runs one command, or a login shell, in the environment and waits for it.
@@ -44,7 +47,8 @@ export async function runSession(options: SessionOptions): Promise<number> {
     })
     if (typeof result === 'number') return result
     if (result.stage === 'lock') await options.waitForLock()
-    else if (!isAnchorGone(result)) throw sessionError(options.name, options.request, result)
+    else if (isAnchorGone(result)) await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1))
+    else throw sessionError(options.name, options.request, result)
   }
   throw new SessionFailedError(options.name, `it stopped ${MAX_ATTEMPTS} times while it was being joined.`)
 }
@@ -56,7 +60,7 @@ async function startEnvironment(options: SessionOptions) {
 
 /** The environment ended between the look at its state and the join: it is started again. */
 function isAnchorGone({stage}: SessionFailure): boolean {
-  return stage === 'anchor' || stage === 'hold' || stage === 'fork' || stage.startsWith('join-')
+  return ['anchor', 'hold', 'fork', 'leaving'].includes(stage) || stage.startsWith('join-')
 }
 
 async function join(options: SessionOptions, place: SessionPlace): Promise<number | SessionFailure> {

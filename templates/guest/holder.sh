@@ -12,6 +12,8 @@ find /run -xdev \( -name '*.pid' -o -type s \) -delete
 [ ! -x /usr/lib/envs/lay-shims ] || /usr/lib/envs/lay-shims 4>&- 5>&-
 echo ready >&4
 exec 4>&-
+# Seen by the program of a session, which turns back then and starts the environment anew.
+leaving=/dev/.envs-leaving
 idle=0
 while :; do
   # Blocks while a session holds the FIFO, so that a second is counted only when nobody does.
@@ -22,7 +24,14 @@ while :; do
   else
     # Two looks, for a session may have opened the FIFO and not yet arrived.
     idle=$((idle + 1))
-    [ $idle -lt 2 ] || exit 0
+    if [ $idle -ge 2 ]; then
+      # One that arrived before the mark is seen now; one that arrives after it sees the mark.
+      : >$leaving
+      set -- /proc/[0-9]*
+      [ $# -gt 2 ] || exit 0
+      rm -f $leaving
+      idle=0
+    fi
   fi
   sleep 1
 done

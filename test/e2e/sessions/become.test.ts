@@ -127,7 +127,11 @@ test('emulated: a user may become the user it is', async () => {
   assert.deepEqual([ran.status, ran.stdout], [0, 'dev\n'])
 })
 
-test('emulated: where no namespace is to be had, su says that it stays root', async () => {
+const rootsGuest = process.getuid?.() === 0 && "the guest of the host's root may not write to /proc/sys"
+
+test('emulated: where no namespace is to be had, su says that it stays root', {
+  skip: rootsGuest,
+}, async () => {
   const {sh} = await emulated()
   const limit = '/proc/sys/user/max_user_namespaces'
   const ran = await sh(`old=$(cat ${limit}); echo 0 >${limit}; su dev -c 'id -un'; echo $old >${limit}`)

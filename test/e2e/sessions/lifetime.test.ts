@@ -54,6 +54,19 @@ for (const {identity, skip} of IDENTITIES) {
     assert.ok(Date.now() - left < 3500, `it took ${Date.now() - left} ms`)
   })
 
+  test(`${identity}: a session that meets it on its way out starts it anew`, {skip}, async () => {
+    const guest = await stopped(play)
+    // What the holder does first when it has decided to leave.
+    await guest.sh(`: >/dev/.envs-leaving; ${daemon('sleep 60')}`)
+    const {pid} = anchorOf(guest)
+    const session = guest.run('echo', 'here')
+    await sleep(300)
+    await guest.cli.run('stop', 'play')
+    const {status, stdout, stderr} = await session
+    assert.deepEqual([status, stdout, stderr], [0, 'here\n', ''])
+    assert.notEqual(anchorOf(guest).pid, pid)
+  })
+
   test(`${identity}: it stays for a silent session, and for what that leaves behind`, {skip}, async () => {
     const guest = await stopped(play)
     const session = await startSession(guest, `echo ready; sleep 4; ${daemon('sleep 4.5')}`)
