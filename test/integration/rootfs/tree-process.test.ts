@@ -8,11 +8,14 @@ import {gzipSync} from 'node:zlib'
 import {applyFixes, extractRootfs, measureTrees, removeTree} from '../../../src/rootfs/tree-process.js'
 import {noise} from '../../support/compressed.js'
 import {extractionArena} from '../../support/extraction.js'
-import {file, folder, paxHeader, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {file, paxHeader, tarArchive, tarMember} from '../../support/tar-archive.js'
 import {TREE_FACTS} from '../../support/tree-facts.js'
 import {BARE, processesWith} from '../../support/tree-process.js'
 
-const SMALL = tarArchive(folder('etc'), file('etc/issue', 'hello'))
+const SMALL = tarArchive(
+  tarMember({name: 'etc', type: '5', uid: 7}),
+  tarMember({data: 'hello', name: 'etc/issue', gid: 8}),
+)
 
 test('an archive given as a stream is extracted', async (t) => {
   const {root} = await extractionArena(t)
