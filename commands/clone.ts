@@ -1,16 +1,20 @@
 import {Flags} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import {Cloning} from '../src/environments/clone.js'
+import {overBudget} from '../src/environments/disk-budget.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {formatBytes} from '../src/ui/size.js'
 import {describeConversion, describeIdentity} from '../src/ui/wording.js'
 
 export default class Clone extends EnvsCommand {
   static override summary = 'Copy an environment.'
   static override description =
     `The copy has a name, a hostname and a machine id of its own; all else is as in the original, keys of an SSH server \
-too. Blocks are shared where the file system can. The original must not be running.`
+too; its snapshots stay with it. With storage overlay nothing is copied: both go on from the same files. One that runs \
+stands still meanwhile, and what it has changed is copied. With storage directory, or another identity, all of it is copied \
+and it must not be running; blocks are shared where the file system can.`
   static override hiddenAliases = ['cp']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play spare',
@@ -28,6 +32,7 @@ too. Blocks are shared where the file system can. The original must not be runni
     const {args, flags} = await this.parse(Clone)
     const host = this.openHost()
     const settings = await readSettings(host, {identity: flags.identity})
+    const diskBudget = settings.value('diskBudget')
     const request = {
       from: args.name,
       to: args.newName,
@@ -43,11 +48,18 @@ too. Blocks are shared where the file system can. The original must not be runni
     } finally {
       await cloning.close()
     }
+    this.warnOfBudget(await overBudget(host, diskBudget))
     return this.#tell(await showEnvironment(host, cloning.name), cloning)
   }
 
-  #tell(details: EnvironmentDetails, {source, name, identity}: Cloning): EnvironmentDetails {
+  #tell(details: EnvironmentDetails, {source, name, identity, frozen}: Cloning): EnvironmentDetails {
     this.note(`Copied ${source.name} to ${name}.`)
+    if (frozen.ms > 0) {
+      const {ms, copiedBytes} = frozen
+      this.note(
+        `It runs: everything in it stood still for ${Math.ceil(ms)} ms, while ${formatBytes(copiedBytes)} were copied.`,
+      )
+    }
     if (identity !== source.record.identity) {
       this.note(`Identity ${describeIdentity(identity)}.`)
       this.note(describeConversion(identity, name))

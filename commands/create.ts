@@ -2,6 +2,7 @@ import {Args, Flags} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import {Creation} from '../src/environments/create.js'
 import {planCreation} from '../src/environments/create-request.js'
+import {overBudget} from '../src/environments/disk-budget.js'
 import {imageContext} from '../src/environments/image-context.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {Host} from '../src/host/host.js'
@@ -45,12 +46,17 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
       description: 'how its users come about; chosen by trial when left out',
       options: ['auto', 'mapped', 'emulated'],
     }),
+    storage: Flags.string({
+      description: 'how its files are kept; chosen by trial when left out',
+      options: ['auto', 'overlay', 'directory'],
+    }),
   }
 
   async run(): Promise<EnvironmentDetails> {
     const {args, flags} = await this.parse(Create)
     const host = this.openHost()
-    const settings = await readSettings(host, {identity: flags.identity})
+    const settings = await readSettings(host, {identity: flags.identity, storage: flags.storage})
+    const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
     const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
@@ -67,6 +73,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     } finally {
       await creation.close()
     }
+    this.warnOfBudget(await overBudget(host, diskBudget))
     return this.#tell(host, creation)
   }
 

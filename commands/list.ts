@@ -1,3 +1,4 @@
+import {Flags} from '@oclif/core'
 import {type EnvironmentSummary, listEnvironments} from '../src/environments/list.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {formatRelativeTime} from '../src/ui/relative-time.js'
@@ -5,31 +6,38 @@ import {formatBytes} from '../src/ui/size.js'
 
 export default class List extends EnvsCommand {
   static override summary = 'List the environments.'
-  static override description = 'With --quiet: their names only, one a line.'
+  static override description =
+    `SIZE is what removing it would give back; SHARED is what it stands on together with others, or with its image, which \
+is kept for the next environment. With --quiet: their names only, one a line.`
   static override hiddenAliases = ['ls']
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',
   ]
 
+  static override flags = {
+    all: Flags.boolean({
+      char: 'a',
+      description: 'also those of envs try that have ended and can still be kept',
+    }),
+  }
+
   async run(): Promise<EnvironmentSummary[]> {
-    await this.parse(List)
+    const {flags} = await this.parse(List)
     const host = this.openHost()
-    const environments = await listEnvironments(host)
+    const environments = await listEnvironments(host, {all: flags.all})
     if (this.quiet) {
       for (const {name} of environments) this.print(name)
       return environments
     }
     if (environments.length === 0) this.note('There is no environment yet. Create one: envs create focal')
+    const size = (bytes: number | null) => (bytes === null ? '-' : formatBytes(bytes))
     const ago = (time: Date | null) => (time === null ? '-' : formatRelativeTime(time, host.now()))
     this.printTable(environments, [
       {title: 'name', show: ({name}) => name},
       {title: 'state', show: ({state}) => state},
-      {
-        title: 'size',
-        align: 'right',
-        show: ({sizeBytes}) => (sizeBytes === null ? '-' : formatBytes(sizeBytes)),
-      },
+      {title: 'size', align: 'right', show: ({sizeBytes}) => size(sizeBytes)},
+      {title: 'shared', align: 'right', show: ({sharedBytes}) => size(sharedBytes)},
       {title: 'last used', show: ({lastUsedAt}) => ago(lastUsedAt)},
       {title: 'identity', show: ({identity}) => identity ?? '-'},
       {title: 'image', show: ({image}) => image ?? '-'},

@@ -4,7 +4,7 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {renderFields} from '../src/ui/fields.js'
 import {formatRelativeTime} from '../src/ui/relative-time.js'
 import {formatBytes} from '../src/ui/size.js'
-import {describeIdentity, describeTrust} from '../src/ui/wording.js'
+import {describeIdentity, describeStorage, describeTrust} from '../src/ui/wording.js'
 
 export default class Show extends EnvsCommand {
   static override summary = 'Show all that is known of an environment.'
@@ -26,7 +26,7 @@ export default class Show extends EnvsCommand {
   }
 
   #print(details: EnvironmentDetails, now: Date): void {
-    const {image, extraction, lastUsedAt, sizeBytes} = details
+    const {image, extraction, lastUsedAt, sizeBytes, sharedBytes} = details
     const ago = (time: Date) => `${time.toISOString()} (${formatRelativeTime(time, now)})`
     const countIfAny = (count: number) => (count === 0 ? undefined : String(count))
     this.print(
@@ -35,11 +35,13 @@ export default class Show extends EnvsCommand {
         ['State', details.state === 'running' ? `running, ${countProcesses(details.processes)}` : 'stopped'],
         ['Anchor', details.anchorPid === null ? undefined : `process ${details.anchorPid} on the host`],
         ['Path', details.path],
-        ['Size', sizeBytes === null ? 'unknown' : formatBytes(sizeBytes)],
+        ['Size', formatBytes(sizeBytes)],
+        ['Shared', sharedBytes === 0 ? undefined : formatBytes(sharedBytes)],
         ['Created', ago(details.createdAt)],
         ['Last used', lastUsedAt === null ? 'never' : ago(lastUsedAt)],
         ['Identity', describeIdentity(details.identity)],
-        ['Storage', details.storage],
+        ['Storage', describeStorage(details.storage)],
+        ['Snapshots', details.storage === 'overlay' ? String(details.snapshots) : undefined],
         ['Architecture', details.architecture],
         ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
         ['Source', image.name === null ? undefined : image.source],

@@ -7,7 +7,7 @@
 import {spawn} from 'node:child_process'
 import {existsSync} from 'node:fs'
 import {mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises'
-import {tmpdir} from 'node:os'
+import {availableParallelism, tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {requireHostPackages} from './host-packages.mjs'
@@ -63,7 +63,9 @@ async function runTests(files, skips) {
   // Only tests that leave the machine need it: their servers here speak plain http.
   const {NODE_EXTRA_CA_CERTS: certificates, ...env} = process.env
   const isLive = process.env.ENVS_TEST_LIVE === '1' && certificates !== undefined
-  return runNode(['--import', 'tsx', '--test', ...reporters.flat(), ...files], {
+  // Most of a test is waiting for programs, so each core gets a file, and not one less.
+  const concurrency = `--test-concurrency=${availableParallelism()}`
+  return runNode(['--import', 'tsx', '--test', concurrency, ...reporters.flat(), ...files], {
     ...env,
     ...(isLive ? {NODE_EXTRA_CA_CERTS: certificates} : {}),
     ENVS_TEST_SKIPS: skips,

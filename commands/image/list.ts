@@ -1,3 +1,4 @@
+import {imageUsers} from '../../src/environments/image-users.js'
 import {type KeptImage, listKept} from '../../src/images/cache/kept-images.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 import {formatRelativeTime} from '../../src/ui/relative-time.js'
@@ -6,18 +7,20 @@ import {formatBytes} from '../../src/ui/size.js'
 export default class ImageList extends EnvsCommand {
   static override summary = 'List the images that are kept here.'
   static override description =
-    `Each was verified by its publisher's signature, and needs no network any more. With --quiet: their digests only, \
-one a line.`
+    `Each was verified by its publisher's signature, and needs no network any more. IN USE BY: environments made from it, \
+which do not need it any more. With --quiet: their digests only, one a line.`
   static override hiddenAliases = ['images', 'image:ls']
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',
   ]
 
-  async run(): Promise<readonly KeptImage[]> {
+  async run(): Promise<(KeptImage & {readonly usedBy: readonly string[]})[]> {
     await this.parse(ImageList)
     const host = this.openHost()
-    const {images, damaged} = await listKept(host.paths.images)
+    const {images: kept, damaged} = await listKept(host.paths.images)
+    const users = await imageUsers(host.paths)
+    const images = kept.map((image) => ({...image, usedBy: users.get(image.sha256) ?? []}))
     for (const {reason} of damaged) this.warn(`${reason} envs image prune removes it.`)
     if (this.quiet) {
       for (const {sha256} of images) this.print(sha256)
@@ -34,6 +37,7 @@ one a line.`
       {title: 'digest', show: ({sha256}) => sha256.slice(0, 12)},
       {title: 'signed', show: ({signedAt}) => ago(signedAt)},
       {title: 'signer', show: ({signer}) => signer.name},
+      {title: 'in use by', show: ({usedBy}) => usedBy.join(' ') || '-'},
     ])
     return images
   }

@@ -1,4 +1,6 @@
 import {Args} from '@oclif/core'
+import {findUnusedImageTrees, removeImageTrees} from '../../src/environments/image-trees.js'
+import {imageUsers} from '../../src/environments/image-users.js'
 import {removeImages} from '../../src/images/cache/remove-images.js'
 import {yesFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
@@ -7,7 +9,8 @@ export default class ImageRm extends EnvsCommand {
   static override summary = 'Remove kept images.'
   static override description =
     `IMAGE is a name as envs image list shows it or as envs create takes it, or a digest or the first 8 digits of it. \
-Environments that were made from it stay as they are. Never asks: an image can be fetched again.`
+Environments that were made from it stay as they are, and so does what is unpacked of it for them; without any it goes \
+too. Never asks: an image can be fetched again.`
   static override usage = 'image rm IMAGE... [FLAG...]'
   static override hiddenAliases = ['image:remove', 'image:delete']
   static override strict = false
@@ -22,9 +25,18 @@ Environments that were made from it stay as they are. Never asks: an image can b
 
   async run(): Promise<{removed: {name: string; version: string; sha256: string}[]}> {
     const {argv} = await this.parse(ImageRm)
-    const {paths, architecture, now} = this.openHost()
+    const host = this.openHost()
+    const {paths, architecture, now} = host
     const removed = await removeImages(paths.images, argv.map(String), {architecture, now: now()})
-    for (const {name, version} of removed) this.note(`Removed ${name} ${version}.`)
+    const digests = new Set<string>(removed.map(({sha256}) => sha256))
+    const trees = (await findUnusedImageTrees(paths)).filter(({sha256}) => digests.has(sha256))
+    await removeImageTrees(host, new Set(trees.map(({id}) => id)))
+    const users = await imageUsers(paths)
+    for (const {name, version, sha256} of removed) {
+      const left = users.get(sha256) ?? []
+      const kept = left.length === 0 ? '' : ` Made from it, and whole without it: ${left.join(', ')}.`
+      this.note(`Removed ${name} ${version}.${kept}`)
+    }
     return {removed: removed.map(({name, version, sha256}) => ({name, version, sha256}))}
   }
 }

@@ -33,6 +33,19 @@ export const pathList: Kind<readonly string[]> = {
   parseJson: (json) => (isStringList(json) ? allAbsolute(json) : undefined),
 }
 
+const BYTES = /^(?<count>\d{1,6})(?<unit>[kMGT])B?$/
+
+/** Kept as it is typed; {@link bytesOf} reads it. */
+export const byteSize: Kind<string> = fromText('a size, such as 500M or 20G', (text) =>
+  BYTES.test(text) ? text : undefined,
+)
+
+/** In powers of ten, as sizes are shown. @param size - A value of {@link byteSize}. */
+export function bytesOf(size: string): number {
+  const {count, unit = ''} = BYTES.exec(size)?.groups ?? {}
+  return Number(count) * 1000 ** ('kMGT'.indexOf(unit) + 1)
+}
+
 export function choice<const Option extends string>(...options: readonly Option[]): Kind<Option> {
   return fromText(`one of: ${options.join(', ')}`, (text) => options.find((option) => option === text))
 }

@@ -1,6 +1,6 @@
 import {nearestNames} from '../host/nearest.js'
 import {UnknownSettingError} from './errors.js'
-import {choice, folderUrl, imageReference, type Kind, pathList} from './kinds.js'
+import {byteSize, choice, folderUrl, imageReference, type Kind, pathList} from './kinds.js'
 
 /** Every setting and the type of its value; undefined where nothing is built in. */
 export type SettingValues = {
@@ -15,6 +15,7 @@ export type SettingValues = {
   engine: 'auto' | 'bwrap' | 'unshare' | 'proot'
   storage: 'auto' | 'overlay' | 'directory'
   durable: 'auto' | 'always' | 'never'
+  diskBudget: string | undefined
 }
 
 export type SettingName = keyof SettingValues
@@ -67,6 +68,7 @@ export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues
     kind: choice('auto', 'always', 'never'),
     builtIn: 'auto',
   },
+  diskBudget: {variable: 'ENVS_DISK_BUDGET', kind: byteSize, builtIn: undefined},
 }
 
 /** In the order of the table, which is the order they are shown in. */

@@ -1,19 +1,24 @@
 import {mkdir} from 'node:fs/promises'
+import {setTimeout as sleep} from 'node:timers/promises'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {capture} from '../host/process.js'
-import {NO_ARCHIVES} from '../rootfs/apt/archives.js'
-import {copyTree} from '../rootfs/copy.js'
-import {CLONE_FIXES, IDENTITY_FIXES} from '../rootfs/fixes/list.js'
-import {applyFixes, measureTrees} from '../rootfs/tree-process.js'
 import {isRunning} from '../sandbox/anchor.js'
+import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
-import {convertOwners} from './convert.js'
+import {layerFiles} from '../storage/layer-files.js'
+import {type LayerId, newLayerId} from '../storage/layer-id.js'
+import {type Cloned, type CloneTarget, copyEnvironment} from './clone-copy.js'
+import {shareLayers, shareRunning} from './clone-layers.js'
 import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
+import {lockHistory} from './history-lock.js'
+import {removeLayerFolder} from './layer-folders.js'
+import {holdLayers} from './layer-locks.js'
 import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
-import {type EnvironmentRecord, readRecord, writeRecord} from './record.js'
+import {chooseStorage} from './overlay-support.js'
+import {readRecord, writeRecord} from './record.js'
 import {
   type Environment,
   environmentFiles,
@@ -22,8 +27,8 @@ import {
   makeStore,
   moveIntoPlace,
 } from './store.js'
-import {rootProcess, toolPath, treeProcess} from './toolbox.js'
-import {newTreeFacts} from './tree-facts.js'
+import {toolPath} from './toolbox.js'
+import {sweepTries} from './try-sweep.js'
 import {recordUsage} from './usage.js'
 
 export type CloneRequest = {
@@ -37,8 +42,15 @@ export type CloneRequest = {
 
 const ANOTHER_NAME = 'Choose another name.'
 
+type Held = {
+  readonly signal: AbortSignal
+  readonly locks: readonly Lock[]
+  readonly source: Environment
+  readonly target: CloneTarget
+}
+
 /**
- * The making of a copy of an environment at rest, step by step so that a caller can show them: copy, publish.
+ * The making of a copy of an environment, step by step so that a caller can show them: copy, publish.
  *
  * Until `publish` returns there is no new environment; `close` must be called, and takes an unfinished one away.
  */
@@ -47,32 +59,18 @@ export class Cloning {
   readonly #request: CloneRequest
   readonly #signal: AbortSignal
   readonly #locks: readonly Lock[]
-  readonly #partial: string
+  readonly #target: CloneTarget
   readonly source: Environment
-  readonly name: EnvironmentName
-  readonly identity: Identity
-  #record: EnvironmentRecord | undefined
+  #cloned: Cloned | undefined
   #isPublished = false
 
-  private constructor(
-    host: Host,
-    request: CloneRequest,
-    held: {
-      signal: AbortSignal
-      locks: readonly Lock[]
-      source: Environment
-      name: EnvironmentName
-      identity: Identity
-    },
-  ) {
+  private constructor(host: Host, request: CloneRequest, held: Held) {
     this.#host = host
     this.#request = request
     this.#signal = held.signal
     this.#locks = held.locks
+    this.#target = held.target
     this.source = held.source
-    this.name = held.name
-    this.identity = held.identity
-    this.#partial = leftoverFolder(host.paths, {kind: 'partial', identity: held.identity, name: held.name})
   }
 
   /**
@@ -81,95 +79,144 @@ export class Cloning {
    */
   static async begin(host: Host, request: CloneRequest, {signal}: {signal: AbortSignal}): Promise<Cloning> {
     const name = parseEnvironmentName(request.to)
-    const {name: from} = await findAtRest(host, request.from)
+    const {name: from, record} = await findEnvironment(host.paths, request.from)
     if (from === name) throw new EnvironmentExistsError(name, ANOTHER_NAME)
+    const identity = await chooseIdentity(request.identity ?? record.identity, host)
     await makeStore(host.paths)
     await sweepLeftovers(host)
+    await sweepTries(host)
     const locks: Lock[] = []
     try {
-      // One order for everybody, so that no two commands wait for each other. No session may begin in the source.
-      for (const each of [from, name].sort()) locks.push(await lockEnvironment(host.paths, each, 'exclusive'))
-      const source = await findAtRest(host, from)
+      const source = await lockSource(host, {from, name, identity, locks})
       if ((await readRecord(environmentFiles(host.paths, name).record)) !== undefined)
         throw new EnvironmentExistsError(name, ANOTHER_NAME)
+      const layersLock = await holdLayers(host.paths)
+      if (layersLock !== undefined) locks.push(layersLock)
       toolPath(host, 'cp')
-      const identity = await chooseIdentity(request.identity ?? source.record.identity, host)
-      return new Cloning(host, request, {signal, locks, source, name, identity})
+      const target = await planTarget(host, {source, name, identity})
+      return new Cloning(host, request, {signal, locks, source, target})
     } catch (error) {
       for (const lock of locks) lock.release()
       throw error
     }
   }
 
-  /** Copies the tree where no command looks, with the owners that the new identity can give. */
+  /** Makes the tree where no command looks: on layers of the source's where it can be, else by copying all of it. */
   async copy(): Promise<void> {
-    const {record, files} = this.source
-    const partial = filesIn(this.#partial)
-    await mkdir(this.#partial, {mode: 0o700})
-    // A tree with owners of its own can only be read where they are mapped.
-    const reader = record.identity === 'mapped' ? record.identity : this.identity
-    const plan = {
-      cp: toolPath(this.#host, 'cp'),
-      from: files.root,
-      to: partial.root,
-      keepOwners: record.identity === 'mapped' && this.identity === 'mapped',
-    }
-    await copyTree(await rootProcess(this.#host, reader), plan, {signal: this.#signal})
-    const converted = await convertOwners(this.#host, {
-      source: this.source,
-      identity: this.identity,
-      root: partial.root,
-      ledger: partial.ledger,
-    })
-    this.#record = {...record, ...converted, createdAt: this.#host.now()}
+    await mkdir(this.#target.folder, {mode: 0o700})
+    this.#cloned = await this.#make()
   }
 
-  /** Gives the copy its name and makes it appear under it, whole. */
+  #make(): Promise<Cloned> {
+    const [host, source, target, signal] = [this.#host, this.source, this.#target, this.#signal]
+    if (!isSharing(source, this.identity)) return copyEnvironment(host, source, target, {signal})
+    const anchor = readLiveAnchor(source.files.run)
+    if (anchor !== undefined) return shareRunning(host, source, {target, anchor}, {signal})
+    return shareLayers(host, source, target, {isSynced: this.#request.isSynced})
+  }
+
+  /** Makes the copy appear under its name, whole. */
   async publish(): Promise<void> {
-    const record = this.#record
-    if (record === undefined) throw new Error('publish comes after copy')
+    const cloned = this.#cloned
+    if (cloned === undefined) throw new Error('publish comes after copy')
     const {paths} = this.#host
-    const partial = filesIn(this.#partial)
-    const tree = await treeProcess(this.#host, this.identity)
-    const facts = newTreeFacts(this.#host, {
-      name: this.name,
-      identity: this.identity,
-      archives: NO_ARCHIVES,
-    })
-    const isConverted = this.identity !== this.source.record.identity
-    const only = isConverted ? [...CLONE_FIXES, ...IDENTITY_FIXES] : CLONE_FIXES
-    await applyFixes(tree, {root: partial.root, facts, only})
-    await mkdir(partial.run, {mode: 0o700})
+    const {folder, upper} = this.#target
+    const now = this.#host.now()
+    const partial = filesIn(folder)
+    await mkdir(partial.run, {recursive: true, mode: 0o700})
     // Else a power cut could leave a record that vouches for files the disk never saw.
-    const synced = this.#request.isSynced ? capture(['sync', '-f', partial.root]) : undefined
-    const [usages] = await Promise.all([measureTrees(tree, [partial.root]), synced])
-    const sizeBytes = usages[0]?.sizeBytes ?? 0
-    await recordUsage(this.#partial, {sizeBytes, measuredAt: this.#host.now()})
-    await writeRecord(partial.record, record)
+    if (this.#request.isSynced) await capture(['sync', '-f', folder])
+    await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
+    await writeRecord(partial.record, {...this.source.record, ...cloned.changes, createdAt: now})
     this.#signal.throwIfAborted()
-    await moveIntoPlace(paths, this.#partial, environmentFiles(paths, this.name))
+    await moveIntoPlace(paths, folder, environmentFiles(paths, this.name))
     this.#isPublished = true
   }
 
   async close(): Promise<void> {
     try {
       if (this.#isPublished) return
-      const leftover = {
-        kind: 'partial',
-        identity: this.identity,
-        name: this.name,
-        folder: this.#partial,
-      } as const
-      await removeLeftover(this.#host, leftover)
+      const {name, identity, folder, base, upper} = this.#target
+      for (const id of [base, upper]) {
+        if (id === undefined) continue
+        const files = layerFiles(this.#host.paths.layers, id)
+        await removeLayerFolder(this.#host, {identity, folder: files.folder})
+      }
+      await removeLeftover(this.#host, {kind: 'partial', identity, name, folder})
     } finally {
       for (const lock of this.#locks) lock.release()
     }
   }
+
+  get name(): EnvironmentName {
+    return this.#target.name
+  }
+
+  get identity(): Identity {
+    return this.#target.identity
+  }
+
+  /** How long everything in the source stood still, in milliseconds, and what was copied meanwhile. */
+  get frozen(): {readonly ms: number; readonly copiedBytes: number} {
+    return {ms: this.#cloned?.frozenMs ?? 0, copiedBytes: this.#cloned?.sizeBytes ?? 0}
+  }
 }
 
-/** @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} */
-async function findAtRest(host: Host, text: string): Promise<Environment> {
-  const found = await findEnvironment(host.paths, text)
-  if (await isRunning(found.files.run)) throw new EnvironmentRunningError(found.name, {canForce: false})
-  return found
+/** Whether a copy with that identity stands on the same layers. */
+function isSharing({record}: Environment, identity: Identity): boolean {
+  return record.storage === 'overlay' && record.identity === identity
+}
+
+type Wanted = {
+  readonly from: EnvironmentName
+  readonly name: EnvironmentName
+  readonly identity: Identity
+  /** Gets what is locked. */
+  readonly locks: Lock[]
+}
+
+/** What ends while it is looked at may be at its end for so many looks. */
+const MOST_LOOKS = 50
+const LOOK_AGAIN_MS = 20
+
+/**
+ * Locks both names, so that no session begins in the source; where it runs and can be copied so, against all but those.
+ *
+ * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
+ */
+async function lockSource(host: Host, {from, name, identity, locks}: Wanted): Promise<Environment> {
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    const {files} = await findEnvironment(host.paths, from)
+    const mode = (await isRunning(files.run)) ? 'shared' : 'exclusive'
+    // One order for everybody, so that no two commands wait for each other.
+    for (const each of [from, name].sort())
+      locks.push(await lockEnvironment(host.paths, each, each === from ? mode : 'exclusive'))
+    const source = await findEnvironment(host.paths, from)
+    if (mode === 'exclusive' && !(await isRunning(source.files.run))) return source
+    if (mode === 'exclusive' || !isSharing(source, identity)) break
+    locks.push(await lockHistory(source))
+    if (readLiveAnchor(source.files.run) !== undefined) return source
+    for (const lock of locks.splice(0)) lock.release()
+    await sleep(LOOK_AGAIN_MS)
+  }
+  throw new EnvironmentRunningError(from, {canForce: false})
+}
+
+async function planTarget(
+  host: Host,
+  {source, name, identity}: {source: Environment; name: EnvironmentName; identity: Identity},
+): Promise<CloneTarget> {
+  const {record} = source
+  const isConverted = identity !== record.identity
+  const isStacked =
+    record.storage === 'overlay' &&
+    (!isConverted || (await chooseStorage('auto', host, identity)) === 'overlay')
+  const newLayer = (): LayerId | undefined => (isStacked ? newLayerId(identity) : undefined)
+  return {
+    name,
+    identity,
+    folder: leftoverFolder(host.paths, {kind: 'partial', identity, name}),
+    base: isConverted ? newLayer() : undefined,
+    upper: newLayer(),
+  }
 }

@@ -3,12 +3,15 @@ import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {recordOwners, restoreOwners} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
+import type {MergedTree} from './merged-tree.js'
 import type {EnvironmentRecord} from './record.js'
 import type {Environment} from './store.js'
 import {treeProcess} from './toolbox.js'
 
 type Copy = {
   readonly source: Environment
+  /** The source's tree. */
+  readonly original: MergedTree
   readonly identity: Identity
   /** The copy's tree, and where its ledger is to be made. */
   readonly root: string
@@ -24,7 +27,7 @@ type Copy = {
  */
 export async function convertOwners(
   host: Host,
-  {source, identity, root, ledger}: Copy,
+  {source, original, identity, root, ledger}: Copy,
 ): Promise<Pick<EnvironmentRecord, 'identity' | 'extraction'>> {
   const {record, files} = source
   const {extraction} = record
@@ -34,12 +37,12 @@ export async function convertOwners(
     })
     return {identity, extraction}
   }
-  // Foreign owners can be seen, and given, only where they are mapped.
-  const tree = await treeProcess(host, 'mapped')
   if (identity === 'emulated') {
-    await recordOwners(tree, {root: files.root, from: files.ledger, to: ledger})
+    await recordOwners(original.process, {root: original.root, from: files.ledger, to: ledger})
     return {identity, extraction: {...extraction, squashedOwners: 0}}
   }
+  // Foreign owners can be given only where they are mapped.
+  const tree = await treeProcess(host, 'mapped')
   const {squashedOwners, losses} = await restoreOwners(tree, {root, from: files.ledger, to: ledger})
   return {
     identity,

@@ -33,6 +33,7 @@ export async function planCreation(
     name: chooseName(wish.name, reference),
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
+    storage: settings.value('storage'),
     archives: await archiveFacts(host, settings),
     isSynced: settings.value('durable') !== 'never',
     context,

@@ -66,13 +66,14 @@ export class EnvironmentBusyError extends EnvsError {
 
 /** Something of it runs: services, or a session. */
 export class EnvironmentRunningError extends EnvsError {
-  constructor(name: string, {canForce}: {canForce: boolean}) {
+  /** @param command - The one that takes --force, as `envs COMMAND --force NAME`. */
+  constructor(name: string, {canForce, command = 'rm'}: {canForce: boolean; command?: string}) {
     super(`Environment ${name} is running.`, {
       code: 'ENVS_RUNNING',
       exitCode: ExitCode.conflict,
       suggestions: [
         `See what runs: envs ps ${name}. End it: envs stop ${name}`,
-        ...(canForce ? [`Or have it stopped first: envs rm --force ${name}`] : []),
+        ...(canForce ? [`Or have it stopped first: envs ${command} --force ${name}`] : []),
       ],
     })
   }
@@ -107,6 +108,80 @@ export class RemovalIncompleteError extends EnvsError {
         exitCode: ExitCode.storage,
         suggestions: [
           `What is left lies in ${folder}; the next envs command that changes something tries again.`,
+        ],
+      },
+    )
+  }
+}
+
+/** What `envs try` was to install could not be; APT has said why. */
+export class PackagesNotInstalledError extends EnvsError {
+  /** @param hasImage - Whether the first word was an image. */
+  constructor(
+    packages: readonly string[],
+    {status, hasImage}: {readonly status: number; readonly hasImage: boolean},
+  ) {
+    super(`The packages were not installed: ${packages.join(' ')}.`, {
+      code: 'ENVS_PACKAGES_NOT_INSTALLED',
+      // An interrupt is the user's doing, not a failure of APT's.
+      exitCode: status === INTERRUPTED ? status : ExitCode.guestNotStarted,
+      suggestions:
+        status === INTERRUPTED
+          ? []
+          : ['What apt-get says stands above.', ...(hasImage ? [] : [notAnImage(packages[0] ?? '')])],
+    })
+  }
+}
+
+/** 128 and SIGINT. */
+const INTERRUPTED = 130
+
+function notAnImage(word: string): string {
+  return `No image is called ${word}. To see those there are: envs image search`
+}
+
+/** It goes when its command ends: only then can it be kept. */
+export class TryRunningError extends EnvsError {
+  constructor(name: string) {
+    super(`Environment ${name} is still in use by the envs try that made it.`, {
+      code: 'ENVS_TRY_RUNNING',
+      exitCode: ExitCode.conflict,
+      suggestions: ['Leave its shell, then run the command again.'],
+    })
+  }
+}
+
+/** There is no throwaway environment to keep, or it is none. */
+export class NoTryError extends EnvsError {
+  /** @param name - The one that was asked for; undefined for the last. */
+  constructor(name: string | undefined) {
+    super(
+      name === undefined
+        ? 'There is no environment of envs try to keep.'
+        : `Environment ${name} is none of envs try.`,
+      {
+        code: 'ENVS_NO_TRY',
+        exitCode: ExitCode.notFound,
+        suggestions: [
+          'One that has ended can be kept for an hour: envs list --all',
+          'To have one stay from the start: envs try --keep NAME',
+        ],
+      },
+    )
+  }
+}
+
+/** Layers were asked for by name, and this host can't stack them. */
+export class StorageUnavailableError extends EnvsError {
+  constructor() {
+    super(
+      "The storage overlay can't be had on this host: stacking layers with bwrap was tried, and failed.",
+      {
+        code: 'ENVS_STORAGE_UNAVAILABLE',
+        exitCode: ExitCode.host,
+        suggestions: [
+          'It takes bubblewrap 0.11, Linux 5.11, a file system that overlayfs writes to (no NFS), and another user than root.',
+          'Or leave the storage at auto, or set it to directory.',
         ],
       },
     )

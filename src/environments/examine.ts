@@ -2,8 +2,9 @@ import type {Host} from '../host/host.js'
 import {capabilityNames} from '../rootfs/ledger/capability-names.js'
 import type {LedgerEntry} from '../rootfs/ledger/entry.js'
 import {readLedger} from '../rootfs/ledger/file.js'
-import {readInstalledPackages} from '../rootfs/packages/installed.js'
+import {type InstalledPackage, readInstalledPackages} from '../rootfs/packages/installed.js'
 import type {Identity} from '../sandbox/ids/identity.js'
+import {readGuestTree, treeFolders} from './guest-tree.js'
 import {noticesFor, type PackageNotice} from './known-packages.js'
 import {chooseEnvironment} from './store.js'
 
@@ -42,9 +43,10 @@ export async function examineEnvironment(
   host: Pick<Host, 'paths'>,
   text: string,
 ): Promise<EnvironmentReport> {
-  const {name, files, record} = await chooseEnvironment(host.paths, text)
+  const environment = await chooseEnvironment(host.paths, text)
+  const {name, files, record} = environment
   const {entries, dropped} = readLedger(files.ledger)
-  const installed = readInstalledPackages(files.root)
+  const installed = installedIn(treeFolders(host.paths, await readGuestTree(environment)))
   return {
     name,
     identity: record.identity,
@@ -52,6 +54,15 @@ export async function examineEnvironment(
     missingUnlisted: dropped,
     packages: installed === undefined ? null : noticesFor(installed, record.identity),
   }
+}
+
+/** By the uppermost layer that has dpkg's list. */
+function installedIn(folders: readonly string[]): InstalledPackage[] | undefined {
+  for (const folder of folders) {
+    const installed = readInstalledPackages(folder)
+    if (installed !== undefined) return installed
+  }
+  return undefined
 }
 
 function describeEntry({path, kind, lost, uid, gid, mode, capability, device}: LedgerEntry): MissingFile {

@@ -2,7 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
-import {takeLock} from '../host/flock.js'
+import {type Lock, takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {type RemoveReport, removeTree} from '../rootfs/tree-process.js'
@@ -41,8 +41,7 @@ export async function sweepLeftovers(host: Host): Promise<Leftover[]> {
 
 /** Tidying up is nobody's errand: where it can't be done, the command that came by goes on. */
 async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
-  const {lock: path} = environmentFiles(host.paths, leftover.name)
-  const lock = await takeLock(path, {mode: 'exclusive', waitMs: 0}).catch(ignoreErrno)
+  const lock = await tryLock(host.paths, leftover)
   if (lock === undefined) return false
   try {
     return (await removeLeftover(host, leftover)).failures.length === 0
@@ -51,8 +50,24 @@ async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
   }
 }
 
+/** @returns undefined for what is somebody's work. */
+function tryLock(paths: Paths, {name}: Leftover): Promise<Lock | undefined> {
+  return takeLock(environmentFiles(paths, name).lock, {mode: 'exclusive', waitMs: 0}).catch(ignoreErrno)
+}
+
 function ignoreErrno(error: unknown): undefined {
   if (errnoOf(error) === undefined) throw error
+}
+
+/** What {@link sweepLeftovers} would remove now. */
+export async function listLeftovers({paths}: Pick<Host, 'paths'>): Promise<Leftover[]> {
+  const free: Leftover[] = []
+  for (const leftover of await findLeftovers(paths)) {
+    const lock = await tryLock(paths, leftover)
+    if (lock !== undefined) free.push(leftover)
+    lock?.release()
+  }
+  return free
 }
 
 export async function removeLeftover(host: Host, {identity, folder}: Leftover): Promise<RemoveReport> {

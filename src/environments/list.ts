@@ -1,38 +1,65 @@
+import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {HistoryUnreadableError} from '../storage/errors.js'
 import {EnvironmentNotFoundError, RecordUnreadableError} from './errors.js'
+import {readGuestTree} from './guest-tree.js'
 import {sweepLeftovers} from './leftovers.js'
+import {currentSizes} from './sizes.js'
 import {type Environment, findEnvironment, listNames} from './store.js'
-import {currentUsage, lastUse} from './usage.js'
+import {type Mark, readMark} from './tries.js'
+import {sweepTries} from './try-sweep.js'
+import {lastUse} from './usage.js'
 
 export type EnvironmentSummary = {
   readonly name: string
-  /** `damaged`: its record can't be read; `envs rm` still removes it. */
-  readonly state: 'running' | 'stopped' | 'damaged'
+  /**
+   * - `try`: it goes when the command that made it ends.
+   * - `ended`: such a one that can still be kept.
+   * - `damaged`: what is known of it can't be read; `envs rm` still removes it.
+   */
+  readonly state: 'running' | 'stopped' | 'try' | 'ended' | 'damaged'
   readonly image: string | null
   readonly identity: 'mapped' | 'emulated' | null
+  /** What removing it would give back. */
   readonly sizeBytes: number | null
+  /** What it shares with others, or with its image. */
+  readonly sharedBytes: number | null
   readonly createdAt: Date | null
   readonly lastUsedAt: Date | null
 }
 
-/** Every environment by name. One that is damaged is told of, and hides no other. */
-export async function listEnvironments(host: Host): Promise<EnvironmentSummary[]> {
+/**
+ * Every environment by name. One that is damaged is told of, and hides no other.
+ *
+ * @param all - Also throwaway ones that have ended.
+ */
+export async function listEnvironments(host: Host, {all}: {all: boolean}): Promise<EnvironmentSummary[]> {
   await sweepLeftovers(host)
+  await sweepTries(host)
   const names = await listNames(host.paths)
   const found = (await Promise.all(names.map((name) => findOrDamaged(host, name)))).flat()
-  const sound = found.filter((entry): entry is Environment => typeof entry !== 'string')
-  const usage = await currentUsage(host, sound)
+  const marks = await Promise.all(
+    found.map((entry) => (typeof entry === 'string' ? undefined : readMark(host.paths, entry.name))),
+  )
+  const shown = found.flatMap((entry, index) => {
+    const mark = marks[index]
+    return all || mark?.hasEnded !== true ? [{entry, mark}] : []
+  })
+  const sound = shown.flatMap(({entry}) => (typeof entry === 'string' ? [] : [entry]))
+  const sizes = await currentSizes(host, sound)
   return Promise.all(
-    found.map(async (entry) => {
+    shown.map(async ({entry, mark}) => {
       if (typeof entry === 'string') return damaged(entry)
       const {name, files, record} = entry
+      const {sizeBytes, sharedBytes} = sizes[sound.indexOf(entry)] ?? UNKNOWN
       return {
         name,
-        state: readLiveAnchor(files.run) === undefined ? 'stopped' : 'running',
+        state: stateOf(entry, mark),
         image: record.image.source,
         identity: record.identity,
-        sizeBytes: usage[sound.indexOf(entry)]?.sizeBytes ?? null,
+        sizeBytes,
+        sharedBytes,
         createdAt: record.createdAt,
         lastUsedAt: (await lastUse(files.folder)) ?? null,
       }
@@ -40,14 +67,26 @@ export async function listEnvironments(host: Host): Promise<EnvironmentSummary[]
   )
 }
 
+function stateOf({files}: Environment, mark: Mark | undefined): EnvironmentSummary['state'] {
+  if (mark !== undefined) return mark.hasEnded ? 'ended' : 'try'
+  return readLiveAnchor(files.run) === undefined ? 'stopped' : 'running'
+}
+
 /** The name alone of a damaged one; nothing for one that another command has just removed. */
 async function findOrDamaged(host: Host, name: string): Promise<Environment | string | []> {
-  return findEnvironment(host.paths, name).catch((error: unknown) => {
-    if (error instanceof RecordUnreadableError) return name
+  try {
+    const environment = await findEnvironment(host.paths, name)
+    await readGuestTree(environment)
+    return environment
+  } catch (error) {
     if (error instanceof EnvironmentNotFoundError) return []
+    const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
+    if (isDamaged || errnoOf(error) === 'ENOENT') return name
     throw error
-  })
+  }
 }
+
+const UNKNOWN = {sizeBytes: null, sharedBytes: null}
 
 function damaged(name: string): EnvironmentSummary {
   return {
@@ -55,7 +94,7 @@ function damaged(name: string): EnvironmentSummary {
     state: 'damaged',
     image: null,
     identity: null,
-    sizeBytes: null,
+    ...UNKNOWN,
     createdAt: null,
     lastUsedAt: null,
   }

@@ -10,6 +10,11 @@ export function isEnvironmentName(text: string): text is EnvironmentName {
   return FORM.test(text)
 }
 
+/** Whether it can be one that goes by itself: only then a mark of it counts. */
+export function isTryName(name: EnvironmentName): boolean {
+  return /^try-[1-9]\d{0,5}$/.test(name)
+}
+
 /** @throws {UsageError} */
 export function parseEnvironmentName(text: string): EnvironmentName {
   if (isEnvironmentName(text)) return text

@@ -1,6 +1,5 @@
 import type {Host} from '../host/host.js'
 import type {ImageEvidence} from '../images/opened-image.js'
-import type {Identity} from '../sandbox/ids/identity.js'
 import type {EnvironmentRecord} from './record.js'
 import type {Unpacked} from './unpack.js'
 
@@ -8,7 +7,7 @@ import type {Unpacked} from './unpack.js'
 export function newRecord(
   {report, evidence}: Unpacked,
   {now, architecture}: Pick<Host, 'now' | 'architecture'>,
-  {identity, source}: {identity: Identity; source: string},
+  {identity, source, storage}: Pick<EnvironmentRecord, 'identity' | 'storage'> & {source: string},
 ): EnvironmentRecord {
   return {
     createdAt: now(),
@@ -20,7 +19,7 @@ export function newRecord(
       compression: report.compression,
     },
     identity,
-    storage: 'directory',
+    storage,
     architecture,
     extraction: {
       entries: report.entries,

@@ -9,7 +9,8 @@ export type EnvironmentRecord = {
   readonly createdAt: Date
   readonly image: ImageOrigin
   readonly identity: 'mapped' | 'emulated'
-  readonly storage: 'directory'
+  /** `overlay`: layers that others may share, with one of its own on top; `directory`: a whole tree. */
+  readonly storage: 'overlay' | 'directory'
   /** dpkg's name; a newer version may know more of them. */
   readonly architecture: string
   readonly extraction: {
@@ -70,7 +71,7 @@ export function parseRecord(text: string, path: string): EnvironmentRecord {
     createdAt: fields.date('createdAt'),
     image: readOrigin(fields.object('image')),
     identity: fields.oneOf('identity', ['mapped', 'emulated']),
-    storage: fields.oneOf('storage', ['directory']),
+    storage: fields.oneOf('storage', ['overlay', 'directory']),
     architecture: fields.string('architecture'),
     extraction: {
       entries: extraction.number('entries'),

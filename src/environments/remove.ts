@@ -1,8 +1,14 @@
 import {rename} from 'node:fs/promises'
+import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {isRunning} from '../sandbox/anchor.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
+import {HistoryUnreadableError} from '../storage/errors.js'
+import {layersOf} from '../storage/history.js'
+import {readHistory} from '../storage/history-file.js'
+import type {LayerId} from '../storage/layer-id.js'
 import {EnvironmentRunningError, RecordUnreadableError, RemovalIncompleteError} from './errors.js'
+import {sweepLayers} from './layer-sweep.js'
 import {type Leftover, leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
@@ -39,7 +45,7 @@ export async function removeEnvironments(
  *
  * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError} @throws {RemovalIncompleteError}
  */
-async function removeEnvironment(host: Host, text: string, {force}: Options): Promise<void> {
+export async function removeEnvironment(host: Host, text: string, {force}: Options): Promise<void> {
   const {name, files} = await findRemovable(host, text)
   const stopIfForced = () => (force ? stopFiles(host, files) : Promise.resolve())
   await stopIfForced()
@@ -50,13 +56,23 @@ async function removeEnvironment(host: Host, text: string, {force}: Options): Pr
     const {identity} = await findRemovable(host, name)
     await stopIfForced()
     if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+    const layers = await ownLayers(files)
     const leftover = {kind: 'removed', identity, name} as const
     const folder = leftoverFolder(host.paths, leftover)
     await rename(files.folder, folder)
     await finish(host, {...leftover, folder})
+    await sweepLayers(host, layers)
   } finally {
     lock.release()
   }
+}
+
+/** What it is made of, as far as that can be read; others may be made of it too. */
+async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<LayerId>> {
+  return readHistory(history).then(layersOf, (error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT' && !(error instanceof HistoryUnreadableError)) throw error
+    return new Set()
+  })
 }
 
 async function finish(host: Host, leftover: Leftover): Promise<void> {

@@ -1,13 +1,14 @@
+import {rm} from 'node:fs/promises'
 import type {Host} from '../host/host.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
 import {isRunning} from '../sandbox/anchor.js'
 import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
 import {lockEnvironment} from './locks.js'
+import {mergedTree} from './merged-tree.js'
 import {parseEnvironmentName} from './name.js'
 import {readRecord} from './record.js'
 import {type Environment, environmentFiles, findEnvironment, moveIntoPlace} from './store.js'
-import {treeProcess} from './toolbox.js'
 import {nameFacts} from './tree-facts.js'
 
 const ANOTHER_NAME = 'Choose another name.'
@@ -43,11 +44,14 @@ async function move(
   if ((await readRecord(newFiles.record)) !== undefined)
     throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
-  await applyFixes(await treeProcess(host, record.identity), {
-    root: files.root,
+  const {process, root} = await mergedTree(host, {name, files, record})
+  await applyFixes(process, {
+    root,
     facts: nameFacts(newName, record.identity),
     only: NAME_FIXES,
   })
+  // Whoever gives one of envs try a name wants it to stay.
+  await rm(files.tryMark, {force: true})
   await moveIntoPlace(host.paths, files.folder, newFiles)
   return {name: newName, files: newFiles, record}
 }

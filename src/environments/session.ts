@@ -4,18 +4,22 @@ import {templateText} from '../host/paths.js'
 import {isMountingRoot} from '../host/privilege.js'
 import {isInTerminalForeground} from '../host/proc.js'
 import {isInteractive} from '../host/terminal.js'
-import {ensureMountPoints} from '../rootfs/mount-points.js'
+import {checkMountPoints, ensureMountPoints} from '../rootfs/mount-points.js'
 import {type AnchorPlan, anchorPrefix} from '../sandbox/anchor-start.js'
 import {anchorCommand, anchorOptions} from '../sandbox/engines/bwrap.js'
 import {namespacePrefix} from '../sandbox/ids/identity.js'
-import {guestMounts, MOUNT_POINTS} from '../sandbox/mounts.js'
+import {guestMounts, MOUNT_POINTS, type RootMount} from '../sandbox/mounts.js'
 import {buildFilter} from '../sandbox/seccomp/filter.js'
 import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import {runSession} from '../sandbox/session.js'
 import {type SessionRequest, sessionCommand} from '../sandbox/session-arguments.js'
+import {topLayer} from '../storage/history.js'
+import {makeUpper} from '../storage/layer-store.js'
+import {readGuestTree, rootMount, treeFolders} from './guest-tree.js'
 import {openEnvironmentLock, waitForLock} from './locks.js'
 import {preparePackages, sharedPackages} from './package-cache.js'
 import {refreshResolver} from './resolver.js'
+import {withRestorePoint} from './restore-points.js'
 import {planSession, type SessionWish} from './session-request.js'
 import {chooseEnvironment, type Environment, findEnvironment} from './store.js'
 import {sessionLauncher, toolPath} from './toolbox.js'
@@ -58,9 +62,11 @@ export async function runInEnvironment(
       lock,
       runFolder: files.run,
       planAnchor: async () => {
-        await ensureMountPoints(files.root, MOUNT_POINTS)
-        const packages = await preparePackages(host.paths, files.resolver)
-        return planAnchor(host, environment, {filter, packages})
+        const [root, packages] = await Promise.all([
+          prepareRoot(host, environment, wish),
+          preparePackages(host.paths, files.resolver),
+        ])
+        return planAnchor(host, environment, {filter, packages, root})
       },
       waitForLock: async () => {
         await waitForLock(host.paths, name, lock, 'shared')
@@ -99,6 +105,7 @@ export async function previewSession(
   const plan = await planAnchor(host, environment, {
     filter: new Uint8Array(),
     packages: sharedPackages(host.paths),
+    root: rootMount(host.paths, await readGuestTree(environment)),
   })
   return {
     anchor: {
@@ -132,24 +139,46 @@ function planRequest(host: Host, {name}: Environment, wish: SessionWish): Sessio
   })
 }
 
+/** The tree as it has to be before it can be mounted. */
+async function prepareRoot(
+  host: Host,
+  environment: Environment,
+  {durable}: Pick<SessionWish, 'durable'>,
+): Promise<RootMount> {
+  const {paths} = host
+  const tree = await readGuestTree(environment)
+  if (tree.kind === 'directory') {
+    await ensureMountPoints(tree.root, MOUNT_POINTS)
+    return rootMount(paths, tree)
+  }
+  const history = await withRestorePoint(host, environment, {
+    history: tree.history,
+    isSynced: durable !== 'never',
+  })
+  const mounted = {kind: 'overlay', history} as const
+  await makeUpper(paths.layers, history.upper, {below: topLayer(history.layers)})
+  await checkMountPoints(treeFolders(paths, mounted), MOUNT_POINTS)
+  return rootMount(paths, mounted)
+}
+
 async function planAnchor(
   host: Host,
   {name, files, record}: Environment,
-  {filter, packages}: {filter: Uint8Array; packages: string | undefined},
+  {filter, packages, root}: {filter: Uint8Array; packages: string | undefined; root: RootMount},
 ): Promise<AnchorPlan> {
   const {identity} = record
-  const root = isMountingRoot(host)
-  const needsNamespace = root || identity === 'mapped'
+  const isRoot = isMountingRoot(host)
+  const needsNamespace = isRoot || identity === 'mapped'
   return {
     name,
     hostname: name,
     identity,
-    isMountingRoot: root,
+    isMountingRoot: isRoot,
     mounts: guestMounts({
-      root: files.root,
+      root,
       resolverFolder: files.resolver,
       packagesFolder: packages,
-      isMountingRoot: root,
+      isMountingRoot: isRoot,
     }),
     runFolder: files.run,
     bwrap: toolPath(host, 'bwrap'),

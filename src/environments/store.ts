@@ -1,3 +1,4 @@
+import {existsSync} from 'node:fs'
 import {readdir, rename} from 'node:fs/promises'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
@@ -6,17 +7,21 @@ import {makeFolders} from '../host/folders.js'
 import {nearestNames} from '../host/nearest.js'
 import type {Paths} from '../host/paths.js'
 import {EnvironmentNotFoundError, NoDefaultEnvironmentError, StoreFolderTakenError} from './errors.js'
-import {type EnvironmentName, isEnvironmentName, parseEnvironmentName} from './name.js'
+import {type EnvironmentName, isEnvironmentName, isTryName, parseEnvironmentName} from './name.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
 
 /** Where the parts of one environment lie, whether it exists or not. */
 export type EnvironmentFiles = {
   readonly folder: string
-  /** Becomes the guest's `/`. */
+  /** Becomes the guest's `/`; with `directory` storage only. */
   readonly root: string
+  /** Which layers it is stacked of; with `overlay` storage only. */
+  readonly history: string
   readonly record: string
   /** What the image has and the tree has not; missing where that is nothing. */
   readonly ledger: string
+  /** Marks one that goes by itself; see tries.ts. */
+  readonly tryMark: string
   /** Run-time state; kept beside the tree, so that every login of the user finds the same. */
   readonly run: string
   /** Bound into the guest, read-only as far as its root lets it be: hostile. */
@@ -40,8 +45,10 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
   return {
     folder,
     root: join(folder, 'rootfs'),
+    history: join(folder, 'history.json'),
     record: join(folder, 'env.json'),
     ledger: join(folder, 'ledger.jsonl'),
+    tryMark: join(folder, 'try'),
     run: join(folder, 'run'),
     resolver: join(folder, 'run', 'resolver'),
   }
@@ -91,11 +98,19 @@ export async function findEnvironment(paths: Paths, text: string): Promise<Envir
   return {name, files, record}
 }
 
-/** The environment of that name; without a name the only one there is. @throws {NoDefaultEnvironmentError} */
+/**
+ * The environment of that name; without a name the only one there is, those that go by themselves left out.
+ *
+ * @throws {NoDefaultEnvironmentError}
+ */
 export async function chooseEnvironment(paths: Paths, text: string | undefined): Promise<Environment> {
   if (text !== undefined) return findEnvironment(paths, text)
-  const names = await listNames(paths)
+  const names = (await listNames(paths)).filter((name) => !isTry(paths, name))
   const [only] = names
   if (only === undefined || names.length > 1) throw new NoDefaultEnvironmentError(names)
   return findEnvironment(paths, only)
+}
+
+function isTry(paths: Paths, name: EnvironmentName): boolean {
+  return isTryName(name) && existsSync(environmentFiles(paths, name).tryMark)
 }

@@ -9,7 +9,9 @@ import {type Identity, namespacePrefix, treePrefix} from '../sandbox/ids/identit
 const PACKAGES = {
   bwrap: 'bubblewrap',
   cp: 'coreutils',
+  mount: 'mount',
   nsenter: 'util-linux',
+  unshare: 'util-linux',
 } as const
 
 export type Tool = keyof typeof PACKAGES

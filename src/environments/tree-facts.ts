@@ -9,7 +9,7 @@ import type {EnvironmentName} from './name.js'
 /** What the fixes of a new tree need to know. */
 export function newTreeFacts(
   {architecture}: Pick<Host, 'architecture'>,
-  known: {name: EnvironmentName; identity: Identity; archives: Facts['archives']},
+  known: Pick<Facts, 'name' | 'identity' | 'archives'>,
 ): Facts {
   return {
     ...known,

@@ -1,52 +1,25 @@
 import {readFile, stat, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
-import type {Host} from '../host/host.js'
-import {measureTrees} from '../rootfs/tree-process.js'
-import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {type Environment, filesIn} from './store.js'
-import {treeProcess} from './toolbox.js'
+import {isLayerId, type LayerId} from '../storage/layer-id.js'
 
-/** Allocated bytes of a tree, and when they were counted. */
-export type Usage = {readonly sizeBytes: number; readonly measuredAt: Date}
-
-/**
- * Sizes of environments, in their order: the recorded ones where nothing has run since, measured where something has.
- */
-export async function currentUsage(
-  host: Host,
-  environments: readonly Environment[],
-): Promise<(Usage | undefined)[]> {
-  const recorded = await Promise.all(environments.map(freshUsage))
-  for (const identity of ['mapped', 'emulated'] as const) {
-    const stale = environments.filter(
-      ({record}, index) => record.identity === identity && recorded[index] === undefined,
-    )
-    if (stale.length === 0) continue
-    const measured = await measureTrees(
-      await treeProcess(host, identity),
-      stale.map(({files}) => files.root),
-    )
-    for (const [index, environment] of stale.entries()) {
-      const sizeBytes = measured[index]?.sizeBytes
-      if (sizeBytes === undefined) continue
-      const usage = {sizeBytes, measuredAt: host.now()}
-      recorded[environments.indexOf(environment)] = usage
-      await recordUsage(environment.files.folder, usage).catch(ignoreErrno)
-    }
-  }
-  return recorded
+/** Allocated bytes of one tree, and when they were counted. */
+export type Usage = {
+  readonly sizeBytes: number
+  readonly measuredAt: Date
+  /** Which layer the tree is; undefined for a whole tree of its own. */
+  readonly layer?: LayerId | undefined
 }
 
-/** What was measured is true without being kept; the environment may be gone, or its disk be full or read-only. */
-function ignoreErrno(error: unknown): void {
-  if (errnoOf(error) === undefined) throw error
-}
-
-export async function recordUsage(folder: string, {sizeBytes, measuredAt}: Usage): Promise<void> {
-  const json = JSON.stringify({schemaVersion: 1, sizeBytes, measuredAt: measuredAt.toISOString()})
+/** @param folder - An environment's, for what it writes to; or the one of a layer that changes no more. */
+export async function recordUsage(folder: string, {sizeBytes, measuredAt, layer}: Usage): Promise<void> {
+  const json = JSON.stringify({schemaVersion: 1, sizeBytes, measuredAt: measuredAt.toISOString(), layer})
   await writeFileAtomic(usagePath(folder), `${json}\n`, {mode: 0o600})
+}
+
+/** @returns undefined where nothing was recorded. */
+export async function readUsage(folder: string): Promise<Usage | undefined> {
+  return parseUsage(await readFile(usagePath(folder), 'utf8').catch(() => ''))
 }
 
 /** Notes that a session begins; `list` shows it, and it makes the recorded size old. */
@@ -63,25 +36,16 @@ export async function lastUse(folder: string): Promise<Date | undefined> {
   )
 }
 
-async function freshUsage({files}: Environment): Promise<Usage | undefined> {
-  const usage = parseUsage(await readFile(usagePath(files.folder), 'utf8').catch(() => ''))
-  const usedAt = await lastUse(files.folder)
-  const isRunning = readLiveAnchor(filesIn(files.folder).run) !== undefined
-  return usage === undefined || isRunning || (usedAt !== undefined && usedAt >= usage.measuredAt)
-    ? undefined
-    : usage
-}
-
 /** A record that can't be read is as good as none: the tree is measured again. */
 export function parseUsage(text: string): Usage | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return undefined
-    const {sizeBytes, measuredAt}: Record<string, unknown> = {...value}
+    const {sizeBytes, measuredAt, layer}: Record<string, unknown> = {...value}
     const time = new Date(typeof measuredAt === 'string' ? measuredAt : Number.NaN)
-    return typeof sizeBytes === 'number' && !Number.isNaN(time.getTime())
-      ? {sizeBytes, measuredAt: time}
-      : undefined
+    if (typeof sizeBytes !== 'number' || Number.isNaN(time.getTime())) return undefined
+    const isLayer = typeof layer === 'string' && isLayerId(layer)
+    return {sizeBytes, measuredAt: time, ...(isLayer ? {layer} : {})}
   } catch {
     return undefined
   }

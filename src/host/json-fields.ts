@@ -48,6 +48,20 @@ export class JsonFields {
     return value
   }
 
+  strings(key: string): string[] {
+    const value = this.#values[key]
+    const texts = Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
+    if (!Array.isArray(value) || texts.length !== value.length) throw this.wrong(key, 'a list of texts')
+    return texts
+  }
+
+  /** A list of objects. */
+  list(key: string): JsonFields[] {
+    const value: unknown = this.#values[key]
+    if (!Array.isArray(value)) throw this.wrong(key, 'a list')
+    return value.map((each, index) => new JsonFields(each, this.refuse, `${this.at}${key}.${index}.`))
+  }
+
   date(key: string): Date {
     const value = new Date(this.string(key))
     if (Number.isNaN(value.getTime())) throw this.wrong(key, 'a time')

@@ -14,6 +14,8 @@ export type Paths = {
   readonly config: string
   readonly environments: string
   readonly images: string
+  /** What environments are stacked of. */
+  readonly layers: string
   readonly locks: string
 }
 
@@ -38,6 +40,7 @@ export function openPaths(environment: Environment, home: string): Paths {
     config: own === undefined ? xdg('XDG_CONFIG_HOME', '.config') : join(own, 'config'),
     environments: join(data, 'environments'),
     images: join(data, 'images'),
+    layers: join(data, 'layers'),
     locks: join(data, 'locks'),
   }
 }
@@ -59,6 +62,14 @@ export function packageRoot(): string {
     folder = parent
   }
   return folder
+}
+
+/** The version of this package, as its package.json has it. */
+export async function packageVersion(): Promise<string> {
+  const value: unknown = JSON.parse(await readFile(join(packageRoot(), 'package.json'), 'utf8'))
+  if (typeof value !== 'object' || value === null || !('version' in value))
+    throw new Error('a package without a version')
+  return String(value.version)
 }
 
 /** A file laid into a rootfs, or run beside it, as it lies in `templates/`. */

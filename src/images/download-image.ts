@@ -4,7 +4,7 @@ import type {DownloadEvent} from '../host/http/receive.js'
 import {ImageReplacedError} from './errors.js'
 import {openFileImage} from './file-image.js'
 import {GrowingFile} from './growing-file.js'
-import {judge, type OpenedImage} from './opened-image.js'
+import {identifyByDigest, judge, type OpenedImage} from './opened-image.js'
 
 /** No rootfs archive comes near it: what is larger is a mistake, or a server that means ill. */
 export const MAX_IMAGE_BYTES = 64 * 1024 ** 3
@@ -84,6 +84,7 @@ function growingImage(growing: GrowingFile, {whole, stop, source, expected}: Gro
     expected,
     bytes: growing.bytes,
     sizeBytes: undefined,
+    identify: async () => identifyByDigest(expected),
     async verify() {
       const {sha256} = await whole
       const read = await growing.digest()

@@ -5,7 +5,7 @@ import {promisify} from 'node:util'
 import {errnoOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
 import {ImageChangedError, ImageNotFoundError, ImageUnreadableError, NotAnImageFileError} from './errors.js'
-import {judge, type OpenedImage} from './opened-image.js'
+import {type ImageEvidence, judge, type OpenedImage} from './opened-image.js'
 import {openStreamImage} from './stream-image.js'
 
 const readDescriptor = promisify(read)
@@ -49,16 +49,18 @@ function regularFileImage(fd: number, before: BigIntStats, {source, sha256: expe
   // Whoever closes early never asks for the result.
   hashing.catch(() => {})
   let closing: Promise<void> | undefined
+  async function verify(): Promise<ImageEvidence> {
+    const found = await hashing
+    if (!isUnchanged(before, fstatSync(fd, {bigint: true}))) throw new ImageChangedError(source)
+    return judge(found, {source, expected})
+  }
   return {
     source,
     bytes: {fd},
     sizeBytes: Number(before.size),
     expected,
-    async verify() {
-      const found = await hashing
-      if (!isUnchanged(before, fstatSync(fd, {bigint: true}))) throw new ImageChangedError(source)
-      return judge(found, {source, expected})
-    },
+    identify: verify,
+    verify,
     close() {
       stop.abort()
       // A read under way must not find the number in another file's hands.

@@ -2,10 +2,10 @@ import type {Readable} from 'node:stream'
 import {DigestMismatchError, type Sha256} from '../host/digest.js'
 
 /** What is known of the bytes that were read, once all of them were. */
-export type ImageEvidence = {
-  readonly sha256: Sha256
-  readonly sizeBytes: number
-} & Vouching
+export type ImageEvidence = {readonly sizeBytes: number} & IdentifiedImage
+
+/** Which bytes an image stands for. */
+export type IdentifiedImage = {readonly sha256: Sha256} & Vouching
 
 /** Who vouches for the bytes. */
 export type Vouching =
@@ -34,6 +34,12 @@ export type OpenedImage = {
   /** The digest it must have; undefined where whatever comes is taken. */
   readonly expected: Sha256 | undefined
   /**
+   * What the image is, where that can be told without anybody reading the archive; undefined where it can't.
+   *
+   * @throws {DigestMismatchError} @throws {ImageUnreadableError} @throws {ImageChangedError}
+   */
+  identify(): Promise<IdentifiedImage | undefined>
+  /**
    * Tells what was read; to be called after the extraction, and before anything made of it is used.
    *
    * @throws {DigestMismatchError}
@@ -45,6 +51,11 @@ export type OpenedImage = {
   verify(): Promise<ImageEvidence>
   /** Lets go of the file or the stream; may be called at any time, and again. */
   close(): Promise<void>
+}
+
+/** What is known of bytes that nobody has seen yet. */
+export function identifyByDigest(expected: Sha256 | undefined): IdentifiedImage | undefined {
+  return expected === undefined ? undefined : {sha256: expected, trust: 'digest'}
 }
 
 /** @throws {DigestMismatchError} */

@@ -4,7 +4,7 @@ import {finished} from 'node:stream/promises'
 import {errnoOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
 import {ImageUnreadableError, NotAnImageFileError} from './errors.js'
-import {judge, type OpenedImage} from './opened-image.js'
+import {identifyByDigest, judge, type OpenedImage} from './opened-image.js'
 
 /** The process's own standard input, or what stands in for it. */
 export type StandardInput = Readable & {readonly isTTY?: boolean}
@@ -56,6 +56,7 @@ export function openStreamImage(
     bytes,
     sizeBytes: undefined,
     expected,
+    identify: async () => identifyByDigest(expected),
     async verify() {
       evidence ??= readToEnd()
       return judge(await evidence, {source, expected})

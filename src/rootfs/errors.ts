@@ -111,6 +111,29 @@ export class CopyFailedError extends EnvsError {
   }
 }
 
+/** Some of a tree could not be read into an archive, or changed while it was. */
+export class TreeUnreadableError extends EnvsError {
+  constructor(root: string, cause: unknown) {
+    super(`tar(1) could not read all of the tree in ${root}.`, {
+      code: 'ENVS_EXPORT_FAILED',
+      exitCode: ExitCode.storage,
+      suggestions: ['Run the command again with --verbose to see what tar(1) said.'],
+      cause,
+    })
+  }
+}
+
+/** A host program gave up on compressing an archive. */
+export class CompressionFailedError extends EnvsError {
+  constructor(program: string, status: number) {
+    super(`${program}(1) could not compress the archive: it ended with status ${status}.`, {
+      code: 'ENVS_EXPORT_FAILED',
+      exitCode: ExitCode.host,
+      suggestions: ['Choose another format with --format.'],
+    })
+  }
+}
+
 /** A fix could not be laid into the tree, because of what the tree has in its place. */
 export class FixFailedError extends EnvsError {
   constructor(path: string, reason: string, cause?: unknown) {

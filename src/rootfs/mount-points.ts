@@ -21,6 +21,36 @@ export async function ensureMountPoints(root: string, folders: readonly string[]
   }
 }
 
+/**
+ * Checks the same of a tree in layers, where nothing has to be made: an image's layer has them all.
+ *
+ * @param trees - Folders of the layers, the uppermost first.
+ * @throws {MountPointError} When the guest has put something else in the way, or taken one away.
+ */
+export async function checkMountPoints(
+  trees: readonly [string, ...string[]],
+  folders: readonly string[],
+): Promise<void> {
+  for (const folder of folders) {
+    const parts = folder.split('/')
+    for (const [index] of parts.entries()) {
+      const path = parts.slice(0, index + 1).join('/')
+      if (!(await isFolderOnTop(trees, path))) throw new MountPointError(`/${path}`)
+    }
+  }
+}
+
+/** Of the uppermost that has anything there; what hides a path of the layers below is no folder either. */
+async function isFolderOnTop(trees: readonly string[], path: string): Promise<boolean> {
+  for (const tree of trees) {
+    const status = await lstat(join(tree, path)).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    })
+    if (status !== undefined) return status.isDirectory()
+  }
+  return false
+}
+
 async function ensureFolder(path: string, root: string): Promise<void> {
   try {
     if (!(await lstat(path)).isDirectory()) throw new MountPointError(path.slice(root.length))

@@ -3,31 +3,46 @@ import {createInterface} from 'node:readline'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {findProgram} from '../host/host.js'
-import {ended, start} from '../host/process.js'
+import {ended, pipeOf, start} from '../host/process.js'
+import {parseDifference} from './comparison/parse-report.js'
+import type {TreeDifference} from './comparison/report.js'
 import {readComplaint} from './complaint.js'
 import {WorkerDiedError, WorkerFailure} from './errors.js'
+import type {ExportReport} from './export/export-tree.js'
 import type {ExtractReport} from './extract.js'
 import type {Facts} from './fixes/fix.js'
+import type {PlannedFile} from './fixes/planned-files.js'
 import type {LedgerCounts} from './ledger/ledger.js'
 import type {RestoreReport} from './ledger/restore.js'
 import type {Usage} from './measure.js'
 import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
 import {workerProgram} from './worker-program.js'
-import {parseEvent, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
+import {
+  type CompareRequest,
+  type ExportRequest,
+  parseEvent,
+  type WorkerEvent,
+  type WorkerRequest,
+} from './worker-protocol.js'
 import {
   type FixReport,
+  parseExportReport,
   parseExtractReport,
   parseFixReport,
   parseLosses,
+  parsePlannedFiles,
   parseRemoveReport,
   parseRestoreReport,
   parseUsages,
 } from './worker-results.js'
 
 export type {ArchiveFacts} from './apt/archives.js'
+export type {OwnFile} from './comparison/own-files.js'
+export type {TreeDifference} from './comparison/report.js'
 export type {ExtractReport} from './extract.js'
 export type {Facts} from './fixes/fix.js'
+export type {PlannedFile} from './fixes/planned-files.js'
 export type {LedgerCounts} from './ledger/ledger.js'
 export type {RestoreReport} from './ledger/restore.js'
 export type {Usage} from './measure.js'
@@ -81,6 +96,18 @@ export async function applyFixes(
 }
 
 /**
+ * The files that fixes would write to a tree at rest, which stays as it is.
+ *
+ * @throws {WorkerDiedError}
+ */
+export async function planTreeFiles(
+  tree: TreeProcess,
+  {root, facts, only}: {root: string; facts: Facts; only: readonly string[]},
+): Promise<PlannedFile[]> {
+  return parsePlannedFiles(await ask(tree, {verb: 'plan', root, facts, only}))
+}
+
+/**
  * Gives a copy the owners that the ledger of the tree it was made of names, and those of dpkg's overrides.
  *
  * @param tree - Root of a user namespace with the ids that are to be had.
@@ -108,6 +135,39 @@ export async function recordOwners(
   return parseLosses(await ask(tree, {verb: 'record-owners', root, from, to}))
 }
 
+/**
+ * Writes a tree at rest as an uncompressed tar archive.
+ *
+ * @param tree - Root of a user namespace, so that no mode of the tree forbids reading it.
+ * @param consume - Takes the archive; the end marker comes only if all went well.
+ * @throws {WorkerFailure} ENVS_EXPORT_FAILED, ENVS_TOOL_MISSING, ENVS_BAD_LEDGER
+ * @throws {WorkerDiedError}
+ * @throws What `consume` throws; the signal's reason when it is aborted, and the worker gone.
+ */
+export async function exportRootfs(
+  tree: TreeProcess,
+  request: Omit<ExportRequest, 'verb'>,
+  consume: (archive: Readable) => Promise<void>,
+  options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
+): Promise<ExportReport> {
+  return parseExportReport(await ask(tree, {verb: 'export', ...request}, {...options, consume}))
+}
+
+/**
+ * In what two trees differ, each given by the folders that it is stacked of. They may be in use.
+ *
+ * @param tree - Root of a user namespace, so that no mode of the trees forbids reading them.
+ * @throws {WorkerFailure} ENVS_TOOL_MISSING
+ * @throws {WorkerDiedError}
+ */
+export async function compareTrees(
+  tree: TreeProcess,
+  request: Omit<CompareRequest, 'verb'>,
+  options: {signal?: AbortSignal} = {},
+): Promise<TreeDifference> {
+  return parseDifference(await ask(tree, {verb: 'compare', ...request}, options))
+}
+
 /** Removes a tree as far as it can be; what is left is in the report. @throws {WorkerDiedError} */
 export async function removeTree(
   tree: TreeProcess,
@@ -124,6 +184,8 @@ export async function measureTrees(tree: TreeProcess, paths: readonly string[]):
 
 type AskOptions = {
   source?: ArchiveSource
+  /** Takes what the worker writes to its descriptor 3. */
+  consume?: (bytes: Readable) => Promise<void>
   signal?: AbortSignal
   onProgress?: (progress: ExtractProgress) => void
 }
@@ -132,7 +194,7 @@ type AskOptions = {
 async function ask(
   tree: TreeProcess,
   {verb, ...request}: WorkerRequest,
-  {source, signal, onProgress}: AskOptions = {},
+  {source, consume, signal, onProgress}: AskOptions = {},
 ): Promise<unknown> {
   signal?.throwIfAborted()
   const worker = [...workerProgram(), verb, JSON.stringify(request)]
@@ -144,19 +206,20 @@ async function ask(
       source === undefined ? 'ignore' : source instanceof Readable ? 'pipe' : source.fd,
       'pipe',
       'pipe',
+      ...(consume === undefined ? [] : (['pipe'] as const)),
     ],
   })
   const stop = () => child.kill()
   signal?.addEventListener('abort', stop)
   try {
-    const [sourceFailure, last, complaint, exit] = await Promise.all([
-      feed(child, source),
+    const [streamFailure, last, complaint, exit] = await Promise.all([
+      consume === undefined ? feed(child, source) : drain(child, consume),
       readEvents(child, onProgress),
       readComplaint(child),
       ended(child),
     ])
     signal?.throwIfAborted()
-    if (sourceFailure !== undefined) throw sourceFailure.error
+    if (streamFailure !== undefined) throw streamFailure.error
     if (last?.event === 'result') return last.value
     if (last?.event === 'error') throw failureOf(last)
     const how = exit.signal === null ? `with status ${exit.status}` : `by ${exit.signal}`
@@ -190,6 +253,20 @@ async function feed(
   })
   await pipeline(source, child.stdin).catch(() => {})
   return failure
+}
+
+/** The consumer's failure, if it had one: it ends the worker, which has nobody to write for. */
+async function drain(
+  child: ChildProcess,
+  consume: (bytes: Readable) => Promise<void>,
+): Promise<{error: unknown} | undefined> {
+  try {
+    await consume(pipeOf(child, 3))
+    return undefined
+  } catch (error) {
+    child.kill()
+    return {error}
+  }
 }
 
 async function readEvents(

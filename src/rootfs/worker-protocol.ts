@@ -1,5 +1,6 @@
 import type {ErrorCode} from '../errors.js'
 import type {ArchiveFacts} from './apt/archives.js'
+import type {OwnFile} from './comparison/own-files.js'
 import type {Facts} from './fixes/fix.js'
 import type {OwnerRule} from './tree/owners.js'
 
@@ -13,7 +14,10 @@ export type WorkerRequest =
       readonly ledger?: string
     }
   | {readonly verb: 'fix'; readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
+  | {readonly verb: 'plan'; readonly root: string; readonly facts: Facts; readonly only: readonly string[]}
   | LedgerRequest
+  | ExportRequest
+  | CompareRequest
   | {readonly verb: 'remove'; readonly path: string}
   | {readonly verb: 'measure'; readonly paths: readonly string[]}
 
@@ -23,6 +27,29 @@ export type LedgerRequest = {
   readonly root: string
   readonly from: string
   readonly to: string
+}
+
+/** To write a tree as an archive to descriptor 3. */
+export type ExportRequest = {
+  readonly verb: 'export'
+  readonly root: string
+  /** The tree's own; may be missing. */
+  readonly ledger: string
+  readonly owners: OwnerRule
+  /** What the archive says of itself. */
+  readonly comment: string
+}
+
+/** To tell in what two trees differ. */
+export type CompareRequest = {
+  readonly verb: 'compare'
+  /** Folders that a tree is stacked of, the uppermost first. */
+  readonly before: readonly string[]
+  readonly after: readonly string[]
+  readonly own: readonly OwnFile[]
+  readonly isSinceImage: boolean
+  readonly ownersCount: boolean
+  readonly listsAll: boolean
 }
 
 /** What it answers, one JSON object a line: any number of progress events, then one of the others. */
@@ -46,33 +73,70 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
       return {
         verb,
         root: fields.text('root'),
-        owners: fields.text('owners') === 'keep' ? 'keep' : 'caller',
+        owners: readRule(fields),
         ...(fields.has('ledger') ? {ledger: fields.text('ledger')} : {}),
       }
     case 'fix': {
-      const facts = fields.group('facts')
-      const request = {
-        verb,
-        root: fields.text('root'),
-        facts: {
-          name: facts.text('name'),
-          machineId: facts.text('machineId'),
-          identity: facts.text('identity') === 'mapped' ? 'mapped' : 'emulated',
-          syncFilter: facts.text('syncFilter'),
-          archives: readArchives(facts.group('archives')),
-        },
-      } as const
+      const request = {verb, root: fields.text('root'), facts: readFacts(fields.group('facts'))} as const
       return fields.has('only') ? {...request, only: fields.list('only').map(asText)} : request
     }
+    case 'plan':
+      return {
+        verb,
+        root: fields.text('root'),
+        facts: readFacts(fields.group('facts')),
+        only: fields.list('only').map(asText),
+      }
     case 'restore-owners':
     case 'record-owners':
       return {verb, root: fields.text('root'), from: fields.text('from'), to: fields.text('to')}
+    case 'export':
+      return {
+        verb,
+        root: fields.text('root'),
+        ledger: fields.text('ledger'),
+        owners: readRule(fields),
+        comment: fields.text('comment'),
+      }
+    case 'compare':
+      return readComparison(fields)
     case 'remove':
       return {verb, path: fields.text('path')}
     case 'measure':
       return {verb, paths: fields.list('paths').map(asText)}
     default:
       throw new Error(`the rootfs worker knows no verb ${verb}`)
+  }
+}
+
+function readRule({text}: Fields): OwnerRule {
+  return text('owners') === 'keep' ? 'keep' : 'caller'
+}
+
+function readComparison({flag, list}: Fields): CompareRequest {
+  return {
+    verb: 'compare',
+    before: list('before').map(asText),
+    after: list('after').map(asText),
+    own: list('own').map(readOwnFile),
+    isSinceImage: flag('isSinceImage'),
+    ownersCount: flag('ownersCount'),
+    listsAll: flag('listsAll'),
+  }
+}
+
+function readOwnFile(value: unknown): OwnFile {
+  const {text, list} = fieldsOf(value)
+  return {path: text('path'), parts: list('parts').map(asText)}
+}
+
+function readFacts({text, group}: Fields): Facts {
+  return {
+    name: text('name'),
+    machineId: text('machineId'),
+    identity: text('identity') === 'mapped' ? 'mapped' : 'emulated',
+    syncFilter: text('syncFilter'),
+    archives: readArchives(group('archives')),
   }
 }
 
@@ -118,6 +182,7 @@ export type Fields = {
   value(key: string): unknown
   text(key: string): string
   number(key: string): number
+  flag(key: string): boolean
   list(key: string): readonly unknown[]
   group(key: string): Fields
 }
@@ -136,6 +201,7 @@ export function fieldsOf(value: unknown): Fields {
     value: (key) => entries.get(key),
     text: (key) => read(key, (field) => typeof field === 'string'),
     number: (key) => read(key, (field) => typeof field === 'number'),
+    flag: (key) => read(key, (field) => typeof field === 'boolean'),
     list: (key) => read(key, (field): field is readonly unknown[] => Array.isArray(field)),
     group: (key) => fieldsOf(entries.get(key)),
   }

@@ -1,5 +1,7 @@
 import type {Compression} from './compression/format.js'
+import type {ExportReport} from './export/export-tree.js'
 import type {ExtractReport} from './extract.js'
+import type {PlannedFile} from './fixes/planned-files.js'
 import type {LedgerCounts} from './ledger/ledger.js'
 import type {RestoreReport} from './ledger/restore.js'
 import type {Usage} from './measure.js'
@@ -49,6 +51,11 @@ export function parseLosses(value: unknown): LedgerCounts {
   }
 }
 
+export function parseExportReport(value: unknown): ExportReport {
+  const {number} = fieldsOf(value)
+  return {entries: number('entries'), totalBytes: number('totalBytes')}
+}
+
 export function parseRemoveReport(value: unknown): RemoveReport {
   const fields = fieldsOf(value)
   const failures = fields.list('failures').map((failure) => {
@@ -76,6 +83,23 @@ export type FixReport = {
 export function parseFixReport(value: unknown): FixReport {
   const fields = fieldsOf(value)
   return {changed: fields.list('changed').map(asText), notes: fields.list('notes').map(parseNote)}
+}
+
+export function parsePlannedFiles(value: unknown): PlannedFile[] {
+  if (!Array.isArray(value)) throw new Error('the rootfs worker planned nothing')
+  return value.map((each) => {
+    const {text, number, list} = fieldsOf(each)
+    const folders = list('folders').map((folder) => {
+      const fields = fieldsOf(folder)
+      return {path: fields.text('path'), mode: fields.number('mode')}
+    })
+    return {path: text('path'), mode: number('mode'), content: text('content'), folders}
+  })
+}
+
+export function parseNotes(value: unknown): TreeNote[] {
+  if (!Array.isArray(value)) throw new Error('no list of notes')
+  return value.map(parseNote)
 }
 
 function parseNote(value: unknown): TreeNote {

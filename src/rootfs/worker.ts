@@ -38,9 +38,17 @@ async function perform(request: WorkerRequest): Promise<unknown> {
     }
     case 'fix':
       return (await import('./worker-verbs/fix.js')).fix(request)
+    case 'plan': {
+      const {planFiles} = await import('./fixes/planned-files.js')
+      return planFiles(request.root, request.facts, request.only)
+    }
     case 'restore-owners':
     case 'record-owners':
       return (await import('./worker-verbs/make-ledger.js')).makeLedger(request)
+    case 'export':
+      return (await import('./worker-verbs/export.js')).exportArchive(request, onProgress)
+    case 'compare':
+      return (await import('./worker-verbs/compare.js')).compare(request)
     case 'remove': {
       const {removeEntries} = await import('./remove.js')
       return removeEntries(request.path, (removed) => onProgress({entries: removed, bytes: 0}))

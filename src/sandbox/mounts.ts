@@ -7,7 +7,23 @@ export type Mount =
       readonly access: 'rw' | 'ro'
       readonly ifMissing?: 'skip'
     }
+  | {
+      readonly kind: 'overlay'
+      /** From the bottom upwards. */
+      readonly lowers: readonly string[]
+      readonly upper: string
+      readonly work: string
+      readonly at: string
+    }
   | {readonly kind: 'tmpfs' | 'proc' | 'dev' | 'mqueue'; readonly at: string}
+
+/** What becomes the guest's `/`. */
+export type RootMount = Extract<Mount, {kind: 'bind' | 'overlay'}>
+
+/** A tree of its own. */
+export function plainRoot(path: string): RootMount {
+  return {kind: 'bind', from: path, at: '/', access: 'rw'}
+}
 
 /** Where the guest finds the resolver's settings; its /etc/resolv.conf links into this folder. */
 export const RESOLVER_MOUNT_POINT = '/run/envs'
@@ -31,7 +47,7 @@ export function guestMounts({
   isMountingRoot,
 }: GuestMountOptions): Mount[] {
   return [
-    {kind: 'bind', from: root, at: '/', access: 'rw'},
+    root,
     {kind: 'dev', at: '/dev'},
     {kind: 'tmpfs', at: '/dev/shm'},
     {kind: 'mqueue', at: '/dev/mqueue'},
@@ -44,7 +60,7 @@ export function guestMounts({
 }
 
 type GuestMountOptions = {
-  readonly root: string
+  readonly root: RootMount
   /** Holds the mount point of the next one. */
   readonly resolverFolder: string
   /** Undefined for an environment that does without. */

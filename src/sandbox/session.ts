@@ -5,7 +5,7 @@ import type {Lock} from '../host/flock.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {ensureAnchor} from './anchor.js'
 import type {AnchorPlan} from './anchor-start.js'
-import {anchorFiles, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
 import {GUEST_PATH} from './engines/bwrap.js'
 import {SessionFailedError} from './errors.js'
 import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from './session-arguments.js'
@@ -18,7 +18,7 @@ export type SessionOptions = {
   readonly filter: Uint8Array
   /** The environment's lock, open but not yet taken: the session takes it shared, for as long as it lives. */
   readonly lock: Lock
-  /** How to start the environment; asked for only when it is down, with the lock held. */
+  /** How to start the environment; asked for only when it is down, with the lock held and that of its start. */
   readonly planAnchor: () => Promise<AnchorPlan>
   readonly runFolder: string
   readonly name: string
@@ -27,9 +27,7 @@ export type SessionOptions = {
 }
 
 /** A guest that stops its own first process over and over can't keep a caller here for ever. */
-const MAX_ATTEMPTS = 8
-/** An environment on its way out is gone in a moment; doubled from one attempt to the next. */
-const FIRST_PAUSE_MS = 10
+const MAX_ATTEMPTS = 5
 
 /**
  * Runs one command, or a login shell, in the environment and waits for it.
@@ -47,7 +45,7 @@ export async function runSession(options: SessionOptions): Promise<number> {
     })
     if (typeof result === 'number') return result
     if (result.stage === 'lock') await options.waitForLock()
-    else if (isAnchorGone(result)) await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1))
+    else if (isAnchorGone(result)) await untilGone(options.runFolder, anchor)
     else throw sessionError(options.name, options.request, result)
   }
   throw new SessionFailedError(options.name, `it stopped ${MAX_ATTEMPTS} times while it was being joined.`)
@@ -55,8 +53,24 @@ export async function runSession(options: SessionOptions): Promise<number> {
 
 async function startEnvironment(options: SessionOptions) {
   await options.waitForLock()
-  return ensureAnchor(await options.planAnchor())
+  return ensureAnchor(options, options.planAnchor)
 }
+
+/**
+ * A first process that can't be joined any more may be there for a while: the kernel writes what is left of an overlay to
+ * the disk before it lets it go.
+ */
+async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<void> {
+  const deadline = Date.now() + MOST_END_MS
+  const isThere = () => {
+    const live = readLiveAnchor(runFolder)
+    return live?.pid === pid && live.startTime === startTime
+  }
+  while (isThere() && Date.now() < deadline) await sleep(POLL_MS)
+}
+
+const MOST_END_MS = 3000
+const POLL_MS = 10
 
 /** The environment ended between the look at its state and the join: it is started again. */
 function isAnchorGone({stage}: SessionFailure): boolean {

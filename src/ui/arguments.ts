@@ -23,10 +23,10 @@ export function forceFlag(description: string) {
   return Flags.boolean({char: 'f', description})
 }
 
-export function newNameFlag() {
+export function newNameFlag(description = 'name of the new environment; made from the image when left out') {
   return Flags.string({
     char: 'n',
-    description: 'name of the new environment; made from the image when left out',
+    description,
     helpValue: 'NAME',
   })
 }

@@ -6,7 +6,7 @@ import {catchInterruption, type Interruption} from './interruption.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
 import {type Column, outputColumns, renderTable} from './table.js'
-import {describeNotice, type ImageNotice} from './wording.js'
+import {describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
 
 /** What a stage has to say, kept until the display of the stages is over. */
 type Untold = {readonly tell: () => void; readonly when: 'always' | 'success'}
@@ -56,6 +56,13 @@ export abstract class EnvsCommand extends Command {
     return this.#interruption.signal
   }
 
+  /** Gives the signals back, for work that has its own way with them. @throws What they have asked for until now. */
+  protected releaseSignals(): void {
+    this.#interruption?.signal.throwIfAborted()
+    this.#interruption?.release()
+    this.#interruption = undefined
+  }
+
   /** A line, or a laid-out table, of the result: standard output, and nothing under `--json`. */
   protected print(text: string): void {
     if (!this.jsonEnabled()) process.stdout.write(`${escapeLines(text)}\n`)
@@ -76,6 +83,11 @@ export abstract class EnvsCommand extends Command {
     const text = input instanceof Error ? input.message : input
     process.stderr.write(`envs: warning: ${escapeLines(text)}\n`)
     return input
+  }
+
+  /** Warns of a store that has outgrown its budget. */
+  protected warnOfBudget(over: Parameters<typeof describeOverBudget>[0] | undefined): void {
+    if (over !== undefined) this.warn(describeOverBudget(over))
   }
 
   /** Runs the stages one after another and shows them as far as the output allows. */

@@ -13,6 +13,16 @@ export function describeIdentity(identity: 'mapped' | 'emulated'): string {
   }
 }
 
+/** How the files of an environment are kept, in one line. */
+export function describeStorage(storage: 'overlay' | 'directory'): string {
+  switch (storage) {
+    case 'overlay':
+      return 'overlay: its own changes, over files that it shares'
+    case 'directory':
+      return 'directory: all files are its own'
+  }
+}
+
 /** What root should know of an environment of its own; docs/decisions/0011. */
 export const RUN_BY_ROOT =
   'envs is meant for ordinary users: made by root, the environment runs with the uid 0 of the host.'
@@ -44,6 +54,20 @@ export function describeConversion(identity: 'mapped' | 'emulated', name: string
     case 'emulated':
       return `Its files have one owner now. Whose they were is kept: envs doctor ${name}`
   }
+}
+
+/** What an exported archive says of itself; the texts are its own, a word each. */
+export function describeOrigin(origin: {
+  readonly name: string
+  readonly image: {readonly name: string | null; readonly version: string | null}
+  readonly identity: string
+  readonly createdAt: Date
+  readonly envs: string
+}): string {
+  const {name, image, identity, createdAt, envs} = origin
+  const from =
+    image.name === null ? '' : ` from ${image.name}${image.version === null ? '' : ` ${image.version}`}`
+  return `By its own account it is ${name}, made${from} on ${createdAt.toISOString().slice(0, 10)}, ${identity}, exported by envs ${envs}.`
 }
 
 /** What vouches for an image. */
@@ -115,5 +139,43 @@ export function describeTreeNote(note: TreeNote, name: string): string {
       return `The image leaves out manual pages, translations and more. To have them: envs run ${name} unminimize`
     case 'archived':
       return `Ubuntu keeps ${note.codename} among its old releases: packages come from there, and get no security updates.`
+  }
+}
+
+/** That the store is larger than the setting diskBudget wants it. */
+export function describeOverBudget({
+  usedBytes,
+  budgetBytes,
+}: {
+  readonly usedBytes: number
+  readonly budgetBytes: number
+}): string {
+  return `all of envs takes ${formatBytes(usedBytes)} on the disk, more than the ${formatBytes(budgetBytes)} of diskBudget. What can go: envs prune --dry-run`
+}
+
+/** What `envs prune` removes, in a few words. */
+export function describePrunable({
+  kind,
+  name,
+  count,
+}: {
+  readonly kind: 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
+  readonly name: string | null
+  readonly count: number
+}): string {
+  const many = (one: string, more = `${one}s`) => (count === 1 ? `1 ${one}` : `${count} ${more}`)
+  switch (kind) {
+    case 'try':
+      return `environment ${name}`
+    case 'snapshots':
+      return `${many('snapshot')} of ${name}`
+    case 'leftover':
+      return many('folder')
+    case 'image-tree':
+      return `unpacked image ${name}`
+    case 'image':
+      return `image ${name}`
+    case 'packages':
+      return many('shared package')
   }
 }

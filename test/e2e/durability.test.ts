@@ -203,8 +203,8 @@ for (const lane of ['run play true', 'run -u games play true', 'enter play', 'en
 }
 
 for (const [durable, expected] of [
-  ['auto', /^-f \S+\/rootfs\n$/],
-  ['always', /^-f \S+\/rootfs\n$/],
+  ['auto', /^-f \S+\n$/],
+  ['always', /^-f \S+\n$/],
   ['never', /^$/],
 ] as const) {
   test(`durable ${durable}: a new environment is synced ${durable === 'never' ? 'by nobody' : 'once'}`, async (t) => {

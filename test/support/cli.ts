@@ -43,8 +43,13 @@ export type Scope = {after(tidyUp: () => Promise<void>): void}
  * The built CLI under a home of its own, so that no test sees or touches the developer's environments.
  *
  * @param behind - Words of another program that it is run by, such as nsenter and its options.
+ * @param variables - Beside its own.
  */
-export async function sandboxedCli(t: Scope, behind: readonly string[] = []): Promise<SandboxedCli> {
+export async function sandboxedCli(
+  t: Scope,
+  behind: readonly string[] = [],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<SandboxedCli> {
   if (!existsSync(BUILT)) throw new Error('dist/ is missing: run npm run build first')
   const home = await mkdtemp(join(tmpdir(), 'envs-cli-'))
   await chmod(home, 0o700)
@@ -57,6 +62,7 @@ export async function sandboxedCli(t: Scope, behind: readonly string[] = []): Pr
     XDG_CONFIG_HOME: join(home, 'config'),
     XDG_DATA_HOME: join(home, 'data'),
     XDG_RUNTIME_DIR: join(home, 'run'),
+    ...variables,
   }
   await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700})
   const [program = process.execPath, ...rest] = [...behind, process.execPath, CLI]

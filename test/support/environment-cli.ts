@@ -11,18 +11,21 @@ export type EnvironmentCli = SandboxedCli & {
   readonly store: string
   /** All that is in {@link EnvironmentCli.store}, hidden entries included, sorted. */
   storeEntries(): Promise<string[]>
-  /** Where the files of an environment lie. */
+  /** Where the files of an environment lie that was made by {@link plainCli}. */
   root(name: string): string
   /** Runs it behind the words of another program, such as setpriv and its options. */
   runBehind(prefix: readonly string[], ...argv: string[]): Promise<Captured>
 }
 
 /** A CLI whose environments, running or damaged or half made, are gone before its home folder goes. */
-export async function environmentCli(t: TestContext): Promise<EnvironmentCli> {
+export async function environmentCli(
+  t: TestContext,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<EnvironmentCli> {
   let made: EnvironmentCli | undefined
   // Hooks run in the order they are given, and that of the home folder could not remove another owner's files.
   t.after(() => (made === undefined ? undefined : removeAll(made)))
-  const cli = await sandboxedCli(t)
+  const cli = await sandboxedCli(t, [], variables)
   const store = join(cli.data, 'environments')
   made = {
     ...cli,
@@ -39,10 +42,23 @@ export async function environmentCli(t: TestContext): Promise<EnvironmentCli> {
   return made
 }
 
+/** One whose environments are whole trees, for tests that look into them from the host. */
+export function plainCli(t: TestContext): Promise<EnvironmentCli> {
+  return environmentCli(t, PLAIN)
+}
+
+/** Has environments made as whole trees. */
+export const PLAIN = {ENVS_STORAGE: 'directory'} as const
+
 async function removeAll(cli: EnvironmentCli): Promise<void> {
   const names = (await cli.storeEntries()).filter((name) => !name.startsWith('.'))
   for (const name of names) await cli.run('rm', '--force', '--', name)
-  const left = (await cli.storeEntries()).map((name) => join(cli.store, name))
+  const layers = await readdir(join(cli.data, 'layers')).catch(() => [])
+  const left = [
+    ...(await cli.storeEntries()).map((name) => join(cli.store, name)),
+    // An image's, which stays for the next environment.
+    ...layers.map((name) => join(cli.data, 'layers', name)),
+  ]
   if (left.length === 0) return
   await capture(['chmod', '-R', 'u+rwx', ...left])
   const asOwner =

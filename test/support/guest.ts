@@ -8,11 +8,12 @@ import {type Captured, capture} from '../../src/host/process.js'
 import type {Identity} from '../../src/sandbox/ids/identity.js'
 import {CLI, type Ran, type RunOptions, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
 import {debianRootfs} from './debian-rootfs.js'
+import {PLAIN} from './environment-cli.js'
 
 /** A real Debian environment, called play, in a store of its own. */
 export type Guest = {
   readonly cli: SandboxedCli
-  /** The guest's `/` on the host, and the folder of its run-time state. */
+  /** The guest's `/` on the host, where it is a plain one; and the folder of its run-time state. */
   readonly root: string
   readonly state: string
   /** `envs run play -- COMMAND…` */
@@ -47,15 +48,19 @@ export const IDENTITIES: readonly {readonly identity: Identity; readonly skip: s
  * Call it outside a test. A test leaves nothing behind in it that another could notice.
  *
  * @param behind - Gives the words that envs is run by, when the first test asks.
+ * @param isPlain - Its tree is a whole one, which a test can look into from the host.
  */
 export function sharedGuest(
   identity: Identity,
-  behind?: () => Promise<readonly string[]>,
+  {behind, isPlain = false}: {behind?: () => Promise<readonly string[]>; isPlain?: boolean} = {},
 ): () => Promise<Guest> {
   const tidyUps: (() => Promise<void>)[] = []
   let made: Promise<Guest> | undefined
   const make = async () =>
-    ownGuest({after: (tidyUp) => void tidyUps.push(tidyUp)}, identity, await behind?.())
+    ownGuest({after: (tidyUp) => void tidyUps.push(tidyUp)}, identity, {
+      ...(behind === undefined ? {} : {behind: await behind()}),
+      isPlain,
+    })
   after(async () => {
     for (const tidyUp of tidyUps) await tidyUp()
   })
@@ -66,12 +71,19 @@ export function sharedGuest(
 }
 
 /** An environment for one test that changes what is in it or ends it; stopped and removed afterwards. */
-export async function ownGuest(t: Scope, identity: Identity, behind: readonly string[] = []): Promise<Guest> {
+export async function ownGuest(
+  t: Scope,
+  identity: Identity,
+  {behind = [], isPlain = false}: {behind?: readonly string[]; isPlain?: boolean} = {},
+): Promise<Guest> {
   const tidyUps: (() => Promise<void>)[] = []
-  const cli = await sandboxedCli({after: (tidyUp) => void tidyUps.push(tidyUp)}, behind)
+  const scope = {after: (tidyUp: () => Promise<void>) => void tidyUps.push(tidyUp)}
+  const cli = await sandboxedCli(scope, behind, isPlain ? PLAIN : {})
   t.after(async () => {
     // Before its folder goes: files of foreign owners can't be removed by anything else.
     await cli.run('rm', '--force', 'play')
+    // What was unpacked of its image stays for the next one.
+    await cli.run('prune', '--yes', '--older-than', '0')
     for (const tidyUp of tidyUps) await tidyUp()
   })
   const made = await cli.run(

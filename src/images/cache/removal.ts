@@ -45,17 +45,18 @@ export function discardKept(images: string, sha256: Sha256): Promise<boolean> {
 
 /**
  * Finds what is not worth its room: images of which a newer version is kept, broken downloads, damaged
- * folders; with `olderThan`, images too that were not used since.
+ * folders; with `olderThan`, images too that were not used since, unless they are among the `spared` digests.
  */
 async function findPrunable(
   images: string,
-  {olderThan}: {olderThan?: Date | undefined},
+  {olderThan, spared}: {olderThan?: Date | undefined; spared?: ReadonlySet<string> | undefined},
 ): Promise<Prunable[]> {
   const {images: kept, damaged} = await listKept(images)
   const found: Prunable[] = []
   for (const image of kept) {
     const {sha256, name, version, lastUsedAt} = image
-    const isOld = olderThan !== undefined && (lastUsedAt ?? image.fetchedAt) < olderThan
+    const isOld =
+      olderThan !== undefined && spared?.has(sha256) !== true && (lastUsedAt ?? image.fetchedAt) < olderThan
     const reason = isSuperseded(image, kept) ? 'superseded' : isOld ? 'unused' : undefined
     if (reason === undefined) continue
     const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
@@ -84,9 +85,19 @@ async function findPrunable(
  */
 export async function pruneImages(
   images: string,
-  {olderThan, dryRun, now}: {olderThan?: Date | undefined; dryRun: boolean; now: Date},
+  {
+    olderThan,
+    spared,
+    dryRun,
+    now,
+  }: {
+    olderThan?: Date | undefined
+    spared?: ReadonlySet<string> | undefined
+    dryRun: boolean
+    now: Date
+  },
 ): Promise<Prunable[]> {
-  const found = await findPrunable(images, {olderThan})
+  const found = await findPrunable(images, {olderThan, spared})
   if (dryRun) return found
   await sweepImages(images, now)
   const pruned: Prunable[] = []

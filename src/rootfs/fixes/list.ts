@@ -32,8 +32,13 @@ export const FIXES: readonly Fix[] = [
   containerMarker,
 ]
 
-/** Those that a copy of an environment needs. */
+/** Those that a copy of an environment needs: they write what is its own. */
 export const CLONE_FIXES: readonly string[] = [hosts, hostname, prompt, machineId].map(({name}) => name)
+
+/** Those that write the same into every tree of an image. */
+export const SHARED_FIXES: readonly string[] = FIXES.map(({name}) => name).filter(
+  (name) => !CLONE_FIXES.includes(name),
+)
 
 /** Those that are not the same for every identity, to be applied when a tree gets another. */
 export const IDENTITY_FIXES: readonly string[] = [emulatedUsers].map(({name}) => name)

@@ -25,6 +25,8 @@ export type Member = {
       readonly sizeBytes: number
       /** Without them: what the disk must hold. */
       readonly storedBytes: number
+      /** Where its data lies, of a file with holes; undefined for one without. */
+      readonly segments?: readonly Segment[]
       /** The value of `security.capability`, as the archive has it. @see capabilities(7) */
       readonly capability: Buffer | undefined
     }

@@ -11,6 +11,8 @@ export type PaxRecords = {
   modified?: string
   capability?: Buffer
   sparse?: PaxSparse
+  /** Of whoever wrote the archive; says nothing of a member. */
+  comment?: string
 }
 
 /** GNU's sparse files in pax: 0.0 and 0.1 carry the map in records, 1.0 at the head of the data. */
@@ -71,6 +73,7 @@ function apply(records: PaxRecords, key: string, value: string): void {
   else if (key === 'uid') records.uid = decimal(value)
   else if (key === 'gid') records.gid = decimal(value)
   else if (key === 'mtime') records.modified = timestamp(value)
+  else if (key === 'comment') records.comment = value
 }
 
 function applySparse(sparse: PaxSparse, key: string, value: string): void {

@@ -44,7 +44,7 @@ export async function copySparse(
   const {segments, mapBytes} = await readMap(reader, source, limits)
   const dataBytes = member.storedBytes - mapBytes
   checkSparseMap(segments, {dataBytes, realSizeBytes})
-  sink.begin({...member, sizeBytes: realSizeBytes, storedBytes: dataBytes})
+  sink.begin({...member, sizeBytes: realSizeBytes, storedBytes: dataBytes, segments})
   for (const {offset, sizeBytes} of segments) {
     for (let at = 0; at < sizeBytes; ) {
       const piece = await reader.some(sizeBytes - at)

@@ -38,7 +38,7 @@ export function openCapabilitySetter(rule: OwnerRule, tools: HostTools): Capabil
 }
 
 /** Whether the kernel would take it for one, bounds first. */
-function isCapability(value: Buffer): boolean {
+export function isCapability(value: Buffer): boolean {
   const revision = value[3]
   return revision !== undefined && LENGTHS[revision] === value.length
 }

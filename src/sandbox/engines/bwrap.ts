@@ -36,7 +36,7 @@ export function anchorOptions({hostname, identity, mounts, isMountingRoot}: Anch
     ...['--seccomp', String(AnchorFd.filter)],
     ...userNamespaceOptions(identity, {isMountingRoot}),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', hostname],
-    ...mounts.flatMap(mountOption),
+    ...mounts.flatMap(mountOptions),
     ...['--chdir', '/', '--clearenv', '--setenv', 'PATH', GUEST_PATH],
   ]
 }
@@ -59,13 +59,19 @@ function userNamespaceOptions(identity: Identity, {isMountingRoot}: {isMountingR
   return identity === 'emulated' ? ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'] : []
 }
 
-function mountOption(mount: Mount): string[] {
+/** A mount as bwrap(1) is told of it. */
+export function mountOptions(mount: Mount): string[] {
   switch (mount.kind) {
     case 'bind':
       return [
         `--${mount.access === 'ro' ? 'ro-' : ''}bind${mount.ifMissing === 'skip' ? '-try' : ''}`,
         mount.from,
         mount.at,
+      ]
+    case 'overlay':
+      return [
+        ...mount.lowers.flatMap((lower) => ['--overlay-src', lower]),
+        ...['--overlay', mount.upper, mount.work, mount.at],
       ]
     case 'tmpfs':
     case 'proc':

@@ -6,13 +6,13 @@ import {join} from 'node:path'
 import {test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {debianRootfs} from '../../support/debian-rootfs.js'
-import {environmentCli} from '../../support/environment-cli.js'
+import {plainCli} from '../../support/environment-cli.js'
 import {LAST_MEMBER, tinyRootfs} from '../../support/tiny-rootfs.js'
 
 const ROUNDS = 3
 
 test('of creates of one name at once, one makes it and the others say that it is there', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 200})
   for (let round = 0; round < ROUNDS; round++) {
     const runs = await Promise.all([1, 2, 3].map(() => cli.run('create', path, '--json')))
@@ -25,7 +25,7 @@ test('of creates of one name at once, one makes it and the others say that it is
 })
 
 test('creates of different names at once do not hinder each other', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 200})
   const runs = await Promise.all(['a', 'b', 'c'].map((name) => cli.run('create', path, '--name', name)))
   assert.deepEqual(
@@ -36,7 +36,7 @@ test('creates of different names at once do not hinder each other', async (t) =>
 })
 
 test('rm and create of one name at once leave all of it or nothing', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 200})
   for (let round = 0; round < ROUNDS; round++) {
     await cli.run('create', path)
@@ -50,7 +50,7 @@ test('rm and create of one name at once leave all of it or nothing', async (t) =
 })
 
 test('of two rm of one name at once, one removes it and the other finds none', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 200})
   for (let round = 0; round < ROUNDS; round++) {
     await cli.run('create', path)
@@ -61,7 +61,7 @@ test('of two rm of one name at once, one removes it and the other finds none', a
 })
 
 test('list at any time while others create and remove works', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   let isOver = false
   const churn = (async () => {
@@ -79,7 +79,7 @@ test('list at any time while others create and remove works', async (t) => {
 })
 
 test('run and rm at once: the one that is first wins, and nothing comes back', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const rootfs = await debianRootfs()
   for (let round = 0; round < ROUNDS; round++) {
     await cli.run('create', rootfs, '--name', 'play', '--quiet')
@@ -100,7 +100,7 @@ test('run and rm at once: the one that is first wins, and nothing comes back', a
 })
 
 test('run and rm --force at once: nothing comes back', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const rootfs = await debianRootfs()
   for (let round = 0; round < ROUNDS; round++) {
     await cli.run('create', rootfs, '--name', 'play', '--quiet')
@@ -118,7 +118,7 @@ test('run and rm --force at once: nothing comes back', async (t) => {
 })
 
 test('run and rename at once: it runs under the old name, or there is none', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   await cli.run('create', await debianRootfs(), '--name', 'old', '--quiet')
   for (let round = 0; round < ROUNDS; round++) {
     const renaming = cli.run('rename', 'old', 'new')
@@ -138,7 +138,7 @@ test('run and rename at once: it runs under the old name, or there is none', asy
 })
 
 test('two renames that cross do not wait for each other', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   for (const name of ['a', 'b']) await cli.run('create', path, '--name', name)
   const runs = await Promise.all([cli.run('rename', 'a', 'b'), cli.run('rename', 'b', 'a')])
@@ -150,7 +150,7 @@ test('two renames that cross do not wait for each other', async (t) => {
 })
 
 test('a command that waited in vain for the lock says who has it', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   const lock = join(cli.data, 'locks', 'tiny.lock')
@@ -174,7 +174,7 @@ test('a command that waited in vain for the lock says who has it', async (t) => 
 })
 
 test('a command that waits for the lock goes on when it is free', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   const holder = spawn('flock', [join(cli.data, 'locks', 'tiny.lock'), 'sleep', '1'], {stdio: 'ignore'})

@@ -6,7 +6,7 @@ import {type TestContext, test} from 'node:test'
 import {gzipSync} from 'node:zlib'
 import {capture} from '../../../src/host/process.js'
 import {readLedger} from '../../../src/rootfs/ledger/file.js'
-import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {type EnvironmentCli, plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {ownGuest} from '../../support/guest.js'
 import {killGroup, startGroup} from '../../support/process-group.js'
 import {canSimulate} from '../../support/simulated-host.js'
@@ -45,9 +45,16 @@ const ARCHIVE = tarArchive(
 )
 
 async function given(t: TestContext, identity: 'mapped' | 'emulated'): Promise<EnvironmentCli> {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   await writeFile(join(cli.home, 'a.tar.gz'), gzipSync(ARCHIVE))
-  const made = await cli.run('create', join(cli.home, 'a.tar.gz'), '--identity', identity, '-q')
+  const made = await cli.runWith(
+    DIRECTORY,
+    'create',
+    join(cli.home, 'a.tar.gz'),
+    '--identity',
+    identity,
+    '-q',
+  )
   assert.equal(made.status, 0, made.stderr)
   await capture([
     ...MAPPED.prefix.slice(0, identity === 'mapped' ? undefined : 0),
@@ -58,6 +65,9 @@ async function given(t: TestContext, identity: 'mapped' | 'emulated'): Promise<E
   ])
   return cli
 }
+
+/** Copies of all files are what is tested here. */
+const DIRECTORY = {env: {ENVS_STORAGE: 'directory'}}
 
 /** What the guest did since: a file went, one became a folder, a large one has a hole, a FIFO and a link came. */
 const CHANGES =
@@ -262,9 +272,9 @@ test('clone leaves a folder that is no environment alone', async (t) => {
 })
 
 test('clone, killed at any moment, leaves all of it or what the next command removes', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 2000})
-  await cli.run('create', path, '--identity', 'emulated')
+  await cli.runWith(DIRECTORY, 'create', path, '--identity', 'emulated')
   const begun = performance.now()
   assert.equal((await cli.run('clone', 'tiny', 'whole')).status, 0)
   const wholeMs = performance.now() - begun
@@ -279,9 +289,9 @@ test('clone, killed at any moment, leaves all of it or what the next command rem
 })
 
 test('clone, interrupted while it copies, takes everything back', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 3000})
-  await cli.run('create', path, '--identity', 'emulated')
+  await cli.runWith(DIRECTORY, 'create', path, '--identity', 'emulated')
   const run = startGroup(cli, ['clone', 'tiny', 'copy', '--quiet'])
   while (!(await cli.storeEntries()).some((name) => name.startsWith('.partial.')))
     await new Promise(setImmediate)
@@ -299,10 +309,10 @@ for (const [what, options] of [
 ]) {
   test(`clone on a disk with ${what} says so, and leaves nothing`, async (t) => {
     if (whySmall !== undefined) return t.skip(whySmall)
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t, {files: 1000})
     const script = `mkdir -p "$0" && mount -t tmpfs -o ${options} tmpfs "$0" || exit 99
-      "$1" "$2" create ${path} --identity emulated -q >/dev/null || exit 98
+      ENVS_STORAGE=directory "$1" "$2" create ${path} --identity emulated -q >/dev/null || exit 98
       status=0; "$@" || status=$?
       ls -A "$0/environments" >left; exit $status`
     const prefix = ['unshare', '--map-root-user', '--mount', 'sh', '-c', script, cli.data]

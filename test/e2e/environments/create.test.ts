@@ -3,14 +3,14 @@ import {copyFile, mkdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {defaultImage} from '../../../src/environments/default-image.js'
-import {environmentCli} from '../../support/environment-cli.js'
+import {plainCli} from '../../support/environment-cli.js'
 import {answerWithFile, startServer} from '../../support/http-server.js'
 import {LAST_MEMBER, tinyRootfs} from '../../support/tiny-rootfs.js'
 
 const WRONG_DIGEST = 'a'.repeat(64)
 
 test('create makes an environment from a file, named after it', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   const run = await cli.run('create', path)
   assert.equal(run.status, 0)
@@ -21,7 +21,7 @@ test('create makes an environment from a file, named after it', async (t) => {
 })
 
 test('create takes a path relative to where it is run', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await mkdir(join(cli.home, 'images'))
   await copyFile(path, join(cli.home, 'images/Base_OS.tar.gz'))
@@ -32,7 +32,7 @@ test('create takes a path relative to where it is run', async (t) => {
 })
 
 test('create takes a path with spaces and letters of any script, and still finds a name', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await copyFile(path, join(cli.home, 'Über Root (1).tar.gz'))
   const run = await cli.run('create', './Über Root (1).tar.gz', '--json')
@@ -40,7 +40,7 @@ test('create takes a path with spaces and letters of any script, and still finds
 })
 
 test('create takes standard input', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {bytes, sha256} = await tinyRootfs(t)
   const run = await cli.runWith({input: bytes}, 'create', '-', '--name', 'piped', '--json')
   const {name, image} = JSON.parse(run.stdout)
@@ -54,7 +54,7 @@ test('create takes standard input', async (t) => {
 })
 
 test('create from standard input needs a name', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const run = await cli.run('create', '-')
   assert.deepEqual(run, {
     status: 2,
@@ -65,7 +65,7 @@ test('create from standard input needs a name', async (t) => {
 })
 
 test('create fetches a URL, names the environment after it, and keeps no copy', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {bytes, sha256} = await tinyRootfs(t)
   const server = await startServer(t, (request, response) => answerWithFile(request, response, {body: bytes}))
   const url = `${server.origin.href}images/web.tar.gz?token=secret`
@@ -78,7 +78,7 @@ test('create fetches a URL, names the environment after it, and keeps no copy', 
 })
 
 test('create says which server did not have the image', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const server = await startServer(t, (_, response) => response.writeHead(404).end())
   const run = await cli.run('create', `${server.origin.href}web.tar.gz`, '--quiet')
   assert.equal(run.status, 5)
@@ -87,7 +87,7 @@ test('create says which server did not have the image', async (t) => {
 })
 
 test('create accepts the digest that the archive has', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path, sha256} = await tinyRootfs(t)
   const run = await cli.run('create', path, '--sha256', sha256.toUpperCase(), '--quiet')
   assert.equal(run.status, 0)
@@ -97,7 +97,7 @@ test('create accepts the digest that the archive has', async (t) => {
 })
 
 test('create refuses an archive with another digest, and keeps nothing of it', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path, sha256} = await tinyRootfs(t)
   const run = await cli.run('create', path, '--sha256', WRONG_DIGEST, '--quiet')
   assert.equal(run.status, 6)
@@ -110,7 +110,7 @@ test('create refuses an archive with another digest, and keeps nothing of it', a
 })
 
 test('create refuses a download with another digest, and keeps nothing of it', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {bytes} = await tinyRootfs(t)
   const server = await startServer(t, (request, response) => answerWithFile(request, response, {body: bytes}))
   const run = await cli.run('create', `${server.origin.href}web.tar.gz`, '--sha256', WRONG_DIGEST, '--json')
@@ -120,14 +120,14 @@ test('create refuses a download with another digest, and keeps nothing of it', a
 })
 
 test('create says once that an image without a digest is unverified', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   const {stdout, stderr} = await cli.run('create', path)
   assert.equal((stdout + stderr).match(/unverified/g)?.length, 1)
 })
 
 test('create says it under --quiet and --json too, where it leaves the result alone', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path, sha256} = await tinyRootfs(t)
   const warning = `envs: warning: the image is unverified: give --sha256 HEX to have it checked. What was used is ${sha256}.\n`
   const quiet = await cli.run('create', path, '--quiet')
@@ -139,7 +139,7 @@ test('create says it under --quiet and --json too, where it leaves the result al
 
 for (const name of ['Play', '-x', '.hidden', '', 'a/b', '..', 'a b', 'ä', 'a'.repeat(64)]) {
   test(`create refuses ${JSON.stringify(name)} as a name`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     const run = await cli.run('create', path, `--name=${name}`, '--json')
     assert.equal(run.status, 2)
@@ -149,7 +149,7 @@ for (const name of ['Play', '-x', '.hidden', '', 'a/b', '..', 'a b', 'ä', 'a'.r
 }
 
 test('create leaves an environment of that name as it is', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   const before = await cli.run('show', 'tiny', '--json')
@@ -166,7 +166,7 @@ test('create leaves an environment of that name as it is', async (t) => {
 })
 
 test('create without an image looks for the one of this host', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const nowhere = 'http://127.0.0.1:1'
   const env = {
     ENVS_MIRROR_UBUNTU_BASE: nowhere,
@@ -181,7 +181,7 @@ test('create without an image looks for the one of this host', async (t) => {
 })
 
 test('create takes the image of ENVS_IMAGE, then that of the setting', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await copyFile(path, join(cli.home, 'by-variable.tar.gz'))
   await cli.run('config', 'set', 'defaultImage', path)
@@ -191,7 +191,7 @@ test('create takes the image of ENVS_IMAGE, then that of the setting', async (t)
 })
 
 test('create tells of each failure once', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {stderr} = await cli.run('create', './nothing.tar.gz')
   assert.equal(stderr.match(/There is no file/g)?.length, 1)
 })

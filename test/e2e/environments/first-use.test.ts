@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {DEB822_SOURCES, OLD_RELEASES, ONE_LINE_SOURCES, textOf} from '../../support/apt-tree.js'
-import {environmentCli} from '../../support/environment-cli.js'
+import {plainCli} from '../../support/environment-cli.js'
 import {tarArchive, tarMember} from '../../support/tar-archive.js'
 
 const LIST = 'etc/apt/sources.list'
@@ -16,7 +16,7 @@ function archive(files: Readonly<Record<string, string>>): Buffer {
 }
 
 test('create tells how to have what a minimized image left out, and where packages of an old release are', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const input = archive({[LIST]: ONE_LINE_SOURCES, 'usr/local/sbin/unminimize': ''})
   const run = await cli.runWith({input}, 'create', '-', '--name', 'play')
   assert.equal(run.status, 0)
@@ -34,7 +34,7 @@ test('create tells how to have what a minimized image left out, and where packag
 })
 
 test('create writes the mirrors that are set into the sources of APT, and rename leaves them', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const input = archive({
     [STANZAS]: DEB822_SOURCES.replaceAll('mantic', 'noble'),
     [LIST]: 'deb http://ftp.debian.org/debian trixie main\n',
@@ -56,7 +56,7 @@ test('create writes the mirrors that are set into the sources of APT, and rename
 })
 
 test('a mirror that is no URL is refused before anything is made', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const env = {ENVS_MIRROR_UBUNTU_ARCHIVE: 'mirror.example'}
   const run = await cli.runWith({input: archive({}), env}, 'create', '-', '--name', 'play')
   assert.equal(run.status, 2)

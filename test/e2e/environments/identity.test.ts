@@ -7,14 +7,14 @@ import {openHost} from '../../../src/host/host.js'
 import {ownRanges} from '../../../src/host/subid-file.js'
 import {readSubidFiles} from '../../../src/host/subordinate-ranges.js'
 import {debianRootfs} from '../../support/debian-rootfs.js'
-import {environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 const whyMapped = await whyNotMapped()
 
 test('a mapped environment keeps the owners of its archive as ids of the subordinate range', async (t) => {
   if (whyMapped !== undefined) return t.skip(whyMapped)
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', 'mapped')
   const root = cli.root('play')
   const mailGroup = await idIn(join(root, 'etc/group'), 'mail')
@@ -39,7 +39,7 @@ test('a mapped environment keeps the owners of its archive as ids of the subordi
 })
 
 test('an emulated environment belongs to the user alone, and inside to root', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', 'emulated')
   const inside = await cli.run(
     'run',
@@ -66,7 +66,7 @@ for (const [what, argv, env, setting, identity] of [
   ['the setting', [], {}, 'emulated', 'emulated'],
 ] as const) {
   test(`the identity is that of ${what}`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     await cli.run('config', 'set', 'identity', setting)
     const run = await cli.runWith({env}, 'create', path, ...argv, '--json')
@@ -75,14 +75,14 @@ for (const [what, argv, env, setting, identity] of [
 }
 
 test('the identity is mapped where it can be had, else emulated', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   const run = await cli.run('create', path, '--json')
   assert.equal(JSON.parse(run.stdout).identity, whyMapped === undefined ? 'mapped' : 'emulated')
 })
 
 test('mapped, asked for by name where it can not be had, is refused with the reason', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   // Takes the power of newuidmap, which is setuid.
   const run = await cli.runBehind(

@@ -6,7 +6,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {takeLock} from '../../../src/host/flock.js'
 import {capture} from '../../../src/host/process.js'
 import {CLI} from '../../support/cli.js'
-import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {type EnvironmentCli, plainCli} from '../../support/environment-cli.js'
 import {startServer} from '../../support/http-server.js'
 import {type GroupRun, startGroup} from '../../support/process-group.js'
 import {runInTerminal} from '../../support/terminal.js'
@@ -17,7 +17,7 @@ for (const [what, send] of [
   ['all of its group, as Ctrl-C is', (run: GroupRun) => run.signalGroup('SIGINT')],
 ] as const) {
   test(`create, interrupted while it extracts, takes everything back: sent to ${what}`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t, {files: 3000})
     const run = startGroup(cli, ['create', path, '--quiet'])
     await untilExtracting(cli)
@@ -29,7 +29,7 @@ for (const [what, send] of [
 }
 
 test('create takes everything back on Ctrl-C at a terminal', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 3000})
   const {status, screen} = await runInTerminal(`${process.execPath} ${CLI} create ${path}`, {
     env: {...cli.env, CI: ''},
@@ -41,7 +41,7 @@ test('create takes everything back on Ctrl-C at a terminal', async (t) => {
 })
 
 test('create, interrupted, tells of it as JSON', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 3000})
   const run = startGroup(cli, ['create', path, '--json'])
   await untilExtracting(cli)
@@ -58,7 +58,7 @@ for (const [signal, status] of [
   ['SIGHUP', 129],
 ] as const) {
   test(`create takes everything back on ${signal}`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t, {files: 3000})
     const run = startGroup(cli, ['create', path, '--quiet'])
     await untilExtracting(cli)
@@ -69,7 +69,7 @@ for (const [signal, status] of [
 }
 
 test('create, interrupted while it downloads, ends at once', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const stalled = await stalledServer(t)
   const run = startGroup(cli, ['create', `${stalled.url}web.tar.gz`, '--quiet'])
   await stalled.reached
@@ -81,7 +81,7 @@ test('create, interrupted while it downloads, ends at once', async (t) => {
 })
 
 test('create, interrupted while it waits for a lock, says nothing of a bug', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path, '--name', 'other')
   const lock = await takeLock(join(cli.data, 'locks/tiny.lock'), {mode: 'exclusive', waitMs: 0})

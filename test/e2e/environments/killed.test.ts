@@ -4,7 +4,7 @@ import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {type EnvironmentCli, plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {killGroup, startGroup} from '../../support/process-group.js'
 import {LAST_MEMBER, type RootfsFile, tinyRootfs} from '../../support/tiny-rootfs.js'
 
@@ -102,7 +102,7 @@ async function given(
   t: TestContext,
   {files = FILES} = {},
 ): Promise<{cli: EnvironmentCli; rootfs: RootfsFile}> {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   return {cli, rootfs: await tinyRootfs(t, {files})}
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {environmentCli} from '../../support/environment-cli.js'
+import {plainCli} from '../../support/environment-cli.js'
 import {tarArchive, tarMember} from '../../support/tar-archive.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
@@ -44,7 +44,7 @@ const FAILURES: readonly {argv: readonly string[]; status: number}[] = [
 ]
 
 test('what a user can do wrong is told in a few lines on standard error, and never as a bug', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   for (const name of ['tiny', 'broken']) await cli.run('create', path, '--name', name, '--quiet')
   await writeFile(join(cli.store, 'broken', 'env.json'), '[]')
@@ -62,7 +62,7 @@ test('what a user can do wrong is told in a few lines on standard error, and nev
 })
 
 test('the same as JSON: one object on standard output, with the same status', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   for (const name of ['tiny', 'broken']) await cli.run('create', path, '--name', name, '--quiet')
   await writeFile(join(cli.store, 'broken', 'env.json'), '[]')
@@ -80,7 +80,7 @@ test('the same as JSON: one object on standard output, with the same status', as
 })
 
 test('a name from an archive can not steer the terminal', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const archive = tarArchive(tarMember({name: './\x1b]0;owned\x07/../../x', data: 'x'}))
   const run = await cli.runWith({input: archive}, 'create', '-', '-n', 'play')
   assert.equal(run.status, 6)
@@ -90,7 +90,7 @@ test('a name from an archive can not steer the terminal', async (t) => {
 })
 
 test('a damaged setting is told only where it is needed', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   const env = {ENVS_IDENTITY: 'real'}
   const run = await cli.runWith({env}, 'create', path)
@@ -102,7 +102,7 @@ test('a damaged setting is told only where it is needed', async (t) => {
 })
 
 test('--quiet leaves results and failures', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path, sha256} = await tinyRootfs(t)
   const created = await cli.run('create', path, '--sha256', sha256, '-q')
   assert.deepEqual([created.stdout, created.stderr], [`Created tiny in ${cli.root('tiny')}\n`, ''])
@@ -113,7 +113,7 @@ test('--quiet leaves results and failures', async (t) => {
 })
 
 test('--verbose adds what was behind a failure', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const run = await cli.run('create', './nothing.tar', '--verbose')
   assert.match(run.stderr, /^ {2}caused by: ENOENT: /m)
 })

@@ -5,14 +5,14 @@ import {test} from 'node:test'
 import {openHost} from '../../../src/host/host.js'
 import {subordinateRanges} from '../../../src/host/subordinate-ranges.js'
 import {debianRootfs} from '../../support/debian-rootfs.js'
-import {environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {oldUnshare} from '../../support/old-unshare.js'
 
 const whyMapped = await whyNotMapped()
 
 test('a mapped environment of a host with util-linux 2.37 is the same after an upgrade', async (t) => {
   if (whyMapped !== undefined) return t.skip(whyMapped)
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const env = {PATH: `${await oldUnshare(t)}:${cli.env['PATH']}`}
   const old = (...argv: string[]) => cli.runWith({env}, ...argv)
 

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 for (const identity of ['emulated', 'mapped']) {
   test(`rename takes hostname, hosts and prompt with it, ${identity}`, async (t) => {
     const reason = identity === 'mapped' ? await whyNotMapped() : undefined
     if (reason !== undefined) return t.skip(reason)
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     await cli.run('create', path, '--identity', identity)
     assert.deepEqual(await cli.run('rename', 'tiny', 'web'), {
@@ -28,7 +28,7 @@ for (const identity of ['emulated', 'mapped']) {
 }
 
 test('rename leaves what create recorded as it was', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   const created = JSON.parse((await cli.run('create', path, '--json')).stdout)
   const run = await cli.run('mv', 'tiny', 'web', '--json')
@@ -38,7 +38,7 @@ test('rename leaves what create recorded as it was', async (t) => {
 })
 
 test('rename does not touch an environment that has the new name', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   for (const name of ['a', 'b']) await cli.run('create', path, '--name', name)
   assert.deepEqual(await cli.run('rename', 'a', 'b'), {
@@ -52,7 +52,7 @@ test('rename does not touch an environment that has the new name', async (t) => 
 })
 
 test('rename to the name it has changes nothing', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   assert.equal((await cli.run('rename', 'tiny', 'tiny')).status, 4)
@@ -61,7 +61,7 @@ test('rename to the name it has changes nothing', async (t) => {
 
 for (const name of ['Web', '../web', '', '-web']) {
   test(`rename refuses ${JSON.stringify(name)} as the new name`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     await cli.run('create', path)
     assert.equal((await cli.run('rename', '--', 'tiny', name)).status, 2)

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import {chmod, mkdir, readFile, rename, symlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {type EnvironmentCli, plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {tarArchive, tarMember} from '../../support/tar-archive.js'
 import {LAST_MEMBER, tinyRootfs} from '../../support/tiny-rootfs.js'
 
 test('rm removes what it is told to, and names it on standard error', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   for (const name of ['a', 'b', 'c']) await cli.run('create', path, '--name', name)
   assert.deepEqual(await cli.run('rm', 'c', 'a'), {
@@ -20,7 +20,7 @@ test('rm removes what it is told to, and names it on standard error', async (t) 
 })
 
 test('rm takes a name that is given twice for one', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   const run = await cli.run('rm', 'tiny', 'tiny', '--json')
@@ -28,7 +28,7 @@ test('rm takes a name that is given twice for one', async (t) => {
 })
 
 test('rm removes nothing when one of the names is unknown', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   const run = await cli.run('rm', 'tiny', 'nothing', '--json')
@@ -39,7 +39,7 @@ test('rm removes nothing when one of the names is unknown', async (t) => {
 
 for (const name of ['..', '.', 'a/b', '/tmp', '.partial.emulated.00000000.x']) {
   test(`rm refuses ${name} as a name`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const run = await cli.run('rm', '--force', name, '--json')
     assert.equal(run.status, 2)
     assert.equal(JSON.parse(run.stdout).error.code, 'ENVS_USAGE')
@@ -47,7 +47,7 @@ for (const name of ['..', '.', 'a/b', '/tmp', '.partial.emulated.00000000.x']) {
 }
 
 test('rm removes an environment whose record is damaged', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   await writeFile(join(cli.store, 'tiny', 'env.json'), '')
@@ -56,7 +56,7 @@ test('rm removes an environment whose record is damaged', async (t) => {
 })
 
 test('rm removes folders that nobody may enter, and files that nobody may write', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path, '--identity', 'emulated')
   const closed = join(cli.root('tiny'), 'usr/closed')
@@ -79,7 +79,7 @@ const FOREIGN_OWNERS = tarArchive(
 test('rm removes files of every owner a mapped environment has', async (t) => {
   const reason = await whyNotMapped()
   if (reason !== undefined) return t.skip(reason)
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   await createFrom(cli, FOREIGN_OWNERS, 'mapped')
   assert.equal((await cli.run('rm', 'play')).status, 0)
   assert.deepEqual(await cli.storeEntries(), [])
@@ -88,7 +88,7 @@ test('rm removes files of every owner a mapped environment has', async (t) => {
 test('rm removes a damaged environment with files of other owners', async (t) => {
   const reason = await whyNotMapped()
   if (reason !== undefined) return t.skip(reason)
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   await createFrom(cli, FOREIGN_OWNERS, 'mapped')
   await writeFile(join(cli.store, 'play', 'env.json'), '{')
   assert.equal((await cli.run('rm', 'play')).status, 0)
@@ -96,7 +96,7 @@ test('rm removes a damaged environment with files of other owners', async (t) =>
 })
 
 test('rm follows no link out of the environment', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path, '--identity', 'emulated')
   const outside = join(cli.home, 'outside')
@@ -111,7 +111,7 @@ test('rm follows no link out of the environment', async (t) => {
 })
 
 test('rm removes an environment whose rootfs is a link, and leaves what it leads to', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path, '--identity', 'emulated')
   const outside = join(cli.home, 'outside')
@@ -124,7 +124,7 @@ test('rm removes an environment whose rootfs is a link, and leaves what it leads
 
 for (const alias of ['remove', 'delete']) {
   test(`${alias} is another word for rm`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     await cli.run('create', path)
     assert.equal((await cli.run(alias, 'tiny', '--yes')).status, 0)

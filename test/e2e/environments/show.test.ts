@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
-import {writeFile} from 'node:fs/promises'
+import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {environmentCli} from '../../support/environment-cli.js'
-import {tinyRootfs} from '../../support/tiny-rootfs.js'
+import {plainCli} from '../../support/environment-cli.js'
+import {LAST_MEMBER, tinyRootfs} from '../../support/tiny-rootfs.js'
+
+const DIRECTORY = {env: {ENVS_STORAGE: 'directory'}}
 
 test('show tells all that is known, and --json gives create and show the same', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path, sha256, bytes} = await tinyRootfs(t)
-  const created = await cli.run('create', path, '--sha256', sha256, '--identity', 'emulated', '--json')
+  const argv = ['create', path, '--sha256', sha256, '--identity', 'emulated', '--json'] as const
+  const created = await cli.runWith(DIRECTORY, ...argv)
   const shown = await cli.run('show', 'tiny', '--json')
   assert.deepEqual(JSON.parse(shown.stdout), JSON.parse(created.stdout))
   const {createdAt, sizeBytes, extraction, architecture, image, ...rest} = JSON.parse(shown.stdout)
@@ -19,6 +22,8 @@ test('show tells all that is known, and --json gives create and show the same', 
     path: cli.root('tiny'),
     identity: 'emulated',
     storage: 'directory',
+    sharedBytes: 0,
+    snapshots: 0,
     lastUsedAt: null,
     processes: 0,
     anchorPid: null,
@@ -32,9 +37,9 @@ test('show tells all that is known, and --json gives create and show the same', 
 })
 
 test('show prints a field a line', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path, sha256} = await tinyRootfs(t)
-  await cli.run('create', path, '--sha256', sha256, '--identity', 'emulated')
+  await cli.runWith(DIRECTORY, 'create', path, '--sha256', sha256, '--identity', 'emulated')
   const {stdout} = await cli.run('info', 'tiny')
   const fields = Object.fromEntries(
     stdout
@@ -50,16 +55,31 @@ test('show prints a field a line', async (t) => {
   assert.equal(fields['Last used'], 'never')
 })
 
-test('the name may be left out when there is only one', async (t) => {
-  const cli = await environmentCli(t)
+test('show and path tell where the changes of an environment of layers lie, and what it stands on', async (t) => {
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
-  await cli.run('create', path)
+  const made = JSON.parse((await cli.run('create', path, '--json')).stdout)
+  if (made.storage !== 'overlay') return t.skip('no layers on this host')
+  assert.deepEqual([made.snapshots, made.sizeBytes], [0, 0])
+  assert.ok(made.sharedBytes > 0)
+  const found = JSON.parse((await cli.run('path', '--json')).stdout)
+  assert.deepEqual([found.name, found.path, found.layers.at(-1)], ['tiny', made.path, made.path])
+  assert.equal(await readFile(join(found.path, 'etc/hostname'), 'utf8'), 'tiny\n')
+  assert.equal(found.layers.length, 2)
+  assert.equal(await readFile(join(found.layers[0], LAST_MEMBER), 'utf8'), 'data')
+  assert.match((await cli.run('show')).stdout, /^Storage +overlay: .+\nSnapshots +0$/m)
+})
+
+test('the name may be left out when there is only one', async (t) => {
+  const cli = await plainCli(t)
+  const {path} = await tinyRootfs(t)
+  await cli.runWith(DIRECTORY, 'create', path)
   assert.equal((await cli.run('path')).stdout, `${cli.root('tiny')}\n`)
   assert.equal(JSON.parse((await cli.run('show', '--json')).stdout).name, 'tiny')
 })
 
 test('the name is asked for when there are several, and all are named', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   for (const name of ['b', 'a']) await cli.run('create', path, '--name', name)
   assert.deepEqual(await cli.run('path'), {
@@ -72,7 +92,7 @@ test('the name is asked for when there are several, and all are named', async (t
 
 for (const command of ['show', 'path', 'stop']) {
   test(`${command} without any environment says how to begin`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     assert.deepEqual(await cli.run(command), {
       status: 3,
       signal: null,
@@ -84,7 +104,7 @@ for (const command of ['show', 'path', 'stop']) {
 
 for (const command of ['show', 'path', 'ps', 'stop', 'rm', 'rename']) {
   test(`${command} of a name nearly right asks whether it was meant`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     await cli.run('create', path)
     const run = await cli.run(command, 'tinny', ...(command === 'rename' ? ['x'] : []))
@@ -103,7 +123,7 @@ for (const [what, record, reason] of [
   ['lacks a field', '{"schemaVersion":1,"image":{},"extraction":{}}', 'createdAt is not a text'],
 ] as const) {
   test(`show names the record that ${what}`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     await cli.run('create', path)
     const place = join(cli.store, 'tiny', 'env.json')
@@ -116,7 +136,7 @@ for (const [what, record, reason] of [
 
 for (const command of ['ps', 'stop'] as const) {
   test(`${command} of one that is down does nothing`, async (t) => {
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t)
     await cli.run('create', path)
     const run = await cli.run(command, 'tiny', '--json')
@@ -126,7 +146,7 @@ for (const command of ['ps', 'stop'] as const) {
 }
 
 test('stop says that nothing was running', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   assert.deepEqual(await cli.run('stop', 'tiny'), {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {environmentCli} from '../../support/environment-cli.js'
+import {plainCli} from '../../support/environment-cli.js'
 import {canSimulate} from '../../support/simulated-host.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
@@ -15,7 +15,7 @@ for (const {what, options, code} of [
 ]) {
   test(`create on a disk with ${what} says so, and leaves nothing`, async (t) => {
     if (why !== undefined) return t.skip(why)
-    const cli = await environmentCli(t)
+    const cli = await plainCli(t)
     const {path} = await tinyRootfs(t, {files: 1000})
     const run = await cli.runBehind(
       onDisk(options, cli.data),
@@ -35,7 +35,7 @@ for (const {what, options, code} of [
 
 test('create in a store that can not be written names the path', async (t) => {
   if (why !== undefined) return t.skip(why)
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   const run = await cli.runBehind(onDisk('ro', cli.data), 'create', path)
   assert.deepEqual([run.status, run.stdout], [8, ''])
@@ -47,7 +47,7 @@ test('create in a store that can not be written names the path', async (t) => {
 })
 
 test('create where a file stands in the place of the store names it', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await writeFile(join(cli.home, 'data'), '')
   const run = await cli.run('create', path, '--json')
@@ -56,7 +56,7 @@ test('create where a file stands in the place of the store names it', async (t) 
 })
 
 test('create leaves a folder that is no environment alone', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await mkdir(join(cli.store, 'tiny'), {recursive: true})
   await writeFile(join(cli.store, 'tiny', 'mine'), 'mine')
@@ -68,7 +68,7 @@ test('create leaves a folder that is no environment alone', async (t) => {
 })
 
 test('list works from a folder that is no more', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const run = await cli.runBehind(
     ['sh', '-c', 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', 'sh'],
     'list',

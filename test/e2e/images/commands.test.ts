@@ -45,7 +45,7 @@ test('image list shows what is kept, by whom it is signed and when it was used',
   const {envs, offline, servers} = await imageCli(t, bytes)
   await envs('image', 'pull', 'focal')
   const [title = '', row = ''] = (await offline('image', 'list')).stdout.split('\n')
-  assert.match(title, /^NAME +VERSION +ARCH +SIZE +LAST USED +DIGEST +SIGNED +SIGNER$/)
+  assert.match(title, /^NAME +VERSION +ARCH +SIZE +LAST USED +DIGEST +SIGNED +SIGNER +IN USE BY$/)
   assert.match(
     row,
     new RegExp(`^ubuntu:focal/base +20\\.04\\.5 .+ never +${sha256.slice(0, 12)} +just now +\\S`),
@@ -71,7 +71,10 @@ test('image rm removes it, and environments stay', async (t) => {
   const {envs, entries, cli} = await imageCli(t, (await tinyRootfs(t)).bytes)
   await envs('create', 'focal')
   const run = await envs('image', 'rm', 'focal')
-  assert.deepEqual([run.status, run.stderr], [0, 'Removed ubuntu:focal/base 20.04.5.\n'])
+  assert.deepEqual(
+    [run.status, run.stderr],
+    [0, 'Removed ubuntu:focal/base 20.04.5. Made from it, and whole without it: focal.\n'],
+  )
   assert.deepEqual(await entries(), [])
   assert.deepEqual(await cli.storeEntries(), ['focal'])
 })

@@ -4,7 +4,7 @@ import {readLiveAnchor} from '../../../src/sandbox/anchor-state.js'
 import {IDENTITIES, sharedGuest} from '../../support/guest.js'
 
 for (const {identity, skip} of IDENTITIES) {
-  const play = sharedGuest(identity)
+  const play = sharedGuest(identity, {isPlain: true})
 
   test(`${identity}: run --dry-run prints three command lines and starts nothing`, {skip}, async () => {
     const guest = await play()

@@ -14,7 +14,7 @@ import {waitUntil} from '../../support/wait-until.js'
 const daemon = (command: string) => `${command} >/dev/null 2>&1 </dev/null &`
 
 for (const {identity, skip} of IDENTITIES) {
-  const play = sharedGuest(identity)
+  const play = sharedGuest(identity, {isPlain: true})
 
   test(`${identity}: two sessions see each other's processes`, {skip}, async () => {
     const guest = await play()

@@ -17,9 +17,9 @@ const unsimulated = (await canSimulate()) ? false : 'no user namespace to hide p
 for (const {identity, skip: unmapped} of IDENTITIES) {
   const skip = unsimulated || unmapped
   const tidyUps: (() => Promise<void>)[] = []
-  const play = sharedGuest(identity, () =>
-    poorerHost({after: (tidyUp) => void tidyUps.push(tidyUp)}, {without: ['perl'], identity}),
-  )
+  const behind = () =>
+    poorerHost({after: (tidyUp) => void tidyUps.push(tidyUp)}, {without: ['perl'], identity})
+  const play = sharedGuest(identity, {behind, isPlain: true})
   // Hooks run in the order they are given: the guest goes before its host.
   after(async () => {
     for (const tidyUp of tidyUps) await tidyUp()

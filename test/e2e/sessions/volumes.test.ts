@@ -14,7 +14,7 @@ async function hostFolder({cli}: Guest, name = 'share'): Promise<string> {
 }
 
 for (const {identity, skip} of IDENTITIES) {
-  const guest = sharedGuest(identity)
+  const guest = sharedGuest(identity, {isPlain: true})
 
   test(`${identity}: a shared folder is read and written in both directions`, {skip}, async () => {
     const play = await guest()

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {capture} from '../../../src/host/process.js'
-import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {type EnvironmentCli, plainCli} from '../../support/environment-cli.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 for (const place of ['etc/hostname', 'etc/hosts', 'etc/debian_chroot']) {
@@ -58,7 +58,7 @@ test('a size is that of the tree, whatever its links lead to', async (t) => {
 })
 
 test('rm follows no folder that is swapped for a link while it removes', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 1500})
   const outside = await fillOutside(cli)
   for (let round = 0; round < 3; round++) {
@@ -72,7 +72,7 @@ test('rm follows no folder that is swapped for a link while it removes', async (
 })
 
 test('rm is not troubled by files that vanish meanwhile', async (t) => {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 1500})
   await cli.run('create', path, '--identity', 'emulated', '--quiet')
   const removing = cli.run('rm', 'tiny')
@@ -83,7 +83,7 @@ test('rm is not troubled by files that vanish meanwhile', async (t) => {
 })
 
 async function given(t: TestContext): Promise<{cli: EnvironmentCli; root: string; outside: string}> {
-  const cli = await environmentCli(t)
+  const cli = await plainCli(t)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path, '--identity', 'emulated', '--quiet')
   return {cli, root: cli.root('tiny'), outside: await fillOutside(cli)}

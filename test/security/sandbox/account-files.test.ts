@@ -17,7 +17,7 @@ async function spoil(t: TestContext, guest: Guest, file: string, plant: string):
 }
 
 for (const {identity, skip} of IDENTITIES) {
-  const play = sharedGuest(identity)
+  const play = sharedGuest(identity, {isPlain: true})
 
   for (const [what, plant] of [
     ['is gone', 'rm /etc/passwd'],

@@ -6,7 +6,7 @@ import {IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {stopped} from '../../support/running-session.js'
 
 for (const {identity, skip} of IDENTITIES) {
-  const play = sharedGuest(identity)
+  const play = sharedGuest(identity, {isPlain: true})
 
   for (const place of ['dev', 'proc', 'sys', 'run', 'run/envs']) {
     for (const what of ['a link to a folder of the host', 'a dangling link', 'a file'] as const) {

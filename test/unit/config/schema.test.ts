@@ -17,6 +17,7 @@ test('has the settings and variables that users were promised', () => {
       ['engine', 'ENVS_ENGINE'],
       ['storage', 'ENVS_STORAGE'],
       ['durable', 'ENVS_DURABLE'],
+      ['diskBudget', 'ENVS_DISK_BUDGET'],
     ],
   )
 })

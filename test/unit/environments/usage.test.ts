@@ -8,8 +8,10 @@ import {temporaryFolder} from '../../support/temporary-folder.js'
 const NOON = new Date('2026-01-02T12:00:00.000Z')
 
 test('reads a recorded size', () => {
-  const text = '{"schemaVersion":1,"sizeBytes":4096,"measuredAt":"2026-01-02T12:00:00.000Z"}'
-  assert.deepEqual(parseUsage(text), {sizeBytes: 4096, measuredAt: NOON})
+  const text =
+    '{"schemaVersion":1,"sizeBytes":4096,"measuredAt":"2026-01-02T12:00:00.000Z","layer":"m0123456789abcdef0123456789abcde"}'
+  const layer = 'm0123456789abcdef0123456789abcde'
+  assert.deepEqual(parseUsage(text), {sizeBytes: 4096, measuredAt: NOON, layer})
 })
 
 for (const text of [

@@ -4,10 +4,15 @@ import {
   guestMounts,
   MOUNT_POINTS,
   PACKAGES_MOUNT_POINT,
+  plainRoot,
   RESOLVER_MOUNT_POINT,
 } from '../../../src/sandbox/mounts.js'
 
-const folders = {root: '/store/rootfs', resolverFolder: '/store/resolver', packagesFolder: '/cache/packages'}
+const folders = {
+  root: plainRoot('/store/rootfs'),
+  resolverFolder: '/store/resolver',
+  packagesFolder: '/cache/packages',
+}
 const mounts = guestMounts({...folders, isMountingRoot: false})
 
 test('of the host, the tree and the shared packages can be written, and the tree comes first', () => {

@@ -1,0 +1,71 @@
+import {resolve} from 'node:path'
+import {Flags} from '@oclif/core'
+import {EXPORT_FORMATS, type ExportResult, exportEnvironment} from '../src/environments/export.js'
+import {UsageError} from '../src/errors.js'
+import type {Host} from '../src/host/host.js'
+import {forceFlag, nameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {formatBytes} from '../src/ui/size.js'
+import {unpackProgress} from '../src/ui/unpack-progress.js'
+
+export default class Export extends EnvsCommand {
+  static override summary = 'Write an environment to one file, to keep or to carry away.'
+  static override description =
+    `The file is a tar archive of the whole tree with its true owners, modes, hard links, capabilities and device nodes: \
+envs import makes an environment of it, and tar, podman import and docker import read it too. Snapshots are not in it. \
+The environment must not be running. Without -o the archive goes to standard output.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play -o play.tar.zst',
+    '<%= config.bin %> <%= command.id %> play | ssh HOST envs import -',
+  ]
+  static override args = {name: nameArg()}
+  static override flags = {
+    output: Flags.string({char: 'o', description: 'file to write', helpValue: 'FILE'}),
+    format: Flags.option({
+      description: "how it is compressed; by the file's name, else zst, when left out",
+      options: EXPORT_FORMATS,
+    })(),
+    force: forceFlag('replace a file that is there'),
+  }
+
+  async run(): Promise<ExportResult> {
+    const {args, flags} = await this.parse(Export)
+    const host = this.openHost()
+    const request = {
+      name: args.name,
+      to: this.#destination(host, flags.output, args.name),
+      format: flags.format,
+      replaces: flags.force === true,
+    }
+    const signal = this.signal()
+    const progress = unpackProgress(() => performance.now())
+    let result: ExportResult | undefined
+    await this.runStages([
+      progress.stage('Export', async () => {
+        result = await exportEnvironment(host, request, {signal, onProgress: progress.extraction})
+      }),
+    ])
+    if (result === undefined) throw new Error('a stage that has ended has a result')
+    return this.#tell(result)
+  }
+
+  /** @throws {UsageError} */
+  #destination(
+    {workingFolder}: Host,
+    output: string | undefined,
+    name: string,
+  ): string | typeof process.stdout {
+    if (output !== undefined && output !== '-') return resolve(workingFolder, output)
+    const toFile = `Give it a file: envs export ${name} -o ${name}.tar.zst`
+    if (this.jsonEnabled()) throw new UsageError('With --json, standard output is taken.', [toFile])
+    if (process.stdout.isTTY) throw new UsageError('A terminal is no place for an archive.', [toFile])
+    return process.stdout
+  }
+
+  #tell(result: ExportResult): ExportResult {
+    const {name, file, sizeBytes, sha256} = result
+    if (file !== null) this.print(`Exported ${name} to ${file}`)
+    this.note(`${formatBytes(sizeBytes)}, SHA-256 ${sha256}`)
+    return result
+  }
+}

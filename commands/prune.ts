@@ -1,0 +1,56 @@
+import {Flags} from '@oclif/core'
+import {findPrunable, type Prunable, removePrunable} from '../src/environments/prune.js'
+import {parseAge} from '../src/ui/age.js'
+import {dryRunFlag, yesFlag} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {formatBytes} from '../src/ui/size.js'
+import {describePrunable} from '../src/ui/wording.js'
+
+export default class Prune extends EnvsCommand {
+  static override summary = 'Remove what takes room and no environment needs.'
+  static override description =
+    `What envs try has left; old snapshots that were made by themselves; what is unpacked of images and no environment \
+stands on; images with a newer one, or that nothing has used for long; shared packages not used for long; and what killed \
+commands left. Nothing of an environment that runs, nor what a running command uses, and no snapshot that you made.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --dry-run',
+    '<%= config.bin %> <%= command.id %> --older-than 12h --yes',
+  ]
+  static override flags = {
+    'dry-run': dryRunFlag(),
+    'older-than': Flags.string({
+      description: 'what is old: hours, days or weeks',
+      default: '7d',
+      helpValue: 'AGE',
+    }),
+    yes: yesFlag(),
+  }
+
+  async run(): Promise<{dryRun: boolean; freedBytes: number; pruned: readonly Prunable[]}> {
+    const {flags} = await this.parse(Prune)
+    const host = this.openHost()
+    const dryRun = flags['dry-run'] === true
+    const olderThan = new Date(host.now().getTime() - parseAge(flags['older-than']))
+    const found = await findPrunable(host, {olderThan})
+    const plan = found.map(({remove: _, ...prunable}) => prunable)
+    this.printTable(plan, [
+      {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
+      {title: 'what', show: describePrunable},
+      {title: 'reason', show: ({reason}) => reason},
+    ])
+    if (found.length === 0) this.note('There is nothing to remove.')
+    if (dryRun || found.length === 0) return this.#tell(plan, {dryRun})
+    await this.confirm(`Remove all of this, ${formatBytes(total(plan))}?`, {yes: flags.yes})
+    return this.#tell(await removePrunable(found), {dryRun})
+  }
+
+  #tell(pruned: readonly Prunable[], {dryRun}: {dryRun: boolean}) {
+    const freedBytes = total(pruned)
+    if (pruned.length > 0) this.note(`${dryRun ? 'Would free' : 'Freed'} ${formatBytes(freedBytes)}.`)
+    return {dryRun, freedBytes, pruned}
+  }
+}
+
+function total(pruned: readonly Prunable[]): number {
+  return pruned.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
+}

@@ -1,0 +1,33 @@
+import {Args} from '@oclif/core'
+import {readSettings} from '../src/config/settings.js'
+import type {WentBack} from '../src/environments/go-back.js'
+import {restoreSnapshot} from '../src/environments/restore.js'
+import {forceFlag, nameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {describeKept} from '../src/ui/snapshot-wording.js'
+
+export default class Restore extends EnvsCommand {
+  static override summary = 'Make an environment what it was at a snapshot.'
+  static override description =
+    'Nothing is lost: what is there now is kept as a snapshot too. The environment keeps its present name.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play before-upgrade',
+    '<%= config.bin %> <%= command.id %> play before-upgrade --force',
+  ]
+  static override args = {
+    name: nameArg(),
+    label: Args.string({description: 'label of the snapshot', ignoreStdin: true, required: true}),
+  }
+  static override flags = {force: forceFlag('stop it first when it runs')}
+
+  async run(): Promise<WentBack> {
+    const {args, flags} = await this.parse(Restore)
+    const host = this.openHost()
+    const settings = await readSettings(host)
+    const isSynced = settings.value('durable') !== 'never'
+    const went = await restoreSnapshot(host, args.name, {label: args.label, force: flags.force, isSynced})
+    this.note(`${went.name} is what it was at ${went.label}.`)
+    this.note(describeKept(went))
+    return went
+  }
+}

@@ -1,0 +1,38 @@
+import {Args} from '@oclif/core'
+import {readSettings} from '../src/config/settings.js'
+import {type TakenSnapshot, takeSnapshot} from '../src/environments/snapshot.js'
+import {nameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {formatBytes} from '../src/ui/size.js'
+
+export default class Snapshot extends EnvsCommand {
+  static override summary = 'Keep what an environment is now, to go back to.'
+  static override description =
+    `At once and for nothing where the environment does not run. Where it runs, all that is in it stands still while what \
+it has written is copied, and goes on afterwards.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play',
+    '<%= config.bin %> <%= command.id %> play before-upgrade',
+  ]
+  static override args = {
+    name: nameArg(),
+    label: Args.string({description: 'what to call it; the time when left out', ignoreStdin: true}),
+  }
+
+  async run(): Promise<TakenSnapshot> {
+    const {args} = await this.parse(Snapshot)
+    const host = this.openHost()
+    const settings = await readSettings(host)
+    const taken = await takeSnapshot(host, args.name, {
+      label: args.label,
+      isSynced: settings.value('durable') !== 'never',
+      signal: this.signal(),
+    })
+    this.note(`Kept ${taken.name} as it is: snapshot ${taken.label}.`)
+    if (taken.frozenMs > 0)
+      this.note(
+        `${formatBytes(taken.copiedBytes)} were copied, and it stood still for ${Math.ceil(taken.frozenMs)} ms.`,
+      )
+    return taken
+  }
+}

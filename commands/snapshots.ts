@@ -1,0 +1,54 @@
+import {Flags} from '@oclif/core'
+import {listSnapshots, removeSnapshots, type SnapshotSummary} from '../src/environments/snapshots.js'
+import {nameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {formatRelativeTime} from '../src/ui/relative-time.js'
+import {formatBytes} from '../src/ui/size.js'
+import {describeSnapshotKind} from '../src/ui/snapshot-wording.js'
+
+export default class Snapshots extends EnvsCommand {
+  static override summary = 'List the snapshots of an environment, or remove some.'
+  static override description =
+    `CHANGES is what was written since the snapshot before; HOLDS is what removing this one alone gives back: nothing \
+while later ones, or the environment itself, stand on it. With --quiet: the labels only, one a line.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play',
+    '<%= config.bin %> <%= command.id %> play --remove before-upgrade',
+  ]
+  static override args = {name: nameArg()}
+  static override flags = {
+    remove: Flags.string({
+      description: 'remove this one; the environment stays as it is',
+      helpValue: 'LABEL',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+  }
+
+  async run(): Promise<SnapshotSummary[] | {removed: string[]}> {
+    const {args, flags} = await this.parse(Snapshots)
+    if (flags.remove !== undefined) return this.#remove(args.name, flags.remove)
+    const host = this.openHost()
+    const snapshots = await listSnapshots(host, args.name)
+    if (this.quiet) {
+      for (const {label} of snapshots) this.print(label)
+      return snapshots
+    }
+    if (snapshots.length === 0)
+      this.note(`${args.name} has no snapshot yet. Make one: envs snapshot ${args.name}`)
+    this.printTable(snapshots, [
+      {title: 'label', show: ({label}) => label},
+      {title: 'made', show: ({createdAt}) => formatRelativeTime(createdAt, host.now())},
+      {title: 'changes', align: 'right', show: ({changedBytes}) => formatBytes(changedBytes)},
+      {title: 'holds', align: 'right', show: ({heldBytes}) => formatBytes(heldBytes)},
+      {title: 'what', show: ({kind}) => describeSnapshotKind(kind)},
+    ])
+    return snapshots
+  }
+
+  async #remove(name: string, labels: readonly string[]): Promise<{removed: string[]}> {
+    const removed = await removeSnapshots(this.openHost(), name, labels)
+    for (const label of removed) this.note(`Removed the snapshot ${label}.`)
+    return {removed}
+  }
+}

@@ -1,0 +1,68 @@
+import type {Host} from '../host/host.js'
+import {isRunning} from '../sandbox/anchor.js'
+import type {History} from '../storage/history.js'
+import {readHistory} from '../storage/history-file.js'
+import {isEmptyLayer} from '../storage/layer-store.js'
+import {EnvironmentRunningError} from './errors.js'
+import {lockEnvironment} from './locks.js'
+import {stopFiles} from './processes.js'
+import {NoHistoryError} from './snapshot-errors.js'
+import {type Environment, findEnvironment} from './store.js'
+
+/** An environment with its history, and nobody else who could change either. */
+export type AtRest = {
+  readonly environment: Environment
+  readonly history: History
+  /** Whether nothing was written since the last point in time. */
+  readonly isUpperEmpty: boolean
+}
+
+type Options = {
+  /** Stop it first when it runs. */
+  readonly force: boolean
+  /** The command that takes --force, for the message. */
+  readonly command: string
+}
+
+/**
+ * Does something to the history of an environment that does not run, under its lock.
+ *
+ * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
+ * @throws {NoHistoryError} @throws {HistoryUnreadableError}
+ */
+export async function atRest<T>(
+  host: Host,
+  text: string,
+  {force, command}: Options,
+  work: (found: AtRest) => Promise<T>,
+): Promise<T> {
+  const {name, files} = await findWithHistory(host, text)
+  const stopOrRefuse = async () => {
+    if (force) await stopFiles(host, files)
+    if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: true, command})
+  }
+  await stopOrRefuse()
+  const lock = await lockEnvironment(host.paths, name, 'exclusive')
+  try {
+    // Somebody may have removed it, or begun a session, while this waited.
+    const environment = await findWithHistory(host, name)
+    await stopOrRefuse()
+    return await work(await open(host, environment))
+  } finally {
+    lock.release()
+  }
+}
+
+/** @throws {EnvironmentNotFoundError} @throws {NoHistoryError} */
+export async function findWithHistory(host: Pick<Host, 'paths'>, text: string): Promise<Environment> {
+  const environment = await findEnvironment(host.paths, text)
+  const {name, record} = environment
+  if (record.storage === 'directory') throw new NoHistoryError(name, record.image.name ?? 'IMAGE')
+  return environment
+}
+
+async function open(host: Pick<Host, 'paths'>, environment: Environment): Promise<AtRest> {
+  const history = await readHistory(environment.files.history)
+  const isUpperEmpty = await isEmptyLayer(host.paths.layers, history.upper)
+  return {environment, history, isUpperEmpty}
+}

@@ -1,0 +1,79 @@
+import {randomBytes} from 'node:crypto'
+import {createWriteStream, lstatSync} from 'node:fs'
+import {link, open, rename, rm} from 'node:fs/promises'
+import {dirname} from 'node:path'
+import type {Writable} from 'node:stream'
+import {errnoOf} from '../errors.js'
+import {syncFolder} from '../host/atomic-file.js'
+import {OutputExistsError, OutputFailedError} from './export-errors.js'
+
+/** A file that appears under its name when it is whole, and not before. */
+export type ExportFile = {
+  readonly stream: Writable
+  /** @throws {OutputExistsError} @throws {OutputFailedError} */
+  publish(): Promise<void>
+  /** Takes an unfinished one away. */
+  discard(): Promise<void>
+}
+
+/** What a file system without hard links answers to one. @see link(2) */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'])
+
+/**
+ * Begins a file beside the place it is for. Nobody else may read it: there are password hashes in it.
+ *
+ * @param path - Absolute.
+ * @param replaces - Whether a file of that name gives way to it.
+ * @throws {OutputExistsError} @throws {OutputFailedError}
+ */
+export async function openExportFile(path: string, {replaces}: {replaces: boolean}): Promise<ExportFile> {
+  checkPlace(path, replaces)
+  const partial = `${path}.partial-${process.pid}-${randomBytes(4).toString('hex')}`
+  const handle = await explained(path, () => open(partial, 'wx', 0o600))
+  // Closed by the stream, once it has been synced.
+  const stream = createWriteStream('', {fd: handle, flush: true})
+  return {
+    stream,
+    async publish() {
+      await explained(path, async () => {
+        if (replaces) await rename(partial, path)
+        else await moveUnlessTaken(partial, path)
+        await syncFolder(dirname(path))
+      })
+    },
+    discard: () => rm(partial, {force: true}),
+  }
+}
+
+function checkPlace(path: string, replaces: boolean): void {
+  const status = lstatSync(path, {throwIfNoEntry: false})
+  if (status === undefined) return
+  if (!replaces) throw new OutputExistsError(path)
+  // A rename would put a file in the place of a device or a FIFO.
+  if (!status.isFile() && !status.isSymbolicLink()) throw new OutputFailedError(path, 'it is no regular file')
+}
+
+async function moveUnlessTaken(partial: string, path: string): Promise<void> {
+  try {
+    await link(partial, path)
+  } catch (error) {
+    const errno = errnoOf(error) ?? ''
+    if (errno === 'EEXIST') throw new OutputExistsError(path)
+    if (!NO_LINKS.has(errno)) throw error
+    checkPlace(path, false)
+    await rename(partial, path)
+    return
+  }
+  await rm(partial)
+}
+
+/** @throws {OutputFailedError} In the place of an errno. */
+async function explained<T>(path: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === undefined || errno.startsWith('ENVS_')) throw error
+    throw new OutputFailedError(path, errno, error)
+  }
+}

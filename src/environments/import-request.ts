@@ -1,0 +1,99 @@
+import {closeSync, constants, fstatSync, openSync} from 'node:fs'
+import {resolve} from 'node:path'
+import {Readable} from 'node:stream'
+import type {Settings} from '../config/settings.js'
+import {errnoOf} from '../errors.js'
+import type {Host} from '../host/host.js'
+import type {ImageContext} from '../images/sources/source.js'
+import type {StandardInput} from '../images/stream-image.js'
+import type {ExportNote} from '../rootfs/export/note.js'
+import {readExportNote} from '../rootfs/export/read-note.js'
+import type {CreateRequest} from './create.js'
+import {type CreateWish, planCreation} from './create-request.js'
+import {isEnvironmentName} from './name.js'
+
+/** What the user said of an archive to be imported, as typed. */
+export type ImportWish = Omit<CreateWish, 'image'> & {
+  /** A path, or `-`. */
+  readonly file: string
+}
+
+export type {ExportNote} from '../rootfs/export/note.js'
+
+/** A creation from an archive, and what the archive says of itself: its word, and no more. */
+export type ImportPlan = {readonly request: CreateRequest; readonly note: ExportNote | undefined}
+
+/**
+ * Reads the arguments of `import`, and the beginning of the archive for the name it had.
+ *
+ * @throws {UsageError} @throws {InvalidSettingError}
+ */
+export async function planImport(
+  wish: ImportWish,
+  tools: {host: Host; settings: Settings; context: ImageContext; standardInput: StandardInput},
+): Promise<ImportPlan> {
+  const {host, context} = tools
+  if (wish.file !== '-') {
+    const image = resolve(host.workingFolder, wish.file)
+    const note = await noteOfFile(image, host)
+    return {request: await planCreation({...wish, image, name: wish.name ?? nameIn(note)}, tools), note}
+  }
+  const {input, note} = await peekStream(tools.standardInput, {...host, signal: context.signal})
+  const name = wish.name ?? nameIn(note)
+  const request = await planCreation({...wish, image: wish.file, name}, tools)
+  return {request: {...request, standardInput: input}, note}
+}
+
+function nameIn(note: ExportNote | undefined): string | undefined {
+  return note !== undefined && isEnvironmentName(note.name) ? note.name : undefined
+}
+
+/** Of a regular file alone: what is read of anything else is gone. */
+async function noteOfFile(path: string, {which}: Pick<Host, 'which'>): Promise<ExportNote | undefined> {
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  } catch (error) {
+    // Whoever opens it as an image says what is wrong.
+    if (errnoOf(error) === undefined) throw error
+    return undefined
+  }
+  try {
+    return fstatSync(fd).isFile() ? await readExportNote({fd}, which) : undefined
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** More than the first block of any of the formats takes, unless its data does not compress. */
+const HEAD_BYTES = 256 * 1024
+
+/** A stream whose first bytes were looked at, and come again. */
+async function peekStream(
+  input: StandardInput,
+  {which, signal}: Pick<Host, 'which'> & {signal: AbortSignal | undefined},
+): Promise<{input: StandardInput; note: ExportNote | undefined}> {
+  if (input.isTTY === true) return {input, note: undefined}
+  const stop = () => input.destroy(signal?.reason)
+  signal?.addEventListener('abort', stop)
+  const iterator: AsyncIterator<Buffer> = input[Symbol.asyncIterator]()
+  const pieces: Buffer[] = []
+  let length = 0
+  while (length < HEAD_BYTES) {
+    const next = await iterator.next()
+    if (next.done === true) break
+    pieces.push(next.value)
+    length += next.value.length
+  }
+  signal?.removeEventListener('abort', stop)
+  const head = Buffer.concat(pieces)
+  const whole = Readable.from(inOrder(head, iterator), {objectMode: false})
+  // Else one that nobody reads any more would hold up the end of the process.
+  whole.once('close', () => input.destroy())
+  return {input: whole, note: await readExportNote(head, which)}
+}
+
+async function* inOrder(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  if (head.length > 0) yield head
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
+}

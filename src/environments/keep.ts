@@ -1,0 +1,49 @@
+import {rm} from 'node:fs/promises'
+import type {Host} from '../host/host.js'
+import {NoTryError, TryRunningError} from './errors.js'
+import {parseEnvironmentName} from './name.js'
+import {renameEnvironment} from './rename.js'
+import {type Environment, findEnvironment} from './store.js'
+import {listTries, lockTry, readMark, type Try} from './tries.js'
+import {sweepTries} from './try-sweep.js'
+
+/**
+ * Makes a throwaway environment that has ended one that stays.
+ *
+ * @param to - Its name from now on.
+ * @param from - Its name until now; undefined for the one that ended last.
+ * @throws {NoTryError} @throws {TryRunningError} @throws {EnvironmentExistsError}
+ */
+export async function keepTry(
+  host: Host,
+  {to, from}: {to: string; from: string | undefined},
+): Promise<Environment & {readonly from: string}> {
+  const newName = parseEnvironmentName(to)
+  await sweepTries(host)
+  const {name} = await chooseTry(host, from)
+  const lock = await lockTry(host.paths, name)
+  if (lock === undefined) throw new TryRunningError(name)
+  try {
+    // Another may have kept it, or taken it away, in between.
+    if ((await readMark(host.paths, name)) === undefined) throw new NoTryError(name)
+    if (name !== newName) return {...(await renameEnvironment(host, name, newName)), from: name}
+    const kept = await findEnvironment(host.paths, name)
+    await rm(kept.files.tryMark)
+    return {...kept, from: name}
+  } finally {
+    lock.release()
+  }
+}
+
+async function chooseTry(host: Host, text: string | undefined): Promise<Pick<Try, 'name'>> {
+  if (text !== undefined) {
+    const {name} = await findEnvironment(host.paths, text)
+    if ((await readMark(host.paths, name)) === undefined) throw new NoTryError(name)
+    return {name}
+  }
+  const tries = await listTries(host.paths)
+  const last = tries.find(({hasEnded}) => hasEnded)
+  if (last !== undefined) return last
+  const [live] = tries
+  throw live === undefined ? new NoTryError(undefined) : new TryRunningError(live.name)
+}

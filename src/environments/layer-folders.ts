@@ -1,0 +1,18 @@
+import {join} from 'node:path'
+import type {Host} from '../host/host.js'
+import {type RemoveReport, removeTree} from '../rootfs/tree-process.js'
+import type {Identity} from '../sandbox/ids/identity.js'
+import {treeProcess} from './toolbox.js'
+
+/** What the image of a layer has and its tree has not; missing where that is nothing. */
+export function layerLedger(folder: string): string {
+  return join(folder, 'ledger.jsonl')
+}
+
+/** Removes a layer, or what was to become one; nothing happens where there is none. */
+export async function removeLayerFolder(
+  host: Host,
+  {identity, folder}: {identity: Identity; folder: string},
+): Promise<RemoveReport> {
+  return removeTree(await treeProcess(host, identity), folder)
+}

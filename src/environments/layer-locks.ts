@@ -1,0 +1,28 @@
+import {join} from 'node:path'
+import {type Lock, type LockMode, takeLock} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
+import type {Paths} from '../host/paths.js'
+
+/** No environment has such a name. */
+const LOCK_FILE = '.layers.lock'
+/** Longer than leftovers take to be moved out of the way. */
+const WAIT_MS = 10_000
+
+/**
+ * Keeps layers that nothing names yet from being taken for leftovers: shared, by whoever makes one.
+ *
+ * @returns undefined when somebody tidies up for longer than anybody would.
+ */
+export function holdLayers(paths: Paths): Promise<Lock | undefined> {
+  return takeLayersLock(paths, 'shared', WAIT_MS)
+}
+
+/** For the one who takes leftovers away, and waits for nobody. */
+export function tryLockLayers(paths: Paths): Promise<Lock | undefined> {
+  return takeLayersLock(paths, 'exclusive', 0)
+}
+
+async function takeLayersLock(paths: Paths, mode: LockMode, waitMs: number): Promise<Lock | undefined> {
+  await makeFolders(paths.locks, {mode: 0o700})
+  return takeLock(join(paths.locks, LOCK_FILE), {mode, waitMs})
+}

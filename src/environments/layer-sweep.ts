@@ -1,0 +1,146 @@
+import {randomBytes} from 'node:crypto'
+import {access, readdir, rename, stat} from 'node:fs/promises'
+import {join} from 'node:path'
+import {errnoOf} from '../errors.js'
+import type {Host} from '../host/host.js'
+import type {Paths} from '../host/paths.js'
+import type {Identity} from '../sandbox/ids/identity.js'
+import {layersOf} from '../storage/history.js'
+import {readHistory} from '../storage/history-file.js'
+import {layerFiles, listLayers} from '../storage/layer-files.js'
+import {identityOf, type LayerId} from '../storage/layer-id.js'
+import {removeLayerFolder} from './layer-folders.js'
+import {tryLockLayers} from './layer-locks.js'
+import {environmentFiles, listNames} from './store.js'
+
+/** Whoever made an empty layer has named it by then. */
+const MOST_UNNAMED_MS = 10 * 60 * 1000
+
+/** A folder among the layers that is none: one being made, tried out, or removed. The identity stands in its name. */
+const FORM = /^\.(?<kind>partial|trial|removed)\.(?<identity>mapped|emulated)\./
+
+/**
+ * Removes layers that no environment is made of any more, and what killed commands left among them. The layers of images
+ * stay: the next environment begins with them.
+ *
+ * Tidying up is nobody's errand: where it can't be done, or somebody makes a layer, the command that came by goes on.
+ *
+ * @param given - Layers that were an environment's until now; of others only those that are old enough to be leftovers go.
+ * @param images - Layers of images that are to go too.
+ */
+export async function sweepLayers(
+  host: Host,
+  given: ReadonlySet<LayerId> = NONE,
+  images: ReadonlySet<LayerId> = NONE,
+): Promise<void> {
+  for (const {folder, identity} of await moveAside(host, given, images))
+    await removeLayerFolder(host, {folder, identity})
+}
+
+const NONE: ReadonlySet<LayerId> = new Set()
+
+/** A folder that is nobody's. */
+export type LayerLeftover = {readonly folder: string; readonly identity: Identity}
+
+/** What {@link sweepLayers} would remove now; nothing while somebody makes a layer. */
+export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
+  const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
+  if (lock === undefined) return []
+  try {
+    const ids = await unnamedLayers(host, NONE, NONE)
+    if (ids === undefined) return []
+    const unnamed = ids.map((id) => ({
+      folder: layerFiles(host.paths.layers, id).folder,
+      identity: identityOf(id),
+    }))
+    return [...(await leftoversOf(host)), ...unnamed]
+  } finally {
+    lock.release()
+  }
+}
+
+async function moveAside(
+  host: Host,
+  given: ReadonlySet<LayerId>,
+  images: ReadonlySet<LayerId>,
+): Promise<LayerLeftover[]> {
+  const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
+  if (lock === undefined) return []
+  try {
+    const unnamed = await unnamedLayers(host, given, images)
+    if (unnamed === undefined) return []
+    const aside = await leftoversOf(host)
+    for (const id of unnamed) {
+      const identity = identityOf(id)
+      const folder = join(host.paths.layers, `.removed.${identity}.${randomBytes(4).toString('hex')}`)
+      await rename(layerFiles(host.paths.layers, id).folder, folder)
+      aside.push({folder, identity})
+    }
+    return aside
+  } finally {
+    lock.release()
+  }
+}
+
+async function unnamedLayers(
+  host: Host,
+  given: ReadonlySet<LayerId>,
+  images: ReadonlySet<LayerId>,
+): Promise<LayerId[] | undefined> {
+  const named = await namedLayers(host.paths)
+  if (named === undefined) return undefined
+  const unnamed: LayerId[] = []
+  for (const id of await listLayers(host.paths.layers))
+    if (!named.has(id) && (images.has(id) || (await isLeftover(host, id, given)))) unnamed.push(id)
+  return unnamed
+}
+
+/** @returns undefined when one environment's can't be read: then nothing is known to be nobody's. */
+async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
+  const named = new Set<LayerId>()
+  for (const name of await listNames(paths)) {
+    try {
+      const history = await readHistory(environmentFiles(paths, name).history)
+      for (const id of layersOf(history)) named.add(id)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') return undefined
+    }
+  }
+  return named
+}
+
+async function isLeftover({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): Promise<boolean> {
+  const {folder, record} = layerFiles(paths.layers, id)
+  const isImages = await access(record).then(
+    () => true,
+    () => false,
+  )
+  if (isImages) return false
+  return given.has(id) || (await ageMs(folder, now())) > MOST_UNNAMED_MS
+}
+
+async function leftoversOf({paths, now}: Host): Promise<LayerLeftover[]> {
+  const names: string[] = await readdir(paths.layers).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  })
+  const found: LayerLeftover[] = []
+  for (const name of names) {
+    const {kind, identity} = FORM.exec(name)?.groups ?? {}
+    if (identity !== 'mapped' && identity !== 'emulated') continue
+    const folder = join(paths.layers, name)
+    // A trial is made without the lock, in less than a second.
+    if (kind === 'trial' && (await ageMs(folder, now())) < MOST_UNNAMED_MS) continue
+    found.push({folder, identity})
+  }
+  return found
+}
+
+async function ageMs(folder: string, now: Date): Promise<number> {
+  const status = await stat(folder).catch(ignoreErrno)
+  return status === undefined ? 0 : now.getTime() - status.mtimeMs
+}
+
+function ignoreErrno(error: unknown): undefined {
+  if (errnoOf(error) === undefined) throw error
+}

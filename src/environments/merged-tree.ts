@@ -1,0 +1,52 @@
+import {mkdir} from 'node:fs/promises'
+import {join} from 'node:path'
+import type {Host} from '../host/host.js'
+import type {TreeProcess} from '../rootfs/tree-process.js'
+import {layeredMount} from '../storage/layered-mount.js'
+import {type GuestTree, readGuestTree} from './guest-tree.js'
+import type {Environment, EnvironmentFiles} from './store.js'
+import {rootProcess, toolPath, treeProcess} from './toolbox.js'
+
+/** A guest's tree as one, and how programs are started that see it. */
+export type MergedTree = {readonly process: TreeProcess; readonly root: string}
+
+/**
+ * The whole tree of an environment at rest, for the worker and other programs of the host. Layers are mounted on top of
+ * each other in a mount namespace of the program's own, so nothing is left behind.
+ *
+ * To be used under the environment's exclusive lock: a second mount of an upper layer would not see the first one's files.
+ */
+export async function mergedTree(host: Host, environment: Environment): Promise<MergedTree> {
+  return mergedProcess(host, environment, await readGuestTree(environment))
+}
+
+/** As {@link mergedTree}, of layers that need not be the environment's own. */
+export async function mergedProcess(
+  host: Host,
+  {
+    files,
+    record,
+  }: {
+    readonly files: Pick<EnvironmentFiles, 'run'>
+    readonly record: Pick<Environment['record'], 'identity'>
+  },
+  tree: GuestTree,
+): Promise<MergedTree> {
+  if (tree.kind === 'directory') {
+    return {process: await treeProcess(host, record.identity), root: tree.root}
+  }
+  const {layers: lowers, upper} = tree.history
+  const root = join(files.run, 'merged')
+  await mkdir(root, {recursive: true, mode: 0o700})
+  const {prefix, environment} = await rootProcess(host, record.identity)
+  const mounted = layeredMount(
+    {lowers, upper},
+    {
+      layers: host.paths.layers,
+      root,
+      unshare: toolPath(host, 'unshare'),
+      mount: toolPath(host, 'mount'),
+    },
+  )
+  return {process: {prefix: [...prefix, ...mounted], environment}, root}
+}

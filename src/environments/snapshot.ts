@@ -1,0 +1,94 @@
+import type {Host} from '../host/host.js'
+import {isRunning} from '../sandbox/anchor.js'
+import {findSnapshot, type History, layersOf, withNamed, withSnapshot} from '../storage/history.js'
+import {writeHistory} from '../storage/history-file.js'
+import {identityOf, newLayerId} from '../storage/layer-id.js'
+import {makeUpper} from '../storage/layer-store.js'
+import {parseLabel, timeLabel} from '../storage/snapshot-label.js'
+import {type AtRest, atRest, findWithHistory} from './at-rest.js'
+import {EnvironmentRunningError} from './errors.js'
+import {sweepLayers} from './layer-sweep.js'
+import {SnapshotExistsError} from './snapshot-errors.js'
+import {snapshotRunning} from './snapshot-running.js'
+import {withinLimit} from './squash.js'
+
+export type SnapshotRequest = {
+  /** Undefined for one that says when. */
+  readonly label: string | undefined
+  /** Whether what is made anew is on the disk afterwards. */
+  readonly isSynced: boolean
+  readonly signal: AbortSignal
+}
+
+export type TakenSnapshot = {
+  readonly name: string
+  readonly label: string
+  readonly createdAt: Date
+  /** What had to be copied, for the environment runs; 0 where it does not. */
+  readonly copiedBytes: number
+  /** How long everything in it stood still; 0 where nothing runs. */
+  readonly frozenMs: number
+}
+
+/**
+ * Keeps what an environment is now: at once where it is at rest, by a copy of what it has written where it runs.
+ *
+ * @throws {SnapshotExistsError} @throws {TooManySnapshotsError} @throws {NoHistoryError} @throws {EnvironmentNotFoundError}
+ * @throws {EnvironmentBusyError} @throws {LayerSpaceError} @throws {FreezeFailedError}
+ */
+export async function takeSnapshot(
+  host: Host,
+  text: string,
+  request: SnapshotRequest,
+): Promise<TakenSnapshot> {
+  if (request.label !== undefined) parseLabel(request.label)
+  const {files} = await findWithHistory(host, text)
+  if (await isRunning(files.run)) {
+    const taken = await snapshotRunning(host, text, request)
+    if (taken !== undefined) return taken
+  }
+  try {
+    return await atRest(host, text, {force: false, command: 'snapshot'}, (found) =>
+      sealUpper(host, found, request),
+    )
+  } catch (error) {
+    // It began to run in between.
+    const taken =
+      error instanceof EnvironmentRunningError ? await snapshotRunning(host, text, request) : undefined
+    if (taken === undefined) throw error
+    return taken
+  }
+}
+
+async function sealUpper(
+  host: Host,
+  {environment, history, isUpperEmpty}: AtRest,
+  {label: wanted, isSynced}: SnapshotRequest,
+): Promise<TakenSnapshot> {
+  const {name, files} = environment
+  const now = host.now()
+  const label = chooseLabel(name, history, {wanted, now})
+  const naming = {label, kind: 'manual', name} as const
+  const done = {name, label, createdAt: now, copiedBytes: 0, frozenMs: 0}
+  if (isUpperEmpty) {
+    await writeHistory(files.history, withNamed(history, naming, {now}))
+    return done
+  }
+  const fresh = newLayerId(identityOf(history.upper))
+  await makeUpper(host.paths.layers, fresh, {below: history.upper})
+  const sealed = withSnapshot(history, naming, {now, fresh})
+  await writeHistory(files.history, await withinLimit(host, environment, {history: sealed, isSynced}))
+  await sweepLayers(host, layersOf(history))
+  return done
+}
+
+/** @throws {SnapshotExistsError} */
+function chooseLabel(
+  name: string,
+  history: History,
+  {wanted, now}: {wanted: string | undefined; now: Date},
+): string {
+  if (wanted === undefined) return timeLabel(history, now)
+  if (findSnapshot(history, wanted) !== undefined) throw new SnapshotExistsError(name, wanted)
+  return wanted
+}

@@ -1,0 +1,87 @@
+import type {Host} from '../host/host.js'
+import {measureTrees} from '../rootfs/tree-process.js'
+import {type History, layersOf, type Snapshot, withoutSnapshots} from '../storage/history.js'
+import {readHistory, writeHistory} from '../storage/history-file.js'
+import {layerFiles} from '../storage/layer-files.js'
+import type {LayerId} from '../storage/layer-id.js'
+import {findWithHistory} from './at-rest.js'
+import {lockHistory} from './history-lock.js'
+import {sweepLayers} from './layer-sweep.js'
+import {lockEnvironment} from './locks.js'
+import {requireSnapshot} from './restore.js'
+import {rootProcess} from './toolbox.js'
+
+export type SnapshotSummary = {
+  readonly label: string
+  readonly kind: Snapshot['kind']
+  readonly createdAt: Date
+  /** Whether today's state came from it, and nothing between. */
+  readonly isLatest: boolean
+  /** What was written between the snapshot before and this one. */
+  readonly changedBytes: number
+  /** What removing it alone would give back. */
+  readonly heldBytes: number
+}
+
+/** Snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {NoHistoryError} */
+export async function listSnapshots(host: Host, text: string): Promise<SnapshotSummary[]> {
+  const {files, record} = await findWithHistory(host, text)
+  const history = await readHistory(files.history)
+  const base = history.layers[0]
+  const wanted = [...new Set(history.snapshots.flatMap(({layers}) => layers))].filter((id) => id !== base)
+  const trees = wanted.map((id) => layerFiles(host.paths.layers, id).tree)
+  const usages = trees.length === 0 ? [] : await measureTrees(await rootProcess(host, record.identity), trees)
+  const sizes = new Map(wanted.map((id, index) => [id, usages[index]?.sizeBytes ?? 0]))
+  return history.snapshots
+    .map((snapshot) => summary(history, snapshot, (id) => sizes.get(id) ?? 0))
+    .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+}
+
+function summary(
+  history: History,
+  {label, kind, createdAt, layers}: Snapshot,
+  sizeOf: (id: LayerId) => number,
+): SnapshotSummary {
+  const others = layersOf(withoutSnapshots(history, new Set([label])))
+  const held = layers.filter((id) => !others.has(id))
+  const changed = layers.slice(1).at(-1)
+  return {
+    label,
+    kind,
+    createdAt,
+    isLatest: history.after === label,
+    changedBytes: changed === undefined ? 0 : sizeOf(changed),
+    heldBytes: held.reduce((sum, id) => sum + sizeOf(id), 0),
+  }
+}
+
+/**
+ * Forgets snapshots; what nothing else is made of goes. None is forgotten unless all of them exist.
+ *
+ * @returns Their labels.
+ * @throws {SnapshotNotFoundError} @throws {EnvironmentBusyError} and as {@link listSnapshots}.
+ */
+export async function removeSnapshots(
+  host: Host,
+  text: string,
+  labels: readonly string[],
+): Promise<string[]> {
+  const {name} = await findWithHistory(host, text)
+  const lock = await lockEnvironment(host.paths, name, 'shared')
+  try {
+    const environment = await findWithHistory(host, name)
+    const {files} = environment
+    const historyLock = await lockHistory(environment)
+    try {
+      const history = await readHistory(files.history)
+      const gone = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
+      await writeHistory(files.history, withoutSnapshots(history, gone))
+      await sweepLayers(host, layersOf(history))
+      return [...gone]
+    } finally {
+      historyLock.release()
+    }
+  } finally {
+    lock.release()
+  }
+}

@@ -1,0 +1,134 @@
+import type {Settings} from '../config/settings.js'
+import {errnoOf} from '../errors.js'
+import type {Lock} from '../host/flock.js'
+import type {Host} from '../host/host.js'
+import {templateText} from '../host/paths.js'
+import type {ImageContext} from '../images/sources/source.js'
+import {Creation} from './create.js'
+import {planCreation} from './create-request.js'
+import {EnvironmentNotFoundError, PackagesNotInstalledError} from './errors.js'
+import {type EnvironmentName, parseEnvironmentName} from './name.js'
+import {stopFiles} from './processes.js'
+import {removeEnvironment} from './remove.js'
+import {runInEnvironment} from './session.js'
+import type {Durability, SessionWish} from './session-request.js'
+import {environmentFiles} from './store.js'
+import {claimTryName, noteEnd} from './tries.js'
+import type {TryWords} from './try-words.js'
+
+export type TryRequest = {
+  readonly words: TryWords
+  /** The name under which it stays; undefined for one that goes. */
+  readonly keepAs: string | undefined
+}
+
+type Around = {readonly settings: Settings; readonly context: ImageContext; readonly signal: AbortSignal}
+
+/** How long what runs in one may take to end: it may still be kept, with its data. */
+const STOP_GRACE_MS = 2000
+
+/**
+ * A throwaway environment, step by step: make (through `creation`, which must be closed), install, run. `end` must be
+ * called, and takes it away or leaves it for a while.
+ */
+export class Trying {
+  readonly #host: Host
+  /** Held for as long as somebody is there who takes it away; undefined where it stays. */
+  readonly #lock: Lock | undefined
+  readonly #durable: Durability
+  readonly #words: TryWords
+  readonly creation: Creation
+  #hasRun = false
+
+  private constructor(
+    host: Host,
+    made: {creation: Creation; lock: Lock | undefined; durable: Durability; words: TryWords},
+  ) {
+    this.#host = host
+    this.#lock = made.lock
+    this.#durable = made.durable
+    this.#words = made.words
+    this.creation = made.creation
+  }
+
+  /** @throws As `planCreation` and `Creation.begin`. */
+  static async begin(
+    host: Host,
+    {words, keepAs}: TryRequest,
+    {settings, context, signal}: Around,
+  ): Promise<Trying> {
+    const {name, lock} = await chooseName(host, keepAs)
+    try {
+      const wish = {image: words.image, name, sha256: undefined}
+      const planned = await planCreation(wish, {host, settings, context})
+      const isThrowaway = keepAs === undefined
+      const setting = settings.value('durable')
+      const durable = isThrowaway && setting !== 'always' ? 'never' : setting
+      const request = {...planned, isSynced: durable !== 'never', isThrowaway}
+      const creation = await Creation.begin(host, request, {signal})
+      return new Trying(host, {creation, lock, durable, words})
+    } catch (error) {
+      lock?.release()
+      throw error
+    }
+  }
+
+  /**
+   * Installs the packages, telling of it on standard error.
+   *
+   * @param variables - For APT and what it runs: `KEY=VALUE`, or `KEY` for the host's value.
+   * @param isQuiet - Whether failures alone are told of.
+   * @throws {PackagesNotInstalledError}
+   */
+  async install({
+    variables,
+    isQuiet,
+  }: Pick<SessionWish, 'variables'> & {readonly isQuiet: boolean}): Promise<void> {
+    const {image, packages} = this.#words
+    if (packages.length === 0) return
+    const script = await templateText('guest/install-packages.sh')
+    const status = await runInEnvironment(this.#host, this.name, {
+      command: ['/bin/sh', '-c', script, 'envs', isQuiet ? 'failures' : 'all', ...packages],
+      user: undefined,
+      workingFolder: undefined,
+      variables: ['DEBIAN_FRONTEND=noninteractive', ...variables],
+      volumes: [],
+      durable: this.#durable,
+    })
+    if (status !== 0) throw new PackagesNotInstalledError(packages, {status, hasImage: image !== undefined})
+  }
+
+  /** @returns The guest's exit status. */
+  async run(wish: Omit<SessionWish, 'durable'>): Promise<number> {
+    this.#hasRun = true
+    return runInEnvironment(this.#host, this.name, {...wish, durable: this.#durable})
+  }
+
+  /** Ends what runs in it. One that was used can be kept for a while; another is taken away. */
+  async end(): Promise<void> {
+    if (this.#lock === undefined) return
+    const files = environmentFiles(this.#host.paths, this.name)
+    try {
+      if (!this.#hasRun) return await removeEnvironment(this.#host, this.name, {force: true})
+      await stopFiles(this.#host, files, {graceMs: STOP_GRACE_MS})
+      await noteEnd(files.folder, this.#host.now())
+    } catch (error) {
+      // It never came to be, or somebody has removed it.
+      if (!(error instanceof EnvironmentNotFoundError) && errnoOf(error) !== 'ENOENT') throw error
+    } finally {
+      this.#lock.release()
+    }
+  }
+
+  get name(): EnvironmentName {
+    return this.creation.name
+  }
+}
+
+async function chooseName(
+  {paths}: Host,
+  keepAs: string | undefined,
+): Promise<{name: EnvironmentName; lock: Lock | undefined}> {
+  if (keepAs === undefined) return claimTryName(paths)
+  return {name: parseEnvironmentName(keepAs), lock: undefined}
+}

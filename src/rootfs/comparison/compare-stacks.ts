@@ -1,0 +1,142 @@
+import {readlinkSync} from 'node:fs'
+import {type Aspect, aspectsOf, type Entry, entryOf} from './entry.js'
+import {haveSameContent} from './file-content.js'
+import {
+  closeAll,
+  joinPath,
+  type MergedFolder,
+  namesIn,
+  openParts,
+  statusesOf,
+  tolerant,
+} from './merged-folder.js'
+import {type Found, findInStack, type Layer, type Order} from './stack.js'
+
+/** A path at which two trees are not the same. */
+export type Change = {
+  /** Byte string (latin1) below the root, links on the way resolved. */
+  readonly path: string
+  readonly before: Entry | undefined
+  readonly after: Entry | undefined
+  /** In what they differ; empty where only one has something. */
+  readonly aspects: readonly Aspect[]
+}
+
+/** Where the files of a change can be read, as long as it is being told of. */
+export type Places = {readonly before: Buffer | undefined; readonly after: Buffer | undefined}
+
+/** Two trees of the same layers, or of some of them. */
+export type Stacks = {
+  readonly layers: readonly Layer[]
+  readonly before: Order
+  readonly after: Order
+}
+
+type Options = {
+  /** Whether an owner means the same in both. */
+  readonly ownersCount: boolean
+  readonly onChange: (change: Change, places: Places) => void
+  /** Told once for each folder or file that could not be looked into. */
+  readonly onUnreadable: () => void
+}
+
+/** Each level holds a folder of each layer open; no real tree comes near. */
+const MOST_LEVELS = 256
+
+/**
+ * Tells of every path below the root at which two trees differ: folders before what is in them, names in the order of their bytes. Times
+ * count for nothing, and a file that holds the same bytes as before has not changed.
+ *
+ * Looks only where the two are not of the same layers. The layers may change meanwhile, by somebody whom nobody trusts.
+ */
+export function compareStacks({layers, before, after}: Stacks, options: Options): void {
+  const {ownersCount, onChange, onUnreadable} = options
+  const places = new Map(
+    [...new Set([...before, ...after])].map((layer) => [layer, layers[layer]?.folder ?? ''] as const),
+  )
+  const handles = openParts(places, onUnreadable)
+  try {
+    compareFolder({path: '', handles}, {before, after}, 0)
+  } finally {
+    closeAll(handles)
+  }
+
+  function compareFolder(folder: MergedFolder, parts: {before: Order; after: Order}, level: number): void {
+    const names = namesIn(folder, onlyInOne(parts), onUnreadable)
+    for (const name of names) compareName(folder, Buffer.from(name, 'latin1'), parts, level)
+  }
+
+  function compareName(
+    folder: MergedFolder,
+    name: Buffer,
+    parts: {before: Order; after: Order},
+    level: number,
+  ): void {
+    const path = joinPath(folder.path, name.toString('latin1'))
+    const statuses = statusesOf(folder, name, onUnreadable)
+    const old = findInStack(path, parts.before, {layers, statuses})
+    const now = findInStack(path, parts.after, {layers, statuses})
+    if (old?.layer !== now?.layer) tell(folder, {path, name, old, now})
+    const inner = {before: old?.parts ?? [], after: now?.parts ?? []}
+    if (onlyInOne(inner).length === 0) return
+    if (level >= MOST_LEVELS) {
+      onUnreadable()
+      return
+    }
+    const wanted = new Set([...inner.before, ...inner.after])
+    const below = [...folder.handles].filter(([layer]) => wanted.has(layer))
+    const opened = openParts(new Map(below.map(([layer, each]) => [layer, each.entry(name)])), onUnreadable)
+    try {
+      compareFolder({path, handles: opened}, inner, level + 1)
+    } finally {
+      closeAll(opened)
+    }
+  }
+
+  function tell(
+    {handles}: MergedFolder,
+    {path, name, old, now}: {path: string; name: Buffer; old: Found | undefined; now: Found | undefined},
+  ): void {
+    const places = {before: placeOf(old), after: placeOf(now)}
+    const change = {path, before: entryAt(old, places.before), after: entryAt(now, places.after)}
+    const aspects = aspectsIn(change, places)
+    if (aspects !== undefined) onChange({...change, aspects}, places)
+
+    function placeOf(found: Found | undefined): Buffer | undefined {
+      return found === undefined ? undefined : handles.get(found.layer)?.entry(name)
+    }
+
+    function entryAt(found: Found | undefined, place: Buffer | undefined): Entry | undefined {
+      if (found === undefined || place === undefined) return undefined
+      const {status, layer} = found
+      const target = status.isSymbolicLink()
+        ? tolerant(() => readlinkSync(place, 'latin1'), onUnreadable)
+        : undefined
+      const capability = layers[layer]?.marks.capabilities.get(path)
+      return entryOf(status, {
+        ...(target === undefined ? {} : {target}),
+        ...(capability === undefined ? {} : {capability}),
+      })
+    }
+  }
+
+  /** Undefined where they are the same. */
+  function aspectsIn(
+    {before, after}: Pick<Change, 'before' | 'after'>,
+    places: Places,
+  ): Aspect[] | undefined {
+    if (before === undefined || after === undefined) return before === after ? undefined : []
+    const aspects = aspectsOf(before, after, {ownersCount})
+    const areFiles = before.kind === 'file' && after.kind === 'file'
+    if (areFiles && !haveSameContent(places.before ?? '', places.after ?? '')) aspects.unshift('content')
+    return aspects.length === 0 ? undefined : aspects
+  }
+}
+
+/** Of the parts of a folder in two trees, those that make them differ: what is in both is the same in both. */
+function onlyInOne({before, after}: {before: Order; after: Order}): number[] {
+  return [
+    ...before.filter((layer) => !after.includes(layer)),
+    ...after.filter((layer) => !before.includes(layer)),
+  ]
+}

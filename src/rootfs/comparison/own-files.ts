@@ -1,0 +1,37 @@
+import type {Change} from './compare-stacks.js'
+
+/** A file that envs writes into each environment, in the parts around what is each one's own. */
+export type OwnFile = {
+  /** Byte string (latin1) below the root. */
+  readonly path: string
+  /** Byte strings (latin1). */
+  readonly parts: readonly string[]
+}
+
+/** Names of environments and machine ids are shorter. */
+const MOST_OWN_BYTES = 64
+export const MOST_OWN_FILE_BYTES = 64 * 1024
+
+/** Whether a file is as envs writes it, whatever stands for the environment's own. */
+export function isAsWritten(content: Buffer, {parts}: OwnFile): boolean {
+  const slot = `[A-Za-z0-9_.-]{1,${MOST_OWN_BYTES}}`
+  const pattern = new RegExp(`^${parts.map(escapeRegExp).join(slot)}$`)
+  return pattern.test(content.toString('latin1'))
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
+
+/** Where su(1) and its like become users in `emulated`; see templates/rootfs/lay-shims. */
+const BECOME = '/usr/lib/envs/become'
+const SUFFIX = '.distrib'
+
+/** Paths of the programs that envs has replaced by its own between two points, and of where it has put them. */
+export function replacedPrograms(changes: readonly Pick<Change, 'path' | 'before' | 'after'>[]): Set<string> {
+  return new Set(
+    changes
+      .filter(({before, after}) => before?.target === BECOME || after?.target === BECOME)
+      .flatMap(({path}) => [path, path + SUFFIX]),
+  )
+}

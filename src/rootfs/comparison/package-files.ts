@@ -1,0 +1,72 @@
+import {parseDiversions} from './diversions.js'
+import type {MergedTree} from './merged-tree.js'
+
+const INFO = 'var/lib/dpkg/info'
+/** The largest real ones have some MB. */
+const MOST_LIST_BYTES = 16 * 2 ** 20
+const MOST_DIVERSIONS_BYTES = 4 * 2 ** 20
+/** Of all lists together: ten times those of a large desktop. */
+const MOST_BYTES = 512 * 2 ** 20
+
+/** Folders of old that are links into /usr now; lists of packages still name files by them. */
+const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
+
+/** Where a path of a package's list, or of its settings, really lies: byte strings below the root. */
+export type Relocation = (path: string) => string
+
+/** Follows the links of a merged /usr, and none else. @see file-hierarchy(7) */
+export function mergedUsr(tree: MergedTree): Relocation {
+  const moved = new Map<string, string>(
+    MERGED.flatMap((name) => (isLinkIntoUsr(tree, name) ? [[name, `usr/${name}`] as const] : [])),
+  )
+  return (path) => {
+    const slash = path.indexOf('/')
+    const first = slash === -1 ? path : path.slice(0, slash)
+    const target = moved.get(first)
+    return target === undefined ? path : target + path.slice(first.length)
+  }
+}
+
+function isLinkIntoUsr(tree: MergedTree, name: string): boolean {
+  const target = tree.inFolder('', (root) => root.linkTarget(name))
+  return target === `usr/${name}` || target === `/usr/${name}`
+}
+
+export type OwnerQuery = {
+  /** Byte strings below the root. */
+  readonly wanted: ReadonlySet<string>
+  readonly relocate: Relocation
+  /** Paths of the lists that are looked at; all when left out. */
+  readonly only?: ReadonlySet<string>
+}
+
+/**
+ * Which package has each of some paths, by dpkg's lists of their files; of a folder of several, one of them.
+ *
+ * @see dpkg-query(1), --search; dpkg-divert(1)
+ */
+export function findOwners(tree: MergedTree, {wanted, relocate, only}: OwnerQuery): Map<string, string> {
+  const owners = new Map<string, string>()
+  const diversions = parseDiversions(
+    tree.read('var/lib/dpkg/diversions', {maxBytes: MOST_DIVERSIONS_BYTES})?.toString('latin1') ?? '',
+  )
+  let left = MOST_BYTES
+  tree.inFolder(INFO, (folder) => {
+    for (const file of folder.names()) {
+      const name = /^(?<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\.list$/.exec(file)?.groups?.['name']
+      if (name === undefined || left <= 0 || only?.has(`${INFO}/${file}`) === false) continue
+      const list = folder.read(file, {maxBytes: Math.min(left, MOST_LIST_BYTES)})
+      left -= list?.length ?? 0
+      for (const line of list?.toString('latin1').split('\n') ?? []) note(name, line)
+    }
+  })
+  return owners
+
+  function note(name: string, line: string): void {
+    if (!line.startsWith('/')) return
+    const diversion = diversions.get(line)
+    const place = diversion === undefined || diversion.by === name ? line : diversion.to
+    const path = relocate(place.slice(1))
+    if (wanted.has(path)) owners.set(path, name)
+  }
+}

@@ -1,0 +1,51 @@
+import type {Change} from './compare-stacks.js'
+
+/** Something that init would start at boot, or by itself later on, at one point and not at the other. */
+export type ServiceChange = {
+  /** A unit with its suffix, or the name of an init script. */
+  readonly name: string
+  readonly init: 'systemd' | 'sysv'
+  readonly change: 'added' | 'removed'
+  /** What starts it: targets and the like, or `runlevel 2`; in order. */
+  readonly startedBy: readonly string[]
+}
+
+/** @see systemd.unit(5), "[Install] section options" */
+const UNIT_LINK = /^etc\/systemd\/system\/(?<by>[^/]+)\.(?:wants|requires)\/(?<name>[^/]+)$/
+/** @see insserv(8), update-rc.d(8) */
+const START_LINK = /^etc\/rc(?<level>[2-5S])\.d\/S[0-9]{2}(?<name>.+)$/
+
+type Started = Pick<ServiceChange, 'name' | 'init'> & {readonly by: string}
+
+/** What the links say that were made and taken away; one that moved within its runlevel is no change. */
+export function compareServices(
+  changes: Iterable<Pick<Change, 'path' | 'before' | 'after'>>,
+): ServiceChange[] {
+  const balance = new Map<string, Started & {count: number}>()
+  for (const {path, before, after} of changes) {
+    const started = startedBy(path)
+    const count = Number(after !== undefined) - Number(before !== undefined)
+    if (started === undefined || count === 0) continue
+    const key = JSON.stringify(started)
+    balance.set(key, {...started, count: (balance.get(key)?.count ?? 0) + count})
+  }
+  const services = new Map<string, ServiceChange & {readonly startedBy: string[]}>()
+  for (const {name, init, by, count} of balance.values()) {
+    if (count === 0) continue
+    const change = count > 0 ? 'added' : 'removed'
+    const key = JSON.stringify([name, init, change])
+    const service = services.get(key)
+    if (service === undefined) services.set(key, {name, init, change, startedBy: [by]})
+    else service.startedBy.push(by)
+  }
+  for (const {startedBy} of services.values()) startedBy.sort()
+  return [...services].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, service]) => service)
+}
+
+function startedBy(path: string): Started | undefined {
+  const unit = UNIT_LINK.exec(path)?.groups
+  if (unit !== undefined) return {name: unit['name'] ?? '', init: 'systemd', by: unit['by'] ?? ''}
+  const script = START_LINK.exec(path)?.groups
+  if (script === undefined) return undefined
+  return {name: script['name'] ?? '', init: 'sysv', by: `runlevel ${script['level']}`}
+}

@@ -1,0 +1,21 @@
+import {type PresentPackage, parseDpkgStatus} from '../packages/dpkg-status.js'
+import {type Group, parseGroups, parseUsers, type User} from './accounts.js'
+import type {MergedTree} from './merged-tree.js'
+
+/** A desktop of 4,000 packages has 8 MB. */
+const MOST_STATUS_BYTES = 16 * 2 ** 20
+const MOST_ACCOUNTS_BYTES = 4 * 2 ** 20
+
+/** Packages by name and architecture; undefined where dpkg has no list. */
+export function readPackages(tree: MergedTree): Map<string, PresentPackage> | undefined {
+  const status = tree.read('var/lib/dpkg/status', {maxBytes: MOST_STATUS_BYTES})
+  return status === undefined ? undefined : parseDpkgStatus(status.toString('latin1'))
+}
+
+export function readAccounts(tree: MergedTree): {users: Map<string, User>; groups: Map<string, Group>} {
+  const text = (path: string) => tree.read(path, {maxBytes: MOST_ACCOUNTS_BYTES})?.toString() ?? ''
+  return {
+    users: parseUsers(text('etc/passwd'), text('etc/shadow')),
+    groups: parseGroups(text('etc/group')),
+  }
+}

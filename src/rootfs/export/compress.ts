@@ -1,0 +1,104 @@
+import type {Duplex, Readable} from 'node:stream'
+import {pipeline} from 'node:stream/promises'
+import * as zlib from 'node:zlib'
+import {ended, start} from '../../host/process.js'
+import type {FindProgram} from '../compression/host-decoder.js'
+import {CompressionFailedError, ToolKilledError, ToolMissingError} from '../errors.js'
+
+/** How an exported archive is compressed, by the usual end of its name. */
+export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+
+export const EXPORT_FORMATS = ['tar', 'gz', 'xz', 'zst'] as const
+
+const SUFFIXES: readonly (readonly [RegExp, ExportFormat])[] = [
+  [/\.(zst|zstd|tzst)$/i, 'zst'],
+  [/\.(gz|tgz)$/i, 'gz'],
+  [/\.(xz|txz)$/i, 'xz'],
+  [/\.tar$/i, 'tar'],
+]
+
+/** The format that a file's name asks for; undefined when it asks for none. */
+export function formatOfName(name: string): ExportFormat | undefined {
+  return SUFFIXES.find(([suffix]) => suffix.test(name))?.[1]
+}
+
+/** The one for whoever asks for none: zstd, unless nothing here can write it. */
+export function defaultFormat(which: FindProgram): ExportFormat {
+  return which('zstd') !== undefined || hasZstd(zlib) ? 'zst' : 'gz'
+}
+
+/**
+ * Compresses a stream as it comes.
+ *
+ * @returns What has ended without an error is whole.
+ * @throws {ToolMissingError} When nothing here can write the format; from the iteration, as the others.
+ * @throws {CompressionFailedError | ToolKilledError}
+ */
+export async function* compress(
+  bytes: Readable,
+  format: ExportFormat,
+  {which, signal}: {which: FindProgram; signal: AbortSignal},
+): AsyncGenerator<Buffer> {
+  switch (format) {
+    case 'tar':
+      yield* bytes
+      return
+    case 'gz':
+      yield* throughZlib(bytes, zlib.createGzip(), signal)
+      return
+    case 'xz': {
+      const xz = which('xz')
+      if (xz === undefined) throw new ToolMissingError('xz', 'xz-utils', 'to write this format')
+      yield* throughProgram([xz, '-c', '-T0'], bytes, signal)
+      return
+    }
+    case 'zst': {
+      const zstd = which('zstd')
+      if (zstd !== undefined) yield* throughProgram([zstd, '-q', '-c', '-T0'], bytes, signal)
+      else if (hasZstd(zlib)) yield* throughZlib(bytes, zlib.createZstdCompress(), signal)
+      else throw new ToolMissingError('zstd', 'zstd', 'to write this format')
+    }
+  }
+}
+
+type NodeZstd = {createZstdCompress(): Duplex}
+
+/** Since Node 22.15. */
+function hasZstd(module: object): module is NodeZstd {
+  return 'createZstdCompress' in module
+}
+
+async function* throughZlib(bytes: Readable, stream: Duplex, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const feeding = pipeline(bytes, stream, {signal})
+  // Its failure is the stream's, which is met in the iteration.
+  feeding.catch(() => {})
+  yield* stream as AsyncIterable<Buffer>
+  await feeding
+}
+
+async function* throughProgram(
+  argv: readonly string[],
+  bytes: Readable,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const child = start(argv, {stdio: ['pipe', 'pipe', 'ignore']})
+  const stop = () => child.kill('SIGKILL')
+  signal.addEventListener('abort', stop)
+  const exit = ended(child)
+  const feeding = child.stdin === null ? Promise.resolve() : pipeline(bytes, child.stdin, {signal})
+  // Both are awaited below; until then a failure must not count as unhandled.
+  exit.catch(() => {})
+  feeding.catch(() => {})
+  try {
+    yield* (child.stdout ?? []) as AsyncIterable<Buffer>
+    const {status, signal: killer} = await exit
+    signal.throwIfAborted()
+    const program = argv[0]?.split('/').at(-1) ?? ''
+    if (killer !== null) throw new ToolKilledError(program, killer)
+    if (status !== 0) throw new CompressionFailedError(program, status)
+    await feeding
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stop()
+  }
+}

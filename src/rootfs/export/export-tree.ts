@@ -1,0 +1,114 @@
+import {openTreeView} from '../fixes/tree-view.js'
+import type {LedgerEntry} from '../ledger/entry.js'
+import {readLedger} from '../ledger/file.js'
+import {readStatOverrides} from '../ledger/stat-overrides.js'
+import {DEFAULT_LIMITS, type Limits} from '../limits.js'
+import type {Member, MemberSink} from '../tar/member.js'
+import {readTar} from '../tar/tar-reader.js'
+import {openTarWriter} from '../tar/tar-writer.js'
+import {type OwnerRule, openOwners} from '../tree/owners.js'
+import {PathRefusal} from '../tree/path-refusal.js'
+import {openRootedPaths} from '../tree/rooted-paths.js'
+import {openArchiveOutput} from './archive-output.js'
+import {openLostDevices} from './lost-devices.js'
+import {readTree} from './read-tree.js'
+import {openTrueOwners} from './true-owners.js'
+
+export type ExportReport = {
+  /** Members of the archive. */
+  readonly entries: number
+  /** Contents of all files, without holes. */
+  readonly totalBytes: number
+}
+
+export type ExportOptions = {
+  /** The tree's ledger; may be missing. */
+  readonly ledger: string
+  readonly rule: OwnerRule
+  /** What the archive says of itself. */
+  readonly comment: string
+  /** Where the archive goes: written by blocking calls. */
+  readonly fd: number
+  readonly tar: string
+  readonly onProgress?: (progress: {entries: number; bytes: number}) => void
+}
+
+/** The tree is this user's own: what is too much for an image to ask for may still be carried away. */
+const LIMITS: Limits = {...DEFAULT_LIMITS, members: Number.MAX_SAFE_INTEGER, headerBytes: 64 * 2 ** 20}
+
+/** What a resolver's link of ours leads to; nowhere, outside an environment. */
+const RESOLVER_TARGET = '/run/envs/resolv.conf'
+
+/**
+ * Writes a tree at rest as a tar archive, with the owners, capabilities and device nodes of its image.
+ *
+ * @throws As `readTree`; {NodeJS.ErrnoException} EPIPE when nobody reads the archive any more.
+ */
+export async function exportTree(root: string, options: ExportOptions): Promise<ExportReport> {
+  const {entries} = readLedger(options.ledger)
+  const tree = openTreeView(root)
+  const known = new Map(entries.map((entry) => [entry.path, entry]))
+  const owners = openTrueOwners({
+    entries: known,
+    overrides: options.rule === 'caller' ? readOverrides(root) : new Map(),
+    rule: options.rule,
+    owners: openOwners(options.rule),
+  })
+  const devices = openLostDevices(known.values(), tree)
+  const output = openArchiveOutput(options.fd)
+  const writer = openTarWriter(output.write)
+  const counts = {entries: 0, bytes: 0}
+
+  function begin(member: Member): void {
+    counts.entries++
+    if (member.kind === 'file') counts.bytes += member.storedBytes
+    writer.begin(member)
+  }
+
+  const sink: MemberSink = {
+    begin(member) {
+      const path = plainPath(member.name)
+      begin(withoutResolver(owners.correct(member, path)))
+      if (member.kind === 'folder') for (const device of devices.in(path, member.modified)) begin(device)
+      options.onProgress?.(counts)
+    },
+    data: writer.data,
+    end: writer.end,
+  }
+  writer.comment(options.comment)
+  await readTar(readTree(root, options), sink, LIMITS)
+  writer.finish()
+  output.flush()
+  return {entries: counts.entries, totalBytes: counts.bytes}
+}
+
+/** As tar(1) names what it finds below `.`: `./etc/` is `etc`, and `./` nothing. */
+function plainPath(name: string): string {
+  return name.replace(/^\.\//, '').replace(/\/$/, '')
+}
+
+/** An empty file in the place of our link: who runs the tree elsewhere writes, or mounts, one of their own. */
+function withoutResolver(member: Member): Member {
+  if (member.kind !== 'symlink' || member.target !== RESOLVER_TARGET) return member
+  const {name, uid, gid, modified} = member
+  return {
+    ...{kind: 'file', name, uid, gid, modified, mode: 0o644},
+    ...{sizeBytes: 0, storedBytes: 0, capability: undefined},
+  }
+}
+
+/** By the place they lead to, as the tree's links are; what leads nowhere has no member. */
+function readOverrides(root: string): ReadonlyMap<string, Pick<LedgerEntry, 'uid' | 'gid'>> {
+  const paths = openRootedPaths(root, (path) => {
+    throw new PathRefusal(path, 'it does not exist')
+  })
+  const places = new Map<string, Pick<LedgerEntry, 'uid' | 'gid'>>()
+  for (const {path, uid, gid} of readStatOverrides(openTreeView(root))) {
+    try {
+      places.set(paths.resolvePlace(path), {uid, gid})
+    } catch (error) {
+      if (!(error instanceof PathRefusal)) throw error
+    }
+  }
+  return places
+}

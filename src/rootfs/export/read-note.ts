@@ -1,0 +1,44 @@
+import {EnvsError, errnoOf} from '../../errors.js'
+import {type ArchiveInput, openArchiveInput, peekArchive} from '../compression/archive-input.js'
+import {decompress} from '../compression/decompress.js'
+import type {FindProgram} from '../compression/host-decoder.js'
+import {DEFAULT_LIMITS} from '../limits.js'
+import {openByteReader} from '../tar/byte-reader.js'
+import {BLOCK_BYTES, readHeaderBlock} from '../tar/header-block.js'
+import {readPaxRecords} from '../tar/pax-records.js'
+import {type ExportNote, parseNote} from './note.js'
+
+/**
+ * What an archive says of itself in its first member, of which no more is read.
+ *
+ * @param source - A regular file at its start, or the first bytes of an archive.
+ * @returns undefined where that says nothing, or is no archive: whoever extracts it tells what is wrong.
+ */
+export async function readExportNote(
+  source: {readonly fd: number} | Buffer,
+  which: FindProgram,
+): Promise<ExportNote | undefined> {
+  try {
+    const input = 'fd' in source ? await openArchiveInput(source.fd) : await peekArchive(once(source))
+    return await readFirst(input, which)
+  } catch (error) {
+    if (error instanceof EnvsError || errnoOf(error) !== undefined) return undefined
+    throw error
+  }
+}
+
+async function readFirst(input: ArchiveInput, which: FindProgram): Promise<ExportNote | undefined> {
+  const reader = openByteReader(decompress(input, which).bytes)
+  try {
+    const header = readHeaderBlock(await reader.take(BLOCK_BYTES))
+    if (header.type !== 'g' || header.sizeBytes > DEFAULT_LIMITS.headerBytes) return undefined
+    const {comment} = readPaxRecords(await reader.take(header.sizeBytes))
+    return comment === undefined ? undefined : parseNote(comment)
+  } finally {
+    await reader.close()
+  }
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
+}

@@ -1,0 +1,43 @@
+import {type Exit, ended, start} from '../../host/process.js'
+import {ToolKilledError, TreeUnreadableError} from '../errors.js'
+
+/** Where the resolver's settings and the shared packages are mounted: ours, and empty without them. */
+const OWN_MOUNT_POINT = './run/envs'
+
+/**
+ * The archive that GNU tar makes of a tree at rest: it follows no link, and reads holes and capabilities, which Node has
+ * no calls for. Sockets are left out.
+ *
+ * @param tar - Absolute path of tar(1), GNU's 1.28 or later.
+ * @throws {TreeUnreadableError} From the iteration, as the next: also when something changed the tree meanwhile.
+ * @throws {ToolKilledError}
+ */
+export async function* readTree(root: string, {tar}: {tar: string}): AsyncGenerator<Buffer> {
+  const child = start([tar, ...OPTIONS, `--directory=${root}`, '.'], {
+    // In no other locale are names passed on byte by byte.
+    env: {LC_ALL: 'C'},
+    // What it says goes where this program's own last words go, and holds that open until it is gone.
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exit = ended(child)
+  // Awaited below; until then a failure must not count as unhandled.
+  exit.catch(() => {})
+  try {
+    yield* (child.stdout ?? []) as AsyncIterable<Buffer>
+    checkEnd(await exit, root)
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+const OPTIONS = [
+  ...['--create', '--file=-', '--format=posix', '--pax-option=delete=atime,delete=ctime'],
+  ...['--numeric-owner', '--xattrs', '--xattrs-include=security.capability'],
+  ...['--one-file-system', '--sort=name', '--sparse'],
+  ...['--anchored', '--no-wildcards', `--exclude=${OWN_MOUNT_POINT}`],
+]
+
+function checkEnd({status, signal}: Exit, root: string): void {
+  if (signal !== null) throw new ToolKilledError('tar', signal)
+  if (status !== 0) throw new TreeUnreadableError(root, new Error(`tar(1) ended with status ${status}`))
+}

@@ -1,0 +1,38 @@
+import {createHash, randomBytes} from 'node:crypto'
+
+declare const brand: unique symbol
+
+/**
+ * Names one layer of the store: `m` or `e` for the identity whose owners it has, and 31 hexadecimal digits. Short, for
+ * mount(2) takes a page of them.
+ */
+export type LayerId = string & {readonly [brand]: 'LayerId'}
+
+type Identity = 'mapped' | 'emulated'
+
+export function isLayerId(text: string): text is LayerId {
+  return /^[me][0-9a-f]{31}$/.test(text)
+}
+
+export function newLayerId(identity: Identity): LayerId {
+  return toLayerId(identity, randomBytes(16).toString('hex'))
+}
+
+/** The one layer for all that has the same ingredients, in their order. */
+export function layerIdOf(identity: Identity, ingredients: readonly string[]): LayerId {
+  const hash = createHash('sha256')
+  // With their lengths: no two lists read the same.
+  for (const ingredient of ingredients) hash.update(`${ingredient.length}:${ingredient}`)
+  return toLayerId(identity, hash.digest('hex'))
+}
+
+/** Whose owners the files of a layer have: only they who can be root there can read and remove all of it. */
+export function identityOf(id: LayerId): Identity {
+  return id.startsWith('m') ? 'mapped' : 'emulated'
+}
+
+function toLayerId(identity: Identity, hex: string): LayerId {
+  const text = `${identity.slice(0, 1)}${hex.slice(0, 31)}`
+  if (!isLayerId(text)) throw new Error(`${text} is no name of a layer`)
+  return text
+}

@@ -1,0 +1,41 @@
+import type {DebArchitecture} from '../host/architecture.js'
+import {capture} from '../host/process.js'
+import {type Interpreter, scriptWords} from '../host/script.js'
+import {systemCalls} from '../host/system-calls.js'
+import {LayerSpaceError, SquashFailedError} from './errors.js'
+import {layerFiles} from './layer-files.js'
+import type {LayerId} from './layer-id.js'
+import type {Run} from './squash-plan.js'
+
+/** Exit status of templates/host/squash.* where the disk takes no more: ENOSPC. */
+const FULL_STATUS = 28
+
+type Merger = {
+  readonly interpreter: Interpreter
+  readonly architecture: DebArchitecture
+  /** Words that make the program root of a user namespace with the layers' owners. */
+  readonly prefix: readonly string[]
+  readonly environment: NodeJS.ProcessEnv
+}
+
+/**
+ * Fills a new layer's folder with one tree that stands for the layers of a run, which are shared with it file by file.
+ *
+ * @param layers - The folder of all of them.
+ * @param into - Its folder is there, its tree is not.
+ * @throws {LayerSpaceError} @throws {SquashFailedError} What was made until then is left.
+ */
+export async function mergeLayers(
+  {interpreter, architecture, prefix, environment}: Merger,
+  {layers, run, into}: {layers: string; run: Run; into: LayerId},
+): Promise<void> {
+  const {fsetxattr, statx, utimensat} = systemCalls(architecture)
+  const argv = [
+    ...[...prefix, ...scriptWords(interpreter, 'squash')],
+    ...[fsetxattr, statx, utimensat].map(String),
+    ...[into, ...[...run].reverse()].map((id) => layerFiles(layers, id).tree),
+  ]
+  const {status, stderr} = await capture(argv, {cwd: '/', env: {...environment, LC_ALL: 'C'}})
+  if (status === FULL_STATUS) throw new LayerSpaceError(layers)
+  if (status !== 0) throw new SquashFailedError(new Error(stderr.slice(0, 4096)))
+}

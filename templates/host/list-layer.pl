@@ -1,0 +1,63 @@
+# Lists what extended attributes say of the files of folders: list-layer.pl NUMBER FOLDER...
+#
+# NUMBER is lgetxattr(2)'s on this processor. Prints three fields for each, every one ended by a zero byte: the number of
+# the folder, counted from 0; "opaque", or the value of security.capability in hexadecimal; the path below the folder.
+# What can't be read is left out. Folders may change meanwhile, by somebody whom nobody trusts: no link is followed.
+use strict;
+use warnings;
+
+# Each level holds a folder open.
+my $most_levels = 256;
+my ($number, @folders) = @ARGV;
+$number += 0;
+my $room = "\0" x 64;
+binmode STDOUT;
+
+for my $index (0 .. $#folders) {
+    chdir $folders[$index] or next;
+    opendir my $here, '.' or next;
+    list($index, $here, '', 0);
+    closedir $here;
+}
+close STDOUT or exit 1;
+
+# The current folder is the one that is open, before and after.
+sub list {
+    my ($index, $here, $prefix, $level) = @_;
+    for my $name (readdir $here) {
+        next if $name eq '.' || $name eq '..';
+        my @status = lstat $name or next;
+        if (-f _) {
+            my $length = attribute($name, 'security.capability');
+            record($index, unpack('H*', substr($room, 0, $length)), "$prefix$name") if $length > 0;
+        }
+        elsif (-d _) {
+            record($index, 'opaque', "$prefix$name")
+                if attribute($name, 'user.overlay.opaque') == 1 && substr($room, 0, 1) eq 'y';
+            enter($index, $here, "$prefix$name", $name, $level, @status[0, 1]) if $level < $most_levels;
+        }
+    }
+}
+
+# Where a link has taken the folder's place meanwhile, chdir leads elsewhere: then nothing there is looked at.
+sub enter {
+    my ($index, $parent, $path, $name, $level, $device, $inode) = @_;
+    chdir $name or return;
+    my @status = lstat '.';
+    if (@status && $status[0] == $device && $status[1] == $inode && opendir my $folder, '.') {
+        list($index, $folder, "$path/", $level + 1);
+        closedir $folder;
+    }
+    chdir $parent or exit 1;
+}
+
+# Of the entry itself, never of what it links to.
+sub attribute {
+    my ($name, $attribute) = @_;
+    my ($path, $word) = ("$name\0", "$attribute\0");
+    return syscall $number, $path, $word, $room, length $room;
+}
+
+sub record {
+    print join("\0", @_), "\0";
+}
