@@ -11,11 +11,12 @@ import {extractionGroup} from './extraction.js'
 import {fetchingGroup} from './fetching.js'
 import {type FreshPlaces, freshFileSystems, freshFolders} from './fresh-places.js'
 import {type Bench, InvocationFailedError} from './invocation.js'
+import {layersGroup} from './layers.js'
 import {Patience} from './load.js'
 import {describeMachine, renderMachine} from './machine.js'
 import {type Group, measure, type Result} from './measure.js'
 import {type Options, parseOptions, type Subject, USAGE} from './options.js'
-import {openProduct} from './product.js'
+import {openProduct, type Product} from './product.js'
 import {renderResult} from './report.js'
 import {sessionGroup} from './sessions.js'
 import {startupGroup} from './startup.js'
@@ -65,7 +66,12 @@ async function main(options: Options, user: Bench['user']): Promise<void> {
       await show('startup', startupGroup(openProduct(bench, join(folder, 'empty'))))
     }
     if (options.subjects.includes('sessions')) {
-      await withSessions(rootfs, bench, (group) => show('sessions', group))
+      const make = (product: Product, home: string) => sessionGroup(rootfs, {product, home, bench})
+      await withStore('sessions', bench, {make, show: (group) => show('sessions', group)})
+    }
+    if (options.subjects.includes('layers')) {
+      const make = (product: Product) => layersGroup(rootfs, {product})
+      await withStore('layers', bench, {make, show: (group) => show('layers', group)})
     }
     if (options.subjects.includes('extraction')) await extractions(rootfs, {options, bench, show})
     if (options.subjects.includes('fetching')) {
@@ -109,16 +115,19 @@ async function placesFor(options: Options, bench: Bench): Promise<FreshPlaces> {
   return places
 }
 
-async function withSessions(
-  rootfs: string,
+async function withStore(
+  subject: Subject,
   bench: Bench,
-  show: (group: Group) => Promise<void>,
+  {
+    make,
+    show,
+  }: {make: (product: Product, home: string) => Promise<Group>; show: (group: Group) => Promise<void>},
 ): Promise<void> {
-  const home = join(bench.folder, 'sessions')
+  const home = join(bench.folder, subject)
   const product = openProduct(bench, home)
   try {
-    const group = await sessionGroup(rootfs, {product, home, bench}).catch(unavailable)
-    if (typeof group === 'string') process.stdout.write(`\nSessions: left out (${group})\n`)
+    const group = await make(product, home).catch(unavailable)
+    if (typeof group === 'string') process.stdout.write(`\n${subject}: left out (${group})\n`)
     else await show(group)
   } finally {
     await product.clear()

@@ -1,6 +1,6 @@
 import {parseArgs} from 'node:util'
 
-export type Subject = 'startup' | 'sessions' | 'extraction' | 'fetching' | 'apt'
+export type Subject = 'startup' | 'sessions' | 'layers' | 'extraction' | 'fetching' | 'apt'
 
 export type Options = {
   readonly subjects: readonly Subject[]
@@ -14,7 +14,7 @@ export type Options = {
   readonly user: string | undefined
 }
 
-export const USAGE = `usage: npm run bench -- [startup] [sessions] [extraction] [fetching] [apt] [FLAG...]
+export const USAGE = `usage: npm run bench -- [startup] [sessions] [layers] [extraction] [fetching] [apt] [FLAG...]
 
 Everything but apt when nothing is named: apt needs the network first, and minutes.
 
@@ -26,10 +26,10 @@ Everything but apt when nothing is named: apt needs the network first, and minut
   --as USER           run by root: the programs run as this user, but for what only root can do
 `
 
-const USUAL: readonly Subject[] = ['startup', 'sessions', 'extraction', 'fetching']
+const USUAL: readonly Subject[] = ['startup', 'sessions', 'layers', 'extraction', 'fetching']
 const SUBJECTS: readonly Subject[] = [...USUAL, 'apt']
-const ROUNDS = {startup: 21, sessions: 21, extraction: 9, fetching: 9, apt: 3}
-const QUICK_ROUNDS = {startup: 5, sessions: 5, extraction: 1, fetching: 1, apt: 1}
+const ROUNDS = {startup: 21, sessions: 21, layers: 9, extraction: 9, fetching: 9, apt: 3}
+const QUICK_ROUNDS = {startup: 5, sessions: 5, layers: 1, extraction: 1, fetching: 1, apt: 1}
 
 /** @throws {Error} That says which part of the command line has no meaning. */
 export function parseOptions(argv: readonly string[]): Options {
@@ -61,5 +61,12 @@ export function parseOptions(argv: readonly string[]): Options {
 function same(text: string): Record<Subject, number> {
   const rounds = Number(text)
   if (!/^[1-9]\d{0,3}$/.test(text)) throw new Error(`--rounds ${text}: it must be a whole number above 0.`)
-  return {startup: rounds, sessions: rounds, extraction: rounds, fetching: rounds, apt: rounds}
+  return {
+    startup: rounds,
+    sessions: rounds,
+    layers: rounds,
+    extraction: rounds,
+    fetching: rounds,
+    apt: rounds,
+  }
 }

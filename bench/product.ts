@@ -34,6 +34,8 @@ export function openProduct(bench: Bench, home: string): Product {
     async clear() {
       const names = (await run('list', '--quiet')).split('\n').filter((name) => name !== '')
       if (names.length > 0) await run('rm', '--force', ...names)
+      // What is unpacked of images may belong to ids that only envs can act for.
+      await run('prune', '--yes', '--older-than', '0')
     },
   }
 }

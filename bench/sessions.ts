@@ -33,7 +33,9 @@ export async function sessionGroup(
   rootfs: string,
   {product, home, bench}: {product: Product; home: string; bench: Bench},
 ): Promise<Group> {
-  for (const name of [WARM, COLD]) await product.run('create', rootfs, '--name', name, '--quiet')
+  await product.run('create', rootfs, '--name', WARM, '--quiet')
+  // A plain tree, which the peers enter too.
+  await product.run('create', rootfs, '--name', COLD, '--storage', 'directory', '--quiet')
   await product.run('run', WARM, 'true')
   const root = join(home, 'data', 'environments', COLD, 'rootfs')
   const peers = Object.entries(peerCommands(root))

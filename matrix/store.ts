@@ -47,6 +47,8 @@ export async function openStore(): Promise<Store> {
       const {output} = await run(['list', '--quiet'])
       const names = output.split('\n').filter((name) => name !== '')
       if (names.length > 0) await run(['rm', '--force', ...names])
+      // What is unpacked of images may belong to ids that only envs can act for.
+      await run(['prune', '--yes', '--older-than', '0'])
       await rm(folder, {recursive: true, force: true})
     },
   }
