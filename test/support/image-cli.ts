@@ -31,10 +31,17 @@ export type ImageCli = {
 const NOWHERE = 'http://127.0.0.1:1'
 const RELEASE = 'ubuntu-base/releases/focal/release'
 
-/** @param archive - What 20.04.5 of `ubuntu:focal/base` holds; nothing is published without one. */
-export async function imageCli(t: TestContext, archive?: Buffer): Promise<ImageCli> {
+/**
+ * @param archive - What 20.04.5 of `ubuntu:focal/base` holds; nothing is published without one.
+ * @param variables - Beside those of the servers.
+ */
+export async function imageCli(
+  t: TestContext,
+  archive?: Buffer,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<ImageCli> {
   const servers = await startImageServers(t)
-  const cli = await environmentCli(t)
+  const cli = await environmentCli(t, variables)
   const images = join(cli.data, 'images')
   const file = (point: string) => `ubuntu-base-${point}-base-${debArchitecture(process.arch)}.tar.gz`
   const publish = (point: string, body: Buffer) =>

@@ -236,8 +236,8 @@ for (const [what, argv, status] of [
   })
 }
 
-test('clone refuses an environment that runs, and says how to stop it', async (t) => {
-  const {cli, start} = await ownGuest(t, 'emulated')
+test('clone refuses an environment that runs and has its files for itself, and says how to stop it', async (t) => {
+  const {cli, start} = await ownGuest(t, 'emulated', {isPlain: true})
   const session = start('run', 'play', 'sleep', '100')
   while (!(await cli.run('ps', 'play')).stdout.includes('sleep 100')) await new Promise(setImmediate)
   const run = await cli.run('clone', 'play', 'copy')

@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {test} from 'node:test'
 import {debianRootfs} from '../../support/debian-rootfs.js'
 import {digestOf} from '../../support/download.js'
+import {PLAIN} from '../../support/environment-cli.js'
 import {imageCli} from '../../support/image-cli.js'
 import {stalledAnswer} from '../../support/slow-answers.js'
 import {LAST_MEMBER, tinyRootfs} from '../../support/tiny-rootfs.js'
@@ -45,7 +46,7 @@ test('a second environment of the same image fetches nothing', async (t) => {
 })
 
 test('create works without any network once the image is kept, and says so', async (t) => {
-  const {envs, offline, cli} = await imageCli(t, (await tinyRootfs(t)).bytes)
+  const {envs, offline, cli} = await imageCli(t, (await tinyRootfs(t)).bytes, PLAIN)
   await envs('create', 'focal')
   const run = await offline('create', 'focal', '--name', 'second')
   assert.equal(run.status, 0)
@@ -123,7 +124,7 @@ test('create points to the nearest name', async (t) => {
 
 test('create extracts what has come while the rest still comes', async (t) => {
   const {bytes} = await tinyRootfs(t, {files: 2000})
-  const {start, servers, archivePath, cli} = await imageCli(t, bytes)
+  const {start, servers, archivePath, cli} = await imageCli(t, bytes, PLAIN)
   const stalled = stalledAnswer(bytes, {afterBytes: bytes.length - 1000})
   servers.answerOnce(archivePath('20.04.5'), stalled.answer)
   const create = start('create', 'focal')

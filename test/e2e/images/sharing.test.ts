@@ -3,6 +3,7 @@ import {readFile, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {digestOf} from '../../support/download.js'
+import {PLAIN} from '../../support/environment-cli.js'
 import {imageCli} from '../../support/image-cli.js'
 import {stalledAnswer} from '../../support/slow-answers.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
@@ -44,7 +45,7 @@ test('a download that was killed is gone on with by the next command', async (t)
 
 test('a create that was killed while it fetched leaves nothing that the next one minds', async (t) => {
   const {bytes} = await tinyRootfs(t, {files: 2000})
-  const {start, envs, servers, archivePath, cli} = await imageCli(t, bytes)
+  const {start, envs, servers, archivePath, cli} = await imageCli(t, bytes, PLAIN)
   servers.answerOnce(archivePath('20.04.5'), stalledAnswer(bytes, {afterBytes: 10_000}).answer)
   const create = start('create', 'focal')
   await waitUntil('it extracts', async () => (await cli.storeEntries()).length > 0)
@@ -57,7 +58,7 @@ test('a create that was killed while it fetched leaves nothing that the next one
 
 test('a create that is interrupted while it fetches leaves a part and no environment', async (t) => {
   const {bytes} = await tinyRootfs(t, {files: 2000})
-  const {start, servers, archivePath, cli, entries} = await imageCli(t, bytes)
+  const {start, servers, archivePath, cli, entries} = await imageCli(t, bytes, PLAIN)
   servers.answerOnce(archivePath('20.04.5'), stalledAnswer(bytes, {afterBytes: 10_000}).answer)
   const create = start('create', 'focal')
   await waitUntil('it extracts', async () => (await cli.storeEntries()).length > 0)

@@ -13,7 +13,7 @@ import {TREE_FACTS} from '../../support/tree-facts.js'
 import {BARE, processesWith} from '../../support/tree-process.js'
 
 const SMALL = tarArchive(
-  tarMember({name: 'etc', type: '5', uid: 7}),
+  tarMember({mode: 0o755, name: 'etc', type: '5', uid: 7}),
   tarMember({data: 'hello', name: 'etc/issue', gid: 8}),
 )
 

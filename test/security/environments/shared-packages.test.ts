@@ -26,7 +26,7 @@ const PLANTED: readonly (readonly [string, (path: string, right: string) => Prom
 const NUL = Buffer.alloc(1)
 
 for (const {identity, skip} of IDENTITIES) {
-  const play = sharedGuest(identity)
+  const play = sharedGuest(identity, {isPlain: true})
 
   for (const [what, plant] of PLANTED) {
     test(`${identity}: ${what} in the place of a package is not taken for it`, {skip}, async (t) => {
