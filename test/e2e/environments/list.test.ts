@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {plainCli} from '../../support/environment-cli.js'
+import {environmentCli, plainCli} from '../../support/environment-cli.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 test('list of nothing prints nothing, and says on standard error how to begin', async (t) => {
@@ -85,7 +85,7 @@ test('list measures again what was used since', async (t) => {
 })
 
 test('list shows one whose layers are not known any more as damaged', async (t) => {
-  const cli = await plainCli(t)
+  const cli = await environmentCli(t)
   const {path} = await tinyRootfs(t)
   const made = await cli.run('create', path, '--json')
   if (JSON.parse(made.stdout).storage !== 'overlay') return t.skip('no layers on this host')
@@ -96,7 +96,7 @@ test('list shows one whose layers are not known any more as damaged', async (t) 
 })
 
 test('list counts what several environments stand on as shared, until one is left', async (t) => {
-  const cli = await plainCli(t)
+  const cli = await environmentCli(t)
   const {path} = await tinyRootfs(t, {files: 100})
   const made = JSON.parse((await cli.run('create', path, '--identity', 'emulated', '--json')).stdout)
   if (made.storage !== 'overlay') return t.skip('no layers on this host')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {plainCli} from '../../support/environment-cli.js'
+import {environmentCli, plainCli} from '../../support/environment-cli.js'
 import {LAST_MEMBER, tinyRootfs} from '../../support/tiny-rootfs.js'
 
 const DIRECTORY = {env: {ENVS_STORAGE: 'directory'}}
@@ -56,7 +56,7 @@ test('show prints a field a line', async (t) => {
 })
 
 test('show and path tell where the changes of an environment of layers lie, and what it stands on', async (t) => {
-  const cli = await plainCli(t)
+  const cli = await environmentCli(t)
   const {path} = await tinyRootfs(t)
   const made = JSON.parse((await cli.run('create', path, '--json')).stdout)
   if (made.storage !== 'overlay') return t.skip('no layers on this host')

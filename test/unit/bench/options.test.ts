@@ -4,8 +4,8 @@ import {parseOptions} from '../../../bench/options.js'
 
 test('without arguments every subject is measured with enough rounds to be quoted', () => {
   const {subjects, rounds, isQuick} = parseOptions([])
-  assert.deepEqual(subjects, ['startup', 'sessions', 'extraction', 'fetching'])
-  assert.deepEqual(rounds, {startup: 21, sessions: 21, extraction: 9, fetching: 9})
+  assert.deepEqual(subjects, ['startup', 'sessions', 'layers', 'extraction', 'fetching'])
+  assert.deepEqual(rounds, {startup: 21, sessions: 21, layers: 9, extraction: 9, fetching: 9, apt: 3})
   assert.equal(isQuick, false)
 })
 
@@ -13,8 +13,10 @@ test('a number of rounds goes for every subject, quick or not', () => {
   assert.deepEqual(parseOptions(['--quick', '--rounds', '4']).rounds, {
     startup: 4,
     sessions: 4,
+    layers: 4,
     extraction: 4,
     fetching: 4,
+    apt: 4,
   })
 })
 
