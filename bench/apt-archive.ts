@@ -27,7 +27,9 @@ export async function aptArchive(
   const product = openProduct(bench, join(bench.folder, 'apt'))
   const path = join(bench.folder, 'apt.tar')
   try {
-    await product.run('create', rootfs, '--name', 'apt', '--identity', 'emulated', '--quiet')
+    // A plain tree, which tar reads from the host.
+    const kind = ['--identity', 'emulated', '--storage', 'directory'] as const
+    await product.run('create', rootfs, '--name', 'apt', ...kind, '--quiet')
     await product.run('run', 'apt', '--', 'apt-get', '-q', 'update')
     await product.run('run', 'apt', '--', 'apt-get', '-q', '-y', 'install', '--download-only', ...packages)
     const root = (await product.run('path', 'apt')).trim()
