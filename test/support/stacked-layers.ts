@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import type {TestContext} from 'node:test'
+import {type TestContext, test} from 'node:test'
 import {openHost} from '../../src/host/host.js'
 import {capture} from '../../src/host/process.js'
 import {readLayerMarks} from '../../src/rootfs/comparison/layer-marks.js'
@@ -10,7 +10,23 @@ import {treeFolder} from './extraction.js'
 import {canSimulate} from './simulated-host.js'
 
 /** Why this host has no overlays for its users, or false. */
-export const noOverlays: string | false = (await canSimulate()) ? false : 'no user namespace to mount in'
+export const noOverlays: string | false =
+  process.getuid?.() === 0
+    ? "the host's root has no layers: docs/decisions/0015-layers.md"
+    : (await canSimulate())
+      ? false
+      : 'no user namespace to mount in'
+
+type TestBody = (t: TestContext) => Promise<void> | void
+
+/** A test of what only environments of layers can do: skipped with the reason where there are none. */
+export function layeredTest(
+  title: string,
+  ...rest: [TestBody] | [{readonly skip: string | false}, TestBody]
+): void {
+  const [options, body] = rest.length === 2 ? rest : [{skip: false}, rest[0]]
+  void test(title, {skip: noOverlays || options.skip}, body)
+}
 
 /** Layers that the kernel's overlayfs has made, each by a script that ran in the tree of all below it. */
 export type StackedLayers = {

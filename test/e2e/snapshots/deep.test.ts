@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import {readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {type TestContext, test} from 'node:test'
+import type {TestContext} from 'node:test'
 import {sandboxedCli} from '../../support/cli.js'
 import {debianRootfs} from '../../support/debian-rootfs.js'
 import {IDENTITIES} from '../../support/guest.js'
+import {layeredTest as test} from '../../support/stacked-layers.js'
 
 /** A store so far down that few layers can be named in one mount. */
 const FAR_DOWN = ['x'.repeat(250), 'y'.repeat(220)]

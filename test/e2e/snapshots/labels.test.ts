@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import {type TestContext, test} from 'node:test'
+import type {TestContext} from 'node:test'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {layeredTest as test} from '../../support/stacked-layers.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 test('an environment that was never started has nothing to undo', async (t) => {

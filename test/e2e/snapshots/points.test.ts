@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import {test} from 'node:test'
 import {type Guest, IDENTITIES, ownGuest} from '../../support/guest.js'
+import {layeredTest as test} from '../../support/stacked-layers.js'
 
 for (const {identity, skip} of IDENTITIES) {
   test(`undo takes back session after session, ${identity}`, {skip}, async (t) => {
