@@ -39,8 +39,12 @@ export async function aptGroup(
     reference,
     contenders: [
       ...(isRoot ? [{...chroot(archive.path, places, bench), name: reference}] : []),
-      {...environment('mapped', archive.path, {places, bench}), name: 'envs run, mapped'},
-      {...environment('emulated', archive.path, {places, bench}), name: 'envs run, emulated'},
+      ...(['overlay', 'directory'] as const).flatMap((storage) =>
+        (['mapped', 'emulated'] as const).map((identity) => ({
+          ...environment({identity, storage}, archive.path, {places, bench}),
+          name: `envs run, ${identity}, ${storage}`,
+        })),
+      ),
     ],
     absent: isRoot ? [] : [{name: reference, reason: 'only root can do that: run it by root with --as USER'}],
   }
@@ -67,7 +71,7 @@ function chroot(archive: string, places: FreshPlaces, bench: Bench): Omit<Conten
 
 /** Cold, as a person finds it: the environment starts with the command. Creating it has synced its files. */
 function environment(
-  identity: 'mapped' | 'emulated',
+  {identity, storage}: {identity: 'mapped' | 'emulated'; storage: 'overlay' | 'directory'},
   archive: string,
   {places, bench}: {places: FreshPlaces; bench: Bench},
 ): Omit<Contender, 'name'> {
@@ -79,7 +83,8 @@ function environment(
     async prepare() {
       place = await places.open()
       const product = productIn(place)
-      await product.run('create', archive, '--name', 'bench', '--identity', identity, '--quiet')
+      const kind = ['--identity', identity, '--storage', storage] as const
+      await product.run('create', archive, '--name', 'bench', ...kind, '--quiet')
       return product.call('run', '--env', QUIETLY, 'bench', '--', ...INSTALL)
     },
     async tidy() {
