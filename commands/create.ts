@@ -93,7 +93,8 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     }
     const squashed = extraction?.squashedOwners
     if (squashed !== undefined && squashed.count > 0) this.warn(describeSquashedOwners(squashed))
-    this.print(`Created ${name} in ${details.path}`)
+    // Layers lie in several folders, none of which is the tree.
+    this.print(details.storage === 'directory' ? `Created ${name} in ${details.path}` : `Created ${name}`)
     if (image.signer !== null)
       this.note(`From ${image.name} ${image.version}, signed by ${image.signer.name}.`)
     this.note(`Identity ${describeIdentity(details.identity)}.`)
