@@ -1,9 +1,8 @@
-import {Flags} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import {Cloning} from '../src/environments/clone.js'
 import {overBudget} from '../src/environments/disk-budget.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import {nameArg} from '../src/ui/arguments.js'
+import {identityFlag, nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {formatBytes} from '../src/ui/size.js'
 import {describeConversion, describeIdentity} from '../src/ui/wording.js'
@@ -22,10 +21,7 @@ and it must not be running; blocks are shared where the file system can.`
   ]
   static override args = {name: nameArg(), newName: nameArg('name of the copy')}
   static override flags = {
-    identity: Flags.string({
-      description: 'how users of the copy come about; as in the original when left out',
-      options: ['auto', 'mapped', 'emulated'],
-    }),
+    identity: identityFlag('how users of the copy come about; as in the original when left out'),
   }
 
   async run(): Promise<EnvironmentDetails> {

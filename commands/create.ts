@@ -7,7 +7,7 @@ import {imageContext} from '../src/environments/image-context.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {Host} from '../src/host/host.js'
 import type {Resolution} from '../src/images/resolve-image.js'
-import {allowSha1Flag, newNameFlag} from '../src/ui/arguments.js'
+import {allowSha1Flag, identityFlag, newNameFlag, storageFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {unpackProgress} from '../src/ui/unpack-progress.js'
 import {
@@ -42,14 +42,8 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     name: newNameFlag(),
     sha256: Flags.string({description: 'digest that the archive must have', helpValue: 'HEX'}),
     'allow-sha1-signatures': allowSha1Flag(),
-    identity: Flags.string({
-      description: 'how its users come about; chosen by trial when left out',
-      options: ['auto', 'mapped', 'emulated'],
-    }),
-    storage: Flags.string({
-      description: 'how its files are kept; chosen by trial when left out',
-      options: ['auto', 'overlay', 'directory'],
-    }),
+    identity: identityFlag(),
+    storage: storageFlag(),
   }
 
   async run(): Promise<EnvironmentDetails> {

@@ -4,7 +4,7 @@ import {Creation} from '../src/environments/create.js'
 import {imageContext} from '../src/environments/image-context.js'
 import {type ExportNote, planImport} from '../src/environments/import-request.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import {newNameFlag} from '../src/ui/arguments.js'
+import {identityFlag, newNameFlag, storageFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {unpackProgress} from '../src/ui/unpack-progress.js'
 import {describeIdentity, describeLosses, describeOrigin, describeSquashedOwners} from '../src/ui/wording.js'
@@ -26,14 +26,8 @@ envs export printed it, to have every byte checked.`
   static override flags = {
     name: newNameFlag('name of the new environment; the one it had when left out'),
     sha256: Flags.string({description: 'digest that the archive must have', helpValue: 'HEX'}),
-    identity: Flags.string({
-      description: 'how its users come about; chosen by trial when left out',
-      options: ['auto', 'mapped', 'emulated'],
-    }),
-    storage: Flags.string({
-      description: 'how its files are kept; chosen by trial when left out',
-      options: ['auto', 'overlay', 'directory'],
-    }),
+    identity: identityFlag(),
+    storage: storageFlag(),
   }
 
   async run(): Promise<EnvironmentDetails> {

@@ -31,6 +31,17 @@ export function newNameFlag(description = 'name of the new environment; made fro
   })
 }
 
+export function identityFlag(description = 'how its users come about; chosen by trial when left out') {
+  return Flags.string({description, options: ['auto', 'mapped', 'emulated']})
+}
+
+export function storageFlag() {
+  return Flags.string({
+    description: 'how its files are kept; chosen by trial when left out',
+    options: ['auto', 'overlay', 'directory'],
+  })
+}
+
 /** What an old listing needs to be taken; a word of its own, for it gives up a protection. */
 export function allowSha1Flag() {
   return Flags.boolean({description: 'accept signatures over SHA-1, as old listings carry them'})
