@@ -1,13 +1,34 @@
 import type {Settings} from '../config/settings.js'
 import {UsageError} from '../errors.js'
+import type {Sha256} from '../host/digest.js'
 import type {Host} from '../host/host.js'
 import {parseSha256} from '../images/digest.js'
 import {environmentNameFor, type ImageReference, parseImageReference} from '../images/reference.js'
 import type {ImageContext} from '../images/sources/source.js'
+import type {StandardInput} from '../images/stream-image.js'
+import type {ArchiveFacts} from '../rootfs/tree-process.js'
+import type {Identity} from '../sandbox/ids/identity.js'
 import {archiveFacts} from './archive-facts.js'
-import type {CreateRequest} from './create.js'
 import {defaultImage} from './default-image.js'
-import {parseEnvironmentName} from './name.js'
+import {type EnvironmentName, parseEnvironmentName} from './name.js'
+import type {EnvironmentRecord} from './record.js'
+
+export type CreateRequest = {
+  readonly reference: ImageReference
+  readonly name: EnvironmentName
+  readonly sha256: Sha256 | undefined
+  readonly identity: 'auto' | Identity
+  readonly storage: 'auto' | EnvironmentRecord['storage']
+  readonly archives: ArchiveFacts
+  /** Whether the tree is on the disk before its environment appears. */
+  readonly isSynced: boolean
+  /** Whether it goes with the command that makes it. */
+  readonly isThrowaway?: boolean
+  /** Where names are looked up, and by what images are judged; also how long it may take. */
+  readonly context: ImageContext
+  /** What the image is read from in the place of the process's own standard input. */
+  readonly standardInput?: StandardInput
+}
 
 /** What the user said of a new environment, as typed. */
 export type CreateWish = {

@@ -1,17 +1,12 @@
 import {mkdir} from 'node:fs/promises'
-import type {Sha256} from '../host/digest.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import type {DownloadEvent} from '../host/http/receive.js'
 import {capture} from '../host/process.js'
 import {openImage} from '../images/open-image.js'
 import type {OpenedImage} from '../images/opened-image.js'
-import type {ImageReference} from '../images/reference.js'
 import type {Resolution} from '../images/resolve-image.js'
-import type {ImageContext} from '../images/sources/source.js'
-import type {StandardInput} from '../images/stream-image.js'
 import {
-  type ArchiveFacts,
   applyFixes,
   type ExtractProgress,
   type ExtractReport,
@@ -21,6 +16,7 @@ import {
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
 import {layerFiles} from '../storage/layer-files.js'
 import type {LayerId} from '../storage/layer-id.js'
+import type {CreateRequest} from './create-request.js'
 import {EnvironmentExistsError} from './errors.js'
 import {type ImageLayer, openImageLayer} from './image-layer.js'
 import {removeLayerFolder} from './layer-folders.js'
@@ -41,23 +37,6 @@ import {markTry} from './tries.js'
 import {sweepTries} from './try-sweep.js'
 import {type Unpacked, unpackImage} from './unpack.js'
 import {recordUsage} from './usage.js'
-
-export type CreateRequest = {
-  readonly reference: ImageReference
-  readonly name: EnvironmentName
-  readonly sha256: Sha256 | undefined
-  readonly identity: 'auto' | Identity
-  readonly storage: 'auto' | EnvironmentRecord['storage']
-  readonly archives: ArchiveFacts
-  /** Whether the tree is on the disk before its environment appears. */
-  readonly isSynced: boolean
-  /** Whether it goes with the command that makes it. */
-  readonly isThrowaway?: boolean
-  /** Where names are looked up, and by what images are judged; also how long it may take. */
-  readonly context: ImageContext
-  /** What the image is read from in the place of the process's own standard input. */
-  readonly standardInput?: StandardInput
-}
 
 /** What a creation tells of while the image comes. */
 export type FetchHooks = {

@@ -8,7 +8,7 @@ import {type GuestTree, readGuestTree, treeFolders} from './guest-tree.js'
 import {holdLayers} from './layer-locks.js'
 import {lockEnvironment} from './locks.js'
 import {requireSnapshot} from './restore.js'
-import {LayersBusyError, NoHistoryError} from './snapshot-errors.js'
+import {NoHistoryError} from './snapshot-errors.js'
 import {type Environment, findEnvironment} from './store.js'
 import {rootProcess} from './toolbox.js'
 
@@ -53,9 +53,7 @@ export async function diffEnvironment(
   try {
     for (const name of new Set(found.map((each) => each.name)))
       locks.push(await lockEnvironment(host.paths, name, 'shared'))
-    const layersLock = await holdLayers(host.paths)
-    if (layersLock === undefined) throw new LayersBusyError()
-    locks.push(layersLock)
+    locks.push(await holdLayers(host.paths))
     return await compare(host, await findEnvironment(host.paths, text), target, options)
   } finally {
     for (const lock of locks) lock.release()

@@ -8,7 +8,7 @@ import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
 import type {ExportNote} from '../rootfs/export/note.js'
 import {readExportNote} from '../rootfs/export/read-note.js'
-import type {CreateRequest} from './create.js'
+import type {CreateRequest} from './create-request.js'
 import {type CreateWish, planCreation} from './create-request.js'
 import {isEnvironmentName} from './name.js'
 

@@ -2,6 +2,7 @@ import {join} from 'node:path'
 import {type Lock, type LockMode, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
+import {LayersBusyError} from './snapshot-errors.js'
 
 /** No environment has such a name. */
 const LOCK_FILE = '.layers.lock'
@@ -9,12 +10,14 @@ const LOCK_FILE = '.layers.lock'
 const WAIT_MS = 10_000
 
 /**
- * Keeps layers that nothing names yet from being taken for leftovers: shared, by whoever makes one.
+ * Keeps layers that nothing names yet from being taken for leftovers: shared, by whoever makes or reads one.
  *
- * @returns undefined when somebody tidies up for longer than anybody would.
+ * @throws {LayersBusyError} When somebody tidies up for longer than anybody would.
  */
-export function holdLayers(paths: Paths): Promise<Lock | undefined> {
-  return takeLayersLock(paths, 'shared', WAIT_MS)
+export async function holdLayers(paths: Paths): Promise<Lock> {
+  const lock = await takeLayersLock(paths, 'shared', WAIT_MS)
+  if (lock === undefined) throw new LayersBusyError()
+  return lock
 }
 
 /** For the one who takes leftovers away, and waits for nobody. */

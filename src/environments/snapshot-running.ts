@@ -18,7 +18,7 @@ import {removeLayerFolder} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
 import {lockEnvironment} from './locks.js'
 import type {SnapshotRequest, TakenSnapshot} from './snapshot.js'
-import {FreezeFailedError, LayersBusyError, SnapshotExistsError} from './snapshot-errors.js'
+import {FreezeFailedError, SnapshotExistsError} from './snapshot-errors.js'
 import type {Environment} from './store.js'
 import {rootProcess, toolPath} from './toolbox.js'
 
@@ -67,7 +67,6 @@ async function copyUpper(
   const label = request.label ?? timeLabel(before, now)
   if (findSnapshot(before, label) !== undefined) throw new SnapshotExistsError(name, label)
   const held = await holdLayers(host.paths)
-  if (held === undefined) throw new LayersBusyError()
   const copy = newLayerId(record.identity)
   const {folder} = layerFiles(layers, copy)
   try {

@@ -10,7 +10,7 @@ import {planSquash, type Run, withSquashed} from '../storage/squash-plan.js'
 import {mostLayers} from '../storage/stack-limit.js'
 import {removeLayerFolder} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
-import {LayersBusyError, TooManySnapshotsError} from './snapshot-errors.js'
+import {TooManySnapshotsError} from './snapshot-errors.js'
 import type {Environment} from './store.js'
 import {rootProcess} from './toolbox.js'
 
@@ -36,7 +36,6 @@ export async function withinLimit(
   if (plan === undefined || interpreter === undefined)
     throw new TooManySnapshotsError(environment.name, history.snapshots)
   const held = await holdLayers(host.paths)
-  if (held === undefined) throw new LayersBusyError()
   const made: LayerId[] = []
   try {
     let merged = plan.history

@@ -28,6 +28,9 @@ export type SessionOptions = {
 
 /** A guest that stops its own first process over and over can't keep a caller here for ever. */
 const MAX_ATTEMPTS = 5
+/** How long a first process may take to go. */
+const MOST_END_MS = 3000
+const POLL_MS = 10
 
 /**
  * Runs one command, or a login shell, in the environment and waits for it.
@@ -56,10 +59,7 @@ async function startEnvironment(options: SessionOptions) {
   return ensureAnchor(options, options.planAnchor)
 }
 
-/**
- * A first process that can't be joined any more may be there for a while: the kernel writes what is left of an overlay to
- * the disk before it lets it go.
- */
+/** A first process that can't be joined any more may still be there for a while, longer on a busy machine. */
 async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<void> {
   const deadline = Date.now() + MOST_END_MS
   const isThere = () => {
@@ -68,9 +68,6 @@ async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<v
   }
   while (isThere() && Date.now() < deadline) await sleep(POLL_MS)
 }
-
-const MOST_END_MS = 3000
-const POLL_MS = 10
 
 /** The environment ended between the look at its state and the join: it is started again. */
 function isAnchorGone({stage}: SessionFailure): boolean {
