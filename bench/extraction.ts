@@ -1,7 +1,7 @@
 import {closeSync, openSync} from 'node:fs'
 import {join} from 'node:path'
+import {decoderPrefix} from '../src/compression/host-decoder.js'
 import {findProgram} from '../src/host/host.js'
-import {decoderPrefix} from '../src/rootfs/compression/host-decoder.js'
 import type {Archive} from './archives.js'
 import type {FreshPlaces} from './fresh-places.js'
 import {type Bench, makeFolder} from './invocation.js'

@@ -1,9 +1,9 @@
 import {basename} from 'node:path/posix'
 import type {Sha256} from '../host/digest.js'
+import {trustedKeys} from '../signature/keyring.js'
+import {verifyCleartext, verifyDetached} from '../signature/verify.js'
 import {parseSha256Sums} from './listing/sha256sums.js'
 import type {Evidence} from './published-image.js'
-import {trustedKeys} from './signature/keyring.js'
-import {verifyCleartext, verifyDetached} from './signature/verify.js'
 import {NotInListingError, UnknownSourceError} from './sources/errors.js'
 import {SOURCES} from './sources/list.js'
 

@@ -82,7 +82,7 @@ async function decoderFor(
   {environment}: TreeProcess,
 ): Promise<readonly string[]> {
   if (source === undefined || source instanceof Readable) return []
-  const {decoderPrefix} = await import('./compression/host-decoder.js')
+  const {decoderPrefix} = await import('../compression/host-decoder.js')
   return decoderPrefix(source.fd, (program) => findProgram(program, environment['PATH'] ?? ''))
 }
 

@@ -1,9 +1,10 @@
 import {closeSync, openSync, rmSync, writeSync} from 'node:fs'
 import {dirname, join} from 'node:path'
+import {ToolKilledError} from '../compression/errors.js'
 import {errnoOf} from '../errors.js'
 import {type Exit, ended, start} from '../host/process.js'
 import {readComplaint} from './complaint.js'
-import {CopyFailedError, StorageFullError, ToolKilledError} from './errors.js'
+import {CopyFailedError, StorageFullError} from './errors.js'
 import type {TreeProcess} from './tree-process.js'
 
 /**

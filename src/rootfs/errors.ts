@@ -1,28 +1,5 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
 
-/** The bytes are not a whole, sound archive: damaged, cut short, or followed by something else. */
-export class CorruptArchiveError extends EnvsError {
-  constructor(problem: string, cause?: unknown) {
-    super(`The archive is damaged: ${problem}.`, {
-      code: 'ENVS_ARCHIVE_CORRUPT',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Fetch the archive again and compare its SHA-256 digest with the published one.'],
-      cause,
-    })
-  }
-}
-
-/** The first bytes belong to no format envs reads. */
-export class UnknownArchiveError extends EnvsError {
-  constructor() {
-    super('The file is not a tar archive, plain or compressed with gzip, xz, zstd or bzip2.', {
-      code: 'ENVS_ARCHIVE_UNKNOWN',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Give the rootfs as a tar archive.'],
-    })
-  }
-}
-
 /** A sound archive asks for something no rootfs needs: to leave its folder, or to outgrow a bound. */
 export class RefusedMemberError extends EnvsError {
   constructor(member: string, reason: string, cause?: unknown) {
@@ -54,27 +31,6 @@ export class StorageFailedError extends EnvsError {
       code: 'ENVS_STORAGE_FAILED',
       exitCode: ExitCode.storage,
       cause,
-    })
-  }
-}
-
-/** Neither this Node nor this host can read the compression of the archive. */
-export class ToolMissingError extends EnvsError {
-  constructor(program: string, hostPackage: string, purpose: string) {
-    super(`${program}(1) is needed ${purpose} and was not found on this host.`, {
-      code: 'ENVS_TOOL_MISSING',
-      exitCode: ExitCode.host,
-      suggestions: [`Ask for the package ${hostPackage} to be installed: it holds ${program}.`],
-    })
-  }
-}
-
-/** A host program was ended from outside, so its result means nothing. */
-export class ToolKilledError extends EnvsError {
-  constructor(program: string, signal: string) {
-    super(`${program}(1) was ended by ${signal} before it was done.`, {
-      code: 'ENVS_TOOL_KILLED',
-      exitCode: ExitCode.host,
     })
   }
 }

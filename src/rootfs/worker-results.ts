@@ -1,4 +1,4 @@
-import type {Compression} from './compression/format.js'
+import type {Compression} from '../compression/format.js'
 import type {ExportReport} from './export/export-tree.js'
 import type {ExtractReport} from './extract.js'
 import type {PlannedFile} from './fixes/planned-files.js'

@@ -1,8 +1,8 @@
 import type {DebArchitecture} from '../../host/architecture.js'
 import type {Environment} from '../../host/http/proxy.js'
+import type {ListingKind} from '../../signature/pinned-keys.js'
 import type {Catalogue} from '../catalog/catalogue.js'
 import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
-import type {ListingKind} from '../signature/pinned-keys.js'
 
 /** Where the sources are, and by what they are judged. */
 export type ImageContext = {

@@ -1,9 +1,9 @@
+import {ToolMissingError} from '../../compression/errors.js'
 import type {DebArchitecture} from '../../host/architecture.js'
 import {ended, start} from '../../host/process.js'
 import {findInterpreter, scriptWords} from '../../host/script.js'
 import {systemCalls} from '../../host/system-calls.js'
 import {readComplaint} from '../complaint.js'
-import {ToolMissingError} from '../errors.js'
 
 /** What extended attributes say of the files of one folder; paths are byte strings (latin1) below it. */
 export type LayerMarks = {

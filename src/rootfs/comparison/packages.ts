@@ -1,5 +1,5 @@
-import {compareVersions} from '../packages/deb-version.js'
-import type {PresentPackage} from '../packages/dpkg-status.js'
+import type {PresentPackage} from '../../debian/dpkg-status.js'
+import {compareVersions} from '../../debian/version.js'
 
 export type PackageVersion = Pick<PresentPackage, 'name' | 'architecture' | 'version' | 'state'>
 

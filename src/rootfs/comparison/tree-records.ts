@@ -1,4 +1,4 @@
-import {type PresentPackage, parseDpkgStatus} from '../packages/dpkg-status.js'
+import {type PresentPackage, parseDpkgStatus} from '../../debian/dpkg-status.js'
 import {type Group, parseGroups, parseUsers, type User} from './accounts.js'
 import type {MergedTree} from './merged-tree.js'
 

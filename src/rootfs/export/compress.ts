@@ -1,9 +1,10 @@
 import type {Duplex, Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import * as zlib from 'node:zlib'
+import {ToolKilledError, ToolMissingError} from '../../compression/errors.js'
+import type {FindProgram} from '../../compression/host-decoder.js'
 import {ended, start} from '../../host/process.js'
-import type {FindProgram} from '../compression/host-decoder.js'
-import {CompressionFailedError, ToolKilledError, ToolMissingError} from '../errors.js'
+import {CompressionFailedError} from '../errors.js'
 
 /** How an exported archive is compressed, by the usual end of its name. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]

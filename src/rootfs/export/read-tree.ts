@@ -1,5 +1,6 @@
+import {ToolKilledError} from '../../compression/errors.js'
 import {type Exit, ended, start} from '../../host/process.js'
-import {ToolKilledError, TreeUnreadableError} from '../errors.js'
+import {TreeUnreadableError} from '../errors.js'
 
 /** Where the resolver's settings and the shared packages are mounted: ours, and empty without them. */
 const OWN_MOUNT_POINT = './run/envs'

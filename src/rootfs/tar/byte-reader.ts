@@ -1,4 +1,4 @@
-import {CorruptArchiveError} from '../errors.js'
+import {CorruptArchiveError} from '../../compression/errors.js'
 
 /**
  * Reads a stream of buffers by wanted lengths; bytes are copied only where a piece straddles two buffers, so a

@@ -1,5 +1,5 @@
 import {Header} from 'tar/header'
-import {CorruptArchiveError} from '../errors.js'
+import {CorruptArchiveError} from '../../compression/errors.js'
 import type {DeviceNode} from './member.js'
 
 export const BLOCK_BYTES = 512

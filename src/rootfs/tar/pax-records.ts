@@ -1,4 +1,4 @@
-import {CorruptArchiveError} from '../errors.js'
+import {CorruptArchiveError} from '../../compression/errors.js'
 import type {Segment} from './member.js'
 
 /** The records of a pax header that change a member; all others are read over. */

@@ -1,4 +1,4 @@
-import {CorruptArchiveError} from '../errors.js'
+import {CorruptArchiveError} from '../../compression/errors.js'
 import {readNumber} from './header-block.js'
 import type {Segment} from './member.js'
 import {decimal, pairs} from './pax-records.js'

@@ -1,4 +1,5 @@
-import {CorruptArchiveError, RefusedMemberError} from '../errors.js'
+import {CorruptArchiveError} from '../../compression/errors.js'
+import {RefusedMemberError} from '../errors.js'
 import type {Limits} from '../limits.js'
 import type {ByteReader} from './byte-reader.js'
 import {BLOCK_BYTES, type HeaderBlock} from './header-block.js'

@@ -1,7 +1,7 @@
 import {chmodSync, lchownSync, mkdtempSync, renameSync, rmSync, utimesSync} from 'node:fs'
 import {join} from 'node:path'
+import {ToolMissingError} from '../../compression/errors.js'
 import {capture} from '../../host/process.js'
-import {ToolMissingError} from '../errors.js'
 import type {Member} from '../tar/member.js'
 import {modificationTime} from './modification-time.js'
 import type {Owners} from './owners.js'

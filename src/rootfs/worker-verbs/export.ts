@@ -1,5 +1,6 @@
+import {ToolMissingError} from '../../compression/errors.js'
 import {openHost} from '../../host/host.js'
-import {explainErrno, ToolMissingError} from '../errors.js'
+import {explainErrno} from '../errors.js'
 import {type ExportOptions, type ExportReport, exportTree} from '../export/export-tree.js'
 import type {ExportRequest} from '../worker-protocol.js'
 

@@ -1,5 +1,5 @@
+import {type ArchiveInput, openArchiveInput} from '../../compression/archive-input.js'
 import {openHost} from '../../host/host.js'
-import {type ArchiveInput, openArchiveInput} from '../compression/archive-input.js'
 import {type ExtractOptions, type ExtractReport, extractTree} from '../extract.js'
 import type {WorkerRequest} from '../worker-protocol.js'
 

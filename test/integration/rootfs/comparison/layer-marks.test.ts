@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import {join} from 'node:path'
 import {test} from 'node:test'
+import {ToolMissingError} from '../../../../src/compression/errors.js'
 import {findProgram, openHost} from '../../../../src/host/host.js'
 import {templatePath} from '../../../../src/host/paths.js'
 import {capture} from '../../../../src/host/process.js'
 import {systemCalls} from '../../../../src/host/system-calls.js'
 import {readLayerMarks} from '../../../../src/rootfs/comparison/layer-marks.js'
-import {ToolMissingError} from '../../../../src/rootfs/errors.js'
 import {treeFolder} from '../../../support/extraction.js'
 import {noOverlays, stackLayers} from '../../../support/stacked-layers.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
+import type {PresentPackage} from '../../../../src/debian/dpkg-status.js'
 import {comparePackages} from '../../../../src/rootfs/comparison/packages.js'
-import type {PresentPackage} from '../../../../src/rootfs/packages/dpkg-status.js'
 
 function packages(versions: Readonly<Record<string, string>>): Map<string, PresentPackage> {
   return new Map(

@@ -1,6 +1,6 @@
 import {ReadableStream} from 'node:stream/web'
-import {CorruptArchiveError, ToolMissingError} from '../errors.js'
 import type {ArchiveInput} from './archive-input.js'
+import {CorruptArchiveError, ToolMissingError} from './errors.js'
 
 /**
  * Decompresses xz without the host's xz, about three times slower.

@@ -1,5 +1,5 @@
 import {readSync} from 'node:fs'
-import {templatePath} from '../../host/paths.js'
+import {templatePath} from '../host/paths.js'
 import {type Compression, detectCompression, SNIFF_BYTES} from './format.js'
 
 export type FindProgram = (program: string) => string | undefined

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {fileURLToPath} from 'node:url'
 import {createMessage, generateKey, reformatKey, revokeKey, sign} from 'openpgp'
-import {readKeyring} from '../../../../src/images/signature/keyring.js'
-import {verifyDetached} from '../../../../src/images/signature/verify.js'
-import {fixture} from '../../../support/fixture.js'
-import {makeSigner} from '../../../support/signer.js'
-import {trusted} from '../../../support/trusted-key.js'
+import {readKeyring} from '../../../src/signature/keyring.js'
+import {verifyDetached} from '../../../src/signature/verify.js'
+import {fixture} from '../../support/fixture.js'
+import {makeSigner} from '../../support/signer.js'
+import {trusted} from '../../support/trusted-key.js'
 
 const LISTING = Buffer.from('a listing\n')
 const NOW = new Date('2026-06-01T12:00:00Z')
@@ -139,7 +139,7 @@ test('a key of 1024 bits is refused, trusted or not', async () => {
 })
 
 async function signedForOneDay(now: string) {
-  const path = fileURLToPath(new URL('../../../fixtures/signature-expired/key.asc', import.meta.url))
+  const path = fileURLToPath(new URL('../../fixtures/signature-expired/key.asc', import.meta.url))
   const files = pair(fixture('signature-expired/SHA256SUMS.gpg'), fixture('signature-expired/SHA256SUMS'))
   return verifyDetached(files, {keys: await readKeyring(path), now: new Date(now)})
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {capture} from '../../../../src/host/process.js'
-import {compareVersions} from '../../../../src/rootfs/packages/deb-version.js'
+import {compareVersions} from '../../../src/debian/version.js'
+import {capture} from '../../../src/host/process.js'
 
 const PAIRS = [
   ['1.0', '1.1'],

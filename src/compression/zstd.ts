@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib'
-import {CorruptArchiveError} from '../errors.js'
 import {openChunkSource} from './chunk-source.js'
+import {CorruptArchiveError} from './errors.js'
 import {throughZlib, ZLIB_OPTIONS, type ZlibStream} from './zlib-stream.js'
 
 /**

@@ -1,7 +1,7 @@
 import {readFileSync} from 'node:fs'
 import {constants} from 'node:os'
-import {CorruptArchiveError, ToolKilledError} from '../errors.js'
 import {type DecodedInput, readDescriptor} from './archive-input.js'
+import {CorruptArchiveError, ToolKilledError} from './errors.js'
 
 /**
  * What a decoder that was started beforehand gives, with the decoder's end checked before the iteration's.

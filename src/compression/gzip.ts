@@ -1,7 +1,7 @@
 import {createGunzip} from 'node:zlib'
-import {CorruptArchiveError} from '../errors.js'
-import {isZero} from '../zeros.js'
 import {openChunkSource} from './chunk-source.js'
+import {CorruptArchiveError} from './errors.js'
+import {isZero} from './zeros.js'
 import {throughZlib, ZLIB_OPTIONS} from './zlib-stream.js'
 
 /**

@@ -1,8 +1,8 @@
 import type {Transform, TransformOptions} from 'node:stream'
 import type {ZlibOptions} from 'node:zlib'
-import {errnoOf} from '../../errors.js'
-import {CorruptArchiveError} from '../errors.js'
+import {errnoOf} from '../errors.js'
 import type {ChunkSource} from './chunk-source.js'
+import {CorruptArchiveError} from './errors.js'
 
 /** A decompressor of node:zlib; `bytesWritten` counts the input it has used. */
 export type ZlibStream = Transform & {readonly bytesWritten: number}

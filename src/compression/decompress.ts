@@ -1,8 +1,8 @@
 import {readSync} from 'node:fs'
-import {CorruptArchiveError, ToolMissingError, UnknownArchiveError} from '../errors.js'
 import type {ArchiveInput} from './archive-input.js'
 import {BZIP2_END_BYTES, endsBzip2Stream} from './bzip2-end.js'
 import {readDecoded} from './decoded-input.js'
+import {CorruptArchiveError, ToolMissingError, UnknownArchiveError} from './errors.js'
 import {type Compression, detectCompression} from './format.js'
 import {type FindProgram, hostDecoder} from './host-decoder.js'
 

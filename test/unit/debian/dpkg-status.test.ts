@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseDpkgStatus} from '../../../../src/rootfs/packages/dpkg-status.js'
+import {parseDpkgStatus} from '../../../src/debian/dpkg-status.js'
 
 const MD5 = '0123456789abcdef0123456789abcdef'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {trustedKeys} from '../../../../src/images/signature/keyring.js'
-import type {ListingKind} from '../../../../src/images/signature/pinned-keys.js'
-import {type Verified, verifyCleartext, verifyDetached} from '../../../../src/images/signature/verify.js'
-import {fixture} from '../../../support/fixture.js'
+import {trustedKeys} from '../../../src/signature/keyring.js'
+import type {ListingKind} from '../../../src/signature/pinned-keys.js'
+import {type Verified, verifyCleartext, verifyDetached} from '../../../src/signature/verify.js'
+import {fixture} from '../../support/fixture.js'
 
 const NOW = new Date('2026-11-24T00:00:00Z')
 

@@ -1,6 +1,6 @@
 import type {ChildProcess} from 'node:child_process'
 import {pipeline} from 'node:stream/promises'
-import {ended, start} from '../../host/process.js'
+import {ended, start} from '../host/process.js'
 import type {ArchiveInput} from './archive-input.js'
 import {checkDecoderEnd} from './decoded-input.js'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {verifyCleartext} from '../../../../src/images/signature/verify.js'
-import {makeSigner} from '../../../support/signer.js'
-import {trusted} from '../../../support/trusted-key.js'
+import {verifyCleartext} from '../../../src/signature/verify.js'
+import {makeSigner} from '../../support/signer.js'
+import {trusted} from '../../support/trusted-key.js'
 
 const signer = await makeSigner()
 const stranger = await makeSigner({name: 'Stranger'})

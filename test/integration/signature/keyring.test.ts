@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {readKeyring, trustedKeys} from '../../../../src/images/signature/keyring.js'
-import {type ListingKind, PINNED} from '../../../../src/images/signature/pinned-keys.js'
-import {makeSigner} from '../../../support/signer.js'
-import {temporaryFolder} from '../../../support/temporary-folder.js'
+import {readKeyring, trustedKeys} from '../../../src/signature/keyring.js'
+import {type ListingKind, PINNED} from '../../../src/signature/pinned-keys.js'
+import {makeSigner} from '../../support/signer.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const first = await makeSigner({name: 'First'})
 const second = await makeSigner({name: 'Second'})

@@ -1,5 +1,5 @@
 import type {Message, SignaturePacket} from 'openpgp'
-import type {EnvsError} from '../../errors.js'
+import type {EnvsError} from '../errors.js'
 import {
   BadSignatureError,
   SignatureExpiredError,

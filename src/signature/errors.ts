@@ -1,4 +1,4 @@
-import {EnvsError, ExitCode} from '../../errors.js'
+import {EnvsError, ExitCode} from '../errors.js'
 
 const DISTRUST = 'Use another mirror, or the publisher itself; do not use what this one serves.'
 
