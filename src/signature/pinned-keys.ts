@@ -5,6 +5,9 @@ export type ListingKind =
   | 'ubuntu-streams'
   | 'ubuntu-archive'
   | 'debian-archive'
+  | 'debian-security'
+  | 'debian-archive-moved'
+  | 'debian-security-moved'
   | 'lxc'
 
 type Pins = {
@@ -45,18 +48,48 @@ export const PINNED: Readonly<Record<ListingKind, Pins>> = {
   'debian-archive': {
     file: 'debian-archive-keyring.pgp',
     fingerprints: [
-      // Archive, security and release keys of bullseye
+      // Archive and release keys of bullseye
       '1F89983E0081FDE018F3CC9673A4F27B8DD47936',
-      'AC530D520F2F3269F5E98313A48449044AAD5C5D',
       'A4285295FC7B1A81600062A9605C66F00D6C9793',
       // of bookworm
       'B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8',
-      '05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0',
       '4D64FEC119C2029067D6E791F8D2585B8783D481',
       // of trixie
       '04B54C3CDCA79751B16BC6B5225629DF75B188BD',
-      '5E04A1E3223A19A20706E20F9904613D4CCE68C6',
       '41587F7DB8C774BCCF131416762F67A0B2C39DE4',
+    ],
+  },
+  // The pocket for security is an archive of its own, with keys of its own.
+  'debian-security': {
+    file: 'debian-archive-keyring.pgp',
+    fingerprints: [
+      // of bullseye, bookworm and trixie
+      'AC530D520F2F3269F5E98313A48449044AAD5C5D',
+      '05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0',
+      '5E04A1E3223A19A20706E20F9904613D4CCE68C6',
+    ],
+  },
+  // Releases on archive.debian.org, whose keys Debian has withdrawn from the others.
+  'debian-archive-moved': {
+    file: 'debian-archive-removed-keys.pgp',
+    fingerprints: [
+      // Archive keys of jessie, stretch and buster
+      '126C0D24BD8A2942CC7DF8AC7638D0442B90D010',
+      'E1CF20DDFFE4B89E802658F1E0B11894F66AEC98',
+      '80D15823B7FD1561F9F7BCDDDC30D7C23CBBABEE',
+      // Their release keys
+      '75DDC3C4A499F1A18CB5F3C8CBF8D6FD518E17E1',
+      '067E3C456BAE240ACEE88F6FEF0F382A1A7B6500',
+      '6D33866EDD8FFA41C0143AEDDCC9EFBF77E11517',
+    ],
+  },
+  'debian-security-moved': {
+    file: 'debian-archive-removed-keys.pgp',
+    fingerprints: [
+      // of jessie, stretch and buster
+      'D21169141CECD440F2EB8DDA9D6D8F6BC857C906',
+      '6ED6F5CB5FA6FB2F460AE88EEDA0D2388AE22BA9',
+      '5E61B217265DA9807A23C5FF4DFAB270CAA96DFA',
     ],
   },
   lxc: {

@@ -17,19 +17,25 @@ type Options = {
   readonly authorities: readonly string[] | undefined
   /** Ends a connection to a proxy that never answers: no request owns that socket yet. */
   readonly signal: AbortSignal
+  /** How many connections are kept and used again; without it, none is. */
+  readonly kept?: number
 }
 
 /**
  * Makes the agent of one request, without keep-alive: a body longer than announced must not be taken
- * for the next answer.
+ * for the next answer. Only where each body has a digest to answer to are connections kept.
  *
  * `http:` goes through a proxy by an absolute-form GET, for many proxies tunnel to port 443 only; `https:` by
  * CONNECT.
  *
  * @throws {NetworkError} For a kind of proxy that is not http or https.
  */
-export async function agentsFor(url: URL, {proxy, authorities, signal}: Options): Promise<Agents> {
-  const connection = {autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS, keepAlive: false}
+export async function agentsFor(url: URL, {proxy, authorities, signal, kept}: Options): Promise<Agents> {
+  const connection = {
+    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+    keepAlive: kept !== undefined,
+    ...(kept === undefined ? {} : {maxSockets: kept, maxFreeSockets: kept}),
+  }
   if (proxy === undefined) {
     return url.protocol === 'https:' ? {https: new HttpsAgent(connection)} : {http: new HttpAgent(connection)}
   }

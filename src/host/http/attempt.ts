@@ -1,3 +1,4 @@
+import type {Connections} from './connections.js'
 import {UnexpectedSizeError} from './errors.js'
 import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
 import {contradicts, parseContentRange, parseLength, strongValidators} from './headers.js'
@@ -16,6 +17,7 @@ export type AttemptOptions = {
   readonly headMs: number
   readonly idleMs: number
   readonly reached: boolean
+  readonly connections: Connections | undefined
   readonly onBytes: (receivedBytes: number, totalBytes: number | undefined) => void
 }
 
@@ -42,7 +44,8 @@ export async function attempt(part: PartialFile, options: AttemptOptions): Promi
   let answer: Answer | undefined
   try {
     if (!part.canResume(options)) await part.restart()
-    answer = await get(options.url, {headers: rangeHeaders(part), environment: options.environment, signal})
+    const {environment, connections} = options
+    answer = await get(options.url, {headers: rangeHeaders(part), environment, signal, connections})
     const plan = await planFor(answer, part)
     if (plan.kind === 'complete') refuseSize(part.receivedBytes, answer, options)
     if (plan.kind !== 'read') return plan

@@ -1,12 +1,21 @@
 import {EnvsError, ExitCode} from '../../errors.js'
 
+type NetworkErrorDetails = {
+  readonly suggestions?: readonly string[]
+  readonly status?: number | undefined
+  readonly cause?: unknown
+}
+
 /** A server, or the way to it, failed; what was received so far is kept for the next try. */
 export class NetworkError extends EnvsError {
+  /** Of the answer, where there was one and it was the failure. */
+  readonly status: number | undefined
+
   constructor(
     readonly host: string,
     /** Half a sentence: what the host did. */
     readonly reason: string,
-    {suggestions = [], cause}: {suggestions?: readonly string[]; cause?: unknown} = {},
+    {suggestions = [], status, cause}: NetworkErrorDetails = {},
   ) {
     super(`The download from ${host} failed: ${reason}.`, {
       code: 'ENVS_NETWORK',
@@ -14,6 +23,7 @@ export class NetworkError extends EnvsError {
       suggestions,
       cause,
     })
+    this.status = status
   }
 }
 

@@ -7,6 +7,7 @@ export type Failure = {
   /** Half a sentence for a message. */
   readonly reason: string
   readonly isTransient: boolean
+  readonly status?: number
   readonly retryAfterMs?: number | undefined
   readonly suggestions?: readonly string[]
   readonly cause?: unknown
@@ -29,6 +30,7 @@ export function failureOfAnswer({status, headers, url, viaProxy}: Answer, now: D
     host: url.host,
     reason: `it answered with status ${status}`,
     isTransient: isTransientStatus(status),
+    status,
     retryAfterMs: parseRetryAfter(headers['retry-after'], now),
     suggestions: [
       ...(status === 404 || status === 410 ? ['Check the URL: nothing lies there.'] : []),

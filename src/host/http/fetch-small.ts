@@ -62,8 +62,8 @@ export async function askSmall(
     const outcome = await attempt(url, options, reached)
     if (outcome.kind !== 'failed') return outcome
     reached ||= outcome.reached
-    const {host, reason, isTransient, retryAfterMs, suggestions = [], cause} = outcome.failure
-    if (!isTransient || failures > retries) throw new NetworkError(host, reason, {suggestions, cause})
+    const {host, reason, isTransient, status, retryAfterMs, suggestions = [], cause} = outcome.failure
+    if (!isTransient || failures > retries) throw new NetworkError(host, reason, {suggestions, status, cause})
     const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})
     await sleep(waitMs, undefined, signal === undefined ? {} : {signal}).catch((error: unknown) => {
       signal?.throwIfAborted()

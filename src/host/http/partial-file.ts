@@ -41,19 +41,27 @@ export class PartialFile {
     readonly paths: PartPaths,
     private readonly fd: number,
     private readonly url: URL,
+    private readonly isForLater: boolean,
   ) {}
 
   /**
    * Takes up what an earlier run left of `url`, or starts anew where it can't be gone on with.
    *
    * @param isDigestKnown - A mix of two versions would be found out, so no validator is needed.
+   * @param isForLater - A later run may go on with it, and what is published outlives a power cut. Without that, a part is
+   *   begun anew, and nothing waits for the disk.
    */
   static async open(
     paths: PartPaths,
-    {fd, url, isDigestKnown}: {fd: number; url: URL; isDigestKnown: boolean},
+    {
+      fd,
+      url,
+      isDigestKnown,
+      isForLater = true,
+    }: {fd: number; url: URL; isDigestKnown: boolean; isForLater?: boolean},
   ): Promise<PartialFile> {
-    const part = new PartialFile(paths, fd, url)
-    const record = await readPartRecord(paths.record)
+    const part = new PartialFile(paths, fd, url, isForLater)
+    const record = isForLater ? await readPartRecord(paths.record) : undefined
     const isOurs = record?.urlDigest === urlDigest(url)
     if (isOurs) part.#validators = record.validators
     if (isOurs && (isDigestKnown || part.#hasValidators)) await part.#takeUp()
@@ -88,6 +96,7 @@ export class PartialFile {
   async begin(validators: Validators): Promise<void> {
     await this.restart()
     this.#validators = validators
+    if (!this.isForLater) return
     await this.#storing(() =>
       writePartRecord(this.paths.record, {schemaVersion: 1, urlDigest: urlDigest(this.url), validators}),
     )
@@ -127,9 +136,9 @@ export class PartialFile {
   async publish(): Promise<void> {
     const {part, record, destination} = this.paths
     await this.#storing(async () => {
-      await sync(this.fd)
+      if (this.isForLater) await sync(this.fd)
       await rename(part, destination)
-      await syncFolder(dirname(destination))
+      if (this.isForLater) await syncFolder(dirname(destination))
       await rm(record, {force: true})
     })
   }

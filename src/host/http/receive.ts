@@ -1,5 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {attempt} from './attempt.js'
+import type {Connections} from './connections.js'
 import {NetworkError} from './errors.js'
 import type {PartialFile} from './partial-file.js'
 import type {Environment} from './proxy.js'
@@ -18,6 +19,8 @@ export type ReceiveOptions = {
   readonly environment: Environment
   readonly maxBytes: number
   readonly expectedBytes?: number | undefined
+  /** Those of other downloads, to be used again; without them each has its own. */
+  readonly connections?: Connections | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
   /** How many tries in a row may fail without a byte more than ever before, after the first. */
@@ -43,7 +46,7 @@ export async function receive(
   part: PartialFile,
   {isDigestKnown, ...options}: ReceiveOptions & {isDigestKnown: boolean},
 ): Promise<void> {
-  const {url, environment, maxBytes, expectedBytes, signal, onProgress} = options
+  const {url, environment, maxBytes, expectedBytes, connections, signal, onProgress} = options
   const {retries = 5, backoffMs = 500, headMs = 60_000, idleMs = 30_000} = options
   let failures = 0
   let mostBytes = part.receivedBytes
@@ -53,6 +56,7 @@ export async function receive(
     const outcome = await attempt(part, {
       url,
       environment,
+      connections,
       signal,
       isDigestKnown,
       expectedBytes,
@@ -67,10 +71,10 @@ export async function receive(
     failures = part.receivedBytes > mostBytes ? 1 : failures + 1
     mostBytes = Math.max(mostBytes, part.receivedBytes)
     reached ||= outcome.reached
-    const {host, reason, isTransient, retryAfterMs, suggestions = [], cause} = outcome.failure
+    const {host, reason, isTransient, status, retryAfterMs, suggestions = [], cause} = outcome.failure
     if (!isTransient || failures > retries) {
       const tries = failures > 1 ? `${reason}, at the last of ${failures} tries` : reason
-      throw new NetworkError(host, tries, {suggestions, cause})
+      throw new NetworkError(host, tries, {suggestions, status, cause})
     }
     const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})
     onProgress?.({stage: 'download-retry', waitMs, reason: `${host}: ${reason}`})

@@ -3,6 +3,7 @@ import type {Readable} from 'node:stream'
 import {errnoOf} from '../../errors.js'
 import {agentsFor} from './agents.js'
 import {certificateAuthorities} from './certificates.js'
+import type {Connections} from './connections.js'
 import {NetworkError} from './errors.js'
 import {type Environment, proxyFor} from './proxy.js'
 
@@ -22,6 +23,8 @@ export type RequestOptions = {
   readonly headers: Readonly<Record<string, string>>
   readonly environment: Environment
   readonly signal: AbortSignal
+  /** To be used again; the digest of what comes must be known. */
+  readonly connections?: Connections | undefined
 }
 
 /** A connection that could not be made or did not last; not yet one for the user, for it may be tried again. */
@@ -64,13 +67,15 @@ export async function get(start: URL, options: RequestOptions): Promise<Answer> 
   throw new NetworkError(start.host, `it redirects more than ${MOST_REDIRECTS} times`)
 }
 
-async function getOnce(url: URL, {headers, environment, signal}: RequestOptions): Promise<Answer> {
+async function getOnce(url: URL, options: RequestOptions): Promise<Answer> {
+  const {headers, environment, signal, connections} = options
   const {got} = await import('got')
   const proxy = proxyFor(url, environment)
   const isSecure = url.protocol === 'https:' || proxy?.protocol === 'https:'
   const authorities = isSecure ? await certificateAuthorities(environment) : undefined
   const stream = got.stream(url, {
-    agent: await agentsFor(url, {proxy, authorities, signal}),
+    agent: await (connections?.agentsFor(url, {proxy, authorities}) ??
+      agentsFor(url, {proxy, authorities, signal})),
     decompress: false,
     followRedirect: false,
     headers: {'accept-encoding': 'identity', 'user-agent': 'envs', ...headers},

@@ -59,13 +59,22 @@ test("Ubuntu's stream index verifies by the cloud image builder's key", async ()
   assert.equal(data.at(-1), '}'.charCodeAt(0))
 })
 
-for (const [name, fingerprint] of [
-  ['trixie-updates', 'B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8'],
-  ['trixie-security', '05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0'],
+for (const [name, kind, fingerprint] of [
+  ['trixie-updates', 'debian-archive', 'B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8'],
+  ['trixie-security', 'debian-security', '05AB90340C0C5E797F44A8C8254CF3B5AEC0A8F0'],
 ] as const) {
   test(`Debian's ${name}, signed by subkeys of several keys, is told by the primary key`, async () => {
-    const {signer} = await clearsigned('debian-archive', `debian/${name}_InRelease`)
+    const {signer} = await clearsigned(kind, `debian/${name}_InRelease`)
     assert.equal(signer.fingerprint, fingerprint)
+  })
+}
+
+for (const [name, kind] of [
+  ['trixie-updates', 'debian-security'],
+  ['trixie-security', 'debian-archive'],
+] as const) {
+  test(`Debian's ${name} is refused as one of the kind ${kind}`, async () => {
+    await assert.rejects(clearsigned(kind, `debian/${name}_InRelease`), {code: 'ENVS_UNKNOWN_SIGNER'})
   })
 }
 

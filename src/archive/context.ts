@@ -1,0 +1,25 @@
+import type {Host} from '../host/host.js'
+import type {ArchiveEvent, ArchiveNotice} from './plan.js'
+
+/** Where archives are, and by what they are judged. */
+export type ArchiveContext = Pick<Host, 'environment' | 'which'> & {
+  readonly paths: Pick<Host['paths'], 'data' | 'cache' | 'packages'>
+  /** The user's own, URLs of folders without a slash at their end; they come before all others. */
+  readonly mirrors: {
+    readonly debian: string | undefined
+    readonly debianSecurity: string | undefined
+    readonly ubuntu: string | undefined
+  }
+  /** Paths of further trusted keys. */
+  readonly keyrings: readonly string[]
+  readonly now: Date
+  /** Takes a Release whose time is over. */
+  readonly allowExpired?: boolean | undefined
+  readonly allowSha1?: boolean | undefined
+  /** Where the host has its APT sources: /etc/apt. */
+  readonly aptFolder?: string
+  readonly backoffMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((event: ArchiveEvent) => void) | undefined
+  readonly onNotice?: ((notice: ArchiveNotice) => void) | undefined
+}

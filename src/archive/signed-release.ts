@@ -1,0 +1,84 @@
+import {createHash} from 'node:crypto'
+import {readFile} from 'node:fs/promises'
+import {dirname, join} from 'node:path'
+import {errnoOf} from '../errors.js'
+import {writeFileAtomic} from '../host/atomic-file.js'
+import {finishSha256, type Sha256} from '../host/digest.js'
+import {makeFolders} from '../host/folders.js'
+import type {Validators} from '../host/http/headers.js'
+import type {Paths} from '../host/paths.js'
+import type {SuitePlace} from './errors.js'
+import {keyOf} from './place.js'
+
+/** A Release as it was served, unverified: with its signature inside, or beside it. */
+export type SignedRelease = {
+  readonly release: Buffer
+  /** Undefined where it is inside. */
+  readonly signature: Buffer | undefined
+  /** By which the mirror can be asked whether it is still the same. */
+  readonly validators: Validators
+}
+
+/** The cache's copy of a suite's Release. */
+export function keptReleasePath({cache}: Pick<Paths, 'cache'>, place: SuitePlace): string {
+  return join(cache, 'archive', 'releases', keyOf(place))
+}
+
+/** Keeps a Release that was verified; where that can't be done, the next command fetches it again. */
+export async function keepRelease(path: string, kept: SignedRelease): Promise<void> {
+  const body = Buffer.concat([kept.release, kept.signature ?? Buffer.alloc(0)])
+  const head = {
+    ...kept.validators,
+    releaseBytes: kept.release.length,
+    hasSignature: kept.signature !== undefined,
+    sha256: digestOf(body),
+  }
+  const file = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body])
+  try {
+    await makeFolders(dirname(path), {mode: 0o700})
+    await writeFileAtomic(path, file, {mode: 0o600, isSynced: false})
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+  }
+}
+
+/** What was kept; it has to be verified again. Undefined where there is none, or none that can be read. */
+export async function readKeptRelease(path: string): Promise<SignedRelease | undefined> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return undefined
+  }
+  const end = bytes.indexOf('\n')
+  const head = parseHead(bytes.toString('utf8', 0, Math.max(end, 0)))
+  const {releaseBytes, hasSignature, sha256, etag, lastModified} = head
+  if (typeof releaseBytes !== 'number' || !Number.isSafeInteger(releaseBytes) || releaseBytes < 0)
+    return undefined
+  const body = bytes.subarray(end + 1)
+  // Else a damaged copy would be refused as the mirror's for as long as that has nothing newer.
+  if (sha256 !== digestOf(body)) return undefined
+  return {
+    release: body.subarray(0, releaseBytes),
+    signature: hasSignature === true ? body.subarray(releaseBytes) : undefined,
+    validators: {
+      ...(typeof etag === 'string' ? {etag} : {}),
+      ...(typeof lastModified === 'string' ? {lastModified} : {}),
+    },
+  }
+}
+
+function digestOf(bytes: Buffer): Sha256 {
+  return finishSha256(createHash('sha256').update(bytes))
+}
+
+function parseHead(line: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? {...value} : {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}

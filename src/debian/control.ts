@@ -1,0 +1,132 @@
+const NEWLINE = 0x0a
+const RETURN = 0x0d
+const SPACE = 0x20
+const TAB = 0x09
+const HASH = 0x23
+/** Makes an ASCII letter a small one, and leaves the hyphen what it is: all that names of fields are made of. */
+const SMALL = 0x20
+
+/** Provides of a package of many crates is 60 kB; a line without an end must not fill the memory. */
+const MOST_LINE_BYTES = 4 * 2 ** 20
+
+/** A paragraph's values in the order the fields were asked in; undefined for those it has not. */
+export type Paragraph = readonly (string | undefined)[]
+
+/** The text can't be what it is said to be. */
+export class LongLineError extends Error {
+  constructor() {
+    super(`a line of more than ${MOST_LINE_BYTES} bytes`)
+  }
+}
+
+export type ParagraphReader = {
+  /** Gives the paragraphs that are whole by now; the bytes may be overwritten afterwards. @throws {LongLineError} */
+  push(bytes: Buffer): void
+  /** Gives the last one, which need not end with an empty line. */
+  end(): void
+}
+
+/**
+ * Reads control files paragraph by paragraph, looking at bytes: the index of Debian's packages is 55 MB in 1.5 million
+ * lines, of which few are asked for.
+ *
+ * Values are byte strings (latin1), without the blanks around them; continuation lines follow after a newline each. Names
+ * of fields are the same in small letters and in capitals; of a field given twice, the last counts.
+ *
+ * @param fields - What is wanted.
+ * @see deb822(5). As APT does, a line of blanks goes on with the field before it.
+ */
+export function readParagraphs(
+  fields: readonly string[],
+  onParagraph: (paragraph: Paragraph) => void,
+): ParagraphReader {
+  const wanted = byFirstLetter(fields)
+  let values: (string | undefined)[] = []
+  let isEmpty = true
+  let current = -1
+  let rest: Buffer | undefined
+
+  const finish = () => {
+    if (!isEmpty) onParagraph(values)
+    values = []
+    isEmpty = true
+    current = -1
+  }
+  const readLine = (bytes: Buffer, start: number, end: number) => {
+    const first = bytes[start] ?? 0
+    if (start === end || (first === RETURN && start + 1 === end)) return finish()
+    if (first === HASH) return
+    isEmpty = false
+    if (first === SPACE || first === TAB) {
+      if (current !== -1) values[current] = `${values[current] ?? ''}\n${valueIn(bytes, start, end)}`
+      return
+    }
+    current = -1
+    for (const field of wanted[first | SMALL] ?? []) {
+      if (!isNamed(bytes, start, field.name)) continue
+      current = field.place
+      values[current] = valueIn(bytes, start + field.name.length, end)
+      return
+    }
+  }
+  return {
+    push(chunk) {
+      const bytes = rest === undefined ? chunk : Buffer.concat([rest, chunk])
+      let start = 0
+      for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+        readLine(bytes, start, end)
+        start = end + 1
+      }
+      if (bytes.length - start > MOST_LINE_BYTES) throw new LongLineError()
+      rest = start === bytes.length ? undefined : Buffer.from(bytes.subarray(start))
+    },
+    end() {
+      if (rest !== undefined) readLine(rest, 0, rest.length)
+      rest = undefined
+      finish()
+    },
+  }
+}
+
+/** All paragraphs of a small file. */
+export function parseParagraphs(bytes: Buffer, fields: readonly string[]): Paragraph[] {
+  const found: Paragraph[] = []
+  const reader = readParagraphs(fields, (paragraph) => found.push(paragraph))
+  reader.push(bytes)
+  reader.end()
+  return found
+}
+
+type Field = {
+  /** In small letters, with the colon. */
+  readonly name: Buffer
+  readonly place: number
+}
+
+function byFirstLetter(fields: readonly string[]): readonly (readonly Field[] | undefined)[] {
+  const table: Field[][] = []
+  for (const [place, text] of fields.entries()) {
+    const name = Buffer.from(`${text.toLowerCase()}:`)
+    const first = name[0] ?? 0
+    table[first] = [...(table[first] ?? []), {name, place}]
+  }
+  return table
+}
+
+function isNamed(bytes: Buffer, start: number, name: Buffer): boolean {
+  const last = name.length - 1
+  if (bytes[start + last] !== name[last]) return false
+  for (let at = 1; at < last; at++) if (((bytes[start + at] ?? 0) | SMALL) !== name[at]) return false
+  return true
+}
+
+function valueIn(bytes: Buffer, from: number, to: number): string {
+  let [start, end] = [from, to]
+  while (start < end && isBlank(bytes[start])) start++
+  while (end > start && isBlank(bytes[end - 1])) end--
+  return bytes.toString('latin1', start, end)
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === SPACE || byte === TAB || byte === RETURN
+}
