@@ -11,17 +11,6 @@ export class UnknownImageError extends EnvsError {
   }
 }
 
-/** The variant is a word of envs, but nothing makes it yet. */
-export class VariantNotYetError extends EnvsError {
-  constructor(name: string, variant: string) {
-    super(`${name} can't be had: this version of envs does not make the variant ${variant} yet.`, {
-      code: 'ENVS_VARIANT_NOT_YET',
-      exitCode: ExitCode.notFound,
-      suggestions: ['Leave the variant out, or take one of base, minimal, cloud, daily.'],
-    })
-  }
-}
-
 /** No file lies at the path of the reference. */
 export class ImageNotFoundError extends EnvsError {
   constructor(path: string, cause: unknown) {

@@ -4,13 +4,19 @@ import {Socket} from 'node:net'
 import {promisify} from 'node:util'
 import {errnoOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
+import type {DigestMemory} from './digest-memory.js'
 import {ImageChangedError, ImageNotFoundError, ImageUnreadableError, NotAnImageFileError} from './errors.js'
 import {type ImageEvidence, judge, type OpenedImage} from './opened-image.js'
 import {openStreamImage} from './stream-image.js'
 
 const readDescriptor = promisify(read)
 
-type Options = {readonly source: string; readonly sha256: Sha256 | undefined}
+type Options = {
+  readonly source: string
+  readonly sha256: Sha256 | undefined
+  /** Without it the file is read whatever was known of it. */
+  readonly digests?: DigestMemory | undefined
+}
 
 /** Without O_NONBLOCK a FIFO that nobody writes to would hold a thread, and with it the process's end. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
@@ -23,16 +29,17 @@ const HASH_CHUNK_BYTES = 1 << 20
  *
  * A regular file goes to the extractor as it is, and its digest is made beside from the same open file: the
  * reader moves the descriptor's own position, the hash reads by offset. That both saw the same bytes is
- * what size and times of the file tell in the end; ctime is one nobody can set back.
+ * what size and times of the file tell in the end; ctime is one nobody can set back. By the same a file is known whose
+ * digest was made before.
  *
  * @throws {ImageNotFoundError}
  * @throws {NotAnImageFileError}
  * @throws {ImageUnreadableError}
  */
-export function openFileImage(path: string, {source, sha256}: Options): OpenedImage {
+export function openFileImage(path: string, {source, sha256, digests}: Options): OpenedImage {
   const fd = openForReading(path, source)
   const before = fstatSync(fd, {bigint: true})
-  if (before.isFile()) return regularFileImage(fd, before, {source, sha256})
+  if (before.isFile()) return regularFileImage(fd, before, {source, sha256, digests})
   if (before.isFIFO()) {
     return openStreamImage(new Socket({fd, readable: true, writable: false}), {source, sha256})
   }
@@ -43,15 +50,28 @@ export function openFileImage(path: string, {source, sha256}: Options): OpenedIm
   )
 }
 
-function regularFileImage(fd: number, before: BigIntStats, {source, sha256: expected}: Options): OpenedImage {
+function regularFileImage(
+  fd: number,
+  before: BigIntStats,
+  {source, sha256: expected, digests}: Options,
+): OpenedImage {
   const stop = new AbortController()
-  const hashing = hashFile(fd, {source, signal: stop.signal})
+  const isStill = () => isUnchanged(before, fstatSync(fd, {bigint: true}))
+  const hashing = digestOf()
   // Whoever closes early never asks for the result.
   hashing.catch(() => {})
+  async function digestOf() {
+    const known = digests?.recall(before)
+    if (known !== undefined) return {sha256: known, sizeBytes: Number(before.size)}
+    const readAt = new Date()
+    const found = await hashFile(fd, {source, signal: stop.signal})
+    if (isStill()) await digests?.remember(before, found.sha256, readAt)
+    return found
+  }
   let closing: Promise<void> | undefined
   async function verify(): Promise<ImageEvidence> {
     const found = await hashing
-    if (!isUnchanged(before, fstatSync(fd, {bigint: true}))) throw new ImageChangedError(source)
+    if (!isStill()) throw new ImageChangedError(source)
     return judge(found, {source, expected})
   }
   return {

@@ -1,10 +1,11 @@
 import {NetworkError} from '../host/http/errors.js'
+import {redactUrl} from '../host/http/redact-url.js'
 import {nearestNames} from '../host/nearest.js'
 import {DISTRIBUTIONS} from './catalog/catalogue.js'
 import type {Release} from './catalog/release.js'
 import {imageName} from './image-name.js'
 import type {ImageQuery, PublishedImage} from './published-image.js'
-import {redactUrl} from './reference.js'
+import {ARCHIVE, archiveOffers} from './sources/archive-offers.js'
 import {ImageNotPublishedError, SourcesUnreachableError} from './sources/errors.js'
 import {SOURCES} from './sources/list.js'
 import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './sources/source.js'
@@ -80,6 +81,7 @@ export async function searchImages(
       }
     }),
   )
+  offers.push(archiveOffers(request, context.now))
   const {releases} = request.catalogue
   const wanted = word?.toLowerCase() ?? ''
   const images = offers
@@ -130,7 +132,9 @@ function rank(distribution: string): number {
   return index === -1 ? RANKED.length : index
 }
 
-function sourceRank({source}: OfferedImage): number {
+/** Debian publishes none: what is made of its packages comes first. */
+function sourceRank({source, distribution}: OfferedImage): number {
+  if (source === ARCHIVE) return distribution === 'debian' ? -1 : SOURCES.length
   return SOURCES.findIndex(({id}) => id === source)
 }
 

@@ -2,12 +2,12 @@ import type {DebArchitecture} from '../host/architecture.js'
 import {nearestNames} from '../host/nearest.js'
 import {type Catalogue, DISTRIBUTIONS, releaseWords, resolveRelease} from './catalog/catalogue.js'
 import type {Release} from './catalog/release.js'
-import {UnknownImageError, VariantNotYetError} from './errors.js'
+import {UnknownImageError} from './errors.js'
 import type {ImageQuery, Variant} from './published-image.js'
 
 type Options = {readonly catalogue: Catalogue; readonly architecture: DebArchitecture; readonly now: Date}
 
-const VARIANTS: readonly Variant[] = ['base', 'minimal', 'cloud', 'daily', 'default']
+const VARIANTS: readonly Variant[] = ['base', 'minimal', 'cloud', 'daily', 'default', 'archive']
 
 /** What may stand between the separators; it becomes a part of URLs and of environment names. */
 const PART = /^[a-z0-9][a-z0-9._+-]{0,63}$/
@@ -15,12 +15,13 @@ const PART = /^[a-z0-9][a-z0-9._+-]{0,63}$/
 const POINT_RELEASE = /^(?<release>\d{2}\.\d{2})\.\d{1,2}$/
 
 /**
- * Reads the name of a published image: `focal`, `20.04`, `ubuntu`, `ubuntu:focal/cloud`, `debian:13`,
+ * Reads the name of an image: `focal`, `20.04`, `ubuntu`, `ubuntu:focal/cloud`, `noble/archive`, `debian:13`,
  * `lxc:alpine/3.22`, `lxc:debian/trixie/cloud`. Upper case is taken as lower case.
+ *
+ * Debian publishes no images of its own: without a variant, one of its releases is made from its packages.
  *
  * @param now - Decides what `ubuntu` and `stable` stand for.
  * @throws {UnknownImageError} With the nearest names.
- * @throws {VariantNotYetError}
  */
 export function parseImageName(text: string, options: Options): ImageQuery {
   const name = text.toLowerCase()
@@ -31,6 +32,8 @@ export function parseImageName(text: string, options: Options): ImageQuery {
   switch (separators) {
     case '':
       return catalogued(text, {word: first, variant: undefined}, options)
+    case '/':
+      return catalogued(text, {word: first, variant: parseVariant(text, second)}, options)
     case ':':
     case ':/':
       if (first === 'lxc' && second !== undefined && third !== undefined) {
@@ -64,7 +67,13 @@ function catalogued(
 ): ImageQuery {
   const release = resolveRelease(word, options.catalogue, options.now)
   if (release === undefined) throw unknown(text, options)
-  return {...queryOf(release), variant, source: undefined, architecture: options.architecture}
+  const usual = release.distribution === 'debian' ? 'archive' : undefined
+  return {
+    ...queryOf(release),
+    variant: variant ?? usual,
+    source: undefined,
+    architecture: options.architecture,
+  }
 }
 
 function ofDistribution(
@@ -89,6 +98,8 @@ function onLxc(
     release?.distribution === distribution
       ? queryOf(release)
       : {distribution, suite: word, version: undefined}
+  // What is made here comes from no server of images.
+  if (variant === 'archive') throw new UnknownImageError(text, [`Perhaps ${distribution}:${word}/archive`])
   return {...resolved, variant: parseVariant(text, variant), source: 'lxc', architecture}
 }
 
@@ -102,7 +113,6 @@ function queryOf({
 
 function parseVariant(text: string, word: string | undefined): Variant | undefined {
   if (word === undefined) return undefined
-  if (word === 'archive') throw new VariantNotYetError(text, word)
   const variant = VARIANTS.find((known) => known === word)
   if (variant !== undefined) return variant
   const name = text.slice(0, -word.length - 1)

@@ -9,6 +9,7 @@ import {fetchAndKeep} from './cache/keep.js'
 import {readKept, touchKept} from './cache/kept-images.js'
 import {tryLockImage} from './cache/lock.js'
 import {discardKept, sweepImages} from './cache/removal.js'
+import {openDigestMemory} from './digest-memory.js'
 import {openWhileFetching} from './download-image.js'
 import {openFileImage} from './file-image.js'
 import type {OpenedImage} from './opened-image.js'
@@ -18,6 +19,8 @@ import type {ImageContext} from './sources/source.js'
 export type NamedImageOptions = {
   /** The folder of kept images. */
   readonly images: string
+  /** The user's cache folder. */
+  readonly cacheFolder: string
   readonly context: ImageContext
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
 }
@@ -63,14 +66,19 @@ export async function openNamedImage(
 type Archive = {readonly kind: 'kept' | 'fetched'; readonly image: OpenedImage; readonly release: () => void}
 
 /** @returns undefined when it is not here, or somebody is just fetching it. */
-async function openKept(resolution: Resolution, {images}: NamedImageOptions): Promise<Archive | undefined> {
+async function openKept(
+  resolution: Resolution,
+  {images, cacheFolder}: NamedImageOptions,
+): Promise<Archive | undefined> {
   const {sha256, source} = publicationOf(resolution)
   const lock = await tryLockImage(images, sha256, 'shared')
   if (lock === undefined) return undefined
   try {
     const kept = await readKept(images, sha256)
     if (kept !== undefined) {
-      return {kind: 'kept', image: openFileImage(kept.path, {source, sha256}), release: () => lock.release()}
+      const digests = openDigestMemory(cacheFolder)
+      const image = openFileImage(kept.path, {source, sha256, digests})
+      return {kind: 'kept', image, release: () => lock.release()}
     }
   } catch (error) {
     if (!(error instanceof ImageRecordUnreadableError)) {

@@ -3,6 +3,7 @@ import type {DebArchitecture} from '../host/architecture.js'
 import {DigestMismatchError, type Sha256} from '../host/digest.js'
 import type {DownloadEvent} from '../host/http/receive.js'
 import {readCatalogue} from './catalog/catalogue.js'
+import {openDigestMemory} from './digest-memory.js'
 import {UnknownImageError} from './errors.js'
 import {openFileImage} from './file-image.js'
 import {parseImageName} from './image-name.js'
@@ -48,7 +49,11 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
     case 'standard-input':
       return openStandardInputImage(options.standardInput ?? process.stdin, {sha256})
     case 'file':
-      return openFileImage(reference.path, {source: reference.path, sha256})
+      return openFileImage(reference.path, {
+        source: reference.path,
+        sha256,
+        digests: openDigestMemory(options.cacheFolder),
+      })
     case 'url': {
       const {environment, signal} = context
       return openUrlImage(reference.url, {...options, environment, signal})

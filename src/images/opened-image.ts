@@ -1,5 +1,6 @@
 import type {Readable} from 'node:stream'
 import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {ArchiveOrigin} from './cache/archive-origin.js'
 
 /** What is known of the bytes that were read, once all of them were. */
 export type ImageEvidence = {readonly sizeBytes: number} & IdentifiedImage
@@ -22,6 +23,8 @@ export type Publication = {
   readonly version: string
   readonly signer: {readonly fingerprint: string; readonly name: string}
   readonly signedAt: Date
+  /** Of an image that was made here: the signature is on what it was made of. */
+  readonly archive: ArchiveOrigin | null
 }
 
 /** An archive ready to be extracted, and held open until then. */

@@ -1,8 +1,11 @@
 import type {DebArchitecture} from '../host/architecture.js'
 import type {Sha256} from '../host/digest.js'
 
-/** `base`, `daily`: Ubuntu Base; `cloud`, `minimal`: Ubuntu's cloud images; `default`: what a source has one of. */
-export type Variant = 'base' | 'daily' | 'cloud' | 'minimal' | 'default'
+/**
+ * `base`, `daily`: Ubuntu Base; `cloud`, `minimal`: Ubuntu's cloud images; `default`: what a source has one of;
+ * `archive`: made here from the packages of the release.
+ */
+export type Variant = 'base' | 'daily' | 'cloud' | 'minimal' | 'default' | 'archive'
 
 /** An image by name, its release resolved against the catalogue. */
 export type ImageQuery = {

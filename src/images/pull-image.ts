@@ -1,6 +1,7 @@
 import {errnoOf, UsageError} from '../errors.js'
 import type {Sha256} from '../host/digest.js'
 import type {Host} from '../host/host.js'
+import {redactUrl} from '../host/http/redact-url.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {fetchAndKeep} from './cache/keep.js'
 import {readKept} from './cache/kept-images.js'
@@ -9,7 +10,7 @@ import type {FetchHooks} from './download-image.js'
 import {findImage} from './find-image.js'
 import {queryFor} from './open-image.js'
 import type {PublishedImage} from './published-image.js'
-import {type ImageReference, redactUrl} from './reference.js'
+import type {ImageReference} from './reference.js'
 import type {ImageContext} from './sources/source.js'
 
 /** What is told of an image that was, or would be, fetched. */
@@ -20,7 +21,8 @@ export type PulledImage = {
   readonly architecture: string
   /** Without secrets. */
   readonly url: string
-  readonly sha256: Sha256
+  /** Null where nobody can say it yet: of an image that would be made here. */
+  readonly sha256: Sha256 | null
   /** Null where nobody says it before it is fetched. */
   readonly sizeBytes: number | null
   readonly signer: {readonly fingerprint: string; readonly name: string}

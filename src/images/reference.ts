@@ -20,8 +20,8 @@ const NAME_LENGTH = 63
 /**
  * Reads an image reference: `-`, an http or https URL, a path, else a name.
  *
- * A path has a slash (`./x`, `images/x`), save `distribution:suite/variant`, which is a name. A plain word is
- * a name even if a file is called so: what a command does must not hang on where it is run.
+ * A path has a slash (`./x`, `images/x`), save `distribution:suite/variant` and `suite/archive`, which are names. A plain
+ * word is a name even if a file is called so: what a command does must not hang on where it is run.
  *
  * @returns Absolute paths; `sameNamedFile` is where a file of that name would lie.
  * @throws {UsageError}
@@ -57,17 +57,11 @@ export function environmentNameFor(reference: ImageReference): string | undefine
   return name === '' ? undefined : name
 }
 
-/** A URL fit for messages and for storing: user, password and query are where secrets travel. */
-export function redactUrl(url: URL): string {
-  const shown = new URL(url)
-  shown.hash = ''
-  if (shown.username !== '') shown.username = '***'
-  if (shown.password !== '') shown.password = '***'
-  if (shown.search !== '') shown.search = '?***'
-  return shown.href
-}
+/** A release, and the one variant that needs no distribution before it. */
+const ARCHIVE_NAME = /^[a-z0-9][a-z0-9.]*\/archive$/i
 
 function isPath(text: string): boolean {
+  if (ARCHIVE_NAME.test(text)) return false
   const [front = '', ...rest] = text.split('/')
   return text === '.' || text === '..' || (rest.length > 0 && !front.includes(':'))
 }

@@ -1,11 +1,11 @@
 import {EnvsError, ExitCode, errnoOf} from '../errors.js'
 import type {Sha256} from '../host/digest.js'
+import {redactUrl} from '../host/http/redact-url.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {findKept, type KeptImage, readEvidence} from './cache/kept-images.js'
 import {findImage} from './find-image.js'
 import type {Publication} from './opened-image.js'
 import type {ImageQuery, PublishedImage} from './published-image.js'
-import {redactUrl} from './reference.js'
 import {reverify} from './reverify.js'
 import type {ImageContext} from './sources/source.js'
 
@@ -51,7 +51,8 @@ export function publicationOf(
   const {image} = resolution
   const {name, version, sha256} = image
   const {signer, signedAt} = resolution.kind === 'published' ? resolution.image.evidence : resolution.image
-  return {name, version, signer, signedAt, sha256, source: redactUrl(new URL(image.url))}
+  const archive = resolution.kind === 'kept' ? resolution.image.archive : null
+  return {name, version, signer, signedAt, archive, sha256, source: redactUrl(new URL(image.url))}
 }
 
 /** Why the publishers had no image to give; undefined where they did something worse. */

@@ -5,10 +5,10 @@ import type {Sha256} from '../host/digest.js'
 import {download} from '../host/http/download.js'
 import {partPaths} from '../host/http/partial-file.js'
 import type {DownloadEvent} from '../host/http/receive.js'
+import {redactUrl} from '../host/http/redact-url.js'
 import {MAX_IMAGE_BYTES, openWhileFetching} from './download-image.js'
 import {ImageNotFoundError} from './errors.js'
 import type {OpenedImage} from './opened-image.js'
-import {redactUrl} from './reference.js'
 
 type Options = {
   readonly sha256?: Sha256 | undefined

@@ -1,6 +1,7 @@
 import type {ErrorCode} from '../errors.js'
 import type {ArchiveFacts} from './apt/archives.js'
 import type {OwnFile} from './comparison/own-files.js'
+import type {AddedFile} from './debs/added-file.js'
 import type {Facts} from './fixes/fix.js'
 import type {OwnerRule} from './tree/owners.js'
 
@@ -17,6 +18,8 @@ export type WorkerRequest =
   | {readonly verb: 'plan'; readonly root: string; readonly facts: Facts; readonly only: readonly string[]}
   | LedgerRequest
   | ExportRequest
+  | UnpackRequest
+  | PackRequest
   | CompareRequest
   | {readonly verb: 'remove'; readonly path: string}
   | {readonly verb: 'measure'; readonly paths: readonly string[]}
@@ -38,6 +41,34 @@ export type ExportRequest = {
   readonly owners: OwnerRule
   /** What the archive says of itself. */
   readonly comment: string
+}
+
+/** To unpack packages into an empty folder; their names and files come as lines of JSON on standard input. */
+export type UnpackRequest = {
+  readonly verb: 'unpack'
+  readonly root: string
+  readonly owners: OwnerRule
+  /** Where what the tree lacks is written down: a new file. */
+  readonly ledger: string
+  /** Links at the top, to folders of the same name in usr. */
+  readonly links: readonly string[]
+  /** Beside those of the packages. */
+  readonly files: readonly AddedFile[]
+  /** Seconds since 1970: the time of what no package brings. */
+  readonly modified: string
+}
+
+/** To make a new tree an image: an archive that is the same whoever makes it. */
+export type PackRequest = {
+  readonly verb: 'pack'
+  readonly root: string
+  readonly owners: OwnerRule
+  /** The tree's own. */
+  readonly ledger: string
+  /** Seconds since 1970; nothing in the image is younger. */
+  readonly latest: number
+  /** A new file. */
+  readonly archive: string
 }
 
 /** To tell in what two trees differ. */
@@ -98,6 +129,25 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
         owners: readRule(fields),
         comment: fields.text('comment'),
       }
+    case 'unpack':
+      return {
+        verb,
+        root: fields.text('root'),
+        owners: readRule(fields),
+        ledger: fields.text('ledger'),
+        links: fields.list('links').map(asText),
+        files: fields.list('files').map(readAddedFile),
+        modified: fields.text('modified'),
+      }
+    case 'pack':
+      return {
+        verb,
+        root: fields.text('root'),
+        owners: readRule(fields),
+        ledger: fields.text('ledger'),
+        latest: fields.number('latest'),
+        archive: fields.text('archive'),
+      }
     case 'compare':
       return readComparison(fields)
     case 'remove':
@@ -123,6 +173,11 @@ function readComparison({flag, list}: Fields): CompareRequest {
     ownersCount: flag('ownersCount'),
     listsAll: flag('listsAll'),
   }
+}
+
+function readAddedFile(value: unknown): AddedFile {
+  const {text, number} = fieldsOf(value)
+  return {path: text('path'), content: text('content'), mode: number('mode')}
 }
 
 function readOwnFile(value: unknown): OwnFile {

@@ -1,4 +1,6 @@
 import type {Compression} from '../compression/format.js'
+import {isSha256} from '../host/digest.js'
+import type {UnpackDebsReport} from './debs/unpack-debs.js'
 import type {ExportReport} from './export/export-tree.js'
 import type {ExtractReport} from './extract.js'
 import type {PlannedFile} from './fixes/planned-files.js'
@@ -9,6 +11,7 @@ import type {RemoveReport} from './remove.js'
 import type {SquashedOwners} from './tree/owners.js'
 import type {TreeNote} from './tree-notes.js'
 import {asText, type Fields, fieldsOf} from './worker-protocol.js'
+import type {PackedImage} from './worker-verbs/pack.js'
 
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'xz', 'zstd', 'bzip2']
 
@@ -54,6 +57,30 @@ export function parseLosses(value: unknown): LedgerCounts {
 export function parseExportReport(value: unknown): ExportReport {
   const {number} = fieldsOf(value)
   return {entries: number('entries'), totalBytes: number('totalBytes')}
+}
+
+export function parseUnpackDebsReport(value: unknown): UnpackDebsReport {
+  const {number, group, value: any} = fieldsOf(value)
+  return {
+    packages: number('packages'),
+    entries: number('entries'),
+    totalBytes: number('totalBytes'),
+    squashedOwners: parseSquashed(group('squashedOwners')),
+    losses: parseLosses(any('losses')),
+  }
+}
+
+export function parsePackedImage(value: unknown): PackedImage {
+  const {number, text, value: any} = fieldsOf(value)
+  const sha256 = text('sha256')
+  if (!isSha256(sha256)) throw new Error('the rootfs worker told no digest')
+  return {
+    sha256,
+    sizeBytes: number('sizeBytes'),
+    entries: number('entries'),
+    totalBytes: number('totalBytes'),
+    losses: parseLosses(any('losses')),
+  }
 }
 
 export function parseRemoveReport(value: unknown): RemoveReport {

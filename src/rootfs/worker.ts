@@ -47,6 +47,10 @@ async function perform(request: WorkerRequest): Promise<unknown> {
       return (await import('./worker-verbs/make-ledger.js')).makeLedger(request)
     case 'export':
       return (await import('./worker-verbs/export.js')).exportArchive(request, onProgress)
+    case 'unpack':
+      return (await import('./worker-verbs/unpack.js')).unpack(request, onProgress)
+    case 'pack':
+      return (await import('./worker-verbs/pack.js')).pack(request, onProgress)
     case 'compare':
       return (await import('./worker-verbs/compare.js')).compare(request)
     case 'remove': {

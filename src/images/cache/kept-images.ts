@@ -20,8 +20,14 @@ export type DamagedImage = {readonly sha256: Sha256; readonly reason: string}
 /** Stands for the sources' own order where a query leaves the variant open. */
 const VARIANT_ORDER = ['base', 'default', 'daily', 'minimal', 'cloud']
 
+/** Made when it is first needed: it takes longer to get ready than most commands to run. */
+let collator: Intl.Collator | undefined
+
 /** Point releases and serials: 20.04.10 comes after 20.04.9. */
-const {compare: compareVersions} = new Intl.Collator('en', {numeric: true})
+function compareVersions(one: string, other: string): number {
+  collator ??= new Intl.Collator('en', {numeric: true})
+  return collator.compare(one, other)
+}
 
 /** What is kept, by name and newest first. */
 export async function listKept(
@@ -60,11 +66,11 @@ export async function readKept(images: string, sha256: Sha256): Promise<KeptImag
   return {...record, path: files.archive, lastUsedAt}
 }
 
-/** The newest kept image that fits `query`; without a variant, one of the first variant there is. */
+/** The newest kept image of a publisher's that fits `query`; without a variant, one of the first variant there is. */
 export async function findKept(images: string, query: ImageQuery): Promise<KeptImage | undefined> {
   const {images: kept} = await listKept(images)
   const [first] = kept
-    .filter((image) => fits(image, query))
+    .filter((image) => image.archive === null && fits(image, query))
     .sort((a, b) => variantRank(a) - variantRank(b) || byNewest(a, b))
   return first
 }

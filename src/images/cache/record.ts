@@ -1,9 +1,10 @@
 import {readFile} from 'node:fs/promises'
 import {errnoOf} from '../../errors.js'
 import {isSha256, type Sha256} from '../../host/digest.js'
+import {redactUrl} from '../../host/http/redact-url.js'
 import {type JsonFields, parseJsonRecord} from '../../host/json-fields.js'
 import type {PublishedImage} from '../published-image.js'
-import {redactUrl} from '../reference.js'
+import {type ArchiveOrigin, readArchiveOrigin} from './archive-origin.js'
 import {ImageRecordUnreadableError} from './errors.js'
 
 /** What is known of an image that is kept: `image.json`, written last, makes its folder one. */
@@ -26,11 +27,13 @@ export type ImageRecord = {
   readonly fetchedAt: Date
   /** Where the listing was, and the names of its files in the folder `evidence`. */
   readonly evidence: {readonly url: string; readonly listing: string; readonly signature: string | null}
+  /** Of an image that was made here from packages; null for one that was published. */
+  readonly archive: ArchiveOrigin | null
 }
 
 const SCHEMA_VERSION = 1
-/** A record is about a kilobyte. */
-const MAX_BYTES = 65_536
+/** About a kilobyte, and a hundred bytes for each package of an image that was made of them. */
+const MAX_BYTES = 4 * 2 ** 20
 
 export function recordOf(
   image: PublishedImage,
@@ -55,6 +58,7 @@ export function recordOf(
       listing: evidence.listing.name,
       signature: evidence.signature?.name ?? null,
     },
+    archive: null,
   }
 }
 
@@ -96,6 +100,7 @@ export function parseImageRecord(text: string, path: string): ImageRecord {
       listing: readFileName(evidence, 'listing'),
       signature: evidence.orNull('signature', (own) => readFileName(own, 'signature')),
     },
+    archive: fields.orNull('archive', (own) => readArchiveOrigin(own.object('archive'))),
   }
 }
 

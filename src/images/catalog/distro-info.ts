@@ -6,7 +6,7 @@ const MOST_LINES = 1000
 
 const CODENAME = /^[a-z]{2,32}$/
 const VERSION = /^(?<version>\d{1,3}(?:\.\d{1,3}){0,2})(?<lts> LTS)?$/
-const DAY = /^\d{4}-\d{2}-\d{2}$/
+const DAY = /^(?<year>\d{4})-(?<month>\d{2})-(?<date>\d{2})$/
 
 /**
  * Reads a table of distro-info-data; columns it does not know are left alone, for newer versions add some.
@@ -77,11 +77,11 @@ class Row {
   day(column: string): Date | undefined {
     const text = this.text(column)
     if (text === '') return undefined
-    const day = new Date(`${text}T00:00:00Z`)
-    // 2024-02-31 makes a date of March.
-    if (!DAY.test(text) || Number.isNaN(day.getTime()) || !day.toISOString().startsWith(text)) {
+    const {year, month, date} = DAY.exec(text)?.groups ?? {}
+    const day = new Date(Date.UTC(Number(year), Number(month) - 1, Number(date)))
+    // 2024-02-31 makes a date of March, and what is no day none.
+    if (day.getUTCMonth() !== Number(month) - 1 || day.getUTCDate() !== Number(date))
       throw this.wrong(`${column} is not a day`)
-    }
     return day
   }
 }

@@ -75,8 +75,7 @@ function make(place: Buffer, edit: Edit): void {
     chmodSync(place, edit.mode)
     return
   }
-  const folder = place.subarray(0, place.lastIndexOf('/') + 1)
-  const fresh = Buffer.concat([folder, Buffer.from(`.envs-${randomBytes(8).toString('hex')}`)])
+  const fresh = freshPlace(place)
   try {
     if (edit.kind === 'link') symlinkSync(edit.target, fresh)
     else writeFresh(fresh, edit)
@@ -85,6 +84,17 @@ function make(place: Buffer, edit: Edit): void {
     if (lstatOrNothing(fresh) !== undefined) unlinkSync(fresh)
     throw error
   }
+}
+
+/** Beside the place: of one name, so that what a killed one has left goes with the next; nobody else is in the tree. */
+function freshPlace(place: Buffer): Buffer {
+  const cut = place.lastIndexOf('/') + 1
+  const named = (name: Buffer) => Buffer.concat([place.subarray(0, cut), Buffer.from('.envs-'), name])
+  const fresh = named(place.subarray(cut))
+  const status = lstatOrNothing(fresh)
+  if (status?.isDirectory() === true) return named(Buffer.from(randomBytes(8).toString('hex')))
+  if (status !== undefined) unlinkSync(fresh)
+  return fresh
 }
 
 function writeFresh(fresh: Buffer, {content, mode}: Extract<Edit, {kind: 'file'}>): void {

@@ -13,6 +13,7 @@ import {needrestart} from './needrestart.js'
 import {policyRcD} from './policy-rc-d.js'
 import {prompt} from './prompt.js'
 import {resolver} from './resolver.js'
+import {restorePoints} from './restore-points.js'
 
 /** Every fix, in the order in which they are applied. */
 export const FIXES: readonly Fix[] = [
@@ -20,6 +21,7 @@ export const FIXES: readonly Fix[] = [
   aptSources,
   aptSyncs,
   aptPackages,
+  restorePoints,
   emulatedUsers,
   policyRcD,
   cloudInit,

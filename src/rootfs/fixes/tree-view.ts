@@ -12,7 +12,7 @@ export type TreeView = {
   read(path: string): Buffer | undefined
   /** A regular file with its permissions; undefined for anything else, and for more than 1 MiB. */
   readWhole(path: string): {content: Buffer; mode: number} | undefined
-  /** Names in a folder, sorted, at most 1000 of them; none for anything else. */
+  /** Names in a folder, sorted; none for anything else. */
   list(path: string): string[]
 }
 
@@ -22,7 +22,11 @@ const MOST_BYTES = 2 ** 20
 /** No folder a fix looks at has a tenth of it. */
 const MOST_NAMES = 1000
 
-export function openTreeView(root: string): TreeView {
+/** @param options.mostNames - That are listed of one folder. */
+export function openTreeView(
+  root: string,
+  {mostNames = MOST_NAMES}: {readonly mostNames?: number} = {},
+): TreeView {
   const paths = openRootedPaths(root, (path) => {
     throw new PathRefusal(path, 'it does not exist')
   })
@@ -44,7 +48,7 @@ export function openTreeView(root: string): TreeView {
     },
     list(path) {
       const place = placeOf(path, 'folder')
-      return place === undefined ? [] : namesIn(place)
+      return place === undefined ? [] : namesIn(place, mostNames)
     },
   }
 }
@@ -92,16 +96,12 @@ function readBytes(fd: number, bytes: number): Buffer {
 }
 
 /** Byte strings (latin1), as all paths of a tree. */
-function namesIn(folder: Buffer): string[] {
+function namesIn(folder: Buffer, most: number): string[] {
   const names: string[] = []
   try {
     const entries = opendirSync(folder, {encoding: 'latin1'})
     try {
-      for (
-        let entry = entries.readSync();
-        entry !== null && names.length < MOST_NAMES;
-        entry = entries.readSync()
-      )
+      for (let entry = entries.readSync(); entry !== null && names.length < most; entry = entries.readSync())
         names.push(entry.name)
     } finally {
       entries.closeSync()

@@ -34,6 +34,17 @@ for (const [path, mode, content] of [
   ['usr/lib/envs/dpkg', 0o755, /^dpkg=\/usr\/bin\/dpkg$/m],
   ['usr/lib/envs/load-filter', 0o755, /^use Config;$/m],
   ['usr/lib/envs/sync.bpf', 0o644, /^a filter$/],
+  ['usr/lib/envs/ask-restore-point', 0o755, /^my \$requests_path = '\/run\/envs\/restore-point';$/m],
+  [
+    'etc/apt/apt.conf.d/92envs-restore-points',
+    0o644,
+    /^DPkg::Pre-Invoke \{ ".* \/usr\/lib\/envs\/ask-restore-point \|\| true"; \};$/m,
+  ],
+  [
+    'etc/dpkg/dpkg.cfg.d/envs-restore-points',
+    0o644,
+    /^pre-invoke=.* \/usr\/lib\/envs\/ask-restore-point \|\| true$/m,
+  ],
   ['usr/sbin/policy-rc.d', 0o755, /^exit 101$/m],
   ['etc/hostname', 0o644, /^play\n$/],
   ['etc/machine-id', 0o444, /^0123456789abcdef0123456789abcdef\n$/],
@@ -97,6 +108,7 @@ for (const missing of ['etc/apt', 'var/lib/dpkg']) {
     rmdirSync(join(root, missing))
     assert.equal(fixTree(root, TREE_FACTS).includes('apt-syncs'), false)
     assert.equal(existsSync(join(root, 'usr/lib/envs/dpkg')), false)
+    assert.equal(existsSync(join(root, 'etc/apt/apt.conf.d/92envs-restore-points')), false)
   })
 }
 

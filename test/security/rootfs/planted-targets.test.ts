@@ -43,6 +43,23 @@ test('a hard link planted at a target is replaced, and the file it shares untouc
   assert.deepEqual(await outsideContents(), UNTOUCHED)
 })
 
+for (const [what, plant] of [
+  ['a file', (place: string, _aim: string) => writeFileSync(place, 'x'.repeat(10_000))],
+  ['a link', (place: string, aim: string) => symlinkSync(aim, place)],
+  ['a folder', (place: string, _aim: string) => mkdirSync(join(place, 'full'), {recursive: true})],
+] as const) {
+  test(`${what} in the place where a file is put together is no obstacle, and nothing behind it is touched`, async (t) => {
+    const {outside, outsideContents, root} = await extractionArena(t)
+    mkdirSync(join(root, 'etc'))
+    plant(join(root, 'etc/.envs-hostname'), join(outside, 'sentinel.txt'))
+    fixTree(root, TREE_FACTS)
+    assert.deepEqual(await outsideContents(), UNTOUCHED)
+    assert.equal(readFileSync(join(root, 'etc/hostname'), 'utf8'), 'play\n')
+    const left = readdirSync(join(root, 'etc')).filter((name) => name.startsWith('.envs-'))
+    assert.deepEqual(left, what === 'a folder' ? ['.envs-hostname'] : [])
+  })
+}
+
 test('a FIFO planted at a target is replaced without being waited for', {timeout: 10_000}, async (t) => {
   const {root} = await extractionArena(t)
   mkdirSync(join(root, 'etc'))

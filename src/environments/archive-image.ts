@@ -1,0 +1,232 @@
+import {join} from 'node:path'
+import type {ArchiveContext} from '../archive/context.js'
+import type {PackagePlan} from '../archive/plan.js'
+import {planPackages} from '../archive/plan-packages.js'
+import {EnvsError, ExitCode} from '../errors.js'
+import {type Lock, lockDescriptor, openLockFile} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
+import type {Host} from '../host/host.js'
+import {keepMade} from '../images/cache/keep-made.js'
+import {type KeptImage, listKept} from '../images/cache/kept-images.js'
+import type {ImageRecord} from '../images/cache/record.js'
+import {ARCHIVE} from '../images/sources/archive-offers.js'
+import type {ExtractReport} from '../rootfs/tree-process.js'
+import type {EngineName} from '../sandbox/engines/choice.js'
+import type {Identity} from '../sandbox/ids/identity.js'
+import {imageVersion, ingredientsOf, originOf} from './bootstrap-ingredients.js'
+import type {BootstrapRequest} from './bootstrap-request.js'
+import {aptSources} from './bootstrap-sources.js'
+import {type BootstrapEvent, BootstrapTree} from './bootstrap-tree.js'
+import {emulationFor} from './emulation.js'
+import {holdLayers} from './layer-locks.js'
+
+type Around = {
+  readonly identity: Identity
+  readonly engine: EngineName
+  readonly context: ArchiveContext
+  readonly signal: AbortSignal
+  readonly onEvent: (event: BootstrapEvent | {readonly stage: 'wait'}) => void
+}
+
+/** An image made of packages that is kept here now. */
+export type MadeImage = {
+  readonly kept: KeptImage
+  /** Whether it was here before. */
+  readonly wasKept: boolean
+  /** Why nobody could be asked, so that it is the newest one here, if perhaps not the newest there is. */
+  readonly fallback: string | undefined
+}
+
+/** A tree that an image was just made of, as its layer is to be before the fixes. */
+export type FreshTree = {
+  readonly folder: string
+  readonly identity: Identity
+  /** What extracting the image would have told. */
+  readonly report: ExtractReport
+}
+
+type Chosen = {
+  readonly plan: PackagePlan
+  readonly ingredients: ImageRecord['sha256']
+  readonly sources: {readonly path: string; readonly text: string}
+}
+
+/** Where the images of packages come from: the one that is here already, else a new one. */
+export class ArchiveImage {
+  #chosen: Chosen | undefined
+  #tree: BootstrapTree | undefined
+  #layersLock: Lock | undefined
+  #imageLock: Lock | undefined
+
+  constructor(
+    private readonly host: Host,
+    private readonly request: BootstrapRequest,
+    private readonly around: Around,
+  ) {}
+
+  /**
+   * Finds out what the image is to hold.
+   *
+   * @returns The one with the same packages that is here; where nobody can be asked, the newest of the same wish.
+   * @throws As `planPackages`.
+   */
+  async choose(): Promise<MadeImage | undefined> {
+    const {images} = this.host.paths
+    const {context, identity} = this.around
+    let plan: PackagePlan
+    try {
+      plan = await planPackages(this.request.archive, context)
+    } catch (error) {
+      const kept = isUnreachable(error) ? await findLikely(images, this.request) : undefined
+      if (kept === undefined || !isUnreachable(error)) throw error
+      return {kept, wasKept: true, fallback: error.message}
+    }
+    const sources = aptSources(plan, {ignoresExpiry: this.request.allowExpired})
+    const ingredients = ingredientsOf({plan, identity, sources: sources.text})
+    this.#chosen = {plan, sources, ingredients}
+    return this.#present(ingredients)
+  }
+
+  /**
+   * Makes the image that was chosen. Of several commands that want the same, one makes it.
+   *
+   * @throws As `downloadPackages`, `unpackPackages` and `packImage`; {BootstrapFailedError}
+   */
+  async make(): Promise<MadeImage> {
+    const chosen = this.#chosen
+    if (chosen === undefined) throw new Error('choose comes first')
+    const {ingredients} = chosen
+    const lock = await this.#lockMaking(ingredients)
+    try {
+      const meanwhile = await this.#present(ingredients)
+      if (meanwhile !== undefined) return meanwhile
+      await this.#build(chosen)
+    } finally {
+      lock.release()
+    }
+    const made = await this.#present(ingredients)
+    if (made === undefined) throw new Error(`the image ${ingredients} was made and is not there`)
+    return {...made, wasKept: false}
+  }
+
+  async #present(ingredients: Chosen['ingredients']): Promise<MadeImage | undefined> {
+    const kept = await findMade(this.host.paths.images, ingredients)
+    return kept === undefined ? undefined : {kept, wasKept: true, fallback: undefined}
+  }
+
+  /** What is known of the image that was chosen, before there are bytes of it. */
+  describe(): Omit<ImageRecord, 'sha256' | 'sizeBytes' | 'fetchedAt'> {
+    if (this.#chosen === undefined) throw new Error('choose comes first')
+    return factsOf(this.request, this.#chosen)
+  }
+
+  /** The tree of an image that was made just now, once; for a layer of the same identity. */
+  takeTree(): FreshTree | undefined {
+    const taken = this.#tree?.take()
+    return taken === undefined ? undefined : {...taken, identity: this.around.identity}
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#tree?.close()
+    } finally {
+      this.#imageLock?.release()
+      this.#layersLock?.release()
+    }
+  }
+
+  async #build({plan, ingredients, sources}: Chosen): Promise<void> {
+    const {host, request} = this
+    const {identity, engine, context, signal, onEvent} = this.around
+    const base = await this.#baseOf(plan)
+    this.#layersLock = await holdLayers(host.paths)
+    const {architecture} = request.archive
+    const emulation = await emulationFor(host, architecture, {engine, identity})
+    const place = {identity, engine, emulation, lock: this.#layersLock}
+    const tree = await BootstrapTree.begin(host, request.name, place)
+    this.#tree = tree
+    await tree.fill(plan, {base, sources, archive: context}, {signal, onEvent})
+    const {sha256, sizeBytes, path} = await tree.pack(plan, {signal, onEvent})
+    const known = factsOf(request, {plan, ingredients})
+    const record: ImageRecord = {...known, sha256, sizeBytes, fetchedAt: context.now}
+    signal.throwIfAborted()
+    this.#imageLock = await keepMade(record, path, {images: host.paths.images, signal})
+  }
+
+  /** Names of what a minimal system is made of: of others dpkg itself has to run the scripts. */
+  async #baseOf({variant, include, packages}: PackagePlan): Promise<ReadonlySet<string>> {
+    const isMinimal = variant === 'minbase' && include.length === 0
+    const {onProgress: _, ...context} = this.around.context
+    const minimal = isMinimal
+      ? packages
+      : (await planPackages({...this.request.archive, variant: 'minbase', include: []}, context)).packages
+    return new Set(minimal.map(({name}) => name))
+  }
+
+  async #lockMaking(ingredients: string): Promise<Lock> {
+    const {locks} = this.host.paths
+    await makeFolders(locks, {mode: 0o700})
+    // No environment has such a name.
+    const lock = openLockFile(join(locks, `.making.${ingredients}.lock`))
+    try {
+      if (await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: 0})) return lock
+      this.around.onEvent({stage: 'wait'})
+      while (!(await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: WAIT_STEP_MS})))
+        this.around.signal.throwIfAborted()
+      return lock
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+}
+
+/** How soon a waiting process notices that it was told to stop. */
+const WAIT_STEP_MS = 1000
+
+/** Whether a mirror, or the network, is why. */
+export function isUnreachable(error: unknown): error is EnvsError {
+  return error instanceof EnvsError && error.exitCode === ExitCode.network
+}
+
+async function findMade(images: string, ingredients: string): Promise<KeptImage | undefined> {
+  const {images: kept} = await listKept(images)
+  return kept.find(({archive}) => archive?.ingredients === ingredients)
+}
+
+/** The newest that was made of the same wish. */
+async function findLikely(images: string, {name, archive}: BootstrapRequest): Promise<KeptImage | undefined> {
+  const {images: kept} = await listKept(images)
+  const {architecture, variant, include, components} = archive
+  const wanted = JSON.stringify([variant, include, components.length === 0 ? ['main'] : components])
+  // They come by name, the newest first.
+  return kept.find(
+    (image) =>
+      image.name === name &&
+      image.architecture === architecture &&
+      image.archive !== null &&
+      JSON.stringify([image.archive.variant, image.archive.include, image.archive.components]) === wanted,
+  )
+}
+
+function factsOf(
+  {name}: BootstrapRequest,
+  {plan, ingredients}: Pick<Chosen, 'plan' | 'ingredients'>,
+): Omit<ImageRecord, 'sha256' | 'sizeBytes' | 'fetchedAt'> {
+  const [release] = plan.pockets
+  if (release === undefined) throw new Error('a plan without a pocket')
+  const url = `${release.mirror}/dists/${release.suite}/InRelease`
+  return {
+    name,
+    source: ARCHIVE,
+    suite: plan.release.codename,
+    variant: 'archive',
+    architecture: plan.architecture,
+    version: imageVersion(plan),
+    url,
+    signer: release.signer,
+    signedAt: release.date,
+    evidence: {url, listing: 'InRelease', signature: null},
+    archive: originOf(plan, ingredients),
+  }
+}

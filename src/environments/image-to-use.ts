@@ -1,0 +1,216 @@
+import type {ArchiveContext} from '../archive/context.js'
+import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Host} from '../host/host.js'
+import type {DownloadEvent} from '../host/http/receive.js'
+import {UnknownImageError} from '../images/errors.js'
+import {openNamedImage} from '../images/named-image.js'
+import {openImage, queryFor} from '../images/open-image.js'
+import type {OpenedImage} from '../images/opened-image.js'
+import type {ImageQuery} from '../images/published-image.js'
+import type {ImageReference} from '../images/reference.js'
+import type {Resolution} from '../images/resolve-image.js'
+import {SourcesUnreachableError} from '../images/sources/errors.js'
+import type {ImageContext} from '../images/sources/source.js'
+import type {StandardInput} from '../images/stream-image.js'
+import type {EngineName} from '../sandbox/engines/choice.js'
+import type {Identity} from '../sandbox/ids/identity.js'
+import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from './archive-image.js'
+import {NoArchiveImageError} from './bootstrap-errors.js'
+import {
+  type ArchiveWish,
+  type BootstrapRequest,
+  isArchiveWish,
+  planBootstrap,
+  USUAL_ARCHIVE,
+} from './bootstrap-request.js'
+import type {BootstrapEvent} from './bootstrap-tree.js'
+
+/** How far the making of an image is; `wait`: another command makes the same one. */
+export type ArchiveProgress = BootstrapEvent | {readonly stage: 'wait'}
+
+/** What is told of while the image comes. */
+export type FetchHooks = {
+  readonly onProgress: (event: DownloadEvent) => void
+  /** What a name stands for, once that is known. */
+  readonly onResolved: (resolution: Resolution) => void
+  /** Of an image that is made here. */
+  readonly onMaking?: (event: ArchiveProgress) => void
+  /** No publisher's image could be reached, so that one is made of packages. */
+  readonly onUnreachable?: (error: SourcesUnreachableError) => void
+}
+
+type Wanted = {
+  readonly reference: ImageReference
+  readonly architecture: Host['architecture']
+  readonly sha256: Sha256 | undefined
+  readonly context: ImageContext
+  readonly bootstrap: BootstrapRequest | undefined
+  readonly archive: ArchiveContext
+  readonly standardInput?: StandardInput
+}
+
+type Place = {readonly identity: Identity; readonly engine: EngineName; readonly signal: AbortSignal}
+
+/** The image of a new environment: one that is opened as it comes, or one that has to be made first. */
+export class ImageToUse {
+  #making: ArchiveImage | undefined
+  #found: MadeImage | undefined
+  #tell: (event: ArchiveProgress) => void = () => {}
+  #image: OpenedImage | undefined
+
+  constructor(
+    private readonly host: Host,
+    private readonly wanted: Wanted,
+    private readonly place: Place,
+  ) {}
+
+  /** Whether it is made of packages, as far as that is known before anybody is asked. */
+  get isMade(): boolean {
+    return this.wanted.bootstrap !== undefined
+  }
+
+  /**
+   * Finds out which packages an image that is made of them is to hold; to be called before `open`, or not at all.
+   *
+   * @returns Whether it has to be made.
+   * @throws As `ArchiveImage.choose`.
+   */
+  async choose(hooks: Pick<FetchHooks, 'onMaking' | 'onResolved'>): Promise<boolean> {
+    const {bootstrap} = this.wanted
+    if (bootstrap === undefined) throw new Error('it is not made of packages')
+    this.#found = await this.#choose(bootstrap, hooks)
+    return this.#found === undefined
+  }
+
+  /**
+   * Gets hold of it. Ubuntu's releases, where no server of images can be reached and the name leaves it open, are made of
+   * their packages.
+   *
+   * @throws As `openImage` and `ArchiveImage.make`.
+   */
+  async open(hooks: FetchHooks): Promise<OpenedImage> {
+    const {bootstrap} = this.wanted
+    this.#image =
+      bootstrap === undefined ? await this.#openPublished(hooks) : await this.#make(bootstrap, hooks)
+    return this.#image
+  }
+
+  /** The tree of an image that was made just now, once. */
+  takeTree(): FreshTree | undefined {
+    return this.#making?.takeTree()
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#image?.close()
+    } finally {
+      await this.#making?.close()
+    }
+  }
+
+  async #openPublished(hooks: FetchHooks): Promise<OpenedImage> {
+    const {reference, architecture, sha256, context, standardInput} = this.wanted
+    const {paths} = this.host
+    const {onMaking: _, onUnreachable: __, ...opening} = hooks
+    const options = {
+      ...{sha256, architecture, standardInput},
+      cacheFolder: paths.cache,
+      images: paths.images,
+      context: {...context, signal: this.place.signal},
+      ...opening,
+    }
+    try {
+      return await openImage(reference, options)
+    } catch (error) {
+      const query = error instanceof SourcesUnreachableError ? await openQuery(reference, options) : undefined
+      if (query === undefined || !(error instanceof SourcesUnreachableError)) throw error
+      return this.#makeInstead(await planBootstrap(query, USUAL_ARCHIVE, context.now), hooks, error)
+    }
+  }
+
+  /** @throws What the servers of images failed with, where the package archive can't be reached either. */
+  async #makeInstead(
+    bootstrap: BootstrapRequest,
+    hooks: FetchHooks,
+    unreachable: SourcesUnreachableError,
+  ): Promise<OpenedImage> {
+    try {
+      const image = await this.#make(bootstrap, hooks)
+      hooks.onUnreachable?.(unreachable)
+      return image
+    } catch (error) {
+      throw isUnreachable(error) ? unreachable : error
+    }
+  }
+
+  async #choose(
+    bootstrap: BootstrapRequest,
+    {onMaking, onResolved}: Pick<FetchHooks, 'onMaking' | 'onResolved'>,
+  ): Promise<MadeImage | undefined> {
+    this.#tell = onMaking ?? (() => {})
+    const onEvent = (event: ArchiveProgress) => this.#tell(event)
+    const context: ArchiveContext = {
+      ...this.wanted.archive,
+      allowExpired: bootstrap.allowExpired,
+      signal: this.place.signal,
+      onProgress: onEvent,
+    }
+    this.#making = new ArchiveImage(this.host, bootstrap, {...this.place, context, onEvent})
+    const found = await this.#making.choose()
+    if (found?.fallback !== undefined) onResolved({kind: 'kept', image: found.kept, reason: found.fallback})
+    return found
+  }
+
+  async #make(bootstrap: BootstrapRequest, hooks: FetchHooks): Promise<OpenedImage> {
+    const {sha256, context} = this.wanted
+    const {paths} = this.host
+    if (this.#making === undefined) this.#found = await this.#choose(bootstrap, hooks)
+    this.#tell = hooks.onMaking ?? (() => {})
+    const {kept} = this.#found ?? (await this.#makeNow())
+    if (sha256 !== undefined && sha256 !== kept.sha256)
+      throw new DigestMismatchError(kept.name, sha256, kept.sha256)
+    const resolution: Resolution = {kind: 'kept', image: kept, reason: ''}
+    return openNamedImage(resolution, {images: paths.images, cacheFolder: paths.cache, context})
+  }
+
+  async #makeNow(): Promise<MadeImage> {
+    if (this.#making === undefined) throw new Error('nothing was chosen')
+    return this.#making.make()
+  }
+}
+
+/** A name that nobody knows is told of where it is looked up. */
+function unlessUnknown(error: unknown): undefined {
+  if (!(error instanceof UnknownImageError)) throw error
+}
+
+/** A release of Ubuntu whose publisher's images are as good as one that is made; undefined for any other reference. */
+async function openQuery(
+  reference: ImageReference,
+  options: Parameters<typeof queryFor>[1],
+): Promise<ImageQuery | undefined> {
+  if (reference.kind !== 'name') return undefined
+  const query = await queryFor(reference, options)
+  const isOpen = query.variant === undefined && query.source === undefined
+  return isOpen && query.distribution === 'ubuntu' ? query : undefined
+}
+
+/**
+ * What of a reference has to be made of packages; undefined for what is published, and for what is no name at all.
+ *
+ * @throws {NoArchiveImageError} When something was asked for that only packages can give.
+ */
+export async function bootstrapFor(
+  reference: ImageReference,
+  wish: ArchiveWish,
+  options: {architecture: Host['architecture']; context: ImageContext},
+): Promise<BootstrapRequest | undefined> {
+  const query =
+    reference.kind === 'name' ? await queryFor(reference, options).catch(unlessUnknown) : undefined
+  if (query?.source === undefined && query !== undefined) {
+    const isMeant = query.variant === 'archive' || (query.variant === undefined && isArchiveWish(wish))
+    if (isMeant) return planBootstrap({...query, variant: 'archive'}, wish, options.context.now)
+  }
+  if (isArchiveWish(wish)) throw new NoArchiveImageError()
+  return undefined
+}

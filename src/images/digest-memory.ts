@@ -1,0 +1,60 @@
+import type {BigIntStats} from 'node:fs'
+import {join} from 'node:path'
+import {isSha256, type Sha256} from '../host/digest.js'
+import {recall, remember} from '../host/remembered.js'
+
+/** What tells that a file has not been written to: nobody but the kernel sets its ctime. */
+export type FileFacts = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>
+
+/** Digests of files that were read once, by what the kernel says of the files. */
+export type DigestMemory = {
+  /** @returns undefined for a file that was never read, or may have been written to since. */
+  recall(facts: FileFacts): Sha256 | undefined
+  /** @param readAt - When the reading of the file began. */
+  remember(facts: FileFacts, sha256: Sha256, readAt: Date): Promise<void>
+}
+
+/** The files of a person who makes environments of more than these are read anew. */
+const MOST_ENTRIES = 50
+
+/**
+ * A file that is written to twice within one tick of the kernel's clock has the same times after both; none is as long,
+ * and the clocks of file servers differ by less.
+ */
+const SETTLED_AFTER_MS = 5000
+
+type Entry = {readonly file: string; readonly sha256: Sha256}
+
+/**
+ * Spares reading an archive of a hundred megabytes again to make one more environment of it.
+ *
+ * The memory lies in the user's own cache folder, is taken from nobody else's file, and says nothing of a file whose
+ * device, inode, size, mtime or ctime is another: whoever can deceive it can change the user's environments themselves.
+ */
+export function openDigestMemory(cacheFolder: string): DigestMemory {
+  const path = join(cacheFolder, 'digests.json')
+  return {
+    recall: (facts) => readEntries(path).find(({file}) => file === keyOf(facts))?.sha256,
+    async remember(facts, sha256, readAt) {
+      const changedAtMs = Number(facts.ctimeNs / 1_000_000n)
+      if (readAt.getTime() - changedAtMs < SETTLED_AFTER_MS) return
+      const others = readEntries(path).filter(({file}) => file !== keyOf(facts))
+      await remember(path, [{file: keyOf(facts), sha256}, ...others.slice(0, MOST_ENTRIES - 1)])
+    },
+  }
+}
+
+/** The last ones first; none that this version did not write. */
+function readEntries(path: string): Entry[] {
+  const json = recall(path)
+  return Array.isArray(json) ? json.filter(isEntry) : []
+}
+
+function isEntry(json: unknown): json is Entry {
+  if (typeof json !== 'object' || json === null || !('file' in json) || !('sha256' in json)) return false
+  return typeof json.file === 'string' && typeof json.sha256 === 'string' && isSha256(json.sha256)
+}
+
+function keyOf({dev, ino, size, mtimeNs, ctimeNs}: FileFacts): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
+}

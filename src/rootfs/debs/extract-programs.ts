@@ -1,0 +1,79 @@
+import {closeSync, constants, fchmodSync, openSync, writeSync} from 'node:fs'
+import {DEFAULT_LIMITS} from '../limits.js'
+import type {Member, MemberSink} from '../tar/member.js'
+import {readTar} from '../tar/tar-reader.js'
+import {memberPath} from '../tree/member-path.js'
+import {PackageRefusedError} from './errors.js'
+import {type DebFile, openDeb} from './open-deb.js'
+
+const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
+
+/** Of one program. */
+const MAX_BYTES = 256 * 2 ** 20
+
+/**
+ * Takes single programs out of a package, for the host to run them; nothing else of it is written.
+ *
+ * @param programs - Paths of new files, by what the package calls them: `usr/bin/qemu-arm`.
+ * @throws {PackageRefusedError} When one of them is missing, is no file, or is too large.
+ * @throws As `openDeb`; {NodeJS.ErrnoException}
+ */
+export async function extractPrograms(
+  deb: DebFile,
+  programs: ReadonlyMap<string, string>,
+  {which, signal}: {which: (program: string) => string | undefined; signal?: AbortSignal | undefined},
+): Promise<void> {
+  const {data, close} = await openDeb(deb, which)
+  const sink = openProgramSink(deb.name, programs)
+  try {
+    await readTar(abortable(data, signal), sink, DEFAULT_LIMITS)
+  } finally {
+    sink.end()
+    await close()
+  }
+  const missing = [...programs.keys()].find((name) => !sink.written.has(name))
+  if (missing !== undefined) throw new PackageRefusedError(deb.name, `it has no program ${missing}`)
+}
+
+function openProgramSink(
+  name: string,
+  programs: ReadonlyMap<string, string>,
+): MemberSink & {readonly written: ReadonlySet<string>} {
+  const written = new Set<string>()
+  let fd: number | undefined
+
+  function begin(member: Member): void {
+    const path = memberPath(member.name, DEFAULT_LIMITS)
+    const destination = programs.get(path)
+    if (destination === undefined) return
+    if (member.kind !== 'file' || member.sizeBytes > MAX_BYTES)
+      throw new PackageRefusedError(name, `its ${path} is no program`)
+    fd = openSync(destination, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o700)
+    fchmodSync(fd, 0o755)
+    written.add(path)
+  }
+
+  return {
+    written,
+    begin,
+    data(bytes, offset) {
+      if (fd === undefined) return
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(fd, bytes, done, bytes.length - done, offset + done)
+    },
+    end() {
+      if (fd !== undefined) closeSync(fd)
+      fd = undefined
+    },
+  }
+}
+
+async function* abortable(
+  bytes: AsyncIterable<Buffer>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
+  for await (const piece of bytes) {
+    signal?.throwIfAborted()
+    yield piece
+  }
+}

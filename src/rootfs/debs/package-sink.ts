@@ -1,0 +1,77 @@
+import {createHash, type Hash} from 'node:crypto'
+import {DEFAULT_LIMITS} from '../limits.js'
+import type {Member, MemberSink} from '../tar/member.js'
+import {memberPath} from '../tree/member-path.js'
+import type {TreeWriter} from '../tree/tree-writer.js'
+import type {PackageControl} from './control-files.js'
+import type {FileClaims} from './file-claims.js'
+
+/** What a package has brought, as dpkg wants to know it. */
+export type PackageFiles = {
+  /** In the package's order, as it names them: `/.`, `/usr`, … */
+  readonly paths: readonly string[]
+  /** MD5 of the files that dpkg is to watch: of all, where the package has no sums of its own. */
+  readonly sums: ReadonlyMap<string, string>
+}
+
+/** Takes the members of one package's data. */
+export type PackageSink = MemberSink & {finish(): PackageFiles}
+
+type Options = {
+  readonly writer: TreeWriter
+  readonly claims: FileClaims
+  /** Absolute paths of its settings. */
+  readonly conffiles: ReadonlySet<string>
+}
+
+/**
+ * Writes a package's files as dpkg would, whatever came before: folders that are there stay as they are, and of two
+ * packages that have the same file, the one that replaces the other has it.
+ */
+export function openPackageSink(control: PackageControl, {writer, claims, conffiles}: Options): PackageSink {
+  const paths: string[] = []
+  const sums = new Map<string, string>()
+  const hashesAll = !control.files.has('md5sums')
+  let current:
+    | {readonly path: string; readonly hash: Hash | undefined; readonly isWritten: boolean}
+    | undefined
+
+  function begin(member: Member): void {
+    const name = memberPath(member.name, DEFAULT_LIMITS)
+    const path = name === '' ? '/.' : `/${name}`
+    const place = writer.paths.resolvePlace(name)
+    const isOurs =
+      member.kind === 'folder' ? claims.folder(place, control) : claims.file(place, path, control)
+    if (member.kind === 'folder' || isOurs) paths.push(path)
+    if (isOurs) writer.begin(asDpkgTakesIt(member))
+    if (member.kind === 'hardlink' && hashesAll) repeatSum(member.target, path)
+    if (member.kind !== 'file') return
+    const isWatched = hashesAll || conffiles.has(path)
+    // What another package has taken over stays among the sums.
+    current = {path, hash: isWatched ? createHash('md5') : undefined, isWritten: isOurs}
+  }
+
+  function repeatSum(target: string, path: string): void {
+    const sum = sums.get(`/${memberPath(target, DEFAULT_LIMITS)}`)
+    if (sum !== undefined) sums.set(path, sum)
+  }
+
+  return {
+    begin,
+    data(bytes, offset) {
+      current?.hash?.update(bytes)
+      if (current?.isWritten === true) writer.data(bytes, offset)
+    },
+    end() {
+      if (current?.isWritten === true) writer.end()
+      if (current?.hash !== undefined) sums.set(current.path, current.hash.digest('hex'))
+      current = undefined
+    },
+    finish: () => ({paths, sums}),
+  }
+}
+
+/** It passes over what extended attributes an archive may have. */
+function asDpkgTakesIt(member: Member): Member {
+  return member.kind === 'file' ? {...member, capability: undefined} : member
+}

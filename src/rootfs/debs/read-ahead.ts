@@ -1,0 +1,67 @@
+/** A source that is read before anybody asks. */
+export type ReadAhead = AsyncIterable<Buffer> & {
+  /** Lets the source go, read to its end or not. */
+  close(): Promise<void>
+}
+
+/** Most packages fit; what is larger waits to be asked for. */
+const MOST_BYTES = 16 * 2 ** 20
+
+/**
+ * Reads a source at once and keeps what comes, up to a bound, so that its decoder works while others are written.
+ *
+ * @returns Can be iterated once; the source's failure comes at its place.
+ */
+export function readAhead(source: AsyncIterable<Buffer>, mostBytes: number = MOST_BYTES): ReadAhead {
+  const iterator = source[Symbol.asyncIterator]()
+  const pieces: Buffer[] = []
+  let heldBytes = 0
+  let hasEnded = false
+  let failure: {readonly error: unknown} | undefined
+  let wake: () => void = () => {}
+  const change = () => {
+    wake()
+    return new Promise<void>((resolve) => {
+      wake = resolve
+    })
+  }
+
+  const reading = (async () => {
+    try {
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+        // Some sources use the piece's memory again.
+        pieces.push(Buffer.from(next.value))
+        heldBytes += next.value.length
+        if (hasEnded) return
+        if (heldBytes >= mostBytes) await change()
+        else wake()
+        if (hasEnded) return
+      }
+    } catch (error) {
+      failure = {error}
+    }
+    hasEnded = true
+    wake()
+  })()
+
+  return {
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const piece = pieces.shift()
+        if (piece !== undefined) {
+          heldBytes -= piece.length
+          if (heldBytes < mostBytes) wake()
+          yield piece
+        } else if (failure !== undefined) throw failure.error
+        else if (hasEnded) return
+        else await change()
+      }
+    },
+    async close() {
+      hasEnded = true
+      wake()
+      await iterator.return?.().catch(() => {})
+      await reading
+    },
+  }
+}

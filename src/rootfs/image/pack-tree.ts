@@ -1,0 +1,162 @@
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  lutimesSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  type Stats,
+} from 'node:fs'
+import {openTrueOwners} from '../export/true-owners.js'
+import {openTreeView} from '../fixes/tree-view.js'
+import {readLedger, writeLedger} from '../ledger/file.js'
+import {type LedgerCounts, openLedger} from '../ledger/ledger.js'
+import type {Member} from '../tar/member.js'
+import {openTarWriter} from '../tar/tar-writer.js'
+import {type OwnerRule, openOwners} from '../tree/owners.js'
+import {openKnownOwners} from './known-owners.js'
+import {isTrace} from './traces.js'
+
+export type PackOptions = {
+  readonly owners: OwnerRule
+  /** The tree's ledger, which is written anew. */
+  readonly ledger: string
+  /** Seconds since 1970; nothing in the image is younger. */
+  readonly latest: number
+  /** Values of security.capability by path. */
+  readonly capabilities: ReadonlyMap<string, Buffer>
+  /** Takes the archive's bytes in order, and is done with them when it returns. */
+  readonly write: (bytes: Buffer) => void
+  readonly onProgress?: (progress: {entries: number; bytes: number}) => void
+}
+
+export type PackReport = {
+  readonly entries: number
+  /** Contents of all files. */
+  readonly totalBytes: number
+  /** What of the image the tree has not. */
+  readonly losses: LedgerCounts
+}
+
+const {O_RDONLY, O_NOFOLLOW} = constants
+const READ_BYTES = 256 * 1024
+
+/**
+ * Makes an archive of a tree that nothing else touches, which is the same whoever makes it and when: sorted, with the
+ * owners that the tree was to have, and no time later than `latest`. The tree itself gets the same times, and loses what is
+ * of no image.
+ *
+ * @throws {NodeJS.ErrnoException}
+ */
+export function packTree(root: string, options: PackOptions): PackReport {
+  const writer = openTarWriter(options.write)
+  const counts = {entries: 0, bytes: 0}
+  const known = readLedger(options.ledger)
+  const lost = openLedger()
+  const owners = openTrueOwners({
+    entries: new Map(known.entries.map((entry) => [entry.path, entry])),
+    overrides: new Map(),
+    rule: options.owners,
+    owners: openOwners(options.owners),
+  })
+  const knownOwner = options.owners === 'caller' ? openKnownOwners(openTreeView(root)) : undefined
+  const places = openHardLinks()
+  const piece = Buffer.allocUnsafeSlow(READ_BYTES)
+
+  function pack(path: string, place: Buffer): void {
+    const status = lstatSync(place)
+    if (path !== '' && isTrace(path, kindOf(status))) {
+      rmSync(place, {recursive: true, force: true})
+      return
+    }
+    const member = memberFor(path, place, status)
+    if (member === undefined) return
+    counts.entries++
+    const whole = {...owners.correct(member, path), ...knownOwner?.(path, member.mode)}
+    noteLoss(path, whole, member)
+    writer.begin(whole)
+    if (member.kind === 'file') copy(place, member.sizeBytes)
+    options.onProgress?.(counts)
+    if (member.kind === 'folder') packEntries(path, place)
+    // Not before its entries: taking one away changes its time.
+    if (lstatSync(place).mtimeMs > options.latest * 1000) lutimesSync(place, options.latest, options.latest)
+  }
+
+  function packEntries(path: string, place: Buffer): void {
+    for (const name of readdirSync(place, 'buffer').sort(Buffer.compare)) {
+      const text = name.toString('latin1')
+      pack(path === '' ? text : `${path}/${text}`, Buffer.concat([place, Buffer.from('/'), name]))
+    }
+  }
+
+  /** As an extraction of the image would note it. */
+  function noteLoss(path: string, whole: Member, {uid, gid}: Member): void {
+    const isSame =
+      options.owners === 'keep' ? whole.uid === uid && whole.gid === gid : whole.uid === 0 && whole.gid === 0
+    if (isSame || whole.kind === 'hardlink') return
+    const {kind, mode} = whole
+    lost.note({path, kind, uid: whole.uid, gid: whole.gid, mode, lost: ['owner']})
+  }
+
+  /** Undefined for what no archive holds, such as sockets. */
+  function memberFor(path: string, place: Buffer, status: Stats): Member | undefined {
+    const modified = String(Math.min(Math.floor(status.mtimeMs / 1000), options.latest))
+    const {uid, gid} = status
+    const isFolder = status.isDirectory()
+    const name = path === '' ? './' : `./${path}${isFolder ? '/' : ''}`
+    const common = {name, mode: status.mode & 0o7777, uid, gid, modified}
+    if (isFolder) return {...common, kind: 'folder'}
+    const first = places.firstOf(status, name)
+    if (first !== undefined) return {...common, kind: 'hardlink', target: first}
+    if (status.isSymbolicLink())
+      return {...common, mode: 0o777, kind: 'symlink', target: readlinkSync(place, 'latin1')}
+    if (status.isFIFO()) return {...common, kind: 'fifo'}
+    if (!status.isFile()) return undefined
+    const {size} = status
+    const capability = options.capabilities.get(path)
+    return {...common, kind: 'file', sizeBytes: size, storedBytes: size, capability}
+  }
+
+  function copy(place: Buffer, sizeBytes: number): void {
+    const fd = openSync(place, O_RDONLY | O_NOFOLLOW)
+    try {
+      for (let at = 0; at < sizeBytes; ) {
+        const length = readSync(fd, piece, 0, Math.min(READ_BYTES, sizeBytes - at), at)
+        if (length === 0) throw new Error(`${place} has become shorter`)
+        writer.data(piece.subarray(0, length), at)
+        at += length
+      }
+    } finally {
+      closeSync(fd)
+    }
+    writer.end()
+    counts.bytes += sizeBytes
+  }
+
+  pack('', Buffer.from(root))
+  writer.finish()
+  rmSync(options.ledger, {force: true})
+  writeLedger(options.ledger, lost)
+  return {entries: counts.entries, totalBytes: counts.bytes, losses: lost.counts()}
+}
+
+function kindOf(status: Stats): {isFolder: boolean; isEmptyFile: boolean} {
+  return {isFolder: status.isDirectory(), isEmptyFile: status.isFile() && status.size === 0}
+}
+
+/** The name under which a file with several names came first. */
+function openHardLinks(): {firstOf(status: Stats, name: string): string | undefined} {
+  const names = new Map<string, string>()
+  return {
+    firstOf({nlink, dev, ino}, name) {
+      if (nlink < 2) return undefined
+      const key = `${dev}:${ino}`
+      const first = names.get(key)
+      if (first === undefined) names.set(key, name)
+      return first
+    },
+  }
+}

@@ -1,0 +1,20 @@
+import {ask, type TreeProcess} from './ask-worker.js'
+import type {PackRequest} from './worker-protocol.js'
+import {parsePackedImage} from './worker-results.js'
+import type {PackedImage} from './worker-verbs/pack.js'
+
+export type {PackedImage} from './worker-verbs/pack.js'
+
+/**
+ * Makes a new tree an image, and takes out of it what is of no image.
+ *
+ * @param tree - Root of a user namespace, so that no mode of the tree forbids reading it.
+ * @throws {WorkerFailure} ENVS_STORAGE_FULL, ENVS_STORAGE_FAILED @throws {WorkerDiedError}
+ */
+export async function packImage(
+  tree: TreeProcess,
+  request: Omit<PackRequest, 'verb'>,
+  options: {signal?: AbortSignal; onProgress?: (progress: {entries: number; bytes: number}) => void} = {},
+): Promise<PackedImage> {
+  return parsePackedImage(await ask(tree, {verb: 'pack', ...request}, options))
+}

@@ -1,0 +1,26 @@
+import {createInterface} from 'node:readline'
+import {openHost} from '../../host/host.js'
+import type {DebFile} from '../debs/open-deb.js'
+import {type UnpackDebsOptions, type UnpackDebsReport, unpackDebs} from '../debs/unpack-debs.js'
+import {explainErrno} from '../errors.js'
+import {fieldsOf, type WorkerRequest} from '../worker-protocol.js'
+
+/** Packages come as lines of JSON on standard input, each as soon as it is there. */
+export async function unpack(
+  {root, verb: _, ...request}: Extract<WorkerRequest, {verb: 'unpack'}>,
+  onProgress: NonNullable<UnpackDebsOptions['onProgress']>,
+): Promise<UnpackDebsReport> {
+  const {which} = openHost()
+  try {
+    return await unpackDebs(readDebs(), root, {...request, which, onProgress})
+  } catch (error) {
+    throw explainErrno(error, root)
+  }
+}
+
+async function* readDebs(): AsyncGenerator<DebFile> {
+  for await (const line of createInterface({input: process.stdin})) {
+    const {text} = fieldsOf(JSON.parse(line))
+    yield {name: text('name'), path: text('path')}
+  }
+}

@@ -1,0 +1,104 @@
+import {closeSync, openSync} from 'node:fs'
+import {createInterface} from 'node:readline'
+import type {Lock} from '../host/flock.js'
+import {pipeOf, start, started} from '../host/process.js'
+import {coverStrays} from './cover-strays.js'
+import {type AnchorEngine, AnchorFd, type AnchorOptions} from './engines/engine.js'
+import {GUEST_PATH} from './guest-path.js'
+import {type HeldNamespace, holdNamespace} from './second-namespace.js'
+
+export type LoneScript = AnchorOptions & {
+  readonly engine: AnchorEngine
+  /** Classic BPF for all that it starts. */
+  readonly filter: Uint8Array
+  /**
+   * Text of a shell script, the only program in namespaces of its own. It inherits a pipe at 4, to tell of itself line by
+   * line, and one at 5 that ends when nobody waits for it any more, upon which it has to end everything.
+   */
+  readonly script: string
+  /** Path of unshare(1), for a network namespace without a network; undefined leaves it the host's. */
+  readonly unshare: string | undefined
+  /** Held until the last process of it is gone. */
+  readonly lock: Lock
+  /** Where standard output and error go. */
+  readonly log: string
+}
+
+/** Where the kernel forbids one more namespace, the script runs without it: it is to need no network, not to be kept from it. */
+const WITHOUT_NETWORK = 'if "$0" --net true 2>/dev/null; then exec "$0" --net -- "$@"; else exec "$@"; fi'
+
+/**
+ * Runs a script as root of a tree that nothing else runs in, and waits until everything of it is gone.
+ *
+ * @param onLine - Takes what it tells of itself: a hostile guest's word.
+ * @throws {NodeJS.ErrnoException} When the engine can't be started. The signal's reason when it is aborted.
+ */
+export async function runLoneScript(
+  wish: LoneScript,
+  {onLine, signal}: {onLine: (line: string) => void; signal: AbortSignal},
+): Promise<void> {
+  signal.throwIfAborted()
+  const log = openSync(wish.log, 'wx', 0o600)
+  const devNull = openSync('/dev/null', 'r+')
+  const namespace = wish.isMountingRoot ? await holdNamespace(wish.namespacePrefix) : undefined
+  try {
+    await launch(wish, {log, devNull, namespace, onLine, signal})
+  } finally {
+    namespace?.release()
+    closeSync(devNull)
+    closeSync(log)
+  }
+  signal.throwIfAborted()
+}
+
+type Inheritance = {
+  readonly log: number
+  readonly devNull: number
+  readonly namespace: HeldNamespace | undefined
+  readonly onLine: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+async function launch(
+  {engine, filter, script, unshare, lock, ...options}: LoneScript,
+  {log, devNull, namespace, onLine, signal}: Inheritance,
+): Promise<void> {
+  const command = [
+    ...(options.isMountingRoot ? [] : options.namespacePrefix),
+    ...(unshare === undefined ? [] : ['/bin/sh', '-c', WITHOUT_NETWORK, unshare]),
+    ...(await engine.command(script)),
+  ]
+  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', log, log]
+  stdio[AnchorFd.info] = devNull
+  stdio[AnchorFd.ready] = 'pipe'
+  stdio[AnchorFd.hold] = 'pipe'
+  stdio[AnchorFd.liveness] = lock.fd
+  stdio[AnchorFd.options] = 'pipe'
+  stdio[AnchorFd.filter] = 'pipe'
+  if (namespace !== undefined) stdio[AnchorFd.userNamespace] = namespace.fd
+  // A session of its own: Ctrl-C is ours to pass on, and ends it by the pipe.
+  const child = start(command, {
+    detached: true,
+    cwd: '/',
+    env: {PATH: GUEST_PATH},
+    stdio: coverStrays(stdio, devNull),
+  })
+  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  await started(child)
+  const hold = pipeOf(child, AnchorFd.hold)
+  const stop = () => hold.destroy()
+  const told = pipeOf(child, AnchorFd.ready)
+  for (const pipe of [hold, told, pipeOf(child, AnchorFd.options), pipeOf(child, AnchorFd.filter)])
+    pipe.on('error', () => {})
+  signal.addEventListener('abort', stop)
+  try {
+    const words = engine.options(options)
+    pipeOf(child, AnchorFd.options).end(words.map((option) => `${option}\0`).join(''))
+    pipeOf(child, AnchorFd.filter).end(filter)
+    for await (const line of createInterface({input: told})) onLine(line)
+    await exit
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stop()
+  }
+}

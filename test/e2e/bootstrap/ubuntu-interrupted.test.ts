@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import {readdir} from 'node:fs/promises'
+import {basename, join} from 'node:path'
+import {type TestContext, test} from 'node:test'
+import type {Archive} from '../../support/archive.js'
+import {sha256Of} from '../../support/archive-pocket.js'
+import {BOOTSTRAP_STAGES, type BootstrapStage} from '../../support/bootstrap-stages.js'
+import {NOT_AS_INSTALLED} from '../../support/bootstrapped.js'
+import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {leftBehind} from '../../support/left-behind.js'
+import {startGroup} from '../../support/process-group.js'
+import {openUbuntu, realPackages} from '../../support/ubuntu-packages.js'
+
+const packages = realPackages()
+
+for (const [what, signal, status] of [
+  ['Ctrl-C', 'SIGINT', 130],
+  ['kill -9', 'SIGKILL', null],
+] as const) {
+  test(`after ${what} in any stage the same command goes on from what was verified`, async (t) => {
+    const {archive, cli} = await given(t)
+    for (const stage of BOOTSTRAP_STAGES) {
+      const before = await verified(archive, cli)
+      const requests = archive.requested().length
+      assert.equal(await interrupted(stage, signal, {archive, cli}), status, stage.name)
+      if (signal === 'SIGINT') assert.deepEqual(await leftBehind(cli), [], stage.name)
+      const repeated = archive
+        .requested()
+        .slice(requests)
+        .filter((path) => before.has(path))
+      assert.deepEqual(repeated, [], stage.name)
+    }
+    const requests = archive.requested().length
+    const created = await cli.run('create', 'noble/archive', '--name', 'made', '--quiet')
+    assert.equal(created.status, 0, created.stderr)
+    assert.deepEqual(archive.requested().slice(requests).filter(isPackage), [])
+    const unfinished = (await leftBehind(cli)).filter((path) => basename(path).startsWith('.'))
+    assert.deepEqual(unfinished, [])
+    const {stdout} = await cli.run('run', 'made', '--', 'sh', '-c', NOT_AS_INSTALLED)
+    assert.equal(stdout, '')
+  })
+}
+
+async function given(t: TestContext): Promise<{archive: Archive; cli: EnvironmentCli}> {
+  const archive = await openUbuntu(t, 'noble', {packages: await packages(t, 'zstd')})
+  return {archive, cli: await environmentCli(t, archive.variables)}
+}
+
+/** @returns The status of what was interrupted. */
+async function interrupted(
+  stage: BootstrapStage,
+  signal: NodeJS.Signals,
+  {archive, cli}: {archive: Archive; cli: EnvironmentCli},
+): Promise<number | null> {
+  const over = new AbortController()
+  const reached = stage.reach(archive, cli, over.signal)
+  const run = startGroup(cli, ['create', 'noble/archive', '--name', 'made', '--quiet'])
+  const ending = run.ended.then(({stderr}) => assert.fail(`it ended before ${stage.name}: ${stderr}`))
+  await Promise.race([reached, ending]).finally(() => over.abort())
+  ending.catch(() => {})
+  run.signalGroup(signal)
+  return (await run.ended).status
+}
+
+/** Paths of packages that are here whole. */
+async function verified(archive: Archive, cli: EnvironmentCli): Promise<Set<string>> {
+  const folder = join(cli.env['XDG_CACHE_HOME'] ?? '', 'envs/packages')
+  const names = await readdir(folder, {recursive: true}).catch(() => [])
+  const digests = new Set(names.map((name) => name.replace(/^.*\//, '')))
+  const here = [...archive.files].filter(([path, body]) => isPackage(path) && digests.has(sha256Of(body)))
+  return new Set(here.map(([path]) => path))
+}
+
+const isPackage = (path: string): boolean => path.endsWith('.deb')

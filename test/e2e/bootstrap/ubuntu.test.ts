@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {NOT_AS_INSTALLED} from '../../support/bootstrapped.js'
+import {environmentCli} from '../../support/environment-cli.js'
+import {startPublisherProxy} from '../../support/publisher-proxy.js'
+import {openUbuntu, realPackages} from '../../support/ubuntu-packages.js'
+
+const packages = realPackages()
+
+const LINES = [
+  NOT_AS_INSTALLED,
+  'cat /usr/lib/os-release | grep ^ID=',
+  'dpkg-query --show ubuntu-keyring',
+  'readlink /bin /sbin /lib',
+  '/usr/bin/unmerged',
+  'apt-get -qq update && apt-get -qq install -y hello >/dev/null && hello',
+]
+
+const FOUND = `ID=ubuntu
+ubuntu-keyring\t2024
+usr/bin
+usr/sbin
+usr/lib
+unmerged
+Hello, world!
+`
+
+for (const suite of ['focal', 'jammy', 'noble', 'resolute']) {
+  test(`${suite} made of its packages is whole and up to date, and its APT installs from where they came`, async (t) => {
+    const archive = await openUbuntu(t, suite, {
+      packages: await packages(t, suite === 'focal' ? 'xz' : 'zstd'),
+    })
+    const cli = await environmentCli(t, archive.variables)
+    const created = await cli.run('create', `${suite}/archive`, '--name', 'made', '--quiet')
+    assert.equal(created.status, 0, created.stderr)
+    const {status, stdout, stderr} = await cli.run('run', 'made', '--', 'sh', '-c', LINES.join('\n'))
+    assert.equal(status, 0, stderr)
+    assert.equal(stdout, FOUND)
+  })
+}
+
+test('mantic, which is not supported any more, is made of what the archive of old releases has', async (t) => {
+  const archive = await openUbuntu(t, 'mantic', {packages: await packages(t, 'zstd')})
+  const url = 'http://old-releases.ubuntu.com/ubuntu'
+  const proxy = await startPublisherProxy(t, {url, archive, root: 'ubuntu'})
+  const cli = await environmentCli(t, proxy.variables)
+  const created = await cli.run('create', 'mantic/archive', '--name', 'made', '--quiet')
+  assert.equal(created.status, 0, created.stderr)
+  const {status, stdout, stderr} = await cli.run('run', 'made', '--', 'sh', '-c', LINES.join('\n'))
+  assert.deepEqual([status, stdout], [0, FOUND], stderr)
+  assert.deepEqual(proxy.hosts(), ['old-releases.ubuntu.com'])
+})
+
+test('a Release whose time is over is taken where that is asked for, by APT inside too', async (t) => {
+  const archive = await openUbuntu(t, 'noble', {packages: await packages(t, 'zstd')})
+  const day = 86_400_000
+  const expired = {date: new Date(Date.now() - 9 * day), validUntil: new Date(Date.now() - day)}
+  await archive.publish('updates', {packages: [], ...expired})
+  const cli = await environmentCli(t, archive.variables)
+  const refused = await cli.run('create', 'noble/archive', '--json')
+  assert.equal(JSON.parse(refused.stdout).error.code, 'ENVS_RELEASE_EXPIRED')
+  const created = await cli.run('create', 'noble/archive', '--name', 'made', '--allow-expired')
+  assert.equal(created.status, 0, created.stderr)
+  assert.match(created.stderr, /noble-updates/)
+  const updated = await cli.run('run', 'made', '--', 'apt-get', '-qq', 'update')
+  assert.deepEqual([updated.status, updated.stderr], [0, ''], updated.stderr)
+})
