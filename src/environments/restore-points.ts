@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {EnvsError, errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
-import {type History, layersOf, type Snapshot, withNamed, withSnapshot} from '../storage/history.js'
+import {type History, type Snapshot, withNamed, withSnapshot} from '../storage/history.js'
 import {readHistory, writeHistory} from '../storage/history-file.js'
 import {identityOf, newLayerId} from '../storage/layer-id.js'
 import {isEmptyLayer} from '../storage/layer-store.js'
@@ -79,12 +79,11 @@ async function squashAndWrite(
   environment: Environment,
   {history, isSynced}: {history: History; isSynced: boolean},
 ): Promise<History> {
-  const [{withinLimit}, {sweepLayers}] = await Promise.all([
+  const [{withinLimit}, {replaceHistory}] = await Promise.all([
     import('./squash.js'),
-    import('./layer-sweep.js'),
+    import('./replace-history.js'),
   ])
   const next = await withinLimit(host, environment, {history, isSynced})
-  await writeHistory(environment.files.history, next)
-  await sweepLayers(host, layersOf(history))
+  await replaceHistory(host, environment, {from: history, to: next})
   return next
 }

@@ -52,7 +52,13 @@ export async function whileFrozen<T>(
     const resumed = members(anchor).filter(({pid}) => !stoppedBefore.has(pid))
     input.write(`${resumed.map(({guestPid}) => guestPid).join(' ')}\n`)
     if (restless.length > 0) return {isFrozen: false, pids: restless}
+    const frozen = members(anchor).filter((member) => !isSender(member) && !isGone(member))
     const value = await work()
+    const woken = frozen.filter((member) => !isStill(member))
+    const arrived = members(anchor).filter((member) => !isSender(member) && !isStill(member))
+    // Somebody else let it go on, or it was killed: what was done meanwhile is not of one moment.
+    if (woken.length + arrived.length > 0)
+      return {isFrozen: false, pids: [...woken, ...arrived].map(({pid}) => pid)}
     input.end()
     await exit
     return {isFrozen: true, value, frozenMs: performance.now() - begun}
@@ -64,9 +70,9 @@ export async function whileFrozen<T>(
 
 /**
  * Children go on before their parents, which would take them for stopped jobs: the list comes youngest first.
- * Without a list, everything goes on.
+ * Without a list, everything goes on. Who listens to it may be dead before it speaks: that must not end it.
  */
-const STOP_AND_CONTINUE = `trap '' HUP INT QUIT TERM
+const STOP_AND_CONTINUE = `trap '' HUP INT QUIT TERM PIPE
 kill -STOP -1
 echo stopped
 pids=
@@ -115,9 +121,7 @@ async function waitUntilStill(anchor: Anchor): Promise<number[]> {
   for (;;) {
     const moving = members(anchor).filter((member) => !isStopped(member) && !isSender(member))
     const waitedMs = Date.now() - begun
-    const restless = moving.filter(
-      ({pid}) => waitedMs < UNINTERRUPTIBLE_AFTER_MS || !states(pid).every((state) => /[tTZXD]/.test(state)),
-    )
+    const restless = moving.filter((member) => waitedMs < UNINTERRUPTIBLE_AFTER_MS || !isStill(member))
     if (restless.length === 0) return []
     if (waitedMs > DEADLINE_MS) return restless.map(({pid}) => pid)
     await sleep(POLL_MS)
@@ -126,6 +130,17 @@ async function waitUntilStill(anchor: Anchor): Promise<number[]> {
 
 function isStopped({pid}: Member): boolean {
   return states(pid).every((state) => /[tTZX]/.test(state))
+}
+
+/** Stopped, or in the kernel. Where there is no thread any more it has gone on, and ended. */
+function isStill({pid}: Member): boolean {
+  const all = states(pid)
+  return all.length > 0 && all.every((state) => /[tTZXD]/.test(state))
+}
+
+/** Has ended, and may be forgotten at any moment. */
+function isGone({pid}: Member): boolean {
+  return states(pid).every((state) => /[ZX]/.test(state))
 }
 
 /** The shell of ours, whose mounts are the host's. */

@@ -1,0 +1,27 @@
+import {readSettings} from '../src/config/settings.js'
+import {meetRestoreRequest, type RequestOutcome} from '../src/environments/restore-point-request.js'
+import {nameArg} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+
+export default class RestorePoint extends EnvsCommand {
+  static override hidden = true
+  static override summary = 'Make a point to go back to, as something in a running environment asks.'
+  static override description =
+    `For templates/host/restore-points.sh. Prints what became of the request in one word, as soon as all goes on in the \
+environment: made, large where too much would have to be copied, none where nothing runs.`
+  static override examples = ['<%= config.bin %> <%= command.id %> play']
+  static override args = {name: nameArg()}
+
+  async run(): Promise<{outcome: RequestOutcome}> {
+    const {args} = await this.parse(RestorePoint)
+    const host = this.openHost()
+    const settings = await readSettings(host)
+    const outcome = await meetRestoreRequest(host, args.name, {
+      isSynced: settings.value('durable') !== 'never',
+      signal: this.signal(),
+      onTaken: () => this.print('made'),
+    })
+    if (outcome !== 'made') this.print(outcome)
+    return {outcome}
+  }
+}

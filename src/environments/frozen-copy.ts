@@ -1,0 +1,99 @@
+import {statfs} from 'node:fs/promises'
+import type {Host} from '../host/host.js'
+import {copyTree} from '../rootfs/copy.js'
+import {measureTrees} from '../rootfs/tree-process.js'
+import type {Anchor} from '../sandbox/anchor-state.js'
+import {whileFrozen} from '../sandbox/freeze.js'
+import {behindClosedGate} from '../sandbox/gate.js'
+import {listProcesses} from '../sandbox/processes.js'
+import {LayerSpaceError} from '../storage/errors.js'
+import type {History} from '../storage/history.js'
+import {layerFiles} from '../storage/layer-files.js'
+import type {LayerId} from '../storage/layer-id.js'
+import {layersProcess} from './memory-upper.js'
+import {FreezeFailedError} from './snapshot-errors.js'
+import type {Environment} from './store.js'
+import {toolPath} from './toolbox.js'
+
+/** File systems that can share the blocks of a copy. @see statfs(2) */
+const BTRFS_SUPER_MAGIC = 0x9123683e
+const XFS_SUPER_MAGIC = 0x58465342
+
+/** What a copy that nobody asked for by name may take. */
+export type CopyBounds = {
+  readonly copiedBytes: number
+  /** The same where the file system may share the blocks. */
+  readonly sharedBytes: number
+  /** Part of the free space. */
+  readonly ofFreeSpace: number
+}
+
+/** What somebody asked for may take all there is. */
+const NO_BOUNDS: CopyBounds = {
+  copiedBytes: Number.POSITIVE_INFINITY,
+  sharedBytes: Number.POSITIVE_INFINITY,
+  ofFreeSpace: 1,
+}
+
+/** @returns What is to be copied. @throws {LayerSpaceError} Unless the file system may need less for a copy. */
+export async function checkSpace(
+  host: Host,
+  environment: Environment,
+  history: History,
+  bounds: CopyBounds = NO_BOUNDS,
+): Promise<number> {
+  const {tree} = layerFiles(host.paths.layers, history.upper)
+  const [usage] = await measureTrees(await layersProcess(host, environment, history), [tree])
+  const neededBytes = usage?.sizeBytes ?? 0
+  const {type, bavail, bsize} = await statfs(host.paths.layers)
+  const sharesBlocks = type === BTRFS_SUPER_MAGIC || type === XFS_SUPER_MAGIC
+  const freeBytes = bavail * bsize
+  const mostBytes = sharesBlocks
+    ? bounds.sharedBytes
+    : Math.min(bounds.copiedBytes, freeBytes * bounds.ofFreeSpace)
+  if (neededBytes > mostBytes) throw new LayerSpaceError(host.paths.layers, {neededBytes, freeBytes})
+  return neededBytes
+}
+
+/**
+ * Copies what an environment has written, while all in it stands still and nobody comes in.
+ *
+ * @returns How long everything stood still.
+ * @throws {FreezeFailedError}
+ */
+export async function copyFrozen(
+  host: Host,
+  environment: Environment,
+  {
+    anchor,
+    from,
+    copy,
+    request,
+  }: {
+    readonly anchor: Anchor
+    readonly from: LayerId
+    readonly copy: LayerId
+    readonly request: {readonly signal: AbortSignal}
+  },
+): Promise<number> {
+  const {name, record, files} = environment
+  const {layers} = host.paths
+  const plan = {
+    cp: toolPath(host, 'cp'),
+    from: layerFiles(layers, from).tree,
+    to: layerFiles(layers, copy).tree,
+    keepOwners: record.identity === 'mapped',
+  }
+  const reader = await layersProcess(host, environment, {upper: from})
+  const done = await behindClosedGate(files.run, () =>
+    whileFrozen(anchor, {nsenter: toolPath(host, 'nsenter')}, () =>
+      copyTree(reader, plan, {signal: request.signal}),
+    ),
+  )
+  if (done?.value.isFrozen === true) return done.value.frozenMs
+  const pids = done?.value.pids ?? []
+  const commands = listProcesses(anchor)
+    .filter(({hostPid}) => pids.includes(hostPid))
+    .map(({command}) => command)
+  throw new FreezeFailedError(name, commands)
+}

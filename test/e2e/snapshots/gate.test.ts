@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import {spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {existsSync, readFileSync} from 'node:fs'
+import {chmod, mkdir, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {after} from 'node:test'
+import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
+import {poorerHost} from '../../support/poorer-host.js'
+import {childrenOf} from '../../support/running-session.js'
+import {canSimulate} from '../../support/simulated-host.js'
+import {layeredTest as test} from '../../support/stacked-layers.js'
+import {waitUntil} from '../../support/wait-until.js'
+
+const unsimulated: string | false = (await canSimulate()) ? false : 'no user namespace to hide perl in'
+
+const tidyUps: (() => Promise<void>)[] = []
+const withoutPerl = () =>
+  poorerHost({after: (tidyUp) => void tidyUps.push(tidyUp)}, {without: ['perl'], identity: 'emulated'})
+
+for (const {title, skip, shared} of [
+  ...IDENTITIES.map(({identity, skip}) => ({title: identity, skip, shared: sharedGuest(identity)})),
+  {
+    title: 'emulated and without perl',
+    skip: unsimulated,
+    shared: sharedGuest('emulated', {behind: withoutPerl}),
+  },
+]) {
+  test(`a session that begins while files are copied waits for the end of it, ${title}`, {skip}, async () => {
+    const guest = await shared()
+    await guest.sh('rm -f /root/late; sleep 300 >/dev/null 2>&1 &')
+    const snapshot = await heldSnapshot(guest, 'gate')
+    const late = await waitingSession(guest, 'echo late >/root/late; cat /root/late')
+    await snapshot.release()
+    assert.equal(await snapshot.ended(), 0)
+    assert.deepEqual(await late.ended(), {status: 0, output: 'late\n'})
+    assert.equal((await guest.cli.run('restore', 'play', 'gate', '--force')).status, 0)
+    assert.equal((await guest.sh('test -e /root/late')).status, 1)
+    await guest.cli.run('stop', '-f', 'play')
+  })
+}
+
+// Hooks run in the order they are given: a guest goes before its host.
+after(async () => {
+  for (const tidyUp of tidyUps) await tidyUp()
+})
+
+const emulated = sharedGuest('emulated')
+
+test('who waits to begin can be interrupted', async () => {
+  const guest = await emulated()
+  await guest.sh('sleep 300 >/dev/null 2>&1 &')
+  const snapshot = await heldSnapshot(guest, 'interrupted')
+  const late = await waitingSession(guest, 'echo late')
+  late.process.kill('SIGINT')
+  assert.deepEqual(await late.ended(), {status: 130, output: ''})
+  await snapshot.release()
+  assert.equal(await snapshot.ended(), 0)
+  await guest.cli.run('stop', '-f', 'play')
+})
+
+test('what was stopped in the middle of the copy is no snapshot', async () => {
+  const guest = await emulated()
+  await guest.sh('sleep 300 >/dev/null 2>&1 &')
+  const before = (await guest.cli.run('snapshots', 'play', '-q')).stdout
+  const snapshot = await heldSnapshot(guest, 'stopped')
+  await guest.cli.run('stop', '-f', 'play')
+  await snapshot.release()
+  assert.equal(await snapshot.ended(), 4)
+  assert.equal((await guest.cli.run('snapshots', 'play', '-q')).stdout, before)
+})
+
+/** A snapshot whose cp(1) has been started, and does nothing before it is released. */
+async function heldSnapshot({cli}: Guest, label: string) {
+  const folder = join(cli.home, 'held')
+  const [copying, released] = [join(cli.home, `copying-${label}`), join(cli.home, `released-${label}`)]
+  await mkdir(folder, {recursive: true})
+  const script = `#!/bin/sh\n: >${copying}\nuntil [ -e ${released} ]; do sleep 0.05; done\nPATH=\${PATH#*:}\nexec cp "$@"\n`
+  await writeFile(join(folder, 'cp'), script)
+  await chmod(join(folder, 'cp'), 0o755)
+  const [program, ...words] = cli.words
+  const child = spawn(program, [...words, 'snapshot', 'play', label], {
+    cwd: cli.home,
+    env: {...cli.env, PATH: `${folder}:${cli.env['PATH']}`},
+    stdio: 'ignore',
+  })
+  const exit = once(child, 'exit')
+  await waitUntil('the copy', () => existsSync(copying))
+  return {
+    release: () => writeFile(released, ''),
+    ended: async () => (await exit)[0] as number | null,
+  }
+}
+
+/** A session that waits for a lock. */
+async function waitingSession(guest: Guest, script: string) {
+  const child = guest.start('run', 'play', '--', 'sh', '-c', script)
+  let output = ''
+  child.stdout?.on('data', (chunk) => {
+    output += String(chunk)
+  })
+  const closed = once(child, 'close')
+  await waitUntil('it to wait', () => {
+    const waiting = waitsForLock()
+    return [child.pid ?? 0, ...childrenOf(child.pid ?? 0)].some((pid) => waiting.has(pid))
+  })
+  return {
+    process: child,
+    ended: async () => {
+      const [status] = await closed
+      return {status: status as number | null, output}
+    },
+  }
+}
+
+/** Processes that wait for a flock. @see proc_locks(5) */
+function waitsForLock(): ReadonlySet<number> {
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n')
+  return new Set(
+    lines.filter((line) => line.includes('-> FLOCK')).map((line) => Number(line.split(/\s+/)[5])),
+  )
+}
