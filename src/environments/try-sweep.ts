@@ -1,12 +1,13 @@
 import {EnvsError, errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
+import {isLost} from './memory-upper.js'
 import {stopFiles} from './processes.js'
 import {removeEnvironment} from './remove.js'
 import {environmentFiles} from './store.js'
 import {KEPT_FOR_MS, listTries, lockTry, noteEnd, readMark, type Try} from './tries.js'
 
 /**
- * Takes away throwaway environments that ended an hour ago, and stops what runs in those whose command was killed.
+ * Takes away throwaway environments that ended an hour ago or whose memory is gone, and stops what runs in those whose command was killed.
  *
  * Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
  */
@@ -22,15 +23,16 @@ async function sweep(host: Host, {name}: Try): Promise<void> {
     const mark = await readMark(host.paths, name)
     if (mark === undefined) return
     const {paths, now} = host
+    const files = environmentFiles(paths, name)
     if (!mark.hasEnded) {
-      const files = environmentFiles(paths, name)
       await stopFiles(host, files, {graceMs: 0})
       await noteEnd(files.folder, now())
+      if (await isLost(files)) await removeEnvironment(host, name, {force: false})
       return
     }
     // A time to come is a clock that was set back.
-    if (Math.abs(now().getTime() - mark.markedAt.getTime()) >= KEPT_FOR_MS)
-      await removeEnvironment(host, name, {force: false})
+    const isOver = Math.abs(now().getTime() - mark.markedAt.getTime()) >= KEPT_FOR_MS
+    if (isOver || (await isLost(files))) await removeEnvironment(host, name, {force: false})
   } finally {
     lock.release()
   }

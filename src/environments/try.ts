@@ -1,5 +1,7 @@
+import type {ArchiveContext} from '../archive/context.js'
 import type {Settings} from '../config/settings.js'
 import {errnoOf} from '../errors.js'
+import type {DebArchitecture} from '../host/architecture.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {templateText} from '../host/paths.js'
@@ -7,22 +9,32 @@ import type {ImageContext} from '../images/sources/source.js'
 import {Creation} from './create.js'
 import {planCreation} from './create-request.js'
 import {EnvironmentNotFoundError, PackagesNotInstalledError} from './errors.js'
+import {fullUpper} from './memory-upper.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
 import {stopFiles} from './processes.js'
 import {removeEnvironment} from './remove.js'
 import {runInEnvironment} from './session.js'
 import type {Durability, SessionWish} from './session-request.js'
-import {environmentFiles} from './store.js'
+import {environmentFiles, findEnvironment} from './store.js'
 import {claimTryName, noteEnd} from './tries.js'
 import type {TryWords} from './try-words.js'
 
 export type TryRequest = {
   readonly words: TryWords
+  /** The host's own where it is left out. */
+  readonly architecture?: DebArchitecture | undefined
   /** The name under which it stays; undefined for one that goes. */
   readonly keepAs: string | undefined
+  /** Whether what it writes goes to the disk, also where there is memory for it. */
+  readonly onDisk: boolean
 }
 
-type Around = {readonly settings: Settings; readonly context: ImageContext; readonly signal: AbortSignal}
+type Around = {
+  readonly settings: Settings
+  readonly context: ImageContext
+  readonly signal: AbortSignal
+  readonly onNotice?: ArchiveContext['onNotice']
+}
 
 /** How long what runs in one may take to end: it may still be kept, with its data. */
 const STOP_GRACE_MS = 2000
@@ -54,17 +66,19 @@ export class Trying {
   /** @throws As `planCreation` and `Creation.begin`. */
   static async begin(
     host: Host,
-    {words, keepAs}: TryRequest,
-    {settings, context, signal}: Around,
+    {words, architecture, keepAs, onDisk}: TryRequest,
+    {settings, context, signal, onNotice}: Around,
   ): Promise<Trying> {
     const {name, lock} = await chooseName(host, keepAs)
     try {
-      const wish = {image: words.image, name, sha256: undefined}
-      const planned = await planCreation(wish, {host, settings, context})
+      const wish = {image: words.image, name, architecture, sha256: undefined}
+      const planned = await planCreation(wish, {host, settings, context, onNotice})
       const isThrowaway = keepAs === undefined
       const setting = settings.value('durable')
       const durable = isThrowaway && setting !== 'always' ? 'never' : setting
-      const request = {...planned, isSynced: durable !== 'never', isThrowaway}
+      const isVolatile = isThrowaway && !onDisk && durable === 'never'
+      const memory = isVolatile ? {setting: settings.value('tryMemory')} : undefined
+      const request = {...planned, isSynced: durable !== 'never', isThrowaway, memory}
       const creation = await Creation.begin(host, request, {signal})
       return new Trying(host, {creation, lock, durable, words})
     } catch (error) {
@@ -94,14 +108,26 @@ export class Trying {
       variables: ['DEBIAN_FRONTEND=noninteractive', ...variables],
       volumes: [],
       durable: this.#durable,
+      engine: this.creation.engine,
     })
     if (status !== 0) throw new PackagesNotInstalledError(packages, {status, hasImage: image !== undefined})
   }
 
   /** @returns The guest's exit status. */
-  async run(wish: Omit<SessionWish, 'durable'>): Promise<number> {
+  async run(wish: Omit<SessionWish, 'durable' | 'engine'>): Promise<number> {
     this.#hasRun = true
-    return runInEnvironment(this.#host, this.name, {...wish, durable: this.#durable})
+    const {engine} = this.creation
+    return runInEnvironment(this.#host, this.name, {...wish, durable: this.#durable, engine})
+  }
+
+  /** How many bytes of memory it was given, where hardly any are left: what failed may have failed for that. */
+  async fullMemoryBytes(): Promise<number | undefined> {
+    try {
+      return await fullUpper(this.#host, await findEnvironment(this.#host.paths, this.name))
+    } catch (error) {
+      if (!(error instanceof EnvironmentNotFoundError) && errnoOf(error) !== 'ENOENT') throw error
+      return undefined
+    }
   }
 
   /** Ends what runs in it. One that was used can be kept for a while; another is taken away. */

@@ -1,0 +1,83 @@
+import {join} from 'node:path'
+import {capture} from '../src/host/process.js'
+import {formatBytes} from '../src/ui/size.js'
+import {renderTable} from '../src/ui/table.js'
+import {type Bench, InvocationFailedError} from './invocation.js'
+import type {Product} from './product.js'
+
+/** What many environments of one image take beside as many copies of its tree; allocated bytes. */
+export type DiskUse = {
+  readonly title: string
+  readonly rows: readonly {readonly name: string; readonly bytes: number}[]
+}
+
+const MANY = 10
+
+/**
+ * Makes environments of one image, and as many copies of its tree with cp(1), and counts what each lot adds to the disk.
+ *
+ * @param home - The product's store, which is left with all of it.
+ * @throws {InvocationFailedError}
+ */
+export async function measureDiskUse(
+  rootfs: string,
+  {product, home, bench}: {product: Product; home: string; bench: Bench},
+): Promise<DiskUse> {
+  const names = Array.from({length: MANY}, (_, index) => `many-${index}`)
+  const create = ['create', rootfs, '--identity', 'emulated', '--quiet']
+  await product.run(...create, '--storage', 'directory', '--name', 'plain')
+  const {path} = JSON.parse(await product.run('path', 'plain', '--json'))
+  const copies = join(home, 'copies')
+  await run(['mkdir', copies], bench)
+  for (const name of names) await run(['cp', '-a', '--reflink=never', path, join(copies, name)], bench)
+  const copiedBytes = await allocated([copies], bench)
+  await run(['rm', '-rf', copies], bench)
+  const layers = join(home, 'data', 'layers')
+  const environments = join(home, 'data', 'environments')
+  await product.run('rm', 'plain')
+  const before = await allocated([layers, environments], bench)
+  await product.run(...create, '--storage', 'overlay', '--name', 'first')
+  const first = await allocated([layers, environments], bench)
+  for (const name of names.slice(1)) await product.run(...create, '--storage', 'overlay', '--name', name)
+  const all = await allocated([layers, environments], bench)
+  return {
+    title: `Disk, ${MANY} environments of one image`,
+    rows: [
+      {name: `${MANY} copies with cp -a`, bytes: copiedBytes},
+      {name: `${MANY} environments`, bytes: all - before},
+      {name: 'the first of them, with the unpacked image', bytes: first - before},
+      {name: 'each other one', bytes: (all - first) / (MANY - 1)},
+    ],
+  }
+}
+
+export function renderDiskUse({title, rows}: DiskUse): string {
+  const most = rows[0]?.bytes ?? 0
+  return [
+    title,
+    renderTable<DiskUse['rows'][number]>(
+      rows,
+      [
+        {title: 'what', show: ({name}) => name},
+        {title: 'bytes', align: 'right', show: ({bytes}) => bytes.toFixed(0)},
+        {title: 'size', align: 'right', show: ({bytes}) => formatBytes(bytes)},
+        {title: 'x copies', align: 'right', show: ({bytes}) => (bytes / most).toFixed(5)},
+      ],
+      undefined,
+    ),
+  ].join('\n')
+}
+
+/** Blocks, not lengths: as du(1) counts them, each file once. */
+async function allocated(folders: readonly string[], bench: Bench): Promise<number> {
+  // What was written just now has no blocks yet on a file system that allocates late.
+  await run(['sync', '--file-system', ...folders], bench)
+  const stdout = await run(['du', '--summarize', '--total', '--block-size=1', '--', ...folders], bench)
+  return Number(stdout.trim().split('\n').at(-1)?.split('\t')[0])
+}
+
+async function run(argv: readonly string[], {environment, user}: Bench): Promise<string> {
+  const {status, stdout, stderr} = await capture(argv, {env: environment, ...user})
+  if (status !== 0) throw new InvocationFailedError(argv, status, stderr.trim())
+  return stdout
+}
