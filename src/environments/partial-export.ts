@@ -1,0 +1,87 @@
+import {randomBytes} from 'node:crypto'
+import {constants} from 'node:fs'
+import {type FileHandle, lstat, open, opendir, rm, unlink} from 'node:fs/promises'
+import {basename, dirname, join} from 'node:path'
+import {errnoOf} from '../errors.js'
+import {lockDescriptor} from '../host/flock.js'
+
+/** An archive that is being written, beside the place it is for. */
+export type PartialExport = {
+  readonly partial: string
+  /** To write it; whoever does closes it. */
+  readonly handle: FileHandle
+  /** Says that its writer lives, until it is closed: also while it gets its name. */
+  readonly alive: FileHandle
+}
+
+const MOST_ATTEMPTS = 3
+
+/**
+ * Nobody else may read it.
+ *
+ * @param path - What the archive is to be called.
+ * @throws {NodeJS.ErrnoException}
+ */
+export async function openPartialExport(path: string): Promise<PartialExport> {
+  for (let attempt = 1; ; attempt++) {
+    const partial = `${path}${PARTIAL}${process.pid}-${randomBytes(4).toString('hex')}`
+    const alive = await open(partial, 'wx', 0o600)
+    try {
+      // Before it is locked, another export may take it for a dead one's; and Ctrl-C ends flock(1) too.
+      if ((await lock(alive)) !== 'others' || attempt === MOST_ATTEMPTS)
+        return {partial, alive, handle: await open(partial, O_WRONLY | O_NOFOLLOW)}
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || attempt === MOST_ATTEMPTS) {
+        await giveUp({partial, alive})
+        throw error
+      }
+    }
+    await giveUp({partial, alive})
+  }
+}
+
+async function giveUp({partial, alive}: Pick<PartialExport, 'partial' | 'alive'>): Promise<void> {
+  await rm(partial, {force: true})
+  await alive.close()
+}
+
+/** Whose it is; nobody's can be told on a file system without locks, where nothing is swept then. */
+function lock({fd}: FileHandle): Promise<'ours' | 'others' | 'unknown'> {
+  return lockDescriptor(fd, {mode: 'exclusive', waitMs: 0}).then(
+    (isFree) => (isFree ? 'ours' : 'others'),
+    () => 'unknown',
+  )
+}
+
+const PARTIAL = '.partial-'
+const FORM = /\.partial-\d+-[0-9a-f]{8}$/
+const {O_RDWR, O_WRONLY, O_NOFOLLOW, O_NONBLOCK} = constants
+
+/** Takes away what killed exports to the same file have left, where that can be done. */
+export async function removeForsakenExports(path: string): Promise<void> {
+  const folder = dirname(path)
+  try {
+    for await (const {name} of await opendir(folder)) {
+      if (name.startsWith(`${basename(path)}${PARTIAL}`) && FORM.test(name))
+        await removeForsaken(join(folder, name)).catch(ignoreErrno)
+    }
+  } catch (error) {
+    ignoreErrno(error)
+  }
+}
+
+/** Anybody may have put something of such a name into a folder that is everybody's. */
+async function removeForsaken(partial: string): Promise<void> {
+  const {uid} = await lstat(partial)
+  if (uid !== process.getuid?.()) return
+  const handle = await open(partial, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
+  try {
+    if ((await handle.stat()).isFile() && (await lock(handle)) === 'ours') await unlink(partial)
+  } finally {
+    await handle.close()
+  }
+}
+
+function ignoreErrno(error: unknown): void {
+  if (errnoOf(error) === undefined) throw error
+}

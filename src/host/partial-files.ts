@@ -1,0 +1,48 @@
+import {randomBytes} from 'node:crypto'
+import {opendirSync, unlinkSync} from 'node:fs'
+import {basename, dirname, join} from 'node:path'
+import {errnoOf} from '../errors.js'
+
+const MARK = '.partial-'
+const WRITER = /\.partial-(\d+)-[0-9a-f]{8}$/
+/** A guest may have filled the folder. */
+const MOST_ENTRIES = 1000
+
+/** Where this process puts together what is to be renamed to `path`; another place each time. */
+export function partialPath(path: string): string {
+  return `${path}${MARK}${process.pid}-${randomBytes(4).toString('hex')}`
+}
+
+/**
+ * Takes away what writers of the same file left that were killed. What can't be goes with a later write.
+ *
+ * In a container or on another machine, process ids are others: a live writer may lose its file, and has to begin again.
+ */
+export async function removeForsaken(path: string): Promise<void> {
+  const [folder, prefix] = [dirname(path), `${basename(path)}${MARK}`]
+  try {
+    const entries = opendirSync(folder, {bufferSize: MOST_ENTRIES})
+    try {
+      for (let count = 0; count < MOST_ENTRIES; count++) {
+        const {name} = entries.readSync() ?? {}
+        if (name === undefined) break
+        const pid = name.startsWith(prefix) ? WRITER.exec(name)?.[1] : undefined
+        if (pid !== undefined && !isAlive(Number(pid))) unlinkSync(join(folder, name))
+      }
+    } finally {
+      entries.closeSync()
+    }
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+  }
+}
+
+/** Another user's process counts too. @see kill(2) */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH'
+  }
+}

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import {existsSync} from 'node:fs'
+import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {isDeepStrictEqual} from 'node:util'
+import {capture} from '../../src/host/process.js'
+import type {EnvironmentCli} from './environment-cli.js'
+import {assertHits, chooseKills, describeKill, type Kill, runKilled, stepsOf} from './killed-steps.js'
+import {makeOld, type StoreState, sealedLayers, storeState} from './store-state.js'
+
+/** A command, in a store as it is now, that is to be killed at one step after another. */
+export type KilledCommand = {
+  readonly argv: readonly string[]
+  /** The exit status when it is run again though it was done; undefined where it would do something more. */
+  readonly again?: number
+  /** Environments of which some files may be as the command makes them, and others as they were. */
+  readonly changes?: readonly string[]
+  /** A file that it makes in the home folder, and what was there before. */
+  readonly output?: {readonly name: string; readonly before: string | undefined}
+  /** Whether it finds nothing in the cache, where it notes what this host can do. */
+  readonly isFirst?: boolean
+  /** Whether it takes so long that a third of the steps must do. */
+  readonly isSlow?: boolean
+}
+
+/**
+ * Kills a command at one step after another, each time in the store as it is now. After each, every environment is
+ * listed and whole, as it was or as the command makes it; the command can be run again; and then nothing is left over.
+ *
+ * With ENVS_TEST_STEPS=all it is every step, which takes minutes for one command.
+ */
+export async function killAtSteps(cli: EnvironmentCli, command: KilledCommand): Promise<void> {
+  const template = join(cli.home, 'template')
+  await mkdir(cli.data, {recursive: true})
+  await copyStore(cli.data, template)
+  const place = placeOf(cli, command)
+  const reset = async () => {
+    await openFolders(cli.data)
+    await rm(cli.data, {recursive: true, force: true})
+    if (command.isFirst === true) await rm(join(cli.home, 'cache'), {recursive: true, force: true})
+    await copyStore(template, cli.data)
+    await place.reset()
+  }
+  await place.reset()
+  const before = await place.look()
+  assert.deepEqual(before.leftovers, [])
+  // It may note in the cache what the next run finds there.
+  const first = await cli.run(...command.argv)
+  assert.equal(first.status, 0, first.stderr)
+  await reset()
+  const clean = await stepsOf(cli, command.argv)
+  assert.equal(clean.status, 0, clean.stderr)
+  const after = await place.look()
+  assert.deepEqual(after.leftovers, [])
+  const kills = chooseKills(clean.steps, command)
+  const failures: string[] = []
+  let hits = 0
+  for (const kill of kills) {
+    await reset()
+    try {
+      hits += await killOnce(cli, command, {kill, before, after, look: place.look})
+    } catch (error) {
+      failures.push(`${describeKill(kill)}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  await rm(template, {recursive: true})
+  assertHits(hits, kills)
+  assert.equal(failures.length, 0, `${failures.length} of ${kills.length}:\n${failures.join('\n')}`)
+}
+
+/** The store, and what the command writes beside it. */
+type State = StoreState & {readonly output: string | undefined}
+
+function placeOf({home, data}: EnvironmentCli, {output}: KilledCommand) {
+  const path = output === undefined ? undefined : join(home, output.name)
+  return {
+    reset: async () => {
+      if (path === undefined) return
+      await rm(path, {force: true})
+      if (output?.before !== undefined) await writeFile(path, output.before)
+    },
+    look: async (): Promise<State> => {
+      const {leftovers, ...store} = storeState(data)
+      const beside = output === undefined ? [] : await readdir(home)
+      return {
+        ...store,
+        leftovers: [
+          ...leftovers,
+          ...beside.filter((name) => name !== output?.name && name.startsWith(`${output?.name}`)),
+        ],
+        output: path !== undefined && existsSync(path) ? await readFile(path, 'base64') : undefined,
+      }
+    },
+  }
+}
+
+type Around = {
+  readonly kill: Kill
+  readonly before: State
+  readonly after: State
+  readonly look: () => Promise<State>
+}
+
+async function killOnce(
+  cli: EnvironmentCli,
+  command: KilledCommand,
+  {kill, before, after, look}: Around,
+): Promise<number> {
+  const sealed = sealedLayers(cli.data)
+  const wasKilled = await runKilled(cli, command.argv, kill)
+  const {leftovers, ...found} = await look()
+  assertWhole(found, {before, after, changes: command.changes ?? []})
+  for (const [id, content] of sealedLayers(cli.data))
+    assert.equal(content, sealed.get(id) ?? content, `layer ${id} has changed`)
+  // Whoever lost only its worker is there to tidy up what it has not published, unless that was what the worker did.
+  if (kill.program > 0 && kill.isAlone)
+    assert.deepEqual(
+      leftovers.filter((path) => !/^\w+\/\.removed\.|\/\.envs-/.test(path)),
+      before.leftovers,
+    )
+  await assertListed(cli, Object.keys(found.environments))
+
+  makeOld(cli.data)
+  const wanted = {environments: after.environments, images: after.images, output: after.output}
+  const isDone = isDeepStrictEqual(found, wanted)
+  if (!isDone || command.again !== undefined) {
+    const run = await cli.run(...command.argv)
+    assert.equal(run.status, isDone ? command.again : 0, run.stderr)
+  }
+  if (isDone) {
+    const run = await cli.run('prune', '--yes', '--older-than', '52w')
+    assert.equal(run.status, 0, run.stderr)
+  }
+  assert.deepEqual(await look(), {...wanted, leftovers: []})
+  return wasKilled ? 1 : 0
+}
+
+function assertWhole(
+  found: Omit<State, 'leftovers'>,
+  {before, after, changes}: {before: State; after: State; changes: readonly string[]},
+): void {
+  const states = [before, after]
+  for (const [name, state] of Object.entries(found.environments))
+    assert.ok(
+      changes.includes(name) || states.some(({environments}) => environments[name] === state),
+      `${name} is neither as it was nor as it is to be`,
+    )
+  for (const name of Object.keys(before.environments))
+    assert.ok(name in found.environments || !(name in after.environments), `${name} is gone`)
+  for (const name of before.images)
+    assert.ok(found.images.includes(name) || !after.images.includes(name), `image ${name} is gone`)
+  assert.ok(
+    states.some(({output}) => output === found.output),
+    'the file is neither as it was nor as it is to be',
+  )
+}
+
+async function assertListed(cli: EnvironmentCli, names: readonly string[]): Promise<void> {
+  const run = await cli.run('list', '--json', '--all')
+  assert.equal(run.status, 0, run.stdout)
+  const listed: {name: string; state: string}[] = JSON.parse(run.stdout)
+  assert.deepEqual(listed.map(({name}) => name).sort(), [...names].sort())
+  assert.deepEqual(
+    listed.filter(({state}) => state === 'damaged'),
+    [],
+  )
+}
+
+async function copyStore(from: string, to: string): Promise<void> {
+  await openFolders(from)
+  const {status, stderr} = await capture(['cp', '-a', '--reflink=auto', '--', from, to])
+  assert.equal(status, 0, stderr)
+}
+
+/** overlayfs closes folders of its own, which then can be copied by nobody. */
+async function openFolders(folder: string): Promise<void> {
+  await capture(['find', folder, '-type', 'd', '!', '-perm', '-700', '-exec', 'chmod', 'u+rwx', '{}', ';'])
+}
