@@ -2,30 +2,43 @@ import {closeSync, constants, openSync, readSync} from 'node:fs'
 import type {Duplex, Writable} from 'node:stream'
 import type {Lock} from '../host/flock.js'
 import {templateText} from '../host/paths.js'
-import {inheritableDescriptors} from '../host/proc.js'
 import {capture, pipeOf, start, started} from '../host/process.js'
 import {type Anchor, anchorFiles, recordAnchor} from './anchor-state.js'
-import {AnchorFd, type AnchorOptions, anchorCommand, anchorOptions, GUEST_PATH} from './engines/bwrap.js'
+import {coverStrays} from './cover-strays.js'
+import {type AnchorEngine, AnchorFd, type AnchorOptions} from './engines/engine.js'
 import {AnchorFailedError} from './errors.js'
+import {GUEST_PATH} from './guest-path.js'
+import {clearRequests, openRequests, type RequestChannel, type RestoreRequests} from './restore-requests.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 
-export type AnchorPlan = AnchorOptions & {
+export type AnchorPlan = Omit<AnchorOptions, 'stage'> & {
   readonly name: string
+  readonly engine: AnchorEngine
   /** Folder of the run-time state; made when missing. */
   readonly runFolder: string
-  readonly bwrap: string
-  /** Argument list that makes the guest's user namespace, empty when bwrap makes it. */
-  readonly namespacePrefix: readonly string[]
   /** Classic BPF for the holder and so for all that it starts. */
   readonly filter: Uint8Array
+  /** Undefined for an environment that has no points to go back to. */
+  readonly restoreRequests: RestoreRequests | undefined
+  /** Text of a shell script in the place of the holder's. */
+  readonly holder?: string
 }
 
 /** Longest a start may take; milliseconds are usual, a machine that swaps needs seconds. */
 export const START_DEADLINE_MS = 15_000
 
-/** The words in front of bwrap: for root, bwrap runs as root and is handed the namespace instead. */
-export function anchorPrefix({isMountingRoot, namespacePrefix}: AnchorPlan): readonly string[] {
-  return isMountingRoot ? [] : namespacePrefix
+/**
+ * The command line of an anchor, and what it is told on a descriptor.
+ *
+ * For root, the engine runs as root and is handed the namespace instead of being in it.
+ */
+export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {
+  const {engine, isMountingRoot, namespacePrefix, runFolder} = plan
+  const command = await engine.command(plan.holder ?? (await templateText('guest/holder.sh')))
+  return {
+    command: [...(isMountingRoot ? [] : namespacePrefix), ...command],
+    options: engine.options({...plan, stage: runFolder}),
+  }
 }
 
 /**
@@ -35,17 +48,21 @@ export function anchorPrefix({isMountingRoot, namespacePrefix}: AnchorPlan): rea
  * @throws {AnchorFailedError}
  */
 export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
-  await makeFifo(anchorFiles(plan.runFolder).hold)
+  const {restoreRequests} = plan
+  const requestFifos = restoreRequests === undefined ? [] : clearRequests(restoreRequests)
+  await makeFifos([anchorFiles(plan.runFolder).hold, ...requestFifos])
+  const requests = restoreRequests === undefined ? undefined : openRequests(restoreRequests)
   const descriptors = openDescriptors(plan.runFolder)
   const namespace = plan.isMountingRoot ? await holdNamespace(plan.namespacePrefix) : undefined
   try {
-    const isReady = await launch(plan, {descriptors, liveness, namespace})
+    const isReady = await launchAnchor(plan, {descriptors, liveness, namespace, requests})
     const anchor = isReady ? await recordAnchor(plan.runFolder) : undefined
     if (anchor === undefined) throw new AnchorFailedError(plan.name, lastLine(descriptors.log))
     return anchor
   } finally {
     for (const fd of Object.values(descriptors)) closeSync(fd)
     namespace?.release()
+    requests?.close()
   }
 }
 
@@ -68,11 +85,15 @@ type Inheritance = {
   readonly descriptors: Descriptors
   readonly liveness: Lock
   readonly namespace: HeldNamespace | undefined
+  readonly requests: RequestChannel | undefined
 }
 
-/** @returns Whether the holder reported. */
-async function launch(plan: AnchorPlan, {descriptors, liveness, namespace}: Inheritance): Promise<boolean> {
-  const holder = await templateText('guest/holder.sh')
+/** @returns Whether the holder reported. @throws {NodeJS.ErrnoException} When the first program can't be started. */
+export async function launchAnchor(
+  plan: AnchorPlan,
+  {descriptors, liveness, namespace, requests}: Inheritance,
+): Promise<boolean> {
+  const {command, options} = await anchorWords(plan)
   const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', descriptors.log, descriptors.log]
   stdio[AnchorFd.info] = descriptors.info
   stdio[AnchorFd.ready] = 'pipe'
@@ -81,37 +102,24 @@ async function launch(plan: AnchorPlan, {descriptors, liveness, namespace}: Inhe
   stdio[AnchorFd.options] = 'pipe'
   stdio[AnchorFd.filter] = 'pipe'
   if (namespace !== undefined) stdio[AnchorFd.userNamespace] = namespace.fd
-  const child = start(anchorCommand({...plan, prefix: anchorPrefix(plan), holder}), {
+  if (requests !== undefined) stdio[AnchorFd.requests] = requests.writer
+  const child = start(command, {
     detached: true,
     env: {PATH: GUEST_PATH},
     stdio: coverStrays(stdio, descriptors.devNull),
   })
   await started(child)
   child.unref()
-  feed(
-    pipeOf(child, AnchorFd.options),
-    anchorOptions(plan)
-      .map((option) => `${option}\0`)
-      .join(''),
-  )
+  feed(pipeOf(child, AnchorFd.options), options.map((option) => `${option}\0`).join(''))
   feed(pipeOf(child, AnchorFd.filter), plan.filter)
+  requests?.listen(plan.runFolder, descriptors.devNull)
   return sawReady(pipeOf(child, AnchorFd.ready))
 }
 
-/**
- * Puts /dev/null over what the caller's shell left open: a folder's descriptor in the guest leads to the host.
- *
- * By its number: above standard error, Node's 'ignore' leaves a descriptor as it is.
- */
-function coverStrays(stdio: (number | 'ignore' | 'pipe')[], devNull: number): (number | 'ignore' | 'pipe')[] {
-  const length = Math.max(stdio.length, ...inheritableDescriptors().map((fd) => fd + 1))
-  return Array.from({length}, (_, fd) => stdio[fd] ?? devNull)
-}
-
-async function makeFifo(path: string): Promise<void> {
-  const made = await capture(['mkfifo', '-m', '600', path])
+async function makeFifos(paths: readonly string[]): Promise<void> {
+  const made = await capture(['mkfifo', '-m', '600', ...paths])
   // Status 1 is "there already" for all but the first start; opening it tells the rest.
-  if (made.status > 1) throw new Error(`mkfifo(1) ended with status ${made.status} on ${path}`)
+  if (made.status > 1) throw new Error(`mkfifo(1) ended with status ${made.status} on ${paths.join(', ')}`)
 }
 
 function feed(pipe: Writable, data: string | Uint8Array): void {

@@ -3,6 +3,7 @@ import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {bootId, processStartTime} from '../host/proc.js'
+import type {AnchorEngineName} from './engines/engine.js'
 
 /** The first process of a running environment, as the host sees it. */
 export type Anchor = {readonly pid: number; readonly startTime: string}
@@ -15,6 +16,8 @@ export function anchorFiles(runFolder: string) {
     /** Kept open by every session, so that the holder knows of them without a look at /proc. */
     hold: join(runFolder, 'hold'),
     state: join(runFolder, 'anchor.json'),
+    /** How a plain session joins that anchor; see join-plan.ts. */
+    plan: join(runFolder, 'join'),
     info: join(runFolder, 'bwrap-info.json'),
     log: join(runFolder, 'anchor.log'),
   } as const
@@ -32,20 +35,31 @@ export function readLiveAnchor(runFolder: string): Anchor | undefined {
     : undefined
 }
 
-/** Records the process that bwrap named; undefined when it is gone already. */
+/** The engine that started what was recorded last. */
+export function recordedEngine(runFolder: string): AnchorEngineName {
+  return parseEngine(readSmall(anchorFiles(runFolder).state))
+}
+
+/** Records the process that the engine named; undefined when it is gone already. */
 export async function recordAnchor(runFolder: string): Promise<Anchor | undefined> {
-  const pid = parseInfo(readSmall(anchorFiles(runFolder).info))
+  const info = readSmall(anchorFiles(runFolder).info)
+  const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
   if (pid === undefined || startTime === undefined) return undefined
-  const state = {schemaVersion: 1, pid, startTime, bootId: bootId()}
+  const state = {schemaVersion: 1, pid, startTime, bootId: bootId(), engine: parseEngine(info)}
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return {pid, startTime}
 }
 
-/** Reads what bwrap writes to `--info-fd`; undefined while it is empty or half there. */
+/** Reads what an engine writes, as bwrap does to `--info-fd`; undefined while it is empty or half there. */
 export function parseInfo(text: string): number | undefined {
   const pid = parseObject(text)?.['child-pid']
   return isProcessId(pid) ? pid : undefined
+}
+
+/** The engine that a state file, or what an engine wrote, tells of; bwrap does not name itself. */
+export function parseEngine(text: string): AnchorEngineName {
+  return parseObject(text)?.['engine'] === 'unshare' ? 'unshare' : 'bwrap'
 }
 
 /** Reads a state file; undefined for anything that this version did not write. */

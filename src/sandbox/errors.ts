@@ -1,6 +1,12 @@
 import {EnvsError, ExitCode} from '../errors.js'
+import {type Check, type CheckId, seeChecks} from '../host/doctor/check.js'
 
-const ASK_DOCTOR = 'Run `envs doctor`: it names what this host lacks and the remedy.'
+/** Where the doctor looks at a program; the others are of util-linux. */
+const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
+  bwrap: 'bubblewrap',
+  perl: 'launcher',
+  proot: 'engine',
+}
 
 /** A program that the sandbox is built from is not on this host. */
 export class ToolMissingError extends EnvsError {
@@ -11,7 +17,18 @@ export class ToolMissingError extends EnvsError {
     super(`${tool} was not found on this host; it is in the package ${packageName}.`, {
       code: 'ENVS_TOOL_MISSING',
       exitCode: ExitCode.host,
-      suggestions: [ASK_DOCTOR],
+      suggestions: [seeChecks(TOOL_CHECKS[tool] ?? 'util-linux')],
+    })
+  }
+}
+
+/** The kernel, or what governs it, lets no user namespace be made. */
+export class NamespaceRefusedError extends EnvsError {
+  constructor() {
+    super('No user namespace could be made on this host.', {
+      code: 'ENVS_NO_NAMESPACE',
+      exitCode: ExitCode.host,
+      suggestions: [seeChecks('user-namespaces')],
     })
   }
 }
@@ -21,19 +38,54 @@ export class LauncherMissingError extends EnvsError {
   constructor() {
     super(
       'Neither perl nor python3 was found on this host, and one of them must join the environment; they are in the packages perl-base and python3.',
-      {code: 'ENVS_TOOL_MISSING', exitCode: ExitCode.host, suggestions: [ASK_DOCTOR]},
+      {code: 'ENVS_TOOL_MISSING', exitCode: ExitCode.host, suggestions: [seeChecks('launcher')]},
+    )
+  }
+}
+
+/** Nothing on this host can enter a tree, or not what was asked for. */
+export class EngineUnavailableError extends EnvsError {
+  /** @param explanation - What the doctor found when it was asked why. */
+  constructor(
+    readonly setting: 'auto' | 'bwrap' | 'unshare' | 'proot',
+    explanation?: Check,
+  ) {
+    super(
+      setting === 'auto'
+        ? 'No environment can be entered on this host: bubblewrap, system calls alone and proot were tried.'
+        : `The engine ${setting} was asked for, and does not work on this host.`,
+      {
+        code: 'ENVS_ENGINE_UNAVAILABLE',
+        exitCode: ExitCode.host,
+        suggestions: [
+          ...(explanation === undefined
+            ? [seeChecks('engine', 'user-namespaces', 'bubblewrap')]
+            : [`${explanation.title}: ${explanation.evidence}`, seeChecks('engine', explanation.id)]),
+          ...(setting === 'auto' ? [] : ['Or leave the setting engine (ENVS_ENGINE) at auto.']),
+        ],
+      },
     )
   }
 }
 
 /** The environment's first process did not come up. */
 export class AnchorFailedError extends EnvsError {
-  /** @param evidence - Last line that the engine or the guest's shell printed; untrusted. */
-  constructor(name: string, evidence: string) {
-    super(`Environment ${name} could not be started${evidence === '' ? '.' : `: ${evidence}`}`, {
+  /**
+   * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
+   * @param explanation - What the doctor found when it was asked why.
+   */
+  constructor(
+    readonly environment: string,
+    readonly evidence: string,
+    explanation?: Check,
+  ) {
+    super(`Environment ${environment} could not be started${evidence === '' ? '.' : `: ${evidence}`}`, {
       code: 'ENVS_START_FAILED',
       exitCode: ExitCode.host,
-      suggestions: [ASK_DOCTOR],
+      suggestions:
+        explanation === undefined
+          ? [seeChecks('engine', 'user-namespaces')]
+          : [`${explanation.title}: ${explanation.evidence}`, seeChecks(explanation.id)],
     })
   }
 }
@@ -46,6 +98,7 @@ export class AnchorUnreachableError extends EnvsError {
       exitCode: ExitCode.conflict,
       suggestions: [
         'It may run on another machine that shares this folder, or in another container: stop it there.',
+        'What a killed start left behind here is ended by: envs doctor --repair',
       ],
     })
   }
@@ -53,7 +106,7 @@ export class AnchorUnreachableError extends EnvsError {
 
 /** The running environment could not be joined, or the command could not be made ready in it. */
 export class SessionFailedError extends EnvsError {
-  constructor(name: string, reason: string, suggestions: readonly string[] = [ASK_DOCTOR]) {
+  constructor(name: string, reason: string, suggestions: readonly string[] = [seeChecks('engine')]) {
     super(`No session in ${name}: ${reason}`, {
       code: 'ENVS_SESSION_FAILED',
       exitCode: ExitCode.guestNotStarted,

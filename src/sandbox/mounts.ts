@@ -48,14 +48,21 @@ export function guestMounts({
 }: GuestMountOptions): Mount[] {
   return [
     root,
+    ...kernelMounts({isMountingRoot}),
+    {kind: 'bind', from: resolverFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'},
+    ...(packagesFolder === undefined ? [] : [packagesMount(packagesFolder)]),
+  ]
+}
+
+/** The file systems of the kernel. */
+export function kernelMounts({isMountingRoot}: Pick<GuestMountOptions, 'isMountingRoot'>): Mount[] {
+  return [
     {kind: 'dev', at: '/dev'},
     {kind: 'tmpfs', at: '/dev/shm'},
     {kind: 'mqueue', at: '/dev/mqueue'},
     {kind: 'proc', at: '/proc'},
     ...(isMountingRoot ? ROOTS_KERNEL_FILES.map(readOnly) : []),
     {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
-    {kind: 'bind', from: resolverFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'},
-    ...(packagesFolder === undefined ? [] : [packagesMount(packagesFolder)]),
   ]
 }
 

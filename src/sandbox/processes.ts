@@ -101,6 +101,14 @@ function killAnchor(anchor: Anchor): void {
   }
 }
 
+/** Facts of some processes; those that are gone are left out. */
+export function describeProcesses(hostPids: readonly number[]): GuestProcess[] {
+  const uptimeBase = bootTimeMs()
+  return hostPids
+    .flatMap((hostPid) => describe(hostPid, uptimeBase))
+    .map(({parentPid: _, ...process}) => process)
+}
+
 function describe(hostPid: number, bootedAtMs: number): (GuestProcess & {parentPid: number})[] {
   try {
     const status = readFileSync(`/proc/${hostPid}/status`, 'latin1')

@@ -43,6 +43,18 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
   return [
     ...[...place.launcher, String(place.anchor.pid), String(place.parentPid)],
     [prctl, setns, unshare].join(','),
+    ...sessionOptions(place, request),
+    '--',
+    ...request.command,
+  ]
+}
+
+/** The part of it that says how, and not where. */
+export function sessionOptions(
+  place: Pick<SessionPlace, 'identity' | 'isMountingRoot'>,
+  request: SessionRequest,
+): string[] {
+  return [
     ...['-u', request.user, '-i', place.identity],
     ...(place.isMountingRoot ? ['-r'] : []),
     ...(request.workingFolder === undefined ? [] : ['-w', request.workingFolder]),
@@ -50,7 +62,5 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
     ...request.volumes.flatMap(({source, target, access}) => ['-v', source, target, access]),
     ...(request.hasTerminal ? ['-t'] : []),
     ...(request.forwardsInterrupts ? ['-f'] : []),
-    '--',
-    ...request.command,
   ]
 }

@@ -1,5 +1,6 @@
 import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
+import {type CheckId, seeChecks} from '../host/doctor/check.js'
 import {CommandNotExecutedError, SessionFailedError} from './errors.js'
 import type {SessionRequest} from './session-arguments.js'
 
@@ -54,10 +55,21 @@ export function sessionError(
     case 'ctypes':
       return new SessionFailedError(name, 'the python3 of this host has no module ctypes.', [
         'Ask an administrator to install the package python3 (not python3-minimal alone), or perl-base.',
+        seeChecks('launcher'),
       ])
     default:
-      return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`)
+      return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`, [
+        seeChecks(...checksOf(stage)),
+      ])
   }
+}
+
+/** What the doctor looks at that a stage of a session depends on. */
+function checksOf(stage: string): readonly CheckId[] {
+  if (stage.startsWith('join-') || stage === 'volume-namespace') return ['user-namespaces', 'apparmor']
+  if (stage === 'filter') return ['kernel']
+  if (stage === 'become') return ['subordinate-ids', 'apparmor']
+  return ['engine']
 }
 
 function describeErrno(errno: number): string {

@@ -6,8 +6,9 @@ import {ended, pipeOf, start} from '../host/process.js'
 import {ensureAnchor} from './anchor.js'
 import type {AnchorPlan} from './anchor-start.js'
 import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
-import {GUEST_PATH} from './engines/bwrap.js'
 import {SessionFailedError} from './errors.js'
+import {GUEST_PATH} from './guest-path.js'
+import {type JoinPlan, joinPlanText, keepJoinPlan} from './join-plan.js'
 import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from './session-arguments.js'
 import {parseFailure, type SessionFailure, sessionError} from './session-failure.js'
 import {forwardSignals} from './signals.js'
@@ -16,6 +17,10 @@ export type SessionOptions = {
   readonly request: SessionRequest
   readonly place: Omit<SessionPlace, 'anchor' | 'parentPid'>
   readonly filter: Uint8Array
+  /** The same as `request` and the rest, for a process that joins by itself. */
+  readonly plan: JoinPlan
+  /** For sessions that ask for nothing but another command; undefined where this one is not of their kind. */
+  readonly keptPlan: JoinPlan | undefined
   /** The environment's lock, open but not yet taken: the session takes it shared, for as long as it lives. */
   readonly lock: Lock
   /** How to start the environment; asked for only when it is down, with the lock held and that of its start. */
@@ -39,19 +44,34 @@ const POLL_MS = 10
  * @throws {SessionFailedError} Or another EnvsError, when the command did not start.
  */
 export async function runSession(options: SessionOptions): Promise<number> {
+  let last: SessionFailure | undefined
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const anchor = readLiveAnchor(options.runFolder) ?? (await startEnvironment(options))
+    const anchor = await readyEnvironment(options)
     const result = await join(options, {
       ...options.place,
       anchor,
       parentPid: process.pid,
     })
     if (typeof result === 'number') return result
+    last = result
     if (result.stage === 'lock') await options.waitForLock()
     else if (isAnchorGone(result)) await untilGone(options.runFolder, anchor)
     else throw sessionError(options.name, options.request, result)
   }
+  // It stands, and can't be joined: what governs namespaces forbids it.
+  if (last?.stage.startsWith('join-')) throw sessionError(options.name, options.request, last)
   throw new SessionFailedError(options.name, `it stopped ${MAX_ATTEMPTS} times while it was being joined.`)
+}
+
+/** Starts the environment if it is down. @returns How to join it, for templates/host/join.pl. @throws As runSession. */
+export async function planJoin(options: SessionOptions): Promise<string> {
+  return joinPlanText(options.plan, await readyEnvironment(options))
+}
+
+async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
+  const anchor = readLiveAnchor(options.runFolder) ?? (await startEnvironment(options))
+  if (options.keptPlan !== undefined) await keepJoinPlan(options.runFolder, options.keptPlan, anchor)
+  return anchor
 }
 
 async function startEnvironment(options: SessionOptions) {

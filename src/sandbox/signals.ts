@@ -11,7 +11,10 @@ const FROM_A_TERMINAL = ['SIGINT', 'SIGQUIT'] as const
  *
  * @param options.interrupts - Whether an interrupt must be passed on too, since no terminal brings it to the guest.
  */
-export function forwardSignals(child: ChildProcess, {interrupts}: {interrupts: boolean}): () => void {
+export function forwardSignals(
+  child: Pick<ChildProcess, 'kill'>,
+  {interrupts}: {interrupts: boolean},
+): () => void {
   const forward = (signal: NodeJS.Signals) => child.kill(signal)
   const onInterrupt = interrupts ? forward : () => {}
   for (const signal of FORWARDED) process.on(signal, forward)

@@ -4,7 +4,8 @@
 # usage: session.pl ANCHOR PARENT NUMBERS OPTION... -- [COMMAND ARGUMENT...]
 #   ANCHOR   process id of the environment's pid 1, as the host sees it
 #   PARENT   process id of the envs process that waits; when it dies, the command is hung up on
-#   NUMBERS  "prctl,setns,unshare": their system call numbers on this processor
+#   NUMBERS  "prctl,setns,unshare": their system call numbers on this processor; after them four others may name the
+#            descriptors below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  how the environment's user ids come about
 #            -r       join as the host's root, whose mounts are not the guest's root's
@@ -16,16 +17,16 @@
 # What keeps COMMAND from starting is one line on 3, "failed STAGE ERRNO"; an end without a line says it started.
 # Exits with the command's status, 128+n for signal n, 127 or 126 when it can't be executed.
 #
-# Plain Perl without modules: only perl-base may be there, and a module costs milliseconds of every session.
+# Plain Perl without modules but strict: only perl-base may be there, and a module, warnings too, costs milliseconds of
+# every session.
 # See setns(2), user_namespaces(7), seccomp(2), open_tree(2), mount_setattr(2), move_mount(2), and prctl(2) for
 # PR_SET_PDEATHSIG.
 use strict;
-use warnings;
 
 my ($SIGHUP, $SIGKILL) = (1, 9);
 my ($ENOENT, $EINVAL) = (2, 22);
-my ($LOCK_SH, $LOCK_NB) = (1, 4);
-my ($PR_SET_PDEATHSIG, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 22, 2);
+my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
+my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000);
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_RECURSIVE) = (-100, 0x1000, 0x8000);
@@ -42,8 +43,9 @@ my $HANGUP_GRACE_SECONDS = 2;
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: the guest gets none of ours
 
 my ($anchor, $parent, $numbers, @rest) = @ARGV;
-my ($nr_prctl, $nr_setns, $nr_unshare) = split /,/, $numbers;
-my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } 3 .. 6;
+my ($nr_prctl, $nr_setns, $nr_unshare, @descriptors) = split /,/, $numbers;
+@descriptors = 3 .. 6 unless @descriptors;
+my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
 my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated', terminal => 0, forward => 0, root => 0);
 read_options();
 close_strays();
@@ -55,9 +57,14 @@ my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc);
 # An ordinary user may join nothing before the user namespace gives it the right to; the host's root loses that right there.
 join_namespace('user') unless $option{root};
+# Else a process of the guest could open this one's /proc/PID/exe, a file of the host: to write, where it is its user's own.
+hide_program(1);
 join_namespace('pid');
 my $has_own_mounts = 0;
 my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
+# Who copies what the guest has written holds this alone: nothing new may write meanwhile. Given back below, for the
+# parent has the same description, and when this process ends early.
+flock($hold, $LOCK_SH) or give_up('gate');
 join_namespace($_) for qw(mnt uts ipc);
 allow_setuid() unless $option{root};
 attach_mounts(@mounts) if @mounts;
@@ -67,17 +74,24 @@ join_namespace('user') if $option{root};
 syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGHUP, 0, 0, 0) == 0 or give_up('parent-death');
 getppid() == $parent or give_up('parent-gone');
 
-my $child = fork() // give_up('fork');
-run_command() if $child == 0;
-
-# A handler, not "ignore": the command must start with the default action, and waitpid must go on.
+# Handlers, not "ignore": the command must start with the default actions, and waitpid must go on. Before there is a
+# command, for a signal may come as soon as it runs; what comes earlier is kept for it.
+my ($child, @early);
 $SIG{$_} = $option{forward} ? forward($_) : sub { } for qw(INT QUIT);
 $SIG{$_} = forward($_) for qw(TERM USR1 USR2 CONT);
 $SIG{HUP} = sub {
-  kill HUP => $child;
+  pass_on('HUP');
   alarm $HANGUP_GRACE_SECONDS if getppid() != $parent;
 };
-$SIG{ALRM} = sub { kill KILL => $child };
+$SIG{ALRM} = sub { pass_on('KILL') };
+$child = fork() // give_up('fork');
+run_command() if $child == 0;
+pass_on($_) for splice @early;
+# From here on whoever stops the guest stops the command too.
+flock($hold, $LOCK_UN);
+
+# No process of the guest sees this one.
+hide_program(0);
 close $status;
 waitpid $child, 0;
 exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
@@ -96,7 +110,13 @@ sub give_up {
 
 sub forward {
   my ($name) = @_;
-  return sub { kill $name => $child };
+  return sub { pass_on($name) };
+}
+
+sub pass_on {
+  my ($name) = @_;
+  if   ($child) { kill $name => $child }
+  else          { push @early, $name }
 }
 
 sub read_options {
@@ -117,9 +137,10 @@ sub read_options {
 # What the caller's shell left open would be a door out of the guest: a folder's descriptor leads to the host.
 sub close_strays {
   opendir(my $folder, '/proc/self/fd') or give_up('descriptors');
-  my @numbers = grep { /^\d+$/ && $_ > 6 } readdir $folder;
+  my @numbers = grep { /^\d+$/ && $_ > 2 } readdir $folder;
   closedir $folder;
-  for my $number (@numbers) {
+  my %is_ours = map { $_ => 1 } @descriptors;
+  for my $number (grep { !$is_ours{$_} } @numbers) {
     open(my $stray, '<&=', $number) or next;
     close $stray;
   }
@@ -185,6 +206,7 @@ sub make_target {
 }
 
 sub run_command {
+  $SIG{$_} = 'DEFAULT' for qw(INT QUIT TERM USR1 USR2 CONT HUP ALRM);
   umask 022;
   # The holder may have looked for processes just before this one was there: it would end this one with all others.
   -e '/dev/.envs-leaving' and give_up('leaving');
@@ -199,7 +221,6 @@ sub run_command {
   enter_folder($account{home});
   my @command = @rest ? @rest : ($account{shell}, '-l');
   @command = on_terminal(@command) if $option{terminal};
-  no warnings 'exec';    # cannot_execute tells it
   exec { $command[0] } @command or cannot_execute();
 }
 
@@ -279,9 +300,18 @@ sub become {
 sub become_by_map {
   my (%account) = @_;
   syscall($nr_unshare, $CLONE_NEWUSER) == 0 or give_up('become');
+  # Hidden, it could not write them itself.
+  hide_program(0);
   write_line('/proc/self/setgroups', 'deny');
   write_line('/proc/self/uid_map', "$account{uid} 0 1");
   write_line('/proc/self/gid_map', "$account{gid} 0 1");
+  hide_program(1);
+}
+
+# Until the command takes its place. See prctl(2), and proc(5) on who may look into a process.
+sub hide_program {
+  my ($is_hidden) = @_;
+  syscall($nr_prctl, $PR_SET_DUMPABLE, $is_hidden ? 0 : 1, 0, 0, 0);
 }
 
 sub write_line {

@@ -19,8 +19,8 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 STATUS, LOCK, HOLD, FILTER = 3, 4, 5, 6
 ENOENT, EINVAL = 2, 22
-LOCK_SH, LOCK_NB = 1, 4
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 1, 22, 2
+LOCK_SH, LOCK_NB, LOCK_UN = 1, 4, 8
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 1, 4, 22, 2
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 NAMESPACE_TYPE = {'user': CLONE_NEWUSER, 'pid': 0x20000000, 'mnt': CLONE_NEWNS, 'uts': 0x04000000, 'ipc': 0x08000000}
 AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -91,12 +91,18 @@ def main(anchor, parent, numbers, *words):
     # right there.
     if not option['root']:
         join_namespace('user')
+    # Else a process of the guest could open this one's /proc/PID/exe, a file of the host: to write, where it is its user's
+    # own.
+    hide_program(calls, True)
     join_namespace('pid')
     if option['volumes']:
         # Only a copy of the host's mount namespace that belongs to the user namespace just joined lets this process
         # clone its mounts.
         give_up('volume-namespace', syscall, calls['unshare'], CLONE_NEWNS)
     mounts = [clone_mount(*volume) for volume in option['volumes']]
+    # Who copies what the guest has written holds this alone: nothing new may write meanwhile. Given back below, for the
+    # parent has the same description, and when this process ends early.
+    give_up('gate', lambda: check(LIBC.flock(HOLD, LOCK_SH)))
     for kind in ('mnt', 'uts', 'ipc'):
         join_namespace(kind)
     if not option['root']:
@@ -111,10 +117,16 @@ def main(anchor, parent, numbers, *words):
     if os.getppid() != parent:
         fail('parent-gone', 0)
 
+    receiver = catch_signals(parent, option)
     child = give_up('fork', os.fork)
     if child == 0:
         run_command(calls, option, command)
-    wait_for(child, parent, option)
+    receiver.begin(child)
+    # No process of the guest sees this one.
+    hide_program(calls, False)
+    # From here on whoever stops the guest stops the command too.
+    LIBC.flock(HOLD, LOCK_UN)
+    wait_for(child)
 
 
 def adopt_descriptors():
@@ -226,22 +238,51 @@ def make_target(target, is_folder):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
 
 
-def wait_for(child, parent, option):
+class Receiver:
+    """Who gets the signals: nobody yet, and then the command, also those that came earlier."""
+
+    def __init__(self):
+        self.process = None
+        self.early = []
+
+    def send(self, number):
+        if self.process is None:
+            self.early.append(number)
+        else:
+            send(self.process, number)
+
+    def begin(self, process):
+        self.process = process
+        for number in self.early:
+            send(process, number)
+
+
+PASSED_ON = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
+
+
+# Handlers, not "ignore": the command must start with the default actions, and waitpid must go on. Before there is a
+# command, for a signal may come as soon as it runs.
+def catch_signals(parent, option):
+    receiver = Receiver()
+
     def forward(number, _frame):
-        send(child, number)
+        receiver.send(number)
 
     def hang_up(number, _frame):
-        send(child, number)
+        receiver.send(number)
         if os.getppid() != parent:
             signal.alarm(HANGUP_GRACE_SECONDS)
 
-    # A handler, not "ignore": the command must start with the default action, and waitpid must go on.
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, forward if option['forward'] else lambda _number, _frame: None)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT):
+    for number in PASSED_ON:
         signal.signal(number, forward)
     signal.signal(signal.SIGHUP, hang_up)
-    signal.signal(signal.SIGALRM, lambda _number, _frame: send(child, signal.SIGKILL))
+    signal.signal(signal.SIGALRM, lambda _number, _frame: receiver.send(signal.SIGKILL))
+    return receiver
+
+
+def wait_for(child):
     os.close(STATUS)
     status = os.waitpid(child, 0)[1]
     os._exit(128 + (status & 127) if status & 127 else status >> 8)
@@ -256,7 +297,7 @@ def send(process, number):
 
 
 def run_command(calls, option, command):
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGALRM) + PASSED_ON:
         signal.signal(number, signal.SIG_DFL)
     os.umask(0o022)
     # The holder may have looked for processes just before this one was there: it would end this one with all others.
@@ -376,9 +417,17 @@ def become(account):
 # The one id there is takes the account's number in a user namespace of its own: no other is to be had.
 def become_by_map(calls, account):
     syscall(calls['unshare'], CLONE_NEWUSER)
+    # Hidden, it could not write them itself.
+    hide_program(calls, False)
     write_line('/proc/self/setgroups', b'deny')
     write_line('/proc/self/uid_map', b'%d 0 1' % account['uid'])
     write_line('/proc/self/gid_map', b'%d 0 1' % account['gid'])
+    hide_program(calls, True)
+
+
+# Until the command takes its place. See prctl(2), and proc(5) on who may look into a process.
+def hide_program(calls, is_hidden):
+    syscall(calls['prctl'], PR_SET_DUMPABLE, 0 if is_hidden else 1, 0, 0, 0)
 
 
 def write_line(path, line):

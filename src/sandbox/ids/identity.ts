@@ -1,7 +1,7 @@
 import {accountName} from '../../host/account.js'
-import {findIdMapper, type MapperHost} from '../../host/id-mapper.js'
-import {findMappingObstacle, type MappingObstacle, probeMapped} from '../../host/id-mapping.js'
+import {findMappingObstacle, type MappingObstacle} from '../../host/id-mapping.js'
 import {mappingRemedy} from '../../host/id-mapping-remedy.js'
+import {findMapping, type KnowingHost, knownIdMapper} from '../../host/known-mapping.js'
 import {readSubidFiles} from '../../host/subordinate-ranges.js'
 import {ToolMissingError} from '../errors.js'
 import {IdentityUnavailableError} from './errors.js'
@@ -18,9 +18,9 @@ export type Identity = 'mapped' | 'emulated'
  *
  * @throws {IdentityUnavailableError} When this host has lost what `mapped` needs.
  */
-export async function treePrefix(identity: Identity, host: MapperHost): Promise<readonly string[]> {
+export async function treePrefix(identity: Identity, host: KnowingHost): Promise<readonly string[]> {
   if (identity === 'emulated') return []
-  const mapper = await findIdMapper(host)
+  const mapper = await knownIdMapper(host)
   if (mapper === undefined) throw await unavailable(await findMappingObstacle(host, mapper), host.uid)
   return mapper.prefix
 }
@@ -30,7 +30,7 @@ export async function treePrefix(identity: Identity, host: MapperHost): Promise<
  *
  * @throws As {@link treePrefix}, and {ToolMissingError}.
  */
-export async function namespacePrefix(identity: Identity, host: MapperHost): Promise<readonly string[]> {
+export async function namespacePrefix(identity: Identity, host: KnowingHost): Promise<readonly string[]> {
   if (identity === 'mapped') return treePrefix(identity, host)
   const unshare = host.which('unshare')
   if (unshare === undefined) throw new ToolMissingError('unshare', 'util-linux')
@@ -43,9 +43,9 @@ export async function namespacePrefix(identity: Identity, host: MapperHost): Pro
  * @param setting - `auto` takes `mapped` where a trial of it succeeds.
  * @throws {IdentityUnavailableError} When `mapped` was asked for by name and this host can't do it.
  */
-export async function chooseIdentity(setting: 'auto' | Identity, host: MapperHost): Promise<Identity> {
+export async function chooseIdentity(setting: 'auto' | Identity, host: KnowingHost): Promise<Identity> {
   if (setting === 'emulated') return 'emulated'
-  const probe = await probeMapped(host)
+  const probe = await findMapping(host)
   if (probe.works) return 'mapped'
   if (setting === 'auto') return 'emulated'
   throw await unavailable(probe.reason, host.uid)

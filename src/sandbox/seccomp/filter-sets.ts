@@ -10,11 +10,13 @@ import type {Syscall} from './syscalls.js'
  * - `hardening`: calls that reach the host's global state, or that no environment needs, are refused.
  * - `sync`: flushing to disk succeeds at once. Loses data at a power cut: for APT's changes, which end
  *   with a sync of their own, and for throwaway work.
+ * - `untraced`: calls that a tracer older than they are would let through with paths of the host are unknown, so that
+ *   programs fall back on those it knows.
  */
-export type FilterSet = 'chown' | 'set-ids' | 'devices' | 'terminal' | 'hardening' | 'sync'
+export type FilterSet = 'chown' | 'set-ids' | 'devices' | 'terminal' | 'hardening' | 'sync' | 'untraced'
 
 export type Rule =
-  | {readonly kind: 'succeed' | 'refuse'; readonly syscall: Syscall}
+  | {readonly kind: 'succeed' | 'refuse' | 'unknown'; readonly syscall: Syscall}
   | {
       readonly kind: 'fake-device'
       readonly syscall: Syscall
@@ -62,6 +64,8 @@ export function rulesOf(set: FilterSet): Rule[] {
       return HARDENING.map((syscall) => ({kind: 'refuse', syscall}))
     case 'sync':
       return SYNC.map((syscall) => ({kind: 'succeed', syscall}))
+    case 'untraced':
+      return UNTRACED.map((syscall) => ({kind: 'unknown', syscall}))
   }
 }
 
@@ -80,6 +84,16 @@ const SET_IDS: readonly Syscall[] = [
 
 // biome-ignore format: one line holds them
 const SYNC: readonly Syscall[] = ['fsync', 'fdatasync', 'sync', 'syncfs', 'msync', 'sync_file_range', 'sync_file_range2']
+
+/** proot 5.1, of 2015, is what Debian and Ubuntu have. Not clone3: programs that fall back on clone crash in it. */
+// biome-ignore format: a line for each way out
+const UNTRACED: readonly Syscall[] = [
+  /* paths */ 'statx', 'openat2', 'faccessat2', 'fchmodat2', 'name_to_handle_at', 'execveat',
+  /* what it would not see */ 'io_uring_setup',
+]
+
+/** The sets of a session that proot runs; it makes ids and owners credible itself. */
+export const PROOT_SETS: readonly FilterSet[] = ['devices', 'terminal', 'hardening', 'untraced']
 
 /**
  * Left out on purpose: ptrace and personality (debuggers), io_uring (servers, build tools), clone, unshare

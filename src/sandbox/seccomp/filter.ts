@@ -87,6 +87,8 @@ function answer(rule: Rule, order: ByteOrder): Instruction[] {
       return [SUCCEED]
     case 'refuse':
       return [REFUSE]
+    case 'unknown':
+      return [UNKNOWN_CALL]
     case 'fake-device':
       return fakeDevice(rule, order)
     case 'guard-terminal':

@@ -104,6 +104,13 @@ const NUMBERS = {
   vhangup: [153, 111, 58, 111, 111, 111],
   vm86: [__, 166, __, __, 113, __],
   vm86old: [__, 113, __, __, __, __],
+  execveat: [322, 358, 281, 387, 362, 354],
+  faccessat2: [439, 439, 439, 439, 439, 439],
+  fchmodat2: [452, 452, 452, 452, 452, 452],
+  io_uring_setup: [425, 425, 425, 425, 425, 425],
+  name_to_handle_at: [303, 341, 264, 370, 345, 335],
+  openat2: [437, 437, 437, 437, 437, 437],
+  statx: [332, 383, 291, 397, 383, 379],
 } satisfies Record<string, Row>
 
 export type Syscall = keyof typeof NUMBERS

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseInfo, parseState} from '../../../src/sandbox/anchor-state.js'
+import {parseEngine, parseInfo, parseState} from '../../../src/sandbox/anchor-state.js'
 
 const STATE = {schemaVersion: 1, pid: 42, startTime: '1234', bootId: 'b'}
 
@@ -35,3 +35,9 @@ for (const text of ['', '{', '{\n    "child-pid": 47', '{}', '{"child-pid": 0}',
     assert.equal(parseInfo(text), undefined)
   })
 }
+
+test('bwrap does not name itself, and what is damaged is as good as that', () => {
+  assert.equal(parseEngine('{"child-pid": 12, "engine": "unshare"}'), 'unshare')
+  for (const text of ['{"child-pid": 12}', '{"engine": "other"}', '', '{'])
+    assert.equal(parseEngine(text), 'bwrap')
+})

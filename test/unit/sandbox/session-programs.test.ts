@@ -4,8 +4,13 @@ import {templatePath} from '../../../src/host/paths.js'
 import {capture} from '../../../src/host/process.js'
 
 for (const [program, check] of [
-  ['host/session.pl', ['perl', '-c']],
+  ['host/session.pl', ['perl', '-Mwarnings', '-c']],
+  ['host/join.pl', ['perl', '-Mwarnings', '-c']],
+  ['host/anchor.pl', ['perl', '-c']],
+  ['host/load-filter.pl', ['perl', '-c']],
   ['guest/holder.sh', ['sh', '-n']],
+  ['guest/init.sh', ['sh', '-n']],
+  ['guest/proot-session.sh', ['sh', '-n']],
   ['rootfs/apt-http', ['sh', '-n']],
   ['rootfs/apt-http.pl', ['perl', '-c']],
 ] as const) {

@@ -57,6 +57,13 @@ for (const architecture of ARCHITECTURES) {
     assert.deepEqual(changedNumbers(buildFilter(architecture, ['sync']), abi), sortedMap(abi.sync, 'errno 0'))
   })
 
+  test(`${architecture}: the set untraced makes each call unknown that a tracer may not know, and nothing else`, () => {
+    assert.deepEqual(
+      changedNumbers(buildFilter(architecture, ['untraced']), abi),
+      sortedMap(abi.untraced, 'errno 38'),
+    )
+  })
+
   test(`${architecture}: the set hardening refuses with EPERM and leaves tools for developers alone`, () => {
     const changed = changedNumbers(buildFilter(architecture, ['hardening']), abi)
     for (const number of [abi.keyctl, ...abi.hardened])

@@ -1,0 +1,148 @@
+import {readFileSync, statSync} from 'node:fs'
+import {release} from 'node:os'
+import {join} from 'node:path'
+import {makeFolders} from '../../host/folders.js'
+import {type MapperHost, succeeds} from '../../host/id-mapper.js'
+import {isMountingRoot} from '../../host/privilege.js'
+import {bootId} from '../../host/proc.js'
+import {recallVerdict, rememberVerdict} from '../../host/remembered.js'
+import {findInterpreter, scriptWords} from '../../host/script.js'
+import {EngineUnavailableError, ToolMissingError} from '../errors.js'
+import {namespacePrefix} from '../ids/identity.js'
+import {bwrapEngine} from './bwrap.js'
+import type {AnchorEngine, AnchorEngineName} from './engine.js'
+import {canStart} from './trial.js'
+import {unshareEngine} from './unshare.js'
+
+/** What can enter a tree; the best first. */
+export const ENGINES = ['bwrap', 'unshare', 'proot'] as const
+
+export type EngineName = (typeof ENGINES)[number]
+
+type Verdicts = Readonly<Partial<Record<EngineName, boolean>>>
+
+/** Settings of the kernel that decide about user namespaces. */
+const SWITCHES = [
+  '/proc/sys/user/max_user_namespaces',
+  '/proc/sys/kernel/unprivileged_userns_clone',
+  '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
+]
+
+/**
+ * The engine to start an environment with: the first of {@link ENGINES} that a trial of it succeeds with.
+ *
+ * What trials came to is kept until the kernel, the boot or a program is another.
+ *
+ * @param options.setting - `auto`, or the only one to be taken.
+ * @param options.cacheFolder - Made when missing.
+ * @throws {EngineUnavailableError}
+ */
+export async function chooseEngine(
+  host: MapperHost,
+  {setting, cacheFolder}: {setting: 'auto' | EngineName; cacheFolder: string},
+): Promise<EngineName> {
+  const key = conditions(host)
+  const path = join(cacheFolder, 'engines.json')
+  const known = recallVerdicts(path, key)
+  const wanted = setting === 'auto' ? ENGINES : [setting]
+  const found = wanted.find((name) => known[name] !== false)
+  if (found !== undefined && known[found] === true) return found
+  const verdicts = await tryInTurn(host, {wanted, known, stage: cacheFolder})
+  const works = wanted.find((name) => verdicts[name] === true)
+  await rememberVerdict(path, key, {...known, ...verdicts})
+  if (works === undefined) throw new EngineUnavailableError(setting)
+  return works
+}
+
+/** What trials of all engines come to now; kept as the answer for later. */
+export async function tryEngines(
+  host: MapperHost,
+  {cacheFolder}: {cacheFolder: string},
+): Promise<Record<EngineName, boolean>> {
+  const verdicts = {
+    bwrap: await works(host, 'bwrap', cacheFolder),
+    unshare: await works(host, 'unshare', cacheFolder),
+    proot: await works(host, 'proot', cacheFolder),
+  }
+  await rememberVerdict(join(cacheFolder, 'engines.json'), conditions(host), verdicts)
+  return verdicts
+}
+
+/** @throws {ToolMissingError} When its program is not on this host. */
+export function anchorEngine(
+  host: Pick<MapperHost, 'which' | 'architecture'>,
+  name: AnchorEngineName,
+): AnchorEngine {
+  if (name === 'bwrap') {
+    const program = host.which('bwrap')
+    if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
+    return bwrapEngine(program)
+  }
+  const interpreter = findInterpreter(host)
+  if (interpreter === undefined) throw new ToolMissingError('perl', 'perl-base')
+  return unshareEngine({launcher: scriptWords(interpreter, 'anchor'), architecture: host.architecture})
+}
+
+/** Those known to fail come last: they are asked anew when nothing else works. */
+async function tryInTurn(
+  host: MapperHost,
+  {wanted, known, stage}: {wanted: readonly EngineName[]; known: Verdicts; stage: string},
+): Promise<Verdicts> {
+  const verdicts: Partial<Record<EngineName, boolean>> = {}
+  const inTurn = [...wanted].sort((a, b) => Number(known[a] === false) - Number(known[b] === false))
+  for (const name of inTurn) {
+    verdicts[name] = known[name] === true || (await works(host, name, stage))
+    if (verdicts[name]) break
+  }
+  return verdicts
+}
+
+async function works(host: MapperHost, name: EngineName, stage: string): Promise<boolean> {
+  if (name === 'proot') {
+    const program = host.which('proot')
+    return program !== undefined && succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':'])
+  }
+  try {
+    await makeFolders(stage, {mode: 0o700})
+    const engine = anchorEngine(host, name)
+    const isRoot = isMountingRoot(host)
+    const isMade = isRoot || name === 'unshare'
+    return await canStart({
+      engine,
+      architecture: host.architecture,
+      isMountingRoot: isRoot,
+      namespacePrefix: isMade ? await namespacePrefix('emulated', host) : [],
+      stage,
+    })
+  } catch (error) {
+    if (error instanceof ToolMissingError) return false
+    throw error
+  }
+}
+
+function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
+  const programs = ['bwrap', 'unshare', 'perl', 'python3', 'proot'].map((name) =>
+    programFacts(host.which(name)),
+  )
+  return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
+}
+
+function programFacts(path: string | undefined): string {
+  if (path === undefined) return '-'
+  const {size, mtimeMs} = statSync(path)
+  return [path, size, mtimeMs].join(':')
+}
+
+function readSwitch(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return '-'
+  }
+}
+
+function recallVerdicts(path: string, key: string): Verdicts {
+  const known = recallVerdict(path, key)
+  if (typeof known !== 'object' || known === null) return {}
+  return Object.fromEntries(Object.entries(known).filter(([, verdict]) => typeof verdict === 'boolean'))
+}

@@ -1,0 +1,263 @@
+#!/usr/bin/perl
+# Makes the namespaces of an environment and mounts its tree, where no bubblewrap does; then becomes its first process.
+#
+# usage: anchor.pl NUMBERS PROGRAM ARGUMENT...
+#   NUMBERS  system call numbers of prctl, setns, unshare, mount, umount2, pivot_root and sethostname on this processor, then
+#            the values of O_DIRECTORY and O_NOFOLLOW there, separated by commas
+#   PROGRAM  of the guest; it is pid 1
+# Started as root of the user namespace that the mounts are to belong to.
+# Inherited: 3 where the process id of pid 1 is written, as bubblewrap writes it; 7 what to do, words that each end with a
+# zero byte; 8 classic BPF program (may be empty); 9 the guest's user namespace, if it is another; 4, 5, 6 and 10 go to PROGRAM.
+#
+#   stage FOLDER                 a folder of the host that the tree is put together on; it stays as it is
+#   hostname NAME
+#   second-namespace             mounts are not the guest's root's to change: it enters the user namespace at 9 last
+#   bind FROM AT rw|ro need|skip FROM of the host; "skip" does without what is not there
+#   overlay FOLDER OPTIONS AT    as mount(8) has them; names in OPTIONS are relative to FOLDER
+#   tmpfs AT | proc AT | dev AT | mqueue AT
+#   end                          of all words: without it nothing is done
+# The first mount is that of the guest's "/".
+#
+# The tree is hostile: it may have a link where a folder should be. Each place is walked to from the tree's root, a step at
+# a time, and mounted on by its descriptor, so that no link is followed and no place exchanged meanwhile.
+#
+# Plain Perl without modules, as session.pl. See mount_namespaces(7), pivot_root(2), open(2) for O_PATH, mount_setattr(2).
+use strict;
+use warnings;
+
+my ($EPERM, $ENOENT, $ENOTDIR, $ENOSYS, $ELOOP) = (1, 2, 20, 38, 40);
+my ($S_IFMT, $S_IFLNK) = (0170000, 0120000);
+my ($CLONE_NEWNS, $CLONE_NEWUTS, $CLONE_NEWIPC, $CLONE_NEWUSER, $CLONE_NEWPID) = (0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000);
+my %flag = (rdonly => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 0x20,
+  bind => 0x1000, rec => 0x4000, slave => 0x80000);
+my ($MNT_DETACH, $AT_EMPTY_PATH, $AT_RECURSIVE) = (2, 0x1000, 0x8000);
+my %attribute = (rdonly => 1, nosuid => 2, nodev => 4);
+my ($PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (22, 2);
+# The same number on every processor in question.
+my ($O_PATH, $nr_mount_setattr) = (010000000, 442);
+my $MAX_INPUT_BYTES = 1 << 20;
+my @DEVICES = qw(null zero full random urandom tty);
+my %DEVICE_LINKS = (fd => '/proc/self/fd', stdin => '/proc/self/fd/0', stdout => '/proc/self/fd/1', stderr => '/proc/self/fd/2',
+  core => '/proc/kcore', ptmx => 'pts/ptmx');
+
+BEGIN { $^F = 2 }    # what is opened here is closed at exec; what is to be handed on was open before
+
+my ($numbers, @program) = @ARGV;
+my ($nr_prctl, $nr_setns, $nr_unshare, $nr_mount, $nr_umount, $nr_pivot_root, $nr_sethostname, $O_DIRECTORY, $O_NOFOLLOW) =
+  map { $_ + 0 } split /,/, $numbers;
+
+my $info = adopt(3, '>');
+my @words = split /\0/, read_all(adopt(7, '<'));
+my $filter = read_all(adopt(8, '<'));
+
+check(syscall($nr_unshare, $CLONE_NEWNS | $CLONE_NEWPID | $CLONE_NEWIPC | $CLONE_NEWUTS), 'new namespaces');
+# Set up only when its id is written: whoever hears that it is ready looks for that.
+pipe(my $is_known, my $known) or fail('pipe');
+defined(my $child = fork) or fail('fork');
+if ($child) {
+  syswrite($info, qq({"child-pid": $child, "engine": "unshare"}\n)) or fail('the process id');
+  exit 0;
+}
+close $known;
+sysread $is_known, my $nothing, 1;
+close $info;
+
+umask 0;
+close_strays();
+my ($stage, $hostname, $guest_namespace, @mounts) = ('/');
+read_words();
+$_->{source} = open_source($_->{from}, $_->{if_missing}) for grep { $_->{kind} eq 'bind' } @mounts;
+# What is unmounted on the host must not be kept by a copy of it here.
+mount_at(undef, '/', undef, $flag{rec} | $flag{slave}, 'the propagation of mounts');
+my $root = mount_root(shift @mounts);
+for my $mount (@mounts) {
+  next if $mount->{kind} eq 'bind' && !defined $mount->{source};
+  mount_one($mount);
+}
+enter_root();
+check(syscall($nr_sethostname, "$hostname", length $hostname), 'hostname') if defined $hostname;
+check(syscall($nr_setns, fileno $guest_namespace, $CLONE_NEWUSER), 'the second user namespace') if defined $guest_namespace;
+load_filter() if length $filter;
+umask 022;
+%ENV = (PATH => $ENV{PATH} // '');
+no warnings 'exec';    # fail tells it
+exec { $program[0] } @program or fail($program[0]);
+
+sub fail {
+  my ($what) = @_;
+  print STDERR "envs: $what: $!\n";
+  exit 1;
+}
+
+sub check {
+  my ($result, $what) = @_;
+  $result == 0 or fail($what);
+}
+
+sub adopt {
+  my ($number, $mode) = @_;
+  open(my $handle, "$mode&=", $number) or fail("descriptor $number");
+  # It was inherited, so it would be handed on.
+  fcntl($handle, 2, 1);
+  return $handle;
+}
+
+sub read_all {
+  my ($handle) = @_;
+  my ($text, $length) = ('', 0);
+  while ($length = sysread $handle, $text, 65536, length $text) {
+    exit 1 if length $text > $MAX_INPUT_BYTES;
+  }
+  defined $length or fail('what to do');
+  return $text;
+}
+
+# What the caller's shell left open would be a door out of the guest.
+sub close_strays {
+  opendir(my $folder, '/proc/self/fd') or fail('descriptors');
+  my %is_kept = map { $_ => 1 } 0 .. 2, 4 .. 6, 9, 10, fileno $is_known;
+  my @numbers = grep { /^\d+$/ && !$is_kept{$_} } readdir $folder;
+  closedir $folder;
+  for my $number (@numbers) {
+    open(my $stray, '<&=', $number) or next;
+    close $stray;
+  }
+}
+
+sub read_words {
+  unless (@words && pop @words eq 'end') { $! = $ENOENT; fail('the end of the words') }
+  while (defined(my $word = shift @words)) {
+    if    ($word eq 'stage')            { $stage = shift @words }
+    elsif ($word eq 'hostname')         { $hostname = shift @words }
+    elsif ($word eq 'second-namespace') { $guest_namespace = adopt(9, '<') }
+    elsif ($word eq 'bind')             { my %mount = (kind => $word); @mount{qw(from at access if_missing)} = splice @words, 0, 4; push @mounts, \%mount }
+    elsif ($word eq 'overlay')          { my %mount = (kind => $word); @mount{qw(folder options at)} = splice @words, 0, 3; push @mounts, \%mount }
+    elsif ($word =~ /^(?:tmpfs|proc|dev|mqueue)$/) { push @mounts, {kind => $word, at => shift @words} }
+    else { $! = $ENOENT; fail("the word $word") }
+  }
+}
+
+# Before anything is mounted, which may hide it.
+sub open_source {
+  my ($path, $if_missing) = @_;
+  if (sysopen(my $source, $path, $O_PATH)) { return $source }
+  return if $if_missing eq 'skip' && ($! == $ENOENT || $! == $ENOTDIR);
+  fail($path);
+}
+
+sub by_number {
+  my ($handle) = @_;
+  return '/proc/self/fd/' . fileno $handle;
+}
+
+sub mount_at {
+  my ($source, $target, $type, $flags, $what, $data) = @_;
+  # Copies, for perl hands a string that was never used as one on as a number.
+  my ($source_text, $target_text, $type_text) = ("${\($source // '')}", "$target", "${\($type // '')}");
+  check(syscall($nr_mount, $source_text, $target_text, $type_text, $flags, defined $data ? "$data" : 0), $what);
+}
+
+# The guest's root may change them, unless it is in the second user namespace.
+sub mount_root {
+  my ($mount) = @_;
+  my @limits = defined $guest_namespace ? qw(nodev nosuid) : qw(nodev);
+  if ($mount->{kind} eq 'overlay') {
+    chdir $mount->{folder} or fail($mount->{folder});
+    my $flags = 0;
+    $flags |= $flag{$_} for @limits;
+    mount_at('overlay', $stage, 'overlay', $flags, 'the layers', $mount->{options});
+    chdir '/' or fail('/');
+  }
+  else {
+    mount_at(by_number($mount->{source}), $stage, undef, $flag{bind} | $flag{rec}, $mount->{from});
+    push @limits, 'rdonly' if $mount->{access} eq 'ro';
+  }
+  sysopen(my $root, $stage, $O_PATH | $O_DIRECTORY | $O_NOFOLLOW) or fail($stage);
+  limit($root, '/', @limits) if $mount->{kind} eq 'bind';
+  return $root;
+}
+
+sub mount_one {
+  my ($mount) = @_;
+  my ($kind, $at) = ($mount->{kind}, $mount->{at});
+  my $target = by_number(my $place = walk($at));
+  if ($kind eq 'bind') {
+    mount_at(by_number($mount->{source}), $target, undef, $flag{bind} | $flag{rec}, $at);
+    limit(walk($at), $at, qw(nosuid nodev), $mount->{access} eq 'ro' ? 'rdonly' : ());
+  }
+  elsif ($kind eq 'proc')   { mount_at('proc', $target, 'proc', $flag{nosuid} | $flag{noexec} | $flag{nodev}, $at) }
+  elsif ($kind eq 'tmpfs')  { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev}, $at, 'mode=0755') }
+  elsif ($kind eq 'mqueue') { mount_at('mqueue', $target, 'mqueue', 0, $at) }
+  elsif ($kind eq 'dev')    { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev}, $at, 'mode=0755'); fill_dev($at) }
+}
+
+sub fill_dev {
+  my ($at) = @_;
+  my $folder = by_number(my $dev = walk($at));
+  for my $name (@DEVICES) {
+    open(my $file, '>', "$folder/$name") or fail("$at/$name");
+    mount_at("/dev/$name", "$folder/$name", undef, $flag{bind}, "$at/$name");
+  }
+  for my $name (sort keys %DEVICE_LINKS) { symlink $DEVICE_LINKS{$name}, "$folder/$name" or fail("$at/$name") }
+  for my $name (qw(shm mqueue pts)) { mkdir "$folder/$name", 0755 or fail("$at/$name") }
+  mount_at('devpts', "$folder/pts", 'devpts', $flag{nosuid} | $flag{noexec}, "$at/pts", 'newinstance,ptmxmode=0666,mode=620');
+}
+
+# A descriptor of a place in the tree. Each step is a folder of its own, the last may be a file; a link is none.
+sub walk {
+  my ($path) = @_;
+  my $here = $root;
+  my @steps = grep { length } split m{/}, $path;
+  for my $step (@steps) {
+    if ($step eq '..') { $! = $ELOOP; fail("$path in the environment") }
+    sysopen(my $next, by_number($here) . "/$step", $O_PATH | $O_NOFOLLOW) or fail("$path in the environment");
+    my @status = stat $next or fail("$path in the environment");
+    if (($status[2] & $S_IFMT) == $S_IFLNK) { $! = $ELOOP; fail("$path in the environment") }
+    $here = $next;
+  }
+  return $here;
+}
+
+# Sets attributes of a mount and of those below it. @see mount_setattr(2), which is there since Linux 5.12
+sub limit {
+  my ($place, $what, @names) = @_;
+  my ($empty, $set) = ("\0", 0);
+  $set |= $attribute{$_} for @names;
+  my $attributes = pack('Q4', $set, 0, 0, 0);
+  return if syscall($nr_mount_setattr, fileno $place, $empty, $AT_EMPTY_PATH | $AT_RECURSIVE, $attributes, length $attributes) == 0;
+  # Some containers answer what they don't know with EPERM.
+  $! == $ENOSYS or $! == $EPERM or fail($what);
+  limit_each($place, $what, @names);
+}
+
+# One after the other; what is set already must be given again, or the kernel refuses. How times of access are kept is
+# left alone where nothing is said of it.
+sub limit_each {
+  my ($place, $what, @names) = @_;
+  my $path = readlink by_number($place);
+  open(my $table, '<', '/proc/self/mountinfo') or fail($what);
+  for my $line (<$table>) {
+    my @fields = split / /, $line;
+    (my $point = $fields[4]) =~ s/\\([0-7]{3})/chr oct $1/ge;
+    next unless $point eq $path || index($point, "$path/") == 0;
+    my $flags = $flag{remount} | $flag{bind};
+    $flags |= $_ eq 'ro' ? $flag{rdonly} : $flag{$_} // 0 for split /,/, $fields[5];
+    $flags |= $flag{$_} for @names;
+    mount_at(undef, by_number($place) . substr($point, length $path), undef, $flags, $what);
+  }
+}
+
+sub enter_root {
+  chdir by_number($root) or fail('/');
+  my ($new, $old) = ('.', '.');
+  check(syscall($nr_pivot_root, $new, $old), 'pivot_root');
+  # The host's tree lies over the new one now, and goes.
+  check(syscall($nr_umount, $old, $MNT_DETACH), 'umount');
+  chdir '/' or fail('/');
+}
+
+# No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace.
+sub load_filter {
+  my $program = pack('Sx![L!]P', length($filter) / 8, $filter);
+  check(syscall($nr_prctl, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER, $program, 0, 0), 'filter');
+}

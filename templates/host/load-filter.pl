@@ -1,0 +1,28 @@
+#!/usr/bin/perl
+# Runs a program under a system call filter, without a user namespace that would give it the right to.
+#
+# usage: load-filter.pl PRCTL PROGRAM ARGUMENT...
+#   PRCTL  system call number of prctl(2) on this processor
+# Inherited: 6 classic BPF program.
+#
+# Sets "no new privileges", which the kernel asks of everybody else. Plain Perl without modules, as session.pl.
+use strict;
+use warnings;
+
+my ($PR_SET_NO_NEW_PRIVS, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (38, 22, 2);
+
+my ($nr_prctl, @program) = @ARGV;
+open(my $pipe, '<&=', 6) or fail('descriptor 6');
+my $filter = do { local $/; binmode $pipe; <$pipe> } // '';
+close $pipe;
+my $instructions = pack('Sx![L!]P', length($filter) / 8, $filter);
+syscall($nr_prctl + 0, $PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 or fail('no new privileges');
+syscall($nr_prctl + 0, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER, $instructions, 0, 0) == 0 or fail('filter');
+no warnings 'exec';    # fail tells it
+exec { $program[0] } @program or fail($program[0]);
+
+sub fail {
+  my ($what) = @_;
+  print STDERR "envs: $what: $!\n";
+  exit 1;
+}
