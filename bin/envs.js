@@ -1,10 +1,9 @@
 #!/usr/bin/env node
-import {existsSync} from 'node:fs'
-import * as nodeModule from 'node:module'
-import process from 'node:process'
+const {existsSync} = require('node:fs')
+const path = require('node:path')
 
 const OLDEST_NODE = [20, 17]
-const entry = new URL('../dist/main.js', import.meta.url)
+const program = path.join(__dirname, '../dist/main.cjs')
 
 function isNodeTooOld() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -21,10 +20,10 @@ if (isNodeTooOld()) {
     `Node.js ${process.versions.node} is too old.`,
     `Install Node.js ${OLDEST_NODE.join('.')} or later; your own copy of it needs no administrator.`,
   )
-} else if (!existsSync(entry)) {
+} else if (!existsSync(program)) {
   refuse('this checkout of envs has not been built.', 'try: npm run build')
 } else {
-  nodeModule.enableCompileCache?.()
-  const {main} = await import(entry.href)
-  await main(process.argv.slice(2))
+  const argv = process.argv.slice(2)
+  const {loadProgram} = require('./code-cache.js')
+  loadProgram(path.dirname(program), argv).run(argv)
 }

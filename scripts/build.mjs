@@ -1,29 +1,22 @@
 // Bundles the sources, so that the published package has nothing to install and starts fast. The work is
 // done in a folder of its own and swapped in: a build that fails, or runs beside another, never leaves
 // half a dist/.
+import {createHash} from 'node:crypto'
 import {copyFile, mkdir, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
 import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {Plugin} from '@oclif/core'
 import {build} from 'esbuild'
+import {writeFromManifest} from './manifest-files.mjs'
 import {collectNotices} from './notices.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const stage = join(root, `.build-${process.pid}`)
 
-/** CommonJS packages inside an ES module bundle still ask for these. */
-const COMMONJS_NAMES = `
-import {createRequire as __createRequire} from 'node:module'
-import {fileURLToPath as __fileURLToPath} from 'node:url'
-const require = __createRequire(import.meta.url)
-const __filename = __fileURLToPath(import.meta.url)
-const __dirname = __fileURLToPath(new URL('.', import.meta.url))
-`
-
 /** Output name (without .js) to source. */
-async function entryPoints() {
+async function commandSources() {
   const commands = await readdir(join(root, 'commands'), {recursive: true, withFileTypes: true})
-  const entries = {main: 'src/main.ts'}
+  const entries = {}
   for (const file of commands) {
     if (!file.isFile() || !file.name.endsWith('.ts')) continue
     const source = relative(root, join(file.parentPath ?? file.path, file.name))
@@ -42,43 +35,139 @@ const COMMON = {
   target: 'node20.17',
 }
 
+const COMMONJS = {
+  banner: {js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href"},
+  define: {'import.meta.url': '__moduleUrl'},
+  format: 'cjs',
+}
+
 async function bundle() {
-  const [commands, worker] = await Promise.all([bundleCommands(), bundleWorker()])
-  const metafile = {inputs: {...commands.metafile.inputs, ...worker.metafile.inputs}}
+  const table = await writeManifest()
+  await writeFromManifest(root, stage)
+  const alone = ALONE.map((id) =>
+    bundleProgram({...table, commands: table.commands.filter((each) => each.id === id)}, id),
+  )
+  const cached = await Promise.all([bundleProgram(table, 'main'), ...alone, ...LIBRARIES.map(bundleLibrary)])
+  await writeMarked(cached.flatMap(({outputFiles}) => outputFiles))
+  const built = [...cached, await bundleWorker()]
+  const metafile = {inputs: Object.assign({}, ...built.map(({metafile}) => metafile.inputs))}
   await writeFile(join(stage, 'dist/THIRD-PARTY-NOTICES.txt'), await collectNotices(root, metafile))
 }
 
-async function bundleCommands() {
+/**
+ * All of envs in one file, each part of which runs when it is first asked for. CommonJS: modules of the other kind take
+ * longer to load, and bin/envs.js keeps what V8 makes of this one.
+ */
+function bundleProgram(table, name) {
+  return bundleForCache(name, programText(table), {plugins: [librariesApart]})
+}
+
+/** What is typed most has a file of its own beside, a third as large: bin/envs.js takes the one of its first word. */
+const ALONE = ['create', 'enter', 'list', 'run', 'show']
+
+/** Packages that most commands do without, and that would make the file of the others a large one. */
+const LIBRARIES = [
+  ...['@oclif/core', 'conf', 'got', 'listr2', 'openpgp'],
+  ...['fzstd', 'http-proxy-agent', 'https-proxy-agent', 'xz-decompress'],
+]
+
+const librariesApart = {
+  name: 'libraries-apart',
+  setup({onLoad, onResolve}) {
+    const filter = new RegExp(`^(${LIBRARIES.join('|')})$`)
+    onResolve({filter}, ({path}) => ({path, namespace: 'library'}))
+    onResolve({filter: /^\.\/library-.*\.cjs$/}, ({path}) => ({path, external: true}))
+    onLoad({filter, namespace: 'library'}, async ({path}) => ({contents: await libraryDoor(path)}))
+  },
+}
+
+/** A module that exports what the package does; each by its name, for `require` says nothing of a default. */
+async function libraryDoor(library) {
+  const names = Object.keys(await import(library)).filter((name) => /^\w+$/.test(name) && name !== 'default')
+  return `
+    const library = require('./${libraryName(library)}.cjs')
+    export const {${names}} = library
+    export default library.default ?? library
+  `
+}
+
+function bundleLibrary(library) {
+  // oclif loads it only to run TypeScript sources, which the bundle never does; it would add 3.5 MB.
+  return bundleForCache(libraryName(library), `module.exports = require('${library}')`, {
+    external: ['typescript'],
+  })
+}
+
+function libraryName(library) {
+  return `library-${library.replaceAll(/\W+/g, '-').replace(/^-/, '')}`
+}
+
+function bundleForCache(name, contents, options) {
   return build({
     ...COMMON,
-    banner: {js: COMMONJS_NAMES},
-    chunkNames: 'chunks/[name]-[hash]',
-    entryPoints: await entryPoints(),
-    // oclif loads it only to run TypeScript sources, which the bundle never does; it would add 3.5 MB.
-    external: ['typescript'],
-    format: 'esm',
-    outdir: join(stage, 'dist'),
-    splitting: true,
+    ...COMMONJS,
+    ...options,
+    // One byte a letter: V8 takes it as it is.
+    charset: 'ascii',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    outfile: join(stage, `dist/${name}.cjs`),
+    // A text that is compiled by bin/code-cache.js can only require.
+    supported: {'dynamic-import': false},
+    stdin: {contents, loader: 'ts', resolveDir: root, sourcefile: `${name}.ts`},
+    write: false,
   })
+}
+
+/** Each begins with the digest of all, by which bin/code-cache.js knows whether what it has kept is of this build. */
+async function writeMarked(files) {
+  const hash = createHash('sha256')
+  for (const {text} of files) hash.update(text)
+  const mark = `// ${hash.digest('hex').slice(0, 32)}\n`
+  await mkdir(join(stage, 'dist'), {recursive: true})
+  for (const {path, text} of files) await writeFile(path, mark + text)
+}
+
+/** The commands, each loaded when it is asked for. */
+function programText({commands, topics}) {
+  const entries = commands.map(({source, ...declared}) => {
+    const known = JSON.stringify(declared).slice(1, -1)
+    return `{${known}, load: () => import(${JSON.stringify(source)})}`
+  })
+  return `
+    import {main, type CommandTable} from './src/main.ts'
+    const table: CommandTable = {commands: [${entries.join(',')}], topics: ${JSON.stringify(topics)}}
+    export const run = (argv: readonly string[]) => main(argv, table)
+  `
 }
 
 /** One file, and CommonJS: each create starts it three times, and modules of the other kind take longer to load. */
 function bundleWorker() {
   return build({
     ...COMMON,
-    banner: {js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href"},
-    define: {'import.meta.url': '__moduleUrl'},
+    ...COMMONJS,
     entryPoints: {'rootfs-worker': 'src/rootfs/worker.ts'},
-    format: 'cjs',
     outExtension: {'.js': '.cjs'},
     outdir: join(stage, 'dist'),
   })
 }
 
-/** What oclif would else find out at every start by loading each command. */
+/**
+ * What the help tells of the commands, and the table by which they are found: both of what the commands declare.
+ *
+ * @returns The table.
+ */
 async function writeManifest() {
   await copyFile(join(root, 'package.json'), join(stage, 'package.json'))
   const pjson = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  await build({
+    ...COMMON,
+    entryPoints: await commandSources(),
+    format: 'esm',
+    outdir: join(stage, 'dist'),
+    packages: 'external',
+    splitting: true,
+  })
   const plugin = new Plugin({
     root: stage,
     pjson,
@@ -88,7 +177,15 @@ async function writeManifest() {
     respectNoCacheDefault: true,
   })
   await plugin.load()
-  await writeFile(join(stage, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest, null, 2)}\n`)
+  await writeFile(join(stage, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest)}\n`)
+  await rm(join(stage, 'dist'), {recursive: true})
+  const commands = Object.values(plugin.manifest.commands).map(({id, aliases, hiddenAliases, hidden}) => ({
+    id,
+    isHidden: hidden === true,
+    aliases: [...aliases, ...hiddenAliases],
+    source: `./commands/${id.replaceAll(':', '/')}.ts`,
+  }))
+  return {commands, topics: Object.keys(pjson.oclif.topics)}
 }
 
 /** Another build may put its own dist/ there between the two renames: then that one is moved away too. */
@@ -115,7 +212,6 @@ function unless(...codes) {
 try {
   await mkdir(stage)
   await bundle()
-  await writeManifest()
   await publish()
 } finally {
   await rm(stage, {recursive: true, force: true})

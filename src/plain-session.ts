@@ -1,6 +1,7 @@
+import {configPath, readConfigText} from './config/file.js'
 import {readSettings} from './config/settings.js'
-import {runInEnvironment} from './environments/session.js'
-import {openHost} from './host/host.js'
+import {type PlainForm, runInEnvironment} from './environments/session.js'
+import {type Host, openHost} from './host/host.js'
 
 /** `run NAME [--] COMMAND...` or `enter NAME`, without a flag. */
 export type PlainSession = {
@@ -12,6 +13,9 @@ export type PlainSession = {
 /** The names of both commands, aliases included; a test holds them to what the commands say themselves. */
 const RUN: readonly string[] = ['run', 'exec']
 const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
+
+/** With one of these a session is unlike the next one; templates/host/join.pl has the same list. */
+const VARIABLES_THAT_MATTER = ['ENVS_DURABLE', 'ENVS_ENGINE'] as const
 
 /**
  * Recognises the two forms that need no parser; undefined for everything else, help and mistakes included.
@@ -26,22 +30,35 @@ export function readPlainSession(argv: readonly string[]): PlainSession | undefi
 }
 
 /** The same work as the commands `run` and `enter` do; sets `process.exitCode`, never rejects. */
-export async function runPlainSession({name, command}: PlainSession): Promise<void> {
+export async function runPlainSession(session: PlainSession): Promise<void> {
   let isVerbose = false
   try {
     const host = openHost()
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
-    const settings = await readSettings(host)
-    process.exitCode = await runInEnvironment(host, name, {
-      command,
-      user: undefined,
-      workingFolder: undefined,
-      variables: [],
-      volumes: [],
-      durable: settings.value('durable'),
-    })
+    process.exitCode = await run(host, session)
   } catch (error) {
     const {tellSessionFailure} = await import('./ui/session-failure.js')
     process.exitCode = tellSessionFailure(error, {isVerbose})
   }
+}
+
+async function run(host: Host, {name, command}: PlainSession): Promise<number> {
+  const plain = await plainForm(host)
+  const settings = await readSettings(host)
+  const wish = {
+    command,
+    user: undefined,
+    workingFolder: undefined,
+    variables: [],
+    volumes: [],
+    durable: settings.value('durable'),
+    engine: settings.value('engine'),
+  }
+  return runInEnvironment(host, name, wish, plain)
+}
+
+/** Read before the settings are: a plan with a text that is too old is not followed. */
+async function plainForm(host: Host): Promise<PlainForm | undefined> {
+  const isPlain = host.uid !== 0 && VARIABLES_THAT_MATTER.every((name) => !host.environment[name])
+  return isPlain ? {settings: await readConfigText(configPath(host))} : undefined
 }

@@ -1,4 +1,5 @@
-import {Args, Flags} from '@oclif/core'
+import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/architecture.js'
+import {Args, Flags} from './definitions.js'
 
 /** NAME of an environment. oclif would read a missing argument from standard input: never wanted. */
 export function nameArg(description = 'name of the environment') {
@@ -35,6 +36,18 @@ export function identityFlag(description = 'how its users come about; chosen by 
   return Flags.string({description, options: ['auto', 'mapped', 'emulated']})
 }
 
+/** dpkg's name of one. */
+export function architectureFlag(
+  description = "processor that its programs are for; qemu runs them where it is not the host's",
+) {
+  return Flags.string({char: 'a', description, options: [...DEB_ARCHITECTURES]})
+}
+
+/** The same as it was parsed. */
+export function architectureIn({arch}: {arch?: string | undefined}): DebArchitecture | undefined {
+  return arch === undefined ? undefined : namedArchitecture(arch)
+}
+
 export function storageFlag() {
   return Flags.string({
     description: 'how its files are kept; chosen by trial when left out',
@@ -51,6 +64,16 @@ export function dryRunFlag() {
   return Flags.boolean({description: 'show what would be done, and do nothing'})
 }
 
+export function volumeFlag() {
+  return Flags.string({
+    char: 'v',
+    description: 'host folder or file to share, read-only with :ro',
+    helpValue: 'SOURCE[:TARGET[:ro]]',
+    multiple: true,
+    multipleNonGreedy: true,
+  })
+}
+
 /** The flags of a session: who, where, with which variables and folders of the host. */
 export function sessionFlags() {
   return {
@@ -62,13 +85,7 @@ export function sessionFlags() {
       multipleNonGreedy: true,
     }),
     user: Flags.string({char: 'u', description: 'user to be; root when left out', helpValue: 'USER'}),
-    volume: Flags.string({
-      char: 'v',
-      description: 'host folder or file to share, read-only with :ro',
-      helpValue: 'SOURCE[:TARGET[:ro]]',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
+    volume: volumeFlag(),
     workdir: Flags.string({char: 'w', description: 'folder of the guest to start in', helpValue: 'FOLDER'}),
   }
 }

@@ -1,16 +1,29 @@
-import type {Command, Config} from '@oclif/core'
 import {UsageError} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {UnknownCommandError} from './errors.js'
 
+/** What is known of a command before it is loaded. */
+export type CommandEntry = {
+  /** The words of its name, separated by `:`. */
+  readonly id: string
+  readonly aliases: readonly string[]
+  /** Never suggested. */
+  readonly isHidden: boolean
+  readonly load: () => Promise<{readonly default: RunnableCommand}>
+}
+
+export type RunnableCommand = {run(argv: readonly string[], id: string): Promise<void>}
+
+/** All that can be typed after `envs`; made by scripts/build.mjs of the files in commands/. */
+export type CommandTable = {
+  readonly commands: readonly CommandEntry[]
+  /** Names of the groups of commands. */
+  readonly topics: readonly string[]
+}
+
 /** What the words of a command line name: a command with the arguments left to it, or a group of commands. */
 export type Found =
-  | {
-      readonly kind: 'command'
-      readonly id: string
-      command: Command.Loadable
-      readonly rest: readonly string[]
-    }
+  | {readonly kind: 'command'; readonly entry: CommandEntry; readonly rest: readonly string[]}
   | {readonly kind: 'topic'; readonly id: string}
 
 /**
@@ -19,7 +32,7 @@ export type Found =
  * @throws {UnknownCommandError}
  * @throws {UsageError} When an option stands where the command should.
  */
-export function findCommand(config: Config, argv: readonly string[]): Found {
+export function findCommand(table: CommandTable, argv: readonly string[]): Found {
   const [first = ''] = argv
   if (first.startsWith('-'))
     throw new UsageError(`The option ${first} stands before the command.`, [
@@ -29,11 +42,11 @@ export function findCommand(config: Config, argv: readonly string[]): Found {
   const words = leadingWords(argv)
   for (let count = words.length; count > 0; count--) {
     const id = words.slice(0, count).join(':')
-    const command = config.findCommand(id)
-    if (command !== undefined) return {kind: 'command', id: command.id, command, rest: argv.slice(count)}
+    const entry = table.commands.find((command) => command.id === id || command.aliases.includes(id))
+    if (entry !== undefined) return {kind: 'command', entry, rest: argv.slice(count)}
   }
-  if (words.length === 1 && config.findTopic(first) !== undefined) return {kind: 'topic', id: first}
-  throw unknownCommand(config, words)
+  if (words.length === 1 && table.topics.includes(first)) return {kind: 'topic', id: first}
+  throw unknownCommand(table, words)
 }
 
 /** No name has more words than two; those after it are arguments. */
@@ -43,10 +56,10 @@ function leadingWords(argv: readonly string[]): string[] {
   return option === -1 ? words : words.slice(0, option)
 }
 
-function unknownCommand(config: Config, words: readonly string[]): UnknownCommandError {
+function unknownCommand(table: CommandTable, words: readonly string[]): UnknownCommandError {
   const [first = '', second] = words
-  const names = commandNames(config)
-  if (second === undefined || config.findTopic(first) === undefined)
+  const names = commandNames(table)
+  if (second === undefined || !table.topics.includes(first))
     return new UnknownCommandError(first, nearestNames(first, names))
   const siblings = names.filter((name) => name.startsWith(`${first} `))
   const nearest = nearestNames(
@@ -61,11 +74,8 @@ function unknownCommand(config: Config, words: readonly string[]): UnknownComman
 }
 
 /** Everything a user may type, words separated by a space: commands, their aliases, groups. */
-function commandNames(config: Config): string[] {
-  const commands = config.commands.filter((command) => !command.hidden)
-  const ids = [
-    ...commands.flatMap((command) => [command.id, ...command.hiddenAliases]),
-    ...config.topics.map((topic) => topic.name),
-  ]
+function commandNames({commands, topics}: CommandTable): string[] {
+  const shown = commands.filter(({isHidden}) => !isHidden)
+  const ids = [...shown.flatMap(({id, aliases}) => [id, ...aliases]), ...topics]
   return [...new Set(ids)].map((id) => id.replaceAll(':', ' '))
 }

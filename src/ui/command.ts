@@ -1,26 +1,29 @@
-import {Command, Flags, type Interfaces} from '@oclif/core'
+import type {Interfaces} from '@oclif/core'
 import {type Host, openHost} from '../host/host.js'
-import {askYesNo} from './confirm.js'
+import {DeclaredCommand} from './declared-command.js'
+import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
+import {DOWNLOAD_KEPT, keepsDownload} from './kept-download.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
 import {type Column, outputColumns, renderTable} from './table.js'
+import {versionLine} from './version-line.js'
 import {describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
 
 /** What a stage has to say, kept until the display of the stages is over. */
 type Untold = {readonly tell: () => void; readonly when: 'always' | 'success'}
 
-/** oclif's parsed flags or arguments, by name. */
+/** Parsed flags or arguments, by name. */
 type Values = {[name: string]: unknown}
 
 /**
  * What every command shares: flags, where output goes, how a failure is told.
  *
  * A command parses, makes one call, prints, and returns the value that `--json` shows: an object or an
- * array, never undefined (oclif would print nothing).
+ * array, never undefined (nothing would be printed).
  */
-export abstract class EnvsCommand extends Command {
+export abstract class EnvsCommand extends DeclaredCommand {
   static override enableJsonFlag = true
 
   static override baseFlags = {
@@ -44,6 +47,7 @@ export abstract class EnvsCommand extends Command {
   #host: Host | undefined
   #interruption: Interruption | undefined
   #untold: Untold[] = []
+  #isDownloadKept = false
 
   protected openHost(): Host {
     this.#host ??= openHost()
@@ -79,10 +83,8 @@ export abstract class EnvsCommand extends Command {
   }
 
   /** What a user has to know: standard error, also under `--quiet` and `--json`. */
-  override warn(input: Error | string): Error | string {
-    const text = input instanceof Error ? input.message : input
+  protected warn(text: string): void {
     process.stderr.write(`envs: warning: ${escapeLines(text)}\n`)
-    return input
   }
 
   /** Warns of a store that has outgrown its budget. */
@@ -101,6 +103,11 @@ export abstract class EnvsCommand extends Command {
       for (const {tell, when} of this.#untold) if (when === 'always' || !hasFailed) tell()
       this.#untold = []
     }
+  }
+
+  /** Remembers whether an interruption leaves something to go on from. */
+  protected readonly noteDownload = (event: Parameters<typeof keepsDownload>[0]): void => {
+    this.#isDownloadKept = keepsDownload(event) ?? this.#isDownloadKept
   }
 
   /** Tells, once the stages are over, of what came up while an image was looked for. */
@@ -125,14 +132,16 @@ export abstract class EnvsCommand extends Command {
    * @throws {DeclinedError}
    */
   protected async confirm(question: string, {yes}: {yes: boolean}): Promise<void> {
-    if (!yes) await askYesNo(question, {canAsk: !this.jsonEnabled(), signal: this.signal()})
+    if (yes) return
+    const {askYesNo} = await import('./confirm.js')
+    await askYesNo(question, {canAsk: !this.jsonEnabled(), signal: this.signal()})
   }
 
-  /** oclif's, which also keeps the shared flags. */
+  /** Also keeps the shared flags. */
   protected override async parse<F extends Values, B extends Values, A extends Values>(
-    options?: Interfaces.Input<F, B, A>,
+    options: Interfaces.Input<F, B, A>,
     argv?: string[],
-  ): Promise<Interfaces.ParserOutput<F, B, A>> {
+  ) {
     const parsed = await super.parse<F, B, A>(options, argv)
     const flags: Readonly<Record<string, unknown>> = parsed.flags
     this.quiet = flags['quiet'] === true
@@ -145,17 +154,24 @@ export abstract class EnvsCommand extends Command {
     return failure.exitCode
   }
 
-  protected override async catch(error: unknown): Promise<void> {
-    const signal = this.#interruption?.signal
-    // Whatever broke off because of the signal, the signal is what the user did.
-    const failure = describeFailure(signal?.aborted ? signal.reason : error, this.id)
-    process.exitCode = this.exitStatusFor(failure)
-    if (this.jsonEnabled()) this.logJson(failureJson(failure))
-    else process.stderr.write(renderFailure(failure, {verbose: this.verbose, version: this.config.userAgent}))
+  protected override get environment() {
+    return this.openHost().environment
   }
 
-  protected override async finally(error: Error | undefined): Promise<void> {
+  protected override catch(error: unknown): void {
+    const signal = this.#interruption?.signal
+    // Whatever broke off because of the signal, the signal is what the user did.
+    const told = describeFailure(signal?.aborted ? signal.reason : error)
+    const failure =
+      signal?.aborted && this.#isDownloadKept
+        ? {...told, suggestions: [...told.suggestions, DOWNLOAD_KEPT]}
+        : told
+    process.exitCode = this.exitStatusFor(failure)
+    if (this.jsonEnabled()) this.logJson(failureJson(failure))
+    else process.stderr.write(renderFailure(failure, {verbose: this.verbose, version: versionLine()}))
+  }
+
+  protected override finally(): void {
     this.#interruption?.release()
-    await super.finally(error)
   }
 }

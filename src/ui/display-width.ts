@@ -1,4 +1,12 @@
-const graphemes = new Intl.Segmenter('en', {granularity: 'grapheme'})
+/** Only what is outside of it needs Unicode's tables, which take longer to get ready than a command to run. */
+const ASCII = /^[\x20-\x7e]*$/
+
+let segmenter: Intl.Segmenter | undefined
+
+function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter('en', {granularity: 'grapheme'})
+  return segmenter.segment(text)
+}
 
 /** Scripts and signs that terminals give two columns. @see https://www.unicode.org/reports/tr11/ */
 const WIDE =
@@ -8,8 +16,9 @@ const INVISIBLE = /^[\p{Mn}\p{Me}]/u
 
 /** Columns that `text` takes on a terminal, whatever marks and joined signs are in it. */
 export function displayWidth(text: string): number {
+  if (ASCII.test(text)) return text.length
   let columns = 0
-  for (const {segment} of graphemes.segment(text)) columns += graphemeWidth(segment)
+  for (const {segment} of graphemesOf(text)) columns += graphemeWidth(segment)
   return columns
 }
 
@@ -18,7 +27,7 @@ export function truncateToWidth(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text
   let kept = ''
   let room = columns - 1
-  for (const {segment} of graphemes.segment(text)) {
+  for (const {segment} of graphemesOf(text)) {
     room -= graphemeWidth(segment)
     if (room < 0) break
     kept += segment

@@ -48,3 +48,21 @@ export class UnknownCommandError extends EnvsError {
     })
   }
 }
+
+/** A command line that its command can't be given. */
+export class CommandLineError extends EnvsError {
+  /**
+   * @param id - The command's, words separated by `:`.
+   * @param meant - What some of its words may have been meant to be.
+   */
+  constructor(message: string, id: string, meant: readonly string[] = []) {
+    super(message, {
+      code: 'ENVS_USAGE',
+      exitCode: ExitCode.usage,
+      suggestions: [
+        ...(meant.length === 0 ? [] : [`Did you mean ${meant.join(' or ')}?`]),
+        `envs ${id.replaceAll(':', ' ')} --help`,
+      ],
+    })
+  }
+}

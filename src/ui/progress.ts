@@ -28,11 +28,17 @@ export function chooseProgress({
 
 /** Runs the stages in order on standard error; the first failure ends it and is thrown as it is. */
 export async function runStages(stages: readonly Stage[], mode: ProgressMode): Promise<void> {
-  if (mode === 'silent') {
-    for (const stage of stages) await stage.run(() => {})
-    return
+  if (mode === 'terminal') return showLive(stages)
+  const tell = (line: string) => mode === 'lines' && process.stderr.write(`${escapeText(line)}\n`)
+  for (const stage of stages) {
+    tell(`❯ ${stage.title}`)
+    await stage.run(() => {})
+    tell(`✔ ${stage.title}`)
   }
-  const {Listr, ListrLogger, ProcessOutput, DefaultRenderer, SimpleRenderer} = await import('listr2')
+}
+
+async function showLive(stages: readonly Stage[]): Promise<void> {
+  const {Listr, ListrLogger, ProcessOutput, DefaultRenderer} = await import('listr2')
   // listr2 asks standard output whether it is a terminal; ours writes to standard error and has asked that.
   class TerminalRenderer extends DefaultRenderer {
     static override nonTTY = true
@@ -46,15 +52,12 @@ export async function runStages(stages: readonly Stage[], mode: ProgressMode): P
   const tasks = stages.map(
     (stage): ListrTask => ({
       title: escapeText(stage.title),
-      task: (_, task) =>
-        stage
-          .run(mode === 'terminal' ? throttle((line) => (task.output = escapeText(line))) : () => {})
-          .catch(hide),
+      task: (_, task) => stage.run(throttle((line) => (task.output = escapeText(line)))).catch(hide),
     }),
   )
   const logger = new ListrLogger({processOutput: new ProcessOutput(process.stderr, process.stderr)})
   const list = new Listr(tasks, {
-    renderer: mode === 'terminal' ? TerminalRenderer : SimpleRenderer,
+    renderer: TerminalRenderer,
     rendererOptions: {logger},
     // Its handler would end the process with 127 before anything could tidy up.
     registerSignalListeners: false,

@@ -1,5 +1,4 @@
 import {getSystemErrorMap} from 'node:util'
-import {Errors} from '@oclif/core'
 import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
 import {escapeLines, escapeText} from './escape.js'
 
@@ -15,18 +14,13 @@ export type Failure = {
   readonly causes: readonly string[]
 }
 
-/**
- * Tells what the user can meet from what is a bug; any value may have been thrown.
- *
- * @param commandId - The command it happened in, words separated by `:`.
- */
-export function describeFailure(error: unknown, commandId?: string): Failure {
+/** Tells what the user can meet from what is a bug; any value may have been thrown. */
+export function describeFailure(error: unknown): Failure {
   const causes = causesOf(error)
   if (error instanceof EnvsError) {
     const {code, message, suggestions, exitCode} = error
     return {code, message, suggestions, exitCode, causes}
   }
-  if (isUsageFailure(error)) return describeUsageFailure(error, commandId)
   const errno = errnoOf(error)
   const refused = errno === undefined ? undefined : refusal(error, errno)
   if (refused !== undefined) {
@@ -80,27 +74,6 @@ export function failureJson({code, message, suggestions}: Failure): {
   error: {code: string; message: string; suggestions: readonly string[]}
 } {
   return {error: {code, message, suggestions}}
-}
-
-function isUsageFailure(error: unknown): error is Errors.CLIError {
-  return error instanceof Errors.CLIError && !(error instanceof Errors.ModuleLoadError)
-}
-
-/** A line that oclif's parser adds to its messages; the suggestion says it better. */
-const OCLIF_POINTER = 'See more help with --help'
-
-function describeUsageFailure(error: Errors.CLIError, commandId: string | undefined): Failure {
-  // Later paragraphs are oclif's advice, which does not hold for our flags.
-  const [paragraph = ''] = error.message.split('\n\n')
-  const lines = paragraph.split('\n').map((line) => line.trim())
-  const own = lines.filter((line) => line !== OCLIF_POINTER)
-  return {
-    code: 'ENVS_USAGE',
-    message: own.filter(Boolean).join(' '),
-    suggestions: [`envs ${commandId === undefined ? '' : `${commandId.replaceAll(':', ' ')} `}--help`],
-    exitCode: ExitCode.usage,
-    causes: [],
-  }
 }
 
 /** What a disk, its mount options and its permissions may answer, wherever envs goes. */

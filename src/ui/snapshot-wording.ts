@@ -6,7 +6,7 @@ export function describeSnapshotKind(kind: SnapshotKind): string {
     case 'manual':
       return 'made by hand'
     case 'automatic':
-      return 'before a start'
+      return 'before a start or an install'
     case 'replaced':
       return 'what going back took away'
     case 'initial':

@@ -1,4 +1,5 @@
 import type {DownloadEvent} from '../host/http/receive.js'
+import {describeMakingWithPace, type MakingEvent} from './making-wording.js'
 import {measurePace} from './pace.js'
 import type {Stage} from './progress.js'
 import {formatBytes} from './size.js'
@@ -9,12 +10,15 @@ export type UnpackProgress = {
   /** A stage that shows the line while it runs. */
   stage(title: string, run: () => Promise<void>): Stage
   transfer(event: DownloadEvent): void
+  /** Of an image that is made here. */
+  making(event: MakingEvent): void
   extraction(progress: {readonly entries: number; readonly bytes: number}): void
 }
 
 /** @param nowMs - A clock that only goes forward. */
 export function unpackProgress(nowMs: () => number): UnpackProgress {
   const pace = measurePace()
+  const describeMaking = describeMakingWithPace(nowMs)
   let report: (line: string) => void = () => {}
   let [transferred, extracted] = ['', '']
   const show = () => report([extracted, transferred].filter(Boolean).join('; '))
@@ -26,6 +30,10 @@ export function unpackProgress(nowMs: () => number): UnpackProgress {
         return run()
       },
     }),
+    making(event) {
+      transferred = describeMaking(event)
+      show()
+    },
     transfer(event) {
       const isDone = event.stage === 'download' && event.receivedBytes === event.totalBytes
       const bytesPerSecond = event.stage === 'download' ? pace(event.receivedBytes, nowMs()) : undefined

@@ -1,3 +1,4 @@
+import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../host/architecture.js'
 import type {DownloadEvent} from '../host/http/receive.js'
 import {formatDuration} from './duration.js'
 import {formatRelativeTime} from './relative-time.js'
@@ -13,6 +14,14 @@ export function describeIdentity(identity: 'mapped' | 'emulated'): string {
   }
 }
 
+/** What processor the programs of an environment are for, and how this host runs them. */
+export function describeArchitecture(architecture: string, host: DebArchitecture): string {
+  const known = namedArchitecture(architecture)
+  return known === undefined || runsAsItIs(host, known)
+    ? architecture
+    : `${architecture}: its programs are run by qemu, many times slower`
+}
+
 /** How the files of an environment are kept, in one line. */
 export function describeStorage(storage: 'overlay' | 'directory'): string {
   switch (storage) {
@@ -20,6 +29,20 @@ export function describeStorage(storage: 'overlay' | 'directory'): string {
       return 'overlay: its own changes, over files that it shares'
     case 'directory':
       return 'directory: all files are its own'
+  }
+}
+
+/** What starts environments, and what is lost by it, in one line. */
+export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): string {
+  switch (engine) {
+    case 'bwrap':
+      return 'bwrap'
+    case 'unshare':
+      return 'unshare, in the place of bubblewrap: nothing is lost'
+    case 'proot':
+      return 'proot: slower, nothing keeps its programs from your files, services end with their session, and there are no layers, snapshots, other users or hostname'
+    case null:
+      return 'none works on this host: see envs doctor'
   }
 }
 
@@ -120,11 +143,31 @@ export function describeFallback(
 export type ImageNotice =
   | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
   | {readonly kind: 'source-unreachable'; readonly source: string; readonly reason: string}
+  | {readonly kind: 'pocket-missing'; readonly suite: string; readonly mirror: string}
+  | {
+      readonly kind: 'release-expired'
+      readonly suite: string
+      readonly mirror: string
+      readonly validUntil: Date
+    }
+  | {
+      readonly kind: 'release-from-cache'
+      readonly suite: string
+      readonly mirror: string
+      readonly date: Date
+      readonly reason: string
+    }
 
 export function describeNotice(notice: ImageNotice): string {
   switch (notice.kind) {
     case 'clock-behind':
       return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this machine (${notice.now.toISOString()}): its clock is behind.`
+    case 'pocket-missing':
+      return `${notice.mirror} has no ${notice.suite}: packages come without it.`
+    case 'release-expired':
+      return `${notice.suite} at ${notice.mirror} was good until ${notice.validUntil.toISOString()}: it was used all the same.`
+    case 'release-from-cache':
+      return `${notice.mirror} did not answer (${notice.reason}): used what it had of ${notice.suite} on ${notice.date.toISOString()}.`
     case 'source-unreachable':
       return `${notice.source} did not answer: ${notice.reason}`
   }

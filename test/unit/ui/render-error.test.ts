@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {Errors} from '@oclif/core'
 import {EnvsError, ExitCode} from '../../../src/errors.js'
 import {describeFailure, failureJson, renderFailure} from '../../../src/ui/render-error.js'
 
@@ -67,20 +66,6 @@ test('takes a thrown string for a bug', () => {
   assert.deepEqual(failureJson(describeFailure('oops')), {
     error: {code: 'ENVS_BUG', message: 'oops', suggestions: []},
   })
-})
-
-test("takes oclif's own errors for wrong usage and points to the command's help", () => {
-  assert.deepEqual(describeFailure(new Errors.CLIError('what?'), 'config:set'), {
-    code: 'ENVS_USAGE',
-    message: 'what?',
-    suggestions: ['envs config set --help'],
-    exitCode: 2,
-    causes: [],
-  })
-})
-
-test('takes a command that can not be loaded for a bug', () => {
-  assert.equal(describeFailure(new Errors.ModuleLoadError('broken')).code, 'ENVS_BUG')
 })
 
 for (const [errno, message] of [

@@ -1,0 +1,62 @@
+import {areShimsInPath, layShims, removeShims} from '../src/environments/shims.js'
+import {UsageError} from '../src/errors.js'
+import {forceFlag, nameArg, volumeFlag} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {Args, Flags} from '../src/ui/definitions.js'
+
+type Entry = {
+  readonly name: string
+  readonly environment: string
+  readonly command: string
+  readonly path: string
+}
+
+export default class Shim extends EnvsCommand {
+  static override summary = 'Make commands of an environment commands of your own.'
+  static override description =
+    `Puts a small script for each COMMAND into ~/.local/bin, which runs it in the environment as envs run does: same arguments, \
+input, output and exit status. COMMAND is a name, or a path in the environment. With --volume it sees a folder of the host, \
+and works in yours where you are in it. With --remove: takes them away \
+again, all of them without COMMAND.`
+  static override usage = 'shim NAME COMMAND... [FLAG...]'
+  static override strict = false
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play jq node',
+    '<%= config.bin %> <%= command.id %> play jq --remove',
+  ]
+  static override args = {
+    name: nameArg(),
+    commands: Args.string({description: 'commands of the environment', ignoreStdin: true}),
+  }
+  static override flags = {
+    force: forceFlag('replace a file that is no shim of envs'),
+    remove: Flags.boolean({description: 'take shims of the environment away'}),
+    volume: volumeFlag(),
+  }
+
+  async run(): Promise<{shims: Entry[]} | {removed: string[]}> {
+    const {argv, args, flags} = await this.parse(Shim)
+    const commands = argv.slice(1).map(String)
+    if (flags.remove) return this.#remove(args.name, commands)
+    if (commands.length === 0) throw new UsageError('No command was given.', ['envs shim play jq'])
+    const host = this.openHost()
+    const shims = await layShims(host, args.name, {
+      commands,
+      volumes: flags.volume ?? [],
+      force: flags.force,
+    })
+    for (const {name, environment, replaced} of shims) {
+      const before = replaced === undefined ? '' : ` It ran in ${replaced} before.`
+      this.note(`${name} runs in ${environment} now.${before}`)
+    }
+    if (!areShimsInPath(host))
+      this.warn(`${host.paths.programs} is not in your PATH: add it, or call the shims by their path.`)
+    return {shims: shims.map(({name, environment, command, path}) => ({name, environment, command, path}))}
+  }
+
+  async #remove(name: string, commands: readonly string[]): Promise<{removed: string[]}> {
+    const removed = await removeShims(this.openHost(), name, commands)
+    for (const shim of removed) this.note(`Removed the shim ${shim.name}.`)
+    return {removed: removed.map((shim) => shim.name)}
+  }
+}

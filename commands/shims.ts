@@ -1,0 +1,33 @@
+import {type LaidShim, listShims} from '../src/environments/shims.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {Args} from '../src/ui/definitions.js'
+
+export default class Shims extends EnvsCommand {
+  static override summary = 'List the shims: commands of environments that are commands of your own.'
+  static override description =
+    `envs shim makes and removes them. With --quiet: their names only, one a line.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> play --json',
+  ]
+  static override args = {
+    name: Args.string({description: 'only those of this environment', ignoreStdin: true}),
+  }
+
+  async run(): Promise<LaidShim[]> {
+    const {args} = await this.parse(Shims)
+    const shims = await listShims(this.openHost(), args.name)
+    if (this.quiet) {
+      for (const {name} of shims) this.print(name)
+      return shims
+    }
+    if (shims.length === 0) this.note('There is no shim. Make one: envs shim play jq')
+    this.printTable(shims, [
+      {title: 'name', show: ({name}) => name},
+      {title: 'environment', show: ({environment}) => environment},
+      {title: 'command', show: ({command}) => command},
+      {title: 'file', show: ({path}) => path},
+    ])
+    return shims
+  }
+}

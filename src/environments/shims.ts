@@ -1,0 +1,151 @@
+import {constants} from 'node:fs'
+import {lstat, open, readdir, rm} from 'node:fs/promises'
+import {delimiter, dirname, join, resolve} from 'node:path'
+import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {writeFileAtomic} from '../host/atomic-file.js'
+import {makeFolders} from '../host/folders.js'
+import type {Host} from '../host/host.js'
+import {packageRoot} from '../host/paths.js'
+import {SHIM_MARK} from '../host/shim-mark.js'
+import {type EnvironmentName, parseEnvironmentName} from './name.js'
+import {parseVolume} from './session-request.js'
+import {parseShim, planShim, type Shim, shimScript} from './shim-script.js'
+import {findEnvironment} from './store.js'
+
+/** A shim that is there. */
+export type LaidShim = Shim & {
+  readonly path: string
+  /** Where the shim of this name led to before; undefined where there was none, or not for another environment. */
+  readonly replaced?: string
+}
+
+/** The name of a shim is taken by a file that is the user's own. */
+export class ShimTakenError extends EnvsError {
+  constructor(readonly path: string) {
+    super(`${path} is there already, and no shim of envs.`, {
+      code: 'ENVS_SHIM_TAKEN',
+      exitCode: ExitCode.conflict,
+      suggestions: ['Move it away, or replace it with --force.'],
+    })
+  }
+}
+
+/** There is no such shim of that environment. */
+export class ShimNotFoundError extends EnvsError {
+  constructor(environment: string, name: string) {
+    super(`${environment} has no shim ${name}.`, {
+      code: 'ENVS_NOT_FOUND',
+      exitCode: ExitCode.notFound,
+      suggestions: ['See what there is: envs shims'],
+    })
+  }
+}
+
+/** The script and its quoted paths: a few hundred bytes are usual. */
+const MAX_SHIM_BYTES = 65_536
+
+/**
+ * Lays a shim for each command into the user's folder of programs; none is laid unless all can be.
+ *
+ * @param options.commands - Names, or paths in the guest; whether they are there is not looked at.
+ * @param options.volumes - What the commands see of the host: `SOURCE[:TARGET[:ro]]`.
+ * @throws {EnvironmentNotFoundError} @throws {ShimTakenError} @throws {UsageError}
+ */
+export async function layShims(
+  host: Host,
+  text: string,
+  {commands, volumes, force}: {commands: readonly string[]; volumes: readonly string[]; force: boolean},
+): Promise<LaidShim[]> {
+  const {name} = await findEnvironment(host.paths, text)
+  const folder = host.paths.programs
+  const planned = commands.map((command) => planShim(name, command))
+  const laid = await Promise.all(
+    planned.map(async (shim) => {
+      const path = join(folder, shim.name)
+      const before = await readShim(folder, shim.name)
+      if (before === undefined && (await isTaken(path, {force}))) throw new ShimTakenError(path)
+      const isMoved = before !== undefined && before.environment !== name
+      return {...shim, path, ...(isMoved ? {replaced: before.environment} : {})}
+    }),
+  )
+  const place = {
+    front: join(packageRoot(), 'bin', 'envs'),
+    nodeFolder: dirname(process.execPath),
+    volumes: volumes.map((volume) => parseVolume(volume, host.workingFolder)),
+    environment: host.environment,
+  }
+  await makeFolders(folder, {mode: 0o755})
+  for (const shim of laid) await writeFileAtomic(shim.path, shimScript(shim, place), {mode: 0o755})
+  return laid
+}
+
+/** In the order of their names. @param text - Those that lead to this environment, be it there or not; else all. */
+export async function listShims({paths}: Pick<Host, 'paths'>, text: string | undefined): Promise<LaidShim[]> {
+  const environment = text === undefined ? undefined : parseEnvironmentName(text)
+  const entries = await readdir(paths.programs).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  })
+  const shims: LaidShim[] = []
+  for (const name of entries.sort()) {
+    const shim = await readShim(paths.programs, name)
+    if (shim !== undefined && (environment === undefined || shim.environment === environment))
+      shims.push({...shim, path: join(paths.programs, name)})
+  }
+  return shims
+}
+
+/**
+ * Removes shims of an environment, be it there or not; none is removed unless all of them exist.
+ *
+ * @param commands - As they were typed for {@link layShims}; none for all there are.
+ * @throws {ShimNotFoundError} @throws {UsageError}
+ */
+export async function removeShims(
+  host: Pick<Host, 'paths'>,
+  text: string,
+  commands: readonly string[],
+): Promise<LaidShim[]> {
+  const environment: EnvironmentName = parseEnvironmentName(text)
+  const there = await listShims(host, environment)
+  const wanted = new Set(commands.map((command) => planShim(environment, command).name))
+  for (const name of wanted) {
+    if (!there.some((shim) => shim.name === name)) throw new ShimNotFoundError(environment, name)
+  }
+  const removed = there.filter(({name}) => wanted.size === 0 || wanted.has(name))
+  for (const {path} of removed) await rm(path, {force: true})
+  return removed
+}
+
+/** Whether what lies in the folder of shims is found by its name alone. */
+export function areShimsInPath({paths, environment}: Pick<Host, 'paths' | 'environment'>): boolean {
+  const folders = (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
+  return folders.some((folder) => resolve(folder) === paths.programs)
+}
+
+/** A folder is never replaced. */
+async function isTaken(path: string, {force}: {force: boolean}): Promise<boolean> {
+  const facts = await lstat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  })
+  return facts !== undefined && (!force || facts.isDirectory())
+}
+
+/** A link to a shim is the user's own doing, and no shim. */
+async function readShim(folder: string, name: string): Promise<Shim | undefined> {
+  try {
+    const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
+    const file = await open(join(folder, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    try {
+      const {buffer, bytesRead} = await file.read(Buffer.alloc(SHIM_MARK.length), 0, SHIM_MARK.length, 0)
+      if (bytesRead < SHIM_MARK.length || buffer.toString('latin1') !== SHIM_MARK) return undefined
+      const {size} = await file.stat()
+      return size > MAX_SHIM_BYTES ? undefined : parseShim(name, await file.readFile('utf8'))
+    } finally {
+      await file.close()
+    }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {Args, Flags} from '../../../src/ui/definitions.js'
+import {CommandLineError} from '../../../src/ui/errors.js'
+import {parseByLibrary} from '../../../src/ui/library-line.js'
+
+const DECLARATIONS = {
+  args: {name: Args.string({description: 'name of it', ignoreStdin: true, required: true})},
+  flags: {
+    age: Flags.integer({min: 1, max: 9}),
+    env: Flags.string({multiple: true, multipleNonGreedy: true}),
+    kind: Flags.option({options: ['gz', 'xz'] as const})(),
+  },
+  strict: true,
+}
+
+for (const [message, ...argv] of [
+  // Without the library's advice on flags with several values, which does not hold here.
+  ['Missing 1 required arg: name  name of it', '--env', 'A'],
+  ['Unexpected argument: web', 'play', 'web'],
+  ['Nonexistent flag: --nope', 'play', '--nope'],
+  ['Expected --kind=zip to be one of: gz, xz', 'play', '--kind', 'zip'],
+  ['Parsing --age Expected an integer but received: old', 'play', '--age', 'old'],
+  ['Parsing --age Expected an integer less than or equal to 9 but received: 10', 'play', '--age', '10'],
+  ['Parsing --age Expected an integer greater than or equal to 1 but received: 0', 'play', '--age', '0'],
+  ['Flag --age expects a value', 'play', '--age'],
+] as const) {
+  test(`says: ${message}`, async () => {
+    await assert.rejects(parseByLibrary(argv, DECLARATIONS, 'config:set'), (error) => {
+      assert.ok(error instanceof CommandLineError)
+      assert.deepEqual(
+        {message: error.message, exitCode: error.exitCode, suggestions: error.suggestions},
+        {message, exitCode: 2, suggestions: ['envs config set --help']},
+      )
+      return true
+    })
+  })
+}
+
+for (const [meant, ...argv] of [
+  ['Did you mean --kind?', 'play', '--knid', 'gz'],
+  ['Did you mean --kind?', 'play', '--kin=gz'],
+  ['Did you mean --kind gz?', 'play', '--kind', 'gzz'],
+  ['Did you mean --kind xz?', 'play', '--kind=xx'],
+] as const) {
+  test(`asks: ${meant}, for ${argv.slice(1).join(' ')}`, async () => {
+    await assert.rejects(parseByLibrary(argv, DECLARATIONS, 'config:set'), (error) => {
+      assert.ok(error instanceof CommandLineError)
+      assert.deepEqual(error.suggestions, [meant, 'envs config set --help'])
+      return true
+    })
+  })
+}
