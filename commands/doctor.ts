@@ -1,31 +1,76 @@
+import {readSettings} from '../src/config/settings.js'
+import {archiveContext} from '../src/environments/archive-context.js'
 import {type EnvironmentReport, examineEnvironment} from '../src/environments/examine.js'
-import {ExitCode} from '../src/errors.js'
-import type {Check} from '../src/host/doctor/check.js'
-import {canRun, examineHost} from '../src/host/doctor/list.js'
+import {examineHostAndEngines, type HostReport} from '../src/environments/examine-host.js'
+import {type FetchedTool, fetchTool} from '../src/environments/fetch-tool.js'
+import {imageContext} from '../src/environments/image-context.js'
+import {FETCHABLE, FETCHABLE_NAMES} from '../src/environments/known-tools.js'
+import {type Repair, repairStore} from '../src/environments/repair.js'
+import {ExitCode, UsageError} from '../src/errors.js'
 import {optionalNameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Flags} from '../src/ui/definitions.js'
 import {renderEnvironmentReport} from '../src/ui/environment-report.js'
-
-const MARKS = {pass: 'ok  ', warn: 'warn', fail: 'FAIL'} as const
-
-type HostReport = {readonly canRun: boolean; readonly checks: readonly Check[]}
+import {renderChecks, renderTicket} from '../src/ui/host-report.js'
+import {describeRepair} from '../src/ui/repair-wording.js'
 
 export default class Doctor extends EnvsCommand {
   static override summary =
     'Examine what this host, or an environment, can do, what stands in the way, and the remedy.'
   static override description =
-    `Changes nothing. Without NAME: the host; exits with 7 when no environment can run here. With NAME: what of its image \
-the environment could not be given (owners, capabilities, device nodes), and which of its packages need more than it gives.`
+    `Without NAME: the host, and what to send to an administrator; exits with 7 when no environment can run here. With \
+NAME: what of its image the environment could not be given (owners, capabilities, device nodes), and which of its packages \
+need more than it gives. Changes nothing without --repair, which takes away what killed commands left and ends what keeps \
+an environment from starting, and --fetch, which gets a program for the time that the host has none itself.`
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> play',
-    '<%= config.bin %> <%= command.id %> --json',
+    '<%= config.bin %> <%= command.id %> --repair',
+    '<%= config.bin %> <%= command.id %> --fetch proot',
   ]
   static override args = {name: optionalNameArg('name of an environment; the host when left out')}
+  static override flags = {
+    fetch: Flags.string({
+      description:
+        "get a program that this host lacks from Debian's archive, verified, into your own data folder",
+      exclusive: ['repair'],
+      options: [...FETCHABLE_NAMES],
+    }),
+    repair: Flags.boolean({description: 'put the store right, and say what was done'}),
+  }
 
-  async run(): Promise<HostReport | EnvironmentReport> {
-    const {args} = await this.parse(Doctor)
+  async run(): Promise<HostReport | EnvironmentReport | Repair | FetchedTool> {
+    const {args, flags} = await this.parse(Doctor)
+    if (flags.fetch !== undefined) {
+      if (args.name !== undefined) throw new UsageError('--fetch goes without a name.')
+      return this.#fetch(flags.fetch)
+    }
+    if (flags.repair && args.name !== undefined) throw new UsageError('--repair goes without a name.')
+    if (flags.repair) return this.#repair()
     return args.name === undefined ? this.#examineHost() : this.#examineEnvironment(args.name)
+  }
+
+  async #fetch(name: string): Promise<FetchedTool> {
+    const tool = FETCHABLE_NAMES.find((known) => known === name)
+    if (tool === undefined) throw new Error(`${name} is none of the options`)
+    const host = this.openHost()
+    const settings = await readSettings(host)
+    const context = imageContext(host, settings, {signal: this.signal()})
+    const archive = archiveContext(host, settings, {...context, onNotice: this.tellNotice})
+    let fetched: FetchedTool | undefined
+    const run = async () => {
+      fetched = await fetchTool(host, FETCHABLE[tool], archive)
+    }
+    await this.runStages([{title: `Fetch ${tool}`, run}])
+    if (fetched === undefined) throw new Error('the stage ended without what it was for')
+    this.print(`${fetched.wasKept ? 'Had' : 'Fetched'} ${tool} ${fetched.version}: ${fetched.folder}`)
+    return fetched
+  }
+
+  async #repair(): Promise<Repair> {
+    const repair = await repairStore(this.openHost())
+    for (const line of describeRepair(repair)) this.print(line)
+    return repair
   }
 
   async #examineEnvironment(name: string): Promise<EnvironmentReport> {
@@ -35,15 +80,18 @@ the environment could not be given (owners, capabilities, device nodes), and whi
   }
 
   async #examineHost(): Promise<HostReport> {
-    const checks = await examineHost(this.openHost())
-    for (const {status, title, evidence, cost, remedy} of checks) {
-      this.print(`${MARKS[status]}  ${title}: ${evidence}`)
-      if (status === 'pass') continue
-      if (cost !== undefined) this.print(`      means: ${cost}`)
-      if (remedy !== undefined) this.print(`      remedy: ${remedy}`)
-    }
-    const result = {canRun: canRun(checks), checks}
-    if (!result.canRun) process.exitCode = ExitCode.host
-    return result
+    const host = this.openHost()
+    const settings = await readSettings(host)
+    const mirrors = [
+      ...([settings.value('mirrors.ubuntuBase'), settings.value('mirrors.ubuntuCloud')] as const),
+      settings.value('mirrors.lxc'),
+      settings.value('mirrors.ubuntuArchive'),
+      settings.value('mirrors.debianArchive'),
+    ].filter((url) => url !== undefined)
+    const report = await examineHostAndEngines(host, {engine: settings.value('engine'), mirrors})
+    for (const line of renderChecks(report.checks)) this.print(line)
+    if (report.ticket !== null) for (const line of ['', ...renderTicket(report.ticket)]) this.print(line)
+    if (!report.canRun) process.exitCode = ExitCode.host
+    return report
   }
 }

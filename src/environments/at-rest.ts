@@ -1,11 +1,12 @@
 import type {Host} from '../host/host.js'
-import {isRunning} from '../sandbox/anchor.js'
+import {isInUse} from '../sandbox/in-use.js'
 import type {History} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
 import {isEmptyLayer} from '../storage/layer-store.js'
 import {EnvironmentRunningError} from './errors.js'
 import {lockEnvironment} from './locks.js'
 import {stopFiles} from './processes.js'
+import {settleMemory} from './settle-memory.js'
 import {NoHistoryError} from './snapshot-errors.js'
 import {type Environment, findEnvironment} from './store.js'
 
@@ -39,7 +40,7 @@ export async function atRest<T>(
   const {name, files} = await findWithHistory(host, text)
   const stopOrRefuse = async () => {
     if (force) await stopFiles(host, files)
-    if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: true, command})
+    if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true, command})
   }
   await stopOrRefuse()
   const lock = await lockEnvironment(host.paths, name, 'exclusive')
@@ -47,6 +48,7 @@ export async function atRest<T>(
     // Somebody may have removed it, or begun a session, while this waited.
     const environment = await findWithHistory(host, name)
     await stopOrRefuse()
+    await settleMemory(host, environment)
     return await work(await open(host, environment))
   } finally {
     lock.release()

@@ -14,8 +14,8 @@ import {isEmptyLayer, makeUpper} from '../storage/layer-store.js'
 import {timeLabel} from '../storage/snapshot-label.js'
 import {thinned} from '../storage/thinning.js'
 import type {Cloned, CloneTarget} from './clone-copy.js'
+import {checkSpace, copyFrozen} from './frozen-copy.js'
 import {mergedProcess} from './merged-tree.js'
-import {checkSpace, copyFrozen} from './snapshot-running.js'
 import {withinLimit} from './squash.js'
 import {type Environment, filesIn} from './store.js'
 import {newTreeFacts} from './tree-facts.js'
@@ -72,7 +72,11 @@ async function makeItsOwn(
   const files = filesIn(target.folder)
   const {name, identity} = target
   const facts = newTreeFacts(host, {name, identity, archives: NO_ARCHIVES})
-  const {process, root} = await mergedProcess(host, {files, record: {identity}}, {kind: 'overlay', history})
+  const {process, root} = await mergedProcess(
+    host,
+    {name, files, record: {identity}},
+    {kind: 'overlay', history},
+  )
   await applyFixes(process, {root, facts, only: CLONE_FIXES})
   await copyFile(source.files.ledger, files.ledger).catch(unlessMissing)
   await writeHistory(files.history, history)

@@ -10,15 +10,18 @@ import {layerFiles} from '../storage/layer-files.js'
 import {type LayerId, newLayerId} from '../storage/layer-id.js'
 import {type Cloned, type CloneTarget, copyEnvironment} from './clone-copy.js'
 import {shareLayers, shareRunning} from './clone-layers.js'
+import {findEngine} from './engine.js'
 import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
 import {lockHistory} from './history-lock.js'
 import {removeLayerFolder} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
+import {sweepLayers} from './layer-sweep.js'
 import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
 import {chooseStorage} from './overlay-support.js'
 import {readRecord, writeRecord} from './record.js'
+import {settleMemory} from './settle-memory.js'
 import {
   type Environment,
   environmentFiles,
@@ -85,6 +88,7 @@ export class Cloning {
     await makeStore(host.paths)
     await sweepLeftovers(host)
     await sweepTries(host)
+    await sweepLayers(host)
     const locks: Lock[] = []
     try {
       const source = await lockSource(host, {from, name, identity, locks})
@@ -92,6 +96,7 @@ export class Cloning {
         throw new EnvironmentExistsError(name, ANOTHER_NAME)
       locks.push(await holdLayers(host.paths))
       toolPath(host, 'cp')
+      if (readLiveAnchor(source.files.run) === undefined) await settleMemory(host, source)
       const target = await planTarget(host, {source, name, identity})
       return new Cloning(host, request, {signal, locks, source, target})
     } catch (error) {
@@ -207,9 +212,7 @@ async function planTarget(
 ): Promise<CloneTarget> {
   const {record} = source
   const isConverted = identity !== record.identity
-  const isStacked =
-    record.storage === 'overlay' &&
-    (!isConverted || (await chooseStorage('auto', host, identity)) === 'overlay')
+  const isStacked = record.storage === 'overlay' && (!isConverted || (await canStack(host, identity)))
   const newLayer = (): LayerId | undefined => (isStacked ? newLayerId(identity) : undefined)
   return {
     name,
@@ -218,4 +221,9 @@ async function planTarget(
     base: isConverted ? newLayer() : undefined,
     upper: newLayer(),
   }
+}
+
+async function canStack(host: Host, identity: Identity): Promise<boolean> {
+  const engine = await findEngine(host, 'auto')
+  return (await chooseStorage('auto', host, {identity, engine})) === 'overlay'
 }

@@ -1,11 +1,10 @@
 import {mkdir} from 'node:fs/promises'
+import {syncFilesIn} from '../host/atomic-file.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
-import type {DownloadEvent} from '../host/http/receive.js'
+import {availableMemory} from '../host/memory.js'
 import {capture} from '../host/process.js'
-import {openImage} from '../images/open-image.js'
 import type {OpenedImage} from '../images/opened-image.js'
-import type {Resolution} from '../images/resolve-image.js'
 import {
   applyFixes,
   type ExtractProgress,
@@ -13,37 +12,37 @@ import {
   measureTrees,
   type TreeNote,
 } from '../rootfs/tree-process.js'
-import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
+import type {EngineName} from '../sandbox/engines/choice.js'
+import type {Identity} from '../sandbox/ids/identity.js'
+import {dropMemory} from '../sandbox/memory-state.js'
 import {layerFiles} from '../storage/layer-files.js'
-import type {LayerId} from '../storage/layer-id.js'
+import {type LayerId, newLayerId} from '../storage/layer-id.js'
 import type {CreateRequest} from './create-request.js'
+import {emulationFor} from './emulation.js'
+import {findEngine, identityFor} from './engine.js'
 import {EnvironmentExistsError} from './errors.js'
 import {type ImageLayer, openImageLayer} from './image-layer.js'
+import {type FetchHooks, ImageToUse} from './image-to-use.js'
 import {removeLayerFolder} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
 import {sweepLayers} from './layer-sweep.js'
 import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
+import {memoryFor} from './memory-support.js'
 import type {EnvironmentName} from './name.js'
 import {newRecord} from './new-record.js'
 import {chooseStorage} from './overlay-support.js'
 import {sweepPackages} from './package-sweep.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from './record.js'
 import {stackOn} from './stacked-environment.js'
+import {moveUpperIntoMemory} from './start-in-memory.js'
 import {environmentFiles, filesIn, makeStore, moveIntoPlace} from './store.js'
-import {sessionLauncher, toolPath, treeProcess} from './toolbox.js'
+import {sessionLauncher, treeProcess} from './toolbox.js'
 import {newTreeFacts} from './tree-facts.js'
 import {markTry} from './tries.js'
 import {sweepTries} from './try-sweep.js'
 import {type Unpacked, unpackImage} from './unpack.js'
 import {recordUsage} from './usage.js'
-
-/** What a creation tells of while the image comes. */
-export type FetchHooks = {
-  readonly onProgress: (event: DownloadEvent) => void
-  /** What a name stands for, once that is known. */
-  readonly onResolved: (resolution: Resolution) => void
-}
 
 /**
  * The making of one environment, step by step so that a caller can show them: fetch, extract, publish.
@@ -56,27 +55,35 @@ export class Creation {
   readonly #signal: AbortSignal
   readonly #lock: Lock
   readonly #partial: string
+  /** What it can be started with on this host; another time it may be another. */
+  readonly engine: EngineName
   readonly identity: Identity
   readonly storage: EnvironmentRecord['storage']
+  readonly #source: ImageToUse
   #image: OpenedImage | undefined
   #unpacked: Unpacked | undefined
-  #layersLock: Lock | undefined
+  #holding: Promise<Lock> | undefined
   #layer: ImageLayer | undefined
   #upper: LayerId | undefined
+  #memoryUpper: LayerId | undefined
   #isPublished = false
   #notes: readonly TreeNote[] = []
 
   private constructor(
     host: Host,
     request: CreateRequest,
-    held: {signal: AbortSignal; lock: Lock; identity: Identity; storage: EnvironmentRecord['storage']},
+    held: Means & {signal: AbortSignal; lock: Lock; holding: Promise<Lock> | undefined},
   ) {
     this.#host = host
     this.#request = request
     this.#signal = held.signal
     this.#lock = held.lock
+    this.#holding = held.holding
+    this.engine = held.engine
     this.identity = held.identity
     this.storage = held.storage
+    const {identity, engine, signal} = held
+    this.#source = new ImageToUse(host, request, {identity, engine, signal})
     this.#partial = leftoverFolder(host.paths, {kind: 'partial', identity: held.identity, name: request.name})
   }
 
@@ -87,39 +94,39 @@ export class Creation {
     await sweepTries(host)
     await sweepPackages(host)
     await sweepLayers(host)
-    const lock = await lockEnvironment(host.paths, request.name, 'exclusive')
+    // What is waited for is mostly other programs: they run side by side.
+    const locking = lockEnvironment(host.paths, request.name, 'exclusive')
+    const holding = isAtHand(request) ? holdLayers(host.paths) : undefined
+    const choosing = chooseMeans(host, request)
+    for (const each of [locking, holding, choosing]) each?.catch(() => {})
     try {
+      const lock = await locking
       if ((await readRecord(environmentFiles(host.paths, request.name).record)) !== undefined) {
         throw new EnvironmentExistsError(
           request.name,
           `Choose another name with --name, or remove it first: envs rm ${request.name}`,
         )
       }
-      // What an environment can't do without is looked for before a download, not after it.
-      toolPath(host, 'bwrap')
-      sessionLauncher(host)
-      const identity = await chooseIdentity(request.identity, host)
-      const storage = await chooseStorage(request.storage, host, identity)
-      return new Creation(host, request, {signal, lock, identity, storage})
+      return new Creation(host, request, {signal, lock, holding, ...(await choosing)})
     } catch (error) {
-      lock.release()
+      await Promise.all([locking.then(release, ignore), holding?.then(release, ignore)])
       throw error
     }
   }
 
+  /** Whether the image is made of packages, as far as that is known before anybody is asked. */
+  get isMade(): boolean {
+    return this.#source.isMade
+  }
+
+  /** Finds out which packages such an image is to hold. @returns Whether it has to be made. */
+  choose(hooks: Pick<FetchHooks, 'onMaking' | 'onResolved'>): Promise<boolean> {
+    return this.#source.choose(hooks)
+  }
+
   /** Gets hold of the image: finds it, and waits for the first of what has to be downloaded. */
   async fetch(hooks: FetchHooks): Promise<void> {
-    const {reference, sha256, context, standardInput} = this.#request
-    const {paths, architecture} = this.#host
-    this.#image = await openImage(reference, {
-      sha256,
-      cacheFolder: paths.cache,
-      images: paths.images,
-      architecture,
-      context: {...context, signal: this.#signal},
-      standardInput,
-      ...hooks,
-    })
+    this.#image = await this.#source.open(hooks)
   }
 
   /** Unpacks the image where no command looks, and checks its digest before anything of it is used. */
@@ -137,13 +144,15 @@ export class Creation {
   /** The layer of the image, unpacked unless an environment before had it unpacked. */
   async #openLayer(image: OpenedImage, onProgress: (event: ExtractProgress) => void): Promise<void> {
     const {archives, isSynced} = this.#request
-    this.#layersLock = await holdLayers(this.#host.paths)
+    this.#holding ??= holdLayers(this.#host.paths)
+    await this.#holding
     const {layer, unpacked} = await openImageLayer(this.#host, image, {
       identity: this.identity,
       archives,
       isSynced,
       signal: this.#signal,
       onProgress,
+      takeTree: () => this.#source.takeTree(),
     })
     this.#layer = layer
     this.#unpacked = unpacked
@@ -157,12 +166,14 @@ export class Creation {
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const partial = filesIn(this.#partial)
     const usage = this.#layer === undefined ? await this.#settle() : await this.#stack(this.#layer)
-    await mkdir(partial.run, {mode: 0o700})
+    await mkdir(partial.run, {recursive: true, mode: 0o700})
     await recordUsage(this.#partial, {...usage, measuredAt: this.#host.now()})
     if (this.#request.isThrowaway === true) await markTry(this.#partial)
     const {identity, storage} = this
-    const origin = {identity, storage, source: this.#image?.source ?? '-'}
-    await writeRecord(partial.record, newRecord(unpacked, this.#host, origin))
+    const {architecture} = this.#request
+    const origin = {identity, storage, architecture, source: this.#image?.source ?? '-'}
+    await writeRecord(partial.record, newRecord(unpacked, this.#host, origin), {isSynced: false})
+    if (this.#request.isSynced) await syncFilesIn(this.#partial)
     this.#signal.throwIfAborted()
     const {paths} = this.#host
     await moveIntoPlace(paths, this.#partial, environmentFiles(paths, name))
@@ -173,8 +184,21 @@ export class Creation {
   async #stack(layer: ImageLayer): Promise<{sizeBytes: number; layer: LayerId}> {
     const {name, isSynced} = this.#request
     const {folder, history, ledger} = filesIn(this.#partial)
-    this.#upper = await stackOn(this.#host, layer, {folder, history, ledger, name, isSynced})
-    return {sizeBytes: 0, layer: this.#upper}
+    const upper = newLayerId(this.identity)
+    this.#upper = upper
+    await stackOn(this.#host, layer, {upper, folder, history, ledger, name, isSynced})
+    this.#memoryUpper = await this.#intoMemory()
+    return {sizeBytes: 0, layer: this.#memoryUpper ?? upper}
+  }
+
+  /** A layer in memory over that one, where one is wanted and can be had. */
+  async #intoMemory(): Promise<LayerId | undefined> {
+    const {memory, name} = this.#request
+    if (memory === undefined) return undefined
+    const freeBytes = availableMemory()
+    const bytes = await memoryFor(this.#host, this.identity, {...memory, freeBytes})
+    if (bytes === undefined) return undefined
+    return moveUpperIntoMemory(this.#host, {name, files: filesIn(this.#partial), bytes})
   }
 
   /** A whole tree of its own. */
@@ -192,10 +216,12 @@ export class Creation {
 
   async close(): Promise<void> {
     try {
-      await this.#image?.close()
+      await this.#source.close()
       if (this.#isPublished) return
-      if (this.#upper !== undefined) {
-        const {folder} = layerFiles(this.#host.paths.layers, this.#upper)
+      await dropMemory(filesIn(this.#partial).run)
+      for (const upper of [this.#upper, this.#memoryUpper]) {
+        if (upper === undefined) continue
+        const {folder} = layerFiles(this.#host.paths.layers, upper)
         await removeLayerFolder(this.#host, {identity: this.identity, folder})
       }
       await removeLeftover(this.#host, {
@@ -205,7 +231,7 @@ export class Creation {
         folder: this.#partial,
       })
     } finally {
-      this.#layersLock?.release()
+      await this.#holding?.then(release, ignore)
       this.#lock.release()
     }
   }
@@ -233,3 +259,27 @@ export class Creation {
     return usage?.sizeBytes ?? 0
   }
 }
+
+/** How an environment is kept and entered. */
+type Means = Pick<Creation, 'engine' | 'identity' | 'storage'>
+
+/** What an environment can't do without is looked for before a download, not after it. */
+async function chooseMeans(host: Host, request: CreateRequest): Promise<Means> {
+  sessionLauncher(host)
+  const engine = await findEngine(host, request.engine)
+  const identity = await identityFor(engine, request.identity, host)
+  await emulationFor(host, request.architecture, {engine, identity})
+  const storage = await chooseStorage(request.storage, host, {identity, engine})
+  return {engine, identity, storage}
+}
+
+/** Whether its layer may be there, or can be made of what is: who downloads first must not hold the others up. */
+function isAtHand({reference, storage}: CreateRequest): boolean {
+  return reference.kind === 'file' && storage !== 'directory'
+}
+
+function release(lock: Lock): void {
+  lock.release()
+}
+
+function ignore(): void {}

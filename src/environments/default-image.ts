@@ -16,5 +16,5 @@ export function imageOfHost({id, codename}: OsRelease): string {
   // A codename stands in os-release without one being checked: what is no word is none.
   if (codename === undefined || !/^[a-z]{2,32}$/.test(codename)) return NEWEST_LTS
   if (id === 'ubuntu') return `ubuntu:${codename}`
-  return id === 'debian' ? `lxc:debian/${codename}` : NEWEST_LTS
+  return id === 'debian' ? `debian:${codename}` : NEWEST_LTS
 }

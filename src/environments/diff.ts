@@ -7,6 +7,7 @@ import {findImageTree, ownFilesOf} from './diff-image.js'
 import {type GuestTree, readGuestTree, treeFolders} from './guest-tree.js'
 import {holdLayers} from './layer-locks.js'
 import {lockEnvironment} from './locks.js'
+import {layersProcess} from './memory-upper.js'
 import {requireSnapshot} from './restore.js'
 import {NoHistoryError} from './snapshot-errors.js'
 import {type Environment, findEnvironment} from './store.js'
@@ -72,7 +73,9 @@ async function compare(
   // Root of the subordinate range sees files of the user's own as root's too.
   const identity = before.identity === 'mapped' ? 'mapped' : record.identity
   const {privileged, ...difference} = await compareTrees(
-    await rootProcess(host, identity),
+    tree.kind === 'overlay' && identity === record.identity
+      ? await layersProcess(host, environment, tree.history)
+      : await rootProcess(host, identity),
     {
       before: before.folders,
       after: treeFolders(host.paths, tree),

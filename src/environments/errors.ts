@@ -1,4 +1,5 @@
 import {EnvsError, ExitCode} from '../errors.js'
+import {seeChecks} from '../host/doctor/check.js'
 import type {LockHolder} from '../host/flock.js'
 
 export class EnvironmentNotFoundError extends EnvsError {
@@ -24,7 +25,7 @@ export class NoDefaultEnvironmentError extends EnvsError {
       {
         code: none ? 'ENVS_NOT_FOUND' : 'ENVS_USAGE',
         exitCode: none ? ExitCode.notFound : ExitCode.usage,
-        suggestions: [none ? 'Create one: envs create focal' : 'Give its name.'],
+        suggestions: [none ? 'Create one: envs create' : 'Give its name.'],
       },
     )
   }
@@ -171,19 +172,47 @@ export class NoTryError extends EnvsError {
   }
 }
 
-/** Layers were asked for by name, and this host can't stack them. */
-export class StorageUnavailableError extends EnvsError {
-  constructor() {
+/** What a throwaway environment wrote was in memory, and is gone: after a restart, or an hour. */
+export class TryLostError extends EnvsError {
+  constructor(name: string) {
+    super(`What ${name} had written was in memory, and is gone.`, {
+      code: 'ENVS_TRY_LOST',
+      exitCode: ExitCode.notFound,
+      suggestions: ['envs keep keeps one for good; envs try --disk writes to the disk.'],
+    })
+  }
+}
+
+/** An environment was made in a way that this host's, or the user's, engine can't show. */
+export class EngineUnsuitableError extends EnvsError {
+  constructor(
+    name: string,
+    {identity, storage, engine}: {identity: string; storage: string; engine: string},
+  ) {
     super(
-      "The storage overlay can't be had on this host: stacking layers with bwrap was tried, and failed.",
+      `Environment ${name} can't be entered with the engine ${engine}: it has the identity ${identity} and the storage ${storage}, and ${engine} gives emulated and directory alone.`,
       {
-        code: 'ENVS_STORAGE_UNAVAILABLE',
+        code: 'ENVS_ENGINE_UNSUITABLE',
         exitCode: ExitCode.host,
         suggestions: [
-          'It takes bubblewrap 0.11, Linux 5.11, a file system that overlayfs writes to (no NFS), and another user than root.',
-          'Or leave the storage at auto, or set it to directory.',
+          seeChecks('engine', 'user-namespaces'),
+          `Or make one that can be entered: ENVS_ENGINE=${engine} envs create`,
         ],
       },
     )
+  }
+}
+
+/** Layers were asked for by name, and this host can't stack them. */
+export class StorageUnavailableError extends EnvsError {
+  constructor() {
+    super("The storage overlay can't be had on this host: stacking layers was tried, and failed.", {
+      code: 'ENVS_STORAGE_UNAVAILABLE',
+      exitCode: ExitCode.host,
+      suggestions: [
+        'It takes Linux 5.11, a file system that overlayfs writes to (no NFS), and another user than root.',
+        'Or leave the storage at auto, or set it to directory.',
+      ],
+    })
   }
 }

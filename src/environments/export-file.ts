@@ -1,11 +1,11 @@
-import {randomBytes} from 'node:crypto'
 import {createWriteStream, lstatSync} from 'node:fs'
-import {link, open, rename, rm} from 'node:fs/promises'
+import {link, rename, rm} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import type {Writable} from 'node:stream'
 import {errnoOf} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
 import {OutputExistsError, OutputFailedError} from './export-errors.js'
+import {openPartialExport, removeForsakenExports} from './partial-export.js'
 
 /** A file that appears under its name when it is whole, and not before. */
 export type ExportFile = {
@@ -27,9 +27,9 @@ const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EO
  * @throws {OutputExistsError} @throws {OutputFailedError}
  */
 export async function openExportFile(path: string, {replaces}: {replaces: boolean}): Promise<ExportFile> {
+  await removeForsakenExports(path)
   checkPlace(path, replaces)
-  const partial = `${path}.partial-${process.pid}-${randomBytes(4).toString('hex')}`
-  const handle = await explained(path, () => open(partial, 'wx', 0o600))
+  const {partial, handle, alive} = await explained(path, () => openPartialExport(path))
   // Closed by the stream, once it has been synced.
   const stream = createWriteStream('', {fd: handle, flush: true})
   return {
@@ -41,7 +41,10 @@ export async function openExportFile(path: string, {replaces}: {replaces: boolea
         await syncFolder(dirname(path))
       })
     },
-    discard: () => rm(partial, {force: true}),
+    async discard() {
+      await rm(partial, {force: true})
+      await alive.close()
+    },
   }
 }
 

@@ -8,7 +8,7 @@ import {packageVersion} from '../host/paths.js'
 import {compress, defaultFormat, type ExportFormat, formatOfName} from '../rootfs/export/compress.js'
 import {formatNote} from '../rootfs/export/note.js'
 import {type ExtractProgress, exportRootfs} from '../rootfs/tree-process.js'
-import {isRunning} from '../sandbox/anchor.js'
+import {isInUse} from '../sandbox/in-use.js'
 import {makeUpper} from '../storage/layer-store.js'
 import {EnvironmentRunningError} from './errors.js'
 import {OutputClosedError, OutputFailedError, OutputFullError} from './export-errors.js'
@@ -143,7 +143,7 @@ async function describeOrigin({name, record}: Environment): Promise<string> {
 /** @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} */
 async function findAtRest(host: Host, text: string): Promise<Environment> {
   const found = await findEnvironment(host.paths, text)
-  if (await isRunning(found.files.run)) throw new EnvironmentRunningError(found.name, {canForce: false})
+  if (await isInUse(found.files.run)) throw new EnvironmentRunningError(found.name, {canForce: false})
   return found
 }
 

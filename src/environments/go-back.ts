@@ -3,14 +3,12 @@ import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
 import {
   type History,
-  layersOf,
   presentLayers,
   type Snapshot,
   sameLayers,
   topLayer,
   wentBackTo,
 } from '../storage/history.js'
-import {writeHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {identityOf, newLayerId} from '../storage/layer-id.js'
 import {isEmptyLayer, makeUpper} from '../storage/layer-store.js'
@@ -19,6 +17,7 @@ import type {AtRest} from './at-rest.js'
 import {removeLayerFolder} from './layer-folders.js'
 import {sweepLayers} from './layer-sweep.js'
 import {mergedProcess} from './merged-tree.js'
+import {replaceHistory} from './replace-history.js'
 import {withinLimit} from './squash.js'
 import type {Environment} from './store.js'
 import {nameFacts} from './tree-facts.js'
@@ -45,17 +44,22 @@ export async function goBack(
   {environment, history, isUpperEmpty}: AtRest,
   {target, isSynced}: {target: Snapshot; isSynced: boolean},
 ): Promise<WentBack> {
-  const {name, files} = environment
+  const {name} = environment
   const now = host.now()
-  const named = target.name === name ? target : await withName(host, environment, target)
   const fresh = newLayerId(identityOf(history.upper))
-  await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
-  const naming = {label: timeLabel(history, now, 'kept-'), name}
-  const step = wentBackTo(history, named, {naming, isUpperEmpty, now, fresh})
-  const next = await withinLimit(host, environment, {history: step, isSynced})
-  await writeHistory(files.history, next)
-  await sweepLayers(host, layersOf(history))
-  return {name, label: target.label, createdAt: target.createdAt, ...keptIn(step, history, {isUpperEmpty})}
+  try {
+    const named = target.name === name ? target : await withName(host, environment, target)
+    await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
+    const naming = {label: timeLabel(history, now, 'kept-'), name}
+    const step = wentBackTo(history, named, {naming, isUpperEmpty, now, fresh})
+    const to = await withinLimit(host, environment, {history: step, isSynced})
+    await replaceHistory(host, environment, {from: history, to})
+    return {name, label: target.label, createdAt: target.createdAt, ...keptIn(step, history, {isUpperEmpty})}
+  } catch (error) {
+    // The target may have been made for this.
+    await sweepLayers(host, new Set([...target.layers, fresh]))
+    throw error
+  }
 }
 
 function keptIn(

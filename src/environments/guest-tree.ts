@@ -1,4 +1,6 @@
 import type {Paths} from '../host/paths.js'
+import {type MemoryHolder, throughMemory} from '../sandbox/memory.js'
+import {readMemory} from '../sandbox/memory-state.js'
 import {plainRoot, type RootMount} from '../sandbox/mounts.js'
 import type {History} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
@@ -8,14 +10,21 @@ import type {Environment} from './store.js'
 /** What the guest's `/` is made of. */
 export type GuestTree =
   | {readonly kind: 'directory'; readonly root: string}
-  | {readonly kind: 'overlay'; readonly history: History}
+  | {
+      readonly kind: 'overlay'
+      readonly history: History
+      /** Where the layer that is written to lies in memory: who holds it. */
+      readonly holder?: MemoryHolder
+    }
 
 type Subject = Pick<Environment, 'files' | 'record'>
 
 /** @throws {HistoryUnreadableError} */
 export async function readGuestTree({files, record}: Subject): Promise<GuestTree> {
   if (record.storage === 'directory') return {kind: 'directory', root: files.root}
-  return {kind: 'overlay', history: await readHistory(files.history)}
+  const history = await readHistory(files.history)
+  const holder = readMemory(files.run, history.upper)
+  return {kind: 'overlay', history, ...(holder === undefined || holder === 'lost' ? {} : {holder})}
 }
 
 export function rootMount({layers}: Pick<Paths, 'layers'>, tree: GuestTree): RootMount {
@@ -36,5 +45,6 @@ export function treeFolders({layers}: Pick<Paths, 'layers'>, tree: GuestTree): [
   if (tree.kind === 'directory') return [tree.root]
   const {upper, ...history} = tree.history
   const below = [...history.layers].reverse().map((id) => layerFiles(layers, id).tree)
-  return [layerFiles(layers, upper).tree, ...below]
+  const {tree: writable} = layerFiles(layers, upper)
+  return [tree.holder === undefined ? writable : throughMemory(tree.holder, writable), ...below]
 }

@@ -1,7 +1,7 @@
-import {readFile} from 'node:fs/promises'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {isSha256, type Sha256} from '../host/digest.js'
+import {readSmallFile} from '../host/small-file.js'
 import type {ExtractReport, PlannedFile, TreeNote} from '../rootfs/tree-process.js'
 import {fieldsOf} from '../rootfs/worker-protocol.js'
 import {parseExtractReport, parseNotes, parsePlannedFiles} from '../rootfs/worker-results.js'
@@ -30,7 +30,7 @@ export async function writeLayerRecord(path: string, record: ImageLayerRecord): 
 export async function readLayerRecord(path: string): Promise<ImageLayerRecord | undefined> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = readSmallFile(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

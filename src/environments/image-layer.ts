@@ -22,6 +22,7 @@ import type {Identity} from '../sandbox/ids/identity.js'
 import {MOUNT_POINTS} from '../sandbox/mounts.js'
 import {filesIn, layerFiles} from '../storage/layer-files.js'
 import {type LayerId, layerIdOf} from '../storage/layer-id.js'
+import type {FreshTree} from './archive-image.js'
 import {type ImageLayerRecord, LAYER_SCHEMA, readLayerRecord, writeLayerRecord} from './image-layer-record.js'
 import {layerLedger, removeLayerFolder} from './layer-folders.js'
 import {SLOTS} from './personal-files.js'
@@ -43,6 +44,8 @@ type MakeOptions = LayerIngredients & {
   readonly isSynced: boolean
   readonly signal: AbortSignal
   readonly onProgress: (event: ExtractProgress) => void
+  /** Takes the tree that the image was just made of, where there is one: it need not be extracted again. */
+  readonly takeTree?: () => FreshTree | undefined
 }
 
 /**
@@ -92,20 +95,14 @@ async function makeImageLayer(
 ): Promise<{layer: ImageLayer; unpacked: Unpacked}> {
   const {identity, archives, signal, onProgress} = options
   const {layers} = host.paths
-  const folder = join(layers, `.partial.${identity}.${randomBytes(4).toString('hex')}`)
+  const fresh = options.takeTree?.()
+  const folder = fresh?.folder ?? join(layers, `.partial.${identity}.${randomBytes(4).toString('hex')}`)
   const partial = filesIn(folder)
-  const tree = await treeProcess(host, identity)
-  await makeFolders(layers, {mode: 0o700})
-  await mkdir(folder, {mode: 0o700})
   try {
-    await mkdir(partial.tree, {mode: 0o700})
-    const target = {
-      tree,
-      root: partial.tree,
-      owners: identity === 'mapped' ? 'keep' : 'caller',
-      ledger: layerLedger(folder),
-    } as const
-    const unpacked = await unpackImage(image, target, {signal, onProgress})
+    const unpacked =
+      fresh === undefined
+        ? await unpackInto(host, image, {folder, identity, signal, onProgress})
+        : await unpackedAs(image, fresh)
     const record = await settle(host, {root: partial.tree, unpacked, identity, archives})
     if (options.isSynced) await capture(['sync', '-f', folder])
     await writeLayerRecord(partial.record, record)
@@ -117,6 +114,28 @@ async function makeImageLayer(
     await removeLayerFolder(host, {identity, folder})
     throw error
   }
+}
+
+async function unpackInto(
+  host: Host,
+  image: OpenedImage,
+  {folder, identity, ...options}: Pick<MakeOptions, 'identity' | 'signal' | 'onProgress'> & {folder: string},
+): Promise<Unpacked> {
+  await makeFolders(host.paths.layers, {mode: 0o700})
+  await mkdir(folder, {mode: 0o700})
+  const root = filesIn(folder).tree
+  await mkdir(root, {mode: 0o700})
+  const tree = await treeProcess(host, identity)
+  const owners = identity === 'mapped' ? 'keep' : 'caller'
+  return unpackImage(image, {tree, root, owners, ledger: layerLedger(folder)}, options)
+}
+
+/** Without a look into the archive, which was written from this very tree. */
+async function unpackedAs(image: OpenedImage, {report}: FreshTree): Promise<Unpacked> {
+  const known = await image.identify()
+  if (known === undefined || image.sizeBytes === undefined)
+    throw new Error('an image that was made is unknown')
+  return {report, evidence: {...known, sizeBytes: image.sizeBytes}}
 }
 
 /** The fixes that are the same for every environment are in the layer, and the plan for the others is in its record. */

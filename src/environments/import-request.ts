@@ -3,6 +3,7 @@ import {resolve} from 'node:path'
 import {Readable} from 'node:stream'
 import type {Settings} from '../config/settings.js'
 import {errnoOf} from '../errors.js'
+import {type DebArchitecture, namedArchitecture} from '../host/architecture.js'
 import type {Host} from '../host/host.js'
 import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
@@ -36,16 +37,22 @@ export async function planImport(
   if (wish.file !== '-') {
     const image = resolve(host.workingFolder, wish.file)
     const note = await noteOfFile(image, host)
-    return {request: await planCreation({...wish, image, name: wish.name ?? nameIn(note)}, tools), note}
+    const own = {name: wish.name ?? nameIn(note), architecture: architectureIn(note)}
+    return {request: await planCreation({...wish, ...own, image}, tools), note}
   }
   const {input, note} = await peekStream(tools.standardInput, {...host, signal: context.signal})
-  const name = wish.name ?? nameIn(note)
-  const request = await planCreation({...wish, image: wish.file, name}, tools)
+  const own = {name: wish.name ?? nameIn(note), architecture: architectureIn(note)}
+  const request = await planCreation({...wish, ...own, image: wish.file}, tools)
   return {request: {...request, standardInput: input}, note}
 }
 
 function nameIn(note: ExportNote | undefined): string | undefined {
   return note !== undefined && isEnvironmentName(note.name) ? note.name : undefined
+}
+
+/** Of one that this version does not know, the host's is as good as any: nothing of it will run. */
+function architectureIn(note: ExportNote | undefined): DebArchitecture | undefined {
+  return note === undefined ? undefined : namedArchitecture(note.architecture)
 }
 
 /** Of a regular file alone: what is read of anything else is gone. */

@@ -12,6 +12,7 @@ import {makeUpper} from '../storage/layer-store.js'
 import {freeLabel} from '../storage/snapshot-label.js'
 import type {AtRest} from './at-rest.js'
 import {readLayerRecord} from './image-layer-record.js'
+import {removeLayerFolder} from './layer-folders.js'
 import {mergedProcess} from './merged-tree.js'
 import {writePersonalFiles} from './personal-files.js'
 import {newTreeFacts} from './tree-facts.js'
@@ -50,20 +51,37 @@ async function makePersonalLayer(
   {environment}: AtRest,
   {base, isSynced}: {base: LayerId; isSynced: boolean},
 ): Promise<LayerId> {
-  const {name, record} = environment
   const {layers} = host.paths
-  const {identity} = record
+  const {identity} = environment.record
   const id = newLayerId(identity)
   await makeUpper(layers, id, {below: base})
+  try {
+    await fill(host, {environment, base, id, isSynced})
+    return id
+  } catch (error) {
+    await removeLayerFolder(host, {identity, folder: layerFiles(layers, id).folder})
+    throw error
+  }
+}
+
+type Layer = Pick<AtRest, 'environment'> & {
+  readonly base: LayerId
+  readonly id: LayerId
+  readonly isSynced: boolean
+}
+
+/** By the plan that the image's layer has; else by making it again. */
+async function fill(host: Host, {environment, base, id, isSynced}: Layer): Promise<void> {
+  const {name, record} = environment
+  const {layers} = host.paths
   const image = await readLayerRecord(layerFiles(layers, base).record)
   if (image !== undefined) {
     const machineId = randomBytes(16).toString('hex')
-    writePersonalFiles(layerFiles(layers, id).tree, image.personal, {name, machineId, isSynced})
-    return id
+    await writePersonalFiles(layerFiles(layers, id).tree, image.personal, {name, machineId, isSynced})
+    return
   }
   const tree = {kind: 'overlay', history: {layers: [base], upper: id, snapshots: []}} as const
   const {process, root} = await mergedProcess(host, environment, tree)
-  const facts = newTreeFacts(host, {name, identity, archives: NO_ARCHIVES})
+  const facts = newTreeFacts(host, {name, identity: record.identity, archives: NO_ARCHIVES})
   await applyFixes(process, {root, facts, only: CLONE_FIXES})
-  return id
 }

@@ -1,8 +1,10 @@
 import {rm} from 'node:fs/promises'
 import type {Host} from '../host/host.js'
 import {NoTryError, TryRunningError} from './errors.js'
+import {lockEnvironment} from './locks.js'
 import {parseEnvironmentName} from './name.js'
 import {renameEnvironment} from './rename.js'
+import {settleMemory} from './settle-memory.js'
 import {type Environment, findEnvironment} from './store.js'
 import {listTries, lockTry, readMark, type Try} from './tries.js'
 import {sweepTries} from './try-sweep.js'
@@ -28,6 +30,12 @@ export async function keepTry(
     if ((await readMark(host.paths, name)) === undefined) throw new NoTryError(name)
     if (name !== newName) return {...(await renameEnvironment(host, name, newName)), from: name}
     const kept = await findEnvironment(host.paths, name)
+    const held = await lockEnvironment(host.paths, name, 'exclusive')
+    try {
+      await settleMemory(host, kept)
+    } finally {
+      held.release()
+    }
     await rm(kept.files.tryMark)
     return {...kept, from: name}
   } finally {

@@ -1,7 +1,7 @@
 import {randomBytes} from 'node:crypto'
 import {access, readdir, rename, stat} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {EnvsError, errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import type {Identity} from '../sandbox/ids/identity.js'
@@ -34,7 +34,7 @@ export async function sweepLayers(
   images: ReadonlySet<LayerId> = NONE,
 ): Promise<void> {
   for (const {folder, identity} of await moveAside(host, given, images))
-    await removeLayerFolder(host, {folder, identity})
+    await removeLayerFolder(host, {folder, identity}).catch(ignoreFailure)
 }
 
 const NONE: ReadonlySet<LayerId> = new Set()
@@ -64,6 +64,10 @@ async function moveAside(
   given: ReadonlySet<LayerId>,
   images: ReadonlySet<LayerId>,
 ): Promise<LayerLeftover[]> {
+  // A first look without the lock, which takes a program: mostly there is nothing.
+  const isTidy =
+    (await unnamedLayers(host, given, images))?.length === 0 && (await leftoversOf(host)).length === 0
+  if (isTidy) return []
   const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
   if (lock === undefined) return []
   try {
@@ -143,4 +147,9 @@ async function ageMs(folder: string, now: Date): Promise<number> {
 
 function ignoreErrno(error: unknown): undefined {
   if (errnoOf(error) === undefined) throw error
+}
+
+/** It is out of the way, and tried again the next time. */
+function ignoreFailure(error: unknown): void {
+  if (!(error instanceof EnvsError)) throw error
 }

@@ -1,7 +1,7 @@
 import {randomBytes} from 'node:crypto'
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {EnvsError, errnoOf} from '../errors.js'
 import {type Lock, takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
@@ -45,6 +45,9 @@ async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
   if (lock === undefined) return false
   try {
     return (await removeLeftover(host, leftover)).failures.length === 0
+  } catch (error) {
+    if (!(error instanceof EnvsError)) throw error
+    return false
   } finally {
     lock.release()
   }

@@ -19,8 +19,11 @@ export type EnvironmentSummary = {
    * - `damaged`: what is known of it can't be read; `envs rm` still removes it.
    */
   readonly state: 'running' | 'stopped' | 'try' | 'ended' | 'damaged'
+  /** Its name, or where it came from. */
   readonly image: string | null
   readonly identity: 'mapped' | 'emulated' | null
+  /** dpkg's name. */
+  readonly architecture: string | null
   /** What removing it would give back. */
   readonly sizeBytes: number | null
   /** What it shares with others, or with its image. */
@@ -56,8 +59,9 @@ export async function listEnvironments(host: Host, {all}: {all: boolean}): Promi
       return {
         name,
         state: stateOf(entry, mark),
-        image: record.image.source,
+        image: record.image.name ?? record.image.source,
         identity: record.identity,
+        architecture: record.architecture,
         sizeBytes,
         sharedBytes,
         createdAt: record.createdAt,
@@ -94,6 +98,7 @@ function damaged(name: string): EnvironmentSummary {
     state: 'damaged',
     image: null,
     identity: null,
+    architecture: null,
     ...UNKNOWN,
     createdAt: null,
     lastUsedAt: null,

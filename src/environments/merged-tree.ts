@@ -4,8 +4,9 @@ import type {Host} from '../host/host.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {layeredMount} from '../storage/layered-mount.js'
 import {type GuestTree, readGuestTree} from './guest-tree.js'
+import {layersProcess} from './memory-upper.js'
 import type {Environment, EnvironmentFiles} from './store.js'
-import {rootProcess, toolPath, treeProcess} from './toolbox.js'
+import {toolPath, treeProcess} from './toolbox.js'
 
 /** A guest's tree as one, and how programs are started that see it. */
 export type MergedTree = {readonly process: TreeProcess; readonly root: string}
@@ -24,9 +25,10 @@ export async function mergedTree(host: Host, environment: Environment): Promise<
 export async function mergedProcess(
   host: Host,
   {
+    name,
     files,
     record,
-  }: {
+  }: Pick<Environment, 'name'> & {
     readonly files: Pick<EnvironmentFiles, 'run'>
     readonly record: Pick<Environment['record'], 'identity'>
   },
@@ -38,7 +40,7 @@ export async function mergedProcess(
   const {layers: lowers, upper} = tree.history
   const root = join(files.run, 'merged')
   await mkdir(root, {recursive: true, mode: 0o700})
-  const {prefix, environment} = await rootProcess(host, record.identity)
+  const {prefix, environment} = await layersProcess(host, {name, files, record}, tree.history)
   const mounted = layeredMount(
     {lowers, upper},
     {

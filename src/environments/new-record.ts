@@ -6,8 +6,13 @@ import type {Unpacked} from './unpack.js'
 /** The record of an environment that begins. */
 export function newRecord(
   {report, evidence}: Unpacked,
-  {now, architecture}: Pick<Host, 'now' | 'architecture'>,
-  {identity, source, storage}: Pick<EnvironmentRecord, 'identity' | 'storage'> & {source: string},
+  {now}: Pick<Host, 'now'>,
+  {
+    identity,
+    source,
+    storage,
+    architecture,
+  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {source: string},
 ): EnvironmentRecord {
   return {
     createdAt: now(),
@@ -33,7 +38,7 @@ export function newRecord(
 
 function publication(
   evidence: ImageEvidence,
-): Pick<EnvironmentRecord['image'], 'name' | 'version' | 'trust' | 'signer' | 'signedAt'> {
+): Pick<EnvironmentRecord['image'], 'name' | 'version' | 'trust' | 'signer' | 'signedAt' | 'archive'> {
   if (evidence.trust === 'signed') return {trust: evidence.trust, ...evidence.publication}
-  return {name: null, version: null, trust: evidence.trust, signer: null, signedAt: null}
+  return {name: null, version: null, trust: evidence.trust, signer: null, signedAt: null, archive: null}
 }

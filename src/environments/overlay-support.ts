@@ -1,14 +1,16 @@
-import {mkdir, mkdtemp, readFile, rm, stat, writeFile} from 'node:fs/promises'
+import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises'
 import {release} from 'node:os'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
-import {writeFileAtomic} from '../host/atomic-file.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {isMountingRoot} from '../host/privilege.js'
 import {capture} from '../host/process.js'
+import {recallVerdict, rememberVerdict} from '../host/remembered.js'
+import type {EngineName} from '../sandbox/engines/choice.js'
+import type {AnchorEngineName} from '../sandbox/engines/engine.js'
+import {ToolMissingError} from '../sandbox/errors.js'
 import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
-import {overlayTrial} from '../sandbox/overlay-trial.js'
+import {layersFirstTrial, overlayTrial, type TrialFolders} from '../sandbox/overlay-trial.js'
 import {canBeMounted} from '../storage/layered-mount.js'
 import {StorageUnavailableError} from './errors.js'
 import {removeLayerFolder} from './layer-folders.js'
@@ -23,70 +25,95 @@ const TIMEOUT_MS = 10_000
  * How the files of a new environment are kept.
  *
  * @param setting - `auto` takes `overlay` where a trial of it succeeds.
+ * @param place.engine - What the environment is to be started with.
  * @throws {StorageUnavailableError} When `overlay` was asked for by name and can't be had.
  */
 export async function chooseStorage(
   setting: 'auto' | Storage,
   host: Host,
-  identity: Identity,
+  {identity, engine}: {identity: Identity; engine: EngineName},
 ): Promise<Storage> {
   if (setting === 'directory') return 'directory'
-  if (await canStack(host, identity)) return 'overlay'
+  if (engine !== 'proot' && (await stackingWay(host, identity, engine)) !== undefined) return 'overlay'
   if (setting === 'overlay') throw new StorageUnavailableError()
   return 'directory'
 }
 
-/** What a trial came to is kept, and made anew when the kernel, bwrap, or the store's file system is another. */
-async function canStack(host: Host, identity: Identity): Promise<boolean> {
+/** Layers are stacked by the engine itself, or before it is started. */
+export type StackingWay = 'engine' | 'before'
+
+/**
+ * How layers can be stacked for an engine; undefined where they can't.
+ *
+ * What a trial came to is kept, and made anew when the kernel, a program, or the store's file system is another.
+ */
+export async function stackingWay(
+  host: Host,
+  identity: Identity,
+  engine: AnchorEngineName,
+): Promise<StackingWay | undefined> {
   const {layers, cache} = host.paths
   // Mounts of the host's root are locked against the guest, and its layers would be too.
-  if (isMountingRoot(host) || !canBeMounted(layers)) return false
+  if (isMountingRoot(host) || !canBeMounted(layers)) return undefined
   await makeFolders(layers, {mode: 0o700})
-  const key = await conditions(host, identity)
+  const key = await conditions(host, identity, engine)
   const path = join(cache, `overlay-${identity}.json`)
-  const known = await recall(path, key)
-  if (known !== undefined) return known
-  const works = await tryOut(host, identity)
-  await makeFolders(cache, {mode: 0o700})
-    .then(() => writeFileAtomic(path, `${JSON.stringify({key, works})}\n`, {mode: 0o600}))
-    .catch(ignoreErrno)
-  return works
+  const verdict = recallVerdict(path, key)
+  const known = WAYS.find((way) => way === verdict)
+  if (known !== undefined) return known === 'none' ? undefined : known
+  const way = await tryOut(host, identity, engine)
+  await rememberVerdict(path, key, way ?? 'none')
+  return way
 }
 
-async function conditions(host: Host, identity: Identity): Promise<string> {
-  const bwrap = toolPath(host, 'bwrap')
-  const [program, store] = await Promise.all([stat(bwrap), stat(host.paths.layers)])
-  return [release(), bwrap, program.size, program.mtimeMs, store.dev, identity].join(' ')
+async function conditions(host: Host, identity: Identity, engine: AnchorEngineName): Promise<string> {
+  const program = toolPath(host, engine)
+  const [{size, mtimeMs}, store] = await Promise.all([stat(program), stat(host.paths.layers)])
+  return [release(), engine, program, size, mtimeMs, store.dev, identity].join(' ')
 }
 
-async function recall(path: string, key: string): Promise<boolean | undefined> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'))
-    if (typeof value !== 'object' || value === null || !('key' in value) || !('works' in value))
-      return undefined
-    return value.key === key && typeof value.works === 'boolean' ? value.works : undefined
-  } catch {
-    // Not there, or not ours: as good as never tried.
-    return undefined
-  }
+const WAYS = ['engine', 'before', 'none'] as const
+
+async function tryOut(
+  host: Host,
+  identity: Identity,
+  engine: AnchorEngineName,
+): Promise<StackingWay | undefined> {
+  if (engine === 'bwrap' && (await isStacked(host, identity, (folders) => byBwrap(host, identity, folders))))
+    return 'engine'
+  const works = await isStacked(host, identity, (folders) => beforehand(host, identity, folders))
+  if (!works) return undefined
+  // What the other engine asks of the kernel is the same.
+  return engine === 'bwrap' ? 'before' : 'engine'
 }
 
-async function tryOut(host: Host, identity: Identity): Promise<boolean> {
+async function byBwrap(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
+  const prefix = identity === 'mapped' ? await namespacePrefix(identity, host) : []
+  return overlayTrial({bwrap: toolPath(host, 'bwrap'), identity, prefix, folders})
+}
+
+async function beforehand(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
+  const tools = {unshare: toolPath(host, 'unshare'), mount: toolPath(host, 'mount')}
+  return layersFirstTrial({prefix: await namespacePrefix(identity, host), ...tools, folders})
+}
+
+async function isStacked(
+  host: Host,
+  identity: Identity,
+  command: (folders: TrialFolders) => Promise<string[]>,
+): Promise<boolean> {
   const folder = await mkdtemp(join(host.paths.layers, `.trial.${identity}.`))
   const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => join(folder, name))
   if (lower === undefined || upper === undefined || work === undefined || merged === undefined) return false
   try {
     for (const each of [lower, upper, work, merged, join(lower, 'inner')]) await mkdir(each)
     for (const file of ['kept', 'gone', 'inner/file']) await writeFile(join(lower, file), 'x')
-    const prefix = identity === 'mapped' ? await namespacePrefix(identity, host) : []
-    const folders = {lower, upper, work, merged}
-    const argv = overlayTrial({bwrap: toolPath(host, 'bwrap'), identity, prefix, folders})
+    const argv = await command({lower, upper, work, merged})
     return (await capture(argv, {timeout: TIMEOUT_MS})).status === 0
+  } catch (error) {
+    if (error instanceof ToolMissingError) return false
+    throw error
   } finally {
     await removeLayerFolder(host, {identity, folder}).catch(() => rm(folder, {recursive: true, force: true}))
   }
-}
-
-function ignoreErrno(error: unknown): void {
-  if (errnoOf(error) === undefined) throw error
 }

@@ -3,18 +3,10 @@ import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
+import {sharedPackages} from '../host/shared-packages.js'
 
 /** Of the folder that is bound at the guest's /run/envs. */
 const MOUNT_POINT = 'packages'
-
-/**
- * The folder of packages that every environment of the user reads and writes, each file named by its SHA-256: hostile.
- *
- * It lies in a folder that no guest can reach: a guest may give its own to everybody, and leave setuid files there.
- */
-export function sharedPackages(paths: Pick<Paths, 'packages'>): string {
-  return join(paths.packages, 'sha256')
-}
 
 /**
  * Makes the folder of shared packages, and the place where an environment at rest has it mounted.

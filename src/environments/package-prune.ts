@@ -3,7 +3,7 @@ import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {isSha256} from '../host/digest.js'
 import type {Paths} from '../host/paths.js'
-import {sharedPackages} from './package-cache.js'
+import {sharedPackages} from '../host/shared-packages.js'
 
 /** Many times what fits; more of them are somebody's mischief. */
 const MOST_ENTRIES = 200_000

@@ -6,8 +6,8 @@ import {EnvsError, errnoOf} from '../errors.js'
 import {isSha256} from '../host/digest.js'
 import type {Host} from '../host/host.js'
 import {probeMapped} from '../host/id-mapping.js'
+import {sharedPackages} from '../host/shared-packages.js'
 import {removeTree} from '../rootfs/tree-process.js'
-import {sharedPackages} from './package-cache.js'
 import {treeProcess} from './toolbox.js'
 
 /** Some ten thousand packages of a usual size; a desktop's are a tenth of it. */

@@ -1,6 +1,8 @@
+import {existsSync} from 'node:fs'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../sandbox/processes.js'
+import {listProotProcesses, stopProotProcesses} from '../sandbox/proot-processes.js'
 import {
   type Environment,
   type EnvironmentFiles,
@@ -20,9 +22,9 @@ export async function environmentProcesses(
   host: Host,
   text: string | undefined,
 ): Promise<EnvironmentProcess[]> {
-  if (text !== undefined) return processesOf(await findEnvironment(host.paths, text))
+  if (text !== undefined) return processesOf(host, await findEnvironment(host.paths, text))
   return (await listNames(host.paths)).flatMap((name) =>
-    processesOf({name, files: environmentFiles(host.paths, name)}),
+    processesOf(host, {name, files: environmentFiles(host.paths, name)}),
   )
 }
 
@@ -32,8 +34,9 @@ export async function stopEnvironment(
   text: string,
   {graceMs = STOP_GRACE_MS} = {},
 ): Promise<boolean> {
-  const {files} = await findEnvironment(host.paths, text)
-  const wasRunning = readLiveAnchor(files.run) !== undefined
+  const environment = await findEnvironment(host.paths, text)
+  const {files} = environment
+  const wasRunning = readLiveAnchor(files.run) !== undefined || processesOf(host, environment).length > 0
   await stopFiles(host, files, {graceMs})
   return wasRunning
 }
@@ -41,13 +44,29 @@ export async function stopEnvironment(
 /** Stops what runs on a tree, whether its record can be read or not. */
 export async function stopFiles(
   host: Host,
-  {run}: Pick<EnvironmentFiles, 'run'>,
+  {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
   {graceMs = STOP_GRACE_MS} = {},
 ): Promise<void> {
-  await stopAnchor(run, {nsenter: toolPath(host, 'nsenter'), graceMs})
+  if (readLiveAnchor(run) !== undefined) await stopAnchor(run, {nsenter: toolPath(host, 'nsenter'), graceMs})
+  else if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
 }
 
-function processesOf({name, files}: Pick<Environment, 'name' | 'files'>): EnvironmentProcess[] {
-  const anchor = readLiveAnchor(files.run)
-  return anchor === undefined ? [] : listProcesses(anchor).map((process) => ({environment: name, ...process}))
+/** Else there is nothing to look for among all processes of the host. */
+function hasProot({which}: Pick<Host, 'which'>): boolean {
+  return which('proot') !== undefined
+}
+
+function processesOf(host: Host, {name, files}: Pick<Environment, 'name' | 'files'>): EnvironmentProcess[] {
+  return guestProcesses(host, files).map((process) => ({environment: name, ...process}))
+}
+
+/** What runs in an environment, whatever it was started with. */
+export function guestProcesses(
+  host: Pick<Host, 'which'>,
+  {run, lock, root}: Pick<EnvironmentFiles, 'run' | 'lock' | 'root'>,
+): GuestProcess[] {
+  const anchor = readLiveAnchor(run)
+  if (anchor !== undefined) return listProcesses(anchor)
+  // Layers are nothing that proot can show.
+  return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
 }

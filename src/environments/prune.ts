@@ -43,11 +43,12 @@ export async function findPrunable(host: Host, {olderThan}: {olderThan: Date}): 
   const gone = new Set<string>(tries.map(({name}) => name))
   return [
     ...(await findTries(host, tries)),
-    ...(await findSnapshots(host, {olderThan, except: gone})),
     ...(await findLeftovers(host)),
     ...(await findImageTrees(host, gone)),
     ...(await findImages(host, {olderThan, except: gone})),
     ...(await findPackages(host, olderThan)),
+    // A history is written for it: on a full disk there has to be room by then.
+    ...(await findSnapshots(host, {olderThan, except: gone})),
   ]
 }
 

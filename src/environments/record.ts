@@ -1,7 +1,8 @@
-import {readFile} from 'node:fs/promises'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
+import {readSmallFile} from '../host/small-file.js'
+import {type ArchiveOrigin, readArchiveOrigin} from '../images/cache/archive-origin.js'
 import {RecordUnreadableError} from './errors.js'
 
 /** What is known of an environment from its creation on; `env.json`, written last, makes it one. */
@@ -39,22 +40,28 @@ export type ImageOrigin = {
   /** Null unless `signed`, as is `signedAt`. */
   readonly signer: {readonly fingerprint: string; readonly name: string} | null
   readonly signedAt: Date | null
+  /** What an image was made of that came from a package archive; null for others. */
+  readonly archive: ArchiveOrigin | null
 }
 
 const SCHEMA_VERSION = 1
-/** A record is under a kilobyte; more was not written by envs. */
-const MAX_RECORD_BYTES = 65_536
+/** A kilobyte, and a hundred bytes for each package of an image that was made of them. */
+const MAX_RECORD_BYTES = 4 * 2 ** 20
 
-export async function writeRecord(path: string, record: EnvironmentRecord): Promise<void> {
+export async function writeRecord(
+  path: string,
+  record: EnvironmentRecord,
+  {isSynced = true}: {readonly isSynced?: boolean} = {},
+): Promise<void> {
   const json = {schemaVersion: SCHEMA_VERSION, ...record, createdAt: record.createdAt.toISOString()}
-  await writeFileAtomic(path, `${JSON.stringify(json, undefined, 2)}\n`, {mode: 0o600})
+  await writeFileAtomic(path, `${JSON.stringify(json, undefined, 2)}\n`, {mode: 0o600, isSynced})
 }
 
 /** @throws {RecordUnreadableError} @returns undefined when there is none: no environment. */
 export async function readRecord(path: string): Promise<EnvironmentRecord | undefined> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = readSmallFile(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
     throw error
@@ -94,6 +101,7 @@ function readOrigin(image: JsonFields): ImageOrigin {
     trust: image.oneOf('trust', ['signed', 'digest', 'unverified']),
     signer: image.orNull('signer', (fields) => readSigner(fields.object('signer'))),
     signedAt: image.orNull('signedAt', (fields) => fields.date('signedAt')),
+    archive: image.orNull('archive', (fields) => readArchiveOrigin(fields.object('archive'))),
   }
 }
 

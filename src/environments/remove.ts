@@ -1,8 +1,9 @@
 import {rename} from 'node:fs/promises'
 import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
-import {isRunning} from '../sandbox/anchor.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
+import {isInUse} from '../sandbox/in-use.js'
+import {dropMemory} from '../sandbox/memory-state.js'
 import {HistoryUnreadableError} from '../storage/errors.js'
 import {layersOf} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
@@ -49,19 +50,23 @@ export async function removeEnvironment(host: Host, text: string, {force}: Optio
   const {name, files} = await findRemovable(host, text)
   const stopIfForced = () => (force ? stopFiles(host, files) : Promise.resolve())
   await stopIfForced()
-  if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+  if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
   const lock = await lockEnvironment(host.paths, name, 'exclusive')
   try {
     // Somebody may have removed it, or begun a session, while this waited.
     const {identity} = await findRemovable(host, name)
     await stopIfForced()
-    if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+    if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+    await dropMemory(files.run)
     const layers = await ownLayers(files)
     const leftover = {kind: 'removed', identity, name} as const
     const folder = leftoverFolder(host.paths, leftover)
     await rename(files.folder, folder)
-    await finish(host, {...leftover, folder})
-    await sweepLayers(host, layers)
+    try {
+      await finish(host, {...leftover, folder})
+    } finally {
+      await sweepLayers(host, layers)
+    }
   } finally {
     lock.release()
   }

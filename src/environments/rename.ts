@@ -2,12 +2,13 @@ import {rm} from 'node:fs/promises'
 import type {Host} from '../host/host.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
-import {isRunning} from '../sandbox/anchor.js'
+import {isInUse} from '../sandbox/in-use.js'
 import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
 import {lockEnvironment} from './locks.js'
 import {mergedTree} from './merged-tree.js'
-import {parseEnvironmentName} from './name.js'
+import {isTryName, parseEnvironmentName} from './name.js'
 import {readRecord} from './record.js'
+import {settleMemory} from './settle-memory.js'
 import {type Environment, environmentFiles, findEnvironment, moveIntoPlace} from './store.js'
 import {nameFacts} from './tree-facts.js'
 
@@ -23,7 +24,7 @@ export async function renameEnvironment(host: Host, from: string, to: string): P
   const {name, files} = await findEnvironment(host.paths, from)
   if (name === newName) throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   // Its sessions hold the lock: not waited for in vain.
-  if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
+  if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
   const locks = []
   try {
     // One order for everybody, so that two renames never wait for each other.
@@ -43,15 +44,17 @@ async function move(
   const newFiles = environmentFiles(host.paths, newName)
   if ((await readRecord(newFiles.record)) !== undefined)
     throw new EnvironmentExistsError(newName, ANOTHER_NAME)
-  if (await isRunning(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
+  if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
+  await settleMemory(host, {name, files, record})
   const {process, root} = await mergedTree(host, {name, files, record})
   await applyFixes(process, {
     root,
     facts: nameFacts(newName, record.identity),
     only: NAME_FIXES,
   })
-  // Whoever gives one of envs try a name wants it to stay.
-  await rm(files.tryMark, {force: true})
+  // Whoever gives one of envs try a name wants it to stay. Under the name of another such one the mark would mean the same.
+  if (isTryName(newName)) await rm(files.tryMark, {force: true})
   await moveIntoPlace(host.paths, files.folder, newFiles)
+  await rm(newFiles.tryMark, {force: true})
   return {name: newName, files: newFiles, record}
 }

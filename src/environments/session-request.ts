@@ -1,6 +1,7 @@
 import {isAbsolute, normalize, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
 import type {SessionRequest, Volume} from '../sandbox/session-arguments.js'
+import type {EngineSetting} from './engine.js'
 import type {EnvironmentName} from './name.js'
 
 /** What the user said of a session, as typed. */
@@ -13,6 +14,8 @@ export type SessionWish = {
   /** `SOURCE[:TARGET[:ro]]` */
   readonly volumes: readonly string[]
   readonly durable: Durability
+  /** What an environment that is down is started with; left out, the best there is. */
+  readonly engine?: EngineSetting
 }
 
 /**
@@ -28,7 +31,7 @@ type Surroundings = {
 }
 
 /** Of the host's environment the guest sees these; the rest may hold secrets, or paths that mean nothing there. */
-const PASSED_ON = [
+export const PASSED_ON = [
   ...['TERM', 'COLORTERM', 'TZ'],
   ...['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'],
   ...['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'],

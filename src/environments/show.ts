@@ -1,7 +1,10 @@
 import type {Host} from '../host/host.js'
-import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {listProcesses} from '../sandbox/processes.js'
+import {readLiveAnchor, recordedEngine} from '../sandbox/anchor-state.js'
+import type {EngineName} from '../sandbox/engines/choice.js'
+import {EngineUnavailableError} from '../sandbox/errors.js'
+import {type EngineSetting, findEngine} from './engine.js'
 import {readGuestTree, treeFolders} from './guest-tree.js'
+import {guestProcesses} from './processes.js'
 import type {EnvironmentRecord} from './record.js'
 import {currentSizes, type Sizes} from './sizes.js'
 import {chooseEnvironment} from './store.js'
@@ -18,26 +21,48 @@ export type EnvironmentDetails = EnvironmentRecord &
     readonly lastUsedAt: Date | null
     /** Processes in the guest; 0 when it is stopped. */
     readonly processes: number
+    /** What it was started with; while it is stopped, what it would be. Null where nothing works. */
+    readonly engine: EngineName | null
     /** The first process as the host sees it; null when it is stopped. */
     readonly anchorPid: number | null
   }
 
-/** Everything known of one environment. @param text - Its name; undefined for the only one. */
-export async function showEnvironment(host: Host, text: string | undefined): Promise<EnvironmentDetails> {
+/**
+ * Everything known of one environment.
+ *
+ * @param text - Its name; undefined for the only one.
+ * @param setting - The engine that is asked for.
+ */
+export async function showEnvironment(
+  host: Host,
+  text: string | undefined,
+  setting: EngineSetting = 'auto',
+): Promise<EnvironmentDetails> {
   const environment = await chooseEnvironment(host.paths, text)
   const {name, files, record} = environment
   const anchor = readLiveAnchor(files.run)
+  const processes = guestProcesses(host, files).length
   const tree = await readGuestTree(environment)
   const [sizes = {sizeBytes: 0, sharedBytes: 0}] = await currentSizes(host, [environment])
   return {
     name,
-    state: anchor === undefined ? 'stopped' : 'running',
+    state: anchor === undefined && processes === 0 ? 'stopped' : 'running',
     path: treeFolders(host.paths, tree)[0],
     ...record,
     ...sizes,
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,
     lastUsedAt: (await lastUse(files.folder)) ?? null,
-    processes: anchor === undefined ? 0 : listProcesses(anchor).length,
+    processes,
+    engine: anchor === undefined ? await engineInForce(host, setting) : recordedEngine(files.run),
     anchorPid: anchor?.pid ?? null,
+  }
+}
+
+async function engineInForce(host: Host, setting: EngineSetting): Promise<EngineName | null> {
+  try {
+    return await findEngine(host, setting)
+  } catch (error) {
+    if (error instanceof EngineUnavailableError) return null
+    throw error
   }
 }

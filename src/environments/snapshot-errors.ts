@@ -88,7 +88,8 @@ export class LayersBusyError extends EnvsError {
 /** Something in the guest could not be stopped, so that its files kept changing. */
 export class FreezeFailedError extends EnvsError {
   constructor(name: string, commands: readonly string[]) {
-    super(`Not all of ${name} stood still: ${commands.slice(0, 3).join(', ')}`, {
+    const restless = commands.length > 0 ? `: ${commands.slice(0, 3).join(', ')}` : '.'
+    super(`Not all of ${name} stood still${restless}`, {
       code: 'ENVS_NOT_FROZEN',
       exitCode: ExitCode.conflict,
       suggestions: [`Run the command again, or stop it first: envs stop ${name}`],

@@ -1,13 +1,13 @@
 import type {Host} from '../host/host.js'
-import {isRunning} from '../sandbox/anchor.js'
-import {findSnapshot, type History, layersOf, withNamed, withSnapshot} from '../storage/history.js'
+import {isInUse} from '../sandbox/in-use.js'
+import {findSnapshot, type History, withNamed, withSnapshot} from '../storage/history.js'
 import {writeHistory} from '../storage/history-file.js'
 import {identityOf, newLayerId} from '../storage/layer-id.js'
 import {makeUpper} from '../storage/layer-store.js'
 import {parseLabel, timeLabel} from '../storage/snapshot-label.js'
 import {type AtRest, atRest, findWithHistory} from './at-rest.js'
 import {EnvironmentRunningError} from './errors.js'
-import {sweepLayers} from './layer-sweep.js'
+import {replaceHistory} from './replace-history.js'
 import {SnapshotExistsError} from './snapshot-errors.js'
 import {snapshotRunning} from './snapshot-running.js'
 import {withinLimit} from './squash.js'
@@ -42,9 +42,14 @@ export async function takeSnapshot(
   request: SnapshotRequest,
 ): Promise<TakenSnapshot> {
   if (request.label !== undefined) parseLabel(request.label)
-  const {files} = await findWithHistory(host, text)
-  if (await isRunning(files.run)) {
-    const taken = await snapshotRunning(host, text, request)
+  const {name, files} = await findWithHistory(host, text)
+  const running = {
+    ...request,
+    kind: 'manual' as const,
+    chooseLabel: (history: History, now: Date) => chooseLabel(name, history, {wanted: request.label, now}),
+  }
+  if (await isInUse(files.run)) {
+    const taken = await snapshotRunning(host, text, running)
     if (taken !== undefined) return taken
   }
   try {
@@ -54,7 +59,7 @@ export async function takeSnapshot(
   } catch (error) {
     // It began to run in between.
     const taken =
-      error instanceof EnvironmentRunningError ? await snapshotRunning(host, text, request) : undefined
+      error instanceof EnvironmentRunningError ? await snapshotRunning(host, text, running) : undefined
     if (taken === undefined) throw error
     return taken
   }
@@ -77,8 +82,8 @@ async function sealUpper(
   const fresh = newLayerId(identityOf(history.upper))
   await makeUpper(host.paths.layers, fresh, {below: history.upper})
   const sealed = withSnapshot(history, naming, {now, fresh})
-  await writeHistory(files.history, await withinLimit(host, environment, {history: sealed, isSynced}))
-  await sweepLayers(host, layersOf(history))
+  const to = await withinLimit(host, environment, {history: sealed, isSynced})
+  await replaceHistory(host, environment, {from: history, to})
   return done
 }
 

@@ -5,7 +5,7 @@ import type {Host} from '../host/host.js'
 import {newHistory} from '../storage/history.js'
 import {writeHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
-import {identityOf, type LayerId, newLayerId} from '../storage/layer-id.js'
+import type {LayerId} from '../storage/layer-id.js'
 import {makeUpper} from '../storage/layer-store.js'
 import type {ImageLayer} from './image-layer.js'
 import {layerLedger} from './layer-folders.js'
@@ -13,26 +13,28 @@ import type {EnvironmentName} from './name.js'
 import {writePersonalFiles} from './personal-files.js'
 import type {filesIn} from './store.js'
 
-type Place = Pick<ReturnType<typeof filesIn>, 'folder' | 'history' | 'ledger'>
+type Place = Pick<ReturnType<typeof filesIn>, 'folder' | 'history' | 'ledger'> & {readonly upper: LayerId}
 
 /**
  * Puts an empty layer over an image's, with the files that are the environment's own: all a new environment needs.
  *
- * @returns The new layer; to be removed if the environment does not come to be.
+ * Its files are on the disk if asked for. What is written into `folder` is not: the whole of it is, before it becomes an
+ * environment.
+ *
+ * @param place.upper - The new layer; to be removed if the environment does not come to be, and where this fails.
  */
 export async function stackOn(
   {paths}: Pick<Host, 'paths'>,
   {id, record}: ImageLayer,
-  {folder, history, ledger, name, isSynced}: Place & {name: EnvironmentName; isSynced: boolean},
-): Promise<LayerId> {
-  const upper = newLayerId(identityOf(id))
+  {upper, folder, history, ledger, name, isSynced}: Place & {name: EnvironmentName; isSynced: boolean},
+): Promise<void> {
   await makeUpper(paths.layers, upper, {below: id})
   const machineId = randomBytes(16).toString('hex')
-  writePersonalFiles(layerFiles(paths.layers, upper).tree, record.personal, {name, machineId, isSynced})
-  await mkdir(folder, {mode: 0o700})
+  const facts = {name, machineId, isSynced}
+  const personal = writePersonalFiles(layerFiles(paths.layers, upper).tree, record.personal, facts)
+  await Promise.all([personal, mkdir(folder, {mode: 0o700})])
   await copyFile(layerLedger(layerFiles(paths.layers, id).folder), ledger).catch(unlessMissing)
-  await writeHistory(history, newHistory(id, upper))
-  return upper
+  await writeHistory(history, newHistory(id, upper), {isSynced: false})
 }
 
 function unlessMissing(error: unknown): void {

@@ -2,8 +2,8 @@ import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapper.js'
 import {findInterpreter, scriptWords} from '../host/script.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
-import {GUEST_PATH} from '../sandbox/engines/bwrap.js'
 import {LauncherMissingError, ToolMissingError} from '../sandbox/errors.js'
+import {GUEST_PATH} from '../sandbox/guest-path.js'
 import {type Identity, namespacePrefix, treePrefix} from '../sandbox/ids/identity.js'
 
 const PACKAGES = {
@@ -11,6 +11,7 @@ const PACKAGES = {
   cp: 'coreutils',
   mount: 'mount',
   nsenter: 'util-linux',
+  proot: 'proot',
   unshare: 'util-linux',
 } as const
 
@@ -25,9 +26,18 @@ export function toolPath(host: Pick<Host, 'which'>, tool: Tool): string {
 
 /** Words that start the program of a session. @throws {LauncherMissingError} */
 export function sessionLauncher(host: Pick<Host, 'which'>): string[] {
+  return launcherOf(host, 'session')
+}
+
+/** Words that start a program under a filter. @throws {LauncherMissingError} */
+export function filterLoader(host: Pick<Host, 'which'>): string[] {
+  return launcherOf(host, 'load-filter')
+}
+
+function launcherOf(host: Pick<Host, 'which'>, script: 'session' | 'load-filter'): string[] {
   const interpreter = findInterpreter(host)
   if (interpreter === undefined) throw new LauncherMissingError()
-  return scriptWords(interpreter, 'session')
+  return scriptWords(interpreter, script)
 }
 
 /**

@@ -1,9 +1,11 @@
-import {access, readFile, stat, utimes, writeFile} from 'node:fs/promises'
+import {statSync} from 'node:fs'
+import {access, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {type Lock, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
+import {readSmallFile} from '../host/small-file.js'
 import {type EnvironmentName, isTryName, parseEnvironmentName} from './name.js'
 import {environmentFiles, filesIn, listNames} from './store.js'
 
@@ -73,8 +75,7 @@ export async function readMark(paths: Paths, name: EnvironmentName): Promise<Mar
   if (!isTryName(name)) return undefined
   const path = environmentFiles(paths, name).tryMark
   try {
-    const [{mtime}, text] = await Promise.all([stat(path), readFile(path, 'utf8')])
-    return {hasEnded: text === ENDED, markedAt: mtime}
+    return {hasEnded: readSmallFile(path) === ENDED, markedAt: statSync(path).mtime}
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
     return undefined

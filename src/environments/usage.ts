@@ -1,6 +1,8 @@
-import {readFile, stat, utimes, writeFile} from 'node:fs/promises'
+import {statSync} from 'node:fs'
+import {utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {readSmallFile} from '../host/small-file.js'
 import {isLayerId, type LayerId} from '../storage/layer-id.js'
 
 /** Allocated bytes of one tree, and when they were counted. */
@@ -11,15 +13,23 @@ export type Usage = {
   readonly layer?: LayerId | undefined
 }
 
-/** @param folder - An environment's, for what it writes to; or the one of a layer that changes no more. */
+/**
+ * Not synced: what is lost is counted again.
+ *
+ * @param folder - An environment's, for what it writes to; or the one of a layer that changes no more.
+ */
 export async function recordUsage(folder: string, {sizeBytes, measuredAt, layer}: Usage): Promise<void> {
   const json = JSON.stringify({schemaVersion: 1, sizeBytes, measuredAt: measuredAt.toISOString(), layer})
-  await writeFileAtomic(usagePath(folder), `${json}\n`, {mode: 0o600})
+  await writeFileAtomic(usagePath(folder), `${json}\n`, {mode: 0o600, isSynced: false})
 }
 
 /** @returns undefined where nothing was recorded. */
 export async function readUsage(folder: string): Promise<Usage | undefined> {
-  return parseUsage(await readFile(usagePath(folder), 'utf8').catch(() => ''))
+  try {
+    return parseUsage(readSmallFile(usagePath(folder)))
+  } catch {
+    return undefined
+  }
 }
 
 /** Notes that a session begins; `list` shows it, and it makes the recorded size old. */
@@ -30,10 +40,7 @@ export async function recordUse(folder: string, now: Date): Promise<void> {
 
 /** When the last session began; undefined before the first. */
 export async function lastUse(folder: string): Promise<Date | undefined> {
-  return stat(lastUsePath(folder)).then(
-    ({mtime}) => mtime,
-    () => undefined,
-  )
+  return statSync(lastUsePath(folder), {throwIfNoEntry: false})?.mtime
 }
 
 /** A record that can't be read is as good as none: the tree is measured again. */

@@ -4,6 +4,8 @@ import {delimiter, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {type DebArchitecture, debArchitecture} from './architecture.js'
 import {openPaths, type Paths} from './paths.js'
+import {isShim} from './shim-mark.js'
+import {fetchedTool} from './tools-folder.js'
 
 /** What envs knows of the machine and the user, read once; functions take the slice they use. */
 export type Host = {
@@ -25,15 +27,16 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/
 export function openHost(): Host {
   const environment = process.env
   const uid = process.getuid?.() ?? 0
+  const paths = openPaths(environment, environment['HOME'] || homedir())
   return {
-    paths: openPaths(environment, environment['HOME'] || homedir()),
+    paths,
     environment,
     workingFolder: currentFolder(environment['PWD']),
     uid,
     gid: process.getgid?.() ?? 0,
     architecture: debArchitecture(process.arch),
     now: () => new Date(),
-    which: (program) => findProgram(program, environment['PATH'] ?? ''),
+    which: (program) => findProgram(program, environment['PATH'] ?? '') ?? findFetched(paths, program),
   }
 }
 
@@ -56,10 +59,23 @@ export function findProgram(program: string, searchPath: string): string | undef
   return folders.map((folder) => join(folder, program)).find(isExecutableFile)
 }
 
+/** What was fetched for a host that does not have it, by the tool that it came with. */
+const FETCHED: ReadonlyMap<string, string> = new Map([
+  ['bwrap', 'bubblewrap'],
+  ['proot', 'proot'],
+])
+
+function findFetched(paths: Paths, program: string): string | undefined {
+  const tool = FETCHED.get(program)
+  const folder = tool === undefined ? undefined : fetchedTool(paths, tool)
+  const path = folder === undefined ? undefined : join(folder, program)
+  return path !== undefined && isExecutableFile(path) ? path : undefined
+}
+
 function isExecutableFile(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
+    return statSync(path).isFile() && !isShim(path)
   } catch {
     return false
   }

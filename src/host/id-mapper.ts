@@ -26,10 +26,13 @@ const TIMEOUT_MS = 5000
  */
 export async function findIdMapper(host: MapperHost): Promise<IdMapper | undefined> {
   const unshare = host.which('unshare')
-  if (unshare !== undefined && host.uid !== 0 && (await knowsMapAuto(unshare))) {
-    return {way: 'unshare', prefix: [unshare, '--map-auto', '--map-root-user', '--']}
-  }
+  if (unshare !== undefined && host.uid !== 0 && (await knowsMapAuto(unshare))) return unshareMapper(unshare)
   return findNewuidmapWay(host)
+}
+
+/** For a program that knows the option, and a user who is not root. */
+export function unshareMapper(unshare: string): IdMapper {
+  return {way: 'unshare', prefix: [unshare, '--map-auto', '--map-root-user', '--']}
 }
 
 async function findNewuidmapWay(host: MapperHost): Promise<IdMapper | undefined> {

@@ -1,4 +1,4 @@
-import {accessSync} from 'node:fs'
+import {accessSync, readFileSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {dirname, isAbsolute, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -17,6 +17,8 @@ export type Paths = {
   /** What environments are stacked of. */
   readonly layers: string
   readonly locks: string
+  /** The user's own programs, where shims go. @see https://specifications.freedesktop.org/basedir-spec/latest/ */
+  readonly programs: string
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -42,6 +44,7 @@ export function openPaths(environment: Environment, home: string): Paths {
     images: join(data, 'images'),
     layers: join(data, 'layers'),
     locks: join(data, 'locks'),
+    programs: join(home, '.local', 'bin'),
   }
 }
 
@@ -65,8 +68,8 @@ export function packageRoot(): string {
 }
 
 /** The version of this package, as its package.json has it. */
-export async function packageVersion(): Promise<string> {
-  const value: unknown = JSON.parse(await readFile(join(packageRoot(), 'package.json'), 'utf8'))
+export function packageVersion(): string {
+  const value: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'))
   if (typeof value !== 'object' || value === null || !('version' in value))
     throw new Error('a package without a version')
   return String(value.version)

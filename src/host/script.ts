@@ -5,7 +5,14 @@ import {templatePath} from './paths.js'
 export type Interpreter = {readonly name: 'perl' | 'python3'; readonly path: string}
 
 /** A program of templates/host that is there in both languages. */
-export type Script = 'session' | 'map-ids' | 'set-capability' | 'list-layer' | 'squash'
+export type Script =
+  | 'anchor'
+  | 'session'
+  | 'map-ids'
+  | 'load-filter'
+  | 'set-capability'
+  | 'list-layer'
+  | 'squash'
 
 /** The interpreter that runs them here, or undefined. */
 export function findInterpreter({which}: Pick<Host, 'which'>): Interpreter | undefined {

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {environmentCli} from '../support/environment-cli.js'
+import {onRestrictedHost} from '../support/restricted-host.js'
 import {canSimulate} from '../support/simulated-host.js'
 
-/** With user namespaces used up in the one it runs in, as where an administrator has switched them off. */
-const WITHOUT_NAMESPACES = [
-  ...['unshare', '--map-root-user', '--mount', 'sh', '-ec'],
-  ...['echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', 'sh'],
-]
+/** Where an administrator has switched user namespaces off. */
+const WITHOUT_NAMESPACES = onRestrictedHost({forbidsNamespaces: true, without: ['proot']})
 
 test('doctor finds that environments can run here', async (t) => {
   const cli = await environmentCli(t)
@@ -33,6 +31,25 @@ test('doctor exits with 7 and a remedy where no environment can run', async (t) 
   assert.deepEqual([run.status, run.stderr], [7, ''])
   assert.match(run.stdout, /^FAIL .+\n {6}means: .+\n {6}remedy: .+$/m)
   assert.doesNotMatch(run.stdout, /\bsudo\b/)
+})
+
+test('doctor ends with what to send to an administrator: what was seen, commands, and what they open', async (t) => {
+  if (!(await canSimulate())) return t.skip('no user namespace to take others away in')
+  const cli = await environmentCli(t)
+  const {stdout} = await cli.runBehind(WITHOUT_NAMESPACES, 'doctor')
+  const ticket = stdout.slice(stdout.indexOf('\nTo send to an administrator'))
+  assert.deepEqual(ticket.split('\n').slice(1, 9), [
+    'To send to an administrator of this host (each part helps by itself):',
+    '',
+    '1. Seen: /proc/sys/user/max_user_namespaces is 0.',
+    '   Without it: No environment can be entered.',
+    '   To be done as root:',
+    "     echo 'user.max_user_namespaces = 15000' >/etc/sysctl.d/60-envs-max_user_namespaces.conf",
+    '     sysctl --system',
+    '   What that opens up: Every user may make user namespaces, and in them reach parts of the kernel that were for root alone. It is what Debian, Fedora and Arch allow.',
+  ])
+  const {ticket: told} = JSON.parse((await cli.runBehind(WITHOUT_NAMESPACES, 'doctor', '--json')).stdout)
+  assert.deepEqual(told.requests[0].check, 'user-namespaces')
 })
 
 test('doctor --json exits with 7 as well', async (t) => {

@@ -1,10 +1,8 @@
-import {readFile} from 'node:fs/promises'
 import type {Host} from '../host.js'
-import {isBelow, parseMountinfo} from '../mountinfo.js'
 import {type Check, fail, pass} from './check.js'
+import {installSteps} from './install-steps.js'
 import {runTrial} from './trial.js'
 
-const SUBJECT = {id: 'bubblewrap', title: 'Bubblewrap'} as const
 const COST = 'No environment can be entered.'
 
 /** The host's own tree as a guest: namespaces, proc and dev are those of a real environment. */
@@ -13,49 +11,54 @@ const TRIAL = [
   ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--proc', '/proc', '--dev', '/dev', '--', 'true'],
 ]
 
+/** What a trial of bubblewrap came to. */
+export type BubblewrapFacts = {
+  /** Its absolute path; undefined where there is none. */
+  readonly path: string | undefined
+  /** What it says of itself. */
+  readonly version: string
+  readonly status: number
+  /** Last line that it printed; untrusted. */
+  readonly message: string
+  /** ID of os-release(5). */
+  readonly distribution: string | undefined
+}
+
 /** Enters the host's own tree with bwrap, read-only. */
-export async function checkBubblewrap({which}: Pick<Host, 'which'>): Promise<Check> {
-  const bwrap = which('bwrap')
-  if (bwrap === undefined) {
-    return fail(SUBJECT, {
-      evidence: 'bwrap was not found.',
-      cost: COST,
-      remedy: 'Ask an administrator to install the package bubblewrap.',
-    })
-  }
-  const [version, trial] = await Promise.all([runTrial([bwrap, '--version']), runTrial([bwrap, ...TRIAL])])
-  const name = `${version.stdout.trim() || 'bwrap'} at ${bwrap}`
-  if (trial.status === 0) return pass(SUBJECT, `${name}.`)
-  const message = trial.stderr.trim().split('\n').at(-1) ?? ''
-  return fail(SUBJECT, {
-    cost: COST,
-    ...(await explain(`${name} ended with status ${trial.status}: ${message}`)),
+export async function checkBubblewrap(
+  {which}: Pick<Host, 'which'>,
+  distribution: string | undefined,
+): Promise<Check> {
+  const path = which('bwrap')
+  if (path === undefined) return judgeBubblewrap({path, version: '', status: 0, message: '', distribution})
+  const [version, trial] = await Promise.all([runTrial([path, '--version']), runTrial([path, ...TRIAL])])
+  return judgeBubblewrap({
+    path,
+    version: version.stdout.trim() || 'bwrap',
+    status: trial.status,
+    message: trial.stderr.trim().split('\n').at(-1) ?? '',
+    distribution,
   })
 }
 
-async function explain(evidence: string): Promise<{evidence: string; remedy: string}> {
-  const mask = await maskOfProc()
-  if (mask === undefined) {
-    return {
-      evidence,
-      remedy: 'See the check of user namespaces; if it passes, the evidence here is for a bug report.',
-    }
+export function judgeBubblewrap({path, version, status, message, distribution}: BubblewrapFacts): Check {
+  if (path === undefined) {
+    return fail('bubblewrap', {
+      evidence: 'bwrap was not found.',
+      cost: COST,
+      remedy:
+        'Ask an administrator to install the package bubblewrap, or get it for yourself: envs doctor --fetch bubblewrap',
+      request: {
+        steps: installSteps(distribution, 'bubblewrap'),
+        opens: 'Nothing: it has no rights that its caller has not.',
+      },
+    })
   }
-  return {
-    evidence: `${evidence} (${mask} is mounted over)`,
+  if (status === 0) return pass('bubblewrap', `${version} at ${path}.`)
+  return fail('bubblewrap', {
+    evidence: `${version} at ${path} ended with status ${status}: ${message}`,
+    cost: COST,
     remedy:
-      'Start the container around envs with --security-opt systempaths=unconfined: while parts of /proc are covered, the kernel lets nobody mount a whole one.',
-  }
-}
-
-/** A mount that covers a part of /proc, as containers have them. @see mount_namespaces(7) on proc being "fully visible" */
-async function maskOfProc(): Promise<string | undefined> {
-  const mounts = parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'))
-  return mounts.find(({mountPoint, fileSystem}) => isCover(mountPoint, fileSystem))?.mountPoint
-}
-
-/** binfmt_misc and its automount cover an empty folder that is there for them. */
-function isCover(mountPoint: string, fileSystem: string): boolean {
-  const isPart = mountPoint !== '/proc' && isBelow(mountPoint, '/proc')
-  return isPart && fileSystem !== 'binfmt_misc' && fileSystem !== 'autofs'
+      'See the checks of user namespaces, AppArmor and /proc; if they pass, the evidence here is for a bug report.',
+  })
 }

@@ -1,3 +1,29 @@
+/** Every check of the doctor, in the order in which a reader should mend what they find. */
+export const CHECK_TITLES = {
+  engine: 'Engine',
+  'util-linux': 'Programs of util-linux',
+  'user-namespaces': 'User namespaces',
+  apparmor: 'AppArmor',
+  proc: 'Whole /proc',
+  kernel: 'Kernel',
+  bubblewrap: 'Bubblewrap',
+  launcher: 'Session launcher',
+  'new-privileges': 'New privileges',
+  newuidmap: 'Setuid newuidmap',
+  'subordinate-ids': 'Subordinate ids',
+  disk: 'Disk',
+  execution: 'Execution',
+  overlay: 'Layers',
+  leftovers: 'Leftovers',
+  account: 'Account',
+  node: 'Node.js',
+  processors: 'Other processors',
+  mirrors: 'Mirrors',
+  clock: 'Clock',
+} as const
+
+export type CheckId = keyof typeof CHECK_TITLES
+
 /** One thing the host must have, or is the better for: what was looked at, and what follows from it. */
 export type Check = {
   /** Stable, kebab-case; part of the output with --json. */
@@ -11,27 +37,46 @@ export type Check = {
   readonly cost: string | null
   /** The next step, for the user or worded to be sent to an administrator; null when the check passed. */
   readonly remedy: string | null
+  /** What an administrator would do about it; null where there is nothing to ask for. */
+  readonly request: AdminRequest | null
 }
 
-export type CheckId =
-  | 'util-linux'
-  | 'user-namespaces'
-  | 'bubblewrap'
-  | 'subordinate-ids'
-  | 'launcher'
-  | 'disk'
-
-type Subject = Pick<Check, 'id' | 'title'>
-type Trouble = {readonly evidence: string; readonly cost: string; readonly remedy: string}
-
-export function pass(subject: Subject, evidence: string): Check {
-  return {...subject, status: 'pass', evidence, cost: null, remedy: null}
+/** The least that helps, and its price. */
+export type AdminRequest = {
+  /** Commands of a root shell, one after another; one with a here-document holds line ends. */
+  readonly steps: readonly string[]
+  /** What anybody may then do who could not before. */
+  readonly opens: string
 }
 
-export function warn(subject: Subject, trouble: Trouble): Check {
-  return {...subject, status: 'warn', ...trouble}
+type Trouble = {
+  readonly evidence: string
+  readonly cost: string
+  readonly remedy: string
+  readonly request?: AdminRequest | undefined
 }
 
-export function fail(subject: Subject, trouble: Trouble): Check {
-  return {...subject, status: 'fail', ...trouble}
+export function pass(id: CheckId, evidence: string): Check {
+  return {id, title: CHECK_TITLES[id], status: 'pass', evidence, cost: null, remedy: null, request: null}
+}
+
+export function warn(id: CheckId, trouble: Trouble): Check {
+  return {...troubled(id, trouble), status: 'warn'}
+}
+
+export function fail(id: CheckId, trouble: Trouble): Check {
+  return {...troubled(id, trouble), status: 'fail'}
+}
+
+function troubled(id: CheckId, {request, ...trouble}: Trouble): Omit<Check, 'status'> {
+  return {id, title: CHECK_TITLES[id], ...trouble, request: request ?? null}
+}
+
+/** The suggestion that leads from a failure to the checks that explain it. */
+export function seeChecks(...ids: readonly CheckId[]): string {
+  const names = ids.map((id) => `“${CHECK_TITLES[id]}”`)
+  const [last] = names.slice(-1)
+  return names.length < 2
+    ? `Run \`envs doctor\`: its check ${last} tells what is in the way, and the remedy.`
+    : `Run \`envs doctor\`: its checks ${names.slice(0, -1).join(', ')} and ${last} tell what is in the way, and the remedy.`
 }

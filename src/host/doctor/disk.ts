@@ -1,14 +1,16 @@
-import {constants, readFile, statfs} from 'node:fs/promises'
-import {dirname} from 'node:path'
+import {constants, readFile, stat, statfs} from 'node:fs/promises'
+import {basename, dirname, join} from 'node:path'
 import {isAccessible} from '../accessible.js'
 import type {Host} from '../host.js'
 import {mountOf, parseMountinfo} from '../mountinfo.js'
 import {type Check, fail, pass, warn} from './check.js'
+import {runTrial} from './trial.js'
 
-const SUBJECT = {id: 'disk', title: 'Disk'} as const
-
-/** linux/magic.h */
-const NFS_SUPER_MAGIC = 0x6969
+/** File systems of servers, which know nothing of subordinate ids. @see /proc/filesystems */
+const SHARED = ['nfs', 'nfs4', 'cifs', 'smb3', 'afs', 'ceph', 'lustre', 'gpfs', 'beegfs', 'fuse.sshfs']
+/** File systems that keep no owners and modes, or no links: a Windows disk under WSL (9p) is one. */
+const FOREIGN = ['vfat', 'exfat', 'msdos', 'ntfs', 'ntfs3', 'fuseblk', '9p', 'drvfs']
+const IN_MEMORY = ['tmpfs', 'ramfs']
 
 const GIB = 1024 ** 3
 
@@ -23,66 +25,124 @@ export type Place = {
   readonly freeBytes: number
   /** Undefined on a file system that makes inodes as needed, such as btrfs. */
   readonly freeInodes: number | undefined
-  readonly isNfs: boolean
+  /** Such as `ext4`, as the kernel calls it. */
+  readonly fileSystem: string
+  /** Names that differ in case alone are one. */
+  readonly foldsCase: boolean
+  /** quota(1) says that this user has used up theirs. */
+  readonly isOverQuota: boolean
   /** Options of its mount. */
   readonly options: readonly string[]
 }
 
+type Finding = {
+  readonly isSo: (place: Place) => boolean
+  readonly status: 'warn' | 'fail'
+  readonly cost: string
+  readonly remedy: string
+}
+
+const ELSEWHERE = 'Set ENVS_HOME to a folder on another disk.'
+
+/** The gravest first. */
+const FINDINGS: readonly Finding[] = [
+  {
+    isSo: ({isWritable}) => !isWritable,
+    status: 'fail',
+    cost: 'No environment can be created.',
+    remedy: 'Set ENVS_HOME to a folder of your own.',
+  },
+  {
+    isSo: ({fileSystem}) => FOREIGN.includes(fileSystem),
+    status: 'fail',
+    cost: 'No environment can be created: this file system does not keep modes, owners and links as Linux has them.',
+    remedy: ELSEWHERE,
+  },
+  {
+    isSo: ({foldsCase}) => foldsCase,
+    status: 'warn',
+    cost: 'Packages with files whose names differ in case alone overwrite their own files.',
+    remedy: ELSEWHERE,
+  },
+  {
+    isSo: ({isOverQuota}) => isOverQuota,
+    status: 'warn',
+    cost: 'Nothing more can be written, or soon.',
+    remedy: `See quota(1), and free some space. Or: ${ELSEWHERE}`,
+  },
+  {
+    isSo: ({fileSystem}) => SHARED.includes(fileSystem),
+    status: 'warn',
+    cost: 'Environments with mapped ids, and layers, can not be had: a server of files knows nothing of subordinate ids.',
+    remedy: 'Set ENVS_HOME to a folder on a local disk.',
+  },
+  {
+    isSo: ({freeBytes, freeInodes}) =>
+      freeBytes < WANTED_BYTES || (freeInodes ?? WANTED_INODES) < WANTED_INODES,
+    status: 'warn',
+    cost: 'An environment may not fit.',
+    remedy: `Free some space. Or: ${ELSEWHERE}`,
+  },
+  {
+    isSo: ({fileSystem}) => IN_MEMORY.includes(fileSystem),
+    status: 'warn',
+    cost: 'Environments take memory, and are gone when this host restarts.',
+    remedy: ELSEWHERE,
+  },
+  {
+    isSo: ({options}) => options.includes('nosuid'),
+    status: 'warn',
+    cost: 'sudo and su do not work for other users of an environment.',
+    remedy: ELSEWHERE,
+  },
+]
+
 /** Looks at the data folder, or at its nearest parent that exists. */
-export async function checkDisk({paths}: Pick<Host, 'paths'>): Promise<Check> {
-  return judgePlace(await observePlace(await nearestExisting(paths.data)))
+export async function observeDisk({paths, which}: Pick<Host, 'paths' | 'which'>): Promise<Place> {
+  return observePlace(await nearestExisting(paths.data), which)
 }
 
 /** The gravest trouble of a place, or none. */
 export function judgePlace(place: Place): Check {
   const evidence = describe(place)
-  const elsewhere = 'Set ENVS_HOME to a folder on another disk.'
-  if (!place.isWritable) {
-    return fail(SUBJECT, {
-      evidence,
-      cost: 'No environment can be created.',
-      remedy: 'Set ENVS_HOME to a folder of your own.',
-    })
-  }
-  if (place.options.includes('noexec')) {
-    return fail(SUBJECT, {evidence, cost: 'No program of an environment can be executed.', remedy: elsewhere})
-  }
-  if (place.isNfs) {
-    const cost =
-      'Environments with mapped ids can not be created: an NFS server knows nothing of subordinate ids.'
-    return warn(SUBJECT, {evidence, cost, remedy: 'Set ENVS_HOME to a folder on a local disk.'})
-  }
-  if (place.freeBytes < WANTED_BYTES || (place.freeInodes ?? WANTED_INODES) < WANTED_INODES) {
-    return warn(SUBJECT, {
-      evidence,
-      cost: 'An environment may not fit.',
-      remedy: `Free some space. Or: ${elsewhere}`,
-    })
-  }
-  if (place.options.includes('nosuid')) {
-    return warn(SUBJECT, {
-      evidence,
-      cost: 'sudo and su do not work for other users of an environment.',
-      remedy: elsewhere,
-    })
-  }
-  return pass(SUBJECT, evidence)
+  const found = FINDINGS.find(({isSo}) => isSo(place))
+  if (found === undefined) return pass('disk', evidence)
+  const {status, cost, remedy} = found
+  return (status === 'fail' ? fail : warn)('disk', {evidence, cost, remedy})
 }
 
-async function observePlace(folder: string): Promise<Place> {
+async function observePlace(folder: string, which: Host['which']): Promise<Place> {
   const [stats, isWritable, mountinfo] = await Promise.all([
     statfs(folder),
     isAccessible(folder, constants.W_OK),
     readFile('/proc/self/mountinfo', 'utf8'),
   ])
+  const mount = mountOf(folder, parseMountinfo(mountinfo))
+  const quota = which('quota')
   return {
     folder,
     isWritable,
     freeBytes: stats.bavail * stats.bsize,
     freeInodes: stats.files === 0 ? undefined : stats.ffree,
-    isNfs: stats.type === NFS_SUPER_MAGIC,
-    options: mountOf(folder, parseMountinfo(mountinfo))?.options ?? [],
+    fileSystem: mount?.fileSystem ?? 'unknown',
+    foldsCase: await foldsCase(folder),
+    // quota(1): "one or more filesystems are over quota"; it is silent of all others.
+    isOverQuota: quota !== undefined && (await runTrial([quota, '--quiet'])).status === 1,
+    options: mount?.options ?? [],
   }
+}
+
+/** By its own name: what is below it is as it is itself. */
+async function foldsCase(folder: string): Promise<boolean> {
+  const name = basename(folder)
+  const other = name.replace(/[a-z]/gi, (letter) =>
+    letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
+  )
+  if (other === name) return false
+  const [own, flipped] = await Promise.all(
+    [folder, join(dirname(folder), other)].map((path) => stat(path).catch(() => undefined)),
+  )
+  return own !== undefined && flipped?.ino === own.ino && flipped.dev === own.dev
 }
 
 async function nearestExisting(path: string): Promise<string> {
@@ -92,12 +152,15 @@ async function nearestExisting(path: string): Promise<string> {
   return '/'
 }
 
-function describe({folder, isWritable, freeBytes, freeInodes, isNfs, options}: Place): string {
+function describe(place: Place): string {
+  const {folder, isWritable, freeBytes, freeInodes, fileSystem, options} = place
   const facts = [
+    fileSystem,
     `${(freeBytes / GIB).toFixed(1)} GiB free`,
     freeInodes === undefined ? 'inodes as needed' : `${freeInodes} inodes free`,
     ...options.filter((option) => option === 'noexec' || option === 'nosuid'),
-    ...(isNfs ? ['NFS'] : []),
+    ...(place.foldsCase ? ['case folded'] : []),
+    ...(place.isOverQuota ? ['over quota'] : []),
     ...(isWritable ? [] : ['not writable']),
   ]
   return `${folder}: ${facts.join(', ')}.`

@@ -1,9 +1,8 @@
 import type {Host} from '../host.js'
 import {findInterpreter, type Interpreter, ISOLATED} from '../script.js'
 import {type Check, fail, pass} from './check.js'
+import {installSteps} from './install-steps.js'
 import {runTrial} from './trial.js'
-
-const SUBJECT = {id: 'launcher', title: 'Session launcher'} as const
 
 const TROUBLE = {
   cost: 'No environment can be created or entered: a program in Perl or Python joins one and loads its system call filter. What is there can be listed, shown, stopped, renamed and removed, and images can be fetched.',
@@ -21,19 +20,30 @@ const TRIALS: Readonly<Record<Interpreter['name'], readonly string[]>> = {
 }
 
 /** Perl or Python makes the system calls that Node has no function for. */
-export async function checkLauncher(host: Pick<Host, 'which'>): Promise<Check> {
+export async function checkLauncher(
+  host: Pick<Host, 'which'>,
+  distribution: string | undefined,
+): Promise<Check> {
+  const request = {
+    steps: installSteps(distribution, 'perl-base'),
+    opens: 'Nothing: it is an interpreter without rights of its own.',
+  }
   const interpreter = findInterpreter(host)
   if (interpreter === undefined) {
-    return fail(SUBJECT, {...TROUBLE, evidence: `perl and python3 were not found.${await noteSetpriv(host)}`})
+    return fail('launcher', {
+      ...TROUBLE,
+      request,
+      evidence: `perl and python3 were not found.${await noteSetpriv(host)}`,
+    })
   }
   const {name, path} = interpreter
   const {status, stdout} = await runTrial([path, ...TRIALS[name]])
   if (status !== 0) {
     const wanted = name === 'python3' ? ' where it was to load its module ctypes' : ''
-    return fail(SUBJECT, {...TROUBLE, evidence: `${path} ended with status ${status}${wanted}.`})
+    return fail('launcher', {...TROUBLE, request, evidence: `${path} ended with status ${status}${wanted}.`})
   }
   const note = name === 'python3' ? ' perl, with which a session starts sooner, was not found.' : ''
-  return pass(SUBJECT, `${name} ${stdout} at ${path}.${note}`)
+  return pass('launcher', `${name} ${stdout} at ${path}.${note}`)
 }
 
 /** The option itself is tried: setpriv has it since util-linux 2.41. */

@@ -1,23 +1,49 @@
 import type {Host} from '../host.js'
 import type {MapperHost} from '../id-mapper.js'
+import {readOsRelease} from '../os-release.js'
+import {checkAccount} from './account.js'
+import {checkApparmor} from './apparmor.js'
 import {checkBubblewrap} from './bubblewrap.js'
-import type {Check} from './check.js'
-import {checkDisk} from './disk.js'
+import {CHECK_TITLES, type Check} from './check.js'
+import {judgePlace, observeDisk} from './disk.js'
+import {judgeExecution} from './execution.js'
+import {checkKernel} from './kernel.js'
 import {checkLauncher} from './launcher.js'
+import {checkNewPrivileges} from './new-privileges.js'
+import {checkNewuidmap} from './newuidmap.js'
+import {checkNode} from './node.js'
+import {checkProc} from './proc.js'
+import {checkProcessors} from './processors.js'
 import {checkSubordinateIds} from './subordinate-ids.js'
 import {checkUserNamespaces} from './user-namespaces.js'
 import {checkUtilLinux} from './util-linux.js'
 
-/** Looks at all that envs needs of the host, in the order in which a reader should mend it. */
-export function examineHost(host: MapperHost & Pick<Host, 'paths'>): Promise<Check[]> {
-  return Promise.all([
-    checkUtilLinux(host),
+/** Looks at all that envs needs of the host itself; nothing is written, and no server asked. */
+export async function examineHost(host: MapperHost & Pick<Host, 'paths'>): Promise<Check[]> {
+  const distribution = (await readOsRelease()).id
+  const checks = await Promise.all([
+    checkUtilLinux(host, distribution),
     checkUserNamespaces(host),
-    checkBubblewrap(host),
-    checkLauncher(host),
+    checkApparmor(host),
+    checkProc(),
+    checkKernel(),
+    checkBubblewrap(host, distribution),
+    checkLauncher(host, distribution),
+    checkNewPrivileges(),
+    checkNewuidmap(host, distribution),
     checkSubordinateIds(host),
-    checkDisk(host),
+    checkAccount(host),
+    checkNode(),
+    checkProcessors(host),
   ])
+  const place = await observeDisk(host)
+  return inOrder([...checks, judgePlace(place), judgeExecution(place)])
+}
+
+/** In the order in which a reader should mend what was found. */
+export function inOrder(checks: readonly Check[]): Check[] {
+  const order = Object.keys(CHECK_TITLES)
+  return [...checks].sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id))
 }
 
 /** Whether environments can run here at all. */

@@ -2,10 +2,9 @@ import {readFile} from 'node:fs/promises'
 import {isAccessible} from '../accessible.js'
 import type {Host} from '../host.js'
 import {readProcessStatus} from '../process-status.js'
-import {type Check, fail, pass} from './check.js'
+import {type AdminRequest, type Check, fail, pass} from './check.js'
+import {readKernelSetting, settingSteps} from './kernel-setting.js'
 import {runTrial} from './trial.js'
-
-const SUBJECT = {id: 'user-namespaces', title: 'User namespaces'} as const
 
 const LIMIT = '/proc/sys/user/max_user_namespaces'
 const DEBIAN_SWITCH = '/proc/sys/kernel/unprivileged_userns_clone'
@@ -14,42 +13,82 @@ const APPARMOR_SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
 /** Files that docker and podman put into a container. */
 const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv']
 
-type Obstacle = {readonly evidence: string; readonly remedy: string}
+const COST = 'No environment can be entered.'
 
-/** Makes a user namespace with a mount namespace in it, and looks for what forbids it only when that fails. */
-export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise<Check> {
-  const cost = 'No environment can be entered.'
-  const unshare = which('unshare')
-  if (unshare === undefined) {
-    const remedy = 'Ask an administrator to install the package util-linux: it holds unshare.'
-    return fail(SUBJECT, {evidence: 'unshare was not found, so none could be tried.', cost, remedy})
-  }
-  const {status} = await runTrial([unshare, '--map-root-user', '--mount', '--', 'true'])
-  if (status === 0) return pass(SUBJECT, `One was made; ${LIMIT} is ${(await readValue(LIMIT)) ?? 'absent'}.`)
-  return fail(SUBJECT, {cost, ...(await findObstacle(status))})
+/** What is known of user namespaces here. */
+export type NamespaceFacts = {
+  /** What `unshare --map-root-user --mount true` ended with; undefined where there is no unshare. */
+  readonly trialStatus: number | undefined
+  /** Values of kernel settings; undefined where the kernel has none. */
+  readonly limit: string | undefined
+  readonly debianSwitch: string | undefined
+  readonly apparmorSwitch: string | undefined
+  /** The file by which a container is known. */
+  readonly containerMark: string | undefined
+  /** A seccomp filter is on this process. */
+  readonly isFiltered: boolean
+  /** This process is in a user namespace that knows but some ids. */
+  readonly isNested: boolean
 }
 
-async function findObstacle(status: number): Promise<Obstacle> {
-  if ((await readValue(LIMIT)) === '0') {
-    return {evidence: `${LIMIT} is 0.`, remedy: settingRemedy('user.max_user_namespaces=15000')}
+/** Makes a user namespace with a mount namespace in it, and looks for what may forbid it. */
+export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise<Check> {
+  const unshare = which('unshare')
+  const trial = unshare && (await runTrial([unshare, '--map-root-user', '--mount', '--', 'true']))
+  const [limit, debianSwitch, apparmorSwitch] = await Promise.all(
+    [LIMIT, DEBIAN_SWITCH, APPARMOR_SWITCH].map(readKernelSetting),
+  )
+  return judgeNamespaces({
+    trialStatus: trial ? trial.status : undefined,
+    ...{limit, debianSwitch, apparmorSwitch},
+    containerMark: await firstExisting(CONTAINER_MARKS),
+    isFiltered: (await readProcessStatus()).isFiltered,
+    isNested: isPartial(await readFile('/proc/self/uid_map', 'utf8')),
+  })
+}
+
+/** What keeps them from being made; the likeliest cause that there is evidence of. */
+export function judgeNamespaces(facts: NamespaceFacts): Check {
+  const {trialStatus, limit} = facts
+  if (trialStatus === 0) return pass('user-namespaces', `One was made; ${LIMIT} is ${limit ?? 'absent'}.`)
+  if (trialStatus === undefined) {
+    const remedy = 'Ask an administrator to install the package util-linux: it holds unshare.'
+    return fail('user-namespaces', {
+      evidence: 'unshare was not found, so none could be tried.',
+      cost: COST,
+      remedy,
+    })
   }
-  if ((await readValue(DEBIAN_SWITCH)) === '0') {
-    return {evidence: `${DEBIAN_SWITCH} is 0.`, remedy: settingRemedy('kernel.unprivileged_userns_clone=1')}
-  }
-  if ((await readValue(APPARMOR_SWITCH)) === '1') {
-    const setting = 'kernel.apparmor_restrict_unprivileged_userns=0'
+  return fail('user-namespaces', {cost: COST, ...findObstacle(facts, trialStatus)})
+}
+
+type Obstacle = {readonly evidence: string; readonly remedy: string; readonly request?: AdminRequest}
+
+function findObstacle(facts: NamespaceFacts, status: number): Obstacle {
+  if (facts.limit === '0') {
     return {
-      evidence: `${APPARMOR_SWITCH} is 1.`,
-      remedy: `${settingRemedy(setting)} Or for an AppArmor profile with "flags=(unconfined)" and the rule "userns," for bwrap and unshare.`,
+      evidence: `${LIMIT} is 0.`,
+      ...byAdministrator('user.max_user_namespaces', '15000'),
     }
   }
-  const mark = await firstExisting(CONTAINER_MARKS)
-  if (mark !== undefined || (await readProcessStatus()).isFiltered) {
+  if (facts.debianSwitch === '0') {
     return {
-      evidence:
-        mark === undefined ? 'Seccomp is 2 in /proc/self/status.' : `${mark} is there: this is a container.`,
+      evidence: `${DEBIAN_SWITCH} is 0.`,
+      ...byAdministrator('kernel.unprivileged_userns_clone', '1'),
+    }
+  }
+  if (facts.apparmorSwitch === '1') {
+    return {
+      evidence: `${APPARMOR_SWITCH} is 1.`,
+      remedy: 'See the check of AppArmor: it has the profile to ask for.',
+    }
+  }
+  if (facts.containerMark !== undefined || facts.isFiltered) return inContainer(facts.containerMark)
+  if (facts.isNested) {
+    return {
+      evidence: `unshare ended with status ${status}, and /proc/self/uid_map has not all ids: this runs inside another sandbox.`,
       remedy:
-        'Start the container around envs with --security-opt seccomp=unconfined, or run envs outside of it.',
+        'Start that sandbox so that it keeps the capability CAP_SETFCAP and lets namespaces be nested, or run envs outside of it.',
     }
   }
   return {
@@ -58,17 +97,39 @@ async function findObstacle(status: number): Promise<Obstacle> {
   }
 }
 
-/** @see sysctl.d(5): a file there makes a setting last. */
-function settingRemedy(setting: string): string {
-  return `Ask an administrator to put the line "${setting}" into /etc/sysctl.d/60-envs.conf and to run "sysctl --system".`
+function byAdministrator(setting: string, value: string): {remedy: string; request: AdminRequest} {
+  return {
+    remedy: `Ask an administrator to put the line "${setting}=${value}" into a file of /etc/sysctl.d and to run "sysctl --system".`,
+    request: {
+      steps: settingSteps(setting, value),
+      opens:
+        'Every user may make user namespaces, and in them reach parts of the kernel that were for root alone. It is what Debian, Fedora and Arch allow.',
+    },
+  }
+}
+
+function inContainer(mark: string | undefined): Obstacle {
+  return {
+    evidence:
+      mark === undefined ? 'Seccomp is 2 in /proc/self/status.' : `${mark} is there: this is a container.`,
+    remedy:
+      'Start the container around envs with --security-opt seccomp=unconfined, or run envs outside of it.',
+    request: {
+      steps: [
+        '# start the container with these options:',
+        'docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined',
+      ],
+      opens: 'Programs in that container may use every system call, and see all of /proc.',
+    },
+  }
+}
+
+/** @see user_namespaces(7): the first one has a line for all ids there can be */
+function isPartial(idMap: string): boolean {
+  return idMap.trim().split(/\s+/)[2] !== '4294967295'
 }
 
 async function firstExisting(paths: readonly string[]): Promise<string | undefined> {
   for (const path of paths) if (await isAccessible(path)) return path
   return undefined
-}
-
-/** The value of a kernel setting, or undefined where the kernel doesn't have it. */
-async function readValue(path: string): Promise<string | undefined> {
-  return (await readFile(path, 'utf8').catch(() => undefined))?.trim()
 }

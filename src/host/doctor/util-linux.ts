@@ -2,34 +2,37 @@ import type {MapperHost} from '../id-mapper.js'
 import {probeMapped} from '../id-mapping.js'
 import {isAtLeast, MAP_AUTO_SINCE, utilLinuxVersion} from '../util-linux.js'
 import {type Check, fail, pass, warn} from './check.js'
-
-const SUBJECT = {id: 'util-linux', title: 'Programs of util-linux'} as const
+import {installSteps} from './install-steps.js'
 
 const PROGRAMS = ['unshare', 'nsenter', 'flock'] as const
 
 /** The programs by which namespaces are made, joined and locked. */
-export async function checkUtilLinux(host: MapperHost): Promise<Check> {
+export async function checkUtilLinux(host: MapperHost, distribution: string | undefined): Promise<Check> {
   const {which} = host
   const missing = PROGRAMS.filter((program) => which(program) === undefined)
   if (missing.length > 0) {
-    return fail(SUBJECT, {
+    return fail('util-linux', {
       evidence: `Not found: ${missing.join(', ')}.`,
       cost: 'No environment can be locked, entered or removed.',
       remedy: 'Ask an administrator to install the package util-linux.',
+      request: {
+        steps: installSteps(distribution, 'util-linux'),
+        opens: 'Nothing: its setuid programs are those that every distribution has.',
+      },
     })
   }
   const version = await utilLinuxVersion(which('unshare') ?? 'unshare')
   if (version !== undefined && isAtLeast(version, MAP_AUTO_SINCE)) {
-    return pass(SUBJECT, `util-linux ${version.major}.${version.minor}: ${PROGRAMS.join(', ')}.`)
+    return pass('util-linux', `util-linux ${version.major}.${version.minor}: ${PROGRAMS.join(', ')}.`)
   }
   const seen =
     version === undefined
       ? `${which('unshare')} is not the one of util-linux`
       : `util-linux ${version.major}.${version.minor}`
   const probe = await probeMapped(host)
-  if (probe.works) return pass(SUBJECT, `${seen}; newuidmap maps ids in its stead.`)
-  if (probe.reason !== 'old-util-linux') return pass(SUBJECT, `${seen}: ${PROGRAMS.join(', ')}.`)
-  return warn(SUBJECT, {
+  if (probe.works) return pass('util-linux', `${seen}; newuidmap maps ids in its stead.`)
+  if (probe.reason !== 'old-util-linux') return pass('util-linux', `${seen}: ${PROGRAMS.join(', ')}.`)
+  return warn('util-linux', {
     evidence: `${seen}.`,
     cost: 'No range of ids can be mapped: environments are emulated, and all files belong to one user.',
     remedy: 'Ask an administrator for util-linux 2.38 or later, or for the package perl-base.',

@@ -1,0 +1,86 @@
+import {hostMirrors} from '../archive/host-mirrors.js'
+import {EnvsError, errnoOf} from '../errors.js'
+import {type Check, warn} from '../host/doctor/check.js'
+import {judgeClock} from '../host/doctor/clock.js'
+import {canRun, examineHost, inOrder} from '../host/doctor/list.js'
+import {judgeMirrors, observeMirrors} from '../host/doctor/mirrors.js'
+import {type Ticket, ticketOf} from '../host/doctor/ticket.js'
+import type {Host} from '../host/host.js'
+import {readOsRelease} from '../host/os-release.js'
+import {type EngineName, tryEngines} from '../sandbox/engines/choice.js'
+import {type EngineSetting, identityFor} from './engine.js'
+import {engineInForce, judgeEngines, soften} from './engine-check.js'
+import {checkOverlay} from './overlay-check.js'
+import {judgeRemains} from './remains-check.js'
+import {findRemains} from './repair.js'
+
+/** What the doctor has to say of a host. */
+export type HostReport = {
+  /** Whether environments can run here at all. */
+  readonly canRun: boolean
+  /** What they are started with; null where nothing works. */
+  readonly engine: EngineName | null
+  readonly checks: readonly Check[]
+  /** What to send to an administrator; null where there is nothing to ask for. */
+  readonly ticket: Ticket | null
+}
+
+type Wish = {
+  /** The engine that is asked for. */
+  readonly engine: EngineSetting
+  /** URLs of the servers that images come from. */
+  readonly mirrors: readonly string[]
+}
+
+/**
+ * Looks at all that envs needs of the host, tries every engine, and asks the servers. What one engine lacks is no
+ * failure where another stands in for it.
+ */
+export async function examineHostAndEngines(
+  host: Host,
+  {engine: setting, mirrors}: Wish,
+): Promise<HostReport> {
+  const [found, verdicts, servers] = await Promise.all([
+    examineHost(host),
+    tryEngines(host, {cacheFolder: host.paths.cache}),
+    observeMirrors(host, oneEachServer([...mirrors, ...(await archiveMirrors())])),
+  ])
+  const engine = engineInForce(verdicts, setting)
+  const identity = engine === undefined ? 'emulated' : await identityFor(engine, 'auto', host)
+  const overlay = await checkOverlay(host, {engine, identity})
+  const checks = inOrder([
+    judgeEngines(verdicts, setting),
+    ...found.map((check) => soften(check, {engine, hasLayers: overlay.status === 'pass'})),
+    overlay,
+    await checkRemains(host),
+    judgeMirrors(servers),
+    judgeClock({timeMs: host.now().getTime(), servers}),
+  ])
+  return {canRun: canRun(checks), engine: engine ?? null, checks, ticket: ticketOf(checks) ?? null}
+}
+
+async function checkRemains(host: Host): Promise<Check> {
+  try {
+    return judgeRemains(await findRemains(host))
+  } catch (error) {
+    const reason = error instanceof EnvsError ? error.message : errnoOf(error)
+    if (reason === undefined) throw error
+    return warn('leftovers', {
+      evidence: `They could not be looked for: ${reason}`,
+      cost: 'None, if nothing was broken off.',
+      remedy: 'See the checks of the disk and of the programs of util-linux.',
+    })
+  }
+}
+
+/** Those of the host's own distribution. */
+async function archiveMirrors(): Promise<string[]> {
+  const {id} = await readOsRelease()
+  if (id !== 'debian' && id !== 'ubuntu') return []
+  const {main} = await hostMirrors(id, '/etc/apt')
+  return main === undefined ? [] : [main]
+}
+
+function oneEachServer(urls: readonly string[]): string[] {
+  return [...new Map(urls.map((url) => [new URL(url).origin, url])).values()]
+}

@@ -1,0 +1,41 @@
+import {type Check, pass, warn} from './check.js'
+import type {MirrorFacts} from './mirrors.js'
+
+/** Certificates and signed listings allow for less than that. */
+const MOST_WRONG_MS = 5 * 60 * 1000
+
+/** Machines without a battery begin in 1970. */
+const EARLIEST_MS = Date.UTC(2024, 0)
+
+/** What the time here can be held against. */
+export type ClockFacts = {
+  readonly timeMs: number
+  readonly servers: readonly Pick<MirrorFacts, 'serverTimeMs' | 'timeMs'>[]
+}
+
+export function judgeClock({timeMs, servers}: ClockFacts): Check {
+  const offsets = servers
+    .flatMap((server) => (server.serverTimeMs === undefined ? [] : server.timeMs - server.serverTimeMs))
+    .sort((a, b) => a - b)
+  const time = new Date(timeMs).toISOString()
+  // Of several the one in the middle: one server with a wrong clock does not count.
+  const offset = offsets[Math.floor(offsets.length / 2)]
+  if (offset !== undefined && Math.abs(offset) > MOST_WRONG_MS) {
+    const minutes = Math.round(Math.abs(offset) / 60_000)
+    return wrong(
+      `It is ${time} here, ${minutes} minutes ${offset < 0 ? 'before' : 'after'} what servers say.`,
+    )
+  }
+  if (timeMs < EARLIEST_MS) return wrong(`It is ${time} here, which is before this program was written.`)
+  const seen = offset === undefined ? 'no server was there to compare it with' : 'as servers have it'
+  return pass('clock', `${time}, ${seen}.`)
+}
+
+function wrong(evidence: string): Check {
+  return warn('clock', {
+    evidence,
+    cost: 'Signed listings and certificates are refused as expired or not yet valid.',
+    remedy: 'Ask an administrator to set the clock.',
+    request: {steps: ['timedatectl set-ntp true'], opens: 'Nothing.'},
+  })
+}

@@ -1,0 +1,13 @@
+import {type Check, fail, pass} from './check.js'
+import type {Place} from './disk.js'
+
+/** Whether programs that lie in the store can be executed. Layers are mounted, and so free of the store's own options. */
+export function judgeExecution({folder, options}: Pick<Place, 'folder' | 'options'>): Check {
+  if (!options.includes('noexec'))
+    return pass('execution', `The disk of ${folder} lets programs be executed.`)
+  return fail('execution', {
+    evidence: `The disk of ${folder} is mounted noexec.`,
+    cost: 'No program of an environment can be executed.',
+    remedy: 'Set ENVS_HOME to a folder on another disk.',
+  })
+}

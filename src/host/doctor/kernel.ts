@@ -1,0 +1,64 @@
+import {release} from 'node:os'
+import {type Check, fail, pass, warn} from './check.js'
+import {readKernelSetting} from './kernel-setting.js'
+
+const ACTIONS = '/proc/sys/kernel/seccomp/actions_avail'
+
+/** What is known of the kernel. */
+export type KernelFacts = {
+  /** As `uname -r` has it. */
+  readonly release: string
+  /** Value of {@link ACTIONS}, words with spaces between; undefined where the kernel has none. */
+  readonly seccompActions: string | undefined
+}
+
+export async function checkKernel(): Promise<Check> {
+  return judgeKernel({release: release(), seccompActions: await readKernelSetting(ACTIONS)})
+}
+
+export function judgeKernel({release: name, seccompActions}: KernelFacts): Check {
+  if (isWsl1(name)) {
+    return fail('kernel', {
+      evidence: `${name}: this is WSL 1, which has no Linux kernel and so no namespaces.`,
+      cost: 'No environment can be entered.',
+      remedy: 'Have Windows convert this distribution: wsl.exe --set-version NAME 2',
+    })
+  }
+  if (seccompActions === undefined || !seccompActions.split(' ').includes('errno')) {
+    return fail('kernel', {
+      evidence: `${name}: ${ACTIONS} is ${seccompActions ?? 'absent'}, so it takes no filters of system calls.`,
+      cost: 'No environment can be entered: each is started under such a filter.',
+      remedy: 'Ask an administrator for a kernel with CONFIG_SECCOMP_FILTER, which all distributions have.',
+    })
+  }
+  const wsl = isWsl(name) ? ' This is WSL 2: keep environments on its own disk, not below /mnt.' : ''
+  if (isBefore(name, 5, 11)) {
+    return warn('kernel', {
+      evidence: `Linux ${name}.${wsl}`,
+      cost: 'There are no layers and no snapshots (Linux 5.11), and folders can not be shared read-only (Linux 5.12).',
+      remedy: 'Ask an administrator for a newer kernel.',
+    })
+  }
+  if (isBefore(name, 5, 12)) {
+    return warn('kernel', {
+      evidence: `Linux ${name}.${wsl}`,
+      cost: 'Folders can not be shared read-only.',
+      remedy: 'Ask an administrator for Linux 5.12 or later.',
+    })
+  }
+  return pass('kernel', `Linux ${name}.${wsl}`)
+}
+
+function isWsl(name: string): boolean {
+  return /microsoft/i.test(name)
+}
+
+/** Its version says what it imitates. @see https://learn.microsoft.com/windows/wsl/compare-versions */
+function isWsl1(name: string): boolean {
+  return /-Microsoft$/.test(name)
+}
+
+function isBefore(name: string, major: number, minor: number): boolean {
+  const [first = 0, second = 0] = name.split('.').map((part) => Number.parseInt(part, 10))
+  return first < major || (first === major && second < minor)
+}

@@ -1,0 +1,76 @@
+import {EnvsError} from '../../errors.js'
+import type {Host} from '../host.js'
+import {NetworkError} from '../http/errors.js'
+import {failureOfConnection} from '../http/failure.js'
+import {redactUrl} from '../http/redact-url.js'
+import {ConnectionError, get} from '../http/request.js'
+import {type Check, pass, warn} from './check.js'
+
+/** What a server has to answer within; a doctor must not wait for one that is lost. */
+const TIMEOUT_MS = 5000
+
+/** What asking one server came to. */
+export type MirrorFacts = {
+  /** Without a password. */
+  readonly url: string
+  /** Host of the proxy that it was asked by. */
+  readonly viaProxy: string | undefined
+  /** HTTP status, or why there was no answer. */
+  readonly answer: number | string
+  /** Its own time, in milliseconds since 1970. */
+  readonly serverTimeMs: number | undefined
+  /** Time here when it answered, likewise. */
+  readonly timeMs: number
+}
+
+/** Asks each for its folder's page, whatever that is. @param urls - One a server. */
+export function observeMirrors(
+  {environment, now}: Pick<Host, 'environment' | 'now'>,
+  urls: readonly string[],
+): Promise<MirrorFacts[]> {
+  return Promise.all(urls.map((url) => ask({environment, now}, new URL(`${url}/`))))
+}
+
+async function ask({environment, now}: Pick<Host, 'environment' | 'now'>, url: URL): Promise<MirrorFacts> {
+  const shown = redactUrl(url)
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  try {
+    const answer = await get(url, {headers: {}, environment, signal})
+    answer.close()
+    const time = Date.parse(answer.headers.date ?? '')
+    return {
+      ...{url: shown, viaProxy: answer.viaProxy, answer: answer.status, timeMs: now().getTime()},
+      serverTimeMs: Number.isNaN(time) ? undefined : time,
+    }
+  } catch (error) {
+    const reason = signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : reasonOf(error)
+    return {url: shown, viaProxy: undefined, answer: reason, serverTimeMs: undefined, timeMs: now().getTime()}
+  }
+}
+
+/** A server error, and one that is out of reach, are the same to the user. */
+export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check {
+  const isThere = ({answer}: MirrorFacts) => typeof answer === 'number' && answer < 500
+  const lost = mirrors.filter((mirror) => !isThere(mirror))
+  const proxies = [...new Set(mirrors.flatMap(({viaProxy}) => viaProxy ?? []))]
+  const by = proxies.length === 0 ? '' : ` (by the proxy ${proxies.join(', ')})`
+  const reached = `${mirrors.length - lost.length} of ${mirrors.length} servers answer${by}`
+  if (lost.length === 0) return pass('mirrors', `${reached}.`)
+  const isAll = lost.length === mirrors.length
+  return warn('mirrors', {
+    evidence: `${reached}; ${lost.map(({url, answer}) => `${url}: ${answer}`).join(', ')}.`,
+    cost: isAll
+      ? 'No image or package can be fetched. What is here already works.'
+      : 'Images and packages of these servers can not be fetched.',
+    remedy: isAll
+      ? 'Connect this host, or set http_proxy and https_proxy, or name a mirror within reach: envs config set mirrors.NAME URL'
+      : 'Wait, or name a mirror within reach: envs config set mirrors.NAME URL',
+  })
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof NetworkError) return error.reason
+  if (error instanceof EnvsError) return error.message
+  if (error instanceof ConnectionError) return failureOfConnection(error, {reached: false}).reason
+  throw error
+}

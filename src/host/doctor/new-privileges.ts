@@ -1,0 +1,17 @@
+import {type ProcessStatus, readProcessStatus} from '../process-status.js'
+import {type Check, pass, warn} from './check.js'
+
+export async function checkNewPrivileges(): Promise<Check> {
+  return judgeNewPrivileges(await readProcessStatus())
+}
+
+/** Without new privileges no setuid program has its effect, newuidmap's among them. */
+export function judgeNewPrivileges({noNewPrivileges}: Pick<ProcessStatus, 'noNewPrivileges'>): Check {
+  if (!noNewPrivileges) return pass('new-privileges', 'NoNewPrivs is 0 in /proc/self/status.')
+  return warn('new-privileges', {
+    evidence: 'NoNewPrivs is 1 in /proc/self/status.',
+    cost: 'Environments are emulated: newuidmap, which gives out subordinate ids, can do nothing.',
+    remedy:
+      'Start envs outside of the sandbox or service it runs in now (systemd: NoNewPrivileges=no; docker: without no-new-privileges).',
+  })
+}

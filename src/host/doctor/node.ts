@@ -1,0 +1,20 @@
+import {type Check, fail, pass} from './check.js'
+
+/** The first that has all that envs uses; package.json's engines says the same. */
+const WANTED = {major: 20, minor: 17}
+
+export function checkNode(): Check {
+  return judgeNode(process.versions.node)
+}
+
+/** @param version - Such as `20.17.0`. */
+export function judgeNode(version: string): Check {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > WANTED.major || (major === WANTED.major && minor >= WANTED.minor))
+    return pass('node', `${version}.`)
+  return fail('node', {
+    evidence: `${version}.`,
+    cost: 'envs may end with errors of the language.',
+    remedy: `Install Node.js ${WANTED.major}.${WANTED.minor} or later; it can lie in your home folder.`,
+  })
+}
