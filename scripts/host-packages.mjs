@@ -1,28 +1,33 @@
-// Names the host packages that the first run or the tests need and that are missing; root gets them installed.
+// Names the host packages that the tests need and that are missing; root gets them installed.
 //
-// usage: node scripts/host-packages.mjs first-run|test
+// usage: node scripts/host-packages.mjs
 import {spawnSync} from 'node:child_process'
 import {existsSync} from 'node:fs'
 import {delimiter, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
 /** Program, and the Debian package that holds it. */
-const FIRST_RUN = {bwrap: 'bubblewrap', newuidmap: 'uidmap', mmdebstrap: 'mmdebstrap', perl: 'perl-base'}
-const TEST = {
-  ...FIRST_RUN,
+const NEEDED = {
+  bwrap: 'bubblewrap',
   bzip2: 'bzip2',
+  debootstrap: 'debootstrap',
+  fish: 'fish',
+  mandoc: 'mandoc',
+  mmdebstrap: 'mmdebstrap',
+  newuidmap: 'uidmap',
   openssl: 'openssl',
+  perl: 'perl-base',
+  proot: 'proot',
   script: 'bsdutils',
   tmux: 'tmux',
   xz: 'xz-utils',
+  zsh: 'zsh',
   zstd: 'zstd',
 }
 
-const NEEDED = {'first-run': FIRST_RUN, test: TEST}
-
-/** @param purpose - `first-run` or `test`. @returns Whether all of it is there now. */
-export function requireHostPackages(purpose) {
-  const missing = missingPackages(NEEDED[purpose])
+/** @returns Whether all of it is there now. */
+export function requireHostPackages() {
+  const missing = missingPackages()
   if (missing.length === 0) return true
   if (process.getuid() === 0 && existsSync('/usr/bin/apt-get')) return install(missing)
   process.stderr.write(`Missing on this host, as Debian names its packages: ${missing.join(' ')}\n`)
@@ -30,14 +35,14 @@ export function requireHostPackages(purpose) {
   return false
 }
 
-function missingPackages(needed) {
+function missingPackages() {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/sbin', '/bin']
   const isMissing = (program) => !folders.some((folder) => existsSync(join(folder, program)))
   return [
     ...new Set(
-      Object.keys(needed)
+      Object.keys(NEEDED)
         .filter(isMissing)
-        .map((program) => needed[program]),
+        .map((program) => NEEDED[program]),
     ),
   ]
 }
@@ -49,5 +54,4 @@ function install(packages) {
   return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  process.exitCode = requireHostPackages(process.argv[2]) ? 0 : 7
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = requireHostPackages() ? 0 : 7

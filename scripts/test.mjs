@@ -1,6 +1,7 @@
 // Builds, then runs the tests in one runner, whose own closing lines are the last on the screen.
 //
 //   npm test                      all of them; those of test/live only with ENVS_TEST_LIVE=1
+//   ENVS_TEST_ENGINE=unshare …    with another engine than the best
 //   npm test -- unit/rootfs e2e   those whose path below test/ begins so
 //
 // With CI=true a skipped test is a failure: the machine there has been given all that the tests need.
@@ -15,7 +16,12 @@ import {requireHostPackages} from './host-packages.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** What a build is made of. */
-const SOURCES = ['src', 'commands', 'scripts/build.mjs', 'package.json', 'package-lock.json']
+const SOURCES = [
+  ...['src', 'commands', 'templates/catalog', 'docs/exit-codes.md', 'package.json', 'package-lock.json'],
+  ...['build', 'command-text', 'completion-table', 'man-page', 'manifest-files'].map(
+    (name) => `scripts/${name}.mjs`,
+  ),
+]
 
 async function findTests(filters) {
   const folder = join(root, 'test')
@@ -32,7 +38,7 @@ async function findTests(filters) {
 /** Whoever may not write the checkout can still test a build that somebody else has made. */
 async function isBuildCurrent() {
   const built = join(root, 'oclif.manifest.json')
-  if (!existsSync(built) || !existsSync(join(root, 'dist/main.js'))) return false
+  if (!existsSync(built) || !existsSync(join(root, 'dist/main.cjs'))) return false
   const {mtimeMs} = await stat(built)
   for (const source of SOURCES) if ((await newestChange(join(root, source))) > mtimeMs) return false
   return true
@@ -72,7 +78,7 @@ async function runTests(files, skips) {
   })
 }
 
-if (!requireHostPackages('test')) process.exit(7)
+if (!requireHostPackages()) process.exit(7)
 
 const files = await findTests(process.argv.slice(2))
 if (files.length === 0) {

@@ -1,0 +1,116 @@
+// Writes docs/commands, a page for each command and a list of them, and docs/json.md.
+//
+// usage: node scripts/command-pages.mjs [--check]    with it, only says which pages are not as they should be
+import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {shownCommands} from './command-text.mjs'
+import {jsonPage} from './json-page.mjs'
+import {readManifest} from './manifest-files.mjs'
+
+/** Text by path below docs. */
+function allPages(manifest, {oclif: {topics}}, schema) {
+  const commands = shownCommands(manifest)
+  return {
+    'json.md': jsonPage(schema),
+    'commands/README.md': listPage(commands, topics),
+    ...Object.fromEntries(commands.map((command) => [`commands/${fileName(command)}`, commandPage(command)])),
+  }
+}
+
+function fileName({name}) {
+  return `${name.replaceAll(' ', '-')}.md`
+}
+
+function listPage(commands, topics) {
+  const row = (command) => `| [\`${command.name}\`](${fileName(command)}) | ${cell(command.summary)} |`
+  const table = (rows) => ['| command | |', '|---|---|', ...rows.map(row)]
+  const alone = commands.filter(({name}) => !name.includes(' '))
+  const groups = Object.entries(topics).flatMap(([topic, {description}]) => [
+    '',
+    `## ${topic}`,
+    '',
+    description,
+    '',
+    ...table(commands.filter(({name}) => name.startsWith(`${topic} `))),
+  ])
+  return lines(
+    '# Commands',
+    '',
+    `${MADE} \`envs COMMAND --help\` tells the same.`,
+    '',
+    ...table(alone),
+    ...groups,
+  )
+}
+
+const MADE = 'Made of what the commands declare, by `npm run docs`.'
+
+function commandPage({name, summary, description, usage, aliases, flags, globalFlags, examples, ...rest}) {
+  return lines(
+    `# envs ${name}`,
+    '',
+    summary,
+    '',
+    ...fence([`envs ${usage}`]),
+    ...(description ? ['', description] : []),
+    ...section(
+      'Arguments',
+      ['argument', ''],
+      rest.arguments.map(({word, description: meaning}) => [`\`${word}\``, meaning]),
+    ),
+    ...section('Flags', ['flag', ''], flags.map(flagRow)),
+    ...section('Flags of every command', ['flag', ''], globalFlags.map(flagRow)),
+    ...['', '## Examples', '', ...fence(examples)],
+    ...(aliases.length === 0 ? [] : ['', `Also: ${aliases.map((alias) => `\`envs ${alias}\``).join(', ')}.`]),
+  )
+}
+
+function flagRow({form, text, variable}) {
+  return [`\`${form}\``, variable ? `${text} (\`${variable}\`)` : text]
+}
+
+function section(title, head, rows) {
+  if (rows.length === 0) return []
+  const row = (cells) => `| ${cells.map(cell).join(' | ')} |`
+  return ['', `## ${title}`, '', row(head), '|---|---|', ...rows.map(row)]
+}
+
+function fence(texts) {
+  return ['```', ...texts, '```']
+}
+
+/** A bar would end the cell, in code too. */
+function cell(text) {
+  return text.replaceAll('|', '\\|')
+}
+
+function lines(...texts) {
+  return `${texts.join('\n')}\n`
+}
+
+async function write(pages) {
+  await rm(join(folder, 'commands'), {recursive: true, force: true})
+  await mkdir(join(folder, 'commands'), {recursive: true})
+  for (const [path, text] of Object.entries(pages)) await writeFile(join(folder, path), text)
+}
+
+/** Paths of pages that are missing, too many, or differ. */
+async function stalePages(pages) {
+  const names = await readdir(join(folder, 'commands')).catch(() => [])
+  const paths = [...new Set([...names.map((name) => `commands/${name}`), ...Object.keys(pages)])].sort()
+  const there = await Promise.all(
+    paths.map((path) => readFile(join(folder, path), 'utf8').catch(() => undefined)),
+  )
+  return paths.filter((path, index) => pages[path] !== there[index])
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = join(root, 'docs')
+const {manifest, pjson} = await readManifest(root)
+const pages = allPages(manifest, pjson, JSON.parse(await readFile(join(root, 'schemas/output.json'), 'utf8')))
+if (process.argv[2] === '--check') {
+  const stale = await stalePages(pages)
+  for (const path of stale) process.stderr.write(`docs/${path} is not what is declared: npm run docs\n`)
+  process.exitCode = stale.length === 0 ? 0 : 1
+} else await write(pages)

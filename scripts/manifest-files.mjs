@@ -1,0 +1,50 @@
+import {mkdir, readFile, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {build} from 'esbuild'
+import {completionTables} from './completion-table.mjs'
+import {manPage} from './man-page.mjs'
+
+/** Writes what the build makes of the manifest in `stage`: the tables of completion, and the manual page. */
+export async function writeFromManifest(root, stage) {
+  const {manifest, pjson} = await readManifest(stage)
+  const {SETTINGS} = await importSource(root, 'src/config/schema.ts')
+  const settings = Object.entries(SETTINGS)
+  const catalogue = await readTexts(join(root, 'templates/catalog'), ['ubuntu.csv', 'debian.csv'])
+  const tables = completionTables(manifest, {topics: pjson.oclif.topics, settings, catalogue})
+  await mkdir(join(stage, 'dist/completion'), {recursive: true})
+  for (const [name, text] of Object.entries(tables))
+    await writeFile(join(stage, 'dist/completion', name), text)
+  const page = manPage(manifest, pjson, {
+    exitStatuses: exitStatuses(await readFile(join(root, 'docs/exit-codes.md'), 'utf8')),
+    settings: settings.map(([name, {variable}]) => [variable, name]),
+  })
+  await writeFile(join(stage, 'dist/envs.1'), page)
+}
+
+/** What the commands declare, and what package.json says of the whole. */
+export async function readManifest(folder) {
+  const [manifest, pjson] = await readTexts(folder, ['oclif.manifest.json', 'package.json'])
+  return {manifest: JSON.parse(manifest), pjson: JSON.parse(pjson)}
+}
+
+/** The rows of the page's table. */
+function exitStatuses(page) {
+  const rows = [...page.matchAll(/^\| (\d[\d, ]*) \| ([^|]+) \|/gm)]
+  return rows.map(([, status, meaning]) => [status, `${meaning[0].toUpperCase()}${meaning.slice(1).trim()}.`])
+}
+
+function readTexts(folder, names) {
+  return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))
+}
+
+async function importSource(root, source) {
+  const {outputFiles} = await build({
+    absWorkingDir: root,
+    bundle: true,
+    entryPoints: [source],
+    format: 'esm',
+    platform: 'node',
+    write: false,
+  })
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].text).toString('base64')}`)
+}

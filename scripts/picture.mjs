@@ -1,0 +1,126 @@
+// Makes the picture of README, docs/picture.svg, from a session that is typed into a real terminal of tmux(1):
+//
+//   node scripts/picture.mjs
+//
+// Needs a build, tmux, a package archive within reach, and an ordinary user. Nothing in it is drawn by hand; only the folder that it
+// ran in is named /home/you. The image is fetched before, as it is for everyone who makes a second environment.
+import {execFileSync} from 'node:child_process'
+import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {fileURLToPath} from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+const TYPED = [
+  'envs create trixie --name play',
+  'envs enter play',
+  'apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install hello',
+  'hello',
+  'exit',
+  'envs undo --force play',
+  'envs diff play',
+]
+
+const COLUMNS = 110
+const ROWS = 50
+const LINE = 18
+const CHARACTER = 8.43
+const MARGIN = 16
+const PATIENCE_MS = 120_000
+
+/** What stands before what is typed, in our shell and in the guest's. */
+const PROMPT = /^(\$|\(play\)root@play:~#)(?: |$)/
+
+const home = mkdtempSync(join(tmpdir(), 'envs-picture-'))
+const environment = {
+  HOME: home,
+  PATH: `${join(home, '.programs')}:${process.env.PATH}`,
+  PS1: '$ ',
+  LANG: 'C.UTF-8',
+}
+
+function tmux(...argv) {
+  return execFileSync('tmux', ['-S', join(home, 'tmux'), '-f', '/dev/null', ...argv], {
+    env: environment,
+    encoding: 'utf8',
+  })
+}
+
+function screen() {
+  return tmux('capture-pane', '-p', '-t', 'picture').trimEnd().split('\n')
+}
+
+/** Waits for so many prompts, the last of which nothing was typed at yet. */
+async function untilPrompts(count) {
+  const deadline = Date.now() + PATIENCE_MS
+  while (Date.now() < deadline) {
+    const lines = screen()
+    const last = PROMPT.exec(lines.at(-1) ?? '')
+    if (last?.[1] === lines.at(-1)?.trimEnd() && lines.filter((line) => PROMPT.test(line)).length === count)
+      return
+    await sleep(100)
+  }
+  throw new Error(`no prompt after two minutes; the screen is\n${screen().join('\n')}`)
+}
+
+function escapeXml(text) {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
+
+function asText(line, index) {
+  const prompt = PROMPT.exec(line)?.[1]
+  const y = MARGIN + LINE * (index + 0.75)
+  const words =
+    prompt === undefined
+      ? escapeXml(line)
+      : `<tspan fill="#8fbf7f">${escapeXml(prompt)}</tspan><tspan fill="#ffffff">${escapeXml(line.slice(prompt.length))}</tspan>`
+  return `<text x="${MARGIN}" y="${y}" xml:space="preserve">${words}</text>`
+}
+
+function asSvg(lines) {
+  const width = Math.ceil(MARGIN * 2 + CHARACTER * Math.max(...lines.map(({length}) => length)))
+  const height = MARGIN * 2 + LINE * lines.length
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`,
+    '<title>A session with envs in a terminal</title>',
+    '<!-- Made by node scripts/picture.mjs -->',
+    `<rect width="${width}" height="${height}" rx="8" fill="#1d1f21"/>`,
+    '<g font-family="ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace" font-size="14" fill="#c5c8c6">',
+    ...lines.map(asText),
+    '</g>',
+    '</svg>',
+    '',
+  ].join('\n')
+}
+
+mkdirSync(join(home, '.programs'))
+symlinkSync(join(root, 'bin/envs'), join(home, '.programs/envs'))
+const envs = (...argv) => execFileSync('envs', argv, {env: environment, cwd: home, stdio: 'ignore'})
+try {
+  envs('image', 'pull', 'trixie')
+  const size = ['-x', String(COLUMNS), '-y', String(ROWS)]
+  tmux('new-session', '-d', '-s', 'picture', ...size, '-c', home, 'bash', '--norc', '--noprofile', '-i')
+  for (const [index, line] of TYPED.entries()) {
+    await untilPrompts(index + 1)
+    tmux('send-keys', '-t', 'picture', '-l', line)
+    tmux('send-keys', '-t', 'picture', 'Enter')
+  }
+  await untilPrompts(TYPED.length + 1)
+  const lines = screen()
+    .slice(0, -1)
+    .map((line) => line.trimEnd().replaceAll(home, '/home/you'))
+  const output = process.argv[2] ?? join(root, 'docs/picture.svg')
+  writeFileSync(output, asSvg(lines))
+  console.log(lines.join('\n'))
+} finally {
+  try {
+    tmux('kill-server')
+  } catch {
+    // It never came up.
+  }
+  envs('rm', '--force', 'play')
+  envs('prune', '--yes', '--older-than', '0')
+  rmSync(home, {recursive: true, force: true})
+}

@@ -1,0 +1,73 @@
+// Makes one archive that holds envs and the Node it runs with, for hosts that have none: unpack it anywhere, and link
+// its bin/envs. Node comes from the package registry that npm is set up for.
+//
+// usage: node scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz; standalone/ when left out
+import {spawnSync} from 'node:child_process'
+import {mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join, resolve} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+/** Of the line that is maintained longest; needs glibc 2.28, as every later one does. */
+const NODE_VERSION = '24.21.0'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const target = resolve(process.argv[2] ?? join(root, 'standalone'))
+const stage = mkdtempSync(join(tmpdir(), 'envs-standalone-'))
+try {
+  console.log(makeArchive())
+} finally {
+  rmSync(stage, {recursive: true, force: true})
+}
+
+function makeArchive() {
+  const {version} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const name = `envs-${version}-linux-${process.arch}`
+  const tree = join(stage, name)
+  // What the tests of the package try is what goes in.
+  unpack(pack([], root), tree)
+  const node = join(tree, 'node')
+  const programs = ['package/bin/node', 'package/LICENSE']
+  unpack(pack([`node-linux-${process.arch}@${NODE_VERSION}`], stage), node, programs)
+  mkdirSync(target, {recursive: true})
+  const archive = join(target, `${name}.tar.gz`)
+  const partial = join(target, `.partial-${process.pid}`)
+  try {
+    const sameForAll = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--mtime=@0']
+    run('tar', [...sameForAll, '--create', '--gzip', '--file', partial, '--directory', stage, name])
+    renameSync(partial, archive)
+  } finally {
+    rmSync(partial, {force: true})
+  }
+  return archive
+}
+
+/** @returns Path of the package's archive; npm has checked its digest. */
+function pack(words, cwd) {
+  const printed = run('npm', ['pack', ...words, '--json', '--ignore-scripts', '--pack-destination', stage], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const [{filename}] = JSON.parse(printed)
+  return join(stage, filename)
+}
+
+function unpack(archive, folder, members = []) {
+  mkdirSync(folder)
+  run('tar', [
+    '--extract',
+    '--no-same-owner',
+    '--strip-components=1',
+    '--file',
+    archive,
+    '--directory',
+    folder,
+    ...members,
+  ])
+}
+
+function run(program, argv, options = {stdio: ['ignore', 'pipe', 'inherit']}) {
+  const {status, signal, error, stdout} = spawnSync(program, argv, {...options, encoding: 'utf8'})
+  if (status !== 0) throw new Error(`${program} ${argv[0]} ended with ${error?.message ?? status ?? signal}`)
+  return stdout
+}

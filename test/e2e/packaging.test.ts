@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import {existsSync} from 'node:fs'
+import {readdir, readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {test} from 'node:test'
+import {packageRoot} from '../../src/host/paths.js'
+import {capture} from '../../src/host/process.js'
+import {temporaryFolder} from '../support/temporary-folder.js'
+import {tinyRootfs} from '../support/tiny-rootfs.js'
+
+/** Unpacked, without the packages of others: docs/decisions/0028-packaging.md. */
+const MOST_OWN_BYTES = 3_000_000
+
+const OF_OTHERS = /^dist\/(library-.*|THIRD-PARTY-NOTICES\.txt)$/
+
+type Packed = {filename: string; files: {path: string; size: number}[]}
+
+async function pack(folder: string, ...flags: string[]): Promise<Packed> {
+  const argv = ['npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...flags]
+  const {status, stdout, stderr} = await capture([...argv, '--cache', join(folder, 'npm')], {
+    cwd: packageRoot(),
+  })
+  assert.equal(status, 0, stderr)
+  const [packed]: Packed[] = JSON.parse(stdout)
+  assert.ok(packed !== undefined)
+  return packed
+}
+
+test('our own part of the package stays below its budget', async (t) => {
+  const {files} = await pack(await temporaryFolder(t), '--dry-run')
+  const own = files.filter(({path}) => !OF_OTHERS.test(path)).reduce((sum, {size}) => sum + size, 0)
+  assert.ok(own <= MOST_OWN_BYTES, `${own} bytes`)
+})
+
+test('the package installs without a network and without any other package, and works', async (t) => {
+  const folder = await temporaryFolder(t)
+  const {filename} = await pack(folder)
+  const prefix = join(folder, 'prefix')
+  const env = {HOME: folder, PATH: process.env['PATH'] ?? '', NO_COLOR: '1'}
+  const argv = ['npm', 'install', '--global', '--offline', '--prefix', prefix, '--cache', join(folder, 'npm')]
+  const install = await capture([...argv, join(folder, filename)], {env})
+  assert.equal(install.status, 0, install.stderr)
+
+  const packages = join(prefix, 'lib/node_modules')
+  assert.deepEqual(await readdir(packages), ['envs'])
+  assert.equal(existsSync(join(packages, 'envs/node_modules')), false)
+  const manual = await readFile(join(prefix, 'share/man/man1/envs.1'), 'utf8')
+  assert.equal(manual, await readFile(join(packageRoot(), 'dist/envs.1'), 'utf8'))
+
+  const envs = async (...words: string[]) => {
+    const run = await capture([join(prefix, 'bin/envs'), ...words], {env, timeout: 60_000})
+    assert.equal(run.status, 0, run.stderr)
+    return run.stdout
+  }
+  const {path} = await tinyRootfs(t)
+  await envs('create', path, '--name', 'play', '--quiet', '--identity', 'emulated')
+  assert.equal(await envs('list', '--quiet'), 'play\n')
+  assert.equal(await envs('__complete', 'enter', ''), 'play\tenvironment\n')
+  assert.match(await envs('rm', '--help'), /\$ envs rm NAME/)
+  await envs('rm', 'play')
+  assert.equal(await envs('list', '--quiet'), '')
+})
