@@ -2,8 +2,32 @@ import type {Contender, Group} from './measure.js'
 import type {Product} from './product.js'
 import {fixed} from './startup.js'
 
-/** What is done to the environment before it is copied and taken back, so that there is something to keep. */
-const WRITE = 'cp -a /usr/share /root/share && cp -a /usr/lib /root/lib'
+/** What an environment has written, which copy-on-write is to make no difference of. */
+export type Written = {
+  readonly title: string
+  /** For the guest's shell: what it writes before it is copied and taken back. */
+  readonly script: string
+}
+
+export const SMALL: Written = {
+  title: 'some 80 MB',
+  script: 'cp -a /usr/share /root/share && cp -a /usr/lib /root/lib',
+}
+
+/** As trees are: a few large files, many small ones. */
+export const LARGE: Written = {
+  title: '1 GB in 40,400 files',
+  script: `
+mkdir /root/large && cd /root/large
+head -c 2000000 /dev/urandom >pattern
+folder=0
+while [ $folder -lt 100 ]; do
+  mkdir $folder
+  head -c 1600000 pattern | split -b 4000 -a 3 - $folder/small-
+  for part in 1 2 3 4; do head -c 2000000 pattern >$folder/large-$part; done
+  folder=$((folder + 1))
+done`,
+}
 
 /**
  * What copy-on-write makes quick, beside Node's own start: each call is one command of envs.
@@ -12,14 +36,17 @@ const WRITE = 'cp -a /usr/share /root/share && cp -a /usr/lib /root/lib'
  *
  * @throws {InvocationFailedError} When layers can't be had here.
  */
-export async function layersGroup(rootfs: string, {product}: {product: Product}): Promise<Group> {
+export async function layersGroup(
+  rootfs: string,
+  {product, written}: {product: Product; written: Written},
+): Promise<Group> {
   const create = ['create', rootfs, '--storage', 'overlay', '--quiet']
   await product.run(...create, '--name', 'base')
-  await product.run('run', 'base', '--', 'sh', '-c', WRITE)
+  await product.run('run', 'base', '--', 'sh', '-ec', written.script)
   await product.run('stop', 'base')
   await product.run('snapshot', 'base', 'kept')
   return {
-    title: 'Copy-on-write, an environment that wrote some 80 MB',
+    title: `Copy-on-write, an environment that wrote ${written.title}`,
     reference: 'node -e 0',
     contenders: [
       fixed('node -e 0', 'peer', {argv: [process.execPath, '-e', '0']}),

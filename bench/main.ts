@@ -7,18 +7,21 @@ import {catchInterruption} from '../src/ui/interruption.js'
 import {debianRootfs} from '../test/support/debian-rootfs.js'
 import {aptGroup} from './apt.js'
 import {makeArchives} from './archives.js'
+import {bootstrapGroup} from './bootstrap.js'
+import {type DiskUse, measureDiskUse, renderDiskUse} from './disk-use.js'
 import {extractionGroup} from './extraction.js'
 import {fetchingGroup} from './fetching.js'
 import {type FreshPlaces, freshFileSystems, freshFolders} from './fresh-places.js'
 import {type Bench, InvocationFailedError} from './invocation.js'
-import {layersGroup} from './layers.js'
+import {LARGE, layersGroup, SMALL} from './layers.js'
 import {Patience} from './load.js'
 import {describeMachine, renderMachine} from './machine.js'
 import {type Group, measure, type Result} from './measure.js'
 import {type Options, parseOptions, type Subject, USAGE} from './options.js'
 import {openProduct, type Product} from './product.js'
 import {renderResult} from './report.js'
-import {sessionGroup} from './sessions.js'
+import {renderSessionMemory, type SessionMemory} from './session-memory.js'
+import {sessionGroup, sessionMemory} from './sessions.js'
 import {startupGroup} from './startup.js'
 import {findUser} from './user.js'
 
@@ -52,6 +55,8 @@ async function main(options: Options, user: Bench['user']): Promise<void> {
   const interruption = catchInterruption()
   const patience = new Patience(options.isQuick ? PATIENCE_MS.quick : PATIENCE_MS.full)
   const results: Result[] = []
+  const diskUse: DiskUse[] = []
+  const memoryUse: SessionMemory[] = []
   const show = async (subject: Subject, group: Group) => {
     const rounds = options.rounds[subject]
     const result = await measure(group, {rounds, bench, patience, signal: interruption.signal})
@@ -66,12 +71,28 @@ async function main(options: Options, user: Bench['user']): Promise<void> {
       await show('startup', startupGroup(openProduct(bench, join(folder, 'empty'))))
     }
     if (options.subjects.includes('sessions')) {
-      const make = (product: Product, home: string) => sessionGroup(rootfs, {product, home, bench})
-      await withStore('sessions', bench, {make, show: (group) => show('sessions', group)})
+      const make = async (product: Product, home: string) => ({
+        group: await sessionGroup(rootfs, {product, home, bench}),
+        memory: () => sessionMemory({product, home, bench}),
+      })
+      const tell = async ({group, memory}: Awaited<ReturnType<typeof make>>) => {
+        await show('sessions', group)
+        memoryUse.push(await memory())
+        process.stdout.write(`\n${memoryUse.map(renderSessionMemory).join('\n')}\n`)
+      }
+      await withStore('sessions', bench, {make, show: tell})
     }
     if (options.subjects.includes('layers')) {
-      const make = (product: Product) => layersGroup(rootfs, {product})
-      await withStore('layers', bench, {make, show: (group) => show('layers', group)})
+      for (const written of options.isQuick ? [SMALL] : [SMALL, LARGE]) {
+        const make = (product: Product) => layersGroup(rootfs, {product, written})
+        await withStore('layers', bench, {make, show: (group) => show('layers', group)})
+      }
+      const make = (product: Product, home: string) => measureDiskUse(rootfs, {product, home, bench})
+      const tell = async (use: DiskUse) => {
+        diskUse.push(use)
+        process.stdout.write(`\n${renderDiskUse(use)}\n`)
+      }
+      if (!options.isQuick) await withStore('layers', bench, {make, show: tell})
     }
     if (options.subjects.includes('extraction')) await extractions(rootfs, {options, bench, show})
     if (options.subjects.includes('fetching')) {
@@ -79,12 +100,15 @@ async function main(options: Options, user: Bench['user']): Promise<void> {
       const {group, close} = await fetchingGroup(rootfs, {places, bench})
       await show('fetching', group).finally(close)
     }
+    if (options.subjects.includes('bootstrap')) {
+      await show('bootstrap', bootstrapGroup({places: await placesFor(options, bench), bench}))
+    }
     if (options.subjects.includes('apt')) {
       const places = await placesFor(options, bench)
       await show('apt', await aptGroup(rootfs, {places, bench}))
     }
     if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify({machine, results}, null, 2)}\n`)
+      await writeFile(options.json, `${JSON.stringify({machine, results, diskUse, memoryUse}, null, 2)}\n`)
     }
   } finally {
     interruption.release()
@@ -115,20 +139,20 @@ async function placesFor(options: Options, bench: Bench): Promise<FreshPlaces> {
   return places
 }
 
-async function withStore(
+async function withStore<Made>(
   subject: Subject,
   bench: Bench,
   {
     make,
     show,
-  }: {make: (product: Product, home: string) => Promise<Group>; show: (group: Group) => Promise<void>},
+  }: {make: (product: Product, home: string) => Promise<Made>; show: (made: Made) => Promise<void>},
 ): Promise<void> {
   const home = join(bench.folder, subject)
   const product = openProduct(bench, home)
   try {
-    const group = await make(product, home).catch(unavailable)
-    if (typeof group === 'string') process.stdout.write(`\n${subject}: left out (${group})\n`)
-    else await show(group)
+    const made = await make(product, home).catch(unavailable)
+    if (typeof made === 'string') process.stdout.write(`\n${subject}: left out (${made})\n`)
+    else await show(made)
   } finally {
     await product.clear()
   }

@@ -1,6 +1,6 @@
 import {parseArgs} from 'node:util'
 
-export type Subject = 'startup' | 'sessions' | 'layers' | 'extraction' | 'fetching' | 'apt'
+export type Subject = 'startup' | 'sessions' | 'layers' | 'extraction' | 'fetching' | 'bootstrap' | 'apt'
 
 export type Options = {
   readonly subjects: readonly Subject[]
@@ -14,9 +14,9 @@ export type Options = {
   readonly user: string | undefined
 }
 
-export const USAGE = `usage: npm run bench -- [startup] [sessions] [layers] [extraction] [fetching] [apt] [FLAG...]
+export const USAGE = `usage: npm run bench -- [startup] [sessions] [layers] [extraction] [fetching] [bootstrap] [apt] [FLAG...]
 
-Everything but apt when nothing is named: apt needs the network first, and minutes.
+Everything but bootstrap and apt when nothing is named: they need the network, and minutes.
 
   --quick             few rounds, under two minutes: to see that it works, not to quote
   --rounds N          so many rounds of everything
@@ -27,9 +27,9 @@ Everything but apt when nothing is named: apt needs the network first, and minut
 `
 
 const USUAL: readonly Subject[] = ['startup', 'sessions', 'layers', 'extraction', 'fetching']
-const SUBJECTS: readonly Subject[] = [...USUAL, 'apt']
-const ROUNDS = {startup: 21, sessions: 21, layers: 9, extraction: 9, fetching: 9, apt: 3}
-const QUICK_ROUNDS = {startup: 5, sessions: 5, layers: 1, extraction: 1, fetching: 1, apt: 1}
+const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt']
+const ROUNDS = {startup: 21, sessions: 21, layers: 9, extraction: 9, fetching: 9, bootstrap: 5, apt: 3}
+const QUICK_ROUNDS = {startup: 5, sessions: 5, layers: 1, extraction: 1, fetching: 1, bootstrap: 1, apt: 1}
 
 /** @throws {Error} That says which part of the command line has no meaning. */
 export function parseOptions(argv: readonly string[]): Options {
@@ -67,6 +67,7 @@ function same(text: string): Record<Subject, number> {
     layers: rounds,
     extraction: rounds,
     fetching: rounds,
+    bootstrap: rounds,
     apt: rounds,
   }
 }

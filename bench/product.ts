@@ -8,6 +8,8 @@ import {type Bench, type Invocation, InvocationFailedError} from './invocation.j
 export type Product = {
   /** One call, to be timed. */
   call(...argv: string[]): Invocation
+  /** The same through `bin/envs`, which is what a user's `envs` is. */
+  front(...argv: string[]): Invocation
   /** Runs one call, untimed. @returns Standard output. @throws {InvocationFailedError} */
   run(...argv: string[]): Promise<string>
   /** Stops and removes every environment of the store: only envs can remove files of other ids. */
@@ -19,7 +21,7 @@ export const WORKER = [process.execPath, join(packageRoot(), 'dist', 'rootfs-wor
 
 /** @param home - Becomes ENVS_HOME; made when missing. @throws {Error} Before a build. */
 export function openProduct(bench: Bench, home: string): Product {
-  if (!existsSync(join(packageRoot(), 'dist', 'main.js'))) throw new Error('Run npm run build first.')
+  if (!existsSync(join(packageRoot(), 'dist', 'main.cjs'))) throw new Error('Run npm run build first.')
   const cli = join(packageRoot(), 'bin', 'envs.js')
   const run = async (...argv: string[]) => {
     const env = {...bench.environment, ENVS_HOME: home}
@@ -29,6 +31,10 @@ export function openProduct(bench: Bench, home: string): Product {
     return stdout
   }
   return {
+    front: (...argv) => ({
+      argv: [join(packageRoot(), 'bin', 'envs'), ...argv],
+      variables: {ENVS_HOME: home},
+    }),
     call: (...argv) => ({argv: [process.execPath, cli, ...argv], variables: {ENVS_HOME: home}}),
     run,
     async clear() {

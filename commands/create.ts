@@ -1,4 +1,3 @@
-import {Args, Flags} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import {Creation} from '../src/environments/create.js'
 import {planCreation} from '../src/environments/create-request.js'
@@ -7,10 +6,22 @@ import {imageContext} from '../src/environments/image-context.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {Host} from '../src/host/host.js'
 import type {Resolution} from '../src/images/resolve-image.js'
-import {allowSha1Flag, identityFlag, newNameFlag, storageFlag} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {unpackProgress} from '../src/ui/unpack-progress.js'
+import {archiveFlags, archiveWish} from '../src/ui/archive-flags.js'
 import {
+  allowSha1Flag,
+  architectureFlag,
+  architectureIn,
+  identityFlag,
+  newNameFlag,
+  storageFlag,
+} from '../src/ui/arguments.js'
+import {EnvsCommand} from '../src/ui/command.js'
+import {runCreation} from '../src/ui/creation-stages.js'
+import {Args, Flags} from '../src/ui/definitions.js'
+import {MADE_INSTEAD} from '../src/ui/making-wording.js'
+import {
+  describeArchitecture,
+  describeEngine,
   describeFallback,
   describeIdentity,
   describeLosses,
@@ -44,6 +55,8 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     'allow-sha1-signatures': allowSha1Flag(),
     identity: identityFlag(),
     storage: storageFlag(),
+    arch: architectureFlag(),
+    ...archiveFlags(),
   }
 
   async run(): Promise<EnvironmentDetails> {
@@ -54,16 +67,22 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
     const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
-    const request = await planCreation({...flags, image: args.image}, {host, settings, context})
+    const wish = {
+      ...flags,
+      image: args.image,
+      architecture: architectureIn(flags),
+      archive: archiveWish(flags),
+    }
+    const request = await planCreation(wish, {host, settings, context, onNotice: this.tellNotice})
     const creation = await Creation.begin(host, request, {signal})
-    const progress = unpackProgress(() => performance.now())
     const onResolved = (resolution: Resolution) => this.#tellResolution(resolution, host.now())
     try {
-      await this.runStages([
-        progress.stage('Fetch', () => creation.fetch({onProgress: progress.transfer, onResolved})),
-        progress.stage('Extract', () => creation.extract(progress.extraction)),
-        {title: 'Set up', run: () => creation.publish()},
-      ])
+      await runCreation(creation, {
+        runStages: (stages) => this.runStages(stages),
+        onDownload: this.noteDownload,
+        onResolved,
+        onUnreachable: () => this.tellFallback(MADE_INSTEAD),
+      })
     } finally {
       await creation.close()
     }
@@ -77,8 +96,8 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     this.tellFallback(describeFallback(image, {reason, now}))
   }
 
-  async #tell(host: Host, {name, notes, extraction}: Creation): Promise<EnvironmentDetails> {
-    const details = await showEnvironment(host, name)
+  async #tell(host: Host, {name, notes, extraction, engine}: Creation): Promise<EnvironmentDetails> {
+    const details = await showEnvironment(host, name, engine)
     const {image} = details
     if (image.trust === 'unverified') {
       this.warn(
@@ -89,9 +108,13 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     if (squashed !== undefined && squashed.count > 0) this.warn(describeSquashedOwners(squashed))
     // Layers lie in several folders, none of which is the tree.
     this.print(details.storage === 'directory' ? `Created ${name} in ${details.path}` : `Created ${name}`)
+    if (details.storage === 'overlay') this.note(`Kept below ${host.paths.data}.`)
     if (image.signer !== null)
       this.note(`From ${image.name} ${image.version}, signed by ${image.signer.name}.`)
     this.note(`Identity ${describeIdentity(details.identity)}.`)
+    if (details.architecture !== host.architecture)
+      this.note(`Architecture ${describeArchitecture(details.architecture, host.architecture)}.`)
+    if (engine !== 'bwrap') this.note(`Engine ${describeEngine(engine)} (envs doctor tells why).`)
     const losses = extraction === undefined ? undefined : describeLosses(extraction.losses, name)
     if (losses !== undefined) this.note(losses)
     for (const note of notes) this.note(describeTreeNote(note, name))

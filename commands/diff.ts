@@ -1,8 +1,8 @@
-import {Args, Flags} from '@oclif/core'
 import {type DiffTarget, diffEnvironment, type EnvironmentDifference} from '../src/environments/diff.js'
 import {UsageError} from '../src/errors.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Args, Flags} from '../src/ui/definitions.js'
 import {renderDifference} from '../src/ui/difference-report.js'
 
 export default class Diff extends EnvsCommand {

@@ -19,13 +19,15 @@ environment itself ends a second after the last process in it.`
   async run(): Promise<undefined> {
     const {args, flags} = await this.parse(Enter)
     const host = this.openHost()
+    const settings = await readSettings(host)
     process.exitCode = await runInEnvironment(host, args.name, {
       command: [],
       user: flags.user,
       workingFolder: flags.workdir,
       variables: flags.env ?? [],
       volumes: flags.volume ?? [],
-      durable: (await readSettings(host)).value('durable'),
+      durable: settings.value('durable'),
+      engine: settings.value('engine'),
     })
   }
 }

@@ -1,10 +1,10 @@
 import {resolve} from 'node:path'
-import {Flags} from '@oclif/core'
 import {EXPORT_FORMATS, type ExportResult, exportEnvironment} from '../src/environments/export.js'
 import {UsageError} from '../src/errors.js'
 import type {Host} from '../src/host/host.js'
 import {forceFlag, nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Flags} from '../src/ui/definitions.js'
 import {formatBytes} from '../src/ui/size.js'
 import {unpackProgress} from '../src/ui/unpack-progress.js'
 

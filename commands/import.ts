@@ -1,4 +1,3 @@
-import {Args, Flags} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import {Creation} from '../src/environments/create.js'
 import {imageContext} from '../src/environments/image-context.js'
@@ -6,6 +5,7 @@ import {type ExportNote, planImport} from '../src/environments/import-request.js
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import {identityFlag, newNameFlag, storageFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Args, Flags} from '../src/ui/definitions.js'
 import {unpackProgress} from '../src/ui/unpack-progress.js'
 import {describeIdentity, describeLosses, describeOrigin, describeSquashedOwners} from '../src/ui/wording.js'
 

@@ -1,7 +1,7 @@
-import {Args} from '@oclif/core'
 import {keepTry} from '../src/environments/keep.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Args} from '../src/ui/definitions.js'
 
 export default class Keep extends EnvsCommand {
   static override summary = 'Keep what envs try would throw away.'

@@ -1,8 +1,8 @@
-import {Flags} from '@oclif/core'
 import {findPrunable, type Prunable, removePrunable} from '../src/environments/prune.js'
 import {parseAge} from '../src/ui/age.js'
 import {dryRunFlag, yesFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Flags} from '../src/ui/definitions.js'
 import {formatBytes} from '../src/ui/size.js'
 import {describePrunable} from '../src/ui/wording.js'
 

@@ -1,6 +1,8 @@
 import {renameEnvironment} from '../src/environments/rename.js'
+import {listShims} from '../src/environments/shims.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {describeLeftShims} from '../src/ui/shim-wording.js'
 
 export default class Rename extends EnvsCommand {
   static override summary = 'Give an environment another name.'
@@ -14,8 +16,11 @@ export default class Rename extends EnvsCommand {
 
   async run(): Promise<{name: string; path: string}> {
     const {args} = await this.parse(Rename)
-    const {name, files} = await renameEnvironment(this.openHost(), args.name, args.newName)
+    const host = this.openHost()
+    const {name, files} = await renameEnvironment(host, args.name, args.newName)
     this.note(`Renamed ${args.name} to ${name}.`)
+    const left = describeLeftShims(await listShims(host, args.name))
+    if (left !== undefined) this.note(left)
     return {name, path: files.root}
   }
 }

@@ -1,9 +1,9 @@
-import {Args} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import type {WentBack} from '../src/environments/go-back.js'
 import {restoreSnapshot} from '../src/environments/restore.js'
 import {forceFlag, nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Args} from '../src/ui/definitions.js'
 import {describeKept} from '../src/ui/snapshot-wording.js'
 
 export default class Restore extends EnvsCommand {

@@ -1,7 +1,9 @@
-import {Args} from '@oclif/core'
 import {removeEnvironments} from '../src/environments/remove.js'
+import {listShims} from '../src/environments/shims.js'
 import {forceFlag, yesFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Args} from '../src/ui/definitions.js'
+import {describeLeftShims} from '../src/ui/shim-wording.js'
 
 export default class Rm extends EnvsCommand {
   static override summary = 'Remove environments and all that is in them.'
@@ -22,10 +24,15 @@ followed and nothing outside the environment is touched, shared folders included
 
   async run(): Promise<{removed: string[]}> {
     const {argv, flags} = await this.parse(Rm)
-    const removed = await removeEnvironments(this.openHost(), argv.map(String), {
+    const host = this.openHost()
+    const removed = await removeEnvironments(host, argv.map(String), {
       force: flags.force,
       onRemoved: (name) => this.note(`Removed ${name}.`),
     })
+    for (const name of removed) {
+      const left = describeLeftShims(await listShims(host, name))
+      if (left !== undefined) this.note(left)
+    }
     return {removed}
   }
 }

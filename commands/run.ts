@@ -25,13 +25,15 @@ before it ran, 126 when it can't be executed, 127 when it isn't there, 128+n whe
     const {args, flags} = await this.parse(Run, own)
     if (guest.length === 0) throw new UsageError('No command was given.', [`envs enter ${args.name}`])
     const host = this.openHost()
+    const settings = await readSettings(host)
     const wish = {
       command: guest,
       user: flags.user,
       workingFolder: flags.workdir,
       variables: flags.env ?? [],
       volumes: flags.volume ?? [],
-      durable: (await readSettings(host)).value('durable'),
+      durable: settings.value('durable'),
+      engine: settings.value('engine'),
     }
     if (flags['dry-run']) return this.#preview(await previewSession(host, args.name, wish))
     process.exitCode = await runInEnvironment(host, args.name, wish)

@@ -1,10 +1,19 @@
+import {readSettings} from '../src/config/settings.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
+import type {Host} from '../src/host/host.js'
 import {optionalNameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {renderFields} from '../src/ui/fields.js'
+import {describeArchive, MADE_OF_SIGNED} from '../src/ui/making-wording.js'
 import {formatRelativeTime} from '../src/ui/relative-time.js'
 import {formatBytes} from '../src/ui/size.js'
-import {describeIdentity, describeStorage, describeTrust} from '../src/ui/wording.js'
+import {
+  describeArchitecture,
+  describeEngine,
+  describeIdentity,
+  describeStorage,
+  describeTrust,
+} from '../src/ui/wording.js'
 
 export default class Show extends EnvsCommand {
   static override summary = 'Show all that is known of an environment.'
@@ -20,12 +29,14 @@ export default class Show extends EnvsCommand {
   async run(): Promise<EnvironmentDetails> {
     const {args} = await this.parse(Show)
     const host = this.openHost()
-    const details = await showEnvironment(host, args.name)
-    this.#print(details, host.now())
+    const setting = (await readSettings(host)).value('engine')
+    const details = await showEnvironment(host, args.name, setting)
+    this.#print(details, host)
     return details
   }
 
-  #print(details: EnvironmentDetails, now: Date): void {
+  #print(details: EnvironmentDetails, host: Host): void {
+    const now = host.now()
     const {image, extraction, lastUsedAt, sizeBytes, sharedBytes} = details
     const ago = (time: Date) => `${time.toISOString()} (${formatRelativeTime(time, now)})`
     const countIfAny = (count: number) => (count === 0 ? undefined : String(count))
@@ -42,13 +53,15 @@ export default class Show extends EnvsCommand {
         ['Identity', describeIdentity(details.identity)],
         ['Storage', describeStorage(details.storage)],
         ['Snapshots', details.storage === 'overlay' ? String(details.snapshots) : undefined],
-        ['Architecture', details.architecture],
+        ['Engine', describeEngine(details.engine)],
+        ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
         ['Source', image.name === null ? undefined : image.source],
         ['Digest', `sha256:${image.sha256}`],
-        ['Trust', describeTrust(image.trust)],
+        ['Trust', image.archive === null ? describeTrust(image.trust) : MADE_OF_SIGNED],
         ['Signer', image.signer === null ? undefined : `${image.signer.name}, ${image.signer.fingerprint}`],
         ['Signed', image.signedAt === null ? undefined : ago(image.signedAt)],
+        ...describeArchive(image.archive).map(([title, text]) => [title, text] as const),
         ['Archive', `${image.compression}, ${formatBytes(image.sizeBytes)}, ${extraction.entries} members`],
         ['Devices left out', countIfAny(extraction.skippedDevices)],
         ['Owners out of range', countIfAny(extraction.squashedOwners)],

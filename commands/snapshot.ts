@@ -1,8 +1,8 @@
-import {Args} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import {type TakenSnapshot, takeSnapshot} from '../src/environments/snapshot.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Args} from '../src/ui/definitions.js'
 import {formatBytes} from '../src/ui/size.js'
 
 export default class Snapshot extends EnvsCommand {

@@ -1,7 +1,7 @@
-import {Flags} from '@oclif/core'
 import {listSnapshots, removeSnapshots, type SnapshotSummary} from '../src/environments/snapshots.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
+import {Flags} from '../src/ui/definitions.js'
 import {formatRelativeTime} from '../src/ui/relative-time.js'
 import {formatBytes} from '../src/ui/size.js'
 import {describeSnapshotKind} from '../src/ui/snapshot-wording.js'

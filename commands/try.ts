@@ -1,4 +1,3 @@
-import {Args, Flags} from '@oclif/core'
 import {readSettings} from '../src/config/settings.js'
 import {overBudget} from '../src/environments/disk-budget.js'
 import {imageContext} from '../src/environments/image-context.js'
@@ -6,10 +5,13 @@ import {Trying} from '../src/environments/try.js'
 import {readTryWords} from '../src/environments/try-words.js'
 import {isInteractive} from '../src/host/terminal.js'
 import type {Resolution} from '../src/images/resolve-image.js'
-import {sessionFlags} from '../src/ui/arguments.js'
+import {architectureFlag, architectureIn, sessionFlags} from '../src/ui/arguments.js'
+import {runCreation} from '../src/ui/creation-stages.js'
+import {Args, Flags} from '../src/ui/definitions.js'
 import {splitAtSeparator} from '../src/ui/guest-arguments.js'
+import {MADE_INSTEAD} from '../src/ui/making-wording.js'
 import {SessionCommand} from '../src/ui/session-command.js'
-import {unpackProgress} from '../src/ui/unpack-progress.js'
+import {formatBytes} from '../src/ui/size.js'
 import {describeFallback} from '../src/ui/wording.js'
 
 export default class Try extends SessionCommand {
@@ -18,8 +20,8 @@ export default class Try extends SessionCommand {
   static override description =
     `The first word is the image if it is a path, a URL or the name of a published image (envs image search); all others \
 are packages, installed first. Then a login shell, or COMMAND, whose exit status is ours; 125 when envs or the \
-installation failed. What runs inside ends with it. For an hour envs keep still makes it one that stays. Nothing waits \
-for the disk: a power cut takes it.`
+installation failed. What runs inside ends with it. For an hour envs keep still makes it one that stays. What is \
+written inside lies in memory where that can be, up to a quarter of what is free, and goes with a power cut.`
   static override usage = 'try [IMAGE] [PACKAGE...] [FLAG...] [-- COMMAND [ARGUMENT...]]'
   static override hiddenAliases = ['ephemeral']
   static override strict = false
@@ -34,6 +36,8 @@ for the disk: a power cut takes it.`
   static override flags = {
     ...sessionFlags(),
     keep: Flags.string({description: 'have it stay, under this name', helpValue: 'NAME'}),
+    arch: architectureFlag(),
+    disk: Flags.boolean({description: 'write to the disk: for much, where memory is for little'}),
   }
 
   async run(): Promise<undefined> {
@@ -45,7 +49,14 @@ for the disk: a power cut takes it.`
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const context = imageContext(host, settings, {signal, onNotice: this.tellNotice})
-    const trying = await Trying.begin(host, {words, keepAs: flags.keep}, {settings, context, signal})
+    const request = {
+      words,
+      architecture: architectureIn(flags),
+      keepAs: flags.keep,
+      onDisk: flags.disk,
+    }
+    const around = {settings, context, signal, onNotice: this.tellNotice}
+    const trying = await Trying.begin(host, request, around)
     const variables = flags.env ?? []
     try {
       await this.#make(trying)
@@ -60,9 +71,17 @@ for the disk: a power cut takes it.`
         volumes: flags.volume ?? [],
       })
     } finally {
+      this.#tellOfFullMemory(await trying.fullMemoryBytes())
       await trying.end()
     }
     if (flags.keep === undefined && isInteractive()) this.note('It can be kept for an hour: envs keep NAME')
+  }
+
+  #tellOfFullMemory(bytes: number | undefined): void {
+    if (bytes === undefined) return
+    this.warn(
+      `The ${formatBytes(bytes)} of memory that it has are full. To write to the disk: envs try --disk`,
+    )
   }
 
   readonly #tellResolution = (resolution: Resolution): void => {
@@ -72,15 +91,13 @@ for the disk: a power cut takes it.`
   }
 
   async #make({creation}: Trying): Promise<void> {
-    const progress = unpackProgress(() => performance.now())
     try {
-      await this.runStages([
-        progress.stage('Fetch', () =>
-          creation.fetch({onProgress: progress.transfer, onResolved: this.#tellResolution}),
-        ),
-        progress.stage('Extract', () => creation.extract(progress.extraction)),
-        {title: 'Set up', run: () => creation.publish()},
-      ])
+      await runCreation(creation, {
+        runStages: (stages) => this.runStages(stages),
+        onDownload: this.noteDownload,
+        onResolved: this.#tellResolution,
+        onUnreachable: () => this.tellFallback(MADE_INSTEAD),
+      })
     } finally {
       await creation.close()
     }

@@ -24,7 +24,7 @@ export type Store = {
 
 /** @throws {Error} Before a build. */
 export async function openStore(): Promise<Store> {
-  if (!existsSync(join(packageRoot(), 'dist', 'main.js'))) throw new Error('Run npm run build first.')
+  if (!existsSync(join(packageRoot(), 'dist', 'main.cjs'))) throw new Error('Run npm run build first.')
   const folder = await mkdtemp(join(tmpdir(), 'envs-matrix-'))
   await chmod(folder, 0o700)
   await mkdir(join(folder, 'logs'))

@@ -1,10 +1,10 @@
-import {Args} from '@oclif/core'
 import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
 import {parseSettingName} from '../../src/config/schema.js'
 import {readSettings} from '../../src/config/settings.js'
 import {storeSetting} from '../../src/config/store.js'
 import {settingArg} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
+import {Args} from '../../src/ui/definitions.js'
 
 export default class ConfigSet extends EnvsCommand {
   static override summary = 'Keep a value for a setting.'

@@ -1,7 +1,7 @@
-import {Flags} from '@oclif/core'
 import {type Prunable, pruneImages} from '../../src/images/cache/removal.js'
 import {dryRunFlag, yesFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
+import {Flags} from '../../src/ui/definitions.js'
 import {formatBytes} from '../../src/ui/size.js'
 
 const DAY_MS = 86_400_000

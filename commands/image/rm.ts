@@ -1,9 +1,9 @@
-import {Args} from '@oclif/core'
 import {findUnusedImageTrees, removeImageTrees} from '../../src/environments/image-trees.js'
 import {imageUsers} from '../../src/environments/image-users.js'
 import {removeImages} from '../../src/images/cache/remove-images.js'
-import {yesFlag} from '../../src/ui/arguments.js'
+import {architectureFlag, architectureIn, yesFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
+import {Args} from '../../src/ui/definitions.js'
 
 export default class ImageRm extends EnvsCommand {
   static override summary = 'Remove kept images.'
@@ -21,12 +21,16 @@ too. Never asks: an image can be fetched again.`
   static override args = {
     images: Args.string({description: 'names or digests of images', ignoreStdin: true, required: true}),
   }
-  static override flags = {yes: yesFlag()}
+  static override flags = {
+    yes: yesFlag(),
+    arch: architectureFlag("processor of the images that names mean; the host's when left out"),
+  }
 
   async run(): Promise<{removed: {name: string; version: string; sha256: string}[]}> {
-    const {argv} = await this.parse(ImageRm)
+    const {argv, flags} = await this.parse(ImageRm)
     const host = this.openHost()
-    const {paths, architecture, now} = host
+    const {paths, now} = host
+    const architecture = architectureIn(flags) ?? host.architecture
     const removed = await removeImages(paths.images, argv.map(String), {architecture, now: now()})
     const digests = new Set<string>(removed.map(({sha256}) => sha256))
     const trees = (await findUnusedImageTrees(paths)).filter(({sha256}) => digests.has(sha256))

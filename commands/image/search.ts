@@ -1,10 +1,11 @@
-import {Args} from '@oclif/core'
 import {readSettings} from '../../src/config/settings.js'
 import {imageContext} from '../../src/environments/image-context.js'
 import {readCatalogue} from '../../src/images/catalog/catalogue.js'
 import {type SearchResult, searchImages} from '../../src/images/find-image.js'
 import type {OfferedImage} from '../../src/images/sources/source.js'
+import {architectureFlag, architectureIn} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
+import {Args} from '../../src/ui/definitions.js'
 import {formatBytes} from '../../src/ui/size.js'
 
 export default class ImageSearch extends EnvsCommand {
@@ -17,13 +18,17 @@ built-in table tells what is to be expected of it. EOL: without standard support
     '<%= config.bin %> <%= command.id %> 24.04 --json',
   ]
   static override args = {word: Args.string({description: 'what to search for', ignoreStdin: true})}
+  static override flags = {
+    arch: architectureFlag("processor that the images are for; the host's when left out"),
+  }
 
   async run(): Promise<Omit<SearchResult, 'images'> & {images: object[]}> {
-    const {args} = await this.parse(ImageSearch)
+    const {args, flags} = await this.parse(ImageSearch)
     const host = this.openHost()
     const settings = await readSettings(host)
     const context = imageContext(host, settings, {signal: this.signal()})
-    const request = {architecture: host.architecture, catalogue: await readCatalogue()}
+    const architecture = architectureIn(flags) ?? host.architecture
+    const request = {architecture, catalogue: await readCatalogue()}
     const result = await searchImages(args.word, context, request)
     this.#tell(result, args.word)
     return {...result, images: result.images.map(withNulls)}

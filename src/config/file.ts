@@ -10,19 +10,24 @@ export function configPath({paths}: Pick<Host, 'paths'>): string {
   return join(paths.config, 'config.json')
 }
 
+/** The file as it is; undefined where there is none. */
+export async function readConfigText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /**
  * The user's settings as they stand in the file; no file is no settings.
  *
  * @throws {ConfigCorruptError} When the file is not a JSON object.
  */
 export async function readConfigFile(path: string): Promise<JsonObject> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return {}
-    throw error
-  }
+  const text = await readConfigText(path)
+  if (text === undefined) return {}
   let json: unknown
   try {
     json = JSON.parse(text)

@@ -6,6 +6,8 @@ export type Kind<Value> = {
   readonly parseText: (text: string) => Value | undefined
   /** From the file's JSON; undefined when it can't be one. */
   readonly parseJson: (json: unknown) => Value | undefined
+  /** All there are, where they can be counted up. */
+  readonly choices?: readonly Value[]
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
@@ -47,7 +49,8 @@ export function bytesOf(size: string): number {
 }
 
 export function choice<const Option extends string>(...options: readonly Option[]): Kind<Option> {
-  return fromText(`one of: ${options.join(', ')}`, (text) => options.find((option) => option === text))
+  const kind = fromText(`one of: ${options.join(', ')}`, (text) => options.find((option) => option === text))
+  return {...kind, choices: options}
 }
 
 function fromText<Value>(allowed: string, parseText: (text: string) => Value | undefined): Kind<Value> {

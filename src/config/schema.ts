@@ -8,6 +8,7 @@ export type SettingValues = {
   'mirrors.ubuntuCloud': string
   'mirrors.ubuntuArchive': string | undefined
   'mirrors.debianArchive': string | undefined
+  'mirrors.debianSecurity': string | undefined
   'mirrors.lxc': string
   keyrings: readonly string[]
   defaultImage: string | undefined
@@ -16,6 +17,7 @@ export type SettingValues = {
   storage: 'auto' | 'overlay' | 'directory'
   durable: 'auto' | 'always' | 'never'
   diskBudget: string | undefined
+  tryMemory: string | undefined
 }
 
 export type SettingName = keyof SettingValues
@@ -38,9 +40,10 @@ export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues
     kind: folderUrl,
     builtIn: 'https://cloud-images.ubuntu.com',
   },
-  // Both archives depend on the architecture, the release's age and the host: their readers know those.
+  // The archives depend on the architecture, the release's age and the host: their readers know those.
   'mirrors.ubuntuArchive': {variable: 'ENVS_MIRROR_UBUNTU_ARCHIVE', kind: folderUrl, builtIn: undefined},
   'mirrors.debianArchive': {variable: 'ENVS_MIRROR_DEBIAN_ARCHIVE', kind: folderUrl, builtIn: undefined},
+  'mirrors.debianSecurity': {variable: 'ENVS_MIRROR_DEBIAN_SECURITY', kind: folderUrl, builtIn: undefined},
   'mirrors.lxc': {
     variable: 'ENVS_MIRROR_LXC',
     kind: folderUrl,
@@ -69,6 +72,7 @@ export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues
     builtIn: 'auto',
   },
   diskBudget: {variable: 'ENVS_DISK_BUDGET', kind: byteSize, builtIn: undefined},
+  tryMemory: {variable: 'ENVS_TRY_MEMORY', kind: byteSize, builtIn: undefined},
 }
 
 /** In the order of the table, which is the order they are shown in. */

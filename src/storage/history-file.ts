@@ -1,6 +1,6 @@
-import {readFile} from 'node:fs/promises'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
+import {readSmallFile} from '../host/small-file.js'
 import {HistoryUnreadableError} from './errors.js'
 import type {History, Layers, Snapshot} from './history.js'
 import {isLayerId, type LayerId} from './layer-id.js'
@@ -10,15 +10,19 @@ const SCHEMA_VERSION = 1
 const MAX_BYTES = 4 * 2 ** 20
 
 /** One write is one step of the environment's life: before it the old state holds, after it the new one. */
-export async function writeHistory(path: string, history: History): Promise<void> {
+export async function writeHistory(
+  path: string,
+  history: History,
+  {isSynced = true}: {readonly isSynced?: boolean} = {},
+): Promise<void> {
   const snapshots = history.snapshots.map((each) => ({...each, createdAt: each.createdAt.toISOString()}))
   const json = JSON.stringify({schemaVersion: SCHEMA_VERSION, ...history, snapshots}, undefined, 1)
-  await writeFileAtomic(path, `${json}\n`, {mode: 0o600})
+  await writeFileAtomic(path, `${json}\n`, {mode: 0o600, isSynced})
 }
 
 /** @throws {HistoryUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
 export async function readHistory(path: string): Promise<History> {
-  return parseHistory(await readFile(path, 'utf8'), path)
+  return parseHistory(readSmallFile(path), path)
 }
 
 /** @param path - For the message alone. @throws {HistoryUnreadableError} */

@@ -52,10 +52,10 @@ test('config list has a line for each setting', async (t) => {
     .trimEnd()
     .split('\n')
     .map((line) => line.split(/ {2,}/))
-  assert.equal(rows.length, 13)
+  assert.equal(rows.length, 15)
   assert.deepEqual(rows[0], ['SETTING', 'VALUE', 'FROM', 'VARIABLE'])
-  assert.deepEqual(rows[6], ['keyrings', '/a.gpg:/b.gpg', 'file', 'ENVS_KEYRINGS'])
-  assert.deepEqual(rows[7], ['defaultImage', '-', 'built-in', 'ENVS_IMAGE'])
+  assert.deepEqual(rows[7], ['keyrings', '/a.gpg:/b.gpg', 'file', 'ENVS_KEYRINGS'])
+  assert.deepEqual(rows[8], ['defaultImage', '-', 'built-in', 'ENVS_IMAGE'])
 })
 
 test('config list --json keeps lists as lists and says null for what nobody set', async (t) => {
@@ -63,7 +63,7 @@ test('config list --json keeps lists as lists and says null for what nobody set'
   await cli.run('config', 'set', 'keyrings', '/a.gpg:/b.gpg')
   const entries: unknown = JSON.parse((await cli.run('config', 'list', '--json')).stdout)
   assert.ok(Array.isArray(entries))
-  assert.deepEqual(entries.slice(5, 7), [
+  assert.deepEqual(entries.slice(6, 8), [
     {name: 'keyrings', value: ['/a.gpg', '/b.gpg'], origin: 'file', variable: 'ENVS_KEYRINGS'},
     {name: 'defaultImage', value: null, origin: 'built-in', variable: 'ENVS_IMAGE'},
   ])

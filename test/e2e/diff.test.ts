@@ -7,6 +7,7 @@ import {capture} from '../../src/host/process.js'
 import {systemCalls} from '../../src/host/system-calls.js'
 import {environmentCli} from '../support/environment-cli.js'
 import {type Guest, IDENTITIES, ownGuest} from '../support/guest.js'
+import {assertDocumented} from '../support/json-schema.js'
 import {assertPinned, shapeOf} from '../support/pinned.js'
 import {noOverlays} from '../support/stacked-layers.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
@@ -222,7 +223,9 @@ test('diff --json has the keys and types that were promised', {skip: noOverlays}
   const guest = await ownGuest(t, 'emulated')
   await installPackage(guest, '1')
   await change(guest, EDITS)
-  await assertPinned('diff-json-shape.json', shapeOf(await diff(guest)))
+  const printed = await diff(guest)
+  await assertDocumented('diff', printed)
+  await assertPinned('diff-json-shape.json', shapeOf(printed))
 })
 
 test('diff --with tells what one environment has that another has not', {skip: noOverlays}, async (t) => {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import {readFile} from 'node:fs/promises'
 import {test} from 'node:test'
-import {fileURLToPath} from 'node:url'
-import {Config, settings} from '@oclif/core'
 import {sandboxedCli} from '../support/cli.js'
+import {declaredCommands} from '../support/commands.js'
 
 for (const argv of [[], ['--help'], ['-h'], ['help']]) {
   test(`"envs ${argv.join(' ')}" shows what there is`, async (t) => {
@@ -56,27 +55,23 @@ test('--version names program, version, machine and Node', async (t) => {
   assert.equal(stdout, `envs/${pjson.version} linux-${process.arch} node-${process.version}\n`)
 })
 
-async function loadCommands() {
-  settings.enableAutoTranspile = false
-  const config = await Config.load({root: fileURLToPath(new URL('../..', import.meta.url))})
-  return Promise.all(config.commands.map((command) => command.load()))
-}
-
-test('every command has a summary and two examples', async () => {
-  const incomplete = (await loadCommands())
-    .filter(({summary, examples}) => !summary || (examples ?? []).length < 2)
-    .map(({id}) => id)
+test('every command that is shown has a summary and two examples', async () => {
+  const incomplete = [...(await declaredCommands())]
+    .filter(([, {hidden, summary, examples}]) => !hidden && (!summary || examples.length < 2))
+    .map(([name]) => name)
   assert.deepEqual(incomplete, [])
 })
 
 test('no command reads a missing argument from standard input', async () => {
-  const reading = (await loadCommands())
-    .filter(({args}) => Object.values(args).some(({ignoreStdin}) => ignoreStdin !== true))
-    .map(({id}) => id)
+  const reading = [...(await declaredCommands())]
+    .filter(([, {args}]) => Object.values(args).some(({ignoreStdin}) => ignoreStdin !== true))
+    .map(([name]) => name)
   assert.deepEqual(reading, [])
 })
 
 test('no alias stands in the list of commands', async () => {
-  const listed = (await loadCommands()).filter(({aliases}) => aliases.length > 0).map(({id}) => id)
+  const listed = [...(await declaredCommands())]
+    .filter(([, {aliases}]) => aliases.length > 0)
+    .map(([name]) => name)
   assert.deepEqual(listed, [])
 })

@@ -129,7 +129,16 @@ test('an environment that runs is left alone', async (t) => {
 
 test('what envs try left goes, and what is unpacked of its image with it', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', await debianRootfs(), '-q', '--', 'sh', '-c', 'head -c 3000000 /dev/zero >/srv/big')
+  await cli.run(
+    'try',
+    '--disk',
+    await debianRootfs(),
+    '-q',
+    '--',
+    'sh',
+    '-c',
+    'head -c 3000000 /dev/zero >/srv/big',
+  )
   const plan = await prune(cli, '--dry-run')
   assert.deepEqual(kinds(plan)[0], ['try', 'try-1', 'ended'])
   const layered = plan.pruned.length === 2

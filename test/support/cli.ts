@@ -7,10 +7,21 @@ import {fileURLToPath} from 'node:url'
 
 export const CLI = fileURLToPath(new URL('../../bin/envs.js', import.meta.url))
 
-const BUILT = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+/** What `envs` in a user's PATH is: it goes without Node where it can. */
+export const FRONT_DOOR = fileURLToPath(new URL('../../bin/envs', import.meta.url))
+
+/** ENVS_TEST_FRONT_DOOR=1 npm test -- e2e runs all through it. */
+const PROGRAM: readonly [string, ...string[]] =
+  process.env['ENVS_TEST_FRONT_DOOR'] === '1' ? [FRONT_DOOR] : [process.execPath, CLI]
+
+const BUILT = fileURLToPath(new URL('../../dist/main.cjs', import.meta.url))
 
 /** Longer than any command of a test takes, shorter than the runner's patience. */
 const TIMEOUT_MS = 120_000
+
+/** ENVS_TEST_ENGINE=unshare npm test -- e2e runs all with that engine. */
+const ENGINE: Readonly<Record<string, string>> =
+  process.env['ENVS_TEST_ENGINE'] === undefined ? {} : {ENVS_ENGINE: process.env['ENVS_TEST_ENGINE']}
 
 export type Ran = {
   /** Null when a signal ended it. */
@@ -62,10 +73,11 @@ export async function sandboxedCli(
     XDG_CONFIG_HOME: join(home, 'config'),
     XDG_DATA_HOME: join(home, 'data'),
     XDG_RUNTIME_DIR: join(home, 'run'),
+    ...ENGINE,
     ...variables,
   }
   await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700})
-  const [program = process.execPath, ...rest] = [...behind, process.execPath, CLI]
+  const [program = PROGRAM[0], ...rest] = [...behind, ...PROGRAM]
   const words = [program, ...rest] as const
   const runWith = (options: RunOptions, ...argv: string[]) =>
     runCli([...words, ...argv], {env, home, options})
@@ -80,7 +92,8 @@ export async function sandboxedCli(
   }
 }
 
-function runCli(
+/** Runs a program as {@link SandboxedCli.runWith} does. */
+export function runCli(
   [program = '', ...argv]: readonly string[],
   {env, home, options}: {env: Readonly<Record<string, string>>; home: string; options: RunOptions},
 ): Promise<Ran> {

@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {mkdir} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
-// @ts-expect-error A plain script, shared with the first command of the README.
+// @ts-expect-error A plain script, which runs by itself too.
 import {makeDebianRootfs} from '../../scripts/debian-rootfs.mjs'
 import {takeLock} from '../../src/host/flock.js'
 

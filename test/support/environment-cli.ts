@@ -4,7 +4,7 @@ import type {TestContext} from 'node:test'
 import {openHost} from '../../src/host/host.js'
 import {probeMapped} from '../../src/host/id-mapping.js'
 import {type Captured, capture} from '../../src/host/process.js'
-import {CLI, type SandboxedCli, sandboxedCli} from './cli.js'
+import {CLI, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
 
 export type EnvironmentCli = SandboxedCli & {
   /** The folder of the store: one entry an environment, and what killed commands left. */
@@ -19,12 +19,14 @@ export type EnvironmentCli = SandboxedCli & {
 
 /** A CLI whose environments, running or damaged or half made, are gone before its home folder goes. */
 export async function environmentCli(
-  t: TestContext,
+  t: Scope,
   variables: Readonly<Record<string, string>> = {},
 ): Promise<EnvironmentCli> {
   let made: EnvironmentCli | undefined
   // Hooks run in the order they are given, and that of the home folder could not remove another owner's files.
-  t.after(() => (made === undefined ? undefined : removeAll(made)))
+  t.after(async () => {
+    if (made !== undefined) await removeAll(made)
+  })
   const cli = await sandboxedCli(t, [], variables)
   const store = join(cli.data, 'environments')
   made = {

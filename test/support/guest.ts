@@ -96,6 +96,22 @@ export async function ownGuest(
     '--quiet',
   )
   assert.equal(made.status, 0, made.stderr)
+  return guestIn(cli)
+}
+
+/** The same environment, with other variables around envs. */
+export function withVariables({cli}: Guest, variables: Readonly<Record<string, string>>): Guest {
+  const runWith: SandboxedCli['runWith'] = ({env, ...options}, ...argv) =>
+    cli.runWith({...options, env: {...variables, ...env}}, ...argv)
+  return guestIn({
+    ...cli,
+    env: {...cli.env, ...variables},
+    run: (...argv) => runWith({}, ...argv),
+    runWith,
+  })
+}
+
+function guestIn(cli: SandboxedCli): Guest {
   const folder = join(cli.data, 'environments', 'play')
   const runWith: Guest['runWith'] = ({flags = [], ...options}, ...command) =>
     cli.runWith(options, 'run', ...flags, 'play', '--', ...command)

@@ -1,7 +1,7 @@
 import {createServer, type IncomingMessage, type RequestListener, type ServerResponse} from 'node:http'
 import {createServer as createTlsServer} from 'node:https'
 import type {AddressInfo} from 'node:net'
-import type {TestContext} from 'node:test'
+import type {Scope} from './cli.js'
 
 /** One request as the server saw it. */
 export type Seen = {
@@ -23,7 +23,7 @@ type Options = {readonly tls?: {readonly key: string; readonly cert: string}; re
 
 /** A real server on a free port of the loopback, gone with all its connections when the test ends. */
 export async function startServer(
-  t: TestContext,
+  t: Scope,
   handler: Handler,
   {tls, host = '127.0.0.1'}: Options = {},
 ): Promise<TestServer> {
@@ -34,7 +34,7 @@ export async function startServer(
   }
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
   await new Promise<void>((resolve) => server.listen(0, host, resolve))
-  t.after(() => {
+  t.after(async () => {
     server.close()
     server.closeAllConnections()
   })

@@ -52,6 +52,7 @@ export async function imageCli(
     ENVS_MIRROR_UBUNTU_BASE: NOWHERE,
     ENVS_MIRROR_UBUNTU_CLOUD: NOWHERE,
     ENVS_MIRROR_LXC: NOWHERE,
+    ENVS_MIRROR_UBUNTU_ARCHIVE: NOWHERE,
   }
   return {
     cli,

@@ -7,15 +7,19 @@ import {readFile, writeFile} from 'node:fs/promises'
  * With ENVS_TEST_UPDATE=1 the file is written instead: for a change that is meant, and told in CHANGELOG.md.
  */
 export async function assertPinned(name: string, value: unknown): Promise<void> {
+  assert.deepEqual(
+    value,
+    await pinned(name, value),
+    `${name} differs; where that is meant: ENVS_TEST_UPDATE=1 npm test -- and this test`,
+  )
+}
+
+/** The value that is pinned, for one that need not be met to the letter; updated in the same way. */
+export async function pinned<Value>(name: string, value: Value): Promise<Value> {
   const path = new URL(`../fixtures/${name}`, import.meta.url)
   if (process.env['ENVS_TEST_UPDATE'] === '1')
     await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`)
-  const pinned: unknown = JSON.parse(await readFile(path, 'utf8'))
-  assert.deepEqual(
-    value,
-    pinned,
-    `${name} differs; where that is meant: ENVS_TEST_UPDATE=1 npm test -- e2e/contract`,
-  )
+  return JSON.parse(await readFile(path, 'utf8'))
 }
 
 /** The types in a JSON value, by key; an array's elements are taken together, `a|b` where they differ. */

@@ -29,7 +29,7 @@ export function startGroup(
     detached: true,
     env: {...cli.env, ...env},
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
+    timeout: 120_000,
   })
   const {pid} = child
   if (pid === undefined) throw new Error('envs could not be started')

@@ -9,6 +9,8 @@ export type Abi = {
   readonly chown: readonly number[]
   readonly setIds: readonly number[]
   readonly sync: readonly number[]
+  /** statx, openat2, faccessat2, fchmodat2, name_to_handle_at, execveat, io_uring_setup */
+  readonly untraced: readonly number[]
   readonly mknod?: number
   readonly mknodat: number
   readonly ioctl: number
@@ -29,6 +31,7 @@ const GENERIC: Omit<Abi, 'audit'> = {
   chown: [54, 55],
   setIds: [91, 143, 144, 145, 146, 147, 149, 151, 152, 159],
   sync: [81, 82, 83, 84, 227, 267],
+  untraced: [291, 437, 439, 452, 264, 281, 425],
   mknodat: 33,
   ioctl: 29,
   fchownat: 54,
@@ -48,6 +51,7 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     chown: [92, 93, 94, 260],
     setIds: [105, 106, 113, 114, 116, 117, 119, 122, 123, 126],
     sync: [26, 74, 75, 162, 277, 306],
+    untraced: [332, 437, 439, 452, 303, 322, 425],
     mknod: 133,
     mknodat: 259,
     ioctl: 16,
@@ -66,6 +70,7 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     chown: [16, 95, 182, 198, 207, 212, 298],
     setIds: [23, 46, 70, 71, 81, 138, 139, 164, 170, 185, 203, 204, 206, 208, 210, 213, 214, 215, 216],
     sync: [36, 118, 144, 148, 314, 344],
+    untraced: [383, 437, 439, 452, 341, 358, 425],
     mknod: 14,
     mknodat: 297,
     ioctl: 54,
@@ -87,6 +92,7 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     chown: [16, 95, 182, 198, 207, 212, 325],
     setIds: [23, 46, 70, 71, 81, 138, 139, 164, 170, 185, 203, 204, 206, 208, 210, 213, 214, 215, 216],
     sync: [36, 118, 144, 148, 341, 373],
+    untraced: [397, 437, 439, 452, 370, 387, 425],
     mknod: 14,
     mknodat: 324,
     ioctl: 54,
@@ -105,6 +111,7 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     chown: [16, 95, 181, 289],
     setIds: [23, 46, 70, 71, 81, 138, 139, 164, 169, 184],
     sync: [36, 118, 144, 148, 308, 348],
+    untraced: [383, 437, 439, 452, 345, 362, 425],
     mknod: 14,
     mknodat: 288,
     ioctl: 54,
@@ -123,6 +130,7 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     chown: [198, 207, 212, 291],
     setIds: [185, 203, 204, 206, 208, 210, 213, 214, 215, 216],
     sync: [36, 118, 144, 148, 307, 338],
+    untraced: [379, 437, 439, 452, 335, 354, 425],
     mknod: 14,
     mknodat: 290,
     ioctl: 54,

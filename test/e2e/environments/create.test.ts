@@ -172,12 +172,15 @@ test('create without an image looks for the one of this host', async (t) => {
     ENVS_MIRROR_UBUNTU_BASE: nowhere,
     ENVS_MIRROR_UBUNTU_CLOUD: nowhere,
     ENVS_MIRROR_LXC: nowhere,
+    ENVS_MIRROR_DEBIAN_ARCHIVE: nowhere,
+    ENVS_MIRROR_DEBIAN_SECURITY: nowhere,
+    ENVS_MIRROR_UBUNTU_ARCHIVE: nowhere,
   }
   const {status, stdout} = await cli.runWith({env}, 'create', '--json')
   assert.equal(status, 5)
   const {error} = JSON.parse(stdout)
-  assert.equal(error.code, 'ENVS_SOURCES_UNREACHABLE')
-  assert.equal(error.message.startsWith(await defaultImage()), true, error.message)
+  const [, suite = ''] = (await defaultImage()).split(':')
+  assert.ok(error.message.includes(suite), error.message)
 })
 
 test('create takes the image of ENVS_IMAGE, then that of the setting', async (t) => {

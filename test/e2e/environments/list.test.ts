@@ -11,7 +11,7 @@ test('list of nothing prints nothing, and says on standard error how to begin', 
     status: 0,
     signal: null,
     stdout: '',
-    stderr: 'There is no environment yet. Create one: envs create focal\n',
+    stderr: 'There is no environment yet. Create one: envs create\n',
   })
   assert.equal((await cli.run('list', '--json')).stdout, '[]\n')
   assert.deepEqual(await cli.run('list', '-q'), {status: 0, signal: null, stdout: '', stderr: ''})
@@ -56,6 +56,7 @@ test('list shows a damaged environment, and hides no other for it', async (t) =>
     state: 'damaged',
     image: null,
     identity: null,
+    architecture: null,
     sizeBytes: null,
     sharedBytes: null,
     createdAt: null,

@@ -27,6 +27,7 @@ test('show tells all that is known, and --json gives create and show the same', 
     lastUsedAt: null,
     processes: 0,
     anchorPid: null,
+    engine: 'bwrap',
   })
   assert.equal(extraction.entries, 7)
   assert.deepEqual(
@@ -48,7 +49,18 @@ test('show prints a field a line', async (t) => {
       .map((line) => line.split(/ {2,}/)),
   )
   assert.deepEqual(Object.keys(fields), [
-    ...['Name', 'State', 'Path', 'Size', 'Created', 'Last used', 'Identity', 'Storage', 'Architecture'],
+    ...[
+      'Name',
+      'State',
+      'Path',
+      'Size',
+      'Created',
+      'Last used',
+      'Identity',
+      'Storage',
+      'Engine',
+      'Architecture',
+    ],
     ...['Image', 'Digest', 'Trust', 'Archive'],
   ])
   assert.equal(fields['Digest'], `sha256:${sha256}`)
@@ -97,7 +109,7 @@ for (const command of ['show', 'path', 'stop']) {
       status: 3,
       signal: null,
       stdout: '',
-      stderr: 'envs: There is no environment yet.\n  Create one: envs create focal\n',
+      stderr: 'envs: There is no environment yet.\n  Create one: envs create\n',
     })
   })
 }

@@ -1,5 +1,6 @@
 import {test} from 'node:test'
 import {imageCli} from '../../support/image-cli.js'
+import {assertDocumented} from '../../support/json-schema.js'
 import {assertPinned, shapeOf} from '../../support/pinned.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
@@ -7,7 +8,9 @@ test('what --json prints of images has the keys and types that were promised', a
   const {envs, publish} = await imageCli(t, (await tinyRootfs(t)).bytes)
   const shapes: Record<string, unknown> = {}
   const note = async (key: string, ...argv: string[]) => {
-    shapes[key] = shapeOf(JSON.parse((await envs(...argv, '--json')).stdout))
+    const printed: unknown = JSON.parse((await envs(...argv, '--json')).stdout)
+    await assertDocumented(key, printed)
+    shapes[key] = shapeOf(printed)
   }
   await note('image pull --dry-run', 'image', 'pull', 'focal', '--dry-run')
   await note('image pull', 'image', 'pull', 'focal')

@@ -200,7 +200,7 @@ test('without a variant the smallest official root goes first, and others do whe
 })
 
 for (const [name, image, canonical] of [
-  ['debian:trixie', 'debian/trixie/amd64/default', 'lxc:debian/trixie'],
+  ['debian:trixie/default', 'debian/trixie/amd64/default', 'lxc:debian/trixie'],
   ['lxc:debian/13', 'debian/trixie/amd64/default', 'lxc:debian/trixie'],
   ['debian:trixie/cloud', 'debian/trixie/amd64/cloud', 'lxc:debian/trixie/cloud'],
   ['lxc:alpine/3.22', 'alpine/3.22/amd64/default', 'lxc:alpine/3.22'],

@@ -20,14 +20,18 @@ for (const [text, distribution, suite, version, variant, source] of [
   ['ubuntu:focal/cloud', 'ubuntu', 'focal', '20.04', 'cloud', undefined],
   ['ubuntu:20.04/minimal', 'ubuntu', 'focal', '20.04', 'minimal', undefined],
   ['ubuntu:stonking/daily', 'ubuntu', 'stonking', '26.10', 'daily', undefined],
-  ['trixie', 'debian', 'trixie', '13', undefined, undefined],
-  ['13', 'debian', 'trixie', '13', undefined, undefined],
-  ['debian', 'debian', 'trixie', '13', undefined, undefined],
-  ['stable', 'debian', 'trixie', '13', undefined, undefined],
-  ['debian:trixie', 'debian', 'trixie', '13', undefined, undefined],
-  ['debian:stable', 'debian', 'trixie', '13', undefined, undefined],
+  ['trixie', 'debian', 'trixie', '13', 'archive', undefined],
+  ['13', 'debian', 'trixie', '13', 'archive', undefined],
+  ['debian', 'debian', 'trixie', '13', 'archive', undefined],
+  ['stable', 'debian', 'trixie', '13', 'archive', undefined],
+  ['debian:trixie', 'debian', 'trixie', '13', 'archive', undefined],
+  ['debian:stable', 'debian', 'trixie', '13', 'archive', undefined],
   ['debian:12/cloud', 'debian', 'bookworm', '12', 'cloud', undefined],
-  ['debian:sid', 'debian', 'sid', undefined, undefined, undefined],
+  ['debian:trixie/default', 'debian', 'trixie', '13', 'default', undefined],
+  ['ubuntu:noble/archive', 'ubuntu', 'noble', '24.04', 'archive', undefined],
+  ['noble/archive', 'ubuntu', 'noble', '24.04', 'archive', undefined],
+  ['24.04/archive', 'ubuntu', 'noble', '24.04', 'archive', undefined],
+  ['debian:sid', 'debian', 'sid', undefined, 'archive', undefined],
   ['lxc:debian/trixie', 'debian', 'trixie', '13', undefined, 'lxc'],
   ['lxc:debian/13', 'debian', 'trixie', '13', undefined, 'lxc'],
   ['lxc:ubuntu/20.04', 'ubuntu', 'focal', '20.04', undefined, 'lxc'],
@@ -61,7 +65,9 @@ for (const [text, suggestions] of [
   ['ubuntu:focal/clod', ['Perhaps ubuntu:focal/cloud']],
   [
     'ubuntu:focal/desktop',
-    ['base', 'minimal', 'cloud', 'daily', 'default'].map((variant) => `Perhaps ubuntu:focal/${variant}`),
+    ['base', 'minimal', 'cloud', 'daily', 'default', 'archive'].map(
+      (variant) => `Perhaps ubuntu:focal/${variant}`,
+    ),
   ],
   [
     'alpine:3.22',
@@ -80,6 +86,7 @@ for (const [text, suggestions] of [
   ],
   ['lxc:debian', ['Name the distribution and its release: lxc:debian/trixie']],
   ['lxc:../trixie', [SEARCH]],
+  ['lxc:debian/trixie/archive', ['Perhaps debian:trixie/archive']],
   ['ubuntu:', [SEARCH]],
   ['ubuntu:focal/cloud/x', ['Perhaps ubuntu:focal/cloud', SEARCH]],
   ['focal\u001b[2J', [SEARCH]],
@@ -94,19 +101,11 @@ for (const [text, suggestions] of [
   })
 }
 
-test('the variant archive is said to be for later', () => {
-  assert.throws(() => parseImageName('ubuntu:focal/archive', options), {
-    name: 'VariantNotYetError',
-    code: 'ENVS_VARIANT_NOT_YET',
-    exitCode: 3,
-    message: "ubuntu:focal/archive can't be had: this version of envs does not make the variant archive yet.",
-  })
-})
-
 for (const name of [
   'ubuntu:focal',
   'ubuntu:focal/base',
-  'debian:trixie',
+  'debian:trixie/archive',
+  'ubuntu:noble/archive',
   'lxc:alpine/3.22',
   'lxc:debian/trixie/cloud',
 ]) {

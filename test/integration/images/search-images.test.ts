@@ -94,10 +94,10 @@ test('a cloud image is told with the size and the serial of its newest release',
 })
 
 for (const [word, names] of [
-  ['focal', ['ubuntu:focal/base', 'ubuntu:focal/daily', 'ubuntu:focal/minimal']],
-  ['20.04', ['ubuntu:focal/base', 'ubuntu:focal/daily', 'ubuntu:focal/minimal']],
-  ['FOSSA', ['ubuntu:focal/base', 'ubuntu:focal/daily', 'ubuntu:focal/minimal']],
-  ['stonking', ['ubuntu:stonking/base']],
+  ['focal', ['ubuntu:focal/base', 'ubuntu:focal/daily', 'ubuntu:focal/minimal', 'ubuntu:focal/archive']],
+  ['20.04', ['ubuntu:focal/base', 'ubuntu:focal/daily', 'ubuntu:focal/minimal', 'ubuntu:focal/archive']],
+  ['FOSSA', ['ubuntu:focal/base', 'ubuntu:focal/daily', 'ubuntu:focal/minimal', 'ubuntu:focal/archive']],
+  ['stonking', ['ubuntu:stonking/base', 'ubuntu:stonking/archive']],
   ['alpine', ['lxc:alpine/3.22', 'lxc:alpine/3.9']],
   ['gentoo', []],
 ] as const) {
@@ -119,7 +119,7 @@ test('a release past its end of life is marked', async (t) => {
   )
 })
 
-test('without a word all is told, Ubuntu first and from new to old', async (t) => {
+test('without a word all is told, Ubuntu first, then Debian, and from new to old', async (t) => {
   const {images} = await search(await withStreams(t), undefined)
   const suites = images.map(({distribution, suite}) => `${distribution} ${suite}`)
   assert.deepEqual(
@@ -132,6 +132,11 @@ test('without a word all is told, Ubuntu first and from new to old', async (t) =
       'ubuntu focal',
       'ubuntu bionic',
       'ubuntu xenial',
+      'debian forky',
+      'debian trixie',
+      'debian bookworm',
+      'debian bullseye',
+      'debian sid',
       'alpine 3.22',
       'alpine 3.9',
     ],
@@ -154,6 +159,7 @@ test('where a server is not reached the built-in table tells what to expect of i
       ['ubuntu:noble/daily', 'catalogue', undefined],
       ['ubuntu:noble/cloud', 'catalogue', undefined],
       ['ubuntu:noble/minimal', 'catalogue', undefined],
+      ['ubuntu:noble/archive', 'catalogue', undefined],
     ],
   )
   const reason = 'the connection was refused'
@@ -164,10 +170,10 @@ test('where a server is not reached the built-in table tells what to expect of i
       {source: 'lxc', mirror: NOBODY, reason},
     ],
   )
-  const debian = await search(servers, 'debian', {mirrors})
+  const debian = await search(servers, 'trixie', {mirrors})
   assert.deepEqual(
     debian.images.map(({name}) => name),
-    ['lxc:debian/trixie', 'lxc:debian/bookworm'],
+    ['debian:trixie/archive', 'lxc:debian/trixie'],
   )
 })
 

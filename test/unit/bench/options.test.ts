@@ -5,7 +5,15 @@ import {parseOptions} from '../../../bench/options.js'
 test('without arguments every subject is measured with enough rounds to be quoted', () => {
   const {subjects, rounds, isQuick} = parseOptions([])
   assert.deepEqual(subjects, ['startup', 'sessions', 'layers', 'extraction', 'fetching'])
-  assert.deepEqual(rounds, {startup: 21, sessions: 21, layers: 9, extraction: 9, fetching: 9, apt: 3})
+  assert.deepEqual(rounds, {
+    startup: 21,
+    sessions: 21,
+    layers: 9,
+    extraction: 9,
+    fetching: 9,
+    bootstrap: 5,
+    apt: 3,
+  })
   assert.equal(isQuick, false)
 })
 
@@ -16,6 +24,7 @@ test('a number of rounds goes for every subject, quick or not', () => {
     layers: 4,
     extraction: 4,
     fetching: 4,
+    bootstrap: 4,
     apt: 4,
   })
 })

@@ -10,6 +10,7 @@ test('has the settings and variables that users were promised', () => {
       ['mirrors.ubuntuCloud', 'ENVS_MIRROR_UBUNTU_CLOUD'],
       ['mirrors.ubuntuArchive', 'ENVS_MIRROR_UBUNTU_ARCHIVE'],
       ['mirrors.debianArchive', 'ENVS_MIRROR_DEBIAN_ARCHIVE'],
+      ['mirrors.debianSecurity', 'ENVS_MIRROR_DEBIAN_SECURITY'],
       ['mirrors.lxc', 'ENVS_MIRROR_LXC'],
       ['keyrings', 'ENVS_KEYRINGS'],
       ['defaultImage', 'ENVS_IMAGE'],
@@ -18,6 +19,7 @@ test('has the settings and variables that users were promised', () => {
       ['storage', 'ENVS_STORAGE'],
       ['durable', 'ENVS_DURABLE'],
       ['diskBudget', 'ENVS_DISK_BUDGET'],
+      ['tryMemory', 'ENVS_TRY_MEMORY'],
     ],
   )
 })

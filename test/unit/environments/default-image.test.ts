@@ -4,7 +4,7 @@ import {imageOfHost} from '../../../src/environments/default-image.js'
 
 for (const [id, codename, image] of [
   ['ubuntu', 'noble', 'ubuntu:noble'],
-  ['debian', 'trixie', 'lxc:debian/trixie'],
+  ['debian', 'trixie', 'debian:trixie'],
   ['debian', undefined, 'ubuntu'],
   ['fedora', 'x', 'ubuntu'],
   ['ubuntu', '../noble', 'ubuntu'],

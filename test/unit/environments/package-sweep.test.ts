@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import {mkdir, readdir, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {sharedPackages} from '../../../src/environments/package-cache.js'
 import {sweepPackages} from '../../../src/environments/package-sweep.js'
 import {type Host, openHost} from '../../../src/host/host.js'
 import {openPaths} from '../../../src/host/paths.js'
+import {sharedPackages} from '../../../src/host/shared-packages.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const NOW = new Date('2026-01-02T00:00:00Z')

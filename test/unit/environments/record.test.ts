@@ -9,6 +9,7 @@ import {
   readRecord,
   writeRecord,
 } from '../../../src/environments/record.js'
+import {digestOf} from '../../support/download.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const RECORD: EnvironmentRecord = {
@@ -23,11 +24,30 @@ const RECORD: EnvironmentRecord = {
     trust: 'unverified',
     signer: null,
     signedAt: null,
+    archive: null,
   },
   identity: 'mapped',
   storage: 'directory',
   architecture: 'amd64',
   extraction: {entries: 5, sizeBytes: 2000, skippedDevices: 1, squashedOwners: 0, fileCapabilities: 0},
+}
+
+const ARCHIVE: NonNullable<EnvironmentRecord['image']['archive']> = {
+  ingredients: digestOf(Buffer.from('ingredients')),
+  variant: 'minbase',
+  include: ['curl'],
+  components: ['main'],
+  pockets: [
+    {
+      suite: 'trixie',
+      mirror: 'http://mirror.example/debian',
+      inReleaseSha256: digestOf(Buffer.from('InRelease')),
+      date: new Date('2026-11-01T00:00:00.000Z'),
+      validUntil: null,
+      signer: {fingerprint: 'A'.repeat(40), name: 'Publisher'},
+    },
+  ],
+  packages: [{name: 'curl', version: '8.14.1-2', architecture: 'amd64'}],
 }
 
 /** The record as it stands in a file, for a test to spoil. */
@@ -53,6 +73,13 @@ test('reads what it has written, for its owner alone', async (t) => {
   assert.equal((await stat(path)).mode & 0o777, 0o600)
 })
 
+test('reads what an image was made of', async (t) => {
+  const path = join(await temporaryFolder(t), 'env.json')
+  const made = {...RECORD, image: {...RECORD.image, archive: ARCHIVE}}
+  await writeRecord(path, made)
+  assert.deepEqual(await readRecord(path), made)
+})
+
 test('a missing record is none', async (t) => {
   const folder = await temporaryFolder(t)
   assert.equal(await readRecord(join(folder, 'env.json')), undefined)
@@ -76,7 +103,7 @@ for (const [what, text, rule] of [
   ['a list', '[]', 'schemaVersion is not a number'],
   ['null', 'null', 'it is no object'],
   ['a later version', JSON.stringify({...json(), schemaVersion: 2}), 'its schemaVersion is 2'],
-  ['a file without an end', ' '.repeat(65_537), 'it is over 65536 bytes'],
+  ['a file without an end', ' '.repeat(4_194_305), 'it is over 4194304 bytes'],
   ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is no object'],
   [
     'an identity that is none',

@@ -8,7 +8,9 @@ const GOOD: Place = {
   isWritable: true,
   freeBytes: 20 * GIB,
   freeInodes: 1_000_000,
-  isNfs: false,
+  fileSystem: 'ext4',
+  foldsCase: false,
+  isOverQuota: false,
   options: ['rw', 'relatime'],
 }
 
@@ -17,22 +19,26 @@ test('a roomy local disk passes, and the evidence has its figures', () => {
     id: 'disk',
     title: 'Disk',
     status: 'pass',
-    evidence: '/home/ada: 20.0 GiB free, 1000000 inodes free.',
+    evidence: '/home/ada: ext4, 20.0 GiB free, 1000000 inodes free.',
     cost: null,
     remedy: null,
+    request: null,
   })
 })
 
 for (const [what, change, status] of [
   ['can not be written', {isWritable: false}, 'fail'],
-  ['is mounted noexec', {options: ['rw', 'noexec']}, 'fail'],
   ['is mounted nosuid', {options: ['rw', 'nosuid']}, 'warn'],
-  ['is an NFS mount', {isNfs: true}, 'warn'],
+  ['is an NFS mount', {fileSystem: 'nfs4'}, 'warn'],
+  ['is a Windows disk', {fileSystem: '9p'}, 'fail'],
+  ['is memory', {fileSystem: 'tmpfs'}, 'warn'],
+  ['folds the case of names', {foldsCase: true}, 'warn'],
+  ['has a quota that is used up', {isOverQuota: true}, 'warn'],
   ['has less than a GiB', {freeBytes: GIB - 1}, 'warn'],
   ['has a GiB', {freeBytes: GIB}, 'pass'],
   ['has few inodes', {freeInodes: 49_999}, 'warn'],
   ['makes inodes as needed', {freeInodes: undefined}, 'pass'],
-  ['is mounted noexec and full', {options: ['noexec'], freeBytes: 0}, 'fail'],
+  ['can not be written and is full', {isWritable: false, freeBytes: 0}, 'fail'],
 ] as const) {
   test(`a place that ${what}: ${status}`, () => {
     assert.equal(judgePlace({...GOOD, ...change}).status, status)
@@ -40,9 +46,12 @@ for (const [what, change, status] of [
 }
 
 test('the evidence names every trouble, not the gravest alone', () => {
-  const place = {...GOOD, options: ['noexec', 'nosuid'], isNfs: true, isWritable: false, freeBytes: 0}
+  const place = {
+    ...{...GOOD, options: ['noexec', 'nosuid'], fileSystem: 'nfs4', isWritable: false, freeBytes: 0},
+    ...{foldsCase: true, isOverQuota: true},
+  }
   assert.equal(
     judgePlace(place).evidence,
-    '/home/ada: 0.0 GiB free, 1000000 inodes free, noexec, nosuid, NFS, not writable.',
+    '/home/ada: nfs4, 0.0 GiB free, 1000000 inodes free, noexec, nosuid, case folded, over quota, not writable.',
   )
 })

@@ -22,6 +22,7 @@ const RECORD: ImageRecord = {
     listing: 'SHA256SUMS',
     signature: 'SHA256SUMS.gpg',
   },
+  archive: null,
 }
 
 test('reads what it has written', () => {
@@ -63,6 +64,6 @@ for (const [what, change, rule] of [
 
 test('refuses what is no JSON, and what is too long to be a record', () => {
   assert.throws(() => parseImageRecord('{', '/x'), {message: "/x can't be read: it is not JSON."})
-  const long = ' '.repeat(65_537)
-  assert.throws(() => parseImageRecord(long, '/x'), {message: "/x can't be read: it is over 65536 bytes."})
+  const long = ' '.repeat(4_194_305)
+  assert.throws(() => parseImageRecord(long, '/x'), {message: "/x can't be read: it is over 4194304 bytes."})
 })

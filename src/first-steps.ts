@@ -1,0 +1,15 @@
+import {listNames} from './environments/store.js'
+import {openHost} from './host/host.js'
+
+const FIRST_STEPS = `
+There is no environment yet. To begin:
+  envs try hello -- hello  run the package hello in one that goes when it ends
+  envs create              make one that stays, of the host's own release if that is Debian or Ubuntu
+  envs doctor              see what this host can do
+`
+
+/** Says what to type to whoever has no environment yet. */
+export async function tellFirstSteps(): Promise<void> {
+  const names = await listNames(openHost().paths)
+  if (names.length === 0) process.stdout.write(FIRST_STEPS)
+}

@@ -1,0 +1,57 @@
+import {join} from 'node:path'
+import type {ArchiveContext} from '../../src/archive/context.js'
+import type {ArchiveEvent, ArchiveNotice, ArchiveRequest} from '../../src/archive/plan.js'
+import type {Archive} from './archive.js'
+import type {Scope} from './cli.js'
+import {which} from './extraction.js'
+import {temporaryFolder} from './temporary-folder.js'
+
+/** What asks an archive of a test, in a home of its own, with next to no wait between tries; and what it was told. */
+export type ArchiveClient = {
+  readonly context: ArchiveContext
+  readonly notices: ArchiveNotice[]
+  readonly events: ArchiveEvent[]
+}
+
+export async function clientOf(
+  t: Scope,
+  {mirrors, keyring}: Pick<Archive, 'mirrors' | 'keyring'>,
+  options: Partial<ArchiveContext> = {},
+): Promise<ArchiveClient> {
+  const home = await temporaryFolder(t)
+  const [notices, events]: [ArchiveNotice[], ArchiveEvent[]] = [[], []]
+  return {
+    notices,
+    events,
+    context: {
+      environment: {},
+      which,
+      paths: {
+        data: join(home, 'data'),
+        cache: join(home, 'cache'),
+        packages: join(home, 'cache/packages'),
+      },
+      mirrors,
+      keyrings: [keyring],
+      now: new Date(),
+      aptFolder: join(home, 'no-apt'),
+      backoffMs: 1,
+      onNotice: (notice) => notices.push(notice),
+      onProgress: (event) => events.push(event),
+      ...options,
+    },
+  }
+}
+
+export const TRIXIE: ArchiveRequest = {
+  release: {distribution: 'debian', codename: 'trixie', version: '13', hasMoved: false},
+  architecture: 'amd64',
+  variant: 'minbase',
+  include: [],
+  components: [],
+}
+
+export const NOBLE: ArchiveRequest = {
+  ...TRIXIE,
+  release: {distribution: 'ubuntu', codename: 'noble', version: '24.04', hasMoved: false},
+}

@@ -1,0 +1,18 @@
+import {readdir} from 'node:fs/promises'
+import {relative} from 'node:path'
+import {fileURLToPath, pathToFileURL} from 'node:url'
+import type {DeclaredCommand} from '../../src/ui/declared-command.js'
+
+const FOLDER = fileURLToPath(new URL('../../commands', import.meta.url))
+
+/** Every command as its source declares it, by its words. */
+export async function declaredCommands(): Promise<ReadonlyMap<string, typeof DeclaredCommand>> {
+  const entries = await readdir(FOLDER, {recursive: true, withFileTypes: true})
+  const commands = new Map<string, typeof DeclaredCommand>()
+  for (const entry of entries.filter((each) => each.isFile())) {
+    const path = `${entry.parentPath}/${entry.name}`
+    const module: {readonly default: typeof DeclaredCommand} = await import(pathToFileURL(path).href)
+    commands.set(relative(FOLDER, path).replace(/\.ts$/, '').replaceAll('/', ' '), module.default)
+  }
+  return commands
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {judgeEngines} from '../../../src/environments/engine-check.js'
+
+const NONE = {bwrap: false, unshare: false, proot: false}
+
+test('the best that works is in force', () => {
+  const check = judgeEngines({bwrap: true, unshare: true, proot: true}, 'auto')
+  assert.equal(check.status, 'pass')
+  assert.equal(check.evidence, 'bwrap, unshare and proot work here. Environments are started with bwrap.')
+})
+
+test('system calls alone are no loss', () => {
+  assert.equal(judgeEngines({...NONE, unshare: true}, 'auto').status, 'pass')
+})
+
+test('proot is a warning that says what is lost', () => {
+  const check = judgeEngines({...NONE, proot: true}, 'auto')
+  assert.deepEqual(
+    [check.status, check.evidence],
+    ['warn', 'proot works here. Environments are run by proot.'],
+  )
+  assert.match(check.cost ?? '', /nothing keeps their programs from your files/)
+})
+
+test('where nothing works, or not what is asked for, no environment can run', () => {
+  assert.equal(judgeEngines(NONE, 'auto').status, 'fail')
+  const check = judgeEngines({...NONE, unshare: true}, 'bwrap')
+  assert.equal(check.status, 'fail')
+  assert.match(check.remedy ?? '', /ENVS_ENGINE/)
+})
