@@ -1,5 +1,6 @@
 import {readSettings} from '../src/config/settings.js'
-import {previewSession, runInEnvironment, type SessionPreview} from '../src/environments/session.js'
+import {runInEnvironment} from '../src/environments/session.js'
+import {previewSession, type SessionPreview} from '../src/environments/session-preview.js'
 import {UsageError} from '../src/errors.js'
 import {dryRunFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
 import {formatCommandLine} from '../src/ui/command-line-text.js'

@@ -3,45 +3,19 @@ import {mkdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {ArchiveContext} from '../archive/context.js'
 import {downloadPackages, type FetchedPackage} from '../archive/download-packages.js'
-import type {ArchiveEvent, PackagePlan} from '../archive/plan.js'
-import type {Lock} from '../host/flock.js'
+import type {PackagePlan} from '../archive/plan.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {templateText} from '../host/paths.js'
-import {isMountingRoot} from '../host/privilege.js'
 import type {UnpackDebsReport} from '../rootfs/debs/unpack-debs.js'
-import {ensureMountPoints} from '../rootfs/mount-points.js'
 import {type PackedImage, packImage} from '../rootfs/pack-image.js'
 import type {ExtractReport} from '../rootfs/tree-process.js'
 import {unpackPackages} from '../rootfs/unpack-packages.js'
-import {anchorEngine, type EngineName} from '../sandbox/engines/choice.js'
-import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
-import {runLoneScript} from '../sandbox/lone-script.js'
-import {guestMounts, MOUNT_POINTS, plainRoot} from '../sandbox/mounts.js'
-import {buildFilter} from '../sandbox/seccomp/filter.js'
-import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import {filesIn} from '../storage/layer-files.js'
-import {bootstrapFailure, findWrong} from './bootstrap-check.js'
+import {type BootstrapEvent, type BootstrapPlace, configureTree, secondsOf} from './bootstrap-configure.js'
 import {BootstrapUnsupportedError} from './bootstrap-errors.js'
-import {configureScript, readConfigureLine} from './configure-script.js'
-import {type Emulation, planEmulation} from './emulation.js'
 import {layerLedger, removeLayerFolder} from './layer-folders.js'
 import {rootProcess, treeProcess} from './toolbox.js'
-
-export type BootstrapEvent =
-  | ArchiveEvent
-  | {readonly stage: 'unpack'; readonly count: number; readonly totalCount: number; readonly bytes: number}
-  | {readonly stage: 'configure'; readonly count: number; readonly totalCount: number}
-  | {readonly stage: 'pack'; readonly bytes: number}
-
-type Place = {
-  readonly identity: Identity
-  readonly engine: EngineName
-  /** Of its programs; undefined where the host runs them as they are. */
-  readonly emulation: Emulation | undefined
-  /** Of the layers, held: nobody takes away what is made among them. */
-  readonly lock: Lock
-}
 
 type Options = {readonly signal: AbortSignal; readonly onEvent: (event: BootstrapEvent) => void}
 
@@ -60,13 +34,13 @@ export class BootstrapTree {
     private readonly host: Host,
     readonly name: string,
     readonly folder: string,
-    private readonly place: Place,
+    private readonly place: BootstrapPlace,
   ) {
     this.#scratch = `${folder}-work`
   }
 
   /** @throws {BootstrapUnsupportedError} */
-  static async begin(host: Host, name: string, place: Place): Promise<BootstrapTree> {
+  static async begin(host: Host, name: string, place: BootstrapPlace): Promise<BootstrapTree> {
     if (place.engine === 'proot') throw new BootstrapUnsupportedError(name, place.engine)
     const {layers} = host.paths
     await makeFolders(layers, {mode: 0o700})
@@ -108,7 +82,11 @@ export class BootstrapTree {
     try {
       const others: FetchedPackage[] = []
       await this.#unpack(baseOf(downloads, {base, others}), {plan, sources}, options)
-      await this.#configure(plan, {folder: downloads.folder, others}, options)
+      await configureTree(this.host, {
+        ...{plan, others, name: this.name, root: this.root, place: this.place, scratch: this.#scratch},
+        packagesFolder: others.length === 0 ? this.#nothing : downloads.folder,
+        ...options,
+      })
     } finally {
       await downloads.close()
     }
@@ -140,61 +118,6 @@ export class BootstrapTree {
         onProgress: ({packages: count, bytes}) => onEvent({stage: 'unpack', count, totalCount, bytes}),
       },
     )
-  }
-
-  async #configure(
-    plan: PackagePlan,
-    {folder, others}: {folder: string; others: readonly FetchedPackage[]},
-    {signal, onEvent}: Options,
-  ): Promise<void> {
-    const {host, root} = this
-    const {identity, engine, emulation, lock} = this.place
-    if (engine === 'proot') throw new BootstrapUnsupportedError(this.name, engine)
-    await ensureMountPoints(root, MOUNT_POINTS)
-    const installed = new Set<string>()
-    let hasEnded = false
-    const isRoot = isMountingRoot(host)
-    const onLine = (line: string) => {
-      const told = readConfigureLine(line)
-      if (told?.kind === 'installed') installed.add(told.name)
-      hasEnded ||= told?.kind === 'end' && told.isWell
-      onEvent({stage: 'configure', count: installed.size, totalCount: plan.packages.length})
-    }
-    const script = await configureScript({epoch: secondsOf(plan), root, others})
-    const log = join(this.#scratch, 'log')
-    const emulated = await planEmulation(host, emulation, this.#scratch)
-    await runLoneScript(
-      {
-        engine: anchorEngine(host, engine),
-        filter: buildFilter(host.architecture, filterSets(identity, {elidesSyncs: true})),
-        hostname: plan.release.codename,
-        // In the resolver's place, for there is nothing to resolve: the packages that dpkg is to install.
-        mounts: [
-          ...guestMounts({
-            root: plainRoot(root),
-            resolverFolder: others.length === 0 ? this.#nothing : folder,
-            packagesFolder: undefined,
-            isMountingRoot: isRoot,
-          }),
-          ...emulated.mounts,
-        ],
-        isMountingRoot: isRoot,
-        namespacePrefix: [...(await namespacePrefix(identity, host)), ...emulated.words],
-        stage: this.#scratch,
-        script,
-        unshare: host.which('unshare'),
-        lock,
-        log,
-      },
-      {onLine, signal},
-    )
-    const wrong = hasEnded ? findWrong(root, plan) : undefined
-    if (hasEnded && wrong === undefined) return
-    const reason =
-      wrong === undefined
-        ? 'its packages could not be configured'
-        : `${wrong} is not installed as it should be`
-    throw await bootstrapFailure(this.name, reason, {log, cacheFolder: host.paths.cache})
   }
 
   /** Makes the image's archive. @returns Its path, to be taken away from there, and what it is. */
@@ -254,8 +177,4 @@ async function* baseOf(
     if (base.has(name)) yield {name, path: fetched.path}
     else others.push(fetched)
   }
-}
-
-function secondsOf({date}: Pick<PackagePlan, 'date'>): number {
-  return Math.floor(date.getTime() / 1000)
 }

@@ -3,9 +3,9 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {capture} from '../host/process.js'
-import {isRunning} from '../sandbox/anchor.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
+import {isInUse} from '../sandbox/in-use.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {type LayerId, newLayerId} from '../storage/layer-id.js'
 import {type Cloned, type CloneTarget, copyEnvironment} from './clone-copy.js'
@@ -191,12 +191,12 @@ const LOOK_AGAIN_MS = 20
 async function lockSource(host: Host, {from, name, identity, locks}: Wanted): Promise<Environment> {
   for (let look = 0; look < MOST_LOOKS; look++) {
     const {files} = await findEnvironment(host.paths, from)
-    const mode = (await isRunning(files.run)) ? 'shared' : 'exclusive'
+    const mode = (await isInUse(files.run)) ? 'shared' : 'exclusive'
     // One order for everybody, so that no two commands wait for each other.
     for (const each of [from, name].sort())
       locks.push(await lockEnvironment(host.paths, each, each === from ? mode : 'exclusive'))
     const source = await findEnvironment(host.paths, from)
-    if (mode === 'exclusive' && !(await isRunning(source.files.run))) return source
+    if (mode === 'exclusive' && !(await isInUse(source.files.run))) return source
     if (mode === 'exclusive' || !isSharing(source, identity)) break
     locks.push(await lockHistory(source))
     if (readLiveAnchor(source.files.run) !== undefined) return source

@@ -5,13 +5,7 @@ import type {Host} from '../host/host.js'
 import {availableMemory} from '../host/memory.js'
 import {capture} from '../host/process.js'
 import type {OpenedImage} from '../images/opened-image.js'
-import {
-  applyFixes,
-  type ExtractProgress,
-  type ExtractReport,
-  measureTrees,
-  type TreeNote,
-} from '../rootfs/tree-process.js'
+import {applyFixes, type ExtractReport, measureTrees, type TreeNote} from '../rootfs/tree-process.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {dropMemory} from '../sandbox/memory-state.js'
@@ -41,7 +35,7 @@ import {sessionLauncher, treeProcess} from './toolbox.js'
 import {newTreeFacts} from './tree-facts.js'
 import {markTry} from './tries.js'
 import {sweepTries} from './try-sweep.js'
-import {type Unpacked, unpackImage} from './unpack.js'
+import {type Unpacked, type UnpackProgress, unpackImage} from './unpack.js'
 import {recordUsage} from './usage.js'
 
 /**
@@ -130,7 +124,7 @@ export class Creation {
   }
 
   /** Unpacks the image where no command looks, and checks its digest before anything of it is used. */
-  async extract(onProgress: (event: ExtractProgress) => void): Promise<void> {
+  async extract(onProgress: (event: UnpackProgress) => void): Promise<void> {
     const image = this.#image
     if (image === undefined) throw new Error('extract comes after fetch')
     if (this.storage === 'overlay') return this.#openLayer(image, onProgress)
@@ -142,7 +136,7 @@ export class Creation {
   }
 
   /** The layer of the image, unpacked unless an environment before had it unpacked. */
-  async #openLayer(image: OpenedImage, onProgress: (event: ExtractProgress) => void): Promise<void> {
+  async #openLayer(image: OpenedImage, onProgress: (event: UnpackProgress) => void): Promise<void> {
     const {archives, isSynced} = this.#request
     this.#holding ??= holdLayers(this.#host.paths)
     await this.#holding

@@ -11,13 +11,7 @@ import {capture} from '../host/process.js'
 import type {IdentifiedImage, ImageEvidence, OpenedImage} from '../images/opened-image.js'
 import {CLONE_FIXES, SHARED_FIXES} from '../rootfs/fixes/list.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
-import {
-  type ArchiveFacts,
-  applyFixes,
-  type ExtractProgress,
-  measureTrees,
-  planTreeFiles,
-} from '../rootfs/tree-process.js'
+import {type ArchiveFacts, applyFixes, measureTrees, planTreeFiles} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {MOUNT_POINTS} from '../sandbox/mounts.js'
 import {filesIn, layerFiles} from '../storage/layer-files.js'
@@ -28,7 +22,7 @@ import {layerLedger, removeLayerFolder} from './layer-folders.js'
 import {SLOTS} from './personal-files.js'
 import {treeProcess} from './toolbox.js'
 import {newTreeFacts} from './tree-facts.js'
-import {type Unpacked, unpackImage} from './unpack.js'
+import {type Unpacked, type UnpackProgress, unpackImage} from './unpack.js'
 
 /** The layer that an image becomes, and what is known of it. */
 export type ImageLayer = {readonly id: LayerId; readonly record: ImageLayerRecord}
@@ -43,7 +37,7 @@ type MakeOptions = LayerIngredients & {
   /** Whether it is on the disk before it appears. */
   readonly isSynced: boolean
   readonly signal: AbortSignal
-  readonly onProgress: (event: ExtractProgress) => void
+  readonly onProgress: (event: UnpackProgress) => void
   /** Takes the tree that the image was just made of, where there is one: it need not be extracted again. */
   readonly takeTree?: () => FreshTree | undefined
 }

@@ -15,6 +15,7 @@ import type {StandardInput} from '../images/stream-image.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from './archive-image.js'
+import type {BootstrapEvent} from './bootstrap-configure.js'
 import {NoArchiveImageError} from './bootstrap-errors.js'
 import {
   type ArchiveWish,
@@ -23,7 +24,6 @@ import {
   planBootstrap,
   USUAL_ARCHIVE,
 } from './bootstrap-request.js'
-import type {BootstrapEvent} from './bootstrap-tree.js'
 
 /** How far the making of an image is; `wait`: another command makes the same one. */
 export type ArchiveProgress = BootstrapEvent | {readonly stage: 'wait'}

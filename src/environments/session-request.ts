@@ -1,5 +1,8 @@
 import {isAbsolute, normalize, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
+import type {Host} from '../host/host.js'
+import {isInTerminalForeground} from '../host/proc.js'
+import {isInteractive} from '../host/terminal.js'
 import type {SessionRequest, Volume} from '../sandbox/session-arguments.js'
 import type {EngineSetting} from './engine.js'
 import type {EnvironmentName} from './name.js'
@@ -36,6 +39,16 @@ export const PASSED_ON = [
   ...['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'],
   ...['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'],
 ] as const
+
+/** Reads the flags of a session that begins here and now. @throws {UsageError} */
+export function planRequest(host: Host, {name}: {name: EnvironmentName}, wish: SessionWish): SessionRequest {
+  return planSession(name, wish, {
+    environment: host.environment,
+    workingFolder: host.workingFolder,
+    hasTerminal: isInteractive(),
+    forwardsInterrupts: !isInTerminalForeground(),
+  })
+}
 
 /** Reads the flags of a session. @throws {UsageError} */
 export function planSession(name: EnvironmentName, wish: SessionWish, around: Surroundings): SessionRequest {

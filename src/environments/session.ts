@@ -1,40 +1,22 @@
-import {join} from 'node:path'
 import {ExitCode, errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
-import {packageRoot} from '../host/paths.js'
 import {isMountingRoot} from '../host/privilege.js'
-import {isInTerminalForeground} from '../host/proc.js'
-import {sharedPackages} from '../host/shared-packages.js'
-import {isInteractive} from '../host/terminal.js'
-import {checkMountPoints, ensureMountPoints} from '../rootfs/mount-points.js'
-import {type AnchorPlan, anchorWords} from '../sandbox/anchor-start.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import type {EngineName} from '../sandbox/engines/choice.js'
-import type {AnchorEngineName} from '../sandbox/engines/engine.js'
 import {AnchorFailedError} from '../sandbox/errors.js'
 import type {JoinPlan} from '../sandbox/join-plan.js'
-import {enterMemory, type MemoryHolder} from '../sandbox/memory.js'
-import {guestMounts, MOUNT_POINTS, type RootMount} from '../sandbox/mounts.js'
 import {buildFilter} from '../sandbox/seccomp/filter.js'
 import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import {planJoin, runSession, type SessionOptions} from '../sandbox/session.js'
-import {type SessionRequest, sessionCommand} from '../sandbox/session-arguments.js'
-import {topLayer} from '../storage/history.js'
-import {makeUpper} from '../storage/layer-store.js'
-import type {EmulationPlan} from './emulation.js'
-import {anchorEngineFor, engineFor, planEngine} from './engine.js'
-import {readGuestTree, rootMount, treeFolders} from './guest-tree.js'
+import {planAnchor, planEmulationOf, prepareRoot} from './anchor-plan.js'
+import {anchorEngineFor, engineFor} from './engine.js'
 import {joiningParent} from './hand-over.js'
 import {openEnvironmentLock, waitForLock} from './locks.js'
-import {upperHolder} from './memory-upper.js'
 import {preparePackages} from './package-cache.js'
 import {runByProot} from './proot.js'
 import {refreshResolver} from './resolver.js'
-import {withRestorePoint} from './restore-points.js'
-import {PASSED_ON, planSession, type SessionWish} from './session-request.js'
+import {PASSED_ON, planRequest, type SessionWish} from './session-request.js'
 import {chooseEnvironment, type Environment, findEnvironment} from './store.js'
-import {sessionLauncher, toolPath} from './toolbox.js'
-import {readMark} from './tries.js'
+import {sessionLauncher} from './toolbox.js'
 import {recordUse} from './usage.js'
 
 /** The host's settings; followed when it is a link, as resolvers do. @see resolv.conf(5) */
@@ -71,18 +53,6 @@ async function isForProot(host: Host, environment: Environment, {engine}: Sessio
   if (found !== 'proot') return false
   await planEmulationOf(host, environment, found)
   return true
-}
-
-/** Loaded only where an environment is of another processor than the host. @throws {EmulationUnavailableError} */
-async function planEmulationOf(
-  host: Host,
-  {files, record}: Pick<Environment, 'files' | 'record'>,
-  engine: EngineName,
-): Promise<EmulationPlan | undefined> {
-  const {identity, architecture} = record
-  if (architecture === host.architecture) return undefined
-  const {emulationFor, planEmulation} = await import('./emulation.js')
-  return planEmulation(host, await emulationFor(host, architecture, {engine, identity}), files.run)
 }
 
 /** Of a session that asks for nothing but a command, as the next one may too. */
@@ -172,135 +142,5 @@ async function noteSession(host: Host, {name, files}: Environment): Promise<void
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') await findEnvironment(host.paths, name)
     throw error
-  }
-}
-
-/** The command lines that {@link runInEnvironment} would use; nothing is started. */
-export type SessionPreview = {
-  readonly anchor: {readonly command: readonly string[]; readonly options: readonly string[]}
-  readonly session: readonly string[]
-}
-
-export async function previewSession(
-  host: Host,
-  text: string | undefined,
-  wish: SessionWish,
-): Promise<SessionPreview> {
-  const environment = await chooseEnvironment(host.paths, text)
-  const tree = await readGuestTree(environment)
-  const plan = await planAnchor(host, environment, {
-    filter: new Uint8Array(),
-    packages: sharedPackages(host.paths),
-    root: rootMount(host.paths, tree),
-    memory: tree.kind === 'overlay' ? tree.holder : undefined,
-    engine: await anchorEngineFor(host, wish.engine ?? 'auto', environment),
-  })
-  return {
-    anchor: await anchorWords(plan),
-    session: sessionCommand(
-      {
-        launcher: sessionLauncher(host),
-        anchor: {pid: 0, startTime: ''},
-        identity: environment.record.identity,
-        architecture: host.architecture,
-        isMountingRoot: isMountingRoot(host),
-        parentPid: 0,
-      },
-      planRequest(host, environment, wish),
-    ),
-  }
-}
-
-function planRequest(host: Host, {name}: Environment, wish: SessionWish): SessionRequest {
-  return planSession(name, wish, {
-    environment: host.environment,
-    workingFolder: host.workingFolder,
-    hasTerminal: isInteractive(),
-    forwardsInterrupts: !isInTerminalForeground(),
-  })
-}
-
-/** The tree as it has to be before it can be mounted. */
-async function prepareRoot(
-  host: Host,
-  environment: Environment,
-  {durable}: Pick<SessionWish, 'durable'>,
-): Promise<PreparedRoot> {
-  const {paths} = host
-  const tree = await readGuestTree(environment)
-  if (tree.kind === 'directory') {
-    await ensureMountPoints(tree.root, MOUNT_POINTS)
-    return {root: rootMount(paths, tree), memory: undefined}
-  }
-  const history = await withRestorePoint(host, environment, {
-    history: tree.history,
-    isSynced: durable !== 'never',
-  })
-  const memory = upperHolder(environment, history)
-  const mounted = {kind: 'overlay', history, ...(memory && {holder: memory})} as const
-  await makeUpper(paths.layers, history.upper, {below: topLayer(history.layers)})
-  await checkMountPoints(treeFolders(paths, mounted), MOUNT_POINTS)
-  return {root: rootMount(paths, mounted), memory}
-}
-
-type PreparedRoot = {
-  readonly root: RootMount
-  /** Who holds what is written to, where that is in memory. */
-  readonly memory: MemoryHolder | undefined
-}
-
-async function planAnchor(
-  host: Host,
-  {name, files, record}: Environment,
-  {
-    filter,
-    packages,
-    root,
-    memory,
-    engine,
-  }: PreparedRoot & {
-    readonly filter: Uint8Array
-    readonly packages: string | undefined
-    readonly engine: AnchorEngineName
-  },
-): Promise<AnchorPlan> {
-  const isRoot = isMountingRoot(host)
-  const {
-    root: mounted,
-    mounts,
-    ...planned
-  } = await planEngine(host, engine, {
-    identity: record.identity,
-    emulation: await planEmulationOf(host, {files, record}, engine),
-    root,
-    runFolder: files.run,
-    prefix: memory && enterMemory(memory, toolPath(host, 'nsenter')),
-  })
-  const isThrowaway = (await readMark(host.paths, name)) !== undefined
-  return {
-    name,
-    hostname: name,
-    isMountingRoot: isRoot,
-    mounts: [
-      ...guestMounts({
-        root: mounted,
-        resolverFolder: files.resolver,
-        packagesFolder: packages,
-        isMountingRoot: isRoot,
-      }),
-      ...mounts,
-    ],
-    runFolder: files.run,
-    ...planned,
-    filter,
-    restoreRequests:
-      root.kind === 'overlay' && !isThrowaway
-        ? {
-            folder: files.resolver,
-            upper: root.upper,
-            command: [process.execPath, join(packageRoot(), 'bin', 'envs.js'), 'restore-point', name],
-            environment: host.environment,
-          }
-        : undefined,
   }
 }

@@ -8,7 +8,7 @@ import {parseLabel, timeLabel} from '../storage/snapshot-label.js'
 import {type AtRest, atRest, findWithHistory} from './at-rest.js'
 import {EnvironmentRunningError} from './errors.js'
 import {replaceHistory} from './replace-history.js'
-import {SnapshotExistsError} from './snapshot-errors.js'
+import {FreezeFailedError, SnapshotExistsError} from './snapshot-errors.js'
 import {snapshotRunning} from './snapshot-running.js'
 import {withinLimit} from './squash.js'
 
@@ -49,7 +49,7 @@ export async function takeSnapshot(
     chooseLabel: (history: History, now: Date) => chooseLabel(name, history, {wanted: request.label, now}),
   }
   if (await isInUse(files.run)) {
-    const taken = await snapshotRunning(host, text, running)
+    const taken = await unlessItEnded(files.run, () => snapshotRunning(host, text, running))
     if (taken !== undefined) return taken
   }
   try {
@@ -62,6 +62,16 @@ export async function takeSnapshot(
       error instanceof EnvironmentRunningError ? await snapshotRunning(host, text, running) : undefined
     if (taken === undefined) throw error
     return taken
+  }
+}
+
+/** What ends by itself in the middle does not stand still, and is at rest then. */
+async function unlessItEnded<T>(runFolder: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof FreezeFailedError) || (await isInUse(runFolder))) throw error
+    return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import {ExitCode} from '../errors.js'
 import {DigestMismatchError} from '../host/digest.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
+import {descriptorPosition} from '../host/proc.js'
 import {KeptImageDamagedError} from '../images/cache/errors.js'
 import {ImageReplacedError} from '../images/errors.js'
 import type {ImageEvidence, OpenedImage} from '../images/opened-image.js'
@@ -12,6 +13,11 @@ import {
   extractRootfs,
   type TreeProcess,
 } from '../rootfs/tree-process.js'
+
+/** How far the extraction is. `archive`: how much of it was read, where that can be told; in bytes. */
+export type UnpackProgress = ExtractProgress & {
+  readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
+}
 
 /** A tree that was made of an archive, and what is known of the archive. */
 export type Unpacked = {readonly report: ExtractReport; readonly evidence: ImageEvidence}
@@ -31,14 +37,22 @@ type Target = {
 export async function unpackImage(
   image: OpenedImage,
   {tree, root, owners, ledger}: Target,
-  options: {signal: AbortSignal; onProgress: (event: ExtractProgress) => void},
+  options: {signal: AbortSignal; onProgress: (event: UnpackProgress) => void},
 ): Promise<Unpacked> {
   try {
-    const report = await extractRootfs(tree, image.bytes, {root, owners, ledger}, options)
+    const onProgress = (progress: ExtractProgress) => options.onProgress({...progress, ...readOf(image)})
+    const target = {root, owners, ledger}
+    const report = await extractRootfs(tree, image.bytes, target, {signal: options.signal, onProgress})
     return {report, evidence: await image.verify()}
   } catch (error) {
     throw await causeOf(error, image)
   }
+}
+
+/** Whoever decodes the file moves the position that it shares with this process. */
+function readOf({bytes, sizeBytes}: OpenedImage): Pick<UnpackProgress, 'archive'> {
+  if (!('fd' in bytes) || sizeBytes === undefined) return {}
+  return {archive: {readBytes: descriptorPosition(bytes.fd), totalBytes: sizeBytes}}
 }
 
 /** That an archive is corrupt is only half the story where it is not the archive it should be. */

@@ -55,3 +55,13 @@ function readText(path: string): string | undefined {
     return undefined
   }
 }
+
+/**
+ * How far an open file has been read, by this process or by one that it was handed to, in bytes.
+ *
+ * @see proc_pid_fdinfo(5)
+ */
+export function descriptorPosition(fd: number): number {
+  const position = /^pos:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
+  return Number(position ?? 0)
+}

@@ -1,4 +1,5 @@
 import type {DownloadEvent} from '../host/http/receive.js'
+import {formatDuration} from './duration.js'
 import {describeMakingWithPace, type MakingEvent} from './making-wording.js'
 import {measurePace} from './pace.js'
 import type {Stage} from './progress.js'
@@ -12,12 +13,17 @@ export type UnpackProgress = {
   transfer(event: DownloadEvent): void
   /** Of an image that is made here. */
   making(event: MakingEvent): void
-  extraction(progress: {readonly entries: number; readonly bytes: number}): void
+  /** `archive`: how much of it was read, in bytes. */
+  extraction(progress: {
+    readonly entries: number
+    readonly bytes: number
+    readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
+  }): void
 }
 
 /** @param nowMs - A clock that only goes forward. */
 export function unpackProgress(nowMs: () => number): UnpackProgress {
-  const pace = measurePace()
+  const [pace, extractionPace] = [measurePace(), measurePace()]
   const describeMaking = describeMakingWithPace(nowMs)
   let report: (line: string) => void = () => {}
   let [transferred, extracted] = ['', '']
@@ -40,9 +46,19 @@ export function unpackProgress(nowMs: () => number): UnpackProgress {
       transferred = isDone ? '' : describeTransfer(event, bytesPerSecond)
       show()
     },
-    extraction({entries, bytes}) {
-      extracted = `${entries} members, ${formatBytes(bytes)}`
+    extraction({entries, bytes, archive}) {
+      const left = archive && timeLeft(archive, extractionPace(archive.readBytes, nowMs()))
+      extracted = [`${entries} members`, formatBytes(bytes), left].filter(Boolean).join(', ')
       show()
     },
   }
+}
+
+/** @param bytesPerSecond - undefined while that can't be told. */
+function timeLeft(
+  {readBytes, totalBytes}: {readBytes: number; totalBytes: number},
+  bytesPerSecond: number | undefined,
+): string | undefined {
+  if (bytesPerSecond === undefined || bytesPerSecond === 0) return undefined
+  return `${formatDuration(Math.max(0, totalBytes - readBytes) / bytesPerSecond)} left`
 }
