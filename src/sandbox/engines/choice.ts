@@ -1,6 +1,8 @@
 import {readFileSync, statSync} from 'node:fs'
-import {release} from 'node:os'
+import {mkdtemp, rm} from 'node:fs/promises'
+import {release, tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {errnoOf} from '../../errors.js'
 import {makeFolders} from '../../host/folders.js'
 import {type MapperHost, succeeds} from '../../host/id-mapper.js'
 import {isMountingRoot} from '../../host/privilege.js'
@@ -97,27 +99,38 @@ async function tryInTurn(
   return verdicts
 }
 
-async function works(host: MapperHost, name: EngineName, stage: string): Promise<boolean> {
+async function works(host: MapperHost, name: EngineName, cacheFolder: string): Promise<boolean> {
   if (name === 'proot') {
     const program = host.which('proot')
     return program !== undefined && succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':'])
   }
   try {
-    await makeFolders(stage, {mode: 0o700})
     const engine = anchorEngine(host, name)
     const isRoot = isMountingRoot(host)
     const isMade = isRoot || name === 'unshare'
-    return await canStart({
+    const trial = {
       engine,
       architecture: host.architecture,
       isMountingRoot: isRoot,
       namespacePrefix: isMade ? await namespacePrefix('emulated', host) : [],
-      stage,
-    })
+    }
+    return await withStage(cacheFolder, (stage) => canStart({...trial, stage}))
   } catch (error) {
     if (error instanceof ToolMissingError) return false
     throw error
   }
+}
+
+/** A folder of ours: the one of the cache, or another for now where there can be none. */
+async function withStage<T>(cacheFolder: string, work: (stage: string) => Promise<T>): Promise<T> {
+  try {
+    await makeFolders(cacheFolder, {mode: 0o700})
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    const stage = await mkdtemp(join(tmpdir(), 'envs-'))
+    return work(stage).finally(() => rm(stage, {recursive: true}))
+  }
+  return work(cacheFolder)
 }
 
 function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
