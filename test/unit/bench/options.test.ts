@@ -4,12 +4,13 @@ import {parseOptions} from '../../../bench/options.js'
 
 test('without arguments every subject is measured with enough rounds to be quoted', () => {
   const {subjects, rounds, isQuick} = parseOptions([])
-  assert.deepEqual(subjects, ['startup', 'sessions', 'layers', 'extraction', 'fetching'])
+  assert.deepEqual(subjects, ['startup', 'sessions', 'layers', 'extraction', 'large', 'fetching'])
   assert.deepEqual(rounds, {
     startup: 21,
     sessions: 21,
     layers: 9,
     extraction: 9,
+    large: 3,
     fetching: 9,
     bootstrap: 5,
     apt: 3,
@@ -23,6 +24,7 @@ test('a number of rounds goes for every subject, quick or not', () => {
     sessions: 4,
     layers: 4,
     extraction: 4,
+    large: 4,
     fetching: 4,
     bootstrap: 4,
     apt: 4,
