@@ -36,6 +36,7 @@ export async function aptGroup(
   const isRoot = process.getuid?.() === 0
   return {
     title: `apt-get install ${PACKAGES.join(' ')}: ${archive.packages} packages, ${megabytes(archive.sizeBytes)} MB, downloaded before`,
+    compared: 'One apt-get install into a fresh tree of the same archive, nothing running in it before.',
     reference,
     contenders: [
       ...(isRoot ? [{...chroot(archive.path, places, bench), name: reference}] : []),

@@ -29,6 +29,8 @@ export function bootstrapGroup({places, bench}: {places: FreshPlaces; bench: Ben
   const reference = 'mmdebstrap --variant=apt, cold'
   return {
     title: `Bootstrapping ${release.suite} from ${release.mirror}`,
+    compared:
+      'From a package mirror to one archive of a minimal system, with and without what an earlier run fetched.',
     reference,
     contenders: [
       mmdebstrap(reference, {release, places, cache: undefined}),

@@ -1,13 +1,13 @@
 import {join} from 'node:path'
-import {capture} from '../src/host/process.js'
 import {formatBytes} from '../src/ui/size.js'
 import {renderTable} from '../src/ui/table.js'
-import {type Bench, InvocationFailedError} from './invocation.js'
+import {type Bench, runAsUser} from './invocation.js'
 import type {Product} from './product.js'
 
 /** What many environments of one image take beside as many copies of its tree; allocated bytes. */
 export type DiskUse = {
   readonly title: string
+  readonly compared: string
   readonly rows: readonly {readonly name: string; readonly bytes: number}[]
 }
 
@@ -28,10 +28,10 @@ export async function measureDiskUse(
   await product.run(...create, '--storage', 'directory', '--name', 'plain')
   const {path} = JSON.parse(await product.run('path', 'plain', '--json'))
   const copies = join(home, 'copies')
-  await run(['mkdir', copies], bench)
-  for (const name of names) await run(['cp', '-a', '--reflink=never', path, join(copies, name)], bench)
+  await runAsUser(['mkdir', copies], bench)
+  for (const name of names) await runAsUser(['cp', '-a', '--reflink=never', path, join(copies, name)], bench)
   const copiedBytes = await allocated([copies], bench)
-  await run(['rm', '-rf', copies], bench)
+  await runAsUser(['rm', '-rf', copies], bench)
   const layers = join(home, 'data', 'layers')
   const environments = join(home, 'data', 'environments')
   await product.run('rm', 'plain')
@@ -42,6 +42,7 @@ export async function measureDiskUse(
   const all = await allocated([layers, environments], bench)
   return {
     title: `Disk, ${MANY} environments of one image`,
+    compared: 'Blocks that are allocated, by copies of one tree and by environments on layers.',
     rows: [
       {name: `${MANY} copies with cp -a`, bytes: copiedBytes},
       {name: `${MANY} environments`, bytes: all - before},
@@ -51,10 +52,11 @@ export async function measureDiskUse(
   }
 }
 
-export function renderDiskUse({title, rows}: DiskUse): string {
+export function renderDiskUse({title, compared, rows}: DiskUse): string {
   const most = rows[0]?.bytes ?? 0
   return [
     title,
+    compared,
     renderTable<DiskUse['rows'][number]>(
       rows,
       [
@@ -71,13 +73,7 @@ export function renderDiskUse({title, rows}: DiskUse): string {
 /** Blocks, not lengths: as du(1) counts them, each file once. */
 async function allocated(folders: readonly string[], bench: Bench): Promise<number> {
   // What was written just now has no blocks yet on a file system that allocates late.
-  await run(['sync', '--file-system', ...folders], bench)
-  const stdout = await run(['du', '--summarize', '--total', '--block-size=1', '--', ...folders], bench)
+  await runAsUser(['sync', '--file-system', ...folders], bench)
+  const stdout = await runAsUser(['du', '--summarize', '--total', '--block-size=1', '--', ...folders], bench)
   return Number(stdout.trim().split('\n').at(-1)?.split('\t')[0])
-}
-
-async function run(argv: readonly string[], {environment, user}: Bench): Promise<string> {
-  const {status, stdout, stderr} = await capture(argv, {env: environment, ...user})
-  if (status !== 0) throw new InvocationFailedError(argv, status, stderr.trim())
-  return stdout
 }

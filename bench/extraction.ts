@@ -8,8 +8,8 @@ import {type Bench, makeFolder} from './invocation.js'
 import type {Contender, Group} from './measure.js'
 import {openProduct, WORKER} from './product.js'
 
-/** An ordinary user can't make device nodes: tar would end with status 2, like after a real failure. */
-const NO_DEVICES = ['--anchored', '--exclude=./dev/*', '--exclude=dev/*'] as const
+/** For GNU tar: an ordinary user can't make device nodes, and it would end with status 2, like after a real failure. */
+export const NO_DEVICES = ['--anchored', '--exclude=./dev/*', '--exclude=dev/*'] as const
 
 /** The same archive into the same kind of place: GNU tar, the worker that extracts for us, and all of create. */
 export function extractionGroup(
@@ -20,6 +20,8 @@ export function extractionGroup(
   const tar = ['tar', ...tarOptions].join(' ')
   return {
     title: `Extraction, ${format} (${(sizeBytes / 1e6).toFixed(1)} MB, ${origin})`,
+    compared:
+      'The same archive into a fresh folder: by GNU tar, by the worker that envs starts, and by all of create.',
     reference: tar,
     contenders: [
       {...gnuTar(archive, places, bench), name: tar},
@@ -40,7 +42,8 @@ function gnuTar({path, tarOptions}: Archive, places: FreshPlaces, bench: Bench):
   }
 }
 
-function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
+/** The worker as create starts it, by itself. */
+export function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
   const uid = bench.user?.uid ?? process.getuid?.()
   return {
     side: 'ours',
@@ -53,7 +56,8 @@ function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Contender
   }
 }
 
-function create(path: string, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
+/** All of create, into a store with nothing in it. */
+export function create(path: string, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
   const product = (place: string) => openProduct(bench, join(place, 'home'))
   let place = ''
   return {
@@ -70,7 +74,8 @@ function create(path: string, places: FreshPlaces, bench: Bench): Omit<Contender
   }
 }
 
-async function freshRoot(places: FreshPlaces, bench: Bench): Promise<string> {
+/** An empty folder for a tree, in a place of its own. */
+export async function freshRoot(places: FreshPlaces, bench: Bench): Promise<string> {
   const root = join(await places.open(), 'rootfs')
   await makeFolder(root, bench)
   return root

@@ -45,6 +45,7 @@ export async function fetchingGroup(
   return {
     group: {
       title: `Fetching and extracting, from a server that takes ${DOWNLOAD_MS / 1000} s`,
+      compared: 'From an address to an environment: fetched and then extracted, or both at once.',
       reference,
       contenders,
       absent: [],

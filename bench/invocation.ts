@@ -40,12 +40,14 @@ export class InvocationFailedError extends Error {
 /**
  * Runs a program to its end.
  *
+ * @param onStart - Called at once with the id of its process.
  * @returns Milliseconds from before its fork until it has been waited for.
  * @throws {InvocationFailedError}
  */
 export async function time(
   {argv, input = '/dev/null', variables = {}, asCaller = false}: Invocation,
   bench: Bench,
+  onStart?: (pid: number) => void,
 ): Promise<number> {
   const complaints = join(bench.folder, 'stderr')
   const [stdin, stderr] = [openSync(input, 'r'), openSync(complaints, 'w')]
@@ -57,6 +59,7 @@ export async function time(
       ...(asCaller ? {} : bench.user),
       stdio: [stdin, 'ignore', stderr],
     })
+    if (child.pid !== undefined) onStart?.(child.pid)
     const {status} = await ended(child)
     const elapsedMs = performance.now() - before
     if (status !== 0) throw new InvocationFailedError(argv, status, lastLine(complaints))
@@ -77,6 +80,19 @@ export async function makeFolder(path: string, {user}: Bench): Promise<void> {
 export async function runAsCaller(argv: readonly string[], {environment}: Bench): Promise<void> {
   const {status, stderr} = await capture(argv, {env: environment})
   if (status !== 0) throw new InvocationFailedError(argv, status, stderr.trim())
+}
+
+/**
+ * Runs a program as a contender would be run, untimed.
+ *
+ * @returns Standard output.
+ * @throws {InvocationFailedError}
+ */
+export async function runAsUser(argv: readonly string[], bench: Bench): Promise<string> {
+  const options = {cwd: bench.folder, env: bench.environment, ...bench.user}
+  const {status, stdout, stderr} = await capture(argv, options)
+  if (status !== 0) throw new InvocationFailedError(argv, status, stderr.trim())
+  return stdout
 }
 
 function lastLine(path: string): string {

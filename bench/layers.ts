@@ -47,6 +47,8 @@ export async function layersGroup(
   await product.run('snapshot', 'base', 'kept')
   return {
     title: `Copy-on-write, an environment that wrote ${written.title}`,
+    compared:
+      'One command of envs each, beside the start of Node alone; what it made is taken back, untimed.',
     reference: 'node -e 0',
     contenders: [
       fixed('node -e 0', 'peer', {argv: [process.execPath, '-e', '0']}),

@@ -16,11 +16,22 @@ export type Machine = {
   readonly fileSystem: string
   /** Averages over 1, 5 and 15 minutes, before the run. */
   readonly load: readonly number[]
-  /** First line of what each tool says of its version. */
+  /** The line in which each tool says its version. */
   readonly tools: Readonly<Record<string, string>>
 }
 
-const TOOLS = ['bwrap', 'unshare', 'tar', 'gzip', 'xz', 'zstd'] as const
+const TOOLS = [
+  'bwrap',
+  'unshare',
+  'proot',
+  'podman',
+  'ch-run',
+  'mmdebstrap',
+  'tar',
+  'gzip',
+  'xz',
+  'zstd',
+] as const
 
 /** Describes what the figures were taken on. */
 export async function describeMachine(bench: Bench): Promise<Machine> {
@@ -59,8 +70,10 @@ export function fileSystemOf(path: string): string {
 async function versionOf(tool: string, {environment}: Bench): Promise<string> {
   const path = findProgram(tool, environment['PATH'] ?? '')
   if (path === undefined) return 'not installed'
-  const {stdout} = await capture([path, '--version'], {env: environment})
-  return stdout.split('\n')[0] ?? 'unknown'
+  const {stdout, stderr} = await capture([path, '--version'], {env: {USER: 'root', ...environment}})
+  // Some draw a picture beside it, some write where complaints go.
+  const line = `${stdout}\n${stderr}`.split('\n').find((text) => /\d/.test(text))
+  return line?.replace(/^[^\p{L}\d]+/u, '').trim() ?? 'unknown'
 }
 
 /** @see os-release(5) */

@@ -18,6 +18,8 @@ export type Absence = {readonly name: string; readonly reason: string}
 /** Contenders that are compared with each other. */
 export type Group = {
   readonly title: string
+  /** What is timed of each, and what makes it the same job: a sentence or two. */
+  readonly compared: string
   /** Name of the contender that the others are divided by. */
   readonly reference: string
   readonly contenders: readonly Contender[]
@@ -28,8 +30,11 @@ export type Row = Summary & {readonly name: string; readonly timesMs: readonly n
 
 export type Result = {
   readonly title: string
+  readonly compared: string
   readonly reference: string
   readonly rounds: number
+  /** Whether a round went before that was not counted. */
+  readonly isWarm: boolean
   readonly rows: readonly Row[]
   readonly absent: readonly Absence[]
   /** Cores that other processes used while this was measured: over the rounds. */
@@ -38,21 +43,27 @@ export type Result = {
 
 export type MeasureOptions = {
   readonly rounds: number
+  /** Counts the round that finds out who works here too: for a quick look. */
+  readonly countsFirst?: boolean
   readonly bench: Bench
   readonly patience: Patience
   readonly signal: AbortSignal
 }
 
 /**
- * Times all contenders once a round, each round begun by another one, after one round that only warms up.
+ * Times all contenders once a round, each round begun by another one, after one round that only warms up, unless it is to count.
  *
  * @throws {InvocationFailedError} When something of ours fails, or a peer after it had worked.
  */
 export async function measure(group: Group, options: MeasureOptions): Promise<Result> {
-  const {present, absent} = await warmUp(group, options)
-  const times = new Map(present.map(({name}) => [name, [] as number[]]))
-  const others: number[] = []
-  for (let round = 0; round < options.rounds; round++) {
+  const {countsFirst = false} = options
+  const first = meterLoad()
+  const {present, absent, timesMs} = await tryOut(group, options)
+  const times = new Map(
+    present.map(({name}, index) => [name, countsFirst ? timesMs.slice(index, index + 1) : []]),
+  )
+  const others = countsFirst ? [first.othersCores()] : []
+  for (let round = countsFirst ? 1 : 0; round < options.rounds; round++) {
     await options.patience.waitForQuiet()
     const meter = meterLoad()
     for (const contender of rotated(present, round)) {
@@ -63,30 +74,33 @@ export async function measure(group: Group, options: MeasureOptions): Promise<Re
   const reference = times.get(group.reference) ?? []
   return {
     title: group.title,
+    compared: group.compared,
     reference: group.reference,
     rounds: options.rounds,
+    isWarm: !countsFirst,
     rows: [...times].map(([name, timesMs]) => ({name, timesMs, ...summarize(timesMs, reference)})),
     absent: [...group.absent, ...absent],
     othersCores: {median: quantile(others, 0.5), worst: quantile(others, 1)},
   }
 }
 
-async function warmUp(
+async function tryOut(
   group: Group,
   options: MeasureOptions,
-): Promise<{present: Contender[]; absent: Absence[]}> {
+): Promise<{present: Contender[]; absent: Absence[]; timesMs: number[]}> {
   const present: Contender[] = []
+  const timesMs: number[] = []
   const absent: Absence[] = []
   for (const contender of group.contenders) {
     try {
-      await runOnce(contender, options)
+      timesMs.push(await runOnce(contender, options))
       present.push(contender)
     } catch (error) {
       if (contender.side === 'ours' || !(error instanceof InvocationFailedError)) throw error
       absent.push({name: contender.name, reason: error.message})
     }
   }
-  return {present, absent}
+  return {present, absent, timesMs}
 }
 
 async function runOnce({prepare, tidy}: Contender, {bench, signal}: MeasureOptions): Promise<number> {

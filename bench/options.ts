@@ -1,6 +1,14 @@
 import {parseArgs} from 'node:util'
 
-export type Subject = 'startup' | 'sessions' | 'layers' | 'extraction' | 'fetching' | 'bootstrap' | 'apt'
+export type Subject =
+  | 'startup'
+  | 'sessions'
+  | 'layers'
+  | 'extraction'
+  | 'large'
+  | 'fetching'
+  | 'bootstrap'
+  | 'apt'
 
 export type Options = {
   readonly subjects: readonly Subject[]
@@ -14,11 +22,12 @@ export type Options = {
   readonly user: string | undefined
 }
 
-export const USAGE = `usage: npm run bench -- [startup] [sessions] [layers] [extraction] [fetching] [bootstrap] [apt] [FLAG...]
+export const USAGE = `usage: npm run bench -- [startup] [sessions] [layers] [extraction] [large] [fetching]
+                        [bootstrap] [apt] [FLAG...]
 
 Everything but bootstrap and apt when nothing is named: they need the network, and minutes.
 
-  --quick             few rounds, under two minutes: to see that it works, not to quote
+  --quick             few rounds, little files, under two minutes: to see that it works, not to quote
   --rounds N          so many rounds of everything
   --rootfs FILE       a rootfs in a .tar.gz; made from the host's Debian mirror when left out
   --json FILE         write all timings there too
@@ -26,10 +35,19 @@ Everything but bootstrap and apt when nothing is named: they need the network, a
   --as USER           run by root: the programs run as this user, but for what only root can do
 `
 
-const USUAL: readonly Subject[] = ['startup', 'sessions', 'layers', 'extraction', 'fetching']
+const USUAL: readonly Subject[] = ['startup', 'sessions', 'layers', 'extraction', 'large', 'fetching']
 const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt']
-const ROUNDS = {startup: 21, sessions: 21, layers: 9, extraction: 9, fetching: 9, bootstrap: 5, apt: 3}
-const QUICK_ROUNDS = {startup: 5, sessions: 5, layers: 1, extraction: 1, fetching: 1, bootstrap: 1, apt: 1}
+const ROUNDS: Options['rounds'] = {
+  startup: 21,
+  sessions: 21,
+  layers: 9,
+  extraction: 9,
+  large: 3,
+  fetching: 9,
+  bootstrap: 5,
+  apt: 3,
+}
+const QUICK_ROUNDS: Options['rounds'] = {...same('1'), startup: 5, sessions: 5}
 
 /** @throws {Error} That says which part of the command line has no meaning. */
 export function parseOptions(argv: readonly string[]): Options {
@@ -66,6 +84,7 @@ function same(text: string): Record<Subject, number> {
     sessions: rounds,
     layers: rounds,
     extraction: rounds,
+    large: rounds,
     fetching: rounds,
     bootstrap: rounds,
     apt: rounds,

@@ -2,7 +2,16 @@ import {renderTable} from '../src/ui/table.js'
 import type {Result, Row} from './measure.js'
 
 /** One group as a table with what must be known to read it. */
-export function renderResult({title, reference, rounds, rows, absent, othersCores}: Result): string {
+export function renderResult({
+  title,
+  compared,
+  reference,
+  rounds,
+  isWarm,
+  rows,
+  absent,
+  othersCores,
+}: Result): string {
   const known = rows.some(({name}) => name === reference)
   const table = renderTable<Row>(
     rows,
@@ -21,7 +30,8 @@ export function renderResult({title, reference, rounds, rows, absent, othersCore
   )
   const {median, worst} = othersCores
   return [
-    `${title}: ${rounds} rounds, others used ${median.toFixed(2)} cores (worst round ${worst.toFixed(2)})`,
+    `${title}: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}${isWarm ? '' : ', the first one cold'}, others used ${median.toFixed(2)} cores (worst round ${worst.toFixed(2)})`,
+    compared,
     table,
     ...absent.map(({name, reason}) => `left out: ${name} (${reason})`),
   ].join('\n')

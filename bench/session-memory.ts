@@ -1,12 +1,13 @@
-import {readFileSync} from 'node:fs'
 import {start} from '../src/host/process.js'
 import {formatBytes} from '../src/ui/size.js'
 import {renderTable} from '../src/ui/table.js'
 import type {Bench, Invocation} from './invocation.js'
+import {family, nameOf, residentBytes} from './process-family.js'
 
 /** What a session keeps in memory that only waits. */
 export type SessionMemory = {
   readonly title: string
+  readonly compared: string
   readonly rows: readonly {
     readonly name: string
     readonly processes: number
@@ -39,22 +40,27 @@ export async function measureSessionMemory(
     const end = new Promise((resolve) => child.once('close', resolve))
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
     if (child.pid === undefined || child.exitCode !== null) throw new Error(`${argv.join(' ')} has ended`)
-    const found = family(child.pid).filter((pid) => programOf(pid) !== PAYLOAD)
+    const found = family(child.pid).filter((pid) => nameOf(pid) !== PAYLOAD)
     rows.push({
       name,
       processes: found.length,
-      pssBytes: sum(found.map((pid) => kilobytes(pid, 'Pss') * 1024)),
-      rssBytes: sum(found.map((pid) => kilobytes(pid, 'Rss') * 1024)),
+      pssBytes: sum(found.map((pid) => residentBytes(pid, 'Pss'))),
+      rssBytes: sum(found.map((pid) => residentBytes(pid, 'Rss'))),
     })
     child.kill('SIGKILL')
     await end
   }
-  return {title: 'Memory of a session that waits', rows}
+  return {
+    title: 'Memory of a session that waits',
+    compared: 'All processes between the caller and a command that sleeps, which is itself left out.',
+    rows,
+  }
 }
 
-export function renderSessionMemory({title, rows}: SessionMemory): string {
+export function renderSessionMemory({title, compared, rows}: SessionMemory): string {
   return [
     title,
+    compared,
     renderTable<SessionMemory['rows'][number]>(
       rows,
       [
@@ -66,29 +72,6 @@ export function renderSessionMemory({title, rows}: SessionMemory): string {
       undefined,
     ),
   ].join('\n')
-}
-
-/** A process and all below it. @see proc_pid_task_children(5) */
-function family(pid: number): number[] {
-  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
-  return [pid, ...children.flatMap(family)]
-}
-
-function programOf(pid: number): string {
-  return read(`/proc/${pid}/comm`).trim()
-}
-
-/** @see proc_pid_smaps(5) */
-function kilobytes(pid: number, key: 'Pss' | 'Rss'): number {
-  return Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0)
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 function sum(numbers: readonly number[]): number {

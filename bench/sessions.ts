@@ -1,39 +1,25 @@
 import {join} from 'node:path'
-import {findProgram} from '../src/host/host.js'
 import type {Bench, Invocation} from './invocation.js'
-import type {Absence, Contender, Group} from './measure.js'
+import type {Contender, Group} from './measure.js'
+import {openPeers, REFERENCE, rawBwrap} from './peers.js'
 import type {Product} from './product.js'
 import {measureSessionMemory, type SessionMemory} from './session-memory.js'
 import {fixed} from './startup.js'
 
 const [WARM, COLD] = ['warm', 'cold'] as const
 
-/** What runs `true` in a tree without envs; the program comes first. */
-function peerCommands(root: string): Readonly<Record<string, readonly string[]>> {
-  const bwrap = ['bwrap', '--unshare-all', '--share-net', '--uid', '0', '--gid', '0', '--bind', root, '/']
-  const unshare = ['--pid', '--fork', '--mount', '--mount-proc', '--root', root]
-  return {
-    'raw bwrap': [...bwrap, '--dev', '/dev', '--proc', '/proc', 'true'],
-    'raw bwrap, bash -l': [...bwrap, '--dev', '/dev', '--proc', '/proc', 'bash', '-l'],
-    unshare: ['unshare', '--user', '--map-root-user', ...unshare, 'true'],
-    'unshare, with a range of ids': [
-      ...['unshare', '--user', '--map-auto', '--map-root-user', ...unshare],
-      'true',
-    ],
-  }
-}
-
 /**
  * One short command in an environment, beside what the host's own tools take for it in the same tree.
  *
  * Makes two environments in the product's store; to be cleared by the caller.
  *
+ * @returns The group, and how to end what its peers have running.
  * @throws {InvocationFailedError} When no environment can be made or run here.
  */
 export async function sessionGroup(
   rootfs: string,
   {product, home, bench}: {product: Product; home: string; bench: Bench},
-): Promise<Group> {
+): Promise<{group: Group; close: () => Promise<void>}> {
   await product.run('create', rootfs, '--name', WARM, '--quiet')
   // A plain tree, which the peers enter too.
   await product.run('create', rootfs, '--name', COLD, '--storage', 'directory', '--quiet')
@@ -41,17 +27,15 @@ export async function sessionGroup(
   await product.run('shim', WARM, 'true', '--quiet')
   const shim = join(bench.environment['HOME'] ?? bench.folder, '.local', 'bin', 'true')
   const root = join(home, 'data', 'environments', COLD, 'rootfs')
-  const peers = Object.entries(peerCommands(root))
-  const isThere = (argv: readonly string[]) =>
-    argv[0] !== undefined && findProgram(argv[0], bench.environment['PATH'] ?? '') !== undefined
-  const absent: Absence[] = peers
-    .filter(([, argv]) => !isThere(argv))
-    .map(([name, [program]]) => ({name, reason: `${program} is not installed`}))
-  return {
+  const {contenders, absent, note, close} = await openPeers({root, rootfs, bench})
+  const group = {
     title: 'Sessions',
-    reference: 'raw bwrap',
+    compared:
+      'From the call to its end, running `true` (or a shell that ends at once) in the same Debian: in a plain tree by the ' +
+      `host's tools, in a container of it by podman, and in environments.${note}`,
+    reference: REFERENCE,
     contenders: [
-      ...peers.filter(([, argv]) => isThere(argv)).map(([name, argv]) => fixed(name, 'peer', {argv})),
+      ...contenders,
       fixed('node -e 0', 'peer', {argv: [process.execPath, '-e', '0']}),
       warm(product, 'envs run, warm', product.front('run', WARM, '--', 'true')),
       warm(product, 'envs enter, warm, at once left', product.front('enter', WARM)),
@@ -61,6 +45,7 @@ export async function sessionGroup(
     ],
     absent,
   }
+  return {group, close}
 }
 
 /** What such a session keeps in memory, beside bwrap alone. The environments are those of {@link sessionGroup}. */
@@ -76,11 +61,10 @@ export async function sessionMemory({
   // So that none of the sessions is the one that starts it.
   await product.run('run', WARM, 'sh', '-c', 'sleep 60 >/dev/null 2>&1 &')
   const root = join(home, 'data', 'environments', COLD, 'rootfs')
-  const bwrap = peerCommands(root)['raw bwrap']?.slice(0, -1) ?? []
   const asleep = ['run', WARM, '--', 'sleep', '60'] as const
   return measureSessionMemory(
     {
-      'raw bwrap': {argv: [...bwrap, 'sleep', '60']},
+      [REFERENCE]: {argv: [...rawBwrap(root), 'sleep', '60']},
       'envs run, warm': product.front(...asleep),
       'envs run, warm, by Node alone': product.call(...asleep),
     },

@@ -6,6 +6,7 @@ import type {Product} from './product.js'
 export function startupGroup(product: Product): Group {
   return {
     title: 'Start-up',
+    compared: 'One process that starts, does next to nothing and ends.',
     reference: 'node -e 0',
     contenders: [
       fixed('true (cost of measuring)', 'peer', {argv: ['true']}),

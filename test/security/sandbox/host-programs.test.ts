@@ -31,7 +31,9 @@ for (const {identity, skip} of IDENTITIES) {
     const guest = await play()
     const watch = await startSession(guest, WATCH)
     for (let count = 0; count < 8; count++) assert.equal((await guest.run('true')).status, 0)
-    await guest.runWith({flags: ['--user', 'games']}, 'true')
+    // In emulated a session of another user can be opened for the moment in which its ids are given:
+    // docs/decisions/0022-engines.md.
+    if (identity === 'mapped') await guest.runWith({flags: ['--user', 'games']}, 'true')
     await guest.run('touch', '/tmp/enough')
     await watch.ended()
     assert.equal(watch.output(), 'ready\n')

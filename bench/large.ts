@@ -1,0 +1,103 @@
+import {join} from 'node:path'
+import {create, freshRoot, NO_DEVICES, worker} from './extraction.js'
+import type {FreshPlaces} from './fresh-places.js'
+import {type Bench, runAsCaller, runAsUser} from './invocation.js'
+import type {LargeArchive} from './large-archive.js'
+import type {Contender, Group} from './measure.js'
+import {openProduct} from './product.js'
+
+/** What is needed to make trees of the archive, each in a place of its own. */
+export type LargeTrees = {
+  readonly archive: LargeArchive
+  readonly places: FreshPlaces
+  readonly bench: Bench
+}
+
+/** The decoder on all cores, and tar beside it: the archive's path, the folder and tar's options follow. */
+const DECODE_AND_UNPACK = 'archive=$1 folder=$2; shift 2; xz -T0 -dc "$archive" | tar "$@" -xf - -C "$folder"'
+
+/** A large archive into a fresh folder. */
+export function largeExtractionGroup(trees: LargeTrees): Group {
+  const {archive, places, bench} = trees
+  const reference = 'xz -T0 -dc | tar -x'
+  return {
+    title: `A large tree, made of an archive: ${inWords(archive)}`,
+    compared:
+      'The same archive into a fresh folder: by xz on all cores with GNU tar, by the worker that envs starts, and by all of create.',
+    reference,
+    contenders: [
+      {
+        name: reference,
+        side: 'peer',
+        prepare: async () => unpack(trees, await freshRoot(places, bench)),
+        tidy: places.close,
+      },
+      {...worker(archive.path, places, bench), name: 'envs worker alone'},
+      {...create(archive.path, places, bench), name: 'envs create'},
+    ],
+    absent: [],
+  }
+}
+
+/** A large tree that goes again: as files of the caller, and as an environment that keeps a plain tree. */
+export function largeRemovalGroup(trees: LargeTrees): Group {
+  const reference = 'rm -rf'
+  return {
+    title: `A large tree, removed: ${inWords(trees.archive)}`,
+    compared:
+      'The files of one archive, unpacked just before and written to the disk: a folder by rm, an environment by envs rm.',
+    reference,
+    contenders: [
+      {...removalByHand(trees), name: reference},
+      {...removalByEnvs(trees), name: 'envs rm, a plain tree'},
+    ],
+    absent: [],
+  }
+}
+
+function removalByHand(trees: LargeTrees): Omit<Contender, 'name'> {
+  const {places, bench} = trees
+  return {
+    side: 'peer',
+    async prepare() {
+      const root = await freshRoot(places, bench)
+      await runAsUser(unpack(trees, root).argv, bench)
+      await runAsCaller(['sync', '--file-system', root], bench)
+      return {argv: ['rm', '-rf', root]}
+    },
+    tidy: places.close,
+  }
+}
+
+function removalByEnvs({archive, places, bench}: LargeTrees): Omit<Contender, 'name'> {
+  const productIn = (place: string) => openProduct(bench, join(place, 'home'))
+  let place = ''
+  return {
+    // Left out where no environment works, as create is.
+    side: 'peer',
+    async prepare() {
+      place = await places.open()
+      const product = productIn(place)
+      // On layers the files are the image's, which stays.
+      await product.run('create', archive.path, '--name', 'large', '--storage', 'directory', '--quiet')
+      await runAsCaller(['sync', '--file-system', place], bench)
+      return product.front('rm', 'large')
+    },
+    async tidy() {
+      await productIn(place).clear()
+      await places.close()
+    },
+  }
+}
+
+function unpack({archive}: LargeTrees, root: string): {argv: readonly string[]} {
+  return {argv: ['sh', '-c', DECODE_AND_UNPACK, 'sh', archive.path, root, ...NO_DEVICES]}
+}
+
+function inWords({unpackedBytes, sizeBytes, entries}: LargeArchive): string {
+  return `${megabytes(unpackedBytes)} MB in ${entries} entries, ${megabytes(sizeBytes)} MB as xz`
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0)
+}

@@ -1,0 +1,159 @@
+import {join} from 'node:path'
+import {aptGroup} from './apt.js'
+import {makeArchives} from './archives.js'
+import {bootstrapGroup} from './bootstrap.js'
+import {measureDiskUse} from './disk-use.js'
+import {extractionGroup} from './extraction.js'
+import {fetchingGroup} from './fetching.js'
+import type {Findings} from './findings.js'
+import {type FreshPlaces, freshFileSystems, freshFolders} from './fresh-places.js'
+import {type Bench, InvocationFailedError} from './invocation.js'
+import {largeExtractionGroup, largeRemovalGroup} from './large.js'
+import {makeLargeArchive} from './large-archive.js'
+import {LARGE, layersGroup, SMALL} from './layers.js'
+import {listingGroup} from './listing.js'
+import type {Patience} from './load.js'
+import {type Group, measure} from './measure.js'
+import type {Options, Subject} from './options.js'
+import {measurePeakMemory} from './peak-memory.js'
+import {openProduct, type Product} from './product.js'
+import {sessionGroup, sessionMemory} from './sessions.js'
+import {startupGroup} from './startup.js'
+
+export type Run = {
+  readonly options: Options
+  readonly bench: Bench
+  /** A tar archive compressed with gzip. */
+  readonly rootfs: string
+  readonly findings: Findings
+  readonly patience: Patience
+  readonly signal: AbortSignal
+}
+
+/** Measures what belongs to one subject, and tells the findings. */
+export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void>>> = {
+  startup: (run) =>
+    compare('startup', startupGroup(openProduct(run.bench, join(run.bench.folder, 'empty'))), run),
+  sessions,
+  layers,
+  extraction,
+  large,
+  fetching,
+  async bootstrap(run) {
+    await compare('bootstrap', bootstrapGroup({places: await placesFor(run), bench: run.bench}), run)
+  },
+  async apt(run) {
+    const places = await placesFor(run)
+    const group = await whereItWorks('apt', () => aptGroup(run.rootfs, {places, bench: run.bench}), run)
+    if (group !== undefined) await compare('apt', group, run)
+  },
+}
+
+async function sessions(run: Run): Promise<void> {
+  const {rootfs, bench, findings} = run
+  await withStore('sessions', run, {
+    make: (product, home) => sessionGroup(rootfs, {product, home, bench}),
+    async use({group, close}, product, home) {
+      await compare('sessions', group, run).finally(close)
+      findings.addSessionMemory(await sessionMemory({product, home, bench}))
+    },
+  })
+}
+
+async function layers(run: Run): Promise<void> {
+  const {rootfs, bench, options, findings} = run
+  for (const written of options.isQuick ? [SMALL] : [SMALL, LARGE]) {
+    await withStore('layers', run, {
+      make: (product) => layersGroup(rootfs, {product, written}),
+      use: (group) => compare('layers', group, run),
+    })
+  }
+  if (options.isQuick) return
+  await withStore('layers', run, {
+    make: (product, home) => measureDiskUse(rootfs, {product, home, bench}),
+    use: async (use) => findings.addDiskUse(use),
+  })
+}
+
+async function extraction(run: Run): Promise<void> {
+  const {rootfs, bench, options, findings} = run
+  const places = await placesFor(run)
+  for (const archive of await makeArchives(rootfs, {bench, isQuick: options.isQuick})) {
+    if ('reason' in archive)
+      findings.leaveOut({name: `extraction, ${archive.format}`, reason: archive.reason})
+    else await compare('extraction', extractionGroup(archive, {places, bench}), run)
+  }
+}
+
+async function large(run: Run): Promise<void> {
+  const {rootfs, bench, options, findings, signal} = run
+  const {isQuick} = options
+  const archive = await whereItWorks('large', () => makeLargeArchive(rootfs, {bench, isQuick}), run)
+  if (archive !== undefined) {
+    const trees = {archive, places: await placesFor(run), bench}
+    const extracting = largeExtractionGroup(trees)
+    await compare('large', extracting, run)
+    const title = 'Memory, while a large tree is made of an archive'
+    const watched = isQuick ? extracting.contenders.slice(-1) : extracting.contenders
+    findings.addPeakMemory(await measurePeakMemory(watched, {title, bench, signal}))
+    await compare('large', largeRemovalGroup(trees), run)
+  }
+  const listing = await whereItWorks('listing', () => listingGroup(rootfs, {bench, isQuick}), run)
+  if (listing !== undefined) await compare('large', listing.group, run).finally(listing.close)
+}
+
+async function fetching(run: Run): Promise<void> {
+  const {rootfs, bench} = run
+  const {group, close} = await fetchingGroup(rootfs, {places: freshFolders(bench), bench})
+  await compare('fetching', group, run).finally(close)
+}
+
+async function compare(subject: Subject, group: Group, run: Run): Promise<void> {
+  const {options, findings} = run
+  findings.addResult(
+    await measure(group, {...run, rounds: options.rounds[subject], countsFirst: options.isQuick}),
+  )
+}
+
+async function placesFor({options, bench, findings}: Run): Promise<FreshPlaces> {
+  const places = options.wantsFreshFileSystem ? await freshFileSystems(bench) : freshFolders(bench)
+  findings.addPlaces(places.description)
+  return places
+}
+
+/** Measures with a store of its own, which is emptied whatever happens; only what `make` can't do here is left out. */
+async function withStore<Made>(
+  subject: Subject,
+  run: Run,
+  {
+    make,
+    use,
+  }: {
+    make: (product: Product, home: string) => Promise<Made>
+    use: (made: Made, product: Product, home: string) => Promise<void>
+  },
+): Promise<void> {
+  const home = join(run.bench.folder, subject)
+  const product = openProduct(run.bench, home)
+  try {
+    const made = await whereItWorks(subject, () => make(product, home), run)
+    if (made !== undefined) await use(made, product, home)
+  } finally {
+    await product.clear()
+  }
+}
+
+/** What a host can't do is said and left out; anything else is thrown on. */
+async function whereItWorks<Made>(
+  name: string,
+  make: () => Promise<Made>,
+  {findings}: Run,
+): Promise<Made | undefined> {
+  try {
+    return await make()
+  } catch (error) {
+    if (!(error instanceof InvocationFailedError)) throw error
+    findings.leaveOut({name, reason: error.message})
+    return undefined
+  }
+}
