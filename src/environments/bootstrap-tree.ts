@@ -5,6 +5,7 @@ import type {ArchiveContext} from '../archive/context.js'
 import {downloadPackages, type FetchedPackage} from '../archive/download-packages.js'
 import type {PackagePlan} from '../archive/plan.js'
 import {makeFolders} from '../host/folders.js'
+import {collectGarbage} from '../host/garbage.js'
 import type {Host} from '../host/host.js'
 import {templateText} from '../host/paths.js'
 import type {UnpackDebsReport} from '../rootfs/debs/unpack-debs.js'
@@ -78,6 +79,8 @@ export class BootstrapTree {
     },
     options: Options,
   ): Promise<void> {
+    // The indices were the most that this process ever holds; now others need memory, the decoders above all.
+    collectGarbage()
     const downloads = await downloadPackages(plan, archive)
     try {
       const others: FetchedPackage[] = []
