@@ -40,7 +40,12 @@ export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void
   large,
   fetching,
   async bootstrap(run) {
-    await compare('bootstrap', bootstrapGroup({places: await placesFor(run), bench: run.bench}), run)
+    const group = bootstrapGroup({places: await placesFor(run), bench: run.bench})
+    await compare('bootstrap', group, run)
+    const {findings, ...options} = run
+    const bound = {bytes: 300e6, holdsFor: 'all'} as const
+    const title = 'Memory, while a minimal system is made of packages'
+    findings.addPeakMemory(await measurePeakMemory(group.contenders, {...options, title, bound}))
   },
   async apt(run) {
     const places = await placesFor(run)
@@ -95,7 +100,8 @@ async function large(run: Run): Promise<void> {
     await compare('large', extracting, run)
     const title = 'Memory, while a large tree is made of an archive'
     const watched = isQuick ? extracting.contenders.slice(-1) : extracting.contenders
-    findings.addPeakMemory(await measurePeakMemory(watched, {title, bench, signal}))
+    const bound = {bytes: 200e6, holdsFor: 'own'} as const
+    findings.addPeakMemory(await measurePeakMemory(watched, {title, bound, bench, signal}))
     await compare('large', largeRemovalGroup(trees), run)
   }
   const listing = await whereItWorks('listing', () => listingGroup(rootfs, {bench, isQuick}), run)

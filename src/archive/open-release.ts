@@ -1,5 +1,4 @@
-import {createHash} from 'node:crypto'
-import {finishSha256} from '../host/digest.js'
+import {sha256Of} from '../host/digest.js'
 import {NetworkError} from '../host/http/errors.js'
 import {trustedKeys} from '../signature/keyring.js'
 import type {ArchiveContext} from './context.js'
@@ -106,7 +105,7 @@ function describe(
       name: pocket.name,
       suite: pocket.suite,
       mirror: place.mirror,
-      inReleaseSha256: finishSha256(createHash('sha256').update(served.release)),
+      inReleaseSha256: sha256Of(served.release),
       date: file.date,
       validUntil: file.validUntil,
       signer,

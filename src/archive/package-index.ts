@@ -1,6 +1,7 @@
 import {createHash} from 'node:crypto'
 import type {Paragraph} from '../debian/control.js'
 import {finishSha256} from '../host/digest.js'
+import {jsonObject} from '../host/json-fields.js'
 import {LineStore} from './line-store.js'
 import {RECORD_FIELDS, recordLine} from './package-record.js'
 import {SortedLines} from './sorted-lines.js'
@@ -69,7 +70,7 @@ function tailOf(facts: Facts, sha256: string): Buffer {
 /** @returns undefined when it is damaged, or of another layout. */
 export function openPackageIndex(file: Buffer): PackageIndex | undefined {
   const end = file.lastIndexOf('\n') + 1
-  const tail = parseTail(file.toString('latin1', end))
+  const tail = jsonObject(file.toString('latin1', end))
   const {schemaVersion, recordsBytes, sha256, required, important} = tail
   const body = file.subarray(0, end)
   if (schemaVersion !== SCHEMA_VERSION || typeof recordsBytes !== 'number') return undefined
@@ -95,14 +96,4 @@ function digestOf(body: Buffer, {recordsBytes, required, important}: Facts): str
 
 function isNames(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string')
-}
-
-function parseTail(line: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? {...value} : {}
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
-  }
 }

@@ -1,11 +1,11 @@
-import {createHash} from 'node:crypto'
 import {readFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
-import {finishSha256, type Sha256} from '../host/digest.js'
+import {sha256Of} from '../host/digest.js'
 import {makeFolders} from '../host/folders.js'
 import type {Validators} from '../host/http/headers.js'
+import {jsonObject} from '../host/json-fields.js'
 import type {Paths} from '../host/paths.js'
 import type {SuitePlace} from './errors.js'
 import {keyOf} from './place.js'
@@ -31,7 +31,7 @@ export async function keepRelease(path: string, kept: SignedRelease): Promise<vo
     ...kept.validators,
     releaseBytes: kept.release.length,
     hasSignature: kept.signature !== undefined,
-    sha256: digestOf(body),
+    sha256: sha256Of(body),
   }
   const file = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body])
   try {
@@ -52,13 +52,13 @@ export async function readKeptRelease(path: string): Promise<SignedRelease | und
     return undefined
   }
   const end = bytes.indexOf('\n')
-  const head = parseHead(bytes.toString('utf8', 0, Math.max(end, 0)))
+  const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
   const {releaseBytes, hasSignature, sha256, etag, lastModified} = head
   if (typeof releaseBytes !== 'number' || !Number.isSafeInteger(releaseBytes) || releaseBytes < 0)
     return undefined
   const body = bytes.subarray(end + 1)
   // Else a damaged copy would be refused as the mirror's for as long as that has nothing newer.
-  if (sha256 !== digestOf(body)) return undefined
+  if (sha256 !== sha256Of(body)) return undefined
   return {
     release: body.subarray(0, releaseBytes),
     signature: hasSignature === true ? body.subarray(releaseBytes) : undefined,
@@ -66,19 +66,5 @@ export async function readKeptRelease(path: string): Promise<SignedRelease | und
       ...(typeof etag === 'string' ? {etag} : {}),
       ...(typeof lastModified === 'string' ? {lastModified} : {}),
     },
-  }
-}
-
-function digestOf(bytes: Buffer): Sha256 {
-  return finishSha256(createHash('sha256').update(bytes))
-}
-
-function parseHead(line: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? {...value} : {}
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
   }
 }

@@ -1,6 +1,5 @@
-import {createHash} from 'node:crypto'
 import type {PackagePlan, UsedPocket} from '../archive/plan.js'
-import {finishSha256, type Sha256} from '../host/digest.js'
+import {type Sha256, sha256Of} from '../host/digest.js'
 import type {ArchiveOrigin} from '../images/cache/archive-origin.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 
@@ -27,7 +26,7 @@ export function ingredientsOf({plan, identity, sources}: Made): Sha256 {
     isWhole ? 'any identity' : identity,
     packages.map(({name, version, sha256}) => [name, version, sha256]),
   ]
-  return finishSha256(createHash('sha256').update(JSON.stringify(facts)))
+  return sha256Of(JSON.stringify(facts))
 }
 
 /** What is written down of an image's origin. */

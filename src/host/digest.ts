@@ -1,4 +1,4 @@
-import type {Hash} from 'node:crypto'
+import {createHash, type Hash} from 'node:crypto'
 import {EnvsError, ExitCode} from '../errors.js'
 
 /** SHA-256 as 64 lower-case hexadecimal digits. */
@@ -14,6 +14,11 @@ export function finishSha256(hash: Hash): Sha256 {
   const digest = hash.digest('hex')
   if (!isSha256(digest)) throw new Error('a hash other than SHA-256 was passed')
   return digest
+}
+
+/** The digest of what is at hand. */
+export function sha256Of(content: Uint8Array | string): Sha256 {
+  return finishSha256(createHash('sha256').update(content))
 }
 
 /** The bytes that were read are not those the digest was made of. Never retried, never kept. */

@@ -93,3 +93,14 @@ function parseJson(text: string, refuse: Refuse): unknown {
     throw refuse('it is not JSON', error)
   }
 }
+
+/** What a text of ours holds; an empty object for one that is damaged, which has none of the fields that it needs. */
+export function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? {...value} : {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}

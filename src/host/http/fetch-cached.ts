@@ -1,9 +1,9 @@
-import {createHash} from 'node:crypto'
 import {mkdir, readFile} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {errnoOf} from '../../errors.js'
 import {writeFileAtomic} from '../atomic-file.js'
-import {finishSha256, type Sha256} from '../digest.js'
+import {sha256Of} from '../digest.js'
+import {jsonObject} from '../json-fields.js'
 import {askSmall, type FetchSmallOptions} from './fetch-small.js'
 import type {Validators} from './headers.js'
 
@@ -40,7 +40,7 @@ export async function fetchCached(
 /** One file, so that body and validators can't be of two versions: a line of JSON, then the body. */
 async function keep(path: string, {validators, body}: Kept): Promise<void> {
   if (validators.etag === undefined && validators.lastModified === undefined) return
-  const head = Buffer.from(`${JSON.stringify({...validators, sha256: sha256(body)})}\n`)
+  const head = Buffer.from(`${JSON.stringify({...validators, sha256: sha256Of(body)})}\n`)
   try {
     await mkdir(dirname(path), {recursive: true, mode: 0o700})
     await writeFileAtomic(path, Buffer.concat([head, body]), {mode: 0o600})
@@ -59,10 +59,10 @@ async function readKept(path: string): Promise<Kept | undefined> {
     return undefined
   }
   const end = bytes.indexOf('\n')
-  const head = parseObject(bytes.toString('utf8', 0, Math.max(end, 0)))
+  const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
   const body = bytes.subarray(end + 1)
   // Else a damaged copy would be taken for the server's word for as long as that does not change.
-  if (head['sha256'] !== sha256(body)) return undefined
+  if (head['sha256'] !== sha256Of(body)) return undefined
   const {etag, lastModified} = head
   return {
     body,
@@ -70,19 +70,5 @@ async function readKept(path: string): Promise<Kept | undefined> {
       ...(typeof etag === 'string' ? {etag} : {}),
       ...(typeof lastModified === 'string' ? {lastModified} : {}),
     },
-  }
-}
-
-function sha256(bytes: Buffer): Sha256 {
-  return finishSha256(createHash('sha256').update(bytes))
-}
-
-function parseObject(line: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? {...value} : {}
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}
-    throw error
   }
 }

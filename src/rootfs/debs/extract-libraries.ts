@@ -1,13 +1,12 @@
-import {closeSync, constants, fchmodSync, openSync, symlinkSync, writeSync} from 'node:fs'
+import {symlinkSync} from 'node:fs'
 import {join} from 'node:path'
 import {DEFAULT_LIMITS} from '../limits.js'
 import type {Member, MemberSink} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {memberPath} from '../tree/member-path.js'
 import {PackageRefusedError} from './errors.js'
+import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
-
-const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
 /** Of one library. */
 const MAX_BYTES = 64 * 2 ** 20
@@ -37,7 +36,7 @@ export async function extractLibraries(
 }
 
 function openLibrarySink(packageName: string, folder: string): MemberSink {
-  let fd: number | undefined
+  const file = openHostFile()
   const taken = new Set<string>()
 
   function begin(member: Member): void {
@@ -49,26 +48,13 @@ function openLibrarySink(packageName: string, folder: string): MemberSink {
     if (taken.has(name)) throw new PackageRefusedError(packageName, `it has two libraries ${name}`)
     taken.add(name)
     if (member.kind === 'symlink') symlinkSync(member.target, join(folder, name))
-    else fd = openLibrary(member, name)
+    else openLibrary(member, name)
   }
 
-  function openLibrary({sizeBytes}: Extract<Member, {kind: 'file'}>, name: string): number {
+  function openLibrary({sizeBytes}: Extract<Member, {kind: 'file'}>, name: string): void {
     if (sizeBytes > MAX_BYTES) throw new PackageRefusedError(packageName, `its ${name} is no library`)
-    const opened = openSync(join(folder, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o700)
-    fchmodSync(opened, 0o755)
-    return opened
+    file.open(join(folder, name))
   }
 
-  return {
-    begin,
-    data(bytes, offset) {
-      if (fd === undefined) return
-      for (let done = 0; done < bytes.length; )
-        done += writeSync(fd, bytes, done, bytes.length - done, offset + done)
-    },
-    end() {
-      if (fd !== undefined) closeSync(fd)
-      fd = undefined
-    },
-  }
+  return {begin, data: file.data, end: file.end}
 }

@@ -1,12 +1,10 @@
-import {closeSync, constants, fchmodSync, openSync, writeSync} from 'node:fs'
 import {DEFAULT_LIMITS} from '../limits.js'
 import type {Member, MemberSink} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {memberPath} from '../tree/member-path.js'
 import {PackageRefusedError} from './errors.js'
+import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
-
-const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
 /** Of one program. */
 const MAX_BYTES = 256 * 2 ** 20
@@ -40,7 +38,7 @@ function openProgramSink(
   programs: ReadonlyMap<string, string>,
 ): MemberSink & {readonly written: ReadonlySet<string>} {
   const written = new Set<string>()
-  let fd: number | undefined
+  const file = openHostFile()
 
   function begin(member: Member): void {
     const path = memberPath(member.name, DEFAULT_LIMITS)
@@ -48,24 +46,11 @@ function openProgramSink(
     if (destination === undefined) return
     if (member.kind !== 'file' || member.sizeBytes > MAX_BYTES)
       throw new PackageRefusedError(name, `its ${path} is no program`)
-    fd = openSync(destination, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o700)
-    fchmodSync(fd, 0o755)
+    file.open(destination)
     written.add(path)
   }
 
-  return {
-    written,
-    begin,
-    data(bytes, offset) {
-      if (fd === undefined) return
-      for (let done = 0; done < bytes.length; )
-        done += writeSync(fd, bytes, done, bytes.length - done, offset + done)
-    },
-    end() {
-      if (fd !== undefined) closeSync(fd)
-      fd = undefined
-    },
-  }
+  return {written, begin, data: file.data, end: file.end}
 }
 
 async function* abortable(
