@@ -54,7 +54,7 @@ export async function whileFrozen<T>(
     if (restless.length > 0) return {isFrozen: false, pids: restless}
     const frozen = members(anchor).filter((member) => !isSender(member) && !isGone(member))
     const value = await work()
-    const woken = frozen.filter((member) => !isStill(member))
+    const woken = frozen.filter((member) => !isStill(member) || isGone(member))
     const arrived = members(anchor).filter((member) => !isSender(member) && !isStill(member))
     // Somebody else let it go on, or it was killed: what was done meanwhile is not of one moment.
     if (woken.length + arrived.length > 0)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {existsSync, readFileSync} from 'node:fs'
+import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {chmod, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {after} from 'node:test'
@@ -59,15 +59,24 @@ test('who waits to begin can be interrupted', async () => {
   await guest.cli.run('stop', '-f', 'play')
 })
 
-test('what was stopped in the middle of the copy is no snapshot', async () => {
+test('what is stopped in the middle of the copy is kept as it came to rest, and not by half', async () => {
   const guest = await emulated()
-  await guest.sh('sleep 300 >/dev/null 2>&1 &')
-  const before = (await guest.cli.run('snapshots', 'play', '-q')).stdout
+  await guest.sh('echo written >/root/whole; sleep 300 >/dev/null 2>&1 &')
+  const folders = () => readdirSync(join(guest.cli.data, 'layers'))
+  const before = folders()
   const snapshot = await heldSnapshot(guest, 'stopped')
   await guest.cli.run('stop', '-f', 'play')
   await snapshot.release()
-  assert.equal(await snapshot.ended(), 4)
-  assert.equal((await guest.cli.run('snapshots', 'play', '-q')).stdout, before)
+  assert.equal(await snapshot.ended(), 0)
+  assert.equal(
+    folders().filter((each) => !before.includes(each)).length,
+    1,
+    'a fresh upper above the one that is kept, and nothing of the copy',
+  )
+  assert.equal((await guest.sh('rm /root/whole')).status, 0)
+  assert.equal((await guest.cli.run('restore', 'play', 'stopped', '--force')).status, 0)
+  assert.equal((await guest.sh('cat /root/whole')).stdout, 'written\n')
+  await guest.cli.run('stop', '-f', 'play')
 })
 
 /** A snapshot whose cp(1) has been started, and does nothing before it is released. */
