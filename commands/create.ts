@@ -4,6 +4,7 @@ import {planCreation} from '../src/environments/create-request.js'
 import {overBudget} from '../src/environments/disk-budget.js'
 import {imageContext} from '../src/environments/image-context.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
+import {environmentFiles} from '../src/environments/store.js'
 import type {Host} from '../src/host/host.js'
 import type {Resolution} from '../src/images/resolve-image.js'
 import {archiveFlags, archiveWish} from '../src/ui/archive-flags.js'
@@ -59,7 +60,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     ...archiveFlags(),
   }
 
-  async run(): Promise<EnvironmentDetails> {
+  async run(): Promise<EnvironmentDetails | undefined> {
     const {args, flags} = await this.parse(Create)
     const host = this.openHost()
     const settings = await readSettings(host, {identity: flags.identity, storage: flags.storage})
@@ -87,7 +88,8 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
       await creation.close()
     }
     this.warnOfBudget(await overBudget(host, diskBudget))
-    return this.#tell(host, creation)
+    this.#tell(host, creation)
+    return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined
   }
 
   #tellResolution(resolution: Resolution, now: Date): void {
@@ -96,9 +98,8 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     this.tellFallback(describeFallback(image, {reason, now}))
   }
 
-  async #tell(host: Host, {name, notes, extraction, engine}: Creation): Promise<EnvironmentDetails> {
-    const details = await showEnvironment(host, name, engine)
-    const {image} = details
+  #tell(host: Host, {name, notes, extraction, engine, record}: Creation): void {
+    const {image, storage, identity, architecture} = record
     if (image.trust === 'unverified') {
       this.warn(
         `the image is unverified: give --sha256 HEX to have it checked. What was used is ${image.sha256}.`,
@@ -107,19 +108,19 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     const squashed = extraction?.squashedOwners
     if (squashed !== undefined && squashed.count > 0) this.warn(describeSquashedOwners(squashed))
     // Layers lie in several folders, none of which is the tree.
-    this.print(details.storage === 'directory' ? `Created ${name} in ${details.path}` : `Created ${name}`)
-    if (details.storage === 'overlay') this.note(`Kept below ${host.paths.data}.`)
+    const {root} = environmentFiles(host.paths, name)
+    this.print(storage === 'directory' ? `Created ${name} in ${root}` : `Created ${name}`)
+    if (storage === 'overlay') this.note(`Kept below ${host.paths.data}.`)
     if (image.signer !== null)
       this.note(`From ${image.name} ${image.version}, signed by ${image.signer.name}.`)
-    this.note(`Identity ${describeIdentity(details.identity)}.`)
-    if (details.architecture !== host.architecture)
-      this.note(`Architecture ${describeArchitecture(details.architecture, host.architecture)}.`)
+    this.note(`Identity ${describeIdentity(identity)}.`)
+    if (architecture !== host.architecture)
+      this.note(`Architecture ${describeArchitecture(architecture, host.architecture)}.`)
     if (engine !== 'bwrap') this.note(`Engine ${describeEngine(engine)} (envs doctor tells why).`)
     const losses = extraction === undefined ? undefined : describeLosses(extraction.losses, name)
     if (losses !== undefined) this.note(losses)
     for (const note of notes) this.note(describeTreeNote(note, name))
     if (host.uid === 0) this.note(RUN_BY_ROOT)
     this.note(`Enter it: envs enter ${name}`)
-    return details
   }
 }

@@ -1,4 +1,4 @@
-import {readFile} from 'node:fs/promises'
+import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
@@ -13,7 +13,7 @@ export function configPath({paths}: Pick<Host, 'paths'>): string {
 /** The file as it is; undefined where there is none. */
 export async function readConfigText(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

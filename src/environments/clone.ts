@@ -1,8 +1,8 @@
 import {mkdir} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
-import {capture} from '../host/process.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
 import {isInUse} from '../sandbox/in-use.js'
@@ -129,7 +129,7 @@ export class Cloning {
     const partial = filesIn(folder)
     await mkdir(partial.run, {recursive: true, mode: 0o700})
     // Else a power cut could leave a record that vouches for files the disk never saw.
-    if (this.#request.isSynced) await capture(['sync', '-f', folder])
+    if (this.#request.isSynced) await syncFileSystem(folder)
     await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
     await writeRecord(partial.record, {...this.source.record, ...cloned.changes, createdAt: now})
     this.#signal.throwIfAborted()

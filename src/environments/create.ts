@@ -1,9 +1,9 @@
 import {mkdir} from 'node:fs/promises'
 import {syncFilesIn} from '../host/atomic-file.js'
+import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {availableMemory} from '../host/memory.js'
-import {capture} from '../host/process.js'
 import type {OpenedImage} from '../images/opened-image.js'
 import {applyFixes, type ExtractReport, measureTrees, type TreeNote} from '../rootfs/tree-process.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
@@ -60,7 +60,8 @@ export class Creation {
   #layer: ImageLayer | undefined
   #upper: LayerId | undefined
   #memoryUpper: LayerId | undefined
-  #isPublished = false
+  #upperOnDisk: Promise<void> | undefined
+  #record: EnvironmentRecord | undefined
   #notes: readonly TreeNote[] = []
 
   private constructor(
@@ -128,11 +129,12 @@ export class Creation {
     const image = this.#image
     if (image === undefined) throw new Error('extract comes after fetch')
     if (this.storage === 'overlay') return this.#openLayer(image, onProgress)
+    const {isSynced} = this.#request
     const {root, ledger} = filesIn(this.#partial)
     await mkdir(root, {recursive: true, mode: 0o700})
     const owners = this.identity === 'mapped' ? 'keep' : 'caller'
     const target = {tree: await this.#tree, root, owners, ledger} as const
-    this.#unpacked = await unpackImage(image, target, {signal: this.#signal, onProgress})
+    this.#unpacked = await unpackImage(image, target, {isSynced, signal: this.#signal, onProgress})
   }
 
   /** The layer of the image, unpacked unless an environment before had it unpacked. */
@@ -166,12 +168,13 @@ export class Creation {
     const {identity, storage} = this
     const {architecture} = this.#request
     const origin = {identity, storage, architecture, source: this.#image?.source ?? '-'}
-    await writeRecord(partial.record, newRecord(unpacked, this.#host, origin), {isSynced: false})
-    if (this.#request.isSynced) await syncFilesIn(this.#partial)
+    const record = newRecord(unpacked, this.#host, origin)
+    await writeRecord(partial.record, record, {isSynced: false})
+    await Promise.all([this.#upperOnDisk, this.#request.isSynced ? syncFilesIn(this.#partial) : undefined])
     this.#signal.throwIfAborted()
     const {paths} = this.#host
     await moveIntoPlace(paths, this.#partial, environmentFiles(paths, name))
-    this.#isPublished = true
+    this.#record = record
   }
 
   /** A layer of its own over the image's. */
@@ -180,7 +183,8 @@ export class Creation {
     const {folder, history, ledger} = filesIn(this.#partial)
     const upper = newLayerId(this.identity)
     this.#upper = upper
-    await stackOn(this.#host, layer, {upper, folder, history, ledger, name, isSynced})
+    const {onDisk} = await stackOn(this.#host, layer, {upper, folder, history, ledger, name, isSynced})
+    this.#upperOnDisk = onDisk
     this.#memoryUpper = await this.#intoMemory()
     return {sizeBytes: 0, layer: this.#memoryUpper ?? upper}
   }
@@ -203,7 +207,7 @@ export class Creation {
     const {notes} = await applyFixes(await this.#tree, {root, facts})
     this.#notes = notes
     // Else a power cut could leave a record that vouches for files the disk never saw.
-    const synced = isSynced ? capture(['sync', '-f', root]) : undefined
+    const synced = isSynced ? syncFileSystem(root) : undefined
     const [sizeBytes] = await Promise.all([this.#measure(), synced])
     return {sizeBytes}
   }
@@ -211,7 +215,8 @@ export class Creation {
   async close(): Promise<void> {
     try {
       await this.#source.close()
-      if (this.#isPublished) return
+      if (this.#record !== undefined) return
+      await this.#upperOnDisk?.catch(ignore)
       await dropMemory(filesIn(this.#partial).run)
       for (const upper of [this.#upper, this.#memoryUpper]) {
         if (upper === undefined) continue
@@ -232,6 +237,12 @@ export class Creation {
 
   get name(): EnvironmentName {
     return this.#request.name
+  }
+
+  /** What was made. @throws {Error} Before `publish`. */
+  get record(): EnvironmentRecord {
+    if (this.#record === undefined) throw new Error('there is a record after publish')
+    return this.#record
   }
 
   /** What is worth telling of the tree; empty before `publish`. */

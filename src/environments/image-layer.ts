@@ -4,10 +4,10 @@ import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
 import type {Sha256} from '../host/digest.js'
+import {syncFileSystem} from '../host/file-system-sync.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {packageVersion} from '../host/paths.js'
-import {capture} from '../host/process.js'
 import type {IdentifiedImage, ImageEvidence, OpenedImage} from '../images/opened-image.js'
 import {CLONE_FIXES, SHARED_FIXES} from '../rootfs/fixes/list.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
@@ -87,7 +87,7 @@ async function makeImageLayer(
   image: OpenedImage,
   options: MakeOptions,
 ): Promise<{layer: ImageLayer; unpacked: Unpacked}> {
-  const {identity, archives, signal, onProgress} = options
+  const {identity, archives, isSynced, signal} = options
   const {layers} = host.paths
   const fresh = options.takeTree?.()
   const folder = fresh?.folder ?? join(layers, `.partial.${identity}.${randomBytes(4).toString('hex')}`)
@@ -95,10 +95,13 @@ async function makeImageLayer(
   try {
     const unpacked =
       fresh === undefined
-        ? await unpackInto(host, image, {folder, identity, signal, onProgress})
+        ? await unpackInto(host, image, {folder, ...options})
         : await unpackedAs(image, fresh)
-    const record = await settle(host, {root: partial.tree, unpacked, identity, archives})
-    if (options.isSynced) await capture(['sync', '-f', folder])
+    // Most of it is on its way to the disk while the fixes are made.
+    const early = isSynced ? syncFileSystem(folder) : undefined
+    const settled = settle(host, {root: partial.tree, unpacked, identity, archives})
+    const [record] = await Promise.all([settled, early])
+    if (isSynced) await syncFileSystem(folder)
     await writeLayerRecord(partial.record, record)
     signal.throwIfAborted()
     const id = await imageLayerId(host, unpacked.evidence.sha256, options)
@@ -113,7 +116,7 @@ async function makeImageLayer(
 async function unpackInto(
   host: Host,
   image: OpenedImage,
-  {folder, identity, ...options}: Pick<MakeOptions, 'identity' | 'signal' | 'onProgress'> & {folder: string},
+  {folder, identity, ...options}: MakeOptions & {folder: string},
 ): Promise<Unpacked> {
   await makeFolders(host.paths.layers, {mode: 0o700})
   await mkdir(folder, {mode: 0o700})

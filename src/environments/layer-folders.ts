@@ -1,6 +1,6 @@
 import {join} from 'node:path'
 import type {Host} from '../host/host.js'
-import {type RemoveReport, removeTree} from '../rootfs/tree-process.js'
+import {removeTree} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {treeProcess} from './toolbox.js'
 
@@ -13,6 +13,6 @@ export function layerLedger(folder: string): string {
 export async function removeLayerFolder(
   host: Host,
   {identity, folder}: {identity: Identity; folder: string},
-): Promise<RemoveReport> {
+): ReturnType<typeof removeTree> {
   return removeTree(await treeProcess(host, identity), folder)
 }

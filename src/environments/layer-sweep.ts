@@ -1,7 +1,8 @@
 import {randomBytes} from 'node:crypto'
-import {access, readdir, rename, stat} from 'node:fs/promises'
+import {access, rename, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 import {EnvsError, errnoOf} from '../errors.js'
+import {namesIn} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import type {Identity} from '../sandbox/ids/identity.js'
@@ -124,12 +125,8 @@ async function isLeftover({paths, now}: Host, id: LayerId, given: ReadonlySet<La
 }
 
 async function leftoversOf({paths, now}: Host): Promise<LayerLeftover[]> {
-  const names: string[] = await readdir(paths.layers).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  })
   const found: LayerLeftover[] = []
-  for (const name of names) {
+  for (const name of namesIn(paths.layers)) {
     const {kind, identity} = FORM.exec(name)?.groups ?? {}
     if (identity !== 'mapped' && identity !== 'emulated') continue
     const folder = join(paths.layers, name)

@@ -1,11 +1,11 @@
 import {randomBytes} from 'node:crypto'
-import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {EnvsError, errnoOf} from '../errors.js'
 import {type Lock, takeLock} from '../host/flock.js'
+import {namesIn} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
-import {type RemoveReport, removeTree} from '../rootfs/tree-process.js'
+import {removeTree} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {type EnvironmentName, isEnvironmentName} from './name.js'
 import {environmentFiles} from './store.js'
@@ -33,7 +33,7 @@ export function leftoverFolder(paths: Paths, {kind, identity, name}: Omit<Leftov
  */
 export async function sweepLeftovers(host: Host): Promise<Leftover[]> {
   const swept: Leftover[] = []
-  for (const leftover of await findLeftovers(host.paths)) {
+  for (const leftover of findLeftovers(host.paths)) {
     if (await sweep(host, leftover)) swept.push(leftover)
   }
   return swept
@@ -65,7 +65,7 @@ function ignoreErrno(error: unknown): undefined {
 /** What {@link sweepLeftovers} would remove now. */
 export async function listLeftovers({paths}: Pick<Host, 'paths'>): Promise<Leftover[]> {
   const free: Leftover[] = []
-  for (const leftover of await findLeftovers(paths)) {
+  for (const leftover of findLeftovers(paths)) {
     const lock = await tryLock(paths, leftover)
     if (lock !== undefined) free.push(leftover)
     lock?.release()
@@ -73,16 +73,15 @@ export async function listLeftovers({paths}: Pick<Host, 'paths'>): Promise<Lefto
   return free
 }
 
-export async function removeLeftover(host: Host, {identity, folder}: Leftover): Promise<RemoveReport> {
+export async function removeLeftover(
+  host: Host,
+  {identity, folder}: Leftover,
+): ReturnType<typeof removeTree> {
   return removeTree(await treeProcess(host, identity), folder)
 }
 
-async function findLeftovers(paths: Paths): Promise<Leftover[]> {
-  const entries = await readdir(paths.environments).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  })
-  return entries.flatMap((entry) => parseLeftover(paths, entry) ?? [])
+function findLeftovers(paths: Paths): Leftover[] {
+  return namesIn(paths.environments).flatMap((entry) => parseLeftover(paths, entry) ?? [])
 }
 
 function parseLeftover(paths: Paths, entry: string): Leftover | undefined {

@@ -1,6 +1,6 @@
 import {mkdir} from 'node:fs/promises'
+import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Host} from '../host/host.js'
-import {capture} from '../host/process.js'
 import {copyTree} from '../rootfs/copy.js'
 import {dropMemory} from '../sandbox/memory-state.js'
 import {topLayer} from '../storage/history.js'
@@ -44,7 +44,7 @@ export async function settleMemory(
     const reader = await layersProcess(host, subject, history)
     await copyTree(reader, plan, {signal: new AbortController().signal})
     await makeUpper(layers, copy, {below: topLayer(history.layers)})
-    await capture(['sync', '-f', folder])
+    await syncFileSystem(folder)
     await writeHistory(files.history, {...history, upper: copy})
   } catch (error) {
     await removeLayerFolder(host, {identity: record.identity, folder})

@@ -1,6 +1,6 @@
 import {mkdir} from 'node:fs/promises'
+import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Host} from '../host/host.js'
-import {capture} from '../host/process.js'
 import {type Anchor, readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type History, layersOf, withCopiedSnapshot} from '../storage/history.js'
 import {readHistory, writeHistory} from '../storage/history-file.js'
@@ -82,7 +82,7 @@ async function copyUpper(
     const copiedBytes = await checkSpace(host, environment, before, request.bounds)
     const frozenMs = await copyFrozen(host, environment, {anchor, from: before.upper, copy, request})
     request.onTaken?.()
-    if (request.isSynced) await capture(['sync', '-f', folder])
+    if (request.isSynced) await syncFileSystem(folder)
     const made = withCopiedSnapshot(
       await readHistory(files.history),
       {label, kind, name},

@@ -1,6 +1,6 @@
 import {mkdir} from 'node:fs/promises'
+import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Host} from '../host/host.js'
-import {capture} from '../host/process.js'
 import {findInterpreter} from '../host/script.js'
 import type {History} from '../storage/history.js'
 import {layerFiles} from '../storage/layer-files.js'
@@ -45,7 +45,7 @@ export async function withinLimit(
       await merge(host, environment, {run, into, interpreter})
       merged = withSquashed(merged, run, into)
     }
-    if (isSynced) await capture(['sync', '-f', host.paths.layers])
+    if (isSynced) await syncFileSystem(host.paths.layers)
     return merged
   } catch (error) {
     for (const id of made) await removeLayer(host, environment, id)

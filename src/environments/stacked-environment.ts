@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {copyFile, mkdir} from 'node:fs/promises'
+import {copyFileSync, mkdirSync} from 'node:fs'
 import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {newHistory} from '../storage/history.js'
@@ -18,25 +18,31 @@ type Place = Pick<ReturnType<typeof filesIn>, 'folder' | 'history' | 'ledger'> &
 /**
  * Puts an empty layer over an image's, with the files that are the environment's own: all a new environment needs.
  *
- * Its files are on the disk if asked for. What is written into `folder` is not: the whole of it is, before it becomes an
- * environment.
+ * What is written into `folder` is not on the disk: the whole of it is, before it becomes an environment.
  *
  * @param place.upper - The new layer; to be removed if the environment does not come to be, and where this fails.
+ * @returns When the layer's files are on the disk, if that is asked for: nothing else need wait for it.
  */
 export async function stackOn(
   {paths}: Pick<Host, 'paths'>,
   {id, record}: ImageLayer,
   {upper, folder, history, ledger, name, isSynced}: Place & {name: EnvironmentName; isSynced: boolean},
-): Promise<void> {
+): Promise<{readonly onDisk: Promise<void>}> {
   await makeUpper(paths.layers, upper, {below: id})
   const machineId = randomBytes(16).toString('hex')
   const facts = {name, machineId, isSynced}
-  const personal = writePersonalFiles(layerFiles(paths.layers, upper).tree, record.personal, facts)
-  await Promise.all([personal, mkdir(folder, {mode: 0o700})])
-  await copyFile(layerLedger(layerFiles(paths.layers, id).folder), ledger).catch(unlessMissing)
+  const onDisk = writePersonalFiles(layerFiles(paths.layers, upper).tree, record.personal, facts)
+  onDisk.catch(() => {})
+  mkdirSync(folder, {mode: 0o700})
+  copyIfThere(layerLedger(layerFiles(paths.layers, id).folder), ledger)
   await writeHistory(history, newHistory(id, upper), {isSynced: false})
+  return {onDisk}
 }
 
-function unlessMissing(error: unknown): void {
-  if (errnoOf(error) !== 'ENOENT') throw error
+function copyIfThere(from: string, to: string): void {
+  try {
+    copyFileSync(from, to)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
 }

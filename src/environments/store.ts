@@ -1,5 +1,4 @@
-import {existsSync} from 'node:fs'
-import {readdir, rename} from 'node:fs/promises'
+import {existsSync, readdirSync, renameSync} from 'node:fs'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
@@ -66,7 +65,7 @@ export async function makeStore(paths: Paths): Promise<void> {
  */
 export async function moveIntoPlace(paths: Paths, from: string, {folder}: EnvironmentFiles): Promise<void> {
   try {
-    await rename(from, folder)
+    renameSync(from, folder)
   } catch (error) {
     if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? ''))
       throw new StoreFolderTakenError(folder)
@@ -77,15 +76,18 @@ export async function moveIntoPlace(paths: Paths, from: string, {folder}: Enviro
 
 /** Names that look like environments, in order; their records are not read. */
 export async function listNames(paths: Paths): Promise<EnvironmentName[]> {
-  const entries = await readdir(paths.environments, {withFileTypes: true}).catch((error: unknown) => {
+  return foldersOf(paths.environments).filter(isEnvironmentName).sort()
+}
+
+function foldersOf(path: string): string[] {
+  try {
+    return readdirSync(path, {withFileTypes: true})
+      .filter((entry) => entry.isDirectory())
+      .map(({name}) => name)
+  } catch (error) {
     if (errnoOf(error) === 'ENOENT') return []
     throw error
-  })
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map(({name}) => name)
-    .filter(isEnvironmentName)
-    .sort()
+  }
 }
 
 /** @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError} */

@@ -1,5 +1,6 @@
 import {ExitCode} from '../errors.js'
 import {DigestMismatchError} from '../host/digest.js'
+import {WriteBehind} from '../host/file-system-sync.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
 import {descriptorPosition} from '../host/proc.js'
 import {KeptImageDamagedError} from '../images/cache/errors.js'
@@ -32,15 +33,20 @@ type Target = {
 /**
  * Extracts an image into `root`, an empty folder, and checks then that the bytes were the right ones.
  *
+ * @param options.isSynced - Whether the tree is to be on the disk soon; this begins with it.
  * @throws As `extractRootfs` and `verify`.
  */
 export async function unpackImage(
   image: OpenedImage,
   {tree, root, owners, ledger}: Target,
-  options: {signal: AbortSignal; onProgress: (event: UnpackProgress) => void},
+  options: {isSynced: boolean; signal: AbortSignal; onProgress: (event: UnpackProgress) => void},
 ): Promise<Unpacked> {
   try {
-    const onProgress = (progress: ExtractProgress) => options.onProgress({...progress, ...readOf(image)})
+    const writing = options.isSynced ? new WriteBehind(root) : undefined
+    const onProgress = (progress: ExtractProgress) => {
+      writing?.note(progress.bytes)
+      options.onProgress({...progress, ...readOf(image)})
+    }
     const target = {root, owners, ledger}
     const report = await extractRootfs(tree, image.bytes, target, {signal: options.signal, onProgress})
     return {report, evidence: await image.verify()}

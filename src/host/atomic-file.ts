@@ -1,5 +1,14 @@
-import {closeSync, constants, fchmodSync, fsync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs'
-import {open, readdir} from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {promisify} from 'node:util'
 import {errnoOf} from '../errors.js'
@@ -71,7 +80,7 @@ function naming(path: string, error: unknown): unknown {
  * @see fsync(2)
  */
 export async function syncFilesIn(folder: string): Promise<void> {
-  const entries = await readdir(folder, {withFileTypes: true})
+  const entries = readdirSync(folder, {withFileTypes: true})
   const files = entries.filter((entry) => entry.isFile()).map(({name}) => join(folder, name))
   await Promise.all([syncFolder(folder), ...files.map((path) => syncPath(path, constants.O_NOFOLLOW))])
 }
@@ -82,10 +91,10 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 async function syncPath(path: string, flags: number): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | flags)
+  const fd = openSync(path, constants.O_RDONLY | flags)
   try {
-    await handle.sync()
+    await promisify(fsync)(fd)
   } finally {
-    await handle.close()
+    closeSync(fd)
   }
 }

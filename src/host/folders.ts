@@ -1,4 +1,4 @@
-import {mkdir, stat} from 'node:fs/promises'
+import {mkdirSync, readdirSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import {errnoOf} from '../errors.js'
 
@@ -11,18 +11,37 @@ import {errnoOf} from '../errors.js'
  */
 export async function makeFolders(path: string, {mode}: {mode: number}): Promise<void> {
   try {
-    await mkdir(path, {mode})
+    makeFolder(path, mode)
   } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'ENOENT' && dirname(path) !== path) {
-      await makeFolders(dirname(path), {mode})
-      await mkdir(path, {mode}).catch((failure: unknown) => unlessFolder(path, failure))
-    } else await unlessFolder(path, error)
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolders(dirname(path), {mode})
+    makeFolder(path, mode)
   }
 }
 
-/** A read-only file system says so even of a folder that is there. */
-async function unlessFolder(path: string, error: unknown): Promise<void> {
-  const status = await stat(path).catch(() => undefined)
-  if (status?.isDirectory() !== true) throw error
+function makeFolder(path: string, mode: number): void {
+  try {
+    mkdirSync(path, {mode})
+  } catch (error) {
+    // A read-only file system says so even of a folder that is there.
+    if (!isFolder(path)) throw error
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+/** Names in a folder, in no order; none where there is no folder. @throws {NodeJS.ErrnoException} */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
 }

@@ -9,6 +9,7 @@ import type {PlannedFile} from './fixes/planned-files.js'
 import type {LedgerCounts} from './ledger/ledger.js'
 import type {RestoreReport} from './ledger/restore.js'
 import type {Usage} from './measure.js'
+import {removeByTool} from './removal-tool.js'
 import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
 import type {CompareRequest, ExportRequest} from './worker-protocol.js'
@@ -34,7 +35,6 @@ export type {PlannedFile} from './fixes/planned-files.js'
 export type {LedgerCounts} from './ledger/ledger.js'
 export type {RestoreReport} from './ledger/restore.js'
 export type {Usage} from './measure.js'
-export type {RemoveReport} from './remove.js'
 export type {TreeNote} from './tree-notes.js'
 
 /**
@@ -143,12 +143,19 @@ export async function compareTrees(
   return parseDifference(await ask(tree, {verb: 'compare', ...request}, options))
 }
 
-/** Removes a tree as far as it can be; what is left is in the report. @throws {WorkerDiedError} */
+/**
+ * Removes a tree as far as it can be; what is left, and why, is in the report: at most 100 entries.
+ *
+ * By rm(1), which is faster, and then what that leaves.
+ *
+ * @throws {WorkerDiedError} @throws The signal's reason when it is aborted.
+ */
 export async function removeTree(
   tree: TreeProcess,
   path: string,
   options: {signal?: AbortSignal} = {},
-): Promise<RemoveReport> {
+): Promise<Pick<RemoveReport, 'failures'>> {
+  if (await removeByTool(tree, path, options)) return {failures: []}
   return parseRemoveReport(await ask(tree, {verb: 'remove', path}, options))
 }
 

@@ -1,6 +1,5 @@
-import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {namesIn} from '../host/folders.js'
 import {isLayerId, type LayerId} from './layer-id.js'
 
 /** Where the parts of one layer lie. */
@@ -25,9 +24,5 @@ export function filesIn(folder: string): LayerFiles {
 
 /** Layers there are, in no order; what is being made or removed has another form of name. */
 export async function listLayers(layers: string): Promise<LayerId[]> {
-  const names: string[] = await readdir(layers).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  })
-  return names.filter(isLayerId)
+  return namesIn(layers).filter(isLayerId)
 }

@@ -1,6 +1,6 @@
-import {chmod, mkdir, readdir, stat} from 'node:fs/promises'
+import {chmodSync, mkdirSync, statSync} from 'node:fs'
 import {errnoOf} from '../errors.js'
-import {makeFolders} from '../host/folders.js'
+import {makeFolders, namesIn} from '../host/folders.js'
 import {layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
 
@@ -17,22 +17,23 @@ export async function makeUpper(
 ): Promise<void> {
   const {folder, tree, work} = layerFiles(layers, id)
   await makeFolders(folder, {mode: 0o700})
-  await mkdir(work, {mode: 0o700}).catch(unlessThere)
-  const isNew = await mkdir(tree, {mode: 0o700}).then(() => true, unlessThere)
-  if (isNew !== true) return
-  const {mode} = await stat(layerFiles(layers, below).tree)
-  await chmod(tree, mode & 0o777)
+  makeUnlessThere(work)
+  if (!makeUnlessThere(tree)) return
+  chmodSync(tree, statSync(layerFiles(layers, below).tree).mode & 0o777)
 }
 
 /** Whether a layer changes nothing of those below it. */
 export async function isEmptyLayer(layers: string, id: LayerId): Promise<boolean> {
-  const names = await readdir(layerFiles(layers, id).tree).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  })
-  return names.length === 0
+  return namesIn(layerFiles(layers, id).tree).length === 0
 }
 
-function unlessThere(error: unknown): void {
-  if (errnoOf(error) !== 'EEXIST') throw error
+/** @returns Whether it was not there. */
+function makeUnlessThere(folder: string): boolean {
+  try {
+    mkdirSync(folder, {mode: 0o700})
+    return true
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+    return false
+  }
 }

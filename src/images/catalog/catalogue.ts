@@ -1,4 +1,4 @@
-import {readFile} from 'node:fs/promises'
+import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {errnoOf} from '../../errors.js'
 import {templatePath} from '../../host/paths.js'
@@ -21,9 +21,17 @@ const HOST_FOLDER = '/usr/share/distro-info'
  *
  * @param folders - Where newer `ubuntu.csv` and `debian.csv` may lie: the host's, by default.
  */
-export async function readCatalogue(folders: readonly string[] = [HOST_FOLDER]): Promise<Catalogue> {
-  const tables = await Promise.all(DISTRIBUTIONS.map((distribution) => newestTable(distribution, folders)))
-  return {releases: tables.flat()}
+export async function readCatalogue(folders?: readonly string[]): Promise<Catalogue> {
+  if (folders !== undefined) return readTables(folders)
+  hostCatalogue ??= readTables([HOST_FOLDER])
+  return hostCatalogue
+}
+
+/** What was read once: one command asks for it several times, and it changes with the host's packages alone. */
+let hostCatalogue: Catalogue | undefined
+
+function readTables(folders: readonly string[]): Catalogue {
+  return {releases: DISTRIBUTIONS.flatMap((distribution) => newestTable(distribution, folders))}
 }
 
 /** What a word stands for: a codename, a version, or a name that moves (`ubuntu`, `stable`). */
@@ -77,26 +85,26 @@ function movingRelease(word: string, catalogue: Catalogue, now: Date): Release |
   }
 }
 
-async function newestTable(
-  distribution: CataloguedDistribution,
-  folders: readonly string[],
-): Promise<readonly Release[]> {
+function newestTable(distribution: CataloguedDistribution, folders: readonly string[]): readonly Release[] {
   const file = `${distribution}.csv`
   const name = templatePath(`catalog/${file}`)
-  let newest: readonly Release[] = parseDistroInfo(await readFile(name, 'utf8'), {distribution, name})
-  for (const folder of folders) {
-    const other = await readTable(join(folder, file), distribution)
-    if (other !== undefined && other.length > newest.length) newest = other
-  }
+  let newest: readonly Release[] = parseDistroInfo(readFileSync(name, 'utf8'), {distribution, name})
+  for (const folder of folders) newest = readNewer(join(folder, file), distribution, newest) ?? newest
   return newest
 }
 
-async function readTable(
+/** @returns undefined for a table that tells of no more releases, or can't be read. */
+function readNewer(
   path: string,
   distribution: CataloguedDistribution,
-): Promise<readonly Release[] | undefined> {
+  known: readonly Release[],
+): readonly Release[] | undefined {
   try {
-    return parseDistroInfo(await readFile(path, 'utf8'), {distribution, name: path})
+    const text = readFileSync(path, 'utf8')
+    // Its first line names the columns. The host's table is mostly the one that is built in.
+    if (text.trimEnd().split('\n').length - 1 <= known.length) return undefined
+    const other = parseDistroInfo(text, {distribution, name: path})
+    return other.length > known.length ? other : undefined
   } catch (error) {
     if (error instanceof MalformedListingError || errnoOf(error) !== undefined) return undefined
     throw error
