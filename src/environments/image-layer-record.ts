@@ -3,7 +3,7 @@ import {writeFileAtomic} from '../host/atomic-file.js'
 import {isSha256, type Sha256} from '../host/digest.js'
 import {readSmallFile} from '../host/small-file.js'
 import type {ExtractReport, PlannedFile, TreeNote} from '../rootfs/tree-process.js'
-import {fieldsOf} from '../rootfs/worker-protocol.js'
+import {fieldsOf} from '../rootfs/worker-fields.js'
 import {parseExtractReport, parseNotes, parsePlannedFiles} from '../rootfs/worker-results.js'
 
 /** What is known of a layer that was made of an image, for every environment that stands on it. */

@@ -4,14 +4,14 @@ import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
 import type {Sha256} from '../host/digest.js'
-import {syncFileSystem} from '../host/file-system-sync.js'
+import {syncAhead, syncFileSystem} from '../host/file-system-sync.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {packageVersion} from '../host/paths.js'
 import type {IdentifiedImage, ImageEvidence, OpenedImage} from '../images/opened-image.js'
 import {CLONE_FIXES, SHARED_FIXES} from '../rootfs/fixes/list.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
-import {type ArchiveFacts, applyFixes, measureTrees, planTreeFiles} from '../rootfs/tree-process.js'
+import {type ArchiveFacts, settleTree} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {MOUNT_POINTS} from '../sandbox/mounts.js'
 import {filesIn, layerFiles} from '../storage/layer-files.js'
@@ -97,10 +97,9 @@ async function makeImageLayer(
       fresh === undefined
         ? await unpackInto(host, image, {folder, ...options})
         : await unpackedAs(image, fresh)
-    // Most of it is on its way to the disk while the fixes are made.
-    const early = isSynced ? syncFileSystem(folder) : undefined
+    const ahead = isSynced ? syncAhead(folder, unpacked.report.totalBytes) : undefined
     const settled = settle(host, {root: partial.tree, unpacked, identity, archives})
-    const [record] = await Promise.all([settled, early])
+    const [record] = await Promise.all([settled, ahead])
     if (isSynced) await syncFileSystem(folder)
     await writeLayerRecord(partial.record, record)
     signal.throwIfAborted()
@@ -142,13 +141,12 @@ async function settle(
 ): Promise<ImageLayerRecord> {
   const tree = await treeProcess(host, identity)
   const facts = {...newTreeFacts(host, {...SLOTS, identity, archives}), ...SLOTS}
-  const {notes} = await applyFixes(tree, {root, facts, only: SHARED_FIXES})
-  const personal = await planTreeFiles(tree, {root, facts, only: CLONE_FIXES})
   await ensureMountPoints(root, MOUNT_POINTS)
-  const [usage] = await measureTrees(tree, [root])
+  const fixes = {only: SHARED_FIXES, planned: CLONE_FIXES}
+  const {notes, planned: personal, usage} = await settleTree(tree, {root, facts, ...fixes})
   const {report, evidence} = unpacked
   const {sha256, sizeBytes} = evidence
-  return {sha256, archiveBytes: sizeBytes, report, notes, personal, treeBytes: usage?.sizeBytes ?? 0}
+  return {sha256, archiveBytes: sizeBytes, report, notes, personal, treeBytes: usage.sizeBytes}
 }
 
 /** @returns Whether it is the one; false when another command has made the same one meanwhile. */

@@ -1,5 +1,6 @@
 import {randomBytes} from 'node:crypto'
-import {access, rename, stat} from 'node:fs/promises'
+import {existsSync, statSync} from 'node:fs'
+import {rename} from 'node:fs/promises'
 import {join} from 'node:path'
 import {EnvsError, errnoOf} from '../errors.js'
 import {namesIn} from '../host/folders.js'
@@ -54,7 +55,7 @@ export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
       folder: layerFiles(host.paths.layers, id).folder,
       identity: identityOf(id),
     }))
-    return [...(await leftoversOf(host)), ...unnamed]
+    return [...leftoversOf(host), ...unnamed]
   } finally {
     lock.release()
   }
@@ -66,15 +67,14 @@ async function moveAside(
   images: ReadonlySet<LayerId>,
 ): Promise<LayerLeftover[]> {
   // A first look without the lock, which takes a program: mostly there is nothing.
-  const isTidy =
-    (await unnamedLayers(host, given, images))?.length === 0 && (await leftoversOf(host)).length === 0
+  const isTidy = (await unnamedLayers(host, given, images))?.length === 0 && leftoversOf(host).length === 0
   if (isTidy) return []
   const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
   if (lock === undefined) return []
   try {
     const unnamed = await unnamedLayers(host, given, images)
     if (unnamed === undefined) return []
-    const aside = await leftoversOf(host)
+    const aside = leftoversOf(host)
     for (const id of unnamed) {
       const identity = identityOf(id)
       const folder = join(host.paths.layers, `.removed.${identity}.${randomBytes(4).toString('hex')}`)
@@ -96,7 +96,7 @@ async function unnamedLayers(
   if (named === undefined) return undefined
   const unnamed: LayerId[] = []
   for (const id of await listLayers(host.paths.layers))
-    if (!named.has(id) && (images.has(id) || (await isLeftover(host, id, given)))) unnamed.push(id)
+    if (!named.has(id) && (images.has(id) || isLeftover(host, id, given))) unnamed.push(id)
   return unnamed
 }
 
@@ -114,31 +114,27 @@ async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
   return named
 }
 
-async function isLeftover({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): Promise<boolean> {
+function isLeftover({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): boolean {
   const {folder, record} = layerFiles(paths.layers, id)
-  const isImages = await access(record).then(
-    () => true,
-    () => false,
-  )
-  if (isImages) return false
-  return given.has(id) || (await ageMs(folder, now())) > MOST_UNNAMED_MS
+  if (existsSync(record)) return false
+  return given.has(id) || ageMs(folder, now()) > MOST_UNNAMED_MS
 }
 
-async function leftoversOf({paths, now}: Host): Promise<LayerLeftover[]> {
+function leftoversOf({paths, now}: Host): LayerLeftover[] {
   const found: LayerLeftover[] = []
   for (const name of namesIn(paths.layers)) {
     const {kind, identity} = FORM.exec(name)?.groups ?? {}
     if (identity !== 'mapped' && identity !== 'emulated') continue
     const folder = join(paths.layers, name)
     // A trial is made without the lock, in less than a second.
-    if (kind === 'trial' && (await ageMs(folder, now())) < MOST_UNNAMED_MS) continue
+    if (kind === 'trial' && ageMs(folder, now()) < MOST_UNNAMED_MS) continue
     found.push({folder, identity})
   }
   return found
 }
 
-async function ageMs(folder: string, now: Date): Promise<number> {
-  const status = await stat(folder).catch(ignoreErrno)
+function ageMs(folder: string, now: Date): number {
+  const status = statSync(folder, {throwIfNoEntry: false})
   return status === undefined ? 0 : now.getTime() - status.mtimeMs
 }
 

@@ -1,4 +1,5 @@
-import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises'
+import {statSync} from 'node:fs'
+import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {release} from 'node:os'
 import {join} from 'node:path'
 import {makeFolders} from '../host/folders.js'
@@ -56,7 +57,7 @@ export async function stackingWay(
   // Mounts of the host's root are locked against the guest, and its layers would be too.
   if (isMountingRoot(host) || !canBeMounted(layers)) return undefined
   await makeFolders(layers, {mode: 0o700})
-  const key = await conditions(host, identity, engine)
+  const key = conditions(host, identity, engine)
   const path = join(cache, `overlay-${identity}.json`)
   const verdict = recallVerdict(path, key)
   const known = WAYS.find((way) => way === verdict)
@@ -66,10 +67,10 @@ export async function stackingWay(
   return way
 }
 
-async function conditions(host: Host, identity: Identity, engine: AnchorEngineName): Promise<string> {
+function conditions(host: Host, identity: Identity, engine: AnchorEngineName): string {
   const program = toolPath(host, engine)
-  const [{size, mtimeMs}, store] = await Promise.all([stat(program), stat(host.paths.layers)])
-  return [release(), engine, program, size, mtimeMs, store.dev, identity].join(' ')
+  const {size, mtimeMs} = statSync(program)
+  return [release(), engine, program, size, mtimeMs, statSync(host.paths.layers).dev, identity].join(' ')
 }
 
 const WAYS = ['engine', 'before', 'none'] as const

@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import type {Stats} from 'node:fs'
+import {existsSync, type Stats} from 'node:fs'
 import {chmod, lstat, opendir, readdir, rename, rmdir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
 import {EnvsError, errnoOf} from '../errors.js'
@@ -30,6 +30,7 @@ class SpoiltFolder extends Error {}
  */
 export async function sweepPackages(host: Host, mostBytes = MOST_BYTES): Promise<void> {
   const folder = sharedPackages(host.paths)
+  if (!existsSync(host.paths.packages)) return
   try {
     await removeDropped(host)
     // Not by a link: the folder above is the user's own, and what a guest has is mounted, which nothing replaces.

@@ -6,8 +6,9 @@ import {findProgram} from '../host/host.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {readComplaint} from './complaint.js'
 import {WorkerDiedError, WorkerFailure} from './errors.js'
+import {parseEvent, type WorkerEvent} from './worker-event.js'
 import {workerProgram} from './worker-program.js'
-import {parseEvent, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
+import type {WorkerRequest} from './worker-request.js'
 
 /** How the worker is started, so that the same code sees a tree's owners bare or from a user namespace. */
 export type TreeProcess = {

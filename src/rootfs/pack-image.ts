@@ -1,5 +1,5 @@
 import {ask, type TreeProcess} from './ask-worker.js'
-import type {PackRequest} from './worker-protocol.js'
+import type {PackRequest} from './worker-request.js'
 import {parsePackedImage} from './worker-results.js'
 import type {PackedImage} from './worker-verbs/pack.js'
 

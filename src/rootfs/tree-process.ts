@@ -5,24 +5,24 @@ import type {TreeDifference} from './comparison/report.js'
 import type {ExportReport} from './export/export-tree.js'
 import type {ExtractReport} from './extract.js'
 import type {Facts} from './fixes/fix.js'
-import type {PlannedFile} from './fixes/planned-files.js'
 import type {LedgerCounts} from './ledger/ledger.js'
 import type {RestoreReport} from './ledger/restore.js'
 import type {Usage} from './measure.js'
 import {removeByTool} from './removal-tool.js'
 import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
-import type {CompareRequest, ExportRequest} from './worker-protocol.js'
+import type {CompareRequest, ExportRequest, SettleRequest} from './worker-request.js'
 import {
   type FixReport,
   parseExportReport,
   parseExtractReport,
   parseFixReport,
   parseLosses,
-  parsePlannedFiles,
   parseRemoveReport,
   parseRestoreReport,
+  parseSettleReport,
   parseUsages,
+  type SettleReport,
 } from './worker-results.js'
 
 export type {ArchiveFacts} from './apt/archives.js'
@@ -71,15 +71,17 @@ export async function applyFixes(
 }
 
 /**
- * The files that fixes would write to a tree at rest, which stays as it is.
+ * Makes a new tree what environments begin with: applies the fixes, or those named in `only`, and tells what the files of
+ * those in `planned` would be, and what the tree takes on disk.
  *
+ * @throws {WorkerFailure} ENVS_FIX_FAILED, ENVS_STORAGE_FULL
  * @throws {WorkerDiedError}
  */
-export async function planTreeFiles(
+export async function settleTree(
   tree: TreeProcess,
-  {root, facts, only}: {root: string; facts: Facts; only: readonly string[]},
-): Promise<PlannedFile[]> {
-  return parsePlannedFiles(await ask(tree, {verb: 'plan', root, facts, only}))
+  request: Omit<SettleRequest, 'verb'>,
+): Promise<SettleReport> {
+  return parseSettleReport(await ask(tree, {verb: 'settle', ...request}))
 }
 
 /**
@@ -156,7 +158,8 @@ export async function removeTree(
   options: {signal?: AbortSignal} = {},
 ): Promise<Pick<RemoveReport, 'failures'>> {
   if (await removeByTool(tree, path, options)) return {failures: []}
-  return parseRemoveReport(await ask(tree, {verb: 'remove', path}, options))
+  const {failures} = parseRemoveReport(await ask(tree, {verb: 'remove', path}, options))
+  return {failures}
 }
 
 /** What trees take on disk, in the order of `paths`. @throws {WorkerDiedError} */

@@ -2,7 +2,7 @@ import {Readable} from 'node:stream'
 import {ask, type TreeProcess} from './ask-worker.js'
 import type {DebFile} from './debs/open-deb.js'
 import type {UnpackDebsReport} from './debs/unpack-debs.js'
-import type {UnpackRequest} from './worker-protocol.js'
+import type {UnpackRequest} from './worker-request.js'
 import {parseUnpackDebsReport} from './worker-results.js'
 
 /**

@@ -10,7 +10,7 @@ import type {Usage} from './measure.js'
 import type {RemoveReport} from './remove.js'
 import type {SquashedOwners} from './tree/owners.js'
 import type {TreeNote} from './tree-notes.js'
-import {asText, type Fields, fieldsOf} from './worker-protocol.js'
+import {asText, type Fields, fieldsOf} from './worker-fields.js'
 import type {PackedImage} from './worker-verbs/pack.js'
 
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'xz', 'zstd', 'bzip2']
@@ -94,10 +94,12 @@ export function parseRemoveReport(value: unknown): RemoveReport {
 
 export function parseUsages(value: unknown): Usage[] {
   if (!Array.isArray(value)) throw new Error('the rootfs worker measured nothing')
-  return value.map((usage) => {
-    const {number} = fieldsOf(usage)
-    return {sizeBytes: number('sizeBytes'), entries: number('entries'), unreadable: number('unreadable')}
-  })
+  return value.map(parseUsage)
+}
+
+function parseUsage(value: unknown): Usage {
+  const {number} = fieldsOf(value)
+  return {sizeBytes: number('sizeBytes'), entries: number('entries'), unreadable: number('unreadable')}
 }
 
 /** What fixing a tree gave. */
@@ -110,6 +112,22 @@ export type FixReport = {
 export function parseFixReport(value: unknown): FixReport {
   const fields = fieldsOf(value)
   return {changed: fields.list('changed').map(asText), notes: fields.list('notes').map(parseNote)}
+}
+
+/** What settling a tree gave. */
+export type SettleReport = {
+  readonly notes: readonly TreeNote[]
+  readonly planned: readonly PlannedFile[]
+  readonly usage: Usage
+}
+
+export function parseSettleReport(value: unknown): SettleReport {
+  const fields = fieldsOf(value)
+  return {
+    notes: fields.list('notes').map(parseNote),
+    planned: parsePlannedFiles(fields.value('planned')),
+    usage: parseUsage(fields.value('usage')),
+  }
 }
 
 export function parsePlannedFiles(value: unknown): PlannedFile[] {

@@ -1,7 +1,8 @@
 import {writeSync} from 'node:fs'
 import {EnvsError, ExitCode, errnoOf} from '../errors.js'
 import {openUmask} from '../host/umask.js'
-import {parseRequest, type WorkerEvent, type WorkerRequest} from './worker-protocol.js'
+import type {WorkerEvent} from './worker-event.js'
+import {parseRequest, type WorkerRequest} from './worker-request.js'
 
 /*
  * A program of its own, for three reasons: system calls are several times faster when they block, blocking
@@ -28,7 +29,7 @@ async function answer(): Promise<number> {
   }
 }
 
-/** Loads what the verb needs and no more: modules take milliseconds, and this program starts three times a create. */
+/** Loads what the verb needs and no more: modules take milliseconds, and this program starts twice a create. */
 async function perform(request: WorkerRequest): Promise<unknown> {
   const onProgress = throttled()
   switch (request.verb) {
@@ -38,10 +39,8 @@ async function perform(request: WorkerRequest): Promise<unknown> {
     }
     case 'fix':
       return (await import('./worker-verbs/fix.js')).fix(request)
-    case 'plan': {
-      const {planFiles} = await import('./fixes/planned-files.js')
-      return planFiles(request.root, request.facts, request.only)
-    }
+    case 'settle':
+      return (await import('./worker-verbs/settle.js')).settle(request)
     case 'restore-owners':
     case 'record-owners':
       return (await import('./worker-verbs/make-ledger.js')).makeLedger(request)

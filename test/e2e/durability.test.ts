@@ -7,6 +7,7 @@ import type {Ran} from '../support/cli.js'
 import {environmentCli} from '../support/environment-cli.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../support/guest.js'
 import {ABI} from '../support/syscall-numbers.js'
+import {tarArchive, tarMember} from '../support/tar-archive.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
 
 const {fsync} = ABI[debArchitecture(process.arch)]
@@ -225,3 +226,24 @@ for (const [durable, expected] of [
     assert.match(await readFile(calls, 'utf8'), expected)
   })
 }
+
+test('a large tree is on its way to the disk while it is unpacked', async (t) => {
+  const cli = await environmentCli(t)
+  const [programs, calls] = [join(cli.home, 'programs'), join(cli.home, 'calls')]
+  await mkdir(programs)
+  // How much of the tree is there when it is called.
+  const seen = `find ${join(cli.data, 'environments')} -name 'file-*' | wc -l`
+  await writeFile(join(programs, 'sync'), `#!/bin/sh\n${seen} >>${calls}\n`, {mode: 0o755})
+  const archive = join(cli.home, 'large.tar')
+  const data = Buffer.alloc(2 ** 24)
+  const members = Array.from({length: 12}, (_, index) => tarMember({name: `file-${index}`, data}))
+  await writeFile(archive, tarArchive(...members))
+  const env = {PATH: `${programs}:${cli.env['PATH']}`}
+  const flags = ['-n', 'large', '--identity', 'emulated', '--storage', 'directory']
+  const made = await cli.runWith({env}, 'create', archive, ...flags)
+  assert.equal(made.status, 0, made.stderr)
+  const counts = (await readFile(calls, 'utf8')).trim().split('\n').map(Number)
+  assert.equal(counts.at(-1), 12)
+  assert.ok(counts.length > 2, `${counts.length} syncs`)
+  assert.ok((counts[0] ?? 12) < 12, `the first with ${counts[0]} files`)
+})

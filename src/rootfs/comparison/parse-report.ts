@@ -1,4 +1,4 @@
-import {asText, type Fields, fieldsOf} from '../worker-protocol.js'
+import {asText, type Fields, fieldsOf} from '../worker-fields.js'
 import type {GroupChange, UserChange} from './accounts.js'
 import {LEFT_OUT_GROUPS} from './file-group.js'
 import type {PackageChanges, PackageMove, PackageVersion} from './packages.js'

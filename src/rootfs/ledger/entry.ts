@@ -1,5 +1,5 @@
 import type {DeviceNode} from '../tar/member.js'
-import {asText, fieldsOf} from '../worker-protocol.js'
+import {asText, fieldsOf} from '../worker-fields.js'
 
 /** What the image gave a file, and the tree could not. */
 export type Loss = 'owner' | 'capability' | 'device'

@@ -1,7 +1,7 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync} from 'node:fs'
 import {errnoOf} from '../../errors.js'
 import {LedgerUnreadableError} from '../errors.js'
-import {fieldsOf} from '../worker-protocol.js'
+import {fieldsOf} from '../worker-fields.js'
 import {type LedgerEntry, parseEntry} from './entry.js'
 import {LEDGER_SCHEMA_VERSION, type Ledger, MOST_LEDGER_BYTES} from './ledger.js'
 

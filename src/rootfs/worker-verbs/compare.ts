@@ -2,7 +2,7 @@ import {openHost} from '../../host/host.js'
 import {compareTrees} from '../comparison/compare-trees.js'
 import {NO_MARKS, readLayerMarks} from '../comparison/layer-marks.js'
 import type {TreeDifference} from '../comparison/report.js'
-import type {WorkerRequest} from '../worker-protocol.js'
+import type {WorkerRequest} from '../worker-request.js'
 
 export async function compare({
   before,

@@ -2,7 +2,7 @@ import {ToolMissingError} from '../../compression/errors.js'
 import {openHost} from '../../host/host.js'
 import {explainErrno} from '../errors.js'
 import {type ExportOptions, type ExportReport, exportTree} from '../export/export-tree.js'
-import type {ExportRequest} from '../worker-protocol.js'
+import type {ExportRequest} from '../worker-request.js'
 
 /** Behind the three of every program. */
 const ARCHIVE_FD = 3

@@ -1,7 +1,7 @@
 import {type ArchiveInput, openArchiveInput} from '../../compression/archive-input.js'
 import {openHost} from '../../host/host.js'
 import {type ExtractOptions, type ExtractReport, extractTree} from '../extract.js'
-import type {WorkerRequest} from '../worker-protocol.js'
+import type {WorkerRequest} from '../worker-request.js'
 
 const STDIN = 0
 

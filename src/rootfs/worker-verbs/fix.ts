@@ -1,7 +1,7 @@
 import {fixTree} from '../fixes/apply.js'
 import {openTreeView} from '../fixes/tree-view.js'
 import {noteTree} from '../tree-notes.js'
-import type {WorkerRequest} from '../worker-protocol.js'
+import type {WorkerRequest} from '../worker-request.js'
 import type {FixReport} from '../worker-results.js'
 
 export function fix({root, facts, only}: Extract<WorkerRequest, {verb: 'fix'}>): FixReport {

@@ -5,7 +5,7 @@ import {recordOwners} from '../ledger/record-owners.js'
 import {restoreOwners} from '../ledger/restore.js'
 import {openCapabilitySetter} from '../tree/file-capability.js'
 import {openOwners} from '../tree/owners.js'
-import type {LedgerRequest} from '../worker-protocol.js'
+import type {LedgerRequest} from '../worker-request.js'
 
 /** For a copy of a tree; which of the two trees it looks at is in the verb. */
 export function makeLedger({verb, root, from, to}: LedgerRequest): unknown {

@@ -7,7 +7,7 @@ import {explainErrno} from '../errors.js'
 import {openArchiveOutput} from '../export/archive-output.js'
 import {openTreeView} from '../fixes/tree-view.js'
 import {type PackOptions, type PackReport, packTree} from '../image/pack-tree.js'
-import type {WorkerRequest} from '../worker-protocol.js'
+import type {WorkerRequest} from '../worker-request.js'
 
 export type PackedImage = PackReport & {readonly sha256: Sha256; readonly sizeBytes: number}
 

@@ -3,7 +3,8 @@ import {openHost} from '../../host/host.js'
 import type {DebFile} from '../debs/open-deb.js'
 import {type UnpackDebsOptions, type UnpackDebsReport, unpackDebs} from '../debs/unpack-debs.js'
 import {explainErrno} from '../errors.js'
-import {fieldsOf, type WorkerRequest} from '../worker-protocol.js'
+import {fieldsOf} from '../worker-fields.js'
+import type {WorkerRequest} from '../worker-request.js'
 
 /** Packages come as lines of JSON on standard input, each as soon as it is there. */
 export async function unpack(

@@ -1,9 +1,9 @@
-import type {ErrorCode} from '../errors.js'
 import type {ArchiveFacts} from './apt/archives.js'
 import type {OwnFile} from './comparison/own-files.js'
 import type {AddedFile} from './debs/added-file.js'
 import type {Facts} from './fixes/fix.js'
 import type {OwnerRule} from './tree/owners.js'
+import {asText, type Fields, fieldsOf} from './worker-fields.js'
 
 /** What the worker is asked, as one JSON argument after its verb. */
 export type WorkerRequest =
@@ -15,7 +15,7 @@ export type WorkerRequest =
       readonly ledger?: string
     }
   | {readonly verb: 'fix'; readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
-  | {readonly verb: 'plan'; readonly root: string; readonly facts: Facts; readonly only: readonly string[]}
+  | SettleRequest
   | LedgerRequest
   | ExportRequest
   | UnpackRequest
@@ -23,6 +23,17 @@ export type WorkerRequest =
   | CompareRequest
   | {readonly verb: 'remove'; readonly path: string}
   | {readonly verb: 'measure'; readonly paths: readonly string[]}
+
+/** To fix a new tree, plan what is not to be written into it, and measure what it takes then. */
+export type SettleRequest = {
+  readonly verb: 'settle'
+  readonly root: string
+  readonly facts: Facts
+  /** Names of the fixes; all of them where it is left out. */
+  readonly only?: readonly string[]
+  /** Names of fixes whose files are planned, and not written. */
+  readonly planned: readonly string[]
+}
 
 /** To make the ledger `to` of a tree's copy from its own, `from`. */
 export type LedgerRequest = {
@@ -83,19 +94,6 @@ export type CompareRequest = {
   readonly listsAll: boolean
 }
 
-/** What it answers, one JSON object a line: any number of progress events, then one of the others. */
-export type WorkerEvent =
-  | {readonly event: 'progress'; readonly entries: number; readonly bytes: number}
-  | {readonly event: 'result'; readonly value: unknown}
-  | {
-      readonly event: 'error'
-      /** Undefined for a bug. */
-      readonly code: ErrorCode | undefined
-      readonly exitCode: number
-      readonly message: string
-      readonly suggestions: readonly string[]
-    }
-
 /** @throws {Error} Both ends are this program, so anything unexpected is a bug. */
 export function parseRequest(verb: string | undefined, json: string | undefined): WorkerRequest {
   const fields = fieldsOf(JSON.parse(json ?? ''))
@@ -111,12 +109,13 @@ export function parseRequest(verb: string | undefined, json: string | undefined)
       const request = {verb, root: fields.text('root'), facts: readFacts(fields.group('facts'))} as const
       return fields.has('only') ? {...request, only: fields.list('only').map(asText)} : request
     }
-    case 'plan':
+    case 'settle':
       return {
         verb,
         root: fields.text('root'),
         facts: readFacts(fields.group('facts')),
-        only: fields.list('only').map(asText),
+        ...(fields.has('only') ? {only: fields.list('only').map(asText)} : {}),
+        planned: fields.list('planned').map(asText),
       }
     case 'restore-owners':
     case 'record-owners':
@@ -201,69 +200,4 @@ function readArchives({has, text, list}: Fields): ArchiveFacts {
     debianMirror: has('debianMirror') ? text('debianMirror') : undefined,
     movedSuites: list('movedSuites').map(asText),
   }
-}
-
-/** @throws {Error} */
-export function parseEvent(line: string): WorkerEvent {
-  const fields = fieldsOf(JSON.parse(line))
-  const event = fields.text('event')
-  switch (event) {
-    case 'progress':
-      return {event, entries: fields.number('entries'), bytes: fields.number('bytes')}
-    case 'result':
-      return {event, value: fields.value('value')}
-    case 'error': {
-      const code = fields.has('code') ? fields.text('code') : undefined
-      return {
-        event,
-        code: isErrorCode(code) ? code : undefined,
-        exitCode: fields.number('exitCode'),
-        message: fields.text('message'),
-        suggestions: fields.list('suggestions').map(asText),
-      }
-    }
-    default:
-      throw new Error(`the rootfs worker sent an unknown event ${event}`)
-  }
-}
-
-function isErrorCode(code: string | undefined): code is ErrorCode {
-  return code?.startsWith('ENVS_') ?? false
-}
-
-/** Reads an object field by field, each with its type. */
-export type Fields = {
-  has(key: string): boolean
-  value(key: string): unknown
-  text(key: string): string
-  number(key: string): number
-  flag(key: string): boolean
-  list(key: string): readonly unknown[]
-  group(key: string): Fields
-}
-
-/** @throws {Error} From every reader, naming the key. */
-export function fieldsOf(value: unknown): Fields {
-  if (typeof value !== 'object' || value === null) throw new Error('not an object')
-  const entries = new Map<string, unknown>(Object.entries(value))
-  const read = <T>(key: string, accepts: (value: unknown) => value is T): T => {
-    const field = entries.get(key)
-    if (!accepts(field)) throw new Error(`the field ${key} is not what it should be`)
-    return field
-  }
-  return {
-    has: (key) => entries.get(key) !== undefined,
-    value: (key) => entries.get(key),
-    text: (key) => read(key, (field) => typeof field === 'string'),
-    number: (key) => read(key, (field) => typeof field === 'number'),
-    flag: (key) => read(key, (field) => typeof field === 'boolean'),
-    list: (key) => read(key, (field): field is readonly unknown[] => Array.isArray(field)),
-    group: (key) => fieldsOf(entries.get(key)),
-  }
-}
-
-/** @throws {Error} */
-export function asText(value: unknown): string {
-  if (typeof value !== 'string') throw new Error('not a text')
-  return value
 }
