@@ -1,6 +1,6 @@
-import {errnoOf} from './errors.js'
 import {type CommandTable, findCommand} from './ui/command-line.js'
 import {separateGuestCommand, splitAtSeparator} from './ui/guest-arguments.js'
+import {writeError, writeOutput} from './ui/output.js'
 import {describeFailure, failureJson, renderFailure} from './ui/render-error.js'
 import {versionLine} from './ui/version-line.js'
 
@@ -9,7 +9,6 @@ const HELP_FLAGS: readonly string[] = ['--help', '-h']
 /** Runs one command line, without `node` and the script; sets `process.exitCode`, never rejects. */
 export async function dispatchCommandLine(typed: readonly string[], table: CommandTable): Promise<void> {
   const argv = separateGuestCommand(typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed)
-  tolerateClosedOutput()
   process.on('uncaughtException', (error) => {
     tell(error, argv)
     process.exit()
@@ -23,7 +22,7 @@ export async function dispatchCommandLine(typed: readonly string[], table: Comma
 
 async function dispatch(argv: readonly string[], table: CommandTable): Promise<void> {
   if (argv[0] === '--version') {
-    process.stdout.write(`${versionLine()}\n`)
+    writeOutput(`${versionLine()}\n`)
     return
   }
   const words = splitAtSeparator(argv).own.filter((argument) => !HELP_FLAGS.includes(argument))
@@ -52,15 +51,6 @@ function tell(error: unknown, argv: readonly string[]): void {
   const {own} = splitAtSeparator(argv)
   const failure = describeFailure(error)
   process.exitCode = failure.exitCode
-  if (own.includes('--json')) process.stdout.write(`${JSON.stringify(failureJson(failure), null, 2)}\n`)
-  else
-    process.stderr.write(renderFailure(failure, {verbose: own.includes('--verbose'), version: versionLine()}))
-}
-
-/** `envs list | head -1`: the reader has seen enough, and what the command does is still done. */
-function tolerateClosedOutput(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error) => {
-      if (errnoOf(error) !== 'EPIPE') throw error
-    })
+  if (own.includes('--json')) writeOutput(`${JSON.stringify(failureJson(failure), null, 2)}\n`)
+  else writeError(renderFailure(failure, {verbose: own.includes('--verbose'), version: versionLine()}))
 }

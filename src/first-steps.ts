@@ -1,5 +1,6 @@
 import {listNames} from './environments/store.js'
 import {openHost} from './host/host.js'
+import {writeOutput} from './ui/output.js'
 
 const FIRST_STEPS = `
 There is no environment yet. To begin:
@@ -11,5 +12,5 @@ There is no environment yet. To begin:
 /** Says what to type to whoever has no environment yet. */
 export async function tellFirstSteps(): Promise<void> {
   const names = await listNames(openHost().paths)
-  if (names.length === 0) process.stdout.write(FIRST_STEPS)
+  if (names.length === 0) writeOutput(FIRST_STEPS)
 }

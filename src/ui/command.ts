@@ -5,9 +5,10 @@ import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
 import {DOWNLOAD_KEPT, keepsDownload} from './kept-download.js'
+import {outputColumns, writeError, writeOutput} from './output.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
-import {type Column, outputColumns, renderTable} from './table.js'
+import {type Column, renderTable} from './table.js'
 import {versionLine} from './version-line.js'
 import {describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
 
@@ -69,7 +70,7 @@ export abstract class EnvsCommand extends DeclaredCommand {
 
   /** A line, or a laid-out table, of the result: standard output, and nothing under `--json`. */
   protected print(text: string): void {
-    if (!this.jsonEnabled()) process.stdout.write(`${escapeLines(text)}\n`)
+    if (!this.jsonEnabled()) writeOutput(`${escapeLines(text)}\n`)
   }
 
   /** Rows of the result; nothing at all when there are none. */
@@ -79,12 +80,12 @@ export abstract class EnvsCommand extends DeclaredCommand {
 
   /** What a user may care to know beside the result: standard error, unless `--quiet` or `--json`. */
   protected note(text: string): void {
-    if (!this.quiet && !this.jsonEnabled()) process.stderr.write(`${escapeLines(text)}\n`)
+    if (!this.quiet && !this.jsonEnabled()) writeError(`${escapeLines(text)}\n`)
   }
 
   /** What a user has to know: standard error, also under `--quiet` and `--json`. */
   protected warn(text: string): void {
-    process.stderr.write(`envs: warning: ${escapeLines(text)}\n`)
+    writeError(`envs: warning: ${escapeLines(text)}\n`)
   }
 
   /** Warns of a store that has outgrown its budget. */
@@ -168,7 +169,7 @@ export abstract class EnvsCommand extends DeclaredCommand {
         : told
     process.exitCode = this.exitStatusFor(failure)
     if (this.jsonEnabled()) this.logJson(failureJson(failure))
-    else process.stderr.write(renderFailure(failure, {verbose: this.verbose, version: versionLine()}))
+    else writeError(renderFailure(failure, {verbose: this.verbose, version: versionLine()}))
   }
 
   protected override finally(): void {

@@ -1,6 +1,7 @@
 import {createInterface, type Interface} from 'node:readline/promises'
 import {ConfirmationNeededError, DeclinedError} from './errors.js'
 import {escapeText} from './escape.js'
+import {tolerateClosedStreams} from './output.js'
 
 /**
  * Asks on standard error and reads the answer from standard input; anything but yes is a no.
@@ -14,6 +15,7 @@ export async function askYesNo(
   {canAsk, signal}: {canAsk: boolean; signal: AbortSignal},
 ): Promise<void> {
   if (!canAsk || !process.stdin.isTTY || !process.stderr.isTTY) throw new ConfirmationNeededError(question)
+  tolerateClosedStreams()
   const terminal = createInterface({input: process.stdin, output: process.stderr})
   try {
     // In raw mode readline gets Ctrl-C as a key: hand it on as the signal it stands for.

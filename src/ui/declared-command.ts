@@ -1,5 +1,6 @@
 import type {Command, Interfaces} from '@oclif/core'
 import {Flags} from './definitions.js'
+import {writeOutput} from './output.js'
 import {type LineDeclarations, parsePlainLine} from './plain-line.js'
 
 /** The library's parsed flags or arguments, by name. */
@@ -73,7 +74,7 @@ export abstract class DeclaredCommand {
   }
 
   protected logJson(json: unknown): void {
-    process.stdout.write(`${JSON.stringify(json, null, 2)}\n`)
+    writeOutput(`${JSON.stringify(json, null, 2)}\n`)
   }
 
   /** @throws {CommandLineError} */

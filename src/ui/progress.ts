@@ -1,5 +1,6 @@
 import type {ListrTask} from 'listr2'
 import {escapeText} from './escape.js'
+import {tolerateClosedStreams, writeError} from './output.js'
 
 /** A step of a long command; `report` says how far it is, as often as it likes. */
 export type Stage = {
@@ -29,7 +30,9 @@ export function chooseProgress({
 /** Runs the stages in order on standard error; the first failure ends it and is thrown as it is. */
 export async function runStages(stages: readonly Stage[], mode: ProgressMode): Promise<void> {
   if (mode === 'terminal') return showLive(stages)
-  const tell = (line: string) => mode === 'lines' && process.stderr.write(`${escapeText(line)}\n`)
+  const tell = (line: string) => {
+    if (mode === 'lines') writeError(`${escapeText(line)}\n`)
+  }
   for (const stage of stages) {
     tell(`❯ ${stage.title}`)
     await stage.run(() => {})
@@ -38,6 +41,7 @@ export async function runStages(stages: readonly Stage[], mode: ProgressMode): P
 }
 
 async function showLive(stages: readonly Stage[]): Promise<void> {
+  tolerateClosedStreams()
   const {Listr, ListrLogger, ProcessOutput, DefaultRenderer} = await import('listr2')
   // listr2 asks standard output whether it is a terminal; ours writes to standard error and has asked that.
   class TerminalRenderer extends DefaultRenderer {

@@ -30,11 +30,6 @@ export function renderTable<Row>(
     .join('\n')
 }
 
-/** The width to cut tables to: standard output's, when it is a terminal. */
-export function outputColumns(): number | undefined {
-  return process.stdout.isTTY ? process.stdout.columns : undefined
-}
-
 function pad(cell: string, width: number, align: 'left' | 'right' = 'left'): string {
   const room = ' '.repeat(Math.max(0, width - displayWidth(cell)))
   return align === 'right' ? room + cell : cell + room

@@ -27,6 +27,33 @@ test('tells that the result could not be written', async (t) => {
   assert.equal(run.stderr.split('\n')[0], 'envs: No space is left on the disk.')
 })
 
+test('keeps its status where standard error is full', async (t) => {
+  if (!existsSync('/dev/full')) return t.skip('/dev/full is missing')
+  const cli = await sandboxedCli(t)
+  const run = await capture(['sh', '-c', `${ENVS} confg 2>/dev/full`], {env: {...cli.env}})
+  assert.deepEqual(run, {status: 2, signal: null, stdout: '', stderr: ''})
+})
+
+test('writes all of it into a pipe that has no room and does not wait', async (t) => {
+  const cli = await sandboxedCli(t)
+  const whole = await cli.run('completion', 'bash')
+  const [O_NONBLOCK, F_SETFL, F_SETPIPE_SZ] = [0o4000, 4, 1031]
+  const script = `
+pipe(my $reader, my $writer) or die;
+fcntl($writer, ${F_SETPIPE_SZ}, 4096) or die $!;
+fcntl($writer, ${F_SETFL}, ${O_NONBLOCK}) or die $!;
+syswrite($writer, 'x' x 4000) == 4000 or die;
+if (fork() == 0) { open(STDOUT, '>&', $writer); close $reader; close $writer; exec @ARGV }
+close $writer;
+select(undef, undef, undef, 0.5);
+sysread($reader, my $filler, 4000) == 4000 or die;
+while (sysread($reader, my $bytes, 100)) { print $bytes }
+wait; exit $? >> 8`
+  const argv = ['perl', '-e', script, '--', process.execPath, CLI, 'completion', 'bash']
+  const run = await capture(argv, {env: {...cli.env}})
+  assert.deepEqual(run, {status: 0, signal: null, stdout: whole.stdout, stderr: ''})
+})
+
 test('makes no file and no folder for a command that only reads', async (t) => {
   const cli = await sandboxedCli(t)
   await cli.run('config', 'list')

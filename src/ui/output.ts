@@ -1,0 +1,48 @@
+import {fstatSync, writeSync} from 'node:fs'
+import {errnoOf} from '../errors.js'
+
+const [STDOUT, STDERR] = [1, 2]
+/** How long to let a reader read that has left no room, in a pipe that somebody made non-blocking. */
+const RETRY_MS = 5
+
+/** Writes to standard output. Node's own stream for it takes longer to load than most commands to run. */
+export function writeOutput(text: string): void {
+  writeWhole(STDOUT, text)
+}
+
+/** Writes to standard error; where that can't be, there is nobody to tell. */
+export function writeError(text: string): void {
+  try {
+    writeWhole(STDERR, text)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+  }
+}
+
+/** How wide standard output is; undefined where it is no terminal. */
+export function outputColumns(): number | undefined {
+  if (!fstatSync(STDOUT).isCharacterDevice()) return undefined
+  return process.stdout.isTTY ? process.stdout.columns : undefined
+}
+
+/** For what writes to Node's streams themselves: a reader who has seen enough ends nothing there either. */
+export function tolerateClosedStreams(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error) => {
+      if (errnoOf(error) !== 'EPIPE') throw error
+    })
+}
+
+/** @throws {NodeJS.ErrnoException} But for EPIPE (`envs list | head -1`): what the command does is still done. */
+function writeWhole(fd: number, text: string): void {
+  let rest = Buffer.from(text)
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest))
+    } catch (error) {
+      if (errnoOf(error) === 'EPIPE') return
+      if (errnoOf(error) !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+    }
+  }
+}
