@@ -13,7 +13,7 @@ import type {LayerId} from '../storage/layer-id.js'
 import {layersProcess} from './memory-upper.js'
 import {FreezeFailedError} from './snapshot-errors.js'
 import type {Environment} from './store.js'
-import {toolPath} from './toolbox.js'
+import {signalSender, toolPath} from './toolbox.js'
 
 /** File systems that can share the blocks of a copy. @see statfs(2) */
 const BTRFS_SUPER_MAGIC = 0x9123683e
@@ -86,9 +86,7 @@ export async function copyFrozen(
   }
   const reader = await layersProcess(host, environment, {upper: from})
   const done = await behindClosedGate(files.run, () =>
-    whileFrozen(anchor, {nsenter: toolPath(host, 'nsenter')}, () =>
-      copyTree(reader, plan, {signal: request.signal}),
-    ),
+    whileFrozen(anchor, signalSender(host), () => copyTree(reader, plan, {signal: request.signal})),
   )
   if (done?.value.isFrozen === true) return done.value.frozenMs
   const pids = done?.value.pids ?? []

@@ -1,5 +1,6 @@
 import {existsSync} from 'node:fs'
 import type {Host} from '../host/host.js'
+import {findInterpreter} from '../host/script.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../sandbox/processes.js'
 import {listProotProcesses, stopProotProcesses} from '../sandbox/proot-processes.js'
@@ -10,7 +11,7 @@ import {
   findEnvironment,
   listNames,
 } from './store.js'
-import {toolPath} from './toolbox.js'
+import {signalSender} from './toolbox.js'
 
 export type EnvironmentProcess = GuestProcess & {readonly environment: string}
 
@@ -47,7 +48,8 @@ export async function stopFiles(
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
   {graceMs = STOP_GRACE_MS} = {},
 ): Promise<void> {
-  if (readLiveAnchor(run) !== undefined) await stopAnchor(run, {nsenter: toolPath(host, 'nsenter'), graceMs})
+  const sender = findInterpreter(host) && signalSender(host)
+  if (readLiveAnchor(run) !== undefined) await stopAnchor(run, {sender, graceMs})
   else if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
 }
 

@@ -1,9 +1,10 @@
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapper.js'
-import {findInterpreter, scriptWords} from '../host/script.js'
+import {findInterpreter, type Script, scriptWords} from '../host/script.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {LauncherMissingError, ToolMissingError} from '../sandbox/errors.js'
 import {GUEST_PATH} from '../sandbox/guest-path.js'
+import type {SignalSender} from '../sandbox/guest-signals.js'
 import {type Identity, namespacePrefix, treePrefix} from '../sandbox/ids/identity.js'
 
 const PACKAGES = {
@@ -34,7 +35,12 @@ export function filterLoader(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'load-filter')
 }
 
-function launcherOf(host: Pick<Host, 'which'>, script: 'session' | 'load-filter'): string[] {
+/** Who sends signals to all of an environment. @throws {LauncherMissingError} */
+export function signalSender(host: Pick<Host, 'which' | 'architecture'>): SignalSender {
+  return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}
+}
+
+function launcherOf(host: Pick<Host, 'which'>, script: Script): string[] {
   const interpreter = findInterpreter(host)
   if (interpreter === undefined) throw new LauncherMissingError()
   return scriptWords(interpreter, script)

@@ -12,6 +12,7 @@ export type Script =
   | 'load-filter'
   | 'set-capability'
   | 'list-layer'
+  | 'signal-all'
   | 'squash'
 
 /** The interpreter that runs them here, or undefined. */

@@ -3,6 +3,7 @@ import {createInterface} from 'node:readline'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {ended, pipeOf, start} from '../host/process.js'
 import type {Anchor} from './anchor-state.js'
+import {type SignalSender, signalCommand} from './guest-signals.js'
 
 /** Longest that processes may take to stand still; the kernel needs microseconds. */
 const DEADLINE_MS = 5000
@@ -18,15 +19,15 @@ export type Frozen<T> =
 /**
  * Does something while every process of an environment is stopped, its first one apart, which only waits.
  *
- * The host's own shell sends the signals, in the guest's user and pid namespaces. It lets everything go on when its
- * input ends: also when this process is killed. What was stopped before stays so.
+ * Another process sends the signals. It lets everything go on when its input ends: also when this process is killed. What
+ * was stopped before stays so.
  *
  * @throws What `work` throws; everything goes on by then.
  * @see kill(2): -1 reaches all of a pid namespace at one moment, its first process and the sender apart.
  */
 export async function whileFrozen<T>(
   anchor: Anchor,
-  {nsenter}: {nsenter: string},
+  sender: SignalSender,
   work: () => Promise<T>,
 ): Promise<Frozen<T>> {
   const stoppedBefore = new Set(
@@ -34,14 +35,13 @@ export async function whileFrozen<T>(
       .filter(isStopped)
       .map(({pid}) => pid),
   )
-  const child = start(
-    [
-      ...[nsenter, '-t', String(anchor.pid), '-U', '-p', '--preserve-credentials', '--'],
-      ...['/bin/sh', '-c', STOP_AND_CONTINUE],
-    ],
+  const child = start(signalCommand(sender, anchor, [{name: 'STOP'}]), {
+    cwd: '/',
+    env: {PATH: '/usr/bin:/bin'},
+    stdio: ['pipe', 'pipe', 'ignore'],
     // A group of its own: Ctrl-C at the terminal must not reach who is to let all go on.
-    {cwd: '/', env: {PATH: '/usr/bin:/bin'}, stdio: ['pipe', 'pipe', 'ignore'], detached: true},
-  )
+    detached: true,
+  })
   const exit = ended(child)
   const input = pipeOf(child, 0)
   input.on('error', () => {})
@@ -50,12 +50,13 @@ export async function whileFrozen<T>(
     const begun = performance.now()
     const restless = await waitUntilStill(anchor)
     const resumed = members(anchor).filter(({pid}) => !stoppedBefore.has(pid))
+    // Children go on before their parents, which would take them for stopped jobs. Without a list, everything goes on.
     input.write(`${resumed.map(({guestPid}) => guestPid).join(' ')}\n`)
     if (restless.length > 0) return {isFrozen: false, pids: restless}
-    const frozen = members(anchor).filter((member) => !isSender(member) && !isGone(member))
+    const frozen = members(anchor).filter((member) => !isGone(member))
     const value = await work()
     const woken = frozen.filter((member) => !isStill(member) || isGone(member))
-    const arrived = members(anchor).filter((member) => !isSender(member) && !isStill(member))
+    const arrived = members(anchor).filter((member) => !isStill(member))
     // Somebody else let it go on, or it was killed: what was done meanwhile is not of one moment.
     if (woken.length + arrived.length > 0)
       return {isFrozen: false, pids: [...woken, ...arrived].map(({pid}) => pid)}
@@ -67,17 +68,6 @@ export async function whileFrozen<T>(
     await exit
   }
 }
-
-/**
- * Children go on before their parents, which would take them for stopped jobs: the list comes youngest first.
- * Without a list, everything goes on. Who listens to it may be dead before it speaks: that must not end it.
- */
-const STOP_AND_CONTINUE = `trap '' HUP INT QUIT TERM PIPE
-kill -STOP -1
-echo stopped
-pids=
-while read -r line; do pids=$line; done
-if [ -n "$pids" ]; then kill -CONT $pids; else kill -CONT -1; fi`
 
 type Member = {
   readonly pid: number
@@ -119,7 +109,7 @@ function hasAncestorIn(pid: number, {parents, namespace}: Family): boolean {
 async function waitUntilStill(anchor: Anchor): Promise<number[]> {
   const begun = Date.now()
   for (;;) {
-    const moving = members(anchor).filter((member) => !isStopped(member) && !isSender(member))
+    const moving = members(anchor).filter((member) => !isStopped(member))
     const waitedMs = Date.now() - begun
     const restless = moving.filter((member) => waitedMs < UNINTERRUPTIBLE_AFTER_MS || !isStill(member))
     if (restless.length === 0) return []
@@ -141,11 +131,6 @@ function isStill({pid}: Member): boolean {
 /** Has ended, and may be forgotten at any moment. */
 function isGone({pid}: Member): boolean {
   return states(pid).every((state) => /[ZX]/.test(state))
-}
-
-/** The shell of ours, whose mounts are the host's. */
-function isSender({pid}: Member): boolean {
-  return link(`/proc/${pid}/ns/mnt`) === link('/proc/self/ns/mnt')
 }
 
 /** Of each thread. @see proc_pid_stat(5): the state follows the name, which may have anything in it. */
@@ -179,12 +164,8 @@ function parentOf(pid: number): number {
 }
 
 function pidNamespace(pid: number): string | undefined {
-  return link(`/proc/${pid}/ns/pid`)
-}
-
-function link(path: string): string | undefined {
   try {
-    return readlinkSync(path)
+    return readlinkSync(`/proc/${pid}/ns/pid`)
   } catch {
     return undefined
   }

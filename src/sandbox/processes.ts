@@ -3,6 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {processStartTime} from '../host/proc.js'
 import {capture} from '../host/process.js'
 import {type Anchor, readLiveAnchor} from './anchor-state.js'
+import {type GuestSignal, type SignalSender, signalCommand} from './guest-signals.js'
 
 /** A process of a running environment. */
 export type GuestProcess = {
@@ -44,42 +45,29 @@ export function listProcesses(anchor: Anchor): GuestProcess[] {
  * Ends everything in the environment: asks politely, then the kernel ends what is left together with pid 1.
  *
  * @param graceMs - How long services may take to end by themselves.
+ * @param sender - Who asks them; undefined where nobody can, and all is ended at once.
  */
 export async function stopAnchor(
   runFolder: string,
-  {nsenter, graceMs}: {nsenter: string; graceMs: number},
+  {sender, graceMs}: {sender: SignalSender | undefined; graceMs: number},
 ): Promise<void> {
   const anchor = readLiveAnchor(runFolder)
   if (anchor === undefined) return
-  const deadline = Date.now() + graceMs
-  if (graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, nsenter)
+  const deadline = Date.now() + (sender === undefined ? 0 : graceMs)
+  if (sender !== undefined && graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, sender)
   while (Date.now() < deadline && listProcesses(anchor).length > 0) await sleep(POLL_MS)
   killAnchor(anchor)
   while (processStartTime(anchor.pid) === anchor.startTime) await sleep(POLL_MS)
 }
 
 /**
- * By the host's own shell, in the guest's pid namespace alone: no file of the guest is read.
- *
  * Interactive shells ignore TERM and end on HUP. Others must not get both: one that tidies up on TERM and has no
- * handler for HUP would be cut short.
+ * handler for HUP would be cut short. What stood still goes on, to take notice.
  */
-async function hangUp(anchor: Anchor, nsenter: string): Promise<void> {
-  const deaf = listProcesses(anchor)
-    .filter(ignoresTermination)
-    .map(({pid}) => pid)
-  const script = [
-    'kill -TERM -1',
-    ...(deaf.length > 0 ? [`kill -HUP ${deaf.join(' ')}`] : []),
-    'kill -CONT -1',
-  ]
-  await capture(
-    [
-      ...[nsenter, '-t', String(anchor.pid), '-U', '-p', '--preserve-credentials', '--'],
-      ...['/bin/sh', '-c', script.join('; ')],
-    ],
-    {timeout: 5000},
-  )
+async function hangUp(anchor: Anchor, sender: SignalSender): Promise<void> {
+  const deaf = listProcesses(anchor).filter(ignoresTermination)
+  const signals: GuestSignal[] = [{name: 'TERM'}, ...deaf.map(({pid}) => ({name: 'HUP', pid}) as const)]
+  await capture(signalCommand(sender, anchor, signals), {timeout: 5000})
 }
 
 /** SIGTERM is 15 everywhere, and bit n-1 stands for signal n. @see proc_pid_status(5) SigIgn */

@@ -24,7 +24,7 @@
 use strict;
 
 my ($SIGHUP, $SIGKILL) = (1, 9);
-my ($ENOENT, $EINVAL) = (2, 22);
+my ($ENOENT, $EINTR, $EINVAL) = (2, 4, 22);
 my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
 my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
@@ -49,6 +49,8 @@ my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
 my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated', terminal => 0, forward => 0, root => 0);
 read_options();
 close_strays();
+# The guest's /proc, which this process sees later, does not show it.
+opendir(my $own_files, '/proc/self') or give_up('descriptors');
 
 # Taken on the description that the parent holds too: it lasts until both are gone.
 flock($lock, $LOCK_SH | $LOCK_NB) or give_up('lock');
@@ -57,8 +59,7 @@ my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc);
 # An ordinary user may join nothing before the user namespace gives it the right to; the host's root loses that right there.
 join_namespace('user') unless $option{root};
-# Else a process of the guest could open this one's /proc/PID/exe, a file of the host: to write, where it is its user's own.
-hide_program(1);
+# For what is forked from here on: this process stays where nobody of the guest sees it.
 join_namespace('pid');
 my $has_own_mounts = 0;
 my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
@@ -69,8 +70,11 @@ join_namespace($_) for qw(mnt uts ipc);
 allow_setuid() unless $option{root};
 attach_mounts(@mounts) if @mounts;
 join_namespace('user') if $option{root};
+my %account = find_account($option{user});
+become_by_map(%account) if $option{identity} ne 'mapped' && ($account{uid} != 0 || $account{gid} != 0);
+closedir $own_files;
 
-# Set after the user namespace was joined: a change of credentials clears it.
+# Set after the last user namespace was joined: a change of credentials clears it.
 syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGHUP, 0, 0, 0) == 0 or give_up('parent-death');
 getppid() == $parent or give_up('parent-gone');
 
@@ -84,14 +88,19 @@ $SIG{HUP} = sub {
   alarm $HANGUP_GRACE_SECONDS if getppid() != $parent;
 };
 $SIG{ALRM} = sub { pass_on('KILL') };
+# Until the command takes its place: else a process of the guest could open the child's /proc/PID/exe, a file of the host, to
+# write, where it is its user's own. See prctl(2), and proc(5) on who may look into a process.
+hide_program(1);
+pipe(my $is_executed, my $executes) or give_up('fork');
 $child = fork() // give_up('fork');
 run_command() if $child == 0;
 pass_on($_) for splice @early;
-# From here on whoever stops the guest stops the command too.
+hide_program(0);
+close $executes;
+# Whoever stops the guest can't see what is hidden. From here on it stops the command too.
+wait_for_end($is_executed);
 flock($hold, $LOCK_UN);
 
-# No process of the guest sees this one.
-hide_program(0);
 close $status;
 waitpid $child, 0;
 exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
@@ -210,9 +219,8 @@ sub run_command {
   umask 022;
   # The holder may have looked for processes just before this one was there: it would end this one with all others.
   -e '/dev/.envs-leaving' and give_up('leaving');
-  my %account = find_account($option{user});
   load_filter() if length $filter && $option{identity} eq 'mapped';
-  become(%account);
+  become(%account) if $option{identity} eq 'mapped';
   load_filter() if length $filter && $option{identity} ne 'mapped';
   syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) == 0 or give_up('parent-death');
 
@@ -285,10 +293,6 @@ sub groups_of {
 
 sub become {
   my (%account) = @_;
-  if ($option{identity} ne 'mapped') {
-    become_by_map(%account) unless $account{uid} == 0 && $account{gid} == 0;
-    return;
-  }
   # Root too: until now this process has the caller's groups, which open files of the host.
   $) = "$account{groups}";
   $( = $account{gid};
@@ -296,28 +300,34 @@ sub become {
   $> == $account{uid} && $< == $account{uid} && $) + 0 == $account{gid} or give_up('become');
 }
 
-# The one id there is takes the account's number in a user namespace of its own: no other is to be had.
+# The one id there is takes the account's number in a user namespace of its own: no other is to be had. Written by this process,
+# for who is hidden can't.
 sub become_by_map {
   my (%account) = @_;
   syscall($nr_unshare, $CLONE_NEWUSER) == 0 or give_up('become');
-  # Hidden, it could not write them itself.
-  hide_program(0);
-  write_line('/proc/self/setgroups', 'deny');
-  write_line('/proc/self/uid_map', "$account{uid} 0 1");
-  write_line('/proc/self/gid_map', "$account{gid} 0 1");
-  hide_program(1);
-}
-
-# Until the command takes its place. See prctl(2), and proc(5) on who may look into a process.
-sub hide_program {
-  my ($is_hidden) = @_;
-  syscall($nr_prctl, $PR_SET_DUMPABLE, $is_hidden ? 0 : 1, 0, 0, 0);
+  chdir $own_files or give_up('become');
+  write_line('setgroups', 'deny');
+  write_line('uid_map', "$account{uid} 0 1");
+  write_line('gid_map', "$account{gid} 0 1");
+  chdir '/' or give_up('become');
 }
 
 sub write_line {
   my ($path, $line) = @_;
   open(my $file, '>', $path) or give_up('become');
   defined syswrite($file, $line) or give_up('become');
+}
+
+sub hide_program {
+  my ($is_hidden) = @_;
+  syscall($nr_prctl, $PR_SET_DUMPABLE, $is_hidden ? 0 : 1, 0, 0, 0);
+}
+
+# Signals come in between.
+sub wait_for_end {
+  my ($pipe) = @_;
+  my $got;
+  do { $got = sysread($pipe, my $nothing, 1) } until defined $got || $! != $EINTR;
 }
 
 sub enter_folder {

@@ -77,6 +77,8 @@ def main(anchor, parent, numbers, *words):
     adopt_descriptors()
     option, command = read_options(list(words))
     close_strays()
+    # The guest's /proc, which this process sees later, does not show it.
+    own_files = give_up('descriptors', os.open, '/proc/self', os.O_RDONLY | os.O_DIRECTORY)
 
     # Taken on the description that the parent holds too: it lasts until both are gone.
     give_up('lock', lambda: check(LIBC.flock(LOCK, LOCK_SH | LOCK_NB)))
@@ -91,9 +93,7 @@ def main(anchor, parent, numbers, *words):
     # right there.
     if not option['root']:
         join_namespace('user')
-    # Else a process of the guest could open this one's /proc/PID/exe, a file of the host: to write, where it is its user's
-    # own.
-    hide_program(calls, True)
+    # For what is forked from here on: this process stays where nobody of the guest sees it.
     join_namespace('pid')
     if option['volumes']:
         # Only a copy of the host's mount namespace that belongs to the user namespace just joined lets this process
@@ -111,20 +111,29 @@ def main(anchor, parent, numbers, *words):
         attach_mounts(calls, mounts)
     if option['root']:
         join_namespace('user')
+    account = find_account(option['user'])
+    if option['identity'] != b'mapped' and (account['uid'] != 0 or account['gid'] != 0):
+        give_up('become', become_by_map, calls, account, own_files)
+    os.close(own_files)
 
-    # Set after the user namespace was joined: a change of credentials clears it.
+    # Set after the last user namespace was joined: a change of credentials clears it.
     give_up('parent-death', syscall, calls['prctl'], PR_SET_PDEATHSIG, signal.SIGHUP, 0, 0, 0)
     if os.getppid() != parent:
         fail('parent-gone', 0)
 
     receiver = catch_signals(parent, option)
+    # Until the command takes its place: else a process of the guest could open the child's /proc/PID/exe, a file of the host,
+    # to write, where it is its user's own. See prctl(2), and proc(5) on who may look into a process.
+    hide_program(calls, True)
+    is_executed, executes = give_up('fork', os.pipe)
     child = give_up('fork', os.fork)
     if child == 0:
-        run_command(calls, option, command)
+        run_command(calls, option, command, account)
     receiver.begin(child)
-    # No process of the guest sees this one.
     hide_program(calls, False)
-    # From here on whoever stops the guest stops the command too.
+    os.close(executes)
+    # Whoever stops the guest can't see what is hidden. From here on it stops the command too.
+    os.read(is_executed, 1)
     LIBC.flock(HOLD, LOCK_UN)
     wait_for(child)
 
@@ -296,21 +305,18 @@ def send(process, number):
         pass
 
 
-def run_command(calls, option, command):
+def run_command(calls, option, command, account):
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGALRM) + PASSED_ON:
         signal.signal(number, signal.SIG_DFL)
     os.umask(0o022)
     # The holder may have looked for processes just before this one was there: it would end this one with all others.
     if os.path.exists('/dev/.envs-leaving'):
         fail('leaving', 0)
-    account = find_account(option['user'])
     is_mapped = option['identity'] == b'mapped'
     if is_mapped:
         load_filter(calls, option['filter'])
         give_up('become', become, account)
     else:
-        if account['uid'] != 0 or account['gid'] != 0:
-            give_up('become', become_by_map, calls, account)
         load_filter(calls, option['filter'])
     give_up('parent-death', syscall, calls['prctl'], PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -414,24 +420,21 @@ def become(account):
         raise OSError(EINVAL, 'other ids than asked for')
 
 
-# The one id there is takes the account's number in a user namespace of its own: no other is to be had.
-def become_by_map(calls, account):
+# The one id there is takes the account's number in a user namespace of its own: no other is to be had. Written by this process,
+# for who is hidden can't.
+def become_by_map(calls, account, own_files):
     syscall(calls['unshare'], CLONE_NEWUSER)
-    # Hidden, it could not write them itself.
-    hide_program(calls, False)
-    write_line('/proc/self/setgroups', b'deny')
-    write_line('/proc/self/uid_map', b'%d 0 1' % account['uid'])
-    write_line('/proc/self/gid_map', b'%d 0 1' % account['gid'])
-    hide_program(calls, True)
+    write_line('setgroups', b'deny', own_files)
+    write_line('uid_map', b'%d 0 1' % account['uid'], own_files)
+    write_line('gid_map', b'%d 0 1' % account['gid'], own_files)
 
 
-# Until the command takes its place. See prctl(2), and proc(5) on who may look into a process.
 def hide_program(calls, is_hidden):
     syscall(calls['prctl'], PR_SET_DUMPABLE, 0 if is_hidden else 1, 0, 0, 0)
 
 
-def write_line(path, line):
-    file = os.open(path, os.O_WRONLY)
+def write_line(path, line, folder):
+    file = os.open(path, os.O_WRONLY, dir_fd=folder)
     os.write(file, line)
     os.close(file)
 

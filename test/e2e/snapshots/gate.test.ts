@@ -5,6 +5,7 @@ import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {chmod, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {after} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {poorerHost} from '../../support/poorer-host.js'
 import {childrenOf} from '../../support/running-session.js'
@@ -76,6 +77,22 @@ test('what is stopped in the middle of the copy is kept as it came to rest, and 
   assert.equal((await guest.sh('rm /root/whole')).status, 0)
   assert.equal((await guest.cli.run('restore', 'play', 'stopped', '--force')).status, 0)
   assert.equal((await guest.sh('cat /root/whole')).stdout, 'written\n')
+  await guest.cli.run('stop', '-f', 'play')
+})
+
+test('a session that is not its command yet when all is stopped goes on with the rest', async () => {
+  const guest = await emulated()
+  // It reads them first, and takes its time for so much.
+  await guest.sh(
+    `perl -e 'for (100000 .. 300000) { print "g$_:x:$_:\\n" }' >>/etc/group; sleep 300 >/dev/null 2>&1 &`,
+  )
+  for (const waitMs of [0, 50, 100, 150, 200, 250]) {
+    const session = guest.run('echo', 'done')
+    await sleep(waitMs)
+    assert.equal((await guest.cli.run('snapshot', 'play')).status, 0)
+    assert.equal((await session).stdout, 'done\n')
+  }
+  await guest.sh("sed -i '/^g[0-9]*:/d' /etc/group")
   await guest.cli.run('stop', '-f', 'play')
 })
 

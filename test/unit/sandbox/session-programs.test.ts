@@ -8,6 +8,7 @@ for (const [program, check] of [
   ['host/join.pl', ['perl', '-Mwarnings', '-c']],
   ['host/anchor.pl', ['perl', '-c']],
   ['host/load-filter.pl', ['perl', '-c']],
+  ['host/signal-all.pl', ['perl', '-c']],
   ['guest/holder.sh', ['sh', '-n']],
   ['guest/init.sh', ['sh', '-n']],
   ['guest/proot-session.sh', ['sh', '-n']],

@@ -20,7 +20,7 @@ test('the launchers in Perl and in Python name the same stages', async () => {
   )
 })
 
-for (const program of ['session.py', 'map-ids.py']) {
+for (const program of ['session.py', 'map-ids.py', 'signal-all.py']) {
   test(`${program} is Python 3.6, and compiles without a warning`, async () => {
     const check =
       'import ast, sys; compile(ast.parse(sys.stdin.read(), feature_version=(3, 6)), sys.argv[1], "exec")'
