@@ -35,7 +35,8 @@ export type ProotSession = {
 }
 
 /**
- * Runs one command, or a login shell, where no namespaces are to be had, and waits for it. What it leaves behind ends too.
+ * Runs one command, or a login shell, where no namespaces are to be had, and waits for it. What it leaves behind ends too,
+ * and all of it when this process is killed.
  *
  * @returns The guest's own exit status, 128+n for signal n.
  * @throws {SessionFailedError} Or another EnvsError, when the command did not start.
@@ -54,7 +55,8 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   stdio[ProotFd.lock] = lock.fd
   stdio[ProotFd.liveness] = liveness.fd
   stdio[ProotFd.filter] = 'pipe'
-  const argv = [...loader, String(prctl), ...prootWords(tree, ids), ...task('run', ...request.command)]
+  const underFilter = [...loader, String(prctl), String(process.pid)]
+  const argv = [...underFilter, ...prootWords(tree, ids), ...task('run', ...request.command)]
   const child = start(argv, {env: variables(session), stdio})
   const exit = ended(child)
   await started(child)

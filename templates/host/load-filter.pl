@@ -1,21 +1,25 @@
 #!/usr/bin/perl
 # Runs a program under a system call filter, without a user namespace that would give it the right to.
 #
-# usage: load-filter.pl PRCTL PROGRAM ARGUMENT...
-#   PRCTL  system call number of prctl(2) on this processor
+# usage: load-filter.pl PRCTL PARENT PROGRAM ARGUMENT...
+#   PRCTL   system call number of prctl(2) on this processor
+#   PARENT  process id of the one who waits for it; when that one dies, it gets QUIT, by which proot ends all that it runs
 # Inherited: 6 classic BPF program.
 #
 # Sets "no new privileges", which the kernel asks of everybody else. Plain Perl without modules, as session.pl.
 use strict;
 use warnings;
 
-my ($PR_SET_NO_NEW_PRIVS, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (38, 22, 2);
+my ($PR_SET_PDEATHSIG, $PR_SET_NO_NEW_PRIVS, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 38, 22, 2);
+my ($SIGQUIT, $ESRCH) = (3, 3);
 
-my ($nr_prctl, @program) = @ARGV;
+my ($nr_prctl, $parent, @program) = @ARGV;
 open(my $pipe, '<&=', 6) or fail('descriptor 6');
 my $filter = do { local $/; binmode $pipe; <$pipe> } // '';
 close $pipe;
 my $instructions = pack('Sx![L!]P', length($filter) / 8, $filter);
+syscall($nr_prctl + 0, $PR_SET_PDEATHSIG, $SIGQUIT, 0, 0, 0) == 0 or fail('parent-death');
+if (getppid() != $parent) { $! = $ESRCH; fail('parent') }
 syscall($nr_prctl + 0, $PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 or fail('no new privileges');
 syscall($nr_prctl + 0, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER, $instructions, 0, 0) == 0 or fail('filter');
 no warnings 'exec';    # fail tells it

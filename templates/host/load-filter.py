@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 1, 38, 22, 2
+ESRCH = 3
 
 
 class SockFprog(ctypes.Structure):
@@ -17,7 +18,7 @@ def fail(what, errno):
     os._exit(1)
 
 
-def main(number, *program):
+def main(number, parent, *program):
     with open(6, 'rb') as pipe:
         instructions = pipe.read()
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
@@ -29,6 +30,9 @@ def main(number, *program):
         if libc.syscall(*words) == -1:
             fail(what, ctypes.get_errno())
 
+    prctl('parent-death', PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
+    if os.getppid() != int(parent):
+        fail('parent', ESRCH)
     prctl('no new privileges', PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     prctl('filter', PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(filter_program), 0, 0)
     # Python ignores them of itself.

@@ -7,6 +7,7 @@ import {systemCalls} from '../../src/host/system-calls.js'
 import {encodeProgram, loadWord, returnValue, whenEqual} from '../../src/sandbox/seccomp/bpf.js'
 import {byteOrder, NUMBER_OFFSET} from '../../src/sandbox/seccomp/calling-convention.js'
 import type {Scope} from './cli.js'
+import {quoted} from './guest.js'
 
 // linux/seccomp.h, asm-generic/errno.h
 const SECCOMP_RET_ALLOW = 0x7fff0000
@@ -37,8 +38,6 @@ export async function olderKernel(
   const program = [loadWord(NUMBER_OFFSET), ...unknown, returnValue(SECCOMP_RET_ALLOW)]
   await writeFile(path, encodeProgram(program, byteOrder(host.architecture)))
   const {prctl} = systemCalls(host.architecture)
-  return [
-    ...['sh', '-c', `exec "$@" 6<'${path}'`, 'sh'],
-    ...[...scriptWords(interpreter, 'load-filter'), String(prctl)],
-  ]
+  const loader = quoted([...scriptWords(interpreter, 'load-filter'), String(prctl)])
+  return ['sh', '-c', `exec ${loader} "$PPID" "$@" 6<'${path}'`, 'sh']
 }

@@ -10,10 +10,8 @@ import {commandsIn, startSession} from '../../support/running-session.js'
 import {canSimulate} from '../../support/simulated-host.js'
 
 const isRoot = process.getuid?.() === 0
-const skip =
-  !isRoot && !(await canSimulate())
-    ? 'no user namespace to be root of'
-    : IDENTITIES.some(({skip}) => skip !== false) && 'no ids to be given away by a root'
+const noRoot = isRoot || (await canSimulate()) ? false : 'no user namespace to be root of'
+const noIds = IDENTITIES.some(({skip}) => skip !== false) && 'no ids to be given away by a root'
 
 const {mount, umount2, unshare} = systemCalls(openHost().architecture)
 
@@ -34,27 +32,18 @@ const REMOUNT_VOLUME = `${TRY}remount("/mnt/ro")`
 const tidyUps: (() => Promise<void>)[] = []
 const scope = {after: (tidyUp: () => Promise<void>) => void tidyUps.push(tidyUp)}
 
-/** The machine's root where the tests are run by it, else that of a container with ids of its own. */
-const asRoot = (without: readonly string[]) => async () =>
-  isRoot && without.length === 0 ? [] : poorerHost(scope, {without, identity: 'mapped'})
-
-for (const {title, engine, identity, behind} of [
-  {title: 'bwrap, emulated', engine: 'bwrap', identity: 'emulated', behind: asRoot([])},
-  {title: 'unshare, emulated', engine: 'unshare', identity: 'emulated', behind: asRoot([])},
-  {title: 'unshare, mapped', engine: 'unshare', identity: 'mapped', behind: asRoot([])},
-  {
-    title: 'unshare without perl, emulated',
-    engine: 'unshare',
-    identity: 'emulated',
-    behind: asRoot(['perl']),
-  },
-  {
-    title: 'unshare without perl, mapped',
-    engine: 'unshare',
-    identity: 'mapped',
-    behind: asRoot(['perl']),
-  },
+for (const {engine, identity, without} of [
+  {engine: 'bwrap', identity: 'emulated', without: []},
+  {engine: 'unshare', identity: 'emulated', without: []},
+  {engine: 'unshare', identity: 'mapped', without: []},
+  {engine: 'unshare', identity: 'emulated', without: ['perl']},
+  {engine: 'unshare', identity: 'mapped', without: ['perl']},
 ] as const) {
+  const title = `${engine}${without.map((name) => ` without ${name}`).join('')}, ${identity}`
+  // The machine's root where the tests are run by it, else that of a container with ids of its own.
+  const isMachines = isRoot && without.length === 0
+  const skip = noRoot || (!(isMachines && identity === 'emulated') && noIds)
+  const behind = async () => (isMachines ? [] : poorerHost(scope, {without, identity: 'mapped'}))
   const shared = sharedGuest(identity, {behind})
   const play = async () => withVariables(await shared(), {ENVS_ENGINE: engine})
 

@@ -3,7 +3,7 @@ import {mkdtemp, readFile, writeFile} from 'node:fs/promises'
 import {hostname} from 'node:os'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {engineCases} from '../../support/engine-cases.js'
+import {casesWithoutPerl, engineCases} from '../../support/engine-cases.js'
 import {onTerminal} from '../../support/guest-terminal.js'
 import {commandsIn, startSession} from '../../support/running-session.js'
 import {waitUntil} from '../../support/wait-until.js'
@@ -11,7 +11,7 @@ import {waitUntil} from '../../support/wait-until.js'
 /** Of root's shell; the hostname in it is the host's with proot. */
 const PROMPT = ':~# '
 
-for (const {title, engine, skip, play} of engineCases()) {
+for (const {title, engine, skip, play} of [...engineCases(), ...casesWithoutPerl()]) {
   const hasNamespaces = engine !== 'proot'
 
   test(`${title}: a command runs as root in its own tree, and its streams and status are ours`, {
@@ -135,15 +135,13 @@ for (const {title, engine, skip, play} of engineCases()) {
     assert.deepEqual(await commandsIn(guest), [])
   })
 
-  // What proot leaves then is told in docs/decisions/0022-engines.md.
-  if (hasNamespaces)
-    test(`${title}: kill -9 of envs leaves no command that reads on`, {skip}, async () => {
-      const guest = await play()
-      const session = await startSession(guest, 'echo ready; exec sleep 97.5')
-      process.kill(session.pid, 'SIGKILL')
-      await session.ended()
-      await waitUntil('the end of the command', async () => !(await commandsIn(guest)).includes('sleep 97.5'))
-    })
+  test(`${title}: kill -9 of envs leaves no command that reads on`, {skip}, async () => {
+    const guest = await play()
+    const session = await startSession(guest, 'trap "" HUP INT QUIT TERM; echo ready; exec sleep 97.5')
+    process.kill(session.pid, 'SIGKILL')
+    await session.ended()
+    await waitUntil('the end of the command', async () => !(await commandsIn(guest)).includes('sleep 97.5'))
+  })
 
   test(`${title}: six sessions at once from cold all work`, {skip}, async () => {
     const guest = await play()
