@@ -25,6 +25,8 @@ const TOOLS = [
   'unshare',
   'proot',
   'podman',
+  'distrobox',
+  'schroot',
   'ch-run',
   'mmdebstrap',
   'tar',

@@ -1,7 +1,9 @@
 import {findProgram} from '../src/host/host.js'
+import {openDistrobox} from './distrobox.js'
 import type {Bench} from './invocation.js'
 import type {Absence, Contender} from './measure.js'
-import {openPodman, type Podman} from './podman.js'
+import {openPodman} from './podman.js'
+import {openSchroot} from './schroot.js'
 import {fixed} from './startup.js'
 
 /** The host's own tools that run `true` in a tree or in a container of the same rootfs. */
@@ -15,12 +17,6 @@ export type Peers = {
 
 /** What every other one is divided by. */
 export const REFERENCE = 'raw bwrap'
-
-/** What would have to be made by root, or fetched, before it could run once. */
-const NOT_TRIED: Readonly<Record<string, string>> = {
-  'distrobox enter': 'its first entry installs packages from the network, for minutes',
-  schroot: 'root must have configured the tree for it in /etc/schroot',
-}
 
 /** ch-run does not start without it. */
 const VARIABLES = {USER: 'root'} as const
@@ -63,32 +59,33 @@ export async function openPeers({
 }): Promise<Peers> {
   const isThere = (program = '') => findProgram(program, bench.environment['PATH'] ?? '') !== undefined
   const commands = Object.entries(treeCommands(root))
-  const podman = await openPodman(rootfs, bench)
   const absent = commands
     .filter(([, [program]]) => !isThere(program))
     .map(([name, [program]]) => ({name, reason: `${program} is not installed`}))
-  const notTried = Object.entries(NOT_TRIED).map(([name, reason]) => {
-    const [program] = name.split(' ')
-    return {name, reason: isThere(program) ? reason : `${program} is not installed`}
-  })
+  const podman = await openPodman(rootfs, bench)
+  const distrobox = await openDistrobox(podman, bench)
+  // Last: what it leaves when another one throws would be in /etc.
+  const schroot = await openSchroot(root, bench)
   return {
     contenders: [
       ...commands
         .filter(([, [program]]) => isThere(program))
         .map(([name, argv]) => fixed(name, 'peer', {argv, variables: VARIABLES})),
-      ...('reason' in podman ? [] : containers(podman)),
+      ...('reason' in schroot ? [] : [fixed('schroot', 'peer', schroot.run('true'))]),
+      ...('reason' in podman
+        ? []
+        : [
+            fixed('podman run', 'peer', podman.run('true')),
+            fixed('podman exec, container up', 'peer', podman.exec('true')),
+          ]),
+      ...('reason' in distrobox
+        ? []
+        : [fixed('distrobox enter, container up', 'peer', distrobox.enter('true'))]),
     ],
-    absent: [...absent, ...('reason' in podman ? [podman] : []), ...notTried],
+    absent: [...absent, ...[schroot, podman, distrobox].filter((peer) => 'reason' in peer)],
     note: 'ways' in podman ? ` podman is given ${podman.ways}.` : '',
-    close: async () => {
-      if ('close' in podman) await podman.close()
+    async close() {
+      for (const peer of [distrobox, podman, schroot]) if ('close' in peer) await peer.close()
     },
   }
-}
-
-function containers(podman: Podman): Contender[] {
-  return [
-    fixed('podman run', 'peer', podman.run('true')),
-    fixed('podman exec, container up', 'peer', podman.exec('true')),
-  ]
 }

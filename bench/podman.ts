@@ -3,32 +3,34 @@ import {findProgram} from '../src/host/host.js'
 import {capture} from '../src/host/process.js'
 import {type Bench, type Invocation, InvocationFailedError, makeFolder, runAsUser} from './invocation.js'
 import type {Absence} from './measure.js'
+import {describeWay, podmanSettings, type Way} from './podman-settings.js'
 
 /** podman with a store of this run's own and a container that is up. */
 export type Podman = {
-  /** Options that it takes here for a container to run at all; in words, for the report. */
+  /** What it is told here for a container to run at all; in words, for the report. */
   readonly ways: string
+  /** Name of the image in its store that was made of the rootfs. */
+  readonly image: string
+  /** For a program that calls podman. */
+  readonly variables: Readonly<Record<string, string>>
   /** Calls, to be timed: a container of its own, and one more program in the one that is up. */
-  run(command: string): Invocation
-  exec(command: string): Invocation
+  run(...command: string[]): Invocation
+  exec(...command: string[]): Invocation
   /** Ends its container and removes all that it stored. */
   close(): Promise<void>
 }
 
 /** From what comes with it to what a host with two generations of control groups, or without privileges, needs. */
-const WAYS: readonly (readonly string[])[] = [
-  [],
-  ['--cgroup-manager', 'cgroupfs'],
-  ['--runtime', 'runc', '--cgroup-manager', 'cgroupfs'],
-  ['--runtime', 'crun', '--cgroup-manager', 'cgroupfs'],
+const WAYS: readonly Way[] = [
+  {},
+  {cgroupManager: 'cgroupfs'},
+  {runtime: 'runc', cgroupManager: 'cgroupfs'},
+  {runtime: 'crun', cgroupManager: 'cgroupfs'},
 ]
 const IMAGE = 'localhost/envs-bench'
 const CONTAINER = 'envs-bench'
 /** As environments have it, and it needs no program that makes a network. */
 const NETWORK = '--network=host'
-
-/** Else every call of a host with the older control groups warns of them first. */
-const VARIABLES = {PODMAN_IGNORE_CGROUPSV1_WARNING: '1'} as const
 
 /**
  * Gives podman the same rootfs and takes the first way in which it runs anything.
@@ -42,19 +44,24 @@ export async function openPodman(rootfs: string, bench: Bench): Promise<Podman |
   }
   const folder = join(bench.folder, 'podman')
   await makeFolder(folder, bench)
-  const base = ['podman', ...ownFolders(folder)]
-  const quiet = {...bench, environment: {...bench.environment, ...VARIABLES}}
-  const close = () => clear(base, folder, quiet)
+  const {variables, write} = podmanSettings(folder, bench)
+  const told = {...bench, environment: {...bench.environment, ...variables}}
+  const close = () => clear(folder, told)
   try {
-    await runAsUser([...base, 'import', '--quiet', rootfs, IMAGE], quiet)
-    const way = await firstThatRuns(base, quiet)
-    const argv = [...base, ...way]
+    await write({driver: undefined, way: {}})
+    const driver = await runAsUser(['podman', 'info', '--format', '{{.Store.GraphDriverName}}'], told)
+    const use = (way: Way) => write({driver: driver.trim(), way})
+    await use({})
+    await runAsUser(['podman', 'import', '--quiet', rootfs, IMAGE], told)
+    const way = await firstThatRuns(use, told)
     const isolation = ['--name', CONTAINER, NETWORK, IMAGE]
-    await runAsUser([...argv, 'run', '--detach', ...isolation, 'sleep', 'infinity'], quiet)
+    await runAsUser(['podman', 'run', '--detach', ...isolation, 'sleep', 'infinity'], told)
     return {
-      ways: [...way, NETWORK].join(' '),
-      run: (command) => ({argv: [...argv, 'run', '--rm', NETWORK, IMAGE, command], variables: VARIABLES}),
-      exec: (command) => ({argv: [...argv, 'exec', CONTAINER, command], variables: VARIABLES}),
+      ways: [...describeWay(way), NETWORK].join(' '),
+      image: IMAGE,
+      variables,
+      run: (...command) => ({argv: ['podman', 'run', '--rm', NETWORK, IMAGE, ...command], variables}),
+      exec: (...command) => ({argv: ['podman', 'exec', CONTAINER, ...command], variables}),
       close,
     }
   } catch (error) {
@@ -64,19 +71,16 @@ export async function openPodman(rootfs: string, bench: Bench): Promise<Podman |
   }
 }
 
-/** Nothing of the caller's own containers is seen or touched. */
-function ownFolders(folder: string): string[] {
-  return ['--root', join(folder, 'store'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp')]
-}
-
 /** @throws {InvocationFailedError} What happens with nothing asked for, when nothing helps. */
-async function firstThatRuns(base: readonly string[], bench: Bench): Promise<readonly string[]> {
+async function firstThatRuns(use: (way: Way) => Promise<void>, bench: Bench): Promise<Way> {
   let failure: unknown
   for (const way of WAYS) {
     try {
-      await runAsUser([...base, ...way, 'run', '--rm', NETWORK, IMAGE, 'true'], bench)
+      await use(way)
+      await runAsUser(['podman', 'run', '--rm', NETWORK, IMAGE, 'true'], bench)
       return way
     } catch (error) {
+      if (!(error instanceof InvocationFailedError)) throw error
       failure ??= error
     }
   }
@@ -84,17 +88,17 @@ async function firstThatRuns(base: readonly string[], bench: Bench): Promise<rea
 }
 
 /** Step by step, each also where the one before had nothing to do: what stays, the removal of the folder will tell. */
-async function clear(base: readonly string[], folder: string, bench: Bench): Promise<void> {
+async function clear(folder: string, bench: Bench): Promise<void> {
   const isRoot = (bench.user?.uid ?? process.getuid?.()) === 0
   const steps = [
-    [...base, 'rm', '--force', '--ignore', '--time', '0', CONTAINER],
-    [...base, 'rmi', '--force', '--ignore', IMAGE],
+    ['podman', 'rm', '--force', '--ignore', '--time', '0', CONTAINER],
+    ['podman', 'rmi', '--force', '--ignore', IMAGE],
     // An ordinary user's store has files of other ids, and a process that keeps their namespace.
     ...(isRoot
       ? []
       : [
-          [...base, 'unshare', 'rm', '-rf', join(folder, 'store')],
-          [...base, 'system', 'migrate'],
+          ['podman', 'unshare', 'rm', '-rf', join(folder, 'store')],
+          ['podman', 'system', 'migrate'],
         ]),
   ]
   for (const step of steps) await capture(step, {cwd: bench.folder, env: bench.environment, ...bench.user})
