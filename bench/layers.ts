@@ -63,16 +63,18 @@ export async function layersGroup(
 }
 
 /** A call, and the one that takes back what it made. */
-function undone(
+export function undone(
   product: Product,
   name: string,
   call: readonly string[],
   takeBack: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
 ): Contender {
+  const {argv, variables} = product.call(...call)
   return {
     name,
     side: 'ours',
-    prepare: () => product.call(...call),
+    prepare: () => ({argv, variables: {...variables, ...environment}}),
     async tidy() {
       await product.run(...takeBack)
     },

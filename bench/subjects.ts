@@ -2,6 +2,7 @@ import {join} from 'node:path'
 import {aptGroup} from './apt.js'
 import {makeArchives} from './archives.js'
 import {bootstrapGroup} from './bootstrap.js'
+import {creationGroup} from './creation.js'
 import {measureDiskUse} from './disk-use.js'
 import {extractionGroup} from './extraction.js'
 import {fetchingGroup} from './fetching.js'
@@ -67,6 +68,10 @@ async function sessions(run: Run): Promise<void> {
 
 async function layers(run: Run): Promise<void> {
   const {rootfs, bench, options, findings} = run
+  await withStore('layers', run, {
+    make: (product) => creationGroup(rootfs, {product, bench}),
+    use: ({group, close}) => compare('layers', group, run).finally(close),
+  })
   for (const written of options.isQuick ? [SMALL] : [SMALL, LARGE]) {
     await withStore('layers', run, {
       make: (product) => layersGroup(rootfs, {product, written}),

@@ -3,7 +3,7 @@ import {realpathSync, statSync} from 'node:fs'
 import {mkdir, readdir, readFile, symlink, writeFile} from 'node:fs/promises'
 import type {IncomingMessage, RequestListener, ServerResponse} from 'node:http'
 import {dirname, join} from 'node:path'
-import type {TestContext} from 'node:test'
+import type {Scope} from './cli.js'
 import {answerWithFile, startServer, type TestServer} from './http-server.js'
 import {makeSigner, type Signer} from './signer.js'
 import {temporaryFolder} from './temporary-folder.js'
@@ -30,7 +30,7 @@ export type ImageServers = {
 
 type Options = {readonly signer?: Signer}
 
-export async function startImageServers(t: TestContext, options: Options = {}): Promise<ImageServers> {
+export async function startImageServers(t: Scope, options: Options = {}): Promise<ImageServers> {
   const parent = await temporaryFolder(t)
   const folder = join(parent, 'served')
   await mkdir(folder)
