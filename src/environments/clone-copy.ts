@@ -86,5 +86,5 @@ async function copyProcess(host: Host, source: Environment, {identity}: CloneTar
 async function stack(host: Host, {folder, upper}: CloneTarget, base: LayerId): Promise<void> {
   if (upper === undefined) throw new Error('a layer without one to write to')
   await makeUpper(host.paths.layers, upper, {below: base})
-  await writeHistory(filesIn(folder).history, newHistory(base, upper))
+  await writeHistory(filesIn(folder).history, newHistory(base, upper), {isSynced: false})
 }

@@ -79,7 +79,8 @@ async function makeItsOwn(
   )
   await applyFixes(process, {root, facts, only: CLONE_FIXES})
   await copyFile(source.files.ledger, files.ledger).catch(unlessMissing)
-  await writeHistory(files.history, history)
+  // On the disk with all else that is new, before it becomes an environment.
+  await writeHistory(files.history, history, {isSynced: false})
 }
 
 /**

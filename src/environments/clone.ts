@@ -1,5 +1,6 @@
 import {mkdir} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {syncFilesIn} from '../host/atomic-file.js'
 import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
@@ -90,17 +91,21 @@ export class Cloning {
     await sweepTries(host)
     await sweepLayers(host)
     const locks: Lock[] = []
+    // What is waited for is another program: it runs beside those of the other locks.
+    const holding = holdLayers(host.paths)
+    holding.catch(() => {})
     try {
       const source = await lockSource(host, {from, name, identity, locks})
       if ((await readRecord(environmentFiles(host.paths, name).record)) !== undefined)
         throw new EnvironmentExistsError(name, ANOTHER_NAME)
-      locks.push(await holdLayers(host.paths))
+      locks.push(await holding)
       toolPath(host, 'cp')
       if (readLiveAnchor(source.files.run) === undefined) await settleMemory(host, source)
       const target = await planTarget(host, {source, name, identity})
       return new Cloning(host, request, {signal, locks, source, target})
     } catch (error) {
       for (const lock of locks) lock.release()
+      await holding.then((lock) => lock.release()).catch(() => {})
       throw error
     }
   }
@@ -128,10 +133,11 @@ export class Cloning {
     const now = this.#host.now()
     const partial = filesIn(folder)
     await mkdir(partial.run, {recursive: true, mode: 0o700})
-    // Else a power cut could leave a record that vouches for files the disk never saw.
-    if (this.#request.isSynced) await syncFileSystem(folder)
     await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
-    await writeRecord(partial.record, {...this.source.record, ...cloned.changes, createdAt: now})
+    const record = {...this.source.record, ...cloned.changes, createdAt: now}
+    await writeRecord(partial.record, record, {isSynced: false})
+    // Else a power cut could leave a record that vouches for files the disk never saw.
+    if (this.#request.isSynced) await Promise.all([syncFileSystem(folder), syncFilesIn(folder)])
     this.#signal.throwIfAborted()
     await moveIntoPlace(paths, folder, environmentFiles(paths, this.name))
     this.#isPublished = true

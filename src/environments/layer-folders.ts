@@ -2,6 +2,7 @@ import {join} from 'node:path'
 import type {Host} from '../host/host.js'
 import {removeTree} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
+import {removeEmptyLayer} from '../storage/layer-store.js'
 import {treeProcess} from './toolbox.js'
 
 /** What the image of a layer has and its tree has not; missing where that is nothing. */
@@ -14,5 +15,7 @@ export async function removeLayerFolder(
   host: Host,
   {identity, folder}: {identity: Identity; folder: string},
 ): ReturnType<typeof removeTree> {
+  // Mostly one that nothing was written to: it takes no program, and no mapping of ids.
+  if (removeEmptyLayer(folder)) return {failures: []}
   return removeTree(await treeProcess(host, identity), folder)
 }

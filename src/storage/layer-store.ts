@@ -1,7 +1,8 @@
-import {chmodSync, mkdirSync, statSync} from 'node:fs'
+import {chmodSync, mkdirSync, rmdirSync, statSync} from 'node:fs'
+import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {makeFolders, namesIn} from '../host/folders.js'
-import {layerFiles} from './layer-files.js'
+import {filesIn, layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
 
 /**
@@ -25,6 +26,37 @@ export async function makeUpper(
 /** Whether a layer changes nothing of those below it. */
 export async function isEmptyLayer(layers: string, id: LayerId): Promise<boolean> {
   return namesIn(layerFiles(layers, id).tree).length === 0
+}
+
+/**
+ * Takes away a layer that changes nothing and that nobody is to use again.
+ *
+ * @param folder - Of the layer, whatever it is called by now.
+ * @returns Whether it is gone; where not, all that was written to it is still there.
+ */
+export function removeEmptyLayer(folder: string): boolean {
+  const {tree, work} = filesIn(folder)
+  try {
+    rmdirSync(tree)
+    rmdirUnlessMissing(join(work, KERNELS_OWN))
+    rmdirSync(work)
+    rmdirSync(folder)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return false
+  }
+}
+
+/** What overlayfs makes in its folder at the first mount, and leaves there. */
+const KERNELS_OWN = 'work'
+
+function rmdirUnlessMissing(path: string): void {
+  try {
+    rmdirSync(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
 }
 
 /** @returns Whether it was not there. */
