@@ -4,6 +4,7 @@ import type {Bench} from './invocation.js'
 import type {Absence, Contender} from './measure.js'
 import {openPodman} from './podman.js'
 import {openSchroot} from './schroot.js'
+import {SLEEP} from './session-memory.js'
 import {fixed} from './startup.js'
 
 /** The host's own tools that run `true` in a tree or in a container of the same rootfs. */
@@ -12,6 +13,8 @@ export type Peers = {
   readonly absent: readonly Absence[]
   /** What podman has to be told to run here, as a sentence; nothing where it does not. */
   readonly note: string
+  /** The same peers with a command that sleeps. */
+  readonly asleep: readonly Contender[]
   close(): Promise<void>
 }
 
@@ -21,20 +24,15 @@ export const REFERENCE = 'raw bwrap'
 /** ch-run does not start without it. */
 const VARIABLES = {USER: 'root'} as const
 
-/** The program comes first. */
-function treeCommands(root: string): Readonly<Record<string, readonly string[]>> {
-  const bwrap = rawBwrap(root)
+/** How each enters a tree; the command is to follow. */
+function treeEntries(root: string): Readonly<Record<string, readonly string[]>> {
   const unshare = ['--pid', '--fork', '--mount', '--mount-proc', '--root', root]
   return {
-    [REFERENCE]: [...bwrap, 'true'],
-    'raw bwrap, bash -l': [...bwrap, 'bash', '-l'],
-    unshare: ['unshare', '--user', '--map-root-user', ...unshare, 'true'],
-    'unshare, with a range of ids': [
-      ...['unshare', '--user', '--map-auto', '--map-root-user', ...unshare],
-      'true',
-    ],
-    'proot -0': ['proot', '-0', '-r', root, '-w', '/', 'true'],
-    'ch-run': ['ch-run', root, '--', 'true'],
+    [REFERENCE]: rawBwrap(root),
+    unshare: ['unshare', '--user', '--map-root-user', ...unshare],
+    'unshare, with a range of ids': [...['unshare', '--user', '--map-auto', '--map-root-user'], ...unshare],
+    'proot -0': ['proot', '-0', '-r', root, '-w', '/'],
+    'ch-run': ['ch-run', root, '--'],
   }
 }
 
@@ -58,19 +56,23 @@ export async function openPeers({
   bench: Bench
 }): Promise<Peers> {
   const isThere = (program = '') => findProgram(program, bench.environment['PATH'] ?? '') !== undefined
-  const commands = Object.entries(treeCommands(root))
-  const absent = commands
+  const entries = Object.entries(treeEntries(root))
+  const present = entries.filter(([, [program]]) => isThere(program))
+  const absent = entries
     .filter(([, [program]]) => !isThere(program))
     .map(([name, [program]]) => ({name, reason: `${program} is not installed`}))
+  const inTree = ([name, argv]: (typeof entries)[number], ...command: string[]) =>
+    fixed(name, 'peer', {argv: [...argv, ...command], variables: VARIABLES})
   const podman = await openPodman(rootfs, bench)
   const distrobox = await openDistrobox(podman, bench)
   // Last: what it leaves when another one throws would be in /etc.
   const schroot = await openSchroot(root, bench)
   return {
     contenders: [
-      ...commands
-        .filter(([, [program]]) => isThere(program))
-        .map(([name, argv]) => fixed(name, 'peer', {argv, variables: VARIABLES})),
+      ...present.map((entry) => inTree(entry, 'true')),
+      ...present
+        .filter(([name]) => name === REFERENCE)
+        .map(([name, argv]) => inTree([`${name}, bash -l`, argv], 'bash', '-l')),
       ...('reason' in schroot ? [] : [fixed('schroot', 'peer', schroot.run('true'))]),
       ...('reason' in podman
         ? []
@@ -83,6 +85,10 @@ export async function openPeers({
         : [fixed('distrobox enter, container up', 'peer', distrobox.enter('true'))]),
     ],
     absent: [...absent, ...[schroot, podman, distrobox].filter((peer) => 'reason' in peer)],
+    asleep: [
+      ...present.map((entry) => inTree(entry, ...SLEEP)),
+      ...('reason' in podman ? [] : [fixed('podman exec, container up', 'peer', podman.exec(...SLEEP))]),
+    ],
     note: 'ways' in podman ? ` podman is given ${podman.ways}.` : '',
     async close() {
       for (const peer of [distrobox, podman, schroot]) if ('close' in peer) await peer.close()

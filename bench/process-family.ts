@@ -7,6 +7,13 @@ export function family(pid: number): number[] {
   return [pid, ...children.flatMap(family)]
 }
 
+/** Processes whose command line has that text in it. @see proc_pid_cmdline(5) */
+export function mentioning(text: string): number[] {
+  return list('/proc')
+    .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/cmdline`).includes(text))
+    .map(Number)
+}
+
 /** The name that a process has, at most 15 bytes of it. @see proc_pid_comm(5) */
 export function nameOf(pid: number): string {
   return read(`/proc/${pid}/comm`).trim()

@@ -1,8 +1,13 @@
+import {errnoOf} from '../src/errors.js'
 import {start} from '../src/host/process.js'
 import {formatBytes} from '../src/ui/size.js'
 import {renderTable} from '../src/ui/table.js'
-import type {Bench, Invocation} from './invocation.js'
-import {family, nameOf, residentBytes} from './process-family.js'
+import type {Bench} from './invocation.js'
+import type {Contender} from './measure.js'
+import {family, mentioning, nameOf, residentBytes} from './process-family.js'
+
+/** What each session runs in the end: longer than it is looked at. */
+export const SLEEP = ['sleep', '60'] as const
 
 /** What a session keeps in memory that only waits. */
 export type SessionMemory = {
@@ -17,20 +22,25 @@ export type SessionMemory = {
   }[]
 }
 
-/** Long enough for all that a start leaves to have ended. */
-const SETTLE_MS = 1500
-const PAYLOAD = 'sleep'
+/** Long enough for all that a start leaves to have ended; a quick look takes what it finds. */
+const SETTLE_MS = {usual: 1500, quick: 500}
+const [PAYLOAD] = SLEEP
 
 /**
- * @param sessions - Calls that run `sleep` in the end, by name.
- * @throws {Error} When a call has ended by the time it is to be looked at.
+ * What is no descendant of the call counts too where its command line has the bench's folder in it: what podman leaves behind
+ * to watch a program.
+ *
+ * @throws {Error} When a call of ours has ended by the time it is to be looked at; a peer that has is left out.
  */
 export async function measureSessionMemory(
-  sessions: Readonly<Record<string, Invocation>>,
-  bench: Bench,
+  sessions: readonly Contender[],
+  {bench, isQuick}: {bench: Bench; isQuick: boolean},
 ): Promise<SessionMemory> {
+  const settleMs = isQuick ? SETTLE_MS.quick : SETTLE_MS.usual
   const rows: SessionMemory['rows'][number][] = []
-  for (const [name, {argv, variables = {}}] of Object.entries(sessions)) {
+  for (const {name, side, prepare} of sessions) {
+    const {argv, variables = {}} = await prepare()
+    const before = new Set(mentioning(bench.folder))
     const child = start(argv, {
       cwd: bench.folder,
       env: {...bench.environment, ...variables},
@@ -38,16 +48,21 @@ export async function measureSessionMemory(
       stdio: 'ignore',
     })
     const end = new Promise((resolve) => child.once('close', resolve))
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
-    if (child.pid === undefined || child.exitCode !== null) throw new Error(`${argv.join(' ')} has ended`)
-    const found = family(child.pid).filter((pid) => nameOf(pid) !== PAYLOAD)
+    await new Promise((resolve) => setTimeout(resolve, settleMs))
+    if (child.pid === undefined || child.exitCode !== null) {
+      if (side === 'ours') throw new Error(`${argv.join(' ')} has ended`)
+      continue
+    }
+    const apart = mentioning(bench.folder).filter((pid) => !before.has(pid))
+    const all = [...new Set([child.pid, ...apart].flatMap(family))]
+    const found = all.filter((pid) => nameOf(pid) !== PAYLOAD)
     rows.push({
       name,
       processes: found.length,
       pssBytes: sum(found.map((pid) => residentBytes(pid, 'Pss'))),
       rssBytes: sum(found.map((pid) => residentBytes(pid, 'Rss'))),
     })
-    child.kill('SIGKILL')
+    for (const pid of all) kill(pid)
     await end
   }
   return {
@@ -72,6 +87,15 @@ export function renderSessionMemory({title, compared, rows}: SessionMemory): str
       undefined,
     ),
   ].join('\n')
+}
+
+/** One that is gone, or that only root may end, ends with its sleep. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+  }
 }
 
 function sum(numbers: readonly number[]): number {

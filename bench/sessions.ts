@@ -1,9 +1,9 @@
 import {join} from 'node:path'
 import type {Bench, Invocation} from './invocation.js'
 import type {Contender, Group} from './measure.js'
-import {openPeers, REFERENCE, rawBwrap} from './peers.js'
+import {openPeers, REFERENCE} from './peers.js'
 import type {Product} from './product.js'
-import {measureSessionMemory, type SessionMemory} from './session-memory.js'
+import {measureSessionMemory, type SessionMemory, SLEEP} from './session-memory.js'
 import {fixed} from './startup.js'
 
 const [WARM, COLD] = ['warm', 'cold'] as const
@@ -13,13 +13,13 @@ const [WARM, COLD] = ['warm', 'cold'] as const
  *
  * Makes two environments in the product's store; to be cleared by the caller.
  *
- * @returns The group, and how to end what its peers have running.
+ * @returns The group, its peers with a command that sleeps, and how to end what they have running.
  * @throws {InvocationFailedError} When no environment can be made or run here.
  */
 export async function sessionGroup(
   rootfs: string,
   {product, home, bench}: {product: Product; home: string; bench: Bench},
-): Promise<{group: Group; close: () => Promise<void>}> {
+): Promise<{group: Group; asleep: readonly Contender[]; close: () => Promise<void>}> {
   await product.run('create', rootfs, '--name', WARM, '--quiet')
   // A plain tree, which the peers enter too.
   await product.run('create', rootfs, '--name', COLD, '--storage', 'directory', '--quiet')
@@ -27,7 +27,7 @@ export async function sessionGroup(
   await product.run('shim', WARM, 'true', '--quiet')
   const shim = join(bench.environment['HOME'] ?? bench.folder, '.local', 'bin', 'true')
   const root = join(home, 'data', 'environments', COLD, 'rootfs')
-  const {contenders, absent, note, close} = await openPeers({root, rootfs, bench})
+  const {contenders, absent, note, asleep, close} = await openPeers({root, rootfs, bench})
   const group = {
     title: 'Sessions',
     compared:
@@ -45,31 +45,22 @@ export async function sessionGroup(
     ],
     absent,
   }
-  return {group, close}
+  return {group, asleep, close}
 }
 
-/** What such a session keeps in memory, beside bwrap alone. The environments are those of {@link sessionGroup}. */
-export async function sessionMemory({
-  product,
-  home,
-  bench,
-}: {
-  product: Product
-  home: string
-  bench: Bench
-}): Promise<SessionMemory> {
+/** What such a session keeps in memory, beside its peers. The environments are those of {@link sessionGroup}. */
+export async function sessionMemory(
+  peers: readonly Contender[],
+  {product, ...options}: {product: Product; bench: Bench; isQuick: boolean},
+): Promise<SessionMemory> {
   // So that none of the sessions is the one that starts it.
   await product.run('run', WARM, 'sh', '-c', 'sleep 60 >/dev/null 2>&1 &')
-  const root = join(home, 'data', 'environments', COLD, 'rootfs')
-  const asleep = ['run', WARM, '--', 'sleep', '60'] as const
-  return measureSessionMemory(
-    {
-      [REFERENCE]: {argv: [...rawBwrap(root), 'sleep', '60']},
-      'envs run, warm': product.front(...asleep),
-      'envs run, warm, by Node alone': product.call(...asleep),
-    },
-    bench,
-  )
+  const asleep = ['run', WARM, '--', ...SLEEP] as const
+  const ours = [
+    fixed('envs run, warm', 'ours', product.front(...asleep)),
+    fixed('envs run, warm, by Node alone', 'ours', product.call(...asleep)),
+  ]
+  return measureSessionMemory([...peers, ...ours], options)
 }
 
 /** A call into an environment that runs: it goes on for a second after its last process. */

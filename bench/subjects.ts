@@ -56,12 +56,17 @@ export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void
 }
 
 async function sessions(run: Run): Promise<void> {
-  const {rootfs, bench, findings} = run
+  const {rootfs, bench, findings, options} = run
+  const {isQuick} = options
   await withStore('sessions', run, {
     make: (product, home) => sessionGroup(rootfs, {product, home, bench}),
-    async use({group, close}, product, home) {
-      await compare('sessions', group, run).finally(close)
-      findings.addSessionMemory(await sessionMemory({product, home, bench}))
+    async use({group, asleep, close}, product) {
+      try {
+        await compare('sessions', group, run)
+        findings.addSessionMemory(await sessionMemory(asleep, {product, bench, isQuick}))
+      } finally {
+        await close()
+      }
     },
   })
 }
