@@ -13,7 +13,7 @@ import {type Options, parseOptions, USAGE} from './options.js'
 import {measureSubject} from './subjects.js'
 import {findUser} from './user.js'
 
-const PATIENCE_MS = {quick: 15_000, full: 60_000}
+const PATIENCE_MS = {quick: 5_000, full: 60_000}
 
 if (process.argv.includes('--help')) process.stdout.write(USAGE)
 else {

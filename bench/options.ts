@@ -47,7 +47,7 @@ const ROUNDS: Options['rounds'] = {
   bootstrap: 5,
   apt: 3,
 }
-const QUICK_ROUNDS: Options['rounds'] = {...same('1'), startup: 5, sessions: 5}
+const QUICK_ROUNDS: Options['rounds'] = {...same('1'), startup: 3, sessions: 3}
 
 /** @throws {Error} That says which part of the command line has no meaning. */
 export function parseOptions(argv: readonly string[]): Options {

@@ -119,8 +119,9 @@ async function large(run: Run): Promise<void> {
 }
 
 async function fetching(run: Run): Promise<void> {
-  const {rootfs, bench} = run
-  const {group, close} = await fetchingGroup(rootfs, {places: freshFolders(bench), bench})
+  const {rootfs, bench, options} = run
+  const {isQuick} = options
+  const {group, close} = await fetchingGroup(rootfs, {places: freshFolders(bench), bench, isQuick})
   await compare('fetching', group, run).finally(close)
 }
 
