@@ -1,4 +1,5 @@
 import {mkdir} from 'node:fs/promises'
+import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {NO_ARCHIVES} from '../rootfs/apt/archives.js'
 import {copyTree} from '../rootfs/copy.js'
@@ -11,7 +12,7 @@ import {layerFiles} from '../storage/layer-files.js'
 import type {LayerId} from '../storage/layer-id.js'
 import {makeUpper} from '../storage/layer-store.js'
 import {convertOwners} from './convert.js'
-import {mergedTree} from './merged-tree.js'
+import {type MergedTree, mergedTree} from './merged-tree.js'
 import type {EnvironmentName} from './name.js'
 import type {EnvironmentRecord} from './record.js'
 import {type Environment, filesIn} from './store.js'
@@ -41,27 +42,28 @@ export type Cloned = {
 /**
  * Copies the whole tree of an environment, with the owners that the identity of the copy can give.
  *
- * @param source - At rest, with its lock held.
+ * @param source - At rest.
+ * @param options.locks - Its own, among others.
  * @throws As `copyTree` and `convertOwners`.
  */
 export async function copyEnvironment(
   host: Host,
   source: Environment,
   target: CloneTarget,
-  {signal}: {signal: AbortSignal},
+  {signal, locks}: {readonly signal: AbortSignal; readonly locks: readonly Lock[]},
 ): Promise<Cloned> {
   const {identity, name, base} = target
   const {ledger, root: ownRoot} = filesIn(target.folder)
   const root = base === undefined ? ownRoot : layerFiles(host.paths.layers, base).tree
   if (base !== undefined) await mkdir(layerFiles(host.paths.layers, base).folder, {mode: 0o700})
-  const original = await mergedTree(host, source)
+  const original = await mergedTree(host, source, locks)
   const from = {
     cp: toolPath(host, 'cp'),
     from: original.root,
     to: root,
     keepOwners: source.record.identity === 'mapped' && identity === 'mapped',
   }
-  await copyTree(await copyProcess(host, source, target), from, {signal})
+  await copyTree(await copyProcess(host, source, {target, original}), from, {signal})
   const converted = await convertOwners(host, {source, original, identity, root, ledger})
   const tree = await treeProcess(host, identity)
   const facts = newTreeFacts(host, {name, identity, archives: NO_ARCHIVES})
@@ -77,9 +79,12 @@ export async function copyEnvironment(
 }
 
 /** Root of a user namespace, for modes must forbid nothing; with owners of its own a tree can only be read where they are mapped. */
-async function copyProcess(host: Host, source: Environment, {identity}: CloneTarget) {
-  const {record} = source
-  if (record.storage === 'overlay') return (await mergedTree(host, source)).process
+async function copyProcess(
+  host: Host,
+  {record}: Environment,
+  {target: {identity}, original}: {target: CloneTarget; original: MergedTree},
+) {
+  if (record.storage === 'overlay') return original.process
   return rootProcess(host, record.identity === 'mapped' ? record.identity : identity)
 }
 

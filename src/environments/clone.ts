@@ -118,7 +118,8 @@ export class Cloning {
 
   #make(): Promise<Cloned> {
     const [host, source, target, signal] = [this.#host, this.source, this.#target, this.#signal]
-    if (!isSharing(source, this.identity)) return copyEnvironment(host, source, target, {signal})
+    if (!isSharing(source, this.identity))
+      return copyEnvironment(host, source, target, {signal, locks: this.#locks})
     const anchor = readLiveAnchor(source.files.run)
     if (anchor !== undefined) return shareRunning(host, source, {target, anchor}, {signal})
     return shareLayers(host, source, target, {isSynced: this.#request.isSynced})

@@ -3,6 +3,7 @@ import type {Readable, Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {errnoOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
+import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {packageVersion} from '../host/paths.js'
 import {compress, defaultFormat, type ExportFormat, formatOfName} from '../rootfs/export/compress.js'
@@ -15,7 +16,7 @@ import {OutputClosedError, OutputFailedError, OutputFullError} from './export-er
 import {openExportFile} from './export-file.js'
 import {readGuestTree} from './guest-tree.js'
 import {lockEnvironment} from './locks.js'
-import {type MergedTree, mergedProcess} from './merged-tree.js'
+import {type MergedTree, mergedTree} from './merged-tree.js'
 import {type Environment, findEnvironment} from './store.js'
 import {rootProcess} from './toolbox.js'
 
@@ -63,10 +64,10 @@ export async function exportEnvironment(
     // Somebody may have removed it, or begun a session, while this waited.
     const environment = await findAtRest(host, name)
     if (typeof request.to !== 'string')
-      return await writeArchive(host, environment, request.to, request, options)
+      return await writeArchive(host, {environment, lock}, request.to, request, options)
     const file = await openExportFile(request.to, request)
     try {
-      const result = await writeArchive(host, environment, file.stream, request, options)
+      const result = await writeArchive(host, {environment, lock}, file.stream, request, options)
       options.signal.throwIfAborted()
       await file.publish()
       return result
@@ -78,9 +79,11 @@ export async function exportEnvironment(
   }
 }
 
+type Locked = {readonly environment: Environment; readonly lock: Lock}
+
 async function writeArchive(
   host: Host,
-  environment: Environment,
+  {environment, lock}: Locked,
   output: Writable,
   {to, format: wanted}: ExportRequest,
   {signal, onProgress}: Options,
@@ -97,7 +100,7 @@ async function writeArchive(
       yield piece
     }
   }
-  const {process, root} = await readableTree(host, environment)
+  const {process, root} = await readableTree(host, {environment, lock})
   const report = await exportRootfs(
     process,
     {
@@ -118,14 +121,14 @@ async function writeArchive(
 }
 
 /** Whatever modes its files have, for root of a user namespace reads them all. */
-async function readableTree(host: Host, environment: Environment): Promise<MergedTree> {
+async function readableTree(host: Host, {environment, lock}: Locked): Promise<MergedTree> {
   const tree = await readGuestTree(environment)
   if (tree.kind === 'directory') {
     return {process: await rootProcess(host, environment.record.identity), root: tree.root}
   }
   const {layers, upper} = tree.history
   await makeUpper(host.paths.layers, upper, {below: layers[0]})
-  return mergedProcess(host, environment, tree)
+  return mergedTree(host, environment, [lock])
 }
 
 async function describeOrigin({name, record}: Environment): Promise<string> {

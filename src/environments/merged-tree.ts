@@ -1,5 +1,6 @@
 import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
+import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {layeredMount} from '../storage/layered-mount.js'
@@ -16,9 +17,15 @@ export type MergedTree = {readonly process: TreeProcess; readonly root: string}
  * each other in a mount namespace of the program's own, so nothing is left behind.
  *
  * To be used under the environment's exclusive lock: a second mount of an upper layer would not see the first one's files.
+ * What is started has the lock too, for it goes on when the command is killed.
  */
-export async function mergedTree(host: Host, environment: Environment): Promise<MergedTree> {
-  return mergedProcess(host, environment, await readGuestTree(environment))
+export async function mergedTree(
+  host: Host,
+  environment: Environment,
+  locks: readonly Lock[],
+): Promise<MergedTree> {
+  const {process, root} = await mergedProcess(host, environment, await readGuestTree(environment))
+  return {process: {...process, held: locks.map(({fd}) => fd)}, root}
 }
 
 /** As {@link mergedTree}, of layers that need not be the environment's own. */

@@ -1,4 +1,5 @@
 import {rm} from 'node:fs/promises'
+import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
@@ -25,12 +26,12 @@ export async function renameEnvironment(host: Host, from: string, to: string): P
   if (name === newName) throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   // Its sessions hold the lock: not waited for in vain.
   if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
-  const locks = []
+  const locks: Lock[] = []
   try {
     // One order for everybody, so that two renames never wait for each other.
     for (const each of [name, newName].sort())
       locks.push(await lockEnvironment(host.paths, each, 'exclusive'))
-    return await move(host, await findEnvironment(host.paths, name), newName)
+    return await move(host, await findEnvironment(host.paths, name), {newName, locks})
   } finally {
     for (const lock of locks) lock.release()
   }
@@ -39,14 +40,14 @@ export async function renameEnvironment(host: Host, from: string, to: string): P
 async function move(
   host: Host,
   {name, files, record}: Environment,
-  newName: Environment['name'],
+  {newName, locks}: {readonly newName: Environment['name']; readonly locks: readonly Lock[]},
 ): Promise<Environment> {
   const newFiles = environmentFiles(host.paths, newName)
   if ((await readRecord(newFiles.record)) !== undefined)
     throw new EnvironmentExistsError(newName, ANOTHER_NAME)
   if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
   await settleMemory(host, {name, files, record})
-  const {process, root} = await mergedTree(host, {name, files, record})
+  const {process, root} = await mergedTree(host, {name, files, record}, locks)
   await applyFixes(process, {
     root,
     facts: nameFacts(newName, record.identity),

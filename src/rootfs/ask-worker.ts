@@ -16,6 +16,8 @@ export type TreeProcess = {
   readonly prefix: readonly string[]
   /** All the environment the worker gets; PATH finds the host's decompressors. */
   readonly environment: NodeJS.ProcessEnv
+  /** Descriptors it has too: a lock on one of them lasts as long as it does, though the command that took it be killed. */
+  readonly held?: readonly number[]
 }
 
 export type ExtractProgress = {readonly entries: number; readonly bytes: number}
@@ -53,7 +55,8 @@ export async function ask(
       source === undefined ? 'ignore' : source instanceof Readable ? 'pipe' : source.fd,
       'pipe',
       'pipe',
-      ...(consume === undefined ? [] : (['pipe'] as const)),
+      consume === undefined ? 'ignore' : 'pipe',
+      ...(tree.held ?? []),
     ],
   })
   const stop = () => child.kill()

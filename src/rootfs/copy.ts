@@ -19,7 +19,7 @@ import type {TreeProcess} from './tree-process.js'
  * @throws The signal's reason when it is aborted; what was copied until then is left.
  */
 export async function copyTree(
-  {prefix, environment}: TreeProcess,
+  {prefix, environment, held = []}: TreeProcess,
   {cp, from, to, keepOwners}: {cp: string; from: string; to: string; keepOwners: boolean},
   {signal}: {signal: AbortSignal},
 ): Promise<void> {
@@ -31,7 +31,7 @@ export async function copyTree(
     ...['--archive', ...owners, '--no-target-directory', '--one-file-system'],
     ...['--reflink=auto', '--sparse=auto', '--', from, to],
   ]
-  const {exit, complaint} = await runToEnd(argv, environment, signal)
+  const {exit, complaint} = await runToEnd(argv, {environment, held, signal})
   signal.throwIfAborted()
   if (exit.signal !== null) throw new ToolKilledError('cp', exit.signal)
   if (exit.status === 0) return
@@ -42,13 +42,12 @@ export async function copyTree(
 /** When this settles the program is gone, so that what it made can be taken away. */
 async function runToEnd(
   argv: readonly string[],
-  environment: NodeJS.ProcessEnv,
-  signal: AbortSignal,
+  {environment, held, signal}: Required<Omit<TreeProcess, 'prefix'>> & {readonly signal: AbortSignal},
 ): Promise<{exit: Exit; complaint: string}> {
   const child = start(argv, {
     cwd: '/',
     env: {...environment, LC_ALL: 'C'},
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', ...held],
   })
   const stop = () => child.kill()
   signal.addEventListener('abort', stop)

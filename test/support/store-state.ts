@@ -1,4 +1,5 @@
 import {
+  type Dirent,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import {join, relative} from 'node:path'
+import {errnoOf} from '../../src/errors.js'
 import type {History} from '../../src/storage/history.js'
 import {parseHistory, writeHistory} from '../../src/storage/history-file.js'
 import {isLayerId, newLayerId} from '../../src/storage/layer-id.js'
@@ -121,14 +123,23 @@ export function makeOld(store: string): void {
   for (const path of halfWritten(store)) utimesSync(join(store, path), then, then)
 }
 
-/** Files whose writer was killed, in trees too. */
+/** Files whose writer was killed, in trees too. What a killed command has started may still remove some of those. */
 function halfWritten(store: string, folder = ''): string[] {
-  return readdirSync(join(store, folder), {withFileTypes: true}).flatMap((entry) => {
+  return entriesIn(join(store, folder)).flatMap((entry) => {
     const path = join(folder, entry.name)
     // The kernel's own, and closed.
     if (entry.isDirectory()) return entry.name === 'work' ? [] : halfWritten(store, path)
     return isHalfWritten(entry.name) ? [path] : []
   })
+}
+
+function entriesIn(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, {withFileTypes: true})
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
 }
 
 function isHalfWritten(name: string): boolean {

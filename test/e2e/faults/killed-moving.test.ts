@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import {existsSync} from 'node:fs'
 import {mkdir, readdir, symlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {debArchitecture} from '../../../src/host/architecture.js'
+import {findProgram} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
 import {environmentCli} from '../../support/environment-cli.js'
 import {publishUbuntuBase, startImageServers} from '../../support/image-servers.js'
@@ -19,6 +21,26 @@ for (const storage of ['overlay', 'directory'] as const) {
     await killAtSteps(cli, {argv: ['rename', 'before', 'after'], changes: ['before'], again: 3})
   })
 }
+
+test('what a killed rename has started has the environment for itself until it ends', async (t) => {
+  const cli = await givenEnvironment(t, 'before')
+  const [programs, isThere, goOn] = ['programs', 'is-there', 'go-on'].map((name) => join(cli.home, name))
+  if (programs === undefined || isThere === undefined || goOn === undefined) throw new Error('no paths')
+  const path = cli.env['PATH'] ?? ''
+  const mount = findProgram('mount', path)
+  const script = `#!/bin/sh\n>${isThere}\nuntil [ -e ${goOn} ]; do sleep 0.01; done\nexec ${mount} "$@"\n`
+  await mkdir(programs)
+  await writeFile(join(programs, 'mount'), script, {mode: 0o700})
+  const killed = startGroup(cli, ['rename', 'before', 'after'], {PATH: `${programs}:${path}`})
+  await waitUntil('its worker', () => existsSync(isThere))
+  killed.signalLeader('SIGKILL')
+  await killed.ended
+  const early = await cli.run('rename', 'before', 'later', '--json')
+  assert.deepEqual([early.status, JSON.parse(early.stdout).error?.code], [4, 'ENVS_BUSY'])
+  await writeFile(goOn, '')
+  await waitUntil('its end', async () => (await cli.run('rename', 'before', 'later')).status === 0)
+  assert.deepEqual(await cli.storeEntries(), ['later'])
+})
 
 test('rm, killed at any step, of one with snapshots that others stand on too', async (t) => {
   const cli = await givenEnvironment(t, 'play')
