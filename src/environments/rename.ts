@@ -5,6 +5,7 @@ import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
 import {isInUse} from '../sandbox/in-use.js'
 import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
+import {holdLayers} from './layer-locks.js'
 import {lockEnvironment} from './locks.js'
 import {mergedTree} from './merged-tree.js'
 import {isTryName, parseEnvironmentName} from './name.js'
@@ -19,6 +20,7 @@ const ANOTHER_NAME = 'Choose another name.'
  * Gives an environment at rest another name, in the store and inside.
  *
  * @throws {EnvironmentExistsError} @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
+ * @throws {LayersBusyError}
  */
 export async function renameEnvironment(host: Host, from: string, to: string): Promise<Environment> {
   const newName = parseEnvironmentName(to)
@@ -31,6 +33,8 @@ export async function renameEnvironment(host: Host, from: string, to: string): P
     // One order for everybody, so that two renames never wait for each other.
     for (const each of [name, newName].sort())
       locks.push(await lockEnvironment(host.paths, each, 'exclusive'))
+    // Who looks for leftovers between the two names would see neither, and take its layers for nobody's.
+    locks.push(await holdLayers(host.paths))
     return await move(host, await findEnvironment(host.paths, name), {newName, locks})
   } finally {
     for (const lock of locks) lock.release()
