@@ -2,11 +2,11 @@ import {
   type Dirent,
   existsSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import {join, relative} from 'node:path'
@@ -119,8 +119,11 @@ export function sealedLayers(store: string): ReadonlyMap<string, string> {
 /** An hour passes: whatever is nobody's now is plainly so. */
 export function makeOld(store: string): void {
   const [then, layers] = [new Date(Date.now() - 3_600_000), join(store, 'layers')]
-  for (const name of namesIn(layers)) utimesSync(join(layers, name), then, then)
-  for (const path of halfWritten(store)) utimesSync(join(store, path), then, then)
+  const paths = [
+    ...namesIn(layers).map((name) => join(layers, name)),
+    ...halfWritten(store).map((path) => join(store, path)),
+  ]
+  for (const path of paths) unlessGone(() => lutimesSync(path, then, then))
 }
 
 /** Files whose writer was killed, in trees too. What a killed command has started may still remove some of those. */
@@ -134,11 +137,15 @@ function halfWritten(store: string, folder = ''): string[] {
 }
 
 function entriesIn(folder: string): Dirent[] {
+  return unlessGone(() => readdirSync(folder, {withFileTypes: true})) ?? []
+}
+
+function unlessGone<T>(look: () => T): T | undefined {
   try {
-    return readdirSync(folder, {withFileTypes: true})
+    return look()
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
+    if (errnoOf(error) !== 'ENOENT') throw error
+    return undefined
   }
 }
 
