@@ -1,6 +1,6 @@
 import {rm} from 'node:fs/promises'
 import type {Host} from '../host/host.js'
-import {NoTryError, TryRunningError} from './errors.js'
+import {EnvironmentBusyError, NoTryError, TryRunningError} from './errors.js'
 import {lockEnvironment} from './locks.js'
 import {parseEnvironmentName} from './name.js'
 import {renameEnvironment} from './rename.js'
@@ -9,12 +9,15 @@ import {type Environment, findEnvironment} from './store.js'
 import {listTries, lockTry, readMark, type Try} from './tries.js'
 import {sweepTries} from './try-sweep.js'
 
+/** Longer than one is looked at, and than most are kept. */
+const WAIT_MS = 3000
+
 /**
  * Makes a throwaway environment that has ended one that stays.
  *
  * @param to - Its name from now on.
  * @param from - Its name until now; undefined for the one that ended last.
- * @throws {NoTryError} @throws {TryRunningError} @throws {EnvironmentExistsError}
+ * @throws {NoTryError} @throws {TryRunningError} @throws {EnvironmentExistsError} @throws {EnvironmentBusyError}
  */
 export async function keepTry(
   host: Host,
@@ -22,9 +25,10 @@ export async function keepTry(
 ): Promise<Environment & {readonly from: string}> {
   const newName = parseEnvironmentName(to)
   await sweepTries(host)
-  const {name} = await chooseTry(host, from)
-  const lock = await lockTry(host.paths, name)
-  if (lock === undefined) throw new TryRunningError(name)
+  const {name, hasEnded} = await chooseTry(host, from)
+  // Commands that tidy up look at one that has ended, and another may keep it.
+  const lock = await lockTry(host.paths, name, {waitMs: hasEnded ? WAIT_MS : 0})
+  if (lock === undefined) throw hasEnded ? new EnvironmentBusyError(name, []) : new TryRunningError(name)
   try {
     // Another may have kept it, or taken it away, in between.
     if ((await readMark(host.paths, name)) === undefined) throw new NoTryError(name)
@@ -43,11 +47,12 @@ export async function keepTry(
   }
 }
 
-async function chooseTry(host: Host, text: string | undefined): Promise<Pick<Try, 'name'>> {
+async function chooseTry(host: Host, text: string | undefined): Promise<Pick<Try, 'name' | 'hasEnded'>> {
   if (text !== undefined) {
     const {name} = await findEnvironment(host.paths, text)
-    if ((await readMark(host.paths, name)) === undefined) throw new NoTryError(name)
-    return {name}
+    const mark = await readMark(host.paths, name)
+    if (mark === undefined) throw new NoTryError(name)
+    return {name, hasEnded: mark.hasEnded}
   }
   const tries = await listTries(host.paths)
   const last = tries.find(({hasEnded}) => hasEnded)

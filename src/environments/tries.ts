@@ -53,11 +53,19 @@ export async function claimTryName(paths: Paths): Promise<{name: EnvironmentName
   }
 }
 
-/** The lock that a live one holds; undefined while it does. */
-export async function lockTry(paths: Paths, name: EnvironmentName): Promise<Lock | undefined> {
+/**
+ * The lock that a live one holds, and for a moment who looks after one that has ended.
+ *
+ * @returns undefined while somebody else has it, for as long as `waitMs`.
+ */
+export async function lockTry(
+  paths: Paths,
+  name: EnvironmentName,
+  {waitMs = 0}: {readonly waitMs?: number} = {},
+): Promise<Lock | undefined> {
   await makeFolders(paths.locks, {mode: 0o700})
   // No environment has a name that begins with a dot.
-  return takeLock(join(paths.locks, `.${name}.alive.lock`), {mode: 'exclusive', waitMs: 0})
+  return takeLock(join(paths.locks, `.${name}.alive.lock`), {mode: 'exclusive', waitMs})
 }
 
 /** Those there are, live and ended, the one marked last first. */

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import {utimes} from 'node:fs/promises'
+import {utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {takeLock} from '../../src/host/flock.js'
 import {debianRootfs} from '../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../support/environment-cli.js'
 import {IDENTITIES} from '../support/guest.js'
 import {startGroup} from '../support/process-group.js'
+import {givenEnvironment} from '../support/store-at-rest.js'
 import {waitUntil} from '../support/wait-until.js'
 
 type Row = {readonly name: string; readonly state: string}
@@ -135,6 +138,24 @@ test('keep refuses a name that is taken, and the environment can be kept under a
   const taken = await cli.run('keep', 'play', '--json')
   assert.deepEqual([taken.status, JSON.parse(taken.stdout).error.code], [4, 'ENVS_EXISTS'])
   assert.equal((await cli.run('keep', 'other')).status, 0)
+})
+
+test('keep waits for whoever looks at one that has ended, and of two at once one keeps it', async (t) => {
+  const cli = await givenEnvironment(t, 'try-1', {storage: 'directory'})
+  await writeFile(join(cli.store, 'try-1', 'try'), 'ended\n')
+  const lock = await takeLock(join(cli.data, 'locks', '.try-1.alive.lock'), {mode: 'exclusive', waitMs: 0})
+  const waiting = [cli.run('keep', 'play', '--json'), cli.run('keep', 'other', '--json')]
+  await Promise.race([...waiting, sleep(1000)])
+  lock?.release()
+  const ends = (await Promise.all(waiting)).map(({status, stdout}) => [
+    status,
+    JSON.parse(stdout).error?.code,
+  ])
+  assert.deepEqual(ends.sort(), [
+    [0, undefined],
+    [3, 'ENVS_NO_TRY'],
+  ])
+  assert.deepEqual((await rows(cli)).length, 1)
 })
 
 test('try --keep makes one that stays, whatever comes of it', async (t) => {
