@@ -96,12 +96,15 @@ async function feed(
   source: ArchiveSource | undefined,
 ): Promise<{error: unknown} | undefined> {
   if (!(source instanceof Readable) || child.stdin === null) return undefined
+  const {stdin} = child
   let failure: {error: unknown} | undefined
   source.once('error', (error) => {
+    // A pipe that closed first fails the source in its turn.
+    if (stdin.destroyed) return
     failure = {error}
     child.kill()
   })
-  await pipeline(source, child.stdin).catch(() => {})
+  await pipeline(source, stdin).catch(() => {})
   return failure
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
-import {Readable} from 'node:stream'
+import {PassThrough, Readable} from 'node:stream'
 import {test} from 'node:test'
 import {setTimeout as wait} from 'node:timers/promises'
 import {gzipSync} from 'node:zlib'
@@ -67,6 +67,16 @@ test('an error of the worker arrives with its code, status and suggestions', asy
       suggestions: ['Fetch the archive again and compare its SHA-256 digest with the published one.'],
     },
   )
+})
+
+test('an archive that is refused long before its end is refused for what it is', async (t) => {
+  const {root} = await extractionArena(t)
+  const pieces = Array.from({length: 128}, () => noise(64 * 1024))
+  const archive = Readable.from(pieces).pipe(new PassThrough())
+  await assert.rejects(extractRootfs(BARE, archive, {owners: 'caller', root}), {
+    code: 'ENVS_ARCHIVE_UNKNOWN',
+    name: 'WorkerFailure',
+  })
 })
 
 test('a source that fails rejects with its own error', async (t) => {
