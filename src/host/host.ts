@@ -1,6 +1,6 @@
 import {accessSync, constants, statSync} from 'node:fs'
-import {homedir} from 'node:os'
-import {delimiter, join} from 'node:path'
+import {userInfo} from 'node:os'
+import {delimiter, isAbsolute, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {type DebArchitecture, debArchitecture} from './architecture.js'
 import {openPaths, type Paths} from './paths.js'
@@ -27,7 +27,7 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/
 export function openHost(): Host {
   const environment = process.env
   const uid = process.getuid?.() ?? 0
-  const paths = openPaths(environment, environment['HOME'] || homedir())
+  const paths = openPaths(environment, homeFolder(environment['HOME']))
   return {
     paths,
     environment,
@@ -37,6 +37,17 @@ export function openHost(): Host {
     architecture: debArchitecture(process.arch),
     now: () => new Date(),
     which: (program) => findProgram(program, environment['PATH'] ?? '') ?? findFetched(paths, program),
+  }
+}
+
+/** One that is empty or relative would be another in each folder: then the one that the account has. */
+function homeFolder(home: string | undefined): string {
+  if (home !== undefined && isAbsolute(home)) return home
+  try {
+    return userInfo().homedir
+  } catch {
+    // An id without a name has none, and getpwuid(3) finds nothing.
+    return '/'
   }
 }
 

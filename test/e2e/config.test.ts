@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {mkdir, writeFile} from 'node:fs/promises'
-import {dirname} from 'node:path'
+import {dirname, join} from 'node:path'
 import {test} from 'node:test'
 import {sandboxedCli} from '../support/cli.js'
 
@@ -82,3 +82,16 @@ test('a damaged settings file is named, with a way out', async (t) => {
       `  Repair ${cli.configFile}, or move it away to start with the built-in settings.\n`,
   )
 })
+
+for (const HOME of ['', 'rel']) {
+  test(`settings are not those of the folder one stands in where HOME is "${HOME}"`, async (t) => {
+    const cli = await sandboxedCli(t)
+    const folder = join(cli.home, HOME, '.config', 'envs')
+    await mkdir(folder, {recursive: true})
+    await writeFile(join(folder, 'config.json'), '{"diskBudget": "123M"}')
+    const env = {HOME, XDG_CONFIG_HOME: '', XDG_DATA_HOME: ''}
+    const ran = await cli.runWith({env}, 'config', 'get', 'diskBudget', '--json')
+    assert.equal(ran.status, 0)
+    assert.notEqual(JSON.parse(ran.stdout).value, '123M')
+  })
+}
