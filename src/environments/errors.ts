@@ -211,6 +211,7 @@ export class StorageUnavailableError extends EnvsError {
       exitCode: ExitCode.host,
       suggestions: [
         'It takes Linux 5.11, a file system that overlayfs writes to (no NFS), and another user than root.',
+        'The path of the store must be one without commas, colons, quotes and backslashes.',
         'Or leave the storage at auto, or set it to directory.',
       ],
     })

@@ -2,7 +2,10 @@ import type {Check, CheckId} from '../host/doctor/check.js'
 import {examineHost} from '../host/doctor/list.js'
 import type {Host} from '../host/host.js'
 import {AnchorFailedError, EngineUnavailableError} from '../sandbox/errors.js'
+import {lacksShell} from './guest-shell.js'
+import {readGuestTree, treeFolders} from './guest-tree.js'
 import type {EnvironmentRecord} from './record.js'
+import type {Environment} from './store.js'
 
 /** Checks that a start depends on, the likeliest first. */
 const DECISIVE: readonly CheckId[] = [
@@ -19,17 +22,20 @@ const DECISIVE: readonly CheckId[] = [
 ]
 
 /**
- * Asks the doctor why an environment's first process did not come up: its words may be anything, what the host lacks can
- * be seen.
+ * Looks for a shell in the environment's tree, then asks the doctor why its first process did not come up: its words may
+ * be anything, what the tree or the host lacks can be seen.
  *
- * @returns The same failure with the check that explains it, where there is one.
+ * @returns The same failure with what explains it, where there is something.
  */
 export async function explainStart(
   host: Host,
   error: AnchorFailedError,
-  {identity}: Pick<EnvironmentRecord, 'identity'>,
+  environment: Environment,
 ): Promise<AnchorFailedError> {
-  const explanation = chooseExplanation(await examineHost(host), identity)
+  const folders = treeFolders(host.paths, await readGuestTree(environment))
+  const explanation = lacksShell(folders)
+    ? 'no shell'
+    : chooseExplanation(await examineHost(host), environment.record.identity)
   return explanation === undefined
     ? error
     : new AnchorFailedError(error.environment, error.evidence, explanation)

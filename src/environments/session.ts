@@ -112,7 +112,7 @@ async function withSession<Result>(
   } catch (error) {
     if (!(error instanceof AnchorFailedError)) throw error
     const {explainStart} = await import('./explain-start.js')
-    throw await explainStart(host, error, record)
+    throw await explainStart(host, error, environment)
   } finally {
     lock.release()
   }

@@ -12,6 +12,17 @@ export class RefusedMemberError extends EnvsError {
   }
 }
 
+/** The archive is that of a container's image: its layers are archives in it, and nothing here lays them over each other. */
+export class ContainerImageError extends EnvsError {
+  constructor() {
+    super('The archive holds the layers of a container image, not a root file system.', {
+      code: 'ENVS_ARCHIVE_UNKNOWN',
+      exitCode: ExitCode.integrity,
+      suggestions: ['Give the tree itself, as docker export and podman export write it.'],
+    })
+  }
+}
+
 /** The disk has no room for the tree; nothing of it is kept. */
 export class StorageFullError extends EnvsError {
   constructor(root: string, cause?: unknown) {

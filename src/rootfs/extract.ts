@@ -5,13 +5,14 @@ import type {Compression} from '../compression/format.js'
 import type {FindProgram} from '../compression/host-decoder.js'
 import {EnvsError, errnoOf} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
-import {RefusedMemberError, StorageFailedError, StorageFullError} from './errors.js'
+import {ContainerImageError, RefusedMemberError, StorageFailedError, StorageFullError} from './errors.js'
 import {writeLedger} from './ledger/file.js'
 import {type LedgerCounts, openLedger} from './ledger/ledger.js'
 import {openMemberNotes} from './ledger/member-notes.js'
 import {DEFAULT_LIMITS, type Limits} from './limits.js'
 import type {MemberSink} from './tar/member.js'
 import {readTar} from './tar/tar-reader.js'
+import {holdsContainerImage} from './tree/container-image.js'
 import {openCapabilitySetter} from './tree/file-capability.js'
 import {applyFolderMetadata} from './tree/folder-metadata.js'
 import {type OwnerRule, openOwners, type SquashedOwners} from './tree/owners.js'
@@ -48,8 +49,8 @@ export type ExtractOptions = {
  * Writes the tree in an archive into `root`, an empty folder of the caller's. On any error what is there is
  * a part, to be removed.
  *
- * @throws {CorruptArchiveError | UnknownArchiveError | RefusedMemberError | StorageFullError |
- *   StorageFailedError | ToolMissingError | ToolKilledError}
+ * @throws {CorruptArchiveError | UnknownArchiveError | ContainerImageError | RefusedMemberError |
+ *   StorageFullError | StorageFailedError | ToolMissingError | ToolKilledError}
  */
 export async function extractTree(
   input: ArchiveInput,
@@ -75,6 +76,7 @@ export async function extractTree(
     }
     const wrapper = unwrapRoot(root, writer.folders)
     if (wrapper !== undefined) ledger.lift(wrapper)
+    if (holdsContainerImage(root)) throw new ContainerImageError()
     applyFolderMetadata(writer.folders, {absolute: writer.paths.absolute, owners})
     if (options.ledger !== undefined) writeLedger(options.ledger, ledger)
   } catch (error) {

@@ -72,22 +72,27 @@ export class EngineUnavailableError extends EnvsError {
 export class AnchorFailedError extends EnvsError {
   /**
    * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
-   * @param explanation - What the doctor found when it was asked why.
+   * @param explanation - What the doctor found when it was asked why, or that the tree has no shell.
    */
   constructor(
     readonly environment: string,
     readonly evidence: string,
-    explanation?: Check,
+    explanation?: Check | 'no shell',
   ) {
     super(`Environment ${environment} could not be started${evidence === '' ? '.' : `: ${evidence}`}`, {
       code: 'ENVS_START_FAILED',
       exitCode: ExitCode.host,
-      suggestions:
-        explanation === undefined
-          ? [seeChecks('engine', 'user-namespaces')]
-          : [`${explanation.title}: ${explanation.evidence}`, seeChecks(explanation.id)],
+      suggestions: suggestionsFor(explanation),
     })
   }
+}
+
+function suggestionsFor(explanation: Check | 'no shell' | undefined): string[] {
+  if (explanation === undefined) return [seeChecks('engine', 'user-namespaces')]
+  if (explanation !== 'no shell') {
+    return [`${explanation.title}: ${explanation.evidence}`, seeChecks(explanation.id)]
+  }
+  return ['Its tree has no /bin/sh: make it anew of a whole root file system.']
 }
 
 /** Something holds the environment's liveness lock, but nothing of it can be seen from here. */

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import type {FolderMetadata} from './folder-metadata.js'
 
 /** A folder that holds one of these is a root, unless it is called like one of them: usr holds a bin. */
-const ROOT_MARKS = ['usr', 'etc', 'bin']
+export const ROOT_MARKS = ['usr', 'etc', 'bin']
 
 /**
  * Lifts the contents of a single top folder (`rootfs/…`) to the root. To be called before folders get

@@ -3,6 +3,7 @@ import {copyFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {environmentCli} from '../../support/environment-cli.js'
+import {tarArchive, tarMember} from '../../support/tar-archive.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 for (const {what, image, status, code, suggestion} of [
@@ -73,6 +74,34 @@ for (const {what, image, status, code, suggestion} of [
     assert.deepEqual(await cli.storeEntries(), [])
   })
 }
+
+for (const {what, names} of [
+  {what: 'docker save writes', names: ['manifest.json', '0a1b/layer.tar']},
+  {what: 'an OCI layout is', names: ['oci-layout', 'index.json', 'blobs/sha256/0a1b']},
+]) {
+  test(`create tells what to give instead of layers, as ${what}`, async (t) => {
+    const cli = await environmentCli(t)
+    const input = tarArchive(...names.map((name) => tarMember({data: '{}', name})))
+    const run = await cli.runWith({input}, 'create', '-', '--name', 'x', '--json')
+    assert.equal(run.status, 6)
+    const {error} = JSON.parse(run.stdout)
+    assert.equal(error.code, 'ENVS_ARCHIVE_UNKNOWN')
+    assert.match(error.message, /layers of a container image/)
+    assert.match(error.suggestions.join('\n'), /docker export/)
+    assert.deepEqual(await cli.storeEntries(), [])
+  })
+}
+
+test('an environment whose tree has no shell is told so when it does not start', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  assert.equal((await cli.run('create', path, '--name', 'x')).status, 0)
+  const run = await cli.run('run', '--json', 'x', 'true')
+  assert.equal(run.status, 125)
+  const {error} = JSON.parse(run.stdout)
+  assert.equal(error.code, 'ENVS_START_FAILED')
+  assert.deepEqual(error.suggestions, ['Its tree has no /bin/sh: make it anew of a whole root file system.'])
+})
 
 test('create points to the file that a word without a path may have meant', async (t) => {
   const cli = await environmentCli(t)
