@@ -25,7 +25,7 @@ export function aptSources(
   const stanzas = byPlace(pockets).map((same) =>
     [
       'Types: deb',
-      `URIs: ${same[0]?.mirror}`,
+      `URIs: ${same.slice(0, 1).map(({mirror}) => withoutUser(mirror))}`,
       `Suites: ${same.map(({suite}) => suite).join(' ')}`,
       `Components: ${same[0]?.components.join(' ')}`,
       ...tail,
@@ -35,6 +35,11 @@ export function aptSources(
     path: `etc/apt/sources.list.d/${release.distribution}.sources`,
     text: `${stanzas.join('\n\n')}\n`,
   }
+}
+
+/** An image is shared and exported: APT has passwords from its own auth.conf(5). */
+function withoutUser(mirror: string): string {
+  return mirror.replace(/^(\w+:\/\/)[^/@]*@/, '$1')
 }
 
 /** Pockets of one archive have one stanza. */

@@ -49,3 +49,10 @@ test('a mirror that stands still does so for APT too, and keys that are not ther
   assert.match(text, /^Check-Valid-Until: no$/m)
   assert.doesNotMatch(text, /Signed-By/)
 })
+
+test('neither the user nor the password of a mirror is in the sources, nor what stands for them', () => {
+  const pockets = PLAN.pockets.map((pocket) => ({...pocket, mirror: 'http://***:***@mirror.example/debian'}))
+  const {text} = aptSources({...PLAN, pockets}, {ignoresExpiry: false})
+  assert.match(text, /^URIs: http:\/\/mirror\.example\/debian$/m)
+  assert.doesNotMatch(text, /\*|@/)
+})
