@@ -12,6 +12,13 @@ const {O_RDONLY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL} = fs.constants
 /** The first line of each file; scripts/build.mjs puts the digest of all of them there. */
 const BUILD = /^\/\/ (?<build>[0-9a-f]{32})\n/
 
+/**
+ * What is typed most has files apart, each a third to two thirds as large as the one of all commands; those that share nearly all they
+ * need share one. scripts/build.mjs makes them.
+ */
+const FILES_APART = {create: 'create', enter: 'session', list: 'overview', run: 'session', show: 'overview'}
+exports.FILES_APART = FILES_APART
+
 /** What Node has loaded by itself. */
 const AT_HAND = new Set(['node:fs', 'node:path', 'node:url', 'node:util', 'node:vm'])
 
@@ -19,8 +26,8 @@ const AT_HAND = new Set(['node:fs', 'node:path', 'node:url', 'node:util', 'node:
 const loaded = new Map()
 
 /**
- * Runs the program's file, and returns what it exports: the file of the command alone where there is one, else the one
- * of all commands. Each runs a part of that, and has the part kept by itself.
+ * Runs the program's file, and returns what it exports: the file that it shares with few where there is one, else the one
+ * of all commands. Each command runs a part of that, and has the part kept by itself.
  *
  * @param folder - Where the files are.
  * @param argv - The command line.
@@ -28,9 +35,8 @@ const loaded = new Map()
 exports.loadProgram = (folder, [word = 'help']) => {
   const command = word.replace(/^--/, '')
   const part = /^[a-z]{2,12}$/.test(command) ? command : 'other'
-  const alone = path.join(folder, `${part}.cjs`)
-  const file = part === word && fs.existsSync(alone) ? alone : path.join(folder, 'main.cjs')
-  return load(file, {part, requireBuiltin: requireLate})
+  const name = part === word && Object.hasOwn(FILES_APART, part) ? FILES_APART[part] : 'main'
+  return load(path.join(folder, `${name}.cjs`), {part, requireBuiltin: requireLate})
 }
 
 /** Runs a file of the program, and those that it asks for. */

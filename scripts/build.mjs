@@ -7,6 +7,7 @@ import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {Plugin} from '@oclif/core'
 import {build} from 'esbuild'
+import codeCache from '../bin/code-cache.js'
 import {writeFromManifest} from './manifest-files.mjs'
 import {collectNotices} from './notices.mjs'
 
@@ -44,8 +45,11 @@ const COMMONJS = {
 async function bundle() {
   const table = await writeManifest()
   await writeFromManifest(root, stage)
-  const alone = ALONE.map((id) =>
-    bundleProgram({...table, commands: table.commands.filter((each) => each.id === id)}, id),
+  const alone = [...new Set(Object.values(codeCache.FILES_APART))].map((name) =>
+    bundleProgram(
+      {...table, commands: table.commands.filter(({id}) => codeCache.FILES_APART[id] === name)},
+      name,
+    ),
   )
   const cached = await Promise.all([bundleProgram(table, 'main'), ...alone, ...LIBRARIES.map(bundleLibrary)])
   await writeMarked(cached.flatMap(({outputFiles}) => outputFiles))
@@ -61,9 +65,6 @@ async function bundle() {
 function bundleProgram(table, name) {
   return bundleForCache(name, programText(table), {plugins: [librariesApart]})
 }
-
-/** What is typed most has a file of its own beside, a third as large: bin/envs.js takes the one of its first word. */
-const ALONE = ['create', 'enter', 'list', 'run', 'show']
 
 /** Packages that most commands do without, and that would make the file of the others a large one. */
 const LIBRARIES = [
@@ -147,6 +148,8 @@ function bundleWorker() {
     ...COMMON,
     ...COMMONJS,
     entryPoints: {'rootfs-worker': 'src/rootfs/worker.ts'},
+    minifySyntax: true,
+    minifyWhitespace: true,
     outExtension: {'.js': '.cjs'},
     outdir: join(stage, 'dist'),
   })
