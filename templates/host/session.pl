@@ -24,7 +24,7 @@
 use strict;
 
 my ($SIGHUP, $SIGKILL) = (1, 9);
-my ($ENOENT, $EINTR, $EINVAL) = (2, 4, 22);
+my ($ENOENT, $EINTR, $EACCES, $EINVAL) = (2, 4, 13, 22);
 my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
 my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
@@ -228,8 +228,25 @@ sub run_command {
   for (@{$option{environment}}) { my ($name, $value) = split /=/, $_, 2; $ENV{$name} = $value }
   enter_folder($account{home});
   my @command = @rest ? @rest : ($account{shell}, '-l');
-  @command = on_terminal(@command) if $option{terminal};
+  if ($option{terminal}) {
+    ($! = why_not($command[0])) && cannot_execute();
+    @command = on_terminal(@command);
+  }
   exec { $command[0] } @command or cannot_execute();
+}
+
+# What execve(2) is sure to say of a command that a shell is to execute for us: 0 if nothing. The shell would tell it in its
+# own words, in which nobody finds envs.
+sub why_not {
+  my ($name) = @_;
+  my $is_path = $name =~ m{/};
+  my @folders = split /:/, $ENV{PATH} // '/bin:/usr/bin', -1;
+  my $errno = $ENOENT;
+  for my $path ($is_path ? $name : map { length $name ? ($_ eq '' ? '.' : $_) . "/$name" : () } @folders) {
+    if    (stat $path) { -f _ && (stat _)[2] & 0111 ? return 0 : ($errno = $EACCES) }
+    elsif ($is_path || $! == $EACCES) { $errno = $! + 0 }
+  }
+  return $errno;
 }
 
 sub cannot_execute {

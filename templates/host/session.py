@@ -18,7 +18,7 @@ except ImportError:
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 STATUS, LOCK, HOLD, FILTER = 3, 4, 5, 6
-ENOENT, EINVAL = 2, 22
+ENOENT, EACCES, EINVAL = 2, 13, 22
 LOCK_SH, LOCK_NB, LOCK_UN = 1, 4, 8
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 1, 4, 22, 2
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
@@ -328,11 +328,33 @@ def run_command(calls, option, command, account):
     enter_folder(option)
     command = command or [account['shell'], b'-l']
     if option['terminal']:
+        errno = why_not(command[0])
+        if errno:
+            fail('exec', errno, 127 if errno == ENOENT else 126)
         command = on_terminal(command)
     # The library's search of PATH, and its /bin/sh for a script without a first line: os.execvp has another.
     LIBC.execvp(command[0], (ctypes.c_char_p * (len(command) + 1))(*command))
     errno = ctypes.get_errno()
     fail('exec', errno, 127 if errno == ENOENT else 126)
+
+
+# What execve(2) is sure to say of a command that a shell is to execute for us: 0 if nothing. The shell would tell it in its
+# own words, in which nobody finds envs.
+def why_not(name):
+    is_path = b'/' in name
+    folders = os.environb.get(b'PATH', b'/bin:/usr/bin').split(b':') if name else []
+    errno = ENOENT
+    for path in [name] if is_path else [(folder or b'.') + b'/' + name for folder in folders]:
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            if is_path or error.errno == EACCES:
+                errno = error.errno
+            continue
+        if mode & S_IFMT == S_IFREG and mode & 0o111:
+            return 0
+        errno = EACCES
+    return errno
 
 
 # Read by hand: getpwnam would load name service libraries of the guest into this process.

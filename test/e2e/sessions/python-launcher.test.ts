@@ -55,6 +55,8 @@ for (const {identity, skip: unmapped} of IDENTITIES) {
       const ran = await (await play()).run(command)
       assert.equal(ran.status, status)
       assert.match(ran.stderr, new RegExp(`^envs: ${command}: .* in play\\.\n$`))
+      const {screen, status: shown} = await onTerminal(await play(), `envs run play ${command}`)
+      assert.deepEqual([screen, shown], [ran.stderr.replace('\n', '\r\n'), status])
     })
   }
 

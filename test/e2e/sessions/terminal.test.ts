@@ -71,10 +71,34 @@ for (const {identity, skip} of IDENTITIES) {
     })
   }
 
-  test(`${identity}: a command that is not there gives 127 on a terminal`, {skip}, async () => {
-    const ran = await onTerminal(await play(), 'envs run play no-such-command')
-    assert.equal(ran.status, 127)
-    assert.match(ran.screen, /no-such-command.*not found/)
+  for (const [what, command, status, told] of [
+    ['is not there', 'no-such-command', 127, 'not found'],
+    ['is not there, by its path', '/usr/bin/no-such-command', 127, 'not found'],
+    ['has no name', "''", 127, 'not found'],
+    ['is a folder', '/etc', 126, "can't be executed"],
+    ['is no program', '/etc/passwd', 126, "can't be executed"],
+    ['lies in a file', '/etc/passwd/x', 126, "can't be executed"],
+  ] as const) {
+    test(`${identity}: of a command that ${what} the words and the status are the same on a terminal`, {
+      skip,
+    }, async () => {
+      const ran = await onTerminal(await play(), `envs run play ${command}`)
+      assert.deepEqual(ran, {
+        status,
+        screen: `envs: ${command.replace("''", '')}: ${told} in play.\r\n`,
+      })
+      const piped = await onTerminal(await play(), `envs run play ${command} 2>&1 | cat; exit $PIPESTATUS`)
+      assert.deepEqual(piped, ran)
+    })
+  }
+
+  test(`${identity}: what a shell can execute is executed on a terminal, with an interpreter or without`, {
+    skip,
+  }, async () => {
+    const guest = await play()
+    await guest.sh("mkdir -p /opt/a/tool /opt/b; echo 'echo plain $1' >/opt/b/tool; chmod 755 /opt/b/tool")
+    const {screen, status} = await onTerminal(guest, 'envs run -e PATH=/opt/a:/opt/b:/usr/bin:/bin play tool x')
+    assert.deepEqual([screen, status], ['plain x\r\n', 0])
   })
 
   test(`${identity}: Ctrl-C ends a command, and gives 130`, {skip}, async () => {
