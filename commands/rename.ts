@@ -1,5 +1,5 @@
 import {renameEnvironment} from '../src/environments/rename.js'
-import {listShims} from '../src/environments/shims.js'
+import {shimsOf} from '../src/environments/shims.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {describeLeftShims} from '../src/ui/shim-wording.js'
@@ -19,7 +19,7 @@ export default class Rename extends EnvsCommand {
     const host = this.openHost()
     const {name, files} = await renameEnvironment(host, args.name, args.newName)
     this.note(`Renamed ${args.name} to ${name}.`)
-    const left = describeLeftShims(await listShims(host, args.name))
+    const left = describeLeftShims(await shimsOf(host, args.name))
     if (left !== undefined) this.note(left)
     return {name, path: files.root}
   }

@@ -1,5 +1,5 @@
 import {removeEnvironments} from '../src/environments/remove.js'
-import {listShims} from '../src/environments/shims.js'
+import {shimsOf} from '../src/environments/shims.js'
 import {forceFlag, yesFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {Args} from '../src/ui/definitions.js'
@@ -30,7 +30,7 @@ followed and nothing outside the environment is touched, shared folders included
       onRemoved: (name) => this.note(`Removed ${name}.`),
     })
     for (const name of removed) {
-      const left = describeLeftShims(await listShims(host, name))
+      const left = describeLeftShims(await shimsOf(host, name))
       if (left !== undefined) this.note(left)
     }
     return {removed}

@@ -21,7 +21,10 @@ export default class Shims extends EnvsCommand {
       for (const {name} of shims) this.print(name)
       return shims
     }
-    if (shims.length === 0) this.note('There is no shim. Make one: envs shim play jq')
+    if (shims.length === 0) {
+      const none = args.name === undefined ? 'There is no shim.' : `${args.name} has no shim.`
+      this.note(`${none} Make one: envs shim ${args.name ?? 'play'} jq`)
+    }
     this.printTable(shims, [
       {title: 'name', show: ({name}) => name},
       {title: 'environment', show: ({environment}) => environment},

@@ -79,9 +79,26 @@ export async function layShims(
   return laid
 }
 
-/** In the order of their names. @param text - Those that lead to this environment, be it there or not; else all. */
-export async function listShims({paths}: Pick<Host, 'paths'>, text: string | undefined): Promise<LaidShim[]> {
-  const environment = text === undefined ? undefined : parseEnvironmentName(text)
+/**
+ * In the order of their names.
+ *
+ * @param text - Those that lead to this environment, or led to it while it was there; else all.
+ * @throws {EnvironmentNotFoundError} Where nothing of that name is, nor leads to it. @throws {UsageError}
+ */
+export async function listShims(host: Pick<Host, 'paths'>, text: string | undefined): Promise<LaidShim[]> {
+  if (text === undefined) return readShims(host)
+  const environment = parseEnvironmentName(text)
+  const shims = await shimsOf(host, environment)
+  if (shims.length === 0) await findEnvironment(host.paths, environment)
+  return shims
+}
+
+/** Those that lead to an environment, be it there or not. */
+export async function shimsOf(host: Pick<Host, 'paths'>, name: string): Promise<LaidShim[]> {
+  return (await readShims(host)).filter(({environment}) => environment === name)
+}
+
+async function readShims({paths}: Pick<Host, 'paths'>): Promise<LaidShim[]> {
   const entries = await readdir(paths.programs).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return []
     throw error
@@ -89,17 +106,16 @@ export async function listShims({paths}: Pick<Host, 'paths'>, text: string | und
   const shims: LaidShim[] = []
   for (const name of entries.sort()) {
     const shim = await readShim(paths.programs, name)
-    if (shim !== undefined && (environment === undefined || shim.environment === environment))
-      shims.push({...shim, path: join(paths.programs, name)})
+    if (shim !== undefined) shims.push({...shim, path: join(paths.programs, name)})
   }
   return shims
 }
 
 /**
- * Removes shims of an environment, be it there or not; none is removed unless all of them exist.
+ * Removes shims of an environment, also of one that is gone; none is removed unless all of them exist.
  *
  * @param commands - As they were typed for {@link layShims}; none for all there are.
- * @throws {ShimNotFoundError} @throws {UsageError}
+ * @throws {ShimNotFoundError} @throws {EnvironmentNotFoundError} @throws {UsageError}
  */
 export async function removeShims(
   host: Pick<Host, 'paths'>,

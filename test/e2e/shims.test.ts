@@ -116,7 +116,9 @@ test('shims of programs that envs needs itself come in nobody’s way', async ()
 test('shims are listed, and removed by name or all at once', async () => {
   const guest = await play()
   await guest.cli.run('shim', 'play', '--remove')
-  assert.match((await guest.cli.run('shims')).stderr, /^There is no shim\. Make one: envs shim play jq\n$/)
+  const none = 'Make one: envs shim play jq\n'
+  assert.equal((await guest.cli.run('shims')).stderr, `There is no shim. ${none}`)
+  assert.equal((await guest.cli.run('shims', 'play')).stderr, `play has no shim. ${none}`)
   await guest.cli.run('shim', 'play', 'jq', '/opt/x y/b@2', 'g++', '--quiet')
   await writeFile(join(shimFolder(guest), 'mine'), '#!/bin/sh\n')
   const listed = JSON.parse((await guest.cli.run('shims', '--json')).stdout)
@@ -127,9 +129,8 @@ test('shims are listed, and removed by name or all at once', async () => {
     {name: 'jq', environment: 'play', command: 'jq', path: path('jq')},
   ])
   assert.equal((await guest.cli.run('shims', 'play', '--quiet')).stdout, 'b@2\ng++\njq\n')
-  assert.equal((await guest.cli.run('shims', 'other', '--quiet')).stdout, '')
-  const none = await guest.cli.run('shim', 'play', 'jq', 'no-such', '--remove')
-  assert.deepEqual([none.status, none.stderr.split('\n')[0]], [3, 'envs: play has no shim no-such.'])
+  const unknown = await guest.cli.run('shim', 'play', 'jq', 'no-such', '--remove')
+  assert.deepEqual([unknown.status, unknown.stderr.split('\n')[0]], [3, 'envs: play has no shim no-such.'])
   const one = await guest.cli.run('shim', 'play', '/opt/x y/b@2', '--remove', '--json')
   assert.deepEqual(JSON.parse(one.stdout), {removed: ['b@2']})
   assert.equal(
@@ -137,6 +138,26 @@ test('shims are listed, and removed by name or all at once', async () => {
     'Removed the shim g++.\nRemoved the shim jq.\n',
   )
   assert.equal(await readFile(path('mine'), 'utf8'), '#!/bin/sh\n')
+})
+
+test('of an environment that is not there, and left no shim, the commands of shims say what all others do', async () => {
+  const guest = await play()
+  for (const argv of [
+    ['shims', 'plya'],
+    ['shim', 'plya', '--remove'],
+    ['shim', 'plya', 'jq', '--remove'],
+  ]) {
+    const ran = await guest.cli.run(...argv)
+    assert.deepEqual(ran, {
+      status: 3,
+      signal: null,
+      stdout: '',
+      stderr: 'envs: There is no environment plya.\n  Did you mean play?\n',
+    })
+    const {status, stdout} = await guest.cli.run(...argv, '--json')
+    assert.deepEqual([status, JSON.parse(stdout).error.code], [3, 'ENVS_NOT_FOUND'])
+  }
+  assert.equal((await guest.cli.run('shims', '../play')).status, 2)
 })
 
 test('one that can not be made keeps the others from being made', async () => {
@@ -203,7 +224,9 @@ test('rename and rm tell which shims still lead to what is gone, and these say s
   assert.match((await cli.run('rm', 'second')).stderr, /^Removed second\.\nShims still lead to second: jq\. /)
   const ran = await runShim({cli}, 'jq', [])
   assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment second.'])
+  assert.equal((await cli.run('shims', 'second', '--quiet')).stdout, 'jq\n')
   assert.deepEqual(JSON.parse((await cli.run('shim', 'second', '--remove', '--json')).stdout), {
     removed: ['jq'],
   })
+  assert.equal((await cli.run('shims', 'second')).status, 3)
 })
