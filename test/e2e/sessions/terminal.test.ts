@@ -97,7 +97,10 @@ for (const {identity, skip} of IDENTITIES) {
   }, async () => {
     const guest = await play()
     await guest.sh("mkdir -p /opt/a/tool /opt/b; echo 'echo plain $1' >/opt/b/tool; chmod 755 /opt/b/tool")
-    const {screen, status} = await onTerminal(guest, 'envs run -e PATH=/opt/a:/opt/b:/usr/bin:/bin play tool x')
+    const {screen, status} = await onTerminal(
+      guest,
+      'envs run -e PATH=/opt/a:/opt/b:/usr/bin:/bin play tool x',
+    )
     assert.deepEqual([screen, status], ['plain x\r\n', 0])
   })
 
