@@ -17,7 +17,15 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** What a build is made of. */
 const SOURCES = [
-  ...['src', 'commands', 'templates/catalog', 'docs/exit-codes.md', 'package.json', 'package-lock.json'],
+  ...[
+    'src',
+    'commands',
+    'bin/code-cache.js',
+    'templates/catalog',
+    'docs/exit-codes.md',
+    'package.json',
+    'package-lock.json',
+  ],
   ...['build', 'command-text', 'completion-table', 'man-page', 'manifest-files'].map(
     (name) => `scripts/${name}.mjs`,
   ),

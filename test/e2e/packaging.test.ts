@@ -5,7 +5,10 @@ import {join} from 'node:path'
 import {test} from 'node:test'
 import {packageRoot} from '../../src/host/paths.js'
 import {capture} from '../../src/host/process.js'
+import {debianRootfs} from '../support/debian-rootfs.js'
+import {nodeRelease} from '../support/node-release.js'
 import {temporaryFolder} from '../support/temporary-folder.js'
+import {runInTerminal} from '../support/terminal.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
 
 /** Unpacked, without the packages of others: docs/decisions/0028-packaging.md. */
@@ -60,3 +63,45 @@ test('the package installs without a network and without any other package, and 
   await envs('rm', 'play')
   assert.equal(await envs('list', '--quiet'), '')
 })
+
+/** The oldest that envs runs with, and the line that is maintained longest. */
+for (const release of [
+  {node: '20.17.0', npm: '10.8.2'},
+  {node: '24.21.0', npm: '11.6.2'},
+]) {
+  test(`Node.js ${release.node} installs the package globally, and runs it, without a network`, async (t) => {
+    const folder = await temporaryFolder(t)
+    const {filename} = await pack(folder)
+    const rootfs = await debianRootfs()
+    const env = {
+      HOME: folder,
+      PATH: `${join(folder, 'prefix/bin')}:${await nodeRelease(release)}:${process.env['PATH']}`,
+      npm_config_prefix: join(folder, 'prefix'),
+      NO_COLOR: '1',
+      // On others a shell frames what is typed.
+      TERM: 'dumb',
+      XDG_RUNTIME_DIR: '',
+    }
+    const script = `set -e
+npm install --global --silent --offline '${join(folder, filename)}'
+envs --version
+envs create '${rootfs}' --name play --quiet --identity emulated
+envs list --quiet
+envs run play sh -c 'echo inside'
+envs enter play
+envs show play --json >show
+envs stop play --quiet
+envs rm play --quiet
+envs list --quiet`
+    const {status, screen} = await runInTerminal(
+      `cd '${folder}'; exec unshare --map-current-user --net sh -c '${script.replaceAll("'", `'\\''`)}'`,
+      {env, typed: [{after: '(play)root@play:~# ', send: 'hostname; exit\r'}]},
+    )
+    assert.equal(status, 0, screen)
+    const [version = '', ...rest] = screen.split('\r\n')
+    assert.match(version, new RegExp(`^envs/\\S+ linux-\\S+ node-v${release.node}$`))
+    const entered = ['(play)root@play:~# hostname; exit', 'play', 'logout', '']
+    assert.deepEqual(rest.slice(-6), ['play', 'inside', ...entered])
+    assert.equal(JSON.parse(await readFile(join(folder, 'show'), 'utf8')).name, 'play')
+  })
+}
