@@ -2,8 +2,9 @@
 //
 //   node scripts/picture.mjs
 //
-// Needs a build, tmux, a package archive within reach, and an ordinary user. Nothing in it is drawn by hand; only the folder that it
-// ran in is named /home/you. The image is fetched before, as it is for everyone who makes a second environment.
+// Needs a build, tmux, a package archive within reach, and an ordinary user. Nothing in it is drawn by hand: only the folder that it
+// ran in is named /home/you, and what was typed is set apart. The image is fetched before, as it is for everyone who makes a second
+// environment.
 import {execFileSync} from 'node:child_process'
 import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -19,8 +20,8 @@ const TYPED = [
   'apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install hello',
   'hello',
   'exit',
-  'envs undo --force play',
   'envs diff play',
+  'envs undo play',
 ]
 
 const COLUMNS = 110
@@ -29,6 +30,18 @@ const LINE = 18
 const CHARACTER = 8.43
 const MARGIN = 16
 const PATIENCE_MS = 120_000
+
+const [BACKGROUND, FOREGROUND, PROMPTED, TYPED_IN] = ['#1d1f21', '#c5c8c6', '#8abeb7', '#ffffff']
+/** By the number that a program sets a foreground colour with: console_codes(4), "ECMA-48 Select Graphic Rendition". */
+const COLORS = {
+  31: '#cc6666',
+  32: '#b5bd68',
+  33: '#f0c674',
+  34: '#81a2be',
+  35: '#b294bb',
+  36: '#8abeb7',
+  90: '#969896',
+}
 
 /** What stands before what is typed, in our shell and in the guest's. */
 const PROMPT = /^(\$|\(play\)root@play:~#)(?: |$)/
@@ -48,8 +61,11 @@ function tmux(...argv) {
   })
 }
 
-function screen() {
-  return tmux('capture-pane', '-p', '-t', 'picture').trimEnd().split('\n')
+/** Its lines; with `-e` also how they are coloured. */
+function screen(...flags) {
+  return tmux('capture-pane', '-p', ...flags, '-t', 'picture')
+    .trimEnd()
+    .split('\n')
 }
 
 /** Waits for so many prompts, the last of which nothing was typed at yet. */
@@ -69,26 +85,46 @@ function escapeXml(text) {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-function asText(line, index) {
+/** Parts of a line, each of one colour. */
+function partsOf(line) {
   const prompt = PROMPT.exec(line)?.[1]
-  const y = MARGIN + LINE * (index + 0.75)
-  const words =
-    prompt === undefined
-      ? escapeXml(line)
-      : `<tspan fill="#8fbf7f">${escapeXml(prompt)}</tspan><tspan fill="#ffffff">${escapeXml(line.slice(prompt.length))}</tspan>`
-  return `<text x="${MARGIN}" y="${y}" xml:space="preserve">${words}</text>`
+  if (prompt !== undefined)
+    return [
+      {fill: PROMPTED, text: prompt},
+      {fill: TYPED_IN, text: line.slice(prompt.length)},
+    ]
+  const [first, ...colored] = line.split('\x1b[')
+  const parts = colored.map((part) => {
+    const [, codes, text] = /^([\d;]*)m(.*)$/.exec(part)
+    return {fill: COLORS[codes.split(';').at(-1)], text}
+  })
+  return [{text: first}, ...parts].filter(({text}) => text !== '')
+}
+
+function asText(parts, index) {
+  const spans = parts.map(({fill, text}) =>
+    fill === undefined ? escapeXml(text) : `<tspan fill="${fill}">${escapeXml(text)}</tspan>`,
+  )
+  // As wide in whatever font there is.
+  const width = (CHARACTER * lengthOf(parts)).toFixed(1)
+  const where = `x="${MARGIN}" y="${MARGIN + LINE * (index + 0.75)}" textLength="${width}" lengthAdjust="spacingAndGlyphs"`
+  return `<text ${where} xml:space="preserve">${spans.join('')}</text>`
+}
+
+function lengthOf(parts) {
+  return parts.reduce((sum, {text}) => sum + text.length, 0)
 }
 
 function asSvg(lines) {
-  const width = Math.ceil(MARGIN * 2 + CHARACTER * Math.max(...lines.map(({length}) => length)))
+  const width = Math.ceil(MARGIN * 2 + CHARACTER * Math.max(...lines.map(lengthOf)))
   const height = MARGIN * 2 + LINE * lines.length
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`,
     '<title>A session with envs in a terminal</title>',
     '<!-- Made by node scripts/picture.mjs -->',
-    `<rect width="${width}" height="${height}" rx="8" fill="#1d1f21"/>`,
-    '<g font-family="ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace" font-size="14" fill="#c5c8c6">',
-    ...lines.map(asText),
+    `<rect width="${width}" height="${height}" rx="8" fill="${BACKGROUND}"/>`,
+    `<g font-family="ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace" font-size="14" fill="${FOREGROUND}">`,
+    ...lines.map((parts, index) => (parts.length === 0 ? '' : asText(parts, index))),
     '</g>',
     '</svg>',
     '',
@@ -108,11 +144,11 @@ try {
     tmux('send-keys', '-t', 'picture', 'Enter')
   }
   await untilPrompts(TYPED.length + 1)
-  const lines = screen()
+  const lines = screen('-e')
     .slice(0, -1)
     .map((line) => line.trimEnd().replaceAll(home, '/home/you'))
   const output = process.argv[2] ?? join(root, 'docs/picture.svg')
-  writeFileSync(output, asSvg(lines))
+  writeFileSync(output, asSvg(lines.map(partsOf)))
   console.log(lines.join('\n'))
 } finally {
   try {
