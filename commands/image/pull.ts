@@ -82,7 +82,10 @@ only tells which one that is.`
         stagesOf(
           CHOICE_STAGES,
           async (tell) => {
-            isNeeded = await pull.choose(tell)
+            isNeeded = await pull.choose((event) => {
+              this.noteDownload(event)
+              tell(event)
+            })
           },
           describeMaking,
         ),

@@ -4,7 +4,7 @@ import {DeclaredCommand} from './declared-command.js'
 import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
-import {DOWNLOAD_KEPT, keepsDownload} from './kept-download.js'
+import {describeKept, type KeepingEvent, type Kept, noteKept} from './kept-download.js'
 import {outputColumns, writeError, writeOutput} from './output.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
@@ -48,7 +48,7 @@ export abstract class EnvsCommand extends DeclaredCommand {
   #host: Host | undefined
   #interruption: Interruption | undefined
   #untold: Untold[] = []
-  #isDownloadKept = false
+  #kept: Kept = {}
 
   protected openHost(): Host {
     this.#host ??= openHost()
@@ -106,9 +106,9 @@ export abstract class EnvsCommand extends DeclaredCommand {
     }
   }
 
-  /** Remembers whether an interruption leaves something to go on from. */
-  protected readonly noteDownload = (event: Parameters<typeof keepsDownload>[0]): void => {
-    this.#isDownloadKept = keepsDownload(event) ?? this.#isDownloadKept
+  /** Remembers what an interruption leaves to go on from. */
+  protected readonly noteDownload = (event: KeepingEvent): void => {
+    this.#kept = noteKept(this.#kept, event)
   }
 
   /** Tells, once the stages are over, of what came up while an image was looked for. */
@@ -163,10 +163,8 @@ export abstract class EnvsCommand extends DeclaredCommand {
     const signal = this.#interruption?.signal
     // Whatever broke off because of the signal, the signal is what the user did.
     const told = describeFailure(signal?.aborted ? signal.reason : error)
-    const failure =
-      signal?.aborted && this.#isDownloadKept
-        ? {...told, suggestions: [...told.suggestions, DOWNLOAD_KEPT]}
-        : told
+    const kept = signal?.aborted ? describeKept(this.#kept) : undefined
+    const failure = kept === undefined ? told : {...told, suggestions: [...told.suggestions, kept]}
     process.exitCode = this.exitStatusFor(failure)
     if (this.jsonEnabled()) this.logJson(failureJson(failure))
     else writeError(renderFailure(failure, {verbose: this.verbose, version: versionLine()}))

@@ -1,5 +1,6 @@
 import type {DownloadEvent} from '../host/http/receive.js'
 import {stagesOf} from './job-stages.js'
+import type {KeepingEvent} from './kept-download.js'
 import {CHOICE_STAGES, describeMakingWithPace, MAKING_STAGES, type MakingEvent} from './making-wording.js'
 import type {Stage} from './progress.js'
 import {unpackProgress} from './unpack-progress.js'
@@ -26,7 +27,7 @@ type Steps<Resolution> = {
 /**
  * Runs the steps and shows them.
  *
- * @param onDownload - Told of all that is fetched.
+ * @param onDownload - Told of all that is fetched or made.
  * @param onResolved - Told what a name stands for.
  * @param onUnreachable - Told that an image is made because none could be reached.
  */
@@ -38,7 +39,7 @@ export async function runCreation<Resolution>(
     ...hooks
   }: {
     runStages: (stages: readonly Stage[]) => Promise<void>
-    onDownload: (event: DownloadEvent | MakingEvent) => void
+    onDownload: (event: KeepingEvent) => void
     onResolved: (resolution: Resolution) => void
     onUnreachable: () => void
   },
@@ -48,18 +49,22 @@ export async function runCreation<Resolution>(
     progress.stage('Extract', () => creation.extract(progress.extraction)),
     {title: 'Set up', run: () => creation.publish()},
   ]
-  const fetch = (onMaking: (event: MakingEvent) => void) =>
-    creation.fetch({
+  let isMade = creation.isMade
+  const fetch = async (onMaking: (event: MakingEvent) => void) => {
+    await creation.fetch({
       onProgress(event) {
         onDownload(event)
         progress.transfer(event)
       },
       onMaking(event) {
+        isMade = true
         onDownload(event)
         onMaking(event)
       },
       ...hooks,
     })
+    if (isMade) onDownload({stage: 'made'})
+  }
   if (!creation.isMade) {
     await runStages([progress.stage('Fetch', () => fetch(progress.making)), ...rest])
     return
@@ -67,7 +72,13 @@ export async function runCreation<Resolution>(
   const describeMaking = describeMakingWithPace(() => performance.now())
   let isNeeded = false
   const choose = async (onMaking: (event: MakingEvent) => void) => {
-    isNeeded = await creation.choose({onMaking, onResolved: hooks.onResolved})
+    isNeeded = await creation.choose({
+      onMaking(event) {
+        onDownload(event)
+        onMaking(event)
+      },
+      onResolved: hooks.onResolved,
+    })
   }
   await runStages(stagesOf(CHOICE_STAGES, choose, describeMaking))
   const making = isNeeded

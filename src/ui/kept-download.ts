@@ -1,21 +1,50 @@
 import type {DownloadEvent} from '../host/http/receive.js'
 import type {MakingEvent} from './making-wording.js'
 
-/** What is said of it when a command is interrupted. */
-export const DOWNLOAD_KEPT = 'What was downloaded is kept: the same command goes on from there.'
+/** What an interruption leaves for the next command, as far as the events tell. */
+export type Kept = {
+  /** Of what is downloaded just now, a part. */
+  readonly download?: boolean
+  /** Every package index, whole. */
+  readonly indices?: boolean
+  readonly packages?: {readonly count: number; readonly totalCount: number}
+  /** An image that was made here. */
+  readonly image?: boolean
+}
 
-/**
- * Whether an interruption would leave a part of a download for the next command; undefined where an event says nothing of it.
- *
- * What was whole already may be kept as well, and may not, by what it is: nothing is promised.
- */
-export function keepsDownload(event: DownloadEvent | MakingEvent): boolean | undefined {
+/** `made`: an image of packages is in the store. */
+export type KeepingEvent = DownloadEvent | MakingEvent | {readonly stage: 'made'}
+
+/** What is kept after an event. What was downloaded whole may be kept and may not, by what it is: nothing is promised. */
+export function noteKept(kept: Kept, event: KeepingEvent): Kept {
   switch (event.stage) {
     case 'download':
-      return event.receivedBytes > 0 && event.receivedBytes < (event.totalBytes ?? 0)
+      return {
+        ...kept,
+        download: event.receivedBytes > 0 && event.receivedBytes < (event.totalBytes ?? 0),
+      }
+    case 'indices':
+      return {...kept, download: event.receivedBytes > 0}
+    case 'selection':
+      return {indices: true}
     case 'packages':
-      return event.receivedCount > 0
+      return {...kept, packages: {count: event.receivedCount, totalCount: event.totalCount}}
+    case 'made':
+      return {image: true}
     default:
-      return undefined
+      return kept
   }
+}
+
+/** What is said of it when a command is interrupted; undefined where nothing is kept. */
+export function describeKept({download, indices, packages, image}: Kept): string | undefined {
+  const onwards = 'kept: the same command goes on from there.'
+  if (image) return `The image is ${onwards}`
+  if (packages !== undefined && packages.count > 0) {
+    const {count, totalCount} = packages
+    const which = count === totalCount ? `all ${count}` : `${count} of ${totalCount}`
+    return `The package indices and ${which} packages are ${onwards}`
+  }
+  if (indices) return `The package indices are ${onwards}`
+  return download ? `What was downloaded is ${onwards}` : undefined
 }

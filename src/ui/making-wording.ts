@@ -1,4 +1,5 @@
-import {measurePace} from './pace.js'
+import {formatDuration} from './duration.js'
+import {measurePace, measureRest} from './pace.js'
 import {formatBytes} from './size.js'
 import {describeTransfer} from './wording.js'
 
@@ -19,13 +20,29 @@ export type MakingEvent =
   | {readonly stage: 'configure'; readonly count: number; readonly totalCount: number}
   | {readonly stage: 'pack'; readonly bytes: number}
 
-/** Describes one event after another, and how fast what is downloaded comes. @param nowMs - A clock that only goes forward. */
+/**
+ * Describes one event after another, with how fast what is downloaded comes, and how long the rest takes.
+ *
+ * @param nowMs - A clock that only goes forward.
+ */
 export function describeMakingWithPace(nowMs: () => number): (event: MakingEvent) => string {
   const paces = {indices: measurePace(), packages: measurePace()}
-  return (event) =>
-    event.stage === 'indices' || event.stage === 'packages'
-      ? describeMaking(event, paces[event.stage](event.receivedBytes, nowMs()))
-      : describeMaking(event)
+  const rests = {unpack: measureRest(), configure: measureRest()}
+  return (event) => {
+    switch (event.stage) {
+      case 'indices':
+      case 'packages':
+        return describeMaking(event, paces[event.stage](event.receivedBytes, nowMs()))
+      case 'unpack':
+      case 'configure': {
+        const seconds = rests[event.stage](event.count, event.totalCount, nowMs())
+        const told = describeMaking(event)
+        return seconds === undefined ? told : `${told}, ${formatDuration(seconds)} left`
+      }
+      default:
+        return describeMaking(event)
+    }
+  }
 }
 
 /** In one line: `12 of 78 packages downloaded, 5.1 MB of 32 MB, 2 MB/s, 14 s left`. */

@@ -25,3 +25,22 @@ export function measurePace(): (bytes: number, nowMs: number) => number | undefi
     return ((bytes - first.bytes) / (nowMs - first.atMs)) * 1000
   }
 }
+
+/** Of work whose pieces take differently long: enough of them to tell the rest from, and long enough. */
+const [SOONEST_SHARE, SOONEST_WORK_MS] = [0.1, 2000]
+
+/**
+ * Estimates how long the rest takes of what is counted in pieces, from all that were done since the first call.
+ *
+ * @returns A function that takes the counts and the time, and gives seconds as soon as they can be told.
+ */
+export function measureRest(): (count: number, totalCount: number, nowMs: number) => number | undefined {
+  let first: {readonly count: number; readonly atMs: number} | undefined
+  return (count, totalCount, nowMs) => {
+    first ??= {count, atMs: nowMs}
+    const [done, tookMs] = [count - first.count, nowMs - first.atMs]
+    const isSteady = tookMs >= SOONEST_WORK_MS && done >= (totalCount - first.count) * SOONEST_SHARE
+    if (!isSteady || done === 0 || count >= totalCount) return undefined
+    return ((tookMs / done) * (totalCount - count)) / 1000
+  }
+}

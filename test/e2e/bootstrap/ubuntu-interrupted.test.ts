@@ -7,8 +7,10 @@ import {sha256Of} from '../../support/archive-pocket.js'
 import {BOOTSTRAP_STAGES, type BootstrapStage} from '../../support/bootstrap-stages.js'
 import {NOT_AS_INSTALLED} from '../../support/bootstrapped.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {quoted} from '../../support/guest.js'
 import {leftBehind} from '../../support/left-behind.js'
-import {startGroup} from '../../support/process-group.js'
+import {type GroupRun, startGroup} from '../../support/process-group.js'
+import {runInTerminal} from '../../support/terminal.js'
 import {openUbuntu, realPackages} from '../../support/ubuntu-packages.js'
 
 const packages = realPackages()
@@ -22,8 +24,12 @@ for (const [what, signal, status] of [
     for (const stage of BOOTSTRAP_STAGES) {
       const before = await verified(archive, cli)
       const requests = archive.requested().length
-      assert.equal(await interrupted(stage, signal, {archive, cli}), status, stage.name)
-      if (signal === 'SIGINT') assert.deepEqual(await leftBehind(cli), [], stage.name)
+      const ended = await interrupted(stage, signal, {archive, cli})
+      assert.equal(ended.status, status, stage.name)
+      if (signal === 'SIGINT') {
+        assert.deepEqual(await leftBehind(cli), [], stage.name)
+        assert.match(ended.stderr, TOLD_KEPT[stage.name] ?? /^$/, stage.name)
+      }
       const repeated = archive
         .requested()
         .slice(requests)
@@ -41,17 +47,47 @@ for (const [what, signal, status] of [
   })
 }
 
+test('a terminal shows how long the packages take to be configured, and after Ctrl-C what is kept', async (t) => {
+  const {cli} = await given(t)
+  const command = `${quoted(cli.words)} create noble/archive --name made`
+  const {status, screen} = await runInTerminal(command, {
+    env: cli.env,
+    typed: [{after: ' packages configured, ', send: '\x03'}],
+  })
+  assert.equal(status, 130, screen)
+  assert.match(screen, /\d+ of \d+ packages configured, \d+ (s|min) left/)
+  assert.match(
+    screen,
+    /envs: Interrupted by SIGINT\.\r\n {2}The package indices and all \d+ packages are kept: the same command goes on/,
+  )
+  assert.deepEqual(await leftBehind(cli), [])
+})
+
 async function given(t: TestContext): Promise<{archive: Archive; cli: EnvironmentCli}> {
   const archive = await openUbuntu(t, 'noble', {packages: await packages(t, 'zstd')})
   return {archive, cli: await environmentCli(t, archive.variables)}
 }
 
-/** @returns The status of what was interrupted. */
+/** What is kept of each stage; before the packages, what has come by then is chance. */
+const TOLD_KEPT: Readonly<Record<string, RegExp>> = {
+  release: told('(What was downloaded is kept.*)?'),
+  indices: told('(What was downloaded is kept.*)?'),
+  'first packages': told('The package indices( and [1-9]\\d* of \\d+ packages)? are kept.*'),
+  'last packages': told('The package indices and [1-9]\\d* of \\d+ packages are kept.*'),
+  unpack: told('The package indices( and (all|\\d+ of) \\d+ packages)? are kept.*'),
+  configure: told('The package indices and all \\d+ packages are kept.*'),
+  pack: told('The package indices and all \\d+ packages are kept.*'),
+}
+
+function told(kept: string): RegExp {
+  return new RegExp(`^envs: Interrupted by SIGINT\\.\n( {2}${kept}\n)?$`)
+}
+
 async function interrupted(
   stage: BootstrapStage,
   signal: NodeJS.Signals,
   {archive, cli}: {archive: Archive; cli: EnvironmentCli},
-): Promise<number | null> {
+): Promise<Awaited<GroupRun['ended']>> {
   const over = new AbortController()
   const reached = stage.reach(archive, cli, over.signal)
   const run = startGroup(cli, ['create', 'noble/archive', '--name', 'made', '--quiet'])
@@ -59,7 +95,7 @@ async function interrupted(
   await Promise.race([reached, ending]).finally(() => over.abort())
   ending.catch(() => {})
   run.signalGroup(signal)
-  return (await run.ended).status
+  return run.ended
 }
 
 /** Paths of packages that are here whole. */

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {keepsDownload} from '../../../src/ui/kept-download.js'
 import {describeMakingWithPace, type MakingEvent} from '../../../src/ui/making-wording.js'
 
 const packages = (receivedCount: number, receivedBytes: number): MakingEvent => ({
@@ -34,14 +33,28 @@ test('indices have a pace of their own', () => {
   assert.equal(describe(indices(2000)), '2.0 kB of 4.0 kB, 1.0 kB/s, 2 s left')
 })
 
-for (const [what, event, kept] of [
-  ['a download that has begun', {stage: 'download', receivedBytes: 1, totalBytes: 2}, true],
-  ['a download before its first byte', {stage: 'download', receivedBytes: 0, totalBytes: 2}, false],
-  ['a download that is whole', {stage: 'download', receivedBytes: 2, totalBytes: 2}, false],
-  ['a download of unknown length', {stage: 'download', receivedBytes: 1, totalBytes: undefined}, false],
-  ['packages of which one is whole', packages(1, 1), true],
-  ['packages of which none is', packages(0, 1), false],
-  ['another stage', {stage: 'selection'}, undefined],
-] as const) {
-  test(`an interruption keeps of ${what}: ${kept}`, () => assert.equal(keepsDownload(event), kept))
-}
+test('packages that are configured come with the time that is left, once enough of them are to tell it from', () => {
+  let nowMs = 0
+  const describe = describeMakingWithPace(() => nowMs)
+  const at = (ms: number, count: number) => {
+    nowMs = ms
+    return describe({stage: 'configure', count, totalCount: 80})
+  }
+  assert.equal(at(0, 0), '0 of 80 packages configured')
+  assert.equal(at(1000, 20), '20 of 80 packages configured')
+  assert.equal(at(4000, 40), '40 of 80 packages configured, 4 s left')
+  assert.equal(at(6000, 40), '40 of 80 packages configured, 6 s left')
+  assert.equal(at(7000, 80), '80 of 80 packages configured')
+})
+
+test('one package that is slow at first tells nothing of the others', () => {
+  let nowMs = 0
+  const describe = describeMakingWithPace(() => nowMs)
+  const at = (ms: number, count: number) => {
+    nowMs = ms
+    return describe({stage: 'unpack', count, totalCount: 80, bytes: 1000})
+  }
+  at(0, 0)
+  assert.equal(at(9000, 7), '7 of 80 packages unpacked, 1.0 kB')
+  assert.equal(at(9000, 8), '8 of 80 packages unpacked, 1.0 kB, 81 s left')
+})
