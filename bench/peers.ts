@@ -37,7 +37,7 @@ function treeEntries(root: string): Readonly<Record<string, readonly string[]>> 
 }
 
 /** Enters a tree as its root; the command is to follow. */
-export function rawBwrap(root: string): readonly string[] {
+function rawBwrap(root: string): readonly string[] {
   const identity = ['--unshare-all', '--share-net', '--uid', '0', '--gid', '0']
   return ['bwrap', ...identity, '--bind', root, '/', '--dev', '/dev', '--proc', '/proc']
 }

@@ -1,6 +1,6 @@
-import {mkdir} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {takeLock} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {ConfigBusyError} from './errors.js'
 import {configPath, readConfigFile} from './file.js'
@@ -44,7 +44,7 @@ type ConfigFile = {set(name: string, value: unknown): void; delete(name: string)
 /** conf reads, changes and writes the file without a lock of its own: two at once would lose a change. */
 async function changeFile({paths}: Pick<Host, 'paths'>, change: (file: ConfigFile) => void): Promise<void> {
   const path = configPath({paths})
-  await mkdir(dirname(path), {recursive: true, mode: 0o700})
+  await makeFolders(dirname(path), {mode: 0o700})
   const lock = await takeLock(`${path}.lock`, {mode: 'exclusive', waitMs: WAIT_MS})
   if (lock === undefined) throw new ConfigBusyError(path)
   try {

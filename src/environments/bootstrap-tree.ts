@@ -47,7 +47,7 @@ export class BootstrapTree {
     await makeFolders(layers, {mode: 0o700})
     const folder = join(layers, `.partial.${place.identity}.${randomBytes(4).toString('hex')}`)
     const tree = new BootstrapTree(host, name, folder, place)
-    await mkdir(tree.root, {recursive: true, mode: 0o700})
+    await makeFolders(tree.root, {mode: 0o700})
     for (const path of [tree.#scratch, tree.#nothing]) await mkdir(path, {mode: 0o700})
     return tree
   }

@@ -3,6 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {syncFilesIn} from '../host/atomic-file.js'
 import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Lock} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
@@ -133,7 +134,7 @@ export class Cloning {
     const {folder, upper} = this.#target
     const now = this.#host.now()
     const partial = filesIn(folder)
-    await mkdir(partial.run, {recursive: true, mode: 0o700})
+    await makeFolders(partial.run, {mode: 0o700})
     await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
     const record = {...this.source.record, ...cloned.changes, createdAt: now}
     await writeRecord(partial.record, record, {isSynced: false})

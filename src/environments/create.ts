@@ -1,6 +1,6 @@
-import {mkdirSync} from 'node:fs'
 import {syncFilesIn} from '../host/atomic-file.js'
 import type {Lock} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {OpenedImage} from '../images/opened-image.js'
 import type {ExtractReport, TreeNote} from '../rootfs/tree-process.js'
@@ -125,7 +125,7 @@ export class Creation {
     const {notes, ...usage} = await this.#tree.settle()
     this.#notes = notes
     const partial = filesIn(this.#partial)
-    mkdirSync(partial.run, {recursive: true, mode: 0o700})
+    await makeFolders(partial.run, {mode: 0o700})
     await recordUsage(this.#partial, {...usage, measuredAt: this.#host.now()})
     if (isThrowaway === true) await markTry(this.#partial)
     const {identity, storage} = this.#means

@@ -1,4 +1,4 @@
-import {mkdir, mkdtemp, readFile, rm} from 'node:fs/promises'
+import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type DebArchitecture, namedArchitecture, qemuProgram, runsAsItIs} from '../host/architecture.js'
 import {findQemu} from '../host/find-qemu.js'
@@ -80,7 +80,7 @@ export async function planEmulation(
 ): Promise<EmulationPlan> {
   if (emulation?.kind !== 'own') return {words: [], mounts: []}
   const at = join(folder, 'interpreters')
-  await mkdir(at, {recursive: true, mode: 0o700})
+  await makeFolders(at, {mode: 0o700})
   return {words: tableFirst(emulation.entry, tableTools(host, at)), mounts: [tableMount(at)]}
 }
 

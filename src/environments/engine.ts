@@ -1,5 +1,5 @@
-import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
+import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {isMountingRoot} from '../host/privilege.js'
 import type {AnchorPlan} from '../sandbox/anchor-start.js'
@@ -107,7 +107,7 @@ export async function planEngine(
   const prefix = [...begun, ...words]
   if (root.kind !== 'overlay' || !isBefore) return {engine, root, namespacePrefix: prefix, mounts}
   const at = join(runFolder, 'merged')
-  await mkdir(at, {recursive: true, mode: 0o700})
+  await makeFolders(at, {mode: 0o700})
   const tools = {unshare: toolPath(host, 'unshare'), mount: toolPath(host, 'mount'), at}
   return {engine, root: plainRoot(at), namespacePrefix: [...prefix, ...layersFirst(root, tools)], mounts}
 }

@@ -1,6 +1,6 @@
-import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Lock} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {layeredMount} from '../storage/layered-mount.js'
@@ -46,7 +46,7 @@ export async function mergedProcess(
   }
   const {layers: lowers, upper} = tree.history
   const root = join(files.run, 'merged')
-  await mkdir(root, {recursive: true, mode: 0o700})
+  await makeFolders(root, {mode: 0o700})
   const {prefix, environment} = await layersProcess(host, {name, files, record}, tree.history)
   const mounted = layeredMount(
     {lowers, upper},

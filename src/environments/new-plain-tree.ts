@@ -1,5 +1,5 @@
-import {mkdirSync} from 'node:fs'
 import {syncAhead, syncFileSystem} from '../host/file-system-sync.js'
+import {makeFolders} from '../host/folders.js'
 import {settleTree} from '../rootfs/tree-process.js'
 import type {NewTree, NewTreePlan} from './new-tree.js'
 import {filesIn} from './store.js'
@@ -14,7 +14,7 @@ export function newPlainTree({host, request, identity, partial, signal}: NewTree
   let unpackedBytes = 0
   return {
     async unpack(image, onProgress) {
-      mkdirSync(root, {recursive: true, mode: 0o700})
+      await makeFolders(root, {mode: 0o700})
       const owners = identity === 'mapped' ? 'keep' : 'caller'
       const target = {tree: await treeProcess(host, identity), root, owners, ledger} as const
       const unpacked = await unpackImage(image, target, {isSynced, signal, onProgress})

@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
-import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type Lock, takeLock} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
@@ -34,7 +34,7 @@ export async function runByProot(
   checkVolumes(name, request)
   const packages = await preparePackages(host.paths, files.resolver)
   const temporaryFolder = join(files.run, 'proot')
-  await mkdir(temporaryFolder, {recursive: true, mode: 0o700})
+  await makeFolders(temporaryFolder, {mode: 0o700})
   const liveness = await takeLock(anchorFiles(files.run).liveness, {mode: 'shared', waitMs: 0})
   // Another command has just started it with a better engine.
   if (liveness === undefined) throw new AnchorUnreachableError(name)

@@ -1,4 +1,5 @@
-import {mkdir, stat} from 'node:fs/promises'
+import {stat} from 'node:fs/promises'
+import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {holdMemory} from '../sandbox/memory.js'
 import {recordMemory} from '../sandbox/memory-state.js'
@@ -41,7 +42,7 @@ export async function moveUpperIntoMemory(
     await removeLayerFolder(host, {identity, folder})
     return undefined
   }
-  await mkdir(files.run, {recursive: true, mode: 0o700})
+  await makeFolders(files.run, {mode: 0o700})
   await recordMemory(files.run, fresh, holder)
   const naming = {label: 'initial', kind: 'initial', name} as const
   await writeHistory(files.history, withSnapshot(history, naming, {now: host.now(), fresh}))

@@ -1,7 +1,8 @@
-import {mkdir, rm} from 'node:fs/promises'
+import {rm} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {errnoOf} from '../errors.js'
 import {isLockFree, type Lock, takeLock} from '../host/flock.js'
+import {makeFolders} from '../host/folders.js'
 import {type AnchorPlan, START_DEADLINE_MS, startAnchor} from './anchor-start.js'
 import {type Anchor, anchorFiles, readLiveAnchor, recordAnchor} from './anchor-state.js'
 import {AnchorUnreachableError} from './errors.js'
@@ -23,7 +24,7 @@ export async function ensureAnchor(
   {name, runFolder}: Pick<AnchorPlan, 'name' | 'runFolder'>,
   plan: () => Promise<AnchorPlan>,
 ): Promise<Anchor> {
-  await mkdir(runFolder, {recursive: true, mode: 0o700})
+  await makeFolders(runFolder, {mode: 0o700})
   const begun = Date.now()
   while (Date.now() - begun < START_DEADLINE_MS) {
     const live = readLiveAnchor(runFolder)
