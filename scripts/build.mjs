@@ -7,7 +7,7 @@ import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {Plugin} from '@oclif/core'
 import {build} from 'esbuild'
-import codeCache from '../bin/code-cache.js'
+import {FILES_APART} from '../bin/code-cache.js'
 import {writeFromManifest} from './manifest-files.mjs'
 import {collectNotices} from './notices.mjs'
 
@@ -45,9 +45,9 @@ const COMMONJS = {
 async function bundle() {
   const table = await writeManifest()
   await writeFromManifest(root, stage)
-  const alone = [...new Set(Object.values(codeCache.FILES_APART))].map((name) =>
+  const alone = [...new Set(Object.values(FILES_APART))].map((name) =>
     bundleProgram(
-      {...table, commands: table.commands.filter(({id}) => codeCache.FILES_APART[id] === name)},
+      {...table, commands: table.commands.filter(({id}) => FILES_APART[id] === name)},
       name,
     ),
   )
