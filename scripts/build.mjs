@@ -46,10 +46,7 @@ async function bundle() {
   const table = await writeManifest()
   await writeFromManifest(root, stage)
   const alone = [...new Set(Object.values(FILES_APART))].map((name) =>
-    bundleProgram(
-      {...table, commands: table.commands.filter(({id}) => FILES_APART[id] === name)},
-      name,
-    ),
+    bundleProgram({...table, commands: table.commands.filter(({id}) => FILES_APART[id] === name)}, name),
   )
   const cached = await Promise.all([bundleProgram(table, 'main'), ...alone, ...LIBRARIES.map(bundleLibrary)])
   await writeMarked(cached.flatMap(({outputFiles}) => outputFiles))

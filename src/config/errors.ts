@@ -7,7 +7,7 @@ export class UnknownSettingError extends EnvsError {
       code: 'ENVS_UNKNOWN_SETTING',
       exitCode: ExitCode.usage,
       suggestions: [
-        ...(nearest.length === 0 ? [] : [`Perhaps you meant ${nearest.join(' or ')}.`]),
+        ...(nearest.length === 0 ? [] : [`Did you mean ${nearest.join(' or ')}?`]),
         'envs config list',
       ],
     })

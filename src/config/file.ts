@@ -10,12 +10,13 @@ export function configPath({paths}: Pick<Host, 'paths'>): string {
   return join(paths.config, 'config.json')
 }
 
-/** The file as it is; undefined where there is none. */
+/** The file as it is; undefined where there is none. @throws {ConfigCorruptError} When it is a folder. */
 export async function readConfigText(path: string): Promise<string | undefined> {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
+    if (errnoOf(error) === 'EISDIR') throw new ConfigCorruptError(path, 'it is a folder', error)
     throw error
   }
 }

@@ -99,7 +99,8 @@ function onLxc(
       ? queryOf(release)
       : {distribution, suite: word, version: undefined}
   // What is made here comes from no server of images.
-  if (variant === 'archive') throw new UnknownImageError(text, [`Perhaps ${distribution}:${word}/archive`])
+  if (variant === 'archive')
+    throw new UnknownImageError(text, [`Did you mean ${distribution}:${word}/archive?`])
   return {...resolved, variant: parseVariant(text, variant), source: 'lxc', architecture}
 }
 
@@ -119,7 +120,7 @@ function parseVariant(text: string, word: string | undefined): Variant | undefin
   const nearest = nearestNames(word, VARIANTS)
   throw new UnknownImageError(
     text,
-    (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Perhaps ${name}/${known}`),
+    (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`),
   )
 }
 
@@ -139,7 +140,7 @@ function unknown(text: string, {catalogue, now}: Options): UnknownImageError {
     // Without its distribution a name with a variant would be read as a path.
     return variant === undefined || distribution === undefined ? name : `${distribution}:${name}/${variant}`
   })
-  const suggestions = nearest.map((name) => `Perhaps ${name}`)
+  const suggestions = nearest.map((name) => `Did you mean ${name}?`)
   return new UnknownImageError(text, [...suggestions, 'To see what there is: envs image search'])
 }
 
@@ -147,7 +148,7 @@ function otherDistribution(text: string, distribution: string, word: string): Un
   if (distribution === 'lxc') {
     return new UnknownImageError(text, ['Name the distribution and its release: lxc:debian/trixie'])
   }
-  const nearest = nearestNames(distribution, DISTRIBUTIONS).map((name) => `Perhaps ${name}:${word}`)
+  const nearest = nearestNames(distribution, DISTRIBUTIONS).map((name) => `Did you mean ${name}:${word}?`)
   return new UnknownImageError(text, [
     ...nearest,
     `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,

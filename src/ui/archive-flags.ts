@@ -6,7 +6,7 @@ export function archiveFlags() {
     include: Flags.string({
       description:
         'packages beside the usual ones, parted by commas; of an image made from the package archive',
-      helpValue: 'PACKAGE,...',
+      helpValue: 'PACKAGE',
       multiple: true,
       multipleNonGreedy: true,
     }),
@@ -16,7 +16,7 @@ export function archiveFlags() {
     }),
     components: Flags.string({
       description: 'parts of the package archive to take packages from; main when left out',
-      helpValue: 'COMPONENT,...',
+      helpValue: 'COMPONENT',
       multiple: true,
       multipleNonGreedy: true,
     }),

@@ -36,6 +36,7 @@ export function findCommand(table: CommandTable, argv: readonly string[]): Found
   const [first = ''] = argv
   if (first.startsWith('-'))
     throw new UsageError(`The option ${first} stands before the command.`, [
+      ...nearestNames(first, ['--version']).map((option) => `envs ${option}`),
       `Options come after the command: envs COMMAND ${first}`,
       'envs --help',
     ])
@@ -59,8 +60,13 @@ function leadingWords(argv: readonly string[]): string[] {
 function unknownCommand(table: CommandTable, words: readonly string[]): UnknownCommandError {
   const [first = '', second] = words
   const names = commandNames(table)
-  if (second === undefined || !table.topics.includes(first))
-    return new UnknownCommandError(first, nearestNames(first, names))
+  if (second === undefined || !table.topics.includes(first)) {
+    const nearest = nearestNames(first, [...names, 'version'])
+    return new UnknownCommandError(
+      first,
+      nearest.map((name) => (name === 'version' ? '--version' : name)),
+    )
+  }
   const siblings = names.filter((name) => name.startsWith(`${first} `))
   const nearest = nearestNames(
     second,

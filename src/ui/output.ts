@@ -19,10 +19,10 @@ export function writeError(text: string): void {
   }
 }
 
-/** How wide standard output is; undefined where it is no terminal. */
+/** How wide standard output is; undefined where it is no terminal that knows its own: a serial line has none. */
 export function outputColumns(): number | undefined {
   if (!fstatSync(STDOUT).isCharacterDevice()) return undefined
-  return process.stdout.isTTY ? process.stdout.columns : undefined
+  return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : undefined
 }
 
 /** For what writes to Node's streams themselves: a reader who has seen enough ends nothing there either. */

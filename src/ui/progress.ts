@@ -23,7 +23,9 @@ export function chooseProgress({
   environment: Readonly<Record<string, string | undefined>>
 }): ProgressMode {
   if (silent) return 'silent'
-  const isLive = process.stderr.isTTY && environment['TERM'] !== 'dumb' && !environment['CI']
+  // A terminal that does not know its width can't be drawn on.
+  const isDrawable = process.stderr.isTTY && process.stderr.columns > 0
+  const isLive = isDrawable && environment['TERM'] !== 'dumb' && !environment['CI']
   return isLive ? 'terminal' : 'lines'
 }
 

@@ -11,6 +11,23 @@ for (const {what, argv, status, code, human} of [
     human: 'envs: There is no command confg.\n  try: envs config\n  try: envs --help\n',
   },
   {
+    what: 'a command that is an option',
+    argv: ['version'],
+    status: 2,
+    code: 'ENVS_UNKNOWN_COMMAND',
+    human: 'envs: There is no command version.\n  try: envs --version\n  try: envs --help\n',
+  },
+  {
+    what: 'an option of no command that is misspelt',
+    argv: ['--versoin'],
+    status: 2,
+    code: 'ENVS_USAGE',
+    human: [
+      'envs: The option --versoin stands before the command.\n',
+      '  try: envs --version\n  Options come after the command: envs COMMAND --versoin\n  try: envs --help\n',
+    ].join(''),
+  },
+  {
     what: 'a command of a group that does not exist',
     argv: ['config', 'lits'],
     status: 2,

@@ -3,6 +3,9 @@ import {existsSync} from 'node:fs'
 import {test} from 'node:test'
 import {capture} from '../../src/host/process.js'
 import {CLI, sandboxedCli} from '../support/cli.js'
+import {environmentCli} from '../support/environment-cli.js'
+import {runInTerminal} from '../support/terminal.js'
+import {tinyRootfs} from '../support/tiny-rootfs.js'
 
 const ENVS = `"${process.execPath}" "${CLI}"`
 
@@ -60,4 +63,16 @@ test('makes no file and no folder for a command that only reads', async (t) => {
   await cli.run('--help')
   assert.equal(existsSync(cli.data), false)
   assert.equal(existsSync(cli.configFile), false)
+})
+
+test('a terminal that does not know its width gets whole tables, and stages line by line', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  const {status, screen} = await runInTerminal(
+    `stty cols 0 rows 0; ${ENVS} create ${path} --name play && ${ENVS} list`,
+    {env: {...cli.env}},
+  )
+  assert.equal(status, 0, screen)
+  assert.ok(screen.includes('❯ Extract\r\n'), screen)
+  assert.match(screen, /\nNAME +STATE +SIZE .* IMAGE\r\nplay +stopped +/)
 })

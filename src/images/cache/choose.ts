@@ -31,5 +31,9 @@ export async function chooseKept(
     const chosen = kept.filter(rule)
     if (chosen.length > 0) return chosen
   }
-  throw new ImageNotKeptError(text, nearestNames(word, [...new Set(kept.map(({name}) => name))]))
+  const words = kept.flatMap((image) => {
+    const short = parse(image.suite)
+    return short !== undefined && fits(image, short) ? [image.name, image.suite] : [image.name]
+  })
+  throw new ImageNotKeptError(text, nearestNames(word, [...new Set(words)]))
 }

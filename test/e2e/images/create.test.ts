@@ -119,7 +119,7 @@ test('create points to the nearest name', async (t) => {
   const {envs} = await imageCli(t)
   const run = await envs('create', 'foacl')
   assert.equal(run.status, 3)
-  assert.match(run.stderr, /There is no image named "foacl"\.\n +Perhaps focal\n/)
+  assert.match(run.stderr, /There is no image named "foacl"\.\n +Did you mean focal\?\n/)
 })
 
 test('create extracts what has come while the rest still comes', async (t) => {

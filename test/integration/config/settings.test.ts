@@ -110,3 +110,10 @@ for (const [what, file, why] of [
     })
   })
 }
+
+test('names a folder in the place of the file', async (t) => {
+  const host = await hostWith(t, {})
+  await mkdir(configPath(host), {recursive: true})
+  const message = `The settings in ${configPath(host)} can not be read: it is a folder.`
+  await assert.rejects(readSettings(host), {code: 'ENVS_CONFIG_CORRUPT', message})
+})

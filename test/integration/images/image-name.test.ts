@@ -54,19 +54,19 @@ for (const [text, distribution, suite, version, variant, source] of [
 const SEARCH = 'To see what there is: envs image search'
 
 for (const [text, suggestions] of [
-  ['focl', ['Perhaps focal', SEARCH]],
-  ['ubuntu:focl', ['Perhaps focal', SEARCH]],
-  ['ubuntu:focl/cloud', ['Perhaps ubuntu:focal/cloud', SEARCH]],
-  ['trixe', ['Perhaps trixie', SEARCH]],
+  ['focl', ['Did you mean focal?', SEARCH]],
+  ['ubuntu:focl', ['Did you mean focal?', SEARCH]],
+  ['ubuntu:focl/cloud', ['Did you mean ubuntu:focal/cloud?', SEARCH]],
+  ['trixe', ['Did you mean trixie?', SEARCH]],
   ['nothing-like-it', [SEARCH]],
-  ['ubuntu:trixie', ['Perhaps trixie', SEARCH]],
+  ['ubuntu:trixie', ['Did you mean trixie?', SEARCH]],
   ['20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
   ['ubuntu:20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
-  ['ubuntu:focal/clod', ['Perhaps ubuntu:focal/cloud']],
+  ['ubuntu:focal/clod', ['Did you mean ubuntu:focal/cloud?']],
   [
     'ubuntu:focal/desktop',
     ['base', 'minimal', 'cloud', 'daily', 'default', 'archive'].map(
-      (variant) => `Perhaps ubuntu:focal/${variant}`,
+      (variant) => `Did you mean ubuntu:focal/${variant}?`,
     ),
   ],
   [
@@ -79,16 +79,16 @@ for (const [text, suggestions] of [
   [
     'ubunut:focal',
     [
-      'Perhaps ubuntu:focal',
+      'Did you mean ubuntu:focal?',
       'Other distributions come from images.linuxcontainers.org: lxc:ubunut/focal',
       'To see what there is: envs image search ubunut',
     ],
   ],
   ['lxc:debian', ['Name the distribution and its release: lxc:debian/trixie']],
   ['lxc:../trixie', [SEARCH]],
-  ['lxc:debian/trixie/archive', ['Perhaps debian:trixie/archive']],
+  ['lxc:debian/trixie/archive', ['Did you mean debian:trixie/archive?']],
   ['ubuntu:', [SEARCH]],
-  ['ubuntu:focal/cloud/x', ['Perhaps ubuntu:focal/cloud', SEARCH]],
+  ['ubuntu:focal/cloud/x', ['Did you mean ubuntu:focal/cloud?', SEARCH]],
   ['focal\u001b[2J', [SEARCH]],
 ] as const) {
   test(`${JSON.stringify(text)} is no image, and the nearest are told`, () => {

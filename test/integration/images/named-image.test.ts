@@ -154,6 +154,6 @@ test('a name that is misspelt gets the nearest ones', async (t) => {
   const {use} = await givenPublished(t, BYTES)
   await assert.rejects(use({name: 'fokal'}), {
     name: 'UnknownImageError',
-    suggestions: ['Perhaps focal', 'To see what there is: envs image search'],
+    suggestions: ['Did you mean focal?', 'To see what there is: envs image search'],
   })
 })

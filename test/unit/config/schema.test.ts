@@ -29,7 +29,7 @@ test('suggests the name that was meant', () => {
     name: 'UnknownSettingError',
     code: 'ENVS_UNKNOWN_SETTING',
     exitCode: 2,
-    suggestions: ['Perhaps you meant mirrors.lxc.', 'envs config list'],
+    suggestions: ['Did you mean mirrors.lxc?', 'envs config list'],
   })
 })
 
