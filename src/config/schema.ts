@@ -12,6 +12,7 @@ export type SettingValues = {
   'mirrors.lxc': string
   keyrings: readonly string[]
   defaultImage: string | undefined
+  imageCheck: 'daily' | 'always'
   identity: 'auto' | 'mapped' | 'emulated'
   engine: 'auto' | 'bwrap' | 'unshare' | 'proot'
   storage: 'auto' | 'overlay' | 'directory'
@@ -51,6 +52,7 @@ export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues
   },
   keyrings: {variable: 'ENVS_KEYRINGS', kind: pathList, builtIn: []},
   defaultImage: {variable: 'ENVS_IMAGE', kind: imageReference, builtIn: undefined},
+  imageCheck: {variable: 'ENVS_IMAGE_CHECK', kind: choice('daily', 'always'), builtIn: 'daily'},
   identity: {
     variable: 'ENVS_IDENTITY',
     kind: choice('auto', 'mapped', 'emulated'),

@@ -10,6 +10,7 @@ import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
 import type {ArchiveFacts} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
+import type {ImageCheck} from './answers-of-today.js'
 import {archiveContext} from './archive-context.js'
 import {archiveFacts} from './archive-facts.js'
 import {type ArchiveWish, type BootstrapRequest, USUAL_ARCHIVE} from './bootstrap-request.js'
@@ -39,6 +40,8 @@ export type CreateRequest = {
   readonly context: ImageContext
   /** The image, where it has to be made of packages. */
   readonly bootstrap: BootstrapRequest | undefined
+  /** Whether publishers are asked for what they were asked today. */
+  readonly imageCheck: ImageCheck
   /** Where packages are looked up. */
   readonly archive: ArchiveContext
   /** What the image is read from in the place of the process's own standard input. */
@@ -97,6 +100,7 @@ export async function planCreation(
     isSynced: settings.value('durable') !== 'never',
     context,
     bootstrap,
+    imageCheck: settings.value('imageCheck'),
     archive: archiveContext(host, settings, {...context, onNotice}),
   }
 }

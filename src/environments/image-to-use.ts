@@ -2,11 +2,13 @@ import type {ArchiveContext} from '../archive/context.js'
 import {DigestMismatchError, type Sha256} from '../host/digest.js'
 import type {Host} from '../host/host.js'
 import type {DownloadEvent} from '../host/http/receive.js'
+import type {KeptImage} from '../images/cache/kept-images.js'
 import {UnknownImageError} from '../images/errors.js'
 import {openNamedImage} from '../images/named-image.js'
 import {openImage, queryFor} from '../images/open-image.js'
 import type {OpenedImage} from '../images/opened-image.js'
 import type {ImageQuery} from '../images/published-image.js'
+import {type Question, questionOfImage} from '../images/recent-answers.js'
 import type {ImageReference} from '../images/reference.js'
 import type {Resolution} from '../images/resolve-image.js'
 import {SourcesUnreachableError} from '../images/sources/errors.js'
@@ -14,6 +16,7 @@ import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {Identity} from '../sandbox/ids/identity.js'
+import {AnswersOfToday, type ImageCheck, questionOfPackages} from './answers-of-today.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from './archive-image.js'
 import type {BootstrapEvent} from './bootstrap-configure.js'
 import {NoArchiveImageError} from './bootstrap-errors.js'
@@ -45,6 +48,7 @@ type Wanted = {
   readonly sha256: Sha256 | undefined
   readonly context: ImageContext
   readonly bootstrap: BootstrapRequest | undefined
+  readonly imageCheck: ImageCheck
   readonly archive: ArchiveContext
   readonly standardInput?: StandardInput
 }
@@ -57,12 +61,15 @@ export class ImageToUse {
   #found: MadeImage | undefined
   #tell: (event: ArchiveProgress) => void = () => {}
   #image: OpenedImage | undefined
+  readonly #answers: AnswersOfToday
 
   constructor(
     private readonly host: Host,
     private readonly wanted: Wanted,
     private readonly place: Place,
-  ) {}
+  ) {
+    this.#answers = new AnswersOfToday(host, {...wanted, now: wanted.context.now})
+  }
 
   /** Whether it is made of packages, as far as that is known before anybody is asked. */
   get isMade(): boolean {
@@ -112,15 +119,27 @@ export class ImageToUse {
     const {reference, architecture, sha256, context, standardInput} = this.wanted
     const {paths} = this.host
     const {onMaking: _, onUnreachable: __, ...opening} = hooks
+    let answer: Resolution | undefined
     const options = {
       ...{sha256, architecture, standardInput},
       cacheFolder: paths.cache,
       images: paths.images,
       context: {...context, signal: this.place.signal},
       ...opening,
+      onResolved(resolution: Resolution) {
+        answer = resolution
+        hooks.onResolved(resolution)
+      },
     }
+    const question =
+      reference.kind === 'name' ? questionOfImage(await queryFor(reference, options), context) : undefined
+    const known = question === undefined ? undefined : await this.#answers.recall(question)
+    if (known !== undefined) return this.#openKept(known)
     try {
-      return await openImage(reference, options)
+      const image = await openImage(reference, options)
+      if (question !== undefined && answer?.kind === 'published')
+        await this.#answers.remember(question, answer.image.sha256)
+      return image
     } catch (error) {
       const query = error instanceof SourcesUnreachableError ? await openQuery(reference, options) : undefined
       if (query === undefined || !(error instanceof SourcesUnreachableError)) throw error
@@ -155,6 +174,8 @@ export class ImageToUse {
       signal: this.place.signal,
       onProgress: onEvent,
     }
+    const kept = await this.#answers.recall(this.#packages(bootstrap))
+    if (kept !== undefined) return {kept, wasKept: true, fallback: undefined}
     this.#making = new ArchiveImage(this.host, bootstrap, {...this.place, context, onEvent})
     const found = await this.#making.choose()
     if (found?.fallback !== undefined) onResolved({kind: 'kept', image: found.kept, reason: found.fallback})
@@ -162,15 +183,28 @@ export class ImageToUse {
   }
 
   async #make(bootstrap: BootstrapRequest, hooks: FetchHooks): Promise<OpenedImage> {
-    const {sha256, context} = this.wanted
-    const {paths} = this.host
-    if (this.#making === undefined) this.#found = await this.#choose(bootstrap, hooks)
+    const {sha256} = this.wanted
+    if (this.#making === undefined && this.#found === undefined)
+      this.#found = await this.#choose(bootstrap, hooks)
     this.#tell = hooks.onMaking ?? (() => {})
-    const {kept} = this.#found ?? (await this.#makeNow())
+    const {kept, fallback} = this.#found ?? (await this.#makeNow())
     if (sha256 !== undefined && sha256 !== kept.sha256)
       throw new DigestMismatchError(kept.name, sha256, kept.sha256)
-    const resolution: Resolution = {kind: 'kept', image: kept, reason: ''}
+    const image = await this.#openKept(kept)
+    const isAnswer = this.#making !== undefined && fallback === undefined
+    if (isAnswer) await this.#answers.remember(this.#packages(bootstrap), kept.sha256)
+    return image
+  }
+
+  #openKept(image: KeptImage): Promise<OpenedImage> {
+    const {paths} = this.host
+    const {context} = this.wanted
+    const resolution: Resolution = {kind: 'kept', image, reason: ''}
     return openNamedImage(resolution, {images: paths.images, cacheFolder: paths.cache, context})
+  }
+
+  #packages(bootstrap: BootstrapRequest): Question {
+    return questionOfPackages(bootstrap, this.place.identity, this.wanted.archive)
   }
 
   async #makeNow(): Promise<MadeImage> {

@@ -2,6 +2,9 @@ import type {ArchiveContext} from '../archive/context.js'
 import type {Settings} from '../config/settings.js'
 import type {Host} from '../host/host.js'
 import type {PulledImage} from '../images/pull-image.js'
+import {openRecentAnswers} from '../images/recent-answers.js'
+import type {Identity} from '../sandbox/ids/identity.js'
+import {questionOfPackages} from './answers-of-today.js'
 import {ArchiveImage, type MadeImage} from './archive-image.js'
 import type {BootstrapRequest} from './bootstrap-request.js'
 import {emulationFor} from './emulation.js'
@@ -17,7 +20,13 @@ type Around = {
 
 /** Making an image of packages to be kept, step by step: choose, make. `close` must be called. */
 export class ArchivePull {
+  readonly #host: Host
   readonly #image: ArchiveImage
+  readonly #asked: {
+    readonly request: BootstrapRequest
+    readonly identity: Identity
+    readonly context: ArchiveContext
+  }
   #tell: (event: ArchiveProgress) => void = () => {}
   #made: MadeImage | undefined
 
@@ -26,6 +35,8 @@ export class ArchivePull {
     request: BootstrapRequest,
     {context, ...place}: Omit<ConstructorParameters<typeof ArchiveImage>[2], 'onEvent'>,
   ) {
+    this.#host = host
+    this.#asked = {request, identity: place.identity, context}
     const onEvent = (event: ArchiveProgress) => this.#tell(event)
     const archive = {
       ...context,
@@ -53,6 +64,7 @@ export class ArchivePull {
   async choose(onEvent: (event: ArchiveProgress) => void): Promise<boolean> {
     this.#tell = onEvent
     this.#made = await this.#image.choose()
+    await this.#remember()
     return this.#made === undefined
   }
 
@@ -60,6 +72,17 @@ export class ArchivePull {
   async make(onEvent: (event: ArchiveProgress) => void): Promise<void> {
     this.#tell = onEvent
     this.#made = await this.#image.make()
+    await this.#remember()
+  }
+
+  /** Those who create it today need not ask. */
+  async #remember(): Promise<void> {
+    const {kept, fallback} = this.#made ?? {}
+    if (kept === undefined || fallback !== undefined) return
+    const {images, cache} = this.#host.paths
+    const {request, identity, context} = this.#asked
+    const answers = openRecentAnswers({images, cacheFolder: cache, now: context.now})
+    await answers.remember(questionOfPackages(request, identity, context), kept.sha256)
   }
 
   describe(): PulledImage {

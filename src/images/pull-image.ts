@@ -9,7 +9,8 @@ import {sweepImages} from './cache/removal.js'
 import type {FetchHooks} from './download-image.js'
 import {findImage} from './find-image.js'
 import {queryFor} from './open-image.js'
-import type {PublishedImage} from './published-image.js'
+import type {ImageQuery, PublishedImage} from './published-image.js'
+import {openRecentAnswers, questionOfImage} from './recent-answers.js'
 import type {ImageReference} from './reference.js'
 import type {ImageContext} from './sources/source.js'
 
@@ -34,7 +35,12 @@ export type PulledImage = {
 /** Fetching an image to be kept, step by step so that a caller can show them: find, fetch. */
 export class ImagePull {
   #found:
-    | {readonly image: PublishedImage; readonly wasKept: boolean; readonly sizeBytes: number | undefined}
+    | {
+        readonly query: ImageQuery
+        readonly image: PublishedImage
+        readonly wasKept: boolean
+        readonly sizeBytes: number | undefined
+      }
     | undefined
 
   constructor(
@@ -62,13 +68,13 @@ export class ImagePull {
       if (error instanceof ImageRecordUnreadableError) return undefined
       throw error
     })
-    this.#found = {image, wasKept: kept !== undefined, sizeBytes: kept?.sizeBytes ?? image.sizeBytes}
+    this.#found = {query, image, wasKept: kept !== undefined, sizeBytes: kept?.sizeBytes ?? image.sizeBytes}
   }
 
   /** Fetches it, unless it is here. @throws As `fetchAndKeep`. */
   async fetch(hooks: FetchHooks): Promise<void> {
     const {context} = this
-    const {images} = this.host.paths
+    const {images, cache} = this.host.paths
     const {image, ...found} = this.#foundNow()
     // Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
     await sweepImages(images, context.now).catch((error: unknown) => {
@@ -77,6 +83,8 @@ export class ImagePull {
     const {lock, sizeBytes} = await fetchAndKeep(image, {images, context}, hooks)
     lock.release()
     this.#found = {...found, image, sizeBytes}
+    const answers = openRecentAnswers({images, cacheFolder: cache, now: context.now})
+    await answers.remember(questionOfImage(found.query, context), image.sha256)
   }
 
   describe(): PulledImage {

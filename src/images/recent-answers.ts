@@ -1,0 +1,94 @@
+import {createHash} from 'node:crypto'
+import {statSync} from 'node:fs'
+import {join} from 'node:path'
+import {isSha256, type Sha256} from '../host/digest.js'
+import {recall, remember} from '../host/remembered.js'
+import {ImageRecordUnreadableError} from './cache/errors.js'
+import {type KeptImage, readKept} from './cache/kept-images.js'
+import type {ImageQuery} from './published-image.js'
+import type {ImageContext} from './sources/source.js'
+
+/** Which kept image a name stood for when its publisher, or the package archive, was last asked. */
+export type RecentAnswers = {
+  /** @returns undefined where nobody was asked within a day, or the image is not here any more. */
+  recall(question: Question): Promise<KeptImage | undefined>
+  remember(question: Question, sha256: Sha256): Promise<void>
+}
+
+/** All that decides about the answer: what was wanted, of whom, and by which keys it is judged; of JSON's types. */
+export type Question = {readonly [key: string]: unknown}
+
+/** Publishers bring out an image a week at most, packages come several times a day and APT brings those. */
+const GOOD_FOR_MS = 24 * 60 * 60 * 1000
+const MOST_ENTRIES = 100
+
+type Entry = {readonly question: string; readonly sha256: Sha256; readonly askedAtMs: number}
+
+/**
+ * Spares asking over the network for every environment of one image: its signature was verified when it came, and what is
+ * made of it meanwhile is the same.
+ *
+ * @param place.cacheFolder - The user's own: whoever can write there can change the environments as well.
+ */
+export function openRecentAnswers({
+  images,
+  cacheFolder,
+  now,
+}: {
+  readonly images: string
+  readonly cacheFolder: string
+  readonly now: Date
+}): RecentAnswers {
+  const path = join(cacheFolder, 'answers.json')
+  return {
+    async recall(question) {
+      const key = keyOf(question)
+      const known = readEntries(path).find((entry) => entry.question === key)
+      // One of a time to come is of a clock that was set back.
+      if (known === undefined || Math.abs(now.getTime() - known.askedAtMs) >= GOOD_FOR_MS) return undefined
+      return readKept(images, known.sha256).catch(unlessDamaged)
+    },
+    async remember(question, sha256) {
+      const key = keyOf(question)
+      const others = readEntries(path).filter((entry) => entry.question !== key)
+      const entry = {question: key, sha256, askedAtMs: now.getTime()}
+      await remember(path, [entry, ...others.slice(0, MOST_ENTRIES - 1)])
+    },
+  }
+}
+
+/** What decides about an image that is published. */
+export function questionOfImage(query: ImageQuery, context: ImageContext): Question {
+  return {query, mirrors: context.mirrors, ...judgesOf(context)}
+}
+
+/** By what signatures are judged. A file of keys that has changed may have lost the one that signed. */
+export function judgesOf({keyrings, allowSha1}: Pick<ImageContext, 'keyrings' | 'allowSha1'>): Question {
+  const files = keyrings.map((path) => {
+    const status = statSync(path, {throwIfNoEntry: false})
+    return [path, status?.size, status?.mtimeMs]
+  })
+  return {keyrings: files, allowSha1: allowSha1 === true}
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!(error instanceof ImageRecordUnreadableError)) throw error
+}
+
+function keyOf(question: Question): string {
+  return createHash('sha256').update(JSON.stringify(question)).digest('hex')
+}
+
+/** The last ones first; none that this version did not write. */
+function readEntries(path: string): Entry[] {
+  const json = recall(path)
+  return Array.isArray(json) ? json.filter(isEntry) : []
+}
+
+function isEntry(json: unknown): json is Entry {
+  if (typeof json !== 'object' || json === null) return false
+  if (!('question' in json) || !('sha256' in json) || !('askedAtMs' in json)) return false
+  const {question, sha256, askedAtMs} = json
+  const isDigest = typeof sha256 === 'string' && isSha256(sha256)
+  return typeof question === 'string' && isDigest && typeof askedAtMs === 'number'
+}
