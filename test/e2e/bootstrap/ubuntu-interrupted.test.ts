@@ -47,15 +47,15 @@ for (const [what, signal, status] of [
   })
 }
 
-test('a terminal shows how long the packages take to be configured, and after Ctrl-C what is kept', async (t) => {
+test('a terminal shows how many packages are configured, and after Ctrl-C what is kept', async (t) => {
   const {cli} = await given(t)
   const command = `${quoted(cli.words)} create noble/archive --name made`
   const {status, screen} = await runInTerminal(command, {
     env: cli.env,
-    typed: [{after: ' packages configured, ', send: '\x03'}],
+    typed: [{after: ' packages configured', send: '\x03'}],
   })
   assert.equal(status, 130, screen)
-  assert.match(screen, /\d+ of \d+ packages configured, \d+ (s|min) left/)
+  assert.match(screen, /\d+ of \d+ packages configured/)
   assert.match(
     screen,
     /envs: Interrupted by SIGINT\.\r\n {2}The package indices and all \d+ packages are kept: the same command goes on/,

@@ -39,6 +39,20 @@ for (const suite of ['focal', 'jammy', 'noble', 'resolute']) {
   })
 }
 
+test('an archive that was asked today is not asked again for what is kept, and for another wish it is', async (t) => {
+  const archive = await openUbuntu(t, 'noble', {packages: await packages(t, 'zstd')})
+  const cli = await environmentCli(t, archive.variables)
+  const pulled = await cli.run('image', 'pull', 'noble/archive', '--json')
+  assert.equal(pulled.status, 0, pulled.stderr)
+  const asked = archive.requested().length
+  const created = await cli.run('create', 'noble/archive', '--name', 'made', '--json')
+  assert.equal(created.status, 0, created.stderr)
+  assert.equal(archive.requested().length, asked)
+  assert.equal(JSON.parse(created.stdout).image.sha256, JSON.parse(pulled.stdout).sha256)
+  await cli.run('create', 'noble/archive', '--name', 'other', '--include', 'hello')
+  assert.ok(archive.requested().length > asked)
+})
+
 test('mantic, which is not supported any more, is made of what the archive of old releases has', async (t) => {
   const archive = await openUbuntu(t, 'mantic', {packages: await packages(t, 'zstd')})
   const url = 'http://old-releases.ubuntu.com/ubuntu'

@@ -33,7 +33,7 @@ test('who was asked today is not asked again, and the same image is used', async
 
 test('image pull asks, and what it got is the image of today', async (t) => {
   const {envs, publish, asked} = await madeToday(t)
-  await publish('20.04.6', (await tinyRootfs(t)).bytes)
+  await publish('20.04.6', (await tinyRootfs(t, {files: 1})).bytes)
   const pulled = await envs('image', 'pull', 'focal', '--json')
   assert.equal(JSON.parse(pulled.stdout).version, '20.04.6')
   const askedByPull = asked()

@@ -14,6 +14,7 @@ test('has the settings and variables that users were promised', () => {
       ['mirrors.lxc', 'ENVS_MIRROR_LXC'],
       ['keyrings', 'ENVS_KEYRINGS'],
       ['defaultImage', 'ENVS_IMAGE'],
+      ['imageCheck', 'ENVS_IMAGE_CHECK'],
       ['identity', 'ENVS_IDENTITY'],
       ['engine', 'ENVS_ENGINE'],
       ['storage', 'ENVS_STORAGE'],
