@@ -13,6 +13,8 @@ test('Ctrl-C at a Python prompt interrupts what runs, and the prompt comes back'
     {after: '>>> ', send: 'import time; print("rea" + "dy"); time.sleep(50)\r'},
     {after: 'ready\r\n', send: '\x03'},
     {after: '>>> ', send: 'half a line\x03'},
+    // A signal between the prompt and Python's read is noticed when a line comes.
+    {after: '^C', send: '\r'},
     {after: '>>> ', send: 'raise SystemExit(6)\r'},
   ])
   assert.equal(screen.match(/KeyboardInterrupt/g)?.length, 2)
