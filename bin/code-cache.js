@@ -22,6 +22,12 @@ exports.FILES_APART = FILES_APART
 /** What Node has loaded by itself. */
 const AT_HAND = new Set(['node:fs', 'node:path', 'node:url', 'node:util', 'node:vm'])
 
+/**
+ * So many runs of a command are learnt from: one takes other ways than the next, and what was not run is not compiled. A
+ * digit after the header counts them.
+ */
+const LEARNS_FROM = 4
+
 /** What files of the program have exported. */
 const loaded = new Map()
 
@@ -43,15 +49,16 @@ exports.loadProgram = (folder, [word = 'help']) => {
 function load(file, {part, requireBuiltin}) {
   const text = fs.readFileSync(file, 'latin1')
   const place = placeFor(text, part)
-  const cachedData = place && readKept(place)
+  const {data: cachedData, runs = 0} = (place && readKept(place)) ?? {}
   const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
     filename: file,
     cachedData,
   })
-  if (place && (cachedData === undefined || script.cachedDataRejected))
+  const learnt = script.cachedDataRejected ? 0 : runs
+  if (place && learnt < LEARNS_FROM)
     process.once('exit', (status) => {
       // What has run by then is compiled, and is kept too; what runs before a failure is not what mostly does.
-      if (status === 0) keep(place, script.createCachedData())
+      if (status === 0) keep(place, {data: script.createCachedData(), runs: learnt + 1})
     })
   const folder = path.dirname(file)
   const module = {exports: {}}
@@ -119,7 +126,9 @@ function readKept({file, header}) {
     const {uid, mode} = fs.fstatSync(fd)
     if (uid !== process.geteuid() || (mode & 0o022) !== 0) return undefined
     const bytes = fs.readFileSync(fd)
-    return bytes.subarray(0, header.length).equals(header) ? bytes.subarray(header.length) : undefined
+    if (!bytes.subarray(0, header.length).equals(header)) return undefined
+    const runs = Number(String.fromCharCode(bytes[header.length]))
+    return {data: bytes.subarray(header.length + 1), runs: Number.isInteger(runs) ? runs : 0}
   } catch {
     return undefined
   } finally {
@@ -128,13 +137,13 @@ function readKept({file, header}) {
 }
 
 /** Appears by a rename, once it is on the disk: half of it could end the next command by a signal. */
-function keep({folder, key, file, header}, data) {
+function keep({folder, key, file, header}, {data, runs}) {
   const partial = `${file}.${process.pid}-${Date.now()}`
   try {
     if (!makeOwn(folder)) return
     const fd = fs.openSync(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
     try {
-      fs.writeFileSync(fd, Buffer.concat([header, data]))
+      fs.writeFileSync(fd, Buffer.concat([header, Buffer.from(String(runs)), data]))
       fs.fsyncSync(fd)
     } finally {
       fs.closeSync(fd)

@@ -1,7 +1,7 @@
 import {readSettings} from '../../src/config/settings.js'
 import {archiveContext} from '../../src/environments/archive-context.js'
+import {bootstrapFor} from '../../src/environments/bootstrap-for.js'
 import {imageContext} from '../../src/environments/image-context.js'
-import {bootstrapFor} from '../../src/environments/image-to-use.js'
 import {ArchivePull} from '../../src/environments/pull-archive.js'
 import {ImagePull as Pull, type PulledImage} from '../../src/images/pull-image.js'
 import {parseImageReference} from '../../src/images/reference.js'

@@ -18,7 +18,7 @@ import {NewLayeredTree} from './new-layered-tree.js'
 import {newPlainTree} from './new-plain-tree.js'
 import {newRecord} from './new-record.js'
 import type {NewTree} from './new-tree.js'
-import {sweepPackages} from './package-sweep.js'
+import {sweepPackagesHourly} from './package-sweep.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from './record.js'
 import {environmentFiles, filesIn, makeStore, moveIntoPlace} from './store.js'
 import {markTry} from './tries.js'
@@ -62,7 +62,7 @@ export class Creation {
     this.#lock = lock
     this.#means = means
     this.#partial = leftoverFolder(host.paths, {kind: 'partial', identity, name: request.name})
-    this.#source = new ImageToUse(host, request, {identity, engine, signal})
+    this.#source = new ImageToUse(host, request, {...means, signal})
     const takeTree = () => this.#source.takeTree()
     const plan = {host, request, identity, partial: this.#partial, signal, takeTree}
     this.#tree = storage === 'overlay' ? new NewLayeredTree(plan, holding) : newPlainTree(plan)
@@ -74,7 +74,7 @@ export class Creation {
     await makeStore(host.paths)
     await sweepLeftovers(host)
     await sweepTries(host)
-    await sweepPackages(host)
+    await sweepPackagesHourly(host)
     await sweepLayers(host)
     // What is waited for is mostly other programs: they run side by side.
     const locking = lockEnvironment(host.paths, request.name, 'exclusive')
@@ -108,7 +108,7 @@ export class Creation {
 
   /** Gets hold of the image: finds it, and waits for the first of what has to be downloaded. */
   async fetch(hooks: FetchHooks): Promise<void> {
-    this.#image = await this.#source.open(hooks)
+    this.#image = await this.#source.open({...hooks, onKept: () => this.#tree.prepare()})
   }
 
   /** Unpacks the image where no command looks, and checks its digest before anything of it is used. */

@@ -1,4 +1,5 @@
 import {randomBytes} from 'node:crypto'
+import {existsSync} from 'node:fs'
 import {mkdir, rename} from 'node:fs/promises'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
@@ -56,6 +57,16 @@ export async function openImageLayer(
   const present = known === undefined ? undefined : await findImageLayer(host, known.sha256, options)
   if (known === undefined || present === undefined) return makeImageLayer(host, image, options)
   return {layer: present, unpacked: {report: present.record.report, evidence: evidenceOf(known, present)}}
+}
+
+/** Whether an environment of that image needs no byte of its archive. */
+export async function isUnpacked(
+  host: Host,
+  sha256: Sha256,
+  ingredients: LayerIngredients,
+): Promise<boolean> {
+  const id = await imageLayerId(host, sha256, ingredients)
+  return existsSync(layerFiles(host.paths.layers, id).record)
 }
 
 function evidenceOf(known: IdentifiedImage, {record}: ImageLayer): ImageEvidence {

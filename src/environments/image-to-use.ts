@@ -3,7 +3,6 @@ import {DigestMismatchError, type Sha256} from '../host/digest.js'
 import type {Host} from '../host/host.js'
 import type {DownloadEvent} from '../host/http/receive.js'
 import type {KeptImage} from '../images/cache/kept-images.js'
-import {UnknownImageError} from '../images/errors.js'
 import {openNamedImage} from '../images/named-image.js'
 import {openImage, queryFor} from '../images/open-image.js'
 import type {OpenedImage} from '../images/opened-image.js'
@@ -14,19 +13,13 @@ import type {Resolution} from '../images/resolve-image.js'
 import {SourcesUnreachableError} from '../images/sources/errors.js'
 import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
-import type {EngineName} from '../sandbox/engines/choice.js'
-import type {Identity} from '../sandbox/ids/identity.js'
+import type {ArchiveFacts} from '../rootfs/tree-process.js'
 import {AnswersOfToday, type ImageCheck, questionOfPackages} from './answers-of-today.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from './archive-image.js'
 import type {BootstrapEvent} from './bootstrap-configure.js'
-import {NoArchiveImageError} from './bootstrap-errors.js'
-import {
-  type ArchiveWish,
-  type BootstrapRequest,
-  isArchiveWish,
-  planBootstrap,
-  USUAL_ARCHIVE,
-} from './bootstrap-request.js'
+import {type BootstrapRequest, planBootstrap, USUAL_ARCHIVE} from './bootstrap-request.js'
+import type {Means} from './creation-means.js'
+import {isUnpacked} from './image-layer.js'
 
 /** How far the making of an image is; `wait`: another command makes the same one. */
 export type ArchiveProgress = BootstrapEvent | {readonly stage: 'wait'}
@@ -38,6 +31,8 @@ export type FetchHooks = {
   readonly onResolved: (resolution: Resolution) => void
   /** Of an image that is made here. */
   readonly onMaking?: (event: ArchiveProgress) => void
+  /** It is kept here, so that nothing has to be fetched. */
+  readonly onKept?: () => void
   /** No publisher's image could be reached, so that one is made of packages. */
   readonly onUnreachable?: (error: SourcesUnreachableError) => void
 }
@@ -50,10 +45,12 @@ type Wanted = {
   readonly bootstrap: BootstrapRequest | undefined
   readonly imageCheck: ImageCheck
   readonly archive: ArchiveContext
+  /** They decide what the image's layer is. */
+  readonly archives: ArchiveFacts
   readonly standardInput?: StandardInput
 }
 
-type Place = {readonly identity: Identity; readonly engine: EngineName; readonly signal: AbortSignal}
+type Place = Means & {readonly signal: AbortSignal}
 
 /** The image of a new environment: one that is opened as it comes, or one that has to be made first. */
 export class ImageToUse {
@@ -118,7 +115,7 @@ export class ImageToUse {
   async #openPublished(hooks: FetchHooks): Promise<OpenedImage> {
     const {reference, architecture, sha256, context, standardInput} = this.wanted
     const {paths} = this.host
-    const {onMaking: _, onUnreachable: __, ...opening} = hooks
+    const {onMaking: _, onUnreachable: __, onKept, ...opening} = hooks
     let answer: Resolution | undefined
     const options = {
       ...{sha256, architecture, standardInput},
@@ -134,7 +131,7 @@ export class ImageToUse {
     const question =
       reference.kind === 'name' ? questionOfImage(await queryFor(reference, options), context) : undefined
     const known = question === undefined ? undefined : await this.#answers.recall(question)
-    if (known !== undefined) return this.#openKept(known)
+    if (known !== undefined) return this.#openKept(known, onKept)
     try {
       const image = await openImage(reference, options)
       if (question !== undefined && answer?.kind === 'published')
@@ -190,17 +187,23 @@ export class ImageToUse {
     const {kept, fallback} = this.#found ?? (await this.#makeNow())
     if (sha256 !== undefined && sha256 !== kept.sha256)
       throw new DigestMismatchError(kept.name, sha256, kept.sha256)
-    const image = await this.#openKept(kept)
+    const image = await this.#openKept(kept, hooks.onKept)
     const isAnswer = this.#making !== undefined && fallback === undefined
     if (isAnswer) await this.#answers.remember(this.#packages(bootstrap), kept.sha256)
     return image
   }
 
-  #openKept(image: KeptImage): Promise<OpenedImage> {
+  async #openKept(image: KeptImage, onKept: FetchHooks['onKept']): Promise<OpenedImage> {
+    onKept?.()
     const {paths} = this.host
     const {context} = this.wanted
     const resolution: Resolution = {kind: 'kept', image, reason: ''}
-    return openNamedImage(resolution, {images: paths.images, cacheFolder: paths.cache, context})
+    const {identity, storage} = this.place
+    const isRemovable =
+      storage === 'overlay' &&
+      (await isUnpacked(this.host, image.sha256, {identity, archives: this.wanted.archives}))
+    const place = {images: paths.images, cacheFolder: paths.cache}
+    return openNamedImage(resolution, {...place, context, isRemovable})
   }
 
   #packages(bootstrap: BootstrapRequest): Question {
@@ -213,11 +216,6 @@ export class ImageToUse {
   }
 }
 
-/** A name that nobody knows is told of where it is looked up. */
-function unlessUnknown(error: unknown): undefined {
-  if (!(error instanceof UnknownImageError)) throw error
-}
-
 /** A release of Ubuntu whose publisher's images are as good as one that is made; undefined for any other reference. */
 async function openQuery(
   reference: ImageReference,
@@ -227,24 +225,4 @@ async function openQuery(
   const query = await queryFor(reference, options)
   const isOpen = query.variant === undefined && query.source === undefined
   return isOpen && query.distribution === 'ubuntu' ? query : undefined
-}
-
-/**
- * What of a reference has to be made of packages; undefined for what is published, and for what is no name at all.
- *
- * @throws {NoArchiveImageError} When something was asked for that only packages can give.
- */
-export async function bootstrapFor(
-  reference: ImageReference,
-  wish: ArchiveWish,
-  options: {architecture: Host['architecture']; context: ImageContext},
-): Promise<BootstrapRequest | undefined> {
-  const query =
-    reference.kind === 'name' ? await queryFor(reference, options).catch(unlessUnknown) : undefined
-  if (query?.source === undefined && query !== undefined) {
-    const isMeant = query.variant === 'archive' || (query.variant === undefined && isArchiveWish(wish))
-    if (isMeant) return planBootstrap({...query, variant: 'archive'}, wish, options.context.now)
-  }
-  if (isArchiveWish(wish)) throw new NoArchiveImageError()
-  return undefined
 }

@@ -29,10 +29,16 @@ export class NewLayeredTree implements NewTree {
     this.#holding = holding
   }
 
+  prepare(): void {
+    this.#holding ??= holdLayers(this.plan.host.paths)
+    // Whoever unpacks is told.
+    this.#holding.catch(() => {})
+  }
+
   async unpack(image: OpenedImage, onProgress: (event: UnpackProgress) => void): Promise<Unpacked> {
     const {host, request, identity, signal, takeTree} = this.plan
     const {archives, isSynced} = request
-    this.#holding ??= holdLayers(host.paths)
+    this.prepare()
     await this.#holding
     const options = {identity, archives, isSynced, signal, onProgress, takeTree}
     const {layer, unpacked} = await openImageLayer(host, image, options)

@@ -13,6 +13,8 @@ export function newPlainTree({host, request, identity, partial, signal}: NewTree
   const {root, ledger} = filesIn(partial)
   let unpackedBytes = 0
   return {
+    prepare() {},
+
     async unpack(image, onProgress) {
       await makeFolders(root, {mode: 0o700})
       const owners = identity === 'mapped' ? 'keep' : 'caller'

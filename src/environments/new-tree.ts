@@ -29,6 +29,8 @@ export type SettledTree = {
 
 /** The files of an environment that is being made, as its storage keeps them. `close` must be called. */
 export type NewTree = {
+  /** Says that the image is here: what has to be waited for can begin. */
+  prepare(): void
   /** Unpacks the image, unless that was done for another environment. @throws As `unpackImage`. */
   unpack(image: OpenedImage, onProgress: (event: UnpackProgress) => void): Promise<Unpacked>
   /** Makes of it what is the environment's own, in `partial`. */

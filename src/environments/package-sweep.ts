@@ -1,5 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {existsSync, type Stats} from 'node:fs'
+import {existsSync, type Stats, statSync, utimesSync, writeFileSync} from 'node:fs'
 import {chmod, lstat, opendir, readdir, rename, rmdir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
 import {EnvsError, errnoOf} from '../errors.js'
@@ -16,6 +16,7 @@ const MOST_BYTES = 2 * 2 ** 30
 const MOST_ENTRIES = 200_000
 /** No copy takes so long: what is older was broken off, and its time says nothing when it is to come. */
 const MOST_COPY_MS = 24 * 60 * 60 * 1000
+const HOUR_MS = 60 * 60 * 1000
 
 type Kept = {readonly path: Buffer; readonly bytes: number; readonly usedMs: number}
 
@@ -40,6 +41,27 @@ export async function sweepPackages(host: Host, mostBytes = MOST_BYTES): Promise
     if (errnoOf(error) === 'ENOENT') return
     if (!(error instanceof SpoiltFolder) && errnoOf(error) === undefined) throw error
     await drop(host, folder).catch(ignoreFailure)
+  }
+}
+
+/**
+ * The same, not more often than once an hour: every command that makes an environment comes by, and there can be thousands
+ * of packages to look at.
+ */
+export async function sweepPackagesHourly(host: Host): Promise<void> {
+  const {packages} = host.paths
+  const mark = join(packages, '.swept')
+  const sweptAtMs = statSync(mark, {throwIfNoEntry: false})?.mtimeMs
+  const now = host.now()
+  // A time to come is a clock that was set back.
+  if (sweptAtMs !== undefined && Math.abs(now.getTime() - sweptAtMs) < HOUR_MS) return
+  if (!existsSync(packages)) return
+  await sweepPackages(host)
+  try {
+    writeFileSync(mark, '', {mode: 0o600})
+    utimesSync(mark, now, now)
+  } catch (error) {
+    ignoreFailure(error)
   }
 }
 

@@ -23,11 +23,13 @@ export type NamedImageOptions = {
   readonly cacheFolder: string
   readonly context: ImageContext
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
+  /** Whether a kept one may be removed meanwhile, since nothing of its archive is needed. */
+  readonly isRemovable?: boolean
 }
 
 /**
  * Opens an image by what it was resolved to: the one that is kept, else while it is fetched to be kept.
- * Until it is closed nobody removes it.
+ * Until it is closed nobody removes it, unless that is allowed.
  *
  * @returns An image whose `verify` says `signed`, and who did.
  * @throws As `fetchAndKeep`.
@@ -62,19 +64,22 @@ export async function openNamedImage(
   }
 }
 
+const NO_LOCK: Pick<Lock, 'release'> = {release() {}}
+
 /** An archive and the lock on it, once there is one. */
 type Archive = {readonly kind: 'kept' | 'fetched'; readonly image: OpenedImage; readonly release: () => void}
 
 /** @returns undefined when it is not here, or somebody is just fetching it. */
 async function openKept(
   resolution: Resolution,
-  {images, cacheFolder}: NamedImageOptions,
+  {images, cacheFolder, isRemovable = false}: NamedImageOptions,
 ): Promise<Archive | undefined> {
   const {sha256, source} = publicationOf(resolution)
-  const lock = await tryLockImage(images, sha256, 'shared')
+  const lock = isRemovable ? NO_LOCK : await tryLockImage(images, sha256, 'shared')
   if (lock === undefined) return undefined
   try {
-    const kept = await readKept(images, sha256)
+    const isRead = isRemovable && resolution.kind === 'kept'
+    const kept = isRead ? resolution.image : await readKept(images, sha256)
     if (kept !== undefined) {
       const digests = openDigestMemory(cacheFolder)
       const image = openFileImage(kept.path, {source, sha256, digests})

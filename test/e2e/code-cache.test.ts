@@ -28,8 +28,21 @@ test('a command keeps what it has compiled where nobody else can write, and does
   const kept = await keptBy(cli)
   const before = await stat(kept)
   assert.deepEqual([before.mode & 0o777, (await stat(folderOf(cli))).mode & 0o777], [0o600, 0o700])
+  for (let run = 2; run <= 4; run++) assert.deepEqual(await ask(cli), ANSWER)
+  const learnt = await stat(kept)
   assert.deepEqual(await ask(cli), ANSWER)
-  assert.equal((await stat(kept)).ino, before.ino)
+  assert.equal((await stat(kept)).ino, learnt.ino)
+})
+
+test('what a command does another time is kept too', async (t) => {
+  const cli = await sandboxedCli(t)
+  await ask(cli)
+  const {size} = await stat(await keptBy(cli))
+  assert.equal((await cli.run('config', 'list')).status, 0)
+  const more = (await stat(await keptBy(cli))).size
+  assert.ok(more > size, `${more} bytes after ${size}`)
+  await ask(cli)
+  assert.ok((await stat(await keptBy(cli))).size > size)
 })
 
 for (const [what, spoil] of [

@@ -1,5 +1,7 @@
-import {readFile, stat, utimes, writeFile} from 'node:fs/promises'
+import {type Stats, statSync} from 'node:fs'
+import {readFile, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {errnoOf} from '../../errors.js'
 import type {Sha256} from '../../host/digest.js'
 import type {Evidence, ImageQuery} from '../published-image.js'
 import {ImageRecordUnreadableError} from './errors.js'
@@ -54,16 +56,18 @@ export async function readKept(images: string, sha256: Sha256): Promise<KeptImag
   const files = imageFiles(images, sha256)
   const record = await readImageRecord(files.record)
   if (record === undefined || record.sha256 !== sha256) return undefined
-  const sizeBytes = await stat(files.archive).then(
-    ({size}) => size,
-    () => undefined,
-  )
-  if (sizeBytes !== record.sizeBytes) return undefined
-  const lastUsedAt = await stat(files.lastUsed).then(
-    ({mtime}) => mtime,
-    () => null,
-  )
+  if (statOrNothing(files.archive)?.size !== record.sizeBytes) return undefined
+  const lastUsedAt = statOrNothing(files.lastUsed)?.mtime ?? null
   return {...record, path: files.archive, lastUsedAt}
+}
+
+function statOrNothing(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return undefined
+  }
 }
 
 /** The newest kept image of a publisher's that fits `query`; without a variant, one of the first variant there is. */

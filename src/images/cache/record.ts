@@ -1,4 +1,4 @@
-import {readFile} from 'node:fs/promises'
+import {readFileSync} from 'node:fs'
 import {errnoOf} from '../../errors.js'
 import {isSha256, type Sha256} from '../../host/digest.js'
 import {redactUrl} from '../../host/http/redact-url.js'
@@ -69,7 +69,7 @@ export function renderImageRecord(record: ImageRecord): string {
 /** @returns undefined when there is none: no image is kept there. @throws {ImageRecordUnreadableError} */
 export async function readImageRecord(path: string): Promise<ImageRecord | undefined> {
   try {
-    return parseImageRecord(await readFile(path, 'utf8'), path)
+    return parseImageRecord(readFileSync(path, 'utf8'), path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
     throw error

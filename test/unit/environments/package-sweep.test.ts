@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import {existsSync} from 'node:fs'
 import {mkdir, readdir, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {sweepPackages} from '../../../src/environments/package-sweep.js'
+import {sweepPackages, sweepPackagesHourly} from '../../../src/environments/package-sweep.js'
 import {type Host, openHost} from '../../../src/host/host.js'
 import {openPaths} from '../../../src/host/paths.js'
 import {sharedPackages} from '../../../src/host/shared-packages.js'
@@ -51,6 +52,21 @@ test('what a broken-off removal has left is taken away', async (t) => {
   await sweepPackages(host)
   assert.deepEqual(await readdir(join(folder, '..')), ['sha256'])
   assert.deepEqual(await readdir(folder), [A])
+})
+
+test('commands that come by look once an hour, and again when the clock was set back', async (t) => {
+  const {host, folder} = await given(t)
+  const old = join(folder, '.partial-old')
+  for (const [hours, isSwept] of [
+    [0, true],
+    [0.9, false],
+    [1.1, true],
+    [-1, true],
+  ] as const) {
+    await put(folder, '.partial-old', {hoursAgo: 48})
+    await sweepPackagesHourly({...host, now: () => new Date(NOW.getTime() + hours * HOUR_MS)})
+    assert.equal(existsSync(old), !isSwept, `${hours} hours later`)
+  }
 })
 
 async function given(t: TestContext): Promise<{host: Host; folder: string}> {
