@@ -49,8 +49,8 @@ export async function sweepPackages(host: Host, mostBytes = MOST_BYTES): Promise
  * of packages to look at.
  */
 export async function sweepPackagesHourly(host: Host): Promise<void> {
-  const {packages} = host.paths
-  const mark = join(packages, '.swept')
+  const {cache, packages} = host.paths
+  const mark = join(cache, 'packages-swept')
   const sweptAtMs = statSync(mark, {throwIfNoEntry: false})?.mtimeMs
   const now = host.now()
   // A time to come is a clock that was set back.

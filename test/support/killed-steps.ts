@@ -109,7 +109,9 @@ export function describeKill({program, call, name, detail, moment, isAlone}: Kil
 }
 
 function startPreloaded(cli: Place, argv: readonly string[], variables: Readonly<Record<string, string>>) {
-  return startGroup(cli, argv, {...variables, NODE_OPTIONS: `--import=${PRELOAD}`})
+  // What V8 made is kept after some runs and not after others: each run is to have the same steps.
+  const same = {NODE_DISABLE_COMPILE_CACHE: '1', NODE_OPTIONS: `--import=${PRELOAD}`}
+  return startGroup(cli, argv, {...variables, ...same})
 }
 
 function parseStep(line: string): Step {

@@ -51,7 +51,8 @@ test('a terminal shows how many packages are configured, and after Ctrl-C what i
   const {cli} = await given(t)
   const command = `${quoted(cli.words)} create noble/archive --name made`
   const {status, screen} = await runInTerminal(command, {
-    env: cli.env,
+    // Else there is no live display.
+    env: {...cli.env, CI: ''},
     typed: [{after: ' packages configured', send: '\x03'}],
   })
   assert.equal(status, 130, screen)

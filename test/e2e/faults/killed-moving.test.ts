@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {existsSync} from 'node:fs'
+import {existsSync, readFileSync, statSync} from 'node:fs'
 import {mkdir, readdir, symlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {debArchitecture} from '../../../src/host/architecture.js'
@@ -97,7 +97,8 @@ test('the file of an export that still runs is no leftover, nor is anything that
   const slow = startGroup(cli, ['export', 'play', '-o', 'x.tar.xz', '-q'])
   const partials = async () =>
     (await readdir(cli.home)).filter((name) => name.startsWith('x.tar.xz.partial-'))
-  await waitUntil('its file', async () => (await partials()).length > 0)
+  // Before it is locked, another export may take it for a dead one's.
+  await waitUntil('its file', async () => (await partials()).some((name) => isLocked(join(cli.home, name))))
   slow.signalGroup('SIGSTOP')
   const live = await partials()
   const planted = [
@@ -119,3 +120,9 @@ test('the file of an export that still runs is no leftover, nor is anything that
   )
   assert.deepEqual(await partials(), planted)
 })
+
+/** @see proc_locks(5) */
+function isLocked(path: string): boolean {
+  const status = statSync(path, {throwIfNoEntry: false})
+  return status !== undefined && readFileSync('/proc/locks', 'utf8').includes(`:${status.ino} `)
+}
