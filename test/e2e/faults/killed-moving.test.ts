@@ -95,6 +95,7 @@ test('the file of an export that still runs is no leftover, nor is anything that
   const cli = await givenEnvironment(t, 'play')
   await done(cli, ...(await creation(t, 'other')))
   const slow = startGroup(cli, ['export', 'play', '-o', 'x.tar.xz', '-q'])
+  t.after(() => slow.signalGroup('SIGKILL'))
   const partials = async () =>
     (await readdir(cli.home)).filter((name) => name.startsWith('x.tar.xz.partial-'))
   // Before it is locked, another export may take it for a dead one's.
