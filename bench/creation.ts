@@ -7,7 +7,7 @@ import {fixed} from './startup.js'
 
 /**
  * `envs create` of an image that is in the store and has been made a layer of, beside Node's own start: by its file, by its
- * name while its publisher answers, and by its name while nobody does.
+ * name within the day that it was asked for, by its name while its publisher is asked, and while nobody answers.
  *
  * @returns The group, and how to end the publisher's server.
  * @throws {InvocationFailedError} When layers can't be had here.
@@ -30,7 +30,8 @@ export async function creationGroup(
     contenders: [
       fixed('node -e 0', 'peer', {argv: [process.execPath, '-e', '0']}),
       create('envs create FILE', rootfs, {}),
-      create('envs create NAME, its publisher asked', name, variables),
+      create('envs create NAME, asked for today', name, variables),
+      create('envs create NAME, its publisher asked', name, {...variables, ENVS_IMAGE_CHECK: 'always'}),
       create('envs create NAME, nobody answers', name, {...variables, ENVS_MIRROR_UBUNTU_BASE: NOWHERE}),
     ],
     absent: [],

@@ -2,8 +2,7 @@ import type {ArchiveContext} from '../archive/context.js'
 import type {Settings} from '../config/settings.js'
 import type {Host} from '../host/host.js'
 import type {PulledImage} from '../images/pull-image.js'
-import {openRecentAnswers} from '../images/recent-answers.js'
-import type {Identity} from '../sandbox/ids/identity.js'
+import {openRecentAnswers, type Question, type RecentAnswers} from '../images/recent-answers.js'
 import {questionOfPackages} from './answers-of-today.js'
 import {ArchiveImage, type MadeImage} from './archive-image.js'
 import type {BootstrapRequest} from './bootstrap-request.js'
@@ -20,13 +19,9 @@ type Around = {
 
 /** Making an image of packages to be kept, step by step: choose, make. `close` must be called. */
 export class ArchivePull {
-  readonly #host: Host
   readonly #image: ArchiveImage
-  readonly #asked: {
-    readonly request: BootstrapRequest
-    readonly identity: Identity
-    readonly context: ArchiveContext
-  }
+  readonly #answers: RecentAnswers
+  readonly #question: Question
   #tell: (event: ArchiveProgress) => void = () => {}
   #made: MadeImage | undefined
 
@@ -35,8 +30,9 @@ export class ArchivePull {
     request: BootstrapRequest,
     {context, ...place}: Omit<ConstructorParameters<typeof ArchiveImage>[2], 'onEvent'>,
   ) {
-    this.#host = host
-    this.#asked = {request, identity: place.identity, context}
+    const {images, cache} = host.paths
+    this.#answers = openRecentAnswers({images, cacheFolder: cache, now: context.now})
+    this.#question = questionOfPackages(request, place.identity, context)
     const onEvent = (event: ArchiveProgress) => this.#tell(event)
     const archive = {
       ...context,
@@ -78,11 +74,8 @@ export class ArchivePull {
   /** Those who create it today need not ask. */
   async #remember(): Promise<void> {
     const {kept, fallback} = this.#made ?? {}
-    if (kept === undefined || fallback !== undefined) return
-    const {images, cache} = this.#host.paths
-    const {request, identity, context} = this.#asked
-    const answers = openRecentAnswers({images, cacheFolder: cache, now: context.now})
-    await answers.remember(questionOfPackages(request, identity, context), kept.sha256)
+    if (kept !== undefined && fallback === undefined)
+      await this.#answers.remember(this.#question, kept.sha256)
   }
 
   describe(): PulledImage {

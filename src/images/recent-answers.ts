@@ -1,7 +1,6 @@
-import {createHash} from 'node:crypto'
 import {statSync} from 'node:fs'
 import {join} from 'node:path'
-import {isSha256, type Sha256} from '../host/digest.js'
+import {isSha256, type Sha256, sha256Of} from '../host/digest.js'
 import {recall, remember} from '../host/remembered.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {type KeptImage, readKept} from './cache/kept-images.js'
@@ -76,7 +75,7 @@ function unlessDamaged(error: unknown): undefined {
 }
 
 function keyOf(question: Question): string {
-  return createHash('sha256').update(JSON.stringify(question)).digest('hex')
+  return sha256Of(JSON.stringify(question))
 }
 
 /** The last ones first; none that this version did not write. */
