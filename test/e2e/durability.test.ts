@@ -3,7 +3,7 @@ import {mkdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {debArchitecture} from '../../src/host/architecture.js'
-import type {Ran} from '../support/cli.js'
+import {type Ran, runCli} from '../support/cli.js'
 import {environmentCli} from '../support/environment-cli.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../support/guest.js'
 import {ABI} from '../support/syscall-numbers.js'
@@ -238,9 +238,18 @@ test('a large tree is on its way to the disk while it is unpacked', async (t) =>
   const data = Buffer.alloc(2 ** 24)
   const members = Array.from({length: 12}, (_, index) => tarMember({name: `file-${index}`, data}))
   await writeFile(archive, tarArchive(...members))
-  const env = {PATH: `${programs}:${cli.env['PATH']}`}
+  // Its last member comes once a sync was seen, or much too late for one.
+  const memberBytes = data.length + 512
+  const feed = `
+    for index in 0 1 2 3 4 5 6 7 8 9 10; do
+      dd if=${archive} bs=${memberBytes} skip=$index count=1 status=none; sleep 0.15
+    done
+    for try in $(seq 300); do [ -s ${calls} ] && break; sleep 0.1; done
+    dd if=${archive} bs=${memberBytes} skip=11 status=none`
   const flags = ['-n', 'large', '--identity', 'emulated', '--storage', 'directory']
-  const made = await cli.runWith({env}, 'create', archive, ...flags)
+  const piped = ['sh', '-c', `(${feed}\n) | "$@"`, 'sh', ...cli.words, 'create', '-', ...flags]
+  const options = {env: {PATH: `${programs}:${cli.env['PATH']}`}}
+  const made = await runCli(piped, {...cli, options})
   assert.equal(made.status, 0, made.stderr)
   const counts = (await readFile(calls, 'utf8')).trim().split('\n').map(Number)
   assert.equal(counts.at(-1), 12)
