@@ -71,8 +71,8 @@ export async function copyEnvironment(
   const only = isConverted ? [...CLONE_FIXES, ...IDENTITY_FIXES] : CLONE_FIXES
   await applyFixes(tree, {root, facts, only})
   if (base === undefined) {
-    const [usage] = await measureTrees(tree, [root])
-    return {changes: {...converted, storage: 'directory'}, sizeBytes: usage?.sizeBytes ?? 0, frozenMs: 0}
+    const [sizeBytes = 0] = await measureTrees(tree, [root])
+    return {changes: {...converted, storage: 'directory'}, sizeBytes, frozenMs: 0}
   }
   await stack(host, target, base)
   return {changes: {...converted, storage: 'overlay'}, sizeBytes: 0, frozenMs: 0}

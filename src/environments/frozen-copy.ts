@@ -43,8 +43,7 @@ export async function checkSpace(
   bounds: CopyBounds = NO_BOUNDS,
 ): Promise<number> {
   const {tree} = layerFiles(host.paths.layers, history.upper)
-  const [usage] = await measureTrees(await layersProcess(host, environment, history), [tree])
-  const neededBytes = usage?.sizeBytes ?? 0
+  const [neededBytes = 0] = await measureTrees(await layersProcess(host, environment, history), [tree])
   const {type, bavail, bsize} = await statfs(host.paths.layers)
   const sharesBlocks = type === BTRFS_SUPER_MAGIC || type === XFS_SUPER_MAGIC
   const freeBytes = bavail * bsize

@@ -12,7 +12,7 @@ import {packageVersion} from '../host/paths.js'
 import type {IdentifiedImage, ImageEvidence, OpenedImage} from '../images/opened-image.js'
 import {CLONE_FIXES, SHARED_FIXES} from '../rootfs/fixes/list.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
-import {type ArchiveFacts, settleTree} from '../rootfs/tree-process.js'
+import {type ArchiveFacts, measureTrees, settleTree} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {MOUNT_POINTS} from '../sandbox/mounts.js'
 import {filesIn, layerFiles} from '../storage/layer-files.js'
@@ -23,10 +23,13 @@ import {layerLedger, removeLayerFolder} from './layer-folders.js'
 import {SLOTS} from './personal-files.js'
 import {treeProcess} from './toolbox.js'
 import {newTreeFacts} from './tree-facts.js'
+import {unlessFound} from './unless-found.js'
 import {type Unpacked, type UnpackProgress, unpackImage} from './unpack.js'
 
 /** The layer that an image becomes, and what is known of it. */
 export type ImageLayer = {readonly id: LayerId; readonly record: ImageLayerRecord}
+
+type UnpackedLayer = {readonly layer: ImageLayer; readonly unpacked: Unpacked}
 
 export type LayerIngredients = {
   readonly identity: Identity
@@ -52,11 +55,22 @@ export async function openImageLayer(
   host: Host,
   image: OpenedImage,
   options: MakeOptions,
-): Promise<{layer: ImageLayer; unpacked: Unpacked}> {
+): Promise<UnpackedLayer> {
+  const finding = findLayerOf(host, image, options)
+  if (!image.isReadToIdentify) return (await finding) ?? makeImageLayer(host, image, options)
+  return unlessFound(finding, options.signal, (signal) => makeImageLayer(host, image, {...options, signal}))
+}
+
+async function findLayerOf(
+  host: Host,
+  image: OpenedImage,
+  ingredients: LayerIngredients,
+): Promise<UnpackedLayer | undefined> {
   const known = await image.identify()
-  const present = known === undefined ? undefined : await findImageLayer(host, known.sha256, options)
-  if (known === undefined || present === undefined) return makeImageLayer(host, image, options)
-  return {layer: present, unpacked: {report: present.record.report, evidence: evidenceOf(known, present)}}
+  if (known === undefined) return undefined
+  const layer = await findImageLayer(host, known.sha256, ingredients)
+  if (layer === undefined) return undefined
+  return {layer, unpacked: {report: layer.record.report, evidence: evidenceOf(known, layer)}}
 }
 
 /** Whether an environment of that image needs no byte of its archive. */
@@ -93,11 +107,7 @@ async function imageLayerId(
   return layerIdOf(identity, [LAYER_SCHEMA, version, sha256, architecture, JSON.stringify(archives)])
 }
 
-async function makeImageLayer(
-  host: Host,
-  image: OpenedImage,
-  options: MakeOptions,
-): Promise<{layer: ImageLayer; unpacked: Unpacked}> {
+async function makeImageLayer(host: Host, image: OpenedImage, options: MakeOptions): Promise<UnpackedLayer> {
   const {identity, archives, isSynced, signal} = options
   const {layers} = host.paths
   const fresh = options.takeTree?.()
@@ -110,8 +120,12 @@ async function makeImageLayer(
         : await unpackedAs(image, fresh)
     const ahead = isSynced ? syncAhead(folder, unpacked.report.totalBytes) : undefined
     const settled = settle(host, {root: partial.tree, unpacked, identity, archives})
-    const [record] = await Promise.all([settled, ahead])
-    if (isSynced) await syncFileSystem(folder)
+    const [settledAs] = await Promise.all([settled, ahead])
+    const [[treeBytes = 0]] = await Promise.all([
+      measureTrees(await treeProcess(host, identity), [partial.tree]),
+      isSynced ? syncFileSystem(folder) : undefined,
+    ])
+    const record = {...settledAs, treeBytes}
     await writeLayerRecord(partial.record, record)
     signal.throwIfAborted()
     const id = await imageLayerId(host, unpacked.evidence.sha256, options)
@@ -149,15 +163,15 @@ async function unpackedAs(image: OpenedImage, {report}: FreshTree): Promise<Unpa
 async function settle(
   host: Host,
   {root, unpacked, identity, archives}: LayerIngredients & {root: string; unpacked: Unpacked},
-): Promise<ImageLayerRecord> {
+): Promise<Omit<ImageLayerRecord, 'treeBytes'>> {
   const tree = await treeProcess(host, identity)
   const facts = {...newTreeFacts(host, {...SLOTS, identity, archives}), ...SLOTS}
   await ensureMountPoints(root, MOUNT_POINTS)
   const fixes = {only: SHARED_FIXES, planned: CLONE_FIXES}
-  const {notes, planned: personal, usage} = await settleTree(tree, {root, facts, ...fixes})
+  const {notes, planned: personal} = await settleTree(tree, {root, facts, ...fixes})
   const {report, evidence} = unpacked
   const {sha256, sizeBytes} = evidence
-  return {sha256, archiveBytes: sizeBytes, report, notes, personal, treeBytes: usage.sizeBytes}
+  return {sha256, archiveBytes: sizeBytes, report, notes, personal}
 }
 
 /** @returns Whether it is the one; false when another command has made the same one meanwhile. */

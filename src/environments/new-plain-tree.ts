@@ -1,6 +1,6 @@
 import {syncAhead, syncFileSystem} from '../host/file-system-sync.js'
 import {makeFolders} from '../host/folders.js'
-import {settleTree} from '../rootfs/tree-process.js'
+import {measureTrees, settleTree} from '../rootfs/tree-process.js'
 import type {NewTree, NewTreePlan} from './new-tree.js'
 import {filesIn} from './store.js'
 import {treeProcess} from './toolbox.js'
@@ -27,11 +27,12 @@ export function newPlainTree({host, request, identity, partial, signal}: NewTree
     async settle() {
       const facts = newTreeFacts(host, {name, identity, archives})
       const ahead = isSynced ? syncAhead(root, unpackedBytes) : undefined
-      const settling = settleTree(await treeProcess(host, identity), {root, facts, planned: []})
-      const [{notes, usage}] = await Promise.all([settling, ahead])
+      const tree = await treeProcess(host, identity)
+      const [{notes}] = await Promise.all([settleTree(tree, {root, facts, planned: []}), ahead])
       // Else a power cut could leave a record that vouches for files the disk never saw.
-      if (isSynced) await syncFileSystem(root)
-      return {sizeBytes: usage.sizeBytes, notes}
+      const onDisk = isSynced ? syncFileSystem(root) : undefined
+      const [[sizeBytes = 0]] = await Promise.all([measureTrees(tree, [root]), onDisk])
+      return {sizeBytes, notes}
     },
 
     async onDisk() {},

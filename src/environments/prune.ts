@@ -101,7 +101,7 @@ async function findLeftovers(host: Host): Promise<Found[]> {
       .map(({folder}) => folder)
     if (paths.length === 0) continue
     const sizes = await measureTrees(await treeProcess(host, identity), paths)
-    const sizeBytes = sizes.reduce((sum, each) => sum + each.sizeBytes, 0)
+    const sizeBytes = sizes.reduce((sum, each) => sum + each, 0)
     found.push({
       kind: 'leftover',
       name: null,

@@ -86,7 +86,7 @@ export async function storeBytes(host: Host): Promise<number> {
     ...[...named].flatMap(([layer, sizeBytes]) => (layer === undefined ? [] : [sizeBytes])),
     ...parts.filter(({layer}) => layer === undefined).map(({sizeBytes}) => sizeBytes),
     ...(await measureLayers(host, others)),
-    ...folders.map(({sizeBytes}) => sizeBytes),
+    ...folders,
   ].reduce((total, sizeBytes) => total + sizeBytes, 0)
 }
 
@@ -151,7 +151,7 @@ async function measureMissing(host: Host, places: readonly Place[]): Promise<voi
     const measuredAt = host.now()
     const measured = await measureTrees(await treeProcess(host, identity), trees)
     for (const place of unknown) {
-      const sizeBytes = measured[trees.indexOf(place.tree)]?.sizeBytes ?? 0
+      const sizeBytes = measured[trees.indexOf(place.tree)] ?? 0
       place.sizeBytes = sizeBytes
       if (place.folder === undefined) continue
       const usage = {sizeBytes, measuredAt, layer: place.layer}

@@ -30,8 +30,9 @@ export async function listSnapshots(host: Host, text: string): Promise<SnapshotS
   const base = history.layers[0]
   const wanted = [...new Set(history.snapshots.flatMap(({layers}) => layers))].filter((id) => id !== base)
   const trees = wanted.map((id) => layerFiles(host.paths.layers, id).tree)
-  const usages = trees.length === 0 ? [] : await measureTrees(await rootProcess(host, record.identity), trees)
-  const sizes = new Map(wanted.map((id, index) => [id, usages[index]?.sizeBytes ?? 0]))
+  const measured =
+    trees.length === 0 ? [] : await measureTrees(await rootProcess(host, record.identity), trees)
+  const sizes = new Map(wanted.map((id, index) => [id, measured[index] ?? 0]))
   return history.snapshots
     .map((snapshot) => summary(history, snapshot, (id) => sizes.get(id) ?? 0))
     .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())

@@ -84,6 +84,7 @@ function growingImage(growing: GrowingFile, {whole, stop, source, expected}: Gro
     expected,
     bytes: growing.bytes,
     sizeBytes: undefined,
+    isReadToIdentify: false,
     identify: async () => identifyByDigest(expected),
     async verify() {
       const {sha256} = await whole

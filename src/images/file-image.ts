@@ -57,11 +57,11 @@ function regularFileImage(
 ): OpenedImage {
   const stop = new AbortController()
   const isStill = () => isUnchanged(before, fstatSync(fd, {bigint: true}))
+  const known = digests?.recall(before)
   const hashing = digestOf()
   // Whoever closes early never asks for the result.
   hashing.catch(() => {})
   async function digestOf() {
-    const known = digests?.recall(before)
     if (known !== undefined) return {sha256: known, sizeBytes: Number(before.size)}
     const readAt = new Date()
     const found = await hashFile(fd, {source, signal: stop.signal})
@@ -79,6 +79,7 @@ function regularFileImage(
     bytes: {fd},
     sizeBytes: Number(before.size),
     expected,
+    isReadToIdentify: known === undefined,
     identify: verify,
     verify,
     close() {

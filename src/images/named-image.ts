@@ -44,6 +44,7 @@ export async function openNamedImage(
   const {image} = archive
   return {
     ...image,
+    isReadToIdentify: false,
     identify: async () => ({sha256, trust: 'signed', publication}),
     async verify() {
       const {sizeBytes} = await image.verify().catch(async (error: unknown) => {

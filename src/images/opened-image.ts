@@ -36,6 +36,8 @@ export type OpenedImage = {
   readonly sizeBytes: number | undefined
   /** The digest it must have; undefined where whatever comes is taken. */
   readonly expected: Sha256 | undefined
+  /** Whether `identify` reads all of the archive first. */
+  readonly isReadToIdentify: boolean
   /**
    * What the image is, where that can be told without anybody reading the archive; undefined where it can't.
    *

@@ -56,6 +56,7 @@ export function openStreamImage(
     bytes,
     sizeBytes: undefined,
     expected,
+    isReadToIdentify: false,
     identify: async () => identifyByDigest(expected),
     async verify() {
       evidence ??= readToEnd()

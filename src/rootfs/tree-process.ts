@@ -7,7 +7,7 @@ import type {ExtractReport} from './extract.js'
 import type {Facts} from './fixes/fix.js'
 import type {LedgerCounts} from './ledger/ledger.js'
 import type {RestoreReport} from './ledger/restore.js'
-import type {Usage} from './measure.js'
+import {measureByTool} from './measuring-tool.js'
 import {removeByTool} from './removal-tool.js'
 import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
@@ -34,7 +34,6 @@ export type {Facts} from './fixes/fix.js'
 export type {PlannedFile} from './fixes/planned-files.js'
 export type {LedgerCounts} from './ledger/ledger.js'
 export type {RestoreReport} from './ledger/restore.js'
-export type {Usage} from './measure.js'
 export type {TreeNote} from './tree-notes.js'
 
 /**
@@ -72,7 +71,7 @@ export async function applyFixes(
 
 /**
  * Makes a new tree what environments begin with: applies the fixes, or those named in `only`, and tells what the files of
- * those in `planned` would be, and what the tree takes on disk.
+ * those in `planned` would be.
  *
  * @throws {WorkerFailure} ENVS_FIX_FAILED, ENVS_STORAGE_FULL
  * @throws {WorkerDiedError}
@@ -162,7 +161,15 @@ export async function removeTree(
   return {failures}
 }
 
-/** What trees take on disk, in the order of `paths`. @throws {WorkerDiedError} */
-export async function measureTrees(tree: TreeProcess, paths: readonly string[]): Promise<Usage[]> {
-  return parseUsages(await ask(tree, {verb: 'measure', paths}))
+/**
+ * What trees take on disk, in the order of `paths`: allocated, not apparent; a file of several names once for each tree.
+ *
+ * @returns Bytes; of a tree that could not be looked at whole, as much as was seen.
+ * @throws {WorkerDiedError}
+ */
+export async function measureTrees(tree: TreeProcess, paths: readonly string[]): Promise<number[]> {
+  // A program for each of many trees would take longer than the worker, and one for all would count shared files once.
+  const sizeBytes = paths.length === 1 ? await measureByTool(tree, paths[0] ?? '') : undefined
+  if (sizeBytes !== undefined) return [sizeBytes]
+  return parseUsages(await ask(tree, {verb: 'measure', paths})).map((usage) => usage.sizeBytes)
 }

@@ -118,7 +118,6 @@ export function parseFixReport(value: unknown): FixReport {
 export type SettleReport = {
   readonly notes: readonly TreeNote[]
   readonly planned: readonly PlannedFile[]
-  readonly usage: Usage
 }
 
 export function parseSettleReport(value: unknown): SettleReport {
@@ -126,7 +125,6 @@ export function parseSettleReport(value: unknown): SettleReport {
   return {
     notes: fields.list('notes').map(parseNote),
     planned: parsePlannedFiles(fields.value('planned')),
-    usage: parseUsage(fields.value('usage')),
   }
 }
 

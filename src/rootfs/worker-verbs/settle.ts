@@ -1,7 +1,6 @@
 import {fixTree} from '../fixes/apply.js'
 import {planFiles} from '../fixes/planned-files.js'
 import {openTreeView} from '../fixes/tree-view.js'
-import {measureTree} from '../measure.js'
 import {noteTree} from '../tree-notes.js'
 import type {SettleRequest} from '../worker-request.js'
 import type {SettleReport} from '../worker-results.js'
@@ -12,6 +11,5 @@ export function settle({root, facts, only, planned}: SettleRequest): SettleRepor
   return {
     notes: noteTree(openTreeView(root), facts),
     planned: planFiles(root, facts, planned),
-    usage: measureTree(root),
   }
 }

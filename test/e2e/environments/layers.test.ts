@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {readdir} from 'node:fs/promises'
+import {copyFile, readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {debianRootfs} from '../../support/debian-rootfs.js'
@@ -38,6 +38,28 @@ for (const {identity, skip: unmapped} of IDENTITIES) {
     assert.equal((await layersIn(cli)).length, 1)
   })
 }
+
+test('another file with the bytes of an image that was unpacked is not unpacked again', {
+  skip: noOverlays,
+}, async (t) => {
+  const cli = await environmentCli(t)
+  const rootfs = await debianRootfs()
+  assert.equal((await cli.run('create', rootfs, '-n', 'a')).status, 0)
+  const before = await layersIn(cli)
+  const copy = join(cli.home, 'copy.tar.gz')
+  await copyFile(rootfs, copy)
+  const made = await cli.run('create', copy, '-n', 'b')
+  assert.equal(made.status, 0, made.stderr)
+  // One more, the environment's own; nothing of what was begun while the digest was made.
+  assert.equal((await layersIn(cli)).length, before.length + 1)
+
+  await copyFile(rootfs, join(cli.home, 'other.tar.gz'))
+  const sha256 = 'a'.repeat(64)
+  const refused = await cli.run('create', join(cli.home, 'other.tar.gz'), '-n', 'c', '--sha256', sha256)
+  assert.equal(refused.status, 6, refused.stderr)
+  assert.match(refused.stderr, /other\.tar\.gz has the SHA-256 digest/)
+  assert.equal((await layersIn(cli)).length, before.length + 1)
+})
 
 test('of creates of one image at once, one unpacks what all stand on', {skip: noOverlays}, async (t) => {
   const cli = await environmentCli(t)

@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict'
-import {chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import {PassThrough, Readable} from 'node:stream'
 import {test} from 'node:test'
@@ -12,6 +24,8 @@ import {file, paxHeader, tarArchive, tarMember} from '../../support/tar-archive.
 import {TREE_FACTS} from '../../support/tree-facts.js'
 import {BARE, processesWith} from '../../support/tree-process.js'
 import {waitUntil} from '../../support/wait-until.js'
+
+const isRoot = process.getuid?.() === 0
 
 const SMALL = tarArchive(
   tarMember({mode: 0o755, name: 'etc', type: '5', uid: 7}),
@@ -200,9 +214,45 @@ test('fixes run in the worker and name what they changed', async (t) => {
 test('trees are measured in the order of their paths', async (t) => {
   const {outside, root} = await extractionArena(t)
   mkdirSync(join(root, 'folder'))
-  const [none, tree] = await measureTrees(BARE, [join(outside, 'none'), root])
-  assert.deepEqual([none?.entries, tree?.entries], [0, 2])
+  assert.deepEqual(await measureTrees(BARE, [join(outside, 'none'), root]), [0, allocatedBelow(root)])
 })
+
+for (const [host, environment] of [
+  ['a host', BARE.environment],
+  ['a host without du(1)', {PATH: '/nonexistent'}],
+] as const) {
+  test(`on ${host} a tree takes what is allocated, a file of two names once`, async (t) => {
+    const {outside, root} = await extractionArena(t)
+    mkdirSync(join(root, 'folder'))
+    writeFileSync(join(root, 'folder/file'), Buffer.alloc(100_000, 'x'))
+    const allocated = allocatedBelow(root)
+    linkSync(join(root, 'folder/file'), join(root, 'second'))
+    symlinkSync(outside, join(root, 'link'))
+    assert.deepEqual(await measureTrees({...BARE, environment}, [root]), [allocated])
+  })
+
+  test(`on ${host} a tree that is not there takes nothing`, async (t) => {
+    const {outside} = await extractionArena(t)
+    assert.deepEqual(await measureTrees({...BARE, environment}, [join(outside, 'none')]), [0])
+  })
+
+  test(`on ${host} a tree takes what could be seen of it`, {
+    skip: isRoot && 'root may read every folder',
+  }, async (t) => {
+    const {root} = await extractionArena(t)
+    mkdirSync(join(root, 'closed/inside'), {recursive: true})
+    mkdirSync(join(root, 'open'))
+    const seen = allocatedBelow(root) - lstatSync(join(root, 'closed/inside')).blocks * 512
+    chmodSync(join(root, 'closed'), 0)
+    assert.deepEqual(await measureTrees({...BARE, environment}, [root]), [seen])
+  })
+}
+
+/** Of a tree in which no file has two names. */
+function allocatedBelow(root: string): number {
+  const paths = [root, ...readdirSync(root, {recursive: true}).map((path) => join(root, String(path)))]
+  return paths.reduce((sum, path) => sum + lstatSync(path).blocks * 512, 0)
+}
 
 for (const {title, environment} of [
   {title: 'a tree', environment: BARE.environment},
