@@ -15,7 +15,7 @@ import {readTar} from './tar/tar-reader.js'
 import {holdsContainerImage} from './tree/container-image.js'
 import {openCapabilitySetter} from './tree/file-capability.js'
 import {applyFolderMetadata} from './tree/folder-metadata.js'
-import {type OwnerRule, openOwners, type SquashedOwners} from './tree/owners.js'
+import {type OwnerRule, openOwners, ownerOfNewFiles, type SquashedOwners} from './tree/owners.js'
 import {PathRefusal} from './tree/path-refusal.js'
 import {openTreeWriter, type TreeWriter} from './tree/tree-writer.js'
 import {unwrapRoot} from './tree/wrapping-folder.js'
@@ -58,7 +58,7 @@ export async function extractTree(
   options: ExtractOptions,
 ): Promise<ExtractReport> {
   const limits = {...DEFAULT_LIMITS, totalBytes: freeBytes(root), ...options.limits}
-  const owners = openOwners(options.owners)
+  const owners = openOwners(options.owners, {born: ownerOfNewFiles(root)})
   const {compression, bytes} = decompress(input, options.which)
   const ledger = openLedger()
   const writer = openTreeWriter(root, {

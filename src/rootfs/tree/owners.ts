@@ -1,4 +1,4 @@
-import {readFileSync} from 'node:fs'
+import {readFileSync, statSync} from 'node:fs'
 
 /** `keep`: as the archive says, for root of a user namespace. `caller`: whoever runs this owns all. */
 export type OwnerRule = 'keep' | 'caller'
@@ -6,12 +6,14 @@ export type OwnerRule = 'keep' | 'caller'
 export type SquashedOwners = {readonly count: number; readonly ids: readonly number[]}
 
 export type Owners = {
-  /** The owner to set, with ids the namespace does not map replaced; undefined to set none. */
-  ownerFor(ids: {uid: number; gid: number}): {uid: number; gid: number} | undefined
+  /** The owner to set, with ids the namespace does not map replaced; undefined where a new file has it already. */
+  ownerFor(ids: Ids): Ids | undefined
   /** Whether a file gets another owner than this one. */
-  loses(ids: {uid: number; gid: number}): boolean
+  loses(ids: Ids): boolean
   squashed(): SquashedOwners
 }
+
+type Ids = {readonly uid: number; readonly gid: number}
 
 type IdRange = {readonly first: number; readonly count: number}
 
@@ -23,9 +25,10 @@ const MOST_IDS_NAMED = 16
 /**
  * Decides owners by the id maps of this process: chown(2) answers EINVAL to an id without a mapping.
  *
+ * @param born - Whose a new file is without chown(2); where it is not given every owner is set.
  * @see user_namespaces(7)
  */
-export function openOwners(rule: OwnerRule): Owners {
+export function openOwners(rule: OwnerRule, {born}: {readonly born?: Ids | undefined} = {}): Owners {
   if (rule === 'caller') return CALLER_OWNS_ALL
   const uids = parseIdMap(readFileSync('/proc/self/uid_map', 'latin1'))
   const gids = parseIdMap(readFileSync('/proc/self/gid_map', 'latin1'))
@@ -42,11 +45,22 @@ export function openOwners(rule: OwnerRule): Owners {
     ownerFor({uid, gid}) {
       const owner = {uid: mapped(uid, uids), gid: mapped(gid, gids)}
       if (owner.uid !== uid || owner.gid !== gid) count++
-      return owner
+      return owner.uid === born?.uid && owner.gid === born.gid ? undefined : owner
     },
     loses: ({uid, gid}) => !isMapped(uid, uids) || !isMapped(gid, gids),
     squashed: () => ({count, ids: [...named].sort((a, b) => a - b)}),
   }
+}
+
+/**
+ * Whose the files are that this process makes below `root`: most of an archive are root's, who makes them.
+ *
+ * @returns undefined where that is not sure: the folder may hand on a group of its own. @see inode(7), "S_ISGID"
+ */
+export function ownerOfNewFiles(root: string): Ids | undefined {
+  const [uid, gid] = [process.geteuid?.(), process.getegid?.()]
+  if (uid === undefined || gid === undefined || statSync(root).gid !== gid) return undefined
+  return {uid, gid}
 }
 
 /** The caller's own files look like root's in the guest. */

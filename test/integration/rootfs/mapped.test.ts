@@ -47,6 +47,20 @@ for (const [path, expected] of [
   })
 }
 
+test('a folder that hands on its group does not give it to what is unpacked there', {skip}, async (t) => {
+  const {root} = await mappedArena(t)
+  await capture([...MAPPED.prefix, 'sh', '-c', 'chgrp 42 "$1" && chmod g+s "$1"', 'sh', root])
+  assert.equal(await inside(root), '0:42 2755')
+  const archive = tarArchive(
+    tarMember({name: 'folder', type: '5', mode: 0o755, uid: 0, gid: 0}),
+    tarMember({name: 'folder/file', data: 'x', uid: 0, gid: 0}),
+    tarMember({name: 'link', target: 'nowhere', type: '2', uid: 0, gid: 0}),
+  )
+  await extractRootfs(MAPPED, Readable.from([archive]), {owners: 'keep', root})
+  const found = await Promise.all(['folder', 'folder/file', 'link'].map((path) => inside(join(root, path))))
+  assert.deepEqual(found, ['0:0 755', '0:0 644', '0:0 777'])
+})
+
 test('ids the namespace does not map become nobody, and are counted and named', {skip}, async (t) => {
   const {root} = await mappedArena(t)
   const archive = tarArchive(

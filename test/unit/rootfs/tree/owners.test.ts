@@ -19,6 +19,12 @@ test("the caller's rule sets no owner and counts none", () => {
   assert.deepEqual(owners.squashed(), {count: 0, ids: []})
 })
 
+test('no owner is set that a new file has without it', () => {
+  const owners = openOwners('keep', {born: {uid: 0, gid: 0}})
+  assert.equal(owners.ownerFor({gid: 0, uid: 0}), undefined)
+  assert.deepEqual(openOwners('keep').ownerFor({gid: 0, uid: 0}), {gid: 0, uid: 0})
+})
+
 test('an id no kernel knows is never mapped', () => {
   const owners = openOwners('keep')
   owners.ownerFor({gid: 0, uid: 5_000_000_000})
