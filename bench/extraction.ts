@@ -4,7 +4,7 @@ import {decoderPrefix} from '../src/compression/host-decoder.js'
 import {findProgram} from '../src/host/host.js'
 import type {Archive} from './archives.js'
 import type {FreshPlaces} from './fresh-places.js'
-import {type Bench, makeFolder} from './invocation.js'
+import {type Bench, makeFolder, runAsCaller} from './invocation.js'
 import type {Contender, Group} from './measure.js'
 import {openProduct, WORKER} from './product.js'
 
@@ -56,8 +56,18 @@ export function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Co
   }
 }
 
-/** All of create, into a store with nothing in it. */
-export function create(path: string, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
+/**
+ * All of create, into a store with nothing in it.
+ *
+ * @param before - An archive that an environment is made of before, untimed: the first one of a user also finds out what the
+ *   host can.
+ */
+export function create(
+  path: string,
+  places: FreshPlaces,
+  bench: Bench,
+  {before}: {readonly before?: string} = {},
+): Omit<Contender, 'name'> {
   const product = (place: string) => openProduct(bench, join(place, 'home'))
   let place = ''
   return {
@@ -65,6 +75,10 @@ export function create(path: string, places: FreshPlaces, bench: Bench): Omit<Co
     side: 'peer',
     async prepare() {
       place = await places.open()
+      if (before !== undefined) {
+        await product(place).run('create', before, '--name', 'before', '--quiet')
+        await runAsCaller(['sync', '--file-system', place], bench)
+      }
       return product(place).call('create', path, '--name', 'bench', '--quiet')
     },
     async tidy() {

@@ -9,6 +9,8 @@ import {openProduct} from './product.js'
 /** What is needed to make trees of the archive, each in a place of its own. */
 export type LargeTrees = {
   readonly archive: LargeArchive
+  /** What it was made from. */
+  readonly rootfs: string
   readonly places: FreshPlaces
   readonly bench: Bench
 }
@@ -23,7 +25,7 @@ export function largeExtractionGroup(trees: LargeTrees): Group {
   return {
     title: `A large tree, made of an archive: ${inWords(archive)}`,
     compared:
-      'The same archive into a fresh folder: by xz on all cores with GNU tar, by the worker that envs starts, and by all of create.',
+      'The same archive into a fresh folder: by xz on all cores with GNU tar, by the worker that envs starts, and by all of create, where an environment was made before and where none was.',
     reference,
     contenders: [
       {
@@ -33,7 +35,8 @@ export function largeExtractionGroup(trees: LargeTrees): Group {
         tidy: places.close,
       },
       {...worker(archive.path, places, bench), name: 'envs worker alone'},
-      {...create(archive.path, places, bench), name: 'envs create'},
+      {...create(archive.path, places, bench, {before: trees.rootfs}), name: 'envs create'},
+      {...create(archive.path, places, bench), name: 'envs create, the first of a user'},
     ],
     absent: [],
   }

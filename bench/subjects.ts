@@ -105,7 +105,7 @@ async function large(run: Run): Promise<void> {
   const {isQuick} = options
   const archive = await whereItWorks('large', () => makeLargeArchive(rootfs, {bench, isQuick}), run)
   if (archive !== undefined) {
-    const trees = {archive, places: await placesFor(run), bench}
+    const trees = {archive, rootfs, places: await placesFor(run), bench}
     const extracting = largeExtractionGroup(trees)
     await compare('large', extracting, run)
     const title = 'Memory, while a large tree is made of an archive'
