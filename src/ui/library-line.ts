@@ -24,8 +24,28 @@ export async function parseByLibrary(
     return await Parser.parse([...argv], input)
   } catch (error) {
     if (!(error instanceof Errors.CLIError || error instanceof UsageError)) throw error
-    throw new CommandLineError(withoutAdvice(error.message), id, meantWords(argv, declarations))
+    const message = describeMissing(error) ?? withoutAdvice(error.message)
+    throw new CommandLineError(message, id, meantWords(argv, declarations))
   }
+}
+
+/**
+ * Arguments that are missing, by what they are. The library tells them by a count and by names that help does not show.
+ *
+ * @returns undefined for other mistakes: of an argument too many the library has the word alone.
+ */
+function describeMissing(error: Error): string | undefined {
+  if (!('args' in error) || !Array.isArray(error.args)) return undefined
+  const missing = error.args.flatMap((argument: string | Argument) =>
+    typeof argument === 'string' ? [] : [describeArgument(argument)],
+  )
+  return missing.length === 0 ? undefined : `Missing: ${missing.join('; ')}.`
+}
+
+type Argument = {readonly description?: string; readonly options?: readonly string[]}
+
+function describeArgument({description = '', options}: Argument): string {
+  return options === undefined ? description : `${description} (${options.join(', ')})`
 }
 
 /** Later paragraphs are the library's advice, which does not hold for our flags. */

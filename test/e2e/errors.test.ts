@@ -39,7 +39,7 @@ for (const {what, argv, status, code, human} of [
     argv: ['config', 'get'],
     status: 2,
     code: 'ENVS_USAGE',
-    human: 'envs: Missing 1 required arg: setting  name of the setting\n  try: envs config get --help\n',
+    human: 'envs: Missing: name of the setting.\n  try: envs config get --help\n',
   },
   {
     what: 'an argument too many',

@@ -15,8 +15,7 @@ const DECLARATIONS = {
 }
 
 for (const [message, ...argv] of [
-  // Without the library's advice on flags with several values, which does not hold here.
-  ['Missing 1 required arg: name  name of it', '--env', 'A'],
+  ['Missing: name of it.', '--env', 'A'],
   ['Unexpected argument: web', 'play', 'web'],
   ['Nonexistent flag: --nope', 'play', '--nope'],
   ['Expected --kind=zip to be one of: gz, xz', 'play', '--kind', 'zip'],
@@ -51,3 +50,18 @@ for (const [meant, ...argv] of [
     })
   })
 }
+
+test('tells the values of an argument that is missing, and all that are', async () => {
+  const args = {
+    ...DECLARATIONS.args,
+    shell: Args.string({
+      description: 'which shell',
+      ignoreStdin: true,
+      options: ['bash', 'zsh'],
+      required: true,
+    }),
+  }
+  await assert.rejects(parseByLibrary([], {...DECLARATIONS, args}, 'completion'), {
+    message: 'Missing: name of it; which shell (bash, zsh).',
+  })
+})
