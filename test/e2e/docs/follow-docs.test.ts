@@ -86,20 +86,34 @@ test('refuses a block that says neither that it runs nor why not', {skip: asRoot
   assert.match(run.stderr, /page\.md:1: /)
 })
 
-test('every link of README and docs leads to a file that is there', async () => {
+test('every link leads to a file, and to a heading, that is there', async () => {
   const pages = [
-    'README.md',
-    ...(await readdir(join(root, 'docs')))
+    ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+    ...(await readdir(join(root, 'docs'), {recursive: true}))
       .filter((name) => name.endsWith('.md'))
       .map((name) => `docs/${name}`),
   ]
   const broken: string[] = []
   for (const page of pages) {
     const text = await readFile(join(root, page), 'utf8')
-    for (const [, target = ''] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
-      if (/^https?:/.test(target)) continue
-      if (!existsSync(join(root, dirname(page), target))) broken.push(`${page}: ${target}`)
+    for (const [, link = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(link)) continue
+      const [target = '', heading] = link.split('#')
+      const path = target === '' ? join(root, page) : join(root, dirname(page), target)
+      const found = existsSync(path) && (heading === undefined || (await headings(path)).includes(heading))
+      if (!found) broken.push(`${page}: ${link}`)
     }
   }
   assert.deepEqual(broken, [])
 })
+
+/** As links name them. */
+async function headings(page: string): Promise<string[]> {
+  const text = await readFile(page, 'utf8')
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
