@@ -8,7 +8,8 @@ import {Args} from '../../src/ui/definitions.js'
 
 export default class ConfigSet extends EnvsCommand {
   static override summary = 'Keep a value for a setting.'
-  static override description = 'Returns the value in force afterwards, which a variable may still decide.'
+  static override description =
+    'A variable that is set goes before it, and that is said. With --json: the value that is in force afterwards.'
   static override args = {
     setting: settingArg(),
     value: Args.string({description: 'its new value', ignoreStdin: true, required: true}),

@@ -8,7 +8,7 @@ import {EnvsCommand} from '../../src/ui/command.js'
 export default class ConfigUnset extends EnvsCommand {
   static override summary = 'Forget the value kept for a setting.'
   static override description =
-    'Returns the value in force afterwards: what is built in, unless a variable is set.'
+    'What is built in holds then, unless a variable is set. With --json: the value that is in force afterwards.'
   static override args = {setting: settingArg()}
   static override examples = [
     '<%= config.bin %> <%= command.id %> defaultImage',
