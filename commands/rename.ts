@@ -12,7 +12,7 @@ export default class Rename extends EnvsCommand {
     '<%= config.bin %> <%= command.id %> play web',
     '<%= config.bin %> <%= command.id %> play web --json',
   ]
-  static override args = {name: nameArg(), newName: nameArg('its new name')}
+  static override args = {name: nameArg(), newName: nameArg('new name of the environment')}
 
   async run(): Promise<{name: string; path: string}> {
     const {args} = await this.parse(Rename)

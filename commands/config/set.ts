@@ -12,7 +12,7 @@ export default class ConfigSet extends EnvsCommand {
     'A variable that is set goes before it, and that is said. With --json: the value that is in force afterwards.'
   static override args = {
     setting: settingArg(),
-    value: Args.string({description: 'its new value', ignoreStdin: true, required: true}),
+    value: Args.string({description: 'new value of the setting', ignoreStdin: true, required: true}),
   }
   static override examples = [
     '<%= config.bin %> <%= command.id %> defaultImage noble',
