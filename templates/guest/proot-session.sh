@@ -5,9 +5,9 @@
 #   COMMAND ARGUMENT..., or none for the user's login shell
 # Inherited: 3 where one line tells how it went, "failed STAGE ERRNO" before the command or "ended STATUS" after it;
 # 4 and 5 locks of the environment, which proot holds until the session's end.
-# The variables PROOT_* are for proot alone.
+# The variables PROOT_* are for proot alone. All others are the command's: those of this script have names that nobody gives.
 unset PROOT_TMP_DIR PROOT_NO_SECCOMP
-task=$1 wanted=$2 folder=$3
+_task=$1 _wanted=$2 _folder=$3
 shift 3
 
 give_up() {
@@ -21,63 +21,64 @@ is_number() {
 
 # The line of a file whose first field, or number in the third, is asked for.
 find_line() {
-  while IFS= read -r line || [ -n "$line" ]; do
-    IFS=: read -r name _ number _ <<END
-$line
+  while IFS= read -r _line || [ -n "$_line" ]; do
+    IFS=: read -r _name _ _number _ <<END
+$_line
 END
-    if [ "$name" = "$2" ] || { is_number "$2" && [ "$number" = "$2" ]; }; then return 0; fi
+    if [ "$_name" = "$2" ] || { is_number "$2" && [ "$_number" = "$2" ]; }; then return 0; fi
   done 2>/dev/null <"$1"
   return 1
 }
 
-if find_line /etc/passwd "${wanted%%:*}"; then
-  IFS=: read -r name _ uid gid _ home shell <<END
-$line
+if find_line /etc/passwd "${_wanted%%:*}"; then
+  IFS=: read -r _name _ _uid _gid _ _home _shell <<END
+$_line
 END
-elif [ "${wanted%%:*}" = root ]; then name=root uid=0 gid=0 home=/root shell=
-elif is_number "${wanted%%:*}"; then name=${wanted%%:*} uid=$name gid=$name home=/ shell=
+elif [ "${_wanted%%:*}" = root ]; then _name=root _uid=0 _gid=0 _home=/root _shell=
+elif is_number "${_wanted%%:*}"; then _name=${_wanted%%:*} _uid=$_name _gid=$_name _home=/ _shell=
 else give_up user 2
 fi
-case $wanted in
+case $_wanted in
 *:*)
-  if find_line /etc/group "${wanted#*:}"; then gid=$number
-  elif is_number "${wanted#*:}"; then gid=${wanted#*:}
+  if find_line /etc/group "${_wanted#*:}"; then _gid=$_number
+  elif is_number "${_wanted#*:}"; then _gid=${_wanted#*:}
   else give_up group 2
   fi
   ;;
 esac
-is_number "$uid" && is_number "$gid" || give_up user 2
-if [ "$task" = find ]; then
-  echo "$uid:$gid"
+is_number "$_uid" && is_number "$_gid" || give_up user 2
+if [ "$_task" = find ]; then
+  echo "$_uid:$_gid"
   exit
 fi
 
-[ -n "$shell" ] && [ -x "$shell" ] || shell=/bin/sh
-: "${HOME:=$home}" "${USER:=$name}" "${LOGNAME:=$name}" "${SHELL:=$shell}"
+[ -n "$_shell" ] && [ -x "$_shell" ] || _shell=/bin/sh
+: "${HOME:=$_home}" "${USER:=$_name}" "${LOGNAME:=$_name}" "${SHELL:=$_shell}"
 export HOME USER LOGNAME SHELL
 umask 022
-if [ -n "$folder" ]; then
-  cd -- "$folder" 2>/dev/null || give_up workdir 2
+if [ -n "$_folder" ]; then
+  cd -- "$_folder" 2>/dev/null || give_up workdir 2
 else
   cd -- "$HOME" 2>/dev/null || cd /
 fi
-[ $# -gt 0 ] || set -- "$shell" -l
+[ $# -gt 0 ] || set -- "$_shell" -l
 case $1 in
-*/*) found=$1 ;;
+*/*) _found=$1 ;;
 *)
-  found=
+  _found=
   IFS=:
-  for place in $PATH; do
-    [ ! -x "$place/$1" ] || [ -d "$place/$1" ] || { found=$place/$1; break; }
+  for _place in $PATH; do
+    [ ! -x "$_place/$1" ] || [ -d "$_place/$1" ] || { _found=$_place/$1; break; }
   done
   unset IFS
   ;;
 esac
-[ -e "$found" ] || give_up exec 2 127
-[ -x "$found" ] && [ ! -d "$found" ] || give_up exec 13 126
+[ -e "$_found" ] || give_up exec 2 127
+[ -x "$_found" ] && [ ! -d "$_found" ] || give_up exec 13 126
 # A handler, not "ignore": the command must start with the default action.
 trap : HUP INT QUIT TERM USR1 USR2
-"$@" 3>&- 4>&- 5>&-
-status=$?
-echo "ended $status" >&3
-exit $status
+# By exec, or it would be this shell's own: an echo of dash's is another than the program.
+(exec "$@" 3>&- 4>&- 5>&-)
+_status=$?
+echo "ended $_status" >&3
+exit $_status

@@ -53,6 +53,20 @@ for (const {title, engine, skip, play} of [...engineCases(), ...casesWithoutPerl
     assert.deepEqual([ran.stdout, ran.stderr], ['games\n5\n/usr\na b\n/usr/games\n', ''])
   })
 
+  test(`${title}: what a shell has built in is the guest's program all the same`, {skip}, async () => {
+    const {run} = await play()
+    assert.equal((await run('echo', '-e', String.raw`a\x41`)).stdout, 'aA\n')
+    assert.equal((await run('echo', String.raw`a\nb`)).stdout, 'a\\nb\n')
+  })
+
+  test(`${title}: variables have the values they are given, whatever their names`, {skip}, async () => {
+    const {runWith} = await play()
+    const names = 'name number line uid gid home shell task wanted folder found place status'.split(' ')
+    const flags = names.flatMap((name) => ['--env', `${name}=of ${name}`])
+    const ran = await runWith({flags}, 'printenv', ...names)
+    assert.equal(ran.stdout, names.map((name) => `of ${name}\n`).join(''))
+  })
+
   for (const [flag, value, message] of [
     ['--user', 'nobody-such', /it has no user nobody-such/],
     ['--workdir', '/nowhere', /the folder \/nowhere can't be entered/],
