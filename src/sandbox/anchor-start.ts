@@ -105,6 +105,8 @@ export async function launchAnchor(
   if (requests !== undefined) stdio[AnchorFd.requests] = requests.writer
   const child = start(command, {
     detached: true,
+    // bwrap stays on the host, and would keep the caller's folder from being unmounted.
+    cwd: '/',
     env: {PATH: GUEST_PATH},
     stdio: coverStrays(stdio, descriptors.devNull),
   })

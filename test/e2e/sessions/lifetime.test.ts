@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import {existsSync} from 'node:fs'
+import {existsSync, readdirSync, readlinkSync} from 'node:fs'
 import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {openHost} from '../../../src/host/host.js'
+import {templatePath} from '../../../src/host/paths.js'
+import {ended, pipeOf, start} from '../../../src/host/process.js'
+import {systemCalls} from '../../../src/host/system-calls.js'
 import {readLiveAnchor} from '../../../src/sandbox/anchor-state.js'
 import {IDENTITIES, ownGuest, sharedGuest} from '../../support/guest.js'
 import {onTerminal} from '../../support/guest-terminal.js'
@@ -12,6 +16,15 @@ import {waitUntil} from '../../support/wait-until.js'
 
 /** Leaves a process behind that holds nothing of ours open. */
 const daemon = (command: string) => `${command} >/dev/null 2>&1 </dev/null &`
+
+/** Where a process of the host stands; undefined for one that is gone, or somebody else's. */
+function folderOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return undefined
+  }
+}
 
 for (const {identity, skip} of IDENTITIES) {
   const play = sharedGuest(identity, {isPlain: true})
@@ -137,6 +150,36 @@ for (const {identity, skip} of IDENTITIES) {
     assert.ok(Date.now() - begun < 3000)
     assert.equal(readLiveAnchor(guest.state), undefined)
   })
+
+  test(`${identity}: a running environment does not stand in the folder it was started from`, {
+    skip,
+  }, async () => {
+    const guest = await stopped(play)
+    const folder = join(guest.cli.home, 'started-from')
+    await mkdir(folder, {recursive: true})
+    await guest.onHost(`cd '${folder}'; envs run play -- sh -c '${daemon('sleep 60')}'`)
+    anchorOf(guest)
+    const standing = readdirSync('/proc').filter((pid) => folderOf(pid) === folder)
+    assert.deepEqual(standing, [])
+  })
+
+  for (const interpreter of [['perl'], ['python3', '-I', '-S']]) {
+    const program = `signal-all.${interpreter[0] === 'perl' ? 'pl' : 'py'}`
+    test(`${identity}: ${program} lets all go on where its caller is gone before it has spoken`, {
+      skip,
+    }, async () => {
+      const guest = await stopped(play)
+      await guest.sh(daemon('sleep 60'))
+      const {prctl, setns} = systemCalls(openHost().architecture)
+      const words = [String(anchorOf(guest).pid), `${prctl},${setns}`, 'STOP']
+      const child = start([...interpreter, templatePath(`host/${program}`), ...words], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      pipeOf(child, 1).destroy()
+      assert.equal((await ended(child)).status, 0)
+      assert.doesNotMatch((await guest.sh('grep -h ^State: /proc/[0-9]*/status')).stdout, /stopped/)
+    })
+  }
 
   for (const signal of ['TERM', 'HUP', 'INT']) {
     test(`${identity}: a root that sends ${signal} to everything keeps the environment`, {
