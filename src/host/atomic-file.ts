@@ -94,6 +94,8 @@ async function syncPath(path: string, flags: number): Promise<void> {
   const fd = openSync(path, constants.O_RDONLY | flags)
   try {
     await promisify(fsync)(fd)
+  } catch (error) {
+    throw naming(path, error)
   } finally {
     closeSync(fd)
   }
