@@ -31,6 +31,7 @@ import {
   findEnvironment,
   makeStore,
   moveIntoPlace,
+  syncNames,
 } from './store.js'
 import {toolPath} from './toolbox.js'
 import {sweepTries} from './try-sweep.js'
@@ -141,8 +142,10 @@ export class Cloning {
     // Else a power cut could leave a record that vouches for files the disk never saw.
     if (this.#request.isSynced) await Promise.all([syncFileSystem(folder), syncFilesIn(folder)])
     this.#signal.throwIfAborted()
-    await moveIntoPlace(paths, folder, environmentFiles(paths, this.name))
+    moveIntoPlace(folder, environmentFiles(paths, this.name))
+    // From here on it is one: where the sync fails, nothing of it may be taken away.
     this.#isPublished = true
+    await syncNames(paths)
   }
 
   async close(): Promise<void> {

@@ -20,7 +20,7 @@ import {newRecord} from './new-record.js'
 import type {NewTree} from './new-tree.js'
 import {sweepPackagesHourly} from './package-sweep.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from './record.js'
-import {environmentFiles, filesIn, makeStore, moveIntoPlace} from './store.js'
+import {environmentFiles, filesIn, makeStore, moveIntoPlace, syncNames} from './store.js'
 import {markTry} from './tries.js'
 import {sweepTries} from './try-sweep.js'
 import type {Unpacked, UnpackProgress} from './unpack.js'
@@ -135,8 +135,10 @@ export class Creation {
     await Promise.all([this.#tree.onDisk(), isSynced ? syncFilesIn(this.#partial) : undefined])
     this.#signal.throwIfAborted()
     const {paths} = this.#host
-    await moveIntoPlace(paths, this.#partial, environmentFiles(paths, name))
+    moveIntoPlace(this.#partial, environmentFiles(paths, name))
+    // From here on it is one: where the sync fails, nothing of it may be taken away.
     this.#record = record
+    await syncNames(paths)
   }
 
   async close(): Promise<void> {

@@ -11,7 +11,7 @@ import {mergedTree} from './merged-tree.js'
 import {isTryName, parseEnvironmentName} from './name.js'
 import {readRecord} from './record.js'
 import {settleMemory} from './settle-memory.js'
-import {type Environment, environmentFiles, findEnvironment, moveIntoPlace} from './store.js'
+import {type Environment, environmentFiles, findEnvironment, moveIntoPlace, syncNames} from './store.js'
 import {nameFacts} from './tree-facts.js'
 
 const ANOTHER_NAME = 'Choose another name.'
@@ -59,7 +59,8 @@ async function move(
   })
   // Whoever gives one of envs try a name wants it to stay. Under the name of another such one the mark would mean the same.
   if (isTryName(newName)) await rm(files.tryMark, {force: true})
-  await moveIntoPlace(host.paths, files.folder, newFiles)
+  moveIntoPlace(files.folder, newFiles)
   await rm(newFiles.tryMark, {force: true})
+  await syncNames(host.paths)
   return {name: newName, files: newFiles, record}
 }

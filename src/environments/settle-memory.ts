@@ -8,7 +8,7 @@ import {readHistory, writeHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {newLayerId} from '../storage/layer-id.js'
 import {makeUpper} from '../storage/layer-store.js'
-import {removeLayerFolder} from './layer-folders.js'
+import {removeUnlessNamed} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
 import {sweepLayers} from './layer-sweep.js'
 import {layersProcess, upperHolder} from './memory-upper.js'
@@ -47,7 +47,7 @@ export async function settleMemory(
     await syncFileSystem(folder)
     await writeHistory(files.history, {...history, upper: copy})
   } catch (error) {
-    await removeLayerFolder(host, {identity: record.identity, folder})
+    await removeUnlessNamed(host, files, copy)
     throw error
   } finally {
     held.release()

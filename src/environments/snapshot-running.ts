@@ -10,7 +10,7 @@ import {thinned} from '../storage/thinning.js'
 import {findWithHistory} from './at-rest.js'
 import {type CopyBounds, checkSpace, copyFrozen} from './frozen-copy.js'
 import {lockHistory} from './history-lock.js'
-import {removeLayerFolder} from './layer-folders.js'
+import {removeUnlessNamed} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
 import {sweepLayers} from './layer-sweep.js'
 import {lockEnvironment} from './locks.js'
@@ -91,7 +91,7 @@ async function copyUpper(
     await writeHistory(files.history, kind === 'automatic' ? thinned(made, now) : made)
     return {name, label, createdAt: now, copiedBytes, frozenMs}
   } catch (error) {
-    await removeLayerFolder(host, {identity: record.identity, folder})
+    await removeUnlessNamed(host, files, copy)
     throw error
   } finally {
     held.release()

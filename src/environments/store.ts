@@ -59,11 +59,11 @@ export async function makeStore(paths: Paths): Promise<void> {
 }
 
 /**
- * Makes a folder an environment, or gives it another name, by one rename that survives a power cut.
+ * Makes a folder an environment, or gives it another name, by one rename; to survive a power cut it wants {@link syncNames}.
  *
- * @throws {StoreFolderTakenError} When files that are no environment are in the way.
+ * @throws {StoreFolderTakenError} When files that are no environment are in the way. Nothing was moved, whatever is thrown.
  */
-export async function moveIntoPlace(paths: Paths, from: string, {folder}: EnvironmentFiles): Promise<void> {
+export function moveIntoPlace(from: string, {folder}: Pick<EnvironmentFiles, 'folder'>): void {
   try {
     renameSync(from, folder)
   } catch (error) {
@@ -71,6 +71,10 @@ export async function moveIntoPlace(paths: Paths, from: string, {folder}: Enviro
       throw new StoreFolderTakenError(folder)
     throw error
   }
+}
+
+/** Makes the names that environments have now survive a power cut. */
+export async function syncNames(paths: Pick<Paths, 'environments'>): Promise<void> {
   await syncFolder(paths.environments)
 }
 
