@@ -26,7 +26,10 @@ export async function writeLayerRecord(path: string, record: ImageLayerRecord): 
   await writeFileAtomic(path, `${JSON.stringify(record)}\n`, {mode: 0o600})
 }
 
-/** @returns undefined when there is none: no layer, or one that is not whole. */
+/**
+ * @returns undefined when there is none: no layer, or one that is not whole. So too for one that a disk has damaged: nothing
+ * in it can't be found out again.
+ */
 export async function readLayerRecord(path: string): Promise<ImageLayerRecord | undefined> {
   let text: string
   try {
@@ -35,9 +38,18 @@ export async function readLayerRecord(path: string): Promise<ImageLayerRecord | 
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
+  try {
+    return parseLayerRecord(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** @throws {Error} On anything that this version does not write. */
+function parseLayerRecord(text: string): ImageLayerRecord {
   const fields = fieldsOf(JSON.parse(text))
   const sha256 = fields.text('sha256')
-  if (!isSha256(sha256)) throw new Error(`${path} names no digest`)
+  if (!isSha256(sha256)) throw new Error('it names no digest')
   return {
     sha256,
     archiveBytes: fields.number('archiveBytes'),

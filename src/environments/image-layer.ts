@@ -129,7 +129,12 @@ async function makeImageLayer(host: Host, image: OpenedImage, options: MakeOptio
     await writeLayerRecord(partial.record, record)
     signal.throwIfAborted()
     const id = await imageLayerId(host, unpacked.evidence.sha256, options)
-    if (!(await publish(layers, {folder, id}))) await removeLayerFolder(host, {identity, folder})
+    if (!(await publish(layers, {folder, id}))) {
+      const there = layerFiles(layers, id).record
+      // Of the same ingredients, with a record that was damaged.
+      if ((await readLayerRecord(there)) === undefined) await writeLayerRecord(there, record)
+      await removeLayerFolder(host, {identity, folder})
+    }
     return {layer: {id, record}, unpacked}
   } catch (error) {
     await removeLayerFolder(host, {identity, folder})
