@@ -33,6 +33,8 @@ export type FetchHooks = {
   readonly onMaking?: (event: ArchiveProgress) => void
   /** It is kept here, so that nothing has to be fetched. */
   readonly onKept?: () => void
+  /** What had to be fetched has come whole, and is kept from now on. */
+  readonly onStored?: () => void
   /** No publisher's image could be reached, so that one is made of packages. */
   readonly onUnreachable?: (error: SourcesUnreachableError) => void
 }

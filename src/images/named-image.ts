@@ -23,6 +23,8 @@ export type NamedImageOptions = {
   readonly cacheFolder: string
   readonly context: ImageContext
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
+  /** Told that what was fetched is whole, and kept. */
+  readonly onStored?: (() => void) | undefined
   /** Whether a kept one may be removed meanwhile, since nothing of its archive is needed. */
   readonly isRemovable?: boolean
 }
@@ -110,6 +112,7 @@ async function openFetched(resolution: Resolution, options: NamedImageOptions): 
     async fetch(hooks) {
       const fetched = await fetchAndKeep(resolution.image, {images, context}, hooks)
       lock = fetched.lock
+      options.onStored?.()
       return fetched
     },
     signal: context.signal,

@@ -28,6 +28,8 @@ export type OpenImageOptions = {
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
   /** Told what a name stands for, before anything is fetched. */
   readonly onResolved?: ((resolution: Resolution) => void) | undefined
+  /** Told that the image of a name has come whole, and is kept. */
+  readonly onStored?: (() => void) | undefined
   readonly standardInput?: StandardInput | undefined
 }
 

@@ -17,6 +17,7 @@ type Steps<Resolution> = {
   fetch(hooks: {
     onProgress: (event: DownloadEvent) => void
     onMaking: (event: MakingEvent) => void
+    onStored: () => void
     onResolved: (resolution: Resolution) => void
     onUnreachable: () => void
   }): Promise<void>
@@ -50,6 +51,7 @@ export async function runCreation<Resolution>(
     {title: 'Set up', run: () => creation.publish()},
   ]
   let isMade = creation.isMade
+  const onStored = () => onDownload({stage: 'stored'})
   const fetch = async (onMaking: (event: MakingEvent) => void) => {
     await creation.fetch({
       onProgress(event) {
@@ -61,9 +63,10 @@ export async function runCreation<Resolution>(
         onDownload(event)
         onMaking(event)
       },
+      onStored,
       ...hooks,
     })
-    if (isMade) onDownload({stage: 'made'})
+    if (isMade) onStored()
   }
   if (!creation.isMade) {
     await runStages([progress.stage('Fetch', () => fetch(progress.making)), ...rest])

@@ -8,12 +8,12 @@ export type Kept = {
   /** Every package index, whole. */
   readonly indices?: boolean
   readonly packages?: {readonly count: number; readonly totalCount: number}
-  /** An image that was made here. */
+  /** The image, whole and in the store. */
   readonly image?: boolean
 }
 
-/** `made`: an image of packages is in the store. */
-export type KeepingEvent = DownloadEvent | MakingEvent | {readonly stage: 'made'}
+/** `stored`: the image is in the store, whether it was made or fetched. */
+export type KeepingEvent = DownloadEvent | MakingEvent | {readonly stage: 'stored'}
 
 /** What is kept after an event. What was downloaded whole may be kept and may not, by what it is: nothing is promised. */
 export function noteKept(kept: Kept, event: KeepingEvent): Kept {
@@ -29,7 +29,7 @@ export function noteKept(kept: Kept, event: KeepingEvent): Kept {
       return {indices: true}
     case 'packages':
       return {...kept, packages: {count: event.receivedCount, totalCount: event.totalCount}}
-    case 'made':
+    case 'stored':
       return {image: true}
     default:
       return kept
@@ -39,7 +39,7 @@ export function noteKept(kept: Kept, event: KeepingEvent): Kept {
 /** What is said of it when a command is interrupted; undefined where nothing is kept. */
 export function describeKept({download, indices, packages, image}: Kept): string | undefined {
   const onwards = 'kept: the same command goes on from there.'
-  if (image) return `The image is ${onwards}`
+  if (image) return 'The image is kept: the same command needs no download.'
   if (packages !== undefined && packages.count > 0) {
     const {count, totalCount} = packages
     const which = count === totalCount ? `all ${count}` : `${count} of ${totalCount}`

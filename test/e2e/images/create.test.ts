@@ -3,6 +3,7 @@ import {existsSync} from 'node:fs'
 import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
+import {setTimeout as sleep} from 'node:timers/promises'
 import {debianRootfs} from '../../support/debian-rootfs.js'
 import {digestOf} from '../../support/download.js'
 import {PLAIN} from '../../support/environment-cli.js'
@@ -139,4 +140,22 @@ test('create extracts what has come while the rest still comes', async (t) => {
   )
   stalled.goOn()
   assert.equal((await create.ended).status, 0)
+})
+
+test('create, interrupted while it extracts what it has fetched, says that the image is kept', async (t) => {
+  const {cli, envs, start, fetches, entries} = await imageCli(
+    t,
+    (await tinyRootfs(t, {files: 3000})).bytes,
+    PLAIN,
+  )
+  const run = start('create', 'focal', '--quiet')
+  const isKept = async () => (await entries()).some((name) => !name.startsWith('.'))
+  while (!(await isKept())) await sleep(5)
+  run.signalLeader('SIGINT')
+  const {status, stderr} = await run.ended
+  const kept = 'The image is kept: the same command needs no download.'
+  assert.deepEqual([status, stderr], [130, `envs: Interrupted by SIGINT.\n  ${kept}\n`])
+  assert.deepEqual(await cli.storeEntries(), [])
+  assert.equal((await envs('create', 'focal', '--quiet')).status, 0)
+  assert.equal(fetches().length, 1)
 })

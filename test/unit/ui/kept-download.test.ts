@@ -17,6 +17,7 @@ const selection: KeepingEvent = {stage: 'selection'}
 const configure: KeepingEvent = {stage: 'configure', count: 1, totalCount: 9}
 
 const ONWARDS = 'kept: the same command goes on from there.'
+const IN_STORE = 'The image is kept: the same command needs no download.'
 
 for (const [what, events, told] of [
   ['a download before its first byte', [download(0, 2)], undefined],
@@ -39,7 +40,9 @@ for (const [what, events, told] of [
     [selection, packages(9), configure],
     `The package indices and all 9 packages are ${ONWARDS}`,
   ],
-  ['an image that was made', [selection, packages(9), {stage: 'made'}], `The image is ${ONWARDS}`],
+  ['an image that was made', [selection, packages(9), {stage: 'stored'}], IN_STORE],
+  ['an image that has come whole', [download(1, 2), {stage: 'stored'}], IN_STORE],
+  ['the last news of its download', [{stage: 'stored'}, download(2, 2)], IN_STORE],
 ] as const satisfies readonly (readonly [string, readonly KeepingEvent[], string | undefined])[]) {
   test(`an interruption after ${what} says what is kept`, () => {
     const kept = events.reduce<Kept>(noteKept, {})
