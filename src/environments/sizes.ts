@@ -1,8 +1,10 @@
 import {errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
+import {WorkerDiedError} from '../rootfs/errors.js'
 import {measureTrees} from '../rootfs/tree-process.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {IdentityUnavailableError} from '../sandbox/ids/errors.js'
 import type {Identity} from '../sandbox/ids/identity.js'
 import {layersOf} from '../storage/history.js'
 import {layerFiles, listLayers} from '../storage/layer-files.js'
@@ -149,14 +151,26 @@ async function measureMissing(host: Host, places: readonly Place[]): Promise<voi
     const trees = [...new Set(unknown.map(({tree}) => tree))]
     if (trees.length === 0) continue
     const measuredAt = host.now()
-    const measured = await measureTrees(await treeProcess(host, identity), trees)
+    const {measured, isWhole} = await measure(host, identity, trees)
     for (const place of unknown) {
       const sizeBytes = measured[trees.indexOf(place.tree)] ?? 0
       place.sizeBytes = sizeBytes
-      if (place.folder === undefined) continue
+      if (place.folder === undefined || !isWhole) continue
       const usage = {sizeBytes, measuredAt, layer: place.layer}
       await recordUsage(place.folder, usage).catch(ignoreErrno)
     }
+  }
+}
+
+/** Where the ids of trees can't be had (a process with no new privileges), what their owner sees of them is a lower bound. */
+async function measure(host: Host, identity: Identity, trees: readonly string[]) {
+  try {
+    return {measured: await measureTrees(await treeProcess(host, identity), trees), isWhole: true}
+  } catch (error) {
+    // The host may have taken a mapping away since it was last tried: then the program before the worker fails.
+    const isRefused = error instanceof IdentityUnavailableError || error instanceof WorkerDiedError
+    if (identity === 'emulated' || !isRefused) throw error
+    return {measured: await measureTrees(await treeProcess(host, 'emulated'), trees), isWhole: false}
   }
 }
 

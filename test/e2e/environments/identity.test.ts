@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {lstat, readFile} from 'node:fs/promises'
+import {lstat, readFile, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {accountName} from '../../../src/host/account.js'
@@ -96,6 +96,21 @@ test('mapped, asked for by name where it can not be had, is refused with the rea
   assert.equal(run.status, 7)
   assert.equal(JSON.parse(run.stdout).error.code, 'ENVS_IDENTITY_UNAVAILABLE')
   assert.deepEqual(await cli.storeEntries(), [])
+})
+
+test('mapped environments are listed and shown where the identity can no longer be had', async (t) => {
+  if (whyMapped !== undefined) return t.skip(whyMapped)
+  const cli = await plainCli(t)
+  const {path} = await tinyRootfs(t)
+  await cli.run('create', path, '--name', 'play', '--identity', 'mapped')
+  // What nobody has counted has to be measured.
+  const usage = join(cli.data, 'environments/play/usage.json')
+  await rm(usage)
+  for (const argv of [['list'], ['show', 'play']]) {
+    const run = await cli.runBehind(['setpriv', '--no-new-privs'], ...argv, '--json')
+    assert.equal(run.status, 0, run.stdout)
+  }
+  await assert.rejects(lstat(usage), {code: 'ENOENT'}, 'a lower bound was written down')
 })
 
 /** The number in the third field of the line that begins with `name`. @see passwd(5), group(5) */
