@@ -1,6 +1,6 @@
 import {type CommandTable, findCommand} from './ui/command-line.js'
 import {separateGuestCommand, splitAtSeparator} from './ui/guest-arguments.js'
-import {writeError, writeOutput} from './ui/output.js'
+import {writeError, writeFailure, writeOutput} from './ui/output.js'
 import {describeFailure, failureJson, renderFailure} from './ui/render-error.js'
 import {versionLine} from './ui/version-line.js'
 
@@ -51,6 +51,8 @@ function tell(error: unknown, argv: readonly string[]): void {
   const {own} = splitAtSeparator(argv)
   const failure = describeFailure(error)
   process.exitCode = failure.exitCode
-  if (own.includes('--json')) writeOutput(`${JSON.stringify(failureJson(failure), null, 2)}\n`)
-  else writeError(renderFailure(failure, {verbose: own.includes('--verbose'), version: versionLine()}))
+  const asText = renderFailure(failure, {verbose: own.includes('--verbose'), version: versionLine()})
+  if (own.includes('--json'))
+    writeFailure({asJson: `${JSON.stringify(failureJson(failure), null, 2)}\n`, asText})
+  else writeError(asText)
 }

@@ -1,13 +1,25 @@
 import {mkdirSync, readdirSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+
+/** Where a folder should be made is none where any can be, such as /proc. */
+export class NoPlaceForFolderError extends EnvsError {
+  constructor(path: string, cause: unknown) {
+    super(`The folder ${path} can not be made: its file system takes none.`, {
+      code: 'ENVS_STORAGE_FAILED',
+      exitCode: ExitCode.storage,
+      suggestions: ['Set ENVS_HOME, or the XDG_ variable that leads there, to another folder.'],
+      cause,
+    })
+  }
+}
 
 /**
  * Makes a folder and those above it, as `mkdir -p` does. Node's own recursive mkdir says ENOENT where the disk is
  * full or read-only (seen with Node 20).
  *
  * @param mode - Of each folder that is made; what is there keeps its own.
- * @throws {NodeJS.ErrnoException}
+ * @throws {NoPlaceForFolderError} @throws {NodeJS.ErrnoException}
  */
 export async function makeFolders(path: string, {mode}: {mode: number}): Promise<void> {
   try {
@@ -15,7 +27,14 @@ export async function makeFolders(path: string, {mode}: {mode: number}): Promise
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error
     await makeFolders(dirname(path), {mode})
-    makeFolder(path, mode)
+    try {
+      makeFolder(path, mode)
+    } catch (again) {
+      // It was there a moment ago.
+      throw errnoOf(again) === 'ENOENT' && isFolder(dirname(path))
+        ? new NoPlaceForFolderError(path, again)
+        : again
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
 import {describeKept, type KeepingEvent, type Kept, noteKept} from './kept-download.js'
-import {outputColumns, writeError, writeOutput} from './output.js'
+import {outputColumns, writeError, writeFailure, writeOutput} from './output.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
 import {type Column, renderTable} from './table.js'
@@ -166,8 +166,10 @@ export abstract class EnvsCommand extends DeclaredCommand {
     const kept = signal?.aborted ? describeKept(this.#kept) : undefined
     const failure = kept === undefined ? told : {...told, suggestions: [...told.suggestions, kept]}
     process.exitCode = this.exitStatusFor(failure)
-    if (this.jsonEnabled()) this.logJson(failureJson(failure))
-    else writeError(renderFailure(failure, {verbose: this.verbose, version: versionLine()}))
+    const asText = renderFailure(failure, {verbose: this.verbose, version: versionLine()})
+    if (this.jsonEnabled())
+      writeFailure({asJson: `${JSON.stringify(failureJson(failure), null, 2)}\n`, asText})
+    else writeError(asText)
   }
 
   protected override finally(): void {

@@ -1,13 +1,46 @@
 import {fstatSync, writeSync} from 'node:fs'
-import {errnoOf} from '../errors.js'
+import {getSystemErrorMap} from 'node:util'
+import {EnvsError, ExitCode, errnoOf} from '../errors.js'
 
 const [STDOUT, STDERR] = [1, 2]
 /** How long to let a reader read that has left no room, in a pipe that somebody made non-blocking. */
 const RETRY_MS = 5
 
-/** Writes to standard output. Node's own stream for it takes longer to load than most commands to run. */
+/** What a command had to say could not be said; what it did is done. */
+export class OutputFailedError extends EnvsError {
+  constructor(cause: unknown) {
+    const errno = errnoOf(cause)
+    const reason = [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? 'unknown reason'
+    super(`Standard output could not be written: ${reason}.`, {
+      code: 'ENVS_OUTPUT_FAILED',
+      exitCode: ExitCode.storage,
+      suggestions: ['What the command does was done. Send its output to another place.'],
+      cause,
+    })
+  }
+}
+
+/**
+ * Writes to standard output. Node's own stream for it takes longer to load than most commands to run.
+ *
+ * @throws {OutputFailedError}
+ */
 export function writeOutput(text: string): void {
-  writeWhole(STDOUT, text)
+  try {
+    writeWhole(STDOUT, text)
+  } catch (error) {
+    throw errnoOf(error) === undefined ? error : new OutputFailedError(error)
+  }
+}
+
+/** Writes a failure as JSON where output goes; what can't be written there is told on standard error. */
+export function writeFailure({asJson, asText}: {asJson: string; asText: string}): void {
+  try {
+    writeWhole(STDOUT, asJson)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    writeError(asText)
+  }
 }
 
 /** Writes to standard error; where that can't be, there is nobody to tell. */

@@ -25,9 +25,16 @@ for (const [what, command, status] of [
 test('tells that the result could not be written', async (t) => {
   if (!existsSync('/dev/full')) return t.skip('/dev/full is missing')
   const cli = await sandboxedCli(t)
-  const run = await capture(['sh', '-c', `${ENVS} config list >/dev/full`], {env: {...cli.env}})
-  assert.equal(run.status, 8)
-  assert.equal(run.stderr.split('\n')[0], 'envs: No space is left on the disk.')
+  for (const command of ['config list', 'config list --json', 'list --json', '--version', 'confg --json']) {
+    const run = await capture(['sh', '-c', `${ENVS} ${command} >/dev/full`], {env: {...cli.env}})
+    const [first] = run.stderr.split('\n')
+    if (command === 'confg --json')
+      assert.deepEqual([run.status, first], [2, 'envs: There is no command confg.'])
+    else {
+      const told = 'envs: Standard output could not be written: no space left on device.'
+      assert.deepEqual([run.status, first], [8, told], command)
+    }
+  }
 })
 
 test('keeps its status where standard error is full', async (t) => {
