@@ -9,7 +9,7 @@ import {listLeftovers, sweepLeftovers} from './leftovers.js'
 import {findOldPackages, removePackages} from './package-prune.js'
 import {currentSizes} from './sizes.js'
 import {findOldSnapshots, removeOldSnapshots} from './snapshot-prune.js'
-import {findEnvironment} from './store.js'
+import {findWholeEnvironment} from './store.js'
 import {treeProcess} from './toolbox.js'
 import {listTries, type Try} from './tries.js'
 import {removeTry, sweepTries} from './try-sweep.js'
@@ -60,13 +60,15 @@ export async function removePrunable(found: readonly Found[]): Promise<Prunable[
 }
 
 async function findTries(host: Host, tries: readonly Try[]): Promise<Found[]> {
-  const environments = await Promise.all(tries.map(({name}) => findEnvironment(host.paths, name)))
+  const found = await Promise.all(tries.map(({name}) => findWholeEnvironment(host.paths, name)))
+  const environments = found.filter((each) => each !== undefined)
   const sizes = await currentSizes(host, environments)
-  return environments.map(({name}, index) => ({
+  const sizeOf = new Map(environments.map(({name}, index) => [name, sizes[index]?.sizeBytes]))
+  return tries.map(({name}) => ({
     kind: 'try',
     name,
     count: 1,
-    sizeBytes: sizes[index]?.sizeBytes ?? 0,
+    sizeBytes: sizeOf.get(name) ?? 0,
     reason: 'ended',
     remove: () => removeTry(host, {name}),
   }))

@@ -9,11 +9,10 @@ import type {Identity} from '../sandbox/ids/identity.js'
 import {layersOf} from '../storage/history.js'
 import {layerFiles, listLayers} from '../storage/layer-files.js'
 import {identityOf, type LayerId} from '../storage/layer-id.js'
-import {EnvironmentNotFoundError, RecordUnreadableError} from './errors.js'
 import {readGuestTree} from './guest-tree.js'
 import {readLayerRecord} from './image-layer-record.js'
 import {countClaims} from './layer-claims.js'
-import {type Environment, findEnvironment, listNames} from './store.js'
+import {type Environment, findWholeEnvironment, listNames} from './store.js'
 import {treeProcess} from './toolbox.js'
 import {lastUse, readUsage, recordUsage} from './usage.js'
 
@@ -75,9 +74,7 @@ function nothingIfGone(error: unknown): Place[] {
 /** All that the store takes: environments, images, what is unpacked of them, and shared packages. */
 export async function storeBytes(host: Host): Promise<number> {
   const {paths} = host
-  const found = await Promise.all(
-    (await listNames(paths)).map((name) => findEnvironment(paths, name).catch(nothingIfDamaged)),
-  )
+  const found = await Promise.all((await listNames(paths)).map((name) => findWholeEnvironment(paths, name)))
   const environments = found.filter((each) => each !== undefined)
   const parts = (await measureParts(host, environments)).flat()
   const named = new Map(parts.map(({layer, sizeBytes}) => [layer, sizeBytes]))
@@ -90,10 +87,6 @@ export async function storeBytes(host: Host): Promise<number> {
     ...(await measureLayers(host, others)),
     ...folders,
   ].reduce((total, sizeBytes) => total + sizeBytes, 0)
-}
-
-function nothingIfDamaged(error: unknown): undefined {
-  if (!(error instanceof RecordUnreadableError) && !(error instanceof EnvironmentNotFoundError)) throw error
 }
 
 type Place = {

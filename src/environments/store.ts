@@ -5,7 +5,12 @@ import {syncFolder} from '../host/atomic-file.js'
 import {makeFolders} from '../host/folders.js'
 import {nearestNames} from '../host/nearest.js'
 import type {Paths} from '../host/paths.js'
-import {EnvironmentNotFoundError, NoDefaultEnvironmentError, StoreFolderTakenError} from './errors.js'
+import {
+  EnvironmentNotFoundError,
+  NoDefaultEnvironmentError,
+  RecordUnreadableError,
+  StoreFolderTakenError,
+} from './errors.js'
 import {type EnvironmentName, isEnvironmentName, isTryName, parseEnvironmentName} from './name.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
 
@@ -102,6 +107,14 @@ export async function findEnvironment(paths: Paths, text: string): Promise<Envir
   if (record === undefined)
     throw new EnvironmentNotFoundError(name, nearestNames(name, await listNames(paths)))
   return {name, files, record}
+}
+
+/** @returns undefined where it went meanwhile, or its record can't be read. @throws {UsageError} */
+export async function findWholeEnvironment(paths: Paths, text: string): Promise<Environment | undefined> {
+  return findEnvironment(paths, text).catch((error: unknown) => {
+    if (error instanceof RecordUnreadableError || error instanceof EnvironmentNotFoundError) return undefined
+    throw error
+  })
 }
 
 /**

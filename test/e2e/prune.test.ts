@@ -149,6 +149,15 @@ test('what envs try left goes, and what is unpacked of its image with it', async
   assert.deepEqual(await cli.storeEntries(), [])
 })
 
+test('a try whose record a disk has damaged holds nothing else up, and goes', async (t) => {
+  const cli = await environmentCli(t)
+  await cli.run('try', '--disk', await debianRootfs(), '-q', '--', 'true')
+  await writeFile(join(cli.data, 'environments/try-1/env.json'), '')
+  assert.deepEqual(kinds(await prune(cli, '--dry-run'))[0], ['try', 'try-1', 'ended'])
+  await prune(cli, '--yes')
+  assert.deepEqual(await cli.storeEntries(), [])
+})
+
 test('what killed commands left goes, and no link in it is followed', async (t) => {
   const cli = await environmentCli(t)
   const folder = join(cli.store, '.partial.emulated.0123abcd.gone', 'rootfs')
