@@ -1,3 +1,5 @@
+import {getSystemErrorMap} from 'node:util'
+
 /** What the process exits with; docs/exit-codes.md is the table for users. */
 export const ExitCode = {
   ok: 0,
@@ -46,6 +48,11 @@ export class UsageError extends EnvsError {
   constructor(message: string, suggestions: readonly string[] = []) {
     super(message, {code: 'ENVS_USAGE', exitCode: ExitCode.usage, suggestions})
   }
+}
+
+/** What the system calls an errno: `no space left on device`. @see errno(3) */
+export function wordsForErrno(errno: string): string {
+  return [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? errno
 }
 
 /** The errno of a failed system call, or undefined for any other value. */

@@ -1,6 +1,5 @@
 import {fstatSync, writeSync} from 'node:fs'
-import {getSystemErrorMap} from 'node:util'
-import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {EnvsError, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
 
 const [STDOUT, STDERR] = [1, 2]
 /** How long to let a reader read that has left no room, in a pipe that somebody made non-blocking. */
@@ -9,9 +8,7 @@ const RETRY_MS = 5
 /** What a command had to say could not be said; what it did is done. */
 export class OutputFailedError extends EnvsError {
   constructor(cause: unknown) {
-    const errno = errnoOf(cause)
-    const reason = [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? 'unknown reason'
-    super(`Standard output could not be written: ${reason}.`, {
+    super(`Standard output could not be written: ${wordsForErrno(errnoOf(cause) ?? 'unknown reason')}.`, {
       code: 'ENVS_OUTPUT_FAILED',
       exitCode: ExitCode.storage,
       suggestions: ['What the command does was done. Send its output to another place.'],

@@ -1,5 +1,4 @@
-import {getSystemErrorMap} from 'node:util'
-import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
+import {EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
 import {escapeLines, escapeText} from './escape.js'
 
 /** A failure as the user is told of it, on a terminal or as JSON. */
@@ -85,8 +84,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 /** Undefined where no path is named: then it was no file that was refused. */
 function refusal(error: unknown, errno: string): string | undefined {
   if (!REFUSALS.has(errno) || !(error instanceof Error) || !('path' in error)) return undefined
-  const reason = [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? errno
-  return `The system refused ${String(error.path)}: ${reason}.`
+  return `The system refused ${String(error.path)}: ${wordsForErrno(errno)}.`
 }
 
 function causesOf(error: unknown): string[] {
