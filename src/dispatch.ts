@@ -1,6 +1,6 @@
 import {type CommandTable, findCommand} from './ui/command-line.js'
 import {separateGuestCommand, splitAtSeparator} from './ui/guest-arguments.js'
-import {writeError, writeFailure, writeOutput} from './ui/output.js'
+import {writeError, writeJsonFailure, writeOutput} from './ui/output.js'
 import {describeFailure, failureJson, renderFailure} from './ui/render-error.js'
 import {versionLine} from './ui/version-line.js'
 
@@ -52,7 +52,6 @@ function tell(error: unknown, argv: readonly string[]): void {
   const failure = describeFailure(error)
   process.exitCode = failure.exitCode
   const asText = renderFailure(failure, {verbose: own.includes('--verbose'), version: versionLine()})
-  if (own.includes('--json'))
-    writeFailure({asJson: `${JSON.stringify(failureJson(failure), null, 2)}\n`, asText})
+  if (own.includes('--json')) writeJsonFailure(failureJson(failure), {asText})
   else writeError(asText)
 }

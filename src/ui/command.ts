@@ -5,7 +5,7 @@ import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
 import {describeKept, type KeepingEvent, type Kept, noteKept} from './kept-download.js'
-import {outputColumns, writeError, writeFailure, writeOutput} from './output.js'
+import {outputColumns, writeError, writeJsonFailure, writeOutput} from './output.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
 import {type Column, renderTable} from './table.js'
@@ -167,8 +167,7 @@ export abstract class EnvsCommand extends DeclaredCommand {
     const failure = kept === undefined ? told : {...told, suggestions: [...told.suggestions, kept]}
     process.exitCode = this.exitStatusFor(failure)
     const asText = renderFailure(failure, {verbose: this.verbose, version: versionLine()})
-    if (this.jsonEnabled())
-      writeFailure({asJson: `${JSON.stringify(failureJson(failure), null, 2)}\n`, asText})
+    if (this.jsonEnabled()) writeJsonFailure(failureJson(failure), {asText})
     else writeError(asText)
   }
 

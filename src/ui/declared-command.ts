@@ -1,6 +1,6 @@
 import type {Command, Interfaces} from '@oclif/core'
 import {Flags} from './definitions.js'
-import {writeOutput} from './output.js'
+import {writeJson} from './output.js'
 import {type LineDeclarations, parsePlainLine} from './plain-line.js'
 
 /** The library's parsed flags or arguments, by name. */
@@ -74,7 +74,7 @@ export abstract class DeclaredCommand {
   }
 
   protected logJson(json: unknown): void {
-    writeOutput(`${JSON.stringify(json, null, 2)}\n`)
+    writeJson(json)
   }
 
   /** @throws {CommandLineError} */

@@ -30,12 +30,17 @@ export function writeOutput(text: string): void {
   }
 }
 
-/** Writes a failure as JSON where output goes; what can't be written there is told on standard error. */
-export function writeFailure({asJson, asText}: {asJson: string; asText: string}): void {
+/** Writes a result as `--json` shows it. @throws {OutputFailedError} */
+export function writeJson(value: unknown): void {
+  writeOutput(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** Writes a failure as `--json` shows it; what can't be written there is told on standard error. */
+export function writeJsonFailure(value: unknown, {asText}: {asText: string}): void {
   try {
-    writeWhole(STDOUT, asJson)
+    writeJson(value)
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!(error instanceof OutputFailedError)) throw error
     writeError(asText)
   }
 }
