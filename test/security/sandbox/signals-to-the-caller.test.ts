@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import type {Guest} from '../../support/guest.js'
+import {capture} from '../../../src/host/process.js'
+import {type Guest, quoted} from '../../support/guest.js'
 import {hostTerminal} from '../../support/host-terminal.js'
 import {namespaceCases} from '../../support/namespace-cases.js'
 
 /** A script with a job of its own, in one process group with all that it calls, as those without job control are. */
-async function callWith(guest: Guest, command: string): Promise<string> {
-  const {stdout} = await guest.onHost(
-    `sleep 300 & job=$!
-     envs run play -- sh -c '${command}' >/dev/null 2>&1; status=$?
-     kill -0 $job && echo "the job lives, status $status"; kill $job`,
-  )
+async function callWith({cli}: Guest, command: string): Promise<string> {
+  const script = `sleep 300 & job=$!
+    ${quoted(cli.words)} run play -- sh -c '${command}' >/dev/null 2>&1; status=$?
+    kill -0 $job && echo "the job lives, status $status"; kill $job`
+  // Whatever it ends, it is not the test.
+  const behind = ['setsid', '--wait', 'bash', '-c', script]
+  const {stdout} = await capture(behind, {cwd: cli.home, env: {...cli.env}, timeout: 30_000})
   return stdout
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {quoted} from '../../support/guest.js'
 import {namespaceCases} from '../../support/namespace-cases.js'
+import {NR} from '../../support/system-calls.js'
 import {waitUntil} from '../../support/wait-until.js'
 
 /** Tries all that a descriptor might let it do, and tells what went: FD. */
@@ -20,9 +21,6 @@ const MISUSE = `
   link $path, "/tmp/kept" and print STDERR "linked\\n";
   print STDERR "tried\\n";
 `.replace(/\s+/g, ' ')
-
-/** memfd_create(2) by asm/unistd_64.h and asm-generic/unistd.h. */
-const NR_MEMFD_CREATE = process.arch === 'x64' ? 319 : 279
 
 /** Words before a program: one of its streams is `$file`, which a line of Perl has opened. */
 function withStream(number: number, line: string): string {
@@ -185,7 +183,7 @@ for (const {title, skip, play} of namespaceCases()) {
 
   test(`${title}: a file in memory alone as standard input is read by the guest`, {skip}, async () => {
     const guest = await play()
-    const make = `open $file, "+<&=", syscall ${NR_MEMFD_CREATE}, my $name = "x", 0 or die; syswrite $file, "text\\n"; sysseek $file, 0, 0`
+    const make = `open $file, "+<&=", syscall ${NR.memfd_create}, my $name = "x", 0 or die; syswrite $file, "text\\n"; sysseek $file, 0, 0`
     const ran = await guest.onHost(
       `${withStream(0, make)} ${quoted([...guest.cli.words, 'run', 'play', 'cat'])}`,
     )

@@ -4,6 +4,7 @@ import {fileScope} from '../../support/file-scope.js'
 import {type Guest, putProgram} from '../../support/guest.js'
 import {type HostTerminal, hostTerminal} from '../../support/host-terminal.js'
 import {namespaceCases} from '../../support/namespace-cases.js'
+import {NR} from '../../support/system-calls.js'
 import {waitUntil} from '../../support/wait-until.js'
 
 /**
@@ -47,9 +48,6 @@ while (!-e '/tmp/enough') {
 unlink '/tmp/enough', '/tmp/turns', '/tmp/stolen';
 `
 
-/** setsid(2) by asm/unistd_64.h and asm-generic/unistd.h. */
-const NR_SETSID = process.arch === 'x64' ? 112 : 157
-
 /** What reads a line after the test has let it; until then the line waits in the terminal, for anybody. */
 const READ_LATER =
   'echo "wai""ting"; until [ -e go ]; do sleep 0.02; done; rm go; read -r line; echo "host got <$line>"'
@@ -77,7 +75,7 @@ for (const {title, skip, play} of namespaceCases()) {
       skip,
     }, async () => {
       const {guest, pane} = await prepare()
-      await pane.enter(`envs run play -- thief ${NR_SETSID} ${streams}; ${READ_LATER}`)
+      await pane.enter(`envs run play -- thief ${NR.setsid} ${streams}; ${READ_LATER}`)
       await pane.shows(/^waiting$/m)
       await waitUntil('the thief to look', async () => (await turnsOf(guest)) > 0)
       await pane.type('secret\r')
