@@ -24,7 +24,7 @@ export type SessionRequest = {
 
 /** Where a session is started: what {@link sessionCommand} needs beside the request. */
 export type SessionPlace = {
-  /** Words that start templates/host/session.pl, or its like in Python. */
+  /** Words that start templates/host/session.pl. */
   readonly launcher: readonly string[]
   readonly anchor: Anchor
   readonly identity: Identity

@@ -68,11 +68,6 @@ export function sessionError(
       return new SessionFailedError(name, `this kernel can't share a folder read-only: ${reason}.`, [
         'Linux 5.12 or newer can. Leave :ro out to share it writable.',
       ])
-    case 'ctypes':
-      return new SessionFailedError(name, 'the python3 of this host has no module ctypes.', [
-        'Ask an administrator to install the package python3 (not python3-minimal alone), or perl-base.',
-        seeChecks('launcher'),
-      ])
     default:
       return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`, [
         seeChecks(...checksOf(stage)),

@@ -8,7 +8,7 @@ import {type MapperHost, succeeds} from '../../host/id-mapper.js'
 import {isMountingRoot} from '../../host/privilege.js'
 import {bootId} from '../../host/proc.js'
 import {recallVerdict, rememberVerdict} from '../../host/remembered.js'
-import {findInterpreter, scriptWords} from '../../host/script.js'
+import {PerlMissingError, requirePerl, scriptWords} from '../../host/script.js'
 import {EngineUnavailableError, ToolMissingError} from '../errors.js'
 import {namespacePrefix} from '../ids/identity.js'
 import {type GuestNamespace, secondNamespaceWords} from '../second-namespace.js'
@@ -122,9 +122,7 @@ export function anchorEngine(
     if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
     return bwrapEngine(program)
   }
-  const interpreter = findInterpreter(host)
-  if (interpreter === undefined) throw new ToolMissingError('perl', 'perl-base')
-  return unshareEngine({launcher: scriptWords(interpreter, 'anchor'), architecture: host.architecture})
+  return unshareEngine({launcher: scriptWords(requirePerl(host), 'anchor'), architecture: host.architecture})
 }
 
 /** Those known to fail come last: they are asked anew when nothing else works. */
@@ -174,7 +172,7 @@ async function works(host: MapperHost, {name, namespace, cacheFolder}: Attempt):
     }
     return await withStage(cacheFolder, (stage) => canStart({...trial, stage}))
   } catch (error) {
-    if (error instanceof ToolMissingError) return false
+    if (error instanceof ToolMissingError || error instanceof PerlMissingError) return false
     throw error
   }
 }
@@ -192,9 +190,7 @@ async function withStage<T>(cacheFolder: string, work: (stage: string) => Promis
 }
 
 function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
-  const programs = ['bwrap', 'unshare', 'perl', 'python3', 'proot'].map((name) =>
-    programFacts(host.which(name)),
-  )
+  const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => programFacts(host.which(name)))
   return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
 }
 

@@ -7,7 +7,7 @@ import type {AnchorEngine, AnchorOptions} from './engine.js'
 import {overlayOptions} from './layers-first.js'
 
 /**
- * System calls alone, made by templates/host/anchor.pl or its like in Python.
+ * System calls alone, made by templates/host/anchor.pl.
  *
  * @param launcher - Words that start it.
  */
