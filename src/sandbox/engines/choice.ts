@@ -85,9 +85,7 @@ export function guestNamespaceWords(
   namespace: GuestNamespace,
 ): string[] {
   if (namespace !== 'second') return []
-  const interpreter = findInterpreter(host)
-  if (interpreter === undefined) throw new ToolMissingError('perl', 'perl-base')
-  return secondNamespaceWords(scriptWords(interpreter, 'second-namespace'), host.architecture)
+  return secondNamespaceWords(scriptWords(requirePerl(host), 'second-namespace'), host.architecture)
 }
 
 function isWorking(verdict: Verdict | undefined): boolean {
