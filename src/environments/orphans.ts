@@ -2,14 +2,14 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {errnoOf} from '../errors.js'
 import {isLockFree, type LockHolder, lockHolders, takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
-import {anchorFiles, readLiveAnchor, recordAnchor} from '../sandbox/anchor-state.js'
+import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
 import type {EnvironmentName} from './name.js'
 import {environmentFiles, listNames} from './store.js'
 
 /** An environment whose first process is gone, and that can't be started anew: something has its liveness lock still. */
 export type Orphans = {
   readonly name: EnvironmentName
-  /** Who has it; none when they can't be seen from here, as on another machine that shares the folder. */
+  /** Who has it, with whom the environment ends; none when they can't be seen from here, as on another machine that shares the folder. */
   readonly holders: readonly LockHolder[]
 }
 
@@ -64,8 +64,6 @@ async function orphansOf({paths}: Pick<Host, 'paths'>, name: EnvironmentName): P
   if (readLiveAnchor(run) !== undefined) return undefined
   const {liveness} = anchorFiles(run)
   if (await isFree(liveness)) return undefined
-  // Whoever started it was killed before it had noted so: it runs, and the next session finds it.
-  if ((await recordAnchor(run)) !== undefined) return undefined
   return {name, holders: await lockHolders(liveness)}
 }
 

@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs'
 import type {Host} from '../host/host.js'
-import {findInterpreter} from '../host/script.js'
+import {findPerl} from '../host/script.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../sandbox/processes.js'
 import {listProotProcesses, stopProotProcesses} from '../sandbox/proot-processes.js'
@@ -48,7 +48,7 @@ export async function stopFiles(
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
   {graceMs = STOP_GRACE_MS} = {},
 ): Promise<void> {
-  const sender = findInterpreter(host) && signalSender(host)
+  const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) await stopAnchor(run, {sender, graceMs})
   else if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
 }

@@ -68,7 +68,7 @@ export class TooManySnapshotsError extends EnvsError {
       exitCode: ExitCode.conflict,
       suggestions: [
         `Remove some: envs snapshots ${name} ${remove === '' ? '--remove LABEL' : remove}`,
-        'Perl or Python 3 must be there to merge what lies between them: envs doctor',
+        'Without Perl the layers between them can not be merged; get it: envs doctor --fetch perl',
       ],
     })
   }

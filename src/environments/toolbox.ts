@@ -1,8 +1,8 @@
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapper.js'
-import {findInterpreter, type Script, scriptWords} from '../host/script.js'
+import {requirePerl, type Script, scriptWords} from '../host/script.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
-import {LauncherMissingError, ToolMissingError} from '../sandbox/errors.js'
+import {ToolMissingError} from '../sandbox/errors.js'
 import {GUEST_PATH} from '../sandbox/guest-path.js'
 import type {SignalSender} from '../sandbox/guest-signals.js'
 import {type Identity, namespacePrefix, treePrefix} from '../sandbox/ids/identity.js'
@@ -25,25 +25,23 @@ export function toolPath(host: Pick<Host, 'which'>, tool: Tool): string {
   return path
 }
 
-/** Words that start the program of a session. @throws {LauncherMissingError} */
+/** Words that start the program of a session. @throws {PerlMissingError} */
 export function sessionLauncher(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'session')
 }
 
-/** Words that start a program under a filter. @throws {LauncherMissingError} */
+/** Words that start a program under a filter. @throws {PerlMissingError} */
 export function filterLoader(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'load-filter')
 }
 
-/** Who sends signals to all of an environment. @throws {LauncherMissingError} */
+/** Who sends signals to all of an environment. @throws {PerlMissingError} */
 export function signalSender(host: Pick<Host, 'which' | 'architecture'>): SignalSender {
   return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}
 }
 
 function launcherOf(host: Pick<Host, 'which'>, script: Script): string[] {
-  const interpreter = findInterpreter(host)
-  if (interpreter === undefined) throw new LauncherMissingError()
-  return scriptWords(interpreter, script)
+  return scriptWords(requirePerl(host), script)
 }
 
 /**

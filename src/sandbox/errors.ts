@@ -4,7 +4,6 @@ import {type Check, type CheckId, seeChecks} from '../host/doctor/check.js'
 /** Where the doctor looks at a program; the others are of util-linux. */
 const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
   bwrap: 'bubblewrap',
-  perl: 'launcher',
   proot: 'engine',
 }
 
@@ -30,16 +29,6 @@ export class NamespaceRefusedError extends EnvsError {
       exitCode: ExitCode.host,
       suggestions: [seeChecks('user-namespaces')],
     })
-  }
-}
-
-/** No language of the host can join an environment: Node has no function for it. */
-export class LauncherMissingError extends EnvsError {
-  constructor() {
-    super(
-      'Neither perl nor python3 was found on this host, and one of them must join the environment; they are in the packages perl-base and python3.',
-      {code: 'ENVS_TOOL_MISSING', exitCode: ExitCode.host, suggestions: [seeChecks('launcher')]},
-    )
   }
 }
 

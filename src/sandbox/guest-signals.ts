@@ -4,7 +4,7 @@ import type {Anchor} from './anchor-state.js'
 
 /** What sends signals from within an environment's pid namespace. */
 export type SignalSender = {
-  /** Words that start templates/host/signal-all.pl, or its like in Python. */
+  /** Words that start templates/host/signal-all.pl. */
   readonly launcher: readonly string[]
   readonly architecture: DebArchitecture
 }
