@@ -68,12 +68,8 @@ export async function hostTerminal(t: Scope, cli: Pick<SandboxedCli, 'env' | 'ho
     })
     return stdout
   }
-  const settings = [
-    ['history-limit', '20000'],
-    ['window-size', 'manual'],
-  ].flatMap((setting) => [';', 'set-option', '-g', ...setting])
   // A server without a session ends.
-  await tmux('new-session', '-d', '-s', 'keep', 'cat', ...settings)
+  await tmux('new-session', '-d', '-s', 'keep', 'cat', ';', 'set-option', '-g', 'history-limit', '20000')
   t.after(async () => {
     await tmux('kill-server').catch(() => {})
   })

@@ -35,7 +35,7 @@ for (const {identity, skip} of IDENTITIES) {
       const victim = programs[index]
       assert.ok(victim !== undefined)
       process.kill(victim, 'SIGKILL')
-      await pane.shows(/^over$/m)
+      await pane.shows(/\bover$/m)
       await waitUntil(`a usable terminal after the end of program ${index}`, () => isCooked(pane.device))
       await waitUntil(`the end of all after that of program ${index}`, () => !all.some(isAlive))
       await pane.type('typed\r')
@@ -52,7 +52,7 @@ for (const {identity, skip} of IDENTITIES) {
     await pane.enter(LINE)
     await pane.shows(/^ready/m)
     assert.equal((await guest.cli.run('stop', '--force', 'play')).status, 0)
-    await pane.shows(/^over$/m)
+    await pane.shows(/\bover$/m)
     await waitUntil('a usable terminal', () => isCooked(pane.device))
     await pane.close()
   })
