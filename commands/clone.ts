@@ -45,7 +45,7 @@ and it must not be running; blocks are shared where the file system can.`
       await cloning.close()
     }
     this.warnOfBudget(await overBudget(host, diskBudget))
-    return this.#tell(await showEnvironment(host, cloning.name), cloning)
+    return this.#tell(await showEnvironment(host, cloning.name, settings.value('engine')), cloning)
   }
 
   #tell(details: EnvironmentDetails, {source, name, identity, frozen}: Cloning): EnvironmentDetails {

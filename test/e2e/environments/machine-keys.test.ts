@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
+import {openHost} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
 import type {Identity} from '../../../src/sandbox/ids/identity.js'
 import type {SandboxedCli} from '../../support/cli.js'
@@ -78,8 +79,12 @@ function assertNoneShared(...sets: readonly (readonly string[])[]): void {
   assert.deepEqual(new Set(all).size, all.length, all.join('\n'))
 }
 
+const noProot = openHost().which('proot') === undefined ? 'proot is not installed' : false
+
+const originals = {emulated: sharedOriginal('emulated'), mapped: sharedOriginal('mapped')}
+
 for (const {identity, skip} of IDENTITIES) {
-  const original = sharedOriginal(identity)
+  const original = originals[identity]
 
   test(`${identity}: environments of one archive have keys of their own, which work`, {skip}, async (t) => {
     const guest = await original()
@@ -95,7 +100,7 @@ for (const {identity, skip} of IDENTITIES) {
     await cli.run('stop', 'a')
     assert.deepEqual(await keysOf(cli, 'a'), a, 'the second start leaves them')
     assert.doesNotMatch((await cli.run('diff', 'a')).stdout, /ssh_host|snakeoil|renew-keys/)
-    assert.equal((await cli.run('restore', 'a', '--initial', '--yes')).status, 0)
+    assert.equal((await cli.run('reset', 'a', '--force', '-q')).status, 0)
     await assertWhole(cli, 'a')
   })
 
@@ -117,12 +122,14 @@ for (const {identity, skip} of IDENTITIES) {
   test(`${identity}: an export holds no key, and each import makes some`, {skip}, async (t) => {
     const guest = await original()
     const {cli} = guest
+    await guest.sh('ln -f /etc/ssh/ssh_host_rsa_key.pub /root/another-name')
     await cli.run('stop', '--force', 'play')
     const exported = await cli.run('export', 'play', '-o', 'play.tar', '--force', '-q')
     assert.equal(exported.status, 0, exported.stderr)
     const {stdout} = await capture(['tar', '-tvf', join(cli.home, 'play.tar')])
     assert.match(stdout, /\.\/etc\/ssh\/sshd_config/)
     assert.doesNotMatch(stdout, /ssh_host|snakeoil/)
+    assert.match(stdout, /^-rw-r--r-- .* \.\/root\/another-name$/m, 'a file, not a link to what is left out')
     assert.match(stdout, /^-r--r--r-- \S+ +0 .* \.\/etc\/machine-id$/m)
     const names = ['c', 'd'].map((name) => named(t, guest, name))
     for (const name of names) {
@@ -135,3 +142,18 @@ for (const {identity, skip} of IDENTITIES) {
     assert.deepEqual(await keysOf(cli, 'play'), guest.keys)
   })
 }
+
+test('proot: the first of two sessions that begin at once makes the keys for both', {
+  skip: noProot,
+}, async (t) => {
+  const guest = await originals.emulated()
+  const env = {ENVS_ENGINE: 'proot', ENVS_STORAGE: 'directory'}
+  const name = named(t, guest, 'by-proot')
+  const made = await guest.cli.runWith({env}, 'create', guest.archive, '-n', name, '-q')
+  assert.equal(made.status, 0, made.stderr)
+  const cli: SandboxedCli = {...guest.cli, run: (...argv) => guest.cli.runWith({env}, ...argv)}
+  const [first, second] = await Promise.all([keysOf(cli, name), keysOf(cli, name)])
+  assert.deepEqual(first, second)
+  assertNoneShared(guest.keys, first)
+  await assertWhole(cli, name)
+})
