@@ -35,14 +35,15 @@ export const RENEWAL_PROGRAM = 'usr/lib/envs/renew-keys'
 
 /** Returns the places of all such files in a tree, links on the way resolved. */
 export function findMachineFiles(tree: TreeView): string[] {
-  return MACHINE_FILES.flatMap(({folder, name, target}) =>
-    tree
-      .list(folder)
+  return MACHINE_FILES.flatMap(({folder, name, target}) => {
+    const real = tree.realFolder(folder)
+    if (real === undefined) return []
+    return tree
+      .list(real)
       .filter((each) => name.test(each))
-      .map((each) => `${folder}/${each}`)
+      .map((each) => `${real}/${each}`)
       .filter((path) => isMachineFile(tree, path, target))
-      .flatMap((path) => tree.placeOf(path) ?? []),
-  )
+  })
 }
 
 function isMachineFile(tree: TreeView, path: string, target: string | undefined): boolean {

@@ -85,8 +85,8 @@ export async function exportTree(root: string, options: ExportOptions): Promise<
     end: writer.end,
   }
   writer.comment(options.comment)
-  const dbusId = tree.kindOf(DBUS_MACHINE_ID) === 'file' ? tree.placeOf(DBUS_MACHINE_ID) : undefined
-  const leftOut = [...findMachineFiles(tree), ...(dbusId === undefined ? [] : [dbusId])]
+  const dbusId = tree.kindOf(DBUS_MACHINE_ID) === 'file' ? [DBUS_MACHINE_ID] : []
+  const leftOut = [...findMachineFiles(tree), ...dbusId]
   await readTar(readTree(root, {tar: options.tar, leftOut}), sink, LIMITS)
   writer.finish()
   output.flush()

@@ -23,8 +23,8 @@ export type TreeView = {
   readWhole(path: string): {content: Buffer; mode: number} | undefined
   /** Where a link leads, as a byte string (latin1); undefined for anything else. */
   linkTarget(path: string): string | undefined
-  /** The real place of a path, links on the way resolved; undefined where a folder of it is missing. */
-  placeOf(path: string): string | undefined
+  /** The real folder a path leads to through any links; undefined where there is none. */
+  realFolder(path: string): string | undefined
   /** Names in a folder, sorted; none for anything else. */
   list(path: string): string[]
 }
@@ -63,7 +63,7 @@ export function openTreeView(
       const place = placeOf(path, 'link')
       return place === undefined ? undefined : readlinkSync(place, 'latin1')
     },
-    placeOf: (path) => placeIn(paths, path),
+    realFolder: (path) => unlessRefused(() => paths.resolveFolder(path)),
     list(path) {
       const place = placeOf(path, 'folder')
       return place === undefined ? [] : namesIn(place, mostNames)
@@ -72,7 +72,7 @@ export function openTreeView(
 }
 
 function kindAt(paths: RootedPaths, path: string): EntryKind {
-  const place = placeIn(paths, path)
+  const place = unlessRefused(() => paths.resolvePlace(path))
   const status = place === undefined ? undefined : lstatOrNothing(paths.absolute(place))
   if (status === undefined) return 'nothing'
   if (status.isFile()) return 'file'
@@ -80,9 +80,9 @@ function kindAt(paths: RootedPaths, path: string): EntryKind {
   return status.isSymbolicLink() ? 'link' : 'other'
 }
 
-function placeIn(paths: RootedPaths, path: string): string | undefined {
+function unlessRefused(resolve: () => string): string | undefined {
   try {
-    return paths.resolvePlace(path)
+    return resolve()
   } catch (error) {
     if (error instanceof PathRefusal) return undefined
     throw error

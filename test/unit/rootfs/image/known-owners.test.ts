@@ -8,7 +8,7 @@ const TREE: TreeView = {
   read: (path) => (path === 'etc/group' ? Buffer.from('root:x:0:\nmail:x:8:\nshadow:x:42:\n') : undefined),
   readWhole: () => undefined,
   linkTarget: () => undefined,
-  placeOf: (path) => path,
+  realFolder: () => undefined,
   list: () => [],
 }
 
