@@ -7,6 +7,7 @@ export type Interpreter = {readonly name: 'perl' | 'python3'; readonly path: str
 /** A program of templates/host that is there in both languages. */
 export type Script =
   | 'anchor'
+  | 'copy-tree'
   | 'session'
   | 'map-ids'
   | 'load-filter'
