@@ -84,7 +84,7 @@ async function waitUntilStill(members: Members): Promise<{still: Stillness; rest
       ...all.filter(({threads}) => !threads.every((thread) => isStill(thread, {mayWait}))),
       ...[first].filter(({threads}) => threads.some(({state}) => state === 'R')),
     ]
-    const still = stillness([first, ...all])
+    const still = stillness([...all, first])
     // A thread counts as stopped shortly before it leaves its processor, which is counted in turn.
     const restless = [...new Set([...moving.map(({pid}) => pid), ...differences(previous, still)])]
     if (restless.length === 0) return {still, restless}
@@ -99,7 +99,7 @@ async function whileStill<T>(
   still: Stillness,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<{isFrozen: true; value: T} | {isFrozen: false; why: 'woken'; pids: number[]}> {
-  const woken = async () => differences(still, stillness([members.first(), ...(await members.list())]))
+  const woken = async () => differences(still, stillness([...(await members.list()), members.first()]))
   const controller = new AbortController()
   const outcome = work(controller.signal).then(
     (value) => ({value}),
@@ -123,16 +123,13 @@ async function whileStill<T>(
 }
 
 function stillness(members: readonly Member[]): Stillness {
-  return new Map(
-    members
-      .filter(({threads}) => threads.length > 0)
-      .map((member) => [member.pid, new Map(switchesOf(member))]),
-  )
+  const present = members.filter(({threads}) => threads.length > 0)
+  return new Map(present.map((member) => [member.pid, new Map(switchesOf(member))]))
 }
 
 /** Processes with a thread that ran, came or went between the two. */
 function differences(before: Stillness, after: Stillness): number[] {
-  const pids = new Set([...before.keys(), ...after.keys()])
+  const pids = new Set([...after.keys(), ...before.keys()])
   return [...pids].filter((pid) => !isSame(before.get(pid), after.get(pid)))
 }
 

@@ -92,11 +92,15 @@ sub host_id {
   return (fcntl($shared, $F_GETOWN, 0) || 0) + 0;
 }
 
-# Every id there can be, for nobody has told which there are: children before their parents, which mostly have lower ones.
+# Every id there can be, for nobody has told which there are: children before their parents, which mostly have lower ones,
+# and first those below this process's own, the newest: there are others only where the kernel has begun anew at the lowest.
 sub resume_all_but {
   my %is_kept = map { $_ => 1 } @_;
   open(my $file, '<', '/proc/sys/kernel/pid_max') or return kill CONT => -1;
-  for (my $id = <$file> - 1; $id > 1; $id--) { kill CONT => $id unless $is_kept{$id} }
+  my $end = <$file>;
+  for my $range ([2, $$], [$$ + 1, $end - 1]) {
+    for (my $id = $range->[1]; $id >= $range->[0]; $id--) { kill CONT => $id unless $is_kept{$id} }
+  }
 }
 
 # Once pid 1 has ended there is nobody to send to, and no process can be made there.
