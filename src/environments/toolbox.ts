@@ -1,6 +1,7 @@
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapper.js'
 import {requirePerl, type Script, scriptWords} from '../host/script.js'
+import type {CopyGuard} from '../rootfs/copy.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {ToolMissingError} from '../sandbox/errors.js'
 import {GUEST_PATH} from '../sandbox/guest-path.js'
@@ -38,6 +39,11 @@ export function filterLoader(host: Pick<Host, 'which'>): string[] {
 /** Who sends signals to all of an environment. @throws {PerlMissingError} */
 export function signalSender(host: Pick<Host, 'which' | 'architecture'>): SignalSender {
   return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}
+}
+
+/** What copies a tree that somebody may change meanwhile. @throws {PerlMissingError} */
+export function copyGuard(host: Pick<Host, 'which' | 'architecture'>): CopyGuard {
+  return {launcher: launcherOf(host, 'copy-tree'), architecture: host.architecture}
 }
 
 function launcherOf(host: Pick<Host, 'which'>, script: Script): string[] {
