@@ -10,8 +10,8 @@ import {describeConversion, describeIdentity} from '../src/ui/wording.js'
 export default class Clone extends EnvsCommand {
   static override summary = 'Copy an environment.'
   static override description =
-    `The copy has a name, a hostname and a machine id of its own; all else is as in the original, keys of an SSH server \
-too; its snapshots stay with it. With storage overlay nothing is copied: both go on from the same files. One that runs \
+    `The copy has a name, a hostname, a machine id and SSH host keys of its own; all else is as in the original, whose \
+snapshots stay with it. With storage overlay nothing is copied: both go on from the same files. One that runs \
 stands still meanwhile, and what it has changed is copied. With storage directory, or another identity, all of it is copied \
 and it must not be running; blocks are shared where the file system can.`
   static override hiddenAliases = ['cp']
@@ -45,7 +45,7 @@ and it must not be running; blocks are shared where the file system can.`
       await cloning.close()
     }
     this.warnOfBudget(await overBudget(host, diskBudget))
-    return this.#tell(await showEnvironment(host, cloning.name), cloning)
+    return this.#tell(await showEnvironment(host, cloning.name, settings.value('engine')), cloning)
   }
 
   #tell(details: EnvironmentDetails, {source, name, identity, frozen}: Cloning): EnvironmentDetails {

@@ -3,6 +3,7 @@ import {Creation} from '../src/environments/create.js'
 import {planCreation} from '../src/environments/create-request.js'
 import {overBudget} from '../src/environments/disk-budget.js'
 import {imageContext} from '../src/environments/image-context.js'
+import {isolationGaps} from '../src/environments/isolation-gaps.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import {environmentFiles} from '../src/environments/store.js'
 import type {Host} from '../src/host/host.js'
@@ -116,6 +117,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     this.note(`Identity ${describeIdentity(identity)}.`)
     if (architecture !== host.architecture)
       this.note(`Architecture ${describeArchitecture(architecture, host.architecture)}.`)
+    this.warnOfGaps(isolationGaps(engine))
     if (engine !== 'bwrap') this.note(`Engine ${describeEngine(engine)} (envs doctor tells why).`)
     const losses = extraction === undefined ? undefined : describeLosses(extraction.losses, name)
     if (losses !== undefined) this.note(losses)

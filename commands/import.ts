@@ -52,7 +52,7 @@ envs export printed it, to have every byte checked.`
     } finally {
       await creation.close()
     }
-    return this.#tell(await showEnvironment(host, creation.name), creation, note)
+    return this.#tell(await showEnvironment(host, creation.name, creation.engine), creation, note)
   }
 
   #tell(
@@ -62,6 +62,7 @@ envs export printed it, to have every byte checked.`
   ): EnvironmentDetails {
     const squashed = extraction?.squashedOwners
     if (squashed !== undefined && squashed.count > 0) this.warn(describeSquashedOwners(squashed))
+    this.warnOfGaps(details.isolationGaps)
     this.print(`Imported ${name}`)
     if (note !== undefined) this.note(describeOrigin(note))
     this.note(`Identity ${describeIdentity(details.identity)}.`)

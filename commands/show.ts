@@ -11,6 +11,7 @@ import {
   describeArchitecture,
   describeEngine,
   describeIdentity,
+  describeIsolationGap,
   describeStorage,
   describeTrust,
 } from '../src/ui/wording.js'
@@ -54,6 +55,7 @@ export default class Show extends EnvsCommand {
         ['Storage', describeStorage(details.storage)],
         ['Snapshots', details.storage === 'overlay' ? String(details.snapshots) : undefined],
         ['Engine', describeEngine(details.engine)],
+        ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
         ['Source', image.name === null ? undefined : image.source],

@@ -3,6 +3,7 @@
 //
 // usage: node scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz; standalone/ when left out
 import {spawnSync} from 'node:child_process'
+import {createHash} from 'node:crypto'
 import {mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
@@ -10,6 +11,12 @@ import {fileURLToPath} from 'node:url'
 
 /** Of the line that is maintained longest; needs glibc 2.28, as every later one does. */
 const NODE_VERSION = '24.21.0'
+
+/** Of the package of each processor, as `npm view node-linux-ARCH@VERSION dist.integrity` says: the registry's word of one day. */
+const NODE_DIGESTS = {
+  arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+  x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+}
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const target = resolve(process.argv[2] ?? join(root, 'standalone'))
@@ -28,7 +35,7 @@ function makeArchive() {
   unpack(pack([], root), tree)
   const node = join(tree, 'node')
   const programs = ['package/bin/node', 'package/LICENSE']
-  unpack(pack([`node-linux-${process.arch}@${NODE_VERSION}`], stage), node, programs)
+  unpack(packNode(), node, programs)
   mkdirSync(target, {recursive: true})
   const archive = join(target, `${name}.tar.gz`)
   const partial = join(target, `.partial-${process.pid}`)
@@ -42,7 +49,17 @@ function makeArchive() {
   return archive
 }
 
-/** @returns Path of the package's archive; npm has checked its digest. */
+function packNode() {
+  const archive = pack([`node-linux-${process.arch}@${NODE_VERSION}`], stage)
+  const digest = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`
+  if (digest !== NODE_DIGESTS[process.arch])
+    throw new Error(
+      `Node.js ${NODE_VERSION} for ${process.arch} has the digest ${digest}, which is not the pinned one`,
+    )
+  return archive
+}
+
+/** @returns Path of the package's archive; npm has checked that it is what the registry says. */
 function pack(words, cwd) {
   const printed = run('npm', ['pack', ...words, '--json', '--ignore-scripts', '--pack-destination', stage], {
     cwd,

@@ -13,7 +13,7 @@ export type ArchiveContext = Pick<Host, 'environment' | 'which'> & {
   /** Paths of further trusted keys. */
   readonly keyrings: readonly string[]
   readonly now: Date
-  /** Takes a Release whose time is over. */
+  /** Takes a Release whose time is over, and a mirror without a pocket for security. */
   readonly allowExpired?: boolean | undefined
   readonly allowSha1?: boolean | undefined
   /** Where the host has its APT sources: /etc/apt. */

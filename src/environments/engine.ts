@@ -108,11 +108,7 @@ export async function planEngine(
   const isBefore = root.kind === 'overlay' && (await wayOf(host, identity, name)) === 'before'
   const {words, mounts} = emulation ?? {words: [], mounts: []}
   const isMade =
-    guestNamespace !== 'only' ||
-    identity === 'mapped' ||
-    name === 'unshare' ||
-    isBefore ||
-    words.length > 0
+    guestNamespace !== 'only' || identity === 'mapped' || name === 'unshare' || isBefore || words.length > 0
   const begun = place.prefix ?? (isMade ? await namespacePrefix(identity, host) : [])
   const own = {engine, guestNamespace, mounts}
   const last = guestNamespaceWords(host, guestNamespace)

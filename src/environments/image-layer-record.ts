@@ -19,8 +19,8 @@ export type ImageLayerRecord = {
   readonly treeBytes: number
 }
 
-/** Part of a layer's name: what another version wrote is another layer. */
-export const LAYER_SCHEMA = '1'
+/** Part of a layer's name: what another version wrote is another layer. Those of 1 have the image's SSH host keys. */
+export const LAYER_SCHEMA = '2'
 
 export async function writeLayerRecord(path: string, record: ImageLayerRecord): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(record)}\n`, {mode: 0o600})

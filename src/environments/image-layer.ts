@@ -10,7 +10,7 @@ import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {packageVersion} from '../host/paths.js'
 import type {IdentifiedImage, ImageEvidence, OpenedImage} from '../images/opened-image.js'
-import {CLONE_FIXES, SHARED_FIXES} from '../rootfs/fixes/list.js'
+import {PERSONAL_FIXES, SHARED_FIXES} from '../rootfs/fixes/list.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
 import {type ArchiveFacts, measureTrees, settleTree} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
@@ -172,7 +172,7 @@ async function settle(
   const tree = await treeProcess(host, identity)
   const facts = {...newTreeFacts(host, {...SLOTS, identity, archives}), ...SLOTS}
   await ensureMountPoints(root, MOUNT_POINTS)
-  const fixes = {only: SHARED_FIXES, planned: CLONE_FIXES}
+  const fixes = {only: SHARED_FIXES, planned: PERSONAL_FIXES}
   const {notes, planned: personal} = await settleTree(tree, {root, facts, ...fixes})
   const {report, evidence} = unpacked
   const {sha256, sizeBytes} = evidence

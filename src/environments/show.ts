@@ -4,6 +4,7 @@ import type {EngineName} from '../sandbox/engines/choice.js'
 import {EngineUnavailableError} from '../sandbox/errors.js'
 import {type EngineSetting, findEngine} from './engine.js'
 import {readGuestTree, treeFolders} from './guest-tree.js'
+import {type IsolationGap, isolationGaps} from './isolation-gaps.js'
 import {guestProcesses} from './processes.js'
 import type {EnvironmentRecord} from './record.js'
 import {currentSizes, type Sizes} from './sizes.js'
@@ -23,6 +24,8 @@ export type EnvironmentDetails = EnvironmentRecord &
     readonly processes: number
     /** What it was started with; while it is stopped, what it would be. Null where nothing works. */
     readonly engine: EngineName | null
+    /** What that engine does not hold off. */
+    readonly isolationGaps: readonly IsolationGap[]
     /** The first process as the host sees it; null when it is stopped. */
     readonly anchorPid: number | null
   }
@@ -44,6 +47,7 @@ export async function showEnvironment(
   const processes = guestProcesses(host, files).length
   const tree = await readGuestTree(environment)
   const [sizes = {sizeBytes: 0, sharedBytes: 0}] = await currentSizes(host, [environment])
+  const engine = anchor === undefined ? await engineInForce(host, setting) : recordedEngine(files.run)
   return {
     name,
     state: anchor === undefined && processes === 0 ? 'stopped' : 'running',
@@ -53,7 +57,8 @@ export async function showEnvironment(
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,
     lastUsedAt: (await lastUse(files.folder)) ?? null,
     processes,
-    engine: anchor === undefined ? await engineInForce(host, setting) : recordedEngine(files.run),
+    engine,
+    isolationGaps: isolationGaps(engine),
     anchorPid: anchor?.pid ?? null,
   }
 }

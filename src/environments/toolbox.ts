@@ -1,6 +1,9 @@
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapper.js'
+import {templatePath} from '../host/paths.js'
 import {requirePerl, type Script, scriptWords} from '../host/script.js'
+import {systemCalls} from '../host/system-calls.js'
+import type {CopyGuard} from '../rootfs/copy.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {ToolMissingError} from '../sandbox/errors.js'
 import {GUEST_PATH} from '../sandbox/guest-path.js'
@@ -40,6 +43,11 @@ export function signalSender(host: Pick<Host, 'which' | 'architecture'>): Signal
   return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}
 }
 
+/** What copies a tree that somebody may change meanwhile. @throws {PerlMissingError} */
+export function copyGuard(host: Pick<Host, 'which' | 'architecture'>): CopyGuard {
+  return {launcher: launcherOf(host, 'copy-tree'), architecture: host.architecture}
+}
+
 function launcherOf(host: Pick<Host, 'which'>, script: Script): string[] {
   return scriptWords(requirePerl(host), script)
 }
@@ -68,6 +76,24 @@ export async function rootProcess(
   return processBehind(host, await namespacePrefix(identity, host))
 }
 
-function processBehind({environment}: Pick<Host, 'environment'>, prefix: readonly string[]): TreeProcess {
-  return {prefix, environment: {PATH: environment['PATH'] ?? GUEST_PATH}}
+/**
+ * How programs that work on a tree are started behind words that make them root of its user namespace. None outlives this
+ * process: what it makes would be thrown away.
+ */
+export function processBehind(
+  host: Pick<Host, 'which' | 'architecture' | 'environment'>,
+  prefix: readonly string[],
+): TreeProcess {
+  return {
+    prefix: [...prefix, ...dieWithParent(host)],
+    environment: {PATH: host.environment['PATH'] ?? GUEST_PATH},
+  }
+}
+
+/** Without Perl a worker learns of it when it next tells of its progress. @see PR_SET_PDEATHSIG(2const) */
+function dieWithParent({which, architecture}: Pick<Host, 'which' | 'architecture'>): string[] {
+  const perl = which('perl')
+  if (perl === undefined) return []
+  const {prctl} = systemCalls(architecture)
+  return [perl, templatePath('host/die-with-parent.pl'), String(prctl), String(process.pid)]
 }

@@ -3,6 +3,7 @@ import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {type DebArchitecture, debArchitecture} from './architecture.js'
+import {checkOwnFolders} from './own-folders.js'
 import {openPaths, type Paths} from './paths.js'
 import {isShim} from './shim-mark.js'
 import {fetchedTool} from './tools-folder.js'
@@ -38,6 +39,18 @@ export function openHost(): Host {
     now: () => new Date(),
     which: (program) => findProgram(program, environment['PATH'] ?? '') ?? findFetched(paths, program),
   }
+}
+
+/**
+ * Reads the process for a command that uses the store.
+ *
+ * @throws {UnsafeStoreError} When others could change what is in it.
+ */
+export function openCheckedHost(): Host {
+  const host = openHost()
+  const {uid, gid, paths} = host
+  checkOwnFolders(paths, {uid, groups: [gid, ...(process.getgroups?.() ?? [])]})
+  return host
 }
 
 /** One that is empty or relative would be another in each folder: then the one that the account has. */

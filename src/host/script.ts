@@ -7,6 +7,7 @@ import {templatePath} from './paths.js'
 export type Script =
   | 'anchor'
   | 'second-namespace'
+  | 'copy-tree'
   | 'session'
   | 'map-ids'
   | 'load-filter'

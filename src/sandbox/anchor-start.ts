@@ -57,8 +57,7 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
   await makeFifos([hold, alive, looks, ...requestFifos])
   const requests = restoreRequests === undefined ? undefined : openRequests(restoreRequests)
   const descriptors = openDescriptors(runFolder)
-  const namespace =
-    plan.guestNamespace === 'of-root' ? await holdNamespace(plan.namespacePrefix) : undefined
+  const namespace = plan.guestNamespace === 'of-root' ? await holdNamespace(plan.namespacePrefix) : undefined
   try {
     startKeeper({kind: 'environment', liveness, ...descriptors})
     const report = await launchAnchor(plan, {descriptors, namespace, requests})
@@ -144,7 +143,8 @@ export async function launchAnchor(
   const [ready, info, log] = [AnchorFd.ready, AnchorFd.info, 2].map((fd) => collect(pipeOf(child, fd)))
   if (ready === undefined || info === undefined || log === undefined) throw new Error('no pipes')
   try {
-    const isReady = (await ready.has(isSomething, START_DEADLINE_MS)) && (await info.has(namesProcess, START_DEADLINE_MS))
+    const isReady =
+      (await ready.has(isSomething, START_DEADLINE_MS)) && (await info.has(namesProcess, START_DEADLINE_MS))
     return {isReady, info: info.text(), log: log.text()}
   } finally {
     for (const each of [ready, info, log]) each.close()

@@ -1,6 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {errnoOf} from '../errors.js'
-import {isLockFree, type Lock, takeLock} from '../host/flock.js'
+import {isLockFree, type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import {type AnchorPlan, START_DEADLINE_MS, startAnchor} from './anchor-start.js'
 import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
@@ -34,7 +34,7 @@ export async function ensureAnchor(
     if (lock !== undefined) return await launch(lock, plan).finally(() => lock.release())
     await sleep(POLL_MS)
   }
-  throw new AnchorUnreachableError(name)
+  throw new AnchorUnreachableError(name, await lockHolders(anchorFiles(runFolder).liveness))
 }
 
 async function launch(lock: Lock, plan: () => Promise<AnchorPlan>): Promise<Anchor> {

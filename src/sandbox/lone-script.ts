@@ -45,8 +45,7 @@ export async function runLoneScript(
   const log = openSync(wish.log, 'wx', 0o600)
   const devNull = openSync('/dev/null', 'r+')
   const alive = await openAlive(join(dirname(wish.log), 'alive'))
-  const namespace =
-    wish.guestNamespace === 'of-root' ? await holdNamespace(wish.namespacePrefix) : undefined
+  const namespace = wish.guestNamespace === 'of-root' ? await holdNamespace(wish.namespacePrefix) : undefined
   try {
     startKeeper({kind: 'script', liveness: wish.lock, aliveReader: alive.reader, devNull})
     await launch(wish, {log, devNull, alive: alive.writer, namespace, onLine, signal})

@@ -47,7 +47,9 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
 /** What the program can't know of a processor: numbers of system calls, and whose numbers its terminals have. */
 export function sessionNumbers(architecture: DebArchitecture): string {
   const {prctl, setns, unshare, setsid, mount, wait4} = systemCalls(architecture)
-  return [prctl, setns, unshare, setsid, mount, wait4, architecture === 'ppc64el' ? 'power' : 'generic'].join(',')
+  return [prctl, setns, unshare, setsid, mount, wait4, architecture === 'ppc64el' ? 'power' : 'generic'].join(
+    ',',
+  )
 }
 
 /** The part of it that says how, and not where. */

@@ -92,7 +92,10 @@ async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<v
 
 /** The environment ended between the look at its state and the join: it is started again. */
 function isAnchorGone({stage}: SessionFailure): boolean {
-  return ['anchor', 'hold', 'fork', 'leaving', 'unstarted', 'terminal'].includes(stage) || stage.startsWith('join-')
+  return (
+    ['anchor', 'hold', 'fork', 'leaving', 'unstarted', 'terminal'].includes(stage) ||
+    stage.startsWith('join-')
+  )
 }
 
 async function join(options: SessionOptions, place: SessionPlace): Promise<number | SessionFailure> {

@@ -1,5 +1,5 @@
 import type {Interfaces} from '@oclif/core'
-import {type Host, openHost} from '../host/host.js'
+import {type Host, openCheckedHost} from '../host/host.js'
 import {DeclaredCommand} from './declared-command.js'
 import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
@@ -10,7 +10,7 @@ import {chooseProgress, runStages, type Stage} from './progress.js'
 import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
 import {type Column, renderTable} from './table.js'
 import {versionLine} from './version-line.js'
-import {describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
+import {describeIsolationGap, describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
 
 /** What a stage has to say, kept until the display of the stages is over. */
 type Untold = {readonly tell: () => void; readonly when: 'always' | 'success'}
@@ -51,7 +51,7 @@ export abstract class EnvsCommand extends DeclaredCommand {
   #kept: Kept = {}
 
   protected openHost(): Host {
-    this.#host ??= openHost()
+    this.#host ??= openCheckedHost()
     return this.#host
   }
 
@@ -86,6 +86,11 @@ export abstract class EnvsCommand extends DeclaredCommand {
   /** What a user has to know: standard error, also under `--quiet` and `--json`. */
   protected warn(text: string): void {
     writeError(`envs: warning: ${escapeLines(text)}\n`)
+  }
+
+  /** Warns of what programs of an environment are not kept from. */
+  protected warnOfGaps(gaps: readonly Parameters<typeof describeIsolationGap>[0][]): void {
+    for (const gap of gaps) this.warn(`${describeIsolationGap(gap)}.`)
   }
 
   /** Warns of a store that has outgrown its budget. */

@@ -40,9 +40,17 @@ export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): st
     case 'unshare':
       return 'unshare, in the place of bubblewrap: nothing is lost'
     case 'proot':
-      return 'proot: slower, nothing keeps its programs from your files, services end with their session, and there are no layers, snapshots, other users or hostname'
+      return 'proot: slower, services end with their session, and there are no layers, snapshots, other users or hostname'
     case null:
       return 'none works on this host: see envs doctor'
+  }
+}
+
+/** What an environment is not kept from, in one line. */
+export function describeIsolationGap(gap: 'host-files'): string {
+  switch (gap) {
+    case 'host-files':
+      return 'proot is no wall: programs inside can read and change all your files'
   }
 }
 

@@ -8,6 +8,8 @@ chmod 1777 /dev/shm
 find /run -xdev \( -name '*.pid' -o -type s \) -delete
 # Where users are emulated, su and its like must have been replaced before anyone can call them.
 [ ! -x /usr/lib/envs/lay-shims ] || /usr/lib/envs/lay-shims 4>&- 5>&-
+# Only at the first start of a new environment, a clone or an import whose packages have keys of one machine.
+[ ! -x /usr/lib/envs/renew-keys ] || /usr/lib/envs/renew-keys 4>&- 5>&-
 echo ready >&4
 exec 4>&-
 # Seen by the program of a session, which turns back then and starts the environment anew.

@@ -52,6 +52,9 @@ if [ "$_task" = find ]; then
   exit
 fi
 
+# Only in the first session of a new environment, or of an import, whose packages have keys of one machine.
+[ ! -x /usr/lib/envs/renew-keys ] || /usr/lib/envs/renew-keys 3>&- 4>&- 5>&-
+
 [ -n "$_shell" ] && [ -x "$_shell" ] || _shell=/bin/sh
 : "${HOME:=$_home}" "${USER:=$_name}" "${LOGNAME:=$_name}" "${SHELL:=$_shell}"
 export HOME USER LOGNAME SHELL

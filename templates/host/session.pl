@@ -46,6 +46,8 @@ my ($WUNTRACED, $SIGTSTP, $SIGTTIN, $SIGTTOU) = (2, 20, 21, 22);
 my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
 # How long a command may take to leave after a hang-up that nobody is left to wait for.
 my $HANGUP_GRACE_SECONDS = 2;
+# How often the gate is tried before its closing is told of.
+my $SILENT_TRIES = 40;
 my @STREAM_NAMES = qw(stdin stdout stderr);
 
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: the guest gets none of ours
@@ -83,7 +85,7 @@ my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
 my @streams = map { $kinds[$_] eq 'file' ? open_file_stream($_) : undef } 0 .. 2;
 # Who copies what the guest has written holds this alone: nothing new may write meanwhile. Given back below, for the
 # parent has the same description, and when this process ends early.
-flock($hold, $LOCK_SH) or give_up('gate');
+pass_gate();
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc);
 allow_setuid() unless $is_own;
 attach_mounts(@mounts) if @mounts;
@@ -277,6 +279,16 @@ sub make_target {
     if (@parts || $is_folder) { mkdir($path, 0755) || give_up('volume-target') }
     else { open(my $file, '>>', $path) or give_up('volume-target') }
   }
+}
+
+# A large copy takes its time.
+sub pass_gate {
+  for (1 .. $SILENT_TRIES) {
+    return if flock($hold, $LOCK_SH | $LOCK_NB);
+    select undef, undef, undef, 0.05;
+  }
+  print STDERR "envs: what this environment has written is being copied; the session begins when that is done.\n";
+  flock($hold, $LOCK_SH) or give_up('gate');
 }
 
 # A process beside the session, which keeps nothing of it that others wait for.

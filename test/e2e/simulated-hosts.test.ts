@@ -29,7 +29,7 @@ type Case = {
 
 const restricted = (restriction: Restriction) => () => onRestrictedHost(restriction)
 const onStore = (options: string) => (cli: EnvironmentCli) =>
-  onRestrictedHost({prepare: `mount -t tmpfs -o ${options} tmpfs ${cli.data}`})
+  onRestrictedHost({prepare: `mount -t tmpfs -o mode=700,${options} tmpfs ${cli.data}`})
 
 const noexecStore = ({data}: EnvironmentCli) =>
   onRestrictedHost({prepare: `mount --bind ${data} ${data}; mount -o remount,bind,noexec ${data}`})

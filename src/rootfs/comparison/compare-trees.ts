@@ -2,7 +2,13 @@ import {compareGroups, compareUsers} from './accounts.js'
 import {type Change, compareStacks, type Places, type Stacks} from './compare-stacks.js'
 import {md5Of, readFirst} from './file-content.js'
 import {type MergedTree, openMergedTree} from './merged-tree.js'
-import {isAsWritten, MOST_OWN_FILE_BYTES, type OwnFile, replacedPrograms} from './own-files.js'
+import {
+  filesOfOneMachine,
+  isAsWritten,
+  MOST_OWN_FILE_BYTES,
+  type OwnFile,
+  replacedPrograms,
+} from './own-files.js'
 import {findOwners, mergedUsr, type Relocation} from './package-files.js'
 import {comparePackages, type PackageChanges} from './packages.js'
 import type {TreeDifference} from './report.js'
@@ -49,7 +55,7 @@ export function compareTrees(stacks: Stacks, options: ComparisonOptions): TreeDi
   const findings: Findings = {
     changes,
     surroundings: {
-      own: new Set([...own, ...replacedPrograms(changes)]),
+      own: new Set([...own, ...replacedPrograms(changes), ...filesOfOneMachine(changes)]),
       packages: packagesOf(changes, {before, after, relocate}),
       changedPackages: namesOf(packages),
       conffiles,

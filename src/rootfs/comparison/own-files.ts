@@ -1,3 +1,4 @@
+import {isOfOneMachine} from '../machine-files.js'
 import type {Change} from './compare-stacks.js'
 
 /** A file that envs writes into each environment, in the parts around what is each one's own. */
@@ -34,4 +35,11 @@ export function replacedPrograms(changes: readonly Pick<Change, 'path' | 'before
       .filter(({before, after}) => before?.target === BECOME || after?.target === BECOME)
       .flatMap(({path}) => [path, path + SUFFIX]),
   )
+}
+
+/** Paths of keys that each environment has of its own, made at its first start. */
+export function filesOfOneMachine(changes: readonly Pick<Change, 'path' | 'before' | 'after'>[]): string[] {
+  return changes
+    .filter(({path, before, after}) => isOfOneMachine(path, (after ?? before)?.target))
+    .map(({path}) => path)
 }

@@ -3,6 +3,7 @@ import type {LedgerEntry} from '../ledger/entry.js'
 import {readLedger} from '../ledger/file.js'
 import {readStatOverrides} from '../ledger/stat-overrides.js'
 import {DEFAULT_LIMITS, type Limits} from '../limits.js'
+import {findMachineFiles} from '../machine-files.js'
 import type {Member, MemberSink} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {openTarWriter} from '../tar/tar-writer.js'
@@ -38,9 +39,13 @@ const LIMITS: Limits = {...DEFAULT_LIMITS, members: Number.MAX_SAFE_INTEGER, hea
 
 /** What a resolver's link of ours leads to; nowhere, outside an environment. */
 const RESOLVER_TARGET = '/run/envs/resolv.conf'
+const MACHINE_ID = 'etc/machine-id'
+/** Most often a link to the other one. */
+const DBUS_MACHINE_ID = 'var/lib/dbus/machine-id'
 
 /**
- * Writes a tree at rest as a tar archive, with the owners, capabilities and device nodes of its image.
+ * Writes a tree at rest as a tar archive, with the owners, capabilities and device nodes of its image, and without what
+ * authenticates or names the machine.
  *
  * @throws As `readTree`; {NodeJS.ErrnoException} EPIPE when nobody reads the archive any more.
  */
@@ -58,6 +63,7 @@ export async function exportTree(root: string, options: ExportOptions): Promise<
   const output = openArchiveOutput(options.fd)
   const writer = openTarWriter(output.write)
   const counts = {entries: 0, bytes: 0}
+  let isLeftOut = false
 
   function begin(member: Member): void {
     counts.entries++
@@ -68,15 +74,20 @@ export async function exportTree(root: string, options: ExportOptions): Promise<
   const sink: MemberSink = {
     begin(member) {
       const path = plainPath(member.name)
-      begin(withoutResolver(owners.correct(member, path)))
+      isLeftOut = path === MACHINE_ID && member.kind === 'file'
+      begin(withoutOwnFiles(owners.correct(member, path), path))
       if (member.kind === 'folder') for (const device of devices.in(path, member.modified)) begin(device)
       options.onProgress?.(counts)
     },
-    data: writer.data,
+    data(bytes, offset) {
+      if (!isLeftOut) writer.data(bytes, offset)
+    },
     end: writer.end,
   }
   writer.comment(options.comment)
-  await readTar(readTree(root, options), sink, LIMITS)
+  const dbusId = tree.kindOf(DBUS_MACHINE_ID) === 'file' ? [DBUS_MACHINE_ID] : []
+  const leftOut = [...findMachineFiles(tree), ...dbusId]
+  await readTar(readTree(root, {tar: options.tar, leftOut}), sink, LIMITS)
   writer.finish()
   output.flush()
   return {entries: counts.entries, totalBytes: counts.bytes}
@@ -87,12 +98,17 @@ function plainPath(name: string): string {
   return name.replace(/^\.\//, '').replace(/\/$/, '')
 }
 
-/** An empty file in the place of our link: who runs the tree elsewhere writes, or mounts, one of their own. */
-function withoutResolver(member: Member): Member {
-  if (member.kind !== 'symlink' || member.target !== RESOLVER_TARGET) return member
+/**
+ * Puts an empty file in the place of the machine id, and of our link to the resolver's settings: both are for the machine on
+ * which the tree runs next. systemd takes an empty machine id for none, and a missing one for a first boot.
+ */
+function withoutOwnFiles(member: Member, path: string): Member {
+  const isResolver = member.kind === 'symlink' && member.target === RESOLVER_TARGET
+  const isMachineId = member.kind === 'file' && path === MACHINE_ID
+  if (!isResolver && !isMachineId) return member
   const {name, uid, gid, modified} = member
   return {
-    ...{kind: 'file', name, uid, gid, modified, mode: 0o644},
+    ...{kind: 'file', name, uid, gid, modified, mode: isMachineId ? 0o444 : 0o644},
     ...{sizeBytes: 0, storedBytes: 0, capability: undefined},
   }
 }

@@ -9,12 +9,17 @@ const OWN_MOUNT_POINT = './run/envs'
  * The archive that GNU tar makes of a tree at rest: it follows no link, and reads holes and capabilities, which Node has
  * no calls for. Sockets are left out.
  *
- * @param tar - Absolute path of tar(1), GNU's 1.28 or later.
+ * @param options.tar - Absolute path of tar(1), GNU's 1.28 or later.
+ * @param options.leftOut - Files of the tree that the archive does not get; byte strings (latin1).
  * @throws {TreeUnreadableError} From the iteration, as the next: also when something changed the tree meanwhile.
  * @throws {ToolKilledError}
  */
-export async function* readTree(root: string, {tar}: {tar: string}): AsyncGenerator<Buffer> {
-  const child = start([tar, ...OPTIONS, `--directory=${root}`, '.'], {
+export async function* readTree(
+  root: string,
+  {tar, leftOut}: {tar: string; leftOut: readonly string[]},
+): AsyncGenerator<Buffer> {
+  const excludes = leftOut.map((path) => `--exclude=./${Buffer.from(path, 'latin1')}`)
+  const child = start([tar, ...OPTIONS, ...excludes, `--directory=${root}`, '.'], {
     // In no other locale are names passed on byte by byte.
     env: {LC_ALL: 'C'},
     // What it says goes where this program's own last words go, and holds that open until it is gone.

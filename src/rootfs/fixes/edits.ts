@@ -41,7 +41,7 @@ export function applyEdits(root: string, edits: readonly Edit[]): boolean {
       const place = paths.absolute(paths.resolvePlace(edit.path))
       if (isDone(place, edit)) continue
       make(place, edit)
-      paths.forget()
+      paths.forgetLink()
       changed = true
     } catch (error) {
       throw explain(error, edit, root)
@@ -52,7 +52,7 @@ export function applyEdits(root: string, edits: readonly Edit[]): boolean {
 
 function isDone(place: Buffer, edit: Edit): boolean {
   const status = lstatOrNothing(place)
-  if (status === undefined) return false
+  if (status === undefined) return edit.kind === 'removal'
   switch (edit.kind) {
     case 'file':
       return (
@@ -65,6 +65,8 @@ function isDone(place: Buffer, edit: Edit): boolean {
       return status.isSymbolicLink() && readlinkSync(place, 'utf8') === edit.target
     case 'folder':
       return status.isDirectory()
+    case 'removal':
+      return false
   }
 }
 
@@ -73,6 +75,10 @@ function make(place: Buffer, edit: Edit): void {
     if (lstatOrNothing(place) !== undefined) unlinkSync(place)
     mkdirSync(place, edit.mode)
     chmodSync(place, edit.mode)
+    return
+  }
+  if (edit.kind === 'removal') {
+    unlinkSync(place)
     return
   }
   const fresh = freshPlace(place)

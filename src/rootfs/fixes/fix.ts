@@ -19,6 +19,8 @@ export type Edit =
   | {readonly kind: 'file'; readonly path: string; readonly content: Buffer; readonly mode: number}
   | {readonly kind: 'link'; readonly path: string; readonly target: string}
   | {readonly kind: 'folder'; readonly path: string; readonly mode: number}
+  /** Of a file or a link that is there. */
+  | {readonly kind: 'removal'; readonly path: string}
 
 /** A named edit of a rootfs after extraction. Planning it again on its own result changes nothing. */
 export type Fix = {

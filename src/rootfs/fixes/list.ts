@@ -9,6 +9,7 @@ import type {Fix} from './fix.js'
 import {hostname} from './hostname.js'
 import {hosts} from './hosts.js'
 import {machineId} from './machine-id.js'
+import {machineKeys} from './machine-keys.js'
 import {needrestart} from './needrestart.js'
 import {policyRcD} from './policy-rc-d.js'
 import {prompt} from './prompt.js'
@@ -30,17 +31,21 @@ export const FIXES: readonly Fix[] = [
   hosts,
   hostname,
   machineId,
+  machineKeys,
   prompt,
   containerMarker,
 ]
 
-/** Those that a copy of an environment needs: they write what is its own. */
-export const CLONE_FIXES: readonly string[] = [hosts, hostname, prompt, machineId].map(({name}) => name)
+/** Those that write what is each environment's own. */
+export const PERSONAL_FIXES: readonly string[] = [hosts, hostname, prompt, machineId].map(({name}) => name)
 
 /** Those that write the same into every tree of an image. */
 export const SHARED_FIXES: readonly string[] = FIXES.map(({name}) => name).filter(
-  (name) => !CLONE_FIXES.includes(name),
+  (name) => !PERSONAL_FIXES.includes(name),
 )
+
+/** Those that a copy of an environment needs, so that it is another machine. */
+export const CLONE_FIXES: readonly string[] = [...PERSONAL_FIXES, machineKeys.name]
 
 /** Those that are not the same for every identity, to be applied when a tree gets another. */
 export const IDENTITY_FIXES: readonly string[] = [emulatedUsers].map(({name}) => name)

@@ -1,4 +1,13 @@
-import {closeSync, constants, fstatSync, opendirSync, openSync, readSync, type Stats} from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  opendirSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from 'node:fs'
 import {errnoOf} from '../../errors.js'
 import {PathRefusal} from '../tree/path-refusal.js'
 import {lstatOrNothing, openRootedPaths, type RootedPaths} from '../tree/rooted-paths.js'
@@ -12,6 +21,10 @@ export type TreeView = {
   read(path: string): Buffer | undefined
   /** A regular file with its permissions; undefined for anything else, and for more than 1 MiB. */
   readWhole(path: string): {content: Buffer; mode: number} | undefined
+  /** Where a link leads, as a byte string (latin1); undefined for anything else. */
+  linkTarget(path: string): string | undefined
+  /** The real folder a path leads to through any links; undefined where there is none. */
+  realFolder(path: string): string | undefined
   /** Names in a folder, sorted; none for anything else. */
   list(path: string): string[]
 }
@@ -46,6 +59,11 @@ export function openTreeView(
             size > MOST_BYTES ? undefined : {content: readBytes(fd, size), mode: mode & 0o777},
           )
     },
+    linkTarget(path) {
+      const place = placeOf(path, 'link')
+      return place === undefined ? undefined : readlinkSync(place, 'latin1')
+    },
+    realFolder: (path) => unlessRefused(() => paths.resolveFolder(path)),
     list(path) {
       const place = placeOf(path, 'folder')
       return place === undefined ? [] : namesIn(place, mostNames)
@@ -54,18 +72,21 @@ export function openTreeView(
 }
 
 function kindAt(paths: RootedPaths, path: string): EntryKind {
-  let place: Buffer
-  try {
-    place = paths.absolute(paths.resolvePlace(path))
-  } catch (error) {
-    if (error instanceof PathRefusal) return 'nothing'
-    throw error
-  }
-  const status = lstatOrNothing(place)
+  const place = unlessRefused(() => paths.resolvePlace(path))
+  const status = place === undefined ? undefined : lstatOrNothing(paths.absolute(place))
   if (status === undefined) return 'nothing'
   if (status.isFile()) return 'file'
   if (status.isDirectory()) return 'folder'
   return status.isSymbolicLink() ? 'link' : 'other'
+}
+
+function unlessRefused(resolve: () => string): string | undefined {
+  try {
+    return resolve()
+  } catch (error) {
+    if (error instanceof PathRefusal) return undefined
+    throw error
+  }
 }
 
 /** Undefined for what is not a regular file, or may not be read; at most 1 MiB of it. */

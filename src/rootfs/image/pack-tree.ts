@@ -14,6 +14,7 @@ import {openTrueOwners} from '../export/true-owners.js'
 import {openTreeView} from '../fixes/tree-view.js'
 import {readLedger, writeLedger} from '../ledger/file.js'
 import {type LedgerCounts, openLedger} from '../ledger/ledger.js'
+import {findMachineFiles} from '../machine-files.js'
 import type {Member} from '../tar/member.js'
 import {openTarWriter} from '../tar/tar-writer.js'
 import {type OwnerRule, openOwners} from '../tree/owners.js'
@@ -62,13 +63,15 @@ export function packTree(root: string, options: PackOptions): PackReport {
     rule: options.owners,
     owners: openOwners(options.owners),
   })
-  const knownOwner = options.owners === 'caller' ? openKnownOwners(openTreeView(root)) : undefined
+  const tree = openTreeView(root)
+  const knownOwner = options.owners === 'caller' ? openKnownOwners(tree) : undefined
+  const machineFiles = new Set(findMachineFiles(tree))
   const places = openHardLinks()
   const piece = Buffer.allocUnsafeSlow(READ_BYTES)
 
   function pack(path: string, place: Buffer): void {
     const status = lstatSync(place)
-    if (path !== '' && isTrace(path, kindOf(status))) {
+    if (machineFiles.has(path) || (path !== '' && isTrace(path, kindOf(status)))) {
       rmSync(place, {recursive: true, force: true})
       return
     }

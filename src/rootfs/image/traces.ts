@@ -10,7 +10,7 @@ const TRACES: readonly RegExp[] = [
   /^var\/cache\/apt\/(?:[^/]+\.bin|archives\/[^/]+\.deb)$/,
   /^var\/lib\/apt\/lists\/(?!lock$|partial$)./,
   /^var\/cache\/(?:debconf\/[^/]+-old|ldconfig\/aux-cache)$/,
-  /^var\/lib\/(?:dpkg\/[^/]+-old|systemd\/random-seed)$/,
+  /^var\/lib\/dpkg\/[^/]+-old$/,
 ]
 const LOG = /^var\/log\/./
 const RUNTIME = /^run\/./

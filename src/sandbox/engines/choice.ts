@@ -165,7 +165,10 @@ async function works(host: MapperHost, {name, namespace, cacheFolder}: Attempt):
       architecture: host.architecture,
       guestNamespace: isRoot ? ('of-root' as const) : namespace,
       namespacePrefix: isMade
-        ? [...(await namespacePrefix('emulated', host)), ...(isRoot ? [] : guestNamespaceWords(host, namespace))]
+        ? [
+            ...(await namespacePrefix('emulated', host)),
+            ...(isRoot ? [] : guestNamespaceWords(host, namespace)),
+          ]
         : [],
     }
     return await withStage(cacheFolder, (stage) => canStart({...trial, stage}))

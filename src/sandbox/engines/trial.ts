@@ -35,8 +35,7 @@ export async function canStart({engine, architecture, stage, ...place}: Trial): 
   const descriptors = {alive: devNull, looks: devNull, devNull}
   let namespace: HeldNamespace | undefined
   try {
-    namespace =
-      place.guestNamespace === 'of-root' ? await holdNamespace(place.namespacePrefix) : undefined
+    namespace = place.guestNamespace === 'of-root' ? await holdNamespace(place.namespacePrefix) : undefined
     return (await launchAnchor(plan, {descriptors, namespace, requests: undefined})).isReady
   } catch (error) {
     if (error instanceof NamespaceRefusedError) return false

@@ -94,29 +94,37 @@ sub pump_in {
   }
 }
 
-# "drained" when the command has ended and all that it wrote is in the file: what writes on is not waited for.
+# It says "drained" when the command has ended and all that it wrote is in the file: what writes on is not waited for.
 sub pump_out {
   my ($stream) = @_;
   my ($pipe, $session_ends) = @$stream{qw(far_end session_ends)};
   fcntl($pipe, $F_SETFL, $O_NONBLOCK);
-  my $is_over = 0;
+  my ($is_over, $held) = (0, 0);
   while (1) {
-    my $got = sysread($pipe, my $bytes, $PUMP_BYTES);
-    if ($got) {
-      next if write_all($stream->{file}, $bytes) == $got;
-      syswrite $stream->{answers}, 'failed ' . ($! + 0) . "\n";
-      return;
-    }
-    if (defined $got) { last }
-    next if $! == $EINTR;
-    if ($is_over && $stream->{answers}) { syswrite $stream->{answers}, "drained\n"; close delete $stream->{answers} }
     my $readable = '';
     vec($readable, fileno $pipe, 1) = 1;
     vec($readable, fileno $session_ends, 1) = 1 unless $is_over;
     select($readable, undef, undef, undef) > 0 or next;
     $is_over ||= vec($readable, fileno $session_ends, 1);
+    my $got = sysread($pipe, my $bytes, $PUMP_BYTES);
+    last if defined $got && $got == 0;
+    if ($got && write_all($stream->{file}, $bytes) < $got) {
+      syswrite $stream->{answers}, 'failed ' . ($! + 0) . "\n" if $stream->{answers};
+      return;
+    }
+    next unless $is_over && $stream->{answers};
+    # Nothing more, or more than the pipe can have held.
+    $held += $got // 0;
+    if ((!defined $got && $! == $EAGAIN) || $held > $PUMP_BYTES) { say_drained($stream) }
   }
-  syswrite $stream->{answers}, "drained\n" if $stream->{answers};
+  say_drained($stream);
+}
+
+sub say_drained {
+  my ($stream) = @_;
+  my $answers = delete $stream->{answers} // return;
+  syswrite $answers, "drained\n";
+  close $answers;
 }
 
 # How much of it was taken.

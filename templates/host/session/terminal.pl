@@ -14,6 +14,8 @@ use strict;
 my ($EINTR, $EAGAIN) = (4, 11);
 my ($O_RDWR, $O_NOCTTY, $O_NONBLOCK, $O_CLOEXEC) = (2, 0400, 04000, 02000000);
 my $MOST_BYTES = 65536;
+# More than the kernel keeps of what was written to a terminal and not yet read.
+my $MOST_HELD_BYTES = 4 * $MOST_BYTES;
 # How often a relay in the background looks whether its job came to the foreground: shells send no signal for that.
 my $FOREGROUND_POLL_SECONDS = 0.25;
 my %requests = (
@@ -248,11 +250,16 @@ sub close_master {
   @$flow{qw(is_open is_raw is_running to_terminal to_guest)} = (0, 0, 0, '', '');
 }
 
-# All that was written until now: a read takes what the kernel still holds back, before it says that there is nothing.
+# All that was written until now: a read takes what the kernel still holds back, before it says that there is nothing. What goes on
+# to write is not waited for.
 sub drain {
   my ($terminal, $flow) = @_;
+  my $bytes = 0;
   while ($flow->{is_open}) {
-    from_guest($terminal, $flow) unless length $flow->{to_terminal};
+    if (!length $flow->{to_terminal} && $bytes < $MOST_HELD_BYTES) {
+      from_guest($terminal, $flow);
+      $bytes += length $flow->{to_terminal};
+    }
     return unless length $flow->{to_terminal};
     my $writable = '';
     vec($writable, fileno $terminal->{output}, 1) = 1;

@@ -4,6 +4,7 @@ import {readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {capture} from '../../../src/host/process.js'
 import {NOT_AS_INSTALLED, sharedBootstrap} from '../../support/bootstrapped.js'
 import {sandboxedCli} from '../../support/cli.js'
 import {poorerHost} from '../../support/poorer-host.js'
@@ -101,4 +102,28 @@ test('nothing is left of the making but the image, its layer, and what was fetch
   )
   const record = await readFile(join(cli.data, 'images', images[0] ?? '', 'image.json'), 'utf8')
   assert.equal(JSON.parse(record).source, 'archive')
+})
+
+test('an image with a package that makes keys holds none, and each environment of it has its own', async (t) => {
+  const {cli} = await trixie()
+  const wish = ['trixie', '--include', 'openssh-server', '--json']
+  const names = ['with-keys', 'with-others']
+  for (const name of names) {
+    t.after(() => cli.run('rm', '--force', name))
+    const made = await cli.run('create', ...wish, '-n', name)
+    assert.equal(made.status, 0, made.stdout)
+  }
+  const {image} = JSON.parse((await cli.run('show', names[0] ?? '', '--json')).stdout)
+  const {stdout: members} = await capture(['tar', '-tf', join(cli.data, 'images', image.sha256, 'archive')])
+  assert.match(members, /^\.\/etc\/ssh\/sshd_config$/m)
+  assert.doesNotMatch(members, /ssh_host/)
+  const check = 'mkdir -p /run/sshd && /usr/sbin/sshd -t && cat /etc/ssh/ssh_host_*_key.pub'
+  const runs = await Promise.all(names.map((name) => cli.run('run', name, '--', 'sh', '-c', check)))
+  const keys = runs.flatMap(({stdout}) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[1]),
+  )
+  assert.equal(new Set(keys).size, 6, runs.map(({stdout, stderr}) => stdout + stderr).join('\n'))
 })

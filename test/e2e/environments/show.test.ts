@@ -28,6 +28,7 @@ test('show tells all that is known, and --json gives create and show the same', 
     processes: 0,
     anchorPid: null,
     engine: 'bwrap',
+    isolationGaps: [],
   })
   assert.equal(extraction.entries, 7)
   assert.deepEqual(

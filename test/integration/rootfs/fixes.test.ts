@@ -3,6 +3,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmdirSync,
@@ -12,7 +13,7 @@ import {
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {fixTree} from '../../../src/rootfs/fixes/apply.js'
-import {NAME_FIXES} from '../../../src/rootfs/fixes/list.js'
+import {CLONE_FIXES, NAME_FIXES} from '../../../src/rootfs/fixes/list.js'
 import {treeFolder} from '../../support/extraction.js'
 import {TREE_FACTS} from '../../support/tree-facts.js'
 import {treeSnapshot} from '../../support/tree-snapshot.js'
@@ -94,6 +95,60 @@ test('a new name is written where the former one was, and nowhere else', async (
   ])
   assert.doesNotMatch(readFileSync(join(root, 'etc/hosts'), 'utf8'), /play/)
   assert.equal(readFileSync(join(root, 'etc/machine-id'), 'utf8'), `${TREE_FACTS.machineId}\n`)
+})
+
+/** A tree with keys of every package that is known to make some, below folders that links lead to. */
+async function treeWithKeys(t: TestContext): Promise<string> {
+  const root = await debianTree(t)
+  for (const folder of ['data/ssh', 'etc/ssl/private', 'etc/ssl/certs', 'etc/bind', 'var/lib/systemd'])
+    mkdirSync(join(root, folder), {recursive: true})
+  symlinkSync('/data/ssh', join(root, 'etc/ssh'))
+  for (const path of [...KEYS, ...NO_KEYS]) writeFileSync(join(root, placeOf(path)), 'of the image')
+  symlinkSync('ssl-cert-snakeoil.pem', join(root, 'etc/ssl/certs/0a1b2c3d.0'))
+  symlinkSync('another.pem', join(root, 'etc/ssl/certs/0a1b2c3d.1'))
+  return root
+}
+
+const placeOf = (path: string) => path.replace('etc/ssh', 'data/ssh')
+
+const KEYS = [
+  ...['etc/ssh/ssh_host_rsa_key', 'etc/ssh/ssh_host_rsa_key.pub', 'etc/ssh/ssh_host_ed25519_key'],
+  ...['etc/ssl/private/ssl-cert-snakeoil.key', 'etc/ssl/certs/ssl-cert-snakeoil.pem'],
+  ...['etc/bind/rndc.key', 'var/lib/systemd/random-seed'],
+]
+const NO_KEYS = [
+  'etc/ssh/sshd_config',
+  'etc/ssh/own_key',
+  'etc/ssl/private/own.key',
+  'etc/ssl/certs/another.pem',
+]
+
+for (const [title, only] of [
+  ['a new tree', undefined],
+  ['a clone', CLONE_FIXES],
+] as const) {
+  test(`${title} loses the keys of the machine it was made from, and no others`, async (t) => {
+    const root = await treeWithKeys(t)
+    fixTree(root, TREE_FACTS, only)
+    const there = (path: string) => existsSync(join(root, placeOf(path)))
+    assert.deepEqual(KEYS.filter(there), [])
+    assert.deepEqual(NO_KEYS.filter(there), NO_KEYS)
+    const links = readdirSync(join(root, 'etc/ssl/certs')).filter((name) => name.startsWith('0'))
+    assert.deepEqual(links, ['0a1b2c3d.1'])
+    assert.equal(existsSync(join(root, RENEWAL)), false, 'nothing there could make new ones')
+  })
+}
+
+const RENEWAL = 'usr/lib/envs/renew-keys'
+
+test('a tree with sshd gets what makes its keys, also where it has none', async (t) => {
+  const root = await debianTree(t)
+  writeFileSync(join(root, 'usr/sbin/sshd'), '')
+  fixTree(root, TREE_FACTS)
+  assert.equal(lstatSync(join(root, RENEWAL)).mode & 0o7777, 0o755)
+  const before = treeSnapshot(root)
+  assert.deepEqual(fixTree(root, TREE_FACTS), [])
+  assert.deepEqual(treeSnapshot(root), before)
 })
 
 test('a tree without apt and dpkg gets no files of theirs', async (t) => {

@@ -115,3 +115,18 @@ test('a failed write leaves no file of ours behind', async (t) => {
   assert.deepEqual(readdirSync(join(root, 'etc')), ['hostname'])
   assert.ok(existsSync(join(root, 'etc/hostname/full')))
 })
+
+test('keys that are taken out behind planted links are those of the tree, and no host file goes', async (t) => {
+  const {outside, outsideContents, root} = await extractionArena(t)
+  mkdirSync(join(root, 'etc/ssl/private'), {recursive: true})
+  symlinkSync(outside, join(root, 'etc/ssh'))
+  writeFileSync(join(outside, 'ssh_host_rsa_key'), "the host's")
+  symlinkSync(join(outside, 'ssh_host_rsa_key'), join(root, 'etc/ssl/private/ssl-cert-snakeoil.key'))
+  mkdirSync(join(root, 'etc/dropbear/dropbear_rsa_host_key'), {recursive: true})
+  const before = await outsideContents()
+  fixTree(root, TREE_FACTS)
+  assert.deepEqual(await outsideContents(), before)
+  assert.equal(readFileSync(join(outside, 'ssh_host_rsa_key'), 'utf8'), "the host's")
+  assert.deepEqual(readdirSync(join(root, 'etc/ssl/private')), [])
+  assert.deepEqual(readdirSync(join(root, 'etc/dropbear')), ['dropbear_rsa_host_key'])
+})

@@ -24,7 +24,6 @@ const REQUEST: SessionRequest = {
   workingFolder: '/srv/x',
   variables: [],
   volumes: [{source: '/host/a', target: '/b', access: 'ro'}],
-  hasTerminal: false,
   forwardsInterrupts: false,
 }
 

@@ -7,6 +7,8 @@ const TREE: TreeView = {
   kindOf: () => 'nothing',
   read: (path) => (path === 'etc/group' ? Buffer.from('root:x:0:\nmail:x:8:\nshadow:x:42:\n') : undefined),
   readWhole: () => undefined,
+  linkTarget: () => undefined,
+  realFolder: () => undefined,
   list: () => [],
 }
 
