@@ -4,6 +4,8 @@ import {delimiter, join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {promisify} from 'node:util'
 import {FRONT_DOOR, type SandboxedCli, type Scope} from './cli.js'
+import {isCooked} from './process-tree.js'
+import {waitUntil} from './wait-until.js'
 
 const execute = promisify(execFile)
 
@@ -27,6 +29,11 @@ export type Pane = {
    * @throws {Error} With the screen, when they do not in time.
    */
   shows(pattern: RegExp | string, timeoutMs?: number): Promise<string>
+  /**
+   * Brings the host's stopped job to the foreground, and waits until a session has the terminal: what is typed before that is
+   * the shell's, as everywhere.
+   */
+  resume(): Promise<void>
   /** Types a line, waits for the host's prompt, and gives what is above it, without the line itself. */
   ask(line: string): Promise<string>
   /** What is on the screen now, without what has left it. */
@@ -114,6 +121,11 @@ async function openPane(tmux: Tmux): Promise<Pane> {
       await enter(line)
       const text = await shows(new RegExp(`\\n${escaped(HOST_PROMPT.trimEnd())}\\n$`))
       return text.slice(text.indexOf('\n') + 1, text.lastIndexOf(HOST_PROMPT.trimEnd()))
+    },
+    resume: async () => {
+      await enter('fg')
+      await shows(/^fg\n.*envs /m)
+      await waitUntil('a session on the terminal', async () => !(await isCooked(device)))
     },
     screen: () => capture(),
     resize: async (columns, rows) => {

@@ -109,6 +109,7 @@ for (const {identity, skip} of IDENTITIES) {
     await main.enter('jobs')
     await main.shows(/^\[1\]- +Running +server \d+ &\n\[2\]\+ +Stopped +cat$/m)
     await main.enter('fg')
+    await main.shows(/^fg\ncat$/m)
     await main.type('once more\r\x04')
     await main.shows(/^once more\nonce more$/m)
 
@@ -128,7 +129,7 @@ for (const {identity, skip} of IDENTITIES) {
     await third.shows(/^plain\nplain$/m)
     await third.type('\x1a')
     await third.shows(/^\[1\]\+ +Stopped/m)
-    await third.enter('fg')
+    await third.resume()
     await third.type('goes on\r\x04')
     await third.shows(/^goes on\ngoes on\nhost\$$/m)
 
