@@ -56,6 +56,8 @@ export class Members {
 
   /** All but the first process; youngest first. */
   async list(): Promise<Member[]> {
+    // It has ended, and all with it.
+    if (this.#namespace === undefined) return []
     const all = processes()
     const found: Process[] = []
     const unknown: Process[] = []

@@ -34,9 +34,11 @@ my ($nr_prctl, $nr_setns) = map { $_ + 0 } split /,/, $numbers;
 
 # Who is to let all go on must be there to do so.
 $SIG{$_} = 'IGNORE' for qw(HUP INT QUIT TERM PIPE);
-my ($user, $pid) = map { open_namespace($_) } qw(user pid);
-# An ordinary user may join nothing before the user namespace gives it the right to; the host's root loses that right there.
+my $pid = open_namespace('pid');
+# An ordinary user may join nothing before the user namespace that it belongs to gives it the right to: the guest's own, or one
+# around that. The host's root has the right, and loses it in the guest's.
 my $is_root = join_namespace($pid, $CLONE_NEWPID);
+my $user = ($is_root ? undef : owner_of($pid)) // open_namespace('user');
 join_namespace($user, $CLONE_NEWUSER) or exit 1;
 $is_root or join_namespace($pid, $CLONE_NEWPID) or exit 1;
 syscall($nr_prctl, $PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 or exit 1;
@@ -47,6 +49,17 @@ sub open_namespace {
   my ($kind) = @_;
   open(my $file, '<', "/proc/$anchor/ns/$kind") or exit 1;
   return $file;
+}
+
+# The user namespace that another one belongs to. Its number is another one on 64-bit PowerPC. See ioctl_nsfs(2).
+sub owner_of {
+  my ($file) = @_;
+  for my $NS_GET_USERNS (0xb701, 0x2000b701) {
+    my $fd = ioctl($file, $NS_GET_USERNS, 0) or next;
+    open(my $owner, '<&=', $fd) or return undef;
+    return $owner;
+  }
+  return undef;
 }
 
 sub join_namespace {

@@ -9,6 +9,7 @@ for (const [program, check] of [
   ['host/anchor.pl', ['perl', '-c']],
   ['host/load-filter.pl', ['perl', '-c']],
   ['host/signal-all.pl', ['perl', '-c']],
+  ['host/copy-tree.pl', ['perl', '-c']],
   ['guest/holder.sh', ['sh', '-n']],
   ['guest/init.sh', ['sh', '-n']],
   ['guest/proot-session.sh', ['sh', '-n']],
