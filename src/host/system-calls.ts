@@ -42,3 +42,8 @@ export function systemCalls(architecture: DebArchitecture): SystemCalls {
     ...{mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4},
   }
 }
+
+/** Whose numbers ioctl(2) has on a processor: those of asm-generic/ioctls.h, or POWER's own. */
+export function ioctlKind(architecture: DebArchitecture): 'generic' | 'power' {
+  return architecture === 'ppc64el' ? 'power' : 'generic'
+}

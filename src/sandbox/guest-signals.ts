@@ -1,5 +1,5 @@
 import type {DebArchitecture} from '../host/architecture.js'
-import {systemCalls} from '../host/system-calls.js'
+import {ioctlKind, systemCalls} from '../host/system-calls.js'
 import type {Anchor} from './anchor-state.js'
 
 /** What sends signals from within an environment's pid namespace. */
@@ -28,6 +28,6 @@ export function freezeCommand(sender: SignalSender, anchor: Anchor): string[] {
 }
 
 function senderWords({launcher, architecture}: SignalSender, anchor: Anchor): string[] {
-  const {prctl, setns} = systemCalls(architecture)
-  return [...launcher, String(anchor.pid), [prctl, setns].join(',')]
+  const {prctl, setns, wait4} = systemCalls(architecture)
+  return [...launcher, String(anchor.pid), [prctl, setns, wait4, ioctlKind(architecture)].join(',')]
 }

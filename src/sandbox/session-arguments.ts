@@ -1,5 +1,5 @@
 import type {DebArchitecture} from '../host/architecture.js'
-import {systemCalls} from '../host/system-calls.js'
+import {ioctlKind, systemCalls} from '../host/system-calls.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './ids/identity.js'
 
@@ -47,7 +47,7 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
 /** What the program can't know of a processor: numbers of system calls, and whose numbers its terminals have. */
 export function sessionNumbers(architecture: DebArchitecture): string {
   const {prctl, setns, unshare, setsid, mount, wait4} = systemCalls(architecture)
-  return [prctl, setns, unshare, setsid, mount, wait4, architecture === 'ppc64el' ? 'power' : 'generic'].join(
+  return [prctl, setns, unshare, setsid, mount, wait4, ioctlKind(architecture)].join(
     ',',
   )
 }

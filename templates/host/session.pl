@@ -135,7 +135,7 @@ wait_for_end($is_executed);
 flock($hold, $LOCK_UN);
 
 close $status;
-show_command() unless $terminal && $terminal->{is_shared};
+show_command() if $terminal && $terminal->{input} && !$terminal->{is_shared};
 my $end = wait_for_command();
 finish_relay() if $terminal;
 my @failures = map { $_ ? finish_stream($_) : () } @streams;
@@ -312,11 +312,10 @@ sub wait_for_command {
     next if $pid < 0 && $! == $EINTR;
     return 0 if $pid < 0;
     my $status = unpack 'i', $buffer;
-    if ($pid == $child) {
-      return $status if ($status & 0xff) != 0x7f;
-      was_stopped($status >> 8) if $terminal;
-    }
-    elsif ($relay && $pid == $relay) {
+    my $has_ended = ($status & 0xff) != 0x7f;
+    return $status if $pid == $child && $has_ended;
+    was_stopped($status >> 8) if $pid == $child && $terminal;
+    if ($relay && $pid == $relay && $has_ended) {
       restore_terminal($terminal);    # it was killed: else it ends after the command
       $relay = undef;
     }
@@ -328,6 +327,7 @@ sub was_stopped {
   my ($signal) = @_;
   if (!$terminal->{is_shown} && ($signal == $SIGTTIN || $signal == $SIGTTOU)) {
     bring_to_foreground($terminal, $child);
+    end_lines($terminal);
     show_command();
     pass_on('CONT');
   }

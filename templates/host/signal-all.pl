@@ -4,7 +4,8 @@
 # usage: signal-all.pl ANCHOR NUMBERS WORD...
 #        signal-all.pl ANCHOR NUMBERS freeze
 #   ANCHOR   process id of the environment's pid 1, as the host sees it
-#   NUMBERS  "prctl,setns": their system call numbers on this processor
+#   NUMBERS  system call numbers of prctl, setns and wait4 on this processor, then "power" where ioctl has POWER's numbers, else
+#            "generic", separated by commas
 #   WORD     NAME of a signal for all, or NAME:PID for one of them, with its id in the guest; sent in that order, and CONT to
 #            all after that
 #
@@ -30,15 +31,18 @@ my $MOST_CHILDREN = 100;
 BEGIN { $^F = 2 }    # nothing but standard streams is inherited by anyone
 
 my ($anchor, $numbers, @words) = @ARGV;
-my ($nr_prctl, $nr_setns) = map { $_ + 0 } split /,/, $numbers;
+my ($nr_prctl, $nr_setns, $nr_wait4, $kind) = split /,/, $numbers;
 
 # Who is to let all go on must be there to do so.
 $SIG{$_} = 'IGNORE' for qw(HUP INT QUIT TERM PIPE);
 my ($user, $pid) = map { open_namespace($_) } qw(user pid);
-# An ordinary user may join nothing before the user namespace gives it the right to; the host's root loses that right there.
-my $is_root = join_namespace($pid, $CLONE_NEWPID);
-join_namespace($user, $CLONE_NEWUSER) or exit 1;
-$is_root or join_namespace($pid, $CLONE_NEWPID) or exit 1;
+# The pid namespace belongs to the user namespace above the guest's, where it has a second one. An ordinary user may join nothing
+# before that gives it the right to; for the host's root it is the host's own, and root loses its rights in the guest's.
+my $owner = owner_of($pid);
+my $is_own = is_same($owner, '/proc/self/ns/user');
+$is_own or join_namespace($owner, $CLONE_NEWUSER) or exit 1;
+join_namespace($pid, $CLONE_NEWPID) or exit 1;
+!$is_own or join_namespace($user, $CLONE_NEWUSER) or exit 1;
 syscall($nr_prctl, $PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 or exit 1;
 
 exit(("@words" eq 'freeze' ? freeze() : send_words()) ? 0 : 1);
@@ -47,6 +51,19 @@ sub open_namespace {
   my ($kind) = @_;
   open(my $file, '<', "/proc/$anchor/ns/$kind") or exit 1;
   return $file;
+}
+
+# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers otherwise.
+sub owner_of {
+  my ($namespace) = @_;
+  my $number = ioctl($namespace, $kind eq 'power' ? 0x2000b701 : 0xb701, 0) // exit 1;
+  open(my $handle, '<&=', $number) or exit 1;
+  return $handle;
+}
+
+sub is_same {
+  my ($one, $other) = map { [stat $_] } @_;
+  return $one->[0] == $other->[0] && $one->[1] == $other->[1];
 }
 
 sub join_namespace {
@@ -125,8 +142,11 @@ sub from_within {
 sub has_ended {
   my ($child) = @_;
   for (1 .. $MOST_CHILDREN) {
-    waitpid $child, $WUNTRACED;
-    return $? == 0 if ($? & 0xff) != 0x7f;
+    # Not waitpid, which tells nothing of who is stopped.
+    my $status = pack 'i', 0;
+    next if syscall($nr_wait4, $child, $status, $WUNTRACED, 0) < 0;
+    $status = unpack 'i', $status;
+    return $status == 0 if ($status & 0xff) != 0x7f;
     kill CONT => $child;
   }
   kill KILL => $child;

@@ -73,7 +73,7 @@ sub open_guest_terminal {
   @$terminal{qw(master slave)} = ($master, $slave);
   my $attributes = $terminal->{saved};
   # Where the caller's terminal is not made raw, it ends the lines itself.
-  substr($attributes, 4, 4) = pack 'I', unpack('I', substr $attributes, 4, 4) & ~$OPOST unless $terminal->{input};
+  $attributes = with_output($attributes, 0) if !$terminal->{input} || $terminal->{is_shared};
   ioctl($slave, $requests->{set}, $attributes) or give_up('terminal');
   copy_size($terminal);
   pipe($terminal->{from_session}, $terminal->{to_relay}) or give_up('terminal');
@@ -91,6 +91,21 @@ sub bring_to_foreground {
   my ($terminal, $group) = @_;
   local $SIG{TTOU} = 'IGNORE';
   ioctl($terminal->{slave}, $terminal->{requests}{set_group}, my $number = pack 'i', $group);
+}
+
+# The guest's terminal ends the lines, once the caller's is raw.
+sub end_lines {
+  my ($terminal) = @_;
+  my $attributes = "\0" x 64;
+  ioctl($terminal->{slave}, $terminal->{requests}{get}, $attributes) or return;
+  my $is_wanted = unpack('I', substr $terminal->{saved}, 4, 4) & $OPOST;
+  ioctl($terminal->{slave}, $terminal->{requests}{set}, with_output($attributes, $is_wanted));
+}
+
+sub with_output {
+  my ($attributes, $is_processed) = @_;
+  my ($input, $output, $rest) = unpack 'I2 a*', $attributes;
+  return pack 'I2 a*', $input, $output & ~$OPOST | $is_processed, $rest;
 }
 
 sub get_attributes {
@@ -187,7 +202,9 @@ sub wait_for_streams {
   my ($readable, $writable) = ('', '');
   vec($readable, fileno $terminal->{from_session}, 1) = 1;
   if ($flow->{is_open}) {
-    vec($readable, fileno $terminal->{master}, 1) = 1 unless length $flow->{to_terminal};
+    # Nothing is shown before the caller's terminal is as it has to be for that.
+    my $is_shown = $flow->{is_running} || !$terminal->{input} || $terminal->{is_shared};
+    vec($readable, fileno $terminal->{master}, 1) = 1 if $is_shown && !length $flow->{to_terminal};
     vec($writable, fileno $terminal->{master}, 1) = 1 if length $flow->{to_guest};
   }
   vec($readable, fileno $terminal->{input}, 1) = 1 if $flow->{is_raw} && !length $flow->{to_guest};

@@ -27,6 +27,7 @@ const HIDDEN = `
   }
   for (@open) { syscall($setns + 0, fileno $_->[0], $_->[1]) == 0 or die }
   syscall($prctl + 0, 4, 0, 0, 0, 0) == 0 or die;
+  $SIG{CHLD} = "IGNORE";
   defined(my $child = fork) or die;
   if (!$child) { sleep 1 while 1 }
   syswrite STDOUT, "$child\\n";
