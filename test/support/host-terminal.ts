@@ -10,7 +10,7 @@ import {waitUntil} from './wait-until.js'
 const execute = promisify(execFile)
 
 /** Of the host's shell in each pane; nothing of a guest ends so. */
-export const HOST_PROMPT = 'host$ '
+const HOST_PROMPT = 'host$ '
 
 /** Longer than any answer takes on a busy machine. */
 const TIMEOUT_MS = 12_000

@@ -1,10 +1,8 @@
 import {readdirSync, readFileSync} from 'node:fs'
 import {capture} from '../../src/host/process.js'
 
-export type HostProcess = {readonly pid: number; readonly words: readonly string[]}
-
 /** Processes below another one, oldest ids first; those of a guest too. */
-export function descendantsOf(pid: number): number[] {
+function descendantsOf(pid: number): number[] {
   const parents = new Map<number, number>()
   for (const entry of readdirSync('/proc')) {
     const parent = /^\d+$/.test(entry) ? statusField(Number(entry), 'PPid') : undefined

@@ -88,7 +88,7 @@ for (const {identity, skip} of IDENTITIES) {
 
     // A server in the background.
     await main.enter(`server ${port} &`)
-    await main.shows(/^serving$/m)
+    await main.shows(/serving$/m)
     await other.enter(connect)
     await other.shows(/^served by \d+$/m)
 

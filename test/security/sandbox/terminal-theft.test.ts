@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
+import type {Scope} from '../../support/cli.js'
 import {fileScope} from '../../support/file-scope.js'
 import {type Guest, putProgram} from '../../support/guest.js'
 import {type HostTerminal, hostTerminal} from '../../support/host-terminal.js'
@@ -27,8 +28,11 @@ look();
 # What it was given itself leads somewhere too.
 for (0 .. 2) { open my $copy, '+<&', $_ or next; $opened{"own $_"} = $copy if -t $copy }
 print "before\\n";
-exit if fork;
+# The end of a session hangs up on all that has not left it by then.
+pipe my $left, my $leaves;
+if (fork) { close $leaves; sysread $left, my $end, 1; exit }
 syscall 0 + shift;
+close $leaves;
 open STDIN, '<', '/dev/null'; open STDOUT, '>', '/dev/null'; open STDERR, '>', '/dev/null';
 my $turns = 0;
 while (!-e '/tmp/enough') {
@@ -59,11 +63,13 @@ async function turnsOf(guest: Guest): Promise<number> {
 for (const {title, skip, play} of namespaceCases()) {
   const scope = fileScope()
   let terminal: Promise<HostTerminal> | undefined
-  const prepare = async () => {
+  const prepare = async (t: Scope) => {
     const guest = await play()
     terminal ??= putProgram(guest, '/usr/local/bin/thief', THIEF).then(() => hostTerminal(scope, guest.cli))
     await terminal
-    return {guest, pane: await (await terminal).open()}
+    const pane = await (await terminal).open()
+    t.after(pane.close)
+    return {guest, pane}
   }
 
   for (const [what, streams] of [
@@ -73,8 +79,8 @@ for (const {title, skip, play} of namespaceCases()) {
   ] as const) {
     test(`${title}: nothing that is typed after a session ${what} is read by what it left`, {
       skip,
-    }, async () => {
-      const {guest, pane} = await prepare()
+    }, async (t) => {
+      const {guest, pane} = await prepare(t)
       await pane.enter(`envs run play -- thief ${NR.setsid} ${streams}; ${READ_LATER}`)
       await pane.shows(/^waiting$/m)
       await waitUntil('the thief to look', async () => (await turnsOf(guest)) > 0)
@@ -85,28 +91,25 @@ for (const {title, skip, play} of namespaceCases()) {
       assert.equal((await guest.onHost('touch go')).status, 0)
       await pane.shows(/^host got <secret>$/m)
       await guest.sh('touch /tmp/enough; while [ -e /tmp/turns ]; do sleep 0.02; done')
-      await pane.close()
     })
   }
 
   test(`${title}: /dev/tty opens nothing in a session without a terminal, though its caller has one`, {
     skip,
-  }, async () => {
-    const {guest, pane} = await prepare()
+  }, async (t) => {
+    const {guest, pane} = await prepare(t)
     const open = 'open my $tty, "+<", "/dev/tty" and print "opened\\n"; print $! + 0, "\\n"'
     // ENXIO
     assert.equal((await guest.run('perl', '-e', open)).stdout, '6\n')
     await pane.enter(`envs run play -- perl -e '${open}' </dev/null >found 2>&1; cat found`)
     await pane.shows(/^6$/m)
-    await pane.close()
   })
 
-  test(`${title}: every process of the guest has a terminal of the guest's, or none`, {skip}, async () => {
-    const {pane} = await prepare()
+  test(`${title}: every process of the guest has a terminal of the guest's, or none`, {skip}, async (t) => {
+    const {pane} = await prepare(t)
     // Major and minor number of each process's controlling terminal, and of the one that the session has.
     const script = `perl -e 'my (undef, $own) = ((stat "/proc/self/fd/0")[6]) x 2; for (glob "/proc/[0-9]*/stat") { open my $file, "<", $_ or next; my $number = (split / /, <$file> =~ s/^.*[)] //sr)[4]; print "foreign $_\\n" if $number && $number != $own } print "loo", "ked\\n"'`
     await pane.enter(`envs run play -- ${script}`)
     assert.doesNotMatch(await pane.shows(/^looked$/m), /^foreign/m)
-    await pane.close()
   })
 }
