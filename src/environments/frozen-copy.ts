@@ -102,8 +102,10 @@ export async function copyFrozen(
     // What can't be stopped now can't be a moment later; and what is stopped has ended.
     if (done?.value.why !== 'woken' || processStartTime(anchor.pid) !== anchor.startTime) break
   }
+  // The first process only hears of the others.
+  const named = describeProcesses(pids.filter((pid) => pid !== anchor.pid))
   throw new FreezeFailedError(
     name,
-    describeProcesses(pids).map(({command}) => command),
+    named.map(({command}) => command),
   )
 }

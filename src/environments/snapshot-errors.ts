@@ -88,11 +88,18 @@ export class LayersBusyError extends EnvsError {
 /** Something in the guest could not be stopped, so that its files kept changing. */
 export class FreezeFailedError extends EnvsError {
   constructor(name: string, commands: readonly string[]) {
-    const restless = commands.length > 0 ? `: ${commands.slice(0, 3).join(', ')}` : '.'
+    const restless = commands.length > 0 ? `: ${commands.slice(0, 3).map(shortened).join(', ')}` : '.'
     super(`Not all of ${name} stood still${restless}`, {
       code: 'ENVS_NOT_FROZEN',
       exitCode: ExitCode.conflict,
       suggestions: [`Run the command again, or stop it first: envs stop ${name}`],
     })
   }
+}
+
+const MOST_CHARACTERS = 60
+
+/** Its program may have got a whole script for an argument. */
+function shortened(command: string): string {
+  return command.length > MOST_CHARACTERS ? `${command.slice(0, MOST_CHARACTERS - 1)}…` : command
 }

@@ -7,16 +7,17 @@ export function isInteractive(): boolean {
   return isatty(0) && isatty(1) && isatty(2)
 }
 
-/** How standard input's terminal is set now; undefined where it is none, or stty(1) is missing. */
+/** How the terminal is set now that is one of this process's streams; undefined where none is, or stty(1) is missing. */
 export async function rememberTerminal(): Promise<{restore(): Promise<void>} | undefined> {
-  if (!isatty(0)) return undefined
-  const settings = await stty(['-g'])
-  return settings === undefined ? undefined : {restore: async () => void (await stty([settings]))}
+  const fd = [0, 1, 2].find((stream) => isatty(stream))
+  if (fd === undefined) return undefined
+  const settings = await stty(fd, '-g')
+  return settings === undefined ? undefined : {restore: async () => void (await stty(fd, settings))}
 }
 
-async function stty(words: readonly string[]): Promise<string | undefined> {
+async function stty(fd: number, word: string): Promise<string | undefined> {
   try {
-    const child = start(['stty', ...words], {stdio: ['inherit', 'pipe', 'ignore']})
+    const child = start(['stty', word], {stdio: [fd, 'pipe', 'ignore']})
     let text = ''
     child.stdout?.on('data', (piece) => {
       text += String(piece)

@@ -72,7 +72,10 @@ export class UnguardedCopyError extends EnvsError {
     super(`${from} can't be copied safely while programs run in it: no mount without links can be made.`, {
       code: 'ENVS_COPY_UNGUARDED',
       exitCode: ExitCode.host,
-      suggestions: ['Stop the environment first: envs stop NAME', 'Linux 5.10 or newer can do it.'],
+      suggestions: [
+        'Stop the environment first: envs stop NAME',
+        'It takes Linux 5.10 and the right to mount in a user namespace: envs doctor',
+      ],
       cause,
     })
   }

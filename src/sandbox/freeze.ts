@@ -41,6 +41,7 @@ export async function whileFrozen<T>(
     const members = new Members(anchor, freezer.hostPids)
     const stopped = (await members.list()).filter(isStopped)
     const kept = stopped.flatMap(({threads}) => threads.map(({guestId}) => guestId))
+    await holdDownwards(members, freezer)
     if (!(await freezer.stop(kept))) return {isFrozen: false, why: 'restless', pids: []}
     const begun = performance.now()
     const {still, restless} = await waitUntilStill(members)
@@ -57,6 +58,38 @@ export async function whileFrozen<T>(
   } finally {
     await freezer.close()
   }
+}
+
+/**
+ * Stops parents before their children: a shell that sees one of its jobs stop takes it for one that was stopped by Ctrl-Z, and
+ * would have it in the background when all go on.
+ *
+ * What can't be stopped so, in the time there is, the stop of all is to stop.
+ */
+async function holdDownwards(members: Members, freezer: Freezer): Promise<void> {
+  const begun = Date.now()
+  const held = new Set<number>()
+  while (Date.now() - begun < DEADLINE_MS) {
+    const all = (await members.list()).filter(({threads}) => threads.length > 0)
+    const byPid = new Map(all.map((member) => [member.pid, member]))
+    const moving = all.filter((member) => !hasStopped(member))
+    if (moving.length === 0) return
+    // A parent in the kernel waits for a child of vfork(2), which has to be stopped before it.
+    const isNext = ({parent}: Member) => {
+      const above = byPid.get(parent)
+      return above === undefined || hasStopped(above) || above.threads.some(({state}) => state === 'D')
+    }
+    const next = moving.filter((member) => !held.has(member.pid) && isNext(member))
+    if (next.length > 0 && !(await freezer.hold(next.map(({guestPid}) => guestPid)))) return
+    for (const {pid} of next) held.add(pid)
+    if (next.length === 0 && moving.every(({threads}) => threads.some(({state}) => state === 'D'))) return
+    await sleep(POLL_MS)
+  }
+}
+
+/** Each thread of it stands still, or waits for its tracer. */
+function hasStopped({threads}: Member): boolean {
+  return threads.every(({state}) => /[tT]/.test(state))
 }
 
 /** Children go on before their parents, which would take them for stopped jobs. */

@@ -11,6 +11,8 @@ import {freezeCommand, type SignalSender} from './guest-signals.js'
 export type Freezer = {
   /** The host's ids of processes with these ids in the guest, in that order; 0 where there is none. */
   hostPids(guestPids: readonly number[]): Promise<number[]>
+  /** Stops these. @returns Whether that could be done. */
+  hold(guestPids: readonly number[]): Promise<boolean>
   /**
    * Stops all at one moment, the environment's first process apart.
    *
@@ -48,6 +50,7 @@ export function startFreezer(sender: SignalSender, anchor: Anchor): Freezer {
       const [, ...pids] = (await ask('which', guestPids)).split(' ').map(Number)
       return guestPids.map((_, index) => pids[index] ?? 0)
     },
+    hold: async (guestPids) => (await ask('hold', guestPids)) === 'held',
     stop: async (kept) => (await ask('stop', kept)) === 'stopped',
     planResumption: (guestPids) => tell('resume', guestPids),
     close: async () => {

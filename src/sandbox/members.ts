@@ -5,6 +5,8 @@ import type {Anchor} from './anchor-state.js'
 /** A process of a running environment, as the host's kernel has it. */
 export type Member = {
   readonly pid: number
+  /** The host's id of its parent, as all else is. */
+  readonly parent: number
   /** Its id in the guest's pid namespace. */
   readonly guestPid: number
   /** Those that have not ended; none where the process only waits to be reaped. */
@@ -56,6 +58,8 @@ export class Members {
 
   /** All but the first process; youngest first. */
   async list(): Promise<Member[]> {
+    // It has ended, and all with it.
+    if (this.#namespace === undefined) return []
     const all = processes()
     const found: Process[] = []
     const unknown: Process[] = []
@@ -69,16 +73,17 @@ export class Members {
       }
     }
     found.push(...(await this.#ask(unknown)))
-    return found.map(({pid, pids}) => this.#describe(pid, pids)).sort((a, b) => b.guestPid - a.guestPid)
+    return found.map((process) => this.#describe(process)).sort((a, b) => b.guestPid - a.guestPid)
   }
 
   /** The environment's first process: it can't be stopped from within. */
   first(): Member {
-    return this.#describe(this.#anchor.pid, [...Array<number>(Math.max(0, this.#depth - 1)), 1])
+    const pids = [...Array<number>(Math.max(0, this.#depth - 1)), 1]
+    return this.#describe({pid: this.#anchor.pid, parent: 0, pids})
   }
 
-  #describe(pid: number, pids: readonly number[]): Member {
-    return {pid, guestPid: pids[this.#depth - 1] ?? 0, threads: threadsOf(pid, this.#depth)}
+  #describe({pid, parent, pids}: Pick<Process, 'pid' | 'parent' | 'pids'>): Member {
+    return {pid, parent, guestPid: pids[this.#depth - 1] ?? 0, threads: threadsOf(pid, this.#depth)}
   }
 
   /** Another environment may have namespaces below its own, too. */

@@ -47,9 +47,7 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
 /** What the program can't know of a processor: numbers of system calls, and whose numbers its terminals have. */
 export function sessionNumbers(architecture: DebArchitecture): string {
   const {prctl, setns, unshare, setsid, mount, wait4} = systemCalls(architecture)
-  return [prctl, setns, unshare, setsid, mount, wait4, ioctlKind(architecture)].join(
-    ',',
-  )
+  return [prctl, setns, unshare, setsid, mount, wait4, ioctlKind(architecture)].join(',')
 }
 
 /** The part of it that says how, and not where. */

@@ -172,7 +172,7 @@ sub join_session {
   # Far less than a pipe holds.
   syswrite $filter_end, $plan->{filter};
   close $filter_end;
-  my ($is_terminal, $attributes) = terminal_attributes($plan->{numbers});
+  my $terminal = remember_terminal($plan->{numbers});
   my $waiting = $$;
   my $child = fork_receiver();
   if ($child == 0) {
@@ -192,17 +192,20 @@ sub join_session {
   close $_ for $status_end, $filter;
   my $ended = wait_for($child, $status, \my $told);
   # It was killed, and with it perhaps what relays the terminal.
-  ioctl(STDIN, $is_terminal->{set}, $attributes) if $is_terminal && $? & 127;
+  ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $? & 127;
   # Nothing of the command has run unless that was said.
   go_by_node() if $told ne "started\n";
   exit $ended;
 }
 
-# How the terminal is now, if standard input is one. See session/terminal.pl for the numbers.
-sub terminal_attributes {
-  my $numbers = $_[0] =~ /,power\z/ ? {get => 0x402c7413, set => 0x802c7415} : {get => 0x5401, set => 0x5403};
-  my $attributes = "\0" x 64;
-  return ioctl(STDIN, $numbers->{get}, $attributes) ? ($numbers, $attributes) : ();
+# How the terminal is now, if one of the streams is one. See session/terminal.pl for the numbers.
+sub remember_terminal {
+  my ($get, $set) = $_[0] =~ /,power\z/ ? (0x402c7413, 0x802c7415) : (0x5401, 0x5403);
+  for my $stream (\*STDIN, \*STDOUT, \*STDERR) {
+    my $attributes = "\0" x 64;
+    return {stream => $stream, set => $set, attributes => $attributes} if ioctl($stream, $get, $attributes);
+  }
+  return;
 }
 
 # A child that gets the signals which src/sandbox/signals.ts passes on, also those that come as soon as it runs.

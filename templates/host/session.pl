@@ -135,7 +135,7 @@ wait_for_end($is_executed);
 flock($hold, $LOCK_UN);
 
 close $status;
-show_command() if $terminal && $terminal->{input} && !$terminal->{is_shared};
+show_command() if $terminal && !$terminal->{is_shared};
 my $end = wait_for_command();
 finish_relay() if $terminal;
 my @failures = map { $_ ? finish_stream($_) : () } @streams;
@@ -327,7 +327,6 @@ sub was_stopped {
   my ($signal) = @_;
   if (!$terminal->{is_shown} && ($signal == $SIGTTIN || $signal == $SIGTTOU)) {
     bring_to_foreground($terminal, $child);
-    end_lines($terminal);
     show_command();
     pass_on('CONT');
   }

@@ -11,10 +11,11 @@
 #
 # With "freeze" it does what the lines of its input ask for, and answers each by one line:
 #   which ID...   "are PID...": the host's ids of those with these ids in the guest, 0 where there is none
+#   hold ID...    "held", or "failed": STOP to these, which were not stopped before
 #   stop ID...    "stopped", or "failed": STOP to all; those named were stopped before, and are to stay so
 #   resume ID...  no answer: who is to go on at the end, in this order; the last such line counts
 # The end of input, which also comes when the caller is killed, is the end: those of "resume" go on, one by one; where that
-# line did not come, all but those of "stop". Exits with 1 where it could do nothing.
+# line did not come, all but those of "stop"; where that did not either, those of "hold". Exits with 1 where it could do nothing.
 #
 # This process is in the host's pid namespace, where nobody of the guest can see it. Only from within can a signal reach all
 # at one moment, so a child enters for that moment. It is hidden: else the guest's root could go to the host's files by its
@@ -82,19 +83,23 @@ sub send_words {
 }
 
 sub freeze {
-  my ($is_stopped, %ids) = (1);
+  my ($is_stopped, @held, %ids) = (1);
   while (my $line = <STDIN>) {
     # A caller that was killed has written it by half.
     last if $line !~ /\n\z/;
     my ($word, @ids) = split ' ', $line;
     $ids{$word} = \@ids;
     if ($word eq 'which') { answer('are', map { host_id($_) } @ids) }
+    if ($word eq 'hold') {
+      push @held, @ids;
+      answer(from_within(sub { kill STOP => $_ for @ids }) ? 'held' : 'failed');
+    }
     if ($word eq 'stop') {
       $is_stopped = from_within(sub { kill STOP => -1 });
       answer($is_stopped ? 'stopped' : 'failed');
     }
   }
-  return 1 unless $ids{stop};
+  return from_within(sub { kill CONT => $_ for reverse @held }) unless $ids{stop};
   my ($order, $kept) = @ids{qw(resume stop)};
   return from_within(sub { $order ? map({ kill CONT => $_ } @$order) : resume_all_but(@$kept) }) && $is_stopped;
 }

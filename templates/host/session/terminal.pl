@@ -39,15 +39,15 @@ my $OPOST = 1;
 # Before the host is left. @is_terminal tells which of the three streams are one.
 sub find_terminal {
   my ($kind, @is_terminal) = @_;
-  my ($input, $output) = ($is_terminal[0], (grep { $is_terminal[$_] } 1, 2, 0)[0]);
+  my ($input, $output) = map { (grep { $is_terminal[$_] } @$_)[0] } [0, 1, 2], [1, 2, 0];
   my %terminal = (
     requests => $requests{$kind}, layout => $layouts{$kind},
-    input => $input ? reopen_terminal(0) : undef, output => reopen_terminal($output),
+    input => reopen_terminal($input), output => reopen_terminal($output),
   );
-  $terminal{any} = $terminal{input} // $terminal{output};
   # As in "envs run NAME -- COMMAND | less": others of the pipeline read the terminal, and write to it as it is. It is made raw once
-  # the command asks for it; until then that is in the background of the guest's terminal, and is stopped when it does.
-  $terminal{is_shared} = $input && !$is_terminal[1];
+  # the command asks for it, by /dev/tty if not by a stream; until then that is in the background of the guest's terminal, and is
+  # stopped when it does.
+  $terminal{is_shared} = !$is_terminal[0] || !$is_terminal[1];
   $terminal{saved} = get_attributes(\%terminal);
   return \%terminal;
 }
@@ -72,8 +72,8 @@ sub open_guest_terminal {
   open(my $slave, '+<&=', $peer) or give_up('terminal');
   @$terminal{qw(master slave)} = ($master, $slave);
   my $attributes = $terminal->{saved};
-  # Where the caller's terminal is not made raw, it ends the lines itself.
-  $attributes = with_output($attributes, 0) if !$terminal->{input} || $terminal->{is_shared};
+  # Others write lines to the caller's terminal, too: it is that which ends them.
+  $attributes = without_output($attributes) if $terminal->{is_shared};
   ioctl($slave, $requests->{set}, $attributes) or give_up('terminal');
   copy_size($terminal);
   pipe($terminal->{from_session}, $terminal->{to_relay}) or give_up('terminal');
@@ -93,33 +93,25 @@ sub bring_to_foreground {
   ioctl($terminal->{slave}, $terminal->{requests}{set_group}, my $number = pack 'i', $group);
 }
 
-# The guest's terminal ends the lines, once the caller's is raw.
-sub end_lines {
-  my ($terminal) = @_;
-  my $attributes = "\0" x 64;
-  ioctl($terminal->{slave}, $terminal->{requests}{get}, $attributes) or return;
-  my $is_wanted = unpack('I', substr $terminal->{saved}, 4, 4) & $OPOST;
-  ioctl($terminal->{slave}, $terminal->{requests}{set}, with_output($attributes, $is_wanted));
-}
-
-sub with_output {
-  my ($attributes, $is_processed) = @_;
+sub without_output {
+  my ($attributes) = @_;
   my ($input, $output, $rest) = unpack 'I2 a*', $attributes;
-  return pack 'I2 a*', $input, $output & ~$OPOST | $is_processed, $rest;
+  return pack 'I2 a*', $input, $output & ~$OPOST, $rest;
 }
 
 sub get_attributes {
   my ($terminal) = @_;
-  ioctl($terminal->{any}, $terminal->{requests}{get}, my $attributes = "\0" x 64) or return undef;
+  ioctl($terminal->{input}, $terminal->{requests}{get}, my $attributes = "\0" x 64) or return undef;
   return substr $attributes, 0, $terminal->{layout}{bytes};
 }
 
-# As cfmakeraw(3).
+# As cfmakeraw(3), but that a terminal which others write to goes on to end their lines.
 sub raw_attributes {
   my ($terminal) = @_;
   my $layout = $terminal->{layout};
   my ($input, $output, $control, $local, $rest) = unpack 'I4 a*', $terminal->{saved};
-  my $raw = pack 'I4 a*', $input & ~$layout->{input}, $output & ~$OPOST, $control, $local & ~$layout->{local}, $rest;
+  my $raw = pack 'I4 a*', $input & ~$layout->{input}, $output, $control, $local & ~$layout->{local}, $rest;
+  $raw = without_output($raw) unless $terminal->{is_shared};
   substr($raw, $layout->{minimum}, 1) = "\1";
   substr($raw, $layout->{time}, 1) = "\0";
   return $raw;
@@ -128,13 +120,13 @@ sub raw_attributes {
 sub copy_size {
   my ($terminal) = @_;
   my $size = "\0" x 8;
-  ioctl($terminal->{any}, $terminal->{requests}{get_size}, $size) && ioctl($terminal->{master}, $terminal->{requests}{set_size}, $size);
+  ioctl($terminal->{input}, $terminal->{requests}{get_size}, $size) && ioctl($terminal->{master}, $terminal->{requests}{set_size}, $size);
 }
 
 # A terminal that is not the caller's controlling one has no foreground to be in.
 sub is_in_foreground {
   my ($terminal) = @_;
-  ioctl($terminal->{any}, $terminal->{requests}{get_group}, my $group = pack 'i', 0) or return 1;
+  ioctl($terminal->{input}, $terminal->{requests}{get_group}, my $group = pack 'i', 0) or return 1;
   return unpack('i', $group) == getpgrp();
 }
 
@@ -143,15 +135,14 @@ sub make_raw {
   my $now = get_attributes($terminal) // return;
   return if $now eq raw_attributes($terminal);
   $terminal->{saved} = $now;
-  ioctl($terminal->{any}, $terminal->{requests}{set}, raw_attributes($terminal));
+  ioctl($terminal->{input}, $terminal->{requests}{set}, raw_attributes($terminal));
 }
 
 # Only what a relay has set: whoever has changed it since has the terminal now.
 sub restore_terminal {
   my ($terminal) = @_;
-  return unless $terminal->{input};
   my $now = get_attributes($terminal) // return;
-  ioctl($terminal->{any}, $terminal->{requests}{set}, $terminal->{saved}) if $now eq raw_attributes($terminal);
+  ioctl($terminal->{input}, $terminal->{requests}{set}, $terminal->{saved}) if $now eq raw_attributes($terminal);
 }
 
 # The rest is what the relay does.
@@ -181,7 +172,7 @@ sub run_relay {
       return;
     }
     from_guest($terminal, \%flow) if $flow{is_open} && vec($readable, fileno $terminal->{master}, 1);
-    from_terminal($terminal, \%flow) if $terminal->{input} && vec($readable, fileno $terminal->{input}, 1);
+    from_terminal($terminal, \%flow) if vec($readable, fileno $terminal->{input}, 1);
     to_terminal($terminal, \%flow) if length $flow{to_terminal};
     to_guest($terminal, \%flow) if length $flow{to_guest};
   }
@@ -190,7 +181,7 @@ sub run_relay {
 # Whether there is nothing to wait for before the caller's terminal can be read.
 sub enter_raw {
   my ($terminal, $flow) = @_;
-  return 1 if !$terminal->{input} || $flow->{is_raw} || !$flow->{is_running};
+  return 1 if $flow->{is_raw} || !$flow->{is_running};
   return 0 unless is_in_foreground($terminal);
   make_raw($terminal);
   return $flow->{is_raw} = 1;
@@ -203,7 +194,7 @@ sub wait_for_streams {
   vec($readable, fileno $terminal->{from_session}, 1) = 1;
   if ($flow->{is_open}) {
     # Nothing is shown before the caller's terminal is as it has to be for that.
-    my $is_shown = $flow->{is_running} || !$terminal->{input} || $terminal->{is_shared};
+    my $is_shown = $flow->{is_running} || $terminal->{is_shared};
     vec($readable, fileno $terminal->{master}, 1) = 1 if $is_shown && !length $flow->{to_terminal};
     vec($writable, fileno $terminal->{master}, 1) = 1 if length $flow->{to_guest};
   }
