@@ -21,6 +21,8 @@ export async function heldProgram(
   const own = openHost().which(name)
   const program = `#!/bin/sh
 case "$*" in *${word}*) ;; *) exec ${own} "$@" ;; esac
+# What a held program starts is held with it.
+grep -q '^TracerPid:.0$' /proc/self/status || exec ${own} "$@"
 : >${join(parent, 'held')}
 exec ${trace} ${own} "$@"
 `

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {IDENTITIES, ownGuest} from '../../support/guest.js'
+import {IDENTITIES, ownGuest, sharedGuest} from '../../support/guest.js'
 import {hostTerminal} from '../../support/host-terminal.js'
 import {startPackageArchive, useArchive} from '../../support/package-archive.js'
 
@@ -9,13 +9,14 @@ const PROMPT = /\(play\)root@play:~#$/m
 const COPY_MS = 30_000
 
 for (const {identity, skip} of IDENTITIES) {
+  const play = sharedGuest(identity)
+
   for (const [what, line] of [
     ['a snapshot', 'envs snapshot play'],
     ['a clone', 'envs clone play copied; envs rm --force copied'],
   ] as const) {
     test(`${identity}: a terminal answers at once after ${what} of its environment`, {skip}, async (t) => {
-      const guest = await ownGuest(t, identity)
-      const terminal = await hostTerminal(t, guest.cli)
+      const terminal = await hostTerminal(t, (await play()).cli)
       const [pane, other] = [await terminal.open(), await terminal.open()]
       await pane.enter('envs enter play')
       await pane.shows(PROMPT)
@@ -40,8 +41,9 @@ for (const {identity, skip} of IDENTITIES) {
       await pane.enter('jobs')
       await pane.shows(/^\[1\]\+ +Stopped +sleep 300$/m)
       await pane.enter('fg')
-      await pane.shows(/^sleep 300$/m)
+      await pane.shows(/^fg\nsleep 300$/m)
       await pane.type('\x03')
+      await pane.shows(PROMPT)
       await pane.enter('exit 7')
       await pane.shows(/^host\$$/m)
       assert.equal(await pane.ask('echo $?'), '7\n')
