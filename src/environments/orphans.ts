@@ -59,9 +59,9 @@ async function withQuiet<Result>(
   const files = environmentFiles(paths, name)
   let lock: Lock | undefined
   try {
+    mendRunFolder(files)
     lock = await takeLock(files.lock, {mode: 'exclusive', waitMs: 0})
     if (lock === undefined) return undefined
-    mendRunFolder(files.run)
     return await work()
   } catch (error) {
     if (errnoOf(error) === undefined || error instanceof EnvsError) throw error

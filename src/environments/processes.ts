@@ -27,7 +27,7 @@ export async function environmentProcesses(
   if (text !== undefined) return processesOf(host, await findEnvironment(host.paths, text))
   return (await listNames(host.paths)).flatMap((name) => {
     const files = environmentFiles(host.paths, name)
-    mendRunFolder(files.run)
+    mendRunFolder(files)
     return processesOf(host, {name, files})
   })
 }

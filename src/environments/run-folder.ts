@@ -3,6 +3,7 @@ import {chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, typ
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {isOpenSomewhere} from '../host/flock.js'
+import type {EnvironmentFiles} from './store.js'
 
 /** What envs makes of each entry of an environment's run-time folder. Other entries are nothing that it reads. */
 const FORMS: readonly (readonly [RegExp, Form])[] = [
@@ -19,12 +20,13 @@ type Form = 'lock' | 'fifo' | 'record' | 'log' | 'folder'
 const MOST_RECORD_BYTES = 2 ** 20
 
 /**
- * Puts right what is not as envs made it in an environment's run-time folder: a guest's root reaches files of it through
+ * Puts right what is not as envs made it in an environment's run-time folder, and its lock: a guest's root reaches files of it through
  * descriptors of the first process, and may change their modes, owners and sizes. What can't be mended is made anew.
  *
  * A lock that is held, and a FIFO that is open, stay as they are. Never throws for the state of a file: whoever needs one that could not be mended says so.
  */
-export function mendRunFolder(run: string): void {
+export function mendRunFolder({run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>): void {
+  mendEntry(lock, 'lock')
   const status = lstatSync(run, {throwIfNoEntry: false})
   if (status === undefined) return
   unlessRefused(() => {
@@ -33,16 +35,17 @@ export function mendRunFolder(run: string): void {
       return
     }
     if ((status.mode & 0o700) !== 0o700) chmodSync(run, 0o700)
-    for (const name of readdirSync(run)) mendEntry(run, name)
+    for (const name of readdirSync(run)) {
+      const form = FORMS.find(([names]) => names.test(name))?.[1]
+      if (form !== undefined) mendEntry(join(run, name), form)
+    }
   })
 }
 
-function mendEntry(run: string, name: string): void {
-  const form = FORMS.find(([names]) => names.test(name))?.[1]
-  if (form === undefined) return
-  const path = join(run, name)
+function mendEntry(path: string, form: Form): void {
   unlessRefused(() => {
-    const status = lstatSync(path)
+    const status = lstatSync(path, {throwIfNoEntry: false})
+    if (status === undefined) return
     if (!isOwn(status) || !hasForm(status, form)) {
       const isUsed = (form === 'lock' || form === 'fifo') && isHeld(path, status)
       if (!isUsed) moveAside(path, status)

@@ -108,7 +108,7 @@ function foldersOf(path: string): string[] {
 export async function findEnvironment(paths: Paths, text: string): Promise<Environment> {
   const name = parseEnvironmentName(text)
   const files = environmentFiles(paths, name)
-  mendRunFolder(files.run)
+  mendRunFolder(files)
   const record = await readRecord(files.record)
   if (record === undefined)
     throw new EnvironmentNotFoundError(name, nearestNames(name, await listNames(paths)))

@@ -25,7 +25,7 @@ async function sweep(host: Host, {name}: Try): Promise<void> {
     if (mark === undefined) return
     const {paths, now} = host
     const files = environmentFiles(paths, name)
-    mendRunFolder(files.run)
+    mendRunFolder(files)
     if (!mark.hasEnded) {
       await stopFiles(host, files, {graceMs: 0})
       await noteEnd(files.folder, now())

@@ -29,6 +29,8 @@ const SPOILED: readonly (readonly [string, string])[] = [
   ['a folder for the guest that nobody may enter', 'mkdir -p resolver; chmod 000 resolver'],
   ['a file in the place of the folder for the guest', 'rm -rf resolver; : >resolver'],
   ['a folder that nobody may enter', 'chmod 000 .'],
+  ['a lock that nobody may open', 'chmod 000 ../../../locks/bad.lock'],
+  ['a folder in the place of its lock', 'rm -rf ../../../locks/bad.lock; mkdir ../../../locks/bad.lock'],
   ['a file in its own place', 'cd ..; rm -rf run; : >run'],
   ['a link in its own place', 'cd ..; rm -rf run; ln -s "$1" run'],
 ]
@@ -43,6 +45,7 @@ const GIVEN_AWAY: readonly (readonly [string, string])[] = [
     'a folder for the guest of another owner',
     'mkdir -p resolver/x; chown -R 5:5 resolver; chmod 700 resolver',
   ],
+  ['a lock of another owner', 'touch ../../../locks/bad.lock; chown 5:5 ../../../locks/bad.lock'],
   ['a run-time folder of another owner', 'chown -R 5:5 .; chmod 700 .'],
 ]
 
