@@ -1,4 +1,4 @@
-import {existsSync} from 'node:fs'
+import {readdirSync} from 'node:fs'
 import {mkdir, mkdtemp, readdir, rename, rm} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 import type {ArchiveContext} from '../archive/context.js'
@@ -11,10 +11,11 @@ import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {toolsFolder} from '../host/tools-folder.js'
 import {readCatalogue, resolveRelease} from '../images/catalog/catalogue.js'
+import {extractFolder} from '../rootfs/debs/extract-folder.js'
 import {extractLibraries} from '../rootfs/debs/extract-libraries.js'
 import {extractPrograms} from '../rootfs/debs/extract-programs.js'
 import {ToolsBusyError} from './emulation-errors.js'
-import {layStarters, libraryFolders} from './loaded-programs.js'
+import {type LoadedTool, layStarters, libraryFolders} from './loaded-programs.js'
 
 /** Programs of a package of Debian's. */
 export type ToolWish = {
@@ -25,7 +26,7 @@ export type ToolWish = {
   readonly programs: readonly string[]
   /** Packages whose libraries the programs load, libc6 among them; undefined where they need nothing beside themselves. */
   readonly libraryPackages?: readonly string[]
-}
+} & Partial<Pick<LoadedTool, 'modules' | 'trial'>>
 
 export type FetchedTool = {
   readonly version: string
@@ -106,8 +107,7 @@ async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: Archive
   try {
     const into = join(partial, 'programs')
     await unpack(host, downloads, {...wish, into}, context)
-    for (const each of [into, ...Object.values(libraryFolders(into)).filter((path) => existsSync(path))])
-      await syncFilesIn(each)
+    for (const each of foldersBelow(into)) await syncFilesIn(each)
     await rename(into, destination)
     await syncFolder(folder)
   } finally {
@@ -119,7 +119,7 @@ async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: Archive
 async function unpack(
   {which}: Pick<Host, 'which'>,
   downloads: PackageDownloads,
-  {tool, wanted, libraries, programs, into}: Bringing & {readonly into: string},
+  {wanted, libraries, into, ...tool}: Bringing & {readonly into: string},
   {signal}: ArchiveContext,
 ): Promise<void> {
   const {libc, others} = libraryFolders(into)
@@ -127,14 +127,28 @@ async function unpack(
   await mkdir(into, {mode: 0o700})
   if (isLoading) for (const path of [libc, others]) await mkdir(path, {mode: 0o700})
   const paths = new Map(
-    programs.map((program) => [program, join(isLoading ? others : into, basename(program))]),
+    tool.programs.map((program) => [program, join(isLoading ? others : into, basename(program))]),
   )
   for await (const {
     package: {name},
     path,
   } of downloads) {
-    if (name === wanted.name) await extractPrograms({name, path}, paths, {which, signal})
-    else await extractLibraries({name, path}, name === 'libc6' ? libc : others, {which})
+    if (name === wanted.name) {
+      await extractPrograms({name, path}, paths, {which, signal})
+      const {modules} = tool
+      if (modules !== undefined)
+        await extractFolder(
+          {name, path},
+          {place: modules.place, into: join(into, modules.folder)},
+          {which, signal},
+        )
+    } else await extractLibraries({name, path}, name === 'libc6' ? libc : others, {which})
   }
-  if (isLoading) await layStarters(tool, into, programs)
+  if (isLoading) await layStarters(tool, into)
+}
+
+function foldersBelow(folder: string): string[] {
+  const entries = readdirSync(folder, {recursive: true, withFileTypes: true})
+  const below = entries.filter((entry) => entry.isDirectory())
+  return [folder, ...below.map(({parentPath, name}) => join(parentPath, name))]
 }

@@ -68,6 +68,13 @@ export async function rootProcess(
   return processBehind(host, await namespacePrefix(identity, host))
 }
 
+/** What a program of envs finds fetched programs by: it looks for Perl too. */
+const FOLDER_VARIABLES = ['HOME', 'ENVS_HOME', 'XDG_DATA_HOME'] as const
+
 function processBehind({environment}: Pick<Host, 'environment'>, prefix: readonly string[]): TreeProcess {
-  return {prefix, environment: {PATH: environment['PATH'] ?? GUEST_PATH}}
+  const folders = FOLDER_VARIABLES.flatMap((name) => {
+    const value = environment[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return {prefix, environment: {PATH: environment['PATH'] ?? GUEST_PATH, ...Object.fromEntries(folders)}}
 }

@@ -73,6 +73,7 @@ export function findProgram(program: string, searchPath: string): string | undef
 /** What was fetched for a host that does not have it, by the tool that it came with. */
 const FETCHED: ReadonlyMap<string, string> = new Map([
   ['bwrap', 'bubblewrap'],
+  ['perl', 'perl'],
   ['proot', 'proot'],
 ])
 
