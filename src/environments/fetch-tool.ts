@@ -14,7 +14,8 @@ import {readCatalogue, resolveRelease} from '../images/catalog/catalogue.js'
 import {extractFolder} from '../rootfs/debs/extract-folder.js'
 import {extractLibraries} from '../rootfs/debs/extract-libraries.js'
 import {extractPrograms} from '../rootfs/debs/extract-programs.js'
-import {ToolsBusyError} from './emulation-errors.js'
+import {UnknownSignerError} from '../signature/errors.js'
+import {ToolSignerError, ToolsBusyError} from './emulation-errors.js'
 import {type LoadedTool, layStarters, libraryFolders} from './loaded-programs.js'
 
 /** Programs of a package of Debian's. */
@@ -42,12 +43,16 @@ const LOCK_WAIT_MS = 300_000
  * Fetches programs for this host from Debian's stable release, verified as all of its packages are, into the user's own
  * data folder. Older ones of the same tool go.
  *
- * @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
+ * The setting `keyrings` does not count: a key for a mirror signs what runs in environments, not on the host.
+ *
+ * @param options.isPortable - As `layStarters` has it.
+ * @throws {ToolSignerError} @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
  */
 export async function fetchTool(
   host: Pick<Host, 'paths' | 'architecture' | 'which'>,
   wish: ToolWish,
   context: ArchiveContext,
+  {isPortable = false}: {isPortable?: boolean} = {},
 ): Promise<FetchedTool> {
   const {tool} = wish
   const folder = join(toolsFolder(host.paths), tool)
@@ -55,11 +60,11 @@ export async function fetchTool(
   const lock = await takeLock(join(folder, '.lock'), {mode: 'exclusive', waitMs: LOCK_WAIT_MS})
   if (lock === undefined) throw new ToolsBusyError(tool)
   try {
-    const [wanted, ...libraries] = await findPackages(host, wish, context)
+    const [wanted, ...libraries] = await findPackages(host, wish, {...context, keyrings: []})
     const destination = join(folder, wanted.version)
     const entries = (await readdir(folder)).filter((entry) => entry !== '.lock')
     const wasKept = entries.includes(wanted.version)
-    if (!wasKept) await bring(host, {...wish, wanted, libraries, folder, destination}, context)
+    if (!wasKept) await bring(host, {...wish, wanted, libraries, folder, destination, isPortable}, context)
     for (const entry of entries) {
       if (entry !== wanted.version) await rm(join(folder, entry), {recursive: true, force: true})
     }
@@ -84,7 +89,9 @@ async function findPackages(
       ...{architecture, variant: 'minbase', include: [packageName, ...libraryPackages], components: []},
     },
     context,
-  )
+  ).catch((error: unknown) => {
+    throw error instanceof UnknownSignerError ? new ToolSignerError(packageName, error) : error
+  })
   const find = (name: string) => {
     const found = plan.packages.find((each) => each.name === name)
     if (found === undefined) throw new Error(`${name} was asked for and is not in the plan`)
@@ -98,6 +105,7 @@ type Bringing = ToolWish & {
   readonly libraries: readonly PlannedPackage[]
   readonly folder: string
   readonly destination: string
+  readonly isPortable: boolean
 }
 
 async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: ArchiveContext): Promise<void> {
@@ -144,7 +152,7 @@ async function unpack(
         )
     } else await extractLibraries({name, path}, name === 'libc6' ? libc : others, {which})
   }
-  if (isLoading) await layStarters(tool, into)
+  if (isLoading) await layStarters(tool, into, tool)
 }
 
 function foldersBelow(folder: string): string[] {

@@ -30,13 +30,19 @@ const LOADER_FOLDERS = ['/lib64', '/lib', '/usr/lib64', '/usr/lib']
  * what runs is root's file and not the user's, else with those that were fetched.
  *
  * @param folder - Of the tool; it may be renamed later.
+ * @param options.isPortable - Whether it may be moved to another host: then only with those that were fetched.
  * @throws {ToolNotRunnableError} When neither way works.
  */
-export async function layStarters(tool: LoadedTool, folder: string): Promise<void> {
+export async function layStarters(
+  tool: LoadedTool,
+  folder: string,
+  {isPortable = false}: {isPortable?: boolean | undefined} = {},
+): Promise<void> {
   const {libc} = libraryFolders(folder)
   const loader = (await readdir(libc)).find((name) => LOADER.test(name))
   if (loader === undefined) throw new ToolNotRunnableError(tool.tool)
-  const host = LOADER_FOLDERS.map((place) => join(place, loader)).find((path) => existsSync(path))
+  const places = isPortable ? [] : LOADER_FOLDERS
+  const host = places.map((place) => join(place, loader)).find((path) => existsSync(path))
   if (host !== undefined && (await isStarting(folder, tool, `${host} --library-path "$here/lib"`))) {
     await rm(libc, {recursive: true})
     return

@@ -3,7 +3,7 @@ import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {type DebArchitecture, debArchitecture} from './architecture.js'
-import {openPaths, type Paths} from './paths.js'
+import {openPaths, type Paths, packageRoot} from './paths.js'
 import {isShim} from './shim-mark.js'
 import {fetchedTool} from './tools-folder.js'
 
@@ -77,11 +77,13 @@ const FETCHED: ReadonlyMap<string, string> = new Map([
   ['proot', 'proot'],
 ])
 
+/** One that was fetched, or that a self-contained build brings in a folder of the tool's name. */
 function findFetched(paths: Paths, program: string): string | undefined {
   const tool = FETCHED.get(program)
-  const folder = tool === undefined ? undefined : fetchedTool(paths, tool)
-  const path = folder === undefined ? undefined : join(folder, program)
-  return path !== undefined && isExecutableFile(path) ? path : undefined
+  if (tool === undefined) return undefined
+  const fetched = fetchedTool(paths, tool)
+  const folders = [...(fetched === undefined ? [] : [fetched]), join(packageRoot(), tool)]
+  return folders.map((folder) => join(folder, program)).find(isExecutableFile)
 }
 
 function isExecutableFile(path: string): boolean {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import {readdir, readFile} from 'node:fs/promises'
+import {existsSync} from 'node:fs'
+import {cp, mkdir, readdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {FRONT_DOOR, type RunOptions, runCli, sandboxedCli} from '../support/cli.js'
 import {debianRootfs} from '../support/debian-rootfs.js'
 import {WITHOUT_NODE} from '../support/front-door.js'
 import {IDENTITIES} from '../support/guest.js'
+import {packageWithPins} from '../support/pinned-package.js'
 import {poorerHost} from '../support/poorer-host.js'
 import {canSimulate} from '../support/simulated-host.js'
 import {noPerlBase, perlArchive} from '../support/tool-packages.js'
@@ -21,7 +23,10 @@ async function givenNone(
   const tidyUps: (() => Promise<void>)[] = []
   const scope = {after: (tidyUp: () => Promise<void>) => void tidyUps.push(tidyUp)}
   const behind = await poorerHost(scope, {without: ['perl'], identity})
-  const cli = await sandboxedCli(scope, behind, {...archive.variables, ENVS_IDENTITY: identity})
+  const program = await packageWithPins(scope, archive.signer)
+  const variables = {...archive.variables, ENVS_KEYRINGS: '', ENVS_IDENTITY: identity}
+  const words = [process.execPath, program.cli] as const
+  const cli = await sandboxedCli(scope, behind, variables, {words})
   // The environment goes before its folder, and that before its host.
   t.after(async () => {
     await cli.run('rm', '--force', 'play')
@@ -29,9 +34,9 @@ async function givenNone(
     for (const tidyUp of tidyUps.reverse()) await tidyUp()
   })
   const byFrontDoor = (options: RunOptions, ...argv: string[]) =>
-    runCli([...behind, FRONT_DOOR, ...argv], {env: cli.env, home: cli.home, options})
+    runCli([...behind, program.frontDoor, ...argv], {env: cli.env, home: cli.home, options})
   const withoutNode = (...argv: string[]) =>
-    runCli([...behind, 'env', `PATH=${WITHOUT_NODE.PATH}`, FRONT_DOOR, ...argv], {
+    runCli([...behind, 'env', `PATH=${WITHOUT_NODE.PATH}`, program.frontDoor, ...argv], {
       ...{env: cli.env, home: cli.home, options: {}},
     })
   return {cli, byFrontDoor, withoutNode, tools: join(cli.data, 'tools', 'perl')}
@@ -89,4 +94,22 @@ test("where the host's C library is too old, Perl is started with the one that c
   assert.deepEqual(await byFrontDoor({}, 'run', 'play', 'echo', 'inside'), {
     ...{status: 0, signal: null, stdout: 'inside\n', stderr: ''},
   })
+})
+
+test('a Perl in a folder that is named relative to the caller is not executed', {
+  skip: unsimulated,
+}, async (t) => {
+  const words = await poorerHost(t, {without: ['perl'], identity: 'emulated'})
+  const {env, home} = await sandboxedCli(t)
+  const planted = join(home, 'planted/envs/tools/perl/1')
+  await mkdir(planted, {recursive: true})
+  await writeFile(join(planted, 'perl'), '#!/bin/sh\n: >executed\n', {mode: 0o755})
+  for (const variables of [{XDG_DATA_HOME: 'planted'}, {ENVS_HOME: 'planted/envs'}]) {
+    const options = {env: variables}
+    await mkdir(join(home, 'planted/envs/data'), {recursive: true})
+    await cp(join(home, 'planted/envs/tools'), join(home, 'planted/envs/data/tools'), {recursive: true})
+    const ran = await runCli([...words, FRONT_DOOR, 'run', 'play', 'true'], {env, home, options})
+    assert.notEqual(ran.status, 0)
+    assert.equal(existsSync(join(home, 'executed')), false)
+  }
 })
