@@ -8,20 +8,19 @@ import type {EnvironmentFiles} from './store.js'
 /** What envs makes of each entry of an environment's run-time folder. Other entries are nothing that it reads. */
 const FORMS: readonly (readonly [RegExp, Form])[] = [
   [/^(?:anchor|history)\.lock$/, 'lock'],
-  [/^hold$/, 'fifo'],
-  [/^(?:anchor\.json|bwrap-info\.json|join|memory\..*)$/, 'record'],
-  [/^anchor\.log$/, 'log'],
+  [/^(?:hold|alive|looks)$/, 'fifo'],
+  [/^(?:anchor\.json|join|memory\..*)$/, 'record'],
   [/^(?:resolver|merged|proot)$/, 'folder'],
 ]
 
-type Form = 'lock' | 'fifo' | 'record' | 'log' | 'folder'
+type Form = 'lock' | 'fifo' | 'record' | 'folder'
 
 /** A plan to join is the largest, with variables of its user; see MAX_PLAN_BYTES of templates/host/join.pl. */
 const MOST_RECORD_BYTES = 2 ** 20
 
 /**
- * Puts right what is not as envs made it in an environment's run-time folder, and its lock: a guest's root reaches files of it through
- * descriptors of the first process, and may change their modes, owners and sizes. What can't be mended is made anew.
+ * Puts right what is not as envs made it in an environment's run-time folder, and its lock. Up to version 0.1 a guest's root reached files of it
+ * through descriptors of the first process, and could change their modes, owners and sizes. What can't be mended is made anew.
  *
  * A lock that is held, and a FIFO that is open, stay as they are. Never throws for the state of a file: whoever needs one that could not be mended says so.
  */
@@ -65,7 +64,6 @@ function hasForm(status: Stats, form: Form): boolean {
     case 'record':
       return status.isFile() && status.size <= MOST_RECORD_BYTES
     case 'lock':
-    case 'log':
       return status.isFile()
   }
 }
