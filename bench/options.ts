@@ -3,6 +3,7 @@ import {parseArgs} from 'node:util'
 export type Subject =
   | 'startup'
   | 'sessions'
+  | 'streams'
   | 'layers'
   | 'extraction'
   | 'large'
@@ -22,8 +23,8 @@ export type Options = {
   readonly user: string | undefined
 }
 
-export const USAGE = `usage: npm run bench -- [startup] [sessions] [layers] [extraction] [large] [fetching]
-                        [bootstrap] [apt] [FLAG...]
+export const USAGE = `usage: npm run bench -- [startup] [sessions] [streams] [layers] [extraction] [large]
+                        [fetching] [bootstrap] [apt] [FLAG...]
 
 Everything but bootstrap and apt when nothing is named: they need the network, and minutes.
 
@@ -35,11 +36,14 @@ Everything but bootstrap and apt when nothing is named: they need the network, a
   --as USER           run by root: the programs run as this user, but for what only root can do
 `
 
-const USUAL: readonly Subject[] = ['startup', 'sessions', 'layers', 'extraction', 'large', 'fetching']
+const USUAL: readonly Subject[] = [
+  ...(['startup', 'sessions', 'streams', 'layers', 'extraction', 'large', 'fetching'] as const),
+]
 const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt']
 const ROUNDS: Options['rounds'] = {
   startup: 21,
   sessions: 21,
+  streams: 7,
   layers: 9,
   extraction: 9,
   large: 3,
@@ -82,6 +86,7 @@ function same(text: string): Record<Subject, number> {
   return {
     startup: rounds,
     sessions: rounds,
+    streams: rounds,
     layers: rounds,
     extraction: rounds,
     large: rounds,

@@ -20,6 +20,7 @@ import {measurePeakMemory} from './peak-memory.js'
 import {openProduct, type Product} from './product.js'
 import {sessionGroup, sessionMemory} from './sessions.js'
 import {startupGroup} from './startup.js'
+import {streamGroups} from './streams.js'
 
 export type Run = {
   readonly options: Options
@@ -36,6 +37,7 @@ export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void
   startup: (run) =>
     compare('startup', startupGroup(openProduct(run.bench, join(run.bench.folder, 'empty'))), run),
   sessions,
+  streams,
   layers,
   extraction,
   large,
@@ -67,6 +69,16 @@ async function sessions(run: Run): Promise<void> {
       } finally {
         await close()
       }
+    },
+  })
+}
+
+async function streams(run: Run): Promise<void> {
+  const {rootfs, bench, options} = run
+  await withStore('streams', run, {
+    make: (product) => streamGroups(rootfs, {product, bench, isQuick: options.isQuick}),
+    async use(groups) {
+      for (const group of groups) await compare('streams', group, run)
     },
   })
 }
