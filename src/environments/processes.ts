@@ -1,7 +1,10 @@
 import {existsSync} from 'node:fs'
+import {basename, dirname} from 'node:path'
+import {lockHolders} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {findPerl} from '../host/script.js'
-import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
+import {AnchorUnreachableError} from '../sandbox/errors.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../sandbox/processes.js'
 import {listProotProcesses, stopProotProcesses} from '../sandbox/proot-processes.js'
 import {mendRunFolder} from './run-folder.js'
@@ -45,15 +48,18 @@ export async function stopEnvironment(
   return wasRunning
 }
 
-/** Stops what runs on a tree, whether its record can be read or not. */
+/** Stops what runs on a tree, whether its record can be read or not. @throws {AnchorUnreachableError} When it does not end. */
 export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
   {graceMs = STOP_GRACE_MS} = {},
 ): Promise<void> {
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
-  if (readLiveAnchor(run) !== undefined) await stopAnchor(run, {sender, graceMs})
-  else if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
+  if (readLiveAnchor(run) !== undefined) {
+    if (await stopAnchor(run, {sender, graceMs})) return
+    throw new AnchorUnreachableError(basename(dirname(run)), await lockHolders(anchorFiles(run).liveness))
+  }
+  if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
 }
 
 /** Else there is nothing to look for among all processes of the host. */

@@ -21,6 +21,8 @@ export type GuestProcess = {
 /** The anchor's own: pid 1, the holder, and the holder's sleep. What a session leaves behind becomes pid 1's child. */
 const HOLDER_PID = 2
 const POLL_MS = 20
+/** Longest that the kernel may take to end all processes of an environment; it needs milliseconds for most. */
+const MOST_END_MS = 15_000
 
 /**
  * Processes of the environment, the anchor's own left out, oldest first.
@@ -47,19 +49,24 @@ export function listProcesses(anchor: Anchor): GuestProcess[] {
  *
  * @param graceMs - How long services may take to end by themselves.
  * @param sender - Who asks them; undefined where nobody can, and all is ended at once.
+ * @returns Whether all of it is gone: the kernel waits for processes that someone outside traces, or has not reaped.
  */
 export async function stopAnchor(
   runFolder: string,
   {sender, graceMs}: {sender: SignalSender | undefined; graceMs: number},
-): Promise<void> {
+): Promise<boolean> {
   const anchor = readLiveAnchor(runFolder)
-  if (anchor === undefined) return
+  if (anchor === undefined) return true
   const deadline = Date.now() + (sender === undefined ? 0 : graceMs)
   if (sender !== undefined && graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, sender)
   while (Date.now() < deadline && listProcesses(anchor).length > 0) await sleep(POLL_MS)
   killAnchor(anchor)
-  while (processStartTime(anchor.pid) === anchor.startTime) await sleep(POLL_MS)
-  await isReleased(runFolder)
+  const killed = Date.now()
+  while (processStartTime(anchor.pid) === anchor.startTime) {
+    if (Date.now() - killed > MOST_END_MS) return false
+    await sleep(POLL_MS)
+  }
+  return isReleased(runFolder)
 }
 
 /**
