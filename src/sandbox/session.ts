@@ -92,10 +92,7 @@ async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<v
 
 /** The environment ended between the look at its state and the join: it is started again. */
 function isAnchorGone({stage}: SessionFailure): boolean {
-  return (
-    ['anchor', 'hold', 'fork', 'leaving', 'unstarted', 'terminal'].includes(stage) ||
-    stage.startsWith('join-')
-  )
+  return ['anchor', 'hold', 'fork', 'leaving', 'unstarted'].includes(stage) || stage.startsWith('join-')
 }
 
 async function join(options: SessionOptions, place: SessionPlace): Promise<number | SessionFailure> {
@@ -119,7 +116,9 @@ async function join(options: SessionOptions, place: SessionPlace): Promise<numbe
       const [line, exit] = await Promise.all([readAll(pipeOf(child, SessionFd.status)), ended(child)])
       // It was killed, and with it perhaps what relays the terminal.
       if (exit.signal !== null) await terminal?.restore()
-      return readStart(line) ?? exit.status
+      // An interruption was meant for all, however early it came.
+      const isInterrupted = exit.signal !== null && exit.signal !== 'SIGKILL'
+      return isInterrupted ? exit.status : (readStart(line) ?? exit.status)
     } finally {
       stopForwarding()
     }

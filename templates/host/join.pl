@@ -18,7 +18,7 @@ use strict;
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 
 my ($O_RDONLY, $O_RDWR, $O_NONBLOCK) = (0, 2, 04000);
-my ($ENOENT, $EINTR) = (2, 4);
+my ($ENOENT, $EINTR, $SIGKILL) = (2, 4, 9);
 my ($F_DUPFD, $F_SETFD) = (0, 2);
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
@@ -215,9 +215,10 @@ sub join_session {
   close $_ for $status_end, $filter;
   my $ended = wait_for($child, $status, \my $told);
   # It was killed, and with it perhaps what relays the terminal.
-  ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $? & 127;
-  # Nothing of the command has run unless that was said.
-  go_by_node() if $told ne "started\n";
+  my $signal = $? & 127;
+  ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $signal;
+  # Nothing of the command has run unless that was said. An interruption was meant for all, however early it came.
+  go_by_node() unless $told eq "started\n" || ($signal && $signal != $SIGKILL);
   exit $ended;
 }
 

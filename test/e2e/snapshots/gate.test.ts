@@ -5,6 +5,7 @@ import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {chmod, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {byFrontDoor} from '../../support/front-door.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {childrenOf} from '../../support/running-session.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
@@ -30,17 +31,23 @@ for (const {identity, skip} of IDENTITIES) {
 
 const emulated = sharedGuest('emulated')
 
-test('who waits to begin can be interrupted', async () => {
-  const guest = await emulated()
-  await guest.sh('sleep 300 >/dev/null 2>&1 &')
-  const snapshot = await heldSnapshot(guest, 'interrupted')
-  const late = await waitingSession(guest, 'echo late')
-  late.process.kill('SIGINT')
-  assert.deepEqual(await late.ended(), {status: 130, output: ''})
-  await snapshot.release()
-  assert.equal(await snapshot.ended(), 0)
-  await guest.cli.run('stop', '-f', 'play')
-})
+for (const [lane, by] of [
+  ['by Node', (guest: Guest) => guest],
+  ['at the front door', byFrontDoor],
+] as const) {
+  test(`who waits to begin can be interrupted, ${lane}, and is not begun again`, async () => {
+    const guest = by(await emulated())
+    await guest.sh('rm -f /root/begun; sleep 300 >/dev/null 2>&1 &')
+    const snapshot = await heldSnapshot(guest, `interrupted ${lane}`.replaceAll(' ', '-'))
+    const late = await waitingSession(guest, 'echo late; touch /root/begun')
+    late.process.kill('SIGINT')
+    assert.deepEqual(await late.ended(), {status: 130, output: ''})
+    await snapshot.release()
+    assert.equal(await snapshot.ended(), 0)
+    assert.equal((await guest.sh('test -e /root/begun')).status, 1)
+    await guest.cli.run('stop', '-f', 'play')
+  })
+}
 
 test('what is stopped in the middle of the copy is kept as it came to rest, and not by half', async () => {
   const guest = await emulated()
