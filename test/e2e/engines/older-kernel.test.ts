@@ -37,12 +37,12 @@ test('by system calls alone, a session of before Linux 5.12 refuses a read-only 
 
 const byBwrap = sharedGuest('emulated', {behind: () => olderKernel(scope, {without: MOUNT_SETATTR})})
 
-test('by bwrap a session begins before Linux 5.12, on a tree whose setuid files do not count', {
+test('by bwrap a session begins before Linux 5.12, on a tree whose setuid files count', {
   skip,
 }, async () => {
   const guest = withVariables(await byBwrap(), {ENVS_ENGINE: 'bwrap'})
   const ran = await guest.sh(`id -u; grep -c ' / / [^ ]*nosuid' /proc/self/mountinfo`)
-  assert.deepEqual([ran.stdout, ran.stderr], ['0\n1\n', ''])
+  assert.deepEqual([ran.stdout, ran.stderr], ['0\n0\n', ''])
 })
 
 // Hooks run in the order they are given: a guest goes before its host.

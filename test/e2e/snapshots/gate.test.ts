@@ -38,7 +38,7 @@ for (const [lane, by] of [
   test(`who waits to begin can be interrupted, ${lane}, and is not begun again`, async () => {
     const guest = by(await emulated())
     await guest.sh('rm -f /root/begun; sleep 300 >/dev/null 2>&1 &')
-    const snapshot = await heldSnapshot(guest, `interrupted ${lane}`.replaceAll(' ', '-'))
+    const snapshot = await heldSnapshot(guest, `interrupted-${lane.length}`)
     const late = await waitingSession(guest, 'echo late; touch /root/begun')
     late.process.kill('SIGINT')
     assert.deepEqual(await late.ended(), {status: 130, output: ''})
