@@ -19,6 +19,7 @@ const NEEDED = {
   perl: 'perl-base',
   proot: 'proot',
   script: 'bsdutils',
+  strace: 'strace',
   tmux: 'tmux',
   xz: 'xz-utils',
   zsh: 'zsh',

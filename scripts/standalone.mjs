@@ -1,26 +1,43 @@
-// Makes one archive that holds envs and the Node it runs with, for hosts that have none: unpack it anywhere, and link
-// its bin/envs. Node comes from the package registry that npm is set up for.
+// Makes one archive that holds envs, and the Node and the Perl it runs with, for hosts that have none: unpack it anywhere, and
+// link its bin/envs. Node comes from the package registry that npm is set up for; Perl is Debian's, verified as envs doctor
+// --fetch perl does.
 //
-// usage: node scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz; standalone/ when left out
+// usage: node --import tsx scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz; standalone/ when left out
 import {spawnSync} from 'node:child_process'
+import {createHash} from 'node:crypto'
 import {mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {readSettings} from '../src/config/settings.ts'
+import {archiveContext} from '../src/environments/archive-context.ts'
+import {fetchTool} from '../src/environments/fetch-tool.ts'
+import {imageContext} from '../src/environments/image-context.ts'
+import {FETCHABLE} from '../src/environments/known-tools.ts'
+import {openHost} from '../src/host/host.ts'
 
 /** Of the line that is maintained longest; needs glibc 2.28, as every later one does. */
 const NODE_VERSION = '24.21.0'
+
+/** Of the package of each processor, as `npm view node-linux-ARCH@VERSION dist.integrity` says: the registry's word of one day. */
+const NODE_DIGESTS = {
+  arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+  x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+}
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const target = resolve(process.argv[2] ?? join(root, 'standalone'))
 const stage = mkdtempSync(join(tmpdir(), 'envs-standalone-'))
 try {
-  console.log(makeArchive())
+  console.log(await makeArchive())
+} catch (error) {
+  console.error(`The archive was not made: ${error.message}`)
+  process.exitCode = 1
 } finally {
   rmSync(stage, {recursive: true, force: true})
 }
 
-function makeArchive() {
+async function makeArchive() {
   const {version} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const name = `envs-${version}-linux-${process.arch}`
   const tree = join(stage, name)
@@ -28,7 +45,8 @@ function makeArchive() {
   unpack(pack([], root), tree)
   const node = join(tree, 'node')
   const programs = ['package/bin/node', 'package/LICENSE']
-  unpack(pack([`node-linux-${process.arch}@${NODE_VERSION}`], stage), node, programs)
+  unpack(packNode(), node, programs)
+  renameSync(await fetchPerl(), join(tree, 'perl'))
   mkdirSync(target, {recursive: true})
   const archive = join(target, `${name}.tar.gz`)
   const partial = join(target, `.partial-${process.pid}`)
@@ -42,7 +60,29 @@ function makeArchive() {
   return archive
 }
 
-/** @returns Path of the package's archive; npm has checked its digest. */
+function packNode() {
+  const archive = pack([`node-linux-${process.arch}@${NODE_VERSION}`], stage)
+  const digest = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`
+  if (digest !== NODE_DIGESTS[process.arch])
+    throw new Error(
+      `Node.js ${NODE_VERSION} for ${process.arch} has the digest ${digest}, which is not the pinned one`,
+    )
+  return archive
+}
+
+/** @returns Its folder, which may be moved to any host of this architecture. */
+async function fetchPerl() {
+  const host = openHost()
+  const paths = {...host.paths, data: join(stage, 'data'), cache: join(stage, 'cache')}
+  const own = {...host, paths: {...paths, packages: join(paths.cache, 'packages')}}
+  const settings = await readSettings(host)
+  const image = imageContext(own, settings, {signal: new AbortController().signal})
+  const context = archiveContext(own, settings, {...image, keyrings: []})
+  const {folder} = await fetchTool(own, FETCHABLE.perl, context, {isPortable: true})
+  return folder
+}
+
+/** @returns Path of the package's archive; npm has checked that it is what the registry says. */
 function pack(words, cwd) {
   const printed = run('npm', ['pack', ...words, '--json', '--ignore-scripts', '--pack-destination', stage], {
     cwd,

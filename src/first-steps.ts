@@ -1,5 +1,5 @@
 import {listNames} from './environments/store.js'
-import {openHost} from './host/host.js'
+import {openCheckedHost} from './host/host.js'
 import {writeOutput} from './ui/output.js'
 
 const FIRST_STEPS = `
@@ -11,6 +11,6 @@ There is no environment yet. To begin:
 
 /** Says what to type to whoever has no environment yet. */
 export async function tellFirstSteps(): Promise<void> {
-  const names = await listNames(openHost().paths)
+  const names = await listNames(openCheckedHost().paths)
   if (names.length === 0) writeOutput(FIRST_STEPS)
 }

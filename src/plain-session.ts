@@ -1,7 +1,7 @@
 import {configPath, readConfigText} from './config/file.js'
 import {readSettings} from './config/settings.js'
 import {type PlainForm, runInEnvironment} from './environments/session.js'
-import {type Host, openHost} from './host/host.js'
+import {type Host, openCheckedHost} from './host/host.js'
 
 /** `run NAME [--] COMMAND...` or `enter NAME`, without a flag. */
 export type PlainSession = {
@@ -33,7 +33,7 @@ export function readPlainSession(argv: readonly string[]): PlainSession | undefi
 export async function runPlainSession(session: PlainSession): Promise<void> {
   let isVerbose = false
   try {
-    const host = openHost()
+    const host = openCheckedHost()
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
     process.exitCode = await run(host, session)
   } catch (error) {

@@ -90,6 +90,19 @@ export class WithdrawnPocketError extends UntrustedArchiveError {
   }
 }
 
+/** Of a release that is still looked after; packages would be installed whose holes are known. */
+export class MissingSecurityError extends UntrustedArchiveError {
+  constructor(suite: string, mirrors: readonly string[]) {
+    super(
+      `No mirror has the security updates of ${suite}: ${mirrors.join(', ')} answered that there are none.`,
+      {
+        code: 'ENVS_POCKET_MISSING',
+        suggestions: [OTHER_MIRROR, 'If the mirror has none on purpose, --allow-expired takes it as it is.'],
+      },
+    )
+  }
+}
+
 /** One of the clocks can't be right. */
 export class FutureReleaseError extends UntrustedArchiveError {
   constructor({suite, mirror}: SuitePlace, {date, now}: {date: Date; now: Date}) {

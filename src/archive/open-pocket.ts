@@ -6,6 +6,7 @@ import {
   ArchiveUnreachableError,
   MalformedIndexError,
   MissingIndexError,
+  MissingSecurityError,
   NotInSuiteError,
   SuiteNotFoundError,
   WithdrawnPocketError,
@@ -43,7 +44,7 @@ const isLacking = (error: unknown): error is MissingIndexError | NotInSuiteError
  * Opens a pocket at the first of its mirrors that has it.
  *
  * @returns undefined where it need not be there and is not: all mirrors that could be asked said so, one at least.
- * @throws {SuiteNotFoundError} @throws {WithdrawnPocketError} @throws {ArchiveUnreachableError}
+ * @throws {SuiteNotFoundError} @throws {WithdrawnPocketError} @throws {MissingSecurityError} @throws {ArchiveUnreachableError}
  * @throws {EnvsError} As `openRelease`, `chooseIndices` and `fetchIndex`.
  */
 export async function openPocket(
@@ -51,6 +52,7 @@ export async function openPocket(
   request: PocketRequest,
 ): Promise<OpenedPocket | undefined> {
   const {context, release} = request
+  const mayBeMissing = pocket.isOptional && (pocket.name !== 'security' || mayLackSecurity(request))
   let lacking: MissingIndexError | NotInSuiteError | undefined
   const missing: Place[] = []
   for (const mirror of pocket.mirrors) {
@@ -61,7 +63,7 @@ export async function openPocket(
       missing.push(place)
     } catch (error) {
       // The publisher may be out of reach where a mirror is all there is.
-      if (error instanceof NetworkError && missing.length > 0 && pocket.isOptional) break
+      if (error instanceof NetworkError && missing.length > 0 && mayBeMissing) break
       if (error instanceof NetworkError) throw new ArchiveUnreachableError(place.suite, place.mirror, error)
       if (!isLacking(error)) throw error
       lacking ??= error
@@ -73,8 +75,17 @@ export async function openPocket(
   if (!pocket.isOptional) throw new SuiteNotFoundError(pocket.suite, pocket.mirrors.map(shown))
   // Publishers drop pockets when a release moves.
   if (!isEmpty && !release.hasMoved) await refuseWithdrawn(missing, context)
+  if (!isEmpty && !mayBeMissing) throw new MissingSecurityError(pocket.suite, pocket.mirrors.map(shown))
   context.onNotice?.({kind: 'pocket-missing', suite: pocket.suite, mirror: shown(pocket.mirrors[0] ?? '')})
   return undefined
+}
+
+/**
+ * Publishers make the pocket for security with the release itself: 404 is the word of a mirror, or of anybody on the way to
+ * it, that would keep its updates back.
+ */
+function mayLackSecurity({release, context}: PocketRequest): boolean {
+  return release.hasMoved || context.allowExpired === true
 }
 
 /** A mirror that had the pocket does not lose it: updates for security would be missing, and nobody would wonder. */

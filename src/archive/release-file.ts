@@ -36,13 +36,15 @@ const LINE = /^(?<sha256>[0-9a-f]{64})\s+(?<size>\d{1,12})\s+(?<path>\S+)$/
 const INDEX = /^[A-Za-z0-9.+_/-]+\/Packages(?:\.xz|\.gz)?$/
 
 /**
- * Reads the verified bytes of a Release.
+ * Reads the verified bytes of a Release. Nothing may stand twice: two readers would take two publishers' words for one.
  *
  * @throws {MalformedReleaseError}
  * @see https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files
  */
 export function parseReleaseFile(bytes: Buffer, place: SuitePlace): ReleaseFile {
-  const [paragraph = []] = parseParagraphs(bytes, FIELDS)
+  const [paragraph = []] = parseParagraphs(bytes, FIELDS, (field) => {
+    throw new MalformedReleaseError(place, `the field ${field} stands in it twice`)
+  })
   const [suite, codename, date, validUntil, architectures, components, byHash, noSupport, sums] = paragraph
   if (sums === undefined) throw new MalformedReleaseError(place, 'it lists no SHA-256 digests')
   return {
@@ -55,15 +57,17 @@ export function parseReleaseFile(bytes: Buffer, place: SuitePlace): ReleaseFile 
     components: wordsOf(components).map((component) => component.replace(/^updates\//, '')),
     hasByHash: byHash === 'yes',
     repeatsAll: !wordsOf(architectures).includes('all') || wordsOf(noSupport).includes('Packages'),
-    indices: parseIndices(sums),
+    indices: parseIndices(sums, place),
   }
 }
 
-function parseIndices(sums: string): Map<string, IndexFile> {
+function parseIndices(sums: string, place: SuitePlace): Map<string, IndexFile> {
   const found = new Map<string, IndexFile>()
   for (const line of sums.split('\n')) {
     const {sha256 = '', size, path = ''} = LINE.exec(line)?.groups ?? {}
-    if (isSha256(sha256) && INDEX.test(path)) found.set(path, {sha256, sizeBytes: Number(size)})
+    if (!isSha256(sha256) || !INDEX.test(path)) continue
+    if (found.has(path)) throw new MalformedReleaseError(place, `${path} is listed in it twice`)
+    found.set(path, {sha256, sizeBytes: Number(size)})
   }
   return found
 }

@@ -34,11 +34,13 @@ export type ParagraphReader = {
  * of fields are the same in small letters and in capitals; of a field given twice, the last counts.
  *
  * @param fields - What is wanted.
+ * @param onRepeated - Told of a wanted field that a paragraph has twice.
  * @see deb822(5). As APT does, a line of blanks goes on with the field before it.
  */
 export function readParagraphs(
   fields: readonly string[],
   onParagraph: (paragraph: Paragraph) => void,
+  onRepeated?: (field: string) => void,
 ): ParagraphReader {
   const wanted = byFirstLetter(fields)
   let values: (string | undefined)[] = []
@@ -65,6 +67,7 @@ export function readParagraphs(
     for (const field of wanted[first | SMALL] ?? []) {
       if (!isNamed(bytes, start, field.name)) continue
       current = field.place
+      if (onRepeated !== undefined && values[current] !== undefined) onRepeated(fields[current] ?? '')
       values[current] = valueIn(bytes, start + field.name.length, end)
       return
     }
@@ -88,10 +91,14 @@ export function readParagraphs(
   }
 }
 
-/** All paragraphs of a small file. */
-export function parseParagraphs(bytes: Buffer, fields: readonly string[]): Paragraph[] {
+/** All paragraphs of a small file. @param onRepeated - As {@link readParagraphs} has it. */
+export function parseParagraphs(
+  bytes: Buffer,
+  fields: readonly string[],
+  onRepeated?: (field: string) => void,
+): Paragraph[] {
   const found: Paragraph[] = []
-  const reader = readParagraphs(fields, (paragraph) => found.push(paragraph))
+  const reader = readParagraphs(fields, (paragraph) => found.push(paragraph), onRepeated)
   reader.push(bytes)
   reader.end()
   return found

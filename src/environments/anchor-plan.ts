@@ -1,7 +1,6 @@
 import {join} from 'node:path'
 import type {Host} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
-import {isMountingRoot} from '../host/privilege.js'
 import {checkMountPoints, ensureMountPoints} from '../rootfs/mount-points.js'
 import type {AnchorPlan} from '../sandbox/anchor-start.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
@@ -65,7 +64,6 @@ export async function planAnchor(
     readonly engine: AnchorEngineName
   },
 ): Promise<AnchorPlan> {
-  const isRoot = isMountingRoot(host)
   const {
     root: mounted,
     mounts,
@@ -81,13 +79,12 @@ export async function planAnchor(
   return {
     name,
     hostname: name,
-    isMountingRoot: isRoot,
     mounts: [
       ...guestMounts({
         root: mounted,
         resolverFolder: files.resolver,
         packagesFolder: packages,
-        isMountingRoot: isRoot,
+        guestNamespace: planned.guestNamespace,
       }),
       ...mounts,
     ],

@@ -3,9 +3,13 @@ import type {FetchedPackage} from '../archive/download-packages.js'
 import type {ArchiveEvent, PackagePlan} from '../archive/plan.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
-import {isMountingRoot} from '../host/privilege.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
-import {anchorEngine, type EngineName} from '../sandbox/engines/choice.js'
+import {
+  anchorEngine,
+  type EngineName,
+  guestNamespaceOf,
+  guestNamespaceWords,
+} from '../sandbox/engines/choice.js'
 import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
 import {runLoneScript} from '../sandbox/lone-script.js'
 import {guestMounts, MOUNT_POINTS, plainRoot} from '../sandbox/mounts.js'
@@ -62,7 +66,7 @@ export async function configureTree(
   await ensureMountPoints(root, MOUNT_POINTS)
   const installed = new Set<string>()
   let hasEnded = false
-  const isRoot = isMountingRoot(host)
+  const guestNamespace = await guestNamespaceOf(host, engine, {cacheFolder: host.paths.cache})
   const onLine = (line: string) => {
     const told = readConfigureLine(line)
     if (told?.kind === 'installed') installed.add(told.name)
@@ -82,12 +86,16 @@ export async function configureTree(
           root: plainRoot(root),
           resolverFolder: packagesFolder,
           packagesFolder: undefined,
-          isMountingRoot: isRoot,
+          guestNamespace,
         }),
         ...emulated.mounts,
       ],
-      isMountingRoot: isRoot,
-      namespacePrefix: [...(await namespacePrefix(identity, host)), ...emulated.words],
+      guestNamespace,
+      namespacePrefix: [
+        ...(await namespacePrefix(identity, host)),
+        ...emulated.words,
+        ...guestNamespaceWords(host, guestNamespace),
+      ],
       stage: scratch,
       script: await configureScript({epoch: secondsOf(plan), root, others}),
       unshare: host.which('unshare'),

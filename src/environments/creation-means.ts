@@ -19,7 +19,7 @@ export type Means = {
 /**
  * What an environment can't do without: looked for before a download, not after it.
  *
- * @throws {LauncherMissingError} @throws {EngineUnavailableError} @throws {IdentityUnavailableError}
+ * @throws {PerlMissingError} @throws {EngineUnavailableError} @throws {IdentityUnavailableError}
  * @throws {StorageUnavailableError} @throws As `emulationFor`.
  */
 export async function chooseMeans(

@@ -1,9 +1,14 @@
 import {join} from 'node:path'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
-import {isMountingRoot} from '../host/privilege.js'
 import type {AnchorPlan} from '../sandbox/anchor-start.js'
-import {anchorEngine, chooseEngine, type EngineName} from '../sandbox/engines/choice.js'
+import {
+  anchorEngine,
+  chooseEngine,
+  type EngineName,
+  guestNamespaceOf,
+  guestNamespaceWords,
+} from '../sandbox/engines/choice.js'
 import type {AnchorEngineName} from '../sandbox/engines/engine.js'
 import {layersFirst} from '../sandbox/engines/layers-first.js'
 import {EngineUnavailableError} from '../sandbox/errors.js'
@@ -86,7 +91,7 @@ type Place = {
 }
 
 /** What of an anchor's plan depends on its engine. */
-type EnginePlan = Pick<AnchorPlan, 'engine' | 'namespacePrefix'> & {
+type EnginePlan = Pick<AnchorPlan, 'engine' | 'namespacePrefix' | 'guestNamespace'> & {
   readonly root: RootMount
   /** Beside those of every environment. */
   readonly mounts: readonly Mount[]
@@ -99,17 +104,24 @@ export async function planEngine(
   {identity, root, runFolder, emulation, ...place}: Place,
 ): Promise<EnginePlan> {
   const engine = anchorEngine(host, name)
+  const guestNamespace = await guestNamespaceOf(host, name, {cacheFolder: host.paths.cache})
   const isBefore = root.kind === 'overlay' && (await wayOf(host, identity, name)) === 'before'
   const {words, mounts} = emulation ?? {words: [], mounts: []}
   const isMade =
-    isMountingRoot(host) || identity === 'mapped' || name === 'unshare' || isBefore || words.length > 0
+    guestNamespace !== 'only' || identity === 'mapped' || name === 'unshare' || isBefore || words.length > 0
   const begun = place.prefix ?? (isMade ? await namespacePrefix(identity, host) : [])
-  const prefix = [...begun, ...words]
-  if (root.kind !== 'overlay' || !isBefore) return {engine, root, namespacePrefix: prefix, mounts}
+  const own = {engine, guestNamespace, mounts}
+  const last = guestNamespaceWords(host, guestNamespace)
+  if (root.kind !== 'overlay' || !isBefore)
+    return {...own, root, namespacePrefix: [...begun, ...words, ...last]}
   const at = join(runFolder, 'merged')
   await makeFolders(at, {mode: 0o700})
   const tools = {unshare: toolPath(host, 'unshare'), mount: toolPath(host, 'mount'), at}
-  return {engine, root: plainRoot(at), namespacePrefix: [...prefix, ...layersFirst(root, tools)], mounts}
+  return {
+    ...own,
+    root: plainRoot(at),
+    namespacePrefix: [...begun, ...words, ...layersFirst(root, tools), ...last],
+  }
 }
 
 async function wayOf(host: Host, identity: Identity, name: AnchorEngineName) {

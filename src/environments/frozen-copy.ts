@@ -1,11 +1,12 @@
 import {statfs} from 'node:fs/promises'
 import type {Host} from '../host/host.js'
-import {copyTree} from '../rootfs/copy.js'
-import {measureTrees} from '../rootfs/tree-process.js'
+import {processStartTime} from '../host/proc.js'
+import {type CopyPlan, copyTree} from '../rootfs/copy.js'
+import {measureTrees, removeTree} from '../rootfs/tree-process.js'
 import type {Anchor} from '../sandbox/anchor-state.js'
 import {whileFrozen} from '../sandbox/freeze.js'
 import {behindClosedGate} from '../sandbox/gate.js'
-import {listProcesses} from '../sandbox/processes.js'
+import {describeProcesses} from '../sandbox/processes.js'
 import {LayerSpaceError} from '../storage/errors.js'
 import type {History} from '../storage/history.js'
 import {layerFiles} from '../storage/layer-files.js'
@@ -13,7 +14,7 @@ import type {LayerId} from '../storage/layer-id.js'
 import {layersProcess} from './memory-upper.js'
 import {FreezeFailedError} from './snapshot-errors.js'
 import type {Environment} from './store.js'
-import {signalSender, toolPath} from './toolbox.js'
+import {copyGuard, signalSender, toolPath} from './toolbox.js'
 
 /** File systems that can share the blocks of a copy. @see statfs(2) */
 const BTRFS_SUPER_MAGIC = 0x9123683e
@@ -54,43 +55,57 @@ export async function checkSpace(
   return neededBytes
 }
 
+/** How often a copy is made that somebody in the environment ran beside. */
+const MOST_ATTEMPTS = 3
+
+type FrozenCopy = {
+  readonly anchor: Anchor
+  readonly from: LayerId
+  readonly copy: LayerId
+  readonly request: {readonly signal: AbortSignal}
+}
+
 /**
- * Copies what an environment has written, while all in it stands still and nobody comes in.
+ * Copies what an environment has written, while all in it stands still and nobody comes in. A copy beside which something
+ * ran is given up.
  *
  * @returns How long everything stood still.
- * @throws {FreezeFailedError}
+ * @throws {FreezeFailedError} @throws {UnguardedCopyError}
  */
 export async function copyFrozen(
   host: Host,
   environment: Environment,
-  {
-    anchor,
-    from,
-    copy,
-    request,
-  }: {
-    readonly anchor: Anchor
-    readonly from: LayerId
-    readonly copy: LayerId
-    readonly request: {readonly signal: AbortSignal}
-  },
+  {anchor, from, copy, request}: FrozenCopy,
 ): Promise<number> {
   const {name, record, files} = environment
   const {layers} = host.paths
-  const plan = {
+  const plan: CopyPlan = {
     cp: toolPath(host, 'cp'),
     from: layerFiles(layers, from).tree,
     to: layerFiles(layers, copy).tree,
     keepOwners: record.identity === 'mapped',
+    guard: copyGuard(host),
   }
   const reader = await layersProcess(host, environment, {upper: from})
-  const done = await behindClosedGate(files.run, () =>
-    whileFrozen(anchor, signalSender(host), () => copyTree(reader, plan, {signal: request.signal})),
+  const sender = signalSender(host)
+  let pids: readonly number[] = []
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    if (attempt > 0) await removeTree(reader, plan.to, request)
+    const done = await behindClosedGate(files.run, () =>
+      whileFrozen(anchor, sender, (signal) =>
+        copyTree(reader, plan, {signal: AbortSignal.any([request.signal, signal])}),
+      ),
+    )
+    if (done?.value.isFrozen === true) return done.value.frozenMs
+    request.signal.throwIfAborted()
+    pids = done?.value.pids ?? []
+    // What can't be stopped now can't be a moment later; and what is stopped has ended.
+    if (done?.value.why !== 'woken' || processStartTime(anchor.pid) !== anchor.startTime) break
+  }
+  // The first process only hears of the others.
+  const named = describeProcesses(pids.filter((pid) => pid !== anchor.pid))
+  throw new FreezeFailedError(
+    name,
+    named.map(({command}) => command),
   )
-  if (done?.value.isFrozen === true) return done.value.frozenMs
-  const pids = done?.value.pids ?? []
-  const commands = listProcesses(anchor)
-    .filter(({hostPid}) => pids.includes(hostPid))
-    .map(({command}) => command)
-  throw new FreezeFailedError(name, commands)
 }

@@ -8,7 +8,7 @@ import {readHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {TryLostError} from './errors.js'
 import type {Environment, EnvironmentFiles} from './store.js'
-import {rootProcess, toolPath} from './toolbox.js'
+import {processBehind, rootProcess, toolPath} from './toolbox.js'
 
 type Subject = {
   readonly name: string
@@ -33,8 +33,8 @@ export async function layersProcess(
   history: Pick<History, 'upper'>,
 ): Promise<TreeProcess> {
   const holder = upperHolder(subject, history)
-  const process = await rootProcess(host, subject.record.identity)
-  return holder === undefined ? process : {...process, prefix: enterMemory(holder, toolPath(host, 'nsenter'))}
+  if (holder === undefined) return rootProcess(host, subject.record.identity)
+  return processBehind(host, enterMemory(holder, toolPath(host, 'nsenter')))
 }
 
 /** How much memory the environment was given, where hardly any of it is left. */

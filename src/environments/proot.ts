@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
-import {type Lock, takeLock} from '../host/flock.js'
+import {type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
@@ -37,7 +37,8 @@ export async function runByProot(
   await makeFolders(temporaryFolder, {mode: 0o700})
   const liveness = await takeLock(anchorFiles(files.run).liveness, {mode: 'shared', waitMs: 0})
   // Another command has just started it with a better engine.
-  if (liveness === undefined) throw new AnchorUnreachableError(name)
+  if (liveness === undefined)
+    throw new AnchorUnreachableError(name, await lockHolders(anchorFiles(files.run).liveness))
   const binds = [
     {source: files.resolver, target: RESOLVER_MOUNT_POINT},
     ...(packages === undefined ? [] : [{source: packages, target: PACKAGES_MOUNT_POINT}]),

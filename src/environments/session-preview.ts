@@ -1,5 +1,4 @@
 import type {Host} from '../host/host.js'
-import {isMountingRoot} from '../host/privilege.js'
 import {sharedPackages} from '../host/shared-packages.js'
 import {anchorWords} from '../sandbox/anchor-start.js'
 import {sessionCommand} from '../sandbox/session-arguments.js'
@@ -38,7 +37,6 @@ export async function previewSession(
         anchor: {pid: 0, startTime: ''},
         identity: environment.record.identity,
         architecture: host.architecture,
-        isMountingRoot: isMountingRoot(host),
         parentPid: 0,
       },
       planRequest(host, environment, wish),

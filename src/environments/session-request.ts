@@ -2,7 +2,6 @@ import {isAbsolute, normalize, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {isInTerminalForeground} from '../host/proc.js'
-import {isInteractive} from '../host/terminal.js'
 import type {SessionRequest, Volume} from '../sandbox/session-arguments.js'
 import type {EngineSetting} from './engine.js'
 import type {EnvironmentName} from './name.js'
@@ -29,7 +28,6 @@ export type Durability = 'auto' | 'always' | 'never'
 type Surroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly workingFolder: string
-  readonly hasTerminal: boolean
   readonly forwardsInterrupts: boolean
 }
 
@@ -45,7 +43,6 @@ export function planRequest(host: Host, {name}: {name: EnvironmentName}, wish: S
   return planSession(name, wish, {
     environment: host.environment,
     workingFolder: host.workingFolder,
-    hasTerminal: isInteractive(),
     forwardsInterrupts: !isInTerminalForeground(),
   })
 }
@@ -67,7 +64,6 @@ export function planSession(name: EnvironmentName, wish: SessionWish, around: Su
       ...wish.variables.map((text) => variable(text, around)),
     ],
     volumes: wish.volumes.map((text) => parseVolume(text, around.workingFolder)),
-    hasTerminal: around.hasTerminal,
     forwardsInterrupts: around.forwardsInterrupts,
   }
 }

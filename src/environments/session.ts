@@ -1,6 +1,5 @@
 import {ExitCode, errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
-import {isMountingRoot} from '../host/privilege.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {AnchorFailedError} from '../sandbox/errors.js'
 import type {JoinPlan} from '../sandbox/join-plan.js'
@@ -81,7 +80,6 @@ async function withSession<Result>(
       launcher: sessionLauncher(host),
       identity: record.identity,
       architecture: host.architecture,
-      isMountingRoot: isMountingRoot(host),
     }
     const options = {
       name,

@@ -1,4 +1,5 @@
 import {EnvsError, ExitCode} from '../errors.js'
+import type {LockHolder} from '../host/flock.js'
 import type {Snapshot} from '../storage/history.js'
 
 /** An environment has no snapshot of that label. */
@@ -68,7 +69,7 @@ export class TooManySnapshotsError extends EnvsError {
       exitCode: ExitCode.conflict,
       suggestions: [
         `Remove some: envs snapshots ${name} ${remove === '' ? '--remove LABEL' : remove}`,
-        'Perl or Python 3 must be there to merge what lies between them: envs doctor',
+        'Without Perl the layers between them can not be merged; get it: envs doctor --fetch perl',
       ],
     })
   }
@@ -76,8 +77,9 @@ export class TooManySnapshotsError extends EnvsError {
 
 /** Leftovers are being taken away for longer than that takes. */
 export class LayersBusyError extends EnvsError {
-  constructor() {
-    super('Another envs tidies up the store.', {
+  constructor(holders: readonly LockHolder[]) {
+    const who = holders.map(({pid, command}) => `${command} (process ${pid})`).join(', ')
+    super(`Another envs tidies up the store${who === '' ? '' : `: ${who}`}.`, {
       code: 'ENVS_BUSY',
       exitCode: ExitCode.conflict,
       suggestions: ['Run the command again.'],
@@ -88,11 +90,18 @@ export class LayersBusyError extends EnvsError {
 /** Something in the guest could not be stopped, so that its files kept changing. */
 export class FreezeFailedError extends EnvsError {
   constructor(name: string, commands: readonly string[]) {
-    const restless = commands.length > 0 ? `: ${commands.slice(0, 3).join(', ')}` : '.'
+    const restless = commands.length > 0 ? `: ${commands.slice(0, 3).map(shortened).join(', ')}` : '.'
     super(`Not all of ${name} stood still${restless}`, {
       code: 'ENVS_NOT_FROZEN',
       exitCode: ExitCode.conflict,
       suggestions: [`Run the command again, or stop it first: envs stop ${name}`],
     })
   }
+}
+
+const MOST_CHARACTERS = 60
+
+/** Its program may have got a whole script for an argument. */
+function shortened(command: string): string {
+  return command.length > MOST_CHARACTERS ? `${command.slice(0, MOST_CHARACTERS - 1)}…` : command
 }

@@ -1,7 +1,7 @@
 import {mkdir} from 'node:fs/promises'
 import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Host} from '../host/host.js'
-import {findInterpreter} from '../host/script.js'
+import {findPerl} from '../host/script.js'
 import type {History} from '../storage/history.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {type LayerId, newLayerId} from '../storage/layer-id.js'
@@ -32,8 +32,8 @@ export async function withinLimit(
   if (history.layers.length <= most) return history
   // So far below the limit that it is not met again at once.
   const plan = planSquash(history, Math.floor((most * 2) / 3)) ?? planSquash(history, most)
-  const interpreter = findInterpreter(host)
-  if (plan === undefined || interpreter === undefined)
+  const perl = findPerl(host)
+  if (plan === undefined || perl === undefined)
     throw new TooManySnapshotsError(environment.name, history.snapshots)
   const held = await holdLayers(host.paths)
   const made: LayerId[] = []
@@ -42,7 +42,7 @@ export async function withinLimit(
     for (const run of plan.runs) {
       const into = newLayerId(environment.record.identity)
       made.push(into)
-      await merge(host, environment, {run, into, interpreter})
+      await merge(host, environment, {run, into, perl})
       merged = withSquashed(merged, run, into)
     }
     if (isSynced) await syncFileSystem(host.paths.layers)
@@ -58,17 +58,13 @@ export async function withinLimit(
 async function merge(
   host: Host,
   {record}: Subject,
-  {
-    run,
-    into,
-    interpreter,
-  }: {run: Run; into: LayerId; interpreter: NonNullable<ReturnType<typeof findInterpreter>>},
+  {run, into, perl}: {run: Run; into: LayerId; perl: string},
 ): Promise<void> {
   const {layers} = host.paths
   await mkdir(layerFiles(layers, into).folder, {mode: 0o700})
   const {prefix, environment} = await rootProcess(host, record.identity)
   const {architecture} = host
-  await mergeLayers({interpreter, architecture, prefix, environment}, {layers, run, into})
+  await mergeLayers({perl, architecture, prefix, environment}, {layers, run, into})
 }
 
 async function removeLayer(host: Host, {record}: Subject, id: LayerId): Promise<void> {

@@ -1,8 +1,10 @@
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapper.js'
-import {findInterpreter, type Script, scriptWords} from '../host/script.js'
+import {findPerl, requirePerl, type Script, scriptWords} from '../host/script.js'
+import {systemCalls} from '../host/system-calls.js'
+import type {CopyGuard} from '../rootfs/copy.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
-import {LauncherMissingError, ToolMissingError} from '../sandbox/errors.js'
+import {ToolMissingError} from '../sandbox/errors.js'
 import {GUEST_PATH} from '../sandbox/guest-path.js'
 import type {SignalSender} from '../sandbox/guest-signals.js'
 import {type Identity, namespacePrefix, treePrefix} from '../sandbox/ids/identity.js'
@@ -25,25 +27,28 @@ export function toolPath(host: Pick<Host, 'which'>, tool: Tool): string {
   return path
 }
 
-/** Words that start the program of a session. @throws {LauncherMissingError} */
+/** Words that start the program of a session. @throws {PerlMissingError} */
 export function sessionLauncher(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'session')
 }
 
-/** Words that start a program under a filter. @throws {LauncherMissingError} */
+/** Words that start a program under a filter. @throws {PerlMissingError} */
 export function filterLoader(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'load-filter')
 }
 
-/** Who sends signals to all of an environment. @throws {LauncherMissingError} */
+/** Who sends signals to all of an environment. @throws {PerlMissingError} */
 export function signalSender(host: Pick<Host, 'which' | 'architecture'>): SignalSender {
   return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}
 }
 
+/** What copies a tree that somebody may change meanwhile. @throws {PerlMissingError} */
+export function copyGuard(host: Pick<Host, 'which' | 'architecture'>): CopyGuard {
+  return {launcher: launcherOf(host, 'copy-tree'), architecture: host.architecture}
+}
+
 function launcherOf(host: Pick<Host, 'which'>, script: Script): string[] {
-  const interpreter = findInterpreter(host)
-  if (interpreter === undefined) throw new LauncherMissingError()
-  return scriptWords(interpreter, script)
+  return scriptWords(requirePerl(host), script)
 }
 
 /**
@@ -70,6 +75,32 @@ export async function rootProcess(
   return processBehind(host, await namespacePrefix(identity, host))
 }
 
-function processBehind({environment}: Pick<Host, 'environment'>, prefix: readonly string[]): TreeProcess {
-  return {prefix, environment: {PATH: environment['PATH'] ?? GUEST_PATH}}
+/** What a program of envs finds fetched programs by: it looks for Perl too. */
+const FOLDER_VARIABLES = ['HOME', 'ENVS_HOME', 'XDG_DATA_HOME'] as const
+
+/**
+ * How programs that work on a tree are started behind words that make them root of its user namespace. None outlives this
+ * process: what it makes would be thrown away.
+ */
+export function processBehind(
+  host: Pick<Host, 'which' | 'architecture' | 'environment'>,
+  prefix: readonly string[],
+): TreeProcess {
+  const {environment} = host
+  const folders = FOLDER_VARIABLES.flatMap((name) => {
+    const value = environment[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return {
+    prefix: [...prefix, ...dieWithParent(host)],
+    environment: {PATH: environment['PATH'] ?? GUEST_PATH, ...Object.fromEntries(folders)},
+  }
+}
+
+/** Without Perl a worker learns of it when it next tells of its progress. @see PR_SET_PDEATHSIG(2const) */
+function dieWithParent(host: Pick<Host, 'which' | 'architecture'>): string[] {
+  const perl = findPerl(host)
+  if (perl === undefined) return []
+  const {prctl} = systemCalls(host.architecture)
+  return [...scriptWords(perl, 'die-with-parent'), String(prctl), String(process.pid)]
 }

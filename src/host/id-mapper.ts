@@ -1,7 +1,7 @@
 import {errnoOf} from '../errors.js'
 import type {Host} from './host.js'
 import {ended, start} from './process.js'
-import {findInterpreter, scriptWords} from './script.js'
+import {findPerl, scriptWords} from './script.js'
 import type {SubidRange} from './subid-file.js'
 import {subordinateRanges} from './subordinate-ranges.js'
 import {systemCalls} from './system-calls.js'
@@ -36,15 +36,15 @@ export function unshareMapper(unshare: string): IdMapper {
 }
 
 async function findNewuidmapWay(host: MapperHost): Promise<IdMapper | undefined> {
-  const interpreter = findInterpreter(host)
+  const perl = findPerl(host)
   const [newuidmap, newgidmap] = [host.which('newuidmap'), host.which('newgidmap')]
-  if (interpreter === undefined || newuidmap === undefined || newgidmap === undefined) return undefined
+  if (perl === undefined || newuidmap === undefined || newgidmap === undefined) return undefined
   const ranges = await subordinateRanges(host)
   if (ranges === undefined) return undefined
   return {
     way: 'newuidmap',
     prefix: [
-      ...scriptWords(interpreter, 'map-ids'),
+      ...scriptWords(perl, 'map-ids'),
       String(systemCalls(host.architecture).unshare),
       ...[newuidmap, idMap(host.uid, ranges.uids), newgidmap, idMap(host.gid, ranges.gids)],
     ],

@@ -15,8 +15,7 @@ export const OBSTACLE_EVIDENCE: Readonly<Record<MappingObstacle, string>> = {
   'no-new-privs': 'NoNewPrivs is 1 in /proc/self/status, so newuidmap can do nothing',
   'no-subuid-range': '/etc/subuid or /etc/subgid has no line for this account',
   'no-user-namespaces': 'user namespaces are not available',
-  'old-util-linux':
-    'unshare is missing, or has no --map-auto and neither Perl nor Python 3 is there to do without',
+  'old-util-linux': 'unshare is missing, or has no --map-auto and there is no Perl to do without',
   unknown: 'a trial failed',
 }
 
@@ -32,7 +31,7 @@ export function mappingRemedy(obstacle: MappingObstacle, facts: RemedyFacts): st
     case 'no-user-namespaces':
       return 'Run `envs doctor`: it says what keeps this host from making user namespaces.'
     case 'old-util-linux':
-      return 'Ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto, or for the package perl-base.'
+      return 'Get Perl for yourself: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto.'
     case 'unknown':
       return 'Run `unshare --map-auto --map-root-user --mount true` (util-linux 2.38 or later) to see what the system answers.'
   }

@@ -19,7 +19,7 @@ const CIRCUMSTANCES = [
   '/proc/self/attr/current',
 ]
 
-const PROGRAMS = ['unshare', 'newuidmap', 'newgidmap', 'perl', 'python3']
+const PROGRAMS = ['unshare', 'newuidmap', 'newgidmap', 'perl']
 
 /** As `probeMapped`, but without a trial where one has succeeded under the same circumstances. */
 export async function findMapping(host: KnowingHost): Promise<MappingProbe> {

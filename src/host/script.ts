@@ -1,12 +1,14 @@
+import {EnvsError, ExitCode} from '../errors.js'
+import {seeChecks} from './doctor/check.js'
 import type {Host} from './host.js'
 import {templatePath} from './paths.js'
 
-/** What makes the system calls that Node has no function for: Perl, whose start is the shorter, else Python 3. */
-export type Interpreter = {readonly name: 'perl' | 'python3'; readonly path: string}
-
-/** A program of templates/host that is there in both languages. */
+/** A program of templates/host that makes system calls which Node has no function for. */
 export type Script =
   | 'anchor'
+  | 'second-namespace'
+  | 'copy-tree'
+  | 'die-with-parent'
   | 'session'
   | 'map-ids'
   | 'load-filter'
@@ -15,21 +17,37 @@ export type Script =
   | 'signal-all'
   | 'squash'
 
-/** The interpreter that runs them here, or undefined. */
-export function findInterpreter({which}: Pick<Host, 'which'>): Interpreter | undefined {
-  for (const name of ['perl', 'python3'] as const) {
-    const path = which(name)
-    if (path !== undefined) return {name, path}
+/** Absolute path of the Perl that runs the scripts: the host's, or a fetched one; undefined where there is none. */
+export function findPerl({which}: Pick<Host, 'which'>): string | undefined {
+  return which('perl')
+}
+
+/** Returns the same path. @throws {PerlMissingError} */
+export function requirePerl(host: Pick<Host, 'which'>): string {
+  const perl = findPerl(host)
+  if (perl === undefined) throw new PerlMissingError()
+  return perl
+}
+
+/** Returns the words to put before a script's arguments. */
+export function scriptWords(perl: string, script: Script): string[] {
+  return [perl, templatePath(`host/${script}.pl`)]
+}
+
+/** The host has no Perl, and none was fetched. */
+export class PerlMissingError extends EnvsError {
+  constructor() {
+    super(
+      'perl was not found on this host: envs makes system calls with it that Node.js has no function for.',
+      {
+        code: 'ENVS_TOOL_MISSING',
+        exitCode: ExitCode.host,
+        suggestions: [
+          'Get it for yourself: envs doctor --fetch perl',
+          'Or ask an administrator to install the package perl-base.',
+          seeChecks('launcher'),
+        ],
+      },
+    )
   }
-  return undefined
 }
-
-/** Words to put before a script's arguments. */
-export function scriptWords({name, path}: Interpreter, script: Script): string[] {
-  return name === 'perl'
-    ? [path, templatePath(`host/${script}.pl`)]
-    : [path, ...ISOLATED, templatePath(`host/${script}.py`)]
-}
-
-/** Nothing of the user's folders and variables, nor of a site's packages, is loaded. @see python3(1) */
-export const ISOLATED = ['-I', '-S'] as const

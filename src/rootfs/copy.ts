@@ -2,41 +2,71 @@ import {closeSync, openSync, rmSync, writeSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {ToolKilledError} from '../compression/errors.js'
 import {errnoOf} from '../errors.js'
+import type {DebArchitecture} from '../host/architecture.js'
 import {type Exit, ended, start} from '../host/process.js'
+import {systemCalls} from '../host/system-calls.js'
 import {readComplaint} from './complaint.js'
-import {CopyFailedError, StorageFullError} from './errors.js'
+import {CopyFailedError, StorageFullError, UnguardedCopyError} from './errors.js'
 import type {TreeProcess} from './tree-process.js'
 
+/** How a tree is copied that somebody may change meanwhile: by templates/host/copy-tree.pl. */
+export type CopyGuard = {
+  /** Words that start it. */
+  readonly launcher: readonly string[]
+  readonly architecture: DebArchitecture
+}
+
+export type CopyPlan = {
+  readonly cp: string
+  readonly from: string
+  /** A path that is not there yet, in a folder that nobody else writes to. */
+  readonly to: string
+  /** Else whoever root is there owns all. */
+  readonly keepOwners: boolean
+  /** Left out for a tree at rest: cp(1) goes by path, and a link put in its way leads it out of the tree. */
+  readonly guard?: CopyGuard
+}
+
+/** Said by copy-tree.pl. */
+const CANNOT_GUARD = 125
+
 /**
- * Copies a tree at rest with cp(1): modes, times, hard links, holes and extended attributes too, sharing blocks where the
+ * Copies a tree with cp(1): modes, times, hard links, holes and extended attributes too, sharing blocks where the
  * file system can. No link is followed, and nothing that is mounted in the tree goes along.
  *
  * @param process - Root of a user namespace, so that no mode of the tree forbids reading it.
- * @param keepOwners - Else whoever root is there owns all.
- * @param to - A path that is not there yet, in a folder that nobody else writes to.
  * @throws {StorageFullError}
  * @throws {CopyFailedError}
+ * @throws {UnguardedCopyError} Nothing is copied then.
  * @throws The signal's reason when it is aborted; what was copied until then is left.
  */
 export async function copyTree(
   {prefix, environment, held = []}: TreeProcess,
-  {cp, from, to, keepOwners}: {cp: string; from: string; to: string; keepOwners: boolean},
+  {cp, from, to, keepOwners, guard}: CopyPlan,
   {signal}: {signal: AbortSignal},
 ): Promise<void> {
   signal.throwIfAborted()
   const owners = keepOwners ? [] : ['--no-preserve=ownership']
-  const argv = [
-    ...prefix,
-    cp,
-    ...['--archive', ...owners, '--no-target-directory', '--one-file-system'],
-    ...['--reflink=auto', '--sparse=auto', '--', from, to],
+  const command = [
+    ...[cp, '--archive', ...owners, '--no-target-directory', '--one-file-system'],
+    ...['--reflink=auto', '--sparse=auto', '--'],
   ]
-  const {exit, complaint} = await runToEnd(argv, {environment, held, signal})
+  const argv = guard === undefined ? [...command, from, to] : guarded(command, {from, to, guard})
+  const {exit, complaint} = await runToEnd([...prefix, ...argv], {environment, held, signal})
   signal.throwIfAborted()
   if (exit.signal !== null) throw new ToolKilledError('cp', exit.signal)
   if (exit.status === 0) return
   const cause = new Error(complaint)
+  if (guard !== undefined && exit.status === CANNOT_GUARD) throw new UnguardedCopyError(from, cause)
   throw isFull(dirname(to)) ? new StorageFullError(to, cause) : new CopyFailedError(from, cause)
+}
+
+function guarded(
+  command: readonly string[],
+  {from, to, guard}: {readonly from: string; readonly to: string; readonly guard: CopyGuard},
+): string[] {
+  const {unshare, mount} = systemCalls(guard.architecture)
+  return [...guard.launcher, [unshare, mount].join(','), from, to, ...command]
 }
 
 /** When this settles the program is gone, so that what it made can be taken away. */

@@ -66,6 +66,21 @@ export function explainErrno(error: unknown, path: string): unknown {
   return new StorageFailedError(path, errno, error)
 }
 
+/** Somebody may change the tree meanwhile, and this host can't keep a link from leading the copy out of it. */
+export class UnguardedCopyError extends EnvsError {
+  constructor(from: string, cause: unknown) {
+    super(`${from} can't be copied safely while programs run in it: no mount without links can be made.`, {
+      code: 'ENVS_COPY_UNGUARDED',
+      exitCode: ExitCode.host,
+      suggestions: [
+        'Stop the environment first: envs stop NAME',
+        'It takes Linux 5.10 and the right to mount in a user namespace: envs doctor',
+      ],
+      cause,
+    })
+  }
+}
+
 /** Some of a tree could not be copied, for another reason than space. */
 export class CopyFailedError extends EnvsError {
   constructor(from: string, cause: unknown) {

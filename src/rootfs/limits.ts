@@ -12,6 +12,10 @@ export type Limits = {
   readonly fileBytes: number
   /** Zeros after the end marker: tar pads to its record, at most some MiB. */
   readonly paddingBytes: number
+  /** Components that are walked on the way to members and through links: so many at all, and so many more a member. */
+  readonly pathSteps: number
+  /** A real member lies below six folders, of which one in ten is new; the deepest node_modules have thirty. */
+  readonly memberSteps: number
   /** Contents of all members together; by default what the file system has free. */
   readonly totalBytes?: number
 }
@@ -25,4 +29,6 @@ export const DEFAULT_LIMITS: Limits = {
   headerBytes: MIB,
   fileBytes: 2 ** 40,
   paddingBytes: 64 * MIB,
+  pathSteps: 4 * MIB,
+  memberSteps: 32,
 }

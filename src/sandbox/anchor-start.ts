@@ -1,13 +1,14 @@
-import {closeSync, constants, openSync, readSync} from 'node:fs'
+import {closeSync, constants, openSync, rmSync} from 'node:fs'
 import type {Duplex, Writable} from 'node:stream'
 import type {Lock} from '../host/flock.js'
 import {templateText} from '../host/paths.js'
 import {capture, pipeOf, start, started} from '../host/process.js'
-import {type Anchor, anchorFiles, recordAnchor} from './anchor-state.js'
+import {type Anchor, anchorFiles, parseInfo, recordAnchor} from './anchor-state.js'
 import {coverStrays} from './cover-strays.js'
 import {type AnchorEngine, AnchorFd, type AnchorOptions} from './engines/engine.js'
 import {AnchorFailedError} from './errors.js'
 import {GUEST_PATH} from './guest-path.js'
+import {startKeeper} from './keeper.js'
 import {clearRequests, openRequests, type RequestChannel, type RestoreRequests} from './restore-requests.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 
@@ -33,31 +34,38 @@ export const START_DEADLINE_MS = 15_000
  * For root, the engine runs as root and is handed the namespace instead of being in it.
  */
 export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {
-  const {engine, isMountingRoot, namespacePrefix, runFolder} = plan
+  const {engine, guestNamespace, namespacePrefix, runFolder} = plan
   const command = await engine.command(plan.holder ?? (await templateText('guest/holder.sh')))
   return {
-    command: [...(isMountingRoot ? [] : namespacePrefix), ...command],
+    command: [...(guestNamespace === 'of-root' ? [] : namespacePrefix), ...command],
     options: engine.options({...plan, stage: runFolder}),
   }
 }
 
 /**
- * Starts the anchor, which keeps the lock it is handed.
+ * Starts the anchor; a process outside of it keeps the lock for as long as it lives.
  *
  * @returns When its holder runs: the guest's root is in place, and sessions can join.
  * @throws {AnchorFailedError}
  */
 export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
-  const {restoreRequests} = plan
+  const {restoreRequests, runFolder} = plan
+  const {hold, alive, looks} = anchorFiles(runFolder)
   const requestFifos = restoreRequests === undefined ? [] : clearRequests(restoreRequests)
-  await makeFifos([anchorFiles(plan.runFolder).hold, ...requestFifos])
+  // Anew: what a guest of an earlier version has done to one of them does not last.
+  for (const path of [hold, alive, looks]) rmSync(path, {force: true, recursive: true})
+  await makeFifos([hold, alive, looks, ...requestFifos])
   const requests = restoreRequests === undefined ? undefined : openRequests(restoreRequests)
-  const descriptors = openDescriptors(plan.runFolder)
-  const namespace = plan.isMountingRoot ? await holdNamespace(plan.namespacePrefix) : undefined
+  const descriptors = openDescriptors(runFolder)
+  const namespace = plan.guestNamespace === 'of-root' ? await holdNamespace(plan.namespacePrefix) : undefined
   try {
-    const isReady = await launchAnchor(plan, {descriptors, liveness, namespace, requests})
-    const anchor = isReady ? await recordAnchor(plan.runFolder) : undefined
-    if (anchor === undefined) throw new AnchorFailedError(plan.name, lastLine(descriptors.log))
+    startKeeper({kind: 'environment', liveness, ...descriptors})
+    const report = await launchAnchor(plan, {descriptors, namespace, requests})
+    const anchor = report.isReady ? await recordAnchor(runFolder, report.info) : undefined
+    if (anchor === undefined) {
+      endUnready(report.info)
+      throw new AnchorFailedError(plan.name, lastLine(report.log))
+    }
     return anchor
   } finally {
     for (const fd of Object.values(descriptors)) closeSync(fd)
@@ -68,40 +76,57 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
 
 type Descriptors = ReturnType<typeof openDescriptors>
 
+/** The FIFOs of this start lose their names: what a guest does to one of its descriptors is no matter of the next start. */
 function openDescriptors(runFolder: string) {
-  const {hold, info, log} = anchorFiles(runFolder)
-  const {O_RDWR, O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_APPEND} = constants
-  return {
-    // A writer of our own first: a FIFO's reader waits for one, and the holder must not see "nobody" yet.
-    writer: openSync(hold, O_RDWR),
+  const {hold, alive, looks} = anchorFiles(runFolder)
+  const {O_RDWR, O_RDONLY, O_WRONLY} = constants
+  // Reading and writing first: who opens one end alone waits for the other, or is told that nobody is there.
+  const both = [hold, alive, looks].map((path) => openSync(path, O_RDWR))
+  const opened = {
     hold: openSync(hold, O_RDONLY),
-    log: openSync(log, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0o600),
-    info: openSync(info, O_WRONLY | O_CREAT | O_TRUNC, 0o600),
-    devNull: openSync('/dev/null', O_RDONLY),
+    aliveReader: openSync(alive, O_RDONLY),
+    alive: openSync(alive, O_WRONLY),
+    looks: openSync(looks, O_RDONLY),
+    looksWriter: openSync(looks, O_WRONLY),
+    devNull: openSync('/dev/null', O_RDWR),
   }
+  const [writer, ...others] = both
+  for (const fd of others) closeSync(fd)
+  for (const path of [alive, looks]) rmSync(path, {force: true})
+  // Nobody may think yet that there is no session.
+  return {...opened, ...(writer === undefined ? {} : {writer})}
 }
 
 type Inheritance = {
-  readonly descriptors: Descriptors
-  readonly liveness: Lock
+  readonly descriptors: Pick<Descriptors, 'alive' | 'looks' | 'devNull'>
   readonly namespace: HeldNamespace | undefined
   readonly requests: RequestChannel | undefined
 }
 
-/** @returns Whether the holder reported. @throws {NodeJS.ErrnoException} When the first program can't be started. */
+/** What a start came to. */
+export type StartReport = {
+  /** Whether the holder said so, which runs in the guest's namespaces. */
+  readonly isReady: boolean
+  /** What the engine wrote of itself. */
+  readonly info: string
+  /** The beginning of what was printed; a guest's own /bin/sh may have done so. */
+  readonly log: string
+}
+
+/** @throws {NodeJS.ErrnoException} When the first program can't be started. */
 export async function launchAnchor(
   plan: AnchorPlan,
-  {descriptors, liveness, namespace, requests}: Inheritance,
-): Promise<boolean> {
+  {descriptors, namespace, requests}: Inheritance,
+): Promise<StartReport> {
   const {command, options} = await anchorWords(plan)
-  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', descriptors.log, descriptors.log]
-  stdio[AnchorFd.info] = descriptors.info
+  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'ignore', 'pipe']
+  stdio[AnchorFd.info] = 'pipe'
   stdio[AnchorFd.ready] = 'pipe'
-  stdio[AnchorFd.hold] = descriptors.hold
-  stdio[AnchorFd.liveness] = liveness.fd
+  stdio[AnchorFd.looks] = descriptors.looks
+  stdio[AnchorFd.alive] = descriptors.alive
   stdio[AnchorFd.options] = 'pipe'
   stdio[AnchorFd.filter] = 'pipe'
-  if (namespace !== undefined) stdio[AnchorFd.userNamespace] = namespace.fd
+  stdio[AnchorFd.userNamespace] = namespace?.fd ?? descriptors.devNull
   if (requests !== undefined) stdio[AnchorFd.requests] = requests.writer
   const child = start(command, {
     detached: true,
@@ -115,12 +140,19 @@ export async function launchAnchor(
   feed(pipeOf(child, AnchorFd.options), options.map((option) => `${option}\0`).join(''))
   feed(pipeOf(child, AnchorFd.filter), plan.filter)
   requests?.listen(plan.runFolder, descriptors.devNull)
-  return sawReady(pipeOf(child, AnchorFd.ready))
+  const [ready, info, log] = [AnchorFd.ready, AnchorFd.info, 2].map((fd) => collect(pipeOf(child, fd)))
+  if (ready === undefined || info === undefined || log === undefined) throw new Error('no pipes')
+  try {
+    const isReady =
+      (await ready.has(isSomething, START_DEADLINE_MS)) && (await info.has(namesProcess, START_DEADLINE_MS))
+    return {isReady, info: info.text(), log: log.text()}
+  } finally {
+    for (const each of [ready, info, log]) each.close()
+  }
 }
 
-async function makeFifos(paths: readonly string[]): Promise<void> {
+export async function makeFifos(paths: readonly string[]): Promise<void> {
   const made = await capture(['mkfifo', '-m', '600', ...paths])
-  // Status 1 is "there already" for all but the first start; opening it tells the rest.
   if (made.status > 1) throw new Error(`mkfifo(1) ended with status ${made.status} on ${paths.join(', ')}`)
 }
 
@@ -130,25 +162,50 @@ function feed(pipe: Writable, data: string | Uint8Array): void {
   pipe.end(data)
 }
 
-/** One line arrives when the holder runs; the end of the pipe without it means that all who had it are gone. */
-async function sawReady(pipe: Duplex): Promise<boolean> {
-  const timer = setTimeout(() => pipe.emit('end'), START_DEADLINE_MS)
-  try {
-    return await new Promise((resolve, reject) => {
-      pipe.once('data', () => resolve(true))
-      pipe.once('end', () => resolve(false))
-      pipe.once('error', reject)
-    })
-  } finally {
-    clearTimeout(timer)
+/** The guest may have written it: no more than its beginning is kept. */
+const MAX_TEXT_BYTES = 4096
+
+type Collected = {
+  /** Whether enough came; the end of the pipe before that means that all who had it are gone. */
+  has(isEnough: (text: string) => boolean, deadlineMs: number): Promise<boolean>
+  text(): string
+  close(): void
+}
+
+function collect(pipe: Duplex): Collected {
+  let text = ''
+  pipe.on('data', (piece) => {
+    if (text.length < MAX_TEXT_BYTES) text += String(piece)
+  })
+  pipe.on('error', () => {})
+  return {
+    async has(isEnough, deadlineMs) {
+      const signal = AbortSignal.timeout(deadlineMs)
+      const late = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      const over = new Promise<void>((resolve) => pipe.once('close', () => resolve()))
+      while (!isEnough(text) && !pipe.destroyed && !signal.aborted)
+        await Promise.race([late, over, new Promise((resolve) => pipe.once('data', resolve))])
+      return isEnough(text)
+    },
+    text: () => text.slice(0, MAX_TEXT_BYTES),
+    close: () => pipe.destroy(),
   }
 }
 
-/** A guest's own /bin/sh may have written the log: no more than its beginning is looked at. */
-const MAX_LOG_BYTES = 4096
+const isSomething = (text: string) => text !== ''
 
-function lastLine(log: number): string {
-  const start = Buffer.alloc(MAX_LOG_BYTES)
-  const text = start.toString('utf8', 0, readSync(log, start, 0, start.length, 0))
-  return text.trim().split('\n').at(-1)?.slice(0, 400) ?? ''
+const namesProcess = (text: string) => parseInfo(text) !== undefined
+
+function lastLine(log: string): string {
+  return log.trim().split('\n').at(-1)?.slice(0, 400) ?? ''
+}
+
+/** What did not come up in time would keep the lock; this process has started it, and nobody has joined it. */
+function endUnready(info: string): void {
+  const pid = parseInfo(info)
+  try {
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
 }

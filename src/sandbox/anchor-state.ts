@@ -11,15 +11,16 @@ export type Anchor = {readonly pid: number; readonly startTime: string}
 /** Files of one environment's run-time state; no guest sees this folder. */
 export function anchorFiles(runFolder: string) {
   return {
-    /** Held exclusively by the anchor itself for as long as anything of the environment lives. */
+    /** Held exclusively for as long as anything of the environment lives, by a process outside of it. */
     liveness: join(runFolder, 'anchor.lock'),
-    /** Kept open by every session, so that the holder knows of them without a look at /proc. */
+    /** FIFO kept open by every session, so that it is known of them without a look at /proc. */
     hold: join(runFolder, 'hold'),
     state: join(runFolder, 'anchor.json'),
     /** How a plain session joins that anchor; see join-plan.ts. */
     plan: join(runFolder, 'join'),
-    info: join(runFolder, 'bwrap-info.json'),
-    log: join(runFolder, 'anchor.log'),
+    /** FIFOs of one start, which have no name once it is made. */
+    alive: join(runFolder, 'alive'),
+    looks: join(runFolder, 'looks'),
   } as const
 }
 
@@ -40,9 +41,12 @@ export function recordedEngine(runFolder: string): AnchorEngineName {
   return parseEngine(readSmall(anchorFiles(runFolder).state))
 }
 
-/** Records the process that the engine named; undefined when it is gone already. */
-export async function recordAnchor(runFolder: string): Promise<Anchor | undefined> {
-  const info = readSmall(anchorFiles(runFolder).info)
+/**
+ * Records the process that an engine named; undefined when it is gone already.
+ *
+ * @param info - What the engine wrote. It does so before it has mounted anything: only the holder tells that this is done.
+ */
+export async function recordAnchor(runFolder: string, info: string): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
   if (pid === undefined || startTime === undefined) return undefined

@@ -1,21 +1,22 @@
-import {rm} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {errnoOf} from '../errors.js'
-import {isLockFree, type Lock, takeLock} from '../host/flock.js'
+import {isLockFree, type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import {type AnchorPlan, START_DEADLINE_MS, startAnchor} from './anchor-start.js'
-import {type Anchor, anchorFiles, readLiveAnchor, recordAnchor} from './anchor-state.js'
+import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
 import {AnchorUnreachableError} from './errors.js'
 
 const POLL_MS = 5
-/** Whoever holds the lock has had time to write the state by then, if it lives. */
-const ADOPT_AFTER_MS = 1000
+/** Longer than who keeps the lock takes to notice that the environment has ended, and to end. */
+const RELEASE_MS = 2000
 
 /**
  * The environment's running anchor, started when there is none.
  *
  * Of several callers one starts it, under the liveness lock that its process then keeps until the kernel drops it;
- * the others wait for the state file. So one tree is never in two namespaces.
+ * the others wait for the state file, which it writes once the holder has told that the guest's root is in place. So one tree is
+ * never in two namespaces, and nobody joins what is not yet a guest. Where it is killed before that, the environment ends by
+ * itself, for it has no session.
  *
  * @param plan - Asked for under that lock: nothing of the environment runs, and nobody else starts it.
  * @throws {AnchorFailedError} @throws {AnchorUnreachableError}
@@ -30,28 +31,33 @@ export async function ensureAnchor(
     const live = readLiveAnchor(runFolder)
     if (live !== undefined) return live
     const lock = await takeLock(anchorFiles(runFolder).liveness, {mode: 'exclusive', waitMs: 0})
-    if (lock !== undefined) return await launch(runFolder, lock, plan).finally(() => lock.release())
+    if (lock !== undefined) return await launch(lock, plan).finally(() => lock.release())
     await sleep(POLL_MS)
-    // Whoever started it may have been killed before it wrote the state: what bwrap wrote is as good.
-    const adopted = Date.now() - begun > ADOPT_AFTER_MS ? await recordAnchor(runFolder) : undefined
-    if (adopted !== undefined) return adopted
   }
-  throw new AnchorUnreachableError(name)
+  throw new AnchorUnreachableError(name, await lockHolders(anchorFiles(runFolder).liveness))
 }
 
-async function launch(runFolder: string, lock: Lock, plan: () => Promise<AnchorPlan>): Promise<Anchor> {
-  // Others wait while the plan is made, and the process that the last start named may be anybody's by now.
-  await rm(anchorFiles(runFolder).info, {force: true})
+async function launch(lock: Lock, plan: () => Promise<AnchorPlan>): Promise<Anchor> {
   return startAnchor(await plan(), lock)
 }
 
-/** Whether anything of the environment lives: by its state, and by the lock a guest can't see but might drop. */
+/** Whether anything of the environment lives: by its state, and by the lock that is kept for it. */
 export async function isRunning(runFolder: string): Promise<boolean> {
   if (readLiveAnchor(runFolder) !== undefined) return true
+  return !(await isReleased(runFolder))
+}
+
+/** Whether who keeps the lock has let it go, which it does soon after the environment's end. */
+export async function isReleased(runFolder: string): Promise<boolean> {
+  const begun = Date.now()
   try {
-    return !(await isLockFree(anchorFiles(runFolder).liveness))
+    while (!(await isLockFree(anchorFiles(runFolder).liveness))) {
+      if (readLiveAnchor(runFolder) !== undefined || Date.now() - begun > RELEASE_MS) return false
+      await sleep(POLL_MS)
+    }
+    return true
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
+    if (errnoOf(error) === 'ENOENT') return true
     throw error
   }
 }

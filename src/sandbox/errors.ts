@@ -1,10 +1,10 @@
 import {EnvsError, ExitCode} from '../errors.js'
 import {type Check, type CheckId, seeChecks} from '../host/doctor/check.js'
+import type {LockHolder} from '../host/flock.js'
 
 /** Where the doctor looks at a program; the others are of util-linux. */
 const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
   bwrap: 'bubblewrap',
-  perl: 'launcher',
   proot: 'engine',
 }
 
@@ -30,16 +30,6 @@ export class NamespaceRefusedError extends EnvsError {
       exitCode: ExitCode.host,
       suggestions: [seeChecks('user-namespaces')],
     })
-  }
-}
-
-/** No language of the host can join an environment: Node has no function for it. */
-export class LauncherMissingError extends EnvsError {
-  constructor() {
-    super(
-      'Neither perl nor python3 was found on this host, and one of them must join the environment; they are in the packages perl-base and python3.',
-      {code: 'ENVS_TOOL_MISSING', exitCode: ExitCode.host, suggestions: [seeChecks('launcher')]},
-    )
   }
 }
 
@@ -95,17 +85,28 @@ function suggestionsFor(explanation: Check | 'no shell' | undefined): string[] {
   return ['Its tree has no /bin/sh: make it anew of a whole root file system.']
 }
 
-/** Something holds the environment's liveness lock, but nothing of it can be seen from here. */
+/** Something holds the environment's liveness lock, and has not let it go or let the environment be joined. */
 export class AnchorUnreachableError extends EnvsError {
-  constructor(name: string) {
-    super(`Environment ${name} is held by a process that can't be seen from here.`, {
-      code: 'ENVS_UNREACHABLE',
-      exitCode: ExitCode.conflict,
-      suggestions: [
-        'It may run on another machine that shares this folder, or in another container: stop it there.',
-        'What a killed start left behind here is ended by: envs doctor --repair',
-      ],
-    })
+  /** @param holders - Who holds it; none when they can't be seen from here. */
+  constructor(name: string, holders: readonly LockHolder[]) {
+    const [holder] = holders
+    super(
+      holder === undefined
+        ? `Environment ${name} is held by a process that can't be seen from here.`
+        : `Environment ${name} is held by process ${holder.pid} (${holder.command}), and can't be joined.`,
+      {
+        code: 'ENVS_UNREACHABLE',
+        exitCode: ExitCode.conflict,
+        suggestions: [
+          ...(holder === undefined
+            ? [
+                'It may run on another machine that shares this folder, or in another container: stop it there.',
+              ]
+            : []),
+          'What a killed start left behind here is ended by: envs doctor --repair',
+        ],
+      },
+    )
   }
 }
 

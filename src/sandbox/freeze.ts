@@ -1,179 +1,188 @@
-import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
-import {createInterface} from 'node:readline'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {ended, pipeOf, start} from '../host/process.js'
 import type {Anchor} from './anchor-state.js'
-import {type SignalSender, signalCommand} from './guest-signals.js'
+import {type Freezer, startFreezer} from './freezer.js'
+import type {SignalSender} from './guest-signals.js'
+import {type Member, Members, type Thread} from './members.js'
 
 /** Longest that processes may take to stand still; the kernel needs microseconds. */
 const DEADLINE_MS = 5000
 /** What waits in the kernel for so long runs no code of its own: a parent waits for its stopped child of vfork(2). */
 const UNINTERRUPTIBLE_AFTER_MS = 300
 const POLL_MS = 2
+/** How often is looked whether somebody runs, so that what was let go on can't hold up the work for ever. */
+const WATCH_MS = 250
 
 export type Frozen<T> =
   | {readonly isFrozen: true; readonly value: T; readonly frozenMs: number}
-  /** Host's ids of what did not stand still. */
-  | {readonly isFrozen: false; readonly pids: readonly number[]}
+  /**
+   * Nothing that was done is of one moment. `restless`: these could not be stopped; `woken`: they were, and ran meanwhile,
+   * or came, or ended.
+   */
+  | {readonly isFrozen: false; readonly why: 'restless' | 'woken'; readonly pids: readonly number[]}
 
 /**
  * Does something while every process of an environment is stopped, its first one apart, which only waits.
  *
- * Another process sends the signals. It lets everything go on when its input ends: also when this process is killed. What
- * was stopped before stays so.
+ * Another process sends the signals, and lets everything go on: also when this process is killed. What was stopped before
+ * stays so. A guest can still have itself woken, by a timer that sends CONT: each thread's count of switches tells afterwards
+ * that it ran.
  *
+ * @param work - Its signal is aborted when somebody runs; what it throws then counts for nothing.
  * @throws What `work` throws; everything goes on by then.
  * @see kill(2): -1 reaches all of a pid namespace at one moment, its first process and the sender apart.
  */
 export async function whileFrozen<T>(
   anchor: Anchor,
   sender: SignalSender,
-  work: () => Promise<T>,
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<Frozen<T>> {
-  const stoppedBefore = new Set(
-    members(anchor)
-      .filter(isStopped)
-      .map(({pid}) => pid),
-  )
-  const child = start(signalCommand(sender, anchor, [{name: 'STOP'}]), {
-    cwd: '/',
-    env: {PATH: '/usr/bin:/bin'},
-    stdio: ['pipe', 'pipe', 'ignore'],
-    // A group of its own: Ctrl-C at the terminal must not reach who is to let all go on.
-    detached: true,
-  })
-  const exit = ended(child)
-  const input = pipeOf(child, 0)
-  input.on('error', () => {})
+  const freezer = startFreezer(sender, anchor)
   try {
-    if (!(await hasSpoken(child.stdout))) return {isFrozen: false, pids: []}
+    const members = new Members(anchor, freezer.hostPids)
+    const stopped = (await members.list()).filter(isStopped)
+    const kept = stopped.flatMap(({threads}) => threads.map(({guestId}) => guestId))
+    await holdDownwards(members, freezer)
+    if (!(await freezer.stop(kept))) return {isFrozen: false, why: 'restless', pids: []}
     const begun = performance.now()
-    const restless = await waitUntilStill(anchor)
-    const resumed = members(anchor).filter(({pid}) => !stoppedBefore.has(pid))
-    // Children go on before their parents, which would take them for stopped jobs. Without a list, everything goes on.
-    input.write(`${resumed.map(({guestPid}) => guestPid).join(' ')}\n`)
-    if (restless.length > 0) return {isFrozen: false, pids: restless}
-    const frozen = members(anchor).filter((member) => !isGone(member))
-    const value = await work()
-    const woken = frozen.filter((member) => !isStill(member) || isGone(member))
-    const arrived = members(anchor).filter((member) => !isStill(member))
-    // Somebody else let it go on, or it was killed: what was done meanwhile is not of one moment.
-    if (woken.length + arrived.length > 0)
-      return {isFrozen: false, pids: [...woken, ...arrived].map(({pid}) => pid)}
-    input.end()
-    await exit
-    return {isFrozen: true, value, frozenMs: performance.now() - begun}
+    const {still, restless} = await waitUntilStill(members)
+    planResumption(freezer, await members.list(), stopped)
+    if (restless.length > 0) return {isFrozen: false, why: 'restless', pids: restless}
+    const done = await whileStill(members, still, work)
+    if (done.isFrozen) {
+      await freezer.close()
+      return {...done, frozenMs: performance.now() - begun}
+    }
+    // Who came meanwhile stood still for no moment, and may have been stopped by somebody else.
+    planResumption(freezer, await members.list(), stopped)
+    return done
   } finally {
-    input.end()
-    await exit
+    await freezer.close()
   }
 }
 
-type Member = {
-  readonly pid: number
-  /** Its id in the guest's pid namespace. */
-  readonly guestPid: number
-}
-
-/** Processes of the environment but for its first one, also those in pid namespaces below its own; youngest first. */
-function members(anchor: Anchor): Member[] {
-  const namespace = pidNamespace(anchor.pid)
-  const depth = namespacePids(anchor.pid).length
-  const found = new Map<number, Member>()
-  const parents = new Map<number, number>()
-  for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
-    const pids = namespacePids(pid)
-    const guestPid = pids[depth - 1]
-    if (guestPid === undefined || pid === anchor.pid) continue
-    parents.set(pid, parentOf(pid))
-    if (pids.length > depth || pidNamespace(pid) === namespace) found.set(pid, {pid, guestPid})
-  }
-  return [...found.values()]
-    .filter(({pid}) => pidNamespace(pid) === namespace || hasAncestorIn(pid, {parents, namespace}))
-    .sort((a, b) => b.guestPid - a.guestPid)
-}
-
-type Family = {readonly parents: ReadonlyMap<number, number>; readonly namespace: string | undefined}
-
-/** Another environment may have namespaces below its own, too. */
-function hasAncestorIn(pid: number, {parents, namespace}: Family): boolean {
-  let at = parents.get(pid)
-  for (let steps = 0; at !== undefined && at > 1 && steps < parents.size; steps++) {
-    if (pidNamespace(at) === namespace) return true
-    at = parents.get(at) ?? parentOf(at)
-  }
-  return false
-}
-
-/** @returns Host's ids of those that do not stand still. */
-async function waitUntilStill(anchor: Anchor): Promise<number[]> {
+/**
+ * Stops parents before their children: a shell that sees one of its jobs stop takes it for one that was stopped by Ctrl-Z, and
+ * would have it in the background when all go on.
+ *
+ * What can't be stopped so, in the time there is, the stop of all is to stop.
+ */
+async function holdDownwards(members: Members, freezer: Freezer): Promise<void> {
   const begun = Date.now()
-  for (;;) {
-    const moving = members(anchor).filter((member) => !isStopped(member))
-    const waitedMs = Date.now() - begun
-    const restless = moving.filter((member) => waitedMs < UNINTERRUPTIBLE_AFTER_MS || !isStill(member))
-    if (restless.length === 0) return []
-    if (waitedMs > DEADLINE_MS) return restless.map(({pid}) => pid)
+  const held = new Set<number>()
+  while (Date.now() - begun < DEADLINE_MS) {
+    const all = (await members.list()).filter(({threads}) => threads.length > 0)
+    const byPid = new Map(all.map((member) => [member.pid, member]))
+    const moving = all.filter((member) => !hasStopped(member))
+    if (moving.length === 0) return
+    // A parent in the kernel waits for a child of vfork(2), which has to be stopped before it.
+    const isNext = ({parent}: Member) => {
+      const above = byPid.get(parent)
+      return above === undefined || hasStopped(above) || above.threads.some(({state}) => state === 'D')
+    }
+    const next = moving.filter((member) => !held.has(member.pid) && isNext(member))
+    if (next.length > 0 && !(await freezer.hold(next.map(({guestPid}) => guestPid)))) return
+    for (const {pid} of next) held.add(pid)
+    if (next.length === 0 && moving.every(({threads}) => threads.some(({state}) => state === 'D'))) return
     await sleep(POLL_MS)
   }
 }
 
-function isStopped({pid}: Member): boolean {
-  return states(pid).every((state) => /[tTZX]/.test(state))
+/** Each thread of it stands still, or waits for its tracer. */
+function hasStopped({threads}: Member): boolean {
+  return threads.every(({state}) => /[tT]/.test(state))
 }
 
-/** Stopped, or in the kernel. Where there is no thread any more it has gone on, and ended. */
-function isStill({pid}: Member): boolean {
-  const all = states(pid)
-  return all.length > 0 && all.every((state) => /[tTZXD]/.test(state))
+/** Children go on before their parents, which would take them for stopped jobs. */
+function planResumption(freezer: Freezer, members: readonly Member[], stopped: readonly Member[]): void {
+  const before = new Map(stopped.map((member) => [member.pid, new Map(switchesOf(member))]))
+  // One that has run since had been let go on by somebody before all were stopped.
+  const isKept = (member: Member) =>
+    isStopped(member) &&
+    switchesOf(member).every(([id, switches]) => before.get(member.pid)?.get(id) === switches)
+  freezer.planResumption(members.filter((member) => !isKept(member)).map(({guestPid}) => guestPid))
 }
 
-/** Has ended, and may be forgotten at any moment. */
-function isGone({pid}: Member): boolean {
-  return states(pid).every((state) => /[ZX]/.test(state))
-}
+/** What each thread had run when all stood still, by process. */
+type Stillness = ReadonlyMap<number, ReadonlyMap<number, number>>
 
-/** Of each thread. @see proc_pid_stat(5): the state follows the name, which may have anything in it. */
-function states(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).map((task) => {
-      const text = readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1')
-      return text.slice(text.lastIndexOf(')') + 2).slice(0, 1)
-    })
-  } catch {
-    return []
+async function waitUntilStill(members: Members): Promise<{still: Stillness; restless: number[]}> {
+  const begun = Date.now()
+  let previous: Stillness = new Map()
+  for (;;) {
+    const all = await members.list()
+    const waitedMs = Date.now() - begun
+    const mayWait = waitedMs >= UNINTERRUPTIBLE_AFTER_MS
+    const first = members.first()
+    const moving = [
+      ...all.filter(({threads}) => !threads.every((thread) => isStill(thread, {mayWait}))),
+      ...[first].filter(({threads}) => threads.some(({state}) => state === 'R')),
+    ]
+    const still = stillness([...all, first])
+    // A thread counts as stopped shortly before it leaves its processor, which is counted in turn.
+    const restless = [...new Set([...moving.map(({pid}) => pid), ...differences(previous, still)])]
+    if (restless.length === 0) return {still, restless}
+    if (waitedMs > DEADLINE_MS) return {still, restless}
+    previous = still
+    await sleep(POLL_MS)
   }
 }
 
-/** Its id in each pid namespace, the host's first. @see proc_pid_status(5) NSpid */
-function namespacePids(pid: number): number[] {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'latin1')
-    return (/^NSpid:\s+(.*)$/m.exec(status)?.[1] ?? '').split(/\s+/).map(Number)
-  } catch {
-    return []
+async function whileStill<T>(
+  members: Members,
+  still: Stillness,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<{isFrozen: true; value: T} | {isFrozen: false; why: 'woken'; pids: number[]}> {
+  const woken = async () => differences(still, stillness([...(await members.list()), members.first()]))
+  const controller = new AbortController()
+  const outcome = work(controller.signal).then(
+    (value) => ({value}),
+    (error: unknown) => ({error}),
+  )
+  for (;;) {
+    const done = await Promise.race([outcome, sleep(WATCH_MS, undefined, {ref: false})])
+    const pids = await woken()
+    if (pids.length > 0) {
+      controller.abort()
+      await outcome
+      return {isFrozen: false, why: 'woken', pids}
+    }
+    if (done === undefined) continue
+    if ('error' in done) throw done.error
+    // What stopped itself a moment ago has left its processor by then, which is counted.
+    await sleep(POLL_MS)
+    const late = await woken()
+    return late.length > 0 ? {isFrozen: false, why: 'woken', pids: late} : {isFrozen: true, value: done.value}
   }
 }
 
-function parentOf(pid: number): number {
-  try {
-    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
-  } catch {
-    return 0
-  }
+function stillness(members: readonly Member[]): Stillness {
+  const present = members.filter(({threads}) => threads.length > 0)
+  return new Map(present.map((member) => [member.pid, new Map(switchesOf(member))]))
 }
 
-function pidNamespace(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`)
-  } catch {
-    return undefined
-  }
+/** Processes with a thread that ran, came or went between the two. */
+function differences(before: Stillness, after: Stillness): number[] {
+  const pids = new Set([...after.keys(), ...before.keys()])
+  return [...pids].filter((pid) => !isSame(before.get(pid), after.get(pid)))
 }
 
-/** Settles when the program has said something, or is gone. */
-async function hasSpoken(stream: NodeJS.ReadableStream | null): Promise<boolean> {
-  if (stream === null) return false
-  for await (const _ of createInterface({input: stream})) return true
-  return false
+function isSame(
+  before: ReadonlyMap<number, number> = new Map(),
+  after: ReadonlyMap<number, number> = new Map(),
+) {
+  return before.size === after.size && [...before].every(([id, switches]) => after.get(id) === switches)
+}
+
+function switchesOf({threads}: Member): [number, number][] {
+  return threads.map(({id, switches}) => [id, switches])
+}
+
+/** One that is traced is not: it would take the signal when its tracer lets it go on. */
+function isStopped({threads}: Member): boolean {
+  return threads.length > 0 && threads.every(({state}) => state === 'T')
+}
+
+/** Stopped, or in the kernel. */
+function isStill({state}: Thread, {mayWait}: {mayWait: boolean}): boolean {
+  return /[tT]/.test(state) || (mayWait && state === 'D')
 }

@@ -7,7 +7,7 @@ const WAIT_MS = 5000
 /**
  * Does something while no session can begin: one that comes is held back until then, before it is in the guest.
  *
- * The lock is on the FIFO that every session has open, as templates/host/session.pl and session.py have it.
+ * The lock is on the FIFO that every session has open, as templates/host/session.pl has it.
  *
  * @returns undefined when somebody was coming in all the time; nothing was done then.
  */

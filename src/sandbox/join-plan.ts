@@ -4,14 +4,12 @@ import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {packageRoot} from '../host/paths.js'
 import {bootId} from '../host/proc.js'
-import {systemCalls} from '../host/system-calls.js'
 import {type Anchor, anchorFiles} from './anchor-state.js'
-import {type SessionPlace, type SessionRequest, sessionOptions} from './session-arguments.js'
+import {type SessionPlace, type SessionRequest, sessionNumbers, sessionOptions} from './session-arguments.js'
 
 /** All that templates/host/join.pl needs to know of a session beside the anchor. */
 export type JoinPlan = {
   readonly place: Omit<SessionPlace, 'anchor' | 'parentPid'>
-  /** Whether there is a terminal, and who gets interrupts, is found out when the session begins. */
   readonly request: SessionRequest
   /** Variables that each session takes from its own surroundings; none of them is in `request`. */
   readonly passedOn: readonly string[]
@@ -24,24 +22,24 @@ export type JoinPlan = {
 }
 
 /** What stands for a build of envs: another one may plan otherwise. */
-const BUILD = ['dist', 'templates/host/session.pl', 'templates/host/join.pl'] as const
+const BUILD = [
+  'dist',
+  ...['session.pl', 'session/terminal.pl', 'session/streams.pl', 'join.pl'].map(
+    (name) => `templates/host/${name}`,
+  ),
+]
 
 /** The plan as templates/host/join.pl reads it: fields that end with a NUL; none of them can have one in it. */
 export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
-  const {prctl, setns, unshare} = systemCalls(plan.place.architecture)
-  const options = sessionOptions(plan.place, {
-    ...plan.request,
-    hasTerminal: false,
-    forwardsInterrupts: false,
-  })
+  const options = sessionOptions(plan.place, plan.request)
   const fields = [
-    'envs-join-1',
+    'envs-join-2',
     BUILD.map((path) => identityOf(join(packageRoot(), path))).join(' '),
     String(plan.uid),
     plan.settings === undefined ? '-' : `+${plan.settings}`,
     ...[bootId(), String(anchor.pid), anchor.startTime],
     String(constants.O_NOFOLLOW),
-    [prctl, setns, unshare].join(','),
+    sessionNumbers(plan.place.architecture),
     Buffer.from(plan.filter).toString('hex'),
     ...[plan.folder, plan.lock],
     ...[String(options.length), ...options],

@@ -1,10 +1,14 @@
-import {closeSync, openSync} from 'node:fs'
+import {closeSync, constants, createWriteStream, openSync, rmSync} from 'node:fs'
+import {dirname, join} from 'node:path'
 import {createInterface} from 'node:readline'
+import {finished} from 'node:stream/promises'
 import type {Lock} from '../host/flock.js'
 import {pipeOf, start, started} from '../host/process.js'
+import {makeFifos} from './anchor-start.js'
 import {coverStrays} from './cover-strays.js'
 import {type AnchorEngine, AnchorFd, type AnchorOptions} from './engines/engine.js'
 import {GUEST_PATH} from './guest-path.js'
+import {startKeeper} from './keeper.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 
 export type LoneScript = AnchorOptions & {
@@ -40,18 +44,30 @@ export async function runLoneScript(
   signal.throwIfAborted()
   const log = openSync(wish.log, 'wx', 0o600)
   const devNull = openSync('/dev/null', 'r+')
-  const namespace = wish.isMountingRoot ? await holdNamespace(wish.namespacePrefix) : undefined
+  const alive = await openAlive(join(dirname(wish.log), 'alive'))
+  const namespace = wish.guestNamespace === 'of-root' ? await holdNamespace(wish.namespacePrefix) : undefined
   try {
-    await launch(wish, {log, devNull, namespace, onLine, signal})
+    startKeeper({kind: 'script', liveness: wish.lock, aliveReader: alive.reader, devNull})
+    await launch(wish, {log, devNull, alive: alive.writer, namespace, onLine, signal})
   } finally {
     namespace?.release()
-    closeSync(devNull)
-    closeSync(log)
+    for (const fd of [alive.reader, alive.writer, devNull, log]) closeSync(fd)
   }
   signal.throwIfAborted()
 }
 
+/** Both ends of a pipe: Node makes none that another process can have. */
+async function openAlive(path: string): Promise<{reader: number; writer: number}> {
+  await makeFifos([path])
+  const both = openSync(path, constants.O_RDWR)
+  const ends = {reader: openSync(path, constants.O_RDONLY), writer: openSync(path, constants.O_WRONLY)}
+  closeSync(both)
+  rmSync(path)
+  return ends
+}
+
 type Inheritance = {
+  readonly alive: number
   readonly log: number
   readonly devNull: number
   readonly namespace: HeldNamespace | undefined
@@ -60,22 +76,22 @@ type Inheritance = {
 }
 
 async function launch(
-  {engine, filter, script, unshare, lock, ...options}: LoneScript,
-  {log, devNull, namespace, onLine, signal}: Inheritance,
+  {engine, filter, script, unshare, ...options}: LoneScript,
+  {log, devNull, alive, namespace, onLine, signal}: Inheritance,
 ): Promise<void> {
   const command = [
-    ...(options.isMountingRoot ? [] : options.namespacePrefix),
+    ...(options.guestNamespace === 'of-root' ? [] : options.namespacePrefix),
     ...(unshare === undefined ? [] : ['/bin/sh', '-c', WITHOUT_NETWORK, unshare]),
     ...(await engine.command(script)),
   ]
-  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', log, log]
+  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe']
   stdio[AnchorFd.info] = devNull
   stdio[AnchorFd.ready] = 'pipe'
-  stdio[AnchorFd.hold] = 'pipe'
-  stdio[AnchorFd.liveness] = lock.fd
+  stdio[AnchorFd.looks] = 'pipe'
+  stdio[AnchorFd.alive] = alive
   stdio[AnchorFd.options] = 'pipe'
   stdio[AnchorFd.filter] = 'pipe'
-  if (namespace !== undefined) stdio[AnchorFd.userNamespace] = namespace.fd
+  stdio[AnchorFd.userNamespace] = namespace?.fd ?? devNull
   // A session of its own: Ctrl-C is ours to pass on, and ends it by the pipe.
   const child = start(command, {
     detached: true,
@@ -85,7 +101,10 @@ async function launch(
   })
   const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   await started(child)
-  const hold = pipeOf(child, AnchorFd.hold)
+  const hold = pipeOf(child, AnchorFd.looks)
+  // What the guest prints goes through this process: a file would be its root's to open anew.
+  const printed = createWriteStream('', {fd: log, autoClose: false})
+  for (const fd of [1, 2]) pipeOf(child, fd).pipe(printed, {end: false})
   const stop = () => hold.destroy()
   const told = pipeOf(child, AnchorFd.ready)
   for (const pipe of [hold, told, pipeOf(child, AnchorFd.options), pipeOf(child, AnchorFd.filter)])
@@ -97,6 +116,8 @@ async function launch(
     pipeOf(child, AnchorFd.filter).end(filter)
     for await (const line of createInterface({input: told})) onLine(line)
     await exit
+    await Promise.all([1, 2].map((fd) => finished(pipeOf(child, fd), {writable: false})))
+    await new Promise((resolve) => printed.end(resolve))
   } finally {
     signal.removeEventListener('abort', stop)
     stop()

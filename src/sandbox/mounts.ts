@@ -1,3 +1,6 @@
+import {existsSync} from 'node:fs'
+import type {GuestNamespace} from './second-namespace.js'
+
 /** One change to the guest's view of the file system; applied in list order. */
 export type Mount =
   | {
@@ -15,7 +18,8 @@ export type Mount =
       readonly work: string
       readonly at: string
     }
-  | {readonly kind: 'tmpfs' | 'proc' | 'dev' | 'mqueue'; readonly at: string}
+  /** `empty`: a folder that nothing can be written to, over what is there. */
+  | {readonly kind: 'tmpfs' | 'empty' | 'proc' | 'dev' | 'mqueue'; readonly at: string}
 
 /** What becomes the guest's `/`. */
 export type RootMount = Extract<Mount, {kind: 'bind' | 'overlay'}>
@@ -44,25 +48,26 @@ export function guestMounts({
   root,
   resolverFolder,
   packagesFolder,
-  isMountingRoot,
+  guestNamespace,
 }: GuestMountOptions): Mount[] {
   return [
     root,
-    ...kernelMounts({isMountingRoot}),
+    ...kernelMounts({guestNamespace}),
     {kind: 'bind', from: resolverFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'},
     ...(packagesFolder === undefined ? [] : [packagesMount(packagesFolder)]),
   ]
 }
 
 /** The file systems of the kernel. */
-export function kernelMounts({isMountingRoot}: Pick<GuestMountOptions, 'isMountingRoot'>): Mount[] {
+export function kernelMounts({guestNamespace}: Pick<GuestMountOptions, 'guestNamespace'>): Mount[] {
   return [
     {kind: 'dev', at: '/dev'},
     {kind: 'tmpfs', at: '/dev/shm'},
     {kind: 'mqueue', at: '/dev/mqueue'},
     {kind: 'proc', at: '/proc'},
-    ...(isMountingRoot ? ROOTS_KERNEL_FILES.map(readOnly) : []),
+    ...(guestNamespace === 'of-root' ? ROOTS_KERNEL_FILES.map(readOnly) : []),
     {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
+    ...MASKED_KERNEL_FOLDERS.filter((path) => existsSync(path)).map((at) => ({kind: 'empty', at}) as const),
   ]
 }
 
@@ -72,13 +77,19 @@ type GuestMountOptions = {
   readonly resolverFolder: string
   /** Undefined for an environment that does without. */
   readonly packagesFolder: string | undefined
-  readonly isMountingRoot: boolean
+  readonly guestNamespace: GuestNamespace
 }
 
 /** Skipped where it has just been removed: nothing depends on it. */
 function packagesMount(folder: string): Mount {
   return {kind: 'bind', from: folder, at: PACKAGES_MOUNT_POINT, access: 'rw', ifMissing: 'skip'}
 }
+
+/**
+ * Parts of /sys that are nobody's business in a guest: /sys/fs has the control groups, through which it could stop what of
+ * the user's runs beside it.
+ */
+const MASKED_KERNEL_FOLDERS = ['/sys/fs', '/sys/firmware', '/sys/kernel/security']
 
 /** Parts of /proc that change the machine and obey uid 0 as such, whatever namespace it is in; those Docker guards too. */
 const ROOTS_KERNEL_FILES = [

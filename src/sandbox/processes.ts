@@ -2,6 +2,7 @@ import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {processStartTime} from '../host/proc.js'
 import {capture} from '../host/process.js'
+import {isReleased} from './anchor.js'
 import {type Anchor, readLiveAnchor} from './anchor-state.js'
 import {type GuestSignal, type SignalSender, signalCommand} from './guest-signals.js'
 
@@ -58,6 +59,7 @@ export async function stopAnchor(
   while (Date.now() < deadline && listProcesses(anchor).length > 0) await sleep(POLL_MS)
   killAnchor(anchor)
   while (processStartTime(anchor.pid) === anchor.startTime) await sleep(POLL_MS)
+  await isReleased(runFolder)
 }
 
 /**

@@ -27,7 +27,7 @@ export type ProotSession = {
   readonly lock: Lock
   /** That of its first process, which it has none of; held shared, so that none is started beside. */
   readonly liveness: Lock
-  /** Words that start templates/host/load-filter.pl, or its like in Python. */
+  /** Words that start templates/host/load-filter.pl. */
   readonly loader: readonly string[]
   readonly architecture: DebArchitecture
   /** For proot's own files, on a file system that programs can be executed from. */

@@ -1,23 +1,51 @@
 import {once} from 'node:events'
 import {closeSync, openSync} from 'node:fs'
+import type {DebArchitecture} from '../host/architecture.js'
 import {pipeOf, start, started} from '../host/process.js'
+import {systemCalls} from '../host/system-calls.js'
 import {NamespaceRefusedError} from './errors.js'
 import {GUEST_PATH} from './guest-path.js'
+
+/**
+ * The guest's user namespace:
+ * - `second`: one below that of its mounts and its other namespaces, over which its root has no say.
+ * - `of-root`: the same, where the upper one is the host's own: root with a say over mounts started it.
+ * - `only`: that of its mounts too, where the host forbids a second one: its root can change them.
+ */
+export type GuestNamespace = 'second' | 'of-root' | 'only'
+
+/**
+ * How many processes and threads an environment may have, with all its users and namespaces: what a runaway build needs less
+ * than, and what leaves the user's own sessions room.
+ */
+const MOST_PROCESSES = 4096
+
+/**
+ * Words before an engine that is to put its guest into a second user namespace, which it finds at a descriptor.
+ *
+ * @param launcher - Words that start templates/host/second-namespace.pl.
+ */
+export function secondNamespaceWords(launcher: readonly string[], architecture: DebArchitecture): string[] {
+  const {unshare, prlimit64} = systemCalls(architecture)
+  return [...launcher, [unshare, prlimit64].join(','), String(MOST_PROCESSES)]
+}
+
+const HOLD = 'echo 0 >/proc/sys/user/max_cgroup_namespaces; echo; read -r _'
 
 /** A user namespace that exists for as long as it is held, or something lives in it. */
 export type HeldNamespace = {readonly fd: number; release(): void}
 
 /**
- * Makes the user namespace that a guest of the host's root is put in, apart from the one that its mounts belong to.
+ * Makes the user namespace that a guest of the host's root is put in: the one that its mounts belong to is the host's own.
  *
- * So the guest's root has no say over its mounts: what is read-only stays so, for mounts that came from a more
- * privileged namespace are locked. @see mount_namespaces(7), user_namespaces(7)
+ * So that it can have no control groups of the host's in view, it may make no namespace of them: the count is in /proc/sys, which
+ * is read-only for it. @see mount_namespaces(7), user_namespaces(7)
  *
  * @param prefix - Words that run a program in a new user namespace.
  * @throws {NamespaceRefusedError} When they fail.
  */
 export async function holdNamespace(prefix: readonly string[]): Promise<HeldNamespace> {
-  const child = start([...prefix, '/bin/sh', '-c', 'echo; read -r _'], {
+  const child = start([...prefix, '/bin/sh', '-c', HOLD], {
     env: {PATH: GUEST_PATH},
     stdio: ['pipe', 'pipe', 'ignore'],
   })

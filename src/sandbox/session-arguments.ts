@@ -1,5 +1,5 @@
 import type {DebArchitecture} from '../host/architecture.js'
-import {systemCalls} from '../host/system-calls.js'
+import {ioctlKind, systemCalls} from '../host/system-calls.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './ids/identity.js'
 
@@ -18,49 +18,44 @@ export type SessionRequest = {
   readonly workingFolder: string | undefined
   readonly variables: readonly {readonly name: string; readonly value: string}[]
   readonly volumes: readonly Volume[]
-  /** Whether standard input, output and error are all the caller's terminal. */
-  readonly hasTerminal: boolean
-  /** Whether an interrupt reaches the envs process alone, and must be passed on to the guest's command. */
+  /** Whether an interrupt reaches the envs process alone, and must be passed on to a command that shares its terminal. */
   readonly forwardsInterrupts: boolean
 }
 
 /** Where a session is started: what {@link sessionCommand} needs beside the request. */
 export type SessionPlace = {
-  /** Words that start templates/host/session.pl, or its like in Python. */
+  /** Words that start templates/host/session.pl. */
   readonly launcher: readonly string[]
   readonly anchor: Anchor
   readonly identity: Identity
   readonly architecture: DebArchitecture
-  /** Started by root with a say over mounts, which has it only until it joins the guest's user namespace. */
-  readonly isMountingRoot: boolean
   /** The process that waits for the session and passes its signals on. */
   readonly parentPid: number
 }
 
 /** The argument list that joins a running environment; templates/host/session.pl says what each part means. */
 export function sessionCommand(place: SessionPlace, request: SessionRequest): string[] {
-  const {prctl, setns, unshare} = systemCalls(place.architecture)
   return [
     ...[...place.launcher, String(place.anchor.pid), String(place.parentPid)],
-    [prctl, setns, unshare].join(','),
+    sessionNumbers(place.architecture),
     ...sessionOptions(place, request),
     '--',
     ...request.command,
   ]
 }
 
+/** What the program can't know of a processor: numbers of system calls, and whose numbers its terminals have. */
+export function sessionNumbers(architecture: DebArchitecture): string {
+  const {prctl, setns, unshare, setsid, mount, wait4} = systemCalls(architecture)
+  return [prctl, setns, unshare, setsid, mount, wait4, ioctlKind(architecture)].join(',')
+}
+
 /** The part of it that says how, and not where. */
-export function sessionOptions(
-  place: Pick<SessionPlace, 'identity' | 'isMountingRoot'>,
-  request: SessionRequest,
-): string[] {
+export function sessionOptions(place: Pick<SessionPlace, 'identity'>, request: SessionRequest): string[] {
   return [
     ...['-u', request.user, '-i', place.identity],
-    ...(place.isMountingRoot ? ['-r'] : []),
     ...(request.workingFolder === undefined ? [] : ['-w', request.workingFolder]),
     ...request.variables.flatMap(({name, value}) => ['-e', `${name}=${value}`]),
     ...request.volumes.flatMap(({source, target, access}) => ['-v', source, target, access]),
-    ...(request.hasTerminal ? ['-t'] : []),
-    ...(request.forwardsInterrupts ? ['-f'] : []),
   ]
 }

@@ -9,10 +9,18 @@ export type SessionFailure = {readonly stage: string; readonly errno: number}
 
 const ENOENT = 2
 
-/** Reads the status pipe: undefined when it stayed empty, which means that the command was started. */
+/** Reads what keeps a command from running; undefined where nothing of that kind was told. */
 export function parseFailure(text: string): SessionFailure | undefined {
   const {stage, errno} = /^failed (?<stage>[a-z-]+) (?<errno>\d+)$/m.exec(text)?.groups ?? {}
   return stage === undefined || errno === undefined ? undefined : {stage, errno: Number(errno)}
+}
+
+/**
+ * Reads the status pipe of a session's program: undefined when it says that the command was started. Where it says nothing, the
+ * environment has ended under it, and nothing has run.
+ */
+export function readStart(text: string): SessionFailure | undefined {
+  return parseFailure(text) ?? (text === 'started\n' ? undefined : {stage: 'unstarted', errno: 0})
 }
 
 /** What the user is told of a failure that a second try would not mend. */
@@ -40,6 +48,14 @@ export function sessionError(
       return new SessionFailedError(name, `it has no ${stage} ${request.user}.`, [
         `See who there is: envs run ${name} -- cat /etc/${stage === 'user' ? 'passwd' : 'group'}`,
       ])
+    case 'stdin':
+    case 'stdout':
+    case 'stderr':
+      return new SessionFailedError(
+        name,
+        `${STREAMS[stage]} is a folder, which can't be handed to it: ${reason}.`,
+        ['Give a file, a pipe, or /dev/null. A folder is shared with --volume.'],
+      )
     case 'volume-source':
       return new SessionFailedError(name, `${sources} can't be shared: ${reason}.`, [
         'Share a folder or file that you may read.',
@@ -52,17 +68,14 @@ export function sessionError(
       return new SessionFailedError(name, `this kernel can't share a folder read-only: ${reason}.`, [
         'Linux 5.12 or newer can. Leave :ro out to share it writable.',
       ])
-    case 'ctypes':
-      return new SessionFailedError(name, 'the python3 of this host has no module ctypes.', [
-        'Ask an administrator to install the package python3 (not python3-minimal alone), or perl-base.',
-        seeChecks('launcher'),
-      ])
     default:
       return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`, [
         seeChecks(...checksOf(stage)),
       ])
   }
 }
+
+const STREAMS = {stdin: 'standard input', stdout: 'standard output', stderr: 'standard error'} as const
 
 /** What the doctor looks at that a stage of a session depends on. */
 function checksOf(stage: string): readonly CheckId[] {

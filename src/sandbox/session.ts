@@ -3,6 +3,7 @@ import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {Lock} from '../host/flock.js'
 import {ended, pipeOf, start} from '../host/process.js'
+import {rememberTerminal} from '../host/terminal.js'
 import {ensureAnchor} from './anchor.js'
 import type {AnchorPlan} from './anchor-start.js'
 import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
@@ -10,7 +11,7 @@ import {SessionFailedError} from './errors.js'
 import {GUEST_PATH} from './guest-path.js'
 import {type JoinPlan, joinPlanText, keepJoinPlan} from './join-plan.js'
 import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from './session-arguments.js'
-import {parseFailure, type SessionFailure, sessionError} from './session-failure.js'
+import {readStart, type SessionFailure, sessionError} from './session-failure.js'
 import {forwardSignals} from './signals.js'
 
 export type SessionOptions = {
@@ -91,7 +92,10 @@ async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<v
 
 /** The environment ended between the look at its state and the join: it is started again. */
 function isAnchorGone({stage}: SessionFailure): boolean {
-  return ['anchor', 'hold', 'fork', 'leaving'].includes(stage) || stage.startsWith('join-')
+  return (
+    ['anchor', 'hold', 'fork', 'leaving', 'unstarted', 'terminal'].includes(stage) ||
+    stage.startsWith('join-')
+  )
 }
 
 async function join(options: SessionOptions, place: SessionPlace): Promise<number | SessionFailure> {
@@ -102,16 +106,20 @@ async function join(options: SessionOptions, place: SessionPlace): Promise<numbe
   stdio[SessionFd.lock] = options.lock.fd
   stdio[SessionFd.hold] = hold
   stdio[SessionFd.filter] = 'pipe'
+  const terminal = await rememberTerminal()
   try {
     const child = start(sessionCommand(place, options.request), {env: {PATH: GUEST_PATH}, stdio})
-    const stopForwarding = forwardSignals(child, {interrupts: options.request.forwardsInterrupts})
+    // Its command is in a session of its own: no signal of the terminal reaches it but by this process.
+    const stopForwarding = forwardSignals(child, {interrupts: true})
     const filterPipe = pipeOf(child, SessionFd.filter)
     // A session that gives up early closes the pipe unread; its status line tells why.
     filterPipe.on('error', () => {})
     filterPipe.end(options.filter)
     try {
       const [line, exit] = await Promise.all([readAll(pipeOf(child, SessionFd.status)), ended(child)])
-      return parseFailure(line) ?? exit.status
+      // It was killed, and with it perhaps what relays the terminal.
+      if (exit.signal !== null) await terminal?.restore()
+      return readStart(line) ?? exit.status
     } finally {
       stopForwarding()
     }

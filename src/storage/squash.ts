@@ -1,17 +1,18 @@
 import type {DebArchitecture} from '../host/architecture.js'
 import {capture} from '../host/process.js'
-import {type Interpreter, scriptWords} from '../host/script.js'
+import {scriptWords} from '../host/script.js'
 import {systemCalls} from '../host/system-calls.js'
 import {LayerSpaceError, SquashFailedError} from './errors.js'
 import {layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
 import type {Run} from './squash-plan.js'
 
-/** Exit status of templates/host/squash.* where the disk takes no more: ENOSPC. */
+/** Exit status of templates/host/squash.pl where the disk takes no more: ENOSPC. */
 const FULL_STATUS = 28
 
 type Merger = {
-  readonly interpreter: Interpreter
+  /** Absolute path of the Perl that runs the program. */
+  readonly perl: string
   readonly architecture: DebArchitecture
   /** Words that make the program root of a user namespace with the layers' owners. */
   readonly prefix: readonly string[]
@@ -26,12 +27,12 @@ type Merger = {
  * @throws {LayerSpaceError} @throws {SquashFailedError} What was made until then is left.
  */
 export async function mergeLayers(
-  {interpreter, architecture, prefix, environment}: Merger,
+  {perl, architecture, prefix, environment}: Merger,
   {layers, run, into}: {layers: string; run: Run; into: LayerId},
 ): Promise<void> {
   const {fsetxattr, statx, utimensat} = systemCalls(architecture)
   const argv = [
-    ...[...prefix, ...scriptWords(interpreter, 'squash')],
+    ...[...prefix, ...scriptWords(perl, 'squash')],
     ...[fsetxattr, statx, utimensat].map(String),
     ...[into, ...[...run].reverse()].map((id) => layerFiles(layers, id).tree),
   ]

@@ -21,7 +21,7 @@ export function archiveFlags() {
       multipleNonGreedy: true,
     }),
     'allow-expired': Flags.boolean({
-      description: 'take a package archive whose time is over, as of a mirror that stands still',
+      description: 'take a package archive whose time is over, or that has no security updates',
     }),
   }
 }

@@ -1,5 +1,5 @@
 import type {Interfaces} from '@oclif/core'
-import {type Host, openHost} from '../host/host.js'
+import {type Host, openCheckedHost} from '../host/host.js'
 import {DeclaredCommand} from './declared-command.js'
 import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
@@ -51,7 +51,7 @@ export abstract class EnvsCommand extends DeclaredCommand {
   #kept: Kept = {}
 
   protected openHost(): Host {
-    this.#host ??= openHost()
+    this.#host ??= openCheckedHost()
     return this.#host
   }
 

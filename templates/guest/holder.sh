@@ -1,11 +1,9 @@
 # The first process of a running environment: keeps it while anything else lives there, then lets it end.
-# Inherited: 4 pipe that waits for one line when all is ready, 5 FIFO that every session holds open.
-exec 3>&- 6>&- 7>&- 8>&- >/dev/null 2>&1
+# Inherited: 4 pipe that waits for one line when all is ready; 5 FIFO that gets a line each second in which no session is there.
+exec 3>&- 6>&- 7>&- 8>&- 9>&- >/dev/null 2>&1
 # "kill -1" of a guest's root must end the services, not the environment under the sessions.
 trap '' HUP INT QUIT TERM USR1 USR2
 chmod 1777 /dev/shm
-# bubblewrap mounts everything nosuid; sudo and su are wanted. Fails where the guest has no mount(8).
-mount -o remount,bind,suid /
 # /run is part of the tree: what the last run left there would tell services that they are running.
 find /run -xdev \( -name '*.pid' -o -type s \) -delete
 # Where users are emulated, su and its like must have been replaced before anyone can call them.
@@ -18,8 +16,8 @@ exec 4>&-
 leaving=/dev/.envs-leaving
 idle=0
 while :; do
-  # Blocks while a session holds the FIFO, so that a second is counted only when nobody does.
-  read -r _ <&5
+  # With who keeps the environment's lock, the environment ends: else a second one could be started on the same tree.
+  read -r _ <&5 || exit 0
   set -- /proc/[0-9]*
   if [ $# -gt 2 ]; then
     idle=0
@@ -35,5 +33,4 @@ while :; do
       idle=0
     fi
   fi
-  sleep 1
 done

@@ -14,7 +14,7 @@
 #   second-namespace             mounts are not the guest's root's to change: it enters the user namespace at 9 last
 #   bind FROM AT rw|ro need|skip FROM of the host; "skip" does without what is not there
 #   overlay FOLDER OPTIONS AT    as mount(8) has them; names in OPTIONS are relative to FOLDER
-#   tmpfs AT | proc AT | dev AT | mqueue AT
+#   tmpfs AT | empty AT | proc AT | dev AT | mqueue AT   empty: nothing can be written to it
 #   end                          of all words: without it nothing is done
 # The first mount is that of the guest's "/".
 #
@@ -132,7 +132,7 @@ sub read_words {
     elsif ($word eq 'second-namespace') { $guest_namespace = adopt(9, '<') }
     elsif ($word eq 'bind')             { my %mount = (kind => $word); @mount{qw(from at access if_missing)} = splice @words, 0, 4; push @mounts, \%mount }
     elsif ($word eq 'overlay')          { my %mount = (kind => $word); @mount{qw(folder options at)} = splice @words, 0, 3; push @mounts, \%mount }
-    elsif ($word =~ /^(?:tmpfs|proc|dev|mqueue)$/) { push @mounts, {kind => $word, at => shift @words} }
+    elsif ($word =~ /^(?:tmpfs|empty|proc|dev|mqueue)$/) { push @mounts, {kind => $word, at => shift @words} }
     else { $! = $ENOENT; fail("the word $word") }
   }
 }
@@ -187,6 +187,7 @@ sub mount_one {
   }
   elsif ($kind eq 'proc')   { mount_at('proc', $target, 'proc', $flag{nosuid} | $flag{noexec} | $flag{nodev}, $at) }
   elsif ($kind eq 'tmpfs')  { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev}, $at, 'mode=0755') }
+  elsif ($kind eq 'empty')  { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev} | $flag{rdonly}, $at, 'mode=0755') }
   elsif ($kind eq 'mqueue') { mount_at('mqueue', $target, 'mqueue', 0, $at) }
   elsif ($kind eq 'dev')    { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev}, $at, 'mode=0755'); fill_dev($at) }
 }

@@ -10,7 +10,8 @@
 # for one, with the same arguments; it starts what is down, and tells what it refuses. Where the plan fails, envs.js is
 # executed to do it all itself: it tries again, and has the words for what goes wrong. Nothing of the command has run by then.
 #
-# This process stays on the host, passes signals on and waits, as envs.js does; its child is session.pl, which joins.
+# This process stays on the host, passes signals on and waits, as envs.js does; its child is session.pl, which joins, and whose
+# command is in a session of its own: no signal of the caller's terminal reaches it but by this process.
 # Plain Perl without modules but strict: loading warnings alone takes as long as all the rest.
 use strict;
 
@@ -18,11 +19,15 @@ BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 
 my ($O_RDONLY, $O_RDWR, $O_NONBLOCK) = (0, 2, 04000);
 my ($ENOENT, $EINTR) = (2, 4);
-my $F_SETFD = 2;
+my ($F_DUPFD, $F_SETFD) = (0, 2);
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
+my $MOST_LINKS = 40;
+# What stands for a build of envs, as src/sandbox/join-plan.ts has it.
+my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/terminal.pl session/streams.pl join.pl);
 my %is_run = map { $_ => 1 } qw(run exec);
 my %is_enter = map { $_ => 1 } qw(enter login shell sh);
+my @PASSED_ON = qw(HUP INT QUIT TERM USR1 USR2 CONT WINCH);
 # Who reads them: src/plain-session.ts.
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 
@@ -30,7 +35,6 @@ delete $ENV{PERL_BADLANG};
 my @typed = @ARGV;
 my ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is not in its place\n";
 $SIG{CHLD} = 'DEFAULT';    # ignored, it would take the end of a child away
-my $forwards = !is_in_terminal_foreground();
 join_session(kept_plan() // asked_plan());
 
 # That of a plain session: undef where there is none that holds.
@@ -38,6 +42,7 @@ sub kept_plan {
   my ($name, $shares, @command) = read_plain_form(@typed) or return;
   return if $< == 0 || $< != $> || grep { length($ENV{$_} // '') } @VARIABLES_THAT_MATTER;
   my ($data, $config) = find_folders() or return;
+  return unless is_own_folder($data, 0, $MOST_LINKS) && is_own_folder($config, 0, $MOST_LINKS);
   my $folder = "$data/environments/$name";
   my $plan = read_plan(read_whole("$folder/run/join", $O_RDONLY, $MAX_PLAN_BYTES)) // return;
   $plan->{command} = \@command;
@@ -105,6 +110,27 @@ sub find_folders {
     [$ENV{XDG_DATA_HOME}, '.local/share'], [$ENV{XDG_CONFIG_HOME}, '.config']);
 }
 
+# The rules of src/host/own-folders.ts. False where these refuse, and where only envs.js can tell.
+sub is_own_folder {
+  my ($path, $is_holder, $links) = @_;
+  my @facts = lstat $path;
+  my ($above) = $path =~ m{^(.*)/[^/]+\z}s;
+  $above = '/' if defined $above && $above eq '';
+  return defined $above && is_own_folder($above, 1, $links) if !@facts;
+  my ($mode, $owner, $group) = @facts[2, 4, 5];
+  if (-l _) {
+    return if $links == 0 || ($owner != $< && $owner != 0) || !is_own_folder($above, 1, $links - 1);
+    my $target = readlink $path;
+    return defined $target && checked($target) && is_own_folder($target, $is_holder, $links - 1);
+  }
+  return unless -d _;
+  my $is_open = $mode & 022;
+  return $owner == $< && !$is_open && is_own_folder($above, 1, $links) unless $is_holder;
+  return unless $owner == $< || $owner == 0;
+  return 1 if !$is_open || $mode & 01000;
+  return !($mode & 02) && grep { $_ == $group } $< == 0 ? 0 : split / /, $(;
+}
+
 sub checked {
   return grep({ !m{^/[^/]} || m{/\.{0,2}(?:/|$)} } @_) ? () : @_;
 }
@@ -116,8 +142,8 @@ sub read_plan {
   my @fields = split /\0/, $text, -1;
   pop @fields;    # what follows the last end of a field
   my ($format, $build, $user, $settings, $boot, $anchor, $started, $nofollow, $numbers, $filter, $folder, $lock) = splice @fields, 0, 12;
-  return unless ($format // '') eq 'envs-join-1' && $user eq $<;
-  return unless $build eq join(' ', map { identity("$package/$_") } qw(dist templates/host/session.pl templates/host/join.pl));
+  return unless ($format // '') eq 'envs-join-2' && $user eq $<;
+  return unless $build eq join(' ', map { identity("$package/$_") } 'dist', @SESSION_PROGRAMS);
   return unless $boot eq (read_whole('/proc/sys/kernel/random/boot_id', $O_RDONLY, 64) // '') =~ s/\n\z//r;
   my @process = process_fields($anchor);
   return unless @process && $process[0] !~ /[ZX]/ && $process[19] eq $started;
@@ -169,26 +195,40 @@ sub join_session {
   # Far less than a pipe holds.
   syswrite $filter_end, $plan->{filter};
   close $filter_end;
-  my $is_terminal = -t STDIN && -t STDOUT && -t STDERR;
-  my @arguments = (
-    $plan->{anchor}, $$,
-    join(',', $plan->{numbers}, map { fileno $_ } $status_end, $lock, $hold, $filter),
-    @{$plan->{words}},
-    (map { defined $ENV{$_} ? ('-e', "$_=$ENV{$_}") : () } @{$plan->{passed}}),
-    ($is_terminal ? '-t' : ()), ($forwards ? '-f' : ()), '--', @{$plan->{command}},
-  );
+  my $terminal = remember_terminal($plan->{numbers});
+  my $waiting = $$;
   my $child = fork_receiver();
   if ($child == 0) {
     $SIG{$_} = 'DEFAULT' for grep { !/^(?:KILL|STOP|NUM|RT|ZERO|CLD|POLL|IOT|UNUSED)/ } keys %SIG;
-    @ARGV = @arguments;
+    # By numbers that no handle here has, or what session.pl closes would stay open.
+    my @handed_on = map { fcntl($_, $F_DUPFD, 3) } $status_end, $lock, $hold, $filter;
+    close $_ for $status, $status_end, $lock, $hold, $filter, $filter_end;
+    @ARGV = (
+      $plan->{anchor}, $waiting, join(',', $plan->{numbers}, @handed_on), @{$plan->{words}},
+      (map { defined $ENV{$_} ? ('-e', "$_=$ENV{$_}") : () } @{$plan->{passed}}),
+      '--', @{$plan->{command}},
+    );
     $0 = my $program = "$package/templates/host/session.pl";
     do $program;
     die "envs: session.pl can't be run: ", $@ || $!, "\n";
   }
   close $_ for $status_end, $filter;
-  my $ended = wait_for($child, $status, \my $line);
-  go_by_node() if length $line;
+  my $ended = wait_for($child, $status, \my $told);
+  # It was killed, and with it perhaps what relays the terminal.
+  ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $? & 127;
+  # Nothing of the command has run unless that was said.
+  go_by_node() if $told ne "started\n";
   exit $ended;
+}
+
+# How the terminal is now, if one of the streams is one. See session/terminal.pl for the numbers.
+sub remember_terminal {
+  my ($get, $set) = $_[0] =~ /,power\z/ ? (0x402c7413, 0x802c7415) : (0x5401, 0x5403);
+  for my $stream (\*STDIN, \*STDOUT, \*STDERR) {
+    my $attributes = "\0" x 64;
+    return {stream => $stream, set => $set, attributes => $attributes} if ioctl($stream, $get, $attributes);
+  }
+  return;
 }
 
 # A child that gets the signals which src/sandbox/signals.ts passes on, also those that come as soon as it runs.
@@ -198,11 +238,21 @@ sub fork_receiver {
     if   ($child) { kill $_[0] => $child }
     else          { push @early, $_[0] }
   };
-  $SIG{$_} = $pass_on for qw(TERM HUP USR1 USR2 CONT);
-  $SIG{$_} = $forwards ? $pass_on : sub { } for qw(INT QUIT);
+  $SIG{$_} = $pass_on for @PASSED_ON;
+  # A terminal that is standard input stops nobody by itself: what relays it stops this process with all of the job.
+  $SIG{TSTP} = sub { $pass_on->('TSTP'); stop_here($_[0]) }
+    unless -t STDIN;
   $child = fork() // go_by_node();
   if ($child != 0) { kill $_ => $child for splice @early }
   return $child;
+}
+
+sub stop_here {
+  my ($signal) = @_;
+  my $handler = $SIG{$signal};
+  $SIG{$signal} = 'DEFAULT';
+  kill $signal => $$;
+  $SIG{$signal} = $handler;
 }
 
 # Reads $from to its end, then waits for the child. Gives what a shell would call the status.
@@ -213,14 +263,9 @@ sub wait_for {
   do { $got = sysread($from, $$text, 65536, length $$text) } while $got || (!defined $got && $! == $EINTR);
   waitpid $child, 0;
   my $end = $?;
-  $SIG{$_} = 'DEFAULT' for qw(TERM HUP USR1 USR2 CONT INT QUIT);
+  $SIG{$_} = 'DEFAULT' for @PASSED_ON, 'TSTP';
+  $? = $end;
   return $end & 127 ? 128 + ($end & 127) : $end >> 8;
-}
-
-# Whether a terminal sends its Ctrl-C to this process, and so to the command.
-sub is_in_terminal_foreground {
-  my (undef, undef, $group, undef, $terminal, $foreground) = process_fields('self');
-  return $terminal && $group == $foreground;
 }
 
 # Whether the guest has the host's resolver settings of now. In that folder everything is the guest's word.

@@ -4,49 +4,59 @@
 # usage: session.pl ANCHOR PARENT NUMBERS OPTION... -- [COMMAND ARGUMENT...]
 #   ANCHOR   process id of the environment's pid 1, as the host sees it
 #   PARENT   process id of the envs process that waits; when it dies, the command is hung up on
-#   NUMBERS  "prctl,setns,unshare": their system call numbers on this processor; after them four others may name the
-#            descriptors below
+#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount and wait4 on this processor, then "power" where its
+#            terminals have POWER's numbers, else "generic", separated by commas; after them four others may name the descriptors
+#            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  how the environment's user ids come about
-#            -r       join as the host's root, whose mounts are not the guest's root's
-#            -t       give the command a terminal of the guest's own
-#            -f       pass interrupts on: no terminal sends them to the command as well
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
 #
-# What keeps COMMAND from starting is one line on 3, "failed STAGE ERRNO"; an end without a line says it started.
+# The status pipe gets the line "started" right before COMMAND is executed, and "failed STAGE ERRNO" where something keeps it
+# from running. Its end without either says that this process, or the environment, ended before: nothing has run.
 # Exits with the command's status, 128+n for signal n, 127 or 126 when it can't be executed.
+#
+# This process stays in the host's pid namespace, where the guest can't see or signal it, and leads a session of its own, in which
+# the command has a process group: so the command is nobody's of the caller's session, its process group and its terminal.
+# What of standard input, output and error is a terminal becomes one of the guest's (session/terminal.pl), what is a regular
+# file is handed in with the caller's rights alone (session/streams.pl); the rest is handed in as it is.
 #
 # Plain Perl without modules but strict: only perl-base may be there, and a module, warnings too, costs milliseconds of
 # every session.
-# See setns(2), user_namespaces(7), seccomp(2), open_tree(2), mount_setattr(2), move_mount(2), and prctl(2) for
-# PR_SET_PDEATHSIG.
+# See setns(2), user_namespaces(7), ioctl_ns(2), seccomp(2), open_tree(2), mount_setattr(2), move_mount(2), setsid(2), and prctl(2)
+# for PR_SET_PDEATHSIG.
 use strict;
 
 my ($SIGHUP, $SIGKILL) = (1, 9);
-my ($ENOENT, $EINTR, $EACCES, $EINVAL) = (2, 4, 13, 22);
+my ($ENOENT, $EINTR, $EISDIR, $EINVAL, $ENOSYS) = (2, 4, 21, 22, 38);
 my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
 my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000);
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_RECURSIVE) = (-100, 0x1000, 0x8000);
 my ($OPEN_TREE_CLONE, $OPEN_TREE_CLOEXEC) = (1, 02000000);
+my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my ($MOUNT_ATTR_RDONLY, $MOUNT_ATTR_NOSUID, $MOVE_MOUNT_F_EMPTY_PATH) = (1, 2, 4);
 # One number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my ($nr_open_tree, $nr_move_mount, $nr_mount_setattr) = (428, 429, 442);
-# O_RDONLY too, which is 0; the same number on every processor in question.
-my $O_NONBLOCK = 04000;
+# O_RDONLY too, which is 0; the same numbers on every processor in question.
+my ($O_NONBLOCK, $O_PATH) = (04000, 010000000);
+my $F_GETFL = 3;
+my ($WUNTRACED, $SIGTSTP, $SIGTTIN, $SIGTTOU) = (2, 20, 21, 22);
 my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
 # How long a command may take to leave after a hang-up that nobody is left to wait for.
 my $HANGUP_GRACE_SECONDS = 2;
+# How often the gate is tried before its closing is told of.
+my $SILENT_TRIES = 40;
+my @STREAM_NAMES = qw(stdin stdout stderr);
 
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: the guest gets none of ours
 
 my ($anchor, $parent, $numbers, @rest) = @ARGV;
-my ($nr_prctl, $nr_setns, $nr_unshare, @descriptors) = split /,/, $numbers;
+my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $terminal_kind, @descriptors) = split /,/, $numbers;
 @descriptors = 3 .. 6 unless @descriptors;
 my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
-my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated', terminal => 0, forward => 0, root => 0);
+my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated');
 read_options();
 close_strays();
 # The guest's /proc, which this process sees later, does not show it.
@@ -56,22 +66,44 @@ opendir(my $own_files, '/proc/self') or give_up('descriptors');
 flock($lock, $LOCK_SH | $LOCK_NB) or give_up('lock');
 my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 
+my @kinds = map { kind_of_stream($_) } 0 .. 2;
+my ($part_folder) = $0 =~ m{^(.*)/};
+require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
+require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
+my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds);
+
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc);
-# An ordinary user may join nothing before the user namespace gives it the right to; the host's root loses that right there.
-join_namespace('user') unless $option{root};
-# For what is forked from here on: this process stays where nobody of the guest sees it.
-join_namespace('pid');
+is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
+# Mounts and the rest belong to a user namespace above the guest's, so that its root has no say over them; where the host
+# forbids a second one, to the guest's. An ordinary user may join nothing before that namespace gives it the right to; for the
+# host's root they are the host's own.
+my $owner = owner_of($handle{mnt});
+my $is_own = is_same($owner, '/proc/self/ns/user');
+join_namespace('user', $owner) unless $is_own;
 my $has_own_mounts = 0;
 my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
+my @streams = map { $kinds[$_] eq 'file' ? open_file_stream($_) : undef } 0 .. 2;
 # Who copies what the guest has written holds this alone: nothing new may write meanwhile. Given back below, for the
 # parent has the same description, and when this process ends early.
-flock($hold, $LOCK_SH) or give_up('gate');
-join_namespace($_) for qw(mnt uts ipc);
-allow_setuid() unless $option{root};
+pass_gate();
+join_namespace($_, $handle{$_}) for qw(mnt uts ipc);
+allow_setuid() unless $is_own;
 attach_mounts(@mounts) if @mounts;
-join_namespace('user') if $option{root};
+
+my ($child, $relay, @early);
+open_guest_terminal($terminal) if $terminal;
+# These stay in the host's pid namespace, as this process does: the guest knows nothing of them.
+$_->{process} = fork_helper(\&run_pump, $_) for grep { $_ && $_->{pipe} } @streams;
+$relay = fork_helper(\&run_relay, $terminal, $parent) if $terminal;
+# A session without the caller's terminal: /dev/tty is the guest's, or nothing.
+syscall($nr_setsid) >= 0 or give_up('setsid');
+take_terminal($terminal) if $terminal;
+# For what is forked from here on: this process stays where nobody of the guest sees it.
+join_namespace('pid', $handle{pid});
+join_namespace('user', $handle{user}) unless is_same($owner, $handle{user});
 my %account = find_account($option{user});
-become_by_map(%account) if $option{identity} ne 'mapped' && ($account{uid} != 0 || $account{gid} != 0);
+my $is_mapped = $option{identity} eq 'mapped';
+become_by_map(%account) unless $is_mapped || ($account{uid} == 0 && $account{gid} == 0);
 closedir $own_files;
 
 # Set after the last user namespace was joined: a change of credentials clears it.
@@ -80,11 +112,10 @@ getppid() == $parent or give_up('parent-gone');
 
 # Handlers, not "ignore": the command must start with the default actions, and waitpid must go on. Before there is a
 # command, for a signal may come as soon as it runs; what comes earlier is kept for it.
-my ($child, @early);
-$SIG{$_} = $option{forward} ? forward($_) : sub { } for qw(INT QUIT);
-$SIG{$_} = forward($_) for qw(TERM USR1 USR2 CONT);
+$SIG{$_} = forward($_) for qw(INT QUIT TERM USR1 USR2 TSTP CONT WINCH);
 $SIG{HUP} = sub {
   pass_on('HUP');
+  pass_on('CONT');
   alarm $HANGUP_GRACE_SECONDS if getppid() != $parent;
 };
 $SIG{ALRM} = sub { pass_on('KILL') };
@@ -94,6 +125,8 @@ hide_program(1);
 pipe(my $is_executed, my $executes) or give_up('fork');
 $child = fork() // give_up('fork');
 run_command() if $child == 0;
+# Here too, for a signal may be passed on before the child has done so.
+setpgrp($child, $child);
 pass_on($_) for splice @early;
 hide_program(0);
 close $executes;
@@ -102,8 +135,13 @@ wait_for_end($is_executed);
 flock($hold, $LOCK_UN);
 
 close $status;
-waitpid $child, 0;
-exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
+show_command() if $terminal && !$terminal->{is_shared};
+my $end = wait_for_command();
+finish_relay() if $terminal;
+my @failures = map { $_ ? finish_stream($_) : () } @streams;
+# Signals that came after the command's end have nobody to reach.
+$end = 125 << 8 if $end == 0 && @failures;
+exit($end & 127 ? 128 + ($end & 127) : $end >> 8);
 
 sub adopt {
   my ($number) = @_;
@@ -122,9 +160,10 @@ sub forward {
   return sub { pass_on($name) };
 }
 
+# To the command's process group, as a terminal and sudo(8) do: what it has started in the foreground is meant too.
 sub pass_on {
   my ($name) = @_;
-  if   ($child) { kill $name => $child }
+  if   ($child) { kill "-$name" => $child }
   else          { push @early, $name }
 }
 
@@ -136,9 +175,6 @@ sub read_options {
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
-    elsif ($flag eq '-t') { $option{terminal} = 1 }
-    elsif ($flag eq '-r') { $option{root} = 1 }
-    elsif ($flag eq '-f') { $option{forward} = 1 }
     else                  { $! = $EINVAL; give_up('option') }
   }
 }
@@ -155,29 +191,60 @@ sub close_strays {
   }
 }
 
+sub standard_stream { return (\*STDIN, \*STDOUT, \*STDERR)[$_[0]] }
+
+# A folder leads to the whole host, whatever it was opened for.
+sub kind_of_stream {
+  my ($number) = @_;
+  my $stream = standard_stream($number);
+  my $flags = fcntl($stream, $F_GETFL, 0) // give_up($STREAM_NAMES[$number]);
+  if ($flags & $O_PATH || -d $stream) { $! = $EISDIR; give_up($STREAM_NAMES[$number]) }
+  return -f _ ? 'file' : -t $stream ? 'terminal' : 'other';
+}
+
 sub open_namespace {
   my ($kind) = @_;
   open(my $file, '<', "/proc/$anchor/ns/$kind") or give_up('anchor');
   return $file;
 }
 
-sub join_namespace {
-  my ($kind) = @_;
-  syscall($nr_setns, fileno($handle{$kind}), $namespace_type{$kind}) == 0 or give_up("join-$kind");
+# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers otherwise.
+sub owner_of {
+  my ($namespace) = @_;
+  my $number = ioctl($namespace, $terminal_kind eq 'power' ? 0x2000b701 : 0xb701, 0) // give_up('join-user');
+  open(my $handle, '<&=', $number) or give_up('join-user');
+  return $handle;
 }
 
-# bubblewrap mounts everything nosuid; sudo and su are wanted. Failing is no error: Linux before 5.12 lacks the call, and
-# what is nosuid on the host stays so. Left alone for the host's root, whose guest has no say over its mounts.
+sub is_same {
+  my ($one, $other) = map { [stat $_] } @_;
+  return $one->[0] == $other->[0] && $one->[1] == $other->[1];
+}
+
+sub join_namespace {
+  my ($kind, $file) = @_;
+  syscall($nr_setns, fileno($file), $namespace_type{$kind}) == 0 or give_up("join-$kind");
+}
+
+# bubblewrap mounts everything nosuid; sudo and su are wanted. Failing is no error: what is nosuid on the host stays so. Left alone
+# for the host's root, whose guest has no say over its mounts.
 sub allow_setuid {
   my ($root, $attributes) = ('/', pack('Q4', 0, $MOUNT_ATTR_NOSUID, 0, 0));
-  syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes);
+  return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0;
+  # Linux before 5.12 has no such call.
+  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0) if $! == $ENOSYS;
 }
 
-# Clones a mount of the host before the host is left. Only a copy of the host's mount namespace that belongs to
-# the user namespace just joined lets this process do so.
+# Only a copy of the host's mount namespace that belongs to the user namespace just joined lets this process clone a mount.
+sub copy_host_mounts {
+  $has_own_mounts ||= syscall($nr_unshare, $CLONE_NEWNS) == 0;
+  return $has_own_mounts;
+}
+
+# Clones a mount of the host before the host is left.
 sub clone_mount {
   my ($source, $target, $access) = @_;
-  $has_own_mounts ||= syscall($nr_unshare, $CLONE_NEWNS) == 0 || give_up('volume-namespace');
+  copy_host_mounts() or give_up('volume-namespace');
   my $tree = syscall($nr_open_tree, $AT_FDCWD, "$source", $OPEN_TREE_CLONE | $OPEN_TREE_CLOEXEC | $AT_RECURSIVE);
   $tree >= 0 or give_up('volume-source');
   if ($access eq 'ro') {
@@ -214,39 +281,113 @@ sub make_target {
   }
 }
 
+# A large copy takes its time.
+sub pass_gate {
+  for (1 .. $SILENT_TRIES) {
+    return if flock($hold, $LOCK_SH | $LOCK_NB);
+    select undef, undef, undef, 0.05;
+  }
+  print STDERR "envs: what this environment has written is being copied; the session begins when that is done.\n";
+  flock($hold, $LOCK_SH) or give_up('gate');
+}
+
+# A process beside the session, which keeps nothing of it that others wait for.
+sub fork_helper {
+  my ($work, $own, @arguments) = @_;
+  my $pid = fork() // give_up('fork');
+  return $pid if $pid != 0;
+  my @others = grep { $_ && $_ != $own } $terminal, @streams;
+  close $_ for $status, $lock, $hold, $filter_pipe, $owner, values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
+  closedir $own_files;
+  $work->($own, @arguments);
+  exit 0;
+}
+
+# Until the command has ended, and not what it left behind. Gives its status as wait(2) has it.
+sub wait_for_command {
+  while (1) {
+    # Not waitpid, which tells nothing of who is stopped.
+    my ($buffer, $most) = (pack('i', 0), -1);
+    my $pid = syscall($nr_wait4, $most, $buffer, $WUNTRACED, 0);
+    next if $pid < 0 && $! == $EINTR;
+    return 0 if $pid < 0;
+    my $status = unpack 'i', $buffer;
+    my $has_ended = ($status & 0xff) != 0x7f;
+    return $status if $pid == $child && $has_ended;
+    was_stopped($status >> 8) if $pid == $child && $terminal;
+    if ($relay && $pid == $relay && $has_ended) {
+      restore_terminal($terminal);    # it was killed: else it ends after the command
+      $relay = undef;
+    }
+  }
+}
+
+# By the guest's terminal, as by Ctrl-Z: so is the caller's job. Not by a signal from elsewhere, as for a snapshot.
+sub was_stopped {
+  my ($signal) = @_;
+  if (!$terminal->{is_shown} && ($signal == $SIGTTIN || $signal == $SIGTTOU)) {
+    bring_to_foreground($terminal, $child);
+    show_command();
+    pass_on('CONT');
+  }
+  elsif ($relay && grep { $signal == $_ } $SIGTSTP, $SIGTTIN, $SIGTTOU) { tell_relay('stopped') }
+}
+
+# From now on what is typed is the command's.
+sub show_command {
+  return unless $relay;
+  $terminal->{is_shown} = 1;
+  tell_relay('run');
+}
+
+sub tell_relay {
+  my ($word) = @_;
+  local $SIG{PIPE} = 'IGNORE';
+  syswrite $terminal->{to_relay}, "$word\n";
+}
+
+# All that the command printed is on the caller's terminal, which is as it was.
+sub finish_relay {
+  close $terminal->{slave};
+  tell_relay('ended') if $relay;
+  return unless $relay;
+  do { } until waitpid($relay, 0) == $relay || !$!{EINTR};
+  restore_terminal($terminal) if $?;
+}
+
 sub run_command {
-  $SIG{$_} = 'DEFAULT' for qw(INT QUIT TERM USR1 USR2 CONT HUP ALRM);
+  $SIG{$_} = 'DEFAULT' for qw(INT QUIT TERM USR1 USR2 TSTP CONT HUP ALRM WINCH);
+  setpgrp(0, 0);
+  bring_to_foreground($terminal, $$) if $terminal && !$terminal->{is_shared};
   umask 022;
   # The holder may have looked for processes just before this one was there: it would end this one with all others.
   -e '/dev/.envs-leaving' and give_up('leaving');
-  load_filter() if length $filter && $option{identity} eq 'mapped';
-  become(%account) if $option{identity} eq 'mapped';
-  load_filter() if length $filter && $option{identity} ne 'mapped';
+  if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }
+  elsif (length $filter) { load_filter() }
   syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) == 0 or give_up('parent-death');
 
   %ENV = (HOME => $account{home}, USER => $account{name}, LOGNAME => $account{name}, SHELL => $account{shell});
   for (@{$option{environment}}) { my ($name, $value) = split /=/, $_, 2; $ENV{$name} = $value }
   enter_folder($account{home});
   my @command = @rest ? @rest : ($account{shell}, '-l');
-  if ($option{terminal}) {
-    ($! = why_not($command[0])) && cannot_execute();
-    @command = on_terminal(@command);
-  }
+  lay_streams();
+  syswrite $status, "started\n";
   exec { $command[0] } @command or cannot_execute();
 }
 
-# What execve(2) is sure to say of a command that a shell is to execute for us: 0 if nothing. The shell would tell it in its
-# own words, in which nobody finds envs.
-sub why_not {
-  my ($name) = @_;
-  my $is_path = $name =~ m{/};
-  my @folders = split /:/, $ENV{PATH} // '/bin:/usr/bin', -1;
-  my $errno = $ENOENT;
-  for my $path ($is_path ? $name : map { length $name ? ($_ eq '' ? '.' : $_) . "/$name" : () } @folders) {
-    if    (stat $path) { -f _ && (stat _)[2] & 0111 ? return 0 : ($errno = $EACCES) }
-    elsif ($is_path || $! == $EACCES) { $errno = $! + 0 }
+# To who uses them, so that /dev/stdout and the like can be opened.
+sub give_streams {
+  my (%account) = @_;
+  return if $account{uid} == 0;
+  chown $account{uid}, -1, $terminal->{slave} if $terminal;
+  chown $account{uid}, -1, $_->{handle} for grep { $_ && $_->{pipe} } @streams;
+}
+
+sub lay_streams {
+  for my $number (0 .. 2) {
+    my $from = $kinds[$number] eq 'terminal' ? $terminal->{slave} : $streams[$number] ? $streams[$number]{handle} : next;
+    open(standard_stream($number), $number == 0 ? '<&' : '>&', $from) or give_up($STREAM_NAMES[$number]);
   }
-  return $errno;
 }
 
 sub cannot_execute {
@@ -351,33 +492,6 @@ sub enter_folder {
   my ($home) = @_;
   if (defined $option{folder}) { chdir $option{folder} or give_up('workdir') }
   else { chdir $ENV{HOME} // $home or chdir '/' or give_up('workdir') }
-}
-
-# script(1) makes a terminal in the guest's own devpts and carries bytes, size and signals to ours. Only the one of
-# util-linux hands the exit status on. A guest without it works on the caller's terminal, which has no name there.
-sub on_terminal {
-  my @command = @_;
-  my ($script) = grep { -x } map { "$_/script" } split /:/, $ENV{PATH} // '';
-  return @command unless defined $script && is_util_linux($script);
-  my $line = join ' ', map { quote($_) } @command;
-  my $restore = defined $ENV{SHELL} ? 'SHELL=' . quote($ENV{SHELL}) . '; ' : '';
-  $ENV{SHELL} = '/bin/sh';
-  return ($script, '-qefc', "${restore}exec $line", '/dev/null');
-}
-
-sub is_util_linux {
-  my ($script) = @_;
-  my $pid = open(my $out, '-|') // return 0;
-  if ($pid == 0) { open STDERR, '>', '/dev/null'; open STDIN, '<', '/dev/null'; exec {$script} $script, '--version' or exit 1 }
-  my $text = do { local $/; <$out> } // '';
-  close $out;
-  return $text =~ /util-linux/;
-}
-
-sub quote {
-  my ($word) = @_;
-  $word =~ s/'/'\\''/g;
-  return "'$word'";
 }
 
 # No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace, and sudo must go on working.

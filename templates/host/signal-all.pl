@@ -1,44 +1,52 @@
 #!/usr/bin/perl
-# Sends signals to all processes of a running environment, and lets them go on when its input ends.
+# Sends signals to all processes of a running environment, or stops them all for as long as its input lasts.
 #
 # usage: signal-all.pl ANCHOR NUMBERS WORD...
+#        signal-all.pl ANCHOR NUMBERS freeze
 #   ANCHOR   process id of the environment's pid 1, as the host sees it
-#   NUMBERS  "prctl,setns": their system call numbers on this processor
-#   WORD     NAME of a signal for all, or NAME:PID for one of them, with its id in the guest; sent in that order
+#   NUMBERS  system call numbers of prctl, setns and wait4 on this processor, then "power" where ioctl has POWER's numbers, else
+#            "generic", separated by commas
+#   WORD     NAME of a signal for all, or NAME:PID for one of them, with its id in the guest; sent in that order, and CONT to
+#            all after that
 #
-# When that is done it says so by a line on standard output. The end of standard input, which also comes when the caller is
-# killed, sends CONT: one by one to the ids in the last line that was read, else to all. Exits with 1 where it could do nothing.
+# With "freeze" it does what the lines of its input ask for, and answers each by one line:
+#   which ID...   "are PID...": the host's ids of those with these ids in the guest, 0 where there is none
+#   hold ID...    "held", or "failed": STOP to these, which were not stopped before
+#   stop ID...    "stopped", or "failed": STOP to all; those named were stopped before, and are to stay so
+#   resume ID...  no answer: who is to go on at the end, in this order; the last such line counts
+# The end of input, which also comes when the caller is killed, is the end: those of "resume" go on, one by one; where that
+# line did not come, all but those of "stop"; where that did not either, those of "hold". Exits with 1 where it could do nothing.
 #
 # This process is in the host's pid namespace, where nobody of the guest can see it. Only from within can a signal reach all
 # at one moment, so a child enters for that moment. It is hidden: else the guest's root could go to the host's files by its
-# /proc/PID/root, and open this program by /proc/PID/exe.
+# /proc/PID/root, and open this program by /proc/PID/exe. The guest's root can stop or kill the child: another is sent then.
 #
 # Plain Perl without modules, as session.pl. See kill(2) for -1, setns(2), prctl(2) and proc(5) for PR_SET_DUMPABLE.
 use strict;
 use warnings;
 
 my ($PR_SET_DUMPABLE, $CLONE_NEWUSER, $CLONE_NEWPID) = (4, 0x10000000, 0x20000000);
+my ($F_SETOWN, $F_GETOWN, $WUNTRACED) = (8, 9, 2);
+my $MOST_CHILDREN = 100;
 
 BEGIN { $^F = 2 }    # nothing but standard streams is inherited by anyone
 
 my ($anchor, $numbers, @words) = @ARGV;
-my ($nr_prctl, $nr_setns) = map { $_ + 0 } split /,/, $numbers;
+my ($nr_prctl, $nr_setns, $nr_wait4, $kind) = split /,/, $numbers;
 
 # Who is to let all go on must be there to do so.
 $SIG{$_} = 'IGNORE' for qw(HUP INT QUIT TERM PIPE);
 my ($user, $pid) = map { open_namespace($_) } qw(user pid);
-# An ordinary user may join nothing before the user namespace gives it the right to; the host's root loses that right there.
-my $is_root = join_namespace($pid, $CLONE_NEWPID);
-join_namespace($user, $CLONE_NEWUSER) or exit 1;
-$is_root or join_namespace($pid, $CLONE_NEWPID) or exit 1;
+# The pid namespace belongs to the user namespace above the guest's, where it has a second one. An ordinary user may join nothing
+# before that gives it the right to; for the host's root it is the host's own, and root loses its rights in the guest's.
+my $owner = owner_of($pid);
+my $is_own = is_same($owner, '/proc/self/ns/user');
+$is_own or join_namespace($owner, $CLONE_NEWUSER) or exit 1;
+join_namespace($pid, $CLONE_NEWPID) or exit 1;
+!$is_own or join_namespace($user, $CLONE_NEWUSER) or exit 1;
 syscall($nr_prctl, $PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 or exit 1;
 
-from_within(sub { send_word($_) for @words }) or exit 1;
-syswrite STDOUT, "sent\n";
-my $last;
-while (defined(my $line = <STDIN>)) { $last = $line }
-my @ids = ($last // '') =~ /\d+/g;
-from_within(sub { @ids ? map({ kill CONT => $_ } @ids) : kill(CONT => -1) }) or exit 1;
+exit(("@words" eq 'freeze' ? freeze() : send_words()) ? 0 : 1);
 
 sub open_namespace {
   my ($kind) = @_;
@@ -46,24 +54,107 @@ sub open_namespace {
   return $file;
 }
 
+# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers otherwise.
+sub owner_of {
+  my ($namespace) = @_;
+  my $number = ioctl($namespace, $kind eq 'power' ? 0x2000b701 : 0xb701, 0) // exit 1;
+  open(my $handle, '<&=', $number) or exit 1;
+  return $handle;
+}
+
+sub is_same {
+  my ($one, $other) = map { [stat $_] } @_;
+  return $one->[0] == $other->[0] && $one->[1] == $other->[1];
+}
+
 sub join_namespace {
   my ($file, $type) = @_;
   return syscall($nr_setns, fileno $file, $type) == 0;
 }
 
+sub send_words {
+  return from_within(sub {
+    for (@words) {
+      my ($name, $id) = split /:/;
+      kill $name => $id // -1;
+    }
+    kill CONT => -1;
+  });
+}
+
+sub freeze {
+  my ($is_stopped, @held, %ids) = (1);
+  while (my $line = <STDIN>) {
+    # A caller that was killed has written it by half.
+    last if $line !~ /\n\z/;
+    my ($word, @ids) = split ' ', $line;
+    $ids{$word} = \@ids;
+    if ($word eq 'which') { answer('are', map { host_id($_) } @ids) }
+    if ($word eq 'hold') {
+      push @held, @ids;
+      answer(from_within(sub { kill STOP => $_ for @ids }) ? 'held' : 'failed');
+    }
+    if ($word eq 'stop') {
+      $is_stopped = from_within(sub { kill STOP => -1 });
+      answer($is_stopped ? 'stopped' : 'failed');
+    }
+  }
+  return from_within(sub { kill CONT => $_ for reverse @held }) unless $ids{stop};
+  my ($order, $kept) = @ids{qw(resume stop)};
+  return from_within(sub { $order ? map({ kill CONT => $_ } @$order) : resume_all_but(@$kept) }) && $is_stopped;
+}
+
+sub answer { syswrite STDOUT, "@_\n" }
+
+# A shared descriptor's owner is named with an id of the guest, and told with the host's. See fcntl(2) for F_SETOWN.
+sub host_id {
+  my ($id) = @_;
+  pipe(my $shared, my $unused) or return 0;
+  from_within(sub { fcntl $shared, $F_SETOWN, $id + 0 });
+  return (fcntl($shared, $F_GETOWN, 0) || 0) + 0;
+}
+
+# Every id there can be, for nobody has told which there are: children before their parents, which mostly have lower ones,
+# and first those below this process's own, the newest: there are others only where the kernel has begun anew at the lowest.
+sub resume_all_but {
+  my %is_kept = map { $_ => 1 } @_;
+  open(my $file, '<', '/proc/sys/kernel/pid_max') or return kill CONT => -1;
+  my $end = <$file>;
+  for my $range ([2, $$], [$$ + 1, $end - 1]) {
+    for (my $id = $range->[1]; $id >= $range->[0]; $id--) { kill CONT => $id unless $is_kept{$id} }
+  }
+}
+
 # Once pid 1 has ended there is nobody to send to, and no process can be made there.
 sub from_within {
   my ($work) = @_;
-  my $child = fork() // return 0;
-  if ($child == 0) {
-    $work->();
-    exit 0;
+  for (1 .. $MOST_CHILDREN) {
+    my $child = fork();
+    if (!defined $child) {
+      # All that the guest may have are there: one must end first.
+      select undef, undef, undef, 0.01;
+      next;
+    }
+    if ($child == 0) {
+      $work->();
+      exit 0;
+    }
+    return 1 if has_ended($child);
   }
-  waitpid $child, 0;
-  return 1;
+  return 0;
 }
 
-sub send_word {
-  my ($name, $id) = split /:/, $_[0];
-  kill $name => $id // -1;
+sub has_ended {
+  my ($child) = @_;
+  for (1 .. $MOST_CHILDREN) {
+    # Not waitpid, which tells nothing of who is stopped.
+    my $status = pack 'i', 0;
+    next if syscall($nr_wait4, $child, $status, $WUNTRACED, 0) < 0;
+    $status = unpack 'i', $status;
+    return $status == 0 if ($status & 0xff) != 0x7f;
+    kill CONT => $child;
+  }
+  kill KILL => $child;
+  waitpid $child, 0;
+  return 0;
 }

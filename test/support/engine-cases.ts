@@ -3,11 +3,8 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {after} from 'node:test'
 import {openHost} from '../../src/host/host.js'
-import type {Scope} from './cli.js'
 import {type Guest, IDENTITIES, sharedGuest, withVariables} from './guest.js'
 import {oldBubblewrap} from './old-bubblewrap.js'
-import {poorerHost} from './poorer-host.js'
-import {canSimulate} from './simulated-host.js'
 
 /** An environment, and what it is entered with. */
 export type EngineCase = {
@@ -24,7 +21,6 @@ export type EngineCase = {
 const OLD = 'bwrap 0.8'
 
 const noProot = openHost().which('proot') === undefined ? 'proot is not installed' : false
-const unsimulated = (await canSimulate()) ? false : 'no user namespace to hide perl in'
 
 /** Every engine with each identity that it has; call it once a file, outside of a test. */
 export function engineCases(): readonly EngineCase[] {
@@ -42,24 +38,6 @@ export function engineCases(): readonly EngineCase[] {
   const plain = sharedGuest('emulated', {isPlain: true})
   const withProot = async () => ({ENVS_ENGINE: 'proot'})
   return [...anchored, {title: 'proot', engine: 'proot', skip: noProot, play: downFirst(plain, withProot)}]
-}
-
-/** Those whose programs are there in Python too, on a host that has no Perl; call it as {@link engineCases}. */
-export function casesWithoutPerl(): readonly EngineCase[] {
-  const tidyUps: (() => Promise<void>)[] = []
-  const scope: Scope = {after: (tidyUp) => void tidyUps.push(tidyUp)}
-  const behind = () => poorerHost(scope, {without: ['perl'], identity: 'emulated'})
-  const cases = (['unshare', 'proot'] as const).map((engine) => {
-    const shared = sharedGuest('emulated', {behind, isPlain: engine === 'proot'})
-    const play = downFirst(shared, async () => ({ENVS_ENGINE: engine}))
-    const skip = unsimulated || (engine === 'proot' && noProot)
-    return {title: `${engine} without perl`, engine, skip, play} as const
-  })
-  // Hooks run in the order they are given: a guest goes before its host.
-  after(async () => {
-    for (const tidyUp of tidyUps) await tidyUp()
-  })
-  return cases
 }
 
 /** Of several cases with one environment, each begins anew. */

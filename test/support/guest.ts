@@ -138,6 +138,12 @@ function guestIn(cli: SandboxedCli): Guest {
   }
 }
 
+/** Writes a program into an environment. */
+export async function putProgram({runWith}: Guest, path: string, text: string): Promise<void> {
+  const ran = await runWith({input: text}, 'sh', '-c', 'cat >"$1" && chmod 755 "$1"', 'sh', path)
+  assert.equal(ran.status, 0, ran.stderr)
+}
+
 /** For a shell: none of the words has a quote in it. */
 export function quoted(words: readonly string[]): string {
   return words.map((word) => `'${word}'`).join(' ')

@@ -2,7 +2,7 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {openHost} from '../../src/host/host.js'
-import {findInterpreter, scriptWords} from '../../src/host/script.js'
+import {requirePerl, scriptWords} from '../../src/host/script.js'
 import {systemCalls} from '../../src/host/system-calls.js'
 import {encodeProgram, loadWord, returnValue, whenEqual} from '../../src/sandbox/seccomp/bpf.js'
 import {byteOrder, NUMBER_OFFSET} from '../../src/sandbox/seccomp/calling-convention.js'
@@ -22,15 +22,10 @@ export const MOUNT_SETATTR = 442
  *
  * Who runs there can gain no privileges by setuid files.
  *
- * @returns Words before a program that is to run on it; undefined where there is nothing to load a filter by.
+ * @returns Words before a program that is to run on it.
  */
-export async function olderKernel(
-  scope: Scope,
-  {without}: {without: number},
-): Promise<readonly string[] | undefined> {
+export async function olderKernel(scope: Scope, {without}: {without: number}): Promise<readonly string[]> {
   const host = openHost()
-  const interpreter = findInterpreter(host)
-  if (interpreter === undefined) return undefined
   const folder = await mkdtemp(join(tmpdir(), 'envs-kernel-'))
   scope.after(() => rm(folder, {recursive: true}))
   const path = join(folder, 'filter')
@@ -38,6 +33,6 @@ export async function olderKernel(
   const program = [loadWord(NUMBER_OFFSET), ...unknown, returnValue(SECCOMP_RET_ALLOW)]
   await writeFile(path, encodeProgram(program, byteOrder(host.architecture)))
   const {prctl} = systemCalls(host.architecture)
-  const loader = quoted([...scriptWords(interpreter, 'load-filter'), String(prctl)])
+  const loader = quoted([...scriptWords(requirePerl(host), 'load-filter'), String(prctl)])
   return ['sh', '-c', `exec ${loader} "$PPID" "$@" 6<'${path}'`, 'sh']
 }

@@ -2,6 +2,7 @@ import type {Connections} from './connections.js'
 import {UnexpectedSizeError} from './errors.js'
 import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
 import {contradicts, parseContentRange, parseLength, strongValidators} from './headers.js'
+import {type Pace, timed} from './pace.js'
 import type {PartialFile} from './partial-file.js'
 import type {Environment} from './proxy.js'
 import {type Answer, ConnectionError, get} from './request.js'
@@ -16,6 +17,8 @@ export type AttemptOptions = {
   /** The longest silence: before the answer's head, and between two pieces of its body. */
   readonly headMs: number
   readonly idleMs: number
+  /** Of all tries together. */
+  readonly pace: Pace
   readonly reached: boolean
   readonly connections: Connections | undefined
   readonly onBytes: (receivedBytes: number, totalBytes: number | undefined) => void
@@ -50,11 +53,15 @@ export async function attempt(part: PartialFile, options: AttemptOptions): Promi
     if (plan.kind === 'complete') refuseSize(part.receivedBytes, answer, options)
     if (plan.kind !== 'read') return plan
     refuseSize(plan.totalBytes, answer, options)
-    for await (const chunk of answer.body) {
+    for await (const {chunk, waitedMs} of timed(answer.body)) {
       clearTimeout(timer)
       refuseExcess(part.receivedBytes + chunk.length, answer, options)
       await part.append(chunk)
       options.onBytes(part.receivedBytes, plan.totalBytes)
+      const slowness = options.pace.note(chunk.length, waitedMs)
+      const isWhole = part.receivedBytes === plan.totalBytes
+      if (slowness !== undefined && !isWhole)
+        return tooSlow(part, {slowness, totalBytes: plan.totalBytes, answer})
       timer = setTimeout(() => stall.abort(), options.idleMs)
     }
     return settle(part, plan.totalBytes ?? options.expectedBytes, answer)
@@ -115,6 +122,19 @@ function settle(part: PartialFile, totalBytes: number | undefined, answer: Answe
   if (totalBytes === undefined || totalBytes === part.receivedBytes) return {kind: 'complete'}
   const reason = `it sent ${part.receivedBytes} of ${totalBytes} bytes`
   return failed({host: answer.url.host, reason, isTransient: true}, {reached: true})
+}
+
+/** Not tried again: each try would bring a few bytes more, for as long as anybody waits. */
+function tooSlow(
+  {receivedBytes}: PartialFile,
+  {slowness, totalBytes, answer}: {slowness: string; totalBytes: number | undefined; answer: Answer},
+): Outcome {
+  const whole = totalBytes === undefined ? '' : ` of ${totalBytes}`
+  const suggestions = [
+    'Run the command again later: it goes on where this one stopped. Or use another mirror.',
+  ]
+  const reason = `${slowness}; ${receivedBytes}${whole} bytes have come`
+  return failed({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
 }
 
 function refuseSize(totalBytes: number | undefined, {url}: Answer, options: AttemptOptions): void {

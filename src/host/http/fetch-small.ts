@@ -2,6 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {NetworkError, UnexpectedSizeError} from './errors.js'
 import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
 import {parseLength, strongValidators, type Validators} from './headers.js'
+import {LEAST_PACE, type LeastPace, openPace, type Pace, timed} from './pace.js'
 import type {Environment} from './proxy.js'
 import {type Answer, ConnectionError, get} from './request.js'
 import {waitBeforeRetry} from './retry.js'
@@ -19,6 +20,8 @@ export type FetchSmallOptions = {
   readonly backoffMs?: number | undefined
   /** The longest silence, before the head of an answer and within its body. */
   readonly idleMs?: number
+  /** How slow a server may be. */
+  readonly leastPace?: LeastPace
 }
 
 export type SmallAnswer =
@@ -77,7 +80,8 @@ async function attempt(
   options: FetchSmallOptions & {known?: Validators},
   reached: boolean,
 ): Promise<Outcome> {
-  const {environment, maxBytes, idleMs = 30_000} = options
+  const {environment, maxBytes, idleMs = 30_000, leastPace = LEAST_PACE} = options
+  const pace = openPace(leastPace, {mostMs: idleMs})
   const stall = new AbortController()
   const signal = options.signal === undefined ? stall.signal : AbortSignal.any([stall.signal, options.signal])
   const timer = setTimeout(() => stall.abort(), idleMs)
@@ -87,7 +91,7 @@ async function attempt(
     if (MISSING.has(answer.status)) return {kind: 'missing'}
     if (answer.status === 304 && options.known !== undefined) return {kind: 'unchanged'}
     if (answer.status !== 200) return failed(failureOfAnswer(answer, new Date()), {reached: true})
-    return await readBody(answer, maxBytes, () => timer.refresh())
+    return await readBody(answer, {maxBytes, pace, onBytes: () => timer.refresh()})
   } catch (error) {
     options.signal?.throwIfAborted()
     if (!(error instanceof ConnectionError)) throw error
@@ -103,17 +107,23 @@ async function attempt(
   }
 }
 
-async function readBody(answer: Answer, maxBytes: number, onBytes: () => void): Promise<Outcome> {
+async function readBody(
+  answer: Answer,
+  {maxBytes, pace, onBytes}: {maxBytes: number; pace: Pace; onBytes: () => void},
+): Promise<Outcome> {
   const {host} = answer.url
   const announced = parseLength(answer.headers['content-length'])
   const chunks: Buffer[] = []
   let bytes = 0
   if ((announced ?? 0) > maxBytes) throw tooLarge(host, announced ?? 0, maxBytes)
-  for await (const chunk of answer.body) {
+  for await (const {chunk, waitedMs} of timed(answer.body)) {
     onBytes()
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge(host, bytes, maxBytes)
     chunks.push(chunk)
+    const reason = pace.note(chunk.length, waitedMs)
+    if (reason !== undefined && bytes !== announced)
+      return failed({host, reason, isTransient: false}, {reached: true})
   }
   if (announced !== undefined && announced !== bytes) {
     const reason = `it sent ${bytes} of ${announced} bytes`

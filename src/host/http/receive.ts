@@ -2,6 +2,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {attempt} from './attempt.js'
 import type {Connections} from './connections.js'
 import {NetworkError} from './errors.js'
+import {LEAST_PACE, type LeastPace, openPace} from './pace.js'
 import type {PartialFile} from './partial-file.js'
 import type {Environment} from './proxy.js'
 import {waitBeforeRetry} from './retry.js'
@@ -31,6 +32,10 @@ export type ReceiveOptions = {
   readonly headMs?: number
   /** The longest silence within a body. */
   readonly idleMs?: number
+  /** How slow a server may be. */
+  readonly leastPace?: LeastPace
+  /** How many tries may fail until as much has come as {@link leastPace} wants, even if each brings some bytes. */
+  readonly mostBreaks?: number
 }
 
 /**
@@ -48,7 +53,10 @@ export async function receive(
 ): Promise<void> {
   const {url, environment, maxBytes, expectedBytes, connections, signal, onProgress} = options
   const {retries = 5, backoffMs = 500, headMs = 60_000, idleMs = 30_000} = options
+  const {leastPace = LEAST_PACE, mostBreaks = 50} = options
+  const pace = openPace(leastPace, {mostMs: idleMs})
   let failures = 0
+  let breaks = {count: 0, from: part.receivedBytes}
   let mostBytes = part.receivedBytes
   let reached = false
   for (;;) {
@@ -63,6 +71,7 @@ export async function receive(
       maxBytes,
       headMs,
       idleMs,
+      pace,
       reached,
       onBytes: (receivedBytes, totalBytes) => onProgress?.({stage: 'download', receivedBytes, totalBytes}),
     })
@@ -70,10 +79,13 @@ export async function receive(
     // A body that starts over and over again is no progress, however often it does.
     failures = part.receivedBytes > mostBytes ? 1 : failures + 1
     mostBytes = Math.max(mostBytes, part.receivedBytes)
+    if (mostBytes - breaks.from >= leastPace.bytes) breaks = {count: 0, from: mostBytes}
+    breaks.count++
     reached ||= outcome.reached
     const {host, reason, isTransient, status, retryAfterMs, suggestions = [], cause} = outcome.failure
-    if (!isTransient || failures > retries) {
-      const tries = failures > 1 ? `${reason}, at the last of ${failures} tries` : reason
+    if (!isTransient || failures > retries || breaks.count > mostBreaks) {
+      const count = breaks.count > mostBreaks ? breaks.count : failures
+      const tries = count > 1 ? `${reason}, at the last of ${count} tries` : reason
       throw new NetworkError(host, tries, {suggestions, status, cause})
     }
     const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})

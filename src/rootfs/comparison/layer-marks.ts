@@ -1,7 +1,6 @@
-import {ToolMissingError} from '../../compression/errors.js'
 import type {DebArchitecture} from '../../host/architecture.js'
 import {ended, start} from '../../host/process.js'
-import {findInterpreter, scriptWords} from '../../host/script.js'
+import {requirePerl, scriptWords} from '../../host/script.js'
 import {systemCalls} from '../../host/system-calls.js'
 import {readComplaint} from '../complaint.js'
 
@@ -27,7 +26,7 @@ type HostTools = {
  * The marks of folders, in their order, by way of a program: Node has no call for extended attributes. Links are not
  * followed, and of what nobody but hostile guests would write the beginning is read.
  *
- * @throws {ToolMissingError} Where the host has neither Perl nor Python.
+ * @throws {PerlMissingError}
  * @throws {Error} When the program fails.
  * @see lgetxattr(2); the kernel's Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"
  */
@@ -35,9 +34,10 @@ export async function readLayerMarks(
   folders: readonly string[],
   {which, architecture}: HostTools,
 ): Promise<LayerMarks[]> {
-  const interpreter = findInterpreter({which})
-  if (interpreter === undefined) throw new ToolMissingError('perl', 'perl-base', 'to compare trees')
-  const argv = [...scriptWords(interpreter, 'list-layer'), String(systemCalls(architecture).lgetxattr)]
+  const argv = [
+    ...scriptWords(requirePerl({which}), 'list-layer'),
+    String(systemCalls(architecture).lgetxattr),
+  ]
   return parseLayerMarks(await outputOf([...argv, ...folders]), folders.length)
 }
 

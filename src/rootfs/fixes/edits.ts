@@ -41,7 +41,7 @@ export function applyEdits(root: string, edits: readonly Edit[]): boolean {
       const place = paths.absolute(paths.resolvePlace(edit.path))
       if (isDone(place, edit)) continue
       make(place, edit)
-      paths.forget()
+      paths.forgetLink()
       changed = true
     } catch (error) {
       throw explain(error, edit, root)

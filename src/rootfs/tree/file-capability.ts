@@ -1,6 +1,6 @@
 import type {DebArchitecture} from '../../host/architecture.js'
 import {runBlocking} from '../../host/process.js'
-import {findInterpreter, scriptWords} from '../../host/script.js'
+import {findPerl, scriptWords} from '../../host/script.js'
 import {systemCalls} from '../../host/system-calls.js'
 import type {OwnerRule} from './owners.js'
 
@@ -45,9 +45,9 @@ export function isCapability(value: Buffer): boolean {
 
 /** Empty where the host has no program for it. */
 function commandFor(rule: OwnerRule, {which, architecture}: HostTools): readonly string[] {
-  const interpreter = findInterpreter({which})
-  if (interpreter === undefined) return []
-  const setter = [...scriptWords(interpreter, 'set-capability'), String(systemCalls(architecture).fsetxattr)]
+  const perl = findPerl({which})
+  if (perl === undefined) return []
+  const setter = [...scriptWords(perl, 'set-capability'), String(systemCalls(architecture).fsetxattr)]
   if (rule === 'keep') return setter
   const unshare = which('unshare')
   return unshare === undefined ? [] : [unshare, '--user', '--map-root-user', '--', ...setter]

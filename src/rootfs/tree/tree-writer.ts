@@ -56,7 +56,9 @@ export function openTreeWriter(
   const folders = new Map<string, FolderMetadata>([['', UNNAMED_FOLDER]])
   const fifos = new Map<string, Member>()
   const devices = new Set<string>()
-  const paths = openRootedPaths(root, (path) => makeFolder(path, UNNAMED_FOLDER))
+  const paths = openRootedPaths(root, (path) => makeFolder(path, UNNAMED_FOLDER), {
+    mostSteps: () => limits.pathSteps + limits.memberSteps * counts.entries,
+  })
   const file = openFileWriter(owners, setCapability)
   let filePath = ''
 
@@ -87,10 +89,11 @@ export function openTreeWriter(
     if (status?.isDirectory()) {
       rmdirSync(paths.absolute(path))
       folders.delete(path)
+      paths.forgetFolder(path)
     } else if (status !== undefined) {
       unlinkSync(paths.absolute(path))
+      if (status.isSymbolicLink()) paths.forgetLink()
     }
-    paths.forget()
   }
 
   function writeFolder(path: string, member: MemberOf<'folder'>): void {

@@ -1,5 +1,6 @@
 import {GUEST_PATH} from '../guest-path.js'
 import type {Mount} from '../mounts.js'
+import type {GuestNamespace} from '../second-namespace.js'
 import {type AnchorEngine, AnchorFd, type AnchorOptions} from './engine.js'
 
 /** bubblewrap. @param program - Its absolute path. */
@@ -18,19 +19,18 @@ export function bwrapEngine(program: string): AnchorEngine {
  * Options for bwrap(1) that start an environment's first process.
  *
  * Where the user namespace is there already, bwrap is its root; else it makes one with the caller as its only id, and
- * must be told to keep the capabilities, or dpkg can't write a 0440 file.
- * For root, bwrap mounts as root and enters the namespace it is handed last.
+ * must be told to keep the capabilities, or dpkg can't write a 0440 file. A namespace that it is handed is entered last.
  */
 export function bwrapOptions({
   hostname,
   mounts,
-  isMountingRoot,
+  guestNamespace,
   namespacePrefix,
 }: Omit<AnchorOptions, 'stage'>): string[] {
   return [
-    ...['--info-fd', String(AnchorFd.info), '--sync-fd', String(AnchorFd.liveness)],
+    ...['--info-fd', String(AnchorFd.info), '--sync-fd', String(AnchorFd.alive)],
     ...['--seccomp', String(AnchorFd.filter)],
-    ...userNamespaceOptions({isMountingRoot, isMade: namespacePrefix.length > 0}),
+    ...userNamespaceOptions({guestNamespace, isMade: namespacePrefix.length > 0}),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', hostname],
     ...mounts.flatMap(mountOptions),
     // Nothing else is in its environment: --clearenv is not known to bwrap before 0.5.
@@ -39,13 +39,13 @@ export function bwrapOptions({
 }
 
 function userNamespaceOptions({
-  isMountingRoot,
+  guestNamespace,
   isMade,
 }: {
-  isMountingRoot: boolean
+  guestNamespace: GuestNamespace
   isMade: boolean
 }): string[] {
-  if (isMountingRoot) return ['--userns2', String(AnchorFd.userNamespace), '--cap-add', 'ALL']
+  if (guestNamespace !== 'only') return ['--userns2', String(AnchorFd.userNamespace), '--cap-add', 'ALL']
   return isMade ? [] : ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL']
 }
 
@@ -63,6 +63,8 @@ export function mountOptions(mount: Mount): string[] {
         ...mount.lowers.flatMap((lower) => ['--overlay-src', lower]),
         ...['--overlay', mount.upper, mount.work, mount.at],
       ]
+    case 'empty':
+      return ['--tmpfs', mount.at, '--remount-ro', mount.at]
     case 'tmpfs':
     case 'proc':
     case 'dev':

@@ -8,9 +8,10 @@ import {type MapperHost, succeeds} from '../../host/id-mapper.js'
 import {isMountingRoot} from '../../host/privilege.js'
 import {bootId} from '../../host/proc.js'
 import {recallVerdict, rememberVerdict} from '../../host/remembered.js'
-import {findInterpreter, scriptWords} from '../../host/script.js'
+import {PerlMissingError, requirePerl, scriptWords} from '../../host/script.js'
 import {EngineUnavailableError, ToolMissingError} from '../errors.js'
 import {namespacePrefix} from '../ids/identity.js'
+import {type GuestNamespace, secondNamespaceWords} from '../second-namespace.js'
 import {bwrapEngine} from './bwrap.js'
 import type {AnchorEngine, AnchorEngineName} from './engine.js'
 import {canStart} from './trial.js'
@@ -21,7 +22,10 @@ export const ENGINES = ['bwrap', 'unshare', 'proot'] as const
 
 export type EngineName = (typeof ENGINES)[number]
 
-type Verdicts = Readonly<Partial<Record<EngineName, boolean>>>
+/** What a trial came to: with which user namespace an engine gives a guest it works; proot has none. */
+type Verdict = 'second' | 'only' | 'fails'
+
+type Verdicts = Readonly<Partial<Record<EngineName, Verdict>>>
 
 /** Settings of the kernel that decide about user namespaces. */
 const SWITCHES = [
@@ -47,13 +51,45 @@ export async function chooseEngine(
   const path = join(cacheFolder, 'engines.json')
   const known = recallVerdicts(path, key)
   const wanted = setting === 'auto' ? ENGINES : [setting]
-  const found = wanted.find((name) => known[name] !== false)
-  if (found !== undefined && known[found] === true) return found
+  const found = wanted.find((name) => known[name] !== 'fails')
+  if (found !== undefined && isWorking(known[found])) return found
   const verdicts = await tryInTurn(host, {wanted, known, stage: cacheFolder})
-  const works = wanted.find((name) => verdicts[name] === true)
+  const working = wanted.find((name) => isWorking(verdicts[name]))
   await rememberVerdict(path, key, {...known, ...verdicts})
-  if (works === undefined) throw new EngineUnavailableError(setting)
-  return works
+  if (working === undefined) throw new EngineUnavailableError(setting)
+  return working
+}
+
+/**
+ * The user namespace that an engine gives a guest here: one of its own below that of its mounts, unless a trial of that failed.
+ *
+ * @param options.cacheFolder - As of {@link chooseEngine}.
+ */
+export async function guestNamespaceOf(
+  host: MapperHost,
+  name: AnchorEngineName,
+  {cacheFolder}: {cacheFolder: string},
+): Promise<GuestNamespace> {
+  if (isMountingRoot(host)) return 'of-root'
+  const key = conditions(host)
+  const path = join(cacheFolder, 'engines.json')
+  const known = recallVerdicts(path, key)
+  const verdict = known[name] ?? (await tryOut(host, name, cacheFolder))
+  if (known[name] === undefined) await rememberVerdict(path, key, {...known, [name]: verdict})
+  return verdict === 'second' ? 'second' : 'only'
+}
+
+/** What comes before an engine that is to give its guest such a namespace, behind what makes the upper one. */
+export function guestNamespaceWords(
+  host: Pick<MapperHost, 'which' | 'architecture'>,
+  namespace: GuestNamespace,
+): string[] {
+  if (namespace !== 'second') return []
+  return secondNamespaceWords(scriptWords(requirePerl(host), 'second-namespace'), host.architecture)
+}
+
+function isWorking(verdict: Verdict | undefined): boolean {
+  return verdict === 'second' || verdict === 'only'
 }
 
 /** What trials of all engines come to now; kept as the answer for later. */
@@ -62,12 +98,16 @@ export async function tryEngines(
   {cacheFolder}: {cacheFolder: string},
 ): Promise<Record<EngineName, boolean>> {
   const verdicts = {
-    bwrap: await works(host, 'bwrap', cacheFolder),
-    unshare: await works(host, 'unshare', cacheFolder),
-    proot: await works(host, 'proot', cacheFolder),
+    bwrap: await tryOut(host, 'bwrap', cacheFolder),
+    unshare: await tryOut(host, 'unshare', cacheFolder),
+    proot: await tryOut(host, 'proot', cacheFolder),
   }
   await rememberVerdict(join(cacheFolder, 'engines.json'), conditions(host), verdicts)
-  return verdicts
+  return {
+    bwrap: isWorking(verdicts.bwrap),
+    unshare: isWorking(verdicts.unshare),
+    proot: isWorking(verdicts.proot),
+  }
 }
 
 /** @throws {ToolMissingError} When its program is not on this host. */
@@ -80,9 +120,7 @@ export function anchorEngine(
     if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
     return bwrapEngine(program)
   }
-  const interpreter = findInterpreter(host)
-  if (interpreter === undefined) throw new ToolMissingError('perl', 'perl-base')
-  return unshareEngine({launcher: scriptWords(interpreter, 'anchor'), architecture: host.architecture})
+  return unshareEngine({launcher: scriptWords(requirePerl(host), 'anchor'), architecture: host.architecture})
 }
 
 /** Those known to fail come last: they are asked anew when nothing else works. */
@@ -90,33 +128,52 @@ async function tryInTurn(
   host: MapperHost,
   {wanted, known, stage}: {wanted: readonly EngineName[]; known: Verdicts; stage: string},
 ): Promise<Verdicts> {
-  const verdicts: Partial<Record<EngineName, boolean>> = {}
-  const inTurn = [...wanted].sort((a, b) => Number(known[a] === false) - Number(known[b] === false))
+  const verdicts: Partial<Record<EngineName, Verdict>> = {}
+  const inTurn = [...wanted].sort((a, b) => Number(known[a] === 'fails') - Number(known[b] === 'fails'))
   for (const name of inTurn) {
-    verdicts[name] = known[name] === true || (await works(host, name, stage))
-    if (verdicts[name]) break
+    const before = known[name]
+    verdicts[name] = before !== undefined && isWorking(before) ? before : await tryOut(host, name, stage)
+    if (isWorking(verdicts[name])) break
   }
   return verdicts
 }
 
-async function works(host: MapperHost, name: EngineName, cacheFolder: string): Promise<boolean> {
+async function tryOut(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
   if (name === 'proot') {
     const program = host.which('proot')
-    return program !== undefined && succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':'])
+    const works = program !== undefined && (await succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':']))
+    return works ? 'only' : 'fails'
   }
+  for (const namespace of ['second', 'only'] as const)
+    if (await works(host, {name, namespace, cacheFolder})) return namespace
+  return 'fails'
+}
+
+type Attempt = {
+  readonly name: AnchorEngineName
+  readonly namespace: 'second' | 'only'
+  readonly cacheFolder: string
+}
+
+async function works(host: MapperHost, {name, namespace, cacheFolder}: Attempt): Promise<boolean> {
   try {
     const engine = anchorEngine(host, name)
     const isRoot = isMountingRoot(host)
-    const isMade = isRoot || name === 'unshare'
+    const isMade = isRoot || name === 'unshare' || namespace === 'second'
     const trial = {
       engine,
       architecture: host.architecture,
-      isMountingRoot: isRoot,
-      namespacePrefix: isMade ? await namespacePrefix('emulated', host) : [],
+      guestNamespace: isRoot ? ('of-root' as const) : namespace,
+      namespacePrefix: isMade
+        ? [
+            ...(await namespacePrefix('emulated', host)),
+            ...(isRoot ? [] : guestNamespaceWords(host, namespace)),
+          ]
+        : [],
     }
     return await withStage(cacheFolder, (stage) => canStart({...trial, stage}))
   } catch (error) {
-    if (error instanceof ToolMissingError) return false
+    if (error instanceof ToolMissingError || error instanceof PerlMissingError) return false
     throw error
   }
 }
@@ -134,9 +191,7 @@ async function withStage<T>(cacheFolder: string, work: (stage: string) => Promis
 }
 
 function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
-  const programs = ['bwrap', 'unshare', 'perl', 'python3', 'proot'].map((name) =>
-    programFacts(host.which(name)),
-  )
+  const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => programFacts(host.which(name)))
   return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
 }
 
@@ -154,8 +209,12 @@ function readSwitch(path: string): string {
   }
 }
 
+function isVerdict(value: unknown): value is Verdict {
+  return value === 'second' || value === 'only' || value === 'fails'
+}
+
 function recallVerdicts(path: string, key: string): Verdicts {
   const known = recallVerdict(path, key)
   if (typeof known !== 'object' || known === null) return {}
-  return Object.fromEntries(Object.entries(known).filter(([, verdict]) => typeof verdict === 'boolean'))
+  return Object.fromEntries(Object.entries(known).filter(([, verdict]) => isVerdict(verdict)))
 }

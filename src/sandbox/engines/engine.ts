@@ -1,4 +1,5 @@
 import type {Mount} from '../mounts.js'
+import type {GuestNamespace} from '../second-namespace.js'
 
 /** Ways to start an environment's first process; `proot`, which has none, is another thing. */
 export type AnchorEngineName = 'bwrap' | 'unshare'
@@ -7,8 +8,8 @@ export type AnchorEngineName = 'bwrap' | 'unshare'
 export const AnchorFd = {
   info: 3,
   ready: 4,
-  hold: 5,
-  liveness: 6,
+  looks: 5,
+  alive: 6,
   options: 7,
   filter: 8,
   userNamespace: 9,
@@ -18,9 +19,8 @@ export const AnchorFd = {
 export type AnchorOptions = {
   readonly hostname: string
   readonly mounts: readonly Mount[]
-  /** Started by root with a say over mounts: the guest gets a second user namespace, without one. */
-  readonly isMountingRoot: boolean
-  /** Words that make the guest's user namespace; empty where the engine makes it. */
+  readonly guestNamespace: GuestNamespace
+  /** Words that make the user namespace that the engine is root of; empty where it makes it itself. */
   readonly namespacePrefix: readonly string[]
   /** A folder of the host that a tree may be put together on, in a mount namespace of the engine's own. */
   readonly stage: string

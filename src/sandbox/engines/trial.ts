@@ -9,7 +9,7 @@ import {filterSets} from '../seccomp/filter-sets.js'
 import {type HeldNamespace, holdNamespace} from '../second-namespace.js'
 import type {AnchorEngine, AnchorOptions} from './engine.js'
 
-type Trial = Pick<AnchorOptions, 'isMountingRoot' | 'namespacePrefix' | 'stage'> & {
+type Trial = Pick<AnchorOptions, 'guestNamespace' | 'namespacePrefix' | 'stage'> & {
   readonly engine: AnchorEngine
   readonly architecture: DebArchitecture
 }
@@ -32,12 +32,11 @@ export async function canStart({engine, architecture, stage, ...place}: Trial): 
     restoreRequests: undefined,
     holder: 'echo ready >&4',
   }
-  const descriptors = {writer: devNull, hold: devNull, log: devNull, info: devNull, devNull}
+  const descriptors = {alive: devNull, looks: devNull, devNull}
   let namespace: HeldNamespace | undefined
   try {
-    namespace = place.isMountingRoot ? await holdNamespace(place.namespacePrefix) : undefined
-    const liveness = {fd: devNull, release() {}}
-    return await launchAnchor(plan, {descriptors, liveness, namespace, requests: undefined})
+    namespace = place.guestNamespace === 'of-root' ? await holdNamespace(place.namespacePrefix) : undefined
+    return (await launchAnchor(plan, {descriptors, namespace, requests: undefined})).isReady
   } catch (error) {
     if (error instanceof NamespaceRefusedError) return false
     // A program of another processor, for one.

@@ -7,7 +7,7 @@ import type {AnchorEngine, AnchorOptions} from './engine.js'
 import {overlayOptions} from './layers-first.js'
 
 /**
- * System calls alone, made by templates/host/anchor.pl or its like in Python.
+ * System calls alone, made by templates/host/anchor.pl.
  *
  * @param launcher - Words that start it.
  */
@@ -32,12 +32,12 @@ export function unshareEngine({
 export function unshareOptions({
   hostname,
   mounts,
-  isMountingRoot,
+  guestNamespace,
   stage,
 }: Omit<AnchorOptions, 'namespacePrefix'>): string[] {
   return [
     ...['stage', stage, 'hostname', hostname],
-    ...(isMountingRoot ? ['second-namespace'] : []),
+    ...(guestNamespace === 'only' ? [] : ['second-namespace']),
     ...mounts.flatMap(mountWords),
     // Whoever says this may be killed in the middle of it.
     'end',
@@ -68,6 +68,7 @@ function mountWords(mount: Mount): string[] {
       const {folder, options} = overlayOptions(mount)
       return ['overlay', folder, options, mount.at]
     }
+    case 'empty':
     case 'tmpfs':
     case 'proc':
     case 'dev':

@@ -3,7 +3,7 @@ import {mkdtemp, readFile, writeFile} from 'node:fs/promises'
 import {hostname} from 'node:os'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {casesWithoutPerl, engineCases} from '../../support/engine-cases.js'
+import {engineCases} from '../../support/engine-cases.js'
 import {onTerminal} from '../../support/guest-terminal.js'
 import {commandsIn, startSession} from '../../support/running-session.js'
 import {waitUntil} from '../../support/wait-until.js'
@@ -11,7 +11,7 @@ import {waitUntil} from '../../support/wait-until.js'
 /** Of root's shell; the hostname in it is the host's with proot. */
 const PROMPT = ':~# '
 
-for (const {title, engine, skip, play} of [...engineCases(), ...casesWithoutPerl()]) {
+for (const {title, engine, skip, play} of engineCases()) {
   const hasNamespaces = engine !== 'proot'
 
   test(`${title}: a command runs as root in its own tree, and its streams and status are ours`, {

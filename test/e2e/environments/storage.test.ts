@@ -79,7 +79,7 @@ test('list works from a folder that is no more', async (t) => {
 
 /** Words before a command whose store is to lie on a small disk of its own; what it leaves there is in `left`. */
 function onDisk(options: string, data: string): string[] {
-  const script = `mkdir -p "$0" && mount -t tmpfs -o ${options} tmpfs "$0" || exit 99
+  const script = `mkdir -p "$0" && mount -t tmpfs -o mode=700,${options} tmpfs "$0" || exit 99
     status=0; "$@" || status=$?
     ls -A "$0/environments" >left 2>/dev/null || true
     exit $status`

@@ -135,7 +135,6 @@ test('a mirror without by-hash folders, compressed by gzip alone, does', async (
     suite: 'trixie',
     packages: [],
     updates: undefined,
-    security: undefined,
   })
   await archive.publish('release', {packages: BASE, hasByHash: false, indices: ['gz']})
   const {context} = await clientOf(t, archive)

@@ -12,16 +12,16 @@ test('a pocket whose Release is not there is passed over, and that is said', asy
     distribution: 'debian',
     suite: 'trixie',
     packages: SYSTEM,
-    security: undefined,
+    updates: undefined,
   })
   const {context, notices} = await clientOf(t, archive)
   const {pockets} = await planPackages(TRIXIE, context)
   assert.deepEqual(
     pockets.map(({name}) => name),
-    ['release', 'updates'],
+    ['release', 'security'],
   )
   assert.deepEqual(notices, [
-    {kind: 'pocket-missing', suite: 'trixie-security', mirror: archive.mirrors.debianSecurity},
+    {kind: 'pocket-missing', suite: 'trixie-updates', mirror: archive.mirrors.debian},
   ])
 })
 

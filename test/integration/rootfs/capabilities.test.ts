@@ -3,7 +3,6 @@ import {chmod, mkdir, symlink} from 'node:fs/promises'
 import {join} from 'node:path'
 import {Readable} from 'node:stream'
 import {test} from 'node:test'
-import {openHost} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
 import {readLedger} from '../../../src/rootfs/ledger/file.js'
 import {extractRootfs, removeTree} from '../../../src/rootfs/tree-process.js'
@@ -122,15 +121,6 @@ test('where no program can set them, capabilities are written down', async (t) =
   const report = await arena.extract(archive, {which: (program) => (program === 'mkfifo' ? bin : undefined)})
   assert.equal(report.fileCapabilities, 1)
   assert.equal(await capabilityOf(join(root, 'ping')), '')
-})
-
-test('a capability is set by Python where there is no Perl', async (t) => {
-  const {which} = openHost()
-  if (which('python3') === undefined) return t.skip('no python3 on this host')
-  const arena = await extractionArena(t)
-  const archive = tarArchive(withCapability(NET_RAW.toString('latin1')), file('ping'))
-  await arena.extract(archive, {which: (program) => (program === 'perl' ? undefined : which(program))})
-  assert.match(await capabilityOf(join(arena.root, 'ping')), /cap_net_raw=ep$/)
 })
 
 test('of more files than any image has, the rest is written down', async (t) => {

@@ -58,14 +58,12 @@ test('a process that ended but was not waited for is gone', async (t) => {
 
 test('the child that bwrap names is recorded, for this user alone', async (t) => {
   const folder = await temporaryFolder(t)
-  await writeFile(anchorFiles(folder).info, `{\n    "child-pid": ${process.pid}\n}\n`)
-  assert.deepEqual(await recordAnchor(folder), OWN)
+  assert.deepEqual(await recordAnchor(folder, `{\n    "child-pid": ${process.pid}\n}\n`), OWN)
   assert.deepEqual(readLiveAnchor(folder), OWN)
   assert.equal((await stat(anchorFiles(folder).state)).mode & 0o777, 0o600)
 })
 
 test('a child that is gone already is not recorded', async (t) => {
   const folder = await temporaryFolder(t)
-  await writeFile(anchorFiles(folder).info, '{"child-pid": 4194305}')
-  assert.equal(await recordAnchor(folder), undefined)
+  assert.equal(await recordAnchor(folder, '{"child-pid": 4194305}'), undefined)
 })

@@ -36,12 +36,25 @@ test('of a release that moved it may have gone', async (t) => {
   )
 })
 
-test('it may be missing at a mirror where it never was', async (t) => {
-  const {archive, context, plan} = await givenVictim(t, 'ubuntu')
-  await plan()
-  const other = await givenVictim(t, 'ubuntu', {paths: context.paths})
-  other.archive.withdraw('security')
-  const {pockets} = await planPackages(NOBLE, {...other.context, keyrings: [other.archive.keyring]})
-  assert.equal(pockets.length, 2)
-  assert.ok(archive.requested().length > 0)
-})
+for (const [distribution, suite, request] of [
+  ['debian', 'trixie-security', TRIXIE],
+  ['ubuntu', 'noble-security', NOBLE],
+] as const) {
+  test(`${suite}, never seen at any mirror, is not left out either`, async (t) => {
+    const {archive, notices, refuses} = await givenVictim(t, distribution)
+    archive.withdraw('security')
+    await refuses('ENVS_POCKET_MISSING', new RegExp(`^No mirror has the security updates of ${suite}: `))
+    assert.deepEqual(notices, [])
+  })
+
+  test(`${suite} may be missing where that is asked for, and that is said`, async (t) => {
+    const {archive, context, notices} = await givenVictim(t, distribution, {allowExpired: true})
+    archive.withdraw('security')
+    const {pockets} = await planPackages(request, context)
+    assert.equal(pockets.length, 2)
+    assert.deepEqual(
+      notices.map((notice) => notice.kind === 'pocket-missing' && notice.suite),
+      [suite],
+    )
+  })
+}

@@ -131,3 +131,49 @@ test('a path as deep as the system allows is made', async (t) => {
   await arena.extract(tarArchive(gnuLongText('L', deep), folder('a')))
   assert.ok(lstatSync(join(arena.root, deep)).isDirectory())
 })
+
+const DEEP = 'd/'.repeat(1900)
+/** Members that lie below {@link DEEP}; a link's target is short. */
+function deepMembers(count: number, member: (name: string) => Buffer): Buffer[] {
+  return Array.from({length: count}, () => [gnuLongText('L', `${DEEP}x`), member('x')]).flat()
+}
+
+for (const [what, member] of [
+  ['file', (name: string) => file(name)],
+  ['link', (name: string) => symlink(name, 'y')],
+] as const) {
+  test(`a ${what} that is replaced again and again far down costs one walk down there`, async (t) => {
+    const arena = await extractionArena(t)
+    // Each of 1,900 folders once from the root on, then 1,901 components a member.
+    const pathSteps = (1900 * 1901) / 2 + 501 * 1901
+    await arena.extract(tarArchive(...deepMembers(500, member)), {limits: {pathSteps, memberSteps: 0}})
+    assert.ok(lstatSync(join(arena.root, DEEP, 'x')))
+  })
+}
+
+test('members far down that take more than the bound are refused', async (t) => {
+  const arena = await extractionArena(t)
+  const members = deepMembers(500, file)
+  await assert.rejects(
+    arena.extract(tarArchive(...members), {limits: {pathSteps: 2_000_000, memberSteps: 0}}),
+    REFUSED,
+  )
+})
+
+test('links that are replaced so that paths through them are walked anew are refused', async (t) => {
+  const arena = await extractionArena(t)
+  const round = [symlink('s', '.'), gnuLongText('L', `s/${DEEP}x`), file('x')]
+  const members = Array.from({length: 200}, () => round).flat()
+  await assert.rejects(arena.extract(tarArchive(...members)), REFUSED)
+})
+
+test('what was resolved through a link, or a folder, that was replaced is resolved anew', async (t) => {
+  const arena = await extractionArena(t)
+  await arena.extract(
+    tarArchive(
+      ...[folder('a'), folder('b'), symlink('s', 'a'), file('s/x'), symlink('s', 'b'), file('s/y')],
+      ...[folder('c'), symlink('c', 'a'), file('c/z')],
+    ),
+  )
+  for (const path of ['a/x', 'b/y', 'a/z']) assert.ok(lstatSync(join(arena.root, path)).isFile(), path)
+})

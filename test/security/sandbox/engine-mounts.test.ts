@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {takeLock} from '../../../src/host/flock.js'
 import {openHost} from '../../../src/host/host.js'
-import {scriptWords} from '../../../src/host/script.js'
+import {requirePerl, scriptWords} from '../../../src/host/script.js'
 import {startAnchor} from '../../../src/sandbox/anchor-start.js'
 import {anchorFiles} from '../../../src/sandbox/anchor-state.js'
 import {unshareEngine} from '../../../src/sandbox/engines/unshare.js'
@@ -17,14 +17,13 @@ import {temporaryFolder} from '../../support/temporary-folder.js'
 const HOST = openHost()
 
 /** A tree with the folders that are mounted on, a folder outside of it, and a start of it past all checks of the host's side. */
-async function hostileTree(t: TestContext, language: 'perl' | 'python3') {
+async function hostileTree(t: TestContext) {
   const folder = await temporaryFolder(t)
   const [root, outside, runFolder] = ['root', 'outside', 'run'].map((name) => join(folder, name))
   assert.ok(root && outside && runFolder)
   for (const each of [outside, join(runFolder, 'resolver', 'packages')]) await mkdir(each, {recursive: true})
   for (const each of MOUNT_POINTS) await mkdir(join(root, each), {recursive: true})
-  const path = HOST.which(language)
-  const launcher = path === undefined ? [] : scriptWords({name: language, path}, 'anchor')
+  const launcher = scriptWords(requirePerl(HOST), 'anchor')
   const start = async () => {
     const liveness = await takeLock(anchorFiles(runFolder).liveness, {mode: 'exclusive', waitMs: 0})
     assert.ok(liveness)
@@ -34,14 +33,14 @@ async function hostileTree(t: TestContext, language: 'perl' | 'python3') {
           name: 'play',
           hostname: 'play',
           engine: unshareEngine({launcher, architecture: HOST.architecture}),
-          isMountingRoot: false,
+          guestNamespace: 'only' as const,
           namespacePrefix: await namespacePrefix('emulated', HOST),
           runFolder,
           mounts: guestMounts({
             root: plainRoot(root),
             resolverFolder: join(runFolder, 'resolver'),
             packagesFolder: join(folder, 'missing'),
-            isMountingRoot: false,
+            guestNamespace: 'only' as const,
           }),
           filter: buildFilter(HOST.architecture, filterSets('emulated')),
           restoreRequests: undefined,
@@ -55,39 +54,33 @@ async function hostileTree(t: TestContext, language: 'perl' | 'python3') {
   return {root, outside, start}
 }
 
-for (const language of ['perl', 'python3'] as const) {
-  const skip = HOST.which(language) === undefined ? `${language} is not installed` : false
-
-  for (const place of ['dev', 'proc', 'sys', 'run', 'run/envs']) {
-    for (const what of ['a link to a folder of the host', 'a link within the tree', 'a file'] as const) {
-      test(`${language}: ${what} in place of /${place} is not mounted on, nor followed`, {
-        skip,
-      }, async (t) => {
-        const {root, outside, start} = await hostileTree(t, language)
-        const path = join(root, place)
-        await rm(path, {recursive: true})
-        await mkdir(join(root, 'elsewhere', 'envs'), {recursive: true})
-        if (what === 'a file') await writeFile(path, '')
-        else await symlink(what === 'a link within the tree' ? '/elsewhere' : outside, path)
-        await assert.rejects(start(), (error: Error) => {
-          assert.ok('code' in error)
-          assert.equal(error.code, 'ENVS_START_FAILED')
-          assert.match(error.message, new RegExp(`/${place}`))
-          return true
-        })
-        assert.deepEqual(await readdir(outside), [])
-        assert.deepEqual(await readdir(join(root, 'elsewhere')), ['envs'])
+for (const place of ['dev', 'proc', 'sys', 'run', 'run/envs']) {
+  for (const what of ['a link to a folder of the host', 'a link within the tree', 'a file'] as const) {
+    test(`${what} in place of /${place} is not mounted on, nor followed`, async (t) => {
+      const {root, outside, start} = await hostileTree(t)
+      const path = join(root, place)
+      await rm(path, {recursive: true})
+      await mkdir(join(root, 'elsewhere', 'envs'), {recursive: true})
+      if (what === 'a file') await writeFile(path, '')
+      else await symlink(what === 'a link within the tree' ? '/elsewhere' : outside, path)
+      await assert.rejects(start(), (error: Error) => {
+        assert.ok('code' in error)
+        assert.equal(error.code, 'ENVS_START_FAILED')
+        assert.match(error.message, new RegExp(`/${place}`))
+        return true
       })
-    }
-  }
-
-  test(`${language}: a tree without a shell is told of, and leaves nothing behind`, {skip}, async (t) => {
-    const {root, start} = await hostileTree(t, language)
-    await assert.rejects(start(), {
-      code: 'ENVS_START_FAILED',
-      message: /\/bin\/sh: No such file or directory/,
+      assert.deepEqual(await readdir(outside), [])
+      assert.deepEqual(await readdir(join(root, 'elsewhere')), ['envs'])
     })
-    assert.deepEqual((await readdir(root)).sort(), ['dev', 'proc', 'run', 'sys'])
-    assert.deepEqual(await readdir(join(root, 'dev')), [])
-  })
+  }
 }
+
+test('a tree without a shell is told of, and leaves nothing behind', async (t) => {
+  const {root, start} = await hostileTree(t)
+  await assert.rejects(start(), {
+    code: 'ENVS_START_FAILED',
+    message: /\/bin\/sh: No such file or directory/,
+  })
+  assert.deepEqual((await readdir(root)).sort(), ['dev', 'proc', 'run', 'sys'])
+  assert.deepEqual(await readdir(join(root, 'dev')), [])
+})

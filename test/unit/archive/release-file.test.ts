@@ -80,3 +80,38 @@ test('a Release without SHA-256 digests is refused', () => {
     message: "The Release of x at http://localhost/debian can't be used: it lists no SHA-256 digests.",
   })
 })
+
+const DIGEST = 'a'.repeat(64)
+const SOUND = `Suite: stable
+Codename: x
+Date: Sat, 21 Nov 2026 00:53:03 UTC
+Valid-Until: Sat, 28 Nov 2026 00:53:03 UTC
+Architectures: all amd64
+Components: main
+Acquire-By-Hash: yes
+No-Support-for-Architecture-all: Packages
+SHA256:
+ ${DIGEST} 5 main/binary-amd64/Packages.gz
+`
+
+for (const line of SOUND.split('\n').filter((text) => /^\S/.test(text))) {
+  const [field = ''] = line.split(':')
+  test(`a Release in which ${field} stands twice is refused`, () => {
+    const place = placeOf('http://localhost/debian', 'x')
+    assert.equal(parseReleaseFile(Buffer.from(SOUND), place).codename, 'x')
+    for (const again of [line, line.toUpperCase()])
+      assert.throws(() => parseReleaseFile(Buffer.from(`${again}\n${SOUND}`), place), {
+        code: 'ENVS_RELEASE_MALFORMED',
+        message: new RegExp(`the field ${field} stands in it twice`),
+      })
+  })
+}
+
+test('a Release that lists an index twice is refused', () => {
+  const place = placeOf('http://localhost/debian', 'x')
+  const again = ` ${'b'.repeat(64)} 5 main/binary-amd64/Packages.gz\n`
+  assert.throws(() => parseReleaseFile(Buffer.from(SOUND + again), place), {
+    code: 'ENVS_RELEASE_MALFORMED',
+    message: /main\/binary-amd64\/Packages\.gz is listed in it twice/,
+  })
+})

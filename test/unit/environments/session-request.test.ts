@@ -11,7 +11,7 @@ const WISH = {
   volumes: [],
   durable: 'auto',
 } as const
-const AROUND = {environment: {}, workingFolder: '/home/me', hasTerminal: false, forwardsInterrupts: true}
+const AROUND = {environment: {}, workingFolder: '/home/me', forwardsInterrupts: true}
 const NAME = parseEnvironmentName('play')
 
 const OWN = [
@@ -29,7 +29,6 @@ test('a plain wish is root, in the home folder, with our variables alone', () =>
     workingFolder: undefined,
     variables: OWN,
     volumes: [],
-    hasTerminal: false,
     forwardsInterrupts: true,
   })
 })

@@ -13,7 +13,7 @@ const folders = {
   resolverFolder: '/store/resolver',
   packagesFolder: '/cache/packages',
 }
-const mounts = guestMounts({...folders, isMountingRoot: false})
+const mounts = guestMounts({...folders, guestNamespace: 'second'})
 
 test('of the host, the tree and the shared packages can be written, and the tree comes first', () => {
   assert.deepEqual(mounts[0], {kind: 'bind', from: '/store/rootfs', at: '/', access: 'rw'})
@@ -36,7 +36,7 @@ test('shared packages are mounted within the resolver folder, after it', () => {
 })
 
 test('an environment that does without shared packages has all the rest', () => {
-  const without = guestMounts({...folders, packagesFolder: undefined, isMountingRoot: false})
+  const without = guestMounts({...folders, packagesFolder: undefined, guestNamespace: 'second'})
   assert.deepEqual(
     without,
     mounts.filter(({at}) => at !== PACKAGES_MOUNT_POINT),
@@ -46,13 +46,20 @@ test('an environment that does without shared packages has all the rest', () => 
 test('what must be a folder in the tree is every place that is mounted on there', () => {
   const inTree = mounts
     .map(({at}) => at.slice(1))
-    .filter((at) => at !== '' && !at.startsWith('dev/') && !at.startsWith('run/envs/'))
+    .filter((at) => at !== '' && !/^(?:dev|sys|run\/envs)\//.test(at))
   assert.deepEqual([...inTree].sort(), [...MOUNT_POINTS].sort())
   assert.equal(RESOLVER_MOUNT_POINT, '/run/envs')
 })
 
+test('what of /sys has the control groups and the firmware is covered, after it', () => {
+  const places = mounts.flatMap(({kind, at}) => (kind === 'empty' ? [at] : []))
+  assert.ok(places.includes('/sys/fs'))
+  const sys = mounts.findIndex(({at}) => at === '/sys')
+  assert.ok(places.every((place) => mounts.findIndex(({at}) => at === place) > sys))
+})
+
 test('for root with a say over mounts, what in /proc obeys uid 0 is read-only, and bound after /proc', () => {
-  const forRoot = guestMounts({...folders, isMountingRoot: true})
+  const forRoot = guestMounts({...folders, guestNamespace: 'of-root'})
   const proc = forRoot.findIndex(({at}) => at === '/proc')
   for (const path of ['/proc/sys', '/proc/sysrq-trigger']) {
     const mount = {kind: 'bind', from: path, at: path, access: 'ro', ifMissing: 'skip'}

@@ -24,7 +24,6 @@ const REQUEST: SessionRequest = {
   workingFolder: '/srv/x',
   variables: [],
   volumes: [{source: '/host/a', target: '/b', access: 'ro'}],
-  hasTerminal: false,
   forwardsInterrupts: false,
 }
 
@@ -47,10 +46,6 @@ for (const [stage, errno, exitCode, code, message] of [
     'No session in play: nothing can be mounted on /b there: not a directory.',
   ],
   ['filter', 22, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at filter: invalid argument.'],
-  [
-    ...['ctypes', 2, 125, 'ENVS_SESSION_FAILED'],
-    'No session in play: the python3 of this host has no module ctypes.',
-  ],
   ['fork', 9999, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at fork: errno 9999.'],
 ] as const) {
   test(`tells of stage ${stage} with errno ${errno}`, () => {

@@ -7,7 +7,6 @@ import {installSteps} from '../../../../src/host/doctor/install-steps.js'
 import {openHost} from '../../../../src/host/host.js'
 import {probeMapped} from '../../../../src/host/id-mapping.js'
 import {readOsRelease} from '../../../../src/host/os-release.js'
-import {capture} from '../../../../src/host/process.js'
 import {oldUnshare} from '../../../support/old-unshare.js'
 import {canSimulate, checkOn, doctorOn, hide} from '../../../support/simulated-host.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
@@ -49,7 +48,7 @@ test('envs can run on the host of the tests, and what passes costs nothing', {sk
 })
 
 test('what does not pass has a cost and a remedy', {skip}, async () => {
-  const prepare = ['echo 0 > /proc/sys/user/max_user_namespaces', hide('perl', 'python3', 'flock')].join('\n')
+  const prepare = ['echo 0 > /proc/sys/user/max_user_namespaces', hide('perl', 'flock')].join('\n')
   const troubled = (await doctorOn({prepare})).checks.filter(({status}) => status !== 'pass')
   assert.deepEqual(troubled.map(({id}) => id).slice(0, 5), [
     'util-linux',
@@ -117,33 +116,13 @@ for (const program of ['unshare', 'nsenter', 'flock']) {
   })
 }
 
-test('without perl python3 starts sessions, somewhat later', {skip}, async () => {
-  const {status, evidence} = await checkOn('launcher', {prepare: hide('perl')})
-  assert.equal(status, 'pass')
-  assert.match(
-    evidence,
-    /^python3 3\.\d+\.\d+ at \/.*\/python3\. perl, with which a session starts sooner, was not found\.$/,
-  )
-})
-
-test('without perl and python3 envs can not run, and is told what still works', {skip}, async () => {
-  const {checks, canRun} = await doctorOn({prepare: hide('perl', 'python3')})
+test('without perl envs can not run, is told what still works, and how to get it', {skip}, async () => {
+  const {checks, canRun} = await doctorOn({prepare: hide('perl')})
   const check = checks.find(({id}) => id === 'launcher')
   assert.deepEqual([canRun, check?.status], [false, 'fail'])
-  assert.match(
-    check?.evidence ?? '',
-    /^perl and python3 were not found\.( setpriv can load a filter, but can't join\.)?$/,
-  )
+  assert.match(check?.evidence ?? '', /^perl was not found\.( setpriv can load a filter, but can't join\.)?$/)
   assert.match(check?.cost ?? '', /can be listed, shown, stopped, renamed and removed/)
-  assert.match(check?.remedy ?? '', /perl-base .* or python3\.$/)
-})
-
-test('a python3 without ctypes is found to be too little', {skip}, async () => {
-  const {stdout} = await capture(['python3', '-c', 'import ctypes; print(ctypes.__path__[0])'])
-  const prepare = [hide('perl'), `mount -t tmpfs tmpfs ${stdout.trim()}`].join('\n')
-  const {status, evidence} = await checkOn('launcher', {prepare})
-  assert.equal(status, 'fail')
-  assert.match(evidence, /python3 ended with status 1 where it was to load its module ctypes\.$/)
+  assert.match(check?.remedy ?? '', /perl-base, .*: envs doctor --fetch perl$/)
 })
 
 test('an unshare before 2.38 is no trouble where newuidmap can be called without it', async (t) => {
@@ -160,9 +139,9 @@ test('an unshare before 2.38 is no trouble where newuidmap can be called without
   ])
 })
 
-test('an unshare before 2.38 costs owners where neither perl nor python3 is there', {skip}, async (t) => {
+test('an unshare before 2.38 costs owners where there is no perl', {skip}, async (t) => {
   const prepare = [
-    hide('perl', 'python3'),
+    hide('perl'),
     ...['subuid', 'subgid'].map((file) => `mount --bind "$RANGE" /etc/${file}`),
   ].join('\n')
   const folder = await oldUnshare(t)
@@ -170,7 +149,7 @@ test('an unshare before 2.38 costs owners where neither perl nor python3 is ther
   const environment = {PATH: `${folder}:${process.env['PATH']}`, RANGE: join(folder, 'range')}
   const check = await checkOn('util-linux', {prepare, environment})
   assert.deepEqual([check.status, check.evidence], ['warn', 'util-linux 2.37.'])
-  assert.match(check.remedy ?? '', /util-linux 2\.38 or later, or for the package perl-base\.$/)
+  assert.match(check.remedy ?? '', /: envs doctor --fetch perl\. .* util-linux 2\.38 or later\.$/)
 })
 
 test('without subordinate ids envs runs, and says what that costs', {skip}, async () => {

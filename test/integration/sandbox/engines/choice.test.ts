@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {findProgram, openHost} from '../../../../src/host/host.js'
 import type {MapperHost} from '../../../../src/host/id-mapper.js'
-import {chooseEngine, tryEngines} from '../../../../src/sandbox/engines/choice.js'
+import {chooseEngine, guestNamespaceOf, tryEngines} from '../../../../src/sandbox/engines/choice.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
 
 const HOST = openHost()
@@ -35,20 +35,23 @@ async function hostWith(
   }
 }
 
+/** A trial of an engine: with a second user namespace, and without. */
+const ONCE = ['bwrap', 'bwrap']
+
 const works = (name: string) => `exec ${HOST.which(name)} "$@"`
 
 test('the best engine that works is taken, and what was found out is not tried again', async (t) => {
   const {host, cacheFolder, uses} = await hostWith(t, {bwrap: works('bwrap')})
   assert.equal(await chooseEngine(host, {setting: 'auto', cacheFolder}), 'bwrap')
   assert.equal(await chooseEngine(host, {setting: 'auto', cacheFolder}), 'bwrap')
-  assert.deepEqual(await uses(), ['bwrap'])
+  assert.deepEqual(await uses(), ONCE)
 })
 
 test('a bwrap that does not work is passed by, and asked once', async (t) => {
   const {host, cacheFolder, uses} = await hostWith(t, {bwrap: 'exit 1'})
   assert.equal(await chooseEngine(host, {setting: 'auto', cacheFolder}), 'unshare')
   assert.equal(await chooseEngine(host, {setting: 'auto', cacheFolder}), 'unshare')
-  assert.deepEqual(await uses(), ['bwrap'])
+  assert.deepEqual(await uses(), ONCE)
 })
 
 test('another program of the same name is tried anew', async (t) => {
@@ -83,7 +86,7 @@ test('what was asked for and does not work is refused in words, and asked again 
   const refused = {code: 'ENVS_ENGINE_UNAVAILABLE', exitCode: 7, message: /bwrap/}
   await assert.rejects(chooseEngine(host, {setting: 'bwrap', cacheFolder}), refused)
   await assert.rejects(chooseEngine(host, {setting: 'bwrap', cacheFolder}), refused)
-  assert.deepEqual(await uses(), ['bwrap', 'bwrap'])
+  assert.deepEqual(await uses(), [...ONCE, ...ONCE])
 })
 
 test('where nothing works the error names the checks of the doctor', async (t) => {
@@ -108,3 +111,17 @@ test('a file of trials that is damaged is as good as none', async (t) => {
     assert.equal(await chooseEngine(host, {setting: 'unshare', cacheFolder}), 'unshare')
   }
 })
+
+for (const [host, perl, namespace] of [
+  ['this one', undefined, 'second'],
+  ['one that forbids it', 'exit 1', 'only'],
+] as const) {
+  test(`a guest of ${host} has the user namespace that a trial succeeded with: ${namespace}`, {
+    skip: HOST.uid === 0 && 'the namespace of its mounts is the own one of root',
+  }, async (t) => {
+    const {host, cacheFolder} = await hostWith(t, perl === undefined ? {} : {perl})
+    assert.equal(await guestNamespaceOf(host, 'bwrap', {cacheFolder}), namespace)
+    assert.equal(await chooseEngine(host, {setting: 'auto', cacheFolder}), 'bwrap')
+    assert.equal(await guestNamespaceOf(host, 'bwrap', {cacheFolder}), namespace)
+  })
+}

@@ -6,7 +6,7 @@ import {GUEST_PATH} from '../../../../src/sandbox/guest-path.js'
 const COMMON_START = ['--info-fd', '3', '--sync-fd', '6', '--seccomp', '8']
 const NAMESPACES = ['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', 'play']
 const COMMON_END = ['--chdir', '/', '--setenv', 'PATH', GUEST_PATH]
-const WISH = {hostname: 'play', mounts: [], isMountingRoot: false, namespacePrefix: []}
+const WISH = {hostname: 'play', mounts: [], guestNamespace: 'only', namespacePrefix: []} as const
 
 test('without a user namespace it makes one of one id, and keeps its capabilities', () => {
   assert.deepEqual(bwrapOptions(WISH), [
@@ -22,11 +22,13 @@ test('one that is there already is taken', () => {
   assert.deepEqual(options, [...COMMON_START, ...NAMESPACES, ...COMMON_END])
 })
 
-test('for root with a say over mounts the guest is put into a second namespace', () => {
-  const options = bwrapOptions({...WISH, isMountingRoot: true, namespacePrefix: ['unshare', '--user', '--']})
-  const second = ['--userns2', '9', '--cap-add', 'ALL']
-  assert.deepEqual(options, [...COMMON_START, ...second, ...NAMESPACES, ...COMMON_END])
-})
+for (const guestNamespace of ['second', 'of-root'] as const) {
+  test(`the guest is put into a second namespace (${guestNamespace})`, () => {
+    const options = bwrapOptions({...WISH, guestNamespace, namespacePrefix: ['unshare', '--user', '--']})
+    const second = ['--userns2', '9', '--cap-add', 'ALL']
+    assert.deepEqual(options, [...COMMON_START, ...second, ...NAMESPACES, ...COMMON_END])
+  })
+}
 
 test('mounts follow in the order they are given', () => {
   const options = bwrapOptions({
@@ -39,6 +41,7 @@ test('mounts follow in the order they are given', () => {
       {kind: 'mqueue', at: '/dev/mqueue'},
       {kind: 'proc', at: '/proc'},
       {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
+      {kind: 'empty', at: '/sys/fs'},
       {kind: 'bind', from: '/proc/scsi', at: '/proc/scsi', access: 'ro', ifMissing: 'skip'},
     ],
   })
@@ -46,7 +49,8 @@ test('mounts follow in the order they are given', () => {
   assert.deepEqual(options.slice(begin, -COMMON_END.length), [
     ...['--bind', '/store/root fs', '/'],
     ...['--dev', '/dev', '--tmpfs', '/dev/shm', '--mqueue', '/dev/mqueue', '--proc', '/proc'],
-    ...['--ro-bind', '/sys', '/sys', '--ro-bind-try', '/proc/scsi', '/proc/scsi'],
+    ...['--ro-bind', '/sys', '/sys', '--tmpfs', '/sys/fs', '--remount-ro', '/sys/fs'],
+    ...['--ro-bind-try', '/proc/scsi', '/proc/scsi'],
   ])
 })
 

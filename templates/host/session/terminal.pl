@@ -1,0 +1,301 @@
+# The caller's terminal, and one of the guest's own that is relayed to it. Loaded by session.pl where standard input, output or
+# error is a terminal.
+#
+# The guest's terminal is opened in its own devpts, and its master kept on the host: no process of the guest has a descriptor
+# of the caller's. The relay is a process of the caller's session and process group, so that it may change the terminal and is
+# stopped and continued as the job that the caller sees.
+#
+# What session.pl tells the relay, a line each: "run" when what is typed is the command's, "stopped" when the guest's terminal stopped it,
+# "ended" when it has ended. An end without that word means that session.pl was killed.
+#
+# See termios(3), ioctl_tty(2), pty(7), and the kernel's asm-generic/ioctls.h, asm-generic/termbits.h and their like for POWER.
+use strict;
+
+my ($EINTR, $EAGAIN) = (4, 11);
+my ($O_RDWR, $O_NOCTTY, $O_NONBLOCK, $O_CLOEXEC) = (2, 0400, 04000, 02000000);
+my $MOST_BYTES = 65536;
+# More than the kernel keeps of what was written to a terminal and not yet read.
+my $MOST_HELD_BYTES = 4 * $MOST_BYTES;
+# How often a relay in the background looks whether its job came to the foreground: shells send no signal for that.
+my $FOREGROUND_POLL_SECONDS = 0.25;
+my %requests = (
+  generic => {
+    get => 0x5401, set => 0x5403, get_group => 0x540f, set_group => 0x5410, take => 0x540e,
+    get_size => 0x5413, set_size => 0x5414, unlock => 0x40045431, open_peer => 0x5441,
+  },
+  power => {
+    get => 0x402c7413, set => 0x802c7415, get_group => 0x40047477, set_group => 0x80047476, take => 0x540e,
+    get_size => 0x40087468, set_size => 0x80087467, unlock => 0x80045431, open_peer => 0x20005441,
+  },
+);
+# What a raw terminal has not: of its input IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON, of its local flags ISIG ICANON ECHO
+# ECHONL IEXTEN. What one has that takes lines: ICRNL IXON, OPOST ONLCR, ISIG ICANON ECHO IEXTEN. Where VMIN and VTIME lie.
+my %layouts = (
+  generic => {bytes => 36, raw => [0x5eb, 0x804b], lines => [0x500, 5, 0x800b], minimum => 23, time => 22},
+  power => {bytes => 44, raw => [0x3eb, 0x598], lines => [0x300, 3, 0x588], minimum => 21, time => 23},
+);
+my $OPOST = 1;
+1;
+
+# Before the host is left. @is_terminal tells which of the three streams are one.
+sub find_terminal {
+  my ($kind, @is_terminal) = @_;
+  my ($input, $output) = map { (grep { $is_terminal[$_] } @$_)[0] } [0, 1, 2], [1, 2, 0];
+  my %terminal = (
+    requests => $requests{$kind}, layout => $layouts{$kind},
+    input => reopen_terminal($input), output => reopen_terminal($output),
+  );
+  # As in "envs run NAME -- COMMAND | less": others of the pipeline read the terminal, and write to it as it is. It is made raw once
+  # the command asks for it, by /dev/tty if not by a stream; until then that is in the background of the guest's terminal, and is
+  # stopped when it does.
+  $terminal{is_shared} = !$is_terminal[0] || !$is_terminal[1];
+  $terminal{saved} = get_attributes(\%terminal);
+  return \%terminal;
+}
+
+# A description of its own, which can be made non-blocking without the caller's. Another user's terminal can't be opened, as
+# after su(1): then the caller's is used, and who does not read keeps the relay waiting.
+sub reopen_terminal {
+  my ($number) = @_;
+  my $own;
+  return $own if sysopen($own, "/proc/self/fd/$number", $O_RDWR | $O_NOCTTY | $O_NONBLOCK);
+  open(my $same, '+<&', $number) or give_up('terminal');
+  return $same;
+}
+
+# Within the guest's mounts: a link leads nowhere else, and what is no master of a terminal there refuses the requests.
+sub open_guest_terminal {
+  my ($terminal) = @_;
+  my $requests = $terminal->{requests};
+  sysopen(my $master, '/dev/pts/ptmx', $O_RDWR | $O_NOCTTY | $O_NONBLOCK) or give_up('terminal');
+  ioctl($master, $requests->{unlock}, my $no = pack 'i', 0) or give_up('terminal');
+  my $peer = ioctl($master, $requests->{open_peer}, $O_RDWR | $O_NOCTTY | $O_CLOEXEC) // give_up('terminal');
+  open(my $slave, '+<&=', $peer) or give_up('terminal');
+  @$terminal{qw(master slave)} = ($master, $slave);
+  # In the background they are those of the shell's line editor.
+  my $attributes = is_in_foreground($terminal) ? $terminal->{saved} : with_lines($terminal);
+  # Others write lines to the caller's terminal, too: it is that which ends them.
+  $attributes = without_output($attributes) if $terminal->{is_shared};
+  ioctl($slave, $requests->{set}, $attributes) or give_up('terminal');
+  copy_size($terminal);
+  pipe($terminal->{from_session}, $terminal->{to_relay}) or give_up('terminal');
+}
+
+# By the leader of a session that has none yet.
+sub take_terminal {
+  my ($terminal) = @_;
+  close $terminal->{$_} for qw(master from_session);
+  ioctl($terminal->{slave}, $terminal->{requests}{take}, 0) or give_up('terminal');
+}
+
+# The command does so itself, from a process group that is not the foreground's yet: the kernel would stop it for that.
+sub bring_to_foreground {
+  my ($terminal, $group) = @_;
+  local $SIG{TTOU} = 'IGNORE';
+  ioctl($terminal->{slave}, $terminal->{requests}{set_group}, my $number = pack 'i', $group);
+}
+
+sub with_lines {
+  my ($terminal) = @_;
+  my ($input, $output, $control, $local, $rest) = unpack 'I4 a*', $terminal->{saved};
+  my $lines = $terminal->{layout}{lines};
+  return pack 'I4 a*', $input | $lines->[0], $output | $lines->[1], $control, $local | $lines->[2], $rest;
+}
+
+sub without_output {
+  my ($attributes) = @_;
+  my ($input, $output, $rest) = unpack 'I2 a*', $attributes;
+  return pack 'I2 a*', $input, $output & ~$OPOST, $rest;
+}
+
+sub get_attributes {
+  my ($terminal) = @_;
+  ioctl($terminal->{input}, $terminal->{requests}{get}, my $attributes = "\0" x 64) or return undef;
+  return substr $attributes, 0, $terminal->{layout}{bytes};
+}
+
+# As cfmakeraw(3), but that a terminal which others write to goes on to end their lines.
+sub raw_attributes {
+  my ($terminal) = @_;
+  my $layout = $terminal->{layout};
+  my ($input, $output, $control, $local, $rest) = unpack 'I4 a*', $terminal->{saved};
+  my $raw = pack 'I4 a*', $input & ~$layout->{raw}[0], $output, $control, $local & ~$layout->{raw}[1], $rest;
+  $raw = without_output($raw) unless $terminal->{is_shared};
+  substr($raw, $layout->{minimum}, 1) = "\1";
+  substr($raw, $layout->{time}, 1) = "\0";
+  return $raw;
+}
+
+sub copy_size {
+  my ($terminal) = @_;
+  my $size = "\0" x 8;
+  ioctl($terminal->{input}, $terminal->{requests}{get_size}, $size) && ioctl($terminal->{master}, $terminal->{requests}{set_size}, $size);
+}
+
+# A terminal that is not the caller's controlling one has no foreground to be in.
+sub is_in_foreground {
+  my ($terminal) = @_;
+  ioctl($terminal->{input}, $terminal->{requests}{get_group}, my $group = pack 'i', 0) or return 1;
+  return unpack('i', $group) == getpgrp();
+}
+
+sub make_raw {
+  my ($terminal) = @_;
+  my $now = get_attributes($terminal) // return;
+  return if $now eq raw_attributes($terminal);
+  $terminal->{saved} = $now;
+  ioctl($terminal->{input}, $terminal->{requests}{set}, raw_attributes($terminal));
+}
+
+# Only what a relay has set: whoever has changed it since has the terminal now.
+sub restore_terminal {
+  my ($terminal) = @_;
+  my $now = get_attributes($terminal) // return;
+  ioctl($terminal->{input}, $terminal->{requests}{set}, $terminal->{saved}) if $now eq raw_attributes($terminal);
+}
+
+# The rest is what the relay does.
+
+sub run_relay {
+  my ($terminal, $parent) = @_;
+  my $session = getppid();
+  close $terminal->{$_} for qw(slave to_relay);
+  my ($has_new_size, $was_continued) = (0, 0);
+  $SIG{$_} = 'IGNORE' for qw(INT QUIT TERM HUP USR1 USR2 PIPE);
+  $SIG{WINCH} = sub { $has_new_size = 1 };
+  $SIG{CONT} = sub { $was_continued = 1 };
+  $SIG{TSTP} = sub { kill TSTP => $session };    # from outside: the command is stopped first, and then all
+  my %flow = (to_terminal => '', to_guest => '', is_running => 0, is_raw => 0, is_open => 1);
+  while (1) {
+    if ($has_new_size) { $has_new_size = 0; copy_size($terminal) }
+    if ($was_continued) { $was_continued = 0; $flow{is_raw} = 0; copy_size($terminal) if $flow{is_open} }
+    my $is_waiting = !enter_raw($terminal, \%flow);
+    my ($readable, $writable) = wait_for_streams($terminal, \%flow, $is_waiting) or next;
+    if (vec($readable, fileno $terminal->{from_session}, 1)) {
+      my $word = read_word($terminal->{from_session});
+      if ($word eq 'run') { $flow{is_running} = 1; next }
+      if ($word eq 'stopped') { stop_job($terminal, \%flow, $session); $was_continued = 1; next }
+      drain($terminal, \%flow) if $word eq 'ended';
+      # Who was killed can't wait for this process: a parent that lives restores the terminal itself, at once.
+      restore_terminal($terminal) if $word eq 'ended' || !kill(0 => $parent);
+      return;
+    }
+    from_guest($terminal, \%flow) if $flow{is_open} && vec($readable, fileno $terminal->{master}, 1);
+    from_terminal($terminal, \%flow) if vec($readable, fileno $terminal->{input}, 1);
+    to_terminal($terminal, \%flow) if length $flow{to_terminal};
+    to_guest($terminal, \%flow) if length $flow{to_guest};
+  }
+}
+
+# Whether there is nothing to wait for before the caller's terminal can be read.
+sub enter_raw {
+  my ($terminal, $flow) = @_;
+  return 1 if $flow->{is_raw} || !$flow->{is_running};
+  return 0 unless is_in_foreground($terminal);
+  make_raw($terminal);
+  return $flow->{is_raw} = 1;
+}
+
+# What is held back is not asked for: who does not read is not written to, and gets no more to write.
+sub wait_for_streams {
+  my ($terminal, $flow, $is_waiting) = @_;
+  my ($readable, $writable) = ('', '');
+  vec($readable, fileno $terminal->{from_session}, 1) = 1;
+  if ($flow->{is_open}) {
+    # Nothing is shown before the caller's terminal is as it has to be for that.
+    my $is_shown = $flow->{is_running} || $terminal->{is_shared};
+    vec($readable, fileno $terminal->{master}, 1) = 1 if $is_shown && !length $flow->{to_terminal};
+    vec($writable, fileno $terminal->{master}, 1) = 1 if length $flow->{to_guest};
+  }
+  vec($readable, fileno $terminal->{input}, 1) = 1 if $flow->{is_raw} && !length $flow->{to_guest};
+  vec($writable, fileno $terminal->{output}, 1) = 1 if length $flow->{to_terminal};
+  my $found = select($readable, $writable, undef, $is_waiting ? $FOREGROUND_POLL_SECONDS : undef);
+  return $found > 0 ? ($readable, $writable) : ();
+}
+
+# Empty at the end of the pipe. A line is written at once, and is never in two parts.
+sub read_word {
+  my ($pipe) = @_;
+  my $word = '';
+  while (1) {
+    my $got = sysread($pipe, my $letter, 1);
+    if (!defined $got && $! == $EINTR) { next }
+    if (!$got)             { return '' }
+    if ($letter eq "\n") { return $word }
+    $word .= $letter;
+  }
+}
+
+sub can_come_back { return $! == $EINTR || $! == $EAGAIN }
+
+# As much as there is: the kernel gives a page at a time.
+sub from_guest {
+  my ($terminal, $flow) = @_;
+  while (length $flow->{to_terminal} < $MOST_BYTES) {
+    my $got = sysread($terminal->{master}, $flow->{to_terminal}, $MOST_BYTES, length $flow->{to_terminal});
+    return unless $got || (!defined $got && $! == $EINTR);
+  }
+}
+
+sub from_terminal {
+  my ($terminal, $flow) = @_;
+  # The job was put into the background meanwhile: what is typed is the shell's.
+  unless (is_in_foreground($terminal)) { $flow->{is_raw} = 0; return }
+  my $got = sysread($terminal->{input}, $flow->{to_guest}, 4096);
+  return if $got || (!defined $got && can_come_back());
+  # The terminal is gone. By the end of the master the guest's is, too: the kernel hangs up on who has it.
+  close_master($terminal, $flow);
+}
+
+sub to_terminal {
+  my ($terminal, $flow) = @_;
+  my $put = syswrite($terminal->{output}, $flow->{to_terminal});
+  if    (defined $put)       { substr($flow->{to_terminal}, 0, $put) = '' }
+  elsif (!can_come_back()) { close_master($terminal, $flow) }
+}
+
+sub to_guest {
+  my ($terminal, $flow) = @_;
+  my $put = $flow->{is_open} ? syswrite($terminal->{master}, $flow->{to_guest}) : length $flow->{to_guest};
+  if    (defined $put)       { substr($flow->{to_guest}, 0, $put) = '' }
+  elsif (!can_come_back()) { $flow->{to_guest} = '' }
+}
+
+sub close_master {
+  my ($terminal, $flow) = @_;
+  close $terminal->{master} if $flow->{is_open};
+  @$flow{qw(is_open is_raw is_running to_terminal to_guest)} = (0, 0, 0, '', '');
+}
+
+# All that was written until now: a read takes what the kernel still holds back, before it says that there is nothing. What goes on
+# to write is not waited for.
+sub drain {
+  my ($terminal, $flow) = @_;
+  my $bytes = 0;
+  while ($flow->{is_open}) {
+    if (!length $flow->{to_terminal} && $bytes < $MOST_HELD_BYTES) {
+      from_guest($terminal, $flow);
+      $bytes += length $flow->{to_terminal};
+    }
+    return unless length $flow->{to_terminal};
+    my $writable = '';
+    vec($writable, fileno $terminal->{output}, 1) = 1;
+    select(undef, $writable, undef, undef);
+    to_terminal($terminal, $flow);
+  }
+}
+
+# The caller's shell gets its terminal back, and the job is seen as stopped. What continues the job continues the command.
+sub stop_job {
+  my ($terminal, $flow, $session) = @_;
+  drain($terminal, $flow);
+  restore_terminal($terminal);
+  $flow->{is_raw} = 0;
+  my $handler = $SIG{TSTP};
+  $SIG{TSTP} = 'DEFAULT';
+  kill TSTP => 0;
+  $SIG{TSTP} = $handler;
+  enter_raw($terminal, $flow);
+  copy_size($terminal);
+  kill CONT => $session;
+}
