@@ -24,7 +24,7 @@ export type JoinPlan = {
 /** What stands for a build of envs: another one may plan otherwise. */
 const BUILD = [
   'dist',
-  ...['session.pl', 'session/terminal.pl', 'session/streams.pl', 'join.pl'].map(
+  ...['session.pl', 'session/terminal.pl', 'session/streams.pl', 'session/volumes.pl', 'join.pl'].map(
     (name) => `templates/host/${name}`,
   ),
 ]

@@ -19,7 +19,7 @@
 # This process stays in the host's pid namespace, where the guest can't see or signal it, and leads a session of its own, in which
 # the command has a process group: so the command is nobody's of the caller's session, its process group and its terminal.
 # What of standard input, output and error is a terminal becomes one of the guest's (session/terminal.pl), what is a regular
-# file is handed in with the caller's rights alone (session/streams.pl); the rest is handed in as it is.
+# file is handed in with the caller's rights alone (session/streams.pl); the rest is handed in as it is. Volumes: session/volumes.pl.
 #
 # Plain Perl without modules but strict: only perl-base may be there, and a module, warnings too, costs milliseconds of
 # every session.
@@ -33,16 +33,15 @@ my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
 my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000);
-my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_RECURSIVE) = (-100, 0x1000, 0x8000);
-my ($OPEN_TREE_CLONE, $OPEN_TREE_CLOEXEC) = (1, 02000000);
+my $AT_FDCWD = -100;
 my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
-my ($MOUNT_ATTR_RDONLY, $MOUNT_ATTR_NOSUID, $MOVE_MOUNT_F_EMPTY_PATH) = (1, 2, 4);
+my $MOUNT_ATTR_NOSUID = 2;
 # One number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
-my ($nr_open_tree, $nr_move_mount, $nr_mount_setattr) = (428, 429, 442);
+my $nr_mount_setattr = 442;
 # O_RDONLY too, which is 0; the same numbers on every processor in question.
 my ($O_NONBLOCK, $O_PATH) = (04000, 010000000);
 my $F_GETFL = 3;
-my ($WUNTRACED, $SIGTSTP, $SIGTTIN, $SIGTTOU) = (2, 20, 21, 22);
+my $WUNTRACED = 2;
 my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
 # How long a command may take to leave after a hang-up that nobody is left to wait for.
 my $HANGUP_GRACE_SECONDS = 2;
@@ -68,6 +67,7 @@ my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 
 my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
+require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
 my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds);
@@ -88,13 +88,13 @@ my @streams = map { $kinds[$_] eq 'file' ? open_file_stream($_) : undef } 0 .. 2
 pass_gate();
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc);
 allow_setuid() unless $is_own;
-attach_mounts(@mounts) if @mounts;
+attach_mounts($nr_unshare, @mounts) if @mounts;
 
-my ($child, $relay, @early);
+my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
 # These stay in the host's pid namespace, as this process does: the guest knows nothing of them.
 $_->{process} = fork_helper(\&run_pump, $_) for grep { $_ && $_->{pipe} } @streams;
-$relay = fork_helper(\&run_relay, $terminal, $parent) if $terminal;
+$terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) if $terminal;
 # A session without the caller's terminal: /dev/tty is the guest's, or nothing.
 syscall($nr_setsid) >= 0 or give_up('setsid');
 take_terminal($terminal) if $terminal;
@@ -135,9 +135,9 @@ wait_for_end($is_executed);
 flock($hold, $LOCK_UN);
 
 close $status;
-show_command() if $terminal && !$terminal->{is_shared};
+show_command($terminal) if $terminal && !$terminal->{is_shared};
 my $end = wait_for_command();
-finish_relay() if $terminal;
+finish_relay($terminal) if $terminal;
 my @failures = map { $_ ? finish_stream($_) : () } @streams;
 # Signals that came after the command's end have nobody to reach.
 $end = 125 << 8 if $end == 0 && @failures;
@@ -241,46 +241,6 @@ sub copy_host_mounts {
   return $has_own_mounts;
 }
 
-# Clones a mount of the host before the host is left.
-sub clone_mount {
-  my ($source, $target, $access) = @_;
-  copy_host_mounts() or give_up('volume-namespace');
-  my $tree = syscall($nr_open_tree, $AT_FDCWD, "$source", $OPEN_TREE_CLONE | $OPEN_TREE_CLOEXEC | $AT_RECURSIVE);
-  $tree >= 0 or give_up('volume-source');
-  if ($access eq 'ro') {
-    my ($empty, $attributes) = ("\0", pack('Q4', $MOUNT_ATTR_RDONLY, 0, 0, 0));
-    syscall($nr_mount_setattr, $tree, $empty, $AT_EMPTY_PATH | $AT_RECURSIVE, $attributes, length $attributes) == 0
-      or give_up('volume-read-only');
-  }
-  return [$tree, $target, -d $source];
-}
-
-# Into a private copy of the guest's mounts, so that a share is seen by the session that asked for it alone.
-# The guest's root is this process's root by now: a link planted on the way leads nowhere else.
-sub attach_mounts {
-  syscall($nr_unshare, $CLONE_NEWNS) == 0 or give_up('volume-namespace');
-  for my $mount (@_) {
-    my ($tree, $target, $is_folder) = @$mount;
-    make_target($target, $is_folder);
-    my $empty = "\0";
-    syscall($nr_move_mount, $tree, $empty, $AT_FDCWD, "$target", $MOVE_MOUNT_F_EMPTY_PATH) == 0
-      or give_up('volume-target');
-  }
-}
-
-sub make_target {
-  my ($target, $is_folder) = @_;
-  umask 022;
-  my @parts = grep { length } split m{/}, $target;
-  my $path = '';
-  while (defined(my $part = shift @parts)) {
-    $path .= "/$part";
-    next if -e $path;
-    if (@parts || $is_folder) { mkdir($path, 0755) || give_up('volume-target') }
-    else { open(my $file, '>>', $path) or give_up('volume-target') }
-  }
-}
-
 # A large copy takes its time.
 sub pass_gate {
   for (1 .. $SILENT_TRIES) {
@@ -314,45 +274,10 @@ sub wait_for_command {
     my $status = unpack 'i', $buffer;
     my $has_ended = ($status & 0xff) != 0x7f;
     return $status if $pid == $child && $has_ended;
-    was_stopped($status >> 8) if $pid == $child && $terminal;
-    if ($relay && $pid == $relay && $has_ended) {
-      restore_terminal($terminal);    # it was killed: else it ends after the command
-      $relay = undef;
-    }
+    next unless $terminal;
+    command_was_stopped($terminal, $child, $status >> 8) if $pid == $child;
+    relay_was_killed($terminal) if $pid == ($terminal->{relay} // 0) && $has_ended;
   }
-}
-
-# By the guest's terminal, as by Ctrl-Z: so is the caller's job. Not by a signal from elsewhere, as for a snapshot.
-sub was_stopped {
-  my ($signal) = @_;
-  if (!$terminal->{is_shown} && ($signal == $SIGTTIN || $signal == $SIGTTOU)) {
-    bring_to_foreground($terminal, $child);
-    show_command();
-    pass_on('CONT');
-  }
-  elsif ($relay && grep { $signal == $_ } $SIGTSTP, $SIGTTIN, $SIGTTOU) { tell_relay('stopped') }
-}
-
-# From now on what is typed is the command's.
-sub show_command {
-  return unless $relay;
-  $terminal->{is_shown} = 1;
-  tell_relay('run');
-}
-
-sub tell_relay {
-  my ($word) = @_;
-  local $SIG{PIPE} = 'IGNORE';
-  syswrite $terminal->{to_relay}, "$word\n";
-}
-
-# All that the command printed is on the caller's terminal, which is as it was.
-sub finish_relay {
-  close $terminal->{slave};
-  tell_relay('ended') if $relay;
-  return unless $relay;
-  do { } until waitpid($relay, 0) == $relay || !$!{EINTR};
-  restore_terminal($terminal) if $?;
 }
 
 sub run_command {

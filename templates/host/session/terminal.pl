@@ -12,6 +12,7 @@
 use strict;
 
 my ($EINTR, $EAGAIN) = (4, 11);
+my ($SIGTSTP, $SIGTTIN, $SIGTTOU) = (20, 21, 22);
 my ($O_RDWR, $O_NOCTTY, $O_NONBLOCK, $O_CLOEXEC) = (2, 0400, 04000, 02000000);
 my $MOST_BYTES = 65536;
 # More than the kernel keeps of what was written to a terminal and not yet read.
@@ -152,6 +153,48 @@ sub restore_terminal {
   my ($terminal) = @_;
   my $now = get_attributes($terminal) // return;
   ioctl($terminal->{input}, $terminal->{requests}{set}, $terminal->{saved}) if $now eq raw_attributes($terminal);
+}
+
+# By the guest's terminal, as by Ctrl-Z: so is the caller's job. Not by a signal from elsewhere, as for a snapshot.
+sub command_was_stopped {
+  my ($terminal, $child, $signal) = @_;
+  if (!$terminal->{is_shown} && ($signal == $SIGTTIN || $signal == $SIGTTOU)) {
+    bring_to_foreground($terminal, $child);
+    show_command($terminal);
+    pass_on('CONT');
+  }
+  elsif (grep { $signal == $_ } $SIGTSTP, $SIGTTIN, $SIGTTOU) { tell_relay($terminal, 'stopped') }
+}
+
+# From now on what is typed is the command's.
+sub show_command {
+  my ($terminal) = @_;
+  $terminal->{is_shown} = 1;
+  tell_relay($terminal, 'run');
+}
+
+# It ends after the command, by itself.
+sub relay_was_killed {
+  my ($terminal) = @_;
+  restore_terminal($terminal);
+  delete $terminal->{relay};
+}
+
+sub tell_relay {
+  my ($terminal, $word) = @_;
+  return unless $terminal->{relay};
+  local $SIG{PIPE} = 'IGNORE';
+  syswrite $terminal->{to_relay}, "$word\n";
+}
+
+# All that the command printed is on the caller's terminal, which is as it was.
+sub finish_relay {
+  my ($terminal) = @_;
+  close $terminal->{slave};
+  tell_relay($terminal, 'ended');
+  return unless $terminal->{relay};
+  do { } until waitpid($terminal->{relay}, 0) == $terminal->{relay} || $! != $EINTR;
+  restore_terminal($terminal) if $?;
 }
 
 # The rest is what the relay does.

@@ -11,6 +11,7 @@ for (const [program, check] of [
   ['host/signal-all.pl', ['perl', '-c']],
   ['host/session/terminal.pl', ['perl', '-c']],
   ['host/session/streams.pl', ['perl', '-c']],
+  ['host/session/volumes.pl', ['perl', '-c']],
   ['host/second-namespace.pl', ['perl', '-c']],
   ['host/keeper.sh', ['sh', '-n']],
   ['host/map-ids.pl', ['perl', '-c']],
