@@ -10,6 +10,7 @@ for (const [program, check] of [
   ['become.d/sudo.pl', ['perl', '-c']],
   ['become.d/postgresql.pl', ['perl', '-c']],
   ['lay-shims', ['sh', '-n']],
+  ['renew-keys', ['sh', '-n']],
 ] as const) {
   test(`${program} compiles without a warning`, async () => {
     const path = templatePath(`rootfs/${program}`)
