@@ -38,7 +38,7 @@ export async function keepImage(
     // Where who runs the programs can read it.
     const keyring = join(bench.folder, 'publisher.asc')
     await writeFile(keyring, servers.signer.publicKey)
-    const variables = {...servers.variables, ENVS_KEYRINGS: keyring}
+    const variables = {...servers.variables, ENVS_KEYRINGS: `${servers.server.origin.origin}=${keyring}`}
     const {argv, variables: store} = product.call('image', 'pull', NAME)
     await runAsUser(argv, {...bench, environment: {...bench.environment, ...store, ...variables}})
     return {name: NAME, variables, close}

@@ -3,7 +3,7 @@ import {Creation} from '../src/environments/create.js'
 import {planCreation} from '../src/environments/create-request.js'
 import {overBudget} from '../src/environments/disk-budget.js'
 import {imageContext} from '../src/environments/image-context.js'
-import {isolationGaps} from '../src/environments/isolation-gaps.js'
+import {gapsOnHost, type IsolationGap} from '../src/environments/isolation-gaps.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import {environmentFiles} from '../src/environments/store.js'
 import type {Host} from '../src/host/host.js'
@@ -89,7 +89,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
       await creation.close()
     }
     this.warnOfBudget(await overBudget(host, diskBudget))
-    this.#tell(host, creation)
+    this.#tell(host, creation, await gapsOnHost(host, creation.engine))
     return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined
   }
 
@@ -99,7 +99,11 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     this.tellFallback(describeFallback(image, {reason, now}))
   }
 
-  #tell(host: Host, {name, notes, extraction, engine, record}: Creation): void {
+  #tell(
+    host: Host,
+    {name, notes, extraction, engine, record}: Creation,
+    gaps: readonly IsolationGap[],
+  ): void {
     const {image, storage, identity, architecture} = record
     if (image.trust === 'unverified') {
       this.warn(
@@ -117,7 +121,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     this.note(`Identity ${describeIdentity(identity)}.`)
     if (architecture !== host.architecture)
       this.note(`Architecture ${describeArchitecture(architecture, host.architecture)}.`)
-    this.warnOfGaps(isolationGaps(engine))
+    this.warnOfGaps(gaps)
     if (engine !== 'bwrap') this.note(`Engine ${describeEngine(engine)} (envs doctor tells why).`)
     const losses = extraction === undefined ? undefined : describeLosses(extraction.losses, name)
     if (losses !== undefined) this.note(losses)

@@ -41,7 +41,10 @@ commands left. Nothing of an environment that runs, nor what a running command u
     if (found.length === 0) this.note('There is nothing to remove.')
     if (dryRun || found.length === 0) return this.#tell(plan, {dryRun})
     await this.confirm(`Remove all of this, ${formatBytes(total(plan))}?`, {yes: flags.yes})
-    return this.#tell(await removePrunable(found), {dryRun})
+    const {removed, failure} = await removePrunable(found)
+    const told = this.#tell(removed, {dryRun})
+    if (failure !== undefined) throw failure.error
+    return told
   }
 
   #tell(pruned: readonly Prunable[], {dryRun}: {dryRun: boolean}) {

@@ -1,7 +1,7 @@
 import {readSettings} from '../src/config/settings.js'
 import {overBudget} from '../src/environments/disk-budget.js'
 import {imageContext} from '../src/environments/image-context.js'
-import {isolationGaps} from '../src/environments/isolation-gaps.js'
+import {gapsOnHost} from '../src/environments/isolation-gaps.js'
 import {Trying} from '../src/environments/try.js'
 import {readTryWords} from '../src/environments/try-words.js'
 import {isInteractive} from '../src/host/terminal.js'
@@ -61,7 +61,7 @@ written inside lies in memory where that can be, up to a quarter of what is free
     const variables = flags.env ?? []
     try {
       await this.#make(trying)
-      this.warnOfGaps(isolationGaps(trying.creation.engine))
+      this.warnOfGaps(await gapsOnHost(host, trying.creation.engine))
       this.warnOfBudget(await overBudget(host, diskBudget))
       await trying.install({variables, isQuiet: this.quiet})
       this.releaseSignals()

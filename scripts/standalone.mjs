@@ -1,13 +1,20 @@
-// Makes one archive that holds envs and the Node it runs with, for hosts that have none: unpack it anywhere, and link
-// its bin/envs. Node comes from the package registry that npm is set up for.
+// Makes one archive that holds envs, and the Node and the Perl it runs with, for hosts that have none: unpack it anywhere, and
+// link its bin/envs. Node comes from the package registry that npm is set up for; Perl is Debian's, verified as envs doctor
+// --fetch perl does.
 //
-// usage: node scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz; standalone/ when left out
+// usage: node --import tsx scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz; standalone/ when left out
 import {spawnSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
 import {mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {readSettings} from '../src/config/settings.ts'
+import {archiveContext} from '../src/environments/archive-context.ts'
+import {fetchTool} from '../src/environments/fetch-tool.ts'
+import {imageContext} from '../src/environments/image-context.ts'
+import {FETCHABLE} from '../src/environments/known-tools.ts'
+import {openHost} from '../src/host/host.ts'
 
 /** Of the line that is maintained longest; needs glibc 2.28, as every later one does. */
 const NODE_VERSION = '24.21.0'
@@ -22,12 +29,15 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const target = resolve(process.argv[2] ?? join(root, 'standalone'))
 const stage = mkdtempSync(join(tmpdir(), 'envs-standalone-'))
 try {
-  console.log(makeArchive())
+  console.log(await makeArchive())
+} catch (error) {
+  console.error(`The archive was not made: ${error.message}`)
+  process.exitCode = 1
 } finally {
   rmSync(stage, {recursive: true, force: true})
 }
 
-function makeArchive() {
+async function makeArchive() {
   const {version} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const name = `envs-${version}-linux-${process.arch}`
   const tree = join(stage, name)
@@ -36,6 +46,7 @@ function makeArchive() {
   const node = join(tree, 'node')
   const programs = ['package/bin/node', 'package/LICENSE']
   unpack(packNode(), node, programs)
+  renameSync(await fetchPerl(), join(tree, 'perl'))
   mkdirSync(target, {recursive: true})
   const archive = join(target, `${name}.tar.gz`)
   const partial = join(target, `.partial-${process.pid}`)
@@ -57,6 +68,18 @@ function packNode() {
       `Node.js ${NODE_VERSION} for ${process.arch} has the digest ${digest}, which is not the pinned one`,
     )
   return archive
+}
+
+/** @returns Its folder, which may be moved to any host of this architecture. */
+async function fetchPerl() {
+  const host = openHost()
+  const paths = {...host.paths, data: join(stage, 'data'), cache: join(stage, 'cache')}
+  const own = {...host, paths: {...paths, packages: join(paths.cache, 'packages')}}
+  const settings = await readSettings(host)
+  const image = imageContext(own, settings, {signal: new AbortController().signal})
+  const context = archiveContext(own, settings, {...image, keyrings: []})
+  const {folder} = await fetchTool(own, FETCHABLE.perl, context, {isPortable: true})
+  return folder
 }
 
 /** @returns Path of the package's archive; npm has checked that it is what the registry says. */

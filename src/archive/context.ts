@@ -1,4 +1,5 @@
 import type {Host} from '../host/host.js'
+import type {PinnedKeys, ScopedKeyring} from '../signature/keyring.js'
 import type {ArchiveEvent, ArchiveNotice} from './plan.js'
 
 /** Where archives are, and by what they are judged. */
@@ -10,8 +11,10 @@ export type ArchiveContext = Pick<Host, 'environment' | 'which'> & {
     readonly debianSecurity: string | undefined
     readonly ubuntu: string | undefined
   }
-  /** Paths of further trusted keys. */
-  readonly keyrings: readonly string[]
+  /** Further trusted keys, each for what lies below a URL. */
+  readonly keyrings: readonly ScopedKeyring[]
+  /** The built-in keys; others in tests. */
+  readonly pinnedKeys?: PinnedKeys | undefined
   readonly now: Date
   /** Takes a Release whose time is over, and a mirror without a pocket for security. */
   readonly allowExpired?: boolean | undefined

@@ -1,10 +1,10 @@
 import {sha256Of} from '../host/digest.js'
 import {NetworkError} from '../host/http/errors.js'
-import {trustedKeys} from '../signature/keyring.js'
+import {pinnedKeys, type TrustedKey, trustedKeys} from '../signature/keyring.js'
 import type {ArchiveContext} from './context.js'
 import {DowngradedReleaseError} from './errors.js'
 import {fetchRelease, type VerifiedRelease, verifyRelease} from './fetch-release.js'
-import type {Place} from './place.js'
+import {type Place, urlInSuite} from './place.js'
 import type {ArchiveRelease, UsedPocket} from './plan.js'
 import type {Pocket} from './pockets.js'
 import {checkRelease} from './release-checks.js'
@@ -36,7 +36,7 @@ export async function openRelease(
   asked: Asked,
   context: ArchiveContext,
 ): Promise<OpenedRelease | undefined> {
-  const keys = await keysFor(asked, context.keyrings)
+  const keys = await keysFor(place, asked, context)
   const path = keptReleasePath(context.paths, place)
   const kept = await readKeptRelease(path)
   const open = async (served: VerifiedRelease) => {
@@ -70,11 +70,15 @@ export async function openRelease(
 }
 
 /** Releases that moved may be signed by keys that Debian has withdrawn since. */
-async function keysFor({pocket: {kind}, release}: Asked, keyrings: readonly string[]) {
-  const keys = await trustedKeys(kind, keyrings)
+async function keysFor(
+  place: Place,
+  {pocket: {kind}, release}: Asked,
+  {keyrings, pinnedKeys: findPinned = pinnedKeys}: ArchiveContext,
+): Promise<TrustedKey[]> {
+  const keys = await trustedKeys({kind, from: urlInSuite(place, 'InRelease')}, keyrings, findPinned)
   if (!release.hasMoved || release.distribution !== 'debian') return keys
   const moved = kind === 'debian-security' ? 'debian-security-moved' : 'debian-archive-moved'
-  return [...keys, ...(await trustedKeys(moved, []))]
+  return [...keys, ...(await findPinned(moved))]
 }
 
 async function isOlder(seen: string, {date}: ReleaseFile): Promise<boolean> {

@@ -28,11 +28,20 @@ export const imageReference: Kind<string> = fromText('an image, such as noble or
   text === '' || UNPRINTABLE.test(text) ? undefined : text,
 )
 
-/** Absolute paths; separated by `:` where they are typed, a list in the file. */
-export const pathList: Kind<readonly string[]> = {
-  allowed: 'absolute paths, separated by :',
-  parseText: (text) => allAbsolute(text.split(':').filter((path) => path !== '')),
-  parseJson: (json) => (isStringList(json) ? allAbsolute(json) : undefined),
+/** A file of keys, and the URL of the folder below which they may sign; without a slash at its end. */
+type ScopedKeyring = {readonly below: string; readonly path: string}
+
+/** Entries `URL=PATH`; separated by `:` where they are typed, a list in the file. {@link scopedKeyrings} reads them. */
+export const keyringList: Kind<readonly string[]> = {
+  allowed:
+    'entries URL=PATH separated by :, each the URL of a mirror and the file of the keys that may sign what it serves, such as https://apt.example.org/debian=/home/you/keys/team.asc',
+  parseText: (text) => allScoped(text.split(/:(?=https?:\/\/|$)/).filter((entry) => entry !== '')),
+  parseJson: (json) => (isStringList(json) ? allScoped(json) : undefined),
+}
+
+/** @param entries - A value of {@link keyringList}. */
+export function scopedKeyrings(entries: readonly string[]): ScopedKeyring[] {
+  return entries.flatMap((entry) => parseScoped(entry) ?? [])
 }
 
 const BYTES = /^(?<count>\d{1,6})(?<unit>[kMGT])B?$/
@@ -61,8 +70,15 @@ function fromText<Value>(allowed: string, parseText: (text: string) => Value | u
   }
 }
 
-function allAbsolute(paths: readonly string[]): readonly string[] | undefined {
-  return paths.every((path) => path.startsWith('/') && !path.includes('\0')) ? paths : undefined
+function allScoped(entries: readonly string[]): readonly string[] | undefined {
+  const parsed = scopedKeyrings(entries)
+  return parsed.length === entries.length ? parsed.map(({below, path}) => `${below}=${path}`) : undefined
+}
+
+function parseScoped(entry: string): ScopedKeyring | undefined {
+  const {url = '', path = ''} = /^(?<url>\S+?)=(?<path>\/[^\0]*)$/.exec(entry)?.groups ?? {}
+  const below = folderUrl.parseText(url)
+  return below === undefined ? undefined : {below, path}
 }
 
 function isStringList(json: unknown): json is string[] {

@@ -1,6 +1,6 @@
 import {nearestNames} from '../host/nearest.js'
 import {UnknownSettingError} from './errors.js'
-import {byteSize, choice, folderUrl, imageReference, type Kind, pathList} from './kinds.js'
+import {byteSize, choice, folderUrl, imageReference, type Kind, keyringList} from './kinds.js'
 
 /** Every setting and the type of its value; undefined where nothing is built in. */
 export type SettingValues = {
@@ -50,7 +50,7 @@ export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues
     kind: folderUrl,
     builtIn: 'https://images.linuxcontainers.org',
   },
-  keyrings: {variable: 'ENVS_KEYRINGS', kind: pathList, builtIn: []},
+  keyrings: {variable: 'ENVS_KEYRINGS', kind: keyringList, builtIn: []},
   defaultImage: {variable: 'ENVS_IMAGE', kind: imageReference, builtIn: undefined},
   imageCheck: {variable: 'ENVS_IMAGE_CHECK', kind: choice('daily', 'always'), builtIn: 'daily'},
   identity: {

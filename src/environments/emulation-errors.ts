@@ -52,6 +52,23 @@ export class EmulationUnavailableError extends EnvsError {
   }
 }
 
+/** The archive that a program for the host would come from is not signed by the distribution's own keys. */
+export class ToolSignerError extends EnvsError {
+  constructor(packageName: string, cause: EnvsError) {
+    super(
+      `${packageName} was not fetched, for programs of the host need a signature of Debian's own: ${cause.message}`,
+      {
+        code: 'ENVS_UNKNOWN_SIGNER',
+        exitCode: ExitCode.integrity,
+        suggestions: [
+          "Keys of the setting keyrings don't count here. Use a mirror that keeps Debian's signatures, or none: envs config unset mirrors.debianArchive",
+        ],
+        cause,
+      },
+    )
+  }
+}
+
 /** A program was fetched, and can't be started here. */
 export class ToolNotRunnableError extends EnvsError {
   constructor(tool: string) {

@@ -11,7 +11,11 @@ export function engineInForce(verdicts: Verdicts, setting: EngineSetting): Engin
 }
 
 /** Which engine is in force, as far as trials tell. */
-export function judgeEngines(verdicts: Verdicts, setting: EngineSetting): Check {
+export function judgeEngines(
+  verdicts: Verdicts,
+  setting: EngineSetting,
+  {hasSecondNamespace}: {hasSecondNamespace: boolean},
+): Check {
   const working = ENGINES.filter((name) => verdicts[name])
   const evidence = `${working.length === 0 ? 'None works' : `${listed(working)} ${working.length === 1 ? 'works' : 'work'}`} here${setting === 'auto' ? '' : `; ${setting} is asked for`}.`
   const inForce = engineInForce(verdicts, setting)
@@ -25,7 +29,15 @@ export function judgeEngines(verdicts: Verdicts, setting: EngineSetting): Check 
           : 'Leave the setting engine (ENVS_ENGINE) at auto, or see the other checks.',
     })
   }
-  if (inForce !== 'proot') return pass('engine', `${evidence} Environments are started with ${inForce}.`)
+  if (inForce !== 'proot') {
+    const started = `${evidence} Environments are started with ${inForce}`
+    if (hasSecondNamespace) return pass('engine', `${started}.`)
+    return warn('engine', {
+      evidence: `${started}, and have one user namespace: a trial with a second one failed.`,
+      cost: 'Root inside can make read-only mounts writable and uncover /sys, and the processes of an environment are not counted together.',
+      remedy: 'See the checks of user namespaces and AppArmor: what they ask for lifts this too.',
+    })
+  }
   return warn('engine', {
     evidence: `${evidence} Environments are run by proot.`,
     cost: 'They are slower, nothing keeps their programs from your files, services end with their session, and there are no layers, snapshots, other users or hostname.',

@@ -10,6 +10,7 @@ import {readOsRelease} from '../host/os-release.js'
 import {type EngineName, tryEngines} from '../sandbox/engines/choice.js'
 import {type EngineSetting, identityFor} from './engine.js'
 import {engineInForce, judgeEngines, soften} from './engine-check.js'
+import {gapsOnHost} from './isolation-gaps.js'
 import {checkOverlay} from './overlay-check.js'
 import {judgeRemains} from './remains-check.js'
 import {findRemains} from './repair.js'
@@ -49,7 +50,9 @@ export async function examineHostAndEngines(
   const identity = engine === undefined ? 'emulated' : await identityFor(engine, 'auto', host)
   const overlay = await checkOverlay(host, {engine, identity})
   const checks = inOrder([
-    judgeEngines(verdicts, setting),
+    judgeEngines(verdicts, setting, {
+      hasSecondNamespace: !(await gapsOnHost(host, engine ?? null)).includes('own-mounts'),
+    }),
     ...found.map((check) => soften(check, {engine, hasLayers: overlay.status === 'pass'})),
     overlay,
     await checkRemains(host),

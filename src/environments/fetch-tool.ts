@@ -1,4 +1,4 @@
-import {existsSync} from 'node:fs'
+import {readdirSync} from 'node:fs'
 import {mkdir, mkdtemp, readdir, rename, rm} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 import type {ArchiveContext} from '../archive/context.js'
@@ -11,10 +11,12 @@ import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {toolsFolder} from '../host/tools-folder.js'
 import {readCatalogue, resolveRelease} from '../images/catalog/catalogue.js'
+import {extractFolder} from '../rootfs/debs/extract-folder.js'
 import {extractLibraries} from '../rootfs/debs/extract-libraries.js'
 import {extractPrograms} from '../rootfs/debs/extract-programs.js'
-import {ToolsBusyError} from './emulation-errors.js'
-import {layStarters, libraryFolders} from './loaded-programs.js'
+import {UnknownSignerError} from '../signature/errors.js'
+import {ToolSignerError, ToolsBusyError} from './emulation-errors.js'
+import {type LoadedTool, layStarters, libraryFolders} from './loaded-programs.js'
 
 /** Programs of a package of Debian's. */
 export type ToolWish = {
@@ -25,7 +27,7 @@ export type ToolWish = {
   readonly programs: readonly string[]
   /** Packages whose libraries the programs load, libc6 among them; undefined where they need nothing beside themselves. */
   readonly libraryPackages?: readonly string[]
-}
+} & Partial<Pick<LoadedTool, 'modules' | 'trial'>>
 
 export type FetchedTool = {
   readonly version: string
@@ -41,12 +43,16 @@ const LOCK_WAIT_MS = 300_000
  * Fetches programs for this host from Debian's stable release, verified as all of its packages are, into the user's own
  * data folder. Older ones of the same tool go.
  *
- * @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
+ * The setting `keyrings` does not count: a key for a mirror signs what runs in environments, not on the host.
+ *
+ * @param options.isPortable - As `layStarters` has it.
+ * @throws {ToolSignerError} @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
  */
 export async function fetchTool(
   host: Pick<Host, 'paths' | 'architecture' | 'which'>,
   wish: ToolWish,
   context: ArchiveContext,
+  {isPortable = false}: {isPortable?: boolean} = {},
 ): Promise<FetchedTool> {
   const {tool} = wish
   const folder = join(toolsFolder(host.paths), tool)
@@ -54,11 +60,11 @@ export async function fetchTool(
   const lock = await takeLock(join(folder, '.lock'), {mode: 'exclusive', waitMs: LOCK_WAIT_MS})
   if (lock === undefined) throw new ToolsBusyError(tool)
   try {
-    const [wanted, ...libraries] = await findPackages(host, wish, context)
+    const [wanted, ...libraries] = await findPackages(host, wish, {...context, keyrings: []})
     const destination = join(folder, wanted.version)
     const entries = (await readdir(folder)).filter((entry) => entry !== '.lock')
     const wasKept = entries.includes(wanted.version)
-    if (!wasKept) await bring(host, {...wish, wanted, libraries, folder, destination}, context)
+    if (!wasKept) await bring(host, {...wish, wanted, libraries, folder, destination, isPortable}, context)
     for (const entry of entries) {
       if (entry !== wanted.version) await rm(join(folder, entry), {recursive: true, force: true})
     }
@@ -83,7 +89,9 @@ async function findPackages(
       ...{architecture, variant: 'minbase', include: [packageName, ...libraryPackages], components: []},
     },
     context,
-  )
+  ).catch((error: unknown) => {
+    throw error instanceof UnknownSignerError ? new ToolSignerError(packageName, error) : error
+  })
   const find = (name: string) => {
     const found = plan.packages.find((each) => each.name === name)
     if (found === undefined) throw new Error(`${name} was asked for and is not in the plan`)
@@ -97,6 +105,7 @@ type Bringing = ToolWish & {
   readonly libraries: readonly PlannedPackage[]
   readonly folder: string
   readonly destination: string
+  readonly isPortable: boolean
 }
 
 async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: ArchiveContext): Promise<void> {
@@ -106,8 +115,7 @@ async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: Archive
   try {
     const into = join(partial, 'programs')
     await unpack(host, downloads, {...wish, into}, context)
-    for (const each of [into, ...Object.values(libraryFolders(into)).filter((path) => existsSync(path))])
-      await syncFilesIn(each)
+    for (const each of foldersBelow(into)) await syncFilesIn(each)
     await rename(into, destination)
     await syncFolder(folder)
   } finally {
@@ -119,7 +127,7 @@ async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: Archive
 async function unpack(
   {which}: Pick<Host, 'which'>,
   downloads: PackageDownloads,
-  {tool, wanted, libraries, programs, into}: Bringing & {readonly into: string},
+  {wanted, libraries, into, ...tool}: Bringing & {readonly into: string},
   {signal}: ArchiveContext,
 ): Promise<void> {
   const {libc, others} = libraryFolders(into)
@@ -127,14 +135,28 @@ async function unpack(
   await mkdir(into, {mode: 0o700})
   if (isLoading) for (const path of [libc, others]) await mkdir(path, {mode: 0o700})
   const paths = new Map(
-    programs.map((program) => [program, join(isLoading ? others : into, basename(program))]),
+    tool.programs.map((program) => [program, join(isLoading ? others : into, basename(program))]),
   )
   for await (const {
     package: {name},
     path,
   } of downloads) {
-    if (name === wanted.name) await extractPrograms({name, path}, paths, {which, signal})
-    else await extractLibraries({name, path}, name === 'libc6' ? libc : others, {which})
+    if (name === wanted.name) {
+      await extractPrograms({name, path}, paths, {which, signal})
+      const {modules} = tool
+      if (modules !== undefined)
+        await extractFolder(
+          {name, path},
+          {place: modules.place, into: join(into, modules.folder)},
+          {which, signal},
+        )
+    } else await extractLibraries({name, path}, name === 'libc6' ? libc : others, {which})
   }
-  if (isLoading) await layStarters(tool, into, programs)
+  if (isLoading) await layStarters(tool, into, tool)
+}
+
+function foldersBelow(folder: string): string[] {
+  const entries = readdirSync(folder, {recursive: true, withFileTypes: true})
+  const below = entries.filter((entry) => entry.isDirectory())
+  return [folder, ...below.map(({parentPath, name}) => join(parentPath, name))]
 }

@@ -1,5 +1,5 @@
 import {join} from 'node:path'
-import {type Lock, takeLock} from '../host/flock.js'
+import {type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import {EnvironmentBusyError} from './errors.js'
 import type {Environment} from './store.js'
@@ -15,7 +15,8 @@ const WAIT_MS = 60_000
  */
 export async function lockHistory({name, files}: Pick<Environment, 'name' | 'files'>): Promise<Lock> {
   await makeFolders(files.run, {mode: 0o700})
-  const lock = await takeLock(join(files.run, 'history.lock'), {mode: 'exclusive', waitMs: WAIT_MS})
-  if (lock === undefined) throw new EnvironmentBusyError(name, [])
+  const path = join(files.run, 'history.lock')
+  const lock = await takeLock(path, {mode: 'exclusive', waitMs: WAIT_MS})
+  if (lock === undefined) throw new EnvironmentBusyError(name, await lockHolders(path))
   return lock
 }

@@ -1,3 +1,4 @@
+import {scopedKeyrings} from '../config/kinds.js'
 import type {Settings} from '../config/settings.js'
 import type {Host} from '../host/host.js'
 import type {ImageContext, ImageNotice} from '../images/sources/source.js'
@@ -20,7 +21,7 @@ export function imageContext(
       ubuntuCloud: settings.value('mirrors.ubuntuCloud'),
       lxc: settings.value('mirrors.lxc'),
     },
-    keyrings: settings.value('keyrings'),
+    keyrings: scopedKeyrings(settings.value('keyrings')),
     environment,
     now: now(),
     ...options,

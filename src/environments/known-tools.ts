@@ -9,6 +9,14 @@ export const FETCHABLE = {
     programs: ['usr/bin/bwrap'],
     libraryPackages: ['libc6', 'libcap2', 'libselinux1', 'libpcre2-8-0'],
   },
+  perl: {
+    tool: 'perl',
+    packageName: 'perl-base',
+    programs: ['usr/bin/perl'],
+    libraryPackages: ['libc6', 'libcrypt1'],
+    modules: {place: /^usr\/lib\/[^/]+\/perl-base\/(?<name>.+)$/, folder: 'perl-base', option: '-I'},
+    trial: ['-e', 'use strict; use warnings; use POSIX (); use Socket (); use Fcntl ()'],
+  },
   proot: {
     tool: 'proot',
     packageName: 'proot',
@@ -20,4 +28,9 @@ export const FETCHABLE = {
 
 export type FetchableTool = keyof typeof FETCHABLE
 
-export const FETCHABLE_NAMES = ['bubblewrap', 'proot', 'qemu'] as const satisfies readonly FetchableTool[]
+export const FETCHABLE_NAMES = [
+  'bubblewrap',
+  'perl',
+  'proot',
+  'qemu',
+] as const satisfies readonly FetchableTool[]

@@ -1,5 +1,5 @@
 import {join} from 'node:path'
-import {type Lock, type LockMode, takeLock} from '../host/flock.js'
+import {type Lock, type LockMode, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {LayersBusyError} from './snapshot-errors.js'
@@ -16,7 +16,7 @@ const WAIT_MS = 10_000
  */
 export async function holdLayers(paths: Paths): Promise<Lock> {
   const lock = await takeLayersLock(paths, 'shared', WAIT_MS)
-  if (lock === undefined) throw new LayersBusyError()
+  if (lock === undefined) throw new LayersBusyError(await lockHolders(join(paths.locks, LOCK_FILE)))
   return lock
 }
 

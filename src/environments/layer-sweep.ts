@@ -78,12 +78,22 @@ async function moveAside(
     for (const id of unnamed) {
       const identity = identityOf(id)
       const folder = join(host.paths.layers, `.removed.${identity}.${randomBytes(4).toString('hex')}`)
-      await rename(layerFiles(host.paths.layers, id).folder, folder)
-      aside.push({folder, identity})
+      if (await isMoved(layerFiles(host.paths.layers, id).folder, folder)) aside.push({folder, identity})
     }
     return aside
   } finally {
     lock.release()
+  }
+}
+
+/** One that can't be moved keeps no other from it. */
+async function isMoved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    ignoreErrno(error)
+    return false
   }
 }
 

@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {EnvsError, errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {HistoryUnreadableError} from '../storage/errors.js'
@@ -85,7 +85,8 @@ async function findOrDamaged(host: Host, name: string): Promise<Environment | st
   } catch (error) {
     if (error instanceof EnvironmentNotFoundError) return []
     const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
-    if (isDamaged || errnoOf(error) === 'ENOENT') return name
+    // What of it can't be looked at hides no other.
+    if (isDamaged || (errnoOf(error) !== undefined && !(error instanceof EnvsError))) return name
     throw error
   }
 }

@@ -1,9 +1,10 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {errnoOf} from '../errors.js'
-import {isLockFree, type LockHolder, lockHolders, takeLock} from '../host/flock.js'
+import {EnvsError, errnoOf} from '../errors.js'
+import {isLockFree, type Lock, type LockHolder, lockHolders, takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
 import type {EnvironmentName} from './name.js'
+import {mendRunFolder} from './run-folder.js'
 import {environmentFiles, listNames} from './store.js'
 
 /** An environment whose first process is gone, and that can't be started anew: something has its liveness lock still. */
@@ -45,15 +46,26 @@ export async function endOrphans(host: Pick<Host, 'paths'>): Promise<Orphans[]> 
   return ended
 }
 
-/** Under the environment's own lock nobody is starting it, or about to. @returns undefined when it is in use. */
+/**
+ * Under the environment's own lock nobody is starting it, or about to.
+ *
+ * @returns undefined when it is in use, or its files can't be looked at: others are looked after all the same.
+ */
 async function withQuiet<Result>(
   {paths}: Pick<Host, 'paths'>,
   name: EnvironmentName,
   work: () => Promise<Result | undefined>,
 ): Promise<Result | undefined> {
-  const lock = await takeLock(environmentFiles(paths, name).lock, {mode: 'exclusive', waitMs: 0})
+  const files = environmentFiles(paths, name)
+  let lock: Lock | undefined
   try {
-    return lock === undefined ? undefined : await work()
+    mendRunFolder(files)
+    lock = await takeLock(files.lock, {mode: 'exclusive', waitMs: 0})
+    if (lock === undefined) return undefined
+    return await work()
+  } catch (error) {
+    if (errnoOf(error) === undefined || error instanceof EnvsError) throw error
+    return undefined
   } finally {
     lock?.release()
   }

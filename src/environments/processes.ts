@@ -4,6 +4,7 @@ import {findPerl} from '../host/script.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../sandbox/processes.js'
 import {listProotProcesses, stopProotProcesses} from '../sandbox/proot-processes.js'
+import {mendRunFolder} from './run-folder.js'
 import {
   type Environment,
   type EnvironmentFiles,
@@ -24,9 +25,11 @@ export async function environmentProcesses(
   text: string | undefined,
 ): Promise<EnvironmentProcess[]> {
   if (text !== undefined) return processesOf(host, await findEnvironment(host.paths, text))
-  return (await listNames(host.paths)).flatMap((name) =>
-    processesOf(host, {name, files: environmentFiles(host.paths, name)}),
-  )
+  return (await listNames(host.paths)).flatMap((name) => {
+    const files = environmentFiles(host.paths, name)
+    mendRunFolder(files)
+    return processesOf(host, {name, files})
+  })
 }
 
 /** @returns Whether it was running. */

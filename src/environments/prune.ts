@@ -52,11 +52,24 @@ export async function findPrunable(host: Host, {olderThan}: {olderThan: Date}): 
   ]
 }
 
-/** Takes away what was found, in its order. @returns What is gone. */
-export async function removePrunable(found: readonly Found[]): Promise<Prunable[]> {
+/**
+ * Takes away what was found, in its order. What can't be removed keeps nothing else from it.
+ *
+ * @returns What is gone, and the first failure.
+ */
+export async function removePrunable(
+  found: readonly Found[],
+): Promise<{removed: Prunable[]; failure: {error: unknown} | undefined}> {
   const removed: Prunable[] = []
-  for (const {remove, ...prunable} of found) if (await remove()) removed.push(prunable)
-  return removed
+  let failure: {error: unknown} | undefined
+  for (const {remove, ...prunable} of found) {
+    try {
+      if (await remove()) removed.push(prunable)
+    } catch (error) {
+      failure ??= {error}
+    }
+  }
+  return {removed, failure}
 }
 
 async function findTries(host: Host, tries: readonly Try[]): Promise<Found[]> {

@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {errnoOf, wordsForErrno} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
 import {readSmallFile} from '../host/small-file.js'
@@ -63,8 +63,10 @@ export async function readRecord(path: string): Promise<EnvironmentRecord | unde
   try {
     text = readSmallFile(path)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
-    throw error
+    const errno = errnoOf(error)
+    if (errno === undefined) throw error
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
+    throw new RecordUnreadableError(path, wordsForErrno(errno), error)
   }
   return parseRecord(text, path)
 }

@@ -22,9 +22,11 @@ type Options = {
 }
 
 /**
- * Removes one environment after another; none is touched unless all of them exist.
+ * Removes one environment after another; none is touched unless all of them exist. One that can't be removed keeps no other
+ * from it.
  *
  * @returns Their names.
+ * @throws The first failure, after all were tried.
  */
 export async function removeEnvironments(
   host: Host,
@@ -33,11 +35,17 @@ export async function removeEnvironments(
 ): Promise<string[]> {
   const names = [...new Set(texts)]
   for (const name of names) await findRemovable(host, name)
+  let failure: {error: unknown} | undefined
   for (const name of names) {
-    await removeEnvironment(host, name, {force})
-    onRemoved(name)
+    try {
+      await removeEnvironment(host, name, {force})
+      onRemoved(name)
+    } catch (error) {
+      failure ??= {error}
+    }
   }
   await sweepLeftovers(host)
+  if (failure !== undefined) throw failure.error
   return names
 }
 

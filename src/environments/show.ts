@@ -1,10 +1,10 @@
 import type {Host} from '../host/host.js'
-import {readLiveAnchor, recordedEngine} from '../sandbox/anchor-state.js'
+import {readLiveAnchor, recordedEngine, recordedNamespace} from '../sandbox/anchor-state.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import {EngineUnavailableError} from '../sandbox/errors.js'
 import {type EngineSetting, findEngine} from './engine.js'
 import {readGuestTree, treeFolders} from './guest-tree.js'
-import {type IsolationGap, isolationGaps} from './isolation-gaps.js'
+import {gapsOnHost, type IsolationGap, isolationGaps} from './isolation-gaps.js'
 import {guestProcesses} from './processes.js'
 import type {EnvironmentRecord} from './record.js'
 import {currentSizes, type Sizes} from './sizes.js'
@@ -58,7 +58,10 @@ export async function showEnvironment(
     lastUsedAt: (await lastUse(files.folder)) ?? null,
     processes,
     engine,
-    isolationGaps: isolationGaps(engine),
+    isolationGaps:
+      anchor === undefined
+        ? await gapsOnHost(host, engine)
+        : isolationGaps(engine, recordedNamespace(files.run)),
     anchorPid: anchor?.pid ?? null,
   }
 }

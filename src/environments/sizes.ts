@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {EnvsError, errnoOf} from '../errors.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {WorkerDiedError} from '../rootfs/errors.js'
@@ -6,6 +6,7 @@ import {measureTrees} from '../rootfs/tree-process.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {IdentityUnavailableError} from '../sandbox/ids/errors.js'
 import type {Identity} from '../sandbox/ids/identity.js'
+import {HistoryUnreadableError} from '../storage/errors.js'
 import {layersOf} from '../storage/history.js'
 import {layerFiles, listLayers} from '../storage/layer-files.js'
 import {identityOf, type LayerId} from '../storage/layer-id.js'
@@ -65,9 +66,10 @@ async function measureLayers(host: Host, layers: readonly LayerId[]): Promise<nu
   return places.map(({sizeBytes = 0}) => sizeBytes)
 }
 
-/** Another command has removed it meanwhile. */
+/** Another command has removed it meanwhile, or it is damaged: others are measured all the same. */
 function nothingIfGone(error: unknown): Place[] {
-  if (errnoOf(error) !== 'ENOENT') throw error
+  const isDamaged = error instanceof HistoryUnreadableError
+  if (!isDamaged && (errnoOf(error) === undefined || error instanceof EnvsError)) throw error
   return []
 }
 

@@ -1,4 +1,5 @@
 import {EnvsError, ExitCode} from '../errors.js'
+import type {LockHolder} from '../host/flock.js'
 import type {Snapshot} from '../storage/history.js'
 
 /** An environment has no snapshot of that label. */
@@ -76,8 +77,9 @@ export class TooManySnapshotsError extends EnvsError {
 
 /** Leftovers are being taken away for longer than that takes. */
 export class LayersBusyError extends EnvsError {
-  constructor() {
-    super('Another envs tidies up the store.', {
+  constructor(holders: readonly LockHolder[]) {
+    const who = holders.map(({pid, command}) => `${command} (process ${pid})`).join(', ')
+    super(`Another envs tidies up the store${who === '' ? '' : `: ${who}`}.`, {
       code: 'ENVS_BUSY',
       exitCode: ExitCode.conflict,
       suggestions: ['Run the command again.'],

@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {EnvsError, errnoOf} from '../errors.js'
 import {takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {isRunning} from '../sandbox/anchor.js'
@@ -23,7 +23,8 @@ export async function findOldSnapshots(host: Host, olderThan: Date): Promise<Old
   const found: Old[] = []
   for (const name of await listNames(host.paths)) {
     const environment = await findEnvironment(host.paths, name).catch(unlessDamaged)
-    const old = environment === undefined ? undefined : await findIn(host, environment, olderThan)
+    const old =
+      environment === undefined ? undefined : await findIn(host, environment, olderThan).catch(unlessDamaged)
     if (old !== undefined) found.push(old)
   }
   return found
@@ -75,5 +76,7 @@ function givenUp(history: History, labels: ReadonlySet<string>): ReadonlySet<Lay
 
 function unlessDamaged(error: unknown): undefined {
   const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
-  if (!isDamaged && !(error instanceof EnvironmentNotFoundError) && errnoOf(error) !== 'ENOENT') throw error
+  if (isDamaged || error instanceof EnvironmentNotFoundError) return
+  // What of it can't be looked at holds nothing else up.
+  if (errnoOf(error) === undefined || error instanceof EnvsError) throw error
 }

@@ -13,6 +13,7 @@ import {
 } from './errors.js'
 import {type EnvironmentName, isEnvironmentName, isTryName, parseEnvironmentName} from './name.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
+import {mendRunFolder} from './run-folder.js'
 
 /** Where the parts of one environment lie, whether it exists or not. */
 export type EnvironmentFiles = {
@@ -99,10 +100,15 @@ function foldersOf(path: string): string[] {
   }
 }
 
-/** @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError} */
+/**
+ * What a guest has spoiled of its run-time folder is put right.
+ *
+ * @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError}
+ */
 export async function findEnvironment(paths: Paths, text: string): Promise<Environment> {
   const name = parseEnvironmentName(text)
   const files = environmentFiles(paths, name)
+  mendRunFolder(files)
   const record = await readRecord(files.record)
   if (record === undefined)
     throw new EnvironmentNotFoundError(name, nearestNames(name, await listNames(paths)))

@@ -1,7 +1,6 @@
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapper.js'
-import {templatePath} from '../host/paths.js'
-import {requirePerl, type Script, scriptWords} from '../host/script.js'
+import {findPerl, requirePerl, type Script, scriptWords} from '../host/script.js'
 import {systemCalls} from '../host/system-calls.js'
 import type {CopyGuard} from '../rootfs/copy.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
@@ -76,6 +75,9 @@ export async function rootProcess(
   return processBehind(host, await namespacePrefix(identity, host))
 }
 
+/** What a program of envs finds fetched programs by: it looks for Perl too. */
+const FOLDER_VARIABLES = ['HOME', 'ENVS_HOME', 'XDG_DATA_HOME'] as const
+
 /**
  * How programs that work on a tree are started behind words that make them root of its user namespace. None outlives this
  * process: what it makes would be thrown away.
@@ -84,16 +86,21 @@ export function processBehind(
   host: Pick<Host, 'which' | 'architecture' | 'environment'>,
   prefix: readonly string[],
 ): TreeProcess {
+  const {environment} = host
+  const folders = FOLDER_VARIABLES.flatMap((name) => {
+    const value = environment[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
   return {
     prefix: [...prefix, ...dieWithParent(host)],
-    environment: {PATH: host.environment['PATH'] ?? GUEST_PATH},
+    environment: {PATH: environment['PATH'] ?? GUEST_PATH, ...Object.fromEntries(folders)},
   }
 }
 
 /** Without Perl a worker learns of it when it next tells of its progress. @see PR_SET_PDEATHSIG(2const) */
-function dieWithParent({which, architecture}: Pick<Host, 'which' | 'architecture'>): string[] {
-  const perl = which('perl')
+function dieWithParent(host: Pick<Host, 'which' | 'architecture'>): string[] {
+  const perl = findPerl(host)
   if (perl === undefined) return []
-  const {prctl} = systemCalls(architecture)
-  return [perl, templatePath('host/die-with-parent.pl'), String(prctl), String(process.pid)]
+  const {prctl} = systemCalls(host.architecture)
+  return [...scriptWords(perl, 'die-with-parent'), String(prctl), String(process.pid)]
 }

@@ -85,7 +85,8 @@ export async function readMark(paths: Paths, name: EnvironmentName): Promise<Mar
   try {
     return {hasEnded: readSmallFile(path) === ENDED, markedAt: statSync(path).mtime}
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
+    // One that can't be read marks nothing: what stays is never taken away by mistake.
+    if (errnoOf(error) === undefined) throw error
     return undefined
   }
 }

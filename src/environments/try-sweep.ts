@@ -3,6 +3,7 @@ import type {Host} from '../host/host.js'
 import {isLost} from './memory-upper.js'
 import {stopFiles} from './processes.js'
 import {removeEnvironment} from './remove.js'
+import {mendRunFolder} from './run-folder.js'
 import {environmentFiles} from './store.js'
 import {KEPT_FOR_MS, listTries, lockTry, noteEnd, readMark, type Try} from './tries.js'
 
@@ -24,6 +25,7 @@ async function sweep(host: Host, {name}: Try): Promise<void> {
     if (mark === undefined) return
     const {paths, now} = host
     const files = environmentFiles(paths, name)
+    mendRunFolder(files)
     if (!mark.hasEnded) {
       await stopFiles(host, files, {graceMs: 0})
       await noteEnd(files.folder, now())

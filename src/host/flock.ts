@@ -1,5 +1,5 @@
 import {spawn} from 'node:child_process'
-import {closeSync, constants, openSync} from 'node:fs'
+import {closeSync, constants, openSync, readdirSync, readlinkSync} from 'node:fs'
 import {readdir, readFile, readlink} from 'node:fs/promises'
 import {EnvsError, ExitCode} from '../errors.js'
 
@@ -108,6 +108,28 @@ async function hasOpen(pid: string, path: string): Promise<boolean> {
     // Gone in the meantime, or another user's: not one this message can name.
   }
   return false
+}
+
+/** Whether a process of this user, this one left out, has `path` open. */
+export function isOpenSomewhere(path: string): boolean {
+  return readdirSync('/proc').some((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false
+    try {
+      const folder = `/proc/${pid}/fd`
+      return readdirSync(folder).some((fd) => linkOf(`${folder}/${fd}`) === path)
+    } catch {
+      // Gone in the meantime, or another user's.
+      return false
+    }
+  })
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
 }
 
 async function commandOf(pid: string): Promise<string> {

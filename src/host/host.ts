@@ -4,7 +4,7 @@ import {delimiter, isAbsolute, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {type DebArchitecture, debArchitecture} from './architecture.js'
 import {checkOwnFolders} from './own-folders.js'
-import {openPaths, type Paths} from './paths.js'
+import {openPaths, type Paths, packageRoot} from './paths.js'
 import {isShim} from './shim-mark.js'
 import {fetchedTool} from './tools-folder.js'
 
@@ -86,14 +86,17 @@ export function findProgram(program: string, searchPath: string): string | undef
 /** What was fetched for a host that does not have it, by the tool that it came with. */
 const FETCHED: ReadonlyMap<string, string> = new Map([
   ['bwrap', 'bubblewrap'],
+  ['perl', 'perl'],
   ['proot', 'proot'],
 ])
 
+/** One that was fetched, or that a self-contained build brings in a folder of the tool's name. */
 function findFetched(paths: Paths, program: string): string | undefined {
   const tool = FETCHED.get(program)
-  const folder = tool === undefined ? undefined : fetchedTool(paths, tool)
-  const path = folder === undefined ? undefined : join(folder, program)
-  return path !== undefined && isExecutableFile(path) ? path : undefined
+  if (tool === undefined) return undefined
+  const fetched = fetchedTool(paths, tool)
+  const folders = [...(fetched === undefined ? [] : [fetched]), join(packageRoot(), tool)]
+  return folders.map((folder) => join(folder, program)).find(isExecutableFile)
 }
 
 function isExecutableFile(path: string): boolean {

@@ -31,7 +31,7 @@ export function mappingRemedy(obstacle: MappingObstacle, facts: RemedyFacts): st
     case 'no-user-namespaces':
       return 'Run `envs doctor`: it says what keeps this host from making user namespaces.'
     case 'old-util-linux':
-      return 'Ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto, or for the package perl-base; or get Perl for yourself: envs doctor --fetch perl'
+      return 'Get Perl for yourself: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto.'
     case 'unknown':
       return 'Run `unshare --map-auto --map-root-user --mount true` (util-linux 2.38 or later) to see what the system answers.'
   }

@@ -8,6 +8,7 @@ export type Script =
   | 'anchor'
   | 'second-namespace'
   | 'copy-tree'
+  | 'die-with-parent'
   | 'session'
   | 'map-ids'
   | 'load-filter'

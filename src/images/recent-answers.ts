@@ -63,9 +63,9 @@ export function questionOfImage(query: ImageQuery, context: ImageContext): Quest
 
 /** By what signatures are judged. A file of keys that has changed may have lost the one that signed. */
 export function judgesOf({keyrings, allowSha1}: Pick<ImageContext, 'keyrings' | 'allowSha1'>): Question {
-  const files = keyrings.map((path) => {
+  const files = keyrings.map(({below, path}) => {
     const status = statSync(path, {throwIfNoEntry: false})
-    return [path, status?.size, status?.mtimeMs]
+    return [below, path, status?.size, status?.mtimeMs]
   })
   return {keyrings: files, allowSha1: allowSha1 === true}
 }

@@ -1,6 +1,6 @@
 import {basename} from 'node:path/posix'
 import type {Sha256} from '../host/digest.js'
-import {trustedKeys} from '../signature/keyring.js'
+import {type ScopedKeyring, trustedKeys} from '../signature/keyring.js'
 import {verifyCleartext, verifyDetached} from '../signature/verify.js'
 import {parseSha256Sums} from './listing/sha256sums.js'
 import type {Evidence} from './published-image.js'
@@ -16,7 +16,7 @@ export type Claimed = {
 }
 
 type Options = {
-  readonly keyrings: readonly string[]
+  readonly keyrings: readonly ScopedKeyring[]
   readonly now: Date
   readonly allowSha1?: boolean | undefined
 }
@@ -35,7 +35,9 @@ export async function reverify(
   const source = SOURCES.find((one) => one.id === id)
   if (source === undefined) throw new UnknownSourceError(id)
   const {listing, signature} = evidence
-  const options = {keys: await trustedKeys(source.listingKind, keyrings), now, allowSha1}
+  // The listing lies beside the file.
+  const keys = await trustedKeys({kind: source.listingKind, from: url}, keyrings)
+  const options = {keys, now, allowSha1}
   const {data, signer, signedAt} =
     signature === undefined
       ? await verifyCleartext(listing, options)

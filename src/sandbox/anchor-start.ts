@@ -61,7 +61,9 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
   try {
     startKeeper({kind: 'environment', liveness, ...descriptors})
     const report = await launchAnchor(plan, {descriptors, namespace, requests})
-    const anchor = report.isReady ? await recordAnchor(runFolder, report.info) : undefined
+    const anchor = report.isReady
+      ? await recordAnchor(runFolder, report.info, plan.guestNamespace)
+      : undefined
     if (anchor === undefined) {
       endUnready(report.info)
       throw new AnchorFailedError(plan.name, lastLine(report.log))

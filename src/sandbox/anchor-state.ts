@@ -4,6 +4,7 @@ import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {bootId, processStartTime} from '../host/proc.js'
 import type {AnchorEngineName} from './engines/engine.js'
+import type {GuestNamespace} from './second-namespace.js'
 
 /** The first process of a running environment, as the host sees it. */
 export type Anchor = {readonly pid: number; readonly startTime: string}
@@ -41,16 +42,33 @@ export function recordedEngine(runFolder: string): AnchorEngineName {
   return parseEngine(readSmall(anchorFiles(runFolder).state))
 }
 
+/** The user namespace that the guest was given then; before there were two, one alone. */
+export function recordedNamespace(runFolder: string): GuestNamespace {
+  const recorded = parseObject(readSmall(anchorFiles(runFolder).state))?.['guestNamespace']
+  return recorded === 'second' || recorded === 'of-root' ? recorded : 'only'
+}
+
 /**
  * Records the process that an engine named; undefined when it is gone already.
  *
  * @param info - What the engine wrote. It does so before it has mounted anything: only the holder tells that this is done.
  */
-export async function recordAnchor(runFolder: string, info: string): Promise<Anchor | undefined> {
+export async function recordAnchor(
+  runFolder: string,
+  info: string,
+  guestNamespace: GuestNamespace,
+): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
   if (pid === undefined || startTime === undefined) return undefined
-  const state = {schemaVersion: 1, pid, startTime, bootId: bootId(), engine: parseEngine(info)}
+  const state = {
+    schemaVersion: 1,
+    pid,
+    startTime,
+    bootId: bootId(),
+    engine: parseEngine(info),
+    guestNamespace,
+  }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return {pid, startTime}
 }

@@ -43,7 +43,7 @@ export class UnknownSignerError extends EnvsError {
       code: 'ENVS_UNKNOWN_SIGNER',
       exitCode: ExitCode.integrity,
       suggestions: [
-        'If the mirror signs with a key of its own that you trust, name its file in the setting keyrings.',
+        'If the mirror signs with a key of its own that you trust: envs config set keyrings URL=PATH, the URL of the mirror and the file of the key.',
         DISTRUST,
       ],
     })
@@ -108,7 +108,7 @@ export class KeyringError extends EnvsError {
       code: 'ENVS_KEYRING',
       exitCode: ExitCode.host,
       suggestions: [
-        'The setting keyrings (ENVS_KEYRINGS) names files of OpenPGP public keys, armoured or binary.',
+        'PATH in an entry URL=PATH of the setting keyrings (ENVS_KEYRINGS) is a file of OpenPGP public keys, armoured or binary.',
       ],
       cause,
     })

@@ -17,17 +17,42 @@ export type TrustedKey = {
 /** The keyring of all Debian developers is 30 MB; those of archives stay far below this. */
 const MAX_KEYRING_BYTES = 4 * 1024 ** 2
 
+/** A file of the user's own keys, armoured or binary, and the URL of the folder below which they may sign. */
+export type ScopedKeyring = {readonly below: string; readonly path: string}
+
+/** Finds the built-in keys of a kind of listing. */
+export type PinnedKeys = (kind: ListingKind) => Promise<TrustedKey[]>
+
 /**
- * The keys that may sign a kind of listing: the built-in ones pinned for it, and all those of the user's own files.
+ * Returns the keys that may sign a listing: the built-in ones pinned for its kind, and those of the user's files whose
+ * scope it lies in.
  *
- * @param keyrings - Paths of the user's key files, armoured or binary.
+ * @param listing.from - Its URL.
+ * @param findPinned - Another one in tests, whose archives Debian does not sign.
  * @throws {KeyringError}
+ * @see apt-secure(8), "Signed-By": a key that counts everywhere could sign for every publisher.
  */
-export async function trustedKeys(kind: ListingKind, keyrings: readonly string[]): Promise<TrustedKey[]> {
+export async function trustedKeys(
+  {kind, from}: {kind: ListingKind; from: URL},
+  keyrings: readonly ScopedKeyring[],
+  findPinned: PinnedKeys = pinnedKeys,
+): Promise<TrustedKey[]> {
+  const own = keyrings.filter(({below}) => isBelow(from, below))
+  const keys = await Promise.all(own.map(({path}) => readKeyring(path)))
+  return [...(await findPinned(kind)), ...keys.flat()]
+}
+
+/** Returns the built-in keys that may sign a kind of listing. @throws {KeyringError} */
+export async function pinnedKeys(kind: ListingKind): Promise<TrustedKey[]> {
   const {file, fingerprints} = PINNED[kind]
-  const builtIn = await readKeyring(templatePath(`keys/${file}`))
-  const own = await Promise.all(keyrings.map(readKeyring))
-  return [...builtIn.filter(({fingerprint}) => fingerprints.includes(fingerprint)), ...own.flat()]
+  const keys = await readKeyring(templatePath(`keys/${file}`))
+  return keys.filter(({fingerprint}) => fingerprints.includes(fingerprint))
+}
+
+/** Names and passwords in the URLs do not count. */
+function isBelow({origin, pathname}: URL, folder: string): boolean {
+  const scope = new URL(folder)
+  return origin === scope.origin && pathname.startsWith(scope.pathname.replace(/\/*$/, '/'))
 }
 
 /** @throws {KeyringError} */

@@ -1,3 +1,4 @@
+import {errnoOf, wordsForErrno} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
 import {readSmallFile} from '../host/small-file.js'
@@ -22,7 +23,15 @@ export async function writeHistory(
 
 /** @throws {HistoryUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
 export async function readHistory(path: string): Promise<History> {
-  return parseHistory(readSmallFile(path), path)
+  let text: string
+  try {
+    text = readSmallFile(path)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === undefined || errno === 'ENOENT') throw error
+    throw new HistoryUnreadableError(path, wordsForErrno(errno), error)
+  }
+  return parseHistory(text, path)
 }
 
 /** @param path - For the message alone. @throws {HistoryUnreadableError} */

@@ -47,8 +47,10 @@ export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): st
 }
 
 /** What an environment is not kept from, in one line. */
-export function describeIsolationGap(gap: 'host-files'): string {
+export function describeIsolationGap(gap: 'host-files' | 'own-mounts'): string {
   switch (gap) {
+    case 'own-mounts':
+      return 'this host forbids a second user namespace: root inside can make read-only mounts writable and uncover /sys'
     case 'host-files':
       return 'proot is no wall: programs inside can read and change all your files'
   }

@@ -22,6 +22,7 @@ my ($ENOENT, $EINTR) = (2, 4);
 my ($F_DUPFD, $F_SETFD) = (0, 2);
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
+my $MOST_LINKS = 40;
 # What stands for a build of envs, as src/sandbox/join-plan.ts has it.
 my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/terminal.pl session/streams.pl join.pl);
 my %is_run = map { $_ => 1 } qw(run exec);
@@ -41,6 +42,7 @@ sub kept_plan {
   my ($name, $shares, @command) = read_plain_form(@typed) or return;
   return if $< == 0 || $< != $> || grep { length($ENV{$_} // '') } @VARIABLES_THAT_MATTER;
   my ($data, $config) = find_folders() or return;
+  return unless is_own_folder($data, 0, $MOST_LINKS) && is_own_folder($config, 0, $MOST_LINKS);
   my $folder = "$data/environments/$name";
   my $plan = read_plan(read_whole("$folder/run/join", $O_RDONLY, $MAX_PLAN_BYTES)) // return;
   $plan->{command} = \@command;
@@ -106,6 +108,27 @@ sub find_folders {
   return unless length $home;
   return checked(map { ($_->[0] // '') =~ m{^/} ? "$_->[0]/envs" : "$home/$_->[1]/envs" }
     [$ENV{XDG_DATA_HOME}, '.local/share'], [$ENV{XDG_CONFIG_HOME}, '.config']);
+}
+
+# The rules of src/host/own-folders.ts. False where these refuse, and where only envs.js can tell.
+sub is_own_folder {
+  my ($path, $is_holder, $links) = @_;
+  my @facts = lstat $path;
+  my ($above) = $path =~ m{^(.*)/[^/]+\z}s;
+  $above = '/' if defined $above && $above eq '';
+  return defined $above && is_own_folder($above, 1, $links) if !@facts;
+  my ($mode, $owner, $group) = @facts[2, 4, 5];
+  if (-l _) {
+    return if $links == 0 || ($owner != $< && $owner != 0) || !is_own_folder($above, 1, $links - 1);
+    my $target = readlink $path;
+    return defined $target && checked($target) && is_own_folder($target, $is_holder, $links - 1);
+  }
+  return unless -d _;
+  my $is_open = $mode & 022;
+  return $owner == $< && !$is_open && is_own_folder($above, 1, $links) unless $is_holder;
+  return unless $owner == $< || $owner == 0;
+  return 1 if !$is_open || $mode & 01000;
+  return !($mode & 02) && grep { $_ == $group } $< == 0 ? 0 : split / /, $(;
 }
 
 sub checked {

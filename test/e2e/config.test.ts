@@ -46,7 +46,7 @@ test('config set warns when a variable goes before it', async (t) => {
 
 test('config list has a line for each setting', async (t) => {
   const cli = await sandboxedCli(t)
-  await cli.run('config', 'set', 'keyrings', '/a.gpg:/b.gpg')
+  await cli.run('config', 'set', 'keyrings', 'https://a.example=/a.gpg:https://b.example=/b.gpg')
   const {stdout} = await cli.run('config', 'list')
   const rows = stdout
     .trimEnd()
@@ -54,17 +54,27 @@ test('config list has a line for each setting', async (t) => {
     .map((line) => line.split(/ {2,}/))
   assert.equal(rows.length, 16)
   assert.deepEqual(rows[0], ['SETTING', 'VALUE', 'FROM', 'VARIABLE'])
-  assert.deepEqual(rows[7], ['keyrings', '/a.gpg:/b.gpg', 'file', 'ENVS_KEYRINGS'])
+  assert.deepEqual(rows[7], [
+    'keyrings',
+    'https://a.example=/a.gpg:https://b.example=/b.gpg',
+    'file',
+    'ENVS_KEYRINGS',
+  ])
   assert.deepEqual(rows[8], ['defaultImage', '-', 'built-in', 'ENVS_IMAGE'])
 })
 
 test('config list --json keeps lists as lists and says null for what nobody set', async (t) => {
   const cli = await sandboxedCli(t)
-  await cli.run('config', 'set', 'keyrings', '/a.gpg:/b.gpg')
+  await cli.run('config', 'set', 'keyrings', 'https://a.example=/a.gpg:https://b.example=/b.gpg')
   const entries: unknown = JSON.parse((await cli.run('config', 'list', '--json')).stdout)
   assert.ok(Array.isArray(entries))
   assert.deepEqual(entries.slice(6, 8), [
-    {name: 'keyrings', value: ['/a.gpg', '/b.gpg'], origin: 'file', variable: 'ENVS_KEYRINGS'},
+    {
+      name: 'keyrings',
+      value: ['https://a.example=/a.gpg', 'https://b.example=/b.gpg'],
+      origin: 'file',
+      variable: 'ENVS_KEYRINGS',
+    },
     {name: 'defaultImage', value: null, origin: 'built-in', variable: 'ENVS_IMAGE'},
   ])
 })

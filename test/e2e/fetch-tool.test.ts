@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {pathWith} from '../support/archive.js'
 import {environmentCli} from '../support/environment-cli.js'
+import {packageWithPins} from '../support/pinned-package.js'
 import {onRestrictedHost} from '../support/restricted-host.js'
 import {runnableRootfs} from '../support/runnable-rootfs.js'
 import {canSimulate} from '../support/simulated-host.js'
@@ -14,7 +15,8 @@ const skip = (await canSimulate()) ? false : 'this host lets no user make a user
 /** A host without bubblewrap, whose archive has it. */
 async function givenNone(t: TestContext) {
   const archive = await bubblewrapArchive(t)
-  const cli = await environmentCli(t, archive.variables)
+  const {cli: program} = await packageWithPins(t, archive.signer)
+  const cli = await environmentCli(t, {...archive.variables, ENVS_KEYRINGS: ''}, {program})
   const behind = onRestrictedHost({without: ['bwrap']})
   return {
     archive,
@@ -40,6 +42,19 @@ test('bubblewrap that was fetched and verified is what environments are started 
   assert.deepEqual([run.status, run.stderr], [0, ''])
   const again = JSON.parse((await envs('doctor', '--fetch', 'bubblewrap', '--json')).stdout)
   assert.deepEqual(again, {version: '9.9-1', folder: join(tools, '9.9-1'), wasKept: true})
+})
+
+test('a program that a key of the setting keyrings signed for is not fetched, though environments may be made of it', async (t) => {
+  const archive = await bubblewrapArchive(t)
+  const cli = await environmentCli(t, archive.variables)
+  const refused = await cli.run('doctor', '--fetch', 'bubblewrap', '--json')
+  const {error} = JSON.parse(refused.stdout)
+  assert.deepEqual([refused.status, error.code], [6, 'ENVS_UNKNOWN_SIGNER'])
+  assert.match(error.message, /^bubblewrap was not fetched, .*need a signature of Debian's own/)
+  assert.match(error.suggestions[0], /^Keys of the setting keyrings don't count here\./)
+  assert.deepEqual(await readdir(join(cli.data, 'tools', 'bubblewrap')), ['.lock'])
+  const pulled = await cli.run('image', 'pull', 'trixie/archive')
+  assert.match(pulled.stderr, /^✔ Download$/m)
 })
 
 test('nothing is fetched that nobody has asked for', {skip}, async (t) => {

@@ -15,7 +15,7 @@ export type ArchiveClient = {
 
 export async function clientOf(
   t: Scope,
-  {mirrors, keyring}: Pick<Archive, 'mirrors' | 'keyring'>,
+  {mirrors, keyrings}: Pick<Archive, 'mirrors' | 'keyrings'>,
   options: Partial<ArchiveContext> = {},
 ): Promise<ArchiveClient> {
   const home = await temporaryFolder(t)
@@ -32,7 +32,7 @@ export async function clientOf(
         packages: join(home, 'cache/packages'),
       },
       mirrors,
-      keyrings: [keyring],
+      keyrings,
       now: new Date(),
       aptFolder: join(home, 'no-apt'),
       backoffMs: 1,

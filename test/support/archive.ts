@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {writeFile} from 'node:fs/promises'
 import type {RequestListener} from 'node:http'
 import {join} from 'node:path'
+import type {ScopedKeyring} from '../../src/signature/keyring.js'
 import {
   type ArchivePackage,
   layoutOf,
@@ -12,6 +13,7 @@ import {
 } from './archive-pocket.js'
 import type {Scope} from './cli.js'
 import {answerWithFile, startServer, type TestServer} from './http-server.js'
+import {keyringsText} from './scoped-keyrings.js'
 import {makeSigner, type Signer} from './signer.js'
 import {temporaryFolder} from './temporary-folder.js'
 
@@ -32,8 +34,8 @@ type Options = {
 export type Archive = {
   readonly server: TestServer
   readonly signer: Signer
-  /** Path of its public key. */
-  readonly keyring: string
+  /** Has its public key, for what it serves. */
+  readonly keyrings: readonly ScopedKeyring[]
   readonly mirrors: {
     readonly debian: string | undefined
     readonly debianSecurity: string | undefined
@@ -64,8 +66,8 @@ export type Archive = {
 export async function openArchive(t: Scope, options: Options): Promise<Archive> {
   const {distribution, architecture = 'amd64'} = options
   const signer = options.signer ?? (await makeSigner())
-  const keyring = join(await temporaryFolder(t), 'archive.asc')
-  await writeFile(keyring, signer.publicKey)
+  const path = join(await temporaryFolder(t), 'archive.asc')
+  await writeFile(path, signer.publicKey)
   const files = new Map<string, Buffer>()
   const answers = new Map<string, RequestListener[]>()
   let isCut = false
@@ -80,6 +82,7 @@ export async function openArchive(t: Scope, options: Options): Promise<Archive> 
     if (request.headers['if-none-match'] === etag) return void response.writeHead(304, {etag}).end()
     return answerWithFile(request, response, {body, headers: {etag}})
   })
+  const keyrings = [{below: server.origin.origin, path}]
   const layout = layoutOf(distribution, options.suite, architecture)
   const url = (folder: string) => new URL(folder, server.origin).href
   const mirrors = {
@@ -90,13 +93,13 @@ export async function openArchive(t: Scope, options: Options): Promise<Archive> 
   const archive: Archive = {
     server,
     signer,
-    keyring,
+    keyrings,
     mirrors,
     variables: {
       ...(mirrors.debian === undefined ? {} : {ENVS_MIRROR_DEBIAN_ARCHIVE: mirrors.debian}),
       ...(mirrors.debianSecurity === undefined ? {} : {ENVS_MIRROR_DEBIAN_SECURITY: mirrors.debianSecurity}),
       ...(mirrors.ubuntu === undefined ? {} : {ENVS_MIRROR_UBUNTU_ARCHIVE: mirrors.ubuntu}),
-      ENVS_KEYRINGS: keyring,
+      ENVS_KEYRINGS: keyringsText(keyrings),
     },
     async publish(pocket, publication) {
       const {components = ['main']} = options

@@ -55,11 +55,13 @@ export type Scope = {after(tidyUp: () => Promise<void>): void}
  *
  * @param behind - Words of another program that it is run by, such as nsenter and its options.
  * @param variables - Beside its own.
+ * @param options.words - Start another program in its place.
  */
 export async function sandboxedCli(
   t: Scope,
   behind: readonly string[] = [],
   variables: Readonly<Record<string, string>> = {},
+  {words: own = PROGRAM}: {words?: readonly [string, ...string[]]} = {},
 ): Promise<SandboxedCli> {
   if (!existsSync(BUILT)) throw new Error('dist/ is missing: run npm run build first')
   const home = await mkdtemp(join(tmpdir(), 'envs-cli-'))
@@ -77,7 +79,7 @@ export async function sandboxedCli(
     ...variables,
   }
   await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700})
-  const [program = PROGRAM[0], ...rest] = [...behind, ...PROGRAM]
+  const [program = own[0], ...rest] = [...behind, ...own]
   const words = [program, ...rest] as const
   const runWith = (options: RunOptions, ...argv: string[]) =>
     runCli([...words, ...argv], {env, home, options})

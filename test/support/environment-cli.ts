@@ -17,17 +17,23 @@ export type EnvironmentCli = SandboxedCli & {
   runBehind(prefix: readonly string[], ...argv: string[]): Promise<Captured>
 }
 
-/** A CLI whose environments, running or damaged or half made, are gone before its home folder goes. */
+/**
+ * A CLI whose environments, running or damaged or half made, are gone before its home folder goes.
+ *
+ * @param options.program - What Node runs in place of it.
+ */
 export async function environmentCli(
   t: Scope,
   variables: Readonly<Record<string, string>> = {},
+  {program = CLI}: {program?: string} = {},
 ): Promise<EnvironmentCli> {
   let made: EnvironmentCli | undefined
   // Hooks run in the order they are given, and that of the home folder could not remove another owner's files.
   t.after(async () => {
     if (made !== undefined) await removeAll(made)
   })
-  const cli = await sandboxedCli(t, [], variables)
+  const words = program === CLI ? {} : {words: [process.execPath, program] as const}
+  const cli = await sandboxedCli(t, [], variables, words)
   const store = join(cli.data, 'environments')
   made = {
     ...cli,
@@ -35,7 +41,7 @@ export async function environmentCli(
     storeEntries: async () => (await readdir(store).catch(() => [])).sort(),
     root: (name) => join(store, name, 'rootfs'),
     runBehind: (prefix, ...argv) =>
-      capture([...prefix, process.execPath, CLI, ...argv], {
+      capture([...prefix, process.execPath, program, ...argv], {
         cwd: cli.home,
         env: {...cli.env},
         timeout: 60_000,

@@ -5,7 +5,7 @@ import type {ImageServers} from './image-servers.js'
 export function contextFor(servers: ImageServers, options: Partial<ImageContext> = {}): ImageContext {
   return {
     mirrors: servers.mirrors,
-    keyrings: [servers.keyring],
+    keyrings: servers.keyrings,
     environment: {},
     now: new Date(),
     backoffMs: 1,

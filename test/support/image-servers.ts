@@ -3,8 +3,10 @@ import {realpathSync, statSync} from 'node:fs'
 import {mkdir, readdir, readFile, symlink, writeFile} from 'node:fs/promises'
 import type {IncomingMessage, RequestListener, ServerResponse} from 'node:http'
 import {dirname, join} from 'node:path'
+import type {ScopedKeyring} from '../../src/signature/keyring.js'
 import type {Scope} from './cli.js'
 import {answerWithFile, startServer, type TestServer} from './http-server.js'
+import {keyringsText} from './scoped-keyrings.js'
 import {makeSigner, type Signer} from './signer.js'
 import {temporaryFolder} from './temporary-folder.js'
 
@@ -18,8 +20,10 @@ export type ImageServers = {
   /** What is served; a test may change it. */
   readonly folder: string
   readonly signer: Signer
-  /** Path of its public key, for the setting `keyrings`. */
+  /** Path of its public key. */
   readonly keyring: string
+  /** The same, for what is served here. */
+  readonly keyrings: readonly ScopedKeyring[]
   /** The variables that lead the program here. */
   readonly variables: Readonly<Record<string, string>>
   /** Serves other bytes, so many times, in place of the file at `path`. */
@@ -45,6 +49,7 @@ export async function startImageServers(t: Scope, options: Options = {}): Promis
     if (answer !== undefined) answer(request, response)
     else void serve(folder, replacements, request, response)
   })
+  const keyrings = [{below: server.origin.origin, path: keyring}]
   const mirror = (name: string) => new URL(name, server.origin).href
   const mirrors = {ubuntuBase: mirror('ubuntu-base'), ubuntuCloud: mirror('cloud-images'), lxc: mirror('lxc')}
   return {
@@ -53,11 +58,12 @@ export async function startImageServers(t: Scope, options: Options = {}): Promis
     folder,
     signer,
     keyring,
+    keyrings,
     variables: {
       ENVS_MIRROR_UBUNTU_BASE: mirrors.ubuntuBase,
       ENVS_MIRROR_UBUNTU_CLOUD: mirrors.ubuntuCloud,
       ENVS_MIRROR_LXC: mirrors.lxc,
-      ENVS_KEYRINGS: keyring,
+      ENVS_KEYRINGS: keyringsText(keyrings),
     },
     replaceOnce: (path, body, times = 1) => {
       replacements.set(

@@ -1,6 +1,7 @@
 import type {Archive} from './archive.js'
 import type {Scope} from './cli.js'
 import {answerWithFile, startServer} from './http-server.js'
+import {keyringsText, scopedTo} from './scoped-keyrings.js'
 
 /** A network in which a publisher's own server is in reach, and nothing else. */
 export type PublisherProxy = {
@@ -24,7 +25,7 @@ export async function startPublisherProxy(
     else answerWithFile(request, response, {body})
   })
   return {
-    variables: {http_proxy: server.origin.href, ENVS_KEYRINGS: archive.keyring},
+    variables: {http_proxy: server.origin.href, ENVS_KEYRINGS: keyringsText(scopedTo(url, archive.keyrings))},
     hosts: () => [...new Set(server.seen.map(({target}) => new URL(target ?? '').host))],
   }
 }

@@ -1,4 +1,4 @@
-import {readFile} from 'node:fs/promises'
+import {readFile, stat} from 'node:fs/promises'
 import {basename} from 'node:path'
 import {openHost} from '../../src/host/host.js'
 import {capture} from '../../src/host/process.js'
@@ -12,6 +12,25 @@ const OWNERS = {libcap: 'libcap2', libselinux: 'libselinux1', libpcre2: 'libpcre
 
 /** Debian's stable archive with this host's own bwrap in its package, and in theirs what it loads. */
 export async function bubblewrapArchive(t: Scope): Promise<Archive> {
+  return archiveWith(t, await bubblewrapPackages())
+}
+
+/**
+ * Debian's stable archive with the files of this host's own perl-base, and in their packages the libraries that it loads.
+ *
+ * @param isHostOld - Whether the C library of the host is too old for it: a broken one lies in the way of the host's loader.
+ */
+export async function perlArchive(t: Scope, {isHostOld = false} = {}): Promise<Archive> {
+  return archiveWith(t, await perlPackages(isHostOld))
+}
+
+/** False, or why there is nothing to make a package perl-base of. */
+export const noPerlBase =
+  (await capture(['dpkg', '--listfiles', 'perl-base']).catch(() => undefined))?.status === 0
+    ? false
+    : 'this host has no package perl-base'
+
+async function archiveWith(t: Scope, packages: readonly ArchivePackage[]): Promise<Archive> {
   const release = resolveRelease('stable', await readCatalogue(), new Date())
   return openArchive(t, {
     distribution: 'debian',
@@ -20,9 +39,43 @@ export async function bubblewrapArchive(t: Scope): Promise<Archive> {
     packages: [
       {name: 'base-files', priority: 'required', isEssential: true},
       {name: 'apt', priority: 'important'},
-      ...(await bubblewrapPackages()),
+      ...packages,
     ],
   })
+}
+
+async function perlPackages(isHostOld: boolean): Promise<ArchivePackage[]> {
+  const {stdout} = await capture(['dpkg', '--listfiles', 'perl-base'])
+  const wanted = stdout
+    .split('\n')
+    .filter((path) => /^\/usr\/(bin\/perl$|lib\/[^/]+\/perl-base\/)/.test(path))
+  const libraries = await librariesOf('/usr/bin/perl')
+  const isCrypt = (path: string) => basename(path).startsWith('libcrypt')
+  const placed = (paths: readonly string[]) =>
+    filesOf(paths, (path) => `usr/lib/some-triplet/${basename(path)}`)
+  const obstacle = isHostOld ? {'usr/lib/some-triplet/libc.so.6': Buffer.from('no library')} : {}
+  return [
+    {
+      name: 'perl-base',
+      version: '9.9-1',
+      priority: 'required',
+      isEssential: true,
+      preDepends: 'libc6, libcrypt1',
+      files: await filesOf(wanted, (path) => path.slice(1)),
+    },
+    {name: 'libc6', files: await placed(libraries.filter((path) => !isCrypt(path)))},
+    {name: 'libcrypt1', files: {...(await placed(libraries.filter(isCrypt))), ...obstacle}},
+  ]
+}
+
+/** Contents of the regular files among the paths, by what a package calls them. */
+async function filesOf(
+  paths: readonly string[],
+  nameOf: (path: string) => string,
+): Promise<Record<string, Buffer>> {
+  const files: Record<string, Buffer> = {}
+  for (const path of paths) if ((await stat(path)).isFile()) files[nameOf(path)] = await readFile(path)
+  return files
 }
 
 async function bubblewrapPackages(): Promise<ArchivePackage[]> {

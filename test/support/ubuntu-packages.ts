@@ -44,7 +44,7 @@ export function realPackages(): (t: Scope, form: Form) => Promise<readonly Archi
 async function fetchDebian(t: Scope): Promise<Deb[]> {
   const {context} = await clientOf(
     t,
-    {mirrors: {debian: undefined, debianSecurity: undefined, ubuntu: undefined}, keyring: ''},
+    {mirrors: {debian: undefined, debianSecurity: undefined, ubuntu: undefined}, keyrings: []},
     {aptFolder: '/etc/apt', keyrings: [], backoffMs: 200},
   )
   const request = {...TRIXIE, architecture: debArchitecture(process.arch), include: ['hello']}

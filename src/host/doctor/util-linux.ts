@@ -35,6 +35,7 @@ export async function checkUtilLinux(host: MapperHost, distribution: string | un
   return warn('util-linux', {
     evidence: `${seen}.`,
     cost: 'No range of ids can be mapped: environments are emulated, and all files belong to one user.',
-    remedy: 'Ask an administrator for util-linux 2.38 or later, or for the package perl-base.',
+    remedy:
+      'Get Perl for yourself: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later.',
   })
 }

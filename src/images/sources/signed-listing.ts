@@ -52,7 +52,7 @@ export async function fetchSignedListing(
   {mirror, folder, kind, listing, signature}: Place & {listing: string; signature: string},
   context: ImageContext,
 ): Promise<SignedListing | undefined> {
-  const keys = await trustedKeys(kind, context.keyrings)
+  const keys = await trustedKeys({kind, from: below(mirror, folder + listing)}, context.keyrings)
   for (let tries = 1; ; tries++) {
     const isFresh = tries > 1
     const fetchPart = (file: string, maxBytes: number) =>
@@ -92,8 +92,8 @@ export async function fetchClearsigned(
   {mirror, folder, kind, listing}: Place & {listing: string},
   context: ImageContext,
 ): Promise<SignedListing | undefined> {
-  const keys = await trustedKeys(kind, context.keyrings)
   const from = below(mirror, folder + listing)
+  const keys = await trustedKeys({kind, from}, context.keyrings)
   const options = {...context, maxBytes: MAX_STREAM_BYTES}
   const bytes =
     context.cacheFolder === undefined

@@ -1,5 +1,6 @@
 import type {DebArchitecture} from '../../host/architecture.js'
 import type {Environment} from '../../host/http/proxy.js'
+import type {ScopedKeyring} from '../../signature/keyring.js'
 import type {ListingKind} from '../../signature/pinned-keys.js'
 import type {Catalogue} from '../catalog/catalogue.js'
 import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
@@ -8,8 +9,8 @@ import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
 export type ImageContext = {
   /** Folder URLs without a slash at their end. */
   readonly mirrors: {readonly ubuntuBase: string; readonly ubuntuCloud: string; readonly lxc: string}
-  /** Paths of further key files, trusted for every source beside the built-in keys. */
-  readonly keyrings: readonly string[]
+  /** Further trusted keys, each for what lies below a URL. */
+  readonly keyrings: readonly ScopedKeyring[]
   /** Holds the proxy variables and `SSL_CERT_FILE`. */
   readonly environment: Environment
   readonly now: Date

@@ -2,6 +2,7 @@ import {DEFAULT_LIMITS} from '../limits.js'
 import type {Member, MemberSink} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {memberPath} from '../tree/member-path.js'
+import {abortable} from './abortable.js'
 import {PackageRefusedError} from './errors.js'
 import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
@@ -51,14 +52,4 @@ function openProgramSink(
   }
 
   return {written, begin, data: file.data, end: file.end}
-}
-
-async function* abortable(
-  bytes: AsyncIterable<Buffer>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer> {
-  for await (const piece of bytes) {
-    signal?.throwIfAborted()
-    yield piece
-  }
 }

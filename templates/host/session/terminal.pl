@@ -28,10 +28,11 @@ my %requests = (
     get_size => 0x40087468, set_size => 0x80087467, unlock => 0x80045431, open_peer => 0x20005441,
   },
 );
-# input: IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON; local: ISIG ICANON ECHO ECHONL IEXTEN; where VMIN and VTIME lie
+# What a raw terminal has not: of its input IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON, of its local flags ISIG ICANON ECHO
+# ECHONL IEXTEN. What one has that takes lines: ICRNL IXON, OPOST ONLCR, ISIG ICANON ECHO IEXTEN. Where VMIN and VTIME lie.
 my %layouts = (
-  generic => {bytes => 36, input => 0x5eb, local => 0x804b, minimum => 23, time => 22},
-  power => {bytes => 44, input => 0x3eb, local => 0x598, minimum => 21, time => 23},
+  generic => {bytes => 36, raw => [0x5eb, 0x804b], lines => [0x500, 5, 0x800b], minimum => 23, time => 22},
+  power => {bytes => 44, raw => [0x3eb, 0x598], lines => [0x300, 3, 0x588], minimum => 21, time => 23},
 );
 my $OPOST = 1;
 1;
@@ -71,7 +72,8 @@ sub open_guest_terminal {
   my $peer = ioctl($master, $requests->{open_peer}, $O_RDWR | $O_NOCTTY | $O_CLOEXEC) // give_up('terminal');
   open(my $slave, '+<&=', $peer) or give_up('terminal');
   @$terminal{qw(master slave)} = ($master, $slave);
-  my $attributes = $terminal->{saved};
+  # In the background they are those of the shell's line editor.
+  my $attributes = is_in_foreground($terminal) ? $terminal->{saved} : with_lines($terminal);
   # Others write lines to the caller's terminal, too: it is that which ends them.
   $attributes = without_output($attributes) if $terminal->{is_shared};
   ioctl($slave, $requests->{set}, $attributes) or give_up('terminal');
@@ -93,6 +95,13 @@ sub bring_to_foreground {
   ioctl($terminal->{slave}, $terminal->{requests}{set_group}, my $number = pack 'i', $group);
 }
 
+sub with_lines {
+  my ($terminal) = @_;
+  my ($input, $output, $control, $local, $rest) = unpack 'I4 a*', $terminal->{saved};
+  my $lines = $terminal->{layout}{lines};
+  return pack 'I4 a*', $input | $lines->[0], $output | $lines->[1], $control, $local | $lines->[2], $rest;
+}
+
 sub without_output {
   my ($attributes) = @_;
   my ($input, $output, $rest) = unpack 'I2 a*', $attributes;
@@ -110,7 +119,7 @@ sub raw_attributes {
   my ($terminal) = @_;
   my $layout = $terminal->{layout};
   my ($input, $output, $control, $local, $rest) = unpack 'I4 a*', $terminal->{saved};
-  my $raw = pack 'I4 a*', $input & ~$layout->{input}, $output, $control, $local & ~$layout->{local}, $rest;
+  my $raw = pack 'I4 a*', $input & ~$layout->{raw}[0], $output, $control, $local & ~$layout->{raw}[1], $rest;
   $raw = without_output($raw) unless $terminal->{is_shared};
   substr($raw, $layout->{minimum}, 1) = "\1";
   substr($raw, $layout->{time}, 1) = "\0";

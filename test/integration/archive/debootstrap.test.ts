@@ -31,7 +31,7 @@ for (const [codename, version] of [
     const folder = await temporaryFolder(t)
     const client = await clientOf(t, {
       mirrors: {debian: mirrors.main, debianSecurity: mirrors.security, ubuntu: undefined},
-      keyring: '',
+      keyrings: [],
     })
     // The mirror of the host may stand still.
     const context = {...client.context, keyrings: [], allowExpired: true}

@@ -24,7 +24,8 @@ async function givenTwo(t: Parameters<typeof openArchive>[0]) {
   const signer = await makeSigner()
   const options = {distribution: 'ubuntu', suite: 'noble', packages: SYSTEM, signer} as const
   const [first, second] = [await openArchive(t, options), await openArchive(t, options)]
-  return {first, second, client: await clientOf(t, first)}
+  const keyrings = [...first.keyrings, ...second.keyrings]
+  return {first, second, client: await clientOf(t, {...first, keyrings})}
 }
 
 test('a mirror that does not have the suite is passed over', async (t) => {

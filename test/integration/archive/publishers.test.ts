@@ -6,6 +6,7 @@ import {openArchive} from '../../support/archive.js'
 import {clientOf, NOBLE} from '../../support/archive-context.js'
 import {startPublisherProxy} from '../../support/publisher-proxy.js'
 import {SYSTEM} from '../../support/refused-archive.js'
+import {scopedTo} from '../../support/scoped-keyrings.js'
 
 const UNSET = {debian: undefined, debianSecurity: undefined, ubuntu: undefined}
 
@@ -26,8 +27,11 @@ for (const [codename, version, architecture, url] of [
     })
     const root = archive.folderOf('release').replace(/\/dists\/.*$/, '')
     const proxy = await startPublisherProxy(t, {url, archive, root})
-    const {keyring} = archive
-    const {context} = await clientOf(t, {mirrors: UNSET, keyring}, {environment: {...proxy.variables}})
+    const {context} = await clientOf(
+      t,
+      {mirrors: UNSET, keyrings: scopedTo(url, archive.keyrings)},
+      {environment: {...proxy.variables}},
+    )
     const release = {...NOBLE.release, codename, version, hasMoved: codename === 'mantic'}
     const plan = await planPackages({...NOBLE, release, architecture}, context)
     for (const {url: own} of plan.packages) assert.ok(own.href.startsWith(`${url}/pool/main/`), own.href)
@@ -45,7 +49,11 @@ test('a release that moved comes from the archive of old releases when the own m
   const url = 'http://old-releases.ubuntu.com/ubuntu'
   const proxy = await startPublisherProxy(t, {url, archive, root: 'ubuntu'})
   const environment = {...proxy.variables, no_proxy: '127.0.0.1'}
-  const {context} = await clientOf(t, {mirrors: own.mirrors, keyring: archive.keyring}, {environment})
+  const {context} = await clientOf(
+    t,
+    {mirrors: own.mirrors, keyrings: scopedTo(url, archive.keyrings)},
+    {environment},
+  )
   const release = {...NOBLE.release, codename: 'mantic', version: '23.10', hasMoved: true}
   const {pockets} = await planPackages({...NOBLE, release}, context)
   assert.deepEqual(

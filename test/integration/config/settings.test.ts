@@ -48,11 +48,11 @@ test('takes an empty variable for an unset one', async (t) => {
 
 test('reads nested and list settings from the file', async (t) => {
   const host = await hostWith(t, {
-    file: '{"mirrors": {"lxc": "http://127.0.0.1:1/lxc/"}, "keyrings": ["/a.gpg", "/b.gpg"]}',
+    file: '{"mirrors": {"lxc": "http://127.0.0.1:1/lxc/"}, "keyrings": ["https://a.example=/a.gpg", "https://b.example=/b.gpg"]}',
   })
   const settings = await readSettings(host)
   assert.equal(settings.value('mirrors.lxc'), 'http://127.0.0.1:1/lxc')
-  assert.deepEqual(settings.value('keyrings'), ['/a.gpg', '/b.gpg'])
+  assert.deepEqual(settings.value('keyrings'), ['https://a.example=/a.gpg', 'https://b.example=/b.gpg'])
 })
 
 test('leaves alone what it does not know', async (t) => {

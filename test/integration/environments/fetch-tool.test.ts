@@ -8,6 +8,8 @@ import {fetchedTool} from '../../../src/host/tools-folder.js'
 import {openArchive, pathWith} from '../../support/archive.js'
 import {clientOf} from '../../support/archive-context.js'
 import type {ArchivePackage} from '../../support/archive-pocket.js'
+import {makeSigner} from '../../support/signer.js'
+import {trusted} from '../../support/trusted-key.js'
 
 /** When trixie is the stable release. */
 const NOW = new Date('2026-06-01T12:00:00Z')
@@ -27,12 +29,19 @@ async function given(t: TestContext) {
     await archive.publish('release', {...publication, packages: [{name: 'apt'}, emulators(version)]})
   }
   await publish('1:1.0')
-  const {context} = await clientOf(t, archive, {now: NOW})
+  const pinnedKeys = async () => [trusted(archive.signer)]
+  const {context} = await clientOf(t, archive, {now: NOW, pinnedKeys, keyrings: []})
   const host = openHost()
   const paths = {...host.paths, ...context.paths}
   const own = {...host, paths, architecture: 'amd64'} as const
   const entries = async () => (await readdir(join(paths.data, 'tools/emulator'))).sort()
-  return {archive, publish, paths, entries, fetch: () => fetchTool(own, WISH, context)}
+  return {
+    archive,
+    publish,
+    paths,
+    entries,
+    fetch: (change = {}) => fetchTool(own, WISH, {...context, ...change}),
+  }
 }
 
 test('the programs that are asked for come into the data folder, and are found there', async (t) => {
@@ -45,6 +54,18 @@ test('the programs that are asked for come into the data folder, and are found t
   assert.equal(await readFile(join(folder, 'one'), 'utf8'), 'one 1:1.0')
   assert.equal((await stat(join(folder, 'one'))).mode & 0o777, 0o755)
   assert.deepEqual(await entries(), ['.lock', '1:1.0'])
+})
+
+test('a key of the user does not sign for programs of the host', async (t) => {
+  const {archive, fetch, entries} = await given(t)
+  const other = await makeSigner()
+  const pinnedKeys = async () => [trusted(other)]
+  await assert.rejects(fetch({pinnedKeys, keyrings: archive.keyrings}), {
+    name: 'ToolSignerError',
+    code: 'ENVS_UNKNOWN_SIGNER',
+    exitCode: 6,
+  })
+  assert.deepEqual(await entries(), ['.lock'])
 })
 
 test('what is here is not fetched again, and a newer one takes its place', async (t) => {

@@ -2,32 +2,49 @@ import assert from 'node:assert/strict'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {readKeyring, trustedKeys} from '../../../src/signature/keyring.js'
+import {pinnedKeys, readKeyring, trustedKeys} from '../../../src/signature/keyring.js'
 import {type ListingKind, PINNED} from '../../../src/signature/pinned-keys.js'
 import {makeSigner} from '../../support/signer.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
+
+const LISTING = new URL('https://apt.example.org/lxc/index.asc')
 
 const first = await makeSigner({name: 'First'})
 const second = await makeSigner({name: 'Second'})
 
 for (const kind of Object.keys(PINNED) as ListingKind[]) {
   test(`every key that is pinned for ${kind} lies in its file, and no other of it is trusted`, async () => {
-    const fingerprints = (await trustedKeys(kind, [])).map(({fingerprint}) => fingerprint)
+    const fingerprints = (await pinnedKeys(kind)).map(({fingerprint}) => fingerprint)
     assert.deepEqual(fingerprints.sort(), [...PINNED[kind].fingerprints].sort())
   })
 }
 
-test("the user's key files are trusted beside the pinned keys", async (t) => {
-  const path = join(await temporaryFolder(t), 'own.asc')
-  await writeFile(path, first.publicKey)
-  assert.deepEqual(
-    (await trustedKeys('lxc', [path])).map(({fingerprint, name}) => [fingerprint, name]),
-    [
-      ['E7FB0CAEC8173D669066514CBAEFF88C22F6E216', 'LXC pre-built images'],
-      [first.fingerprint, 'First'],
-    ],
-  )
-})
+for (const [below, from, isTrusted] of [
+  ['https://apt.example.org', 'https://apt.example.org/lxc/index.asc', true],
+  ['https://apt.example.org/lxc/', 'https://apt.example.org/lxc/index.asc', true],
+  ['https://apt.example.org/lxc', 'https://user:word@apt.example.org/lxc/index.asc', true],
+  ['https://apt.example.org/lxc', 'https://apt.example.org/lxc-other/index.asc', false],
+  ['https://apt.example.org/lxc', 'https://apt.example.org/lxc/../debian/InRelease', false],
+  ['https://apt.example.org/lxc', 'https://apt.example.org/lxc/%2e%2e/debian/InRelease', false],
+  ['https://apt.example.org', 'https://apt.example.org.evil.example/index.asc', false],
+  ['https://apt.example.org', 'https://evil.example/apt.example.org/index.asc', false],
+  ['https://apt.example.org', 'https://apt.example.org:8443/index.asc', false],
+  ['https://apt.example.org', 'http://apt.example.org/index.asc', false],
+  ['https://apt.example.org/lxc', 'https://apt.example.org@evil.example/lxc/index.asc', false],
+] as const) {
+  test(`a key for ${below} may${isTrusted ? '' : ' not'} sign ${from}`, async (t) => {
+    const path = join(await temporaryFolder(t), 'own.asc')
+    await writeFile(path, first.publicKey)
+    const keys = await trustedKeys({kind: 'lxc', from: new URL(from)}, [{below, path}])
+    assert.deepEqual(
+      keys.map(({fingerprint, name}) => [fingerprint, name]),
+      [
+        ['E7FB0CAEC8173D669066514CBAEFF88C22F6E216', 'LXC pre-built images'],
+        ...(isTrusted ? [[first.fingerprint, 'First']] : []),
+      ],
+    )
+  })
+}
 
 test('all of several concatenated armours are read', async (t) => {
   const path = join(await temporaryFolder(t), 'own.asc')
@@ -75,9 +92,12 @@ for (const [what, content, reason] of [
 
 test('a key file that is not there is refused by name', async (t) => {
   const path = join(await temporaryFolder(t), 'own.asc')
-  await assert.rejects(trustedKeys('lxc', [path]), {
-    message: `The key file ${path} can't be used: there is no such file.`,
-  })
+  await assert.rejects(
+    trustedKeys({kind: 'lxc', from: LISTING}, [{below: 'https://apt.example.org', path}]),
+    {
+      message: `The key file ${path} can't be used: there is no such file.`,
+    },
+  )
 })
 
 test('a folder in place of a key file is refused by name', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {trustedKeys} from '../../../src/signature/keyring.js'
+import {pinnedKeys} from '../../../src/signature/keyring.js'
 import type {ListingKind} from '../../../src/signature/pinned-keys.js'
 import {type Verified, verifyCleartext, verifyDetached} from '../../../src/signature/verify.js'
 import {fixture} from '../../support/fixture.js'
@@ -19,12 +19,12 @@ async function detached(
       listing: {name: listing, bytes: fixture(listing)},
       signature: {name: signature, bytes: fixture(signature)},
     },
-    {keys: await trustedKeys(kind, []), now: NOW, allowSha1},
+    {keys: await pinnedKeys(kind), now: NOW, allowSha1},
   )
 }
 
 async function clearsigned(kind: ListingKind, name: string): Promise<Verified> {
-  return verifyCleartext({name, bytes: fixture(name)}, {keys: await trustedKeys(kind, []), now: NOW})
+  return verifyCleartext({name, bytes: fixture(name)}, {keys: await pinnedKeys(kind), now: NOW})
 }
 
 test("Ubuntu Base's listing verifies by the CD image key", async () => {
@@ -127,7 +127,7 @@ test('a changed listing is refused when SHA-1 is allowed, too', async () => {
   await assert.rejects(
     verifyDetached(
       {listing: {name: 'SHA256SUMS', bytes}, signature},
-      {keys: await trustedKeys('ubuntu-cloud', []), now: NOW, allowSha1: true},
+      {keys: await pinnedKeys('ubuntu-cloud'), now: NOW, allowSha1: true},
     ),
     {code: 'ENVS_BAD_SIGNATURE'},
   )

@@ -11,6 +11,7 @@ import {
   publishUbuntuBase,
   startImageServers,
 } from '../../support/image-servers.js'
+import {scopedTo} from '../../support/scoped-keyrings.js'
 import {makeSigner} from '../../support/signer.js'
 
 const QUERY: ImageQuery = {
@@ -90,6 +91,12 @@ test('a signed listing that names files in other folders is refused', async (t) 
 test('without the key of the test in keyrings its listings are refused', async (t) => {
   const servers = await withFocal(t)
   await assert.rejects(findImage(QUERY, contextFor(servers, {keyrings: []})), {code: 'ENVS_UNKNOWN_SIGNER'})
+})
+
+test('a listing that is signed by a key for another server is refused', async (t) => {
+  const servers = await withFocal(t)
+  const keyrings = scopedTo('https://cdimage.ubuntu.com', servers.keyrings)
+  await assert.rejects(findImage(QUERY, contextFor(servers, {keyrings})), {code: 'ENVS_UNKNOWN_SIGNER'})
 })
 
 test('an old build that is served for a new one is refused', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {choice, folderUrl, imageReference, pathList} from '../../../src/config/kinds.js'
+import {choice, folderUrl, imageReference, keyringList, scopedKeyrings} from '../../../src/config/kinds.js'
 
 for (const [text, value] of [
   ['https://mirror.example/ubuntu', 'https://mirror.example/ubuntu'],
@@ -23,31 +23,45 @@ for (const [text, value] of [
 }
 
 for (const [text, value] of [
-  ['/a.gpg', ['/a.gpg']],
-  ['/a.gpg:/b/c.gpg', ['/a.gpg', '/b/c.gpg']],
-  [':/a.gpg:', ['/a.gpg']],
+  ['https://m.example/debian=/a.gpg', ['https://m.example/debian=/a.gpg']],
+  [
+    'https://m.example/=/a.gpg:http://n.example:80/x/=/b/c d.gpg',
+    ['https://m.example=/a.gpg', 'http://n.example:80/x=/b/c d.gpg'],
+  ],
+  ['https://m.example=/a:b=c.gpg:', ['https://m.example=/a:b=c.gpg']],
   ['', []],
-  ['a.gpg', undefined],
-  ['/a.gpg:b.gpg', undefined],
+  ['/a.gpg', undefined],
+  ['https://m.example', undefined],
+  ['https://m.example=a.gpg', undefined],
+  ['https://m.example=/a.gpg:/b.gpg:https://n.example', undefined],
+  ['ftp://m.example=/a.gpg', undefined],
+  ['debian=/a.gpg', undefined],
+  ['https://m.example/?a=/a.gpg', undefined],
 ] as const) {
-  test(`reads ${JSON.stringify(text)} as ${JSON.stringify(value) ?? 'no list of paths'}`, () => {
-    assert.deepEqual(pathList.parseText(text), value)
+  test(`reads ${JSON.stringify(text)} as ${JSON.stringify(value) ?? 'no list of keys'}`, () => {
+    assert.deepEqual(keyringList.parseText(text), value)
   })
 }
 
 for (const [json, value] of [
-  [['/a'], ['/a']],
+  [['https://m.example/=/a'], ['https://m.example=/a']],
   [[], []],
-  ['/a', undefined],
-  [['a'], undefined],
+  ['https://m.example=/a', undefined],
+  [['/a'], undefined],
   [[1], undefined],
   [{}, undefined],
   [null, undefined],
 ] as const) {
-  test(`reads the JSON ${JSON.stringify(json)} as ${JSON.stringify(value) ?? 'no list of paths'}`, () => {
-    assert.deepEqual(pathList.parseJson(json), value)
+  test(`reads the JSON ${JSON.stringify(json)} as ${JSON.stringify(value) ?? 'no list of keys'}`, () => {
+    assert.deepEqual(keyringList.parseJson(json), value)
   })
 }
+
+test('a key has the scope that stands before it', () => {
+  assert.deepEqual(scopedKeyrings(['https://m.example/debian=/keys/a.gpg']), [
+    {below: 'https://m.example/debian', path: '/keys/a.gpg'},
+  ])
+})
 
 test('takes one of its options, to the letter', () => {
   const kind = choice('auto', 'bwrap')

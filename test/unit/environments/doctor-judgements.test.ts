@@ -7,6 +7,8 @@ import {judgeOverlay} from '../../../src/environments/overlay-check.js'
 import {judgeRemains} from '../../../src/environments/remains-check.js'
 import {type CheckId, fail, pass, warn} from '../../../src/host/doctor/check.js'
 
+const TWO = {hasSecondNamespace: true}
+
 const ALL = {bwrap: true, unshare: true, proot: true}
 const TROUBLE = {evidence: 'seen', cost: 'cost', remedy: 'remedy'}
 const failed = (id: CheckId) => fail(id, TROUBLE)
@@ -23,7 +25,7 @@ test('proot alone is a warning, nothing at all a failure', () => {
     ALL,
     {...ALL, bwrap: false, unshare: false},
     {bwrap: false, unshare: false, proot: false},
-  ].map((verdicts) => judgeEngines(verdicts, 'auto').status)
+  ].map((verdicts) => judgeEngines(verdicts, 'auto', TWO).status)
   assert.deepEqual(statuses, ['pass', 'warn', 'fail'])
 })
 

@@ -2,20 +2,32 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {judgeEngines} from '../../../src/environments/engine-check.js'
 
+const TWO = {hasSecondNamespace: true}
+
 const NONE = {bwrap: false, unshare: false, proot: false}
 
 test('the best that works is in force', () => {
-  const check = judgeEngines({bwrap: true, unshare: true, proot: true}, 'auto')
+  const check = judgeEngines({bwrap: true, unshare: true, proot: true}, 'auto', TWO)
   assert.equal(check.status, 'pass')
   assert.equal(check.evidence, 'bwrap, unshare and proot work here. Environments are started with bwrap.')
 })
 
 test('system calls alone are no loss', () => {
-  assert.equal(judgeEngines({...NONE, unshare: true}, 'auto').status, 'pass')
+  assert.equal(judgeEngines({...NONE, unshare: true}, 'auto', TWO).status, 'pass')
+})
+
+test('one user namespace alone is a warning that says what it costs', () => {
+  const check = judgeEngines({...NONE, bwrap: true}, 'auto', {hasSecondNamespace: false})
+  assert.equal(check.status, 'warn')
+  assert.match(
+    check.evidence,
+    /^bwrap works here\. Environments are started with bwrap, and have one user namespace/,
+  )
+  assert.match(check.cost ?? '', /read-only mounts writable/)
 })
 
 test('proot is a warning that says what is lost', () => {
-  const check = judgeEngines({...NONE, proot: true}, 'auto')
+  const check = judgeEngines({...NONE, proot: true}, 'auto', TWO)
   assert.deepEqual(
     [check.status, check.evidence],
     ['warn', 'proot works here. Environments are run by proot.'],
@@ -24,8 +36,8 @@ test('proot is a warning that says what is lost', () => {
 })
 
 test('where nothing works, or not what is asked for, no environment can run', () => {
-  assert.equal(judgeEngines(NONE, 'auto').status, 'fail')
-  const check = judgeEngines({...NONE, unshare: true}, 'bwrap')
+  assert.equal(judgeEngines(NONE, 'auto', TWO).status, 'fail')
+  const check = judgeEngines({...NONE, unshare: true}, 'bwrap', TWO)
   assert.equal(check.status, 'fail')
   assert.match(check.remedy ?? '', /ENVS_ENGINE/)
 })

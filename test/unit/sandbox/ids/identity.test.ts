@@ -38,7 +38,7 @@ test('mapped, asked for by name where it can not be had, is an error of the host
     exitCode: 7,
     reason: 'old-util-linux',
     suggestions: [
-      'Ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto, or for the package perl-base.',
+      'Get Perl for yourself: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto.',
       'Or leave the identity at auto, or set it to emulated.',
     ],
   })

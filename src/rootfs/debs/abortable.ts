@@ -1,0 +1,10 @@
+/** The same bytes, until the signal ends them. */
+export async function* abortable(
+  bytes: AsyncIterable<Buffer>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
+  for await (const piece of bytes) {
+    signal?.throwIfAborted()
+    yield piece
+  }
+}
