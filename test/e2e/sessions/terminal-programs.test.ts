@@ -5,7 +5,7 @@ import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {type HostTerminal, hostTerminal, type Pane} from '../../support/host-terminal.js'
 
 const INSTALL =
-  'apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends gpg gpg-agent nano pinentry-curses python3-minimal sudo tmux'
+  'apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends gpg gpg-agent nano passwd pinentry-curses python3 sudo tmux'
 
 /** That pinentry takes without asking whether it is a good one. */
 const PASSPHRASE = 'Correct-Horse-9-Battery'
@@ -55,7 +55,6 @@ for (const {identity, skip} of IDENTITIES) {
   terminalTest(
     'an editor shows a file, saves it, and stands still while the shell is used',
     async (pane, guest) => {
-      await guest.sh('rm -f /root/letter')
       await pane.enter('envs run play -- bash -ic "nano /root/letter; exit 3"')
       await pane.shows(/GNU nano/)
       await pane.type('Dear reader')
@@ -90,10 +89,11 @@ for (const {identity, skip} of IDENTITIES) {
       await pane.enter(
         `envs run play -- sh -c 'export GPG_TTY=$(tty); echo content | gpg --quiet --symmetric -o /root/secret.gpg; echo sta""tus $?'`,
       )
-      for (const prompt of [/Enter passphrase/, /re-enter/]) {
-        await pane.shows(prompt)
-        await pane.type(`${PASSPHRASE}\r`)
-      }
+      await pane.shows(/Repeat: _/)
+      // On to the second field.
+      await pane.type(`${PASSPHRASE}\t`)
+      await pane.shows(/Passphrase: \*+_/)
+      await pane.type(`${PASSPHRASE}\r`)
       assert.doesNotMatch(await pane.shows(/^status 0$/m), new RegExp(PASSPHRASE))
       const decrypt = `gpg --quiet --batch --pinentry-mode loopback --passphrase ${PASSPHRASE} -d /root/secret.gpg; gpgconf --kill gpg-agent`
       assert.equal((await guest.sh(decrypt)).stdout, 'content\n')
@@ -103,7 +103,8 @@ for (const {identity, skip} of IDENTITIES) {
   // Where users are emulated there is no other user to become from one of them.
   if (identity === 'mapped') {
     terminalTest('sudo asks for a password, on a terminal and in a pipeline', async (pane, guest) => {
-      await guest.sh('id dev 2>/dev/null || useradd -m -G sudo -s /bin/bash dev; echo dev:hidden | chpasswd')
+      const made = await guest.sh('useradd -m -G sudo -s /bin/bash dev && echo dev:hidden | chpasswd')
+      assert.equal(made.status, 0, made.stderr)
       for (const [before, after] of [
         ['', ''],
         ['echo piped |', '| cat'],

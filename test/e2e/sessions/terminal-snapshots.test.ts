@@ -30,7 +30,9 @@ for (const {identity, skip} of IDENTITIES) {
       await pane.shows(/^sleep 300$/m)
       await pane.type('\x1a')
       await pane.shows(/^\[1\]\+ +Stopped/m)
-      await pane.enter('cat')
+      // What is typed before it reads is the shell's.
+      await pane.enter(`sh -c 'echo rea""dy; exec cat'`)
+      await pane.shows(/^ready$/m)
       await pane.type('before\r')
       await pane.shows(/^before\nbefore$/m)
       await other.enter(`${line}; echo sta""tus $?`)

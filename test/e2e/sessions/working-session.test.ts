@@ -93,7 +93,8 @@ for (const {identity, skip} of IDENTITIES) {
     await other.shows(/^served by \d+$/m)
 
     // A snapshot from another terminal, while somebody types here.
-    await main.enter('cat')
+    await main.enter(`sh -c 'echo rea""dy; exec cat'`)
+    await main.shows(/^ready$/m)
     await main.type('before\r')
     await main.shows(/^before\nbefore$/m)
     await other.enter('envs snapshot work good; echo sta""tus $?')
@@ -105,11 +106,11 @@ for (const {identity, skip} of IDENTITIES) {
 
     // Ctrl-Z and fg.
     await main.type('\x1a')
-    await main.shows(/^\[2\]\+ +Stopped +cat$/m)
+    await main.shows(/^\[2\]\+ +Stopped +sh -c/m)
     await main.enter('jobs')
-    await main.shows(/^\[1\]- +Running +server \d+ &\n\[2\]\+ +Stopped +cat$/m)
+    await main.shows(/^\[1\]- +Running +server \d+ &\n\[2\]\+ +Stopped +sh -c/m)
     await main.enter('fg')
-    await main.shows(/^fg\ncat$/m)
+    await main.shows(/^fg\nsh -c/m)
     await main.type('once more\r\x04')
     await main.shows(/^once more\nonce more$/m)
 
@@ -124,7 +125,8 @@ for (const {identity, skip} of IDENTITIES) {
     await main.shows(/^from the other$/m)
 
     // A plain command that is stopped on the host, and goes on.
-    await third.enter('envs run work -- cat')
+    await third.enter(`envs run work -- sh -c 'echo rea""dy; exec cat'`)
+    await third.shows(/^ready$/m)
     await third.type('plain\r')
     await third.shows(/^plain\nplain$/m)
     await third.type('\x1a')
