@@ -24,9 +24,14 @@ export type JoinPlan = {
 /** What stands for a build of envs: another one may plan otherwise. */
 const BUILD = [
   'dist',
-  ...['session.pl', 'session/terminal.pl', 'session/streams.pl', 'session/volumes.pl', 'join.pl'].map(
-    (name) => `templates/host/${name}`,
-  ),
+  ...[
+    'session.pl',
+    'session/terminal.pl',
+    'session/streams.pl',
+    'session/volumes.pl',
+    'session/single-id.pl',
+    'join.pl',
+  ].map((name) => `templates/host/${name}`),
 ]
 
 /** The plan as templates/host/join.pl reads it: fields that end with a NUL; none of them can have one in it. */

@@ -12,7 +12,7 @@ find /run -xdev \( -name '*.pid' -o -type s \) -delete
 [ ! -x /usr/lib/envs/renew-keys ] || /usr/lib/envs/renew-keys 4>&- 5>&-
 echo ready >&4
 exec 4>&-
-# Seen by the program of a session, which turns back then and starts the environment anew.
+# Has something in it when the program of a session is to turn back, and start the environment anew.
 leaving=/dev/.envs-leaving
 idle=0
 while :; do
@@ -26,10 +26,11 @@ while :; do
     idle=$((idle + 1))
     if [ $idle -ge 2 ]; then
       # One that arrived before the mark is seen now; one that arrives after it sees the mark.
-      : >$leaving
+      echo leaving >$leaving
       set -- /proc/[0-9]*
       [ $# -gt 2 ] || exit 0
-      rm -f $leaving
+      # Without a program: none can be started where all processes that there may be are there.
+      : >$leaving
       idle=0
     fi
   fi

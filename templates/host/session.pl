@@ -67,6 +67,7 @@ my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 
 my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
+require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
@@ -103,7 +104,7 @@ join_namespace('pid', $handle{pid});
 join_namespace('user', $handle{user}) unless is_same($owner, $handle{user});
 my %account = find_account($option{user});
 my $is_mapped = $option{identity} eq 'mapped';
-become_by_map(%account) unless $is_mapped || ($account{uid} == 0 && $account{gid} == 0);
+become_by_map($nr_unshare, $own_files, %account) unless $is_mapped || $option{user} eq 'root';
 closedir $own_files;
 
 # Set after the last user namespace was joined: a change of credentials clears it.
@@ -286,7 +287,7 @@ sub run_command {
   bring_to_foreground($terminal, $$) if $terminal && !$terminal->{is_shared};
   umask 022;
   # The holder may have looked for processes just before this one was there: it would end this one with all others.
-  -e '/dev/.envs-leaving' and give_up('leaving');
+  -s '/dev/.envs-leaving' and give_up('leaving');
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }
   elsif (length $filter) { load_filter() }
   syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) == 0 or give_up('parent-death');
@@ -381,24 +382,6 @@ sub become {
   $( = $account{gid};
   ($<, $>) = ($account{uid}, $account{uid});
   $> == $account{uid} && $< == $account{uid} && $) + 0 == $account{gid} or give_up('become');
-}
-
-# The one id there is takes the account's number in a user namespace of its own: no other is to be had. Written by this process,
-# for who is hidden can't.
-sub become_by_map {
-  my (%account) = @_;
-  syscall($nr_unshare, $CLONE_NEWUSER) == 0 or give_up('become');
-  chdir $own_files or give_up('become');
-  write_line('setgroups', 'deny');
-  write_line('uid_map', "$account{uid} 0 1");
-  write_line('gid_map', "$account{gid} 0 1");
-  chdir '/' or give_up('become');
-}
-
-sub write_line {
-  my ($path, $line) = @_;
-  open(my $file, '>', $path) or give_up('become');
-  defined syswrite($file, $line) or give_up('become');
 }
 
 sub hide_program {

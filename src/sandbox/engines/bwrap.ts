@@ -1,3 +1,4 @@
+import {templateText} from '../../host/paths.js'
 import {GUEST_PATH} from '../guest-path.js'
 import type {Mount} from '../mounts.js'
 import type {GuestNamespace} from '../second-namespace.js'
@@ -9,7 +10,7 @@ export function bwrapEngine(program: string): AnchorEngine {
     name: 'bwrap',
     command: async (holder) => [
       ...[program, '--args', String(AnchorFd.options), '--'],
-      ...['/bin/sh', '-c', holder, 'envs-holder'],
+      ...['/bin/sh', '-c', await templateText('guest/init.sh'), 'envs-init', holder],
     ],
     options: bwrapOptions,
   }
@@ -28,7 +29,8 @@ export function bwrapOptions({
   namespacePrefix,
 }: Omit<AnchorOptions, 'stage'>): string[] {
   return [
-    ...['--info-fd', String(AnchorFd.info), '--sync-fd', String(AnchorFd.alive)],
+    // Not as its child: bwrap as pid 1 would be a file of the host within reach of the guest's root, by /proc/1/exe.
+    ...['--info-fd', String(AnchorFd.info), '--as-pid-1'],
     ...['--seccomp', String(AnchorFd.filter)],
     ...userNamespaceOptions({guestNamespace, isMade: namespacePrefix.length > 0}),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', hostname],

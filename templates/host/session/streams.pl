@@ -7,7 +7,7 @@
 # See open_tree(2), mount_setattr(2), proc_pid_fd(5), pipe(7).
 use strict;
 
-my ($EINTR, $EAGAIN) = (4, 11);
+my $EINTR = 4;
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_SYMLINK_NOFOLLOW) = (-100, 0x1000, 0x100);
 my ($OPEN_TREE_CLONE, $OPEN_TREE_CLOEXEC) = (1, 02000000);
 my $READ_ONLY_ATTRIBUTES = 1 | 2 | 4;    # MOUNT_ATTR_RDONLY, NOSUID, NODEV
@@ -104,7 +104,10 @@ sub pump_out {
     my $readable = '';
     vec($readable, fileno $pipe, 1) = 1;
     vec($readable, fileno $session_ends, 1) = 1 unless $is_over;
-    select($readable, undef, undef, undef) > 0 or next;
+    # What goes on to write is waited for, but not by the session.
+    my $found = select($readable, undef, undef, $is_over && $stream->{answers} ? 0 : undef);
+    if ($found == 0) { say_drained($stream) }
+    next if $found <= 0;
     $is_over ||= vec($readable, fileno $session_ends, 1);
     my $got = sysread($pipe, my $bytes, $PUMP_BYTES);
     last if defined $got && $got == 0;
@@ -112,10 +115,10 @@ sub pump_out {
       syswrite $stream->{answers}, 'failed ' . ($! + 0) . "\n" if $stream->{answers};
       return;
     }
-    next unless $is_over && $stream->{answers};
-    # Nothing more, or more than the pipe can have held.
+    next unless $is_over;
+    # More than the pipe can have held.
     $held += $got // 0;
-    if ((!defined $got && $! == $EAGAIN) || $held > $PUMP_BYTES) { say_drained($stream) }
+    say_drained($stream) if $held > $PUMP_BYTES;
   }
   say_drained($stream);
 }

@@ -12,6 +12,7 @@ for (const [program, check] of [
   ['host/session/terminal.pl', ['perl', '-c']],
   ['host/session/streams.pl', ['perl', '-c']],
   ['host/session/volumes.pl', ['perl', '-c']],
+  ['host/session/single-id.pl', ['perl', '-c']],
   ['host/second-namespace.pl', ['perl', '-c']],
   ['host/keeper.sh', ['sh', '-n']],
   ['host/map-ids.pl', ['perl', '-c']],
