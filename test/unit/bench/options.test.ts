@@ -4,10 +4,11 @@ import {parseOptions} from '../../../bench/options.js'
 
 test('without arguments every subject is measured with enough rounds to be quoted', () => {
   const {subjects, rounds, isQuick} = parseOptions([])
-  assert.deepEqual(subjects, ['startup', 'sessions', 'layers', 'extraction', 'large', 'fetching'])
+  assert.deepEqual(subjects, ['startup', 'sessions', 'streams', 'layers', 'extraction', 'large', 'fetching'])
   assert.deepEqual(rounds, {
     startup: 21,
     sessions: 21,
+    streams: 7,
     layers: 9,
     extraction: 9,
     large: 3,
@@ -22,6 +23,7 @@ test('a number of rounds goes for every subject, quick or not', () => {
   assert.deepEqual(parseOptions(['--quick', '--rounds', '4']).rounds, {
     startup: 4,
     sessions: 4,
+    streams: 4,
     layers: 4,
     extraction: 4,
     large: 4,
