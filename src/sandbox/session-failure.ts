@@ -56,6 +56,11 @@ export function sessionError(
         `${STREAMS[stage]} is a folder, which can't be handed to it: ${reason}.`,
         ['Give a file, a pipe, or /dev/null. A folder is shared with --volume.'],
       )
+    case 'terminal':
+      return new SessionFailedError(name, `no terminal can be made in it: ${reason}.`, [
+        'All that the machine may have can be in use: cat /proc/sys/kernel/pty/nr /proc/sys/kernel/pty/max',
+        `Or go without one: envs run ${name} -- COMMAND </dev/null 2>&1 | cat`,
+      ])
     case 'volume-source':
       return new SessionFailedError(name, `${sources} can't be shared: ${reason}.`, [
         'Share a folder or file that you may read.',

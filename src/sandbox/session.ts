@@ -61,7 +61,10 @@ export async function runSession(options: SessionOptions): Promise<number> {
   }
   // It stands, and can't be joined: what governs namespaces forbids it.
   if (last?.stage.startsWith('join-')) throw sessionError(options.name, options.request, last)
-  throw new SessionFailedError(options.name, `it stopped ${MAX_ATTEMPTS} times while it was being joined.`)
+  throw new SessionFailedError(
+    options.name,
+    `it stopped ${MAX_ATTEMPTS} times while it was being joined (${last?.stage ?? 'start'}).`,
+  )
 }
 
 /** Starts the environment if it is down. @returns How to join it, for templates/host/join.pl. @throws As runSession. */

@@ -1,6 +1,6 @@
 # The first process of a running environment: keeps it while anything else lives there, then lets it end.
 # Inherited: 4 pipe that waits for one line when all is ready; 5 FIFO that gets a line each second in which no session is there.
-exec 3>&- 6>&- 7>&- 8>&- 9>&- >/dev/null 2>&1
+exec >/dev/null 2>&1
 # "kill -1" of a guest's root must end the services, not the environment under the sessions.
 trap '' HUP INT QUIT TERM USR1 USR2
 chmod 1777 /dev/shm

@@ -18,13 +18,19 @@ export type GroupRun = {
   }>
 }
 
-/** Starts envs as the leader of a process group of its own. */
+/**
+ * Starts envs as the leader of a process group of its own.
+ *
+ * @param before - Words of a program that starts it.
+ */
 export function startGroup(
   cli: Pick<SandboxedCli, 'home' | 'env'>,
   argv: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  before: readonly string[] = [],
 ): GroupRun {
-  const child = spawn(process.execPath, [CLI, ...argv], {
+  const [program = process.execPath, ...words] = [...before, process.execPath, CLI, ...argv]
+  const child = spawn(program, words, {
     cwd: cli.home,
     detached: true,
     env: {...cli.env, ...env},

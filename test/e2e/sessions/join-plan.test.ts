@@ -30,8 +30,8 @@ test('the plan is nobody else’s to read, and the guest does not see it', async
 for (const [what, change] of [
   ['cut short', (plan: string) => truncateSync(plan, 200)],
   ['empty', (plan: string) => writeFileSync(plan, '')],
-  ['of another build', (plan: string) => replaceIn(plan, /^(envs-join-1\0\d+:)\d+/, '$11')],
-  ['of another format', (plan: string) => replaceIn(plan, /^envs-join-1/, 'envs-join-2')],
+  ['of another build', (plan: string) => replaceIn(plan, /^(envs-join-\d+\0\d+:)\d+/, '$11')],
+  ['of another format', (plan: string) => replaceIn(plan, /^envs-join-\d+/, 'envs-join-0')],
   [
     'for a process that is gone',
     (plan: string) => replaceIn(plan, /\0(\d+)\0\d+\0(?=\d+\0\d+,)/, '\0$1\x001\0'),

@@ -70,7 +70,7 @@ for (const {identity, skip} of IDENTITIES) {
   test(`${identity}: a session that meets it on its way out starts it anew`, {skip}, async () => {
     const guest = await stopped(play)
     // What the holder does first when it has decided to leave.
-    await guest.sh(`: >/dev/.envs-leaving; ${daemon('sleep 60')}`)
+    await guest.sh(`echo leaving >/dev/.envs-leaving; ${daemon('sleep 60')}`)
     const {pid} = anchorOf(guest)
     const session = guest.run('echo', 'here')
     await sleep(300)

@@ -21,11 +21,11 @@ const {prctl, setns} = systemCalls(host.architecture)
 /** Who may be looked into by nobody: an ordinary program of the host that joined the guest, as a session's does. */
 const HIDDEN = `
   my ($anchor, $setns, $prctl) = @ARGV;
-  for (["user", 0x10000000], ["pid", 0x20000000]) {
-    open(my $file, "<", "/proc/$anchor/ns/$_->[0]") or die;
-    push @open, [$file, $_->[1]];
-  }
-  for (@open) { syscall($setns + 0, fileno $_->[0], $_->[1]) == 0 or die }
+  # The user namespace that the pid namespace belongs to, NS_GET_USERNS, and then that.
+  open(my $pid, "<", "/proc/$anchor/ns/pid") or die;
+  my $owner = ioctl($pid, 0xb701, 0) or die;
+  syscall($setns + 0, $owner + 0, 0x10000000) == 0 or die;
+  syscall($setns + 0, fileno $pid, 0x20000000) == 0 or die;
   syscall($prctl + 0, 4, 0, 0, 0, 0) == 0 or die;
   $SIG{CHLD} = "IGNORE";
   defined(my $child = fork) or die;

@@ -26,12 +26,15 @@ print "ready\\n";
 <STDIN>;
 `
 
+const BOMBS = [
+  ['root', 'exec bomb'],
+  ['a user', 'exec su games -s /bin/sh -c bomb'],
+  ['root of a namespace within', 'exec unshare --user --map-root-user bomb'],
+] as const
+
 for (const {title, skip, play} of namespaceCases()) {
-  for (const [what, command] of [
-    ['root', 'exec bomb'],
-    ['a user', 'exec su games -s /bin/sh -c bomb'],
-    ['root of a namespace within', 'exec unshare --user --map-root-user bomb'],
-  ] as const) {
+  // Thousands of processes each: the namespace that counts them is the same with either engine.
+  for (const [what, command] of title.startsWith('unshare') ? BOMBS.slice(0, 1) : BOMBS) {
     test(`${title}: a fork bomb of ${what} ends at the environment's own limit, and the host forks on`, {
       skip,
     }, async () => {

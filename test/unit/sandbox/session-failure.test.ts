@@ -45,6 +45,14 @@ for (const [stage, errno, exitCode, code, message] of [
     ...['volume-target', 20, 125, 'ENVS_SESSION_FAILED'],
     'No session in play: nothing can be mounted on /b there: not a directory.',
   ],
+  [
+    ...['terminal', 28, 125, 'ENVS_SESSION_FAILED'],
+    'No session in play: no terminal can be made in it: no space left on device.',
+  ],
+  [
+    ...['stdin', 21, 125, 'ENVS_SESSION_FAILED'],
+    "No session in play: standard input is a folder, which can't be handed to it: illegal operation on a directory.",
+  ],
   ['filter', 22, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at filter: invalid argument.'],
   ['fork', 9999, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at fork: errno 9999.'],
 ] as const) {

@@ -35,7 +35,7 @@ async function hostWith(
   }
 }
 
-/** A trial of an engine: with a second user namespace, and without. */
+/** A trial of an engine that fails: with a second user namespace, and without. */
 const ONCE = ['bwrap', 'bwrap']
 
 const works = (name: string) => `exec ${HOST.which(name)} "$@"`
@@ -44,7 +44,7 @@ test('the best engine that works is taken, and what was found out is not tried a
   const {host, cacheFolder, uses} = await hostWith(t, {bwrap: works('bwrap')})
   assert.equal(await chooseEngine(host, {setting: 'auto', cacheFolder}), 'bwrap')
   assert.equal(await chooseEngine(host, {setting: 'auto', cacheFolder}), 'bwrap')
-  assert.deepEqual(await uses(), ONCE)
+  assert.deepEqual(await uses(), ['bwrap'])
 })
 
 test('a bwrap that does not work is passed by, and asked once', async (t) => {
