@@ -3,11 +3,12 @@ import type {Lock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
+import {NamespaceRefusedError} from '../sandbox/errors.js'
 import {layeredMount} from '../storage/layered-mount.js'
 import {type GuestTree, readGuestTree} from './guest-tree.js'
-import {layersProcess} from './memory-upper.js'
+import {layersProcess, upperHolder} from './memory-upper.js'
 import type {Environment, EnvironmentFiles} from './store.js'
-import {toolPath, treeProcess} from './toolbox.js'
+import {canBeRoot, toolPath, treeProcess} from './toolbox.js'
 
 /** A guest's tree as one, and how programs are started that see it. */
 export type MergedTree = {readonly process: TreeProcess; readonly root: string}
@@ -28,7 +29,11 @@ export async function mergedTree(
   return {process: {...process, held: locks.map(({fd}) => fd)}, root}
 }
 
-/** As {@link mergedTree}, of layers that need not be the environment's own. */
+/**
+ * As {@link mergedTree}, of layers that need not be the environment's own.
+ *
+ * @throws {NamespaceRefusedError} When layers can't be mounted by programs of this host.
+ */
 export async function mergedProcess(
   host: Host,
   {
@@ -45,6 +50,8 @@ export async function mergedProcess(
     return {process: await treeProcess(host, record.identity), root: tree.root}
   }
   const {layers: lowers, upper} = tree.history
+  const isInMemory = upperHolder({name, files}, tree.history) !== undefined
+  if (!isInMemory && !(await canBeRoot(host, record.identity))) throw new NamespaceRefusedError()
   const root = join(files.run, 'merged')
   await makeFolders(root, {mode: 0o700})
   const {prefix, environment} = await layersProcess(host, {name, files, record}, tree.history)

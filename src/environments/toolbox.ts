@@ -1,5 +1,5 @@
 import type {Host} from '../host/host.js'
-import type {MapperHost} from '../host/id-mapper.js'
+import {type MapperHost, succeeds} from '../host/id-mapper.js'
 import {findPerl, requirePerl, type Script, scriptWords} from '../host/script.js'
 import {systemCalls} from '../host/system-calls.js'
 import type {CopyGuard} from '../rootfs/copy.js'
@@ -64,7 +64,8 @@ export async function treeProcess(
 }
 
 /**
- * As root of a user namespace in `emulated` too, where modes of a tree then forbid nothing.
+ * As root of a user namespace in `emulated` too, where modes of a tree then forbid nothing. On a host that refuses one to all but
+ * bwrap, as Ubuntu 26.04 does, as the user: what the tree's owner may not read is then told of, file by file.
  *
  * @throws As {@link treeProcess}, and {ToolMissingError}.
  */
@@ -72,7 +73,12 @@ export async function rootProcess(
   host: MapperHost & Pick<Host, 'environment'>,
   identity: Identity,
 ): Promise<TreeProcess> {
-  return processBehind(host, await namespacePrefix(identity, host))
+  return processBehind(host, (await canBeRoot(host, identity)) ? await namespacePrefix(identity, host) : [])
+}
+
+/** Whether a program of the host may be root of a user namespace; what `mapped` needs was looked at by then. */
+export async function canBeRoot(host: MapperHost, identity: Identity): Promise<boolean> {
+  return identity === 'mapped' || succeeds([...(await namespacePrefix(identity, host)), '/bin/sh', '-c', ':'])
 }
 
 /** What a program of envs finds fetched programs by: it looks for Perl too. */

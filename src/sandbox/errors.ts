@@ -28,7 +28,7 @@ export class NamespaceRefusedError extends EnvsError {
     super('No user namespace could be made on this host.', {
       code: 'ENVS_NO_NAMESPACE',
       exitCode: ExitCode.host,
-      suggestions: [seeChecks('user-namespaces')],
+      suggestions: [seeChecks('user-namespaces', 'apparmor')],
     })
   }
 }

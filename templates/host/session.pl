@@ -94,7 +94,11 @@ attach_mounts($nr_unshare, @mounts) if @mounts;
 my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
 # These stay in the host's pid namespace, as this process does: the guest knows nothing of them.
-$_->{process} = fork_helper(\&run_pump, $_) for grep { $_ && $_->{pipe} } @streams;
+for my $stream (grep { $_ && $_->{pipe} } @streams) {
+  $stream->{process} = fork_helper(\&run_pump, $stream);
+  # Its end of the pipe alone: who reads sees the end of the file, and who writes that nobody reads any more.
+  close $stream->{far_end};
+}
 $terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) if $terminal;
 # A session without the caller's terminal: /dev/tty is the guest's, or nothing.
 syscall($nr_setsid) >= 0 or give_up('setsid');

@@ -147,7 +147,7 @@ sub finish_stream {
   my ($stream) = @_;
   if ($stream->{original}) { sysseek($stream->{original}, sysseek($stream->{handle}, 0, $SEEK_CUR), $SEEK_SET) }
   return unless $stream->{pipe};
-  close $stream->{$_} for qw(handle far_end session session_ends answers);
+  close $stream->{$_} for qw(handle session session_ends answers);
   return if $stream->{direction} eq 'in';
   my $answer = '';
   while (my $got = sysread($stream->{answer}, $answer, 64, length $answer)) { }
