@@ -54,18 +54,16 @@ for (const {identity, skip} of IDENTITIES) {
 
   test(`${identity}: input from a file without a name ends where the file does`, {skip}, async () => {
     const {onHost} = await play()
-    const ran = await onHost(
-      'echo all >nameless; exec 3<nameless; rm nameless; timeout 30 envs run play cat <&3',
-    )
+    const ran = await onHost('echo all >nameless; exec 3<nameless; rm nameless; envs run play cat <&3')
     assert.deepEqual([ran.stdout, ran.status], ['all\n', 0])
   })
 
   test(`${identity}: a file that takes no more ends the writer in the guest`, {skip}, async () => {
     const {onHost} = await play()
     const ran = await onHost(
-      `(ulimit -f 10; timeout 30 envs run play sh -c 'yes; echo $? >&2' >limited 2>ended); cat ended`,
+      `(ulimit -f 10; envs run play sh -c 'yes; echo $? >&2' >limited 2>ended); cat ended`,
     )
-    assert.match(ran.stdout, /^141\n/)
+    assert.match(ran.stdout, /^141$/m)
   })
 
   test(`${identity}: input that nobody reads is left to the next reader`, {skip}, async () => {
