@@ -34,7 +34,7 @@ export function judgeEngines(
     if (hasSecondNamespace) return pass('engine', `${started}.`)
     return warn('engine', {
       evidence: `${started}, and have one user namespace: a trial with a second one failed.`,
-      cost: 'Root inside can make read-only mounts writable and uncover /sys, and the processes of an environment are not counted together.',
+      cost: 'Root inside can uncover parts of /sys and mount control groups that are yours, and the processes of an environment are not counted together.',
       remedy: 'See the checks of user namespaces and AppArmor: what they ask for lifts this too.',
     })
   }

@@ -5,8 +5,8 @@ import type {GuestNamespace} from '../sandbox/second-namespace.js'
 /**
  * What the wall between an environment and the host does not hold off.
  *
- * `host-files`: a program inside can reach every file of the user. `own-mounts`: its root can change its mounts, so that what is
- * read-only or covered holds against mistakes alone, and its processes are not counted.
+ * `host-files`: a program inside can reach every file of the user. `own-mounts`: its mounts are its root's, which can take off
+ * what covers parts of /sys and mount control groups, and its processes are not counted.
  */
 export type IsolationGap = 'host-files' | 'own-mounts'
 

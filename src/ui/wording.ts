@@ -50,7 +50,7 @@ export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): st
 export function describeIsolationGap(gap: 'host-files' | 'own-mounts'): string {
   switch (gap) {
     case 'own-mounts':
-      return 'this host forbids a second user namespace: root inside can make read-only mounts writable and uncover /sys'
+      return 'this host forbids a second user namespace: root inside can uncover parts of /sys, and mount control groups that are yours'
     case 'host-files':
       return 'proot is no wall: programs inside can read and change all your files'
   }

@@ -23,7 +23,7 @@ test('one user namespace alone is a warning that says what it costs', () => {
     check.evidence,
     /^bwrap works here\. Environments are started with bwrap, and have one user namespace/,
   )
-  assert.match(check.cost ?? '', /read-only mounts writable/)
+  assert.match(check.cost ?? '', /uncover parts of \/sys/)
 })
 
 test('proot is a warning that says what is lost', () => {
