@@ -148,7 +148,8 @@ for (const {identity, skip} of IDENTITIES) {
       {after: 'ready\r\n', send: '\x1a'},
       {after: PROMPT, send: 'jobs\r'},
       {after: PROMPT, send: 'fg\r'},
-      {after: 'fg\r\n', send: 'hello\r'},
+      // The shell shows the job once its line editor has left the terminal to it.
+      {after: "echo got $line'\r\n", send: 'hello\r'},
       {after: 'got hello', send: ''},
       {after: PROMPT, send: 'exit 5\r'},
     ])
