@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {after, test} from 'node:test'
+import {test} from 'node:test'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
-import {poorerHost} from '../../support/poorer-host.js'
 import {type RunningSession, startSession, stopped} from '../../support/running-session.js'
-import {canSimulate} from '../../support/simulated-host.js'
-
-const tidyUps: (() => Promise<void>)[] = []
-const withoutPerl = () =>
-  poorerHost({after: (tidyUp) => void tidyUps.push(tidyUp)}, {without: ['perl'], identity: 'emulated'})
-const unsimulated = (await canSimulate()) ? false : 'no user namespace to hide perl in'
 
 /**
  * Looks into each new process as soon as it has an id, for two things: a program that it can open and that is none of its
@@ -56,14 +49,8 @@ async function foundBy(session: RunningSession, guest: Guest): Promise<string> {
   return session.output()
 }
 
-for (const {title, skip, play} of [
-  ...IDENTITIES.map(({identity, skip}) => ({title: identity, skip, play: sharedGuest(identity)})),
-  {
-    title: 'emulated and without perl',
-    skip: unsimulated,
-    play: sharedGuest('emulated', {behind: withoutPerl}),
-  },
-]) {
+for (const {identity: title, skip} of IDENTITIES) {
+  const play = sharedGuest(title)
   for (const user of ['root', 'games']) {
     test(`${title}: the program that joins as ${user} can't be opened by those who are there`, {
       skip,
@@ -100,8 +87,3 @@ for (const {title, skip, play} of [
     }
   })
 }
-
-// Hooks run in the order they are given: a guest goes before its host.
-after(async () => {
-  for (const tidyUp of tidyUps) await tidyUp()
-})
