@@ -3,9 +3,9 @@
 # environment, whose processes have pipes to it and neither the lock nor the FIFO: a guest's root can open anew what its own
 # processes have.
 #
-# usage: keeper.sh
+# usage: keeper.sh holder|script    script: there is no holder to tell, and 4 and 5 are /dev/null
 # Inherited: 3 FIFO that ends when the last process of the environment does, 4 FIFO that the holder reads, 5 FIFO that every session
-# holds open, 6 the lock, dropped by the kernel when this process ends. Without a holder, 4 and 5 are /dev/null.
+# holds open, 6 the lock, dropped by the kernel when this process ends.
 look() {
   while :; do
     # Waits while a session has it open.

@@ -95,7 +95,7 @@ my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
 # These stay in the host's pid namespace, as this process does: the guest knows nothing of them.
 for my $stream (grep { $_ && $_->{pipe} } @streams) {
-  $stream->{process} = fork_helper(\&run_pump, $stream);
+  fork_helper(\&run_pump, $stream);
   # Its end of the pipe alone: who reads sees the end of the file, and who writes that nobody reads any more.
   close $stream->{far_end};
 }
