@@ -22,7 +22,7 @@
 # a time, and mounted on by its descriptor, so that no link is followed and no place exchanged meanwhile.
 #
 # Plain Perl without modules, as session.pl. See mount_namespaces(7), pivot_root(2), open(2) for O_PATH, mount_setattr(2).
-use strict;
+use v5.12;
 use warnings;
 
 my ($EPERM, $ENOENT, $ENOTDIR, $ENOSYS, $ELOOP) = (1, 2, 20, 38, 40);

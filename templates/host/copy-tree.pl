@@ -13,7 +13,7 @@
 # them. Where FROM is another file system's, it alone is mounted so. Devices can't be opened, and nothing mounted in it is seen.
 #
 # Plain Perl without modules, as session.pl. See mount(2) for MS_NOSYMFOLLOW, which kernels before 5.10 ignore.
-use strict;
+use v5.12;
 use warnings;
 
 my ($CLONE_NEWNS, $CANNOT) = (0x00020000, 125);

@@ -8,7 +8,7 @@
 # one line comes when the decoder has ended, its wait status, and that of a descriptor of the archive.
 #
 # Plain Perl without modules, as session.pl.
-use strict;
+use v5.12;
 use warnings;
 
 # fcntl(2). A burst of small files takes longer to write than 64 KiB take to decode, and then the decoder would stand

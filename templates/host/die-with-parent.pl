@@ -7,7 +7,7 @@
 #
 # To be started after whatever changes credentials, such as unshare(1) with a user namespace: that takes the signal back.
 # Plain Perl without modules, as session.pl.
-use strict;
+use v5.12;
 use warnings;
 
 my ($PR_SET_PDEATHSIG, $SIGKILL) = (1, 9);

@@ -12,8 +12,8 @@
 #
 # This process stays on the host, passes signals on and waits, as envs.js does; its child is session.pl, which joins, and whose
 # command is in a session of its own: no signal of the caller's terminal reaches it but by this process.
-# Plain Perl without modules but strict: loading warnings alone takes as long as all the rest.
-use strict;
+# Plain Perl without modules: loading warnings alone takes as long as all the rest. "use v5.12" turns strict on without reading strict.pm.
+use v5.12;
 
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 

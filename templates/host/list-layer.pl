@@ -3,7 +3,7 @@
 # NUMBER is lgetxattr(2)'s on this processor. Prints three fields for each, every one ended by a zero byte: the number of
 # the folder, counted from 0; "opaque", or the value of security.capability in hexadecimal; the path below the folder.
 # What can't be read is left out. Folders may change meanwhile, by somebody whom nobody trusts: no link is followed.
-use strict;
+use v5.12;
 use warnings;
 
 # Each level holds a folder open.

@@ -7,7 +7,7 @@
 # Inherited: 6 classic BPF program.
 #
 # Sets "no new privileges", which the kernel asks of everybody else. Plain Perl without modules, as session.pl.
-use strict;
+use v5.12;
 use warnings;
 
 my ($PR_SET_PDEATHSIG, $PR_SET_NO_NEW_PRIVS, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 38, 22, 2);

@@ -8,7 +8,7 @@
 #
 # Exits with 1 when nothing could be mapped; whoever refused has said so on standard error. Else it becomes the command,
 # in the same process and with the descriptors and groups of its caller, as unshare --map-auto does.
-use strict;
+use v5.12;
 use warnings;
 
 my $CLONE_NEWUSER = 0x10000000;

@@ -11,7 +11,7 @@
 # kernel's create_user_ns for RLIMIT_NPROC: as it is when a namespace is made, it holds there for good.
 #
 # Plain Perl without modules, as session.pl.
-use strict;
+use v5.12;
 use warnings;
 
 my ($CLONE_NEWUSER, $RLIMIT_NPROC) = (0x10000000, 6);

@@ -1,7 +1,7 @@
 # Sets security.capability of the file that is open at descriptor 3: set-capability.pl NUMBER HEX
 #
 # NUMBER is fsetxattr(2)'s on this processor. A path would lead through a tree that nobody trusts.
-use strict;
+use v5.12;
 use warnings;
 
 my ($number, $hex) = @ARGV;

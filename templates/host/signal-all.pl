@@ -22,7 +22,7 @@
 # /proc/PID/root, and open this program by /proc/PID/exe. The guest's root can stop or kill the child: another is sent then.
 #
 # Plain Perl without modules, as session.pl. See kill(2) for -1, setns(2), prctl(2) and proc(5) for PR_SET_DUMPABLE.
-use strict;
+use v5.12;
 use warnings;
 
 my ($PR_SET_DUMPABLE, $CLONE_NEWUSER, $CLONE_NEWPID) = (4, 0x10000000, 0x20000000);

@@ -3,7 +3,7 @@
 # The numbers are those system calls' on this processor; lsetxattr, lgetxattr and llistxattr lie beside fsetxattr on
 # all of them. The layers must be at rest: files are shared by link(2), folders are made anew. NEW must not be there.
 # Ends with 28 when there is no space, 1 for anything else.
-use strict;
+use v5.12;
 use warnings;
 
 my ($fsetxattr, $statx, $utimensat, $new, @layers) = @ARGV;

@@ -1,7 +1,7 @@
 # Another user than root where one id is mapped. Loaded by session.pl in the identity `emulated`.
 #
 # See user_namespaces(7).
-use strict;
+use v5.12;
 
 my $CLONE_NEWUSER = 0x10000000;
 1;

@@ -2,10 +2,10 @@
 #
 # A descriptor of a file carries more than what it was opened for: its owner, who the guest's root is on the host, can open it
 # anew by /proc/self/fd for anything, and change its mode. So a file that is read is opened through a read-only clone of its
-# mount, and one that is written to is behind a pipe, which a process on the host reads.
+# mount, and one that is written to is behind a pipe, which the session reads.
 #
 # See open_tree(2), mount_setattr(2), proc_pid_fd(5), pipe(7).
-use strict;
+use v5.12;
 
 my $EINTR = 4;
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_SYMLINK_NOFOLLOW) = (-100, 0x1000, 0x100);
@@ -15,8 +15,11 @@ my ($nr_open_tree, $nr_mount_setattr) = (428, 442);
 my ($F_GETFL, $F_SETFL, $F_SETPIPE_SZ) = (3, 4, 1031);
 my ($O_RDONLY, $O_ACCMODE, $O_NONBLOCK) = (0, 3, 04000);
 my ($SEEK_SET, $SEEK_CUR) = (0, 1);
-my $PUMP_BYTES = 1 << 20;
+my $PIPE_BYTES = 1 << 20;
 my @opened;
+# Those whose far end may still give something.
+my @carried;
+my ($woken, $wakes);
 1;
 
 # Before the host is left. What comes back has the handle that the command gets.
@@ -58,34 +61,24 @@ sub clone_file {
   return $copy;
 }
 
-# A pipe in the place of a file, and a process that carries what goes through it.
+# A pipe in the place of a file: a process beside the session feeds one that is read, the session itself carries what comes through
+# one that is written to.
 sub open_pipe {
   my ($file, $direction) = @_;
-  my %stream = (file => $file, direction => $direction, pipe => 1);
   pipe(my $reader, my $writer) or give_up('stream');
-  fcntl($writer, $F_SETPIPE_SZ, $PUMP_BYTES);
-  @stream{qw(handle far_end)} = $direction eq 'in' ? ($reader, $writer) : ($writer, $reader);
-  pipe($stream{session_ends}, $stream{session}) or give_up('stream');
-  pipe($stream{answer}, $stream{answers}) or give_up('stream');
-  return \%stream;
+  fcntl($writer, $F_SETPIPE_SZ, $PIPE_BYTES);
+  return {file => $file, pipe => 1, feeds => 1, handle => $reader, far_end => $writer} if $direction eq 'in';
+  pipe($woken, $wakes) or give_up('stream') unless $woken;
+  fcntl($_, $F_SETFL, $O_NONBLOCK) for $reader, $woken, $wakes;
+  my $stream = {file => $file, pipe => 1, carries => 1, handle => $writer, far_end => $reader};
+  push @carried, $stream;
+  return $stream;
 }
 
-# In a process of its own, which goes on for as long as something in the guest writes. It keeps no other stream of the caller's
-# from ending.
-sub run_pump {
+# In a process of its own. What the guest did not take has not been read.
+sub feed_pipe {
   my ($stream) = @_;
-  setpgrp(0, 0);
-  open(my $file, $stream->{direction} eq 'in' ? '<&' : '>&', $stream->{file}) or return;
-  $stream->{file} = $file;
-  close $_ for *STDIN, *STDOUT, *STDERR;
-  $SIG{$_} = 'IGNORE' for qw(INT QUIT TERM HUP USR1 USR2 PIPE XFSZ TSTP);
-  close $stream->{$_} for qw(handle session answer);
-  $stream->{direction} eq 'in' ? pump_in($stream) : pump_out($stream);
-}
-
-# What the guest did not take has not been read.
-sub pump_in {
-  my ($stream) = @_;
+  leave_caller($stream, '<&');
   while (my $got = sysread($stream->{file}, my $bytes, 65536)) {
     my $put = write_all($stream->{far_end}, $bytes);
     next if $put == $got;
@@ -94,40 +87,48 @@ sub pump_in {
   }
 }
 
-# It says "drained" when the command has ended and all that it wrote is in the file: what writes on is not waited for.
-sub pump_out {
-  my ($stream) = @_;
-  my ($pipe, $session_ends) = @$stream{qw(far_end session_ends)};
-  fcntl($pipe, $F_SETFL, $O_NONBLOCK);
-  my ($is_over, $held) = (0, 0);
-  while (1) {
-    my $readable = '';
-    vec($readable, fileno $pipe, 1) = 1;
-    vec($readable, fileno $session_ends, 1) = 1 unless $is_over;
-    # What goes on to write is waited for, but not by the session.
-    my $found = select($readable, undef, undef, $is_over && $stream->{answers} ? 0 : undef);
-    if ($found == 0) { say_drained($stream) }
-    next if $found <= 0;
-    $is_over ||= vec($readable, fileno $session_ends, 1);
-    my $got = sysread($pipe, my $bytes, $PUMP_BYTES);
-    last if defined $got && $got == 0;
-    if ($got && write_all($stream->{file}, $bytes) < $got) {
-      syswrite $stream->{answers}, 'failed ' . ($! + 0) . "\n" if $stream->{answers};
-      return;
-    }
-    next unless $is_over;
-    # More than the pipe can have held.
-    $held += $got // 0;
-    say_drained($stream) if $held > $PUMP_BYTES;
-  }
-  say_drained($stream);
+# It keeps no other stream of the caller's from ending, and none of the terminal's signals ends it.
+sub leave_caller {
+  my ($stream, $mode) = @_;
+  setpgrp(0, 0);
+  open(my $file, $mode, $stream->{file}) or exit 1;
+  $stream->{file} = $file;
+  close $_ for *STDIN, *STDOUT, *STDERR;
+  $SIG{$_} = 'IGNORE' for qw(INT QUIT TERM HUP USR1 USR2 PIPE XFSZ TSTP);
+  close $stream->{handle};
 }
 
-sub say_drained {
+# Once there is a command, which begins with the default actions.
+sub begin_carrying {
+  close $_->{handle} for @carried;
+  $SIG{CHLD} = sub { syswrite $wakes, '.' };
+  $SIG{XFSZ} = 'IGNORE';
+}
+
+# Carries what was written until a child has changed its state or another signal came.
+sub carry_until_signal {
+  my $is_over;
+  until ($is_over) {
+    my $readable = '';
+    vec($readable, fileno $_, 1) = 1 for $woken, map { $_->{far_end} } @carried;
+    my $found = select($readable, undef, undef, undef);
+    return if $found <= 0;
+    $is_over = vec($readable, fileno $woken, 1);
+    carry_some($_) for grep { vec($readable, fileno $_->{far_end}, 1) } @carried;
+  }
+  sysread($woken, my $nothing, 64);
+}
+
+# Gives how much it carried; 0 where nothing more will come, undef where nothing is there yet.
+sub carry_some {
   my ($stream) = @_;
-  my $answers = delete $stream->{answers} // return;
-  syswrite $answers, "drained\n";
-  close $answers;
+  my $got = sysread($stream->{far_end}, my $bytes, $PIPE_BYTES) // return;
+  return $got if $got > 0 && write_all($stream->{file}, $bytes) == $got;
+  # Who writes on is told that nobody reads any more.
+  $stream->{error} = $! + 0 if $got > 0;
+  close $stream->{far_end};
+  @carried = grep { $_ != $stream } @carried;
+  return 0;
 }
 
 # How much of it was taken.
@@ -146,13 +147,22 @@ sub write_all {
 sub finish_stream {
   my ($stream) = @_;
   if ($stream->{original}) { sysseek($stream->{original}, sysseek($stream->{handle}, 0, $SEEK_CUR), $SEEK_SET) }
-  return unless $stream->{pipe};
-  close $stream->{$_} for qw(handle session session_ends answers);
-  return if $stream->{direction} eq 'in';
-  my $answer = '';
-  while (my $got = sysread($stream->{answer}, $answer, 64, length $answer)) { }
-  return if $answer eq "drained\n";
-  $! = $answer =~ /^failed (\d+)$/ ? $1 : 5;
+  if ($stream->{feeds}) { close $stream->{handle} }
+  return unless $stream->{carries};
+  my ($held, $got) = (0, 1);
+  # More than the pipe can have held was written since.
+  while ($got && $held <= $PIPE_BYTES && grep { $_ == $stream } @carried) { $held += $got = carry_some($stream) // 0 }
+  # What it left behind may go on to write: that is not waited for.
+  fork_helper(\&carry_on, $stream) if grep { $_ == $stream } @carried;
+  return unless $stream->{error};
+  $! = $stream->{error};
   print STDERR "envs: not all that the command wrote is in the file: $!\n";
   return 1;
+}
+
+sub carry_on {
+  my ($stream) = @_;
+  leave_caller($stream, '>&');
+  fcntl($stream->{far_end}, $F_SETFL, 0);
+  while (carry_some($stream)) { }
 }

@@ -9,7 +9,7 @@
 # "ended" when it has ended. An end without that word means that session.pl was killed.
 #
 # See termios(3), ioctl_tty(2), pty(7), and the kernel's asm-generic/ioctls.h, asm-generic/termbits.h and their like for POWER.
-use strict;
+use v5.12;
 
 my ($EINTR, $EAGAIN) = (4, 11);
 my ($SIGTSTP, $SIGTTIN, $SIGTTOU) = (20, 21, 22);

@@ -1,7 +1,7 @@
 # Folders and files of the host that one session sees. Loaded by session.pl where there are any.
 #
 # See open_tree(2), mount_setattr(2), move_mount(2).
-use strict;
+use v5.12;
 
 my $CLONE_NEWNS = 0x00020000;
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_RECURSIVE) = (-100, 0x1000, 0x8000);
