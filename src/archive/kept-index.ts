@@ -2,6 +2,7 @@ import {readdir, readFile, rm} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {ignoreFailure} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import type {ListedIndex} from './choose-index.js'
@@ -42,6 +43,6 @@ export async function keepIndex(path: string, file: Buffer): Promise<void> {
       if (isOlder) await rm(join(folder, name), {force: true})
     }
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    ignoreFailure(error)
   }
 }

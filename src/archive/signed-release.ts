@@ -3,6 +3,7 @@ import {dirname, join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {sha256Of} from '../host/digest.js'
+import {ignoreFailure} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Validators} from '../host/http/headers.js'
 import {jsonObject} from '../host/json-fields.js'
@@ -38,7 +39,7 @@ export async function keepRelease(path: string, kept: SignedRelease): Promise<vo
     await makeFolders(dirname(path), {mode: 0o700})
     await writeFileAtomic(path, file, {mode: 0o600, isSynced: false})
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    ignoreFailure(error)
   }
 }
 

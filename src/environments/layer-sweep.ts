@@ -2,7 +2,8 @@ import {randomBytes} from 'node:crypto'
 import {existsSync, statSync} from 'node:fs'
 import {rename} from 'node:fs/promises'
 import {join} from 'node:path'
-import {EnvsError, errnoOf} from '../errors.js'
+import {errnoOf} from '../errors.js'
+import {ignoreFailure} from '../host/errno.js'
 import {namesIn} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
@@ -46,7 +47,7 @@ export type LayerLeftover = {readonly folder: string; readonly identity: Identit
 
 /** What {@link sweepLayers} would remove now; nothing while somebody makes a layer. */
 export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
-  const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
+  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
   if (lock === undefined) return []
   try {
     const ids = await unnamedLayers(host, NONE, NONE)
@@ -69,7 +70,7 @@ async function moveAside(
   // A first look without the lock, which takes a program: mostly there is nothing.
   const isTidy = (await unnamedLayers(host, given, images))?.length === 0 && leftoversOf(host).length === 0
   if (isTidy) return []
-  const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
+  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
   if (lock === undefined) return []
   try {
     const unnamed = await unnamedLayers(host, given, images)
@@ -92,7 +93,7 @@ async function isMoved(from: string, to: string): Promise<boolean> {
     await rename(from, to)
     return true
   } catch (error) {
-    ignoreErrno(error)
+    ignoreFailure(error)
     return false
   }
 }
@@ -146,13 +147,4 @@ function leftoversOf({paths, now}: Host): LayerLeftover[] {
 function ageMs(folder: string, now: Date): number {
   const status = statSync(folder, {throwIfNoEntry: false})
   return status === undefined ? 0 : now.getTime() - status.mtimeMs
-}
-
-function ignoreErrno(error: unknown): undefined {
-  if (errnoOf(error) === undefined) throw error
-}
-
-/** It is out of the way, and tried again the next time. */
-function ignoreFailure(error: unknown): void {
-  if (!(error instanceof EnvsError)) throw error
 }

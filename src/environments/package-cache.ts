@@ -1,6 +1,7 @@
 import {chmod, lstat, mkdir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
+import {ignoreFailure} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {sharedPackages} from '../host/shared-packages.js'
@@ -26,8 +27,7 @@ export async function preparePackages(
     await makeMountPoint(join(resolverFolder, MOUNT_POINT))
     return folder
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
+    return ignoreFailure(error)
   }
 }
 

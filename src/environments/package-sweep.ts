@@ -2,8 +2,9 @@ import {randomBytes} from 'node:crypto'
 import {existsSync, type Stats, statSync, utimesSync, writeFileSync} from 'node:fs'
 import {chmod, lstat, opendir, readdir, rename, rmdir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
-import {EnvsError, errnoOf} from '../errors.js'
+import {errnoOf} from '../errors.js'
 import {isSha256} from '../host/digest.js'
+import {ignoreFailure, isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {probeMapped} from '../host/id-mapping.js'
 import {sharedPackages} from '../host/shared-packages.js'
@@ -39,7 +40,7 @@ export async function sweepPackages(host: Host, mostBytes = MOST_BYTES): Promise
     await removeUnused(await readKept(folder, host.now().getTime()), mostBytes)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return
-    if (!(error instanceof SpoiltFolder) && errnoOf(error) === undefined) throw error
+    if (!(error instanceof SpoiltFolder) && !isFailure(error)) throw error
     await drop(host, folder).catch(ignoreFailure)
   }
 }
@@ -123,8 +124,4 @@ async function removeDropped(host: Host): Promise<void> {
 
 function unlessGone(error: unknown): undefined {
   if (errnoOf(error) !== 'ENOENT') throw error
-}
-
-function ignoreFailure(error: unknown): void {
-  if (errnoOf(error) === undefined && !(error instanceof EnvsError)) throw error
 }

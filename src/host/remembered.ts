@@ -1,7 +1,7 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync} from 'node:fs'
 import {dirname} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from './atomic-file.js'
+import {ignoreFailure} from './errno.js'
 import {makeFolders} from './folders.js'
 
 /**
@@ -45,6 +45,6 @@ export async function remember(path: string, json: unknown): Promise<void> {
     await makeFolders(dirname(path), {mode: 0o700})
     await writeFileAtomic(path, `${JSON.stringify(json)}\n`, {mode: 0o600, isSynced: false})
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    ignoreFailure(error)
   }
 }

@@ -2,7 +2,7 @@ import {readFileSync, statSync} from 'node:fs'
 import {mkdtemp, rm} from 'node:fs/promises'
 import {release, tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {errnoOf} from '../../errors.js'
+import {ignoreFailure} from '../../host/errno.js'
 import {makeFolders} from '../../host/folders.js'
 import {type MapperHost, succeeds} from '../../host/id-mapper.js'
 import {isMountingRoot} from '../../host/privilege.js'
@@ -183,7 +183,7 @@ async function withStage<T>(cacheFolder: string, work: (stage: string) => Promis
   try {
     await makeFolders(cacheFolder, {mode: 0o700})
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    ignoreFailure(error)
     const stage = await mkdtemp(join(tmpdir(), 'envs-'))
     return work(stage).finally(() => rm(stage, {recursive: true}))
   }
