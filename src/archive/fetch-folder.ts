@@ -2,8 +2,8 @@ import {randomBytes} from 'node:crypto'
 import {fstatSync, lstatSync} from 'node:fs'
 import {chmod, mkdir, readdir, rename, rm} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {isSha256} from '../host/digest.js'
+import {ignoring} from '../host/errno.js'
 import {type Lock, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
@@ -30,7 +30,7 @@ export async function openFetchFolder(paths: Pick<Paths, 'packages'>): Promise<F
   try {
     await makeFolders(packages, {mode: 0o700})
     await chmod(packages, 0o700)
-    await mkdir(sharedPackages(paths), {mode: 0o700}).catch(unless('EEXIST'))
+    await mkdir(sharedPackages(paths), {mode: 0o700}).catch(ignoring('EEXIST'))
     await takeUpLeftovers(paths)
     const {path, lock} = await makeFolder(packages)
     return {
@@ -74,7 +74,7 @@ async function takeUpLeftovers(paths: Pick<Paths, 'packages'>): Promise<void> {
     if (lock === undefined) continue
     try {
       const path = lockPath.slice(0, -LOCK.length)
-      await share(path, (await readdir(path).catch(unless('ENOENT'))) ?? [], paths)
+      await share(path, (await readdir(path).catch(ignoring('ENOENT'))) ?? [], paths)
       await rm(path, {recursive: true, force: true})
       await rm(lockPath, {force: true})
     } finally {
@@ -87,19 +87,11 @@ async function takeUpLeftovers(paths: Pick<Paths, 'packages'>): Promise<void> {
 async function share(path: string, names: readonly string[], paths: Pick<Paths, 'packages'>): Promise<void> {
   for (const name of names.filter(isSha256)) {
     // A guest may have closed the folder, or put another one into this place.
-    await rename(join(path, name), join(sharedPackages(paths), name)).catch((error: unknown) => {
-      if (errnoOf(error) === undefined) throw error
-    })
+    await rename(join(path, name), join(sharedPackages(paths), name)).catch(ignoring())
   }
 }
 
 function isFileAt({fd}: Lock, path: string): boolean {
   const there = lstatSync(path, {throwIfNoEntry: false})
   return there !== undefined && there.ino === fstatSync(fd).ino
-}
-
-function unless(expected: string): (error: unknown) => undefined {
-  return (error) => {
-    if (errnoOf(error) !== expected) throw error
-  }
 }

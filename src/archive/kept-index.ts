@@ -1,8 +1,7 @@
 import {readdir, readFile, rm} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
-import {ignoreFailure} from '../host/errno.js'
+import {ignoreFailure, isErrno} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import type {ListedIndex} from './choose-index.js'
@@ -25,7 +24,7 @@ export async function readKeptIndex(path: string): Promise<PackageIndex | undefi
   try {
     return openPackageIndex(await readFile(path))
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 }

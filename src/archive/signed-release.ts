@@ -1,9 +1,8 @@
 import {readFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {sha256Of} from '../host/digest.js'
-import {ignoreFailure} from '../host/errno.js'
+import {ignoreFailure, ignoring} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Validators} from '../host/http/headers.js'
 import {jsonObject} from '../host/json-fields.js'
@@ -45,13 +44,8 @@ export async function keepRelease(path: string, kept: SignedRelease): Promise<vo
 
 /** What was kept; it has to be verified again. Undefined where there is none, or none that can be read. */
 export async function readKeptRelease(path: string): Promise<SignedRelease | undefined> {
-  let bytes: Buffer
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
+  const bytes = await readFile(path).catch(ignoring())
+  if (bytes === undefined) return undefined
   const end = bytes.indexOf('\n')
   const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
   const {releaseBytes, hasSignature, sha256, etag, lastModified} = head

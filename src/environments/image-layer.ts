@@ -2,9 +2,9 @@ import {randomBytes} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {mkdir, rename} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
 import type {Sha256} from '../host/digest.js'
+import {isErrno} from '../host/errno.js'
 import {syncAhead, syncFileSystem} from '../host/file-system-sync.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
@@ -184,7 +184,7 @@ async function publish(layers: string, {folder, id}: {folder: string; id: LayerI
   try {
     await rename(folder, layerFiles(layers, id).folder)
   } catch (error) {
-    if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error
     return false
   }
   await syncFolder(layers)

@@ -2,8 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {existsSync, statSync} from 'node:fs'
 import {rename} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
-import {ignoreFailure} from '../host/errno.js'
+import {ignoreFailure, isErrno} from '../host/errno.js'
 import {namesIn} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
@@ -119,7 +118,7 @@ async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
       const history = await readHistory(environmentFiles(paths, name).history)
       for (const id of layersOf(history)) named.add(id)
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') return undefined
+      if (!isErrno(error, 'ENOENT')) return undefined
     }
   }
   return named

@@ -2,7 +2,7 @@ import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises'
 import {release} from 'node:os'
 import {join} from 'node:path'
 import {bytesOf} from '../config/kinds.js'
-import {EnvsError, errnoOf} from '../errors.js'
+import {isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {capture} from '../host/process.js'
 import {recallVerdict, rememberVerdict} from '../host/remembered.js'
@@ -92,7 +92,7 @@ async function tryOut(host: Host, identity: Identity): Promise<boolean> {
     return status === 0
   } catch (error) {
     // A tool that is missing, or can't be started.
-    if (errnoOf(error) === undefined && !(error instanceof EnvsError)) throw error
+    if (!isFailure(error)) throw error
     return false
   } finally {
     await removeLayerFolder(host, {identity, folder}).catch(() => rm(folder, {recursive: true, force: true}))

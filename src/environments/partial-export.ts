@@ -2,7 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {constants} from 'node:fs'
 import {type FileHandle, lstat, open, opendir, rm, unlink} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {ignoring, isErrno} from '../host/errno.js'
 import {lockDescriptor} from '../host/flock.js'
 
 /** An archive that is being written, beside the place it is for. */
@@ -31,7 +31,7 @@ export async function openPartialExport(path: string): Promise<PartialExport> {
       if ((await lock(alive)) !== 'others' || attempt === MOST_ATTEMPTS)
         return {partial, alive, handle: await open(partial, O_WRONLY | O_NOFOLLOW)}
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' || attempt === MOST_ATTEMPTS) {
+      if (!isErrno(error, 'ENOENT') || attempt === MOST_ATTEMPTS) {
         await giveUp({partial, alive})
         throw error
       }
@@ -63,10 +63,10 @@ export async function removeForsakenExports(path: string): Promise<void> {
   try {
     for await (const {name} of await opendir(folder)) {
       if (name.startsWith(`${basename(path)}${PARTIAL}`) && FORM.test(name))
-        await removeForsaken(join(folder, name)).catch(ignoreErrno)
+        await removeForsaken(join(folder, name)).catch(ignoring())
     }
   } catch (error) {
-    ignoreErrno(error)
+    if (!isErrno(error)) throw error
   }
 }
 
@@ -80,8 +80,4 @@ async function removeForsaken(partial: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-function ignoreErrno(error: unknown): void {
-  if (errnoOf(error) === undefined) throw error
 }

@@ -1,5 +1,5 @@
 import {rename} from 'node:fs/promises'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
 import {isInUse} from '../sandbox/in-use.js'
@@ -83,7 +83,7 @@ export async function removeEnvironment(host: Host, text: string, {force}: Optio
 /** What it is made of, as far as that can be read; others may be made of it too. */
 async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<LayerId>> {
   return readHistory(history).then(layersOf, (error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT' && !(error instanceof HistoryUnreadableError)) throw error
+    if (!isErrno(error, 'ENOENT') && !(error instanceof HistoryUnreadableError)) throw error
     return new Set()
   })
 }

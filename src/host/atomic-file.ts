@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import {dirname, join} from 'node:path'
 import {promisify} from 'node:util'
-import {errnoOf} from '../errors.js'
+import {isErrno} from './errno.js'
 import {partialPath, removeForsaken} from './partial-files.js'
 
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
@@ -41,7 +41,7 @@ export async function writeFileAtomic(
     } catch (error) {
       rmSync(partial, {force: true})
       // Somebody took this process for a dead one.
-      const isLost = errnoOf(error) === 'ENOENT' && attempt < MOST_ATTEMPTS
+      const isLost = isErrno(error, 'ENOENT') && attempt < MOST_ATTEMPTS
       if (!isLost) throw naming(path, error)
     }
   }
@@ -69,7 +69,7 @@ async function writeWhole(
 
 /** Errors of a descriptor say nothing of the file. */
 function naming(path: string, error: unknown): unknown {
-  const isNameless = error instanceof Error && errnoOf(error) !== undefined && !('path' in error)
+  const isNameless = error instanceof Error && isErrno(error) && !('path' in error)
   return isNameless ? Object.assign(error, {path}) : error
 }
 

@@ -1,7 +1,7 @@
 import {randomBytes} from 'node:crypto'
 import {opendirSync, unlinkSync} from 'node:fs'
 import {basename, dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {isErrno} from './errno.js'
 
 const MARK = '.partial-'
 const WRITER = /\.partial-(\d+)-[0-9a-f]{8}$/
@@ -33,7 +33,7 @@ export async function removeForsaken(path: string): Promise<void> {
       entries.closeSync()
     }
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
   }
 }
 
@@ -43,6 +43,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return errnoOf(error) !== 'ESRCH'
+    return !isErrno(error, 'ESRCH')
   }
 }

@@ -1,8 +1,8 @@
 import {mkdir, readFile} from 'node:fs/promises'
 import {dirname} from 'node:path'
-import {errnoOf} from '../../errors.js'
 import {writeFileAtomic} from '../atomic-file.js'
 import {sha256Of} from '../digest.js'
+import {ignoring, isErrno} from '../errno.js'
 import {jsonObject} from '../json-fields.js'
 import {askSmall, type FetchSmallOptions} from './fetch-small.js'
 import type {Validators} from './headers.js'
@@ -46,18 +46,13 @@ async function keep(path: string, {validators, body}: Kept): Promise<void> {
     await writeFileAtomic(path, Buffer.concat([head, body]), {mode: 0o600})
   } catch (error) {
     // A full disk, or a home that may not be written, costs a download and nothing more.
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
   }
 }
 
 async function readKept(path: string): Promise<Kept | undefined> {
-  let bytes: Buffer
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
+  const bytes = await readFile(path).catch(ignoring())
+  if (bytes === undefined) return undefined
   const end = bytes.indexOf('\n')
   const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
   const body = bytes.subarray(end + 1)

@@ -1,5 +1,5 @@
 import {fstatSync, statSync} from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {isErrno} from '../errno.js'
 import {type Lock, lockDescriptor, openLockFile} from '../flock.js'
 
 /** `claimed`: ours to write; `published`: another process finished it while this one waited. */
@@ -53,7 +53,7 @@ function isFileAt(fd: number, path: string): boolean {
     const [open, there] = [fstatSync(fd), statSync(path)]
     return open.ino === there.ino && open.dev === there.dev
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
+    if (isErrno(error, 'ENOENT')) return false
     throw error
   }
 }
