@@ -36,7 +36,7 @@ export async function writeFileAtomic(
     const partial = partialPath(path)
     try {
       await writeWhole(partial, data, {mode, isSynced})
-      renameSync(partial, path)
+      await publish(partial, path, {isSynced})
       break
     } catch (error) {
       rmSync(partial, {force: true})
@@ -46,7 +46,6 @@ export async function writeFileAtomic(
     }
   }
   await removeForsaken(path)
-  if (isSynced) await syncFolder(dirname(path))
 }
 
 const MOST_ATTEMPTS = 3
@@ -83,6 +82,22 @@ export async function syncFilesIn(folder: string): Promise<void> {
   const entries = readdirSync(folder, {withFileTypes: true})
   const files = entries.filter((entry) => entry.isFile()).map(({name}) => join(folder, name))
   await Promise.all([syncFolder(folder), ...files.map((path) => syncPath(path, constants.O_NOFOLLOW))])
+}
+
+/**
+ * Gives a file or a folder its name by one rename, which survives a power cut. What is in it was synced by its writer, if that has
+ * to survive too. A folder takes the place of an empty one only.
+ *
+ * @param options.isSynced - Whether the name has to survive.
+ * @throws {NodeJS.ErrnoException}
+ */
+export async function publish(
+  partial: string,
+  path: string,
+  {isSynced = true}: {readonly isSynced?: boolean} = {},
+): Promise<void> {
+  renameSync(partial, path)
+  if (isSynced) await syncFolder(dirname(path))
 }
 
 /** Makes a rename in `folder` survive a power cut. @see fsync(2): the entry needs its folder's fsync. */

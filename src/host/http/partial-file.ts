@@ -1,10 +1,9 @@
 import {createHash, type Hash} from 'node:crypto'
 import {fstatSync, fsync, ftruncate, read, write} from 'node:fs'
-import {rename, rm} from 'node:fs/promises'
-import {dirname} from 'node:path'
+import {rm} from 'node:fs/promises'
 import {promisify} from 'node:util'
 import {errnoOf} from '../../errors.js'
-import {syncFolder} from '../atomic-file.js'
+import {publish} from '../atomic-file.js'
 import {finishSha256, type Sha256} from '../digest.js'
 import {DownloadStorageError} from './errors.js'
 import type {Validators} from './headers.js'
@@ -137,8 +136,7 @@ export class PartialFile {
     const {part, record, destination} = this.paths
     await this.#storing(async () => {
       if (this.isForLater) await sync(this.fd)
-      await rename(part, destination)
-      if (this.isForLater) await syncFolder(dirname(destination))
+      await publish(part, destination, {isSynced: this.isForLater})
       await rm(record, {force: true})
     })
   }
