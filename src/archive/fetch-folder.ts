@@ -1,10 +1,9 @@
 import {randomBytes} from 'node:crypto'
-import {fstatSync, lstatSync} from 'node:fs'
 import {chmod, mkdir, readdir, rename, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {isSha256} from '../host/digest.js'
 import {ignoring} from '../host/errno.js'
-import {type Lock, takeLock} from '../host/flock.js'
+import {isLockOf, type Lock, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {sharedPackages} from '../host/shared-packages.js'
@@ -56,7 +55,7 @@ async function makeFolder(packages: string): Promise<{path: string; lock: Lock}>
     const lock = await takeLock(`${path}${LOCK}`, {mode: 'exclusive', waitMs: 0})
     if (lock === undefined) continue
     // Another run may have taken it for a leftover before it was locked.
-    if (isFileAt(lock, `${path}${LOCK}`)) {
+    if (isLockOf(lock, `${path}${LOCK}`)) {
       await mkdir(path, {mode: 0o700})
       return {path, lock}
     }
@@ -89,9 +88,4 @@ async function share(path: string, names: readonly string[], paths: Pick<Paths, 
     // A guest may have closed the folder, or put another one into this place.
     await rename(join(path, name), join(sharedPackages(paths), name)).catch(ignoring())
   }
-}
-
-function isFileAt({fd}: Lock, path: string): boolean {
-  const there = lstatSync(path, {throwIfNoEntry: false})
-  return there !== undefined && there.ino === fstatSync(fd).ino
 }
