@@ -7,6 +7,7 @@ import {publish} from '../atomic-file.js'
 import {finishSha256, type Sha256} from '../digest.js'
 import {DownloadStorageError} from './errors.js'
 import type {Validators} from './headers.js'
+import {hasValidators} from './headers.js'
 import {readPartRecord, urlDigest, writePartRecord} from './part-record.js'
 
 const [readAt, writeAt, truncate, sync] = [
@@ -63,7 +64,7 @@ export class PartialFile {
     const record = isForLater ? await readPartRecord(paths.record) : undefined
     const isOurs = record?.urlDigest === urlDigest(url)
     if (isOurs) part.#validators = record.validators
-    if (isOurs && (isDigestKnown || part.#hasValidators)) await part.#takeUp()
+    if (isOurs && (isDigestKnown || hasValidators(part.#validators))) await part.#takeUp()
     else await part.restart()
     return part
   }
@@ -83,7 +84,7 @@ export class PartialFile {
 
   /** Tells whether the rest alone may be asked for. */
   canResume({isDigestKnown}: {isDigestKnown: boolean}): boolean {
-    return this.#receivedBytes > 0 && this.#trustsRanges && (isDigestKnown || this.#hasValidators)
+    return this.#receivedBytes > 0 && this.#trustsRanges && (isDigestKnown || hasValidators(this.#validators))
   }
 
   /** The server answered a range with nonsense: no more of them. */
@@ -144,10 +145,6 @@ export class PartialFile {
   async discard(): Promise<void> {
     await rm(this.paths.record, {force: true})
     await rm(this.paths.part, {force: true})
-  }
-
-  get #hasValidators(): boolean {
-    return this.#validators.etag !== undefined || this.#validators.lastModified !== undefined
   }
 
   async #takeUp(): Promise<void> {
