@@ -1,3 +1,4 @@
+import {constants} from 'node:os'
 import {getSystemErrorMap} from 'node:util'
 
 /** What the process exits with; docs/exit-codes.md is the table for users. */
@@ -55,8 +56,36 @@ export function wordsForErrno(errno: string): string {
   return [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? errno
 }
 
-/** The errno of a failed system call, or undefined for any other value. */
-export function errnoOf(error: unknown): string | undefined {
+/** The code of an error: an errno, or a word of Node, of a library or of envs. */
+export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
+}
+
+/** What an error of Node's may hold; `info` where Node judged itself, as `rm` does of a folder. */
+type SystemFailure = {
+  readonly code?: unknown
+  readonly errno?: unknown
+  readonly syscall?: unknown
+  readonly info?: SystemFailure
+}
+
+/**
+ * Returns the errno of a failed system call, or undefined for any other value.
+ *
+ * The number decides: errors of envs and of Node (`ERR_INVALID_ARG_TYPE`) carry a `code` too, and are no fact of the host.
+ */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const failure = error as Error & SystemFailure
+  const {code, errno, syscall} = failure.info ?? failure
+  if (typeof code !== 'string' || typeof errno !== 'number') return undefined
+  const name = getSystemErrorMap().get(-Math.abs(errno))?.[0]
+  if (name !== undefined) return name === code ? code : undefined
+  // libuv has no names for some, EDQUOT for one.
+  return typeof syscall === 'string' ? nameOfErrno(Math.abs(errno)) : undefined
+}
+
+function nameOfErrno(number: number): string | undefined {
+  return Object.entries(constants.errno).find(([, each]) => each === number)?.[0]
 }

@@ -1,10 +1,9 @@
 import {randomBytes} from 'node:crypto'
-import {fstatSync, lstatSync} from 'node:fs'
 import {chmod, mkdir, readdir, rename, rm} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {isSha256} from '../host/digest.js'
-import {type Lock, takeLock} from '../host/flock.js'
+import {ignoring} from '../host/errno.js'
+import {isLockOf, type Lock, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {sharedPackages} from '../host/shared-packages.js'
@@ -30,7 +29,7 @@ export async function openFetchFolder(paths: Pick<Paths, 'packages'>): Promise<F
   try {
     await makeFolders(packages, {mode: 0o700})
     await chmod(packages, 0o700)
-    await mkdir(sharedPackages(paths), {mode: 0o700}).catch(unless('EEXIST'))
+    await mkdir(sharedPackages(paths), {mode: 0o700}).catch(ignoring('EEXIST'))
     await takeUpLeftovers(paths)
     const {path, lock} = await makeFolder(packages)
     return {
@@ -56,7 +55,7 @@ async function makeFolder(packages: string): Promise<{path: string; lock: Lock}>
     const lock = await takeLock(`${path}${LOCK}`, {mode: 'exclusive', waitMs: 0})
     if (lock === undefined) continue
     // Another run may have taken it for a leftover before it was locked.
-    if (isFileAt(lock, `${path}${LOCK}`)) {
+    if (isLockOf(lock, `${path}${LOCK}`)) {
       await mkdir(path, {mode: 0o700})
       return {path, lock}
     }
@@ -74,7 +73,7 @@ async function takeUpLeftovers(paths: Pick<Paths, 'packages'>): Promise<void> {
     if (lock === undefined) continue
     try {
       const path = lockPath.slice(0, -LOCK.length)
-      await share(path, (await readdir(path).catch(unless('ENOENT'))) ?? [], paths)
+      await share(path, (await readdir(path).catch(ignoring('ENOENT'))) ?? [], paths)
       await rm(path, {recursive: true, force: true})
       await rm(lockPath, {force: true})
     } finally {
@@ -87,19 +86,6 @@ async function takeUpLeftovers(paths: Pick<Paths, 'packages'>): Promise<void> {
 async function share(path: string, names: readonly string[], paths: Pick<Paths, 'packages'>): Promise<void> {
   for (const name of names.filter(isSha256)) {
     // A guest may have closed the folder, or put another one into this place.
-    await rename(join(path, name), join(sharedPackages(paths), name)).catch((error: unknown) => {
-      if (errnoOf(error) === undefined) throw error
-    })
-  }
-}
-
-function isFileAt({fd}: Lock, path: string): boolean {
-  const there = lstatSync(path, {throwIfNoEntry: false})
-  return there !== undefined && there.ino === fstatSync(fd).ino
-}
-
-function unless(expected: string): (error: unknown) => undefined {
-  return (error) => {
-    if (errnoOf(error) !== expected) throw error
+    await rename(join(path, name), join(sharedPackages(paths), name)).catch(ignoring())
   }
 }

@@ -4,8 +4,8 @@ import {openArchiveInput, readDescriptor} from '../compression/archive-input.js'
 import {decompress} from '../compression/decompress.js'
 import {CorruptArchiveError, UnknownArchiveError} from '../compression/errors.js'
 import {LongLineError, readParagraphs} from '../debian/control.js'
-import {errnoOf} from '../errors.js'
 import {DigestMismatchError} from '../host/digest.js'
+import {ignoring} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import {download} from '../host/http/download.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
@@ -42,7 +42,7 @@ export async function fetchIndex(
   const destination = join(folder, listed.sha256)
   for (;;) {
     await downloadIndex(place, listed, {destination, context, onBytes})
-    const file = await open(destination).catch(unlessGone)
+    const file = await open(destination).catch(ignoring('ENOENT'))
     // Another command wanted the same, and was done with it sooner.
     if (file === undefined) continue
     try {
@@ -52,10 +52,6 @@ export async function fetchIndex(
       await file.close()
     }
   }
-}
-
-function unlessGone(error: unknown): undefined {
-  if (errnoOf(error) !== 'ENOENT') throw error
 }
 
 async function downloadIndex(

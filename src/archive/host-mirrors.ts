@@ -1,7 +1,7 @@
 import {readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type AptSource, parseDeb822Sources, parseOneLineSources} from '../debian/apt-sources.js'
-import {errnoOf} from '../errors.js'
+import {ignoring} from '../host/errno.js'
 import {readOsRelease} from '../host/os-release.js'
 import type {ArchiveDistribution} from './plan.js'
 
@@ -61,20 +61,15 @@ function withoutSlash(uri: string | undefined): string | undefined {
 
 async function readSources(folder: string): Promise<AptSource[]> {
   const parts = join(folder, 'sources.list.d')
-  const names = (await readdir(parts).catch(none)).filter((name) => NAME.test(name)).sort()
+  const names = ((await readdir(parts).catch(ignoring())) ?? []).filter((name) => NAME.test(name)).sort()
   const paths = [join(folder, 'sources.list'), ...names.slice(0, MOST_FILES).map((name) => join(parts, name))]
   const found = await Promise.all(paths.map(readFileOf))
   return found.flat()
 }
 
 async function readFileOf(path: string): Promise<AptSource[]> {
-  const bytes = await readFile(path).catch(none)
-  if (!Buffer.isBuffer(bytes) || bytes.length > MOST_BYTES) return []
+  // What may not be read is no source of this user's.
+  const bytes = await readFile(path).catch(ignoring())
+  if (bytes === undefined || bytes.length > MOST_BYTES) return []
   return path.endsWith('.sources') ? parseDeb822Sources(bytes) : parseOneLineSources(bytes.toString('latin1'))
-}
-
-/** What may not be read is no source of this user's. */
-function none(error: unknown): [] {
-  if (errnoOf(error) === undefined) throw error
-  return []
 }

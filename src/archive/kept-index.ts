@@ -1,9 +1,8 @@
 import {readdir, readFile, rm} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
-import {writeFileAtomic} from '../host/atomic-file.js'
-import {makeFolders} from '../host/folders.js'
+import {ignoreFailure, isErrno} from '../host/errno.js'
 import type {Paths} from '../host/paths.js'
+import {writeCacheFile} from '../host/remembered.js'
 import type {ListedIndex} from './choose-index.js'
 import type {SuitePlace} from './errors.js'
 import {openPackageIndex, type PackageIndex} from './package-index.js'
@@ -24,7 +23,7 @@ export async function readKeptIndex(path: string): Promise<PackageIndex | undefi
   try {
     return openPackageIndex(await readFile(path))
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 }
@@ -32,16 +31,15 @@ export async function readKeptIndex(path: string): Promise<PackageIndex | undefi
 /** Keeps an index in place of the older ones of its place; where that can't be done, it is fetched again. */
 export async function keepIndex(path: string, file: Buffer): Promise<void> {
   const folder = dirname(path)
+  // It carries its own digest.
+  await writeCacheFile(path, file)
   try {
-    await makeFolders(folder, {mode: 0o700})
-    // It carries its own digest.
-    await writeFileAtomic(path, file, {mode: 0o600, isSynced: false})
     const family = path.slice(folder.length + 1, path.lastIndexOf('.') + 1)
     for (const name of await readdir(folder)) {
       const isOlder = name.startsWith(family) && join(folder, name) !== path && !name.includes('.partial-')
       if (isOlder) await rm(join(folder, name), {force: true})
     }
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    ignoreFailure(error)
   }
 }

@@ -38,7 +38,7 @@ export async function openRelease(
 ): Promise<OpenedRelease | undefined> {
   const keys = await keysFor(place, asked, context)
   const path = keptReleasePath(context.paths, place)
-  const kept = await readKeptRelease(path)
+  const kept = readKeptRelease(path)
   const open = async (served: VerifiedRelease) => {
     const file = parseReleaseFile(served.verified.data, place)
     checkRelease(file, {place, pocket: asked.pocket, context})

@@ -1,6 +1,6 @@
 import {readdir, unlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {ignoring, isErrno} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {type SuitePlace, storageError} from './errors.js'
@@ -30,7 +30,7 @@ export async function rememberSeen(folder: string, date: Date): Promise<void> {
     await makeFolders(folder, {mode: 0o700})
     await writeFile(join(folder, name), '', {mode: 0o600})
     for (const other of await datesIn(folder)) {
-      if (Number(other) < date.getTime()) await unlink(join(folder, other)).catch(unlessGone)
+      if (Number(other) < date.getTime()) await unlink(join(folder, other)).catch(ignoring('ENOENT'))
     }
   } catch (error) {
     throw storageError(folder, error)
@@ -41,11 +41,7 @@ async function datesIn(folder: string): Promise<string[]> {
   try {
     return (await readdir(folder)).filter((name) => NAME.test(name))
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
+    if (isErrno(error, 'ENOENT')) return []
     throw storageError(folder, error)
   }
-}
-
-function unlessGone(error: unknown): void {
-  if (errnoOf(error) !== 'ENOENT') throw error
 }

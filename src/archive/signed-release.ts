@@ -1,12 +1,8 @@
-import {readFile} from 'node:fs/promises'
-import {dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
-import {writeFileAtomic} from '../host/atomic-file.js'
-import {sha256Of} from '../host/digest.js'
-import {makeFolders} from '../host/folders.js'
+import {join} from 'node:path'
 import type {Validators} from '../host/http/headers.js'
-import {jsonObject} from '../host/json-fields.js'
+import {readValidators} from '../host/http/headers.js'
 import type {Paths} from '../host/paths.js'
+import {keepBody, readBody} from '../host/remembered.js'
 import type {SuitePlace} from './errors.js'
 import {keyOf} from './place.js'
 
@@ -25,46 +21,21 @@ export function keptReleasePath({cache}: Pick<Paths, 'cache'>, place: SuitePlace
 }
 
 /** Keeps a Release that was verified; where that can't be done, the next command fetches it again. */
-export async function keepRelease(path: string, kept: SignedRelease): Promise<void> {
-  const body = Buffer.concat([kept.release, kept.signature ?? Buffer.alloc(0)])
-  const head = {
-    ...kept.validators,
-    releaseBytes: kept.release.length,
-    hasSignature: kept.signature !== undefined,
-    sha256: sha256Of(body),
-  }
-  const file = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body])
-  try {
-    await makeFolders(dirname(path), {mode: 0o700})
-    await writeFileAtomic(path, file, {mode: 0o600, isSynced: false})
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-  }
+export function keepRelease(path: string, {release, signature, validators}: SignedRelease): Promise<void> {
+  const facts = {...validators, releaseBytes: release.length, hasSignature: signature !== undefined}
+  return keepBody(path, facts, Buffer.concat([release, signature ?? Buffer.alloc(0)]))
 }
 
 /** What was kept; it has to be verified again. Undefined where there is none, or none that can be read. */
-export async function readKeptRelease(path: string): Promise<SignedRelease | undefined> {
-  let bytes: Buffer
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
-  const end = bytes.indexOf('\n')
-  const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
-  const {releaseBytes, hasSignature, sha256, etag, lastModified} = head
+export function readKeptRelease(path: string): SignedRelease | undefined {
+  const kept = readBody(path)
+  if (kept === undefined) return undefined
+  const {releaseBytes, hasSignature} = kept.facts
   if (typeof releaseBytes !== 'number' || !Number.isSafeInteger(releaseBytes) || releaseBytes < 0)
     return undefined
-  const body = bytes.subarray(end + 1)
-  // Else a damaged copy would be refused as the mirror's for as long as that has nothing newer.
-  if (sha256 !== sha256Of(body)) return undefined
   return {
-    release: body.subarray(0, releaseBytes),
-    signature: hasSignature === true ? body.subarray(releaseBytes) : undefined,
-    validators: {
-      ...(typeof etag === 'string' ? {etag} : {}),
-      ...(typeof lastModified === 'string' ? {lastModified} : {}),
-    },
+    release: kept.body.subarray(0, releaseBytes),
+    signature: hasSignature === true ? kept.body.subarray(releaseBytes) : undefined,
+    validators: readValidators(kept.facts),
   }
 }

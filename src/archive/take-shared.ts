@@ -9,8 +9,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import {errnoOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
+import {isErrno, unlessErrno} from '../host/errno.js'
 
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, O_CREAT, O_EXCL} = constants
 
@@ -49,12 +49,7 @@ export function takeShared(
 }
 
 function openHostile(path: string): number | undefined {
-  try {
-    return openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
+  return unlessErrno(() => openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
 }
 
 /** @returns The digest of what was written; never more than `sizeBytes` are read. */
@@ -86,6 +81,6 @@ function touch(file: number): void {
     const now = new Date()
     futimesSync(file, now, now)
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
   }
 }

@@ -1,6 +1,6 @@
 import type {Transform, TransformOptions} from 'node:stream'
 import type {ZlibOptions} from 'node:zlib'
-import {errnoOf} from '../errors.js'
+import {codeOf} from '../errors.js'
 import type {ChunkSource} from './chunk-source.js'
 import {CorruptArchiveError} from './errors.js'
 
@@ -34,7 +34,7 @@ export async function* throughZlib(
     await feeding
   } catch (error) {
     // Z_DATA_ERROR, Z_BUF_ERROR, ZSTD_error_checksum_wrong and their kin.
-    if (errnoOf(error)?.startsWith('Z')) {
+    if (codeOf(error)?.startsWith('Z')) {
       throw new CorruptArchiveError(`its ${format} data does not decode`, error)
     }
     throw error

@@ -1,6 +1,6 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {ConfigCorruptError} from './errors.js'
 
@@ -15,8 +15,8 @@ export async function readConfigText(path: string): Promise<string | undefined> 
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    if (errnoOf(error) === 'EISDIR') throw new ConfigCorruptError(path, 'it is a folder', error)
+    if (isErrno(error, 'ENOENT')) return undefined
+    if (isErrno(error, 'EISDIR')) throw new ConfigCorruptError(path, 'it is a folder', error)
     throw error
   }
 }

@@ -3,7 +3,7 @@ import type {ArchiveContext} from '../archive/context.js'
 import type {PackagePlan} from '../archive/plan.js'
 import {planPackages} from '../archive/plan-packages.js'
 import {EnvsError, ExitCode} from '../errors.js'
-import {type Lock, lockDescriptor, openLockFile} from '../host/flock.js'
+import {awaitLock, type Lock, openLockFile} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {keepMade} from '../images/cache/keep-made.js'
@@ -169,21 +169,10 @@ export class ArchiveImage {
     await makeFolders(locks, {mode: 0o700})
     // No environment has such a name.
     const lock = openLockFile(join(locks, `.making.${ingredients}.lock`))
-    try {
-      if (await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: 0})) return lock
-      this.around.onEvent({stage: 'wait'})
-      while (!(await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: WAIT_STEP_MS})))
-        this.around.signal.throwIfAborted()
-      return lock
-    } catch (error) {
-      lock.release()
-      throw error
-    }
+    const {signal, onEvent} = this.around
+    return awaitLock(lock, {signal, onWait: () => onEvent({stage: 'wait'})})
   }
 }
-
-/** How soon a waiting process notices that it was told to stop. */
-const WAIT_STEP_MS = 1000
 
 /** Whether a mirror, or the network, is why. */
 export function isUnreachable(error: unknown): error is EnvsError {

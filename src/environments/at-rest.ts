@@ -4,7 +4,8 @@ import type {History} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
 import {isEmptyLayer} from '../storage/layer-store.js'
 import {EnvironmentRunningError} from './errors.js'
-import {lockEnvironment} from './locks.js'
+import {lockHistory} from './history-lock.js'
+import {withLockedEnvironment} from './locks.js'
 import {stopFiles} from './processes.js'
 import {settleMemory} from './settle-memory.js'
 import {NoHistoryError} from './snapshot-errors.js'
@@ -37,22 +38,38 @@ export async function atRest<T>(
   {force, command}: Options,
   work: (found: AtRest) => Promise<T>,
 ): Promise<T> {
-  const {name, files} = await findWithHistory(host, text)
-  const stopOrRefuse = async () => {
+  const find = async () => {
+    const environment = await findWithHistory(host, text)
+    const {name, files} = environment
     if (force) await stopFiles(host, files)
     if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true, command})
+    return environment
   }
-  await stopOrRefuse()
-  const lock = await lockEnvironment(host.paths, name, 'exclusive')
-  try {
-    // Somebody may have removed it, or begun a session, while this waited.
-    const environment = await findWithHistory(host, name)
-    await stopOrRefuse()
+  return withLockedEnvironment(host.paths, 'exclusive', find, async (environment) => {
     await settleMemory(host, environment)
-    return await work(await open(host, environment))
-  } finally {
-    lock.release()
-  }
+    return work(await open(host, environment))
+  })
+}
+
+/**
+ * Does something to the history of an environment that may run, while nobody else changes it.
+ *
+ * @throws As {@link findWithHistory}. @throws {EnvironmentBusyError}
+ */
+export async function withSharedHistory<T>(
+  host: Pick<Host, 'paths'>,
+  text: string,
+  work: (environment: Environment) => Promise<T>,
+): Promise<T> {
+  const find = () => findWithHistory(host, text)
+  return withLockedEnvironment(host.paths, 'shared', find, async (environment) => {
+    const lock = await lockHistory(environment)
+    try {
+      return await work(environment)
+    } finally {
+      lock.release()
+    }
+  })
 }
 
 /** @throws {EnvironmentNotFoundError} @throws {NoHistoryError} */

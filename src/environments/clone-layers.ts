@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs'
 import {copyFile, mkdir} from 'node:fs/promises'
-import {errnoOf} from '../errors.js'
+import {ignoring} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {NO_ARCHIVES} from '../rootfs/apt/archives.js'
 import {CLONE_FIXES} from '../rootfs/fixes/list.js'
@@ -78,7 +78,7 @@ async function makeItsOwn(
     {kind: 'overlay', history},
   )
   await applyFixes(process, {root, facts, only: CLONE_FIXES})
-  await copyFile(source.files.ledger, files.ledger).catch(unlessMissing)
+  await copyFile(source.files.ledger, files.ledger).catch(ignoring('ENOENT'))
   // On the disk with all else that is new, before it becomes an environment.
   await writeHistory(files.history, history, {isSynced: false})
 }
@@ -114,8 +114,4 @@ function settledHistory({name, files}: Environment, history: History, step: Step
 function upperOf({upper, name}: CloneTarget): LayerId {
   if (upper === undefined) throw new Error(`${name} is not to be made of layers`)
   return upper
-}
-
-function unlessMissing(error: unknown): void {
-  if (errnoOf(error) !== 'ENOENT') throw error
 }

@@ -1,5 +1,5 @@
 import {copyFile} from 'node:fs/promises'
-import {errnoOf} from '../errors.js'
+import {ignoring} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {recordOwners, restoreOwners} from '../rootfs/tree-process.js'
 import type {Identity} from '../sandbox/ids/identity.js'
@@ -32,9 +32,7 @@ export async function convertOwners(
   const {record, files} = source
   const {extraction} = record
   if (identity === record.identity) {
-    await copyFile(files.ledger, ledger).catch((error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw error
-    })
+    await copyFile(files.ledger, ledger).catch(ignoring('ENOENT'))
     return {identity, extraction}
   }
   if (identity === 'emulated') {

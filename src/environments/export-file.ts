@@ -1,9 +1,10 @@
 import {createWriteStream, lstatSync} from 'node:fs'
-import {link, rename, rm} from 'node:fs/promises'
+import {link, rm} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import type {Writable} from 'node:stream'
 import {errnoOf} from '../errors.js'
-import {syncFolder} from '../host/atomic-file.js'
+import {publish, syncFolder} from '../host/atomic-file.js'
+import {isErrno} from '../host/errno.js'
 import {OutputExistsError, OutputFailedError} from './export-errors.js'
 import {openPartialExport, removeForsakenExports} from './partial-export.js'
 
@@ -17,7 +18,7 @@ export type ExportFile = {
 }
 
 /** What a file system without hard links answers to one. @see link(2) */
-const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'])
+const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'] as const
 
 /**
  * Begins a file beside the place it is for. Nobody else may read it: there are password hashes in it.
@@ -36,9 +37,8 @@ export async function openExportFile(path: string, {replaces}: {replaces: boolea
     stream,
     async publish() {
       await explained(path, async () => {
-        if (replaces) await rename(partial, path)
-        else await moveUnlessTaken(partial, path)
-        await syncFolder(dirname(path))
+        if (!replaces && (await isLinked(partial, path))) await syncFolder(dirname(path))
+        else await publish(partial, path)
       })
     },
     async discard() {
@@ -56,18 +56,18 @@ function checkPlace(path: string, replaces: boolean): void {
   if (!status.isFile() && !status.isSymbolicLink()) throw new OutputFailedError(path, 'it is no regular file')
 }
 
-async function moveUnlessTaken(partial: string, path: string): Promise<void> {
+/** A link, unlike a rename, replaces nothing. @returns false where the file system has none. @throws {OutputExistsError} */
+async function isLinked(partial: string, path: string): Promise<boolean> {
   try {
     await link(partial, path)
   } catch (error) {
-    const errno = errnoOf(error) ?? ''
-    if (errno === 'EEXIST') throw new OutputExistsError(path)
-    if (!NO_LINKS.has(errno)) throw error
+    if (isErrno(error, 'EEXIST')) throw new OutputExistsError(path)
+    if (!isErrno(error, ...NO_LINKS)) throw error
     checkPlace(path, false)
-    await rename(partial, path)
-    return
+    return false
   }
   await rm(partial)
+  return true
 }
 
 /** @throws {OutputFailedError} In the place of an errno. */
@@ -76,7 +76,7 @@ async function explained<T>(path: string, step: () => Promise<T>): Promise<T> {
     return await step()
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === undefined || errno.startsWith('ENVS_')) throw error
+    if (errno === undefined) throw error
     throw new OutputFailedError(path, errno, error)
   }
 }

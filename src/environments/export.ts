@@ -15,7 +15,7 @@ import {EnvironmentRunningError} from './errors.js'
 import {OutputClosedError, OutputFailedError, OutputFullError} from './export-errors.js'
 import {openExportFile} from './export-file.js'
 import {readGuestTree} from './guest-tree.js'
-import {lockEnvironment} from './locks.js'
+import {withLockedEnvironment} from './locks.js'
 import {type MergedTree, mergedTree} from './merged-tree.js'
 import {type Environment, findEnvironment} from './store.js'
 import {rootProcess} from './toolbox.js'
@@ -58,11 +58,8 @@ export async function exportEnvironment(
   request: ExportRequest,
   options: Options,
 ): Promise<ExportResult> {
-  const {name} = await findAtRest(host, request.name)
-  const lock = await lockEnvironment(host.paths, name, 'exclusive')
-  try {
-    // Somebody may have removed it, or begun a session, while this waited.
-    const environment = await findAtRest(host, name)
+  const find = () => findAtRest(host, request.name)
+  return withLockedEnvironment(host.paths, 'exclusive', find, async (environment, lock) => {
     if (typeof request.to !== 'string')
       return await writeArchive(host, {environment, lock}, request.to, request, options)
     const file = await openExportFile(request.to, request)
@@ -74,9 +71,7 @@ export async function exportEnvironment(
     } finally {
       await file.discard()
     }
-  } finally {
-    lock.release()
-  }
+  })
 }
 
 type Locked = {readonly environment: Environment; readonly lock: Lock}

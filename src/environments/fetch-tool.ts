@@ -1,11 +1,11 @@
 import {readdirSync} from 'node:fs'
-import {mkdir, mkdtemp, readdir, rename, rm} from 'node:fs/promises'
+import {mkdir, mkdtemp, readdir, rm} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 import type {ArchiveContext} from '../archive/context.js'
 import {downloadPackages, type PackageDownloads} from '../archive/download-packages.js'
 import type {PlannedPackage} from '../archive/plan.js'
 import {planPackages} from '../archive/plan-packages.js'
-import {syncFilesIn, syncFolder} from '../host/atomic-file.js'
+import {publish, syncFilesIn} from '../host/atomic-file.js'
 import {takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
@@ -116,8 +116,7 @@ async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: Archive
     const into = join(partial, 'programs')
     await unpack(host, downloads, {...wish, into}, context)
     for (const each of foldersBelow(into)) await syncFilesIn(each)
-    await rename(into, destination)
-    await syncFolder(folder)
+    await publish(into, destination)
   } finally {
     await downloads.close()
     await rm(partial, {recursive: true, force: true})

@@ -1,6 +1,6 @@
 import {lstatSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 
 /** Where a shell can lie that /bin/sh leads to: /bin is a link to usr/bin in most trees. */
 const PLACES = ['bin/sh', 'usr/bin/sh']
@@ -16,9 +16,8 @@ function isMissing(folders: readonly string[], place: string): boolean {
       // A layer has a device in the place of what it removes.
       return lstatSync(join(folder, place)).isCharacterDevice()
     } catch (error) {
-      const errno = errnoOf(error)
-      if (errno === 'EACCES') return false
-      if (errno !== 'ENOENT' && errno !== 'ENOTDIR' && errno !== 'ELOOP') throw error
+      if (isErrno(error, 'EACCES')) return false
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
     }
   }
   return true

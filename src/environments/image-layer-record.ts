@@ -1,6 +1,6 @@
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {isSha256, type Sha256} from '../host/digest.js'
+import {unlessErrno} from '../host/errno.js'
 import {readSmallFile} from '../host/small-file.js'
 import type {ExtractReport, PlannedFile, TreeNote} from '../rootfs/tree-process.js'
 import {fieldsOf} from '../rootfs/worker-fields.js'
@@ -31,13 +31,8 @@ export async function writeLayerRecord(path: string, record: ImageLayerRecord): 
  * in it can't be found out again.
  */
 export async function readLayerRecord(path: string): Promise<ImageLayerRecord | undefined> {
-  let text: string
-  try {
-    text = readSmallFile(path)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const text = unlessErrno(() => readSmallFile(path), 'ENOENT')
+  if (text === undefined) return undefined
   try {
     return parseLayerRecord(text)
   } catch {

@@ -1,10 +1,10 @@
 import {randomBytes} from 'node:crypto'
 import {existsSync} from 'node:fs'
-import {mkdir, rename} from 'node:fs/promises'
+import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
-import {syncFolder} from '../host/atomic-file.js'
+import {publish} from '../host/atomic-file.js'
 import type {Sha256} from '../host/digest.js'
+import {isErrno} from '../host/errno.js'
 import {syncAhead, syncFileSystem} from '../host/file-system-sync.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
@@ -129,7 +129,7 @@ async function makeImageLayer(host: Host, image: OpenedImage, options: MakeOptio
     await writeLayerRecord(partial.record, record)
     signal.throwIfAborted()
     const id = await imageLayerId(host, unpacked.evidence.sha256, options)
-    if (!(await publish(layers, {folder, id}))) {
+    if (!(await publishLayer(layers, {folder, id}))) {
       const there = layerFiles(layers, id).record
       // Of the same ingredients, with a record that was damaged.
       if ((await readLayerRecord(there)) === undefined) await writeLayerRecord(there, record)
@@ -180,13 +180,12 @@ async function settle(
 }
 
 /** @returns Whether it is the one; false when another command has made the same one meanwhile. */
-async function publish(layers: string, {folder, id}: {folder: string; id: LayerId}): Promise<boolean> {
+async function publishLayer(layers: string, {folder, id}: {folder: string; id: LayerId}): Promise<boolean> {
   try {
-    await rename(folder, layerFiles(layers, id).folder)
+    await publish(folder, layerFiles(layers, id).folder)
+    return true
   } catch (error) {
-    if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error
     return false
   }
-  await syncFolder(layers)
-  return true
 }

@@ -2,8 +2,8 @@ import {closeSync, constants, fstatSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {Readable} from 'node:stream'
 import type {Settings} from '../config/settings.js'
-import {errnoOf} from '../errors.js'
 import {type DebArchitecture, namedArchitecture} from '../host/architecture.js'
+import {unlessErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
@@ -57,14 +57,9 @@ function architectureIn(note: ExportNote | undefined): DebArchitecture | undefin
 
 /** Of a regular file alone: what is read of anything else is gone. */
 async function noteOfFile(path: string, {which}: Pick<Host, 'which'>): Promise<ExportNote | undefined> {
-  let fd: number
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
-  } catch (error) {
-    // Whoever opens it as an image says what is wrong.
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
+  // Whoever opens it as an image says what is wrong.
+  const fd = unlessErrno(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY))
+  if (fd === undefined) return undefined
   try {
     return fstatSync(fd).isFile() ? await readExportNote({fd}, which) : undefined
   } finally {

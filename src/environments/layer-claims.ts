@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import type {Paths} from '../host/paths.js'
 import {HistoryUnreadableError} from '../storage/errors.js'
 import {layersOf} from '../storage/history.js'
@@ -25,5 +25,5 @@ export async function countClaims(
 }
 
 function unlessUnknown(error: unknown): undefined {
-  if (errnoOf(error) !== 'ENOENT' && !(error instanceof HistoryUnreadableError)) throw error
+  if (!isErrno(error, 'ENOENT') && !(error instanceof HistoryUnreadableError)) throw error
 }

@@ -2,7 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {existsSync, statSync} from 'node:fs'
 import {rename} from 'node:fs/promises'
 import {join} from 'node:path'
-import {EnvsError, errnoOf} from '../errors.js'
+import {ignoreFailure, isErrno} from '../host/errno.js'
 import {namesIn} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
@@ -46,7 +46,7 @@ export type LayerLeftover = {readonly folder: string; readonly identity: Identit
 
 /** What {@link sweepLayers} would remove now; nothing while somebody makes a layer. */
 export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
-  const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
+  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
   if (lock === undefined) return []
   try {
     const ids = await unnamedLayers(host, NONE, NONE)
@@ -69,7 +69,7 @@ async function moveAside(
   // A first look without the lock, which takes a program: mostly there is nothing.
   const isTidy = (await unnamedLayers(host, given, images))?.length === 0 && leftoversOf(host).length === 0
   if (isTidy) return []
-  const lock = await tryLockLayers(host.paths).catch(ignoreErrno)
+  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
   if (lock === undefined) return []
   try {
     const unnamed = await unnamedLayers(host, given, images)
@@ -92,7 +92,7 @@ async function isMoved(from: string, to: string): Promise<boolean> {
     await rename(from, to)
     return true
   } catch (error) {
-    ignoreErrno(error)
+    ignoreFailure(error)
     return false
   }
 }
@@ -118,7 +118,7 @@ async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
       const history = await readHistory(environmentFiles(paths, name).history)
       for (const id of layersOf(history)) named.add(id)
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') return undefined
+      if (!isErrno(error, 'ENOENT')) return undefined
     }
   }
   return named
@@ -146,13 +146,4 @@ function leftoversOf({paths, now}: Host): LayerLeftover[] {
 function ageMs(folder: string, now: Date): number {
   const status = statSync(folder, {throwIfNoEntry: false})
   return status === undefined ? 0 : now.getTime() - status.mtimeMs
-}
-
-function ignoreErrno(error: unknown): undefined {
-  if (errnoOf(error) === undefined) throw error
-}
-
-/** It is out of the way, and tried again the next time. */
-function ignoreFailure(error: unknown): void {
-  if (!(error instanceof EnvsError)) throw error
 }

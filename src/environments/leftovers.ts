@@ -1,6 +1,7 @@
 import {randomBytes} from 'node:crypto'
 import {join} from 'node:path'
-import {EnvsError, errnoOf} from '../errors.js'
+import {EnvsError} from '../errors.js'
+import {ignoreFailure} from '../host/errno.js'
 import {type Lock, takeLock} from '../host/flock.js'
 import {namesIn} from '../host/folders.js'
 import type {Host} from '../host/host.js'
@@ -55,11 +56,7 @@ async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
 
 /** @returns undefined for what is somebody's work. */
 function tryLock(paths: Paths, {name}: Leftover): Promise<Lock | undefined> {
-  return takeLock(environmentFiles(paths, name).lock, {mode: 'exclusive', waitMs: 0}).catch(ignoreErrno)
-}
-
-function ignoreErrno(error: unknown): undefined {
-  if (errnoOf(error) === undefined) throw error
+  return takeLock(environmentFiles(paths, name).lock, {mode: 'exclusive', waitMs: 0}).catch(ignoreFailure)
 }
 
 /** What {@link sweepLeftovers} would remove now. */

@@ -1,4 +1,4 @@
-import {EnvsError, errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {HistoryUnreadableError} from '../storage/errors.js'
@@ -86,7 +86,7 @@ async function findOrDamaged(host: Host, name: string): Promise<Environment | st
     if (error instanceof EnvironmentNotFoundError) return []
     const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
     // What of it can't be looked at hides no other.
-    if (isDamaged || (errnoOf(error) !== undefined && !(error instanceof EnvsError))) return name
+    if (isDamaged || isErrno(error)) return name
     throw error
   }
 }

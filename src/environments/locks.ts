@@ -25,6 +25,25 @@ export async function lockEnvironment(paths: Paths, name: EnvironmentName, mode:
   }
 }
 
+/**
+ * Finds an environment, takes its lock, and finds it again: another command may have removed or changed it meanwhile.
+ *
+ * @throws As `find` and {@link lockEnvironment}.
+ */
+export async function withLockedEnvironment<Found extends {readonly name: EnvironmentName}, Result>(
+  paths: Paths,
+  mode: LockMode,
+  find: () => Promise<Found>,
+  work: (environment: Found, lock: Lock) => Promise<Result>,
+): Promise<Result> {
+  const lock = await lockEnvironment(paths, (await find()).name, mode)
+  try {
+    return await work(await find(), lock)
+  } finally {
+    lock.release()
+  }
+}
+
 /** Opens the lock without taking it, for a session that takes it on the way into the guest. */
 export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): Promise<Lock> {
   await makeFolders(paths.locks, {mode: 0o700})

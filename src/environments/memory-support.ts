@@ -1,11 +1,11 @@
-import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises'
+import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {release} from 'node:os'
 import {join} from 'node:path'
 import {bytesOf} from '../config/kinds.js'
-import {EnvsError, errnoOf} from '../errors.js'
+import {isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {capture} from '../host/process.js'
-import {recallVerdict, rememberVerdict} from '../host/remembered.js'
+import {fileFacts, openMemory, probeOnce} from '../host/remembered.js'
 import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
 import {endMemory, enterMemory, holdMemory} from '../sandbox/memory.js'
 import {overlayTrial} from '../sandbox/overlay-trial.js'
@@ -51,16 +51,12 @@ const MOUNTABLE_BYTES = 1_000_000
 
 /** What a trial came to is kept until the kernel, bwrap or the identity is another. */
 async function canHoldLayers(host: Host, identity: Identity): Promise<boolean> {
-  const path = join(host.paths.cache, `memory-${identity}.json`)
   const bwrap = host.which('bwrap')
   if (bwrap === undefined) return false
-  const {size, mtimeMs} = await stat(bwrap)
-  const key = [release(), bwrap, size, mtimeMs].join(' ')
-  const known = recallVerdict(path, key)
-  if (typeof known === 'boolean') return known
-  const works = await tryOut(host, identity)
-  await rememberVerdict(path, key, works)
-  return works
+  const memory = openMemory(join(host.paths.cache, `memory-${identity}.json`), {
+    isValue: (value) => typeof value === 'boolean',
+  })
+  return probeOnce(memory, `${release()} ${fileFacts(bwrap)}`, () => tryOut(host, identity))
 }
 
 /** With all that it takes later: a file system in memory, attributes on it, and a second program that finds it. */
@@ -92,7 +88,7 @@ async function tryOut(host: Host, identity: Identity): Promise<boolean> {
     return status === 0
   } catch (error) {
     // A tool that is missing, or can't be started.
-    if (errnoOf(error) === undefined && !(error instanceof EnvsError)) throw error
+    if (!isFailure(error)) throw error
     return false
   } finally {
     await removeLayerFolder(host, {identity, folder}).catch(() => rm(folder, {recursive: true, force: true}))

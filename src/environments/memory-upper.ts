@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {ignoring} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
 import {enterMemory, fullMemory, type MemoryHolder} from '../sandbox/memory.js'
@@ -51,8 +51,6 @@ export async function fullUpper(
 
 /** Whether what it wrote was in memory, and that is gone: nothing of it can be had any more. */
 export async function isLost(files: Pick<EnvironmentFiles, 'run' | 'history'>): Promise<boolean> {
-  const history = await readHistory(files.history).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  })
+  const history = await readHistory(files.history).catch(ignoring('ENOENT'))
   return history !== undefined && readMemory(files.run, history.upper) === 'lost'
 }

@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {EnvsError, errnoOf} from '../errors.js'
+import {ignoring, isErrno, unlessErrno} from '../host/errno.js'
 import {isLockFree, type Lock, type LockHolder, lockHolders, takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
@@ -64,7 +64,7 @@ async function withQuiet<Result>(
     if (lock === undefined) return undefined
     return await work()
   } catch (error) {
-    if (errnoOf(error) === undefined || error instanceof EnvsError) throw error
+    if (!isErrno(error)) throw error
     return undefined
   } finally {
     lock?.release()
@@ -84,12 +84,7 @@ function livenessOf({paths}: Pick<Host, 'paths'>, name: EnvironmentName): string
 }
 
 async function isFree(path: string): Promise<boolean> {
-  try {
-    return await isLockFree(path)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return true
-    throw error
-  }
+  return (await isLockFree(path).catch(ignoring('ENOENT'))) ?? true
 }
 
 async function becomesFree(path: string): Promise<boolean> {
@@ -102,9 +97,5 @@ async function becomesFree(path: string): Promise<boolean> {
 }
 
 function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH' && errnoOf(error) !== 'EPERM') throw error
-  }
+  unlessErrno(() => process.kill(pid, 'SIGKILL'), 'ESRCH', 'EPERM')
 }

@@ -6,7 +6,7 @@ import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {isMountingRoot} from '../host/privilege.js'
 import {capture} from '../host/process.js'
-import {recallVerdict, rememberVerdict} from '../host/remembered.js'
+import {fileFacts, openMemory, probeOnce} from '../host/remembered.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {AnchorEngineName} from '../sandbox/engines/engine.js'
 import {ToolMissingError} from '../sandbox/errors.js'
@@ -58,22 +58,19 @@ export async function stackingWay(
   if (isMountingRoot(host) || !canBeMounted(layers)) return undefined
   await makeFolders(layers, {mode: 0o700})
   const key = conditions(host, identity, engine)
-  const path = join(cache, `overlay-${identity}.json`)
-  const verdict = recallVerdict(path, key)
-  const known = WAYS.find((way) => way === verdict)
-  if (known !== undefined) return known === 'none' ? undefined : known
-  const way = await tryOut(host, identity, engine)
-  await rememberVerdict(path, key, way ?? 'none')
-  return way
+  const memory = openMemory(join(cache, `overlay-${identity}.json`), {isValue: isStackingWay})
+  const way = await probeOnce(memory, key, async () => (await tryOut(host, identity, engine)) ?? 'none')
+  return way === 'none' ? undefined : way
 }
 
 function conditions(host: Host, identity: Identity, engine: AnchorEngineName): string {
-  const program = toolPath(host, engine)
-  const {size, mtimeMs} = statSync(program)
-  return [release(), engine, program, size, mtimeMs, statSync(host.paths.layers).dev, identity].join(' ')
+  const program = fileFacts(toolPath(host, engine))
+  return [release(), engine, program, statSync(host.paths.layers).dev, identity].join(' ')
 }
 
-const WAYS = ['engine', 'before', 'none'] as const
+function isStackingWay(value: unknown): value is StackingWay | 'none' {
+  return value === 'engine' || value === 'before' || value === 'none'
+}
 
 async function tryOut(
   host: Host,

@@ -1,6 +1,6 @@
 import {chmod, lstat, mkdir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {ignoreFailure, ignoring} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {sharedPackages} from '../host/shared-packages.js'
@@ -22,25 +22,18 @@ export async function preparePackages(
   try {
     await makeFolders(paths.packages, {mode: 0o700})
     await chmod(paths.packages, 0o700)
-    await mkdir(folder, {mode: 0o700}).catch(unlessThere)
+    await mkdir(folder, {mode: 0o700}).catch(ignoring('EEXIST'))
     await makeMountPoint(join(resolverFolder, MOUNT_POINT))
     return folder
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
+    return ignoreFailure(error)
   }
 }
 
 /** A link would lead an older bwrap elsewhere, and bwrap 0.12 would not start for it. */
 async function makeMountPoint(path: string): Promise<void> {
-  const status = await lstat(path).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  })
+  const status = await lstat(path).catch(ignoring('ENOENT'))
   if (status?.isDirectory() === true) return
   if (status !== undefined) await unlink(path)
-  await mkdir(path, {mode: 0o755}).catch(unlessThere)
-}
-
-function unlessThere(error: unknown): void {
-  if (errnoOf(error) !== 'EEXIST') throw error
+  await mkdir(path, {mode: 0o755}).catch(ignoring('EEXIST'))
 }

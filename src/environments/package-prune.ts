@@ -1,7 +1,7 @@
 import {lstat, opendir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {isSha256} from '../host/digest.js'
+import {ignoring, isErrno} from '../host/errno.js'
 import type {Paths} from '../host/paths.js'
 import {sharedPackages} from '../host/shared-packages.js'
 
@@ -17,7 +17,7 @@ export async function findOldPackages(paths: Pick<Paths, 'packages'>, olderThan:
 }
 
 export async function removePackages(paths: Pick<Paths, 'packages'>, olderThan: Date): Promise<void> {
-  for (const {path} of await readOld(sharedPackages(paths), olderThan)) await unlink(path).catch(ignoreErrno)
+  for (const {path} of await readOld(sharedPackages(paths), olderThan)) await unlink(path).catch(ignoring())
 }
 
 async function readOld(folder: string, olderThan: Date): Promise<{path: string; sizeBytes: number}[]> {
@@ -28,17 +28,13 @@ async function readOld(folder: string, olderThan: Date): Promise<{path: string; 
       if (++entries > MOST_ENTRIES) break
       if (!isSha256(name)) continue
       const path = join(folder, name)
-      const status = await lstat(path).catch(ignoreErrno)
+      const status = await lstat(path).catch(ignoring())
       if (status?.isFile() === true && status.mtime < olderThan)
         old.push({path, sizeBytes: status.blocks * 512})
     }
   } catch (error) {
     // No folder yet, or one that a guest has closed to us.
-    ignoreErrno(error)
+    if (!isErrno(error)) throw error
   }
   return old
-}
-
-function ignoreErrno(error: unknown): undefined {
-  if (errnoOf(error) === undefined) throw error
 }

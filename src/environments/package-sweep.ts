@@ -2,8 +2,8 @@ import {randomBytes} from 'node:crypto'
 import {existsSync, type Stats, statSync, utimesSync, writeFileSync} from 'node:fs'
 import {chmod, lstat, opendir, readdir, rename, rmdir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
-import {EnvsError, errnoOf} from '../errors.js'
 import {isSha256} from '../host/digest.js'
+import {ignoreFailure, ignoring, isErrno, isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {probeMapped} from '../host/id-mapping.js'
 import {sharedPackages} from '../host/shared-packages.js'
@@ -38,8 +38,8 @@ export async function sweepPackages(host: Host, mostBytes = MOST_BYTES): Promise
     await chmod(folder, 0o700)
     await removeUnused(await readKept(folder, host.now().getTime()), mostBytes)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return
-    if (!(error instanceof SpoiltFolder) && errnoOf(error) === undefined) throw error
+    if (isErrno(error, 'ENOENT')) return
+    if (!(error instanceof SpoiltFolder) && !isFailure(error)) throw error
     await drop(host, folder).catch(ignoreFailure)
   }
 }
@@ -72,7 +72,7 @@ async function readKept(folder: string, nowMs: number): Promise<Kept[]> {
   for await (const {name} of await opendir(folder, {encoding: 'latin1'})) {
     if (++entries > MOST_ENTRIES) throw new SpoiltFolder('too many entries')
     const path = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')])
-    const status = await lstat(path).catch(unlessGone)
+    const status = await lstat(path).catch(ignoring('ENOENT'))
     if (status === undefined) continue
     if (!status.isFile() || !isWanted(name, status, nowMs)) await remove(path, status)
     else kept.push({path, bytes: status.blocks * 512, usedMs: status.mtimeMs})
@@ -86,11 +86,11 @@ function isWanted(name: string, {mtimeMs}: Stats, nowMs: number): boolean {
 
 async function remove(path: Buffer, status: Stats): Promise<void> {
   if (!status.isDirectory()) {
-    await unlink(path).catch(unlessGone)
+    await unlink(path).catch(ignoring('ENOENT'))
     return
   }
   await rmdir(path).catch((error: unknown) => {
-    throw errnoOf(error) === undefined ? error : new SpoiltFolder('a folder in it', {cause: error})
+    throw isErrno(error) ? new SpoiltFolder('a folder in it', {cause: error}) : error
   })
 }
 
@@ -98,7 +98,7 @@ async function removeUnused(kept: Kept[], mostBytes: number): Promise<void> {
   let bytes = kept.reduce((sum, file) => sum + file.bytes, 0)
   for (const file of kept.sort((a, b) => a.usedMs - b.usedMs)) {
     if (bytes <= mostBytes) return
-    await unlink(file.path).catch(unlessGone)
+    await unlink(file.path).catch(ignoring('ENOENT'))
     bytes -= file.bytes
   }
 }
@@ -119,12 +119,4 @@ async function removeDropped(host: Host): Promise<void> {
   for (const name of names) {
     await removeTree(await treeProcess(host, identity), join(host.paths.packages, name)).catch(ignoreFailure)
   }
-}
-
-function unlessGone(error: unknown): undefined {
-  if (errnoOf(error) !== 'ENOENT') throw error
-}
-
-function ignoreFailure(error: unknown): void {
-  if (errnoOf(error) === undefined && !(error instanceof EnvsError)) throw error
 }

@@ -1,9 +1,9 @@
-import {randomBytes} from 'node:crypto'
 import {constants} from 'node:fs'
 import {type FileHandle, lstat, open, opendir, rm, unlink} from 'node:fs/promises'
-import {basename, dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {dirname, join} from 'node:path'
+import {ignoring, isErrno} from '../host/errno.js'
 import {lockDescriptor} from '../host/flock.js'
+import {partialPath, writerOf} from '../host/partial-files.js'
 
 /** An archive that is being written, beside the place it is for. */
 export type PartialExport = {
@@ -24,14 +24,14 @@ const MOST_ATTEMPTS = 3
  */
 export async function openPartialExport(path: string): Promise<PartialExport> {
   for (let attempt = 1; ; attempt++) {
-    const partial = `${path}${PARTIAL}${process.pid}-${randomBytes(4).toString('hex')}`
+    const partial = partialPath(path)
     const alive = await open(partial, 'wx', 0o600)
     try {
       // Before it is locked, another export may take it for a dead one's; and Ctrl-C ends flock(1) too.
       if ((await lock(alive)) !== 'others' || attempt === MOST_ATTEMPTS)
         return {partial, alive, handle: await open(partial, O_WRONLY | O_NOFOLLOW)}
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' || attempt === MOST_ATTEMPTS) {
+      if (!isErrno(error, 'ENOENT') || attempt === MOST_ATTEMPTS) {
         await giveUp({partial, alive})
         throw error
       }
@@ -53,8 +53,6 @@ function lock({fd}: FileHandle): Promise<'ours' | 'others' | 'unknown'> {
   )
 }
 
-const PARTIAL = '.partial-'
-const FORM = /\.partial-\d+-[0-9a-f]{8}$/
 const {O_RDWR, O_WRONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 
 /** Takes away what killed exports to the same file have left, where that can be done. */
@@ -62,16 +60,15 @@ export async function removeForsakenExports(path: string): Promise<void> {
   const folder = dirname(path)
   try {
     for await (const {name} of await opendir(folder)) {
-      if (name.startsWith(`${basename(path)}${PARTIAL}`) && FORM.test(name))
-        await removeForsaken(join(folder, name)).catch(ignoreErrno)
+      if (writerOf(name, path) !== undefined) await removeForsakenExport(join(folder, name)).catch(ignoring())
     }
   } catch (error) {
-    ignoreErrno(error)
+    if (!isErrno(error)) throw error
   }
 }
 
 /** Anybody may have put something of such a name into a folder that is everybody's. */
-async function removeForsaken(partial: string): Promise<void> {
+async function removeForsakenExport(partial: string): Promise<void> {
   const {uid} = await lstat(partial)
   if (uid !== process.getuid?.()) return
   const handle = await open(partial, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
@@ -80,8 +77,4 @@ async function removeForsaken(partial: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-function ignoreErrno(error: unknown): void {
-  if (errnoOf(error) === undefined) throw error
 }

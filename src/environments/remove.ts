@@ -1,5 +1,5 @@
 import {rename} from 'node:fs/promises'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
 import {isInUse} from '../sandbox/in-use.js'
@@ -11,7 +11,7 @@ import type {LayerId} from '../storage/layer-id.js'
 import {EnvironmentRunningError, RecordUnreadableError, RemovalIncompleteError} from './errors.js'
 import {sweepLayers} from './layer-sweep.js'
 import {type Leftover, leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
-import {lockEnvironment} from './locks.js'
+import {withLockedEnvironment} from './locks.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
 import {stopFiles} from './processes.js'
 import {type EnvironmentFiles, environmentFiles, findEnvironment} from './store.js'
@@ -55,16 +55,14 @@ export async function removeEnvironments(
  * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError} @throws {RemovalIncompleteError}
  */
 export async function removeEnvironment(host: Host, text: string, {force}: Options): Promise<void> {
-  const {name, files} = await findRemovable(host, text)
-  const stopIfForced = () => (force ? stopFiles(host, files) : Promise.resolve())
-  await stopIfForced()
-  if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
-  const lock = await lockEnvironment(host.paths, name, 'exclusive')
-  try {
-    // Somebody may have removed it, or begun a session, while this waited.
-    const {identity} = await findRemovable(host, name)
-    await stopIfForced()
+  const find = async () => {
+    const removable = await findRemovable(host, text)
+    const {name, files} = removable
+    if (force) await stopFiles(host, files)
     if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+    return removable
+  }
+  await withLockedEnvironment(host.paths, 'exclusive', find, async ({name, files, identity}) => {
     await dropMemory(files.run)
     const layers = await ownLayers(files)
     const leftover = {kind: 'removed', identity, name} as const
@@ -75,15 +73,13 @@ export async function removeEnvironment(host: Host, text: string, {force}: Optio
     } finally {
       await sweepLayers(host, layers)
     }
-  } finally {
-    lock.release()
-  }
+  })
 }
 
 /** What it is made of, as far as that can be read; others may be made of it too. */
 async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<LayerId>> {
   return readHistory(history).then(layersOf, (error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT' && !(error instanceof HistoryUnreadableError)) throw error
+    if (!isErrno(error, 'ENOENT') && !(error instanceof HistoryUnreadableError)) throw error
     return new Set()
   })
 }

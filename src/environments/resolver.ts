@@ -1,8 +1,8 @@
 import {constants} from 'node:fs'
 import {chmod, mkdir, open, readFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {ignoring, isErrno} from '../host/errno.js'
 
 /** A resolver's settings are a few lines; glibc itself reads no more than three servers. */
 const MAX_RESOLVER_BYTES = 65_536
@@ -18,29 +18,18 @@ const MAX_RESOLVER_BYTES = 65_536
  */
 export async function refreshResolver(folder: string, source: string): Promise<void> {
   // Not recursive: the folder of an environment that has just been removed must not come back.
-  for (const path of [dirname(folder), folder]) await mkdir(path, {mode: 0o755}).catch(unlessThere)
+  for (const path of [dirname(folder), folder]) await mkdir(path, {mode: 0o755}).catch(ignoring('EEXIST'))
   // The guest's root may have taken our right to write there; when it gave the folder away, this fails too.
-  await chmod(folder, 0o755).catch(unlessRefused)
-  const wanted = await readFile(source).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return Buffer.alloc(0)
-    throw error
-  })
+  await chmod(folder, 0o755).catch(ignoring('EPERM'))
+  const wanted = (await readFile(source).catch(ignoring('ENOENT'))) ?? Buffer.alloc(0)
   const path = join(folder, 'resolv.conf')
   if ((await readPlain(path))?.equals(wanted) === true) return
   try {
     await writeFileAtomic(path, wanted, {mode: 0o644})
   } catch (error) {
-    const isGuestsDoing = ['EISDIR', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')
+    const isGuestsDoing = isErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM')
     if (!isGuestsDoing) throw error
   }
-}
-
-function unlessThere(error: unknown): void {
-  if (errnoOf(error) !== 'EEXIST') throw error
-}
-
-function unlessRefused(error: unknown): void {
-  if (errnoOf(error) !== 'EPERM') throw error
 }
 
 async function readPlain(path: string): Promise<Buffer | undefined> {

@@ -1,5 +1,5 @@
 import {existsSync} from 'node:fs'
-import {EnvsError, errnoOf} from '../errors.js'
+import {isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
 import {type History, type Snapshot, withNamed, withSnapshot} from '../storage/history.js'
@@ -36,7 +36,7 @@ export async function withRestorePoint(
       lock.release()
     }
   } catch (error) {
-    if (!(error instanceof EnvsError) && errnoOf(error) === undefined) throw error
+    if (!isFailure(error)) throw error
     // It may have failed after the new one was in place.
     return readHistory(environment.files.history)
   }

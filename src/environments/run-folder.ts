@@ -1,7 +1,7 @@
 import {randomBytes} from 'node:crypto'
 import {chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, type Stats} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {unlessErrno} from '../host/errno.js'
 import {isOpenSomewhere} from '../host/flock.js'
 import type {EnvironmentFiles} from './store.js'
 
@@ -28,7 +28,7 @@ export function mendRunFolder({run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'
   mendEntry(lock, 'lock')
   const status = lstatSync(run, {throwIfNoEntry: false})
   if (status === undefined) return
-  unlessRefused(() => {
+  unlessErrno(() => {
     if (!status.isDirectory() || !isOwn(status)) {
       moveAside(run, status)
       return
@@ -42,7 +42,7 @@ export function mendRunFolder({run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'
 }
 
 function mendEntry(path: string, form: Form): void {
-  unlessRefused(() => {
+  unlessErrno(() => {
     const status = lstatSync(path, {throwIfNoEntry: false})
     if (status === undefined) return
     if (!isOwn(status) || !hasForm(status, form)) {
@@ -88,12 +88,4 @@ function moveAside(path: string, status: Stats): void {
   const aside = `${path}.spoiled-${randomBytes(4).toString('hex')}`
   renameSync(path, aside)
   rmSync(aside, {recursive: true, force: true})
-}
-
-function unlessRefused(work: () => void): void {
-  try {
-    work()
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-  }
 }

@@ -1,4 +1,5 @@
-import {ExitCode, errnoOf} from '../errors.js'
+import {ExitCode} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {AnchorFailedError} from '../sandbox/errors.js'
@@ -138,7 +139,7 @@ async function noteSession(host: Host, {name, files}: Environment): Promise<void
     await refreshResolver(files.resolver, HOST_RESOLVER)
     await recordUse(files.folder, host.now())
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') await findEnvironment(host.paths, name)
+    if (isErrno(error, 'ENOENT')) await findEnvironment(host.paths, name)
     throw error
   }
 }

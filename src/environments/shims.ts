@@ -1,8 +1,9 @@
 import {constants} from 'node:fs'
 import {lstat, open, readdir, rm} from 'node:fs/promises'
 import {delimiter, dirname, join, resolve} from 'node:path'
-import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {EnvsError, ExitCode} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {ignoring} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
@@ -99,10 +100,7 @@ export async function shimsOf(host: Pick<Host, 'paths'>, name: string): Promise<
 }
 
 async function readShims({paths}: Pick<Host, 'paths'>): Promise<LaidShim[]> {
-  const entries = await readdir(paths.programs).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  })
+  const entries = (await readdir(paths.programs).catch(ignoring('ENOENT'))) ?? []
   const shims: LaidShim[] = []
   for (const name of entries.sort()) {
     const shim = await readShim(paths.programs, name)
@@ -141,10 +139,7 @@ export function areShimsInPath({paths, environment}: Pick<Host, 'paths' | 'envir
 
 /** A folder is never replaced. */
 async function isTaken(path: string, {force}: {force: boolean}): Promise<boolean> {
-  const facts = await lstat(path).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  })
+  const facts = await lstat(path).catch(ignoring('ENOENT'))
   return facts !== undefined && (!force || facts.isDirectory())
 }
 

@@ -1,4 +1,4 @@
-import {EnvsError, errnoOf} from '../errors.js'
+import {ignoring, isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {WorkerDiedError} from '../rootfs/errors.js'
@@ -69,7 +69,7 @@ async function measureLayers(host: Host, layers: readonly LayerId[]): Promise<nu
 /** Another command has removed it meanwhile, or it is damaged: others are measured all the same. */
 function nothingIfGone(error: unknown): Place[] {
   const isDamaged = error instanceof HistoryUnreadableError
-  if (!isDamaged && (errnoOf(error) === undefined || error instanceof EnvsError)) throw error
+  if (!isDamaged && !isErrno(error)) throw error
   return []
 }
 
@@ -152,7 +152,7 @@ async function measureMissing(host: Host, places: readonly Place[]): Promise<voi
       place.sizeBytes = sizeBytes
       if (place.folder === undefined || !isWhole) continue
       const usage = {sizeBytes, measuredAt, layer: place.layer}
-      await recordUsage(place.folder, usage).catch(ignoreErrno)
+      await recordUsage(place.folder, usage).catch(ignoring())
     }
   }
 }
@@ -167,11 +167,6 @@ async function measure(host: Host, identity: Identity, trees: readonly string[])
     if (identity === 'emulated' || !isRefused) throw error
     return {measured: await measureTrees(await treeProcess(host, 'emulated'), trees), isWhole: false}
   }
-}
-
-/** What was measured is true without being kept; the environment may be gone, or its disk be full or read-only. */
-function ignoreErrno(error: unknown): void {
-  if (errnoOf(error) === undefined) throw error
 }
 
 function sum(parts: readonly Part[]): number {

@@ -1,4 +1,4 @@
-import {EnvsError, errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {isRunning} from '../sandbox/anchor.js'
@@ -78,5 +78,5 @@ function unlessDamaged(error: unknown): undefined {
   const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
   if (isDamaged || error instanceof EnvironmentNotFoundError) return
   // What of it can't be looked at holds nothing else up.
-  if (errnoOf(error) === undefined || error instanceof EnvsError) throw error
+  if (!isErrno(error)) throw error
 }

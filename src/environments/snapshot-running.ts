@@ -7,13 +7,11 @@ import {readHistory, writeHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {newLayerId} from '../storage/layer-id.js'
 import {thinned} from '../storage/thinning.js'
-import {findWithHistory} from './at-rest.js'
+import {withSharedHistory} from './at-rest.js'
 import {type CopyBounds, checkSpace, copyFrozen} from './frozen-copy.js'
-import {lockHistory} from './history-lock.js'
 import {removeUnlessNamed} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
 import {sweepLayers} from './layer-sweep.js'
-import {lockEnvironment} from './locks.js'
 import type {TakenSnapshot} from './snapshot.js'
 import type {Environment} from './store.js'
 
@@ -43,24 +41,14 @@ export async function snapshotRunning(
   text: string,
   request: RunningRequest,
 ): Promise<TakenSnapshot | undefined> {
-  const {name} = await findWithHistory(host, text)
-  const lock = await lockEnvironment(host.paths, name, 'shared')
-  try {
-    const environment = await findWithHistory(host, name)
-    const historyLock = await lockHistory(environment)
-    try {
-      const anchor = readLiveAnchor(environment.files.run)
-      if (anchor === undefined) return undefined
-      const before = await readHistory(environment.files.history)
-      const taken = await copyUpper(host, environment, {anchor, request, before})
-      if (request.kind === 'automatic') await sweepLayers(host, layersOf(before))
-      return taken
-    } finally {
-      historyLock.release()
-    }
-  } finally {
-    lock.release()
-  }
+  return withSharedHistory(host, text, async (environment) => {
+    const anchor = readLiveAnchor(environment.files.run)
+    if (anchor === undefined) return undefined
+    const before = await readHistory(environment.files.history)
+    const taken = await copyUpper(host, environment, {anchor, request, before})
+    if (request.kind === 'automatic') await sweepLayers(host, layersOf(before))
+    return taken
+  })
 }
 
 type Work = {readonly anchor: Anchor; readonly request: RunningRequest; readonly before: History}

@@ -4,10 +4,8 @@ import {type History, layersOf, type Snapshot, withoutSnapshots} from '../storag
 import {readHistory, writeHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
 import type {LayerId} from '../storage/layer-id.js'
-import {findWithHistory} from './at-rest.js'
-import {lockHistory} from './history-lock.js'
+import {findWithHistory, withSharedHistory} from './at-rest.js'
 import {sweepLayers} from './layer-sweep.js'
-import {lockEnvironment} from './locks.js'
 import {requireSnapshot} from './restore.js'
 import {rootProcess} from './toolbox.js'
 
@@ -67,22 +65,11 @@ export async function removeSnapshots(
   text: string,
   labels: readonly string[],
 ): Promise<string[]> {
-  const {name} = await findWithHistory(host, text)
-  const lock = await lockEnvironment(host.paths, name, 'shared')
-  try {
-    const environment = await findWithHistory(host, name)
-    const {files} = environment
-    const historyLock = await lockHistory(environment)
-    try {
-      const history = await readHistory(files.history)
-      const gone = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
-      await writeHistory(files.history, withoutSnapshots(history, gone))
-      await sweepLayers(host, layersOf(history))
-      return [...gone]
-    } finally {
-      historyLock.release()
-    }
-  } finally {
-    lock.release()
-  }
+  return withSharedHistory(host, text, async ({name, files}) => {
+    const history = await readHistory(files.history)
+    const gone = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
+    await writeHistory(files.history, withoutSnapshots(history, gone))
+    await sweepLayers(host, layersOf(history))
+    return [...gone]
+  })
 }

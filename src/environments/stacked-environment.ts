@@ -1,6 +1,6 @@
 import {randomBytes} from 'node:crypto'
 import {copyFileSync, mkdirSync} from 'node:fs'
-import {errnoOf} from '../errors.js'
+import {unlessErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {newHistory} from '../storage/history.js'
 import {writeHistory} from '../storage/history-file.js'
@@ -34,15 +34,7 @@ export async function stackOn(
   const onDisk = writePersonalFiles(layerFiles(paths.layers, upper).tree, record.personal, facts)
   onDisk.catch(() => {})
   mkdirSync(folder, {mode: 0o700})
-  copyIfThere(layerLedger(layerFiles(paths.layers, id).folder), ledger)
+  unlessErrno(() => copyFileSync(layerLedger(layerFiles(paths.layers, id).folder), ledger), 'ENOENT')
   await writeHistory(history, newHistory(id, upper), {isSynced: false})
   return {onDisk}
-}
-
-function copyIfThere(from: string, to: string): void {
-  try {
-    copyFileSync(from, to)
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  }
 }

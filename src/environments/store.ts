@@ -1,7 +1,7 @@
 import {existsSync, readdirSync, renameSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
+import {isErrno} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import {nearestNames} from '../host/nearest.js'
 import type {Paths} from '../host/paths.js'
@@ -73,8 +73,7 @@ export function moveIntoPlace(from: string, {folder}: Pick<EnvironmentFiles, 'fo
   try {
     renameSync(from, folder)
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errnoOf(error) ?? ''))
-      throw new StoreFolderTakenError(folder)
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw new StoreFolderTakenError(folder)
     throw error
   }
 }
@@ -95,7 +94,7 @@ function foldersOf(path: string): string[] {
       .filter((entry) => entry.isDirectory())
       .map(({name}) => name)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
+    if (isErrno(error, 'ENOENT')) return []
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import {statSync} from 'node:fs'
 import {access, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {type Lock, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
@@ -86,7 +86,7 @@ export async function readMark(paths: Paths, name: EnvironmentName): Promise<Mar
     return {hasEnded: readSmallFile(path) === ENDED, markedAt: statSync(path).mtime}
   } catch (error) {
     // One that can't be read marks nothing: what stays is never taken away by mistake.
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 }

@@ -1,4 +1,4 @@
-import {EnvsError, errnoOf} from '../errors.js'
+import {ignoreFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {isLost} from './memory-upper.js'
 import {stopFiles} from './processes.js'
@@ -51,8 +51,4 @@ export async function removeTry(host: Host, {name}: Pick<Try, 'name'>): Promise<
   } finally {
     lock.release()
   }
-}
-
-function ignoreFailure(error: unknown): void {
-  if (errnoOf(error) === undefined && !(error instanceof EnvsError)) throw error
 }

@@ -1,7 +1,7 @@
 import type {ArchiveContext} from '../archive/context.js'
 import type {Settings} from '../config/settings.js'
-import {errnoOf} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
+import {isErrno} from '../host/errno.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {templateText} from '../host/paths.js'
@@ -125,7 +125,7 @@ export class Trying {
     try {
       return await fullUpper(this.#host, await findEnvironment(this.#host.paths, this.name))
     } catch (error) {
-      if (!(error instanceof EnvironmentNotFoundError) && errnoOf(error) !== 'ENOENT') throw error
+      if (!(error instanceof EnvironmentNotFoundError) && !isErrno(error, 'ENOENT')) throw error
       return undefined
     }
   }
@@ -140,7 +140,7 @@ export class Trying {
       await noteEnd(files.folder, this.#host.now())
     } catch (error) {
       // It never came to be, or somebody has removed it.
-      if (!(error instanceof EnvironmentNotFoundError) && errnoOf(error) !== 'ENOENT') throw error
+      if (!(error instanceof EnvironmentNotFoundError) && !isErrno(error, 'ENOENT')) throw error
     } finally {
       this.#lock.release()
     }

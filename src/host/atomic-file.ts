@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import {dirname, join} from 'node:path'
 import {promisify} from 'node:util'
-import {errnoOf} from '../errors.js'
+import {isErrno} from './errno.js'
 import {partialPath, removeForsaken} from './partial-files.js'
 
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
@@ -36,17 +36,16 @@ export async function writeFileAtomic(
     const partial = partialPath(path)
     try {
       await writeWhole(partial, data, {mode, isSynced})
-      renameSync(partial, path)
+      await publish(partial, path, {isSynced})
       break
     } catch (error) {
       rmSync(partial, {force: true})
       // Somebody took this process for a dead one.
-      const isLost = errnoOf(error) === 'ENOENT' && attempt < MOST_ATTEMPTS
+      const isLost = isErrno(error, 'ENOENT') && attempt < MOST_ATTEMPTS
       if (!isLost) throw naming(path, error)
     }
   }
   await removeForsaken(path)
-  if (isSynced) await syncFolder(dirname(path))
 }
 
 const MOST_ATTEMPTS = 3
@@ -69,7 +68,7 @@ async function writeWhole(
 
 /** Errors of a descriptor say nothing of the file. */
 function naming(path: string, error: unknown): unknown {
-  const isNameless = error instanceof Error && errnoOf(error) !== undefined && !('path' in error)
+  const isNameless = error instanceof Error && isErrno(error) && !('path' in error)
   return isNameless ? Object.assign(error, {path}) : error
 }
 
@@ -83,6 +82,22 @@ export async function syncFilesIn(folder: string): Promise<void> {
   const entries = readdirSync(folder, {withFileTypes: true})
   const files = entries.filter((entry) => entry.isFile()).map(({name}) => join(folder, name))
   await Promise.all([syncFolder(folder), ...files.map((path) => syncPath(path, constants.O_NOFOLLOW))])
+}
+
+/**
+ * Gives a file or a folder its name by one rename, which survives a power cut. What is in it was synced by its writer, if that has
+ * to survive too. A folder takes the place of an empty one only.
+ *
+ * @param options.isSynced - Whether the name has to survive.
+ * @throws {NodeJS.ErrnoException}
+ */
+export async function publish(
+  partial: string,
+  path: string,
+  {isSynced = true}: {readonly isSynced?: boolean} = {},
+): Promise<void> {
+  renameSync(partial, path)
+  if (isSynced) await syncFolder(dirname(path))
 }
 
 /** Makes a rename in `folder` survive a power cut. @see fsync(2): the entry needs its folder's fsync. */

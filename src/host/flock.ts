@@ -1,5 +1,5 @@
 import {spawn} from 'node:child_process'
-import {closeSync, constants, openSync, readdirSync, readlinkSync} from 'node:fs'
+import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync} from 'node:fs'
 import {readdir, readFile, readlink} from 'node:fs/promises'
 import {EnvsError, ExitCode} from '../errors.js'
 
@@ -78,6 +78,37 @@ export function lockDescriptor(
       else reject(new Error(`flock(1) ended with status ${code} on fd ${fd}`))
     })
   })
+}
+
+/** How soon a process that waits notices that it was told to stop. */
+const WAIT_STEP_MS = 1000
+
+/**
+ * Takes a lock for this process alone, and waits as long as others hold it.
+ *
+ * @param onWait - Called once, if it has to wait.
+ * @returns The lock. @throws {unknown} The reason of `signal`; the lock is released then.
+ */
+export async function awaitLock(
+  lock: Lock,
+  {signal, onWait}: {readonly signal: AbortSignal | undefined; readonly onWait: () => void},
+): Promise<Lock> {
+  try {
+    if (await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: 0})) return lock
+    onWait()
+    while (!(await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: WAIT_STEP_MS})))
+      signal?.throwIfAborted()
+    return lock
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** Whether a lock is still on the file at `path`: before it was taken, another may have removed or renamed that. */
+export function isLockOf({fd}: Lock, path: string): boolean {
+  const [held, there] = [fstatSync(fd), statSync(path, {throwIfNoEntry: false})]
+  return held.ino === there?.ino && held.dev === there.dev
 }
 
 /** Tells whether nobody holds `path` exclusively right now. Shared: two who ask at once must not see each other. */

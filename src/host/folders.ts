@@ -1,6 +1,7 @@
 import {mkdirSync, readdirSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
-import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {EnvsError, ExitCode} from '../errors.js'
+import {isErrno, unlessErrno} from './errno.js'
 
 /** Where a folder should be made is none where any can be, such as /proc. */
 export class NoPlaceForFolderError extends EnvsError {
@@ -25,13 +26,13 @@ export async function makeFolders(path: string, {mode}: {mode: number}): Promise
   try {
     makeFolder(path, mode)
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error
     await makeFolders(dirname(path), {mode})
     try {
       makeFolder(path, mode)
     } catch (again) {
       // It was there a moment ago.
-      throw errnoOf(again) === 'ENOENT' && isFolder(dirname(path))
+      throw isErrno(again, 'ENOENT') && isFolder(dirname(path))
         ? new NoPlaceForFolderError(path, again)
         : again
     }
@@ -57,10 +58,5 @@ function isFolder(path: string): boolean {
 
 /** Names in a folder, in no order; none where there is no folder. @throws {NodeJS.ErrnoException} */
 export function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
+  return unlessErrno(() => readdirSync(folder), 'ENOENT') ?? []
 }

@@ -1,8 +1,8 @@
 import {accessSync, constants, statSync} from 'node:fs'
 import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {type DebArchitecture, debArchitecture} from './architecture.js'
+import {unlessErrno} from './errno.js'
 import {checkOwnFolders} from './own-folders.js'
 import {openPaths, type Paths, packageRoot} from './paths.js'
 import {isShim} from './shim-mark.js'
@@ -66,12 +66,7 @@ function homeFolder(home: string | undefined): string {
 
 /** A shell may stand in a folder that was removed: what it called it then leads to nothing, as it should. */
 function currentFolder(shellsWord: string | undefined): string {
-  try {
-    return process.cwd()
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-    return shellsWord?.startsWith('/') ? shellsWord : '/'
-  }
+  return unlessErrno(() => process.cwd(), 'ENOENT') ?? (shellsWord?.startsWith('/') ? shellsWord : '/')
 }
 
 /** The first executable `program` of `searchPath`, then of the system's own folders. */

@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {isErrno} from './errno.js'
 import type {Host} from './host.js'
 import {ended, start} from './process.js'
 import {findPerl, scriptWords} from './script.js'
@@ -71,7 +71,7 @@ export async function succeeds(argv: readonly string[]): Promise<boolean> {
     return (await ended(start(argv, {stdio: 'ignore', timeout: TIMEOUT_MS}))).status === 0
   } catch (error) {
     // A program that can't be started, of another processor for one, does nothing.
-    if (errnoOf(error) !== undefined) return false
+    if (isErrno(error)) return false
     throw error
   }
 }

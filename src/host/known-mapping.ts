@@ -1,10 +1,10 @@
-import {readFileSync, statSync} from 'node:fs'
+import {readFileSync} from 'node:fs'
 import {release} from 'node:os'
 import {join} from 'node:path'
 import type {Host} from './host.js'
 import {findIdMapper, type IdMapper, type MapperHost, unshareMapper} from './id-mapper.js'
 import {type MappingProbe, probeMapped} from './id-mapping.js'
-import {recallVerdict, rememberVerdict} from './remembered.js'
+import {fileFacts, type Memory, openMemory} from './remembered.js'
 
 /** `cache`: where what trials came to is kept; without it each is done anew. */
 export type KnowingHost = MapperHost & {readonly paths?: Pick<Host['paths'], 'cache'>}
@@ -27,7 +27,7 @@ export async function findMapping(host: KnowingHost): Promise<MappingProbe> {
   if (way !== undefined) return {works: true, way}
   const probe = await probeMapped(host)
   if (probe.works && host.paths !== undefined)
-    await rememberVerdict(memoryOf(host.paths), circumstancesOf(host), probe.way)
+    await memoryOf(host.paths).remember(circumstancesOf(host), probe.way)
   return probe
 }
 
@@ -39,13 +39,15 @@ export async function knownIdMapper(host: KnowingHost): Promise<IdMapper | undef
 
 /** That it failed is never kept: the next command sees at once that the host was repaired. */
 function recallWay(host: KnowingHost): IdMapper['way'] | undefined {
-  if (host.paths === undefined) return undefined
-  const known = recallVerdict(memoryOf(host.paths), circumstancesOf(host))
-  return known === 'unshare' || known === 'newuidmap' ? known : undefined
+  return host.paths === undefined ? undefined : memoryOf(host.paths).recall(circumstancesOf(host))
 }
 
-function memoryOf({cache}: Pick<Host['paths'], 'cache'>): string {
-  return join(cache, 'id-mapping.json')
+function memoryOf({cache}: Pick<Host['paths'], 'cache'>): Memory<IdMapper['way']> {
+  return openMemory(join(cache, 'id-mapping.json'), {isValue: isWay})
+}
+
+function isWay(value: unknown): value is IdMapper['way'] {
+  return value === 'unshare' || value === 'newuidmap'
 }
 
 function circumstancesOf({which, uid, gid}: MapperHost): string {
@@ -64,11 +66,4 @@ function readIfThere(path: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function fileFacts(path: string | undefined): string {
-  const status = path === undefined ? undefined : statSync(path, {throwIfNoEntry: false})
-  if (status === undefined) return '-'
-  const {dev, ino, size, mode, mtimeMs} = status
-  return [path, dev, ino, size, mode, mtimeMs].join(' ')
 }

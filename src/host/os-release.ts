@@ -1,5 +1,5 @@
 import {readFile} from 'node:fs/promises'
-import {errnoOf} from '../errors.js'
+import {ignoring} from './errno.js'
 
 /** Which distribution a tree is; texts as the file has them, unchecked. */
 export type OsRelease = {readonly id: string | undefined; readonly codename: string | undefined}
@@ -10,11 +10,8 @@ const PLACES = ['/etc/os-release', '/usr/lib/os-release'] as const
 /** What the host says of itself; nothing known where it says nothing. */
 export async function readOsRelease(): Promise<OsRelease> {
   for (const path of PLACES) {
-    try {
-      return parseOsRelease(await readFile(path, 'utf8'))
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error
-    }
+    const text = await readFile(path, 'utf8').catch(ignoring())
+    if (text !== undefined) return parseOsRelease(text)
   }
   return {id: undefined, codename: undefined}
 }

@@ -1,6 +1,7 @@
 import {lstatSync, readFileSync, readlinkSync, realpathSync, type Stats} from 'node:fs'
 import {basename, dirname, isAbsolute, join} from 'node:path'
-import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {EnvsError, ExitCode} from '../errors.js'
+import {unlessErrno} from './errno.js'
 import type {Paths} from './paths.js'
 
 /** Somebody else could choose, or change, what envs reads and runs. */
@@ -95,12 +96,7 @@ function targetOf(link: string): string {
 
 /** @returns undefined for what is not there, or can't be looked at: its user says so. */
 function statusOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(path)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
+  return unlessErrno(() => lstatSync(path))
 }
 
 function isOpenToOthers({mode}: Stats): boolean {

@@ -1,4 +1,5 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync} from 'node:fs'
+import {constants as system} from 'node:os'
 
 /** Far more than any reader takes, and far less than what fills the memory. */
 const MOST_BYTES = 64 * 2 ** 20
@@ -6,6 +7,7 @@ const MOST_BYTES = 64 * 2 ** 20
 /** Another thing than a file of some kilobytes is in its place; told as the system tells of a file that is too large. */
 class NotSmallFileError extends Error {
   readonly code = 'EFBIG'
+  readonly errno = -system.errno.EFBIG
 }
 
 /**

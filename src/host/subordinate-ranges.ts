@@ -1,6 +1,6 @@
 import {readFile} from 'node:fs/promises'
-import {errnoOf} from '../errors.js'
 import {accountName} from './account.js'
+import {ignoring, isErrno} from './errno.js'
 import type {Host} from './host.js'
 import {capture} from './process.js'
 import {ownRanges, parseGetsubids, type SubidRange} from './subid-file.js'
@@ -42,16 +42,11 @@ async function askDirectory(
   try {
     return parseGetsubids((await capture([getsubids, ...options, user], {timeout: TIMEOUT_MS})).stdout)[0]
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 }
 
 async function readIfThere(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return ''
-    throw error
-  }
+  return (await readFile(path, 'utf8').catch(ignoring('ENOENT'))) ?? ''
 }

@@ -1,5 +1,5 @@
 import {isatty} from 'node:tty'
-import {errnoOf} from '../errors.js'
+import {isErrno} from './errno.js'
 import {ended, start} from './process.js'
 
 /** Whether standard input, output and error are all a terminal: only then is a session a person's. */
@@ -24,7 +24,7 @@ async function stty(fd: number, word: string): Promise<string | undefined> {
     })
     return (await ended(child)).status === 0 ? text.trim() : undefined
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 }

@@ -1,7 +1,7 @@
 import type {BigIntStats} from 'node:fs'
 import {join} from 'node:path'
 import {isSha256, type Sha256} from '../host/digest.js'
-import {recall, remember} from '../host/remembered.js'
+import {openMemory} from '../host/remembered.js'
 
 /** What tells that a file has not been written to: nobody but the kernel sets its ctime. */
 export type FileFacts = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>
@@ -23,8 +23,6 @@ const MOST_ENTRIES = 50
  */
 const SETTLED_AFTER_MS = 5000
 
-type Entry = {readonly file: string; readonly sha256: Sha256}
-
 /**
  * Spares reading an archive of a hundred megabytes again to make one more environment of it.
  *
@@ -32,29 +30,20 @@ type Entry = {readonly file: string; readonly sha256: Sha256}
  * device, inode, size, mtime or ctime is another: whoever can deceive it can change the user's environments themselves.
  */
 export function openDigestMemory(cacheFolder: string): DigestMemory {
-  const path = join(cacheFolder, 'digests.json')
+  const memory = openMemory(join(cacheFolder, 'digests.json'), {isValue: isDigest, most: MOST_ENTRIES})
   return {
-    recall: (facts) => readEntries(path).find(({file}) => file === keyOf(facts))?.sha256,
+    recall: (facts) => memory.recall(keyOfFile(facts)),
     async remember(facts, sha256, readAt) {
       const changedAtMs = Number(facts.ctimeNs / 1_000_000n)
-      if (readAt.getTime() - changedAtMs < SETTLED_AFTER_MS) return
-      const others = readEntries(path).filter(({file}) => file !== keyOf(facts))
-      await remember(path, [{file: keyOf(facts), sha256}, ...others.slice(0, MOST_ENTRIES - 1)])
+      if (readAt.getTime() - changedAtMs >= SETTLED_AFTER_MS) await memory.remember(keyOfFile(facts), sha256)
     },
   }
 }
 
-/** The last ones first; none that this version did not write. */
-function readEntries(path: string): Entry[] {
-  const json = recall(path)
-  return Array.isArray(json) ? json.filter(isEntry) : []
+function isDigest(value: unknown): value is Sha256 {
+  return typeof value === 'string' && isSha256(value)
 }
 
-function isEntry(json: unknown): json is Entry {
-  if (typeof json !== 'object' || json === null || !('file' in json) || !('sha256' in json)) return false
-  return typeof json.file === 'string' && typeof json.sha256 === 'string' && isSha256(json.sha256)
-}
-
-function keyOf({dev, ino, size, mtimeNs, ctimeNs}: FileFacts): string {
+function keyOfFile({dev, ino, size, mtimeNs, ctimeNs}: FileFacts): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
 }

@@ -1,5 +1,5 @@
-import {errnoOf} from '../errors.js'
 import {DigestMismatchError} from '../host/digest.js'
+import {ignoreFailure} from '../host/errno.js'
 import type {Lock} from '../host/flock.js'
 import {partPaths} from '../host/http/partial-file.js'
 import type {DownloadEvent} from '../host/http/receive.js'
@@ -103,7 +103,7 @@ async function openFetched(resolution: Resolution, options: NamedImageOptions): 
   const {sha256, source, name} = publicationOf(resolution)
   // It was here a moment ago: another command removes it.
   if (resolution.kind === 'kept') throw new ImageInUseError(name, [])
-  await sweepImages(images, context.now).catch(ignoreErrno)
+  await sweepImages(images, context.now).catch(ignoreFailure)
   let lock: Lock | undefined
   const image = await openWhileFetching({
     source,
@@ -119,9 +119,4 @@ async function openFetched(resolution: Resolution, options: NamedImageOptions): 
     onProgress,
   })
   return {kind: 'fetched', image, release: () => lock?.release()}
-}
-
-/** Tidying up is nobody's errand: where it can't be done, the command that came by goes on. */
-function ignoreErrno(error: unknown): void {
-  if (errnoOf(error) === undefined) throw error
 }

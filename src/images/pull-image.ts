@@ -1,5 +1,6 @@
-import {errnoOf, UsageError} from '../errors.js'
+import {UsageError} from '../errors.js'
 import type {Sha256} from '../host/digest.js'
+import {ignoreFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {redactUrl} from '../host/http/redact-url.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
@@ -77,9 +78,7 @@ export class ImagePull {
     const {images, cache} = this.host.paths
     const {image, ...found} = this.#foundNow()
     // Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
-    await sweepImages(images, context.now).catch((error: unknown) => {
-      if (errnoOf(error) === undefined) throw error
-    })
+    await sweepImages(images, context.now).catch(ignoreFailure)
     const {lock, sizeBytes} = await fetchAndKeep(image, {images, context}, hooks)
     lock.release()
     this.#found = {...found, image, sizeBytes}

@@ -1,7 +1,6 @@
-import {statSync} from 'node:fs'
 import {join} from 'node:path'
 import {isSha256, type Sha256, sha256Of} from '../host/digest.js'
-import {recall, remember} from '../host/remembered.js'
+import {fileFacts, openMemory} from '../host/remembered.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {type KeptImage, readKept} from './cache/kept-images.js'
 import type {ImageQuery} from './published-image.js'
@@ -21,7 +20,7 @@ export type Question = {readonly [key: string]: unknown}
 const GOOD_FOR_MS = 24 * 60 * 60 * 1000
 const MOST_ENTRIES = 100
 
-type Entry = {readonly question: string; readonly sha256: Sha256; readonly askedAtMs: number}
+type RecentAnswer = {readonly sha256: Sha256; readonly askedAtMs: number}
 
 /**
  * Spares asking over the network for every environment of one image: its signature was verified when it came, and what is
@@ -38,21 +37,15 @@ export function openRecentAnswers({
   readonly cacheFolder: string
   readonly now: Date
 }): RecentAnswers {
-  const path = join(cacheFolder, 'answers.json')
+  const memory = openMemory(join(cacheFolder, 'answers.json'), {isValue: isRecentAnswer, most: MOST_ENTRIES})
   return {
     async recall(question) {
-      const key = keyOf(question)
-      const known = readEntries(path).find((entry) => entry.question === key)
+      const known = memory.recall(keyOf(question))
       // One of a time to come is of a clock that was set back.
       if (known === undefined || Math.abs(now.getTime() - known.askedAtMs) >= GOOD_FOR_MS) return undefined
       return readKept(images, known.sha256).catch(unlessDamaged)
     },
-    async remember(question, sha256) {
-      const key = keyOf(question)
-      const others = readEntries(path).filter((entry) => entry.question !== key)
-      const entry = {question: key, sha256, askedAtMs: now.getTime()}
-      await remember(path, [entry, ...others.slice(0, MOST_ENTRIES - 1)])
-    },
+    remember: (question, sha256) => memory.remember(keyOf(question), {sha256, askedAtMs: now.getTime()}),
   }
 }
 
@@ -63,10 +56,7 @@ export function questionOfImage(query: ImageQuery, context: ImageContext): Quest
 
 /** By what signatures are judged. A file of keys that has changed may have lost the one that signed. */
 export function judgesOf({keyrings, allowSha1}: Pick<ImageContext, 'keyrings' | 'allowSha1'>): Question {
-  const files = keyrings.map(({below, path}) => {
-    const status = statSync(path, {throwIfNoEntry: false})
-    return [below, path, status?.size, status?.mtimeMs]
-  })
+  const files = keyrings.map(({below, path}) => [below, path, fileFacts(path)])
   return {keyrings: files, allowSha1: allowSha1 === true}
 }
 
@@ -78,16 +68,7 @@ function keyOf(question: Question): string {
   return sha256Of(JSON.stringify(question))
 }
 
-/** The last ones first; none that this version did not write. */
-function readEntries(path: string): Entry[] {
-  const json = recall(path)
-  return Array.isArray(json) ? json.filter(isEntry) : []
-}
-
-function isEntry(json: unknown): json is Entry {
-  if (typeof json !== 'object' || json === null) return false
-  if (!('question' in json) || !('sha256' in json) || !('askedAtMs' in json)) return false
-  const {question, sha256, askedAtMs} = json
-  const isDigest = typeof sha256 === 'string' && isSha256(sha256)
-  return typeof question === 'string' && isDigest && typeof askedAtMs === 'number'
+function isRecentAnswer(json: unknown): json is RecentAnswer {
+  if (typeof json !== 'object' || json === null || !('sha256' in json) || !('askedAtMs' in json)) return false
+  return typeof json.sha256 === 'string' && isSha256(json.sha256) && typeof json.askedAtMs === 'number'
 }

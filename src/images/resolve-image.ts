@@ -1,5 +1,6 @@
-import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {EnvsError, ExitCode} from '../errors.js'
 import type {Sha256} from '../host/digest.js'
+import {isErrno} from '../host/errno.js'
 import {redactUrl} from '../host/http/redact-url.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {findKept, type KeptImage, readEvidence} from './cache/kept-images.js'
@@ -68,7 +69,7 @@ async function verifyAgain(
   {images, context}: {images: string; context: ImageContext},
 ): Promise<void> {
   const evidence = await readEvidence(images, kept).catch((error: unknown) => {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     throw new ImageRecordUnreadableError(kept.path, 'its listing and signature are missing', error)
   })
   const {keyrings, now, allowSha1 = false} = context

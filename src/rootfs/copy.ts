@@ -1,8 +1,8 @@
 import {closeSync, openSync, rmSync, writeSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {ToolKilledError} from '../compression/errors.js'
-import {errnoOf} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
+import {isErrno} from '../host/errno.js'
 import {type Exit, ended, start} from '../host/process.js'
 import {systemCalls} from '../host/system-calls.js'
 import {readComplaint} from './complaint.js'
@@ -105,7 +105,7 @@ function isFull(folder: string): boolean {
     }
     return false
   } catch (error) {
-    if (errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT') return true
+    if (isErrno(error, 'ENOSPC', 'EDQUOT')) return true
     throw error
   } finally {
     rmSync(probe, {force: true})

@@ -1,4 +1,4 @@
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {capture} from '../host/process.js'
 import type {TreeProcess} from './ask-worker.js'
 
@@ -22,7 +22,7 @@ export async function measureByTool(
     const [, units] = /^(\d+)\t/.exec(stdout) ?? []
     return status === 0 && units !== undefined ? Number(units) * UNIT_BYTES : undefined
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 }

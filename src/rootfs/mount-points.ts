@@ -1,6 +1,6 @@
 import {lstat, mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {ignoring, isErrno} from '../host/errno.js'
 import {MountPointError} from './errors.js'
 
 /**
@@ -43,9 +43,7 @@ export async function checkMountPoints(
 /** Of the uppermost that has anything there; what hides a path of the layers below is no folder either. */
 async function isFolderOnTop(trees: readonly string[], path: string): Promise<boolean> {
   for (const tree of trees) {
-    const status = await lstat(join(tree, path)).catch((error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw error
-    })
+    const status = await lstat(join(tree, path)).catch(ignoring('ENOENT'))
     if (status !== undefined) return status.isDirectory()
   }
   return false
@@ -55,7 +53,7 @@ async function ensureFolder(path: string, root: string): Promise<void> {
   try {
     if (!(await lstat(path)).isDirectory()) throw new MountPointError(path.slice(root.length))
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
+    if (!isErrno(error, 'ENOENT')) throw error
     await mkdir(path, {mode: 0o755})
   }
 }

@@ -1,5 +1,5 @@
 import {lstatSync} from 'node:fs'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {ended, start} from '../host/process.js'
 import type {TreeProcess} from './ask-worker.js'
 
@@ -27,7 +27,7 @@ export async function removeByTool(
     await ended(child)
   } catch (error) {
     // Not there: then it is nobody's loss.
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
   } finally {
     signal?.removeEventListener('abort', stop)
   }
@@ -40,6 +40,6 @@ function isGone(path: string): boolean {
     lstatSync(path)
     return false
   } catch (error) {
-    return errnoOf(error) === 'ENOENT'
+    return isErrno(error, 'ENOENT')
   }
 }

@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {type Dirent, renameSync, rmdirSync, unlinkSync} from 'node:fs'
 import {basename, dirname} from 'node:path'
 import {errnoOf} from '../errors.js'
+import {isErrno, unlessErrno} from '../host/errno.js'
 import {type FolderHandle, openFolder, openTrustedFolder} from './tree/folder-handle.js'
 
 export type RemoveFailure = {readonly path: string; readonly code: string}
@@ -42,7 +43,7 @@ export function removeEntries(path: string, onProgress: (removed: number) => voi
   try {
     parent = openTrustedFolder(dirname(path))
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return {removed: 0, failures: []}
+    if (isErrno(error, 'ENOENT')) return {removed: 0, failures: []}
     throw error
   }
   try {
@@ -84,7 +85,7 @@ function removeFrom(parent: FolderHandle, path: string, onProgress: (removed: nu
 function empty(walk: Walk, folder: FolderHandle, path: string, level: number): void {
   if ((folder.status.mode & 0o700) !== 0o700) {
     // Another's folder can't be changed, and need not be when we are root of its namespace.
-    ignoreErrno('EPERM', () => folder.chmod(0o700))
+    unlessErrno(() => folder.chmod(0o700), 'EPERM')
   }
   for (const entry of folder.list()) {
     const entryPath = `${path}/${entry.name.toString()}`
@@ -107,7 +108,7 @@ function removeLeaf(
       walk.removed++
     } catch (error) {
       // A file system that does not tell types, or a folder that has just taken the place.
-      if (errnoOf(error) !== 'EISDIR') throw error
+      if (!isErrno(error, 'EISDIR')) throw error
       removeFolder(walk, folder, entry.name, path, level + 1)
     }
   })
@@ -140,7 +141,7 @@ function removeFolder(walk: Walk, parent: FolderHandle, name: Buffer, path: stri
 /** Renaming a folder takes write permission on it, for its `..` changes. */
 function moveUp(walk: Walk, folder: FolderHandle, place: Buffer): void {
   const name = Buffer.from(`.envs-deep-${randomBytes(8).toString('hex')}`)
-  ignoreErrno('EPERM', () => folder.chmod(0o700))
+  unlessErrno(() => folder.chmod(0o700), 'EPERM')
   renameSync(place, walk.top.entry(name))
   walk.movedUp.push(name)
 }
@@ -159,12 +160,4 @@ function attempt(walk: Walk, path: string, step: () => void): void {
 
 function report(walk: Walk, path: string, code: string): void {
   if (walk.failures.length < MOST_FAILURES) walk.failures.push({path, code})
-}
-
-function ignoreErrno(errno: string, step: () => void): void {
-  try {
-    step()
-  } catch (error) {
-    if (errnoOf(error) !== errno) throw error
-  }
 }

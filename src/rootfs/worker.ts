@@ -1,5 +1,6 @@
 import {writeSync} from 'node:fs'
-import {EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {EnvsError, ExitCode} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {openUmask} from '../host/umask.js'
 import type {WorkerEvent} from './worker-event.js'
 import {parseRequest, type WorkerRequest} from './worker-request.js'
@@ -85,7 +86,7 @@ function emit(event: WorkerEvent): void {
   try {
     writeSync(STDOUT, `${JSON.stringify(event)}\n`)
   } catch (error) {
-    if (errnoOf(error) === 'EPIPE') process.exit(ExitCode.bug)
+    if (isErrno(error, 'EPIPE')) process.exit(ExitCode.bug)
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {unlessErrno} from '../host/errno.js'
 import {bootId, processStartTime} from '../host/proc.js'
 import type {AnchorEngineName} from './engines/engine.js'
 import type {GuestNamespace} from './second-namespace.js'
@@ -106,11 +106,6 @@ function isProcessId(value: unknown): value is number {
 }
 
 function readSmall(path: string): string {
-  try {
-    const data = readFileSync(path)
-    return data.length > MAX_STATE_BYTES ? '' : data.toString('utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return ''
-    throw error
-  }
+  const data = unlessErrno(() => readFileSync(path), 'ENOENT')
+  return data === undefined || data.length > MAX_STATE_BYTES ? '' : data.toString('utf8')
 }

@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {isLockFree, type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import {type AnchorPlan, START_DEADLINE_MS, startAnchor} from './anchor-start.js'
@@ -57,7 +57,7 @@ export async function isReleased(runFolder: string): Promise<boolean> {
     }
     return true
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return true
+    if (isErrno(error, 'ENOENT')) return true
     throw error
   }
 }

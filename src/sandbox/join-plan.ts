@@ -1,7 +1,7 @@
 import {constants, readFileSync, statSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {isErrno} from '../host/errno.js'
 import {packageRoot} from '../host/paths.js'
 import {bootId} from '../host/proc.js'
 import {type Anchor, anchorFiles} from './anchor-state.js'
@@ -61,7 +61,7 @@ export async function keepJoinPlan(runFolder: string, plan: JoinPlan, anchor: An
   try {
     if (readFileSync(path, 'utf8') === text) return
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') return
+    if (!isErrno(error, 'ENOENT')) return
   }
   // Not synced: after a crash it names another boot. The environment may be on its way out, or the disk full.
   await writeFileAtomic(path, text, {mode: 0o600, isSynced: false}).catch(() => {})

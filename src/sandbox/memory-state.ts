@@ -1,8 +1,8 @@
 import {readFileSync} from 'node:fs'
 import {readdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {ignoring, unlessErrno} from '../host/errno.js'
 import {bootId, processStartTime} from '../host/proc.js'
 import {parseState} from './anchor-state.js'
 import {endMemory, type MemoryHolder} from './memory.js'
@@ -33,7 +33,7 @@ export function readMemory(runFolder: string, key: string): MemoryHolder | 'lost
 
 /** Gives the memory back, unless something still runs on the files. */
 export async function dropMemory(runFolder: string): Promise<void> {
-  for (const name of await readdir(runFolder).catch(nothingIfMissing)) {
+  for (const name of (await readdir(runFolder).catch(ignoring('ENOENT'))) ?? []) {
     if (!name.startsWith(PREFIX)) continue
     const holder = readMemory(runFolder, name.slice(PREFIX.length))
     if (holder !== undefined && holder !== 'lost') await endMemory(holder)
@@ -47,16 +47,6 @@ function stateFile(runFolder: string, key: string): string {
   return join(runFolder, `${PREFIX}${key}`)
 }
 
-function nothingIfMissing(error: unknown): string[] {
-  if (errnoOf(error) !== 'ENOENT') throw error
-  return []
-}
-
 function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-    return undefined
-  }
+  return unlessErrno(() => readFileSync(path, 'utf8'), 'ENOENT')
 }

@@ -1,7 +1,7 @@
 import {closeSync, openSync} from 'node:fs'
 import {statfs} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {inheritableDescriptors, processStartTime} from '../host/proc.js'
 import {pipeOf, start, started} from '../host/process.js'
 import type {Anchor} from './anchor-state.js'
@@ -107,7 +107,7 @@ export async function fullMemory(holder: MemoryHolder, at: string): Promise<numb
     const isFull = bavail < blocks * (1 - FULL) || ffree < files * (1 - FULL)
     return isFull ? blocks * bsize : undefined
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 import {closeSync, constants, lstatSync, openSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {isErrno} from '../host/errno.js'
 import {templatePath} from '../host/paths.js'
 import {start} from '../host/process.js'
 import {coverStrays} from './cover-strays.js'
@@ -40,7 +40,7 @@ export function clearRequests({folder}: RestoreRequests): readonly string[] {
     for (const path of paths) rmSync(path, {force: true})
     return paths
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return []
   }
 }
@@ -72,7 +72,7 @@ export function openRequests(requests: RestoreRequests): RequestChannel | undefi
     }
   } catch (error) {
     close()
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   }
 

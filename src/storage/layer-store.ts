@@ -1,6 +1,6 @@
 import {chmodSync, mkdirSync, rmdirSync, statSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../errors.js'
+import {isErrno, unlessErrno} from '../host/errno.js'
 import {makeFolders, namesIn} from '../host/folders.js'
 import {filesIn, layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
@@ -43,7 +43,7 @@ export function removeEmptyLayer(folder: string): boolean {
     rmdirSync(folder)
     return true
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return false
   }
 }
@@ -52,11 +52,7 @@ export function removeEmptyLayer(folder: string): boolean {
 const KERNELS_OWN = 'work'
 
 function rmdirUnlessMissing(path: string): void {
-  try {
-    rmdirSync(path)
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  }
+  unlessErrno(() => rmdirSync(path), 'ENOENT')
 }
 
 /** @returns Whether it was not there. */
@@ -65,7 +61,7 @@ function makeUnlessThere(folder: string): boolean {
     mkdirSync(folder, {mode: 0o700})
     return true
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error
+    if (!isErrno(error, 'EEXIST')) throw error
     return false
   }
 }

@@ -1,5 +1,6 @@
 import {fstatSync, writeSync} from 'node:fs'
 import {EnvsError, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
+import {isErrno, unlessErrno} from '../host/errno.js'
 
 const [STDOUT, STDERR] = [1, 2]
 /** How long to let a reader read that has left no room, in a pipe that somebody made non-blocking. */
@@ -26,7 +27,7 @@ export function writeOutput(text: string): void {
   try {
     writeWhole(STDOUT, text)
   } catch (error) {
-    throw errnoOf(error) === undefined ? error : new OutputFailedError(error)
+    throw isErrno(error) ? new OutputFailedError(error) : error
   }
 }
 
@@ -47,11 +48,7 @@ export function writeJsonFailure(value: unknown, {asText}: {asText: string}): vo
 
 /** Writes to standard error; where that can't be, there is nobody to tell. */
 export function writeError(text: string): void {
-  try {
-    writeWhole(STDERR, text)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-  }
+  unlessErrno(() => writeWhole(STDERR, text))
 }
 
 /** How wide standard output is; undefined where it is no terminal that knows its own: a serial line has none. */
@@ -64,7 +61,7 @@ export function outputColumns(): number | undefined {
 export function tolerateClosedStreams(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error) => {
-      if (errnoOf(error) !== 'EPIPE') throw error
+      if (!isErrno(error, 'EPIPE')) throw error
     })
 }
 
@@ -75,8 +72,8 @@ function writeWhole(fd: number, text: string): void {
     try {
       rest = rest.subarray(writeSync(fd, rest))
     } catch (error) {
-      if (errnoOf(error) === 'EPIPE') return
-      if (errnoOf(error) !== 'EAGAIN') throw error
+      if (isErrno(error, 'EPIPE')) return
+      if (!isErrno(error, 'EAGAIN')) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
     }
   }

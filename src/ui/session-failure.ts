@@ -1,6 +1,7 @@
 import {ExitCode} from '../errors.js'
 import {writeError} from './output.js'
 import {describeFailure, renderFailure} from './render-error.js'
+import {versionLine} from './version-line.js'
 
 /** What a shell gives to a command that can't be executed, or isn't there; above 128, what a signal ended. */
 function isShellStatus(status: number): boolean {
@@ -15,6 +16,6 @@ export function sessionStatus({exitCode}: {readonly exitCode: number}): number {
 /** Tells of it on standard error, as a command does. @returns The exit status. */
 export function tellSessionFailure(error: unknown, {isVerbose}: {isVerbose: boolean}): number {
   const failure = describeFailure(error)
-  writeError(renderFailure(failure, {verbose: isVerbose, version: `Node.js ${process.version}`}))
+  writeError(renderFailure(failure, {verbose: isVerbose, version: versionLine()}))
   return sessionStatus(failure)
 }

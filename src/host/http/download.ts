@@ -4,6 +4,7 @@ import {mkdir} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {EnvsError, errnoOf} from '../../errors.js'
 import {DigestMismatchError, finishSha256, type Sha256} from '../digest.js'
+import {isErrno} from '../errno.js'
 import {DownloadStorageError, UnexpectedSizeError} from './errors.js'
 import {type Claim, claimPart} from './part-lock.js'
 import {PartialFile, type PartPaths, partPaths} from './partial-file.js'
@@ -108,7 +109,7 @@ async function describeFile(path: string): Promise<Downloaded | undefined> {
       sizeBytes += chunk.length
     }
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
+    if (isErrno(error, 'ENOENT')) return undefined
     throw error
   }
   return {path, sizeBytes, sha256: finishSha256(hash)}

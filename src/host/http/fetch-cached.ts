@@ -1,13 +1,6 @@
-import {mkdir, readFile} from 'node:fs/promises'
-import {dirname} from 'node:path'
-import {errnoOf} from '../../errors.js'
-import {writeFileAtomic} from '../atomic-file.js'
-import {sha256Of} from '../digest.js'
-import {jsonObject} from '../json-fields.js'
+import {keepBody, readBody} from '../remembered.js'
 import {askSmall, type FetchSmallOptions} from './fetch-small.js'
-import type {Validators} from './headers.js'
-
-type Kept = {readonly validators: Validators; readonly body: Buffer}
+import {hasValidators, readValidators} from './headers.js'
 
 /**
  * Fetches a small file and keeps a copy; asks only whether it is still the same as long as there is one.
@@ -24,51 +17,18 @@ export async function fetchCached(
   path: string,
   options: FetchSmallOptions,
 ): Promise<Buffer | undefined> {
-  const kept = await readKept(path)
-  const answer = await askSmall(url, {...options, ...(kept === undefined ? {} : {known: kept.validators})})
+  const kept = readBody(path)
+  const answer = await askSmall(url, {
+    ...options,
+    ...(kept === undefined ? {} : {known: readValidators(kept.facts)}),
+  })
   switch (answer.kind) {
     case 'missing':
       return undefined
     case 'unchanged':
       return kept?.body
     case 'whole':
-      await keep(path, answer)
+      if (hasValidators(answer.validators)) await keepBody(path, answer.validators, answer.body)
       return answer.body
-  }
-}
-
-/** One file, so that body and validators can't be of two versions: a line of JSON, then the body. */
-async function keep(path: string, {validators, body}: Kept): Promise<void> {
-  if (validators.etag === undefined && validators.lastModified === undefined) return
-  const head = Buffer.from(`${JSON.stringify({...validators, sha256: sha256Of(body)})}\n`)
-  try {
-    await mkdir(dirname(path), {recursive: true, mode: 0o700})
-    await writeFileAtomic(path, Buffer.concat([head, body]), {mode: 0o600})
-  } catch (error) {
-    // A full disk, or a home that may not be written, costs a download and nothing more.
-    if (errnoOf(error) === undefined) throw error
-  }
-}
-
-async function readKept(path: string): Promise<Kept | undefined> {
-  let bytes: Buffer
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
-  const end = bytes.indexOf('\n')
-  const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
-  const body = bytes.subarray(end + 1)
-  // Else a damaged copy would be taken for the server's word for as long as that does not change.
-  if (head['sha256'] !== sha256Of(body)) return undefined
-  const {etag, lastModified} = head
-  return {
-    body,
-    validators: {
-      ...(typeof etag === 'string' ? {etag} : {}),
-      ...(typeof lastModified === 'string' ? {lastModified} : {}),
-    },
   }
 }

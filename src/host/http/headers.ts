@@ -21,6 +21,18 @@ export function strongValidators(headers: IncomingHttpHeaders): Validators {
   }
 }
 
+export function hasValidators({etag, lastModified}: Validators): boolean {
+  return etag !== undefined || lastModified !== undefined
+}
+
+/** Reads the validators that were kept with a body. */
+export function readValidators({etag, lastModified}: Readonly<Record<string, unknown>>): Validators {
+  return {
+    ...(typeof etag === 'string' ? {etag} : {}),
+    ...(typeof lastModified === 'string' ? {lastModified} : {}),
+  }
+}
+
 /** Tells whether an answer is known to be of another version than the one `known` was taken from. */
 export function contradicts(known: Validators, headers: IncomingHttpHeaders): boolean {
   const {etag} = strongValidators(headers)

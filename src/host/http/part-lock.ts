@@ -1,6 +1,4 @@
-import {fstatSync, statSync} from 'node:fs'
-import {errnoOf} from '../../errors.js'
-import {type Lock, lockDescriptor, openLockFile} from '../flock.js'
+import {awaitLock, isLockOf, type Lock, openLockFile} from '../flock.js'
 
 /** `claimed`: ours to write; `published`: another process finished it while this one waited. */
 export type Claim = {readonly kind: 'claimed'; readonly lock: Lock} | {readonly kind: 'published'}
@@ -12,9 +10,6 @@ type Options = {
   readonly onWait: () => void
 }
 
-/** How soon a waiting process notices that it was told to stop. */
-const WAIT_STEP_MS = 1000
-
 /**
  * Makes this process the only one that writes `part`, or waits for the one that does.
  *
@@ -24,36 +19,12 @@ const WAIT_STEP_MS = 1000
  * @throws {NodeJS.ErrnoException} When the part can't be made.
  * @throws {LockToolMissingError}
  */
-export async function claimPart(part: string, options: Options): Promise<Claim> {
+export async function claimPart(part: string, {destination, ...waiting}: Options): Promise<Claim> {
   for (;;) {
-    const lock = openLockFile(part)
-    try {
-      await waitFor(lock, options)
-      if (isFileAt(lock.fd, part)) return {kind: 'claimed', lock}
-      const isPublished = isFileAt(lock.fd, options.destination)
-      lock.release()
-      if (isPublished) return {kind: 'published'}
-    } catch (error) {
-      lock.release()
-      throw error
-    }
-  }
-}
-
-async function waitFor(lock: Lock, {signal, onWait}: Options): Promise<void> {
-  if (await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: 0})) return
-  onWait()
-  while (!(await lockDescriptor(lock.fd, {mode: 'exclusive', waitMs: WAIT_STEP_MS}))) {
-    signal?.throwIfAborted()
-  }
-}
-
-function isFileAt(fd: number, path: string): boolean {
-  try {
-    const [open, there] = [fstatSync(fd), statSync(path)]
-    return open.ino === there.ino && open.dev === there.dev
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw error
+    const lock = await awaitLock(openLockFile(part), waiting)
+    if (isLockOf(lock, part)) return {kind: 'claimed', lock}
+    const isPublished = isLockOf(lock, destination)
+    lock.release()
+    if (isPublished) return {kind: 'published'}
   }
 }

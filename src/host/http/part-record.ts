@@ -1,7 +1,7 @@
 import {createHash} from 'node:crypto'
 import {readFile} from 'node:fs/promises'
-import {errnoOf} from '../../errors.js'
 import {writeFileAtomic} from '../atomic-file.js'
+import {isErrno} from '../errno.js'
 import {isStrongEtag, type Validators} from './headers.js'
 
 /** What a part has to be told of to be gone on with in a later run. */
@@ -28,7 +28,7 @@ export async function readPartRecord(path: string): Promise<PartRecord | undefin
   try {
     return parsePartRecord(await readFile(path, 'utf8'))
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
     throw error
   }
 }

@@ -1,13 +1,13 @@
 import {createHash, type Hash} from 'node:crypto'
 import {fstatSync, fsync, ftruncate, read, write} from 'node:fs'
-import {rename, rm} from 'node:fs/promises'
-import {dirname} from 'node:path'
+import {rm} from 'node:fs/promises'
 import {promisify} from 'node:util'
 import {errnoOf} from '../../errors.js'
-import {syncFolder} from '../atomic-file.js'
+import {publish} from '../atomic-file.js'
 import {finishSha256, type Sha256} from '../digest.js'
 import {DownloadStorageError} from './errors.js'
 import type {Validators} from './headers.js'
+import {hasValidators} from './headers.js'
 import {readPartRecord, urlDigest, writePartRecord} from './part-record.js'
 
 const [readAt, writeAt, truncate, sync] = [
@@ -64,7 +64,7 @@ export class PartialFile {
     const record = isForLater ? await readPartRecord(paths.record) : undefined
     const isOurs = record?.urlDigest === urlDigest(url)
     if (isOurs) part.#validators = record.validators
-    if (isOurs && (isDigestKnown || part.#hasValidators)) await part.#takeUp()
+    if (isOurs && (isDigestKnown || hasValidators(part.#validators))) await part.#takeUp()
     else await part.restart()
     return part
   }
@@ -84,7 +84,7 @@ export class PartialFile {
 
   /** Tells whether the rest alone may be asked for. */
   canResume({isDigestKnown}: {isDigestKnown: boolean}): boolean {
-    return this.#receivedBytes > 0 && this.#trustsRanges && (isDigestKnown || this.#hasValidators)
+    return this.#receivedBytes > 0 && this.#trustsRanges && (isDigestKnown || hasValidators(this.#validators))
   }
 
   /** The server answered a range with nonsense: no more of them. */
@@ -137,8 +137,7 @@ export class PartialFile {
     const {part, record, destination} = this.paths
     await this.#storing(async () => {
       if (this.isForLater) await sync(this.fd)
-      await rename(part, destination)
-      if (this.isForLater) await syncFolder(dirname(destination))
+      await publish(part, destination, {isSynced: this.isForLater})
       await rm(record, {force: true})
     })
   }
@@ -146,10 +145,6 @@ export class PartialFile {
   async discard(): Promise<void> {
     await rm(this.paths.record, {force: true})
     await rm(this.paths.part, {force: true})
-  }
-
-  get #hasValidators(): boolean {
-    return this.#validators.etag !== undefined || this.#validators.lastModified !== undefined
   }
 
   async #takeUp(): Promise<void> {

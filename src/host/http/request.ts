@@ -1,6 +1,6 @@
 import type {IncomingHttpHeaders} from 'node:http'
 import type {Readable} from 'node:stream'
-import {errnoOf} from '../../errors.js'
+import {codeOf} from '../../errors.js'
 import {agentsFor} from './agents.js'
 import {certificateAuthorities} from './certificates.js'
 import type {Connections} from './connections.js'
@@ -110,7 +110,7 @@ async function* chunksOf(stream: Readable, url: URL): AsyncGenerator<Buffer, voi
 }
 
 function connectionError(url: URL, error: unknown): ConnectionError {
-  return new ConnectionError(url.host, errnoOf(error) ?? 'unknown reason', error)
+  return new ConnectionError(url.host, codeOf(error) ?? 'unknown reason', error)
 }
 
 function redirected(from: URL, location: string): URL {

@@ -1,7 +1,7 @@
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../../errors.js'
 import {isSha256, type Sha256} from '../../host/digest.js'
+import {ignoring} from '../../host/errno.js'
 
 /** Where the parts of one kept image lie, whether it is kept or not. */
 export type ImageFiles = {
@@ -47,10 +47,7 @@ export function lockFolder(images: string): string {
 }
 
 export async function entriesOf(images: string): Promise<Entry[]> {
-  const names = await readdir(images).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  })
+  const names = (await readdir(images).catch(ignoring('ENOENT'))) ?? []
   return names.sort().flatMap((name) => entryOf(images, name))
 }
 

@@ -1,9 +1,9 @@
 import {mkdir, rename, rm} from 'node:fs/promises'
-import {syncFolder, writeFileAtomic} from '../../host/atomic-file.js'
-import {type Lock, lockDescriptor} from '../../host/flock.js'
+import {writeFileAtomic} from '../../host/atomic-file.js'
+import type {Lock} from '../../host/flock.js'
 import {makeFolders} from '../../host/folders.js'
-import {ImageRecordUnreadableError} from './errors.js'
-import {imageFiles, partialFiles} from './folders.js'
+import {partialFiles} from './folders.js'
+import {ignoreUnreadable, publishImage, shared} from './keep.js'
 import {readKept} from './kept-images.js'
 import {lockImageForFetching} from './lock.js'
 import {type ImageRecord, renderImageRecord} from './record.js'
@@ -32,19 +32,11 @@ export async function keepMade(
       await mkdir(partial.folder, {mode: 0o700})
       await rename(archive, partial.archive)
       await writeFileAtomic(partial.record, renderImageRecord(record), {mode: 0o600})
-      const {folder} = imageFiles(images, sha256)
-      await rm(folder, {recursive: true, force: true})
-      await rename(partial.folder, folder)
-      await syncFolder(images)
+      await publishImage(images, sha256)
     }
-    await lockDescriptor(lock.fd, {mode: 'shared', waitMs: 0})
-    return lock
+    return await shared(lock)
   } catch (error) {
     lock.release()
     throw error
   }
-}
-
-function ignoreUnreadable(error: unknown): undefined {
-  if (!(error instanceof ImageRecordUnreadableError)) throw error
 }

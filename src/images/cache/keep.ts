@@ -1,6 +1,7 @@
-import {mkdir, rename, rm, writeFile} from 'node:fs/promises'
+import {mkdir, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {syncFolder, writeFileAtomic} from '../../host/atomic-file.js'
+import {publish, syncFilesIn, writeFileAtomic} from '../../host/atomic-file.js'
+import type {Sha256} from '../../host/digest.js'
 import type {Lock} from '../../host/flock.js'
 import {lockDescriptor} from '../../host/flock.js'
 import {makeFolders} from '../../host/folders.js'
@@ -65,7 +66,7 @@ export async function fetchAndKeep(
 }
 
 /** Whoever waits for the image may read it now. Nobody removes it in between that would not be noticed. */
-async function shared(lock: Lock): Promise<Lock> {
+export async function shared(lock: Lock): Promise<Lock> {
   await lockDescriptor(lock.fd, {mode: 'shared', waitMs: 0})
   return lock
 }
@@ -77,11 +78,14 @@ async function keep(
   const partial = partialFiles(images, image.sha256)
   await writeEvidence(partial.evidence, image.evidence)
   await writeFileAtomic(partial.record, renderImageRecord(recordOf(image, facts)), {mode: 0o600})
-  const {folder} = imageFiles(images, image.sha256)
-  // Only a damaged one can be there: a sound one would have been taken.
+  await publishImage(images, image.sha256)
+}
+
+/** Gives an image its name. Only a damaged one can be there: a sound one would have been taken. */
+export async function publishImage(images: string, sha256: Sha256): Promise<void> {
+  const {folder} = imageFiles(images, sha256)
   await rm(folder, {recursive: true, force: true})
-  await rename(partial.folder, folder)
-  await syncFolder(images)
+  await publish(partialFiles(images, sha256).folder, folder)
 }
 
 async function writeEvidence(folder: string, {listing, signature}: Evidence): Promise<void> {
@@ -90,11 +94,11 @@ async function writeEvidence(folder: string, {listing, signature}: Evidence): Pr
   for (const file of [listing, signature]) {
     if (file === undefined) continue
     if (!isFileName(file.name)) throw new Error(`${file.name} is no name for a file of evidence`)
-    await writeFile(join(folder, file.name), file.bytes, {mode: 0o600, flush: true})
+    await writeFile(join(folder, file.name), file.bytes, {mode: 0o600})
   }
-  await syncFolder(folder)
+  await syncFilesIn(folder)
 }
 
-function ignoreUnreadable(error: unknown): undefined {
+export function ignoreUnreadable(error: unknown): undefined {
   if (!(error instanceof ImageRecordUnreadableError)) throw error
 }

@@ -1,8 +1,8 @@
 import {type Stats, statSync} from 'node:fs'
 import {readFile, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../../errors.js'
 import type {Sha256} from '../../host/digest.js'
+import {unlessErrno} from '../../host/errno.js'
 import type {Evidence, ImageQuery} from '../published-image.js'
 import {ImageRecordUnreadableError} from './errors.js'
 import {entriesOf, imageFiles} from './folders.js'
@@ -62,12 +62,7 @@ export async function readKept(images: string, sha256: Sha256): Promise<KeptImag
 }
 
 function statOrNothing(path: string): Stats | undefined {
-  try {
-    return statSync(path)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
+  return unlessErrno(() => statSync(path))
 }
 
 /** The newest kept image of a publisher's that fits `query`; without a variant, one of the first variant there is. */

@@ -1,6 +1,6 @@
 import {readFileSync} from 'node:fs'
-import {errnoOf} from '../../errors.js'
 import {isSha256, type Sha256} from '../../host/digest.js'
+import {isErrno} from '../../host/errno.js'
 import {redactUrl} from '../../host/http/redact-url.js'
 import {type JsonFields, parseJsonRecord} from '../../host/json-fields.js'
 import type {PublishedImage} from '../published-image.js'
@@ -71,7 +71,7 @@ export async function readImageRecord(path: string): Promise<ImageRecord | undef
   try {
     return parseImageRecord(readFileSync(path, 'utf8'), path)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error
   }
 }

@@ -1,8 +1,8 @@
 import {randomBytes} from 'node:crypto'
 import {readdir, rename, rm, stat} from 'node:fs/promises'
 import {join} from 'node:path'
-import {errnoOf} from '../../errors.js'
 import type {Sha256} from '../../host/digest.js'
+import {isErrno} from '../../host/errno.js'
 import {lockHolders} from '../../host/flock.js'
 import {makeFolders} from '../../host/folders.js'
 import {ImageInUseError} from './errors.js'
@@ -130,7 +130,7 @@ async function removeUnlessInUse(images: string, sha256: Sha256, folder: string)
     await rename(folder, removed)
     await rm(removed, {recursive: true, force: true})
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
+    if (!isErrno(error, 'ENOENT')) throw error
   } finally {
     lock.release()
   }

@@ -1,6 +1,6 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
-import {errnoOf} from '../../errors.js'
+import {isErrno} from '../../host/errno.js'
 import {templatePath} from '../../host/paths.js'
 import {MalformedListingError} from '../listing/errors.js'
 import {parseDistroInfo} from './distro-info.js'
@@ -106,7 +106,7 @@ function readNewer(
     const other = parseDistroInfo(text, {distribution, name: path})
     return other.length > known.length ? other : undefined
   } catch (error) {
-    if (error instanceof MalformedListingError || errnoOf(error) !== undefined) return undefined
+    if (error instanceof MalformedListingError || isErrno(error)) return undefined
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto'
 import {closeSync, constants, fstatSync, openSync, readSync, type Stats} from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {unlessErrno} from '../../host/errno.js'
 
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 const CHUNK_BYTES = 256 * 1024
@@ -11,14 +11,9 @@ type Place = Buffer | string
 
 /** Calls `use` with a regular file that is open for reading; undefined where there is none, or it is closed to us. */
 function withFile<T>(place: Place, use: (fd: number, status: Stats) => T): T | undefined {
-  let fd: number
-  try {
-    // Not blocking: a FIFO that has taken its place would hold this process for ever.
-    fd = openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
+  // Not blocking: a FIFO that has taken its place would hold this process for ever.
+  const fd = unlessErrno(() => openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+  if (fd === undefined) return undefined
   try {
     const status = fstatSync(fd)
     return status.isFile() ? use(fd, status) : undefined

@@ -1,7 +1,7 @@
 import {type ArchiveInput, openArchiveInput, peekArchive} from '../../compression/archive-input.js'
 import {decompress} from '../../compression/decompress.js'
 import type {FindProgram} from '../../compression/host-decoder.js'
-import {EnvsError, errnoOf} from '../../errors.js'
+import {isFailure} from '../../host/errno.js'
 import {DEFAULT_LIMITS} from '../limits.js'
 import {openByteReader} from '../tar/byte-reader.js'
 import {BLOCK_BYTES, readHeaderBlock} from '../tar/header-block.js'
@@ -22,7 +22,7 @@ export async function readExportNote(
     const input = 'fd' in source ? await openArchiveInput(source.fd) : await peekArchive(once(source))
     return await readFirst(input, which)
   } catch (error) {
-    if (error instanceof EnvsError || errnoOf(error) !== undefined) return undefined
+    if (isFailure(error)) return undefined
     throw error
   }
 }

@@ -8,7 +8,7 @@ import {
   readSync,
   type Stats,
 } from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {isErrno, unlessErrno} from '../../host/errno.js'
 import {PathRefusal} from '../tree/path-refusal.js'
 import {lstatOrNothing, openRootedPaths, type RootedPaths} from '../tree/rooted-paths.js'
 
@@ -96,13 +96,8 @@ export function readRegularFile(place: Buffer): Buffer | undefined {
 
 /** Undefined for what is not a regular file, or may not be read; never waits, as a FIFO would make it. */
 function withRegularFile<T>(place: Buffer, use: (fd: number, status: Stats) => T): T | undefined {
-  let fd: number
-  try {
-    fd = openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-  } catch (error) {
-    if (errnoOf(error) !== undefined) return undefined
-    throw error
-  }
+  const fd = unlessErrno(() => openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+  if (fd === undefined) return undefined
   try {
     const status = fstatSync(fd)
     return status.isFile() ? use(fd, status) : undefined
@@ -128,7 +123,7 @@ function namesIn(folder: Buffer, most: number): string[] {
       entries.closeSync()
     }
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
   }
   return names.sort()
 }

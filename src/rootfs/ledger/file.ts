@@ -1,5 +1,5 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync} from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {unlessErrno} from '../../host/errno.js'
 import {LedgerUnreadableError} from '../errors.js'
 import {fieldsOf} from '../worker-fields.js'
 import {type LedgerEntry, parseEntry} from './entry.js'
@@ -40,13 +40,8 @@ export function readLedger(path: string): LedgerRecord {
 }
 
 function readBounded(path: string): string | undefined {
-  let fd: number
-  try {
-    fd = openSync(path, O_RDONLY | O_NOFOLLOW)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const fd = unlessErrno(() => openSync(path, O_RDONLY | O_NOFOLLOW), 'ENOENT')
+  if (fd === undefined) return undefined
   try {
     if (fstatSync(fd).size > MOST_FILE_BYTES)
       throw new LedgerUnreadableError(path, new Error(`it is over ${MOST_FILE_BYTES} bytes`))

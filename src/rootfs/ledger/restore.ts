@@ -1,5 +1,5 @@
 import {chmodSync, closeSync, constants, lchownSync, openSync, type Stats} from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {unlessErrno} from '../../host/errno.js'
 import {openTreeView} from '../fixes/tree-view.js'
 import type {CapabilitySetter} from '../tree/file-capability.js'
 import type {Owners, SquashedOwners} from '../tree/owners.js'
@@ -102,13 +102,8 @@ function own(place: Buffer, ids: {uid: number; gid: number}, owners: Owners): vo
 }
 
 function setCapabilityAt(place: Buffer, capability: string, setCapability: CapabilitySetter): boolean {
-  let fd: number
-  try {
-    fd = openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return false
-  }
+  const fd = unlessErrno(() => openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
+  if (fd === undefined) return false
   try {
     return setCapability(fd, Buffer.from(capability, 'base64'))
   } finally {

@@ -1,5 +1,5 @@
 import {closeSync, constants, fstatSync, openSync, readSync} from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {isErrno} from '../../host/errno.js'
 import {type FolderHandle, openFolder} from '../tree/folder-handle.js'
 
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
@@ -27,7 +27,7 @@ export function readGuestFile(
     }
     return readRegular(place, maxBytes)
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    if (!isErrno(error)) throw error
     return undefined
   } finally {
     for (const folder of folders) folder.close()

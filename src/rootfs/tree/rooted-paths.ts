@@ -1,5 +1,5 @@
 import {lstatSync, readlinkSync, realpathSync, type Stats} from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {unlessErrno} from '../../host/errno.js'
 import {PathRefusal} from './path-refusal.js'
 
 /**
@@ -150,10 +150,5 @@ export function openRootedPaths(
 
 /** lstat(2), or undefined when there is nothing. */
 export function lstatOrNothing(path: Buffer | string): Stats | undefined {
-  try {
-    return lstatSync(path, {throwIfNoEntry: false})
-  } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') return undefined
-    throw error
-  }
+  return unlessErrno(() => lstatSync(path, {throwIfNoEntry: false}), 'ENOTDIR')
 }

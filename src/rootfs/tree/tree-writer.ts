@@ -1,5 +1,5 @@
 import {lchownSync, linkSync, lutimesSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync} from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {isErrno} from '../../host/errno.js'
 import type {MemberNotes} from '../ledger/member-notes.js'
 import type {Limits} from '../limits.js'
 import type {Member, MemberSink} from '../tar/member.js'
@@ -77,7 +77,7 @@ export function openTreeWriter(
     try {
       make(place)
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error
+      if (!isErrno(error, 'EEXIST')) throw error
       clear(path)
       make(place)
     }

@@ -1,13 +1,13 @@
-import {readFileSync, statSync} from 'node:fs'
+import {readFileSync} from 'node:fs'
 import {mkdtemp, rm} from 'node:fs/promises'
 import {release, tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {errnoOf} from '../../errors.js'
+import {ignoreFailure} from '../../host/errno.js'
 import {makeFolders} from '../../host/folders.js'
 import {type MapperHost, succeeds} from '../../host/id-mapper.js'
 import {isMountingRoot} from '../../host/privilege.js'
 import {bootId} from '../../host/proc.js'
-import {recallVerdict, rememberVerdict} from '../../host/remembered.js'
+import {fileFacts, type Memory, openMemory} from '../../host/remembered.js'
 import {PerlMissingError, requirePerl, scriptWords} from '../../host/script.js'
 import {EngineUnavailableError, ToolMissingError} from '../errors.js'
 import {namespacePrefix} from '../ids/identity.js'
@@ -48,14 +48,14 @@ export async function chooseEngine(
   {setting, cacheFolder}: {setting: 'auto' | EngineName; cacheFolder: string},
 ): Promise<EngineName> {
   const key = conditions(host)
-  const path = join(cacheFolder, 'engines.json')
-  const known = recallVerdicts(path, key)
+  const trials = trialsIn(cacheFolder)
+  const known = trials.recall(key) ?? {}
   const wanted = setting === 'auto' ? ENGINES : [setting]
   const found = wanted.find((name) => known[name] !== 'fails')
   if (found !== undefined && isWorking(known[found])) return found
   const verdicts = await tryInTurn(host, {wanted, known, stage: cacheFolder})
   const working = wanted.find((name) => isWorking(verdicts[name]))
-  await rememberVerdict(path, key, {...known, ...verdicts})
+  await trials.remember(key, {...known, ...verdicts})
   if (working === undefined) throw new EngineUnavailableError(setting)
   return working
 }
@@ -72,10 +72,10 @@ export async function guestNamespaceOf(
 ): Promise<GuestNamespace> {
   if (isMountingRoot(host)) return 'of-root'
   const key = conditions(host)
-  const path = join(cacheFolder, 'engines.json')
-  const known = recallVerdicts(path, key)
+  const trials = trialsIn(cacheFolder)
+  const known = trials.recall(key) ?? {}
   const verdict = known[name] ?? (await tryOut(host, name, cacheFolder))
-  if (known[name] === undefined) await rememberVerdict(path, key, {...known, [name]: verdict})
+  if (known[name] === undefined) await trials.remember(key, {...known, [name]: verdict})
   return verdict === 'second' ? 'second' : 'only'
 }
 
@@ -102,7 +102,7 @@ export async function tryEngines(
     unshare: await tryOut(host, 'unshare', cacheFolder),
     proot: await tryOut(host, 'proot', cacheFolder),
   }
-  await rememberVerdict(join(cacheFolder, 'engines.json'), conditions(host), verdicts)
+  await trialsIn(cacheFolder).remember(conditions(host), verdicts)
   return {
     bwrap: isWorking(verdicts.bwrap),
     unshare: isWorking(verdicts.unshare),
@@ -183,22 +183,20 @@ async function withStage<T>(cacheFolder: string, work: (stage: string) => Promis
   try {
     await makeFolders(cacheFolder, {mode: 0o700})
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
+    ignoreFailure(error)
     const stage = await mkdtemp(join(tmpdir(), 'envs-'))
     return work(stage).finally(() => rm(stage, {recursive: true}))
   }
   return work(cacheFolder)
 }
 
-function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
-  const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => programFacts(host.which(name)))
-  return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
+function trialsIn(cacheFolder: string): Memory<Verdicts> {
+  return openMemory(join(cacheFolder, 'engines.json'), {isValue: areVerdicts})
 }
 
-function programFacts(path: string | undefined): string {
-  if (path === undefined) return '-'
-  const {size, mtimeMs} = statSync(path)
-  return [path, size, mtimeMs].join(':')
+function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
+  const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => fileFacts(host.which(name)))
+  return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
 }
 
 function readSwitch(path: string): string {
@@ -209,12 +207,9 @@ function readSwitch(path: string): string {
   }
 }
 
-function isVerdict(value: unknown): value is Verdict {
-  return value === 'second' || value === 'only' || value === 'fails'
-}
-
-function recallVerdicts(path: string, key: string): Verdicts {
-  const known = recallVerdict(path, key)
-  if (typeof known !== 'object' || known === null) return {}
-  return Object.fromEntries(Object.entries(known).filter(([, verdict]) => isVerdict(verdict)))
+function areVerdicts(value: unknown): value is Verdicts {
+  if (typeof value !== 'object' || value === null) return false
+  return Object.values(value).every(
+    (verdict) => verdict === 'second' || verdict === 'only' || verdict === 'fails',
+  )
 }

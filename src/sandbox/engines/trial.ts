@@ -1,6 +1,6 @@
 import {closeSync, constants, openSync} from 'node:fs'
-import {errnoOf} from '../../errors.js'
 import type {DebArchitecture} from '../../host/architecture.js'
+import {isErrno} from '../../host/errno.js'
 import {launchAnchor} from '../anchor-start.js'
 import {NamespaceRefusedError} from '../errors.js'
 import {kernelMounts} from '../mounts.js'
@@ -40,7 +40,7 @@ export async function canStart({engine, architecture, stage, ...place}: Trial): 
   } catch (error) {
     if (error instanceof NamespaceRefusedError) return false
     // A program of another processor, for one.
-    if (errnoOf(error) !== undefined) return false
+    if (isErrno(error)) return false
     throw error
   } finally {
     namespace?.release()

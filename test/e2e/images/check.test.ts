@@ -82,8 +82,8 @@ test('a digest that the image of today has not is asked for', async (t) => {
 
 function ageBy(ageMs: number) {
   return async ({answers}: {answers: string}): Promise<void> => {
-    const entries = JSON.parse(await readFile(answers, 'utf8'))
-    for (const entry of entries) entry.askedAtMs -= ageMs
-    await writeFile(answers, JSON.stringify(entries))
+    const memory = JSON.parse(await readFile(answers, 'utf8'))
+    for (const {value} of memory.entries) value.askedAtMs -= ageMs
+    await writeFile(answers, JSON.stringify(memory))
   }
 }

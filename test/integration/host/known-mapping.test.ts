@@ -22,15 +22,16 @@ test('what a trial came to is kept where nobody else can write', {skip}, async (
   const {knowing, kept} = await setUp(t)
   assert.deepEqual(await findMapping(knowing), probe)
   assert.equal((await stat(kept)).mode & 0o777, 0o600)
-  const {verdict} = JSON.parse(await readFile(kept, 'utf8'))
-  assert.equal(verdict, probe.works && probe.way)
+  const {entries} = JSON.parse(await readFile(kept, 'utf8'))
+  assert.equal(entries[0].value, probe.works && probe.way)
 })
 
 /** Makes what is kept say another thing than a trial would: where that comes up, none was done. */
 async function falsify(kept: string): Promise<string> {
   const json = JSON.parse(await readFile(kept, 'utf8'))
-  const way = json.verdict === 'unshare' ? 'newuidmap' : 'unshare'
-  await writeFile(kept, JSON.stringify({...json, verdict: way}))
+  const [{key, value}] = json.entries
+  const way = value === 'unshare' ? 'newuidmap' : 'unshare'
+  await writeFile(kept, JSON.stringify({...json, entries: [{key, value: way}]}))
   return way
 }
 
@@ -46,9 +47,10 @@ test('what is kept is taken for what it says, and gives the same words', {skip},
 for (const [what, spoil] of [
   [
     'of other circumstances',
-    async (kept) => writeFile(kept, JSON.stringify({key: 'x', verdict: 'newuidmap'})),
+    async (kept) => writeFile(kept, JSON.stringify({version: 1, entries: [{key: 'x', value: 'newuidmap'}]})),
   ],
   ['that others could have written', async (kept) => chmod(kept, 0o602)],
+  ['of the format of an earlier version', async (kept) => writeFile(kept, '{"key":"x","verdict":"unshare"}')],
   ['of no known form', async (kept) => writeFile(kept, 'null')],
   [
     'behind a link',

@@ -84,7 +84,10 @@ test('what is remembered still has to be what was asked for', async (t) => {
 for (const [what, spoil] of [
   ['that others could have written', (kept) => chmod(kept, 0o666)],
   ['that is no JSON', (kept) => writeFile(kept, '[{')],
-  ['that says something else', (kept) => writeFile(kept, '[{"file": 1, "sha256": "x"}, null]')],
+  [
+    'that says something else',
+    (kept) => writeFile(kept, '{"version": 1, "entries": [{"key": 1, "value": "x"}, null]}'),
+  ],
   [
     'behind a link',
     async (kept) => {
@@ -107,7 +110,7 @@ test('only the last fifty files are remembered', async (t) => {
   const {digests, kept, path} = await setUp(t)
   const facts = factsOf(path)
   for (let ino = 1n; ino <= 60n; ino++) await digests.remember({...facts, ino}, REMEMBERED, later(path))
-  assert.equal(JSON.parse(await readFile(kept, 'utf8')).length, 50)
+  assert.equal(JSON.parse(await readFile(kept, 'utf8')).entries.length, 50)
   assert.equal(digests.recall({...facts, ino: 60n}), REMEMBERED)
   assert.equal(digests.recall({...facts, ino: 1n}), undefined)
 })

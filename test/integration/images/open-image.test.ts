@@ -13,6 +13,7 @@ import type {OpenedImage} from '../../../src/images/opened-image.js'
 import {parseImageReference} from '../../../src/images/reference.js'
 import {digestOf} from '../../support/download.js'
 import {NOWHERE} from '../../support/image-context.js'
+import {systemError} from '../../support/system-error.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const BYTES = randomBytes(3_000_000)
@@ -123,7 +124,7 @@ test('standard input that fails is an error of reading', async (t) => {
   const {open} = await givenFile(t)
   const failing = new Readable({
     read() {
-      this.destroy(Object.assign(new Error('broken'), {code: 'EIO'}))
+      this.destroy(systemError('EIO'))
     },
   })
   const image = await open('-', {standardInput: failing})

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {EnvsError, ExitCode} from '../../../src/errors.js'
 import {describeFailure, failureJson, renderFailure} from '../../../src/ui/render-error.js'
+import {systemError} from '../../support/system-error.js'
 
 class GoneError extends EnvsError {
   constructor(name: string, cause?: unknown) {
@@ -73,7 +74,7 @@ for (const [errno, message] of [
   ['EDQUOT', 'Your quota is used up at /data/x.'],
 ] as const) {
   test(`tells ${errno} in words, with the storage status`, () => {
-    const error = Object.assign(new Error(`${errno}: whatever`), {code: errno, path: '/data/x'})
+    const error = systemError(errno, {path: '/data/x'})
     const failure = describeFailure(error)
     assert.equal(failure.message, message)
     assert.equal(failure.exitCode, 8)
@@ -82,14 +83,14 @@ for (const [errno, message] of [
 }
 
 test('tells what the disk refused, without a stack', () => {
-  const error = Object.assign(new Error('EACCES: whatever'), {code: 'EACCES', path: '/data/x'})
+  const error = systemError('EACCES', {path: '/data/x'})
   const failure = describeFailure(error)
   assert.equal(failure.message, 'The system refused /data/x: permission denied.')
   assert.deepEqual([failure.code, failure.exitCode, failure.stack], ['ENVS_STORAGE_FAILED', 8, undefined])
 })
 
 test('takes a refusal that names no path for a bug', () => {
-  const failure = describeFailure(Object.assign(new Error('EPERM: whatever'), {code: 'EPERM'}))
+  const failure = describeFailure(systemError('EPERM'))
   assert.deepEqual([failure.code, failure.exitCode], ['ENVS_BUG', 1])
 })
 
