@@ -1,12 +1,13 @@
 import {readFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
+import * as v from 'valibot'
 import {errnoOf} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {sha256Of} from '../host/digest.js'
 import {makeFolders} from '../host/folders.js'
-import type {Validators} from '../host/http/headers.js'
-import {jsonObject} from '../host/json-fields.js'
+import {type Validators, validatorsSchema} from '../host/http/headers.js'
 import type {Paths} from '../host/paths.js'
+import {parseIfValid, sha256Field} from '../host/records.js'
 import type {SuitePlace} from './errors.js'
 import {keyOf} from './place.js'
 
@@ -18,6 +19,13 @@ export type SignedRelease = {
   /** By which the mirror can be asked whether it is still the same. */
   readonly validators: Validators
 }
+
+const keptReleaseHeadSchema = v.object({
+  ...validatorsSchema.entries,
+  releaseBytes: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  hasSignature: v.boolean(),
+  sha256: sha256Field,
+})
 
 /** The cache's copy of a suite's Release. */
 export function keptReleasePath({cache}: Pick<Paths, 'cache'>, place: SuitePlace): string {
@@ -52,19 +60,15 @@ export async function readKeptRelease(path: string): Promise<SignedRelease | und
     return undefined
   }
   const end = bytes.indexOf('\n')
-  const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
-  const {releaseBytes, hasSignature, sha256, etag, lastModified} = head
-  if (typeof releaseBytes !== 'number' || !Number.isSafeInteger(releaseBytes) || releaseBytes < 0)
-    return undefined
+  const head = parseIfValid(bytes.toString('utf8', 0, Math.max(end, 0)), keptReleaseHeadSchema)
+  if (head === undefined) return undefined
+  const {releaseBytes, hasSignature, sha256, ...validators} = head
   const body = bytes.subarray(end + 1)
   // Else a damaged copy would be refused as the mirror's for as long as that has nothing newer.
   if (sha256 !== sha256Of(body)) return undefined
   return {
     release: body.subarray(0, releaseBytes),
-    signature: hasSignature === true ? body.subarray(releaseBytes) : undefined,
-    validators: {
-      ...(typeof etag === 'string' ? {etag} : {}),
-      ...(typeof lastModified === 'string' ? {lastModified} : {}),
-    },
+    signature: hasSignature ? body.subarray(releaseBytes) : undefined,
+    validators,
   }
 }

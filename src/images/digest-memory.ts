@@ -1,6 +1,8 @@
 import type {BigIntStats} from 'node:fs'
 import {join} from 'node:path'
-import {isSha256, type Sha256} from '../host/digest.js'
+import * as v from 'valibot'
+import type {Sha256} from '../host/digest.js'
+import {ifValid, sha256Field} from '../host/records.js'
 import {recall, remember} from '../host/remembered.js'
 
 /** What tells that a file has not been written to: nobody but the kernel sets its ctime. */
@@ -23,7 +25,7 @@ const MOST_ENTRIES = 50
  */
 const SETTLED_AFTER_MS = 5000
 
-type Entry = {readonly file: string; readonly sha256: Sha256}
+const digestEntriesSchema = v.array(v.object({file: v.string(), sha256: sha256Field}))
 
 /**
  * Spares reading an archive of a hundred megabytes again to make one more environment of it.
@@ -44,15 +46,9 @@ export function openDigestMemory(cacheFolder: string): DigestMemory {
   }
 }
 
-/** The last ones first; none that this version did not write. */
-function readEntries(path: string): Entry[] {
-  const json = recall(path)
-  return Array.isArray(json) ? json.filter(isEntry) : []
-}
-
-function isEntry(json: unknown): json is Entry {
-  if (typeof json !== 'object' || json === null || !('file' in json) || !('sha256' in json)) return false
-  return typeof json.file === 'string' && typeof json.sha256 === 'string' && isSha256(json.sha256)
+/** The last ones first; none where another version wrote the file. */
+function readEntries(path: string) {
+  return ifValid(recall(path), digestEntriesSchema) ?? []
 }
 
 function keyOf({dev, ino, size, mtimeNs, ctimeNs}: FileFacts): string {

@@ -1,6 +1,8 @@
 import {statSync} from 'node:fs'
 import {join} from 'node:path'
-import {isSha256, type Sha256, sha256Of} from '../host/digest.js'
+import * as v from 'valibot'
+import {type Sha256, sha256Of} from '../host/digest.js'
+import {ifValid, numberField, sha256Field} from '../host/records.js'
 import {recall, remember} from '../host/remembered.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {type KeptImage, readKept} from './cache/kept-images.js'
@@ -21,7 +23,7 @@ export type Question = {readonly [key: string]: unknown}
 const GOOD_FOR_MS = 24 * 60 * 60 * 1000
 const MOST_ENTRIES = 100
 
-type Entry = {readonly question: string; readonly sha256: Sha256; readonly askedAtMs: number}
+const answersSchema = v.array(v.object({question: v.string(), sha256: sha256Field, askedAtMs: numberField}))
 
 /**
  * Spares asking over the network for every environment of one image: its signature was verified when it came, and what is
@@ -78,16 +80,7 @@ function keyOf(question: Question): string {
   return sha256Of(JSON.stringify(question))
 }
 
-/** The last ones first; none that this version did not write. */
-function readEntries(path: string): Entry[] {
-  const json = recall(path)
-  return Array.isArray(json) ? json.filter(isEntry) : []
-}
-
-function isEntry(json: unknown): json is Entry {
-  if (typeof json !== 'object' || json === null) return false
-  if (!('question' in json) || !('sha256' in json) || !('askedAtMs' in json)) return false
-  const {question, sha256, askedAtMs} = json
-  const isDigest = typeof sha256 === 'string' && isSha256(sha256)
-  return typeof question === 'string' && isDigest && typeof askedAtMs === 'number'
+/** The last ones first; none where another version wrote the file. */
+function readEntries(path: string) {
+  return ifValid(recall(path), answersSchema) ?? []
 }

@@ -128,7 +128,7 @@ export function parseSettleReport(value: unknown): SettleReport {
   }
 }
 
-export function parsePlannedFiles(value: unknown): PlannedFile[] {
+function parsePlannedFiles(value: unknown): PlannedFile[] {
   if (!Array.isArray(value)) throw new Error('the rootfs worker planned nothing')
   return value.map((each) => {
     const {text, number, list} = fieldsOf(each)
@@ -138,11 +138,6 @@ export function parsePlannedFiles(value: unknown): PlannedFile[] {
     })
     return {path: text('path'), mode: number('mode'), content: text('content'), folders}
   })
-}
-
-export function parseNotes(value: unknown): TreeNote[] {
-  if (!Array.isArray(value)) throw new Error('no list of notes')
-  return value.map(parseNote)
 }
 
 function parseNote(value: unknown): TreeNote {

@@ -1,13 +1,16 @@
 import {mkdir, readFile} from 'node:fs/promises'
 import {dirname} from 'node:path'
+import * as v from 'valibot'
 import {errnoOf} from '../../errors.js'
 import {writeFileAtomic} from '../atomic-file.js'
 import {sha256Of} from '../digest.js'
-import {jsonObject} from '../json-fields.js'
+import {parseIfValid, sha256Field} from '../records.js'
 import {askSmall, type FetchSmallOptions} from './fetch-small.js'
-import type {Validators} from './headers.js'
+import {type Validators, validatorsSchema} from './headers.js'
 
 type Kept = {readonly validators: Validators; readonly body: Buffer}
+
+const cachedHeadSchema = v.object({...validatorsSchema.entries, sha256: sha256Field})
 
 /**
  * Fetches a small file and keeps a copy; asks only whether it is still the same as long as there is one.
@@ -59,16 +62,10 @@ async function readKept(path: string): Promise<Kept | undefined> {
     return undefined
   }
   const end = bytes.indexOf('\n')
-  const head = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
+  const head = parseIfValid(bytes.toString('utf8', 0, Math.max(end, 0)), cachedHeadSchema)
+  if (head === undefined) return undefined
+  const {sha256, ...validators} = head
   const body = bytes.subarray(end + 1)
   // Else a damaged copy would be taken for the server's word for as long as that does not change.
-  if (head['sha256'] !== sha256Of(body)) return undefined
-  const {etag, lastModified} = head
-  return {
-    body,
-    validators: {
-      ...(typeof etag === 'string' ? {etag} : {}),
-      ...(typeof lastModified === 'string' ? {lastModified} : {}),
-    },
-  }
+  return sha256 === sha256Of(body) ? {body, validators} : undefined
 }

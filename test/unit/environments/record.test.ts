@@ -100,11 +100,15 @@ test('reads a record that knows nothing of signatures', () => {
 for (const [what, text, rule] of [
   ['an empty file', '', 'it is not JSON'],
   ['half a file', JSON.stringify(json()).slice(0, 50), 'it is not JSON'],
-  ['a list', '[]', 'schemaVersion is not a number'],
-  ['null', 'null', 'it is no object'],
-  ['a later version', JSON.stringify({...json(), schemaVersion: 2}), 'its schemaVersion is 2'],
+  ['a list', '[]', 'it is not an object'],
+  ['null', 'null', 'it is not an object'],
+  [
+    'a later version',
+    JSON.stringify({...json(), schemaVersion: 2}),
+    'a newer envs wrote it: its schemaVersion is 2, and this envs reads up to 1',
+  ],
   ['a file without an end', ' '.repeat(4_194_305), 'it is over 4194304 bytes'],
-  ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is no object'],
+  ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is not an object'],
   [
     'an identity that is none',
     JSON.stringify({...json(), identity: 'real'}),
