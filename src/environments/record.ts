@@ -31,6 +31,13 @@ const imageOriginSchema = v.object({
   archive: orNull(archiveOriginSchema),
 })
 
+/**
+ * What was asked of an environment, beside its image: network, limits, mounts and the like have their place here. What is
+ * not known is refused, in a record of this version too: a session without it could be less isolated than was asked.
+ * `create` and `import` write it, `clone` copies it.
+ */
+const environmentSettingsSchema = v.strictObject({})
+
 const environmentSchema = v.object({
   createdAt: timeField,
   image: imageOriginSchema,
@@ -49,6 +56,7 @@ const environmentSchema = v.object({
     /** Files whose capabilities were not set. */
     fileCapabilities: numberField,
   }),
+  settings: environmentSettingsSchema,
 })
 
 /** What is known of an environment from its creation on; `env.json`, written last, makes it one. */
@@ -56,8 +64,8 @@ export type EnvironmentRecord = RecordOf<typeof environmentSchema>
 
 const ENVIRONMENT_FORMAT: RecordFormat<typeof environmentSchema> = {
   schema: environmentSchema,
-  version: 1,
-  migrations: [],
+  version: 2,
+  migrations: [(first) => ({...first, settings: {}})],
   // A kilobyte, and a hundred bytes for each package of an image that was made of packages.
   maxBytes: 4 * 2 ** 20,
   indent: 2,

@@ -142,6 +142,7 @@ export function ifValid<Schema extends v.GenericSchema<unknown, unknown>>(
 function brokenRule(issue: v.BaseIssue<unknown>): string {
   const at = v.getDotPath(issue) ?? 'it'
   if (issue.received === 'undefined') return `${at} is missing`
+  if (issue.type === 'strict_object') return `${at} is not a field of this version`
   return `${at} is not ${KINDS[issue.type] ?? issue.message}`
 }
 
@@ -154,7 +155,6 @@ const KINDS: Readonly<Record<string, string>> = {
   array: 'a list',
   tuple_with_rest: 'a list',
   object: 'an object',
-  strict_object: 'known',
 }
 
 function isJsonObject(value: unknown): value is JsonObject {

@@ -14,11 +14,6 @@ import type {WorkerRequests, WorkerResults, WorkerVerb} from './worker-request.j
 const PROGRESS_INTERVAL_MS = 100
 const STDOUT = 1
 
-// Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
-process.on('SIGINT', () => {})
-openUmask()
-void answer().then((status) => process.exit(status))
-
 async function answer(): Promise<number> {
   try {
     const [verb = '', request = '', build, ...descriptors] = process.argv.slice(2)
@@ -110,3 +105,8 @@ function emit(event: WorkerEvent): void {
     throw error
   }
 }
+
+// Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
+process.on('SIGINT', () => {})
+openUmask()
+void answer().then((status) => process.exit(status))

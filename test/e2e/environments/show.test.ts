@@ -135,7 +135,7 @@ for (const [what, record, reason] of [
   [
     'is of a later version',
     '{"schemaVersion":9}',
-    'a newer envs wrote it: its schemaVersion is 9, and this envs reads up to 1',
+    'a newer envs wrote it: its schemaVersion is 9, and this envs reads up to 2',
   ],
   ['lacks a field', '{"schemaVersion":1,"image":{},"extraction":{}}', 'createdAt is missing'],
 ] as const) {
