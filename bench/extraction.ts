@@ -6,7 +6,7 @@ import type {Archive} from './archives.js'
 import type {FreshPlaces} from './fresh-places.js'
 import {type Bench, makeFolder, runAsCaller} from './invocation.js'
 import type {Contender, Group} from './measure.js'
-import {openProduct, WORKER} from './product.js'
+import {openProduct, workerArguments} from './product.js'
 
 /** For GNU tar: an ordinary user can't make device nodes, and it would end with status 2, like after a real failure. */
 export const NO_DEVICES = ['--anchored', '--exclude=./dev/*', '--exclude=dev/*'] as const
@@ -50,7 +50,7 @@ export function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Co
     async prepare() {
       // As tar does it: root gives files to their owners, others to themselves.
       const request = {root: await freshRoot(places, bench), owners: uid === 0 ? 'keep' : 'caller'}
-      return {argv: [...decoderFor(path), ...WORKER, 'extract', JSON.stringify(request)], input: path}
+      return {argv: [...decoderFor(path), ...workerArguments('extract', request)], input: path}
     },
     tidy: places.close,
   }

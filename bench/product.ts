@@ -1,4 +1,4 @@
-import {existsSync} from 'node:fs'
+import {existsSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {packageRoot} from '../src/host/paths.js'
 import {capture} from '../src/host/process.js'
@@ -16,8 +16,12 @@ export type Product = {
   clear(): Promise<void>
 }
 
-/** The worker that create starts, as a program by itself: src/rootfs/worker-program.ts. */
-export const WORKER = [process.execPath, join(packageRoot(), 'dist', 'rootfs-worker.cjs')] as const
+/** The command line of the worker for a request, as create has it; see src/rootfs/ask-worker.ts. */
+export function workerArguments(verb: string, request: object): string[] {
+  const program = join(packageRoot(), 'dist', 'rootfs-worker.cjs')
+  const build = /^\/\/ (?<id>\w+)\n/.exec(readFileSync(program, 'utf8'))?.groups?.['id'] ?? ''
+  return [process.execPath, program, verb, JSON.stringify(request), build]
+}
 
 /** @param home - Becomes ENVS_HOME; made when missing. @throws {Error} Before a build. */
 export function openProduct(bench: Bench, home: string): Product {

@@ -36,10 +36,28 @@ const COMMON = {
   target: 'node20.17',
 }
 
+const BUILD_ID = await buildId()
+
 const COMMONJS = {
   banner: {js: "const __moduleUrl = require('node:url').pathToFileURL(__filename).href"},
-  define: {'import.meta.url': '__moduleUrl'},
+  define: {'import.meta.url': '__moduleUrl', __buildId: JSON.stringify(BUILD_ID)},
   format: 'cjs',
+}
+
+/** The digest of all that a build is made of: the worker refuses a command of another one. */
+async function buildId() {
+  const hash = createHash('sha256')
+  for (const folder of ['src', 'commands', 'package-lock.json', 'scripts/build.mjs']) {
+    const entries = await readdir(join(root, folder), {recursive: true, withFileTypes: true}).catch(
+      unless('ENOTDIR'),
+    )
+    const files = entries
+      ?.filter((entry) => entry.isFile())
+      .map(({parentPath, name}) => join(parentPath, name))
+    for (const path of files?.sort() ?? [join(root, folder)])
+      hash.update(path.slice(root.length)).update(await readFile(path))
+  }
+  return hash.digest('hex').slice(0, 32)
 }
 
 async function bundle() {
@@ -139,11 +157,12 @@ function programText({commands, topics}) {
   `
 }
 
-/** One file, and CommonJS: each create starts it three times, and modules of the other kind take longer to load. */
+/** One file, and CommonJS: each create starts it three times, and modules of the other kind take longer to load. Its first line is the build's id. */
 function bundleWorker() {
   return build({
     ...COMMON,
     ...COMMONJS,
+    banner: {js: `// ${BUILD_ID}\n${COMMONJS.banner.js}`},
     entryPoints: {'rootfs-worker': 'src/rootfs/worker.ts'},
     minifySyntax: true,
     minifyWhitespace: true,

@@ -1,7 +1,8 @@
 import {createHash} from 'node:crypto'
+import * as v from 'valibot'
 import type {Paragraph} from '../debian/control.js'
 import {finishSha256} from '../host/digest.js'
-import {jsonObject} from '../host/json-fields.js'
+import {numberField, parseIfValid, type RecordOf, sha256Field} from '../host/records.js'
 import {LineStore} from './line-store.js'
 import {RECORD_FIELDS, recordLine} from './package-record.js'
 import {SortedLines} from './sorted-lines.js'
@@ -56,12 +57,22 @@ export class PackageIndexBuilder {
   }
 }
 
-/** What the last line tells beside the digest. */
-type Facts = {
-  readonly recordsBytes: number
-  readonly required: readonly string[]
-  readonly important: readonly string[]
+const indexFacts = {
+  recordsBytes: numberField,
+  required: v.array(v.string()),
+  important: v.array(v.string()),
 }
+
+const indexFactsSchema = v.object(indexFacts)
+
+/** What the last line tells beside the digest. */
+type Facts = RecordOf<typeof indexFactsSchema>
+
+const indexTailSchema = v.object({
+  schemaVersion: v.literal(SCHEMA_VERSION),
+  sha256: sha256Field,
+  ...indexFacts,
+})
 
 function tailOf(facts: Facts, sha256: string): Buffer {
   return Buffer.from(JSON.stringify({schemaVersion: SCHEMA_VERSION, sha256, ...facts}), 'latin1')
@@ -70,12 +81,11 @@ function tailOf(facts: Facts, sha256: string): Buffer {
 /** @returns undefined when it is damaged, or of another layout. */
 export function openPackageIndex(file: Buffer): PackageIndex | undefined {
   const end = file.lastIndexOf('\n') + 1
-  const tail = jsonObject(file.toString('latin1', end))
-  const {schemaVersion, recordsBytes, sha256, required, important} = tail
+  const tail = parseIfValid(file.toString('latin1', end), indexTailSchema)
+  if (tail === undefined) return undefined
+  const {recordsBytes, required, important} = tail
   const body = file.subarray(0, end)
-  if (schemaVersion !== SCHEMA_VERSION || typeof recordsBytes !== 'number') return undefined
-  if (!isNames(required) || !isNames(important)) return undefined
-  if (sha256 !== digestOf(body, {recordsBytes, required, important})) return undefined
+  if (tail.sha256 !== digestOf(body, tail)) return undefined
   return {
     records: new SortedLines(body.subarray(0, recordsBytes)),
     providers: new SortedLines(body.subarray(recordsBytes)),
@@ -92,8 +102,4 @@ function nameIn(relation: string): string {
 function digestOf(body: Buffer, {recordsBytes, required, important}: Facts): string {
   const hash = createHash('sha256').update(body)
   return finishSha256(hash.update(JSON.stringify([recordsBytes, required, important])))
-}
-
-function isNames(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }

@@ -1,6 +1,6 @@
 import {join} from 'node:path'
-import type {Validators} from '../host/http/headers.js'
-import {readValidators} from '../host/http/headers.js'
+import * as v from 'valibot'
+import {type Validators, validatorsSchema} from '../host/http/headers.js'
 import type {Paths} from '../host/paths.js'
 import {keepBody, readBody} from '../host/remembered.js'
 import type {SuitePlace} from './errors.js'
@@ -15,6 +15,12 @@ export type SignedRelease = {
   readonly validators: Validators
 }
 
+const keptReleaseHeadSchema = v.object({
+  ...validatorsSchema.entries,
+  releaseBytes: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  hasSignature: v.boolean(),
+})
+
 /** The cache's copy of a suite's Release. */
 export function keptReleasePath({cache}: Pick<Paths, 'cache'>, place: SuitePlace): string {
   return join(cache, 'archive', 'releases', keyOf(place))
@@ -28,14 +34,12 @@ export function keepRelease(path: string, {release, signature, validators}: Sign
 
 /** What was kept; it has to be verified again. Undefined where there is none, or none that can be read. */
 export function readKeptRelease(path: string): SignedRelease | undefined {
-  const kept = readBody(path)
+  const kept = readBody(path, keptReleaseHeadSchema)
   if (kept === undefined) return undefined
-  const {releaseBytes, hasSignature} = kept.facts
-  if (typeof releaseBytes !== 'number' || !Number.isSafeInteger(releaseBytes) || releaseBytes < 0)
-    return undefined
+  const {releaseBytes, hasSignature, ...validators} = kept.facts
   return {
     release: kept.body.subarray(0, releaseBytes),
-    signature: hasSignature === true ? kept.body.subarray(releaseBytes) : undefined,
-    validators: readValidators(kept.facts),
+    signature: hasSignature ? kept.body.subarray(releaseBytes) : undefined,
+    validators,
   }
 }

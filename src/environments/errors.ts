@@ -1,6 +1,7 @@
 import {EnvsError, ExitCode} from '../errors.js'
 import {seeChecks} from '../host/doctor/check.js'
 import type {LockHolder} from '../host/flock.js'
+import type {RecordProblem} from '../host/records.js'
 
 export class EnvironmentNotFoundError extends EnvsError {
   /** @param nearest - Existing names that look like it. */
@@ -82,12 +83,14 @@ export class EnvironmentRunningError extends EnvsError {
 
 /** A record that this version can't read: made by a newer one, or damaged. */
 export class RecordUnreadableError extends EnvsError {
-  constructor(path: string, rule: string, cause?: unknown) {
-    super(`${path} can't be read: ${rule}.`, {
+  constructor(path: string, {why, isNewer, cause}: RecordProblem) {
+    super(`${path} can't be read: ${why}.`, {
       code: 'ENVS_BAD_RECORD',
       exitCode: ExitCode.storage,
       suggestions: [
-        'It may be from a newer envs; else remove the environment with envs rm, or restore the file.',
+        isNewer
+          ? 'Run the command with the newest envs that has used this store; the environment is unchanged.'
+          : 'Restore the file, or remove the environment with envs rm.',
       ],
       cause,
     })

@@ -1,6 +1,7 @@
 import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {release} from 'node:os'
 import {join} from 'node:path'
+import * as v from 'valibot'
 import {bytesOf} from '../config/kinds.js'
 import {isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
@@ -54,7 +55,7 @@ async function canHoldLayers(host: Host, identity: Identity): Promise<boolean> {
   const bwrap = host.which('bwrap')
   if (bwrap === undefined) return false
   const memory = openMemory(join(host.paths.cache, `memory-${identity}.json`), {
-    isValue: (value) => typeof value === 'boolean',
+    schema: v.boolean(),
   })
   return probeOnce(memory, `${release()} ${fileFacts(bwrap)}`, () => tryOut(host, identity))
 }

@@ -33,6 +33,7 @@ export function newRecord(
       squashedOwners: report.squashedOwners.count,
       fileCapabilities: report.fileCapabilities,
     },
+    settings: {},
   }
 }
 

@@ -6,6 +6,7 @@ import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {isMountingRoot} from '../host/privilege.js'
 import {capture} from '../host/process.js'
+import {oneOfField} from '../host/records.js'
 import {fileFacts, openMemory, probeOnce} from '../host/remembered.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {AnchorEngineName} from '../sandbox/engines/engine.js'
@@ -58,7 +59,9 @@ export async function stackingWay(
   if (isMountingRoot(host) || !canBeMounted(layers)) return undefined
   await makeFolders(layers, {mode: 0o700})
   const key = conditions(host, identity, engine)
-  const memory = openMemory(join(cache, `overlay-${identity}.json`), {isValue: isStackingWay})
+  const memory = openMemory(join(cache, `overlay-${identity}.json`), {
+    schema: oneOfField(['engine', 'before', 'none']),
+  })
   const way = await probeOnce(memory, key, async () => (await tryOut(host, identity, engine)) ?? 'none')
   return way === 'none' ? undefined : way
 }
@@ -66,10 +69,6 @@ export async function stackingWay(
 function conditions(host: Host, identity: Identity, engine: AnchorEngineName): string {
   const program = fileFacts(toolPath(host, engine))
   return [release(), engine, program, statSync(host.paths.layers).dev, identity].join(' ')
-}
-
-function isStackingWay(value: unknown): value is StackingWay | 'none' {
-  return value === 'engine' || value === 'before' || value === 'none'
 }
 
 async function tryOut(

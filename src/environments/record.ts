@@ -1,112 +1,91 @@
-import {errnoOf, wordsForErrno} from '../errors.js'
-import {writeFileAtomic} from '../host/atomic-file.js'
-import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
-import {readSmallFile} from '../host/small-file.js'
-import {type ArchiveOrigin, readArchiveOrigin} from '../images/cache/archive-origin.js'
+import * as v from 'valibot'
+import {
+  numberField,
+  oneOfField,
+  orNull,
+  parseRecordText,
+  type RecordFormat,
+  type RecordOf,
+  readRecordFile,
+  timeField,
+  writeRecordFile,
+} from '../host/records.js'
+import {archiveOriginSchema} from '../images/cache/archive-origin.js'
 import {RecordUnreadableError} from './errors.js'
 
-/** What is known of an environment from its creation on; `env.json`, written last, makes it one. */
-export type EnvironmentRecord = {
-  readonly createdAt: Date
-  readonly image: ImageOrigin
-  readonly identity: 'mapped' | 'emulated'
-  /** `overlay`: layers that others may share, with one of its own on top; `directory`: a whole tree. */
-  readonly storage: 'overlay' | 'directory'
-  /** dpkg's name; a newer version may know more of them. */
-  readonly architecture: string
-  readonly extraction: {
-    readonly entries: number
-    readonly sizeBytes: number
-    /** Device nodes that an ordinary user can't make. */
-    readonly skippedDevices: number
-    /** Owners outside the subordinate range, given to nobody. */
-    readonly squashedOwners: number
-    /** Files whose capabilities were not set. */
-    readonly fileCapabilities: number
-  }
-}
-
 /** The archive an environment was made from, and who vouched for it. */
-export type ImageOrigin = {
+const imageOriginSchema = v.object({
   /** Absolute path, URL without secrets, or `-`. */
-  readonly source: string
+  source: v.string(),
   /** Canonical name and point release or serial; null for a file or a URL of the user's own. */
-  readonly name: string | null
-  readonly version: string | null
-  readonly sha256: string
-  readonly sizeBytes: number
-  readonly compression: string
-  readonly trust: 'signed' | 'digest' | 'unverified'
+  name: orNull(v.string()),
+  version: orNull(v.string()),
+  sha256: v.string(),
+  sizeBytes: numberField,
+  compression: v.string(),
+  trust: oneOfField(['signed', 'digest', 'unverified']),
   /** Null unless `signed`, as is `signedAt`. */
-  readonly signer: {readonly fingerprint: string; readonly name: string} | null
-  readonly signedAt: Date | null
+  signer: orNull(v.object({fingerprint: v.string(), name: v.string()})),
+  signedAt: orNull(timeField),
   /** What an image was made of that came from a package archive; null for others. */
-  readonly archive: ArchiveOrigin | null
-}
+  archive: orNull(archiveOriginSchema),
+})
 
-const SCHEMA_VERSION = 1
-/** A kilobyte, and a hundred bytes for each package of an image that was made of them. */
-const MAX_RECORD_BYTES = 4 * 2 ** 20
+/**
+ * What was asked of an environment, beside its image: network, limits, mounts and the like have their place here. What is
+ * not known is refused, in a record of this version too: a session without it could be less isolated than was asked.
+ * `create` and `import` write it, `clone` copies it.
+ */
+const environmentSettingsSchema = v.strictObject({})
+
+const environmentSchema = v.object({
+  createdAt: timeField,
+  image: imageOriginSchema,
+  identity: oneOfField(['mapped', 'emulated']),
+  /** `overlay`: layers that others may share, with one of its own on top; `directory`: a whole tree. */
+  storage: oneOfField(['overlay', 'directory']),
+  /** dpkg's name; a newer version may know more of them. */
+  architecture: v.string(),
+  extraction: v.object({
+    entries: numberField,
+    sizeBytes: numberField,
+    /** Device nodes that an ordinary user can't make. */
+    skippedDevices: numberField,
+    /** Owners outside the subordinate range, given to nobody. */
+    squashedOwners: numberField,
+    /** Files whose capabilities were not set. */
+    fileCapabilities: numberField,
+  }),
+  settings: environmentSettingsSchema,
+})
+
+/** What is known of an environment from its creation on; `env.json`, written last, makes it one. */
+export type EnvironmentRecord = RecordOf<typeof environmentSchema>
+
+const ENVIRONMENT_FORMAT: RecordFormat<typeof environmentSchema> = {
+  schema: environmentSchema,
+  version: 2,
+  migrations: [(first) => ({...first, settings: {}})],
+  // A kilobyte, and a hundred bytes for each package of an image that was made of packages.
+  maxBytes: 4 * 2 ** 20,
+  indent: 2,
+  unreadable: (path, problem) => new RecordUnreadableError(path, problem),
+}
 
 export async function writeRecord(
   path: string,
   record: EnvironmentRecord,
-  {isSynced = true}: {readonly isSynced?: boolean} = {},
+  options: {readonly isSynced?: boolean} = {},
 ): Promise<void> {
-  const json = {schemaVersion: SCHEMA_VERSION, ...record, createdAt: record.createdAt.toISOString()}
-  await writeFileAtomic(path, `${JSON.stringify(json, undefined, 2)}\n`, {mode: 0o600, isSynced})
+  await writeRecordFile(path, record, {...ENVIRONMENT_FORMAT, ...options})
 }
 
 /** @throws {RecordUnreadableError} @returns undefined when there is none: no environment. */
 export async function readRecord(path: string): Promise<EnvironmentRecord | undefined> {
-  let text: string
-  try {
-    text = readSmallFile(path)
-  } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === undefined) throw error
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
-    throw new RecordUnreadableError(path, wordsForErrno(errno), error)
-  }
-  return parseRecord(text, path)
+  return readRecordFile(path, ENVIRONMENT_FORMAT)
 }
 
 /** @param path - For the message alone. @throws {RecordUnreadableError} Naming the first field that is wrong. */
 export function parseRecord(text: string, path: string): EnvironmentRecord {
-  const refuse = (rule: string, cause?: unknown) => new RecordUnreadableError(path, rule, cause)
-  const fields = parseJsonRecord(text, {maxBytes: MAX_RECORD_BYTES, schemaVersion: SCHEMA_VERSION, refuse})
-  const extraction = fields.object('extraction')
-  return {
-    createdAt: fields.date('createdAt'),
-    image: readOrigin(fields.object('image')),
-    identity: fields.oneOf('identity', ['mapped', 'emulated']),
-    storage: fields.oneOf('storage', ['overlay', 'directory']),
-    architecture: fields.string('architecture'),
-    extraction: {
-      entries: extraction.number('entries'),
-      sizeBytes: extraction.number('sizeBytes'),
-      skippedDevices: extraction.number('skippedDevices'),
-      squashedOwners: extraction.number('squashedOwners'),
-      fileCapabilities: extraction.number('fileCapabilities'),
-    },
-  }
-}
-
-function readOrigin(image: JsonFields): ImageOrigin {
-  return {
-    source: image.string('source'),
-    name: image.orNull('name', (fields) => fields.string('name')),
-    version: image.orNull('version', (fields) => fields.string('version')),
-    sha256: image.string('sha256'),
-    sizeBytes: image.number('sizeBytes'),
-    compression: image.string('compression'),
-    trust: image.oneOf('trust', ['signed', 'digest', 'unverified']),
-    signer: image.orNull('signer', (fields) => readSigner(fields.object('signer'))),
-    signedAt: image.orNull('signedAt', (fields) => fields.date('signedAt')),
-    archive: image.orNull('archive', (fields) => readArchiveOrigin(fields.object('archive'))),
-  }
-}
-
-function readSigner(signer: JsonFields): {fingerprint: string; name: string} {
-  return {fingerprint: signer.string('fingerprint'), name: signer.string('name')}
+  return parseRecordText(text, path, ENVIRONMENT_FORMAT)
 }

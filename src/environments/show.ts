@@ -11,7 +11,7 @@ import {currentSizes, type Sizes} from './sizes.js'
 import {chooseEnvironment} from './store.js'
 import {lastUse} from './usage.js'
 
-export type EnvironmentDetails = EnvironmentRecord &
+export type EnvironmentDetails = Omit<EnvironmentRecord, 'settings'> &
   Sizes & {
     readonly name: string
     readonly state: 'running' | 'stopped'
@@ -42,7 +42,8 @@ export async function showEnvironment(
   setting: EngineSetting = 'auto',
 ): Promise<EnvironmentDetails> {
   const environment = await chooseEnvironment(host.paths, text)
-  const {name, files, record} = environment
+  const {name, files} = environment
+  const {settings: _, ...record} = environment.record
   const anchor = readLiveAnchor(files.run)
   const processes = guestProcesses(host, files).length
   const tree = await readGuestTree(environment)

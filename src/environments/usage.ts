@@ -1,17 +1,21 @@
 import {statSync} from 'node:fs'
 import {utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import * as v from 'valibot'
 import {writeFileAtomic} from '../host/atomic-file.js'
+import {numberField, parseIfValid, type RecordOf, timeField} from '../host/records.js'
 import {readSmallFile} from '../host/small-file.js'
-import {isLayerId, type LayerId} from '../storage/layer-id.js'
+import {layerIdField} from '../storage/layer-id.js'
+
+const usageSchema = v.object({
+  sizeBytes: numberField,
+  measuredAt: timeField,
+  /** Which layer the tree is; undefined for a whole tree of its own. */
+  layer: v.optional(layerIdField),
+})
 
 /** Allocated bytes of one tree, and when they were counted. */
-export type Usage = {
-  readonly sizeBytes: number
-  readonly measuredAt: Date
-  /** Which layer the tree is; undefined for a whole tree of its own. */
-  readonly layer?: LayerId | undefined
-}
+export type Usage = RecordOf<typeof usageSchema>
 
 /**
  * Not synced: what is lost is counted again.
@@ -45,17 +49,7 @@ export async function lastUse(folder: string): Promise<Date | undefined> {
 
 /** A record that can't be read is as good as none: the tree is measured again. */
 export function parseUsage(text: string): Usage | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value !== 'object' || value === null) return undefined
-    const {sizeBytes, measuredAt, layer}: Record<string, unknown> = {...value}
-    const time = new Date(typeof measuredAt === 'string' ? measuredAt : Number.NaN)
-    if (typeof sizeBytes !== 'number' || Number.isNaN(time.getTime())) return undefined
-    const isLayer = typeof layer === 'string' && isLayerId(layer)
-    return {sizeBytes, measuredAt: time, ...(isLayer ? {layer} : {})}
-  } catch {
-    return undefined
-  }
+  return parseIfValid(text, usageSchema)
 }
 
 function usagePath(folder: string): string {

@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import type {Host} from './host.js'
 import {findIdMapper, type IdMapper, type MapperHost, unshareMapper} from './id-mapper.js'
 import {type MappingProbe, probeMapped} from './id-mapping.js'
+import {oneOfField} from './records.js'
 import {fileFacts, type Memory, openMemory} from './remembered.js'
 
 /** `cache`: where what trials came to is kept; without it each is done anew. */
@@ -43,11 +44,7 @@ function recallWay(host: KnowingHost): IdMapper['way'] | undefined {
 }
 
 function memoryOf({cache}: Pick<Host['paths'], 'cache'>): Memory<IdMapper['way']> {
-  return openMemory(join(cache, 'id-mapping.json'), {isValue: isWay})
-}
-
-function isWay(value: unknown): value is IdMapper['way'] {
-  return value === 'unshare' || value === 'newuidmap'
+  return openMemory(join(cache, 'id-mapping.json'), {schema: oneOfField(['unshare', 'newuidmap'])})
 }
 
 function circumstancesOf({which, uid, gid}: MapperHost): string {

@@ -1,10 +1,11 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
+import * as v from 'valibot'
 import {writeFileAtomic} from './atomic-file.js'
 import {sha256Of} from './digest.js'
 import {ignoreFailure} from './errno.js'
 import {makeFolders} from './folders.js'
-import {jsonObject} from './json-fields.js'
+import {ifValid, parseIfValid, type RecordOf, sha256Field} from './records.js'
 
 /** Of the files below; one of another version is read as none. */
 const FORMAT_VERSION = 1
@@ -17,22 +18,25 @@ export type Memory<Value> = {
   remember(key: string, value: Value): Promise<void>
 }
 
-type MemoryEntry = {readonly key: string; readonly value: unknown}
+const memorySchema = v.object({
+  version: v.literal(FORMAT_VERSION),
+  entries: v.array(v.object({key: v.string(), value: v.unknown()})),
+})
 
 /**
  * Opens the memory of what takes long to find out and can be found out again: trials of the host, digests, answers of servers.
  *
- * @param options.isValue - Whether a value is one that this version could have remembered.
+ * @param options.schema - Of a value that this version could have remembered; any other is as never remembered.
  * @param options.most - How many are kept, the last remembered first.
  */
-export function openMemory<Value>(
+export function openMemory<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
-  {isValue, most = 1}: {readonly isValue: (value: unknown) => value is Value; readonly most?: number},
-): Memory<Value> {
+  {schema, most = 1}: {readonly schema: Schema; readonly most?: number},
+): Memory<RecordOf<Schema>> {
   return {
     recall(key) {
-      const value = readEntries(path).find((entry) => entry.key === key)?.value
-      return isValue(value) ? value : undefined
+      const found = readEntries(path).find((entry) => entry.key === key)
+      return found === undefined ? undefined : ifValid(found.value, schema)
     },
     async remember(key, value) {
       const others = readEntries(path).filter((entry) => entry.key !== key)
@@ -79,31 +83,23 @@ export function keepBody(path: string, facts: object, body: Buffer): Promise<voi
   return writeCacheFile(path, Buffer.concat([head, body]))
 }
 
-/** Reads what {@link keepBody} kept; undefined where there is nothing, or it is damaged. */
-export function readBody(
+/** Reads what {@link keepBody} kept; undefined where there is nothing, or it is damaged, or its facts are not of the schema. */
+export function readBody<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
-): {readonly facts: Readonly<Record<string, unknown>>; readonly body: Buffer} | undefined {
+  schema: Schema,
+): {readonly facts: RecordOf<Schema>; readonly body: Buffer} | undefined {
   const bytes = readOwnFile(path)
   if (bytes === undefined) return undefined
-  const end = bytes.indexOf('\n')
-  const facts = jsonObject(bytes.toString('utf8', 0, Math.max(end, 0)))
+  const end = Math.max(bytes.indexOf('\n'), 0)
+  const head = bytes.toString('utf8', 0, end)
   const body = bytes.subarray(end + 1)
-  return facts['sha256'] === sha256Of(body) ? {facts, body} : undefined
+  const facts = parseIfValid(head, schema)
+  const sha256 = parseIfValid(head, v.object({sha256: sha256Field}))?.sha256
+  return facts !== undefined && sha256 === sha256Of(body) ? {facts, body} : undefined
 }
 
-function readEntries(path: string): MemoryEntry[] {
-  const {version, entries} = jsonObject(readOwnFile(path)?.toString('utf8') ?? '')
-  return version === FORMAT_VERSION && Array.isArray(entries) ? entries.filter(isMemoryEntry) : []
-}
-
-function isMemoryEntry(value: unknown): value is MemoryEntry {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'value' in value &&
-    'key' in value &&
-    typeof value.key === 'string'
-  )
+function readEntries(path: string) {
+  return parseIfValid(readOwnFile(path)?.toString('utf8') ?? '', memorySchema)?.entries ?? []
 }
 
 /** @returns undefined for what is not there, or what another user could have written: as good as never written. */

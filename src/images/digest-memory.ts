@@ -1,6 +1,7 @@
 import type {BigIntStats} from 'node:fs'
 import {join} from 'node:path'
-import {isSha256, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
+import {sha256Field} from '../host/records.js'
 import {openMemory} from '../host/remembered.js'
 
 /** What tells that a file has not been written to: nobody but the kernel sets its ctime. */
@@ -30,7 +31,7 @@ const SETTLED_AFTER_MS = 5000
  * device, inode, size, mtime or ctime is another: whoever can deceive it can change the user's environments themselves.
  */
 export function openDigestMemory(cacheFolder: string): DigestMemory {
-  const memory = openMemory(join(cacheFolder, 'digests.json'), {isValue: isDigest, most: MOST_ENTRIES})
+  const memory = openMemory(join(cacheFolder, 'digests.json'), {schema: sha256Field, most: MOST_ENTRIES})
   return {
     recall: (facts) => memory.recall(keyOfFile(facts)),
     async remember(facts, sha256, readAt) {
@@ -38,10 +39,6 @@ export function openDigestMemory(cacheFolder: string): DigestMemory {
       if (readAt.getTime() - changedAtMs >= SETTLED_AFTER_MS) await memory.remember(keyOfFile(facts), sha256)
     },
   }
-}
-
-function isDigest(value: unknown): value is Sha256 {
-  return typeof value === 'string' && isSha256(value)
 }
 
 function keyOfFile({dev, ino, size, mtimeNs, ctimeNs}: FileFacts): string {

@@ -1,5 +1,7 @@
 import {join} from 'node:path'
-import {isSha256, type Sha256, sha256Of} from '../host/digest.js'
+import * as v from 'valibot'
+import {type Sha256, sha256Of} from '../host/digest.js'
+import {numberField, sha256Field} from '../host/records.js'
 import {fileFacts, openMemory} from '../host/remembered.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {type KeptImage, readKept} from './cache/kept-images.js'
@@ -20,7 +22,7 @@ export type Question = {readonly [key: string]: unknown}
 const GOOD_FOR_MS = 24 * 60 * 60 * 1000
 const MOST_ENTRIES = 100
 
-type RecentAnswer = {readonly sha256: Sha256; readonly askedAtMs: number}
+const answerSchema = v.object({sha256: sha256Field, askedAtMs: numberField})
 
 /**
  * Spares asking over the network for every environment of one image: its signature was verified when it came, and what is
@@ -37,7 +39,7 @@ export function openRecentAnswers({
   readonly cacheFolder: string
   readonly now: Date
 }): RecentAnswers {
-  const memory = openMemory(join(cacheFolder, 'answers.json'), {isValue: isRecentAnswer, most: MOST_ENTRIES})
+  const memory = openMemory(join(cacheFolder, 'answers.json'), {schema: answerSchema, most: MOST_ENTRIES})
   return {
     async recall(question) {
       const known = memory.recall(keyOf(question))
@@ -66,9 +68,4 @@ function unlessDamaged(error: unknown): undefined {
 
 function keyOf(question: Question): string {
   return sha256Of(JSON.stringify(question))
-}
-
-function isRecentAnswer(json: unknown): json is RecentAnswer {
-  if (typeof json !== 'object' || json === null || !('sha256' in json) || !('askedAtMs' in json)) return false
-  return typeof json.sha256 === 'string' && isSha256(json.sha256) && typeof json.askedAtMs === 'number'
 }

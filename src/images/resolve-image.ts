@@ -70,7 +70,10 @@ async function verifyAgain(
 ): Promise<void> {
   const evidence = await readEvidence(images, kept).catch((error: unknown) => {
     if (!isErrno(error)) throw error
-    throw new ImageRecordUnreadableError(kept.path, 'its listing and signature are missing', error)
+    throw new ImageRecordUnreadableError(kept.path, {
+      why: 'its listing and signature are missing',
+      cause: error,
+    })
   })
   const {keyrings, now, allowSha1 = false} = context
   await reverify({...kept, url: new URL(kept.url), evidence}, {keyrings, now, allowSha1})

@@ -2,13 +2,14 @@ import type {ChildProcess} from 'node:child_process'
 import {createInterface} from 'node:readline'
 import {Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
+import {BUILD_ID} from '../host/build-id.js'
 import {findProgram} from '../host/host.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {readComplaint} from './complaint.js'
 import {WorkerDiedError, WorkerFailure} from './errors.js'
-import {parseEvent, type WorkerEvent} from './worker-event.js'
+import type {WorkerEvent} from './worker-event.js'
 import {workerProgram} from './worker-program.js'
-import type {WorkerRequest} from './worker-request.js'
+import type {WorkerRequests, WorkerResults, WorkerVerb} from './worker-request.js'
 
 /** How the worker is started, so that the same code sees a tree's owners bare or from a user namespace. */
 export type TreeProcess = {
@@ -40,13 +41,13 @@ type AskOptions = {
  * @throws {WorkerFailure} @throws {WorkerDiedError}
  * @throws What a stream failed with; the signal's reason when it is aborted.
  */
-export async function ask(
+export async function ask<Verb extends WorkerVerb>(
   tree: TreeProcess,
-  {verb, ...request}: WorkerRequest,
-  {source, consume, signal, onProgress}: AskOptions = {},
-): Promise<unknown> {
+  verb: Verb,
+  {request, source, consume, signal, onProgress}: AskOptions & {request: WorkerRequests[Verb]},
+): Promise<WorkerResults[Verb]> {
   signal?.throwIfAborted()
-  const worker = [...workerProgram(), verb, JSON.stringify(request)]
+  const worker = [...workerProgram(), verb, JSON.stringify(request), BUILD_ID]
   const argv = [...tree.prefix, ...(await decoderFor(source, tree)), ...worker]
   const child = start(argv, {
     cwd: '/',
@@ -70,7 +71,8 @@ export async function ask(
     ])
     signal?.throwIfAborted()
     if (streamFailure !== undefined) throw streamFailure.error
-    if (last?.event === 'result') return last.value
+    // The worker is of this very build, or has refused.
+    if (last?.event === 'result') return last.value as WorkerResults[Verb]
     if (last?.event === 'error') throw failureOf(last)
     const how = exit.signal === null ? `with status ${exit.status}` : `by ${exit.signal}`
     throw new WorkerDiedError(verb, how, new Error(complaint))
@@ -129,7 +131,7 @@ async function readEvents(
   if (child.stdout === null) return undefined
   let last: WorkerEvent | undefined
   for await (const line of createInterface({input: child.stdout})) {
-    const event = parseEvent(line)
+    const event: WorkerEvent = JSON.parse(line)
     if (event.event === 'progress') onProgress?.({entries: event.entries, bytes: event.bytes})
     else last = event
   }

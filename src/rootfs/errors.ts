@@ -1,4 +1,5 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
+import type {RecordProblem} from '../host/records.js'
 
 /** A sound archive asks for something no rootfs needs: to leave its folder, or to outgrow a bound. */
 export class RefusedMemberError extends EnvsError {
@@ -48,11 +49,15 @@ export class StorageFailedError extends EnvsError {
 
 /** The ledger beside a tree is damaged, or of a newer envs. */
 export class LedgerUnreadableError extends EnvsError {
-  constructor(path: string, cause: Error) {
-    super(`${path} can't be read: ${cause.message}.`, {
+  constructor(path: string, {why, isNewer, cause}: RecordProblem) {
+    super(`${path} can't be read: ${why}.`, {
       code: 'ENVS_BAD_LEDGER',
       exitCode: ExitCode.storage,
-      suggestions: ['It may be from a newer envs; else move it away: the environment works without it.'],
+      suggestions: [
+        isNewer
+          ? 'Run the command with the newest envs that has used this store.'
+          : 'Move the file away: the environment works without it.',
+      ],
       cause,
     })
   }

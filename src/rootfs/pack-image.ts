@@ -1,9 +1,7 @@
 import {ask, type TreeProcess} from './ask-worker.js'
-import type {PackRequest} from './worker-request.js'
-import {parsePackedImage} from './worker-results.js'
-import type {PackedImage} from './worker-verbs/pack.js'
+import type {PackedImage, PackRequest} from './worker-request.js'
 
-export type {PackedImage} from './worker-verbs/pack.js'
+export type {PackedImage} from './worker-request.js'
 
 /**
  * Makes a new tree an image, and takes out of it what is of no image.
@@ -13,8 +11,8 @@ export type {PackedImage} from './worker-verbs/pack.js'
  */
 export async function packImage(
   tree: TreeProcess,
-  request: Omit<PackRequest, 'verb'>,
+  request: PackRequest,
   options: {signal?: AbortSignal; onProgress?: (progress: {entries: number; bytes: number}) => void} = {},
 ): Promise<PackedImage> {
-  return parsePackedImage(await ask(tree, {verb: 'pack', ...request}, options))
+  return ask(tree, 'pack', {request, ...options})
 }

@@ -1,6 +1,5 @@
 import type {Readable} from 'node:stream'
 import {type ArchiveSource, ask, type ExtractProgress, type TreeProcess} from './ask-worker.js'
-import {parseDifference} from './comparison/parse-report.js'
 import type {TreeDifference} from './comparison/report.js'
 import type {ExportReport} from './export/export-tree.js'
 import type {ExtractReport} from './extract.js'
@@ -11,19 +10,14 @@ import {measureByTool} from './measuring-tool.js'
 import {removeByTool} from './removal-tool.js'
 import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
-import type {CompareRequest, ExportRequest, SettleRequest} from './worker-request.js'
-import {
-  type FixReport,
-  parseExportReport,
-  parseExtractReport,
-  parseFixReport,
-  parseLosses,
-  parseRemoveReport,
-  parseRestoreReport,
-  parseSettleReport,
-  parseUsages,
-  type SettleReport,
-} from './worker-results.js'
+import type {
+  CompareRequest,
+  ExportRequest,
+  FixReport,
+  LedgerRequest,
+  SettleReport,
+  SettleRequest,
+} from './worker-request.js'
 
 export type {ArchiveFacts} from './apt/archives.js'
 export type {ExtractProgress, TreeProcess} from './ask-worker.js'
@@ -51,8 +45,8 @@ export async function extractRootfs(
   {root, owners, ledger}: {root: string; owners: OwnerRule; ledger?: string},
   options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
 ): Promise<ExtractReport> {
-  const request = {verb: 'extract', root, owners, ...(ledger === undefined ? {} : {ledger})} as const
-  return parseExtractReport(await ask(tree, request, {...options, source}))
+  const request = {root, owners, ...(ledger === undefined ? {} : {ledger})}
+  return ask(tree, 'extract', {request, ...options, source})
 }
 
 /**
@@ -63,10 +57,9 @@ export async function extractRootfs(
  */
 export async function applyFixes(
   tree: TreeProcess,
-  {root, facts, only}: {root: string; facts: Facts; only?: readonly string[]},
+  request: {root: string; facts: Facts; only?: readonly string[]},
 ): Promise<FixReport> {
-  const request = {verb: 'fix', root, facts, ...(only === undefined ? {} : {only})} as const
-  return parseFixReport(await ask(tree, request))
+  return ask(tree, 'fix', {request})
 }
 
 /**
@@ -76,11 +69,8 @@ export async function applyFixes(
  * @throws {WorkerFailure} ENVS_FIX_FAILED, ENVS_STORAGE_FULL
  * @throws {WorkerDiedError}
  */
-export async function settleTree(
-  tree: TreeProcess,
-  request: Omit<SettleRequest, 'verb'>,
-): Promise<SettleReport> {
-  return parseSettleReport(await ask(tree, {verb: 'settle', ...request}))
+export async function settleTree(tree: TreeProcess, request: SettleRequest): Promise<SettleReport> {
+  return ask(tree, 'settle', {request})
 }
 
 /**
@@ -91,11 +81,8 @@ export async function settleTree(
  * @param to - Where the ledger of the copy is made.
  * @throws {WorkerDiedError}
  */
-export async function restoreOwners(
-  tree: TreeProcess,
-  {root, from, to}: {root: string; from: string; to: string},
-): Promise<RestoreReport> {
-  return parseRestoreReport(await ask(tree, {verb: 'restore-owners', root, from, to}))
+export async function restoreOwners(tree: TreeProcess, request: LedgerRequest): Promise<RestoreReport> {
+  return ask(tree, 'restore-owners', {request})
 }
 
 /**
@@ -104,11 +91,8 @@ export async function restoreOwners(
  * @param root - The tree, not the copy; otherwise as `restoreOwners`.
  * @throws {WorkerDiedError}
  */
-export async function recordOwners(
-  tree: TreeProcess,
-  {root, from, to}: {root: string; from: string; to: string},
-): Promise<LedgerCounts> {
-  return parseLosses(await ask(tree, {verb: 'record-owners', root, from, to}))
+export async function recordOwners(tree: TreeProcess, request: LedgerRequest): Promise<LedgerCounts> {
+  return ask(tree, 'record-owners', {request})
 }
 
 /**
@@ -122,11 +106,11 @@ export async function recordOwners(
  */
 export async function exportRootfs(
   tree: TreeProcess,
-  request: Omit<ExportRequest, 'verb'>,
+  request: ExportRequest,
   consume: (archive: Readable) => Promise<void>,
   options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
 ): Promise<ExportReport> {
-  return parseExportReport(await ask(tree, {verb: 'export', ...request}, {...options, consume}))
+  return ask(tree, 'export', {request, ...options, consume})
 }
 
 /**
@@ -138,10 +122,10 @@ export async function exportRootfs(
  */
 export async function compareTrees(
   tree: TreeProcess,
-  request: Omit<CompareRequest, 'verb'>,
+  request: CompareRequest,
   options: {signal?: AbortSignal} = {},
 ): Promise<TreeDifference> {
-  return parseDifference(await ask(tree, {verb: 'compare', ...request}, options))
+  return ask(tree, 'compare', {request, ...options})
 }
 
 /**
@@ -157,7 +141,7 @@ export async function removeTree(
   options: {signal?: AbortSignal} = {},
 ): Promise<Pick<RemoveReport, 'failures'>> {
   if (await removeByTool(tree, path, options)) return {failures: []}
-  const {failures} = parseRemoveReport(await ask(tree, {verb: 'remove', path}, options))
+  const {failures} = await ask(tree, 'remove', {request: {path}, ...options})
   return {failures}
 }
 
@@ -171,5 +155,5 @@ export async function measureTrees(tree: TreeProcess, paths: readonly string[]):
   // A program for each of many trees would take longer than the worker, and one for all would count shared files once.
   const sizeBytes = paths.length === 1 ? await measureByTool(tree, paths[0] ?? '') : undefined
   if (sizeBytes !== undefined) return [sizeBytes]
-  return parseUsages(await ask(tree, {verb: 'measure', paths})).map((usage) => usage.sizeBytes)
+  return (await ask(tree, 'measure', {request: {paths}})).map((usage) => usage.sizeBytes)
 }

@@ -3,7 +3,6 @@ import {ask, type TreeProcess} from './ask-worker.js'
 import type {DebFile} from './debs/open-deb.js'
 import type {UnpackDebsReport} from './debs/unpack-debs.js'
 import type {UnpackRequest} from './worker-request.js'
-import {parseUnpackDebsReport} from './worker-results.js'
 
 /**
  * Unpacks packages into an empty folder as dpkg would, each as soon as it comes. What is there after an error, or an abort,
@@ -16,7 +15,7 @@ import {parseUnpackDebsReport} from './worker-results.js'
 export async function unpackPackages(
   tree: TreeProcess,
   debs: AsyncIterable<DebFile>,
-  request: Omit<UnpackRequest, 'verb'>,
+  request: UnpackRequest,
   {
     onProgress,
     signal,
@@ -25,18 +24,14 @@ export async function unpackPackages(
     onProgress?: (progress: {readonly packages: number; readonly bytes: number}) => void
   } = {},
 ): Promise<UnpackDebsReport> {
-  const value = await ask(
-    tree,
-    {verb: 'unpack', ...request},
-    {
-      source: Readable.from(linesOf(debs)),
-      ...(signal === undefined ? {} : {signal}),
-      ...(onProgress === undefined
-        ? {}
-        : {onProgress: ({entries, bytes}) => onProgress({packages: entries, bytes})}),
-    },
-  )
-  return parseUnpackDebsReport(value)
+  return ask(tree, 'unpack', {
+    request,
+    source: Readable.from(linesOf(debs)),
+    ...(signal === undefined ? {} : {signal}),
+    ...(onProgress === undefined
+      ? {}
+      : {onProgress: ({entries, bytes}) => onProgress({packages: entries, bytes})}),
+  })
 }
 
 async function* linesOf(debs: AsyncIterable<DebFile>): AsyncGenerator<string> {

@@ -1,32 +1,77 @@
-import type {ArchiveFacts} from './apt/archives.js'
+import type {Sha256} from '../host/digest.js'
 import type {OwnFile} from './comparison/own-files.js'
+import type {TreeDifference} from './comparison/report.js'
 import type {AddedFile} from './debs/added-file.js'
+import type {UnpackDebsReport} from './debs/unpack-debs.js'
+import type {ExportReport} from './export/export-tree.js'
+import type {ExtractReport} from './extract.js'
 import type {Facts} from './fixes/fix.js'
+import type {PlannedFile} from './fixes/planned-files.js'
+import type {PackReport} from './image/pack-tree.js'
+import type {LedgerCounts} from './ledger/ledger.js'
+import type {RestoreReport} from './ledger/restore.js'
+import type {Usage} from './measure.js'
+import type {RemoveReport} from './remove.js'
 import type {OwnerRule} from './tree/owners.js'
-import {asText, type Fields, fieldsOf} from './worker-fields.js'
+import type {TreeNote} from './tree-notes.js'
 
-/** What the worker is asked, as one JSON argument after its verb. */
-export type WorkerRequest =
-  | {
-      readonly verb: 'extract'
-      readonly root: string
-      readonly owners: OwnerRule
-      /** Where what the tree lacks is written down. */
-      readonly ledger?: string
-    }
-  | {readonly verb: 'fix'; readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
-  | SettleRequest
-  | LedgerRequest
-  | ExportRequest
-  | UnpackRequest
-  | PackRequest
-  | CompareRequest
-  | {readonly verb: 'remove'; readonly path: string}
-  | {readonly verb: 'measure'; readonly paths: readonly string[]}
+/**
+ * What the worker is asked, by verb: one JSON argument after it. Command and worker are one build, which the worker checks
+ * before all else, so neither looks at the fields.
+ */
+export type WorkerRequests = {
+  readonly extract: {
+    readonly root: string
+    readonly owners: OwnerRule
+    /** Where what the tree lacks is written down. */
+    readonly ledger?: string
+  }
+  readonly fix: {readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
+  readonly settle: SettleRequest
+  readonly 'restore-owners': LedgerRequest
+  readonly 'record-owners': LedgerRequest
+  readonly export: ExportRequest
+  readonly unpack: UnpackRequest
+  readonly pack: PackRequest
+  readonly compare: CompareRequest
+  readonly remove: {readonly path: string}
+  readonly measure: {readonly paths: readonly string[]}
+}
+
+/** What the worker answers, by verb. */
+export type WorkerResults = {
+  readonly extract: ExtractReport
+  readonly fix: FixReport
+  readonly settle: SettleReport
+  readonly 'restore-owners': RestoreReport
+  readonly 'record-owners': LedgerCounts
+  readonly export: ExportReport
+  readonly unpack: UnpackDebsReport
+  readonly pack: PackedImage
+  readonly compare: TreeDifference
+  readonly remove: RemoveReport
+  readonly measure: readonly Usage[]
+}
+
+export type WorkerVerb = keyof WorkerRequests
+
+/** What fixing a tree gave. */
+export type FixReport = {
+  /** Names of the fixes that changed something. */
+  readonly changed: readonly string[]
+  readonly notes: readonly TreeNote[]
+}
+
+/** What settling a tree gave. */
+export type SettleReport = {
+  readonly notes: readonly TreeNote[]
+  readonly planned: readonly PlannedFile[]
+}
+
+export type PackedImage = PackReport & {readonly sha256: Sha256; readonly sizeBytes: number}
 
 /** To fix a new tree, plan what is not to be written into it, and measure what it takes then. */
 export type SettleRequest = {
-  readonly verb: 'settle'
   readonly root: string
   readonly facts: Facts
   /** Names of the fixes; all of them where it is left out. */
@@ -36,16 +81,10 @@ export type SettleRequest = {
 }
 
 /** To make the ledger `to` of a tree's copy from its own, `from`. */
-export type LedgerRequest = {
-  readonly verb: 'restore-owners' | 'record-owners'
-  readonly root: string
-  readonly from: string
-  readonly to: string
-}
+export type LedgerRequest = {readonly root: string; readonly from: string; readonly to: string}
 
 /** To write a tree as an archive to descriptor 3. */
 export type ExportRequest = {
-  readonly verb: 'export'
   readonly root: string
   /** The tree's own; may be missing. */
   readonly ledger: string
@@ -56,7 +95,6 @@ export type ExportRequest = {
 
 /** To unpack packages into an empty folder; their names and files come as lines of JSON on standard input. */
 export type UnpackRequest = {
-  readonly verb: 'unpack'
   readonly root: string
   readonly owners: OwnerRule
   /** Where what the tree lacks is written down: a new file. */
@@ -71,7 +109,6 @@ export type UnpackRequest = {
 
 /** To make a new tree an image: an archive that is the same whoever makes it. */
 export type PackRequest = {
-  readonly verb: 'pack'
   readonly root: string
   readonly owners: OwnerRule
   /** The tree's own. */
@@ -84,7 +121,6 @@ export type PackRequest = {
 
 /** To tell in what two trees differ. */
 export type CompareRequest = {
-  readonly verb: 'compare'
   /** Folders that a tree is stacked of, the uppermost first. */
   readonly before: readonly string[]
   readonly after: readonly string[]
@@ -92,112 +128,4 @@ export type CompareRequest = {
   readonly isSinceImage: boolean
   readonly ownersCount: boolean
   readonly listsAll: boolean
-}
-
-/** @throws {Error} Both ends are this program, so anything unexpected is a bug. */
-export function parseRequest(verb: string | undefined, json: string | undefined): WorkerRequest {
-  const fields = fieldsOf(JSON.parse(json ?? ''))
-  switch (verb) {
-    case 'extract':
-      return {
-        verb,
-        root: fields.text('root'),
-        owners: readRule(fields),
-        ...(fields.has('ledger') ? {ledger: fields.text('ledger')} : {}),
-      }
-    case 'fix': {
-      const request = {verb, root: fields.text('root'), facts: readFacts(fields.group('facts'))} as const
-      return fields.has('only') ? {...request, only: fields.list('only').map(asText)} : request
-    }
-    case 'settle':
-      return {
-        verb,
-        root: fields.text('root'),
-        facts: readFacts(fields.group('facts')),
-        ...(fields.has('only') ? {only: fields.list('only').map(asText)} : {}),
-        planned: fields.list('planned').map(asText),
-      }
-    case 'restore-owners':
-    case 'record-owners':
-      return {verb, root: fields.text('root'), from: fields.text('from'), to: fields.text('to')}
-    case 'export':
-      return {
-        verb,
-        root: fields.text('root'),
-        ledger: fields.text('ledger'),
-        owners: readRule(fields),
-        comment: fields.text('comment'),
-      }
-    case 'unpack':
-      return {
-        verb,
-        root: fields.text('root'),
-        owners: readRule(fields),
-        ledger: fields.text('ledger'),
-        links: fields.list('links').map(asText),
-        files: fields.list('files').map(readAddedFile),
-        modified: fields.text('modified'),
-      }
-    case 'pack':
-      return {
-        verb,
-        root: fields.text('root'),
-        owners: readRule(fields),
-        ledger: fields.text('ledger'),
-        latest: fields.number('latest'),
-        archive: fields.text('archive'),
-      }
-    case 'compare':
-      return readComparison(fields)
-    case 'remove':
-      return {verb, path: fields.text('path')}
-    case 'measure':
-      return {verb, paths: fields.list('paths').map(asText)}
-    default:
-      throw new Error(`the rootfs worker knows no verb ${verb}`)
-  }
-}
-
-function readRule({text}: Fields): OwnerRule {
-  return text('owners') === 'keep' ? 'keep' : 'caller'
-}
-
-function readComparison({flag, list}: Fields): CompareRequest {
-  return {
-    verb: 'compare',
-    before: list('before').map(asText),
-    after: list('after').map(asText),
-    own: list('own').map(readOwnFile),
-    isSinceImage: flag('isSinceImage'),
-    ownersCount: flag('ownersCount'),
-    listsAll: flag('listsAll'),
-  }
-}
-
-function readAddedFile(value: unknown): AddedFile {
-  const {text, number} = fieldsOf(value)
-  return {path: text('path'), content: text('content'), mode: number('mode')}
-}
-
-function readOwnFile(value: unknown): OwnFile {
-  const {text, list} = fieldsOf(value)
-  return {path: text('path'), parts: list('parts').map(asText)}
-}
-
-function readFacts({text, group}: Fields): Facts {
-  return {
-    name: text('name'),
-    machineId: text('machineId'),
-    identity: text('identity') === 'mapped' ? 'mapped' : 'emulated',
-    syncFilter: text('syncFilter'),
-    archives: readArchives(group('archives')),
-  }
-}
-
-function readArchives({has, text, list}: Fields): ArchiveFacts {
-  return {
-    ubuntuMirror: has('ubuntuMirror') ? text('ubuntuMirror') : undefined,
-    debianMirror: has('debianMirror') ? text('debianMirror') : undefined,
-    movedSuites: list('movedSuites').map(asText),
-  }
 }

@@ -1,9 +1,11 @@
 import {writeSync} from 'node:fs'
 import {EnvsError, ExitCode} from '../errors.js'
+import {BUILD_ID} from '../host/build-id.js'
 import {isErrno} from '../host/errno.js'
 import {openUmask} from '../host/umask.js'
+import {WorkerFailure} from './errors.js'
 import type {WorkerEvent} from './worker-event.js'
-import {parseRequest, type WorkerRequest} from './worker-request.js'
+import type {WorkerRequests, WorkerResults, WorkerVerb} from './worker-request.js'
 
 /*
  * A program of its own, for three reasons: system calls are several times faster when they block, blocking
@@ -13,15 +15,12 @@ import {parseRequest, type WorkerRequest} from './worker-request.js'
 const PROGRESS_INTERVAL_MS = 100
 const STDOUT = 1
 
-// Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
-process.on('SIGINT', () => {})
-openUmask()
-void answer().then((status) => process.exit(status))
-
 async function answer(): Promise<number> {
   try {
-    const value = await perform(parseRequest(process.argv[2], process.argv[3]))
-    emit({event: 'result', value})
+    const [verb = '', request = '', build, ...descriptors] = process.argv.slice(2)
+    if (build !== BUILD_ID) throw otherBuild()
+    if (!isVerb(verb)) throw new Error(`the rootfs worker has no verb ${verb}`)
+    emit({event: 'result', value: await perform(verb, JSON.parse(request), descriptors)})
     return ExitCode.ok
   } catch (error) {
     const report = describe(error)
@@ -30,39 +29,56 @@ async function answer(): Promise<number> {
   }
 }
 
-/** Loads what the verb needs and no more: modules take milliseconds, and this program starts twice a create. */
-async function perform(request: WorkerRequest): Promise<unknown> {
-  const onProgress = throttled()
-  switch (request.verb) {
-    case 'extract': {
-      const {extract} = await import('./worker-verbs/extract.js')
-      return extract(request, {onProgress, descriptors: process.argv.slice(4)})
-    }
-    case 'fix':
-      return (await import('./worker-verbs/fix.js')).fix(request)
-    case 'settle':
-      return (await import('./worker-verbs/settle.js')).settle(request)
-    case 'restore-owners':
-    case 'record-owners':
-      return (await import('./worker-verbs/make-ledger.js')).makeLedger(request)
-    case 'export':
-      return (await import('./worker-verbs/export.js')).exportArchive(request, onProgress)
-    case 'unpack':
-      return (await import('./worker-verbs/unpack.js')).unpack(request, onProgress)
-    case 'pack':
-      return (await import('./worker-verbs/pack.js')).pack(request, onProgress)
-    case 'compare':
-      return (await import('./worker-verbs/compare.js')).compare(request)
-    case 'remove': {
-      const {removeEntries} = await import('./remove.js')
-      return removeEntries(request.path, (removed) => onProgress({entries: removed, bytes: 0}))
-    }
-    case 'measure':
-      return request.paths.map((await import('./measure.js')).measureTree)
-  }
+/** Another build was installed after the command had started: its requests are not those of this worker. */
+function otherBuild(): WorkerFailure {
+  return new WorkerFailure('envs was replaced by another build while this command ran.', {
+    code: 'ENVS_WORKER_DIED',
+    exitCode: ExitCode.host,
+    suggestions: ['Run the command again.'],
+  })
 }
 
-function throttled(): (progress: {entries: number; bytes: number}) => void {
+type Progress = (progress: {entries: number; bytes: number}) => void
+
+/** Each loads what it needs and no more: modules take milliseconds, and this program starts twice a create. */
+const VERBS: {
+  readonly [Verb in WorkerVerb]: (
+    request: WorkerRequests[Verb],
+    onProgress: Progress,
+    descriptors: readonly string[],
+  ) => Promise<WorkerResults[Verb]>
+} = {
+  extract: async (request, onProgress, descriptors) =>
+    (await import('./worker-verbs/extract.js')).extract(request, {onProgress, descriptors}),
+  fix: async (request) => (await import('./worker-verbs/fix.js')).fix(request),
+  settle: async (request) => (await import('./worker-verbs/settle.js')).settle(request),
+  'restore-owners': async (request) =>
+    (await import('./worker-verbs/make-ledger.js')).ledgerOfRestored(request),
+  'record-owners': async (request) => (await import('./worker-verbs/make-ledger.js')).ledgerOfOwners(request),
+  export: async (request, onProgress) =>
+    (await import('./worker-verbs/export.js')).exportArchive(request, onProgress),
+  unpack: async (request, onProgress) =>
+    (await import('./worker-verbs/unpack.js')).unpack(request, onProgress),
+  pack: async (request, onProgress) => (await import('./worker-verbs/pack.js')).pack(request, onProgress),
+  compare: async (request) => (await import('./worker-verbs/compare.js')).compare(request),
+  remove: async ({path}, onProgress) =>
+    (await import('./remove.js')).removeEntries(path, (removed) => onProgress({entries: removed, bytes: 0})),
+  measure: async ({paths}) => paths.map((await import('./measure.js')).measureTree),
+}
+
+function isVerb(text: string): text is WorkerVerb {
+  return Object.hasOwn(VERBS, text)
+}
+
+function perform<Verb extends WorkerVerb>(
+  verb: Verb,
+  request: WorkerRequests[Verb],
+  descriptors: readonly string[],
+): Promise<WorkerResults[Verb]> {
+  return VERBS[verb](request, throttled(), descriptors)
+}
+
+function throttled(): Progress {
   let next = 0
   return (progress) => {
     const now = performance.now()
@@ -78,7 +94,7 @@ function describe(error: unknown): Extract<WorkerEvent, {event: 'error'}> {
     return {event: 'error', code, exitCode, message, suggestions}
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return {event: 'error', code: undefined, exitCode: ExitCode.bug, message, suggestions: []}
+  return {event: 'error', exitCode: ExitCode.bug, message, suggestions: []}
 }
 
 /** Written at once, so that a busy loop can report too, and learns that nobody listens any more. */
@@ -90,3 +106,8 @@ function emit(event: WorkerEvent): void {
     throw error
   }
 }
+
+// Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
+process.on('SIGINT', () => {})
+openUmask()
+void answer().then((status) => process.exit(status))

@@ -1,13 +1,26 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
+import * as v from 'valibot'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {unlessErrno} from '../host/errno.js'
 import {bootId, processStartTime} from '../host/proc.js'
+import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
 import type {AnchorEngineName} from './engines/engine.js'
 import type {GuestNamespace} from './second-namespace.js'
 
+/** No process of ours is pid 1. */
+const pidField = v.pipe(v.number(), v.safeInteger(), v.minValue(2))
+
+const anchorSchema = v.object({pid: pidField, startTime: v.string()})
+
 /** The first process of a running environment, as the host sees it. */
-export type Anchor = {readonly pid: number; readonly startTime: string}
+export type Anchor = RecordOf<typeof anchorSchema>
+
+const anchorStateSchema = v.object({
+  schemaVersion: v.literal(1),
+  ...anchorSchema.entries,
+  bootId: v.string(),
+})
 
 /** Files of one environment's run-time state; no guest sees this folder. */
 export function anchorFiles(runFolder: string) {
@@ -44,8 +57,8 @@ export function recordedEngine(runFolder: string): AnchorEngineName {
 
 /** The user namespace that the guest was given then; before there were two, one alone. */
 export function recordedNamespace(runFolder: string): GuestNamespace {
-  const recorded = parseObject(readSmall(anchorFiles(runFolder).state))?.['guestNamespace']
-  return recorded === 'second' || recorded === 'of-root' ? recorded : 'only'
+  const recorded = v.object({guestNamespace: oneOfField(['second', 'of-root'])})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.guestNamespace ?? 'only'
 }
 
 /**
@@ -75,34 +88,17 @@ export async function recordAnchor(
 
 /** Reads what an engine writes, as bwrap does to `--info-fd`; undefined while it is empty or half there. */
 export function parseInfo(text: string): number | undefined {
-  const pid = parseObject(text)?.['child-pid']
-  return isProcessId(pid) ? pid : undefined
+  return parseIfValid(text, v.object({'child-pid': pidField}))?.['child-pid']
 }
 
 /** The engine that a state file, or what an engine wrote, tells of; bwrap does not name itself. */
 export function parseEngine(text: string): AnchorEngineName {
-  return parseObject(text)?.['engine'] === 'unshare' ? 'unshare' : 'bwrap'
+  return parseIfValid(text, v.object({engine: v.literal('unshare')}))?.engine ?? 'bwrap'
 }
 
 /** Reads a state file; undefined for anything that this version did not write. */
 export function parseState(text: string): (Anchor & {bootId: string}) | undefined {
-  const {schemaVersion, pid, startTime, bootId: boot} = parseObject(text) ?? {}
-  if (schemaVersion !== 1 || !isProcessId(pid)) return undefined
-  if (typeof startTime !== 'string' || typeof boot !== 'string') return undefined
-  return {pid, startTime, bootId: boot}
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? {...value} : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isProcessId(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 1
+  return parseIfValid(text, anchorStateSchema)
 }
 
 function readSmall(path: string): string {

@@ -1,12 +1,17 @@
 import {EnvsError, ExitCode} from '../errors.js'
+import type {RecordProblem} from '../host/records.js'
 
 /** An environment's history is not what this version of envs writes. */
 export class HistoryUnreadableError extends EnvsError {
-  constructor(path: string, rule: string, cause?: unknown) {
-    super(`The history ${path} can't be read: ${rule}.`, {
+  constructor(path: string, {why, isNewer, cause}: RecordProblem) {
+    super(`The history ${path} can't be read: ${why}.`, {
       code: 'ENVS_HISTORY_UNREADABLE',
       exitCode: ExitCode.storage,
-      suggestions: ['A newer envs may have written it. The files are untouched.'],
+      suggestions: [
+        isNewer
+          ? 'Run the command with the newest envs that has used this store; the environment is unchanged.'
+          : 'Restore the file; all other files of the environment are unchanged.',
+      ],
       cause,
     })
   }

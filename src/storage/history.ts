@@ -1,28 +1,13 @@
-import type {LayerId} from './layer-id.js'
-
-/**
- * What an environment is made of, and what it was made of before.
- *
- * The upper layer is one like the others that still changes: going down under a new one, it is as it is a point in
- * time. So each step of an environment's life is one write of this, whatever the size of its files.
- */
-export type History = {
-  /** From the bottom, the image's, upwards; none of them changes any more. */
-  readonly layers: Layers
-  /** Written to while the environment runs. */
-  readonly upper: LayerId
-  /** Oldest first; labels are unique. */
-  readonly snapshots: readonly Snapshot[]
-  /** Label of the snapshot that today's state came from; left out before the first. */
-  readonly after?: string
-}
+import * as v from 'valibot'
+import {oneOfField, type RecordOf, timeField} from '../host/records.js'
+import {type LayerId, layerIdField} from './layer-id.js'
 
 /** From the bottom upwards; the lowest is an image's. */
-export type Layers = readonly [LayerId, ...LayerId[]]
+const layersField = v.tupleWithRest([layerIdField], layerIdField)
 
-export type Snapshot = {
-  readonly label: string
-  readonly createdAt: Date
+const snapshotSchema = v.object({
+  label: v.string(),
+  createdAt: timeField,
   /**
    * - `manual`: somebody asked for it by name.
    * - `automatic`: the state before the environment was started.
@@ -30,13 +15,36 @@ export type Snapshot = {
    * - `initial`: the image, with files of the environment's own; there is one at most.
    * - `cloned`: what another environment was, with files of this one's own.
    */
-  readonly kind: 'manual' | 'automatic' | 'replaced' | 'initial' | 'cloned'
-  readonly layers: Layers
+  kind: oneOfField(['manual', 'automatic', 'replaced', 'initial', 'cloned']),
+  layers: layersField,
   /** Label of the snapshot that this state came from. */
-  readonly after?: string
+  after: v.exactOptional(v.string()),
   /** The environment's name at that time, which stands in files of it; unknown when left out. */
-  readonly name?: string
-}
+  name: v.exactOptional(v.string()),
+})
+
+export const historySchema = v.object({
+  /** From the bottom, the image's, upwards; none of them changes any more. */
+  layers: layersField,
+  /** Written to while the environment runs. */
+  upper: layerIdField,
+  /** Oldest first; labels are unique. */
+  snapshots: v.array(snapshotSchema),
+  /** Label of the snapshot that today's state came from; left out before the first. */
+  after: v.exactOptional(v.string()),
+})
+
+/**
+ * What an environment is made of, and what it was made of before.
+ *
+ * The upper layer is one like the others that still changes: going down under a new one, it is as it is a point in
+ * time. So each step of an environment's life is one write of this, whatever the size of its files.
+ */
+export type History = RecordOf<typeof historySchema>
+
+export type Layers = RecordOf<typeof layersField>
+
+export type Snapshot = RecordOf<typeof snapshotSchema>
 
 /** A moment at which something is done to a history, and the empty layer that becomes its upper one. */
 export type Step = {readonly now: Date; readonly fresh: LayerId}

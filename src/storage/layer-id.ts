@@ -1,4 +1,5 @@
 import {createHash, randomBytes} from 'node:crypto'
+import * as v from 'valibot'
 
 declare const brand: unique symbol
 
@@ -13,6 +14,12 @@ type Identity = 'mapped' | 'emulated'
 export function isLayerId(text: string): text is LayerId {
   return /^[me][0-9a-f]{31}$/.test(text)
 }
+
+/** The id of a layer in a record. */
+export const layerIdField = v.custom<LayerId>(
+  (value) => typeof value === 'string' && isLayerId(value),
+  'the name of a layer',
+)
 
 export function newLayerId(identity: Identity): LayerId {
   return toLayerId(identity, randomBytes(16).toString('hex'))

@@ -1,6 +1,6 @@
 import {keepBody, readBody} from '../remembered.js'
 import {askSmall, type FetchSmallOptions} from './fetch-small.js'
-import {hasValidators, readValidators} from './headers.js'
+import {hasValidators, validatorsSchema} from './headers.js'
 
 /**
  * Fetches a small file and keeps a copy; asks only whether it is still the same as long as there is one.
@@ -17,10 +17,10 @@ export async function fetchCached(
   path: string,
   options: FetchSmallOptions,
 ): Promise<Buffer | undefined> {
-  const kept = readBody(path)
+  const kept = readBody(path, validatorsSchema)
   const answer = await askSmall(url, {
     ...options,
-    ...(kept === undefined ? {} : {known: readValidators(kept.facts)}),
+    ...(kept === undefined ? {} : {known: kept.facts}),
   })
   switch (answer.kind) {
     case 'missing':

@@ -1,7 +1,14 @@
 import type {IncomingHttpHeaders} from 'node:http'
+import * as v from 'valibot'
+import type {RecordOf} from '../records.js'
+
+export const validatorsSchema = v.object({
+  etag: v.exactOptional(v.string()),
+  lastModified: v.exactOptional(v.string()),
+})
 
 /** What lets the rest of a body be asked for, on condition that it is still the same. */
-export type Validators = {readonly etag?: string; readonly lastModified?: string}
+export type Validators = RecordOf<typeof validatorsSchema>
 
 /** A weak or a missing ETag does not do: only a strong one stands for the very bytes. */
 const STRONG_ETAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/
@@ -23,14 +30,6 @@ export function strongValidators(headers: IncomingHttpHeaders): Validators {
 
 export function hasValidators({etag, lastModified}: Validators): boolean {
   return etag !== undefined || lastModified !== undefined
-}
-
-/** Reads the validators that were kept with a body. */
-export function readValidators({etag, lastModified}: Readonly<Record<string, unknown>>): Validators {
-  return {
-    ...(typeof etag === 'string' ? {etag} : {}),
-    ...(typeof lastModified === 'string' ? {lastModified} : {}),
-  }
 }
 
 /** Tells whether an answer is known to be of another version than the one `known` was taken from. */

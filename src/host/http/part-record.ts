@@ -1,19 +1,27 @@
 import {createHash} from 'node:crypto'
 import {readFile} from 'node:fs/promises'
+import * as v from 'valibot'
 import {writeFileAtomic} from '../atomic-file.js'
 import {isErrno} from '../errno.js'
-import {isStrongEtag, type Validators} from './headers.js'
-
-/** What a part has to be told of to be gone on with in a later run. */
-export type PartRecord = {
-  readonly schemaVersion: 1
-  /** SHA-256 of the URL, which may hold a password. */
-  readonly urlDigest: string
-  readonly validators: Validators
-}
+import {parseIfValid, type RecordOf} from '../records.js'
+import {isStrongEtag} from './headers.js'
 
 /** Near enough to RFC 9110, section 5.6.7, to be safe in a header. */
 const HTTP_DATE = /^[A-Za-z0-9 :,+-]{1,64}$/
+
+const partRecordSchema = v.object({
+  schemaVersion: v.literal(1),
+  /** SHA-256 of the URL, which may hold a password. */
+  urlDigest: v.string(),
+  /** They become headers. */
+  validators: v.object({
+    etag: v.exactOptional(v.pipe(v.string(), v.check(isStrongEtag))),
+    lastModified: v.exactOptional(v.pipe(v.string(), v.regex(HTTP_DATE))),
+  }),
+})
+
+/** What a part has to be told of to be gone on with in a later run. */
+export type PartRecord = RecordOf<typeof partRecordSchema>
 
 export function urlDigest(url: URL): string {
   return createHash('sha256').update(url.href).digest('hex')
@@ -28,28 +36,12 @@ export async function readPartRecord(path: string): Promise<PartRecord | undefin
   try {
     return parsePartRecord(await readFile(path, 'utf8'))
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
+    if (isErrno(error, 'ENOENT')) return undefined
     throw error
   }
 }
 
-/** @throws {SyntaxError} When it is no JSON. */
+/** @returns undefined for any text that is not a record of this version. */
 export function parsePartRecord(text: string): PartRecord | undefined {
-  const record: unknown = JSON.parse(text)
-  if (!isObject(record) || record['schemaVersion'] !== 1) return undefined
-  const {urlDigest: digest, validators} = record
-  if (typeof digest !== 'string' || !isObject(validators)) return undefined
-  const {etag, lastModified} = validators
-  return {
-    schemaVersion: 1,
-    urlDigest: digest,
-    validators: {
-      ...(typeof etag === 'string' && isStrongEtag(etag) ? {etag} : {}),
-      ...(typeof lastModified === 'string' && HTTP_DATE.test(lastModified) ? {lastModified} : {}),
-    },
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return parseIfValid(text, partRecordSchema)
 }

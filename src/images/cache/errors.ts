@@ -1,10 +1,11 @@
 import {EnvsError, ExitCode} from '../../errors.js'
 import type {LockHolder} from '../../host/flock.js'
+import type {RecordProblem} from '../../host/records.js'
 
 /** A record that this version can't read: made by a newer one, or damaged. */
 export class ImageRecordUnreadableError extends EnvsError {
-  constructor(path: string, rule: string, cause?: unknown) {
-    super(`${path} can't be read: ${rule}.`, {
+  constructor(path: string, {why, cause}: Omit<RecordProblem, 'isNewer'>) {
+    super(`${path} can't be read: ${why}.`, {
       code: 'ENVS_BAD_IMAGE_RECORD',
       exitCode: ExitCode.storage,
       suggestions: ['envs image prune removes it; the image can be fetched again.'],

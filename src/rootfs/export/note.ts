@@ -1,29 +1,36 @@
-import {type JsonFields, parseJsonRecord} from '../../host/json-fields.js'
-
-/** What an exported archive says of itself, to be shown to who imports it: nothing of it is proof. */
-export type ExportNote = {
-  /** Of the environment. */
-  readonly name: string
-  readonly image: {
-    /** Of a published image; null for a file or URL of the user's own, whose place says nothing elsewhere. */
-    readonly name: string | null
-    readonly version: string | null
-    readonly sha256: string
-  }
-  readonly identity: 'mapped' | 'emulated'
-  readonly architecture: string
-  /** When the environment was made. */
-  readonly createdAt: Date
-  /** The version that exported it. */
-  readonly envs: string
-}
+import * as v from 'valibot'
+import {oneOfField, orNull, parseIfValid, type RecordOf, timeField} from '../../host/records.js'
 
 const SCHEMA_VERSION = 1
 const PREFIX = 'envs-export:'
 /** A note is a few hundred bytes. */
 const MAX_BYTES = 4096
+
 /** One line that can do nothing to a terminal. */
-const PRINTABLE = /^[\x21-\x7e]{1,128}$/
+const printableField = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/))
+
+const exportNoteEntries = {
+  /** Of the environment. */
+  name: printableField,
+  image: v.object({
+    /** Of a published image; null for a file or URL of the user's own, whose place says nothing elsewhere. */
+    name: orNull(printableField),
+    version: orNull(printableField),
+    sha256: printableField,
+  }),
+  identity: oneOfField(['mapped', 'emulated']),
+  architecture: printableField,
+  /** When the environment was made. */
+  createdAt: timeField,
+  /** The version that exported it. */
+  envs: printableField,
+}
+
+const exportNoteSchema = v.object(exportNoteEntries)
+const writtenNoteSchema = v.object({schemaVersion: v.literal(SCHEMA_VERSION), ...exportNoteEntries})
+
+/** What an exported archive says of itself, to be shown to who imports it: nothing of it is proof. */
+export type ExportNote = RecordOf<typeof exportNoteSchema>
 
 /** The comment in the pax header that an exported archive begins with: one line of ASCII. */
 export function formatNote(note: ExportNote): string {
@@ -34,41 +41,8 @@ export function formatNote(note: ExportNote): string {
 
 /** @returns undefined for any other comment, and for a note that no envs wrote. */
 export function parseNote(comment: string): ExportNote | undefined {
-  if (!comment.startsWith(PREFIX)) return undefined
-  try {
-    return readNote(
-      parseJsonRecord(comment.slice(PREFIX.length), {
-        maxBytes: MAX_BYTES,
-        schemaVersion: SCHEMA_VERSION,
-        refuse: (rule) => new NoNote(rule),
-      }),
-    )
-  } catch (error) {
-    if (error instanceof NoNote) return undefined
-    throw error
-  }
-}
-
-class NoNote extends Error {}
-
-function readNote(fields: JsonFields): ExportNote {
-  const image = fields.object('image')
-  return {
-    name: printable(fields, 'name'),
-    image: {
-      name: image.orNull('name', (each) => printable(each, 'name')),
-      version: image.orNull('version', (each) => printable(each, 'version')),
-      sha256: printable(image, 'sha256'),
-    },
-    identity: fields.oneOf('identity', ['mapped', 'emulated']),
-    architecture: printable(fields, 'architecture'),
-    createdAt: fields.date('createdAt'),
-    envs: printable(fields, 'envs'),
-  }
-}
-
-function printable(fields: JsonFields, key: string): string {
-  const text = fields.string(key)
-  if (!PRINTABLE.test(text)) throw fields.wrong(key, 'a word')
-  return text
+  const json = comment.slice(PREFIX.length)
+  if (!comment.startsWith(PREFIX) || json.length > MAX_BYTES) return undefined
+  const {schemaVersion: _, ...note} = parseIfValid(json, writtenNoteSchema) ?? {}
+  return 'name' in note ? note : undefined
 }

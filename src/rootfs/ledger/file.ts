@@ -1,8 +1,9 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync} from 'node:fs'
+import * as v from 'valibot'
 import {unlessErrno} from '../../host/errno.js'
+import {numberField, parseIfValid, parseRecordText, type RecordFormat} from '../../host/records.js'
 import {LedgerUnreadableError} from '../errors.js'
-import {fieldsOf} from '../worker-fields.js'
-import {type LedgerEntry, parseEntry} from './entry.js'
+import {type LedgerEntry, ledgerEntrySchema} from './entry.js'
 import {LEDGER_SCHEMA_VERSION, type Ledger, MOST_LEDGER_BYTES} from './ledger.js'
 
 /** What a file says of a tree. */
@@ -10,6 +11,18 @@ export type LedgerRecord = {
   readonly entries: readonly LedgerEntry[]
   /** Entries that were left out because there were too many. */
   readonly dropped: number
+}
+
+/** The first line. */
+const ledgerHeadSchema = v.object({dropped: numberField})
+
+const LEDGER_HEAD_FORMAT: RecordFormat<typeof ledgerHeadSchema> = {
+  schema: ledgerHeadSchema,
+  version: LEDGER_SCHEMA_VERSION,
+  migrations: [],
+  maxBytes: 4096,
+  indent: 0,
+  unreadable: (path, problem) => new LedgerUnreadableError(path, problem),
 }
 
 const {O_RDONLY, O_NOFOLLOW} = constants
@@ -31,12 +44,8 @@ export function readLedger(path: string): LedgerRecord {
   const text = readBounded(path)
   if (text === undefined) return {entries: [], dropped: 0}
   const [head = '', ...lines] = text.trimEnd().split('\n')
-  try {
-    return {dropped: parseHead(head), entries: lines.map((line, index) => parseLine(line, index + 2))}
-  } catch (error) {
-    if (error instanceof Error) throw new LedgerUnreadableError(path, error)
-    throw error
-  }
+  const {dropped} = parseRecordText(head, path, LEDGER_HEAD_FORMAT)
+  return {dropped, entries: lines.map((line, index) => parseLine(line, {path, number: index + 2}))}
 }
 
 function readBounded(path: string): string | undefined {
@@ -44,32 +53,16 @@ function readBounded(path: string): string | undefined {
   if (fd === undefined) return undefined
   try {
     if (fstatSync(fd).size > MOST_FILE_BYTES)
-      throw new LedgerUnreadableError(path, new Error(`it is over ${MOST_FILE_BYTES} bytes`))
+      throw new LedgerUnreadableError(path, {why: `it is over ${MOST_FILE_BYTES} bytes`, isNewer: false})
     return readFileSync(fd, 'utf8')
   } finally {
     closeSync(fd)
   }
 }
 
-function parseHead(line: string): number {
-  const fields = fieldsOf(parseJson(line))
-  const version = fields.number('schemaVersion')
-  if (version !== LEDGER_SCHEMA_VERSION) throw new Error(`its schemaVersion is ${version}`)
-  return fields.number('dropped')
-}
-
-function parseLine(line: string, number: number): LedgerEntry {
-  try {
-    return parseEntry(line)
-  } catch (error) {
-    throw new Error(`its line ${number} is no entry`, {cause: error})
-  }
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch (error) {
-    throw new Error('its first line is not JSON', {cause: error})
-  }
+function parseLine(line: string, {path, number}: {path: string; number: number}): LedgerEntry {
+  const entry = parseIfValid(line, ledgerEntrySchema)
+  if (entry === undefined)
+    throw new LedgerUnreadableError(path, {why: `line ${number} is not an entry`, isNewer: false})
+  return entry
 }

@@ -1,15 +1,13 @@
 import {type ArchiveInput, openArchiveInput} from '../../compression/archive-input.js'
 import {openHost} from '../../host/host.js'
 import {type ExtractOptions, type ExtractReport, extractTree} from '../extract.js'
-import type {WorkerRequest} from '../worker-request.js'
+import type {WorkerRequests} from '../worker-request.js'
 
 const STDIN = 0
 
-type Request = Extract<WorkerRequest, {verb: 'extract'}>
-
 /** @param descriptors - What templates/host/decode.pl added to the command line; empty without it. */
 export async function extract(
-  {root, owners, ledger}: Request,
+  {root, owners, ledger}: WorkerRequests['extract'],
   {onProgress, descriptors}: Pick<ExtractOptions, 'onProgress'> & {descriptors: readonly string[]},
 ): Promise<ExtractReport> {
   const {which, architecture} = openHost()

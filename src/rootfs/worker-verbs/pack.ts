@@ -1,15 +1,13 @@
 import {createHash} from 'node:crypto'
 import {closeSync, constants, openSync} from 'node:fs'
-import {finishSha256, type Sha256} from '../../host/digest.js'
+import {finishSha256} from '../../host/digest.js'
 import {openHost} from '../../host/host.js'
 import {readLayerMarks} from '../comparison/layer-marks.js'
 import {explainErrno} from '../errors.js'
 import {openArchiveOutput} from '../export/archive-output.js'
 import {openTreeView} from '../fixes/tree-view.js'
 import {type PackOptions, type PackReport, packTree} from '../image/pack-tree.js'
-import type {WorkerRequest} from '../worker-request.js'
-
-export type PackedImage = PackReport & {readonly sha256: Sha256; readonly sizeBytes: number}
+import type {PackedImage, PackRequest} from '../worker-request.js'
 
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
@@ -17,7 +15,7 @@ const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 const SETCAP = ['usr/sbin/setcap', 'sbin/setcap']
 
 export async function pack(
-  {root, owners, ledger, latest, archive}: Extract<WorkerRequest, {verb: 'pack'}>,
+  {root, owners, ledger, latest, archive}: PackRequest,
   onProgress: NonNullable<PackOptions['onProgress']>,
 ): Promise<PackedImage> {
   try {

@@ -2,8 +2,7 @@ import {fixTree} from '../fixes/apply.js'
 import {planFiles} from '../fixes/planned-files.js'
 import {openTreeView} from '../fixes/tree-view.js'
 import {noteTree} from '../tree-notes.js'
-import type {SettleRequest} from '../worker-request.js'
-import type {SettleReport} from '../worker-results.js'
+import type {SettleReport, SettleRequest} from '../worker-request.js'
 
 /** One program for all of it: each start of one takes longer than any of this. */
 export function settle({root, facts, only, planned}: SettleRequest): SettleReport {

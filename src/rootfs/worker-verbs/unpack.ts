@@ -3,12 +3,11 @@ import {openHost} from '../../host/host.js'
 import type {DebFile} from '../debs/open-deb.js'
 import {type UnpackDebsOptions, type UnpackDebsReport, unpackDebs} from '../debs/unpack-debs.js'
 import {explainErrno} from '../errors.js'
-import {fieldsOf} from '../worker-fields.js'
-import type {WorkerRequest} from '../worker-request.js'
+import type {UnpackRequest} from '../worker-request.js'
 
 /** Packages come as lines of JSON on standard input, each as soon as it is there. */
 export async function unpack(
-  {root, verb: _, ...request}: Extract<WorkerRequest, {verb: 'unpack'}>,
+  {root, ...request}: UnpackRequest,
   onProgress: NonNullable<UnpackDebsOptions['onProgress']>,
 ): Promise<UnpackDebsReport> {
   const {which} = openHost()
@@ -21,7 +20,6 @@ export async function unpack(
 
 async function* readDebs(): AsyncGenerator<DebFile> {
   for await (const line of createInterface({input: process.stdin})) {
-    const {text} = fieldsOf(JSON.parse(line))
-    yield {name: text('name'), path: text('path')}
+    yield JSON.parse(line)
   }
 }

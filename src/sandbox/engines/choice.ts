@@ -2,11 +2,13 @@ import {readFileSync} from 'node:fs'
 import {mkdtemp, rm} from 'node:fs/promises'
 import {release, tmpdir} from 'node:os'
 import {join} from 'node:path'
+import * as v from 'valibot'
 import {ignoreFailure} from '../../host/errno.js'
 import {makeFolders} from '../../host/folders.js'
 import {type MapperHost, succeeds} from '../../host/id-mapper.js'
 import {isMountingRoot} from '../../host/privilege.js'
 import {bootId} from '../../host/proc.js'
+import {oneOfField} from '../../host/records.js'
 import {fileFacts, type Memory, openMemory} from '../../host/remembered.js'
 import {PerlMissingError, requirePerl, scriptWords} from '../../host/script.js'
 import {EngineUnavailableError, ToolMissingError} from '../errors.js'
@@ -23,8 +25,14 @@ export const ENGINES = ['bwrap', 'unshare', 'proot'] as const
 export type EngineName = (typeof ENGINES)[number]
 
 /** What a trial came to: with which user namespace an engine gives a guest it works; proot has none. */
-type Verdict = 'second' | 'only' | 'fails'
+const verdictField = oneOfField(['second', 'only', 'fails'])
+type Verdict = v.InferOutput<typeof verdictField>
 
+const verdictsSchema = v.object({
+  bwrap: v.exactOptional(verdictField),
+  unshare: v.exactOptional(verdictField),
+  proot: v.exactOptional(verdictField),
+})
 type Verdicts = Readonly<Partial<Record<EngineName, Verdict>>>
 
 /** Settings of the kernel that decide about user namespaces. */
@@ -191,7 +199,7 @@ async function withStage<T>(cacheFolder: string, work: (stage: string) => Promis
 }
 
 function trialsIn(cacheFolder: string): Memory<Verdicts> {
-  return openMemory(join(cacheFolder, 'engines.json'), {isValue: areVerdicts})
+  return openMemory(join(cacheFolder, 'engines.json'), {schema: verdictsSchema})
 }
 
 function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
@@ -205,11 +213,4 @@ function readSwitch(path: string): string {
   } catch {
     return '-'
   }
-}
-
-function areVerdicts(value: unknown): value is Verdicts {
-  if (typeof value !== 'object' || value === null) return false
-  return Object.values(value).every(
-    (verdict) => verdict === 'second' || verdict === 'only' || verdict === 'fails',
-  )
 }

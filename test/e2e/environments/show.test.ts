@@ -132,8 +132,12 @@ for (const command of ['show', 'path', 'ps', 'stop', 'rm', 'rename']) {
 
 for (const [what, record, reason] of [
   ['is no JSON', 'x', 'it is not JSON'],
-  ['is of a later version', '{"schemaVersion":2}', 'its schemaVersion is 2'],
-  ['lacks a field', '{"schemaVersion":1,"image":{},"extraction":{}}', 'createdAt is not a text'],
+  [
+    'is of a later version',
+    '{"schemaVersion":9}',
+    'a newer envs wrote it: its schemaVersion is 9, and this envs reads up to 2',
+  ],
+  ['lacks a field', '{"schemaVersion":1,"image":{},"extraction":{}}', 'createdAt is missing'],
 ] as const) {
   test(`show names the record that ${what}`, async (t) => {
     const cli = await plainCli(t)

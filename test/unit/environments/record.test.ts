@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {stat, writeFile} from 'node:fs/promises'
+import {readFile, stat, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {RecordUnreadableError} from '../../../src/environments/errors.js'
@@ -30,6 +30,7 @@ const RECORD: EnvironmentRecord = {
   storage: 'directory',
   architecture: 'amd64',
   extraction: {entries: 5, sizeBytes: 2000, skippedDevices: 1, squashedOwners: 0, fileCapabilities: 0},
+  settings: {},
 }
 
 const ARCHIVE: NonNullable<EnvironmentRecord['image']['archive']> = {
@@ -52,7 +53,7 @@ const ARCHIVE: NonNullable<EnvironmentRecord['image']['archive']> = {
 
 /** The record as it stands in a file, for a test to spoil. */
 function json(): Record<string, unknown> & {image: Record<string, unknown>} {
-  return {schemaVersion: 1, ...structuredClone(RECORD), createdAt: RECORD.createdAt.toISOString()}
+  return {schemaVersion: 2, ...structuredClone(RECORD), createdAt: RECORD.createdAt.toISOString()}
 }
 
 function rejects(text: string, rule: string): void {
@@ -97,14 +98,38 @@ test('reads a record that knows nothing of signatures', () => {
   assert.deepEqual(parseRecord(JSON.stringify({...json(), image}), '/x/env.json'), RECORD)
 })
 
+test('a record of version 1 has no settings, and is left as it is', async (t) => {
+  const {settings: _, ...first} = json()
+  for (const old of [
+    {...first, schemaVersion: 1},
+    {...first, schemaVersion: undefined},
+  ]) {
+    const path = join(await temporaryFolder(t), 'env.json')
+    await writeFile(path, JSON.stringify(old))
+    assert.deepEqual(await readRecord(path), RECORD)
+    assert.equal(await readFile(path, 'utf8'), JSON.stringify(old))
+  }
+})
+
 for (const [what, text, rule] of [
   ['an empty file', '', 'it is not JSON'],
   ['half a file', JSON.stringify(json()).slice(0, 50), 'it is not JSON'],
-  ['a list', '[]', 'schemaVersion is not a number'],
-  ['null', 'null', 'it is no object'],
-  ['a later version', JSON.stringify({...json(), schemaVersion: 2}), 'its schemaVersion is 2'],
+  ['a list', '[]', 'it is not an object'],
+  ['no settings', JSON.stringify({...json(), settings: undefined}), 'settings is missing'],
+  [
+    'a setting that it does not know',
+    JSON.stringify({...json(), settings: {network: 'none'}}),
+    'settings.network is not a field of this version',
+  ],
+  ['a version that never was', JSON.stringify({...json(), schemaVersion: 0}), 'its schemaVersion is 0'],
+  ['null', 'null', 'it is not an object'],
+  [
+    'a later version',
+    JSON.stringify({...json(), schemaVersion: 3}),
+    'a newer envs wrote it: its schemaVersion is 3, and this envs reads up to 2',
+  ],
   ['a file without an end', ' '.repeat(4_194_305), 'it is over 4194304 bytes'],
-  ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is no object'],
+  ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is not an object'],
   [
     'an identity that is none',
     JSON.stringify({...json(), identity: 'real'}),

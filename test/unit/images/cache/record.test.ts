@@ -35,12 +35,16 @@ test('reads a listing that carries its signature inside', () => {
 })
 
 for (const [what, change, rule] of [
-  ['a later version', {schemaVersion: 2}, 'its schemaVersion is 2'],
+  [
+    'a later version',
+    {schemaVersion: 2},
+    'a newer envs wrote it: its schemaVersion is 2, and this envs reads up to 1',
+  ],
   ['a digest that is none', {sha256: 'A'.repeat(64)}, 'sha256 is not a SHA-256 digest'],
   ['a size that is a text', {sizeBytes: '1'}, 'sizeBytes is not a number'],
   ['a URL that is none', {url: 'mirror'}, 'url is not a URL'],
   ['a time that is none', {signedAt: 'soon'}, 'signedAt is not a time'],
-  ['no signer', {signer: null}, 'signer is no object'],
+  ['no signer', {signer: null}, 'signer is not an object'],
   [
     'a listing outside its folder',
     {evidence: {...RECORD.evidence, listing: '../../env.json'}},

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {formatEntry, type LedgerEntry, parseEntry} from '../../../../src/rootfs/ledger/entry.js'
+import {parseIfValid} from '../../../../src/host/records.js'
+import {formatEntry, type LedgerEntry, ledgerEntrySchema} from '../../../../src/rootfs/ledger/entry.js'
 import {readLedger, writeLedger} from '../../../../src/rootfs/ledger/file.js'
 import {openLedger} from '../../../../src/rootfs/ledger/ledger.js'
 import {treeFolder} from '../../../support/extraction.js'
@@ -15,7 +16,7 @@ for (const entry of [
   {...ENTRY, kind: 'device', device: {type: 'block', major: 8, minor: 1}, lost: ['device']},
 ] as const) {
   test(`an entry of ${entry.kind} ${JSON.stringify(entry.path)} comes back as it was`, () => {
-    assert.deepEqual(parseEntry(formatEntry(entry)), entry)
+    assert.deepEqual(parseIfValid(formatEntry(entry), ledgerEntrySchema), entry)
   })
 }
 
@@ -47,12 +48,16 @@ test('a written ledger is read back', async (t) => {
 })
 
 for (const [what, text, rule] of [
-  ['that is empty', '', 'its first line is not JSON'],
-  ['of a newer version', '{"schemaVersion":2,"dropped":0}\n', 'its schemaVersion is 2'],
+  ['that is empty', '', 'it is not JSON'],
+  [
+    'of a newer version',
+    '{"schemaVersion":2,"dropped":0}\n',
+    'a newer envs wrote it: its schemaVersion is 2, and this envs reads up to 1',
+  ],
   [
     'with a line that is none',
     `{"schemaVersion":1,"dropped":0}\n${formatEntry(ENTRY)}\n{}\n`,
-    'its line 3 is no entry',
+    'line 3 is not an entry',
   ],
 ] as const) {
   test(`a ledger ${what} is said to be unreadable`, async (t) => {
