@@ -1,4 +1,6 @@
 import {ExitCode, errnoOf} from '../errors.js'
+import type {SessionContext, SessionWish} from '../features/feature.js'
+import {beforeSession, refuseUnsupported} from '../features/list.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {AnchorFailedError} from '../sandbox/errors.js'
@@ -6,20 +8,15 @@ import type {JoinPlan} from '../sandbox/join-plan.js'
 import {buildFilter} from '../sandbox/seccomp/filter.js'
 import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import {planJoin, runSession, type SessionOptions} from '../sandbox/session.js'
-import {planAnchor, planEmulationOf, prepareRoot} from './anchor-plan.js'
+import {prepareAnchor} from './anchor-plan.js'
 import {anchorEngineFor, engineFor} from './engine.js'
 import {joiningParent} from './hand-over.js'
 import {openEnvironmentLock, waitForLock} from './locks.js'
-import {preparePackages} from './package-cache.js'
 import {runByProot} from './proot.js'
-import {refreshResolver} from './resolver.js'
-import {PASSED_ON, planRequest, type SessionWish} from './session-request.js'
+import {PASSED_ON, planRequest} from './session-request.js'
 import {chooseEnvironment, type Environment, findEnvironment} from './store.js'
 import {sessionLauncher} from './toolbox.js'
 import {recordUse} from './usage.js'
-
-/** The host's settings; followed when it is a link, as resolvers do. @see resolv.conf(5) */
-const HOST_RESOLVER = '/etc/resolv.conf'
 
 /**
  * Runs a command, or a login shell, in an environment that is started when it is down.
@@ -37,7 +34,7 @@ export function runInEnvironment(
   return withSession(host, text, {wish, plain}, async (options, environment) => {
     if (await isForProot(host, environment, wish)) {
       await options.waitForLock()
-      return runByProot(host, environment, options)
+      return runByProot({host, environment, wish}, options)
     }
     if (parent === undefined) return runSession(options)
     parent.tell(await planJoin(options))
@@ -48,10 +45,7 @@ export function runInEnvironment(
 /** Whether there is nothing to join, and proot is all that could be started. */
 async function isForProot(host: Host, environment: Environment, {engine}: SessionWish): Promise<boolean> {
   if (readLiveAnchor(environment.files.run) !== undefined) return false
-  const found = await engineFor(host, engine ?? 'auto', environment)
-  if (found !== 'proot') return false
-  await planEmulationOf(host, environment, found)
-  return true
+  return (await engineFor(host, engine ?? 'auto', environment)) === 'proot'
 }
 
 /** Of a session that asks for nothing but a command, as the next one may too. */
@@ -71,7 +65,7 @@ async function withSession<Result>(
   const request = planRequest(host, environment, wish)
   const lock = await openEnvironmentLock(host.paths, name)
   try {
-    await noteSession(host, environment)
+    await noteSession({host, environment, wish})
     const filter = buildFilter(
       host.architecture,
       filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
@@ -94,11 +88,8 @@ async function withSession<Result>(
       runFolder: files.run,
       planAnchor: async () => {
         const engine = await anchorEngineFor(host, wish.engine ?? 'auto', environment)
-        const [tree, packages] = await Promise.all([
-          prepareRoot(host, environment, wish),
-          preparePackages(host.paths, files.resolver),
-        ])
-        return planAnchor(host, environment, {filter, packages, engine, ...tree})
+        refuseUnsupported(request, {name, engine})
+        return prepareAnchor({host, environment, wish}, engine)
       },
       waitForLock: async () => {
         await waitForLock(host.paths, name, lock, 'shared')
@@ -133,12 +124,13 @@ function joinPlans({
 }
 
 /** Done before the lock is held, so that it may meet a folder that is about to go, or gone. */
-async function noteSession(host: Host, {name, files}: Environment): Promise<void> {
+async function noteSession(context: SessionContext): Promise<void> {
+  const {host, environment} = context
   try {
-    await refreshResolver(files.resolver, HOST_RESOLVER)
-    await recordUse(files.folder, host.now())
+    await beforeSession(context)
+    await recordUse(environment.files.folder, host.now())
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') await findEnvironment(host.paths, name)
+    if (errnoOf(error) === 'ENOENT') await findEnvironment(host.paths, environment.name)
     throw error
   }
 }
