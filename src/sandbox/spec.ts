@@ -14,6 +14,8 @@ export type SandboxSpec = {
   /** Mounted after the root, in this order. */
   readonly mounts: readonly Mount[]
   readonly hostname: string
+  /** The host's network, or one of the environment's own with a loopback interface alone. */
+  readonly network: 'host' | 'own'
   readonly userNamespace: {
     readonly guest: GuestNamespace
     /** An argv prefix that makes or enters the user namespace of the mounts; empty where the engine makes one itself. */
@@ -64,6 +66,7 @@ export function baseSpec(
   return {
     ...own,
     mounts: kernelMounts(own.userNamespace.guest),
+    network: 'host',
     setup: [],
     limits: {processes: MOST_PROCESSES},
     companions: [],

@@ -23,13 +23,14 @@ export function bwrapEngine(program: string, secondNamespace: SecondNamespaceLau
  * Where the user namespace is there already, bwrap is its root; else it makes one with the caller as its only id, and
  * must be told to keep the capabilities, or dpkg can't write a 0440 file. A namespace that it is handed is entered last.
  */
-export function bwrapOptions({hostname, root, mounts, userNamespace}: SandboxSpec): string[] {
+export function bwrapOptions({hostname, network, root, mounts, userNamespace}: SandboxSpec): string[] {
   return [
     // Not as its child: bwrap as pid 1 would be a file of the host within reach of the guest's root, by /proc/1/exe.
     ...['--info-fd', String(AnchorFd.info), '--as-pid-1'],
     ...['--seccomp', String(AnchorFd.filter)],
     ...userNamespaceOptions(userNamespace),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', hostname],
+    ...(network === 'own' ? ['--unshare-net'] : []),
     ...[root, ...mounts].flatMap(mountOptions),
     // Nothing else is in its environment: --clearenv is not known to bwrap before 0.5.
     ...['--chdir', '/', '--setenv', 'PATH', GUEST_PATH],

@@ -32,11 +32,12 @@ export function unshareEngine({
 
 /** What templates/host/anchor.pl is told, word for word. */
 export function unshareOptions(
-  {hostname, root, mounts, userNamespace}: SandboxSpec,
+  {hostname, network, root, mounts, userNamespace}: SandboxSpec,
   stage: string,
 ): string[] {
   return [
     ...['stage', stage, 'hostname', hostname],
+    ...(network === 'own' ? ['own-network'] : []),
     ...(userNamespace.guest === 'only' ? [] : ['second-namespace']),
     ...[root, ...mounts].flatMap(mountWords),
     // Whoever says this may be killed in the middle of it.

@@ -106,3 +106,8 @@ test("for the host's root the engine is outside of the guest's user namespace", 
   const [first] = await bwrapEngine('/usr/bin/bwrap', () => []).command(inside('of-root'), '')
   assert.equal(first, '/usr/bin/bwrap')
 })
+
+test('a network of its own is one more namespace', () => {
+  const options = bwrapOptions({...inside('only'), network: 'own'})
+  assert.deepEqual(options, [...COMMON_START, ...NAMESPACES, '--unshare-net', ...ROOT, ...COMMON_END])
+})
