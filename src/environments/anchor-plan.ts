@@ -1,116 +1,72 @@
-import {join} from 'node:path'
-import type {Host} from '../host/host.js'
-import {packageRoot} from '../host/paths.js'
+import type {SessionContext, StartContext} from '../features/feature.js'
+import {beforeStart, withFeatures} from '../features/list.js'
 import {checkMountPoints, ensureMountPoints} from '../rootfs/mount-points.js'
 import type {AnchorPlan} from '../sandbox/anchor-start.js'
-import type {EngineName} from '../sandbox/engines/choice.js'
+import {anchorEngine, type EngineName, guestNamespaceOf} from '../sandbox/engines/choice.js'
 import type {AnchorEngineName} from '../sandbox/engines/engine.js'
-import {enterMemory, type MemoryHolder} from '../sandbox/memory.js'
-import {guestMounts, MOUNT_POINTS, type RootMount} from '../sandbox/mounts.js'
+import {MOUNT_POINTS} from '../sandbox/mounts.js'
+import {filterSets} from '../sandbox/seccomp/filter-sets.js'
+import {baseSpec, type SandboxSpec} from '../sandbox/spec.js'
 import {topLayer} from '../storage/history.js'
 import {makeUpper} from '../storage/layer-store.js'
-import type {EmulationPlan} from './emulation.js'
-import {planEngine} from './engine.js'
+import {fitToEngine} from './engine.js'
 import {readGuestTree, rootMount, treeFolders} from './guest-tree.js'
-import {upperHolder} from './memory-upper.js'
-import {withRestorePoint} from './restore-points.js'
-import type {SessionWish} from './session-request.js'
-import type {Environment} from './store.js'
-import {toolPath} from './toolbox.js'
 import {readMark} from './tries.js'
 
-/** The tree as it has to be before it can be mounted. */
-export async function prepareRoot(
-  host: Host,
-  environment: Environment,
-  {durable}: Pick<SessionWish, 'durable'>,
-): Promise<PreparedRoot> {
-  const {paths} = host
+/**
+ * Prepares an environment on the disk, and returns how its first process is started. Nothing of the environment may run, and nobody
+ * else may start it.
+ *
+ * @throws {MountPointError} @throws As {@link planAnchor}, and each feature.
+ */
+export async function prepareAnchor(start: SessionContext, engine: AnchorEngineName): Promise<AnchorPlan> {
+  const {host, environment} = start
+  await beforeStart(engine, start)
   const tree = await readGuestTree(environment)
-  if (tree.kind === 'directory') {
-    await ensureMountPoints(tree.root, MOUNT_POINTS)
-    return {root: rootMount(paths, tree), memory: undefined}
+  if (tree.kind === 'directory') await ensureMountPoints(tree.root, MOUNT_POINTS)
+  else {
+    const {layers, upper} = tree.history
+    await makeUpper(host.paths.layers, upper, {below: topLayer(layers)})
+    await checkMountPoints(treeFolders(host.paths, tree), MOUNT_POINTS)
   }
-  const history = await withRestorePoint(host, environment, {
-    history: tree.history,
-    isSynced: durable !== 'never',
-  })
-  const memory = upperHolder(environment, history)
-  const mounted = {kind: 'overlay', history, ...(memory && {holder: memory})} as const
-  await makeUpper(paths.layers, history.upper, {below: topLayer(history.layers)})
-  await checkMountPoints(treeFolders(paths, mounted), MOUNT_POINTS)
-  return {root: rootMount(paths, mounted), memory}
+  return planAnchor(start, engine, {tree, isPreview: false})
 }
 
-type PreparedRoot = {
-  readonly root: RootMount
-  /** Who holds what is written to, where that is in memory. */
-  readonly memory: MemoryHolder | undefined
-}
-
-/** What the first process of an environment is started with, for whichever engine. */
+/** @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError} @throws As each feature. */
 export async function planAnchor(
-  host: Host,
-  {name, files, record}: Environment,
-  {
-    filter,
-    packages,
-    root,
-    memory,
-    engine,
-  }: PreparedRoot & {
-    readonly filter: Uint8Array
-    readonly packages: string | undefined
-    readonly engine: AnchorEngineName
-  },
+  start: SessionContext,
+  engine: AnchorEngineName,
+  state: Pick<StartContext, 'tree' | 'isPreview'>,
 ): Promise<AnchorPlan> {
-  const {
-    root: mounted,
-    mounts,
-    ...planned
-  } = await planEngine(host, engine, {
-    identity: record.identity,
-    emulation: await planEmulationOf(host, {files, record}, engine),
-    root,
-    runFolder: files.run,
-    prefix: memory && enterMemory(memory, toolPath(host, 'nsenter')),
-  })
-  const isThrowaway = (await readMark(host.paths, name)) !== undefined
+  const {host, environment} = start
+  const {name, files, record} = environment
+  const spec = await planSpec(start, engine, state)
   return {
     name,
-    hostname: name,
-    mounts: [
-      ...guestMounts({
-        root: mounted,
-        resolverFolder: files.resolver,
-        packagesFolder: packages,
-        guestNamespace: planned.guestNamespace,
-      }),
-      ...mounts,
-    ],
+    engine: anchorEngine(host, engine),
     runFolder: files.run,
-    ...planned,
-    filter,
-    restoreRequests:
-      root.kind === 'overlay' && !isThrowaway
-        ? {
-            folder: files.resolver,
-            upper: root.upper,
-            command: [process.execPath, join(packageRoot(), 'bin', 'envs.js'), 'restore-point', name],
-            environment: host.environment,
-          }
-        : undefined,
+    spec: await fitToEngine(host, engine, {identity: record.identity, runFolder: files.run, spec}),
   }
 }
 
-/** Loaded only where an environment is of another processor than the host. @throws {EmulationUnavailableError} */
-export async function planEmulationOf(
-  host: Host,
-  {files, record}: Pick<Environment, 'files' | 'record'>,
+/** Returns the sandbox of an environment, with all features that its engine has. @throws As each feature. */
+export async function planSpec(
+  {host, environment, wish}: SessionContext,
   engine: EngineName,
-): Promise<EmulationPlan | undefined> {
-  const {identity, architecture} = record
-  if (architecture === host.architecture) return undefined
-  const {emulationFor, planEmulation} = await import('./emulation.js')
-  return planEmulation(host, await emulationFor(host, architecture, {engine, identity}), files.run)
+  {tree, isPreview}: Pick<StartContext, 'tree' | 'isPreview'>,
+): Promise<SandboxSpec> {
+  const {name, record} = environment
+  const {cache: cacheFolder} = host.paths
+  const spec = baseSpec({
+    root: rootMount(host.paths, tree),
+    hostname: name,
+    filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
+    architecture: host.architecture,
+    userNamespace: {
+      guest: engine === 'proot' ? 'only' : await guestNamespaceOf(host, engine, {cacheFolder}),
+      prefix: [],
+    },
+  })
+  const isThrowaway = (await readMark(host.paths, name)) !== undefined
+  return withFeatures(spec, {host, environment, wish, engine, tree, isPreview, isThrowaway})
 }

@@ -1,3 +1,4 @@
+import {settleMemory} from '../features/settle-memory.js'
 import type {Host} from '../host/host.js'
 import {isInUse} from '../sandbox/in-use.js'
 import type {History} from '../storage/history.js'
@@ -7,7 +8,6 @@ import {EnvironmentRunningError} from './errors.js'
 import {lockHistory} from './history-lock.js'
 import {withLockedEnvironment} from './locks.js'
 import {stopFiles} from './processes.js'
-import {settleMemory} from './settle-memory.js'
 import {NoHistoryError} from './snapshot-errors.js'
 import {type Environment, findEnvironment} from './store.js'
 

@@ -1,24 +1,20 @@
 import {join} from 'node:path'
 import type {FetchedPackage} from '../archive/download-packages.js'
 import type {ArchiveEvent, PackagePlan} from '../archive/plan.js'
+import {type Emulation, withEmulation} from '../features/emulation.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
-import {
-  anchorEngine,
-  type EngineName,
-  guestNamespaceOf,
-  guestNamespaceWords,
-} from '../sandbox/engines/choice.js'
+import {anchorEngine, type EngineName, guestNamespaceOf} from '../sandbox/engines/choice.js'
+import type {AnchorEngineName} from '../sandbox/engines/engine.js'
 import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
-import {runLoneScript} from '../sandbox/lone-script.js'
-import {guestMounts, MOUNT_POINTS, plainRoot} from '../sandbox/mounts.js'
-import {buildFilter} from '../sandbox/seccomp/filter.js'
+import {runLoneScript, withoutNetwork} from '../sandbox/lone-script.js'
+import {MOUNT_POINTS, plainRoot, RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
 import {filterSets} from '../sandbox/seccomp/filter-sets.js'
+import {baseSpec, type SandboxSpec} from '../sandbox/spec.js'
 import {bootstrapFailure, findWrong} from './bootstrap-check.js'
 import {BootstrapUnsupportedError} from './bootstrap-errors.js'
 import {configureScript, readConfigureLine} from './configure-script.js'
-import {type Emulation, planEmulation} from './emulation.js'
 
 export type BootstrapEvent =
   | ArchiveEvent
@@ -61,12 +57,11 @@ export async function configureTree(
   host: Host,
   {plan, others, packagesFolder, name, root, place, scratch, signal, onEvent}: Configuration,
 ): Promise<void> {
-  const {identity, engine, emulation, lock} = place
+  const {engine, lock} = place
   if (engine === 'proot') throw new BootstrapUnsupportedError(name, engine)
   await ensureMountPoints(root, MOUNT_POINTS)
   const installed = new Set<string>()
   let hasEnded = false
-  const guestNamespace = await guestNamespaceOf(host, engine, {cacheFolder: host.paths.cache})
   const onLine = (line: string) => {
     const told = readConfigureLine(line)
     if (told?.kind === 'installed') installed.add(told.name)
@@ -74,31 +69,12 @@ export async function configureTree(
     onEvent({stage: 'configure', count: installed.size, totalCount: plan.packages.length})
   }
   const log = join(scratch, 'log')
-  const emulated = await planEmulation(host, emulation, scratch)
   await runLoneScript(
     {
       engine: anchorEngine(host, engine),
-      filter: buildFilter(host.architecture, filterSets(identity, {elidesSyncs: true})),
-      hostname: plan.release.codename,
-      // In the resolver's place, for there is nothing to resolve: the packages that dpkg is to install.
-      mounts: [
-        ...guestMounts({
-          root: plainRoot(root),
-          resolverFolder: packagesFolder,
-          packagesFolder: undefined,
-          guestNamespace,
-        }),
-        ...emulated.mounts,
-      ],
-      guestNamespace,
-      namespacePrefix: [
-        ...(await namespacePrefix(identity, host)),
-        ...emulated.words,
-        ...guestNamespaceWords(host, guestNamespace),
-      ],
+      spec: await configurationSpec(host, engine, {plan, root, packagesFolder, place, scratch}),
       stage: scratch,
       script: await configureScript({epoch: secondsOf(plan), root, others}),
-      unshare: host.which('unshare'),
       lock,
       log,
     },
@@ -109,6 +85,42 @@ export async function configureTree(
   const reason =
     wrong === undefined ? 'its packages could not be configured' : `${wrong} is not installed as it should be`
   throw await bootstrapFailure(name, reason, {log, cacheFolder: host.paths.cache})
+}
+
+async function configurationSpec(
+  host: Host,
+  engine: AnchorEngineName,
+  {
+    plan,
+    root,
+    packagesFolder,
+    place: {identity, emulation},
+    scratch,
+  }: Pick<Configuration, 'plan' | 'root' | 'packagesFolder' | 'place' | 'scratch'>,
+): Promise<SandboxSpec> {
+  const spec = baseSpec({
+    root: plainRoot(root),
+    hostname: plan.release.codename,
+    filterSets: filterSets(identity, {elidesSyncs: true}),
+    architecture: host.architecture,
+    userNamespace: {
+      guest: await guestNamespaceOf(host, engine, {cacheFolder: host.paths.cache}),
+      prefix: await namespacePrefix(identity, host),
+    },
+  })
+  const unshare = host.which('unshare')
+  const setup = unshare === undefined ? [] : [withoutNetwork(unshare)]
+  // In the resolver's place, for there is nothing to resolve: the packages that dpkg is to install.
+  const packages = {kind: 'bind', from: packagesFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'} as const
+  const emulated = await withEmulation(
+    {...spec, mounts: [...spec.mounts, packages]},
+    {
+      host,
+      emulation,
+      folder: scratch,
+    },
+  )
+  return {...emulated, setup: [...emulated.setup, ...setup]}
 }
 
 /** When the newest of the releases was made, in seconds: the time of all that is made here. */

@@ -1,5 +1,6 @@
 import {mkdir} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {settleMemory} from '../features/settle-memory.js'
 import {syncFilesIn} from '../host/atomic-file.js'
 import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Lock} from '../host/flock.js'
@@ -23,7 +24,6 @@ import {lockEnvironment} from './locks.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
 import {chooseStorage} from './overlay-support.js'
 import {readRecord, writeRecord} from './record.js'
-import {settleMemory} from './settle-memory.js'
 import {
   type Environment,
   environmentFiles,

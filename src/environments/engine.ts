@@ -1,20 +1,13 @@
 import {join} from 'node:path'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
-import type {AnchorPlan} from '../sandbox/anchor-start.js'
-import {
-  anchorEngine,
-  chooseEngine,
-  type EngineName,
-  guestNamespaceOf,
-  guestNamespaceWords,
-} from '../sandbox/engines/choice.js'
+import {chooseEngine, type EngineName} from '../sandbox/engines/choice.js'
 import type {AnchorEngineName} from '../sandbox/engines/engine.js'
 import {layersFirst} from '../sandbox/engines/layers-first.js'
 import {EngineUnavailableError} from '../sandbox/errors.js'
 import {chooseIdentity, type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
-import {type Mount, plainRoot, type RootMount} from '../sandbox/mounts.js'
-import type {EmulationPlan} from './emulation.js'
+import {plainRoot} from '../sandbox/mounts.js'
+import type {SandboxSpec} from '../sandbox/spec.js'
 import {EngineUnsuitableError, StorageUnavailableError} from './errors.js'
 import {stackingWay} from './overlay-support.js'
 import type {EnvironmentRecord} from './record.js'
@@ -79,49 +72,36 @@ export async function anchorEngineFor(
   return engine
 }
 
-type Place = {
-  readonly identity: Identity
-  readonly root: RootMount
-  /** The environment's own, for its run-time state. */
-  readonly runFolder: string
-  /** Words that enter the user namespace, where there is one already. */
-  readonly prefix: readonly string[] | undefined
-  /** What it has more for programs of another processor; undefined where the host runs them as they are. */
-  readonly emulation: EmulationPlan | undefined
-}
-
-/** What of an anchor's plan depends on its engine. */
-type EnginePlan = Pick<AnchorPlan, 'engine' | 'namespacePrefix' | 'guestNamespace'> & {
-  readonly root: RootMount
-  /** Beside those of every environment. */
-  readonly mounts: readonly Mount[]
-}
-
-/** @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError} */
-export async function planEngine(
+/**
+ * Returns a sandbox that this engine can start: layers that it can't stack itself are stacked before it, and it is given a user
+ * namespace where it can't make its own.
+ *
+ * @param options.runFolder - The environment's own, for its run-time state.
+ * @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError}
+ */
+export async function fitToEngine(
   host: Host,
   name: AnchorEngineName,
-  {identity, root, runFolder, emulation, ...place}: Place,
-): Promise<EnginePlan> {
-  const engine = anchorEngine(host, name)
-  const guestNamespace = await guestNamespaceOf(host, name, {cacheFolder: host.paths.cache})
-  const isBefore = root.kind === 'overlay' && (await wayOf(host, identity, name)) === 'before'
-  const {words, mounts} = emulation ?? {words: [], mounts: []}
-  const isMade =
-    guestNamespace !== 'only' || identity === 'mapped' || name === 'unshare' || isBefore || words.length > 0
-  const begun = place.prefix ?? (isMade ? await namespacePrefix(identity, host) : [])
-  const own = {engine, guestNamespace, mounts}
-  const last = guestNamespaceWords(host, guestNamespace)
-  if (root.kind !== 'overlay' || !isBefore)
-    return {...own, root, namespacePrefix: [...begun, ...words, ...last]}
+  {identity, runFolder, spec}: {identity: Identity; runFolder: string; spec: SandboxSpec},
+): Promise<SandboxSpec> {
+  const stacked = await withStackedLayers(host, name, {identity, runFolder, spec})
+  const {guest, prefix} = stacked.userNamespace
+  const isNeeded = guest !== 'only' || identity === 'mapped' || name === 'unshare' || stacked.setup.length > 0
+  if (prefix.length > 0 || !isNeeded) return stacked
+  return {...stacked, userNamespace: {guest, prefix: await namespacePrefix(identity, host)}}
+}
+
+async function withStackedLayers(
+  host: Host,
+  name: AnchorEngineName,
+  {identity, runFolder, spec}: {identity: Identity; runFolder: string; spec: SandboxSpec},
+): Promise<SandboxSpec> {
+  const {root} = spec
+  if (root.kind !== 'overlay' || (await wayOf(host, identity, name)) === 'engine') return spec
   const at = join(runFolder, 'merged')
   await makeFolders(at, {mode: 0o700})
   const tools = {unshare: toolPath(host, 'unshare'), mount: toolPath(host, 'mount'), at}
-  return {
-    ...own,
-    root: plainRoot(at),
-    namespacePrefix: [...begun, ...words, ...layersFirst(root, tools), ...last],
-  }
+  return {...spec, root: plainRoot(at), setup: [...spec.setup, layersFirst(root, tools)]}
 }
 
 async function wayOf(host: Host, identity: Identity, name: AnchorEngineName) {

@@ -1,5 +1,6 @@
 import {hostMirrors} from '../archive/host-mirrors.js'
 import {EnvsError, errnoOf} from '../errors.js'
+import {featureChecks} from '../features/list.js'
 import {type Check, warn} from '../host/doctor/check.js'
 import {judgeClock} from '../host/doctor/clock.js'
 import {canRun, examineHost, inOrder} from '../host/doctor/list.js'
@@ -41,8 +42,9 @@ export async function examineHostAndEngines(
   host: Host,
   {engine: setting, mirrors}: Wish,
 ): Promise<HostReport> {
-  const [found, verdicts, servers] = await Promise.all([
+  const [found, forFeatures, verdicts, servers] = await Promise.all([
     examineHost(host),
+    featureChecks(host),
     tryEngines(host, {cacheFolder: host.paths.cache}),
     observeMirrors(host, oneEachServer([...mirrors, ...(await archiveMirrors())])),
   ])
@@ -54,6 +56,7 @@ export async function examineHostAndEngines(
       hasSecondNamespace: !(await gapsOnHost(host, engine ?? null)).includes('own-mounts'),
     }),
     ...found.map((check) => soften(check, {engine, hasLayers: overlay.status === 'pass'})),
+    ...forFeatures,
     overlay,
     await checkRemains(host),
     judgeMirrors(servers),

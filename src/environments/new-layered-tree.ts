@@ -1,3 +1,5 @@
+import {memoryFor} from '../features/memory-support.js'
+import {moveUpperIntoMemory} from '../features/start-in-memory.js'
 import type {Lock} from '../host/flock.js'
 import {availableMemory} from '../host/memory.js'
 import type {OpenedImage} from '../images/opened-image.js'
@@ -7,11 +9,10 @@ import {type LayerId, newLayerId} from '../storage/layer-id.js'
 import {type ImageLayer, openImageLayer} from './image-layer.js'
 import {removeLayerFolder} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
-import {memoryFor} from './memory-support.js'
 import type {NewTree, NewTreePlan, SettledTree} from './new-tree.js'
 import {stackOn} from './stacked-environment.js'
-import {moveUpperIntoMemory} from './start-in-memory.js'
 import {filesIn} from './store.js'
+import {KEPT_FOR_MS} from './tries.js'
 import type {Unpacked, UnpackProgress} from './unpack.js'
 
 /** A layer of the environment's own over the image's. */
@@ -67,7 +68,12 @@ export class NewLayeredTree implements NewTree {
     if (memory === undefined) return undefined
     const bytes = await memoryFor(host, identity, {...memory, freeBytes: availableMemory()})
     if (bytes === undefined) return undefined
-    const upper = await moveUpperIntoMemory(host, {name, files: filesIn(partial), bytes})
+    const upper = await moveUpperIntoMemory(host, {
+      name,
+      files: filesIn(partial),
+      bytes,
+      keptForMs: KEPT_FOR_MS,
+    })
     if (upper !== undefined) this.#uppers.push(upper)
     return upper
   }

@@ -1,16 +1,16 @@
-import {existsSync} from 'node:fs'
 import {join} from 'node:path'
+import type {SessionContext} from '../features/feature.js'
+import {beforeStart, refuseUnsupported} from '../features/list.js'
 import {type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
-import type {Host} from '../host/host.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
-import {AnchorUnreachableError, SessionFailedError} from '../sandbox/errors.js'
-import {MOUNT_POINTS, PACKAGES_MOUNT_POINT, RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
+import {AnchorUnreachableError} from '../sandbox/errors.js'
+import {MOUNT_POINTS} from '../sandbox/mounts.js'
 import {runProotSession} from '../sandbox/proot-session.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
-import {preparePackages} from './package-cache.js'
-import type {Environment} from './store.js'
+import {planSpec} from './anchor-plan.js'
+import {readGuestTree} from './guest-tree.js'
 import {filterLoader, toolPath} from './toolbox.js'
 
 type Session = {
@@ -25,48 +25,27 @@ type Session = {
  * @returns The guest's exit status.
  * @throws {MountPointError} And as `runProotSession`.
  */
-export async function runByProot(
-  host: Host,
-  {name, files}: Environment,
-  {request, lock}: Session,
-): Promise<number> {
+export async function runByProot(context: SessionContext, {request, lock}: Session): Promise<number> {
+  const {host, environment} = context
+  const {name, files} = environment
+  refuseUnsupported(request, {name, engine: 'proot'})
   await ensureMountPoints(files.root, MOUNT_POINTS)
-  checkVolumes(name, request)
-  const packages = await preparePackages(host.paths, files.resolver)
+  await beforeStart('proot', context)
+  const tree = await readGuestTree(environment)
+  const spec = await planSpec(context, 'proot', {tree, isPreview: false})
   const temporaryFolder = join(files.run, 'proot')
   await makeFolders(temporaryFolder, {mode: 0o700})
   const liveness = await takeLock(anchorFiles(files.run).liveness, {mode: 'shared', waitMs: 0})
   // Another command has just started it with a better engine.
   if (liveness === undefined)
     throw new AnchorUnreachableError(name, await lockHolders(anchorFiles(files.run).liveness))
-  const binds = [
-    {source: files.resolver, target: RESOLVER_MOUNT_POINT},
-    ...(packages === undefined ? [] : [{source: packages, target: PACKAGES_MOUNT_POINT}]),
-    ...request.volumes,
-  ]
   try {
-    const tree = {program: toolPath(host, 'proot'), root: files.root, binds}
+    const shown = {program: toolPath(host, 'proot'), spec, volumes: request.volumes}
     const {architecture} = host
     const loader = filterLoader(host)
-    const session = {name, request, tree, lock, liveness, loader, architecture, temporaryFolder}
+    const session = {name, request, tree: shown, lock, liveness, loader, architecture, temporaryFolder}
     return await runProotSession(session)
   } finally {
     liveness.release()
-  }
-}
-
-function checkVolumes(name: string, {volumes}: SessionRequest): void {
-  for (const {source, target, access} of volumes) {
-    if (access === 'ro') {
-      throw new SessionFailedError(name, `proot can't share ${source} read-only.`, [
-        'Leave :ro out to share it writable.',
-      ])
-    }
-    // proot parts the two at a colon.
-    if (source.includes(':') || target.includes(':') || !existsSync(source)) {
-      throw new SessionFailedError(name, `${source} can't be shared.`, [
-        'Share a folder or file that is there, without a colon in its path.',
-      ])
-    }
   }
 }

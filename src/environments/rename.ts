@@ -1,4 +1,5 @@
 import {rm} from 'node:fs/promises'
+import {settleMemory} from '../features/settle-memory.js'
 import type {Lock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
@@ -10,7 +11,6 @@ import {lockEnvironment} from './locks.js'
 import {mergedTree} from './merged-tree.js'
 import {isTryName, parseEnvironmentName} from './name.js'
 import {readRecord} from './record.js'
-import {settleMemory} from './settle-memory.js'
 import {type Environment, environmentFiles, findEnvironment, moveIntoPlace, syncNames} from './store.js'
 import {nameFacts} from './tree-facts.js'
 

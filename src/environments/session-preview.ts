@@ -1,11 +1,11 @@
+import type {SessionWish} from '../features/feature.js'
 import type {Host} from '../host/host.js'
-import {sharedPackages} from '../host/shared-packages.js'
 import {anchorWords} from '../sandbox/anchor-start.js'
 import {sessionCommand} from '../sandbox/session-arguments.js'
 import {planAnchor} from './anchor-plan.js'
 import {anchorEngineFor} from './engine.js'
-import {readGuestTree, rootMount} from './guest-tree.js'
-import {planRequest, type SessionWish} from './session-request.js'
+import {readGuestTree} from './guest-tree.js'
+import {planRequest} from './session-request.js'
 import {chooseEnvironment} from './store.js'
 import {sessionLauncher} from './toolbox.js'
 
@@ -21,14 +21,9 @@ export async function previewSession(
   wish: SessionWish,
 ): Promise<SessionPreview> {
   const environment = await chooseEnvironment(host.paths, text)
-  const tree = await readGuestTree(environment)
-  const plan = await planAnchor(host, environment, {
-    filter: new Uint8Array(),
-    packages: sharedPackages(host.paths),
-    root: rootMount(host.paths, tree),
-    memory: tree.kind === 'overlay' ? tree.holder : undefined,
-    engine: await anchorEngineFor(host, wish.engine ?? 'auto', environment),
-  })
+  const engine = await anchorEngineFor(host, wish.engine ?? 'auto', environment)
+  const state = {tree: await readGuestTree(environment), isPreview: true}
+  const plan = await planAnchor({host, environment, wish}, engine, state)
   return {
     anchor: await anchorWords(plan),
     session: sessionCommand(

@@ -1,29 +1,11 @@
-import {isAbsolute, normalize, resolve} from 'node:path'
+import {isAbsolute} from 'node:path'
 import {UsageError} from '../errors.js'
+import type {SessionWish} from '../features/feature.js'
+import {sessionWithFeatures} from '../features/list.js'
 import type {Host} from '../host/host.js'
 import {isInTerminalForeground} from '../host/proc.js'
-import type {SessionRequest, Volume} from '../sandbox/session-arguments.js'
-import type {EngineSetting} from './engine.js'
+import type {SessionRequest} from '../sandbox/session-arguments.js'
 import type {EnvironmentName} from './name.js'
-
-/** What the user said of a session, as typed. */
-export type SessionWish = {
-  readonly command: readonly string[]
-  readonly user: string | undefined
-  readonly workingFolder: string | undefined
-  /** `KEY=VALUE`, or `KEY` for the host's value. */
-  readonly variables: readonly string[]
-  /** `SOURCE[:TARGET[:ro]]` */
-  readonly volumes: readonly string[]
-  readonly durable: Durability
-  /** What an environment that is down is started with; left out, the best there is. */
-  readonly engine?: EngineSetting
-}
-
-/**
- * What becomes of the guest's syncs: `auto` elides those of APT's changes, `always` none, `never` all of the session.
- */
-export type Durability = 'auto' | 'always' | 'never'
 
 type Surroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -54,7 +36,7 @@ export function planSession(name: EnvironmentName, wish: SessionWish, around: Su
       'Give a path in the environment, from / on.',
     ])
   }
-  return {
+  const request = {
     command: wish.command,
     user: wish.user ?? 'root',
     workingFolder: wish.workingFolder,
@@ -63,29 +45,10 @@ export function planSession(name: EnvironmentName, wish: SessionWish, around: Su
       ...(wish.durable === 'auto' ? [] : [{name: 'ENVS_DURABLE', value: wish.durable}]),
       ...wish.variables.map((text) => variable(text, around)),
     ],
-    volumes: wish.volumes.map((text) => parseVolume(text, around.workingFolder)),
+    volumes: [],
     forwardsInterrupts: around.forwardsInterrupts,
   }
-}
-
-/** Reads `SOURCE[:TARGET[:ro|rw]]`; TARGET defaults to SOURCE's own absolute path. @throws {UsageError} */
-export function parseVolume(text: string, workingFolder: string): Volume {
-  const [source = '', target, access = 'rw', ...more] = text.split(':')
-  const absoluteSource = resolve(workingFolder, source)
-  const absoluteTarget = target ?? absoluteSource
-  if (
-    source === '' ||
-    more.length > 0 ||
-    !isAbsolute(absoluteTarget) ||
-    (access !== 'ro' && access !== 'rw')
-  ) {
-    throw new UsageError(`--volume ${text} can't be read.`, [
-      'Write SOURCE[:TARGET[:ro]], with TARGET from / on: --volume ./src:/src:ro',
-    ])
-  }
-  const normal = normalize(absoluteTarget)
-  if (normal === '/') throw new UsageError(`--volume ${text} would cover the whole environment.`)
-  return {source: absoluteSource, target: normal, access}
+  return sessionWithFeatures(request, {wish, workingFolder: around.workingFolder})
 }
 
 function standardVariables(name: EnvironmentName, environment: Surroundings['environment']) {

@@ -8,7 +8,7 @@ import {UsageError} from '../errors.js'
 export type Paths = {
   readonly data: string
   readonly cache: string
-  /** What environments share of packages; see src/environments/package-cache.ts. */
+  /** What environments share of packages; see src/features/package-cache.ts. */
   readonly packages: string
   /** The folder of `config.json`. */
   readonly config: string

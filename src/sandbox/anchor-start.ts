@@ -5,22 +5,20 @@ import {templateText} from '../host/paths.js'
 import {capture, pipeOf, start, started} from '../host/process.js'
 import {type Anchor, anchorFiles, parseInfo, recordAnchor} from './anchor-state.js'
 import {coverStrays} from './cover-strays.js'
-import {type AnchorEngine, AnchorFd, type AnchorOptions} from './engines/engine.js'
+import {type AnchorEngine, AnchorFd} from './engines/engine.js'
 import {AnchorFailedError} from './errors.js'
 import {GUEST_PATH} from './guest-path.js'
 import {startKeeper} from './keeper.js'
-import {clearRequests, openRequests, type RequestChannel, type RestoreRequests} from './restore-requests.js'
+import {buildFilter} from './seccomp/filter.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
+import type {OpenCompanion, SandboxSpec} from './spec.js'
 
-export type AnchorPlan = Omit<AnchorOptions, 'stage'> & {
+export type AnchorPlan = {
   readonly name: string
+  readonly spec: SandboxSpec
   readonly engine: AnchorEngine
   /** Folder of the run-time state; made when missing. */
   readonly runFolder: string
-  /** Classic BPF for the holder and so for all that it starts. */
-  readonly filter: Uint8Array
-  /** Undefined for an environment that has no points to go back to. */
-  readonly restoreRequests: RestoreRequests | undefined
   /** Text of a shell script in the place of the holder's. */
   readonly holder?: string
 }
@@ -28,17 +26,12 @@ export type AnchorPlan = Omit<AnchorOptions, 'stage'> & {
 /** Longest a start may take; milliseconds are usual, a machine that swaps needs seconds. */
 export const START_DEADLINE_MS = 15_000
 
-/**
- * The command line of an anchor, and what it is told on a descriptor.
- *
- * For root, the engine runs as root and is handed the namespace instead of being in it.
- */
+/** Returns the command line of an anchor, and the options that are written to a descriptor. */
 export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {
-  const {engine, guestNamespace, namespacePrefix, runFolder} = plan
-  const command = await engine.command(plan.holder ?? (await templateText('guest/holder.sh')))
+  const {engine, spec, runFolder} = plan
   return {
-    command: [...(guestNamespace === 'of-root' ? [] : namespacePrefix), ...command],
-    options: engine.options({...plan, stage: runFolder}),
+    command: await engine.command(spec, plan.holder ?? (await templateText('guest/holder.sh'))),
+    options: engine.options(spec, runFolder),
   }
 }
 
@@ -49,31 +42,43 @@ export async function anchorWords(plan: AnchorPlan): Promise<{command: string[];
  * @throws {AnchorFailedError}
  */
 export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
-  const {restoreRequests, runFolder} = plan
+  const {runFolder, spec} = plan
+  const {guest, prefix} = spec.userNamespace
   const {hold, alive, looks} = anchorFiles(runFolder)
-  const requestFifos = restoreRequests === undefined ? [] : clearRequests(restoreRequests)
+  const companionFifos = spec.companions.flatMap((companion) => companion.prepare())
   // Anew: what a guest of an earlier version has done to one of them does not last.
   for (const path of [hold, alive, looks]) rmSync(path, {force: true, recursive: true})
-  await makeFifos([hold, alive, looks, ...requestFifos])
-  const requests = restoreRequests === undefined ? undefined : openRequests(restoreRequests)
+  await makeFifos([hold, alive, looks, ...companionFifos])
+  const companions = spec.companions.flatMap((companion) => companion.open() ?? [])
   const descriptors = openDescriptors(runFolder)
-  const namespace = plan.guestNamespace === 'of-root' ? await holdNamespace(plan.namespacePrefix) : undefined
+  const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
   try {
     startKeeper({kind: 'environment', liveness, ...descriptors})
-    const report = await launchAnchor(plan, {descriptors, namespace, requests})
-    const anchor = report.isReady
-      ? await recordAnchor(runFolder, report.info, plan.guestNamespace)
-      : undefined
-    if (anchor === undefined) {
+    const report = await launchAnchor(plan, {descriptors, namespace, companions})
+    const anchor = await whenReady(plan, report, companions).catch((error: unknown) => {
       endUnready(report.info)
-      throw new AnchorFailedError(plan.name, lastLine(report.log))
-    }
-    return anchor
+      throw error
+    })
+    if (anchor !== undefined) return anchor
+    endUnready(report.info)
+    throw new AnchorFailedError(plan.name, lastLine(report.log))
   } finally {
     for (const fd of Object.values(descriptors)) closeSync(fd)
     namespace?.release()
-    requests?.close()
+    for (const companion of companions) companion.close()
   }
+}
+
+/** Records an environment that is ready, which others may join from then on. Undefined where it is not. */
+async function whenReady(
+  {runFolder, spec}: AnchorPlan,
+  {isReady, info}: StartReport,
+  companions: readonly OpenCompanion[],
+): Promise<Anchor | undefined> {
+  const pid = parseInfo(info)
+  if (!isReady || pid === undefined) return undefined
+  for (const companion of companions) await companion.started?.({pid})
+  return recordAnchor(runFolder, info, spec.userNamespace.guest)
 }
 
 type Descriptors = ReturnType<typeof openDescriptors>
@@ -102,7 +107,7 @@ function openDescriptors(runFolder: string) {
 type Inheritance = {
   readonly descriptors: Pick<Descriptors, 'alive' | 'looks' | 'devNull'>
   readonly namespace: HeldNamespace | undefined
-  readonly requests: RequestChannel | undefined
+  readonly companions: readonly OpenCompanion[]
 }
 
 /** What a start came to. */
@@ -118,7 +123,7 @@ export type StartReport = {
 /** @throws {NodeJS.ErrnoException} When the first program can't be started. */
 export async function launchAnchor(
   plan: AnchorPlan,
-  {descriptors, namespace, requests}: Inheritance,
+  {descriptors, namespace, companions}: Inheritance,
 ): Promise<StartReport> {
   const {command, options} = await anchorWords(plan)
   const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'ignore', 'pipe']
@@ -129,7 +134,7 @@ export async function launchAnchor(
   stdio[AnchorFd.options] = 'pipe'
   stdio[AnchorFd.filter] = 'pipe'
   stdio[AnchorFd.userNamespace] = namespace?.fd ?? descriptors.devNull
-  if (requests !== undefined) stdio[AnchorFd.requests] = requests.writer
+  for (const {writer} of companions) if (writer !== undefined) stdio[AnchorFd.requests] = writer
   const child = start(command, {
     detached: true,
     // bwrap stays on the host, and would keep the caller's folder from being unmounted.
@@ -140,8 +145,9 @@ export async function launchAnchor(
   await started(child)
   child.unref()
   feed(pipeOf(child, AnchorFd.options), options.map((option) => `${option}\0`).join(''))
-  feed(pipeOf(child, AnchorFd.filter), plan.filter)
-  requests?.listen(plan.runFolder, descriptors.devNull)
+  feed(pipeOf(child, AnchorFd.filter), buildFilter(plan.spec.architecture, plan.spec.filterSets))
+  for (const companion of companions)
+    companion.launched?.({runFolder: plan.runFolder, devNull: descriptors.devNull})
   const [ready, info, log] = [AnchorFd.ready, AnchorFd.info, 2].map((fd) => collect(pipeOf(child, fd)))
   if (ready === undefined || info === undefined || log === undefined) throw new Error('no pipes')
   try {

@@ -5,7 +5,7 @@ import {listProcesses} from './processes.js'
 
 /** One that nobody is in leaves within two seconds, see templates/guest/holder.sh; on a busy host later. */
 const LEAVES_WITHIN_MS = 5000
-const POLL_MS = 50
+const LEAVING_POLL_MS = 50
 
 /**
  * Whether anything of an environment lives that does not end by itself.
@@ -18,7 +18,7 @@ export async function isInUse(runFolder: string): Promise<boolean> {
     const anchor = readLiveAnchor(runFolder)
     const isEmpty = anchor === undefined || listProcesses(anchor).length === 0
     if (!isEmpty || Date.now() >= deadline) return true
-    await sleep(POLL_MS)
+    await sleep(LEAVING_POLL_MS)
   }
   return false
 }

@@ -6,22 +6,23 @@ import type {Lock} from '../host/flock.js'
 import {pipeOf, start, started} from '../host/process.js'
 import {makeFifos} from './anchor-start.js'
 import {coverStrays} from './cover-strays.js'
-import {type AnchorEngine, AnchorFd, type AnchorOptions} from './engines/engine.js'
+import {type AnchorEngine, AnchorFd} from './engines/engine.js'
 import {GUEST_PATH} from './guest-path.js'
 import {startKeeper} from './keeper.js'
+import {buildFilter} from './seccomp/filter.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
+import type {SandboxSpec} from './spec.js'
 
-export type LoneScript = AnchorOptions & {
+export type LoneScript = {
+  readonly spec: SandboxSpec
   readonly engine: AnchorEngine
-  /** Classic BPF for all that it starts. */
-  readonly filter: Uint8Array
+  /** A folder of the host that the tree may be put together on. */
+  readonly stage: string
   /**
    * Text of a shell script, the only program in namespaces of its own. It inherits a pipe at 4, to tell of itself line by
    * line, and one at 5 that ends when nobody waits for it any more, upon which it has to end everything.
    */
   readonly script: string
-  /** Path of unshare(1), for a network namespace without a network; undefined leaves it the host's. */
-  readonly unshare: string | undefined
   /** Held until the last process of it is gone. */
   readonly lock: Lock
   /** Where standard output and error go. */
@@ -30,6 +31,11 @@ export type LoneScript = AnchorOptions & {
 
 /** Where the kernel forbids one more namespace, the script runs without it: it is to need no network, not to be kept from it. */
 const WITHOUT_NETWORK = 'if "$0" --net true 2>/dev/null; then exec "$0" --net -- "$@"; else exec "$@"; fi'
+
+/** Returns an argv prefix for the setup of a sandbox that needs no network. @param unshare - Path of unshare(1). */
+export function withoutNetwork(unshare: string): string[] {
+  return ['/bin/sh', '-c', WITHOUT_NETWORK, unshare]
+}
 
 /**
  * Runs a script as root of a tree that nothing else runs in, and waits until everything of it is gone.
@@ -42,10 +48,11 @@ export async function runLoneScript(
   {onLine, signal}: {onLine: (line: string) => void; signal: AbortSignal},
 ): Promise<void> {
   signal.throwIfAborted()
+  const {guest, prefix} = wish.spec.userNamespace
   const log = openSync(wish.log, 'wx', 0o600)
   const devNull = openSync('/dev/null', 'r+')
   const alive = await openAlive(join(dirname(wish.log), 'alive'))
-  const namespace = wish.guestNamespace === 'of-root' ? await holdNamespace(wish.namespacePrefix) : undefined
+  const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
   try {
     startKeeper({kind: 'script', liveness: wish.lock, aliveReader: alive.reader, devNull})
     await launch(wish, {log, devNull, alive: alive.writer, namespace, onLine, signal})
@@ -76,14 +83,10 @@ type Inheritance = {
 }
 
 async function launch(
-  {engine, filter, script, unshare, ...options}: LoneScript,
+  {engine, spec, stage, script}: LoneScript,
   {log, devNull, alive, namespace, onLine, signal}: Inheritance,
 ): Promise<void> {
-  const command = [
-    ...(options.guestNamespace === 'of-root' ? [] : options.namespacePrefix),
-    ...(unshare === undefined ? [] : ['/bin/sh', '-c', WITHOUT_NETWORK, unshare]),
-    ...(await engine.command(script)),
-  ]
+  const command = await engine.command(spec, script)
   const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe']
   stdio[AnchorFd.info] = devNull
   stdio[AnchorFd.ready] = 'pipe'
@@ -111,9 +114,9 @@ async function launch(
     pipe.on('error', () => {})
   signal.addEventListener('abort', stop)
   try {
-    const words = engine.options(options)
+    const words = engine.options(spec, stage)
     pipeOf(child, AnchorFd.options).end(words.map((option) => `${option}\0`).join(''))
-    pipeOf(child, AnchorFd.filter).end(filter)
+    pipeOf(child, AnchorFd.filter).end(buildFilter(spec.architecture, spec.filterSets))
     for await (const line of createInterface({input: told})) onLine(line)
     await exit
     await Promise.all([1, 2].map((fd) => finished(pipeOf(child, fd), {writable: false})))

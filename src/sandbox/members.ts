@@ -1,6 +1,7 @@
-import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
+import {readdirSync, readFileSync} from 'node:fs'
 import {processStartTime} from '../host/proc.js'
 import type {Anchor} from './anchor-state.js'
+import {pidNamespace} from './processes.js'
 
 /** A process of a running environment, as the host's kernel has it. */
 export type Member = {
@@ -161,14 +162,6 @@ function idRanges(pid: number): IdRange[] {
     const [, first = 0, count = 0] = line.trim().split(/\s+/).map(Number)
     return {first, count}
   })
-}
-
-function pidNamespace(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`)
-  } catch {
-    return undefined
-  }
 }
 
 function namesIn(folder: string): string[] {

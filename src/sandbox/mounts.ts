@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
 import type {GuestNamespace} from './second-namespace.js'
 
-/** One change to the guest's view of the file system; applied in list order. */
+/** One change to the guest's view of the file system. Applied in list order. */
 export type Mount =
   | {
       readonly kind: 'bind'
@@ -29,7 +29,11 @@ export function plainRoot(path: string): RootMount {
   return {kind: 'bind', from: path, at: '/', access: 'rw'}
 }
 
-/** Where the guest finds the resolver's settings; its /etc/resolv.conf links into this folder. */
+/**
+ * Where the guest finds the resolver's settings; its /etc/resolv.conf links into this folder.
+ *
+ * A folder: a file bound over another can't be replaced by a package (EBUSY), and bwrap 0.12 refuses a link as its target.
+ */
 export const RESOLVER_MOUNT_POINT = '/run/envs'
 
 /** Where the guest finds what environments share; templates/rootfs/apt-http knows it too. */
@@ -39,27 +43,11 @@ export const PACKAGES_MOUNT_POINT = '/run/envs/packages'
 export const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run/envs'] as const
 
 /**
- * What every environment sees: its own tree, kernel file systems, and two folders of ours.
+ * The file systems of the kernel.
  *
- * Folders only: a file bound over another can't be replaced by a package (EBUSY), and bwrap 0.12 refuses a link as
- * its target. The host's devpts is left out, for with it a guest could open every terminal of the user.
+ * The host's devpts is left out, for with it a guest could open every terminal of the user.
  */
-export function guestMounts({
-  root,
-  resolverFolder,
-  packagesFolder,
-  guestNamespace,
-}: GuestMountOptions): Mount[] {
-  return [
-    root,
-    ...kernelMounts({guestNamespace}),
-    {kind: 'bind', from: resolverFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'},
-    ...(packagesFolder === undefined ? [] : [packagesMount(packagesFolder)]),
-  ]
-}
-
-/** The file systems of the kernel. */
-export function kernelMounts({guestNamespace}: Pick<GuestMountOptions, 'guestNamespace'>): Mount[] {
+export function kernelMounts(guestNamespace: GuestNamespace): Mount[] {
   return [
     {kind: 'dev', at: '/dev'},
     {kind: 'tmpfs', at: '/dev/shm'},
@@ -69,20 +57,6 @@ export function kernelMounts({guestNamespace}: Pick<GuestMountOptions, 'guestNam
     {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
     ...MASKED_KERNEL_FOLDERS.filter((path) => existsSync(path)).map((at) => ({kind: 'empty', at}) as const),
   ]
-}
-
-type GuestMountOptions = {
-  readonly root: RootMount
-  /** Holds the mount point of the next one. */
-  readonly resolverFolder: string
-  /** Undefined for an environment that does without. */
-  readonly packagesFolder: string | undefined
-  readonly guestNamespace: GuestNamespace
-}
-
-/** Skipped where it has just been removed: nothing depends on it. */
-function packagesMount(folder: string): Mount {
-  return {kind: 'bind', from: folder, at: PACKAGES_MOUNT_POINT, access: 'rw', ifMissing: 'skip'}
 }
 
 /**

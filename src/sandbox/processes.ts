@@ -155,7 +155,8 @@ function guestUid(hostPid: number, hostUid: number): number {
 /** What the kernel shows for an id without a mapping. @see user_namespaces(7) */
 const OVERFLOW_UID = 65534
 
-function pidNamespace(pid: number): string | undefined {
+/** Undefined where it can't be read. */
+export function pidNamespace(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`)
   } catch {

@@ -4,6 +4,7 @@ import {isErrno} from '../host/errno.js'
 import {templatePath} from '../host/paths.js'
 import {start} from '../host/process.js'
 import {coverStrays} from './cover-strays.js'
+import type {Companion, OpenCompanion} from './spec.js'
 
 /** How a guest's requests for a point to go back to are met; templates/host/restore-points.sh says more. */
 export type RestoreRequests = {
@@ -16,12 +17,9 @@ export type RestoreRequests = {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-export type RequestChannel = {
-  /** To be kept open by the environment's first processes alone: with it the program that listens ends. */
-  readonly writer: number
-  /** Starts the program that listens. @param devNull - A descriptor of /dev/null. */
-  listen(runFolder: string, devNull: number): void
-  close(): void
+/** Returns the program that meets the requests. It ends when the first processes, the only ones with the writing end, have. */
+export function restoreRequestCompanion(requests: RestoreRequests): Companion {
+  return {prepare: () => clearRequests(requests), open: () => openRequests(requests)}
 }
 
 /** Where the FIFOs are to be made that a guest asks through, and is answered. */
@@ -34,7 +32,7 @@ function requestPaths(folder: string) {
  *
  * @returns Where FIFOs are to be made; none where the last guest left what can't be taken away.
  */
-export function clearRequests({folder}: RestoreRequests): readonly string[] {
+function clearRequests({folder}: RestoreRequests): readonly string[] {
   const paths = requestPaths(folder)
   try {
     for (const path of paths) rmSync(path, {force: true})
@@ -50,7 +48,7 @@ export function clearRequests({folder}: RestoreRequests): readonly string[] {
  *
  * @returns undefined where they could not be made: the environment does without.
  */
-export function openRequests(requests: RestoreRequests): RequestChannel | undefined {
+function openRequests(requests: RestoreRequests): OpenCompanion | undefined {
   const opened: number[] = []
   const close = () => {
     for (const fd of opened.splice(0)) closeSync(fd)
@@ -66,7 +64,7 @@ export function openRequests(requests: RestoreRequests): RequestChannel | undefi
     const writer = keep(openSync(`/proc/self/fd/${request}`, O_WRONLY))
     return {
       writer,
-      listen: (runFolder, devNull) =>
+      launched: ({runFolder, devNull}) =>
         listen(requests, runFolder, coverStrays(['ignore', 'ignore', 'ignore', reader, replies], devNull)),
       close,
     }

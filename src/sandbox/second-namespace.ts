@@ -15,19 +15,17 @@ import {GUEST_PATH} from './guest-path.js'
 export type GuestNamespace = 'second' | 'of-root' | 'only'
 
 /**
- * How many processes and threads an environment may have, with all its users and namespaces: what a runaway build needs less
- * than, and what leaves the user's own sessions room.
- */
-const MOST_PROCESSES = 4096
-
-/**
  * Words before an engine that is to put its guest into a second user namespace, which it finds at a descriptor.
  *
  * @param launcher - Words that start templates/host/second-namespace.pl.
+ * @param options.processes - How many processes and threads the namespace may have, with all its users.
  */
-export function secondNamespaceWords(launcher: readonly string[], architecture: DebArchitecture): string[] {
+export function secondNamespaceWords(
+  launcher: readonly string[],
+  {architecture, processes}: {readonly architecture: DebArchitecture; readonly processes: number},
+): string[] {
   const {unshare, prlimit64} = systemCalls(architecture)
-  return [...launcher, [unshare, prlimit64].join(','), String(MOST_PROCESSES)]
+  return [...launcher, [unshare, prlimit64].join(','), String(processes)]
 }
 
 const HOLD = 'echo 0 >/proc/sys/user/max_cgroup_namespaces; echo; read -r _'

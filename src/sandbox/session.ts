@@ -10,15 +10,11 @@ import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
 import {SessionFailedError} from './errors.js'
 import {GUEST_PATH} from './guest-path.js'
 import {type JoinPlan, joinPlanText, keepJoinPlan} from './join-plan.js'
-import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from './session-arguments.js'
+import {SessionFd, type SessionPlace, sessionCommand} from './session-arguments.js'
 import {readStart, type SessionFailure, sessionError} from './session-failure.js'
 import {forwardSignals} from './signals.js'
 
 export type SessionOptions = {
-  readonly request: SessionRequest
-  readonly place: Omit<SessionPlace, 'anchor' | 'parentPid'>
-  readonly filter: Uint8Array
-  /** The same as `request` and the rest, for a process that joins by itself. */
   readonly plan: JoinPlan
   /** For sessions that ask for nothing but another command; undefined where this one is not of their kind. */
   readonly keptPlan: JoinPlan | undefined
@@ -49,7 +45,7 @@ export async function runSession(options: SessionOptions): Promise<number> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const anchor = await readyEnvironment(options)
     const result = await join(options, {
-      ...options.place,
+      ...options.plan.place,
       anchor,
       parentPid: process.pid,
     })
@@ -57,10 +53,10 @@ export async function runSession(options: SessionOptions): Promise<number> {
     last = result
     if (result.stage === 'lock') await options.waitForLock()
     else if (isAnchorGone(result)) await untilGone(options.runFolder, anchor)
-    else throw sessionError(options.name, options.request, result)
+    else throw sessionError(options.name, options.plan.request, result)
   }
   // It stands, and can't be joined: what governs namespaces forbids it.
-  if (last?.stage.startsWith('join-')) throw sessionError(options.name, options.request, last)
+  if (last?.stage.startsWith('join-')) throw sessionError(options.name, options.plan.request, last)
   throw new SessionFailedError(
     options.name,
     `it stopped ${MAX_ATTEMPTS} times while it was being joined (${last?.stage ?? 'start'}).`,
@@ -108,13 +104,13 @@ async function join(options: SessionOptions, place: SessionPlace): Promise<numbe
   stdio[SessionFd.filter] = 'pipe'
   const terminal = await rememberTerminal()
   try {
-    const child = start(sessionCommand(place, options.request), {env: {PATH: GUEST_PATH}, stdio})
+    const child = start(sessionCommand(place, options.plan.request), {env: {PATH: GUEST_PATH}, stdio})
     // Its command is in a session of its own: no signal of the terminal reaches it but by this process.
     const stopForwarding = forwardSignals(child, {interrupts: true})
     const filterPipe = pipeOf(child, SessionFd.filter)
     // A session that gives up early closes the pipe unread; its status line tells why.
     filterPipe.on('error', () => {})
-    filterPipe.end(options.filter)
+    filterPipe.end(options.plan.filter)
     try {
       const [line, exit] = await Promise.all([readAll(pipeOf(child, SessionFd.status)), ended(child)])
       // It was killed, and with it perhaps what relays the terminal.

@@ -11,6 +11,7 @@
 #
 #   stage FOLDER                 a folder of the host that the tree is put together on; it stays as it is
 #   hostname NAME
+#   own-network                  a network namespace with a loopback interface alone
 #   second-namespace             mounts are not the guest's root's to change: it enters the user namespace at 9 last
 #   bind FROM AT rw|ro need|skip FROM of the host; "skip" does without what is not there
 #   overlay FOLDER OPTIONS AT    as mount(8) has them; names in OPTIONS are relative to FOLDER
@@ -28,6 +29,8 @@ use warnings;
 my ($EPERM, $ENOENT, $ENOTDIR, $ENOSYS, $ELOOP) = (1, 2, 20, 38, 40);
 my ($S_IFMT, $S_IFLNK) = (0170000, 0120000);
 my ($CLONE_NEWNS, $CLONE_NEWUTS, $CLONE_NEWIPC, $CLONE_NEWUSER, $CLONE_NEWPID) = (0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000);
+# netdevice(7); an ifreq is 40 bytes.
+my ($CLONE_NEWNET, $AF_INET, $SOCK_DGRAM, $SIOCSIFFLAGS, $IFF_UP) = (0x40000000, 2, 2, 0x8914, 1);
 my %flag = (rdonly => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 0x20,
   bind => 0x1000, rec => 0x4000, slave => 0x80000);
 my ($MNT_DETACH, $AT_EMPTY_PATH, $AT_RECURSIVE) = (2, 0x1000, 0x8000);
@@ -129,12 +132,20 @@ sub read_words {
   while (defined(my $word = shift @words)) {
     if    ($word eq 'stage')            { $stage = shift @words }
     elsif ($word eq 'hostname')         { $hostname = shift @words }
+    elsif ($word eq 'own-network')      { make_network() }
     elsif ($word eq 'second-namespace') { $guest_namespace = adopt(9, '<') }
     elsif ($word eq 'bind')             { my %mount = (kind => $word); @mount{qw(from at access if_missing)} = splice @words, 0, 4; push @mounts, \%mount }
     elsif ($word eq 'overlay')          { my %mount = (kind => $word); @mount{qw(folder options at)} = splice @words, 0, 3; push @mounts, \%mount }
     elsif ($word =~ /^(?:tmpfs|empty|proc|dev|mqueue)$/) { push @mounts, {kind => $word, at => shift @words} }
     else { $! = $ENOENT; fail("the word $word") }
   }
+}
+
+sub make_network {
+  check(syscall($nr_unshare, $CLONE_NEWNET), 'a new network namespace');
+  socket(my $socket, $AF_INET, $SOCK_DGRAM, 0) or fail('a socket');
+  my $request = pack('a16 s x22', 'lo', $IFF_UP);
+  ioctl($socket, $SIOCSIFFLAGS, $request) or fail('the loopback interface');
 }
 
 # Before anything is mounted, which may hide it.

@@ -32,7 +32,8 @@ my ($ENOENT, $EINTR, $EISDIR, $EINVAL, $ENOSYS) = (2, 4, 21, 22, 38);
 my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
 my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
-my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000);
+my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000,
+  net => 0x40000000);
 my $AT_FDCWD = -100;
 my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my $MOUNT_ATTR_NOSUID = 2;
@@ -73,7 +74,7 @@ require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
 my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds);
 
-my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc);
+my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net);
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
 # Mounts and the rest belong to a user namespace above the guest's, so that its root has no say over them; where the host
 # forbids a second one, to the guest's. An ordinary user may join nothing before that namespace gives it the right to; for the
@@ -87,7 +88,9 @@ my @streams = map { $kinds[$_] eq 'file' ? open_file_stream($_) : undef } 0 .. 2
 # Who copies what the guest has written holds this alone: nothing new may write meanwhile. Given back below, for the
 # parent has the same description, and when this process ends early.
 pass_gate();
-join_namespace($_, $handle{$_}) for qw(mnt uts ipc);
+# Most environments have the host's network, which an ordinary user can't join.
+my @networks = is_same($handle{net}, '/proc/self/ns/net') ? () : 'net';
+join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
 

@@ -13,7 +13,6 @@ import {checkNewPrivileges} from './new-privileges.js'
 import {checkNewuidmap} from './newuidmap.js'
 import {checkNode} from './node.js'
 import {checkProc} from './proc.js'
-import {checkProcessors} from './processors.js'
 import {checkSubordinateIds} from './subordinate-ids.js'
 import {checkUserNamespaces} from './user-namespaces.js'
 import {checkUtilLinux} from './util-linux.js'
@@ -34,7 +33,6 @@ export async function examineHost(host: MapperHost & Pick<Host, 'paths'>): Promi
     checkSubordinateIds(host),
     checkAccount(host),
     checkNode(),
-    checkProcessors(host),
   ])
   const place = await observeDisk(host)
   return inOrder([...checks, judgePlace(place), judgeExecution(place)])

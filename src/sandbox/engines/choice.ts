@@ -13,7 +13,7 @@ import {fileFacts, type Memory, openMemory} from '../../host/remembered.js'
 import {PerlMissingError, requirePerl, scriptWords} from '../../host/script.js'
 import {EngineUnavailableError, ToolMissingError} from '../errors.js'
 import {namespacePrefix} from '../ids/identity.js'
-import {type GuestNamespace, secondNamespaceWords} from '../second-namespace.js'
+import type {GuestNamespace} from '../second-namespace.js'
 import {bwrapEngine} from './bwrap.js'
 import type {AnchorEngine, AnchorEngineName} from './engine.js'
 import {canStart} from './trial.js'
@@ -87,15 +87,6 @@ export async function guestNamespaceOf(
   return verdict === 'second' ? 'second' : 'only'
 }
 
-/** What comes before an engine that is to give its guest such a namespace, behind what makes the upper one. */
-export function guestNamespaceWords(
-  host: Pick<MapperHost, 'which' | 'architecture'>,
-  namespace: GuestNamespace,
-): string[] {
-  if (namespace !== 'second') return []
-  return secondNamespaceWords(scriptWords(requirePerl(host), 'second-namespace'), host.architecture)
-}
-
 function isWorking(verdict: Verdict | undefined): boolean {
   return verdict === 'second' || verdict === 'only'
 }
@@ -119,16 +110,14 @@ export async function tryEngines(
 }
 
 /** @throws {ToolMissingError} When its program is not on this host. */
-export function anchorEngine(
-  host: Pick<MapperHost, 'which' | 'architecture'>,
-  name: AnchorEngineName,
-): AnchorEngine {
+export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngineName): AnchorEngine {
+  const secondNamespace = () => scriptWords(requirePerl(host), 'second-namespace')
   if (name === 'bwrap') {
     const program = host.which('bwrap')
     if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
-    return bwrapEngine(program)
+    return bwrapEngine(program, secondNamespace)
   }
-  return unshareEngine({launcher: scriptWords(requirePerl(host), 'anchor'), architecture: host.architecture})
+  return unshareEngine({launcher: scriptWords(requirePerl(host), 'anchor'), secondNamespace})
 }
 
 /** Those known to fail come last: they are asked anew when nothing else works. */
@@ -168,17 +157,11 @@ async function works(host: MapperHost, {name, namespace, cacheFolder}: Attempt):
     const engine = anchorEngine(host, name)
     const isRoot = isMountingRoot(host)
     const isMade = isRoot || name === 'unshare' || namespace === 'second'
-    const trial = {
-      engine,
-      architecture: host.architecture,
-      guestNamespace: isRoot ? ('of-root' as const) : namespace,
-      namespacePrefix: isMade
-        ? [
-            ...(await namespacePrefix('emulated', host)),
-            ...(isRoot ? [] : guestNamespaceWords(host, namespace)),
-          ]
-        : [],
+    const userNamespace = {
+      guest: isRoot ? ('of-root' as const) : namespace,
+      prefix: isMade ? await namespacePrefix('emulated', host) : [],
     }
+    const trial = {engine, architecture: host.architecture, userNamespace}
     return await withStage(cacheFolder, (stage) => canStart({...trial, stage}))
   } catch (error) {
     if (error instanceof ToolMissingError || error instanceof PerlMissingError) return false

@@ -1,5 +1,5 @@
-import type {Mount} from '../mounts.js'
-import type {GuestNamespace} from '../second-namespace.js'
+import {secondNamespaceWords} from '../second-namespace.js'
+import type {SandboxSpec} from '../spec.js'
 
 /** Ways to start an environment's first process; `proot`, which has none, is another thing. */
 export type AnchorEngineName = 'bwrap' | 'unshare'
@@ -16,25 +16,32 @@ export const AnchorFd = {
   requests: 10,
 } as const
 
-export type AnchorOptions = {
-  readonly hostname: string
-  readonly mounts: readonly Mount[]
-  readonly guestNamespace: GuestNamespace
-  /** Words that make the user namespace that the engine is root of; empty where it makes it itself. */
-  readonly namespacePrefix: readonly string[]
-  /** A folder of the host that a tree may be put together on, in a mount namespace of the engine's own. */
-  readonly stage: string
-}
-
-/** What makes an environment's namespaces and mounts, and starts its first process. */
+/** Turns the sandbox of an environment into a command line. It makes the namespaces and mounts, and starts the first process. */
 export type AnchorEngine = {
   readonly name: AnchorEngineName
   /**
-   * Its argument list; it is told {@link AnchorEngine.options} on a descriptor, for its own list is what `ps` in the
-   * guest shows of it.
+   * Returns the argument list, without the options: these are written to a descriptor, for `ps` in the guest shows the
+   * engine's own list.
    *
    * @param holder - Text of a shell script.
    */
-  command(holder: string): Promise<string[]>
-  options(wish: AnchorOptions): string[]
+  command(spec: SandboxSpec, holder: string): Promise<string[]>
+  /** @param stage - A folder of the host that a tree may be put together on, in a mount namespace of the engine's own. */
+  options(spec: SandboxSpec, stage: string): string[]
+}
+
+/** Returns the words that start templates/host/second-namespace.pl. @throws {PerlMissingError} */
+export type SecondNamespaceLauncher = () => readonly string[]
+
+/** Returns the argv prefix of an engine: each program in it prepares something, and executes what follows. */
+export function enginePrefix(
+  {userNamespace: {guest, prefix}, setup, architecture, limits: {processes}}: SandboxSpec,
+  launcher: SecondNamespaceLauncher,
+): string[] {
+  return [
+    // For the host's root the engine runs as root and is handed the namespace instead of being in it.
+    ...(guest === 'of-root' ? [] : prefix),
+    ...setup.flat(),
+    ...(guest === 'second' ? secondNamespaceWords(launcher(), {architecture, processes}) : []),
+  ]
 }

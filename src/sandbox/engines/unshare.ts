@@ -3,7 +3,8 @@ import type {DebArchitecture} from '../../host/architecture.js'
 import {templateText} from '../../host/paths.js'
 import {systemCalls} from '../../host/system-calls.js'
 import type {Mount} from '../mounts.js'
-import type {AnchorEngine, AnchorOptions} from './engine.js'
+import type {SandboxSpec} from '../spec.js'
+import {type AnchorEngine, enginePrefix, type SecondNamespaceLauncher} from './engine.js'
 import {overlayOptions} from './layers-first.js'
 
 /**
@@ -13,15 +14,16 @@ import {overlayOptions} from './layers-first.js'
  */
 export function unshareEngine({
   launcher,
-  architecture,
+  secondNamespace,
 }: {
   launcher: readonly string[]
-  architecture: DebArchitecture
+  secondNamespace: SecondNamespaceLauncher
 }): AnchorEngine {
   return {
     name: 'unshare',
-    command: async (holder) => [
-      ...[...launcher, numbers(architecture)],
+    command: async (spec, holder) => [
+      ...enginePrefix(spec, secondNamespace),
+      ...[...launcher, numbers(spec.architecture)],
       ...['/bin/sh', '-c', await templateText('guest/init.sh'), 'envs-init', holder],
     ],
     options: unshareOptions,
@@ -29,16 +31,15 @@ export function unshareEngine({
 }
 
 /** What templates/host/anchor.pl is told, word for word. */
-export function unshareOptions({
-  hostname,
-  mounts,
-  guestNamespace,
-  stage,
-}: Omit<AnchorOptions, 'namespacePrefix'>): string[] {
+export function unshareOptions(
+  {hostname, network, root, mounts, userNamespace}: SandboxSpec,
+  stage: string,
+): string[] {
   return [
     ...['stage', stage, 'hostname', hostname],
-    ...(guestNamespace === 'only' ? [] : ['second-namespace']),
-    ...mounts.flatMap(mountWords),
+    ...(network === 'own' ? ['own-network'] : []),
+    ...(userNamespace.guest === 'only' ? [] : ['second-namespace']),
+    ...[root, ...mounts].flatMap(mountWords),
     // Whoever says this may be killed in the middle of it.
     'end',
   ]

@@ -9,9 +9,9 @@ import {startAnchor} from '../../../src/sandbox/anchor-start.js'
 import {anchorFiles} from '../../../src/sandbox/anchor-state.js'
 import {unshareEngine} from '../../../src/sandbox/engines/unshare.js'
 import {namespacePrefix} from '../../../src/sandbox/ids/identity.js'
-import {guestMounts, MOUNT_POINTS, plainRoot} from '../../../src/sandbox/mounts.js'
-import {buildFilter} from '../../../src/sandbox/seccomp/filter.js'
+import {MOUNT_POINTS, plainRoot, RESOLVER_MOUNT_POINT} from '../../../src/sandbox/mounts.js'
 import {filterSets} from '../../../src/sandbox/seccomp/filter-sets.js'
+import {baseSpec} from '../../../src/sandbox/spec.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const HOST = openHost()
@@ -24,6 +24,15 @@ async function hostileTree(t: TestContext) {
   for (const each of [outside, join(runFolder, 'resolver', 'packages')]) await mkdir(each, {recursive: true})
   for (const each of MOUNT_POINTS) await mkdir(join(root, each), {recursive: true})
   const launcher = scriptWords(requirePerl(HOST), 'anchor')
+  const spec = baseSpec({
+    root: plainRoot(root),
+    hostname: 'play',
+    filterSets: filterSets('emulated'),
+    architecture: HOST.architecture,
+    userNamespace: {guest: 'only', prefix: await namespacePrefix('emulated', HOST)},
+  })
+  const from = join(runFolder, 'resolver')
+  const resolver = {kind: 'bind', from, at: RESOLVER_MOUNT_POINT, access: 'ro'} as const
   const start = async () => {
     const liveness = await takeLock(anchorFiles(runFolder).liveness, {mode: 'exclusive', waitMs: 0})
     assert.ok(liveness)
@@ -31,19 +40,9 @@ async function hostileTree(t: TestContext) {
       return await startAnchor(
         {
           name: 'play',
-          hostname: 'play',
-          engine: unshareEngine({launcher, architecture: HOST.architecture}),
-          guestNamespace: 'only' as const,
-          namespacePrefix: await namespacePrefix('emulated', HOST),
+          engine: unshareEngine({launcher, secondNamespace: () => []}),
           runFolder,
-          mounts: guestMounts({
-            root: plainRoot(root),
-            resolverFolder: join(runFolder, 'resolver'),
-            packagesFolder: join(folder, 'missing'),
-            guestNamespace: 'only' as const,
-          }),
-          filter: buildFilter(HOST.architecture, filterSets('emulated')),
-          restoreRequests: undefined,
+          spec: {...spec, mounts: [...spec.mounts, resolver]},
         },
         liveness,
       )

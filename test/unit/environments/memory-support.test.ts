@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {memoryShare} from '../../../src/environments/memory-support.js'
+import {memoryShare} from '../../../src/features/memory-support.js'
 
 const MIB = 1024 ** 2
 

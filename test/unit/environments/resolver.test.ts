@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs'
 import {mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {refreshResolver} from '../../../src/environments/resolver.js'
+import {refreshResolver} from '../../../src/features/resolver.js'
 import {capture} from '../../../src/host/process.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 

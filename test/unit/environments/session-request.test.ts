@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {parseEnvironmentName} from '../../../src/environments/name.js'
-import {parseVolume, planSession} from '../../../src/environments/session-request.js'
+import {planSession} from '../../../src/environments/session-request.js'
+import {parseVolume} from '../../../src/features/volumes.js'
 
 const WISH = {
   command: ['true'],

@@ -4,14 +4,25 @@ import {prootWords} from '../../../../src/sandbox/engines/proot.js'
 
 const TREE = {
   program: '/usr/bin/proot',
-  root: '/store/root fs',
-  binds: [{source: '/store/resolver', target: '/run/envs'}],
-}
+  spec: {
+    root: {kind: 'bind', from: '/store/root fs', at: '/', access: 'rw'},
+    mounts: [
+      {kind: 'dev', at: '/dev'},
+      {kind: 'tmpfs', at: '/dev/shm'},
+      {kind: 'proc', at: '/proc'},
+      {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
+      {kind: 'empty', at: '/sys/fs'},
+      {kind: 'bind', from: '/store/resolver', at: '/run/envs', access: 'ro'},
+    ],
+  },
+  volumes: [{source: '/srv', target: '/mnt', access: 'rw'}],
+} as const
 
-test('root is its own word, and binds follow those of the kernel', () => {
+test('root is its own word, and the binds keep their order, those of the kernel first', () => {
   assert.deepEqual(prootWords(TREE, '0:0'), [
     ...['/usr/bin/proot', '--verbose=-1', '--root-id', '--rootfs=/store/root fs'],
-    ...['--bind=/dev', '--bind=/proc', '--bind=/sys', '--bind=/store/resolver:/run/envs', '--cwd=/'],
+    ...['--bind=/dev', '--bind=/proc', '--bind=/sys', '--bind=/store/resolver:/run/envs'],
+    ...['--bind=/srv:/mnt', '--cwd=/'],
   ])
 })
 

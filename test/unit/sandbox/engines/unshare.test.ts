@@ -5,6 +5,7 @@ import {test} from 'node:test'
 import {templatePath} from '../../../../src/host/paths.js'
 import {layersFirst, overlayOptions} from '../../../../src/sandbox/engines/layers-first.js'
 import {unshareEngine, unshareOptions} from '../../../../src/sandbox/engines/unshare.js'
+import {baseSpec} from '../../../../src/sandbox/spec.js'
 
 const LAYERS = {
   lowers: ['/store/layers/base/tree', '/store/layers/point/tree'],
@@ -12,18 +13,26 @@ const LAYERS = {
   work: '/store/layers/own/work',
 }
 
+const SPEC = baseSpec({
+  root: {kind: 'overlay', ...LAYERS, at: '/'},
+  hostname: 'play',
+  filterSets: [],
+  architecture: 'amd64',
+  userNamespace: {guest: 'only', prefix: []},
+})
+
 test('its program is told the mounts in the order they are given', () => {
-  const words = unshareOptions({
-    hostname: 'play',
-    guestNamespace: 'only',
-    stage: '/store/run',
-    mounts: [
-      {kind: 'overlay', ...LAYERS, at: '/'},
-      {kind: 'dev', at: '/dev'},
-      {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
-      {kind: 'bind', from: '/store/packages', at: '/run/envs/packages', access: 'rw', ifMissing: 'skip'},
-    ],
-  })
+  const words = unshareOptions(
+    {
+      ...SPEC,
+      mounts: [
+        {kind: 'dev', at: '/dev'},
+        {kind: 'bind', from: '/sys', at: '/sys', access: 'ro'},
+        {kind: 'bind', from: '/store/packages', at: '/run/envs/packages', access: 'rw', ifMissing: 'skip'},
+      ],
+    },
+    '/store/run',
+  )
   assert.deepEqual(words, [
     ...['stage', '/store/run', 'hostname', 'play'],
     ...['overlay', '/store/layers', overlayOptions(LAYERS).options, '/'],
@@ -34,14 +43,15 @@ test('its program is told the mounts in the order they are given', () => {
 
 for (const guestNamespace of ['second', 'of-root'] as const) {
   test(`the guest is put into a second namespace (${guestNamespace})`, () => {
-    const words = unshareOptions({hostname: 'play', guestNamespace, stage: '/store/run', mounts: []})
+    const userNamespace = {guest: guestNamespace, prefix: ['unshare', '--user', '--']}
+    const words = unshareOptions({...SPEC, userNamespace}, '/store/run')
     assert.ok(words.includes('second-namespace'))
   })
 }
 
 test('pid 1 is a program of the guest, which none of the host can be changed through', async () => {
-  const engine = unshareEngine({launcher: ['perl', 'anchor.pl'], architecture: 'amd64'})
-  const [perl, script, numbers, ...program] = await engine.command('sleep 1')
+  const engine = unshareEngine({launcher: ['perl', 'anchor.pl'], secondNamespace: () => []})
+  const [perl, script, numbers, ...program] = await engine.command(SPEC, 'sleep 1')
   assert.deepEqual([perl, script], ['perl', 'anchor.pl'])
   assert.match(numbers ?? '', /^(?:\d+,){8}\d+$/)
   assert.deepEqual(program.slice(0, 2), ['/bin/sh', '-c'])

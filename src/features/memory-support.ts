@@ -3,6 +3,8 @@ import {release} from 'node:os'
 import {join} from 'node:path'
 import * as v from 'valibot'
 import {bytesOf} from '../config/kinds.js'
+import {removeLayerFolder} from '../environments/layer-folders.js'
+import {toolPath, treeProcess} from '../environments/toolbox.js'
 import {isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {capture} from '../host/process.js'
@@ -11,8 +13,6 @@ import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
 import {endMemory, enterMemory, holdMemory} from '../sandbox/memory.js'
 import {overlayTrial} from '../sandbox/overlay-trial.js'
 import {filesIn} from '../storage/layer-files.js'
-import {removeLayerFolder} from './layer-folders.js'
-import {toolPath, treeProcess} from './toolbox.js'
 
 /** Of the memory that is free: what else runs must not feel it. */
 const SHARE = 1 / 4

@@ -4,9 +4,26 @@ import {ignoreFailure, ignoring} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
 import {sharedPackages} from '../host/shared-packages.js'
+import {PACKAGES_MOUNT_POINT} from '../sandbox/mounts.js'
+import type {SandboxFeature} from './feature.js'
 
 /** Of the folder that is bound at the guest's /run/envs. */
 const MOUNT_POINT = 'packages'
+
+/** All environments of a user share the packages that APT has fetched. An environment does without where that can't be had. */
+export const packageCache: SandboxFeature = {
+  id: 'package-cache',
+  engines: ['bwrap', 'unshare', 'proot'],
+  async apply(spec, {host, environment, isPreview}) {
+    const from = isPreview
+      ? sharedPackages(host.paths)
+      : await preparePackages(host.paths, environment.files.resolver)
+    if (from === undefined) return spec
+    // Skipped where the folder has just been removed: nothing depends on it.
+    const mount = {kind: 'bind', from, at: PACKAGES_MOUNT_POINT, access: 'rw', ifMissing: 'skip'} as const
+    return {...spec, mounts: [...spec.mounts, mount]}
+  },
+}
 
 /**
  * Makes the folder of shared packages, and the place where an environment at rest has it mounted.
@@ -14,7 +31,7 @@ const MOUNT_POINT = 'packages'
  * @param resolverFolder - The environment's, which its guest's root could write to.
  * @returns The folder; undefined where the environment has to do without.
  */
-export async function preparePackages(
+async function preparePackages(
   paths: Pick<Paths, 'packages'>,
   resolverFolder: string,
 ): Promise<string | undefined> {

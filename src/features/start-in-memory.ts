@@ -1,4 +1,7 @@
 import {stat} from 'node:fs/promises'
+import {removeLayerFolder} from '../environments/layer-folders.js'
+import type {EnvironmentName} from '../environments/name.js'
+import type {EnvironmentFiles} from '../environments/store.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {holdMemory} from '../sandbox/memory.js'
@@ -8,16 +11,14 @@ import {readHistory, writeHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {identityOf, type LayerId, newLayerId} from '../storage/layer-id.js'
 import {makeUpper} from '../storage/layer-store.js'
-import {removeLayerFolder} from './layer-folders.js'
 import {memoryTools} from './memory-support.js'
-import type {EnvironmentName} from './name.js'
-import type {EnvironmentFiles} from './store.js'
-import {KEPT_FOR_MS} from './tries.js'
 
 type NewUpper = {
   readonly name: EnvironmentName
   readonly files: Pick<EnvironmentFiles, 'run' | 'history'>
   readonly bytes: number
+  /** How long the files outlive the process that made them. */
+  readonly keptForMs: number
 }
 
 /**
@@ -27,7 +28,7 @@ type NewUpper = {
  */
 export async function moveUpperIntoMemory(
   host: Host,
-  {name, files, bytes}: NewUpper,
+  {name, files, bytes, keptForMs}: NewUpper,
 ): Promise<LayerId | undefined> {
   const history = await readHistory(files.history)
   const {layers} = host.paths
@@ -37,7 +38,7 @@ export async function moveUpperIntoMemory(
   const {mode} = await stat(layerFiles(layers, history.upper).tree)
   await makeUpper(layers, fresh, {below: history.upper})
   const tools = await memoryTools(host, identity)
-  const holder = await holdMemory({...tools, at: folder, mode, bytes, keptForMs: KEPT_FOR_MS})
+  const holder = await holdMemory({...tools, at: folder, mode, bytes, keptForMs})
   if (holder === undefined) {
     await removeLayerFolder(host, {identity, folder})
     return undefined

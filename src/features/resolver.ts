@@ -3,6 +3,25 @@ import {chmod, mkdir, open, readFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {ignoring, isErrno} from '../host/errno.js'
+import {RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
+import type {SandboxFeature} from './feature.js'
+
+/** The host's settings; followed when it is a link, as resolvers do. @see resolv.conf(5) */
+const HOST_RESOLVER = '/etc/resolv.conf'
+
+/** The guest resolves names as the host does: a folder with a copy of the host's settings. */
+export const resolver: SandboxFeature = {
+  id: 'resolver',
+  engines: ['bwrap', 'unshare', 'proot'],
+  beforeSession: ({environment}) => refreshResolver(environment.files.resolver, HOST_RESOLVER),
+  apply: (spec, {environment}) => ({
+    ...spec,
+    mounts: [
+      ...spec.mounts,
+      {kind: 'bind', from: environment.files.resolver, at: RESOLVER_MOUNT_POINT, access: 'ro'},
+    ],
+  }),
+}
 
 /** A resolver's settings are a few lines; glibc itself reads no more than three servers. */
 const MAX_RESOLVER_BYTES = 65_536

@@ -1,4 +1,10 @@
 import {mkdir} from 'node:fs/promises'
+import {removeUnlessNamed} from '../environments/layer-folders.js'
+import {holdLayers} from '../environments/layer-locks.js'
+import {sweepLayers} from '../environments/layer-sweep.js'
+import {layersProcess, upperHolder} from '../environments/memory-upper.js'
+import type {Environment} from '../environments/store.js'
+import {toolPath} from '../environments/toolbox.js'
 import {syncFileSystem} from '../host/file-system-sync.js'
 import type {Host} from '../host/host.js'
 import {copyTree} from '../rootfs/copy.js'
@@ -8,12 +14,6 @@ import {readHistory, writeHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
 import {newLayerId} from '../storage/layer-id.js'
 import {makeUpper} from '../storage/layer-store.js'
-import {removeUnlessNamed} from './layer-folders.js'
-import {holdLayers} from './layer-locks.js'
-import {sweepLayers} from './layer-sweep.js'
-import {layersProcess, upperHolder} from './memory-upper.js'
-import type {Environment} from './store.js'
-import {toolPath} from './toolbox.js'
 
 /**
  * Copies what an environment at rest has in memory to the disk, under its exclusive lock. One write of its history is the

@@ -1,44 +1,68 @@
 import {existsSync} from 'node:fs'
+import {join} from 'node:path'
+import {lockHistory} from '../environments/history-lock.js'
+import type {Environment} from '../environments/store.js'
 import {isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
+import {packageRoot} from '../host/paths.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
+import {restoreRequestCompanion} from '../sandbox/restore-requests.js'
 import {type History, type Snapshot, withNamed, withSnapshot} from '../storage/history.js'
 import {readHistory, writeHistory} from '../storage/history-file.js'
+import {layerFiles} from '../storage/layer-files.js'
 import {identityOf, newLayerId} from '../storage/layer-id.js'
 import {isEmptyLayer} from '../storage/layer-store.js'
 import {freeLabel, timeLabel} from '../storage/snapshot-label.js'
 import {mostLayers} from '../storage/stack-limit.js'
 import {thinned} from '../storage/thinning.js'
-import {lockHistory} from './history-lock.js'
-import type {Environment} from './store.js'
+import type {SandboxFeature} from './feature.js'
+
+/** Points in time to go back to: one before each start, and one whenever APT in the guest asks for it. */
+export const restorePoints: SandboxFeature = {
+  id: 'restore-points',
+  engines: ['bwrap', 'unshare'],
+  async beforeStart({host, environment, wish}) {
+    if (environment.record.storage !== 'overlay') return
+    await keepRestorePoint(host, environment, {isSynced: wish.durable !== 'never'})
+  },
+  apply(spec, {host, environment, tree, isThrowaway}) {
+    if (tree.kind !== 'overlay' || isThrowaway) return spec
+    const {name, files} = environment
+    const requests = restoreRequestCompanion({
+      folder: files.resolver,
+      upper: layerFiles(host.paths.layers, tree.history.upper).tree,
+      command: [process.execPath, join(packageRoot(), 'bin', 'envs.js'), 'restore-point', name],
+      environment: host.environment,
+    })
+    return {...spec, companions: [...spec.companions, requests]}
+  },
+}
 
 /**
- * The history to start an environment with: what was written since the last point in time becomes one, for `envs undo`.
- * To be called with nothing of the environment running, by the one who starts it.
+ * Makes what was written since the last point in time one more, for `envs undo`. Does nothing where there is nothing to keep, or
+ * where it can't be: a start is worth more than a way back.
  *
- * @param isSynced - Whether what is made anew is on the disk afterwards.
- * @returns The same one where there is nothing to keep, or where it can't be: a start is worth more than a way back.
+ * @param options.isSynced - Whether what is made anew is on the disk afterwards.
  */
-export async function withRestorePoint(
+async function keepRestorePoint(
   host: Host,
   environment: Environment,
-  {history, isSynced}: {history: History; isSynced: boolean},
-): Promise<History> {
+  {isSynced}: {isSynced: boolean},
+): Promise<void> {
+  const history = await readHistory(environment.files.history)
   const isFirst = !existsSync(anchorFiles(environment.files.run).state)
   const isEmpty = await isEmptyLayer(host.paths.layers, history.upper)
   // What a new one began with is at hand for as long as it stands on its image alone.
-  if (isFirst ? history.layers.length === 1 || history.after !== undefined : isEmpty) return history
+  if (isFirst ? history.layers.length === 1 || history.after !== undefined : isEmpty) return
   try {
     const lock = await lockHistory(environment)
     try {
-      return await pushDown(host, environment, {isFirst, isEmpty, isSynced})
+      await pushDown(host, environment, {isFirst, isEmpty, isSynced})
     } finally {
       lock.release()
     }
   } catch (error) {
     if (!isFailure(error)) throw error
-    // It may have failed after the new one was in place.
-    return readHistory(environment.files.history)
   }
 }
 
@@ -46,7 +70,7 @@ async function pushDown(
   host: Host,
   environment: Environment,
   {isFirst, isEmpty, isSynced}: {isFirst: boolean; isEmpty: boolean; isSynced: boolean},
-): Promise<History> {
+): Promise<void> {
   const {name, files} = environment
   const history = await readHistory(files.history)
   const now = host.now()
@@ -56,9 +80,8 @@ async function pushDown(
     ? withNamed(history, naming, {now})
     : thinned(withSnapshot(history, naming, {now, fresh}), now)
   if (pushed.layers.length > mostLayers(host.paths.layers, pushed.upper))
-    return squashAndWrite(host, environment, {history: pushed, isSynced})
-  await writeHistory(files.history, pushed)
-  return pushed
+    await squashAndWrite(host, environment, {history: pushed, isSynced})
+  else await writeHistory(files.history, pushed)
 }
 
 type Naming = Pick<Snapshot, 'label' | 'kind'>
@@ -78,12 +101,11 @@ async function squashAndWrite(
   host: Host,
   environment: Environment,
   {history, isSynced}: {history: History; isSynced: boolean},
-): Promise<History> {
+): Promise<void> {
   const [{withinLimit}, {replaceHistory}] = await Promise.all([
-    import('./squash.js'),
-    import('./replace-history.js'),
+    import('../environments/squash.js'),
+    import('../environments/replace-history.js'),
   ])
   const next = await withinLimit(host, environment, {history, isSynced})
   await replaceHistory(host, environment, {from: history, to: next})
-  return next
 }

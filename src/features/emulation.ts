@@ -1,5 +1,7 @@
 import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {join} from 'node:path'
+import {EmulationUnavailableError} from '../environments/emulation-errors.js'
+import {toolPath} from '../environments/toolbox.js'
 import {type DebArchitecture, namedArchitecture, qemuProgram, runsAsItIs} from '../host/architecture.js'
 import {findQemu} from '../host/find-qemu.js'
 import {makeFolders} from '../host/folders.js'
@@ -9,9 +11,7 @@ import {canHaveTable, TABLE_MOUNT_POINT, tableFirst, tableMount} from '../sandbo
 import {programHead, registration} from '../sandbox/emulation/registration.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
-import type {Mount} from '../sandbox/mounts.js'
-import {EmulationUnavailableError} from './emulation-errors.js'
-import {toolPath} from './toolbox.js'
+import type {SandboxSpec} from '../sandbox/spec.js'
 
 /**
  * How programs of another processor are run: `registered`: the machine's administrator has seen to it, for everybody;
@@ -69,19 +69,23 @@ async function isPossible(
   }
 }
 
-/** What an engine's plan has more for it: words before the engine, and a mount in the guest. */
-export type EmulationPlan = {readonly words: readonly string[]; readonly mounts: readonly Mount[]}
-
-/** @param folder - One of the host's, for what is put together; it gets an empty folder. */
-export async function planEmulation(
-  host: Host,
-  emulation: Emulation | undefined,
-  folder: string,
-): Promise<EmulationPlan> {
-  if (emulation?.kind !== 'own') return {words: [], mounts: []}
+/**
+ * Returns a sandbox that can run programs of another processor.
+ *
+ * @param options.folder - One of the host's, for what is put together; it gets an empty folder.
+ */
+export async function withEmulation(
+  spec: SandboxSpec,
+  {host, emulation, folder}: {host: Host; emulation: Emulation | undefined; folder: string},
+): Promise<SandboxSpec> {
+  if (emulation?.kind !== 'own') return spec
   const at = join(folder, 'interpreters')
   await makeFolders(at, {mode: 0o700})
-  return {words: tableFirst(emulation.entry, tableTools(host, at)), mounts: [tableMount(at)]}
+  return {
+    ...spec,
+    setup: [...spec.setup, tableFirst(emulation.entry, tableTools(host, at))],
+    mounts: [...spec.mounts, tableMount(at)],
+  }
 }
 
 function tableTools(host: Host, at: string) {

@@ -1,0 +1,80 @@
+import type {GuestTree} from '../environments/guest-tree.js'
+import type {Environment} from '../environments/store.js'
+import type {Check} from '../host/doctor/check.js'
+import type {Host} from '../host/host.js'
+import type {EngineName} from '../sandbox/engines/choice.js'
+import type {GuestNamespace} from '../sandbox/second-namespace.js'
+import type {SessionRequest} from '../sandbox/session-arguments.js'
+import type {SandboxSpec} from '../sandbox/spec.js'
+
+/** The options of a session, as the user typed them. */
+export type SessionWish = {
+  readonly command: readonly string[]
+  readonly user: string | undefined
+  readonly workingFolder: string | undefined
+  /** `KEY=VALUE`, or `KEY` for the host's value. */
+  readonly variables: readonly string[]
+  /** `SOURCE[:TARGET[:ro]]` */
+  readonly volumes: readonly string[]
+  readonly durable: Durability
+  /** The engine for an environment that is down; left out, the best one. */
+  readonly engine?: 'auto' | EngineName
+}
+
+/** The fate of the guest's syncs: `auto` elides those of APT's changes, `always` none, `never` all of the session. */
+export type Durability = 'auto' | 'always' | 'never'
+
+/**
+ * Something that the sandbox of an environment can have. src/features/list.ts holds all of them; each hook is optional, and
+ * called in the order of that list.
+ */
+export type SandboxFeature = {
+  readonly id: string
+  /** The engines that can carry it out. With another one the environment does without, or `refuse` throws. */
+  readonly engines: readonly EngineName[]
+  /** Called before each session that Node starts, also of an environment that runs; nothing is locked. */
+  beforeSession?(context: SessionContext): Promise<void>
+  /** Returns the request of a session, changed by what the user asked for. @throws {UsageError} */
+  session?(request: SessionRequest, context: RequestContext): SessionRequest
+  /** Throws where a session asks for what this engine can't do. Called before the environment starts. */
+  refuse?(request: SessionRequest, context: {readonly name: string; readonly engine: EngineName}): void
+  /** Changes what is on the disk before a start. Nothing of the environment runs, and nobody else starts it. */
+  beforeStart?(context: SessionContext): Promise<void>
+  /** Returns the sandbox with this feature in it. For a preview nothing was prepared, and nothing is changed on the disk. */
+  apply?(spec: SandboxSpec, context: StartContext): SandboxSpec | Promise<SandboxSpec>
+  /** Returns what the doctor says of the host for this feature. */
+  checks?(host: Host): Promise<readonly Check[]>
+  /** Returns what this feature leaves open between an environment and the host. */
+  gaps?(context: {
+    readonly engine: EngineName
+    readonly guestNamespace: GuestNamespace
+  }): readonly IsolationGap[]
+}
+
+export type RequestContext = {
+  readonly wish: SessionWish
+  /** The caller's, which relative paths begin at. */
+  readonly workingFolder: string
+}
+
+export type SessionContext = {
+  readonly host: Host
+  readonly environment: Environment
+  readonly wish: SessionWish
+}
+
+export type StartContext = SessionContext & {
+  readonly engine: EngineName
+  readonly tree: GuestTree
+  readonly isPreview: boolean
+  /** Whether the environment goes by itself, as those of `envs try`. */
+  readonly isThrowaway: boolean
+}
+
+/**
+ * A gap in the wall between an environment and the host.
+ *
+ * `host-files`: a program inside can reach every file of the user. `own-mounts`: the guest's root owns the mounts; it can take off
+ * what covers parts of /sys and mount control groups, and processes are not counted.
+ */
+export type IsolationGap = 'host-files' | 'own-mounts'

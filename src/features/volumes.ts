@@ -1,0 +1,53 @@
+import {existsSync} from 'node:fs'
+import {isAbsolute, normalize, resolve} from 'node:path'
+import {UsageError} from '../errors.js'
+import {SessionFailedError} from '../sandbox/errors.js'
+import type {Volume} from '../sandbox/session-arguments.js'
+import type {SandboxFeature} from './feature.js'
+
+/** Folders and files of the host that one session sees; see templates/host/session/volumes.pl. */
+export const volumes: SandboxFeature = {
+  id: 'volumes',
+  engines: ['bwrap', 'unshare', 'proot'],
+  session: (request, {wish, workingFolder}) => ({
+    ...request,
+    volumes: wish.volumes.map((text) => parseVolume(text, workingFolder)),
+  }),
+  refuse(request, {name, engine}) {
+    if (engine === 'proot') for (const volume of request.volumes) refuseForProot(name, volume)
+  },
+}
+
+/** Reads `SOURCE[:TARGET[:ro|rw]]`; TARGET defaults to SOURCE's own absolute path. @throws {UsageError} */
+export function parseVolume(text: string, workingFolder: string): Volume {
+  const [source = '', target, access = 'rw', ...more] = text.split(':')
+  const absoluteSource = resolve(workingFolder, source)
+  const absoluteTarget = target ?? absoluteSource
+  if (
+    source === '' ||
+    more.length > 0 ||
+    !isAbsolute(absoluteTarget) ||
+    (access !== 'ro' && access !== 'rw')
+  ) {
+    throw new UsageError(`--volume ${text} can't be read.`, [
+      'Write SOURCE[:TARGET[:ro]], with TARGET from / on: --volume ./src:/src:ro',
+    ])
+  }
+  const normal = normalize(absoluteTarget)
+  if (normal === '/') throw new UsageError(`--volume ${text} would cover the whole environment.`)
+  return {source: absoluteSource, target: normal, access}
+}
+
+function refuseForProot(name: string, {source, target, access}: Volume): void {
+  if (access === 'ro') {
+    throw new SessionFailedError(name, `proot can't share ${source} read-only.`, [
+      'Leave :ro out to share it writable.',
+    ])
+  }
+  // proot parts the two at a colon.
+  if (source.includes(':') || target.includes(':') || !existsSync(source)) {
+    throw new SessionFailedError(name, `${source} can't be shared.`, [
+      'Share a folder or file that is there, without a colon in its path.',
+    ])
+  }
+}
