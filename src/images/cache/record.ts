@@ -3,7 +3,7 @@ import {errnoOf} from '../../errors.js'
 import {isSha256, type Sha256} from '../../host/digest.js'
 import {redactUrl} from '../../host/http/redact-url.js'
 import {type JsonFields, parseJsonRecord} from '../../host/json-fields.js'
-import type {PublishedImage} from '../published-image.js'
+import type {PublishedImage} from '../resolved-image.js'
 import {type ArchiveOrigin, readArchiveOrigin} from './archive-origin.js'
 import {ImageRecordUnreadableError} from './errors.js'
 
@@ -36,10 +36,11 @@ const SCHEMA_VERSION = 1
 const MAX_BYTES = 4 * 2 ** 20
 
 export function recordOf(
-  image: PublishedImage,
+  {source, digest, label, content, trust}: PublishedImage,
   {sizeBytes, fetchedAt}: {sizeBytes: number; fetchedAt: Date},
 ): ImageRecord {
-  const {name, source, suite, variant, architecture, version, sha256, evidence} = image
+  const {name, suite, variant, architecture, version} = label
+  const {signer, signedAt, url, listing, signature} = trust.evidence
   return {
     name,
     source,
@@ -47,17 +48,13 @@ export function recordOf(
     variant,
     architecture,
     version,
-    url: redactUrl(image.url),
-    sha256,
+    url: redactUrl(content.layer.location.url),
+    sha256: digest,
     sizeBytes,
-    signer: evidence.signer,
-    signedAt: evidence.signedAt,
+    signer,
+    signedAt,
     fetchedAt,
-    evidence: {
-      url: evidence.url,
-      listing: evidence.listing.name,
-      signature: evidence.signature?.name ?? null,
-    },
+    evidence: {url, listing: listing.name, signature: signature?.name ?? null},
     archive: null,
   }
 }
