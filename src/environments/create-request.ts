@@ -2,52 +2,32 @@ import type {ArchiveContext} from '../archive/context.js'
 import type {Settings} from '../config/settings.js'
 import {UsageError} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
-import type {Sha256} from '../host/digest.js'
 import type {Host} from '../host/host.js'
 import {parseSha256} from '../images/digest.js'
 import type {ImageReference} from '../images/published-image.js'
 import {environmentNameFor, parseImageReference} from '../images/reference.js'
 import type {ImageContext} from '../images/sources/source.js'
-import type {StandardInput} from '../images/stream-image.js'
 import type {ArchiveFacts} from '../rootfs/tree-process.js'
-import type {Identity} from '../sandbox/ids/identity.js'
 import {archiveContext} from './archive-context.js'
 import {archiveFacts} from './archive-facts.js'
 import {bootstrapFor} from './bootstrap-for.js'
-import {type ArchiveWish, type BootstrapRequest, USUAL_ARCHIVE} from './bootstrap-request.js'
+import {type ArchiveWish, USUAL_ARCHIVE} from './bootstrap-request.js'
+import type {MeansWish} from './creation-means.js'
 import {defaultImage} from './default-image.js'
-import type {EngineSetting} from './engine.js'
-import type {ImageCheck} from './image-to-use.js'
+import type {WantedImage} from './image-to-use.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
-import type {EnvironmentRecord} from './record.js'
 
-export type CreateRequest = {
-  readonly reference: ImageReference
-  readonly name: EnvironmentName
-  /** Of its programs. */
-  readonly architecture: DebArchitecture
-  readonly sha256: Sha256 | undefined
-  readonly identity: 'auto' | Identity
-  readonly engine: EngineSetting
-  readonly storage: 'auto' | EnvironmentRecord['storage']
-  readonly archives: ArchiveFacts
-  /** Whether the tree is on the disk before its environment appears. */
-  readonly isSynced: boolean
-  /** Whether it goes with the command that makes it. */
-  readonly isThrowaway?: boolean
-  /** For what it writes to be in memory where it can be; undefined for the disk. */
-  readonly memory?: MemoryWish | undefined
-  /** Where names are looked up, and by what images are judged; also how long it may take. */
-  readonly context: ImageContext
-  /** The image, where it has to be made of packages. */
-  readonly bootstrap: BootstrapRequest | undefined
-  /** Whether publishers are asked for what they were asked today. */
-  readonly imageCheck: ImageCheck
-  /** Where packages are looked up. */
-  readonly archive: ArchiveContext
-  /** What the image is read from in the place of the process's own standard input. */
-  readonly standardInput?: StandardInput
-}
+export type CreateRequest = WantedImage &
+  MeansWish & {
+    readonly name: EnvironmentName
+    readonly archives: ArchiveFacts
+    /** Whether the tree is on the disk before its environment appears. */
+    readonly isSynced: boolean
+    /** Whether it goes with the command that makes it. */
+    readonly isThrowaway?: boolean
+    /** For what it writes to be in memory where it can be; undefined for the disk. */
+    readonly memory?: MemoryWish | undefined
+  }
 
 export type MemoryWish = {
   /** The most it may take, as the user said it; undefined for a share of what is free. */

@@ -3,7 +3,6 @@ import {chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, typ
 import {join} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {isOpenSomewhere} from '../host/flock.js'
-import type {EnvironmentFiles} from './store.js'
 
 /** What envs makes of each entry of an environment's run-time folder. Other entries are nothing that it reads. */
 const FORMS: readonly (readonly [RegExp, Form])[] = [
@@ -24,7 +23,7 @@ const MOST_RECORD_BYTES = 2 ** 20
  *
  * A lock that is held, and a FIFO that is open, stay as they are. Never throws for the state of a file: whoever needs one that could not be mended says so.
  */
-export function mendRunFolder({run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>): void {
+export function mendRunFolder({run, lock}: {readonly run: string; readonly lock: string}): void {
   mendEntry(lock, 'lock')
   const status = lstatSync(run, {throwIfNoEntry: false})
   if (status === undefined) return

@@ -1,9 +1,9 @@
 import {ask, type TreeProcess} from './ask-worker.js'
+import type {PackedImage} from './image/pack-tree.js'
 import type {PackRequest} from './worker-request.js'
 import {parsePackedImage} from './worker-results.js'
-import type {PackedImage} from './worker-verbs/pack.js'
 
-export type {PackedImage} from './worker-verbs/pack.js'
+export type {PackedImage} from './image/pack-tree.js'
 
 /**
  * Makes a new tree an image, and takes out of it what is of no image.

@@ -4,6 +4,7 @@ import type {UnpackDebsReport} from './debs/unpack-debs.js'
 import type {ExportReport} from './export/export-tree.js'
 import type {ExtractReport} from './extract.js'
 import type {PlannedFile} from './fixes/planned-files.js'
+import type {PackedImage} from './image/pack-tree.js'
 import type {LedgerCounts} from './ledger/ledger.js'
 import type {RestoreReport} from './ledger/restore.js'
 import type {Usage} from './measure.js'
@@ -11,7 +12,6 @@ import type {RemoveReport} from './remove.js'
 import type {SquashedOwners} from './tree/owners.js'
 import type {TreeNote} from './tree-notes.js'
 import {asText, type Fields, fieldsOf} from './worker-fields.js'
-import type {PackedImage} from './worker-verbs/pack.js'
 
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'xz', 'zstd', 'bzip2']
 

@@ -1,15 +1,13 @@
 import {createHash} from 'node:crypto'
 import {closeSync, constants, openSync} from 'node:fs'
-import {finishSha256, type Sha256} from '../../host/digest.js'
+import {finishSha256} from '../../host/digest.js'
 import {openHost} from '../../host/host.js'
 import {readLayerMarks} from '../comparison/layer-marks.js'
 import {explainErrno} from '../errors.js'
 import {openArchiveOutput} from '../export/archive-output.js'
 import {openTreeView} from '../fixes/tree-view.js'
-import {type PackOptions, type PackReport, packTree} from '../image/pack-tree.js'
+import {type PackedImage, type PackOptions, type PackReport, packTree} from '../image/pack-tree.js'
 import type {WorkerRequest} from '../worker-request.js'
-
-export type PackedImage = PackReport & {readonly sha256: Sha256; readonly sizeBytes: number}
 
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
