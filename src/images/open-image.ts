@@ -5,7 +5,7 @@ import {openFileImage} from './file-image.js'
 import {openNamedImage} from './named-image.js'
 import type {OpenedImage} from './opened-image.js'
 import type {Resolution} from './resolve-image.js'
-import {isPublished, type Location, layersOf, type ResolvedImage} from './resolved-image.js'
+import {isPublished, type Layer, type Location, layersOf, type ResolvedImage} from './resolved-image.js'
 import type {ImageContext} from './sources/source.js'
 import {openStandardInputImage, type StandardInput} from './stream-image.js'
 import {openUrlImage} from './url-image.js'
@@ -47,9 +47,44 @@ async function openInPlace(
   options: OpenImageOptions,
 ): Promise<OpenedImage> {
   if (content.kind === 'packages') throw new Error('an image of packages is made before it is opened')
-  const [layer, ...others] = layersOf(content)
-  if (others.length > 0) throw new Error('no source gives several layers yet')
-  return openLocation(layer.location, {...options, sha256: digest})
+  const [first, ...above] = layersOf(content)
+  if (above.length === 0) return openLocation(first.location, {...options, sha256: digest})
+  return openStack([first, ...above], digest, options)
+}
+
+/** Opens layers as one image, whose digest is not that of its bytes: each layer is held to its own. */
+async function openStack(
+  layers: readonly Layer[],
+  sha256: Sha256 | undefined,
+  options: OpenImageOptions,
+): Promise<OpenedImage> {
+  if (sha256 === undefined) throw new Error('an image of several layers has a digest')
+  const opened: OpenedImage[] = []
+  const close = async () => {
+    await Promise.all(opened.map((image) => image.close()))
+  }
+  try {
+    for (const {location, digest} of layers)
+      opened.push(await openLocation(location, {...options, sha256: digest}))
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const [first, ...above] = opened.map((image) => image.layers[0])
+  if (first === undefined) throw new Error('an image without layers')
+  return {
+    source: opened.map(({source}) => source).join(' '),
+    layers: [first, ...above],
+    expected: sha256,
+    isReadToIdentify: false,
+    identify: async () => ({sha256, trust: 'digest'}),
+    async verify() {
+      const evidence = await Promise.all(opened.map((image) => image.verify()))
+      const sizeBytes = evidence.reduce((sum, layer) => sum + layer.sizeBytes, 0)
+      return {sha256, sizeBytes, trust: 'digest'}
+    },
+    close,
+  }
 }
 
 function openLocation(
