@@ -1,5 +1,6 @@
 import {readSettings} from '../src/config/settings.js'
-import {type TakenSnapshot, takeSnapshot} from '../src/environments/snapshot.js'
+import {takeSnapshot} from '../src/environments/snapshot.js'
+import type {TakenSnapshot} from '../src/environments/snapshot-running.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {Args} from '../src/ui/definitions.js'

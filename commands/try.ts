@@ -45,14 +45,15 @@ written inside lies in memory where that can be, up to a quarter of what is free
     const {own, guest} = splitAtSeparator(this.argv)
     const {argv, flags} = await this.parse(Try, own)
     const host = this.openHost()
-    const words = await readTryWords(argv.map(String), host)
+    const architecture = architectureIn(flags) ?? host.architecture
+    const words = await readTryWords(argv.map(String), {...host, architecture})
     const settings = await readSettings(host)
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const context = imageContext(host, settings, {signal, onNotice: this.tellNotice})
     const request = {
       words,
-      architecture: architectureIn(flags),
+      architecture,
       keepAs: flags.keep,
       onDisk: flags.disk,
     }

@@ -1,17 +1,20 @@
 import {readSettings} from '../../src/config/settings.js'
-import {archiveContext} from '../../src/environments/archive-context.js'
-import {bootstrapFor} from '../../src/environments/bootstrap-for.js'
 import {imageContext} from '../../src/environments/image-context.js'
-import {ArchivePull} from '../../src/environments/pull-archive.js'
-import {ImagePull as Pull, type PulledImage} from '../../src/images/pull-image.js'
-import {parseImageReference} from '../../src/images/reference.js'
+import type {ImageToUse, PulledImage} from '../../src/environments/image-to-use.js'
+import {beginPull} from '../../src/environments/pull-image.js'
+import type {DownloadEvent} from '../../src/host/http/receive.js'
 import {archiveFlags, archiveWish} from '../../src/ui/archive-flags.js'
 import {allowSha1Flag, architectureFlag, architectureIn, dryRunFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 import {Args} from '../../src/ui/definitions.js'
 import {renderFields} from '../../src/ui/fields.js'
 import {stagesOf} from '../../src/ui/job-stages.js'
-import {CHOICE_STAGES, describeMakingWithPace, MAKING_STAGES} from '../../src/ui/making-wording.js'
+import {
+  CHOICE_STAGES,
+  describeMakingWithPace,
+  MAKING_STAGES,
+  type MakingEvent,
+} from '../../src/ui/making-wording.js'
 import {formatBytes} from '../../src/ui/size.js'
 import {unpackProgress} from '../../src/ui/unpack-progress.js'
 
@@ -43,72 +46,58 @@ only tells which one that is.`
     const allowSha1 = flags['allow-sha1-signatures'] === true
     const settings = await readSettings(host)
     const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
-    const reference = parseImageReference(args.image, {workingFolder: host.workingFolder})
-    const architecture = architectureIn(flags) ?? host.architecture
-    const bootstrap = await bootstrapFor(reference, archiveWish(flags), {architecture, context})
-    if (bootstrap !== undefined) {
-      const archive = archiveContext(host, settings, {...context, onNotice: this.tellNotice})
-      const pull = await ArchivePull.begin(host, bootstrap, {settings, context: archive, signal})
-      return {...(await this.#make(pull, dryRun)), dryRun}
+    const wish = {
+      image: args.image,
+      architecture: architectureIn(flags) ?? host.architecture,
+      archive: archiveWish(flags),
     }
-    const pull = new Pull(reference, {...host, architecture}, context)
-    const progress = unpackProgress(() => performance.now())
-    await this.runStages([
-      {title: 'Find', run: () => pull.find()},
-      ...(dryRun
-        ? []
-        : [
-            progress.stage('Fetch', () =>
-              pull.fetch({
-                signal,
-                onProgress: (event) => {
-                  this.noteDownload(event)
-                  progress.transfer(event)
-                },
-              }),
-            ),
-          ]),
-    ])
-    const pulled = pull.describe()
-    this.#tell(pulled, {dryRun, fetched: 'Fetched'})
-    return {...pulled, dryRun}
-  }
-
-  async #make(pull: ArchivePull, dryRun: boolean): Promise<PulledImage> {
-    const describeMaking = describeMakingWithPace(() => performance.now())
-    let isNeeded = false
+    const pull = await beginPull(host, wish, {settings, context, signal, onNotice: this.tellNotice})
     try {
-      await this.runStages(
-        stagesOf(
-          CHOICE_STAGES,
-          async (tell) => {
-            isNeeded = await pull.choose((event) => {
-              this.noteDownload(event)
-              tell(event)
-            })
-          },
-          describeMaking,
-        ),
-      )
-      if (isNeeded && !dryRun)
-        await this.runStages(
-          stagesOf(
-            MAKING_STAGES,
-            (tell) =>
-              pull.make((event) => {
-                this.noteDownload(event)
-                tell(event)
-              }),
-            describeMaking,
-          ),
-        )
+      await (pull.isMade ? this.#make(pull, dryRun) : this.#fetch(pull, dryRun))
     } finally {
       await pull.close()
     }
     if (pull.fallback !== undefined) this.note(pull.fallback)
     const pulled = pull.describe()
-    this.#tell(pulled, {dryRun, fetched: 'Made'})
-    return pulled
+    this.#tell(pulled, {dryRun, fetched: pull.isMade ? 'Made' : 'Fetched'})
+    return {...pulled, dryRun}
+  }
+
+  async #fetch(pull: ImageToUse, dryRun: boolean): Promise<void> {
+    const progress = unpackProgress(() => performance.now())
+    const onProgress = (event: DownloadEvent) => {
+      this.noteDownload(event)
+      progress.transfer(event)
+    }
+    const fetch = progress.stage('Fetch', () => pull.keep({onProgress}))
+    await this.runStages([
+      {
+        title: 'Find',
+        async run() {
+          await pull.resolve({})
+        },
+      },
+      ...(dryRun ? [] : [fetch]),
+    ])
+  }
+
+  async #make(pull: ImageToUse, dryRun: boolean): Promise<void> {
+    const describeMaking = describeMakingWithPace(() => performance.now())
+    const telling = (tell: (event: MakingEvent) => void) => (event: MakingEvent) => {
+      this.noteDownload(event)
+      tell(event)
+    }
+    let isNeeded = false
+    const choose = async (tell: (event: MakingEvent) => void) => {
+      isNeeded = (await pull.resolve({onMaking: telling(tell)})) === 'make'
+    }
+    const make = (tell: (event: MakingEvent) => void) =>
+      pull.keep({onMaking: telling(tell), onProgress: this.noteDownload})
+    await this.runStages(stagesOf(CHOICE_STAGES, choose, describeMaking))
+    if (dryRun) return
+    // One that is here is written down as the answer of the day, without a stage.
+    if (isNeeded) await this.runStages(stagesOf(MAKING_STAGES, make, describeMaking))
+    else await make(() => {})
   }
 
   #tell(pulled: PulledImage, {dryRun, fetched}: {dryRun: boolean; fetched: string}): void {

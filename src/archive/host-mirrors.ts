@@ -1,6 +1,12 @@
 import {readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {type AptSource, parseDeb822Sources, parseOneLineSources} from '../debian/apt-sources.js'
+import {
+  type AptSource,
+  aptSourceFormat,
+  givesPackages,
+  isAptSourceFile,
+  MOST_SOURCE_FILES,
+} from '../debian/apt-sources.js'
 import {ignoring} from '../host/errno.js'
 import {readOsRelease} from '../host/os-release.js'
 import type {ArchiveDistribution} from './plan.js'
@@ -10,9 +16,6 @@ export type HostMirrors = {readonly main: string | undefined; readonly security:
 
 const NONE: HostMirrors = {main: undefined, security: undefined}
 
-/** The names that APT reads. @see sources.list(5) */
-const NAME = /^[A-Za-z0-9_.-]+\.(?:list|sources)$/
-const MOST_FILES = 100
 const MOST_BYTES = 2 ** 20
 
 /**
@@ -61,8 +64,11 @@ function withoutSlash(uri: string | undefined): string | undefined {
 
 async function readSources(folder: string): Promise<AptSource[]> {
   const parts = join(folder, 'sources.list.d')
-  const names = ((await readdir(parts).catch(ignoring())) ?? []).filter((name) => NAME.test(name)).sort()
-  const paths = [join(folder, 'sources.list'), ...names.slice(0, MOST_FILES).map((name) => join(parts, name))]
+  const names = ((await readdir(parts).catch(ignoring())) ?? []).filter(isAptSourceFile).sort()
+  const paths = [
+    join(folder, 'sources.list'),
+    ...names.slice(0, MOST_SOURCE_FILES).map((name) => join(parts, name)),
+  ]
   const found = await Promise.all(paths.map(readFileOf))
   return found.flat()
 }
@@ -71,5 +77,5 @@ async function readFileOf(path: string): Promise<AptSource[]> {
   // What may not be read is no source of this user's.
   const bytes = await readFile(path).catch(ignoring())
   if (bytes === undefined || bytes.length > MOST_BYTES) return []
-  return path.endsWith('.sources') ? parseDeb822Sources(bytes) : parseOneLineSources(bytes.toString('latin1'))
+  return aptSourceFormat(path).find(bytes.toString('latin1')).filter(givesPackages)
 }

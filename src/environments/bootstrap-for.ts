@@ -1,8 +1,5 @@
-import type {Host} from '../host/host.js'
-import {UnknownImageError} from '../images/errors.js'
-import {queryFor} from '../images/open-image.js'
-import type {ImageReference} from '../images/reference.js'
-import type {ImageContext} from '../images/sources/source.js'
+import type {ImageReference} from '../images/published-image.js'
+import {packages} from '../images/sources/archive-offers.js'
 import {NoArchiveImageError} from './bootstrap-errors.js'
 import {type ArchiveWish, type BootstrapRequest, isArchiveWish, planBootstrap} from './bootstrap-request.js'
 
@@ -14,19 +11,16 @@ import {type ArchiveWish, type BootstrapRequest, isArchiveWish, planBootstrap} f
 export async function bootstrapFor(
   reference: ImageReference,
   wish: ArchiveWish,
-  options: {architecture: Host['architecture']; context: ImageContext},
+  now: Date,
 ): Promise<BootstrapRequest | undefined> {
-  const query =
-    reference.kind === 'name' ? await queryFor(reference, options).catch(unlessUnknown) : undefined
-  if (query?.source === undefined && query !== undefined) {
-    const isMeant = query.variant === 'archive' || (query.variant === undefined && isArchiveWish(wish))
-    if (isMeant) return planBootstrap({...query, variant: 'archive'}, wish, options.context.now)
-  }
+  const image = isArchiveWish(wish) ? ofPackages(reference) : reference
+  if (image.kind === 'name' && packages.matches(image)) return planBootstrap(image.query, wish, now)
   if (isArchiveWish(wish)) throw new NoArchiveImageError()
   return undefined
 }
 
-/** A name that nobody knows is told of where it is looked up. */
-function unlessUnknown(error: unknown): undefined {
-  if (!(error instanceof UnknownImageError)) throw error
+/** Who says what an image is to hold need not say that it is made of packages. */
+function ofPackages(reference: ImageReference): ImageReference {
+  if (reference.kind !== 'name' || reference.query.variant !== undefined) return reference
+  return {...reference, query: {...reference.query, variant: 'archive'}}
 }

@@ -8,7 +8,7 @@ import type {EngineName} from '../sandbox/engines/choice.js'
 import type {CreateRequest} from './create-request.js'
 import {chooseMeans, type Means} from './creation-means.js'
 import {EnvironmentExistsError} from './errors.js'
-import {type FetchHooks, ImageToUse} from './image-to-use.js'
+import {type FetchHooks, ImageToUse, type ResolveHooks} from './image-to-use.js'
 import {holdLayers} from './layer-locks.js'
 import {sweepLayers} from './layer-sweep.js'
 import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
@@ -62,7 +62,7 @@ export class Creation {
     this.#lock = lock
     this.#means = means
     this.#partial = leftoverFolder(host.paths, {kind: 'partial', identity, name: request.name})
-    this.#source = new ImageToUse(host, request, {...means, signal})
+    this.#source = new ImageToUse(host, request, {means, signal})
     const takeTree = () => this.#source.takeTree()
     const plan = {host, request, identity, partial: this.#partial, signal, takeTree}
     this.#tree = storage === 'overlay' ? new NewLayeredTree(plan, holding) : newPlainTree(plan)
@@ -102,8 +102,8 @@ export class Creation {
   }
 
   /** Finds out which packages such an image is to hold. @returns Whether it has to be made. */
-  choose(hooks: Pick<FetchHooks, 'onMaking' | 'onResolved'>): Promise<boolean> {
-    return this.#source.choose(hooks)
+  async choose(hooks: ResolveHooks): Promise<boolean> {
+    return (await this.#source.resolve(hooks)) === 'make'
   }
 
   /** Gets hold of the image: finds it, and waits for the first of what has to be downloaded. */

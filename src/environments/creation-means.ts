@@ -1,9 +1,9 @@
 import {emulationFor} from '../features/emulation.js'
+import type {DebArchitecture} from '../host/architecture.js'
 import type {Host} from '../host/host.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {Identity} from '../sandbox/ids/identity.js'
-import type {CreateRequest} from './create-request.js'
-import {findEngine, identityFor} from './engine.js'
+import {type EngineSetting, findEngine, identityFor} from './engine.js'
 import {chooseStorage} from './overlay-support.js'
 import type {EnvironmentRecord} from './record.js'
 import {sessionLauncher} from './toolbox.js'
@@ -16,16 +16,22 @@ export type Means = {
   readonly storage: EnvironmentRecord['storage']
 }
 
+/** What the user said of them. */
+export type MeansWish = {
+  readonly engine: EngineSetting
+  readonly identity: 'auto' | Identity
+  readonly storage: 'auto' | EnvironmentRecord['storage']
+  /** Of its programs. */
+  readonly architecture: DebArchitecture
+}
+
 /**
  * What an environment can't do without: looked for before a download, not after it.
  *
  * @throws {PerlMissingError} @throws {EngineUnavailableError} @throws {IdentityUnavailableError}
  * @throws {StorageUnavailableError} @throws As `emulationFor`.
  */
-export async function chooseMeans(
-  host: Host,
-  request: Pick<CreateRequest, 'engine' | 'identity' | 'architecture' | 'storage'>,
-): Promise<Means> {
+export async function chooseMeans(host: Host, request: MeansWish): Promise<Means> {
   sessionLauncher(host)
   const engine = await findEngine(host, request.engine)
   const identity = await identityFor(engine, request.identity, host)

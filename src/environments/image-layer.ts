@@ -159,9 +159,9 @@ async function unpackInto(
 /** Without a look into the archive, which was written from this very tree. */
 async function unpackedAs(image: OpenedImage, {report}: FreshTree): Promise<Unpacked> {
   const known = await image.identify()
-  if (known === undefined || image.sizeBytes === undefined)
-    throw new Error('an image that was made is unknown')
-  return {report, evidence: {...known, sizeBytes: image.sizeBytes}}
+  const [{sizeBytes}] = image.layers
+  if (known === undefined || sizeBytes === undefined) throw new Error('an image that was made is unknown')
+  return {report, evidence: {...known, sizeBytes}}
 }
 
 /** The fixes that are the same for every environment are in the layer, and the plan for the others is in its record. */

@@ -1,20 +1,30 @@
 import type {ArchiveContext} from '../archive/context.js'
-import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
+import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import type {DownloadEvent} from '../host/http/receive.js'
-import type {KeptImage} from '../images/cache/kept-images.js'
-import {openNamedImage} from '../images/named-image.js'
-import {openImage, queryFor} from '../images/open-image.js'
+import {redactUrl} from '../host/http/redact-url.js'
+import {ImageRecordUnreadableError} from '../images/cache/errors.js'
+import {fetchAndKeep} from '../images/cache/keep.js'
+import {type KeptImage, readKept} from '../images/cache/kept-images.js'
+import {sweepImages} from '../images/cache/removal.js'
+import {findImage} from '../images/find-image.js'
+import {openImage} from '../images/open-image.js'
 import type {OpenedImage} from '../images/opened-image.js'
-import type {ImageQuery} from '../images/published-image.js'
-import {type Question, questionOfImage} from '../images/recent-answers.js'
-import type {ImageReference} from '../images/reference.js'
-import type {Resolution} from '../images/resolve-image.js'
+import type {ImageReference, NamedReference} from '../images/published-image.js'
+import {
+  judgesOf,
+  openRecentAnswers,
+  type Question,
+  questionOfImage,
+  type RecentAnswers,
+} from '../images/recent-answers.js'
+import {holdTo, type Resolution, resolveImage} from '../images/resolve-image.js'
+import {isPublished, type ResolvedImage} from '../images/resolved-image.js'
 import {SourcesUnreachableError} from '../images/sources/errors.js'
 import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
 import type {ArchiveFacts} from '../rootfs/tree-process.js'
-import {AnswersOfToday, type ImageCheck, questionOfPackages} from './answers-of-today.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from './archive-image.js'
 import type {BootstrapEvent} from './bootstrap-configure.js'
 import {type BootstrapRequest, planBootstrap, USUAL_ARCHIVE} from './bootstrap-request.js'
@@ -24,13 +34,20 @@ import {isUnpacked} from './image-layer.js'
 /** How far the making of an image is; `wait`: another command makes the same one. */
 export type ArchiveProgress = BootstrapEvent | {readonly stage: 'wait'}
 
-/** What is told of while the image comes. */
-export type FetchHooks = {
-  readonly onProgress: (event: DownloadEvent) => void
+/** `daily`: a publisher that was asked within a day is not asked again. */
+export type ImageCheck = 'daily' | 'always'
+
+/** What is told of while it is found out which image is wanted. */
+export type ResolveHooks = {
   /** What a name stands for, once that is known. */
-  readonly onResolved: (resolution: Resolution) => void
+  readonly onResolved?: (resolution: Resolution) => void
   /** Of an image that is made here. */
   readonly onMaking?: (event: ArchiveProgress) => void
+}
+
+/** What is told of while the image comes. */
+export type FetchHooks = ResolveHooks & {
+  readonly onProgress: (event: DownloadEvent) => void
   /** It is kept here, so that nothing has to be fetched. */
   readonly onKept?: () => void
   /** What had to be fetched has come whole, and is kept from now on. */
@@ -39,35 +56,84 @@ export type FetchHooks = {
   readonly onUnreachable?: (error: SourcesUnreachableError) => void
 }
 
-type Wanted = {
+export type WantedImage = {
   readonly reference: ImageReference
-  readonly architecture: Host['architecture']
   readonly sha256: Sha256 | undefined
   readonly context: ImageContext
+  /** What an image is to hold that is made of packages. */
   readonly bootstrap: BootstrapRequest | undefined
   readonly imageCheck: ImageCheck
+  /** Whether only the newest will do: then an image that is here is no way out where its publisher can't be reached. */
+  readonly isNewest?: boolean
   readonly archive: ArchiveContext
-  /** They decide what the image's layer is. */
-  readonly archives: ArchiveFacts
+  /** They decide what the image's layer is; undefined where no environment is made of it. */
+  readonly archives?: ArchiveFacts | undefined
   readonly standardInput?: StandardInput
 }
 
-type Place = Means & {readonly signal: AbortSignal}
+type ImagePlace = {
+  readonly signal: AbortSignal
+  /** With which an image is made; undefined where none has to be. */
+  readonly means: (Omit<Means, 'storage'> & Partial<Pick<Means, 'storage'>>) | undefined
+}
 
-/** The image of a new environment: one that is opened as it comes, or one that has to be made first. */
+/** What a command tells of an image that was, or would be, fetched or made. */
+export type PulledImage = {
+  readonly name: string
+  readonly version: string
+  readonly source: string
+  readonly architecture: string
+  /** Without secrets. */
+  readonly url: string
+  /** Null where nobody can say it yet: of an image that would be made here. */
+  readonly sha256: Sha256 | null
+  /** Null where nobody says it before it is fetched. */
+  readonly sizeBytes: number | null
+  readonly signer: {readonly fingerprint: string; readonly name: string}
+  readonly signedAt: Date
+  /** It was here already. */
+  readonly wasKept: boolean
+}
+
+/** What is known of the image, and what is left to be done. */
+type ImageState =
+  /** To be fetched, or read where it is. `kept`: the archive of the same digest that is here. */
+  | {
+      readonly kind: 'fetch'
+      readonly image: ResolvedImage
+      readonly kept: KeptImage | undefined
+      readonly question: Question | undefined
+    }
+  | {readonly kind: 'make'; readonly making: ArchiveImage; readonly question: Question}
+  /** Here. `question`: what it is today's answer to, where that is not written down yet. */
+  | {
+      readonly kind: 'kept'
+      readonly image: KeptImage
+      readonly wasKept: boolean
+      readonly fallback?: string | undefined
+      readonly question?: Question | undefined
+    }
+
+/**
+ * The image that a command wants, from its reference to its bytes: resolved, then fetched or made, and remembered as the
+ * answer of the day. The one way for `create`, `import`, `try` and `image pull`. `close` must be called.
+ */
 export class ImageToUse {
-  #making: ArchiveImage | undefined
-  #found: MadeImage | undefined
+  readonly #answers: RecentAnswers
+  #state: ImageState | undefined
   #tell: (event: ArchiveProgress) => void = () => {}
-  #image: OpenedImage | undefined
-  readonly #answers: AnswersOfToday
+  #making: ArchiveImage | undefined
+  #opened: OpenedImage | undefined
+  /** Why an image is made that would have been fetched. */
+  #unreachable: SourcesUnreachableError | undefined
 
   constructor(
     private readonly host: Host,
-    private readonly wanted: Wanted,
-    private readonly place: Place,
+    private readonly wanted: WantedImage,
+    private readonly place: ImagePlace,
   ) {
-    this.#answers = new AnswersOfToday(host, {...wanted, now: wanted.context.now})
+    const {images, cache} = host.paths
+    this.#answers = openRecentAnswers({images, cacheFolder: cache, now: wanted.context.now})
   }
 
   /** Whether it is made of packages, as far as that is known before anybody is asked. */
@@ -76,29 +142,61 @@ export class ImageToUse {
   }
 
   /**
-   * Finds out which packages an image that is made of them is to hold; to be called before `open`, or not at all.
+   * Finds out which image is wanted: of one that is made of packages, which packages it is to hold. Ubuntu's releases, where
+   * no server of images can be reached and the name leaves it open, are made of their packages.
    *
-   * @returns Whether it has to be made.
-   * @throws As `ArchiveImage.choose`.
+   * @returns What is left to be done; nothing for `kept`.
+   * @throws As `resolveImage` and `ArchiveImage.choose`.
    */
-  async choose(hooks: Pick<FetchHooks, 'onMaking' | 'onResolved'>): Promise<boolean> {
-    const {bootstrap} = this.wanted
-    if (bootstrap === undefined) throw new Error('it is not made of packages')
-    this.#found = await this.#choose(bootstrap, hooks)
-    return this.#found === undefined
+  async resolve({onResolved, onMaking}: ResolveHooks): Promise<'fetch' | 'make' | 'kept'> {
+    this.#tell = onMaking ?? this.#tell
+    this.#state ??= await this.#find(onResolved)
+    return this.#state.kind
   }
 
   /**
-   * Gets hold of it. Ubuntu's releases, where no server of images can be reached and the name leaves it open, are made of
-   * their packages.
+   * Gets hold of its bytes, as soon as the first of them are here.
    *
-   * @throws As `openImage` and `ArchiveImage.make`.
+   * @throws As `resolve`, `openImage` and `ArchiveImage.make`.
    */
   async open(hooks: FetchHooks): Promise<OpenedImage> {
-    const {bootstrap} = this.wanted
-    this.#image =
-      bootstrap === undefined ? await this.#openPublished(hooks) : await this.#make(bootstrap, hooks)
-    return this.#image
+    await this.resolve(hooks)
+    this.#opened = await this.#insteadOf(async () => {
+      const state = await this.#made()
+      const image = await this.#openState(state, hooks)
+      await this.#remember(state)
+      return image
+    })
+    if (this.#unreachable !== undefined) hooks.onUnreachable?.(this.#unreachable)
+    return this.#opened
+  }
+
+  /** Sees to it that it is kept here, whole. @throws As `resolve`, `fetchAndKeep` and `ArchiveImage.make`. */
+  async keep(hooks: FetchHooks): Promise<void> {
+    await this.resolve(hooks)
+    const state = await this.#made()
+    if (state.kind === 'fetch') this.#state = {...state, image: await this.#fetch(state.image, hooks)}
+    await this.#remember(state)
+  }
+
+  /** @throws {Error} Before `resolve`, and of an image without a name. */
+  describe(): PulledImage {
+    const state = this.#state
+    if (state === undefined) throw new Error('resolve comes first')
+    if (state.kind === 'fetch') return describePublished(state.image, state.kept)
+    const facts = state.kind === 'kept' ? state.image : state.making.describe()
+    const {name, version, source, architecture, url, signer, signedAt} = facts
+    return {
+      ...{name, version, source, architecture, url, signer, signedAt},
+      sha256: state.kind === 'kept' ? state.image.sha256 : null,
+      sizeBytes: state.kind === 'kept' ? state.image.sizeBytes : null,
+      wasKept: state.kind === 'kept' && state.wasKept,
+    }
+  }
+
+  /** Why the archive could not be asked, so that the newest one here is what there is. */
+  get fallback(): string | undefined {
+    return this.#state?.kind === 'kept' ? this.#state.fallback : undefined
   }
 
   /** The tree of an image that was made just now, once. */
@@ -108,123 +206,191 @@ export class ImageToUse {
 
   async close(): Promise<void> {
     try {
-      await this.#image?.close()
+      await this.#opened?.close()
     } finally {
       await this.#making?.close()
     }
   }
 
-  async #openPublished(hooks: FetchHooks): Promise<OpenedImage> {
-    const {reference, architecture, sha256, context, standardInput} = this.wanted
-    const {paths} = this.host
-    const {onMaking: _, onUnreachable: __, onKept, ...opening} = hooks
-    let answer: Resolution | undefined
-    const options = {
-      ...{sha256, architecture, standardInput},
-      cacheFolder: paths.cache,
-      images: paths.images,
-      context: {...context, signal: this.place.signal},
-      ...opening,
-      onResolved(resolution: Resolution) {
-        answer = resolution
-        hooks.onResolved(resolution)
-      },
-    }
-    const question =
-      reference.kind === 'name' ? questionOfImage(await queryFor(reference, options), context) : undefined
-    const known = question === undefined ? undefined : await this.#answers.recall(question)
-    if (known !== undefined) return this.#openKept(known, onKept)
+  async #find(onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
+    const {reference, bootstrap, isNewest = false} = this.wanted
+    if (bootstrap !== undefined) return this.#choose(bootstrap, onResolved)
+    if (isNewest) return this.#askAnew(reference, onResolved)
+    const question = this.#questionOf(reference)
+    const known = question === undefined ? undefined : await this.#recall(question)
+    if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
     try {
-      const image = await openImage(reference, options)
-      if (question !== undefined && answer?.kind === 'published')
-        await this.#answers.remember(question, answer.image.sha256)
-      return image
+      return await this.#ask(reference, question, onResolved)
     } catch (error) {
-      const query = error instanceof SourcesUnreachableError ? await openQuery(reference, options) : undefined
-      if (query === undefined || !(error instanceof SourcesUnreachableError)) throw error
-      return this.#makeInstead(await planBootstrap(query, USUAL_ARCHIVE, context.now), hooks, error)
+      const isWayOut = error instanceof SourcesUnreachableError && isOpen(reference)
+      if (!isWayOut) throw error
+      this.#unreachable = error
+      const instead = await planBootstrap(reference.query, USUAL_ARCHIVE, this.wanted.context.now)
+      return this.#insteadOf(() => this.#choose(instead, onResolved))
     }
+  }
+
+  async #ask(
+    reference: ImageReference,
+    question: Question | undefined,
+    onResolved: ResolveHooks['onResolved'],
+  ): Promise<ImageState> {
+    const {sha256} = this.wanted
+    const {images} = this.host.paths
+    const resolution = await resolveImage(reference, {images, sha256, context: this.#context})
+    onResolved?.(resolution)
+    if (resolution.kind === 'kept') return {kind: 'kept', image: resolution.image, wasKept: true}
+    return {kind: 'fetch', image: resolution.image, kept: undefined, question}
+  }
+
+  async #askAnew(reference: ImageReference, onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
+    const image = await findImage(reference, this.#context)
+    onResolved?.({kind: 'found', image})
+    const kept =
+      image.digest === undefined
+        ? undefined
+        : await readKept(this.host.paths.images, image.digest).catch(unlessUnreadable)
+    return {kind: 'fetch', image, kept, question: this.#questionOf(reference)}
+  }
+
+  async #choose(bootstrap: BootstrapRequest, onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
+    const {means, signal} = this.place
+    const {archive, isNewest = false} = this.wanted
+    if (means === undefined) throw new Error('nothing was chosen to make an image with')
+    const question = questionOfPackages(bootstrap, means, archive)
+    const known = isNewest ? undefined : await this.#recall(question)
+    if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
+    const onEvent = (event: ArchiveProgress) => this.#tell(event)
+    const context: ArchiveContext = {
+      ...archive,
+      allowExpired: bootstrap.allowExpired,
+      signal,
+      onProgress: onEvent,
+    }
+    const making = new ArchiveImage(this.host, bootstrap, {...means, signal, context, onEvent})
+    this.#making = making
+    const there = await making.choose()
+    if (there === undefined) return {kind: 'make', making, question}
+    if (there.fallback !== undefined) onResolved?.({kind: 'kept', image: there.kept, reason: there.fallback})
+    return stateOf(there, question)
+  }
+
+  /** What there is once an image is made that has to be. */
+  async #made(): Promise<Exclude<ImageState, {kind: 'make'}>> {
+    const state = this.#state
+    if (state === undefined) throw new Error('resolve comes first')
+    const made = state.kind === 'make' ? stateOf(await state.making.make(), state.question) : state
+    this.#state = made
+    return made
+  }
+
+  async #openState(state: Exclude<ImageState, {kind: 'make'}>, hooks: FetchHooks): Promise<OpenedImage> {
+    const {paths} = this.host
+    const {standardInput} = this.wanted
+    const options = {images: paths.images, cacheFolder: paths.cache, context: this.#context}
+    if (state.kind === 'fetch') {
+      const {onProgress, onStored} = hooks
+      const resolution = {kind: 'found', image: state.image} as const
+      return openImage(resolution, {...options, standardInput, onProgress, onStored})
+    }
+    const {image} = state
+    holdTo(this.wanted.sha256, {name: image.name, digest: image.sha256})
+    hooks.onKept?.()
+    const isRemovable = await this.#isUnpacked(image.sha256)
+    return openImage({kind: 'kept', image, reason: ''}, {...options, isRemovable})
+  }
+
+  /** Whether an environment needs no byte of the archive. */
+  async #isUnpacked(sha256: Sha256): Promise<boolean> {
+    const {archives} = this.wanted
+    const {means} = this.place
+    if (means?.storage !== 'overlay' || archives === undefined) return false
+    return isUnpacked(this.host, sha256, {identity: means.identity, archives})
+  }
+
+  async #fetch(image: ResolvedImage, {onProgress}: FetchHooks): Promise<ResolvedImage> {
+    if (!isPublished(image)) throw new Error('only an image with a name is kept')
+    const {images} = this.host.paths
+    const context = this.#context
+    // Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
+    await sweepImages(images, context.now).catch((error: unknown) => {
+      if (!isErrno(error)) throw error
+    })
+    const {signal} = this.place
+    const {lock, sizeBytes} = await fetchAndKeep(image, {images, context}, {signal, onProgress})
+    lock.release()
+    const {content} = image
+    return {...image, content: {...content, layer: {...content.layer, sizeBytes}}}
   }
 
   /** @throws What the servers of images failed with, where the package archive can't be reached either. */
-  async #makeInstead(
-    bootstrap: BootstrapRequest,
-    hooks: FetchHooks,
-    unreachable: SourcesUnreachableError,
-  ): Promise<OpenedImage> {
+  async #insteadOf<T>(make: () => Promise<T>): Promise<T> {
     try {
-      const image = await this.#make(bootstrap, hooks)
-      hooks.onUnreachable?.(unreachable)
-      return image
+      return await make()
     } catch (error) {
-      throw isUnreachable(error) ? unreachable : error
+      throw this.#unreachable !== undefined && isUnreachable(error) ? this.#unreachable : error
     }
   }
 
-  async #choose(
-    bootstrap: BootstrapRequest,
-    {onMaking, onResolved}: Pick<FetchHooks, 'onMaking' | 'onResolved'>,
-  ): Promise<MadeImage | undefined> {
-    this.#tell = onMaking ?? (() => {})
-    const onEvent = (event: ArchiveProgress) => this.#tell(event)
-    const context: ArchiveContext = {
-      ...this.wanted.archive,
-      allowExpired: bootstrap.allowExpired,
-      signal: this.place.signal,
-      onProgress: onEvent,
-    }
-    const kept = await this.#answers.recall(this.#packages(bootstrap))
-    if (kept !== undefined) return {kept, wasKept: true, fallback: undefined}
-    this.#making = new ArchiveImage(this.host, bootstrap, {...this.place, context, onEvent})
-    const found = await this.#making.choose()
-    if (found?.fallback !== undefined) onResolved({kind: 'kept', image: found.kept, reason: found.fallback})
-    return found
+  async #recall(question: Question): Promise<KeptImage | undefined> {
+    const {imageCheck, sha256} = this.wanted
+    if (imageCheck === 'always') return undefined
+    const known = await this.#answers.recall(question)
+    return sha256 === undefined || sha256 === known?.sha256 ? known : undefined
   }
 
-  async #make(bootstrap: BootstrapRequest, hooks: FetchHooks): Promise<OpenedImage> {
-    const {sha256} = this.wanted
-    if (this.#making === undefined && this.#found === undefined)
-      this.#found = await this.#choose(bootstrap, hooks)
-    this.#tell = hooks.onMaking ?? (() => {})
-    const {kept, fallback} = this.#found ?? (await this.#makeNow())
-    if (sha256 !== undefined && sha256 !== kept.sha256)
-      throw new DigestMismatchError(kept.name, sha256, kept.sha256)
-    const image = await this.#openKept(kept, hooks.onKept)
-    const isAnswer = this.#making !== undefined && fallback === undefined
-    if (isAnswer) await this.#answers.remember(this.#packages(bootstrap), kept.sha256)
-    return image
+  /** Who creates an environment of it today need not ask. */
+  async #remember(state: Exclude<ImageState, {kind: 'make'}>): Promise<void> {
+    const digest = state.kind === 'fetch' ? state.image.digest : state.image.sha256
+    if (state.question !== undefined && digest !== undefined)
+      await this.#answers.remember(state.question, digest)
   }
 
-  async #openKept(image: KeptImage, onKept: FetchHooks['onKept']): Promise<OpenedImage> {
-    onKept?.()
-    const {paths} = this.host
-    const {context} = this.wanted
-    const resolution: Resolution = {kind: 'kept', image, reason: ''}
-    const {identity, storage} = this.place
-    const isRemovable =
-      storage === 'overlay' &&
-      (await isUnpacked(this.host, image.sha256, {identity, archives: this.wanted.archives}))
-    const place = {images: paths.images, cacheFolder: paths.cache}
-    return openNamedImage(resolution, {...place, context, isRemovable})
+  #questionOf(reference: ImageReference): Question | undefined {
+    return reference.kind === 'name' ? questionOfImage(reference.query, this.wanted.context) : undefined
   }
 
-  #packages(bootstrap: BootstrapRequest): Question {
-    return questionOfPackages(bootstrap, this.place.identity, this.wanted.archive)
-  }
-
-  async #makeNow(): Promise<MadeImage> {
-    if (this.#making === undefined) throw new Error('nothing was chosen')
-    return this.#making.make()
+  get #context(): ImageContext {
+    return {...this.wanted.context, signal: this.place.signal}
   }
 }
 
-/** A release of Ubuntu whose publisher's images are as good as one that is made; undefined for any other reference. */
-async function openQuery(
-  reference: ImageReference,
-  options: Parameters<typeof queryFor>[1],
-): Promise<ImageQuery | undefined> {
-  if (reference.kind !== 'name') return undefined
-  const query = await queryFor(reference, options)
-  const isOpen = query.variant === undefined && query.source === undefined
-  return isOpen && query.distribution === 'ubuntu' ? query : undefined
+function stateOf({kept, wasKept, fallback}: MadeImage, question: Question): ImageState & {kind: 'kept'} {
+  const isAnswer = fallback === undefined
+  return {kind: 'kept', image: kept, wasKept, fallback, question: isAnswer ? question : undefined}
+}
+
+function describePublished(image: ResolvedImage, kept: KeptImage | undefined): PulledImage {
+  if (!isPublished(image)) throw new Error('an image without a name')
+  const {label, source, digest, content, trust} = image
+  const {name, version, architecture} = label
+  const {signer, signedAt} = trust.evidence
+  const {location, sizeBytes} = content.layer
+  return {
+    ...{name, version, source, architecture, signer, signedAt},
+    url: redactUrl(location.url),
+    sha256: digest,
+    sizeBytes: kept?.sizeBytes ?? sizeBytes ?? null,
+    wasKept: kept !== undefined,
+  }
+}
+
+/** What decides about an image that is made of packages. */
+function questionOfPackages(
+  bootstrap: BootstrapRequest,
+  {identity}: Pick<Means, 'identity'>,
+  context: ArchiveContext,
+): Question {
+  return {bootstrap, identity, mirrors: context.mirrors, ...judgesOf(context)}
+}
+
+/** Whether it is a release of Ubuntu whose publisher's images are as good as one that is made. */
+function isOpen(reference: ImageReference): reference is NamedReference {
+  if (reference.kind !== 'name') return false
+  const {variant, source, distribution} = reference.query
+  return variant === undefined && source === undefined && distribution === 'ubuntu'
+}
+
+function unlessUnreadable(error: unknown): undefined {
+  if (!(error instanceof ImageRecordUnreadableError)) throw error
 }

@@ -9,8 +9,7 @@ import type {ImageContext} from '../images/sources/source.js'
 import type {StandardInput} from '../images/stream-image.js'
 import type {ExportNote} from '../rootfs/export/note.js'
 import {readExportNote} from '../rootfs/export/read-note.js'
-import type {CreateRequest} from './create-request.js'
-import {type CreateWish, planCreation} from './create-request.js'
+import {type CreateRequest, type CreateWish, planCreation} from './create-request.js'
 import {isEnvironmentName} from './name.js'
 
 /** What the user said of an archive to be imported, as typed. */
@@ -35,14 +34,15 @@ export async function planImport(
 ): Promise<ImportPlan> {
   const {host, context} = tools
   if (wish.file !== '-') {
-    const image = resolve(host.workingFolder, wish.file)
-    const note = await noteOfFile(image, host)
+    const path = resolve(host.workingFolder, wish.file)
+    const image = {kind: 'file', path} as const
+    const note = await noteOfFile(path, host)
     const own = {name: wish.name ?? nameIn(note), architecture: architectureIn(note)}
     return {request: await planCreation({...wish, ...own, image}, tools), note}
   }
   const {input, note} = await peekStream(tools.standardInput, {...host, signal: context.signal})
   const own = {name: wish.name ?? nameIn(note), architecture: architectureIn(note)}
-  const request = await planCreation({...wish, ...own, image: wish.file}, tools)
+  const request = await planCreation({...wish, ...own, image: {kind: 'standard-input'}}, tools)
   return {request: {...request, standardInput: input}, note}
 }
 

@@ -12,8 +12,17 @@ import {type CopyBounds, checkSpace, copyFrozen} from './frozen-copy.js'
 import {removeUnlessNamed} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
 import {sweepLayers} from './layer-sweep.js'
-import type {TakenSnapshot} from './snapshot.js'
 import type {Environment} from './store.js'
+
+export type TakenSnapshot = {
+  readonly name: string
+  readonly label: string
+  readonly createdAt: Date
+  /** What had to be copied, for the environment runs; 0 where it does not. */
+  readonly copiedBytes: number
+  /** How long everything in it stood still; 0 where nothing runs. */
+  readonly frozenMs: number
+}
 
 /** How a snapshot of what runs is to be made. */
 export type RunningRequest = {

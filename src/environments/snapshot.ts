@@ -9,7 +9,7 @@ import {type AtRest, atRest, findWithHistory} from './at-rest.js'
 import {EnvironmentRunningError} from './errors.js'
 import {replaceHistory} from './replace-history.js'
 import {FreezeFailedError, SnapshotExistsError} from './snapshot-errors.js'
-import {snapshotRunning} from './snapshot-running.js'
+import {snapshotRunning, type TakenSnapshot} from './snapshot-running.js'
 import {withinLimit} from './squash.js'
 
 export type SnapshotRequest = {
@@ -18,16 +18,6 @@ export type SnapshotRequest = {
   /** Whether what is made anew is on the disk afterwards. */
   readonly isSynced: boolean
   readonly signal: AbortSignal
-}
-
-export type TakenSnapshot = {
-  readonly name: string
-  readonly label: string
-  readonly createdAt: Date
-  /** What had to be copied, for the environment runs; 0 where it does not. */
-  readonly copiedBytes: number
-  /** How long everything in it stood still; 0 where nothing runs. */
-  readonly frozenMs: number
 }
 
 /**

@@ -1,12 +1,12 @@
+import type {DebArchitecture} from '../host/architecture.js'
 import type {Host} from '../host/host.js'
-import {readCatalogue} from '../images/catalog/catalogue.js'
 import {UnknownImageError} from '../images/errors.js'
-import {parseImageName} from '../images/image-name.js'
+import type {ImageReference} from '../images/published-image.js'
 import {parseImageReference} from '../images/reference.js'
 
 export type TryWords = {
   /** Undefined for the default one. */
-  readonly image: string | undefined
+  readonly image: ImageReference | undefined
   readonly packages: readonly string[]
 }
 
@@ -20,24 +20,15 @@ const OF_A_PUBLISHER = /^(ubuntu|debian|lxc):/i
  */
 export async function readTryWords(
   words: readonly string[],
-  {architecture, now, workingFolder}: Pick<Host, 'architecture' | 'now' | 'workingFolder'>,
+  {now, workingFolder, architecture}: Pick<Host, 'now' | 'workingFolder'> & {architecture: DebArchitecture},
 ): Promise<TryWords> {
   const [first, ...rest] = words
   if (first === undefined) return {image: undefined, packages: []}
-  const reference = parseImageReference(first, {workingFolder})
-  const isImage = reference.kind !== 'name' || (await isPublished(first, {architecture, now: now()}))
-  return isImage ? {image: first, packages: rest} : {image: undefined, packages: words}
-}
-
-async function isPublished(
-  word: string,
-  around: Omit<Parameters<typeof parseImageName>[1], 'catalogue'>,
-): Promise<boolean> {
   try {
-    parseImageName(word, {...around, catalogue: await readCatalogue()})
-    return true
+    const image = await parseImageReference(first, {workingFolder, architecture, now: now()})
+    return {image, packages: rest}
   } catch (error) {
-    if (!(error instanceof UnknownImageError) || OF_A_PUBLISHER.test(word)) throw error
-    return false
+    if (!(error instanceof UnknownImageError) || OF_A_PUBLISHER.test(first)) throw error
+    return {image: undefined, packages: words}
   }
 }

@@ -5,7 +5,7 @@ import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
 import {descriptorPosition} from '../host/proc.js'
 import {KeptImageDamagedError} from '../images/cache/errors.js'
 import {ImageReplacedError} from '../images/errors.js'
-import type {ImageEvidence, OpenedImage} from '../images/opened-image.js'
+import type {ImageEvidence, OpenedImage, OpenedLayer} from '../images/opened-image.js'
 import {WorkerFailure} from '../rootfs/errors.js'
 import type {OwnerRule} from '../rootfs/tree/owners.js'
 import {
@@ -43,20 +43,46 @@ export async function unpackImage(
 ): Promise<Unpacked> {
   try {
     const writing = options.isSynced ? new WriteBehind(root) : undefined
-    const onProgress = (progress: ExtractProgress) => {
-      writing?.note(progress.bytes)
-      options.onProgress({...progress, ...readOf(image)})
+    const {signal} = options
+    const [first, ...rest] = image.layers
+    const extract = (layer: OpenedLayer, below?: ExtractReport) => {
+      const onProgress = (progress: ExtractProgress) => {
+        const {entries, bytes} = sumOf(progress, below)
+        writing?.note(bytes)
+        options.onProgress({entries, bytes, ...readOf(layer)})
+      }
+      return extractRootfs(tree, layer.bytes, {root, owners, ledger}, {signal, onProgress})
     }
-    const target = {root, owners, ledger}
-    const report = await extractRootfs(tree, image.bytes, target, {signal: options.signal, onProgress})
+    let report = await extract(first)
+    for (const layer of rest) report = onTop(report, await extract(layer, report))
     return {report, evidence: await image.verify()}
   } catch (error) {
     throw await causeOf(error, image)
   }
 }
 
+function sumOf({entries, bytes}: ExtractProgress, below: ExtractReport | undefined): ExtractProgress {
+  return {entries: entries + (below?.entries ?? 0), bytes: bytes + (below?.totalBytes ?? 0)}
+}
+
+/** What was extracted of two layers. The losses are those of the ledger, which is of the whole tree. */
+function onTop(below: ExtractReport, above: ExtractReport): ExtractReport {
+  const {count, ids} = above.squashedOwners
+  return {
+    ...above,
+    entries: below.entries + above.entries,
+    totalBytes: below.totalBytes + above.totalBytes,
+    skippedDevices: below.skippedDevices + above.skippedDevices,
+    squashedOwners: {
+      count: below.squashedOwners.count + count,
+      ids: [...new Set([...below.squashedOwners.ids, ...ids])],
+    },
+    fileCapabilities: below.fileCapabilities + above.fileCapabilities,
+  }
+}
+
 /** Whoever decodes the file moves the position that it shares with this process. */
-function readOf({bytes, sizeBytes}: OpenedImage): Pick<UnpackProgress, 'archive'> {
+function readOf({bytes, sizeBytes}: OpenedLayer): Pick<UnpackProgress, 'archive'> {
   if (!('fd' in bytes) || sizeBytes === undefined) return {}
   return {archive: {readBytes: descriptorPosition(bytes.fd), totalBytes: sizeBytes}}
 }

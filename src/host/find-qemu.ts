@@ -1,6 +1,6 @@
 import {join} from 'node:path'
 import {type DebArchitecture, qemuProgram} from './architecture.js'
-import type {Host} from './host.js'
+import type {Paths} from './paths.js'
 import {isStaticProgram} from './static-program.js'
 import {fetchedTool} from './tools-folder.js'
 
@@ -13,7 +13,7 @@ export const QEMU_TOOL = 'qemu'
  * One that loads libraries is passed over: it would look for them in the guest.
  */
 export function findQemu(
-  {which, paths}: Pick<Host, 'which' | 'paths'>,
+  {which, paths}: {which: (name: string) => string | undefined; paths: Pick<Paths, 'data'>},
   architecture: DebArchitecture,
 ): string | undefined {
   const name = qemuProgram(architecture)

@@ -82,8 +82,7 @@ function growingImage(growing: GrowingFile, {whole, stop, source, expected}: Gro
   return {
     source,
     expected,
-    bytes: growing.bytes,
-    sizeBytes: undefined,
+    layers: [{bytes: growing.bytes, sizeBytes: undefined}],
     isReadToIdentify: false,
     identify: async () => identifyByDigest(expected),
     async verify() {

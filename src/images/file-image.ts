@@ -76,8 +76,7 @@ function regularFileImage(
   }
   return {
     source,
-    bytes: {fd},
-    sizeBytes: Number(before.size),
+    layers: [{bytes: {fd}, sizeBytes: Number(before.size)}],
     expected,
     isReadToIdentify: known === undefined,
     identify: verify,

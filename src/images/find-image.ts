@@ -4,8 +4,9 @@ import {nearestNames} from '../host/nearest.js'
 import {DISTRIBUTIONS} from './catalog/catalogue.js'
 import type {Release} from './catalog/release.js'
 import {imageName} from './image-name.js'
-import type {ImageQuery, PublishedImage} from './published-image.js'
-import {ARCHIVE, archiveOffers} from './sources/archive-offers.js'
+import type {ImageReference} from './published-image.js'
+import type {ResolvedImage} from './resolved-image.js'
+import {ARCHIVE} from './sources/archive-offers.js'
 import {ImageNotPublishedError, SourcesUnreachableError} from './sources/errors.js'
 import {SOURCES} from './sources/list.js'
 import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './sources/source.js'
@@ -27,20 +28,18 @@ export type SearchResult = {
 }
 
 /**
- * Finds the newest image that fits `query`, its digest taken from a listing that a pinned key signed. The
- * sources are asked in their order until one has it.
+ * Finds out what a reference stands for just now. The sources that match are asked in their order until one has it.
  *
  * @throws {ImageNotPublishedError} When all of them answered, and none has it.
  * @throws {SourcesUnreachableError} When some did not answer, and none of the others has it.
  * @throws {EnvsError} With exit code 6 when a listing is not to be trusted: no other source is asked then.
  */
-export async function findImage(query: ImageQuery, context: ImageContext): Promise<PublishedImage> {
-  const name = imageName(query)
-  const sources = SOURCES.filter((source) => source.canServe(query))
+export async function findImage(reference: ImageReference, context: ImageContext): Promise<ResolvedImage> {
+  const sources = SOURCES.filter((source) => source.matches(reference))
   const failures: (Unreachable & {readonly error: NetworkError})[] = []
   for (const source of sources) {
     try {
-      const image = await source.find(query, context)
+      const image = await source.resolve(reference, context)
       if (image !== undefined) return image
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error
@@ -48,6 +47,9 @@ export async function findImage(query: ImageQuery, context: ImageContext): Promi
       context.onNotice?.({kind: 'source-unreachable', ...unreachable(source, error, context)})
     }
   }
+  if (reference.kind !== 'name') throw new Error(`no source reads references of the kind ${reference.kind}`)
+  const {query} = reference
+  const name = imageName(query)
   if (failures.length > 0) {
     const suggestions = [...new Set(failures.flatMap(({error}) => error.suggestions))]
     throw new SourcesUnreachableError(name, failures, {suggestions, cause: failures[0]?.error})
@@ -73,15 +75,14 @@ export async function searchImages(
   const offers = await Promise.all(
     SOURCES.map(async (source) => {
       try {
-        return await source.offers(request, context)
+        return (await source.search?.(request, context)) ?? []
       } catch (error) {
         if (!(error instanceof NetworkError)) throw error
         failures.push(unreachable(source, error, context))
-        return source.expected(request, context.now)
+        return source.expected?.(request, context.now) ?? []
       }
     }),
   )
-  offers.push(archiveOffers(request, context.now))
   const {releases} = request.catalogue
   const wanted = word?.toLowerCase() ?? ''
   const images = offers
@@ -102,7 +103,8 @@ function unreachable(source: ImageSource, {reason}: NetworkError, context: Image
 }
 
 function shownMirror(source: ImageSource, context: ImageContext): string {
-  return redactUrl(new URL(source.mirror(context))).replace(/\/$/, '')
+  const mirror = source.mirror?.(context)
+  return mirror === undefined ? source.id : redactUrl(new URL(mirror)).replace(/\/$/, '')
 }
 
 function wordsFor(
@@ -134,7 +136,7 @@ function rank(distribution: string): number {
 
 /** Debian publishes none: what is made of its packages comes first. */
 function sourceRank({source, distribution}: OfferedImage): number {
-  if (source === ARCHIVE) return distribution === 'debian' ? -1 : SOURCES.length
+  if (source === ARCHIVE && distribution === 'debian') return -1
   return SOURCES.findIndex(({id}) => id === source)
 }
 

@@ -13,8 +13,12 @@ import {openDigestMemory} from './digest-memory.js'
 import {openWhileFetching} from './download-image.js'
 import {openFileImage} from './file-image.js'
 import type {OpenedImage} from './opened-image.js'
-import {publicationOf, type Resolution} from './resolve-image.js'
+import {type KeptResolution, publicationOf, publicationOfKept} from './resolve-image.js'
+import type {PublishedImage} from './resolved-image.js'
 import type {ImageContext} from './sources/source.js'
+
+/** An image that has its place among those that are kept, whether it is there by now or not. */
+export type KeepableResolution = {readonly kind: 'found'; readonly image: PublishedImage} | KeptResolution
 
 export type NamedImageOptions = {
   /** The folder of kept images. */
@@ -37,10 +41,10 @@ export type NamedImageOptions = {
  * @throws As `fetchAndKeep`.
  */
 export async function openNamedImage(
-  resolution: Resolution,
+  resolution: KeepableResolution,
   options: NamedImageOptions,
 ): Promise<OpenedImage> {
-  const {sha256, source, ...publication} = publicationOf(resolution)
+  const {sha256, source, ...publication} = publishedOf(resolution)
   const {images, context} = options
   const archive = (await openKept(resolution, options)) ?? (await openFetched(resolution, options))
   const {image} = archive
@@ -67,6 +71,10 @@ export async function openNamedImage(
   }
 }
 
+function publishedOf(resolution: KeepableResolution): ReturnType<typeof publicationOf> {
+  return resolution.kind === 'kept' ? publicationOfKept(resolution.image) : publicationOf(resolution.image)
+}
+
 const NO_LOCK: Pick<Lock, 'release'> = {release() {}}
 
 /** An archive and the lock on it, once there is one. */
@@ -74,10 +82,10 @@ type Archive = {readonly kind: 'kept' | 'fetched'; readonly image: OpenedImage; 
 
 /** @returns undefined when it is not here, or somebody is just fetching it. */
 async function openKept(
-  resolution: Resolution,
+  resolution: KeepableResolution,
   {images, cacheFolder, isRemovable = false}: NamedImageOptions,
 ): Promise<Archive | undefined> {
-  const {sha256, source} = publicationOf(resolution)
+  const {sha256, source} = publishedOf(resolution)
   const lock = isRemovable ? NO_LOCK : await tryLockImage(images, sha256, 'shared')
   if (lock === undefined) return undefined
   try {
@@ -98,9 +106,9 @@ async function openKept(
   return undefined
 }
 
-async function openFetched(resolution: Resolution, options: NamedImageOptions): Promise<Archive> {
+async function openFetched(resolution: KeepableResolution, options: NamedImageOptions): Promise<Archive> {
   const {images, context, onProgress} = options
-  const {sha256, source, name} = publicationOf(resolution)
+  const {sha256, source, name} = publishedOf(resolution)
   // It was here a moment ago: another command removes it.
   if (resolution.kind === 'kept') throw new ImageInUseError(name, [])
   await sweepImages(images, context.now).catch(ignoreFailure)

@@ -1,35 +1,26 @@
-import {stat} from 'node:fs/promises'
-import type {DebArchitecture} from '../host/architecture.js'
-import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
 import type {DownloadEvent} from '../host/http/receive.js'
-import {readCatalogue} from './catalog/catalogue.js'
 import {openDigestMemory} from './digest-memory.js'
-import {UnknownImageError} from './errors.js'
 import {openFileImage} from './file-image.js'
-import {parseImageName} from './image-name.js'
 import {openNamedImage} from './named-image.js'
 import type {OpenedImage} from './opened-image.js'
-import type {ImageQuery} from './published-image.js'
-import {hasArchiveSuffix, type ImageReference} from './reference.js'
-import {type Resolution, resolveImage} from './resolve-image.js'
+import type {Resolution} from './resolve-image.js'
+import {isPublished, type Layer, type Location, layersOf, type ResolvedImage} from './resolved-image.js'
 import type {ImageContext} from './sources/source.js'
 import {openStandardInputImage, type StandardInput} from './stream-image.js'
 import {openUrlImage} from './url-image.js'
 
 export type OpenImageOptions = {
-  /** What the image must be; without it, whatever comes from a file or a URL is said to be unverified. */
-  readonly sha256?: Sha256 | undefined
   /** The user's cache folder; downloads that are not kept lie below it. */
   readonly cacheFolder: string
   /** The folder of kept images. */
   readonly images: string
-  readonly architecture: DebArchitecture
   readonly context: ImageContext
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
-  /** Told what a name stands for, before anything is fetched. */
-  readonly onResolved?: ((resolution: Resolution) => void) | undefined
   /** Told that the image of a name has come whole, and is kept. */
   readonly onStored?: (() => void) | undefined
+  /** Whether a kept one may be removed meanwhile, since nothing of its archive is needed. */
+  readonly isRemovable?: boolean
   readonly standardInput?: StandardInput | undefined
 }
 
@@ -37,66 +28,82 @@ export type OpenImageOptions = {
  * Gets hold of an image's bytes, what has to be fetched as soon as the first of them are here. The caller
  * closes what it is given.
  *
- * @throws {UnknownImageError}
  * @throws {ImageNotFoundError}
  * @throws {NotAnImageFileError}
  * @throws {ImageUnreadableError}
  * @throws {NetworkError}
  * @throws {DigestMismatchError}
- * @throws As `resolveImage`, for a name.
+ * @throws As `openNamedImage`, for a name.
  */
-export async function openImage(reference: ImageReference, options: OpenImageOptions): Promise<OpenedImage> {
-  const {sha256, context} = options
-  switch (reference.kind) {
+export async function openImage(resolution: Resolution, options: OpenImageOptions): Promise<OpenedImage> {
+  if (resolution.kind === 'kept') return openNamedImage(resolution, options)
+  const {image} = resolution
+  return isPublished(image) ? openNamedImage({kind: 'found', image}, options) : openInPlace(image, options)
+}
+
+/** Opens an image that is not kept where it is. */
+async function openInPlace(
+  {content, digest}: ResolvedImage,
+  options: OpenImageOptions,
+): Promise<OpenedImage> {
+  if (content.kind === 'packages') throw new Error('an image of packages is made before it is opened')
+  const [first, ...above] = layersOf(content)
+  if (above.length === 0) return openLocation(first.location, {...options, sha256: digest})
+  return openStack([first, ...above], digest, options)
+}
+
+/** Opens layers as one image, whose digest is not that of its bytes: each layer is held to its own. */
+async function openStack(
+  layers: readonly Layer[],
+  sha256: Sha256 | undefined,
+  options: OpenImageOptions,
+): Promise<OpenedImage> {
+  if (sha256 === undefined) throw new Error('an image of several layers has a digest')
+  const opened: OpenedImage[] = []
+  const close = async () => {
+    await Promise.all(opened.map((image) => image.close()))
+  }
+  try {
+    for (const {location, digest} of layers)
+      opened.push(await openLocation(location, {...options, sha256: digest}))
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const [first, ...above] = opened.map((image) => image.layers[0])
+  if (first === undefined) throw new Error('an image without layers')
+  return {
+    source: opened.map(({source}) => source).join(' '),
+    layers: [first, ...above],
+    expected: sha256,
+    isReadToIdentify: false,
+    identify: async () => ({sha256, trust: 'digest'}),
+    async verify() {
+      const evidence = await Promise.all(opened.map((image) => image.verify()))
+      const sizeBytes = evidence.reduce((sum, layer) => sum + layer.sizeBytes, 0)
+      return {sha256, sizeBytes, trust: 'digest'}
+    },
+    close,
+  }
+}
+
+function openLocation(
+  location: Location,
+  options: OpenImageOptions & {readonly sha256: Sha256 | undefined},
+): Promise<OpenedImage> | OpenedImage {
+  const {sha256, context, cacheFolder} = options
+  switch (location.kind) {
     case 'standard-input':
       return openStandardInputImage(options.standardInput ?? process.stdin, {sha256})
     case 'file':
-      return openFileImage(reference.path, {
-        source: reference.path,
+      return openFileImage(location.path, {
+        source: location.path,
         sha256,
-        digests: openDigestMemory(options.cacheFolder),
+        digests: openDigestMemory(cacheFolder),
       })
     case 'url': {
       const {environment, signal} = context
-      return openUrlImage(reference.url, {...options, environment, signal})
-    }
-    case 'name': {
-      const resolution = await resolveImage(await queryFor(reference, options), options)
-      const {image} = resolution
-      if (sha256 !== undefined && sha256 !== image.sha256) {
-        throw new DigestMismatchError(image.name, sha256, image.sha256)
-      }
-      options.onResolved?.(resolution)
-      return openNamedImage(resolution, options)
+      return openUrlImage(location.url, {...options, environment, signal})
     }
   }
-}
-
-/** @throws {UnknownImageError} @throws {VariantNotYetError} */
-export async function queryFor(
-  reference: ImageReference & {kind: 'name'},
-  {architecture, context}: Pick<OpenImageOptions, 'architecture' | 'context'>,
-): Promise<ImageQuery> {
-  const catalogue = await readCatalogue()
-  try {
-    return parseImageName(reference.text, {catalogue, architecture, now: context.now})
-  } catch (error) {
-    const hints = error instanceof UnknownImageError ? await fileHints(reference) : []
-    throw hints.length === 0 ? error : new UnknownImageError(reference.text, hints)
-  }
-}
-
-/** What to do where a file was meant; nothing where it does not look so. */
-async function fileHints({sameNamedFile, text}: ImageReference & {kind: 'name'}): Promise<string[]> {
-  if (await isThere(sameNamedFile)) return [`To use the file of that name, write ./${text}`]
-  if (hasArchiveSuffix(text))
-    return [`A file is given by its path, such as ./${text}, and there is no such file here.`]
-  return []
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

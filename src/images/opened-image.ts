@@ -27,13 +27,19 @@ export type Publication = {
   readonly archive: ArchiveOrigin | null
 }
 
-/** An archive ready to be extracted, and held open until then. */
-export type OpenedImage = {
-  /** To show and to store: the absolute path, the URL without its secrets, or `-`. */
-  readonly source: string
+/** A tar archive ready to be extracted. */
+export type OpenedLayer = {
   /** A regular file as a descriptor at its start, for a child's standard input; anything else as a stream. */
   readonly bytes: Readable | {readonly fd: number}
   readonly sizeBytes: number | undefined
+}
+
+/** An image ready to be extracted, and held open until then. */
+export type OpenedImage = {
+  /** To show and to store: the absolute path, the URL without its secrets, or `-`. */
+  readonly source: string
+  /** From below to above; most images have one. */
+  readonly layers: readonly [OpenedLayer, ...OpenedLayer[]]
   /** The digest it must have; undefined where whatever comes is taken. */
   readonly expected: Sha256 | undefined
   /** Whether `identify` reads all of the archive first. */

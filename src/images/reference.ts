@@ -1,12 +1,21 @@
+import {stat} from 'node:fs/promises'
 import {basename, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
+import type {DebArchitecture} from '../host/architecture.js'
+import {nearestNames} from '../host/nearest.js'
+import {type Catalogue, DISTRIBUTIONS, readCatalogue, resolveRelease} from './catalog/catalogue.js'
+import {UnknownImageError} from './errors.js'
+import {isNamePart, type NameOptions, parseVariant, queryOfRelease, unknownImage} from './image-name.js'
+import type {ImageQuery, ImageReference, Variant} from './published-image.js'
+import {SOURCES} from './sources/list.js'
 
-/** What a user typed for an image, told apart by its form alone: nothing is looked up. */
-export type ImageReference =
-  | {readonly kind: 'standard-input'}
-  | {readonly kind: 'url'; readonly url: URL}
-  | {readonly kind: 'file'; readonly path: string}
-  | {readonly kind: 'name'; readonly text: string; readonly sameNamedFile: string}
+type ReferenceOptions = {
+  readonly workingFolder: string
+  readonly architecture: DebArchitecture
+  readonly now: Date
+  /** The host's, by default. */
+  readonly catalogue?: Catalogue
+}
 
 /** `scheme://`. @see RFC 3986, section 3.1 */
 const URL_FORM = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\//i
@@ -18,26 +27,58 @@ const ARCHIVE_SUFFIX = /(\.tar)?\.(gz|xz|zst|zstd|bz2)$|\.(tar|tgz|txz|tzst|tbz2
 const NAME_LENGTH = 63
 
 /**
- * Reads an image reference: `-`, an http or https URL, a path, else a name.
+ * Parses an image reference: `-`, an http or https URL, a path, else a name.
  *
  * A path has a slash (`./x`, `images/x`), save `distribution:suite/variant` and `suite/archive`, which are names. A plain
  * word is a name even if a file is called so: what a command does must not hang on where it is run.
  *
- * @returns Absolute paths; `sameNamedFile` is where a file of that name would lie.
- * @throws {UsageError}
+ * @throws {UsageError} @throws {UnknownImageError} With the nearest names, or how to name the file that was meant.
  */
-export function parseImageReference(text: string, {workingFolder}: {workingFolder: string}): ImageReference {
+export async function parseImageReference(text: string, options: ReferenceOptions): Promise<ImageReference> {
+  const {workingFolder, architecture, now} = options
   if (text === '') throw new UsageError('An empty text names no image.')
   if (text === '-') return {kind: 'standard-input'}
   const scheme = URL_FORM.exec(text)?.groups?.['scheme']?.toLowerCase()
   if (scheme !== undefined) return {kind: 'url', url: parseUrl(text, scheme)}
   if (isPath(text)) return {kind: 'file', path: resolve(workingFolder, text)}
-  return {kind: 'name', text, sameNamedFile: resolve(workingFolder, text)}
+  const catalogue = options.catalogue ?? (await readCatalogue())
+  try {
+    return {kind: 'name', text, query: parseImageName(text, {catalogue, architecture, now})}
+  } catch (error) {
+    const hints = error instanceof UnknownImageError ? await fileHints(text, workingFolder) : []
+    throw hints.length === 0 ? error : new UnknownImageError(text, hints)
+  }
 }
 
-/** Tells whether a name ends as archives do, so that the user meant a file. */
-export function hasArchiveSuffix(name: string): boolean {
-  return ARCHIVE_SUFFIX.test(name)
+/**
+ * Parses the name of an image: `focal`, `20.04`, `ubuntu`, `ubuntu:focal/cloud`, `noble/archive`, `debian:13`,
+ * `lxc:alpine/3.22`, `lxc:debian/trixie/cloud`. Upper case is taken as lower case.
+ *
+ * Debian publishes no images of its own: without a variant, one of its releases is made from its packages.
+ *
+ * @throws {UnknownImageError} With the nearest names.
+ */
+export function parseImageName(text: string, options: NameOptions): ImageQuery {
+  const name = text.toLowerCase()
+  const [front = '', ...rest] = name.split(':')
+  const own = SOURCES.find(({scheme}) => scheme !== undefined && scheme.word === front)
+  if (own?.scheme !== undefined && rest.length > 0) {
+    return own.scheme.parse(rest.join(':'), {...options, text})
+  }
+  const parts = name.split(/[:/]/)
+  const [first = '', second, third] = parts
+  if (!parts.every(isNamePart)) throw unknownImage(text, options)
+  switch (name.replace(/[^:/]/g, '')) {
+    case '':
+      return catalogued(text, {word: first, variant: undefined}, options)
+    case '/':
+      return catalogued(text, {word: first, variant: parseVariant(text, second)}, options)
+    case ':':
+    case ':/':
+      return ofDistribution(text, {distribution: first, word: second ?? '', variant: third}, options)
+    default:
+      throw unknownImage(text, options)
+  }
 }
 
 /**
@@ -55,6 +96,58 @@ export function environmentNameFor(reference: ImageReference): string | undefine
     .slice(0, NAME_LENGTH)
     .replace(/[_.-]+$/, '')
   return name === '' ? undefined : name
+}
+
+function catalogued(
+  text: string,
+  {word, variant}: {word: string; variant: Variant | undefined},
+  options: NameOptions,
+): ImageQuery {
+  const release = resolveRelease(word, options.catalogue, options.now)
+  if (release === undefined) throw unknownImage(text, options)
+  const usual = release.distribution === 'debian' ? 'archive' : undefined
+  return {
+    ...queryOfRelease(release),
+    variant: variant ?? usual,
+    source: undefined,
+    architecture: options.architecture,
+  }
+}
+
+function ofDistribution(
+  text: string,
+  {distribution, word, variant}: {distribution: string; word: string; variant: string | undefined},
+  options: NameOptions,
+): ImageQuery {
+  if (!DISTRIBUTIONS.some((known) => known === distribution))
+    throw otherDistribution(text, distribution, word)
+  const release = resolveRelease(word, options.catalogue, options.now)
+  if (release?.distribution !== distribution) throw unknownImage(text, options)
+  return catalogued(text, {word, variant: parseVariant(text, variant)}, options)
+}
+
+function otherDistribution(text: string, distribution: string, word: string): UnknownImageError {
+  const nearest = nearestNames(distribution, DISTRIBUTIONS).map((name) => `Did you mean ${name}:${word}?`)
+  return new UnknownImageError(text, [
+    ...nearest,
+    `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
+    `To see what there is: envs image search ${distribution}`,
+  ])
+}
+
+/** What to do where a file was meant; nothing where it does not look so. */
+async function fileHints(text: string, workingFolder: string): Promise<string[]> {
+  if (await isThere(resolve(workingFolder, text))) return [`To use the file of that name, write ./${text}`]
+  if (ARCHIVE_SUFFIX.test(text))
+    return [`A file is given by its path, such as ./${text}, and there is no such file here.`]
+  return []
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** A release, and the one variant that needs no distribution before it. */
@@ -96,7 +189,9 @@ function shortName(reference: ImageReference): string {
       return basename(reference.path)
     case 'name':
       // A codename says it all, a number does not: ubuntu:focal is focal, debian:13 is debian-13.
-      return reference.text.replace(/^lxc:|^[^:]*:(?=[a-z])/i, '')
+      return reference.query.source === undefined
+        ? reference.text.replace(/^[^:]*:(?=[a-z])/i, '')
+        : reference.text.slice(reference.query.source.length + 1)
     case 'url':
       return decoded(basename(reference.url.pathname))
   }

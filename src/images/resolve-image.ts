@@ -1,59 +1,104 @@
 import {EnvsError, ExitCode} from '../errors.js'
-import type {Sha256} from '../host/digest.js'
+import {DigestMismatchError, type Sha256} from '../host/digest.js'
 import {isErrno} from '../host/errno.js'
 import {redactUrl} from '../host/http/redact-url.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {findKept, type KeptImage, readEvidence} from './cache/kept-images.js'
 import {findImage} from './find-image.js'
 import type {Publication} from './opened-image.js'
-import type {ImageQuery, PublishedImage} from './published-image.js'
+import type {ImageReference, NamedReference} from './published-image.js'
+import type {PublishedImage, ResolvedImage} from './resolved-image.js'
 import {reverify} from './reverify.js'
 import type {ImageContext} from './sources/source.js'
 
-/** Which image a query means just now. */
-export type Resolution =
-  | {readonly kind: 'published'; readonly image: PublishedImage}
-  /** Nobody could be asked, so that it is the one kept here, if perhaps not the newest; `reason` says why. */
-  | {readonly kind: 'kept'; readonly image: KeptImage; readonly reason: string}
+/** A kept image that a reference means; `reason` says why its publisher was not asked, or could not be. */
+export type KeptResolution = {
+  readonly kind: 'kept'
+  readonly image: KeptImage
+  readonly reason: string
+}
+
+/** Which image a reference means just now. */
+export type Resolution = {readonly kind: 'found'; readonly image: ResolvedImage} | KeptResolution
+
+type ResolveOptions = {
+  /** The folder of kept images. */
+  readonly images: string
+  readonly context: ImageContext
+  /** What the image must be. */
+  readonly sha256?: Sha256 | undefined
+}
 
 /** Long enough for every source that is there; who has the image already does not wait longer for the others. */
 const PATIENCE_MS = 8000
 
 /**
- * Asks the publishers, and falls back on a kept image, verified anew, where they can't be reached or no
+ * Asks the sources, and falls back on a kept image, verified anew, where they can't be reached or no
  * longer have it. A listing that is not to be trusted is never fallen back from.
  *
- * @param images - The folder of kept images.
- * @throws As `findImage` and `reverify`.
+ * @throws {DigestMismatchError} @throws As `findImage` and `reverify`.
  */
-export async function resolveImage(
-  query: ImageQuery,
-  {images, context}: {images: string; context: ImageContext},
-): Promise<Resolution> {
-  const kept = await findKept(images, query)
-  if (kept === undefined) return {kind: 'published', image: await findImage(query, context)}
+export async function resolveImage(reference: ImageReference, options: ResolveOptions): Promise<Resolution> {
+  const {context, images, sha256} = options
+  const kept = reference.kind === 'name' ? await findKept(images, reference.query) : undefined
+  if (reference.kind !== 'name' || kept === undefined)
+    return found(await findImage(reference, context), sha256)
+  const published = await askPatiently(reference, options)
+  if (typeof published !== 'string') return found(published, sha256)
+  await verifyAgain(kept, {images, context})
+  holdTo(sha256, {name: kept.name, digest: kept.sha256})
+  return {kind: 'kept', image: kept, reason: published}
+}
+
+/** @returns Why there is no image to be had, where that is no worse than that. */
+async function askPatiently(
+  reference: NamedReference,
+  {context}: ResolveOptions,
+): Promise<ResolvedImage | string> {
   const patience = AbortSignal.timeout(PATIENCE_MS)
   const signal = context.signal === undefined ? patience : AbortSignal.any([context.signal, patience])
   try {
-    return {kind: 'published', image: await findImage(query, {...context, signal})}
+    return await findImage(reference, {...context, signal})
   } catch (error) {
     context.signal?.throwIfAborted()
     const reason = patience.aborted ? `No answer came in ${PATIENCE_MS / 1000} seconds.` : absenceOf(error)
     if (reason === undefined) throw error
-    await verifyAgain(kept, {images, context})
-    return {kind: 'kept', image: kept, reason}
+    return reason
   }
 }
 
-/** What its publisher says of an image, wherever it comes from. */
-export function publicationOf(
-  resolution: Resolution,
-): Publication & {readonly source: string; readonly sha256: Sha256} {
-  const {image} = resolution
-  const {name, version, sha256} = image
-  const {signer, signedAt} = resolution.kind === 'published' ? resolution.image.evidence : resolution.image
-  const archive = resolution.kind === 'kept' ? resolution.image.archive : null
-  return {name, version, signer, signedAt, archive, sha256, source: redactUrl(new URL(image.url))}
+/** Holds what was found to the digest that the user gave: it is what vouches for bytes that nobody else vouches for. */
+function found(image: ResolvedImage, sha256: Sha256 | undefined): Resolution {
+  const {digest, label, source} = image
+  if (sha256 !== undefined && digest === undefined)
+    return {kind: 'found', image: {...image, digest: sha256, trust: {kind: 'digest'}}}
+  holdTo(sha256, {name: label?.name ?? source, digest})
+  return {kind: 'found', image}
+}
+
+/** @throws {DigestMismatchError} */
+export function holdTo(
+  wanted: Sha256 | undefined,
+  {name, digest}: {name: string; digest: Sha256 | undefined},
+): void {
+  if (wanted !== undefined && digest !== undefined && wanted !== digest)
+    throw new DigestMismatchError(name, wanted, digest)
+}
+
+type Published = Publication & {readonly source: string; readonly sha256: Sha256}
+
+/** What its publisher says of an image that it publishes. */
+export function publicationOf({digest, label, trust, content}: PublishedImage): Published {
+  const {name, version} = label
+  const {signer, signedAt} = trust.evidence
+  const source = redactUrl(content.layer.location.url)
+  return {name, version, signer, signedAt, archive: null, sha256: digest, source}
+}
+
+/** What its publisher said of an image that is kept. */
+export function publicationOfKept(image: KeptImage): Published {
+  const {name, version, signer, signedAt, archive, sha256, url} = image
+  return {name, version, signer, signedAt, archive, sha256, source: redactUrl(new URL(url))}
 }
 
 /** Why the publishers had no image to give; undefined where they did something worse. */

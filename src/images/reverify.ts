@@ -3,7 +3,7 @@ import type {Sha256} from '../host/digest.js'
 import {type ScopedKeyring, trustedKeys} from '../signature/keyring.js'
 import {verifyCleartext, verifyDetached} from '../signature/verify.js'
 import {parseSha256Sums} from './listing/sha256sums.js'
-import type {Evidence} from './published-image.js'
+import type {Evidence} from './resolved-image.js'
 import {NotInListingError, UnknownSourceError} from './sources/errors.js'
 import {SOURCES} from './sources/list.js'
 
@@ -32,11 +32,11 @@ export async function reverify(
   {source: id, url, sha256, evidence}: Claimed,
   {keyrings, now, allowSha1}: Options,
 ): Promise<Pick<Evidence, 'signer' | 'signedAt'>> {
-  const source = SOURCES.find((one) => one.id === id)
-  if (source === undefined) throw new UnknownSourceError(id)
+  const kind = SOURCES.find((one) => one.id === id)?.listingKind
+  if (kind === undefined) throw new UnknownSourceError(id)
   const {listing, signature} = evidence
   // The listing lies beside the file.
-  const keys = await trustedKeys({kind: source.listingKind, from: url}, keyrings)
+  const keys = await trustedKeys({kind, from: url}, keyrings)
   const options = {keys, now, allowSha1}
   const {data, signer, signedAt} =
     signature === undefined

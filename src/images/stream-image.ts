@@ -53,8 +53,7 @@ export function openStreamImage(
   }
   return {
     source,
-    bytes,
-    sizeBytes: undefined,
+    layers: [{bytes, sizeBytes: undefined}],
     expected,
     isReadToIdentify: false,
     identify: async () => identifyByDigest(expected),

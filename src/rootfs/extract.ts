@@ -1,4 +1,4 @@
-import {statfsSync} from 'node:fs'
+import {readdirSync, statfsSync} from 'node:fs'
 import type {ArchiveInput} from '../compression/archive-input.js'
 import {decompress} from '../compression/decompress.js'
 import type {Compression} from '../compression/format.js'
@@ -6,7 +6,7 @@ import type {FindProgram} from '../compression/host-decoder.js'
 import {EnvsError, errnoOf} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
 import {ContainerImageError, RefusedMemberError, StorageFailedError, StorageFullError} from './errors.js'
-import {writeLedger} from './ledger/file.js'
+import {readLedger, writeLedger} from './ledger/file.js'
 import {type LedgerCounts, openLedger} from './ledger/ledger.js'
 import {openMemberNotes} from './ledger/member-notes.js'
 import {DEFAULT_LIMITS, type Limits} from './limits.js'
@@ -38,7 +38,7 @@ export type ExtractOptions = {
   readonly owners: OwnerRule
   readonly which: FindProgram
   readonly architecture: DebArchitecture
-  /** Where to write down what the archive has and the tree has not: a new file, outside the tree. */
+  /** Where to write down what the archive has and the tree has not: outside the tree, new with the first layer. */
   readonly ledger?: string
   readonly limits?: Partial<Limits>
   /** Called for every piece of the archive. */
@@ -46,8 +46,8 @@ export type ExtractOptions = {
 }
 
 /**
- * Writes the tree in an archive into `root`, an empty folder of the caller's. On any error what is there is
- * a part, to be removed.
+ * Writes the tree in an archive into `root`, a folder of the caller's: empty, or with the layers below. On any error what is
+ * there is a part, to be removed.
  *
  * @throws {CorruptArchiveError | UnknownArchiveError | ContainerImageError | RefusedMemberError |
  *   StorageFullError | StorageFailedError | ToolMissingError | ToolKilledError}
@@ -60,7 +60,9 @@ export async function extractTree(
   const limits = {...DEFAULT_LIMITS, totalBytes: freeBytes(root), ...options.limits}
   const owners = openOwners(options.owners, {born: ownerOfNewFiles(root)})
   const {compression, bytes} = decompress(input, options.which)
-  const ledger = openLedger()
+  const isFirst = readdirSync(root).length === 0
+  const below = isFirst || options.ledger === undefined ? undefined : readLedger(options.ledger)
+  const ledger = openLedger(below)
   const writer = openTreeWriter(root, {
     limits,
     owners,
@@ -74,11 +76,11 @@ export async function extractTree(
       const {makeFifos} = await import('./tree/fifos.js')
       await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
     }
-    const wrapper = unwrapRoot(root, writer.folders)
+    const wrapper = isFirst ? unwrapRoot(root, writer.folders) : undefined
     if (wrapper !== undefined) ledger.lift(wrapper)
     if (holdsContainerImage(root)) throw new ContainerImageError()
     applyFolderMetadata(writer.folders, {absolute: writer.paths.absolute, owners})
-    if (options.ledger !== undefined) writeLedger(options.ledger, ledger)
+    if (options.ledger !== undefined) writeLedger(options.ledger, ledger, {replaces: !isFirst})
   } catch (error) {
     throw explain(error, {root, member: guard.member()})
   } finally {

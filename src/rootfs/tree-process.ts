@@ -31,9 +31,10 @@ export type {RestoreReport} from './ledger/restore.js'
 export type {TreeNote} from './tree-notes.js'
 
 /**
- * Extracts an archive into `root`, an empty folder. What is there after an error, or an abort, is a part.
+ * Extracts an archive into `root`, a folder that is empty or has the layers below. What is there after an error, or an abort,
+ * is a part.
  *
- * @param ledger - Where what the tree lacks is written down: a new file, outside the tree.
+ * @param ledger - Where what the tree lacks is written down: outside the tree, a new file with the first layer.
  * @param onProgress - Called at most ten times a second.
  * @throws {WorkerFailure} With the code of the error: ENVS_ARCHIVE_CORRUPT, ENVS_STORAGE_FULL, …
  * @throws {WorkerDiedError}

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {debArchitecture} from '../../src/host/architecture.js'
 import {readCatalogue} from '../../src/images/catalog/catalogue.js'
-import {findImage, searchImages} from '../../src/images/find-image.js'
-import {parseImageName} from '../../src/images/image-name.js'
+import {searchImages} from '../../src/images/find-image.js'
+import {parseImageName} from '../../src/images/reference.js'
 import {reverify} from '../../src/images/reverify.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
+import {findPublished} from '../support/image-context.js'
 
 // The publishers' own servers, with nothing but the built-in keys: npm test -- live, with ENVS_TEST_LIVE=1.
 
@@ -29,16 +30,20 @@ for (const [name, canonical, fingerprint] of [
   ['ubuntu:noble/daily', 'ubuntu:noble/daily', '843938DF228D22F7B3742BC0D94AA3F0EFE21092'],
   ['ubuntu:noble/cloud', 'ubuntu:noble/cloud', 'D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81'],
   ['ubuntu:noble/minimal', 'ubuntu:noble/minimal', 'D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81'],
-  ['debian:trixie', 'lxc:debian/trixie', 'E7FB0CAEC8173D669066514CBAEFF88C22F6E216'],
+  ['debian:trixie/default', 'lxc:debian/trixie', 'E7FB0CAEC8173D669066514CBAEFF88C22F6E216'],
   ['lxc:alpine/edge', 'lxc:alpine/edge', 'E7FB0CAEC8173D669066514CBAEFF88C22F6E216'],
 ] as const) {
   test(`${name} is found on its publisher's server, and its file is there`, async () => {
-    const image = await findImage(parseImageName(name, {catalogue, architecture, now: context.now}), context)
-    assert.equal(image.name, canonical)
-    assert.equal(image.evidence.signer.fingerprint, fingerprint)
-    const {signedAt} = await reverify(image, {keyrings: [], now: context.now})
-    assert.deepEqual(signedAt, image.evidence.signedAt)
-    const {status} = await fetch(image.url, {method: 'HEAD'})
+    const query = parseImageName(name, {catalogue, architecture, now: context.now})
+    const {source, label, digest, trust, content} = await findPublished(query, context)
+    const {evidence} = trust
+    const {url} = content.layer.location
+    assert.equal(label.name, canonical)
+    assert.equal(evidence.signer.fingerprint, fingerprint)
+    const claim = {source, url, sha256: digest, evidence}
+    const {signedAt} = await reverify(claim, {keyrings: [], now: context.now})
+    assert.deepEqual(signedAt, evidence.signedAt)
+    const {status} = await fetch(url, {method: 'HEAD'})
     assert.equal(status, 200)
   })
 }

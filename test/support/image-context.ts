@@ -1,3 +1,7 @@
+import assert from 'node:assert/strict'
+import {findImage} from '../../src/images/find-image.js'
+import type {ImageQuery} from '../../src/images/published-image.js'
+import {isPublished, type PublishedImage} from '../../src/images/resolved-image.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
 import type {ImageServers} from './image-servers.js'
 
@@ -24,4 +28,11 @@ export const NOWHERE: ImageContext = {
   environment: {},
   now: new Date(),
   backoffMs: 1,
+}
+
+/** Finds the published image that a query means. */
+export async function findPublished(query: ImageQuery, context: ImageContext): Promise<PublishedImage> {
+  const image = await findImage({kind: 'name', text: query.suite, query}, context)
+  assert(isPublished(image))
+  return image
 }

@@ -2,12 +2,12 @@ import {join} from 'node:path'
 import type {TestContext} from 'node:test'
 import type {DownloadEvent} from '../../src/host/http/receive.js'
 import type {KeptImage} from '../../src/images/cache/kept-images.js'
-import {openImage} from '../../src/images/open-image.js'
 import type {OpenedImage} from '../../src/images/opened-image.js'
 import type {Resolution} from '../../src/images/resolve-image.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
 import {contextFor} from './image-context.js'
 import {type ImageServers, publishUbuntuBase, startImageServers} from './image-servers.js'
+import {openReference} from './open-image.js'
 import {temporaryFolder} from './temporary-folder.js'
 
 /** Publishers that have `ubuntu:focal/base`, and a user who has nothing yet. */
@@ -48,14 +48,7 @@ export async function givenPublished(t: TestContext, archive: Buffer): Promise<P
     })
   await publish('20.04.5', archive)
   const open = async ({name = 'focal', context, ...options}: OpenOptions = {}) => {
-    const reference = {kind: 'name', text: name, sameNamedFile: join(folder, name)} as const
-    const image = await openImage(reference, {
-      cacheFolder: join(folder, 'cache'),
-      images,
-      architecture: 'amd64',
-      context: contextFor(servers, context),
-      ...options,
-    })
+    const image = await openReference(name, folder, {...options, context: contextFor(servers, context)})
     t.after(() => image.close())
     return image
   }

@@ -2,12 +2,11 @@ import {mkdir, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {publish, syncFilesIn, writeFileAtomic} from '../../host/atomic-file.js'
 import type {Sha256} from '../../host/digest.js'
-import type {Lock} from '../../host/flock.js'
-import {lockDescriptor} from '../../host/flock.js'
+import {type Lock, lockDescriptor} from '../../host/flock.js'
 import {makeFolders} from '../../host/folders.js'
 import {type Downloaded, download} from '../../host/http/download.js'
 import {type FetchHooks, MAX_IMAGE_BYTES} from '../download-image.js'
-import type {Evidence, PublishedImage} from '../published-image.js'
+import type {Evidence, PublishedImage} from '../resolved-image.js'
 import type {ImageContext} from '../sources/source.js'
 import {ImageRecordUnreadableError} from './errors.js'
 import {imageFiles, partialFiles} from './folders.js'
@@ -33,7 +32,8 @@ export async function fetchAndKeep(
   {images, context}: Options,
   {signal, onProgress}: FetchHooks,
 ): Promise<Downloaded & {readonly lock: Lock}> {
-  const {sha256, url} = image
+  const {digest: sha256, content} = image
+  const {location, sizeBytes: expectedBytes} = content.layer
   const lock = await lockImageForFetching(images, sha256, {
     signal,
     onWait: () => onProgress({stage: 'download-wait'}),
@@ -45,11 +45,11 @@ export async function fetchAndKeep(
       const partial = partialFiles(images, sha256)
       await makeFolders(partial.folder, {mode: 0o700})
       const {sizeBytes} = await download({
-        url,
+        url: location.url,
         destination: partial.archive,
         environment: context.environment,
         sha256,
-        expectedBytes: image.sizeBytes,
+        expectedBytes,
         maxBytes: MAX_IMAGE_BYTES,
         signal,
         onProgress,
@@ -75,10 +75,10 @@ async function keep(
   image: PublishedImage,
   {images, ...facts}: {images: string; sizeBytes: number; fetchedAt: Date},
 ): Promise<void> {
-  const partial = partialFiles(images, image.sha256)
-  await writeEvidence(partial.evidence, image.evidence)
+  const partial = partialFiles(images, image.digest)
+  await writeEvidence(partial.evidence, image.trust.evidence)
   await writeFileAtomic(partial.record, renderImageRecord(recordOf(image, facts)), {mode: 0o600})
-  await publishImage(images, image.sha256)
+  await publishImage(images, image.digest)
 }
 
 /** Gives an image its name. Only a damaged one can be there: a sound one would have been taken. */

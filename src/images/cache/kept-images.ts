@@ -3,7 +3,8 @@ import {readFile, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Sha256} from '../../host/digest.js'
 import {unlessErrno} from '../../host/errno.js'
-import type {Evidence, ImageQuery} from '../published-image.js'
+import type {ImageQuery} from '../published-image.js'
+import type {Evidence} from '../resolved-image.js'
 import {ImageRecordUnreadableError} from './errors.js'
 import {entriesOf, imageFiles} from './folders.js'
 import {type ImageRecord, readImageRecord} from './record.js'
@@ -79,7 +80,7 @@ export function fits(image: ImageRecord, query: ImageQuery): boolean {
   return (
     image.architecture === query.architecture &&
     image.suite === query.suite &&
-    distributionOf(image.name) === query.distribution &&
+    distributionOf(image) === query.distribution &&
     (query.variant === undefined || query.variant === image.variant) &&
     (query.source === undefined || query.source === image.source)
   )
@@ -122,6 +123,7 @@ function variantRank({variant}: ImageRecord): number {
 }
 
 /** `ubuntu` of `ubuntu:focal/base`, `alpine` of `lxc:alpine/3.22`. */
-function distributionOf(name: string): string | undefined {
-  return /^(?:lxc:)?(?<distribution>[^:/]+)[:/]/.exec(name)?.groups?.['distribution']
+function distributionOf({name, source}: ImageRecord): string | undefined {
+  const own = name.startsWith(`${source}:`) ? name.slice(source.length + 1) : name
+  return /^[^:/]+(?=[:/])/.exec(own)?.[0]
 }

@@ -11,7 +11,7 @@ import {
   sha256Field,
   timeField,
 } from '../../host/records.js'
-import type {PublishedImage} from '../published-image.js'
+import type {PublishedImage} from '../resolved-image.js'
 import {archiveOriginSchema} from './archive-origin.js'
 import {ImageRecordUnreadableError} from './errors.js'
 
@@ -58,10 +58,11 @@ const IMAGE_FORMAT: RecordFormat<typeof imageRecordSchema> = {
 }
 
 export function recordOf(
-  image: PublishedImage,
+  {source, digest, label, content, trust}: PublishedImage,
   {sizeBytes, fetchedAt}: {sizeBytes: number; fetchedAt: Date},
 ): ImageRecord {
-  const {name, source, suite, variant, architecture, version, sha256, evidence} = image
+  const {name, suite, variant, architecture, version} = label
+  const {signer, signedAt, url, listing, signature} = trust.evidence
   return {
     name,
     source,
@@ -69,17 +70,13 @@ export function recordOf(
     variant,
     architecture,
     version,
-    url: redactUrl(image.url),
-    sha256,
+    url: redactUrl(content.layer.location.url),
+    sha256: digest,
     sizeBytes,
-    signer: evidence.signer,
-    signedAt: evidence.signedAt,
+    signer,
+    signedAt,
     fetchedAt,
-    evidence: {
-      url: evidence.url,
-      listing: evidence.listing.name,
-      signature: evidence.signature?.name ?? null,
-    },
+    evidence: {url, listing: listing.name, signature: signature?.name ?? null},
     archive: null,
   }
 }

@@ -1,7 +1,7 @@
 import type {DebArchitecture} from '../../host/architecture.js'
 import {readCatalogue} from '../catalog/catalogue.js'
 import {UnknownImageError} from '../errors.js'
-import {parseImageName} from '../image-name.js'
+import {parseImageName} from '../reference.js'
 import {chooseKept} from './choose.js'
 import type {KeptImage} from './kept-images.js'
 import {removeKept} from './removal.js'

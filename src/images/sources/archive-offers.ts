@@ -1,6 +1,7 @@
+import {DISTRIBUTIONS} from '../catalog/catalogue.js'
 import {isReleased, type Release} from '../catalog/release.js'
 import {keptUbuntuReleases, offeredImage} from './offer.js'
-import type {OfferedImage, SearchRequest} from './source.js'
+import {namedSource, type OfferedImage, type SearchRequest} from './source.js'
 
 /** Stored with images that are made here. */
 export const ARCHIVE = 'archive'
@@ -8,8 +9,25 @@ export const ARCHIVE = 'archive'
 /** Bullseye's: of what is older, mirrors hold nothing. */
 const OLDEST_DEBIAN = new Date('2019-07-06T00:00:00Z')
 
+/** Images that are made here of the packages of a release: whoever has a package archive has them. */
+export const packages = namedSource({
+  id: ARCHIVE,
+  canServe: ({distribution, source, variant}) =>
+    variant === 'archive' && source === undefined && DISTRIBUTIONS.some((known) => known === distribution),
+  // The package archive is read by who makes the image: what it holds hangs on more than the name.
+  find: async (query) => ({
+    source: ARCHIVE,
+    digest: undefined,
+    trust: {kind: 'unverified'},
+    content: {kind: 'packages', query},
+    label: undefined,
+  }),
+  search: async (request, {now}) => archiveOffers(request, now),
+  expected: archiveOffers,
+})
+
 /** What can be made of the packages of a release, as far as the built-in table tells: nobody is asked. */
-export function archiveOffers({architecture, catalogue}: SearchRequest, now: Date): OfferedImage[] {
+function archiveOffers({architecture, catalogue}: SearchRequest, now: Date): OfferedImage[] {
   const releases = [
     ...catalogue.releases.filter((release) => isOfDebian(release, now)),
     ...keptUbuntuReleases(catalogue, now),

@@ -2,7 +2,8 @@ import type {Sha256} from '../../host/digest.js'
 import type {ListingKind} from '../../signature/pinned-keys.js'
 import {imageName} from '../image-name.js'
 import {parseSha256Sums} from '../listing/sha256sums.js'
-import type {Evidence, ImageQuery, PublishedImage, Variant} from '../published-image.js'
+import type {ImageQuery, Variant} from '../published-image.js'
+import type {Evidence, PublishedImage} from '../resolved-image.js'
 import {below} from './folder-url.js'
 import {fetchSignedListing} from './signed-listing.js'
 import type {ImageContext} from './source.js'
@@ -44,22 +45,42 @@ export function signingDay({evidence}: FolderListing): string {
 /** @returns undefined when the folder does not have the file. */
 export function imageInFolder(
   {mirror, folder, sums, evidence}: FolderListing,
-  {query, ...image}: {query: ImageQuery; source: string; variant: Variant; version: string; file: string},
+  {
+    query,
+    scheme,
+    ...image
+  }: {
+    query: ImageQuery
+    source: string
+    /** Before the distribution in the name, of a source that has one. */
+    scheme?: string
+    variant: Variant
+    version: string
+    file: string
+  },
 ): PublishedImage | undefined {
   const sha256 = sums.get(image.file)
   if (sha256 === undefined) return undefined
   const {suite, architecture, distribution} = query
   const {source, variant, version} = image
   return {
-    name: imageName({source: source === 'lxc' ? source : undefined, distribution, suite, variant}),
     source,
-    suite,
-    variant,
-    architecture,
-    version,
-    url: below(mirror, folder + encodeURIComponent(image.file)),
-    sha256,
-    sizeBytes: undefined,
-    evidence,
+    digest: sha256,
+    trust: {kind: 'signed', evidence},
+    content: {
+      kind: 'tarball',
+      layer: {
+        location: {kind: 'url', url: below(mirror, folder + encodeURIComponent(image.file))},
+        digest: sha256,
+        sizeBytes: undefined,
+      },
+    },
+    label: {
+      name: imageName({source: scheme, distribution, suite, variant}),
+      suite,
+      variant,
+      architecture,
+      version,
+    },
   }
 }

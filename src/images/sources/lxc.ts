@@ -1,11 +1,21 @@
+import {resolveRelease} from '../catalog/catalogue.js'
+import {UnknownImageError} from '../errors.js'
+import {isNamePart, parseVariant, queryOfRelease, unknownImage} from '../image-name.js'
 import {type LxcBuild, parseLxcIndex} from '../listing/lxc-index.js'
 import {serialDay} from '../listing/serial.js'
-import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
+import type {ImageQuery, Variant} from '../published-image.js'
+import type {PublishedImage} from '../resolved-image.js'
 import {ReplayedListingError} from './errors.js'
 import {type FolderListing, fetchFolderListing, imageInFolder} from './folder-listing.js'
 import {offeredImage} from './offer.js'
 import {fetchSignedListing} from './signed-listing.js'
-import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './source.js'
+import {
+  type ImageContext,
+  namedSource,
+  type OfferedImage,
+  type SchemeOptions,
+  type SearchRequest,
+} from './source.js'
 
 const ID = 'lxc'
 
@@ -25,8 +35,9 @@ const DAY_MS = 86_400_000
  *
  * @see https://images.linuxcontainers.org/
  */
-export const lxc: ImageSource = {
+export const lxc = namedSource({
   id: ID,
+  scheme: {word: ID, parse: parseName},
   listingKind: 'lxc',
   mirror: ({mirrors}) => mirrors.lxc,
   canServe: ({distribution, source, variant = 'default'}) => {
@@ -36,7 +47,7 @@ export const lxc: ImageSource = {
     return variant === 'default' || (isAsked && VARIANTS.some((known) => known === variant))
   },
   find: async (query, context) => findBuild(query, context, {tries: 2}),
-  async offers({architecture, catalogue}, context) {
+  async search({architecture, catalogue}, context) {
     const builds = (await fetchIndex(context)).filter((build) => build.architecture === architecture)
     return builds.flatMap(({distribution, release, variant: word, serial}) => {
       const variant = VARIANTS.find((known) => known === word)
@@ -61,6 +72,29 @@ export const lxc: ImageSource = {
         return offer(image, {architecture, catalogue}, now)
       })
   },
+})
+
+/** `debian/trixie`, `debian/trixie/cloud`: a distribution, its release and perhaps a variant. */
+function parseName(rest: string, {text, ...options}: SchemeOptions): ImageQuery {
+  const parts = rest.split('/')
+  const [distribution = '', word, variant] = parts
+  if (!parts.every(isNamePart) || parts.length > 3) throw unknownImage(text, options)
+  if (word === undefined)
+    throw new UnknownImageError(text, ['Name the distribution and its release: lxc:debian/trixie'])
+  // What is made here comes from no server of images.
+  if (variant === 'archive')
+    throw new UnknownImageError(text, [`Did you mean ${distribution}:${word}/archive?`])
+  const release = resolveRelease(word, options.catalogue, options.now)
+  const resolved =
+    release?.distribution === distribution
+      ? queryOfRelease(release)
+      : {distribution, suite: word, version: undefined}
+  return {
+    ...resolved,
+    variant: parseVariant(text, variant),
+    source: ID,
+    architecture: options.architecture,
+  }
 }
 
 async function findBuild(
@@ -84,7 +118,7 @@ async function findBuild(
     return tries > 1 ? findBuild(query, context, {tries: tries - 1}) : undefined
   }
   refuseReplay(listing, build)
-  return imageInFolder(listing, {query, source: ID, variant, version: build.serial, file: FILE})
+  return imageInFolder(listing, {query, source: ID, scheme: ID, variant, version: build.serial, file: FILE})
 }
 
 /** Nothing is signed before it is built. */

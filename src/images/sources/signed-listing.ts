@@ -8,7 +8,7 @@ import {BadSignatureError, SignatureUnreadableError} from '../../signature/error
 import {trustedKeys} from '../../signature/keyring.js'
 import type {ListingKind} from '../../signature/pinned-keys.js'
 import {type NamedBytes, type Verified, verifyCleartext, verifyDetached} from '../../signature/verify.js'
-import type {Evidence} from '../published-image.js'
+import type {Evidence} from '../resolved-image.js'
 import {UnsignedListingError} from './errors.js'
 import {below} from './folder-url.js'
 import type {ImageContext} from './source.js'

@@ -3,7 +3,9 @@ import type {Environment} from '../../host/http/proxy.js'
 import type {ScopedKeyring} from '../../signature/keyring.js'
 import type {ListingKind} from '../../signature/pinned-keys.js'
 import type {Catalogue} from '../catalog/catalogue.js'
-import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
+import type {NameOptions} from '../image-name.js'
+import type {ImageQuery, ImageReference, Variant} from '../published-image.js'
+import type {ResolvedImage} from '../resolved-image.js'
 
 /** Where the sources are, and by what they are judged. */
 export type ImageContext = {
@@ -59,25 +61,51 @@ export type OfferedImage = {
 
 export type SearchRequest = {readonly architecture: DebArchitecture; readonly catalogue: Catalogue}
 
-/** One publisher of images. */
+/** What a scheme's source is given beside the words after the colon; `text` is the whole name, for messages. */
+export type SchemeOptions = NameOptions & {readonly text: string}
+
+/** A place where images come from. What the list of sources has is all that envs knows of them. */
 export type ImageSource = {
   /** Stored with each image. */
   readonly id: string
-  /** Whose keys sign its listings. */
-  readonly listingKind: ListingKind
-  /** The URL below which it looks, for messages. */
-  readonly mirror: (context: ImageContext) => string
-  readonly canServe: (query: ImageQuery) => boolean
+  /** Tells whether it may have what the reference names; no server is asked. */
+  readonly matches: (reference: ImageReference) => boolean
   /**
-   * Looks the image up in a listing that a pinned key signed.
+   * Finds out what the reference stands for just now.
    *
-   * @returns undefined when the publisher does not have it.
-   * @throws {NetworkError}
+   * @returns undefined when the source does not have it: then the next source that matches is asked.
+   * @throws {NetworkError} When the source can't be asked: then, too.
    * @throws {EnvsError} With exit code 6 when what came is not to be trusted.
    */
-  readonly find: (query: ImageQuery, context: ImageContext) => Promise<PublishedImage | undefined>
-  /** @throws {NetworkError} @throws {EnvsError} As `find`. */
-  readonly offers: (request: SearchRequest, context: ImageContext) => Promise<readonly OfferedImage[]>
+  readonly resolve: (reference: ImageReference, context: ImageContext) => Promise<ResolvedImage | undefined>
+  /**
+   * Lists what it has. @throws {NetworkError} @throws {EnvsError} As `resolve`.
+   */
+  readonly search?: (request: SearchRequest, context: ImageContext) => Promise<readonly OfferedImage[]>
   /** What the built-in table lets expect of it, for when it can't be asked. */
-  readonly expected: (request: SearchRequest, now: Date) => readonly OfferedImage[]
+  readonly expected?: (request: SearchRequest, now: Date) => readonly OfferedImage[]
+  /** Names with `WORD:` in front mean this source alone, which parses the rest. @throws {UnknownImageError} */
+  readonly scheme?: {
+    readonly word: string
+    readonly parse: (rest: string, options: SchemeOptions) => ImageQuery
+  }
+  /** Whose keys sign its listings; undefined for a source without signatures. */
+  readonly listingKind?: ListingKind
+  /** The URL below which it looks, for messages. */
+  readonly mirror?: (context: ImageContext) => string
+}
+
+type NamedSource = Omit<ImageSource, 'matches' | 'resolve'> & {
+  readonly canServe: (query: ImageQuery) => boolean
+  readonly find: (query: ImageQuery, context: ImageContext) => Promise<ResolvedImage | undefined>
+}
+
+/** Makes a source of images that are found by name alone. */
+export function namedSource({canServe, find, ...source}: NamedSource): ImageSource {
+  return {
+    ...source,
+    matches: (reference) => reference.kind === 'name' && canServe(reference.query),
+    resolve: async (reference, context) =>
+      reference.kind === 'name' ? find(reference.query, context) : undefined,
+  }
 }

@@ -1,9 +1,10 @@
 import type {DebArchitecture} from '../../host/architecture.js'
 import {isReleased, type Release} from '../catalog/release.js'
-import type {ImageQuery, PublishedImage} from '../published-image.js'
+import type {ImageQuery} from '../published-image.js'
+import type {PublishedImage} from '../resolved-image.js'
 import {fetchFolderListing, imageInFolder, signingDay} from './folder-listing.js'
 import {keptUbuntuReleases, offeredImage} from './offer.js'
-import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './source.js'
+import {type ImageContext, namedSource, type OfferedImage, type SearchRequest} from './source.js'
 
 const ID = 'ubuntu-base'
 
@@ -12,7 +13,7 @@ const ID = 'ubuntu-base'
  *
  * @see https://cdimage.ubuntu.com/ubuntu-base/
  */
-export const ubuntuBase: ImageSource = {
+export const ubuntuBase = namedSource({
   id: ID,
   listingKind: 'ubuntu-base',
   mirror: ({mirrors}) => mirrors.ubuntuBase,
@@ -25,9 +26,9 @@ export const ubuntuBase: ImageSource = {
     return (await findRelease(query, context)) ?? (await findDaily(query, context))
   },
   // The server has no index of all its folders, and the table knows which there are.
-  offers: async (request, {now}) => expected(request, now),
+  search: async (request, {now}) => expected(request, now),
   expected,
-}
+})
 
 /** One folder holds every point release that is still kept: the newest is taken, whatever it is called. */
 async function findRelease(query: ImageQuery, context: ImageContext): Promise<PublishedImage | undefined> {

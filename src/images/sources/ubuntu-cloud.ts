@@ -1,9 +1,10 @@
 import {parseStreamIndex, parseStreamProducts} from '../listing/simplestreams.js'
-import type {ImageQuery, PublishedImage} from '../published-image.js'
+import type {ImageQuery} from '../published-image.js'
+import type {PublishedImage} from '../resolved-image.js'
 import {fetchFolderListing, imageInFolder, signingDay} from './folder-listing.js'
 import {keptUbuntuReleases, offeredImage} from './offer.js'
 import {fetchClearsigned} from './signed-listing.js'
-import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './source.js'
+import {type ImageContext, namedSource, type OfferedImage, type SearchRequest} from './source.js'
 
 const ID = 'ubuntu-cloud'
 
@@ -45,7 +46,7 @@ const LAYOUTS: Readonly<Record<CloudVariant, Layout>> = {
  *
  * @see https://cloud-images.ubuntu.com/
  */
-export const ubuntuCloud: ImageSource = {
+export const ubuntuCloud = namedSource({
   id: ID,
   listingKind: 'ubuntu-cloud',
   mirror: ({mirrors}) => mirrors.ubuntuCloud,
@@ -58,7 +59,7 @@ export const ubuntuCloud: ImageSource = {
     }
     return undefined
   },
-  async offers(request, context) {
+  async search(request, context) {
     const found = await Promise.all([
       offersOf('cloud', request, context),
       offersOf('minimal', request, context),
@@ -75,7 +76,7 @@ export const ubuntuCloud: ImageSource = {
       ),
     )
   },
-}
+})
 
 /** Without a wish the smaller one goes first. */
 function variantsOf(variant: ImageQuery['variant']): readonly CloudVariant[] {

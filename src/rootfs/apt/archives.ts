@@ -1,4 +1,6 @@
-import type {SourceUri} from './source-format.js'
+import type {AptSource} from '../../debian/apt-sources.js'
+
+type SourceUri = Pick<AptSource, 'uri' | 'suites'>
 
 /** Where packages shall come from; undefined leaves it to the image. */
 export type ArchiveFacts = {

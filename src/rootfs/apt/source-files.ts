@@ -1,31 +1,28 @@
+import {
+  type AptSourceFormat,
+  aptSourceFormat,
+  isAptSourceFile,
+  MOST_SOURCE_FILES,
+} from '../../debian/apt-sources.js'
 import type {TreeView} from '../fixes/tree-view.js'
-import {deb822Sources} from './deb822-sources.js'
-import {oneLineSources} from './one-line-sources.js'
-import type {SourceFormat} from './source-format.js'
 
 type SourceFile = {
   readonly path: string
-  readonly format: SourceFormat
+  readonly format: AptSourceFormat
   /** A byte string (latin1). */
   readonly text: string
   readonly mode: number
 }
 
 const FOLDER = 'etc/apt/sources.list.d'
-/** The names that APT reads. @see sources.list(5) */
-const NAME = /^[A-Za-z0-9_.-]+\.(?<extension>list|sources)$/
-/** Ten times what a desktop with many vendors has. */
-const MOST_FILES = 100
 
 /** The files of APT sources that a tree has. Links, FIFOs and what is too large are passed over. */
 export function readSourceFiles(tree: TreeView): SourceFile[] {
-  const parts = tree.list(FOLDER).filter((name) => NAME.test(name))
-  return ['etc/apt/sources.list', ...parts.slice(0, MOST_FILES).map((name) => `${FOLDER}/${name}`)].flatMap(
-    (path) => {
-      const file = tree.readWhole(path)
-      if (file === undefined) return []
-      const format = path.endsWith('.sources') ? deb822Sources : oneLineSources
-      return [{path, format, text: file.content.toString('latin1'), mode: file.mode}]
-    },
-  )
+  const parts = tree.list(FOLDER).filter(isAptSourceFile)
+  const paths = parts.slice(0, MOST_SOURCE_FILES).map((name) => `${FOLDER}/${name}`)
+  return ['etc/apt/sources.list', ...paths].flatMap((path) => {
+    const file = tree.readWhole(path)
+    if (file === undefined) return []
+    return [{path, format: aptSourceFormat(path), text: file.content.toString('latin1'), mode: file.mode}]
+  })
 }

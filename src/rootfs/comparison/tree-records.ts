@@ -1,9 +1,8 @@
 import {type PresentPackage, parseDpkgStatus} from '../../debian/dpkg-status.js'
+import {MOST_STATUS_BYTES} from '../packages/installed.js'
 import {type Group, parseGroups, parseUsers, type User} from './accounts.js'
 import type {MergedTree} from './merged-tree.js'
 
-/** A desktop of 4,000 packages has 8 MB. */
-const MOST_STATUS_BYTES = 16 * 2 ** 20
 const MOST_ACCOUNTS_BYTES = 4 * 2 ** 20
 
 /** Packages by name and architecture; undefined where dpkg has no list. */

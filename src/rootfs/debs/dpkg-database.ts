@@ -2,8 +2,15 @@ import type {MemberSink, Timestamp} from '../tar/member.js'
 import {addFile} from './added-file.js'
 import type {PackageControl} from './control-files.js'
 import {databaseName} from './database-names.js'
-import type {PackageFiles} from './package-sink.js'
 import {type Interests, interestFiles, interestsOf} from './triggers.js'
+
+/** What a package has brought, as dpkg wants to know it. */
+export type PackageFiles = {
+  /** In the package's order, as it names them: `/.`, `/usr`, … */
+  readonly paths: readonly string[]
+  /** MD5 of the files that dpkg is to watch: of all, where the package has no sums of its own. */
+  readonly sums: ReadonlyMap<string, string>
+}
 
 /** A package that was unpacked, and what of its files it lost to others. */
 export type UnpackedPackage = {

@@ -4,15 +4,8 @@ import type {Member, MemberSink} from '../tar/member.js'
 import {memberPath} from '../tree/member-path.js'
 import type {TreeWriter} from '../tree/tree-writer.js'
 import type {PackageControl} from './control-files.js'
+import type {PackageFiles} from './dpkg-database.js'
 import type {FileClaims} from './file-claims.js'
-
-/** What a package has brought, as dpkg wants to know it. */
-export type PackageFiles = {
-  /** In the package's order, as it names them: `/.`, `/usr`, … */
-  readonly paths: readonly string[]
-  /** MD5 of the files that dpkg is to watch: of all, where the package has no sums of its own. */
-  readonly sums: ReadonlyMap<string, string>
-}
 
 /** Takes the members of one package's data. */
 export type PackageSink = MemberSink & {finish(): PackageFiles}

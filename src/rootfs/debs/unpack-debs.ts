@@ -13,12 +13,12 @@ import {PathRefusal} from '../tree/path-refusal.js'
 import {openTreeWriter, type TreeWriter} from '../tree/tree-writer.js'
 import {type AddedFile, addFile} from './added-file.js'
 import type {PackageControl} from './control-files.js'
-import {conffilesOf, type UnpackedPackage, writeDpkgDatabase} from './dpkg-database.js'
+import {conffilesOf, type PackageFiles, type UnpackedPackage, writeDpkgDatabase} from './dpkg-database.js'
 import {PackageRefusedError} from './errors.js'
 import {type FileClaims, openFileClaims} from './file-claims.js'
 import {type DebFile, type OpenDeb, openDeb} from './open-deb.js'
 
-import {openPackageSink, type PackageFiles} from './package-sink.js'
+import {openPackageSink} from './package-sink.js'
 
 export type UnpackDebsOptions = {
   readonly owners: OwnerRule

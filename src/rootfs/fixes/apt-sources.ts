@@ -1,6 +1,6 @@
+import {replaceUris} from '../../debian/apt-sources.js'
 import {replacementFor} from '../apt/archives.js'
 import {readSourceFiles} from '../apt/source-files.js'
-import {replaceUris} from '../apt/source-format.js'
 import type {Fix} from './fix.js'
 
 /** Each entry is judged by its own suite: a tree may name more than one, and os-release tells only one. */

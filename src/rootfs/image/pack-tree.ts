@@ -10,6 +10,7 @@ import {
   rmSync,
   type Stats,
 } from 'node:fs'
+import type {Sha256} from '../../host/digest.js'
 import {openTrueOwners} from '../export/true-owners.js'
 import {openTreeView} from '../fixes/tree-view.js'
 import {readLedger, writeLedger} from '../ledger/file.js'
@@ -41,6 +42,9 @@ export type PackReport = {
   /** What of the image the tree has not. */
   readonly losses: LedgerCounts
 }
+
+/** An archive that was written, and its digest. */
+export type PackedImage = PackReport & {readonly sha256: Sha256; readonly sizeBytes: number}
 
 const {O_RDONLY, O_NOFOLLOW} = constants
 const READ_BYTES = 256 * 1024

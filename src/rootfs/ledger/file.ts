@@ -1,4 +1,4 @@
-import {closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync} from 'node:fs'
+import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import * as v from 'valibot'
 import {unlessErrno} from '../../host/errno.js'
 import {numberField, parseIfValid, parseRecordText, type RecordFormat} from '../../host/records.js'
@@ -29,8 +29,14 @@ const {O_RDONLY, O_NOFOLLOW} = constants
 /** Paths of control characters alone, each six characters of JSON, are the longest. */
 const MOST_FILE_BYTES = 6 * MOST_LEDGER_BYTES
 
-/** Writes a new file beside a tree; nothing that the guest can reach. @throws {NodeJS.ErrnoException} */
-export function writeLedger(path: string, ledger: Ledger): void {
+/**
+ * Writes a file beside a tree; nothing that the guest can reach.
+ *
+ * @param options.replaces - Whether it goes on with the ledger of the layers below, which lies there.
+ * @throws {NodeJS.ErrnoException}
+ */
+export function writeLedger(path: string, ledger: Ledger, {replaces = false} = {}): void {
+  if (replaces) rmSync(path, {force: true})
   writeFileSync(path, ledger.format(), {flag: 'wx', mode: 0o600})
 }
 

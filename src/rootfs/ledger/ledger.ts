@@ -31,10 +31,13 @@ const ENTRY_BYTES = 160
 
 export const LEDGER_SCHEMA_VERSION = 1
 
-export function openLedger(): Ledger {
-  let entries = new Map<string, LedgerEntry>()
-  let bytes = 0
-  let dropped = 0
+/** @param below - Of the layers below, whose entries hold as long as nothing replaces their files. */
+export function openLedger(
+  below: {readonly entries: readonly LedgerEntry[]; readonly dropped: number} = {entries: [], dropped: 0},
+): Ledger {
+  let entries = new Map(below.entries.map((entry) => [entry.path, entry] as const))
+  let bytes = below.entries.reduce((sum, {path}) => sum + sizeOf(path), 0)
+  let {dropped} = below
 
   function forget(path: string): void {
     if (entries.size > 0 && entries.delete(path)) bytes -= sizeOf(path)

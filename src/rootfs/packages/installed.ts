@@ -1,10 +1,11 @@
+import {type PresentPackage, parseDpkgStatus} from '../../debian/dpkg-status.js'
 import {readGuestFile} from './guest-file.js'
 
 /** A package of a tree, as dpkg wrote it down: the guest's word. */
-export type InstalledPackage = {readonly name: string; readonly version: string}
+export type InstalledPackage = Pick<PresentPackage, 'name' | 'version'>
 
 /** A desktop of 4,000 packages has 8 MB. */
-const MOST_STATUS_BYTES = 16 * 2 ** 20
+export const MOST_STATUS_BYTES = 16 * 2 ** 20
 
 /**
  * The packages that are installed in a tree, in dpkg's order; a package of several architectures comes once.
@@ -13,21 +14,13 @@ const MOST_STATUS_BYTES = 16 * 2 ** 20
  */
 export function readInstalledPackages(root: string): InstalledPackage[] | undefined {
   const status = readGuestFile(root, ['var', 'lib', 'dpkg', 'status'], {maxBytes: MOST_STATUS_BYTES})
-  return status === undefined ? undefined : parseStatus(status.toString('latin1'))
+  return status === undefined ? undefined : installedIn(parseDpkgStatus(status.toString('latin1')))
 }
 
-const NAME = /^Package: (?<name>[a-z0-9][a-z0-9+.-]*)$/m
-const VERSION = /^Version: (?<version>[A-Za-z0-9.+:~-]+)$/m
-const INSTALLED = /^Status: \S+ \S+ installed$/m
-
-/** @see deb822(5); dpkg(1), "Package states" */
-export function parseStatus(text: string): InstalledPackage[] {
+/** @see dpkg(1), "Package states" */
+export function installedIn(packages: ReadonlyMap<string, PresentPackage>): InstalledPackage[] {
   const found = new Map<string, InstalledPackage>()
-  for (const paragraph of text.split('\n\n')) {
-    const name = NAME.exec(paragraph)?.groups?.['name']
-    const version = VERSION.exec(paragraph)?.groups?.['version']
-    if (name === undefined || version === undefined || !INSTALLED.test(paragraph)) continue
-    if (!found.has(name)) found.set(name, {name, version})
-  }
+  for (const {name, version, state} of packages.values())
+    if (state === 'installed' && !found.has(name)) found.set(name, {name, version})
   return [...found.values()]
 }

@@ -10,7 +10,7 @@ const ROOT = {uid: 0, gid: 0}
 const folder = (name: string) => tarMember({...ROOT, mode: 0o755, name, type: '5'})
 
 const STATUS = ['bash', 'cron', 'tcpdump']
-  .map((name) => `Package: ${name}\nStatus: install ok installed\nVersion: 1.2-3\n`)
+  .map((name) => `Package: ${name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1.2-3\n`)
   .join('\n')
 
 async function given(t: TestContext, identity: string, ...members: Buffer[]): Promise<EnvironmentCli> {

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import {type TestContext, test} from 'node:test'
 import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
-import {findImage} from '../../../src/images/find-image.js'
-import {parseImageName} from '../../../src/images/image-name.js'
-import type {PublishedImage} from '../../../src/images/published-image.js'
+import {parseImageName} from '../../../src/images/reference.js'
 import type {ImageContext} from '../../../src/images/sources/source.js'
 import {digestOf} from '../../support/download.js'
-import {contextFor} from '../../support/image-context.js'
+import {contextFor, findPublished} from '../../support/image-context.js'
 import {
   type ImageServers,
   publishCloudRelease,
@@ -18,17 +16,15 @@ import {
 
 const catalogue = await readCatalogue([])
 
-async function find(
-  servers: ImageServers,
-  name: string,
-  context: Partial<ImageContext> = {},
-): Promise<PublishedImage> {
+async function find(servers: ImageServers, name: string, context: Partial<ImageContext> = {}) {
   const query = parseImageName(name, {
     catalogue,
     architecture: 'amd64',
     now: new Date('2026-11-24T00:00:00Z'),
   })
-  return findImage(query, contextFor(servers, context))
+  const {source, digest, trust, content, label} = await findPublished(query, contextFor(servers, context))
+  const {location, sizeBytes} = content.layer
+  return {...label, source, url: location.url, sha256: digest, sizeBytes, evidence: trust.evidence}
 }
 
 const base = (version: string, architecture = 'amd64') => ({

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
-import {imageName, parseImageName} from '../../../src/images/image-name.js'
+import {imageName} from '../../../src/images/image-name.js'
+import {parseImageName} from '../../../src/images/reference.js'
 
 const options = {
   catalogue: await readCatalogue([]),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {execFileSync, spawn} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
+import {once} from 'node:events'
 import {appendFile, mkdir, readdir, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {Readable} from 'node:stream'
@@ -8,11 +9,9 @@ import {buffer} from 'node:stream/consumers'
 import {type TestContext, test} from 'node:test'
 import {ExitCode} from '../../../src/errors.js'
 import type {Sha256} from '../../../src/host/digest.js'
-import {type OpenImageOptions, openImage} from '../../../src/images/open-image.js'
 import type {OpenedImage} from '../../../src/images/opened-image.js'
-import {parseImageReference} from '../../../src/images/reference.js'
 import {digestOf} from '../../support/download.js'
-import {NOWHERE} from '../../support/image-context.js'
+import {type OpenReferenceOptions, openReference} from '../../support/open-image.js'
 import {systemError} from '../../support/system-error.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
@@ -23,7 +22,7 @@ test('a file is handed on as a descriptor at its start, and its digest is made b
   const {open, folder} = await givenFile(t)
   const image = await open('./rootfs.tar')
   assert.equal(image.source, join(folder, 'rootfs.tar'))
-  assert.equal(image.sizeBytes, 3_000_000)
+  assert.equal(image.layers[0].sizeBytes, 3_000_000)
   assert.deepEqual(await readByChild(image), BYTES)
   assert.deepEqual(await image.verify(), evidence('unverified'))
 })
@@ -57,7 +56,7 @@ test('a file that was written to while it was read fails verification', async (t
 test('a file put in the place of the opened one changes nothing', async (t) => {
   const {open, folder} = await givenFile(t)
   const image = await open('./rootfs.tar')
-  assert('fd' in image.bytes)
+  assert('fd' in image.layers[0].bytes)
   await rm(join(folder, 'rootfs.tar'))
   await writeFile(join(folder, 'rootfs.tar'), 'another')
   assert.deepEqual(await readByChild(image), BYTES)
@@ -75,8 +74,8 @@ test('a FIFO is read as a stream', async (t) => {
   const image = await open('./fifo')
   const writer = spawn('cp', ['rootfs.tar', 'fifo'], {cwd: folder})
   t.after(() => writer.kill())
-  assert(image.bytes instanceof Readable)
-  assert.deepEqual(await buffer(image.bytes), BYTES)
+  assert(image.layers[0].bytes instanceof Readable)
+  assert.deepEqual(await buffer(image.layers[0].bytes), BYTES)
   assert.deepEqual(await image.verify(), evidence('unverified'))
 })
 
@@ -104,9 +103,9 @@ test('standard input passes through and its digest is of all of it', async (t) =
   const {open} = await givenFile(t)
   const image = await open('-', {standardInput: Readable.from([BYTES.subarray(0, 9), BYTES.subarray(9)])})
   assert.equal(image.source, '-')
-  assert.equal(image.sizeBytes, undefined)
-  assert(image.bytes instanceof Readable)
-  assert.deepEqual(await buffer(image.bytes), BYTES)
+  assert.equal(image.layers[0].sizeBytes, undefined)
+  assert(image.layers[0].bytes instanceof Readable)
+  assert.deepEqual(await buffer(image.layers[0].bytes), BYTES)
   assert.deepEqual(await image.verify(), evidence('unverified'))
 })
 
@@ -114,9 +113,10 @@ test('what a reader left of standard input is in the digest too', async (t) => {
   const {open} = await givenFile(t)
   const pieces = [BYTES.subarray(0, 1000), BYTES.subarray(1000)]
   const image = await open('-', {standardInput: Readable.from(pieces), sha256: digestOf(BYTES)})
-  assert(image.bytes instanceof Readable)
-  await new Promise((resolve) => image.bytes instanceof Readable && image.bytes.once('readable', resolve))
-  image.bytes.read(10)
+  const [{bytes}] = image.layers
+  assert(bytes instanceof Readable)
+  await once(bytes, 'readable')
+  bytes.read(10)
   assert.deepEqual(await image.verify(), evidence('digest'))
 })
 
@@ -162,7 +162,7 @@ test('opening a file makes no cache folder', async (t) => {
 
 type Given = {
   readonly folder: string
-  readonly open: (reference: string, options?: Partial<OpenImageOptions>) => Promise<OpenedImage>
+  readonly open: (reference: string, options?: OpenReferenceOptions) => Promise<OpenedImage>
 }
 
 /** A folder with `rootfs.tar` in it, as the working folder; what is opened is closed with the test. */
@@ -172,14 +172,7 @@ async function givenFile(t: TestContext): Promise<Given> {
   return {
     folder,
     async open(text, options = {}) {
-      const reference = parseImageReference(text, {workingFolder: folder})
-      const image = await openImage(reference, {
-        cacheFolder: join(folder, 'cache'),
-        images: join(folder, 'images'),
-        architecture: 'amd64',
-        context: NOWHERE,
-        ...options,
-      })
+      const image = await openReference(text, folder, options)
       t.after(() => image.close())
       return image
     },
@@ -191,7 +184,8 @@ function evidence(trust: 'digest' | 'unverified'): {sha256: Sha256; sizeBytes: n
 }
 
 /** Reads the descriptor as an extractor does: as a child's standard input. */
-async function readByChild({bytes}: OpenedImage): Promise<Buffer> {
+async function readByChild({layers}: OpenedImage): Promise<Buffer> {
+  const [{bytes}] = layers
   assert('fd' in bytes)
   const child = spawn('cat', [], {stdio: [bytes.fd, 'pipe', 'inherit']})
   assert(child.stdout !== null)

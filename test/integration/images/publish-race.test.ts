@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {findImage} from '../../../src/images/find-image.js'
 import type {ImageQuery} from '../../../src/images/published-image.js'
 import type {ImageNotice} from '../../../src/images/sources/source.js'
-import {contextFor} from '../../support/image-context.js'
+import {contextFor, findPublished} from '../../support/image-context.js'
 import {
   type ImageServers,
   publishLxc,
@@ -37,7 +36,7 @@ async function inTheRace(t: TestContext): Promise<{servers: ImageServers; before
 test('a new listing with the signature of the one before is fetched again, past all caches', async (t) => {
   const {servers, before} = await inTheRace(t)
   servers.replaceOnce(`${FOLDER}/SHA256SUMS.gpg`, before, 2)
-  assert.equal((await findImage(QUERY, contextFor(servers))).version, '20.04.5')
+  assert.equal((await findPublished(QUERY, contextFor(servers))).label.version, '20.04.5')
   const {seen} = servers.server
   assert.equal(seen.length, 6)
   assert.deepEqual(
@@ -49,7 +48,7 @@ test('a new listing with the signature of the one before is fetched again, past 
 test('a signature that does not fit three times in a row is refused', async (t) => {
   const {servers, before} = await inTheRace(t)
   servers.replaceOnce(`${FOLDER}/SHA256SUMS.gpg`, before, 3)
-  await assert.rejects(findImage(QUERY, contextFor(servers)), {code: 'ENVS_BAD_SIGNATURE', exitCode: 6})
+  await assert.rejects(findPublished(QUERY, contextFor(servers)), {code: 'ENVS_BAD_SIGNATURE', exitCode: 6})
   assert.equal(servers.server.seen.length, 6)
 })
 
@@ -58,7 +57,7 @@ test('a wait for the publisher ends with the command', async (t) => {
   servers.replaceOnce(`${FOLDER}/SHA256SUMS.gpg`, before, 3)
   const stop = new AbortController()
   const reason = new Error('stop')
-  const finding = findImage(QUERY, contextFor(servers, {signal: stop.signal, backoffMs: 60_000}))
+  const finding = findPublished(QUERY, contextFor(servers, {signal: stop.signal, backoffMs: 60_000}))
   setTimeout(() => stop.abort(reason), 300)
   await assert.rejects(finding, reason)
 })
@@ -82,7 +81,7 @@ test('a build that went between the index and its folder is looked up anew', asy
     variant: undefined,
     source: 'lxc',
   }
-  assert.equal((await findImage(query, contextFor(servers))).version, '20260829_13:00')
+  assert.equal((await findPublished(query, contextFor(servers))).label.version, '20260829_13:00')
 })
 
 test('a clock that is behind is told, and the image found', async (t) => {
@@ -91,7 +90,7 @@ test('a clock that is behind is told, and the image found', async (t) => {
   await publishUbuntuBase(servers, {suite: 'focal', version: '20.04', files: base('20.04.5'), date})
   const now = new Date('2026-02-01T00:00:00Z')
   const notices: ImageNotice[] = []
-  await findImage(QUERY, contextFor(servers, {now, onNotice: (notice) => notices.push(notice)}))
+  await findPublished(QUERY, contextFor(servers, {now, onNotice: (notice) => notices.push(notice)}))
   const listing = `${servers.mirrors.ubuntuBase}/releases/focal/release/SHA256SUMS`
   assert.deepEqual(notices, [{kind: 'clock-behind', listing, signedAt: date, now}])
 })

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {findImage} from '../../../src/images/find-image.js'
 import type {ImageQuery} from '../../../src/images/published-image.js'
 import type {ImageNotice} from '../../../src/images/sources/source.js'
-import {contextFor} from '../../support/image-context.js'
+import {contextFor, findPublished} from '../../support/image-context.js'
 import {publishLxc, startImageServers} from '../../support/image-servers.js'
 
 const QUERY: ImageQuery = {
@@ -21,7 +20,7 @@ const NOBODY = 'http://127.0.0.1:1/ubuntu'
 test('when no source can be reached, each is named with its reason, and what works without one', async (t) => {
   const servers = await startImageServers(t)
   const mirrors = {ubuntuBase: NOBODY, ubuntuCloud: 'http://me:secret@127.0.0.1:1', lxc: NOBODY}
-  await assert.rejects(findImage(QUERY, contextFor(servers, {mirrors})), {
+  await assert.rejects(findPublished(QUERY, contextFor(servers, {mirrors})), {
     name: 'SourcesUnreachableError',
     code: 'ENVS_SOURCES_UNREACHABLE',
     exitCode: 5,
@@ -42,7 +41,7 @@ test('a source that is not reached is passed over, and told', async (t) => {
   await publishLxc(servers, {image: 'ubuntu/focal/amd64/default', serial: '20260829_07:42', files})
   const notices: ImageNotice[] = []
   const mirrors = {...servers.mirrors, ubuntuBase: NOBODY}
-  const image = await findImage(
+  const image = await findPublished(
     QUERY,
     contextFor(servers, {mirrors, onNotice: (notice) => notices.push(notice)}),
   )
@@ -55,7 +54,7 @@ test('a source that is not reached is passed over, and told', async (t) => {
 test('an image that the others do not have may lie where nobody answers', async (t) => {
   const servers = await startImageServers(t)
   const mirrors = {...servers.mirrors, lxc: NOBODY}
-  await assert.rejects(findImage(QUERY, contextFor(servers, {mirrors})), {
+  await assert.rejects(findPublished(QUERY, contextFor(servers, {mirrors})), {
     code: 'ENVS_SOURCES_UNREACHABLE',
     message: `ubuntu:focal can't be looked up: ${NOBODY} (the connection was refused).`,
   })

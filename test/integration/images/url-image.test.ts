@@ -8,11 +8,10 @@ import {buffer} from 'node:stream/consumers'
 import {type TestContext, test} from 'node:test'
 import {ExitCode} from '../../../src/errors.js'
 import type {Sha256} from '../../../src/host/digest.js'
-import {type OpenImageOptions, openImage} from '../../../src/images/open-image.js'
 import type {OpenedImage} from '../../../src/images/opened-image.js'
 import {digestOf} from '../../support/download.js'
 import {answerWithFile, type FileAnswer, startServer} from '../../support/http-server.js'
-import {NOWHERE} from '../../support/image-context.js'
+import {type OpenReferenceOptions, openReference} from '../../support/open-image.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const BYTES = randomBytes(100_000)
@@ -21,8 +20,8 @@ test('a URL is shown without its secrets, and read as a stream', async (t) => {
   const {open, origin} = await givenUrl(t, {body: BYTES})
   const image = await open('/a/rootfs.tar?token=secret')
   assert.equal(image.source, `${origin}a/rootfs.tar?***`)
-  assert(image.bytes instanceof Readable)
-  assert.deepEqual(await buffer(image.bytes), BYTES)
+  assert(image.layers[0].bytes instanceof Readable)
+  assert.deepEqual(await buffer(image.layers[0].bytes), BYTES)
   assert.deepEqual(await image.verify(), {
     sha256: digestOf(BYTES),
     sizeBytes: 100_000,
@@ -46,8 +45,8 @@ test('a URL whose file has another digest is not verified, and nothing of it sta
 test('what a reader left of a download is in the digest too', async (t) => {
   const {open} = await givenUrl(t, {body: BYTES})
   const image = await open('/rootfs.tar')
-  assert(image.bytes instanceof Readable)
-  image.bytes.destroy()
+  assert(image.layers[0].bytes instanceof Readable)
+  image.layers[0].bytes.destroy()
   assert.equal((await image.verify()).sha256, digestOf(BYTES))
 })
 
@@ -65,7 +64,7 @@ test('the archive can be read before the server has sent all of it', async (t) =
     finish = () => response.end(BYTES.subarray(60_000))
   })
   const {openFrom} = await givenUrl(t, {body: BYTES})
-  const {bytes} = await openFrom(server.origin)
+  const [{bytes}] = (await openFrom(server.origin)).layers
   assert(bytes instanceof Readable)
   const pieces: Buffer[] = []
   for await (const piece of bytes) {
@@ -82,9 +81,10 @@ test('a reader hears of a download that fails after it began', async (t) => {
   })
   const client = {receivedBytes: 0}
   const {openFrom} = await givenUrl(t, {body: BYTES})
-  const {bytes} = await openFrom(server.origin, (receivedBytes) => {
+  const image = await openFrom(server.origin, (receivedBytes) => {
     client.receivedBytes = receivedBytes
   })
+  const [{bytes}] = image.layers
   assert(bytes instanceof Readable)
   await assert.rejects(buffer(bytes), {name: 'NetworkError'})
 })
@@ -128,7 +128,7 @@ async function givenRestart(
   })
   const {openFrom} = await givenUrl(t, {body: BYTES})
   const image = await openFrom(server.origin)
-  const rest = image.bytes
+  const rest = image.layers[0].bytes
   assert(rest instanceof Readable)
   let head = Buffer.alloc(0)
   while (head.length < 10_000) {
@@ -152,20 +152,14 @@ async function givenUrl(
 }> {
   const server = await startServer(t, (request, response) => answerWithFile(request, response, answer))
   const folder = await temporaryFolder(t)
-  const options = {
-    cacheFolder: folder,
-    images: join(folder, 'images'),
-    architecture: 'amd64',
-    context: NOWHERE,
-  } as const
-  const openWith = async (url: URL, more: Partial<OpenImageOptions>) => {
-    const image = await openImage({kind: 'url', url}, {...options, ...more})
+  const openWith = async (url: URL, more: OpenReferenceOptions) => {
+    const image = await openReference(url.href, folder, more)
     t.after(() => image.close())
     return image
   }
   return {
     origin: server.origin.href,
-    downloads: join(folder, 'downloads'),
+    downloads: join(folder, 'cache', 'downloads'),
     open: (target, sha256) => openWith(new URL(target, server.origin), {sha256}),
     openFrom: (url, onBytes) =>
       openWith(url, {

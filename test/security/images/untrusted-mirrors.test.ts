@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import {readFile, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {findImage} from '../../../src/images/find-image.js'
 import type {ImageQuery} from '../../../src/images/published-image.js'
-import {contextFor} from '../../support/image-context.js'
+import {contextFor, findPublished} from '../../support/image-context.js'
 import {
   type ImageServers,
   publishLxc,
@@ -42,7 +41,7 @@ async function withFocal(t: TestContext): Promise<ImageServers> {
 
 /** Each source of the query would be asked after a mere failure. */
 async function refuses(servers: ImageServers, code: string): Promise<void> {
-  await assert.rejects(findImage(QUERY, contextFor(servers)), {code, exitCode: 6})
+  await assert.rejects(findPublished(QUERY, contextFor(servers)), {code, exitCode: 6})
   const others = servers.server.seen.filter(({target}) => !target?.startsWith('/ubuntu-base/'))
   assert.deepEqual(others, [], 'no other source is asked')
 }
@@ -90,13 +89,15 @@ test('a signed listing that names files in other folders is refused', async (t) 
 
 test('without the key of the test in keyrings its listings are refused', async (t) => {
   const servers = await withFocal(t)
-  await assert.rejects(findImage(QUERY, contextFor(servers, {keyrings: []})), {code: 'ENVS_UNKNOWN_SIGNER'})
+  await assert.rejects(findPublished(QUERY, contextFor(servers, {keyrings: []})), {
+    code: 'ENVS_UNKNOWN_SIGNER',
+  })
 })
 
 test('a listing that is signed by a key for another server is refused', async (t) => {
   const servers = await withFocal(t)
   const keyrings = scopedTo('https://cdimage.ubuntu.com', servers.keyrings)
-  await assert.rejects(findImage(QUERY, contextFor(servers, {keyrings})), {code: 'ENVS_UNKNOWN_SIGNER'})
+  await assert.rejects(findPublished(QUERY, contextFor(servers, {keyrings})), {code: 'ENVS_UNKNOWN_SIGNER'})
 })
 
 test('an old build that is served for a new one is refused', async (t) => {
@@ -107,7 +108,7 @@ test('an old build that is served for a new one is refused', async (t) => {
     files: {'rootfs.tar.xz': Buffer.from('old')},
     date: new Date('2026-03-01T00:00:00Z'),
   })
-  await assert.rejects(findImage(ALPINE, contextFor(servers)), {
+  await assert.rejects(findPublished(ALPINE, contextFor(servers)), {
     name: 'ReplayedListingError',
     code: 'ENVS_REPLAYED_LISTING',
     exitCode: 6,
@@ -123,5 +124,5 @@ test('an index signed by somebody else is refused', async (t) => {
   })
   const index = await readFile(join(servers.folder, 'lxc/meta/1.0/index-system'))
   await writeFile(join(servers.folder, 'lxc/meta/1.0/index-system.asc'), await stranger.detached(index))
-  await assert.rejects(findImage(ALPINE, contextFor(servers)), {code: 'ENVS_UNKNOWN_SIGNER'})
+  await assert.rejects(findPublished(ALPINE, contextFor(servers)), {code: 'ENVS_UNKNOWN_SIGNER'})
 })

@@ -6,7 +6,7 @@ import {capture} from '../../../src/host/process.js'
 import {readInstalledPackages} from '../../../src/rootfs/packages/installed.js'
 import {treeFolder} from '../../support/extraction.js'
 
-const STATUS = 'Package: secret\nStatus: install ok installed\nVersion: 1\n'
+const STATUS = 'Package: secret\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n'
 
 /** A tree, and beside it a folder of the host's that looks like dpkg's. */
 async function given(t: TestContext): Promise<{root: string; outside: string}> {

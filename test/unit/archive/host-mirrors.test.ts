@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {chooseMirrors} from '../../../src/archive/host-mirrors.js'
-import {parseOneLineSources} from '../../../src/debian/apt-sources.js'
+import {oneLineSources} from '../../../src/debian/apt-sources.js'
 
 const NONE = {main: undefined, security: undefined}
 
@@ -62,6 +62,6 @@ deb http://de.archive.ubuntu.com/ubuntu noble main restricted`,
   ['of the other distribution', 'debian', 'deb http://archive.ubuntu.com/ubuntu noble main', NONE],
 ] as const) {
   test(`mirrors of the host: ${what}`, () => {
-    assert.deepEqual(chooseMirrors(distribution, parseOneLineSources(lines)), expected)
+    assert.deepEqual(chooseMirrors(distribution, oneLineSources.find(lines)), expected)
   })
 }

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseDeb822Sources, parseOneLineSources} from '../../../src/debian/apt-sources.js'
+import {
+  type AptSource,
+  deb822Sources,
+  givesPackages,
+  oneLineSources,
+} from '../../../src/debian/apt-sources.js'
+
+/** What an entry says, wherever it stands. */
+function saying({uri, suites, components, signedBy}: AptSource): object {
+  return {uri, suites, components, signedBy}
+}
 
 test('entries of one line are read, those that are none are not', () => {
   const text = `# deb http://off.example.org/debian trixie main
@@ -10,7 +20,7 @@ deb http://a.example.org/debian/ trixie main contrib # both
 deb cdrom:[Debian]/ trixie main
 deb http://flat.example.org/ ./
 `
-  assert.deepEqual(parseOneLineSources(text), [
+  assert.deepEqual(oneLineSources.find(text).filter(givesPackages).map(saying), [
     {
       uri: 'http://a.example.org/debian/',
       suites: ['trixie'],
@@ -23,7 +33,6 @@ deb http://flat.example.org/ ./
       components: ['main'],
       signedBy: '/usr/share/keyrings/b.gpg',
     },
-    {uri: 'cdrom:[Debian]/', suites: ['trixie'], components: ['main'], signedBy: undefined},
     {uri: 'http://flat.example.org/', suites: ['./'], components: [], signedBy: undefined},
   ])
 })
@@ -55,7 +64,7 @@ Signed-By:
 `
   const own = {suites: ['trixie', 'trixie-updates'], components: ['main']}
   const signedBy = '/usr/share/keyrings/debian-archive-keyring.pgp'
-  assert.deepEqual(parseDeb822Sources(Buffer.from(text)), [
+  assert.deepEqual(deb822Sources.find(text).filter(givesPackages).map(saying), [
     {uri: 'http://a.example.org/debian', ...own, signedBy},
     {uri: 'http://b.example.org/debian', ...own, signedBy},
     {uri: 'http://e.example.org/debian', suites: ['trixie'], components: ['main'], signedBy: undefined},

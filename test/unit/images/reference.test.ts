@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {environmentNameFor, hasArchiveSuffix, parseImageReference} from '../../../src/images/reference.js'
+import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
+import {environmentNameFor, parseImageReference} from '../../../src/images/reference.js'
 
-const workingFolder = '/home/me/work'
+const around = {
+  workingFolder: '/home/me/work',
+  architecture: 'amd64',
+  now: new Date('2026-11-24T00:00:00Z'),
+  catalogue: await readCatalogue([]),
+} as const
+const parse = (text: string) => parseImageReference(text, around)
 
 for (const [text, path] of [
   ['./rootfs.tar.gz', '/home/me/work/rootfs.tar.gz'],
@@ -13,33 +20,33 @@ for (const [text, path] of [
   ['.', '/home/me/work'],
   ['..', '/home/me'],
 ] as const) {
-  test(`${text} is a path`, () => {
-    assert.deepEqual(parseImageReference(text, {workingFolder}), {kind: 'file', path})
+  test(`${text} is a path`, async () => {
+    assert.deepEqual(await parse(text), {kind: 'file', path})
   })
 }
 
-for (const text of ['focal', '20.04', 'ubuntu:focal', 'ubuntu:focal/cloud', 'rootfs.tar.gz']) {
-  test(`${text} is a name, whatever files there are`, () => {
-    assert.deepEqual(parseImageReference(text, {workingFolder}), {
-      kind: 'name',
-      text,
-      sameNamedFile: `/home/me/work/${text}`,
-    })
+for (const text of ['focal', '20.04', 'ubuntu:focal', 'ubuntu:focal/cloud']) {
+  test(`${text} is a name, parsed, whatever files there are`, async () => {
+    const reference = await parse(text)
+    assert(reference.kind === 'name')
+    assert.equal(reference.text, text)
+    const {distribution, suite, version} = reference.query
+    assert.deepEqual([distribution, suite, version], ['ubuntu', 'focal', '20.04'])
   })
 }
 
-test('- is standard input', () => {
-  assert.deepEqual(parseImageReference('-', {workingFolder}), {kind: 'standard-input'})
+test('- is standard input', async () => {
+  assert.deepEqual(await parse('-'), {kind: 'standard-input'})
 })
 
 for (const text of ['http://host/rootfs.tar.gz', 'HTTPS://host:8443/a?b=c']) {
-  test(`${text} is a URL`, () => {
-    assert.deepEqual(parseImageReference(text, {workingFolder}), {kind: 'url', url: new URL(text)})
+  test(`${text} is a URL`, async () => {
+    assert.deepEqual(await parse(text), {kind: 'url', url: new URL(text)})
   })
 }
 
-test('the fragment of a URL is no part of what is fetched', () => {
-  const reference = parseImageReference('https://host/a#b', {workingFolder})
+test('the fragment of a URL is no part of what is fetched', async () => {
+  const reference = await parse('https://host/a#b')
   assert.equal(reference.kind === 'url' ? reference.url.href : undefined, 'https://host/a')
 })
 
@@ -49,8 +56,8 @@ for (const [text, message] of [
   ['file:///srv/rootfs.tar', 'envs takes a file by its path, not by a file: URL.'],
   ['https://user:secret@[::/x', 'The https: URL of the image is malformed.'],
 ] as const) {
-  test(`${JSON.stringify(text)} is an error of usage that repeats no secret`, () => {
-    assert.throws(() => parseImageReference(text, {workingFolder}), {name: 'UsageError', message})
+  test(`${JSON.stringify(text)} is an error of usage that repeats no secret`, async () => {
+    await assert.rejects(parse(text), {name: 'UsageError', message})
   })
 }
 
@@ -75,21 +82,16 @@ for (const [text, name] of [
   ['https://host/', undefined],
   ['-', undefined],
 ] as const) {
-  test(`${text} makes ${name === undefined ? 'no environment name' : `the environment name ${name}`}`, () => {
-    assert.equal(environmentNameFor(parseImageReference(text, {workingFolder})), name)
+  test(`${text} makes ${name === undefined ? 'no environment name' : `the environment name ${name}`}`, async () => {
+    assert.equal(environmentNameFor(await parse(text)), name)
   })
 }
 
-for (const [name, expected] of [
-  ['rootfs.tar.gz', true],
-  ['rootfs.tar', true],
-  ['rootfs.TXZ', true],
-  ['rootfs.zst', true],
-  ['focal', false],
-  ['20.04', false],
-  ['tar', false],
-] as const) {
-  test(`${name} ${expected ? 'ends' : 'does not end'} as archives do`, () => {
-    assert.equal(hasArchiveSuffix(name), expected)
+for (const name of ['rootfs.tar.gz', 'rootfs.tar', 'rootfs.TXZ', 'rootfs.zst']) {
+  test(`${name} is no image's name, and ends as archives do: how a file is given is told`, async () => {
+    await assert.rejects(parse(name), {
+      name: 'UnknownImageError',
+      suggestions: [`A file is given by its path, such as ./${name}, and there is no such file here.`],
+    })
   })
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {deb822Sources} from '../../../../src/rootfs/apt/deb822-sources.js'
+import {deb822Sources} from '../../../../src/debian/apt-sources.js'
 
 for (const [what, text, expected] of [
   ['a stanza', 'Types: deb\nURIs: http://a/u\nSuites: noble\nComponents: main\n', ['http://a/u noble']],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {oneLineSources} from '../../../../src/rootfs/apt/one-line-sources.js'
+import {oneLineSources} from '../../../../src/debian/apt-sources.js'
 
 const URI = 'http://a.example/u'
 

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {deb822Sources} from '../../../../src/rootfs/apt/deb822-sources.js'
-import {oneLineSources} from '../../../../src/rootfs/apt/one-line-sources.js'
-import {replaceUris} from '../../../../src/rootfs/apt/source-format.js'
+import {deb822Sources, oneLineSources, replaceUris} from '../../../../src/debian/apt-sources.js'
 
 test('only the URIs that are chosen change in one-line sources', () => {
   const text =

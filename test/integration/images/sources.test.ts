@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
+import {findImage} from '../../../src/images/find-image.js'
+import type {ImageReference} from '../../../src/images/published-image.js'
+import {parseImageReference} from '../../../src/images/reference.js'
+import {resolveImage} from '../../../src/images/resolve-image.js'
+import {SOURCES} from '../../../src/images/sources/list.js'
+import {digestOf} from '../../support/download.js'
+import {NOWHERE} from '../../support/image-context.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
+
+const catalogue = await readCatalogue([])
+const DIGEST = digestOf(Buffer.from('an archive'))
+
+function parse(text: string): Promise<ImageReference> {
+  const now = new Date('2026-11-24T00:00:00Z')
+  return parseImageReference(text, {workingFolder: '/home/me', architecture: 'amd64', now, catalogue})
+}
+
+for (const [text, ...ids] of [
+  ['focal', 'ubuntu-base', 'ubuntu-cloud', 'lxc'],
+  ['ubuntu:focal/daily', 'ubuntu-base'],
+  ['ubuntu:focal/cloud', 'ubuntu-cloud'],
+  ['ubuntu:focal/archive', 'archive'],
+  ['trixie', 'archive'],
+  ['debian:trixie/default', 'lxc'],
+  ['debian:trixie/minimal'],
+  ['lxc:alpine/3.22', 'lxc'],
+  ['./rootfs.tar', 'local'],
+  ['https://host/rootfs.tar', 'local'],
+  ['-', 'local'],
+] as const) {
+  test(`${text} is asked of ${ids.join(', ') || 'no source'}`, async () => {
+    const reference = await parse(text)
+    assert.deepEqual(
+      SOURCES.filter((source) => source.matches(reference)).map(({id}) => id),
+      ids,
+    )
+  })
+}
+
+for (const [text, location] of [
+  ['./rootfs.tar', {kind: 'file', path: '/home/me/rootfs.tar'}],
+  ['https://host/rootfs.tar', {kind: 'url', url: new URL('https://host/rootfs.tar')}],
+  ['-', {kind: 'standard-input'}],
+] as const) {
+  test(`${text} is one tarball where it is, and nobody vouches for it`, async () => {
+    const image = await findImage(await parse(text), NOWHERE)
+    const layer = {location, digest: undefined, sizeBytes: undefined}
+    assert.deepEqual(image, {
+      source: 'local',
+      digest: undefined,
+      trust: {kind: 'unverified'},
+      content: {kind: 'tarball', layer},
+      label: undefined,
+    })
+  })
+}
+
+test('a digest that the user gives vouches for what nobody else vouches for', async (t) => {
+  const options = {images: await temporaryFolder(t), context: NOWHERE, sha256: DIGEST}
+  const resolution = await resolveImage(await parse('./rootfs.tar'), options)
+  assert(resolution.kind === 'found')
+  const {digest, trust} = resolution.image
+  assert.deepEqual([digest, trust], [DIGEST, {kind: 'digest'}])
+})
+
+test('a release that is made of its packages is found without a server', async () => {
+  const {source, content} = await findImage(await parse('debian:13'), NOWHERE)
+  assert(content.kind === 'packages')
+  const {distribution, suite, variant} = content.query
+  assert.deepEqual([source, distribution, suite, variant], ['archive', 'debian', 'trixie', 'archive'])
+})

@@ -1,0 +1,30 @@
+import {join} from 'node:path'
+import {type OpenImageOptions, openImage} from '../../src/images/open-image.js'
+import type {OpenedImage} from '../../src/images/opened-image.js'
+import {parseImageReference} from '../../src/images/reference.js'
+import {type Resolution, resolveImage} from '../../src/images/resolve-image.js'
+import {NOWHERE} from './image-context.js'
+
+export type OpenReferenceOptions = Partial<OpenImageOptions> &
+  Pick<Parameters<typeof resolveImage>[1], 'sha256'> & {
+    readonly onResolved?: (resolution: Resolution) => void
+  }
+
+/** Opens what `envs create` would; all that is written lies in `folder`, which is the working folder too. */
+export async function openReference(
+  text: string,
+  folder: string,
+  {sha256, onResolved, ...options}: OpenReferenceOptions = {},
+): Promise<OpenedImage> {
+  const opening = {
+    cacheFolder: join(folder, 'cache'),
+    images: join(folder, 'images'),
+    context: NOWHERE,
+    ...options,
+  }
+  const {context, images} = opening
+  const around = {workingFolder: folder, architecture: 'amd64', now: context.now} as const
+  const resolution = await resolveImage(await parseImageReference(text, around), {images, context, sha256})
+  onResolved?.(resolution)
+  return openImage(resolution, opening)
+}
