@@ -1,5 +1,6 @@
 import {readSettings} from '../src/config/settings.js'
 import {runInEnvironment} from '../src/environments/session.js'
+import {sessionFields} from '../src/sandbox/session-options.js'
 import {optionalNameArg, sessionFlags} from '../src/ui/arguments.js'
 import {SessionCommand} from '../src/ui/session-command.js'
 
@@ -22,10 +23,7 @@ environment itself ends a second after the last process in it.`
     const settings = await readSettings(host)
     process.exitCode = await runInEnvironment(host, args.name, {
       command: [],
-      user: flags.user,
-      workingFolder: flags.workdir,
-      variables: flags.env ?? [],
-      volumes: flags.volume ?? [],
+      ...sessionFields(flags),
       durable: settings.value('durable'),
       engine: settings.value('engine'),
     })

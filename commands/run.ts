@@ -2,6 +2,7 @@ import {readSettings} from '../src/config/settings.js'
 import {runInEnvironment} from '../src/environments/session.js'
 import {previewSession, type SessionPreview} from '../src/environments/session-preview.js'
 import {UsageError} from '../src/errors.js'
+import {sessionFields} from '../src/sandbox/session-options.js'
 import {dryRunFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
 import {formatCommandLine} from '../src/ui/command-line-text.js'
 import {splitAtSeparator} from '../src/ui/guest-arguments.js'
@@ -29,10 +30,7 @@ before it ran, 126 when it can't be executed, 127 when it isn't there, 128+n whe
     const settings = await readSettings(host)
     const wish = {
       command: guest,
-      user: flags.user,
-      workingFolder: flags.workdir,
-      variables: flags.env ?? [],
-      volumes: flags.volume ?? [],
+      ...sessionFields(flags),
       durable: settings.value('durable'),
       engine: settings.value('engine'),
     }

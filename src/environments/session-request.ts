@@ -3,18 +3,13 @@ import {UsageError} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {isInTerminalForeground} from '../host/proc.js'
 import type {SessionRequest, Volume} from '../sandbox/session-arguments.js'
+import type {SessionFields} from '../sandbox/session-options.js'
 import type {EngineSetting} from './engine.js'
 import type {EnvironmentName} from './name.js'
 
 /** What the user said of a session, as typed. */
-export type SessionWish = {
+export type SessionWish = Readonly<SessionFields> & {
   readonly command: readonly string[]
-  readonly user: string | undefined
-  readonly workingFolder: string | undefined
-  /** `KEY=VALUE`, or `KEY` for the host's value. */
-  readonly variables: readonly string[]
-  /** `SOURCE[:TARGET[:ro]]` */
-  readonly volumes: readonly string[]
   readonly durable: Durability
   /** What an environment that is down is started with; left out, the best there is. */
   readonly engine?: EngineSetting
