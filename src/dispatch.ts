@@ -36,8 +36,12 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
   const found = findCommand(table, wantsHelp ? words : argv)
   const id = found.kind === 'topic' ? found.id : found.entry.id
   if (wantsHelp || found.kind === 'topic') return help([id])
+  if (id === 'list') {
+    const {runListLine} = await import('./ui/environment-list.js')
+    if (await runListLine(found.rest)) return
+  }
   const {default: Command} = await found.entry.load()
-  await Command.run(found.rest, id)
+  await Command.start(found.rest, id)
 }
 
 /** Help is the library's, which takes longer to load than most commands take to run. */
