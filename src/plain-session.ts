@@ -39,7 +39,7 @@ export async function runSessionLine(session: TypedSession): Promise<void> {
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
     process.exitCode = await runTypedSession(host, session)
   } catch (error) {
-    const {tellSessionFailure} = await import('./ui/session-failure.js')
-    process.exitCode = tellSessionFailure(error, {isVerbose})
+    const {sessionStatus, tellFailure} = await import('./ui/render-error.js')
+    tellFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
   }
 }

@@ -6,11 +6,10 @@ import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
 import {describeKept, type KeepingEvent, type Kept, noteKept} from './kept-download.js'
 import {explainLine} from './library-line.js'
-import {outputColumns, writeError, writeJson, writeJsonFailure, writeOutput} from './output.js'
+import {outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
-import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
+import {type Failure, tellFailure} from './render-error.js'
 import {type Column, renderTable} from './table.js'
-import {versionLine} from './version-line.js'
 import {describeIsolationGap, describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
 
 /** What a stage has to say, kept until the display of the stages is over. */
@@ -210,13 +209,12 @@ export abstract class EnvsCommand extends Command {
   protected override async catch(error: unknown): Promise<void> {
     const signal = this.#interruption?.signal
     // Whatever broke off because of the signal, the signal is what the user did.
-    const told = describeFailure(signal?.aborted ? signal.reason : error)
-    const kept = signal?.aborted ? describeKept(this.#kept) : undefined
-    const failure = kept === undefined ? told : {...told, suggestions: [...told.suggestions, kept]}
-    process.exitCode = this.exitStatusFor(failure)
-    const asText = renderFailure(failure, {verbose: this.verbose, version: versionLine()})
-    if (this.jsonEnabled()) writeJsonFailure(failureJson(failure), {asText})
-    else writeError(asText)
+    tellFailure(signal?.aborted ? signal.reason : error, {
+      json: this.jsonEnabled(),
+      verbose: this.verbose,
+      statusOf: (failure) => this.exitStatusFor(failure),
+      kept: signal?.aborted ? describeKept(this.#kept) : undefined,
+    })
   }
 
   protected override async finally(): Promise<void> {
