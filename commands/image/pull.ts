@@ -8,10 +8,9 @@ import {parseImageReference} from '../../src/images/reference.js'
 import {archiveFlags, archiveWish} from '../../src/ui/archive-flags.js'
 import {allowSha1Flag, architectureFlag, architectureIn, dryRunFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
+import {makingStages} from '../../src/ui/creation-stages.js'
 import {Args} from '../../src/ui/definitions.js'
 import {renderFields} from '../../src/ui/fields.js'
-import {stagesOf} from '../../src/ui/job-stages.js'
-import {CHOICE_STAGES, describeMakingWithPace, MAKING_STAGES} from '../../src/ui/making-wording.js'
 import {formatBytes} from '../../src/ui/size.js'
 import {unpackProgress} from '../../src/ui/unpack-progress.js'
 
@@ -75,33 +74,14 @@ only tells which one that is.`
   }
 
   async #make(pull: ArchivePull, dryRun: boolean): Promise<PulledImage> {
-    const describeMaking = describeMakingWithPace(() => performance.now())
-    let isNeeded = false
     try {
       await this.runStages(
-        stagesOf(
-          CHOICE_STAGES,
-          async (tell) => {
-            isNeeded = await pull.choose((event) => {
-              this.noteDownload(event)
-              tell(event)
-            })
-          },
-          describeMaking,
-        ),
+        makingStages({
+          choose: async (tell) => (await pull.choose(tell)) && !dryRun,
+          make: (tell) => pull.make(tell),
+          onDownload: this.noteDownload,
+        }),
       )
-      if (isNeeded && !dryRun)
-        await this.runStages(
-          stagesOf(
-            MAKING_STAGES,
-            (tell) =>
-              pull.make((event) => {
-                this.noteDownload(event)
-                tell(event)
-              }),
-            describeMaking,
-          ),
-        )
     } finally {
       await pull.close()
     }
