@@ -1,5 +1,5 @@
-import {readSettings} from '../src/config/settings.js'
-import {runInEnvironment} from '../src/environments/session.js'
+import {runTypedSession} from '../src/environments/typed-session.js'
+import {sessionFields} from '../src/sandbox/session-options.js'
 import {optionalNameArg, sessionFlags} from '../src/ui/arguments.js'
 import {SessionCommand} from '../src/ui/session-command.js'
 
@@ -18,16 +18,7 @@ environment itself ends a second after the last process in it.`
 
   async run(): Promise<undefined> {
     const {args, flags} = await this.parse(Enter)
-    const host = this.openHost()
-    const settings = await readSettings(host)
-    process.exitCode = await runInEnvironment(host, args.name, {
-      command: [],
-      user: flags.user,
-      workingFolder: flags.workdir,
-      variables: flags.env ?? [],
-      volumes: flags.volume ?? [],
-      durable: settings.value('durable'),
-      engine: settings.value('engine'),
-    })
+    const session = {name: args.name, command: [], fields: sessionFields(flags)}
+    process.exitCode = await runTypedSession(this.openHost(), session)
   }
 }

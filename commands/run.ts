@@ -1,7 +1,7 @@
-import {readSettings} from '../src/config/settings.js'
-import {runInEnvironment} from '../src/environments/session.js'
 import {previewSession, type SessionPreview} from '../src/environments/session-preview.js'
+import {runTypedSession, wishOf} from '../src/environments/typed-session.js'
 import {UsageError} from '../src/errors.js'
+import {sessionFields} from '../src/sandbox/session-options.js'
 import {dryRunFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
 import {formatCommandLine} from '../src/ui/command-line-text.js'
 import {splitAtSeparator} from '../src/ui/guest-arguments.js'
@@ -26,18 +26,10 @@ before it ran, 126 when it can't be executed, 127 when it isn't there, 128+n whe
     const {args, flags} = await this.parse(Run, own)
     if (guest.length === 0) throw new UsageError('No command was given.', [`envs enter ${args.name}`])
     const host = this.openHost()
-    const settings = await readSettings(host)
-    const wish = {
-      command: guest,
-      user: flags.user,
-      workingFolder: flags.workdir,
-      variables: flags.env ?? [],
-      volumes: flags.volume ?? [],
-      durable: settings.value('durable'),
-      engine: settings.value('engine'),
-    }
-    if (flags['dry-run']) return this.#preview(await previewSession(host, args.name, wish))
-    process.exitCode = await runInEnvironment(host, args.name, wish)
+    const session = {name: args.name, command: guest, fields: sessionFields(flags)}
+    if (flags['dry-run'])
+      return this.#preview(await previewSession(host, args.name, await wishOf(host, session)))
+    process.exitCode = await runTypedSession(host, session)
     return undefined
   }
 

@@ -1,6 +1,7 @@
 import {areShimsInPath, layShims, removeShims} from '../src/environments/shims.js'
 import {UsageError} from '../src/errors.js'
-import {forceFlag, nameArg, volumeFlag} from '../src/ui/arguments.js'
+import {sessionFields} from '../src/sandbox/session-options.js'
+import {forceFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {Args, Flags} from '../src/ui/definitions.js'
 
@@ -31,7 +32,7 @@ again, all of them without COMMAND.`
   static override flags = {
     force: forceFlag('replace a file that is no shim of envs'),
     remove: Flags.boolean({description: 'take shims of the environment away'}),
-    volume: volumeFlag(),
+    ...sessionFlags('volume'),
   }
 
   async run(): Promise<{shims: Entry[]} | {removed: string[]}> {
@@ -42,7 +43,7 @@ again, all of them without COMMAND.`
     const host = this.openHost()
     const shims = await layShims(host, args.name, {
       commands,
-      volumes: flags.volume ?? [],
+      volumes: sessionFields(flags).volumes,
       force: flags.force,
     })
     for (const {name, environment, replaced} of shims) {

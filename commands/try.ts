@@ -6,6 +6,7 @@ import {Trying} from '../src/environments/try.js'
 import {readTryWords} from '../src/environments/try-words.js'
 import {isInteractive} from '../src/host/terminal.js'
 import type {Resolution} from '../src/images/resolve-image.js'
+import {sessionFields} from '../src/sandbox/session-options.js'
 import {architectureFlag, architectureIn, sessionFlags} from '../src/ui/arguments.js'
 import {runCreation} from '../src/ui/creation-stages.js'
 import {Args, Flags} from '../src/ui/definitions.js'
@@ -59,20 +60,14 @@ written inside lies in memory where that can be, up to a quarter of what is free
     }
     const around = {settings, context, signal, onNotice: this.tellNotice}
     const trying = await Trying.begin(host, request, around)
-    const variables = flags.env ?? []
+    const fields = sessionFields(flags)
     try {
       await this.#make(trying)
       this.warnOfGaps(await gapsOnHost(host, trying.creation.engine))
       this.warnOfBudget(await overBudget(host, diskBudget))
-      await trying.install({variables, isQuiet: this.quiet})
+      await trying.install({variables: fields.variables, isQuiet: this.quiet})
       this.releaseSignals()
-      process.exitCode = await trying.run({
-        command: guest,
-        user: flags.user,
-        workingFolder: flags.workdir,
-        variables,
-        volumes: flags.volume ?? [],
-      })
+      process.exitCode = await trying.run({command: guest, ...fields})
     } finally {
       this.#tellOfFullMemory(await trying.fullMemoryBytes())
       await trying.end()

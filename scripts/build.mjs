@@ -81,9 +81,11 @@ function bundleProgram(table, name) {
   return bundleForCache(name, programText(table), {plugins: [librariesApart]})
 }
 
+const OCLIF = '@oclif/core'
+
 /** Packages that most commands do without, and that would make the file of the others a large one. */
 const LIBRARIES = [
-  ...['@oclif/core', 'conf', 'got', 'listr2', 'openpgp'],
+  ...[OCLIF, 'conf', 'got', 'listr2', 'openpgp'],
   ...['fzstd', 'http-proxy-agent', 'https-proxy-agent', 'xz-decompress'],
 ]
 
@@ -99,6 +101,7 @@ const librariesApart = {
 
 /** A module that exports what the package does; each by its name, for `require` says nothing of a default. */
 async function libraryDoor(library) {
+  if (library === OCLIF) return `module.exports = require('./${libraryName(library)}.cjs')`
   const names = Object.keys(await import(library)).filter((name) => /^\w+$/.test(name) && name !== 'default')
   return `
     const library = require('./${libraryName(library)}.cjs')
@@ -109,9 +112,49 @@ async function libraryDoor(library) {
 
 function bundleLibrary(library) {
   // oclif loads it only to run TypeScript sources, which the bundle never does; it would add 3.5 MB.
-  return bundleForCache(libraryName(library), `module.exports = require('${library}')`, {
+  const contents = library === OCLIF ? oclifParts() : `module.exports = require('${library}')`
+  return bundleForCache(libraryName(library), contents, {
     external: ['typescript'],
+    plugins: [requireLate],
   })
+}
+
+/** What the sources import of oclif, from the files that have it: its main one checks the version of Node with semver. */
+function oclifParts() {
+  const parts = [
+    ...[`Args() { return require('${OCLIF}/args') }`, `Flags() { return require('${OCLIF}/flags') }`],
+    ...[`Errors() { return require('${OCLIF}/errors') }`],
+    ...[
+      ['command', 'Command'],
+      ['config', 'Config'],
+      ['help', 'loadHelpClass'],
+      ['settings', 'settings'],
+    ].map(([file, name]) => `${name}() { return require('${OCLIF}/${file}').${name} }`),
+  ]
+  return `module.exports = {${parts.map((part) => `get ${part}`).join(',')}}`
+}
+
+/**
+ * Has the files of oclif load one another when something of them is first asked for: a command needs a tenth of them, and
+ * to run all of them takes as long as the command. It compiles `import` to `const name_1 = require("…")`.
+ */
+const requireLate = {
+  name: 'require-late',
+  setup({onLoad}) {
+    onLoad({filter: /\/@oclif\/core\/lib\/.*\.js$/}, async ({path}) => {
+      const text = await readFile(path, 'utf8')
+      const names = []
+      const late = text.replaceAll(
+        /^(?:const|var) (\w+_\d+) = ((?:__import\w+\()?require\("[^"]+"\)\)?);$/gm,
+        (_, name, load) => {
+          names.push(name)
+          return `let ${name}$; const ${name}$load = () => ${name}$ ??= ${load};`
+        },
+      )
+      const uses = new RegExp(`(?<![\\w$.])(${names.join('|')})(?![\\w$])`, 'g')
+      return {contents: names.length === 0 ? text : late.replaceAll(uses, '($1$$load())')}
+    })
+  },
 }
 
 function libraryName(library) {

@@ -19,23 +19,25 @@ const ARGUMENTS = {
 }
 
 /** What the value of a flag is. */
-const FLAGS = {output: 'file', remove: 'snapshot', volume: 'file', with: 'environment'}
+const FLAGS = {output: 'file', remove: 'snapshot', with: 'environment'}
 
 /**
  * @param manifest - What the commands declare.
  * @param topics - Description by group.
  * @param settings - Pairs of a name and its definition.
+ * @param sessionOptions - Those of `run`, `enter` and `try`.
  * @param catalogue - The tables of releases in templates/catalog.
  * @returns Text by name of file: lines of fields with a tab between, none empty.
  */
-export function completionTables(manifest, {topics, settings, catalogue}) {
+export function completionTables(manifest, {topics, settings, sessionOptions, catalogue}) {
+  const flagValues = {...FLAGS, ...kindsOf(sessionOptions)}
   const commands = Object.values(manifest.commands).filter(({hidden}) => !hidden)
   const files = {
     commands: commandLines(commands, topics),
     releases: catalogue.flatMap(releaseLines),
     settings: settings.map(([name, {kind}]) => [name, kind.choices?.join(',') ?? '-']),
   }
-  for (const command of commands) files[`command.${dotted(command.id)}`] = lineLines(command)
+  for (const command of commands) files[`command.${dotted(command.id)}`] = lineLines(command, flagValues)
   return Object.fromEntries(Object.entries(files).map(([name, lines]) => [name, textOf(lines)]))
 }
 
@@ -50,7 +52,7 @@ function commandLines(commands, topics) {
 }
 
 /** Arguments, flags and their short forms of one command. */
-function lineLines({id, args, flags}) {
+function lineLines({id, args, flags}, flagValues) {
   const takes = Object.values(args).flatMap(
     ({name, options}) =>
       (options && [`=${options.join(',')}`]) ?? ARGUMENTS[`${id} ${name}`] ?? ARGUMENTS[name] ?? ['none'],
@@ -60,14 +62,18 @@ function lineLines({id, args, flags}) {
     ['t', takes.join(' ') || 'none'],
     // Before what they stand for: complete.sh reads the lines once.
     ...all.filter(({char}) => char).map(({char, name}) => ['s', `-${char}`, `--${name}`]),
-    ...all.map((flag) => ['f', `--${flag.name}`, valueKind(flag), flag.description]),
+    ...all.map((flag) => ['f', `--${flag.name}`, valueKind(flag, flagValues), flag.description]),
     ['f', '--help', '-', 'Show how to use it.'],
   ]
 }
 
-function valueKind({name, type, options}) {
+function kindsOf(sessionOptions) {
+  return Object.fromEntries(sessionOptions.map(({name, completion}) => [name, completion ?? 'none']))
+}
+
+function valueKind({name, type, options}, flagValues) {
   if (type !== 'option') return '-'
-  return options === undefined ? (FLAGS[name] ?? 'none') : `=${options.join(',')}`
+  return options === undefined ? (flagValues[name] ?? 'none') : `=${options.join(',')}`
 }
 
 /** Newest first, for the older ones are rarely meant. */

@@ -8,9 +8,10 @@ import {manPage} from './man-page.mjs'
 export async function writeFromManifest(root, stage) {
   const {manifest, pjson} = await readManifest(stage)
   const {SETTINGS} = await importSource(root, 'src/config/schema.ts')
+  const {SESSION_OPTIONS: sessionOptions} = await importSource(root, 'src/sandbox/session-options.ts')
   const settings = Object.entries(SETTINGS)
   const catalogue = await readTexts(join(root, 'templates/catalog'), ['ubuntu.csv', 'debian.csv'])
-  const tables = completionTables(manifest, {topics: pjson.oclif.topics, settings, catalogue})
+  const tables = completionTables(manifest, {topics: pjson.oclif.topics, settings, sessionOptions, catalogue})
   await mkdir(join(stage, 'dist/completion'), {recursive: true})
   for (const [name, text] of Object.entries(tables))
     await writeFile(join(stage, 'dist/completion', name), text)

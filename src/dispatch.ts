@@ -1,7 +1,7 @@
 import {type CommandTable, findCommand} from './ui/command-line.js'
 import {separateGuestCommand, splitAtSeparator} from './ui/guest-arguments.js'
-import {writeError, writeJsonFailure, writeOutput} from './ui/output.js'
-import {describeFailure, failureJson, renderFailure} from './ui/render-error.js'
+import {writeOutput} from './ui/output.js'
+import {tellFailure} from './ui/render-error.js'
 import {versionLine} from './ui/version-line.js'
 
 const HELP_FLAGS: readonly string[] = ['--help', '-h']
@@ -36,8 +36,12 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
   const found = findCommand(table, wantsHelp ? words : argv)
   const id = found.kind === 'topic' ? found.id : found.entry.id
   if (wantsHelp || found.kind === 'topic') return help([id])
+  if (id === 'list') {
+    const {runListLine} = await import('./ui/environment-list.js')
+    if (await runListLine(found.rest)) return
+  }
   const {default: Command} = await found.entry.load()
-  await Command.run(found.rest, id)
+  await Command.start(found.rest, id)
 }
 
 /** Help is the library's, which takes longer to load than most commands take to run. */
@@ -49,9 +53,5 @@ async function help(subject: readonly string[]): Promise<void> {
 /** Tells of a failure that no command could: before one was found, or after it had returned. */
 function tell(error: unknown, argv: readonly string[]): void {
   const {own} = splitAtSeparator(argv)
-  const failure = describeFailure(error)
-  process.exitCode = failure.exitCode
-  const asText = renderFailure(failure, {verbose: own.includes('--verbose'), version: versionLine()})
-  if (own.includes('--json')) writeJsonFailure(failureJson(failure), {asText})
-  else writeError(asText)
+  tellFailure(error, {json: own.includes('--json'), verbose: own.includes('--verbose')})
 }

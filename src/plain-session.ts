@@ -1,64 +1,45 @@
-import {configPath, readConfigText} from './config/file.js'
-import {readSettings} from './config/settings.js'
-import {type PlainForm, runInEnvironment} from './environments/session.js'
-import {type Host, openCheckedHost} from './host/host.js'
+import {runTypedSession, type TypedSession} from './environments/typed-session.js'
+import {openCheckedHost} from './host/host.js'
+import {SESSION_OPTIONS, sessionFields} from './sandbox/session-options.js'
+import {separateGuestCommand, splitAtSeparator} from './ui/guest-arguments.js'
+import {parseQuickLine} from './ui/quick-line.js'
 
-/** `run NAME [--] COMMAND...` or `enter NAME`, without a flag. */
-export type PlainSession = {
-  readonly name: string
-  /** Empty for a login shell. */
-  readonly command: readonly string[]
-}
-
-/** The names of both commands, aliases included; a test holds them to what the commands say themselves. */
+/** The names of both commands, aliases included; a test compares them with what the commands declare. */
 const RUN: readonly string[] = ['run', 'exec']
 const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
 
-/** With one of these a session is unlike the next one; templates/host/join.pl has the same list. */
-const VARIABLES_THAT_MATTER = ['ENVS_DURABLE', 'ENVS_ENGINE'] as const
+const FLAGS = Object.fromEntries(
+  SESSION_OPTIONS.map(({name, letter, takes}) => [
+    name,
+    {type: 'string', short: letter, multiple: takes === 'many'} as const,
+  ]),
+)
 
 /**
- * Recognises the two forms that need no parser; undefined for everything else, help and mistakes included.
+ * Reads the line of a session without the command library, which takes longer to load than a session to start.
+ *
+ * @returns undefined for anything else, help and mistakes included.
  */
-export function readPlainSession(argv: readonly string[]): PlainSession | undefined {
-  const [verb = '', name, ...rest] = argv
-  if (name === undefined || name.startsWith('-')) return undefined
-  if (ENTER.includes(verb)) return rest.length === 0 ? {name, command: []} : undefined
-  if (!RUN.includes(verb)) return undefined
-  const command = rest[0] === '--' ? rest.slice(1) : rest
-  return command.length === 0 ? undefined : {name, command}
+export function readSessionLine(typed: readonly string[]): TypedSession | undefined {
+  const [verb = '', ...argv] = separateGuestCommand(typed)
+  const isRun = RUN.includes(verb)
+  if (!isRun && !ENTER.includes(verb)) return undefined
+  const {own, guest} = isRun ? splitAtSeparator(argv) : {own: argv, guest: []}
+  const line = parseQuickLine(own, FLAGS)
+  if (line === undefined || line.words.length > 1 || (isRun && guest.length === 0)) return undefined
+  const [name] = line.words
+  return isRun && name === undefined ? undefined : {name, command: guest, fields: sessionFields(line.flags)}
 }
 
 /** The same work as the commands `run` and `enter` do; sets `process.exitCode`, never rejects. */
-export async function runPlainSession(session: PlainSession): Promise<void> {
+export async function runSessionLine(session: TypedSession): Promise<void> {
   let isVerbose = false
   try {
     const host = openCheckedHost()
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
-    process.exitCode = await run(host, session)
+    process.exitCode = await runTypedSession(host, session)
   } catch (error) {
-    const {tellSessionFailure} = await import('./ui/session-failure.js')
-    process.exitCode = tellSessionFailure(error, {isVerbose})
+    const {sessionStatus, tellFailure} = await import('./ui/render-error.js')
+    tellFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
   }
-}
-
-async function run(host: Host, {name, command}: PlainSession): Promise<number> {
-  const plain = await plainForm(host)
-  const settings = await readSettings(host)
-  const wish = {
-    command,
-    user: undefined,
-    workingFolder: undefined,
-    variables: [],
-    volumes: [],
-    durable: settings.value('durable'),
-    engine: settings.value('engine'),
-  }
-  return runInEnvironment(host, name, wish, plain)
-}
-
-/** Read before the settings are: a plan with a text that is too old is not followed. */
-async function plainForm(host: Host): Promise<PlainForm | undefined> {
-  const isPlain = host.uid !== 0 && VARIABLES_THAT_MATTER.every((name) => !host.environment[name])
-  return isPlain ? {settings: await readConfigText(configPath(host))} : undefined
 }

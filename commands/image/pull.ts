@@ -6,15 +6,9 @@ import type {DownloadEvent} from '../../src/host/http/receive.js'
 import {archiveFlags, archiveWish} from '../../src/ui/archive-flags.js'
 import {allowSha1Flag, architectureFlag, architectureIn, dryRunFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
+import {makingStages} from '../../src/ui/creation-stages.js'
 import {Args} from '../../src/ui/definitions.js'
 import {renderFields} from '../../src/ui/fields.js'
-import {stagesOf} from '../../src/ui/job-stages.js'
-import {
-  CHOICE_STAGES,
-  describeMakingWithPace,
-  MAKING_STAGES,
-  type MakingEvent,
-} from '../../src/ui/making-wording.js'
 import {formatBytes} from '../../src/ui/size.js'
 import {unpackProgress} from '../../src/ui/unpack-progress.js'
 
@@ -82,22 +76,19 @@ only tells which one that is.`
   }
 
   async #make(pull: ImageToUse, dryRun: boolean): Promise<void> {
-    const describeMaking = describeMakingWithPace(() => performance.now())
-    const telling = (tell: (event: MakingEvent) => void) => (event: MakingEvent) => {
-      this.noteDownload(event)
-      tell(event)
-    }
     let isNeeded = false
-    const choose = async (tell: (event: MakingEvent) => void) => {
-      isNeeded = (await pull.resolve({onMaking: telling(tell)})) === 'make'
-    }
-    const make = (tell: (event: MakingEvent) => void) =>
-      pull.keep({onMaking: telling(tell), onProgress: this.noteDownload})
-    await this.runStages(stagesOf(CHOICE_STAGES, choose, describeMaking))
-    if (dryRun) return
-    // One that is here is written down as the answer of the day, without a stage.
-    if (isNeeded) await this.runStages(stagesOf(MAKING_STAGES, make, describeMaking))
-    else await make(() => {})
+    await this.runStages(
+      makingStages({
+        choose: async (tell) => {
+          isNeeded = (await pull.resolve({onMaking: tell})) === 'make'
+          return isNeeded && !dryRun
+        },
+        make: (tell) => pull.keep({onMaking: tell, onProgress: this.noteDownload}),
+        onDownload: this.noteDownload,
+      }),
+    )
+    // An image that is here is written down as the answer of the day, without a stage.
+    if (!isNeeded && !dryRun) await pull.keep({onProgress: this.noteDownload})
   }
 
   #tell(pulled: PulledImage, {dryRun, fetched}: {dryRun: boolean; fetched: string}): void {

@@ -5,17 +5,12 @@ import type {Host} from '../host/host.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
+import type {SessionFields} from '../sandbox/session-options.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
 
 /** The options of a session, as the user typed them. */
-export type SessionWish = {
+export type SessionWish = Readonly<SessionFields> & {
   readonly command: readonly string[]
-  readonly user: string | undefined
-  readonly workingFolder: string | undefined
-  /** `KEY=VALUE`, or `KEY` for the host's value. */
-  readonly variables: readonly string[]
-  /** `SOURCE[:TARGET[:ro]]` */
-  readonly volumes: readonly string[]
   readonly durable: Durability
   /** The engine for an environment that is down; left out, the best one. */
   readonly engine?: 'auto' | EngineName

@@ -2,6 +2,7 @@ import type {DebArchitecture} from '../host/architecture.js'
 import {ioctlKind, systemCalls} from '../host/system-calls.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './ids/identity.js'
+import {SESSION_OPTIONS} from './session-options.js'
 
 /** Numbers of the descriptors that templates/host/session.pl inherits. */
 export const SessionFd = {status: 3, lock: 4, hold: 5, filter: 6} as const
@@ -53,9 +54,9 @@ export function sessionNumbers(architecture: DebArchitecture): string {
 /** The part of it that says how, and not where. */
 export function sessionOptions(place: Pick<SessionPlace, 'identity'>, request: SessionRequest): string[] {
   return [
-    ...['-u', request.user, '-i', place.identity],
-    ...(request.workingFolder === undefined ? [] : ['-w', request.workingFolder]),
-    ...request.variables.flatMap(({name, value}) => ['-e', `${name}=${value}`]),
-    ...request.volumes.flatMap(({source, target, access}) => ['-v', source, target, access]),
+    ...['-i', place.identity],
+    ...SESSION_OPTIONS.flatMap(({letter, words}) =>
+      words(request).flatMap((each) => [`-${letter}`, ...each]),
+    ),
   ]
 }

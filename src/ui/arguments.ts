@@ -1,4 +1,6 @@
+import type {Interfaces} from '@oclif/core'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/architecture.js'
+import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
 import {Args, Flags} from './definitions.js'
 
 /** NAME of an environment. oclif would read a missing argument from standard input: never wanted. */
@@ -64,28 +66,16 @@ export function dryRunFlag() {
   return Flags.boolean({description: 'show what would be done, and do nothing'})
 }
 
-export function volumeFlag() {
-  return Flags.string({
-    char: 'v',
-    description: 'host folder or file to share, read-only with :ro',
-    helpValue: 'SOURCE[:TARGET[:ro]]',
-    multiple: true,
-    multipleNonGreedy: true,
-  })
+/** Declares an option of a session. */
+function sessionFlag({letter, doc, value, takes}: SessionOption) {
+  const declared = {char: letter, description: doc, helpValue: value}
+  return takes === 'one'
+    ? Flags.string(declared)
+    : Flags.string({...declared, multiple: true, multipleNonGreedy: true})
 }
 
-/** The flags of a session: who, where, with which variables and folders of the host. */
-export function sessionFlags() {
-  return {
-    env: Flags.string({
-      char: 'e',
-      description: "variable for the session; without =VALUE, the host's value",
-      helpValue: 'KEY[=VALUE]',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
-    user: Flags.string({char: 'u', description: 'user to be; root when left out', helpValue: 'USER'}),
-    volume: volumeFlag(),
-    workdir: Flags.string({char: 'w', description: 'folder of the guest to start in', helpValue: 'FOLDER'}),
-  }
+/** The flags of a session, or those of them that are named; `sessionFields` reads them. */
+export function sessionFlags(...names: readonly string[]): Interfaces.FlagInput {
+  const options = SESSION_OPTIONS.filter(({name}) => names.length === 0 || names.includes(name))
+  return Object.fromEntries(options.map((option) => [option.name, sessionFlag(option)]))
 }

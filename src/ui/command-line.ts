@@ -12,7 +12,7 @@ export type CommandEntry = {
   readonly load: () => Promise<{readonly default: RunnableCommand}>
 }
 
-export type RunnableCommand = {run(argv: readonly string[], id: string): Promise<void>}
+export type RunnableCommand = {start(argv: readonly string[], id: string): Promise<void>}
 
 /** All that can be typed after `envs`; made by scripts/build.mjs of the files in commands/. */
 export type CommandTable = {

@@ -1,15 +1,15 @@
-import type {Interfaces} from '@oclif/core'
+import {Command, Config, type Interfaces} from '@oclif/core'
 import {type Host, openCheckedHost} from '../host/host.js'
-import {DeclaredCommand} from './declared-command.js'
+import {packageRoot} from '../host/paths.js'
 import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
 import {describeKept, type KeepingEvent, type Kept, noteKept} from './kept-download.js'
-import {outputColumns, writeError, writeJsonFailure, writeOutput} from './output.js'
+import {explainLine} from './library-line.js'
+import {outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
-import {describeFailure, type Failure, failureJson, renderFailure} from './render-error.js'
+import {type Failure, tellFailure} from './render-error.js'
 import {type Column, renderTable} from './table.js'
-import {versionLine} from './version-line.js'
 import {describeIsolationGap, describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
 
 /** What a stage has to say, kept until the display of the stages is over. */
@@ -18,13 +18,28 @@ type Untold = {readonly tell: () => void; readonly when: 'always' | 'success'}
 /** Parsed flags or arguments, by name. */
 type Values = {[name: string]: unknown}
 
+/** As much of the library's configuration as a command needs to run; the whole one reads package.json and the manifest. */
+class RunningConfig extends Config {
+  override bin = 'envs'
+
+  /** There are no hooks. */
+  override async runHook() {
+    return {failures: [], successes: []}
+  }
+
+  /** The library's own variables are none of ours. */
+  override scopedEnvVar(): undefined {
+    return undefined
+  }
+}
+
 /**
  * What every command shares: flags, where output goes, how a failure is told.
  *
  * A command parses, makes one call, prints, and returns the value that `--json` shows: an object or an
  * array, never undefined (nothing would be printed).
  */
-export abstract class EnvsCommand extends DeclaredCommand {
+export abstract class EnvsCommand extends Command {
   static override enableJsonFlag = true
 
   static override baseFlags = {
@@ -49,6 +64,24 @@ export abstract class EnvsCommand extends DeclaredCommand {
   #interruption: Interruption | undefined
   #untold: Untold[] = []
   #kept: Kept = {}
+
+  /**
+   * Runs the command to its end, output and failures included; its exit status is the process's.
+   *
+   * @param id - The words of its name, separated by `:`.
+   */
+  static async start(
+    this: new (
+      argv: string[],
+      config: Config,
+    ) => EnvsCommand,
+    argv: readonly string[],
+    id: string,
+  ): Promise<void> {
+    const command = new this([...argv], new RunningConfig({root: packageRoot()}))
+    command.id = id
+    await command._run()
+  }
 
   protected openHost(): Host {
     this.#host ??= openCheckedHost()
@@ -84,8 +117,9 @@ export abstract class EnvsCommand extends DeclaredCommand {
   }
 
   /** What a user has to know: standard error, also under `--quiet` and `--json`. */
-  protected warn(text: string): void {
+  override warn(text: string): string {
     writeError(`envs: warning: ${escapeLines(text)}\n`)
+    return text
   }
 
   /** Warns of what programs of an environment are not kept from. */
@@ -143,12 +177,17 @@ export abstract class EnvsCommand extends DeclaredCommand {
     await askYesNo(question, {canAsk: !this.jsonEnabled(), signal: this.signal()})
   }
 
-  /** Also keeps the shared flags. */
+  /** Also keeps the shared flags. @throws {CommandLineError} */
   protected override async parse<F extends Values, B extends Values, A extends Values>(
     options: Interfaces.Input<F, B, A>,
-    argv?: string[],
+    argv = this.argv,
   ) {
-    const parsed = await super.parse<F, B, A>(options, argv)
+    // The library warns of a command that ends without it, also where the line is what is wrong.
+    this.parsed = true
+    const parsed = await super.parse<F, B, A>(options, argv).catch((error: unknown) => {
+      const flags = {...options.baseFlags, ...options.flags}
+      throw explainLine(error, {argv, flags, id: this.id ?? ''})
+    })
     const flags: Readonly<Record<string, unknown>> = parsed.flags
     this.quiet = flags['quiet'] === true
     this.verbose = flags['verbose'] === true
@@ -160,23 +199,25 @@ export abstract class EnvsCommand extends DeclaredCommand {
     return failure.exitCode
   }
 
-  protected override get environment() {
-    return this.openHost().environment
+  protected override logJson(json: unknown): void {
+    writeJson(json)
   }
 
-  protected override catch(error: unknown): void {
+  /** The library's own would look for deprecated names. */
+  protected override async init(): Promise<void> {}
+
+  protected override async catch(error: unknown): Promise<void> {
     const signal = this.#interruption?.signal
     // Whatever broke off because of the signal, the signal is what the user did.
-    const told = describeFailure(signal?.aborted ? signal.reason : error)
-    const kept = signal?.aborted ? describeKept(this.#kept) : undefined
-    const failure = kept === undefined ? told : {...told, suggestions: [...told.suggestions, kept]}
-    process.exitCode = this.exitStatusFor(failure)
-    const asText = renderFailure(failure, {verbose: this.verbose, version: versionLine()})
-    if (this.jsonEnabled()) writeJsonFailure(failureJson(failure), {asText})
-    else writeError(asText)
+    tellFailure(signal?.aborted ? signal.reason : error, {
+      json: this.jsonEnabled(),
+      verbose: this.verbose,
+      statusOf: (failure) => this.exitStatusFor(failure),
+      kept: signal?.aborted ? describeKept(this.#kept) : undefined,
+    })
   }
 
-  protected override finally(): void {
+  protected override async finally(): Promise<void> {
     this.#interruption?.release()
   }
 }

@@ -2,7 +2,7 @@ import type {DownloadEvent} from '../host/http/receive.js'
 import {stagesOf} from './job-stages.js'
 import type {KeepingEvent} from './kept-download.js'
 import {CHOICE_STAGES, describeMakingWithPace, MAKING_STAGES, type MakingEvent} from './making-wording.js'
-import type {Stage} from './progress.js'
+import type {LeafStage, Stage} from './progress.js'
 import {unpackProgress} from './unpack-progress.js'
 
 /** The making of an environment, as far as its stages are concerned. */
@@ -60,7 +60,6 @@ export async function runCreation<Resolution>(
       },
       onMaking(event) {
         isMade = true
-        onDownload(event)
         onMaking(event)
       },
       onStored,
@@ -68,24 +67,58 @@ export async function runCreation<Resolution>(
     })
     if (isMade) onStored()
   }
+  const fetchAlone = progress.stage('Fetch', () =>
+    fetch((event) => {
+      onDownload(event)
+      progress.making(event)
+    }),
+  )
   if (!creation.isMade) {
-    await runStages([progress.stage('Fetch', () => fetch(progress.making)), ...rest])
+    await runStages([fetchAlone, ...rest])
     return
   }
-  const describeMaking = describeMakingWithPace(() => performance.now())
-  let isNeeded = false
-  const choose = async (onMaking: (event: MakingEvent) => void) => {
-    isNeeded = await creation.choose({
-      onMaking(event) {
-        onDownload(event)
-        onMaking(event)
-      },
-      onResolved: hooks.onResolved,
-    })
-  }
-  await runStages(stagesOf(CHOICE_STAGES, choose, describeMaking))
-  const making = isNeeded
-    ? stagesOf(MAKING_STAGES, fetch, describeMaking)
-    : [progress.stage('Fetch', () => fetch(progress.making))]
+  const making = makingStages({
+    choose: (tell) => creation.choose({onMaking: tell, onResolved: hooks.onResolved}),
+    make: fetch,
+    onDownload,
+    instead: [fetchAlone],
+  })
   await runStages([...making, ...rest])
+}
+
+/**
+ * Stages in which it is found out what an image of packages is to hold, and in which it is made.
+ *
+ * @param choose - Says whether it has to be made.
+ * @param instead - What is done where it has not.
+ */
+export function makingStages({
+  choose,
+  make,
+  onDownload,
+  instead = [],
+}: {
+  choose: (tell: (event: MakingEvent) => void) => Promise<boolean>
+  make: (tell: (event: MakingEvent) => void) => Promise<void>
+  onDownload: (event: KeepingEvent) => void
+  instead?: readonly LeafStage[]
+}): Stage[] {
+  const describe = describeMakingWithPace(() => performance.now())
+  let isNeeded = false
+  const noted = (tell: (event: MakingEvent) => void) => (event: MakingEvent) => {
+    onDownload(event)
+    tell(event)
+  }
+  const chosen = async (tell: (event: MakingEvent) => void) => {
+    isNeeded = await choose(noted(tell))
+  }
+  return [
+    {title: 'Choose packages', concurrent: 1, stages: () => stagesOf(CHOICE_STAGES, chosen, describe)},
+    {
+      title: 'Make the image',
+      // Packages are unpacked while others come.
+      concurrent: 2,
+      stages: () => (isNeeded ? stagesOf(MAKING_STAGES, (tell) => make(noted(tell)), describe) : instead),
+    },
+  ]
 }

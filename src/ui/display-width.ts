@@ -1,3 +1,5 @@
+import {eastAsianWidth} from 'get-east-asian-width'
+
 /** Only what is outside of it needs Unicode's tables, which take longer to get ready than a command to run. */
 const ASCII = /^[\x20-\x7e]*$/
 
@@ -8,9 +10,8 @@ function graphemesOf(text: string): Intl.Segments {
   return segmenter.segment(text)
 }
 
-/** Scripts and signs that terminals give two columns. @see https://www.unicode.org/reports/tr11/ */
-const WIDE =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6]|^[\u{20000}-\u{3fffd}]|^\p{Emoji_Presentation}|\ufe0f/u
+/** Asks for the picture of a sign, which is two columns wide. */
+const EMOJI_SELECTOR = '\ufe0f'
 
 const INVISIBLE = /^[\p{Mn}\p{Me}]/u
 
@@ -37,5 +38,5 @@ export function truncateToWidth(text: string, columns: number): string {
 
 function graphemeWidth(segment: string): number {
   if (INVISIBLE.test(segment)) return 0
-  return WIDE.test(segment) ? 2 : 1
+  return segment.includes(EMOJI_SELECTOR) ? 2 : eastAsianWidth(segment.codePointAt(0) ?? 0)
 }

@@ -1,17 +1,12 @@
+import {SESSION_OPTIONS} from '../sandbox/session-options.js'
+
 /** Commands whose arguments after NAME belong to the guest, with their aliases. */
 const GUEST_COMMANDS: ReadonlySet<string> = new Set(['run', 'exec'])
 
-/** Their flags that take the next argument as a value. */
-const VALUE_FLAGS: ReadonlySet<string> = new Set([
-  '-e',
-  '--env',
-  '-u',
-  '--user',
-  '-v',
-  '--volume',
-  '-w',
-  '--workdir',
-])
+/** Their options that take the next argument as a value. */
+const VALUE_OPTIONS: ReadonlySet<string> = new Set(
+  SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
+)
 
 /**
  * Puts `--` between NAME and the guest's command, for oclif looks for flags, `--help` and `--json` up to
@@ -38,7 +33,7 @@ function positionOfName(argv: readonly string[]): number | undefined {
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] ?? ''
     if (argument === '--') return undefined
-    if (VALUE_FLAGS.has(argument)) at++
+    if (VALUE_OPTIONS.has(argument)) at++
     else if (!argument.startsWith('-') || argument === '-') return at
   }
   return undefined

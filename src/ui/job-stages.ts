@@ -1,4 +1,4 @@
-import type {Stage} from './progress.js'
+import type {LeafStage} from './progress.js'
 
 type Part<Event> = {
   readonly title: string
@@ -9,8 +9,8 @@ type Part<Event> = {
 }
 
 /**
- * Stages of one job that tells how far it is: each is over when the job tells of a later one, or is done. Parts may go on
- * beside each other.
+ * Stages of one job that tells how far it is by events. Each is over when the job tells of a later one, or is done; a part with
+ * `isOver` goes on beside the next one until then. They may be run one after another, or beside each other.
  *
  * @param describe - An event in one line.
  */
@@ -18,22 +18,20 @@ export function stagesOf<Event>(
   parts: readonly Part<Event>[],
   job: (tell: (event: Event) => void) => Promise<void>,
   describe: (event: Event) => string,
-): Stage[] {
-  let done: Promise<void> | undefined
-  let reached = 0
-  let wake: () => void = () => {}
-  const lines = parts.map(() => '')
-  let report: (line: string) => void = () => {}
-  let shown = 0
+): LeafStage[] {
+  const states = parts.map((part) => ({part, line: '', report: (_: string) => {}, end: deferred()}))
+  let isBegun = false
+  let current = 0
 
   function tell(event: Event): void {
-    const at = parts.findIndex((part) => part.has(event))
-    const index = at === -1 ? shown : at
-    lines[index] = describe(event)
-    const isOver = parts[index]?.isOver?.(event) === true
-    if (at !== -1) reached = Math.max(reached, isOver ? index + 1 : beginOf(index))
-    report(lines[shown] ?? '')
-    wake()
+    const at = states.findIndex(({part}) => part.has(event))
+    const state = states[at === -1 ? current : at]
+    if (state === undefined) return
+    state.line = describe(event)
+    state.report(state.line)
+    if (at === -1) return
+    current = Math.max(current, state.part.isOver?.(event) ? at + 1 : beginOf(at))
+    for (const {end} of states.slice(0, current)) end.resolve()
   }
 
   /** A part that goes on beside the one before it does not end it. */
@@ -41,36 +39,40 @@ export function stagesOf<Event>(
     return parts[index - 1]?.isOver === undefined ? index : index - 1
   }
 
-  async function run(index: number): Promise<void> {
-    done ??= job(tell)
-    let isDone = false
-    const end = done.then(
-      () => {
-        isDone = true
-        wake()
-      },
-      (error: unknown) => {
-        wake()
-        throw error
-      },
+  function begin(): Promise<void> {
+    isBegun = true
+    const end = (settle: (end: Deferred) => void) => {
+      for (const state of states) settle(state.end)
+    }
+    return job(tell).then(
+      () => end(({resolve}) => resolve()),
+      (error: unknown) => end(({reject}) => reject(error)),
     )
-    // Met below, or by the stage that runs then.
-    end.catch(() => {})
-    while (!isDone && reached <= index)
-      await Promise.race([
-        end,
-        new Promise<void>((resolve) => {
-          wake = resolve
-        }),
-      ])
   }
 
-  return parts.map(({title}, index) => ({
-    title,
-    run(next) {
-      shown = index
-      report = next
-      return run(index)
+  return states.map((state) => ({
+    title: state.part.title,
+    run(report) {
+      state.report = report
+      report(state.line)
+      if (!isBegun) void begin()
+      return state.end.promise
     },
   }))
+}
+
+type Deferred = {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+function deferred(): Deferred {
+  let settle: Omit<Deferred, 'promise'> = {resolve() {}, reject() {}}
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = {resolve, reject}
+  })
+  // The failure of a job is met by the stages that are run.
+  promise.catch(() => {})
+  return {promise, ...settle}
 }

@@ -1,32 +1,24 @@
-import {Errors, Parser} from '@oclif/core'
+import {Errors, type Interfaces} from '@oclif/core'
 import {UsageError} from '../errors.js'
 import {CommandLineError} from './errors.js'
 import {meantWords} from './meant-words.js'
-import type {LineDeclarations, PlainLine} from './plain-line.js'
 
 /** A line that the library's parser adds to its messages; the suggestion says it better. */
 const LIBRARY_POINTER = 'See more help with --help'
 
 /**
- * Parses any line, and says what is wrong with it.
+ * Explains what is wrong with a command line in the words of envs.
  *
+ * @param error - Of the library's parser; any other is returned as it is.
  * @param id - The command's, for the suggestion.
- * @throws {CommandLineError}
  */
-export async function parseByLibrary(
-  argv: readonly string[],
-  declarations: LineDeclarations,
-  id: string,
-): Promise<PlainLine> {
-  try {
-    // Its types tell flags of each kind apart, of which nothing is known here.
-    const input = declarations as Parameters<typeof Parser.parse>[1]
-    return await Parser.parse([...argv], input)
-  } catch (error) {
-    if (!(error instanceof Errors.CLIError || error instanceof UsageError)) throw error
-    const message = describeMissing(error) ?? withoutAdvice(error.message)
-    throw new CommandLineError(message, id, meantWords(argv, declarations))
-  }
+export function explainLine(
+  error: unknown,
+  {argv, flags, id}: {argv: readonly string[]; flags: Interfaces.FlagInput; id: string},
+): unknown {
+  if (!(error instanceof Errors.CLIError || error instanceof UsageError)) return error
+  const message = describeMissing(error) ?? withoutAdvice(error.message)
+  return new CommandLineError(message, id, meantWords(argv, flags))
 }
 
 /**

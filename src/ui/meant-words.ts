@@ -1,13 +1,13 @@
+import type {Interfaces} from '@oclif/core'
 import {nearestNames} from '../host/nearest.js'
 import {splitAtSeparator} from './guest-arguments.js'
-import type {LineDeclarations} from './plain-line.js'
 
 /**
  * What was most likely meant by the flags that nobody declared, and by values that are none of those there are.
  *
  * @returns As they would be typed; empty where nothing looks like it.
  */
-export function meantWords(argv: readonly string[], {flags}: LineDeclarations): string[] {
+export function meantWords(argv: readonly string[], flags: Interfaces.FlagInput): string[] {
   const {own} = splitAtSeparator(argv)
   return own.flatMap((word, index) => {
     if (!word.startsWith('--')) return []
@@ -15,7 +15,7 @@ export function meantWords(argv: readonly string[], {flags}: LineDeclarations): 
     const flag = flags[name]
     if (flag === undefined) return nearestNames(name, Object.keys(flags)).map((near) => `--${near}`)
     const value = attached ?? own[index + 1]
-    const options = Array.isArray(flag['options']) ? flag['options'].map(String) : []
+    const options = flag.type === 'option' ? (flag.options ?? []) : []
     if (value === undefined || options.length === 0 || options.includes(value)) return []
     return nearestNames(value, options).map((near) => `--${name} ${near}`)
   })

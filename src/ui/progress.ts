@@ -3,10 +3,21 @@ import {escapeText} from './escape.js'
 import {tolerateClosedStreams, writeError} from './output.js'
 
 /** A step of a long command; `report` says how far it is, as often as it likes. */
-export type Stage = {
+export type LeafStage = {
   readonly title: string
   run(report: (line: string) => void): Promise<void>
 }
+
+/** Steps under a title of their own, which a live display alone shows. */
+type StageGroup = {
+  readonly title: string
+  /** Asked for when those before are over; none at all is a step that is not needed. */
+  readonly stages: () => readonly LeafStage[]
+  /** How many of them a live display runs beside each other. */
+  readonly concurrent: number
+}
+
+export type Stage = LeafStage | StageGroup
 
 /** A live display, a line as each stage starts and ends, or nothing. */
 export type ProgressMode = 'terminal' | 'lines' | 'silent'
@@ -35,11 +46,12 @@ export async function runStages(stages: readonly Stage[], mode: ProgressMode): P
   const tell = (line: string) => {
     if (mode === 'lines') writeError(`${escapeText(line)}\n`)
   }
-  for (const stage of stages) {
-    tell(`❯ ${stage.title}`)
-    await stage.run(() => {})
-    tell(`✔ ${stage.title}`)
-  }
+  for (const stage of stages)
+    for (const leaf of 'stages' in stage ? stage.stages() : [stage]) {
+      tell(`❯ ${leaf.title}`)
+      await leaf.run(() => {})
+      tell(`✔ ${leaf.title}`)
+    }
 }
 
 async function showLive(stages: readonly Stage[]): Promise<void> {
@@ -52,15 +64,21 @@ async function showLive(stages: readonly Stage[]): Promise<void> {
   let failure: {readonly error: unknown} | undefined
   // listr2 would print the message as it is, control characters and all, and before whoever catches it does.
   const hide = (error: unknown): never => {
-    failure = {error}
+    failure ??= {error}
     throw new Error('')
   }
-  const tasks = stages.map(
-    (stage): ListrTask => ({
-      title: escapeText(stage.title),
-      task: (_, task) => stage.run(throttle((line) => (task.output = escapeText(line)))).catch(hide),
-    }),
-  )
+  const leafTask = ({title, run}: LeafStage): ListrTask => ({
+    title: escapeText(title),
+    task: (_, task) => run(throttle((line) => (task.output = escapeText(line)))).catch(hide),
+  })
+  const groupTask = ({title, stages, concurrent}: StageGroup): ListrTask => ({
+    title,
+    task(_, task) {
+      const tasks = stages().map(leafTask)
+      return tasks.length === 0 ? task.skip() : task.newListr(tasks, {concurrent})
+    },
+  })
+  const tasks = stages.map((stage) => ('stages' in stage ? groupTask(stage) : leafTask(stage)))
   const logger = new ListrLogger({processOutput: new ProcessOutput(process.stderr, process.stderr)})
   const list = new Listr(tasks, {
     renderer: TerminalRenderer,

@@ -1,5 +1,7 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
 import {escapeLines, escapeText} from './escape.js'
+import {writeError, writeJsonFailure} from './output.js'
+import {versionLine} from './version-line.js'
 
 /** A failure as the user is told of it, on a terminal or as JSON. */
 export type Failure = {
@@ -11,6 +13,37 @@ export type Failure = {
   readonly stack?: string
   /** The message of each error behind this one, nearest first. */
   readonly causes: readonly string[]
+}
+
+/**
+ * Tells of an error, on standard output under `--json` and else on standard error, and sets `process.exitCode`.
+ *
+ * @param statusOf - What a failure ends the process with, where that is not its own status.
+ * @param kept - What an interrupted command leaves to go on from.
+ */
+export function tellFailure(
+  error: unknown,
+  {
+    json = false,
+    verbose,
+    statusOf = ({exitCode}) => exitCode,
+    kept,
+  }: {json?: boolean; verbose: boolean; statusOf?: (failure: Failure) => number; kept?: string | undefined},
+): void {
+  const told = describeFailure(error)
+  const failure = kept === undefined ? told : {...told, suggestions: [...told.suggestions, kept]}
+  process.exitCode = statusOf(failure)
+  const asText = renderFailure(failure, {verbose, version: versionLine()})
+  if (json) writeJsonFailure(failureJson(failure), {asText})
+  else writeError(asText)
+}
+
+/**
+ * The status of a session that failed: 125 tells each failure of ours apart, as env(1) does. A shell's own statuses stay: of a
+ * command that can't be executed, that isn't there, or that a signal ended.
+ */
+export function sessionStatus({exitCode}: {readonly exitCode: number}): number {
+  return exitCode === 126 || exitCode === 127 || exitCode > 128 ? exitCode : ExitCode.guestNotStarted
 }
 
 /** Tells what the user can meet from what is a bug; any value may have been thrown. */

@@ -1,6 +1,5 @@
 import {EnvsCommand} from './command.js'
-import type {Failure} from './render-error.js'
-import {sessionStatus} from './session-failure.js'
+import {type Failure, sessionStatus} from './render-error.js'
 
 /** A command whose exit status is the guest's. */
 export abstract class SessionCommand extends EnvsCommand {

@@ -2,14 +2,14 @@ import type {DownloadEvent} from '../host/http/receive.js'
 import {formatDuration} from './duration.js'
 import {describeMakingWithPace, type MakingEvent} from './making-wording.js'
 import {measurePace} from './pace.js'
-import type {Stage} from './progress.js'
+import type {LeafStage} from './progress.js'
 import {formatBytes} from './size.js'
 import {describeTransfer} from './wording.js'
 
 /** What a download tells, and the extraction that goes on beside it, in one line for whichever stage is shown. */
 export type UnpackProgress = {
   /** A stage that shows the line while it runs. */
-  stage(title: string, run: () => Promise<void>): Stage
+  stage(title: string, run: () => Promise<void>): LeafStage
   transfer(event: DownloadEvent): void
   /** Of an image that is made here. */
   making(event: MakingEvent): void

@@ -28,7 +28,7 @@ my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/termina
 my %is_run = map { $_ => 1 } qw(run exec);
 my %is_enter = map { $_ => 1 } qw(enter login shell sh);
 my @PASSED_ON = qw(HUP INT QUIT TERM USR1 USR2 CONT WINCH);
-# Who reads them: src/plain-session.ts.
+# Who reads them: src/environments/typed-session.ts.
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 
 delete $ENV{PERL_BADLANG};
@@ -67,7 +67,7 @@ sub asked_plan {
   return read_plan($text) // go_by_node();
 }
 
-# As readPlainSession of src/plain-session.ts has it; and what a shim with volumes says, in no other spelling.
+# As readSessionLine of src/plain-session.ts has it, without its flags; and what a shim with volumes says, in no other spelling.
 sub read_plain_form {
   my ($verb, @rest) = @_;
   my @shares;

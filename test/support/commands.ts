@@ -1,17 +1,17 @@
 import {readdir} from 'node:fs/promises'
 import {relative} from 'node:path'
 import {fileURLToPath, pathToFileURL} from 'node:url'
-import type {DeclaredCommand} from '../../src/ui/declared-command.js'
+import type {EnvsCommand} from '../../src/ui/command.js'
 
 const FOLDER = fileURLToPath(new URL('../../commands', import.meta.url))
 
 /** Every command as its source declares it, by its words. */
-export async function declaredCommands(): Promise<ReadonlyMap<string, typeof DeclaredCommand>> {
+export async function declaredCommands(): Promise<ReadonlyMap<string, typeof EnvsCommand>> {
   const entries = await readdir(FOLDER, {recursive: true, withFileTypes: true})
-  const commands = new Map<string, typeof DeclaredCommand>()
+  const commands = new Map<string, typeof EnvsCommand>()
   for (const entry of entries.filter((each) => each.isFile())) {
     const path = `${entry.parentPath}/${entry.name}`
-    const module: {readonly default: typeof DeclaredCommand} = await import(pathToFileURL(path).href)
+    const module: {readonly default: typeof EnvsCommand} = await import(pathToFileURL(path).href)
     commands.set(relative(FOLDER, path).replace(/\.ts$/, '').replaceAll('/', ' '), module.default)
   }
   return commands

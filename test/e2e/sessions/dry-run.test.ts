@@ -10,7 +10,7 @@ for (const {identity, skip} of IDENTITIES) {
     const guest = await play()
     const ran = await guest.cli.run('run', '--dry-run', '-w', '/srv', 'play', 'touch', '/root/made', 'a b')
     assert.deepEqual([ran.status, ran.stderr], [0, ''])
-    assert.match(ran.stdout, / -w \/srv .* -- touch \/root\/made 'a b'\n$/)
+    assert.match(ran.stdout, / -w \/srv -- touch \/root\/made 'a b'\n$/)
     assert.ok(ran.stdout.includes(`--bind ${guest.root} /`), ran.stdout)
     assert.equal(readLiveAnchor(guest.state), undefined)
     assert.equal((await guest.run('ls', '/root/made')).status, 2)

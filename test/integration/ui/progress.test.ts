@@ -55,3 +55,17 @@ test('falls back to lines on a dumb terminal', async () => {
   assert.doesNotMatch(run.screen, /part/)
   assert.match(run.screen, /✔ Extract it/)
 })
+
+test('shows the stages of a group beside each other on a terminal, below its title', async () => {
+  const run = await runInTerminal(`${STAGES.join(' ')} group > /dev/null`, {env: {CI: '', NO_COLOR: '1'}})
+  assert.match(run.screen, /✔ Make it/)
+  assert.match(run.screen, / {2}✔ Fetch/)
+  assert.match(run.screen, / {2}✔ Unpack/)
+})
+
+test('prints the stages of a group one after another, and not its title, where there is no terminal', async () => {
+  const run = await capture([...STAGES, 'group'], {env: ENV})
+  assert.deepEqual(run.stderr.split('\n').slice(0, 5), [
+    ...['❯ Fetch', '✔ Fetch', '❯ Unpack', '✔ Unpack', '❯ Download the image'],
+  ])
+})

@@ -19,24 +19,14 @@ const REQUEST: SessionRequest = {
   forwardsInterrupts: false,
 }
 
-const START = [
-  '/usr/bin/perl',
-  '/x/session.pl',
-  '42',
-  '7',
-  '157,308,272,112,165,61,generic',
-  '-u',
-  'root',
-  '-i',
-  'mapped',
-]
+const START = ['/usr/bin/perl', '/x/session.pl', '42', '7', '157,308,272,112,165,61,generic', '-i', 'mapped']
 
 test('a plain command follows the first separator as it is', () => {
-  assert.deepEqual(sessionCommand(PLACE, REQUEST), [...START, '--', 'echo', '--', ''])
+  assert.deepEqual(sessionCommand(PLACE, REQUEST), [...START, '-u', 'root', '--', 'echo', '--', ''])
 })
 
 test('a login shell is no command at all', () => {
-  assert.deepEqual(sessionCommand(PLACE, {...REQUEST, command: []}), [...START, '--'])
+  assert.deepEqual(sessionCommand(PLACE, {...REQUEST, command: []}), [...START, '-u', 'root', '--'])
 })
 
 test('each wish becomes an option, in a fixed order', () => {
@@ -50,7 +40,7 @@ test('each wish becomes an option, in a fixed order', () => {
     volumes: [{source: '/a b', target: '/c', access: 'ro'}],
   }
   assert.deepEqual(sessionCommand(PLACE, request).slice(START.length, -4), [
-    ...['-w', '/srv', '-e', 'A=b=c\nd', '-e', 'B=', '-v', '/a b', '/c', 'ro'],
+    ...['-e', 'A=b=c\nd', '-e', 'B=', '-u', 'root', '-v', '/a b', '/c', 'ro', '-w', '/srv'],
   ])
 })
 

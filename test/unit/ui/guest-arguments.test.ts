@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
+
+import Run from '../../../commands/run.js'
 import {separateGuestCommand, splitAtSeparator} from '../../../src/ui/guest-arguments.js'
 
 for (const [what, typed, separated] of [
@@ -32,6 +34,17 @@ for (const [what, typed] of [
   test(`leaves ${what} alone: ${typed}`, () => {
     assert.deepEqual(separateGuestCommand(typed.split(' ')), typed.split(' '))
   })
+}
+
+for (const [name, {type, char}] of Object.entries<{type: string; char?: string}>(Run.flags)) {
+  if (type !== 'option') continue
+  for (const typed of [`--${name}`, `-${char}`]) {
+    test(`takes the word after ${typed} as its value, for envs run declares it so`, () => {
+      assert.deepEqual(separateGuestCommand(['run', typed, 'value', 'web', 'id']), [
+        ...['run', typed, 'value', 'web', '--', 'id'],
+      ])
+    })
+  }
 }
 
 test('leaves an empty command line alone', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {Args, Flags} from '../../../src/ui/definitions.js'
+import {Args, Flags, Parser} from '@oclif/core'
 import {CommandLineError} from '../../../src/ui/errors.js'
-import {parseByLibrary} from '../../../src/ui/library-line.js'
+import {explainLine} from '../../../src/ui/library-line.js'
 
 const DECLARATIONS = {
   args: {name: Args.string({description: 'name of it', ignoreStdin: true, required: true})},
@@ -12,6 +12,15 @@ const DECLARATIONS = {
     kind: Flags.option({options: ['gz', 'xz'] as const})(),
   },
   strict: true,
+}
+
+/** What the command says of a line that the library refuses. */
+async function parse(argv: readonly string[], id: string, declarations = DECLARATIONS): Promise<unknown> {
+  try {
+    return await Parser.parse([...argv], declarations)
+  } catch (error) {
+    throw explainLine(error, {argv, flags: declarations.flags, id})
+  }
 }
 
 for (const [message, ...argv] of [
@@ -25,7 +34,7 @@ for (const [message, ...argv] of [
   ['Flag --age expects a value', 'play', '--age'],
 ] as const) {
   test(`says: ${message}`, async () => {
-    await assert.rejects(parseByLibrary(argv, DECLARATIONS, 'config:set'), (error) => {
+    await assert.rejects(parse(argv, 'config:set'), (error) => {
       assert.ok(error instanceof CommandLineError)
       assert.deepEqual(
         {message: error.message, exitCode: error.exitCode, suggestions: error.suggestions},
@@ -43,7 +52,7 @@ for (const [meant, ...argv] of [
   ['Did you mean --kind xz?', 'play', '--kind=xx'],
 ] as const) {
   test(`asks: ${meant}, for ${argv.slice(1).join(' ')}`, async () => {
-    await assert.rejects(parseByLibrary(argv, DECLARATIONS, 'config:set'), (error) => {
+    await assert.rejects(parse(argv, 'config:set'), (error) => {
       assert.ok(error instanceof CommandLineError)
       assert.deepEqual(error.suggestions, [meant, 'envs config set --help'])
       return true
@@ -61,7 +70,7 @@ test('tells the values of an argument that is missing, and all that are', async 
       required: true,
     }),
   }
-  await assert.rejects(parseByLibrary([], {...DECLARATIONS, args}, 'completion'), {
+  await assert.rejects(parse([], 'completion', {...DECLARATIONS, args}), {
     message: 'Missing: name of it; which shell (bash, zsh).',
   })
 })

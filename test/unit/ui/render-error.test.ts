@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {EnvsError, ExitCode} from '../../../src/errors.js'
+import {capture} from '../../../src/host/process.js'
 import {describeFailure, failureJson, renderFailure} from '../../../src/ui/render-error.js'
+import {versionLine} from '../../../src/ui/version-line.js'
 import {systemError} from '../../support/system-error.js'
 
 class GoneError extends EnvsError {
@@ -102,4 +104,14 @@ test('has a closed JSON shape', () => {
       suggestions: ['envs list', 'Look again.'],
     },
   })
+})
+
+test('a bug names the version of envs also where it ends a session', async () => {
+  const module = new URL('../../../src/ui/render-error.ts', import.meta.url).href
+  const program = `const {sessionStatus, tellFailure} = await import(${JSON.stringify(module)})
+tellFailure(new TypeError('x'), {verbose: false, statusOf: sessionStatus})`
+  const argv = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', program]
+  const {status, stderr} = await capture(argv)
+  assert.equal(status, 125)
+  assert.ok(stderr.includes(`This is a bug in envs (${versionLine()}).`), stderr)
 })

@@ -4,10 +4,10 @@ import {test} from 'node:test'
 import {versionLine} from '../../../src/ui/version-line.js'
 
 test('a bug in a plain session is told with the version of envs', () => {
-  const module = new URL('../../../src/ui/session-failure.ts', import.meta.url).href
+  const module = new URL('../../../src/ui/render-error.ts', import.meta.url).href
   const program = `
-    import {tellSessionFailure} from ${JSON.stringify(module)}
-    process.exitCode = tellSessionFailure(new TypeError('a bug'), {isVerbose: false})`
+    import {sessionStatus, tellFailure} from ${JSON.stringify(module)}
+    tellFailure(new TypeError('a bug'), {verbose: false, statusOf: sessionStatus})`
   const {status, stderr} = spawnSync(
     process.execPath,
     ['--import', 'tsx', '--input-type=module', '--eval', program],
