@@ -250,7 +250,5 @@ export class ArchiveStorageError extends EnvsError {
 /** What a failed call on a file means to the user; what is none, or is told already, stays as it is. */
 export function storageError(path: string, error: unknown): unknown {
   const errno = errnoOf(error)
-  return errno === undefined || error instanceof EnvsError
-    ? error
-    : new ArchiveStorageError(path, errno, error)
+  return errno === undefined ? error : new ArchiveStorageError(path, errno, error)
 }

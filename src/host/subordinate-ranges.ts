@@ -5,7 +5,7 @@ import type {Host} from './host.js'
 import {capture} from './process.js'
 import {ownRanges, parseGetsubids, type SubidRange} from './subid-file.js'
 
-const TIMEOUT_MS = 5000
+const DIRECTORY_TIMEOUT_MS = 5000
 
 /** The ranges that an account's environments are made of. */
 export type SubordinateRanges = {readonly uids: SubidRange; readonly gids: SubidRange}
@@ -40,7 +40,9 @@ async function askDirectory(
   const getsubids = which('getsubids')
   if (getsubids === undefined || user === undefined) return undefined
   try {
-    return parseGetsubids((await capture([getsubids, ...options, user], {timeout: TIMEOUT_MS})).stdout)[0]
+    return parseGetsubids(
+      (await capture([getsubids, ...options, user], {timeout: DIRECTORY_TIMEOUT_MS})).stdout,
+    )[0]
   } catch (error) {
     if (!isErrno(error)) throw error
     return undefined

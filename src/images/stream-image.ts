@@ -1,7 +1,7 @@
 import {createHash} from 'node:crypto'
 import {pipeline, type Readable, Transform} from 'node:stream'
 import {finished} from 'node:stream/promises'
-import {errnoOf} from '../errors.js'
+import {codeOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
 import {ImageUnreadableError, NotAnImageFileError} from './errors.js'
 import {identifyByDigest, judge, type OpenedImage} from './opened-image.js'
@@ -47,7 +47,7 @@ export function openStreamImage(
     try {
       await finished(bytes)
     } catch (error) {
-      throw new ImageUnreadableError(source, errnoOf(error) ?? 'unknown reason', error)
+      throw new ImageUnreadableError(source, codeOf(error) ?? 'unknown reason', error)
     }
     return {sha256: finishSha256(hash), sizeBytes}
   }

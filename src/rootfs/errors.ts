@@ -65,7 +65,7 @@ export class LedgerUnreadableError extends EnvsError {
 
 /** An error of the file system as what a user can act on; any other as it is. */
 export function explainErrno(error: unknown, path: string): unknown {
-  const errno = error instanceof EnvsError ? undefined : errnoOf(error)
+  const errno = errnoOf(error)
   if (errno === undefined) return error
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return new StorageFullError(path, error)
   return new StorageFailedError(path, errno, error)

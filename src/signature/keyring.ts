@@ -72,7 +72,7 @@ async function readKeyFile(path: string): Promise<Buffer> {
     return bytes
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === undefined || error instanceof KeyringError) throw error
+    if (errno === undefined) throw error
     throw new KeyringError(path, errno === 'ENOENT' ? 'there is no such file' : errno, error)
   }
 }

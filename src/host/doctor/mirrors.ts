@@ -3,7 +3,7 @@ import type {Host} from '../host.js'
 import {NetworkError} from '../http/errors.js'
 import {failureOfConnection} from '../http/failure.js'
 import {redactUrl} from '../http/redact-url.js'
-import {ConnectionError, get} from '../http/request.js'
+import {ConnectionError, get, SILENT} from '../http/request.js'
 import {type Check, pass, warn} from './check.js'
 
 /** What a server has to answer within; a doctor must not wait for one that is lost. */
@@ -33,9 +33,14 @@ export function observeMirrors(
 
 async function ask({environment, now}: Pick<Host, 'environment' | 'now'>, url: URL): Promise<MirrorFacts> {
   const shown = redactUrl(url)
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
   try {
-    const answer = await get(url, {headers: {}, environment, signal})
+    const answer = await get(url, {
+      headers: {},
+      environment,
+      signal: undefined,
+      headMs: TIMEOUT_MS,
+      idleMs: TIMEOUT_MS,
+    })
     answer.close()
     const time = Date.parse(answer.headers.date ?? '')
     return {
@@ -43,8 +48,13 @@ async function ask({environment, now}: Pick<Host, 'environment' | 'now'>, url: U
       serverTimeMs: Number.isNaN(time) ? undefined : time,
     }
   } catch (error) {
-    const reason = signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : reasonOf(error)
-    return {url: shown, viaProxy: undefined, answer: reason, serverTimeMs: undefined, timeMs: now().getTime()}
+    return {
+      url: shown,
+      viaProxy: undefined,
+      answer: reasonOf(error),
+      serverTimeMs: undefined,
+      timeMs: now().getTime(),
+    }
   }
 }
 
@@ -71,6 +81,7 @@ export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check {
 function reasonOf(error: unknown): string {
   if (error instanceof NetworkError) return error.reason
   if (error instanceof EnvsError) return error.message
-  if (error instanceof ConnectionError) return failureOfConnection(error, {reached: false}).reason
-  throw error
+  if (!(error instanceof ConnectionError)) throw error
+  if (error.code === SILENT) return `no answer within ${TIMEOUT_MS / 1000} s`
+  return failureOfConnection(error, {reached: false}).reason
 }

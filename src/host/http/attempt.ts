@@ -1,33 +1,22 @@
-import type {Connections} from './connections.js'
 import {UnexpectedSizeError} from './errors.js'
-import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
+import {type FailedTry, failedConnection, failedTry, failureOfAnswer} from './failure.js'
 import {contradicts, parseContentRange, parseLength, strongValidators} from './headers.js'
 import {type Pace, timed} from './pace.js'
 import type {PartialFile} from './partial-file.js'
-import type {Environment} from './proxy.js'
-import {type Answer, ConnectionError, get} from './request.js'
+import {type Answer, get, type RequestOptions} from './request.js'
 
-export type AttemptOptions = {
+export type AttemptOptions = Omit<RequestOptions, 'headers'> & {
   readonly url: URL
-  readonly environment: Environment
-  readonly signal: AbortSignal | undefined
   readonly isDigestKnown: boolean
   readonly expectedBytes: number | undefined
   readonly maxBytes: number
-  /** The longest silence: before the answer's head, and between two pieces of its body. */
-  readonly headMs: number
-  readonly idleMs: number
   /** Of all tries together. */
   readonly pace: Pace
   readonly reached: boolean
-  readonly connections: Connections | undefined
   readonly onBytes: (receivedBytes: number, totalBytes: number | undefined) => void
 }
 
-/** `reached` tells whether a server answered at all. */
-export type Outcome =
-  | {readonly kind: 'complete'}
-  | {readonly kind: 'failed'; readonly failure: Failure; readonly reached: boolean}
+export type Outcome = {readonly kind: 'complete'} | FailedTry
 
 /** What an answer's head means for the part: read the body up to `totalBytes`, or be done with it. */
 type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | Outcome
@@ -41,20 +30,15 @@ type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | O
  * @throws {unknown} The reason of `signal`.
  */
 export async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
-  const stall = new AbortController()
-  const signal = options.signal === undefined ? stall.signal : AbortSignal.any([stall.signal, options.signal])
-  let timer = setTimeout(() => stall.abort(), options.headMs)
   let answer: Answer | undefined
   try {
     if (!part.canResume(options)) await part.restart()
-    const {environment, connections} = options
-    answer = await get(options.url, {headers: rangeHeaders(part), environment, signal, connections})
+    answer = await get(options.url, {...options, headers: rangeHeaders(part)})
     const plan = await planFor(answer, part)
     if (plan.kind === 'complete') refuseSize(part.receivedBytes, answer, options)
     if (plan.kind !== 'read') return plan
     refuseSize(plan.totalBytes, answer, options)
     for await (const {chunk, waitedMs} of timed(answer.body)) {
-      clearTimeout(timer)
       refuseExcess(part.receivedBytes + chunk.length, answer, options)
       await part.append(chunk)
       options.onBytes(part.receivedBytes, plan.totalBytes)
@@ -62,20 +46,11 @@ export async function attempt(part: PartialFile, options: AttemptOptions): Promi
       const isWhole = part.receivedBytes === plan.totalBytes
       if (slowness !== undefined && !isWhole)
         return tooSlow(part, {slowness, totalBytes: plan.totalBytes, answer})
-      timer = setTimeout(() => stall.abort(), options.idleMs)
     }
     return settle(part, plan.totalBytes ?? options.expectedBytes, answer)
   } catch (error) {
-    options.signal?.throwIfAborted()
-    if (!(error instanceof ConnectionError)) throw error
-    const reached = answer !== undefined
-    if (!stall.signal.aborted) {
-      return failed(failureOfConnection(error, {reached: reached || options.reached}), {reached})
-    }
-    const reason = 'nothing came from it for too long'
-    return failed({host: error.host, reason, isTransient: true, cause: error}, {reached})
+    return failedConnection(error, {reached: answer !== undefined, before: options.reached})
   } finally {
-    clearTimeout(timer)
     answer?.close()
   }
 }
@@ -108,20 +83,20 @@ async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
     if (range?.totalBytes === asked) return {kind: 'complete'}
     return startOver(part, answer, 'it no longer has what was asked for')
   }
-  return failed(failureOfAnswer(answer, new Date()), {reached: true})
+  return failedTry(failureOfAnswer(answer, new Date()), {reached: true})
 }
 
 /** The rest can't be had from this server, the whole perhaps can. */
 async function startOver(part: PartialFile, answer: Answer, reason: string): Promise<Outcome> {
   part.distrustRanges()
   await part.restart()
-  return failed({host: answer.url.host, reason, isTransient: true}, {reached: true})
+  return failedTry({host: answer.url.host, reason, isTransient: true}, {reached: true})
 }
 
 function settle(part: PartialFile, totalBytes: number | undefined, answer: Answer): Outcome {
   if (totalBytes === undefined || totalBytes === part.receivedBytes) return {kind: 'complete'}
   const reason = `it sent ${part.receivedBytes} of ${totalBytes} bytes`
-  return failed({host: answer.url.host, reason, isTransient: true}, {reached: true})
+  return failedTry({host: answer.url.host, reason, isTransient: true}, {reached: true})
 }
 
 /** Not tried again: each try would bring a few bytes more, for as long as anybody waits. */
@@ -134,7 +109,7 @@ function tooSlow(
     'Run the command again later: it goes on where this one stopped. Or use another mirror.',
   ]
   const reason = `${slowness}; ${receivedBytes}${whole} bytes have come`
-  return failed({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
+  return failedTry({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
 }
 
 function refuseSize(totalBytes: number | undefined, {url}: Answer, options: AttemptOptions): void {
@@ -156,8 +131,4 @@ function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOpti
   if (receivedBytes > maxBytes) {
     throw new UnexpectedSizeError(url.host, receivedBytes, {kind: 'at most', bytes: maxBytes})
   }
-}
-
-function failed(failure: Failure, {reached}: {reached: boolean}): Outcome {
-  return {kind: 'failed', failure, reached}
 }

@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {createReadStream} from 'node:fs'
 import {mkdir} from 'node:fs/promises'
 import {dirname} from 'node:path'
-import {EnvsError, errnoOf} from '../../errors.js'
+import {errnoOf} from '../../errors.js'
 import {DigestMismatchError, finishSha256, type Sha256} from '../digest.js'
 import {isErrno} from '../errno.js'
 import {DownloadStorageError, UnexpectedSizeError} from './errors.js'
@@ -95,7 +95,7 @@ async function claimFor({part, destination}: PartPaths, options: DownloadOptions
   } catch (error) {
     signal?.throwIfAborted()
     const errno = errnoOf(error)
-    if (errno === undefined || error instanceof EnvsError) throw error
+    if (errno === undefined) throw error
     throw new DownloadStorageError(part, errno, error)
   }
 }

@@ -1,4 +1,4 @@
-import type {Answer, ConnectionError} from './request.js'
+import {type Answer, ConnectionError, SILENT} from './request.js'
 import {isTransientCode, isTransientStatus, parseRetryAfter} from './retry.js'
 
 /** Why one try did not bring the whole body, and what that means for the next. */
@@ -11,6 +11,27 @@ export type Failure = {
   readonly retryAfterMs?: number | undefined
   readonly suggestions?: readonly string[]
   readonly cause?: unknown
+}
+
+/** A try that did not bring what was asked for. `reached` tells whether a server answered at all. */
+export type FailedTry = {readonly kind: 'failed'; readonly failure: Failure; readonly reached: boolean}
+
+export function failedTry(failure: Failure, {reached}: {reached: boolean}): FailedTry {
+  return {kind: 'failed', failure, reached}
+}
+
+/**
+ * The try that a connection failed.
+ *
+ * @param reached - Whether this try got an answer; `before`, whether an earlier one did.
+ * @throws {unknown} Any other error than one of a connection.
+ */
+export function failedConnection(
+  error: unknown,
+  {reached, before}: {reached: boolean; before: boolean},
+): FailedTry {
+  if (!(error instanceof ConnectionError)) throw error
+  return failedTry(failureOfConnection(error, {reached: reached || before}), {reached})
 }
 
 /** Node's and OpenSSL's codes for a certificate that nobody trusted vouches for. */
@@ -75,6 +96,8 @@ function describeCode(code: string): string {
       return 'the connection broke'
     case 'ETIMEDOUT':
       return 'it did not answer in time'
+    case SILENT:
+      return 'nothing came from it for too long'
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ENETDOWN':

@@ -1,11 +1,10 @@
-import {setTimeout as sleep} from 'node:timers/promises'
 import {NetworkError, UnexpectedSizeError} from './errors.js'
-import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
+import {type FailedTry, failedConnection, failedTry, failureOfAnswer} from './failure.js'
 import {parseLength, strongValidators, type Validators} from './headers.js'
 import {LEAST_PACE, type LeastPace, openPace, type Pace, timed} from './pace.js'
 import type {Environment} from './proxy.js'
-import {type Answer, ConnectionError, get} from './request.js'
-import {waitBeforeRetry} from './retry.js'
+import {type Answer, get} from './request.js'
+import {waitBeforeRetry, waitForRetry} from './retry.js'
 
 export type FetchSmallOptions = {
   readonly environment: Environment
@@ -30,7 +29,7 @@ export type SmallAnswer =
   /** Still what the known validators stand for. */
   | {readonly kind: 'unchanged'}
 
-type Outcome = SmallAnswer | {readonly kind: 'failed'; readonly failure: Failure; readonly reached: boolean}
+type SmallOutcome = SmallAnswer | FailedTry
 
 /** RFC 9110, sections 15.5.5 and 15.5.11. */
 const MISSING: ReadonlySet<number> = new Set([404, 410])
@@ -62,72 +61,57 @@ export async function askSmall(
   let reached = false
   for (let failures = 1; ; failures++) {
     signal?.throwIfAborted()
-    const outcome = await attempt(url, options, reached)
+    const outcome = await attemptSmall(url, options, reached)
     if (outcome.kind !== 'failed') return outcome
     reached ||= outcome.reached
     const {host, reason, isTransient, status, retryAfterMs, suggestions = [], cause} = outcome.failure
     if (!isTransient || failures > retries) throw new NetworkError(host, reason, {suggestions, status, cause})
     const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})
-    await sleep(waitMs, undefined, signal === undefined ? {} : {signal}).catch((error: unknown) => {
-      signal?.throwIfAborted()
-      throw error
-    })
+    await waitForRetry(waitMs, signal)
   }
 }
 
-async function attempt(
+async function attemptSmall(
   url: URL,
   options: FetchSmallOptions & {known?: Validators},
   reached: boolean,
-): Promise<Outcome> {
-  const {environment, maxBytes, idleMs = 30_000, leastPace = LEAST_PACE} = options
+): Promise<SmallOutcome> {
+  const {environment, signal, maxBytes, idleMs = 30_000, leastPace = LEAST_PACE} = options
   const pace = openPace(leastPace, {mostMs: idleMs})
-  const stall = new AbortController()
-  const signal = options.signal === undefined ? stall.signal : AbortSignal.any([stall.signal, options.signal])
-  const timer = setTimeout(() => stall.abort(), idleMs)
   let answer: Answer | undefined
   try {
-    answer = await get(url, {headers: headersOf(options), environment, signal})
+    answer = await get(url, {headers: headersOf(options), environment, signal, headMs: idleMs, idleMs})
     if (MISSING.has(answer.status)) return {kind: 'missing'}
     if (answer.status === 304 && options.known !== undefined) return {kind: 'unchanged'}
-    if (answer.status !== 200) return failed(failureOfAnswer(answer, new Date()), {reached: true})
-    return await readBody(answer, {maxBytes, pace, onBytes: () => timer.refresh()})
+    if (answer.status !== 200) return failedTry(failureOfAnswer(answer, new Date()), {reached: true})
+    return await readSmallBody(answer, {maxBytes, pace})
   } catch (error) {
-    options.signal?.throwIfAborted()
-    if (!(error instanceof ConnectionError)) throw error
-    const isReached = answer !== undefined
-    if (!stall.signal.aborted) {
-      return failed(failureOfConnection(error, {reached: isReached || reached}), {reached: isReached})
-    }
-    const reason = 'nothing came from it for too long'
-    return failed({host: error.host, reason, isTransient: true, cause: error}, {reached: isReached})
+    return failedConnection(error, {reached: answer !== undefined, before: reached})
   } finally {
-    clearTimeout(timer)
     answer?.close()
   }
 }
 
-async function readBody(
+async function readSmallBody(
   answer: Answer,
-  {maxBytes, pace, onBytes}: {maxBytes: number; pace: Pace; onBytes: () => void},
-): Promise<Outcome> {
+  {maxBytes, pace}: {maxBytes: number; pace: Pace},
+): Promise<SmallOutcome> {
   const {host} = answer.url
   const announced = parseLength(answer.headers['content-length'])
   const chunks: Buffer[] = []
   let bytes = 0
   if ((announced ?? 0) > maxBytes) throw tooLarge(host, announced ?? 0, maxBytes)
   for await (const {chunk, waitedMs} of timed(answer.body)) {
-    onBytes()
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge(host, bytes, maxBytes)
     chunks.push(chunk)
     const reason = pace.note(chunk.length, waitedMs)
     if (reason !== undefined && bytes !== announced)
-      return failed({host, reason, isTransient: false}, {reached: true})
+      return failedTry({host, reason, isTransient: false}, {reached: true})
   }
   if (announced !== undefined && announced !== bytes) {
     const reason = `it sent ${bytes} of ${announced} bytes`
-    return failed({host, reason, isTransient: true}, {reached: true})
+    return failedTry({host, reason, isTransient: true}, {reached: true})
   }
   return {kind: 'whole', body: Buffer.concat(chunks), validators: strongValidators(answer.headers)}
 }
@@ -141,10 +125,6 @@ function headersOf({
     ...(known?.etag === undefined ? {} : {'if-none-match': known.etag}),
     ...(known?.lastModified === undefined ? {} : {'if-modified-since': known.lastModified}),
   }
-}
-
-function failed(failure: Failure, {reached}: {reached: boolean}): Outcome {
-  return {kind: 'failed', failure, reached}
 }
 
 function tooLarge(host: string, actualBytes: number, maxBytes: number): UnexpectedSizeError {

@@ -1,11 +1,10 @@
-import {setTimeout as sleep} from 'node:timers/promises'
 import {attempt} from './attempt.js'
 import type {Connections} from './connections.js'
 import {NetworkError} from './errors.js'
 import {LEAST_PACE, type LeastPace, openPace} from './pace.js'
 import type {PartialFile} from './partial-file.js'
 import type {Environment} from './proxy.js'
-import {waitBeforeRetry} from './retry.js'
+import {waitBeforeRetry, waitForRetry} from './retry.js'
 
 /** What a download tells while it runs. */
 export type DownloadEvent =
@@ -90,16 +89,6 @@ export async function receive(
     }
     const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})
     onProgress?.({stage: 'download-retry', waitMs, reason: `${host}: ${reason}`})
-    await wait(waitMs, signal)
-  }
-}
-
-/** The reason of `signal` rather than the AbortError that the timer would make of it. */
-async function wait(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleep(waitMs, undefined, signal === undefined ? {} : {signal})
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
+    await waitForRetry(waitMs, signal)
   }
 }

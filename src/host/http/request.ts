@@ -1,6 +1,7 @@
 import type {IncomingHttpHeaders} from 'node:http'
 import type {Readable} from 'node:stream'
-import {codeOf} from '../../errors.js'
+import type {PlainResponse} from 'got'
+import {codeOf, EnvsError} from '../../errors.js'
 import {agentsFor} from './agents.js'
 import {certificateAuthorities} from './certificates.js'
 import type {Connections} from './connections.js'
@@ -22,7 +23,10 @@ export type Answer = {
 export type RequestOptions = {
   readonly headers: Readonly<Record<string, string>>
   readonly environment: Environment
-  readonly signal: AbortSignal
+  readonly signal: AbortSignal | undefined
+  /** The longest silence: before the first piece of a body, redirects included, and between two pieces. */
+  readonly headMs: number
+  readonly idleMs: number
   /** To be used again; the digest of what comes must be known. */
   readonly connections?: Connections | undefined
 }
@@ -31,13 +35,16 @@ export type RequestOptions = {
 export class ConnectionError extends Error {
   constructor(
     readonly host: string,
-    /** Node's, got's or the system's. */
+    /** Node's, got's or the system's, or {@link SILENT}. */
     readonly code: string,
     cause: unknown,
   ) {
     super(`${code} at ${host}`, {cause})
   }
 }
+
+/** Nothing came for longer than was allowed. */
+export const SILENT = 'silent'
 
 const MOST_REDIRECTS = 10
 
@@ -48,80 +55,131 @@ const TIMEOUTS = {lookup: 10_000, connect: 15_000, secureConnect: 15_000, respon
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /**
- * Sends a GET and follows its redirects; the proxy is chosen anew for each host.
+ * Sends a GET and follows its redirects; the proxy is chosen anew for each host. docs/decisions/0038-got.md says what is left to
+ * got and what is not.
  *
  * The body comes as it was sent: nothing is decompressed, for the digest is of the file and not of what is in it.
  *
  * @throws {NetworkError} For too many redirects and for those that leave https or HTTP.
  * @throws {ConnectionError}
+ * @throws {unknown} The reason of `signal`.
  */
 export async function get(start: URL, options: RequestOptions): Promise<Answer> {
-  let url = start
-  for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-    const answer = await getOnce(url, options)
-    const {location} = answer.headers
-    if (!REDIRECTS.has(answer.status) || location === undefined) return answer
-    answer.close()
-    url = redirected(url, location)
+  const silence = new AbortController()
+  const watch = (ms: number) => setTimeout(() => silence.abort(), ms)
+  let timer: NodeJS.Timeout | undefined
+  const signal = AbortSignal.any([silence.signal, ...(options.signal === undefined ? [] : [options.signal])])
+  try {
+    const {got} = await import('got')
+    let route = await routeTo(start, {...options, signal})
+    timer = watch(options.headMs)
+    const stream = got.stream(start, {
+      ...route.options,
+      decompress: false,
+      followRedirect: isFollowed,
+      headers: {'accept-encoding': 'identity', 'user-agent': 'envs', ...options.headers},
+      hooks: {
+        beforeRedirect: [
+          async (next, response) => {
+            dropBody(response)
+            route = await routeTo(new URL(String(next.url)), {...options, signal})
+            Object.assign(next, route.options)
+          },
+        ],
+      },
+      maxRedirects: MOST_REDIRECTS,
+      retry: {limit: 0},
+      signal,
+      throwHttpErrors: false,
+      timeout: TIMEOUTS,
+    })
+    const url = () => new URL(String(stream.options.url))
+    const explain = (error: unknown) => explained(error, {start, url: url(), silence, signal: options.signal})
+    const response = await new Promise<PlainResponse>((resolve, reject) => {
+      // It stays: a stream that is destroyed early may fail once more, and nobody asks any longer.
+      stream.on('error', (error) => reject(explain(error)))
+      stream.once('response', resolve)
+    })
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      body: chunksOf(stream),
+      close() {
+        clearTimeout(timer)
+        stream.destroy()
+      },
+      url: url(),
+      viaProxy: route.proxy?.host,
+    }
+
+    async function* chunksOf(body: Readable): AsyncGenerator<Buffer, void, undefined> {
+      try {
+        for await (const chunk of body) {
+          clearTimeout(timer)
+          yield Buffer.from(chunk)
+          timer = watch(options.idleMs)
+        }
+      } catch (error) {
+        throw explain(error)
+      }
+    }
+  } catch (error) {
+    clearTimeout(timer)
+    throw error
   }
-  throw new NetworkError(start.host, `it redirects more than ${MOST_REDIRECTS} times`)
 }
 
-async function getOnce(url: URL, options: RequestOptions): Promise<Answer> {
-  const {headers, environment, signal, connections} = options
-  const {got} = await import('got')
+type Way = Pick<RequestOptions, 'environment' | 'connections'> & {readonly signal: AbortSignal}
+
+async function routeTo(url: URL, {environment, connections, signal}: Way) {
   const proxy = proxyFor(url, environment)
   const isSecure = url.protocol === 'https:' || proxy?.protocol === 'https:'
   const authorities = isSecure ? await certificateAuthorities(environment) : undefined
-  const stream = got.stream(url, {
-    agent: await (connections?.agentsFor(url, {proxy, authorities}) ??
-      agentsFor(url, {proxy, authorities, signal})),
-    decompress: false,
-    followRedirect: false,
-    headers: {'accept-encoding': 'identity', 'user-agent': 'envs', ...headers},
-    https: authorities === undefined ? {} : {certificateAuthority: authorities},
-    retry: {limit: 0},
-    signal,
-    throwHttpErrors: false,
-    timeout: TIMEOUTS,
-  })
-  return new Promise((resolve, reject) => {
-    // It stays: a stream that is destroyed early may fail once more, and nobody asks any longer.
-    stream.on('error', (error) => reject(connectionError(url, error)))
-    stream.once('response', (response: {statusCode: number; headers: IncomingHttpHeaders}) => {
-      resolve({
-        status: response.statusCode,
-        headers: response.headers,
-        body: chunksOf(stream, url),
-        close: () => stream.destroy(),
-        url,
-        viaProxy: proxy?.host,
-      })
-    })
-  })
-}
-
-async function* chunksOf(stream: Readable, url: URL): AsyncGenerator<Buffer, void, undefined> {
-  try {
-    for await (const chunk of stream) yield Buffer.from(chunk)
-  } catch (error) {
-    throw connectionError(url, error)
+  const agent = await (connections?.agentsFor(url, {proxy, authorities}) ??
+    agentsFor(url, {proxy, authorities, signal}))
+  return {
+    proxy,
+    options: {agent, https: authorities === undefined ? {} : {certificateAuthority: authorities}},
   }
 }
 
-function connectionError(url: URL, error: unknown): ConnectionError {
-  return new ConnectionError(url.host, codeOf(error) ?? 'unknown reason', error)
-}
-
-function redirected(from: URL, location: string): URL {
-  if (!URL.canParse(location, from.href)) {
-    throw new NetworkError(from.host, 'it redirects to a malformed URL')
-  }
-  const to = new URL(location, from)
+/** @throws {NetworkError} For one that gives up what the URL asks for. */
+function isFollowed({statusCode, headers: {location = ''}, url}: PlainResponse): boolean {
+  if (!REDIRECTS.has(statusCode)) return false
+  const from = new URL(url)
+  if (!URL.canParse(location, url)) throw new NetworkError(from.host, 'it redirects to a malformed URL')
+  const to = new URL(location, url)
   if (to.protocol !== 'https:' && (from.protocol === 'https:' || to.protocol !== 'http:')) {
     throw new NetworkError(from.host, `it redirects from ${from.protocol} to ${to.protocol}`, {
       suggestions: ['Use another mirror: this one gives up a protection that the URL asks for.'],
     })
   }
-  return to
+  return true
+}
+
+/** got would read the body of a redirect to its end, which a hostile server never sends. */
+function dropBody(response: PlainResponse): void {
+  for (const event of ['aborted', 'error']) response.removeAllListeners(event)
+  response.on('error', () => {})
+  response.destroy()
+}
+
+type Circumstance = {
+  readonly start: URL
+  readonly url: URL
+  readonly silence: AbortController
+  readonly signal: AbortSignal | undefined
+}
+
+function explained(error: unknown, {start, url, silence, signal}: Circumstance): unknown {
+  if (signal?.aborted === true) return signal.reason
+  // What was thrown while it followed a redirect.
+  if (error instanceof Error && error.cause instanceof EnvsError) return error.cause
+  if (codeOf(error) === 'ERR_TOO_MANY_REDIRECTS')
+    return new NetworkError(start.host, `it redirects more than ${MOST_REDIRECTS} times`)
+  return new ConnectionError(
+    url.host,
+    silence.signal.aborted ? SILENT : (codeOf(error) ?? 'unknown reason'),
+    error,
+  )
 }

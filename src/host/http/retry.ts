@@ -1,3 +1,6 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+import {SILENT} from './request.js'
+
 /** Codes of Node and of the system after which the same request may well succeed. */
 const TRANSIENT: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
@@ -8,6 +11,7 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   'EPIPE',
   'ERR_STREAM_PREMATURE_CLOSE',
   'ETIMEDOUT',
+  SILENT,
 ])
 
 /**
@@ -50,6 +54,16 @@ export function waitBeforeRetry(
   if (retryAfterMs !== undefined) return Math.min(retryAfterMs, LONGEST_WAIT_MS)
   const backoffMs = Math.min(baseMs * 2 ** (failures - 1), LONGEST_WAIT_MS)
   return Math.round(backoffMs * (0.5 + random / 2))
+}
+
+/** Waits between two tries. @throws {unknown} The reason of `signal`, rather than the AbortError that the timer makes of it. */
+export async function waitForRetry(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(waitMs, undefined, signal === undefined ? {} : {signal})
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
 }
 
 /** Reads Retry-After, seconds or a date. @see RFC 9110, section 10.2.3 */

@@ -10,7 +10,14 @@ async function ask(
   {connections, environment}: {connections: Connections; environment: Record<string, string>},
 ): Promise<void> {
   const {signal} = new AbortController()
-  const answer = await get(url, {headers: {}, environment, signal, connections})
+  const answer = await get(url, {
+    headers: {},
+    environment,
+    signal,
+    connections,
+    headMs: 10_000,
+    idleMs: 10_000,
+  })
   for await (const chunk of answer.body) assert.equal(String(chunk), 'body')
   answer.close()
 }
@@ -48,7 +55,14 @@ test('after they are closed, nothing keeps the server', async (t) => {
   })
   const connections = new Connections(2)
   const {signal} = new AbortController()
-  const answer = await get(origin, {headers: {}, environment: {}, signal, connections})
+  const answer = await get(origin, {
+    headers: {},
+    environment: {},
+    signal,
+    connections,
+    headMs: 10_000,
+    idleMs: 10_000,
+  })
   for await (const _ of answer.body);
   const [socket] = sockets
   assert.equal(socket?.destroyed, false)

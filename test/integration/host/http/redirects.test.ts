@@ -79,3 +79,25 @@ test('the rest of a file is asked for where the redirect leads', async (t) => {
   )
   assert.deepEqual(await readFile(destination), BODY)
 })
+
+test('the body of a redirect is not read to its end, which may never come', async (t) => {
+  let closed = () => {}
+  const isClosed = new Promise<void>((resolve) => {
+    closed = resolve
+  })
+  const {fetchFile, destination} = await given(t, (_hit, request) =>
+    request.url === '/moved'
+      ? {body: BODY}
+      : (_request, response) => {
+          response.writeHead(302, {location: '/moved'})
+          const flood = setInterval(() => response.write('x'.repeat(60_000)), 1)
+          response.once('close', () => {
+            clearInterval(flood)
+            closed()
+          })
+        },
+  )
+  await fetchFile()
+  assert.deepEqual(await readFile(destination), BODY)
+  await isClosed
+})
