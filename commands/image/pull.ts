@@ -5,6 +5,7 @@ import {imageContext} from '../../src/environments/image-context.js'
 import {ArchivePull} from '../../src/environments/pull-archive.js'
 import {ImagePull as Pull, type PulledImage} from '../../src/images/pull-image.js'
 import {parseImageReference} from '../../src/images/reference.js'
+import type {PulledImageResult} from '../../src/images/results.js'
 import {archiveFlags, archiveWish} from '../../src/ui/archive-flags.js'
 import {allowSha1Flag, architectureFlag, architectureIn, dryRunFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
@@ -35,7 +36,7 @@ only tells which one that is.`
     ...archiveFlags(),
   }
 
-  async run(): Promise<PulledImage & {dryRun: boolean}> {
+  async run(): Promise<PulledImageResult> {
     const {args, flags} = await this.parse(ImagePull)
     const host = this.openHost()
     const signal = this.signal()

@@ -8,6 +8,7 @@ import {parseLabel, timeLabel} from '../storage/snapshot-label.js'
 import {type AtRest, atRest, findWithHistory} from './at-rest.js'
 import {EnvironmentRunningError} from './errors.js'
 import {replaceHistory} from './replace-history.js'
+import type {SnapshotResult} from './results.js'
 import {FreezeFailedError, SnapshotExistsError} from './snapshot-errors.js'
 import {snapshotRunning} from './snapshot-running.js'
 import {withinLimit} from './squash.js'
@@ -20,15 +21,7 @@ export type SnapshotRequest = {
   readonly signal: AbortSignal
 }
 
-export type TakenSnapshot = {
-  readonly name: string
-  readonly label: string
-  readonly createdAt: Date
-  /** What had to be copied, for the environment runs; 0 where it does not. */
-  readonly copiedBytes: number
-  /** How long everything in it stood still; 0 where nothing runs. */
-  readonly frozenMs: number
-}
+export type TakenSnapshot = SnapshotResult
 
 /**
  * Keeps what an environment is now: at once where it is at rest, by a copy of what it has written where it runs.
