@@ -1,4 +1,5 @@
-import {type DiffTarget, diffEnvironment, type EnvironmentDifference} from '../src/environments/diff.js'
+import {type DiffTarget, diffEnvironment} from '../src/environments/diff.js'
+import type {DifferenceResult} from '../src/environments/results.js'
 import {UsageError} from '../src/errors.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
@@ -29,7 +30,7 @@ meanwhile: files are read as they are on disk.`
     with: Flags.string({description: 'another environment to compare with', helpValue: 'NAME'}),
   }
 
-  async run(): Promise<EnvironmentDifference> {
+  async run(): Promise<DifferenceResult> {
     const {args, flags} = await this.parse(Diff)
     const target = chooseTarget(args.label, flags.with)
     const difference = await diffEnvironment(this.openHost(), args.name, target, {

@@ -6,7 +6,9 @@ import {type FetchedTool, fetchTool} from '../src/environments/fetch-tool.js'
 import {imageContext} from '../src/environments/image-context.js'
 import {FETCHABLE, FETCHABLE_NAMES} from '../src/environments/known-tools.js'
 import {type Repair, repairStore} from '../src/environments/repair.js'
+import type {EnvironmentReportResult, RepairResult} from '../src/environments/results.js'
 import {ExitCode, UsageError} from '../src/errors.js'
+import type {HostReportResult} from '../src/host/doctor/results.js'
 import {optionalNameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {Flags} from '../src/ui/definitions.js'
@@ -39,7 +41,7 @@ an environment from starting, and --fetch, which gets a program for the time tha
     repair: Flags.boolean({description: 'put the store right, and say what was done'}),
   }
 
-  async run(): Promise<HostReport | EnvironmentReport | Repair | FetchedTool> {
+  async run(): Promise<HostReportResult | EnvironmentReportResult | RepairResult | FetchedTool> {
     const {args, flags} = await this.parse(Doctor)
     if (flags.fetch !== undefined) {
       if (args.name !== undefined) throw new UsageError('--fetch goes without a name.')

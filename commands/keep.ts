@@ -1,4 +1,5 @@
 import {keepTry} from '../src/environments/keep.js'
+import type {KeepResult} from '../src/environments/results.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {Args} from '../src/ui/definitions.js'
@@ -16,7 +17,7 @@ export default class Keep extends EnvsCommand {
     try: Args.string({description: 'which one; the one that ended last when left out', ignoreStdin: true}),
   }
 
-  async run(): Promise<{name: string; from: string}> {
+  async run(): Promise<KeepResult> {
     const {args} = await this.parse(Keep)
     const {name, from} = await keepTry(this.openHost(), {to: args.name, from: args.try})
     this.note(`Kept ${from} as ${name}.`)

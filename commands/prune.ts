@@ -1,4 +1,5 @@
 import {findPrunable, type Prunable, removePrunable} from '../src/environments/prune.js'
+import type {PruneResult} from '../src/environments/results.js'
 import {parseAge} from '../src/ui/age.js'
 import {dryRunFlag, yesFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
@@ -26,7 +27,7 @@ commands left. Nothing of an environment that runs, nor what a running command u
     yes: yesFlag(),
   }
 
-  async run(): Promise<{dryRun: boolean; freedBytes: number; pruned: readonly Prunable[]}> {
+  async run(): Promise<PruneResult> {
     const {flags} = await this.parse(Prune)
     const host = this.openHost()
     const dryRun = flags['dry-run'] === true

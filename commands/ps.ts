@@ -1,4 +1,5 @@
-import {type EnvironmentProcess, environmentProcesses} from '../src/environments/processes.js'
+import {environmentProcesses} from '../src/environments/processes.js'
+import type {ProcessListResult} from '../src/environments/results.js'
 import {optionalNameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {formatRelativeTime} from '../src/ui/relative-time.js'
@@ -13,7 +14,7 @@ export default class Ps extends EnvsCommand {
   ]
   static override args = {name: optionalNameArg('name of the environment; all of them when left out')}
 
-  async run(): Promise<EnvironmentProcess[]> {
+  async run(): Promise<ProcessListResult> {
     const {args} = await this.parse(Ps)
     const host = this.openHost()
     const processes = await environmentProcesses(host, args.name)

@@ -1,4 +1,5 @@
 import {renameEnvironment} from '../src/environments/rename.js'
+import type {RenameResult} from '../src/environments/results.js'
 import {shimsOf} from '../src/environments/shims.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
@@ -14,7 +15,7 @@ export default class Rename extends EnvsCommand {
   ]
   static override args = {name: nameArg(), newName: nameArg('new name of the environment')}
 
-  async run(): Promise<{name: string; path: string}> {
+  async run(): Promise<RenameResult> {
     const {args} = await this.parse(Rename)
     const host = this.openHost()
     const {name, files} = await renameEnvironment(host, args.name, args.newName)

@@ -1,4 +1,5 @@
 import {removeEnvironments} from '../src/environments/remove.js'
+import type {RemovedResult} from '../src/environments/results.js'
 import {shimsOf} from '../src/environments/shims.js'
 import {forceFlag, yesFlag} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
@@ -22,7 +23,7 @@ followed and nothing outside the environment is touched, shared folders included
   }
   static override flags = {force: forceFlag('stop what runs first'), yes: yesFlag()}
 
-  async run(): Promise<{removed: string[]}> {
+  async run(): Promise<RemovedResult> {
     const {argv, flags} = await this.parse(Rm)
     const host = this.openHost()
     const removed = await removeEnvironments(host, argv.map(String), {

@@ -1,16 +1,10 @@
+import type {LaidShimsResult, RemovedResult} from '../src/environments/results.js'
 import {areShimsInPath, layShims, removeShims} from '../src/environments/shims.js'
 import {UsageError} from '../src/errors.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 import {forceFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {Args, Flags} from '../src/ui/definitions.js'
-
-type Entry = {
-  readonly name: string
-  readonly environment: string
-  readonly command: string
-  readonly path: string
-}
 
 export default class Shim extends EnvsCommand {
   static override summary = 'Make commands of an environment commands of your own.'
@@ -35,7 +29,7 @@ again, all of them without COMMAND.`
     ...sessionFlags('volume'),
   }
 
-  async run(): Promise<{shims: Entry[]} | {removed: string[]}> {
+  async run(): Promise<LaidShimsResult | RemovedResult> {
     const {argv, args, flags} = await this.parse(Shim)
     const commands = argv.slice(1).map(String)
     if (flags.remove) return this.#remove(args.name, commands)
@@ -55,7 +49,7 @@ again, all of them without COMMAND.`
     return {shims: shims.map(({name, environment, command, path}) => ({name, environment, command, path}))}
   }
 
-  async #remove(name: string, commands: readonly string[]): Promise<{removed: string[]}> {
+  async #remove(name: string, commands: readonly string[]): Promise<RemovedResult> {
     const removed = await removeShims(this.openHost(), name, commands)
     for (const shim of removed) this.note(`Removed the shim ${shim.name}.`)
     return {removed: removed.map((shim) => shim.name)}

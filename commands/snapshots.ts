@@ -1,4 +1,5 @@
-import {listSnapshots, removeSnapshots, type SnapshotSummary} from '../src/environments/snapshots.js'
+import type {RemovedResult, SnapshotListResult} from '../src/environments/results.js'
+import {listSnapshots, removeSnapshots} from '../src/environments/snapshots.js'
 import {nameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 import {Flags} from '../src/ui/definitions.js'
@@ -25,7 +26,7 @@ while later ones, or the environment itself, stand on it. With --quiet: the labe
     }),
   }
 
-  async run(): Promise<SnapshotSummary[] | {removed: string[]}> {
+  async run(): Promise<SnapshotListResult | RemovedResult> {
     const {args, flags} = await this.parse(Snapshots)
     if (flags.remove !== undefined) return this.#remove(args.name, flags.remove)
     const host = this.openHost()

@@ -1,4 +1,5 @@
 import {stopEnvironment} from '../src/environments/processes.js'
+import type {StopResult} from '../src/environments/results.js'
 import {chooseEnvironment} from '../src/environments/store.js'
 import {forceFlag, optionalNameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
@@ -14,7 +15,7 @@ export default class Stop extends EnvsCommand {
   static override args = {name: optionalNameArg()}
   static override flags = {force: forceFlag('end it at once, without asking its processes')}
 
-  async run(): Promise<{name: string; wasRunning: boolean}> {
+  async run(): Promise<StopResult> {
     const {args, flags} = await this.parse(Stop)
     const host = this.openHost()
     const {name} = await chooseEnvironment(host.paths, args.name)

@@ -1,12 +1,14 @@
-// Writes docs/commands, a page for each command and a list of them, and docs/json.md.
+// Writes docs/commands, a page for each command and a list of them, schemas/output.json, and docs/json.md of it.
 //
 // usage: node scripts/command-pages.mjs [--check]    with it, only says which pages are not as they should be
 import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {isDeepStrictEqual} from 'node:util'
 import {shownCommands} from './command-text.mjs'
 import {jsonPage} from './json-page.mjs'
 import {readManifest} from './manifest-files.mjs'
+import {outputSchema} from './output-schema.mjs'
 
 /** Text by path below docs. */
 function allPages(manifest, {oclif: {topics}}, schema) {
@@ -108,9 +110,16 @@ async function stalePages(pages) {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, 'docs')
 const {manifest, pjson} = await readManifest(root)
-const pages = allPages(manifest, pjson, JSON.parse(await readFile(join(root, 'schemas/output.json'), 'utf8')))
+const schema = await outputSchema()
+const schemaPath = join(root, 'schemas/output.json')
+const pages = allPages(manifest, pjson, schema)
 if (process.argv[2] === '--check') {
   const stale = await stalePages(pages)
+  const isSchemaStale = !isDeepStrictEqual(JSON.parse(await readFile(schemaPath, 'utf8')), schema)
+  if (isSchemaStale) process.stderr.write('schemas/output.json is not what is declared: npm run docs\n')
   for (const path of stale) process.stderr.write(`docs/${path} is not what is declared: npm run docs\n`)
-  process.exitCode = stale.length === 0 ? 0 : 1
-} else await write(pages)
+  process.exitCode = stale.length === 0 && !isSchemaStale ? 0 : 1
+} else {
+  await write(pages)
+  await writeFile(schemaPath, `${JSON.stringify(schema, undefined, 2)}\n`)
+}

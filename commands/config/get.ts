@@ -1,4 +1,5 @@
-import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {settingEntry, showSettingValue} from '../../src/config/entry.js'
+import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
 import {readSettings} from '../../src/config/settings.js'
 import {settingArg} from '../../src/ui/arguments.js'
@@ -14,7 +15,7 @@ export default class ConfigGet extends EnvsCommand {
     '<%= config.bin %> <%= command.id %> mirrors.ubuntuBase --json',
   ]
 
-  async run(): Promise<SettingEntry> {
+  async run(): Promise<SettingResult> {
     const {args} = await this.parse(ConfigGet)
     const name = parseSettingName(args.setting)
     const entry = settingEntry(await readSettings(this.openHost()), name)

@@ -1,4 +1,5 @@
-import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {settingEntry, showSettingValue} from '../../src/config/entry.js'
+import type {SettingResult} from '../../src/config/results.js'
 import {settingNames} from '../../src/config/schema.js'
 import {readSettings} from '../../src/config/settings.js'
 import {EnvsCommand} from '../../src/ui/command.js'
@@ -12,7 +13,7 @@ export default class ConfigList extends EnvsCommand {
     '<%= config.bin %> <%= command.id %> --json',
   ]
 
-  async run(): Promise<SettingEntry[]> {
+  async run(): Promise<SettingResult[]> {
     await this.parse(ConfigList)
     const settings = await readSettings(this.openHost())
     const entries = settingNames().map((name) => settingEntry(settings, name))

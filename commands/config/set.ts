@@ -1,4 +1,5 @@
-import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {settingEntry, showSettingValue} from '../../src/config/entry.js'
+import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
 import {readSettings} from '../../src/config/settings.js'
 import {storeSetting} from '../../src/config/store.js'
@@ -19,7 +20,7 @@ export default class ConfigSet extends EnvsCommand {
     '<%= config.bin %> <%= command.id %> mirrors.ubuntuBase https://mirror.example/ubuntu-base',
   ]
 
-  async run(): Promise<SettingEntry> {
+  async run(): Promise<SettingResult> {
     const {args} = await this.parse(ConfigSet)
     const name = parseSettingName(args.setting)
     await storeSetting(this.openHost(), name, args.value)

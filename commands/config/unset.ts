@@ -1,4 +1,5 @@
-import {type SettingEntry, settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {settingEntry, showSettingValue} from '../../src/config/entry.js'
+import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
 import {readSettings} from '../../src/config/settings.js'
 import {clearSetting} from '../../src/config/store.js'
@@ -15,7 +16,7 @@ export default class ConfigUnset extends EnvsCommand {
     '<%= config.bin %> <%= command.id %> mirrors.ubuntuBase --json',
   ]
 
-  async run(): Promise<SettingEntry> {
+  async run(): Promise<SettingResult> {
     const {args} = await this.parse(ConfigUnset)
     const name = parseSettingName(args.setting)
     await clearSetting(this.openHost(), name)

@@ -1,5 +1,6 @@
 import {imageUsers} from '../../src/environments/image-users.js'
-import {type KeptImage, listKept} from '../../src/images/cache/kept-images.js'
+import {listKept} from '../../src/images/cache/kept-images.js'
+import type {ImageListResult} from '../../src/images/results.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 import {formatRelativeTime} from '../../src/ui/relative-time.js'
 import {formatBytes} from '../../src/ui/size.js'
@@ -15,7 +16,7 @@ which do not need it any more. With --quiet: their digests only, one a line.`
     '<%= config.bin %> <%= command.id %> --json',
   ]
 
-  async run(): Promise<(KeptImage & {readonly usedBy: readonly string[]})[]> {
+  async run(): Promise<ImageListResult> {
     await this.parse(ImageList)
     const host = this.openHost()
     const {images: kept, damaged} = await listKept(host.paths.images)

@@ -1,4 +1,5 @@
-import {type Prunable, pruneImages} from '../../src/images/cache/removal.js'
+import {pruneImages} from '../../src/images/cache/removal.js'
+import type {ImagePruneResult} from '../../src/images/results.js'
 import {dryRunFlag, yesFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 import {Flags} from '../../src/ui/definitions.js'
@@ -26,7 +27,7 @@ command uses stays too.`
     yes: yesFlag(),
   }
 
-  async run(): Promise<{dryRun: boolean; freedBytes: number; pruned: Prunable[]}> {
+  async run(): Promise<ImagePruneResult> {
     const {flags} = await this.parse(ImagePrune)
     const {paths, now} = this.openHost()
     const dryRun = flags['dry-run'] === true

@@ -3,6 +3,7 @@ import {imageContext} from '../../src/environments/image-context.js'
 import type {ImageToUse, PulledImage} from '../../src/environments/image-to-use.js'
 import {beginPull} from '../../src/environments/pull-image.js'
 import type {DownloadEvent} from '../../src/host/http/receive.js'
+import type {PulledImageResult} from '../../src/images/results.js'
 import {archiveFlags, archiveWish} from '../../src/ui/archive-flags.js'
 import {allowSha1Flag, architectureFlag, architectureIn, dryRunFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
@@ -32,7 +33,7 @@ only tells which one that is.`
     ...archiveFlags(),
   }
 
-  async run(): Promise<PulledImage & {dryRun: boolean}> {
+  async run(): Promise<PulledImageResult> {
     const {args, flags} = await this.parse(ImagePull)
     const host = this.openHost()
     const signal = this.signal()

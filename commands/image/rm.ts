@@ -1,6 +1,7 @@
 import {findUnusedImageTrees, removeImageTrees} from '../../src/environments/image-trees.js'
 import {imageUsers} from '../../src/environments/image-users.js'
 import {removeImages} from '../../src/images/cache/remove-images.js'
+import type {ImageRemovalResult} from '../../src/images/results.js'
 import {architectureFlag, architectureIn, yesFlag} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 import {Args} from '../../src/ui/definitions.js'
@@ -26,7 +27,7 @@ too. Never asks: an image can be fetched again.`
     arch: architectureFlag("processor of the images that names mean; the host's when left out"),
   }
 
-  async run(): Promise<{removed: {name: string; version: string; sha256: string}[]}> {
+  async run(): Promise<ImageRemovalResult> {
     const {argv, flags} = await this.parse(ImageRm)
     const host = this.openHost()
     const {paths, now} = host

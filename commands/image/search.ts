@@ -2,6 +2,7 @@ import {readSettings} from '../../src/config/settings.js'
 import {imageContext} from '../../src/environments/image-context.js'
 import {readCatalogue} from '../../src/images/catalog/catalogue.js'
 import {type SearchResult, searchImages} from '../../src/images/find-image.js'
+import type {ImageSearchResult} from '../../src/images/results.js'
 import type {OfferedImage} from '../../src/images/sources/source.js'
 import {architectureFlag, architectureIn} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
@@ -22,7 +23,7 @@ built-in table tells what is to be expected of it. EOL: without standard support
     arch: architectureFlag("processor that the images are for; the host's when left out"),
   }
 
-  async run(): Promise<Omit<SearchResult, 'images'> & {images: object[]}> {
+  async run(): Promise<ImageSearchResult> {
     const {args, flags} = await this.parse(ImageSearch)
     const host = this.openHost()
     const settings = await readSettings(host)
@@ -65,7 +66,7 @@ built-in table tells what is to be expected of it. EOL: without standard support
 }
 
 /** JSON has no undefined: what is not known is null, and not left out. */
-function withNulls(image: OfferedImage): object {
+function withNulls(image: OfferedImage): ImageSearchResult['images'][number] {
   const {version = null, serial = null, sizeBytes = null, eol = null} = image
   return {...image, version, serial, sizeBytes, eol}
 }

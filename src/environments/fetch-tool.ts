@@ -17,6 +17,7 @@ import {extractPrograms} from '../rootfs/debs/extract-programs.js'
 import {UnknownSignerError} from '../signature/errors.js'
 import {ToolSignerError, ToolsBusyError} from './emulation-errors.js'
 import {type LoadedTool, layStarters, libraryFolders} from './loaded-programs.js'
+import type {FetchedToolResult} from './results.js'
 
 /** Programs of a package of Debian's. */
 export type ToolWish = {
@@ -29,13 +30,7 @@ export type ToolWish = {
   readonly libraryPackages?: readonly string[]
 } & Partial<Pick<LoadedTool, 'modules' | 'trial'>>
 
-export type FetchedTool = {
-  readonly version: string
-  /** Where its programs lie. */
-  readonly folder: string
-  /** It was here already. */
-  readonly wasKept: boolean
-}
+export type FetchedTool = FetchedToolResult
 
 const LOCK_WAIT_MS = 300_000
 

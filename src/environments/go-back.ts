@@ -18,20 +18,13 @@ import {removeLayerFolder} from './layer-folders.js'
 import {sweepLayers} from './layer-sweep.js'
 import {mergedProcess} from './merged-tree.js'
 import {replaceHistory} from './replace-history.js'
+import type {WentBackResult} from './results.js'
 import {withinLimit} from './squash.js'
 import type {Environment} from './store.js'
 import {nameFacts} from './tree-facts.js'
 
 /** Where an environment went back to. */
-export type WentBack = {
-  readonly name: string
-  readonly label: string
-  readonly createdAt: Date
-  /** Label of the snapshot of what was there. */
-  readonly kept: string
-  /** False when that one had been made before. */
-  readonly isKeptNew: boolean
-}
+export type WentBack = WentBackResult
 
 /**
  * Makes an environment at rest what it was at a snapshot; what it is now stays as one too.

@@ -5,32 +5,14 @@ import {HistoryUnreadableError} from '../storage/errors.js'
 import {EnvironmentNotFoundError, RecordUnreadableError} from './errors.js'
 import {readGuestTree} from './guest-tree.js'
 import {sweepLeftovers} from './leftovers.js'
+import type {EnvironmentListResult} from './results.js'
 import {currentSizes} from './sizes.js'
 import {type Environment, findEnvironment, listNames} from './store.js'
 import {type Mark, readMark} from './tries.js'
 import {sweepTries} from './try-sweep.js'
 import {lastUse} from './usage.js'
 
-export type EnvironmentSummary = {
-  readonly name: string
-  /**
-   * - `try`: it goes when the command that made it ends.
-   * - `ended`: such a one that can still be kept.
-   * - `damaged`: what is known of it can't be read; `envs rm` still removes it.
-   */
-  readonly state: 'running' | 'stopped' | 'try' | 'ended' | 'damaged'
-  /** Its name, or where it came from. */
-  readonly image: string | null
-  readonly identity: 'mapped' | 'emulated' | null
-  /** dpkg's name. */
-  readonly architecture: string | null
-  /** What removing it would give back. */
-  readonly sizeBytes: number | null
-  /** What it shares with others, or with its image. */
-  readonly sharedBytes: number | null
-  readonly createdAt: Date | null
-  readonly lastUsedAt: Date | null
-}
+export type EnvironmentSummary = EnvironmentListResult[number]
 
 /**
  * Every environment by name. One that is damaged is told of, and hides no other.

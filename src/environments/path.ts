@@ -1,14 +1,9 @@
 import type {Host} from '../host/host.js'
 import {readGuestTree, treeFolders} from './guest-tree.js'
+import type {PathResult} from './results.js'
 import {chooseEnvironment} from './store.js'
 
-export type EnvironmentPath = {
-  readonly name: string
-  /** Where what it writes goes. */
-  readonly path: string
-  /** All folders that its files lie in, the lowest first; `path` is the last. */
-  readonly layers: readonly string[]
-}
+export type EnvironmentPath = PathResult
 
 /** @param text - Its name; undefined for the only one there is. @throws {HistoryUnreadableError} */
 export async function environmentPath(

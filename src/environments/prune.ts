@@ -7,6 +7,7 @@ import {imageUsers} from './image-users.js'
 import {findLayerLeftovers, sweepLayers} from './layer-sweep.js'
 import {listLeftovers, sweepLeftovers} from './leftovers.js'
 import {findOldPackages, removePackages} from './package-prune.js'
+import type {PruneResult} from './results.js'
 import {currentSizes} from './sizes.js'
 import {findOldSnapshots, removeOldSnapshots} from './snapshot-prune.js'
 import {findWholeEnvironment} from './store.js'
@@ -15,16 +16,7 @@ import {listTries, type Try} from './tries.js'
 import {removeTry, sweepTries} from './try-sweep.js'
 
 /** Something of the store that can go without an environment missing it. */
-export type Prunable = {
-  readonly kind: 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
-  /** Of an environment, a folder or an image; null for packages. */
-  readonly name: string | null
-  /** How many it stands for. */
-  readonly count: number
-  /** What it gives back: allocated bytes. */
-  readonly sizeBytes: number
-  readonly reason: 'ended' | 'old' | 'unused' | 'superseded' | 'unfinished' | 'damaged'
-}
+export type Prunable = PruneResult['pruned'][number]
 
 /** What can go, and what takes it away. */
 type Found = Prunable & {

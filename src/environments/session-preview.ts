@@ -5,15 +5,13 @@ import {sessionCommand} from '../sandbox/session-arguments.js'
 import {planAnchor} from './anchor-plan.js'
 import {anchorEngineFor} from './engine.js'
 import {readGuestTree} from './guest-tree.js'
+import type {SessionPreviewResult} from './results.js'
 import {planRequest} from './session-request.js'
 import {chooseEnvironment} from './store.js'
 import {sessionLauncher} from './toolbox.js'
 
 /** The command lines that `runInEnvironment` would use; nothing is started. */
-export type SessionPreview = {
-  readonly anchor: {readonly command: readonly string[]; readonly options: readonly string[]}
-  readonly session: readonly string[]
-}
+export type SessionPreview = SessionPreviewResult
 
 export async function previewSession(
   host: Host,

@@ -7,29 +7,12 @@ import {type EngineSetting, findEngine} from './engine.js'
 import {readGuestTree, treeFolders} from './guest-tree.js'
 import {gapsOnHost, isolationGaps} from './isolation-gaps.js'
 import {guestProcesses} from './processes.js'
-import type {EnvironmentRecord} from './record.js'
-import {currentSizes, type Sizes} from './sizes.js'
+import type {EnvironmentResult} from './results.js'
+import {currentSizes} from './sizes.js'
 import {chooseEnvironment} from './store.js'
 import {lastUse} from './usage.js'
 
-export type EnvironmentDetails = Omit<EnvironmentRecord, 'settings'> &
-  Sizes & {
-    readonly name: string
-    readonly state: 'running' | 'stopped'
-    /** Where what it writes goes: its whole tree, or what it has changed of the layers below. */
-    readonly path: string
-    /** Points in time that it can go back to. */
-    readonly snapshots: number
-    readonly lastUsedAt: Date | null
-    /** Processes in the guest; 0 when it is stopped. */
-    readonly processes: number
-    /** What it was started with; while it is stopped, what it would be. Null where nothing works. */
-    readonly engine: EngineName | null
-    /** What that engine does not hold off. */
-    readonly isolationGaps: readonly IsolationGap[]
-    /** The first process as the host sees it; null when it is stopped. */
-    readonly anchorPid: number | null
-  }
+export type EnvironmentDetails = EnvironmentResult
 
 /**
  * Everything known of one environment.

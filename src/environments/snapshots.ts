@@ -7,19 +7,10 @@ import type {LayerId} from '../storage/layer-id.js'
 import {findWithHistory, withSharedHistory} from './at-rest.js'
 import {sweepLayers} from './layer-sweep.js'
 import {requireSnapshot} from './restore.js'
+import type {SnapshotListResult} from './results.js'
 import {rootProcess} from './toolbox.js'
 
-export type SnapshotSummary = {
-  readonly label: string
-  readonly kind: Snapshot['kind']
-  readonly createdAt: Date
-  /** Whether today's state came from it, and nothing between. */
-  readonly isLatest: boolean
-  /** What was written between the snapshot before and this one. */
-  readonly changedBytes: number
-  /** What removing it alone would give back. */
-  readonly heldBytes: number
-}
+export type SnapshotSummary = SnapshotListResult[number]
 
 /** Snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {NoHistoryError} */
 export async function listSnapshots(host: Host, text: string): Promise<SnapshotSummary[]> {

@@ -140,10 +140,16 @@ export function ifValid<Schema extends v.GenericSchema<unknown, unknown>>(
 }
 
 function brokenRule(issue: v.BaseIssue<unknown>): string {
-  const at = v.getDotPath(issue) ?? 'it'
-  if (issue.received === 'undefined') return `${at} is missing`
-  if (issue.type === 'strict_object') return `${at} is not a field of this version`
-  return `${at} is not ${KINDS[issue.type] ?? issue.message}`
+  const {at, what} = problemOf(issue)
+  return `${at ?? 'it'} is ${what}`
+}
+
+/** Where a value is not as its schema has it, and what is wrong there: `missing`, `not a text`. */
+export function problemOf(issue: v.BaseIssue<unknown>): {readonly at: string | null; readonly what: string} {
+  const at = v.getDotPath(issue)
+  if (issue.received === 'undefined') return {at, what: 'missing'}
+  if (issue.type === 'strict_object') return {at, what: 'not a field of this version'}
+  return {at, what: `not ${KINDS[issue.type] ?? issue.message}`}
 }
 
 /** For schemas of valibot's own, whose messages name the value: a record's may be long. */
@@ -155,6 +161,7 @@ const KINDS: Readonly<Record<string, string>> = {
   array: 'a list',
   tuple_with_rest: 'a list',
   object: 'an object',
+  record: 'an object',
 }
 
 function isJsonObject(value: unknown): value is JsonObject {

@@ -9,7 +9,7 @@ import {declaredCommands} from '../support/commands.js'
 
 const MANUAL = join(packageRoot(), 'dist/envs.1')
 
-test('the pages of docs/commands are what the commands declare', async () => {
+test('the pages of docs/commands, docs/json.md and the schema of it are what the commands declare', async () => {
   const check = await capture([process.execPath, 'scripts/command-pages.mjs', '--check'], {
     cwd: packageRoot(),
   })

@@ -1,5 +1,7 @@
-import {isSha256, type Sha256} from '../../host/digest.js'
-import {JsonReader} from './json-reader.js'
+import * as v from 'valibot'
+import type {Sha256} from '../../host/digest.js'
+import {problemOf, sha256Field} from '../../host/records.js'
+import {MalformedListingError} from './errors.js'
 import {compareSerials, isSerial} from './serial.js'
 
 /** One archive of a product's build. */
@@ -29,6 +31,50 @@ export type StreamFilter = {readonly labels: readonly string[]; readonly ftypes:
 /** No part may be empty, `.`, or `..`: the path becomes part of a URL. */
 const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._:+~-]+(?:\/[A-Za-z0-9._:+~-]+)*$/
 
+const pathField = v.pipe(v.string(), v.regex(PATH, 'a path below the root of the stream'))
+
+const isDownloads = v.object({datatype: v.literal('image-downloads')})
+
+const indexSchema = v.object({
+  format: v.literal('index:1.0', 'index:1.0'),
+  index: v.record(v.string(), onlyWhere(isDownloads, v.object({path: pathField}))),
+})
+
+const itemSchema = v.object({
+  ftype: v.string(),
+  path: pathField,
+  sha256: sha256Field,
+  size: v.custom<number>((size) => Number.isSafeInteger(size) && Number(size) >= 0, 'a count'),
+})
+
+/** Of what the filter names; all else in the listing is left out unread. */
+function productsSchema({labels, ftypes}: StreamFilter) {
+  const isWanted = v.object({label: v.picklist(labels)})
+  const isWantedItem = v.object({ftype: v.picklist(ftypes)})
+  const buildSchema = v.object({items: v.record(v.string(), onlyWhere(isWantedItem, itemSchema))})
+  const productSchema = v.object({
+    os: v.string(),
+    release: v.string(),
+    version: v.string(),
+    arch: v.string(),
+    versions: v.record(v.string(), onlyWhere(isWanted, buildSchema)),
+  })
+  return v.object({
+    format: v.literal('products:1.0', 'products:1.0'),
+    products: v.record(v.string(), productSchema),
+  })
+}
+
+/** Reads a value by `schema` where it is one of those that `which` accepts; any other becomes undefined. */
+function onlyWhere<Schema extends v.GenericSchema>(which: v.GenericSchema, schema: Schema) {
+  return v.lazy((value): Schema | typeof LEFT_OUT => (v.is(which, value) ? schema : LEFT_OUT))
+}
+
+const LEFT_OUT = v.pipe(
+  v.unknown(),
+  v.transform(() => undefined),
+)
+
 /**
  * Finds the stream of images to download in an index; the others list images within clouds.
  *
@@ -36,11 +82,8 @@ const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._:+~-]+(?:\/[A-Za-z0-9._:
  * @throws {MalformedListingError}
  */
 export function parseStreamIndex(data: Buffer, name: string): string | undefined {
-  const index = readFormat(data, name, 'index:1.0').field('index')
-  for (const [, entry] of index.entries()) {
-    if (entry.field('datatype').optionalString() === 'image-downloads') return readPath(entry.field('path'))
-  }
-  return undefined
+  const {index} = readListing(data, name, indexSchema)
+  return Object.values(index).find((entry) => entry !== undefined)?.path
 }
 
 /**
@@ -50,56 +93,42 @@ export function parseStreamIndex(data: Buffer, name: string): string | undefined
  * @see https://launchpad.net/simplestreams
  */
 export function parseStreamProducts(data: Buffer, name: string, filter: StreamFilter): StreamProduct[] {
-  const products = readFormat(data, name, 'products:1.0').field('products')
-  return products.entries().map(([id, product]) => ({
+  const {products} = readListing(data, name, productsSchema(filter))
+  return Object.entries(products).map(([id, {os, release, version, arch, versions}]) => ({
     id,
-    distribution: product.field('os').string(),
-    suite: product.field('release').string(),
-    version: product.field('version').string(),
-    architecture: product.field('arch').string(),
-    builds: readBuilds(product.field('versions'), filter),
+    distribution: os,
+    suite: release,
+    version,
+    architecture: arch,
+    builds: Object.entries(versions)
+      .filter(([serial]) => isSerial(serial))
+      .map(([serial, build]) => ({serial, items: Object.values(build?.items ?? {}).flatMap(streamItem)}))
+      .filter(({items}) => items.length > 0)
+      .sort((a, b) => compareSerials(b.serial, a.serial)),
   }))
 }
 
-function readBuilds(versions: JsonReader, {labels, ftypes}: StreamFilter): StreamProduct['builds'] {
-  return versions
-    .entries()
-    .filter(
-      ([serial, build]) => isSerial(serial) && labels.includes(build.field('label').optionalString() ?? ''),
-    )
-    .map(([serial, build]) => ({
-      serial,
-      items: build
-        .field('items')
-        .entries()
-        .filter(([, item]) => ftypes.includes(item.field('ftype').string()))
-        .map(([, item]) => readItem(item)),
-    }))
-    .filter(({items}) => items.length > 0)
-    .sort((a, b) => compareSerials(b.serial, a.serial))
+function streamItem(item: v.InferOutput<typeof itemSchema> | undefined): StreamItem[] {
+  if (item === undefined) return []
+  const {size, ...others} = item
+  return [{...others, sizeBytes: size}]
 }
 
-function readItem(item: JsonReader): StreamItem {
-  const digest = item.field('sha256')
-  const sha256 = digest.string()
-  if (!isSha256(sha256)) throw digest.wrong('not a SHA-256 digest')
-  return {
-    ftype: item.field('ftype').string(),
-    path: readPath(item.field('path')),
-    sha256,
-    sizeBytes: item.field('size').count(),
+function readListing<Schema extends v.GenericSchema>(
+  data: Buffer,
+  name: string,
+  schema: Schema,
+): v.InferOutput<Schema> {
+  let json: unknown
+  try {
+    json = JSON.parse(data.toString('utf8'))
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new MalformedListingError(name, '$', 'it is not JSON')
+    throw error
   }
-}
-
-function readFormat(data: Buffer, name: string, format: string): JsonReader {
-  const root = JsonReader.parse(data, name)
-  const found = root.field('format')
-  if (found.optionalString() !== format) throw found.wrong(`not ${format}`)
-  return root
-}
-
-function readPath(field: JsonReader): string {
-  const path = field.string()
-  if (!PATH.test(path)) throw field.wrong('not a path below the root of the stream')
-  return path
+  const result = v.safeParse(schema, json, {abortEarly: true})
+  if (result.success) return result.output
+  const {at, what} = problemOf(result.issues[0])
+  // A key of the listing may be of any length.
+  throw new MalformedListingError(name, at === null ? '$' : `$.${at}`.slice(0, 300), what)
 }

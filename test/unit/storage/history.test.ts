@@ -146,3 +146,18 @@ test('a history is read as it was written', () => {
   const old = JSON.stringify({schemaVersion: 1, ...start})
   assert.deepEqual(parseHistory(old, 'history.json'), start)
 })
+
+test('a history of a newer version is refused, and so is one that is damaged', () => {
+  const json = JSON.parse(JSON.stringify(start))
+  for (const [change, why] of [
+    [{schemaVersion: 2}, 'a newer envs wrote it: its schemaVersion is 2, and this envs reads up to 1'],
+    [{layers: []}, 'layers.0 is missing'],
+    [{upper: '../elsewhere'}, 'upper is not the name of a layer'],
+  ] as const) {
+    assert.throws(() => parseHistory(JSON.stringify({...json, ...change}), 'history.json'), {
+      code: 'ENVS_HISTORY_UNREADABLE',
+      exitCode: 8,
+      message: `The history history.json can't be read: ${why}.`,
+    })
+  }
+})

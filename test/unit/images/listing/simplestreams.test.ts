@@ -88,7 +88,7 @@ for (const [what, change, at, reason] of [
   ['an absolute path', {path: '/x'}, 'path', 'not a path below the root of the stream'],
   ['a path with a query', {path: 'x?y'}, 'path', 'not a path below the root of the stream'],
   ['an upper-case digest', {sha256: A.toUpperCase()}, 'sha256', 'not a SHA-256 digest'],
-  ['a missing digest', {sha256: undefined}, 'sha256', 'not a text'],
+  ['a missing digest', {sha256: undefined}, 'sha256', 'missing'],
   ['a negative size', {size: -1}, 'size', 'not a count'],
   ['a size that is a text', {size: '5'}, 'size', 'not a count'],
 ] as const) {
@@ -104,9 +104,10 @@ for (const [what, change, at, reason] of [
 
 for (const [what, text, at, reason] of [
   ['something other than JSON', '<html>', '$', 'it is not JSON'],
-  ['a list', '[]', '$', 'not an object'],
+  ['a text', '"x"', '$', 'not an object'],
+  ['a list', '[]', '$.format', 'missing'],
   ['another format', '{"format": "products:2.0"}', '$.format', 'not products:1.0'],
-  ['no products', '{"format": "products:1.0"}', '$.products', 'not an object'],
+  ['no products', '{"format": "products:1.0"}', '$.products', 'missing'],
 ] as const) {
   test(`refuses ${what}`, () => {
     assert.throws(() => parseStreamProducts(Buffer.from(text), 'x.json', FILTER), {

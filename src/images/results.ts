@@ -1,0 +1,116 @@
+import * as v from 'valibot'
+import type {RecordOf} from '../host/records.js'
+import {architectureField, countField, dateField, described, digestField} from '../host/result-fields.js'
+
+export const signerResult = described(
+  v.object({fingerprint: v.string(), name: v.string()}),
+  'Whose key signed it.',
+)
+
+export const archiveResult = described(
+  v.object({
+    ingredients: described(
+      v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+      'of all that decides what is in it',
+    ),
+    variant: v.picklist(['minbase', 'standard']),
+    include: described(v.array(v.string()), 'packages asked for beside the usual ones'),
+    components: v.array(v.string()),
+    pockets: v.array(
+      v.object({
+        suite: v.string(),
+        mirror: described(v.string(), 'URL, without secrets'),
+        inReleaseSha256: digestField,
+        date: dateField,
+        validUntil: v.nullable(dateField),
+        signer: signerResult,
+      }),
+    ),
+    packages: v.array(v.object({name: v.string(), version: v.string(), architecture: v.string()})),
+  }),
+  'What an image was made of that came from a package archive.',
+)
+
+export const imageListResult = v.array(
+  v.object({
+    name: v.string(),
+    source: v.string(),
+    suite: v.string(),
+    variant: v.string(),
+    architecture: architectureField,
+    version: v.string(),
+    url: v.string(),
+    sha256: digestField,
+    sizeBytes: countField,
+    signer: signerResult,
+    signedAt: dateField,
+    fetchedAt: dateField,
+    evidence: v.object({url: v.string(), listing: v.string(), signature: v.nullable(v.string())}),
+    archive: v.nullable(archiveResult),
+    path: v.string(),
+    lastUsedAt: v.nullable(dateField),
+    usedBy: described(v.array(v.string()), 'environments made from it'),
+  }),
+)
+export type ImageListResult = RecordOf<typeof imageListResult>
+
+export const pulledImageResult = v.object({
+  name: v.string(),
+  version: v.string(),
+  source: v.string(),
+  architecture: architectureField,
+  url: described(v.string(), 'without secrets'),
+  sha256: described(
+    v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
+    'null where nobody can say it yet',
+  ),
+  sizeBytes: described(v.nullable(countField), 'null where nobody says it before it is fetched'),
+  signer: signerResult,
+  signedAt: dateField,
+  wasKept: described(v.boolean(), 'it was here already'),
+  dryRun: v.boolean(),
+})
+export type PulledImageResult = RecordOf<typeof pulledImageResult>
+
+export const imageSearchResult = v.object({
+  images: v.array(
+    v.object({
+      name: v.string(),
+      source: v.string(),
+      distribution: v.string(),
+      suite: v.string(),
+      version: v.nullable(v.string()),
+      variant: v.string(),
+      architecture: architectureField,
+      serial: v.nullable(v.string()),
+      sizeBytes: v.nullable(countField),
+      eol: v.nullable(dateField),
+      isEol: v.boolean(),
+      origin: v.picklist(['online', 'catalogue']),
+    }),
+  ),
+  unreachable: v.array(v.object({source: v.string(), mirror: v.string(), reason: v.string()})),
+  nearest: described(v.array(v.string()), 'names near the word when nothing was found'),
+})
+export type ImageSearchResult = RecordOf<typeof imageSearchResult>
+
+export const imagePruneResult = v.object({
+  dryRun: v.boolean(),
+  freedBytes: countField,
+  pruned: v.array(
+    v.object({
+      sha256: digestField,
+      name: v.nullable(v.string()),
+      version: v.nullable(v.string()),
+      sizeBytes: countField,
+      reason: v.picklist(['superseded', 'unused', 'unfinished', 'damaged']),
+      lastUsedAt: v.nullable(dateField),
+    }),
+  ),
+})
+export type ImagePruneResult = RecordOf<typeof imagePruneResult>
+
+export const imageRemovalResult = v.object({
+  removed: v.array(v.object({name: v.string(), version: v.string(), sha256: digestField})),
+})
+export type ImageRemovalResult = RecordOf<typeof imageRemovalResult>
