@@ -8,7 +8,6 @@ import {type EnvironmentDetails, showEnvironment} from '../src/environments/show
 import {environmentFiles} from '../src/environments/store.js'
 import type {IsolationGap} from '../src/features/feature.js'
 import type {Host} from '../src/host/host.js'
-import type {Resolution} from '../src/images/resolve-image.js'
 import {archiveFlags, archiveWish} from '../src/ui/archive-flags.js'
 import {
   allowSha1Flag,
@@ -21,11 +20,9 @@ import {
 import {EnvsCommand} from '../src/ui/command.js'
 import {runCreation} from '../src/ui/creation-stages.js'
 import {Args, Flags} from '../src/ui/definitions.js'
-import {MADE_INSTEAD} from '../src/ui/making-wording.js'
 import {
   describeArchitecture,
   describeEngine,
-  describeFallback,
   describeIdentity,
   describeLosses,
   describeSquashedOwners,
@@ -78,26 +75,14 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.tellNotice})
     const creation = await Creation.begin(host, request, {signal})
-    const onResolved = (resolution: Resolution) => this.#tellResolution(resolution, host.now())
     try {
-      await runCreation(creation, {
-        runStages: (stages) => this.runStages(stages),
-        onDownload: this.noteDownload,
-        onResolved,
-        onUnreachable: () => this.tellFallback(MADE_INSTEAD),
-      })
+      await runCreation(creation, this.creationHooks())
     } finally {
       await creation.close()
     }
     this.warnOfBudget(await overBudget(host, diskBudget))
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))
     return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined
-  }
-
-  #tellResolution(resolution: Resolution, now: Date): void {
-    if (resolution.kind !== 'kept') return
-    const {image, reason} = resolution
-    this.tellFallback(describeFallback(image, {reason, now}))
   }
 
   #tell(

@@ -83,14 +83,7 @@ an environment from starting, and --fetch, which gets a program for the time tha
 
   async #examineHost(): Promise<HostReport> {
     const host = this.openHost()
-    const settings = await readSettings(host)
-    const mirrors = [
-      ...([settings.value('mirrors.ubuntuBase'), settings.value('mirrors.ubuntuCloud')] as const),
-      settings.value('mirrors.lxc'),
-      settings.value('mirrors.ubuntuArchive'),
-      settings.value('mirrors.debianArchive'),
-    ].filter((url) => url !== undefined)
-    const report = await examineHostAndEngines(host, {engine: settings.value('engine'), mirrors})
+    const report = await examineHostAndEngines(host, await readSettings(host))
     for (const line of renderChecks(report.checks)) this.print(line)
     if (report.ticket !== null) for (const line of ['', ...renderTicket(report.ticket)]) this.print(line)
     if (!report.canRun) process.exitCode = ExitCode.host

@@ -5,16 +5,13 @@ import {gapsOnHost} from '../src/environments/isolation-gaps.js'
 import {Trying} from '../src/environments/try.js'
 import {readTryWords} from '../src/environments/try-words.js'
 import {isInteractive} from '../src/host/terminal.js'
-import type {Resolution} from '../src/images/resolve-image.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 import {architectureFlag, architectureIn, sessionFlags} from '../src/ui/arguments.js'
 import {runCreation} from '../src/ui/creation-stages.js'
 import {Args, Flags} from '../src/ui/definitions.js'
 import {splitAtSeparator} from '../src/ui/guest-arguments.js'
-import {MADE_INSTEAD} from '../src/ui/making-wording.js'
 import {SessionCommand} from '../src/ui/session-command.js'
 import {formatBytes} from '../src/ui/size.js'
-import {describeFallback} from '../src/ui/wording.js'
 
 export default class Try extends SessionCommand {
   static override enableJsonFlag = false
@@ -82,20 +79,9 @@ written inside lies in memory where that can be, up to a quarter of what is free
     )
   }
 
-  readonly #tellResolution = (resolution: Resolution): void => {
-    if (resolution.kind !== 'kept') return
-    const {image, reason} = resolution
-    this.tellFallback(describeFallback(image, {reason, now: this.openHost().now()}))
-  }
-
   async #make({creation}: Trying): Promise<void> {
     try {
-      await runCreation(creation, {
-        runStages: (stages) => this.runStages(stages),
-        onDownload: this.noteDownload,
-        onResolved: this.#tellResolution,
-        onUnreachable: () => this.tellFallback(MADE_INSTEAD),
-      })
+      await runCreation(creation, this.creationHooks())
     } finally {
       await creation.close()
     }

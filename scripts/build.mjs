@@ -82,18 +82,22 @@ function bundleProgram(table, name) {
 }
 
 const OCLIF = '@oclif/core'
+const OCLIF_HELP = '@oclif/core/help'
 
 /** Packages that most commands do without, and that would make the file of the others a large one. */
 const LIBRARIES = [
-  ...[OCLIF, 'conf', 'got', 'listr2', 'openpgp'],
+  ...[OCLIF, OCLIF_HELP, 'conf', 'got', 'listr2', 'openpgp'],
   ...['fzstd', 'http-proxy-agent', 'https-proxy-agent', 'xz-decompress'],
 ]
 
 const librariesApart = {
   name: 'libraries-apart',
   setup({onLoad, onResolve}) {
-    const filter = new RegExp(`^(${LIBRARIES.join('|')})$`)
-    onResolve({filter}, ({path}) => ({path, namespace: 'library'}))
+    const filter = new RegExp(`^(${LIBRARIES.join('|')}|${OCLIF}/.+)$`)
+    onResolve({filter}, ({path}) => ({
+      path: path.startsWith(`${OCLIF}/`) ? OCLIF_HELP : path,
+      namespace: 'library',
+    }))
     onResolve({filter: /^\.\/library-.*\.cjs$/}, ({path}) => ({path, external: true}))
     onLoad({filter, namespace: 'library'}, async ({path}) => ({contents: await libraryDoor(path)}))
   },
@@ -101,7 +105,7 @@ const librariesApart = {
 
 /** A module that exports what the package does; each by its name, for `require` says nothing of a default. */
 async function libraryDoor(library) {
-  if (library === OCLIF) return `module.exports = require('./${libraryName(library)}.cjs')`
+  if (library.startsWith(OCLIF)) return `module.exports = require('./${libraryName(library)}.cjs')`
   const names = Object.keys(await import(library)).filter((name) => /^\w+$/.test(name) && name !== 'default')
   return `
     const library = require('./${libraryName(library)}.cjs')
@@ -112,26 +116,32 @@ async function libraryDoor(library) {
 
 function bundleLibrary(library) {
   // oclif loads it only to run TypeScript sources, which the bundle never does; it would add 3.5 MB.
-  const contents = library === OCLIF ? oclifParts() : `module.exports = require('${library}')`
+  const contents =
+    PARTS[library] === undefined ? `module.exports = require('${library}')` : partsText(PARTS[library])
   return bundleForCache(libraryName(library), contents, {
-    external: ['typescript'],
+    external: library === OCLIF ? ['typescript', ...HELP_ALONE] : ['typescript'],
     plugins: [requireLate],
   })
 }
 
-/** What the sources import of oclif, from the files that have it: its main one checks the version of Node with semver. */
-function oclifParts() {
-  const parts = [
-    ...[`Args() { return require('${OCLIF}/args') }`, `Flags() { return require('${OCLIF}/flags') }`],
-    ...[`Errors() { return require('${OCLIF}/errors') }`],
-    ...[
-      ['command', 'Command'],
-      ['config', 'Config'],
-      ['help', 'loadHelpClass'],
-      ['settings', 'settings'],
-    ].map(([file, name]) => `${name}() { return require('${OCLIF}/${file}').${name} }`),
-  ]
-  return `module.exports = {${parts.map((part) => `get ${part}`).join(',')}}`
+/**
+ * What the sources import of oclif, from the files that have it: its main one checks the version of Node with semver. Help,
+ * and the configuration as a whole, are a library of their own: they need most of oclif.
+ */
+const PARTS = {
+  [OCLIF]: {args: '*Args', command: 'Command', config: 'Config', errors: '*Errors', flags: '*Flags'},
+  [OCLIF_HELP]: {config: 'Config', help: 'loadHelpClass', settings: 'settings'},
+}
+
+/** Packages that only help, and the configuration as a whole, come to use. */
+const HELP_ALONE = ['cli-spinners', 'ejs', 'lilconfig', 'minimatch', 'semver', 'tinyglobby', 'wsl-utils']
+
+function partsText(parts) {
+  const getters = Object.entries(parts).map(([file, part]) => {
+    const name = part.replace('*', '')
+    return `get ${name}() { return require('${OCLIF}/${file}')${part === name ? `.${name}` : ''} }`
+  })
+  return `module.exports = {${getters.join(',')}}`
 }
 
 /**
@@ -144,7 +154,7 @@ const requireLate = {
     onLoad({filter: /\/@oclif\/core\/lib\/.*\.js$/}, async ({path}) => {
       const text = await readFile(path, 'utf8')
       const names = []
-      const late = text.replaceAll(
+      let late = text.replaceAll(
         /^(?:const|var) (\w+_\d+) = ((?:__import\w+\()?require\("[^"]+"\)\)?);$/gm,
         (_, name, load) => {
           names.push(name)
@@ -152,6 +162,9 @@ const requireLate = {
         },
       )
       const uses = new RegExp(`(?<![\\w$.])(${names.join('|')})(?![\\w$])`, 'g')
+      // Ours writes with writeSync: the stream would load what Node has for networks.
+      if (path.endsWith('/lib/command.js'))
+        late = late.replace(/^process\.stdout\.on\('error'.*?^\}\);$/ms, '')
       return {contents: names.length === 0 ? text : late.replaceAll(uses, '($1$$load())')}
     })
   },

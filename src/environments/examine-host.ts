@@ -1,4 +1,6 @@
 import {hostMirrors} from '../archive/host-mirrors.js'
+import type {SettingName} from '../config/schema.js'
+import type {Settings} from '../config/settings.js'
 import {EnvsError, errnoOf} from '../errors.js'
 import {featureChecks} from '../features/list.js'
 import {type Check, warn} from '../host/doctor/check.js'
@@ -9,7 +11,7 @@ import {type Ticket, ticketOf} from '../host/doctor/ticket.js'
 import type {Host} from '../host/host.js'
 import {readOsRelease} from '../host/os-release.js'
 import {type EngineName, tryEngines} from '../sandbox/engines/choice.js'
-import {type EngineSetting, identityFor} from './engine.js'
+import {identityFor} from './engine.js'
 import {engineInForce, judgeEngines, soften} from './engine-check.js'
 import {gapsOnHost} from './isolation-gaps.js'
 import {checkOverlay} from './overlay-check.js'
@@ -27,21 +29,22 @@ export type HostReport = {
   readonly ticket: Ticket | null
 }
 
-type Wish = {
-  /** The engine that is asked for. */
-  readonly engine: EngineSetting
-  /** URLs of the servers that images come from. */
-  readonly mirrors: readonly string[]
-}
+/** The servers that images and packages come from. */
+const MIRRORS = [
+  'mirrors.ubuntuBase',
+  'mirrors.ubuntuCloud',
+  'mirrors.lxc',
+  'mirrors.ubuntuArchive',
+  'mirrors.debianArchive',
+] as const satisfies readonly SettingName[]
 
 /**
  * Looks at all that envs needs of the host, tries every engine, and asks the servers. What one engine lacks is no
  * failure where another stands in for it.
  */
-export async function examineHostAndEngines(
-  host: Host,
-  {engine: setting, mirrors}: Wish,
-): Promise<HostReport> {
+export async function examineHostAndEngines(host: Host, settings: Settings): Promise<HostReport> {
+  const setting = settings.value('engine')
+  const mirrors = MIRRORS.flatMap((name) => settings.value(name) ?? [])
   const [found, forFeatures, verdicts, servers] = await Promise.all([
     examineHost(host),
     featureChecks(host),

@@ -1,16 +1,24 @@
 import {Command, Config, type Interfaces} from '@oclif/core'
 import {type Host, openCheckedHost} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
+import type {Resolution} from '../images/resolve-image.js'
 import {Flags} from './definitions.js'
 import {escapeLines} from './escape.js'
 import {catchInterruption, type Interruption} from './interruption.js'
 import {describeKept, type KeepingEvent, type Kept, noteKept} from './kept-download.js'
 import {explainLine} from './library-line.js'
+import {MADE_INSTEAD} from './making-wording.js'
 import {outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
 import {type Failure, tellFailure} from './render-error.js'
 import {type Column, renderTable} from './table.js'
-import {describeIsolationGap, describeNotice, describeOverBudget, type ImageNotice} from './wording.js'
+import {
+  describeFallback,
+  describeIsolationGap,
+  describeNotice,
+  describeOverBudget,
+  type ImageNotice,
+} from './wording.js'
 
 /** What a stage has to say, kept until the display of the stages is over. */
 type Untold = {readonly tell: () => void; readonly when: 'always' | 'success'}
@@ -160,9 +168,23 @@ export abstract class EnvsCommand extends Command {
   }
 
   /** Tells, once the stages are over, of a way out that makes up for the servers that did not answer. */
-  protected tellFallback(text: string): void {
+  #tellFallback(text: string): void {
     this.#untold = this.#untold.filter(({when}) => when === 'always')
     this.#untold.push({tell: () => this.note(text), when: 'always'})
+  }
+
+  /** What {@link runCreation} tells of, as a command shows it. */
+  protected creationHooks() {
+    return {
+      runStages: (stages: readonly Stage[]) => this.runStages(stages),
+      onDownload: this.noteDownload,
+      onResolved: (resolution: Resolution) => {
+        if (resolution.kind !== 'kept') return
+        const {image, reason} = resolution
+        this.#tellFallback(describeFallback(image, {reason, now: this.openHost().now()}))
+      },
+      onUnreachable: () => this.#tellFallback(MADE_INSTEAD),
+    }
   }
 
   /**

@@ -1,4 +1,6 @@
-import {Config, loadHelpClass, settings} from '@oclif/core'
+import {Config} from '@oclif/core/config'
+import {loadHelpClass} from '@oclif/core/help'
+import {settings} from '@oclif/core/settings'
 import {packageRoot} from '../host/paths.js'
 import {tolerateClosedStreams} from './output.js'
 

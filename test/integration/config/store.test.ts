@@ -51,6 +51,14 @@ test('refuses a wrong value before it touches the disk', async (t) => {
   await assert.rejects(stat(dirname(configPath(host))), {code: 'ENOENT'})
 })
 
+test('repairs a wrong value, also beside another one', async (t) => {
+  const host = await emptyHost(t)
+  await mkdir(dirname(configPath(host)), {recursive: true})
+  await writeFile(configPath(host), '{"engine": "docker", "identity": 3}')
+  await storeSetting(host, 'engine', 'bwrap')
+  assert.equal((await readSettings(host)).value('engine'), 'bwrap')
+})
+
 test('neither resets nor rewrites a damaged file', async (t) => {
   const host = await emptyHost(t)
   await mkdir(dirname(configPath(host)), {recursive: true})
