@@ -90,7 +90,7 @@ function sessionOptions(
     runFolder: files.run,
     planAnchor: async () => {
       const engine = await anchorEngineFor(host, wish.engine ?? 'auto', environment)
-      refuseUnsupported(request, {name, engine})
+      refuseUnsupported(request, {...context, engine})
       return prepareAnchor(context, engine)
     },
     waitForLock: async () => {

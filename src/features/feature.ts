@@ -37,7 +37,7 @@ export type SandboxFeature = {
   /** Returns the request of a session, changed by what the user asked for. @throws {UsageError} */
   session?(request: SessionRequest, context: RequestContext): SessionRequest
   /** Throws where a session asks for what this engine can't do. Called before the environment starts. */
-  refuse?(request: SessionRequest, context: {readonly name: string; readonly engine: EngineName}): void
+  refuse?(request: SessionRequest, context: RefusalContext): void
   /** Changes what is on the disk before a start. Nothing of the environment runs, and nobody else starts it. */
   beforeStart?(context: SessionContext): Promise<void>
   /** Returns the sandbox with this feature in it. For a preview nothing was prepared, and nothing is changed on the disk. */
@@ -56,6 +56,8 @@ export type RequestContext = {
   /** The caller's, which relative paths begin at. */
   readonly workingFolder: string
 }
+
+export type RefusalContext = SessionContext & {readonly engine: EngineName}
 
 export type SessionContext = {
   readonly host: Host

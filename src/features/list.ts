@@ -4,7 +4,14 @@ import type {EngineName} from '../sandbox/engines/choice.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
-import type {IsolationGap, RequestContext, SandboxFeature, SessionContext, StartContext} from './feature.js'
+import type {
+  IsolationGap,
+  RefusalContext,
+  RequestContext,
+  SandboxFeature,
+  SessionContext,
+  StartContext,
+} from './feature.js'
 import {memoryLayer} from './memory-layer.js'
 import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
@@ -39,10 +46,7 @@ export function sessionWithFeatures(request: SessionRequest, context: RequestCon
 }
 
 /** @throws {EnvsError} Where the session asks for what the engine can't do. */
-export function refuseUnsupported(
-  request: SessionRequest,
-  context: {readonly name: string; readonly engine: EngineName},
-): void {
+export function refuseUnsupported(request: SessionRequest, context: RefusalContext): void {
   for (const feature of FEATURES) feature.refuse?.(request, context)
 }
 

@@ -13,7 +13,7 @@ export const volumes: SandboxFeature = {
     ...request,
     volumes: wish.volumes.map((text) => parseVolume(text, workingFolder)),
   }),
-  refuse(request, {name, engine}) {
+  refuse(request, {environment: {name}, engine}) {
     if (engine === 'proot') for (const volume of request.volumes) refuseForProot(name, volume)
   },
 }
