@@ -3,6 +3,7 @@ import type {Environment} from '../environments/store.js'
 import type {Check} from '../host/doctor/check.js'
 import type {Host} from '../host/host.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
+import type {FilterSet} from '../sandbox/seccomp/filter-sets.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
@@ -34,8 +35,8 @@ export type SandboxFeature = {
   readonly engines: readonly EngineName[]
   /** Called before each session that Node starts, also of an environment that runs; nothing is locked. */
   beforeSession?(context: SessionContext): Promise<void>
-  /** Returns the request of a session, changed by what the user asked for. @throws {UsageError} */
-  session?(request: SessionRequest, context: RequestContext): SessionRequest
+  /** Returns a session, changed by what the user asked for. @throws {UsageError} */
+  session?(session: SessionSpec, context: RequestContext): SessionSpec
   /** Throws where a session asks for what this engine can't do. Called before the environment starts. */
   refuse?(request: SessionRequest, context: RefusalContext): void
   /** Changes what is on the disk before a start. Nothing of the environment runs, and nobody else starts it. */
@@ -49,6 +50,13 @@ export type SandboxFeature = {
     readonly engine: EngineName
     readonly guestNamespace: GuestNamespace
   }): readonly IsolationGap[]
+}
+
+/** The sandbox of one session, within that of its environment. */
+export type SessionSpec = {
+  readonly request: SessionRequest
+  /** Of the seccomp filter that its command runs under. */
+  readonly filterSets: readonly FilterSet[]
 }
 
 export type RequestContext = {

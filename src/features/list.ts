@@ -10,6 +10,7 @@ import type {
   RequestContext,
   SandboxFeature,
   SessionContext,
+  SessionSpec,
   StartContext,
 } from './feature.js'
 import {memoryLayer} from './memory-layer.js'
@@ -41,8 +42,8 @@ export async function beforeSession(context: SessionContext): Promise<void> {
 }
 
 /** @throws {UsageError} */
-export function sessionWithFeatures(request: SessionRequest, context: RequestContext): SessionRequest {
-  return FEATURES.reduce((changed, feature) => feature.session?.(changed, context) ?? changed, request)
+export function sessionWithFeatures(session: SessionSpec, context: RequestContext): SessionSpec {
+  return FEATURES.reduce((changed, feature) => feature.session?.(changed, context) ?? changed, session)
 }
 
 /** @throws {EnvsError} Where the session asks for what the engine can't do. */

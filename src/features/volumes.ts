@@ -9,10 +9,10 @@ import type {SandboxFeature} from './feature.js'
 export const volumes: SandboxFeature = {
   id: 'volumes',
   engines: ['bwrap', 'unshare', 'proot'],
-  session: (request, {wish, workingFolder}) => ({
-    ...request,
-    volumes: wish.volumes.map((text) => parseVolume(text, workingFolder)),
-  }),
+  session({request, ...session}, {wish, workingFolder}) {
+    const volumes = wish.volumes.map((text) => parseVolume(text, workingFolder))
+    return {...session, request: {...request, volumes}}
+  },
   refuse(request, {environment: {name}, engine}) {
     if (engine === 'proot') for (const volume of request.volumes) refuseForProot(name, volume)
   },
