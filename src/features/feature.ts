@@ -61,7 +61,7 @@ export type SessionSpec = {
 
 export type RequestContext = {
   readonly wish: SessionWish
-  /** The caller's, which relative paths begin at. */
+  /** The caller's folder: relative paths start there. */
   readonly workingFolder: string
 }
 
@@ -77,7 +77,7 @@ export type StartContext = SessionContext & {
   readonly engine: EngineName
   readonly tree: GuestTree
   readonly isPreview: boolean
-  /** Whether the environment goes by itself, as those of `envs try`. */
+  /** Whether `envs try` made the environment, and removes it. */
   readonly isThrowaway: boolean
 }
 
