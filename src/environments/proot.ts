@@ -28,7 +28,7 @@ type Session = {
 export async function runByProot(context: SessionContext, {request, lock}: Session): Promise<number> {
   const {host, environment} = context
   const {name, files} = environment
-  refuseUnsupported(request, {name, engine: 'proot'})
+  refuseUnsupported(request, {...context, engine: 'proot'})
   await ensureMountPoints(files.root, MOUNT_POINTS)
   await beforeStart('proot', context)
   const tree = await readGuestTree(environment)

@@ -32,7 +32,7 @@ export async function previewSession(
         architecture: host.architecture,
         parentPid: 0,
       },
-      planRequest(host, environment, wish),
+      planRequest(host, environment, wish).request,
     ),
   }
 }

@@ -1,15 +1,16 @@
 import {isAbsolute} from 'node:path'
 import {UsageError} from '../errors.js'
-import type {SessionWish} from '../features/feature.js'
+import type {SessionSpec, SessionWish} from '../features/feature.js'
 import {sessionWithFeatures} from '../features/list.js'
 import type {Host} from '../host/host.js'
 import {isInTerminalForeground} from '../host/proc.js'
+import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
 import type {EnvironmentName} from './name.js'
+import type {Environment} from './store.js'
 
 type Surroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly workingFolder: string
   readonly forwardsInterrupts: boolean
 }
 
@@ -21,22 +22,27 @@ export const PASSED_ON = [
 ] as const
 
 /** Reads the flags of a session that begins here and now. @throws {UsageError} */
-export function planRequest(host: Host, {name}: {name: EnvironmentName}, wish: SessionWish): SessionRequest {
-  return planSession(name, wish, {
-    environment: host.environment,
-    workingFolder: host.workingFolder,
-    forwardsInterrupts: !isInTerminalForeground(),
-  })
+export function planRequest(
+  {environment, workingFolder}: Host,
+  {name, record}: Pick<Environment, 'name' | 'record'>,
+  wish: SessionWish,
+): SessionSpec {
+  const forwardsInterrupts = !isInTerminalForeground()
+  const session = {
+    request: planSession(name, wish, {environment, forwardsInterrupts}),
+    filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
+  }
+  return sessionWithFeatures(session, {wish, workingFolder})
 }
 
-/** Reads the flags of a session. @throws {UsageError} */
+/** Reads the flags of a session, those of the features apart. @throws {UsageError} */
 export function planSession(name: EnvironmentName, wish: SessionWish, around: Surroundings): SessionRequest {
   if (wish.workingFolder !== undefined && !isAbsolute(wish.workingFolder)) {
     throw new UsageError(`--workdir ${wish.workingFolder} is not an absolute path.`, [
       'Give a path in the environment, from / on.',
     ])
   }
-  const request = {
+  return {
     command: wish.command,
     user: wish.user ?? 'root',
     workingFolder: wish.workingFolder,
@@ -48,7 +54,6 @@ export function planSession(name: EnvironmentName, wish: SessionWish, around: Su
     volumes: [],
     forwardsInterrupts: around.forwardsInterrupts,
   }
-  return sessionWithFeatures(request, {wish, workingFolder: around.workingFolder})
 }
 
 function standardVariables(name: EnvironmentName, environment: Surroundings['environment']) {

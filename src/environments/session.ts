@@ -1,5 +1,5 @@
 import {ExitCode} from '../errors.js'
-import type {SessionContext, SessionWish} from '../features/feature.js'
+import type {SessionContext, SessionSpec, SessionWish} from '../features/feature.js'
 import {beforeSession, refuseUnsupported} from '../features/list.js'
 import {isErrno} from '../host/errno.js'
 import type {Lock} from '../host/flock.js'
@@ -8,9 +8,7 @@ import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {AnchorFailedError} from '../sandbox/errors.js'
 import type {JoinPlan} from '../sandbox/join-plan.js'
 import {buildFilter} from '../sandbox/seccomp/filter.js'
-import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import {planJoin, runSession, type SessionOptions} from '../sandbox/session.js'
-import type {SessionRequest} from '../sandbox/session-arguments.js'
 import {prepareAnchor} from './anchor-plan.js'
 import {anchorEngineFor, engineFor} from './engine.js'
 import {joiningParent} from './hand-over.js'
@@ -36,14 +34,14 @@ export async function runInEnvironment(
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
   const context = {host, environment, wish}
-  const request = planRequest(host, environment, wish)
+  const session = planRequest(host, environment, wish)
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
     await noteSession(context)
-    const options = sessionOptions(context, {request, lock, plain})
+    const options = sessionOptions(context, {session, lock, plain})
     if (await isForProot(context)) {
       await options.waitForLock()
-      return await runByProot(context, {request, lock})
+      return await runByProot(context, {request: session.request, lock})
     }
     if (parent === undefined) return await runSession(options)
     parent.tell(await planJoin(options))
@@ -71,15 +69,18 @@ export type PlainForm = {
 
 function sessionOptions(
   context: SessionContext,
-  {request, lock, plain}: {request: SessionRequest; lock: Lock; plain: PlainForm | undefined},
+  {
+    session: {request, filterSets},
+    lock,
+    plain,
+  }: {session: SessionSpec; lock: Lock; plain: PlainForm | undefined},
 ): SessionOptions {
   const {host, environment, wish} = context
   const {name, files, record} = environment
-  const sets = filterSets(record.identity, {elidesSyncs: wish.durable === 'never'})
   const plan = {
     request,
     place: {launcher: sessionLauncher(host), identity: record.identity, architecture: host.architecture},
-    filter: buildFilter(host.architecture, sets),
+    filter: buildFilter(host.architecture, filterSets),
     ...{uid: host.uid, folder: files.folder, lock: files.lock},
     ...{passedOn: [], settings: undefined},
   }
@@ -91,7 +92,7 @@ function sessionOptions(
     runFolder: files.run,
     planAnchor: async () => {
       const engine = await anchorEngineFor(host, wish.engine ?? 'auto', environment)
-      refuseUnsupported(request, {name, engine})
+      refuseUnsupported(request, {...context, engine})
       return prepareAnchor(context, engine)
     },
     waitForLock: async () => {

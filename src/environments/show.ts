@@ -1,4 +1,3 @@
-import type {IsolationGap} from '../features/feature.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor, recordedEngine, recordedNamespace} from '../sandbox/anchor-state.js'
 import type {EngineName} from '../sandbox/engines/choice.js'

@@ -3,6 +3,7 @@ import type {Environment} from '../environments/store.js'
 import type {Check} from '../host/doctor/check.js'
 import type {Host} from '../host/host.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
+import type {FilterSet} from '../sandbox/seccomp/filter-sets.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
 import type {SessionFields} from '../sandbox/session-options.js'
@@ -29,10 +30,10 @@ export type SandboxFeature = {
   readonly engines: readonly EngineName[]
   /** Called before each session that Node starts, also of an environment that runs; nothing is locked. */
   beforeSession?(context: SessionContext): Promise<void>
-  /** Returns the request of a session, changed by what the user asked for. @throws {UsageError} */
-  session?(request: SessionRequest, context: RequestContext): SessionRequest
+  /** Returns a session, changed by what the user asked for. @throws {UsageError} */
+  session?(session: SessionSpec, context: RequestContext): SessionSpec
   /** Throws where a session asks for what this engine can't do. Called before the environment starts. */
-  refuse?(request: SessionRequest, context: {readonly name: string; readonly engine: EngineName}): void
+  refuse?(request: SessionRequest, context: RefusalContext): void
   /** Changes what is on the disk before a start. Nothing of the environment runs, and nobody else starts it. */
   beforeStart?(context: SessionContext): Promise<void>
   /** Returns the sandbox with this feature in it. For a preview nothing was prepared, and nothing is changed on the disk. */
@@ -46,11 +47,20 @@ export type SandboxFeature = {
   }): readonly IsolationGap[]
 }
 
+/** The sandbox of one session, within that of its environment. */
+export type SessionSpec = {
+  readonly request: SessionRequest
+  /** Of the seccomp filter that its command runs under. */
+  readonly filterSets: readonly FilterSet[]
+}
+
 export type RequestContext = {
   readonly wish: SessionWish
-  /** The caller's, which relative paths begin at. */
+  /** The caller's folder: relative paths start there. */
   readonly workingFolder: string
 }
+
+export type RefusalContext = SessionContext & {readonly engine: EngineName}
 
 export type SessionContext = {
   readonly host: Host
@@ -62,7 +72,7 @@ export type StartContext = SessionContext & {
   readonly engine: EngineName
   readonly tree: GuestTree
   readonly isPreview: boolean
-  /** Whether the environment goes by itself, as those of `envs try`. */
+  /** Whether `envs try` made the environment, and removes it. */
   readonly isThrowaway: boolean
 }
 

@@ -4,7 +4,15 @@ import type {EngineName} from '../sandbox/engines/choice.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
-import type {IsolationGap, RequestContext, SandboxFeature, SessionContext, StartContext} from './feature.js'
+import type {
+  IsolationGap,
+  RefusalContext,
+  RequestContext,
+  SandboxFeature,
+  SessionContext,
+  SessionSpec,
+  StartContext,
+} from './feature.js'
 import {memoryLayer} from './memory-layer.js'
 import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
@@ -34,15 +42,12 @@ export async function beforeSession(context: SessionContext): Promise<void> {
 }
 
 /** @throws {UsageError} */
-export function sessionWithFeatures(request: SessionRequest, context: RequestContext): SessionRequest {
-  return FEATURES.reduce((changed, feature) => feature.session?.(changed, context) ?? changed, request)
+export function sessionWithFeatures(session: SessionSpec, context: RequestContext): SessionSpec {
+  return FEATURES.reduce((changed, feature) => feature.session?.(changed, context) ?? changed, session)
 }
 
 /** @throws {EnvsError} Where the session asks for what the engine can't do. */
-export function refuseUnsupported(
-  request: SessionRequest,
-  context: {readonly name: string; readonly engine: EngineName},
-): void {
+export function refuseUnsupported(request: SessionRequest, context: RefusalContext): void {
   for (const feature of FEATURES) feature.refuse?.(request, context)
 }
 

@@ -9,11 +9,11 @@ import type {SandboxFeature} from './feature.js'
 export const volumes: SandboxFeature = {
   id: 'volumes',
   engines: ['bwrap', 'unshare', 'proot'],
-  session: (request, {wish, workingFolder}) => ({
-    ...request,
-    volumes: wish.volumes.map((text) => parseVolume(text, workingFolder)),
-  }),
-  refuse(request, {name, engine}) {
+  session({request, ...session}, {wish, workingFolder}) {
+    const volumes = wish.volumes.map((text) => parseVolume(text, workingFolder))
+    return {...session, request: {...request, volumes}}
+  },
+  refuse(request, {environment: {name}, engine}) {
     if (engine === 'proot') for (const volume of request.volumes) refuseForProot(name, volume)
   },
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {once} from 'node:events'
+import {closeSync, constants, openSync} from 'node:fs'
 import {type AddressInfo, createServer} from 'node:net'
 import {type TestContext, test} from 'node:test'
 import {planAnchor} from '../../../src/environments/anchor-plan.js'
@@ -27,8 +28,8 @@ const CONNECT = `use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0);
 print connect($s, pack_sockaddr_in(shift, INADDR_LOOPBACK)) ? 0 : $! + 0`
 const ECONNREFUSED = 111
 
-/** Starts an environment with a network of its own, as a feature of the sandbox can ask for. */
-async function startWithOwnNetwork({cli}: Guest, engine: AnchorEngineName): Promise<void> {
+/** Starts an environment with a network of its own, as a feature of the sandbox can ask for. It stays until the test is over. */
+async function startWithOwnNetwork(t: TestContext, {cli}: Guest, engine: AnchorEngineName): Promise<void> {
   // Lays what a start needs.
   assert.equal((await cli.run('run', 'play', 'true')).status, 0)
   await cli.run('stop', 'play')
@@ -40,6 +41,12 @@ async function startWithOwnNetwork({cli}: Guest, engine: AnchorEngineName): Prom
   assert.ok(liveness)
   try {
     await startAnchor({...plan, spec: {...plan.spec, network: 'own'}}, liveness)
+    // As a session does: else it ends before the first one, on a busy machine.
+    const hold = openSync(anchorFiles(plan.runFolder).hold, constants.O_RDWR)
+    t.after(async () => {
+      closeSync(hold)
+      await cli.run('stop', 'play')
+    })
   } finally {
     liveness.release()
   }
@@ -62,8 +69,7 @@ for (const {identity, skip} of IDENTITIES) {
       const guest = await play()
       const port = String(await hostListener(t))
       assert.equal((await guest.run('perl', '-e', CONNECT, port)).stdout, '0')
-      await startWithOwnNetwork(guest, engine)
-      t.after(() => guest.cli.run('stop', 'play'))
+      await startWithOwnNetwork(t, guest, engine)
       const interfaces = await guest.run('sed', '-n', 's/^ *\\([^ :]*\\):.*/\\1/p', '/proc/net/dev')
       assert.deepEqual([interfaces.stdout, interfaces.stderr], ['lo\n', ''])
       // The loopback is up, and another than the host's.

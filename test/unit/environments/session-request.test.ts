@@ -12,7 +12,7 @@ const WISH = {
   volumes: [],
   durable: 'auto',
 } as const
-const AROUND = {environment: {}, workingFolder: '/home/me', forwardsInterrupts: true}
+const AROUND = {environment: {}, forwardsInterrupts: true}
 const NAME = parseEnvironmentName('play')
 
 const OWN = [
