@@ -35,25 +35,17 @@ const SCHEMA_VERSION = 1
 /** About a kilobyte, and a hundred bytes for each package of an image that was made of them. */
 const MAX_BYTES = 4 * 2 ** 20
 
-export function recordOf(
-  {source, digest, label, content, trust}: PublishedImage,
-  {sizeBytes, fetchedAt}: {sizeBytes: number; fetchedAt: Date},
-): ImageRecord {
-  const {name, suite, variant, architecture, version} = label
+/** What is known of an image before there are bytes of it. */
+export type ImageFacts = Omit<ImageRecord, 'sha256' | 'sizeBytes' | 'fetchedAt'>
+
+export function factsOf({source, label, content, trust}: PublishedImage): ImageFacts {
   const {signer, signedAt, url, listing, signature} = trust.evidence
   return {
-    name,
+    ...label,
     source,
-    suite,
-    variant,
-    architecture,
-    version,
     url: redactUrl(content.layer.location.url),
-    sha256: digest,
-    sizeBytes,
     signer,
     signedAt,
-    fetchedAt,
     evidence: {url, listing: listing.name, signature: signature?.name ?? null},
     archive: null,
   }
