@@ -38,8 +38,8 @@ const PATIENCE_MS = 8000
  * @throws {DigestMismatchError} @throws As `findImage` and `reverify`.
  */
 export async function resolveImage(reference: ImageReference, options: ResolveOptions): Promise<Resolution> {
-  const {context, images, sha256} = options
-  const kept = reference.kind === 'name' ? await findKept(images, reference.query) : undefined
+  const {context, images, sha256, isNewest = false} = options
+  const kept = reference.kind === 'name' && !isNewest ? await findKept(images, reference.query) : undefined
   if (reference.kind !== 'name' || kept === undefined)
     return found(await findImage(reference, context), sha256)
   const published = await askPatiently(reference, options)
