@@ -7,9 +7,9 @@ import {emulationFor} from '../features/emulation.js'
 import {awaitLock, type Lock, openLockFile} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
-import {keepMade} from '../images/cache/keep-made.js'
+import {keepMade} from '../images/cache/keep.js'
 import {type KeptImage, listKept} from '../images/cache/kept-images.js'
-import type {ImageRecord} from '../images/cache/record.js'
+import type {ImageFacts, ImageRecord} from '../images/cache/record.js'
 import {ARCHIVE} from '../images/sources/archive-offers.js'
 import type {ExtractReport} from '../rootfs/tree-process.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
@@ -116,7 +116,7 @@ export class ArchiveImage {
   }
 
   /** What is known of the image that was chosen, before there are bytes of it. */
-  describe(): Omit<ImageRecord, 'sha256' | 'sizeBytes' | 'fetchedAt'> {
+  describe(): ImageFacts {
     if (this.#chosen === undefined) throw new Error('choose comes first')
     return factsOf(this.request, this.#chosen)
   }
@@ -202,7 +202,7 @@ async function findLikely(images: string, {name, archive}: BootstrapRequest): Pr
 function factsOf(
   {name}: BootstrapRequest,
   {plan, ingredients}: Pick<Chosen, 'plan' | 'ingredients'>,
-): Omit<ImageRecord, 'sha256' | 'sizeBytes' | 'fetchedAt'> {
+): ImageFacts {
   const [release] = plan.pockets
   if (release === undefined) throw new Error('a plan without a pocket')
   const url = `${release.mirror}/dists/${release.suite}/InRelease`

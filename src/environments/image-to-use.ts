@@ -3,12 +3,11 @@ import type {Sha256} from '../host/digest.js'
 import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import type {DownloadEvent} from '../host/http/receive.js'
-import {redactUrl} from '../host/http/redact-url.js'
 import {ImageRecordUnreadableError} from '../images/cache/errors.js'
 import {fetchAndKeep} from '../images/cache/keep.js'
 import {type KeptImage, readKept} from '../images/cache/kept-images.js'
+import {factsOf, type ImageFacts} from '../images/cache/record.js'
 import {sweepImages} from '../images/cache/removal.js'
-import {findImage} from '../images/find-image.js'
 import {openImage} from '../images/open-image.js'
 import type {OpenedImage} from '../images/opened-image.js'
 import type {ImageReference, NamedReference} from '../images/published-image.js'
@@ -97,11 +96,12 @@ export type PulledImage = {
 
 /** What is known of the image, and what is left to be done. */
 type ImageState =
-  /** To be fetched, or read where it is. `kept`: the archive of the same digest that is here. */
+  /** To be fetched, or read where it is. */
   | {
       readonly kind: 'fetch'
       readonly image: ResolvedImage
-      readonly kept: KeptImage | undefined
+      readonly sizeBytes?: number | undefined
+      readonly wasKept?: boolean
       readonly question: Question | undefined
     }
   | {readonly kind: 'make'; readonly making: ArchiveImage; readonly question: Question}
@@ -175,7 +175,7 @@ export class ImageToUse {
   async keep(hooks: FetchHooks): Promise<void> {
     await this.resolve(hooks)
     const state = await this.#made()
-    if (state.kind === 'fetch') this.#state = {...state, image: await this.#fetch(state.image, hooks)}
+    if (state.kind === 'fetch') this.#state = {...state, sizeBytes: await this.#fetch(state.image, hooks)}
     await this.#remember(state)
   }
 
@@ -183,14 +183,14 @@ export class ImageToUse {
   describe(): PulledImage {
     const state = this.#state
     if (state === undefined) throw new Error('resolve comes first')
-    if (state.kind === 'fetch') return describePublished(state.image, state.kept)
-    const facts = state.kind === 'kept' ? state.image : state.making.describe()
-    const {name, version, source, architecture, url, signer, signedAt} = facts
-    return {
-      ...{name, version, source, architecture, url, signer, signedAt},
-      sha256: state.kind === 'kept' ? state.image.sha256 : null,
-      sizeBytes: state.kind === 'kept' ? state.image.sizeBytes : null,
-      wasKept: state.kind === 'kept' && state.wasKept,
+    switch (state.kind) {
+      case 'fetch':
+        if (!isPublished(state.image)) throw new Error('an image without a name')
+        return described(factsOf(state.image), {...state, sha256: state.image.digest})
+      case 'make':
+        return described(state.making.describe(), {})
+      case 'kept':
+        return described(state.image, {...state.image, wasKept: state.wasKept})
     }
   }
 
@@ -213,19 +213,18 @@ export class ImageToUse {
   }
 
   async #find(onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
-    const {reference, bootstrap, isNewest = false} = this.wanted
+    const {reference, bootstrap, context, isNewest = false} = this.wanted
     if (bootstrap !== undefined) return this.#choose(bootstrap, onResolved)
-    if (isNewest) return this.#askAnew(reference, onResolved)
-    const question = this.#questionOf(reference)
+    const question = reference.kind === 'name' ? questionOfImage(reference.query, context) : undefined
     const known = question === undefined ? undefined : await this.#recall(question)
     if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
     try {
       return await this.#ask(reference, question, onResolved)
     } catch (error) {
-      const isWayOut = error instanceof SourcesUnreachableError && isOpen(reference)
+      const isWayOut = error instanceof SourcesUnreachableError && !isNewest && isOpen(reference)
       if (!isWayOut) throw error
       this.#unreachable = error
-      const instead = await planBootstrap(reference.query, USUAL_ARCHIVE, this.wanted.context.now)
+      const instead = await planBootstrap(reference.query, USUAL_ARCHIVE, context.now)
       return this.#insteadOf(() => this.#choose(instead, onResolved))
     }
   }
@@ -235,30 +234,24 @@ export class ImageToUse {
     question: Question | undefined,
     onResolved: ResolveHooks['onResolved'],
   ): Promise<ImageState> {
-    const {sha256} = this.wanted
+    const {sha256, isNewest = false} = this.wanted
     const {images} = this.host.paths
-    const resolution = await resolveImage(reference, {images, sha256, context: this.#context})
+    const resolution = await resolveImage(reference, {images, sha256, isNewest, context: this.#context})
     onResolved?.(resolution)
     if (resolution.kind === 'kept') return {kind: 'kept', image: resolution.image, wasKept: true}
-    return {kind: 'fetch', image: resolution.image, kept: undefined, question}
-  }
-
-  async #askAnew(reference: ImageReference, onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
-    const image = await findImage(reference, this.#context)
-    onResolved?.({kind: 'found', image})
-    const kept =
-      image.digest === undefined
-        ? undefined
-        : await readKept(this.host.paths.images, image.digest).catch(unlessUnreadable)
-    return {kind: 'fetch', image, kept, question: this.#questionOf(reference)}
+    const {image} = resolution
+    if (!isNewest || !isPublished(image)) return {kind: 'fetch', image, question}
+    const kept = await readKept(images, image.digest).catch(unlessUnreadable)
+    const {sizeBytes} = kept ?? image.content.layer
+    return {kind: 'fetch', image, sizeBytes, wasKept: kept !== undefined, question}
   }
 
   async #choose(bootstrap: BootstrapRequest, onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
     const {means, signal} = this.place
-    const {archive, isNewest = false} = this.wanted
+    const {archive} = this.wanted
     if (means === undefined) throw new Error('nothing was chosen to make an image with')
     const question = questionOfPackages(bootstrap, means, archive)
-    const known = isNewest ? undefined : await this.#recall(question)
+    const known = await this.#recall(question)
     if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
     const onEvent = (event: ArchiveProgress) => this.#tell(event)
     const context: ArchiveContext = {
@@ -308,7 +301,7 @@ export class ImageToUse {
     return isUnpacked(this.host, sha256, {identity: means.identity, archives})
   }
 
-  async #fetch(image: ResolvedImage, {onProgress}: FetchHooks): Promise<ResolvedImage> {
+  async #fetch(image: ResolvedImage, {onProgress}: FetchHooks): Promise<number> {
     if (!isPublished(image)) throw new Error('only an image with a name is kept')
     const {images} = this.host.paths
     const context = this.#context
@@ -319,8 +312,7 @@ export class ImageToUse {
     const {signal} = this.place
     const {lock, sizeBytes} = await fetchAndKeep(image, {images, context}, {signal, onProgress})
     lock.release()
-    const {content} = image
-    return {...image, content: {...content, layer: {...content.layer, sizeBytes}}}
+    return sizeBytes
   }
 
   /** @throws What the servers of images failed with, where the package archive can't be reached either. */
@@ -333,8 +325,8 @@ export class ImageToUse {
   }
 
   async #recall(question: Question): Promise<KeptImage | undefined> {
-    const {imageCheck, sha256} = this.wanted
-    if (imageCheck === 'always') return undefined
+    const {imageCheck, sha256, isNewest = false} = this.wanted
+    if (isNewest || imageCheck === 'always') return undefined
     const known = await this.#answers.recall(question)
     return sha256 === undefined || sha256 === known?.sha256 ? known : undefined
   }
@@ -344,10 +336,6 @@ export class ImageToUse {
     const digest = state.kind === 'fetch' ? state.image.digest : state.image.sha256
     if (state.question !== undefined && digest !== undefined)
       await this.#answers.remember(state.question, digest)
-  }
-
-  #questionOf(reference: ImageReference): Question | undefined {
-    return reference.kind === 'name' ? questionOfImage(reference.query, this.wanted.context) : undefined
   }
 
   get #context(): ImageContext {
@@ -360,19 +348,16 @@ function stateOf({kept, wasKept, fallback}: MadeImage, question: Question): Imag
   return {kind: 'kept', image: kept, wasKept, fallback, question: isAnswer ? question : undefined}
 }
 
-function describePublished(image: ResolvedImage, kept: KeptImage | undefined): PulledImage {
-  if (!isPublished(image)) throw new Error('an image without a name')
-  const {label, source, digest, content, trust} = image
-  const {name, version, architecture} = label
-  const {signer, signedAt} = trust.evidence
-  const {location, sizeBytes} = content.layer
-  return {
-    ...{name, version, source, architecture, signer, signedAt},
-    url: redactUrl(location.url),
-    sha256: digest,
-    sizeBytes: kept?.sizeBytes ?? sizeBytes ?? null,
-    wasKept: kept !== undefined,
-  }
+function described(
+  {name, version, source, architecture, url, signer, signedAt}: ImageFacts,
+  known: {
+    readonly sha256?: Sha256
+    readonly sizeBytes?: number | undefined
+    readonly wasKept?: boolean
+  },
+): PulledImage {
+  const {sha256 = null, sizeBytes = null, wasKept = false} = known
+  return {name, version, source, architecture, url, sha256, sizeBytes, signer, signedAt, wasKept}
 }
 
 /** What decides about an image that is made of packages. */

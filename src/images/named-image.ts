@@ -1,4 +1,4 @@
-import {DigestMismatchError} from '../host/digest.js'
+import {DigestMismatchError, type Sha256} from '../host/digest.js'
 import {ignoreFailure} from '../host/errno.js'
 import type {Lock} from '../host/flock.js'
 import {partPaths} from '../host/http/partial-file.js'
@@ -8,14 +8,17 @@ import {partialFiles} from './cache/folders.js'
 import {fetchAndKeep} from './cache/keep.js'
 import {readKept, touchKept} from './cache/kept-images.js'
 import {tryLockImage} from './cache/lock.js'
+import {factsOf} from './cache/record.js'
 import {discardKept, sweepImages} from './cache/removal.js'
 import {openDigestMemory} from './digest-memory.js'
 import {openWhileFetching} from './download-image.js'
 import {openFileImage} from './file-image.js'
-import type {OpenedImage} from './opened-image.js'
-import {type KeptResolution, publicationOf, publicationOfKept} from './resolve-image.js'
+import type {OpenedImage, Publication} from './opened-image.js'
+import type {KeptResolution} from './resolve-image.js'
 import type {PublishedImage} from './resolved-image.js'
 import type {ImageContext} from './sources/source.js'
+
+type Published = Publication & {readonly source: string; readonly sha256: Sha256}
 
 /** An image that has its place among those that are kept, whether it is there by now or not. */
 export type KeepableResolution = {readonly kind: 'found'; readonly image: PublishedImage} | KeptResolution
@@ -71,8 +74,12 @@ export async function openNamedImage(
   }
 }
 
-function publishedOf(resolution: KeepableResolution): ReturnType<typeof publicationOf> {
-  return resolution.kind === 'kept' ? publicationOfKept(resolution.image) : publicationOf(resolution.image)
+/** What its publisher says of an image, or said of one that is kept. */
+function publishedOf(resolution: KeepableResolution): Published {
+  const {kind, image} = resolution
+  const sha256 = kind === 'kept' ? image.sha256 : image.digest
+  const {name, version, signer, signedAt, archive, url} = kind === 'kept' ? image : factsOf(image)
+  return {name, version, signer, signedAt, archive, sha256, source: url}
 }
 
 const NO_LOCK: Pick<Lock, 'release'> = {release() {}}

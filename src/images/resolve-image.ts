@@ -1,13 +1,11 @@
 import {EnvsError, ExitCode} from '../errors.js'
 import {DigestMismatchError, type Sha256} from '../host/digest.js'
 import {isErrno} from '../host/errno.js'
-import {redactUrl} from '../host/http/redact-url.js'
 import {ImageRecordUnreadableError} from './cache/errors.js'
 import {findKept, type KeptImage, readEvidence} from './cache/kept-images.js'
 import {findImage} from './find-image.js'
-import type {Publication} from './opened-image.js'
 import type {ImageReference, NamedReference} from './published-image.js'
-import type {PublishedImage, ResolvedImage} from './resolved-image.js'
+import type {ResolvedImage} from './resolved-image.js'
 import {reverify} from './reverify.js'
 import type {ImageContext} from './sources/source.js'
 
@@ -27,6 +25,8 @@ type ResolveOptions = {
   readonly context: ImageContext
   /** What the image must be. */
   readonly sha256?: Sha256 | undefined
+  /** Whether only the newest will do: then no kept image is fallen back on. */
+  readonly isNewest?: boolean | undefined
 }
 
 /** Long enough for every source that is there; who has the image already does not wait longer for the others. */
@@ -39,8 +39,8 @@ const PATIENCE_MS = 8000
  * @throws {DigestMismatchError} @throws As `findImage` and `reverify`.
  */
 export async function resolveImage(reference: ImageReference, options: ResolveOptions): Promise<Resolution> {
-  const {context, images, sha256} = options
-  const kept = reference.kind === 'name' ? await findKept(images, reference.query) : undefined
+  const {context, images, sha256, isNewest = false} = options
+  const kept = reference.kind === 'name' && !isNewest ? await findKept(images, reference.query) : undefined
   if (reference.kind !== 'name' || kept === undefined)
     return found(await findImage(reference, context), sha256)
   const published = await askPatiently(reference, options)
@@ -83,22 +83,6 @@ export function holdTo(
 ): void {
   if (wanted !== undefined && digest !== undefined && wanted !== digest)
     throw new DigestMismatchError(name, wanted, digest)
-}
-
-type Published = Publication & {readonly source: string; readonly sha256: Sha256}
-
-/** What its publisher says of an image that it publishes. */
-export function publicationOf({digest, label, trust, content}: PublishedImage): Published {
-  const {name, version} = label
-  const {signer, signedAt} = trust.evidence
-  const source = redactUrl(content.layer.location.url)
-  return {name, version, signer, signedAt, archive: null, sha256: digest, source}
-}
-
-/** What its publisher said of an image that is kept. */
-export function publicationOfKept(image: KeptImage): Published {
-  const {name, version, signer, signedAt, archive, sha256, url} = image
-  return {name, version, signer, signedAt, archive, sha256, source: redactUrl(new URL(url))}
 }
 
 /** Why the publishers had no image to give; undefined where they did something worse. */

@@ -1,4 +1,4 @@
-import {mkdir, rm, writeFile} from 'node:fs/promises'
+import {mkdir, rename, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {publish, syncFilesIn, writeFileAtomic} from '../../host/atomic-file.js'
 import type {Sha256} from '../../host/digest.js'
@@ -9,15 +9,17 @@ import {type FetchHooks, MAX_IMAGE_BYTES} from '../download-image.js'
 import type {Evidence, PublishedImage} from '../resolved-image.js'
 import type {ImageContext} from '../sources/source.js'
 import {ImageRecordUnreadableError} from './errors.js'
-import {imageFiles, partialFiles} from './folders.js'
+import {type ImageFiles, imageFiles, partialFiles} from './folders.js'
 import {readKept} from './kept-images.js'
 import {lockImageForFetching} from './lock.js'
-import {isFileName, recordOf, renderImageRecord} from './record.js'
+import {factsOf, type ImageRecord, isFileName, renderImageRecord} from './record.js'
 
-type Options = {
+type KeepOptions = {
   /** The folder of all images. */
   readonly images: string
-  readonly context: Pick<ImageContext, 'environment' | 'now' | 'backoffMs'>
+  readonly signal: AbortSignal
+  /** Told that another process fetches or makes the same one. */
+  readonly onWait?: () => void
 }
 
 /**
@@ -27,65 +29,83 @@ type Options = {
  * @returns Where it lies, and its lock, which keeps it from being removed until it is released.
  * @throws As `download`.
  */
-export async function fetchAndKeep(
+export function fetchAndKeep(
   image: PublishedImage,
-  {images, context}: Options,
+  {
+    images,
+    context,
+  }: {
+    readonly images: string
+    readonly context: Pick<ImageContext, 'environment' | 'now' | 'backoffMs'>
+  },
   {signal, onProgress}: FetchHooks,
 ): Promise<Downloaded & {readonly lock: Lock}> {
-  const {digest: sha256, content} = image
+  const {digest: sha256, content, trust} = image
   const {location, sizeBytes: expectedBytes} = content.layer
-  const lock = await lockImageForFetching(images, sha256, {
-    signal,
-    onWait: () => onProgress({stage: 'download-wait'}),
+  const options = {images, signal, onWait: () => onProgress({stage: 'download-wait'})}
+  return keepUnlessThere(sha256, options, async ({folder, archive, evidence}) => {
+    await makeFolders(folder, {mode: 0o700})
+    const {sizeBytes} = await download({
+      url: location.url,
+      destination: archive,
+      environment: context.environment,
+      sha256,
+      expectedBytes,
+      maxBytes: MAX_IMAGE_BYTES,
+      signal,
+      onProgress,
+      ...(context.backoffMs === undefined ? {} : {backoffMs: context.backoffMs}),
+    })
+    await writeEvidence(evidence, trust.evidence)
+    return {...factsOf(image), sha256, sizeBytes, fetchedAt: context.now}
   })
+}
+
+/**
+ * Keeps an image that was made here.
+ *
+ * Its bytes are not synced: what a power cut takes of them shows in the digest when they are read, and can be made again.
+ *
+ * @param made - Its file, on the file system of the images; gone afterwards.
+ * @returns The lock of the image, which keeps it from being removed until it is released.
+ */
+export async function keepMade(record: ImageRecord, made: string, options: KeepOptions): Promise<Lock> {
+  const {lock} = await keepUnlessThere(record.sha256, options, async ({folder, archive}) => {
+    await makeFolders(options.images, {mode: 0o700})
+    // A download that was broken off; nobody else has it, or there would be no lock.
+    await rm(folder, {recursive: true, force: true})
+    await mkdir(folder, {mode: 0o700})
+    await rename(made, archive)
+    return record
+  })
+  return lock
+}
+
+/** Has the image put together, unless it is here, and makes it appear whole. @returns With its lock, which is shared. */
+async function keepUnlessThere(
+  sha256: Sha256,
+  {images, signal, onWait = () => {}}: KeepOptions,
+  make: (partial: ImageFiles) => Promise<ImageRecord>,
+): Promise<Downloaded & {readonly lock: Lock}> {
+  const lock = await lockImageForFetching(images, sha256, {signal, onWait})
   try {
-    const path = imageFiles(images, sha256).archive
-    const there = await readKept(images, sha256).catch(ignoreUnreadable)
-    if (there === undefined) {
+    const {folder, archive} = imageFiles(images, sha256)
+    let record: ImageRecord | undefined = await readKept(images, sha256).catch(ignoreUnreadable)
+    if (record === undefined) {
       const partial = partialFiles(images, sha256)
-      await makeFolders(partial.folder, {mode: 0o700})
-      const {sizeBytes} = await download({
-        url: location.url,
-        destination: partial.archive,
-        environment: context.environment,
-        sha256,
-        expectedBytes,
-        maxBytes: MAX_IMAGE_BYTES,
-        signal,
-        onProgress,
-        ...(context.backoffMs === undefined ? {} : {backoffMs: context.backoffMs}),
-      })
-      await keep(image, {images, sizeBytes, fetchedAt: context.now})
-      return {path, sha256, sizeBytes, lock: await shared(lock)}
+      record = await make(partial)
+      await writeFileAtomic(partial.record, renderImageRecord(record), {mode: 0o600})
+      // Only a damaged one can be there: a sound one would have been taken.
+      await rm(folder, {recursive: true, force: true})
+      await publish(partial.folder, folder)
     }
-    return {path, sha256, sizeBytes: there.sizeBytes, lock: await shared(lock)}
+    // Whoever waits for the image may read it now. Nobody removes it in between that would not be noticed.
+    await lockDescriptor(lock.fd, {mode: 'shared', waitMs: 0})
+    return {path: archive, sha256, sizeBytes: record.sizeBytes, lock}
   } catch (error) {
     lock.release()
     throw error
   }
-}
-
-/** Whoever waits for the image may read it now. Nobody removes it in between that would not be noticed. */
-export async function shared(lock: Lock): Promise<Lock> {
-  await lockDescriptor(lock.fd, {mode: 'shared', waitMs: 0})
-  return lock
-}
-
-async function keep(
-  image: PublishedImage,
-  {images, ...facts}: {images: string; sizeBytes: number; fetchedAt: Date},
-): Promise<void> {
-  const partial = partialFiles(images, image.digest)
-  await writeEvidence(partial.evidence, image.trust.evidence)
-  await writeFileAtomic(partial.record, renderImageRecord(recordOf(image, facts)), {mode: 0o600})
-  await publishImage(images, image.digest)
-}
-
-/** Gives an image its name. Only a damaged one can be there: a sound one would have been taken. */
-export async function publishImage(images: string, sha256: Sha256): Promise<void> {
-  const {folder} = imageFiles(images, sha256)
-  await rm(folder, {recursive: true, force: true})
-  await publish(partialFiles(images, sha256).folder, folder)
 }
 
 async function writeEvidence(folder: string, {listing, signature}: Evidence): Promise<void> {

@@ -57,25 +57,17 @@ const IMAGE_FORMAT: RecordFormat<typeof imageRecordSchema> = {
   unreadable: (path, problem) => new ImageRecordUnreadableError(path, problem),
 }
 
-export function recordOf(
-  {source, digest, label, content, trust}: PublishedImage,
-  {sizeBytes, fetchedAt}: {sizeBytes: number; fetchedAt: Date},
-): ImageRecord {
-  const {name, suite, variant, architecture, version} = label
+/** What is known of an image before there are bytes of it. */
+export type ImageFacts = Omit<ImageRecord, 'sha256' | 'sizeBytes' | 'fetchedAt'>
+
+export function factsOf({source, label, content, trust}: PublishedImage): ImageFacts {
   const {signer, signedAt, url, listing, signature} = trust.evidence
   return {
-    name,
+    ...label,
     source,
-    suite,
-    variant,
-    architecture,
-    version,
     url: redactUrl(content.layer.location.url),
-    sha256: digest,
-    sizeBytes,
     signer,
     signedAt,
-    fetchedAt,
     evidence: {url, listing: listing.name, signature: signature?.name ?? null},
     archive: null,
   }

@@ -1,11 +1,12 @@
 import type {DebArchitecture} from '../../host/architecture.js'
+import type {Sha256} from '../../host/digest.js'
 import type {Environment} from '../../host/http/proxy.js'
 import type {ScopedKeyring} from '../../signature/keyring.js'
 import type {ListingKind} from '../../signature/pinned-keys.js'
 import type {Catalogue} from '../catalog/catalogue.js'
 import type {NameOptions} from '../image-name.js'
 import type {ImageQuery, ImageReference, Variant} from '../published-image.js'
-import type {ResolvedImage} from '../resolved-image.js'
+import type {Content, ResolvedImage} from '../resolved-image.js'
 
 /** Where the sources are, and by what they are judged. */
 export type ImageContext = {
@@ -84,6 +85,8 @@ export type ImageSource = {
   readonly search?: (request: SearchRequest, context: ImageContext) => Promise<readonly OfferedImage[]>
   /** What the built-in table lets expect of it, for when it can't be asked. */
   readonly expected?: (request: SearchRequest, now: Date) => readonly OfferedImage[]
+  /** Sends content to where the reference points. @returns The digest by which it is known there. */
+  readonly push?: (content: Content, reference: ImageReference, context: ImageContext) => Promise<Sha256>
   /** Names with `WORD:` in front mean this source alone, which parses the rest. @throws {UnknownImageError} */
   readonly scheme?: {
     readonly word: string

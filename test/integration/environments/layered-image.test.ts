@@ -9,12 +9,12 @@ import {readLedger} from '../../../src/rootfs/ledger/file.js'
 import {digestOf} from '../../support/download.js'
 import {extractionArena} from '../../support/extraction.js'
 import {NOWHERE} from '../../support/image-context.js'
-import {folder, symlink, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {tarArchive, tarMember} from '../../support/tar-archive.js'
 import {BARE} from '../../support/tree-process.js'
 
 const ROOT = {uid: 0, gid: 0}
 const LOWER = tarArchive(
-  folder('etc'),
+  tarMember({...ROOT, name: 'etc/', type: '5', mode: 0o755}),
   tarMember({...ROOT, name: 'etc/kept', data: 'below'}),
   tarMember({...ROOT, name: 'etc/changed', data: 'below', mode: 0o600}),
   tarMember({name: 'mail', uid: 8, gid: 8}),
@@ -22,7 +22,7 @@ const LOWER = tarArchive(
 )
 const UPPER = tarArchive(
   tarMember({...ROOT, name: 'etc/changed', data: 'above', mode: 0o644}),
-  symlink('etc/link', '/etc/kept'),
+  tarMember({...ROOT, name: 'etc/link', type: '2', target: '/etc/kept'}),
   tarMember({...ROOT, name: 'spool', data: 'roots by now'}),
 )
 const DIGEST = digestOf(Buffer.from('a manifest'))

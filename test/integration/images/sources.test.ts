@@ -7,7 +7,8 @@ import {parseImageReference} from '../../../src/images/reference.js'
 import {resolveImage} from '../../../src/images/resolve-image.js'
 import {SOURCES} from '../../../src/images/sources/list.js'
 import {digestOf} from '../../support/download.js'
-import {NOWHERE} from '../../support/image-context.js'
+import {contextFor, NOWHERE} from '../../support/image-context.js'
+import {givenPublished} from '../../support/published.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const catalogue = await readCatalogue([])
@@ -71,4 +72,14 @@ test('a release that is made of its packages is found without a server', async (
   assert(content.kind === 'packages')
   const {distribution, suite, variant} = content.query
   assert.deepEqual([source, distribution, suite, variant], ['archive', 'debian', 'trixie', 'archive'])
+})
+
+test('where only the newest image will do, a kept one is not fallen back on', async (t) => {
+  const {use, servers, images} = await givenPublished(t, Buffer.from('an archive'))
+  await use()
+  const {mirrors} = NOWHERE
+  const options = {images, context: contextFor(servers, {mirrors})}
+  const focal = await parse('focal')
+  assert.equal((await resolveImage(focal, options)).kind, 'kept')
+  await assert.rejects(resolveImage(focal, {...options, isNewest: true}), {name: 'SourcesUnreachableError'})
 })
