@@ -1,10 +1,11 @@
-// Writes docs/commands, a page for each command and a list of them, and docs/json.md.
+// Writes docs/commands, a page for each command and a list of them, docs/json.md and docs/troubleshooting.md.
 //
 // usage: node scripts/command-pages.mjs [--check]    with it, only says which pages are not as they should be
 import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {shownCommands} from './command-text.mjs'
+import {errorPage} from './error-page.mjs'
 import {jsonPage} from './json-page.mjs'
 import {readManifest} from './manifest-files.mjs'
 
@@ -108,7 +109,10 @@ async function stalePages(pages) {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, 'docs')
 const {manifest, pjson} = await readManifest(root)
-const pages = allPages(manifest, pjson, JSON.parse(await readFile(join(root, 'schemas/output.json'), 'utf8')))
+const pages = {
+  ...allPages(manifest, pjson, JSON.parse(await readFile(join(root, 'schemas/output.json'), 'utf8'))),
+  'troubleshooting.md': await errorPage(root),
+}
 if (process.argv[2] === '--check') {
   const stale = await stalePages(pages)
   for (const path of stale) process.stderr.write(`docs/${path} is not what is declared: npm run docs\n`)

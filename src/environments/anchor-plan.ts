@@ -103,7 +103,7 @@ export async function planAnchor(
   }
 }
 
-/** Loaded only where an environment is of another processor than the host. @throws {EmulationUnavailableError} */
+/** Loaded only where an environment is of another processor than the host. @throws {@link emulationUnavailableError} */
 export async function planEmulationOf(
   host: Host,
   {files, record}: Pick<Environment, 'files' | 'record'>,

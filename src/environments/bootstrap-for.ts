@@ -3,13 +3,13 @@ import {UnknownImageError} from '../images/errors.js'
 import {queryFor} from '../images/open-image.js'
 import type {ImageReference} from '../images/reference.js'
 import type {ImageContext} from '../images/sources/source.js'
-import {NoArchiveImageError} from './bootstrap-errors.js'
+import {noArchiveImageError} from './bootstrap-errors.js'
 import {type ArchiveWish, type BootstrapRequest, isArchiveWish, planBootstrap} from './bootstrap-request.js'
 
 /**
  * What of a reference has to be made of packages; undefined for what is published, and for what is no name at all.
  *
- * @throws {NoArchiveImageError} When something was asked for that only packages can give.
+ * @throws {@link noArchiveImageError} When something was asked for that only packages can give.
  */
 export async function bootstrapFor(
   reference: ImageReference,
@@ -22,7 +22,7 @@ export async function bootstrapFor(
     const isMeant = query.variant === 'archive' || (query.variant === undefined && isArchiveWish(wish))
     if (isMeant) return planBootstrap({...query, variant: 'archive'}, wish, options.context.now)
   }
-  if (isArchiveWish(wish)) throw new NoArchiveImageError()
+  if (isArchiveWish(wish)) throw noArchiveImageError()
   return undefined
 }
 

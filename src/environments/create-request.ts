@@ -68,7 +68,7 @@ export type CreateWish = {
  * Reads the arguments of `create`, the rest taken from the settings and from the host.
  *
  * @throws {UsageError}
- * @throws {InvalidSettingError}
+ * @throws {@link invalidSettingError}
  */
 export async function planCreation(
   wish: CreateWish,

@@ -20,7 +20,7 @@ export type Means = {
  * What an environment can't do without: looked for before a download, not after it.
  *
  * @throws {PerlMissingError} @throws {EngineUnavailableError} @throws {IdentityUnavailableError}
- * @throws {StorageUnavailableError} @throws As `emulationFor`.
+ * @throws {@link storageUnavailableError} @throws As `emulationFor`.
  */
 export async function chooseMeans(
   host: Host,

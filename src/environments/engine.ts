@@ -15,7 +15,7 @@ import {EngineUnavailableError} from '../sandbox/errors.js'
 import {chooseIdentity, type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
 import {type Mount, plainRoot, type RootMount} from '../sandbox/mounts.js'
 import type {EmulationPlan} from './emulation.js'
-import {EngineUnsuitableError, StorageUnavailableError} from './errors.js'
+import {engineUnsuitableError, storageUnavailableError} from './errors.js'
 import {stackingWay} from './overlay-support.js'
 import type {EnvironmentRecord} from './record.js'
 import {toolPath} from './toolbox.js'
@@ -54,7 +54,7 @@ export async function identityFor(
  * The same, for an environment that is there already.
  *
  * @throws {EngineUnavailableError}
- * @throws {EngineUnsuitableError} When the engine can't show its tree as it is.
+ * @throws {@link engineUnsuitableError} When the engine can't show its tree as it is.
  */
 export async function engineFor(
   host: Host,
@@ -63,7 +63,7 @@ export async function engineFor(
 ): Promise<EngineName> {
   const engine = await findEngine(host, setting)
   if (engine === 'proot' && (record.identity === 'mapped' || record.storage === 'overlay'))
-    throw new EngineUnsuitableError(name, {...record, engine})
+    throw engineUnsuitableError({name, ...record, engine})
   return engine
 }
 
@@ -97,7 +97,7 @@ type EnginePlan = Pick<AnchorPlan, 'engine' | 'namespacePrefix' | 'guestNamespac
   readonly mounts: readonly Mount[]
 }
 
-/** @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError} */
+/** @throws {ToolMissingError} @throws {@link storageUnavailableError} @throws {IdentityUnavailableError} */
 export async function planEngine(
   host: Host,
   name: AnchorEngineName,
@@ -126,6 +126,6 @@ export async function planEngine(
 
 async function wayOf(host: Host, identity: Identity, name: AnchorEngineName) {
   const way = await stackingWay(host, identity, name)
-  if (way === undefined) throw new StorageUnavailableError()
+  if (way === undefined) throw storageUnavailableError()
   return way
 }

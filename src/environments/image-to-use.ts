@@ -1,5 +1,6 @@
 import type {ArchiveContext} from '../archive/context.js'
-import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
+import {digestMismatchError} from '../host/errors.js'
 import type {Host} from '../host/host.js'
 import type {DownloadEvent} from '../host/http/receive.js'
 import type {KeptImage} from '../images/cache/kept-images.js'
@@ -188,7 +189,7 @@ export class ImageToUse {
     this.#tell = hooks.onMaking ?? (() => {})
     const {kept, fallback} = this.#found ?? (await this.#makeNow())
     if (sha256 !== undefined && sha256 !== kept.sha256)
-      throw new DigestMismatchError(kept.name, sha256, kept.sha256)
+      throw digestMismatchError({source: kept.name, expected: sha256, actual: kept.sha256})
     const image = await this.#openKept(kept, hooks.onKept)
     const isAnswer = this.#making !== undefined && fallback === undefined
     if (isAnswer) await this.#answers.remember(this.#packages(bootstrap), kept.sha256)

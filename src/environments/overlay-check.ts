@@ -42,7 +42,7 @@ function describe({engine, obstacle}: Pick<OverlayFacts, 'engine' | 'obstacle'>)
   if (engine === undefined) return 'Not tried: no engine works.'
   if (engine === 'proot') return 'proot has none.'
   if (obstacle === 'root') return 'Not for root: mounts of the host are locked against its guests.'
-  if (obstacle === 'path') return 'The path of the store is one that overlayfs can not be told of.'
+  if (obstacle === 'path') return 'The path of the store is one that overlayfs cannot be told of.'
   return obstacle === undefined ? 'A trial failed.' : `A trial could not be made: ${obstacle}.`
 }
 

@@ -5,7 +5,7 @@ import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
-import {AnchorUnreachableError, SessionFailedError} from '../sandbox/errors.js'
+import {anchorUnreachableError, sessionFailedError} from '../sandbox/errors.js'
 import {MOUNT_POINTS, PACKAGES_MOUNT_POINT, RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
 import {runProotSession} from '../sandbox/proot-session.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
@@ -23,7 +23,7 @@ type Session = {
  * Runs a command in an environment by proot, which starts nothing that others could join.
  *
  * @returns The guest's exit status.
- * @throws {MountPointError} And as `runProotSession`.
+ * @throws {@link mountPointError} And as `runProotSession`.
  */
 export async function runByProot(
   host: Host,
@@ -38,7 +38,7 @@ export async function runByProot(
   const liveness = await takeLock(anchorFiles(files.run).liveness, {mode: 'shared', waitMs: 0})
   // Another command has just started it with a better engine.
   if (liveness === undefined)
-    throw new AnchorUnreachableError(name, await lockHolders(anchorFiles(files.run).liveness))
+    throw anchorUnreachableError(name, await lockHolders(anchorFiles(files.run).liveness))
   const binds = [
     {source: files.resolver, target: RESOLVER_MOUNT_POINT},
     ...(packages === undefined ? [] : [{source: packages, target: PACKAGES_MOUNT_POINT}]),
@@ -58,15 +58,17 @@ export async function runByProot(
 function checkVolumes(name: string, {volumes}: SessionRequest): void {
   for (const {source, target, access} of volumes) {
     if (access === 'ro') {
-      throw new SessionFailedError(name, `proot can't share ${source} read-only.`, [
-        'Leave :ro out to share it writable.',
-      ])
+      throw sessionFailedError(
+        {name, reason: `proot cannot share "${source}" read-only`},
+        {suggestions: ['Share it writable: leave :ro out.']},
+      )
     }
     // proot parts the two at a colon.
     if (source.includes(':') || target.includes(':') || !existsSync(source)) {
-      throw new SessionFailedError(name, `${source} can't be shared.`, [
-        'Share a folder or file that is there, without a colon in its path.',
-      ])
+      throw sessionFailedError(
+        {name, reason: `could not share "${source}"`},
+        {suggestions: ['Share a folder or file that exists and has no colon in its path.']},
+      )
     }
   }
 }

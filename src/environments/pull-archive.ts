@@ -43,7 +43,7 @@ export class ArchivePull {
     this.#image = new ArchiveImage(host, request, {...place, context: archive, onEvent})
   }
 
-  /** @throws {EngineUnavailableError} @throws {IdentityUnavailableError} @throws {EmulationUnavailableError} */
+  /** @throws {EngineUnavailableError} @throws {IdentityUnavailableError} @throws {@link emulationUnavailableError} */
   static async begin(
     host: Host,
     request: BootstrapRequest,

@@ -3,7 +3,7 @@ import {writeFileAtomic} from '../host/atomic-file.js'
 import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
 import {readSmallFile} from '../host/small-file.js'
 import {type ArchiveOrigin, readArchiveOrigin} from '../images/cache/archive-origin.js'
-import {RecordUnreadableError} from './errors.js'
+import {recordUnreadableError} from './errors.js'
 
 /** What is known of an environment from its creation on; `env.json`, written last, makes it one. */
 export type EnvironmentRecord = {
@@ -66,14 +66,14 @@ export async function readRecord(path: string): Promise<EnvironmentRecord | unde
     const errno = errnoOf(error)
     if (errno === undefined) throw error
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
-    throw new RecordUnreadableError(path, wordsForErrno(errno), error)
+    throw recordUnreadableError({path, reason: wordsForErrno(errno)}, {cause: error})
   }
   return parseRecord(text, path)
 }
 
 /** @param path - For the message alone. @throws {RecordUnreadableError} Naming the first field that is wrong. */
 export function parseRecord(text: string, path: string): EnvironmentRecord {
-  const refuse = (rule: string, cause?: unknown) => new RecordUnreadableError(path, rule, cause)
+  const refuse = (rule: string, cause?: unknown) => recordUnreadableError({path, reason: rule}, {cause})
   const fields = parseJsonRecord(text, {maxBytes: MAX_RECORD_BYTES, schemaVersion: SCHEMA_VERSION, refuse})
   const extraction = fields.object('extraction')
   return {

@@ -8,15 +8,14 @@ export function judgeRemains({folders, layers, orphans}: Remains): Check {
     ...(layers > 0 ? [`${layers} layers of no environment`] : []),
     ...orphans.map(({name, holders}) => {
       const pids = holders.map(({pid}) => pid)
-      const who =
-        pids.length === 0 ? 'a process that can not be seen from here' : `process ${pids.join(', ')}`
+      const who = pids.length === 0 ? 'a process that cannot be seen from here' : `process ${pids.join(', ')}`
       return `${name} is held by ${who}, and its first process is gone`
     }),
   ]
   if (seen.length === 0) return pass('leftovers', 'None.')
   return warn('leftovers', {
     evidence: `${seen.join('; ')}.`,
-    cost: orphans.length > 0 ? 'What is held can not be started.' : 'They take room.',
+    cost: orphans.length > 0 ? 'What is held cannot be started.' : 'They take room.',
     remedy: 'envs doctor --repair takes them away.',
   })
 }

@@ -8,7 +8,7 @@ import {HistoryUnreadableError} from '../storage/errors.js'
 import {layersOf} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
 import type {LayerId} from '../storage/layer-id.js'
-import {EnvironmentRunningError, RecordUnreadableError, RemovalIncompleteError} from './errors.js'
+import {RecordUnreadableError, removalIncompleteError, stopFirstError} from './errors.js'
 import {sweepLayers} from './layer-sweep.js'
 import {type Leftover, leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {lockEnvironment} from './locks.js'
@@ -52,19 +52,19 @@ export async function removeEnvironments(
 /**
  * Removes an environment: out of sight by one rename, then file by file.
  *
- * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError} @throws {RemovalIncompleteError}
+ * @throws {EnvironmentRunningError} @throws {@link environmentBusyError} @throws {removalIncompleteError, stopFirstError}
  */
 export async function removeEnvironment(host: Host, text: string, {force}: Options): Promise<void> {
   const {name, files} = await findRemovable(host, text)
   const stopIfForced = () => (force ? stopFiles(host, files) : Promise.resolve())
   await stopIfForced()
-  if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+  if (await isInUse(files.run)) throw stopFirstError({name, command: 'rm'})
   const lock = await lockEnvironment(host.paths, name, 'exclusive')
   try {
     // Somebody may have removed it, or begun a session, while this waited.
     const {identity} = await findRemovable(host, name)
     await stopIfForced()
-    if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+    if (await isInUse(files.run)) throw stopFirstError({name, command: 'rm'})
     await dropMemory(files.run)
     const layers = await ownLayers(files)
     const leftover = {kind: 'removed', identity, name} as const
@@ -90,7 +90,12 @@ async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<Layer
 
 async function finish(host: Host, leftover: Leftover): Promise<void> {
   const {failures} = await removeLeftover(host, leftover)
-  if (failures.length > 0) throw new RemovalIncompleteError(leftover.name, leftover.folder, failures)
+  if (failures.length === 0) return
+  const files = failures.slice(0, 5).map(({path, code}) => `${path} (${code})`)
+  throw removalIncompleteError({
+    ...{count: failures.length, name: leftover.name, folder: leftover.folder},
+    files: failures.length > 5 ? [...files, '…'] : files,
+  })
 }
 
 type Removable = {

@@ -19,7 +19,7 @@ import type {Environment} from './store.js'
 
 /** How a snapshot of what runs is to be made. */
 export type RunningRequest = {
-  /** @throws {SnapshotExistsError} */
+  /** @throws {@link snapshotExistsError} */
   chooseLabel(history: History, now: Date): string
   /** `automatic` ones are thinned. */
   readonly kind: 'manual' | 'automatic'

@@ -23,7 +23,7 @@ export type SnapshotSummary = {
   readonly heldBytes: number
 }
 
-/** Snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {NoHistoryError} */
+/** Snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
 export async function listSnapshots(host: Host, text: string): Promise<SnapshotSummary[]> {
   const {files, record} = await findWithHistory(host, text)
   const history = await readHistory(files.history)
@@ -60,7 +60,7 @@ function summary(
  * Forgets snapshots; what nothing else is made of goes. None is forgotten unless all of them exist.
  *
  * @returns Their labels.
- * @throws {SnapshotNotFoundError} @throws {EnvironmentBusyError} and as {@link listSnapshots}.
+ * @throws {@link snapshotNotFoundError} @throws {@link environmentBusyError} and as {@link listSnapshots}.
  */
 export async function removeSnapshots(
   host: Host,

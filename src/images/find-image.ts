@@ -6,7 +6,7 @@ import type {Release} from './catalog/release.js'
 import {imageName} from './image-name.js'
 import type {ImageQuery, PublishedImage} from './published-image.js'
 import {ARCHIVE, archiveOffers} from './sources/archive-offers.js'
-import {ImageNotPublishedError, SourcesUnreachableError} from './sources/errors.js'
+import {imageNotPublishedError, sourcesUnreachableError} from './sources/errors.js'
 import {SOURCES} from './sources/list.js'
 import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './sources/source.js'
 
@@ -30,8 +30,8 @@ export type SearchResult = {
  * Finds the newest image that fits `query`, its digest taken from a listing that a pinned key signed. The
  * sources are asked in their order until one has it.
  *
- * @throws {ImageNotPublishedError} When all of them answered, and none has it.
- * @throws {SourcesUnreachableError} When some did not answer, and none of the others has it.
+ * @throws {@link imageNotPublishedError} When all of them answered, and none has it.
+ * @throws {@link sourcesUnreachableError} When some did not answer, and none of the others has it.
  * @throws {EnvsError} With exit code 6 when a listing is not to be trusted: no other source is asked then.
  */
 export async function findImage(query: ImageQuery, context: ImageContext): Promise<PublishedImage> {
@@ -50,12 +50,14 @@ export async function findImage(query: ImageQuery, context: ImageContext): Promi
   }
   if (failures.length > 0) {
     const suggestions = [...new Set(failures.flatMap(({error}) => error.suggestions))]
-    throw new SourcesUnreachableError(name, failures, {suggestions, cause: failures[0]?.error})
+    const tried = failures.map(({mirror, reason}) => `${mirror} (${reason})`).join('; ')
+    throw sourcesUnreachableError({name, tried}, {hints: suggestions, cause: failures[0]?.error})
   }
   const asked = sources.map((source) => shownMirror(source, context))
   const {architecture, suite} = query
-  const suggestions = [`To see what there is: envs image search ${suite}`]
-  throw new ImageNotPublishedError(name, {architecture, asked, suggestions})
+  const reason =
+    asked.length === 0 ? 'no source of envs has such images' : `envs looked at ${asked.join(', ')}`
+  throw imageNotPublishedError({name, architecture, reason, suite})
 }
 
 /**

@@ -2,7 +2,7 @@ import type {DebArchitecture} from '../host/architecture.js'
 import {nearestNames} from '../host/nearest.js'
 import {type Catalogue, DISTRIBUTIONS, releaseWords, resolveRelease} from './catalog/catalogue.js'
 import type {Release} from './catalog/release.js'
-import {UnknownImageError} from './errors.js'
+import {type UnknownImageError, unknownImageError} from './errors.js'
 import type {ImageQuery, Variant} from './published-image.js'
 
 type Options = {readonly catalogue: Catalogue; readonly architecture: DebArchitecture; readonly now: Date}
@@ -100,7 +100,7 @@ function onLxc(
       : {distribution, suite: word, version: undefined}
   // What is made here comes from no server of images.
   if (variant === 'archive')
-    throw new UnknownImageError(text, [`Did you mean ${distribution}:${word}/archive?`])
+    throw unknownImageError({name: text}, {suggestions: [`Did you mean ${distribution}:${word}/archive?`]})
   return {...resolved, variant: parseVariant(text, variant), source: 'lxc', architecture}
 }
 
@@ -118,9 +118,9 @@ function parseVariant(text: string, word: string | undefined): Variant | undefin
   if (variant !== undefined) return variant
   const name = text.slice(0, -word.length - 1)
   const nearest = nearestNames(word, VARIANTS)
-  throw new UnknownImageError(
-    text,
-    (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`),
+  throw unknownImageError(
+    {name: text},
+    {suggestions: (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`)},
   )
 }
 
@@ -131,9 +131,14 @@ function unknown(text: string, {catalogue, now}: Options): UnknownImageError {
     .split('/')
   const release = POINT_RELEASE.exec(word)?.groups?.['release']
   if (release !== undefined && releaseWords(catalogue).includes(release)) {
-    return new UnknownImageError(text, [
-      `A point release can't be asked for: ${release} takes the newest one that is published.`,
-    ])
+    return unknownImageError(
+      {name: text},
+      {
+        suggestions: [
+          `A point release can't be asked for: ${release} takes the newest one that is published.`,
+        ],
+      },
+    )
   }
   const nearest = nearestNames(word, releaseWords(catalogue)).map((name) => {
     const distribution = resolveRelease(name, catalogue, now)?.distribution
@@ -141,17 +146,28 @@ function unknown(text: string, {catalogue, now}: Options): UnknownImageError {
     return variant === undefined || distribution === undefined ? name : `${distribution}:${name}/${variant}`
   })
   const suggestions = nearest.map((name) => `Did you mean ${name}?`)
-  return new UnknownImageError(text, [...suggestions, 'To see what there is: envs image search'])
+  return unknownImageError(
+    {name: text},
+    {suggestions: [...suggestions, 'To see what there is: envs image search']},
+  )
 }
 
 function otherDistribution(text: string, distribution: string, word: string): UnknownImageError {
   if (distribution === 'lxc') {
-    return new UnknownImageError(text, ['Name the distribution and its release: lxc:debian/trixie'])
+    return unknownImageError(
+      {name: text},
+      {suggestions: ['Name the distribution and its release: lxc:debian/trixie']},
+    )
   }
   const nearest = nearestNames(distribution, DISTRIBUTIONS).map((name) => `Did you mean ${name}:${word}?`)
-  return new UnknownImageError(text, [
-    ...nearest,
-    `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
-    `To see what there is: envs image search ${distribution}`,
-  ])
+  return unknownImageError(
+    {name: text},
+    {
+      suggestions: [
+        ...nearest,
+        `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
+        `To see what there is: envs image search ${distribution}`,
+      ],
+    },
+  )
 }

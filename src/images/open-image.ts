@@ -1,10 +1,11 @@
 import {stat} from 'node:fs/promises'
 import type {DebArchitecture} from '../host/architecture.js'
-import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
+import {digestMismatchError} from '../host/errors.js'
 import type {DownloadEvent} from '../host/http/receive.js'
 import {readCatalogue} from './catalog/catalogue.js'
 import {openDigestMemory} from './digest-memory.js'
-import {UnknownImageError} from './errors.js'
+import {UnknownImageError, unknownImageError} from './errors.js'
 import {openFileImage} from './file-image.js'
 import {parseImageName} from './image-name.js'
 import {openNamedImage} from './named-image.js'
@@ -39,8 +40,8 @@ export type OpenImageOptions = {
  *
  * @throws {UnknownImageError}
  * @throws {ImageNotFoundError}
- * @throws {NotAnImageFileError}
- * @throws {ImageUnreadableError}
+ * @throws {@link notAnImageFileError}
+ * @throws {@link imageUnreadableError}
  * @throws {NetworkError}
  * @throws {DigestMismatchError}
  * @throws As `resolveImage`, for a name.
@@ -64,7 +65,7 @@ export async function openImage(reference: ImageReference, options: OpenImageOpt
       const resolution = await resolveImage(await queryFor(reference, options), options)
       const {image} = resolution
       if (sha256 !== undefined && sha256 !== image.sha256) {
-        throw new DigestMismatchError(image.name, sha256, image.sha256)
+        throw digestMismatchError({source: image.name, expected: sha256, actual: image.sha256})
       }
       options.onResolved?.(resolution)
       return openNamedImage(resolution, options)
@@ -82,7 +83,7 @@ export async function queryFor(
     return parseImageName(reference.text, {catalogue, architecture, now: context.now})
   } catch (error) {
     const hints = error instanceof UnknownImageError ? await fileHints(reference) : []
-    throw hints.length === 0 ? error : new UnknownImageError(reference.text, hints)
+    throw hints.length === 0 ? error : unknownImageError({name: reference.text}, {suggestions: hints})
   }
 }
 

@@ -1,7 +1,7 @@
 import {EnvsError, ExitCode, errnoOf} from '../errors.js'
 import type {Sha256} from '../host/digest.js'
 import {redactUrl} from '../host/http/redact-url.js'
-import {ImageRecordUnreadableError} from './cache/errors.js'
+import {imageRecordUnreadableError} from './cache/errors.js'
 import {findKept, type KeptImage, readEvidence} from './cache/kept-images.js'
 import {findImage} from './find-image.js'
 import type {Publication} from './opened-image.js'
@@ -69,7 +69,10 @@ async function verifyAgain(
 ): Promise<void> {
   const evidence = await readEvidence(images, kept).catch((error: unknown) => {
     if (errnoOf(error) === undefined) throw error
-    throw new ImageRecordUnreadableError(kept.path, 'its listing and signature are missing', error)
+    throw imageRecordUnreadableError(
+      {path: kept.path, reason: 'its listing and signature are missing'},
+      {cause: error},
+    )
   })
   const {keyrings, now, allowSha1 = false} = context
   await reverify({...kept, url: new URL(kept.url), evidence}, {keyrings, now, allowSha1})

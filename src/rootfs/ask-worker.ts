@@ -5,7 +5,7 @@ import {pipeline} from 'node:stream/promises'
 import {findProgram} from '../host/host.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {readComplaint} from './complaint.js'
-import {WorkerDiedError, WorkerFailure} from './errors.js'
+import {WorkerFailure, workerDiedError} from './errors.js'
 import {parseEvent, type WorkerEvent} from './worker-event.js'
 import {workerProgram} from './worker-program.js'
 import type {WorkerRequest} from './worker-request.js'
@@ -73,7 +73,7 @@ export async function ask(
     if (last?.event === 'result') return last.value
     if (last?.event === 'error') throw failureOf(last)
     const how = exit.signal === null ? `with status ${exit.status}` : `by ${exit.signal}`
-    throw new WorkerDiedError(verb, how, new Error(complaint))
+    throw workerDiedError({verb, how}, {cause: new Error(complaint)})
   } finally {
     signal?.removeEventListener('abort', stop)
     stop()

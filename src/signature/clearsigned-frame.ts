@@ -1,4 +1,5 @@
-import {ClearsignedFrameError} from './errors.js'
+import type {EnvsError} from '../errors.js'
+import {clearsignedFrameError} from './errors.js'
 
 const BEGIN_MESSAGE = '-----BEGIN PGP SIGNED MESSAGE-----'
 const BEGIN_SIGNATURE = '-----BEGIN PGP SIGNATURE-----'
@@ -10,11 +11,11 @@ const END_SIGNATURE = '-----END PGP SIGNATURE-----'
  * A reader of OpenPGP takes the first message it finds: text before it, after it, or a second message are
  * passed over, and a program that read the file itself would take them for signed.
  *
- * @throws {ClearsignedFrameError}
+ * @throws {@link clearsignedFrameError}
  * @see RFC 9580, section 7: a signed line that begins with a hyphen is written with `- ` before it.
  */
 export function clearsignedText(bytes: Buffer, name: string): string {
-  const refuse = (reason: string) => new ClearsignedFrameError(name, reason)
+  const refuse = (reason: string) => clearsignedFrameError({listing: name, reason})
   const text = decode(bytes, refuse)
   if (text.startsWith('\uFEFF')) throw refuse('a byte order mark stands before it')
   const lines = text.split('\n').map((line) => line.trimEnd())
@@ -33,7 +34,7 @@ export function clearsignedText(bytes: Buffer, name: string): string {
   return text
 }
 
-function decode(bytes: Buffer, refuse: (reason: string) => ClearsignedFrameError): string {
+function decode(bytes: Buffer, refuse: (reason: string) => EnvsError): string {
   try {
     return new TextDecoder('utf-8', {fatal: true, ignoreBOM: true}).decode(bytes)
   } catch (error) {

@@ -2,7 +2,7 @@ import {errnoOf, wordsForErrno} from '../errors.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {type JsonFields, parseJsonRecord} from '../host/json-fields.js'
 import {readSmallFile} from '../host/small-file.js'
-import {HistoryUnreadableError} from './errors.js'
+import {historyUnreadableError} from './errors.js'
 import type {History, Layers, Snapshot} from './history.js'
 import {isLayerId, type LayerId} from './layer-id.js'
 
@@ -29,14 +29,14 @@ export async function readHistory(path: string): Promise<History> {
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === undefined || errno === 'ENOENT') throw error
-    throw new HistoryUnreadableError(path, wordsForErrno(errno), error)
+    throw historyUnreadableError({path, reason: wordsForErrno(errno)}, {cause: error})
   }
   return parseHistory(text, path)
 }
 
 /** @param path - For the message alone. @throws {HistoryUnreadableError} */
 export function parseHistory(text: string, path: string): History {
-  const refuse = (rule: string, cause?: unknown) => new HistoryUnreadableError(path, rule, cause)
+  const refuse = (rule: string, cause?: unknown) => historyUnreadableError({path, reason: rule}, {cause})
   const fields = parseJsonRecord(text, {maxBytes: MAX_BYTES, schemaVersion: SCHEMA_VERSION, refuse})
   return {
     layers: readLayers(fields),

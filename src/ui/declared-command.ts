@@ -77,7 +77,7 @@ export abstract class DeclaredCommand {
     writeJson(json)
   }
 
-  /** @throws {CommandLineError} */
+  /** @throws {@link commandLineError} */
   protected async parse<F extends Values, B extends Values, A extends Values>(
     input: Interfaces.Input<F, B, A>,
     argv = this.argv,

@@ -1,6 +1,6 @@
 import {Errors, Parser} from '@oclif/core'
 import {UsageError} from '../errors.js'
-import {CommandLineError} from './errors.js'
+import {commandLineError} from './errors.js'
 import {meantWords} from './meant-words.js'
 import type {LineDeclarations, PlainLine} from './plain-line.js'
 
@@ -11,7 +11,7 @@ const LIBRARY_POINTER = 'See more help with --help'
  * Parses any line, and says what is wrong with it.
  *
  * @param id - The command's, for the suggestion.
- * @throws {CommandLineError}
+ * @throws {@link commandLineError}
  */
 export async function parseByLibrary(
   argv: readonly string[],
@@ -25,7 +25,7 @@ export async function parseByLibrary(
   } catch (error) {
     if (!(error instanceof Errors.CLIError || error instanceof UsageError)) throw error
     const message = describeMissing(error) ?? withoutAdvice(error.message)
-    throw new CommandLineError(message, id, meantWords(argv, declarations))
+    throw commandLineError(message, id, meantWords(argv, declarations))
   }
 }
 

@@ -73,7 +73,7 @@ const FINDINGS: readonly Finding[] = [
   {
     isSo: ({fileSystem}) => SHARED.includes(fileSystem),
     status: 'warn',
-    cost: 'Environments with mapped ids, and layers, can not be had: a server of files knows nothing of subordinate ids.',
+    cost: 'Environments with mapped ids, and layers, cannot be had: a server of files knows nothing of subordinate ids.',
     remedy: 'Set ENVS_HOME to a folder on a local disk.',
   },
   {

@@ -35,14 +35,14 @@ export function judgeKernel({release: name, seccompActions}: KernelFacts): Check
   if (isBefore(name, 5, 11)) {
     return warn('kernel', {
       evidence: `Linux ${name}.${wsl}`,
-      cost: 'There are no layers and no snapshots (Linux 5.11), and folders can not be shared read-only (Linux 5.12).',
+      cost: 'There are no layers and no snapshots (Linux 5.11), and folders cannot be shared read-only (Linux 5.12).',
       remedy: 'Ask an administrator for a newer kernel.',
     })
   }
   if (isBefore(name, 5, 12)) {
     return warn('kernel', {
       evidence: `Linux ${name}.${wsl}`,
-      cost: 'Folders can not be shared read-only.',
+      cost: 'Folders cannot be shared read-only.',
       remedy: 'Ask an administrator for Linux 5.12 or later.',
     })
   }

@@ -47,7 +47,7 @@ export function judgeSubordinateIds(facts: SubordinateFacts): Check {
   if (small.length > 0) {
     return warn('subordinate-ids', {
       evidence: `Mapped, but the range is ${small.map((range) => range?.count).join(' and ')} ids, not ${WANTED_COUNT}: ${shown}.`,
-      cost: 'Files of users with higher numbers, nobody (65534) among them, can not be given to them.',
+      cost: 'Files of users with higher numbers, nobody (65534) among them, cannot be given to them.',
       remedy: `Ask an administrator for a range of ${WANTED_COUNT} ids in /etc/subuid and /etc/subgid, in the place of this one.`,
       request: rangeRequest(facts, {uids: [], gids: []}),
     })

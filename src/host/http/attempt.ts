@@ -1,5 +1,5 @@
 import type {Connections} from './connections.js'
-import {UnexpectedSizeError} from './errors.js'
+import {unexpectedSizeError} from './errors.js'
 import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
 import {contradicts, parseContentRange, parseLength, strongValidators} from './headers.js'
 import {type Pace, timed} from './pace.js'
@@ -37,7 +37,7 @@ type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | O
  *
  * @throws {UnexpectedSizeError}
  * @throws {NetworkError} For what another try can't mend: a redirect that is refused.
- * @throws {DownloadStorageError}
+ * @throws {@link downloadStorageError}
  * @throws {unknown} The reason of `signal`.
  */
 export async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
@@ -141,20 +141,36 @@ function refuseSize(totalBytes: number | undefined, {url}: Answer, options: Atte
   const {expectedBytes, maxBytes} = options
   if (totalBytes === undefined) return
   if (expectedBytes !== undefined && totalBytes !== expectedBytes) {
-    throw new UnexpectedSizeError(url.host, totalBytes, {kind: 'exactly', bytes: expectedBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: totalBytes,
+      limit: `exactly ${expectedBytes}`,
+    })
   }
   if (totalBytes > maxBytes) {
-    throw new UnexpectedSizeError(url.host, totalBytes, {kind: 'at most', bytes: maxBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: totalBytes,
+      limit: `at most ${maxBytes}`,
+    })
   }
 }
 
 function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOptions): void {
   const {expectedBytes, maxBytes} = options
   if (expectedBytes !== undefined && receivedBytes > expectedBytes) {
-    throw new UnexpectedSizeError(url.host, receivedBytes, {kind: 'exactly', bytes: expectedBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: receivedBytes,
+      limit: `exactly ${expectedBytes}`,
+    })
   }
   if (receivedBytes > maxBytes) {
-    throw new UnexpectedSizeError(url.host, receivedBytes, {kind: 'at most', bytes: maxBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: receivedBytes,
+      limit: `at most ${maxBytes}`,
+    })
   }
 }
 

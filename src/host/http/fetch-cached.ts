@@ -17,7 +17,7 @@ type Kept = {readonly validators: Validators; readonly body: Buffer}
  *
  * @param path - Of the copy, which must be of this URL alone; its folder is made.
  * @returns undefined when the server says that there is none.
- * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {CertificateFileError}
+ * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {@link certificateFileError}
  */
 export async function fetchCached(
   url: URL,

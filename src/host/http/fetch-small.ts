@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {NetworkError, UnexpectedSizeError} from './errors.js'
+import {NetworkError, type UnexpectedSizeError, unexpectedSizeError} from './errors.js'
 import {type Failure, failureOfAnswer, failureOfConnection} from './failure.js'
 import {parseLength, strongValidators, type Validators} from './headers.js'
 import {LEAST_PACE, type LeastPace, openPace, type Pace, timed} from './pace.js'
@@ -41,7 +41,7 @@ const MISSING: ReadonlySet<number> = new Set([404, 410])
  * @returns undefined when the server says that there is none.
  * @throws {NetworkError} When the last try failed, or one failed for good.
  * @throws {UnexpectedSizeError}
- * @throws {CertificateFileError}
+ * @throws {@link certificateFileError}
  * @throws {unknown} The reason of `signal`.
  */
 export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<Buffer | undefined> {
@@ -52,7 +52,7 @@ export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<
 /**
  * Asks for such a file on condition that it is another than the one `known` was taken from.
  *
- * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {CertificateFileError}
+ * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {@link certificateFileError}
  */
 export async function askSmall(
   url: URL,
@@ -148,5 +148,5 @@ function failed(failure: Failure, {reached}: {reached: boolean}): Outcome {
 }
 
 function tooLarge(host: string, actualBytes: number, maxBytes: number): UnexpectedSizeError {
-  return new UnexpectedSizeError(host, actualBytes, {kind: 'at most', bytes: maxBytes})
+  return unexpectedSizeError({host, actualBytes, limit: `at most ${maxBytes}`})
 }

@@ -22,7 +22,7 @@ const WAIT_STEP_MS = 1000
  * inode what became of it: the destination, thrown away, or still a part.
  *
  * @throws {NodeJS.ErrnoException} When the part can't be made.
- * @throws {LockToolMissingError}
+ * @throws {@link flockMissingError}
  */
 export async function claimPart(part: string, options: Options): Promise<Claim> {
   for (;;) {

@@ -6,7 +6,7 @@ import {promisify} from 'node:util'
 import {errnoOf} from '../../errors.js'
 import {syncFolder} from '../atomic-file.js'
 import {finishSha256, type Sha256} from '../digest.js'
-import {DownloadStorageError} from './errors.js'
+import {downloadStorageError} from './errors.js'
 import type {Validators} from './headers.js'
 import {readPartRecord, urlDigest, writePartRecord} from './part-record.js'
 
@@ -171,7 +171,7 @@ export class PartialFile {
     } catch (error) {
       const errno = errnoOf(error)
       if (errno === undefined) throw error
-      throw new DownloadStorageError(this.paths.part, errno, error)
+      throw downloadStorageError({path: this.paths.part, reason: errno}, {cause: error})
     }
   }
 }

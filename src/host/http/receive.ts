@@ -43,8 +43,8 @@ export type ReceiveOptions = {
  *
  * @throws {NetworkError} When tries in a row brought nothing, or one failed for good.
  * @throws {UnexpectedSizeError}
- * @throws {DownloadStorageError}
- * @throws {CertificateFileError}
+ * @throws {@link downloadStorageError}
+ * @throws {@link certificateFileError}
  * @throws {unknown} The reason of `signal`.
  */
 export async function receive(

@@ -5,7 +5,7 @@ import {redactUrl} from '../../host/http/redact-url.js'
 import {type JsonFields, parseJsonRecord} from '../../host/json-fields.js'
 import type {PublishedImage} from '../published-image.js'
 import {type ArchiveOrigin, readArchiveOrigin} from './archive-origin.js'
-import {ImageRecordUnreadableError} from './errors.js'
+import {imageRecordUnreadableError} from './errors.js'
 
 /** What is known of an image that is kept: `image.json`, written last, makes its folder one. */
 export type ImageRecord = {
@@ -78,7 +78,7 @@ export async function readImageRecord(path: string): Promise<ImageRecord | undef
 
 /** @param path - For the message alone. @throws {ImageRecordUnreadableError} */
 export function parseImageRecord(text: string, path: string): ImageRecord {
-  const refuse = (rule: string, cause?: unknown) => new ImageRecordUnreadableError(path, rule, cause)
+  const refuse = (rule: string, cause?: unknown) => imageRecordUnreadableError({path, reason: rule}, {cause})
   const fields = parseJsonRecord(text, {maxBytes: MAX_BYTES, schemaVersion: SCHEMA_VERSION, refuse})
   const signer = fields.object('signer')
   const evidence = fields.object('evidence')

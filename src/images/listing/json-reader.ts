@@ -1,4 +1,4 @@
-import {MalformedListingError} from './errors.js'
+import {type MalformedListingError, malformedListingError} from './errors.js'
 
 /** One value of a JSON listing and where it stands, so that what is wrong can be named. */
 export class JsonReader {
@@ -13,7 +13,8 @@ export class JsonReader {
     try {
       return new JsonReader(JSON.parse(data.toString('utf8')), listing, '$')
     } catch (error) {
-      if (error instanceof SyntaxError) throw new MalformedListingError(listing, '$', 'it is not JSON')
+      if (error instanceof SyntaxError)
+        throw malformedListingError({listing, at: '$', reason: 'it is not JSON'})
       throw error
     }
   }
@@ -48,7 +49,7 @@ export class JsonReader {
   }
 
   wrong(reason: string): MalformedListingError {
-    return new MalformedListingError(this.listing, this.at, reason)
+    return malformedListingError({listing: this.listing, at: this.at, reason})
   }
 
   #object(): Readonly<Record<string, unknown>> {

@@ -1,7 +1,7 @@
 import {type LxcBuild, parseLxcIndex} from '../listing/lxc-index.js'
 import {serialDay} from '../listing/serial.js'
 import type {ImageQuery, PublishedImage, Variant} from '../published-image.js'
-import {ReplayedListingError} from './errors.js'
+import {replayedListingError} from './errors.js'
 import {type FolderListing, fetchFolderListing, imageInFolder} from './folder-listing.js'
 import {offeredImage} from './offer.js'
 import {fetchSignedListing} from './signed-listing.js'
@@ -91,7 +91,7 @@ async function findBuild(
 function refuseReplay({evidence}: FolderListing, {serial}: LxcBuild): void {
   const day = serialDay(serial)
   if (day !== undefined && evidence.signedAt.getTime() < day.getTime() - DAY_MS) {
-    throw new ReplayedListingError(evidence.url, {signedAt: evidence.signedAt, serial})
+    throw replayedListingError({listing: evidence.url, signedAt: evidence.signedAt, serial})
   }
 }
 

@@ -1,6 +1,6 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync} from 'node:fs'
 import {errnoOf} from '../../errors.js'
-import {LedgerUnreadableError} from '../errors.js'
+import {ledgerUnreadableError} from '../errors.js'
 import {fieldsOf} from '../worker-fields.js'
 import {type LedgerEntry, parseEntry} from './entry.js'
 import {LEDGER_SCHEMA_VERSION, type Ledger, MOST_LEDGER_BYTES} from './ledger.js'
@@ -24,7 +24,7 @@ export function writeLedger(path: string, ledger: Ledger): void {
 /**
  * Reads a ledger; one that is not there is empty: environments of older versions have none.
  *
- * @throws {LedgerUnreadableError} Naming the line.
+ * @throws {@link ledgerUnreadableError} Naming the line.
  * @throws {NodeJS.ErrnoException}
  */
 export function readLedger(path: string): LedgerRecord {
@@ -34,7 +34,7 @@ export function readLedger(path: string): LedgerRecord {
   try {
     return {dropped: parseHead(head), entries: lines.map((line, index) => parseLine(line, index + 2))}
   } catch (error) {
-    if (error instanceof Error) throw new LedgerUnreadableError(path, error)
+    if (error instanceof Error) throw ledgerUnreadableError({path, reason: error.message}, {cause: error})
     throw error
   }
 }
@@ -49,7 +49,7 @@ function readBounded(path: string): string | undefined {
   }
   try {
     if (fstatSync(fd).size > MOST_FILE_BYTES)
-      throw new LedgerUnreadableError(path, new Error(`it is over ${MOST_FILE_BYTES} bytes`))
+      throw ledgerUnreadableError({path, reason: `it is over ${MOST_FILE_BYTES} bytes`})
     return readFileSync(fd, 'utf8')
   } finally {
     closeSync(fd)

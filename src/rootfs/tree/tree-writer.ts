@@ -126,7 +126,7 @@ export function openTreeWriter(
 
   function writeSymlink(path: string, member: MemberOf<'symlink'>): void {
     if (member.target === '' || member.target.includes('\0') || member.target.length >= limits.pathBytes) {
-      throw new PathRefusal(member.name, 'its link target can not be')
+      throw new PathRefusal(member.name, 'its link target cannot be')
     }
     replace(path, (place) => symlinkSync(Buffer.from(member.target, 'latin1'), place))
     const place = paths.absolute(path)

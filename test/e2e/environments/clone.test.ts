@@ -243,7 +243,10 @@ test('clone refuses an environment that runs and has its files for itself, and s
   const run = await cli.run('clone', 'play', 'copy')
   assert.deepEqual(
     [run.status, run.stderr],
-    [4, 'envs: Environment play is running.\n  See what runs: envs ps play. End it: envs stop play\n'],
+    [
+      4,
+      'envs: The environment "play" is running.\n  See its processes: envs ps play. Stop them: envs stop play\n',
+    ],
   )
   const ended = once(session, 'exit')
   await cli.run('stop', 'play')

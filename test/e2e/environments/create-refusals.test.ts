@@ -40,7 +40,7 @@ for (const {what, image, status, code, suggestion} of [
     image: 'nosuch',
     status: 3,
     code: 'ENVS_UNKNOWN_IMAGE',
-    suggestion: 'To see what there is: envs image search',
+    suggestion: 'See the images that exist: envs image search',
   },
   {
     what: 'a file name without a path',

@@ -104,7 +104,7 @@ test('create refuses an archive with another digest, and keeps nothing of it', a
   assert.equal(run.stdout, '')
   assert.equal(
     run.stderr.split('\n')[0],
-    `envs: ${path} has the SHA-256 digest ${sha256}, not ${WRONG_DIGEST}.`,
+    `envs: The SHA-256 digest of ${path} is ${sha256}, not ${WRONG_DIGEST}.`,
   )
   assert.deepEqual(await cli.storeEntries(), [])
 })
@@ -159,7 +159,7 @@ test('create leaves an environment of that name as it is', async (t) => {
     signal: null,
     stdout: '',
     stderr:
-      'envs: There is an environment tiny already.\n' +
+      'envs: The environment "tiny" exists already.\n' +
       '  Choose another name with --name, or remove it first: envs rm tiny\n',
   })
   assert.equal((await cli.run('show', 'tiny', '--json')).stdout, before.stdout)

@@ -89,7 +89,7 @@ test('another store is another store', async () => {
     {XDG_DATA_HOME: join(guest.cli.home, 'other')},
   ]) {
     const ran = await guest.cli.runWith({env}, 'run', 'play', 'true')
-    assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment play.'])
+    assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment "play".'])
   }
   const relative = await guest.cli.runWith({env: {ENVS_HOME: 'x'}}, 'run', 'play', 'true')
   assert.match(relative.stderr, /ENVS_HOME is x, which is not an absolute path/)

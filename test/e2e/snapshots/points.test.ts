@@ -16,7 +16,7 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(await undone(guest), 0)
     const again = await guest.cli.run('undo', 'play')
     assert.equal(again.status, 3)
-    assert.match(again.stderr, /^envs: Nothing is known of play before its present state\.\n/)
+    assert.match(again.stderr, /^envs: There is no earlier state of the environment "play"\.\n/)
     assert.equal(await seen(guest), 'issue')
   })
 
@@ -98,7 +98,7 @@ test('what would change an environment that runs is refused, and done with --for
     assert.equal(refused.status, 4)
     assert.equal(
       refused.stderr,
-      `envs: Environment play is running.\n  See what runs: envs ps play. End it: envs stop play\n  Or have it stopped first: envs ${verb} --force play\n`,
+      `envs: The environment "play" is running.\n  See its processes: envs ps play. Stop them: envs stop play\n  Or have envs stop the environment first: envs ${verb} --force play\n`,
     )
     assert.equal((await guest.run('cat', '/root/file')).stdout, '2\n')
     assert.equal((await guest.cli.run(verb, 'play', ...rest, '--force')).status, 0)

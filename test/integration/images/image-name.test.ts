@@ -51,7 +51,7 @@ for (const [text, distribution, suite, version, variant, source] of [
   })
 }
 
-const SEARCH = 'To see what there is: envs image search'
+const SEARCH = 'See the images that exist: envs image search'
 
 for (const [text, suggestions] of [
   ['focl', ['Did you mean focal?', SEARCH]],
@@ -73,7 +73,7 @@ for (const [text, suggestions] of [
     'alpine:3.22',
     [
       'Other distributions come from images.linuxcontainers.org: lxc:alpine/3.22',
-      'To see what there is: envs image search alpine',
+      'See the images that exist: envs image search alpine',
     ],
   ],
   [
@@ -81,7 +81,7 @@ for (const [text, suggestions] of [
     [
       'Did you mean ubuntu:focal?',
       'Other distributions come from images.linuxcontainers.org: lxc:ubunut/focal',
-      'To see what there is: envs image search ubunut',
+      'See the images that exist: envs image search ubunut',
     ],
   ],
   ['lxc:debian', ['Name the distribution and its release: lxc:debian/trixie']],

@@ -50,7 +50,7 @@ test('a file that was written to while it was read fails verification', async (t
   const image = await open('./rootfs.tar')
   await readByChild(image)
   await appendFile(join(folder, 'rootfs.tar'), 'more')
-  await assert.rejects(image.verify(), {name: 'ImageChangedError', exitCode: ExitCode.integrity})
+  await assert.rejects(image.verify(), {code: 'ENVS_IMAGE_CHANGED', exitCode: ExitCode.integrity})
 })
 
 test('a file put in the place of the opened one changes nothing', async (t) => {
@@ -127,13 +127,16 @@ test('standard input that fails is an error of reading', async (t) => {
     },
   })
   const image = await open('-', {standardInput: failing})
-  await assert.rejects(image.verify(), {name: 'ImageUnreadableError', message: "- can't be read: EIO."})
+  await assert.rejects(image.verify(), {
+    code: 'ENVS_IMAGE_UNREADABLE',
+    message: 'Could not read the image "-": EIO.',
+  })
 })
 
 test('a terminal is no image', async (t) => {
   const {open} = await givenFile(t)
   await assert.rejects(open('-', {standardInput: Object.assign(Readable.from([]), {isTTY: true})}), {
-    name: 'NotAnImageFileError',
+    code: 'ENVS_NOT_AN_IMAGE_FILE',
     message: "A terminal can't be read as an image.",
   })
 })

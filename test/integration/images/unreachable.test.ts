@@ -26,7 +26,7 @@ test('when no source can be reached, each is named with its reason, and what wor
     code: 'ENVS_SOURCES_UNREACHABLE',
     exitCode: 5,
     message:
-      "ubuntu:focal can't be looked up: http://127.0.0.1:1/ubuntu (the connection was refused); " +
+      'Could not look up "ubuntu:focal": http://127.0.0.1:1/ubuntu (the connection was refused); ' +
       'http://***:***@127.0.0.1:1 (the connection was refused); http://127.0.0.1:1/ubuntu (the connection was refused).',
     suggestions: [
       'Check the URL and the network; a proxy is taken from http_proxy and https_proxy.',
@@ -57,6 +57,6 @@ test('an image that the others do not have may lie where nobody answers', async 
   const mirrors = {...servers.mirrors, lxc: NOBODY}
   await assert.rejects(findImage(QUERY, contextFor(servers, {mirrors})), {
     code: 'ENVS_SOURCES_UNREACHABLE',
-    message: `ubuntu:focal can't be looked up: ${NOBODY} (the connection was refused).`,
+    message: `Could not look up "ubuntu:focal": ${NOBODY} (the connection was refused).`,
   })
 })

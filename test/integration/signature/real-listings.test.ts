@@ -85,7 +85,7 @@ for (const kind of ['ubuntu-cloud', 'ubuntu-streams', 'ubuntu-archive', 'lxc'] a
       code: 'ENVS_UNKNOWN_SIGNER',
       exitCode: 6,
       message:
-        'ubuntu-base/24.04-20261001/SHA256SUMS is not signed by a key that is trusted for it, ' +
+        '"ubuntu-base/24.04-20261001/SHA256SUMS" is not signed by a trusted key: ' +
         'but by 843938DF228D22F7B3742BC0D94AA3F0EFE21092.',
     })
   })
@@ -105,7 +105,6 @@ test('a stream signed by a test key is refused', async () => {
 
 test('a listing of 2017, signed over SHA-1, is refused, and the error tells what accepts it', async () => {
   await assert.rejects(detached('ubuntu-cloud', 'negative/sha1', '.gpg'), {
-    name: 'WeakDigestError',
     code: 'ENVS_WEAK_DIGEST',
     exitCode: 6,
     suggestions: [

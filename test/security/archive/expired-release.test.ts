@@ -10,7 +10,7 @@ test('a Release whose time is over is refused', async (t) => {
   await archive.publish('security', {packages: [], date: ago(9)})
   await refuses(
     'ENVS_RELEASE_EXPIRED',
-    /^The Release of trixie-security at .*\/debian-security was good until 20/,
+    /^The Release of trixie-security at .*\/debian-security expired on 20/,
   )
 })
 

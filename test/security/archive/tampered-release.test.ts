@@ -21,7 +21,7 @@ test('text beside what is signed is refused, before it and after it', async (t) 
     Buffer.concat([signed, signed]),
   ]) {
     archive.files.set(PATH, bytes)
-    await refuses('ENVS_CLEARSIGNED_FRAME', /is not a clearsigned message and nothing else/)
+    await refuses('ENVS_CLEARSIGNED_FRAME', /must be one clearsigned message and nothing else/)
   }
 })
 

@@ -36,10 +36,9 @@ for (const [what, text, reason] of [
     await assert.rejects(
       verifyCleartext({name: 'index.sjson', bytes: Buffer.from(text)}, {keys: [trusted(signer)], now}),
       {
-        name: 'ClearsignedFrameError',
         code: 'ENVS_CLEARSIGNED_FRAME',
         exitCode: 6,
-        message: `index.sjson is not a clearsigned message and nothing else: ${reason}.`,
+        message: `"index.sjson" must be one clearsigned message and nothing else: ${reason}.`,
       },
     )
   })
@@ -50,7 +49,7 @@ test('bytes that are no UTF-8 are refused, for what is read of them is not what 
   bytes[good.indexOf('one')] = 0xff
   await assert.rejects(verifyCleartext({name: 'index.sjson', bytes}, {keys: [trusted(signer)], now}), {
     code: 'ENVS_CLEARSIGNED_FRAME',
-    message: 'index.sjson is not a clearsigned message and nothing else: it is not UTF-8.',
+    message: '"index.sjson" must be one clearsigned message and nothing else: it is not UTF-8.',
   })
 })
 
@@ -58,7 +57,7 @@ test('an armour within the signature is refused', async () => {
   const bytes = Buffer.from(good.replace('-----END', '-----BEGIN PGP SIGNATURE-----\n-----END'))
   await assert.rejects(verifyCleartext({name: 'index.sjson', bytes}, {keys: [trusted(signer)], now}), {
     message:
-      'index.sjson is not a clearsigned message and nothing else: a line of its signature begins like an armour.',
+      '"index.sjson" must be one clearsigned message and nothing else: a line of its signature begins like an armour.',
   })
 })
 

@@ -77,7 +77,7 @@ test('a Release without SHA-256 digests is refused', () => {
     'Codename: x\nDate: Sat, 21 Nov 2026 00:53:03 UTC\nMD5Sum:\n d41d8cd98f00b204e9800998ecf8427e 0 main/binary-amd64/Packages\n'
   assert.throws(() => parseReleaseFile(Buffer.from(text), place), {
     code: 'ENVS_RELEASE_MALFORMED',
-    message: "The Release of x at http://localhost/debian can't be used: it lists no SHA-256 digests.",
+    message: 'Could not use the Release of x at http://localhost/debian: it lists no SHA-256 digests.',
   })
 })
 

@@ -125,7 +125,7 @@ test('a wrong digest is an error of verification, is not tried again, and leaves
   await assert.rejects(fetchFile({sha256: expected}), {
     name: 'DigestMismatchError',
     exitCode: ExitCode.integrity,
-    message: `${server.origin.host} has the SHA-256 digest ${digestOf(BODY)}, not ${expected}.`,
+    message: `The SHA-256 digest of ${server.origin.host} is ${digestOf(BODY)}, not ${expected}.`,
   })
   assert.equal(server.seen.length, 1)
   assert.deepEqual(await readdir(folder), [])
@@ -159,7 +159,7 @@ test('a folder that can not be made is an error of storage', async (t) => {
   const {fetchFile, folder} = await given(t, () => ({body: BODY}))
   await writeFile(join(folder, 'a-file'), '')
   await assert.rejects(fetchFile({destination: join(folder, 'a-file', 'below')}), {
-    name: 'DownloadStorageError',
+    code: 'ENVS_DOWNLOAD_STORAGE',
     exitCode: ExitCode.storage,
   })
 })
