@@ -81,7 +81,7 @@ function candidateOf(
   if (record === undefined || needs === undefined || provided === undefined) {
     throw malformedIndexError({
       ...place,
-      reason: `its entry of ${JSON.stringify(name.slice(0, 80))} breaks the rules`,
+      reason: `its entry for ${JSON.stringify(name.slice(0, 80))} is invalid`,
     })
   }
   return {...record, pocket, place, needs, provided: provided.flat()}

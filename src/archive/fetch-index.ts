@@ -116,13 +116,14 @@ async function parseIndex(
     for await (const chunk of bytes) {
       context.signal?.throwIfAborted()
       left -= chunk.length
-      if (left < 0) throw malformedIndexError({...place, reason: 'it decompresses to more than it may'})
+      if (left < 0)
+        throw malformedIndexError({...place, reason: 'it is larger than its limit when decompressed'})
       reader.push(chunk)
     }
     reader.end()
   } catch (error) {
     if (error instanceof CorruptArchiveError || error instanceof UnknownArchiveError) {
-      throw malformedIndexError({...place, reason: 'it does not decompress'}, {cause: error})
+      throw malformedIndexError({...place, reason: 'it cannot be decompressed'}, {cause: error})
     }
     if (error instanceof LongLineError)
       throw malformedIndexError({...place, reason: error.message}, {cause: error})

@@ -43,7 +43,7 @@ const INDEX = /^[A-Za-z0-9.+_/-]+\/Packages(?:\.xz|\.gz)?$/
  */
 export function parseReleaseFile(bytes: Buffer, place: SuitePlace): ReleaseFile {
   const [paragraph = []] = parseParagraphs(bytes, FIELDS, (field) => {
-    throw malformedReleaseError({...place, reason: `the field ${field} stands in it twice`})
+    throw malformedReleaseError({...place, reason: `it has the field ${field} twice`})
   })
   const [suite, codename, date, validUntil, architectures, components, byHash, noSupport, sums] = paragraph
   if (sums === undefined) throw malformedReleaseError({...place, reason: 'it lists no SHA-256 digests'})
@@ -66,7 +66,7 @@ function parseIndices(sums: string, place: SuitePlace): Map<string, IndexFile> {
   for (const line of sums.split('\n')) {
     const {sha256 = '', size, path = ''} = LINE.exec(line)?.groups ?? {}
     if (!isSha256(sha256) || !INDEX.test(path)) continue
-    if (found.has(path)) throw malformedReleaseError({...place, reason: `${path} is listed in it twice`})
+    if (found.has(path)) throw malformedReleaseError({...place, reason: `it lists ${path} twice`})
     found.set(path, {sha256, sizeBytes: Number(size)})
   }
   return found

@@ -78,5 +78,5 @@ async function* bunzip2(input: ArchiveInput, which: FindProgram): AsyncGenerator
   if (bytes === undefined)
     throw archiveToolMissingError({program: 'bzip2', hostPackage: 'bzip2', purpose: 'to read this archive'})
   yield* bytes
-  if (!endsBzip2Stream(tail)) throw corruptArchiveError({problem: 'something follows its bzip2 data'})
+  if (!endsBzip2Stream(tail)) throw corruptArchiveError({problem: 'there is data after its bzip2 stream'})
 }

@@ -37,7 +37,7 @@ export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
       yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     }
   } catch (error) {
-    throw sourceFailure ?? corruptArchiveError({problem: 'its xz data does not decode'}, {cause: error})
+    throw sourceFailure ?? corruptArchiveError({problem: 'its xz data cannot be decoded'}, {cause: error})
   }
 }
 

@@ -35,7 +35,7 @@ export async function* throughZlib(
   } catch (error) {
     // Z_DATA_ERROR, Z_BUF_ERROR, ZSTD_error_checksum_wrong and their kin.
     if (errnoOf(error)?.startsWith('Z')) {
-      throw corruptArchiveError({problem: `its ${format} data does not decode`}, {cause: error})
+      throw corruptArchiveError({problem: `its ${format} data cannot be decoded`}, {cause: error})
     }
     throw error
   } finally {

@@ -63,6 +63,6 @@ function decode(step: () => void): void {
   try {
     step()
   } catch (error) {
-    throw corruptArchiveError({problem: 'its zstd data does not decode'}, {cause: error})
+    throw corruptArchiveError({problem: 'its zstd data cannot be decoded'}, {cause: error})
   }
 }

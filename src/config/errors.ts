@@ -8,7 +8,6 @@ export const unknownSettingError = defineError('ENVS_UNKNOWN_SETTING', ExitCode.
 /** A value that its setting can't take, wherever it was written: `where` is it as the user wrote it. */
 export const invalidSettingError = defineError('ENVS_BAD_SETTING', ExitCode.usage, {
   message: '{where} cannot be "{value}": it must be {allowed}.',
-  nextStep: 'See the settings and their values: envs config list',
 })
 
 /** The file is the user's: it is neither reset nor rewritten. */

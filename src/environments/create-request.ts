@@ -107,6 +107,7 @@ export async function planCreation(
 
 function chooseName(flag: string | undefined, reference: ImageReference): CreateRequest['name'] {
   const name = flag ?? environmentNameFor(reference)
-  if (name === undefined) throw new UsageError('The image gives no name.', ['Choose one: --name play'])
+  if (name === undefined)
+    throw new UsageError('The image has no name for the environment.', ['Choose one: --name play'])
   return parseEnvironmentName(name)
 }

@@ -21,5 +21,4 @@ export const outputFullError = defineError('ENVS_OUTPUT_FULL', ExitCode.storage,
 /** Whoever read the archive from the pipe has gone. */
 export const outputClosedError = defineError('ENVS_OUTPUT_CLOSED', ExitCode.storage, {
   message: 'Could not write all of the archive: the program that reads it has ended.',
-  nextStep: 'See why the program that reads the archive ended.',
 })

@@ -50,8 +50,8 @@ export function planRequest(host: Host, {name}: {name: EnvironmentName}, wish: S
 /** Reads the flags of a session. @throws {UsageError} */
 export function planSession(name: EnvironmentName, wish: SessionWish, around: Surroundings): SessionRequest {
   if (wish.workingFolder !== undefined && !isAbsolute(wish.workingFolder)) {
-    throw new UsageError(`--workdir ${wish.workingFolder} is not an absolute path.`, [
-      'Give a path in the environment, from / on.',
+    throw new UsageError(`--workdir "${wish.workingFolder}" is not an absolute path.`, [
+      'Give an absolute path in the environment.',
     ])
   }
   return {
@@ -79,12 +79,12 @@ export function parseVolume(text: string, workingFolder: string): Volume {
     !isAbsolute(absoluteTarget) ||
     (access !== 'ro' && access !== 'rw')
   ) {
-    throw new UsageError(`--volume ${text} can't be read.`, [
-      'Write SOURCE[:TARGET[:ro]], with TARGET from / on: --volume ./src:/src:ro',
+    throw new UsageError(`--volume "${text}" is not valid.`, [
+      'Write SOURCE[:TARGET[:ro]] with an absolute TARGET: --volume ./src:/src:ro',
     ])
   }
   const normal = normalize(absoluteTarget)
-  if (normal === '/') throw new UsageError(`--volume ${text} would cover the whole environment.`)
+  if (normal === '/') throw new UsageError(`--volume "${text}" would hide the whole environment.`)
   return {source: absoluteSource, target: normal, access}
 }
 
@@ -108,8 +108,8 @@ function variable(text: string, {environment}: Pick<Surroundings, 'environment'>
   const cut = text.indexOf('=')
   const name = cut === -1 ? text : text.slice(0, cut)
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw new UsageError(`--env ${text}: “${name}” is no name for a variable.`, [
-      'Write KEY=VALUE, or KEY alone.',
+    throw new UsageError(`--env "${text}": "${name}" is not a valid name for a variable.`, [
+      'Write KEY=VALUE or KEY.',
     ])
   }
   return {name, value: cut === -1 ? (environment[name] ?? '') : text.slice(cut + 1)}

@@ -28,7 +28,7 @@ export class JsonFields {
     private readonly at = '',
   ) {
     if (typeof value !== 'object' || value === null)
-      throw refuse(`${at === '' ? 'it' : at.slice(0, -1)} is no object`)
+      throw refuse(`${at === '' ? 'it' : at.slice(0, -1)} is not an object`)
     this.#values = {...value}
   }
 

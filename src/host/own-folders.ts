@@ -124,5 +124,5 @@ function ofAnother(path: string, status: Stats): string {
 }
 
 function open(path: string, {mode}: Stats): string {
-  return `others can write to the folder ${path} (mode ${(mode & 0o7777).toString(8).padStart(4, '0')})`
+  return `other users can write to the folder ${path} (mode ${(mode & 0o7777).toString(8).padStart(4, '0')})`
 }

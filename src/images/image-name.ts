@@ -134,9 +134,7 @@ function unknown(text: string, {catalogue, now}: Options): UnknownImageError {
     return unknownImageError(
       {name: text},
       {
-        suggestions: [
-          `A point release can't be asked for: ${release} takes the newest one that is published.`,
-        ],
+        suggestions: [`envs has no separate point releases: use ${release} for the newest one.`],
       },
     )
   }
@@ -148,7 +146,7 @@ function unknown(text: string, {catalogue, now}: Options): UnknownImageError {
   const suggestions = nearest.map((name) => `Did you mean ${name}?`)
   return unknownImageError(
     {name: text},
-    {suggestions: [...suggestions, 'To see what there is: envs image search']},
+    {suggestions: [...suggestions, 'See the images that exist: envs image search']},
   )
 }
 
@@ -166,7 +164,7 @@ function otherDistribution(text: string, distribution: string, word: string): Un
       suggestions: [
         ...nearest,
         `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
-        `To see what there is: envs image search ${distribution}`,
+        `See the images that exist: envs image search ${distribution}`,
       ],
     },
   )

@@ -91,7 +91,7 @@ export async function queryFor(
 async function fileHints({sameNamedFile, text}: ImageReference & {kind: 'name'}): Promise<string[]> {
   if (await isThere(sameNamedFile)) return [`To use the file of that name, write ./${text}`]
   if (hasArchiveSuffix(text))
-    return [`A file is given by its path, such as ./${text}, and there is no such file here.`]
+    return [`To use a file, give its path, such as ./${text}; there is no such file here.`]
   return []
 }
 

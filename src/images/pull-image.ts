@@ -58,8 +58,8 @@ export class ImagePull {
   async find(): Promise<void> {
     const {reference, context, host} = this
     if (reference.kind !== 'name') {
-      throw new UsageError('Only an image with a name is fetched to be kept.', [
-        'envs create takes a file, a URL or standard input as it is.',
+      throw new UsageError('Only an image with a name can be pulled.', [
+        'To use a file, a URL or standard input: envs create',
       ])
     }
     const query = await queryFor(reference, {architecture: host.architecture, context})

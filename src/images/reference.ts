@@ -27,7 +27,7 @@ const NAME_LENGTH = 63
  * @throws {UsageError}
  */
 export function parseImageReference(text: string, {workingFolder}: {workingFolder: string}): ImageReference {
-  if (text === '') throw new UsageError('An empty text names no image.')
+  if (text === '') throw new UsageError('The name of the image is empty.')
   if (text === '-') return {kind: 'standard-input'}
   const scheme = URL_FORM.exec(text)?.groups?.['scheme']?.toLowerCase()
   if (scheme !== undefined) return {kind: 'url', url: parseUrl(text, scheme)}
@@ -68,10 +68,10 @@ function isPath(text: string): boolean {
 
 function parseUrl(text: string, scheme: string): URL {
   if (scheme === 'file') {
-    throw new UsageError('envs takes a file by its path, not by a file: URL.', ['Give the path alone.'])
+    throw new UsageError('envs does not take file: URLs.', ['Give the path of the file.'])
   }
   if (scheme !== 'http' && scheme !== 'https') {
-    throw new UsageError(`envs can't fetch ${scheme}: URLs.`, ['Give an http: or https: URL.'])
+    throw new UsageError(`envs does not support ${scheme}: URLs.`, ['Give an http: or https: URL.'])
   }
   try {
     const url = new URL(text)

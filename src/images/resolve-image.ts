@@ -37,7 +37,9 @@ export async function resolveImage(
     return {kind: 'published', image: await findImage(query, {...context, signal})}
   } catch (error) {
     context.signal?.throwIfAborted()
-    const reason = patience.aborted ? `No answer came in ${PATIENCE_MS / 1000} seconds.` : absenceOf(error)
+    const reason = patience.aborted
+      ? `There was no answer in ${PATIENCE_MS / 1000} seconds.`
+      : absenceOf(error)
     if (reason === undefined) throw error
     await verifyAgain(kept, {images, context})
     return {kind: 'kept', image: kept, reason}

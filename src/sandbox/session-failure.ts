@@ -26,10 +26,10 @@ export function readStart(text: string): SessionFailure | undefined {
 /** As env(1) ends: 127 for a command that is not there, 126 for another that can't be executed. */
 function notExecuted(name: string, command: string, {isMissing}: {isMissing: boolean}): EnvsError {
   const kind = isMissing ? commandNotFoundError : commandNotExecutableError
-  const hints = command.startsWith('-')
+  const suggestions = command.startsWith('-')
     ? ['Options of envs go before the name of the environment: all words after the name are the command.']
     : []
-  return kind({command, name}, {hints})
+  return kind({command, name}, {suggestions})
 }
 
 /** What the user is told of a failure that a second try would not mend. */

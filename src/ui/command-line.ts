@@ -35,7 +35,7 @@ export type Found =
 export function findCommand(table: CommandTable, argv: readonly string[]): Found {
   const [first = ''] = argv
   if (first.startsWith('-'))
-    throw new UsageError(`The option ${first} stands before the command.`, [
+    throw new UsageError(`The option ${first} is before the command.`, [
       ...nearestNames(first, ['--version']).map((option) => `envs ${option}`),
       `Options come after the command: envs COMMAND ${first}`,
       'envs --help',

@@ -41,7 +41,7 @@ test('config set warns when a variable goes before it', async (t) => {
     origin: 'variable',
     variable: 'ENVS_ENGINE',
   })
-  assert.equal(run.stderr, 'envs: warning: ENVS_ENGINE is set and goes before it: proot is in force.\n')
+  assert.equal(run.stderr, 'envs: warning: ENVS_ENGINE is set and takes precedence: proot is in force.\n')
 })
 
 test('config list has a line for each setting', async (t) => {

@@ -23,7 +23,7 @@ for (const {what, argv, status, code, human} of [
     status: 2,
     code: 'ENVS_USAGE',
     human: [
-      'envs: The option --versoin stands before the command.\n',
+      'envs: The option --versoin is before the command.\n',
       '  try: envs --version\n  Options come after the command: envs COMMAND --versoin\n  try: envs --help\n',
     ].join(''),
   },

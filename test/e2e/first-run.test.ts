@@ -49,7 +49,7 @@ test('create, interrupted while it downloads, says what is kept, and goes on fro
     [status, stderr],
     [
       130,
-      'envs: Interrupted by SIGINT.\n  What was downloaded is kept: the same command goes on from there.\n',
+      'envs: Interrupted by SIGINT.\n  The downloaded part is kept: the same command continues from there.\n',
     ],
   )
   assert.equal((await cli.run(...argv)).status, 0)

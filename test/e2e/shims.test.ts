@@ -117,7 +117,7 @@ test('shims are listed, and removed by name or all at once', async () => {
   const guest = await play()
   await guest.cli.run('shim', 'play', '--remove')
   const none = 'Make one: envs shim play jq\n'
-  assert.equal((await guest.cli.run('shims')).stderr, `There is no shim. ${none}`)
+  assert.equal((await guest.cli.run('shims')).stderr, `There is no shim yet. ${none}`)
   assert.equal((await guest.cli.run('shims', 'play')).stderr, `play has no shim. ${none}`)
   await guest.cli.run('shim', 'play', 'jq', '/opt/x y/b@2', 'g++', '--quiet')
   await writeFile(join(shimFolder(guest), 'mine'), '#!/bin/sh\n')
@@ -223,7 +223,7 @@ test('rename and rm tell which shims still lead to what is gone, and these say s
   const left = 'Shims still lead to first: jq, node. Remove them: envs shim first --remove\n'
   assert.equal((await cli.run('rename', 'first', 'second')).stderr, `Renamed first to second.\n${left}`)
   const moved = await cli.run('shim', 'second', 'jq')
-  assert.match(moved.stderr, /^jq runs in second now\. It ran in first before\.\n/)
+  assert.match(moved.stderr, /^jq runs in second now\. Before, it ran in first\.\n/)
   assert.match((await cli.run('rm', 'second')).stderr, /^Removed second\.\nShims still lead to second: jq\. /)
   const ran = await runShim({cli}, 'jq', [])
   assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment "second".'])

@@ -74,7 +74,7 @@ layeredTest('memory that is full is told of, with what to do, and bounds what a 
   assert.ok(Number(run.stdout) <= 10_100_000)
   assert.equal(
     run.stderr,
-    'envs: warning: The 10 MB of memory that it has are full. To write to the disk: envs try --disk\n',
+    'envs: warning: The memory of the environment (10 MB) is full. To write to the disk: envs try --disk\n',
   )
 })
 

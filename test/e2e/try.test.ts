@@ -81,7 +81,7 @@ test('a first word that names no image is a package, and the image the default o
   const env = {ENVS_IMAGE: await debianRootfs()}
   const run = await cli.runWith({env}, 'try', '-q', 'no-such-package')
   assert.equal(run.status, 125)
-  assert.match(run.stderr, /\n {2}No image is called no-such-package\./)
+  assert.match(run.stderr, /\n {2}There is no image "no-such-package"\./)
   const plain = await cli.runWith({env}, 'try', '-q', '--', 'cat', '/etc/hostname')
   assert.deepEqual([plain.status, plain.stdout], [0, 'try-1\n'])
 })

@@ -20,14 +20,14 @@ export function judgeKernel({release: name, seccompActions}: KernelFacts): Check
   if (isWsl1(name)) {
     return fail('kernel', {
       evidence: `${name}: this is WSL 1, which has no Linux kernel and so no namespaces.`,
-      cost: 'No environment can be entered.',
-      remedy: 'Have Windows convert this distribution: wsl.exe --set-version NAME 2',
+      cost: 'envs cannot enter any environment.',
+      remedy: 'Convert this distribution on Windows: wsl.exe --set-version NAME 2',
     })
   }
   if (seccompActions === undefined || !seccompActions.split(' ').includes('errno')) {
     return fail('kernel', {
-      evidence: `${name}: ${ACTIONS} is ${seccompActions ?? 'absent'}, so it takes no filters of system calls.`,
-      cost: 'No environment can be entered: each is started under such a filter.',
+      evidence: `${name}: ${ACTIONS} is ${seccompActions ?? 'absent'}, so the kernel takes no system call filters.`,
+      cost: 'envs cannot enter any environment: each one starts under such a filter.',
       remedy: 'Ask an administrator for a kernel with CONFIG_SECCOMP_FILTER, which all distributions have.',
     })
   }

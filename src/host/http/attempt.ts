@@ -72,7 +72,7 @@ export async function attempt(part: PartialFile, options: AttemptOptions): Promi
     if (!stall.signal.aborted) {
       return failed(failureOfConnection(error, {reached: reached || options.reached}), {reached})
     }
-    const reason = 'nothing came from it for too long'
+    const reason = 'it sent nothing for too long'
     return failed({host: error.host, reason, isTransient: true, cause: error}, {reached})
   } finally {
     clearTimeout(timer)
@@ -102,11 +102,11 @@ async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
       part.resume()
       return {kind: 'read', totalBytes: range.totalBytes}
     }
-    return startOver(part, answer, 'it sent another part than the one asked for')
+    return startOver(part, answer, 'it sent another part than the requested one')
   }
   if (status === 416 && asked > 0) {
     if (range?.totalBytes === asked) return {kind: 'complete'}
-    return startOver(part, answer, 'it no longer has what was asked for')
+    return startOver(part, answer, 'it no longer has the requested part')
   }
   return failed(failureOfAnswer(answer, new Date()), {reached: true})
 }
@@ -131,9 +131,9 @@ function tooSlow(
 ): Outcome {
   const whole = totalBytes === undefined ? '' : ` of ${totalBytes}`
   const suggestions = [
-    'Run the command again later: it goes on where this one stopped. Or use another mirror.',
+    'Run the command again later: the download continues where it stopped. Or use another mirror.',
   ]
-  const reason = `${slowness}; ${receivedBytes}${whole} bytes have come`
+  const reason = `${slowness}; ${receivedBytes}${whole} bytes were received`
   return failed({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
 }
 

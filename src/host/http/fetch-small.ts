@@ -99,7 +99,7 @@ async function attempt(
     if (!stall.signal.aborted) {
       return failed(failureOfConnection(error, {reached: isReached || reached}), {reached: isReached})
     }
-    const reason = 'nothing came from it for too long'
+    const reason = 'it sent nothing for too long'
     return failed({host: error.host, reason, isTransient: true, cause: error}, {reached: isReached})
   } finally {
     clearTimeout(timer)

@@ -51,7 +51,7 @@ export async function readControl(source: AsyncIterable<Buffer>, expected: strin
   if (name !== expected || !NAME.test(name))
     throw packageRefusedError({name: expected, reason: 'it is another package'})
   if (version === undefined || architecture === undefined || !ARCHITECTURE.test(architecture))
-    throw packageRefusedError({name: expected, reason: 'its control file is not whole'})
+    throw packageRefusedError({name: expected, reason: 'its control file is incomplete'})
   files.delete('control')
   return {
     ...{name, version, architecture, files},
@@ -73,7 +73,7 @@ async function readFiles(source: AsyncIterable<Buffer>, name: string): Promise<M
         if (member.kind === 'folder') return
         const file = member.name.replace(/^(?:\.?\/)*/, '')
         if (member.kind !== 'file' || !FILE.test(file))
-          throw packageRefusedError({name, reason: `its control archive has a strange member`})
+          throw packageRefusedError({name, reason: `its control archive has an unexpected member`})
         bytes += member.sizeBytes
         if (bytes > MOST_BYTES) throw packageRefusedError({name, reason: 'its control archive is too large'})
         current = {name: file, mode: member.mode & 0o777, modified: member.modified}

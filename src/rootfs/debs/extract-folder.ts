@@ -39,7 +39,7 @@ export async function extractFolder(
     await close()
   }
   if (sink.taken.size === 0)
-    throw packageRefusedError({name: deb.name, reason: 'it has none of the files that were asked for'})
+    throw packageRefusedError({name: deb.name, reason: 'it has none of the requested files'})
 }
 
 function openFolderSink(

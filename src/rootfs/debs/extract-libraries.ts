@@ -54,7 +54,7 @@ function openLibrarySink(packageName: string, folder: string): MemberSink {
 
   function openLibrary({sizeBytes}: Extract<Member, {kind: 'file'}>, name: string): void {
     if (sizeBytes > MAX_BYTES)
-      throw packageRefusedError({name: packageName, reason: `its ${name} is no library`})
+      throw packageRefusedError({name: packageName, reason: `its ${name} is not a library`})
     file.open(join(folder, name))
   }
 

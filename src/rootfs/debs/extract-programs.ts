@@ -47,7 +47,7 @@ function openProgramSink(
     const destination = programs.get(path)
     if (destination === undefined) return
     if (member.kind !== 'file' || member.sizeBytes > MAX_BYTES)
-      throw packageRefusedError({name, reason: `its ${path} is no program`})
+      throw packageRefusedError({name, reason: `its ${path} is not a program`})
     file.open(destination)
     written.add(path)
   }

@@ -67,7 +67,7 @@ function parseLine(line: string, number: number): LedgerEntry {
   try {
     return parseEntry(line)
   } catch (error) {
-    throw new Error(`its line ${number} is no entry`, {cause: error})
+    throw new Error(`its line ${number} is not an entry`, {cause: error})
   }
 }
 

@@ -110,7 +110,7 @@ function decode(block: Buffer): Header {
   try {
     return new Header(block)
   } catch (error) {
-    throw corruptArchiveError({problem: 'a member header does not decode'}, {cause: error})
+    throw corruptArchiveError({problem: 'a member header cannot be decoded'}, {cause: error})
   }
 }
 

@@ -49,11 +49,11 @@ export function checkSparseMap(
   let reached = 0
   let mapped = 0
   for (const {offset, sizeBytes} of segments) {
-    if (offset < reached) throw corruptArchiveError({problem: 'a sparse file overlaps itself'})
+    if (offset < reached) throw corruptArchiveError({problem: 'a sparse file has overlapping parts'})
     reached = offset + sizeBytes
     mapped += sizeBytes
   }
   if (reached > realSizeBytes || mapped !== dataBytes) {
-    throw corruptArchiveError({problem: 'a sparse file does not fit its own map'})
+    throw corruptArchiveError({problem: 'a sparse file does not match its map'})
   }
 }

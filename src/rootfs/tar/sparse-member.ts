@@ -70,7 +70,7 @@ async function readMap(
   for (let seen = countLines(first); seen < lines; ) {
     const mapBytes = (blocks.length + 1) * BLOCK_BYTES
     if (mapBytes > Math.min(member.storedBytes, limits.headerBytes)) {
-      throw corruptArchiveError({problem: 'a sparse file has no whole map'})
+      throw corruptArchiveError({problem: 'a sparse file has an incomplete map'})
     }
     const block = Buffer.from(await reader.take(BLOCK_BYTES))
     blocks.push(block)

@@ -41,7 +41,7 @@ async function readMembers(reader: ByteReader, sink: MemberSink, limits: Limits)
   const state: State = {global: {}, local: undefined, longName: undefined, longTarget: undefined}
   for (let headers = 0; ; headers++) {
     const block = await reader.takeOrEnd(BLOCK_BYTES)
-    if (block === undefined) throw corruptArchiveError({problem: 'it has no end marker, so it was cut short'})
+    if (block === undefined) throw corruptArchiveError({problem: 'it has no end marker: it was cut short'})
     if (isZero(block)) {
       if (headers === 0) throw corruptArchiveError({problem: 'it holds nothing'})
       return
@@ -155,7 +155,7 @@ async function expectEnd(reader: ByteReader, limits: Limits): Promise<void> {
   for (let rest: Buffer | undefined = second; rest !== undefined; rest = await reader.next()) {
     paddingBytes += rest.length
     if (!isZero(rest) || paddingBytes > limits.paddingBytes) {
-      throw corruptArchiveError({problem: 'something follows its end marker'})
+      throw corruptArchiveError({problem: 'there is data after its end marker'})
     }
   }
 }

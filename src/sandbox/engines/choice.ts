@@ -24,7 +24,7 @@ export const ENGINES = ['bwrap', 'unshare', 'proot'] as const
 
 export type EngineName = (typeof ENGINES)[number]
 
-/** What a trial came to: with which user namespace an engine gives a guest it works; proot has none. */
+/** What a trial came to: with which user namespace an engine gives a guest it works; proot has no layers. */
 type Verdict = 'second' | 'only' | 'fails'
 
 type Verdicts = Readonly<Partial<Record<EngineName, Verdict>>>

@@ -42,7 +42,7 @@ for (const {title, engine, skip, play} of engineCases()) {
     test(`${title}: a command that can't be executed gives ${status}`, {skip}, async () => {
       const ran = await (await play()).run(command)
       assert.equal(ran.status, status)
-      assert.match(ran.stderr, new RegExp(`^envs: ${command}: .* in play\\.\n$`))
+      assert.match(ran.stderr, new RegExp(`^envs: The command "${command}" .* in "play"\\.\n$`))
     })
   }
 

@@ -174,7 +174,7 @@ test('a command that waited in vain for the lock says who has it', async (t) => 
     stdout: '',
     stderr:
       `envs: The environment "tiny" is in use by sleep 60 (process ${holder.pid}).\n` +
-      '  End what uses it (envs ps tiny; envs stop tiny), or wait for it.\n',
+      '  Stop its processes (envs ps tiny; envs stop tiny), or wait for them to end.\n',
   })
   assert.ok(waitedMs > 1000 && waitedMs < 10_000, String(waitedMs))
   assert.deepEqual(await cli.storeEntries(), ['tiny'])

@@ -207,8 +207,8 @@ test('clone says what a conversion can not know', async (t) => {
   const {stderr} = await cli.run('clone', 'a', 'b', '--identity', 'mapped')
   assert.deepEqual(stderr.split('\n').slice(-4), [
     'Copied a to b.',
-    'Identity mapped: users of the environment are ids of your subordinate range.',
-    "Owners are those of the image and of dpkg's overrides. What packages changed later never happened: envs run b apt-get install --reinstall PACKAGE makes up for it.",
+    'Identity mapped: users of the environment have ids of your subordinate range.',
+    "Owners are those of the image and of dpkg's overrides. Later changes of owners by packages are lost. To repeat them: envs run b apt-get install --reinstall PACKAGE",
     '',
   ])
 })

@@ -60,7 +60,7 @@ test('create from standard input needs a name', async (t) => {
     status: 2,
     signal: null,
     stdout: '',
-    stderr: 'envs: The image gives no name.\n  Choose one: --name play\n',
+    stderr: 'envs: The image has no name for the environment.\n  Choose one: --name play\n',
   })
 })
 
@@ -129,7 +129,7 @@ test('create says once that an image without a digest is unverified', async (t) 
 test('create says it under --quiet and --json too, where it leaves the result alone', async (t) => {
   const cli = await plainCli(t)
   const {path, sha256} = await tinyRootfs(t)
-  const warning = `envs: warning: the image is unverified: give --sha256 HEX to have it checked. What was used is ${sha256}.\n`
+  const warning = `envs: warning: the image is unverified: give --sha256 HEX to check it. The digest of the image is ${sha256}.\n`
   const quiet = await cli.run('create', path, '--quiet')
   assert.deepEqual([quiet.stdout, quiet.stderr], [`Created tiny in ${cli.root('tiny')}\n`, warning])
   const json = await cli.run('create', path, '--name', 'other', '--json')

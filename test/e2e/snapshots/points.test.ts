@@ -26,7 +26,7 @@ for (const {identity, skip} of IDENTITIES) {
     const guest = await ownGuest(t, identity)
     const {cli} = guest
     await session(guest, 'echo good >/root/state')
-    assert.equal((await cli.run('snapshot', 'play', 'good')).stderr, 'Kept play as it is: snapshot good.\n')
+    assert.equal((await cli.run('snapshot', 'play', 'good')).stderr, 'Made snapshot good of play.\n')
     await session(guest, 'echo bad >/root/state; echo mallory >>/etc/passwd')
     assert.equal((await cli.run('rename', 'play', 'web')).status, 0)
     const went = JSON.parse((await cli.run('restore', 'web', 'good', '--json')).stdout)
@@ -38,7 +38,7 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(back.status, 0)
     assert.match(
       back.stderr,
-      /^web is what it was at kept-\d{8}-\d{6}\.\nWhat was there is snapshot good\.\n$/,
+      /^web is restored to kept-\d{8}-\d{6}\.\nThe replaced state is snapshot good\.\n$/,
     )
     assert.equal((await cli.run('run', 'web', '--', 'sh', '-c', look)).stdout, 'bad\nweb\nweb\n1\n')
     await cli.run('rm', '-f', 'web')

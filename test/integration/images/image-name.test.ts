@@ -60,8 +60,8 @@ for (const [text, suggestions] of [
   ['trixe', ['Did you mean trixie?', SEARCH]],
   ['nothing-like-it', [SEARCH]],
   ['ubuntu:trixie', ['Did you mean trixie?', SEARCH]],
-  ['20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
-  ['ubuntu:20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
+  ['20.04.5', ['envs has no separate point releases: use 20.04 for the newest one.']],
+  ['ubuntu:20.04.5', ['envs has no separate point releases: use 20.04 for the newest one.']],
   ['ubuntu:focal/clod', ['Did you mean ubuntu:focal/cloud?']],
   [
     'ubuntu:focal/desktop',

@@ -137,13 +137,13 @@ test('a terminal is no image', async (t) => {
   const {open} = await givenFile(t)
   await assert.rejects(open('-', {standardInput: Object.assign(Readable.from([]), {isTTY: true})}), {
     code: 'ENVS_NOT_AN_IMAGE_FILE',
-    message: "A terminal can't be read as an image.",
+    message: 'Could not read standard input as an image: it is a terminal.',
   })
 })
 
 for (const [reference, suggestion] of [
   ['rootfs.tar', 'To use the file of that name, write ./rootfs.tar'],
-  ['missing.tar', 'A file is given by its path, such as ./missing.tar, and there is no such file here.'],
+  ['missing.tar', 'To use a file, give its path, such as ./missing.tar; there is no such file here.'],
 ] as const) {
   test(`the name ${reference} is unknown, and the way out is told`, async (t) => {
     const {open} = await givenFile(t)

@@ -31,7 +31,7 @@ test('when no source can be reached, each is named with its reason, and what wor
     suggestions: [
       'Check the URL and the network; a proxy is taken from http_proxy and https_proxy.',
       'An image that was fetched before needs no network: envs image list',
-      'A rootfs archive that you have does not either: envs create ./rootfs.tar.gz',
+      'A root file system that you have as a tar archive needs none either: envs create ./rootfs.tar.gz',
     ],
   })
 })

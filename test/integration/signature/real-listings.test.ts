@@ -108,7 +108,7 @@ test('a listing of 2017, signed over SHA-1, is refused, and the error tells what
     code: 'ENVS_WEAK_DIGEST',
     exitCode: 6,
     suggestions: [
-      'Listings of releases long out of support carry no other; --allow-sha1-signatures accepts them.',
+      'Listings of releases that are long out of support carry no other signature; --allow-sha1-signatures accepts them.',
     ],
   })
 })

@@ -32,7 +32,7 @@ test('allowExpired takes it, and says so', async (t) => {
 test('a Release from days to come is refused', async (t) => {
   const {archive, refuses} = await givenVictim(t)
   await archive.publish('release', {packages: SYSTEM, date: ago(-2)})
-  await refuses('ENVS_RELEASE_FROM_FUTURE', /the clock here says/)
+  await refuses('ENVS_RELEASE_FROM_FUTURE', /the clock of this host says/)
 })
 
 test('one of hours to come is not: clocks differ', async (t) => {

@@ -102,7 +102,7 @@ for (const line of SOUND.split('\n').filter((text) => /^\S/.test(text))) {
     for (const again of [line, line.toUpperCase()])
       assert.throws(() => parseReleaseFile(Buffer.from(`${again}\n${SOUND}`), place), {
         code: 'ENVS_RELEASE_MALFORMED',
-        message: new RegExp(`the field ${field} stands in it twice`),
+        message: new RegExp(`it has the field ${field} twice`),
       })
   })
 }
@@ -112,6 +112,6 @@ test('a Release that lists an index twice is refused', () => {
   const again = ` ${'b'.repeat(64)} 5 main/binary-amd64/Packages.gz\n`
   assert.throws(() => parseReleaseFile(Buffer.from(SOUND + again), place), {
     code: 'ENVS_RELEASE_MALFORMED',
-    message: /main\/binary-amd64\/Packages\.gz is listed in it twice/,
+    message: /it lists main\/binary-amd64\/Packages\.gz twice/,
   })
 })

@@ -32,7 +32,7 @@ test('proot is a warning that says what is lost', () => {
     [check.status, check.evidence],
     ['warn', 'proot works here. Environments are run by proot.'],
   )
-  assert.match(check.cost ?? '', /nothing keeps their programs from your files/)
+  assert.match(check.cost ?? '', /their programs can access all your files/)
 })
 
 test('where nothing works, or not what is asked for, no environment can run', () => {

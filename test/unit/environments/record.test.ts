@@ -101,10 +101,10 @@ for (const [what, text, rule] of [
   ['an empty file', '', 'it is not JSON'],
   ['half a file', JSON.stringify(json()).slice(0, 50), 'it is not JSON'],
   ['a list', '[]', 'schemaVersion is not a number'],
-  ['null', 'null', 'it is no object'],
+  ['null', 'null', 'it is not an object'],
   ['a later version', JSON.stringify({...json(), schemaVersion: 2}), 'its schemaVersion is 2'],
   ['a file without an end', ' '.repeat(4_194_305), 'it is over 4194304 bytes'],
-  ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is no object'],
+  ['an image that is none', JSON.stringify({...json(), image: 'x'}), 'image is not an object'],
   [
     'an identity that is none',
     JSON.stringify({...json(), identity: 'real'}),

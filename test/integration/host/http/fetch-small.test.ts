@@ -104,7 +104,7 @@ test('a server that falls silent is left', async (t) => {
   const {fetchFile} = await given(t, () => (_request, response) => response.write('x'))
   await assert.rejects(fetchFile({idleMs: 200, retries: 0}), {
     name: 'NetworkError',
-    reason: 'nothing came from it for too long',
+    reason: 'it sent nothing for too long',
   })
 })
 

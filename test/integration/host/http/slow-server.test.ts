@@ -28,7 +28,7 @@ test('a server that sends next to nothing is given up, and named with what came'
   await assert.rejects(fetchFile({leastPace: LEAST_PACE}), (error) => {
     assert.ok(error instanceof NetworkError)
     assert.equal(error.host, server.origin.host)
-    assert.match(error.reason, /^it sent only \d+ bytes in \d+ seconds; \d+ of 100000 bytes have come$/)
+    assert.match(error.reason, /^it sent only \d+ bytes in \d+ seconds; \d+ of 100000 bytes were received$/)
     return true
   })
   assert.equal(server.seen.length, 1)

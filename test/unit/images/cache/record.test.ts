@@ -40,7 +40,7 @@ for (const [what, change, rule] of [
   ['a size that is a text', {sizeBytes: '1'}, 'sizeBytes is not a number'],
   ['a URL that is none', {url: 'mirror'}, 'url is not a URL'],
   ['a time that is none', {signedAt: 'soon'}, 'signedAt is not a time'],
-  ['no signer', {signer: null}, 'signer is no object'],
+  ['no signer', {signer: null}, 'signer is not an object'],
   [
     'a listing outside its folder',
     {evidence: {...RECORD.evidence, listing: '../../env.json'}},

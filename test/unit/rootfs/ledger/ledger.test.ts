@@ -52,7 +52,7 @@ for (const [what, text, rule] of [
   [
     'with a line that is none',
     `{"schemaVersion":1,"dropped":0}\n${formatEntry(ENTRY)}\n{}\n`,
-    'its line 3 is no entry',
+    'its line 3 is not an entry',
   ],
 ] as const) {
   test(`a ledger ${what} is said to be unreadable`, async (t) => {
