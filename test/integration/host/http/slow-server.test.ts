@@ -53,7 +53,7 @@ test('what a server sent before it was given up is gone on with', async (t) => {
 
 test('a server that sends a byte a connection is given up after a number of them', async (t) => {
   const {fetchFile, server} = await given(t, () => ({body: BODY, headers: ETAG, breakAfterBytes: 1}))
-  await assert.rejects(fetchFile({mostBreaks: 8}), /at the last of 9 tries/)
+  await assert.rejects(fetchFile({mostBreaks: 8}), /in the last of 9 attempts/)
   assert.equal(server.seen.length, 9)
 })
 
