@@ -40,7 +40,7 @@ export const unknownSignerError = defineError(
   'ENVS_UNKNOWN_SIGNER',
   ExitCode.integrity,
   {
-    message: '"{listing}" is not signed by a trusted key: its keys are {keyIds}.',
+    message: '"{listing}" is not signed by a trusted key: it is signed by {keyIds}.',
     nextStep: [
       'If the mirror signs with a key of its own that you trust, name the URL of the mirror and the file of the key: envs config set keyrings URL=PATH',
       DISTRUST,

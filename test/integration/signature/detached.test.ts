@@ -82,7 +82,7 @@ test('all of several concatenated armours are read', async () => {
 test('a signature by a key that is not trusted is refused by its fingerprint', async () => {
   await assert.rejects(verifyDetached(pair(await stranger.detached(LISTING, {date})), options), {
     code: 'ENVS_UNKNOWN_SIGNER',
-    message: `"SHA256SUMS" is not signed by a trusted key: its keys are ${stranger.fingerprint}.`,
+    message: `"SHA256SUMS" is not signed by a trusted key: it is signed by ${stranger.fingerprint}.`,
   })
 })
 

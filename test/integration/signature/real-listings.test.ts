@@ -86,7 +86,7 @@ for (const kind of ['ubuntu-cloud', 'ubuntu-streams', 'ubuntu-archive', 'lxc'] a
       exitCode: 6,
       message:
         '"ubuntu-base/24.04-20261001/SHA256SUMS" is not signed by a trusted key: ' +
-        'but by 843938DF228D22F7B3742BC0D94AA3F0EFE21092.',
+        'it is signed by 843938DF228D22F7B3742BC0D94AA3F0EFE21092.',
     })
   })
 }
