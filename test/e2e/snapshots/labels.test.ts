@@ -60,7 +60,7 @@ test('an environment that is one folder says how to keep a copy', async (t) => {
     assert.equal(run.status, 4)
     assert.match(
       run.stderr,
-      /of which there are no snapshots\.\n {2}Keep a copy of it: envs clone tiny tiny-copy/,
+      /cannot have snapshots: its storage is directory\.\n {2}Keep a copy of the environment: envs clone tiny tiny-copy/,
     )
   }
 })

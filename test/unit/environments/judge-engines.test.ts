@@ -21,7 +21,7 @@ test('one user namespace alone is a warning that says what it costs', () => {
   assert.equal(check.status, 'warn')
   assert.match(
     check.evidence,
-    /^bwrap works here\. Environments are started with bwrap, and have one user namespace/,
+    /^bwrap works here\. Environments are started with bwrap in one user namespace/,
   )
   assert.match(check.cost ?? '', /uncover parts of \/sys/)
 })
