@@ -53,7 +53,7 @@ and it must not be running; blocks are shared where the file system can.`
     if (frozen.ms > 0) {
       const {ms, copiedBytes} = frozen
       this.note(
-        `It runs: everything in it stood still for ${Math.ceil(ms)} ms, while ${formatBytes(copiedBytes)} were copied.`,
+        `The environment is running: its processes were frozen for ${Math.ceil(ms)} ms while ${formatBytes(copiedBytes)} were copied.`,
       )
     }
     if (identity !== source.record.identity) {

@@ -93,7 +93,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     const {image, storage, identity, architecture} = record
     if (image.trust === 'unverified') {
       this.warn(
-        `the image is unverified: give --sha256 HEX to have it checked. What was used is ${image.sha256}.`,
+        `the image is unverified: give --sha256 HEX to check it. The digest of the image is ${image.sha256}.`,
       )
     }
     const squashed = extraction?.squashedOwners
@@ -108,7 +108,7 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
     if (architecture !== host.architecture)
       this.note(`Architecture ${describeArchitecture(architecture, host.architecture)}.`)
     this.warnOfGaps(gaps)
-    if (engine !== 'bwrap') this.note(`Engine ${describeEngine(engine)} (envs doctor tells why).`)
+    if (engine !== 'bwrap') this.note(`Engine ${describeEngine(engine)} (see why: envs doctor).`)
     const losses = extraction === undefined ? undefined : describeLosses(extraction.losses, name)
     if (losses !== undefined) this.note(losses)
     for (const note of notes) this.note(describeTreeNote(note, name))

@@ -44,9 +44,7 @@ meanwhile: files are read as they are on disk.`
 
 function chooseTarget(label: string | undefined, other: string | undefined): DiffTarget {
   if (label !== undefined && other !== undefined)
-    throw new UsageError('A snapshot and another environment can not be compared with at once.', [
-      'Give LABEL, or --with NAME.',
-    ])
+    throw new UsageError('LABEL and --with cannot be used together.', ['Give LABEL, or --with NAME.'])
   if (label !== undefined) return {kind: 'snapshot', label}
   return other === undefined ? {kind: 'image'} : {kind: 'environment', name: other}
 }

@@ -44,10 +44,10 @@ an environment from starting, and --fetch, which gets a program for the time tha
   async run(): Promise<HostReportResult | EnvironmentReportResult | RepairResult | FetchedTool> {
     const {args, flags} = await this.parse(Doctor)
     if (flags.fetch !== undefined) {
-      if (args.name !== undefined) throw new UsageError('--fetch goes without a name.')
+      if (args.name !== undefined) throw new UsageError('--fetch takes no name.')
       return this.#fetch(flags.fetch)
     }
-    if (flags.repair && args.name !== undefined) throw new UsageError('--repair goes without a name.')
+    if (flags.repair && args.name !== undefined) throw new UsageError('--repair takes no name.')
     if (flags.repair) return this.#repair()
     return args.name === undefined ? this.#examineHost() : this.#examineEnvironment(args.name)
   }

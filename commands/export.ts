@@ -56,9 +56,11 @@ The environment must not be running. Without -o the archive goes to standard out
     name: string,
   ): string | typeof process.stdout {
     if (output !== undefined && output !== '-') return resolve(workingFolder, output)
-    const toFile = `Give it a file: envs export ${name} -o ${name}.tar.zst`
-    if (this.jsonEnabled()) throw new UsageError('With --json, standard output is taken.', [toFile])
-    if (process.stdout.isTTY) throw new UsageError('A terminal is no place for an archive.', [toFile])
+    const toFile = `Write to a file: envs export ${name} -o ${name}.tar.zst`
+    if (this.jsonEnabled())
+      throw new UsageError('With --json, the archive cannot go to standard output.', [toFile])
+    if (process.stdout.isTTY)
+      throw new UsageError('Standard output is a terminal: it cannot take an archive.', [toFile])
     return process.stdout
   }
 

@@ -22,7 +22,7 @@ export default class Reset extends EnvsCommand {
     const settings = await readSettings(host)
     const isSynced = settings.value('durable') !== 'never'
     const went = await reset(host, args.name, {force: flags.force, isSynced})
-    this.note(`${went.name} is what its image is.`)
+    this.note(`${went.name} is reset to its image.`)
     this.note(describeKept(went))
     return went
   }

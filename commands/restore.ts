@@ -26,7 +26,7 @@ export default class Restore extends EnvsCommand {
     const settings = await readSettings(host)
     const isSynced = settings.value('durable') !== 'never'
     const went = await restoreSnapshot(host, args.name, {label: args.label, force: flags.force, isSynced})
-    this.note(`${went.name} is what it was at ${went.label}.`)
+    this.note(`${went.name} is restored to ${went.label}.`)
     this.note(describeKept(went))
     return went
   }

@@ -41,7 +41,7 @@ again, all of them without COMMAND.`
       force: flags.force,
     })
     for (const {name, environment, replaced} of shims) {
-      const before = replaced === undefined ? '' : ` It ran in ${replaced} before.`
+      const before = replaced === undefined ? '' : ` Before, it ran in ${replaced}.`
       this.note(`${name} runs in ${environment} now.${before}`)
     }
     if (!areShimsInPath(host))

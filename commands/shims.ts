@@ -22,7 +22,7 @@ export default class Shims extends EnvsCommand {
       return shims
     }
     if (shims.length === 0) {
-      const none = args.name === undefined ? 'There is no shim.' : `${args.name} has no shim.`
+      const none = args.name === undefined ? 'There is no shim yet.' : `${args.name} has no shim.`
       this.note(`${none} Make one: envs shim ${args.name ?? 'play'} jq`)
     }
     this.printTable(shims, [

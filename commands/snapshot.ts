@@ -29,10 +29,10 @@ it has written is copied, and goes on afterwards.`
       isSynced: settings.value('durable') !== 'never',
       signal: this.signal(),
     })
-    this.note(`Kept ${taken.name} as it is: snapshot ${taken.label}.`)
+    this.note(`Made snapshot ${taken.label} of ${taken.name}.`)
     if (taken.frozenMs > 0)
       this.note(
-        `${formatBytes(taken.copiedBytes)} were copied, and it stood still for ${Math.ceil(taken.frozenMs)} ms.`,
+        `${formatBytes(taken.copiedBytes)} were copied, and its processes were frozen for ${Math.ceil(taken.frozenMs)} ms.`,
       )
     return taken
   }

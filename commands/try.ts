@@ -69,13 +69,14 @@ written inside lies in memory where that can be, up to a quarter of what is free
       this.#tellOfFullMemory(await trying.fullMemoryBytes())
       await trying.end()
     }
-    if (flags.keep === undefined && isInteractive()) this.note('It can be kept for an hour: envs keep NAME')
+    if (flags.keep === undefined && isInteractive())
+      this.note('To keep this environment, within an hour: envs keep NAME')
   }
 
   #tellOfFullMemory(bytes: number | undefined): void {
     if (bytes === undefined) return
     this.warn(
-      `The ${formatBytes(bytes)} of memory that it has are full. To write to the disk: envs try --disk`,
+      `The memory of the environment (${formatBytes(bytes)}) is full. To write to the disk: envs try --disk`,
     )
   }
 

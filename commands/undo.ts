@@ -25,7 +25,7 @@ differs from what is there now, and undone again, further back. Nothing is lost:
     const isSynced = settings.value('durable') !== 'never'
     const went = await undo(host, args.name, {force: flags.force, isSynced})
     this.note(
-      `${went.name} is what it was ${formatRelativeTime(went.createdAt, host.now())}, at ${went.label}.`,
+      `${went.name} is restored to ${went.label}, made ${formatRelativeTime(went.createdAt, host.now())}.`,
     )
     this.note(describeKept(went))
     return went

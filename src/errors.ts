@@ -26,7 +26,7 @@ type Details = {
 }
 
 /** A failure the user can act on. Anything else that reaches the top is a bug and prints its stack. */
-export abstract class EnvsError extends Error {
+export class EnvsError extends Error {
   readonly code: ErrorCode
   readonly exitCode: number
   /** The next steps, one command or sentence each; never `sudo`. */
@@ -44,10 +44,109 @@ export abstract class EnvsError extends Error {
   }
 }
 
+/** The names in braces of a text: `{path}` and `{reason}` of `Could not read "{path}": {reason}.` */
+type Placeholder<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholder<Rest>
+  : never
+
+/** What may stand in the place of a placeholder: a date is written as ISO 8601, a list with commas. */
+type Value = string | number | Date | readonly string[]
+
+type Circumstances = {
+  /** Next steps that go before those of the kind. */
+  readonly hints?: readonly string[]
+  /** Next steps instead of those of the kind. */
+  readonly suggestions?: readonly string[]
+  readonly cause?: unknown
+}
+
+type Arguments<Name extends string> = [Name] extends [never]
+  ? [values?: Record<string, never>, circumstances?: Circumstances]
+  : [values: {readonly [Key in Name]: Value}, circumstances?: Circumstances]
+
+/** What all failures with one message have in common. docs/troubleshooting.md is made of all kinds. */
+export type ErrorKind<Name extends string = string, Made extends EnvsError = EnvsError> = {
+  readonly code: ErrorCode
+  readonly exitCode: number
+  /** With placeholders, as the next steps have them. */
+  readonly message: string
+  /** None where the message says all. */
+  readonly nextSteps: readonly string[]
+  /** Makes the error. */
+  (...values: Arguments<Name>): Made
+  /** The arguments of the constructor of {@link EnvsError}, for a class with fields of its own. */
+  parts(...values: Arguments<Name>): [message: string, details: Details]
+}
+
+type Texts<Message extends string, NextStep extends string> = {
+  readonly message: Message
+  readonly nextStep?: NextStep | readonly NextStep[]
+}
+
+/**
+ * Defines a kind of error: its code and exit status, and its message and next steps with placeholders.
+ *
+ * @param Class - Of the errors that somebody catches: what tells them apart.
+ */
+export function defineError<
+  const Message extends string,
+  const NextStep extends string = never,
+  Made extends EnvsError = EnvsError,
+>(
+  code: ErrorCode,
+  exitCode: number,
+  texts: Texts<Message, NextStep>,
+  Class?: new (message: string, details: Details) => Made,
+): ErrorKind<Placeholder<Message | NextStep>, Made>
+export function defineError(
+  code: ErrorCode,
+  exitCode: number,
+  {message, nextStep = []}: Texts<string, string>,
+  Class: new (message: string, details: Details) => EnvsError = EnvsError,
+): unknown {
+  const nextSteps = [nextStep].flat()
+  const parts = (
+    values: Readonly<Record<string, Value>> = {},
+    {hints = [], suggestions, cause}: Circumstances = {},
+  ): [string, Details] => {
+    const usual = nextSteps.map((step) => fillIn(step, values))
+    return [
+      fillIn(message, values),
+      {code, exitCode, suggestions: suggestions ?? [...hints, ...usual], cause},
+    ]
+  }
+  return Object.assign((...given: Parameters<typeof parts>) => new Class(...parts(...given)), {
+    ...{code, exitCode, message, nextSteps, parts},
+  })
+}
+
+function fillIn(text: string, values: Readonly<Record<string, Value>>): string {
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name]
+    if (value instanceof Date) return value.toISOString()
+    return Array.isArray(value) ? value.join(', ') : String(value)
+  })
+}
+
+/** `Did you mean jammy or noble?`; nothing where no name is near. */
+export function didYouMean(nearest: readonly string[]): string[] {
+  return nearest.length === 0 ? [] : [`Did you mean ${nearest.join(' or ')}?`]
+}
+
+/** The near names instead of the next steps of the kind, where there are any. */
+export function orNearest(nearest: readonly string[]): Circumstances {
+  return nearest.length === 0 ? {} : {suggestions: didYouMean(nearest)}
+}
+
 /** Arguments that can't mean anything; found after parsing, by a domain room or a command. */
 export class UsageError extends EnvsError {
-  constructor(message: string, suggestions: readonly string[] = []) {
-    super(message, {code: 'ENVS_USAGE', exitCode: ExitCode.usage, suggestions})
+  static readonly kind = defineError('ENVS_USAGE', ExitCode.usage, {
+    message: '{problem}',
+    nextStep: 'See the arguments and options of the command: envs COMMAND --help',
+  })
+
+  constructor(problem: string, suggestions: readonly string[] = []) {
+    super(...UsageError.kind.parts({problem}, {suggestions}))
   }
 }
 

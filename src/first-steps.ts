@@ -4,8 +4,8 @@ import {writeOutput} from './ui/output.js'
 
 const FIRST_STEPS = `
 There is no environment yet. To begin:
-  envs try hello -- hello  run the package hello in one that goes when it ends
-  envs create              make one that stays, of the host's own release if that is Debian or Ubuntu
+  envs try hello -- hello  run the package hello in an environment that is removed at its end
+  envs create              create an environment, by default from the release of the host
   envs doctor              see what this host can do
 `
 

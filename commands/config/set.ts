@@ -26,7 +26,9 @@ export default class ConfigSet extends EnvsCommand {
     await storeSetting(this.openHost(), name, args.value)
     const entry = settingEntry(await readSettings(this.openHost()), name)
     if (entry.origin === 'variable')
-      this.warn(`${entry.variable} is set and goes before it: ${showSettingValue(entry.value)} is in force.`)
+      this.warn(
+        `${entry.variable} is set and takes precedence: ${showSettingValue(entry.value)} is in force.`,
+      )
     return entry
   }
 }

@@ -22,12 +22,12 @@ which do not need it any more. With --quiet: their digests only, one a line.`
     const {images: kept, damaged} = await listKept(host.paths.images)
     const users = await imageUsers(host.paths)
     const images = kept.map((image) => ({...image, usedBy: users.get(image.sha256) ?? []}))
-    for (const {reason} of damaged) this.warn(`${reason} envs image prune removes it.`)
+    for (const {reason} of damaged) this.warn(`${reason} Remove it: envs image prune`)
     if (this.quiet) {
       for (const {sha256} of images) this.print(sha256)
       return images
     }
-    if (images.length === 0) this.note('No image is kept yet. Fetch one: envs image pull focal')
+    if (images.length === 0) this.note('There is no image on this host yet. Fetch one: envs image pull focal')
     const ago = (time: Date | null) => (time === null ? 'never' : formatRelativeTime(time, host.now()))
     this.printTable(images, [
       {title: 'name', show: ({name}) => name},

@@ -108,7 +108,7 @@ only tells which one that is.`
         ['Digest', sha256 === null ? undefined : `sha256:${sha256}`],
         ['Signer', `${signer.name}, ${signer.fingerprint}`],
         ['Signed', signedAt.toISOString()],
-        ['Would be', wasKept ? 'taken from here: it is kept' : sha256 === null ? 'made' : 'fetched'],
+        ['Would be', wasKept ? 'found on this host' : sha256 === null ? 'made' : 'fetched'],
       ]),
     )
   }

@@ -39,7 +39,10 @@ too. Never asks: an image can be fetched again.`
     const users = await imageUsers(paths)
     for (const {name, version, sha256} of removed) {
       const left = users.get(sha256) ?? []
-      const kept = left.length === 0 ? '' : ` Made from it, and whole without it: ${left.join(', ')}.`
+      const kept =
+        left.length === 0
+          ? ''
+          : ` These environments were made from it and do not need it: ${left.join(', ')}.`
       this.note(`Removed ${name} ${version}.${kept}`)
     }
     return {removed: removed.map(({name, version, sha256}) => ({name, version, sha256}))}

@@ -40,7 +40,7 @@ built-in table tells what is to be expected of it. EOL: without standard support
     for (const server of new Set(
       unreachable.map(({mirror, reason}) => `${mirror} did not answer (${reason})`),
     )) {
-      this.note(`${server}: what it has is told from the built-in table.`)
+      this.note(`${server}: its images are listed from the built-in table.`)
     }
     if (images.length === 0) {
       const meant = nearest.length === 0 ? '' : ` Did you mean ${nearest.join(' or ')}?`

@@ -1,6 +1,6 @@
 import {isProvided, parseRelations, type Relation} from '../debian/relation.js'
 import {compareVersions} from '../debian/version.js'
-import {MalformedIndexError} from './errors.js'
+import {malformedIndexError} from './errors.js'
 import type {OpenedPocket} from './open-pocket.js'
 import {type PackageRecord, parseRecord} from './package-record.js'
 import type {Place} from './place.js'
@@ -21,7 +21,7 @@ export class AvailablePackages {
 
   constructor(private readonly pockets: readonly OpenedPocket[]) {}
 
-  /** @throws {MalformedIndexError} */
+  /** @throws {@link malformedIndexError} */
   find(name: string): Candidate | undefined {
     if (!this.#candidates.has(name)) this.#candidates.set(name, this.#newest(name))
     return this.#candidates.get(name)
@@ -79,7 +79,10 @@ function candidateOf(
   const needs = record && parseRelations([record.preDepends, record.depends].join(','))
   const provided = record && parseRelations(record.provides)
   if (record === undefined || needs === undefined || provided === undefined) {
-    throw new MalformedIndexError(place, `its entry of ${JSON.stringify(name.slice(0, 80))} breaks the rules`)
+    throw malformedIndexError({
+      ...place,
+      reason: `its entry for ${JSON.stringify(name.slice(0, 80))} is invalid`,
+    })
   }
   return {...record, pocket, place, needs, provided: provided.flat()}
 }

@@ -1,5 +1,5 @@
 import type {DebArchitecture} from '../host/architecture.js'
-import {MissingIndexError, NotInSuiteError} from './errors.js'
+import {missingIndexError, notInSuiteError} from './errors.js'
 import type {OpenedRelease} from './open-release.js'
 import type {IndexFile} from './release-file.js'
 
@@ -28,15 +28,15 @@ export function chooseIndices(
   }: {architecture: DebArchitecture; components: readonly string[]; hasXz: boolean},
 ): ListedIndex[] {
   if (!file.architectures.includes(architecture)) {
-    throw new NotInSuiteError(place, {what: `packages for ${architecture}`, offered: file.architectures})
+    throw notInSuiteError({...place, what: `packages for ${architecture}`, offered: file.architectures})
   }
   return components.flatMap((component) => {
     if (!file.components.includes(component)) {
-      throw new NotInSuiteError(place, {what: `component ${component}`, offered: file.components})
+      throw notInSuiteError({...place, what: `component ${component}`, offered: file.components})
     }
     const path = `${component}/binary-${architecture}/Packages`
     const own = listedForm(file, path, hasXz)
-    if (own === undefined) throw new MissingIndexError(place, path)
+    if (own === undefined) throw missingIndexError({...place, file: path})
     const all = file.repeatsAll ? undefined : listedForm(file, `${component}/binary-all/Packages`, hasXz)
     return all === undefined ? [own] : [own, all]
   })

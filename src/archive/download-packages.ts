@@ -30,7 +30,7 @@ const AT_ONCE = 8
 /**
  * Fetches the packages of a plan, several at once, the largest first; those that environments share need no network.
  *
- * @throws {ArchiveStorageError} @throws {LockToolMissingError}
+ * @throws {ArchiveStorageError} @throws {@link flockMissingError}
  * @throws {EnvsError} From the iteration: PackageMismatchError, PackageMissingError, ArchiveUnreachableError, …
  */
 export async function downloadPackages(

@@ -1,4 +1,4 @@
-import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
+import {defineError, EnvsError, ExitCode, errnoOf} from '../errors.js'
 import type {NetworkError} from '../host/http/errors.js'
 
 /** A suite at a mirror, as errors name it: the mirror without a password. */
@@ -6,249 +6,149 @@ export type SuitePlace = {readonly suite: string; readonly mirror: string}
 
 const OTHER_MIRROR =
   'Name another mirror in the setting mirrors.debianArchive, mirrors.debianSecurity or mirrors.ubuntuArchive.'
-
-/** What a mirror serves is not to be used. */
-abstract class UntrustedArchiveError extends EnvsError {
-  constructor(
-    message: string,
-    {code, suggestions = [OTHER_MIRROR], cause}: {code: ErrorCode; suggestions?: string[]; cause?: unknown},
-  ) {
-    super(message, {code, exitCode: ExitCode.integrity, suggestions, cause})
-  }
-}
+const IN_UPDATE = 'Run the command again in some minutes: the mirror may be in the middle of an update.'
+const COMPONENTS = 'To read other components, name them: --components main,contrib'
 
 /** There is a Release, and nobody signed it. */
-export class UnsignedReleaseError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace) {
-    super(`The Release of ${suite} at ${mirror} is not signed: there is neither InRelease nor Release.gpg.`, {
-      code: 'ENVS_RELEASE_UNSIGNED',
-    })
-  }
-}
+export const unsignedReleaseError = defineError('ENVS_RELEASE_UNSIGNED', ExitCode.integrity, {
+  message: 'The Release of {suite} at {mirror} is not signed: there is neither InRelease nor Release.gpg.',
+  nextStep: OTHER_MIRROR,
+})
 
 /** A field of a signed Release is missing or can't be read. */
-export class MalformedReleaseError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, reason: string) {
-    super(`The Release of ${suite} at ${mirror} can't be used: ${reason}.`, {code: 'ENVS_RELEASE_MALFORMED'})
-  }
-}
+export const malformedReleaseError = defineError('ENVS_RELEASE_MALFORMED', ExitCode.integrity, {
+  message: 'Could not use the Release of {suite} at {mirror}: {reason}.',
+  nextStep: OTHER_MIRROR,
+})
 
 /** It is signed, but for another suite: one that lacks fixes, perhaps. */
-export class WrongSuiteError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, served: string) {
-    super(`${mirror} serves the Release of ${served} as that of ${suite}.`, {
-      code: 'ENVS_RELEASE_WRONG_SUITE',
-    })
-  }
-}
+export const wrongSuiteError = defineError('ENVS_RELEASE_WRONG_SUITE', ExitCode.integrity, {
+  message: '{mirror} serves the Release of {served} as that of {suite}.',
+  nextStep: OTHER_MIRROR,
+})
 
 /** Its publisher said until when it is good, and that is over: newer packages are held back, perhaps. */
-export class ExpiredReleaseError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, validUntil: Date) {
-    super(`The Release of ${suite} at ${mirror} was good until ${validUntil.toISOString()}.`, {
-      code: 'ENVS_RELEASE_EXPIRED',
-      suggestions: [
-        OTHER_MIRROR,
-        'If the mirror is meant to stand still, --allow-expired takes it as it is.',
-        'Is the clock of this machine right?',
-      ],
-    })
-  }
-}
+export const expiredReleaseError = defineError('ENVS_RELEASE_EXPIRED', ExitCode.integrity, {
+  message: 'The Release of {suite} at {mirror} expired on {validUntil}.',
+  nextStep: [
+    OTHER_MIRROR,
+    'If the mirror is a snapshot that never changes, accept its expired Release: --allow-expired',
+    'See whether the clock of this host is right.',
+  ],
+})
 
 /** It is older than one that was seen there. */
-export class DowngradedReleaseError extends UntrustedArchiveError {
-  constructor(
-    {suite, mirror}: SuitePlace,
-    {date, newest, record}: {date: Date; newest: Date; record: string},
-  ) {
-    super(
-      `The Release of ${suite} at ${mirror} is of ${date.toISOString()}; one of ${newest.toISOString()} was there before.`,
-      {
-        code: 'ENVS_RELEASE_DOWNGRADED',
-        suggestions: [
-          'Run the command again in some minutes: one of the servers of a mirror may be behind the others.',
-          OTHER_MIRROR,
-          `If the mirror was set back on purpose, remove ${record}`,
-        ],
-      },
-    )
-  }
-}
+export const downgradedReleaseError = defineError('ENVS_RELEASE_DOWNGRADED', ExitCode.integrity, {
+  message: 'The Release of {suite} at {mirror} is dated {date}, older than the one of {newest} seen before.',
+  nextStep: [
+    'Run the command again in some minutes: one of the servers of a mirror may be behind the others.',
+    OTHER_MIRROR,
+    'If the mirror was set back on purpose, remove {record}',
+  ],
+})
 
 /** It was there once: somebody on the way may hold its updates back. */
-export class WithdrawnPocketError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, {newest, record}: {newest: Date; record: string}) {
-    super(`${mirror} has no Release of ${suite} any more; one of ${newest.toISOString()} was there before.`, {
-      code: 'ENVS_POCKET_WITHDRAWN',
-      suggestions: [
-        'Run the command again in some minutes: it may be in the middle of an update.',
-        OTHER_MIRROR,
-        `If the mirror gave it up on purpose, remove ${record}`,
-      ],
-    })
-  }
-}
+export const withdrawnPocketError = defineError('ENVS_POCKET_WITHDRAWN', ExitCode.integrity, {
+  message: '{mirror} no longer has a Release of {suite}: it had one of {newest} before.',
+  nextStep: [IN_UPDATE, OTHER_MIRROR, 'If the mirror dropped the suite on purpose, remove {record}'],
+})
 
 /** Of a release that is still looked after; packages would be installed whose holes are known. */
-export class MissingSecurityError extends UntrustedArchiveError {
-  constructor(suite: string, mirrors: readonly string[]) {
-    super(
-      `No mirror has the security updates of ${suite}: ${mirrors.join(', ')} answered that there are none.`,
-      {
-        code: 'ENVS_POCKET_MISSING',
-        suggestions: [OTHER_MIRROR, 'If the mirror has none on purpose, --allow-expired takes it as it is.'],
-      },
-    )
-  }
-}
+export const missingSecurityError = defineError('ENVS_POCKET_MISSING', ExitCode.integrity, {
+  message: 'No mirror has the security updates of {suite}: {mirrors} answered that there are none.',
+  nextStep: [OTHER_MIRROR, 'If the mirror has none on purpose, go on without them: --allow-expired'],
+})
 
 /** One of the clocks can't be right. */
-export class FutureReleaseError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, {date, now}: {date: Date; now: Date}) {
-    super(
-      `The Release of ${suite} at ${mirror} is of ${date.toISOString()}; the clock here says ${now.toISOString()}.`,
-      {
-        code: 'ENVS_RELEASE_FROM_FUTURE',
-        suggestions: ['Have the clock of this machine set, then run the command again.', OTHER_MIRROR],
-      },
-    )
-  }
-}
+export const futureReleaseError = defineError('ENVS_RELEASE_FROM_FUTURE', ExitCode.integrity, {
+  message: 'The Release of {suite} at {mirror} is dated {date}; the clock of this host says {now}.',
+  nextStep: ['Set the clock of this host, then run the command again.', OTHER_MIRROR],
+})
 
 /** The bytes of an index are not those that the Release lists. */
-export class IndexMismatchError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, file: string, cause: unknown) {
-    super(`${file} of ${suite} at ${mirror} is not the file that its Release lists.`, {
-      code: 'ENVS_INDEX_MISMATCH',
-      suggestions: [
-        'Run the command again in some minutes: it may be in the middle of an update.',
-        OTHER_MIRROR,
-      ],
-      cause,
-    })
-  }
-}
+export const indexMismatchError = defineError('ENVS_INDEX_MISMATCH', ExitCode.integrity, {
+  message: '{file} of {suite} at {mirror} is not the file that its Release lists.',
+  nextStep: [IN_UPDATE, OTHER_MIRROR],
+})
+
+export class MissingIndexError extends EnvsError {}
 
 /** The Release lists an index that the mirror does not have, or lists none. */
-export class MissingIndexError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, file: string) {
-    super(`${mirror} does not have ${file} of ${suite}.`, {code: 'ENVS_INDEX_MISSING'})
-  }
-}
+export const missingIndexError = defineError(
+  'ENVS_INDEX_MISSING',
+  ExitCode.integrity,
+  {message: '{mirror} does not have {file} of {suite}.', nextStep: OTHER_MIRROR},
+  MissingIndexError,
+)
 
 /** An index that has the right digest does not hold what one must. */
-export class MalformedIndexError extends UntrustedArchiveError {
-  constructor({suite, mirror}: SuitePlace, reason: string, cause?: unknown) {
-    super(`The index of ${suite} at ${mirror} can't be used: ${reason}.`, {
-      code: 'ENVS_INDEX_MALFORMED',
-      cause,
-    })
-  }
-}
+export const malformedIndexError = defineError('ENVS_INDEX_MALFORMED', ExitCode.integrity, {
+  message: 'Could not use the index of {suite} at {mirror}: {reason}.',
+  nextStep: OTHER_MIRROR,
+})
 
-/** A mirror, or the way to it, failed. */
-export class ArchiveUnreachableError extends EnvsError {
-  /** @param what - `trixie-security`, or `the package apt`. @param where - A URL without a password. */
-  constructor(what: string, where: string, failure: NetworkError) {
-    super(`${what} can't be had from ${where}: ${failure.reason}.`, {
-      code: 'ENVS_ARCHIVE_UNREACHABLE',
-      exitCode: ExitCode.network,
-      suggestions: [...failure.suggestions, OTHER_MIRROR],
-      cause: failure,
-    })
-  }
+/** @public A mirror, or the way to it, failed. `what` is `trixie-security`, or `the package apt`. */
+export const aptUnreachableError = defineError('ENVS_ARCHIVE_UNREACHABLE', ExitCode.network, {
+  message: 'Could not download {what} from {mirror}: {reason}.',
+  nextStep: OTHER_MIRROR,
+})
+
+/** @param what - `trixie-security`, or `the package apt`. @param mirror - A URL without a password. */
+export function archiveUnreachableError(what: string, mirror: string, failure: NetworkError): EnvsError {
+  const {reason, suggestions} = failure
+  return aptUnreachableError({what, mirror, reason}, {hints: suggestions, cause: failure})
 }
 
 /** No mirror has the suite. */
-export class SuiteNotFoundError extends EnvsError {
-  constructor(suite: string, mirrors: readonly string[]) {
-    super(`There is no Release of ${suite} at ${mirrors.join(', nor at ')}.`, {
-      code: 'ENVS_SUITE_NOT_FOUND',
-      exitCode: ExitCode.notFound,
-      suggestions: [OTHER_MIRROR],
-    })
-  }
-}
+export const suiteNotFoundError = defineError('ENVS_SUITE_NOT_FOUND', ExitCode.notFound, {
+  message: 'There is no Release of {suite} at {mirrors}.',
+  nextStep: OTHER_MIRROR,
+})
+
+export class NotInSuiteError extends EnvsError {}
 
 /** The suite is there, but not for this architecture, or without this component. */
-export class NotInSuiteError extends EnvsError {
-  constructor({suite, mirror}: SuitePlace, {what, offered}: {what: string; offered: readonly string[]}) {
-    super(`${suite} at ${mirror} has no ${what}; it has ${offered.join(', ')}.`, {
-      code: 'ENVS_NOT_IN_SUITE',
-      exitCode: ExitCode.notFound,
-      suggestions: [],
-    })
-  }
-}
+export const notInSuiteError = defineError(
+  'ENVS_NOT_IN_SUITE',
+  ExitCode.notFound,
+  {message: '{suite} at {mirror} has no {what}: it has {offered}.', nextStep: OTHER_MIRROR},
+  NotInSuiteError,
+)
 
 /** A package that was asked for is not in the archive. */
-export class PackageNotFoundError extends EnvsError {
-  constructor(
-    name: string,
-    {suite, components, near}: {suite: string; components: readonly string[]; near: readonly string[]},
-  ) {
-    super(`${suite} has no package ${name} in ${components.join(', ')}.`, {
-      code: 'ENVS_PACKAGE_NOT_FOUND',
-      exitCode: ExitCode.notFound,
-      suggestions: [
-        ...(near.length === 0 ? [] : [`Did you mean ${near.join(' or ')}?`]),
-        'Other components are read where they are named: --components main,contrib',
-      ],
-    })
-  }
-}
+export const packageNotFoundError = defineError('ENVS_PACKAGE_NOT_FOUND', ExitCode.notFound, {
+  message: 'There is no package "{name}" in {components} of {suite}.',
+  nextStep: COMPONENTS,
+})
 
 /** A package depends on what no package of the archive is or provides. */
-export class UnmetDependencyError extends EnvsError {
-  constructor(name: string, {wanted, suite}: {wanted: string; suite: string}) {
-    super(`${name} of ${suite} depends on ${wanted}, which is not to be had there.`, {
-      code: 'ENVS_UNMET_DEPENDENCY',
-      exitCode: ExitCode.notFound,
-      suggestions: ['Other components are read where they are named: --components main,contrib'],
-    })
-  }
-}
+export const unmetDependencyError = defineError('ENVS_UNMET_DEPENDENCY', ExitCode.notFound, {
+  message: 'The package "{name}" of {suite} depends on {wanted}, which {suite} does not have.',
+  nextStep: COMPONENTS,
+})
 
 /** A package of the mirror is not the one that the index lists. */
-export class PackageMismatchError extends UntrustedArchiveError {
-  constructor(name: string, {url, cause}: {url: string; cause: unknown}) {
-    super(`${url} is not the package ${name} that the signed index lists.`, {
-      code: 'ENVS_PACKAGE_MISMATCH',
-      suggestions: [OTHER_MIRROR],
-      cause,
-    })
-  }
-}
+export const packageMismatchError = defineError('ENVS_PACKAGE_MISMATCH', ExitCode.integrity, {
+  message: '{url} is not the package {name} that the signed index lists.',
+  nextStep: OTHER_MIRROR,
+})
 
 /** The index lists a package that the mirror does not have. */
-export class PackageMissingError extends EnvsError {
-  constructor(name: string, url: string) {
-    super(`The package ${name} is not at ${url}, where the signed index has it.`, {
-      code: 'ENVS_PACKAGE_MISSING',
-      exitCode: ExitCode.network,
-      suggestions: [
-        'Run the command again in some minutes: it may be in the middle of an update.',
-        OTHER_MIRROR,
-      ],
-    })
-  }
-}
+export const packageMissingError = defineError('ENVS_PACKAGE_MISSING', ExitCode.network, {
+  message: 'The package {name} is not at {url}, where the signed index lists it.',
+  nextStep: [IN_UPDATE, OTHER_MIRROR],
+})
 
-/** Packages can't be kept on this disk. */
-export class ArchiveStorageError extends EnvsError {
-  constructor(path: string, errno: string, cause: unknown) {
-    super(`${path} could not be written: ${errno}.`, {
-      code: 'ENVS_ARCHIVE_STORAGE',
-      exitCode: ExitCode.storage,
-      suggestions: errno === 'ENOSPC' || errno === 'EDQUOT' ? ['Make room: envs prune'] : [],
-      cause,
-    })
-  }
-}
+/** @public Packages can't be kept on this disk. */
+export const archiveStorageError = defineError('ENVS_ARCHIVE_STORAGE', ExitCode.storage, {
+  message: 'Could not write "{path}": {errno}.',
+  nextStep: 'Free some space: envs prune',
+})
 
 /** What a failed call on a file means to the user; what is none, or is told already, stays as it is. */
 export function storageError(path: string, error: unknown): unknown {
   const errno = errnoOf(error)
-  return errno === undefined ? error : new ArchiveStorageError(path, errno, error)
+  if (errno === undefined || error instanceof EnvsError) return error
+  const isFull = errno === 'ENOSPC' || errno === 'EDQUOT'
+  return archiveStorageError({path, errno}, {cause: error, ...(isFull ? {} : {suggestions: []})})
 }

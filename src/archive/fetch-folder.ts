@@ -22,7 +22,7 @@ const LOCK = '.lock'
 /**
  * Makes the folder, and takes care of those that killed runs have left: what is whole there is shared.
  *
- * @throws {ArchiveStorageError} @throws {LockToolMissingError}
+ * @throws {ArchiveStorageError} @throws {@link flockMissingError}
  */
 export async function openFetchFolder(paths: Pick<Paths, 'packages'>): Promise<FetchFolder> {
   const {packages} = paths

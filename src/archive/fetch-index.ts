@@ -4,14 +4,14 @@ import {openArchiveInput, readDescriptor} from '../compression/archive-input.js'
 import {decompress} from '../compression/decompress.js'
 import {CorruptArchiveError, UnknownArchiveError} from '../compression/errors.js'
 import {LongLineError, readParagraphs} from '../debian/control.js'
-import {DigestMismatchError} from '../host/digest.js'
 import {ignoring} from '../host/errno.js'
+import {DigestMismatchError} from '../host/errors.js'
 import {makeFolders} from '../host/folders.js'
 import {download} from '../host/http/download.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
 import type {ListedIndex} from './choose-index.js'
 import type {ArchiveContext} from './context.js'
-import {IndexMismatchError, MalformedIndexError, MissingIndexError, storageError} from './errors.js'
+import {indexMismatchError, malformedIndexError, missingIndexError, storageError} from './errors.js'
 import {PackageIndexBuilder} from './package-index.js'
 import {RECORD_FIELDS} from './package-record.js'
 import {type Place, urlInSuite} from './place.js'
@@ -27,8 +27,8 @@ const MISSING: readonly (number | undefined)[] = [404, 410]
  *
  * @param onBytes - How much of it is here.
  * @returns The file that `openPackageIndex` reads.
- * @throws {MissingIndexError} @throws {IndexMismatchError} @throws {MalformedIndexError}
- * @throws {NetworkError} @throws {DownloadStorageError} @throws {ToolMissingError}
+ * @throws {MissingIndexError} @throws {@link indexMismatchError} @throws {@link malformedIndexError}
+ * @throws {NetworkError} @throws {@link downloadStorageError} @throws {ToolMissingError}
  */
 export async function fetchIndex(
   place: Place,
@@ -87,12 +87,12 @@ async function downloadIndex(
     } catch (error) {
       if (error instanceof NetworkError && MISSING.includes(error.status)) continue
       if (error instanceof DigestMismatchError || error instanceof UnexpectedSizeError) {
-        throw new IndexMismatchError(place, listed.path, error)
+        throw indexMismatchError({...place, file: listed.path}, {cause: error})
       }
       throw error
     }
   }
-  throw new MissingIndexError(place, listed.path)
+  throw missingIndexError({...place, file: listed.path})
 }
 
 async function parseIndex(
@@ -111,15 +111,17 @@ async function parseIndex(
     for await (const chunk of bytes) {
       context.signal?.throwIfAborted()
       left -= chunk.length
-      if (left < 0) throw new MalformedIndexError(place, 'it decompresses to more than it may')
+      if (left < 0)
+        throw malformedIndexError({...place, reason: 'it is larger than its limit when decompressed'})
       reader.push(chunk)
     }
     reader.end()
   } catch (error) {
     if (error instanceof CorruptArchiveError || error instanceof UnknownArchiveError) {
-      throw new MalformedIndexError(place, 'it does not decompress', error)
+      throw malformedIndexError({...place, reason: 'it cannot be decompressed'}, {cause: error})
     }
-    if (error instanceof LongLineError) throw new MalformedIndexError(place, error.message, error)
+    if (error instanceof LongLineError)
+      throw malformedIndexError({...place, reason: error.message}, {cause: error})
     throw error
   }
   return builder.finish()

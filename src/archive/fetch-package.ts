@@ -1,13 +1,14 @@
 import {constants} from 'node:fs'
 import {open} from 'node:fs/promises'
-import {DigestMismatchError} from '../host/digest.js'
+import {DigestMismatchError, digestMismatchError} from '../host/errors.js'
+
 import type {Connections} from '../host/http/connections.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
 import {PartialFile} from '../host/http/partial-file.js'
 import {receive} from '../host/http/receive.js'
 import {redactUrl} from '../host/http/redact-url.js'
 import type {ArchiveContext} from './context.js'
-import {ArchiveUnreachableError, PackageMismatchError, PackageMissingError} from './errors.js'
+import {archiveUnreachableError, packageMismatchError, packageMissingError} from './errors.js'
 import type {PlannedPackage} from './plan.js'
 
 const {O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
@@ -24,7 +25,7 @@ type Options = {
 /**
  * Downloads a package to `path`, where it is whole or not there; a connection that breaks is gone on with.
  *
- * @throws {PackageMismatchError} @throws {PackageMissingError} @throws {ArchiveUnreachableError} @throws {DownloadStorageError}
+ * @throws {PackageMismatchError} @throws {@link packageMissingError} @throws {@link archiveUnreachableError} @throws {@link downloadStorageError}
  * @throws {unknown} The reason of the context's signal.
  */
 export async function fetchPackage(
@@ -56,7 +57,7 @@ export async function fetchPackage(
       await receive(part, options)
     }
     const actual = part.digest()
-    if (actual !== sha256) throw new DigestMismatchError(url.host, sha256, actual)
+    if (actual !== sha256) throw digestMismatchError({source: url.host, expected: sha256, actual})
     await part.publish()
   } catch (error) {
     throw explained(error, wanted)
@@ -77,11 +78,11 @@ function progressTo({context, onBytes}: Pick<Options, 'context' | 'onBytes'>) {
 function explained(error: unknown, {name, url}: PlannedPackage): unknown {
   const shown = redactUrl(url)
   if (error instanceof DigestMismatchError || error instanceof UnexpectedSizeError) {
-    return new PackageMismatchError(name, {url: shown, cause: error})
+    return packageMismatchError({name, url: shown}, {cause: error})
   }
   if (error instanceof NetworkError && MISSING.includes(error.status)) {
-    return new PackageMissingError(name, shown)
+    return packageMissingError({name, url: shown})
   }
-  if (error instanceof NetworkError) return new ArchiveUnreachableError(`The package ${name}`, shown, error)
+  if (error instanceof NetworkError) return archiveUnreachableError(`The package ${name}`, shown, error)
   return error
 }

@@ -4,7 +4,7 @@ import {BadSignatureError, SignatureUnreadableError} from '../signature/errors.j
 import type {TrustedKey} from '../signature/keyring.js'
 import {type Verified, verifyCleartext, verifyDetached} from '../signature/verify.js'
 import type {ArchiveContext} from './context.js'
-import {UnsignedReleaseError} from './errors.js'
+import {unsignedReleaseError} from './errors.js'
 import {type Place, urlInSuite} from './place.js'
 import type {SignedRelease} from './signed-release.js'
 
@@ -30,7 +30,7 @@ const RACE_WAIT_MS = 2000
  * Fetches a suite's InRelease, or Release and Release.gpg where there is none, and verifies it.
  *
  * @returns undefined when the mirror says that there is neither.
- * @throws {UnsignedReleaseError} @throws {NetworkError} @throws {UnexpectedSizeError}
+ * @throws {@link unsignedReleaseError} @throws {NetworkError} @throws {UnexpectedSizeError}
  * @throws {EnvsError} With exit code 6, of signature/errors.ts.
  */
 export async function fetchRelease(
@@ -71,7 +71,7 @@ async function fetchPair(
       fetchPart('Release.gpg', MOST_SIGNATURE_BYTES),
     ])
     if (release === undefined) return undefined
-    if (signature === undefined) throw new UnsignedReleaseError(place)
+    if (signature === undefined) throw unsignedReleaseError(place)
     try {
       return await verifyRelease(place, {release, signature, validators: {}}, options, context)
     } catch (error) {

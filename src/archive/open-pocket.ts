@@ -3,13 +3,13 @@ import {NetworkError} from '../host/http/errors.js'
 import {chooseIndices} from './choose-index.js'
 import type {ArchiveContext} from './context.js'
 import {
-  ArchiveUnreachableError,
-  MalformedIndexError,
+  archiveUnreachableError,
   MissingIndexError,
-  MissingSecurityError,
+  malformedIndexError,
+  missingSecurityError,
   NotInSuiteError,
-  SuiteNotFoundError,
-  WithdrawnPocketError,
+  suiteNotFoundError,
+  withdrawnPocketError,
 } from './errors.js'
 import {fetchIndex} from './fetch-index.js'
 import {keepIndex, keptIndexPath, readKeptIndex} from './kept-index.js'
@@ -44,7 +44,7 @@ const isLacking = (error: unknown): error is MissingIndexError | NotInSuiteError
  * Opens a pocket at the first of its mirrors that has it.
  *
  * @returns undefined where it need not be there and is not: all mirrors that could be asked said so, one at least.
- * @throws {SuiteNotFoundError} @throws {WithdrawnPocketError} @throws {MissingSecurityError} @throws {ArchiveUnreachableError}
+ * @throws {@link suiteNotFoundError} @throws {@link withdrawnPocketError} @throws {@link missingSecurityError} @throws {@link archiveUnreachableError}
  * @throws {EnvsError} As `openRelease`, `chooseIndices` and `fetchIndex`.
  */
 export async function openPocket(
@@ -64,7 +64,7 @@ export async function openPocket(
     } catch (error) {
       // The publisher may be out of reach where a mirror is all there is.
       if (error instanceof NetworkError && missing.length > 0 && mayBeMissing) break
-      if (error instanceof NetworkError) throw new ArchiveUnreachableError(place.suite, place.mirror, error)
+      if (error instanceof NetworkError) throw archiveUnreachableError(place.suite, place.mirror, error)
       if (!isLacking(error)) throw error
       lacking ??= error
     }
@@ -72,10 +72,11 @@ export async function openPocket(
   // Its signed Release says that it has nothing of the kind.
   const isEmpty = lacking instanceof NotInSuiteError && pocket.isOptional
   if (lacking !== undefined && !isEmpty) throw lacking
-  if (!pocket.isOptional) throw new SuiteNotFoundError(pocket.suite, pocket.mirrors.map(shown))
+  if (!pocket.isOptional) throw suiteNotFoundError({suite: pocket.suite, mirrors: pocket.mirrors.map(shown)})
   // Publishers drop pockets when a release moves.
   if (!isEmpty && !release.hasMoved) await refuseWithdrawn(missing, context)
-  if (!isEmpty && !mayBeMissing) throw new MissingSecurityError(pocket.suite, pocket.mirrors.map(shown))
+  if (!isEmpty && !mayBeMissing)
+    throw missingSecurityError({suite: pocket.suite, mirrors: pocket.mirrors.map(shown)})
   context.onNotice?.({kind: 'pocket-missing', suite: pocket.suite, mirror: shown(pocket.mirrors[0] ?? '')})
   return undefined
 }
@@ -93,7 +94,7 @@ async function refuseWithdrawn(missing: readonly Place[], {paths}: ArchiveContex
   for (const place of missing) {
     const record = seenFolder(paths, place)
     const newest = await newestSeen(record)
-    if (newest !== undefined) throw new WithdrawnPocketError(place, {newest, record})
+    if (newest !== undefined) throw withdrawnPocketError({...place, newest, record})
   }
 }
 
@@ -116,7 +117,7 @@ async function openIndices(opened: OpenedRelease, request: PocketRequest): Promi
       if (kept !== undefined) return kept
       const file = await fetchIndex(place, each, {context, onBytes: report})
       const index = openPackageIndex(file)
-      if (index === undefined) throw new MalformedIndexError(place, 'it is not an index of packages')
+      if (index === undefined) throw malformedIndexError({...place, reason: 'it is not an index of packages'})
       await keepIndex(path, file)
       return index
     }),

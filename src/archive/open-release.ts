@@ -2,7 +2,7 @@ import {sha256Of} from '../host/digest.js'
 import {NetworkError} from '../host/http/errors.js'
 import {pinnedKeys, type TrustedKey, trustedKeys} from '../signature/keyring.js'
 import type {ArchiveContext} from './context.js'
-import {DowngradedReleaseError} from './errors.js'
+import {downgradedReleaseError} from './errors.js'
 import {fetchRelease, type VerifiedRelease, verifyRelease} from './fetch-release.js'
 import {type Place, urlInSuite} from './place.js'
 import type {ArchiveRelease, UsedPocket} from './plan.js'
@@ -89,7 +89,7 @@ async function isOlder(seen: string, {date}: ReleaseFile): Promise<boolean> {
 async function refuseOlder(seen: string, {date}: ReleaseFile, place: Place): Promise<void> {
   const newest = await newestSeen(seen)
   if (newest !== undefined && date < newest) {
-    throw new DowngradedReleaseError(place, {date, newest, record: seen})
+    throw downgradedReleaseError({...place, date, newest, record: seen})
   }
 }
 

@@ -1,6 +1,6 @@
 import {parseParagraphs} from '../debian/control.js'
 import {isSha256, type Sha256} from '../host/digest.js'
-import {MalformedReleaseError, type SuitePlace} from './errors.js'
+import {malformedReleaseError, type SuitePlace} from './errors.js'
 
 /** What a suite's Release says, in its publisher's words. */
 export type ReleaseFile = {
@@ -38,15 +38,15 @@ const INDEX = /^[A-Za-z0-9.+_/-]+\/Packages(?:\.xz|\.gz)?$/
 /**
  * Reads the verified bytes of a Release. Nothing may stand twice: two readers would take two publishers' words for one.
  *
- * @throws {MalformedReleaseError}
+ * @throws {@link malformedReleaseError}
  * @see https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files
  */
 export function parseReleaseFile(bytes: Buffer, place: SuitePlace): ReleaseFile {
   const [paragraph = []] = parseParagraphs(bytes, FIELDS, (field) => {
-    throw new MalformedReleaseError(place, `the field ${field} stands in it twice`)
+    throw malformedReleaseError({...place, reason: `it has the field ${field} twice`})
   })
   const [suite, codename, date, validUntil, architectures, components, byHash, noSupport, sums] = paragraph
-  if (sums === undefined) throw new MalformedReleaseError(place, 'it lists no SHA-256 digests')
+  if (sums === undefined) throw malformedReleaseError({...place, reason: 'it lists no SHA-256 digests'})
   return {
     suite,
     codename,
@@ -66,7 +66,7 @@ function parseIndices(sums: string, place: SuitePlace): Map<string, IndexFile> {
   for (const line of sums.split('\n')) {
     const {sha256 = '', size, path = ''} = LINE.exec(line)?.groups ?? {}
     if (!isSha256(sha256) || !INDEX.test(path)) continue
-    if (found.has(path)) throw new MalformedReleaseError(place, `${path} is listed in it twice`)
+    if (found.has(path)) throw malformedReleaseError({...place, reason: `it lists ${path} twice`})
     found.set(path, {sha256, sizeBytes: Number(size)})
   }
   return found
@@ -75,7 +75,7 @@ function parseIndices(sums: string, place: SuitePlace): Map<string, IndexFile> {
 /** `Sat, 21 Nov 2026 09:15:44 UTC`. @see RFC 5322, section 3.3 */
 function readDate(field: string, text: string | undefined, place: SuitePlace): Date {
   const date = new Date(text ?? '')
-  if (Number.isNaN(date.getTime())) throw new MalformedReleaseError(place, `it has no ${field}`)
+  if (Number.isNaN(date.getTime())) throw malformedReleaseError({...place, reason: `it has no ${field}`})
   return date
 }
 

@@ -1,7 +1,8 @@
 import {isProvided, isWithin, type Relation} from '../debian/relation.js'
+import {didYouMean} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import type {AvailablePackages, Candidate} from './available.js'
-import {PackageNotFoundError, UnmetDependencyError} from './errors.js'
+import {packageNotFoundError, unmetDependencyError} from './errors.js'
 
 type Options = {
   /** What the system is made of: closed over dependencies as debootstrap does it. */
@@ -23,7 +24,7 @@ type Options = {
  * brings nothing more; else the first alternative there is, else what provides one.
  *
  * @returns By name.
- * @throws {PackageNotFoundError} @throws {UnmetDependencyError} @throws {MalformedIndexError}
+ * @throws {@link packageNotFoundError} @throws {@link unmetDependencyError} @throws {@link malformedIndexError}
  */
 export function selectPackages(available: AvailablePackages, options: Options): Candidate[] {
   const chosen = new Map<string, Candidate>()
@@ -63,7 +64,7 @@ function findIncluded(name: string, available: AvailablePackages, {suite, compon
   if (candidate !== undefined) return candidate
   const providers = available.providersOf({name}).map((each) => each.name)
   const near = providers.length > 0 ? providers.slice(0, 3) : nearestNames(name, available.names())
-  throw new PackageNotFoundError(name, {suite, components, near})
+  throw packageNotFoundError({name, suite, components}, {hints: didYouMean(near)})
 }
 
 function isMet(alternatives: readonly Relation[], chosen: ReadonlyMap<string, Candidate>): boolean {
@@ -87,7 +88,7 @@ function choose(
   const best = possible.find(({name}) => !options.excluded.includes(name)) ?? possible[0]
   if (best !== undefined) return best
   const wanted = alternatives.map(showRelation).join(' or ')
-  throw new UnmetDependencyError(candidate.name, {wanted, suite: options.suite})
+  throw unmetDependencyError({name: candidate.name, wanted, suite: options.suite})
 }
 
 function showRelation({name, bound}: Relation): string {

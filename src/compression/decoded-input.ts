@@ -1,7 +1,7 @@
 import {readFileSync} from 'node:fs'
 import {constants} from 'node:os'
 import {type DecodedInput, readDescriptor} from './archive-input.js'
-import {CorruptArchiveError, ToolKilledError} from './errors.js'
+import {corruptArchiveError, toolKilledError} from './errors.js'
 
 /**
  * What a decoder that was started beforehand gives, with the decoder's end checked before the iteration's.
@@ -26,6 +26,6 @@ export function checkDecoderEnd(
   program: string,
   {status, signal}: {status: number; signal: string | null},
 ): void {
-  if (signal !== null) throw new ToolKilledError(program, signal)
-  if (status !== 0) throw new CorruptArchiveError(`${program} can not decompress it`)
+  if (signal !== null) throw toolKilledError({program, signal})
+  if (status !== 0) throw corruptArchiveError({problem: `${program} cannot decompress it`})
 }

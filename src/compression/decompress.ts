@@ -2,7 +2,7 @@ import {readSync} from 'node:fs'
 import type {ArchiveInput} from './archive-input.js'
 import {BZIP2_END_BYTES, endsBzip2Stream} from './bzip2-end.js'
 import {readDecoded} from './decoded-input.js'
-import {CorruptArchiveError, ToolMissingError, UnknownArchiveError} from './errors.js'
+import {archiveToolMissingError, corruptArchiveError, unknownArchiveError} from './errors.js'
 import {type Compression, detectCompression} from './format.js'
 import {type FindProgram, hostDecoder} from './host-decoder.js'
 
@@ -14,14 +14,14 @@ import {type FindProgram, hostDecoder} from './host-decoder.js'
  * @param which - Finds the host's decompressors.
  * @throws {UnknownArchiveError} When the first bytes are no archive's.
  * @throws {CorruptArchiveError} From the iteration: damaged, cut short, or followed by something else.
- * @throws {ToolMissingError} When nothing here can read the format.
+ * @throws {@link archiveToolMissingError} When nothing here can read the format.
  */
 export function decompress(
   input: ArchiveInput,
   which: FindProgram,
 ): {compression: Compression; bytes: AsyncIterable<Buffer>} {
   const compression = detectCompression(input.start)
-  if (compression === undefined) throw new UnknownArchiveError()
+  if (compression === undefined) throw unknownArchiveError()
   return {compression, bytes: open(compression, input, which)}
 }
 
@@ -75,7 +75,8 @@ async function* bunzip2(input: ArchiveInput, which: FindProgram): AsyncGenerator
     }
   })()
   const bytes = decodedByHost('bzip2', {...input, bytes: watched}, which)
-  if (bytes === undefined) throw new ToolMissingError('bzip2', 'bzip2', 'to read this archive')
+  if (bytes === undefined)
+    throw archiveToolMissingError({program: 'bzip2', hostPackage: 'bzip2', purpose: 'to read this archive'})
   yield* bytes
-  if (!endsBzip2Stream(tail)) throw new CorruptArchiveError('something follows its bzip2 data')
+  if (!endsBzip2Stream(tail)) throw corruptArchiveError({problem: 'there is data after its bzip2 stream'})
 }

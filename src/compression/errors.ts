@@ -1,45 +1,39 @@
-import {EnvsError, ExitCode} from '../errors.js'
+import {defineError, EnvsError, ExitCode} from '../errors.js'
+
+export class CorruptArchiveError extends EnvsError {}
 
 /** The bytes are not a whole, sound archive: damaged, cut short, or followed by something else. */
-export class CorruptArchiveError extends EnvsError {
-  constructor(problem: string, cause?: unknown) {
-    super(`The archive is damaged: ${problem}.`, {
-      code: 'ENVS_ARCHIVE_CORRUPT',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Fetch the archive again and compare its SHA-256 digest with the published one.'],
-      cause,
-    })
-  }
-}
+export const corruptArchiveError = defineError(
+  'ENVS_ARCHIVE_CORRUPT',
+  ExitCode.integrity,
+  {
+    message: 'The archive is damaged: {problem}.',
+    nextStep: 'Fetch the archive again and compare its SHA-256 digest with the published one.',
+  },
+  CorruptArchiveError,
+)
 
-/** The first bytes belong to no format envs reads. */
-export class UnknownArchiveError extends EnvsError {
-  constructor() {
-    super('The file is not a tar archive, plain or compressed with gzip, xz, zstd or bzip2.', {
-      code: 'ENVS_ARCHIVE_UNKNOWN',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Give the rootfs as a tar archive.'],
-    })
-  }
-}
+export class UnknownArchiveError extends EnvsError {}
 
-/** Neither this Node nor this host can read the compression of the archive. */
-export class ToolMissingError extends EnvsError {
-  constructor(program: string, hostPackage: string, purpose: string) {
-    super(`${program}(1) is needed ${purpose} and was not found on this host.`, {
-      code: 'ENVS_TOOL_MISSING',
-      exitCode: ExitCode.host,
-      suggestions: [`Ask for the package ${hostPackage} to be installed: it holds ${program}.`],
-    })
-  }
-}
+/** The first bytes belong to no format that envs reads. */
+export const unknownArchiveError = defineError(
+  'ENVS_ARCHIVE_UNKNOWN',
+  ExitCode.integrity,
+  {
+    message: 'The file is not a tar archive, plain or compressed with gzip, xz, zstd or bzip2.',
+    nextStep: 'Give a root file system as a tar archive.',
+  },
+  UnknownArchiveError,
+)
+
+/** Neither this Node.js nor this host has a program of the archive's format. */
+export const archiveToolMissingError = defineError('ENVS_TOOL_MISSING', ExitCode.host, {
+  message: '{program}(1) was not found on this host: it is needed {purpose}.',
+  nextStep: 'Ask an administrator to install the package {hostPackage}, which holds {program}.',
+})
 
 /** A host program was ended from outside, so its result means nothing. */
-export class ToolKilledError extends EnvsError {
-  constructor(program: string, signal: string) {
-    super(`${program}(1) was ended by ${signal} before it was done.`, {
-      code: 'ENVS_TOOL_KILLED',
-      exitCode: ExitCode.host,
-    })
-  }
-}
+export const toolKilledError = defineError('ENVS_TOOL_KILLED', ExitCode.host, {
+  message: '{program}(1) did not finish: {signal} ended it.',
+  nextStep: 'See whether the host ran out of memory, then run the command again.',
+})

@@ -1,6 +1,6 @@
 import {createGunzip} from 'node:zlib'
 import {openChunkSource} from './chunk-source.js'
-import {CorruptArchiveError} from './errors.js'
+import {corruptArchiveError} from './errors.js'
 import {isZero} from './zeros.js'
 import {throughZlib, ZLIB_OPTIONS} from './zlib-stream.js'
 
@@ -15,7 +15,7 @@ export async function* gunzip(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buff
     yield* throughZlib(createGunzip(ZLIB_OPTIONS), source, 'gzip')
     // zlib takes a zero after a member for the end, and looks no further.
     for (let rest = await source.next(); rest !== undefined; rest = await source.next()) {
-      if (!isZero(rest)) throw new CorruptArchiveError('something follows its gzip data')
+      if (!isZero(rest)) throw corruptArchiveError({problem: 'there is data after its gzip stream'})
     }
   } finally {
     await source.close()

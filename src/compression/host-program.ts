@@ -11,7 +11,7 @@ import {checkDecoderEnd} from './decoded-input.js'
  *
  * @param argv - The program by absolute path, and the arguments that make it a filter.
  * @throws {CorruptArchiveError} When the program ends with another status than 0.
- * @throws {ToolKilledError} When a signal ended it: that says nothing about the archive.
+ * @throws {@link toolKilledError} When a signal ended it: that says nothing about the archive.
  */
 export async function* throughProgram(argv: readonly string[], input: ArchiveInput): AsyncGenerator<Buffer> {
   const child = start(argv, {stdio: [input.file?.fd ?? 'pipe', 'pipe', 'ignore']})

@@ -1,15 +1,16 @@
 import {ReadableStream} from 'node:stream/web'
 import type {ArchiveInput} from './archive-input.js'
-import {CorruptArchiveError, ToolMissingError} from './errors.js'
+import {archiveToolMissingError, corruptArchiveError} from './errors.js'
 
 /**
  * Decompresses xz without the host's xz, about three times slower.
  *
  * @throws {CorruptArchiveError} From the iteration; also on what xz calls garbage after the end.
- * @throws {ToolMissingError} When the archive uses what only the program can read.
+ * @throws {@link archiveToolMissingError} When the archive uses what only the program can read.
  */
 export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
-  if (needsXzProgram(input.start)) throw new ToolMissingError('xz', 'xz-utils', 'to read this archive')
+  if (needsXzProgram(input.start))
+    throw archiveToolMissingError({program: 'xz', hostPackage: 'xz-utils', purpose: 'to read this archive'})
   // CommonJS: Node gives its exports as `default`, loaders that know its __esModule flag beside that.
   const loaded = await import('xz-decompress')
   const {XzReadableStream} = loaded.default ?? loaded
@@ -36,7 +37,7 @@ export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
       yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     }
   } catch (error) {
-    throw sourceFailure ?? new CorruptArchiveError('its xz data does not decode', error)
+    throw sourceFailure ?? corruptArchiveError({problem: 'its xz data cannot be decoded'}, {cause: error})
   }
 }
 

@@ -2,7 +2,7 @@ import type {Transform, TransformOptions} from 'node:stream'
 import type {ZlibOptions} from 'node:zlib'
 import {codeOf} from '../errors.js'
 import type {ChunkSource} from './chunk-source.js'
-import {CorruptArchiveError} from './errors.js'
+import {corruptArchiveError} from './errors.js'
 
 /** A decompressor of node:zlib; `bytesWritten` counts the input it has used. */
 export type ZlibStream = Transform & {readonly bytesWritten: number}
@@ -35,7 +35,7 @@ export async function* throughZlib(
   } catch (error) {
     // Z_DATA_ERROR, Z_BUF_ERROR, ZSTD_error_checksum_wrong and their kin.
     if (codeOf(error)?.startsWith('Z')) {
-      throw new CorruptArchiveError(`its ${format} data does not decode`, error)
+      throw corruptArchiveError({problem: `its ${format} data does not decode`}, {cause: error})
     }
     throw error
   } finally {

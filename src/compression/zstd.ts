@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib'
 import {openChunkSource} from './chunk-source.js'
-import {CorruptArchiveError} from './errors.js'
+import {corruptArchiveError} from './errors.js'
 import {throughZlib, ZLIB_OPTIONS, type ZlibStream} from './zlib-stream.js'
 
 /**
@@ -63,6 +63,6 @@ function decode(step: () => void): void {
   try {
     step()
   } catch (error) {
-    throw new CorruptArchiveError('its zstd data does not decode', error)
+    throw corruptArchiveError({problem: 'its zstd data cannot be decoded'}, {cause: error})
   }
 }

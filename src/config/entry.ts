@@ -9,7 +9,7 @@ export type SettingEntry = {
   readonly variable: string
 }
 
-/** @throws {InvalidSettingError} */
+/** @throws {@link invalidSettingError} */
 export function settingEntry(settings: Settings, name: SettingName): SettingEntry {
   const {value, origin} = settings.effective(name)
   return {name, value: value ?? null, origin, variable: SETTINGS[name].variable}

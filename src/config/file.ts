@@ -2,7 +2,7 @@ import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
-import {ConfigCorruptError} from './errors.js'
+import {configCorruptError} from './errors.js'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -10,13 +10,13 @@ export function configPath({paths}: Pick<Host, 'paths'>): string {
   return join(paths.config, 'config.json')
 }
 
-/** The file as it is; undefined where there is none. @throws {ConfigCorruptError} When it is a folder. */
+/** The file as it is; undefined where there is none. @throws {@link configCorruptError} When it is a folder. */
 export async function readConfigText(path: string): Promise<string | undefined> {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined
-    if (isErrno(error, 'EISDIR')) throw new ConfigCorruptError(path, 'it is a folder', error)
+    if (isErrno(error, 'EISDIR')) throw configCorruptError({path, reason: 'it is a folder'}, {cause: error})
     throw error
   }
 }
@@ -24,7 +24,7 @@ export async function readConfigText(path: string): Promise<string | undefined> 
 /**
  * The user's settings as they stand in the file; no file is no settings.
  *
- * @throws {ConfigCorruptError} When the file is not a JSON object.
+ * @throws {@link configCorruptError} When the file is not a JSON object.
  */
 export async function readConfigFile(path: string): Promise<JsonObject> {
   const text = await readConfigText(path)
@@ -33,9 +33,9 @@ export async function readConfigFile(path: string): Promise<JsonObject> {
   try {
     json = JSON.parse(text)
   } catch (error) {
-    throw new ConfigCorruptError(path, 'it is not JSON', error)
+    throw configCorruptError({path, reason: 'it is not JSON'}, {cause: error})
   }
-  if (!isObject(json)) throw new ConfigCorruptError(path, 'it is not a JSON object')
+  if (!isObject(json)) throw configCorruptError({path, reason: 'it is not a JSON object'})
   return json
 }
 

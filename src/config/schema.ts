@@ -1,5 +1,6 @@
+import {didYouMean} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
-import {UnknownSettingError} from './errors.js'
+import {unknownSettingError} from './errors.js'
 import {byteSize, choice, folderUrl, imageReference, type Kind, keyringList} from './kinds.js'
 
 /** Every setting and the type of its value; undefined where nothing is built in. */
@@ -82,10 +83,10 @@ export function settingNames(): SettingName[] {
   return Object.keys(SETTINGS).filter(isSettingName)
 }
 
-/** @throws {UnknownSettingError} */
+/** @throws {@link unknownSettingError} */
 export function parseSettingName(text: string): SettingName {
   if (isSettingName(text)) return text
-  throw new UnknownSettingError(text, nearestNames(text, settingNames()))
+  throw unknownSettingError({name: text}, {hints: didYouMean(nearestNames(text, settingNames()))})
 }
 
 function isSettingName(text: string): text is SettingName {

@@ -1,5 +1,5 @@
 import type {Host} from '../host/host.js'
-import {InvalidSettingError} from './errors.js'
+import {invalidSettingError} from './errors.js'
 import {configPath, type JsonObject, lookUp, readConfigFile} from './file.js'
 import {type Definition, SETTINGS, type SettingName, type SettingValues} from './schema.js'
 
@@ -13,9 +13,9 @@ export type FlagTexts = Partial<Readonly<Record<SettingName, string | undefined>
 
 /** The settings in force. Each is checked when it is asked for: a wrong one nobody needs does no harm. */
 export type Settings = {
-  /** @throws {InvalidSettingError} */
+  /** @throws {@link invalidSettingError} */
   effective<Name extends SettingName>(name: Name): Effective<SettingValues[Name]>
-  /** @throws {InvalidSettingError} */
+  /** @throws {@link invalidSettingError} */
   value<Name extends SettingName>(name: Name): SettingValues[Name]
 }
 
@@ -23,7 +23,7 @@ export type Settings = {
  * Reads the settings: a flag goes before a variable, that before the file, that before what is built in.
  * An empty variable counts as unset.
  *
- * @throws {ConfigCorruptError}
+ * @throws {@link configCorruptError}
  */
 export async function readSettings(
   host: Pick<Host, 'paths' | 'environment'>,
@@ -46,7 +46,7 @@ export async function readSettings(
  * What the user typed for a setting, as a value.
  *
  * @param where - How to name the place in an error.
- * @throws {InvalidSettingError}
+ * @throws {@link invalidSettingError}
  */
 export function parseSetting<Value>(
   {kind}: Definition<Value>,
@@ -54,7 +54,7 @@ export function parseSetting<Value>(
   where: string,
 ): Exclude<Value, undefined> {
   const value = kind.parseText(text)
-  if (value === undefined) throw new InvalidSettingError(where, text, kind.allowed)
+  if (value === undefined) throw invalidSettingError({where, value: text, allowed: kind.allowed})
   return value
 }
 
@@ -83,7 +83,8 @@ function fromFile<Value>(
   const json = lookUp(file, name)
   if (json === undefined) return undefined
   const value = kind.parseJson(json)
-  if (value === undefined) throw new InvalidSettingError(`${name} in ${path}`, showJson(json), kind.allowed)
+  if (value === undefined)
+    throw invalidSettingError({where: `${name} in ${path}`, value: showJson(json), allowed: kind.allowed})
   return {value, origin: 'file'}
 }
 

@@ -2,7 +2,7 @@ import {dirname} from 'node:path'
 import {takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
-import {ConfigBusyError} from './errors.js'
+import {configBusyError} from './errors.js'
 import {configPath, readConfigFile} from './file.js'
 import {SETTINGS, type SettingName, type SettingValues} from './schema.js'
 import {parseSetting} from './settings.js'
@@ -15,9 +15,9 @@ const WAIT_MS = 10_000
  *
  * @param text - The value as typed.
  * @returns The value as it is kept.
- * @throws {InvalidSettingError}
- * @throws {ConfigCorruptError}
- * @throws {ConfigBusyError}
+ * @throws {@link invalidSettingError}
+ * @throws {@link configCorruptError}
+ * @throws {@link configBusyError}
  */
 export async function storeSetting<Name extends SettingName>(
   host: Pick<Host, 'paths'>,
@@ -32,8 +32,8 @@ export async function storeSetting<Name extends SettingName>(
 /**
  * Takes a setting out of the user's file, so that the built-in value holds again.
  *
- * @throws {ConfigCorruptError}
- * @throws {ConfigBusyError}
+ * @throws {@link configCorruptError}
+ * @throws {@link configBusyError}
  */
 export async function clearSetting(host: Pick<Host, 'paths'>, name: SettingName): Promise<void> {
   await changeFile(host, (file) => file.delete(name))
@@ -46,7 +46,7 @@ async function changeFile({paths}: Pick<Host, 'paths'>, change: (file: ConfigFil
   const path = configPath({paths})
   await makeFolders(dirname(path), {mode: 0o700})
   const lock = await takeLock(`${path}.lock`, {mode: 'exclusive', waitMs: WAIT_MS})
-  if (lock === undefined) throw new ConfigBusyError(path)
+  if (lock === undefined) throw configBusyError({path})
   try {
     // conf's own complaint about a damaged file doesn't name it.
     await readConfigFile(path)

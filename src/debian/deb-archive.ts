@@ -36,7 +36,7 @@ export type ReadAt = (offset: number, length: number) => Buffer
  * @see deb(5): `debian-binary`, then parts whose names begin with `_` and mean nothing, control and data
  */
 export function readDebParts(readAt: ReadAt, fileBytes: number): DebParts {
-  if (!readAt(0, MAGIC.length).equals(MAGIC)) throw new DebFormatError('its first bytes are others')
+  if (!readAt(0, MAGIC.length).equals(MAGIC)) throw new DebFormatError('it does not begin as an ar archive')
   const parts: DebPart[] = []
   for (let at = MAGIC.length; at < fileBytes && parts.length < MOST_PARTS; ) {
     const part = readHeader(readAt(at, HEADER_BYTES), at + HEADER_BYTES)
@@ -60,7 +60,7 @@ function readHeader(header: Buffer, offset: number): DebPart {
   // GNU ar ends names with a slash; dpkg-deb does not.
   const name = header.toString('latin1', 0, 16).trimEnd().replace(/\/$/, '')
   const size = /^\d{1,10}$/.exec(header.toString('latin1', 48, 58).trimEnd())?.[0]
-  if (size === undefined) throw new DebFormatError('a size in it is no number')
+  if (size === undefined) throw new DebFormatError('a size in it is not a number')
   return {name, offset, sizeBytes: Number(size)}
 }
 

@@ -5,7 +5,7 @@ import type {ImageContext} from '../images/sources/source.js'
 
 type Options = {readonly onNotice?: ArchiveContext['onNotice']}
 
-/** Where package archives are looked up for this host and user. @throws {InvalidSettingError} */
+/** Where package archives are looked up for this host and user. @throws {@link invalidSettingError} */
 export function archiveContext(
   {environment, which, paths}: Pick<Host, 'environment' | 'which' | 'paths'>,
   settings: Settings,

@@ -4,11 +4,11 @@ import {isInUse} from '../sandbox/in-use.js'
 import type {History} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
 import {isEmptyLayer} from '../storage/layer-store.js'
-import {EnvironmentRunningError} from './errors.js'
+import {stopFirstError} from './errors.js'
 import {lockHistory} from './history-lock.js'
 import {withLockedEnvironment} from './locks.js'
 import {stopFiles} from './processes.js'
-import {NoHistoryError} from './snapshot-errors.js'
+import {noHistoryError} from './snapshot-errors.js'
 import {type Environment, findEnvironment} from './store.js'
 
 /** An environment with its history, and nobody else who could change either. */
@@ -29,8 +29,8 @@ type Options = {
 /**
  * Does something to the history of an environment that does not run, under its lock.
  *
- * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
- * @throws {NoHistoryError} @throws {HistoryUnreadableError}
+ * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
+ * @throws {@link noHistoryError} @throws {HistoryUnreadableError}
  */
 export async function atRest<T>(
   host: Host,
@@ -42,7 +42,7 @@ export async function atRest<T>(
     const environment = await findWithHistory(host, text)
     const {name, files} = environment
     if (force) await stopFiles(host, files)
-    if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true, command})
+    if (await isInUse(files.run)) throw stopFirstError({name, command})
     return environment
   }
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment) => {
@@ -72,11 +72,11 @@ export async function withSharedHistory<T>(
   })
 }
 
-/** @throws {EnvironmentNotFoundError} @throws {NoHistoryError} */
+/** @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
 export async function findWithHistory(host: Pick<Host, 'paths'>, text: string): Promise<Environment> {
   const environment = await findEnvironment(host.paths, text)
   const {name, record} = environment
-  if (record.storage === 'directory') throw new NoHistoryError(name, record.image.name ?? 'IMAGE')
+  if (record.storage === 'directory') throw noHistoryError({name, image: record.image.name ?? 'IMAGE'})
   return environment
 }
 

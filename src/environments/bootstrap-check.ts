@@ -1,9 +1,10 @@
 import {copyFile, open} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {PackagePlan} from '../archive/plan.js'
+import type {EnvsError} from '../errors.js'
 import {makeFolders} from '../host/folders.js'
 import {readInstalledPackages} from '../rootfs/packages/installed.js'
-import {BootstrapFailedError} from './bootstrap-errors.js'
+import {bootstrapFailedError} from './bootstrap-errors.js'
 
 const LAST_BYTES = 2048
 const LAST_LINES = 8
@@ -25,11 +26,12 @@ export async function bootstrapFailure(
   name: string,
   reason: string,
   {log, cacheFolder}: {log: string; cacheFolder: string},
-): Promise<BootstrapFailedError> {
+): Promise<EnvsError> {
   await makeFolders(cacheFolder, {mode: 0o700})
   const kept = join(cacheFolder, 'bootstrap.log')
   await copyFile(log, kept)
-  return new BootstrapFailedError(name, reason, {words: await endOf(log), log: kept})
+  const lastLines = await endOf(log)
+  return bootstrapFailedError({name, reason, log: kept, lastLines: lastLines === '' ? '' : `\n${lastLines}`})
 }
 
 async function endOf(path: string): Promise<string> {

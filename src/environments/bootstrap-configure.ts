@@ -13,7 +13,7 @@ import {MOUNT_POINTS, plainRoot, RESOLVER_MOUNT_POINT} from '../sandbox/mounts.j
 import {filterSets} from '../sandbox/seccomp/filter-sets.js'
 import {baseSpec, type SandboxSpec} from '../sandbox/spec.js'
 import {bootstrapFailure, findWrong} from './bootstrap-check.js'
-import {BootstrapUnsupportedError} from './bootstrap-errors.js'
+import {bootstrapUnsupportedError} from './bootstrap-errors.js'
 import {configureScript, readConfigureLine} from './configure-script.js'
 
 export type BootstrapEvent =
@@ -51,14 +51,14 @@ type Configuration = {
 /**
  * Has dpkg configure what was unpacked and install the others, in a sandbox without network.
  *
- * @throws {BootstrapFailedError} With the end of what was said in there. @throws {BootstrapUnsupportedError}
+ * @throws {BootstrapFailedError} With the end of what was said in there. @throws {@link bootstrapUnsupportedError}
  */
 export async function configureTree(
   host: Host,
   {plan, others, packagesFolder, name, root, place, scratch, signal, onEvent}: Configuration,
 ): Promise<void> {
   const {engine, lock} = place
-  if (engine === 'proot') throw new BootstrapUnsupportedError(name, engine)
+  if (engine === 'proot') throw bootstrapUnsupportedError({name, engine})
   await ensureMountPoints(root, MOUNT_POINTS)
   const installed = new Set<string>()
   let hasEnded = false

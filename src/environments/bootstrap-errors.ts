@@ -1,36 +1,23 @@
-import {EnvsError, ExitCode} from '../errors.js'
+import {defineError, ExitCode} from '../errors.js'
 import {seeChecks} from '../host/doctor/check.js'
 
-/** Packages of a release could not be configured: their scripts failed, or dpkg is not content with them. */
-export class BootstrapFailedError extends EnvsError {
-  /** @param words - The last that was said; untrusted. @param log - Where all of it is. */
-  constructor(name: string, reason: string, {words, log}: {words: string; log: string}) {
-    super(`${name} could not be made: ${reason}.${words === '' ? '' : `\n${words}`}`, {
-      code: 'ENVS_BOOTSTRAP_FAILED',
-      exitCode: ExitCode.host,
-      suggestions: [`All that was said: ${log}`, 'Leave out what was added with --include, if there is any.'],
-    })
-  }
-}
+/** Packages of a release could not be configured: their scripts failed, or dpkg is not content with them; `lastLines` of the log are untrusted. */
+export const bootstrapFailedError = defineError('ENVS_BOOTSTRAP_FAILED', ExitCode.host, {
+  message: 'Could not make "{name}": {reason}.{lastLines}',
+  nextStep: [
+    'See the whole log: {log}',
+    'If you added packages with --include, run the command again without them.',
+  ],
+})
 
 /** What can start an environment here can't run dpkg for a new one. */
-export class BootstrapUnsupportedError extends EnvsError {
-  constructor(name: string, engine: string) {
-    super(`${name} can't be made by the engine ${engine}: it takes namespaces to configure packages.`, {
-      code: 'ENVS_BOOTSTRAP_UNSUPPORTED',
-      exitCode: ExitCode.host,
-      suggestions: ['Take a published image: envs image search', seeChecks('user-namespaces')],
-    })
-  }
-}
+export const bootstrapUnsupportedError = defineError('ENVS_BOOTSTRAP_UNSUPPORTED', ExitCode.host, {
+  message: 'Could not make "{name}" with the engine {engine}: to configure packages, envs needs namespaces.',
+  nextStep: ['Use a published image: envs image search', seeChecks('user-namespaces')],
+})
 
 /** Something was asked for that only an image made of packages can have. */
-export class NoArchiveImageError extends EnvsError {
-  constructor() {
-    super('--include, --variant and --components are for images that are made from a package archive.', {
-      code: 'ENVS_USAGE',
-      exitCode: ExitCode.usage,
-      suggestions: ['Name a release of Debian or Ubuntu: trixie, noble/archive'],
-    })
-  }
-}
+export const noArchiveImageError = defineError('ENVS_USAGE', ExitCode.usage, {
+  message: '--include, --variant and --components are for images that envs makes from packages.',
+  nextStep: 'Name a release of Debian or Ubuntu: trixie, noble/archive',
+})

@@ -1,12 +1,12 @@
 import type {ImageReference} from '../images/published-image.js'
 import {packages} from '../images/sources/archive-offers.js'
-import {NoArchiveImageError} from './bootstrap-errors.js'
+import {noArchiveImageError} from './bootstrap-errors.js'
 import {type ArchiveWish, type BootstrapRequest, isArchiveWish, planBootstrap} from './bootstrap-request.js'
 
 /**
  * What of a reference has to be made of packages; undefined for what is published, and for what is no name at all.
  *
- * @throws {NoArchiveImageError} When something was asked for that only packages can give.
+ * @throws {@link noArchiveImageError} When something was asked for that only packages can give.
  */
 export async function bootstrapFor(
   reference: ImageReference,
@@ -15,7 +15,7 @@ export async function bootstrapFor(
 ): Promise<BootstrapRequest | undefined> {
   const image = isArchiveWish(wish) ? ofPackages(reference) : reference
   if (image.kind === 'name' && packages.matches(image)) return planBootstrap(image.query, wish, now)
-  if (isArchiveWish(wish)) throw new NoArchiveImageError()
+  if (isArchiveWish(wish)) throw noArchiveImageError()
   return undefined
 }
 

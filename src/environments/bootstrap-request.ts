@@ -68,8 +68,8 @@ function words(texts: readonly string[], flag: string): string[] {
   const found = new Set(texts.flatMap((text) => text.split(/[,\s]+/)).filter((word) => word !== ''))
   const wrong = [...found].find((word) => !WORD.test(word))
   if (wrong !== undefined)
-    throw new UsageError(`${flag}: ${JSON.stringify(wrong)} is no name.`, [
-      `Write names parted by commas: ${flag} curl,jq`,
+    throw new UsageError(`${flag}: ${JSON.stringify(wrong)} is not a valid name.`, [
+      `Separate the names with commas: ${flag} curl,jq`,
     ])
   return [...found].sort()
 }

@@ -14,7 +14,7 @@ import type {ExtractReport} from '../rootfs/tree-process.js'
 import {unpackPackages} from '../rootfs/unpack-packages.js'
 import {filesIn} from '../storage/layer-files.js'
 import {type BootstrapEvent, type BootstrapPlace, configureTree, secondsOf} from './bootstrap-configure.js'
-import {BootstrapUnsupportedError} from './bootstrap-errors.js'
+import {bootstrapUnsupportedError} from './bootstrap-errors.js'
 import {layerLedger, removeLayerFolder} from './layer-folders.js'
 import {rootProcess, treeProcess} from './toolbox.js'
 
@@ -40,9 +40,9 @@ export class BootstrapTree {
     this.#scratch = `${folder}-work`
   }
 
-  /** @throws {BootstrapUnsupportedError} */
+  /** @throws {@link bootstrapUnsupportedError} */
   static async begin(host: Host, name: string, place: BootstrapPlace): Promise<BootstrapTree> {
-    if (place.engine === 'proot') throw new BootstrapUnsupportedError(name, place.engine)
+    if (place.engine === 'proot') throw bootstrapUnsupportedError({name, engine: place.engine})
     const {layers} = host.paths
     await makeFolders(layers, {mode: 0o700})
     const folder = join(layers, `.partial.${place.identity}.${randomBytes(4).toString('hex')}`)

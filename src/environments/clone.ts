@@ -14,7 +14,7 @@ import {type LayerId, newLayerId} from '../storage/layer-id.js'
 import {type Cloned, type CloneTarget, copyEnvironment} from './clone-copy.js'
 import {shareLayers, shareRunning} from './clone-layers.js'
 import {findEngine} from './engine.js'
-import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
+import {environmentExistsError, environmentRunningError} from './errors.js'
 import {lockHistory} from './history-lock.js'
 import {removeLayerFolder} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
@@ -80,13 +80,13 @@ export class Cloning {
   }
 
   /**
-   * @throws {EnvironmentNotFoundError} @throws {EnvironmentExistsError} @throws {EnvironmentRunningError}
-   * @throws {EnvironmentBusyError} @throws {IdentityUnavailableError} @throws {ToolMissingError}
+   * @throws {EnvironmentNotFoundError} @throws {@link environmentExistsError} @throws {EnvironmentRunningError}
+   * @throws {@link environmentBusyError} @throws {IdentityUnavailableError} @throws {ToolMissingError}
    */
   static async begin(host: Host, request: CloneRequest, {signal}: {signal: AbortSignal}): Promise<Cloning> {
     const name = parseEnvironmentName(request.to)
     const {name: from, record} = await findEnvironment(host.paths, request.from)
-    if (from === name) throw new EnvironmentExistsError(name, ANOTHER_NAME)
+    if (from === name) throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
     const identity = await chooseIdentity(request.identity ?? record.identity, host)
     await makeStore(host.paths)
     await sweepLeftovers(host)
@@ -99,7 +99,7 @@ export class Cloning {
     try {
       const source = await lockSource(host, {from, name, identity, locks})
       if ((await readRecord(environmentFiles(host.paths, name).record)) !== undefined)
-        throw new EnvironmentExistsError(name, ANOTHER_NAME)
+        throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
       locks.push(await holding)
       toolPath(host, 'cp')
       if (readLiveAnchor(source.files.run) === undefined) await settleMemory(host, source)
@@ -197,7 +197,7 @@ const LOOK_AGAIN_MS = 20
 /**
  * Locks both names, so that no session begins in the source; where it runs and can be copied so, against all but those.
  *
- * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
+ * @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
  */
 async function lockSource(host: Host, {from, name, identity, locks}: Wanted): Promise<Environment> {
   for (let look = 0; look < MOST_LOOKS; look++) {
@@ -214,7 +214,7 @@ async function lockSource(host: Host, {from, name, identity, locks}: Wanted): Pr
     for (const lock of locks.splice(0)) lock.release()
     await sleep(LOOK_AGAIN_MS)
   }
-  throw new EnvironmentRunningError(from, {canForce: false})
+  throw environmentRunningError({name: from})
 }
 
 async function planTarget(

@@ -50,7 +50,7 @@ export type CreateWish = {
  * Reads the arguments of `create`, the rest taken from the settings and from the host.
  *
  * @throws {UsageError}
- * @throws {InvalidSettingError}
+ * @throws {@link invalidSettingError}
  */
 export async function planCreation(
   wish: CreateWish,
@@ -91,6 +91,7 @@ export async function planCreation(
 
 function chooseName(flag: string | undefined, reference: ImageReference): CreateRequest['name'] {
   const name = flag ?? environmentNameFor(reference)
-  if (name === undefined) throw new UsageError('The image gives no name.', ['Choose one: --name play'])
+  if (name === undefined)
+    throw new UsageError('The image has no name for the environment.', ['Choose one: --name play'])
   return parseEnvironmentName(name)
 }

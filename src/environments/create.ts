@@ -7,7 +7,7 @@ import type {ExtractReport, TreeNote} from '../rootfs/tree-process.js'
 import type {EngineName} from '../sandbox/engines/choice.js'
 import type {CreateRequest} from './create-request.js'
 import {chooseMeans, type Means} from './creation-means.js'
-import {EnvironmentExistsError} from './errors.js'
+import {environmentExistsError} from './errors.js'
 import {type FetchHooks, ImageToUse, type ResolveHooks} from './image-to-use.js'
 import {holdLayers} from './layer-locks.js'
 import {sweepLayers} from './layer-sweep.js'
@@ -69,7 +69,7 @@ export class Creation {
     if (storage !== 'overlay') void holding?.then(release, ignore)
   }
 
-  /** @throws {EnvironmentExistsError} @throws {EnvironmentBusyError} @throws As `chooseMeans`. */
+  /** @throws {@link environmentExistsError} @throws {@link environmentBusyError} @throws As `chooseMeans`. */
   static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
     await makeStore(host.paths)
     await sweepLeftovers(host)
@@ -84,9 +84,9 @@ export class Creation {
     try {
       const lock = await locking
       if ((await readRecord(environmentFiles(host.paths, request.name).record)) !== undefined) {
-        throw new EnvironmentExistsError(
-          request.name,
-          `Choose another name with --name, or remove it first: envs rm ${request.name}`,
+        throw environmentExistsError(
+          {name: request.name},
+          {suggestions: [`Choose another name with --name, or remove it first: envs rm ${request.name}`]},
         )
       }
       return new Creation(host, request, {signal, lock, holding, means: await choosing})

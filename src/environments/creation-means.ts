@@ -29,7 +29,7 @@ export type MeansWish = {
  * What an environment can't do without: looked for before a download, not after it.
  *
  * @throws {PerlMissingError} @throws {EngineUnavailableError} @throws {IdentityUnavailableError}
- * @throws {StorageUnavailableError} @throws As `emulationFor`.
+ * @throws {@link storageUnavailableError} @throws As `emulationFor`.
  */
 export async function chooseMeans(host: Host, request: MeansWish): Promise<Means> {
   sessionLauncher(host)

@@ -1,15 +1,8 @@
-import {EnvsError, ExitCode} from '../errors.js'
+import {defineError, ExitCode} from '../errors.js'
 
 /** What an environment was made of is not there unpacked any more, so there is nothing to compare it with. */
-export class ImageNotKeptError extends EnvsError {
-  /** @param image - As `envs create` takes it. */
-  constructor(name: string, image: string) {
-    super(`${name} can't be compared with its image, which is not kept here as a tree.`, {
-      code: 'ENVS_NO_IMAGE_TREE',
-      exitCode: ExitCode.notFound,
-      suggestions: [
-        `Make another one of the image, and compare with that: envs create ${image} --name fresh, then envs diff ${name} --with fresh`,
-      ],
-    })
-  }
-}
+export const noImageTreeError = defineError('ENVS_NO_IMAGE_TREE', ExitCode.notFound, {
+  message: 'Could not compare "{name}" with its image: the unpacked image is no longer on this host.',
+  nextStep:
+    'Create another environment from the image and compare with that: envs create {image} --name fresh, then envs diff {name} --with fresh',
+})

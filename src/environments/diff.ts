@@ -2,14 +2,14 @@ import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {compareTrees, type TreeDifference} from '../rootfs/tree-process.js'
 import {layerFiles} from '../storage/layer-files.js'
-import {ImageNotKeptError} from './diff-errors.js'
+import {noImageTreeError} from './diff-errors.js'
 import {findImageTree, ownFilesOf} from './diff-image.js'
 import {type GuestTree, readGuestTree, treeFolders} from './guest-tree.js'
 import {holdLayers} from './layer-locks.js'
 import {lockEnvironment} from './locks.js'
 import {layersProcess} from './memory-upper.js'
 import {requireSnapshot} from './restore.js'
-import {NoHistoryError} from './snapshot-errors.js'
+import {noHistoryError} from './snapshot-errors.js'
 import {type Environment, findEnvironment} from './store.js'
 import {rootProcess} from './toolbox.js'
 
@@ -39,8 +39,8 @@ type Options = {
  * on disk, whether it runs or not.
  *
  * @param text - Its name.
- * @throws {EnvironmentNotFoundError} @throws {SnapshotNotFoundError} @throws {NoHistoryError}
- * @throws {ImageNotKeptError} @throws {EnvironmentBusyError} @throws {LayersBusyError}
+ * @throws {EnvironmentNotFoundError} @throws {@link snapshotNotFoundError} @throws {@link noHistoryError}
+ * @throws {@link noImageTreeError} @throws {@link environmentBusyError} @throws {@link layersBusyError}
  */
 export async function diffEnvironment(
   host: Host,
@@ -111,11 +111,11 @@ async function openTarget(
   switch (target.kind) {
     case 'image': {
       const folder = await findImageTree(paths, tree, record)
-      if (folder === undefined) throw new ImageNotKeptError(name, image.name ?? image.source)
+      if (folder === undefined) throw noImageTreeError({name, image: image.name ?? image.source})
       return {name: image.name ?? image.source, folders: [folder], identity, trees: []}
     }
     case 'snapshot': {
-      if (tree.kind === 'directory') throw new NoHistoryError(name, image.name ?? 'IMAGE')
+      if (tree.kind === 'directory') throw noHistoryError({name, image: image.name ?? 'IMAGE'})
       const {label, layers} = requireSnapshot(name, tree.history, target.label)
       const folders = [...layers].reverse().map((id) => layerFiles(paths.layers, id).tree)
       return {name: label, folders, identity, trees: []}

@@ -22,10 +22,10 @@ export function judgeEngines(
   if (inForce === undefined) {
     return fail('engine', {
       evidence,
-      cost: 'No environment can be entered.',
+      cost: 'envs cannot enter any environment.',
       remedy:
         setting === 'auto'
-          ? 'See the other checks. Where an administrator will not help: the program proot needs no right at all (envs doctor --fetch proot).'
+          ? 'See the other checks. Without the help of an administrator, use proot, which needs no privileges: envs doctor --fetch proot'
           : 'Leave the setting engine (ENVS_ENGINE) at auto, or see the other checks.',
     })
   }
@@ -33,14 +33,14 @@ export function judgeEngines(
     const started = `${evidence} Environments are started with ${inForce}`
     if (hasSecondNamespace) return pass('engine', `${started}.`)
     return warn('engine', {
-      evidence: `${started}, and have one user namespace: a trial with a second one failed.`,
-      cost: 'Root inside can uncover parts of /sys and mount control groups that are yours, and the processes of an environment are not counted together.',
-      remedy: 'See the checks of user namespaces and AppArmor: what they ask for lifts this too.',
+      evidence: `${started} in one user namespace: a trial with a second one failed.`,
+      cost: 'Root in an environment can uncover parts of /sys and mount your control groups, and the processes of an environment are not accounted together.',
+      remedy: 'See the checks of user namespaces and AppArmor: their remedies remove this restriction too.',
     })
   }
   return warn('engine', {
     evidence: `${evidence} Environments are run by proot.`,
-    cost: 'They are slower, nothing keeps their programs from your files, services end with their session, and there are no layers, snapshots, other users or hostname.',
+    cost: 'Environments are slower, their programs can access all your files, services end with their session, and there are no layers, snapshots, other users or hostname.',
     remedy:
       setting === 'proot'
         ? 'Leave the setting engine (ENVS_ENGINE) at auto.'
@@ -63,12 +63,12 @@ export function soften(
     return {
       ...check,
       status: 'warn',
-      cost: 'Environments of layers alone can be entered: the storage directory can not.',
+      cost: 'Only environments with the storage overlay can be entered, not those with the storage directory.',
     }
   if (engine === undefined || !EXPLAINING.has(check.id)) return check
   const cost =
     engine === 'proot'
-      ? 'Environments are run by proot instead: slower, without services that go on, snapshots, or users of their own.'
+      ? 'Environments are run by proot instead: they are slower, and have no lasting services, snapshots or users of their own.'
       : `Environments are started with ${engine} instead.`
   return {...check, status: 'warn', cost}
 }

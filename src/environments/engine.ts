@@ -8,7 +8,7 @@ import {EngineUnavailableError} from '../sandbox/errors.js'
 import {chooseIdentity, type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
 import {plainRoot} from '../sandbox/mounts.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
-import {EngineUnsuitableError, StorageUnavailableError} from './errors.js'
+import {engineUnsuitableError, storageUnavailableError} from './errors.js'
 import {stackingWay} from './overlay-support.js'
 import type {EnvironmentRecord} from './record.js'
 import {toolPath} from './toolbox.js'
@@ -47,7 +47,7 @@ export async function identityFor(
  * The same, for an environment that is there already.
  *
  * @throws {EngineUnavailableError}
- * @throws {EngineUnsuitableError} When the engine can't show its tree as it is.
+ * @throws {@link engineUnsuitableError} When the engine can't show its tree as it is.
  */
 export async function engineFor(
   host: Host,
@@ -56,7 +56,7 @@ export async function engineFor(
 ): Promise<EngineName> {
   const engine = await findEngine(host, setting)
   if (engine === 'proot' && (record.identity === 'mapped' || record.storage === 'overlay'))
-    throw new EngineUnsuitableError(name, {...record, engine})
+    throw engineUnsuitableError({name, ...record, engine})
   return engine
 }
 
@@ -106,6 +106,6 @@ async function withStackedLayers(
 
 async function wayOf(host: Host, identity: Identity, name: AnchorEngineName) {
   const way = await stackingWay(host, identity, name)
-  if (way === undefined) throw new StorageUnavailableError()
+  if (way === undefined) throw storageUnavailableError()
   return way
 }

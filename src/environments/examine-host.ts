@@ -75,8 +75,8 @@ async function checkRemains(host: Host): Promise<Check> {
     const reason = error instanceof EnvsError ? error.message : errnoOf(error)
     if (reason === undefined) throw error
     return warn('leftovers', {
-      evidence: `They could not be looked for: ${reason}`,
-      cost: 'None, if nothing was broken off.',
+      evidence: `Could not look for leftovers: ${reason}`,
+      cost: 'None, unless a command was killed.',
       remedy: 'See the checks of the disk and of the programs of util-linux.',
     })
   }

@@ -5,13 +5,13 @@ import type {Writable} from 'node:stream'
 import {errnoOf} from '../errors.js'
 import {publish, syncFolder} from '../host/atomic-file.js'
 import {isErrno} from '../host/errno.js'
-import {OutputExistsError, OutputFailedError} from './export-errors.js'
+import {exportUnwritableError, outputExistsError} from './export-errors.js'
 import {openPartialExport, removeForsakenExports} from './partial-export.js'
 
 /** A file that appears under its name when it is whole, and not before. */
 export type ExportFile = {
   readonly stream: Writable
-  /** @throws {OutputExistsError} @throws {OutputFailedError} */
+  /** @throws {@link outputExistsError} @throws {@link exportUnwritableError} */
   publish(): Promise<void>
   /** Takes an unfinished one away. */
   discard(): Promise<void>
@@ -25,7 +25,7 @@ const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'] as const
  *
  * @param path - Absolute.
  * @param replaces - Whether a file of that name gives way to it.
- * @throws {OutputExistsError} @throws {OutputFailedError}
+ * @throws {@link outputExistsError} @throws {@link exportUnwritableError}
  */
 export async function openExportFile(path: string, {replaces}: {replaces: boolean}): Promise<ExportFile> {
   await removeForsakenExports(path)
@@ -51,9 +51,10 @@ export async function openExportFile(path: string, {replaces}: {replaces: boolea
 function checkPlace(path: string, replaces: boolean): void {
   const status = lstatSync(path, {throwIfNoEntry: false})
   if (status === undefined) return
-  if (!replaces) throw new OutputExistsError(path)
+  if (!replaces) throw outputExistsError({path})
   // A rename would put a file in the place of a device or a FIFO.
-  if (!status.isFile() && !status.isSymbolicLink()) throw new OutputFailedError(path, 'it is no regular file')
+  if (!status.isFile() && !status.isSymbolicLink())
+    throw exportUnwritableError({place: path, reason: 'it is not a regular file'})
 }
 
 /** A link, unlike a rename, replaces nothing. @returns false where the file system has none. @throws {OutputExistsError} */
@@ -61,7 +62,7 @@ async function isLinked(partial: string, path: string): Promise<boolean> {
   try {
     await link(partial, path)
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) throw new OutputExistsError(path)
+    if (isErrno(error, 'EEXIST')) throw outputExistsError({path})
     if (!isErrno(error, ...NO_LINKS)) throw error
     checkPlace(path, false)
     return false
@@ -70,13 +71,13 @@ async function isLinked(partial: string, path: string): Promise<boolean> {
   return true
 }
 
-/** @throws {OutputFailedError} In the place of an errno. */
+/** @throws {@link exportUnwritableError} In the place of an errno. */
 async function explained<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === undefined) throw error
-    throw new OutputFailedError(path, errno, error)
+    throw exportUnwritableError({place: path, reason: errno}, {cause: error})
   }
 }

@@ -11,8 +11,8 @@ import {formatNote} from '../rootfs/export/note.js'
 import {type ExtractProgress, exportRootfs} from '../rootfs/tree-process.js'
 import {isInUse} from '../sandbox/in-use.js'
 import {makeUpper} from '../storage/layer-store.js'
-import {EnvironmentRunningError} from './errors.js'
-import {OutputClosedError, OutputFailedError, OutputFullError} from './export-errors.js'
+import {environmentRunningError} from './errors.js'
+import {exportUnwritableError, outputClosedError, outputFullError} from './export-errors.js'
 import {openExportFile} from './export-file.js'
 import {readGuestTree} from './guest-tree.js'
 import {withLockedEnvironment} from './locks.js'
@@ -49,8 +49,8 @@ type Options = {readonly signal: AbortSignal; readonly onProgress: (progress: Ex
 /**
  * Writes an environment at rest as one archive, which any tar reads.
  *
- * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
- * @throws {OutputExistsError} @throws {OutputFailedError} @throws {OutputFullError} @throws {OutputClosedError}
+ * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
+ * @throws {@link outputExistsError} @throws {@link exportUnwritableError} @throws {@link outputFullError} @throws {@link outputClosedError}
  * @throws As `exportRootfs` and `compress`.
  */
 export async function exportEnvironment(
@@ -141,14 +141,17 @@ async function describeOrigin({name, record}: Environment): Promise<string> {
 /** @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} */
 async function findAtRest(host: Host, text: string): Promise<Environment> {
   const found = await findEnvironment(host.paths, text)
-  if (await isInUse(found.files.run)) throw new EnvironmentRunningError(found.name, {canForce: false})
+  if (await isInUse(found.files.run)) throw environmentRunningError({name: found.name})
   return found
 }
 
 /** Errnos of the output; those of the tree are the worker's, and come with an explanation. */
 function explain(error: unknown, place: string): unknown {
   const errno = errnoOf(error)
-  if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG') return new OutputFullError(place, error)
-  if (errno === 'EPIPE') return new OutputClosedError(error)
-  return errno === 'EIO' || errno === 'ESTALE' ? new OutputFailedError(place, errno, error) : error
+  if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG')
+    return outputFullError({place}, {cause: error})
+  if (errno === 'EPIPE') return outputClosedError({}, {cause: error})
+  return errno === 'EIO' || errno === 'ESTALE'
+    ? exportUnwritableError({place, reason: errno}, {cause: error})
+    : error
 }

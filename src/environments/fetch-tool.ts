@@ -15,7 +15,7 @@ import {extractFolder} from '../rootfs/debs/extract-folder.js'
 import {extractLibraries} from '../rootfs/debs/extract-libraries.js'
 import {extractPrograms} from '../rootfs/debs/extract-programs.js'
 import {UnknownSignerError} from '../signature/errors.js'
-import {ToolSignerError, ToolsBusyError} from './emulation-errors.js'
+import {toolSignerError, toolsBusyError} from './emulation-errors.js'
 import {type LoadedTool, layStarters, libraryFolders} from './loaded-programs.js'
 import type {FetchedToolResult} from './results.js'
 
@@ -41,7 +41,7 @@ const LOCK_WAIT_MS = 300_000
  * The setting `keyrings` does not count: a key for a mirror signs what runs in environments, not on the host.
  *
  * @param options.isPortable - As `layStarters` has it.
- * @throws {ToolSignerError} @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
+ * @throws {@link toolSignerError} @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
  */
 export async function fetchTool(
   host: Pick<Host, 'paths' | 'architecture' | 'which'>,
@@ -53,7 +53,7 @@ export async function fetchTool(
   const folder = join(toolsFolder(host.paths), tool)
   await makeFolders(folder, {mode: 0o700})
   const lock = await takeLock(join(folder, '.lock'), {mode: 'exclusive', waitMs: LOCK_WAIT_MS})
-  if (lock === undefined) throw new ToolsBusyError(tool)
+  if (lock === undefined) throw toolsBusyError({tool})
   try {
     const [wanted, ...libraries] = await findPackages(host, wish, {...context, keyrings: []})
     const destination = join(folder, wanted.version)
@@ -85,7 +85,9 @@ async function findPackages(
     },
     context,
   ).catch((error: unknown) => {
-    throw error instanceof UnknownSignerError ? new ToolSignerError(packageName, error) : error
+    throw error instanceof UnknownSignerError
+      ? toolSignerError({packageName, reason: error.message}, {cause: error})
+      : error
   })
   const find = (name: string) => {
     const found = plan.packages.find((each) => each.name === name)

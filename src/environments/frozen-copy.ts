@@ -7,12 +7,12 @@ import type {Anchor} from '../sandbox/anchor-state.js'
 import {whileFrozen} from '../sandbox/freeze.js'
 import {behindClosedGate} from '../sandbox/gate.js'
 import {describeProcesses} from '../sandbox/processes.js'
-import {LayerSpaceError} from '../storage/errors.js'
+import {copySpaceError} from '../storage/errors.js'
 import type {History} from '../storage/history.js'
 import {layerFiles} from '../storage/layer-files.js'
 import type {LayerId} from '../storage/layer-id.js'
 import {layersProcess} from './memory-upper.js'
-import {FreezeFailedError} from './snapshot-errors.js'
+import {freezeFailedError} from './snapshot-errors.js'
 import type {Environment} from './store.js'
 import {copyGuard, signalSender, toolPath} from './toolbox.js'
 
@@ -51,7 +51,7 @@ export async function checkSpace(
   const mostBytes = sharesBlocks
     ? bounds.sharedBytes
     : Math.min(bounds.copiedBytes, freeBytes * bounds.ofFreeSpace)
-  if (neededBytes > mostBytes) throw new LayerSpaceError(host.paths.layers, {neededBytes, freeBytes})
+  if (neededBytes > mostBytes) throw copySpaceError({folder: host.paths.layers, neededBytes, freeBytes})
   return neededBytes
 }
 
@@ -70,7 +70,7 @@ type FrozenCopy = {
  * ran is given up.
  *
  * @returns How long everything stood still.
- * @throws {FreezeFailedError} @throws {UnguardedCopyError}
+ * @throws {FreezeFailedError} @throws {@link unguardedCopyError}
  */
 export async function copyFrozen(
   host: Host,
@@ -104,8 +104,13 @@ export async function copyFrozen(
   }
   // The first process only hears of the others.
   const named = describeProcesses(pids.filter((pid) => pid !== anchor.pid))
-  throw new FreezeFailedError(
-    name,
-    named.map(({command}) => command),
-  )
+  const commands = named.slice(0, 3).map(({command}) => shortened(command))
+  throw freezeFailedError({name, commands: commands.length > 0 ? commands : 'unknown'})
+}
+
+const MOST_CHARACTERS = 60
+
+/** A program may have got a whole script for an argument. */
+function shortened(command: string): string {
+  return command.length > MOST_CHARACTERS ? `${command.slice(0, MOST_CHARACTERS - 1)}…` : command
 }

@@ -9,7 +9,7 @@ type Options = {
   readonly onNotice?: (notice: ImageNotice) => void
 }
 
-/** Where images are looked up for this host and user, and by what they are judged. @throws {InvalidSettingError} */
+/** Where images are looked up for this host and user, and by what they are judged. @throws {@link invalidSettingError} */
 export function imageContext(
   {environment, now}: Pick<Host, 'environment' | 'now'>,
   settings: Settings,

@@ -26,7 +26,7 @@ export type ImportPlan = {readonly request: CreateRequest; readonly note: Export
 /**
  * Reads the arguments of `import`, and the beginning of the archive for the name it had.
  *
- * @throws {UsageError} @throws {InvalidSettingError}
+ * @throws {UsageError} @throws {@link invalidSettingError}
  */
 export async function planImport(
   wish: ImportWish,

@@ -1,7 +1,8 @@
 import {rm} from 'node:fs/promises'
 import {settleMemory} from '../features/settle-memory.js'
+import {describeHolders} from '../host/errors.js'
 import type {Host} from '../host/host.js'
-import {EnvironmentBusyError, NoTryError, TryRunningError} from './errors.js'
+import {environmentBusyError, noTryError, notATryError, tryRunningError} from './errors.js'
 import {lockEnvironment} from './locks.js'
 import {parseEnvironmentName} from './name.js'
 import {renameEnvironment} from './rename.js'
@@ -17,7 +18,7 @@ const WAIT_MS = 3000
  *
  * @param to - Its name from now on.
  * @param from - Its name until now; undefined for the one that ended last.
- * @throws {NoTryError} @throws {TryRunningError} @throws {EnvironmentExistsError} @throws {EnvironmentBusyError}
+ * @throws {@link notATryError} @throws {@link tryRunningError} @throws {@link environmentExistsError} @throws {@link environmentBusyError}
  */
 export async function keepTry(
   host: Host,
@@ -28,10 +29,11 @@ export async function keepTry(
   const {name, hasEnded} = await chooseTry(host, from)
   // Commands that tidy up look at one that has ended, and another may keep it.
   const lock = await lockTry(host.paths, name, {waitMs: hasEnded ? WAIT_MS : 0})
-  if (lock === undefined) throw hasEnded ? new EnvironmentBusyError(name, []) : new TryRunningError(name)
+  if (lock === undefined)
+    throw hasEnded ? environmentBusyError({name, holders: describeHolders([])}) : tryRunningError({name})
   try {
     // Another may have kept it, or taken it away, in between.
-    if ((await readMark(host.paths, name)) === undefined) throw new NoTryError(name)
+    if ((await readMark(host.paths, name)) === undefined) throw notATryError({name})
     if (name !== newName) return {...(await renameEnvironment(host, name, newName)), from: name}
     const kept = await findEnvironment(host.paths, name)
     const held = await lockEnvironment(host.paths, name, 'exclusive')
@@ -51,12 +53,12 @@ async function chooseTry(host: Host, text: string | undefined): Promise<Pick<Try
   if (text !== undefined) {
     const {name} = await findEnvironment(host.paths, text)
     const mark = await readMark(host.paths, name)
-    if (mark === undefined) throw new NoTryError(name)
+    if (mark === undefined) throw notATryError({name})
     return {name, hasEnded: mark.hasEnded}
   }
   const tries = await listTries(host.paths)
   const last = tries.find(({hasEnded}) => hasEnded)
   if (last !== undefined) return last
   const [live] = tries
-  throw live === undefined ? new NoTryError(undefined) : new TryRunningError(live.name)
+  throw live === undefined ? noTryError() : tryRunningError({name: live.name})
 }

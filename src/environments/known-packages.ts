@@ -16,7 +16,7 @@ type Known = {
 }
 
 /** ip(7), ip_unprivileged_port_start: a user namespace gives no say over ports of a network that is not its own. */
-const lowPort = (port: string) => `only the host's root may use ${port} of the shared network`
+const lowPort = (port: string) => `only root of the host may use ${port} of the shared network`
 
 /** Each was seen with Debian 13's package; by name. */
 const KNOWN: readonly Known[] = [
@@ -27,14 +27,14 @@ const KNOWN: readonly Known[] = [
   },
   {
     name: 'chrony',
-    problem: "the clock is the host's and can't be set, so chronyd gives up",
-    remedy: 'chronyd -x leaves the clock alone.',
+    problem: 'an environment cannot set the clock of the host, so chronyd ends',
+    remedy: 'Start chronyd with -x, which does not set the clock.',
   },
   {
     name: 'cron',
     identity: 'emulated',
-    problem: 'jobs of every user run as root, for cron changes its user in vain',
-    remedy: 'Have the job become its user itself, with runuser; or make the environment mapped.',
+    problem: 'cron cannot change its user, so the jobs of every user run as root',
+    remedy: 'Let the job change its user itself with runuser, or use the identity mapped: envs clone.',
   },
   {
     name: 'cups-daemon',
@@ -43,23 +43,23 @@ const KNOWN: readonly Known[] = [
   },
   {
     name: 'docker.io',
-    problem: "dockerd has no say over the host's iptables and forwarding, and does not start without",
+    problem: 'dockerd does not start: it cannot change iptables and forwarding of the host',
     remedy: 'Use a container engine on the host.',
   },
   {
     name: 'fuse3',
-    problem: 'there is no /dev/fuse, and no device of the host can be shared',
-    remedy: 'Mount it on the host, and share the folder: --volume FOLDER.',
+    problem: 'the environment has no /dev/fuse, and envs shares no device of the host',
+    remedy: 'Mount the file system on the host and share its folder: --volume FOLDER',
   },
   {
     name: 'iptables',
-    problem: "the packet filter is the host's and is refused",
+    problem: 'an environment cannot change the packet filter of the host',
     remedy: 'Filter on the host.',
   },
   {
     name: 'iputils-ping',
     problem:
-      "raw sockets of the host's network are refused; ping works only where the host allows its users ICMP sockets",
+      'an environment has no raw sockets on the network of the host; ping works only where the host lets its users open ICMP sockets',
     remedy: 'Ask for net.ipv4.ping_group_range to hold your group: 0 2147483647 on most systems.',
   },
   {
@@ -75,19 +75,19 @@ const KNOWN: readonly Known[] = [
   {
     name: 'openssh-server',
     identity: 'emulated',
-    problem: 'only the user that runs sshd can log in',
-    remedy: 'Start it as that user (docs/identity.md), or make the environment mapped: envs clone.',
+    problem: 'only the user who runs sshd can log in',
+    remedy: 'Start sshd as that user (docs/identity.md), or use the identity mapped: envs clone.',
   },
   {
     name: 'polkitd',
     identity: 'emulated',
-    problem: 'it finds that it did not become its own user, and gives up',
-    remedy: 'Make the environment mapped: envs clone.',
+    problem: 'it ends because it cannot change to its own user',
+    remedy: 'Use the identity mapped: envs clone.',
   },
   {
     name: 'rsyslog',
-    problem: "the kernel's log is refused; all else is logged",
-    remedy: 'Take the line of imklog out of /etc/rsyslog.conf.',
+    problem: 'an environment cannot read the log of the kernel; all other messages are logged',
+    remedy: 'Remove the line of imklog from /etc/rsyslog.conf.',
   },
   {
     name: 'samba',
@@ -101,13 +101,13 @@ const KNOWN: readonly Known[] = [
   },
   {
     name: 'systemd',
-    problem: 'it is not the first process here, so systemctl starts nothing',
+    problem: 'systemd is not the first process of an environment, so systemctl starts nothing',
     remedy:
-      "Start a service by its script, service NAME start, or run the program that its unit's ExecStart names.",
+      'Start a service with its script (service NAME start), or run the program that ExecStart of its unit names.',
   },
   {
     name: 'tcpdump',
-    problem: "packets are the host's network's, and capturing them is refused",
+    problem: 'an environment cannot capture packets on the network of the host',
     remedy: 'Capture on the host.',
   },
 ]

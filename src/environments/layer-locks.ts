@@ -1,8 +1,9 @@
 import {join} from 'node:path'
+import {describeHolders} from '../host/errors.js'
 import {type Lock, type LockMode, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
-import {LayersBusyError} from './snapshot-errors.js'
+import {layersBusyError} from './snapshot-errors.js'
 
 /** No environment has such a name. */
 const LOCK_FILE = '.layers.lock'
@@ -12,11 +13,12 @@ const WAIT_MS = 10_000
 /**
  * Keeps layers that nothing names yet from being taken for leftovers: shared, by whoever makes or reads one.
  *
- * @throws {LayersBusyError} When somebody tidies up for longer than anybody would.
+ * @throws {@link layersBusyError} When somebody tidies up for longer than anybody would.
  */
 export async function holdLayers(paths: Paths): Promise<Lock> {
   const lock = await takeLayersLock(paths, 'shared', WAIT_MS)
-  if (lock === undefined) throw new LayersBusyError(await lockHolders(join(paths.locks, LOCK_FILE)))
+  if (lock === undefined)
+    throw layersBusyError({holders: describeHolders(await lockHolders(join(paths.locks, LOCK_FILE)))})
   return lock
 }
 

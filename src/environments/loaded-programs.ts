@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {chmod, readdir, rm, writeFile} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 import {succeeds} from '../host/id-mapper.js'
-import {ToolNotRunnableError} from './emulation-errors.js'
+import {toolNotRunnableError} from './emulation-errors.js'
 
 /** Folders of a fetched tool whose programs load libraries. */
 export function libraryFolders(folder: string): {readonly libc: string; readonly others: string} {
@@ -31,7 +31,7 @@ const LOADER_FOLDERS = ['/lib64', '/lib', '/usr/lib64', '/usr/lib']
  *
  * @param folder - Of the tool; it may be renamed later.
  * @param options.isPortable - Whether it may be moved to another host: then only with those that were fetched.
- * @throws {ToolNotRunnableError} When neither way works.
+ * @throws {@link toolNotRunnableError} When neither way works.
  */
 export async function layStarters(
   tool: LoadedTool,
@@ -40,7 +40,7 @@ export async function layStarters(
 ): Promise<void> {
   const {libc} = libraryFolders(folder)
   const loader = (await readdir(libc)).find((name) => LOADER.test(name))
-  if (loader === undefined) throw new ToolNotRunnableError(tool.tool)
+  if (loader === undefined) throw toolNotRunnableError({tool: tool.tool})
   const places = isPortable ? [] : LOADER_FOLDERS
   const host = places.map((place) => join(place, loader)).find((path) => existsSync(path))
   if (host !== undefined && (await isStarting(folder, tool, `${host} --library-path "$here/lib"`))) {
@@ -48,7 +48,7 @@ export async function layStarters(
     return
   }
   const own = `"$here/libc/${loader}" --library-path "$here/libc:$here/lib"`
-  if (!(await isStarting(folder, tool, own))) throw new ToolNotRunnableError(tool.tool)
+  if (!(await isStarting(folder, tool, own))) throw toolNotRunnableError({tool: tool.tool})
 }
 
 /** Writes a starter for each program. @param way - Words of a shell before it. @returns Whether all of them start. */

@@ -1,8 +1,8 @@
-import type {Lock, LockMode} from '../host/flock.js'
-import {lockDescriptor, lockHolders, openLockFile} from '../host/flock.js'
+import {describeHolders} from '../host/errors.js'
+import {type Lock, type LockMode, lockDescriptor, lockHolders, openLockFile} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Paths} from '../host/paths.js'
-import {EnvironmentBusyError} from './errors.js'
+import {environmentBusyError} from './errors.js'
 import type {EnvironmentName} from './name.js'
 import {environmentFiles} from './store.js'
 
@@ -12,7 +12,7 @@ const WAIT_MS = 3000
 /**
  * Takes an environment's lock: shared for sessions, exclusive for what makes, moves or removes it.
  *
- * @throws {EnvironmentBusyError} After a moment, naming who has it.
+ * @throws {@link environmentBusyError} After a moment, naming who has it.
  */
 export async function lockEnvironment(paths: Paths, name: EnvironmentName, mode: LockMode): Promise<Lock> {
   const lock = await openEnvironmentLock(paths, name)
@@ -50,7 +50,7 @@ export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): 
   return openLockFile(environmentFiles(paths, name).lock)
 }
 
-/** @throws {EnvironmentBusyError} */
+/** @throws {@link environmentBusyError} */
 export async function waitForLock(
   paths: Paths,
   name: EnvironmentName,
@@ -58,5 +58,8 @@ export async function waitForLock(
   mode: LockMode,
 ): Promise<void> {
   if (await lockDescriptor(lock.fd, {mode, waitMs: WAIT_MS})) return
-  throw new EnvironmentBusyError(name, await lockHolders(environmentFiles(paths, name).lock))
+  throw environmentBusyError({
+    name,
+    holders: describeHolders(await lockHolders(environmentFiles(paths, name).lock)),
+  })
 }

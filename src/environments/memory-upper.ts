@@ -6,7 +6,7 @@ import {readMemory} from '../sandbox/memory-state.js'
 import type {History} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
 import {layerFiles} from '../storage/layer-files.js'
-import {TryLostError} from './errors.js'
+import {tryLostError} from './errors.js'
 import type {Environment, EnvironmentFiles} from './store.js'
 import {processBehind, rootProcess, toolPath} from './toolbox.js'
 
@@ -16,17 +16,17 @@ type Subject = {
   readonly record: Pick<Environment['record'], 'identity'>
 }
 
-/** Who holds the layer that an environment writes to, where that is in memory. @throws {TryLostError} */
+/** Who holds the layer that an environment writes to, where that is in memory. @throws {@link tryLostError} */
 export function upperHolder(
   {name, files}: Pick<Subject, 'name' | 'files'>,
   {upper}: Pick<History, 'upper'>,
 ): MemoryHolder | undefined {
   const holder = readMemory(files.run, upper)
-  if (holder === 'lost') throw new TryLostError(name)
+  if (holder === 'lost') throw tryLostError({name})
   return holder
 }
 
-/** How programs are started that see all layers of an environment, as root of its user namespace. @throws {TryLostError} */
+/** How programs are started that see all layers of an environment, as root of its user namespace. @throws {@link tryLostError} */
 export async function layersProcess(
   host: Host,
   subject: Subject,

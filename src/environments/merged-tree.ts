@@ -3,7 +3,7 @@ import type {Lock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import type {TreeProcess} from '../rootfs/tree-process.js'
-import {NamespaceRefusedError} from '../sandbox/errors.js'
+import {namespaceRefusedError} from '../sandbox/errors.js'
 import {layeredMount} from '../storage/layered-mount.js'
 import {type GuestTree, readGuestTree} from './guest-tree.js'
 import {layersProcess, upperHolder} from './memory-upper.js'
@@ -51,7 +51,7 @@ export async function mergedProcess(
   }
   const {layers: lowers, upper} = tree.history
   const isInMemory = upperHolder({name, files}, tree.history) !== undefined
-  if (!isInMemory && !(await canBeRoot(host, record.identity))) throw new NamespaceRefusedError()
+  if (!isInMemory && !(await canBeRoot(host, record.identity))) throw namespaceRefusedError()
   const root = join(files.run, 'merged')
   await makeFolders(root, {mode: 0o700})
   const {prefix, environment} = await layersProcess(host, {name, files, record}, tree.history)

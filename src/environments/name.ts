@@ -18,7 +18,7 @@ export function isTryName(name: EnvironmentName): boolean {
 /** @throws {UsageError} */
 export function parseEnvironmentName(text: string): EnvironmentName {
   if (isEnvironmentName(text)) return text
-  throw new UsageError(`“${text}” can't be the name of an environment.`, [
-    'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit.',
+  throw new UsageError(`"${text}" is not a valid name for an environment.`, [
+    'Use 1 to 63 characters of a-z, 0-9, dot, dash and underscore; begin with a letter or a digit.',
   ])
 }

@@ -26,24 +26,24 @@ export async function checkOverlay(
 }
 
 export function judgeOverlay({engine, way, obstacle}: OverlayFacts): Check {
-  if (way === 'engine') return pass('overlay', `They were stacked by ${engine}.`)
-  if (way === 'before') return pass('overlay', 'They were stacked before the engine was started.')
+  if (way === 'engine') return pass('overlay', `${engine} mounts layers.`)
+  if (way === 'before') return pass('overlay', 'Layers are mounted before the engine starts.')
   return warn('overlay', {
     evidence: describe({engine, obstacle}),
-    cost: 'Each environment is a whole tree of its own (storage directory): no snapshots, and copies take time and room.',
+    cost: 'Each environment is a complete copy of its image (storage directory): there are no snapshots, and copies take time and space.',
     remedy:
       obstacle === undefined
-        ? 'It takes Linux 5.11, and a file system that overlayfs can write to: set ENVS_HOME to a folder on a local disk.'
+        ? 'Use Linux 5.11 or newer, and a file system that overlayfs can write to: set ENVS_HOME to a folder on a local disk.'
         : 'See the other checks.',
   })
 }
 
 function describe({engine, obstacle}: Pick<OverlayFacts, 'engine' | 'obstacle'>): string {
   if (engine === undefined) return 'Not tried: no engine works.'
-  if (engine === 'proot') return 'proot has none.'
-  if (obstacle === 'root') return 'Not for root: mounts of the host are locked against its guests.'
-  if (obstacle === 'path') return 'The path of the store is one that overlayfs can not be told of.'
-  return obstacle === undefined ? 'A trial failed.' : `A trial could not be made: ${obstacle}.`
+  if (engine === 'proot') return 'proot has no layers.'
+  if (obstacle === 'root') return 'Root has no layers: the mounts of the host are locked in its environments.'
+  if (obstacle === 'path') return 'The path of the store has a character that overlayfs does not take.'
+  return obstacle === undefined ? 'A trial failed.' : `A trial mount failed: ${obstacle}.`
 }
 
 async function observe(

@@ -14,7 +14,7 @@ import {ToolMissingError} from '../sandbox/errors.js'
 import {type Identity, namespacePrefix} from '../sandbox/ids/identity.js'
 import {layersFirstTrial, overlayTrial, type TrialFolders} from '../sandbox/overlay-trial.js'
 import {canBeMounted} from '../storage/layered-mount.js'
-import {StorageUnavailableError} from './errors.js'
+import {storageUnavailableError} from './errors.js'
 import {removeLayerFolder} from './layer-folders.js'
 import type {EnvironmentRecord} from './record.js'
 import {toolPath} from './toolbox.js'
@@ -28,7 +28,7 @@ const TIMEOUT_MS = 10_000
  *
  * @param setting - `auto` takes `overlay` where a trial of it succeeds.
  * @param place.engine - What the environment is to be started with.
- * @throws {StorageUnavailableError} When `overlay` was asked for by name and can't be had.
+ * @throws {@link storageUnavailableError} When `overlay` was asked for by name and can't be had.
  */
 export async function chooseStorage(
   setting: 'auto' | Storage,
@@ -37,7 +37,7 @@ export async function chooseStorage(
 ): Promise<Storage> {
   if (setting === 'directory') return 'directory'
   if (engine !== 'proot' && (await stackingWay(host, identity, engine)) !== undefined) return 'overlay'
-  if (setting === 'overlay') throw new StorageUnavailableError()
+  if (setting === 'overlay') throw storageUnavailableError()
   return 'directory'
 }
 

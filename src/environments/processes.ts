@@ -4,7 +4,7 @@ import {lockHolders} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {findPerl} from '../host/script.js'
 import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
-import {AnchorUnreachableError} from '../sandbox/errors.js'
+import {anchorUnreachableError} from '../sandbox/errors.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../sandbox/processes.js'
 import {listProotProcesses, stopProotProcesses} from '../sandbox/proot-processes.js'
 import {mendRunFolder} from './run-folder.js'
@@ -48,7 +48,7 @@ export async function stopEnvironment(
   return wasRunning
 }
 
-/** Stops what runs on a tree, whether its record can be read or not. @throws {AnchorUnreachableError} When it does not end. */
+/** Stops what runs on a tree, whether its record can be read or not. @throws {@link anchorUnreachableError} When it does not end. */
 export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
@@ -57,7 +57,7 @@ export async function stopFiles(
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
     if (await stopAnchor(run, {sender, graceMs})) return
-    throw new AnchorUnreachableError(basename(dirname(run)), await lockHolders(anchorFiles(run).liveness))
+    throw anchorUnreachableError(basename(dirname(run)), await lockHolders(anchorFiles(run).liveness))
   }
   if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
 }

@@ -5,7 +5,7 @@ import {type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import {ensureMountPoints} from '../rootfs/mount-points.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
-import {AnchorUnreachableError} from '../sandbox/errors.js'
+import {anchorUnreachableError} from '../sandbox/errors.js'
 import {MOUNT_POINTS} from '../sandbox/mounts.js'
 import {runProotSession} from '../sandbox/proot-session.js'
 import type {SessionRequest} from '../sandbox/session-arguments.js'
@@ -23,7 +23,7 @@ type Session = {
  * Runs a command in an environment by proot, which starts nothing that others could join.
  *
  * @returns The guest's exit status.
- * @throws {MountPointError} And as `runProotSession`.
+ * @throws {@link mountPointError} And as `runProotSession`.
  */
 export async function runByProot(context: SessionContext, {request, lock}: Session): Promise<number> {
   const {host, environment} = context
@@ -38,7 +38,7 @@ export async function runByProot(context: SessionContext, {request, lock}: Sessi
   const liveness = await takeLock(anchorFiles(files.run).liveness, {mode: 'shared', waitMs: 0})
   // Another command has just started it with a better engine.
   if (liveness === undefined)
-    throw new AnchorUnreachableError(name, await lockHolders(anchorFiles(files.run).liveness))
+    throw anchorUnreachableError(name, await lockHolders(anchorFiles(files.run).liveness))
   try {
     const shown = {program: toolPath(host, 'proot'), spec, volumes: request.volumes}
     const {architecture} = host

@@ -7,11 +7,12 @@ import {
   type RecordFormat,
   type RecordOf,
   readRecordFile,
+  recordCircumstances,
   timeField,
   writeRecordFile,
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/archive-origin.js'
-import {RecordUnreadableError} from './errors.js'
+import {recordUnreadableError} from './errors.js'
 
 /** The archive an environment was made from, and who vouched for it. */
 const imageOriginSchema = v.object({
@@ -69,7 +70,8 @@ const ENVIRONMENT_FORMAT: RecordFormat<typeof environmentSchema> = {
   // A kilobyte, and a hundred bytes for each package of an image that was made of packages.
   maxBytes: 4 * 2 ** 20,
   indent: 2,
-  unreadable: (path, problem) => new RecordUnreadableError(path, problem),
+  unreadable: (path, problem) =>
+    recordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
 export async function writeRecord(
@@ -80,12 +82,12 @@ export async function writeRecord(
   await writeRecordFile(path, record, {...ENVIRONMENT_FORMAT, ...options})
 }
 
-/** @throws {RecordUnreadableError} @returns undefined when there is none: no environment. */
+/** @throws {recordUnreadableError} @returns undefined when there is none: no environment. */
 export async function readRecord(path: string): Promise<EnvironmentRecord | undefined> {
   return readRecordFile(path, ENVIRONMENT_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {RecordUnreadableError} Naming the first field that is wrong. */
+/** @param path - For the message alone. @throws {recordUnreadableError} Naming the first field that is wrong. */
 export function parseRecord(text: string, path: string): EnvironmentRecord {
   return parseRecordText(text, path, ENVIRONMENT_FORMAT)
 }

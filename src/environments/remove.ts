@@ -8,7 +8,11 @@ import {HistoryUnreadableError} from '../storage/errors.js'
 import {layersOf} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
 import type {LayerId} from '../storage/layer-id.js'
-import {EnvironmentRunningError, RecordUnreadableError, RemovalIncompleteError} from './errors.js'
+import {
+  RecordUnreadableError,
+  removalIncompleteError,
+  stopFirstError,
+} from './errors.js'
 import {sweepLayers} from './layer-sweep.js'
 import {type Leftover, leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {withLockedEnvironment} from './locks.js'
@@ -52,14 +56,14 @@ export async function removeEnvironments(
 /**
  * Removes an environment: out of sight by one rename, then file by file.
  *
- * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError} @throws {RemovalIncompleteError}
+ * @throws {@link stopFirstError} @throws {@link environmentBusyError} @throws {@link removalIncompleteError}
  */
 export async function removeEnvironment(host: Host, text: string, {force}: Options): Promise<void> {
   const find = async () => {
     const removable = await findRemovable(host, text)
     const {name, files} = removable
     if (force) await stopFiles(host, files)
-    if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: true})
+    if (await isInUse(files.run)) throw stopFirstError({name, command: 'rm'})
     return removable
   }
   await withLockedEnvironment(host.paths, 'exclusive', find, async ({name, files, identity}) => {
@@ -86,7 +90,12 @@ async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<Layer
 
 async function finish(host: Host, leftover: Leftover): Promise<void> {
   const {failures} = await removeLeftover(host, leftover)
-  if (failures.length > 0) throw new RemovalIncompleteError(leftover.name, leftover.folder, failures)
+  if (failures.length === 0) return
+  const files = failures.slice(0, 5).map(({path, code}) => `${path} (${code})`)
+  throw removalIncompleteError({
+    ...{count: failures.length, name: leftover.name, folder: leftover.folder},
+    files: failures.length > 5 ? [...files, '…'] : files,
+  })
 }
 
 type Removable = {

@@ -5,7 +5,7 @@ import type {Host} from '../host/host.js'
 import {NAME_FIXES} from '../rootfs/fixes/list.js'
 import {applyFixes} from '../rootfs/tree-process.js'
 import {isInUse} from '../sandbox/in-use.js'
-import {EnvironmentExistsError, EnvironmentRunningError} from './errors.js'
+import {environmentExistsError, environmentRunningError} from './errors.js'
 import {holdLayers} from './layer-locks.js'
 import {lockEnvironment} from './locks.js'
 import {mergedTree} from './merged-tree.js'
@@ -19,15 +19,15 @@ const ANOTHER_NAME = 'Choose another name.'
 /**
  * Gives an environment at rest another name, in the store and inside.
  *
- * @throws {EnvironmentExistsError} @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
- * @throws {LayersBusyError}
+ * @throws {@link environmentExistsError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
+ * @throws {@link layersBusyError}
  */
 export async function renameEnvironment(host: Host, from: string, to: string): Promise<Environment> {
   const newName = parseEnvironmentName(to)
   const {name, files} = await findEnvironment(host.paths, from)
-  if (name === newName) throw new EnvironmentExistsError(newName, ANOTHER_NAME)
+  if (name === newName) throw environmentExistsError({name: newName}, {suggestions: [ANOTHER_NAME]})
   // Its sessions hold the lock: not waited for in vain.
-  if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
+  if (await isInUse(files.run)) throw environmentRunningError({name})
   const locks: Lock[] = []
   try {
     // One order for everybody, so that two renames never wait for each other.
@@ -48,8 +48,8 @@ async function move(
 ): Promise<Environment> {
   const newFiles = environmentFiles(host.paths, newName)
   if ((await readRecord(newFiles.record)) !== undefined)
-    throw new EnvironmentExistsError(newName, ANOTHER_NAME)
-  if (await isInUse(files.run)) throw new EnvironmentRunningError(name, {canForce: false})
+    throw environmentExistsError({name: newName}, {suggestions: [ANOTHER_NAME]})
+  if (await isInUse(files.run)) throw environmentRunningError({name})
   await settleMemory(host, {name, files, record})
   const {process, root} = await mergedTree(host, {name, files, record}, locks)
   await applyFixes(process, {

@@ -1,3 +1,4 @@
+import {type EnvsError, orNearest} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {
@@ -12,7 +13,7 @@ import {parseLabel} from '../storage/snapshot-label.js'
 import {type AtRest, atRest} from './at-rest.js'
 import {goBack, type WentBack} from './go-back.js'
 import {initialPoint} from './initial-point.js'
-import {NothingToUndoError, SnapshotNotFoundError} from './snapshot-errors.js'
+import {nothingToUndoError, snapshotNotFoundError} from './snapshot-errors.js'
 
 type Options = {
   /** Stop it first when it runs. */
@@ -24,7 +25,7 @@ type Options = {
 /**
  * Goes back, or forward, to a snapshot. What was there is kept as one.
  *
- * @throws {SnapshotNotFoundError} @throws {TooManySnapshotsError} and as {@link atRest}.
+ * @throws {@link snapshotNotFoundError} @throws {TooManySnapshotsError} and as {@link atRest}.
  */
 export async function restoreSnapshot(
   host: Host,
@@ -41,15 +42,27 @@ export async function restoreSnapshot(
 /**
  * Goes back to the state before the last thing that was done; once more, to the one before that.
  *
- * @throws {NothingToUndoError} and as {@link restoreSnapshot}.
+ * @throws {@link nothingToUndoError} and as {@link restoreSnapshot}.
  */
 export async function undo(host: Host, text: string, {force, isSynced}: Options): Promise<WentBack> {
   return atRest(host, text, {force, command: 'undo'}, async (found) => {
     const target = await pointBefore(host, found, {isSynced})
-    if (target === undefined)
-      throw new NothingToUndoError(found.environment.name, {newest: newestReplaced(found.history)})
+    if (target === undefined) throw nothingToUndo(found)
     return goBack(host, found, {target, isSynced})
   })
+}
+
+function nothingToUndo({environment: {name}, history}: AtRest): EnvsError {
+  const newest = newestReplaced(history)
+  return nothingToUndoError(
+    {name},
+    {
+      hints:
+        newest === undefined
+          ? []
+          : [`Go forward to the replaced state: envs restore ${name} ${newest.label}`],
+    },
+  )
 }
 
 /** The nearest state that today's came from and that differs from it; undefined when there is none. */
@@ -76,12 +89,12 @@ export async function reset(host: Host, text: string, {force, isSynced}: Options
   )
 }
 
-/** @throws {SnapshotNotFoundError} */
+/** @throws {@link snapshotNotFoundError} */
 export function requireSnapshot(name: string, history: History, label: string): Snapshot {
   const found = findSnapshot(history, label)
   if (found !== undefined) return found
   const labels = history.snapshots.map((each) => each.label)
-  throw new SnapshotNotFoundError(name, label, nearestNames(label, labels))
+  throw snapshotNotFoundError({name, label}, orNearest(nearestNames(label, labels)))
 }
 
 function isThere({history, isUpperEmpty}: AtRest, {layers}: Snapshot): boolean {

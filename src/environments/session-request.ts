@@ -38,8 +38,8 @@ export function planRequest(
 /** Reads the flags of a session, those of the features apart. @throws {UsageError} */
 export function planSession(name: EnvironmentName, wish: SessionWish, around: Surroundings): SessionRequest {
   if (wish.workingFolder !== undefined && !isAbsolute(wish.workingFolder)) {
-    throw new UsageError(`--workdir ${wish.workingFolder} is not an absolute path.`, [
-      'Give a path in the environment, from / on.',
+    throw new UsageError(`--workdir "${wish.workingFolder}" is not an absolute path.`, [
+      'Give an absolute path in the environment.',
     ])
   }
   return {
@@ -76,8 +76,8 @@ function variable(text: string, {environment}: Pick<Surroundings, 'environment'>
   const cut = text.indexOf('=')
   const name = cut === -1 ? text : text.slice(0, cut)
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw new UsageError(`--env ${text}: “${name}” is no name for a variable.`, [
-      'Write KEY=VALUE, or KEY alone.',
+    throw new UsageError(`--env "${text}": "${name}" is not a valid name for a variable.`, [
+      'Write KEY=VALUE or KEY.',
     ])
   }
   return {name, value: cut === -1 ? (environment[name] ?? '') : text.slice(cut + 1)}

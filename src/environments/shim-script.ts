@@ -39,8 +39,8 @@ export function planShim(environment: EnvironmentName, command: string): Shim {
   const name = basename(command)
   const isPlaced = command === name || (command.startsWith('/') && !command.endsWith('/'))
   if (!NAME.test(name) || !COMMAND.test(command) || !isPlaced) {
-    throw new UsageError(`A shim can't stand for “${command}”.`, [
-      'Give the name of a command, or its path in the environment, from / on.',
+    throw new UsageError(`Could not make a shim for "${command}": it is not a valid command.`, [
+      'Give the name of a command, or its absolute path in the environment.',
     ])
   }
   return {name, environment, command}
@@ -56,11 +56,11 @@ export function shimScript({name, environment, command}: Shim, place: ShimPlace)
 # Runs ${name} in the environment ${environment}. Made by \`envs shim\`; to remove it: envs shim ${environment} ${name} --remove
 envs=${quote(place.front)}
 if [ ! -x "$envs" ]; then
-  printf 'envs: %s needs %s, which is gone.\\n' "$0" "$envs" >&2
+  printf 'envs: %s needs %s, which does not exist any more.\\n' "$0" "$envs" >&2
   exit 125
 fi
 if [ -n "\${ENVS_ON_HOST-}" ]; then
-  printf 'envs: %s was called by envs itself, which needs that program on the host.\\n' "$0" >&2
+  printf 'envs: %s was called by envs, which needs the program of the host.\\n' "$0" >&2
   exit 125
 fi
 ${variables.join('\n')}

@@ -1,7 +1,6 @@
 import {constants} from 'node:fs'
 import {lstat, open, readdir, rm} from 'node:fs/promises'
 import {delimiter, dirname, join, resolve} from 'node:path'
-import {EnvsError, ExitCode} from '../errors.js'
 import {parseVolume} from '../features/volumes.js'
 import {writeFileAtomic} from '../host/atomic-file.js'
 import {ignoring} from '../host/errno.js'
@@ -9,6 +8,7 @@ import {makeFolders} from '../host/folders.js'
 import type {Host} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
 import {SHIM_MARK} from '../host/shim-mark.js'
+import {shimNotFoundError, shimTakenError} from './errors.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
 import {parseShim, planShim, type Shim, shimScript} from './shim-script.js'
 import {findEnvironment} from './store.js'
@@ -20,28 +20,6 @@ export type LaidShim = Shim & {
   readonly replaced?: string
 }
 
-/** The name of a shim is taken by a file that is the user's own. */
-export class ShimTakenError extends EnvsError {
-  constructor(readonly path: string) {
-    super(`${path} is there already, and no shim of envs.`, {
-      code: 'ENVS_SHIM_TAKEN',
-      exitCode: ExitCode.conflict,
-      suggestions: ['Move it away, or replace it with --force.'],
-    })
-  }
-}
-
-/** There is no such shim of that environment. */
-export class ShimNotFoundError extends EnvsError {
-  constructor(environment: string, name: string) {
-    super(`${environment} has no shim ${name}.`, {
-      code: 'ENVS_NOT_FOUND',
-      exitCode: ExitCode.notFound,
-      suggestions: ['See what there is: envs shims'],
-    })
-  }
-}
-
 /** The script and its quoted paths: a few hundred bytes are usual. */
 const MAX_SHIM_BYTES = 65_536
 
@@ -50,7 +28,7 @@ const MAX_SHIM_BYTES = 65_536
  *
  * @param options.commands - Names, or paths in the guest; whether they are there is not looked at.
  * @param options.volumes - What the commands see of the host: `SOURCE[:TARGET[:ro]]`.
- * @throws {EnvironmentNotFoundError} @throws {ShimTakenError} @throws {UsageError}
+ * @throws {EnvironmentNotFoundError} @throws {@link shimTakenError} @throws {UsageError}
  */
 export async function layShims(
   host: Host,
@@ -64,7 +42,7 @@ export async function layShims(
     planned.map(async (shim) => {
       const path = join(folder, shim.name)
       const before = await readShim(folder, shim.name)
-      if (before === undefined && (await isTaken(path, {force}))) throw new ShimTakenError(path)
+      if (before === undefined && (await isTaken(path, {force}))) throw shimTakenError({path})
       const isMoved = before !== undefined && before.environment !== name
       return {...shim, path, ...(isMoved ? {replaced: before.environment} : {})}
     }),
@@ -113,7 +91,7 @@ async function readShims({paths}: Pick<Host, 'paths'>): Promise<LaidShim[]> {
  * Removes shims of an environment, also of one that is gone; none is removed unless all of them exist.
  *
  * @param commands - As they were typed for {@link layShims}; none for all there are.
- * @throws {ShimNotFoundError} @throws {EnvironmentNotFoundError} @throws {UsageError}
+ * @throws {@link shimNotFoundError} @throws {EnvironmentNotFoundError} @throws {UsageError}
  */
 export async function removeShims(
   host: Pick<Host, 'paths'>,
@@ -124,7 +102,7 @@ export async function removeShims(
   const there = await listShims(host, environment)
   const wanted = new Set(commands.map((command) => planShim(environment, command).name))
   for (const name of wanted) {
-    if (!there.some((shim) => shim.name === name)) throw new ShimNotFoundError(environment, name)
+    if (!there.some((shim) => shim.name === name)) throw shimNotFoundError({environment, name})
   }
   const removed = there.filter(({name}) => wanted.size === 0 || wanted.has(name))
   for (const {path} of removed) await rm(path, {force: true})

@@ -26,7 +26,7 @@ export type TakenSnapshot = {
 
 /** How a snapshot of what runs is to be made. */
 export type RunningRequest = {
-  /** @throws {SnapshotExistsError} */
+  /** @throws {@link snapshotExistsError} */
   chooseLabel(history: History, now: Date): string
   /** `automatic` ones are thinned. */
   readonly kind: 'manual' | 'automatic'

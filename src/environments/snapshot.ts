@@ -8,7 +8,7 @@ import {parseLabel, timeLabel} from '../storage/snapshot-label.js'
 import {type AtRest, atRest, findWithHistory} from './at-rest.js'
 import {EnvironmentRunningError} from './errors.js'
 import {replaceHistory} from './replace-history.js'
-import {FreezeFailedError, SnapshotExistsError} from './snapshot-errors.js'
+import {FreezeFailedError, snapshotExistsError} from './snapshot-errors.js'
 import {snapshotRunning, type TakenSnapshot} from './snapshot-running.js'
 import {withinLimit} from './squash.js'
 
@@ -23,8 +23,8 @@ export type SnapshotRequest = {
 /**
  * Keeps what an environment is now: at once where it is at rest, by a copy of what it has written where it runs.
  *
- * @throws {SnapshotExistsError} @throws {TooManySnapshotsError} @throws {NoHistoryError} @throws {EnvironmentNotFoundError}
- * @throws {EnvironmentBusyError} @throws {LayerSpaceError} @throws {FreezeFailedError}
+ * @throws {@link snapshotExistsError} @throws {TooManySnapshotsError} @throws {@link noHistoryError} @throws {EnvironmentNotFoundError}
+ * @throws {@link environmentBusyError} @throws {LayerSpaceError} @throws {FreezeFailedError}
  */
 export async function takeSnapshot(
   host: Host,
@@ -87,13 +87,13 @@ async function sealUpper(
   return done
 }
 
-/** @throws {SnapshotExistsError} */
+/** @throws {@link snapshotExistsError} */
 function chooseLabel(
   name: string,
   history: History,
   {wanted, now}: {wanted: string | undefined; now: Date},
 ): string {
   if (wanted === undefined) return timeLabel(history, now)
-  if (findSnapshot(history, wanted) !== undefined) throw new SnapshotExistsError(name, wanted)
+  if (findSnapshot(history, wanted) !== undefined) throw snapshotExistsError({name, label: wanted})
   return wanted
 }

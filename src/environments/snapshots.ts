@@ -12,7 +12,7 @@ import {rootProcess} from './toolbox.js'
 
 export type SnapshotSummary = SnapshotListResult[number]
 
-/** Snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {NoHistoryError} */
+/** Snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
 export async function listSnapshots(host: Host, text: string): Promise<SnapshotSummary[]> {
   const {files, record} = await findWithHistory(host, text)
   const history = await readHistory(files.history)
@@ -49,7 +49,7 @@ function summary(
  * Forgets snapshots; what nothing else is made of goes. None is forgotten unless all of them exist.
  *
  * @returns Their labels.
- * @throws {SnapshotNotFoundError} @throws {EnvironmentBusyError} and as {@link listSnapshots}.
+ * @throws {@link snapshotNotFoundError} @throws {@link environmentBusyError} and as {@link listSnapshots}.
  */
 export async function removeSnapshots(
   host: Host,

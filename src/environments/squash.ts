@@ -10,7 +10,7 @@ import {planSquash, type Run, withSquashed} from '../storage/squash-plan.js'
 import {mostLayers} from '../storage/stack-limit.js'
 import {removeLayerFolder} from './layer-folders.js'
 import {holdLayers} from './layer-locks.js'
-import {TooManySnapshotsError} from './snapshot-errors.js'
+import {tooManySnapshotsError} from './snapshot-errors.js'
 import type {Environment} from './store.js'
 import {rootProcess} from './toolbox.js'
 
@@ -21,7 +21,7 @@ type Subject = Pick<Environment, 'name' | 'record'>
  * names until what is returned is written. To be called with the environment at rest.
  *
  * @param isSynced - Whether the new layers are on the disk afterwards.
- * @throws {TooManySnapshotsError} @throws {SquashFailedError} @throws {LayerSpaceError} @throws {LayersBusyError}
+ * @throws {{@link tooManySnapshotsError} @throws {@link squashFailedError} @throws {LayerSpaceError} @throws {@link layersBusyError}
  */
 export async function withinLimit(
   host: Host,
@@ -34,7 +34,7 @@ export async function withinLimit(
   const plan = planSquash(history, Math.floor((most * 2) / 3)) ?? planSquash(history, most)
   const perl = findPerl(host)
   if (plan === undefined || perl === undefined)
-    throw new TooManySnapshotsError(environment.name, history.snapshots)
+    throw tooManySnapshotsError({name: environment.name, removals: removals(history)})
   const held = await holdLayers(host.paths)
   const made: LayerId[] = []
   try {
@@ -53,6 +53,12 @@ export async function withinLimit(
   } finally {
     held.release()
   }
+}
+
+/** The options that remove the oldest snapshots which the user made. */
+function removals({snapshots}: History): string {
+  const oldest = snapshots.filter(({kind}) => kind !== 'automatic').slice(0, 3)
+  return oldest.map(({label}) => `--remove ${label}`).join(' ') || '--remove LABEL'
 }
 
 async function merge(

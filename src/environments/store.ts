@@ -1,15 +1,18 @@
 import {existsSync, readdirSync, renameSync} from 'node:fs'
 import {join} from 'node:path'
+import {orNearest} from '../errors.js'
 import {syncFolder} from '../host/atomic-file.js'
 import {isErrno} from '../host/errno.js'
 import {makeFolders} from '../host/folders.js'
 import {nearestNames} from '../host/nearest.js'
 import type {Paths} from '../host/paths.js'
 import {
+  ambiguousEnvironmentError,
   EnvironmentNotFoundError,
-  NoDefaultEnvironmentError,
+  environmentNotFoundError,
+  noEnvironmentError,
   RecordUnreadableError,
-  StoreFolderTakenError,
+  storeFolderTakenError,
 } from './errors.js'
 import {type EnvironmentName, isEnvironmentName, isTryName, parseEnvironmentName} from './name.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
@@ -67,13 +70,13 @@ export async function makeStore(paths: Paths): Promise<void> {
 /**
  * Makes a folder an environment, or gives it another name, by one rename; to survive a power cut it wants {@link syncNames}.
  *
- * @throws {StoreFolderTakenError} When files that are no environment are in the way. Nothing was moved, whatever is thrown.
+ * @throws {@link storeFolderTakenError} When files that are no environment are in the way. Nothing was moved, whatever is thrown.
  */
 export function moveIntoPlace(from: string, {folder}: Pick<EnvironmentFiles, 'folder'>): void {
   try {
     renameSync(from, folder)
   } catch (error) {
-    if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw new StoreFolderTakenError(folder)
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw storeFolderTakenError({folder})
     throw error
   }
 }
@@ -110,7 +113,7 @@ export async function findEnvironment(paths: Paths, text: string): Promise<Envir
   mendRunFolder(files)
   const record = await readRecord(files.record)
   if (record === undefined)
-    throw new EnvironmentNotFoundError(name, nearestNames(name, await listNames(paths)))
+    throw environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
   return {name, files, record}
 }
 
@@ -125,13 +128,14 @@ export async function findWholeEnvironment(paths: Paths, text: string): Promise<
 /**
  * The environment of that name; without a name the only one there is, those that go by themselves left out.
  *
- * @throws {NoDefaultEnvironmentError}
+ * @throws {@link noEnvironmentError} @throws {@link ambiguousEnvironmentError}
  */
 export async function chooseEnvironment(paths: Paths, text: string | undefined): Promise<Environment> {
   if (text !== undefined) return findEnvironment(paths, text)
   const names = (await listNames(paths)).filter((name) => !isTry(paths, name))
   const [only] = names
-  if (only === undefined || names.length > 1) throw new NoDefaultEnvironmentError(names)
+  if (only === undefined) throw noEnvironmentError()
+  if (names.length > 1) throw ambiguousEnvironmentError({count: names.length, names})
   return findEnvironment(paths, only)
 }
 

@@ -9,7 +9,7 @@ import {templateText} from '../host/paths.js'
 import type {ImageContext} from '../images/sources/source.js'
 import {Creation} from './create.js'
 import {planCreation} from './create-request.js'
-import {EnvironmentNotFoundError, PackagesNotInstalledError} from './errors.js'
+import {EnvironmentNotFoundError, installInterruptedError, packagesNotInstalledError} from './errors.js'
 import {fullUpper} from './memory-upper.js'
 import {type EnvironmentName, parseEnvironmentName} from './name.js'
 import {stopFiles} from './processes.js'
@@ -38,6 +38,8 @@ type Around = {
 
 /** How long what runs in one may take to end: it may still be kept, with its data. */
 const STOP_GRACE_MS = 2000
+/** 128 and SIGINT. */
+const INTERRUPTED = 130
 
 /**
  * A throwaway environment, step by step: make (through `creation`, which must be closed), install, run. `end` must be
@@ -92,7 +94,7 @@ export class Trying {
    *
    * @param variables - For APT and what it runs: `KEY=VALUE`, or `KEY` for the host's value.
    * @param isQuiet - Whether failures alone are told of.
-   * @throws {PackagesNotInstalledError}
+   * @throws {installInterruptedError, packagesNotInstalledError}
    */
   async install({
     variables,
@@ -110,7 +112,14 @@ export class Trying {
       durable: this.#durable,
       engine: this.creation.engine,
     })
-    if (status !== 0) throw new PackagesNotInstalledError(packages, {status, hasImage: image !== undefined})
+    if (status === INTERRUPTED) throw installInterruptedError({packages})
+    const notAnImage = `There is no image "${packages[0]}". See the images that exist: envs image search`
+    const {nextSteps} = packagesNotInstalledError
+    if (status !== 0)
+      throw packagesNotInstalledError(
+        {packages},
+        {suggestions: image === undefined ? [...nextSteps, notAnImage] : nextSteps},
+      )
   }
 
   /** @returns The guest's exit status. */

@@ -1,11 +1,12 @@
 import {ExitCode} from '../errors.js'
-import {DigestMismatchError} from '../host/digest.js'
+import {DigestMismatchError} from '../host/errors.js'
 import {WriteBehind} from '../host/file-system-sync.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
 import {descriptorPosition} from '../host/proc.js'
 import {KeptImageDamagedError} from '../images/cache/errors.js'
 import {ImageReplacedError} from '../images/errors.js'
 import type {ImageEvidence, OpenedImage, OpenedLayer} from '../images/opened-image.js'
+
 import {WorkerFailure} from '../rootfs/errors.js'
 import type {OwnerRule} from '../rootfs/tree/owners.js'
 import {

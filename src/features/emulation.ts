@@ -1,6 +1,6 @@
 import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {join} from 'node:path'
-import {EmulationUnavailableError} from '../environments/emulation-errors.js'
+import {emulationUnavailableError} from '../environments/emulation-errors.js'
 import {toolPath} from '../environments/toolbox.js'
 import {type DebArchitecture, namedArchitecture, qemuProgram, runsAsItIs} from '../host/architecture.js'
 import {findQemu} from '../host/find-qemu.js'
@@ -23,7 +23,7 @@ export type Emulation = {readonly kind: 'registered'} | {readonly kind: 'own'; r
  * What an environment of an architecture needs to run here; undefined where the host runs it as it is.
  *
  * @param architecture - Of a record, so perhaps one that only a newer version knows.
- * @throws {EmulationUnavailableError}
+ * @throws {@link emulationUnavailableError}
  */
 export async function emulationFor(
   host: Host,
@@ -31,17 +31,16 @@ export async function emulationFor(
   {engine, identity}: {engine: EngineName; identity: Identity},
 ): Promise<Emulation | undefined> {
   const known = namedArchitecture(architecture)
-  if (known === undefined) throw new EmulationUnavailableError(architecture, {kind: 'unknown'})
+  if (known === undefined) throw emulationUnavailableError(architecture, {kind: 'unknown'})
   if (runsAsItIs(host.architecture, known)) return undefined
-  if (engine === 'proot') throw new EmulationUnavailableError(known, {kind: 'proot'})
+  if (engine === 'proot') throw emulationUnavailableError(known, {kind: 'proot'})
   if (await isRegistered(known)) return {kind: 'registered'}
   // The table would be the whole machine's.
-  if (isMountingRoot(host)) throw new EmulationUnavailableError(known, {kind: 'root'})
+  if (isMountingRoot(host)) throw emulationUnavailableError(known, {kind: 'root'})
   const program = findQemu(host, known)
-  if (program === undefined) throw new EmulationUnavailableError(known, {kind: 'no-qemu'})
+  if (program === undefined) throw emulationUnavailableError(known, {kind: 'no-qemu'})
   const entry = registration(known, program)
-  if (!(await isPossible(host, {entry, identity})))
-    throw new EmulationUnavailableError(known, {kind: 'kernel'})
+  if (!(await isPossible(host, {entry, identity}))) throw emulationUnavailableError(known, {kind: 'kernel'})
   return {kind: 'own', entry}
 }
 

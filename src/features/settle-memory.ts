@@ -19,7 +19,7 @@ import {makeUpper} from '../storage/layer-store.js'
  * Copies what an environment at rest has in memory to the disk, under its exclusive lock. One write of its history is the
  * step; whenever it is broken off, nothing is lost.
  *
- * @throws {TryLostError} @throws As `copyTree`.
+ * @throws {@link tryLostError} @throws As `copyTree`.
  */
 export async function settleMemory(
   host: Host,

@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
 import {isAbsolute, normalize, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
-import {SessionFailedError} from '../sandbox/errors.js'
+import {sessionFailedError} from '../sandbox/errors.js'
 import type {Volume} from '../sandbox/session-arguments.js'
 import type {SandboxFeature} from './feature.js'
 
@@ -40,14 +40,16 @@ export function parseVolume(text: string, workingFolder: string): Volume {
 
 function refuseForProot(name: string, {source, target, access}: Volume): void {
   if (access === 'ro') {
-    throw new SessionFailedError(name, `proot can't share ${source} read-only.`, [
-      'Leave :ro out to share it writable.',
-    ])
+    throw sessionFailedError(
+      {name, reason: `proot can't share ${source} read-only.`},
+      {suggestions: ['Leave :ro out to share it writable.']},
+    )
   }
   // proot parts the two at a colon.
   if (source.includes(':') || target.includes(':') || !existsSync(source)) {
-    throw new SessionFailedError(name, `${source} can't be shared.`, [
-      'Share a folder or file that is there, without a colon in its path.',
-    ])
+    throw sessionFailedError(
+      {name, reason: `${source} can't be shared.`},
+      {suggestions: ['Share a folder or file that is there, without a colon in its path.']},
+    )
   }
 }

@@ -1,4 +1,4 @@
-import {EnvsError, ExitCode} from '../errors.js'
+import {unknownArchitectureError} from './errors.js'
 
 /** dpkg's names. @see dpkg-architecture(1) */
 export const DEB_ARCHITECTURES = [
@@ -25,19 +25,10 @@ const BY_NODE: Readonly<Partial<Record<NodeJS.Architecture | 'loong64', DebArchi
   x64: 'amd64',
 }
 
-class UnknownArchitectureError extends EnvsError {
-  constructor(architecture: string) {
-    super(`envs does not know the processor architecture ${architecture}.`, {
-      code: 'ENVS_UNKNOWN_ARCHITECTURE',
-      exitCode: ExitCode.host,
-    })
-  }
-}
-
 /** dpkg's name of the processor Node runs on. */
 export function debArchitecture(architecture: string): DebArchitecture {
   const known = BY_NODE[architecture as keyof typeof BY_NODE]
-  if (known === undefined) throw new UnknownArchitectureError(architecture)
+  if (known === undefined) throw unknownArchitectureError({architecture})
   return known
 }
 

@@ -1,5 +1,4 @@
 import {createHash, type Hash} from 'node:crypto'
-import {EnvsError, ExitCode} from '../errors.js'
 
 /** SHA-256 as 64 lower-case hexadecimal digits. */
 export type Sha256 = string & {readonly __brand: 'Sha256'}
@@ -19,21 +18,4 @@ export function finishSha256(hash: Hash): Sha256 {
 /** The digest of what is at hand. */
 export function sha256Of(content: Uint8Array | string): Sha256 {
   return finishSha256(createHash('sha256').update(content))
-}
-
-/** The bytes that were read are not those the digest was made of. Never retried, never kept. */
-export class DigestMismatchError extends EnvsError {
-  constructor(
-    readonly source: string,
-    readonly expected: Sha256,
-    readonly actual: Sha256,
-  ) {
-    super(`${source} has the SHA-256 digest ${actual}, not ${expected}.`, {
-      code: 'ENVS_DIGEST_MISMATCH',
-      exitCode: ExitCode.integrity,
-      suggestions: [
-        'Compare the digest with the one its publisher states: the file is damaged, or it is another one.',
-      ],
-    })
-  }
 }

@@ -1,7 +1,7 @@
 import {spawn} from 'node:child_process'
 import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync} from 'node:fs'
 import {readdir, readFile, readlink} from 'node:fs/promises'
-import {EnvsError, ExitCode} from '../errors.js'
+import {flockMissingError} from './errors.js'
 
 export type LockMode = 'shared' | 'exclusive'
 
@@ -10,18 +10,6 @@ export type Lock = {readonly fd: number; release(): void}
 
 /** Exit status asked of flock(1) for "somebody else holds it", so that no message has to be read. */
 const HELD_STATUS = 75
-
-/** The lock program is missing: util-linux is not whole on this host. */
-export class LockToolMissingError extends EnvsError {
-  constructor(cause: unknown) {
-    super('flock(1) was not found on this host.', {
-      code: 'ENVS_NO_FLOCK',
-      exitCode: ExitCode.host,
-      suggestions: ['Ask for the package util-linux to be installed: it holds flock.'],
-      cause,
-    })
-  }
-}
 
 /** Opens a lock file without taking the lock; the kernel drops what is taken on it with its last fd. */
 export function openLockFile(path: string): Lock {
@@ -41,7 +29,7 @@ export function openLockFile(path: string): Lock {
  *
  * @param waitMs - How long to wait for others; 0 asks once.
  * @returns The lock, or undefined when others still hold it.
- * @throws {LockToolMissingError}
+ * @throws {@link flockMissingError}
  * @see flock(2): the lock belongs to the open file description, so SIGKILL releases it.
  */
 export async function takeLock(
@@ -70,7 +58,7 @@ export function lockDescriptor(
     const child = spawn('flock', [kind, ...wait, '-E', String(HELD_STATUS), '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
     })
-    child.once('error', (error) => reject(new LockToolMissingError(error)))
+    child.once('error', (error) => reject(flockMissingError({}, {cause: error})))
     child.once('exit', (code, signal) => {
       if (code === 0) resolve(true)
       // Ctrl-C at a terminal ends the helper too: then it took nothing.

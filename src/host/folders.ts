@@ -1,26 +1,14 @@
 import {mkdirSync, readdirSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
-import {EnvsError, ExitCode} from '../errors.js'
 import {isErrno, unlessErrno} from './errno.js'
-
-/** Where a folder should be made is none where any can be, such as /proc. */
-export class NoPlaceForFolderError extends EnvsError {
-  constructor(path: string, cause: unknown) {
-    super(`The folder ${path} can not be made: its file system takes none.`, {
-      code: 'ENVS_STORAGE_FAILED',
-      exitCode: ExitCode.storage,
-      suggestions: ['Set ENVS_HOME, or the XDG_ variable that leads there, to another folder.'],
-      cause,
-    })
-  }
-}
+import {noPlaceForFolderError} from './errors.js'
 
 /**
  * Makes a folder and those above it, as `mkdir -p` does. Node's own recursive mkdir says ENOENT where the disk is
  * full or read-only (seen with Node 20).
  *
  * @param mode - Of each folder that is made; what is there keeps its own.
- * @throws {NoPlaceForFolderError} @throws {NodeJS.ErrnoException}
+ * @throws {@link noPlaceForFolderError} @throws {NodeJS.ErrnoException}
  */
 export async function makeFolders(path: string, {mode}: {mode: number}): Promise<void> {
   try {
@@ -33,7 +21,7 @@ export async function makeFolders(path: string, {mode}: {mode: number}): Promise
     } catch (again) {
       // It was there a moment ago.
       throw isErrno(again, 'ENOENT') && isFolder(dirname(path))
-        ? new NoPlaceForFolderError(path, again)
+        ? noPlaceForFolderError({path}, {cause: again})
         : again
     }
   }

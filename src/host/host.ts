@@ -44,7 +44,7 @@ export function openHost(): Host {
 /**
  * Reads the process for a command that uses the store.
  *
- * @throws {UnsafeStoreError} When others could change what is in it.
+ * @throws {@link unsafeStoreError} When others could change what is in it.
  */
 export function openCheckedHost(): Host {
   const host = openHost()

@@ -1,19 +1,8 @@
 import {lstatSync, readFileSync, readlinkSync, realpathSync, type Stats} from 'node:fs'
 import {basename, dirname, isAbsolute, join} from 'node:path'
-import {EnvsError, ExitCode} from '../errors.js'
 import {unlessErrno} from './errno.js'
+import {unsafeStoreError} from './errors.js'
 import type {Paths} from './paths.js'
-
-/** Somebody else could choose, or change, what envs reads and runs. */
-export class UnsafeStoreError extends EnvsError {
-  constructor(why: string, suggestions: readonly string[]) {
-    super(`The folders of envs are not safe from other users: ${why}.`, {
-      code: 'ENVS_STORE_UNSAFE',
-      exitCode: ExitCode.integrity,
-      suggestions,
-    })
-  }
-}
 
 export type Caller = {
   readonly uid: number
@@ -23,7 +12,6 @@ export type Caller = {
 
 /** As many as the kernel follows. @see path_resolution(7) */
 const MOST_LINKS = 40
-const OWN_FOLDER = 'Set ENVS_HOME, or HOME, to a folder that you own and that nobody else can write to.'
 
 /**
  * Refuses folders of the store that another user owns or can write to, or that another user's symlink leads to.
@@ -31,7 +19,7 @@ const OWN_FOLDER = 'Set ENVS_HOME, or HOME, to a folder that you own and that no
  * A folder that is not there is judged by the nearest one above it. templates/host/join.pl has the same rules;
  * docs/decisions/0032-a-store-of-ones-own.md says why they are these.
  *
- * @throws {UnsafeStoreError}
+ * @throws {@link unsafeStoreError}
  */
 export function checkOwnFolders(
   {data, cache, config}: Pick<Paths, 'data' | 'cache' | 'config'>,
@@ -54,8 +42,9 @@ function checkFolder(path: string, caller: Caller, links: number): void {
 function checkOwn(path: string, status: Stats, caller: Caller): void {
   // A file in the place of a folder is told by whatever wants to use it.
   if (!status.isDirectory()) return
-  if (status.uid !== caller.uid) throw new UnsafeStoreError(ofAnother(path, status), [OWN_FOLDER])
-  if (isOpenToOthers(status)) throw new UnsafeStoreError(open(path, status), [`chmod go-w ${path}`])
+  if (status.uid !== caller.uid) throw unsafeStoreError({reason: ofAnother(path, status)})
+  if (isOpenToOthers(status))
+    throw unsafeStoreError({reason: open(path, status)}, {suggestions: [`chmod go-w ${path}`]})
 }
 
 /** Who can write to the folder that holds it can put another one in its place. */
@@ -72,18 +61,18 @@ function checkHolder(path: string, caller: Caller, links: number): void {
   }
   if (!status.isDirectory()) return
   if (status.uid !== caller.uid && !isRoots(status.uid))
-    throw new UnsafeStoreError(ofAnother(path, status), [OWN_FOLDER])
+    throw unsafeStoreError({reason: ofAnother(path, status)})
   if (!isOpenToOthers(status) || isSticky(status) || isOpenToOwnGroup(status, caller)) return
-  throw new UnsafeStoreError(open(path, status), [
-    ...(status.uid === caller.uid ? [`chmod go-w ${path}`] : []),
-    OWN_FOLDER,
-  ])
+  throw unsafeStoreError(
+    {reason: open(path, status)},
+    {hints: status.uid === caller.uid ? [`chmod go-w ${path}`] : []},
+  )
 }
 
 function checkLink(path: string, status: Stats, caller: Caller, links: number): void {
   if (status.uid !== caller.uid && !isRoots(status.uid))
-    throw new UnsafeStoreError(ofAnother(path, status), [OWN_FOLDER])
-  if (links === 0) throw new UnsafeStoreError(`too many symlinks lead to ${path}`, [OWN_FOLDER])
+    throw unsafeStoreError({reason: ofAnother(path, status)})
+  if (links === 0) throw unsafeStoreError({reason: `too many symlinks lead to ${path}`})
   checkHolder(dirname(path), caller, links - 1)
 }
 
@@ -130,5 +119,5 @@ function ofAnother(path: string, status: Stats): string {
 }
 
 function open(path: string, {mode}: Stats): string {
-  return `others can write to the folder ${path} (mode ${(mode & 0o7777).toString(8).padStart(4, '0')})`
+  return `other users can write to the folder ${path} (mode ${(mode & 0o7777).toString(8).padStart(4, '0')})`
 }

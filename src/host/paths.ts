@@ -50,8 +50,8 @@ export function openPaths(environment: Environment, home: string): Paths {
 
 function ownHome(value: string | undefined): string | undefined {
   if (value === undefined || value === '' || isAbsolute(value)) return value || undefined
-  throw new UsageError(`ENVS_HOME is ${value}, which is not an absolute path.`, [
-    'Set it to a path from / on.',
+  throw new UsageError(`ENVS_HOME "${value}" is not an absolute path.`, [
+    'Set ENVS_HOME to an absolute path.',
   ])
 }
 

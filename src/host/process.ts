@@ -17,7 +17,7 @@ const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024
  */
 export function start(argv: readonly string[], options: SpawnOptions): ChildProcess {
   const [program, ...rest] = argv
-  if (program === undefined) throw new Error('an empty argument list can not be started')
+  if (program === undefined) throw new Error('an empty argument list cannot be started')
   return spawn(program, rest, options)
 }
 
@@ -71,7 +71,7 @@ export async function capture(
  */
 export function runBlocking(argv: readonly string[], {fd}: {readonly fd: number}): number | undefined {
   const [program, ...rest] = argv
-  if (program === undefined) throw new Error('an empty argument list can not be run')
+  if (program === undefined) throw new Error('an empty argument list cannot be run')
   const {status, signal, error} = spawnSync(program, rest, {stdio: ['ignore', 'ignore', 'ignore', fd]})
   return error === undefined ? statusOf(status, signal) : undefined
 }

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import {errnoOf, wordsForErrno} from '../errors.js'
 import {writeFileAtomic} from './atomic-file.js'
 import {isSha256, type Sha256} from './digest.js'
+import {isErrno} from './errno.js'
 import {readSmallFile} from './small-file.js'
 
 /** One kind of record on disk: what a file of it holds, in which version, and how its damage is reported. */
@@ -24,6 +25,14 @@ export type RecordOf<Schema extends v.GenericSchema<unknown, unknown>> = Readonl
 
 /** Why a record can't be read; `why` is half a sentence: `it is not JSON`. */
 export type RecordProblem = {readonly why: string; readonly isNewer: boolean; readonly cause?: unknown}
+
+/** What goes with the error of a record: one that a newer envs wrote has a next step of its own. */
+export function recordCircumstances({isNewer, cause}: RecordProblem) {
+  const suggestions = [
+    'Run the command with the newest envs that has used this store; the record is unchanged.',
+  ]
+  return {cause, ...(isNewer ? {suggestions} : {})}
+}
 
 type ReadonlyDeep<T> = T extends Date | string | number | boolean | null | undefined
   ? T
@@ -66,7 +75,7 @@ export function requireRecordFile<Schema extends v.GenericSchema<unknown, unknow
 }
 
 function isMissing(error: unknown): boolean {
-  return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+  return isErrno(error, 'ENOENT', 'ENOTDIR')
 }
 
 /** @param path - For the message alone. @throws What `format.unreadable` makes. */

@@ -1,5 +1,4 @@
-import {EnvsError, ExitCode} from '../errors.js'
-import {seeChecks} from './doctor/check.js'
+import {perlMissingError} from './errors.js'
 import type {Host} from './host.js'
 import {templatePath} from './paths.js'
 
@@ -25,29 +24,11 @@ export function findPerl({which}: Pick<Host, 'which'>): string | undefined {
 /** Returns the same path. @throws {PerlMissingError} */
 export function requirePerl(host: Pick<Host, 'which'>): string {
   const perl = findPerl(host)
-  if (perl === undefined) throw new PerlMissingError()
+  if (perl === undefined) throw perlMissingError()
   return perl
 }
 
 /** Returns the words to put before a script's arguments. */
 export function scriptWords(perl: string, script: Script): string[] {
   return [perl, templatePath(`host/${script}.pl`)]
-}
-
-/** The host has no Perl, and none was fetched. */
-export class PerlMissingError extends EnvsError {
-  constructor() {
-    super(
-      'perl was not found on this host: envs makes system calls with it that Node.js has no function for.',
-      {
-        code: 'ENVS_TOOL_MISSING',
-        exitCode: ExitCode.host,
-        suggestions: [
-          'Get it for yourself: envs doctor --fetch perl',
-          'Or ask an administrator to install the package perl-base.',
-          seeChecks('launcher'),
-        ],
-      },
-    )
-  }
 }

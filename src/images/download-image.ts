@@ -1,7 +1,7 @@
 import type {Sha256} from '../host/digest.js'
 import type {Downloaded} from '../host/http/download.js'
 import type {DownloadEvent} from '../host/http/receive.js'
-import {ImageReplacedError} from './errors.js'
+import {imageReplacedError} from './errors.js'
 import {openFileImage} from './file-image.js'
 import {GrowingFile} from './growing-file.js'
 import {identifyByDigest, judge, type OpenedImage} from './opened-image.js'
@@ -89,7 +89,7 @@ function growingImage(growing: GrowingFile, {whole, stop, source, expected}: Gro
       const {sha256} = await whole
       const read = await growing.digest()
       // Bytes are fetched again only where the server no longer had the ones before: those were used already.
-      if (read.sha256 !== sha256) throw new ImageReplacedError(source)
+      if (read.sha256 !== sha256) throw imageReplacedError({source})
       return judge(read, {source, expected})
     },
     async close() {

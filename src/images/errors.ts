@@ -1,70 +1,54 @@
-import {EnvsError, ExitCode} from '../errors.js'
+import {defineError, EnvsError, ExitCode} from '../errors.js'
+
+export class UnknownImageError extends EnvsError {}
 
 /** The reference names an image that this build has no way to find. */
-export class UnknownImageError extends EnvsError {
-  constructor(name: string, suggestions: readonly string[]) {
-    super(`There is no image named ${JSON.stringify(name)}.`, {
-      code: 'ENVS_UNKNOWN_IMAGE',
-      exitCode: ExitCode.notFound,
-      suggestions,
-    })
-  }
-}
+export const unknownImageError = defineError(
+  'ENVS_UNKNOWN_IMAGE',
+  ExitCode.notFound,
+  {message: 'There is no image named "{name}".', nextStep: 'See the images that exist: envs image search'},
+  UnknownImageError,
+)
+
+export class ImageNotFoundError extends EnvsError {}
 
 /** No file lies at the path of the reference. */
-export class ImageNotFoundError extends EnvsError {
-  constructor(path: string, cause: unknown) {
-    super(`There is no file ${path}.`, {
-      code: 'ENVS_IMAGE_NOT_FOUND',
-      exitCode: ExitCode.notFound,
-      suggestions: ['Give the path of a rootfs archive, such as ./rootfs.tar.gz.'],
-      cause,
-    })
-  }
-}
+export const imageNotFoundError = defineError(
+  'ENVS_IMAGE_NOT_FOUND',
+  ExitCode.notFound,
+  {
+    message: 'There is no file "{path}".',
+    nextStep: 'Give the path of a root file system as a tar archive, such as ./rootfs.tar.gz.',
+  },
+  ImageNotFoundError,
+)
 
 /** The path leads to a folder, a device or a terminal: nothing that could hold an archive. */
-export class NotAnImageFileError extends EnvsError {
-  constructor(what: string, suggestion: string, cause?: unknown) {
-    super(`${what} can't be read as an image.`, {
-      code: 'ENVS_NOT_AN_IMAGE_FILE',
-      exitCode: ExitCode.usage,
-      suggestions: [suggestion],
-      cause,
-    })
-  }
-}
+export const notAnImageFileError = defineError('ENVS_NOT_AN_IMAGE_FILE', ExitCode.usage, {
+  message: 'Could not read {source} as an image: {reason}.',
+  nextStep: 'Give a root file system as a tar archive, such as ./rootfs.tar.gz.',
+})
 
-/** The system refused to open or to read the image. */
-export class ImageUnreadableError extends EnvsError {
-  constructor(source: string, reason: string, cause: unknown) {
-    super(`${source} can't be read: ${reason}.`, {
-      code: 'ENVS_IMAGE_UNREADABLE',
-      exitCode: ExitCode.storage,
-      suggestions: ['See that the file may be read and that its disk is well.'],
-      cause,
-    })
-  }
-}
+export const imageUnreadableError = defineError('ENVS_IMAGE_UNREADABLE', ExitCode.storage, {
+  message: 'Could not read the image "{source}": {reason}.',
+  nextStep: 'See whether you may read the file and whether its disk works.',
+})
 
 /** The file was written to while it was read, so nothing can be said of the bytes that were used. */
-export class ImageChangedError extends EnvsError {
-  constructor(path: string) {
-    super(`${path} changed while it was read.`, {
-      code: 'ENVS_IMAGE_CHANGED',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Wait until nothing writes to the file any more, then run the command again.'],
-    })
-  }
-}
+export const imageChangedError = defineError('ENVS_IMAGE_CHANGED', ExitCode.integrity, {
+  message: 'The image "{path}" changed while it was read.',
+  nextStep: 'Wait until no program writes to the file any more, then run the command again.',
+})
+
+export class ImageReplacedError extends EnvsError {}
 
 /** The server sent the file anew, and not the same one, when part of the first had been used already. */
-export class ImageReplacedError extends EnvsError {
-  constructor(source: string) {
-    super(`${source} was replaced by another file while it was downloaded.`, {
-      code: 'ENVS_IMAGE_REPLACED',
-      exitCode: ExitCode.network,
-      suggestions: ['Run the command again: it takes the new file from its start.'],
-    })
-  }
-}
+export const imageReplacedError = defineError(
+  'ENVS_IMAGE_REPLACED',
+  ExitCode.network,
+  {
+    message: 'The server replaced {source} with another file during the download.',
+    nextStep: 'Run the command again: it downloads the new file from the start.',
+  },
+  ImageReplacedError,
+)

@@ -5,7 +5,7 @@ import {promisify} from 'node:util'
 import {errnoOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
 import type {DigestMemory} from './digest-memory.js'
-import {ImageChangedError, ImageNotFoundError, ImageUnreadableError, NotAnImageFileError} from './errors.js'
+import {imageChangedError, imageNotFoundError, imageUnreadableError, notAnImageFileError} from './errors.js'
 import {type ImageEvidence, judge, type OpenedImage} from './opened-image.js'
 import {openStreamImage} from './stream-image.js'
 
@@ -33,8 +33,8 @@ const HASH_CHUNK_BYTES = 1 << 20
  * digest was made before.
  *
  * @throws {ImageNotFoundError}
- * @throws {NotAnImageFileError}
- * @throws {ImageUnreadableError}
+ * @throws {@link notAnImageFileError}
+ * @throws {@link imageUnreadableError}
  */
 export function openFileImage(path: string, {source, sha256, digests}: Options): OpenedImage {
   const fd = openForReading(path, source)
@@ -44,10 +44,8 @@ export function openFileImage(path: string, {source, sha256, digests}: Options):
     return openStreamImage(new Socket({fd, readable: true, writable: false}), {source, sha256})
   }
   closeSync(fd)
-  throw new NotAnImageFileError(
-    before.isDirectory() ? `The folder ${source}` : source,
-    'Give a rootfs archive, such as ./rootfs.tar.gz.',
-  )
+  const reason = before.isDirectory() ? 'it is a folder' : 'it is not a file'
+  throw notAnImageFileError({source: `"${source}"`, reason})
 }
 
 function regularFileImage(
@@ -71,7 +69,7 @@ function regularFileImage(
   let closing: Promise<void> | undefined
   async function verify(): Promise<ImageEvidence> {
     const found = await hashing
-    if (!isStill()) throw new ImageChangedError(source)
+    if (!isStill()) throw imageChangedError({path: source})
     return judge(found, {source, expected})
   }
   return {
@@ -96,10 +94,11 @@ function openForReading(path: string, source: string): number {
     return openSync(path, FLAGS)
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw new ImageNotFoundError(source, error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw imageNotFoundError({path: source}, {cause: error})
     // open(2): a socket, or a device without a driver.
-    if (errno === 'ENXIO') throw new NotAnImageFileError(source, 'Give a rootfs archive.', error)
-    throw new ImageUnreadableError(source, errno ?? 'unknown reason', error)
+    if (errno === 'ENXIO')
+      throw notAnImageFileError({source: `"${source}"`, reason: 'it is a socket or a device'}, {cause: error})
+    throw imageUnreadableError({source, reason: errno ?? 'unknown reason'}, {cause: error})
   }
 }
 
@@ -124,7 +123,7 @@ async function readAt(fd: number, buffer: Buffer, position: number, source: stri
   try {
     return (await readDescriptor(fd, buffer, 0, buffer.length, position)).bytesRead
   } catch (error) {
-    throw new ImageUnreadableError(source, errnoOf(error) ?? 'unknown reason', error)
+    throw imageUnreadableError({source, reason: errnoOf(error) ?? 'unknown reason'}, {cause: error})
   }
 }
 

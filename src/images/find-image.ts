@@ -7,7 +7,7 @@ import {imageName} from './image-name.js'
 import type {ImageReference} from './published-image.js'
 import type {ResolvedImage} from './resolved-image.js'
 import {ARCHIVE} from './sources/archive-offers.js'
-import {ImageNotPublishedError, SourcesUnreachableError} from './sources/errors.js'
+import {imageNotPublishedError, sourcesUnreachableError} from './sources/errors.js'
 import {SOURCES} from './sources/list.js'
 import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './sources/source.js'
 
@@ -30,8 +30,8 @@ export type SearchResult = {
 /**
  * Finds out what a reference stands for just now. The sources that match are asked in their order until one has it.
  *
- * @throws {ImageNotPublishedError} When all of them answered, and none has it.
- * @throws {SourcesUnreachableError} When some did not answer, and none of the others has it.
+ * @throws {@link imageNotPublishedError} When all of them answered, and none has it.
+ * @throws {@link sourcesUnreachableError} When some did not answer, and none of the others has it.
  * @throws {EnvsError} With exit code 6 when a listing is not to be trusted: no other source is asked then.
  */
 export async function findImage(reference: ImageReference, context: ImageContext): Promise<ResolvedImage> {
@@ -52,12 +52,14 @@ export async function findImage(reference: ImageReference, context: ImageContext
   const name = imageName(query)
   if (failures.length > 0) {
     const suggestions = [...new Set(failures.flatMap(({error}) => error.suggestions))]
-    throw new SourcesUnreachableError(name, failures, {suggestions, cause: failures[0]?.error})
+    const tried = failures.map(({mirror, reason}) => `${mirror} (${reason})`).join('; ')
+    throw sourcesUnreachableError({name, tried}, {hints: suggestions, cause: failures[0]?.error})
   }
   const asked = sources.map((source) => shownMirror(source, context))
   const {architecture, suite} = query
-  const suggestions = [`To see what there is: envs image search ${suite}`]
-  throw new ImageNotPublishedError(name, {architecture, asked, suggestions})
+  const reason =
+    asked.length === 0 ? 'no source of envs has such images' : `envs looked at ${asked.join(', ')}`
+  throw imageNotPublishedError({name, architecture, reason, suite})
 }
 
 /**

@@ -2,7 +2,7 @@ import type {DebArchitecture} from '../host/architecture.js'
 import {nearestNames} from '../host/nearest.js'
 import {type Catalogue, releaseWords, resolveRelease} from './catalog/catalogue.js'
 import type {Release} from './catalog/release.js'
-import {UnknownImageError} from './errors.js'
+import {type UnknownImageError, unknownImageError} from './errors.js'
 import type {ImageQuery, Variant} from './published-image.js'
 
 /** @property now - Decides what `ubuntu` and `stable` stand for. */
@@ -50,9 +50,9 @@ export function parseVariant(text: string, word: string | undefined): Variant | 
   if (variant !== undefined) return variant
   const name = text.slice(0, -word.length - 1)
   const nearest = nearestNames(word, VARIANTS)
-  throw new UnknownImageError(
-    text,
-    (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`),
+  throw unknownImageError(
+    {name: text},
+    {suggestions: (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`)},
   )
 }
 
@@ -64,9 +64,12 @@ export function unknownImage(text: string, {catalogue, now}: NameOptions): Unkno
     .split('/')
   const release = POINT_RELEASE.exec(word)?.groups?.['release']
   if (release !== undefined && releaseWords(catalogue).includes(release)) {
-    return new UnknownImageError(text, [
-      `A point release can't be asked for: ${release} takes the newest one that is published.`,
-    ])
+    return unknownImageError(
+      {name: text},
+      {
+        suggestions: [`envs has no separate point releases: use ${release} for the newest one.`],
+      },
+    )
   }
   const nearest = nearestNames(word, releaseWords(catalogue)).map((name) => {
     const distribution = resolveRelease(name, catalogue, now)?.distribution
@@ -74,5 +77,8 @@ export function unknownImage(text: string, {catalogue, now}: NameOptions): Unkno
     return variant === undefined || distribution === undefined ? name : `${distribution}:${name}/${variant}`
   })
   const suggestions = nearest.map((name) => `Did you mean ${name}?`)
-  return new UnknownImageError(text, [...suggestions, 'To see what there is: envs image search'])
+  return unknownImageError(
+    {name: text},
+    {suggestions: [...suggestions, 'See the images that exist: envs image search']},
+  )
 }

@@ -1,9 +1,15 @@
-import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
 import {ignoreFailure} from '../host/errno.js'
+import {DigestMismatchError, describeHolders} from '../host/errors.js'
 import type {Lock} from '../host/flock.js'
 import {partPaths} from '../host/http/partial-file.js'
 import type {DownloadEvent} from '../host/http/receive.js'
-import {ImageInUseError, ImageRecordUnreadableError, KeptImageDamagedError} from './cache/errors.js'
+import {
+  damagedImageInUseError,
+  ImageRecordUnreadableError,
+  imageInUseError,
+  removedDamagedImageError,
+} from './cache/errors.js'
 import {partialFiles} from './cache/folders.js'
 import {fetchAndKeep} from './cache/keep.js'
 import {readKept, touchKept} from './cache/kept-images.js'
@@ -59,10 +65,9 @@ export async function openNamedImage(
       const {sizeBytes} = await image.verify().catch(async (error: unknown) => {
         if (archive.kind === 'fetched' || !(error instanceof DigestMismatchError)) throw error
         archive.release()
-        throw new KeptImageDamagedError(publication.name, {
-          isRemoved: await discardKept(images, sha256),
-          cause: error,
-        })
+        const isRemoved = await discardKept(images, sha256)
+        const damaged = isRemoved ? removedDamagedImageError : damagedImageInUseError
+        throw damaged({name: publication.name}, {cause: error})
       })
       await touchKept(images, sha256, context.now)
       return {sha256, sizeBytes, trust: 'signed', publication}
@@ -117,7 +122,7 @@ async function openFetched(resolution: KeepableResolution, options: NamedImageOp
   const {images, context, onProgress} = options
   const {sha256, source, name} = publishedOf(resolution)
   // It was here a moment ago: another command removes it.
-  if (resolution.kind === 'kept') throw new ImageInUseError(name, [])
+  if (resolution.kind === 'kept') throw imageInUseError({name, holders: describeHolders([])})
   await sweepImages(images, context.now).catch(ignoreFailure)
   let lock: Lock | undefined
   const image = await openWhileFetching({

@@ -29,8 +29,8 @@ export type OpenImageOptions = {
  * closes what it is given.
  *
  * @throws {ImageNotFoundError}
- * @throws {NotAnImageFileError}
- * @throws {ImageUnreadableError}
+ * @throws {@link notAnImageFileError}
+ * @throws {@link imageUnreadableError}
  * @throws {NetworkError}
  * @throws {DigestMismatchError}
  * @throws As `openNamedImage`, for a name.

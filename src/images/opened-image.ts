@@ -1,5 +1,6 @@
 import type {Readable} from 'node:stream'
-import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
+import {digestMismatchError} from '../host/errors.js'
 import type {ArchiveOrigin} from './cache/archive-origin.js'
 
 /** What is known of the bytes that were read, once all of them were. */
@@ -47,16 +48,16 @@ export type OpenedImage = {
   /**
    * What the image is, where that can be told without anybody reading the archive; undefined where it can't.
    *
-   * @throws {DigestMismatchError} @throws {ImageUnreadableError} @throws {ImageChangedError}
+   * @throws {DigestMismatchError} @throws {@link imageUnreadableError} @throws {@link imageChangedError}
    */
   identify(): Promise<IdentifiedImage | undefined>
   /**
    * Tells what was read; to be called after the extraction, and before anything made of it is used.
    *
    * @throws {DigestMismatchError}
-   * @throws {ImageChangedError} When the file was written to in the meantime.
-   * @throws {ImageUnreadableError} When the stream failed or was left before its end.
-   * @throws {ImageReplacedError} When a download began anew with other bytes.
+   * @throws {@link imageChangedError} When the file was written to in the meantime.
+   * @throws {@link imageUnreadableError} When the stream failed or was left before its end.
+   * @throws {@link imageReplacedError} When a download began anew with other bytes.
    * @throws {NetworkError} When a download failed.
    */
   verify(): Promise<ImageEvidence>
@@ -75,6 +76,6 @@ export function judge(
   {source, expected}: {source: string; expected: Sha256 | undefined},
 ): ImageEvidence {
   if (expected === undefined) return {sha256, sizeBytes, trust: 'unverified'}
-  if (expected !== sha256) throw new DigestMismatchError(source, expected, sha256)
+  if (expected !== sha256) throw digestMismatchError({source, expected, actual: sha256})
   return {sha256, sizeBytes, trust: 'digest'}
 }

@@ -4,7 +4,7 @@ import {UsageError} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
 import {nearestNames} from '../host/nearest.js'
 import {type Catalogue, DISTRIBUTIONS, readCatalogue, resolveRelease} from './catalog/catalogue.js'
-import {UnknownImageError} from './errors.js'
+import {UnknownImageError, unknownImageError} from './errors.js'
 import {isNamePart, type NameOptions, parseVariant, queryOfRelease, unknownImage} from './image-name.js'
 import type {ImageQuery, ImageReference, Variant} from './published-image.js'
 import {SOURCES} from './sources/list.js'
@@ -36,7 +36,7 @@ const NAME_LENGTH = 63
  */
 export async function parseImageReference(text: string, options: ReferenceOptions): Promise<ImageReference> {
   const {workingFolder, architecture, now} = options
-  if (text === '') throw new UsageError('An empty text names no image.')
+  if (text === '') throw new UsageError('The name of the image is empty.')
   if (text === '-') return {kind: 'standard-input'}
   const scheme = URL_FORM.exec(text)?.groups?.['scheme']?.toLowerCase()
   if (scheme !== undefined) return {kind: 'url', url: parseUrl(text, scheme)}
@@ -46,7 +46,7 @@ export async function parseImageReference(text: string, options: ReferenceOption
     return {kind: 'name', text, query: parseImageName(text, {catalogue, architecture, now})}
   } catch (error) {
     const hints = error instanceof UnknownImageError ? await fileHints(text, workingFolder) : []
-    throw hints.length === 0 ? error : new UnknownImageError(text, hints)
+    throw hints.length === 0 ? error : unknownImageError({name: text}, {suggestions: hints})
   }
 }
 
@@ -128,11 +128,16 @@ function ofDistribution(
 
 function otherDistribution(text: string, distribution: string, word: string): UnknownImageError {
   const nearest = nearestNames(distribution, DISTRIBUTIONS).map((name) => `Did you mean ${name}:${word}?`)
-  return new UnknownImageError(text, [
-    ...nearest,
-    `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
-    `To see what there is: envs image search ${distribution}`,
-  ])
+  return unknownImageError(
+    {name: text},
+    {
+      suggestions: [
+        ...nearest,
+        `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
+        `To see what there is: envs image search ${distribution}`,
+      ],
+    },
+  )
 }
 
 /** What to do where a file was meant; nothing where it does not look so. */
@@ -161,10 +166,10 @@ function isPath(text: string): boolean {
 
 function parseUrl(text: string, scheme: string): URL {
   if (scheme === 'file') {
-    throw new UsageError('envs takes a file by its path, not by a file: URL.', ['Give the path alone.'])
+    throw new UsageError('envs does not take file: URLs.', ['Give the path of the file.'])
   }
   if (scheme !== 'http' && scheme !== 'https') {
-    throw new UsageError(`envs can't fetch ${scheme}: URLs.`, ['Give an http: or https: URL.'])
+    throw new UsageError(`envs does not support ${scheme}: URLs.`, ['Give an http: or https: URL.'])
   }
   try {
     const url = new URL(text)

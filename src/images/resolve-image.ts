@@ -1,7 +1,8 @@
 import {EnvsError, ExitCode} from '../errors.js'
-import {DigestMismatchError, type Sha256} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
 import {isErrno} from '../host/errno.js'
-import {ImageRecordUnreadableError} from './cache/errors.js'
+import {digestMismatchError} from '../host/errors.js'
+import {imageRecordUnreadableError} from './cache/errors.js'
 import {findKept, type KeptImage, readEvidence} from './cache/kept-images.js'
 import {findImage} from './find-image.js'
 import type {ImageReference, NamedReference} from './published-image.js'
@@ -61,7 +62,9 @@ async function askPatiently(
     return await findImage(reference, {...context, signal})
   } catch (error) {
     context.signal?.throwIfAborted()
-    const reason = patience.aborted ? `No answer came in ${PATIENCE_MS / 1000} seconds.` : absenceOf(error)
+    const reason = patience.aborted
+      ? `There was no answer in ${PATIENCE_MS / 1000} seconds.`
+      : absenceOf(error)
     if (reason === undefined) throw error
     return reason
   }
@@ -82,7 +85,7 @@ export function holdTo(
   {name, digest}: {name: string; digest: Sha256 | undefined},
 ): void {
   if (wanted !== undefined && digest !== undefined && wanted !== digest)
-    throw new DigestMismatchError(name, wanted, digest)
+    throw digestMismatchError({source: name, expected: wanted, actual: digest})
 }
 
 /** Why the publishers had no image to give; undefined where they did something worse. */
@@ -99,10 +102,10 @@ async function verifyAgain(
 ): Promise<void> {
   const evidence = await readEvidence(images, kept).catch((error: unknown) => {
     if (!isErrno(error)) throw error
-    throw new ImageRecordUnreadableError(kept.path, {
-      why: 'its listing and signature are missing',
-      cause: error,
-    })
+    throw imageRecordUnreadableError(
+      {path: kept.path, reason: 'its listing and signature are missing'},
+      {cause: error},
+    )
   })
   const {keyrings, now, allowSha1 = false} = context
   await reverify({...kept, url: new URL(kept.url), evidence}, {keyrings, now, allowSha1})

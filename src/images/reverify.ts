@@ -4,7 +4,7 @@ import {type ScopedKeyring, trustedKeys} from '../signature/keyring.js'
 import {verifyCleartext, verifyDetached} from '../signature/verify.js'
 import {parseSha256Sums} from './listing/sha256sums.js'
 import type {Evidence} from './resolved-image.js'
-import {NotInListingError, UnknownSourceError} from './sources/errors.js'
+import {notInListingError, unknownSourceError} from './sources/errors.js'
 import {SOURCES} from './sources/list.js'
 
 /** The part of a published image that its evidence is held against. */
@@ -25,7 +25,7 @@ type Options = {
  * Does the check of `findImage` again without any network: the stored listing is signed by a pinned key of
  * that source, and gives the file of `url` this digest.
  *
- * @throws {UnknownSourceError} @throws {NotInListingError} @throws {MalformedListingError}
+ * @throws {@link unknownSourceError} @throws {@link notInListingError} @throws {MalformedListingError}
  * @throws {EnvsError} With exit code 6, of signature/errors.ts.
  */
 export async function reverify(
@@ -33,7 +33,7 @@ export async function reverify(
   {keyrings, now, allowSha1}: Options,
 ): Promise<Pick<Evidence, 'signer' | 'signedAt'>> {
   const kind = SOURCES.find((one) => one.id === id)?.listingKind
-  if (kind === undefined) throw new UnknownSourceError(id)
+  if (kind === undefined) throw unknownSourceError({source: id})
   const {listing, signature} = evidence
   // The listing lies beside the file.
   const keys = await trustedKeys({kind, from: url}, keyrings)
@@ -44,6 +44,6 @@ export async function reverify(
       : await verifyDetached({listing, signature}, options)
   const file = decodeURIComponent(basename(url.pathname))
   if (parseSha256Sums(data, listing.name).get(file) !== sha256)
-    throw new NotInListingError(file, listing.name)
+    throw notInListingError({file, listing: listing.name})
   return {signer, signedAt}
 }

@@ -3,7 +3,7 @@ import {pipeline, type Readable, Transform} from 'node:stream'
 import {finished} from 'node:stream/promises'
 import {codeOf} from '../errors.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
-import {ImageUnreadableError, NotAnImageFileError} from './errors.js'
+import {imageUnreadableError, notAnImageFileError} from './errors.js'
 import {identifyByDigest, judge, type OpenedImage} from './opened-image.js'
 
 /** The process's own standard input, or what stands in for it. */
@@ -12,14 +12,17 @@ export type StandardInput = Readable & {readonly isTTY?: boolean}
 /**
  * Takes the archive from standard input.
  *
- * @throws {NotAnImageFileError} When it is a terminal: nothing was piped in.
+ * @throws {@link notAnImageFileError} When it is a terminal: nothing was piped in.
  */
 export function openStandardInputImage(
   standardInput: StandardInput,
   {sha256}: {sha256: Sha256 | undefined},
 ): OpenedImage {
   if (standardInput.isTTY === true) {
-    throw new NotAnImageFileError('A terminal', 'Pipe an archive in: envs create - < rootfs.tar.gz')
+    throw notAnImageFileError(
+      {source: 'standard input', reason: 'it is a terminal'},
+      {suggestions: ['Pipe an archive in: envs create - < rootfs.tar.gz']},
+    )
   }
   return openStreamImage(standardInput, {source: '-', sha256})
 }
@@ -47,7 +50,7 @@ export function openStreamImage(
     try {
       await finished(bytes)
     } catch (error) {
-      throw new ImageUnreadableError(source, codeOf(error) ?? 'unknown reason', error)
+      throw imageUnreadableError({source, reason: codeOf(error) ?? 'unknown reason'}, {cause: error})
     }
     return {sha256: finishSha256(hash), sizeBytes}
   }

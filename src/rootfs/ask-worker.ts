@@ -6,7 +6,7 @@ import {BUILD_ID} from '../host/build-id.js'
 import {findProgram} from '../host/host.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {readComplaint} from './complaint.js'
-import {WorkerDiedError, WorkerFailure} from './errors.js'
+import {WorkerFailure, workerDiedError} from './errors.js'
 import type {WorkerEvent} from './worker-event.js'
 import {workerProgram} from './worker-program.js'
 import type {WorkerRequests, WorkerResults, WorkerVerb} from './worker-request.js'
@@ -75,7 +75,7 @@ export async function ask<Verb extends WorkerVerb>(
     if (last?.event === 'result') return last.value as WorkerResults[Verb]
     if (last?.event === 'error') throw failureOf(last)
     const how = exit.signal === null ? `with status ${exit.status}` : `by ${exit.signal}`
-    throw new WorkerDiedError(verb, how, new Error(complaint))
+    throw workerDiedError({verb, how}, {cause: new Error(complaint)})
   } finally {
     signal?.removeEventListener('abort', stop)
     stop()

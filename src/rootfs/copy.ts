@@ -1,12 +1,12 @@
 import {closeSync, openSync, rmSync, writeSync} from 'node:fs'
 import {dirname, join} from 'node:path'
-import {ToolKilledError} from '../compression/errors.js'
+import {toolKilledError} from '../compression/errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
 import {isErrno} from '../host/errno.js'
 import {type Exit, ended, start} from '../host/process.js'
 import {systemCalls} from '../host/system-calls.js'
 import {readComplaint} from './complaint.js'
-import {CopyFailedError, StorageFullError, UnguardedCopyError} from './errors.js'
+import {copyFailedError, storageFullError, unguardedCopyError} from './errors.js'
 import type {TreeProcess} from './tree-process.js'
 
 /** How a tree is copied that somebody may change meanwhile: by templates/host/copy-tree.pl. */
@@ -35,9 +35,9 @@ const CANNOT_GUARD = 125
  * file system can. No link is followed, and nothing that is mounted in the tree goes along.
  *
  * @param process - Root of a user namespace, so that no mode of the tree forbids reading it.
- * @throws {StorageFullError}
- * @throws {CopyFailedError}
- * @throws {UnguardedCopyError} Nothing is copied then.
+ * @throws {@link storageFullError}
+ * @throws {@link copyFailedError}
+ * @throws {@link unguardedCopyError} Nothing is copied then.
  * @throws The signal's reason when it is aborted; what was copied until then is left.
  */
 export async function copyTree(
@@ -54,11 +54,11 @@ export async function copyTree(
   const argv = guard === undefined ? [...command, from, to] : guarded(command, {from, to, guard})
   const {exit, complaint} = await runToEnd([...prefix, ...argv], {environment, held, signal})
   signal.throwIfAborted()
-  if (exit.signal !== null) throw new ToolKilledError('cp', exit.signal)
+  if (exit.signal !== null) throw toolKilledError({program: 'cp', signal: exit.signal})
   if (exit.status === 0) return
   const cause = new Error(complaint)
-  if (guard !== undefined && exit.status === CANNOT_GUARD) throw new UnguardedCopyError(from, cause)
-  throw isFull(dirname(to)) ? new StorageFullError(to, cause) : new CopyFailedError(from, cause)
+  if (guard !== undefined && exit.status === CANNOT_GUARD) throw unguardedCopyError({from}, {cause})
+  throw isFull(dirname(to)) ? storageFullError({root: to}, {cause}) : copyFailedError({from}, {cause})
 }
 
 function guarded(

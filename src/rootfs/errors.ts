@@ -1,136 +1,76 @@
-import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
-import type {RecordProblem} from '../host/records.js'
+import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
 
 /** A sound archive asks for something no rootfs needs: to leave its folder, or to outgrow a bound. */
-export class RefusedMemberError extends EnvsError {
-  constructor(member: string, reason: string, cause?: unknown) {
-    super(`The archive member ${member} was refused: ${reason}.`, {
-      code: 'ENVS_ARCHIVE_REFUSED',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Do not use this archive unless you know who made it.'],
-      cause,
-    })
-  }
-}
+export const refusedMemberError = defineError('ENVS_ARCHIVE_REFUSED', ExitCode.integrity, {
+  message: 'The archive member "{member}" was refused: {reason}.',
+  nextStep: 'Do not use this archive unless you know who made it.',
+})
 
 /** The archive is that of a container's image: its layers are archives in it, and nothing here lays them over each other. */
-export class ContainerImageError extends EnvsError {
-  constructor() {
-    super('The archive holds the layers of a container image, not a root file system.', {
-      code: 'ENVS_ARCHIVE_UNKNOWN',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Give the tree itself, as docker export and podman export write it.'],
-    })
-  }
-}
+export const containerImageError = defineError('ENVS_ARCHIVE_UNKNOWN', ExitCode.integrity, {
+  message: 'The archive holds the layers of a container image, not a root file system.',
+  nextStep: 'Give the root file system itself, as docker export and podman export write it.',
+})
 
 /** The disk has no room for the tree; nothing of it is kept. */
-export class StorageFullError extends EnvsError {
-  constructor(root: string, cause?: unknown) {
-    super(`There is not enough free space for the tree in ${root}.`, {
-      code: 'ENVS_STORAGE_FULL',
-      exitCode: ExitCode.storage,
-      suggestions: ['Free some space, or set ENVS_HOME to a folder on another disk.'],
-      cause,
-    })
-  }
-}
+export const storageFullError = defineError('ENVS_STORAGE_FULL', ExitCode.storage, {
+  message: 'Not enough free space for the root file system in "{root}".',
+  nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
+})
 
 /** The file system answered an operation on the tree with an errno nothing here can cure. */
-export class StorageFailedError extends EnvsError {
-  constructor(path: string, errno: string, cause: unknown) {
-    super(`The file system refused ${path}: ${errno}.`, {
-      code: 'ENVS_STORAGE_FAILED',
-      exitCode: ExitCode.storage,
-      cause,
-    })
-  }
-}
+export const storageFailedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
+  message: 'The file system refused "{path}": {errno}.',
+  nextStep: 'See whether you may write there and whether the disk works.',
+})
 
 /** The ledger beside a tree is damaged, or of a newer envs. */
-export class LedgerUnreadableError extends EnvsError {
-  constructor(path: string, {why, isNewer, cause}: RecordProblem) {
-    super(`${path} can't be read: ${why}.`, {
-      code: 'ENVS_BAD_LEDGER',
-      exitCode: ExitCode.storage,
-      suggestions: [
-        isNewer
-          ? 'Run the command with the newest envs that has used this store.'
-          : 'Move the file away: the environment works without it.',
-      ],
-      cause,
-    })
-  }
-}
+export const ledgerUnreadableError = defineError('ENVS_BAD_LEDGER', ExitCode.storage, {
+  message: 'Could not read the ledger "{path}": {reason}.',
+  nextStep: 'Move the file away: the environment works without it.',
+})
 
 /** An error of the file system as what a user can act on; any other as it is. */
 export function explainErrno(error: unknown, path: string): unknown {
   const errno = errnoOf(error)
   if (errno === undefined) return error
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new StorageFullError(path, error)
-  return new StorageFailedError(path, errno, error)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return storageFullError({root: path}, {cause: error})
+  return storageFailedError({path, errno}, {cause: error})
 }
 
 /** Somebody may change the tree meanwhile, and this host can't keep a link from leading the copy out of it. */
-export class UnguardedCopyError extends EnvsError {
-  constructor(from: string, cause: unknown) {
-    super(`${from} can't be copied safely while programs run in it: no mount without links can be made.`, {
-      code: 'ENVS_COPY_UNGUARDED',
-      exitCode: ExitCode.host,
-      suggestions: [
-        'Stop the environment first: envs stop NAME',
-        'It takes Linux 5.10 and the right to mount in a user namespace: envs doctor',
-      ],
-      cause,
-    })
-  }
-}
+export const unguardedCopyError = defineError('ENVS_COPY_UNGUARDED', ExitCode.host, {
+  message:
+    'Could not copy "{from}" safely while programs run in it: this host lets envs make no mount that follows no symlinks.',
+  nextStep: [
+    'Stop the environment first: envs stop NAME',
+    'A safe copy needs Linux 5.10 and the right to mount in a user namespace: envs doctor',
+  ],
+})
 
 /** Some of a tree could not be copied, for another reason than space. */
-export class CopyFailedError extends EnvsError {
-  constructor(from: string, cause: unknown) {
-    super(`cp(1) could not copy all of ${from}.`, {
-      code: 'ENVS_COPY_FAILED',
-      exitCode: ExitCode.storage,
-      suggestions: ['Run the command again with --verbose to see what cp(1) said.'],
-      cause,
-    })
-  }
-}
+export const copyFailedError = defineError('ENVS_COPY_FAILED', ExitCode.storage, {
+  message: 'cp(1) could not copy all of "{from}".',
+  nextStep: 'Run the command again with --verbose to see the messages of cp(1).',
+})
 
 /** Some of a tree could not be read into an archive, or changed while it was. */
-export class TreeUnreadableError extends EnvsError {
-  constructor(root: string, cause: unknown) {
-    super(`tar(1) could not read all of the tree in ${root}.`, {
-      code: 'ENVS_EXPORT_FAILED',
-      exitCode: ExitCode.storage,
-      suggestions: ['Run the command again with --verbose to see what tar(1) said.'],
-      cause,
-    })
-  }
-}
+export const treeUnreadableError = defineError('ENVS_EXPORT_FAILED', ExitCode.storage, {
+  message: 'tar(1) could not read all of the root file system in "{root}".',
+  nextStep: 'Run the command again with --verbose to see the messages of tar(1).',
+})
 
 /** A host program gave up on compressing an archive. */
-export class CompressionFailedError extends EnvsError {
-  constructor(program: string, status: number) {
-    super(`${program}(1) could not compress the archive: it ended with status ${status}.`, {
-      code: 'ENVS_EXPORT_FAILED',
-      exitCode: ExitCode.host,
-      suggestions: ['Choose another format with --format.'],
-    })
-  }
-}
+export const compressionFailedError = defineError('ENVS_EXPORT_FAILED', ExitCode.host, {
+  message: '{program}(1) could not compress the archive: it ended with status {status}.',
+  nextStep: 'Choose another format with --format.',
+})
 
 /** A fix could not be laid into the tree, because of what the tree has in its place. */
-export class FixFailedError extends EnvsError {
-  constructor(path: string, reason: string, cause?: unknown) {
-    super(`/${path} could not be written in the tree: ${reason}.`, {
-      code: 'ENVS_FIX_FAILED',
-      exitCode: ExitCode.storage,
-      cause,
-    })
-  }
-}
+export const fixFailedError = defineError('ENVS_FIX_FAILED', ExitCode.storage, {
+  message: 'Could not write "/{path}" in the root file system: {reason}.',
+  nextStep: 'See whether you may write there and whether the disk works.',
+})
 
 /** What the worker said before it gave up, with the code and status it would have had in this process. */
 export class WorkerFailure extends EnvsError {
@@ -142,25 +82,21 @@ export class WorkerFailure extends EnvsError {
   }
 }
 
+export class WorkerDiedError extends EnvsError {}
+
 /** The worker ended without a word: killed by the kernel, an operator, or a crash. */
-export class WorkerDiedError extends EnvsError {
-  constructor(verb: string, how: string, cause?: unknown) {
-    super(`The process that was to ${verb} the tree ended early, ${how}.`, {
-      code: 'ENVS_WORKER_DIED',
-      exitCode: ExitCode.host,
-      suggestions: ['Look whether the host ran out of memory, then run the command again.'],
-      cause,
-    })
-  }
-}
+export const workerDiedError = defineError(
+  'ENVS_WORKER_DIED',
+  ExitCode.host,
+  {
+    message: 'The process that was to {verb} the root file system ended early, {how}.',
+    nextStep: 'See whether the host ran out of memory, then run the command again.',
+  },
+  WorkerDiedError,
+)
 
 /** A guest left something else where a folder is to be mounted on. */
-export class MountPointError extends EnvsError {
-  constructor(path: string) {
-    super(`${path} of the environment is not a folder, so nothing can be mounted on it.`, {
-      code: 'ENVS_MOUNT_POINT',
-      exitCode: ExitCode.conflict,
-      suggestions: [`Move ${path} away inside the environment's files, then enter it again.`],
-    })
-  }
-}
+export const mountPointError = defineError('ENVS_MOUNT_POINT', ExitCode.conflict, {
+  message: 'Could not mount anything on "{path}" of the environment: it is not a folder.',
+  nextStep: "Move {path} away inside the environment's files, then enter the environment again.",
+})

@@ -5,7 +5,7 @@ import type {Compression} from '../compression/format.js'
 import type {FindProgram} from '../compression/host-decoder.js'
 import {EnvsError, errnoOf} from '../errors.js'
 import type {DebArchitecture} from '../host/architecture.js'
-import {ContainerImageError, RefusedMemberError, StorageFailedError, StorageFullError} from './errors.js'
+import {containerImageError, refusedMemberError, storageFailedError, storageFullError} from './errors.js'
 import {readLedger, writeLedger} from './ledger/file.js'
 import {type LedgerCounts, openLedger} from './ledger/ledger.js'
 import {openMemberNotes} from './ledger/member-notes.js'
@@ -78,7 +78,7 @@ export async function extractTree(
     }
     const wrapper = isFirst ? unwrapRoot(root, writer.folders) : undefined
     if (wrapper !== undefined) ledger.lift(wrapper)
-    if (holdsContainerImage(root)) throw new ContainerImageError()
+    if (holdsContainerImage(root)) throw containerImageError()
     applyFolderMetadata(writer.folders, {absolute: writer.paths.absolute, owners})
     if (options.ledger !== undefined) writeLedger(options.ledger, ledger, {replaces: !isFirst})
   } catch (error) {
@@ -124,9 +124,9 @@ function guarded(
     begin(member) {
       current = member.name
       if (member.kind === 'file') {
-        if (writer.counts.bytes + member.storedBytes > limits.totalBytes) throw new StorageFullError(root)
+        if (writer.counts.bytes + member.storedBytes > limits.totalBytes) throw storageFullError({root})
         if (member.sizeBytes > limits.fileBytes) {
-          throw new RefusedMemberError(member.name, `it has ${member.sizeBytes} bytes`)
+          throw refusedMemberError({member: member.name, reason: `it has ${member.sizeBytes} bytes`})
         }
       }
       writer.begin(member)
@@ -151,10 +151,11 @@ const REFUSED = new Set([
 
 function explain(error: unknown, {root, member}: {root: string; member: string}): unknown {
   if (error instanceof EnvsError) return error
-  if (error instanceof PathRefusal) return new RefusedMemberError(member, error.reason, error)
+  if (error instanceof PathRefusal) return refusedMemberError({member, reason: error.reason}, {cause: error})
   const errno = errnoOf(error)
   if (errno === undefined) return error
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new StorageFullError(root, error)
-  if (REFUSED.has(errno)) return new RefusedMemberError(member, `the file system answered ${errno}`, error)
-  return new StorageFailedError(`${root}/${member}`, errno, error)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return storageFullError({root}, {cause: error})
+  if (REFUSED.has(errno))
+    return refusedMemberError({member, reason: `the file system answered ${errno}`}, {cause: error})
+  return storageFailedError({path: `${root}/${member}`, errno}, {cause: error})
 }

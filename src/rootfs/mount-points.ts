@@ -1,7 +1,7 @@
 import {lstat, mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {ignoring, isErrno} from '../host/errno.js'
-import {MountPointError} from './errors.js'
+import {mountPointError} from './errors.js'
 
 /**
  * Makes sure that folders of a tree at rest can be mounted on, every step to them a real folder.
@@ -9,7 +9,7 @@ import {MountPointError} from './errors.js'
  * A link would lead an older bwrap to a folder of the host, and bwrap 0.12 refuses one with a message of its own.
  *
  * @param folders - Relative to `root`, without `..`.
- * @throws {MountPointError}
+ * @throws {@link mountPointError}
  */
 export async function ensureMountPoints(root: string, folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
@@ -25,7 +25,7 @@ export async function ensureMountPoints(root: string, folders: readonly string[]
  * Checks the same of a tree in layers, where nothing has to be made: an image's layer has them all.
  *
  * @param trees - Folders of the layers, the uppermost first.
- * @throws {MountPointError} When the guest has put something else in the way, or taken one away.
+ * @throws {@link mountPointError} When the guest has put something else in the way, or taken one away.
  */
 export async function checkMountPoints(
   trees: readonly [string, ...string[]],
@@ -35,7 +35,7 @@ export async function checkMountPoints(
     const parts = folder.split('/')
     for (const [index] of parts.entries()) {
       const path = parts.slice(0, index + 1).join('/')
-      if (!(await isFolderOnTop(trees, path))) throw new MountPointError(`/${path}`)
+      if (!(await isFolderOnTop(trees, path))) throw mountPointError({path: `/${path}`})
     }
   }
 }
@@ -51,7 +51,7 @@ async function isFolderOnTop(trees: readonly string[], path: string): Promise<bo
 
 async function ensureFolder(path: string, root: string): Promise<void> {
   try {
-    if (!(await lstat(path)).isDirectory()) throw new MountPointError(path.slice(root.length))
+    if (!(await lstat(path)).isDirectory()) throw mountPointError({path: path.slice(root.length)})
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
     await mkdir(path, {mode: 0o755})

@@ -4,7 +4,7 @@ import {isLockFree, type Lock, lockHolders, takeLock} from '../host/flock.js'
 import {makeFolders} from '../host/folders.js'
 import {type AnchorPlan, START_DEADLINE_MS, startAnchor} from './anchor-start.js'
 import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
-import {AnchorUnreachableError} from './errors.js'
+import {anchorUnreachableError} from './errors.js'
 
 const POLL_MS = 5
 /** Longer than who keeps the lock takes to notice that the environment has ended, and to end. */
@@ -19,7 +19,7 @@ const RELEASE_MS = 2000
  * itself, for it has no session.
  *
  * @param plan - Asked for under that lock: nothing of the environment runs, and nobody else starts it.
- * @throws {AnchorFailedError} @throws {AnchorUnreachableError}
+ * @throws {AnchorFailedError} @throws {@link anchorUnreachableError}
  */
 export async function ensureAnchor(
   {name, runFolder}: Pick<AnchorPlan, 'name' | 'runFolder'>,
@@ -34,7 +34,7 @@ export async function ensureAnchor(
     if (lock !== undefined) return await launch(lock, plan).finally(() => lock.release())
     await sleep(POLL_MS)
   }
-  throw new AnchorUnreachableError(name, await lockHolders(anchorFiles(runFolder).liveness))
+  throw anchorUnreachableError(name, await lockHolders(anchorFiles(runFolder).liveness))
 }
 
 async function launch(lock: Lock, plan: () => Promise<AnchorPlan>): Promise<Anchor> {

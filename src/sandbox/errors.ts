@@ -1,4 +1,4 @@
-import {EnvsError, ExitCode} from '../errors.js'
+import {defineError, EnvsError, ExitCode} from '../errors.js'
 import {type Check, type CheckId, seeChecks} from '../host/doctor/check.js'
 import type {LockHolder} from '../host/flock.js'
 
@@ -10,56 +10,64 @@ const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
 
 /** A program that the sandbox is built from is not on this host. */
 export class ToolMissingError extends EnvsError {
-  constructor(
-    readonly tool: string,
-    readonly packageName: string,
-  ) {
-    super(`${tool} was not found on this host; it is in the package ${packageName}.`, {
-      code: 'ENVS_TOOL_MISSING',
-      exitCode: ExitCode.host,
-      suggestions: [seeChecks(TOOL_CHECKS[tool] ?? 'util-linux')],
-    })
+  static readonly kind = defineError('ENVS_TOOL_MISSING', ExitCode.host, {
+    message: '{tool} was not found on this host: it is in the package {packageName}.',
+    nextStep: 'Ask an administrator to install the package {packageName}.',
+  })
+
+  constructor(tool: string, packageName: string) {
+    const suggestions = [seeChecks(TOOL_CHECKS[tool] ?? 'util-linux')]
+    super(...ToolMissingError.kind.parts({tool, packageName}, {suggestions}))
   }
 }
 
+export class NamespaceRefusedError extends EnvsError {}
+
 /** The kernel, or what governs it, lets no user namespace be made. */
-export class NamespaceRefusedError extends EnvsError {
-  constructor() {
-    super('No user namespace could be made on this host.', {
-      code: 'ENVS_NO_NAMESPACE',
-      exitCode: ExitCode.host,
-      suggestions: [seeChecks('user-namespaces', 'apparmor')],
-    })
-  }
-}
+export const namespaceRefusedError = defineError(
+  'ENVS_NO_NAMESPACE',
+  ExitCode.host,
+  {
+    message: 'Could not make a user namespace on this host.',
+    nextStep: seeChecks('user-namespaces', 'apparmor'),
+  },
+  NamespaceRefusedError,
+)
 
 /** Nothing on this host can enter a tree, or not what was asked for. */
 export class EngineUnavailableError extends EnvsError {
+  static readonly ofAny = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
+    message: 'This host cannot enter any environment: envs tried bubblewrap, system calls alone and proot.',
+    nextStep: seeChecks('engine', 'user-namespaces', 'bubblewrap'),
+  })
+  static readonly ofOne = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
+    message: 'The engine {setting} does not work on this host.',
+    nextStep: 'Or leave the setting engine (ENVS_ENGINE) at auto.',
+  })
+
   /** @param explanation - What the doctor found when it was asked why. */
   constructor(
     readonly setting: 'auto' | 'bwrap' | 'unshare' | 'proot',
     explanation?: Check,
   ) {
-    super(
-      setting === 'auto'
-        ? 'No environment can be entered on this host: bubblewrap, system calls alone and proot were tried.'
-        : `The engine ${setting} was asked for, and does not work on this host.`,
-      {
-        code: 'ENVS_ENGINE_UNAVAILABLE',
-        exitCode: ExitCode.host,
-        suggestions: [
-          ...(explanation === undefined
-            ? [seeChecks('engine', 'user-namespaces', 'bubblewrap')]
-            : [`${explanation.title}: ${explanation.evidence}`, seeChecks('engine', explanation.id)]),
-          ...(setting === 'auto' ? [] : ['Or leave the setting engine (ENVS_ENGINE) at auto.']),
-        ],
-      },
-    )
+    const {ofAny, ofOne} = EngineUnavailableError
+    const hints = explanation === undefined ? ofAny.nextSteps : explained('engine', explanation)
+    super(...(setting === 'auto' ? ofAny.parts({}, {suggestions: hints}) : ofOne.parts({setting}, {hints})))
   }
+}
+
+/** What the doctor found, and where it says more. */
+function explained(check: CheckId, {id, title, evidence}: Check): string[] {
+  return [`${title}: ${evidence}`, seeChecks(...new Set([check, id]))]
 }
 
 /** The environment's first process did not come up. */
 export class AnchorFailedError extends EnvsError {
+  static readonly kind = defineError('ENVS_START_FAILED', ExitCode.host, {
+    message: 'Could not start the environment "{environment}": {reason}',
+    nextStep: seeChecks('engine', 'user-namespaces'),
+  })
+
   /**
    * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
    * @param explanation - What the doctor found when it was asked why, or that the tree has no shell.
@@ -69,67 +77,54 @@ export class AnchorFailedError extends EnvsError {
     readonly evidence: string,
     explanation?: Check | 'no shell',
   ) {
-    super(`Environment ${environment} could not be started${evidence === '' ? '.' : `: ${evidence}`}`, {
-      code: 'ENVS_START_FAILED',
-      exitCode: ExitCode.host,
-      suggestions: suggestionsFor(explanation),
-    })
+    const reason = evidence === '' ? 'its first process ended without a message.' : evidence
+    const suggestions = explanation === undefined ? AnchorFailedError.kind.nextSteps : stepsFor(explanation)
+    super(...AnchorFailedError.kind.parts({environment, reason}, {suggestions}))
   }
 }
 
-function suggestionsFor(explanation: Check | 'no shell' | undefined): string[] {
-  if (explanation === undefined) return [seeChecks('engine', 'user-namespaces')]
-  if (explanation !== 'no shell') {
-    return [`${explanation.title}: ${explanation.evidence}`, seeChecks(explanation.id)]
-  }
-  return ['Its tree has no /bin/sh: make it anew of a whole root file system.']
+function stepsFor(explanation: Check | 'no shell'): string[] {
+  return explanation === 'no shell'
+    ? ['Its root file system has no /bin/sh: create the environment again from a complete one.']
+    : explained(explanation.id, explanation)
 }
 
-/** Something holds the environment's liveness lock, and has not let it go or let the environment be joined. */
-export class AnchorUnreachableError extends EnvsError {
-  /** @param holders - Who holds it; none when they can't be seen from here. */
-  constructor(name: string, holders: readonly LockHolder[]) {
-    const [holder] = holders
-    super(
-      holder === undefined
-        ? `Environment ${name} is held by a process that can't be seen from here.`
-        : `Environment ${name} is held by process ${holder.pid} (${holder.command}), and can't be joined.`,
-      {
-        code: 'ENVS_UNREACHABLE',
-        exitCode: ExitCode.conflict,
-        suggestions: [
-          ...(holder === undefined
-            ? [
-                'It may run on another machine that shares this folder, or in another container: stop it there.',
-              ]
-            : []),
-          'What a killed start left behind here is ended by: envs doctor --repair',
-        ],
-      },
-    )
-  }
+const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'
+
+/** @public A process holds the environment's liveness lock, and neither lets it go nor lets the environment be joined. */
+export const heldEnvironmentError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
+  message: 'Could not join the environment "{name}": process {pid} ({command}) holds its lock.',
+  nextStep: END_LEFTOVER,
+})
+
+/** @public As {@link heldEnvironmentError}, by a process that can't be seen. */
+export const heldElsewhereError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
+  message: 'Could not join the environment "{name}": a process that is not visible from here holds its lock.',
+  nextStep: [
+    'The environment may run on another machine that shares this folder, or in another container: stop it there.',
+    END_LEFTOVER,
+  ],
+})
+
+/** @param holders - Who holds it; none when they can't be seen from here. */
+export function anchorUnreachableError(name: string, [holder]: readonly LockHolder[]): EnvsError {
+  return holder === undefined ? heldElsewhereError({name}) : heldEnvironmentError({name, ...holder})
 }
 
 /** The running environment could not be joined, or the command could not be made ready in it. */
-export class SessionFailedError extends EnvsError {
-  constructor(name: string, reason: string, suggestions: readonly string[] = [seeChecks('engine')]) {
-    super(`No session in ${name}: ${reason}`, {
-      code: 'ENVS_SESSION_FAILED',
-      exitCode: ExitCode.guestNotStarted,
-      suggestions,
-    })
-  }
-}
+export const sessionFailedError = defineError('ENVS_SESSION_FAILED', ExitCode.guestNotStarted, {
+  message: 'Could not open a session in "{name}": {reason}.',
+  nextStep: seeChecks('engine'),
+})
 
-/** The command does not exist in the guest (127) or can't be executed there (126), as in env(1). */
-export class CommandNotExecutedError extends EnvsError {
-  constructor(name: string, command: string, {isMissing}: {isMissing: boolean}) {
-    super(`${command}: ${isMissing ? 'not found' : "can't be executed"} in ${name}.`, {
-      code: isMissing ? 'ENVS_COMMAND_NOT_FOUND' : 'ENVS_COMMAND_NOT_EXECUTABLE',
-      exitCode: isMissing ? 127 : 126,
-      suggestions: command.startsWith('-')
-        ? ['Flags of envs go before the name: all that follows it is the command.']
-        : [],
-    })
-  }
-}
+/** The command does not exist in the guest, as in env(1). */
+export const commandNotFoundError = defineError('ENVS_COMMAND_NOT_FOUND', 127, {
+  message: 'The command "{command}" was not found in "{name}".',
+  nextStep: 'Install the command in the environment.',
+})
+
+/** The command can't be executed in the guest, as in env(1). */
+export const commandNotExecutableError = defineError('ENVS_COMMAND_NOT_EXECUTABLE', 126, {
+  message: 'The command "{command}" cannot be executed in "{name}".',
+  nextStep: 'See whether the file is a program for this processor and may be executed.',
+})

@@ -7,7 +7,7 @@ import {templateText} from '../host/paths.js'
 import {capture, ended, pipeOf, start, started} from '../host/process.js'
 import {systemCalls} from '../host/system-calls.js'
 import {type ProotTree, prootWords} from './engines/proot.js'
-import {SessionFailedError} from './errors.js'
+import {sessionFailedError} from './errors.js'
 import {ProotFd} from './proot-descriptors.js'
 import {stopProot} from './proot-processes.js'
 import {buildFilter} from './seccomp/filter.js'
@@ -39,7 +39,7 @@ export type ProotSession = {
  * and all of it when this process is killed.
  *
  * @returns The guest's own exit status, 128+n for signal n.
- * @throws {SessionFailedError} Or another EnvsError, when the command did not start.
+ * @throws {@link sessionFailedError} Or another EnvsError, when the command did not start.
  */
 export async function runProotSession(session: ProotSession): Promise<number> {
   const {name, request, tree, lock, liveness, loader, architecture} = session
@@ -72,7 +72,7 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   const failure = parseFailure(line)
   if (failure !== undefined) throw sessionError(name, request, failure)
   const status = /^ended (?<status>\d+)$/.exec(line)?.groups?.['status']
-  if (status === undefined) throw new SessionFailedError(name, 'proot ended before the command did.')
+  if (status === undefined) throw sessionFailedError({name, reason: 'proot ended before the command did'})
   return Number(status)
 }
 

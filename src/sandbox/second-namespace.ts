@@ -3,7 +3,7 @@ import {closeSync, openSync} from 'node:fs'
 import type {DebArchitecture} from '../host/architecture.js'
 import {pipeOf, start, started} from '../host/process.js'
 import {systemCalls} from '../host/system-calls.js'
-import {NamespaceRefusedError} from './errors.js'
+import {namespaceRefusedError} from './errors.js'
 import {GUEST_PATH} from './guest-path.js'
 
 /**
@@ -56,7 +56,7 @@ export async function holdNamespace(prefix: readonly string[]): Promise<HeldName
     once(output, 'data').then(() => true),
     once(output, 'end').then(() => false),
   ])
-  if (!isMade) throw new NamespaceRefusedError()
+  if (!isMade) throw namespaceRefusedError()
   const fd = openSync(`/proc/${child.pid}/ns/user`, 'r')
   return {
     fd,

@@ -1,7 +1,7 @@
 import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
 import {type CheckId, seeChecks} from '../host/doctor/check.js'
-import {CommandNotExecutedError, SessionFailedError} from './errors.js'
+import {commandNotExecutableError, commandNotFoundError, sessionFailedError} from './errors.js'
 import type {SessionRequest} from './session-arguments.js'
 
 /** Where the program of a session gave up, and on which errno. */
@@ -23,6 +23,15 @@ export function readStart(text: string): SessionFailure | undefined {
   return parseFailure(text) ?? (text === 'started\n' ? undefined : {stage: 'unstarted', errno: 0})
 }
 
+/** As env(1) ends: 127 for a command that is not there, 126 for another that can't be executed. */
+function notExecuted(name: string, command: string, {isMissing}: {isMissing: boolean}): EnvsError {
+  const kind = isMissing ? commandNotFoundError : commandNotExecutableError
+  const suggestions = command.startsWith('-')
+    ? ['Options of envs go before the name of the environment: all words after the name are the command.']
+    : []
+  return kind({command, name}, {suggestions})
+}
+
 /** What the user is told of a failure that a second try would not mend. */
 export function sessionError(
   name: string,
@@ -34,49 +43,59 @@ export function sessionError(
   const sources = request.volumes.map(({source}) => source).join(', ')
   switch (stage) {
     case 'exec':
-      return new CommandNotExecutedError(name, request.command[0] ?? 'the login shell', {
-        isMissing: errno === ENOENT,
-      })
+      return notExecuted(name, request.command[0] ?? 'the login shell', {isMissing: errno === ENOENT})
     case 'workdir':
-      return new SessionFailedError(
-        name,
-        `the folder ${request.workingFolder ?? '/'} can't be entered: ${reason}.`,
-        ['Give a folder that exists in the environment, or none for the home folder.'],
+      return sessionFailedError(
+        {name, reason: `could not enter the folder "${request.workingFolder ?? '/'}": ${reason}`},
+        {suggestions: ['Give a folder that exists in the environment, or none for the home folder.']},
       )
     case 'user':
     case 'group':
-      return new SessionFailedError(name, `it has no ${stage} ${request.user}.`, [
-        `See who there is: envs run ${name} -- cat /etc/${stage === 'user' ? 'passwd' : 'group'}`,
-      ])
+      return sessionFailedError(
+        {name, reason: `it has no ${stage} "${request.user}"`},
+        {
+          suggestions: [
+            `See the ones that exist: envs run ${name} -- cat /etc/${stage === 'user' ? 'passwd' : 'group'}`,
+          ],
+        },
+      )
     case 'stdin':
     case 'stdout':
     case 'stderr':
-      return new SessionFailedError(
-        name,
-        `${STREAMS[stage]} is a folder, which can't be handed to it: ${reason}.`,
-        ['Give a file, a pipe, or /dev/null. A folder is shared with --volume.'],
+      return sessionFailedError(
+        {name, reason: `${STREAMS[stage]} is a folder, which a session cannot take: ${reason}`},
+        {suggestions: ['Redirect it to a file, a pipe or /dev/null. To share a folder: --volume']},
       )
     case 'terminal':
-      return new SessionFailedError(name, `no terminal can be made in it: ${reason}.`, [
-        'All that the machine may have can be in use: cat /proc/sys/kernel/pty/nr /proc/sys/kernel/pty/max',
-        `Or go without one: envs run ${name} -- COMMAND </dev/null 2>&1 | cat`,
-      ])
+      return sessionFailedError(
+        {name, reason: `could not allocate a terminal: ${reason}`},
+        {
+          suggestions: [
+            'See whether all terminals of this host are in use: cat /proc/sys/kernel/pty/nr /proc/sys/kernel/pty/max',
+            `Or run the command without a terminal: envs run ${name} -- COMMAND </dev/null 2>&1 | cat`,
+          ],
+        },
+      )
     case 'volume-source':
-      return new SessionFailedError(name, `${sources} can't be shared: ${reason}.`, [
-        'Share a folder or file that you may read.',
-      ])
+      return sessionFailedError(
+        {name, reason: `could not share "${sources}": ${reason}`},
+        {suggestions: ['Share a folder or file that you may read.']},
+      )
     case 'volume-target':
-      return new SessionFailedError(name, `nothing can be mounted on ${targets} there: ${reason}.`, [
-        'Choose a target that is free, or a folder.',
-      ])
+      return sessionFailedError(
+        {name, reason: `could not mount on "${targets}": ${reason}`},
+        {suggestions: ['Choose a target that does not exist yet, or a folder.']},
+      )
     case 'volume-read-only':
-      return new SessionFailedError(name, `this kernel can't share a folder read-only: ${reason}.`, [
-        'Linux 5.12 or newer can. Leave :ro out to share it writable.',
-      ])
+      return sessionFailedError(
+        {name, reason: `this kernel cannot share a folder read-only: ${reason}`},
+        {suggestions: ['Use Linux 5.12 or newer, or share the folder writable: leave :ro out.']},
+      )
     default:
-      return new SessionFailedError(name, `it failed at ${stage}: ${reason}.`, [
-        seeChecks(...checksOf(stage)),
-      ])
+      return sessionFailedError(
+        {name, reason: `step ${stage} failed: ${reason}`},
+        {suggestions: [seeChecks(...checksOf(stage))]},
+      )
   }
 }
 

@@ -7,7 +7,7 @@ import {rememberTerminal} from '../host/terminal.js'
 import {ensureAnchor} from './anchor.js'
 import type {AnchorPlan} from './anchor-start.js'
 import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
-import {SessionFailedError} from './errors.js'
+import {sessionFailedError} from './errors.js'
 import {GUEST_PATH} from './guest-path.js'
 import {type JoinPlan, joinPlanText, keepJoinPlan} from './join-plan.js'
 import {SessionFd, type SessionPlace, sessionCommand} from './session-arguments.js'
@@ -38,7 +38,7 @@ const POLL_MS = 10
  * Runs one command, or a login shell, in the environment and waits for it.
  *
  * @returns The guest's own exit status, 128+n for signal n.
- * @throws {SessionFailedError} Or another EnvsError, when the command did not start.
+ * @throws {@link sessionFailedError} Or another EnvsError, when the command did not start.
  */
 export async function runSession(options: SessionOptions): Promise<number> {
   let last: SessionFailure | undefined
@@ -57,10 +57,10 @@ export async function runSession(options: SessionOptions): Promise<number> {
   }
   // It stands, and can't be joined: what governs namespaces forbids it.
   if (last?.stage.startsWith('join-')) throw sessionError(options.name, options.plan.request, last)
-  throw new SessionFailedError(
-    options.name,
-    `it stopped ${MAX_ATTEMPTS} times while it was being joined (${last?.stage ?? 'start'}).`,
-  )
+  throw sessionFailedError({
+    name: options.name,
+    reason: `the environment stopped ${MAX_ATTEMPTS} times while the session joined it (${last?.stage ?? 'start'})`,
+  })
 }
 
 /** Starts the environment if it is down. @returns How to join it, for templates/host/join.pl. @throws As runSession. */

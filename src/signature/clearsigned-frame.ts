@@ -1,4 +1,5 @@
-import {ClearsignedFrameError} from './errors.js'
+import type {EnvsError} from '../errors.js'
+import {clearsignedFrameError} from './errors.js'
 
 const BEGIN_MESSAGE = '-----BEGIN PGP SIGNED MESSAGE-----'
 const BEGIN_SIGNATURE = '-----BEGIN PGP SIGNATURE-----'
@@ -10,30 +11,30 @@ const END_SIGNATURE = '-----END PGP SIGNATURE-----'
  * A reader of OpenPGP takes the first message it finds: text before it, after it, or a second message are
  * passed over, and a program that read the file itself would take them for signed.
  *
- * @throws {ClearsignedFrameError}
+ * @throws {@link clearsignedFrameError}
  * @see RFC 9580, section 7: a signed line that begins with a hyphen is written with `- ` before it.
  */
 export function clearsignedText(bytes: Buffer, name: string): string {
-  const refuse = (reason: string) => new ClearsignedFrameError(name, reason)
+  const refuse = (reason: string) => clearsignedFrameError({listing: name, reason})
   const text = decode(bytes, refuse)
-  if (text.startsWith('\uFEFF')) throw refuse('a byte order mark stands before it')
+  if (text.startsWith('\uFEFF')) throw refuse('it begins with a byte order mark')
   const lines = text.split('\n').map((line) => line.trimEnd())
   const begin = lines.findIndex((line) => line !== '')
-  if (lines[begin] !== BEGIN_MESSAGE) throw refuse('it does not begin as one')
+  if (lines[begin] !== BEGIN_MESSAGE) throw refuse('it does not begin as a clearsigned message')
   const signature = lines.indexOf(BEGIN_SIGNATURE)
   const end = lines.indexOf(END_SIGNATURE)
   if (signature === -1 || end < signature) throw refuse('its signature is cut off')
   if (lines.slice(begin + 1, signature).some((line) => /^-(?! )/.test(line) && line !== '-')) {
-    throw refuse('a line of it begins like an armour')
+    throw refuse('one of its lines begins like an armour')
   }
   if (lines.slice(signature + 1, end).some((line) => line.startsWith('-'))) {
     throw refuse('a line of its signature begins like an armour')
   }
-  if (lines.slice(end + 1).some((line) => line !== '')) throw refuse('text follows it')
+  if (lines.slice(end + 1).some((line) => line !== '')) throw refuse('there is text after the message')
   return text
 }
 
-function decode(bytes: Buffer, refuse: (reason: string) => ClearsignedFrameError): string {
+function decode(bytes: Buffer, refuse: (reason: string) => EnvsError): string {
   try {
     return new TextDecoder('utf-8', {fatal: true, ignoreBOM: true}).decode(bytes)
   } catch (error) {

@@ -1,116 +1,87 @@
-import {EnvsError, ExitCode} from '../errors.js'
+import {defineError, EnvsError, ExitCode} from '../errors.js'
 
-const DISTRUST = 'Use another mirror, or the publisher itself; do not use what this one serves.'
+const DISTRUST = 'Use another mirror, or the publisher itself; do not use what this mirror serves.'
 
-/** No signature can be read where one must be: an error page, a broken armour, another kind of packet. */
-export class SignatureUnreadableError extends EnvsError {
-  constructor(listing: string, reason: string, cause?: unknown) {
-    super(`The signature of ${listing} can't be read: ${reason}.`, {
-      code: 'ENVS_SIGNATURE_UNREADABLE',
-      exitCode: ExitCode.integrity,
-      suggestions: [DISTRUST],
-      cause,
-    })
-  }
-}
+const IN_UPDATE = 'Run the command again in some minutes: the mirror may be in the middle of an update.'
 
-/** A clearsigned message is not the only thing in its file; whatever else there is, nobody signed. */
-export class ClearsignedFrameError extends EnvsError {
-  constructor(listing: string, reason: string) {
-    super(`${listing} is not a clearsigned message and nothing else: ${reason}.`, {
-      code: 'ENVS_CLEARSIGNED_FRAME',
-      exitCode: ExitCode.integrity,
-      suggestions: [DISTRUST],
-    })
-  }
-}
+export class SignatureUnreadableError extends EnvsError {}
+
+/** There is no signature to read where one must be: an error page, a broken armour, another kind of packet. */
+export const signatureUnreadableError = defineError(
+  'ENVS_SIGNATURE_UNREADABLE',
+  ExitCode.integrity,
+  {message: 'Could not read the signature of "{listing}": {reason}.', nextStep: DISTRUST},
+  SignatureUnreadableError,
+)
+
+/** The file holds more than a clearsigned message; nothing vouches for the rest. */
+export const clearsignedFrameError = defineError('ENVS_CLEARSIGNED_FRAME', ExitCode.integrity, {
+  message: '"{listing}" must be one clearsigned message and nothing else: {reason}.',
+  nextStep: DISTRUST,
+})
+
+export class BadSignatureError extends EnvsError {}
 
 /** A trusted key made the signature, but for other bytes. */
-export class BadSignatureError extends EnvsError {
-  constructor(listing: string, signer: string) {
-    super(`The signature of ${listing} by ${signer} does not fit its content.`, {
-      code: 'ENVS_BAD_SIGNATURE',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Run the command again in some minutes: it may be in the middle of an update.', DISTRUST],
-    })
-  }
-}
+export const badSignatureError = defineError(
+  'ENVS_BAD_SIGNATURE',
+  ExitCode.integrity,
+  {
+    message: 'The signature of "{listing}" by {signer} does not match its content.',
+    nextStep: [IN_UPDATE, DISTRUST],
+  },
+  BadSignatureError,
+)
+
+export class UnknownSignerError extends EnvsError {}
 
 /** Only keys that are not pinned for this kind of listing signed it. */
-export class UnknownSignerError extends EnvsError {
-  constructor(listing: string, keyIds: readonly string[]) {
-    super(`${listing} is not signed by a key that is trusted for it, but by ${keyIds.join(', ')}.`, {
-      code: 'ENVS_UNKNOWN_SIGNER',
-      exitCode: ExitCode.integrity,
-      suggestions: [
-        'If the mirror signs with a key of its own that you trust: envs config set keyrings URL=PATH, the URL of the mirror and the file of the key.',
-        DISTRUST,
-      ],
-    })
-  }
-}
+export const unknownSignerError = defineError(
+  'ENVS_UNKNOWN_SIGNER',
+  ExitCode.integrity,
+  {
+    message: '"{listing}" is not signed by a trusted key: it is signed by {keyIds}.',
+    nextStep: [
+      'If the mirror signs with a key of its own that you trust, name the URL of the mirror and the file of the key: envs config set keyrings URL=PATH',
+      DISTRUST,
+    ],
+  },
+  UnknownSignerError,
+)
 
-/** The signature is over a digest for which two contents can be made to fit. */
-export class WeakDigestError extends EnvsError {
-  constructor(listing: string, algorithm: string) {
-    super(`The signature of ${listing} is over a ${algorithm} digest, which can be forged.`, {
-      code: 'ENVS_WEAK_DIGEST',
-      exitCode: ExitCode.integrity,
-      suggestions:
-        algorithm === 'SHA-1'
-          ? ['Listings of releases long out of support carry no other; --allow-sha1-signatures accepts them.']
-          : [DISTRUST],
-    })
-  }
-}
+/** Two contents can be made that fit the digest. */
+export const weakDigestError = defineError('ENVS_WEAK_DIGEST', ExitCode.integrity, {
+  message: 'The signature of "{listing}" is over a {algorithm} digest, which can be forged.',
+  nextStep: DISTRUST,
+})
+
+/** As {@link weakDigestError}, where the user may take the risk. */
+export const sha1DigestError = defineError('ENVS_WEAK_DIGEST', ExitCode.integrity, {
+  message: 'The signature of "{listing}" is over a SHA-1 digest, which can be forged.',
+  nextStep:
+    'Listings of releases that are long out of support carry no other signature; --allow-sha1-signatures accepts them.',
+})
 
 /** The trusted key had expired when it signed, was revoked, or is too weak. */
-export class UnusableKeyError extends EnvsError {
-  constructor(listing: string, signer: string, cause: unknown) {
-    super(`The signature of ${listing} is by ${signer}, a key that was not valid for it.`, {
-      code: 'ENVS_UNUSABLE_KEY',
-      exitCode: ExitCode.integrity,
-      suggestions: [DISTRUST],
-      cause,
-    })
-  }
-}
+export const unusableKeyError = defineError('ENVS_UNUSABLE_KEY', ExitCode.integrity, {
+  message: 'The signature of "{listing}" is by {signer}, a key that was not valid for it.',
+  nextStep: DISTRUST,
+})
 
-/** The signer said until when the signature holds, and that is over. */
-export class SignatureExpiredError extends EnvsError {
-  constructor(listing: string, signedAt: Date) {
-    super(`The signature of ${listing}, made on ${signedAt.toISOString()}, has expired.`, {
-      code: 'ENVS_SIGNATURE_EXPIRED',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Use another mirror, or the publisher itself: this one is out of date.'],
-    })
-  }
-}
+export const signatureExpiredError = defineError('ENVS_SIGNATURE_EXPIRED', ExitCode.integrity, {
+  message: 'The signature of "{listing}", made on {signedAt}, has expired.',
+  nextStep: 'Use another mirror, or the publisher itself: this mirror is out of date.',
+})
 
 /** The signature is so far ahead of the clock that one of them can't be right. */
-export class SignatureFromFutureError extends EnvsError {
-  constructor(listing: string, {signedAt, now}: {signedAt: Date; now: Date}) {
-    super(
-      `The signature of ${listing} is of ${signedAt.toISOString()}; the clock here says ${now.toISOString()}.`,
-      {
-        code: 'ENVS_SIGNATURE_FROM_FUTURE',
-        exitCode: ExitCode.integrity,
-        suggestions: ['Have the clock of this machine set, then run the command again.'],
-      },
-    )
-  }
-}
+export const signatureFromFutureError = defineError('ENVS_SIGNATURE_FROM_FUTURE', ExitCode.integrity, {
+  message: 'The signature of "{listing}" is dated {signedAt}; the clock of this host says {now}.',
+  nextStep: 'Set the clock of this host, then run the command again.',
+})
 
-/** A key file, one of the user's own, can't be used. */
-export class KeyringError extends EnvsError {
-  constructor(path: string, reason: string, cause?: unknown) {
-    super(`The key file ${path} can't be used: ${reason}.`, {
-      code: 'ENVS_KEYRING',
-      exitCode: ExitCode.host,
-      suggestions: [
-        'PATH in an entry URL=PATH of the setting keyrings (ENVS_KEYRINGS) is a file of OpenPGP public keys, armoured or binary.',
-      ],
-      cause,
-    })
-  }
-}
+/** A key file of the user's own can't be used. */
+export const keyringError = defineError('ENVS_KEYRING', ExitCode.host, {
+  message: 'Could not use the key file "{path}": {reason}.',
+  nextStep:
+    'PATH in an entry URL=PATH of the setting keyrings (ENVS_KEYRINGS) is a file of OpenPGP public keys, armoured or binary.',
+})

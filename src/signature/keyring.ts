@@ -1,9 +1,9 @@
 import {readFile} from 'node:fs/promises'
 import type {PublicKey} from 'openpgp'
-import {errnoOf} from '../errors.js'
+import {EnvsError, errnoOf} from '../errors.js'
 import {templatePath} from '../host/paths.js'
 import {armouredBlocks, isBinary} from './armour.js'
-import {KeyringError} from './errors.js'
+import {keyringError} from './errors.js'
 import {type ListingKind, PINNED} from './pinned-keys.js'
 
 /** A primary key whose signature makes a listing acceptable, and the name it is known by. */
@@ -29,7 +29,7 @@ export type PinnedKeys = (kind: ListingKind) => Promise<TrustedKey[]>
  *
  * @param listing.from - Its URL.
  * @param findPinned - Another one in tests, whose archives Debian does not sign.
- * @throws {KeyringError}
+ * @throws {@link keyringError}
  * @see apt-secure(8), "Signed-By": a key that counts everywhere could sign for every publisher.
  */
 export async function trustedKeys(
@@ -42,7 +42,7 @@ export async function trustedKeys(
   return [...(await findPinned(kind)), ...keys.flat()]
 }
 
-/** Returns the built-in keys that may sign a kind of listing. @throws {KeyringError} */
+/** Returns the built-in keys that may sign a kind of listing. @throws {@link keyringError} */
 export async function pinnedKeys(kind: ListingKind): Promise<TrustedKey[]> {
   const {file, fingerprints} = PINNED[kind]
   const keys = await readKeyring(templatePath(`keys/${file}`))
@@ -55,7 +55,7 @@ function isBelow({origin, pathname}: URL, folder: string): boolean {
   return origin === scope.origin && pathname.startsWith(scope.pathname.replace(/\/*$/, '/'))
 }
 
-/** @throws {KeyringError} */
+/** @throws {@link keyringError} */
 export async function readKeyring(path: string): Promise<TrustedKey[]> {
   const keys = await parseKeys(await readKeyFile(path), path)
   return keys.map((key) => {
@@ -68,27 +68,28 @@ async function readKeyFile(path: string): Promise<Buffer> {
   try {
     const bytes = await readFile(path)
     if (bytes.length > MAX_KEYRING_BYTES)
-      throw new KeyringError(path, `it is over ${MAX_KEYRING_BYTES} bytes`)
+      throw keyringError({path, reason: `it is over ${MAX_KEYRING_BYTES} bytes`})
     return bytes
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === undefined) throw error
-    throw new KeyringError(path, errno === 'ENOENT' ? 'there is no such file' : errno, error)
+    if (errno === undefined || error instanceof EnvsError) throw error
+    throw keyringError({path, reason: errno === 'ENOENT' ? 'there is no such file' : errno}, {cause: error})
   }
 }
 
 async function parseKeys(bytes: Buffer, path: string): Promise<PublicKey[]> {
   const {readKeys} = await import('openpgp')
   const blocks = isBinary(bytes) ? [] : armouredBlocks(bytes.toString('latin1'), 'PUBLIC KEY BLOCK')
-  if (blocks === undefined) throw new KeyringError(path, 'an armoured block in it has no end')
-  if (!isBinary(bytes) && blocks.length === 0) throw new KeyringError(path, 'there is no public key in it')
+  if (blocks === undefined) throw keyringError({path, reason: 'an armoured block in it has no end'})
+  if (!isBinary(bytes) && blocks.length === 0)
+    throw keyringError({path, reason: 'there is no public key in it'})
   try {
     if (isBinary(bytes)) return await readKeys({binaryKeys: bytes})
     const keys = await Promise.all(blocks.map((armoredKeys) => readKeys({armoredKeys})))
     return keys.flat()
   } catch (error) {
     // Its errors have neither a class nor a code.
-    throw new KeyringError(path, 'it is not in the format of OpenPGP', error)
+    throw keyringError({path, reason: 'it is not in the format of OpenPGP'}, {cause: error})
   }
 }
 

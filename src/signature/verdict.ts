@@ -1,13 +1,14 @@
 import type {Message, SignaturePacket} from 'openpgp'
 import type {EnvsError} from '../errors.js'
 import {
-  BadSignatureError,
-  SignatureExpiredError,
-  SignatureFromFutureError,
-  SignatureUnreadableError,
-  UnknownSignerError,
-  UnusableKeyError,
-  WeakDigestError,
+  badSignatureError,
+  sha1DigestError,
+  signatureExpiredError,
+  signatureFromFutureError,
+  signatureUnreadableError,
+  unknownSignerError,
+  unusableKeyError,
+  weakDigestError,
 } from './errors.js'
 import type {TrustedKey} from './keyring.js'
 
@@ -70,8 +71,8 @@ export async function judgeSignatures(
     if (refusal !== undefined) throw refusal.error
   }
   if (packets.length === 0)
-    throw new SignatureUnreadableError(options.listing, 'it holds no signature of a document')
-  throw new UnknownSignerError(options.listing, packets.map(issuerOf))
+    throw signatureUnreadableError({listing: options.listing, reason: 'it holds no signature of a document'})
+  throw unknownSignerError({listing: options.listing, keyIds: packets.map(issuerOf)})
 }
 
 async function judge(
@@ -83,13 +84,14 @@ async function judge(
   const signedAt = packet.created ?? new Date(0)
   const weak = WEAK_DIGESTS[packet.hashAlgorithm ?? 0]
   if (weak !== undefined && !(allowSha1 && packet.hashAlgorithm === SHA1)) {
-    return {kind: 'weak-digest', error: new WeakDigestError(listing, weak)}
+    const error = weak === 'SHA-1' ? sha1DigestError({listing}) : weakDigestError({listing, algorithm: weak})
+    return {kind: 'weak-digest', error}
   }
   try {
     // The key must have been valid when it signed, not today: a listing of years ago stays what it is.
     await key.getSigningKey(packet.issuerKeyID, signedAt, undefined, config)
   } catch (cause) {
-    return {kind: 'unusable-key', error: new UnusableKeyError(listing, name, cause)}
+    return {kind: 'unusable-key', error: unusableKeyError({listing, signer: name}, {cause})}
   }
   const only = new PacketList<SignaturePacket>()
   only.push(packet)
@@ -103,12 +105,12 @@ async function judge(
     config: {rejectMessageHashAlgorithms: new Set()},
   })
   const isGood = await signatures[0]?.verified.catch(() => false)
-  if (isGood !== true) return {kind: 'bad', error: new BadSignatureError(listing, name)}
+  if (isGood !== true) return {kind: 'bad', error: badSignatureError({listing, signer: name})}
   if (packet.getExpirationTime() <= now)
-    return {kind: 'expired', error: new SignatureExpiredError(listing, signedAt)}
+    return {kind: 'expired', error: signatureExpiredError({listing, signedAt})}
   const aheadMs = signedAt.getTime() - now.getTime()
   if (aheadMs > MOST_BEHIND_MS) {
-    return {kind: 'from-future', error: new SignatureFromFutureError(listing, {signedAt, now})}
+    return {kind: 'from-future', error: signatureFromFutureError({listing, signedAt, now})}
   }
   return {kind: 'good', verdict: {signer: {fingerprint, name}, signedAt, isClockBehind: aheadMs > SKEW_MS}}
 }

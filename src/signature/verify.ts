@@ -1,7 +1,7 @@
 import type {Message, Signature, SignaturePacket} from 'openpgp'
 import {armouredBlocks, isBinary} from './armour.js'
 import {clearsignedText} from './clearsigned-frame.js'
-import {SignatureUnreadableError} from './errors.js'
+import {signatureUnreadableError} from './errors.js'
 import {judgeSignatures, type Verdict, type VerifyOptions} from './verdict.js'
 
 export type NamedBytes = {readonly name: string; readonly bytes: Buffer}
@@ -18,8 +18,8 @@ const MOST_SIGNATURES = 16
  * Verifies a listing against a signature in a file of its own, armoured or binary.
  *
  * @throws {SignatureUnreadableError} @throws {BadSignatureError} @throws {UnknownSignerError}
- * @throws {WeakDigestError} @throws {UnusableKeyError} @throws {SignatureExpiredError}
- * @throws {SignatureFromFutureError}
+ * @throws {@link weakDigestError} @throws {@link unusableKeyError} @throws {@link signatureExpiredError}
+ * @throws {@link signatureFromFutureError}
  * @see RFC 9580, section 10.4
  */
 export async function verifyDetached(
@@ -40,7 +40,7 @@ export async function verifyDetached(
 /**
  * Verifies a listing that carries its signature inside, as `InRelease` and `*.sjson` do.
  *
- * @throws {ClearsignedFrameError} @throws {EnvsError} As `verifyDetached`.
+ * @throws {@link clearsignedFrameError} @throws {EnvsError} As `verifyDetached`.
  * @see RFC 9580, section 7
  */
 export async function verifyCleartext(listing: NamedBytes, options: VerifyOptions): Promise<Verified> {
@@ -61,7 +61,7 @@ export async function verifyCleartext(listing: NamedBytes, options: VerifyOption
 async function armouredSignatures(text: string, listing: string): Promise<Signature[]> {
   const {readSignature} = await import('openpgp')
   const blocks = armouredBlocks(text, 'SIGNATURE')
-  if (blocks === undefined) throw new SignatureUnreadableError(listing, 'an armoured block has no end')
+  if (blocks === undefined) throw signatureUnreadableError({listing, reason: 'an armoured block has no end'})
   return parsed(listing, () =>
     Promise.all(blocks.map((armoredSignature) => readSignature({armoredSignature}))),
   )
@@ -72,7 +72,7 @@ async function parsed<T>(listing: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    throw new SignatureUnreadableError(listing, 'it is not in the format of OpenPGP', error)
+    throw signatureUnreadableError({listing, reason: 'it is not in the format of OpenPGP'}, {cause: error})
   }
 }
 
@@ -87,7 +87,7 @@ async function packetsIn(
     .flatMap((part) => [...part.packets])
     .filter((packet) => packet instanceof Packet && packet.signatureType === type)
   if (packets.length > MOST_SIGNATURES) {
-    throw new SignatureUnreadableError(listing, `it holds more than ${MOST_SIGNATURES} signatures`)
+    throw signatureUnreadableError({listing, reason: `it holds more than ${MOST_SIGNATURES} signatures`})
   }
   return packets
 }

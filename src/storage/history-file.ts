@@ -1,5 +1,11 @@
-import {parseRecordText, type RecordFormat, requireRecordFile, writeRecordFile} from '../host/records.js'
-import {HistoryUnreadableError} from './errors.js'
+import {
+  parseRecordText,
+  type RecordFormat,
+  recordCircumstances,
+  requireRecordFile,
+  writeRecordFile,
+} from '../host/records.js'
+import {historyUnreadableError} from './errors.js'
 import {type History, historySchema} from './history.js'
 
 const HISTORY_FORMAT: RecordFormat<typeof historySchema> = {
@@ -9,7 +15,8 @@ const HISTORY_FORMAT: RecordFormat<typeof historySchema> = {
   // A thousand snapshots of a hundred layers each; they are thinned long before.
   maxBytes: 4 * 2 ** 20,
   indent: 1,
-  unreadable: (path, problem) => new HistoryUnreadableError(path, problem),
+  unreadable: (path, problem) =>
+    historyUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
 /** One write is one step of the environment's life: before it the old state holds, after it the new one. */
@@ -21,12 +28,12 @@ export async function writeHistory(
   await writeRecordFile(path, history, {...HISTORY_FORMAT, ...options})
 }
 
-/** @throws {HistoryUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
+/** @throws {historyUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
 export async function readHistory(path: string): Promise<History> {
   return requireRecordFile(path, HISTORY_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {HistoryUnreadableError} */
+/** @param path - For the message alone. @throws {historyUnreadableError} */
 export function parseHistory(text: string, path: string): History {
   return parseRecordText(text, path, HISTORY_FORMAT)
 }

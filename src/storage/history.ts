@@ -11,7 +11,7 @@ const snapshotSchema = v.object({
   /**
    * - `manual`: somebody asked for it by name.
    * - `automatic`: the state before the environment was started.
-   * - `replaced`: what going back took away.
+   * - `replaced`: what going back replaced.
    * - `initial`: the image, with files of the environment's own; there is one at most.
    * - `cloned`: what another environment was, with files of this one's own.
    */

@@ -7,8 +7,8 @@ const FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 /** @throws {UsageError} */
 export function parseLabel(text: string): string {
   if (FORM.test(text)) return text
-  throw new UsageError(`“${text}” can't be the label of a snapshot.`, [
-    'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit.',
+  throw new UsageError(`"${text}" is not a valid label for a snapshot.`, [
+    'Use 1 to 63 characters of a-z, 0-9, dot, dash and underscore; begin with a letter or a digit.',
   ])
 }
 

@@ -2,7 +2,7 @@ import type {DebArchitecture} from '../host/architecture.js'
 import {capture} from '../host/process.js'
 import {scriptWords} from '../host/script.js'
 import {systemCalls} from '../host/system-calls.js'
-import {LayerSpaceError, SquashFailedError} from './errors.js'
+import {layerSpaceError, squashFailedError} from './errors.js'
 import {layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
 import type {Run} from './squash-plan.js'
@@ -24,7 +24,7 @@ type Merger = {
  *
  * @param layers - The folder of all of them.
  * @param into - Its folder is there, its tree is not.
- * @throws {LayerSpaceError} @throws {SquashFailedError} What was made until then is left.
+ * @throws {LayerSpaceError} @throws {@link squashFailedError} What was made until then is left.
  */
 export async function mergeLayers(
   {perl, architecture, prefix, environment}: Merger,
@@ -37,6 +37,6 @@ export async function mergeLayers(
     ...[into, ...[...run].reverse()].map((id) => layerFiles(layers, id).tree),
   ]
   const {status, stderr} = await capture(argv, {cwd: '/', env: {...environment, LC_ALL: 'C'}})
-  if (status === FULL_STATUS) throw new LayerSpaceError(layers)
-  if (status !== 0) throw new SquashFailedError(new Error(stderr.slice(0, 4096)))
+  if (status === FULL_STATUS) throw layerSpaceError({folder: layers})
+  if (status !== 0) throw squashFailedError({}, {cause: new Error(stderr.slice(0, 4096))})
 }

@@ -12,6 +12,6 @@ export function parseAge(text: string): number {
   const {count, unit = 'd'} = /^(?<count>\d{1,5})(?<unit>[hdw])?$/.exec(text)?.groups ?? {}
   const unitMs = UNITS[unit]
   if (count === undefined || unitMs === undefined)
-    throw new UsageError(`“${text}” is no age.`, ['Write hours, days or weeks: 12h, 7d, 2w'])
+    throw new UsageError(`"${text}" is not a valid age.`, ['Write hours, days or weeks: 12h, 7d, 2w'])
   return Number(count) * unitMs
 }

@@ -1,6 +1,6 @@
-import {UsageError} from '../errors.js'
+import {type EnvsError, UsageError} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
-import {UnknownCommandError} from './errors.js'
+import {unknownCommandError} from './errors.js'
 
 /** What is known of a command before it is loaded. */
 export type CommandEntry = {
@@ -29,13 +29,13 @@ export type Found =
 /**
  * Finds the command by as many leading words as make a name, aliases included.
  *
- * @throws {UnknownCommandError}
+ * @throws {@link unknownCommandError}
  * @throws {UsageError} When an option stands where the command should.
  */
 export function findCommand(table: CommandTable, argv: readonly string[]): Found {
   const [first = ''] = argv
   if (first.startsWith('-'))
-    throw new UsageError(`The option ${first} stands before the command.`, [
+    throw new UsageError(`The option ${first} is before the command.`, [
       ...nearestNames(first, ['--version']).map((option) => `envs ${option}`),
       `Options come after the command: envs COMMAND ${first}`,
       'envs --help',
@@ -57,26 +57,21 @@ function leadingWords(argv: readonly string[]): string[] {
   return option === -1 ? words : words.slice(0, option)
 }
 
-function unknownCommand(table: CommandTable, words: readonly string[]): UnknownCommandError {
+function unknownCommand(table: CommandTable, words: readonly string[]): EnvsError {
   const [first = '', second] = words
   const names = commandNames(table)
   if (second === undefined || !table.topics.includes(first)) {
     const nearest = nearestNames(first, [...names, 'version'])
-    return new UnknownCommandError(
-      first,
-      nearest.map((name) => (name === 'version' ? '--version' : name)),
-    )
+    const meant = nearest.map((name) => `envs ${name === 'version' ? '--version' : name}`)
+    return unknownCommandError({name: first}, {hints: meant})
   }
   const siblings = names.filter((name) => name.startsWith(`${first} `))
   const nearest = nearestNames(
     second,
     siblings.map((name) => name.slice(first.length + 1)),
   )
-  return new UnknownCommandError(
-    `${first} ${second}`,
-    nearest.map((name) => `${first} ${name}`),
-    first,
-  )
+  const meant = nearest.map((name) => `envs ${first} ${name}`)
+  return unknownCommandError({name: `${first} ${second}`}, {suggestions: [...meant, `envs ${first} --help`]})
 }
 
 /** Everything a user may type, words separated by a space: commands, their aliases, groups. */

@@ -190,8 +190,8 @@ export abstract class EnvsCommand extends Command {
   /**
    * Goes on only if the user agrees.
    *
-   * @throws {ConfirmationNeededError} Without a terminal, or under `--json`.
-   * @throws {DeclinedError}
+   * @throws {@link confirmationNeededError} Without a terminal, or under `--json`.
+   * @throws {@link declinedError}
    */
   protected async confirm(question: string, {yes}: {yes: boolean}): Promise<void> {
     if (yes) return

@@ -1,5 +1,5 @@
 import {createInterface, type Interface} from 'node:readline/promises'
-import {ConfirmationNeededError, DeclinedError} from './errors.js'
+import {confirmationNeededError, declinedError} from './errors.js'
 import {escapeText} from './escape.js'
 import {tolerateClosedStreams} from './output.js'
 
@@ -7,14 +7,14 @@ import {tolerateClosedStreams} from './output.js'
  * Asks on standard error and reads the answer from standard input; anything but yes is a no.
  *
  * @param signal - Ends the question; Ctrl-C at it is sent to this process as SIGINT.
- * @throws {ConfirmationNeededError} When either is no terminal, or `canAsk` is false.
- * @throws {DeclinedError}
+ * @throws {@link confirmationNeededError} When either is no terminal, or `canAsk` is false.
+ * @throws {@link declinedError}
  */
 export async function askYesNo(
   question: string,
   {canAsk, signal}: {canAsk: boolean; signal: AbortSignal},
 ): Promise<void> {
-  if (!canAsk || !process.stdin.isTTY || !process.stderr.isTTY) throw new ConfirmationNeededError(question)
+  if (!canAsk || !process.stdin.isTTY || !process.stderr.isTTY) throw confirmationNeededError({question})
   tolerateClosedStreams()
   const terminal = createInterface({input: process.stdin, output: process.stderr})
   try {
@@ -24,7 +24,7 @@ export async function askYesNo(
       terminal.question(`${escapeText(question)} [y/N] `, {signal}),
       endOfInput(terminal),
     ])
-    if (!/^y(es)?$/i.test(answer.trim())) throw new DeclinedError()
+    if (!/^y(es)?$/i.test(answer.trim())) throw declinedError()
   } finally {
     terminal.removeAllListeners('close')
     terminal.close()

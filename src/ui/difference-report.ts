@@ -33,7 +33,7 @@ export function renderDifference(difference: Difference, {listsAll}: {readonly l
   const most = listsAll ? Number.POSITIVE_INFINITY : MOST_SHOWN
   const told = [
     ...section('Packages', packageLines(difference.packages), most),
-    ...section('Settings that are not as their package brings them', conffiles.map(fileLine), most),
+    ...section('Configuration files that differ from their package', conffiles.map(fileLine), most),
     ...section(listsAll ? 'Files' : 'Other files', (listsAll ? files : foldFiles(files)).map(fileLine), most),
     ...section('Users and groups', accountLines(difference), most),
     ...section('Services that would start', serviceLines(difference), most),
@@ -46,8 +46,8 @@ export function renderDifference(difference: Difference, {listsAll}: {readonly l
     `${difference.name} beside ${describeTarget(difference)}: ${told.length === 0 ? 'no difference.' : `${growth(sizeBytes)}.`}`,
     ...told,
     ...(listsAll || counts.length === 0 ? [] : ['Files not shown (--files lists them):', ...counts]),
-    ...(unreadable > 0 ? [`Files and folders that could not be looked into: ${unreadable}.`] : []),
-    ...(dropped > 0 ? [`More files that differ, too many to be told of: ${dropped}.`] : []),
+    ...(unreadable > 0 ? [`Files and folders that could not be read: ${unreadable}.`] : []),
+    ...(dropped > 0 ? [`More files that differ, too many to list: ${dropped}.`] : []),
   ]
 }
 

@@ -59,7 +59,7 @@ export function renderEnvironmentReport(report: Report): string[] {
       return renderGroup(those, {title, show})
     }),
     ...(missingUnlisted > 0
-      ? [`${missingUnlisted} more of the image are not known one by one: there are too many.`]
+      ? [`${missingUnlisted} more of the image are not listed: there are too many.`]
       : []),
     ...renderPackages(packages),
   ]
@@ -67,7 +67,7 @@ export function renderEnvironmentReport(report: Report): string[] {
 
 /** Nobody sees what a call did that was never made. */
 const UNTOLD =
-  'Owners that packages and people have set since it was made leave no trace, so they are not listed here.'
+  'Owners that were set after the environment was created are not recorded, so they are not listed here.'
 
 function renderGroup(
   those: readonly Missing[],
@@ -80,10 +80,11 @@ function renderGroup(
 }
 
 function renderPackages(packages: Report['packages']): string[] {
-  if (packages === null) return ['dpkg has no list of packages in it.']
-  if (packages.length === 0) return ['No package in it is known to need more than it gives.']
+  if (packages === null) return ['The environment has no list of packages of dpkg.']
+  if (packages.length === 0)
+    return ['No package in the environment is known to need more than the environment provides.']
   return [
-    'Packages in it that need more than it gives:',
+    'Packages in the environment that need more than it provides:',
     ...packages.flatMap(({name, version, problem, remedy}) => [
       `  ${name} ${version}: ${problem}`,
       `      remedy: ${remedy}`,

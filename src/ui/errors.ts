@@ -1,68 +1,79 @@
 import {constants} from 'node:os'
-import {EnvsError, ExitCode} from '../errors.js'
+import {defineError, didYouMean, EnvsError, ExitCode, UsageError} from '../errors.js'
 
 /** Signals by which a user, a terminal or a service manager ends a command. */
 export type EndingSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 /** The user ended the command; what was half done has been taken back. */
 export class InterruptedError extends EnvsError {
+  /** The exit status is that of SIGINT. */
+  static readonly kind = defineError('ENVS_INTERRUPTED', 128 + constants.signals.SIGINT, {
+    message: 'Interrupted by {signal}.',
+  })
+
   constructor(signal: EndingSignal) {
-    super(`Interrupted by ${signal}.`, {
-      code: 'ENVS_INTERRUPTED',
-      exitCode: 128 + constants.signals[signal],
-    })
+    const [message, details] = InterruptedError.kind.parts({signal})
+    super(message, {...details, exitCode: 128 + constants.signals[signal]})
   }
 }
 
 /** A question can't be asked: there is no terminal to ask it on. */
-export class ConfirmationNeededError extends EnvsError {
-  constructor(question: string) {
-    super(`This needs your confirmation, and there is no terminal to ask on: ${question}`, {
-      code: 'ENVS_CONFIRMATION_NEEDED',
-      exitCode: ExitCode.usage,
-      suggestions: ['Add --yes to go ahead without being asked.'],
-    })
-  }
-}
+export const confirmationNeededError = defineError('ENVS_CONFIRMATION_NEEDED', ExitCode.usage, {
+  message: 'This needs your confirmation, and there is no terminal to ask on: {question}',
+  nextStep: 'Add --yes to go ahead without the question.',
+})
 
 /** The user was asked and said no. */
-export class DeclinedError extends EnvsError {
-  constructor() {
-    super('Nothing was done.', {code: 'ENVS_DECLINED', exitCode: ExitCode.usage})
-  }
+export const declinedError = defineError('ENVS_DECLINED', ExitCode.usage, {message: 'Nothing was changed.'})
+
+export class OutputFailedError extends EnvsError {}
+
+/** What a command had to say could not be said; what it did is done. */
+export const outputFailedError = defineError(
+  'ENVS_OUTPUT_FAILED',
+  ExitCode.storage,
+  {
+    message: 'Could not write to standard output: {reason}.',
+    nextStep: 'The command did its work. Redirect its output to another file.',
+  },
+  OutputFailedError,
+)
+
+/** No command has this name; the callers name those that are near, and their help. */
+export const unknownCommandError = defineError('ENVS_UNKNOWN_COMMAND', ExitCode.usage, {
+  message: 'There is no command "{name}".',
+  nextStep: 'envs --help',
+})
+
+/**
+ * A command line that its command can't be given.
+ *
+ * @param id - The command's, words separated by `:`.
+ * @param meant - What some of its words may have been meant to be.
+ */
+export function commandLineError(message: string, id: string, meant: readonly string[] = []): UsageError {
+  return new UsageError(message, [...didYouMean(meant), `envs ${id.replaceAll(':', ' ')} --help`])
 }
 
-/** No command has this name. */
-export class UnknownCommandError extends EnvsError {
-  /**
-   * @param nearest - Names it may have been meant to be.
-   * @param topic - The group of commands it was looked for in, if any.
-   */
-  constructor(name: string, nearest: readonly string[], topic?: string) {
-    super(`There is no command ${name}.`, {
-      code: 'ENVS_UNKNOWN_COMMAND',
-      exitCode: ExitCode.usage,
-      suggestions: [...nearest, topic === undefined ? '--help' : `${topic} --help`].map(
-        (rest) => `envs ${rest}`,
-      ),
-    })
-  }
-}
+/** What a disk, its mount options and its permissions may answer. */
+export const systemRefusedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
+  message: 'The system refused "{path}": {reason}.',
+  nextStep:
+    'See whether you may use the path and whether its disk works, or set ENVS_HOME to another folder.',
+})
 
-/** A command line that its command can't be given. */
-export class CommandLineError extends EnvsError {
-  /**
-   * @param id - The command's, words separated by `:`.
-   * @param meant - What some of its words may have been meant to be.
-   */
-  constructor(message: string, id: string, meant: readonly string[] = []) {
-    super(message, {
-      code: 'ENVS_USAGE',
-      exitCode: ExitCode.usage,
-      suggestions: [
-        ...(meant.length === 0 ? [] : [`Did you mean ${meant.join(' or ')}?`]),
-        `envs ${id.replaceAll(':', ' ')} --help`,
-      ],
-    })
-  }
-}
+export const noSpaceError = defineError('ENVS_NO_SPACE', ExitCode.storage, {
+  message: 'No space is left on the disk of "{path}".',
+  nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
+})
+
+export const quotaUsedError = defineError('ENVS_NO_SPACE', ExitCode.storage, {
+  message: 'Your quota is used up on the disk of "{path}".',
+  nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
+})
+
+/** Follows the stack. */
+export const bugError = defineError('ENVS_BUG', ExitCode.bug, {
+  message: 'This is a bug in envs ({version}).',
+  nextStep: 'Please report it with these lines and what you typed.',
+})

@@ -15,14 +15,14 @@ export function renderChecks(checks: readonly Check[]): string[] {
 /** A letter to an administrator, to be copied whole; it names nobody. */
 export function renderTicket({requests}: Ticket): string[] {
   return [
-    'To send to an administrator of this host (each part helps by itself):',
+    'To send to an administrator of this host (each part helps on its own):',
     ...requests.flatMap(({evidence, purpose, steps, opens}, index) => [
       '',
       `${index + 1}. Seen: ${evidence}`,
       `   Without it: ${purpose}`,
       '   To be done as root:',
       ...steps.flatMap((step) => step.split('\n')).map((line) => `     ${line}`),
-      `   What that opens up: ${opens}`,
+      `   What this allows: ${opens}`,
     ]),
   ]
 }

@@ -38,13 +38,13 @@ export function noteKept(kept: Kept, event: KeepingEvent): Kept {
 
 /** What is said of it when a command is interrupted; undefined where nothing is kept. */
 export function describeKept({download, indices, packages, image}: Kept): string | undefined {
-  const onwards = 'kept: the same command goes on from there.'
-  if (image) return 'The image is kept: the same command needs no download.'
+  const onwards = 'kept: the same command continues from there.'
+  if (image) return 'The image is kept: the same command downloads nothing.'
   if (packages !== undefined && packages.count > 0) {
     const {count, totalCount} = packages
     const which = count === totalCount ? `all ${count}` : `${count} of ${totalCount}`
     return `The package indices and ${which} packages are ${onwards}`
   }
   if (indices) return `The package indices are ${onwards}`
-  return download ? `What was downloaded is ${onwards}` : undefined
+  return download ? `The downloaded part is ${onwards}` : undefined
 }

@@ -1,6 +1,6 @@
 import {Errors, type Interfaces} from '@oclif/core'
 import {UsageError} from '../errors.js'
-import {CommandLineError} from './errors.js'
+import {commandLineError} from './errors.js'
 import {meantWords} from './meant-words.js'
 
 /** A line that the library's parser adds to its messages; the suggestion says it better. */
@@ -18,7 +18,7 @@ export function explainLine(
 ): unknown {
   if (!(error instanceof Errors.CLIError || error instanceof UsageError)) return error
   const message = describeMissing(error) ?? withoutAdvice(error.message)
-  return new CommandLineError(message, id, meantWords(argv, flags))
+  return commandLineError(message, id, meantWords(argv, flags))
 }
 
 /**

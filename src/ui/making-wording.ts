@@ -55,14 +55,14 @@ export function describeMaking(event: MakingEvent, bytesPerSecond?: number): str
     case 'selection':
       return 'choosing packages'
     case 'wait':
-      return 'another envs makes it: waiting'
+      return 'another envs makes the image: waiting'
     case 'packages': {
       const {receivedCount, totalCount, receivedBytes, totalBytes} = event
       const bytes = describeTransfer({stage: 'download', receivedBytes, totalBytes}, bytesPerSecond)
       return `${receivedCount} of ${totalCount} packages downloaded, ${bytes}`
     }
     case 'retry':
-      return `${event.reason}; next try in ${Math.ceil(event.waitMs / 1000)} s`
+      return `${event.reason}; next attempt in ${Math.ceil(event.waitMs / 1000)} s`
     case 'unpack':
       return `${event.count} of ${event.totalCount} packages unpacked, ${formatBytes(event.bytes)}`
     case 'configure':
@@ -92,7 +92,7 @@ export const MAKING_STAGES = [
 ]
 
 /** That a release of Ubuntu is made here, though images of it are published. */
-export const MADE_INSTEAD = 'No server of images could be reached: it was made from the package archive.'
+export const MADE_INSTEAD = 'No image server could be reached: the image was made from packages.'
 
 export const MADE_OF_SIGNED = 'made here of packages whose digests are in an index that its publisher signed'
 

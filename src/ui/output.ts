@@ -1,22 +1,11 @@
 import {fstatSync, writeSync} from 'node:fs'
-import {EnvsError, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
+import {errnoOf, wordsForErrno} from '../errors.js'
 import {isErrno, unlessErrno} from '../host/errno.js'
+import {OutputFailedError, outputFailedError} from './errors.js'
 
 const [STDOUT, STDERR] = [1, 2]
 /** How long to let a reader read that has left no room, in a pipe that somebody made non-blocking. */
 const RETRY_MS = 5
-
-/** What a command had to say could not be said; what it did is done. */
-export class OutputFailedError extends EnvsError {
-  constructor(cause: unknown) {
-    super(`Standard output could not be written: ${wordsForErrno(errnoOf(cause) ?? 'unknown reason')}.`, {
-      code: 'ENVS_OUTPUT_FAILED',
-      exitCode: ExitCode.storage,
-      suggestions: ['What the command does was done. Send its output to another place.'],
-      cause,
-    })
-  }
-}
 
 /**
  * Writes to standard output. Node's own stream for it takes longer to load than most commands to run.
@@ -27,7 +16,9 @@ export function writeOutput(text: string): void {
   try {
     writeWhole(STDOUT, text)
   } catch (error) {
-    throw isErrno(error) ? new OutputFailedError(error) : error
+    const errno = errnoOf(error)
+    if (errno === undefined) throw error
+    throw outputFailedError({reason: wordsForErrno(errno)}, {cause: error})
   }
 }
 

@@ -1,4 +1,5 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
+import {bugError, noSpaceError, quotaUsedError, systemRefusedError} from './errors.js'
 import {escapeLines, escapeText} from './escape.js'
 import {writeError, writeJsonFailure} from './output.js'
 import {versionLine} from './version-line.js'
@@ -49,29 +50,11 @@ export function sessionStatus({exitCode}: {readonly exitCode: number}): number {
 /** Tells what the user can meet from what is a bug; any value may have been thrown. */
 export function describeFailure(error: unknown): Failure {
   const causes = causesOf(error)
-  if (error instanceof EnvsError) {
-    const {code, message, suggestions, exitCode} = error
+  const told = error instanceof EnvsError ? error : systemFailure(error)
+  if (told !== undefined) {
+    const {code, message, suggestions, exitCode} = told
     return {code, message, suggestions, exitCode, causes}
   }
-  const errno = errnoOf(error)
-  const refused = errno === undefined ? undefined : refusal(error, errno)
-  if (refused !== undefined) {
-    const suggestions = [
-      'See that you may use the path and that its disk is well, or set ENVS_HOME to another folder.',
-    ]
-    return {code: 'ENVS_STORAGE_FAILED', message: refused, suggestions, exitCode: ExitCode.storage, causes}
-  }
-  if (errno === 'ENOSPC' || errno === 'EDQUOT')
-    return {
-      code: 'ENVS_NO_SPACE',
-      message:
-        errno === 'ENOSPC'
-          ? `No space is left on the disk${on(error)}.`
-          : `Your quota is used up${on(error)}.`,
-      suggestions: ['Free some space, or set ENVS_HOME to a folder on another disk.'],
-      exitCode: ExitCode.storage,
-      causes,
-    }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   const stack = error instanceof Error ? error.stack : undefined
   return {
@@ -94,8 +77,7 @@ export function renderFailure(
     `envs: ${failure.stack === undefined ? escapeText(failure.message) : escapeLines(failure.stack)}`,
   ]
   if (verbose) lines.push(...failure.causes.map((cause) => `  caused by: ${escapeText(cause)}`))
-  if (failure.code === 'ENVS_BUG')
-    lines.push(`This is a bug in envs (${version}). Please report it with these lines and what you typed.`)
+  if (failure.code === 'ENVS_BUG') lines.push([bugError({version}).message, ...bugError.nextSteps].join(' '))
   for (const suggestion of failure.suggestions)
     lines.push(`  ${suggestion.startsWith('envs ') ? 'try: ' : ''}${escapeText(suggestion)}`)
   return `${lines.join('\n')}\n`
@@ -114,10 +96,14 @@ const REFUSALS: ReadonlySet<string> = new Set([
   ...['EEXIST', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'],
 ])
 
-/** Undefined where no path is named: then it was no file that was refused. */
-function refusal(error: unknown, errno: string): string | undefined {
-  if (!REFUSALS.has(errno) || !(error instanceof Error) || !('path' in error)) return undefined
-  return `The system refused ${String(error.path)}: ${wordsForErrno(errno)}.`
+/** What the system answered, as a user meets it; undefined for a bug, and where no file was refused. */
+function systemFailure(error: unknown): EnvsError | undefined {
+  const errno = errnoOf(error)
+  const path = error instanceof Error && 'path' in error ? String(error.path) : undefined
+  if (errno === 'ENOSPC') return noSpaceError({path: path ?? 'envs'})
+  if (errno === 'EDQUOT') return quotaUsedError({path: path ?? 'envs'})
+  if (errno === undefined || path === undefined || !REFUSALS.has(errno)) return undefined
+  return systemRefusedError({path, reason: wordsForErrno(errno)})
 }
 
 function causesOf(error: unknown): string[] {
@@ -128,10 +114,4 @@ function causesOf(error: unknown): string[] {
     cause = cause.cause
   }
   return causes
-}
-
-function on(error: unknown): string {
-  return error instanceof Error && 'path' in error && typeof error.path === 'string'
-    ? ` at ${error.path}`
-    : ''
 }

@@ -10,21 +10,16 @@ export function describeRepair({folders, layers, tries, orphans}: Repair): strin
   const done = [
     ...orphans.map(
       ({name, holders}) =>
-        `Ended what kept ${name} from starting: process ${holders.map(({pid}) => pid).join(', ')}.`,
+        `Ended the processes that kept ${name} from starting: ${holders.map(({pid}) => pid).join(', ')}.`,
     ),
     ...counted(tries, 'throwaway environment', 'that had ended'),
-    ...counted(
-      folders,
-      'folder',
-      'that was half made or half removed',
-      'that were half made or half removed',
-    ),
-    ...counted(layers, 'layer', 'of no environment'),
+    ...counted(folders, 'folder', 'that was incomplete', 'that were incomplete'),
+    ...counted(layers, 'layer', 'that no environment uses'),
   ]
   return done.length === 0 ? ['There was nothing to repair.'] : done
 }
 
 function counted(count: number, noun: string, one: string, many = one): string[] {
   if (count === 0) return []
-  return [count === 1 ? `Took away 1 ${noun} ${one}.` : `Took away ${count} ${noun}s ${many}.`]
+  return [count === 1 ? `Removed 1 ${noun} ${one}.` : `Removed ${count} ${noun}s ${many}.`]
 }

@@ -8,7 +8,7 @@ export function describeSnapshotKind(kind: SnapshotKind): string {
     case 'automatic':
       return 'before a start or an install'
     case 'replaced':
-      return 'what going back took away'
+      return 'what going back replaced'
     case 'initial':
       return 'as it was created'
     case 'cloned':
@@ -27,6 +27,6 @@ export function describeKept({
   readonly isKeptNew: boolean
 }): string {
   return isKeptNew
-    ? `What was there is kept as snapshot ${kept}: envs restore ${name} ${kept}`
-    : `What was there is snapshot ${kept}.`
+    ? `The replaced state is kept as snapshot ${kept}: envs restore ${name} ${kept}`
+    : `The replaced state is snapshot ${kept}.`
 }

@@ -8,7 +8,7 @@ import {formatBytes} from './size.js'
 export function describeIdentity(identity: 'mapped' | 'emulated'): string {
   switch (identity) {
     case 'mapped':
-      return 'mapped: users of the environment are ids of your subordinate range'
+      return 'mapped: users of the environment have ids of your subordinate range'
     case 'emulated':
       return 'emulated: every file is yours; changes of owner or user appear to succeed'
   }
@@ -19,7 +19,7 @@ export function describeArchitecture(architecture: string, host: DebArchitecture
   const known = namedArchitecture(architecture)
   return known === undefined || runsAsItIs(host, known)
     ? architecture
-    : `${architecture}: its programs are run by qemu, many times slower`
+    : `${architecture}: QEMU runs its programs, many times slower`
 }
 
 /** How the files of an environment are kept, in one line. */
@@ -38,7 +38,7 @@ export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): st
     case 'bwrap':
       return 'bwrap'
     case 'unshare':
-      return 'unshare, in the place of bubblewrap: nothing is lost'
+      return 'unshare, instead of bubblewrap: nothing is missing'
     case 'proot':
       return 'proot: slower, services end with their session, and there are no layers, snapshots, other users or hostname'
     case null:
@@ -50,20 +50,20 @@ export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): st
 export function describeIsolationGap(gap: 'host-files' | 'own-mounts'): string {
   switch (gap) {
     case 'own-mounts':
-      return 'this host forbids a second user namespace: root inside can uncover parts of /sys, and mount control groups that are yours'
+      return 'this host forbids a second user namespace: root inside can uncover parts of /sys and mount your control groups'
     case 'host-files':
-      return 'proot is no wall: programs inside can read and change all your files'
+      return 'proot does not isolate: programs inside can read and change all your files'
   }
 }
 
 /** What root should know of an environment of its own; docs/decisions/0011. */
 export const RUN_BY_ROOT =
-  'envs is meant for ordinary users: made by root, the environment runs with the uid 0 of the host.'
+  'envs is meant for ordinary users: an environment that root creates runs with uid 0 of the host.'
 
 /** That files were given to nobody: their owners are no ids of the environment. */
 export function describeSquashedOwners({count, ids}: {count: number; ids: readonly number[]}): string {
   const files = count === 1 ? '1 file belongs' : `${count} files belong`
-  return `${files} to ids that your subordinate range does not reach (${ids.join(', ')}), and to nobody (65534) here. Programs that run as one of them can't write there; a longer range in /etc/subuid and /etc/subgid gives them to new environments.`
+  return `${files} to ids that your subordinate range does not reach (${ids.join(', ')}), and to nobody (65534) here. Programs that run as one of these ids cannot write there; a longer range in /etc/subuid and /etc/subgid gives them to new environments.`
 }
 
 /** Where the rest of the image is told of; undefined when nothing that is missed is lacking. */
@@ -83,9 +83,9 @@ export function describeLosses(
 export function describeConversion(identity: 'mapped' | 'emulated', name: string): string {
   switch (identity) {
     case 'mapped':
-      return `Owners are those of the image and of dpkg's overrides. What packages changed later never happened: envs run ${name} apt-get install --reinstall PACKAGE makes up for it.`
+      return `Owners are those of the image and of dpkg's overrides. Later changes of owners by packages are lost. To repeat them: envs run ${name} apt-get install --reinstall PACKAGE`
     case 'emulated':
-      return `Its files have one owner now. Whose they were is kept: envs doctor ${name}`
+      return `Its files have one owner now. See their original owners: envs doctor ${name}`
   }
 }
 
@@ -100,7 +100,7 @@ export function describeOrigin(origin: {
   const {name, image, identity, createdAt, envs} = origin
   const from =
     image.name === null ? '' : ` from ${image.name}${image.version === null ? '' : ` ${image.version}`}`
-  return `By its own account it is ${name}, made${from} on ${createdAt.toISOString().slice(0, 10)}, ${identity}, exported by envs ${envs}.`
+  return `The archive says that it is ${name}, made${from} on ${createdAt.toISOString().slice(0, 10)}, ${identity}, exported by envs ${envs}.`
 }
 
 /** What vouches for an image. */
@@ -109,7 +109,7 @@ export function describeTrust(trust: 'signed' | 'digest' | 'unverified'): string
     case 'signed':
       return 'its digest is in a listing that its publisher signed'
     case 'digest':
-      return 'it has the digest that was asked for'
+      return 'it has the requested digest'
     case 'unverified':
       return 'unverified: no digest was given'
   }
@@ -134,9 +134,9 @@ export function describeTransfer(event: DownloadEvent, bytesPerSecond?: number):
       return `${paced}, ${formatDuration((totalBytes - receivedBytes) / bytesPerSecond)} left`
     }
     case 'download-retry':
-      return `${event.reason}; next try in ${Math.ceil(event.waitMs / 1000)} s`
+      return `${event.reason}; next attempt in ${Math.ceil(event.waitMs / 1000)} s`
     case 'download-wait':
-      return 'another envs downloads it: waiting'
+      return 'another envs downloads the image: waiting'
   }
 }
 
@@ -171,13 +171,13 @@ export type ImageNotice =
 export function describeNotice(notice: ImageNotice): string {
   switch (notice.kind) {
     case 'clock-behind':
-      return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this machine (${notice.now.toISOString()}): its clock is behind.`
+      return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this host (${notice.now.toISOString()}): its clock is behind.`
     case 'pocket-missing':
-      return `${notice.mirror} has no ${notice.suite}: packages come without it.`
+      return `${notice.mirror} has no ${notice.suite}: packages are installed without it.`
     case 'release-expired':
-      return `${notice.suite} at ${notice.mirror} was good until ${notice.validUntil.toISOString()}: it was used all the same.`
+      return `${notice.suite} at ${notice.mirror} expired on ${notice.validUntil.toISOString()}: it was used anyway.`
     case 'release-from-cache':
-      return `${notice.mirror} did not answer (${notice.reason}): used what it had of ${notice.suite} on ${notice.date.toISOString()}.`
+      return `${notice.mirror} did not answer (${notice.reason}): used its ${notice.suite} of ${notice.date.toISOString()}.`
     case 'source-unreachable':
       return `${notice.source} did not answer: ${notice.reason}`
   }
@@ -189,9 +189,9 @@ type TreeNote = {readonly kind: 'minimized'} | {readonly kind: 'archived'; reado
 export function describeTreeNote(note: TreeNote, name: string): string {
   switch (note.kind) {
     case 'minimized':
-      return `The image leaves out manual pages, translations and more. To have them: envs run ${name} unminimize`
+      return `The image leaves out manual pages, translations and more. To install them: envs run ${name} unminimize`
     case 'archived':
-      return `Ubuntu keeps ${note.codename} among its old releases: packages come from there, and get no security updates.`
+      return `Ubuntu keeps ${note.codename} among its old releases: packages are installed from there, and get no security updates.`
   }
 }
 
@@ -203,7 +203,7 @@ export function describeOverBudget({
   readonly usedBytes: number
   readonly budgetBytes: number
 }): string {
-  return `all of envs takes ${formatBytes(usedBytes)} on the disk, more than the ${formatBytes(budgetBytes)} of diskBudget. What can go: envs prune --dry-run`
+  return `all of envs takes ${formatBytes(usedBytes)} on the disk, more than the ${formatBytes(budgetBytes)} of diskBudget. To free space: envs prune --dry-run`
 }
 
 /** What `envs prune` removes, in a few words. */

@@ -210,7 +210,7 @@ sub join_session {
     );
     $0 = my $program = "$package/templates/host/session.pl";
     do $program;
-    die "envs: session.pl can't be run: ", $@ || $!, "\n";
+    die "envs: could not run session.pl: ", $@ || $!, "\n";
   }
   close $_ for $status_end, $filter;
   my $ended = wait_for($child, $status, \my $told);

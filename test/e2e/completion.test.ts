@@ -141,7 +141,7 @@ for (const [shell, start] of [
     assert.equal(images, '', screen)
     const {stdout: setting} = await cli.run('config', 'get', 'storage')
     assert.equal(setting, 'directory\n', screen)
-    assert.match(screen, /play is what it was at first\./)
+    assert.match(screen, /play is restored to first\./)
   })
 }
 

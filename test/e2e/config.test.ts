@@ -41,7 +41,7 @@ test('config set warns when a variable goes before it', async (t) => {
     origin: 'variable',
     variable: 'ENVS_ENGINE',
   })
-  assert.equal(run.stderr, 'envs: warning: ENVS_ENGINE is set and goes before it: proot is in force.\n')
+  assert.equal(run.stderr, 'envs: warning: ENVS_ENGINE is set and takes precedence: proot is in force.\n')
 })
 
 test('config list has a line for each setting', async (t) => {
@@ -88,7 +88,7 @@ test('a damaged settings file is named, with a way out', async (t) => {
   assert.equal(run.stdout, '')
   assert.equal(
     run.stderr,
-    `envs: The settings in ${cli.configFile} can not be read: it is not JSON.\n` +
+    `envs: Could not read the settings in "${cli.configFile}": it is not JSON.\n` +
       `  Repair ${cli.configFile}, or move it away to start with the built-in settings.\n`,
   )
 })

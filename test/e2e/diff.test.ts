@@ -280,7 +280,7 @@ test('diff with a snapshot that is not there asks whether another was meant', {
     status: 3,
     signal: null,
     stdout: '',
-    stderr: 'envs: stacked has no snapshot befor.\n  Did you mean before?\n',
+    stderr: 'envs: The environment "stacked" has no snapshot "befor".\n  Did you mean before?\n',
   })
 })
 

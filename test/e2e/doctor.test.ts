@@ -39,14 +39,14 @@ test('doctor ends with what to send to an administrator: what was seen, commands
   const {stdout} = await cli.runBehind(WITHOUT_NAMESPACES, 'doctor')
   const ticket = stdout.slice(stdout.indexOf('\nTo send to an administrator'))
   assert.deepEqual(ticket.split('\n').slice(1, 9), [
-    'To send to an administrator of this host (each part helps by itself):',
+    'To send to an administrator of this host (each part helps on its own):',
     '',
     '1. Seen: /proc/sys/user/max_user_namespaces is 0.',
-    '   Without it: No environment can be entered.',
+    '   Without it: envs cannot enter any environment.',
     '   To be done as root:',
     "     echo 'user.max_user_namespaces = 15000' >/etc/sysctl.d/60-envs-max_user_namespaces.conf",
     '     sysctl --system',
-    '   What that opens up: Every user may make user namespaces, and in them reach parts of the kernel that were for root alone. It is what Debian, Fedora and Arch allow.',
+    '   What this allows: Every user may make user namespaces, and reach parts of the kernel in them that only root could reach. Debian, Fedora and Arch allow this by default.',
   ])
   const {ticket: told} = JSON.parse((await cli.runBehind(WITHOUT_NAMESPACES, 'doctor', '--json')).stdout)
   assert.deepEqual(told.requests[0].check, 'user-namespaces')

@@ -198,13 +198,13 @@ for (const lane of ['run play true', 'run -u games play true', 'enter play', 'en
     assert.deepEqual([byVariable.status, byVariable.stdout], [125, ''])
     assert.equal(
       byVariable.stderr,
-      'envs: ENVS_DURABLE can not be "often": it must be one of: auto, always, never.\n',
+      'envs: ENVS_DURABLE cannot be "often": it must be one of: auto, always, never.\n',
     )
 
     await writeSettings(t, guest, {durable: 'often'})
     const byFile = await guest.cli.run(...lane.split(' '))
     assert.equal(byFile.status, 125)
-    assert.ok(byFile.stderr.includes(`durable in ${guest.cli.configFile} can not be "often"`), byFile.stderr)
+    assert.ok(byFile.stderr.includes(`durable in ${guest.cli.configFile} cannot be "often"`), byFile.stderr)
   })
 }
 

@@ -8,14 +8,14 @@ for (const {what, argv, status, code, human} of [
     argv: ['confg'],
     status: 2,
     code: 'ENVS_UNKNOWN_COMMAND',
-    human: 'envs: There is no command confg.\n  try: envs config\n  try: envs --help\n',
+    human: 'envs: There is no command "confg".\n  try: envs config\n  try: envs --help\n',
   },
   {
     what: 'a command that is an option',
     argv: ['version'],
     status: 2,
     code: 'ENVS_UNKNOWN_COMMAND',
-    human: 'envs: There is no command version.\n  try: envs --version\n  try: envs --help\n',
+    human: 'envs: There is no command "version".\n  try: envs --version\n  try: envs --help\n',
   },
   {
     what: 'an option of no command that is misspelt',
@@ -23,7 +23,7 @@ for (const {what, argv, status, code, human} of [
     status: 2,
     code: 'ENVS_USAGE',
     human: [
-      'envs: The option --versoin stands before the command.\n',
+      'envs: The option --versoin is before the command.\n',
       '  try: envs --version\n  Options come after the command: envs COMMAND --versoin\n  try: envs --help\n',
     ].join(''),
   },
@@ -32,7 +32,7 @@ for (const {what, argv, status, code, human} of [
     argv: ['config', 'lits'],
     status: 2,
     code: 'ENVS_UNKNOWN_COMMAND',
-    human: 'envs: There is no command config lits.\n  try: envs config list\n  try: envs config --help\n',
+    human: 'envs: There is no command "config lits".\n  try: envs config list\n  try: envs config --help\n',
   },
   {
     what: 'an argument that is missing',
@@ -60,14 +60,14 @@ for (const {what, argv, status, code, human} of [
     argv: ['config', 'set', 'engine', 'docker'],
     status: 2,
     code: 'ENVS_BAD_SETTING',
-    human: 'envs: engine can not be "docker": it must be one of: auto, bwrap, unshare, proot.\n',
+    human: 'envs: engine cannot be "docker": it must be one of: auto, bwrap, unshare, proot.\n',
   },
   {
     what: 'a name that steers a terminal',
     argv: ['\x1b]0;owned\x07'],
     status: 2,
     code: 'ENVS_UNKNOWN_COMMAND',
-    human: 'envs: There is no command \\e]0;owned\\x07.\n  try: envs --help\n',
+    human: 'envs: There is no command "\\e]0;owned\\x07".\n  try: envs --help\n',
   },
 ]) {
   test(`tells of ${what} on standard error`, async (t) => {

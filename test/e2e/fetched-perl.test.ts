@@ -52,7 +52,7 @@ for (const {identity, skip: unmapped} of IDENTITIES) {
     const create = async () => cli.run('create', await debianRootfs(), '--name', 'play', '--quiet')
     const refused = await create()
     assert.equal(refused.status, 7)
-    assert.match(refused.stderr, /^ {2}Get it for yourself: envs doctor --fetch perl$/m)
+    assert.match(refused.stderr, /^ {2}Download perl into your own folder: envs doctor --fetch perl$/m)
     const fetched = await cli.run('doctor', '--fetch', 'perl')
     assert.equal(fetched.stdout, `Fetched perl 9.9-1: ${join(tools, '9.9-1')}\n`, fetched.stderr)
     const {checks} = JSON.parse((await cli.run('doctor', '--json')).stdout)

@@ -13,7 +13,7 @@ test('envs alone says what to type first, until there is an environment', async 
   const cli = await environmentCli(t)
   const first = await cli.run()
   assert.equal(first.status, 0)
-  assert.match(first.stdout, /\nThere is no environment yet\. To begin:\n {2}envs try hello -- hello /)
+  assert.match(first.stdout, /\nThere is no environment yet. To begin:\n {2}envs try hello -- hello /)
   assert.doesNotMatch((await cli.run('--help')).stdout, /To begin/)
   const {path} = await tinyRootfs(t)
   await cli.run('create', path, '--quiet')
@@ -49,7 +49,7 @@ test('create, interrupted while it downloads, says what is kept, and goes on fro
     [status, stderr],
     [
       130,
-      'envs: Interrupted by SIGINT.\n  What was downloaded is kept: the same command goes on from there.\n',
+      'envs: Interrupted by SIGINT.\n  The downloaded part is kept: the same command continues from there.\n',
     ],
   )
   assert.equal((await cli.run(...argv)).status, 0)

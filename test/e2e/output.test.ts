@@ -29,9 +29,9 @@ test('tells that the result could not be written', async (t) => {
     const run = await capture(['sh', '-c', `${ENVS} ${command} >/dev/full`], {env: {...cli.env}})
     const [first] = run.stderr.split('\n')
     if (command === 'confg --json')
-      assert.deepEqual([run.status, first], [2, 'envs: There is no command confg.'])
+      assert.deepEqual([run.status, first], [2, 'envs: There is no command "confg".'])
     else {
-      const told = 'envs: Standard output could not be written: no space left on device.'
+      const told = 'envs: Could not write to standard output: no space left on device.'
       assert.deepEqual([run.status, first], [8, told], command)
     }
   }

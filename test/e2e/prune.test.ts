@@ -53,7 +53,7 @@ test('prune asks, and without a terminal wants --yes and removes nothing', async
   const run = await cli.run('prune')
   assert.deepEqual(
     [run.status, run.stderr.split('\n')[1]],
-    [2, '  Add --yes to go ahead without being asked.'],
+    [2, '  Add --yes to go ahead without the question.'],
   )
   assert.equal((await layersIn(cli)).length, 1)
 })
@@ -214,7 +214,7 @@ test('image list and image rm know who was made from an image, and that nobody n
   const removed = await envs('image', 'rm', 'focal')
   assert.equal(
     removed.stderr,
-    'Removed ubuntu:focal/base 20.04.5. Made from it, and whole without it: other, play.\n',
+    'Removed ubuntu:focal/base 20.04.5. These environments were made from it and do not need it: other, play.\n',
   )
   assert.equal((await cli.run('clone', 'play', 'third')).status, 0)
   for (const name of ['play', 'other', 'third']) await cli.run('rm', name)

@@ -34,12 +34,12 @@ test('what killed commands have left is found, and taken away when that is asked
   await mkdir(join(cli.store, '.partial.emulated.0123abcd.other', 'rootfs', 'etc'), {recursive: true})
   await mkdir(join(cli.store, '.removed.emulated.0123abce.other'))
   await mkdir(join(layers, '.partial.emulated.0123abcd', 'tree'), {recursive: true})
-  assert.equal(await leftoversOf(cli), 'warn: 2 half-made or half-removed; 1 layers of no environment.')
+  assert.equal(await leftoversOf(cli), 'warn: 2 incomplete folders; 1 unused layers.')
   assert.deepEqual((await cli.storeEntries()).length, 3)
   const run = await cli.run('doctor', '--repair')
   assert.deepEqual(run.stdout.split('\n'), [
-    'Took away 2 folders that were half made or half removed.',
-    'Took away 1 layer of no environment.',
+    'Removed 2 folders that were incomplete.',
+    'Removed 1 layer that no environment uses.',
     '',
   ])
   assert.deepEqual(await cli.storeEntries(), ['play'])
@@ -56,10 +56,10 @@ test('what keeps an environment from starting is named with its process, and end
   await rm(anchorFiles(join(cli.store, 'play', 'run')).state)
   assert.match(
     await leftoversOf(cli),
-    /^warn: play is held by process \d+(, \d+)*, and its first process is gone\.$/,
+    /^warn: process \d+(, \d+)* holds the lock of play, whose first process has ended\.$/,
   )
   const run = await cli.run('doctor', '--repair')
-  assert.match(run.stdout, /^Ended what kept play from starting: process \d+(, \d+)*\.$/m)
+  assert.match(run.stdout, /^Ended the processes that kept play from starting: \d+(, \d+)*\.$/m)
   assert.equal(await leftoversOf(cli), 'pass: None.')
   const again = await cli.run('run', 'play', 'true')
   assert.deepEqual([again.status, again.stderr], [0, ''])

@@ -109,7 +109,7 @@ test('shims of programs that envs needs itself come in nobody’s way', async ()
   const perl = await runShim(guest, 'perl', ['-e', 'print $ENV{ENVS_NAME}'], {env: {PATH}})
   assert.equal(perl.stdout, 'play')
   const node = await runShim(guest, 'node', ['--version'], {env: {PATH: shimFolder(guest)}})
-  assert.deepEqual([node.status, node.stderr], [127, 'envs: node: not found in play.\n'])
+  assert.deepEqual([node.status, node.stderr], [127, 'envs: The command "node" was not found in "play".\n'])
   assert.equal((await guest.cli.run('shim', 'play', ...names, '--remove')).status, 0)
 })
 
@@ -117,7 +117,7 @@ test('shims are listed, and removed by name or all at once', async () => {
   const guest = await play()
   await guest.cli.run('shim', 'play', '--remove')
   const none = 'Make one: envs shim play jq\n'
-  assert.equal((await guest.cli.run('shims')).stderr, `There is no shim. ${none}`)
+  assert.equal((await guest.cli.run('shims')).stderr, `There is no shim yet. ${none}`)
   assert.equal((await guest.cli.run('shims', 'play')).stderr, `play has no shim. ${none}`)
   await guest.cli.run('shim', 'play', 'jq', '/opt/x y/b@2', 'g++', '--quiet')
   await writeFile(join(shimFolder(guest), 'mine'), '#!/bin/sh\n')
@@ -130,7 +130,10 @@ test('shims are listed, and removed by name or all at once', async () => {
   ])
   assert.equal((await guest.cli.run('shims', 'play', '--quiet')).stdout, 'b@2\ng++\njq\n')
   const unknown = await guest.cli.run('shim', 'play', 'jq', 'no-such', '--remove')
-  assert.deepEqual([unknown.status, unknown.stderr.split('\n')[0]], [3, 'envs: play has no shim no-such.'])
+  assert.deepEqual(
+    [unknown.status, unknown.stderr.split('\n')[0]],
+    [3, 'envs: The environment "play" has no shim "no-such".'],
+  )
   const one = await guest.cli.run('shim', 'play', '/opt/x y/b@2', '--remove', '--json')
   assert.deepEqual(JSON.parse(one.stdout), {removed: ['b@2']})
   assert.equal(
@@ -152,7 +155,7 @@ test('of an environment that is not there, and left no shim, the commands of shi
       status: 3,
       signal: null,
       stdout: '',
-      stderr: 'envs: There is no environment plya.\n  Did you mean play?\n',
+      stderr: 'envs: There is no environment "plya".\n  Did you mean play?\n',
     })
     const {status, stdout} = await guest.cli.run(...argv, '--json')
     assert.deepEqual([status, JSON.parse(stdout).error.code], [3, 'ENVS_NOT_FOUND'])
@@ -181,7 +184,7 @@ test('a file of the user’s own is replaced with --force alone, a folder never,
     const ran = await guest.cli.run('shim', 'play', 'free', name)
     assert.deepEqual(
       [ran.status, ran.stderr.split('\n')[0]],
-      [4, `envs: ${join(folder, name)} is there already, and no shim of envs.`],
+      [4, `envs: The file "${join(folder, name)}" exists already, and is not a shim of envs.`],
     )
     assert.equal(existsSync(join(folder, 'free')), false)
   }
@@ -213,17 +216,17 @@ test('rename and rm tell which shims still lead to what is gone, and these say s
   const missing = await cli.run('shim', 'first', 'jq')
   assert.deepEqual(
     [missing.status, missing.stderr.split('\n')[0]],
-    [3, 'envs: There is no environment first.'],
+    [3, 'envs: There is no environment "first".'],
   )
   await cli.run('create', path, '--name', 'first', '--identity', 'emulated', '--quiet')
   await cli.run('shim', 'first', 'jq', 'node')
   const left = 'Shims still lead to first: jq, node. Remove them: envs shim first --remove\n'
   assert.equal((await cli.run('rename', 'first', 'second')).stderr, `Renamed first to second.\n${left}`)
   const moved = await cli.run('shim', 'second', 'jq')
-  assert.match(moved.stderr, /^jq runs in second now\. It ran in first before\.\n/)
+  assert.match(moved.stderr, /^jq runs in second now\. Before, it ran in first\.\n/)
   assert.match((await cli.run('rm', 'second')).stderr, /^Removed second\.\nShims still lead to second: jq\. /)
   const ran = await runShim({cli}, 'jq', [])
-  assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment second.'])
+  assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment "second".'])
   assert.equal((await cli.run('shims', 'second', '--quiet')).stdout, 'jq\n')
   assert.deepEqual(JSON.parse((await cli.run('shim', 'second', '--remove', '--json')).stdout), {
     removed: ['jq'],

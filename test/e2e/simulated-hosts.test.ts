@@ -41,20 +41,20 @@ const CASES: readonly Case[] = [
     host: 'where user namespaces are forbidden and proot is there',
     skip: noProot,
     words: restricted({forbidsNamespaces: true}),
-    create: [0, /^Engine proot.*envs doctor tells why/m],
+    create: [0, /^Engine proot.*see why: envs doctor/m],
     run: [0, QUIET],
     doctor: [0, /^warn {2}User namespaces: \/proc\/sys\/user\/max_user_namespaces is 0\.$/m],
   },
   {
     host: 'where user namespaces are forbidden',
     words: restricted({forbidsNamespaces: true, without: ['proot']}),
-    create: [7, /User namespaces: \/proc\/sys\/user\/max_user_namespaces is 0\.\n.*“User namespaces”/],
+    create: [7, /User namespaces: \/proc\/sys\/user\/max_user_namespaces is 0\.\n.*"User namespaces"/],
     doctor: [7, /^FAIL {2}User namespaces: \/proc\/sys\/user\/max_user_namespaces is 0\.$/m],
   },
   {
     host: 'with a part of /proc covered',
     words: restricted({prepare: 'mount -t tmpfs tmpfs /proc/fs', without: ['proot']}),
-    create: [7, /Whole \/proc: Covered by mounts: \/proc\/fs\.\n.*“Whole \/proc”/],
+    create: [7, /Whole \/proc: Covered by mounts: \/proc\/fs\.\n.*"Whole \/proc"/],
     doctor: [7, /^FAIL {2}Whole \/proc: Covered by mounts: \/proc\/fs\.$/m],
   },
   {
@@ -91,7 +91,7 @@ const CASES: readonly Case[] = [
   {
     host: 'without perl',
     words: restricted({without: ['perl']}),
-    create: [7, /envs doctor --fetch perl\n.*\n.*“Session launcher”/],
+    create: [7, /envs doctor --fetch perl\n.*\n.*"Session launcher"/],
     doctor: [7, /^FAIL {2}Session launcher: perl was not found\./m],
   },
   {
@@ -113,7 +113,7 @@ const CASES: readonly Case[] = [
     words: noexecStore,
     variables: {ENVS_STORAGE: 'directory'},
     create: [0, QUIET],
-    run: [125, /Execution: .* is mounted noexec\.\n.*“Execution”/],
+    run: [125, /Execution: .* is mounted noexec\.\n.*"Execution"/],
     doctor: [0, /^warn {2}Execution: .* is mounted noexec\.$/m],
   },
   {

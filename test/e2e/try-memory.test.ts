@@ -74,7 +74,7 @@ layeredTest('memory that is full is told of, with what to do, and bounds what a 
   assert.ok(Number(run.stdout) <= 10_100_000)
   assert.equal(
     run.stderr,
-    'envs: warning: The 10 MB of memory that it has are full. To write to the disk: envs try --disk\n',
+    'envs: warning: The memory of the environment (10 MB) is full. To write to the disk: envs try --disk\n',
   )
 })
 
@@ -105,7 +105,7 @@ layeredTest('one whose memory is gone can not be entered, and goes with the next
   await cli.run('stop', 'try-1')
   const run = await cli.run('run', 'try-1', 'true')
   assert.equal(run.status, 125)
-  assert.match(run.stderr, /^envs: What try-1 had written was in memory, and is gone\.\n/)
+  assert.match(run.stderr, /^envs: The files of the environment "try-1" were in memory, and are lost\.\n/)
   const kept = await cli.run('keep', 'play', '--json')
   assert.deepEqual([kept.status, JSON.parse(kept.stdout).error.code], [3, 'ENVS_NO_TRY'])
   assert.deepEqual(await cli.storeEntries(), [])

@@ -70,7 +70,7 @@ test('a package that is not to be had is told of with 125, and nothing stays', a
   assert.deepEqual([run.status, run.stdout], [125, ''])
   assert.match(
     run.stderr,
-    /Unable to locate package no-such-package\nenvs: The packages were not installed: no-such-package\./,
+    /Unable to locate package no-such-package\nenvs: Could not install the packages no-such-package\./,
   )
   assert.deepEqual(await rows(cli, '--all'), [])
   assert.deepEqual(await cli.storeEntries(), [])
@@ -81,7 +81,7 @@ test('a first word that names no image is a package, and the image the default o
   const env = {ENVS_IMAGE: await debianRootfs()}
   const run = await cli.runWith({env}, 'try', '-q', 'no-such-package')
   assert.equal(run.status, 125)
-  assert.match(run.stderr, /\n {2}No image is called no-such-package\./)
+  assert.match(run.stderr, /\n {2}There is no image "no-such-package"\./)
   const plain = await cli.runWith({env}, 'try', '-q', '--', 'cat', '/etc/hostname')
   assert.deepEqual([plain.status, plain.stdout], [0, 'try-1\n'])
 })
@@ -165,7 +165,7 @@ test('try --keep makes one that stays, whatever comes of it', async (t) => {
   assert.equal((await cli.run('run', 'play', 'cat', '/etc/hostname')).stdout, 'play\n')
   const again = await cli.run('try', await debianRootfs(), '--keep', 'play', '-q')
   assert.equal(again.status, 125)
-  assert.match(again.stderr, /^envs: There is an environment play already\./)
+  assert.match(again.stderr, /^envs: The environment "play" exists already./)
 })
 
 test('one that ended an hour ago is gone with the next command, and a younger one is not', async (t) => {

@@ -13,15 +13,15 @@ export function judgeAccount({uid, name}: AccountFacts): Check {
   if (uid === 0) {
     return warn('account', {
       evidence: 'The user is 0, root.',
-      cost: 'What breaks out of an environment may be root on the host, and there are no layers and no snapshots.',
-      remedy: 'Run envs as an ordinary user: it needs no right of root.',
+      cost: 'A program that breaks out of an environment is root on the host, and there are no layers and no snapshots.',
+      remedy: 'Run envs as an ordinary user: envs needs no root privileges.',
     })
   }
   if (name === undefined) {
     return warn('account', {
       evidence: `The user ${uid} has no name: /etc/passwd does not list it.`,
-      cost: 'No line of /etc/subuid is found by name, and programs that ask for the user find none.',
-      remedy: 'Start the container around envs as a user that its /etc/passwd lists.',
+      cost: 'envs finds no line in /etc/subuid by name, and programs that look up the user fail.',
+      remedy: 'Start the container around envs as a user in its /etc/passwd.',
     })
   }
   return pass('account', `${name} (${uid}).`)

@@ -52,7 +52,7 @@ export function judgeApparmor(facts: ApparmorFacts): Check {
   if (labels.length === 0) {
     return fail('apparmor', {
       evidence: `${SWITCH} is 1, and neither bwrap nor unshare could make a user namespace.`,
-      cost: 'No environment can be entered, but for the engine proot.',
+      cost: 'envs can enter environments only with the engine proot.',
       remedy:
         'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
       request: profileRequest(facts),
@@ -62,7 +62,7 @@ export function judgeApparmor(facts: ApparmorFacts): Check {
   if (powerless !== undefined) {
     return warn('apparmor', {
       evidence: `${SWITCH} is 1, and a program in a namespace is labelled ${powerless}.`,
-      cost: 'Programs that an environment starts with have no capabilities: environments may be emulated alone, or fail to start.',
+      cost: 'The first programs of an environment have no capabilities: environments are emulated only, or fail to start.',
       remedy:
         'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
       request: profileRequest(facts),
@@ -91,7 +91,7 @@ function profileRequest({programs, restricting}: ApparmorFacts): AdminRequest {
       ].join('\n'),
       `apparmor_parser -r ${PROFILES}/envs`,
     ],
-    opens: `Every user may make user namespaces by way of ${programs.join(' and ')}. For all other programs the restriction stays.`,
+    opens: `Every user may make user namespaces with ${programs.join(' and ')}. The restriction stays for all other programs.`,
   }
 }
 

@@ -3,7 +3,7 @@ import {type Check, fail, pass} from './check.js'
 import {installSteps} from './install-steps.js'
 import {runTrial} from './trial.js'
 
-const COST = 'No environment can be entered.'
+const COST = 'envs cannot enter any environment.'
 
 /** The host's own tree as a guest: namespaces, proc and dev are those of a real environment. */
 const TRIAL = [
@@ -47,10 +47,10 @@ export function judgeBubblewrap({path, version, status, message, distribution}: 
       evidence: 'bwrap was not found.',
       cost: COST,
       remedy:
-        'Ask an administrator to install the package bubblewrap, or get it for yourself: envs doctor --fetch bubblewrap',
+        'Ask an administrator to install the package bubblewrap, or download it into your own folder: envs doctor --fetch bubblewrap',
       request: {
         steps: installSteps(distribution, 'bubblewrap'),
-        opens: 'Nothing: it has no rights that its caller has not.',
+        opens: 'Nothing: bwrap has only the privileges of its caller.',
       },
     })
   }

@@ -74,9 +74,9 @@ function troubled(id: CheckId, {request, ...trouble}: Trouble): Omit<Check, 'sta
 
 /** The suggestion that leads from a failure to the checks that explain it. */
 export function seeChecks(...ids: readonly CheckId[]): string {
-  const names = ids.map((id) => `“${CHECK_TITLES[id]}”`)
+  const names = ids.map((id) => `"${CHECK_TITLES[id]}"`)
   const [last] = names.slice(-1)
   return names.length < 2
-    ? `Run \`envs doctor\`: its check ${last} tells what is in the way, and the remedy.`
-    : `Run \`envs doctor\`: its checks ${names.slice(0, -1).join(', ')} and ${last} tell what is in the way, and the remedy.`
+    ? `Run \`envs doctor\`: see the check ${last} and its remedy.`
+    : `Run \`envs doctor\`: see the checks ${names.slice(0, -1).join(', ')} and ${last} and their remedies.`
 }

@@ -23,11 +23,12 @@ export function judgeClock({timeMs, servers}: ClockFacts): Check {
   if (offset !== undefined && Math.abs(offset) > MOST_WRONG_MS) {
     const minutes = Math.round(Math.abs(offset) / 60_000)
     return wrong(
-      `It is ${time} here, ${minutes} minutes ${offset < 0 ? 'before' : 'after'} what servers say.`,
+      `The clock says ${time}, ${minutes} minutes ${offset < 0 ? 'before' : 'after'} the time of servers.`,
     )
   }
-  if (timeMs < EARLIEST_MS) return wrong(`It is ${time} here, which is before this program was written.`)
-  const seen = offset === undefined ? 'no server was there to compare it with' : 'as servers have it'
+  if (timeMs < EARLIEST_MS)
+    return wrong(`The clock says ${time}, before the release of this version of envs.`)
+  const seen = offset === undefined ? 'no server answered for a comparison' : 'as on servers'
   return pass('clock', `${time}, ${seen}.`)
 }
 

@@ -67,13 +67,13 @@ const FINDINGS: readonly Finding[] = [
   {
     isSo: ({isOverQuota}) => isOverQuota,
     status: 'warn',
-    cost: 'Nothing more can be written, or soon.',
+    cost: 'The disk is full, or almost full.',
     remedy: `See quota(1), and free some space. Or: ${ELSEWHERE}`,
   },
   {
     isSo: ({fileSystem}) => SHARED.includes(fileSystem),
     status: 'warn',
-    cost: 'Environments with mapped ids, and layers, can not be had: a server of files knows nothing of subordinate ids.',
+    cost: 'Mapped environments and layers do not work: a file server does not know subordinate ids.',
     remedy: 'Set ENVS_HOME to a folder on a local disk.',
   },
   {
@@ -86,7 +86,7 @@ const FINDINGS: readonly Finding[] = [
   {
     isSo: ({fileSystem}) => IN_MEMORY.includes(fileSystem),
     status: 'warn',
-    cost: 'Environments take memory, and are gone when this host restarts.',
+    cost: 'Environments take memory, and are lost when this host restarts.',
     remedy: ELSEWHERE,
   },
   {

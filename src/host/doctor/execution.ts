@@ -4,7 +4,7 @@ import type {Place} from './disk.js'
 /** Whether programs that lie in the store can be executed. Layers are mounted, and so free of the store's own options. */
 export function judgeExecution({folder, options}: Pick<Place, 'folder' | 'options'>): Check {
   if (!options.includes('noexec'))
-    return pass('execution', `The disk of ${folder} lets programs be executed.`)
+    return pass('execution', `Programs on the disk of ${folder} can be executed.`)
   return fail('execution', {
     evidence: `The disk of ${folder} is mounted noexec.`,
     cost: 'No program of an environment can be executed.',

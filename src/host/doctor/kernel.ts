@@ -20,14 +20,14 @@ export function judgeKernel({release: name, seccompActions}: KernelFacts): Check
   if (isWsl1(name)) {
     return fail('kernel', {
       evidence: `${name}: this is WSL 1, which has no Linux kernel and so no namespaces.`,
-      cost: 'No environment can be entered.',
-      remedy: 'Have Windows convert this distribution: wsl.exe --set-version NAME 2',
+      cost: 'envs cannot enter any environment.',
+      remedy: 'Convert this distribution on Windows: wsl.exe --set-version NAME 2',
     })
   }
   if (seccompActions === undefined || !seccompActions.split(' ').includes('errno')) {
     return fail('kernel', {
-      evidence: `${name}: ${ACTIONS} is ${seccompActions ?? 'absent'}, so it takes no filters of system calls.`,
-      cost: 'No environment can be entered: each is started under such a filter.',
+      evidence: `${name}: ${ACTIONS} is ${seccompActions ?? 'absent'}, so the kernel takes no system call filters.`,
+      cost: 'envs cannot enter any environment: each one starts under such a filter.',
       remedy: 'Ask an administrator for a kernel with CONFIG_SECCOMP_FILTER, which all distributions have.',
     })
   }
@@ -35,14 +35,14 @@ export function judgeKernel({release: name, seccompActions}: KernelFacts): Check
   if (isBefore(name, 5, 11)) {
     return warn('kernel', {
       evidence: `Linux ${name}.${wsl}`,
-      cost: 'There are no layers and no snapshots (Linux 5.11), and folders can not be shared read-only (Linux 5.12).',
+      cost: 'There are no layers and no snapshots (Linux 5.11), and folders cannot be shared read-only (Linux 5.12).',
       remedy: 'Ask an administrator for a newer kernel.',
     })
   }
   if (isBefore(name, 5, 12)) {
     return warn('kernel', {
       evidence: `Linux ${name}.${wsl}`,
-      cost: 'Folders can not be shared read-only.',
+      cost: 'Folders cannot be shared read-only.',
       remedy: 'Ask an administrator for Linux 5.12 or later.',
     })
   }

@@ -5,9 +5,9 @@ import {installSteps} from './install-steps.js'
 import {runTrial} from './trial.js'
 
 const TROUBLE = {
-  cost: 'No environment can be created or entered: a program in Perl joins one and loads its system call filter. What is there can be listed, shown, stopped, renamed and removed, and images can be fetched.',
+  cost: 'envs cannot create or enter environments: a Perl program joins them and loads their system call filter. Existing environments can be listed, shown, stopped, renamed and removed, and images can be downloaded.',
   remedy:
-    'Ask an administrator to install the package perl-base, or get it for yourself: envs doctor --fetch perl',
+    'Ask an administrator to install the package perl-base, or download it into your own folder: envs doctor --fetch perl',
 }
 
 /** Prints the version where the one module that sessions load is there. */
@@ -20,7 +20,7 @@ export async function checkLauncher(
 ): Promise<Check> {
   const request = {
     steps: installSteps(distribution, 'perl-base'),
-    opens: 'Nothing: it is an interpreter without rights of its own.',
+    opens: 'Nothing: perl is an interpreter without privileges of its own.',
   }
   const perl = findPerl(host)
   if (perl === undefined) {
@@ -38,5 +38,5 @@ async function noteSetpriv({which}: Pick<Host, 'which'>): Promise<string> {
   const setpriv = which('setpriv')
   if (setpriv === undefined) return ''
   const {status} = await runTrial([setpriv, '--seccomp-filter', '/dev/null', '--version'])
-  return status === 0 ? " setpriv can load a filter, but can't join." : ''
+  return status === 0 ? ' setpriv can load a filter, but cannot join an environment.' : ''
 }

@@ -70,8 +70,8 @@ export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check {
   return warn('mirrors', {
     evidence: `${reached}; ${lost.map(({url, answer}) => `${url}: ${answer}`).join(', ')}.`,
     cost: isAll
-      ? 'No image or package can be fetched. What is here already works.'
-      : 'Images and packages of these servers can not be fetched.',
+      ? 'No image or package can be downloaded. Existing environments work.'
+      : 'Images and packages of these servers cannot be downloaded.',
     remedy: isAll
       ? 'Connect this host, or set http_proxy and https_proxy, or name a mirror within reach: envs config set mirrors.NAME URL'
       : 'Wait, or name a mirror within reach: envs config set mirrors.NAME URL',

@@ -10,7 +10,7 @@ export function judgeNewPrivileges({noNewPrivileges}: Pick<ProcessStatus, 'noNew
   if (!noNewPrivileges) return pass('new-privileges', 'NoNewPrivs is 0 in /proc/self/status.')
   return warn('new-privileges', {
     evidence: 'NoNewPrivs is 1 in /proc/self/status.',
-    cost: 'Environments are emulated: newuidmap, which gives out subordinate ids, can do nothing.',
+    cost: 'Environments are emulated: newuidmap, which maps subordinate ids, does not work.',
     remedy:
       'Start envs outside of the sandbox or service it runs in now (systemd: NoNewPrivileges=no; docker: without no-new-privileges).',
   })

@@ -40,11 +40,11 @@ export function judgeNewuidmap(
       evidence: `Not found: ${missing.map(({name}) => name).join(', ')}.`,
       cost,
       remedy:
-        'Ask an administrator to install the package uidmap: it holds newuidmap and newgidmap, setuid root.',
+        'Ask an administrator to install the package uidmap, which holds newuidmap and newgidmap, setuid root.',
       request: {
         steps: installSteps(distribution, 'uidmap'),
         opens:
-          'Two setuid programs of the shadow suite, which let users map the ids that /etc/subuid and /etc/subgid give them, and no others.',
+          'Two setuid programs of the shadow suite let users map the ids of their lines in /etc/subuid and /etc/subgid, and no others.',
       },
     })
   }
@@ -57,7 +57,7 @@ export function judgeNewuidmap(
       remedy: `Ask an administrator for the setuid bit of ${paths}.`,
       request: {
         steps: [`chmod u+s ${paths}`],
-        opens: 'Users may map the ids that /etc/subuid and /etc/subgid give them, and no others.',
+        opens: 'Users may map the ids of their lines in /etc/subuid and /etc/subgid, and no others.',
       },
     })
   }

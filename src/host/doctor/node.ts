@@ -14,7 +14,7 @@ export function judgeNode(version: string): Check {
     return pass('node', `${version}.`)
   return fail('node', {
     evidence: `${version}.`,
-    cost: 'envs may end with errors of the language.',
-    remedy: `Install Node.js ${WANTED.major}.${WANTED.minor} or later; it can lie in your home folder.`,
+    cost: 'envs may end with syntax errors.',
+    remedy: `Install Node.js ${WANTED.major}.${WANTED.minor} or later; your home folder will do.`,
   })
 }

@@ -14,7 +14,7 @@ export function judgeProc(mounts: readonly MountEntry[]): Check {
   const shown = covered.slice(0, 3).join(', ')
   return fail('proc', {
     evidence: `Covered by mounts: ${shown}${covered.length > 3 ? `, and ${covered.length - 3} more` : ''}.`,
-    cost: 'No environment can be entered but by proot: the kernel lets nobody mount a whole /proc here.',
+    cost: 'envs can enter environments only with proot: the kernel refuses to mount a complete /proc here.',
     remedy:
       'Start the container around envs with --security-opt systempaths=unconfined (docker), or --security-opt unmask=ALL (podman).',
     request: {

@@ -32,9 +32,9 @@ export function judgeProcessors({architecture, registered, emulated = []}: Proce
   if (registered.length === 0 && emulated.length > 0)
     return pass(
       'processors',
-      `Programs of ${architecture}, and by qemu, in environments, of ${emulated.join(', ')}.`,
+      `Programs of ${architecture}, and with QEMU, in environments, of ${emulated.join(', ')}.`,
     )
   if (registered.length === 0)
-    return pass('processors', `Programs of ${architecture} alone: ${BINFMT} has no interpreter of qemu.`)
-  return pass('processors', `Programs of ${architecture}, and by qemu of ${registered.join(', ')}.`)
+    return pass('processors', `Programs of ${architecture} only: ${BINFMT} has no QEMU interpreter.`)
+  return pass('processors', `Programs of ${architecture}, and with QEMU of ${registered.join(', ')}.`)
 }

@@ -47,8 +47,8 @@ export function judgeSubordinateIds(facts: SubordinateFacts): Check {
   if (small.length > 0) {
     return warn('subordinate-ids', {
       evidence: `Mapped, but the range is ${small.map((range) => range?.count).join(' and ')} ids, not ${WANTED_COUNT}: ${shown}.`,
-      cost: 'Files of users with higher numbers, nobody (65534) among them, can not be given to them.',
-      remedy: `Ask an administrator for a range of ${WANTED_COUNT} ids in /etc/subuid and /etc/subgid, in the place of this one.`,
+      cost: 'Files cannot belong to users with higher ids, such as nobody (65534).',
+      remedy: `Ask an administrator for a range of ${WANTED_COUNT} ids in /etc/subuid and /etc/subgid, instead of this one.`,
       request: rangeRequest(facts, {uids: [], gids: []}),
     })
   }
@@ -68,7 +68,7 @@ function rangeRequest(
   ]
   return {
     steps: [`usermod ${options.join(' ')} ${user ?? uid}`],
-    opens: `This account may own files as ${WANTED_COUNT} further ids, which are nobody else's.`,
+    opens: `This account may own files as ${WANTED_COUNT} more ids, which no other account has.`,
   }
 }
 

@@ -13,7 +13,7 @@ const APPARMOR_SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
 /** Files that docker and podman put into a container. */
 const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv']
 
-const COST = 'No environment can be entered.'
+const COST = 'envs cannot enter any environment.'
 
 /** What is known of user namespaces here. */
 export type NamespaceFacts = {
@@ -52,9 +52,9 @@ export function judgeNamespaces(facts: NamespaceFacts): Check {
   const {trialStatus, limit} = facts
   if (trialStatus === 0) return pass('user-namespaces', `One was made; ${LIMIT} is ${limit ?? 'absent'}.`)
   if (trialStatus === undefined) {
-    const remedy = 'Ask an administrator to install the package util-linux: it holds unshare.'
+    const remedy = 'Ask an administrator to install the package util-linux, which holds unshare.'
     return fail('user-namespaces', {
-      evidence: 'unshare was not found, so none could be tried.',
+      evidence: 'unshare was not found, so envs could not try a user namespace.',
       cost: COST,
       remedy,
     })
@@ -80,15 +80,15 @@ function findObstacle(facts: NamespaceFacts, status: number): Obstacle {
   if (facts.apparmorSwitch === '1') {
     return {
       evidence: `${APPARMOR_SWITCH} is 1.`,
-      remedy: 'See the check of AppArmor: it has the profile to ask for.',
+      remedy: 'See the check of AppArmor, which has the profile to ask for.',
     }
   }
   if (facts.containerMark !== undefined || facts.isFiltered) return inContainer(facts.containerMark)
   if (facts.isNested) {
     return {
-      evidence: `unshare ended with status ${status}, and /proc/self/uid_map has not all ids: this runs inside another sandbox.`,
+      evidence: `unshare ended with status ${status}, and /proc/self/uid_map does not have all ids: envs runs inside another sandbox.`,
       remedy:
-        'Start that sandbox so that it keeps the capability CAP_SETFCAP and lets namespaces be nested, or run envs outside of it.',
+        'Start that sandbox with the capability CAP_SETFCAP and nested namespaces, or run envs outside of the sandbox.',
     }
   }
   return {
@@ -103,7 +103,7 @@ function byAdministrator(setting: string, value: string): {remedy: string; reque
     request: {
       steps: settingSteps(setting, value),
       opens:
-        'Every user may make user namespaces, and in them reach parts of the kernel that were for root alone. It is what Debian, Fedora and Arch allow.',
+        'Every user may make user namespaces, and reach parts of the kernel in them that only root could reach. Debian, Fedora and Arch allow this by default.',
     },
   }
 }
@@ -113,7 +113,7 @@ function inContainer(mark: string | undefined): Obstacle {
     evidence:
       mark === undefined ? 'Seccomp is 2 in /proc/self/status.' : `${mark} is there: this is a container.`,
     remedy:
-      'Start the container around envs with --security-opt seccomp=unconfined, or run envs outside of it.',
+      'Start the container around envs with --security-opt seccomp=unconfined, or run envs outside of the container.',
     request: {
       steps: [
         '# start the container with these options:',

@@ -17,7 +17,7 @@ export async function checkUtilLinux(host: MapperHost, distribution: string | un
       remedy: 'Ask an administrator to install the package util-linux.',
       request: {
         steps: installSteps(distribution, 'util-linux'),
-        opens: 'Nothing: its setuid programs are those that every distribution has.',
+        opens: 'Nothing: every distribution has the setuid programs of util-linux.',
       },
     })
   }
@@ -30,12 +30,12 @@ export async function checkUtilLinux(host: MapperHost, distribution: string | un
       ? `${which('unshare')} is not the one of util-linux`
       : `util-linux ${version.major}.${version.minor}`
   const probe = await probeMapped(host)
-  if (probe.works) return pass('util-linux', `${seen}; newuidmap maps ids in its stead.`)
+  if (probe.works) return pass('util-linux', `${seen}; newuidmap maps ids instead.`)
   if (probe.reason !== 'old-util-linux') return pass('util-linux', `${seen}: ${PROGRAMS.join(', ')}.`)
   return warn('util-linux', {
     evidence: `${seen}.`,
     cost: 'No range of ids can be mapped: environments are emulated, and all files belong to one user.',
     remedy:
-      'Get Perl for yourself: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later.',
+      'Download perl into your own folder: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later.',
   })
 }

@@ -40,9 +40,13 @@ export async function agentsFor(url: URL, {proxy, authorities, signal, kept}: Op
     return url.protocol === 'https:' ? {https: new HttpsAgent(connection)} : {http: new HttpAgent(connection)}
   }
   if (proxy.protocol !== 'http:' && proxy.protocol !== 'https:') {
-    throw new NetworkError(url.host, `its proxy ${proxy.host} is of the kind ${proxy.protocol}`, {
-      suggestions: ['Name an http: or https: proxy in the proxy variables, or unset them.'],
-    })
+    throw new NetworkError(
+      url.host,
+      `the protocol ${proxy.protocol} of its proxy ${proxy.host} is not supported`,
+      {
+        suggestions: ['Name an http: or https: proxy in the proxy variables, or unset them.'],
+      },
+    )
   }
   const options = {...connection, signal, ...(authorities === undefined ? {} : {ca: [...authorities]})}
   if (url.protocol === 'https:') {

@@ -1,4 +1,4 @@
-import {UnexpectedSizeError} from './errors.js'
+import {unexpectedSizeError} from './errors.js'
 import {type FailedTry, failedConnection, failedTry, failureOfAnswer} from './failure.js'
 import {contradicts, parseContentRange, parseLength, strongValidators} from './headers.js'
 import {type Pace, timed} from './pace.js'
@@ -26,7 +26,7 @@ type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | O
  *
  * @throws {UnexpectedSizeError}
  * @throws {NetworkError} For what another try can't mend: a redirect that is refused.
- * @throws {DownloadStorageError}
+ * @throws {@link downloadStorageError}
  * @throws {unknown} The reason of `signal`.
  */
 export async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
@@ -77,11 +77,11 @@ async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
       part.resume()
       return {kind: 'read', totalBytes: range.totalBytes}
     }
-    return startOver(part, answer, 'it sent another part than the one asked for')
+    return startOver(part, answer, 'it sent another part than the requested one')
   }
   if (status === 416 && asked > 0) {
     if (range?.totalBytes === asked) return {kind: 'complete'}
-    return startOver(part, answer, 'it no longer has what was asked for')
+    return startOver(part, answer, 'it no longer has the requested part')
   }
   return failedTry(failureOfAnswer(answer, new Date()), {reached: true})
 }
@@ -106,7 +106,7 @@ function tooSlow(
 ): Outcome {
   const whole = totalBytes === undefined ? '' : ` of ${totalBytes}`
   const suggestions = [
-    'Run the command again later: it goes on where this one stopped. Or use another mirror.',
+    'Run the command again later: the download continues where it stopped. Or use another mirror.',
   ]
   const reason = `${slowness}; ${receivedBytes}${whole} bytes have come`
   return failedTry({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
@@ -116,19 +116,35 @@ function refuseSize(totalBytes: number | undefined, {url}: Answer, options: Atte
   const {expectedBytes, maxBytes} = options
   if (totalBytes === undefined) return
   if (expectedBytes !== undefined && totalBytes !== expectedBytes) {
-    throw new UnexpectedSizeError(url.host, totalBytes, {kind: 'exactly', bytes: expectedBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: totalBytes,
+      limit: `exactly ${expectedBytes}`,
+    })
   }
   if (totalBytes > maxBytes) {
-    throw new UnexpectedSizeError(url.host, totalBytes, {kind: 'at most', bytes: maxBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: totalBytes,
+      limit: `at most ${maxBytes}`,
+    })
   }
 }
 
 function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOptions): void {
   const {expectedBytes, maxBytes} = options
   if (expectedBytes !== undefined && receivedBytes > expectedBytes) {
-    throw new UnexpectedSizeError(url.host, receivedBytes, {kind: 'exactly', bytes: expectedBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: receivedBytes,
+      limit: `exactly ${expectedBytes}`,
+    })
   }
   if (receivedBytes > maxBytes) {
-    throw new UnexpectedSizeError(url.host, receivedBytes, {kind: 'at most', bytes: maxBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: receivedBytes,
+      limit: `at most ${maxBytes}`,
+    })
   }
 }

@@ -1,5 +1,5 @@
 import {readFile} from 'node:fs/promises'
-import {CertificateFileError} from './errors.js'
+import {certificateFileError} from './errors.js'
 import type {Environment} from './proxy.js'
 
 /**
@@ -8,7 +8,7 @@ import type {Environment} from './proxy.js'
  * `SSL_CERT_FILE` takes the place of those, as in OpenSSL. Node leaves `NODE_EXTRA_CA_CERTS` out as soon as it is
  * given a list, so it is added here.
  *
- * @throws {CertificateFileError}
+ * @throws {@link certificateFileError}
  */
 export async function certificateAuthorities(environment: Environment): Promise<string[] | undefined> {
   const own = environment['SSL_CERT_FILE']
@@ -23,6 +23,6 @@ async function readPem(variable: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    throw new CertificateFileError(variable, path, error)
+    throw certificateFileError({variable, path}, {cause: error})
   }
 }

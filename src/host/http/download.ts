@@ -3,9 +3,10 @@ import {createReadStream} from 'node:fs'
 import {mkdir} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {errnoOf} from '../../errors.js'
-import {DigestMismatchError, finishSha256, type Sha256} from '../digest.js'
+import {finishSha256, type Sha256} from '../digest.js'
 import {isErrno} from '../errno.js'
-import {DownloadStorageError, UnexpectedSizeError} from './errors.js'
+import {DigestMismatchError, digestMismatchError} from '../errors.js'
+import {downloadStorageError, UnexpectedSizeError, unexpectedSizeError} from './errors.js'
 import {type Claim, claimPart} from './part-lock.js'
 import {PartialFile, type PartPaths, partPaths} from './partial-file.js'
 import {type ReceiveOptions, receive} from './receive.js'
@@ -28,8 +29,8 @@ export type Downloaded = {readonly path: string; readonly sizeBytes: number; rea
  * @throws {NetworkError}
  * @throws {DigestMismatchError}
  * @throws {UnexpectedSizeError}
- * @throws {DownloadStorageError}
- * @throws {CertificateFileError}
+ * @throws {@link downloadStorageError}
+ * @throws {@link certificateFileError}
  * @throws {unknown} The reason of `signal`; what came so far stays.
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
@@ -63,7 +64,8 @@ async function fetchInto(paths: PartPaths, fd: number, options: DownloadOptions)
       await receive(part, {...options, isDigestKnown})
     }
     const sha256 = part.digest()
-    if (isDigestKnown && sha256 !== expected) throw new DigestMismatchError(url.host, expected, sha256)
+    if (isDigestKnown && sha256 !== expected)
+      throw digestMismatchError({source: url.host, expected, actual: sha256})
     await part.publish()
     return {path: paths.destination, sizeBytes: part.receivedBytes, sha256}
   } catch (error) {
@@ -75,10 +77,14 @@ async function fetchInto(paths: PartPaths, fd: number, options: DownloadOptions)
 /** What another process fetched, by the rules of this one's caller. */
 function checkShared(there: Downloaded, {url, sha256, expectedBytes}: DownloadOptions): Downloaded {
   if (sha256 !== undefined && there.sha256 !== sha256) {
-    throw new DigestMismatchError(url.host, sha256, there.sha256)
+    throw digestMismatchError({source: url.host, expected: sha256, actual: there.sha256})
   }
   if (expectedBytes !== undefined && there.sizeBytes !== expectedBytes) {
-    throw new UnexpectedSizeError(url.host, there.sizeBytes, {kind: 'exactly', bytes: expectedBytes})
+    throw unexpectedSizeError({
+      host: url.host,
+      actualBytes: there.sizeBytes,
+      limit: `exactly ${expectedBytes}`,
+    })
   }
   return there
 }
@@ -96,7 +102,7 @@ async function claimFor({part, destination}: PartPaths, options: DownloadOptions
     signal?.throwIfAborted()
     const errno = errnoOf(error)
     if (errno === undefined) throw error
-    throw new DownloadStorageError(part, errno, error)
+    throw downloadStorageError({path: part, reason: errno}, {cause: error})
   }
 }
 

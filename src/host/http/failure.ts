@@ -54,8 +54,8 @@ export function failureOfAnswer({status, headers, url, viaProxy}: Answer, now: D
     status,
     retryAfterMs: parseRetryAfter(headers['retry-after'], now),
     suggestions: [
-      ...(status === 404 || status === 410 ? ['Check the URL: nothing lies there.'] : []),
-      ...(viaProxy === undefined ? [] : [`The answer came by way of the proxy ${viaProxy}.`]),
+      ...(status === 404 || status === 410 ? ['Check the URL: there is no file.'] : []),
+      ...(viaProxy === undefined ? [] : [`The answer came through the proxy ${viaProxy}.`]),
     ],
   }
 }
@@ -101,9 +101,9 @@ function describeCode(code: string): string {
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ENETDOWN':
-      return 'there is no way to it'
+      return 'there is no route to it'
     default:
-      if (code.startsWith('HPE_')) return 'its answer is no proper HTTP'
+      if (code.startsWith('HPE_')) return 'its answer is not valid HTTP'
       return UNTRUSTED.has(code) ? `its certificate is not trusted (${code})` : code
   }
 }

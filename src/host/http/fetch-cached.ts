@@ -10,7 +10,7 @@ import {hasValidators, validatorsSchema} from './headers.js'
  *
  * @param path - Of the copy, which must be of this URL alone; its folder is made.
  * @returns undefined when the server says that there is none.
- * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {CertificateFileError}
+ * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {@link certificateFileError}
  */
 export async function fetchCached(
   url: URL,

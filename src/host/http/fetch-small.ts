@@ -1,4 +1,4 @@
-import {NetworkError, UnexpectedSizeError} from './errors.js'
+import {NetworkError, type UnexpectedSizeError, unexpectedSizeError} from './errors.js'
 import {type FailedTry, failedConnection, failedTry, failureOfAnswer} from './failure.js'
 import {parseLength, strongValidators, type Validators} from './headers.js'
 import {LEAST_PACE, type LeastPace, openPace, type Pace, timed} from './pace.js'
@@ -40,7 +40,7 @@ const MISSING: ReadonlySet<number> = new Set([404, 410])
  * @returns undefined when the server says that there is none.
  * @throws {NetworkError} When the last try failed, or one failed for good.
  * @throws {UnexpectedSizeError}
- * @throws {CertificateFileError}
+ * @throws {@link certificateFileError}
  * @throws {unknown} The reason of `signal`.
  */
 export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<Buffer | undefined> {
@@ -51,7 +51,7 @@ export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<
 /**
  * Asks for such a file on condition that it is another than the one `known` was taken from.
  *
- * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {CertificateFileError}
+ * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {@link certificateFileError}
  */
 export async function askSmall(
   url: URL,
@@ -128,5 +128,5 @@ function headersOf({
 }
 
 function tooLarge(host: string, actualBytes: number, maxBytes: number): UnexpectedSizeError {
-  return new UnexpectedSizeError(host, actualBytes, {kind: 'at most', bytes: maxBytes})
+  return unexpectedSizeError({host, actualBytes, limit: `at most ${maxBytes}`})
 }

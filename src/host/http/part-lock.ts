@@ -17,7 +17,7 @@ type Options = {
  * inode what became of it: the destination, thrown away, or still a part.
  *
  * @throws {NodeJS.ErrnoException} When the part can't be made.
- * @throws {LockToolMissingError}
+ * @throws {@link flockMissingError}
  */
 export async function claimPart(part: string, {destination, ...waiting}: Options): Promise<Claim> {
   for (;;) {

@@ -5,9 +5,8 @@ import {promisify} from 'node:util'
 import {errnoOf} from '../../errors.js'
 import {publish} from '../atomic-file.js'
 import {finishSha256, type Sha256} from '../digest.js'
-import {DownloadStorageError} from './errors.js'
-import type {Validators} from './headers.js'
-import {hasValidators} from './headers.js'
+import {downloadStorageError} from './errors.js'
+import {hasValidators, type Validators} from './headers.js'
 import {readPartRecord, urlDigest, writePartRecord} from './part-record.js'
 
 const [readAt, writeAt, truncate, sync] = [
@@ -166,7 +165,7 @@ export class PartialFile {
     } catch (error) {
       const errno = errnoOf(error)
       if (errno === undefined) throw error
-      throw new DownloadStorageError(this.paths.part, errno, error)
+      throw downloadStorageError({path: this.paths.part, reason: errno}, {cause: error})
     }
   }
 }

@@ -42,8 +42,8 @@ export type ReceiveOptions = {
  *
  * @throws {NetworkError} When tries in a row brought nothing, or one failed for good.
  * @throws {UnexpectedSizeError}
- * @throws {DownloadStorageError}
- * @throws {CertificateFileError}
+ * @throws {@link downloadStorageError}
+ * @throws {@link certificateFileError}
  * @throws {unknown} The reason of `signal`.
  */
 export async function receive(
@@ -84,7 +84,7 @@ export async function receive(
     const {host, reason, isTransient, status, retryAfterMs, suggestions = [], cause} = outcome.failure
     if (!isTransient || failures > retries || breaks.count > mostBreaks) {
       const count = breaks.count > mostBreaks ? breaks.count : failures
-      const tries = count > 1 ? `${reason}, at the last of ${count} tries` : reason
+      const tries = count > 1 ? `${reason}, in the last of ${count} attempts` : reason
       throw new NetworkError(host, tries, {suggestions, status, cause})
     }
     const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})

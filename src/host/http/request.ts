@@ -151,7 +151,7 @@ function isFollowed({statusCode, headers: {location = ''}, url}: PlainResponse):
   const to = new URL(location, url)
   if (to.protocol !== 'https:' && (from.protocol === 'https:' || to.protocol !== 'http:')) {
     throw new NetworkError(from.host, `it redirects from ${from.protocol} to ${to.protocol}`, {
-      suggestions: ['Use another mirror: this one gives up a protection that the URL asks for.'],
+      suggestions: ['Use another mirror: this mirror redirects from HTTPS to an unprotected URL.'],
     })
   }
   return true

@@ -1,6 +1,7 @@
+import {didYouMean} from '../../errors.js'
 import {nearestNames} from '../../host/nearest.js'
 import type {ImageQuery} from '../published-image.js'
-import {ImageNotKeptError} from './errors.js'
+import {imageNotKeptError} from './errors.js'
 import {fits, type KeptImage, listKept} from './kept-images.js'
 
 /** As short as `image list` shows them, or shorter while it is clear. */
@@ -11,7 +12,7 @@ const DIGEST = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/
  * fits the query that the word was parsed into.
  *
  * @param parse - Reads a name as `envs create` does; undefined where it is none.
- * @throws {ImageNotKeptError}
+ * @throws {@link imageNotKeptError}
  */
 export async function chooseKept(
   images: string,
@@ -35,5 +36,5 @@ export async function chooseKept(
     const short = parse(image.suite)
     return short !== undefined && fits(image, short) ? [image.name, image.suite] : [image.name]
   })
-  throw new ImageNotKeptError(text, nearestNames(word, [...new Set(words)]))
+  throw imageNotKeptError({name: text}, {hints: didYouMean(nearestNames(word, [...new Set(words)]))})
 }

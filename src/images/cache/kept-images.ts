@@ -43,7 +43,7 @@ export async function listKept(
     try {
       const image = await readKept(images, entry.sha256)
       if (image !== undefined) kept.push(image)
-      else damaged.push({sha256: entry.sha256, reason: `${entry.folder} is not whole.`})
+      else damaged.push({sha256: entry.sha256, reason: `The image in ${entry.folder} is incomplete.`})
     } catch (error) {
       if (!(error instanceof ImageRecordUnreadableError)) throw error
       damaged.push({sha256: entry.sha256, reason: error.message})

@@ -7,13 +7,14 @@ import {
   type RecordFormat,
   type RecordOf,
   readRecordFile,
+  recordCircumstances,
   recordText,
   sha256Field,
   timeField,
 } from '../../host/records.js'
 import type {PublishedImage} from '../resolved-image.js'
 import {archiveOriginSchema} from './archive-origin.js'
-import {ImageRecordUnreadableError} from './errors.js'
+import {imageRecordUnreadableError} from './errors.js'
 
 /** It becomes part of a path. */
 const fileNameField = v.pipe(v.string(), v.check(isFileName, 'a file name'))
@@ -54,7 +55,8 @@ const IMAGE_FORMAT: RecordFormat<typeof imageRecordSchema> = {
   // About a kilobyte, and a hundred bytes for each package of an image that was made of packages.
   maxBytes: 4 * 2 ** 20,
   indent: 2,
-  unreadable: (path, problem) => new ImageRecordUnreadableError(path, problem),
+  unreadable: (path, problem) =>
+    imageRecordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
 /** What is known of an image before there are bytes of it. */
@@ -77,12 +79,12 @@ export function renderImageRecord(record: ImageRecord): string {
   return recordText(record, IMAGE_FORMAT)
 }
 
-/** @returns undefined when there is none: no image is kept there. @throws {ImageRecordUnreadableError} */
+/** @returns undefined when there is none: no image is kept there. @throws {imageRecordUnreadableError} */
 export async function readImageRecord(path: string): Promise<ImageRecord | undefined> {
   return readRecordFile(path, IMAGE_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {ImageRecordUnreadableError} */
+/** @param path - For the message alone. @throws {imageRecordUnreadableError} */
 export function parseImageRecord(text: string, path: string): ImageRecord {
   return parseRecordText(text, path, IMAGE_FORMAT)
 }

@@ -3,9 +3,10 @@ import {readdir, rename, rm, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Sha256} from '../../host/digest.js'
 import {isErrno} from '../../host/errno.js'
+import {describeHolders} from '../../host/errors.js'
 import {lockHolders} from '../../host/flock.js'
 import {makeFolders} from '../../host/folders.js'
-import {ImageInUseError} from './errors.js'
+import {imageInUseError} from './errors.js'
 import {type Entry, entriesOf, imageFiles, lockPath, partialFiles, removedFolder} from './folders.js'
 import {byNewest, type KeptImage, listKept} from './kept-images.js'
 import {tryLockImage} from './lock.js'
@@ -28,14 +29,14 @@ const FORGOTTEN_MS = 30 * 86_400_000
 /**
  * Removes an image. What was made from it stays.
  *
- * @throws {ImageInUseError} While a command fetches it, or makes an environment from it.
+ * @throws {@link imageInUseError} While a command fetches it, or makes an environment from it.
  */
 export async function removeKept(
   images: string,
   {sha256, name}: {sha256: Sha256; name: string},
 ): Promise<void> {
   if (await discardKept(images, sha256)) return
-  throw new ImageInUseError(name, await lockHolders(lockPath(images, sha256)))
+  throw imageInUseError({name, holders: describeHolders(await lockHolders(lockPath(images, sha256)))})
 }
 
 /** Removes an image unless a command uses it. @returns Whether it is gone. */

@@ -10,7 +10,7 @@ import {removeKept} from './removal.js'
  * Removes the kept images that words mean, names or digests: all of them, or none where a word fits nothing.
  *
  * @throws {ImageNotKeptError}
- * @throws {ImageInUseError} What came before it is gone.
+ * @throws {@link imageInUseError} What came before it is gone.
  */
 export async function removeImages(
   images: string,

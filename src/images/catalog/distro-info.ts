@@ -1,4 +1,4 @@
-import {MalformedListingError} from '../listing/errors.js'
+import {type MalformedListingError, malformedListingError} from '../listing/errors.js'
 import type {CataloguedDistribution, Release} from './release.js'
 
 /** The tables hold under a hundred lines; a larger one was not made by distro-info. */
@@ -20,18 +20,18 @@ export function parseDistroInfo(
   {distribution, name}: {distribution: CataloguedDistribution; name: string},
 ): Release[] {
   const lines = text.split('\n')
-  if (lines.length > MOST_LINES) throw new MalformedListingError(name, MOST_LINES, 'too many lines')
+  if (lines.length > MOST_LINES)
+    throw malformedListingError({listing: name, at: `line ${MOST_LINES}`, reason: 'too many lines'})
   const columns = (lines[0] ?? '').split(',')
   for (const column of ['version', 'codename', 'series', 'created', 'release', 'eol']) {
-    if (!columns.includes(column)) throw new MalformedListingError(name, 1, `no column ${column}`)
+    if (!columns.includes(column))
+      throw malformedListingError({listing: name, at: 'line 1', reason: `no column ${column}`})
   }
   const releases: Release[] = []
   for (const [index, line] of lines.entries()) {
     if (index === 0 || line.trim() === '') continue
-    const row = new Row(
-      line.split(','),
-      columns,
-      (reason) => new MalformedListingError(name, index + 1, reason),
+    const row = new Row(line.split(','), columns, (reason) =>
+      malformedListingError({listing: name, at: `line ${index + 1}`, reason}),
     )
     releases.push(readRelease(row, distribution))
   }

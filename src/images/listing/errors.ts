@@ -1,19 +1,14 @@
-import {EnvsError, ExitCode} from '../../errors.js'
+import {defineError, EnvsError, ExitCode} from '../../errors.js'
 
-/** A listing or a table breaks its own format; nothing of it is used. */
-export class MalformedListingError extends EnvsError {
-  constructor(
-    readonly listing: string,
-    /** From 1; of JSON the path of the field. */
-    readonly at: number | string,
-    readonly reason: string,
-  ) {
-    super(`${listing} is malformed at ${typeof at === 'number' ? `line ${at}` : at}: ${reason}.`, {
-      code: 'ENVS_MALFORMED_LISTING',
-      exitCode: ExitCode.integrity,
-      suggestions: [
-        'Use another mirror, or the publisher itself: this one serves another file than it should.',
-      ],
-    })
-  }
-}
+export class MalformedListingError extends EnvsError {}
+
+/** A listing or a table breaks its own format; nothing of it is used. `at` is a line from 1, or the path of a JSON field. */
+export const malformedListingError = defineError(
+  'ENVS_MALFORMED_LISTING',
+  ExitCode.integrity,
+  {
+    message: '"{listing}" is malformed at {at}: {reason}.',
+    nextStep: 'Use another mirror, or the publisher itself: this mirror serves a wrong file.',
+  },
+  MalformedListingError,
+)

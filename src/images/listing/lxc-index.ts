@@ -1,4 +1,4 @@
-import {MalformedListingError} from './errors.js'
+import {malformedListingError} from './errors.js'
 import {isSerial} from './serial.js'
 
 /** The newest build of one image of images.linuxcontainers.org. */
@@ -28,7 +28,8 @@ const WORD = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/
  */
 export function parseLxcIndex(data: Buffer, name: string): LxcBuild[] {
   const lines = data.toString('utf8').split('\n')
-  if (lines.length > MOST_LINES) throw new MalformedListingError(name, MOST_LINES, 'too many lines')
+  if (lines.length > MOST_LINES)
+    throw malformedListingError({listing: name, at: `line ${MOST_LINES}`, reason: 'too many lines'})
   return lines.flatMap((line, index) => (line.trim() === '' ? [] : [parseLine(line, index + 1, name)]))
 }
 
@@ -36,11 +37,14 @@ function parseLine(line: string, number: number, name: string): LxcBuild {
   const fields = line.trim().split(';')
   const [distribution = '', release = '', architecture = '', variant = '', serial = '', path = ''] = fields
   const words = [distribution, release, architecture, variant]
-  if (fields.length !== 6) throw new MalformedListingError(name, number, 'not six fields')
-  if (!words.every((word) => WORD.test(word))) throw new MalformedListingError(name, number, 'not a name')
-  if (!isSerial(serial)) throw new MalformedListingError(name, number, 'not a serial')
+  if (fields.length !== 6)
+    throw malformedListingError({listing: name, at: `line ${number}`, reason: 'not six fields'})
+  if (!words.every((word) => WORD.test(word)))
+    throw malformedListingError({listing: name, at: `line ${number}`, reason: 'not a name'})
+  if (!isSerial(serial))
+    throw malformedListingError({listing: name, at: `line ${number}`, reason: 'not a serial'})
   if (path !== `/images/${words.join('/')}/${serial}/`) {
-    throw new MalformedListingError(name, number, "the path is not this image's")
+    throw malformedListingError({listing: name, at: `line ${number}`, reason: "the path is not this image's"})
   }
   return {distribution, release, architecture, variant, serial, path}
 }

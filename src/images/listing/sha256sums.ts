@@ -1,5 +1,5 @@
 import {isSha256, type Sha256} from '../../host/digest.js'
-import {MalformedListingError} from './errors.js'
+import {malformedListingError} from './errors.js'
 
 /** Kali's and Void's, the longest known, have some hundreds. */
 const MOST_LINES = 20_000
@@ -22,16 +22,23 @@ const NAME = /^[^./\u0000-\u001f\u007f][^/\u0000-\u001f\u007f]{0,254}$/
  */
 export function parseSha256Sums(data: Buffer, name: string): ReadonlyMap<string, Sha256> {
   const lines = data.toString('utf8').split('\n')
-  if (lines.length > MOST_LINES) throw new MalformedListingError(name, MOST_LINES, 'too many lines')
+  if (lines.length > MOST_LINES)
+    throw malformedListingError({listing: name, at: `line ${MOST_LINES}`, reason: 'too many lines'})
   const sums = new Map<string, Sha256>()
   for (const [index, line] of lines.entries()) {
     if (line === '') continue
     const {digest = '', name: file = ''} = (GNU_LINE.exec(line) ?? BSD_LINE.exec(line))?.groups ?? {}
-    if (!isSha256(digest)) throw new MalformedListingError(name, index + 1, 'not a digest and a name')
-    if (!NAME.test(file)) throw new MalformedListingError(name, index + 1, 'not the name of a file')
+    if (!isSha256(digest))
+      throw malformedListingError({listing: name, at: `line ${index + 1}`, reason: 'not a digest and a name'})
+    if (!NAME.test(file))
+      throw malformedListingError({listing: name, at: `line ${index + 1}`, reason: 'not the name of a file'})
     const known = sums.get(file)
     if (known !== undefined && known !== digest) {
-      throw new MalformedListingError(name, index + 1, 'a second digest for the same file')
+      throw malformedListingError({
+        listing: name,
+        at: `line ${index + 1}`,
+        reason: 'a second digest for the same file',
+      })
     }
     sums.set(file, digest)
   }

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type {Sha256} from '../../host/digest.js'
 import {problemOf, sha256Field} from '../../host/records.js'
-import {MalformedListingError} from './errors.js'
+import {malformedListingError} from './errors.js'
 import {compareSerials, isSerial} from './serial.js'
 
 /** One archive of a product's build. */
@@ -123,12 +123,13 @@ function readListing<Schema extends v.GenericSchema>(
   try {
     json = JSON.parse(data.toString('utf8'))
   } catch (error) {
-    if (error instanceof SyntaxError) throw new MalformedListingError(name, '$', 'it is not JSON')
+    if (error instanceof SyntaxError)
+      throw malformedListingError({listing: name, at: '$', reason: 'it is not JSON'})
     throw error
   }
   const result = v.safeParse(schema, json, {abortEarly: true})
   if (result.success) return result.output
   const {at, what} = problemOf(result.issues[0])
   // A key of the listing may be of any length.
-  throw new MalformedListingError(name, at === null ? '$' : `$.${at}`.slice(0, 300), what)
+  throw malformedListingError({listing: name, at: at === null ? '$' : `$.${at}`.slice(0, 300), reason: what})
 }

@@ -1,11 +1,11 @@
 import {resolveRelease} from '../catalog/catalogue.js'
-import {UnknownImageError} from '../errors.js'
+import {unknownImageError} from '../errors.js'
 import {isNamePart, parseVariant, queryOfRelease, unknownImage} from '../image-name.js'
 import {type LxcBuild, parseLxcIndex} from '../listing/lxc-index.js'
 import {serialDay} from '../listing/serial.js'
 import type {ImageQuery, Variant} from '../published-image.js'
 import type {PublishedImage} from '../resolved-image.js'
-import {ReplayedListingError} from './errors.js'
+import {replayedListingError} from './errors.js'
 import {type FolderListing, fetchFolderListing, imageInFolder} from './folder-listing.js'
 import {offeredImage} from './offer.js'
 import {fetchSignedListing} from './signed-listing.js'
@@ -80,10 +80,13 @@ function parseName(rest: string, {text, ...options}: SchemeOptions): ImageQuery 
   const [distribution = '', word, variant] = parts
   if (!parts.every(isNamePart) || parts.length > 3) throw unknownImage(text, options)
   if (word === undefined)
-    throw new UnknownImageError(text, ['Name the distribution and its release: lxc:debian/trixie'])
+    throw unknownImageError(
+      {name: text},
+      {suggestions: ['Name the distribution and its release: lxc:debian/trixie']},
+    )
   // What is made here comes from no server of images.
   if (variant === 'archive')
-    throw new UnknownImageError(text, [`Did you mean ${distribution}:${word}/archive?`])
+    throw unknownImageError({name: text}, {suggestions: [`Did you mean ${distribution}:${word}/archive?`]})
   const release = resolveRelease(word, options.catalogue, options.now)
   const resolved =
     release?.distribution === distribution
@@ -125,7 +128,7 @@ async function findBuild(
 function refuseReplay({evidence}: FolderListing, {serial}: LxcBuild): void {
   const day = serialDay(serial)
   if (day !== undefined && evidence.signedAt.getTime() < day.getTime() - DAY_MS) {
-    throw new ReplayedListingError(evidence.url, {signedAt: evidence.signedAt, serial})
+    throw replayedListingError({listing: evidence.url, signedAt: evidence.signedAt, serial})
   }
 }
 

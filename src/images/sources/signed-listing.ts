@@ -9,7 +9,7 @@ import {trustedKeys} from '../../signature/keyring.js'
 import type {ListingKind} from '../../signature/pinned-keys.js'
 import {type NamedBytes, type Verified, verifyCleartext, verifyDetached} from '../../signature/verify.js'
 import type {Evidence} from '../resolved-image.js'
-import {UnsignedListingError} from './errors.js'
+import {unsignedListingError} from './errors.js'
 import {below} from './folder-url.js'
 import type {ImageContext} from './source.js'
 
@@ -45,7 +45,7 @@ const RACE_WAIT_MS = 2000
  * that is held against the mirror.
  *
  * @returns undefined when there is no such listing.
- * @throws {UnsignedListingError} @throws {NetworkError} @throws {UnexpectedSizeError}
+ * @throws {@link unsignedListingError} @throws {NetworkError} @throws {UnexpectedSizeError}
  * @throws {EnvsError} With exit code 6, of signature/errors.ts.
  */
 export async function fetchSignedListing(
@@ -63,7 +63,7 @@ export async function fetchSignedListing(
     ])
     if (bytes === undefined) return undefined
     const url = redactUrl(below(mirror, folder + listing))
-    if (signed === undefined) throw new UnsignedListingError(url, signature)
+    if (signed === undefined) throw unsignedListingError({listing: url, signature})
     const parts = {listing: {name: url, bytes}, signature: {name: signature, bytes: signed}}
     try {
       const verified = await verifyDetached(parts, {...context, keys})

@@ -2,7 +2,7 @@ import {parseParagraphs} from '../../debian/control.js'
 import {DEFAULT_LIMITS} from '../limits.js'
 import type {Timestamp} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
-import {PackageRefusedError} from './errors.js'
+import {packageRefusedError} from './errors.js'
 
 /** One of the files that a package brings for dpkg: `postinst`, `triggers`, … */
 export type ControlFile = {readonly content: Buffer; readonly mode: number; readonly modified: Timestamp}
@@ -39,7 +39,7 @@ const FILE = /^[a-z0-9][a-z0-9.-]{0,63}$/
 export async function readControl(source: AsyncIterable<Buffer>, expected: string): Promise<PackageControl> {
   const files = await readFiles(source, expected)
   const control = files.get('control')?.content
-  if (control === undefined) throw new PackageRefusedError(expected, 'it has no control file')
+  if (control === undefined) throw packageRefusedError({name: expected, reason: 'it has no control file'})
   const [paragraph] = parseParagraphs(control, [
     'Package',
     'Version',
@@ -48,9 +48,10 @@ export async function readControl(source: AsyncIterable<Buffer>, expected: strin
     'Replaces',
   ])
   const [name, version, architecture, multiArch, replaces = ''] = paragraph ?? []
-  if (name !== expected || !NAME.test(name)) throw new PackageRefusedError(expected, 'it is another package')
+  if (name !== expected || !NAME.test(name))
+    throw packageRefusedError({name: expected, reason: 'it is another package'})
   if (version === undefined || architecture === undefined || !ARCHITECTURE.test(architecture))
-    throw new PackageRefusedError(expected, 'its control file is not whole')
+    throw packageRefusedError({name: expected, reason: 'its control file is incomplete'})
   files.delete('control')
   return {
     ...{name, version, architecture, files},
@@ -72,9 +73,9 @@ async function readFiles(source: AsyncIterable<Buffer>, name: string): Promise<M
         if (member.kind === 'folder') return
         const file = member.name.replace(/^(?:\.?\/)*/, '')
         if (member.kind !== 'file' || !FILE.test(file))
-          throw new PackageRefusedError(name, `its control archive has a strange member`)
+          throw packageRefusedError({name, reason: `its control archive has an unexpected member`})
         bytes += member.sizeBytes
-        if (bytes > MOST_BYTES) throw new PackageRefusedError(name, 'its control archive is too large')
+        if (bytes > MOST_BYTES) throw packageRefusedError({name, reason: 'its control archive is too large'})
         current = {name: file, mode: member.mode & 0o777, modified: member.modified}
         pieces = []
       },

@@ -1,13 +1,14 @@
-import {EnvsError, ExitCode} from '../../errors.js'
+import {defineError, EnvsError, ExitCode} from '../../errors.js'
+
+export class PackageRefusedError extends EnvsError {}
 
 /** A package that the archive vouches for can't be unpacked: its own fault, or that of another one. */
-export class PackageRefusedError extends EnvsError {
-  constructor(name: string, reason: string, cause?: unknown) {
-    super(`The package ${name} can't be unpacked: ${reason}.`, {
-      code: 'ENVS_PACKAGE_REFUSED',
-      exitCode: ExitCode.integrity,
-      suggestions: ['Try another mirror: mirrors.debianArchive, mirrors.ubuntuArchive in envs config.'],
-      cause,
-    })
-  }
-}
+export const packageRefusedError = defineError(
+  'ENVS_PACKAGE_REFUSED',
+  ExitCode.integrity,
+  {
+    message: 'Could not unpack the package "{name}": {reason}.',
+    nextStep: 'Name another mirror in the setting mirrors.debianArchive or mirrors.ubuntuArchive.',
+  },
+  PackageRefusedError,
+)

@@ -5,7 +5,7 @@ import type {Member, MemberSink} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {memberPath} from '../tree/member-path.js'
 import {abortable} from './abortable.js'
-import {PackageRefusedError} from './errors.js'
+import {packageRefusedError} from './errors.js'
 import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
 
@@ -39,7 +39,7 @@ export async function extractFolder(
     await close()
   }
   if (sink.taken.size === 0)
-    throw new PackageRefusedError(deb.name, 'it has none of the files that were asked for')
+    throw packageRefusedError({name: deb.name, reason: 'it has none of the requested files'})
 }
 
 function openFolderSink(
@@ -55,8 +55,8 @@ function openFolderSink(
     const name = place.exec(memberPath(member.name, DEFAULT_LIMITS))?.groups?.['name']
     if (name === undefined) return
     bytes += member.sizeBytes
-    if (bytes > MAX_BYTES) throw new PackageRefusedError(packageName, 'its files are too large')
-    if (taken.has(name)) throw new PackageRefusedError(packageName, `it has two files ${name}`)
+    if (bytes > MAX_BYTES) throw packageRefusedError({name: packageName, reason: 'its files are too large'})
+    if (taken.has(name)) throw packageRefusedError({name: packageName, reason: `it has two files ${name}`})
     taken.add(name)
     const path = join(into, name)
     mkdirSync(dirname(path), {recursive: true, mode: 0o700})

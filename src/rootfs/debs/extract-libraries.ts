@@ -4,7 +4,7 @@ import {DEFAULT_LIMITS} from '../limits.js'
 import type {Member, MemberSink} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {memberPath} from '../tree/member-path.js'
-import {PackageRefusedError} from './errors.js'
+import {packageRefusedError} from './errors.js'
 import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
 
@@ -45,14 +45,16 @@ function openLibrarySink(packageName: string, folder: string): MemberSink {
     // Links to other folders are for other places than this one.
     const isWanted = member.kind === 'file' || (member.kind === 'symlink' && LIBRARY.test(member.target))
     if (!isWanted) return
-    if (taken.has(name)) throw new PackageRefusedError(packageName, `it has two libraries ${name}`)
+    if (taken.has(name))
+      throw packageRefusedError({name: packageName, reason: `it has two libraries ${name}`})
     taken.add(name)
     if (member.kind === 'symlink') symlinkSync(member.target, join(folder, name))
     else openLibrary(member, name)
   }
 
   function openLibrary({sizeBytes}: Extract<Member, {kind: 'file'}>, name: string): void {
-    if (sizeBytes > MAX_BYTES) throw new PackageRefusedError(packageName, `its ${name} is no library`)
+    if (sizeBytes > MAX_BYTES)
+      throw packageRefusedError({name: packageName, reason: `its ${name} is not a library`})
     file.open(join(folder, name))
   }
 

@@ -3,7 +3,7 @@ import type {Member, MemberSink} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {memberPath} from '../tree/member-path.js'
 import {abortable} from './abortable.js'
-import {PackageRefusedError} from './errors.js'
+import {packageRefusedError} from './errors.js'
 import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
 
@@ -31,7 +31,8 @@ export async function extractPrograms(
     await close()
   }
   const missing = [...programs.keys()].find((name) => !sink.written.has(name))
-  if (missing !== undefined) throw new PackageRefusedError(deb.name, `it has no program ${missing}`)
+  if (missing !== undefined)
+    throw packageRefusedError({name: deb.name, reason: `it has no program ${missing}`})
 }
 
 function openProgramSink(
@@ -46,7 +47,7 @@ function openProgramSink(
     const destination = programs.get(path)
     if (destination === undefined) return
     if (member.kind !== 'file' || member.sizeBytes > MAX_BYTES)
-      throw new PackageRefusedError(name, `its ${path} is no program`)
+      throw packageRefusedError({name, reason: `its ${path} is not a program`})
     file.open(destination)
     written.add(path)
   }

@@ -1,5 +1,5 @@
 import type {PackageControl} from './control-files.js'
-import {PackageRefusedError} from './errors.js'
+import {packageRefusedError} from './errors.js'
 
 type Claimant = Pick<PackageControl, 'name' | 'replaces'>
 
@@ -55,6 +55,9 @@ function comesBefore(name: string, other: string): boolean {
 function takesOver(claimant: Claimant, present: Claimant): boolean {
   const [canTake, canLose] = [claimant.replaces.has(present.name), present.replaces.has(claimant.name)]
   if (!canTake && !canLose)
-    throw new PackageRefusedError(claimant.name, `${present.name} has one of its files`)
+    throw packageRefusedError({
+      name: claimant.name,
+      reason: `the package ${present.name} has one of its files`,
+    })
   return canTake && canLose ? claimant.name > present.name : canTake
 }

@@ -14,7 +14,7 @@ import {openTreeWriter, type TreeWriter} from '../tree/tree-writer.js'
 import {type AddedFile, addFile} from './added-file.js'
 import type {PackageControl} from './control-files.js'
 import {conffilesOf, type PackageFiles, type UnpackedPackage, writeDpkgDatabase} from './dpkg-database.js'
-import {PackageRefusedError} from './errors.js'
+import {PackageRefusedError, packageRefusedError} from './errors.js'
 import {type FileClaims, openFileClaims} from './file-claims.js'
 import {type DebFile, type OpenDeb, openDeb} from './open-deb.js'
 
@@ -153,8 +153,11 @@ async function* openAhead(
 }
 
 function explain(name: string, error: unknown): unknown {
-  if (error instanceof DebFormatError) return new PackageRefusedError(name, error.reason, error)
-  if (error instanceof PathRefusal) return new PackageRefusedError(name, error.reason, error)
+  if (error instanceof DebFormatError)
+    return packageRefusedError({name, reason: error.reason}, {cause: error})
+  if (error instanceof PathRefusal) return packageRefusedError({name, reason: error.reason}, {cause: error})
   if (error instanceof PackageRefusedError || !(error instanceof EnvsError)) return error
-  return error.code === 'ENVS_ARCHIVE_CORRUPT' ? new PackageRefusedError(name, error.message, error) : error
+  return error.code === 'ENVS_ARCHIVE_CORRUPT'
+    ? packageRefusedError({name, reason: error.message.replace(/\.$/, '')}, {cause: error})
+    : error
 }

@@ -1,10 +1,10 @@
 import type {Duplex, Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import * as zlib from 'node:zlib'
-import {ToolKilledError, ToolMissingError} from '../../compression/errors.js'
+import {archiveToolMissingError, toolKilledError} from '../../compression/errors.js'
 import type {FindProgram} from '../../compression/host-decoder.js'
 import {ended, start} from '../../host/process.js'
-import {CompressionFailedError} from '../errors.js'
+import {compressionFailedError} from '../errors.js'
 
 /** How an exported archive is compressed, by the usual end of its name. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
@@ -32,7 +32,7 @@ export function defaultFormat(which: FindProgram): ExportFormat {
  * Compresses a stream as it comes.
  *
  * @returns What has ended without an error is whole.
- * @throws {ToolMissingError} When nothing here can write the format; from the iteration, as the others.
+ * @throws {@link archiveToolMissingError} When nothing here can write the format; from the iteration, as the others.
  * @throws {CompressionFailedError | ToolKilledError}
  */
 export async function* compress(
@@ -49,7 +49,12 @@ export async function* compress(
       return
     case 'xz': {
       const xz = which('xz')
-      if (xz === undefined) throw new ToolMissingError('xz', 'xz-utils', 'to write this format')
+      if (xz === undefined)
+        throw archiveToolMissingError({
+          program: 'xz',
+          hostPackage: 'xz-utils',
+          purpose: 'to write this format',
+        })
       yield* throughProgram([xz, '-c', '-T0'], bytes, signal)
       return
     }
@@ -57,7 +62,8 @@ export async function* compress(
       const zstd = which('zstd')
       if (zstd !== undefined) yield* throughProgram([zstd, '-q', '-c', '-T0'], bytes, signal)
       else if (hasZstd(zlib)) yield* throughZlib(bytes, zlib.createZstdCompress(), signal)
-      else throw new ToolMissingError('zstd', 'zstd', 'to write this format')
+      else
+        throw archiveToolMissingError({program: 'zstd', hostPackage: 'zstd', purpose: 'to write this format'})
     }
   }
 }
@@ -95,8 +101,8 @@ async function* throughProgram(
     const {status, signal: killer} = await exit
     signal.throwIfAborted()
     const program = argv[0]?.split('/').at(-1) ?? ''
-    if (killer !== null) throw new ToolKilledError(program, killer)
-    if (status !== 0) throw new CompressionFailedError(program, status)
+    if (killer !== null) throw toolKilledError({program, signal: killer})
+    if (status !== 0) throw compressionFailedError({program, status})
     await feeding
   } finally {
     signal.removeEventListener('abort', stop)

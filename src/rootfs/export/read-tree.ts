@@ -1,6 +1,6 @@
-import {ToolKilledError} from '../../compression/errors.js'
+import {toolKilledError} from '../../compression/errors.js'
 import {type Exit, ended, start} from '../../host/process.js'
-import {TreeUnreadableError} from '../errors.js'
+import {treeUnreadableError} from '../errors.js'
 
 /** Where the resolver's settings and the shared packages are mounted: ours, and empty without them. */
 const OWN_MOUNT_POINT = './run/envs'
@@ -11,8 +11,8 @@ const OWN_MOUNT_POINT = './run/envs'
  *
  * @param options.tar - Absolute path of tar(1), GNU's 1.28 or later.
  * @param options.leftOut - Files of the tree that the archive does not get; byte strings (latin1).
- * @throws {TreeUnreadableError} From the iteration, as the next: also when something changed the tree meanwhile.
- * @throws {ToolKilledError}
+ * @throws {@link treeUnreadableError} From the iteration, as the next: also when something changed the tree meanwhile.
+ * @throws {@link toolKilledError}
  */
 export async function* readTree(
   root: string,
@@ -44,6 +44,7 @@ const OPTIONS = [
 ]
 
 function checkEnd({status, signal}: Exit, root: string): void {
-  if (signal !== null) throw new ToolKilledError('tar', signal)
-  if (status !== 0) throw new TreeUnreadableError(root, new Error(`tar(1) ended with status ${status}`))
+  if (signal !== null) throw toolKilledError({program: 'tar', signal})
+  if (status !== 0)
+    throw treeUnreadableError({root}, {cause: new Error(`tar(1) ended with status ${status}`)})
 }

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import {errnoOf} from '../../errors.js'
-import {FixFailedError, StorageFullError} from '../errors.js'
+import {fixFailedError, storageFullError} from '../errors.js'
 import {PathRefusal} from '../tree/path-refusal.js'
 import {lstatOrNothing, openRootedPaths} from '../tree/rooted-paths.js'
 import type {Edit} from './fix.js'
@@ -27,8 +27,8 @@ const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
  * The tree is hostile: what stands at a place is replaced by rename and never opened for writing, and links
  * on the way lead no further than the root.
  *
- * @throws {FixFailedError} When the tree holds something that can't be replaced, a full folder for a file.
- * @throws {StorageFullError}
+ * @throws {@link fixFailedError} When the tree holds something that can't be replaced, a full folder for a file.
+ * @throws {@link storageFullError}
  */
 export function applyEdits(root: string, edits: readonly Edit[]): boolean {
   const paths = openRootedPaths(root, (path) => {
@@ -114,8 +114,8 @@ function writeFresh(fresh: Buffer, {content, mode}: Extract<Edit, {kind: 'file'}
 }
 
 function explain(error: unknown, {path}: Edit, root: string): unknown {
-  if (error instanceof PathRefusal) return new FixFailedError(path, error.reason, error)
+  if (error instanceof PathRefusal) return fixFailedError({path, reason: error.reason}, {cause: error})
   const errno = errnoOf(error)
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new StorageFullError(root, error)
-  return errno === undefined ? error : new FixFailedError(path, errno, error)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return storageFullError({root}, {cause: error})
+  return errno === undefined ? error : fixFailedError({path, reason: errno}, {cause: error})
 }

@@ -1,8 +1,14 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import * as v from 'valibot'
 import {unlessErrno} from '../../host/errno.js'
-import {numberField, parseIfValid, parseRecordText, type RecordFormat} from '../../host/records.js'
-import {LedgerUnreadableError} from '../errors.js'
+import {
+  numberField,
+  parseIfValid,
+  parseRecordText,
+  type RecordFormat,
+  recordCircumstances,
+} from '../../host/records.js'
+import {ledgerUnreadableError} from '../errors.js'
 import {type LedgerEntry, ledgerEntrySchema} from './entry.js'
 import {LEDGER_SCHEMA_VERSION, type Ledger, MOST_LEDGER_BYTES} from './ledger.js'
 
@@ -22,7 +28,8 @@ const LEDGER_HEAD_FORMAT: RecordFormat<typeof ledgerHeadSchema> = {
   migrations: [],
   maxBytes: 4096,
   indent: 0,
-  unreadable: (path, problem) => new LedgerUnreadableError(path, problem),
+  unreadable: (path, problem) =>
+    ledgerUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
 const {O_RDONLY, O_NOFOLLOW} = constants
@@ -43,7 +50,7 @@ export function writeLedger(path: string, ledger: Ledger, {replaces = false} = {
 /**
  * Reads a ledger; one that is not there is empty: environments of older versions have none.
  *
- * @throws {LedgerUnreadableError} Naming the line.
+ * @throws {@link ledgerUnreadableError} Naming the line.
  * @throws {NodeJS.ErrnoException}
  */
 export function readLedger(path: string): LedgerRecord {
@@ -59,7 +66,7 @@ function readBounded(path: string): string | undefined {
   if (fd === undefined) return undefined
   try {
     if (fstatSync(fd).size > MOST_FILE_BYTES)
-      throw new LedgerUnreadableError(path, {why: `it is over ${MOST_FILE_BYTES} bytes`, isNewer: false})
+      throw ledgerUnreadableError({path, reason: `it is over ${MOST_FILE_BYTES} bytes`})
     return readFileSync(fd, 'utf8')
   } finally {
     closeSync(fd)
@@ -68,7 +75,6 @@ function readBounded(path: string): string | undefined {
 
 function parseLine(line: string, {path, number}: {path: string; number: number}): LedgerEntry {
   const entry = parseIfValid(line, ledgerEntrySchema)
-  if (entry === undefined)
-    throw new LedgerUnreadableError(path, {why: `line ${number} is not an entry`, isNewer: false})
+  if (entry === undefined) throw ledgerUnreadableError({path, reason: `line ${number} is not an entry`})
   return entry
 }

@@ -1,4 +1,4 @@
-import {CorruptArchiveError} from '../../compression/errors.js'
+import {type CorruptArchiveError, corruptArchiveError} from '../../compression/errors.js'
 
 /**
  * Reads a stream of buffers by wanted lengths; bytes are copied only where a piece straddles two buffers, so a
@@ -96,5 +96,5 @@ export function openByteReader(source: AsyncIterable<Buffer>): ByteReader {
 }
 
 function cutShort(): CorruptArchiveError {
-  return new CorruptArchiveError('it ends in the middle of a member')
+  return corruptArchiveError({problem: 'it ends in the middle of a member'})
 }

@@ -1,5 +1,5 @@
 import {Header} from 'tar/header'
-import {CorruptArchiveError} from '../../compression/errors.js'
+import {corruptArchiveError} from '../../compression/errors.js'
 import type {DeviceNode} from './member.js'
 
 export const BLOCK_BYTES = 512
@@ -80,7 +80,7 @@ function checksum(block: Buffer): number {
 
 function readFieldsByHeader(block: Buffer): NumberFields {
   const header = decode(block)
-  if (!header.cksumValid) throw new CorruptArchiveError('a member header has a wrong checksum')
+  if (!header.cksumValid) throw corruptArchiveError({problem: 'a member header has a wrong checksum'})
   return {
     mode: wholeNumber(header.mode) & 0o7777,
     uid: wholeNumber(header.uid),
@@ -103,20 +103,20 @@ export function readNumber(block: Buffer, offset: number, length: number): numbe
     const text = readText(block, offset, length).trim()
     if (/^[0-7]+$/.test(text)) return Number.parseInt(text, 8)
   }
-  throw new CorruptArchiveError('a member header has a field that is not a number')
+  throw corruptArchiveError({problem: 'a member header has a field that is not a number'})
 }
 
 function decode(block: Buffer): Header {
   try {
     return new Header(block)
   } catch (error) {
-    throw new CorruptArchiveError('a member header does not decode', error)
+    throw corruptArchiveError({problem: 'a member header cannot be decoded'}, {cause: error})
   }
 }
 
 function wholeNumber(value: number | undefined): number {
   if (Number.isSafeInteger(value) && value !== undefined) return value
-  throw new CorruptArchiveError('a member header has a field that is not a number')
+  throw corruptArchiveError({problem: 'a member header has a field that is not a number'})
 }
 
 function readName(block: Buffer): string {

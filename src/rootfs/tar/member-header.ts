@@ -1,4 +1,4 @@
-import {RefusedMemberError} from '../errors.js'
+import {refusedMemberError} from '../errors.js'
 import type {HeaderBlock} from './header-block.js'
 import type {DeviceNode, Member} from './member.js'
 import type {PaxRecords} from './pax-records.js'
@@ -32,7 +32,7 @@ const NO_DEVICE: DeviceNode = {type: 'char', major: 0, minor: 0}
  * Puts a header and its preface together. Bytes that follow the header are `storedBytes` for a file; for
  * any other kind there are none, whatever its size field says, as GNU tar reads it.
  *
- * @throws {RefusedMemberError} When the type is none a rootfs can hold.
+ * @throws {@link refusedMemberError} When the type is none a rootfs can hold.
  */
 export function describeMember(header: HeaderBlock, {records, longName, longTarget}: Preface): Member {
   const name = records.sparse?.name ?? records.path ?? longName ?? header.name
@@ -61,7 +61,7 @@ export function describeMember(header: HeaderBlock, {records, longName, longTarg
 function kindOf(type: string, name: string): Kind {
   const kind = KINDS[type]
   if (kind === undefined)
-    throw new RefusedMemberError(name, `its type ${JSON.stringify(type)} is not supported`)
+    throw refusedMemberError({member: name, reason: `its type ${JSON.stringify(type)} is not supported`})
   // Before POSIX, a folder was a file whose name ends in a slash.
   return kind === 'file' && name.endsWith('/') ? 'folder' : kind
 }

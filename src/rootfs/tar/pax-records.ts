@@ -1,4 +1,4 @@
-import {CorruptArchiveError} from '../../compression/errors.js'
+import {type CorruptArchiveError, corruptArchiveError} from '../../compression/errors.js'
 import type {Segment} from './member.js'
 
 /** The records of a pax header that change a member; all others are read over. */
@@ -124,5 +124,5 @@ function timestamp(text: string): string {
 }
 
 function malformed(): CorruptArchiveError {
-  return new CorruptArchiveError('a pax header is malformed')
+  return corruptArchiveError({problem: 'a pax header is malformed'})
 }

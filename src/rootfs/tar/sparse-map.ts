@@ -1,4 +1,4 @@
-import {CorruptArchiveError} from '../../compression/errors.js'
+import {corruptArchiveError} from '../../compression/errors.js'
 import {readNumber} from './header-block.js'
 import type {Segment} from './member.js'
 import {decimal, pairs} from './pax-records.js'
@@ -49,11 +49,11 @@ export function checkSparseMap(
   let reached = 0
   let mapped = 0
   for (const {offset, sizeBytes} of segments) {
-    if (offset < reached) throw new CorruptArchiveError('a sparse file overlaps itself')
+    if (offset < reached) throw corruptArchiveError({problem: 'a sparse file has overlapping parts'})
     reached = offset + sizeBytes
     mapped += sizeBytes
   }
   if (reached > realSizeBytes || mapped !== dataBytes) {
-    throw new CorruptArchiveError('a sparse file does not fit its own map')
+    throw corruptArchiveError({problem: 'a sparse file does not match its map'})
   }
 }

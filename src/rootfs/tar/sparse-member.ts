@@ -1,5 +1,5 @@
-import {CorruptArchiveError} from '../../compression/errors.js'
-import {RefusedMemberError} from '../errors.js'
+import {corruptArchiveError} from '../../compression/errors.js'
+import {refusedMemberError} from '../errors.js'
 import type {Limits} from '../limits.js'
 import type {ByteReader} from './byte-reader.js'
 import {BLOCK_BYTES, type HeaderBlock} from './header-block.js'
@@ -31,7 +31,7 @@ export function isSparse(header: HeaderBlock, {sparse}: PaxRecords): boolean {
  * Hands a sparse file on, piece by piece at its place.
  *
  * @throws {CorruptArchiveError} When the map contradicts itself or the data.
- * @throws {RefusedMemberError} When the file with its holes, or its map, is larger than a limit.
+ * @throws {@link refusedMemberError} When the file with its holes, or its map, is larger than a limit.
  */
 export async function copySparse(
   reader: ByteReader,
@@ -41,7 +41,7 @@ export async function copySparse(
 ): Promise<void> {
   const {member, records} = source
   const realSizeBytes = source.isOldFormat ? readSparseRealSize(source.block) : records.sparse?.realSizeBytes
-  if (realSizeBytes === undefined) throw new CorruptArchiveError('a sparse file has no size')
+  if (realSizeBytes === undefined) throw corruptArchiveError({problem: 'a sparse file has no size'})
   const {segments, mapBytes} = await readMap(reader, source, limits)
   const dataBytes = member.storedBytes - mapBytes
   checkSparseMap(segments, {dataBytes, realSizeBytes})
@@ -70,7 +70,7 @@ async function readMap(
   for (let seen = countLines(first); seen < lines; ) {
     const mapBytes = (blocks.length + 1) * BLOCK_BYTES
     if (mapBytes > Math.min(member.storedBytes, limits.headerBytes)) {
-      throw new CorruptArchiveError('a sparse file has no whole map')
+      throw corruptArchiveError({problem: 'a sparse file has an incomplete map'})
     }
     const block = Buffer.from(await reader.take(BLOCK_BYTES))
     blocks.push(block)
@@ -93,7 +93,7 @@ async function readBlocks(
   let {segments, continues} = readSparseBlock(header, 'header')
   for (let blocks = 1; continues; blocks++) {
     if (blocks * BLOCK_BYTES > limits.headerBytes) {
-      throw new RefusedMemberError(member.name, 'its sparse map is too long')
+      throw refusedMemberError({member: member.name, reason: 'its sparse map is too long'})
     }
     const next = readSparseBlock(await reader.take(BLOCK_BYTES), 'continuation')
     segments = segments.concat(next.segments)

@@ -1,6 +1,6 @@
-import {CorruptArchiveError} from '../../compression/errors.js'
+import {corruptArchiveError} from '../../compression/errors.js'
 import {isZero} from '../../compression/zeros.js'
-import {RefusedMemberError} from '../errors.js'
+import {refusedMemberError} from '../errors.js'
 import type {Limits} from '../limits.js'
 import {type ByteReader, openByteReader} from './byte-reader.js'
 import {BLOCK_BYTES, type HeaderBlock, readHeaderBlock} from './header-block.js'
@@ -13,7 +13,7 @@ import {copySparse, isSparse} from './sparse-member.js'
  * Reads a tar archive (v7, ustar, pax, GNU) from its first to its last byte and hands its members on.
  *
  * @throws {CorruptArchiveError} Damaged, without its end marker, or followed by anything but zeros.
- * @throws {RefusedMemberError} When it outgrows a limit or holds a type that is not supported.
+ * @throws {@link refusedMemberError} When it outgrows a limit or holds a type that is not supported.
  * @see tar(5); POSIX pax(1), "ustar Interchange Format"
  */
 export async function readTar(
@@ -41,17 +41,17 @@ async function readMembers(reader: ByteReader, sink: MemberSink, limits: Limits)
   const state: State = {global: {}, local: undefined, longName: undefined, longTarget: undefined}
   for (let headers = 0; ; headers++) {
     const block = await reader.takeOrEnd(BLOCK_BYTES)
-    if (block === undefined) throw new CorruptArchiveError('it has no end marker, so it was cut short')
+    if (block === undefined) throw corruptArchiveError({problem: 'it has no end marker: it was cut short'})
     if (isZero(block)) {
-      if (headers === 0) throw new CorruptArchiveError('it holds nothing')
+      if (headers === 0) throw corruptArchiveError({problem: 'it holds nothing'})
       return
     }
     const header = readHeaderBlock(block)
     if (headers >= limits.members) {
-      throw new RefusedMemberError(
-        header.name,
-        `it is one more than the ${limits.members} an archive may hold`,
-      )
+      throw refusedMemberError({
+        member: header.name,
+        reason: `it is one more than the ${limits.members} an archive may hold`,
+      })
     }
     if (PREFACES.has(header.type)) {
       await readPreface(reader, header, state, limits)
@@ -100,7 +100,7 @@ async function readPreface(
 
 async function readBody(reader: ByteReader, header: HeaderBlock, limits: Limits): Promise<Buffer> {
   if (header.sizeBytes > limits.headerBytes) {
-    throw new RefusedMemberError(header.name, `it is a header of ${header.sizeBytes} bytes`)
+    throw refusedMemberError({member: header.name, reason: `it is a header of ${header.sizeBytes} bytes`})
   }
   const body = await reader.take(header.sizeBytes)
   await reader.skip(padding(header.sizeBytes))
@@ -150,12 +150,12 @@ function padding(sizeBytes: number): number {
 /** POSIX: two blocks of zeros end an archive; writers pad with more of them to a whole record. */
 async function expectEnd(reader: ByteReader, limits: Limits): Promise<void> {
   const second = await reader.takeOrEnd(BLOCK_BYTES)
-  if (second === undefined) throw new CorruptArchiveError('half of its end marker is missing')
+  if (second === undefined) throw corruptArchiveError({problem: 'half of its end marker is missing'})
   let paddingBytes = 0
   for (let rest: Buffer | undefined = second; rest !== undefined; rest = await reader.next()) {
     paddingBytes += rest.length
     if (!isZero(rest) || paddingBytes > limits.paddingBytes) {
-      throw new CorruptArchiveError('something follows its end marker')
+      throw corruptArchiveError({problem: 'there is data after its end marker'})
     }
   }
 }

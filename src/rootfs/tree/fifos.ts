@@ -1,6 +1,6 @@
 import {chmodSync, lchownSync, mkdtempSync, renameSync, rmSync, utimesSync} from 'node:fs'
 import {join} from 'node:path'
-import {ToolMissingError} from '../../compression/errors.js'
+import {archiveToolMissingError} from '../../compression/errors.js'
 import {capture} from '../../host/process.js'
 import type {Member} from '../tar/member.js'
 import {modificationTime} from './modification-time.js'
@@ -14,7 +14,7 @@ const BATCH = 500
  * Makes FIFOs with mkfifo(1), since Node has no call for it: under plain names first, then renamed, because
  * an argument is text and a name is bytes.
  *
- * @throws {ToolMissingError}
+ * @throws {@link archiveToolMissingError}
  * @throws {NodeJS.ErrnoException}
  */
 export async function makeFifos(
@@ -28,7 +28,11 @@ export async function makeFifos(
 ): Promise<void> {
   const mkfifo = which('mkfifo')
   if (mkfifo === undefined)
-    throw new ToolMissingError('mkfifo', 'coreutils', 'to make the FIFOs of this archive')
+    throw archiveToolMissingError({
+      program: 'mkfifo',
+      hostPackage: 'coreutils',
+      purpose: 'to make the FIFOs of this archive',
+    })
   const nursery = mkdtempSync(join(root, '.envs-fifos-'))
   try {
     const todo = [...fifos]

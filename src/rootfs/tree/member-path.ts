@@ -11,7 +11,7 @@ import {PathRefusal} from './path-refusal.js'
  */
 export function memberPath(name: string, limits: Pick<Limits, 'pathBytes' | 'componentBytes'>): string {
   if (name.length > limits.pathBytes) throw new PathRefusal(name.slice(0, 80), 'its name is too long')
-  if (name.includes('\0')) throw new PathRefusal(name, 'its name holds a zero byte')
+  if (name.includes('\0')) throw new PathRefusal(name, 'its name has a zero byte')
   const plain = plainPath(name)
   if (plain !== undefined && plain.length <= limits.componentBytes) return plain
   const components = name.split('/').filter((component) => component !== '' && component !== '.')

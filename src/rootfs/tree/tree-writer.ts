@@ -126,7 +126,7 @@ export function openTreeWriter(
 
   function writeSymlink(path: string, member: MemberOf<'symlink'>): void {
     if (member.target === '' || member.target.includes('\0') || member.target.length >= limits.pathBytes) {
-      throw new PathRefusal(member.name, 'its link target can not be')
+      throw new PathRefusal(member.name, 'its link target is not valid')
     }
     replace(path, (place) => symlinkSync(Buffer.from(member.target, 'latin1'), place))
     const place = paths.absolute(path)
@@ -148,7 +148,7 @@ export function openTreeWriter(
     }
     const status = lstatOrNothing(paths.absolute(target))
     if (target === '' || status === undefined || status.isDirectory()) {
-      throw new PathRefusal(member.name, `it links to ${member.target}, which is no earlier member`)
+      throw new PathRefusal(member.name, `it links to ${member.target}, which is not an earlier member`)
     }
     replace(path, (place) => linkSync(paths.absolute(target), place))
     notes.linked(path, target)

@@ -1,4 +1,4 @@
-import {ToolMissingError} from '../../compression/errors.js'
+import {archiveToolMissingError} from '../../compression/errors.js'
 import {openHost} from '../../host/host.js'
 import {explainErrno} from '../errors.js'
 import {type ExportOptions, type ExportReport, exportTree} from '../export/export-tree.js'
@@ -12,7 +12,8 @@ export async function exportArchive(
   onProgress: NonNullable<ExportOptions['onProgress']>,
 ): Promise<ExportReport> {
   const tar = openHost().which('tar')
-  if (tar === undefined) throw new ToolMissingError('tar', 'tar', 'to read the tree')
+  if (tar === undefined)
+    throw archiveToolMissingError({program: 'tar', hostPackage: 'tar', purpose: 'to read the tree'})
   try {
     return await exportTree(root, {ledger, rule: owners, comment, tar, fd: ARCHIVE_FD, onProgress})
   } catch (error) {

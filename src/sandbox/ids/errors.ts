@@ -1,17 +1,14 @@
-import {EnvsError, ExitCode} from '../../errors.js'
-import type {MappingObstacle} from '../../host/id-mapping.js'
-import {OBSTACLE_EVIDENCE} from '../../host/id-mapping-remedy.js'
+import {defineError, EnvsError, ExitCode} from '../../errors.js'
+
+export class IdentityUnavailableError extends EnvsError {}
 
 /** The user asked for the identity `mapped`, and this host can't give it. */
-export class IdentityUnavailableError extends EnvsError {
-  constructor(
-    readonly reason: MappingObstacle,
-    remedy: string,
-  ) {
-    super(`The identity mapped can't be had on this host: ${OBSTACLE_EVIDENCE[reason]}.`, {
-      code: 'ENVS_IDENTITY_UNAVAILABLE',
-      exitCode: ExitCode.host,
-      suggestions: [remedy, 'Or leave the identity at auto, or set it to emulated.'],
-    })
-  }
-}
+export const identityUnavailableError = defineError(
+  'ENVS_IDENTITY_UNAVAILABLE',
+  ExitCode.host,
+  {
+    message: 'This host cannot provide the identity mapped: {evidence}.',
+    nextStep: 'Or use the identity emulated: leave the setting identity at auto.',
+  },
+  IdentityUnavailableError,
+)

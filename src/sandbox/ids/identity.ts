@@ -1,10 +1,10 @@
 import {accountName} from '../../host/account.js'
 import {findMappingObstacle, type MappingObstacle} from '../../host/id-mapping.js'
-import {mappingRemedy} from '../../host/id-mapping-remedy.js'
+import {mappingRemedy, OBSTACLE_EVIDENCE} from '../../host/id-mapping-remedy.js'
 import {findMapping, type KnowingHost, knownIdMapper} from '../../host/known-mapping.js'
 import {readSubidFiles} from '../../host/subordinate-ranges.js'
 import {ToolMissingError} from '../errors.js'
-import {IdentityUnavailableError} from './errors.js'
+import {type IdentityUnavailableError, identityUnavailableError} from './errors.js'
 
 /**
  * How the guest's root is made:
@@ -53,5 +53,8 @@ export async function chooseIdentity(setting: 'auto' | Identity, host: KnowingHo
 
 async function unavailable(reason: MappingObstacle, uid: number): Promise<IdentityUnavailableError> {
   const facts = {user: accountName(), uid, ...(await readSubidFiles())}
-  return new IdentityUnavailableError(reason, mappingRemedy(reason, facts))
+  return identityUnavailableError(
+    {evidence: OBSTACLE_EVIDENCE[reason]},
+    {hints: [mappingRemedy(reason, facts)]},
+  )
 }

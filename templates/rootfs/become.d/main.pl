@@ -37,7 +37,7 @@ my $called_as = shift @ARGV // '';
 my $place = program_behind($called_as);
 our ($name) = grep { exists $family{$_} } map { m{([^/]+?)(?:\.ws)?$} } $called_as, $place;
 our $program = "$place.distrib";
-defined $name or die "$called_as: envs stands in for no such program\n";
+defined $name or die "$called_as: envs replaces no program of this name\n";
 -e $program or fail(127, 'not installed');
 run_program() if has_real_ids();
 require "/usr/lib/envs/become.d/$family{$name}.pl";
@@ -59,7 +59,7 @@ sub program_behind {
 
 sub run_program {
   { no warnings 'exec'; exec { $program } $name, @ARGV }
-  fail(126, "can't run $program: $!");
+  fail(126, "could not run $program: $!");
 }
 
 sub fail {
@@ -120,14 +120,14 @@ sub write_line {
 
 sub stay_root {
   my ($reason) = @_;
-  print STDERR "$name: envs can't make this process another user ($reason); it goes on as root.\n";
+  print STDERR "$name: could not change the user ($reason): the program runs as root.\n";
   run_program();
 }
 
 sub refuse {
   my ($plan) = @_;
   my $own = getpwuid($>) // $>;
-  print STDERR "$name: users are emulated in this environment: what runs as $own can't become $plan->{name}.\n";
+  print STDERR "$name: users are emulated in this environment: a process of $own cannot become $plan->{name}.\n";
   fail(1, 'Leave this shell to be root again; or enter with envs run --user NAME; '
       . 'or create an environment with --identity mapped, where users are real.');
 }

@@ -33,7 +33,7 @@ test('a release of Ubuntu whose images are out of reach is made of packages, and
   assert.deepEqual([status, error.code], [7, 'ENVS_BOOTSTRAP_FAILED'])
   assert.match(
     error.message,
-    /^ubuntu:noble\/archive could not be made: its packages could not be configured\./,
+    /^Could not make "ubuntu:noble\/archive": its packages could not be configured\./,
   )
   assert.deepEqual(await readdir(join(cli.data, 'layers')), [])
   assert.deepEqual(await cli.storeEntries(), [])

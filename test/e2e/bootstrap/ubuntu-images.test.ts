@@ -19,7 +19,7 @@ const NO_IMAGES = {
   ENVS_MIRROR_UBUNTU_CLOUD: NOWHERE,
   ENVS_MIRROR_LXC: NOWHERE,
 }
-const MADE = 'No server of images could be reached: it was made from the package archive.'
+const MADE = 'No image server could be reached: the image was made from packages.'
 
 type Noble = {
   readonly archive: Archive

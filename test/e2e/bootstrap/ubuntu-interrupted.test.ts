@@ -71,8 +71,8 @@ async function given(t: TestContext): Promise<{archive: Archive; cli: Environmen
 
 /** What is kept of each stage; before the packages, what has come by then is chance. */
 const TOLD_KEPT: Readonly<Record<string, RegExp>> = {
-  release: told('(What was downloaded is kept.*)?'),
-  indices: told('(What was downloaded is kept.*)?'),
+  release: told('(The downloaded part is kept.*)?'),
+  indices: told('(The downloaded part is kept.*)?'),
   'first packages': told('The package indices( and [1-9]\\d* of \\d+ packages)? are kept.*'),
   'last packages': told('The package indices and [1-9]\\d* of \\d+ packages are kept.*'),
   unpack: told('The package indices( and (all|\\d+ of) \\d+ packages)? are kept.*'),

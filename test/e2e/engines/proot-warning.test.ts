@@ -8,7 +8,7 @@ const skip = openHost().which('proot') === undefined ? 'proot is not installed' 
 const PROOT = {env: {ENVS_ENGINE: 'proot', ENVS_STORAGE: 'directory'}}
 const BWRAP = {env: {ENVS_ENGINE: 'bwrap', ENVS_STORAGE: 'directory'}}
 
-const CLAIM = 'proot is no wall: programs inside can read and change all your files'
+const CLAIM = 'proot does not isolate: programs inside can read and change all your files'
 const WARNING = `envs: warning: ${CLAIM}.\n`
 
 test('create, import and try by proot say that it is no wall, and by bwrap they do not', {

@@ -42,7 +42,7 @@ for (const {title, engine, skip, play} of engineCases()) {
     test(`${title}: a command that can't be executed gives ${status}`, {skip}, async () => {
       const ran = await (await play()).run(command)
       assert.equal(ran.status, status)
-      assert.match(ran.stderr, new RegExp(`^envs: ${command}: .* in play\\.\n$`))
+      assert.match(ran.stderr, new RegExp(`^envs: The command "${command}" .* in "play"\\.\n$`))
     })
   }
 
@@ -69,7 +69,7 @@ for (const {title, engine, skip, play} of engineCases()) {
 
   for (const [flag, value, message] of [
     ['--user', 'nobody-such', /it has no user nobody-such/],
-    ['--workdir', '/nowhere', /the folder \/nowhere can't be entered/],
+    ['--workdir', '/nowhere', /could not enter the folder "\/nowhere"/],
   ] as const) {
     test(`${title}: ${flag} ${value} is refused in words`, {skip}, async () => {
       const ran = await (await play()).runWith({flags: [flag, value]}, 'true')

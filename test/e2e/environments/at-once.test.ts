@@ -95,7 +95,7 @@ test('run and rm at once: the one that is first wins, and nothing comes back', a
     if (removed.status === 0) {
       // It came too late, or first, and its end was waited for.
       if (ran.status === 0) assert.equal(ran.stdout, 'inside\n')
-      else assert.deepEqual(refusal(ran), [125, '', 'envs: There is no environment play.'])
+      else assert.deepEqual(refusal(ran), [125, '', 'envs: There is no environment "play".'])
       assert.deepEqual(await cli.storeEntries(), [])
     } else {
       assert.equal(removed.status, 4, removed.stdout)
@@ -133,7 +133,7 @@ test('run and rename at once: it runs under the old name, or there is none', asy
     const renamed = await renaming
     if (renamed.status === 0) {
       if (ran.status === 0) assert.equal(ran.stdout, 'old\n')
-      else assert.deepEqual(refusal(ran), [125, '', 'envs: There is no environment old.'])
+      else assert.deepEqual(refusal(ran), [125, '', 'envs: There is no environment "old".'])
       assert.deepEqual(await cli.storeEntries(), ['new'])
       assert.equal((await cli.run('rename', 'new', 'old')).status, 0)
     } else {
@@ -173,8 +173,8 @@ test('a command that waited in vain for the lock says who has it', async (t) => 
     signal: null,
     stdout: '',
     stderr:
-      `envs: Environment tiny is in use by sleep 60 (process ${holder.pid}).\n` +
-      '  End what uses it (envs ps tiny; envs stop tiny), or wait for it.\n',
+      `envs: The environment "tiny" is in use by sleep 60 (process ${holder.pid}).\n` +
+      '  Stop its processes (envs ps tiny; envs stop tiny), or wait for them to end.\n',
   })
   assert.ok(waitedMs > 1000 && waitedMs < 10_000, String(waitedMs))
   assert.deepEqual(await cli.storeEntries(), ['tiny'])

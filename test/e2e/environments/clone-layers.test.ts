@@ -73,7 +73,7 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(run.status, 0, run.stderr)
     assert.match(
       run.stderr,
-      /\nCopied a to b\.\nIt runs: everything in it stood still for \d+ ms, while .+ were copied\.\n/,
+      /\nCopied a to b\.\nThe environment is running: its processes were frozen for \d+ ms while .+ were copied\.\n/,
     )
     const [x = 0, y = 0] = (await cli.run('run', 'b', 'cat', '/srv/x', '/srv/y')).stdout
       .split('\n')

@@ -207,8 +207,8 @@ test('clone says what a conversion can not know', async (t) => {
   const {stderr} = await cli.run('clone', 'a', 'b', '--identity', 'mapped')
   assert.deepEqual(stderr.split('\n').slice(-4), [
     'Copied a to b.',
-    'Identity mapped: users of the environment are ids of your subordinate range.',
-    "Owners are those of the image and of dpkg's overrides. What packages changed later never happened: envs run b apt-get install --reinstall PACKAGE makes up for it.",
+    'Identity mapped: users of the environment have ids of your subordinate range.',
+    "Owners are those of the image and of dpkg's overrides. Later changes of owners by packages are lost. To repeat them: envs run b apt-get install --reinstall PACKAGE",
     '',
   ])
 })
@@ -243,7 +243,10 @@ test('clone refuses an environment that runs and has its files for itself, and s
   const run = await cli.run('clone', 'play', 'copy')
   assert.deepEqual(
     [run.status, run.stderr],
-    [4, 'envs: Environment play is running.\n  See what runs: envs ps play. End it: envs stop play\n'],
+    [
+      4,
+      'envs: The environment "play" is running.\n  See its processes: envs ps play. Stop them: envs stop play\n',
+    ],
   )
   const ended = once(session, 'exit')
   await cli.run('stop', 'play')

@@ -12,42 +12,42 @@ for (const {what, image, status, code, suggestion} of [
     image: './nothing.tar.gz',
     status: 3,
     code: 'ENVS_IMAGE_NOT_FOUND',
-    suggestion: 'Give the path of a rootfs archive, such as ./rootfs.tar.gz.',
+    suggestion: 'Give the path of a root file system as a tar archive, such as ./rootfs.tar.gz.',
   },
   {
     what: 'a folder',
     image: '/etc',
     status: 2,
     code: 'ENVS_NOT_AN_IMAGE_FILE',
-    suggestion: 'Give a rootfs archive, such as ./rootfs.tar.gz.',
+    suggestion: 'Give a root file system as a tar archive, such as ./rootfs.tar.gz.',
   },
   {
     what: 'a file that is no archive',
     image: '/etc/passwd',
     status: 6,
     code: 'ENVS_ARCHIVE_UNKNOWN',
-    suggestion: 'Give the rootfs as a tar archive.',
+    suggestion: 'Give a root file system as a tar archive.',
   },
   {
     what: 'a device',
     image: '/dev/null',
     status: 2,
     code: 'ENVS_NOT_AN_IMAGE_FILE',
-    suggestion: 'Give a rootfs archive, such as ./rootfs.tar.gz.',
+    suggestion: 'Give a root file system as a tar archive, such as ./rootfs.tar.gz.',
   },
   {
     what: 'a word that names no image',
     image: 'nosuch',
     status: 3,
     code: 'ENVS_UNKNOWN_IMAGE',
-    suggestion: 'To see what there is: envs image search',
+    suggestion: 'See the images that exist: envs image search',
   },
   {
     what: 'a file name without a path',
     image: 'rootfs.tar.gz',
     status: 3,
     code: 'ENVS_UNKNOWN_IMAGE',
-    suggestion: 'A file is given by its path, such as ./rootfs.tar.gz, and there is no such file here.',
+    suggestion: 'To use a file, give its path, such as ./rootfs.tar.gz; there is no such file here.',
   },
   {
     what: 'a scheme that is not fetched',
@@ -100,7 +100,9 @@ test('an environment whose tree has no shell is told so when it does not start',
   assert.equal(run.status, 125)
   const {error} = JSON.parse(run.stdout)
   assert.equal(error.code, 'ENVS_START_FAILED')
-  assert.deepEqual(error.suggestions, ['Its tree has no /bin/sh: make it anew of a whole root file system.'])
+  assert.deepEqual(error.suggestions, [
+    'Its root file system has no /bin/sh: create the environment again from a complete one.',
+  ])
 })
 
 test('create points to the file that a word without a path may have meant', async (t) => {

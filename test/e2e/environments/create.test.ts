@@ -60,7 +60,7 @@ test('create from standard input needs a name', async (t) => {
     status: 2,
     signal: null,
     stdout: '',
-    stderr: 'envs: The image gives no name.\n  Choose one: --name play\n',
+    stderr: 'envs: The image has no name for the environment.\n  Choose one: --name play\n',
   })
 })
 
@@ -104,7 +104,7 @@ test('create refuses an archive with another digest, and keeps nothing of it', a
   assert.equal(run.stdout, '')
   assert.equal(
     run.stderr.split('\n')[0],
-    `envs: ${path} has the SHA-256 digest ${sha256}, not ${WRONG_DIGEST}.`,
+    `envs: The SHA-256 digest of ${path} is ${sha256}, not ${WRONG_DIGEST}.`,
   )
   assert.deepEqual(await cli.storeEntries(), [])
 })
@@ -129,7 +129,7 @@ test('create says once that an image without a digest is unverified', async (t) 
 test('create says it under --quiet and --json too, where it leaves the result alone', async (t) => {
   const cli = await plainCli(t)
   const {path, sha256} = await tinyRootfs(t)
-  const warning = `envs: warning: the image is unverified: give --sha256 HEX to have it checked. What was used is ${sha256}.\n`
+  const warning = `envs: warning: the image is unverified: give --sha256 HEX to check it. The digest of the image is ${sha256}.\n`
   const quiet = await cli.run('create', path, '--quiet')
   assert.deepEqual([quiet.stdout, quiet.stderr], [`Created tiny in ${cli.root('tiny')}\n`, warning])
   const json = await cli.run('create', path, '--name', 'other', '--json')
@@ -159,7 +159,7 @@ test('create leaves an environment of that name as it is', async (t) => {
     signal: null,
     stdout: '',
     stderr:
-      'envs: There is an environment tiny already.\n' +
+      'envs: The environment "tiny" exists already.\n' +
       '  Choose another name with --name, or remove it first: envs rm tiny\n',
   })
   assert.equal((await cli.run('show', 'tiny', '--json')).stdout, before.stdout)

@@ -44,17 +44,17 @@ test('doctor NAME lists what an emulated environment lacks, and exits with 0', a
   assert.deepEqual([run.status, run.stderr], [0, ''])
   assert.deepEqual(run.stdout.split('\n'), [
     'Identity emulated: every file is yours; changes of owner or user appear to succeed.',
-    'Owners that packages and people have set since it was made leave no trace, so they are not listed here.',
+    'Owners that were set after the environment was created are not recorded, so they are not listed here.',
     '1 file has another owner in the image (user:group mode):',
     '  /usr/chage  0:42 2755',
     '1 file has capabilities in the image that could not be set:',
     '  /usr/odd  of an unknown form',
     "1 device node of the image left out (the guest's /dev is made anew at each start):",
     '  /null  char 1:3',
-    'Packages in it that need more than it gives:',
-    '  cron 1.2-3: jobs of every user run as root, for cron changes its user in vain',
-    '      remedy: Have the job become its user itself, with runuser; or make the environment mapped.',
-    "  tcpdump 1.2-3: packets are the host's network's, and capturing them is refused",
+    'Packages in the environment that need more than it provides:',
+    '  cron 1.2-3: cron cannot change its user, so the jobs of every user run as root',
+    '      remedy: Let the job change its user itself with runuser, or use the identity mapped: envs clone.',
+    '  tcpdump 1.2-3: an environment cannot capture packets on the network of the host',
     '      remedy: Capture on the host.',
     '',
   ])
@@ -95,7 +95,7 @@ test('doctor NAME finds nothing amiss with what is as it should be', async (t) =
   )
   assert.equal(
     (await cli.run('doctor', 'play')).stdout,
-    'Identity mapped: users of the environment are ids of your subordinate range.\nNo package in it is known to need more than it gives.\n',
+    'Identity mapped: users of the environment have ids of your subordinate range.\nNo package in the environment is known to need more than the environment provides.\n',
   )
 })
 
@@ -113,7 +113,7 @@ test('create warns of owners that a mapped environment can not have, and names t
   const lines = run.stderr.split('\n')
   assert.ok(
     lines.includes(
-      "envs: warning: 1 file belongs to ids that your subordinate range does not reach (2000000), and to nobody (65534) here. Programs that run as one of them can't write there; a longer range in /etc/subuid and /etc/subgid gives them to new environments.",
+      'envs: warning: 1 file belongs to ids that your subordinate range does not reach (2000000), and to nobody (65534) here. Programs that run as one of these ids cannot write there; a longer range in /etc/subuid and /etc/subgid gives them to new environments.',
     ),
     run.stderr,
   )

@@ -116,7 +116,7 @@ test('export to a reader that goes away ends, and says why', async (t) => {
   )
   assert.deepEqual(
     [stdout, stderr],
-    ['8\n', 'envs: The program that was to read the archive ended before all of it was written.\n'],
+    ['8\n', 'envs: Could not write all of the archive: the program that reads it has ended.\n'],
   )
 })
 
@@ -126,7 +126,7 @@ test('export writes no archive to a terminal', async (t) => {
   assert.equal(status, 2)
   assert.equal(
     screen,
-    'envs: A terminal is no place for an archive.\r\n  Give it a file: envs export tiny -o tiny.tar.zst\r\n',
+    'envs: Standard output is a terminal: it cannot take an archive.\r\n  Write to a file: envs export tiny -o tiny.tar.zst\r\n',
   )
 })
 
@@ -217,7 +217,7 @@ test('import shows what the archive says of its origin', async (t) => {
   const {stderr} = await cli.run('import', 'x.tar', '-n', 'b', '--identity', 'emulated')
   assert.match(
     stderr,
-    /^By its own account it is tiny, made on \d{4}-\d\d-\d\d, emulated, exported by envs \d+\.\d+\.\d+\.$/m,
+    /^The archive says that it is tiny, made on \d{4}-\d\d-\d\d, emulated, exported by envs \d+\.\d+\.\d+\.$/m,
   )
 })
 
@@ -233,7 +233,7 @@ test('import of standard input that gives no name asks for one', async (t) => {
   const run = await cli.runWith({input: bytes}, 'import', '-')
   assert.deepEqual(
     [run.status, run.stderr],
-    [2, 'envs: The image gives no name.\n  Choose one: --name play\n'],
+    [2, 'envs: The image has no name for the environment.\n  Choose one: --name play\n'],
   )
   assert.equal((await cli.runWith({input: bytes}, 'import', '-', '-n', 'b')).status, 0)
 })

@@ -23,8 +23,8 @@ test('create tells how to have what a minimized image left out, and where packag
   assert.deepEqual(
     run.stderr.split('\n').filter((line) => /old releases|unminimize/.test(line)),
     [
-      'Ubuntu keeps kinetic among its old releases: packages come from there, and get no security updates.',
-      'The image leaves out manual pages, translations and more. To have them: envs run play unminimize',
+      'Ubuntu keeps kinetic among its old releases: packages are installed from there, and get no security updates.',
+      'The image leaves out manual pages, translations and more. To install them: envs run play unminimize',
     ],
   )
   assert.match(

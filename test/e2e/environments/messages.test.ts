@@ -96,7 +96,7 @@ test('a damaged setting is told only where it is needed', async (t) => {
   const run = await cli.runWith({env}, 'create', path)
   assert.deepEqual(
     [run.status, run.stderr.split('\n')[0]],
-    [2, 'envs: ENVS_IDENTITY can not be "real": it must be one of: auto, mapped, emulated.'],
+    [2, 'envs: ENVS_IDENTITY cannot be "real": it must be one of: auto, mapped, emulated.'],
   )
   assert.equal((await cli.runWith({env}, 'list')).status, 0)
 })

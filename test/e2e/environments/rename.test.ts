@@ -45,7 +45,7 @@ test('rename does not touch an environment that has the new name', async (t) => 
     status: 4,
     signal: null,
     stdout: '',
-    stderr: 'envs: There is an environment b already.\n  Choose another name.\n',
+    stderr: 'envs: The environment "b" exists already.\n  Choose another name.\n',
   })
   assert.equal(await readFile(join(cli.root('a'), 'etc/hostname'), 'utf8'), 'a\n')
   assert.deepEqual(await cli.storeEntries(), ['a', 'b'])

@@ -4,8 +4,7 @@ import {environmentCli} from '../../support/environment-cli.js'
 import {canSimulate} from '../../support/simulated-host.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
-const NOTE =
-  'envs is meant for ordinary users: made by root, the environment runs with the uid 0 of the host.'
+const NOTE = 'envs is meant for ordinary users: an environment that root creates runs with uid 0 of the host.'
 
 test('create tells root, and nobody else, whom it is meant for', async (t) => {
   if (!(await canSimulate())) return t.skip('no user namespace to be root of')

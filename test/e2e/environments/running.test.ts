@@ -23,9 +23,9 @@ test('rm refuses one that runs, and says what to do', async (t) => {
     signal: null,
     stdout: '',
     stderr:
-      'envs: Environment play is running.\n' +
-      '  See what runs: envs ps play. End it: envs stop play\n' +
-      '  Or have it stopped first: envs rm --force play\n',
+      'envs: The environment "play" is running.\n' +
+      '  See its processes: envs ps play. Stop them: envs stop play\n' +
+      '  Or have envs stop the environment first: envs rm --force play\n',
   })
   assert.equal((await cli.run('run', 'play', 'true')).status, 0)
 })

@@ -99,7 +99,8 @@ test('the name is asked for when there are several, and all are named', async (t
     status: 2,
     signal: null,
     stdout: '',
-    stderr: 'envs: Which environment? There are 2: a, b.\n  Give its name.\n',
+    stderr:
+      'envs: The name of the environment is missing: there are 2: a, b.\n  Give the name of one of them.\n',
   })
 })
 
@@ -125,7 +126,7 @@ for (const command of ['show', 'path', 'ps', 'stop', 'rm', 'rename']) {
       status: 3,
       signal: null,
       stdout: '',
-      stderr: 'envs: There is no environment tinny.\n  Did you mean tiny?\n',
+      stderr: 'envs: There is no environment "tinny".\n  Did you mean tiny?\n',
     })
   })
 }
@@ -147,7 +148,7 @@ for (const [what, record, reason] of [
     await writeFile(place, record)
     const run = await cli.run('show', 'tiny')
     assert.equal(run.status, 8)
-    assert.equal(run.stderr.split('\n')[0], `envs: ${place} can't be read: ${reason}.`)
+    assert.equal(run.stderr.split('\n')[0], `envs: Could not read the record "${place}": ${reason}.`)
   })
 }
 

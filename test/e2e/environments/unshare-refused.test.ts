@@ -65,6 +65,6 @@ test('layers get a snapshot there and are compared, and what would mount them na
   ]) {
     const refused = await cli.run(...argv)
     assert.equal(refused.status, 7, `${argv[0]}: ${refused.stderr}`)
-    assert.match(refused.stderr, /No user namespace.*\n.*“AppArmor”/)
+    assert.match(refused.stderr, /Could not make a user namespace.*\n.*"AppArmor"/)
   }
 })

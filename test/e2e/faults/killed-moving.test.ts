@@ -117,7 +117,7 @@ test('the file of an export that still runs is no leftover, nor is anything that
   const {status, stderr} = await slow.ended
   assert.deepEqual(
     [status, stderr.split('\n')[0]],
-    [4, `envs: ${join(cli.home, 'x.tar.xz')} is there already.`],
+    [4, `envs: The file "${join(cli.home, 'x.tar.xz')}" exists already.`],
   )
   assert.deepEqual(await partials(), planted)
 })

@@ -55,6 +55,6 @@ test("create makes an environment of a publisher's image for another processor",
   })
   const created = await envs('create', 'focal', '-a', 'arm64')
   assert.equal(created.status, 0, created.stderr)
-  assert.match(created.stderr, /^Architecture arm64: its programs are run by qemu/m)
+  assert.match(created.stderr, /^Architecture arm64: QEMU runs its programs/m)
   assert.equal((await envs('run', 'focal', '--', 'uname', '-m')).stdout, 'aarch64\n')
 })

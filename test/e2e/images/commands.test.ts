@@ -63,7 +63,7 @@ test('image list without an image says how to get one', async (t) => {
   const run = await envs('image', 'list')
   assert.deepEqual(
     [run.status, run.stdout, run.stderr],
-    [0, '', 'No image is kept yet. Fetch one: envs image pull focal\n'],
+    [0, '', 'There is no image on this host yet. Fetch one: envs image pull focal\n'],
   )
 })
 
@@ -73,7 +73,10 @@ test('image rm removes it, and environments stay', async (t) => {
   const run = await envs('image', 'rm', 'focal')
   assert.deepEqual(
     [run.status, run.stderr],
-    [0, 'Removed ubuntu:focal/base 20.04.5. Made from it, and whole without it: focal.\n'],
+    [
+      0,
+      'Removed ubuntu:focal/base 20.04.5. These environments were made from it and do not need it: focal.\n',
+    ],
   )
   assert.deepEqual(await entries(), [])
   assert.deepEqual(await cli.storeEntries(), ['focal'])

@@ -153,7 +153,7 @@ test('create, interrupted while it extracts what it has fetched, says that the i
   while (!(await isKept())) await sleep(5)
   run.signalLeader('SIGINT')
   const {status, stderr} = await run.ended
-  const kept = 'The image is kept: the same command needs no download.'
+  const kept = 'The image is kept: the same command downloads nothing.'
   assert.deepEqual([status, stderr], [130, `envs: Interrupted by SIGINT.\n  ${kept}\n`])
   assert.deepEqual(await cli.storeEntries(), [])
   assert.equal((await envs('create', 'focal', '--quiet')).status, 0)

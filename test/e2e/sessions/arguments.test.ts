@@ -40,7 +40,7 @@ for (const {identity, skip} of IDENTITIES) {
     const ran = await cli.run('run', 'play', '-x', '--json')
     assert.deepEqual(
       [ran.status, ran.stdout, ran.stderr.split('\n')[0]],
-      [127, '', 'envs: -x: not found in play.'],
+      [127, '', 'envs: The command "-x" was not found in "play".'],
     )
   })
 

@@ -115,7 +115,7 @@ for (const command of [
     assert.deepEqual([ran.status, ran.stdout], [1, ''])
     assert.match(
       ran.stderr,
-      /users are emulated in this environment: what runs as dev can't become (root|games)/,
+      /users are emulated in this environment: a process of dev cannot become (root|games)/,
     )
     assert.match(ran.stderr, /envs run --user NAME/)
   })
@@ -136,10 +136,7 @@ test('emulated: where no namespace is to be had, su says that it stays root', {
   const limit = '/proc/sys/user/max_user_namespaces'
   const ran = await sh(`old=$(cat ${limit}); echo 0 >${limit}; su dev -c 'id -un'; echo $old >${limit}`)
   assert.equal(ran.stdout, 'root\n')
-  assert.match(
-    ran.stderr,
-    /^su: envs can't make this process another user \(unshare: .*\); it goes on as root\.\n$/,
-  )
+  assert.match(ran.stderr, /^su: could not change the user \(unshare: .*\): the program runs as root\.\n$/)
 })
 
 /** One environment with sudo and the user dev for the tests of this file. */

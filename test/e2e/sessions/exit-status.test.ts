@@ -32,7 +32,7 @@ for (const {identity, skip} of IDENTITIES) {
 
   test(`${identity}: a command that is not there gives 127`, {skip}, async () => {
     const ran = await (await play()).run('no-such-command')
-    const stderr = 'envs: no-such-command: not found in play.\n'
+    const stderr = 'envs: The command "no-such-command" was not found in "play".\n'
     assert.deepEqual(ran, {status: 127, signal: null, stdout: '', stderr})
   })
 
@@ -42,7 +42,7 @@ for (const {identity, skip} of IDENTITIES) {
   ] as const) {
     test(`${identity}: ${what} as a command gives 126`, {skip}, async () => {
       const ran = await (await play()).run(command)
-      const stderr = `envs: ${command}: can't be executed in play.\n`
+      const stderr = `envs: The command "${command}" cannot be executed in "play".\n`
       assert.deepEqual(ran, {status: 126, signal: null, stdout: '', stderr})
     })
   }

@@ -70,7 +70,7 @@ test('a setting that has changed holds for the next session', async (t) => {
   await writeFile(guest.cli.configFile, '{"durable": "newer"}\n')
   const refused = await guest.run('true')
   assert.deepEqual([refused.status, refused.stdout], [125, ''])
-  assert.match(refused.stderr, /durable in .* can not be "newer"/)
+  assert.match(refused.stderr, /durable in .* cannot be "newer"/)
 })
 
 test('a variable that matters is heeded, and changes no other session', async () => {
@@ -89,10 +89,10 @@ test('another store is another store', async () => {
     {XDG_DATA_HOME: join(guest.cli.home, 'other')},
   ]) {
     const ran = await guest.cli.runWith({env}, 'run', 'play', 'true')
-    assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment play.'])
+    assert.deepEqual([ran.status, ran.stderr.split('\n')[0]], [125, 'envs: There is no environment "play".'])
   }
   const relative = await guest.cli.runWith({env: {ENVS_HOME: 'x'}}, 'run', 'play', 'true')
-  assert.match(relative.stderr, /ENVS_HOME is x, which is not an absolute path/)
+  assert.match(relative.stderr, /ENVS_HOME "x" is not an absolute path/)
 })
 
 test('resolver settings that are not the host’s are brought up to date first', async () => {

@@ -75,9 +75,9 @@ for (const {identity, skip} of IDENTITIES) {
     ['is not there', 'no-such-command', 127, 'not found'],
     ['is not there, by its path', '/usr/bin/no-such-command', 127, 'not found'],
     ['has no name', "''", 127, 'not found'],
-    ['is a folder', '/etc', 126, "can't be executed"],
-    ['is no program', '/etc/passwd', 126, "can't be executed"],
-    ['lies in a file', '/etc/passwd/x', 126, "can't be executed"],
+    ['is a folder', '/etc', 126, 'cannot be executed'],
+    ['is no program', '/etc/passwd', 126, 'cannot be executed'],
+    ['lies in a file', '/etc/passwd/x', 126, 'cannot be executed'],
   ] as const) {
     test(`${identity}: of a command that ${what} the words and the status are the same on a terminal`, {
       skip,

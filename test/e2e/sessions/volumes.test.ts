@@ -132,7 +132,10 @@ for (const {identity, skip} of IDENTITIES) {
       const share = await hostFolder(play)
       const ran = await play.runWith({flags: ['-v', `${share}/${source}:${target}`]}, 'true')
       assert.equal(ran.status, 125)
-      assert.match(ran.stderr, new RegExp(`^envs: No session in play: .*${target}.*: [a-z ]+\\.\n`))
+      assert.match(
+        ran.stderr,
+        new RegExp(`^envs: Could not open a session in "play": .*${target}.*: [a-z ]+\\.\n`),
+      )
     })
   }
 
@@ -142,7 +145,7 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(ran.status, 125)
     assert.match(
       ran.stderr,
-      /^envs: No session in play: \S+\/no-such can't be shared: no such file or directory\.\n/,
+      /^envs: Could not open a session in "play": could not share "\S+\/no-such": no such file or directory\.\n/,
     )
     assert.equal(existsSync(join(play.root, 'opt/x')), false)
   })

@@ -47,7 +47,7 @@ test('as many snapshots as can be had are kept, one more is refused, and the env
   assert.equal(refused?.status, 4)
   assert.match(
     refused.stderr,
-    /^envs: play has as many snapshots as can lie under one environment\.\n {2}Remove some: envs snapshots play --remove s1 --remove s2 --remove s3\n/,
+    /^envs: The environment "play" has as many snapshots as one environment can have\.\n {2}Remove some: envs snapshots play --remove s1 --remove s2 --remove s3\n/,
   )
   assert.equal((await envs('run', 'play', '--', 'cat', '/root/1')).stdout, '1\n')
   await envs('stop', '-f', 'play')

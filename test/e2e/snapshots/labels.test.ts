@@ -21,7 +21,10 @@ test('of labels to be removed none goes unless all are there', async (t) => {
   const cli = await tinyEnvironment(t)
   await cli.run('snapshot', 'tiny', 'there')
   const run = await cli.run('snapshots', 'tiny', '--remove', 'there', '--remove', 'ther')
-  assert.deepEqual([run.status, run.stderr], [3, 'envs: tiny has no snapshot ther.\n  Did you mean there?\n'])
+  assert.deepEqual(
+    [run.status, run.stderr],
+    [3, 'envs: The environment "tiny" has no snapshot "ther".\n  Did you mean there?\n'],
+  )
   assert.deepEqual(await labels(cli), ['there'])
   await cli.run('snapshots', 'tiny', '--remove', 'there')
   assert.deepEqual(await labels(cli), [])
@@ -57,7 +60,7 @@ test('an environment that is one folder says how to keep a copy', async (t) => {
     assert.equal(run.status, 4)
     assert.match(
       run.stderr,
-      /of which there are no snapshots\.\n {2}Keep a copy of it: envs clone tiny tiny-copy/,
+      /cannot have snapshots: its storage is directory\.\n {2}Keep a copy of the environment: envs clone tiny tiny-copy/,
     )
   }
 })
@@ -67,7 +70,7 @@ test('an environment that is not there has no snapshots', async (t) => {
   const run = await cli.run('snapshot', 'tin')
   assert.deepEqual(
     [run.status, run.stderr],
-    [3, 'envs: There is no environment tin.\n  Did you mean tiny?\n'],
+    [3, 'envs: There is no environment "tin".\n  Did you mean tiny?\n'],
   )
 })
 

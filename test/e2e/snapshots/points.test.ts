@@ -16,7 +16,7 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(await undone(guest), 0)
     const again = await guest.cli.run('undo', 'play')
     assert.equal(again.status, 3)
-    assert.match(again.stderr, /^envs: Nothing is known of play before its present state\.\n/)
+    assert.match(again.stderr, /^envs: There is no earlier state of the environment "play"\.\n/)
     assert.equal(await seen(guest), 'issue')
   })
 
@@ -26,7 +26,7 @@ for (const {identity, skip} of IDENTITIES) {
     const guest = await ownGuest(t, identity)
     const {cli} = guest
     await session(guest, 'echo good >/root/state')
-    assert.equal((await cli.run('snapshot', 'play', 'good')).stderr, 'Kept play as it is: snapshot good.\n')
+    assert.equal((await cli.run('snapshot', 'play', 'good')).stderr, 'Made snapshot good of play.\n')
     await session(guest, 'echo bad >/root/state; echo mallory >>/etc/passwd')
     assert.equal((await cli.run('rename', 'play', 'web')).status, 0)
     const went = JSON.parse((await cli.run('restore', 'web', 'good', '--json')).stdout)
@@ -38,7 +38,7 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(back.status, 0)
     assert.match(
       back.stderr,
-      /^web is what it was at kept-\d{8}-\d{6}\.\nWhat was there is snapshot good\.\n$/,
+      /^web is restored to kept-\d{8}-\d{6}\.\nThe replaced state is snapshot good\.\n$/,
     )
     assert.equal((await cli.run('run', 'web', '--', 'sh', '-c', look)).stdout, 'bad\nweb\nweb\n1\n')
     await cli.run('rm', '-f', 'web')
@@ -98,7 +98,7 @@ test('what would change an environment that runs is refused, and done with --for
     assert.equal(refused.status, 4)
     assert.equal(
       refused.stderr,
-      `envs: Environment play is running.\n  See what runs: envs ps play. End it: envs stop play\n  Or have it stopped first: envs ${verb} --force play\n`,
+      `envs: The environment "play" is running.\n  See its processes: envs ps play. Stop them: envs stop play\n  Or have envs stop the environment first: envs ${verb} --force play\n`,
     )
     assert.equal((await guest.run('cat', '/root/file')).stdout, '2\n')
     assert.equal((await guest.cli.run(verb, 'play', ...rest, '--force')).status, 0)

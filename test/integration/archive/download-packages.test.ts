@@ -178,7 +178,7 @@ test('a mirror that breaks every connection is told with the package', async (t)
     code: 'ENVS_ARCHIVE_UNREACHABLE',
     exitCode: 5,
     message:
-      /^The package [a-z0-9-]+ can't be had from http:.*\.deb: the connection broke, at the last of 6 tries\.$/,
+      /^Could not download the package [a-z0-9-]+ from http:.*\.deb: the connection broke, in the last of 6 attempts\.$/,
   })
   await downloads.close()
 })

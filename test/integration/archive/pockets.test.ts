@@ -37,7 +37,7 @@ for (const [what, status] of [
     await assert.rejects(plan(), {
       code: 'ENVS_ARCHIVE_UNREACHABLE',
       exitCode: 5,
-      message: `trixie-security can't be had from ${archive.mirrors.debianSecurity}: it answered with status ${status}.`,
+      message: `Could not download trixie-security from ${archive.mirrors.debianSecurity}: it answered with status ${status}.`,
     })
   })
 }
@@ -56,11 +56,11 @@ test('an architecture and a component that a suite lacks are told with those it 
   const {context} = await givenVictim(t)
   await assert.rejects(planPackages({...TRIXIE, architecture: 'riscv64'}, context), {
     code: 'ENVS_NOT_IN_SUITE',
-    message: /has no packages for riscv64; it has all, amd64\.$/,
+    message: /has no packages for riscv64: it has all, amd64\.$/,
   })
   await assert.rejects(planPackages({...TRIXIE, components: ['main', 'contrib']}, context), {
     code: 'ENVS_NOT_IN_SUITE',
-    message: /has no component contrib; it has main\.$/,
+    message: /has no component contrib: it has main\.$/,
   })
 })
 
@@ -96,7 +96,7 @@ test('without the network, and with nothing from before, suite and mirror are na
   await assert.rejects(plan(), {
     code: 'ENVS_ARCHIVE_UNREACHABLE',
     message:
-      /^trixie(?:-\w+)? can't be had from http:\/\/127\.0\.0\.1:\d+\/debian(?:-security)?: the connection broke\.$/,
+      /^Could not download trixie(?:-\w+)? from http:\/\/127\.0\.0\.1:\d+\/debian(?:-security)?: the connection broke\.$/,
   })
 })
 
@@ -131,7 +131,7 @@ test('a release that moved is looked for where old releases are when the mirror 
   const moved = {...TRIXIE.release, hasMoved: true}
   const asked = planPackages({...TRIXIE, release: moved}, {...context, environment})
   await assert.rejects(asked, {
-    message: `There is no Release of trixie at ${archive.mirrors.debian}, nor at http://archive.debian.org/debian.`,
+    message: `There is no Release of trixie at ${archive.mirrors.debian}, http://archive.debian.org/debian.`,
   })
   assert.ok(
     archive.requested().some((path) => path.includes('archive.debian.org/debian/dists/trixie/InRelease')),

@@ -67,20 +67,19 @@ for (const [what, file, environment, message] of [
     'file',
     '{"engine": "docker"}',
     {},
-    (path: string) =>
-      `engine in ${path} can not be "docker": it must be one of: auto, bwrap, unshare, proot.`,
+    (path: string) => `engine in ${path} cannot be "docker": it must be one of: auto, bwrap, unshare, proot.`,
   ],
   [
     'file, of another type',
     '{"engine": 1}',
     {},
-    (path: string) => `engine in ${path} can not be "1": it must be one of: auto, bwrap, unshare, proot.`,
+    (path: string) => `engine in ${path} cannot be "1": it must be one of: auto, bwrap, unshare, proot.`,
   ],
   [
     'variable',
     '{}',
     {ENVS_ENGINE: 'docker'},
-    () => 'ENVS_ENGINE can not be "docker": it must be one of: auto, bwrap, unshare, proot.',
+    () => 'ENVS_ENGINE cannot be "docker": it must be one of: auto, bwrap, unshare, proot.',
   ],
 ] as const) {
   test(`names the place of a wrong value: ${what}`, async (t) => {
@@ -106,7 +105,7 @@ for (const [what, file, why] of [
     await assert.rejects(readSettings(host), {
       code: 'ENVS_CONFIG_CORRUPT',
       exitCode: 2,
-      message: `The settings in ${configPath(host)} can not be read: ${why}.`,
+      message: `Could not read the settings in "${configPath(host)}": ${why}.`,
     })
   })
 }
@@ -114,6 +113,6 @@ for (const [what, file, why] of [
 test('names a folder in the place of the file', async (t) => {
   const host = await hostWith(t, {})
   await mkdir(configPath(host), {recursive: true})
-  const message = `The settings in ${configPath(host)} can not be read: it is a folder.`
+  const message = `Could not read the settings in "${configPath(host)}": it is a folder.`
   await assert.rejects(readSettings(host), {code: 'ENVS_CONFIG_CORRUPT', message})
 })

@@ -61,7 +61,6 @@ test('a key of the user does not sign for programs of the host', async (t) => {
   const other = await makeSigner()
   const pinnedKeys = async () => [trusted(other)]
   await assert.rejects(fetch({pinnedKeys, keyrings: archive.keyrings}), {
-    name: 'ToolSignerError',
     code: 'ENVS_UNKNOWN_SIGNER',
     exitCode: 6,
   })

@@ -217,13 +217,12 @@ for (const [name, image, canonical] of [
 test('an image that nobody publishes is told with the places that were looked at', async (t) => {
   const servers = await withFocal(t)
   await assert.rejects(find(servers, 'ubuntu:bionic'), {
-    name: 'ImageNotPublishedError',
     code: 'ENVS_IMAGE_NOT_PUBLISHED',
     exitCode: 3,
     message:
-      `ubuntu:bionic is not published for amd64: looked at ${servers.mirrors.ubuntuBase}, ` +
+      `"ubuntu:bionic" is not published for amd64: envs looked at ${servers.mirrors.ubuntuBase}, ` +
       `${servers.mirrors.ubuntuCloud}, ${servers.mirrors.lxc}.`,
-    suggestions: ['To see what there is: envs image search bionic'],
+    suggestions: ['See the images that exist: envs image search bionic'],
   })
 })
 
@@ -239,7 +238,7 @@ test('a variant that no source has is told without asking any', async (t) => {
   const servers = await startImageServers(t)
   await assert.rejects(find(servers, 'debian:trixie/minimal'), {
     code: 'ENVS_IMAGE_NOT_PUBLISHED',
-    message: 'debian:trixie/minimal is not published for amd64: no source of envs has such images.',
+    message: '"debian:trixie/minimal" is not published for amd64: no source of envs has such images.',
   })
   assert.deepEqual(servers.server.seen, [])
 })

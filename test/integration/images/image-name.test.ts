@@ -52,7 +52,7 @@ for (const [text, distribution, suite, version, variant, source] of [
   })
 }
 
-const SEARCH = 'To see what there is: envs image search'
+const SEARCH = 'See the images that exist: envs image search'
 
 for (const [text, suggestions] of [
   ['focl', ['Did you mean focal?', SEARCH]],
@@ -61,8 +61,8 @@ for (const [text, suggestions] of [
   ['trixe', ['Did you mean trixie?', SEARCH]],
   ['nothing-like-it', [SEARCH]],
   ['ubuntu:trixie', ['Did you mean trixie?', SEARCH]],
-  ['20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
-  ['ubuntu:20.04.5', ["A point release can't be asked for: 20.04 takes the newest one that is published."]],
+  ['20.04.5', ['envs has no separate point releases: use 20.04 for the newest one.']],
+  ['ubuntu:20.04.5', ['envs has no separate point releases: use 20.04 for the newest one.']],
   ['ubuntu:focal/clod', ['Did you mean ubuntu:focal/cloud?']],
   [
     'ubuntu:focal/desktop',
@@ -74,7 +74,7 @@ for (const [text, suggestions] of [
     'alpine:3.22',
     [
       'Other distributions come from images.linuxcontainers.org: lxc:alpine/3.22',
-      'To see what there is: envs image search alpine',
+      'See the images that exist: envs image search alpine',
     ],
   ],
   [
@@ -82,7 +82,7 @@ for (const [text, suggestions] of [
     [
       'Did you mean ubuntu:focal?',
       'Other distributions come from images.linuxcontainers.org: lxc:ubunut/focal',
-      'To see what there is: envs image search ubunut',
+      'See the images that exist: envs image search ubunut',
     ],
   ],
   ['lxc:debian', ['Name the distribution and its release: lxc:debian/trixie']],

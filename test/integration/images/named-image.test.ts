@@ -53,7 +53,7 @@ test('without a network the kept image is used, and why is told', async (t) => {
   assert.equal(evidence.trust, 'signed')
   const [resolution] = resolutions
   assert(resolution?.kind === 'kept')
-  assert.match(resolution.reason, /^ubuntu:focal can't be looked up: http:\/\/127\.0\.0\.1:1 /)
+  assert.match(resolution.reason, /^Could not look up "ubuntu:focal": http:\/\/127\.0\.0\.1:1 /)
 })
 
 test('without a network the newest of those kept is used', async (t) => {
@@ -154,6 +154,6 @@ test('a name that is misspelt gets the nearest ones', async (t) => {
   const {use} = await givenPublished(t, BYTES)
   await assert.rejects(use({name: 'fokal'}), {
     name: 'UnknownImageError',
-    suggestions: ['Did you mean focal?', 'To see what there is: envs image search'],
+    suggestions: ['Did you mean focal?', 'See the images that exist: envs image search'],
   })
 })

@@ -39,9 +39,7 @@ test('a file of another digest fails verification', async (t) => {
   await assert.rejects(image.verify(), {
     name: 'DigestMismatchError',
     exitCode: ExitCode.integrity,
-    source: join(folder, 'rootfs.tar'),
-    expected: OTHER,
-    actual: digestOf(BYTES),
+    message: `The SHA-256 digest of ${join(folder, 'rootfs.tar')} is ${digestOf(BYTES)}, not ${OTHER}.`,
   })
 })
 
@@ -50,7 +48,7 @@ test('a file that was written to while it was read fails verification', async (t
   const image = await open('./rootfs.tar')
   await readByChild(image)
   await appendFile(join(folder, 'rootfs.tar'), 'more')
-  await assert.rejects(image.verify(), {name: 'ImageChangedError', exitCode: ExitCode.integrity})
+  await assert.rejects(image.verify(), {code: 'ENVS_IMAGE_CHANGED', exitCode: ExitCode.integrity})
 })
 
 test('a file put in the place of the opened one changes nothing', async (t) => {
@@ -86,16 +84,16 @@ test('a FIFO nobody writes to can be let go of', {timeout: 5000}, async (t) => {
   await image.close()
 })
 
-for (const [reference, name, exitCode] of [
-  ['./missing.tar', 'ImageNotFoundError', ExitCode.notFound],
-  ['./rootfs.tar/below', 'ImageNotFoundError', ExitCode.notFound],
-  ['./folder', 'NotAnImageFileError', ExitCode.usage],
-  ['/dev/null', 'NotAnImageFileError', ExitCode.usage],
+for (const [reference, code, exitCode] of [
+  ['./missing.tar', 'ENVS_IMAGE_NOT_FOUND', ExitCode.notFound],
+  ['./rootfs.tar/below', 'ENVS_IMAGE_NOT_FOUND', ExitCode.notFound],
+  ['./folder', 'ENVS_NOT_AN_IMAGE_FILE', ExitCode.usage],
+  ['/dev/null', 'ENVS_NOT_AN_IMAGE_FILE', ExitCode.usage],
 ] as const) {
-  test(`${reference} is refused as ${name}`, async (t) => {
+  test(`${reference} is refused with ${code}`, async (t) => {
     const {open, folder} = await givenFile(t)
     await mkdir(join(folder, 'folder'))
-    await assert.rejects(open(reference), {name, exitCode})
+    await assert.rejects(open(reference), {code, exitCode})
   })
 }
 
@@ -128,20 +126,23 @@ test('standard input that fails is an error of reading', async (t) => {
     },
   })
   const image = await open('-', {standardInput: failing})
-  await assert.rejects(image.verify(), {name: 'ImageUnreadableError', message: "- can't be read: EIO."})
+  await assert.rejects(image.verify(), {
+    code: 'ENVS_IMAGE_UNREADABLE',
+    message: 'Could not read the image "-": EIO.',
+  })
 })
 
 test('a terminal is no image', async (t) => {
   const {open} = await givenFile(t)
   await assert.rejects(open('-', {standardInput: Object.assign(Readable.from([]), {isTTY: true})}), {
-    name: 'NotAnImageFileError',
-    message: "A terminal can't be read as an image.",
+    code: 'ENVS_NOT_AN_IMAGE_FILE',
+    message: 'Could not read standard input as an image: it is a terminal.',
   })
 })
 
 for (const [reference, suggestion] of [
   ['rootfs.tar', 'To use the file of that name, write ./rootfs.tar'],
-  ['missing.tar', 'A file is given by its path, such as ./missing.tar, and there is no such file here.'],
+  ['missing.tar', 'To use a file, give its path, such as ./missing.tar; there is no such file here.'],
 ] as const) {
   test(`the name ${reference} is unknown, and the way out is told`, async (t) => {
     const {open} = await givenFile(t)

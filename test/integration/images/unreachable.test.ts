@@ -25,12 +25,12 @@ test('when no source can be reached, each is named with its reason, and what wor
     code: 'ENVS_SOURCES_UNREACHABLE',
     exitCode: 5,
     message:
-      "ubuntu:focal can't be looked up: http://127.0.0.1:1/ubuntu (the connection was refused); " +
+      'Could not look up "ubuntu:focal": http://127.0.0.1:1/ubuntu (the connection was refused); ' +
       'http://***:***@127.0.0.1:1 (the connection was refused); http://127.0.0.1:1/ubuntu (the connection was refused).',
     suggestions: [
       'Check the URL and the network; a proxy is taken from http_proxy and https_proxy.',
       'An image that was fetched before needs no network: envs image list',
-      'A rootfs archive that you have does not either: envs create ./rootfs.tar.gz',
+      'A root file system that you have as a tar archive needs none either: envs create ./rootfs.tar.gz',
     ],
   })
 })
@@ -56,6 +56,6 @@ test('an image that the others do not have may lie where nobody answers', async 
   const mirrors = {...servers.mirrors, lxc: NOBODY}
   await assert.rejects(findPublished(QUERY, contextFor(servers, {mirrors})), {
     code: 'ENVS_SOURCES_UNREACHABLE',
-    message: `ubuntu:focal can't be looked up: ${NOBODY} (the connection was refused).`,
+    message: `Could not look up "ubuntu:focal": ${NOBODY} (the connection was refused).`,
   })
 })

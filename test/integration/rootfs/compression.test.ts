@@ -152,7 +152,7 @@ test('bzip2: a host without a decompressor is told which package holds one', asy
   await assert.rejects(arena.extract(archive, {which: nothing}), {
     code: 'ENVS_TOOL_MISSING',
     exitCode: 7,
-    suggestions: ['Ask for the package bzip2 to be installed: it holds bzip2.'],
+    suggestions: ['Ask an administrator to install the package bzip2, which holds bzip2.'],
   })
 })
 

@@ -47,7 +47,7 @@ test('a decoder that a signal ended says nothing of the archive', async (t) => {
   await assert.rejects(extractFile(t, compressed('xz', TAR), {xz: 'kill -SEGV $$'}), {
     code: 'ENVS_TOOL_KILLED',
     exitCode: 7,
-    message: 'xz(1) was ended by SIGSEGV before it was done.',
+    message: 'xz(1) did not finish: SIGSEGV ended it.',
   })
 })
 

@@ -155,7 +155,7 @@ test('a worker that is killed is an error that says so', async (t) => {
   await assert.rejects(extraction, {
     code: 'ENVS_WORKER_DIED',
     exitCode: 7,
-    message: 'The process that was to extract the tree ended early, by SIGKILL.',
+    message: 'The process that was to extract the root file system ended early, by SIGKILL.',
   })
 })
 
@@ -163,7 +163,7 @@ test('a prefix that does not start the worker is an error that says so', async (
   const {root} = await extractionArena(t)
   await assert.rejects(measureTrees({...BARE, prefix: ['false']}, [root]), {
     code: 'ENVS_WORKER_DIED',
-    message: 'The process that was to measure the tree ended early, with status 1.',
+    message: 'The process that was to measure the root file system ended early, with status 1.',
   })
 })
 

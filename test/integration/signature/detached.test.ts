@@ -51,7 +51,7 @@ for (const [where, bytes] of [
       name: 'BadSignatureError',
       code: 'ENVS_BAD_SIGNATURE',
       exitCode: 6,
-      message: 'The signature of SHA256SUMS by Test Publisher does not fit its content.',
+      message: 'The signature of "SHA256SUMS" by Test Publisher does not match its content.',
     })
   })
 }
@@ -82,7 +82,7 @@ test('all of several concatenated armours are read', async () => {
 test('a signature by a key that is not trusted is refused by its fingerprint', async () => {
   await assert.rejects(verifyDetached(pair(await stranger.detached(LISTING, {date})), options), {
     code: 'ENVS_UNKNOWN_SIGNER',
-    message: `SHA256SUMS is not signed by a key that is trusted for it, but by ${stranger.fingerprint}.`,
+    message: `"SHA256SUMS" is not signed by a trusted key: it is signed by ${stranger.fingerprint}.`,
   })
 })
 
@@ -109,7 +109,6 @@ test('a key that had expired before it signed is refused', async () => {
   })
   const keys = [{fingerprint: signer.fingerprint, name: 'Test Publisher', key: publicKey}]
   await assert.rejects(verifyDetached(pair(await signer.detached(LISTING, {date})), {...options, keys}), {
-    name: 'UnusableKeyError',
     code: 'ENVS_UNUSABLE_KEY',
     exitCode: 6,
   })
@@ -134,7 +133,7 @@ test('a key of 1024 bits is refused, trusted or not', async () => {
   const keys = [{fingerprint: 'WEAK', name: 'Weak', key: privateKey.toPublic()}]
   await assert.rejects(verifyDetached(pair(Buffer.from(signature)), {...options, now: new Date(), keys}), {
     code: 'ENVS_UNUSABLE_KEY',
-    message: 'The signature of SHA256SUMS is by Weak, a key that was not valid for it.',
+    message: 'The signature of "SHA256SUMS" is by Weak, a key that was not valid for it.',
   })
 })
 
@@ -150,10 +149,9 @@ test('a signature that says until when it holds verifies until then', async () =
 
 test('a signature that says until when it holds is refused after that', async () => {
   await assert.rejects(signedForOneDay('2026-05-02T00:00:00Z'), {
-    name: 'SignatureExpiredError',
     code: 'ENVS_SIGNATURE_EXPIRED',
     exitCode: 6,
-    message: 'The signature of SHA256SUMS, made on 2026-05-01T00:00:00.000Z, has expired.',
+    message: 'The signature of "SHA256SUMS", made on 2026-05-01T00:00:00.000Z, has expired.',
   })
 })
 
@@ -165,7 +163,6 @@ test('a key that was revoked is refused, for what it signed before as well', asy
   })
   const keys = [{fingerprint: signer.fingerprint, name: 'Test Publisher', key: publicKey}]
   await assert.rejects(verifyDetached(pair(await signer.detached(LISTING, {date})), {...options, keys}), {
-    name: 'UnusableKeyError',
     code: 'ENVS_UNUSABLE_KEY',
     exitCode: 6,
   })
@@ -184,11 +181,10 @@ test('a signature a minute newer than the clock is nothing to speak of', async (
 test('a signature of years to come is refused', async () => {
   const signature = await signer.detached(LISTING, {date: new Date('2028-01-01T00:00:00Z')})
   await assert.rejects(verifyDetached(pair(signature), options), {
-    name: 'SignatureFromFutureError',
     code: 'ENVS_SIGNATURE_FROM_FUTURE',
     exitCode: 6,
     message:
-      'The signature of SHA256SUMS is of 2028-01-01T00:00:00.000Z; the clock here says 2026-06-01T12:00:00.000Z.',
+      'The signature of "SHA256SUMS" is dated 2028-01-01T00:00:00.000Z; the clock of this host says 2026-06-01T12:00:00.000Z.',
   })
 })
 
@@ -207,7 +203,7 @@ for (const [what, bytes, reason] of [
       name: 'SignatureUnreadableError',
       code: 'ENVS_SIGNATURE_UNREADABLE',
       exitCode: 6,
-      message: `The signature of SHA256SUMS can't be read: ${reason}.`,
+      message: `Could not read the signature of "SHA256SUMS": ${reason}.`,
     })
   })
 }
@@ -224,7 +220,7 @@ test('a flood of signatures is refused before any is computed', async () => {
   const one = await signer.binary(LISTING, {date})
   await assert.rejects(verifyDetached(pair(Buffer.concat(Array.from({length: 17}, () => one))), options), {
     code: 'ENVS_SIGNATURE_UNREADABLE',
-    message: "The signature of SHA256SUMS can't be read: it holds more than 16 signatures.",
+    message: 'Could not read the signature of "SHA256SUMS": it holds more than 16 signatures.',
   })
 })
 

@@ -82,10 +82,9 @@ for (const [what, content, reason] of [
     const path = join(await temporaryFolder(t), 'own.asc')
     await writeFile(path, content)
     await assert.rejects(readKeyring(path), {
-      name: 'KeyringError',
       code: 'ENVS_KEYRING',
       exitCode: 7,
-      message: `The key file ${path} can't be used: ${reason}.`,
+      message: `Could not use the key file "${path}": ${reason}.`,
     })
   })
 }
@@ -95,7 +94,7 @@ test('a key file that is not there is refused by name', async (t) => {
   await assert.rejects(
     trustedKeys({kind: 'lxc', from: LISTING}, [{below: 'https://apt.example.org', path}]),
     {
-      message: `The key file ${path} can't be used: there is no such file.`,
+      message: `Could not use the key file "${path}": there is no such file.`,
     },
   )
 })
@@ -103,5 +102,5 @@ test('a key file that is not there is refused by name', async (t) => {
 test('a folder in place of a key file is refused by name', async (t) => {
   const path = join(await temporaryFolder(t), 'keys')
   await mkdir(path)
-  await assert.rejects(readKeyring(path), {message: `The key file ${path} can't be used: EISDIR.`})
+  await assert.rejects(readKeyring(path), {message: `Could not use the key file "${path}": EISDIR.`})
 })

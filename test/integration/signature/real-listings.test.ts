@@ -85,8 +85,8 @@ for (const kind of ['ubuntu-cloud', 'ubuntu-streams', 'ubuntu-archive', 'lxc'] a
       code: 'ENVS_UNKNOWN_SIGNER',
       exitCode: 6,
       message:
-        'ubuntu-base/24.04-20261001/SHA256SUMS is not signed by a key that is trusted for it, ' +
-        'but by 843938DF228D22F7B3742BC0D94AA3F0EFE21092.',
+        '"ubuntu-base/24.04-20261001/SHA256SUMS" is not signed by a trusted key: ' +
+        'it is signed by 843938DF228D22F7B3742BC0D94AA3F0EFE21092.',
     })
   })
 }
@@ -105,11 +105,10 @@ test('a stream signed by a test key is refused', async () => {
 
 test('a listing of 2017, signed over SHA-1, is refused, and the error tells what accepts it', async () => {
   await assert.rejects(detached('ubuntu-cloud', 'negative/sha1', '.gpg'), {
-    name: 'WeakDigestError',
     code: 'ENVS_WEAK_DIGEST',
     exitCode: 6,
     suggestions: [
-      'Listings of releases long out of support carry no other; --allow-sha1-signatures accepts them.',
+      'Listings of releases that are long out of support carry no other signature; --allow-sha1-signatures accepts them.',
     ],
   })
 })

@@ -13,7 +13,7 @@ test('a signed Release that is older than one that was seen at the mirror is ref
   await archive.publish('release', {packages: SYSTEM, date: ago(1)})
   await refuses(
     'ENVS_RELEASE_DOWNGRADED',
-    /^The Release of trixie at .* is of .*; one of .* was there before\.$/,
+    /^The Release of trixie at .* is dated .*, older than the one of .* seen before\.$/,
   )
 })
 

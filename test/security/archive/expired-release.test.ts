@@ -10,7 +10,7 @@ test('a Release whose time is over is refused', async (t) => {
   await archive.publish('security', {packages: [], date: ago(9)})
   await refuses(
     'ENVS_RELEASE_EXPIRED',
-    /^The Release of trixie-security at .*\/debian-security was good until 20/,
+    /^The Release of trixie-security at .*\/debian-security expired on 20/,
   )
 })
 
@@ -32,7 +32,7 @@ test('allowExpired takes it, and says so', async (t) => {
 test('a Release from days to come is refused', async (t) => {
   const {archive, refuses} = await givenVictim(t)
   await archive.publish('release', {packages: SYSTEM, date: ago(-2)})
-  await refuses('ENVS_RELEASE_FROM_FUTURE', /the clock here says/)
+  await refuses('ENVS_RELEASE_FROM_FUTURE', /the clock of this host says/)
 })
 
 test('one of hours to come is not: clocks differ', async (t) => {

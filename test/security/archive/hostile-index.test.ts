@@ -20,7 +20,7 @@ for (const [what, indexed] of [
     await archive.publish('release', {
       packages: [...SYSTEM, {name: 'evil', priority: 'required', indexed}],
     })
-    await refuses('ENVS_INDEX_MALFORMED', /its entry of "evil" breaks the rules\.$/)
+    await refuses('ENVS_INDEX_MALFORMED', /its entry for "evil" is invalid\.$/)
   })
 }
 

@@ -45,7 +45,7 @@ test('a key without a scope is refused in words that show how to give it one', a
   const cli = await environmentCli(t, {...archive.variables, ENVS_KEYRINGS: keyring.path})
   const refused = await cli.run('image', 'pull', 'trixie/archive')
   assert.equal(refused.status, 2)
-  assert.match(refused.stderr, /^envs: ENVS_KEYRINGS can not be .*: it must be entries URL=PATH/)
+  assert.match(refused.stderr, /^envs: ENVS_KEYRINGS cannot be .*: it must be entries URL=PATH/)
   const env = {ENVS_KEYRINGS: keyringsText(archive.keyrings)}
   const pulled = await cli.runWith({env}, 'image', 'pull', 'trixie/archive')
   assert.match(pulled.stderr, /^✔ Download$/m)

@@ -10,7 +10,7 @@ test('a Release that was changed after it was signed is refused', async (t) => {
   const changed = text.replace(/ [0-9a-f]{64} /, ` ${'0'.repeat(64)} `)
   assert.notEqual(changed, text)
   archive.files.set(PATH, Buffer.from(changed, 'latin1'))
-  await refuses('ENVS_BAD_SIGNATURE', /does not fit its content/)
+  await refuses('ENVS_BAD_SIGNATURE', /does not match its content/)
 })
 
 test('text beside what is signed is refused, before it and after it', async (t) => {
@@ -21,7 +21,7 @@ test('text beside what is signed is refused, before it and after it', async (t) 
     Buffer.concat([signed, signed]),
   ]) {
     archive.files.set(PATH, bytes)
-    await refuses('ENVS_CLEARSIGNED_FRAME', /is not a clearsigned message and nothing else/)
+    await refuses('ENVS_CLEARSIGNED_FRAME', /must be one clearsigned message and nothing else/)
   }
 })
 

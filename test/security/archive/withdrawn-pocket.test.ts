@@ -16,7 +16,7 @@ for (const [distribution, suite] of [
     archive.withdraw('security')
     await refuses(
       'ENVS_POCKET_WITHDRAWN',
-      new RegExp(`has no Release of ${suite} any more; one of .* was there before\\.$`),
+      new RegExp(`no longer has a Release of ${suite}: it had one of .* before\\.$`),
     )
     assert.deepEqual(notices, [])
   })

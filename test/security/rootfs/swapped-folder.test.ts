@@ -18,7 +18,6 @@ import {openHost} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
 import {systemCalls} from '../../../src/host/system-calls.js'
 import {type CopyPlan, copyTree} from '../../../src/rootfs/copy.js'
-import {UnguardedCopyError} from '../../../src/rootfs/errors.js'
 import {removeTree, type TreeProcess} from '../../../src/rootfs/tree-process.js'
 import {IDENTITIES} from '../../support/guest.js'
 import {olderKernel} from '../../support/older-kernel.js'
@@ -128,7 +127,9 @@ for (const {identity, skip} of IDENTITIES) {
     if (kernel === undefined) return t.skip('nothing to load a filter by')
     const {process, plan} = await prepare(t)
     const behind = {...process, prefix: [...process.prefix, ...kernel]}
-    await assert.rejects(copyTree(behind, {...plan, guard}, {signal}), UnguardedCopyError)
+    await assert.rejects(copyTree(behind, {...plan, guard}, {signal}), {
+      code: 'ENVS_COPY_UNGUARDED',
+    })
     await assert.rejects(lstat(plan.to), {code: 'ENOENT'})
   })
 }

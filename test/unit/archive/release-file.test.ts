@@ -77,7 +77,7 @@ test('a Release without SHA-256 digests is refused', () => {
     'Codename: x\nDate: Sat, 21 Nov 2026 00:53:03 UTC\nMD5Sum:\n d41d8cd98f00b204e9800998ecf8427e 0 main/binary-amd64/Packages\n'
   assert.throws(() => parseReleaseFile(Buffer.from(text), place), {
     code: 'ENVS_RELEASE_MALFORMED',
-    message: "The Release of x at http://localhost/debian can't be used: it lists no SHA-256 digests.",
+    message: 'Could not use the Release of x at http://localhost/debian: it lists no SHA-256 digests.',
   })
 })
 
@@ -102,7 +102,7 @@ for (const line of SOUND.split('\n').filter((text) => /^\S/.test(text))) {
     for (const again of [line, line.toUpperCase()])
       assert.throws(() => parseReleaseFile(Buffer.from(`${again}\n${SOUND}`), place), {
         code: 'ENVS_RELEASE_MALFORMED',
-        message: new RegExp(`the field ${field} stands in it twice`),
+        message: new RegExp(`it has the field ${field} twice`),
       })
   })
 }
@@ -112,6 +112,6 @@ test('a Release that lists an index twice is refused', () => {
   const again = ` ${'b'.repeat(64)} 5 main/binary-amd64/Packages.gz\n`
   assert.throws(() => parseReleaseFile(Buffer.from(SOUND + again), place), {
     code: 'ENVS_RELEASE_MALFORMED',
-    message: /main\/binary-amd64\/Packages\.gz is listed in it twice/,
+    message: /it lists main\/binary-amd64\/Packages\.gz twice/,
   })
 })

@@ -112,7 +112,7 @@ test('a dependency that nothing answers is told', () => {
     () => select([{name: 'tool', depends: 'bb (>= 2) | cc'}, {name: 'bb'}], {include: ['tool']}),
     {
       code: 'ENVS_UNMET_DEPENDENCY',
-      message: 'tool of trixie depends on bb (>= 2) or cc, which is not to be had there.',
+      message: 'The package "tool" of trixie depends on bb (>= 2) or cc, which trixie does not have.',
     },
   )
 })
@@ -121,11 +121,8 @@ test('a name that is no package is told with the nearest ones', () => {
   assert.throws(() => select([{name: 'hello'}, {name: 'jelly'}], {include: ['helo']}), {
     code: 'ENVS_PACKAGE_NOT_FOUND',
     exitCode: 3,
-    message: 'trixie has no package helo in main.',
-    suggestions: [
-      'Did you mean hello?',
-      'Other components are read where they are named: --components main,contrib',
-    ],
+    message: 'There is no package "helo" in main of trixie.',
+    suggestions: ['Did you mean hello?', 'To read other components, name them: --components main,contrib'],
   })
 })
 
@@ -135,7 +132,7 @@ test('a name that is only provided is told with those that provide it', () => {
     {
       suggestions: [
         'Did you mean postfix?',
-        'Other components are read where they are named: --components main,contrib',
+        'To read other components, name them: --components main,contrib',
       ],
     },
   )

@@ -27,7 +27,6 @@ test('has the settings and variables that users were promised', () => {
 
 test('suggests the name that was meant', () => {
   assert.throws(() => parseSettingName('mirrors.lcx'), {
-    name: 'UnknownSettingError',
     code: 'ENVS_UNKNOWN_SETTING',
     exitCode: 2,
     suggestions: ['Did you mean mirrors.lxc?', 'envs config list'],

@@ -42,7 +42,7 @@ test('passes over parts whose names begin with an underscore, and over what come
 })
 
 for (const [what, bytes, reason] of [
-  ['something else', Buffer.from('!<arch>'), 'its first bytes are others'],
+  ['something else', Buffer.from('!<arch>'), 'it does not begin as an ar archive'],
   ['another format', ar([['debian-binary', '3.0\n'], ...WHOLE.slice(1)]), 'its format is not version 2'],
   ['an archive of objects', ar([['code.o', 'x']]), 'it does not begin with debian-binary'],
   ['a package without files', ar(WHOLE.slice(0, 2)), 'it has no data.tar'],
@@ -52,7 +52,7 @@ for (const [what, bytes, reason] of [
   [
     'a size that is no number',
     Buffer.from(`!<arch>\n${header('debian-binary', '0x4')}2.0\n`, 'latin1'),
-    'a size in it is no number',
+    'a size in it is not a number',
   ],
 ] as const) {
   test(`refuses ${what}`, () => {

@@ -37,7 +37,7 @@ test('what can be no name of a package is refused', async () => {
   const wish = {...USUAL_ARCHIVE, include: ['jq;reboot']}
   await assert.rejects(planBootstrap(query('debian', 'trixie'), wish, NOW), {
     code: 'ENVS_USAGE',
-    message: '--include: "jq;reboot" is no name.',
+    message: '--include: "jq;reboot" is not a valid name.',
   })
 })
 

@@ -48,7 +48,7 @@ test('a store that lets nothing be executed is no failure where layers are mount
 test('layers that can not be had are a warning with the reason', () => {
   assert.equal(judgeOverlay({engine: 'bwrap', way: 'engine', obstacle: undefined}).status, 'pass')
   const {status, evidence} = judgeOverlay({engine: 'bwrap', way: undefined, obstacle: 'EROFS'})
-  assert.deepEqual([status, evidence], ['warn', 'A trial could not be made: EROFS.'])
+  assert.deepEqual([status, evidence], ['warn', 'A trial mount failed: EROFS.'])
 })
 
 test('what is left behind is told with the processes that hold it', () => {
@@ -56,7 +56,7 @@ test('what is left behind is told with the processes that hold it', () => {
   assert.equal(judgeRemains({folders: 0, layers: 0, orphans: []}).status, 'pass')
   assert.equal(
     judgeRemains({folders: 2, layers: 1, orphans: [{name, holders: [{pid: 41, command: 'bwrap'}]}]}).evidence,
-    '2 half-made or half-removed; 1 layers of no environment; play is held by process 41, and its first process is gone.',
+    '2 incomplete folders; 1 unused layers; process 41 holds the lock of play, whose first process has ended.',
   )
 })
 

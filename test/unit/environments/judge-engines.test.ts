@@ -21,7 +21,7 @@ test('one user namespace alone is a warning that says what it costs', () => {
   assert.equal(check.status, 'warn')
   assert.match(
     check.evidence,
-    /^bwrap works here\. Environments are started with bwrap, and have one user namespace/,
+    /^bwrap works here\. Environments are started with bwrap in one user namespace/,
   )
   assert.match(check.cost ?? '', /uncover parts of \/sys/)
 })
@@ -32,7 +32,7 @@ test('proot is a warning that says what is lost', () => {
     [check.status, check.evidence],
     ['warn', 'proot works here. Environments are run by proot.'],
   )
-  assert.match(check.cost ?? '', /nothing keeps their programs from your files/)
+  assert.match(check.cost ?? '', /their programs can access all your files/)
 })
 
 test('where nothing works, or not what is asked for, no environment can run', () => {

@@ -61,7 +61,7 @@ function rejects(text: string, rule: string): void {
     () => parseRecord(text, '/x/env.json'),
     (error: unknown) => {
       assert.ok(error instanceof RecordUnreadableError)
-      assert.equal(error.message, `/x/env.json can't be read: ${rule}.`)
+      assert.equal(error.message, `Could not read the record "/x/env.json": ${rule}.`)
       return true
     },
   )

@@ -109,5 +109,5 @@ test('a shim that envs itself calls refuses', async (t) => {
   await writeFile(script, shimScript(planShim(PLAY, 'node'), {...PLACE, front: '/bin/true'}))
   const {status, stderr} = await capture(['/bin/sh', script], {env: {ENVS_ON_HOST: '1'}})
   assert.equal(status, 125)
-  assert.equal(stderr, `envs: ${script} was called by envs itself, which needs that program on the host.\n`)
+  assert.equal(stderr, `envs: ${script} was called by envs, which needs the program of the host.\n`)
 })

@@ -51,9 +51,9 @@ test('the fragment of a URL is no part of what is fetched', async () => {
 })
 
 for (const [text, message] of [
-  ['', 'An empty text names no image.'],
-  ['ftp://host/rootfs.tar', "envs can't fetch ftp: URLs."],
-  ['file:///srv/rootfs.tar', 'envs takes a file by its path, not by a file: URL.'],
+  ['', 'The name of the image is empty.'],
+  ['ftp://host/rootfs.tar', 'envs does not support ftp: URLs.'],
+  ['file:///srv/rootfs.tar', 'envs does not take file: URLs.'],
   ['https://user:secret@[::/x', 'The https: URL of the image is malformed.'],
 ] as const) {
   test(`${JSON.stringify(text)} is an error of usage that repeats no secret`, async () => {

@@ -28,33 +28,45 @@ const REQUEST: SessionRequest = {
 }
 
 for (const [stage, errno, exitCode, code, message] of [
-  ['exec', 2, 127, 'ENVS_COMMAND_NOT_FOUND', 'nginx: not found in play.'],
-  ['exec', 13, 126, 'ENVS_COMMAND_NOT_EXECUTABLE', "nginx: can't be executed in play."],
-  ['exec', 8, 126, 'ENVS_COMMAND_NOT_EXECUTABLE', "nginx: can't be executed in play."],
+  ['exec', 2, 127, 'ENVS_COMMAND_NOT_FOUND', 'The command "nginx" was not found in "play".'],
+  ['exec', 13, 126, 'ENVS_COMMAND_NOT_EXECUTABLE', 'The command "nginx" cannot be executed in "play".'],
+  ['exec', 8, 126, 'ENVS_COMMAND_NOT_EXECUTABLE', 'The command "nginx" cannot be executed in "play".'],
   [
     ...['workdir', 2, 125, 'ENVS_SESSION_FAILED'],
-    "No session in play: the folder /srv/x can't be entered: no such file or directory.",
+    'Could not open a session in "play": could not enter the folder "/srv/x": no such file or directory.',
   ],
-  ['user', 2, 125, 'ENVS_SESSION_FAILED', 'No session in play: it has no user web:www.'],
-  ['group', 2, 125, 'ENVS_SESSION_FAILED', 'No session in play: it has no group web:www.'],
+  ['user', 2, 125, 'ENVS_SESSION_FAILED', 'Could not open a session in "play": it has no user "web:www".'],
+  ['group', 2, 125, 'ENVS_SESSION_FAILED', 'Could not open a session in "play": it has no group "web:www".'],
   [
     ...['volume-source', 2, 125, 'ENVS_SESSION_FAILED'],
-    "No session in play: /host/a can't be shared: no such file or directory.",
+    'Could not open a session in "play": could not share "/host/a": no such file or directory.',
   ],
   [
     ...['volume-target', 20, 125, 'ENVS_SESSION_FAILED'],
-    'No session in play: nothing can be mounted on /b there: not a directory.',
+    'Could not open a session in "play": could not mount on "/b": not a directory.',
   ],
   [
     ...['terminal', 28, 125, 'ENVS_SESSION_FAILED'],
-    'No session in play: no terminal can be made in it: no space left on device.',
+    'Could not open a session in "play": could not allocate a terminal: no space left on device.',
   ],
   [
     ...['stdin', 21, 125, 'ENVS_SESSION_FAILED'],
-    "No session in play: standard input is a folder, which can't be handed to it: illegal operation on a directory.",
+    'Could not open a session in "play": standard input is a folder, which a session cannot take: illegal operation on a directory.',
   ],
-  ['filter', 22, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at filter: invalid argument.'],
-  ['fork', 9999, 125, 'ENVS_SESSION_FAILED', 'No session in play: it failed at fork: errno 9999.'],
+  [
+    'filter',
+    22,
+    125,
+    'ENVS_SESSION_FAILED',
+    'Could not open a session in "play": step filter failed: invalid argument.',
+  ],
+  [
+    'fork',
+    9999,
+    125,
+    'ENVS_SESSION_FAILED',
+    'Could not open a session in "play": step fork failed: errno 9999.',
+  ],
 ] as const) {
   test(`tells of stage ${stage} with errno ${errno}`, () => {
     const error = sessionError('play', REQUEST, {stage, errno})

@@ -92,8 +92,8 @@ test('with --files all of them are there, and nothing is said to be left out', (
 
 test('what could not be told is said', () => {
   assert.deepEqual(rendered({unreadable: 2, dropped: 3}).slice(1), [
-    'Files and folders that could not be looked into: 2.',
-    'More files that differ, too many to be told of: 3.',
+    'Files and folders that could not be read: 2.',
+    'More files that differ, too many to list: 3.',
   ])
 })
 

@@ -16,17 +16,17 @@ const indices = (receivedBytes: number): KeepingEvent => ({stage: 'indices', rec
 const selection: KeepingEvent = {stage: 'selection'}
 const configure: KeepingEvent = {stage: 'configure', count: 1, totalCount: 9}
 
-const ONWARDS = 'kept: the same command goes on from there.'
-const IN_STORE = 'The image is kept: the same command needs no download.'
+const ONWARDS = 'kept: the same command continues from there.'
+const IN_STORE = 'The image is kept: the same command downloads nothing.'
 
 for (const [what, events, told] of [
   ['a download before its first byte', [download(0, 2)], undefined],
-  ['a download that has begun', [download(1, 2)], `What was downloaded is ${ONWARDS}`],
+  ['a download that has begun', [download(1, 2)], `The downloaded part is ${ONWARDS}`],
   ['a download that is whole', [download(1, 2), download(2, 2)], undefined],
   ['a download of unknown length', [download(1)], undefined],
   ['an image to be made, before its indices', [release], undefined],
   ['indices, before the first byte', [release, indices(0)], undefined],
-  ['indices of which a part is here', [release, indices(1)], `What was downloaded is ${ONWARDS}`],
+  ['indices of which a part is here', [release, indices(1)], `The downloaded part is ${ONWARDS}`],
   ['a choice of packages', [release, indices(9), selection], `The package indices are ${ONWARDS}`],
   ['a choice from indices that were here', [release, selection], `The package indices are ${ONWARDS}`],
   ['packages, none of them whole', [selection, packages(0)], `The package indices are ${ONWARDS}`],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {Args, Flags, Parser} from '@oclif/core'
-import {CommandLineError} from '../../../src/ui/errors.js'
+import {UsageError} from '../../../src/errors.js'
 import {explainLine} from '../../../src/ui/library-line.js'
 
 const DECLARATIONS = {
@@ -35,7 +35,7 @@ for (const [message, ...argv] of [
 ] as const) {
   test(`says: ${message}`, async () => {
     await assert.rejects(parse(argv, 'config:set'), (error) => {
-      assert.ok(error instanceof CommandLineError)
+      assert.ok(error instanceof UsageError)
       assert.deepEqual(
         {message: error.message, exitCode: error.exitCode, suggestions: error.suggestions},
         {message, exitCode: 2, suggestions: ['envs config set --help']},
@@ -53,7 +53,7 @@ for (const [meant, ...argv] of [
 ] as const) {
   test(`asks: ${meant}, for ${argv.slice(1).join(' ')}`, async () => {
     await assert.rejects(parse(argv, 'config:set'), (error) => {
-      assert.ok(error instanceof CommandLineError)
+      assert.ok(error instanceof UsageError)
       assert.deepEqual(error.suggestions, [meant, 'envs config set --help'])
       return true
     })

@@ -72,8 +72,8 @@ test('takes a thrown string for a bug', () => {
 })
 
 for (const [errno, message] of [
-  ['ENOSPC', 'No space is left on the disk at /data/x.'],
-  ['EDQUOT', 'Your quota is used up at /data/x.'],
+  ['ENOSPC', 'No space is left on the disk of "/data/x".'],
+  ['EDQUOT', 'Your quota is used up on the disk of "/data/x".'],
 ] as const) {
   test(`tells ${errno} in words, with the storage status`, () => {
     const error = systemError(errno, {path: '/data/x'})
@@ -87,7 +87,7 @@ for (const [errno, message] of [
 test('tells what the disk refused, without a stack', () => {
   const error = systemError('EACCES', {path: '/data/x'})
   const failure = describeFailure(error)
-  assert.equal(failure.message, 'The system refused /data/x: permission denied.')
+  assert.equal(failure.message, 'The system refused "/data/x": permission denied.')
   assert.deepEqual([failure.code, failure.exitCode, failure.stack], ['ENVS_STORAGE_FAILED', 8, undefined])
 })
 

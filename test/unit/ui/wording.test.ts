@@ -18,11 +18,11 @@ for (const [receivedBytes, totalBytes, bytesPerSecond, line] of [
 
 test('a download that waits for its next try says why and how long', () => {
   const event = {stage: 'download-retry', waitMs: 1400, reason: 'mirror: the connection broke'} as const
-  assert.equal(describeTransfer(event), 'mirror: the connection broke; next try in 2 s')
+  assert.equal(describeTransfer(event), 'mirror: the connection broke; next attempt in 2 s')
 })
 
 test('a download that another process does is waited for', () => {
-  assert.equal(describeTransfer({stage: 'download-wait'}), 'another envs downloads it: waiting')
+  assert.equal(describeTransfer({stage: 'download-wait'}), 'another envs downloads the image: waiting')
 })
 
 for (const [seconds, text] of [

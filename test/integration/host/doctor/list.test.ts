@@ -70,12 +70,12 @@ test('without bwrap envs can not run, and the package to ask for is named', {ski
       title: 'Bubblewrap',
       status: 'fail',
       evidence: 'bwrap was not found.',
-      cost: 'No environment can be entered.',
+      cost: 'envs cannot enter any environment.',
       remedy:
-        'Ask an administrator to install the package bubblewrap, or get it for yourself: envs doctor --fetch bubblewrap',
+        'Ask an administrator to install the package bubblewrap, or download it into your own folder: envs doctor --fetch bubblewrap',
       request: {
         steps: installSteps((await readOsRelease()).id, 'bubblewrap'),
-        opens: 'Nothing: it has no rights that its caller has not.',
+        opens: 'Nothing: bwrap has only the privileges of its caller.',
       },
     },
   )
@@ -120,7 +120,10 @@ test('without perl envs can not run, is told what still works, and how to get it
   const {checks, canRun} = await doctorOn({prepare: hide('perl')})
   const check = checks.find(({id}) => id === 'launcher')
   assert.deepEqual([canRun, check?.status], [false, 'fail'])
-  assert.match(check?.evidence ?? '', /^perl was not found\.( setpriv can load a filter, but can't join\.)?$/)
+  assert.match(
+    check?.evidence ?? '',
+    /^perl was not found\.( setpriv can load a filter, but cannot join an environment\.)?$/,
+  )
   assert.match(check?.cost ?? '', /can be listed, shown, stopped, renamed and removed/)
   assert.match(check?.remedy ?? '', /perl-base, .*: envs doctor --fetch perl$/)
 })

@@ -19,7 +19,7 @@ test('a missing file is said at once, with the host and the status', async (t) =
     code: 'ENVS_NETWORK',
     exitCode: ExitCode.network,
     message: `The download from ${server.origin.host} failed: it answered with status 404.`,
-    suggestions: ['Check the URL: nothing lies there.'],
+    suggestions: ['Check the URL: there is no file.'],
   })
   assert.equal(server.seen.length, 1)
 })
@@ -37,7 +37,7 @@ for (const status of [408, 429, 500, 502, 503, 504]) {
 test('tries that bring nothing come to an end, and their number is told', async (t) => {
   const {fetchFile, server} = await given(t, () => (_request, response) => response.writeHead(503).end())
   await assert.rejects(fetchFile({retries: 2}), {
-    message: `The download from ${server.origin.host} failed: it answered with status 503, at the last of 3 tries.`,
+    message: `The download from ${server.origin.host} failed: it answered with status 503, in the last of 3 attempts.`,
   })
   assert.equal(server.seen.length, 3)
 })
@@ -88,7 +88,7 @@ test('a body longer than announced is refused', async (t) => {
     )
   })
   await assert.rejects(fetchFile({retries: 0}), {
-    message: `The download from ${server.origin.host} failed: its answer is no proper HTTP.`,
+    message: `The download from ${server.origin.host} failed: its answer is not valid HTTP.`,
   })
 })
 
@@ -115,7 +115,7 @@ test('a body that stops coming is asked for again', async (t) => {
 test('a server that never answers is given up', async (t) => {
   const {fetchFile, server} = await given(t, () => () => {})
   await assert.rejects(fetchFile({headMs: 100, retries: 1}), {
-    message: `The download from ${server.origin.host} failed: nothing came from it for too long, at the last of 2 tries.`,
+    message: `The download from ${server.origin.host} failed: it sent nothing for too long, in the last of 2 attempts.`,
   })
 })
 
@@ -125,7 +125,7 @@ test('a wrong digest is an error of verification, is not tried again, and leaves
   await assert.rejects(fetchFile({sha256: expected}), {
     name: 'DigestMismatchError',
     exitCode: ExitCode.integrity,
-    message: `${server.origin.host} has the SHA-256 digest ${digestOf(BODY)}, not ${expected}.`,
+    message: `The SHA-256 digest of ${server.origin.host} is ${digestOf(BODY)}, not ${expected}.`,
   })
   assert.equal(server.seen.length, 1)
   assert.deepEqual(await readdir(folder), [])
@@ -136,14 +136,17 @@ test('a file announced with another size than expected is refused before it is r
   await assert.rejects(fetchFile({expectedBytes: 9999}), {
     name: 'UnexpectedSizeError',
     exitCode: ExitCode.integrity,
-    actualBytes: 10_000,
+    message: /sends 10000 bytes or more; exactly 9999 bytes were expected\.$/,
   })
   assert.deepEqual(await readdir(folder), [])
 })
 
 test('a file announced larger than the limit is refused', async (t) => {
   const {fetchFile} = await given(t, () => ({body: BODY}))
-  await assert.rejects(fetchFile({maxBytes: 9999}), {name: 'UnexpectedSizeError', actualBytes: 10_000})
+  await assert.rejects(fetchFile({maxBytes: 9999}), {
+    name: 'UnexpectedSizeError',
+    message: /sends 10000 bytes or more; at most 9999 bytes were expected\.$/,
+  })
 })
 
 test('a flood without an announced length is cut at the limit', async (t) => {
@@ -159,7 +162,7 @@ test('a folder that can not be made is an error of storage', async (t) => {
   const {fetchFile, folder} = await given(t, () => ({body: BODY}))
   await writeFile(join(folder, 'a-file'), '')
   await assert.rejects(fetchFile({destination: join(folder, 'a-file', 'below')}), {
-    name: 'DownloadStorageError',
+    code: 'ENVS_DOWNLOAD_STORAGE',
     exitCode: ExitCode.storage,
   })
 })

@@ -49,14 +49,14 @@ test('an error that came by way of a proxy names it', async (t) => {
   const {fetchFile} = await given(t, () => (_request, response) => response.writeHead(403).end())
   const proxy = await startForwardProxy(t)
   await assert.rejects(fetchFile({environment: {http_proxy: proxy.url.href}}), {
-    suggestions: [`The answer came by way of the proxy ${proxy.url.host}.`],
+    suggestions: [`The answer came through the proxy ${proxy.url.host}.`],
   })
 })
 
 test('a kind of proxy envs does not speak is named', async (t) => {
   const {fetchFile, server} = await given(t, () => ({body: BODY}))
   await assert.rejects(fetchFile({environment: {http_proxy: 'socks5://me:secret@proxy.example:1080'}}), {
-    message: `The download from ${server.origin.host} failed: its proxy proxy.example:1080 is of the kind socks5:.`,
+    message: `The download from ${server.origin.host} failed: the protocol socks5: of its proxy proxy.example:1080 is not supported.`,
   })
 })
 
@@ -74,7 +74,7 @@ test('a proxy that accepts a tunnel and says no more is let go of', {timeout: 10
   const environment = {https_proxy: `http://127.0.0.1:${address.port}`}
   const url = new URL('https://unreached.example/file')
   await assert.rejects(fetchFile({url, environment, headMs: 200, retries: 0}), {
-    message: 'The download from unreached.example failed: nothing came from it for too long.',
+    message: 'The download from unreached.example failed: it sent nothing for too long.',
   })
   assert.equal(closed.length, 1)
   await Promise.all(closed)
@@ -90,6 +90,6 @@ test('a proxy that refuses the tunnel is an error of the network', async (t) => 
   const environment = {https_proxy: `http://127.0.0.1:${address.port}`}
   await assert.rejects(fetchFile({url: new URL('https://unreached.example/file'), environment}), {
     message: 'The download from unreached.example failed: it answered with status 403.',
-    suggestions: [`The answer came by way of the proxy 127.0.0.1:${address.port}.`],
+    suggestions: [`The answer came through the proxy 127.0.0.1:${address.port}.`],
   })
 })

@@ -28,7 +28,7 @@ test('a server that sends next to nothing is given up, and named with what came'
   await assert.rejects(fetchFile({leastPace: LEAST_PACE}), (error) => {
     assert.ok(error instanceof NetworkError)
     assert.equal(error.host, server.origin.host)
-    assert.match(error.reason, /^it sent only \d+ bytes in \d+ seconds; \d+ of 100000 bytes have come$/)
+    assert.match(error.reason, /^it sent only \d+ bytes in \d+ seconds; \d+ of 100000 bytes were received$/)
     return true
   })
   assert.equal(server.seen.length, 1)
@@ -53,7 +53,7 @@ test('what a server sent before it was given up is gone on with', async (t) => {
 
 test('a server that sends a byte a connection is given up after a number of them', async (t) => {
   const {fetchFile, server} = await given(t, () => ({body: BODY, headers: ETAG, breakAfterBytes: 1}))
-  await assert.rejects(fetchFile({mostBreaks: 8}), /at the last of 9 tries/)
+  await assert.rejects(fetchFile({mostBreaks: 8}), /in the last of 9 attempts/)
   assert.equal(server.seen.length, 9)
 })
 

@@ -46,9 +46,9 @@ test('a certificate file that can not be read is named with its variable', async
   if (setting === undefined) return t.skip(NO_OPENSSL)
   const path = join(setting.folder, 'missing.pem')
   await assert.rejects(setting.fetchFile({SSL_CERT_FILE: path}), {
-    name: 'CertificateFileError',
+    code: 'ENVS_CERTIFICATE_FILE',
     exitCode: ExitCode.host,
-    message: `The certificate file ${path}, named by SSL_CERT_FILE, can't be read.`,
+    message: `Could not read the certificate file "${path}", which SSL_CERT_FILE names.`,
   })
 })
 

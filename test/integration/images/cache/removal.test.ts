@@ -31,7 +31,7 @@ for (const word of ['jammy', 'ubuntu:focal/cloud', SHA256.slice(0, 7), 'f'.repea
   test(`removes nothing for ${word}, which is not kept`, async (t) => {
     const {images} = await givenKept(t)
     const removal = removeImages(images, ['focal', word], AROUND)
-    await assert.rejects(removal, {name: 'ImageNotKeptError', exitCode: ExitCode.notFound})
+    await assert.rejects(removal, {code: 'ENVS_IMAGE_NOT_KEPT', exitCode: ExitCode.notFound})
     assert.deepEqual(await shown(images), [SHA256])
   })
 }
@@ -40,7 +40,7 @@ test('does not remove an image that a running command uses', async (t) => {
   const {images, open} = await givenKept(t)
   const image = await open()
   await assert.rejects(removeImages(images, ['focal'], AROUND), {
-    name: 'ImageInUseError',
+    code: 'ENVS_IMAGE_IN_USE',
     exitCode: ExitCode.conflict,
   })
   await image.close()
@@ -52,7 +52,7 @@ test('does not remove an image that was just fetched and is still read', async (
   const {images, open} = await givenPublished(t, BYTES)
   const image = await open()
   await image.verify()
-  await assert.rejects(removeImages(images, ['focal'], AROUND), {name: 'ImageInUseError'})
+  await assert.rejects(removeImages(images, ['focal'], AROUND), {code: 'ENVS_IMAGE_IN_USE'})
 })
 
 test('prunes the image of which a newer point release is kept', async (t) => {

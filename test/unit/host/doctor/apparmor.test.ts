@@ -43,7 +43,7 @@ test('a profile is asked for that opens two programs, and no setting that opens 
     'apparmor_parser -r /etc/apparmor.d/envs',
   ])
   assert.doesNotMatch(JSON.stringify(request), /sysctl/)
-  assert.match(request?.opens ?? '', /by way of \/usr\/bin\/unshare and \/usr\/bin\/bwrap\./)
+  assert.match(request?.opens ?? '', /with \/usr\/bin\/unshare and \/usr\/bin\/bwrap\./)
 })
 
 test('a restricting profile for the same program is asked to be switched off first', () => {

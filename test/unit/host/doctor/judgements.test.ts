@@ -45,7 +45,7 @@ for (const [what, change, evidence] of [
   [
     'another sandbox',
     {isNested: true},
-    'unshare ended with status 1, and /proc/self/uid_map has not all ids: this runs inside another sandbox.',
+    'unshare ended with status 1, and /proc/self/uid_map does not have all ids: envs runs inside another sandbox.',
   ],
   ['nothing that is known', {}, 'unshare --map-root-user --mount true ended with status 1.'],
 ] as const) {
@@ -203,7 +203,7 @@ test('a clock is held against the servers, of which one may be wrong', () => {
   assert.equal(judge(minutes(0), minutes(1), minutes(-600)).status, 'pass')
   assert.equal(
     seen(judge(minutes(-60), minutes(-61), minutes(0))),
-    'warn: It is 2026-01-02T00:00:00.000Z here, 60 minutes before what servers say.',
+    'warn: The clock says 2026-01-02T00:00:00.000Z, 60 minutes before the time of servers.',
   )
   assert.equal(judgeClock({timeMs: Date.UTC(1970, 0, 1), servers: []}).status, 'warn')
 })
@@ -224,8 +224,8 @@ test('checks are told in the order in which to mend them', () => {
 })
 
 test('a failure leads to the checks by their titles', () => {
-  assert.match(seeChecks('disk'), /its check “Disk” tells/)
-  assert.match(seeChecks('disk', 'kernel', 'node'), /its checks “Disk”, “Kernel” and “Node\.js” tell/)
+  assert.match(seeChecks('disk'), /see the check "Disk"/)
+  assert.match(seeChecks('disk', 'kernel', 'node'), /see the checks "Disk", "Kernel" and "Node\.js"/)
 })
 
 test('bubblewrap is told with its version and place, or with what its trial ended with', () => {
@@ -246,11 +246,11 @@ test('bubblewrap is told with its version and place, or with what its trial ende
 
 test('processors that an interpreter is registered for are named', () => {
   const judge = (registered: readonly string[]) => seen(judgeProcessors({architecture: 'amd64', registered}))
-  assert.equal(judge(['aarch64', 'riscv64']), 'pass: Programs of amd64, and by qemu of aarch64, riscv64.')
-  assert.match(judge([]), /^pass: Programs of amd64 alone: /)
+  assert.equal(judge(['aarch64', 'riscv64']), 'pass: Programs of amd64, and with QEMU of aarch64, riscv64.')
+  assert.match(judge([]), /^pass: Programs of amd64 only: /)
 })
 
 test('processors that qemu is at hand for are named', () => {
   const judged = judgeProcessors({architecture: 'amd64', registered: [], emulated: ['arm64', 's390x']})
-  assert.equal(seen(judged), 'pass: Programs of amd64, and by qemu, in environments, of arm64, s390x.')
+  assert.equal(seen(judged), 'pass: Programs of amd64, and with QEMU, in environments, of arm64, s390x.')
 })

@@ -60,14 +60,18 @@ for (const [what, change, rule] of [
     const text = JSON.stringify({...JSON.parse(renderImageRecord(RECORD)), ...change})
     assert.throws(() => parseImageRecord(text, '/x/image.json'), {
       name: 'ImageRecordUnreadableError',
-      message: `/x/image.json can't be read: ${rule}.`,
+      message: `Could not read the image record "/x/image.json": ${rule}.`,
       exitCode: ExitCode.storage,
     })
   })
 }
 
 test('refuses what is no JSON, and what is too long to be a record', () => {
-  assert.throws(() => parseImageRecord('{', '/x'), {message: "/x can't be read: it is not JSON."})
+  assert.throws(() => parseImageRecord('{', '/x'), {
+    message: 'Could not read the image record "/x": it is not JSON.',
+  })
   const long = ' '.repeat(4_194_305)
-  assert.throws(() => parseImageRecord(long, '/x'), {message: "/x can't be read: it is over 4194304 bytes."})
+  assert.throws(() => parseImageRecord(long, '/x'), {
+    message: 'Could not read the image record "/x": it is over 4194304 bytes.',
+  })
 })

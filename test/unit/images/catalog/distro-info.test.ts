@@ -75,7 +75,7 @@ for (const [what, text, line, reason] of [
   test(`refuses ${what}`, () => {
     assert.throws(() => parseDistroInfo(text, OF), {
       name: 'MalformedListingError',
-      message: `ubuntu.csv is malformed at line ${line}: ${reason}.`,
+      message: `"ubuntu.csv" is malformed at line ${line}: ${reason}.`,
     })
   })
 }

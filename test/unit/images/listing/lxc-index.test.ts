@@ -41,8 +41,7 @@ for (const [what, line, reason] of [
   test(`refuses ${what}`, () => {
     assert.throws(() => parseLxcIndex(Buffer.from(`\n${line}\n`), NAME), {
       name: 'MalformedListingError',
-      at: 2,
-      message: `index-system is malformed at line 2: ${reason}.`,
+      message: `"index-system" is malformed at line 2: ${reason}.`,
     })
   })
 }

@@ -56,8 +56,7 @@ for (const [what, text, at, reason] of [
       name: 'MalformedListingError',
       code: 'ENVS_MALFORMED_LISTING',
       exitCode: 6,
-      at,
-      message: `SHA256SUMS is malformed at line ${at}: ${reason}.`,
+      message: `"SHA256SUMS" is malformed at line ${at}: ${reason}.`,
     })
   })
 }

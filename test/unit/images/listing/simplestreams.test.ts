@@ -96,8 +96,7 @@ for (const [what, change, at, reason] of [
     const data = products({20260101: {label: 'release', items: {root: {...ITEM, ...change}}}})
     assert.throws(() => parseStreamProducts(data, 'x.json', FILTER), {
       name: 'MalformedListingError',
-      at: `${AT_ITEM}.${at}`,
-      message: `x.json is malformed at ${AT_ITEM}.${at}: ${reason}.`,
+      message: `"x.json" is malformed at ${AT_ITEM}.${at}: ${reason}.`,
     })
   })
 }
@@ -112,7 +111,7 @@ for (const [what, text, at, reason] of [
   test(`refuses ${what}`, () => {
     assert.throws(() => parseStreamProducts(Buffer.from(text), 'x.json', FILTER), {
       code: 'ENVS_MALFORMED_LISTING',
-      message: `x.json is malformed at ${at}: ${reason}.`,
+      message: `"x.json" is malformed at ${at}: ${reason}.`,
     })
   })
 }

@@ -23,7 +23,7 @@ test('two packages with one file, of which neither replaces the other, are refus
   claims.file('usr/bin/tool', '/usr/bin/tool', OLD)
   assert.throws(() => claims.file('usr/bin/tool', '/usr/bin/tool', claimant('stranger')), {
     code: 'ENVS_PACKAGE_REFUSED',
-    message: "The package stranger can't be unpacked: old has one of its files.",
+    message: 'Could not unpack the package "stranger": the package old has one of its files.',
   })
 })
 

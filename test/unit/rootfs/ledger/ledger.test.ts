@@ -66,7 +66,7 @@ for (const [what, text, rule] of [
     assert.throws(() => readLedger(path), {
       code: 'ENVS_BAD_LEDGER',
       exitCode: 8,
-      message: `${path} can't be read: ${rule}.`,
+      message: `Could not read the ledger "${path}": ${rule}.`,
     })
   })
 }

@@ -1,0 +1,63 @@
+import {defineError, EnvsError, ExitCode} from '../errors.js'
+import {seeChecks} from './doctor/check.js'
+import type {LockHolder} from './flock.js'
+
+export class DigestMismatchError extends EnvsError {}
+
+/** The bytes that were read are not those the digest was made of. Never retried, never kept. */
+export const digestMismatchError = defineError(
+  'ENVS_DIGEST_MISMATCH',
+  ExitCode.integrity,
+  {
+    message: 'The SHA-256 digest of {source} is {actual}, not {expected}.',
+    nextStep:
+      'Compare the digest with the one that the publisher states: the file is damaged, or it is another file.',
+  },
+  DigestMismatchError,
+)
+
+export class PerlMissingError extends EnvsError {}
+
+/** The host has no Perl, and none was fetched. */
+export const perlMissingError = defineError(
+  'ENVS_TOOL_MISSING',
+  ExitCode.host,
+  {
+    message: 'perl was not found on this host: envs needs perl for system calls that Node.js cannot make.',
+    nextStep: [
+      'Download perl into your own folder: envs doctor --fetch perl',
+      'Or ask an administrator to install the package perl-base.',
+      seeChecks('launcher'),
+    ],
+  },
+  PerlMissingError,
+)
+
+/** util-linux is not whole on this host. */
+export const flockMissingError = defineError('ENVS_NO_FLOCK', ExitCode.host, {
+  message: 'flock(1) was not found on this host.',
+  nextStep: 'Ask an administrator to install the package util-linux, which holds flock.',
+})
+
+/** Somebody else could choose, or change, what envs reads and runs. */
+export const unsafeStoreError = defineError('ENVS_STORE_UNSAFE', ExitCode.integrity, {
+  message: 'The folders of envs are not safe from other users: {reason}.',
+  nextStep: 'Set ENVS_HOME, or HOME, to a folder that you own and that no other user can write to.',
+})
+
+export const unknownArchitectureError = defineError('ENVS_UNKNOWN_ARCHITECTURE', ExitCode.host, {
+  message: 'envs does not support the processor architecture "{architecture}".',
+  nextStep: 'Use a host with one of the architectures of Debian.',
+})
+
+/** A folder is to be made where no file system takes one, such as /proc. */
+export const noPlaceForFolderError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
+  message: 'Could not make the folder "{path}": its file system takes no folders.',
+  nextStep: 'Set ENVS_HOME, or the XDG_ variable that leads there, to another folder.',
+})
+
+/** For a message that says what is in use by whom. @param holders - None where they can't be seen. */
+export function describeHolders(holders: readonly LockHolder[]): string {
+  if (holders.length === 0) return 'another process'
+  return holders.map(({pid, command}) => `${command} (process ${pid})`).join(', ')
+}
