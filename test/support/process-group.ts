@@ -1,7 +1,7 @@
 import {spawn} from 'node:child_process'
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {SandboxedCli} from './cli.js'
-import {CLI} from './cli.js'
+import {FRONT_DOOR} from './cli.js'
 
 export type GroupRun = {
   readonly pid: number
@@ -29,7 +29,7 @@ export function startGroup(
   env: Readonly<Record<string, string>> = {},
   before: readonly string[] = [],
 ): GroupRun {
-  const [program = process.execPath, ...words] = [...before, process.execPath, CLI, ...argv]
+  const [program = FRONT_DOOR, ...words] = [...before, FRONT_DOOR, ...argv]
   const child = spawn(program, words, {
     cwd: cli.home,
     detached: true,

@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
 import {carriedArchive, listing} from '../../support/carried-tree.js'
-import {CLI} from '../../support/cli.js'
+import {FRONT_DOOR} from '../../support/cli.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
 import {killGroup, startGroup} from '../../support/process-group.js'
 import {canSimulate} from '../../support/simulated-host.js'
@@ -90,7 +90,7 @@ test('an exported file is its owner’s alone, for there are password hashes in 
 
 /** `envs` in a script of bash. */
 const onHost = (cli: EnvironmentCli, script: string) =>
-  capture(['bash', '-c', `envs() { '${process.execPath}' '${CLI}' "$@"; }\n${script}`], {
+  capture(['bash', '-c', `envs() { '${FRONT_DOOR}' "$@"; }\n${script}`], {
     cwd: cli.home,
     env: {...cli.env},
     timeout: 60_000,
@@ -122,7 +122,7 @@ test('export to a reader that goes away ends, and says why', async (t) => {
 
 test('export writes no archive to a terminal', async (t) => {
   const cli = await tiny(t)
-  const {status, screen} = await runInTerminal(`${process.execPath} ${CLI} export tiny`, {env: cli.env})
+  const {status, screen} = await runInTerminal(`${FRONT_DOOR} export tiny`, {env: cli.env})
   assert.equal(status, 2)
   assert.equal(
     screen,

@@ -5,7 +5,7 @@ import {type TestContext, test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {takeLock} from '../../../src/host/flock.js'
 import {capture} from '../../../src/host/process.js'
-import {CLI} from '../../support/cli.js'
+import {FRONT_DOOR} from '../../support/cli.js'
 import {type EnvironmentCli, plainCli} from '../../support/environment-cli.js'
 import {startServer} from '../../support/http-server.js'
 import {type GroupRun, startGroup} from '../../support/process-group.js'
@@ -31,7 +31,7 @@ for (const [what, send] of [
 test('create takes everything back on Ctrl-C at a terminal', async (t) => {
   const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 3000})
-  const {status, screen} = await runInTerminal(`${process.execPath} ${CLI} create ${path}`, {
+  const {status, screen} = await runInTerminal(`${FRONT_DOOR} create ${path}`, {
     env: {...cli.env, CI: ''},
     typed: [{after: 'members', send: '\x03'}],
   })

@@ -31,7 +31,7 @@ for (const {identity, skip} of IDENTITIES) {
     test(`${identity}: a session as root ends in time when /etc/passwd ${what}`, {skip}, async (t) => {
       const guest = await play()
       await spoil(t, guest, 'etc/passwd', plant)
-      const ran = await guest.onHost('timeout 20 "$NODE" "$CLI" run play echo works')
+      const ran = await guest.onHost('timeout 20 "$ENVS" run play echo works')
       const isRefused = ran.status === 125 && /^envs: No session in play: /.test(ran.stderr)
       assert.ok(isRefused || (ran.status === 0 && ran.stdout === 'works\n'), JSON.stringify(ran))
     })
@@ -40,7 +40,7 @@ for (const {identity, skip} of IDENTITIES) {
   test(`${identity}: a session as a number ends in time when /etc/group is a FIFO`, {skip}, async (t) => {
     const guest = await play()
     await spoil(t, guest, 'etc/group', 'rm /etc/group; mkfifo /etc/group')
-    const ran = await guest.onHost('timeout 20 "$NODE" "$CLI" run -u 1234:1234 play id -u')
+    const ran = await guest.onHost('timeout 20 "$ENVS" run -u 1234:1234 play id -u')
     assert.ok(ran.status === 125 || ran.stdout === '1234\n', JSON.stringify(ran))
   })
 }
