@@ -9,9 +9,9 @@
 //   ENVS_TEST_ENGINE=unshare …      with another engine than the best
 //
 // With CI=true a skipped test is a failure: the machine there has been given all that the tests need.
-import {spawn} from 'node:child_process'
-import {existsSync} from 'node:fs'
-import {mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises'
+import {spawn, spawnSync} from 'node:child_process'
+import {existsSync, rmSync} from 'node:fs'
+import {mkdtemp, readdir, readFile, stat, writeFile} from 'node:fs/promises'
 import {availableParallelism, tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -127,10 +127,19 @@ async function runTests(tests, {scratch, isWhole}) {
     ...(isLive && certificates !== undefined ? {NODE_EXTRA_CA_CERTS: certificates} : {}),
     ...(isWhole ? {NODE_V8_COVERAGE: coverage, ENVS_TEST_COVERAGE: coverage} : {}),
     ENVS_TEST_PROGRAMS: programs,
+    ENVS_TEST_SEED: join(scratch, 'seed'),
     ENVS_TEST_SKIPS: skips,
   })
   const skipped = (await readFile(skips, 'utf8')).split('\n').filter(Boolean)
   return status === 0 && skipped.length > 0 && process.env.CI === 'true' ? 1 : status
+}
+
+/** Some of the files in it are those of other users of a namespace. */
+function removeScratch(scratch) {
+  const seed = join(scratch, 'seed')
+  const asOwner = ['--map-auto', '--map-root-user', '--', 'rm', '-rf', '--', seed]
+  if (existsSync(seed)) spawnSync('unshare', asOwner, {stdio: 'ignore'})
+  rmSync(scratch, {force: true, recursive: true})
 }
 
 if (!requireHostPackages()) process.exit(7)
@@ -149,5 +158,5 @@ try {
   const isWhole = asked.filters.length === 0 && asked.tiers.includes('fast')
   process.exitCode = await runTests(tests, {scratch, isWhole})
 } finally {
-  await rm(scratch, {force: true, recursive: true})
+  removeScratch(scratch)
 }

@@ -17,16 +17,16 @@ const create = ['create', await debianRootfs(), '--identity', 'emulated', '--qui
  * seen in a review. Which modules there are may change; a command that needs more is to be meant.
  */
 for (const [title, first, argv, most] of [
-  ['envs --version', ['list'], ['--version'], {read: 890, run: 15}],
+  ['envs --version', ['list'], ['--version'], {read: 890, run: 15, of: []}],
   // Its size is known by then.
-  ['envs list', ['list'], ['list'], {read: 310, run: 100}],
+  ['envs list', ['list'], ['list'], {read: 310, run: 100, of: []}],
   // It is running by then.
-  ['envs run play true', ['run', 'play', 'true'], ['run', 'play', 'true'], {read: 280, run: 100}],
-  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 280, run: 100}],
-  // Its image's layer is there by then.
-  ['envs create of a file', [...create, 'first'], [...create, 'second'], {read: 620, run: 300}],
+  ['envs run play true', ['run', 'play', 'true'], ['run', 'play', 'true'], {read: 280, run: 100, of: []}],
+  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 280, run: 100, of: []}],
+  // Its image's layer is there by then. Of the library, it runs what reads a header.
+  ['envs create of a file', [...create, 'first'], [...create, 'second'], {read: 620, run: 300, of: ['tar']}],
 ] as const) {
-  test(`${title} loads no library, and no more than ${most.read} kB of ours`, async (t) => {
+  test(`${title} loads no library that it can do without, and no more than ${most.read} kB of ours`, async (t) => {
     const guest = byNode(await play())
     t.after(() => guest.cli.run('rm', '--force', 'first', 'second'))
     await guest.cli.run('stop', 'play')
@@ -36,7 +36,7 @@ for (const [title, first, argv, most] of [
       files.filter((name) => name.startsWith('library-')),
       [],
     )
-    assert.deepEqual(libraries, [])
+    assert.deepEqual(libraries, most.of)
     assert.ok(bytes.read > 0 && bytes.run > 0)
     assert.ok(bytes.read <= most.read * 1000, `${bytes.read} bytes are read, of ${files.join(', ')}`)
     assert.ok(bytes.run <= most.run * 1000, `${bytes.run} bytes are run`)

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import {utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {takeLock} from '../../src/host/flock.js'
 import {debianRootfs} from '../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../support/environment-cli.js'
 import {IDENTITIES} from '../support/guest.js'
-import {startGroup} from '../support/process-group.js'
+import {isWaiting, startGroup} from '../support/process-group.js'
 import {givenEnvironment} from '../support/store-at-rest.js'
 import {waitUntil} from '../support/wait-until.js'
 
@@ -144,10 +143,10 @@ test('keep waits for whoever looks at one that has ended, and of two at once one
   const cli = await givenEnvironment(t, 'try-1', {storage: 'directory'})
   await writeFile(join(cli.store, 'try-1', 'try'), 'ended\n')
   const lock = await takeLock(join(cli.data, 'locks', '.try-1.alive.lock'), {mode: 'exclusive', waitMs: 0})
-  const waiting = [cli.run('keep', 'play', '--json'), cli.run('keep', 'other', '--json')]
-  await Promise.race([...waiting, sleep(1000)])
+  const keeping = ['play', 'other'].map((name) => startGroup(cli, ['keep', name, '--json']))
+  for (const {pid} of keeping) await waitUntil('the lock is waited for', () => isWaiting(pid))
   lock?.release()
-  const ends = (await Promise.all(waiting)).map(({status, stdout}) => [
+  const ends = (await Promise.all(keeping.map(({ended}) => ended))).map(({status, stdout}) => [
     status,
     JSON.parse(stdout).error?.code,
   ])

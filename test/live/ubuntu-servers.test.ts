@@ -7,7 +7,7 @@ import {parseImageName} from '../../src/images/image-name.js'
 import {reverify} from '../../src/images/reverify.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
 
-// The publishers' own servers, with nothing but the built-in keys: npm test -- live, with ENVS_TEST_LIVE=1.
+// The publishers' own servers, with nothing but the built-in keys: npm run test:live.
 
 const architecture = debArchitecture(process.arch)
 const catalogue = await readCatalogue()

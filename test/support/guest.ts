@@ -9,6 +9,7 @@ import type {Identity} from '../../src/sandbox/ids/identity.js'
 import {FRONT_DOOR, type Ran, type RunOptions, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
 import {debianRootfs} from './debian-rootfs.js'
 import {PLAIN} from './environment-cli.js'
+import {seedImage} from './seeded-image.js'
 
 /** A real Debian environment, called play, in a store of its own. */
 export type Guest = {
@@ -86,6 +87,7 @@ export async function ownGuest(
     await cli.run('prune', '--yes', '--older-than', '0')
     for (const tidyUp of tidyUps) await tidyUp()
   })
+  if (!isPlain) await seedImage(cli, identity)
   const made = await cli.run(
     'create',
     await debianRootfs(),

@@ -1,5 +1,5 @@
 import {spawn} from 'node:child_process'
-import {setTimeout as sleep} from 'node:timers/promises'
+import {capture} from '../../src/host/process.js'
 import type {SandboxedCli} from './cli.js'
 import {FRONT_DOOR} from './cli.js'
 
@@ -56,17 +56,16 @@ export function startGroup(
   }
 }
 
-/** Kills the group `afterMs` from its start on, if it still runs then, and waits until all of it is gone. */
-export async function killGroup(run: GroupRun, afterMs: number): Promise<void> {
-  await Promise.race([sleep(afterMs), run.ended])
-  run.signalGroup('SIGKILL')
-  await run.ended
-}
-
 function tolerateGone(kill: () => void): void {
   try {
     kill()
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ESRCH') throw error
   }
+}
+
+/** Whether the process has flock(1) as a child, which waits for the lock in its place. */
+export async function isWaiting(pid: number): Promise<boolean> {
+  const {stdout} = await capture(['ps', '-o', 'comm=', '--ppid', String(pid)])
+  return stdout.split('\n').includes('flock')
 }

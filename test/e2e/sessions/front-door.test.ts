@@ -164,8 +164,10 @@ test('signals that the caller ignores are not ignored in the guest', async () =>
 test('what the caller left open is open to no guest, and stays the caller’s lock', async () => {
   const guest = await up(play)
   const line = `exec 9</ 20</ 250</; '${FRONT_DOOR}' run play sh -c 'ls /proc/$$/fd; :'`
-  const {stdout} = await capture(['/bin/bash', '-c', line], {env: {...guest.cli.env, ...WITHOUT_NODE}})
-  assert.equal(stdout, '0\n1\n2\n')
+  const {stdout, stderr} = await capture(['/bin/bash', '-c', line], {
+    env: {...guest.cli.env, ...WITHOUT_NODE},
+  })
+  assert.equal(stdout, '0\n1\n2\n', stderr)
 })
 
 test('a session whose input is closed goes by Node, and works', async () => {
