@@ -119,8 +119,9 @@ async function runTests(tests, {scratch, isWhole}) {
   // Only tests that leave the machine need it: their servers here speak plain http.
   const {NODE_EXTRA_CA_CERTS: certificates, ...env} = process.env
   const isLive = tests.some(({tier}) => tier === 'live')
-  // Most of a test is waiting for programs, so each core gets a file, and not one less.
-  const concurrency = `--test-concurrency=${availableParallelism()}`
+  // A test of a whole environment waits for programs and for the network most of the time, the others hardly ever.
+  const waiting = tests.some(({tier}) => tier !== 'fast') ? 1 : 0
+  const concurrency = `--test-concurrency=${availableParallelism() + waiting}`
   const status = await runNode(['--enable-source-maps', '--test', concurrency, ...reporter, ...files], {
     ...env,
     ...(isLive ? {ENVS_TEST_LIVE: '1'} : {}),

@@ -1,16 +1,25 @@
 import assert from 'node:assert/strict'
 import {type TestContext, test} from 'node:test'
 import {declaredCommands} from '../support/commands.js'
-import {debianRootfs} from '../support/debian-rootfs.js'
 import {environmentCli} from '../support/environment-cli.js'
 import {assertDocumented, outputSchema} from '../support/json-schema.js'
 import {startGroup} from '../support/process-group.js'
+import {seededRootfs} from '../support/seeded-image.js'
 import {layeredTest} from '../support/stacked-layers.js'
 import {waitUntil} from '../support/wait-until.js'
 
 test('what --json prints is as its schema has it', async (t) => {
   const {cli, note} = await noting(t)
-  await note('create', 'create', await debianRootfs(), '--name', 'play', '--identity', 'emulated', '--json')
+  await note(
+    'create',
+    'create',
+    await seededRootfs(cli, 'emulated'),
+    '--name',
+    'play',
+    '--identity',
+    'emulated',
+    '--json',
+  )
   await note('run --dry-run', 'run', '--dry-run', '--json', 'play', 'true')
   const session = startGroup(cli, ['run', 'play', 'sleep', '100'])
   await waitUntil('the command', async () => (await cli.run('ps', 'play')).stdout.includes('sleep 100'))
@@ -37,7 +46,7 @@ test('what --json prints is as its schema has it', async (t) => {
 
 layeredTest('what --json prints of points to go back to is as its schema has it', async (t) => {
   const {cli, note} = await noting(t)
-  await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', 'emulated')
+  await cli.run('create', await seededRootfs(cli, 'emulated'), '--name', 'play', '--identity', 'emulated')
   await note('snapshot', 'snapshot', 'play', 'first', '--json')
   const session = startGroup(cli, ['run', 'play', 'sh', '-c', 'echo word >/srv/word; sleep 100'])
   await waitUntil('the command', async () => (await cli.run('ps', 'play')).stdout.includes('sleep 100'))
@@ -53,12 +62,12 @@ layeredTest('what --json prints of points to go back to is as its schema has it'
 
 test('what --json prints of what is carried away and kept is as its schema has it', async (t) => {
   const {cli, note} = await noting(t)
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   await note('prune --dry-run', 'prune', '--dry-run', '--json')
   await note('keep', 'keep', 'play', '--json')
   await note('export', 'export', 'play', '-o', 'play.tar', '--json')
   await note('import', 'import', 'play.tar', '--name', 'again', '--json')
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   await note('prune', 'prune', '--yes', '--json')
 })
 

@@ -6,6 +6,16 @@ import {capture} from '../../src/host/process.js'
 import type {Identity} from '../../src/sandbox/ids/identity.js'
 import type {SandboxedCli} from './cli.js'
 import {debianRootfs} from './debian-rootfs.js'
+import {whyNotMapped} from './environment-cli.js'
+
+/** The identity that an environment gets here when none is asked for. */
+const USUAL: Identity = (await whyNotMapped()) === undefined ? 'mapped' : 'emulated'
+
+/** {@link debianRootfs}, of which the store has the layer already. */
+export async function seededRootfs(cli: SandboxedCli, identity: Identity = USUAL): Promise<string> {
+  await seedImage(cli, identity)
+  return debianRootfs()
+}
 
 /**
  * Puts the layer of the day's Debian into a store, as if an environment had been made of it before: links to the files of
@@ -17,6 +27,8 @@ export async function seedImage(cli: SandboxedCli, identity: Identity): Promise<
   const folder = process.env['ENVS_TEST_SEED']
   if (folder === undefined) return
   const layers = await seedOf(cli, join(folder, identity), identity)
+  const [layer = ''] = await readdir(layers)
+  if (existsSync(join(cli.data, 'layers', layer))) return
   await mkdir(cli.data, {recursive: true, mode: 0o700})
   await must([...asOwner(identity), 'cp', '-al', '--', layers, cli.data])
 }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {debianRootfs} from '../../support/debian-rootfs.js'
+import type {Identity} from '../../../src/sandbox/ids/identity.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {IDENTITIES} from '../../support/guest.js'
+import {seededRootfs} from '../../support/seeded-image.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 /** What overlayfs marks: a file that went, a folder that was replaced by another; and owners and modes. */
@@ -15,9 +16,17 @@ const CHANGES = `rm /etc/issue
 const LOOK = `cat /etc/hostname; test ! -e /etc/issue; ls /usr/share/doc; stat -c '%U %a' /srv/own; cat /srv/own`
 
 /** @returns undefined where layers can't be had. */
-async function given(t: TestContext, identity: string): Promise<EnvironmentCli | undefined> {
+async function given(t: TestContext, identity: Identity): Promise<EnvironmentCli | undefined> {
   const cli = await environmentCli(t)
-  const made = await cli.run('create', await debianRootfs(), '--name', 'a', '--identity', identity, '--json')
+  const made = await cli.run(
+    'create',
+    await seededRootfs(cli, identity),
+    '--name',
+    'a',
+    '--identity',
+    identity,
+    '--json',
+  )
   assert.equal(made.status, 0, made.stderr)
   if (JSON.parse(made.stdout).storage !== 'overlay') return undefined
   const changed = await cli.run('run', 'a', 'sh', '-ec', CHANGES)
