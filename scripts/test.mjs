@@ -104,8 +104,14 @@ async function newestChange(path) {
 function runNode(argv, env) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, argv, {cwd: root, env, stdio: 'inherit'})
+    // What it leaves is tidied up here, also when it is told to stop.
+    const forward = (signal) => child.kill(signal)
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward)
     child.once('error', reject)
-    child.once('exit', (code) => resolve(code ?? 1))
+    child.once('exit', (code) => {
+      for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, forward)
+      resolve(code ?? 1)
+    })
   })
 }
 
