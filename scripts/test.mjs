@@ -1,17 +1,23 @@
 // Builds, then runs the tests in one runner, whose own closing lines are the last on the screen.
 //
-//   npm test                      all of them; those of test/live only with ENVS_TEST_LIVE=1
-//   ENVS_TEST_ENGINE=unshare …    with another engine than the best
-//   npm test -- unit/rootfs e2e   those whose path below test/ begins so
+//   npm test                        what to run between two edits: unit, integration, smoke
+//   npm test -- unit/rootfs e2e     those whose path below test/ begins so, whatever their tier
+//   npm run test:e2e                whole environments, and attacks
+//   npm run test:faults             killed at each step, full disks, failed syncs
+//   npm run test:all                all of these
+//   npm run test:live               those that ask the publishers' own servers
+//   ENVS_TEST_ENGINE=unshare …      with another engine than the best
 //
 // With CI=true a skipped test is a failure: the machine there has been given all that the tests need.
-import {spawn} from 'node:child_process'
-import {existsSync} from 'node:fs'
-import {mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises'
+import {spawn, spawnSync} from 'node:child_process'
+import {existsSync, rmSync} from 'node:fs'
+import {mkdtemp, readdir, readFile, stat, writeFile} from 'node:fs/promises'
 import {availableParallelism, tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
+import {parseArgs} from 'node:util'
 import {requireHostPackages} from './host-packages.mjs'
+import {bundleTests} from './test-bundle.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -31,16 +37,51 @@ const SOURCES = [
   ),
 ]
 
-async function findTests(filters) {
+/** Where the tests of a tier lie, unless a line `// Tier: NAME, because …` in one says another. The longest first. */
+const TIERS = [
+  ['e2e/faults/', 'faults'],
+  ['e2e/', 'e2e'],
+  ['security/', 'e2e'],
+  ['live/', 'live'],
+  ['', 'fast'],
+]
+
+/** Longest files first, so that no core is left alone with one of them at the end. */
+const ORDER = ['faults', 'e2e', 'live', 'fast']
+
+async function findTests({tiers, filters}) {
   const folder = join(root, 'test')
   const entries = await readdir(folder, {recursive: true, withFileTypes: true})
-  return entries
+  const paths = entries
     .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
     .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)))
-    .filter((path) => process.env.ENVS_TEST_LIVE === '1' || !path.startsWith('live/'))
     .filter((path) => filters.length === 0 || filters.some((filter) => path.startsWith(filter)))
-    .sort()
-    .map((path) => join('test', path))
+  const tests = await Promise.all(paths.map(describeTest))
+  return tests
+    .filter(({tier}) => tiers.includes(tier))
+    .sort(
+      (one, other) => ORDER.indexOf(one.tier) - ORDER.indexOf(other.tier) || (one.path < other.path ? -1 : 1),
+    )
+}
+
+async function describeTest(path) {
+  const text = await readFile(join(root, 'test', path), 'utf8')
+  const [, own] = TIERS.find(([start]) => path.startsWith(start))
+  const tier = /^\/\/ Tier: (\w+), because /m.exec(text)?.[1] ?? own
+  if (!ORDER.includes(tier)) throw new Error(`test/${path}: there is no tier ${tier}`)
+  const isApart = !path.startsWith('unit/') || /^\/\/ A process of its own, because /m.test(text)
+  return {path: join('test', path), tier, isApart}
+}
+
+function readArguments() {
+  const {values, positionals} = parseArgs({
+    allowPositionals: true,
+    options: {tier: {type: 'string', multiple: true}},
+  })
+  const isLive = process.env.ENVS_TEST_LIVE === '1'
+  const named =
+    positionals.length === 0 && !isLive ? ['fast'] : ORDER.filter((tier) => isLive || tier !== 'live')
+  return {tiers: values.tier ?? named, filters: positionals}
 }
 
 /** Whoever may not write the checkout can still test a build that somebody else has made. */
@@ -63,33 +104,56 @@ async function newestChange(path) {
 function runNode(argv, env) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, argv, {cwd: root, env, stdio: 'inherit'})
+    // What it leaves is tidied up here, also when it is told to stop.
+    const forward = (signal) => child.kill(signal)
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward)
     child.once('error', reject)
-    child.once('exit', (code) => resolve(code ?? 1))
+    child.once('exit', (code) => {
+      for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, forward)
+      resolve(code ?? 1)
+    })
   })
 }
 
-async function runTests(files, skips) {
-  const reporters = [
-    ['--test-reporter=./test/support/skip-reporter.mjs', '--test-reporter-destination=stderr'],
-    ['--test-reporter=spec', '--test-reporter-destination=stdout'],
-  ]
+async function runTests(tests, {scratch, isWhole}) {
+  const paths = (isApart) => tests.filter((test) => test.isApart === isApart).map(({path}) => path)
+  const {files, programs} = await bundleTests({together: paths(false), apart: paths(true)}, scratch)
+  const reporter = ['--test-reporter=./test/support/reporter.mjs', '--test-reporter-destination=stdout']
+  const [coverage, skips] = [join(scratch, 'coverage'), join(scratch, 'skips')]
+  await writeFile(skips, '')
   // Node 20 parses the bundle in NODE_EXTRA_CA_CERTS at every start, 40 ms each for hundreds of processes.
   // Only tests that leave the machine need it: their servers here speak plain http.
   const {NODE_EXTRA_CA_CERTS: certificates, ...env} = process.env
-  const isLive = process.env.ENVS_TEST_LIVE === '1' && certificates !== undefined
-  // Most of a test is waiting for programs, so each core gets a file, and not one less.
-  const concurrency = `--test-concurrency=${availableParallelism()}`
-  return runNode(['--import', 'tsx', '--test', concurrency, ...reporters.flat(), ...files], {
+  const isLive = tests.some(({tier}) => tier === 'live')
+  // A test of a whole environment waits for programs and for the network most of the time, the others hardly ever.
+  const waiting = tests.some(({tier}) => tier !== 'fast') ? 1 : 0
+  const concurrency = `--test-concurrency=${availableParallelism() + waiting}`
+  const status = await runNode(['--enable-source-maps', '--test', concurrency, ...reporter, ...files], {
     ...env,
-    ...(isLive ? {NODE_EXTRA_CA_CERTS: certificates} : {}),
+    ...(isLive ? {ENVS_TEST_LIVE: '1'} : {}),
+    ...(isLive && certificates !== undefined ? {NODE_EXTRA_CA_CERTS: certificates} : {}),
+    ...(isWhole ? {NODE_V8_COVERAGE: coverage, ENVS_TEST_COVERAGE: coverage} : {}),
+    ENVS_TEST_PROGRAMS: programs,
+    ENVS_TEST_SEED: join(scratch, 'seed'),
     ENVS_TEST_SKIPS: skips,
   })
+  const skipped = (await readFile(skips, 'utf8')).split('\n').filter(Boolean)
+  return status === 0 && skipped.length > 0 && process.env.CI === 'true' ? 1 : status
+}
+
+/** Some of the files in it are those of other users of a namespace. */
+function removeScratch(scratch) {
+  const seed = join(scratch, 'seed')
+  const asOwner = ['--map-auto', '--map-root-user', '--', 'rm', '-rf', '--', seed]
+  if (existsSync(seed)) spawnSync('unshare', asOwner, {stdio: 'ignore'})
+  rmSync(scratch, {force: true, recursive: true})
 }
 
 if (!requireHostPackages()) process.exit(7)
 
-const files = await findTests(process.argv.slice(2))
-if (files.length === 0) {
+const asked = readArguments()
+const tests = await findTests(asked)
+if (tests.length === 0) {
   console.error('No test file matches.')
   process.exit(1)
 }
@@ -97,11 +161,9 @@ if (!(await isBuildCurrent()) && (await runNode(['scripts/build.mjs'], process.e
 
 const scratch = await mkdtemp(join(tmpdir(), 'envs-test-run-'))
 try {
-  const skips = join(scratch, 'skips')
-  await writeFile(skips, '')
-  process.exitCode = await runTests(files, skips)
-  const skipped = (await readFile(skips, 'utf8')).split('\n').filter(Boolean)
-  if (skipped.length > 0 && process.env.CI === 'true') process.exitCode ||= 1
+  // A part of the tests says nothing of what all of them cover.
+  const isWhole = asked.filters.length === 0 && asked.tiers.includes('fast')
+  process.exitCode = await runTests(tests, {scratch, isWhole})
 } finally {
-  await rm(scratch, {force: true, recursive: true})
+  removeScratch(scratch)
 }

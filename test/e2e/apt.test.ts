@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {debianRootfs} from '../support/debian-rootfs.js'
 import {environmentCli, whyNotMapped} from '../support/environment-cli.js'
+import {seededRootfs} from '../support/seeded-image.js'
 
 const INSTALL =
   'apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y hello openssh-server'
 
-for (const identity of ['emulated', 'mapped']) {
+for (const identity of ['emulated', 'mapped'] as const) {
   test(`APT installs packages with users and services of their own, ${identity}`, async (t) => {
     const reason = identity === 'mapped' ? await whyNotMapped() : undefined
     if (reason !== undefined) return t.skip(reason)
     const cli = await environmentCli(t)
-    await cli.run('create', await debianRootfs(), '--name', 'play', '--identity', identity)
+    await cli.run('create', await seededRootfs(cli, identity), '--name', 'play', '--identity', identity)
     const installed = await cli.run('run', 'play', 'sh', '-c', INSTALL)
     assert.equal(installed.status, 0, installed.stdout + installed.stderr)
 

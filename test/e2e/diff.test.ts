@@ -8,7 +8,6 @@ import {systemCalls} from '../../src/host/system-calls.js'
 import {environmentCli} from '../support/environment-cli.js'
 import {type Guest, IDENTITIES, ownGuest} from '../support/guest.js'
 import {assertDocumented} from '../support/json-schema.js'
-import {assertPinned, shapeOf} from '../support/pinned.js'
 import {noOverlays} from '../support/stacked-layers.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
 
@@ -219,13 +218,11 @@ test('diff prints a line a change, with names made safe', {skip: noOverlays}, as
     assert.ok(stdout.split('\n').includes(line), `${line} is not in\n${stdout}`)
 })
 
-test('diff --json has the keys and types that were promised', {skip: noOverlays}, async (t) => {
+test('diff --json is as its schema has it', {skip: noOverlays}, async (t) => {
   const guest = await ownGuest(t, 'emulated')
   await installPackage(guest, '1')
   await change(guest, EDITS)
-  const printed = await diff(guest)
-  await assertDocumented('diff', printed)
-  await assertPinned('diff-json-shape.json', shapeOf(printed))
+  await assertDocumented('diff', await diff(guest))
 })
 
 test('diff --with tells what one environment has that another has not', {skip: noOverlays}, async (t) => {

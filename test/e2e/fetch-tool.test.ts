@@ -15,8 +15,14 @@ const skip = (await canSimulate()) ? false : 'this host lets no user make a user
 /** A host without bubblewrap, whose archive has it. */
 async function givenNone(t: TestContext) {
   const archive = await bubblewrapArchive(t)
-  const {cli: program} = await packageWithPins(t, archive.signer)
+  const tidyUps: (() => Promise<void>)[] = []
+  const scope = {after: (tidyUp: () => Promise<void>) => void tidyUps.push(tidyUp)}
+  const program = await packageWithPins(scope, archive.signer)
   const cli = await environmentCli(t, {...archive.variables, ENVS_KEYRINGS: ''}, {program})
+  // What removes its environments goes after them.
+  t.after(async () => {
+    for (const tidyUp of tidyUps) await tidyUp()
+  })
   const behind = onRestrictedHost({without: ['bwrap']})
   return {
     archive,

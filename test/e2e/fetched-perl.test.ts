@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs'
 import {cp, mkdir, readdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {FRONT_DOOR, type RunOptions, runCli, sandboxedCli} from '../support/cli.js'
+import {FRONT_DOOR, runCli, sandboxedCli} from '../support/cli.js'
 import {debianRootfs} from '../support/debian-rootfs.js'
 import {WITHOUT_NODE} from '../support/front-door.js'
 import {IDENTITIES} from '../support/guest.js'
@@ -25,21 +25,18 @@ async function givenNone(
   const behind = await poorerHost(scope, {without: ['perl'], identity})
   const program = await packageWithPins(scope, archive.signer)
   const variables = {...archive.variables, ENVS_KEYRINGS: '', ENVS_IDENTITY: identity}
-  const words = [process.execPath, program.cli] as const
-  const cli = await sandboxedCli(scope, behind, variables, {words})
+  const cli = await sandboxedCli(scope, behind, variables, {words: [program]})
   // The environment goes before its folder, and that before its host.
   t.after(async () => {
     await cli.run('rm', '--force', 'play')
     await cli.run('prune', '--yes', '--older-than', '0')
     for (const tidyUp of tidyUps.reverse()) await tidyUp()
   })
-  const byFrontDoor = (options: RunOptions, ...argv: string[]) =>
-    runCli([...behind, program.frontDoor, ...argv], {env: cli.env, home: cli.home, options})
   const withoutNode = (...argv: string[]) =>
-    runCli([...behind, 'env', `PATH=${WITHOUT_NODE.PATH}`, program.frontDoor, ...argv], {
+    runCli([...behind, 'env', `PATH=${WITHOUT_NODE.PATH}`, program, ...argv], {
       ...{env: cli.env, home: cli.home, options: {}},
     })
-  return {cli, byFrontDoor, withoutNode, tools: join(cli.data, 'tools', 'perl')}
+  return {cli, withoutNode, tools: join(cli.data, 'tools', 'perl')}
 }
 
 for (const {identity, skip: unmapped} of IDENTITIES) {
@@ -48,7 +45,7 @@ for (const {identity, skip: unmapped} of IDENTITIES) {
   test(`${identity}: a fetched Perl serves a host that has none: create, run, enter, snapshots`, {
     skip,
   }, async (t) => {
-    const {cli, byFrontDoor, withoutNode, tools} = await givenNone(t, {identity})
+    const {cli, withoutNode, tools} = await givenNone(t, {identity})
     const create = async () => cli.run('create', await debianRootfs(), '--name', 'play', '--quiet')
     const refused = await create()
     assert.equal(refused.status, 7)
@@ -62,36 +59,36 @@ for (const {identity, skip: unmapped} of IDENTITIES) {
 
     const created = await create()
     assert.equal(created.status, 0, created.stderr)
-    const ran = await byFrontDoor({input: 'piped\n'}, 'run', 'play', 'sh', '-c', 'id -u; cat; exit 42')
+    const ran = await cli.runWith({input: 'piped\n'}, 'run', 'play', 'sh', '-c', 'id -u; cat; exit 42')
     assert.deepEqual(ran, {status: 42, signal: null, stdout: '0\npiped\n', stderr: ''})
-    const entered = await byFrontDoor({input: 'touch /root/new; exit 4\n'}, 'enter', 'play')
+    const entered = await cli.runWith({input: 'touch /root/new; exit 4\n'}, 'enter', 'play')
     assert.deepEqual([entered.status, entered.stderr], [4, ''])
-    await byFrontDoor({}, 'run', 'play', 'sh', '-c', 'exec sleep 600 >/dev/null 2>&1 &')
+    await cli.run('run', 'play', 'sh', '-c', 'exec sleep 600 >/dev/null 2>&1 &')
     // There the caller of mapped is root, whose sessions Node plans, and whose environments have no layers.
     if (identity === 'mapped') return
     assert.equal((await withoutNode('run', 'play', 'echo', 'by Perl alone')).stdout, 'by Perl alone\n')
-    const taken = await byFrontDoor({}, 'snapshot', 'play', 'point')
+    const taken = await cli.run('snapshot', 'play', 'point')
     assert.equal(taken.status, 0, taken.stderr)
-    await byFrontDoor({}, 'run', 'play', 'rm', '/root/new')
-    const diff = await byFrontDoor({}, 'diff', 'play', 'point', '--files')
+    await cli.run('run', 'play', 'rm', '/root/new')
+    const diff = await cli.run('diff', 'play', 'point', '--files')
     assert.match(diff.stdout, /\/root\/new/, diff.stderr)
-    await byFrontDoor({}, 'stop', 'play')
-    const restored = await byFrontDoor({}, 'restore', 'play', 'point')
+    await cli.run('stop', 'play')
+    const restored = await cli.run('restore', 'play', 'point')
     assert.equal(restored.status, 0, restored.stderr)
-    assert.equal((await byFrontDoor({}, 'run', 'play', 'ls', '/root')).stdout, 'new\n')
+    assert.equal((await cli.run('run', 'play', 'ls', '/root')).stdout, 'new\n')
   })
 }
 
 test("where the host's C library is too old, Perl is started with the one that came with it", {
   skip: unsimulated || noPerlBase,
 }, async (t) => {
-  const {cli, byFrontDoor, tools} = await givenNone(t, {identity: 'emulated', isHostOld: true})
+  const {cli, tools} = await givenNone(t, {identity: 'emulated', isHostOld: true})
   assert.equal((await cli.run('doctor', '--fetch', 'perl')).status, 0)
   const folder = join(tools, '9.9-1')
   assert.deepEqual((await readdir(folder)).sort(), ['lib', 'libc', 'perl', 'perl-base'])
   assert.match(await readFile(join(folder, 'perl'), 'utf8'), /^exec "\$here\/libc\/ld/m)
   await cli.run('create', await debianRootfs(), '--name', 'play', '--quiet')
-  assert.deepEqual(await byFrontDoor({}, 'run', 'play', 'echo', 'inside'), {
+  assert.deepEqual(await cli.run('run', 'play', 'echo', 'inside'), {
     ...{status: 0, signal: null, stdout: 'inside\n', stderr: ''},
   })
 })

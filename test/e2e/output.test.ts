@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import {existsSync} from 'node:fs'
 import {test} from 'node:test'
 import {capture} from '../../src/host/process.js'
-import {CLI, sandboxedCli} from '../support/cli.js'
+import {FRONT_DOOR, sandboxedCli} from '../support/cli.js'
 import {environmentCli} from '../support/environment-cli.js'
 import {runInTerminal} from '../support/terminal.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
 
-const ENVS = `"${process.execPath}" "${CLI}"`
+const ENVS = `'${FRONT_DOOR}'`
 
 for (const [what, command, status] of [
   ['standard output', `${ENVS} config list`, 0],
@@ -59,7 +59,7 @@ select(undef, undef, undef, 0.5);
 sysread($reader, my $filler, 4000) == 4000 or die;
 while (sysread($reader, my $bytes, 100)) { print $bytes }
 wait; exit $? >> 8`
-  const argv = ['perl', '-e', script, '--', process.execPath, CLI, 'completion', 'bash']
+  const argv = ['perl', '-e', script, '--', FRONT_DOOR, 'completion', 'bash']
   const run = await capture(argv, {env: {...cli.env}})
   assert.deepEqual(run, {status: 0, signal: null, stdout: whole.stdout, stderr: ''})
 })

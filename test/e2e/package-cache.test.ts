@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {debianRootfs} from '../support/debian-rootfs.js'
+import type {Identity} from '../../src/sandbox/ids/identity.js'
 import {type EnvironmentCli, environmentCli} from '../support/environment-cli.js'
 import {IDENTITIES} from '../support/guest.js'
 import {notFound, type PackageArchive, startPackageArchive, useArchive} from '../support/package-archive.js'
+import {seededRootfs} from '../support/seeded-image.js'
 
 for (const {identity, skip} of IDENTITIES) {
   test(`${identity}: what one environment installed, the next installs without network`, {
@@ -68,8 +69,16 @@ function digests(archive: PackageArchive, ...names: string[]): string[] {
   return names.map((name) => archive.package(name).sha256).sort()
 }
 
-async function create(cli: EnvironmentCli, name: string, identity: string): Promise<void> {
-  const made = await cli.run('create', await debianRootfs(), '--name', name, '--identity', identity, '-q')
+async function create(cli: EnvironmentCli, name: string, identity: Identity): Promise<void> {
+  const made = await cli.run(
+    'create',
+    await seededRootfs(cli, identity),
+    '--name',
+    name,
+    '--identity',
+    identity,
+    '-q',
+  )
   assert.equal(made.status, 0, made.stderr)
 }
 
@@ -77,7 +86,7 @@ async function create(cli: EnvironmentCli, name: string, identity: string): Prom
 async function given(
   t: TestContext,
   archive: PackageArchive,
-  {identity = 'emulated', names = ['one', 'two']} = {},
+  {identity = 'emulated', names = ['one', 'two']}: {identity?: Identity; names?: readonly string[]} = {},
 ) {
   const cli = await environmentCli(t)
   const sh = (name: string, script: string) => cli.run('run', name, 'sh', '-c', script)

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import {mkdir, readdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {processStartTime} from '../../src/host/proc.js'
-import {debianRootfs} from '../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../support/environment-cli.js'
 import {startGroup} from '../support/process-group.js'
+import {seededRootfs} from '../support/seeded-image.js'
 import {layeredTest} from '../support/stacked-layers.js'
 import {waitUntil} from '../support/wait-until.js'
 
@@ -22,7 +22,7 @@ for (const [identity, skip, owner] of [
     {skip},
     async (t) => {
       const cli = await environmentCli(t, {ENVS_IDENTITY: identity})
-      const run = await cli.run('try', await debianRootfs(), '-q', '--', 'sh', '-c', WRITE)
+      const run = await cli.run('try', await seededRootfs(cli), '-q', '--', 'sh', '-c', WRITE)
       assert.deepEqual([run.status, run.stderr], [0, ''])
       const holder = await holderOf(cli, 'try-1')
       assert.deepEqual(await namesInLayers(cli, 'word'), [])
@@ -37,7 +37,7 @@ for (const [identity, skip, owner] of [
 
 layeredTest('one in memory can be entered, looked at and gone back in before it is kept', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', await debianRootfs(), '-q', '--', 'sh', '-c', WRITE)
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'sh', '-c', WRITE)
   assert.equal(
     (await cli.run('run', 'try-1', '--', 'sh', '-c', 'cat /srv/word; echo more >/srv/more')).stdout,
     'word\n',
@@ -53,8 +53,16 @@ layeredTest('one in memory can be entered, looked at and gone back in before it 
 layeredTest('a snapshot of one that runs in memory holds what it has written', async (t) => {
   const cli = await environmentCli(t)
   // The image's layer is there then: what is waited for takes no time.
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
-  const run = startGroup(cli, ['try', await debianRootfs(), '-q', '--', 'sh', '-c', `${WRITE}; sleep 1000`])
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
+  const run = startGroup(cli, [
+    'try',
+    await seededRootfs(cli),
+    '-q',
+    '--',
+    'sh',
+    '-c',
+    `${WRITE}; sleep 1000`,
+  ])
   t.after(async () => {
     run.signalGroup('SIGKILL')
     await run.ended
@@ -68,7 +76,7 @@ layeredTest('a snapshot of one that runs in memory holds what it has written', a
 layeredTest('memory that is full is told of, with what to do, and bounds what a try can write', async (t) => {
   const cli = await environmentCli(t, {ENVS_TRY_MEMORY: '10M'})
   const script = 'dd if=/dev/zero of=/root/big bs=1M count=20 2>/dev/null; stat -c %s /root/big; exit 7'
-  const run = await cli.run('try', await debianRootfs(), '-q', '--', 'sh', '-c', script)
+  const run = await cli.run('try', await seededRootfs(cli), '-q', '--', 'sh', '-c', script)
   assert.equal(run.status, 7)
   // Whole pages.
   assert.ok(Number(run.stdout) <= 10_100_000)
@@ -80,10 +88,10 @@ layeredTest('memory that is full is told of, with what to do, and bounds what a 
 
 layeredTest('with --disk, or a setting of nothing, a try writes to the disk', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', await debianRootfs(), '--disk', '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '--disk', '-q', '--', 'true')
   assert.doesNotMatch(await pathOf(cli, 'try-1'), /^\/proc\//)
   await cli.run('config', 'set', 'tryMemory', '0M')
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   assert.doesNotMatch(await pathOf(cli, 'try-2'), /^\/proc\//)
 })
 
@@ -93,14 +101,14 @@ layeredTest('where no memory can be mounted a try writes to the disk, and says n
   await mkdir(programs)
   await writeFile(join(programs, 'nsenter'), '#!/bin/sh\nexit 1\n', {mode: 0o755})
   const poorer = {...cli.env, PATH: `${programs}:${process.env['PATH']}`}
-  const run = startGroup(cli, ['try', await debianRootfs(), '-q', '--', 'true'], poorer)
+  const run = startGroup(cli, ['try', await seededRootfs(cli), '-q', '--', 'true'], poorer)
   assert.equal((await run.ended).status, 0)
   assert.doesNotMatch(await pathOf(cli, 'try-1'), /^\/proc\//)
 })
 
 layeredTest('one whose memory is gone can not be entered, and goes with the next command', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   process.kill(await holderOf(cli, 'try-1'), 'SIGKILL')
   await cli.run('stop', 'try-1')
   const run = await cli.run('run', 'try-1', 'true')
@@ -113,7 +121,7 @@ layeredTest('one whose memory is gone can not be entered, and goes with the next
 
 layeredTest('removed, it gives its memory back', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   const holder = await holderOf(cli, 'try-1')
   assert.equal((await cli.run('rm', '--force', 'try-1')).status, 0)
   assert.equal(processStartTime(holder), undefined)

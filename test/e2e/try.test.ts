@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import {utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {takeLock} from '../../src/host/flock.js'
 import {debianRootfs} from '../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../support/environment-cli.js'
 import {IDENTITIES} from '../support/guest.js'
-import {startGroup} from '../support/process-group.js'
+import {isWaiting, startGroup} from '../support/process-group.js'
+import {seededRootfs} from '../support/seeded-image.js'
 import {givenEnvironment} from '../support/store-at-rest.js'
 import {waitUntil} from '../support/wait-until.js'
 
@@ -49,24 +49,24 @@ for (const {identity, skip} of IDENTITIES) {
 test('what was started inside ends with the command', async (t) => {
   const cli = await environmentCli(t)
   const script = 'sleep 1000 >/dev/null 2>&1 </dev/null & echo started'
-  const run = await cli.run('try', await debianRootfs(), '-q', '--', 'sh', '-c', script)
+  const run = await cli.run('try', await seededRootfs(cli), '-q', '--', 'sh', '-c', script)
   assert.deepEqual([run.status, run.stdout], [0, 'started\n'])
   assert.deepEqual(JSON.parse((await cli.run('ps', '--json')).stdout), [])
 })
 
 test('try installs packages first, and keeps standard output and input for the command', async (t) => {
   const cli = await environmentCli(t)
-  const argv = ['try', await debianRootfs(), 'hello', '--', 'sh', '-c', 'hello; cat'] as const
+  const argv = ['try', await seededRootfs(cli), 'hello', '--', 'sh', '-c', 'hello; cat'] as const
   const run = await cli.runWith({input: 'input'}, ...argv)
   assert.deepEqual([run.status, run.stdout], [0, 'Hello, world!\ninput'], run.stderr)
   assert.match(run.stderr, /Setting up hello /)
-  const quiet = await cli.run('try', await debianRootfs(), 'hello', '--quiet', '--', 'hello')
+  const quiet = await cli.run('try', await seededRootfs(cli), 'hello', '--quiet', '--', 'hello')
   assert.deepEqual([quiet.status, quiet.stdout, quiet.stderr], [0, 'Hello, world!\n', ''])
 })
 
 test('a package that is not to be had is told of with 125, and nothing stays', async (t) => {
   const cli = await environmentCli(t)
-  const run = await cli.run('try', await debianRootfs(), 'no-such-package', '-q', '--', 'true')
+  const run = await cli.run('try', await seededRootfs(cli), 'no-such-package', '-q', '--', 'true')
   assert.deepEqual([run.status, run.stdout], [125, ''])
   assert.match(
     run.stderr,
@@ -97,15 +97,15 @@ test('try of an image that can not be had ends with 125, and nothing stays', asy
 
 test('a command that is not there ends with 127, and what was made can be kept', async (t) => {
   const cli = await environmentCli(t)
-  const run = await cli.run('try', await debianRootfs(), '-q', '--', 'no-such-command')
+  const run = await cli.run('try', await seededRootfs(cli), '-q', '--', 'no-such-command')
   assert.equal(run.status, 127)
   assert.deepEqual(await rows(cli, '--all'), [ENDED])
 })
 
 test('one that has ended is not the only environment there is', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('create', await debianRootfs(), '--name', 'play')
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('create', await seededRootfs(cli), '--name', 'play')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   assert.equal(JSON.parse((await cli.run('show', '--json')).stdout).name, 'play')
   assert.equal((await cli.run('show', 'try-1')).status, 0)
 })
@@ -113,7 +113,7 @@ test('one that has ended is not the only environment there is', async (t) => {
 test('keep makes the one that ended last an environment that stays', async (t) => {
   const cli = await environmentCli(t)
   for (const word of ['first', 'second'])
-    await cli.run('try', await debianRootfs(), '-q', '--', 'sh', '-c', `echo ${word} >/srv/word`)
+    await cli.run('try', await seededRootfs(cli), '-q', '--', 'sh', '-c', `echo ${word} >/srv/word`)
   const kept = await cli.run('keep', 'play', '--json')
   assert.deepEqual(JSON.parse(kept.stdout), {name: 'play', from: 'try-2'})
   assert.equal((await cli.run('run', 'play', 'cat', '/srv/word', '/etc/hostname')).stdout, 'second\nplay\n')
@@ -133,8 +133,8 @@ test('keep makes the one that ended last an environment that stays', async (t) =
 
 test('keep refuses a name that is taken, and the environment can be kept under another', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('create', await debianRootfs(), '--name', 'play')
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('create', await seededRootfs(cli), '--name', 'play')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   const taken = await cli.run('keep', 'play', '--json')
   assert.deepEqual([taken.status, JSON.parse(taken.stdout).error.code], [4, 'ENVS_EXISTS'])
   assert.equal((await cli.run('keep', 'other')).status, 0)
@@ -144,10 +144,10 @@ test('keep waits for whoever looks at one that has ended, and of two at once one
   const cli = await givenEnvironment(t, 'try-1', {storage: 'directory'})
   await writeFile(join(cli.store, 'try-1', 'try'), 'ended\n')
   const lock = await takeLock(join(cli.data, 'locks', '.try-1.alive.lock'), {mode: 'exclusive', waitMs: 0})
-  const waiting = [cli.run('keep', 'play', '--json'), cli.run('keep', 'other', '--json')]
-  await Promise.race([...waiting, sleep(1000)])
+  const keeping = ['play', 'other'].map((name) => startGroup(cli, ['keep', name, '--json']))
+  for (const {pid} of keeping) await waitUntil('the lock is waited for', () => isWaiting(pid))
   lock?.release()
-  const ends = (await Promise.all(waiting)).map(({status, stdout}) => [
+  const ends = (await Promise.all(keeping.map(({ended}) => ended))).map(({status, stdout}) => [
     status,
     JSON.parse(stdout).error?.code,
   ])
@@ -160,18 +160,18 @@ test('keep waits for whoever looks at one that has ended, and of two at once one
 
 test('try --keep makes one that stays, whatever comes of it', async (t) => {
   const cli = await environmentCli(t)
-  const run = await cli.run('try', await debianRootfs(), '--keep', 'play', '-q', 'no-such-package')
+  const run = await cli.run('try', await seededRootfs(cli), '--keep', 'play', '-q', 'no-such-package')
   assert.equal(run.status, 125)
   assert.equal((await cli.run('run', 'play', 'cat', '/etc/hostname')).stdout, 'play\n')
-  const again = await cli.run('try', await debianRootfs(), '--keep', 'play', '-q')
+  const again = await cli.run('try', await seededRootfs(cli), '--keep', 'play', '-q')
   assert.equal(again.status, 125)
   assert.match(again.stderr, /^envs: The environment "play" exists already./)
 })
 
 test('one that ended an hour ago is gone with the next command, and a younger one is not', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
-  await cli.run('try', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
   await age(cli, 'try-2', 61)
   await age(cli, 'try-1', 59)
   assert.deepEqual(await rows(cli, '--all'), [ENDED])
@@ -182,9 +182,9 @@ test('one that ended an hour ago is gone with the next command, and a younger on
 
 test('an environment that is only called so stays', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('create', await debianRootfs(), '--name', 'try-1')
+  await cli.run('create', await seededRootfs(cli), '--name', 'try-1')
   assert.deepEqual(await rows(cli), [{name: 'try-1', state: 'stopped'}])
-  const run = await cli.run('try', await debianRootfs(), '-q', '--', 'hostname')
+  const run = await cli.run('try', await seededRootfs(cli), '-q', '--', 'hostname')
   assert.equal(run.stdout, 'try-2\n')
   const kept = await cli.run('keep', 'play', 'try-1', '--json')
   assert.equal(JSON.parse(kept.stdout).error.code, 'ENVS_NO_TRY')
@@ -227,7 +227,7 @@ test('Ctrl-C while packages are installed takes everything back', async (t) => {
   const cli = await environmentCli(t)
   // A mirror that never answers.
   const env = {http_proxy: 'http://192.0.2.1:1'}
-  const run = startGroup(cli, ['try', await debianRootfs(), '-q', 'hello'], env)
+  const run = startGroup(cli, ['try', await seededRootfs(cli), '-q', 'hello'], env)
   await waitUntil('APT at work', async () => (await cli.run('ps')).stdout.includes('apt-get update'))
   run.signalGroup('SIGINT')
   const {status} = await run.ended
@@ -238,7 +238,7 @@ test('Ctrl-C while packages are installed takes everything back', async (t) => {
 /** A try whose command has begun. */
 async function underWay(t: TestContext, cli: EnvironmentCli) {
   const script = 'echo word >/srv/word; sleep 1000'
-  const run = startGroup(cli, ['try', await debianRootfs(), '-q', '--', 'sh', '-c', script])
+  const run = startGroup(cli, ['try', await seededRootfs(cli), '-q', '--', 'sh', '-c', script])
   t.after(async () => {
     run.signalGroup('SIGKILL')
     await run.ended

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {environmentCli} from '../support/environment-cli.js'
 
-// Ubuntu's own package archive, with nothing but the built-in keys: npm test -- live, with ENVS_TEST_LIVE=1.
+// Ubuntu's own package archive, with nothing but the built-in keys: npm run test:live.
 
 const KEY_2012 = '790BC7277767219C42C86F933B4FE6ACC0B21F32'
 const KEY_2018 = 'F6ECB3762474EDA9D21B7022871920D1991BC93C'

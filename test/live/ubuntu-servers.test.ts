@@ -8,7 +8,7 @@ import {reverify} from '../../src/images/reverify.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
 import {findPublished} from '../support/image-context.js'
 
-// The publishers' own servers, with nothing but the built-in keys: npm test -- live, with ENVS_TEST_LIVE=1.
+// The publishers' own servers, with nothing but the built-in keys: npm run test:live.
 
 const architecture = debArchitecture(process.arch)
 const catalogue = await readCatalogue()

@@ -5,14 +5,13 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
-export const CLI = fileURLToPath(new URL('../../bin/envs.js', import.meta.url))
-
 /** What `envs` in a user's PATH is: it goes without Node where it can. */
 export const FRONT_DOOR = fileURLToPath(new URL('../../bin/envs', import.meta.url))
 
-/** ENVS_TEST_FRONT_DOOR=1 npm test -- e2e runs all through it. */
-const PROGRAM: readonly [string, ...string[]] =
-  process.env['ENVS_TEST_FRONT_DOOR'] === '1' ? [FRONT_DOOR] : [process.execPath, CLI]
+/** What that one starts with Node, for all that it does not do itself. */
+export const NODE_PROGRAM = fileURLToPath(new URL('../../bin/envs.js', import.meta.url))
+
+const PROGRAM: readonly [string, ...string[]] = [FRONT_DOOR]
 
 const BUILT = fileURLToPath(new URL('../../dist/main.cjs', import.meta.url))
 

@@ -1,6 +1,6 @@
 import {readdir} from 'node:fs/promises'
 import {relative} from 'node:path'
-import {fileURLToPath, pathToFileURL} from 'node:url'
+import {fileURLToPath} from 'node:url'
 import type {EnvsCommand} from '../../src/ui/command.js'
 
 const FOLDER = fileURLToPath(new URL('../../commands', import.meta.url))
@@ -11,8 +11,10 @@ export async function declaredCommands(): Promise<ReadonlyMap<string, typeof Env
   const commands = new Map<string, typeof EnvsCommand>()
   for (const entry of entries.filter((each) => each.isFile())) {
     const path = `${entry.parentPath}/${entry.name}`
-    const module: {readonly default: typeof EnvsCommand} = await import(pathToFileURL(path).href)
-    commands.set(relative(FOLDER, path).replace(/\.ts$/, '').replaceAll('/', ' '), module.default)
+    const name = relative(FOLDER, path).replace(/\.ts$/, '')
+    // Written so that a bundler finds the files too.
+    const module: {readonly default: typeof EnvsCommand} = await import(`../../commands/${name}.ts`)
+    commands.set(name.replaceAll('/', ' '), module.default)
   }
   return commands
 }

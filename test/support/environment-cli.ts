@@ -4,7 +4,7 @@ import type {TestContext} from 'node:test'
 import {openHost} from '../../src/host/host.js'
 import {probeMapped} from '../../src/host/id-mapping.js'
 import {type Captured, capture} from '../../src/host/process.js'
-import {CLI, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
+import {FRONT_DOOR, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
 
 export type EnvironmentCli = SandboxedCli & {
   /** The folder of the store: one entry an environment, and what killed commands left. */
@@ -20,20 +20,19 @@ export type EnvironmentCli = SandboxedCli & {
 /**
  * A CLI whose environments, running or damaged or half made, are gone before its home folder goes.
  *
- * @param options.program - What Node runs in place of it.
+ * @param options.program - Started in place of it.
  */
 export async function environmentCli(
   t: Scope,
   variables: Readonly<Record<string, string>> = {},
-  {program = CLI}: {program?: string} = {},
+  {program = FRONT_DOOR}: {program?: string} = {},
 ): Promise<EnvironmentCli> {
   let made: EnvironmentCli | undefined
   // Hooks run in the order they are given, and that of the home folder could not remove another owner's files.
   t.after(async () => {
     if (made !== undefined) await removeAll(made)
   })
-  const words = program === CLI ? {} : {words: [process.execPath, program] as const}
-  const cli = await sandboxedCli(t, [], variables, words)
+  const cli = await sandboxedCli(t, [], variables, {words: [program]})
   const store = join(cli.data, 'environments')
   made = {
     ...cli,
@@ -41,7 +40,7 @@ export async function environmentCli(
     storeEntries: async () => (await readdir(store).catch(() => [])).sort(),
     root: (name) => join(store, name, 'rootfs'),
     runBehind: (prefix, ...argv) =>
-      capture([...prefix, process.execPath, program, ...argv], {
+      capture([...prefix, program, ...argv], {
         cwd: cli.home,
         env: {...cli.env},
         timeout: 60_000,

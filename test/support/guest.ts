@@ -6,9 +6,10 @@ import {openHost} from '../../src/host/host.js'
 import {probeMapped} from '../../src/host/id-mapping.js'
 import {type Captured, capture} from '../../src/host/process.js'
 import type {Identity} from '../../src/sandbox/ids/identity.js'
-import {CLI, type Ran, type RunOptions, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
+import {FRONT_DOOR, type Ran, type RunOptions, type SandboxedCli, type Scope, sandboxedCli} from './cli.js'
 import {debianRootfs} from './debian-rootfs.js'
 import {PLAIN} from './environment-cli.js'
+import {seedImage} from './seeded-image.js'
 
 /** A real Debian environment, called play, in a store of its own. */
 export type Guest = {
@@ -86,6 +87,7 @@ export async function ownGuest(
     await cli.run('prune', '--yes', '--older-than', '0')
     for (const tidyUp of tidyUps) await tidyUp()
   })
+  if (!isPlain) await seedImage(cli, identity)
   const made = await cli.run(
     'create',
     await debianRootfs(),
@@ -125,7 +127,7 @@ function guestIn(cli: SandboxedCli): Guest {
     onHost: (script) =>
       capture(['bash', '-c', `envs() { ${quoted(cli.words)} "$@"; }\n${script}`], {
         cwd: cli.home,
-        env: {...cli.env, NODE: process.execPath, CLI},
+        env: {...cli.env, ENVS: FRONT_DOOR},
         timeout: HOST_TIMEOUT_MS,
       }),
     start: (...argv) =>

@@ -6,24 +6,19 @@ import type {Scope} from './cli.js'
 import type {Signer} from './signer.js'
 import {temporaryFolder} from './temporary-folder.js'
 
-/** The programs of a package that was built with other pinned keys. */
-export type PinnedPackage = {
-  /** What Node runs. */
-  readonly cli: string
-  readonly frontDoor: string
-}
-
 /** Those whose archive a test stands for. */
 const KINDS = ['debian-archive', 'debian-security'] as const
 
 /**
  * A copy of the package as users have it, with a test's key in place of those that are pinned for Debian's archive: no
  * setting of the program itself can change these.
+ *
+ * @returns Its `envs`.
  */
 export async function packageWithPins(
   t: Scope,
   {fingerprint, publicKey}: Pick<Signer, 'fingerprint' | 'publicKey'>,
-): Promise<PinnedPackage> {
+): Promise<string> {
   const root = await temporaryFolder(t)
   for (const part of ['bin', 'dist', 'templates', 'package.json', 'oclif.manifest.json'])
     await cp(join(packageRoot(), part), join(root, part), {recursive: true})
@@ -39,5 +34,5 @@ export async function packageWithPins(
     if (pinned !== text) await writeFile(path, pinned)
   }
   await writeFile(join(root, 'templates/keys', PINNED['debian-archive'].file), publicKey)
-  return {cli: join(root, 'bin/envs.js'), frontDoor: join(root, 'bin/envs')}
+  return join(root, 'bin/envs')
 }

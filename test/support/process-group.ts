@@ -1,7 +1,7 @@
 import {spawn} from 'node:child_process'
-import {setTimeout as sleep} from 'node:timers/promises'
+import {capture} from '../../src/host/process.js'
 import type {SandboxedCli} from './cli.js'
-import {CLI} from './cli.js'
+import {FRONT_DOOR} from './cli.js'
 
 export type GroupRun = {
   readonly pid: number
@@ -29,7 +29,7 @@ export function startGroup(
   env: Readonly<Record<string, string>> = {},
   before: readonly string[] = [],
 ): GroupRun {
-  const [program = process.execPath, ...words] = [...before, process.execPath, CLI, ...argv]
+  const [program = FRONT_DOOR, ...words] = [...before, FRONT_DOOR, ...argv]
   const child = spawn(program, words, {
     cwd: cli.home,
     detached: true,
@@ -56,17 +56,16 @@ export function startGroup(
   }
 }
 
-/** Kills the group `afterMs` from its start on, if it still runs then, and waits until all of it is gone. */
-export async function killGroup(run: GroupRun, afterMs: number): Promise<void> {
-  await Promise.race([sleep(afterMs), run.ended])
-  run.signalGroup('SIGKILL')
-  await run.ended
-}
-
 function tolerateGone(kill: () => void): void {
   try {
     kill()
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ESRCH') throw error
   }
+}
+
+/** Whether the process has flock(1) as a child, which waits for the lock in its place. */
+export async function isWaiting(pid: number): Promise<boolean> {
+  const {stdout} = await capture(['ps', '-o', 'comm=', '--ppid', String(pid)])
+  return stdout.split('\n').includes('flock')
 }

@@ -3,8 +3,9 @@ import {fileURLToPath} from 'node:url'
 import type {Check, CheckId} from '../../src/host/doctor/check.js'
 import type {MappingProbe} from '../../src/host/id-mapping.js'
 import {capture} from '../../src/host/process.js'
+import {sourceProgram} from './source-program.js'
 
-const REPORT = fileURLToPath(new URL('./report-host.ts', import.meta.url))
+const REPORT = sourceProgram('report-host')
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 type Simulation = {
@@ -58,7 +59,7 @@ async function report(
   what: string,
   {prepare, hasIds = false, prefix = [], environment = {}}: Simulation,
 ): Promise<string> {
-  const program = [...prefix, process.execPath, '--import', 'tsx', REPORT, what]
+  const program = [...prefix, ...REPORT, what]
   const inside = [
     'unshare',
     ...(hasIds ? ['--map-auto'] : []),

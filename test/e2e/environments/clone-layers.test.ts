@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import {readdir, readFile} from 'node:fs/promises'
+import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {debianRootfs} from '../../support/debian-rootfs.js'
+import type {Identity} from '../../../src/sandbox/ids/identity.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {IDENTITIES} from '../../support/guest.js'
-import {killGroup, startGroup} from '../../support/process-group.js'
+import {seededRootfs} from '../../support/seeded-image.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 /** What overlayfs marks: a file that went, a folder that was replaced by another; and owners and modes. */
@@ -16,9 +16,17 @@ const CHANGES = `rm /etc/issue
 const LOOK = `cat /etc/hostname; test ! -e /etc/issue; ls /usr/share/doc; stat -c '%U %a' /srv/own; cat /srv/own`
 
 /** @returns undefined where layers can't be had. */
-async function given(t: TestContext, identity: string): Promise<EnvironmentCli | undefined> {
+async function given(t: TestContext, identity: Identity): Promise<EnvironmentCli | undefined> {
   const cli = await environmentCli(t)
-  const made = await cli.run('create', await debianRootfs(), '--name', 'a', '--identity', identity, '--json')
+  const made = await cli.run(
+    'create',
+    await seededRootfs(cli, identity),
+    '--name',
+    'a',
+    '--identity',
+    identity,
+    '--json',
+  )
   assert.equal(made.status, 0, made.stderr)
   if (JSON.parse(made.stdout).storage !== 'overlay') return undefined
   const changed = await cli.run('run', 'a', 'sh', '-ec', CHANGES)
@@ -133,36 +141,3 @@ test('clones of clones stay within what can be mounted', async (t) => {
   assert.ok(layers.length < most, String(layers.length))
   assert.equal(await readFile(join(layers.at(-1) ?? '', 'etc/hostname'), 'utf8'), `copy-${most}\n`)
 })
-
-test('clone, killed at any moment, loses nothing of the original and leaves all of the copy or nothing', async (t) => {
-  const cli = await environmentCli(t)
-  const {path} = await tinyRootfs(t)
-  const made = await cli.run('create', path, '--identity', 'emulated', '--json')
-  if (JSON.parse(made.stdout).storage !== 'overlay') return t.skip('no layers on this host')
-  const begun = performance.now()
-  assert.equal((await cli.run('clone', 'tiny', 'whole')).status, 0)
-  const wholeMs = performance.now() - begun
-  await cli.run('rm', 'whole')
-  for (let moment = 1; moment <= 12; moment++) {
-    await killGroup(startGroup(cli, ['clone', 'tiny', 'copy', '--quiet']), (wholeMs * moment) / 12)
-    const rows: {name: string; state: string}[] = JSON.parse((await cli.run('list', '--json')).stdout)
-    const names = rows.map(({name}) => name)
-    assert.ok(names.includes('tiny') && rows.every(({state}) => state === 'stopped'), JSON.stringify(rows))
-    assert.deepEqual(await cli.storeEntries(), names)
-    for (const name of names) {
-      const layers = await layersOf(cli, name)
-      assert.equal(await lookUp(layers, 'etc/hostname'), `${name}\n`)
-      assert.equal(await lookUp(layers, 'zz-last'), 'data')
-    }
-    if (names.includes('copy')) assert.equal((await cli.run('rm', 'copy')).status, 0)
-  }
-})
-
-/** A file as the uppermost layer has it that has one. */
-async function lookUp(layers: readonly string[], path: string): Promise<string | undefined> {
-  for (const layer of [...layers].reverse()) {
-    const names: string[] = await readdir(join(layer, path, '..')).catch(() => [])
-    if (names.includes(path.split('/').at(-1) ?? '')) return readFile(join(layer, path), 'utf8')
-  }
-  return undefined
-}

@@ -8,7 +8,7 @@ import {capture} from '../../../src/host/process.js'
 import {readLedger} from '../../../src/rootfs/ledger/file.js'
 import {type EnvironmentCli, plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {ownGuest} from '../../support/guest.js'
-import {killGroup, startGroup} from '../../support/process-group.js'
+import {startGroup} from '../../support/process-group.js'
 import {canSimulate} from '../../support/simulated-host.js'
 import {tarArchive, tarMember} from '../../support/tar-archive.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
@@ -272,23 +272,6 @@ test('clone leaves a folder that is no environment alone', async (t) => {
   assert.equal(JSON.parse(run.stdout).error.code, 'ENVS_FOLDER_TAKEN')
   assert.equal(await readFile(join(cli.store, 'b', 'mine'), 'utf8'), 'mine')
   assert.deepEqual(await cli.storeEntries(), ['a', 'b'])
-})
-
-test('clone, killed at any moment, leaves all of it or what the next command removes', async (t) => {
-  const cli = await plainCli(t)
-  const {path} = await tinyRootfs(t, {files: 2000})
-  await cli.runWith(DIRECTORY, 'create', path, '--identity', 'emulated')
-  const begun = performance.now()
-  assert.equal((await cli.run('clone', 'tiny', 'whole')).status, 0)
-  const wholeMs = performance.now() - begun
-  await cli.run('rm', 'whole')
-  for (let moment = 1; moment <= 8; moment++) {
-    await killGroup(startGroup(cli, ['clone', 'tiny', 'copy', '--quiet']), (wholeMs * moment) / 8)
-    const listed = (await cli.run('list', '-q')).stdout.trim().split('\n')
-    assert.ok(listed.includes('tiny'))
-    assert.deepEqual(await cli.storeEntries(), listed)
-    if (listed.includes('copy')) assert.equal((await cli.run('rm', 'copy')).status, 0)
-  }
 })
 
 test('clone, interrupted while it copies, takes everything back', async (t) => {

@@ -5,9 +5,9 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
 import {carriedArchive, listing} from '../../support/carried-tree.js'
-import {CLI} from '../../support/cli.js'
+import {FRONT_DOOR} from '../../support/cli.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
-import {killGroup, startGroup} from '../../support/process-group.js'
+import {startGroup} from '../../support/process-group.js'
 import {canSimulate} from '../../support/simulated-host.js'
 import {runInTerminal} from '../../support/terminal.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
@@ -90,7 +90,7 @@ test('an exported file is its owner’s alone, for there are password hashes in 
 
 /** `envs` in a script of bash. */
 const onHost = (cli: EnvironmentCli, script: string) =>
-  capture(['bash', '-c', `envs() { '${process.execPath}' '${CLI}' "$@"; }\n${script}`], {
+  capture(['bash', '-c', `envs() { '${FRONT_DOOR}' "$@"; }\n${script}`], {
     cwd: cli.home,
     env: {...cli.env},
     timeout: 60_000,
@@ -122,7 +122,7 @@ test('export to a reader that goes away ends, and says why', async (t) => {
 
 test('export writes no archive to a terminal', async (t) => {
   const cli = await tiny(t)
-  const {status, screen} = await runInTerminal(`${process.execPath} ${CLI} export tiny`, {env: cli.env})
+  const {status, screen} = await runInTerminal(`${FRONT_DOOR} export tiny`, {env: cli.env})
   assert.equal(status, 2)
   assert.equal(
     screen,
@@ -166,23 +166,6 @@ test('export, interrupted, leaves no file and the environment as it was', async 
   assert.deepEqual([status, stderr], [130, 'envs: Interrupted by SIGINT.\n'])
   assert.deepEqual(await leftovers(cli), [])
   assert.equal((await cli.run('export', 'tiny', '-o', 'x.tar', '-q')).status, 0)
-})
-
-test('export, killed at any moment, leaves no file of its name that is not whole', async (t) => {
-  const cli = await tiny(t, 1000)
-  const begun = performance.now()
-  await cli.run('export', 'tiny', '-o', 'whole.tar', '-q')
-  const wholeMs = performance.now() - begun
-  const whole = await listing(join(cli.home, 'whole.tar'))
-  for (let moment = 1; moment <= 6; moment++) {
-    await killGroup(
-      startGroup(cli, ['export', 'tiny', '-o', `${moment}.tar`, '--quiet']),
-      (wholeMs * moment) / 6,
-    )
-    if ((await leftovers(cli)).includes(`${moment}.tar`))
-      assert.deepEqual(await listing(join(cli.home, `${moment}.tar`)), whole)
-  }
-  assert.deepEqual(await cli.storeEntries(), ['tiny'])
 })
 
 test('export on a full disk says so, and leaves nothing there', async (t) => {

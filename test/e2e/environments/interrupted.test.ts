@@ -2,15 +2,14 @@ import assert from 'node:assert/strict'
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {takeLock} from '../../../src/host/flock.js'
-import {capture} from '../../../src/host/process.js'
-import {CLI} from '../../support/cli.js'
+import {FRONT_DOOR} from '../../support/cli.js'
 import {type EnvironmentCli, plainCli} from '../../support/environment-cli.js'
 import {startServer} from '../../support/http-server.js'
-import {type GroupRun, startGroup} from '../../support/process-group.js'
+import {type GroupRun, isWaiting, startGroup} from '../../support/process-group.js'
 import {runInTerminal} from '../../support/terminal.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 for (const [what, send] of [
   ['envs alone', (run: GroupRun) => run.signalLeader('SIGINT')],
@@ -31,7 +30,7 @@ for (const [what, send] of [
 test('create takes everything back on Ctrl-C at a terminal', async (t) => {
   const cli = await plainCli(t)
   const {path} = await tinyRootfs(t, {files: 3000})
-  const {status, screen} = await runInTerminal(`${process.execPath} ${CLI} create ${path}`, {
+  const {status, screen} = await runInTerminal(`${FRONT_DOOR} create ${path}`, {
     env: {...cli.env, CI: ''},
     typed: [{after: 'members', send: '\x03'}],
   })
@@ -86,7 +85,7 @@ test('create, interrupted while it waits for a lock, says nothing of a bug', asy
   await cli.run('create', path, '--name', 'other')
   const lock = await takeLock(join(cli.data, 'locks/tiny.lock'), {mode: 'exclusive', waitMs: 0})
   const run = startGroup(cli, ['create', path, '--quiet'])
-  while (!(await isWaiting(run.pid))) await sleep(20)
+  await waitUntil('the lock is waited for', () => isWaiting(run.pid))
   run.signalGroup('SIGINT')
   const {status, stderr} = await run.ended
   lock?.release()
@@ -99,7 +98,7 @@ async function untilExtracting(cli: EnvironmentCli): Promise<void> {
     if (partial === undefined) return false
     return (await readdir(join(cli.store, partial, 'rootfs')).catch(() => [])).length > 0
   }
-  while (!(await isExtracting())) await sleep(5)
+  await waitUntil('something is extracted', isExtracting)
 }
 
 /** A server that sends the beginning of a body, and then nothing. */
@@ -110,14 +109,7 @@ async function stalledServer(t: TestContext): Promise<{url: string; reached: Pro
   })
   const server = await startServer(t, (_, response) => {
     response.writeHead(200, {'content-length': 1_000_000})
-    response.write('beginning')
-    setTimeout(tell, 200)
+    response.write('beginning', () => tell())
   })
   return {url: server.origin.href, reached}
-}
-
-/** Whether the process has flock(1) as a child, which waits for the lock in its place. */
-async function isWaiting(pid: number): Promise<boolean> {
-  const {stdout} = await capture(['ps', '-o', 'comm=', '--ppid', String(pid)])
-  return stdout.split('\n').includes('flock')
 }

@@ -1,87 +1,60 @@
+// Tier: faults, because it kills commands at their steps.
 import assert from 'node:assert/strict'
 import {existsSync} from 'node:fs'
-import {readFile, writeFile} from 'node:fs/promises'
+import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {type EnvironmentCli, plainCli, whyNotMapped} from '../../support/environment-cli.js'
-import {killGroup, startGroup} from '../../support/process-group.js'
+import {assertHits, chooseKills, runKilled, stepsOf} from '../../support/killed-steps.js'
+import {startGroup} from '../../support/process-group.js'
+import {done} from '../../support/store-at-rest.js'
 import {LAST_MEMBER, type RootfsFile, tinyRootfs} from '../../support/tiny-rootfs.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 /** Enough that extracting and removing take longer than starting. */
 const FILES = 1000
 
-for (const {identity, moments} of [
-  {identity: 'emulated', moments: 15},
-  {identity: 'mapped', moments: 8},
-]) {
-  test(`create, killed at any moment, leaves all of it or nothing, ${identity}`, async (t) => {
-    const reason = identity === 'mapped' ? await whyNotMapped() : undefined
+/** As those of e2e/faults, whose store the host could not copy: its files are those of other users. */
+for (const [what, prepare, argvOf] of [
+  ['create', async () => {}, creation],
+  ['rm', async (cli, path) => done(cli, ...creation(path)), () => ['rm', 'tiny']],
+] as const satisfies readonly (readonly [string, Prepare, (path: string) => string[]])[]) {
+  test(`${what}, killed at any step, leaves all of it or what the next command removes, mapped`, async (t) => {
+    const reason = await whyNotMapped()
     if (reason !== undefined) return t.skip(reason)
-    const {cli, rootfs} = await given(t)
-    const create = ['create', rootfs.path, '--identity', identity, '--quiet']
-    const wholeMs = await timeOf(cli, create)
-    await cli.run('rm', 'tiny')
-    for (let moment = 1; moment <= moments; moment++) {
-      await killGroup(startGroup(cli, create), (wholeMs * moment) / moments)
-      await assertWholeOrNothing(cli)
+    const {cli, rootfs} = await given(t, {files: 20})
+    const argv = argvOf(rootfs.path)
+    // It may note in the cache what the next run finds there.
+    await done(cli, ...creation(rootfs.path))
+    await done(cli, 'rm', 'tiny')
+    await prepare(cli, rootfs.path)
+    const {steps, status, stderr} = await stepsOf(cli, argv)
+    assert.equal(status, 0, stderr)
+    const kills = chooseKills(steps, {isSlow: true})
+    let hits = 0
+    for (const kill of kills) {
       await cli.run('rm', 'tiny')
-    }
-    await assertSwept(cli, rootfs)
-  })
-
-  test(`rm, killed at any moment, leaves all of it or what the next command removes, ${identity}`, async (t) => {
-    const reason = identity === 'mapped' ? await whyNotMapped() : undefined
-    if (reason !== undefined) return t.skip(reason)
-    const {cli, rootfs} = await given(t)
-    const create = ['create', rootfs.path, '--identity', identity, '--quiet']
-    await cli.run(...create)
-    const wholeMs = await timeOf(cli, ['rm', 'tiny'])
-    for (let moment = 1; moment <= moments / 2; moment++) {
-      await cli.run(...create)
-      await killGroup(startGroup(cli, ['rm', 'tiny']), (wholeMs * moment * 2) / moments)
+      await prepare(cli, rootfs.path)
+      if (await runKilled(cli, argv, kill)) hits++
       await assertWholeOrNothing(cli)
     }
+    assertHits(hits, kills)
     await assertSwept(cli, rootfs)
   })
 }
 
-test('rename, killed at any moment, leaves it whole under one of its names', async (t) => {
-  const {cli, rootfs} = await given(t, {files: 0})
-  await cli.run('create', rootfs.path)
-  const wholeMs = await timeOf(cli, ['rename', 'tiny', 'name-0'])
-  let name = 'name-0'
-  for (let moment = 1; moment <= 12; moment++) {
-    await killGroup(startGroup(cli, ['rename', name, `name-${moment}`]), (wholeMs * moment) / 12)
-    const names = (await cli.run('list', '-q')).stdout.trim().split('\n')
-    assert.ok(names.length === 1 && [name, `name-${moment}`].includes(names[0] ?? ''), names.join())
-    name = names[0] ?? ''
-    assert.equal(await readFile(join(cli.root(name), LAST_MEMBER), 'utf8'), 'data')
-  }
-  assert.deepEqual(await cli.storeEntries(), [name])
-})
+type Prepare = (cli: EnvironmentCli, path: string) => Promise<void>
 
-test('create, killed without what it started, is swept by the next one', async (t) => {
-  const {cli, rootfs} = await given(t)
-  const create = ['create', rootfs.path, '--quiet']
-  const wholeMs = await timeOf(cli, create)
-  await cli.run('rm', 'tiny')
-  for (const [index, part] of [0.6, 0.75, 0.9].entries()) {
-    const run = startGroup(cli, create)
-    await Promise.race([sleep(wholeMs * part), run.ended])
-    run.signalLeader('SIGKILL')
-    assert.equal((await cli.run('create', rootfs.path, '--name', `other-${index}`)).status, 0)
-    await run.ended
-    await assertWholeOrNothing(cli)
-    await cli.run('rm', 'tiny')
-  }
-  await assertSwept(cli, rootfs)
-})
+function creation(path: string): string[] {
+  return ['create', path, '--identity', 'mapped', '--quiet']
+}
 
 test('what a command that still runs has half made is no leftover', async (t) => {
   const {cli, rootfs} = await given(t)
   const slow = startGroup(cli, ['create', rootfs.path, '--name', 'slow', '--quiet'])
-  while (!(await cli.storeEntries()).some((name) => name.startsWith('.partial.'))) await sleep(5)
+  await waitUntil('what it makes', async () =>
+    (await cli.storeEntries()).some((name) => name.startsWith('.partial.')),
+  )
   slow.signalGroup('SIGSTOP')
   assert.equal((await cli.run('create', rootfs.path, '--name', 'other')).status, 0)
   assert.equal((await cli.storeEntries()).length, 2)
@@ -104,13 +77,6 @@ async function given(
 ): Promise<{cli: EnvironmentCli; rootfs: RootfsFile}> {
   const cli = await plainCli(t)
   return {cli, rootfs: await tinyRootfs(t, {files})}
-}
-
-async function timeOf(cli: EnvironmentCli, argv: readonly string[]): Promise<number> {
-  const start = performance.now()
-  const run = await cli.run(...argv)
-  assert.equal(run.status, 0, run.stderr)
-  return performance.now() - start
 }
 
 async function assertWholeOrNothing(cli: EnvironmentCli): Promise<void> {

@@ -4,7 +4,7 @@ import {once} from 'node:events'
 import {chmod, mkdir, readdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {CLI} from '../../support/cli.js'
+import {FRONT_DOOR} from '../../support/cli.js'
 import {type EnvironmentCli, plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 import {waitUntil} from '../../support/wait-until.js'
@@ -48,7 +48,7 @@ function startEnvs(
   argv: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): ChildProcess {
-  const child = spawn(process.execPath, [CLI, ...argv], {
+  const child = spawn(FRONT_DOOR, argv, {
     cwd: home,
     env: {...env, ...variables},
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -2,18 +2,15 @@ import assert from 'node:assert/strict'
 import {existsSync} from 'node:fs'
 import {mkdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {isLockFree} from '../../../src/host/flock.js'
 import {readHistory} from '../../../src/storage/history-file.js'
 import {newLayerId} from '../../../src/storage/layer-id.js'
-import {startGroup} from '../../support/process-group.js'
+import {isWaiting, startGroup} from '../../support/process-group.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
 import {creation, givenEnvironment} from '../../support/store-at-rest.js'
 import {makeOld} from '../../support/store-state.js'
 import {waitUntil} from '../../support/wait-until.js'
 
-/** Longer than a rename takes that waits for nobody. */
-const RENAMED_MS = 2000
 const OPENED_MS = 4000
 
 test('an environment that is renamed while leftovers are looked for keeps its layers', async (t) => {
@@ -37,10 +34,14 @@ test('an environment that is renamed while leftovers are looked for keeps its la
   const lock = join(cli.data, 'locks', '.layers.lock')
   await waitUntil('the look that counts', async () => existsSync(lock) && !(await isLockFree(lock)))
   const renaming = startGroup(cli, ['rename', 'play', 'renamed'])
-  await Promise.race([renaming.ended, sleep(RENAMED_MS)])
+  let hasEnded = false
+  const renamed = renaming.ended.finally(() => {
+    hasEnded = true
+  })
+  await waitUntil('the rename is done or waits', async () => hasEnded || (await isWaiting(renaming.pid)))
   await rm(join(cli.store, 'a'), {recursive: true})
 
-  for (const {status, stderr} of [await sweeping.ended, await renaming.ended]) assert.equal(status, 0, stderr)
+  for (const {status, stderr} of [await sweeping.ended, await renamed]) assert.equal(status, 0, stderr)
   const {layers, upper} = await readHistory(join(cli.store, 'renamed', 'history.json'))
   assert.deepEqual(
     [...layers, upper].filter((id) => !existsSync(join(folder, id))),

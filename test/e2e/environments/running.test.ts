@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import {type TestContext, test} from 'node:test'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {debianRootfs} from '../../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {type GroupRun, startGroup} from '../../support/process-group.js'
+import {seededRootfs} from '../../support/seeded-image.js'
 
 test('list and show tell that it runs, and how much of it', async (t) => {
   const {cli} = await givenRunning(t)
@@ -75,7 +75,7 @@ test('its size grows with what is written inside', async (t) => {
 /** An environment `play` of a real Debian, in which a sleep runs. */
 async function givenRunning(t: TestContext): Promise<{cli: EnvironmentCli; session: GroupRun}> {
   const cli = await environmentCli(t)
-  const created = await cli.run('create', await debianRootfs(), '--name', 'play', '--quiet')
+  const created = await cli.run('create', await seededRootfs(cli), '--name', 'play', '--quiet')
   assert.equal(created.status, 0, created.stderr)
   const session = startGroup(cli, ['run', 'play', 'sleep', '100'])
   while (!(await cli.run('ps', 'play')).stdout.includes('sleep 100')) await sleep(20)

@@ -3,7 +3,6 @@ import {existsSync} from 'node:fs'
 import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {debianRootfs} from '../../support/debian-rootfs.js'
 import {digestOf} from '../../support/download.js'
 import {PLAIN} from '../../support/environment-cli.js'
@@ -150,7 +149,7 @@ test('create, interrupted while it extracts what it has fetched, says that the i
   )
   const run = start('create', 'focal', '--quiet')
   const isKept = async () => (await entries()).some((name) => !name.startsWith('.'))
-  while (!(await isKept())) await sleep(5)
+  await waitUntil('the image is kept', isKept)
   run.signalLeader('SIGINT')
   const {status, stderr} = await run.ended
   const kept = 'The image is kept: the same command downloads nothing.'

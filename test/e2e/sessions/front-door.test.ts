@@ -5,8 +5,8 @@ import {basename, dirname, join} from 'node:path'
 import {test} from 'node:test'
 import {capture, start} from '../../../src/host/process.js'
 import {readLiveAnchor} from '../../../src/sandbox/anchor-state.js'
-import {CLI, FRONT_DOOR, type RunOptions} from '../../support/cli.js'
-import {byFrontDoor, WITHOUT_NODE} from '../../support/front-door.js'
+import {FRONT_DOOR, type RunOptions} from '../../support/cli.js'
+import {byFrontDoor, byNode, WITHOUT_NODE} from '../../support/front-door.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {onTerminal} from '../../support/guest-terminal.js'
 import {childrenOf, commandsIn, startSession, stopped} from '../../support/running-session.js'
@@ -54,7 +54,7 @@ for (const {identity, skip} of IDENTITIES) {
   for (const [what, options, argv] of plain) {
     test(`${identity}: ${what} of a plain session are the same with Node and without`, {skip}, async () => {
       const guest = await up(play)
-      const withNode = await guest.cli.runWith(options, ...argv)
+      const withNode = await byNode(guest).cli.runWith(options, ...argv)
       const env = {...options.env, ...WITHOUT_NODE}
       assert.deepEqual(await byFrontDoor(guest).cli.runWith({...options, env}, ...argv), withNode)
       assert.equal(withNode.stdout === '' && withNode.status === 0, false)
@@ -98,7 +98,7 @@ for (const [what, argv, status] of [
   test(`${what} is told in the same words at the front door`, async () => {
     const guest = await up(play)
     const ran = await byFrontDoor(guest).cli.run(...argv)
-    assert.deepEqual(ran, await guest.cli.run(...argv))
+    assert.deepEqual(ran, await byNode(guest).cli.run(...argv))
     assert.equal(ran.status, status)
   })
 }
@@ -138,7 +138,7 @@ for (const [what, line, typed] of [
 ] as const) {
   test(`${what} is the same with Node and without`, async () => {
     const guest = await up(play)
-    const withNode = await onTerminal(guest, line, typed)
+    const withNode = await onTerminal(byNode(guest), line, typed)
     assert.deepEqual(await onTerminal(byFrontDoor(guest), line, typed), withNode)
   })
 }
@@ -164,8 +164,10 @@ test('signals that the caller ignores are not ignored in the guest', async () =>
 test('what the caller left open is open to no guest, and stays the caller’s lock', async () => {
   const guest = await up(play)
   const line = `exec 9</ 20</ 250</; '${FRONT_DOOR}' run play sh -c 'ls /proc/$$/fd; :'`
-  const {stdout} = await capture(['/bin/bash', '-c', line], {env: {...guest.cli.env, ...WITHOUT_NODE}})
-  assert.equal(stdout, '0\n1\n2\n')
+  const {stdout, stderr} = await capture(['/bin/bash', '-c', line], {
+    env: {...guest.cli.env, ...WITHOUT_NODE},
+  })
+  assert.equal(stdout, '0\n1\n2\n', stderr)
 })
 
 test('a session whose input is closed goes by Node, and works', async () => {
@@ -233,7 +235,7 @@ test('it waits for one who holds the environment for a moment', async () => {
 })
 
 test('the front door knows the names of both commands, and join.pl the variables that matter', () => {
-  const source = (path: string) => readFileSync(join(dirname(CLI), path), 'utf8')
+  const source = (path: string) => readFileSync(join(dirname(FRONT_DOOR), path), 'utf8')
   const session = source('../src/plain-session.ts') + source('../src/environments/typed-session.ts')
   const quoted = (name: string) =>
     [...(new RegExp(`const ${name}.*= \\[(.*)\\]`).exec(session)?.[1] ?? '').matchAll(/'([\w]+)'/g)].map(

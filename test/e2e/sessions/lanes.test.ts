@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
+import {byNode} from '../../support/front-door.js'
 import {IDENTITIES, sharedGuest} from '../../support/guest.js'
 
 /** The plain form of a session goes without the command library; with a flag it goes through it. */
@@ -18,7 +19,7 @@ for (const {identity, skip} of IDENTITIES) {
     ['a name that can not be', '..', ['true']],
   ] as const) {
     test(`${identity}: ${what} does not hang on whether a flag is given`, {skip}, async () => {
-      const {cli} = await play()
+      const {cli} = byNode(await play())
       const plain = await cli.run('run', name, ...command)
       const withFlag = await cli.run('run', '--user', 'root', name, ...command)
       assert.deepEqual(plain, withFlag)
@@ -26,7 +27,7 @@ for (const {identity, skip} of IDENTITIES) {
   }
 
   test(`${identity}: a login shell does not hang on whether a flag is given`, {skip}, async () => {
-    const {cli} = await play()
+    const {cli} = byNode(await play())
     const input = 'shopt -q login_shell && echo login; id -u; exit 4\n'
     const plain = await cli.runWith({input}, 'enter', 'play')
     assert.deepEqual(plain, await cli.runWith({input}, 'enter', '--user', 'root', 'play'))

@@ -5,7 +5,7 @@ import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {chmod, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {byFrontDoor} from '../../support/front-door.js'
+import {byFrontDoor, byNode} from '../../support/front-door.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {childrenOf} from '../../support/running-session.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
@@ -32,7 +32,7 @@ for (const {identity, skip} of IDENTITIES) {
 const emulated = sharedGuest('emulated')
 
 for (const [lane, by] of [
-  ['by Node', (guest: Guest) => guest],
+  ['by Node', byNode],
   ['at the front door', byFrontDoor],
 ] as const) {
   test(`who waits to begin can be interrupted, ${lane}, and is not begun again`, async () => {

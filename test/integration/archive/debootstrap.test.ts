@@ -1,3 +1,4 @@
+// Tier: e2e, because it asks the archives themselves.
 import assert from 'node:assert/strict'
 import {join} from 'node:path'
 import {test} from 'node:test'

@@ -11,6 +11,7 @@ import {
   publishUbuntuBase,
   startImageServers,
 } from '../../support/image-servers.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 const QUERY: ImageQuery = {
   distribution: 'ubuntu',
@@ -58,8 +59,10 @@ test('a wait for the publisher ends with the command', async (t) => {
   const stop = new AbortController()
   const reason = new Error('stop')
   const finding = findPublished(QUERY, contextFor(servers, {signal: stop.signal, backoffMs: 60_000}))
-  setTimeout(() => stop.abort(reason), 300)
-  await assert.rejects(finding, reason)
+  const rejected = assert.rejects(finding, reason)
+  await waitUntil('the second answer', () => servers.server.seen.length === 2)
+  stop.abort(reason)
+  await rejected
 })
 
 test('a build that went between the index and its folder is looked up anew', async (t) => {

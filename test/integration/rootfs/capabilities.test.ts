@@ -6,22 +6,12 @@ import {test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
 import {readLedger} from '../../../src/rootfs/ledger/file.js'
 import {extractRootfs, removeTree} from '../../../src/rootfs/tree-process.js'
+import {capabilityOf, NET_RAW, withCapability} from '../../support/capability.js'
 import {extractionArena, treeFolder} from '../../support/extraction.js'
-import {file, folder, paxHeader, tarArchive, tarMember} from '../../support/tar-archive.js'
+import {file, folder, tarArchive, tarMember} from '../../support/tar-archive.js'
 import {BARE, MAPPED, missingMapping} from '../../support/tree-process.js'
 
 const skipMapped = await missingMapping()
-
-/** cap_net_raw, permitted and effective; linux/capability.h, vfs_cap_data. */
-const NET_RAW = Buffer.from('0100000200200000000000000000000000000000', 'hex')
-
-const withCapability = (value: string, key = 'SCHILY.xattr.security.capability') => paxHeader([[key, value]])
-
-/** What getcap(8) says of a file: nothing where it has no capability. */
-async function capabilityOf(path: string): Promise<string> {
-  const {stdout} = await capture(['getcap', path], {env: {PATH: '/usr/sbin:/usr/bin:/sbin:/bin'}})
-  return stdout.trim()
-}
 
 for (const {what, tree, owners, skip} of [
   {what: 'as the caller', tree: BARE, owners: 'caller', skip: false},
@@ -121,21 +111,6 @@ test('where no program can set them, capabilities are written down', async (t) =
   const report = await arena.extract(archive, {which: (program) => (program === 'mkfifo' ? bin : undefined)})
   assert.equal(report.fileCapabilities, 1)
   assert.equal(await capabilityOf(join(root, 'ping')), '')
-})
-
-test('of more files than any image has, the rest is written down', async (t) => {
-  const {root} = await extractionArena(t)
-  const members = Array.from({length: 1005}, (_, index) => [
-    withCapability(NET_RAW.toString('latin1')),
-    tarMember({name: `file-${index}`, uid: 0, gid: 0}),
-  ])
-  const report = await extractRootfs(BARE, Readable.from([tarArchive(...members.flat())]), {
-    owners: 'caller',
-    root,
-  })
-  assert.equal(report.fileCapabilities, 5)
-  assert.match(await capabilityOf(join(root, 'file-999')), /cap_net_raw=ep$/)
-  assert.equal(await capabilityOf(join(root, 'file-1000')), '')
 })
 
 test('a link that a member planted leads no capability out of the tree', async (t) => {

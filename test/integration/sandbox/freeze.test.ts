@@ -1,3 +1,4 @@
+// Tier: e2e, because it makes a whole Debian.
 import assert from 'node:assert/strict'
 import {type ChildProcess, spawn} from 'node:child_process'
 import {once} from 'node:events'

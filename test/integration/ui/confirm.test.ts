@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {fileURLToPath} from 'node:url'
+import {sourceProgram} from '../../support/source-program.js'
 import {runInTerminal} from '../../support/terminal.js'
 
-const PROGRAM = fileURLToPath(new URL('../../support/programs/ask.ts', import.meta.url))
-const ASK = `${process.execPath} --import tsx ${PROGRAM}`
+const ASK = sourceProgram('ask').join(' ')
 
 for (const [answer, status, said] of [
   ['y\r', 0, 'agreed'],

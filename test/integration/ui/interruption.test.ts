@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {test} from 'node:test'
-import {fileURLToPath} from 'node:url'
+import {sourceProgram} from '../../support/source-program.js'
 
-const PROGRAM = fileURLToPath(new URL('../../support/programs/wait.ts', import.meta.url))
+const [NODE = '', ...PROGRAM] = sourceProgram('wait')
 
 function startWaiting(...argv: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, ...argv], {
+  const child = spawn(NODE, [...PROGRAM, ...argv], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
   })

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {fileURLToPath} from 'node:url'
 import {capture} from '../../../src/host/process.js'
+import {sourceProgram} from '../../support/source-program.js'
 import {runInTerminal} from '../../support/terminal.js'
 
-const PROGRAM = fileURLToPath(new URL('../../support/programs/stages.ts', import.meta.url))
-const STAGES = [process.execPath, '--import', 'tsx', PROGRAM]
+const STAGES = sourceProgram('stages')
 
 /** Without what would make a terminal count as none. */
 const ENV = {...process.env, CI: '', NO_COLOR: '1'}

@@ -3,7 +3,7 @@ import {chmod, mkdir, rename, symlink} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
-import {CLI, FRONT_DOOR, type SandboxedCli, sandboxedCli} from '../../support/cli.js'
+import {FRONT_DOOR, NODE_PROGRAM, type SandboxedCli, sandboxedCli} from '../../support/cli.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
@@ -37,10 +37,13 @@ test('a session of a store that others can write to is refused, through either d
   const path = join(cli.home, '.local/share/envs')
   await mkdir(path, {recursive: true})
   await chmod(path, 0o777)
-  for (const door of [CLI, FRONT_DOOR]) {
-    const ran = await capture([...(door === CLI ? [process.execPath] : []), door, 'run', 'play', 'true'], {
-      env: {...cli.env},
-    })
+  for (const door of [NODE_PROGRAM, FRONT_DOOR]) {
+    const ran = await capture(
+      [...(door === NODE_PROGRAM ? [process.execPath] : []), door, 'run', 'play', 'true'],
+      {
+        env: {...cli.env},
+      },
+    )
     assert.equal(ran.status, 125)
     assert.match(ran.stderr, /not safe from other users/)
   }
@@ -105,12 +108,9 @@ for (const [what, plant] of [
       'exit $status',
     ].join('\n')
     const asRoot = ['unshare', '--map-auto', '--map-root-user', '--', 'sh', '-c', script, 'sh']
-    const ran = await capture(
-      [...asRoot, path, cli.home, process.execPath, CLI, 'create', '--json', 'play'],
-      {
-        env: {...cli.env},
-      },
-    )
+    const ran = await capture([...asRoot, path, cli.home, FRONT_DOOR, 'create', '--json', 'play'], {
+      env: {...cli.env},
+    })
     assert.match(ran.stdout, /ENVS_STORE_UNSAFE/, ran.stderr)
     const made = await capture(['find', cli.home, '-name', 'environments'])
     assert.equal(made.stdout, '')

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import {once} from 'node:events'
+import type {Socket} from 'node:net'
 import {test} from 'node:test'
 import {Connections} from '../../../../src/host/http/connections.js'
 import {get} from '../../../../src/host/http/request.js'
@@ -48,7 +50,7 @@ test('many at once through a proxy raise no warning of a leak', async (t) => {
 })
 
 test('after they are closed, nothing keeps the server', async (t) => {
-  const sockets = new Set<{destroyed: boolean}>()
+  const sockets = new Set<Socket>()
   const {origin} = await startServer(t, (request, response) => {
     sockets.add(request.socket)
     response.end('body')
@@ -65,10 +67,8 @@ test('after they are closed, nothing keeps the server', async (t) => {
   })
   for await (const _ of answer.body);
   const [socket] = sockets
-  assert.equal(socket?.destroyed, false)
+  assert.ok(socket?.destroyed === false)
+  const closed = once(socket, 'close')
   await connections.close()
-  for (let waits = 0; waits < 100 && socket?.destroyed === false; waits++) {
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  assert.equal(socket?.destroyed, true)
+  await closed
 })

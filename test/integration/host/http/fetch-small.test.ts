@@ -123,10 +123,9 @@ test('a server that is slow but not silent is waited for', async (t) => {
 })
 
 test('an end asked for from outside ends it with its own reason', async (t) => {
-  const {fetchFile} = await given(t, () => () => {})
   const stop = new AbortController()
   const reason = new Error('stop')
-  setTimeout(() => stop.abort(reason), 50)
+  const {fetchFile} = await given(t, () => () => stop.abort(reason))
   await assert.rejects(fetchFile({signal: stop.signal}), reason)
 })
 

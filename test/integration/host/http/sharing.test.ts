@@ -3,11 +3,11 @@ import {type ChildProcess, fork} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
 import {readdir, readFile} from 'node:fs/promises'
 import {type TestContext, test} from 'node:test'
-import {fileURLToPath} from 'node:url'
 import {digestOf, given} from '../../../support/download.js'
+import {sourceProgramPath} from '../../../support/source-program.js'
 
 const BODY = randomBytes(100_000)
-const DOWNLOADER = fileURLToPath(new URL('../../../support/programs/download.ts', import.meta.url))
+const DOWNLOADER = sourceProgramPath('download')
 
 test('two processes that want the same file share one download', {timeout: 30_000}, async (t) => {
   const {server, destination, folder} = await given(t, () => (_request, response) => {
