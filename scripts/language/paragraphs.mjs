@@ -1,0 +1,58 @@
+/**
+ * Cuts a file into the paragraphs that a person reads: text with its line breaks as spaces, and the line of each offset.
+ * Markdown loses its code, sources lose all but comments (`texts: 'comments'`) or keep their strings too (`texts: 'all'`).
+ */
+export function readParagraphs(file, content, texts) {
+  const lines = content.split('\n')
+  if (file.endsWith('.md')) return joinLines(proseOfMarkdown(lines))
+  if (texts === 'all') return joinLines(lines.map((line) => stripMarks(line)))
+  return joinLines(lines.map((line) => commentOf(line)))
+}
+
+function proseOfMarkdown(lines) {
+  let fenced = false
+  return lines.map((line) => {
+    const isFence = /^\s*```/.test(line)
+    if (isFence) fenced = !fenced
+    // A heading is a title, not a sentence: "What is kept" may stand there.
+    if (fenced || isFence || /^#/.test(line)) return ''
+    return line.replace(/`[^`]*`/g, '`…`')
+  })
+}
+
+/** A comment's words: of a line that holds nothing else, or behind the code of a line. */
+function commentOf(line) {
+  const own = /^\s*(?:\/\*\*?|\*\/|\*|\/\/|#(?!!))(?<words>.*)$/.exec(line)
+  const words = own?.groups?.words ?? / (?:\/\/|#) (?<words>.*)$/.exec(line)?.groups?.words ?? ''
+  return words.replace(/\*\/\s*$/, '')
+}
+
+function stripMarks(line) {
+  return line.replace(/^\s*(?:\/\*\*?|\*\/|\*|\/\/|#)\s?/, '').replace(/^\s*(?:[\w']+: )?["'`]/, '')
+}
+
+function joinLines(lines) {
+  const paragraphs = []
+  let starts = []
+  let text = ''
+  const end = () => {
+    if (text !== '') paragraphs.push(makeParagraph(text, starts))
+    text = ''
+    starts = []
+  }
+  for (const [index, line] of lines.entries()) {
+    const words = line.trim()
+    // A tag of a doc comment, an item of a list and a row of a table each begin a paragraph.
+    if (words === '' || /^(?:@|[-*|] ?|\d+\. )/.test(words)) end()
+    if (words === '') continue
+    if (text !== '') text += ' '
+    starts.push({offset: text.length, line: index + 1})
+    text += words.replace(/^(?:@\w+(?: \{\w+\})?(?: \w+ -)?|[-*|]|\d+\.) */, '')
+  }
+  end()
+  return paragraphs
+}
+
+function makeParagraph(text, starts) {
+  return {text, lineAt: (offset) => starts.findLast((start) => start.offset <= offset)?.line ?? 0}
+}
