@@ -3,7 +3,7 @@
  * `texts`: comments alone, or strings as well. Files that are generated are checked at their source.
  */
 export const AREAS = [
-  {name: 'front page', paths: ['README.md'], held: false},
+  {name: 'front page', paths: ['README.md'], held: true},
   {name: 'commands', paths: ['commands'], texts: 'all', held: false},
   {name: 'generated pages', paths: ['docs/commands', 'docs/json.md', 'docs/compatibility.md'], held: false},
   {name: 'decisions', paths: ['docs/decisions'], held: false},
