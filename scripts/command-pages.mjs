@@ -37,14 +37,14 @@ function listPage(commands, topics) {
   return lines(
     '# Commands',
     '',
-    `${MADE} \`envs COMMAND --help\` tells the same.`,
+    `${MADE} \`envs COMMAND --help\` prints the same text.`,
     '',
     ...table(alone),
     ...groups,
   )
 }
 
-const MADE = 'Made of what the commands declare, by `npm run docs`.'
+const MADE = 'Generated from the declarations of the commands by `npm run docs`.'
 
 function commandPage({name, summary, description, usage, aliases, flags, globalFlags, examples, ...rest}) {
   return lines(

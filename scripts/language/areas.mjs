@@ -4,8 +4,15 @@
  */
 export const AREAS = [
   {name: 'front page', paths: ['README.md'], held: true},
-  {name: 'commands', paths: ['commands'], texts: 'all', held: false},
-  {name: 'generated pages', paths: ['docs/commands', 'docs/json.md', 'docs/compatibility.md'], held: false},
+  {
+    name: 'commands',
+    paths: ['commands'],
+    texts: 'all',
+    held: true,
+    // Their messages are not rewritten yet.
+    except: ['clone', 'create', 'doctor', 'restore', 'snapshot', 'undo'].map((name) => `commands/${name}.ts`),
+  },
+  {name: 'generated pages', paths: ['docs/commands'], held: true},
   {name: 'decisions', paths: ['docs/decisions'], held: false},
   {name: 'docs', paths: ['docs', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'], held: false},
   {name: 'src/rootfs', paths: ['src/rootfs'], texts: 'comments', held: false},

@@ -7,7 +7,7 @@ export function nameArg(description = 'name of the environment') {
 }
 
 /** NAME where it may be left out. */
-export function optionalNameArg(description = 'name of the environment; not needed when there is only one') {
+export function optionalNameArg(description = 'name of the environment [default: the only one]') {
   return Args.string({description, ignoreStdin: true})
 }
 
@@ -24,7 +24,7 @@ export function forceFlag(description: string) {
   return Flags.boolean({char: 'f', description})
 }
 
-export function newNameFlag(description = 'name of the new environment; made from the image when left out') {
+export function newNameFlag(description = 'name of the new environment [default: by the image]') {
   return Flags.string({
     char: 'n',
     description,
@@ -32,13 +32,13 @@ export function newNameFlag(description = 'name of the new environment; made fro
   })
 }
 
-export function identityFlag(description = 'how its users come about; chosen by trial when left out') {
+export function identityFlag(description = 'kind of users [default: mapped if possible, else emulated]') {
   return Flags.string({description, options: ['auto', 'mapped', 'emulated']})
 }
 
 /** dpkg's name of one. */
 export function architectureFlag(
-  description = "processor that its programs are for; qemu runs them where it is not the host's",
+  description = "target architecture; foreign ones run under QEMU [default: the host's]",
 ) {
   return Flags.string({char: 'a', description, options: [...DEB_ARCHITECTURES]})
 }
@@ -50,24 +50,24 @@ export function architectureIn({arch}: {arch?: string | undefined}): DebArchitec
 
 export function storageFlag() {
   return Flags.string({
-    description: 'how its files are kept; chosen by trial when left out',
+    description: 'storage of files [default: overlay if possible, else directory]',
     options: ['auto', 'overlay', 'directory'],
   })
 }
 
 /** What an old listing needs to be taken; a word of its own, for it gives up a protection. */
 export function allowSha1Flag() {
-  return Flags.boolean({description: 'accept signatures over SHA-1, as old listings carry them'})
+  return Flags.boolean({description: 'accept SHA-1 signatures, which old listings have'})
 }
 
 export function dryRunFlag() {
-  return Flags.boolean({description: 'show what would be done, and do nothing'})
+  return Flags.boolean({description: 'show what would be done, without doing it'})
 }
 
 export function volumeFlag() {
   return Flags.string({
     char: 'v',
-    description: 'host folder or file to share, read-only with :ro',
+    description: 'folder or file of the host to share; :ro for read-only',
     helpValue: 'SOURCE[:TARGET[:ro]]',
     multiple: true,
     multipleNonGreedy: true,
@@ -79,13 +79,17 @@ export function sessionFlags() {
   return {
     env: Flags.string({
       char: 'e',
-      description: "variable for the session; without =VALUE, the host's value",
+      description: "environment variable; without =VALUE, the host's value",
       helpValue: 'KEY[=VALUE]',
       multiple: true,
       multipleNonGreedy: true,
     }),
-    user: Flags.string({char: 'u', description: 'user to be; root when left out', helpValue: 'USER'}),
+    user: Flags.string({char: 'u', description: 'user of the session [default: root]', helpValue: 'USER'}),
     volume: volumeFlag(),
-    workdir: Flags.string({char: 'w', description: 'folder of the guest to start in', helpValue: 'FOLDER'}),
+    workdir: Flags.string({
+      char: 'w',
+      description: 'working folder in the guest [default: the home folder]',
+      helpValue: 'FOLDER',
+    }),
   }
 }
