@@ -14,7 +14,13 @@ export const AREAS = [
   },
   {name: 'generated pages', paths: ['docs/commands'], held: true},
   {name: 'decisions', paths: ['docs/decisions'], held: false},
-  {name: 'docs', paths: ['docs', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'], held: false},
+  {
+    name: 'docs',
+    paths: ['docs', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'],
+    held: true,
+    // Generated from the messages and schemas, which are not rewritten yet.
+    except: ['docs/troubleshooting.md', 'docs/json.md'],
+  },
   {name: 'src/rootfs', paths: ['src/rootfs'], texts: 'comments', held: false},
   {name: 'src/compression', paths: ['src/compression'], texts: 'comments', held: false},
   {name: 'src/signature', paths: ['src/signature'], texts: 'comments', held: false},
