@@ -39,7 +39,7 @@ export const DENIED = [
   {pattern: /\b(?:what|which) becomes? of\b|\bbec[ao]me of\b/gi, write: '"the result of"'},
   {pattern: /\bis none of\b|\bare none of\b/gi, write: '"is not a …", "was not created by …"'},
   {
-    pattern: /\bto the letter\b|\bfor nothing\b|\bto the truth\b|\bin the midst\b|\bof old\b/gi,
+    pattern: /\bto the letter\b|\bfor nothing\b|\bto the truth\b|\bin the midst\b|\bof old(?=[.,;])/gi,
     write: 'the fact itself',
   },
   {
