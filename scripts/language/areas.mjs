@@ -21,7 +21,7 @@ export const AREAS = [
     // Generated from the messages and schemas, which are not rewritten yet.
     except: ['docs/troubleshooting.md', 'docs/json.md'],
   },
-  {name: 'src/rootfs', paths: ['src/rootfs'], texts: 'comments', held: false},
+  {name: 'src/rootfs', paths: ['src/rootfs'], texts: 'comments', held: true},
   {name: 'src/compression', paths: ['src/compression'], texts: 'comments', held: false},
   {name: 'src/signature', paths: ['src/signature'], texts: 'comments', held: false},
   {name: 'src/storage', paths: ['src/storage'], texts: 'comments', held: false},

@@ -1,6 +1,6 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
 
-/** A sound archive asks for something no rootfs needs: to leave its folder, or to outgrow a bound. */
+/** A valid archive contains a member that no rootfs needs: one that leaves its folder, or exceeds a limit. */
 export class RefusedMemberError extends EnvsError {
   constructor(member: string, reason: string, cause?: unknown) {
     super(`The archive member ${member} was refused: ${reason}.`, {
@@ -12,7 +12,7 @@ export class RefusedMemberError extends EnvsError {
   }
 }
 
-/** The archive is that of a container's image: its layers are archives in it, and nothing here lays them over each other. */
+/** The archive is a container image: its layers are archives inside it, which envs does not stack here. */
 export class ContainerImageError extends EnvsError {
   constructor() {
     super('The archive holds the layers of a container image, not a root file system.', {
@@ -23,7 +23,7 @@ export class ContainerImageError extends EnvsError {
   }
 }
 
-/** The disk has no room for the tree; nothing of it is kept. */
+/** The disk has no space for the tree; nothing of the tree remains. */
 export class StorageFullError extends EnvsError {
   constructor(root: string, cause?: unknown) {
     super(`There is not enough free space for the tree in ${root}.`, {
@@ -35,7 +35,7 @@ export class StorageFullError extends EnvsError {
   }
 }
 
-/** The file system answered an operation on the tree with an errno nothing here can cure. */
+/** The file system failed an operation on the tree with an errno that has no remedy here. */
 export class StorageFailedError extends EnvsError {
   constructor(path: string, errno: string, cause: unknown) {
     super(`The file system refused ${path}: ${errno}.`, {
@@ -46,7 +46,7 @@ export class StorageFailedError extends EnvsError {
   }
 }
 
-/** The ledger beside a tree is damaged, or of a newer envs. */
+/** The metadata journal of a tree is damaged, or written by a newer envs. */
 export class LedgerUnreadableError extends EnvsError {
   constructor(path: string, cause: Error) {
     super(`${path} can't be read: ${cause.message}.`, {
@@ -58,7 +58,7 @@ export class LedgerUnreadableError extends EnvsError {
   }
 }
 
-/** An error of the file system as what a user can act on; any other as it is. */
+/** Returns an error of the file system as one with a remedy; any other error unchanged. */
 export function explainErrno(error: unknown, path: string): unknown {
   const errno = error instanceof EnvsError ? undefined : errnoOf(error)
   if (errno === undefined) return error
@@ -66,7 +66,7 @@ export function explainErrno(error: unknown, path: string): unknown {
   return new StorageFailedError(path, errno, error)
 }
 
-/** Somebody may change the tree meanwhile, and this host can't keep a link from leading the copy out of it. */
+/** The tree may change during the copy, and this host can't keep a link from leading the copy out of it. */
 export class UnguardedCopyError extends EnvsError {
   constructor(from: string, cause: unknown) {
     super(`${from} can't be copied safely while programs run in it: no mount without links can be made.`, {
@@ -81,7 +81,7 @@ export class UnguardedCopyError extends EnvsError {
   }
 }
 
-/** Some of a tree could not be copied, for another reason than space. */
+/** A part of a tree could not be copied, for another reason than space. */
 export class CopyFailedError extends EnvsError {
   constructor(from: string, cause: unknown) {
     super(`cp(1) could not copy all of ${from}.`, {
@@ -93,7 +93,7 @@ export class CopyFailedError extends EnvsError {
   }
 }
 
-/** Some of a tree could not be read into an archive, or changed while it was. */
+/** A part of a tree could not be read into an archive, or changed meanwhile. */
 export class TreeUnreadableError extends EnvsError {
   constructor(root: string, cause: unknown) {
     super(`tar(1) could not read all of the tree in ${root}.`, {
@@ -105,7 +105,7 @@ export class TreeUnreadableError extends EnvsError {
   }
 }
 
-/** A host program gave up on compressing an archive. */
+/** A host program failed to compress an archive. */
 export class CompressionFailedError extends EnvsError {
   constructor(program: string, status: number) {
     super(`${program}(1) could not compress the archive: it ended with status ${status}.`, {
@@ -116,7 +116,7 @@ export class CompressionFailedError extends EnvsError {
   }
 }
 
-/** A fix could not be laid into the tree, because of what the tree has in its place. */
+/** A fix could not be written, because of an entry in its place in the tree. */
 export class FixFailedError extends EnvsError {
   constructor(path: string, reason: string, cause?: unknown) {
     super(`/${path} could not be written in the tree: ${reason}.`, {
@@ -127,7 +127,7 @@ export class FixFailedError extends EnvsError {
   }
 }
 
-/** What the worker said before it gave up, with the code and status it would have had in this process. */
+/** The failure that the worker reported, with the code and status that it would have had in this process. */
 export class WorkerFailure extends EnvsError {
   constructor(
     message: string,
@@ -137,7 +137,7 @@ export class WorkerFailure extends EnvsError {
   }
 }
 
-/** The worker ended without a word: killed by the kernel, an operator, or a crash. */
+/** The worker ended without a report: killed by the kernel, an operator, or a crash. */
 export class WorkerDiedError extends EnvsError {
   constructor(verb: string, how: string, cause?: unknown) {
     super(`The process that was to ${verb} the tree ended early, ${how}.`, {
@@ -149,7 +149,7 @@ export class WorkerDiedError extends EnvsError {
   }
 }
 
-/** A guest left something else where a folder is to be mounted on. */
+/** A guest replaced a folder that is a mount point. */
 export class MountPointError extends EnvsError {
   constructor(path: string) {
     super(`${path} of the environment is not a folder, so nothing can be mounted on it.`, {

@@ -23,14 +23,14 @@ import {unwrapRoot} from './tree/wrapping-folder.js'
 export type ExtractReport = {
   readonly compression: Compression
   readonly entries: number
-  /** Contents of all files, without holes. */
+  /** Size of all files, without holes. */
   readonly totalBytes: number
   readonly skippedDevices: number
-  /** Owners the user namespace does not map, given to nobody (65534) instead; at most 16 are named. */
+  /** Owners that the user namespace does not map, replaced by nobody (65534); at most 16 are named. */
   readonly squashedOwners: SquashedOwners
   /** Files whose capabilities (setcap) could not be set. */
   readonly fileCapabilities: number
-  /** What the archive has and the tree has not. */
+  /** Metadata of the archive that the tree could not get. */
   readonly losses: LedgerCounts
 }
 
@@ -38,19 +38,19 @@ export type ExtractOptions = {
   readonly owners: OwnerRule
   readonly which: FindProgram
   readonly architecture: DebArchitecture
-  /** Where to write down what the archive has and the tree has not: a new file, outside the tree. */
+  /** Path of the metadata journal: a new file, outside of the tree. */
   readonly ledger?: string
   readonly limits?: Partial<Limits>
-  /** Called for every piece of the archive. */
+  /** Called for every chunk of the archive. */
   readonly onProgress?: (progress: {entries: number; bytes: number}) => void
 }
 
 /**
- * Writes the tree in an archive into `root`, an empty folder of the caller's. On any error what is there is
- * a part, to be removed.
+ * Extracts an archive into `root`, an empty folder of the caller. After an error, a partial tree remains,
+ * which the caller removes.
  *
  * @throws {CorruptArchiveError | UnknownArchiveError | ContainerImageError | RefusedMemberError |
- *   StorageFullError | StorageFailedError | ToolMissingError | ToolKilledError}
+ * StorageFullError | StorageFailedError | ToolMissingError | ToolKilledError}
  */
 export async function extractTree(
   input: ArchiveInput,
@@ -112,7 +112,7 @@ async function* watched(
   }
 }
 
-/** Holds files to the limits before they are made, and remembers which member an error belongs to. */
+/** Checks files against the limits before they are made, and adds the member to an error. */
 function guarded(
   writer: TreeWriter,
   {root, limits}: {root: string; limits: Limits & {totalBytes: number}},
@@ -135,7 +135,7 @@ function guarded(
   return {sink, member: () => current}
 }
 
-/** Errnos that only a name or a shape the archive chose can cause in a folder that was empty. */
+/** Errnos that in an empty folder can only result from a name or a kind in the archive. */
 const REFUSED = new Set([
   'ELOOP',
   'ENAMETOOLONG',

@@ -9,7 +9,7 @@ export type Fields = {
   group(key: string): Fields
 }
 
-/** @throws {Error} From every reader, naming the key. */
+/** @throws {Error} From every reader, with the key. */
 export function fieldsOf(value: unknown): Fields {
   if (typeof value !== 'object' || value === null) throw new Error('not an object')
   const entries = new Map<string, unknown>(Object.entries(value))

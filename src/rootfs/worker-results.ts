@@ -15,7 +15,7 @@ import type {PackedImage} from './worker-verbs/pack.js'
 
 const COMPRESSIONS: readonly Compression[] = ['none', 'gzip', 'xz', 'zstd', 'bzip2']
 
-/** @throws {Error} As all of these: the worker is this program. */
+/** @throws {Error} Like all readers here: the worker is this program. */
 export function parseExtractReport(value: unknown): ExtractReport {
   const fields = fieldsOf(value)
   const compression = COMPRESSIONS.find((known) => known === fields.text('compression'))
@@ -102,7 +102,7 @@ function parseUsage(value: unknown): Usage {
   return {sizeBytes: number('sizeBytes'), entries: number('entries'), unreadable: number('unreadable')}
 }
 
-/** What fixing a tree gave. */
+/** Result of fixing a tree. */
 export type FixReport = {
   /** Names of the fixes that changed something. */
   readonly changed: readonly string[]
@@ -114,7 +114,7 @@ export function parseFixReport(value: unknown): FixReport {
   return {changed: fields.list('changed').map(asText), notes: fields.list('notes').map(parseNote)}
 }
 
-/** What settling a tree gave. */
+/** Result of preparing a tree. */
 export type SettleReport = {
   readonly notes: readonly TreeNote[]
   readonly planned: readonly PlannedFile[]

@@ -4,15 +4,16 @@ import {openUmask} from '../host/umask.js'
 import type {WorkerEvent} from './worker-event.js'
 import {parseRequest, type WorkerRequest} from './worker-request.js'
 
-/*
- * A program of its own, for three reasons: system calls are several times faster when they block, blocking
- * must not hold up the command's Ctrl-C and progress, and in a user namespace only a new process can run.
+/**
+ * The worker is a separate program for three reasons: blocking system calls are several times faster,
+ * blocking must not delay the command's Ctrl-C and progress, and only a new process can run in a user
+ * namespace.
  */
 
 const PROGRESS_INTERVAL_MS = 100
 const STDOUT = 1
 
-// Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
+// Ctrl-C reaches every process of the terminal; the command decides what to do with the worker.
 process.on('SIGINT', () => {})
 openUmask()
 void answer().then((status) => process.exit(status))
@@ -29,7 +30,10 @@ async function answer(): Promise<number> {
   }
 }
 
-/** Loads what the verb needs and no more: modules take milliseconds, and this program starts twice a create. */
+/**
+ * Loads only the modules that the verb needs: loading takes milliseconds, and each create starts this program
+ * twice.
+ */
 async function perform(request: WorkerRequest): Promise<unknown> {
   const onProgress = throttled()
   switch (request.verb) {
@@ -80,7 +84,7 @@ function describe(error: unknown): Extract<WorkerEvent, {event: 'error'}> {
   return {event: 'error', code: undefined, exitCode: ExitCode.bug, message, suggestions: []}
 }
 
-/** Written at once, so that a busy loop can report too, and learns that nobody listens any more. */
+/** Writes at once, so that a busy loop can report too, and notices a closed reader. */
 function emit(event: WorkerEvent): void {
   try {
     writeSync(STDOUT, `${JSON.stringify(event)}\n`)

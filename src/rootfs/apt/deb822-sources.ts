@@ -1,10 +1,10 @@
 import {type SourceFormat, type SourceUri, wordsIn} from './source-format.js'
 
-/** Where the value of a field lies: its own line's part, then its continuation lines. */
+/** The position of a field's value: the rest of its own line, then its continuation lines. */
 type Field = {readonly name: string; readonly pieces: {start: number; end: number}[]}
 
 /**
- * Files named `*.sources`: stanzas of fields, those that are not enabled too.
+ * Files named `*.sources`: stanzas of fields, including disabled ones.
  *
  * @see sources.list(5), "deb822-style format"; deb822(5)
  */
@@ -23,7 +23,7 @@ function words(field: Field | undefined, text: string) {
   return (field?.pieces ?? []).flatMap(({start, end}) => wordsIn(text, start, end))
 }
 
-/** Fields by name in lower case; of a name given twice, APT takes the last. */
+/** Returns fields by name in lower case; of a repeated name, APT takes the last. */
 function stanzas(text: string): Map<string, Field>[] {
   const all: Map<string, Field>[] = []
   let stanza = new Map<string, Field>()
@@ -32,7 +32,7 @@ function stanzas(text: string): Map<string, Field>[] {
   for (const line of text.split('\n')) {
     const end = start + line.length
     if (line === '' || line === '\r') {
-      // Only these end a stanza: to APT, a line of blanks goes on with the field before it.
+      // Only empty lines end a stanza: APT reads a line of blanks as a continuation of the field before it.
       all.push(stanza)
       stanza = new Map()
       field = undefined

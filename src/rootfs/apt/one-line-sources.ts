@@ -1,10 +1,10 @@
 import type {SourceFormat, SourceUri} from './source-format.js'
 
-/** Spaces as APT knows them: `\s` would take half a letter of UTF-8 for one. */
+/** White space as APT knows it: `\s` would match a byte of a UTF-8 letter. */
 const S = '[ \\t\\v\\f\\r]'
 const WORD = '[^ \\t\\v\\f\\r#"]+'
 
-/** `deb [option=value …] URI suite [component …]`; a line that starts otherwise is no entry, or disabled. */
+/** `deb [option=value …] URI suite [component …]`; any other line is disabled or not an entry. */
 const ENTRY = new RegExp(
   `^${S}*deb(?:-src)?${S}+(?:\\[[^\\]]*\\]${S}*)?(?<uri>[A-Za-z][A-Za-z0-9+.-]*://${WORD})${S}+(?<suite>${WORD})`,
   'd',
@@ -22,7 +22,7 @@ export const oneLineSources: SourceFormat = {
     }
     return found
   },
-  // APT decodes %XX here, and in the other format it does not.
+  // APT decodes %XX here, but not in the other format.
   quote: (uri) => uri.replaceAll('%', '%25'),
 }
 

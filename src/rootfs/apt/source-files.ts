@@ -17,7 +17,7 @@ const NAME = /^[A-Za-z0-9_.-]+\.(?<extension>list|sources)$/
 /** Ten times what a desktop with many vendors has. */
 const MOST_FILES = 100
 
-/** The files of APT sources that a tree has. Links, FIFOs and what is too large are passed over. */
+/** Returns the files of APT sources in a tree. Skips links, FIFOs and files that are too large. */
 export function readSourceFiles(tree: TreeView): SourceFile[] {
   const parts = tree.list(FOLDER).filter((name) => NAME.test(name))
   return ['etc/apt/sources.list', ...parts.slice(0, MOST_FILES).map((name) => `${FOLDER}/${name}`)].flatMap(

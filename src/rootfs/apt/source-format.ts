@@ -1,22 +1,24 @@
-/** A place in a file of APT sources where a URI stands. */
+/** A URI in a file of APT sources, with its position. */
 export type SourceUri = {
   readonly uri: string
-  /** Those of its entry, as written: `noble`, `noble-updates`, `./`. */
+  /** Suites of its entry, as written: `noble`, `noble-updates`, `./`. */
   readonly suites: readonly string[]
-  /** Offsets of the URI in the text; the second is that of the character after it. */
+  /** Offsets of the URI in the text; the second is that of the next character. */
   readonly start: number
   readonly end: number
 }
 
-/** One of the two formats of sources.list(5). Texts are byte strings (latin1), so that nothing else changes. */
+/**
+ * One of the two formats of sources.list(5). Texts are byte strings (latin1), so that no other byte changes.
+ */
 export type SourceFormat = {
-  /** The URIs of all entries, in the order of the text; without those that have no host. */
+  /** Returns the URIs of all entries in order, except for those without a host. */
   readonly find: (text: string) => SourceUri[]
-  /** A URI as it has to be written in this format. */
+  /** Returns a URI as written in this format. */
   readonly quote: (uri: string) => string
 }
 
-/** Puts another URI where `choose` gives one, and leaves all else as it is, byte for byte. */
+/** Replaces the URIs for which `choose` returns another one, and keeps all other bytes. */
 export function replaceUris(
   text: string,
   format: SourceFormat,
@@ -33,7 +35,7 @@ export function replaceUris(
   return parts.join('') + text.slice(from)
 }
 
-/** The words of a piece of the text, with their places. */
+/** Returns the words of a part of the text, with their positions. */
 export function wordsIn(
   text: string,
   start: number,

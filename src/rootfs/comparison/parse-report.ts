@@ -9,7 +9,7 @@ const CHANGES = ['added', 'changed', 'removed'] as const
 const KINDS = ['file', 'folder', 'symlink', 'fifo', 'socket', 'device'] as const
 const ASPECTS = ['kind', 'content', 'target', 'mode', 'owner', 'capability'] as const
 
-/** @throws {Error} The worker is this program: anything unexpected is a bug. */
+/** @throws {Error} The worker is this program: an unexpected value is a bug. */
 export function parseDifference(value: unknown): TreeDifference {
   const fields = fieldsOf(value)
   const listOf = <T>(key: string, parse: (fields: Fields) => T) =>

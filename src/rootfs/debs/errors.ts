@@ -1,6 +1,6 @@
 import {EnvsError, ExitCode} from '../../errors.js'
 
-/** A package that the archive vouches for can't be unpacked: its own fault, or that of another one. */
+/** A verified package can't be unpacked, because of itself or of another package. */
 export class PackageRefusedError extends EnvsError {
   constructor(name: string, reason: string, cause?: unknown) {
     super(`The package ${name} can't be unpacked: ${reason}.`, {

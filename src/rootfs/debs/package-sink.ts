@@ -6,27 +6,27 @@ import type {TreeWriter} from '../tree/tree-writer.js'
 import type {PackageControl} from './control-files.js'
 import type {FileClaims} from './file-claims.js'
 
-/** What a package has brought, as dpkg wants to know it. */
+/** Files of a package, in the form of dpkg's database. */
 export type PackageFiles = {
-  /** In the package's order, as it names them: `/.`, `/usr`, … */
+  /** In the order and spelling of the package: `/.`, `/usr`, … */
   readonly paths: readonly string[]
-  /** MD5 of the files that dpkg is to watch: of all, where the package has no sums of its own. */
+  /** MD5 of the files that dpkg verifies: of all, if the package has no sums. */
   readonly sums: ReadonlyMap<string, string>
 }
 
-/** Takes the members of one package's data. */
+/** Receives the members of one package's data. */
 export type PackageSink = MemberSink & {finish(): PackageFiles}
 
 type Options = {
   readonly writer: TreeWriter
   readonly claims: FileClaims
-  /** Absolute paths of its settings. */
+  /** Absolute paths of its conffiles. */
   readonly conffiles: ReadonlySet<string>
 }
 
 /**
- * Writes a package's files as dpkg would, whatever came before: folders that are there stay as they are, and of two
- * packages that have the same file, the one that replaces the other has it.
+ * Writes a package's files as dpkg does, independent of the order of packages: existing folders stay, and of
+ * two packages with the same file, the one that replaces the other owns it.
  */
 export function openPackageSink(control: PackageControl, {writer, claims, conffiles}: Options): PackageSink {
   const paths: string[] = []
@@ -47,7 +47,7 @@ export function openPackageSink(control: PackageControl, {writer, claims, conffi
     if (member.kind === 'hardlink' && hashesAll) repeatSum(member.target, path)
     if (member.kind !== 'file') return
     const isWatched = hashesAll || conffiles.has(path)
-    // What another package has taken over stays among the sums.
+    // The sums include files that another package replaced.
     current = {path, hash: isWatched ? createHash('md5') : undefined, isWritten: isOurs}
   }
 
@@ -71,7 +71,7 @@ export function openPackageSink(control: PackageControl, {writer, claims, conffi
   }
 }
 
-/** It passes over what extended attributes an archive may have. */
+/** Removes extended attributes, which dpkg ignores. */
 function asDpkgTakesIt(member: Member): Member {
   return member.kind === 'file' ? {...member, capability: undefined} : member
 }

@@ -1,21 +1,26 @@
 import type {DeviceNode} from '../tar/member.js'
 import {asText, fieldsOf} from '../worker-fields.js'
 
-/** What the image gave a file, and the tree could not. */
+/** Metadata of the image that the tree could not get. */
 export type Loss = 'owner' | 'capability' | 'device'
 
 export type LedgerKind = 'file' | 'folder' | 'symlink' | 'fifo' | 'device'
 
-/** A file of a tree whose owner, capability or device node the archive has and the tree has not. */
+/** A file of a tree that lacks the owner, capability or device node of the archive. */
 export type LedgerEntry = {
-  /** Where it lies below the root, links on the way resolved: a byte string (latin1, one character a byte). */
+  /**
+   * Real path relative to the root, with links on the way resolved: a byte string (latin1, one character a
+   * byte).
+   */
   readonly path: string
   readonly kind: LedgerKind
-  /** The owner that it was to have. */
+  /** The intended owner. */
   readonly uid: number
   readonly gid: number
   readonly mode: number
-  /** `security.capability`, in base64; also where the tree has it, for a change of owner takes it away. */
+  /**
+   * `security.capability`, in base64; recorded even if the tree has it, because a change of owner removes it.
+   */
   readonly capability?: string
   readonly device?: DeviceNode
   readonly lost: readonly Loss[]
@@ -24,12 +29,12 @@ export type LedgerEntry = {
 const KINDS: readonly LedgerKind[] = ['file', 'folder', 'symlink', 'fifo', 'device']
 const LOSSES: readonly Loss[] = ['owner', 'capability', 'device']
 
-/** One line of a ledger, without its end. */
+/** Formats one line of a journal, without its end. */
 export function formatEntry({mode, ...entry}: LedgerEntry): string {
   return JSON.stringify({...entry, mode: mode.toString(8).padStart(4, '0')})
 }
 
-/** @throws {Error} When the line is none. */
+/** @throws {Error} If the line is malformed. */
 export function parseEntry(line: string): LedgerEntry {
   const fields = fieldsOf(JSON.parse(line))
   return {

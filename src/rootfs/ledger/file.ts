@@ -5,7 +5,7 @@ import {fieldsOf} from '../worker-fields.js'
 import {type LedgerEntry, parseEntry} from './entry.js'
 import {LEDGER_SCHEMA_VERSION, type Ledger, MOST_LEDGER_BYTES} from './ledger.js'
 
-/** What a file says of a tree. */
+/** The metadata journal of a tree. */
 export type LedgerRecord = {
   readonly entries: readonly LedgerEntry[]
   /** Entries that were left out because there were too many. */
@@ -13,18 +13,18 @@ export type LedgerRecord = {
 }
 
 const {O_RDONLY, O_NOFOLLOW} = constants
-/** Paths of control characters alone, each six characters of JSON, are the longest. */
+/** Paths of control characters, which take six characters of JSON each, are the longest. */
 const MOST_FILE_BYTES = 6 * MOST_LEDGER_BYTES
 
-/** Writes a new file beside a tree; nothing that the guest can reach. @throws {NodeJS.ErrnoException} */
+/** Writes a new file next to a tree, where the guest can't reach it. @throws {NodeJS.ErrnoException} */
 export function writeLedger(path: string, ledger: Ledger): void {
   writeFileSync(path, ledger.format(), {flag: 'wx', mode: 0o600})
 }
 
 /**
- * Reads a ledger; one that is not there is empty: environments of older versions have none.
+ * Reads a journal; a missing one is empty, as for environments of older versions.
  *
- * @throws {LedgerUnreadableError} Naming the line.
+ * @throws {LedgerUnreadableError} With the line.
  * @throws {NodeJS.ErrnoException}
  */
 export function readLedger(path: string): LedgerRecord {

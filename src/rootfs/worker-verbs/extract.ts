@@ -7,7 +7,7 @@ const STDIN = 0
 
 type Request = Extract<WorkerRequest, {verb: 'extract'}>
 
-/** @param descriptors - What templates/host/decode.pl added to the command line; empty without it. */
+/** @param descriptors - Added to the command line by templates/host/decode.pl; empty without it. */
 export async function extract(
   {root, owners, ledger}: Request,
   {onProgress, descriptors}: Pick<ExtractOptions, 'onProgress'> & {descriptors: readonly string[]},
@@ -22,7 +22,7 @@ export async function extract(
   })
 }
 
-/** Standard input, or what a decoder makes of it that was started beside this program. */
+/** Returns standard input, or the output of a decoder that was started together with this program. */
 function openInput([statusFd, archiveFd]: readonly string[]): Promise<ArchiveInput> {
   if (statusFd === undefined || archiveFd === undefined) return openArchiveInput(STDIN)
   return openArchiveInput(Number(archiveFd), {fd: STDIN, statusFd: Number(statusFd)})

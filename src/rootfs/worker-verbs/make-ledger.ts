@@ -7,7 +7,7 @@ import {openCapabilitySetter} from '../tree/file-capability.js'
 import {openOwners} from '../tree/owners.js'
 import type {LedgerRequest} from '../worker-request.js'
 
-/** For a copy of a tree; which of the two trees it looks at is in the verb. */
+/** Makes the journal for a copy of a tree; the verb says which of the two trees to read. */
 export function makeLedger({verb, root, from, to}: LedgerRequest): unknown {
   try {
     const former = readLedger(from)

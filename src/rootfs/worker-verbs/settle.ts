@@ -5,7 +5,7 @@ import {noteTree} from '../tree-notes.js'
 import type {SettleRequest} from '../worker-request.js'
 import type {SettleReport} from '../worker-results.js'
 
-/** One program for all of it: each start of one takes longer than any of this. */
+/** Does everything in one program: each start of one takes longer than this work. */
 export function settle({root, facts, only, planned}: SettleRequest): SettleReport {
   fixTree(root, facts, only)
   return {

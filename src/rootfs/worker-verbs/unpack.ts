@@ -6,7 +6,7 @@ import {explainErrno} from '../errors.js'
 import {fieldsOf} from '../worker-fields.js'
 import type {WorkerRequest} from '../worker-request.js'
 
-/** Packages come as lines of JSON on standard input, each as soon as it is there. */
+/** Packages arrive as lines of JSON on standard input, each as soon as it is downloaded. */
 export async function unpack(
   {root, verb: _, ...request}: Extract<WorkerRequest, {verb: 'unpack'}>,
   onProgress: NonNullable<UnpackDebsOptions['onProgress']>,
