@@ -1,6 +1,6 @@
 import {EnvsError, ExitCode} from '../errors.js'
 
-/** The bytes are not a whole, sound archive: damaged, cut short, or followed by something else. */
+/** The archive is damaged, truncated, or followed by other data. */
 export class CorruptArchiveError extends EnvsError {
   constructor(problem: string, cause?: unknown) {
     super(`The archive is damaged: ${problem}.`, {
@@ -12,7 +12,7 @@ export class CorruptArchiveError extends EnvsError {
   }
 }
 
-/** The first bytes belong to no format envs reads. */
+/** The first bytes belong to no format that envs reads. */
 export class UnknownArchiveError extends EnvsError {
   constructor() {
     super('The file is not a tar archive, plain or compressed with gzip, xz, zstd or bzip2.', {
@@ -34,7 +34,7 @@ export class ToolMissingError extends EnvsError {
   }
 }
 
-/** A host program was ended from outside, so its result means nothing. */
+/** A signal ended a host program, so its result is unknown. */
 export class ToolKilledError extends EnvsError {
   constructor(program: string, signal: string) {
     super(`${program}(1) was ended by ${signal} before it was done.`, {

@@ -2,7 +2,7 @@ import {EnvsError, ExitCode} from '../errors.js'
 
 const DISTRUST = 'Use another mirror, or the publisher itself; do not use what this one serves.'
 
-/** No signature can be read where one must be: an error page, a broken armour, another kind of packet. */
+/** The signature is unreadable: an error page, a broken armour, another kind of packet. */
 export class SignatureUnreadableError extends EnvsError {
   constructor(listing: string, reason: string, cause?: unknown) {
     super(`The signature of ${listing} can't be read: ${reason}.`, {
@@ -14,7 +14,7 @@ export class SignatureUnreadableError extends EnvsError {
   }
 }
 
-/** A clearsigned message is not the only thing in its file; whatever else there is, nobody signed. */
+/** A file contains unsigned text besides a clearsigned message. */
 export class ClearsignedFrameError extends EnvsError {
   constructor(listing: string, reason: string) {
     super(`${listing} is not a clearsigned message and nothing else: ${reason}.`, {
@@ -36,7 +36,7 @@ export class BadSignatureError extends EnvsError {
   }
 }
 
-/** Only keys that are not pinned for this kind of listing signed it. */
+/** No key that is pinned for this kind of listing signed it. */
 export class UnknownSignerError extends EnvsError {
   constructor(listing: string, keyIds: readonly string[]) {
     super(`${listing} is not signed by a key that is trusted for it, but by ${keyIds.join(', ')}.`, {
@@ -50,7 +50,7 @@ export class UnknownSignerError extends EnvsError {
   }
 }
 
-/** The signature is over a digest for which two contents can be made to fit. */
+/** The signature uses a digest with known collisions. */
 export class WeakDigestError extends EnvsError {
   constructor(listing: string, algorithm: string) {
     super(`The signature of ${listing} is over a ${algorithm} digest, which can be forged.`, {
@@ -64,7 +64,7 @@ export class WeakDigestError extends EnvsError {
   }
 }
 
-/** The trusted key had expired when it signed, was revoked, or is too weak. */
+/** The trusted key had expired at the signing time, was revoked, or is too weak. */
 export class UnusableKeyError extends EnvsError {
   constructor(listing: string, signer: string, cause: unknown) {
     super(`The signature of ${listing} is by ${signer}, a key that was not valid for it.`, {
@@ -76,7 +76,7 @@ export class UnusableKeyError extends EnvsError {
   }
 }
 
-/** The signer said until when the signature holds, and that is over. */
+/** The expiry time in the signature has passed. */
 export class SignatureExpiredError extends EnvsError {
   constructor(listing: string, signedAt: Date) {
     super(`The signature of ${listing}, made on ${signedAt.toISOString()}, has expired.`, {
@@ -87,7 +87,7 @@ export class SignatureExpiredError extends EnvsError {
   }
 }
 
-/** The signature is so far ahead of the clock that one of them can't be right. */
+/** The signature time is so far in the future that it, or the clock, must be wrong. */
 export class SignatureFromFutureError extends EnvsError {
   constructor(listing: string, {signedAt, now}: {signedAt: Date; now: Date}) {
     super(
@@ -101,7 +101,7 @@ export class SignatureFromFutureError extends EnvsError {
   }
 }
 
-/** A key file, one of the user's own, can't be used. */
+/** A key file of the user can't be used. */
 export class KeyringError extends EnvsError {
   constructor(path: string, reason: string, cause?: unknown) {
     super(`The key file ${path} can't be used: ${reason}.`, {

@@ -1,6 +1,6 @@
 import {EnvsError, ExitCode} from '../errors.js'
 
-/** An environment's history is not what this version of envs writes. */
+/** This version of envs can't read an environment's history. */
 export class HistoryUnreadableError extends EnvsError {
   constructor(path: string, rule: string, cause?: unknown) {
     super(`The history ${path} can't be read: ${rule}.`, {
@@ -12,7 +12,7 @@ export class HistoryUnreadableError extends EnvsError {
   }
 }
 
-/** Layers could not be merged, and are as they were. */
+/** Layers could not be merged, and are unchanged. */
 export class SquashFailedError extends EnvsError {
   constructor(cause: unknown) {
     super('The changes between old snapshots could not be merged.', {
@@ -24,9 +24,9 @@ export class SquashFailedError extends EnvsError {
   }
 }
 
-/** The disk has no room for another layer. */
+/** The disk has no space for another layer. */
 export class LayerSpaceError extends EnvsError {
-  /** @param neededBytes - Undefined where that was not counted. */
+  /** @param neededBytes - Undefined if it was not measured. */
   constructor(folder: string, needed?: {readonly neededBytes: number; readonly freeBytes: number}) {
     const figures =
       needed === undefined ? '' : `: ${needed.neededBytes} bytes are needed, ${needed.freeBytes} are free`

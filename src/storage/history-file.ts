@@ -7,10 +7,10 @@ import type {History, Layers, Snapshot} from './history.js'
 import {isLayerId, type LayerId} from './layer-id.js'
 
 const SCHEMA_VERSION = 1
-/** A thousand snapshots of a hundred layers each; they are thinned long before. */
+/** A thousand snapshots of a hundred layers each; retention removes them long before. */
 const MAX_BYTES = 4 * 2 ** 20
 
-/** One write is one step of the environment's life: before it the old state holds, after it the new one. */
+/** Writes the history by one rename: before it the old state is valid, after it the new one. */
 export async function writeHistory(
   path: string,
   history: History,
@@ -34,7 +34,7 @@ export async function readHistory(path: string): Promise<History> {
   return parseHistory(text, path)
 }
 
-/** @param path - For the message alone. @throws {HistoryUnreadableError} */
+/** @param path - Only for the message. @throws {HistoryUnreadableError} */
 export function parseHistory(text: string, path: string): History {
   const refuse = (rule: string, cause?: unknown) => new HistoryUnreadableError(path, rule, cause)
   const fields = parseJsonRecord(text, {maxBytes: MAX_BYTES, schemaVersion: SCHEMA_VERSION, refuse})
@@ -57,7 +57,7 @@ function readSnapshot(fields: JsonFields): Snapshot {
   }
 }
 
-/** A field that may be left out. */
+/** Reads an optional field. */
 function readText<const Key extends string>(fields: JsonFields, key: Key): {readonly [_ in Key]?: string} {
   const text = fields.orNull(key, (there) => there.string(key))
   if (text === null) return {}
