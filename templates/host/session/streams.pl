@@ -1,8 +1,9 @@
-# Regular files of the caller as standard input, output or error of a guest's command. Loaded by session.pl where there is one.
+# Regular files of the caller as standard input, output or error of a guest's command. Loaded by session.pl if there
+# is one.
 #
-# A descriptor of a file carries more than what it was opened for: its owner, who the guest's root is on the host, can open it
-# anew by /proc/self/fd for anything, and change its mode. So a file that is read is opened through a read-only clone of its
-# mount, and one that is written to is behind a pipe, which a process on the host reads.
+# A descriptor of a file gives more rights than its open mode: the file's owner, who the guest's root is on the host,
+# can open it again by /proc/self/fd in any mode, and change its permissions. So a file for reading is opened through
+# a read-only clone of its mount, and a file for writing is replaced by a pipe, which a process on the host reads.
 #
 # See open_tree(2), mount_setattr(2), proc_pid_fd(5), pipe(7).
 use strict;
@@ -19,13 +20,13 @@ my $PUMP_BYTES = 1 << 20;
 my @opened;
 1;
 
-# Before the host is left. What comes back has the handle that the command gets.
+# Before leaving the host. Returns the handle for the command.
 sub open_file_stream {
   my ($number) = @_;
   my $file = standard_stream($number);
   my $access = fcntl($file, $F_GETFL, 0) & $O_ACCMODE;
   return open_to_read($file) if $access == $O_RDONLY || $number == 0;
-  # The two of ">file 2>&1" are one, or what is written would lose its order.
+  # The two streams of ">file 2>&1" are one, or the order of their output would be lost.
   my @facts = ((stat $file)[0, 1], fcntl($file, $F_GETFL, 0));
   for my $other (@opened) { return {handle => $other->{handle}} if "@facts" eq $other->{facts} }
   my $stream = open_pipe($file, 'out');
@@ -42,7 +43,7 @@ sub open_to_read {
   return {handle => $copy, original => $file};
 }
 
-# The same file through a mount of its own that nothing can be written to; undef where that can't be.
+# Opens the same file through a read-only mount; returns undef if that is impossible.
 sub clone_file {
   my ($file) = @_;
   my $path = readlink('/proc/self/fd/' . fileno $file) // return;
@@ -58,7 +59,7 @@ sub clone_file {
   return $copy;
 }
 
-# A pipe in the place of a file, and a process that carries what goes through it.
+# Makes a pipe in place of a file, and a process that copies its bytes.
 sub open_pipe {
   my ($file, $direction) = @_;
   my %stream = (file => $file, direction => $direction, pipe => 1);
@@ -70,8 +71,7 @@ sub open_pipe {
   return \%stream;
 }
 
-# In a process of its own, which goes on for as long as something in the guest writes. It keeps no other stream of the caller's
-# from ending.
+# Runs in a separate process, as long as a process of the guest writes. It holds no other stream of the caller open.
 sub run_pump {
   my ($stream) = @_;
   setpgrp(0, 0);
@@ -83,7 +83,7 @@ sub run_pump {
   $stream->{direction} eq 'in' ? pump_in($stream) : pump_out($stream);
 }
 
-# What the guest did not take has not been read.
+# Bytes that the guest did not read stay unread in the file.
 sub pump_in {
   my ($stream) = @_;
   while (my $got = sysread($stream->{file}, my $bytes, 65536)) {
@@ -94,7 +94,7 @@ sub pump_in {
   }
 }
 
-# It says "drained" when the command has ended and all that it wrote is in the file: what writes on is not waited for.
+# Writes "drained" when the command has ended and its output is in the file: later writers are not waited for.
 sub pump_out {
   my ($stream) = @_;
   my ($pipe, $session_ends) = @$stream{qw(far_end session_ends)};
@@ -104,7 +104,7 @@ sub pump_out {
     my $readable = '';
     vec($readable, fileno $pipe, 1) = 1;
     vec($readable, fileno $session_ends, 1) = 1 unless $is_over;
-    # What goes on to write is waited for, but not by the session.
+    # This process waits for later writers; the session does not.
     my $found = select($readable, undef, undef, $is_over && $stream->{answers} ? 0 : undef);
     if ($found == 0) { say_drained($stream) }
     next if $found <= 0;
@@ -130,7 +130,7 @@ sub say_drained {
   close $answers;
 }
 
-# How much of it was taken.
+# Returns how many bytes were written.
 sub write_all {
   my ($to, $bytes) = @_;
   my $at = 0;
@@ -142,7 +142,7 @@ sub write_all {
   return $at;
 }
 
-# After the command's end. Gives what went wrong.
+# After the command's end. Returns the failure, if any.
 sub finish_stream {
   my ($stream) = @_;
   if ($stream->{original}) { sysseek($stream->{original}, sysseek($stream->{handle}, 0, $SEEK_CUR), $SEEK_SET) }
