@@ -1,4 +1,4 @@
-// Names the host packages that the tests need and that are missing; root gets them installed.
+// Lists missing host packages that the tests need; if run by root, installs them.
 //
 // usage: node scripts/host-packages.mjs
 import {spawnSync} from 'node:child_process'
@@ -6,7 +6,7 @@ import {existsSync} from 'node:fs'
 import {delimiter, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
-/** Program, and the Debian package that holds it. */
+/** Program, and its Debian package. */
 const NEEDED = {
   bwrap: 'bubblewrap',
   bzip2: 'bzip2',
@@ -26,7 +26,7 @@ const NEEDED = {
   zstd: 'zstd',
 }
 
-/** @returns Whether all of it is there now. */
+/** @returns Whether all are installed. */
 export function requireHostPackages() {
   const missing = missingPackages()
   if (missing.length === 0) return true

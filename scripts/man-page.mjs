@@ -1,10 +1,10 @@
 import {shownCommands} from './command-text.mjs'
 
 /**
- * The manual page envs(1).
+ * Makes the manual page envs(1).
  *
  * @param exitStatuses - Meaning by status, in order.
- * @param settings - Pairs of a variable and the setting that it goes before.
+ * @param settings - Pairs of a variable and its setting.
  * @see man(7)
  */
 export function manPage(manifest, {version, description, homepage}, {exitStatuses, settings}) {
@@ -79,7 +79,7 @@ function flagLines(flags) {
   ])
 }
 
-/** As it stands there: a hyphen is not to be broken at or made a dash, and a line may begin with a dot. */
+/** Escapes text: a hyphen must not be broken at or become a dash, and a line may begin with a dot. */
 function text(plain) {
   return plain
     .replaceAll(/\s+/g, ' ')
