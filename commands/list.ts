@@ -18,7 +18,7 @@ image or with other environments. With --quiet: names only, one a line.`
   static override flags = {
     all: Flags.boolean({
       char: 'a',
-      description: 'also ended environments of envs try that envs keep can still keep',
+      description: 'also ended environments of envs try',
     }),
   }
 

@@ -85,7 +85,7 @@ async function followPage(page, place) {
 }
 
 if (process.getuid() === 0) {
-  console.error('Follow the docs as an ordinary user: root has no layers, and with that no snapshots.')
+  console.error('Follow the docs as an ordinary user: root has no layers, so no snapshots.')
   process.exit(2)
 }
 const place = await makeHome()

@@ -49,7 +49,7 @@ function missingPackages() {
 }
 
 function install(packages) {
-  process.stderr.write(`Installing with apt-get, for you are root: ${packages.join(' ')}\n`)
+  process.stderr.write(`Installing with apt-get, because you are root: ${packages.join(' ')}\n`)
   const env = {...process.env, DEBIAN_FRONTEND: 'noninteractive'}
   const apt = (...args) => spawnSync('apt-get', ['-q', ...args], {env, stdio: ['ignore', 2, 2]}).status === 0
   return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages)

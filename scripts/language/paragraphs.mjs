@@ -5,8 +5,8 @@
 export function readParagraphs(file, content, texts) {
   const lines = content.split('\n')
   if (file.endsWith('.md')) return joinLines(proseOfMarkdown(lines))
-  if (texts === 'all') return joinLines(lines.map((line) => stripMarks(line)))
-  return joinLines(lines.map((line) => commentOf(line)))
+  const comments = joinLines(lines.map((line) => commentOf(line)))
+  return texts === 'all' ? [...comments, ...stringsIn(lines)] : comments
 }
 
 function proseOfMarkdown(lines) {
@@ -27,8 +27,21 @@ function commentOf(line) {
   return words.replace(/\*\/\s*$/, '')
 }
 
-function stripMarks(line) {
-  return line.replace(/^\s*(?:\/\*\*?|\*\/|\*|\/\/|#)\s?/, '').replace(/^\s*(?:[\w']+: )?["'`]/, '')
+/** Texts in quotes, each a paragraph; one that a backslash continues on the next line is one text. */
+function stringsIn(lines) {
+  const paragraphs = []
+  let open
+  for (const [index, line] of lines.entries()) {
+    if (open === undefined && commentOf(line) !== '') continue
+    const words = open === undefined ? (/["'`](?<words>.*)$/.exec(line)?.groups?.words ?? '') : line.trim()
+    open ??= {text: '', starts: []}
+    open.starts.push({offset: open.text.length, line: index + 1})
+    open.text += words.replace(/\\$/, '')
+    if (words.endsWith('\\')) continue
+    if (open.text !== '') paragraphs.push(makeParagraph(open.text, open.starts))
+    open = undefined
+  }
+  return paragraphs
 }
 
 function joinLines(lines) {

@@ -4,13 +4,13 @@ import {Flags} from './definitions.js'
 export function archiveFlags() {
   return {
     include: Flags.string({
-      description: 'additional packages, separated by commas; for images built from packages',
+      description: 'additional packages, separated by commas',
       helpValue: 'PACKAGE',
       multiple: true,
       multipleNonGreedy: true,
     }),
     variant: Flags.string({
-      description: 'set of packages: required ones, or important ones too [default: minbase]',
+      description: 'required packages, or important ones too [default: minbase]',
       options: ['minbase', 'standard'],
     }),
     components: Flags.string({
@@ -20,7 +20,7 @@ export function archiveFlags() {
       multipleNonGreedy: true,
     }),
     'allow-expired': Flags.boolean({
-      description: 'accept an expired APT repository, or one without security updates',
+      description: 'accept an APT repository that is expired or lacks security',
     }),
   }
 }
