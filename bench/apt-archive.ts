@@ -6,17 +6,17 @@ import {openProduct} from './product.js'
 export type AptArchive = {
   /** A plain tar archive. */
   readonly path: string
-  /** Number and size of the packages that it holds ready to be installed. */
+  /** Number and size of its downloaded packages. */
   readonly packages: number
   readonly sizeBytes: number
 }
 
-/** What APT knows and has fetched, without its locks and half downloads. */
+/** APT's lists and downloads, without its locks and partial files. */
 const APT_FILES = ['./var/lib/apt/lists', './var/cache/apt/archives'] as const
 
 /**
- * The rootfs as it came, with APT's lists and the packages in it: what everybody begins with who has updated and
- * downloaded. An environment fetches them; nothing else of it gets into the archive.
+ * Makes the original rootfs with APT's lists and packages: the state after an update and a download. An
+ * environment downloads them; nothing else of it gets into the archive.
  *
  * @throws {InvocationFailedError}
  */

@@ -6,12 +6,12 @@ import {type Bench, makeFolder, runAsCaller} from './invocation.js'
 import type {Contender, Group} from './measure.js'
 import {openProduct} from './product.js'
 
-/** What somebody installs who wants to build things. */
+/** Packages for building software. */
 const PACKAGES = ['build-essential', 'python3', 'git'] as const
 const INSTALL = ['apt-get', '-q', '-y', '--no-download', 'install', ...PACKAGES] as const
 const QUIETLY = 'DEBIAN_FRONTEND=noninteractive'
 
-/** Mounts that end with the program, in a namespace of its own. @see chroot(1) */
+/** Mounts that end with the program, in a new namespace. @see chroot(1) */
 const ENTER_CHROOT =
   'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /usr/bin/env -i "$@"'
 const CHROOT_VARIABLES = [
@@ -22,10 +22,10 @@ const CHROOT_VARIABLES = [
 ] as const
 
 /**
- * The same packages, already downloaded, installed by APT into fresh trees of the same archive: as root with chroot(1),
- * and in environments. The archive's APT, dpkg and maintainer scripts do the work everywhere.
+ * Compares APT installing the same downloaded packages into fresh trees of the same archive: as root with
+ * chroot(1), and in environments. The archive's APT, dpkg and maintainer scripts do the work everywhere.
  *
- * @throws {InvocationFailedError} When no environment works here, or the packages can't be downloaded.
+ * @throws {InvocationFailedError} If no environment works here, or the packages can't be downloaded.
  */
 export async function aptGroup(
   rootfs: string,
@@ -59,7 +59,7 @@ function chroot(archive: string, places: FreshPlaces, bench: Bench): Omit<Conten
       const root = join(place, 'rootfs')
       await makeFolder(root, {...bench, user: {uid: 0, gid: 0}})
       await runAsCaller(['tar', '--numeric-owner', '-xpf', archive, '-C', root], bench)
-      // As environments have it: no package starts a service.
+      // As in environments: no package starts a service.
       const policy = ['-m', '755', templatePath('rootfs/policy-rc.d'), join(root, 'usr/sbin/policy-rc.d')]
       await runAsCaller(['install', ...policy], bench)
       await runAsCaller(['sync', '--file-system', place], bench)
@@ -70,7 +70,7 @@ function chroot(archive: string, places: FreshPlaces, bench: Bench): Omit<Conten
   }
 }
 
-/** Cold, as a person finds it: the environment starts with the command. Creating it has synced its files. */
+/** Cold: the environment starts with the command. Its creation has synced its files. */
 function environment(
   {identity, storage}: {identity: 'mapped' | 'emulated'; storage: 'overlay' | 'directory'},
   archive: string,
@@ -79,7 +79,7 @@ function environment(
   const productIn = (place: string) => openProduct(bench, join(place, 'home'))
   let place = ''
   return {
-    // Left out where it can't work, as with mapped for a user without a range of ids.
+    // Left out if it can't work, such as mapped for a user without a range of ids.
     side: 'peer',
     async prepare() {
       place = await places.open()

@@ -15,7 +15,7 @@ export type Archive = {
   readonly sizeBytes: number
   /** Options that make GNU tar read it. */
   readonly tarOptions: readonly string[]
-  /** How it came about, for the report. */
+  /** Its origin, for the report. */
   readonly origin: string
 }
 
@@ -27,19 +27,19 @@ const TAR_OPTIONS: Readonly<Record<Format, readonly string[]>> = {
   zstd: ['--zstd', '-xf'],
 }
 
-/** With the defaults of each program, as an archive's publisher would use it; quick ones only look. */
+/** With the defaults of each program, as a publisher would use it; with --quick, the fastest level. */
 const COMPRESSORS = [
   {format: 'xz', usual: ['xz', '-6', '-T0'], quick: ['xz', '-0']},
-  // xz before 5.6, and whoever asks for it: one block, which only one core can decode.
+  // xz before 5.6, and xz with -T1: one block, which only one core can decode.
   {format: 'xz', usual: ['xz', '-6', '-T1']},
   {format: 'zstd', usual: ['zstd', '-q', '-3'], quick: ['zstd', '-q', '-3']},
 ] as const
 
 /**
- * The same rootfs in each format.
+ * Makes the same rootfs in each format.
  *
  * @param rootfs - A tar archive compressed with gzip.
- * @throws {Error} When it is something else.
+ * @throws {Error} If it is not.
  */
 export async function makeArchives(
   rootfs: string,

@@ -9,7 +9,7 @@ import {openProduct} from './product.js'
 
 type Release = {readonly suite: string; readonly mirror: string}
 
-/** As mmdebstrap's manual has it, for who has no caching proxy. */
+/** From mmdebstrap's manual, for users without a caching proxy. */
 function cachedIn(folder: string): string[] {
   return [
     '--skip=essential/unlink',
@@ -20,8 +20,8 @@ function cachedIn(folder: string): string[] {
 }
 
 /**
- * A minimal Debian as one archive, made of the packages of the host's own mirror: by mmdebstrap, and by `envs image pull`;
- * with nothing there, and with what the run before had fetched.
+ * Compares building a minimal Debian as one tarball from the packages of the host's mirror: by mmdebstrap,
+ * and by `envs image pull`; with empty caches, and with the downloads of an earlier run.
  */
 export function bootstrapGroup({places, bench}: {places: FreshPlaces; bench: Bench}): Group {
   const release: Release = hostRelease()
@@ -55,7 +55,7 @@ export function bootstrapGroup({places, bench}: {places: FreshPlaces; bench: Ben
 
 type Place = {readonly places: FreshPlaces; readonly release: Release; readonly cache: Cache | undefined}
 
-/** Gives the folder of what was fetched, once something has filled it. */
+/** Returns the folder of the downloads, after the first run. */
 type Cache = () => Promise<string>
 
 function filled(folder: string, bench: Bench, fill: (folder: string) => Invocation): Cache {
@@ -93,7 +93,7 @@ function mmdebstrapCall({suite, mirror}: Release, target: string, cache: string 
   ]
   return {
     argv: ['mmdebstrap', ...options, suite, target, mirror],
-    // Where it unpacks: users that it maps must be able to get there.
+    // Its work folder: the mapped users must have access to it.
     variables: {TMPDIR: '/tmp'},
   }
 }
@@ -115,7 +115,7 @@ function ours(name: string, {places, release, bench, cache}: Place & {bench: Ben
   }
 }
 
-/** ENVS_HOME has a cache of its own; without it the folders are the desktop's. */
+/** ENVS_HOME has its own cache; without it the desktop's folders are used. */
 function pull(
   {suite}: Release,
   bench: Bench,

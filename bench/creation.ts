@@ -6,17 +6,17 @@ import type {Product} from './product.js'
 import {fixed} from './startup.js'
 
 /**
- * `envs create` of an image that is in the store and has been made a layer of, beside Node's own start: by its file, by its
- * name within the day that it was asked for, by its name while its publisher is asked, and while nobody answers.
+ * Compares `envs create` of a cached image, whose layer exists, with Node's own start: by file; by name
+ * within the day of the last question; by name with a question to the publisher; and without an answer.
  *
- * @returns The group, and how to end the publisher's server.
- * @throws {InvocationFailedError} When layers can't be had here.
+ * @returns The group, and a function that ends the publisher's server.
+ * @throws {InvocationFailedError} If layers are not available here.
  */
 export async function creationGroup(
   rootfs: string,
   {product, bench}: {product: Product; bench: Bench},
 ): Promise<{group: Group; close: () => Promise<void>}> {
-  // Its layer, for all of them: the name stands for the same archive.
+  // One layer for all: the name stands for the same tarball.
   await product.run('create', rootfs, '--storage', 'overlay', '--quiet', '--name', 'first')
   const {name, variables, close} = await keepImage(rootfs, {product, bench})
   const made = ['--storage', 'overlay', '--quiet', '--name', 'made'] as const
@@ -39,5 +39,5 @@ export async function creationGroup(
   return {group, close}
 }
 
-/** A port that refuses. */
+/** A port that refuses connections. */
 const NOWHERE = 'http://127.0.0.1:1'

@@ -4,7 +4,7 @@ import {renderTable} from '../src/ui/table.js'
 import {type Bench, runAsUser} from './invocation.js'
 import type {Product} from './product.js'
 
-/** What many environments of one image take beside as many copies of its tree; allocated bytes. */
+/** Disk usage of many environments of one image, and of as many copies of its tree; allocated bytes. */
 export type DiskUse = {
   readonly title: string
   readonly compared: string
@@ -14,9 +14,10 @@ export type DiskUse = {
 const MANY = 10
 
 /**
- * Makes environments of one image, and as many copies of its tree with cp(1), and counts what each lot adds to the disk.
+ * Makes environments of one image, and as many copies of its tree with cp(1), and measures the growth of the
+ * disk usage.
  *
- * @param home - The product's store, which is left with all of it.
+ * @param home - The product's store, which keeps all of it.
  * @throws {InvocationFailedError}
  */
 export async function measureDiskUse(
@@ -70,9 +71,9 @@ export function renderDiskUse({title, compared, rows}: DiskUse): string {
   ].join('\n')
 }
 
-/** Blocks, not lengths: as du(1) counts them, each file once. */
+/** Blocks, not lengths: as in du(1), each file once. */
 async function allocated(folders: readonly string[], bench: Bench): Promise<number> {
-  // What was written just now has no blocks yet on a file system that allocates late.
+  // On a file system with delayed allocation, new data has no blocks before a sync.
   await runAsUser(['sync', '--file-system', ...folders], bench)
   const stdout = await runAsUser(['du', '--summarize', '--total', '--block-size=1', '--', ...folders], bench)
   return Number(stdout.trim().split('\n').at(-1)?.split('\t')[0])

@@ -7,9 +7,9 @@ import {type Bench, type Invocation, InvocationFailedError, runAsUser} from './i
 import type {Absence} from './measure.js'
 import type {Podman} from './podman.js'
 
-/** A distrobox of podman's image that is up. */
+/** A running distrobox of podman's image. */
 export type Distrobox = {
-  /** One call, to be timed. */
+  /** One invocation, to be timed. */
   enter(...command: string[]): Invocation
   /** Ends and removes its container. */
   close(): Promise<void>
@@ -19,8 +19,9 @@ const NAME = 'distrobox enter'
 const CONTAINER = 'envs-bench-distrobox'
 
 /**
- * What its first entry would install for minutes, and no entry uses, is stood in for; what it does use is fetched where the
- * rootfs lacks it. What is timed afterwards is the same: a look at the container and one program in it.
+ * Replaces programs that its first entry would install for minutes and that no entry uses; downloads the
+ * others if the rootfs lacks them. The timed part is the same: an inspection of the container and one program
+ * in it.
  */
 const PREPARE = `set -e
 if ! command -v mount || ! command -v useradd; then
@@ -34,9 +35,9 @@ done
 `
 
 /**
- * Makes one of the image that podman has, and enters it once.
+ * Makes one of podman's image, and enters it once.
  *
- * @returns The reason, where that does not work.
+ * @returns The reason, if that does not work.
  */
 export async function openDistrobox(podman: Podman | Absence, bench: Bench): Promise<Distrobox | Absence> {
   if (findProgram('distrobox', bench.environment['PATH'] ?? '') === undefined)
@@ -73,7 +74,7 @@ export async function openDistrobox(podman: Podman | Absence, bench: Bench): Pro
   }
 }
 
-/** What APT complains of in the container says more than that the container ended. */
+/** APT's messages in the container say more than the status of the container. */
 function reasonFor(error: InvocationFailedError, log: string): string {
   const complaint = log.split('\n').find((line) => line.startsWith('E: '))
   if (complaint !== undefined)

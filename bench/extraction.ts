@@ -8,10 +8,15 @@ import {type Bench, makeFolder, runAsCaller} from './invocation.js'
 import type {Contender, Group} from './measure.js'
 import {openProduct, workerArguments} from './product.js'
 
-/** For GNU tar: an ordinary user can't make device nodes, and it would end with status 2, like after a real failure. */
+/**
+ * For GNU tar: an ordinary user can't make device nodes, and tar would exit with 2, as after a real failure.
+ */
 export const NO_DEVICES = ['--anchored', '--exclude=./dev/*', '--exclude=dev/*'] as const
 
-/** The same archive into the same kind of place: GNU tar, the worker that extracts for us, and all of create. */
+/**
+ * Compares extractions of the same archive into the same kind of folder: by GNU tar, by the worker, and by a
+ * whole `envs create`.
+ */
 export function extractionGroup(
   archive: Archive,
   {places, bench}: {places: FreshPlaces; bench: Bench},
@@ -42,13 +47,13 @@ function gnuTar({path, tarOptions}: Archive, places: FreshPlaces, bench: Bench):
   }
 }
 
-/** The worker as create starts it, by itself. */
+/** The worker as create starts it, alone. */
 export function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Contender, 'name'> {
   const uid = bench.user?.uid ?? process.getuid?.()
   return {
     side: 'ours',
     async prepare() {
-      // As tar does it: root gives files to their owners, others to themselves.
+      // As tar does: root sets owners, others do not.
       const request = {root: await freshRoot(places, bench), owners: uid === 0 ? 'keep' : 'caller'}
       return {argv: [...decoderFor(path), ...workerArguments('extract', request)], input: path}
     },
@@ -57,10 +62,10 @@ export function worker(path: string, places: FreshPlaces, bench: Bench): Omit<Co
 }
 
 /**
- * All of create, into a store with nothing in it.
+ * A whole `envs create`, into an empty store.
  *
- * @param before - An archive that an environment is made of before, untimed: the first one of a user also finds out what the
- *   host can.
+ * @param before - An archive of which an environment is created first, untimed: the first creation of a user
+ * also probes the host.
  */
 export function create(
   path: string,
@@ -71,7 +76,7 @@ export function create(
   const product = (place: string) => openProduct(bench, join(place, 'home'))
   let place = ''
   return {
-    // It needs bwrap to be there, as the worker does not: where it can't work it is left out.
+    // Left out without bwrap, which the worker does not need.
     side: 'peer',
     async prepare() {
       place = await places.open()
@@ -88,14 +93,14 @@ export function create(
   }
 }
 
-/** An empty folder for a tree, in a place of its own. */
+/** Makes an empty folder for a tree, in a separate place. */
 export async function freshRoot(places: FreshPlaces, bench: Bench): Promise<string> {
   const root = join(await places.open(), 'rootfs')
   await makeFolder(root, bench)
   return root
 }
 
-/** What create puts before the worker: the host's decoder, which starts together with it. */
+/** The prefix that create adds to the worker: the host's decoder, which starts together with it. */
 function decoderFor(path: string): readonly string[] {
   const fd = openSync(path, 'r')
   try {

@@ -7,14 +7,14 @@ import type {Bench, Invocation} from './invocation.js'
 import type {Contender, Group} from './measure.js'
 import {openProduct, type Product} from './product.js'
 
-/** About what the extraction takes: where both are as long, most is gained by doing them at once. */
+/** About as long as the extraction: concurrency gains most if both take the same time. */
 const DOWNLOAD_MS = {usual: 2000, quick: 500}
 
 /**
- * An archive from a server whose answer takes its time: fetched first and then made an environment of, and both by
- * one `create`, which extracts while it fetches.
+ * Compares two ways to use an archive from a slow server: a download followed by a creation, and one `create`
+ * that extracts during the download.
  *
- * @returns The group, and how to end its server.
+ * @returns The group, and a function that ends its server.
  */
 export async function fetchingGroup(
   rootfs: string,
@@ -55,7 +55,7 @@ export async function fetchingGroup(
   }
 }
 
-/** Needs bwrap to be there, as the rest of a benchmark may not: a peer, left out where it can't work. */
+/** A peer: left out without bwrap, which other parts of the benchmark do not need. */
 function inFreshPlace(
   invocation: (product: Product, place: string) => Invocation,
   {places, bench}: {places: FreshPlaces; bench: Bench},

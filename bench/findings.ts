@@ -5,7 +5,7 @@ import {type PeakMemory, renderPeakMemory} from './peak-memory.js'
 import {renderResult} from './report.js'
 import {renderSessionMemory, type SessionMemory} from './session-memory.js'
 
-/** All that a run has found: shown as soon as it is known, and kept for the file. */
+/** All findings of a run: printed at once, and collected for the file. */
 export class Findings {
   readonly #machine: Machine
   readonly #places = new Set<string>()
@@ -46,7 +46,7 @@ export class Findings {
     show(`left out: ${absence.name} (${absence.reason})`)
   }
 
-  /** Where the trees of the tables that follow are written. */
+  /** Where the trees of the following tables are written. */
   addPlaces(description: string): void {
     if (!this.#places.has(description)) show(`Files go into ${description}.`)
     this.#places.add(description)

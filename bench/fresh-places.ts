@@ -4,26 +4,26 @@ import {removeEntries} from '../src/rootfs/remove.js'
 import {type Bench, makeFolder, runAsCaller} from './invocation.js'
 import {fileSystemOf} from './machine.js'
 
-/** Room for a few trees of a minimal rootfs; the file has holes. */
+/** Space for a few trees of a minimal rootfs; the file has holes. */
 const FILE_SYSTEM_BYTES = 4 * 2 ** 30
 
-/** Where trees are written, one place after another, each as if nothing had ever been written there. */
+/** Provides folders for trees, one after another, each on a disk without pending writes. */
 export type FreshPlaces = {
   readonly description: string
-  /** Makes the place, empty, and lets what was written before reach the disk. */
+  /** Makes an empty folder, after flushing earlier writes to the disk. */
   open(): Promise<string>
-  /** Removes the place; what is still in it must be removable by this user. */
+  /** Removes the folder; this user must be able to remove its contents. */
   close(): Promise<void>
 }
 
-/** New folders on the file system of the work folder: what an ordinary user can have. */
+/** New folders on the file system of the work folder, for an ordinary user. */
 export function freshFolders(bench: Bench): FreshPlaces {
   const place = join(bench.folder, 'place')
   return {
     description: `a fresh folder each run, on ${fileSystemOf(bench.folder)}; not a fresh file system`,
     async open() {
       await makeFolder(place, bench)
-      // Else the last run's writes would be paid for by this one.
+      // Otherwise this run would pay for the writes of the last one.
       await runAsCaller(['sync', '--file-system', bench.folder], bench)
       return place
     },
@@ -45,7 +45,7 @@ export async function freshFileSystems(bench: Bench): Promise<FreshPlaces> {
     await writeFile(image, '')
     await truncate(image, FILE_SYSTEM_BYTES)
     await mkdir(place, {recursive: true})
-    // All of it now, so that the kernel does not go on with the inode tables while we measure.
+    // Completely, so that the kernel does not write inode tables during the measurement.
     const eager = 'lazy_itable_init=0,lazy_journal_init=0'
     await runAsCaller(['mkfs.ext4', '-q', '-F', '-E', eager, image], bench)
     await runAsCaller(['mount', '-o', 'loop', image, place], bench)

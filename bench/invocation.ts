@@ -8,19 +8,19 @@ export type Invocation = {
   readonly argv: readonly string[]
   /** File on standard input; nothing when left out. */
   readonly input?: string
-  /** Variables beside those of the bench. */
+  /** Variables in addition to those of the bench. */
   readonly variables?: Readonly<Record<string, string>>
-  /** Runs it as who runs the bench, also where {@link Bench.user} is somebody else. */
+  /** Runs it as the user who runs the bench, even if {@link Bench.user} is another one. */
   readonly asCaller?: boolean
 }
 
-/** Where and with which variables every program of a benchmark runs. */
+/** The folder, variables and user of every program of a benchmark. */
 export type Bench = {
-  /** A folder of this run's own, which goes with it. */
+  /** A folder of this run, removed at its end. */
   readonly folder: string
-  /** All that programs see, so that nobody's shell settings are measured. */
+  /** The complete environment, so that the user's shell settings have no effect. */
   readonly environment: Readonly<Record<string, string>>
-  /** Who runs the programs, where that is not who runs the bench: without supplementary groups. */
+  /** The user of the programs, if it is not the caller: without supplementary groups. */
   readonly user?: {readonly uid: number; readonly gid: number}
 }
 
@@ -41,7 +41,7 @@ export class InvocationFailedError extends Error {
  * Runs a program to its end.
  *
  * @param onStart - Called at once with the id of its process.
- * @returns Milliseconds from before its fork until it has been waited for.
+ * @returns Milliseconds from before its fork until it was waited for.
  * @throws {InvocationFailedError}
  */
 export async function time(
@@ -76,14 +76,14 @@ export async function makeFolder(path: string, {user}: Bench): Promise<void> {
   if (user !== undefined) await chown(path, user.uid, user.gid)
 }
 
-/** Runs a program as who runs the bench, untimed. @throws {InvocationFailedError} */
+/** Runs a program as the user who runs the bench, untimed. @throws {InvocationFailedError} */
 export async function runAsCaller(argv: readonly string[], {environment}: Bench): Promise<void> {
   const {status, stderr} = await capture(argv, {env: environment})
   if (status !== 0) throw new InvocationFailedError(argv, status, stderr.trim())
 }
 
 /**
- * Runs a program as a contender would be run, untimed.
+ * Runs a program as a contender, untimed.
  *
  * @returns Standard output.
  * @throws {InvocationFailedError}

@@ -5,11 +5,11 @@ import {publishUbuntuBase, startImageServers} from '../test/support/image-server
 import {type Bench, runAsUser} from './invocation.js'
 import type {Product} from './product.js'
 
-/** An image in the product's store that came from a publisher, as far as envs can tell. */
+/** A cached image in the product's store, from a publisher. */
 export type KeptImage = {
-  /** What a user types. */
+  /** The name to type. */
   readonly name: string
-  /** Lead envs to that publisher, and to its key. */
+  /** Variables with the publisher's mirror and key. */
   readonly variables: Readonly<Record<string, string>>
   /** Ends the publisher's server. */
   close(): Promise<void>
@@ -18,7 +18,7 @@ export type KeptImage = {
 const [NAME, POINT] = ['focal', '20.04.5']
 
 /**
- * Publishes a rootfs on a server of this process, signed by a key that was made for it, and fetches it.
+ * Publishes a rootfs on a local server, signed by a new key, and downloads it.
  *
  * @throws {InvocationFailedError}
  */
@@ -35,7 +35,7 @@ export async function keepImage(
     const file = `ubuntu-base-${POINT}-base-${debArchitecture(process.arch)}.tar.gz`
     const files = {[file]: await readFile(rootfs)}
     await publishUbuntuBase(servers, {suite: NAME, version: '20.04', files})
-    // Where who runs the programs can read it.
+    // The user of the programs must be able to read it.
     const keyring = join(bench.folder, 'publisher.asc')
     await writeFile(keyring, servers.signer.publicKey)
     const variables = {...servers.variables, ENVS_KEYRINGS: `${servers.server.origin.origin}=${keyring}`}

@@ -8,22 +8,23 @@ export type LargeArchive = {
   /** A .tar.xz of several blocks. */
   readonly path: string
   readonly sizeBytes: number
-  /** What it unpacks to: lengths of all files, and how many entries there are. */
+  /** Size of all files after unpacking, and the number of entries. */
   readonly unpackedBytes: number
   readonly entries: number
 }
 
-/** At least so much unpacked. */
+/** The least unpacked size. */
 const USUAL_BYTES = 1e9
 const QUICK_BYTES = 1e8
 
 /**
- * Blocks as `xz -6` makes them, found in far less time: it is the decoder that is measured, which then has some more to read.
+ * Blocks as those of `xz -6`, compressed much faster: the decoder is measured, which then has slightly more
+ * to read.
  */
 const USUAL_XZ = ['xz', '-T0', '--lzma2=preset=1,dict=8MiB', '--block-size=24MiB', '-c'] as const
 const QUICK_XZ = ['xz', '-T0', '-0', '--block-size=24MiB', '-c'] as const
 
-/** Every copy is linked, and written out again by tar: no disk is filled with what is only to be packed. */
+/** Each copy consists of hard links, which tar writes as files: so packing needs no disk space. */
 const PACK = `
 tree=$1 grown=$2 target=$3 copies=$4
 shift 4
@@ -38,11 +39,11 @@ find "$grown" | wc -l
 du --summarize --count-links --apparent-size --block-size=1 "$grown"`
 
 /**
- * A rootfs with so many copies of itself below /srv that it is large: as many small files, links and programs to a gigabyte
- * as systems have. It lies in the bench's folder.
+ * Makes a large rootfs by copies of itself in /srv: with as many small files, links and programs to a
+ * gigabyte as real systems. It is in the bench's folder.
  *
  * @param rootfs - A tar archive compressed with gzip.
- * @throws {InvocationFailedError} Also where xz is missing.
+ * @throws {InvocationFailedError} Also if xz is missing.
  */
 export async function makeLargeArchive(
   rootfs: string,

@@ -6,19 +6,22 @@ import type {LargeArchive} from './large-archive.js'
 import type {Contender, Group} from './measure.js'
 import {openProduct} from './product.js'
 
-/** What is needed to make trees of the archive, each in a place of its own. */
+/** Inputs for making trees of the archive, each in a separate place. */
 export type LargeTrees = {
   readonly archive: LargeArchive
-  /** What it was made from. */
+  /** The rootfs that it was made from. */
   readonly rootfs: string
   readonly places: FreshPlaces
   readonly bench: Bench
 }
 
-/** The decoder on all cores, and tar beside it: the archive's path, the folder and tar's options follow. */
+/**
+ * Runs the decoder on all cores, piped to tar; arguments are the archive's path, the folder and tar's
+ * options.
+ */
 const DECODE_AND_UNPACK = 'archive=$1 folder=$2; shift 2; xz -T0 -dc "$archive" | tar "$@" -xf - -C "$folder"'
 
-/** A large archive into a fresh folder. */
+/** Compares extractions of a large archive into a fresh folder. */
 export function largeExtractionGroup(trees: LargeTrees): Group {
   const {archive, places, bench} = trees
   const reference = 'xz -T0 -dc | tar -x'
@@ -42,7 +45,7 @@ export function largeExtractionGroup(trees: LargeTrees): Group {
   }
 }
 
-/** A large tree that goes again: as files of the caller, and as an environment that keeps a plain tree. */
+/** Compares removals of a large tree: files of the caller, and an environment with a plain tree. */
 export function largeRemovalGroup(trees: LargeTrees): Group {
   const reference = 'rm -rf'
   return {
@@ -76,12 +79,12 @@ function removalByEnvs({archive, places, bench}: LargeTrees): Omit<Contender, 'n
   const productIn = (place: string) => openProduct(bench, join(place, 'home'))
   let place = ''
   return {
-    // Left out where no environment works, as create is.
+    // Left out if no environment works, as create is.
     side: 'peer',
     async prepare() {
       place = await places.open()
       const product = productIn(place)
-      // On layers the files are the image's, which stays.
+      // With layers the files would belong to the image, which stays.
       await product.run('create', archive.path, '--name', 'large', '--storage', 'directory', '--quiet')
       await runAsCaller(['sync', '--file-system', place], bench)
       return product.front('rm', 'large')

@@ -2,10 +2,10 @@ import type {Contender, Group} from './measure.js'
 import type {Product} from './product.js'
 import {fixed} from './startup.js'
 
-/** What an environment has written, which copy-on-write is to make no difference of. */
+/** Changes in an environment, whose size copy-on-write should make irrelevant. */
 export type Written = {
   readonly title: string
-  /** For the guest's shell: what it writes before it is copied and taken back. */
+  /** For the guest's shell: writes the changes before the measurements. */
   readonly script: string
 }
 
@@ -14,7 +14,7 @@ export const SMALL: Written = {
   script: 'cp -a /usr/share /root/share && cp -a /usr/lib /root/lib',
 }
 
-/** As trees are: a few large files, many small ones. */
+/** As in real trees: a few large files, many small ones. */
 export const LARGE: Written = {
   title: '1 GB in 40,400 files',
   script: `
@@ -30,11 +30,11 @@ done`,
 }
 
 /**
- * What copy-on-write makes quick, beside Node's own start: each call is one command of envs.
+ * Compares commands that use copy-on-write with Node's own start: each invocation is one command of envs.
  *
- * Makes environments in the product's store; to be cleared by the caller.
+ * Makes environments in the product's store; the caller clears it.
  *
- * @throws {InvocationFailedError} When layers can't be had here.
+ * @throws {InvocationFailedError} If layers are not available here.
  */
 export async function layersGroup(
   rootfs: string,
@@ -62,7 +62,7 @@ export async function layersGroup(
   }
 }
 
-/** A call, and the one that takes back what it made. */
+/** Pairs an invocation with one that removes its result. */
 export function undone(
   product: Product,
   name: string,

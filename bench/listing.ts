@@ -8,10 +8,10 @@ const MANY = {usual: 200, quick: 20}
 const AT_ONCE = 2
 
 /**
- * `envs list` of a store with one environment, and of one with many; all of one image.
+ * Compares `envs list` of a store with one environment, and of one with many; all of one image.
  *
- * @returns The group, and how to remove the stores.
- * @throws {InvocationFailedError} When no environment can be made here.
+ * @returns The group, and a function that removes the stores.
+ * @throws {InvocationFailedError} If no environment can be made here.
  */
 export async function listingGroup(
   rootfs: string,
@@ -48,10 +48,10 @@ export async function listingGroup(
   }
 }
 
-/** The first alone, for it unpacks the image. */
+/** The first one alone, because it unpacks the image. */
 async function fill(product: Product, count: number, rootfs: string): Promise<void> {
   const names = Array.from({length: count}, (_, index) => `listed-${index}`)
-  // On layers, else so many trees would fill the disk.
+  // With layers, because so many trees would fill the disk.
   const create = ['create', rootfs, '--storage', 'overlay', '--quiet', '--name']
   const make = (name: string) => product.run(...create, name)
   const [first, ...others] = names

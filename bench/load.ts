@@ -3,16 +3,16 @@ import {setTimeout as sleep} from 'node:timers/promises'
 
 /** A clock tick of /proc, USER_HZ. @see proc(5): 100 on every architecture that Node runs on */
 const TICKS_PER_SECOND = 100
-/** Cores that others may use in a moment that still counts as quiet. */
+/** Cores that others may use in a moment that still counts as idle. */
 const QUIET_CORES = 0.15
 const LOOK_MS = 400
 
 export type LoadMeter = {
-  /** Cores that other processes have used, on average, since the meter was started. */
+  /** Returns the cores that other processes have used, on average, since the start of the meter. */
   othersCores(): number
 }
 
-/** Starts to measure what the machine does for others, while children of ours run and are waited for. */
+/** Starts to measure the load of other processes, while children of this one run and are waited for. */
 export function meterLoad(): LoadMeter {
   const [startMs, busy, own] = [performance.now(), busyTicks(), ownTicks()]
   return {
@@ -23,7 +23,7 @@ export function meterLoad(): LoadMeter {
   }
 }
 
-/** Waits for quiet moments, out of one budget for the whole run: a machine may never become quiet. */
+/** Waits for idle moments, within one time budget for the whole run: a machine may never become idle. */
 export class Patience {
   #leftMs: number
 
@@ -51,7 +51,7 @@ function busyTicks(): number {
   return user + nice + system + irq + softirq + steal
 }
 
-/** Fields 14 to 17 of proc_pid_stat(5): our own time and that of the children we have waited for. */
+/** Fields 14 to 17 of proc_pid_stat(5): time of this process and of its children that were waited for. */
 function ownTicks(): number {
   const text = readFileSync('/proc/self/stat', 'latin1')
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')

@@ -16,7 +16,7 @@ export type Machine = {
   readonly fileSystem: string
   /** Averages over 1, 5 and 15 minutes, before the run. */
   readonly load: readonly number[]
-  /** The line in which each tool says its version. */
+  /** The line with the version of each tool. */
   readonly tools: Readonly<Record<string, string>>
 }
 
@@ -35,7 +35,7 @@ const TOOLS = [
   'zstd',
 ] as const
 
-/** Describes what the figures were taken on. */
+/** Describes the machine of the measurements. */
 export async function describeMachine(bench: Bench): Promise<Machine> {
   const uid = bench.user?.uid ?? process.getuid?.()
   const tools: Record<string, string> = {node: process.version}
@@ -54,7 +54,7 @@ export async function describeMachine(bench: Bench): Promise<Machine> {
   }
 }
 
-/** Two columns, for people. */
+/** Renders two columns. */
 export function renderMachine({tools, load, ...facts}: Machine): string {
   const rows = [
     ...Object.entries(facts).map(([name, value]) => [name, String(value)] as const),
@@ -73,7 +73,7 @@ async function versionOf(tool: string, {environment}: Bench): Promise<string> {
   const path = findProgram(tool, environment['PATH'] ?? '')
   if (path === undefined) return 'not installed'
   const {stdout, stderr} = await capture([path, '--version'], {env: {USER: 'root', ...environment}})
-  // Some draw a picture beside it, some write where complaints go.
+  // Some programs also print a picture, some print to standard error.
   const line = `${stdout}\n${stderr}`.split('\n').find((text) => /\d/.test(text))
   return line?.replace(/^[^\p{L}\d]+/u, '').trim() ?? 'unknown'
 }

@@ -1,4 +1,7 @@
-/** Times envs beside the tools it is built from; `npm run bench -- --help`. docs/performance.md reads the figures. */
+/**
+ * Measures envs and the tools it is built from; `npm run bench -- --help`. docs/performance.md quotes the
+ * figures.
+ */
 import {chmod, chown, copyFile, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
@@ -55,15 +58,15 @@ async function main(options: Options, user: Bench['user']): Promise<void> {
 }
 
 /**
- * A home of its own, and nothing else of the caller's: among others no NODE_EXTRA_CA_CERTS, for which Node 20
- * reads a whole file of certificates at every start, 20 ms and more that belong to the machine's settings.
+ * A separate home, and none of the caller's variables, such as NODE_EXTRA_CA_CERTS, for which Node 20 reads a
+ * whole file of certificates at every start: 20 ms and more that depend on the machine's settings.
  */
 function environmentFor(folder: string): Bench['environment'] {
   const path = process.env['PATH'] ?? '/usr/bin:/bin'
   return {HOME: folder, LANG: 'C.UTF-8', NO_COLOR: '1', PATH: path, XDG_RUNTIME_DIR: folder}
 }
 
-/** What root has may lie where the user can't look. */
+/** The user may have no access to root's file. */
 async function readableCopy(rootfs: string, folder: string): Promise<string> {
   const copy = join(folder, 'given.tar.gz')
   await copyFile(rootfs, copy)

@@ -5,11 +5,11 @@ import {quantile, type Summary, summarize} from './statistics.js'
 /** Something to time. Only `argv` of what `prepare` returns is timed. */
 export type Contender = {
   readonly name: string
-  /** A peer that does not work here is left out with the reason; a failure of ours ends the run. */
+  /** A peer that does not work here is left out with the reason; a failure of `ours` ends the run. */
   readonly side: 'peer' | 'ours'
-  /** Before each run: a fresh folder, say, or a stopped environment. */
+  /** Before each run, for example makes a fresh folder or stops an environment. */
   readonly prepare: () => Promise<Invocation> | Invocation
-  /** After each run, whether it failed or not. */
+  /** After each run, also after a failure. */
   readonly tidy?: () => Promise<void>
 }
 
@@ -18,7 +18,7 @@ export type Absence = {readonly name: string; readonly reason: string}
 /** Contenders that are compared with each other. */
 export type Group = {
   readonly title: string
-  /** What is timed of each, and what makes it the same job: a sentence or two. */
+  /** The timed part of each contender, and why the jobs are comparable: a sentence or two. */
   readonly compared: string
   /** Name of the contender that the others are divided by. */
   readonly reference: string
@@ -33,17 +33,17 @@ export type Result = {
   readonly compared: string
   readonly reference: string
   readonly rounds: number
-  /** Whether a round went before that was not counted. */
+  /** Whether a warm-up round preceded. */
   readonly isWarm: boolean
   readonly rows: readonly Row[]
   readonly absent: readonly Absence[]
-  /** Cores that other processes used while this was measured: over the rounds. */
+  /** Cores that other processes used during the measurement, over the rounds. */
   readonly othersCores: {readonly median: number; readonly worst: number}
 }
 
 export type MeasureOptions = {
   readonly rounds: number
-  /** Counts the round that finds out who works here too: for a quick look. */
+  /** Also counts the round that finds out which contenders work: for a quick run. */
   readonly countsFirst?: boolean
   readonly bench: Bench
   readonly patience: Patience
@@ -51,9 +51,10 @@ export type MeasureOptions = {
 }
 
 /**
- * Times all contenders once a round, each round begun by another one, after one round that only warms up, unless it is to count.
+ * Times all contenders once a round, each round beginning with another one, after one warm-up round, unless
+ * that counts.
  *
- * @throws {InvocationFailedError} When something of ours fails, or a peer after it had worked.
+ * @throws {InvocationFailedError} If envs fails, or a peer after it had worked.
  */
 export async function measure(group: Group, options: MeasureOptions): Promise<Result> {
   const {countsFirst = false} = options

@@ -53,7 +53,7 @@ const ROUNDS: Options['rounds'] = {
 }
 const QUICK_ROUNDS: Options['rounds'] = {...same('1'), startup: 3, sessions: 3}
 
-/** @throws {Error} That says which part of the command line has no meaning. */
+/** @throws {Error} With the invalid part of the command line. */
 export function parseOptions(argv: readonly string[]): Options {
   const {values, positionals} = parseArgs({
     args: [...argv],

@@ -5,19 +5,19 @@ import {type Bench, type Invocation, InvocationFailedError, time} from './invoca
 import type {Contender, MeasureOptions} from './measure.js'
 import {family, peakResidentBytes, programOf, residentBytes} from './process-family.js'
 
-/** The most that a job had in memory at once, looked at many times a second; bytes. */
+/** Peak memory of a job, sampled many times a second; bytes. */
 export type PeakMemory = {
   readonly title: string
   readonly compared: string
-  /** What is to be stayed below: by the programs of envs, or by all processes of the job. */
+  /** The target for the processes of envs, or for all processes of the job. */
   readonly bound: Bound
   readonly rows: readonly {
     readonly name: string
-    /** Processes that run Node, shared pages by parts: envs itself, without the decoder. */
+    /** Processes that run Node, with proportional shares: envs itself, without the decoder. */
     readonly ownPssBytes: number
     /** All processes of the job. */
     readonly pssBytes: number
-    /** The most that the kernel saw resident of any one process of Node, and of any one at all. */
+    /** Largest resident size of one Node process, and of any process, as recorded by the kernel. */
     readonly ownLargestRssBytes: number
     readonly largestRssBytes: number
     readonly samples: number
@@ -29,9 +29,10 @@ export type Bound = {readonly bytes: number; readonly holdsFor: 'own' | 'all'}
 const LOOK_MS = 25
 
 /**
- * Runs each contender once, untimed, for looking costs time. A peer that fails is left out: it has been named where it was timed.
+ * Runs each contender once, untimed, because sampling costs time. A failing peer is left out: the timed run
+ * has reported it.
  *
- * @throws {InvocationFailedError} When something of ours fails.
+ * @throws {InvocationFailedError} If envs fails.
  */
 export async function measurePeakMemory(
   contenders: readonly Contender[],
@@ -95,7 +96,7 @@ async function watch(invocation: Invocation, bench: Bench): Promise<Peaks> {
   const seen = new Set<number>()
   let peaks: Peaks = {ownPssBytes: 0, pssBytes: 0, ownLargestRssBytes: 0, largestRssBytes: 0, samples: 0}
   const look = (root: number) => {
-    // A decoder whose parent has ended is nobody's child here, and still part of the job.
+    // A decoder whose parent has ended is still a part of the job.
     const pids = new Set([root, ...seen].flatMap(family))
     for (const pid of pids) seen.add(pid)
     const all = [...pids].map((pid) => ({

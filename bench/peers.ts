@@ -11,20 +11,20 @@ import {fixed} from './startup.js'
 export type Peers = {
   readonly contenders: readonly Contender[]
   readonly absent: readonly Absence[]
-  /** What podman has to be told to run here, as a sentence; nothing where it does not. */
+  /** The options that podman needs here, as a sentence; empty if podman does not work. */
   readonly note: string
   /** The same peers with a command that sleeps. */
   readonly asleep: readonly Contender[]
   close(): Promise<void>
 }
 
-/** What every other one is divided by. */
+/** The contender that the others are divided by. */
 export const REFERENCE = 'raw bwrap'
 
 /** ch-run does not start without it. */
 const VARIABLES = {USER: 'root'} as const
 
-/** How each enters a tree; the command is to follow. */
+/** Argv prefixes that enter a tree; the command follows. */
 function treeEntries(root: string): Readonly<Record<string, readonly string[]>> {
   const unshare = ['--pid', '--fork', '--mount', '--mount-proc', '--root', root]
   return {
@@ -36,15 +36,15 @@ function treeEntries(root: string): Readonly<Record<string, readonly string[]>> 
   }
 }
 
-/** Enters a tree as its root; the command is to follow. */
+/** Argv prefix that enters a tree as its root; the command follows. */
 function rawBwrap(root: string): readonly string[] {
   const identity = ['--unshare-all', '--share-net', '--uid', '0', '--gid', '0']
   return ['bwrap', ...identity, '--bind', root, '/', '--dev', '/dev', '--proc', '/proc']
 }
 
 /**
- * @param root - A plain tree of the rootfs, which they enter as it is.
- * @param rootfs - Its archive, for what keeps images of its own.
+ * @param root - A plain tree of the rootfs, which they enter.
+ * @param rootfs - Its tarball, for tools with their own images.
  */
 export async function openPeers({
   root,
@@ -65,7 +65,7 @@ export async function openPeers({
     fixed(name, 'peer', {argv: [...argv, ...command], variables: VARIABLES})
   const podman = await openPodman(rootfs, bench)
   const distrobox = await openDistrobox(podman, bench)
-  // Last: what it leaves when another one throws would be in /etc.
+  // Last: if another one throws, its configuration would stay in /etc.
   const schroot = await openSchroot(root, bench)
   return {
     contenders: [

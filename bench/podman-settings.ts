@@ -2,21 +2,21 @@ import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Bench} from './invocation.js'
 
-/** What podman is told of how to run containers; nothing where what it comes with does. */
+/** Options with which podman can run containers; empty if its defaults work. */
 export type Way = {readonly cgroupManager?: 'cgroupfs'; readonly runtime?: 'runc' | 'crun'}
 
 /**
- * Files of settings that stand in for those of the host and of the caller, so that nothing of their containers is seen or
- * touched; by files and not by options, for distrobox calls podman itself.
+ * Settings files that replace those of the host and of the caller, so that their containers are invisible and
+ * untouched. Files, not options, because distrobox calls podman itself.
  */
 export type PodmanSettings = {
   /** For every program that calls podman. */
   readonly variables: Readonly<Record<string, string>>
-  /** @param driver - How images are kept; undefined has podman choose, which it warns of at each call. */
+  /** @param driver - Storage driver of images; if undefined, podman chooses one, and warns at each call. */
   write(settings: {driver: string | undefined; way: Way}): Promise<void>
 }
 
-/** @param folder - An empty one, for the files and for all that podman keeps. */
+/** @param folder - An empty one, for the files and for podman's storage. */
 export function podmanSettings(folder: string, {user}: Bench): PodmanSettings {
   const [storage, engine] = [join(folder, 'storage.conf'), join(folder, 'containers.conf')]
   const store = join(folder, 'store')
@@ -24,7 +24,7 @@ export function podmanSettings(folder: string, {user}: Bench): PodmanSettings {
     variables: {
       CONTAINERS_STORAGE_CONF: storage,
       CONTAINERS_CONF_OVERRIDE: engine,
-      // Else every call of a host with the older control groups warns of them first.
+      // Otherwise each call on a host with cgroup v1 prints a warning first.
       PODMAN_IGNORE_CGROUPSV1_WARNING: '1',
     },
     async write({driver, way}) {

@@ -5,22 +5,22 @@ import {type Bench, type Invocation, InvocationFailedError, makeFolder, runAsUse
 import type {Absence} from './measure.js'
 import {describeWay, podmanSettings, type Way} from './podman-settings.js'
 
-/** podman with a store of this run's own and a container that is up. */
+/** podman with a store of this run and a running container. */
 export type Podman = {
-  /** What it is told here for a container to run at all; in words, for the report. */
+  /** The options that a container needs here, in words, for the report. */
   readonly ways: string
-  /** Name of the image in its store that was made of the rootfs. */
+  /** Name of the image in its store, made from the rootfs. */
   readonly image: string
   /** For a program that calls podman. */
   readonly variables: Readonly<Record<string, string>>
-  /** Calls, to be timed: a container of its own, and one more program in the one that is up. */
+  /** Invocations, to be timed: a new container, and one more program in the running one. */
   run(...command: string[]): Invocation
   exec(...command: string[]): Invocation
   /** Ends its container and removes all that it stored. */
   close(): Promise<void>
 }
 
-/** From what comes with it to what a host with two generations of control groups, or without privileges, needs. */
+/** From its defaults to the options for a host with both cgroup versions, or without privileges. */
 const WAYS: readonly Way[] = [
   {},
   {cgroupManager: 'cgroupfs'},
@@ -29,13 +29,13 @@ const WAYS: readonly Way[] = [
 ]
 const IMAGE = 'localhost/envs-bench'
 const CONTAINER = 'envs-bench'
-/** As environments have it, and it needs no program that makes a network. */
+/** The same as environments, and without a program that makes a network. */
 const NETWORK = '--network=host'
 
 /**
- * Gives podman the same rootfs and takes the first way in which it runs anything.
+ * Imports the same rootfs into podman and takes the first options that work.
  *
- * @returns The reason, where it does not.
+ * @returns The reason, if none work.
  */
 export async function openPodman(rootfs: string, bench: Bench): Promise<Podman | Absence> {
   const name = 'podman'
@@ -71,7 +71,7 @@ export async function openPodman(rootfs: string, bench: Bench): Promise<Podman |
   }
 }
 
-/** @throws {InvocationFailedError} What happens with nothing asked for, when nothing helps. */
+/** @throws {InvocationFailedError} The failure with the defaults, if no options work. */
 async function firstThatRuns(use: (way: Way) => Promise<void>, bench: Bench): Promise<Way> {
   let failure: unknown
   for (const way of WAYS) {
@@ -87,7 +87,7 @@ async function firstThatRuns(use: (way: Way) => Promise<void>, bench: Bench): Pr
   throw failure
 }
 
-/** Step by step, each also where the one before had nothing to do: what stays, the removal of the folder will tell. */
+/** Continues after steps with nothing to do; the removal of the folder reports leftovers. */
 async function clear(folder: string, bench: Bench): Promise<void> {
   const isRoot = (bench.user?.uid ?? process.getuid?.()) === 0
   const steps = [

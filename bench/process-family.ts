@@ -1,25 +1,25 @@
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
 
-/** A process and all below it, as far as they are still there. @see proc_pid_task_children(5) */
+/** Returns a process and its existing descendants. @see proc_pid_task_children(5) */
 export function family(pid: number): number[] {
   const threads = list(`/proc/${pid}/task`)
   const children = threads.flatMap((thread) => numbers(read(`/proc/${pid}/task/${thread}/children`)))
   return [pid, ...children.flatMap(family)]
 }
 
-/** Processes whose command line has that text in it. @see proc_pid_cmdline(5) */
+/** Returns processes whose command line contains a text. @see proc_pid_cmdline(5) */
 export function mentioning(text: string): number[] {
   return list('/proc')
     .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/cmdline`).includes(text))
     .map(Number)
 }
 
-/** The name that a process has, at most 15 bytes of it. @see proc_pid_comm(5) */
+/** Returns the name of a process, at most 15 bytes. @see proc_pid_comm(5) */
 export function nameOf(pid: number): string {
   return read(`/proc/${pid}/comm`).trim()
 }
 
-/** The program that a process runs; undefined for another user's, and when it has gone. */
+/** Returns the program of a process; undefined for another user's, and after its end. */
 export function programOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/exe`)
@@ -28,12 +28,14 @@ export function programOf(pid: number): string | undefined {
   }
 }
 
-/** Resident memory in bytes: shared pages by parts, or all of them. @see proc_pid_smaps(5) */
+/**
+ * Returns resident memory in bytes: with proportional or full shares of shared pages. @see proc_pid_smaps(5)
+ */
 export function residentBytes(pid: number, key: 'Pss' | 'Rss'): number {
   return kilobytes(`/proc/${pid}/smaps_rollup`, key) * 1024
 }
 
-/** The most that was resident of a process since it began its program, in bytes. @see proc_pid_status(5) */
+/** Returns the peak resident memory of a process's program, in bytes. @see proc_pid_status(5) */
 export function peakResidentBytes(pid: number): number {
   return kilobytes(`/proc/${pid}/status`, 'VmHWM') * 1024
 }
@@ -54,7 +56,7 @@ function list(path: string): string[] {
   }
 }
 
-/** Nothing of a process that has gone, or that is not ours to look at. */
+/** Returns an empty text for a process that has ended, or is unreadable. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')

@@ -6,11 +6,11 @@ import {type Bench, type Invocation, InvocationFailedError} from './invocation.j
 
 /** The built envs, with a store of its own. */
 export type Product = {
-  /** One call, to be timed. */
+  /** One invocation, to be timed. */
   call(...argv: string[]): Invocation
-  /** The same through `bin/envs`, which is what a user's `envs` is. */
+  /** The same through `bin/envs`, as users start it. */
   front(...argv: string[]): Invocation
-  /** Runs one call, untimed. @returns Standard output. @throws {InvocationFailedError} */
+  /** Runs one command, untimed. @returns Standard output. @throws {InvocationFailedError} */
   run(...argv: string[]): Promise<string>
   /** Stops and removes every environment of the store: only envs can remove files of other ids. */
   clear(): Promise<void>
@@ -44,7 +44,7 @@ export function openProduct(bench: Bench, home: string): Product {
     async clear() {
       const names = (await run('list', '--quiet')).split('\n').filter((name) => name !== '')
       if (names.length > 0) await run('rm', '--force', ...names)
-      // What is unpacked of images may belong to ids that only envs can act for.
+      // Layers may belong to ids for which only envs can act.
       await run('prune', '--yes', '--older-than', '0')
     },
   }

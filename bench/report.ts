@@ -1,7 +1,7 @@
 import {renderTable} from '../src/ui/table.js'
 import type {Result, Row} from './measure.js'
 
-/** One group as a table with what must be known to read it. */
+/** Renders one group as a table with the notes that it needs. */
 export function renderResult({
   title,
   compared,

@@ -5,9 +5,9 @@ import {capture} from '../src/host/process.js'
 import {type Bench, type Invocation, InvocationFailedError, runAsUser} from './invocation.js'
 import type {Absence} from './measure.js'
 
-/** schroot with a configuration of this run's own. */
+/** schroot with a configuration of this run. */
 export type Schroot = {
-  /** One call, to be timed: a session of its own. */
+  /** One invocation, to be timed: a new session. */
   run(...command: string[]): Invocation
   /** Removes the configuration. */
   close(): Promise<void>
@@ -17,9 +17,9 @@ const NAME = 'schroot'
 const CONFIGURATIONS = '/etc/schroot/chroot.d'
 
 /**
- * Makes a tree known to schroot, which takes it from nobody but root: the bench must be run by root, for another user.
+ * Configures a tree for schroot, which only root may do: the bench must be run by root, for another user.
  *
- * @returns The reason, where that does not work.
+ * @returns The reason, if that does not work.
  */
 export async function openSchroot(root: string, bench: Bench): Promise<Schroot | Absence> {
   if (findProgram(NAME, bench.environment['PATH'] ?? '') === undefined)
@@ -49,8 +49,8 @@ export async function openSchroot(root: string, bench: Bench): Promise<Schroot |
 }
 
 /**
- * For that user as that user, never as root, and nothing of the host's is copied in: the tree belongs to the user, the host's
- * own users and their passwords do not.
+ * Only for that user, never as root, and without copies of files of the host: the tree belongs to the user,
+ * and the host's users and passwords do not.
  *
  * @see schroot.conf(5)
  */

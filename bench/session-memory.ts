@@ -6,31 +6,31 @@ import type {Bench} from './invocation.js'
 import type {Contender} from './measure.js'
 import {family, mentioning, nameOf, residentBytes} from './process-family.js'
 
-/** What each session runs in the end: longer than it is looked at. */
+/** The last command of each session: longer than the measurement. */
 export const SLEEP = ['sleep', '60'] as const
 
-/** What a session keeps in memory that only waits. */
+/** Memory of a session that only waits. */
 export type SessionMemory = {
   readonly title: string
   readonly compared: string
   readonly rows: readonly {
     readonly name: string
     readonly processes: number
-    /** Shared pages by parts, and all of them; what the waiting command itself has is not among them. */
+    /** With proportional and full shares of shared pages; without the waiting command. */
     readonly pssBytes: number
     readonly rssBytes: number
   }[]
 }
 
-/** Long enough for all that a start leaves to have ended; a quick look takes what it finds. */
+/** Long enough for all start-up processes to end; a quick run does not wait. */
 const SETTLE_MS = {usual: 1500, quick: 500}
 const [PAYLOAD] = SLEEP
 
 /**
- * What is no descendant of the call counts too where its command line has the bench's folder in it: what podman leaves behind
- * to watch a program.
+ * Also counts processes outside of the invocation's descendants if the bench's folder is in their command
+ * line: podman's monitor.
  *
- * @throws {Error} When a call of ours has ended by the time it is to be looked at; a peer that has is left out.
+ * @throws {Error} If an invocation of envs has ended before the measurement; a peer is left out.
  */
 export async function measureSessionMemory(
   sessions: readonly Contender[],
@@ -89,7 +89,7 @@ export function renderSessionMemory({title, compared, rows}: SessionMemory): str
   ].join('\n')
 }
 
-/** One that is gone, or that only root may end, ends with its sleep. */
+/** A process that has ended is ignored; one that only root may end ends with its sleep. */
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')

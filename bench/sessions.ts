@@ -9,12 +9,12 @@ import {fixed} from './startup.js'
 const [WARM, COLD] = ['warm', 'cold'] as const
 
 /**
- * One short command in an environment, beside what the host's own tools take for it in the same tree.
+ * Compares one short command in an environment with the host's own tools in the same tree.
  *
- * Makes two environments in the product's store; to be cleared by the caller.
+ * Makes two environments in the product's store; the caller clears it.
  *
- * @returns The group, its peers with a command that sleeps, and how to end what they have running.
- * @throws {InvocationFailedError} When no environment can be made or run here.
+ * @returns The group, its peers with a command that sleeps, and a function that ends their processes.
+ * @throws {InvocationFailedError} If no environment can be made or run here.
  */
 export async function sessionGroup(
   rootfs: string,
@@ -48,12 +48,12 @@ export async function sessionGroup(
   return {group, asleep, close}
 }
 
-/** What such a session keeps in memory, beside its peers. The environments are those of {@link sessionGroup}. */
+/** Compares the memory of such sessions. The environments are those of {@link sessionGroup}. */
 export async function sessionMemory(
   peers: readonly Contender[],
   {product, ...options}: {product: Product; bench: Bench; isQuick: boolean},
 ): Promise<SessionMemory> {
-  // So that none of the sessions is the one that starts it.
+  // So that none of the measured sessions starts it.
   await product.run('run', WARM, 'sh', '-c', 'sleep 60 >/dev/null 2>&1 &')
   const asleep = ['run', WARM, '--', ...SLEEP] as const
   const ours = [
@@ -63,7 +63,7 @@ export async function sessionMemory(
   return measureSessionMemory([...peers, ...ours], options)
 }
 
-/** A call into an environment that runs: it goes on for a second after its last process. */
+/** An invocation in a running environment, which continues for a second after its last process. */
 function warm(product: Product, name: string, invocation: Invocation): Contender {
   return {
     name,
@@ -75,7 +75,7 @@ function warm(product: Product, name: string, invocation: Invocation): Contender
   }
 }
 
-/** A call into an environment that is down. */
+/** An invocation in a stopped environment. */
 function cold(product: Product, name: string, invocation: Invocation): Contender {
   return {
     name,

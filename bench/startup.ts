@@ -2,7 +2,7 @@ import type {Invocation} from './invocation.js'
 import type {Contender, Group} from './measure.js'
 import type {Product} from './product.js'
 
-/** What it costs to be a program of Node.js, and what envs adds to that before it does anything. */
+/** Compares the start of envs with that of Node. */
 export function startupGroup(product: Product): Group {
   return {
     title: 'Start-up',
@@ -18,7 +18,7 @@ export function startupGroup(product: Product): Group {
   }
 }
 
-/** A contender that is the same command line each time. */
+/** A contender with the same command line in each run. */
 export function fixed(name: string, side: Contender['side'], invocation: Invocation): Contender {
   return {name, side, prepare: () => invocation}
 }

@@ -1,4 +1,4 @@
-/** What the timings of one contender come to; all in milliseconds. */
+/** Statistics of one contender; all in milliseconds. */
 export type Summary = {
   readonly medianMs: number
   readonly minMs: number
@@ -27,7 +27,7 @@ export function summarize(timesMs: readonly number[], referenceMs: readonly numb
   }
 }
 
-/** The value below which this part of the others lies, between two of them by weight. */
+/** Returns a quantile, interpolated between two values. */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   const place = (sorted.length - 1) * part

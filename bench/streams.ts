@@ -12,11 +12,12 @@ const LINE = 'x'.repeat(79)
 type Streams = {readonly product: Product; readonly bench: Bench; readonly isQuick: boolean}
 
 /**
- * What a session carries: lines to a terminal, bytes through a pipe and to a file, beside the same without an environment.
+ * Compares data through a session with the same data outside of an environment: lines to a terminal, bytes
+ * through a pipe and to a file.
  *
- * Makes one environment in the product's store; to be cleared by the caller.
+ * Makes one environment in the product's store; the caller clears it.
  *
- * @returns One group for each, for their times have nothing to do with each other.
+ * @returns One group for each, because their times are unrelated.
  */
 export async function streamGroups(
   rootfs: string,

@@ -32,7 +32,7 @@ export type Run = {
   readonly signal: AbortSignal
 }
 
-/** Measures what belongs to one subject, and tells the findings. */
+/** Measures the groups of one subject, and reports the findings. */
 export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void>>> = {
   startup: (run) =>
     compare('startup', startupGroup(openProduct(run.bench, join(run.bench.folder, 'empty'))), run),
@@ -150,7 +150,7 @@ async function placesFor({options, bench, findings}: Run): Promise<FreshPlaces> 
   return places
 }
 
-/** Measures with a store of its own, which is emptied whatever happens; only what `make` can't do here is left out. */
+/** Measures with a separate store, which is emptied in any case; only a failure of `make` is left out. */
 async function withStore<Made>(
   subject: Subject,
   run: Run,
@@ -172,7 +172,7 @@ async function withStore<Made>(
   }
 }
 
-/** What a host can't do is said and left out; anything else is thrown on. */
+/** Leaves out, with the reason, work that the host can't do; rethrows other errors. */
 async function whereItWorks<Made>(
   name: string,
   make: () => Promise<Made>,

@@ -1,9 +1,9 @@
 import {capture} from '../src/host/process.js'
 
 /**
- * The user whom programs are to run as, by name.
+ * Returns the user of the programs, by name.
  *
- * @throws {Error} When there is no such user, or the caller can't become it.
+ * @throws {Error} If there is no such user, or the caller can't become it.
  */
 export async function findUser(name: string): Promise<{uid: number; gid: number}> {
   if (process.getuid?.() !== 0) throw new Error('--as is for root: nobody else can run programs as another.')

@@ -10,10 +10,10 @@ import {describeConversion, describeIdentity} from '../src/ui/wording.js'
 export default class Clone extends EnvsCommand {
   static override summary = 'Copy an environment.'
   static override description =
-    `The copy has a name, a hostname, a machine id and SSH host keys of its own; all else is as in the original, whose \
-snapshots stay with it. With storage overlay nothing is copied: both go on from the same files. One that runs \
-stands still meanwhile, and what it has changed is copied. With storage directory, or another identity, all of it is copied \
-and it must not be running; blocks are shared where the file system can.`
+    `The copy gets its own name, hostname, machine id and SSH host keys. Snapshots stay with the original. With \
+storage overlay nothing is copied: both share the same layers; if the environment is running, its processes are \
+frozen while the changes since its start are copied. With storage directory, or with another identity, all files are \
+copied, and the environment must not be running; the file system shares blocks if it can.`
   static override hiddenAliases = ['cp']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play spare',
@@ -21,7 +21,7 @@ and it must not be running; blocks are shared where the file system can.`
   ]
   static override args = {name: nameArg(), newName: nameArg('name of the copy')}
   static override flags = {
-    identity: identityFlag('how users of the copy come about; as in the original when left out'),
+    identity: identityFlag('kind of users in the copy [default: as in the original]'),
   }
 
   async run(): Promise<EnvironmentDetails> {

@@ -3,11 +3,12 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {Args} from '../src/ui/definitions.js'
 
 export default class Completion extends EnvsCommand {
-  static override summary = 'Print the script that makes a shell complete command lines of envs.'
+  static override summary = 'Print the completion script of a shell.'
   static override description =
-    `Commands, flags and their values, and the names of environments, snapshots, images and settings. Add the line to the \
-file that the shell reads when it starts: ~/.bashrc, ~/.zshrc (behind compinit), ~/.config/fish/config.fish. Or keep what \
-is printed where the shell looks for such scripts: it need not be made anew for a newer envs, for it asks envs at each Tab.`
+    `Completes commands, flags and their values, and names of environments, snapshots, images and settings. Add the \
+line below to the file that your shell reads at its start: ~/.bashrc, ~/.zshrc (after compinit) or \
+~/.config/fish/config.fish. Or save the script where the shell looks for completions. The script asks envs at each \
+Tab, so it need not be updated with envs.`
   static override examples = [
     'eval "$(<%= config.bin %> <%= command.id %> bash)"',
     'eval "$(<%= config.bin %> <%= command.id %> zsh)"',
@@ -15,7 +16,7 @@ is printed where the shell looks for such scripts: it need not be made anew for 
   ]
   static override args = {
     shell: Args.string({
-      description: 'which shell',
+      description: 'name of the shell',
       ignoreStdin: true,
       options: ['bash', 'zsh', 'fish'],
       required: true,

@@ -33,9 +33,10 @@ import {
 export default class Create extends EnvsCommand {
   static override summary = 'Create an environment from an image.'
   static override description =
-    `IMAGE is the name of a published image (focal, 20.04, ubuntu:focal/cloud, lxc:debian/trixie; see envs image search), \
-verified by its publisher's signature and kept for the next time; or a tar archive of a root file system, plain or \
-compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or https URL, or - for standard input.`
+    `IMAGE is one of: the name of a published image (focal, 20.04, ubuntu:focal/cloud, lxc:debian/trixie; see envs \
+image search), which is verified by its publisher's signature and cached; the path of a tarball of a root file \
+system, with a slash in it; an http or https URL of one; or - for standard input. Tarballs may be compressed with \
+gzip, xz, zstd or bzip2.`
   static override hiddenAliases = ['new', 'install']
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
@@ -44,14 +45,13 @@ compressed with gzip, xz, zstd or bzip2: a path with a slash in it, an http or h
   ]
   static override args = {
     image: Args.string({
-      description:
-        "what to make it from; the setting defaultImage, else the host's own release, when left out",
+      description: "image to use [default: the setting defaultImage, else the host's release]",
       ignoreStdin: true,
     }),
   }
   static override flags = {
     name: newNameFlag(),
-    sha256: Flags.string({description: 'digest that the archive must have', helpValue: 'HEX'}),
+    sha256: Flags.string({description: 'expected SHA-256 digest of the tarball', helpValue: 'HEX'}),
     'allow-sha1-signatures': allowSha1Flag(),
     identity: identityFlag(),
     storage: storageFlag(),

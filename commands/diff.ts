@@ -7,12 +7,12 @@ import {Args, Flags} from '../src/ui/definitions.js'
 import {renderDifference} from '../src/ui/difference-report.js'
 
 export default class Diff extends EnvsCommand {
-  static override summary = 'Tell what has changed in an environment since it was made, or since a snapshot.'
+  static override summary = 'Show the changes in an environment since its image or a snapshot.'
   static override description =
-    `Packages, files of no package, settings that are not as their package brought them, users and groups, services that \
-would start at boot, setuid files and capabilities. Files that packages bring, caches, logs and records are counted; --files \
-lists them too. Times do not count, and neither does a file that was written anew with the same content. It may run \
-meanwhile: files are read as they are on disk.`
+    `Reports packages, files that belong to no package, configuration files that differ from their package's, users \
+and groups, services that would start at boot, setuid files and capabilities. Files of packages, caches, logs and \
+records are only counted; --files lists them too. Times are ignored, and so is a file that was written again with the \
+same content. The environment may be running: files are read as they are on disk.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play before-nginx --files',
@@ -21,13 +21,13 @@ meanwhile: files are read as they are on disk.`
   static override args = {
     name: nameArg(),
     label: Args.string({
-      description: 'snapshot of it to compare with; its image when left out',
+      description: 'snapshot to compare with [default: the image]',
       ignoreStdin: true,
     }),
   }
   static override flags = {
     files: Flags.boolean({default: false, description: 'list every file that differs'}),
-    with: Flags.string({description: 'another environment to compare with', helpValue: 'NAME'}),
+    with: Flags.string({description: 'other environment to compare with', helpValue: 'NAME'}),
   }
 
   async run(): Promise<DifferenceResult> {

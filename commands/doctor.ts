@@ -17,28 +17,27 @@ import {renderChecks, renderTicket} from '../src/ui/host-report.js'
 import {describeRepair} from '../src/ui/repair-wording.js'
 
 export default class Doctor extends EnvsCommand {
-  static override summary =
-    'Examine what this host, or an environment, can do, what stands in the way, and the remedy.'
+  static override summary = 'Check this host, or an environment, for problems and their remedies.'
   static override description =
-    `Without NAME: the host, and what to send to an administrator; exits with 7 when no environment can run here. With \
-NAME: what of its image the environment could not be given (owners, capabilities, device nodes), and which of its packages \
-need more than it gives. Changes nothing without --repair, which takes away what killed commands left and ends what keeps \
-an environment from starting, and --fetch, which gets a program for the time that the host has none itself.`
+    `Without NAME: checks the host, prints a text to send to an administrator, and exits with 7 if no environment can \
+run here. With NAME: lists files of the image that the environment could not get as they are (owners, capabilities, \
+device nodes) and packages that need more than the environment provides. Changes nothing without a flag. --repair \
+removes leftovers of killed commands and ends processes that keep an environment from starting. --fetch gets a \
+program that the host lacks; a program of the host takes precedence.`
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> --repair',
     '<%= config.bin %> <%= command.id %> --fetch proot',
   ]
-  static override args = {name: optionalNameArg('name of an environment; the host when left out')}
+  static override args = {name: optionalNameArg('name of an environment [default: the host]')}
   static override flags = {
     fetch: Flags.string({
-      description:
-        "get a program that this host lacks from Debian's archive, verified, into your own data folder",
+      description: 'program to install from Debian, verified, into your data folder',
       exclusive: ['repair'],
       options: [...FETCHABLE_NAMES],
     }),
-    repair: Flags.boolean({description: 'put the store right, and say what was done'}),
+    repair: Flags.boolean({description: 'repair the store'}),
   }
 
   async run(): Promise<HostReportResult | EnvironmentReportResult | RepairResult | FetchedTool> {

@@ -6,8 +6,8 @@ import {SessionCommand} from '../src/ui/session-command.js'
 export default class Enter extends SessionCommand {
   static override summary = 'Open a login shell in an environment, as root.'
   static override description =
-    `Starts the environment when it is down. Services that were started inside go on when the shell ends; the \
-environment itself ends a second after the last process in it.`
+    `Starts the environment if it is not running. Services started inside continue when the shell ends. The \
+environment ends a second after its last process.`
   static override hiddenAliases = ['login', 'shell', 'sh']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',

@@ -9,11 +9,11 @@ import {formatBytes} from '../src/ui/size.js'
 import {unpackProgress} from '../src/ui/unpack-progress.js'
 
 export default class Export extends EnvsCommand {
-  static override summary = 'Write an environment to one file, to keep or to carry away.'
+  static override summary = 'Write an environment to one file.'
   static override description =
-    `The file is a tar archive of the whole tree with its true owners, modes, hard links, capabilities and device nodes: \
-envs import makes an environment of it, and tar, podman import and docker import read it too. Snapshots are not in it. \
-The environment must not be running. Without -o the archive goes to standard output.`
+    `Writes a tarball of the whole tree with owners, modes, hard links, capabilities and device nodes, for envs \
+import, tar, podman import or docker import. Snapshots are not included. The environment must not be running. Without \
+-o, the tarball goes to standard output.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play -o play.tar.zst',
     '<%= config.bin %> <%= command.id %> play | ssh HOST envs import -',
@@ -22,10 +22,10 @@ The environment must not be running. Without -o the archive goes to standard out
   static override flags = {
     output: Flags.string({char: 'o', description: 'file to write', helpValue: 'FILE'}),
     format: Flags.option({
-      description: "how it is compressed; by the file's name, else zst, when left out",
+      description: 'compression [default: by the file name, else zst]',
       options: EXPORT_FORMATS,
     })(),
-    force: forceFlag('replace a file that is there'),
+    force: forceFlag('replace an existing file'),
   }
 
   async run(): Promise<ExportResult> {

@@ -12,20 +12,20 @@ import {describeIdentity, describeLosses, describeOrigin, describeSquashedOwners
 export default class Import extends EnvsCommand {
   static override summary = 'Create an environment from a file that envs export wrote.'
   static override description =
-    `FILE is a path, or - for standard input. It may be any tar archive of a root file system, plain or compressed with \
-gzip, xz, zstd or bzip2. What the archive says of its origin is shown, and is nobody's proof: give --sha256 HEX, as \
-envs export printed it, to have every byte checked.`
+    `FILE is a path, or - for standard input. It may be any tarball of a root file system, plain or compressed with \
+gzip, xz, zstd or bzip2. envs shows the origin that the file claims, but does not verify it: --sha256 HEX, as printed \
+by envs export, verifies every byte.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play.tar.zst',
     '<%= config.bin %> <%= command.id %> play.tar.zst --name again --identity mapped',
     'ssh HOST envs export play | <%= config.bin %> <%= command.id %> - -n copy',
   ]
   static override args = {
-    file: Args.string({description: 'archive to read', ignoreStdin: true, required: true}),
+    file: Args.string({description: 'file to read', ignoreStdin: true, required: true}),
   }
   static override flags = {
-    name: newNameFlag('name of the new environment; the one it had when left out'),
-    sha256: Flags.string({description: 'digest that the archive must have', helpValue: 'HEX'}),
+    name: newNameFlag('name of the new environment [default: its name in the file]'),
+    sha256: Flags.string({description: 'expected SHA-256 digest of the file', helpValue: 'HEX'}),
     identity: identityFlag(),
     storage: storageFlag(),
   }

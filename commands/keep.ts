@@ -5,16 +5,20 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {Args} from '../src/ui/definitions.js'
 
 export default class Keep extends EnvsCommand {
-  static override summary = 'Keep what envs try would throw away.'
+  static override summary = 'Keep a throwaway environment of envs try.'
   static override description =
-    'For an hour after it has ended; which ones there are: envs list --all. It gets NAME, and stays until it is removed.'
+    `Possible within an hour after the end of envs try; envs list --all lists candidates. The environment gets NAME \
+and stays until it is removed.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play try-2',
   ]
   static override args = {
     name: nameArg('name it gets'),
-    try: Args.string({description: 'which one; the one that ended last when left out', ignoreStdin: true}),
+    try: Args.string({
+      description: 'throwaway environment [default: the one that ended last]',
+      ignoreStdin: true,
+    }),
   }
 
   async run(): Promise<KeepResult> {

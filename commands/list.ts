@@ -6,8 +6,8 @@ import {printEnvironments} from '../src/ui/environment-list.js'
 export default class List extends EnvsCommand {
   static override summary = 'List the environments.'
   static override description =
-    `SIZE is what removing it would give back; SHARED is what it stands on together with others, or with its image, which \
-is kept for the next environment. With --quiet: their names only, one a line.`
+    `SIZE is the space that removing the environment frees. SHARED is the size of the layers that it shares with its \
+image or with other environments. With --quiet: names only, one a line.`
   static override hiddenAliases = ['ls']
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
@@ -17,7 +17,7 @@ is kept for the next environment. With --quiet: their names only, one a line.`
   static override flags = {
     all: Flags.boolean({
       char: 'a',
-      description: 'also those of envs try that have ended and can still be kept',
+      description: 'also ended environments of envs try',
     }),
   }
 

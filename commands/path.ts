@@ -3,12 +3,12 @@ import {optionalNameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 
 export default class Path extends EnvsCommand {
-  static override summary = "Show where an environment's files are."
+  static override summary = "Show the folder of an environment's files."
   static override description =
-    `With storage directory the folder is the guest's root. With overlay it holds what the environment itself has changed \
-since its last snapshot, and --json names the folders below it too, the lowest first; the whole of it is seen from the \
-inside (envs run) or in an export. While the environment runs nothing there may be changed. Treat what is in them as the \
-guest's word: a link there may lead anywhere.`
+    `With storage directory, the folder is the guest's root. With storage overlay, it is the upper layer: changes \
+since the last snapshot; --json also lists the layers below, the lowest first. For the whole tree, use envs run or \
+envs export. Do not change files there while the environment runs, and do not trust them: the guest can place links \
+to anywhere.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     'ls "$(<%= config.bin %> <%= command.id %> play)/etc"',

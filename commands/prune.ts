@@ -8,11 +8,11 @@ import {formatBytes} from '../src/ui/size.js'
 import {describePrunable} from '../src/ui/wording.js'
 
 export default class Prune extends EnvsCommand {
-  static override summary = 'Remove what takes room and no environment needs.'
+  static override summary = 'Free disk space that no environment needs.'
   static override description =
-    `What envs try has left; old snapshots that were made by themselves; what is unpacked of images and no environment \
-stands on; images with a newer one, or that nothing has used for long; shared packages not used for long; and what killed \
-commands left. Nothing of an environment that runs, nor what a running command uses, and no snapshot that you made.`
+    `Removes ended environments of envs try, old automatic snapshots, unused layers of images, outdated and unused \
+images, shared packages that were not used for long, and leftovers of killed commands. Keeps everything that a \
+running environment or command uses, and all snapshots that you made.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> --dry-run',
     '<%= config.bin %> <%= command.id %> --older-than 12h --yes',
@@ -20,7 +20,7 @@ commands left. Nothing of an environment that runs, nor what a running command u
   static override flags = {
     'dry-run': dryRunFlag(),
     'older-than': Flags.string({
-      description: 'what is old: hours, days or weeks',
+      description: 'minimum age, in hours, days or weeks',
       default: '7d',
       helpValue: 'AGE',
     }),

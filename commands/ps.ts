@@ -5,14 +5,14 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {formatRelativeTime} from '../src/ui/relative-time.js'
 
 export default class Ps extends EnvsCommand {
-  static override summary = 'List what runs in an environment, or in all of them.'
+  static override summary = 'List the processes of one environment, or of all.'
   static override description =
-    'PID is the id inside; HOST PID is the id on the host. With --quiet: host ids only.'
+    `PID is the process id inside the environment, HOST PID the one on the host. With --quiet: host process ids only.`
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> play --json',
   ]
-  static override args = {name: optionalNameArg('name of the environment; all of them when left out')}
+  static override args = {name: optionalNameArg('name of the environment [default: all]')}
 
   async run(): Promise<ProcessListResult> {
     const {args} = await this.parse(Ps)

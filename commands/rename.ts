@@ -6,8 +6,8 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {describeLeftShims} from '../src/ui/shim-wording.js'
 
 export default class Rename extends EnvsCommand {
-  static override summary = 'Give an environment another name.'
-  static override description = 'Its hostname and prompt change with it. It must not be running.'
+  static override summary = 'Rename an environment.'
+  static override description = 'Changes its hostname and prompt too. The environment must not be running.'
   static override hiddenAliases = ['mv']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play web',

@@ -6,15 +6,15 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {describeKept} from '../src/ui/snapshot-wording.js'
 
 export default class Reset extends EnvsCommand {
-  static override summary = 'Make an environment what its image is.'
+  static override summary = 'Reset an environment to its image.'
   static override description =
-    'Nothing is lost: what is there now is kept as a snapshot. Name and settings of the environment stay.'
+    `Saves the present state as a snapshot first. Name and settings of the environment do not change.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --force',
   ]
   static override args = {name: nameArg()}
-  static override flags = {force: forceFlag('stop it first when it runs')}
+  static override flags = {force: forceFlag('stop the environment first')}
 
   async run(): Promise<WentBack> {
     const {args, flags} = await this.parse(Reset)

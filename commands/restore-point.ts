@@ -5,10 +5,10 @@ import {EnvsCommand} from '../src/ui/command.js'
 
 export default class RestorePoint extends EnvsCommand {
   static override hidden = true
-  static override summary = 'Make a point to go back to, as something in a running environment asks.'
+  static override summary = 'Make a restore point at the request of a guest.'
   static override description =
-    `For templates/host/restore-points.sh. Prints what became of the request in one word, as soon as all goes on in the \
-environment: made, large where too much would have to be copied, none where nothing runs.`
+    `For templates/host/restore-points.sh. Prints the result in one word, as soon as the environment runs again: \
+made, large if too much would have to be copied, none if nothing runs.`
   static override examples = ['<%= config.bin %> <%= command.id %> play']
   static override args = {name: nameArg()}
 

@@ -7,9 +7,9 @@ import {Args} from '../src/ui/definitions.js'
 import {describeKept} from '../src/ui/snapshot-wording.js'
 
 export default class Restore extends EnvsCommand {
-  static override summary = 'Make an environment what it was at a snapshot.'
+  static override summary = 'Restore an environment to a snapshot.'
   static override description =
-    'Nothing is lost: what is there now is kept as a snapshot too. The environment keeps its present name.'
+    'Saves the present state as a snapshot first. The name of the environment does not change.'
   static override examples = [
     '<%= config.bin %> <%= command.id %> play before-upgrade',
     '<%= config.bin %> <%= command.id %> play before-upgrade --force',
@@ -18,7 +18,7 @@ export default class Restore extends EnvsCommand {
     name: nameArg(),
     label: Args.string({description: 'label of the snapshot', ignoreStdin: true, required: true}),
   }
-  static override flags = {force: forceFlag('stop it first when it runs')}
+  static override flags = {force: forceFlag('stop the environment first')}
 
   async run(): Promise<WentBack> {
     const {args, flags} = await this.parse(Restore)

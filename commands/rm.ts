@@ -7,10 +7,10 @@ import {Args} from '../src/ui/definitions.js'
 import {describeLeftShims} from '../src/ui/shim-wording.js'
 
 export default class Rm extends EnvsCommand {
-  static override summary = 'Remove environments and all that is in them.'
+  static override summary = 'Remove environments and all their files.'
   static override description =
-    `Never asks: a name that was typed is meant. What runs is refused, or stopped first with --force. No link is \
-followed and nothing outside the environment is touched, shared folders included.`
+    `Never asks for confirmation. Refuses an environment that is running, unless --force is given. Follows no link \
+and touches nothing outside the environment; shared folders stay.`
   static override usage = 'rm NAME... [FLAG...]'
   static override hiddenAliases = ['remove', 'delete']
   static override strict = false
@@ -21,7 +21,7 @@ followed and nothing outside the environment is touched, shared folders included
   static override args = {
     names: Args.string({description: 'names of the environments', ignoreStdin: true, required: true}),
   }
-  static override flags = {force: forceFlag('stop what runs first'), yes: yesFlag()}
+  static override flags = {force: forceFlag('stop running environments first'), yes: yesFlag()}
 
   async run(): Promise<RemovedResult> {
     const {argv, flags} = await this.parse(Rm)

@@ -10,8 +10,9 @@ import {SessionCommand} from '../src/ui/session-command.js'
 export default class Run extends SessionCommand {
   static override summary = 'Run one command in an environment.'
   static override description =
-    `Everything after NAME is the guest's, to the letter. The command's exit status is ours: 125 when envs failed \
-before it ran, 126 when it can't be executed, 127 when it isn't there, 128+n when signal n ended it.`
+    `Everything after NAME belongs to the command; flags of envs stand before NAME. The exit status is the command's: \
+125 if envs failed before the command ran, 126 if the command can't be executed, 127 if it was not found, 128+n if \
+signal n ended it.`
   static override usage = 'run [FLAG...] NAME [--] COMMAND [ARGUMENT...]'
   static override hiddenAliases = ['exec']
   static override examples = [

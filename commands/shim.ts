@@ -7,12 +7,12 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {Args, Flags} from '../src/ui/definitions.js'
 
 export default class Shim extends EnvsCommand {
-  static override summary = 'Make commands of an environment commands of your own.'
+  static override summary = 'Make programs of an environment commands of the host.'
   static override description =
-    `Puts a small script for each COMMAND into ~/.local/bin, which runs it in the environment as envs run does: same arguments, \
-input, output and exit status. COMMAND is a name, or a path in the environment. With --volume it sees a folder of the host, \
-and works in yours where you are in it. With --remove: takes them away \
-again, all of them without COMMAND.`
+    `Writes a small script for each COMMAND to ~/.local/bin. The script runs COMMAND as envs run does: same \
+arguments, input, output and exit status. COMMAND is a name, or a path in the environment. With --volume, the command \
+sees a folder of the host, and starts in your working folder if that is inside the shared folder. With --remove: \
+removes the scripts, all of the environment if no COMMAND is given.`
   static override usage = 'shim NAME COMMAND... [FLAG...]'
   static override strict = false
   static override examples = [
@@ -21,11 +21,11 @@ again, all of them without COMMAND.`
   ]
   static override args = {
     name: nameArg(),
-    commands: Args.string({description: 'commands of the environment', ignoreStdin: true}),
+    commands: Args.string({description: 'programs of the environment', ignoreStdin: true}),
   }
   static override flags = {
-    force: forceFlag('replace a file that is no shim of envs'),
-    remove: Flags.boolean({description: 'take shims of the environment away'}),
+    force: forceFlag('replace a file that is not a shim'),
+    remove: Flags.boolean({description: 'remove shims of the environment'}),
     ...sessionFlags('volume'),
   }
 

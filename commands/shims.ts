@@ -3,15 +3,14 @@ import {EnvsCommand} from '../src/ui/command.js'
 import {Args} from '../src/ui/definitions.js'
 
 export default class Shims extends EnvsCommand {
-  static override summary = 'List the shims: commands of environments that are commands of your own.'
-  static override description =
-    `envs shim makes and removes them. With --quiet: their names only, one a line.`
+  static override summary = 'List the shims: programs of environments as commands of the host.'
+  static override description = 'envs shim creates and removes shims. With --quiet: names only, one a line.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> play --json',
   ]
   static override args = {
-    name: Args.string({description: 'only those of this environment', ignoreStdin: true}),
+    name: Args.string({description: 'name of an environment [default: all]', ignoreStdin: true}),
   }
 
   async run(): Promise<LaidShim[]> {

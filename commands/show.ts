@@ -17,9 +17,9 @@ import {
 } from '../src/ui/wording.js'
 
 export default class Show extends EnvsCommand {
-  static override summary = 'Show all that is known of an environment.'
+  static override summary = 'Show details of an environment.'
   static override description =
-    'Its image and what vouches for it, its identity, its size, and what runs in it.'
+    'Shows its image and the signature of the image, its identity, its size and its processes.'
   static override hiddenAliases = ['info', 'inspect']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',

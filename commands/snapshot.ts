@@ -7,17 +7,17 @@ import {Args} from '../src/ui/definitions.js'
 import {formatBytes} from '../src/ui/size.js'
 
 export default class Snapshot extends EnvsCommand {
-  static override summary = 'Keep what an environment is now, to go back to.'
+  static override summary = 'Save the state of an environment as a snapshot.'
   static override description =
-    `At once and for nothing where the environment does not run. Where it runs, all that is in it stands still while what \
-it has written is copied, and goes on afterwards.`
+    `Takes no time and no space if the environment is not running. If the environment is running, its processes are \
+frozen while the changes since its start are copied.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play before-upgrade',
   ]
   static override args = {
     name: nameArg(),
-    label: Args.string({description: 'what to call it; the time when left out', ignoreStdin: true}),
+    label: Args.string({description: 'label of the snapshot [default: the time]', ignoreStdin: true}),
   }
 
   async run(): Promise<TakenSnapshot> {

@@ -8,10 +8,10 @@ import {formatBytes} from '../src/ui/size.js'
 import {describeSnapshotKind} from '../src/ui/snapshot-wording.js'
 
 export default class Snapshots extends EnvsCommand {
-  static override summary = 'List the snapshots of an environment, or remove some.'
+  static override summary = 'List or remove the snapshots of an environment.'
   static override description =
-    `CHANGES is what was written since the snapshot before; HOLDS is what removing this one alone gives back: nothing \
-while later ones, or the environment itself, stand on it. With --quiet: the labels only, one a line.`
+    `CHANGES is the size of the changes since the snapshot before. HOLDS is the space that removing this snapshot \
+alone frees: none while later snapshots, or the environment, use its layers. With --quiet: labels only, one a line.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --remove before-upgrade',
@@ -19,7 +19,7 @@ while later ones, or the environment itself, stand on it. With --quiet: the labe
   static override args = {name: nameArg()}
   static override flags = {
     remove: Flags.string({
-      description: 'remove this one; the environment stays as it is',
+      description: 'label of a snapshot to remove; the environment does not change',
       helpValue: 'LABEL',
       multiple: true,
       multipleNonGreedy: true,

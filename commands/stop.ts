@@ -5,9 +5,10 @@ import {forceFlag, optionalNameArg} from '../src/ui/arguments.js'
 import {EnvsCommand} from '../src/ui/command.js'
 
 export default class Stop extends EnvsCommand {
-  static override summary = 'End everything that runs in an environment.'
+  static override summary = 'Stop an environment.'
   static override description =
-    'Asks each process to end, waits up to five seconds, and then ends what is left. One that is down is left alone.'
+    `Sends SIGTERM to each process, waits up to five seconds, then kills the rest. Stopping an environment that does \
+not run succeeds.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --force',

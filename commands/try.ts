@@ -15,12 +15,13 @@ import {formatBytes} from '../src/ui/size.js'
 
 export default class Try extends SessionCommand {
   static override enableJsonFlag = false
-  static override summary = 'Try something in an environment that goes when you leave it.'
+  static override summary = 'Use a throwaway environment.'
   static override description =
-    `The first word is the image if it is a path, a URL or the name of a published image (envs image search); all others \
-are packages, installed first. Then a login shell, or COMMAND, whose exit status is ours; 125 when envs or the \
-installation failed. What runs inside ends with it. For an hour envs keep still makes it one that stays. What is \
-written inside lies in memory where that can be, up to a quarter of what is free, and goes with a power cut.`
+    `The first word is the image if it is a path, a URL or the name of a published image (see envs image search); all \
+other words are packages, which are installed first. Runs a login shell, or COMMAND, and exits with its status, or \
+with 125 if envs or the installation failed. All processes inside end with the shell or COMMAND. envs keep can keep \
+the environment for an hour afterwards. Files are written to memory if possible, up to a quarter of the free memory, \
+and are lost at a power failure.`
   static override usage = 'try [IMAGE] [PACKAGE...] [FLAG...] [-- COMMAND [ARGUMENT...]]'
   static override hiddenAliases = ['ephemeral']
   static override strict = false
@@ -34,9 +35,9 @@ written inside lies in memory where that can be, up to a quarter of what is free
   }
   static override flags = {
     ...sessionFlags(),
-    keep: Flags.string({description: 'have it stay, under this name', helpValue: 'NAME'}),
+    keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
-    disk: Flags.boolean({description: 'write to the disk: for much, where memory is for little'}),
+    disk: Flags.boolean({description: 'write to disk instead of memory, for large installations'}),
   }
 
   async run(): Promise<undefined> {

@@ -7,16 +7,16 @@ import {formatRelativeTime} from '../src/ui/relative-time.js'
 import {describeKept} from '../src/ui/snapshot-wording.js'
 
 export default class Undo extends EnvsCommand {
-  static override summary = 'Take back what was last done in an environment.'
+  static override summary = 'Undo the last changes to an environment.'
   static override description =
-    `Each start of an environment is a point to go back to, and so is each snapshot: undo goes to the last one that \
-differs from what is there now, and undone again, further back. Nothing is lost: what is there now is kept as a snapshot.`
+    `Goes back to the newest snapshot or restore point that differs from the present state; envs makes a restore \
+point at each start. Repeat to go further back. Saves the present state as a snapshot first.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --force',
   ]
   static override args = {name: nameArg()}
-  static override flags = {force: forceFlag('stop it first when it runs')}
+  static override flags = {force: forceFlag('stop the environment first')}
 
   async run(): Promise<WentBack> {
     const {args, flags} = await this.parse(Undo)

@@ -2,7 +2,7 @@ import {release} from 'node:os'
 import {capture} from '../src/host/process.js'
 import type {Store} from './store.js'
 
-/** What the table was made with; in the order in which it is shown. */
+/** The conditions of the table, in the order of their display. */
 export type Facts = {
   readonly date: string
   readonly guest: string
@@ -14,9 +14,9 @@ export type Facts = {
 }
 
 /**
- * Describes the guest, by an environment of its own, and the host.
+ * Describes the guest, by a separate environment, and the host.
  *
- * @throws {Error} When no environment works here: then there is nothing to try.
+ * @throws {Error} If no environment works here.
  */
 export async function readFacts(
   rootfs: string,

@@ -1,6 +1,6 @@
 import {createServer} from 'node:net'
 
-/** A TCP port that nothing of this host listened on a moment ago. */
+/** Returns a TCP port without a listener on this host. */
 export function freePort(): Promise<number> {
   const server = createServer()
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Tries packages in fresh environments; `npm run matrix -- --help`. docs/compatibility.md is what it writes. */
+/** Tries packages in fresh environments; `npm run matrix -- --help`. Writes docs/compatibility.md. */
 import {writeFile} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 import {ExitCode} from '../src/errors.js'
@@ -74,7 +74,7 @@ async function identitiesHere(): Promise<Identity[]> {
 
 type Trial = {readonly name: Package; readonly identity: Identity}
 
-/** So many at a time, begun in their order. @returns The outcomes in the same order. */
+/** Runs a limited number at a time, started in order. @returns The outcomes in the same order. */
 async function inParallel(
   trials: readonly Trial[],
   {jobs, run}: {jobs: number; run: (trial: Trial) => Promise<Outcome>},

@@ -24,7 +24,7 @@ export const USAGE = `usage: npm run matrix -- [FLAG...]
   --write              write docs/compatibility.md: the whole table only
 `
 
-/** @throws {Error} That says which part of the command line has no meaning. */
+/** @throws {Error} With the invalid part of the command line. */
 export function parseOptions(argv: readonly string[]): Options {
   const {values} = parseArgs({
     args: [...argv],

@@ -1,7 +1,7 @@
 import {readFile} from 'node:fs/promises'
 import {fileURLToPath} from 'node:url'
 
-/** What is tried: the packages people ask for, and those whose maintainer scripts ask most of an environment. */
+/** Popular packages, and packages with demanding maintainer scripts. */
 export const PACKAGES = [
   'openssh-server',
   'postgresql',
@@ -37,9 +37,9 @@ export const PACKAGES = [
 
 export type Package = (typeof PACKAGES)[number]
 
-/** That a package works once it is installed, shown by a script of the guest. */
+/** A script of the guest that proves that an installed package works. */
 export type Check = {
-  /** What has been seen when the script ends with status 0. */
+  /** The claim that status 0 of the script proves. */
   readonly claim: string
   /** For bash; `$PORT` is a free port of the host, whose network is shared, and `$IDENTITY` the environment's. */
   readonly script: string
@@ -54,7 +54,7 @@ const CLAIMS = new Map<Package, string>([
   ['cron', 'a job of a crontab runs'],
 ])
 
-/** The check of a package, or undefined where installing it is all that is tried. */
+/** Returns the check of a package, or undefined if only its installation is tried. */
 export async function checkOf(name: Package): Promise<Check | undefined> {
   const claim = CLAIMS.get(name)
   if (claim === undefined) return undefined

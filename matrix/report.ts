@@ -3,7 +3,7 @@ import {renderTable} from '../src/ui/table.js'
 import type {Facts} from './facts.js'
 import type {Outcome} from './trial.js'
 
-/** For a terminal: one line an outcome, then what failures printed. */
+/** For a terminal: one line an outcome, then the output of failures. */
 export function renderOutcomes(outcomes: readonly Outcome[]): string {
   const table = renderTable<Outcome>(
     outcomes,
@@ -25,7 +25,7 @@ export function renderOutcomes(outcomes: readonly Outcome[]): string {
   return [table, ...failures].join('\n')
 }
 
-/** docs/compatibility.md, whole. */
+/** Returns docs/compatibility.md. */
 export function renderDocument(facts: Facts, outcomes: readonly Outcome[]): string {
   const packages = [...new Set(outcomes.map((outcome) => outcome.package))]
   const identities = [...new Set(outcomes.map(({identity}) => identity))]
@@ -69,7 +69,7 @@ function cellOf(outcome: Outcome | undefined): string {
   return outcome.failure === undefined ? `ok, ${seconds(outcome.installMs)} s` : '**failed**'
 }
 
-/** What held for every outcome, or else what failed. */
+/** Returns the notes that hold for every outcome, or the failure. */
 function notesOf(outcomes: readonly Outcome[]): string {
   return [...new Set(outcomes.map(noteOf))].filter((note) => note !== '').join('; ')
 }
@@ -79,7 +79,7 @@ function noteOf({failure, claim, identity}: Outcome): string {
   return claim ?? ''
 }
 
-/** Indented, so that nothing in it can be taken for Markdown. */
+/** Indented, so that no output becomes Markdown. */
 function failureSection({failure, ...outcome}: Outcome): string {
   if (failure === undefined) return ''
   const lines = failure.lastLines.map((line) => `    ${line}`).join('\n')

@@ -5,20 +5,20 @@ import {join} from 'node:path'
 import {packageRoot} from '../src/host/paths.js'
 import {ended, start} from '../src/host/process.js'
 
-/** How a call ended, and all that it and the guest's programs printed. */
+/** The status of a command, and the output of it and of the guest's programs. */
 export type Ran = {readonly status: number; readonly output: string}
 
 export type Limits = {readonly signal?: AbortSignal; readonly timeoutMs?: number}
 
-/** The built envs, with environments, images, packages and settings of its own. */
+/** The built envs, with separate environments, images, packages and settings. */
 export type Store = {
   /**
-   * Runs one call to its end. A call that takes too long is killed, and its status is not 0.
+   * Runs one command to its end. A command that takes too long is killed, and its status is not 0.
    *
-   * @throws The signal's reason, when it was aborted meanwhile and the call has ended.
+   * @throws The signal's reason, if it was aborted meanwhile and the command has ended.
    */
   run(argv: readonly string[], limits?: Limits): Promise<Ran>
-  /** Ends and removes every environment, then all the rest. */
+  /** Removes every environment, then the rest. */
   close(): Promise<void>
 }
 
@@ -47,7 +47,7 @@ export async function openStore(): Promise<Store> {
       const {output} = await run(['list', '--quiet'])
       const names = output.split('\n').filter((name) => name !== '')
       if (names.length > 0) await run(['rm', '--force', ...names])
-      // What is unpacked of images may belong to ids that only envs can act for.
+      // Layers may belong to ids for which only envs can act.
       await run(['prune', '--yes', '--older-than', '0'])
       await rm(folder, {recursive: true, force: true})
     },
@@ -65,13 +65,13 @@ async function runLogged(
   argv: readonly string[],
   {folder, environment, log, limits: {signal, timeoutMs}}: Call,
 ): Promise<Ran> {
-  // A file and no pipe: a daemon that the guest started may keep it open for ever.
+  // A file, not a pipe: a daemon of the guest may keep a pipe open for ever.
   const output = openSync(log, 'w')
   try {
     const child = start([process.execPath, join(packageRoot(), 'bin', 'envs.js'), ...argv], {
       cwd: folder,
       env: environment,
-      // Away from the terminal's Ctrl-C: the signal below comes once, so that the call can tidy up.
+      // Not in the terminal's process group: the signal below is sent once, so that the command can clean up.
       detached: true,
       stdio: ['ignore', output, output],
     })

@@ -4,19 +4,19 @@ import {freePort} from './free-port.js'
 import {checkOf, type Package} from './packages.js'
 import type {Ran, Store} from './store.js'
 
-/** Longer than any install takes on a busy machine; what hangs is a failure and no wait for ever. */
+/** Longer than any installation on a busy machine; a hanging step is a failure. */
 const STEP_TIMEOUT_MS = 30 * 60_000
-/** The end of a failed step's output that is worth showing. */
+/** The last lines of a failed step's output that are shown. */
 const LAST_LINES = 8
 
 export type Outcome = {
   readonly package: Package
   readonly identity: Identity
-  /** As dpkg has it; undefined when it is not installed. */
+  /** From dpkg; undefined if it is not installed. */
   readonly version: string | undefined
-  /** What `apt-get install` took, the download included. */
+  /** Duration of `apt-get install`, including the download. */
   readonly installMs: number
-  /** What was seen beyond the installation, or is claimed and was not seen. */
+  /** The proof beyond the installation, or the claim that failed. */
   readonly claim: string | undefined
   readonly failure: Failure | undefined
 }
@@ -24,7 +24,7 @@ export type Outcome = {
 export type Failure = {
   readonly step: string
   readonly status: number
-  /** The end of what was printed, safe to show. */
+  /** The end of the output, escaped. */
   readonly lastLines: readonly string[]
 }
 
@@ -33,14 +33,14 @@ export type TrialOptions = {
   readonly rootfs: string
   readonly identity: Identity
   readonly signal?: AbortSignal
-  /** What else is asked of the environment when its check has passed. */
+  /** A further test of the environment after its check has passed. */
   readonly andThen?: (ask: Ask) => Promise<void>
 }
 
 /** Runs a script of sh as the guest's root. */
 export type Ask = (script: string) => Promise<Ran>
 
-/** A step that did not do what it should. */
+/** A step that failed. */
 class StepFailedError extends Error {
   constructor(readonly failure: Failure) {
     super(failure.step)
@@ -49,9 +49,9 @@ class StepFailedError extends Error {
 }
 
 /**
- * Installs a package in a fresh environment as a person would, looks at what dpkg says of it, and runs its check.
+ * Installs a package in a fresh environment, reads dpkg's status, and runs the package's check.
  *
- * The environment is removed afterwards, whatever happened.
+ * Removes the environment in any case.
  */
 export async function tryPackage(name: Package, options: TrialOptions): Promise<Outcome> {
   const {store, rootfs, identity, andThen} = options

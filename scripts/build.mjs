@@ -228,7 +228,8 @@ function bundleWorker() {
 }
 
 /**
- * What the help tells of the commands, and the table by which they are found: both of what the commands declare.
+ * Writes the manifest for the help, and returns the table by which commands are found: both from the
+ * declarations of the commands.
  *
  * @returns The table.
  */

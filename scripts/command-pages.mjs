@@ -1,6 +1,6 @@
 // Writes docs/commands, a page for each command and a list of them, schemas/output.json, and docs/json.md of it.
 //
-// usage: node scripts/command-pages.mjs [--check]    with it, only says which pages are not as they should be
+// usage: node scripts/command-pages.mjs [--check]    with --check, only lists outdated pages
 import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -10,7 +10,7 @@ import {jsonPage} from './json-page.mjs'
 import {readManifest} from './manifest-files.mjs'
 import {outputSchema} from './output-schema.mjs'
 
-/** Text by path below docs. */
+/** Returns texts by path in docs. */
 function allPages(manifest, {oclif: {topics}}, schema) {
   const commands = shownCommands(manifest)
   return {
@@ -39,14 +39,14 @@ function listPage(commands, topics) {
   return lines(
     '# Commands',
     '',
-    `${MADE} \`envs COMMAND --help\` tells the same.`,
+    `${MADE} \`envs COMMAND --help\` prints the same text.`,
     '',
     ...table(alone),
     ...groups,
   )
 }
 
-const MADE = 'Made of what the commands declare, by `npm run docs`.'
+const MADE = 'Generated from the declarations of the commands by `npm run docs`.'
 
 function commandPage({name, summary, description, usage, aliases, flags, globalFlags, examples, ...rest}) {
   return lines(
@@ -97,7 +97,7 @@ async function write(pages) {
   for (const [path, text] of Object.entries(pages)) await writeFile(join(folder, path), text)
 }
 
-/** Paths of pages that are missing, too many, or differ. */
+/** Returns paths of pages that are missing, superfluous or different. */
 async function stalePages(pages) {
   const names = await readdir(join(folder, 'commands')).catch(() => [])
   const paths = [...new Set([...names.map((name) => `commands/${name}`), ...Object.keys(pages)])].sort()

@@ -1,6 +1,6 @@
-// What the manual page and the pages of docs/commands both tell of a command.
+// Descriptions of commands, for the manual page and the pages of docs/commands.
 
-/** Those that are shown, by name. */
+/** Returns the visible commands, by name. */
 export function shownCommands({commands}) {
   return Object.values(commands)
     .filter(({hidden}) => !hidden)

@@ -1,6 +1,6 @@
-// What templates/host/complete.sh reads: what may stand on a command line, as the commands and the settings declare it.
+// Makes the tables of templates/host/complete.sh from the declarations of commands and settings.
 
-/** What an argument of that name is; of one command alone where that comes before. Others nothing is known of. */
+/** Kind of an argument by name; an entry for a command takes precedence. Others are not completed. */
 const ARGUMENTS = {
   file: ['file'],
   image: ['image'],
@@ -18,16 +18,16 @@ const ARGUMENTS = {
   value: ['value'],
 }
 
-/** What the value of a flag is. */
+/** Kind of a flag's value. */
 const FLAGS = {output: 'file', remove: 'snapshot', with: 'environment'}
 
 /**
- * @param manifest - What the commands declare.
+ * @param manifest - Declarations of the commands.
  * @param topics - Description by group.
  * @param settings - Pairs of a name and its definition.
  * @param sessionOptions - Those of `run`, `enter` and `try`.
  * @param catalogue - The tables of releases in templates/catalog.
- * @returns Text by name of file: lines of fields with a tab between, none empty.
+ * @returns Text by file name: lines of fields separated by tabs, none empty.
  */
 export function completionTables(manifest, {topics, settings, sessionOptions, catalogue}) {
   const flagValues = {...FLAGS, ...kindsOf(sessionOptions)}
@@ -51,7 +51,7 @@ function commandLines(commands, topics) {
   ]
 }
 
-/** Arguments, flags and their short forms of one command. */
+/** Returns arguments, flags and short flags of one command. */
 function lineLines({id, args, flags}, flagValues) {
   const takes = Object.values(args).flatMap(
     ({name, options}) =>
@@ -60,7 +60,7 @@ function lineLines({id, args, flags}, flagValues) {
   const all = Object.values(flags).filter(({hidden}) => !hidden)
   return [
     ['t', takes.join(' ') || 'none'],
-    // Before what they stand for: complete.sh reads the lines once.
+    // Before the long flags: complete.sh reads the lines once.
     ...all.filter(({char}) => char).map(({char, name}) => ['s', `-${char}`, `--${name}`]),
     ...all.map((flag) => ['f', `--${flag.name}`, valueKind(flag, flagValues), flag.description]),
     ['f', '--help', '-', 'Show how to use it.'],
@@ -76,7 +76,7 @@ function valueKind({name, type, options}, flagValues) {
   return options === undefined ? (flagValues[name] ?? 'none') : `=${options.join(',')}`
 }
 
-/** Newest first, for the older ones are rarely meant. */
+/** Newest first, because older ones are rarely used. */
 function releaseLines(table) {
   const rows = table.trimEnd().split('\n').slice(1)
   return rows
@@ -85,7 +85,7 @@ function releaseLines(table) {
     .reverse()
 }
 
-/** Dots part the words of a name in the tables, for a colon may be a separator to a shell. */
+/** Dots separate the words of a name in the tables, because a colon may be a separator in a shell. */
 function dotted(id) {
   return id.replaceAll(':', '.')
 }

@@ -1,4 +1,4 @@
-// Makes a minimal Debian rootfs archive from the package mirror that this host uses itself.
+// Makes a minimal Debian rootfs tarball from the package mirror of this host.
 //
 // usage: node scripts/debian-rootfs.mjs TARGET.tar.gz
 import {spawnSync} from 'node:child_process'
@@ -6,10 +6,10 @@ import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync} fr
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
-/** Used where the host is no Debian, so that neither its release nor its mirror can be taken. */
+/** Used on hosts other than Debian, which have no suitable release and mirror. */
 const FALLBACK = {suite: 'trixie', mirror: 'http://ftp.debian.org/debian'}
 
-/** Makes `target` unless it is there. @throws {Error} When mmdebstrap fails; its output has been shown. */
+/** Makes `target` unless it exists. @throws {Error} If mmdebstrap fails; its output has been shown. */
 export function makeDebianRootfs(target) {
   if (existsSync(target)) return
   mkdirSync(dirname(target), {recursive: true})
@@ -26,7 +26,7 @@ export function makeDebianRootfs(target) {
   }
 }
 
-/** The host's own Debian suite and the mirror of its APT sources. */
+/** Returns the host's own Debian suite and the mirror of its APT sources. */
 export function hostRelease() {
   const release = parseOsRelease(readText('/etc/os-release'))
   const mirror = aptSourceTexts().flatMap(mirrorsIn)[0]
@@ -41,7 +41,7 @@ function aptSourceTexts() {
   return ['/etc/apt/sources.list', ...files.map((file) => join(folder, file))].map(readText)
 }
 
-/** Main archives only: a -security one holds no base system. @see sources.list(5) for both forms */
+/** Only main repositories: a -security one has no base system. @see sources.list(5) for both forms */
 function mirrorsIn(text) {
   const oneLine = [...text.matchAll(/^deb\s+(?:\[[^\]]*\]\s+)?(https?:\S+)/gm)].map((match) => match[1])
   const deb822 = [...text.matchAll(/^URIs:\s*(https?:\S+)/gm)].map((match) => match[1])

@@ -17,7 +17,7 @@ import {runBlock} from './docs/run-block.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Whatever else the caller has set would not be there for a newcomer. */
+/** Only these variables of the caller: a new user has no others. */
 const KEPT_VARIABLES = [
   'LANG',
   'TZ',
@@ -53,7 +53,7 @@ function runEnvs(argv, {home, env}) {
   return spawnSync('envs', argv, {cwd: home, env, encoding: 'utf8', timeout: 60_000})
 }
 
-/** Images, layers of images and packages stay: each page would fetch the same ones again. */
+/** Keeps images, layers of images and packages: each page would download the same ones again. */
 async function leaveNothing(place) {
   const names = runEnvs(['list', '--quiet'], place).stdout.split('\n').filter(Boolean)
   if (names.length > 0) runEnvs(['rm', '--force', ...names], place)
@@ -85,7 +85,7 @@ async function followPage(page, place) {
 }
 
 if (process.getuid() === 0) {
-  console.error('Follow the docs as an ordinary user: root has no layers, and with that no snapshots.')
+  console.error('Follow the docs as an ordinary user: root has no layers, so no snapshots.')
   process.exit(2)
 }
 const place = await makeHome()

@@ -1,4 +1,4 @@
-// Names the host packages that the tests need and that are missing; root gets them installed.
+// Lists missing host packages that the tests need; if run by root, installs them.
 //
 // usage: node scripts/host-packages.mjs
 import {spawnSync} from 'node:child_process'
@@ -6,7 +6,7 @@ import {existsSync} from 'node:fs'
 import {delimiter, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
-/** Program, and the Debian package that holds it. */
+/** Program, and its Debian package. */
 const NEEDED = {
   bwrap: 'bubblewrap',
   bzip2: 'bzip2',
@@ -26,7 +26,7 @@ const NEEDED = {
   zstd: 'zstd',
 }
 
-/** @returns Whether all of it is there now. */
+/** @returns Whether all are installed. */
 export function requireHostPackages() {
   const missing = missingPackages()
   if (missing.length === 0) return true
@@ -49,7 +49,7 @@ function missingPackages() {
 }
 
 function install(packages) {
-  process.stderr.write(`Installing with apt-get, for you are root: ${packages.join(' ')}\n`)
+  process.stderr.write(`Installing with apt-get, because you are root: ${packages.join(' ')}\n`)
   const env = {...process.env, DEBIAN_FRONTEND: 'noninteractive'}
   const apt = (...args) => spawnSync('apt-get', ['-q', ...args], {env, stdio: ['ignore', 2, 2]}).status === 0
   return apt('update') && apt('install', '-y', '--no-install-recommends', ...packages)

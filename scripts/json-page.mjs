@@ -1,4 +1,4 @@
-/** The page docs/json.md: what each command prints with --json, as schemas/output.json has it. */
+/** Makes the page docs/json.md from schemas/output.json: the output of each command with --json. */
 export function jsonPage({properties, $defs}) {
   return [
     '# What --json prints',
@@ -25,7 +25,7 @@ function sentence(schema) {
   return parts.filter(Boolean).join(' ') || 'An object.'
 }
 
-/** A row for each field, those of objects inside after it. */
+/** Returns a row for each field, followed by those of nested objects. */
 function rowsOf(path, schema) {
   const inner = withoutNull(schema)
   if (inner.type === 'array') return rowsOf(`${path}[]`, inner.items ?? {})

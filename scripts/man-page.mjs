@@ -1,10 +1,10 @@
 import {shownCommands} from './command-text.mjs'
 
 /**
- * The manual page envs(1).
+ * Makes the manual page envs(1).
  *
  * @param exitStatuses - Meaning by status, in order.
- * @param settings - Pairs of a variable and the setting that it goes before.
+ * @param settings - Pairs of a variable and its setting.
  * @see man(7)
  */
 export function manPage(manifest, {version, description, homepage}, {exitStatuses, settings}) {
@@ -31,9 +31,9 @@ export function manPage(manifest, {version, description, homepage}, {exitStatuse
     ...settings.flatMap(([variable, setting]) => [
       '.TP',
       `.B ${text(variable)}`,
-      text(`Goes before the setting ${setting}.`),
+      text(`Takes precedence over the setting ${setting}.`),
     ]),
-    ...['.TP', '.B ENVS_HOME', text('A folder for all that envs keeps, in place of those below.')],
+    ...['.TP', '.B ENVS_HOME', text('The folder for all files of envs, instead of the folders below.')],
     '.SH FILES',
     ...FILES.flatMap(([path, meaning]) => ['.TP', `.I ${text(path)}`, text(meaning)]),
     '.SH SEE ALSO',
@@ -52,9 +52,9 @@ const GUEST_STATUS = `envs run, enter and try end with the status of the command
 executed, 127 where it is not there, 125 where it was not started.`
 
 const FILES = [
-  ['~/.local/share/envs', 'Environments, layers and images; below $XDG_DATA_HOME where that is set.'],
-  ['~/.cache/envs', 'What can be fetched or made again; below $XDG_CACHE_HOME where that is set.'],
-  ['~/.config/envs/config.json', 'Settings; below $XDG_CONFIG_HOME where that is set.'],
+  ['~/.local/share/envs', 'Environments, layers and images; in $XDG_DATA_HOME if that is set.'],
+  ['~/.cache/envs', 'Caches, which can be deleted at any time; in $XDG_CACHE_HOME if that is set.'],
+  ['~/.config/envs/config.json', 'Settings; in $XDG_CONFIG_HOME if that is set.'],
 ]
 
 function commandSection({usage, summary, description, aliases, arguments: taken, flags, examples}) {
@@ -79,7 +79,7 @@ function flagLines(flags) {
   ])
 }
 
-/** As it stands there: a hyphen is not to be broken at or made a dash, and a line may begin with a dot. */
+/** Escapes text: a hyphen must not be broken at or become a dash, and a line may begin with a dot. */
 function text(plain) {
   return plain
     .replaceAll(/\s+/g, ' ')

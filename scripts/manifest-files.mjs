@@ -4,7 +4,10 @@ import {build} from 'esbuild'
 import {completionTables} from './completion-table.mjs'
 import {manPage} from './man-page.mjs'
 
-/** Writes what the build makes of the manifest in `stage`: the tables of completion, and the manual page. */
+/**
+ * Writes the files that are generated from the manifest to `stage`: the tables of completion, and the manual
+ * page.
+ */
 export async function writeFromManifest(root, stage) {
   const {manifest, pjson} = await readManifest(stage)
   const {SETTINGS} = await importSource(root, 'src/config/schema.ts')
@@ -22,13 +25,13 @@ export async function writeFromManifest(root, stage) {
   await writeFile(join(stage, 'dist/envs.1'), page)
 }
 
-/** What the commands declare, and what package.json says of the whole. */
+/** Reads the declarations of the commands, and package.json. */
 export async function readManifest(folder) {
   const [manifest, pjson] = await readTexts(folder, ['oclif.manifest.json', 'package.json'])
   return {manifest: JSON.parse(manifest), pjson: JSON.parse(pjson)}
 }
 
-/** The rows of the page's table. */
+/** Returns the rows of the page's table. */
 function exitStatuses(page) {
   const rows = [...page.matchAll(/^\| (\d[\d, ]*) \| ([^|]+) \|/gm)]
   return rows.map(([, status, meaning]) => [status, `${meaning[0].toUpperCase()}${meaning.slice(1).trim()}.`])

@@ -3,7 +3,7 @@ import {join} from 'node:path'
 
 const NOTICE_FILE = /^(licen[cs]e|copying|notice)([.-].*)?$/i
 
-/** What the licences of the bundled packages ask to be handed on with them: their names and texts. */
+/** Collects names and licence texts of the bundled packages. */
 export async function collectNotices(root, metafile) {
   const folders = new Set(Object.keys(metafile.inputs).map(packageFolder).filter(Boolean))
   const notices = await Promise.all([...folders].sort().map((folder) => noticeOf(join(root, folder))))
@@ -12,7 +12,7 @@ export async function collectNotices(root, metafile) {
   )
 }
 
-/** `node_modules/a/node_modules/@b/c/lib/d.js` is of `node_modules/a/node_modules/@b/c`. */
+/** `node_modules/a/node_modules/@b/c/lib/d.js` belongs to `node_modules/a/node_modules/@b/c`. */
 function packageFolder(input) {
   return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0]
 }

@@ -1,10 +1,10 @@
-// Makes the picture of README, docs/picture.svg, from a session that is typed into a real terminal of tmux(1):
+// Makes the picture of README, docs/picture.svg, from a session in a real terminal of tmux(1):
 //
-//   node scripts/picture.mjs
+//     node scripts/picture.mjs
 //
-// Needs a build, tmux, a package archive within reach, and an ordinary user. Nothing in it is drawn by hand: only the folder that it
-// ran in is named /home/you, and what was typed is set apart. The image is fetched before, as it is for everyone who makes a second
-// environment.
+// Needs a build, tmux, an APT repository within reach, and an ordinary user. Nothing is drawn by hand: only
+// the working folder is renamed to /home/you, and typed text is highlighted. The image is downloaded before,
+// as for everyone who creates a second environment.
 import {execFileSync} from 'node:child_process'
 import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -32,7 +32,7 @@ const MARGIN = 16
 const PATIENCE_MS = 120_000
 
 const [BACKGROUND, FOREGROUND, PROMPTED, TYPED_IN] = ['#1d1f21', '#c5c8c6', '#8abeb7', '#ffffff']
-/** By the number that a program sets a foreground colour with: console_codes(4), "ECMA-48 Select Graphic Rendition". */
+/** Colours by the number in an escape sequence: console_codes(4), "ECMA-48 Select Graphic Rendition". */
 const COLORS = {
   31: '#cc6666',
   32: '#b5bd68',
@@ -43,7 +43,7 @@ const COLORS = {
   90: '#969896',
 }
 
-/** What stands before what is typed, in our shell and in the guest's. */
+/** The prompts of our shell and of the guest's. */
 const PROMPT = /^(\$|\(play\)root@play:~#)(?: |$)/
 
 const home = mkdtempSync(join(tmpdir(), 'envs-picture-'))
@@ -61,14 +61,14 @@ function tmux(...argv) {
   })
 }
 
-/** Its lines; with `-e` also how they are coloured. */
+/** Returns the lines of the screen; with `-e` also their colours. */
 function screen(...flags) {
   return tmux('capture-pane', '-p', ...flags, '-t', 'picture')
     .trimEnd()
     .split('\n')
 }
 
-/** Waits for so many prompts, the last of which nothing was typed at yet. */
+/** Waits for this many prompts, of which the last one is empty. */
 async function untilPrompts(count) {
   const deadline = Date.now() + PATIENCE_MS
   while (Date.now() < deadline) {
@@ -85,7 +85,7 @@ function escapeXml(text) {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-/** Parts of a line, each of one colour. */
+/** Returns parts of a line, each of one colour. */
 function partsOf(line) {
   const prompt = PROMPT.exec(line)?.[1]
   if (prompt !== undefined)
@@ -105,7 +105,7 @@ function asText(parts, index) {
   const spans = parts.map(({fill, text}) =>
     fill === undefined ? escapeXml(text) : `<tspan fill="${fill}">${escapeXml(text)}</tspan>`,
   )
-  // As wide in whatever font there is.
+  // The same width in every font.
   const width = (CHARACTER * lengthOf(parts)).toFixed(1)
   const where = `x="${MARGIN}" y="${MARGIN + LINE * (index + 0.75)}" textLength="${width}" lengthAdjust="spacingAndGlyphs"`
   return `<text ${where} xml:space="preserve">${spans.join('')}</text>`

@@ -1,8 +1,9 @@
-// Makes one archive that holds envs, and the Node and the Perl it runs with, for hosts that have none: unpack it anywhere, and
-// link its bin/envs. Node comes from the package registry that npm is set up for; Perl is Debian's, verified as envs doctor
-// --fetch perl does.
+// Makes one archive with envs, Node and Perl, for hosts that have neither: unpack it anywhere, and link its
+// bin/envs. Node comes from the package registry that npm is configured for; Perl is Debian's, verified as by
+// envs doctor --fetch perl.
 //
-// usage: node --import tsx scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz; standalone/ when left out
+// usage: node --import tsx scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz;
+// standalone/ when left out
 import {spawnSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
 import {mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync} from 'node:fs'
@@ -16,10 +17,13 @@ import {imageContext} from '../src/environments/image-context.ts'
 import {FETCHABLE} from '../src/environments/known-tools.ts'
 import {openHost} from '../src/host/host.ts'
 
-/** Of the line that is maintained longest; needs glibc 2.28, as every later one does. */
+/** The newest long-term version; it needs glibc 2.28, as all later ones do. */
 const NODE_VERSION = '24.21.0'
 
-/** Of the package of each processor, as `npm view node-linux-ARCH@VERSION dist.integrity` says: the registry's word of one day. */
+/**
+ * Of the package for each processor, from `npm view node-linux-ARCH@VERSION dist.integrity`: the registry's
+ * answer on one day.
+ */
 const NODE_DIGESTS = {
   arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
   x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
@@ -41,7 +45,7 @@ async function makeArchive() {
   const {version} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const name = `envs-${version}-linux-${process.arch}`
   const tree = join(stage, name)
-  // What the tests of the package try is what goes in.
+  // The same package that the tests install.
   unpack(pack([], root), tree)
   const node = join(tree, 'node')
   const programs = ['package/bin/node', 'package/LICENSE']
@@ -70,7 +74,7 @@ function packNode() {
   return archive
 }
 
-/** @returns Its folder, which may be moved to any host of this architecture. */
+/** @returns Its folder, which can be moved to any host of this architecture. */
 async function fetchPerl() {
   const host = openHost()
   const paths = {...host.paths, data: join(stage, 'data'), cache: join(stage, 'cache')}
@@ -82,7 +86,7 @@ async function fetchPerl() {
   return folder
 }
 
-/** @returns Path of the package's archive; npm has checked that it is what the registry says. */
+/** @returns Path of the packed package; npm has verified it by the registry's digest. */
 function pack(words, cwd) {
   const printed = run('npm', ['pack', ...words, '--json', '--ignore-scripts', '--pack-destination', stage], {
     cwd,

@@ -21,7 +21,7 @@ import {bundleTests} from './test-bundle.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** What a build is made of. */
+/** The inputs of a build. */
 const SOURCES = [
   ...[
     'src',
@@ -84,7 +84,10 @@ function readArguments() {
   return {tiers: values.tier ?? named, filters: positionals}
 }
 
-/** Whoever may not write the checkout can still test a build that somebody else has made. */
+/**
+ * Returns whether the build is current; a user without write access to the checkout can test another user's
+ * build.
+ */
 async function isBuildCurrent() {
   const built = join(root, 'oclif.manifest.json')
   if (!existsSync(built) || !existsSync(join(root, 'dist/main.cjs'))) return false

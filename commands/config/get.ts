@@ -6,9 +6,9 @@ import {settingArg} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 
 export default class ConfigGet extends EnvsCommand {
-  static override summary = 'Show the value of a setting that is in force.'
+  static override summary = 'Show the effective value of a setting.'
   static override description =
-    'Prints an empty line for a setting that nobody set and that has no built-in value.'
+    'Prints an empty line for a setting that has neither a value nor a built-in default.'
   static override args = {setting: settingArg()}
   static override examples = [
     '<%= config.bin %> <%= command.id %> identity',

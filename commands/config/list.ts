@@ -5,9 +5,9 @@ import {readSettings} from '../../src/config/settings.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 
 export default class ConfigList extends EnvsCommand {
-  static override summary = 'Show every setting, its value and where the value comes from.'
+  static override summary = 'Show every setting, its value and the source of the value.'
   static override description =
-    'A flag goes before a variable, a variable before the file, the file before what is built in.'
+    `Flags take precedence over variables, variables over the file, the file over the built-in value.`
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',

@@ -8,9 +8,10 @@ import {EnvsCommand} from '../../src/ui/command.js'
 import {Args} from '../../src/ui/definitions.js'
 
 export default class ConfigSet extends EnvsCommand {
-  static override summary = 'Keep a value for a setting.'
+  static override summary = 'Write a setting to the file.'
   static override description =
-    'A variable that is set goes before it, and that is said. With --json: the value that is in force afterwards.'
+    `A variable takes precedence over the file; envs warns if one is set. With --json: the effective value \
+afterwards.`
   static override args = {
     setting: settingArg(),
     value: Args.string({description: 'new value of the setting', ignoreStdin: true, required: true}),

@@ -7,9 +7,9 @@ import {settingArg} from '../../src/ui/arguments.js'
 import {EnvsCommand} from '../../src/ui/command.js'
 
 export default class ConfigUnset extends EnvsCommand {
-  static override summary = 'Forget the value kept for a setting.'
+  static override summary = 'Remove a setting from the file.'
   static override description =
-    'What is built in holds then, unless a variable is set. With --json: the value that is in force afterwards.'
+    `The built-in value applies afterwards, unless a variable is set. With --json: the effective value afterwards.`
   static override args = {setting: settingArg()}
   static override examples = [
     '<%= config.bin %> <%= command.id %> defaultImage',

@@ -6,10 +6,10 @@ import {formatRelativeTime} from '../../src/ui/relative-time.js'
 import {formatBytes} from '../../src/ui/size.js'
 
 export default class ImageList extends EnvsCommand {
-  static override summary = 'List the images that are kept here.'
+  static override summary = 'List the cached images.'
   static override description =
-    `Each was verified by its publisher's signature, and needs no network any more. IN USE BY: environments made from it, \
-which do not need it any more. With --quiet: their digests only, one a line.`
+    `Each image was verified by its publisher's signature and can be used without a network. IN USE BY lists the \
+environments made from an image; they do not need the image any more. With --quiet: digests only, one a line.`
   static override hiddenAliases = ['images', 'image:ls']
   static override examples = [
     '<%= config.bin %> <%= command.id %>',

@@ -8,11 +8,10 @@ import {formatBytes} from '../../src/ui/size.js'
 const DAY_MS = 86_400_000
 
 export default class ImagePrune extends EnvsCommand {
-  static override summary = 'Remove images that are not worth their room.'
+  static override summary = 'Remove outdated images.'
   static override description =
-    `Removes images of which a newer version is kept, downloads that were broken off, and what is damaged; with \
---older-than, also images that were not used for so many days. Environments stay as they are, and what a running \
-command uses stays too.`
+    `Removes images of which a newer version is cached, incomplete downloads and damaged images; with --older-than, \
+also images that were not used for DAYS days. Environments keep their files. Images that a running command uses stay.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> --dry-run',
     '<%= config.bin %> <%= command.id %> --older-than 30',
@@ -20,7 +19,7 @@ command uses stays too.`
   static override flags = {
     'dry-run': dryRunFlag(),
     'older-than': Flags.integer({
-      description: 'also those not used for so many days',
+      description: 'also images not used for DAYS days',
       helpValue: 'DAYS',
       min: 0,
     }),

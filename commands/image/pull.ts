@@ -14,10 +14,10 @@ import {formatBytes} from '../../src/ui/size.js'
 import {unpackProgress} from '../../src/ui/unpack-progress.js'
 
 export default class ImagePull extends EnvsCommand {
-  static override summary = 'Fetch an image, verify it and keep it.'
+  static override summary = 'Download an image, verify it and cache it.'
   static override description =
-    `The publisher is always asked which one is the newest; one that is kept already is not fetched again. With --dry-run: \
-only tells which one that is.`
+    `Always asks the publisher for the newest version; an image that is cached already is not downloaded again. With \
+--dry-run: only shows the newest version.`
   static override hiddenAliases = ['image:fetch']
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',

@@ -7,11 +7,11 @@ import {EnvsCommand} from '../../src/ui/command.js'
 import {Args} from '../../src/ui/definitions.js'
 
 export default class ImageRm extends EnvsCommand {
-  static override summary = 'Remove kept images.'
+  static override summary = 'Remove cached images.'
   static override description =
-    `IMAGE is a name as envs image list shows it or as envs create takes it, or a digest or the first 8 digits of it. \
-Environments that were made from it stay as they are, and so does what is unpacked of it for them; without any it goes \
-too. Never asks: an image can be fetched again.`
+    `IMAGE is a name as in envs image list or envs create, a digest, or the first 8 digits of a digest. Environments \
+made from an image keep their files. The unpacked layer is removed too if no environment uses it. Never asks for \
+confirmation: an image can be downloaded again.`
   static override usage = 'image rm IMAGE... [FLAG...]'
   static override hiddenAliases = ['image:remove', 'image:delete']
   static override strict = false

@@ -10,17 +10,22 @@ import {Args} from '../../src/ui/definitions.js'
 import {formatBytes} from '../../src/ui/size.js'
 
 export default class ImageSearch extends EnvsCommand {
-  static override summary = 'Search for images that can be had.'
+  static override summary = 'Search for available images.'
   static override description =
-    `WORD is a part of a name, a version or a title; all there is when left out. Where a publisher can't be asked, a \
-built-in table tells what is to be expected of it. EOL: without standard support, so without security updates.`
+    `WORD is a part of a name, a version or a title. If a publisher can't be reached, the result is from a built-in \
+table. EOL marks releases without standard support, which get no security updates.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
     '<%= config.bin %> <%= command.id %> 24.04 --json',
   ]
-  static override args = {word: Args.string({description: 'what to search for', ignoreStdin: true})}
+  static override args = {
+    word: Args.string({
+      description: 'part of a name, version or title [default: all images]',
+      ignoreStdin: true,
+    }),
+  }
   static override flags = {
-    arch: architectureFlag("processor that the images are for; the host's when left out"),
+    arch: architectureFlag("architecture of the images [default: the host's]"),
   }
 
   async run(): Promise<ImageSearchResult> {

@@ -1,19 +1,20 @@
 import {spawnSync} from 'node:child_process'
 
-/** What a guest's shell shows before what is typed into it. */
+/** The prompt of a guest's shell, and the typed text. */
 const GUEST_PROMPT = /^(?:\([^)]*\))?root@[^:\s]+:\S* ?# ?(.*)$/
 const HOST_PROMPT = /^\$ (.*)$/
 const STATUS = /# exits with (\d+)\s*$/
 
 /**
- * The blocks of a page that are for a shell: ```sh has commands, ```console has commands behind `$ ` and what they print.
+ * Returns the blocks of a page that are for a shell: ```sh has commands, ```console has commands after `$ `
+ * and their output.
  *
- *     ```sh                        is followed
- *     ```sh with focal=trixie      is followed with one word in the place of another
- *     ```sh no-run: REASON         is not
+ *     ```sh                        is typed
+ *     ```sh with focal=trixie      is typed with one word replaced by another
+ *     ```sh no-run: REASON         is not typed
  *
  * @returns Each with `line`, and with `reason` or `commands`.
- * @throws {Error} Where what stands beside the kind of a block is none of these.
+ * @throws {Error} If the kind of a block is followed by anything else.
  */
 export function readBlocks(page, text) {
   const blocks = []
@@ -60,7 +61,7 @@ function shellCommands(lines) {
   return joinLines(lines).map((command) => ({command, status: statusOf(command), typed: [], output: []}))
 }
 
-/** Lines that belong to one command: until the shell has nothing left to wait for. */
+/** Joins lines that belong to one command: until the shell has a complete one. */
 function joinLines(lines) {
   const commands = []
   let begun = ''

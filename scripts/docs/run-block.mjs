@@ -3,15 +3,19 @@ import {open, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {escapeRegExp} from './read-blocks.mjs'
 
-/** More than the slowest command of a page takes on a busy machine with two cores: an image made of packages. */
+/**
+ * More than the slowest command of a page takes on a busy machine with two cores: building an image from
+ * packages.
+ */
 const TIMEOUT_MS = 180_000
-/** Ends what a command printed; no text has it. */
+/** Marks the end of a command's output; no text contains it. */
 const MARK = '\u001e'
 
 /**
- * Runs a block in one bash, so that `cd` and variables hold until its end; each command whatever came of the one before.
+ * Runs a block in one bash, so that `cd` and variables last until its end; runs each command even if an
+ * earlier one failed.
  *
- * @returns What of it is not as the page says, one text a command; empty where all is.
+ * @returns Differences from the page, one text a command; empty if there are none.
  */
 export async function runBlock({commands}, {home, env}) {
   const output = join(home, '.follow-docs.out')
@@ -42,7 +46,7 @@ function asScript({command, typed}) {
 }
 
 async function runBash(script, {home, env, output}) {
-  // A file and not a pipe: what is left running in an environment would keep that open.
+  // A file, not a pipe: background processes in an environment would keep a pipe open.
   const file = await open(output, 'w')
   try {
     const child = spawn('bash', ['-c', script], {
@@ -60,7 +64,7 @@ async function runBash(script, {home, env, output}) {
   }
 }
 
-/** The stages of long work, which a terminal shows while they last. */
+/** Removes the progress of long jobs. */
 function withoutProgress(printed) {
   return lines(printed).filter((line) => !/^[❯✔] /.test(line))
 }
@@ -70,8 +74,8 @@ function lines(text) {
 }
 
 /**
- * Whether what was printed is what the page shows: `…` stands for any text, on a line of its own for any lines; how many
- * blanks there are is left aside, as widths of columns differ. A page that shows nothing says nothing.
+ * Returns whether the output matches the page: `…` stands for any text, on its own line for any lines; the
+ * number of blanks is ignored, because widths of columns differ. A page without output accepts any.
  */
 function fits(printed, expected) {
   if (expected.every((line) => line.trim() === '')) return true

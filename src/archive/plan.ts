@@ -71,7 +71,7 @@ export type PackagePlan = {
   readonly components: readonly string[]
   /** The release itself first. */
   readonly pockets: readonly UsedPocket[]
-  /** By name. */
+  /** Returns the changes, ordered by name. */
   readonly packages: readonly PlannedPackage[]
   /** The latest date of the pockets: no part of what is planned is younger. */
   readonly date: Date

@@ -1,31 +1,31 @@
 import {createReadStream, fstatSync, readSync} from 'node:fs'
 import {SNIFF_BYTES} from './format.js'
 
-/** The compressed bytes of an archive, with the first of them already seen. */
+/** The compressed bytes of an archive, whose beginning was read already. */
 export type ArchiveInput = {
   readonly start: Buffer
-  /** Each piece is good until the next is asked for. */
+  /** Each chunk is valid until the next one is requested. */
   readonly bytes: AsyncIterable<Buffer>
-  /** A regular file at its beginning: a child may read it without the bytes passing through here. */
+  /** A regular file at its beginning: a child process can read it directly. */
   readonly file?: {readonly fd: number; readonly sizeBytes: number}
-  /** What a decoder that was started beforehand makes of the file. */
+  /** Output of a decoder that was started in advance for the file. */
   readonly decoded?: DecodedInput
 }
 
 export type DecodedInput = {
   /** A pipe that can be read by blocking calls. */
   readonly fd: number
-  /** Gives one line when the decoder has ended: its wait status. @see waitpid(2) */
+  /** Returns one line at the decoder's end: its wait status. @see waitpid(2) */
   readonly statusFd: number
 }
 
-/** Large enough that the loop's cost disappears, small enough to stay in the processor's cache. */
+/** Large enough to make the loop's cost negligible, small enough for the processor's cache. */
 const READ_BYTES = 256 * 1024
 
 /**
- * Opens an archive on a file descriptor: a regular file that nobody has read from, or a pipe.
+ * Opens an archive on a file descriptor: an unread regular file, or a pipe.
  *
- * @param decoded - Where its decoder was started together with this program (templates/host/decode.pl).
+ * @param decoded - If its decoder was started together with this program (templates/host/decode.pl).
  * @throws {NodeJS.ErrnoException}
  */
 export async function openArchiveInput(fd: number, decoded?: DecodedInput): Promise<ArchiveInput> {
@@ -45,10 +45,10 @@ export async function openArchiveInput(fd: number, decoded?: DecodedInput): Prom
 }
 
 /**
- * What can be read from a descriptor, by blocking calls into one buffer: each piece is good until the next is
- * asked for. Whoever opened the descriptor closes it.
+ * Reads a descriptor by blocking calls into one buffer: each chunk is valid until the next one is requested.
+ * The caller closes the descriptor.
  *
- * @param position - Where a regular file is read from; without it, wherever the descriptor is.
+ * @param position - Start in a regular file; if left out, the descriptor's own position.
  */
 export async function* readDescriptor(fd: number, position?: number): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
@@ -60,7 +60,7 @@ export async function* readDescriptor(fd: number, position?: number): AsyncGener
   }
 }
 
-/** Reads ahead just far enough to tell the format, and gives those bytes again. */
+/** Reads just enough to detect the format, and returns these bytes again in the iteration. */
 export async function peekArchive(source: AsyncIterable<Buffer>): Promise<ArchiveInput> {
   const iterator = source[Symbol.asyncIterator]()
   const seen: Buffer[] = []

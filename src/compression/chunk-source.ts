@@ -1,4 +1,4 @@
-/** Chunks in their order, of which one can be given back. */
+/** A queue of chunks, of which one can be put back. */
 export type ChunkSource = {
   next(): Promise<Buffer | undefined>
   giveBack(chunk: Buffer): void

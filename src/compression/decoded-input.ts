@@ -4,7 +4,8 @@ import {type DecodedInput, readDescriptor} from './archive-input.js'
 import {corruptArchiveError, toolKilledError} from './errors.js'
 
 /**
- * What a decoder that was started beforehand gives, with the decoder's end checked before the iteration's.
+ * Returns the output of a decoder that was started in advance, and checks the decoder's status before the
+ * iteration ends.
  *
  * @param program - Its name, for messages.
  * @throws {CorruptArchiveError | ToolKilledError}
@@ -21,7 +22,7 @@ export async function* readDecoded({fd, statusFd}: DecodedInput, program: string
   })
 }
 
-/** @throws {CorruptArchiveError | ToolKilledError} Unless the program ended by itself and well. */
+/** @throws {CorruptArchiveError | ToolKilledError} Unless the program ended with status 0. */
 export function checkDecoderEnd(
   program: string,
   {status, signal}: {status: number; signal: string | null},

@@ -7,9 +7,9 @@ import {type Compression, detectCompression} from './format.js'
 import {type FindProgram, hostDecoder} from './host-decoder.js'
 
 /**
- * Opens the tar inside an archive, whatever it is compressed with.
+ * Opens the tar inside an archive, for any compression.
  *
- * The bytes given so far mean nothing until the iteration has ended without an error: damage may show last.
+ * Do not use the bytes before the iteration has ended without an error: damage may show only at the end.
  *
  * @param which - Finds the host's decompressors.
  * @throws {UnknownArchiveError} When the first bytes are no archive's.
@@ -45,7 +45,7 @@ function open(compression: Compression, input: ArchiveInput, which: FindProgram)
   }
 }
 
-/** Through a program of the host, which may run already; undefined when there is none. */
+/** Uses a program of the host, which may be running already; returns undefined if there is none. */
 function decodedByHost(
   compression: Compression,
   input: ArchiveInput,
@@ -57,7 +57,7 @@ function decodedByHost(
   return later(async () => (await import('./host-program.js')).throughProgram(decoder, input))
 }
 
-/** Loads the one way that is needed: each brings modules of Node's that cost milliseconds. */
+/** Loads only the decoder that is needed: each needs modules of Node that take milliseconds to load. */
 async function* later(open: () => Promise<AsyncIterable<Buffer>>): AsyncGenerator<Buffer> {
   yield* await open()
 }

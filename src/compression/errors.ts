@@ -2,7 +2,7 @@ import {defineError, EnvsError, ExitCode} from '../errors.js'
 
 export class CorruptArchiveError extends EnvsError {}
 
-/** The bytes are not a whole, sound archive: damaged, cut short, or followed by something else. */
+/** The archive is damaged, truncated, or followed by other data. */
 export const corruptArchiveError = defineError(
   'ENVS_ARCHIVE_CORRUPT',
   ExitCode.integrity,
@@ -32,7 +32,7 @@ export const archiveToolMissingError = defineError('ENVS_TOOL_MISSING', ExitCode
   nextStep: 'Ask an administrator to install the package {hostPackage}, which holds {program}.',
 })
 
-/** A host program was ended from outside, so its result means nothing. */
+/** A signal ended a host program, so its result is unknown. */
 export const toolKilledError = defineError('ENVS_TOOL_KILLED', ExitCode.host, {
   message: '{program}(1) did not finish: {signal} ended it.',
   nextStep: 'See whether the host ran out of memory, then run the command again.',

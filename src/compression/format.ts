@@ -2,17 +2,17 @@ import {Header} from 'tar/header'
 
 export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2'
 
-/** Bytes `detectCompression` wants to see: a whole tar header, which has no magic in the oldest format. */
+/** Bytes for `detectCompression`: a whole tar header, which has no magic in the oldest format. */
 export const SNIFF_BYTES = 512
 
 const BLOCK_MAGIC = Buffer.from('314159265359', 'hex')
 const END_MAGIC = Buffer.from('177245385090', 'hex')
 
 /**
- * Tells a format by its first bytes; a file's name is never asked.
+ * Detects a format by its first bytes, not by the file name.
  *
- * @param start - The first {@link SNIFF_BYTES}, or fewer when the input is shorter.
- * @returns undefined for anything that is not an archive.
+ * @param start - The first {@link SNIFF_BYTES}, or fewer if the input is shorter.
+ * @returns Undefined for any other format.
  * @see RFC 1952, RFC 8878 section 3.1, the .xz file format 1.2.1, tar(5)
  */
 export function detectCompression(start: Buffer): Compression | undefined {
@@ -20,7 +20,7 @@ export function detectCompression(start: Buffer): Compression | undefined {
   if (start.readUInt16BE(0) === 0x1f8b) return 'gzip'
   if (start.toString('latin1', 0, 6) === '\xfd7zXZ\0') return 'xz'
   if (start.readUInt32LE(0) === 0xfd2fb528) return 'zstd'
-  // Parallel compressors put a skippable frame in front.
+  // Parallel compressors begin with a skippable frame.
   if (start.readUInt32LE(0) >>> 4 === 0x184d2a5) return 'zstd'
   if (isBzip2(start)) return 'bzip2'
   return isTarHeader(start) ? 'none' : undefined
@@ -36,7 +36,7 @@ function isBzip2(start: Buffer): boolean {
 function isTarHeader(start: Buffer): boolean {
   if (start.length < SNIFF_BYTES) return false
   if (start.toString('latin1', 257, 262) === 'ustar') return true
-  // The oldest format has no magic, but its checksum will hardly be right by chance.
+  // The oldest format has no magic, but a valid checksum by chance is improbable.
   try {
     const {cksumValid, nullBlock} = new Header(start)
     return cksumValid || nullBlock

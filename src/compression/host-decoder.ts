@@ -4,14 +4,17 @@ import {type Compression, detectCompression, SNIFF_BYTES} from './format.js'
 
 export type FindProgram = (program: string) => string | undefined
 
-/** 512 MiB decode every preset of xz and the long windows of zstd; more would let an archive eat the memory. */
+/**
+ * 512 MiB suffice for every preset of xz and the long windows of zstd; a higher limit would let an archive
+ * exhaust the memory.
+ */
 const XZ_ARGUMENTS = ['-dc', '-T0', '--memlimit-decompress=512MiB']
 const ZSTD_ARGUMENTS = ['-dc', '--memory=512MB']
 
-/** The host's program for a format, by absolute path, and the arguments that make it a filter. */
+/** Returns the host's program for a format, by absolute path, with arguments that make it a filter. */
 export function hostDecoder(compression: Compression, which: FindProgram): readonly string[] | undefined {
   switch (compression) {
-    // Node's zlib is as fast, and no second process.
+    // Node's zlib is as fast, without a second process.
     case 'none':
     case 'gzip':
       return undefined
@@ -29,9 +32,10 @@ function filter(program: string | undefined, options: readonly string[]): readon
 }
 
 /**
- * Words to put before the worker's, so that a decoder of the host starts together with it, by a pipe that can be read
- * by blocking calls: Node's own start takes as long as decoding a tenth of a small image, and what Node gives a child
- * for a pipe is a socket that can't be read so. None where the worker must decode by itself.
+ * Returns a prefix for the worker's argv that starts a decoder of the host together with the worker,
+ * connected by a pipe that supports blocking reads. Node's start takes as long as decoding a tenth of a small
+ * image, and Node gives its children sockets, which do not support such reads. Empty if the worker must
+ * decode by itself.
  *
  * @param fd - A regular file at its beginning.
  */

@@ -5,9 +5,9 @@ import type {ArchiveInput} from './archive-input.js'
 import {checkDecoderEnd} from './decoded-input.js'
 
 /**
- * Decompresses through a program of the host, which is faster than any code of ours and runs beside it.
+ * Decompresses through a program of the host, which is faster than JavaScript and runs in parallel.
  *
- * The exit status is checked before the iteration ends, so that a consumer never takes a part for the whole.
+ * Checks the exit status before the iteration ends, so that a consumer never uses a truncated result.
  *
  * @param argv - The program by absolute path, and the arguments that make it a filter.
  * @throws {CorruptArchiveError} When the program ends with another status than 0.
@@ -17,7 +17,7 @@ export async function* throughProgram(argv: readonly string[], input: ArchiveInp
   const child = start(argv, {stdio: [input.file?.fd ?? 'pipe', 'pipe', 'ignore']})
   const exit = ended(child)
   const feeding = feed(child, input)
-  // Both are awaited below; until then a failure must not count as unhandled.
+  // Both are awaited below; a failure until then must not count as unhandled.
   exit.catch(() => {})
   feeding.catch(() => child.kill())
   try {
@@ -30,7 +30,7 @@ export async function* throughProgram(argv: readonly string[], input: ArchiveInp
   }
 }
 
-/** Resolves when all was passed on, or the child wants no more; rejects when the source failed. */
+/** Resolves when all input was passed on, or the child has closed its input; rejects if the source failed. */
 async function feed(child: ChildProcess, input: ArchiveInput): Promise<void> {
   const {stdin} = child
   if (stdin === null) return
@@ -43,6 +43,6 @@ async function feed(child: ChildProcess, input: ArchiveInput): Promise<void> {
       throw error
     }
   }, stdin).catch(() => {})
-  // A child that ends early closes its end (EPIPE): its exit status tells why.
+  // A child that ends early closes its input (EPIPE): its exit status gives the reason.
   if (sourceFailure !== undefined) throw sourceFailure
 }

@@ -11,7 +11,7 @@ import {archiveToolMissingError, corruptArchiveError} from './errors.js'
 export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
   if (needsXzProgram(input.start))
     throw archiveToolMissingError({program: 'xz', hostPackage: 'xz-utils', purpose: 'to read this archive'})
-  // CommonJS: Node gives its exports as `default`, loaders that know its __esModule flag beside that.
+  // CommonJS: Node provides its exports as `default`, and loaders that know its __esModule flag directly too.
   const loaded = await import('xz-decompress')
   const {XzReadableStream} = loaded.default ?? loaded
   const iterator = input.bytes[Symbol.asyncIterator]()
@@ -21,7 +21,7 @@ export async function* unxz(input: ArchiveInput): AsyncGenerator<Buffer> {
       try {
         const next = await iterator.next()
         if (next.done === true) controller.close()
-        // The stream asks for the next piece while it still holds this one.
+        // The stream requests the next chunk while it still uses this one.
         else controller.enqueue(Uint8Array.from(next.value))
       } catch (error) {
         sourceFailure = error
@@ -47,7 +47,7 @@ const CHECK_SHA256 = 0x0a
 const LARGEST_DICTIONARY = 28
 
 /**
- * Tells whether the first block uses a check, a filter or a dictionary the WebAssembly decoder has not.
+ * Returns whether the first block uses a check, a filter or a dictionary that the WebAssembly decoder lacks.
  *
  * @see The .xz file format 1.2.1, sections 2.1.1.2 (stream flags), 3.1 (block header), 5.3.1 (LZMA2)
  */
@@ -57,7 +57,7 @@ function needsXzProgram(start: Buffer): boolean {
   const blockHeader = start.subarray(12)
   if (blockHeader[0] === 0) return false
   const flags = blockHeader[1] ?? 0
-  // LZMA2 is always the last filter: a second one means delta or a processor's branch filter before it.
+  // LZMA2 is always the last filter: with a second one, a delta or branch filter precedes it.
   if ((flags & 0x03) !== 0) return true
   let at = 2
   for (const present of [flags & 0x40, flags & 0x80]) {

@@ -4,22 +4,22 @@ import {codeOf} from '../errors.js'
 import type {ChunkSource} from './chunk-source.js'
 import {corruptArchiveError} from './errors.js'
 
-/** A decompressor of node:zlib; `bytesWritten` counts the input it has used. */
+/** A decompressor of node:zlib; `bytesWritten` counts the consumed input. */
 export type ZlibStream = Transform & {readonly bytesWritten: number}
 
-/** Output pieces this large keep the decompressing thread and the writing thread busy side by side. */
+/** Output chunks of this size keep the decompressing and the writing thread busy in parallel. */
 const CHUNK_BYTES = 256 * 1024
 
-/** zlib streams take the options of every stream too, which Node's types leave out. */
+/** zlib streams also accept the options of every stream, which Node's types omit. */
 export const ZLIB_OPTIONS: ZlibOptions & TransformOptions = {
   chunkSize: CHUNK_BYTES,
   readableHighWaterMark: 2 * CHUNK_BYTES,
 }
 
 /**
- * Decompresses until the data says that it is over; what follows is given back to the source.
+ * Decompresses to the end of the compressed data, and puts the remaining bytes back into the source.
  *
- * @throws {CorruptArchiveError} Damaged, or cut short.
+ * @throws {CorruptArchiveError} If the data are damaged or truncated.
  */
 export async function* throughZlib(
   stream: ZlibStream,
@@ -27,13 +27,13 @@ export async function* throughZlib(
   format: string,
 ): AsyncGenerator<Buffer> {
   const feeding = feed(stream, source)
-  // A failing source is met in the iteration below; it must not count as unhandled before.
+  // The iteration below handles a failed source; until then it must not count as unhandled.
   feeding.catch((error: unknown) => stream.destroy(error instanceof Error ? error : new Error(String(error))))
   try {
     yield* stream as AsyncIterable<Buffer>
     await feeding
   } catch (error) {
-    // Z_DATA_ERROR, Z_BUF_ERROR, ZSTD_error_checksum_wrong and their kin.
+    // Z_DATA_ERROR, Z_BUF_ERROR, ZSTD_error_checksum_wrong and similar codes.
     if (codeOf(error)?.startsWith('Z')) {
       throw corruptArchiveError({problem: `its ${format} data does not decode`}, {cause: error})
     }
@@ -58,14 +58,14 @@ async function feed(stream: ZlibStream, source: ChunkSource): Promise<void> {
   stream.end()
 }
 
-/** Resolves once zlib is done with the chunk, or is gone. */
+/** Resolves when zlib has consumed the chunk, or was destroyed. */
 function taken(stream: ZlibStream, chunk: Buffer): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => {
       stream.off('end', settle).off('close', settle)
       resolve()
     }
-    // Where its data ends, zlib ends the stream without calling back for the chunk.
+    // At the end of its data, zlib ends the stream without calling back for the chunk.
     stream.once('end', settle).once('close', settle)
     stream.write(chunk, settle)
   })

@@ -6,8 +6,8 @@ import {throughZlib, ZLIB_OPTIONS, type ZlibStream} from './zlib-stream.js'
 /**
  * Decompresses zstd frames without the host's zstd.
  *
- * Node has zstd since 22.15. Before that it is done in JavaScript, which finds missing bytes and broken
- * structure, but does not verify a frame's checksum.
+ * Node supports zstd since 22.15. Before that, a JavaScript decoder finds missing bytes and broken structure,
+ * but does not verify a frame's checksum.
  *
  * @throws {CorruptArchiveError} From the iteration.
  */
@@ -21,7 +21,7 @@ function hasZstd(module: object): module is NodeZstd {
   return 'createZstdDecompress' in module
 }
 
-/** Node's stream ends with a frame, so every frame gets its own. */
+/** Node's stream ends after a frame, so every frame gets a new one. */
 async function* framesByNode(
   bytes: AsyncIterable<Buffer>,
   create: NodeZstd['createZstdDecompress'],
@@ -37,7 +37,9 @@ async function* framesByNode(
   }
 }
 
-/** A block of 4 bytes can stand for 128 KiB, and all that a push yields is held at once: at most 32 MiB. */
+/**
+ * A block of 4 bytes can expand to 128 KiB, and the output of one push is in memory at once: at most 32 MiB.
+ */
 const PUSH_BYTES = 1024
 
 async function* framesByScript(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -48,7 +50,7 @@ async function* framesByScript(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buf
   })
   for await (const chunk of bytes) {
     for (let at = 0; at < chunk.length; at += PUSH_BYTES) {
-      // It keeps what it can not use yet.
+      // The decoder keeps bytes that it can't use yet.
       const piece = Uint8Array.from(chunk.subarray(at, at + PUSH_BYTES))
       decode(() => decoder.push(piece))
       yield* pieces

@@ -1,7 +1,7 @@
 /** An entry of APT's sources, enabled or not. Texts are byte strings (latin1), so that nothing else changes. */
 export type AptSource = {
   readonly uri: string
-  /** Those of its entry, as written: `noble`, `noble-updates`, `./`. */
+  /** Suites of its entry, as written: `noble`, `noble-updates`, `./`. */
   readonly suites: readonly string[]
   readonly components: readonly string[]
   /** `deb`, `deb-src`. */
@@ -9,7 +9,7 @@ export type AptSource = {
   readonly isEnabled: boolean
   /** File of the keys it is verified by, where the entry names one. */
   readonly signedBy: string | undefined
-  /** Offsets of the URI in the text; the second is that of the character after it. */
+  /** Offsets of the URI in the text; the second is that of the next character. */
   readonly start: number
   readonly end: number
 }
@@ -18,7 +18,7 @@ export type AptSource = {
 export type AptSourceFormat = {
   /** All entries, in the order of the text. */
   readonly find: (text: string) => AptSource[]
-  /** A URI as it has to be written in this format. */
+  /** Returns a URI as written in this format. */
   readonly quote: (uri: string) => string
 }
 
@@ -40,7 +40,7 @@ export function givesPackages({types, isEnabled}: AptSource): boolean {
   return isEnabled && types.includes('deb')
 }
 
-/** Puts another URI where `choose` gives one, and leaves all else as it is, byte for byte. */
+/** Replaces the URIs for which `choose` returns another one, and keeps all other bytes. */
 export function replaceUris(
   text: string,
   format: AptSourceFormat,
@@ -57,11 +57,11 @@ export function replaceUris(
   return parts.join('') + text.slice(from)
 }
 
-/** Spaces as APT knows them: `\s` would take half a letter of UTF-8 for one. */
+/** White space as APT knows it: `\s` would match a byte of a UTF-8 letter. */
 const S = '[ \\t\\v\\f\\r]'
 const WORD = '[^ \\t\\v\\f\\r#"]+'
 
-/** `deb [option=value …] URI suite [component …]`; a line that starts otherwise is no entry, or disabled. */
+/** `deb [option=value …] URI suite [component …]`; any other line is disabled or not an entry. */
 const ENTRY = new RegExp(
   `^${S}*(?<type>deb(?:-src)?)${S}+(?:\\[(?<options>[^\\]]*)\\]${S}*)?` +
     `(?<uri>[A-Za-z][A-Za-z0-9+.-]*://${WORD})${S}+(?<suite>${WORD})(?<components>[^#]*)`,
@@ -80,7 +80,7 @@ export const oneLineSources: AptSourceFormat = {
     }
     return found
   },
-  // APT decodes %XX here, and in the other format it does not.
+  // APT decodes %XX here, but not in the other format.
   quote: (uri) => uri.replaceAll('%', '%25'),
 }
 
@@ -101,7 +101,7 @@ function readEntry(line: string, lineStart: number): AptSource | undefined {
   }
 }
 
-/** Where the value of a field lies: its own line's part, then its continuation lines. */
+/** The position of a field's value: the rest of its own line, then its continuation lines. */
 type SourceField = {readonly name: string; readonly pieces: {start: number; end: number}[]}
 
 type Stanza = ReadonlyMap<string, SourceField>
@@ -132,7 +132,7 @@ function sourcesOf(stanza: Stanza, text: string): AptSource[] {
   return placesOf('uris').map(({word, start, end}) => ({...entry, uri: word, start, end}))
 }
 
-/** Fields by name in lower case; of a name given twice, APT takes the last. */
+/** Returns fields by name in lower case; of a repeated name, APT takes the last. */
 function stanzasIn(text: string): Stanza[] {
   const all: Stanza[] = []
   let stanza = new Map<string, SourceField>()
@@ -141,7 +141,7 @@ function stanzasIn(text: string): Stanza[] {
   for (const line of text.split('\n')) {
     const end = start + line.length
     if (line === '' || line === '\r') {
-      // Only these end a stanza: to APT, a line of blanks goes on with the field before it.
+      // Only empty lines end a stanza: APT reads a line of blanks as a continuation of the field before it.
       all.push(stanza)
       stanza = new Map()
       field = undefined
@@ -163,7 +163,7 @@ function readSourceField(line: string, start: number): SourceField | undefined {
   return {name: line.slice(0, colon).trim().toLowerCase(), pieces}
 }
 
-/** The words of a piece of the text, with their places. */
+/** Returns the words of a part of the text, with their positions. */
 function wordsIn(text: string, start = 0, end = text.length): {word: string; start: number; end: number}[] {
   return [...text.slice(start, end).matchAll(/[^ \t\v\f\r\n]+/g)].map(({0: word, index}) => ({
     word,

@@ -3,16 +3,19 @@ const RETURN = 0x0d
 const SPACE = 0x20
 const TAB = 0x09
 const HASH = 0x23
-/** Makes an ASCII letter a small one, and leaves the hyphen what it is: all that names of fields are made of. */
+/**
+ * Makes an ASCII letter lower-case, and does not change the hyphen: names of fields contain no other
+ * characters.
+ */
 const SMALL = 0x20
 
-/** Provides of a package of many crates is 60 kB; a line without an end must not fill the memory. */
+/** Provides of a package of many crates is 60 kB; a line without an end must not exhaust the memory. */
 const MOST_LINE_BYTES = 4 * 2 ** 20
 
-/** A paragraph's values in the order the fields were asked in; undefined for those it has not. */
+/** A paragraph's values in the order of the requested fields; undefined for missing ones. */
 export type Paragraph = readonly (string | undefined)[]
 
-/** The text can't be what it is said to be. */
+/** A line is too long for a control file. */
 export class LongLineError extends Error {
   constructor() {
     super(`a line of more than ${MOST_LINE_BYTES} bytes`)
@@ -20,22 +23,25 @@ export class LongLineError extends Error {
 }
 
 export type ParagraphReader = {
-  /** Gives the paragraphs that are whole by now; the bytes may be overwritten afterwards. @throws {LongLineError} */
+  /**
+   * Returns the paragraphs that are complete; the bytes may be overwritten afterwards. @throws
+   * {LongLineError}
+   */
   push(bytes: Buffer): void
-  /** Gives the last one, which need not end with an empty line. */
+  /** Returns the last paragraph, which need not end with an empty line. */
   end(): void
 }
 
 /**
- * Reads control files paragraph by paragraph, looking at bytes: the index of Debian's packages is 55 MB in 1.5 million
- * lines, of which few are asked for.
+ * Parses control files paragraph by paragraph, as bytes: the index of Debian's packages is 55 MB in 1.5
+ * million lines, and envs needs few of them.
  *
- * Values are byte strings (latin1), without the blanks around them; continuation lines follow after a newline each. Names
- * of fields are the same in small letters and in capitals; of a field given twice, the last counts.
+ * Values are byte strings (latin1), without the blanks around them; each continuation line follows a newline.
+ * Names of fields are case-insensitive; of a repeated field, the last counts.
  *
- * @param fields - What is wanted.
- * @param onRepeated - Told of a wanted field that a paragraph has twice.
- * @see deb822(5). As APT does, a line of blanks goes on with the field before it.
+ * @param fields - Names of the fields to return.
+ * @param onRepeated - Called for a requested field that a paragraph has twice.
+ * @see deb822(5). As in APT, a line of blanks continues the field before it.
  */
 export function readParagraphs(
   fields: readonly string[],
@@ -91,7 +97,7 @@ export function readParagraphs(
   }
 }
 
-/** All paragraphs of a small file. @param onRepeated - As {@link readParagraphs} has it. */
+/** Parses all paragraphs of a small file. @param onRepeated - As for {@link readParagraphs}. */
 export function parseParagraphs(
   bytes: Buffer,
   fields: readonly string[],
@@ -105,7 +111,7 @@ export function parseParagraphs(
 }
 
 type Field = {
-  /** In small letters, with the colon. */
+  /** In lower case, with the colon. */
   readonly name: Buffer
   readonly place: number
 }

@@ -1,15 +1,15 @@
-/** A part of a binary package, by where it lies in the file. */
+/** A part of a binary package, and its position in the file. */
 export type DebPart = {
-  /** `control.tar.xz`, `data.tar.zst`: its ending says nothing that its first bytes do not. */
+  /** `control.tar.xz`, `data.tar.zst`; the first bytes of the part decide, not this suffix. */
   readonly name: string
   readonly offset: number
   readonly sizeBytes: number
 }
 
-/** The two archives of a binary package: what dpkg is told, and the files. */
+/** The two archives of a binary package: control data, and files. */
 export type DebParts = {readonly control: DebPart; readonly data: DebPart}
 
-/** Why a file is no binary package. */
+/** The reason why a file is not a binary package. */
 export class DebFormatError extends Error {
   constructor(readonly reason: string) {
     super(`not a binary package: ${reason}`)
@@ -21,19 +21,19 @@ export class DebFormatError extends Error {
 const MAGIC = Buffer.from('!<arch>\n', 'latin1')
 const HEADER_BYTES = 60
 const HEADER_END = '`\n'
-/** Three are usual; a signature or two may stand behind them. */
+/** Three are usual; signatures may follow them. */
 const MOST_PARTS = 16
-/** The number and a newline, and whatever a later minor version adds. */
+/** The number and a newline, and additions of later minor versions. */
 const MOST_VERSION_BYTES = 1024
 
-/** Reads that many bytes from there, or as many as there are. */
+/** Reads that many bytes at an offset, or fewer at the end. */
 export type ReadAt = (offset: number, length: number) => Buffer
 
 /**
  * Finds the archives in a binary package.
  *
- * @throws {DebFormatError} Also when a part is not whole.
- * @see deb(5): `debian-binary`, then parts whose names begin with `_` and mean nothing, control and data
+ * @throws {DebFormatError} Also if a part is truncated.
+ * @see deb(5): `debian-binary`, then parts whose names begin with `_` and are ignored, control and data
  */
 export function readDebParts(readAt: ReadAt, fileBytes: number): DebParts {
   if (!readAt(0, MAGIC.length).equals(MAGIC)) throw new DebFormatError('it does not begin as an ar archive')
@@ -64,7 +64,7 @@ function readHeader(header: Buffer, offset: number): DebPart {
   return {name, offset, sizeBytes: Number(size)}
 }
 
-/** Minor versions add what may be passed over. */
+/** Minor versions only make additions that may be ignored. */
 function checkVersion(part: DebPart | undefined, readAt: ReadAt): void {
   if (part?.name !== 'debian-binary') throw new DebFormatError('it does not begin with debian-binary')
   const text = readAt(part.offset, Math.min(part.sizeBytes, MOST_VERSION_BYTES)).toString('latin1')

@@ -1,6 +1,6 @@
 import {compareVersions} from './version.js'
 
-/** A package that is asked for, or provided: `libc6 (>= 2.41)`. */
+/** A required or provided package: `libc6 (>= 2.41)`. */
 export type Relation = {
   readonly name: string
   readonly bound?: {readonly operator: Operator; readonly version: string}
@@ -14,11 +14,11 @@ const RELATION =
   /^(?<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(?<operator>[<>=]{1,2})\s*(?<version>[A-Za-z0-9.+:~-]+)\s*\))?$/
 
 /**
- * What has to be there, each by one of several: the value of Depends, Pre-Depends or Provides.
+ * Parses a value of Depends, Pre-Depends or Provides: alternatives for each requirement.
  *
- * The architecture after a colon is dropped: of one architecture all are.
+ * Drops the architecture after a colon, because all packages have the same.
  *
- * @returns undefined when it can't be read.
+ * @returns Undefined if it is malformed.
  * @see deb-control(5); Debian Policy, section 7.1
  */
 export function parseRelations(text: string): Relation[][] | undefined {
@@ -40,13 +40,13 @@ function parseRelation(text: string): Relation | undefined {
   const {name, operator, version} = RELATION.exec(text)?.groups ?? {}
   if (name === undefined) return undefined
   if (operator === undefined || version === undefined) return {name}
-  // The forms of long ago mean the looser of what they could.
+  // The obsolete operators have the less strict of their two meanings.
   const meant = operator === '<' ? '<=' : operator === '>' ? '>=' : operator
   const known = OPERATORS.find((each) => each === meant)
   return known === undefined ? undefined : {name, bound: {operator: known, version}}
 }
 
-/** Tells whether a version is within the bounds of a relation. */
+/** Returns whether a version satisfies a relation. */
 export function isWithin(version: string, {bound}: Relation): boolean {
   if (bound === undefined) return true
   const order = compareVersions(version, bound.version)
@@ -64,7 +64,10 @@ export function isWithin(version: string, {bound}: Relation): boolean {
   }
 }
 
-/** Tells whether what a package provides answers a relation: without a version it answers those without one. */
+/**
+ * Returns whether a provided package satisfies a relation: without a version it satisfies only relations
+ * without one.
+ */
 export function isProvided(provided: Relation, wanted: Relation): boolean {
   if (provided.name !== wanted.name) return false
   if (wanted.bound === undefined) return true

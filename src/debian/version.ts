@@ -1,5 +1,5 @@
 /**
- * Which of two versions of a package is the later one: negative where `a` is the earlier, 0 where neither is.
+ * Compares two versions of a package: negative if `a` is the earlier, 0 if they are equal.
  *
  * @see deb-version(7)
  */
@@ -23,7 +23,10 @@ function parse(version: string): {epoch: number; upstream: string; revision: str
   }
 }
 
-/** By turns, the longest run without digits, by {@link rank}, and the longest one of digits, as a number. */
+/**
+ * Alternates between the longest run without digits, by {@link rank}, and the longest run of digits, as a
+ * number.
+ */
 function compareParts(a: string, b: string): number {
   let [left, right] = [a, b]
   while (left !== '' || right !== '') {
@@ -52,7 +55,7 @@ function compareWords(a: string, b: string): number {
   return 0
 }
 
-/** A tilde comes before the end, the end before letters, letters before all else. */
+/** A tilde sorts before the end, the end before letters, letters before all other characters. */
 function rank(character: string | undefined): number {
   if (character === '~') return -1
   if (character === undefined) return 0
@@ -60,7 +63,7 @@ function rank(character: string | undefined): number {
   return /[A-Za-z]/.test(character) ? code : code + 256
 }
 
-/** Of any length. */
+/** For numbers of any length. */
 function compareNumbers(a: string, b: string): number {
   const [left, right] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')]
   if (left.length !== right.length) return left.length - right.length

@@ -20,7 +20,7 @@ import {findRemains} from './repair.js'
 
 /** What the doctor has to say of a host. */
 export type HostReport = {
-  /** Whether environments can run here at all. */
+  /** Returns whether environments can run at all. */
   readonly canRun: boolean
   /** What they are started with; null where nothing works. */
   readonly engine: EngineName | null

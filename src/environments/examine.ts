@@ -10,7 +10,7 @@ import {chooseEnvironment} from './store.js'
 
 /** A file of the image, or of the tree a clone was made of, that is not as it was there. */
 export type MissingFile = {
-  /** From the guest's root on. */
+  /** Absolute in the guest. */
   readonly path: string
   readonly kind: LedgerEntry['kind']
   readonly lost: LedgerEntry['lost']

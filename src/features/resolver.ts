@@ -53,7 +53,7 @@ export async function refreshResolver(folder: string, source: string): Promise<v
 
 async function readPlain(path: string): Promise<Buffer | undefined> {
   try {
-    // Not blocking: a FIFO in its place would hold this process for ever.
+    // Non-blocking: a FIFO in its place would block this process for ever.
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       const {size} = await file.stat()

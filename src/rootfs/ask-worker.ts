@@ -11,35 +11,38 @@ import type {WorkerEvent} from './worker-event.js'
 import {workerProgram} from './worker-program.js'
 import type {WorkerRequests, WorkerResults, WorkerVerb} from './worker-request.js'
 
-/** How the worker is started, so that the same code sees a tree's owners bare or from a user namespace. */
+/** How to start the worker, so that the same code sees a tree's owners directly or from a user namespace. */
 export type TreeProcess = {
-  /** Put in front of the worker's argument list, as `unshare … --`; may be empty. */
+  /** Prefix of the worker's argv, such as `unshare … --`; may be empty. */
   readonly prefix: readonly string[]
-  /** All the environment the worker gets; PATH finds the host's decompressors. */
+  /** The complete environment of the worker; PATH leads to the host's decompressors. */
   readonly environment: NodeJS.ProcessEnv
-  /** Descriptors it has too: a lock on one of them lasts as long as it does, though the command that took it be killed. */
+  /**
+   * Descriptors that the worker inherits. A lock on one of them outlives a killed command until the worker
+   * ends.
+   */
   readonly held?: readonly number[]
 }
 
 export type ExtractProgress = {readonly entries: number; readonly bytes: number}
 
-/** An archive: a stream, or a regular file at its start, whose bytes then do not pass through this process. */
+/** A tarball: a stream, or a regular file at its start, whose bytes do not pass through this process. */
 export type ArchiveSource = Readable | {readonly fd: number}
 
 type AskOptions = {
   source?: ArchiveSource
-  /** Takes what the worker writes to its descriptor 3. */
+  /** Reads the worker's descriptor 3. */
   consume?: (bytes: Readable) => Promise<void>
   signal?: AbortSignal
   onProgress?: (progress: ExtractProgress) => void
 }
 
 /**
- * Runs the worker for one request; when this settles, its process is gone.
+ * Runs the worker for one request. Settles after the worker's process has ended.
  *
  * @returns The value of its result.
  * @throws {WorkerFailure} @throws {WorkerDiedError}
- * @throws What a stream failed with; the signal's reason when it is aborted.
+ * @throws The error of a failed stream; the signal's reason after an abort.
  */
 export async function ask<Verb extends WorkerVerb>(
   tree: TreeProcess,
@@ -82,7 +85,7 @@ export async function ask<Verb extends WorkerVerb>(
   }
 }
 
-/** Loaded for an extraction alone: most commands that ask the worker have no archive. */
+/** Loaded only for an extraction: most commands that use the worker have no tarball. */
 async function decoderFor(
   source: ArchiveSource | undefined,
   {environment}: TreeProcess,
@@ -92,7 +95,7 @@ async function decoderFor(
   return decoderPrefix(source.fd, (program) => findProgram(program, environment['PATH'] ?? ''))
 }
 
-/** The source's failure, if it had one; a worker that takes no more says itself why. */
+/** Returns the source's failure, if any. A worker that stops reading reports the reason itself. */
 async function feed(
   child: ChildProcess,
   source: ArchiveSource | undefined,
@@ -101,7 +104,7 @@ async function feed(
   const {stdin} = child
   let failure: {error: unknown} | undefined
   source.once('error', (error) => {
-    // A pipe that closed first fails the source in its turn.
+    // A pipe that closed first makes the source fail too.
     if (stdin.destroyed) return
     failure = {error}
     child.kill()
@@ -110,7 +113,7 @@ async function feed(
   return failure
 }
 
-/** The consumer's failure, if it had one: it ends the worker, which has nobody to write for. */
+/** Returns the consumer's failure, if any: it ends the worker, which then has no reader. */
 async function drain(
   child: ChildProcess,
   consume: (bytes: Readable) => Promise<void>,

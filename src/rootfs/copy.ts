@@ -9,9 +9,9 @@ import {readComplaint} from './complaint.js'
 import {copyFailedError, storageFullError, unguardedCopyError} from './errors.js'
 import type {TreeProcess} from './tree-process.js'
 
-/** How a tree is copied that somebody may change meanwhile: by templates/host/copy-tree.pl. */
+/** How to copy a tree that others may change meanwhile: by templates/host/copy-tree.pl. */
 export type CopyGuard = {
-  /** Words that start it. */
+  /** Prefix of its argv. */
   readonly launcher: readonly string[]
   readonly architecture: DebArchitecture
 }
@@ -19,20 +19,23 @@ export type CopyGuard = {
 export type CopyPlan = {
   readonly cp: string
   readonly from: string
-  /** A path that is not there yet, in a folder that nobody else writes to. */
+  /** A path that does not exist yet, in a folder that nobody else writes to. */
   readonly to: string
-  /** Else whoever root is there owns all. */
+  /** Otherwise root of the process owns all files. */
   readonly keepOwners: boolean
-  /** Left out for a tree at rest: cp(1) goes by path, and a link put in its way leads it out of the tree. */
+  /**
+   * Left out for a tree that is not in use: cp(1) walks by path, and a planted link would lead it out of the
+   * tree.
+   */
   readonly guard?: CopyGuard
 }
 
-/** Said by copy-tree.pl. */
+/** Exit status of copy-tree.pl. */
 const CANNOT_GUARD = 125
 
 /**
- * Copies a tree with cp(1): modes, times, hard links, holes and extended attributes too, sharing blocks where the
- * file system can. No link is followed, and nothing that is mounted in the tree goes along.
+ * Copies a tree with cp(1), including modes, times, hard links, holes and extended attributes, and shares
+ * blocks if the file system can. Follows no link, and copies nothing that is mounted in the tree.
  *
  * @param process - Root of a user namespace, so that no mode of the tree forbids reading it.
  * @throws {@link storageFullError}
@@ -69,7 +72,7 @@ function guarded(
   return [...guard.launcher, [unshare, mount].join(','), from, to, ...command]
 }
 
-/** When this settles the program is gone, so that what it made can be taken away. */
+/** Settles after the end of the program, so that its copy can be removed. */
 async function runToEnd(
   argv: readonly string[],
   {environment, held, signal}: Required<Omit<TreeProcess, 'prefix'>> & {readonly signal: AbortSignal},
@@ -89,10 +92,10 @@ async function runToEnd(
   }
 }
 
-/** More than cp(1) can have left free after it failed on one file and went on with all others. */
+/** More than cp(1) can have left free after it failed on one file and continued with all others. */
 const PROBE_BYTES = 2 ** 20
 
-/** Whether the disk takes no more, found out by writing: the program's own word for it is a message. */
+/** Tests by writing whether the disk is full: the program's own report is only a message. */
 function isFull(folder: string): boolean {
   const probe = join(folder, '.envs-probe')
   try {

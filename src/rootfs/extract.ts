@@ -23,14 +23,14 @@ import {unwrapRoot} from './tree/wrapping-folder.js'
 export type ExtractReport = {
   readonly compression: Compression
   readonly entries: number
-  /** Contents of all files, without holes. */
+  /** Size of all files, without holes. */
   readonly totalBytes: number
   readonly skippedDevices: number
-  /** Owners the user namespace does not map, given to nobody (65534) instead; at most 16 are named. */
+  /** Owners that the user namespace does not map, replaced by nobody (65534); at most 16 are named. */
   readonly squashedOwners: SquashedOwners
   /** Files whose capabilities (setcap) could not be set. */
   readonly fileCapabilities: number
-  /** What the archive has and the tree has not. */
+  /** Metadata of the archive that the tree could not get. */
   readonly losses: LedgerCounts
 }
 
@@ -41,7 +41,7 @@ export type ExtractOptions = {
   /** Where to write down what the archive has and the tree has not: outside the tree, new with the first layer. */
   readonly ledger?: string
   readonly limits?: Partial<Limits>
-  /** Called for every piece of the archive. */
+  /** Called for every chunk of the archive. */
   readonly onProgress?: (progress: {entries: number; bytes: number}) => void
 }
 
@@ -50,7 +50,7 @@ export type ExtractOptions = {
  * there is a part, to be removed.
  *
  * @throws {CorruptArchiveError | UnknownArchiveError | ContainerImageError | RefusedMemberError |
- *   StorageFullError | StorageFailedError | ToolMissingError | ToolKilledError}
+ * StorageFullError | StorageFailedError | ToolMissingError | ToolKilledError}
  */
 export async function extractTree(
   input: ArchiveInput,
@@ -114,7 +114,7 @@ async function* watched(
   }
 }
 
-/** Holds files to the limits before they are made, and remembers which member an error belongs to. */
+/** Checks files against the limits before they are made, and adds the member to an error. */
 function guarded(
   writer: TreeWriter,
   {root, limits}: {root: string; limits: Limits & {totalBytes: number}},
@@ -137,7 +137,7 @@ function guarded(
   return {sink, member: () => current}
 }
 
-/** Errnos that only a name or a shape the archive chose can cause in a folder that was empty. */
+/** Errnos that in an empty folder can only result from a name or a kind in the archive. */
 const REFUSED = new Set([
   'ELOOP',
   'ENAMETOOLONG',

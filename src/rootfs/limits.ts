@@ -1,4 +1,4 @@
-/** What an archive may ask for. Each bound lies far above any real rootfs and far below what hurts. */
+/** Limits of an archive. Each is far above any real rootfs, and far below a harmful value. */
 export type Limits = {
   /** Headers of every kind; a full desktop has about 400,000 members. */
   readonly members: number
@@ -12,11 +12,14 @@ export type Limits = {
   readonly fileBytes: number
   /** Zeros after the end marker: tar pads to its record, at most some MiB. */
   readonly paddingBytes: number
-  /** Components that are walked on the way to members and through links: so many at all, and so many more a member. */
+  /**
+   * Components walked on the way to members and through links: a fixed number, plus `memberSteps` for each
+   * member.
+   */
   readonly pathSteps: number
-  /** A real member lies below six folders, of which one in ten is new; the deepest node_modules have thirty. */
+  /** A real member is six folders deep, of which one in ten is new; the deepest node_modules have thirty. */
   readonly memberSteps: number
-  /** Contents of all members together; by default what the file system has free. */
+  /** Size of all members; by default the free space of the file system. */
   readonly totalBytes?: number
 }
 

@@ -1,18 +1,19 @@
 import type {TreeView} from './fixes/tree-view.js'
 
 type MachineFiles = {
-  /** Below the root. */
+  /** Relative to the root. */
   readonly folder: string
   readonly name: RegExp
-  /** For links: where they lead. */
+  /** For links: their target. */
   readonly target?: string
-  /** The program by which templates/rootfs/renew-keys makes new ones; a tree without it gets none. */
+  /** The program by which templates/rootfs/renew-keys makes new ones; without it, none are made. */
   readonly maker?: string
 }
 
 /**
- * Files that authenticate or name a machine, which packages make when they are installed. Two machines must not share them:
- * no image and no export has them, and a new environment, a clone and an import get new ones at their first start.
+ * Files that authenticate or name a machine, which packages make at their installation. Machines must not
+ * share them: images and exports do not contain them, and a new environment, a clone and an import get new
+ * ones at their first start.
  *
  * Machine ids are not listed: the fix `machine-id` writes them.
  *
@@ -23,17 +24,17 @@ const MACHINE_FILES: readonly MachineFiles[] = [
   {folder: 'etc/dropbear', name: /^dropbear_[\w-]+_host_key(?:\.pub)?$/, maker: 'usr/bin/dropbearkey'},
   {folder: 'etc/ssl/private', name: /^ssl-cert-snakeoil\.key$/, maker: 'usr/sbin/make-ssl-cert'},
   {folder: 'etc/ssl/certs', name: /^ssl-cert-snakeoil\.pem$/},
-  // c_rehash(1): by the hash of its subject, which holds the hostname.
+  // Made by c_rehash(1): the hash of its subject, which contains the hostname.
   {folder: 'etc/ssl/certs', name: /^[0-9a-f]{8}\.\d+$/, target: 'ssl-cert-snakeoil.pem'},
   {folder: 'etc/bind', name: /^rndc\.key$/, maker: 'usr/sbin/rndc-confgen'},
   // systemd writes it at each shutdown.
   {folder: 'var/lib/systemd', name: /^random-seed$/},
 ]
 
-/** Makes new keys at the first start, and removes itself then. */
+/** Makes new keys at the first start, and then removes itself. */
 export const RENEWAL_PROGRAM = 'usr/lib/envs/renew-keys'
 
-/** Returns the places of all such files in a tree, links on the way resolved. */
+/** Returns the paths of all such files in a tree, with links on the way resolved. */
 export function findMachineFiles(tree: TreeView): string[] {
   return MACHINE_FILES.flatMap(({folder, name, target}) => {
     const real = tree.realFolder(folder)
@@ -52,12 +53,12 @@ function isMachineFile(tree: TreeView, path: string, target: string | undefined)
   return kind === 'file' || kind === 'link'
 }
 
-/** Whether a tree has a package whose keys can be made anew. */
+/** Returns whether a tree has a package that can make new keys. */
 export function canRenewKeys(tree: TreeView): boolean {
   return MACHINE_FILES.some(({maker}) => maker !== undefined && tree.kindOf(maker) !== 'nothing')
 }
 
-/** Whether a path is one of those, or of the program that renews them. @param target - Of a link. */
+/** Returns whether a path is one of those, or the program that renews them. @param target - Of a link. */
 export function isOfOneMachine(path: string, target: string | undefined): boolean {
   if (path === RENEWAL_PROGRAM) return true
   const slash = path.lastIndexOf('/')

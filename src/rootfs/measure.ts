@@ -3,22 +3,22 @@ import {errnoOf} from '../errors.js'
 import {type FolderHandle, openFolder} from './tree/folder-handle.js'
 
 export type Usage = {
-  /** Allocated on disk, not apparent; a hard-linked file counts once. */
+  /** Allocated on disk, not apparent; a file with several hard links counts once. */
   readonly sizeBytes: number
-  /** Entries, the tree's own folder included. */
+  /** Entries, including the tree's own folder. */
   readonly entries: number
-  /** Folders that could not be looked into, so that the size is a lower bound. */
+  /** Folders that could not be read, so that the size is a lower bound. */
   readonly unreadable: number
 }
 
-/** Unit of st_blocks whatever the file system's own. @see stat(2) */
+/** Unit of st_blocks, for every file system. @see stat(2) */
 const BLOCK_BYTES = 512
-/** Each level holds a descriptor; no real tree comes near, and a deeper one counts as unreadable. */
+/** Each level holds a descriptor open. No real tree is this deep; deeper folders count as unreadable. */
 const MOST_LEVELS = 512
 
 type Tally = {blocks: number; entries: number; unreadable: number; readonly linked: Set<string>}
 
-/** Counts what a tree takes. A tree that is not there takes nothing; links are not followed. */
+/** Measures the disk usage of a tree, which is 0 for a missing tree. Follows no link. */
 export function measureTree(path: string): Usage {
   const tally: Tally = {blocks: 0, entries: 0, unreadable: 0, linked: new Set()}
   measureFolder(tally, path, 0)
@@ -62,7 +62,7 @@ function count(
   tally.blocks += status.blocks
 }
 
-/** Nothing for what is gone meanwhile; what is closed to us is counted. */
+/** Ignores entries that were removed meanwhile; counts entries that can't be read. */
 function tolerant<T>(tally: Tally, step: () => T): T | undefined {
   try {
     return step()

@@ -2,13 +2,13 @@ import {isErrno} from '../host/errno.js'
 import {capture} from '../host/process.js'
 import type {TreeProcess} from './ask-worker.js'
 
-/** du(1) counts in these with -k; what file systems allocate are whole ones. */
+/** Unit of du(1) with -k; file systems allocate whole units. */
 const UNIT_BYTES = 1024
 
 /**
- * What a tree takes on disk by du(1), which walks it in a fraction of the time that Node needs.
+ * Measures a tree by du(1), which takes a fraction of the time of Node.
  *
- * @returns Bytes; undefined where it is not to be had, or could not look at all of the tree.
+ * @returns Bytes; undefined if du(1) is missing or could not read all of the tree.
  */
 export async function measureByTool(
   {prefix, environment}: TreeProcess,

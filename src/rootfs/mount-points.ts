@@ -4,9 +4,11 @@ import {ignoring, isErrno} from '../host/errno.js'
 import {mountPointError} from './errors.js'
 
 /**
- * Makes sure that folders of a tree at rest can be mounted on, every step to them a real folder.
+ * Ensures that folders of a stopped environment can be mount points, with a real folder at every step to
+ * them.
  *
- * A link would lead an older bwrap to a folder of the host, and bwrap 0.12 refuses one with a message of its own.
+ * A link would lead an older bwrap to a folder of the host, and bwrap 0.12 refuses links with its own
+ * message.
  *
  * @param folders - Relative to `root`, without `..`.
  * @throws {@link mountPointError}
@@ -22,7 +24,7 @@ export async function ensureMountPoints(root: string, folders: readonly string[]
 }
 
 /**
- * Checks the same of a tree in layers, where nothing has to be made: an image's layer has them all.
+ * Checks the same for a tree in layers, where nothing has to be made: an image's layer has all of them.
  *
  * @param trees - Folders of the layers, the uppermost first.
  * @throws {@link mountPointError} When the guest has put something else in the way, or taken one away.
@@ -40,7 +42,7 @@ export async function checkMountPoints(
   }
 }
 
-/** Of the uppermost that has anything there; what hides a path of the layers below is no folder either. */
+/** Decides by the uppermost layer that has an entry there; a whiteout is not a folder either. */
 async function isFolderOnTop(trees: readonly string[], path: string): Promise<boolean> {
   for (const tree of trees) {
     const status = await lstat(join(tree, path)).catch(ignoring('ENOENT'))

@@ -4,7 +4,7 @@ import type {PackedImage, PackRequest} from './worker-request.js'
 export type {PackedImage} from './worker-request.js'
 
 /**
- * Makes a new tree an image, and takes out of it what is of no image.
+ * Makes an image from a new tree, and removes files from it that belong to no image.
  *
  * @param tree - Root of a user namespace, so that no mode of the tree forbids reading it.
  * @throws {WorkerFailure} ENVS_STORAGE_FULL, ENVS_STORAGE_FAILED @throws {WorkerDiedError}

@@ -4,11 +4,11 @@ import {ended, start} from '../host/process.js'
 import type {TreeProcess} from './ask-worker.js'
 
 /**
- * Takes a tree away with rm(1), as far as that can: folders closed to their owner it leaves. It follows no link, and
- * leaves alone what is mounted in the tree.
+ * Removes a tree with rm(1), except for folders without permissions for their owner. Follows no link, and
+ * does not enter mounts in the tree.
  *
- * @returns Whether nothing is left.
- * @throws The signal's reason when it is aborted.
+ * @returns Whether everything was removed.
+ * @throws The signal's reason after an abort.
  */
 export async function removeByTool(
   {prefix, environment}: TreeProcess,
@@ -26,7 +26,7 @@ export async function removeByTool(
   try {
     await ended(child)
   } catch (error) {
-    // Not there: then it is nobody's loss.
+    // rm(1) is missing; the worker removes the tree.
     if (!isErrno(error)) throw error
   } finally {
     signal?.removeEventListener('abort', stop)

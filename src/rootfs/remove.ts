@@ -8,15 +8,18 @@ import {type FolderHandle, openFolder, openTrustedFolder} from './tree/folder-ha
 export type RemoveFailure = {readonly path: string; readonly code: string}
 
 export type RemoveReport = {
-  /** Entries taken away, the tree's own folder included. */
+  /** Removed entries, including the tree's own folder. */
   readonly removed: number
-  /** What is still there and why, at most 100 of them; paths are escaped where they are not UTF-8. */
+  /** Remaining entries and the reasons, at most 100; paths are escaped if they are not UTF-8. */
   readonly failures: readonly RemoveFailure[]
 }
 
-/** Enough to act on; a tree on a read-only disk would fail a million times. */
+/** Enough to find the cause; a tree on a read-only disk would fail a million times. */
 const MOST_FAILURES = 100
-/** A folder this far down is moved up first: descriptors and path lengths stay bounded, however deep it goes. */
+/**
+ * A folder at this depth is moved up first, so that descriptors and path lengths stay bounded for trees of
+ * any depth.
+ */
 const MOST_LEVELS = 128
 
 type Walk = {
@@ -30,13 +33,14 @@ type Walk = {
 }
 
 /**
- * Takes a tree away, with folders that forbid it and owners of the user namespace this runs in.
+ * Removes a tree, including folders without write permission and owners of the user namespace of this
+ * process.
  *
- * Follows no link and leaves alone what is mounted in the tree. Everything is reached through folders held
- * open, so that a process still inside can not lead it elsewhere by swapping one for a link.
+ * Follows no link and does not enter mounts in the tree. All accesses go through folders held open, so that a
+ * process inside can't redirect them by exchanging a folder for a link.
  *
- * @param path - A folder, or whatever is there; nothing there is no failure.
- * @param onProgress - Called for every folder done.
+ * @param path - A folder or any other entry; a missing one is not a failure.
+ * @param onProgress - Called for every removed folder.
  */
 export function removeEntries(path: string, onProgress: (removed: number) => void = () => {}): RemoveReport {
   let parent: FolderHandle
@@ -84,7 +88,7 @@ function removeFrom(parent: FolderHandle, path: string, onProgress: (removed: nu
 
 function empty(walk: Walk, folder: FolderHandle, path: string, level: number): void {
   if ((folder.status.mode & 0o700) !== 0o700) {
-    // Another's folder can't be changed, and need not be when we are root of its namespace.
+    // The mode of another owner's folder can't be changed, which root of its namespace does not need.
     unlessErrno(() => folder.chmod(0o700), 'EPERM')
   }
   for (const entry of folder.list()) {
@@ -107,7 +111,7 @@ function removeLeaf(
       unlinkSync(folder.entry(entry.name))
       walk.removed++
     } catch (error) {
-      // A file system that does not tell types, or a folder that has just taken the place.
+      // The file system does not report types, or a folder has just replaced the file.
       if (!isErrno(error, 'EISDIR')) throw error
       removeFolder(walk, folder, entry.name, path, level + 1)
     }
@@ -138,7 +142,7 @@ function removeFolder(walk: Walk, parent: FolderHandle, name: Buffer, path: stri
   })
 }
 
-/** Renaming a folder takes write permission on it, for its `..` changes. */
+/** Moves a folder up. Renaming a folder requires write permission on it, because its `..` changes. */
 function moveUp(walk: Walk, folder: FolderHandle, place: Buffer): void {
   const name = Buffer.from(`.envs-deep-${randomBytes(8).toString('hex')}`)
   unlessErrno(() => folder.chmod(0o700), 'EPERM')
@@ -152,7 +156,7 @@ function attempt(walk: Walk, path: string, step: () => void): void {
   } catch (error) {
     const code = errnoOf(error)
     if (code === undefined) throw error
-    // Something below was reported already when a folder is not empty.
+    // A folder that is not empty contains an entry that was reported already.
     if (code === 'ENOENT' || (code === 'ENOTEMPTY' && walk.failures.length > 0)) return
     report(walk, path, code)
   }

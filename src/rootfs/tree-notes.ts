@@ -3,17 +3,17 @@ import {readSourceFiles} from './apt/source-files.js'
 import type {Facts} from './fixes/fix.js'
 import type {TreeView} from './fixes/tree-view.js'
 
-/** What is worth telling of a tree, once it is ready. */
+/** Facts about a new tree that the user should know. */
 export type TreeNote =
-  /** Manual pages, translations and the like were left out; `unminimize` in it brings them. */
+  /** Manual pages, translations and similar files were left out; `unminimize` in the tree installs them. */
   | {readonly kind: 'minimized'}
-  /** Its packages come from the old releases: nothing is updated any more. */
+  /** Its packages come from old-releases: there are no updates any more. */
   | {readonly kind: 'archived'; readonly codename: string}
 
-/** Older images have it as a file of nobody's, newer ones from a package. */
+/** Older images have it as a file of no package, newer ones from a package. */
 const UNMINIMIZE = ['usr/local/sbin/unminimize', 'usr/bin/unminimize'] as const
 
-/** Notes on a tree after its fixes; what they quote is from `archives`, not from the tree. */
+/** Returns notes on a tree after its fixes; their texts are from `archives`, not from the tree. */
 export function noteTree(tree: TreeView, {archives}: Pick<Facts, 'archives'>): TreeNote[] {
   const codenames = readSourceFiles(tree).flatMap(({format, text}) =>
     format.find(text).flatMap((source) => archivedSuites(source, archives)),

@@ -38,7 +38,7 @@ export type {TreeNote} from './tree-notes.js'
  * @param onProgress - Called at most ten times a second.
  * @throws {WorkerFailure} With the code of the error: ENVS_ARCHIVE_CORRUPT, ENVS_STORAGE_FULL, …
  * @throws {WorkerDiedError}
- * @throws The source's own error when it fails; the signal's reason when it is aborted, and the worker gone.
+ * @throws The error of a failed source; the signal's reason after an abort. The worker has ended then.
  */
 export async function extractRootfs(
   tree: TreeProcess,
@@ -51,7 +51,7 @@ export async function extractRootfs(
 }
 
 /**
- * Applies the fixes, or those named in `only`, to a tree at rest.
+ * Applies the fixes, or those named in `only`, to a tree that is not in use.
  *
  * @throws {WorkerFailure} ENVS_FIX_FAILED, ENVS_STORAGE_FULL
  * @throws {WorkerDiedError}
@@ -64,8 +64,8 @@ export async function applyFixes(
 }
 
 /**
- * Makes a new tree what environments begin with: applies the fixes, or those named in `only`, and tells what the files of
- * those in `planned` would be.
+ * Prepares a new tree for environments: applies the fixes, or those named in `only`, and returns the files
+ * that the fixes in `planned` would write.
  *
  * @throws {WorkerFailure} ENVS_FIX_FAILED, ENVS_STORAGE_FULL
  * @throws {WorkerDiedError}
@@ -75,11 +75,11 @@ export async function settleTree(tree: TreeProcess, request: SettleRequest): Pro
 }
 
 /**
- * Gives a copy the owners that the ledger of the tree it was made of names, and those of dpkg's overrides.
+ * Gives a copy the owners in the metadata journal of its original, and those of dpkg's overrides.
  *
- * @param tree - Root of a user namespace with the ids that are to be had.
- * @param from - The ledger of the tree; may be missing.
- * @param to - Where the ledger of the copy is made.
+ * @param tree - Root of a user namespace with all available ids.
+ * @param from - The journal of the original; may be missing.
+ * @param to - Path of the journal of the copy.
  * @throws {WorkerDiedError}
  */
 export async function restoreOwners(tree: TreeProcess, request: LedgerRequest): Promise<RestoreReport> {
@@ -87,7 +87,7 @@ export async function restoreOwners(tree: TreeProcess, request: LedgerRequest): 
 }
 
 /**
- * Writes down who owns what in a tree, for a copy of it that is to have one owner.
+ * Records the owners of a tree's files, for a copy that will have one owner.
  *
  * @param root - The tree, not the copy; otherwise as `restoreOwners`.
  * @throws {WorkerDiedError}
@@ -97,13 +97,13 @@ export async function recordOwners(tree: TreeProcess, request: LedgerRequest): P
 }
 
 /**
- * Writes a tree at rest as an uncompressed tar archive.
+ * Writes a tree that is not in use as an uncompressed tar archive.
  *
  * @param tree - Root of a user namespace, so that no mode of the tree forbids reading it.
- * @param consume - Takes the archive; the end marker comes only if all went well.
+ * @param consume - Reads the archive; the end marker comes only after success.
  * @throws {WorkerFailure} ENVS_EXPORT_FAILED, ENVS_TOOL_MISSING, ENVS_BAD_LEDGER
  * @throws {WorkerDiedError}
- * @throws What `consume` throws; the signal's reason when it is aborted, and the worker gone.
+ * @throws The error of `consume`; the signal's reason after an abort. The worker has ended then.
  */
 export async function exportRootfs(
   tree: TreeProcess,
@@ -115,7 +115,7 @@ export async function exportRootfs(
 }
 
 /**
- * In what two trees differ, each given by the folders that it is stacked of. They may be in use.
+ * Compares two trees, each given by the folders of its layers. They may be in use.
  *
  * @param tree - Root of a user namespace, so that no mode of the trees forbids reading them.
  * @throws {WorkerFailure} ENVS_TOOL_MISSING
@@ -130,11 +130,10 @@ export async function compareTrees(
 }
 
 /**
- * Removes a tree as far as it can be; what is left, and why, is in the report: at most 100 entries.
+ * Removes a tree, by rm(1), which is faster, and then by the worker.
  *
- * By rm(1), which is faster, and then what that leaves.
- *
- * @throws {WorkerDiedError} @throws The signal's reason when it is aborted.
+ * @returns Remaining entries and the reasons, at most 100.
+ * @throws {WorkerDiedError} @throws The signal's reason after an abort.
  */
 export async function removeTree(
   tree: TreeProcess,
@@ -147,13 +146,15 @@ export async function removeTree(
 }
 
 /**
- * What trees take on disk, in the order of `paths`: allocated, not apparent; a file of several names once for each tree.
+ * Measures the disk usage of trees, in the order of `paths`: allocated, not apparent; a file with several
+ * names counts once for each tree.
  *
- * @returns Bytes; of a tree that could not be looked at whole, as much as was seen.
+ * @returns Bytes; a lower bound for a tree that could not be read completely.
  * @throws {WorkerDiedError}
  */
 export async function measureTrees(tree: TreeProcess, paths: readonly string[]): Promise<number[]> {
-  // A program for each of many trees would take longer than the worker, and one for all would count shared files once.
+  // For many trees, one program each takes longer than the worker, and one for all would count shared files
+  // once.
   const sizeBytes = paths.length === 1 ? await measureByTool(tree, paths[0] ?? '') : undefined
   if (sizeBytes !== undefined) return [sizeBytes]
   return (await ask(tree, 'measure', {request: {paths}})).map((usage) => usage.sizeBytes)

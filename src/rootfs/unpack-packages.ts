@@ -5,12 +5,12 @@ import type {UnpackDebsReport} from './debs/unpack-debs.js'
 import type {UnpackRequest} from './worker-request.js'
 
 /**
- * Unpacks packages into an empty folder as dpkg would, each as soon as it comes. What is there after an error, or an abort,
- * is a part.
+ * Unpacks packages into an empty folder as dpkg does, each as soon as it arrives. After an error or an abort,
+ * a partial tree remains.
  *
- * @param onProgress - Packages that were unpacked, and bytes that were written; at most ten times a second.
+ * @param onProgress - Unpacked packages and written bytes; at most ten times a second.
  * @throws {WorkerFailure} ENVS_PACKAGE_REFUSED, ENVS_STORAGE_FULL, … @throws {WorkerDiedError}
- * @throws What the iteration throws; the signal's reason when it is aborted, and the worker gone.
+ * @throws The error of the iteration; the signal's reason after an abort. The worker has ended then.
  */
 export async function unpackPackages(
   tree: TreeProcess,

@@ -1,6 +1,6 @@
 import type {ErrorCode} from '../errors.js'
 
-/** What it answers, one JSON object a line: any number of progress events, then one of the others. */
+/** An answer of the worker, one JSON object a line: any number of progress events, then one of the others. */
 export type WorkerEvent =
   | {readonly event: 'progress'; readonly entries: number; readonly bytes: number}
   | {readonly event: 'result'; readonly value: unknown}

@@ -3,7 +3,7 @@ import {dirname, extname, join} from 'node:path'
 import {fileURLToPath, pathToFileURL} from 'node:url'
 import {packageRoot} from '../host/paths.js'
 
-/** The command line of the worker: its bundle, or from the sources its module. */
+/** Returns the argv of the worker: its bundle, or its module when run from the sources. */
 export function workerProgram(): string[] {
   const here = fileURLToPath(import.meta.url)
   if (extname(here) !== '.ts') return [process.execPath, join(packageRoot(), 'dist', 'rootfs-worker.cjs')]

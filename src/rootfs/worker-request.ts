@@ -23,7 +23,7 @@ export type WorkerRequests = {
   readonly extract: {
     readonly root: string
     readonly owners: OwnerRule
-    /** Where what the tree lacks is written down. */
+    /** Path of the metadata journal. */
     readonly ledger?: string
   }
   readonly fix: {readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
@@ -55,14 +55,14 @@ export type WorkerResults = {
 
 export type WorkerVerb = keyof WorkerRequests
 
-/** What fixing a tree gave. */
+/** Result of fixing a tree. */
 export type FixReport = {
   /** Names of the fixes that changed something. */
   readonly changed: readonly string[]
   readonly notes: readonly TreeNote[]
 }
 
-/** What settling a tree gave. */
+/** Result of preparing a tree. */
 export type SettleReport = {
   readonly notes: readonly TreeNote[]
   readonly planned: readonly PlannedFile[]
@@ -70,58 +70,58 @@ export type SettleReport = {
 
 export type PackedImage = PackReport & {readonly sha256: Sha256; readonly sizeBytes: number}
 
-/** To fix a new tree, plan what is not to be written into it, and measure what it takes then. */
+/** Fixes a new tree, plans files that are not written to it, and measures the result. */
 export type SettleRequest = {
   readonly root: string
   readonly facts: Facts
-  /** Names of the fixes; all of them where it is left out. */
+  /** Names of the fixes; all if left out. */
   readonly only?: readonly string[]
-  /** Names of fixes whose files are planned, and not written. */
+  /** Names of fixes whose files are planned, not written. */
   readonly planned: readonly string[]
 }
 
-/** To make the ledger `to` of a tree's copy from its own, `from`. */
+/** Makes the metadata journal `to` of a tree's copy from the original's, `from`. */
 export type LedgerRequest = {readonly root: string; readonly from: string; readonly to: string}
 
-/** To write a tree as an archive to descriptor 3. */
+/** Writes a tree as an archive to descriptor 3. */
 export type ExportRequest = {
   readonly root: string
-  /** The tree's own; may be missing. */
+  /** The tree's journal; may be missing. */
   readonly ledger: string
   readonly owners: OwnerRule
-  /** What the archive says of itself. */
+  /** The comment in the archive. */
   readonly comment: string
 }
 
-/** To unpack packages into an empty folder; their names and files come as lines of JSON on standard input. */
+/** Unpacks packages into an empty folder; their names and files are lines of JSON on standard input. */
 export type UnpackRequest = {
   readonly root: string
   readonly owners: OwnerRule
-  /** Where what the tree lacks is written down: a new file. */
+  /** Path of the metadata journal: a new file. */
   readonly ledger: string
-  /** Links at the top, to folders of the same name in usr. */
+  /** Links in the root, to folders of the same name in usr. */
   readonly links: readonly string[]
-  /** Beside those of the packages. */
+  /** In addition to those of the packages. */
   readonly files: readonly AddedFile[]
-  /** Seconds since 1970: the time of what no package brings. */
+  /** Seconds since 1970: the time of files that belong to no package. */
   readonly modified: string
 }
 
-/** To make a new tree an image: an archive that is the same whoever makes it. */
+/** Makes an image from a new tree: a reproducible archive. */
 export type PackRequest = {
   readonly root: string
   readonly owners: OwnerRule
-  /** The tree's own. */
+  /** The tree's journal. */
   readonly ledger: string
-  /** Seconds since 1970; nothing in the image is younger. */
+  /** Seconds since 1970; no file of the image is newer. */
   readonly latest: number
   /** A new file. */
   readonly archive: string
 }
 
-/** To tell in what two trees differ. */
+/** Compares two trees. */
 export type CompareRequest = {
-  /** Folders that a tree is stacked of, the uppermost first. */
+  /** Folders of the layers of a tree, the uppermost first. */
   readonly before: readonly string[]
   readonly after: readonly string[]
   readonly own: readonly OwnFile[]

@@ -7,9 +7,10 @@ import {WorkerFailure} from './errors.js'
 import type {WorkerEvent} from './worker-event.js'
 import type {WorkerRequests, WorkerResults, WorkerVerb} from './worker-request.js'
 
-/*
- * A program of its own, for three reasons: system calls are several times faster when they block, blocking
- * must not hold up the command's Ctrl-C and progress, and in a user namespace only a new process can run.
+/**
+ * The worker is a separate program for three reasons: blocking system calls are several times faster,
+ * blocking must not delay the command's Ctrl-C and progress, and only a new process can run in a user
+ * namespace.
  */
 
 const PROGRESS_INTERVAL_MS = 100
@@ -97,7 +98,7 @@ function describe(error: unknown): Extract<WorkerEvent, {event: 'error'}> {
   return {event: 'error', exitCode: ExitCode.bug, message, suggestions: []}
 }
 
-/** Written at once, so that a busy loop can report too, and learns that nobody listens any more. */
+/** Writes at once, so that a busy loop can report too, and notices a closed reader. */
 function emit(event: WorkerEvent): void {
   try {
     writeSync(STDOUT, `${JSON.stringify(event)}\n`)
@@ -107,7 +108,7 @@ function emit(event: WorkerEvent): void {
   }
 }
 
-// Ctrl-C reaches every process of the terminal; the command decides what becomes of it.
+// Ctrl-C reaches every process of the terminal; the command decides what to do with the worker.
 process.on('SIGINT', () => {})
 openUmask()
 void answer().then((status) => process.exit(status))

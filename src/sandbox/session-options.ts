@@ -43,7 +43,7 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     takes: 'many',
     field: 'variables',
     value: 'KEY[=VALUE]',
-    doc: "variable for the session; without =VALUE, the host's value",
+    doc: "environment variable; without =VALUE, the host's value",
     words: ({variables}) => variables.map(({name, value}) => [`${name}=${value}`]),
   },
   {
@@ -52,7 +52,7 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     takes: 'one',
     field: 'user',
     value: 'USER',
-    doc: 'user to be; root when left out',
+    doc: 'user of the session [default: root]',
     words: ({user}) => [[user]],
   },
   {
@@ -61,7 +61,7 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     takes: 'many',
     field: 'volumes',
     value: 'SOURCE[:TARGET[:ro]]',
-    doc: 'host folder or file to share, read-only with :ro',
+    doc: 'folder or file of the host to share; :ro for read-only',
     completion: 'file',
     words: ({volumes}) => volumes.map(({source, target, access}) => [source, target, access]),
   },
@@ -71,7 +71,7 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     takes: 'one',
     field: 'workingFolder',
     value: 'FOLDER',
-    doc: 'folder of the guest to start in',
+    doc: 'working folder in the guest [default: the home folder]',
     words: ({workingFolder}) => (workingFolder === undefined ? [] : [[workingFolder]]),
   },
 ]

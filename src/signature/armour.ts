@@ -1,18 +1,20 @@
-/** The kinds of armour that are read here. */
+/** Supported kinds of armour. */
 type Kind = 'PUBLIC KEY BLOCK' | 'SIGNATURE'
 
-/** Binary packets begin with a set high bit; no text does. @see RFC 9580, section 4.2 */
+/**
+ * Returns whether bytes are binary packets, which begin with a set high bit, unlike text. @see RFC 9580,
+ * section 4.2
+ */
 export function isBinary(bytes: Buffer): boolean {
   return ((bytes[0] ?? 0) & 0x80) !== 0
 }
 
 /**
- * Cuts a text into its armoured blocks of one kind; what stands between them is no part of any.
+ * Returns the armoured blocks of one kind in a text, without the text between them.
  *
- * A reader of OpenPGP stops at the end of the first block, so that the keys or signatures of a concatenation
- * would be lost.
+ * An OpenPGP parser stops at the end of the first block, and would lose the keys or signatures after it.
  *
- * @returns undefined when a block has no end.
+ * @returns Undefined if a block has no end.
  */
 export function armouredBlocks(text: string, kind: Kind): string[] | undefined {
   const blocks: string[] = []

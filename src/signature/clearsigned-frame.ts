@@ -6,10 +6,10 @@ const BEGIN_SIGNATURE = '-----BEGIN PGP SIGNATURE-----'
 const END_SIGNATURE = '-----END PGP SIGNATURE-----'
 
 /**
- * Decodes a file that must be one clearsigned message with nothing but blank lines around it.
+ * Decodes a file that must be one clearsigned message, surrounded only by blank lines.
  *
- * A reader of OpenPGP takes the first message it finds: text before it, after it, or a second message are
- * passed over, and a program that read the file itself would take them for signed.
+ * An OpenPGP parser reads the first message and ignores text before and after it, and a second message. A
+ * program that read the whole file would treat that text as signed.
  *
  * @throws {@link clearsignedFrameError}
  * @see RFC 9580, section 7: a signed line that begins with a hyphen is written with `- ` before it.

@@ -35,7 +35,7 @@ export const badSignatureError = defineError(
 
 export class UnknownSignerError extends EnvsError {}
 
-/** Only keys that are not pinned for this kind of listing signed it. */
+/** No key that is pinned for this kind of listing signed it. */
 export const unknownSignerError = defineError(
   'ENVS_UNKNOWN_SIGNER',
   ExitCode.integrity,
@@ -62,7 +62,7 @@ export const sha1DigestError = defineError('ENVS_WEAK_DIGEST', ExitCode.integrit
     'Listings of releases that are long out of support carry no other signature; --allow-sha1-signatures accepts them.',
 })
 
-/** The trusted key had expired when it signed, was revoked, or is too weak. */
+/** The trusted key had expired at the signing time, was revoked, or is too weak. */
 export const unusableKeyError = defineError('ENVS_UNUSABLE_KEY', ExitCode.integrity, {
   message: 'The signature of "{listing}" is by {signer}, a key that was not valid for it.',
   nextStep: DISTRUST,
@@ -73,7 +73,7 @@ export const signatureExpiredError = defineError('ENVS_SIGNATURE_EXPIRED', ExitC
   nextStep: 'Use another mirror, or the publisher itself: this mirror is out of date.',
 })
 
-/** The signature is so far ahead of the clock that one of them can't be right. */
+/** The signature time is so far in the future that it, or the clock, must be wrong. */
 export const signatureFromFutureError = defineError('ENVS_SIGNATURE_FROM_FUTURE', ExitCode.integrity, {
   message: 'The signature of "{listing}" is dated {signedAt}; the clock of this host says {now}.',
   nextStep: 'Set the clock of this host, then run the command again.',

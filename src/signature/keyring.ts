@@ -6,7 +6,7 @@ import {armouredBlocks, isBinary} from './armour.js'
 import {keyringError} from './errors.js'
 import {type ListingKind, PINNED} from './pinned-keys.js'
 
-/** A primary key whose signature makes a listing acceptable, and the name it is known by. */
+/** A trusted primary key, and its name. */
 export type TrustedKey = {
   /** 40 upper-case hexadecimal digits; 64 of a version 6 key. */
   readonly fingerprint: string
@@ -14,18 +14,18 @@ export type TrustedKey = {
   readonly key: PublicKey
 }
 
-/** The keyring of all Debian developers is 30 MB; those of archives stay far below this. */
+/** The keyring of all Debian developers is 30 MB; keyrings of repositories are far smaller. */
 const MAX_KEYRING_BYTES = 4 * 1024 ** 2
 
-/** A file of the user's own keys, armoured or binary, and the URL of the folder below which they may sign. */
+/** A file of the user's keys, armoured or binary, and the URL of the folder for which they are valid. */
 export type ScopedKeyring = {readonly below: string; readonly path: string}
 
 /** Finds the built-in keys of a kind of listing. */
 export type PinnedKeys = (kind: ListingKind) => Promise<TrustedKey[]>
 
 /**
- * Returns the keys that may sign a listing: the built-in ones pinned for its kind, and those of the user's files whose
- * scope it lies in.
+ * Returns the keys that are valid for a listing: the built-in ones pinned for its kind, and the user's whose
+ * scope contains it.
  *
  * @param listing.from - Its URL.
  * @param findPinned - Another one in tests, whose archives Debian does not sign.
@@ -49,7 +49,7 @@ export async function pinnedKeys(kind: ListingKind): Promise<TrustedKey[]> {
   return keys.filter(({fingerprint}) => fingerprints.includes(fingerprint))
 }
 
-/** Names and passwords in the URLs do not count. */
+/** Ignores names and passwords in the URLs. */
 function isBelow({origin, pathname}: URL, folder: string): boolean {
   const scope = new URL(folder)
   return origin === scope.origin && pathname.startsWith(scope.pathname.replace(/\/*$/, '/'))
@@ -88,12 +88,12 @@ async function parseKeys(bytes: Buffer, path: string): Promise<PublicKey[]> {
     const keys = await Promise.all(blocks.map((armoredKeys) => readKeys({armoredKeys})))
     return keys.flat()
   } catch (error) {
-    // Its errors have neither a class nor a code.
+    // openpgp's errors have neither a class nor a code.
     throw keyringError({path, reason: 'it is not in the format of OpenPGP'}, {cause: error})
   }
 }
 
-/** The first user id without its address: `Ubuntu CD Image Automatic Signing Key (2012)`. */
+/** Returns the first user id without its address: `Ubuntu CD Image Automatic Signing Key (2012)`. */
 function nameOf(key: PublicKey): string | undefined {
   return key
     .getUserIDs()[0]

@@ -1,4 +1,4 @@
-/** What is signed, each by keys of its own: one that signs images does not vouch for an archive. */
+/** Kinds of listings, each with its own keys: a key for images is not valid for a repository. */
 export type ListingKind =
   | 'ubuntu-base'
   | 'ubuntu-cloud'
@@ -11,13 +11,13 @@ export type ListingKind =
   | 'lxc'
 
 type Pins = {
-  /** In templates/keys/; what else it holds is not trusted. */
+  /** In templates/keys/; other keys in the file are not trusted. */
   readonly file: string
-  /** Of primary keys: the subkeys they certify may sign as well. */
+  /** Of primary keys: their certified subkeys are valid too. */
   readonly fingerprints: readonly string[]
 }
 
-/** templates/keys/README.md tells where the files are from. */
+/** templates/keys/README.md gives the origin of the files. */
 export const PINNED: Readonly<Record<ListingKind, Pins>> = {
   'ubuntu-base': {
     file: 'ubuntu-archive-keyring.gpg',
@@ -59,7 +59,7 @@ export const PINNED: Readonly<Record<ListingKind, Pins>> = {
       '41587F7DB8C774BCCF131416762F67A0B2C39DE4',
     ],
   },
-  // The pocket for security is an archive of its own, with keys of its own.
+  // The security pocket is a separate repository with its own keys.
   'debian-security': {
     file: 'debian-archive-keyring.pgp',
     fingerprints: [
@@ -69,7 +69,7 @@ export const PINNED: Readonly<Record<ListingKind, Pins>> = {
       '5E04A1E3223A19A20706E20F9904613D4CCE68C6',
     ],
   },
-  // Releases on archive.debian.org, whose keys Debian has withdrawn from the others.
+  // Releases on archive.debian.org, with keys that Debian has withdrawn for others.
   'debian-archive-moved': {
     file: 'debian-archive-removed-keys.pgp',
     fingerprints: [

@@ -13,7 +13,7 @@ import {
 import type {TrustedKey} from './keyring.js'
 
 export type VerifyOptions = {
-  /** One good signature by any of them is enough. */
+  /** One good signature by any of them is sufficient. */
   readonly keys: readonly TrustedKey[]
   readonly now: Date
   readonly allowSha1?: boolean | undefined
@@ -22,7 +22,7 @@ export type VerifyOptions = {
 export type Verdict = {
   readonly signer: {readonly fingerprint: string; readonly name: string}
   readonly signedAt: Date
-  /** The signature is newer than `now`: a machine without a battery for its clock, most likely. */
+  /** The signature is newer than `now`, most likely because the clock has no battery. */
   readonly isClockBehind: boolean
 }
 
@@ -33,13 +33,13 @@ type Refusal = {
   readonly error: EnvsError
 }
 
-/** Of several refusals the one that is told: those first that say most about the bytes. */
+/** Of several refusals, the first one in this order is reported: those that say most about the bytes. */
 const ORDER = ['bad', 'unusable-key', 'weak-digest', 'expired', 'from-future', 'unknown-key'] as const
 
-/** No clock of a network is off by more. */
+/** Clocks that use a network are more exact than this. */
 const SKEW_MS = 10 * 60_000
 
-/** A clock that starts where it was switched off may be months behind; one further off is no clock. */
+/** A clock that restarts from its last value may be months behind; a larger difference is an error. */
 const MOST_BEHIND_MS = 366 * 86_400_000
 
 /** @see RFC 9580, section 9.5 */
@@ -47,11 +47,11 @@ const WEAK_DIGESTS: Readonly<Record<number, string>> = {1: 'MD5', 2: 'SHA-1', 3:
 const SHA1 = 2
 
 /**
- * Takes the first good signature by a trusted key; signatures by others, and ones that are not good, do no harm beside it.
+ * Returns the first good signature by a trusted key; other signatures are ignored.
  *
- * @param listing - How to name what was signed.
- * @param message - What was signed; openpgp uses a message up, so each signature gets its own.
- * @throws {EnvsError} With exit code 6 when there is none.
+ * @param listing - Name of the signed file, for messages.
+ * @param message - The signed content; openpgp consumes a message, so each signature gets its own.
+ * @throws {EnvsError} With exit code 6 if there is none.
  */
 export async function judgeSignatures(
   packets: readonly SignaturePacket[],
@@ -88,7 +88,7 @@ async function judge(
     return {kind: 'weak-digest', error}
   }
   try {
-    // The key must have been valid when it signed, not today: a listing of years ago stays what it is.
+    // The key must have been valid at the signing time, not today: old listings stay valid.
     await key.getSigningKey(packet.issuerKeyID, signedAt, undefined, config)
   } catch (cause) {
     return {kind: 'unusable-key', error: unusableKeyError({listing, signer: name}, {cause})}
@@ -100,7 +100,7 @@ async function judge(
     signature: new Signature(only),
     verificationKeys: key,
     format: 'binary',
-    // Without a date openpgp leaves the clock out of it; what it means is judged below.
+    // Without a date, openpgp ignores the clock; the code below judges the times.
     date: null,
     config: {rejectMessageHashAlgorithms: new Set()},
   })

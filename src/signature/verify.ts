@@ -7,15 +7,15 @@ import {judgeSignatures, type Verdict, type VerifyOptions} from './verdict.js'
 export type NamedBytes = {readonly name: string; readonly bytes: Buffer}
 
 export type Verified = Verdict & {
-  /** What was signed, and nothing else; of a clearsigned text with LF line ends and without blanks before them. */
+  /** Exactly the signed bytes; of a clearsigned text with LF line ends and without trailing blanks. */
   readonly data: Buffer
 }
 
-/** Listings carry one or two signatures, Debian's three; each costs a computation. */
+/** Listings have one or two signatures, Debian's three; each costs a computation. */
 const MOST_SIGNATURES = 16
 
 /**
- * Verifies a listing against a signature in a file of its own, armoured or binary.
+ * Verifies a listing by a detached signature, armoured or binary.
  *
  * @throws {SignatureUnreadableError} @throws {BadSignatureError} @throws {UnknownSignerError}
  * @throws {@link weakDigestError} @throws {@link unusableKeyError} @throws {@link signatureExpiredError}
@@ -31,14 +31,14 @@ export async function verifyDetached(
   const parts = isBinary(signature.bytes)
     ? [await parsed(name, () => readSignature({binarySignature: signature.bytes}))]
     : await armouredSignatures(signature.bytes.toString('latin1'), name)
-  // A signature over text would leave the line ends open.
+  // A text signature would not cover the line ends.
   const packets = await packetsIn(name, parts, enums.signature.binary)
   const message = (): Promise<Message<Uint8Array>> => createMessage({binary: new Uint8Array(listing.bytes)})
   return {...(await judgeSignatures(packets, {...options, listing: name, message})), data: listing.bytes}
 }
 
 /**
- * Verifies a listing that carries its signature inside, as `InRelease` and `*.sjson` do.
+ * Verifies a listing with an inline signature, such as `InRelease` and `*.sjson`.
  *
  * @throws {@link clearsignedFrameError} @throws {EnvsError} As `verifyDetached`.
  * @see RFC 9580, section 7
@@ -67,7 +67,7 @@ async function armouredSignatures(text: string, listing: string): Promise<Signat
   )
 }
 
-/** @throws {SignatureUnreadableError} For all that openpgp can't read: its errors have neither a class nor a code. */
+/** @throws {SignatureUnreadableError} For all errors of openpgp, which have neither a class nor a code. */
 async function parsed<T>(listing: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
@@ -82,7 +82,7 @@ async function packetsIn(
   type: SignaturePacket['signatureType'],
 ): Promise<SignaturePacket[]> {
   const {SignaturePacket: Packet} = await import('openpgp')
-  // Kinds that openpgp does not know stay in its list as another class.
+  // Packets of unknown kinds stay in openpgp's list as another class.
   const packets = parts
     .flatMap((part) => [...part.packets])
     .filter((packet) => packet instanceof Packet && packet.signatureType === type)

@@ -2,7 +2,7 @@ import {defineError, EnvsError, ExitCode} from '../errors.js'
 
 export class HistoryUnreadableError extends EnvsError {}
 
-/** An environment's history is not what this version of envs writes. */
+/** This version of envs can't read an environment's history. */
 export const historyUnreadableError = defineError(
   'ENVS_HISTORY_UNREADABLE',
   ExitCode.storage,
@@ -13,7 +13,7 @@ export const historyUnreadableError = defineError(
   HistoryUnreadableError,
 )
 
-/** Layers could not be merged, and are as they were. */
+/** Layers could not be merged, and are unchanged. */
 export const squashFailedError = defineError('ENVS_SQUASH_FAILED', ExitCode.storage, {
   message: 'Could not merge the changes between old snapshots; nothing is lost.',
   nextStep: 'Run the command again with --verbose to see the reason.',

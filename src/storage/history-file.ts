@@ -12,14 +12,14 @@ const HISTORY_FORMAT: RecordFormat<typeof historySchema> = {
   schema: historySchema,
   version: 1,
   migrations: [],
-  // A thousand snapshots of a hundred layers each; they are thinned long before.
+  // A thousand snapshots of a hundred layers each; retention removes them long before.
   maxBytes: 4 * 2 ** 20,
   indent: 1,
   unreadable: (path, problem) =>
     historyUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
-/** One write is one step of the environment's life: before it the old state holds, after it the new one. */
+/** Writes the history by one rename: before it the old state is valid, after it the new one. */
 export async function writeHistory(
   path: string,
   history: History,

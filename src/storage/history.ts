@@ -19,26 +19,26 @@ const snapshotSchema = v.object({
   layers: layersField,
   /** Label of the snapshot that this state came from. */
   after: v.exactOptional(v.string()),
-  /** The environment's name at that time, which stands in files of it; unknown when left out. */
+  /** The environment's name at that time, which some of its files contain; unknown if left out. */
   name: v.exactOptional(v.string()),
 })
 
 export const historySchema = v.object({
-  /** From the bottom, the image's, upwards; none of them changes any more. */
+  /** From the bottom, which is the image's, upwards; they do not change any more. */
   layers: layersField,
   /** Written to while the environment runs. */
   upper: layerIdField,
   /** Oldest first; labels are unique. */
   snapshots: v.array(snapshotSchema),
-  /** Label of the snapshot that today's state came from; left out before the first. */
+  /** Label of the snapshot that the present state came from; left out before the first. */
   after: v.exactOptional(v.string()),
 })
 
 /**
- * What an environment is made of, and what it was made of before.
+ * The layers of an environment, and its snapshots.
  *
- * The upper layer is one like the others that still changes: going down under a new one, it is as it is a point in
- * time. So each step of an environment's life is one write of this, whatever the size of its files.
+ * A snapshot makes the upper layer one of the layers below a new one. So each change is one write of this
+ * file, regardless of the size of the layers.
  */
 export type History = RecordOf<typeof historySchema>
 
@@ -46,7 +46,7 @@ export type Layers = RecordOf<typeof layersField>
 
 export type Snapshot = RecordOf<typeof snapshotSchema>
 
-/** A moment at which something is done to a history, and the empty layer that becomes its upper one. */
+/** The time of a change to a history, and the empty layer that becomes the upper one. */
 export type Step = {readonly now: Date; readonly fresh: LayerId}
 
 type Naming = Pick<Snapshot, 'label' | 'kind' | 'name'>
@@ -55,13 +55,13 @@ export function newHistory(base: LayerId, upper: LayerId): History {
   return {layers: [base], upper, snapshots: []}
 }
 
-/** Adds a point in time: what the upper layer holds goes down, under an empty one. */
+/** Adds a snapshot: the upper layer becomes a lower one, below an empty one. */
 export function withSnapshot(history: History, naming: Naming, {now, fresh}: Step): History {
   const layers: Layers = [...history.layers, history.upper]
   return {...withNamed(history, naming, {now, layers}), layers, upper: fresh}
 }
 
-/** Gives a name to what the layers below the upper one are, which holds nothing. */
+/** Names the state of the layers below an empty upper layer. */
 export function withNamed(
   history: History,
   naming: Naming,
@@ -72,9 +72,9 @@ export function withNamed(
 }
 
 /**
- * A point in time of which only a copy could be had, for its upper layer is in use.
+ * Adds a snapshot of a running environment, whose upper layer could only be copied.
  *
- * @param before - The history when the copy was made; it may have gone on since.
+ * @param before - The history at the time of the copy; it may have changed since.
  */
 export function withCopiedSnapshot(
   history: History,
@@ -85,11 +85,11 @@ export function withCopiedSnapshot(
 }
 
 /**
- * Goes back to a snapshot; what was there becomes a snapshot of its own, unless one is the same.
+ * Goes back to a snapshot; the replaced state becomes a snapshot, unless there is an equal one.
  *
- * @param target - One of the history's, or one that is to be.
- * @param naming - Of what is replaced.
- * @param isUpperEmpty - Whether the upper layer holds nothing that has to be kept.
+ * @param target - A snapshot of the history, or a new one.
+ * @param naming - Label of the replaced state.
+ * @param isUpperEmpty - Whether the upper layer contains no changes.
  */
 export function wentBackTo(
   history: History,
@@ -116,16 +116,16 @@ export function wentBackTo(
   }
 }
 
-/** Today's state as layers. */
+/** Returns the layers of the present state. */
 export function presentLayers({layers, upper}: History, {isUpperEmpty}: {isUpperEmpty: boolean}): Layers {
   return isUpperEmpty ? layers : [...layers, upper]
 }
 
-/** The snapshots that today's state came from, the nearest first. */
+/** Returns the snapshots that the present state came from, the nearest first. */
 export function ancestors(history: History): Snapshot[] {
   const found: Snapshot[] = []
   let point = history.after === undefined ? undefined : findSnapshot(history, history.after)
-  // A file may say anything, a circle too.
+  // A damaged file may contain a cycle.
   while (point !== undefined && !found.includes(point)) {
     found.push(point)
     point = point.after === undefined ? undefined : findSnapshot(history, point.after)
@@ -133,7 +133,7 @@ export function ancestors(history: History): Snapshot[] {
   return found
 }
 
-/** The layer that lies right below the upper one. */
+/** Returns the layer right below the upper one. */
 export function topLayer([base, ...others]: Layers): LayerId {
   return others.at(-1) ?? base
 }
@@ -142,7 +142,7 @@ export function findSnapshot({snapshots}: History, label: string): Snapshot | un
   return snapshots.find((each) => each.label === label)
 }
 
-/** Without these names; what came from them now comes from what they came from. */
+/** Removes snapshots; states that came from them now come from their predecessors. */
 export function withoutSnapshots(history: History, labels: ReadonlySet<string>): History {
   const {after, ...others} = history
   return {
@@ -160,7 +160,7 @@ function remaining(
   gone: ReadonlySet<string>,
 ): string | undefined {
   let at = label
-  // As many steps as there are snapshots: a file may say anything.
+  // Bounded by the number of snapshots: a damaged file may contain a cycle.
   for (const _ of history.snapshots) {
     if (at === undefined || !gone.has(at)) return at
     at = findSnapshot(history, at)?.after
@@ -172,7 +172,7 @@ function standingOn(after: string | undefined): {after?: string} {
   return after === undefined ? {} : {after}
 }
 
-/** Every layer that must not go. */
+/** Returns every layer that the history needs. */
 export function layersOf({layers, upper, snapshots}: History): ReadonlySet<LayerId> {
   return new Set([...layers, upper, ...snapshots.flatMap((snapshot) => snapshot.layers)])
 }

@@ -2,18 +2,18 @@ import {join} from 'node:path'
 import {namesIn} from '../host/folders.js'
 import {isLayerId, type LayerId} from './layer-id.js'
 
-/** Where the parts of one layer lie. */
+/** Paths of the parts of one layer. */
 export type LayerFiles = {
   readonly folder: string
-  /** The files themselves: a whole tree, or what changes the layers below. */
+  /** The files: a whole tree, or changes to the layers below. */
   readonly tree: string
-  /** overlayfs's own, for as long as the layer is written to. */
+  /** Work folder of overlayfs, used while the layer is writable. */
   readonly work: string
-  /** Of a layer that was made of an image; written last. */
+  /** Of a layer that was made from an image; written last. */
   readonly record: string
 }
 
-/** @param layers - The folder of all of them. */
+/** @param layers - The folder of all layers. */
 export function layerFiles(layers: string, id: LayerId): LayerFiles {
   return filesIn(join(layers, id))
 }
@@ -22,7 +22,7 @@ export function filesIn(folder: string): LayerFiles {
   return {folder, tree: join(folder, 'tree'), work: join(folder, 'work'), record: join(folder, 'layer.json')}
 }
 
-/** Layers there are, in no order; what is being made or removed has another form of name. */
+/** Returns the existing layers, in no order; layers that are being made or removed have other names. */
 export async function listLayers(layers: string): Promise<LayerId[]> {
   return namesIn(layers).filter(isLayerId)
 }

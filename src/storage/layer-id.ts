@@ -4,8 +4,8 @@ import * as v from 'valibot'
 declare const brand: unique symbol
 
 /**
- * Names one layer of the store: `m` or `e` for the identity whose owners it has, and 31 hexadecimal digits. Short, for
- * mount(2) takes a page of them.
+ * Names one layer of the store: `m` or `e` for the identity of its owners, and 31 hexadecimal digits. Short,
+ * because mount(2) accepts a page of them.
  */
 export type LayerId = string & {readonly [brand]: 'LayerId'}
 
@@ -25,15 +25,17 @@ export function newLayerId(identity: Identity): LayerId {
   return toLayerId(identity, randomBytes(16).toString('hex'))
 }
 
-/** The one layer for all that has the same ingredients, in their order. */
+/** Returns the layer for a list of ingredients: the same list gives the same layer. */
 export function layerIdOf(identity: Identity, ingredients: readonly string[]): LayerId {
   const hash = createHash('sha256')
-  // With their lengths: no two lists read the same.
+  // With their lengths, so that no two lists have the same digest.
   for (const ingredient of ingredients) hash.update(`${ingredient.length}:${ingredient}`)
   return toLayerId(identity, hash.digest('hex'))
 }
 
-/** Whose owners the files of a layer have: only they who can be root there can read and remove all of it. */
+/**
+ * Returns the identity of a layer's owners: only root of that identity can read and remove all of its files.
+ */
 export function identityOf(id: LayerId): Identity {
   return id.startsWith('m') ? 'mapped' : 'emulated'
 }

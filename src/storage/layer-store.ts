@@ -6,10 +6,10 @@ import {filesIn, layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
 
 /**
- * Makes an empty layer that can be written to, or what is missing of it: an empty one may have been taken for a leftover
- * before anything named it.
+ * Makes an empty upper layer, or its missing parts: it may have been removed as a leftover before a history
+ * named it.
  *
- * @param below - The layer under it, whose root's permissions the new root takes over.
+ * @param below - The layer under it, whose root's permissions the new root gets.
  */
 export async function makeUpper(
   layers: string,
@@ -23,16 +23,16 @@ export async function makeUpper(
   chmodSync(tree, statSync(layerFiles(layers, below).tree).mode & 0o777)
 }
 
-/** Whether a layer changes nothing of those below it. */
+/** Returns whether a layer contains no changes. */
 export async function isEmptyLayer(layers: string, id: LayerId): Promise<boolean> {
   return namesIn(layerFiles(layers, id).tree).length === 0
 }
 
 /**
- * Takes away a layer that changes nothing and that nobody is to use again.
+ * Removes a layer that contains no changes and will not be used again.
  *
- * @param folder - Of the layer, whatever it is called by now.
- * @returns Whether it is gone; where not, all that was written to it is still there.
+ * @param folder - Of the layer, under its present name.
+ * @returns Whether it was removed; otherwise its files are still there.
  */
 export function removeEmptyLayer(folder: string): boolean {
   const {tree, work} = filesIn(folder)
@@ -48,14 +48,14 @@ export function removeEmptyLayer(folder: string): boolean {
   }
 }
 
-/** What overlayfs makes in its folder at the first mount, and leaves there. */
+/** overlayfs makes this folder at the first mount, and leaves it there. */
 const KERNELS_OWN = 'work'
 
 function rmdirUnlessMissing(path: string): void {
   unlessErrno(() => rmdirSync(path), 'ENOENT')
 }
 
-/** @returns Whether it was not there. */
+/** @returns Whether the folder was made. */
 function makeUnlessThere(folder: string): boolean {
   try {
     mkdirSync(folder, {mode: 0o700})

@@ -6,14 +6,14 @@ export type LayerStack = {readonly lowers: readonly LayerId[]; readonly upper: L
 type Tools = {
   /** The folder of all layers. */
   readonly layers: string
-  /** Where the layers are mounted; a folder. */
+  /** The mount point of the layers; a folder. */
   readonly root: string
   /** Absolute paths of unshare(1) and mount(8). */
   readonly unshare: string
   readonly mount: string
 }
 
-/** What mount(8) and overlayfs split their options at; a store whose path has one of them is not stacked. */
+/** Separators in the options of mount(8) and overlayfs; a store whose path contains one is not supported. */
 const SPLIT_AT = /[,:\\"]/
 
 export function canBeMounted(path: string): boolean {
@@ -21,14 +21,14 @@ export function canBeMounted(path: string): boolean {
 }
 
 /**
- * Words before a program that sees the layers as one tree at `root`, in a mount namespace of its own; they need the
- * rights of root in a user namespace.
+ * Returns a prefix for the argv of a program that sees the layers as one tree at `root`, in a new mount
+ * namespace; it needs root of a user namespace.
  *
- * Names relative to the folder of layers, and mount(2) itself: fsconfig(2), which mount(8) prefers since 2.39, takes no
- * option over 256 bytes, and mount(2) a page for all.
+ * Uses names relative to the folder of layers, and mount(2): fsconfig(2), which mount(8) prefers since 2.39,
+ * limits each option to 256 bytes, and mount(2) all together to a page.
  *
- * @see mount(8), LIBMOUNT_FORCE_MOUNT2; the kernel's Documentation/filesystems/overlayfs.rst: userxattr, because
- *   trusted.* attributes are not for user namespaces
+ * @see mount(8), LIBMOUNT_FORCE_MOUNT2; the kernel's Documentation/filesystems/overlayfs.rst: userxattr,
+ * because trusted.* attributes are not available in user namespaces
  */
 export function layeredMount({lowers, upper}: LayerStack, tools: Tools): string[] {
   const options = [

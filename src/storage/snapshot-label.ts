@@ -1,7 +1,7 @@
 import {UsageError} from '../errors.js'
 import type {History} from './history.js'
 
-/** A word on a command line that is never an option, and short enough for a column. */
+/** A word on a command line that can't be an option, and fits a column. */
 const FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 
 /** @throws {UsageError} */
@@ -12,14 +12,14 @@ export function parseLabel(text: string): string {
   ])
 }
 
-/** A label that says when, in the user's own time: `auto-20260102-120000`; with a number where that is taken. */
+/** Returns a label with the local time: `auto-20260102-120000`; with a number if that exists. */
 export function timeLabel({snapshots}: Pick<History, 'snapshots'>, now: Date, prefix = ''): string {
   const date = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map(twoDigits).join('')
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(twoDigits).join('')
   return freeLabel({snapshots}, `${prefix}${date}-${time}`)
 }
 
-/** The label, or the first with a number that is free. */
+/** Returns the label, or the label with the first free number. */
 export function freeLabel({snapshots}: Pick<History, 'snapshots'>, wanted: string): string {
   const taken = new Set(snapshots.map(({label}) => label))
   let label = wanted

@@ -1,17 +1,17 @@
 import {type History, type Layers, type Snapshot, withoutSnapshots} from './history.js'
 import type {LayerId} from './layer-id.js'
 
-/** Neighbouring layers, from the bottom upwards, that one may stand for. */
+/** Neighbouring layers, from the bottom upwards, that can be merged into one. */
 export type Run = readonly [LayerId, LayerId, ...LayerId[]]
 
-/** The history without the names that are in the way, and what may become one in it. */
+/** The history without the removed labels, and the runs that can be merged. */
 export type SquashPlan = {readonly history: History; readonly runs: readonly Run[]}
 
 /**
- * What brings the stack below its upper layer to `most` layers: runs that no snapshot needs apart are merged. Where that
- * is not enough, automatic snapshots give up their names, oldest first.
+ * Plans to reduce the stack below the upper layer to `most` layers: merges runs that no snapshot needs
+ * separately. If that is not enough, removes automatic snapshots, oldest first.
  *
- * @returns undefined when the other snapshots need too many.
+ * @returns Undefined if the other snapshots need too many layers.
  */
 export function planSquash(history: History, most: number): SquashPlan | undefined {
   let rest = history
@@ -25,7 +25,9 @@ export function planSquash(history: History, most: number): SquashPlan | undefin
   }
 }
 
-/** Runs of the stack, without the image's layer, that each snapshot has whole or not at all. */
+/**
+ * Returns runs of the stack, without the image's layer, that each snapshot contains completely or not at all.
+ */
 export function mergeableRuns(history: History): Run[] {
   const {layers, snapshots} = history
   const bounds = new Set([1, layers.length, ...snapshots.map((each) => sharedDepth(layers, each.layers))])
@@ -44,14 +46,14 @@ function isInTheWay({layers}: History, snapshot: Snapshot): boolean {
   return depth > 1 && depth < layers.length
 }
 
-/** How many layers, from the bottom, two stacks have in common. */
+/** Returns how many layers, from the bottom, two stacks share. */
 function sharedDepth(a: Layers, b: Layers): number {
   let depth = 0
   while (depth < a.length && a[depth] === b[depth]) depth++
   return depth
 }
 
-/** The history with one layer in the place of a run, wherever that is. */
+/** Returns the history with one layer in place of a run, in all stacks. */
 export function withSquashed(history: History, run: Run, into: LayerId): History {
   return {
     ...history,

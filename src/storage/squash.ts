@@ -7,20 +7,20 @@ import {layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
 import type {Run} from './squash-plan.js'
 
-/** Exit status of templates/host/squash.pl where the disk takes no more: ENOSPC. */
+/** Exit status of templates/host/squash.pl on a full disk: ENOSPC. */
 const FULL_STATUS = 28
 
 type Merger = {
   /** Absolute path of the Perl that runs the program. */
   readonly perl: string
   readonly architecture: DebArchitecture
-  /** Words that make the program root of a user namespace with the layers' owners. */
+  /** Prefix that makes the program root of a user namespace with the layers' owners. */
   readonly prefix: readonly string[]
   readonly environment: NodeJS.ProcessEnv
 }
 
 /**
- * Fills a new layer's folder with one tree that stands for the layers of a run, which are shared with it file by file.
+ * Fills a new layer's folder with one tree that replaces the layers of a run, by hard links to their files.
  *
  * @param layers - The folder of all of them.
  * @param into - Its folder is there, its tree is not.

@@ -1,18 +1,18 @@
 import {layerFiles} from './layer-files.js'
 import type {LayerId} from './layer-id.js'
 
-/** A stack this high is looked up fast enough still. */
+/** Lookups in a stack of this height are still fast. */
 const MOST_LAYERS = 24
-/** Of the page that mount(2) takes, what is for the layers below the upper one. */
+/** Part of mount(2)'s page for the layers below the upper one. */
 const MOST_BYTES = 3000
-/** bwrap gives each path as it is below its `/oldroot`, and a colon. */
+/** bwrap writes each path with its `/oldroot`, and a colon. */
 const OVERHEAD_BYTES = '/oldroot:'.length
 
 /**
- * How many layers may lie below an upper one in this store.
+ * Returns the limit for the layers below an upper one in this store.
  *
- * @param layers - The folder of all of them.
- * @see mount(2): the options are cut at a page, in silence.
+ * @param layers - The folder of all layers.
+ * @see mount(2): it silently truncates the options at a page.
  */
 export function mostLayers(layers: string, id: LayerId): number {
   const bytes = Buffer.byteLength(layerFiles(layers, id).tree) + OVERHEAD_BYTES

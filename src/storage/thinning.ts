@@ -1,15 +1,15 @@
 import {type History, withoutSnapshots} from './history.js'
 
-/** Automatic snapshots that stay whatever their age. */
+/** Automatic snapshots that stay regardless of their age. */
 const NEWEST = 10
-/** One of each day stays for so long. */
+/** For so long, one of each day stays. */
 const DAYS = 7
 
 const DAY_MS = 86_400_000
 
 /**
- * Takes the names from automatic snapshots that lie close together or far back. Those that somebody asked for, and what
- * going back replaced, are left alone.
+ * Applies retention: removes automatic snapshots that are close together or old. Keeps manual ones, and
+ * states that going back replaced.
  */
 export function thinned(history: History, now: Date): History {
   const automatic = history.snapshots.filter(({kind}) => kind === 'automatic').reverse()

@@ -4,24 +4,23 @@ import {Flags} from './definitions.js'
 export function archiveFlags() {
   return {
     include: Flags.string({
-      description:
-        'packages beside the usual ones, parted by commas; of an image made from the package archive',
+      description: 'additional packages, separated by commas',
       helpValue: 'PACKAGE',
       multiple: true,
       multipleNonGreedy: true,
     }),
     variant: Flags.string({
-      description: 'which packages are the usual ones: those a system needs, or what is important too',
+      description: 'required packages, or important ones too [default: minbase]',
       options: ['minbase', 'standard'],
     }),
     components: Flags.string({
-      description: 'parts of the package archive to take packages from; main when left out',
+      description: 'components of the APT repository [default: main]',
       helpValue: 'COMPONENT',
       multiple: true,
       multipleNonGreedy: true,
     }),
     'allow-expired': Flags.boolean({
-      description: 'take a package archive whose time is over, or that has no security updates',
+      description: 'accept an APT repository that is expired or lacks security',
     }),
   }
 }

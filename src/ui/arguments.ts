@@ -9,7 +9,7 @@ export function nameArg(description = 'name of the environment') {
 }
 
 /** NAME where it may be left out. */
-export function optionalNameArg(description = 'name of the environment; not needed when there is only one') {
+export function optionalNameArg(description = 'name of the environment [default: the only one]') {
   return Args.string({description, ignoreStdin: true})
 }
 
@@ -26,7 +26,7 @@ export function forceFlag(description: string) {
   return Flags.boolean({char: 'f', description})
 }
 
-export function newNameFlag(description = 'name of the new environment; made from the image when left out') {
+export function newNameFlag(description = 'name of the new environment [default: by the image]') {
   return Flags.string({
     char: 'n',
     description,
@@ -34,13 +34,13 @@ export function newNameFlag(description = 'name of the new environment; made fro
   })
 }
 
-export function identityFlag(description = 'how its users come about; chosen by trial when left out') {
+export function identityFlag(description = 'kind of users [default: mapped if possible, else emulated]') {
   return Flags.string({description, options: ['auto', 'mapped', 'emulated']})
 }
 
 /** dpkg's name of one. */
 export function architectureFlag(
-  description = "processor that its programs are for; qemu runs them where it is not the host's",
+  description = "target architecture; foreign ones run under QEMU [default: the host's]",
 ) {
   return Flags.string({char: 'a', description, options: [...DEB_ARCHITECTURES]})
 }
@@ -52,18 +52,18 @@ export function architectureIn({arch}: {arch?: string | undefined}): DebArchitec
 
 export function storageFlag() {
   return Flags.string({
-    description: 'how its files are kept; chosen by trial when left out',
+    description: 'storage of files [default: overlay if possible, else directory]',
     options: ['auto', 'overlay', 'directory'],
   })
 }
 
 /** What an old listing needs to be taken; a word of its own, for it gives up a protection. */
 export function allowSha1Flag() {
-  return Flags.boolean({description: 'accept signatures over SHA-1, as old listings carry them'})
+  return Flags.boolean({description: 'accept SHA-1 signatures, which old listings have'})
 }
 
 export function dryRunFlag() {
-  return Flags.boolean({description: 'show what would be done, and do nothing'})
+  return Flags.boolean({description: 'show what would be done, without doing it'})
 }
 
 /** Declares an option of a session. */

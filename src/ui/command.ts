@@ -53,12 +53,12 @@ export abstract class EnvsCommand extends Command {
   static override baseFlags = {
     quiet: Flags.boolean({
       char: 'q',
-      description: 'print results only: no progress, no notes',
+      description: 'print results only, no progress and no notes',
       env: 'ENVS_QUIET',
       helpGroup: 'GLOBAL',
     }),
     verbose: Flags.boolean({
-      description: 'tell more of what is done, and why it failed',
+      description: 'print details, and causes of failures',
       env: 'ENVS_VERBOSE',
       helpGroup: 'GLOBAL',
     }),

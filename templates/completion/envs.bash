@@ -4,7 +4,7 @@
 
 _envs() {
   local rest=${COMP_LINE:0:COMP_POINT} words=() index word trimmed line typed beginning
-  # Words are parted at : and = too; what no space parts is one word.
+  # bash splits words at : and = too; join the parts that no space separates.
   for ((index = 0; index <= COMP_CWORD; index++)); do
     trimmed=${rest#"${rest%%[![:space:]]*}"}
     word=${COMP_WORDS[index]}
@@ -17,7 +17,7 @@ _envs() {
     rest=${trimmed#"$word"}
   done
   typed=${words[-1]}
-  # Only what follows the last of them is replaced.
+  # bash replaces only the part after the last separator.
   beginning=${typed%"${typed##*[:=]}"}
   COMPREPLY=()
   while IFS= read -r line; do

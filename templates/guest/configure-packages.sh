@@ -1,6 +1,6 @@
-# Configures packages that were unpacked into this tree, and installs others by dpkg itself.
-# Handed to sh -c behind assignments: epoch, preinst (by which dpkg calls its files of packages), debs (paths).
-# Inherited: 4 pipe that is told of each step, 5 pipe that ends when nobody waits for this any more.
+# Configures packages that were unpacked into this tree, and installs others by dpkg. Run by sh -c after assignments:
+# epoch, preinst (names of packages in dpkg's files), debs (paths). Inherited: 4 pipe for a line about each step, 5
+# pipe that ends with the waiting process.
 exec 3>&- 6>&- 7>&- 8>&- 9>&-
 (read -r _ <&5; kill -9 -1) 4>&- >/dev/null 2>&1 &
 guard=$!
@@ -20,8 +20,8 @@ leave() {
   exit 0
 }
 
-# As dpkg runs them, from a folder where debconf looks for the package's name and questions too. Their packages' files are
-# there already, and so is what other packages bring.
+# As dpkg runs them, in a folder where debconf looks for the package's name and questions. Files of this package and
+# of all others exist already.
 run_preinst() (
   name=${1%%:*}
   echo "preinst $name" >&4
@@ -48,14 +48,14 @@ for package in $preinst; do
   }
 done
 
-# One that fails may need another that comes later: what is left is tried again.
+# A failed package may need another one that comes later: the rest is tried again.
 options='--force-unsafe-io --force-depends --force-confold'
 for attempt in 1 2 3; do
   if dpkg --status-fd 4 $options --configure --pending; then break; fi
   [ $attempt -lt 3 ] || leave 1
 done
 
-# In the order they are given: where one needs another before it is unpacked, it is tried again when that is configured.
+# In the given order: a package that needs another one before unpacking is tried again after that is configured.
 for attempt in 1 2 3; do
   [ -n "$debs" ] || break
   if dpkg --status-fd 4 $options --install $debs; then break; fi

@@ -1,7 +1,7 @@
-# Installs packages in a new environment. Handed to sh -c; its arguments: "all", or "failures" to have no more told than
-# what goes wrong, and the packages.
+# Installs packages in a new environment. Run by sh -c; its arguments: "all", or "failures" to print only failures,
+# and the packages.
 #
-# Standard output is the command's that comes afterwards, and so is what is to be read from standard input.
+# Standard input and output belong to the command that runs afterwards.
 exec </dev/null >&2
 
 has_lists() {
@@ -11,7 +11,7 @@ has_lists() {
   return 1
 }
 
-# What an image brings along may be too old for the archive it names.
+# The package lists of an image may be too old for its APT repository.
 install_all() {
   if has_lists && apt-get install -y -- "$@"; then return; fi
   apt-get update && apt-get install -y -- "$@"

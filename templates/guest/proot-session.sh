@@ -1,11 +1,11 @@
-# One session in a tree that proot shows: becomes ready and runs the guest's command. Handed to sh -c; its arguments:
+# One session in a tree that proot shows: prepares the tree and runs the guest's command. Run by sh -c; its arguments:
 #   TASK    "find", to print the ids of USER, or "run"
 #   USER    NAME or UID, or either with :GROUP
-#   FOLDER  to begin in, or empty for the user's home
+#   FOLDER  working folder, or empty for the user's home
 #   COMMAND ARGUMENT..., or none for the user's login shell
-# Inherited: 3 where one line tells how it went, "failed STAGE ERRNO" before the command or "ended STATUS" after it;
+# Inherited: 3 for one line about the result, "failed STAGE ERRNO" before the command or "ended STATUS" after it;
 # 4 and 5 locks of the environment, which proot holds until the session's end.
-# The variables PROOT_* are for proot alone. All others are the command's: those of this script have names that nobody gives.
+# The variables PROOT_* are only for proot. All others belong to the command: this script's own have unusual names.
 unset PROOT_TMP_DIR PROOT_NO_SECCOMP
 _task=$1 _wanted=$2 _folder=$3
 shift 3
@@ -19,7 +19,7 @@ is_number() {
   case $1 in '' | *[!0-9]* | ???????????*) return 1 ;; esac
 }
 
-# The line of a file whose first field, or number in the third, is asked for.
+# Prints the line of a file with the given first field, or number in the third field.
 find_line() {
   while IFS= read -r _line || [ -n "$_line" ]; do
     IFS=: read -r _name _ _number _ <<END
@@ -52,7 +52,7 @@ if [ "$_task" = find ]; then
   exit
 fi
 
-# Only in the first session of a new environment, or of an import, whose packages have keys of one machine.
+# Only in the first session of a new environment, or of an import, if its packages make keys for each machine.
 [ ! -x /usr/lib/envs/renew-keys ] || /usr/lib/envs/renew-keys 3>&- 4>&- 5>&-
 
 [ -n "$_shell" ] && [ -x "$_shell" ] || _shell=/bin/sh
@@ -80,7 +80,7 @@ esac
 [ -x "$_found" ] && [ ! -d "$_found" ] || give_up exec 13 126
 # A handler, not "ignore": the command must start with the default action.
 trap : HUP INT QUIT TERM USR1 USR2
-# By exec, or it would be this shell's own: an echo of dash's is another than the program.
+# By exec, because dash's own echo would run otherwise, which differs from the program.
 (exec "$@" 3>&- 4>&- 5>&-)
 _status=$?
 echo "ended $_status" >&3

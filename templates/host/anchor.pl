@@ -1,15 +1,15 @@
 #!/usr/bin/perl
-# Makes the namespaces of an environment and mounts its tree, where no bubblewrap does; then becomes its first process.
+# Makes the namespaces of an environment and mounts its tree on hosts without bubblewrap; then becomes its first process.
 #
 # usage: anchor.pl NUMBERS PROGRAM ARGUMENT...
 #   NUMBERS  system call numbers of prctl, setns, unshare, mount, umount2, pivot_root and sethostname on this processor, then
 #            the values of O_DIRECTORY and O_NOFOLLOW there, separated by commas
 #   PROGRAM  of the guest; it is pid 1
-# Started as root of the user namespace that the mounts are to belong to.
-# Inherited: 3 where the process id of pid 1 is written, as bubblewrap writes it; 7 what to do, words that each end with a
+# Started as root of the user namespace that will own the mounts.
+# Inherited: 3 receives the process id of pid 1, in bubblewrap's format; 7 operations, words that each end with a
 # zero byte; 8 classic BPF program (may be empty); 9 the guest's user namespace, if it is another; 4, 5, 6 and 10 go to PROGRAM.
 #
-#   stage FOLDER                 a folder of the host that the tree is put together on; it stays as it is
+#   stage FOLDER                 a folder of the host on which the tree is mounted; it does not change
 #   hostname NAME
 #   own-network                  a network namespace with a loopback interface alone
 #   second-namespace             mounts are not the guest's root's to change: it enters the user namespace at 9 last
@@ -19,8 +19,8 @@
 #   end                          of all words: without it nothing is done
 # The first mount is that of the guest's "/".
 #
-# The tree is hostile: it may have a link where a folder should be. Each place is walked to from the tree's root, a step at
-# a time, and mounted on by its descriptor, so that no link is followed and no place exchanged meanwhile.
+# The tree is hostile: it may contain a link in place of a folder. The program walks to each place from the tree's root, a step at
+# a time, and mounts on its descriptor, so that it follows no link and no place can be exchanged meanwhile.
 #
 # Plain Perl without modules, as session.pl. See mount_namespaces(7), pivot_root(2), open(2) for O_PATH, mount_setattr(2).
 use v5.12;
@@ -36,7 +36,7 @@ my %flag = (rdonly => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 0x20,
 my ($MNT_DETACH, $AT_EMPTY_PATH, $AT_RECURSIVE) = (2, 0x1000, 0x8000);
 my %attribute = (rdonly => 1, nosuid => 2, nodev => 4);
 my ($PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (22, 2);
-# The same number on every processor in question.
+# The same number on every supported processor.
 my ($O_PATH, $nr_mount_setattr) = (010000000, 442);
 my $MAX_INPUT_BYTES = 1 << 20;
 my @DEVICES = qw(null zero full random urandom tty);
@@ -54,7 +54,7 @@ my @words = split /\0/, read_all(adopt(7, '<'));
 my $filter = read_all(adopt(8, '<'));
 
 check(syscall($nr_unshare, $CLONE_NEWNS | $CLONE_NEWPID | $CLONE_NEWIPC | $CLONE_NEWUTS), 'new namespaces');
-# Set up only when its id is written: whoever hears that it is ready looks for that.
+# Complete only when its id is written: readers use the id as the sign of readiness.
 pipe(my $is_known, my $known) or fail('pipe');
 defined(my $child = fork) or fail('fork');
 if ($child) {
@@ -70,7 +70,7 @@ close_strays();
 my ($stage, $hostname, $guest_namespace, @mounts) = ('/');
 read_words();
 $_->{source} = open_source($_->{from}, $_->{if_missing}) for grep { $_->{kind} eq 'bind' } @mounts;
-# What is unmounted on the host must not be kept by a copy of it here.
+# A copy of a mount here must not keep it mounted after the host unmounts it.
 mount_at(undef, '/', undef, $flag{rec} | $flag{slave}, 'the propagation of mounts');
 my $root = mount_root(shift @mounts);
 for my $mount (@mounts) {
@@ -100,7 +100,7 @@ sub check {
 sub adopt {
   my ($number, $mode) = @_;
   open(my $handle, "$mode&=", $number) or fail("descriptor $number");
-  # It was inherited, so it would be handed on.
+  # It was inherited, so children would inherit it too.
   fcntl($handle, 2, 1);
   return $handle;
 }
@@ -115,7 +115,7 @@ sub read_all {
   return $text;
 }
 
-# What the caller's shell left open would be a door out of the guest.
+# Descriptors left open by the caller's shell would lead out of the guest.
 sub close_strays {
   opendir(my $folder, '/proc/self/fd') or fail('descriptors');
   my %is_kept = map { $_ => 1 } 0 .. 2, 4 .. 6, 9, 10, fileno $is_known;
@@ -148,7 +148,7 @@ sub make_network {
   ioctl($socket, $SIOCSIFFLAGS, $request) or fail('the loopback interface');
 }
 
-# Before anything is mounted, which may hide it.
+# Before any mount, which may hide it.
 sub open_source {
   my ($path, $if_missing) = @_;
   if (sysopen(my $source, $path, $O_PATH)) { return $source }
@@ -163,7 +163,7 @@ sub by_number {
 
 sub mount_at {
   my ($source, $target, $type, $flags, $what, $data) = @_;
-  # Copies, for perl hands a string that was never used as one on as a number.
+  # Copies, because perl passes a string that was only used as a number on as a number.
   my ($source_text, $target_text, $type_text) = ("${\($source // '')}", "$target", "${\($type // '')}");
   check(syscall($nr_mount, $source_text, $target_text, $type_text, $flags, defined $data ? "$data" : 0), $what);
 }
@@ -215,7 +215,7 @@ sub fill_dev {
   mount_at('devpts', "$folder/pts", 'devpts', $flag{nosuid} | $flag{noexec}, "$at/pts", 'newinstance,ptmxmode=0666,mode=620');
 }
 
-# A descriptor of a place in the tree. Each step is a folder of its own, the last may be a file; a link is none.
+# Returns a descriptor of a place in the tree. Each step is a real folder, the last may be a file; links are refused.
 sub walk {
   my ($path) = @_;
   my $here = $root;
@@ -230,20 +230,20 @@ sub walk {
   return $here;
 }
 
-# Sets attributes of a mount and of those below it. @see mount_setattr(2), which is there since Linux 5.12
+# Sets attributes of a mount and of its submounts. @see mount_setattr(2), since Linux 5.12
 sub limit {
   my ($place, $what, @names) = @_;
   my ($empty, $set) = ("\0", 0);
   $set |= $attribute{$_} for @names;
   my $attributes = pack('Q4', $set, 0, 0, 0);
   return if syscall($nr_mount_setattr, fileno $place, $empty, $AT_EMPTY_PATH | $AT_RECURSIVE, $attributes, length $attributes) == 0;
-  # Some containers answer what they don't know with EPERM.
+  # Some containers answer unknown calls with EPERM.
   $! == $ENOSYS or $! == $EPERM or fail($what);
   limit_each($place, $what, @names);
 }
 
-# One after the other; what is set already must be given again, or the kernel refuses. How times of access are kept is
-# left alone where nothing is said of it.
+# One mount at a time; attributes that are set already must be repeated, or the kernel refuses. Keeps the access time
+# mode unless it is given.
 sub limit_each {
   my ($place, $what, @names) = @_;
   my $path = readlink by_number($place);
@@ -263,7 +263,7 @@ sub enter_root {
   chdir by_number($root) or fail('/');
   my ($new, $old) = ('.', '.');
   check(syscall($nr_pivot_root, $new, $old), 'pivot_root');
-  # The host's tree lies over the new one now, and goes.
+  # The host's tree covers the new one now; unmount it.
   check(syscall($nr_umount, $old, $MNT_DETACH), 'umount');
   chdir '/' or fail('/');
 }

@@ -1,34 +1,34 @@
 #!/bin/sh
-# What may stand next on a command line of envs. The scripts in templates/completion ask it at each Tab, by way of the front
-# door: so there is one answer for all shells, and no Node, which takes longer to start than a finger to wait.
+# Completes a command line of envs. The scripts in templates/completion call it at each Tab, through bin/envs: one
+# implementation for all shells, without Node, whose start would cause a noticeable delay.
 #
-# usage: complete.sh WORD...    what was typed after `envs`; the last word as far as the cursor, perhaps empty
+# usage: complete.sh WORD...    the words after `envs`; the last one up to the cursor, possibly empty
 #
-# Prints a line for each word that fits: the word, a tab, what it is. `:files` alone asks the shell for names of files.
-# Of the store it reads names alone, and prints none that has other letters than envs gives them.
+# Prints a line for each matching word: the word, a tab, its description. `:files` alone asks the shell for names of files.
+# Reads only names from the store, and prints none with characters that envs does not allow in names.
 export LC_ALL=C
 tables=${0%/*}/../../dist/completion
 tab='	'
 prefix=
 
-# As src/host/paths.ts has it.
+# The same rules as in src/host/paths.ts.
 case ${ENVS_HOME-} in
   /*) data=$ENVS_HOME/data ;;
   ?*) data=/nowhere ;;
   *) case ${XDG_DATA_HOME-} in /*) data=$XDG_DATA_HOME/envs ;; *) data=${HOME-}/.local/share/envs ;; esac ;;
 esac
 
-# WORD DESCRIPTION: where it begins as what was typed.
+# WORD DESCRIPTION: prints a word that begins with the typed text.
 offer() {
   case $1 in "$typed"*) printf '%s\t%s\n' "$prefix$1" "$2" ;; esac
 }
 
-# DESCRIPTION: each line that is read.
+# DESCRIPTION: offers each line of its input.
 offer_lines() {
   while read -r line; do offer "$line" "$1"; done
 }
 
-# [GROUP]: the commands of a group, else those of none, and the groups.
+# [GROUP]: offers the commands of a group, or those without a group, and the groups.
 offer_commands() {
   while IFS=$tab read -r kind key description; do
     case $kind:$key in
@@ -39,7 +39,7 @@ offer_commands() {
   done <"$tables/commands"
 }
 
-# WORDS, with a dot between: sets $id.
+# WORDS, joined by a dot: sets $id.
 find_command() {
   while IFS=$tab read -r kind key value; do
     case $kind:$key in
@@ -50,7 +50,7 @@ find_command() {
   return 1
 }
 
-# FLAG: sets $awaits to what its value is; empty where it takes none.
+# FLAG: sets $awaits to the kind of its value; empty for a flag without one.
 find_flag() {
   awaits=
   flag=$1
@@ -85,14 +85,14 @@ offer_environments() {
   done
 }
 
-# ENVIRONMENT: src/storage/history-file.ts writes what is read here.
+# ENVIRONMENT: reads a file of src/storage/history-file.ts.
 offer_snapshots() {
   is_name "$1" || return
   sed -n 's/^   "label": "\([a-z0-9][a-z0-9_.-]*\)",*$/\1/p' "$data/environments/$1/history.json" 2>/dev/null |
     offer_lines snapshot
 }
 
-# src/images/cache/record.ts writes what is read here.
+# Reads files of src/images/cache/record.ts.
 offer_images() {
   sed -n 's/^  "name": "\([a-zA-Z0-9][a-zA-Z0-9:\/._+-]*\)",*$/\1/p' "$data"/images/*/image.json 2>/dev/null |
     sort -u | offer_lines 'image that is kept here'
@@ -102,7 +102,7 @@ offer_releases() {
   while IFS=$tab read -r key description; do offer "$key" "$description"; done <"$tables/releases"
 }
 
-# [SETTING]: its values; else all settings.
+# [SETTING]: offers its values; without it, all settings.
 offer_settings() {
   while IFS=$tab read -r key value; do
     if [ $# -eq 0 ]; then
@@ -113,7 +113,7 @@ offer_settings() {
   done <"$tables/settings"
 }
 
-# KIND, as scripts/completion-table.mjs has them.
+# KIND, as in scripts/completion-table.mjs.
 offer_kind() {
   case $1 in
     environment) offer_environments lasting ;;
@@ -195,7 +195,7 @@ fi
 kind=none
 set -f
 for kind in $takes; do
-  # The last one goes on.
+  # The last one may be repeated.
   case $kind in *'*') kind=${kind%?} && break ;; esac
   [ $count -eq 0 ] && break
   count=$((count - 1))

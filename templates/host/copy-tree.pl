@@ -26,7 +26,7 @@ my ($numbers, $from, $to, @program) = @ARGV;
 my ($nr_unshare, $nr_mount) = map { $_ + 0 } split /,/, $numbers;
 
 syscall($nr_unshare, $CLONE_NEWNS) == 0 or fail('a mount namespace');
-# What is unmounted on the host must not be kept by a copy of it here.
+# A copy of a mount here must not keep it mounted after the host unmounts it.
 mount('/', $flag{rec} | $flag{slave}) or fail('the propagation of mounts');
 my $around = around($from, $to);
 if (mount_id($around) == mount_id($from) && mount_without_links($around)) {
@@ -38,7 +38,7 @@ if (mount_id($around) == mount_id($from) && mount_without_links($around)) {
 }
 exec { $program[0] } @program, $from, $to or fail($program[0]);
 
-# The folder that both are in. Their own last part is not of it, also where one is in the other.
+# Returns the common parent folder of both paths, without their last components.
 sub around {
   my @paths = map { [split m{/}, $_] } @_;
   my @shared;
@@ -49,19 +49,19 @@ sub around {
   return join('/', @shared) || '/';
 }
 
-# Goes to it: from there on, what is below is looked up on that mount.
+# Enters the new mount: later lookups happen on it.
 sub mount_without_links {
   my ($path) = @_;
   mount($path, $flag{bind}, $path) or return 0;
   chdir $path or return 0;
   my @options = grep { $flag{$_} } options();
   my $flags = $flag{remount} | $flag{bind};
-  # What is set must be said again: of another user namespace's mount it can't be taken away.
+  # Flags that are set must be repeated: they can't be removed from a mount of another user namespace.
   $flags |= $flag{$_} for @options, qw(nosuid nodev noexec nosymfollow);
   return mount($path, $flags) && grep { $_ eq 'nosymfollow' } options();
 }
 
-# Of the mount that this process stands on. See proc_pid_mountinfo(5).
+# Returns the options of the mount of this process's working folder. See proc_pid_mountinfo(5).
 sub options {
   my $id = mount_id('.');
   open(my $file, '<', '/proc/self/mountinfo') or return;

@@ -1,18 +1,18 @@
 #!/usr/bin/perl
-# Starts a decoder of an archive, then becomes the program that reads what it decodes: both begin at the same time.
+# Starts a decoder of an archive, then becomes the program that reads its output: both start at the same time.
 #
-# usage: decode.pl DECODER ARGUMENT... -- PROGRAM ARGUMENT...
-# Standard input: the archive, a regular file at its beginning.
+# usage: decode.pl DECODER ARGUMENT... -- PROGRAM ARGUMENT... Standard input: the archive, a regular file at its
+# beginning.
 #
-# PROGRAM gets the decoded bytes on standard input, a pipe, and two more arguments: the number of a descriptor on which
-# one line comes when the decoder has ended, its wait status, and that of a descriptor of the archive.
+# PROGRAM gets the decoded bytes on standard input, a pipe, and two more arguments: the number of a descriptor with
+# one line at the decoder's end, its wait status, and the number of a descriptor of the archive.
 #
 # Plain Perl without modules, as session.pl.
 use v5.12;
 use warnings;
 
-# fcntl(2). A burst of small files takes longer to write than 64 KiB take to decode, and then the decoder would stand
-# still; a megabyte is what /proc/sys/fs/pipe-max-size lets everybody have.
+# fcntl(2). Writing many small files takes longer than decoding 64 KiB, and a full pipe would block the decoder; a
+# megabyte is the default limit of /proc/sys/fs/pipe-max-size for every user.
 my ($F_SETPIPE_SZ, $PIPE_BYTES) = (1031, 1 << 20);
 
 $^F = 255;    # descriptors are handed on by number
@@ -25,7 +25,7 @@ pipe(my $decoded, my $decoder_out)  or die "envs: pipe: $!\n";
 pipe(my $status, my $status_out)    or die "envs: pipe: $!\n";
 fcntl $decoder_out, $F_SETPIPE_SZ, $PIPE_BYTES;
 
-# Between both: waits for the decoder, so that its end can't be taken for that of a program it does not know.
+# A process in between waits for the decoder, so that PROGRAM does not get an unknown child.
 defined(my $waiter = fork) or die "envs: fork: $!\n";
 wait_for_decoder() if $waiter == 0;
 
@@ -41,7 +41,7 @@ sub wait_for_decoder {
   my $decoder = fork;
   decode() if defined $decoder && $decoder == 0;
   close $decoder_out;
-  # Else whoever reads what PROGRAM prints would wait for this process too.
+  # Otherwise readers of PROGRAM's output would wait for this process too.
   for (\*STDOUT, \*STDERR) { open($_, '>', '/dev/null') }
   exit 1 unless defined $decoder;
   waitpid $decoder, 0;

@@ -1,14 +1,14 @@
 #!/usr/bin/perl
-# A session of `run` or `enter` without Node, which takes longer to start than most commands to run, and more memory than
-# all the rest of a session.
+# A session of `run` or `enter` without Node, which takes longer to start than most commands run, and more memory than
+# the rest of a session.
 #
 # usage: join.pl VERB ARGUMENT...
 #
-# It goes by a plan, which src/sandbox/join-plan.ts writes and tells the fields of. A plain session, `run NAME [--]
-# COMMAND...` or `enter NAME`, of an environment that is up has one kept in its run/join; it is followed only while nothing
-# has changed that it depends on: the build of envs, the settings, the process that is to be joined. Else envs.js is asked
-# for one, with the same arguments; it starts what is down, and tells what it refuses. Where the plan fails, envs.js is
-# executed to do it all itself: it tries again, and has the words for what goes wrong. Nothing of the command has run by then.
+# It follows a plan; src/sandbox/join-plan.ts writes plans and describes their fields. A plain session, `run NAME [--]
+# COMMAND...` or `enter NAME`, of a running environment has a plan in its run/join, which is valid while its conditions hold:
+# the build of envs, the settings, the process to join. Otherwise envs.js makes a plan, with the same arguments: it starts a
+# stopped environment, and prints errors of the command line. If the plan fails, this program executes envs.js, which tries
+# again by itself and prints the error. The command has not run by then.
 #
 # This process stays on the host, passes signals on and waits, as envs.js does; its child is session.pl, which joins, and whose
 # command is in a session of its own: no signal of the caller's terminal reaches it but by this process.
@@ -23,7 +23,7 @@ my ($F_DUPFD, $F_SETFD) = (0, 2);
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
 my $MOST_LINKS = 40;
-# What stands for a build of envs, as src/sandbox/join-plan.ts has it.
+# The files that identify a build of envs, as in src/sandbox/join-plan.ts.
 my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/terminal.pl session/streams.pl session/volumes.pl session/single-id.pl join.pl);
 my %is_run = map { $_ => 1 } qw(run exec);
 my %is_enter = map { $_ => 1 } qw(enter login shell sh);
@@ -37,7 +37,7 @@ my ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is no
 $SIG{CHLD} = 'DEFAULT';    # ignored, it would take the end of a child away
 join_session(kept_plan() // asked_plan());
 
-# That of a plain session: undef where there is none that holds.
+# Returns the stored plan of a plain session; undef if there is no valid one.
 sub kept_plan {
   my ($name, $shares, @command) = read_plain_form(@typed) or return;
   return if $< == 0 || $< != $> || grep { length($ENV{$_} // '') } @VARIABLES_THAT_MATTER;
@@ -52,7 +52,7 @@ sub kept_plan {
   return $plan;
 }
 
-# What envs.js writes to a pipe; its end without a word is the end of all.
+# Reads a plan from envs.js through a pipe; an end without a word ends this program.
 sub asked_plan {
   pipe(my $reader, my $writer) or go_by_node();
   my $child = fork_receiver();
@@ -83,7 +83,7 @@ sub read_plain_form {
     splice @rest, 0, 2;
   }
   my $name = shift @rest;
-  # The rule of src/environments/name.ts; a wrong one is for envs.js to refuse.
+  # The rule of src/environments/name.ts; envs.js refuses wrong names.
   return unless ($name // '') =~ /^[a-z0-9][a-z0-9_.-]{0,62}\z/;
   if ($is_enter{$verb}) { return @rest ? () : ($name, []) }
   return unless $is_run{$verb};
@@ -100,7 +100,7 @@ sub node_is_missing {
   exit 125;
 }
 
-# The same as src/host/paths.ts; nothing where that would normalize, or refuse.
+# The same as src/host/paths.ts; returns nothing where that would normalise, or refuse.
 sub find_folders {
   my $own = $ENV{ENVS_HOME} // '';
   return checked("$own/data", "$own/config") if length $own;
@@ -110,7 +110,7 @@ sub find_folders {
     [$ENV{XDG_DATA_HOME}, '.local/share'], [$ENV{XDG_CONFIG_HOME}, '.config']);
 }
 
-# The rules of src/host/own-folders.ts. False where these refuse, and where only envs.js can tell.
+# The rules of src/host/own-folders.ts. Returns false if these refuse, and if only envs.js can decide.
 sub is_own_folder {
   my ($path, $is_holder, $links) = @_;
   my @facts = lstat $path;
@@ -135,7 +135,7 @@ sub checked {
   return grep({ !m{^/[^/]} || m{/\.{0,2}(?:/|$)} } @_) ? () : @_;
 }
 
-# A plan of this build and this user, for the process that is there.
+# Returns a plan of this build and this user, for the running first process.
 sub read_plan {
   my ($text) = @_;
   return unless defined $text;
@@ -160,20 +160,20 @@ sub identity {
   return join ':', @facts[0, 1, 7, 10];
 }
 
-# What the file of settings says; one that is too large, or not to be read, is like no plan's.
+# Returns the text of the settings; a file that is too large or unreadable matches no plan.
 sub settings {
   my ($path) = @_;
   return '-' unless -e $path || $! != $ENOENT;
   return '+' . (read_whole($path, $O_RDONLY, $MAX_SETTINGS_BYTES) // return '');
 }
 
-# From the third field on. See proc_pid_stat(5): the second may have anything in it.
+# Returns the fields from the third on. See proc_pid_stat(5): the second may contain any character.
 sub process_fields {
   my $text = read_whole("/proc/$_[0]/stat", $O_RDONLY, 4096) // return;
   return split / /, $text =~ s/^.*\) //sr;
 }
 
-# All of a small regular file; undef for anything else.
+# Returns the content of a small regular file; undef for any other.
 sub read_whole {
   my ($path, $flags, $most) = @_;
   sysopen(my $file, $path, $flags | $O_NONBLOCK) or return;
@@ -183,7 +183,7 @@ sub read_whole {
   return $text;
 }
 
-# Executes session.pl in a child, unless something is not as it was when the plan was made.
+# Executes session.pl in a child, unless a condition of the plan has changed.
 sub join_session {
   my ($plan) = @_;
   my ($status, $status_end, $filter, $filter_end);
@@ -200,7 +200,7 @@ sub join_session {
   my $child = fork_receiver();
   if ($child == 0) {
     $SIG{$_} = 'DEFAULT' for grep { !/^(?:KILL|STOP|NUM|RT|ZERO|CLD|POLL|IOT|UNUSED)/ } keys %SIG;
-    # By numbers that no handle here has, or what session.pl closes would stay open.
+    # Under numbers that no handle here has, because session.pl would keep those open.
     my @handed_on = map { fcntl($_, $F_DUPFD, 3) } $status_end, $lock, $hold, $filter;
     close $_ for $status, $status_end, $lock, $hold, $filter, $filter_end;
     @ARGV = (
@@ -214,15 +214,15 @@ sub join_session {
   }
   close $_ for $status_end, $filter;
   my $ended = wait_for($child, $status, \my $told);
-  # It was killed, and with it perhaps what relays the terminal.
+  # session.pl was killed, and possibly the relay of the terminal.
   my $signal = $? & 127;
   ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $signal;
-  # Nothing of the command has run unless that was said. An interruption was meant for all, however early it came.
+  # Without that word, the command has not run. An early interruption was meant for both.
   go_by_node() unless $told eq "started\n" || ($signal && $signal != $SIGKILL);
   exit $ended;
 }
 
-# How the terminal is now, if one of the streams is one. See session/terminal.pl for the numbers.
+# Records the state of the terminal, if one of the streams is one. See session/terminal.pl for the numbers.
 sub remember_terminal {
   my ($get, $set) = $_[0] =~ /,power\z/ ? (0x402c7413, 0x802c7415) : (0x5401, 0x5403);
   for my $stream (\*STDIN, \*STDOUT, \*STDERR) {
@@ -232,7 +232,7 @@ sub remember_terminal {
   return;
 }
 
-# A child that gets the signals which src/sandbox/signals.ts passes on, also those that come as soon as it runs.
+# Forks a child that gets the signals that src/sandbox/signals.ts passes on, from its start on.
 sub fork_receiver {
   my ($child, @early);
   my $pass_on = sub {
@@ -240,7 +240,7 @@ sub fork_receiver {
     else          { push @early, $_[0] }
   };
   $SIG{$_} = $pass_on for @PASSED_ON;
-  # A terminal that is standard input stops nobody by itself: what relays it stops this process with all of the job.
+  # A terminal as standard input stops no process by itself: the relay stops this process with the whole job.
   $SIG{TSTP} = sub { $pass_on->('TSTP'); stop_here($_[0]) }
     unless -t STDIN;
   $child = fork() // go_by_node();
@@ -256,7 +256,7 @@ sub stop_here {
   $SIG{$signal} = $handler;
 }
 
-# Reads $from to its end, then waits for the child. Gives what a shell would call the status.
+# Reads $from to its end, then waits for the child. Returns the status as a shell does.
 sub wait_for {
   my ($child, $from, $text) = @_;
   $$text = '';
@@ -269,7 +269,7 @@ sub wait_for {
   return $end & 127 ? 128 + ($end & 127) : $end >> 8;
 }
 
-# Whether the guest has the host's resolver settings of now. In that folder everything is the guest's word.
+# Returns whether the guest has the host's current resolver settings. All files in that folder are untrusted.
 sub resolver_is_current {
   my ($plan) = @_;
   my $hosts = read_whole('/etc/resolv.conf', $O_RDONLY, $MAX_SETTINGS_BYTES) // '';

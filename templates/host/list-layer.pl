@@ -1,4 +1,4 @@
-# Lists what extended attributes say of the files of folders: list-layer.pl NUMBER FOLDER...
+# Lists extended attributes of the files of folders: list-layer.pl NUMBER FOLDER...
 #
 # NUMBER is lgetxattr(2)'s on this processor. Prints three fields for each, every one ended by a zero byte: the number of
 # the folder, counted from 0; "opaque", or the value of security.capability in hexadecimal; the path below the folder.
@@ -21,7 +21,7 @@ for my $index (0 .. $#folders) {
 }
 close STDOUT or exit 1;
 
-# The current folder is the one that is open, before and after.
+# The current folder is the open one, before and after.
 sub list {
     my ($index, $here, $prefix, $level) = @_;
     for my $name (readdir $here) {
@@ -39,7 +39,7 @@ sub list {
     }
 }
 
-# Where a link has taken the folder's place meanwhile, chdir leads elsewhere: then nothing there is looked at.
+# If a link has replaced the folder meanwhile, chdir leads elsewhere: then nothing there is read.
 sub enter {
     my ($index, $parent, $path, $name, $level, $device, $inode) = @_;
     chdir $name or return;
@@ -51,7 +51,7 @@ sub enter {
     chdir $parent or exit 1;
 }
 
-# Of the entry itself, never of what it links to.
+# Of the entry itself, not of a link's target.
 sub attribute {
     my ($name, $attribute) = @_;
     my ($path, $word) = ("$name\0", "$attribute\0");

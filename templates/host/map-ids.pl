@@ -1,12 +1,12 @@
 #!/usr/bin/perl
-# Runs a command as root of a new user namespace that a range of ids is mapped into, where unshare(1) has no --map-auto.
+# Runs a command as root of a new user namespace that maps a range of ids, if unshare(1) has no --map-auto.
 #
 # usage: map-ids.pl UNSHARE NEWUIDMAP UIDS NEWGIDMAP GIDS COMMAND ARGUMENT...
 #   UNSHARE      system call number of unshare(2) on this processor
 #   NEWUIDMAP    path of newuidmap(1), and of newgidmap(1)
-#   UIDS, GIDS   what they are to map: "INSIDE,OUTSIDE,COUNT,..."
+#   UIDS, GIDS   the ids to map: "INSIDE,OUTSIDE,COUNT,..."
 #
-# Exits with 1 when nothing could be mapped; whoever refused has said so on standard error. Else it becomes the command,
+# Exits with 1 if nothing could be mapped; the program that refused has printed the reason. Otherwise it becomes the command,
 # in the same process and with the descriptors and groups of its caller, as unshare --map-auto does.
 use v5.12;
 use warnings;
@@ -17,7 +17,7 @@ my ($nr_unshare, $newuidmap, $uids, $newgidmap, $gids, @command) = @ARGV;
 my $process = $$;
 pipe(my $is_unshared, my $unshared) or refuse('pipe');
 
-# Stays in the namespace that has the ids to give; whoever is in the new one may not.
+# The helper stays in the namespace that owns the ids; a process in the new one may not map them.
 my $helper = fork() // refuse('fork');
 if ($helper == 0) {
   close $unshared;

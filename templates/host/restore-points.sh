@@ -10,14 +10,14 @@
 # The guest says "now" and nothing else: what it writes is counted, not read, and one request a second is looked at.
 run=$1 upper=$2
 shift 2
-# Written when the environment was up, before the first session.
+# Written when the environment was ready, before the first session.
 last=$run/anchor.json
-# Seconds until the next one, after one that was made and after one that could not be made.
+# Seconds until the next one, after a success and after a failure.
 made_pause=60 failed_pause=10
 not_before=0
 
-# What APT and the start of an environment write by themselves is no change; neither is what does not outlive a day.
-# What can't be looked into may have changed.
+# Files that APT and the start of an environment write by themselves are no change, nor are temporary files. An
+# unreadable folder counts as changed.
 has_changed() {
   [ -n "$(cd "$upper" && find . \
     \( -path ./run -o -path ./tmp -o -path ./var/tmp -o -path ./var/cache -o -path ./var/log -o -path ./var/lib/apt \) -prune -o \
@@ -25,14 +25,14 @@ has_changed() {
     ! -type d -cnewer "$last" -print 2>&1 | head -c 1)" ]
 }
 
-# Seconds; unlike the time of day it never goes back.
+# Prints seconds of a clock that never goes back.
 now() {
   read -r uptime _ </proc/uptime
   now=${uptime%%.*}
 }
 
 answer() {
-  # Full where the guest does not read, and then nobody waits for this one.
+  # Full if the guest does not read; this script does not wait for it.
   echo "$1" >&4
 } 2>/dev/null
 
@@ -48,7 +48,7 @@ make_point() {
 }
 
 while dd bs=65536 count=1 of="$run/request" <&3 2>/dev/null && [ -s "$run/request" ]; do
-  # An answer that nobody took is not the next one's.
+  # Discards an answer that was not read: it does not belong to the next request.
   dd bs=65536 count=1 of=/dev/null <&4 2>/dev/null
   now
   if [ "$now" -lt $not_before ] || ! has_changed; then

@@ -1,14 +1,14 @@
 #!/usr/bin/perl
-# Makes a user namespace below the one it is root of, for the guest of an environment, and goes on as a program in the upper one.
+# Makes a user namespace inside the current one, for the guest of an environment, and executes a program in the outer one.
 #
 # usage: second-namespace.pl NUMBERS PROCESSES PROGRAM ARGUMENT...
 #   NUMBERS    system call numbers of unshare and prlimit64 on this processor, separated by a comma
-#   PROCESSES  how many processes and threads there may be in the lower namespace and all below it
-# Inherited: 9 any descriptor; PROGRAM has the lower namespace there.
+#   PROCESSES  limit for the processes and threads in the inner namespace and those nested in it
+# Inherited: 9 any descriptor; PROGRAM gets the inner namespace there.
 #
-# What PROGRAM mounts, and the other namespaces that it makes, belong to the upper namespace: the guest's root has no say over
-# them. The lower one has the same ids. See user_namespaces(7), mount_namespaces(7), namespaces(7) for /proc/sys/user, and the
-# kernel's create_user_ns for RLIMIT_NPROC: as it is when a namespace is made, it holds there for good.
+# The mounts of PROGRAM, and the other namespaces that it makes, belong to the outer namespace: the guest's root can't change
+# them. The inner one has the same ids. See user_namespaces(7), mount_namespaces(7), namespaces(7) for /proc/sys/user, and the
+# kernel's create_user_ns for RLIMIT_NPROC: its value at the creation of a namespace is that namespace's limit.
 #
 # Plain Perl without modules, as session.pl.
 use v5.12;
@@ -16,8 +16,8 @@ use warnings;
 
 my ($CLONE_NEWUSER, $RLIMIT_NPROC) = (0x10000000, 6);
 my $GUEST_NAMESPACE = 9;
-# One for each process that becomes another user in the emulated identity, each sandbox of a browser; the kernel's memory is
-# the host's.
+# One for each process that becomes another user in the emulated identity, and each sandbox of a browser; they take
+# kernel memory of the host.
 my $MOST_USER_NAMESPACES = 4096;
 
 BEGIN { $^F = 10 }    # what is opened there is handed on
@@ -25,9 +25,9 @@ BEGIN { $^F = 10 }    # what is opened there is handed on
 my ($numbers, $processes, @program) = @ARGV;
 my ($nr_unshare, $nr_prlimit) = map { $_ + 0 } split /,/, $numbers;
 
-# A namespace of control groups of the guest's own would let it mount the host's as it sees them, and write to those that are the
-# user's: freeze and kill what runs beside it. Counted here for all namespaces below, whose roots can't raise it. Where /proc/sys is
-# read-only, as in a container, no groups are the user's.
+# In its own control group namespace, a guest could mount the host's control groups, write to those that the user
+# owns, and freeze or kill other processes. The limit here applies to all nested namespaces, whose roots can't raise
+# it. If /proc/sys is read-only, as in a container, the user owns no groups.
 write_file('/proc/sys/user/max_cgroup_namespaces', 0);
 write_file('/proc/sys/user/max_user_namespaces', $MOST_USER_NAMESPACES);
 
@@ -60,7 +60,7 @@ sub fail {
   exit 1;
 }
 
-# One write for all: the kernel takes no second one for a map.
+# One write for all: the kernel accepts only one for a map.
 sub write_file {
   my ($path, $text) = @_;
   open(my $file, '>', $path) or return 0;
@@ -72,14 +72,14 @@ sub may_not_set_groups {
   return (<$file> // '') =~ /deny/;
 }
 
-# Each extent of the ids here, as themselves.
+# Maps each extent of the ids to itself.
 sub same_ids {
   my ($path) = @_;
   open(my $map, '<', $path) or fail($path);
   return join '', map { my ($first, undef, $count) = split; "$first $first $count\n" } <$map>;
 }
 
-# No more than this user may have anyway: raising that is refused.
+# At most the user's present limit: raising it is refused.
 sub limit_processes {
   my $limits = "\0" x 16;
   syscall($nr_prlimit, 0, $RLIMIT_NPROC, 0, $limits) == 0 or fail('the limit of processes');

@@ -1,25 +1,25 @@
 #!/usr/bin/perl
-# Joins the namespaces of a running environment and runs one guest command there to its end.
+# Joins the namespaces of a running environment and runs one command of the guest there to its end.
 #
 # usage: session.pl ANCHOR PARENT NUMBERS OPTION... -- [COMMAND ARGUMENT...]
-#   ANCHOR   process id of the environment's pid 1, as the host sees it
-#   PARENT   process id of the envs process that waits; when it dies, the command is hung up on
-#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount and wait4 on this processor, then "power" where its
-#            terminals have POWER's numbers, else "generic", separated by commas; after them four others may name the descriptors
+#   ANCHOR   process id of the environment's pid 1 on the host
+#   PARENT   process id of the waiting envs process; when it dies, the command gets SIGHUP
+#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount and wait4 on this processor, then "power" if its
+#            terminals have POWER's numbers, else "generic", separated by commas; four more may name the descriptors
 #            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
-#            -i mapped|emulated  how the environment's user ids come about
+#            -i mapped|emulated  the identity of the environment
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
 #
-# The status pipe gets the line "started" right before COMMAND is executed, and "failed STAGE ERRNO" where something keeps it
-# from running. Its end without either says that this process, or the environment, ended before: nothing has run.
-# Exits with the command's status, 128+n for signal n, 127 or 126 when it can't be executed.
+# The status pipe gets the line "started" right before COMMAND is executed, and "failed STAGE ERRNO" if it can't run.
+# Without either, this process or the environment ended before: the command has not run.
+# Exits with the command's status, 128+n for signal n, 127 or 126 if it can't be executed.
 #
-# This process stays in the host's pid namespace, where the guest can't see or signal it, and leads a session of its own, in which
-# the command has a process group: so the command is nobody's of the caller's session, its process group and its terminal.
-# What of standard input, output and error is a terminal becomes one of the guest's (session/terminal.pl), what is a regular
-# file is handed in with the caller's rights alone (session/streams.pl); the rest is handed in as it is. Volumes: session/volumes.pl.
+# This process stays in the host's pid namespace, where the guest can't see or signal it, and leads a new session, in which
+# the command has a process group: so the command shares neither session, process group nor terminal with the caller.
+# Standard streams on a terminal become a terminal of the guest (session/terminal.pl). Regular files are passed without
+# further rights (session/streams.pl). Other streams are passed unchanged. Volumes: session/volumes.pl.
 #
 # Plain Perl without modules: only perl-base may be there, and a module costs every session milliseconds. "use v5.12" turns
 # strict on without reading strict.pm.
@@ -37,16 +37,16 @@ my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_N
 my $AT_FDCWD = -100;
 my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my $MOUNT_ATTR_NOSUID = 2;
-# One number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
+# The same number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my $nr_mount_setattr = 442;
-# O_RDONLY too, which is 0; the same numbers on every processor in question.
+# The same numbers on every supported processor; O_RDONLY is 0.
 my ($O_NONBLOCK, $O_PATH) = (04000, 010000000);
 my $F_GETFL = 3;
 my ($WNOHANG, $WUNTRACED) = (1, 2);
 my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
-# How long a command may take to leave after a hang-up that nobody is left to wait for.
+# Time for a command to end after a hang-up without a waiting process.
 my $HANGUP_GRACE_SECONDS = 2;
-# How often the gate is tried before its closing is told of.
+# Tries of the gate before a message about it.
 my $SILENT_TRIES = 40;
 my @STREAM_NAMES = qw(stdin stdout stderr);
 
@@ -62,7 +62,7 @@ close_strays();
 # The guest's /proc, which this process sees later, does not show it.
 opendir(my $own_files, '/proc/self') or give_up('descriptors');
 
-# Taken on the description that the parent holds too: it lasts until both are gone.
+# Taken on the open file description that the parent shares: it lasts until both have ended.
 flock($lock, $LOCK_SH | $LOCK_NB) or give_up('lock');
 my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 
@@ -76,17 +76,17 @@ my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kin
 
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net);
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
-# Mounts and the rest belong to a user namespace above the guest's, so that its root has no say over them; where the host
-# forbids a second one, to the guest's. An ordinary user may join nothing before that namespace gives it the right to; for the
-# host's root they are the host's own.
+# Mounts and other namespaces belong to a user namespace above the guest's, so that its root can't change them; if the
+# host forbids a second one, to the guest's. An ordinary user must join that namespace first to get the rights to join
+# the others; for the host's root they belong to the host.
 my $owner = owner_of($handle{mnt});
 my $is_own = is_same($owner, '/proc/self/ns/user');
 join_namespace('user', $owner) unless $is_own;
 my $has_own_mounts = 0;
 my @mounts = map { clone_mount(@$_) } @{$option{volumes}};
 my @streams = map { $kinds[$_] eq 'file' ? open_file_stream($_) : undef } 0 .. 2;
-# Who copies what the guest has written holds this alone: nothing new may write meanwhile. Given back below, for the
-# parent has the same description, and when this process ends early.
+# A process that copies files of the guest holds this lock exclusively: no new process may write meanwhile. Released
+# below explicitly, because the parent shares the description, and when this process ends early.
 pass_gate();
 # Most environments have the host's network, which an ordinary user can't join.
 my @networks = is_same($handle{net}, '/proc/self/ns/net') ? () : 'net';
@@ -96,17 +96,17 @@ attach_mounts($nr_unshare, @mounts) if @mounts;
 
 my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
-# These stay in the host's pid namespace, as this process does: the guest knows nothing of them.
+# These stay in the host's pid namespace, as this process does: the guest can't see them.
 for my $stream (grep { $_ && $_->{feeds} } @streams) {
   fork_helper(\&feed_pipe, $stream);
   # The command sees the end of the file once the other process has ended.
   close $stream->{far_end};
 }
 $terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) if $terminal;
-# A session without the caller's terminal: /dev/tty is the guest's, or nothing.
+# A session without the caller's terminal: /dev/tty is the guest's, or missing.
 syscall($nr_setsid) >= 0 or give_up('setsid');
 take_terminal($terminal) if $terminal;
-# For what is forked from here on: this process stays where nobody of the guest sees it.
+# For child processes from here on: this process stays invisible to the guest.
 join_namespace('pid', $handle{pid});
 join_namespace('user', $handle{user}) unless is_same($owner, $handle{user});
 my %account = find_account($option{user});
@@ -114,12 +114,12 @@ my $is_mapped = $option{identity} eq 'mapped';
 become_by_map($nr_unshare, $own_files, %account) unless $is_mapped || $option{user} eq 'root';
 closedir $own_files;
 
-# Set after the last user namespace was joined: a change of credentials clears it.
+# After joining the last user namespace: a change of credentials clears it.
 syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGHUP, 0, 0, 0) == 0 or give_up('parent-death');
 getppid() == $parent or give_up('parent-gone');
 
-# Handlers, not "ignore": the command must start with the default actions, and waitpid must go on. Before there is a
-# command, for a signal may come as soon as it runs; what comes earlier is kept for it.
+# Handlers, not "ignore": the command must start with the default actions, and waitpid must continue. Set before the
+# command exists, because a signal may come as soon as it runs; earlier ones are kept for it.
 $SIG{$_} = forward($_) for qw(INT QUIT TERM USR1 USR2 TSTP CONT WINCH);
 $SIG{HUP} = sub {
   pass_on('HUP');
@@ -127,18 +127,18 @@ $SIG{HUP} = sub {
   alarm $HANGUP_GRACE_SECONDS if getppid() != $parent;
 };
 $SIG{ALRM} = sub { pass_on('KILL') };
-# Until the command takes its place: else a process of the guest could open the child's /proc/PID/exe, a file of the host, to
-# write, where it is its user's own. See prctl(2), and proc(5) on who may look into a process.
+# Until the command is executed: otherwise a process of the guest could open the child's /proc/PID/exe, a file of the
+# host, for writing, if the user owns it. See prctl(2), and proc(5) on the rights to inspect a process.
 hide_program(1);
 pipe(my $is_executed, my $executes) or give_up('fork');
 $child = fork() // give_up('fork');
 run_command() if $child == 0;
-# Here too, for a signal may be passed on before the child has done so.
+# Here too, because a signal may be passed on before the child does it.
 setpgrp($child, $child);
 pass_on($_) for splice @early;
 hide_program(0);
 close $executes;
-# Whoever stops the guest can't see what is hidden. From here on it stops the command too.
+# Freezing the guest does not see hidden processes. From here on it stops the command too.
 wait_for_end($is_executed);
 flock($hold, $LOCK_UN);
 
@@ -148,7 +148,7 @@ show_command($terminal) if $terminal && !$terminal->{is_shared};
 my $end = wait_for_command();
 finish_relay($terminal) if $terminal;
 my @failures = map { $_ ? finish_stream($_) : () } @streams;
-# Signals that came after the command's end have nobody to reach.
+# Signals after the command's end have no receiver.
 $end = 125 << 8 if $end == 0 && @failures;
 exit($end & 127 ? 128 + ($end & 127) : $end >> 8);
 
@@ -169,7 +169,7 @@ sub forward {
   return sub { pass_on($name) };
 }
 
-# To the command's process group, as a terminal and sudo(8) do: what it has started in the foreground is meant too.
+# To the command's process group, as a terminal and sudo(8) do, so that its foreground children get it too.
 sub pass_on {
   my ($name) = @_;
   if   ($child) { kill "-$name" => $child }
@@ -188,7 +188,7 @@ sub read_options {
   }
 }
 
-# What the caller's shell left open would be a door out of the guest: a folder's descriptor leads to the host.
+# Descriptors left open by the caller's shell would lead out of the guest: a folder's descriptor leads to the host.
 sub close_strays {
   opendir(my $folder, '/proc/self/fd') or give_up('descriptors');
   my @numbers = grep { /^\d+$/ && $_ > 2 } readdir $folder;
@@ -202,7 +202,7 @@ sub close_strays {
 
 sub standard_stream { return (\*STDIN, \*STDOUT, \*STDERR)[$_[0]] }
 
-# A folder leads to the whole host, whatever it was opened for.
+# A folder leads to the whole host, regardless of its open mode.
 sub kind_of_stream {
   my ($number) = @_;
   my $stream = standard_stream($number);
@@ -217,7 +217,7 @@ sub open_namespace {
   return $file;
 }
 
-# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers otherwise.
+# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers differently.
 sub owner_of {
   my ($namespace) = @_;
   my $number = ioctl($namespace, $terminal_kind eq 'power' ? 0x2000b701 : 0xb701, 0) // give_up('join-user');
@@ -235,22 +235,23 @@ sub join_namespace {
   syscall($nr_setns, fileno($file), $namespace_type{$kind}) == 0 or give_up("join-$kind");
 }
 
-# bubblewrap mounts everything nosuid; sudo and su are wanted. Failing is no error: what is nosuid on the host stays so. Left alone
-# for the host's root, whose guest has no say over its mounts.
+# bubblewrap mounts everything nosuid, but sudo and su must work. A failure is no error: mounts that are nosuid on the
+# host stay so. Skipped for the host's root, whose guest can't change its mounts.
 sub allow_setuid {
   my ($root, $attributes) = ('/', pack('Q4', 0, $MOUNT_ATTR_NOSUID, 0, 0));
   return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0;
-  # Linux before 5.12 has no such call.
+  # Linux before 5.12 lacks that call.
   syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0) if $! == $ENOSYS;
 }
 
-# Only a copy of the host's mount namespace that belongs to the user namespace just joined lets this process clone a mount.
+# This process may clone a mount only from a copy of the host's mount namespace that belongs to the user namespace
+# just joined.
 sub copy_host_mounts {
   $has_own_mounts ||= syscall($nr_unshare, $CLONE_NEWNS) == 0;
   return $has_own_mounts;
 }
 
-# A large copy takes its time.
+# A large copy takes time.
 sub pass_gate {
   for (1 .. $SILENT_TRIES) {
     return if flock($hold, $LOCK_SH | $LOCK_NB);
@@ -260,7 +261,7 @@ sub pass_gate {
   flock($hold, $LOCK_SH) or give_up('gate');
 }
 
-# A process beside the session, which keeps nothing of it that others wait for.
+# Forks a process next to the session that holds no resource for which others wait.
 sub fork_helper {
   my ($work, $own, @arguments) = @_;
   my $pid = fork() // give_up('fork');
@@ -272,11 +273,11 @@ sub fork_helper {
   exit 0;
 }
 
-# Until the command has ended, and not what it left behind. Gives its status as wait(2) has it.
+# Waits until the command, not its background processes, has ended. Returns its status as wait(2) does.
 sub wait_for_command {
   my $carries = grep { $_ && $_->{carries} } @streams;
   while (1) {
-    # Not waitpid, which tells nothing of who is stopped.
+    # Not waitpid, which does not report stopped processes.
     my ($buffer, $most) = (pack('i', 0), -1);
     my $pid = syscall($nr_wait4, $most, $buffer, $carries ? $WUNTRACED | $WNOHANG : $WUNTRACED, 0);
     if ($pid == 0) { carry_until_signal(); next }
@@ -296,7 +297,7 @@ sub run_command {
   setpgrp(0, 0);
   bring_to_foreground($terminal, $$) if $terminal && !$terminal->{is_shared};
   umask 022;
-  # The holder may have looked for processes just before this one was there: it would end this one with all others.
+  # The holder may have counted processes just before this one existed: it would end this one with all others.
   -s '/dev/.envs-leaving' and give_up('leaving');
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }
   elsif (length $filter) { load_filter() }
@@ -311,7 +312,7 @@ sub run_command {
   exec { $command[0] } @command or cannot_execute();
 }
 
-# To who uses them, so that /dev/stdout and the like can be opened.
+# Gives the streams to the user, so that /dev/stdout and similar files can be opened.
 sub give_streams {
   my (%account) = @_;
   return if $account{uid} == 0;
@@ -332,7 +333,7 @@ sub cannot_execute {
   exit $code;
 }
 
-# Read by hand: getpwnam would load name service libraries of the guest into this process.
+# Parsed here: getpwnam would load name service libraries of the guest into this process.
 sub find_account {
   my ($wanted) = @_;
   my ($user, $group) = split /:/, $wanted, 2;
@@ -348,14 +349,16 @@ sub find_account {
   }
   $account{$_} =~ /^\d{1,10}$/ or unknown('user') for qw(uid gid);
   $account{shell} = '/bin/sh' unless length($account{shell} // '') && -x $account{shell};
-  # The first is the group to be; the rest are the groups to have, and must not be an empty list, or $) keeps the old ones.
+  # The first is the primary group; the rest are supplementary groups, and must not be an empty list, or $) keeps the
+  # old ones.
   $account{groups} = join ' ', $account{gid}, $account{gid}, groups_of($account{name}, $account{gid});
   return %account;
 }
 
 sub unknown { my ($what) = @_; $! = $ENOENT; give_up($what) }
 
-# The guest's word, read before its command runs: a FIFO must not block this process, nor a huge file fill its memory.
+# An untrusted file, read before its command runs: a FIFO must not block this process, nor a huge file fill its
+# memory.
 sub account_lines {
   my ($path) = @_;
   sysopen(my $file, $path, $O_NONBLOCK) or return;
@@ -365,7 +368,7 @@ sub account_lines {
   return @lines;
 }
 
-# The fields of the line whose first field, or number in the third, is $wanted.
+# Returns the fields of the line whose first field, or number in the third, is $wanted.
 sub find_line {
   my ($path, $wanted) = @_;
   for my $line (account_lines($path)) {
@@ -387,7 +390,7 @@ sub groups_of {
 
 sub become {
   my (%account) = @_;
-  # Root too: until now this process has the caller's groups, which open files of the host.
+  # For root too: until now this process has the caller's groups, which can open files of the host.
   $) = "$account{groups}";
   $( = $account{gid};
   ($<, $>) = ($account{uid}, $account{uid});
@@ -399,7 +402,7 @@ sub hide_program {
   syscall($nr_prctl, $PR_SET_DUMPABLE, $is_hidden ? 0 : 1, 0, 0, 0);
 }
 
-# Signals come in between.
+# Signals interrupt the wait.
 sub wait_for_end {
   my ($pipe) = @_;
   my $got;
@@ -412,7 +415,7 @@ sub enter_folder {
   else { chdir $ENV{HOME} // $home or chdir '/' or give_up('workdir') }
 }
 
-# No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace, and sudo must go on working.
+# No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace, and sudo must work.
 sub load_filter {
   my $program = pack('Sx![L!]P', length($filter) / 8, $filter);
   syscall($nr_prctl, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER, $program) == 0 or give_up('filter');

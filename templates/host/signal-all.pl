@@ -1,25 +1,25 @@
 #!/usr/bin/perl
-# Sends signals to all processes of a running environment, or stops them all for as long as its input lasts.
+# Sends signals to all processes of a running environment, or freezes them until the end of its input.
 #
 # usage: signal-all.pl ANCHOR NUMBERS WORD...
 #        signal-all.pl ANCHOR NUMBERS freeze
-#   ANCHOR   process id of the environment's pid 1, as the host sees it
-#   NUMBERS  system call numbers of prctl, setns and wait4 on this processor, then "power" where ioctl has POWER's numbers, else
+#   ANCHOR   process id of the environment's pid 1 on the host
+#   NUMBERS  system call numbers of prctl, setns and wait4 on this processor, then "power" if ioctl has POWER's numbers, else
 #            "generic", separated by commas
 #   WORD     NAME of a signal for all, or NAME:PID for one of them, with its id in the guest; sent in that order, and CONT to
 #            all after that
 #
-# With "freeze" it does what the lines of its input ask for, and answers each by one line:
-#   which ID...   "are PID...": the host's ids of those with these ids in the guest, 0 where there is none
+# With "freeze" it executes the lines of its input, and answers each by one line:
+#   which ID...   "are PID...": the host's ids for these ids of the guest, 0 for a missing one
 #   hold ID...    "held", or "failed": STOP to these, which were not stopped before
-#   stop ID...    "stopped", or "failed": STOP to all; those named were stopped before, and are to stay so
-#   resume ID...  no answer: who is to go on at the end, in this order; the last such line counts
-# The end of input, which also comes when the caller is killed, is the end: those of "resume" go on, one by one; where that
-# line did not come, all but those of "stop"; where that did not either, those of "hold". Exits with 1 where it could do nothing.
+#   stop ID...    "stopped", or "failed": STOP to all; those named were stopped before, and stay stopped
+#   resume ID...  no answer: the processes to resume at the end, in this order; the last such line counts
+# At the end of input, which also comes when the caller is killed, it resumes those of "resume", one by one; without that
+# line, all but those of "stop"; without that line too, those of "hold". Exits with 1 if it could do nothing.
 #
-# This process is in the host's pid namespace, where nobody of the guest can see it. Only from within can a signal reach all
-# at one moment, so a child enters for that moment. It is hidden: else the guest's root could go to the host's files by its
-# /proc/PID/root, and open this program by /proc/PID/exe. The guest's root can stop or kill the child: another is sent then.
+# This process is in the host's pid namespace, where the guest can't see it. Only a signal from within reaches all processes
+# at once, so a child enters for that moment. The child is hidden: otherwise the guest's root could reach the host's files by its
+# /proc/PID/root, and open this program by /proc/PID/exe. If the guest's root stops or kills the child, another one is sent.
 #
 # Plain Perl without modules, as session.pl. See kill(2) for -1, setns(2), prctl(2) and proc(5) for PR_SET_DUMPABLE.
 use v5.12;
@@ -34,11 +34,12 @@ BEGIN { $^F = 2 }    # nothing but standard streams is inherited by anyone
 my ($anchor, $numbers, @words) = @ARGV;
 my ($nr_prctl, $nr_setns, $nr_wait4, $kind) = split /,/, $numbers;
 
-# Who is to let all go on must be there to do so.
+# The process that resumes the others must survive.
 $SIG{$_} = 'IGNORE' for qw(HUP INT QUIT TERM PIPE);
 my ($user, $pid) = map { open_namespace($_) } qw(user pid);
-# The pid namespace belongs to the user namespace above the guest's, where it has a second one. An ordinary user may join nothing
-# before that gives it the right to; for the host's root it is the host's own, and root loses its rights in the guest's.
+# If there is a second user namespace, the pid namespace belongs to the one above the guest's. An ordinary user must
+# join that one first to get the right; for the host's root it belongs to the host, and root loses its rights in the
+# guest's.
 my $owner = owner_of($pid);
 my $is_own = is_same($owner, '/proc/self/ns/user');
 $is_own or join_namespace($owner, $CLONE_NEWUSER) or exit 1;
@@ -54,7 +55,7 @@ sub open_namespace {
   return $file;
 }
 
-# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers otherwise.
+# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers differently.
 sub owner_of {
   my ($namespace) = @_;
   my $number = ioctl($namespace, $kind eq 'power' ? 0x2000b701 : 0xb701, 0) // exit 1;
@@ -85,7 +86,7 @@ sub send_words {
 sub freeze {
   my ($is_stopped, @held, %ids) = (1);
   while (my $line = <STDIN>) {
-    # A caller that was killed has written it by half.
+    # A killed caller leaves an incomplete line.
     last if $line !~ /\n\z/;
     my ($word, @ids) = split ' ', $line;
     $ids{$word} = \@ids;
@@ -106,7 +107,8 @@ sub freeze {
 
 sub answer { syswrite STDOUT, "@_\n" }
 
-# A shared descriptor's owner is named with an id of the guest, and told with the host's. See fcntl(2) for F_SETOWN.
+# The owner of a shared descriptor is set with an id of the guest, and returned as the host's. See fcntl(2) for
+# F_SETOWN.
 sub host_id {
   my ($id) = @_;
   pipe(my $shared, my $unused) or return 0;
@@ -114,8 +116,8 @@ sub host_id {
   return (fcntl($shared, $F_GETOWN, 0) || 0) + 0;
 }
 
-# Every id there can be, for nobody has told which there are: children before their parents, which mostly have lower ones,
-# and first those below this process's own, the newest: there are others only where the kernel has begun anew at the lowest.
+# Every possible id, because the existing ones are unknown: children before their parents, which usually have lower
+# ones. The ids below this process's own come first; higher ones exist only if the kernel has restarted at the lowest.
 sub resume_all_but {
   my %is_kept = map { $_ => 1 } @_;
   open(my $file, '<', '/proc/sys/kernel/pid_max') or return kill CONT => -1;
@@ -125,13 +127,13 @@ sub resume_all_but {
   }
 }
 
-# Once pid 1 has ended there is nobody to send to, and no process can be made there.
+# After the end of pid 1 there is no receiver, and no process can be made there.
 sub from_within {
   my ($work) = @_;
   for (1 .. $MOST_CHILDREN) {
     my $child = fork();
     if (!defined $child) {
-      # All that the guest may have are there: one must end first.
+      # The guest is at its limit of processes: one must end first.
       select undef, undef, undef, 0.01;
       next;
     }
@@ -147,7 +149,7 @@ sub from_within {
 sub has_ended {
   my ($child) = @_;
   for (1 .. $MOST_CHILDREN) {
-    # Not waitpid, which tells nothing of who is stopped.
+    # Not waitpid, which does not report stopped processes.
     my $status = pack 'i', 0;
     next if syscall($nr_wait4, $child, $status, $WUNTRACED, 0) < 0;
     $status = unpack 'i', $status;

@@ -1,4 +1,4 @@
-# Makes one overlayfs layer that stands for several: squash.pl FSETXATTR STATX UTIMENSAT NEW UPPERMOST... LOWEST
+# Makes one overlayfs layer that replaces several: squash.pl FSETXATTR STATX UTIMENSAT NEW UPPERMOST... LOWEST
 #
 # The numbers are those system calls' on this processor; lsetxattr, lgetxattr and llistxattr lie beside fsetxattr on
 # all of them. The layers must be at rest: files are shared by link(2), folders are made anew. NEW must not be there.
@@ -26,7 +26,7 @@ sub fail {
   exit($errno == ENOSPC || $errno == EDQUOT ? 28 : 1);
 }
 
-# Makes a folder of those that lie over each other, the uppermost first; $hides: nothing below the lowest shows.
+# Merges folders that are on top of each other, the uppermost first; $hides: nothing below the lowest is visible.
 sub merge {
   my ($to, $hides, @folders) = @_;
   mkdir $to or fail('mkdir', $to);
@@ -40,7 +40,7 @@ sub merge {
   attributes($folders[0], $to, $hides);
 }
 
-# Puts what shows under a name into the new layer.
+# Puts the visible entry of a name into the new layer.
 sub place {
   my ($to, $name, @folders) = @_;
   my @there = grep {lstat $_} map {"$_/$name"} @folders;
@@ -52,7 +52,7 @@ sub place {
   my ($hides, @merged) = (0);
   for my $path (@there) {
     lstat $path;
-    # Something else was there before, or a mark that there was nothing: what lies below is another thing.
+    # Another kind of entry, or a whiteout, was here before: it hides the layers below.
     if (!-d _) {$hides = 1; last}
     push @merged, $path;
     if (opaque($path)) {$hides = 1; last}
@@ -78,11 +78,11 @@ sub attribute {
 sub set_attribute {
   my ($path, $name, $value) = @_;
   syscall($lsetxattr, "$path\0", "$name\0", $value, length $value, 0) == 0 and return;
-  # The host's own labels are not for a user to set; a new file has one already.
+  # A user can't set the host's own labels; a new file has one already.
   fail('lsetxattr', $path) unless $name =~ /^security\./;
 }
 
-# Owner, modes, attributes and times of one folder for another.
+# Copies owner, modes, attributes and times of a folder to another one.
 sub attributes {
   my ($from, $to, $hides) = @_;
   my (undef, undef, $mode, undef, $uid, $gid) = lstat $from or fail('lstat', $from);

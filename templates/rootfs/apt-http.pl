@@ -1,36 +1,37 @@
 #!/usr/bin/perl
-# Stands between APT and one of its methods: a package that another environment has fetched is taken from there.
+# Stands between APT and one of its methods: takes packages that another environment has downloaded from a shared folder.
 #
 # usage: apt-http.pl METHOD FOLDER
-#   METHOD  the program that really fetches; gets and says everything but what is answered here
-#   FOLDER  packages by their SHA-256, which every environment of the user can write: nothing in it is trusted.
-#           A file is copied, and the copy is hashed, before APT hears of it.
+#   METHOD  the program that downloads; gets and sends all messages except for those answered here
+#   FOLDER  packages by their SHA-256, which every environment of the user can write: it is not trusted.
+#           A file is copied, and the copy is hashed, before APT gets it.
 #
-# Only perl-base may be there, and of what is in it only Fcntl is needed.
+# Only perl-base may be installed, and of its modules only Fcntl is needed.
 # See the file doc/method.dbk of APT's source ("APT Method Interface") for the messages.
 use strict;
 use warnings;
 use Fcntl;
 
-# select(2) says that a pipe takes data when it takes so much of it: writing never waits. See pipe(7), PIPE_BUF.
+# select(2) reports a pipe as writable when it accepts this many bytes: such a write never blocks. See pipe(7),
+# PIPE_BUF.
 my $PIPE_BUF = 4096;
 my $CHUNK_BYTES = 1024 * 1024;
-# Not read on while so much waits to be written.
+# Reading pauses while more bytes wait to be written.
 my $MOST_WAITING_BYTES = 4 * 1024 * 1024;
 my $READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 my $CREATE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 
 my ($method, $folder) = @ARGV;
-# What was asked of the method, by address.
+# Requests to the method, by address.
 my %asked;
-# A copy that is not whole yet.
+# An incomplete copy.
 my $unfinished;
 
 my ($to_method, $from_method, $child) = start_method();
 my $apt = {from => \*STDIN, to => $to_method, in => '', out => '', on => \&from_apt};
 my $answers = {from => $from_method, to => \*STDOUT, in => '', out => '', on => \&from_method};
 $SIG{PIPE} = 'IGNORE';
-# APT interrupts a method that it needs no more. What was to be ignored still is, as under nohup(1).
+# APT interrupts a method that it no longer needs. Ignored signals stay ignored, as under nohup(1).
 for my $signal (qw(INT TERM HUP)) {
   $SIG{$signal} = passing_on($signal) if ($SIG{$signal} // '') ne 'IGNORE';
 }
@@ -45,7 +46,7 @@ sub start_method {
   return ($our_output, $our_input, $pid) if $pid;
   open(STDIN, '<&', $their_input) or die "dup: $!\n";
   open(STDOUT, '>&', $their_output) or die "dup: $!\n";
-  # The others are closed by exec.
+  # exec closes the others.
   exec {$method} $method or die "$method: $!\n";
 }
 
@@ -57,7 +58,7 @@ sub passing_on {
   };
 }
 
-# Ends as the method does.
+# Ends with the method's status.
 sub leave {
   unlink $unfinished if defined $unfinished;
   close $to_method if defined fileno $to_method;
@@ -69,7 +70,7 @@ sub leave {
   exit 100;
 }
 
-# Until the method has said all it has to say. What waits for one way never holds up the other.
+# Until the method has ended. Bytes waiting in one direction never block the other.
 sub relay {
   while (defined $answers->{from} || length $answers->{out}) {
     my ($reading, $writing) = ('', '');
@@ -82,7 +83,7 @@ sub relay {
       take_in($way) if defined $way->{from} && vec($reading, fileno $way->{from}, 1);
       give_out($way) if defined $way->{to} && length $way->{out} && vec($writing, fileno $way->{to}, 1);
     }
-    # The end of what is asked is the method's sign to leave.
+    # The end of the requests tells the method to end.
     if (!defined $apt->{from} && defined $apt->{to} && $apt->{out} eq '') {
       close $apt->{to};
       undef $apt->{to};
@@ -90,7 +91,7 @@ sub relay {
   }
 }
 
-# Messages are paragraphs; what is not understood is passed on as it came.
+# Messages are paragraphs; unknown ones are passed on unchanged.
 sub take_in {
   my ($way) = @_;
   my $bytes = sysread $way->{from}, $way->{in}, 65_536, length $way->{in};
@@ -110,12 +111,12 @@ sub give_out {
   my ($way) = @_;
   my $bytes = syswrite $way->{to}, $way->{out}, $PIPE_BUF;
   if (defined $bytes) { substr($way->{out}, 0, $bytes) = '' }
-  # Who reads no more has gone; APT tells no method when it is killed.
+  # A closed reader has ended; APT sends no message when it is killed.
   elsif ($way == $answers) { kill INT => $child; leave() }
   else { $way->{out} = ''; undef $way->{from}; }
 }
 
-# True for what is to be passed on.
+# Returns true for messages to pass on.
 sub from_apt {
   my ($message) = @_;
   return 1 if $message !~ /\A\n*600 /;
@@ -151,11 +152,11 @@ sub field {
   return $message =~ /^\Q$name\E:[ \t]*(.*?)[ \t\r]*$/mi ? $1 : '';
 }
 
-# Puts the package where APT wants it; false where there is none that is the right one.
+# Puts the package where APT wants it; returns false if the right one is not available.
 sub serve {
   my ($wanted) = @_;
   my $source = open_package("$folder/$wanted->{sha256}", $wanted->{size}) or return 0;
-  # Beside its place, for what is there may be half of it, which the method goes on with.
+  # Next to its place, where there may be a partial file, which the method continues.
   my $copy = "$wanted->{file}.envs";
   unlink $copy;
   copy_to($source, $copy, $wanted->{size}) && digest($copy) eq $wanted->{sha256} && rename($copy, $wanted->{file}) or do {
@@ -164,22 +165,22 @@ sub serve {
     return 0;
   };
   undef $unfinished;
-  # Those used last are kept longest.
+  # The most recently used ones stay longest.
   utime undef, undef, $source;
   return 1;
 }
 
-# Leaves a copy for other environments. A disk that is full, or a folder that is gone, is no failure of the download.
+# Leaves a copy for other environments. A full disk, or a missing folder, does not fail the download.
 sub keep {
   my ($wanted) = @_;
   my $source = open_package($wanted->{file}, $wanted->{size}) or return;
-  # Not by the process's id, which another environment may have as well.
+  # Not by the process id, which another environment may have as well.
   my $copy = "$folder/.partial-" . join '', map { sprintf '%04x', rand 65_536 } 1 .. 4;
   copy_to($source, $copy, $wanted->{size}) && rename($copy, "$folder/$wanted->{sha256}") or defined $unfinished && unlink $copy;
   undef $unfinished;
 }
 
-# A link or a FIFO in its place is nothing to open: the one leads elsewhere, the other waits for ever.
+# Opens neither a link, which leads elsewhere, nor a FIFO, which blocks.
 sub open_package {
   my ($path, $size) = @_;
   sysopen(my $file, $path, $READ) or return;
@@ -187,7 +188,8 @@ sub open_package {
   return -f $file && -s _ == $size ? $file : undef;
 }
 
-# A new file with so many bytes of the source, no more even where it grows meanwhile; true when all are there.
+# Makes a new file with this many bytes of the source, and no more even if it grows meanwhile; returns true if all were
+# copied.
 sub copy_to {
   my ($source, $path, $left) = @_;
   sysopen(my $copy, $path, $CREATE, 0644) or return 0;
@@ -210,6 +212,6 @@ sub digest {
   open(my $sum, '-|', 'sha256sum', '--', $path) or return '';
   my $line = <$sum> // '';
   close $sum or return '';
-  # The backslash is put before names that hold one.
+  # A backslash precedes lines whose names contain one.
   return $line =~ /\A\\?([0-9a-f]{64}) / ? $1 : '';
 }

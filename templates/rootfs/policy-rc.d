@@ -1,5 +1,5 @@
 #!/bin/sh
-# No init runs in this environment, so installing a package does not start its services; what removes one may stop it.
-# Remove this file to let invoke-rc.d(8) start them; status 101 forbids it.
+# There is no init in this environment, so installing a package does not start its services; removing a package may
+# stop them. Remove this file to let invoke-rc.d(8) start them; status 101 forbids it.
 [ "$2" = stop ] && exit 0
 exit 101

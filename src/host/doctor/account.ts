@@ -2,7 +2,7 @@ import {accountName} from '../account.js'
 import type {Host} from '../host.js'
 import {type Check, pass, warn} from './check.js'
 
-/** Who runs envs. */
+/** The user who runs envs. */
 export type AccountFacts = {readonly uid: number; readonly name: string | undefined}
 
 export function checkAccount({uid}: Pick<Host, 'uid'>): Check {

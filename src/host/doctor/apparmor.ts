@@ -6,17 +6,19 @@ import {runTrial} from './trial.js'
 
 const SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
 const PROFILES = '/etc/apparmor.d'
-/** Profiles of Ubuntu that let their program make a user namespace, and its children do nothing in it. */
+/**
+ * Profiles of Ubuntu that let a program make a user namespace, and deny its children all capabilities in it.
+ */
 const RESTRICTING = ['bwrap-userns-restrict', 'unshare-userns-restrict']
 const LABEL = '/proc/self/attr/current'
-/** What AppArmor calls a program that it takes all capabilities of a user namespace from. */
+/** AppArmor's label of a program without capabilities in a user namespace. */
 const POWERLESS = /^(?:unprivileged_userns|unpriv_bwrap|unpriv_unshare|bwrap\/\/&unpriv_bwrap)\b|\bunpriv_/
 
-/** What is known of AppArmor's hold on user namespaces. */
+/** Facts about AppArmor's restriction of user namespaces. */
 export type ApparmorFacts = {
   /** Value of {@link SWITCH}; undefined on kernels without it. */
   readonly restriction: string | undefined
-  /** Label of a program in a namespace that unshare, or bwrap, has made; undefined where none was made. */
+  /** Label of a program in a namespace made by unshare, or bwrap; undefined if none could be made. */
   readonly labelByUnshare: string | undefined
   readonly labelByBwrap: string | undefined
   /** Names in /etc/apparmor.d of profiles that restrict bwrap and unshare. */
@@ -25,7 +27,10 @@ export type ApparmorFacts = {
   readonly programs: readonly string[]
 }
 
-/** Ubuntu's restriction of user namespaces, since 23.10, in its three tiers. @see https://ubuntu.com/blog/ubuntu-23-10-restricted-unprivileged-user-namespaces */
+/**
+ * Ubuntu's restriction of user namespaces, since 23.10, in its three tiers. @see
+ * https://ubuntu.com/blog/ubuntu-23-10-restricted-unprivileged-user-namespaces
+ */
 export async function checkApparmor({which}: Pick<Host, 'which'>): Promise<Check> {
   const restriction = await readKernelSetting(SWITCH)
   const [unshare, bwrap] = [which('unshare'), which('bwrap')]
@@ -71,7 +76,7 @@ export function judgeApparmor(facts: ApparmorFacts): Check {
   return pass('apparmor', `${SWITCH} is 1, and a profile lets namespaces be made (${labels.join(', ')}).`)
 }
 
-/** A profile for each program alone: the restriction stays in force for all others. */
+/** A profile for each program: the restriction stays for all others. */
 function profileRequest({programs, restricting}: ApparmorFacts): AdminRequest {
   const profiles = programs.map(
     (path) => `profile envs${path.replaceAll('/', '.')} ${path} flags=(unconfined) {\n  userns,\n}`,

@@ -5,20 +5,20 @@ import {runTrial} from './trial.js'
 
 const COST = 'envs cannot enter any environment.'
 
-/** The host's own tree as a guest: namespaces, proc and dev are those of a real environment. */
+/** Enters the host's own tree, with the namespaces, proc and dev of a real environment. */
 const TRIAL = [
   ...['--ro-bind', '/', '/', '--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'],
   ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--proc', '/proc', '--dev', '/dev', '--', 'true'],
 ]
 
-/** What a trial of bubblewrap came to. */
+/** The result of a trial of bubblewrap. */
 export type BubblewrapFacts = {
-  /** Its absolute path; undefined where there is none. */
+  /** Its absolute path; undefined if there is none. */
   readonly path: string | undefined
-  /** What it says of itself. */
+  /** Output of --version. */
   readonly version: string
   readonly status: number
-  /** Last line that it printed; untrusted. */
+  /** Last line of its output; untrusted. */
   readonly message: string
   /** ID of os-release(5). */
   readonly distribution: string | undefined

@@ -1,4 +1,4 @@
-/** Every check of the doctor, in the order in which a reader should mend what they find. */
+/** Every check of the doctor, in the order in which to solve the problems. */
 export const CHECK_TITLES = {
   engine: 'Engine',
   'util-linux': 'Programs of util-linux',
@@ -24,28 +24,28 @@ export const CHECK_TITLES = {
 
 export type CheckId = keyof typeof CHECK_TITLES
 
-/** One thing the host must have, or is the better for: what was looked at, and what follows from it. */
+/** One property of the host that envs needs or uses: the evidence and its consequences. */
 export type Check = {
   /** Stable, kebab-case; part of the output with --json. */
   readonly id: CheckId
   readonly title: string
-  /** `warn`: envs works, less well; `fail`: it can't run. */
+  /** `warn`: envs works with restrictions; `fail`: it can't run. */
   readonly status: 'pass' | 'warn' | 'fail'
-  /** The file, number, version or exit status that was seen. May quote a program: untrusted. */
+  /** A file, number, version or exit status. May quote a program: untrusted. */
   readonly evidence: string
-  /** What the user goes without; null when the check passed. */
+  /** The consequence for the user; null if the check passed. */
   readonly cost: string | null
-  /** The next step, for the user or worded to be sent to an administrator; null when the check passed. */
+  /** The next step, for the user or as a text for an administrator; null if the check passed. */
   readonly remedy: string | null
-  /** What an administrator would do about it; null where there is nothing to ask for. */
+  /** The change for an administrator; null if there is none. */
   readonly request: AdminRequest | null
 }
 
-/** The least that helps, and its price. */
+/** The smallest change that helps, and its consequence for security. */
 export type AdminRequest = {
-  /** Commands of a root shell, one after another; one with a here-document holds line ends. */
+  /** Commands of a root shell, in order; a command with a here-document contains line ends. */
   readonly steps: readonly string[]
-  /** What anybody may then do who could not before. */
+  /** The ability that it gives to everybody. */
   readonly opens: string
 }
 
@@ -72,7 +72,7 @@ function troubled(id: CheckId, {request, ...trouble}: Trouble): Omit<Check, 'sta
   return {id, title: CHECK_TITLES[id], ...trouble, request: request ?? null}
 }
 
-/** The suggestion that leads from a failure to the checks that explain it. */
+/** Returns the suggestion to run the checks that explain a failure. */
 export function seeChecks(...ids: readonly CheckId[]): string {
   const names = ids.map((id) => `"${CHECK_TITLES[id]}"`)
   const [last] = names.slice(-1)

@@ -1,13 +1,13 @@
 import {type Check, pass, warn} from './check.js'
 import type {MirrorFacts} from './mirrors.js'
 
-/** Certificates and signed listings allow for less than that. */
+/** Certificates and signed listings tolerate less. */
 const MOST_WRONG_MS = 5 * 60 * 1000
 
-/** Machines without a battery begin in 1970. */
+/** Clocks without a battery start in 1970. */
 const EARLIEST_MS = Date.UTC(2024, 0)
 
-/** What the time here can be held against. */
+/** Facts about the time. */
 export type ClockFacts = {
   readonly timeMs: number
   readonly servers: readonly Pick<MirrorFacts, 'serverTimeMs' | 'timeMs'>[]
@@ -18,7 +18,7 @@ export function judgeClock({timeMs, servers}: ClockFacts): Check {
     .flatMap((server) => (server.serverTimeMs === undefined ? [] : server.timeMs - server.serverTimeMs))
     .sort((a, b) => a - b)
   const time = new Date(timeMs).toISOString()
-  // Of several the one in the middle: one server with a wrong clock does not count.
+  // The median of several, so that one server with a wrong clock has no effect.
   const offset = offsets[Math.floor(offsets.length / 2)]
   if (offset !== undefined && Math.abs(offset) > MOST_WRONG_MS) {
     const minutes = Math.round(Math.abs(offset) / 60_000)

@@ -6,30 +6,30 @@ import {mountOf, parseMountinfo} from '../mountinfo.js'
 import {type Check, fail, pass, warn} from './check.js'
 import {runTrial} from './trial.js'
 
-/** File systems of servers, which know nothing of subordinate ids. @see /proc/filesystems */
+/** Network file systems, which do not support subordinate ids. @see /proc/filesystems */
 const SHARED = ['nfs', 'nfs4', 'cifs', 'smb3', 'afs', 'ceph', 'lustre', 'gpfs', 'beegfs', 'fuse.sshfs']
-/** File systems that keep no owners and modes, or no links: a Windows disk under WSL (9p) is one. */
+/** File systems without owners and modes, or without links: a Windows disk under WSL (9p) is one. */
 const FOREIGN = ['vfat', 'exfat', 'msdos', 'ntfs', 'ntfs3', 'fuseblk', '9p', 'drvfs']
 const IN_MEMORY = ['tmpfs', 'ramfs']
 
 const GIB = 1024 ** 3
 
-/** An Ubuntu with a compiler in it, roughly; below this a first experiment may not fit. */
+/** About an Ubuntu with a compiler; with less space, a first experiment may not fit. */
 const WANTED_BYTES = GIB
 const WANTED_INODES = 50_000
 
-/** What is known of the place where environments lie. */
+/** Facts about the disk of the store. */
 export type Place = {
   readonly folder: string
   readonly isWritable: boolean
   readonly freeBytes: number
-  /** Undefined on a file system that makes inodes as needed, such as btrfs. */
+  /** Undefined on a file system that allocates inodes on demand, such as btrfs. */
   readonly freeInodes: number | undefined
-  /** Such as `ext4`, as the kernel calls it. */
+  /** As the kernel names it, such as `ext4`. */
   readonly fileSystem: string
-  /** Names that differ in case alone are one. */
+  /** Names that differ only in case are the same. */
   readonly foldsCase: boolean
-  /** quota(1) says that this user has used up theirs. */
+  /** quota(1) reports that the user has exceeded the quota. */
   readonly isOverQuota: boolean
   /** Options of its mount. */
   readonly options: readonly string[]
@@ -44,7 +44,7 @@ type Finding = {
 
 const ELSEWHERE = 'Set ENVS_HOME to a folder on another disk.'
 
-/** The gravest first. */
+/** The most serious first. */
 const FINDINGS: readonly Finding[] = [
   {
     isSo: ({isWritable}) => !isWritable,
@@ -97,12 +97,12 @@ const FINDINGS: readonly Finding[] = [
   },
 ]
 
-/** Looks at the data folder, or at its nearest parent that exists. */
+/** Examines the data folder, or its nearest existing parent. */
 export async function observeDisk({paths, which}: Pick<Host, 'paths' | 'which'>): Promise<Place> {
   return observePlace(await nearestExisting(paths.data), which)
 }
 
-/** The gravest trouble of a place, or none. */
+/** Returns the most serious problem, or none. */
 export function judgePlace(place: Place): Check {
   const evidence = describe(place)
   const found = FINDINGS.find(({isSo}) => isSo(place))
@@ -126,13 +126,13 @@ async function observePlace(folder: string, which: Host['which']): Promise<Place
     freeInodes: stats.files === 0 ? undefined : stats.ffree,
     fileSystem: mount?.fileSystem ?? 'unknown',
     foldsCase: await foldsCase(folder),
-    // quota(1): "one or more filesystems are over quota"; it is silent of all others.
+    // quota(1): "one or more filesystems are over quota"; without output, none is.
     isOverQuota: quota !== undefined && (await runTrial([quota, '--quiet'])).status === 1,
     options: mount?.options ?? [],
   }
 }
 
-/** By its own name: what is below it is as it is itself. */
+/** By its own name, because the folder may be empty. */
 async function foldsCase(folder: string): Promise<boolean> {
   const name = basename(folder)
   const other = name.replace(/[a-z]/gi, (letter) =>

@@ -1,7 +1,10 @@
 import {type Check, fail, pass} from './check.js'
 import type {Place} from './disk.js'
 
-/** Whether programs that lie in the store can be executed. Layers are mounted, and so free of the store's own options. */
+/**
+ * Judges whether programs in the store can be executed. The store's mount options do not apply to mounted
+ * layers.
+ */
 export function judgeExecution({folder, options}: Pick<Place, 'folder' | 'options'>): Check {
   if (!options.includes('noexec'))
     return pass('execution', `Programs on the disk of ${folder} can be executed.`)

@@ -1,4 +1,4 @@
-/** Packages of Debian that the doctor asks for, and what Fedora and its kin call them. */
+/** Packages of Debian that the doctor requests, and their names in Fedora and its derivatives. */
 const FEDORA_NAMES: Readonly<Record<string, string>> = {
   'perl-base': 'perl-interpreter',
   uidmap: 'shadow-utils-subid',
@@ -17,9 +17,9 @@ const INSTALLERS: Readonly<Record<string, string>> = {
 }
 
 /**
- * The command that installs a package on a distribution.
+ * Returns the command that installs a package on a distribution.
  *
- * @param distribution - ID of os-release(5). Of one that is not known, no command is made up.
+ * @param distribution - ID of os-release(5). For an unknown one, there is no command.
  */
 export function installSteps(distribution: string | undefined, debianPackage: string): string[] {
   const installer = INSTALLERS[distribution ?? '']

@@ -4,11 +4,11 @@ import {readKernelSetting} from './kernel-setting.js'
 
 const ACTIONS = '/proc/sys/kernel/seccomp/actions_avail'
 
-/** What is known of the kernel. */
+/** Facts about the kernel. */
 export type KernelFacts = {
-  /** As `uname -r` has it. */
+  /** As printed by `uname -r`. */
   readonly release: string
-  /** Value of {@link ACTIONS}, words with spaces between; undefined where the kernel has none. */
+  /** Value of {@link ACTIONS}, words separated by spaces; undefined if the kernel lacks it. */
   readonly seccompActions: string | undefined
 }
 
@@ -53,7 +53,9 @@ function isWsl(name: string): boolean {
   return /microsoft/i.test(name)
 }
 
-/** Its version says what it imitates. @see https://learn.microsoft.com/windows/wsl/compare-versions */
+/**
+ * Its version is that of the imitated kernel. @see https://learn.microsoft.com/windows/wsl/compare-versions
+ */
 function isWsl1(name: string): boolean {
   return /-Microsoft$/.test(name)
 }

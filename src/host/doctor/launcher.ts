@@ -10,10 +10,10 @@ const TROUBLE = {
     'Ask an administrator to install the package perl-base, or download it into your own folder: envs doctor --fetch perl',
 }
 
-/** Prints the version where the one module that sessions load is there. */
+/** Prints the version if the only module that sessions load exists. */
 const TRIAL = ['-e', 'use strict; printf "%vd", $^V']
 
-/** Runs the Perl that makes the system calls which Node has no function for. */
+/** Runs Perl, which makes the system calls that Node lacks. */
 export async function checkLauncher(
   host: Pick<Host, 'which'>,
   distribution: string | undefined,
@@ -33,7 +33,7 @@ export async function checkLauncher(
     : fail('launcher', {...TROUBLE, request, evidence: `${perl} ended with status ${status}.`})
 }
 
-/** The option itself is tried: setpriv has it since util-linux 2.41. */
+/** Tries the option itself: setpriv has it since util-linux 2.41. */
 async function noteSetpriv({which}: Pick<Host, 'which'>): Promise<string> {
   const setpriv = which('setpriv')
   if (setpriv === undefined) return ''

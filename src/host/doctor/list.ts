@@ -17,7 +17,7 @@ import {checkSubordinateIds} from './subordinate-ids.js'
 import {checkUserNamespaces} from './user-namespaces.js'
 import {checkUtilLinux} from './util-linux.js'
 
-/** Looks at all that envs needs of the host itself; nothing is written, and no server asked. */
+/** Makes all checks of the host itself; writes nothing, and asks no server. */
 export async function examineHost(host: MapperHost & Pick<Host, 'paths'>): Promise<Check[]> {
   const distribution = (await readOsRelease()).id
   const checks = await Promise.all([
@@ -38,13 +38,13 @@ export async function examineHost(host: MapperHost & Pick<Host, 'paths'>): Promi
   return inOrder([...checks, judgePlace(place), judgeExecution(place)])
 }
 
-/** In the order in which a reader should mend what was found. */
+/** Sorts checks in the order in which to solve the problems. */
 export function inOrder(checks: readonly Check[]): Check[] {
   const order = Object.keys(CHECK_TITLES)
   return [...checks].sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id))
 }
 
-/** Whether environments can run here at all. */
+/** Returns whether environments can run at all. */
 export function canRun(checks: readonly Check[]): boolean {
   return checks.every(({status}) => status !== 'fail')
 }

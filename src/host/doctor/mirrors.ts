@@ -6,24 +6,24 @@ import {redactUrl} from '../http/redact-url.js'
 import {ConnectionError, get, SILENT} from '../http/request.js'
 import {type Check, pass, warn} from './check.js'
 
-/** What a server has to answer within; a doctor must not wait for one that is lost. */
+/** Time limit for a server; the doctor must not wait for an unreachable one. */
 const TIMEOUT_MS = 5000
 
-/** What asking one server came to. */
+/** The result of asking one server. */
 export type MirrorFacts = {
   /** Without a password. */
   readonly url: string
-  /** Host of the proxy that it was asked by. */
+  /** Host of the proxy. */
   readonly viaProxy: string | undefined
-  /** HTTP status, or why there was no answer. */
+  /** HTTP status, or the reason for no answer. */
   readonly answer: number | string
-  /** Its own time, in milliseconds since 1970. */
+  /** The server's time, in milliseconds since 1970. */
   readonly serverTimeMs: number | undefined
-  /** Time here when it answered, likewise. */
+  /** Local time at the answer, likewise. */
   readonly timeMs: number
 }
 
-/** Asks each for its folder's page, whatever that is. @param urls - One a server. */
+/** Requests the page of each server's folder. @param urls - One for each server. */
 export function observeMirrors(
   {environment, now}: Pick<Host, 'environment' | 'now'>,
   urls: readonly string[],
@@ -58,7 +58,7 @@ async function ask({environment, now}: Pick<Host, 'environment' | 'now'>, url: U
   }
 }
 
-/** A server error, and one that is out of reach, are the same to the user. */
+/** For the user, a server error and an unreachable server are the same. */
 export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check {
   const isThere = ({answer}: MirrorFacts) => typeof answer === 'number' && answer < 500
   const lost = mirrors.filter((mirror) => !isThere(mirror))

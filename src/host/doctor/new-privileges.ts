@@ -5,7 +5,7 @@ export async function checkNewPrivileges(): Promise<Check> {
   return judgeNewPrivileges(await readProcessStatus())
 }
 
-/** Without new privileges no setuid program has its effect, newuidmap's among them. */
+/** With NoNewPrivs, setuid programs have no effect, including newuidmap. */
 export function judgeNewPrivileges({noNewPrivileges}: Pick<ProcessStatus, 'noNewPrivileges'>): Check {
   if (!noNewPrivileges) return pass('new-privileges', 'NoNewPrivs is 0 in /proc/self/status.')
   return warn('new-privileges', {

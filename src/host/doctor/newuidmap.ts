@@ -5,16 +5,16 @@ import {installSteps} from './install-steps.js'
 import {runTrial} from './trial.js'
 
 const SETUID = 0o4000
-/** What an owner looks like that this user namespace has no id for: root, of all likely ones. */
+/** The owner shown for an id that this user namespace does not map, most likely root. */
 const UNMAPPED = 65_534
 
 /** One of the two programs that map subordinate ids. */
 export type MapperFacts = {
   readonly name: 'newuidmap' | 'newgidmap'
-  /** Undefined where it was not found. */
+  /** Undefined if it was not found. */
   readonly path: string | undefined
   readonly isSetuid: boolean
-  /** By getcap(8), as Fedora has them instead of the bit; undefined where that can't be told. */
+  /** From getcap(8), as Fedora sets them instead of the setuid bit; undefined if unknown. */
   readonly capabilities: string | undefined
 }
 
@@ -68,7 +68,7 @@ function describe({path, isSetuid, capabilities}: MapperFacts): string {
   return `${path} (${isSetuid ? 'setuid' : capabilities || 'its capabilities are not known'})`
 }
 
-/** One whose capabilities nobody can tell gets the benefit of the doubt: the trial of a range decides. */
+/** A program with unknown capabilities passes: the trial of a range decides. */
 function isPowerless({isSetuid, capabilities}: MapperFacts): boolean {
   return !isSetuid && capabilities === ''
 }

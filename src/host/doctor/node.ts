@@ -1,6 +1,6 @@
 import {type Check, fail, pass} from './check.js'
 
-/** The first that has all that envs uses; package.json's engines says the same. */
+/** The first version with all features that envs uses; the same as package.json's engines. */
 const WANTED = {major: 20, minor: 17}
 
 export function checkNode(): Check {

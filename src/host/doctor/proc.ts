@@ -2,7 +2,7 @@ import {readFile} from 'node:fs/promises'
 import {isBelow, type MountEntry, parseMountinfo} from '../mountinfo.js'
 import {type Check, fail, pass} from './check.js'
 
-/** Whether all of /proc is to be seen: only then may a user mount one for a guest. */
+/** Checks whether /proc is completely visible: only then may a user mount one for a guest. */
 export async function checkProc(): Promise<Check> {
   return judgeProc(parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')))
 }
@@ -24,7 +24,7 @@ export function judgeProc(mounts: readonly MountEntry[]): Check {
   })
 }
 
-/** binfmt_misc and its automount cover an empty folder that is there for them. */
+/** binfmt_misc and its automount cover an empty folder that exists for them. */
 function isCover({mountPoint, fileSystem}: MountEntry): boolean {
   const isPart = mountPoint !== '/proc' && isBelow(mountPoint, '/proc')
   return isPart && fileSystem !== 'binfmt_misc' && fileSystem !== 'autofs'

@@ -6,12 +6,12 @@ import {type Check, pass} from './check.js'
 
 const BINFMT = '/proc/sys/fs/binfmt_misc'
 
-/** What runs programs of other processors. */
+/** Interpreters for programs of other processors. */
 export type ProcessorFacts = {
   readonly architecture: DebArchitecture
-  /** Processors that the kernel hands programs of to an interpreter, by qemu's names. */
+  /** Processors with an interpreter registered in the kernel, by QEMU's names. */
   readonly registered: readonly string[]
-  /** Those that QEMU is at hand for, to run programs in environments. */
+  /** Processors for which envs has a QEMU. */
   readonly emulated?: readonly DebArchitecture[]
 }
 
@@ -27,7 +27,7 @@ export async function checkProcessors(host: Pick<Host, 'architecture' | 'which' 
   return judgeProcessors({architecture, registered: registered.sort(), emulated})
 }
 
-/** Nothing to warn of: few ever want an environment of another processor. */
+/** Never a warning: few users need an environment for another processor. */
 export function judgeProcessors({architecture, registered, emulated = []}: ProcessorFacts): Check {
   if (registered.length === 0 && emulated.length > 0)
     return pass(

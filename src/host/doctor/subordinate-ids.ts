@@ -12,7 +12,7 @@ const COST =
 /** Ids that packages of Debian and Ubuntu use: all below 65536. @see Debian Policy, 9.2.2 */
 const WANTED_COUNT = 65_536
 
-/** What is known of an account's ids. */
+/** Facts about an account's ids. */
 export type SubordinateFacts = {
   readonly probe: MappingProbe
   readonly user: string | undefined
@@ -22,7 +22,7 @@ export type SubordinateFacts = {
   readonly subgid: string
 }
 
-/** Maps a range of ids for real. Without one environments still work, in another way. */
+/** Maps a range of ids in a trial. Without one, environments are emulated. */
 export async function checkSubordinateIds(host: MapperHost): Promise<Check> {
   const [probe, files] = await Promise.all([probeMapped(host), readSubidFiles()])
   return judgeSubordinateIds({probe, user: accountName(), uid: host.uid, ...files})
@@ -55,7 +55,7 @@ export function judgeSubordinateIds(facts: SubordinateFacts): Check {
   return pass('subordinate-ids', shown === '' ? 'A range was mapped.' : `Mapped; /etc/subuid has ${shown}.`)
 }
 
-/** For the file, or both, that give the account nothing. @see usermod(8): as user:first-last */
+/** For the files that have no range for the account. @see usermod(8): as user:first-last */
 function rangeRequest(
   {user, uid, subuid, subgid}: SubordinateFacts,
   {uids, gids}: {uids: readonly SubidRange[]; gids: readonly SubidRange[]},

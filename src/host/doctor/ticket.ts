@@ -1,19 +1,19 @@
 import type {Check, CheckId} from './check.js'
 
-/** What is to be sent to whoever administers the host. */
+/** A text for the administrator of the host. */
 export type Ticket = {
   readonly requests: readonly {
     readonly check: CheckId
-    /** What was seen. */
+    /** The findings. */
     readonly evidence: string
-    /** What it would be for. */
+    /** The reason for the request. */
     readonly purpose: string
     readonly steps: readonly string[]
     readonly opens: string
   }[]
 }
 
-/** Of all that was found, what an administrator can mend; undefined where that is nothing. */
+/** Returns the findings that an administrator can solve; undefined if there are none. */
 export function ticketOf(checks: readonly Check[]): Ticket | undefined {
   const requests = checks.flatMap(({id, evidence, cost, request}) =>
     request === null ? [] : [{check: id, evidence, purpose: cost ?? '', ...request}],

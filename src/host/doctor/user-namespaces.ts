@@ -15,23 +15,23 @@ const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv']
 
 const COST = 'envs cannot enter any environment.'
 
-/** What is known of user namespaces here. */
+/** Facts about user namespaces. */
 export type NamespaceFacts = {
-  /** What `unshare --map-root-user --mount true` ended with; undefined where there is no unshare. */
+  /** Status of `unshare --map-root-user --mount true`; undefined if there is no unshare. */
   readonly trialStatus: number | undefined
-  /** Values of kernel settings; undefined where the kernel has none. */
+  /** Values of kernel settings; undefined if the kernel lacks them. */
   readonly limit: string | undefined
   readonly debianSwitch: string | undefined
   readonly apparmorSwitch: string | undefined
-  /** The file by which a container is known. */
+  /** The file that marks a container. */
   readonly containerMark: string | undefined
-  /** A seccomp filter is on this process. */
+  /** Whether this process has a seccomp filter. */
   readonly isFiltered: boolean
-  /** This process is in a user namespace that knows but some ids. */
+  /** Whether this process is in a user namespace that maps only some ids. */
   readonly isNested: boolean
 }
 
-/** Makes a user namespace with a mount namespace in it, and looks for what may forbid it. */
+/** Makes a user namespace with a mount namespace, and looks for settings that may forbid it. */
 export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise<Check> {
   const unshare = which('unshare')
   const trial = unshare && (await runTrial([unshare, '--map-root-user', '--mount', '--', 'true']))
@@ -47,7 +47,7 @@ export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise
   })
 }
 
-/** What keeps them from being made; the likeliest cause that there is evidence of. */
+/** Returns the likeliest cause for which there is evidence. */
 export function judgeNamespaces(facts: NamespaceFacts): Check {
   const {trialStatus, limit} = facts
   if (trialStatus === 0) return pass('user-namespaces', `One was made; ${LIMIT} is ${limit ?? 'absent'}.`)
@@ -124,7 +124,7 @@ function inContainer(mark: string | undefined): Obstacle {
   }
 }
 
-/** @see user_namespaces(7): the first one has a line for all ids there can be */
+/** @see user_namespaces(7): the initial one has a line for all possible ids */
 function isPartial(idMap: string): boolean {
   return idMap.trim().split(/\s+/)[2] !== '4294967295'
 }

@@ -6,7 +6,7 @@ import {installSteps} from './install-steps.js'
 
 const PROGRAMS = ['unshare', 'nsenter', 'flock'] as const
 
-/** The programs by which namespaces are made, joined and locked. */
+/** Programs that make, join and lock namespaces. */
 export async function checkUtilLinux(host: MapperHost, distribution: string | undefined): Promise<Check> {
   const {which} = host
   const missing = PROGRAMS.filter((program) => which(program) === undefined)

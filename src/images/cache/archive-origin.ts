@@ -24,7 +24,7 @@ export const archiveOriginSchema = v.object({
   include: v.array(v.string()),
   components: v.array(v.string()),
   pockets: v.array(archivePocketSchema),
-  /** By name. */
+  /** Returns the changes, ordered by name. */
   packages: v.array(archivePackageSchema),
 })
 

@@ -2,25 +2,27 @@ import type {AptSource} from '../../debian/apt-sources.js'
 
 type SourceUri = Pick<AptSource, 'uri' | 'suites'>
 
-/** Where packages shall come from; undefined leaves it to the image. */
+/** Mirrors of the packages; undefined keeps those of the image. */
 export type ArchiveFacts = {
-  /** URL of a package archive, without a slash at its end. */
+  /** URL of an APT repository, without a slash at its end. */
   readonly ubuntuMirror: string | undefined
   readonly debianMirror: string | undefined
-  /** Codenames of Ubuntu that its archive no longer holds. */
+  /** Codenames of Ubuntu releases that its main repository no longer has. */
   readonly movedSuites: readonly string[]
 }
 
-/** Leaves every source as it is. */
+/** Changes no source. */
 export const NO_ARCHIVES: ArchiveFacts = {ubuntuMirror: undefined, debianMirror: undefined, movedSuites: []}
 
 /** All pockets and architectures in one tree. @see https://wiki.ubuntu.com/EndOfLifeProcess */
 const OLD_RELEASES = 'http://old-releases.ubuntu.com/ubuntu'
 
-/** Where each distribution itself publishes, with its country and cloud mirrors; -security is Ubuntu's own. */
+/**
+ * Servers of each distribution, with its country and cloud mirrors; -security belongs to Ubuntu's repository.
+ */
 const PUBLISHERS = {
   ubuntu: {hosts: /(?:^|\.)(?:archive|security|ports)\.ubuntu\.com$/, paths: ['/ubuntu', '/ubuntu-ports']},
-  // Debian's -security is an archive of its own, which a mirror of the other does not hold.
+  // Debian's -security is a separate repository, which a mirror of the main one does not have.
   debian: {
     hosts:
       /(?:^|\.)deb\.debian\.org$|^(?:ftp|http)\d?(?:\.[a-z]{2})?\.debian\.org$|^httpredir\.debian\.org$|^http\.debian\.net$/,
@@ -29,9 +31,10 @@ const PUBLISHERS = {
 } as const
 
 /**
- * The URI that a source shall have instead of its own; undefined when it shall keep it, as all of others do.
+ * Returns the URI that replaces a source's own; undefined for a source that stays, as all third-party sources
+ * do.
  *
- * A suite that moved goes to the old releases before any mirror: mirrors of the archive lose it as well.
+ * A moved suite uses old-releases in preference to any mirror: mirrors lose it as well.
  */
 export function replacementFor({uri, suites}: SourceUri, archives: ArchiveFacts): string | undefined {
   const publisher = publisherOf(uri)
@@ -47,7 +50,7 @@ export function replacementFor({uri, suites}: SourceUri, archives: ArchiveFacts)
   return written === uri ? undefined : written
 }
 
-/** Codenames, of those that moved, whose packages a source takes from the old releases. */
+/** Returns the moved codenames whose packages a source takes from old-releases. */
 export function archivedSuites({uri, suites}: SourceUri, {movedSuites}: ArchiveFacts): string[] {
   if (uri.replace(/\/+$/, '') !== OLD_RELEASES) return []
   return suites.map(codenameOf).filter((codename) => movedSuites.includes(codename))

@@ -16,7 +16,7 @@ type SourceFile = {
 
 const FOLDER = 'etc/apt/sources.list.d'
 
-/** The files of APT sources that a tree has. Links, FIFOs and what is too large are passed over. */
+/** Returns the files of APT sources in a tree. Skips links, FIFOs and files that are too large. */
 export function readSourceFiles(tree: TreeView): SourceFile[] {
   const parts = tree.list(FOLDER).filter(isAptSourceFile)
   const paths = parts.slice(0, MOST_SOURCE_FILES).map((name) => `${FOLDER}/${name}`)

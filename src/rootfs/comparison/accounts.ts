@@ -5,7 +5,7 @@ export type User = {
   readonly comment: string
   readonly home: string
   readonly shell: string
-  /** As it is kept; never shown. */
+  /** As in the file; never shown. */
   readonly password: string | undefined
 }
 
@@ -21,7 +21,9 @@ export type GroupChange = Group & {
   readonly changed: readonly ('gid' | 'members')[]
 }
 
-/** What is no line of passwd(5) is read over; the first of a name counts, as for getpwnam(3). */
+/**
+ * Skips lines that are not in the format of passwd(5); the first line of a name counts, as for getpwnam(3).
+ */
 export function parseUsers(passwd: string, shadow: string): Map<string, User> {
   const passwords = new Map(fieldsIn(shadow).map(([name, password]) => [name, password]))
   const users = new Map<string, User>()
@@ -55,7 +57,7 @@ function fieldsIn(text: string): string[][] {
   return text.split('\n').map((line) => line.split(':'))
 }
 
-/** By name. */
+/** Returns the changes, ordered by name. */
 export function compareUsers(
   before: ReadonlyMap<string, User>,
   after: ReadonlyMap<string, User>,
@@ -63,7 +65,7 @@ export function compareUsers(
   const keys = ['uid', 'gid', 'comment', 'home', 'shell'] as const
   const differencesOf = (old: User, now: User) => [
     ...keys.filter((key) => old[key] !== now[key]),
-    // Where there was no shadow(5) yet, or is none any more, nobody has set a password.
+    // Without a shadow(5) at one of the points, the password was not set by anybody.
     ...(isOtherPassword(old.password, now.password) ? (['password'] as const) : []),
   ]
   return compareAccounts(before, after, differencesOf).map(
@@ -75,7 +77,7 @@ function isOtherPassword(old: string | undefined, now: string | undefined): bool
   return old !== undefined && now !== undefined && old !== now
 }
 
-/** By name. */
+/** Returns the changes, ordered by name. */
 export function compareGroups(
   before: ReadonlyMap<string, Group>,
   after: ReadonlyMap<string, Group>,
@@ -86,7 +88,7 @@ export function compareGroups(
   ]).map(({account, ...rest}) => ({...account, ...rest}))
 }
 
-/** Their order means nothing. */
+/** Sorts the members: their order has no meaning. */
 function membersOf({members}: Group): string {
   return [...members].sort().join(',')
 }

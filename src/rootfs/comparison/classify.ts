@@ -1,19 +1,19 @@
 import type {Change} from './compare-stacks.js'
 import {groupOfPath, isAlternative, type LeftOutGroup} from './file-group.js'
 
-/** What is known of the trees, to tell what a file that differs has to do with. */
+/** Facts about the trees by which changed files are classified. */
 export type Surroundings = {
-  /** Paths of files that are as envs writes them, or that it has put elsewhere. */
+  /** Paths of files that are as envs wrote them, or that envs moved. */
   readonly own: ReadonlySet<string>
-  /** The package that has a path, after or before. */
+  /** Package by path, after or before. */
   readonly packages: ReadonlyMap<string, string>
-  /** Names of packages that are not the same version any more, or only at one point. */
+  /** Names of packages that have changed their version, or exist only at one point. */
   readonly changedPackages: ReadonlySet<string>
-  /** What dpkg expects of settings afterwards: the package, and MD5 of the file. */
+  /** Package and MD5 that dpkg expects of conffiles afterwards. */
   readonly conffiles: ReadonlyMap<string, {readonly package: string; readonly md5: string}>
-  /** Settings that dpkg knew before. */
+  /** Conffiles that dpkg knew before. */
   readonly formerConffiles: ReadonlySet<string>
-  /** MD5 of settings as they are afterwards; missing where there is no such file. */
+  /** MD5 of conffiles afterwards; missing if there is no such file. */
   readonly digests: ReadonlyMap<string, string>
 }
 
@@ -32,7 +32,7 @@ export function classify(change: Classified, known: Surroundings): FileGroup {
   )
 }
 
-/** Settings that are as dpkg left them came and went with their package; others, somebody changed. */
+/** An unchanged conffile belongs to the change of its package; a different one was changed by somebody. */
 function conffileGroup({path, after}: Classified, known: Surroundings): FileGroup | undefined {
   const expected = known.conffiles.get(path)
   if (expected === undefined) {
@@ -40,7 +40,7 @@ function conffileGroup({path, after}: Classified, known: Surroundings): FileGrou
     return after === undefined ? 'package' : 'conffile'
   }
   if (after === undefined || known.digests.get(path) !== expected.md5) return 'conffile'
-  // As it was brought, so that something else about it is not as it was.
+  // The content is the package's, so that another property has changed.
   return known.changedPackages.has(expected.package) ? 'package' : 'conffile'
 }
 

@@ -12,20 +12,20 @@ import {
 } from './merged-folder.js'
 import {type Found, findInStack, type Layer, type Order} from './stack.js'
 
-/** A path at which two trees are not the same. */
+/** A path at which two trees differ. */
 export type Change = {
-  /** Byte string (latin1) below the root, links on the way resolved. */
+  /** Byte string (latin1) relative to the root, with links on the way resolved. */
   readonly path: string
   readonly before: Entry | undefined
   readonly after: Entry | undefined
-  /** In what they differ; empty where only one has something. */
+  /** The differences; empty if only one tree has an entry. */
   readonly aspects: readonly Aspect[]
 }
 
-/** Where the files of a change can be read, as long as it is being told of. */
+/** Where the files of a change can be read, during the callback. */
 export type Places = {readonly before: Buffer | undefined; readonly after: Buffer | undefined}
 
-/** Two trees of the same layers, or of some of them. */
+/** Two trees that may share layers. */
 export type Stacks = {
   readonly layers: readonly Layer[]
   readonly before: Order
@@ -33,21 +33,21 @@ export type Stacks = {
 }
 
 type Options = {
-  /** Whether an owner means the same in both. */
+  /** Whether owners are comparable. */
   readonly ownersCount: boolean
   readonly onChange: (change: Change, places: Places) => void
-  /** Told once for each folder or file that could not be looked into. */
+  /** Called once for each folder or file that could not be read. */
   readonly onUnreadable: () => void
 }
 
-/** Each level holds a folder of each layer open; no real tree comes near. */
+/** Each level holds a folder of each layer open; no real tree is this deep. */
 const MOST_LEVELS = 256
 
 /**
- * Tells of every path below the root at which two trees differ: folders before what is in them, names in the order of their bytes. Times
- * count for nothing, and a file that holds the same bytes as before has not changed.
+ * Reports every path at which two trees differ: folders before their entries, names in the order of their
+ * bytes. Ignores times, and files with the same bytes.
  *
- * Looks only where the two are not of the same layers. The layers may change meanwhile, by somebody whom nobody trusts.
+ * Reads only folders whose layers differ. A hostile guest may change the layers meanwhile.
  */
 export function compareStacks({layers, before, after}: Stacks, options: Options): void {
   const {ownersCount, onChange, onUnreadable} = options
@@ -120,7 +120,7 @@ export function compareStacks({layers, before, after}: Stacks, options: Options)
     }
   }
 
-  /** Undefined where they are the same. */
+  /** Returns undefined if they are equal. */
   function aspectsIn(
     {before, after}: Pick<Change, 'before' | 'after'>,
     places: Places,
@@ -133,7 +133,7 @@ export function compareStacks({layers, before, after}: Stacks, options: Options)
   }
 }
 
-/** Of the parts of a folder in two trees, those that make them differ: what is in both is the same in both. */
+/** Returns the parts of a folder that differ between two trees: shared parts are equal. */
 function onlyInOne({before, after}: {before: Order; after: Order}): number[] {
   return [
     ...before.filter((layer) => !after.includes(layer)),

@@ -17,20 +17,20 @@ import {type Findings, writeReport} from './write-report.js'
 
 export type ComparisonOptions = {
   readonly own: readonly OwnFile[]
-  /** Whether the former point is an image, in which what is an environment's own is not so yet. */
+  /** Whether the first point is an image, which lacks the files of one environment. */
   readonly isSinceImage: boolean
-  /** Whether an owner means the same at both points. */
+  /** Whether owners are comparable between both points. */
   readonly ownersCount: boolean
   /** Whether every file is listed. */
   readonly listsAll: boolean
 }
 
-/** More were not made by people and packages. */
+/** More than people and packages make. */
 const MOST_CHANGES = 200_000
-/** Settings are texts; a larger one counts as changed. */
+/** Conffiles are texts; a larger one counts as changed. */
 const MOST_CONFFILE_BYTES = 64 * 2 ** 20
 
-/** In what two trees differ. They may be in use, by somebody whom nobody trusts. */
+/** Compares two trees. A hostile guest may use them meanwhile. */
 export function compareTrees(stacks: Stacks, options: ComparisonOptions): TreeDifference {
   const {layers} = stacks
   const before = openMergedTree(layers, stacks.before)
@@ -75,9 +75,9 @@ export function compareTrees(stacks: Stacks, options: ComparisonOptions): TreeDi
 
 type Walk = {
   readonly changes: readonly Change[]
-  /** Paths of files that are as envs writes them. */
+  /** Paths of files that are as envs wrote them. */
   readonly own: ReadonlySet<string>
-  /** MD5 of settings that differ, as they are afterwards. */
+  /** MD5 of changed conffiles, afterwards. */
   readonly digests: ReadonlyMap<string, string>
   readonly unreadable: number
   readonly dropped: number
@@ -118,7 +118,7 @@ function isOwn(file: OwnFile, {before, after}: Places, isSinceImage: boolean): b
   return isAsEnvsWrites(after) && (isSinceImage || before === undefined || isAsEnvsWrites(before))
 }
 
-/** By the lists as they are afterwards; by former ones where they have changed. */
+/** Takes package lists from the later point, and from the former point if they have changed. */
 function packagesOf(
   changes: readonly Change[],
   {before, after, relocate}: {before: MergedTree; after: MergedTree; relocate: Relocation},

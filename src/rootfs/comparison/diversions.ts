@@ -1,12 +1,12 @@
-/** A file of a package that lies elsewhere, because another package, or somebody, has its place. */
+/** A file of a package under another path, because another package, or the administrator, has its place. */
 export type Diversion = {
   readonly to: string
-  /** The package that has the place; `:` for somebody. */
+  /** The package that has the place; `:` for the administrator. */
   readonly by: string
 }
 
 /**
- * Diversions by the path that packages name; paths are absolute byte strings.
+ * Returns diversions by the path in the package; paths are absolute byte strings.
  *
  * @param text - /var/lib/dpkg/diversions: three lines for each.
  * @see dpkg-divert(1)

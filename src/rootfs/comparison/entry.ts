@@ -2,14 +2,14 @@ import type {Stats} from 'node:fs'
 
 export type EntryKind = 'file' | 'folder' | 'symlink' | 'fifo' | 'socket' | 'device'
 
-/** A file of a tree as it is at one of two points. */
+/** A file of a tree at one of two points. */
 export type Entry = {
   readonly kind: EntryKind
   /** Permission bits, with setuid, setgid and sticky. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  /** What it holds, less what it takes no room for; of a regular file, else 0. */
+  /** Size of a regular file without holes; 0 for other kinds. */
   readonly sizeBytes: number
   /** Of a link: a byte string (latin1). */
   readonly target?: string
@@ -17,13 +17,13 @@ export type Entry = {
   readonly capability?: string
   /** Of a device node; see stat(2), st_rdev. */
   readonly device?: number
-  /** The same for every name of a file that has several. */
+  /** The same for all names of a file with several hard links. */
   readonly inode?: string
 }
 
 export type Aspect = 'kind' | 'content' | 'target' | 'mode' | 'owner' | 'capability'
 
-/** Unit of st_blocks whatever the file system's own. @see stat(2) */
+/** Unit of st_blocks, for every file system. @see stat(2) */
 const BLOCK_BYTES = 512
 
 function kindOf(status: Stats): EntryKind {
@@ -34,7 +34,7 @@ function kindOf(status: Stats): EntryKind {
   return status.isSocket() ? 'socket' : 'device'
 }
 
-/** @param details - What lstat(2) does not tell. */
+/** @param details - Properties that lstat(2) does not return. */
 export function entryOf(status: Stats, details: Pick<Entry, 'target' | 'capability'>): Entry {
   const kind = kindOf(status)
   return {
@@ -50,16 +50,16 @@ export function entryOf(status: Stats, details: Pick<Entry, 'target' | 'capabili
 }
 
 /**
- * In what two entries differ, leaving the content of regular files aside.
+ * Returns the differences of two entries, except for the content of regular files.
  *
- * @param ownersCount - Whether an owner means the same at both points.
+ * @param ownersCount - Whether owners are comparable between both points.
  */
 export function aspectsOf(before: Entry, after: Entry, {ownersCount}: {ownersCount: boolean}): Aspect[] {
   if (before.kind !== after.kind) return ['kind']
   const aspects: Aspect[] = []
   if (before.target !== after.target) aspects.push('target')
   if (before.device !== after.device) aspects.push('content')
-  // A link's mode says nothing. @see symlink(7)
+  // The mode of a link has no meaning. @see symlink(7)
   if (before.mode !== after.mode && after.kind !== 'symlink') aspects.push('mode')
   if (ownersCount && (before.uid !== after.uid || before.gid !== after.gid)) aspects.push('owner')
   if (before.capability !== after.capability) aspects.push('capability')

@@ -4,14 +4,16 @@ import {unlessErrno} from '../../host/errno.js'
 
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 const CHUNK_BYTES = 256 * 1024
-/** Larger files differ where their times do: nobody waits for a terabyte of holes. */
+/** Larger files differ if their times do: comparing a terabyte of holes would take too long. */
 const MOST_COMPARED_BYTES = 4 * 2 ** 30
 
 type Place = Buffer | string
 
-/** Calls `use` with a regular file that is open for reading; undefined where there is none, or it is closed to us. */
+/**
+ * Calls `use` with a regular file that is open for reading; returns undefined if it is missing or unreadable.
+ */
 function withFile<T>(place: Place, use: (fd: number, status: Stats) => T): T | undefined {
-  // Not blocking: a FIFO that has taken its place would hold this process for ever.
+  // Non-blocking: a FIFO in its place would block this process for ever.
   const fd = unlessErrno(() => openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
   if (fd === undefined) return undefined
   try {
@@ -22,7 +24,7 @@ function withFile<T>(place: Place, use: (fd: number, status: Stats) => T): T | u
   }
 }
 
-/** The first bytes of a regular file. */
+/** Returns the first bytes of a regular file. */
 export function readFirst(place: Place, maxBytes: number): Buffer | undefined {
   return withFile(place, (fd, {size}) => {
     const bytes = Buffer.alloc(Math.min(size, maxBytes))
@@ -30,7 +32,7 @@ export function readFirst(place: Place, maxBytes: number): Buffer | undefined {
   })
 }
 
-/** MD5 of a regular file, as dpkg keeps it; undefined for one over `maxBytes`. */
+/** Returns the MD5 of a regular file, as dpkg records it; undefined for one over `maxBytes`. */
 export function md5Of(place: Place, maxBytes: number): string | undefined {
   return withFile(place, (fd, {size}) => {
     if (size > maxBytes) return undefined
@@ -44,7 +46,7 @@ export function md5Of(place: Place, maxBytes: number): string | undefined {
   })
 }
 
-/** Whether two regular files hold the same bytes; false when one can't be read. */
+/** Returns whether two regular files have the same bytes; false if one is unreadable. */
 export function haveSameContent(before: Place, after: Place): boolean {
   const same = withFile(before, (beforeFd, old) =>
     withFile(after, (afterFd, {size, dev, ino, mtimeMs}) => {
@@ -59,7 +61,7 @@ export function haveSameContent(before: Place, after: Place): boolean {
 
 function haveSameBytes(beforeFd: number, afterFd: number, size: number): boolean {
   const [before, after] = [Buffer.alloc(CHUNK_BYTES), Buffer.alloc(CHUNK_BYTES)]
-  // As long as it was when it began: whoever writes to one meanwhile does not keep this going.
+  // Reads the size at the beginning: a writer must not keep this loop running.
   for (let at = 0; at < size; at += CHUNK_BYTES) {
     const [got, other] = [fill(beforeFd, before, at), fill(afterFd, after, at)]
     if (got !== other || !before.subarray(0, got).equals(after.subarray(0, got))) return false
@@ -68,7 +70,7 @@ function haveSameBytes(beforeFd: number, afterFd: number, size: number): boolean
   return true
 }
 
-/** Bytes read at a place of the file, as many as there are and fit. */
+/** Reads bytes at a position of the file, up to its end. */
 function fill(fd: number, bytes: Buffer, position: number): number {
   let read = 0
   for (let got = 1; got > 0 && read < bytes.length; read += got) {

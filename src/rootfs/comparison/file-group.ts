@@ -1,10 +1,10 @@
 /**
- * What files that differ have to do with, where they are not simply somebody's:
+ * Groups of changed files that are not reported one by one:
  * - `package`: of a package that was itself added, removed or replaced.
- * - `packageRecords`: what dpkg and APT keep of packages.
- * - `accounts`, `services`, `alternatives`: what users, services and dpkg's choices among programs are kept in.
- * - `envs`: what envs lays into every environment, and the folders it mounts on.
- * - `caches`, `logs`, `temporary`, `bytecode`: what comes and goes by itself.
+ * - `packageRecords`: records of dpkg and APT.
+ * - `accounts`, `services`, `alternatives`: files that define users, services and dpkg's alternatives.
+ * - `envs`: files that envs adds to every environment, and its mount points.
+ * - `caches`, `logs`, `temporary`, `bytecode`: files that programs make and remove.
  */
 export type LeftOutGroup = (typeof LEFT_OUT_GROUPS)[number]
 
@@ -21,7 +21,7 @@ export const LEFT_OUT_GROUPS = [
   'envs',
 ] as const
 
-/** By the first rule that holds; a folder stands for all that is below it. */
+/** The first match decides; a folder includes everything in it. */
 const RULES: readonly (readonly [LeftOutGroup, RegExp])[] = [
   ['packageRecords', /^var\/lib\/dpkg\/|^var\/lib\/apt\/(?!lists\/)/],
   ['caches', /^var\/cache\/|^var\/lib\/apt\/lists\/|^etc\/ld\.so\.cache$/],
@@ -32,18 +32,18 @@ const RULES: readonly (readonly [LeftOutGroup, RegExp])[] = [
   ['services', /^etc\/systemd\/system\/[^/]+\.(?:wants|requires)(?:\/|$)|^etc\/rc[0-6S]\.d(?:\/|$)/],
   ['services', /^var\/lib\/systemd\/deb-systemd-(?:user-)?helper-/],
   ['envs', /^usr\/lib\/envs(?:\/|$)/],
-  // Made where something is to be mounted on them, which hides what they are.
+  // Mount points, whose content is hidden.
   ['envs', /^(?:dev|proc|run|sys)$/],
 ]
 
-/** What a path says by itself. */
+/** Returns the group of a path, by the path alone. */
 export function groupOfPath(path: string): LeftOutGroup | undefined {
   return RULES.find(([, rule]) => rule.test(path))?.[0]
 }
 
 const ALTERNATIVES = 'etc/alternatives'
 
-/** Whether it is one of dpkg's choices, or a link to one. @see update-alternatives(1) */
+/** Returns whether a path is one of dpkg's alternatives, or a link to one. @see update-alternatives(1) */
 export function isAlternative(path: string, targets: readonly (string | undefined)[]): boolean {
   if (path === ALTERNATIVES || path.startsWith(`${ALTERNATIVES}/`)) return true
   return targets.some((target) => target?.startsWith(`/${ALTERNATIVES}/`))

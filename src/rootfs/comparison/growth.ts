@@ -1,7 +1,10 @@
 import type {Change} from './compare-stacks.js'
 import type {Entry} from './entry.js'
 
-/** How much larger each change makes a tree; a file of several names counts under the first. */
+/**
+ * Returns a function that computes the growth by each change; a file with several names counts under the
+ * first.
+ */
 export function openGrowth(): (change: Pick<Change, 'before' | 'after'>) => number {
   const [old, now] = [sizes(), sizes()]
   return ({before, after}) => now(after) - old(before)

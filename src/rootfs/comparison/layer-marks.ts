@@ -4,9 +4,9 @@ import {requirePerl, scriptWords} from '../../host/script.js'
 import {systemCalls} from '../../host/system-calls.js'
 import {readComplaint} from '../complaint.js'
 
-/** What extended attributes say of the files of one folder; paths are byte strings (latin1) below it. */
+/** Extended attributes of the files of one folder; paths are byte strings (latin1) relative to it. */
 export type LayerMarks = {
-  /** Folders that hide what layers below have in their place. */
+  /** Opaque folders, which hide the layers below. */
   readonly opaque: ReadonlySet<string>
   /** Values of security.capability in hexadecimal, by path. */
   readonly capabilities: ReadonlyMap<string, string>
@@ -14,7 +14,7 @@ export type LayerMarks = {
 
 export const NO_MARKS: LayerMarks = {opaque: new Set(), capabilities: new Map()}
 
-/** Of all marks of all folders; the tree of a desktop has some kilobytes. */
+/** Of all marks of all folders; a desktop has some kilobytes. */
 const MOST_BYTES = 64 * 2 ** 20
 
 type HostTools = {
@@ -23,11 +23,11 @@ type HostTools = {
 }
 
 /**
- * The marks of folders, in their order, by way of a program: Node has no call for extended attributes. Links are not
- * followed, and of what nobody but hostile guests would write the beginning is read.
+ * Returns the marks of folders, in their order, by a program: Node has no call for extended attributes.
+ * Follows no link. Reads at most MOST_BYTES, which only hostile guests exceed.
  *
  * @throws {PerlMissingError}
- * @throws {Error} When the program fails.
+ * @throws {Error} If the program fails.
  * @see lgetxattr(2); the kernel's Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"
  */
 export async function readLayerMarks(
@@ -54,7 +54,7 @@ async function outputOf(argv: readonly string[]): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
-/** @param text - As list-layer.pl prints it, one character a byte; a last record without its end is read over. */
+/** @param text - As list-layer.pl prints it, one character a byte; an incomplete last record is ignored. */
 export function parseLayerMarks(text: string, folders: number): LayerMarks[] {
   const marks = Array.from({length: folders}, () => ({
     opaque: new Set<string>(),

@@ -3,17 +3,17 @@ import {errnoOf} from '../../errors.js'
 import {type FolderHandle, openFolder} from '../tree/folder-handle.js'
 import type {Order} from './stack.js'
 
-/** A folder of a tree, of which each part is held open: whatever becomes of its path, nothing leads out of the tree. */
+/** A folder of a tree whose parts are held open, so that a change of its path can't lead out of the tree. */
 export type MergedFolder = {
-  /** Byte string (latin1) below the root; empty for the root itself. */
+  /** Byte string (latin1) relative to the root; empty for the root itself. */
   readonly path: string
   readonly handles: ReadonlyMap<number, FolderHandle>
 }
 
-/** Told of what can't be looked into. */
+/** Called for an unreadable entry. */
 export type OnUnreadable = () => void
 
-/** The parts of a folder that are there; one that is closed to us counts as having nothing. */
+/** Opens the existing parts of a folder; an unreadable one counts as empty. */
 export function openParts(
   places: ReadonlyMap<number, Buffer | string>,
   onUnreadable: OnUnreadable,
@@ -30,7 +30,7 @@ export function closeAll(handles: ReadonlyMap<number, FolderHandle>): void {
   for (const handle of handles.values()) handle.close()
 }
 
-/** What each part has under a name. */
+/** Returns the status of a name in each part. */
 export function statusesOf(
   {handles}: MergedFolder,
   name: Buffer,
@@ -44,7 +44,7 @@ export function statusesOf(
   return statuses
 }
 
-/** Names that some of the parts have, byte strings (latin1) in order. */
+/** Returns the names in all parts, as ordered byte strings (latin1). */
 export function namesIn({handles}: MergedFolder, parts: Order, onUnreadable: OnUnreadable): string[] {
   const names = new Set<string>()
   for (const layer of parts) {
@@ -58,7 +58,7 @@ export function joinPath(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`
 }
 
-/** Undefined for what is gone meanwhile, or closed to us. */
+/** Returns undefined for an entry that was removed meanwhile, or is unreadable. */
 export function tolerant<T>(step: () => T, onUnreadable: OnUnreadable): T | undefined {
   try {
     return step()

@@ -11,18 +11,21 @@ import {
 } from './merged-folder.js'
 import {type Found, findInStack, type Layer, type Order} from './stack.js'
 
-/** One tree among layers, read file by file. Paths are byte strings (latin1) below its root; no link is followed. */
+/**
+ * A tree of layers, read file by file. Paths are byte strings (latin1) relative to its root; links are not
+ * followed.
+ */
 export type MergedTree = {
-  /** The first bytes of a regular file; undefined where there is none. */
+  /** Returns the first bytes of a regular file; undefined if it is missing. */
   read(path: string, options: {maxBytes: number}): Buffer | undefined
-  /** What `use` makes of a folder, which is held open meanwhile; undefined where there is none. */
+  /** Returns the result of `use` for a folder, which is held open meanwhile; undefined if it is missing. */
   inFolder<T>(path: string, use: (folder: TreeFolder) => T): T | undefined
 }
 
 export type TreeFolder = {
   /** In order. */
   names(): string[]
-  /** Byte string (latin1); undefined where there is no link. */
+  /** Byte string (latin1); undefined if it is not a link. */
   linkTarget(name: string): string | undefined
   read(name: string, options: {maxBytes: number}): Buffer | undefined
 }

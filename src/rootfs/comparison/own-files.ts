@@ -1,9 +1,9 @@
 import {isOfOneMachine} from '../machine-files.js'
 import type {Change} from './compare-stacks.js'
 
-/** A file that envs writes into each environment, in the parts around what is each one's own. */
+/** A file that envs writes into each environment: the parts around the environment's own values. */
 export type OwnFile = {
-  /** Byte string (latin1) below the root. */
+  /** Byte string (latin1) relative to the root. */
   readonly path: string
   /** Byte strings (latin1). */
   readonly parts: readonly string[]
@@ -13,7 +13,7 @@ export type OwnFile = {
 const MOST_OWN_BYTES = 64
 export const MOST_OWN_FILE_BYTES = 64 * 1024
 
-/** Whether a file is as envs writes it, whatever stands for the environment's own. */
+/** Returns whether a file is as envs writes it, for any values of the environment. */
 export function isAsWritten(content: Buffer, {parts}: OwnFile): boolean {
   const slot = `[A-Za-z0-9_.-]{1,${MOST_OWN_BYTES}}`
   const pattern = new RegExp(`^${parts.map(escapeRegExp).join(slot)}$`)
@@ -24,11 +24,11 @@ function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
-/** Where su(1) and its like become users in `emulated`; see templates/rootfs/lay-shims. */
+/** The program that becomes a user in `emulated`; see templates/rootfs/lay-shims. */
 const BECOME = '/usr/lib/envs/become'
 const SUFFIX = '.distrib'
 
-/** Paths of the programs that envs has replaced by its own between two points, and of where it has put them. */
+/** Returns the paths of programs that envs replaced between two points, and of the originals. */
 export function replacedPrograms(changes: readonly Pick<Change, 'path' | 'before' | 'after'>[]): Set<string> {
   return new Set(
     changes
@@ -37,7 +37,7 @@ export function replacedPrograms(changes: readonly Pick<Change, 'path' | 'before
   )
 }
 
-/** Paths of keys that each environment has of its own, made at its first start. */
+/** Returns the paths of keys that an environment makes at its first start. */
 export function filesOfOneMachine(changes: readonly Pick<Change, 'path' | 'before' | 'after'>[]): string[] {
   return changes
     .filter(({path, before, after}) => isOfOneMachine(path, (after ?? before)?.target))

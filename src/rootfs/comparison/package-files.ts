@@ -8,13 +8,13 @@ const MOST_DIVERSIONS_BYTES = 4 * 2 ** 20
 /** Of all lists together: ten times those of a large desktop. */
 const MOST_BYTES = 512 * 2 ** 20
 
-/** Folders of old that are links into /usr now; lists of packages still name files by them. */
+/** Former folders that are links into /usr now; package lists still name files by them. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
 
-/** Where a path of a package's list, or of its settings, really lies: byte strings below the root. */
+/** Returns the real path for a path of a package's list or conffiles: byte strings relative to the root. */
 export type Relocation = (path: string) => string
 
-/** Follows the links of a merged /usr, and none else. @see file-hierarchy(7) */
+/** Follows only the links of a merged /usr. @see file-hierarchy(7) */
 export function mergedUsr(tree: MergedTree): Relocation {
   const moved = new Map<string, string>(
     MERGED.flatMap((name) => (isLinkIntoUsr(tree, name) ? [[name, `usr/${name}`] as const] : [])),
@@ -33,15 +33,15 @@ function isLinkIntoUsr(tree: MergedTree, name: string): boolean {
 }
 
 export type OwnerQuery = {
-  /** Byte strings below the root. */
+  /** Byte strings relative to the root. */
   readonly wanted: ReadonlySet<string>
   readonly relocate: Relocation
-  /** Paths of the lists that are looked at; all when left out. */
+  /** Paths of the lists to read; all if left out. */
   readonly only?: ReadonlySet<string>
 }
 
 /**
- * Which package has each of some paths, by dpkg's lists of their files; of a folder of several, one of them.
+ * Returns the package of each path, by dpkg's lists of files; for a folder of several packages, one of them.
  *
  * @see dpkg-query(1), --search; dpkg-divert(1)
  */

@@ -19,7 +19,7 @@ export type PackageChanges = {
 
 type Packages = ReadonlyMap<string, PresentPackage>
 
-/** Each list by name. */
+/** Returns each list ordered by name. */
 export function comparePackages(before: Packages, after: Packages): PackageChanges {
   const moves = [...after].flatMap(([key, {name, architecture, version}]) => {
     const from = before.get(key)?.version
@@ -41,7 +41,7 @@ function onlyIn(these: Packages, those: Packages): PackageVersion[] {
 }
 
 function byName<T extends {readonly name: string; readonly architecture: string}>(packages: T[]): T[] {
-  // No name has a space: it comes before all that names have.
+  // Names contain no space, which sorts before all characters of names.
   const key = ({name, architecture}: T) => `${name} ${architecture}`
   return packages.sort((a, b) => (key(a) < key(b) ? -1 : 1))
 }

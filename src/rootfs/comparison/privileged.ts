@@ -2,12 +2,12 @@ import {capabilityNames} from '../ledger/capability-names.js'
 import type {Change} from './compare-stacks.js'
 import type {Entry} from './entry.js'
 
-/** A file that gives who runs it the rights of another user or group, or capabilities. */
+/** A file that gives its caller the rights of another user or group, or capabilities. */
 export type PrivilegedFile = {
-  /** Byte string (latin1) below the root. */
+  /** Byte string (latin1) relative to the root. */
   readonly path: string
   readonly change: 'added' | 'removed' | 'changed'
-  /** As all of these, from the later point; from the former one where it gives nothing any more. */
+  /** Values at the later point; at the former one if the file gives no rights any more. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
@@ -17,7 +17,7 @@ export type PrivilegedFile = {
 /** S_ISUID, S_ISGID. @see inode(7) */
 const SET_ID = 0o6000
 
-/** What a file gives that it did not give before, or gives no more; undefined where that is nothing. */
+/** Returns the rights that a file gives only at one point; undefined if there are none. */
 export function comparePrivileges({path, before, after}: Change): PrivilegedFile | undefined {
   const [old, now] = [privilegesOf(before), privilegesOf(after)]
   if (now !== undefined)

@@ -5,43 +5,48 @@ import type {PackageChanges} from './packages.js'
 import type {PrivilegedFile} from './privileged.js'
 import type {ServiceChange} from './services.js'
 
-/** A file that is not the same at two points. Paths, as all texts of a report, are the guest's word. */
+/**
+ * A file that differs between two points. Do not trust paths and other texts of a report: they come from the
+ * guest.
+ */
 export type FileChange = {
-  /** From the guest's root on. */
+  /** Absolute in the guest. */
   readonly path: string
   readonly change: 'added' | 'changed' | 'removed'
-  /** As it is afterwards; of one that was removed, as it was. */
+  /** Kind afterwards; before, for a removed file. */
   readonly kind: EntryKind
-  /** In what it changed. */
+  /** Its differences. */
   readonly changed: readonly Aspect[]
-  /** The package that has it. */
+  /** The package that owns it. */
   readonly package: string | null
   readonly group: 'conffile' | 'other' | LeftOutGroup
-  /** How much larger it became. */
+  /** Growth in bytes. */
   readonly sizeBytes: number
 }
 
-/** Files that are told of in another way, or matter to nobody. */
+/** Files that are reported elsewhere, or are unimportant. */
 export type LeftOut = {readonly group: LeftOutGroup; readonly files: number; readonly sizeBytes: number}
 
-/** In what two trees differ. */
+/** The differences of two trees. */
 export type TreeDifference = {
-  /** Null where dpkg has no list at either point. */
+  /** Null if dpkg has no list at either point. */
   readonly packages: PackageChanges | null
-  /** Settings of packages that somebody changed. */
+  /** Changed conffiles. */
   readonly conffiles: readonly FileChange[]
-  /** Files that belong to no package, or to one that is the same at both points; all others too where they were asked for. */
+  /**
+   * Files of no package, or of a package that is the same at both points; all other files too if requested.
+   */
   readonly files: readonly FileChange[]
   readonly users: readonly UserChange[]
   readonly groups: readonly GroupChange[]
   readonly services: readonly ServiceChange[]
   readonly privileged: readonly (PrivilegedFile & {readonly package: string | null})[]
-  /** What is left out of `files` unless all were asked for. */
+  /** Files that `files` omits unless all were requested. */
   readonly leftOut: readonly LeftOut[]
-  /** How much larger the files became, all of them. */
+  /** Growth of all files. */
   readonly sizeBytes: number
-  /** Folders and files that could not be looked into. */
+  /** Folders and files that could not be read. */
   readonly unreadable: number
-  /** Files that differ and are told of nowhere, for there are too many. */
+  /** Changed files that are not reported, because there are too many. */
   readonly dropped: number
 }

@@ -1,12 +1,12 @@
 import type {Change} from './compare-stacks.js'
 
-/** Something that init would start at boot, or by itself later on, at one point and not at the other. */
+/** A service that init would start at boot, or on demand, at only one of the points. */
 export type ServiceChange = {
   /** A unit with its suffix, or the name of an init script. */
   readonly name: string
   readonly init: 'systemd' | 'sysv'
   readonly change: 'added' | 'removed'
-  /** What starts it: targets and the like, or `runlevel 2`; in order. */
+  /** Units that start it: targets and similar ones, or `runlevel 2`; sorted. */
   readonly startedBy: readonly string[]
 }
 
@@ -17,7 +17,7 @@ const START_LINK = /^etc\/rc(?<level>[2-5S])\.d\/S[0-9]{2}(?<name>.+)$/
 
 type Started = Pick<ServiceChange, 'name' | 'init'> & {readonly by: string}
 
-/** What the links say that were made and taken away; one that moved within its runlevel is no change. */
+/** Compares links that start services; a link that moved within its runlevel is no change. */
 export function compareServices(
   changes: Iterable<Pick<Change, 'path' | 'before' | 'after'>>,
 ): ServiceChange[] {

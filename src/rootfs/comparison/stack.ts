@@ -1,24 +1,24 @@
 import type {Stats} from 'node:fs'
 import type {LayerMarks} from './layer-marks.js'
 
-/** A folder on disk that is part of trees, with what its attributes say. */
+/** A folder on disk that is a layer of trees, with its attributes. */
 export type Layer = {readonly folder: string; readonly marks: LayerMarks}
 
-/** Layers of one tree as indexes among all of them, the uppermost first: links and folders are looked for in that order. */
+/** Layers of one tree as indexes, the uppermost first: the order of lookups. */
 export type Order = readonly number[]
 
-/** What a tree has at a path. */
+/** An entry of a tree at a path. */
 export type Found = {
   readonly status: Stats
-  /** The layer that has it. */
+  /** The layer that contains it. */
   readonly layer: number
-  /** Of a folder: the layers whose entries show in it. */
+  /** Of a folder: the layers whose entries are visible in it. */
   readonly parts: Order
 }
 
 /**
- * What a tree has at a path that its layers have something at, by the rules of overlayfs: the uppermost entry counts, a
- * whiteout hides all below it, and so does an opaque folder; folders on top of each other are one.
+ * Resolves a path by the rules of overlayfs: the uppermost entry counts, whiteouts and opaque folders hide
+ * all layers below, and other folders are merged.
  *
  * @param statuses - By layer.
  * @see the kernel's Documentation/filesystems/overlayfs.rst
@@ -45,7 +45,7 @@ export function findInStack(
   return top === undefined ? undefined : {...top, parts}
 }
 
-/** A character device 0:0; nobody can make one inside a guest. */
+/** A character device 0:0, which a guest can't make. */
 function isWhiteout(status: Stats): boolean {
   return status.isCharacterDevice() && status.rdev === 0
 }

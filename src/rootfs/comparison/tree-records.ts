@@ -5,7 +5,7 @@ import type {MergedTree} from './merged-tree.js'
 
 const MOST_ACCOUNTS_BYTES = 4 * 2 ** 20
 
-/** Packages by name and architecture; undefined where dpkg has no list. */
+/** Returns packages by name and architecture; undefined if dpkg has no list. */
 export function readPackages(tree: MergedTree): Map<string, PresentPackage> | undefined {
   const status = tree.read('var/lib/dpkg/status', {maxBytes: MOST_STATUS_BYTES})
   return status === undefined ? undefined : parseDpkgStatus(status.toString('latin1'))

@@ -6,7 +6,7 @@ import {comparePrivileges} from './privileged.js'
 import type {FileChange, LeftOut, TreeDifference} from './report.js'
 import {compareServices} from './services.js'
 
-/** What was found out about two trees. */
+/** Results of comparing two trees. */
 export type Findings = {readonly changes: readonly Change[]; readonly surroundings: Surroundings}
 
 type Report = Pick<
@@ -14,7 +14,7 @@ type Report = Pick<
   'conffiles' | 'files' | 'services' | 'privileged' | 'leftOut' | 'sizeBytes'
 >
 
-/** What is told of files, with texts as they are printed. */
+/** Writes the report, with texts for printing. */
 export function writeReport(
   {changes, surroundings}: Findings,
   {listsAll}: {readonly listsAll: boolean},
@@ -66,7 +66,7 @@ function guestPath(path: string): string {
   return `/${decode(path)}`
 }
 
-/** A byte string as text. */
+/** Decodes a byte string. */
 function decode(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString()
 }

@@ -1,4 +1,4 @@
-/** The same bytes, until the signal ends them. */
+/** Passes the bytes on until an abort. */
 export async function* abortable(
   bytes: AsyncIterable<Buffer>,
   signal: AbortSignal | undefined,

@@ -1,15 +1,15 @@
 import type {Member, MemberSink, Timestamp} from '../tar/member.js'
 
-/** A file of root's that no package brings. */
+/** A file of root that belongs to no package. */
 export type AddedFile = {
-  /** Below the root. */
+  /** Relative to the root. */
   readonly path: string
   /** Byte string (latin1). */
   readonly content: string
   readonly mode: number
 }
 
-/** Has a tree's writer make it, so that it is treated as what packages bring is. */
+/** Writes the file through the tree's writer, so that it gets the treatment of packages' files. */
 export function addFile(
   sink: MemberSink,
   {

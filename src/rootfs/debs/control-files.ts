@@ -4,27 +4,27 @@ import type {Timestamp} from '../tar/member.js'
 import {readTar} from '../tar/tar-reader.js'
 import {packageRefusedError} from './errors.js'
 
-/** One of the files that a package brings for dpkg: `postinst`, `triggers`, … */
+/** A control file of a package: `postinst`, `triggers`, … */
 export type ControlFile = {readonly content: Buffer; readonly mode: number; readonly modified: Timestamp}
 
-/** What a package says of itself to dpkg; texts are byte strings (latin1). */
+/** The control data of a package; texts are byte strings (latin1). */
 export type PackageControl = {
   readonly name: string
   readonly architecture: string
   readonly version: string
-  /** Whether it may be there for several architectures, so that dpkg's files for it name the one. */
+  /** Whether several architectures may be installed, so that dpkg's file names include the architecture. */
   readonly isMultiArchSame: boolean
-  /** Names of packages whose files it may take over. */
+  /** Names of packages whose files it may replace. */
   readonly replaces: ReadonlySet<string>
   /** The paragraph, without the newline at its end. */
   readonly paragraph: string
-  /** All files but `control`, by name. */
+  /** All control files except for `control`, by name. */
   readonly files: ReadonlyMap<string, ControlFile>
 }
 
-/** Of all files together; that of a kernel is under a megabyte. */
+/** Size of all files; that of a kernel is under a megabyte. */
 const MOST_BYTES = 32 * 2 ** 20
-/** What dpkg's files of a package are called by; nothing else may become part of a path. */
+/** Names of dpkg's files for a package; no other text may become a part of a path. */
 const NAME = /^[a-z0-9][a-z0-9+.-]+$/
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]*$/
 const FILE = /^[a-z0-9][a-z0-9.-]{0,63}$/
@@ -32,9 +32,9 @@ const FILE = /^[a-z0-9][a-z0-9.-]{0,63}$/
 /**
  * Reads a package's control archive.
  *
- * @param expected - The name by which the archive's index has the package.
+ * @param expected - Name of the package in the index.
  * @throws {PackageRefusedError} @throws {CorruptArchiveError}
- * @see deb-control(5); deb(5): the files lie at the top
+ * @see deb-control(5); deb(5): the files are in the root
  */
 export async function readControl(source: AsyncIterable<Buffer>, expected: string): Promise<PackageControl> {
   const files = await readFiles(source, expected)
@@ -92,7 +92,7 @@ async function readFiles(source: AsyncIterable<Buffer>, name: string): Promise<M
   return files
 }
 
-/** Comments are none of dpkg's business, and an empty line would end the paragraph in its list. */
+/** Removes comments, and empty lines, which would end the paragraph in dpkg's list. */
 function paragraphOf(control: Buffer): string {
   const lines = control.toString('latin1').split('\n')
   return lines.filter((line) => line.trim() !== '' && !line.startsWith('#')).join('\n')

@@ -2,7 +2,7 @@ import type {PackageControl} from './control-files.js'
 
 type Names = Pick<PackageControl, 'name' | 'architecture' | 'isMultiArchSame'>
 
-/** By what dpkg's own files call a package: with its architecture where another may be there beside it. */
+/** Returns the name in dpkg's own files: with the architecture if several may be installed. */
 export function databaseName({name, architecture, isMultiArchSame}: Names): string {
   return isMultiArchSame ? `${name}:${architecture}` : name
 }

@@ -4,15 +4,15 @@ import type {PackageControl} from './control-files.js'
 import {databaseName} from './database-names.js'
 import {type Interests, interestFiles, interestsOf} from './triggers.js'
 
-/** What a package has brought, as dpkg wants to know it. */
+/** Files of a package, in the form of dpkg's database. */
 export type PackageFiles = {
-  /** In the package's order, as it names them: `/.`, `/usr`, … */
+  /** In the order and spelling of the package: `/.`, `/usr`, … */
   readonly paths: readonly string[]
-  /** MD5 of the files that dpkg is to watch: of all, where the package has no sums of its own. */
+  /** MD5 of the files that dpkg verifies: of all, if the package has no sums. */
   readonly sums: ReadonlyMap<string, string>
 }
 
-/** A package that was unpacked, and what of its files it lost to others. */
+/** An unpacked package, and its files that other packages replaced. */
 export type UnpackedPackage = {
   readonly control: PackageControl
   readonly files: PackageFiles
@@ -20,13 +20,13 @@ export type UnpackedPackage = {
 }
 
 const FOLDER = 'var/lib/dpkg'
-/** Files of a package that are not dpkg's to keep beside its list. */
+/** Files of a package that dpkg does not copy to its database. */
 const SETTLED: ReadonlySet<string> = new Set(['list', 'md5sums', 'conffiles'])
 
 /**
- * Writes dpkg's list of packages as dpkg itself leaves it when it has unpacked them and configured none.
+ * Writes dpkg's list of packages as dpkg does after unpacking, before configuring.
  *
- * @param modified - Of the files that packages do not bring.
+ * @param modified - Time of files that belong to no package.
  * @see dpkg(1), "Package states"; deb-conffiles(5); dpkg's source, src/main/unpack.c
  */
 export function writeDpkgDatabase(
@@ -64,7 +64,7 @@ function linesOf(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Absolute paths of settings, without what a flag says of a path. */
+/** Returns the absolute paths of conffiles, without flags. */
 export function conffilesOf({files}: Pick<PackageControl, 'files'>): string[] {
   const text = files.get('conffiles')?.content.toString('latin1') ?? ''
   return text.split('\n').flatMap((line) => {
@@ -73,12 +73,14 @@ export function conffilesOf({files}: Pick<PackageControl, 'files'>): string[] {
   })
 }
 
-/** Of a package without sums of its own, as dpkg makes them. */
+/** Returns the sums of a package that has none, as dpkg computes them. */
 function sumsOf({files}: UnpackedPackage): string {
   return linesOf([...files.sums].map(([path, sum]) => `${sum}  ${path.slice(1)}`))
 }
 
-/** In the state from which `dpkg --configure` goes on: its settings in their places, not under names of their own. */
+/**
+ * Writes the state in which `dpkg --configure` continues: with conffiles in place, not under temporary names.
+ */
 function paragraphOf({control, files}: UnpackedPackage): string {
   const [first = '', ...rest] = control.paragraph.split('\n')
   const settings = conffilesOf(control).flatMap((path) => {

@@ -2,7 +2,7 @@ import {defineError, EnvsError, ExitCode} from '../../errors.js'
 
 export class PackageRefusedError extends EnvsError {}
 
-/** A package that the archive vouches for can't be unpacked: its own fault, or that of another one. */
+/** A verified package can't be unpacked, because of itself or of another package. */
 export const packageRefusedError = defineError(
   'ENVS_PACKAGE_REFUSED',
   ExitCode.integrity,

@@ -9,7 +9,7 @@ import {packageRefusedError} from './errors.js'
 import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
 
-/** Of all files together; perl-base has 8 MB. */
+/** Size of all files; perl-base has 8 MB. */
 const MAX_BYTES = 256 * 2 ** 20
 
 export type FolderWish = {
@@ -20,9 +20,9 @@ export type FolderWish = {
 }
 
 /**
- * Extracts the files of one folder of a package, for the host's own use. Links are left out.
+ * Extracts the files of one folder of a package, for use on the host. Leaves out links.
  *
- * @throws {PackageRefusedError} When it has no such file, or they are too large, or two have a name.
+ * @throws {PackageRefusedError} If there is no such file, the files are too large, or two have the same name.
  * @throws As `openDeb`; {NodeJS.ErrnoException}
  */
 export async function extractFolder(

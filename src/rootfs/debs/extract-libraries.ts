@@ -8,16 +8,16 @@ import {packageRefusedError} from './errors.js'
 import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
 
-/** Of one library. */
+/** Size of one library. */
 const MAX_BYTES = 64 * 2 ** 20
-/** Where the dynamic linker looks; not folders below, which hold plug-ins. @see ld.so(8) */
+/** Folders of the dynamic linker, without subfolders, which contain plug-ins. @see ld.so(8) */
 const PLACE = /^(?:usr\/)?lib(?:32|64|x32)?\/(?:[^/]+\/)?(?<name>[A-Za-z0-9+_.-]+)$/
 const LIBRARY = /^[A-Za-z0-9+_-][A-Za-z0-9+_.-]*\.so(?:\.[0-9.]+)?$/
 
 /**
- * Takes the libraries out of a package, for the host's own use, into one folder; nothing else of it is written.
+ * Extracts the libraries of a package into one folder, for use on the host.
  *
- * @throws {PackageRefusedError} When one is too large, or two have a name.
+ * @throws {PackageRefusedError} If one is too large, or two have the same name.
  * @throws As `openDeb`; {NodeJS.ErrnoException}
  */
 export async function extractLibraries(
@@ -42,7 +42,7 @@ function openLibrarySink(packageName: string, folder: string): MemberSink {
   function begin(member: Member): void {
     const name = PLACE.exec(memberPath(member.name, DEFAULT_LIMITS))?.groups?.['name']
     if (name === undefined || !LIBRARY.test(name)) return
-    // Links to other folders are for other places than this one.
+    // Links to other folders would not work in the new folder.
     const isWanted = member.kind === 'file' || (member.kind === 'symlink' && LIBRARY.test(member.target))
     if (!isWanted) return
     if (taken.has(name))

@@ -7,14 +7,14 @@ import {packageRefusedError} from './errors.js'
 import {openHostFile} from './host-file.js'
 import {type DebFile, openDeb} from './open-deb.js'
 
-/** Of one program. */
+/** Size of one program. */
 const MAX_BYTES = 256 * 2 ** 20
 
 /**
- * Takes single programs out of a package, for the host to run them; nothing else of it is written.
+ * Extracts single programs of a package, for use on the host.
  *
- * @param programs - Paths of new files, by what the package calls them: `usr/bin/qemu-arm`.
- * @throws {PackageRefusedError} When one of them is missing, is no file, or is too large.
+ * @param programs - Paths of new files, by path in the package: `usr/bin/qemu-arm`.
+ * @throws {PackageRefusedError} If one is missing, is not a file, or is too large.
  * @throws As `openDeb`; {NodeJS.ErrnoException}
  */
 export async function extractPrograms(

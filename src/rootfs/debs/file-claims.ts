@@ -3,23 +3,23 @@ import {packageRefusedError} from './errors.js'
 
 type Claimant = Pick<PackageControl, 'name' | 'replaces'>
 
-/** Which package has which file of a tree; the same whatever order they come in. */
+/** Decides which package owns a file, independent of the order of packages. */
 export type FileClaims = {
-  /** Whether a folder is to be as this package has it. */
+  /** Returns whether this package sets the metadata of a folder. */
   folder(place: string, claimant: Claimant): boolean
   /**
-   * Whether a file is to be this package's.
+   * Returns whether a file is to be this package's.
    *
-   * @param place - Where it really lies, links on the way resolved.
-   * @param path - What the package calls it.
-   * @throws {PackageRefusedError} When another has it, and neither replaces the other.
+   * @param place - Real path, with links on the way resolved.
+   * @param path - Path in the package.
+   * @throws {PackageRefusedError} If another package has it, and neither replaces the other.
    */
   file(place: string, path: string, claimant: Claimant): boolean
-  /** Paths that another package took over, by the name of the one that brought them. */
+  /** Returns the paths that other packages replaced, by the name of their first package. */
   lost(name: string): ReadonlySet<string>
 }
 
-/** Owners and modes of the folders all packages share are its word. */
+/** This package sets owners and modes of shared folders. */
 const FIRST = 'base-files'
 const NOTHING: ReadonlySet<string> = new Set()
 

@@ -3,13 +3,13 @@ import type {MemberSink} from '../tar/member.js'
 
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
-/** Writes members of a package one after the other to new files, which their owner runs and nobody else can write to. */
+/** Writes members of a package to new files, which the owner can execute and nobody else can write. */
 export type HostFile = Pick<MemberSink, 'data' | 'end'> & {
-  /** What comes now goes to a new file at this path. @throws {NodeJS.ErrnoException} */
+  /** Begins a new file at this path. @throws {NodeJS.ErrnoException} */
   open(path: string): void
 }
 
-/** @returns A sink whose data goes nowhere as long as no file is open. */
+/** @returns A sink that discards data while no file is open. */
 export function openHostFile(): HostFile {
   let fd: number | undefined
   return {

@@ -7,26 +7,29 @@ import {type DebPart, readDebParts} from '../../debian/deb-archive.js'
 import {type PackageControl, readControl} from './control-files.js'
 import {readAhead} from './read-ahead.js'
 
-/** A package's file: the bytes that an index vouches for. */
+/** The file of a package, verified by an index. */
 export type DebFile = {readonly name: string; readonly path: string}
 
-/** A package of which everything but the files was read. */
+/** A package whose control data was read. */
 export type OpenDeb = {
   readonly control: PackageControl
-  /** The archive of its files. Decompressed from now on, as far as memory is lent to it, whether somebody reads or not. */
+  /**
+   * The archive of its files. It is decompressed from now on, within the memory limit, even without a reader.
+   */
   readonly data: AsyncIterable<Buffer>
-  /** To be called once it was read, or nobody wants it. */
+  /** To be called after reading, or instead of it. */
   close(): Promise<void>
 }
 
 /**
  * Opens a package's file.
  *
- * Its data does not begin to be decompressed before its control was: the decoder in WebAssembly reads one stream after the
- * other, and one that waits for memory would hold up all that began later.
+ * Decompresses the data only after the control: the decoder in WebAssembly reads one stream at a time, and a
+ * stream that waits for memory would block all later ones.
  *
- * @param name - By which the archive's index has the package.
- * @throws {DebFormatError} @throws {PackageRefusedError} @throws {CorruptArchiveError} @throws {NodeJS.ErrnoException}
+ * @param name - In the index.
+ * @throws {DebFormatError} @throws {PackageRefusedError} @throws {CorruptArchiveError} @throws
+ * {NodeJS.ErrnoException}
  */
 export async function openDeb({name, path}: DebFile, which: FindProgram): Promise<OpenDeb> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)

@@ -7,19 +7,19 @@ import type {PackageControl} from './control-files.js'
 import type {PackageFiles} from './dpkg-database.js'
 import type {FileClaims} from './file-claims.js'
 
-/** Takes the members of one package's data. */
+/** Receives the members of one package's data. */
 export type PackageSink = MemberSink & {finish(): PackageFiles}
 
 type Options = {
   readonly writer: TreeWriter
   readonly claims: FileClaims
-  /** Absolute paths of its settings. */
+  /** Absolute paths of its conffiles. */
   readonly conffiles: ReadonlySet<string>
 }
 
 /**
- * Writes a package's files as dpkg would, whatever came before: folders that are there stay as they are, and of two
- * packages that have the same file, the one that replaces the other has it.
+ * Writes a package's files as dpkg does, independent of the order of packages: existing folders stay, and of
+ * two packages with the same file, the one that replaces the other owns it.
  */
 export function openPackageSink(control: PackageControl, {writer, claims, conffiles}: Options): PackageSink {
   const paths: string[] = []
@@ -40,7 +40,7 @@ export function openPackageSink(control: PackageControl, {writer, claims, conffi
     if (member.kind === 'hardlink' && hashesAll) repeatSum(member.target, path)
     if (member.kind !== 'file') return
     const isWatched = hashesAll || conffiles.has(path)
-    // What another package has taken over stays among the sums.
+    // The sums include files that another package replaced.
     current = {path, hash: isWatched ? createHash('md5') : undefined, isWritten: isOurs}
   }
 
@@ -64,7 +64,7 @@ export function openPackageSink(control: PackageControl, {writer, claims, conffi
   }
 }
 
-/** It passes over what extended attributes an archive may have. */
+/** Removes extended attributes, which dpkg ignores. */
 function asDpkgTakesIt(member: Member): Member {
   return member.kind === 'file' ? {...member, capability: undefined} : member
 }

@@ -1,16 +1,16 @@
-/** A source that is read before anybody asks. */
+/** A source that is read in advance. */
 export type ReadAhead = AsyncIterable<Buffer> & {
-  /** Lets the source go, read to its end or not. */
+  /** Closes the source, even before its end. */
   close(): Promise<void>
 }
 
-/** Most packages fit; what is larger waits to be asked for. */
+/** Most packages fit; the rest of a larger one is read on demand. */
 const MOST_BYTES = 16 * 2 ** 20
 
 /**
- * Reads a source at once and keeps what comes, up to a bound, so that its decoder works while others are written.
+ * Reads a source at once, up to a limit, so that its decoder works while others are written.
  *
- * @returns Can be iterated once; the source's failure comes at its place.
+ * @returns An iterable for one use; an error of the source is thrown at its position.
  */
 export function readAhead(source: AsyncIterable<Buffer>, mostBytes: number = MOST_BYTES): ReadAhead {
   const iterator = source[Symbol.asyncIterator]()
@@ -29,7 +29,7 @@ export function readAhead(source: AsyncIterable<Buffer>, mostBytes: number = MOS
   const reading = (async () => {
     try {
       for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-        // Some sources use the piece's memory again.
+        // Some sources reuse the memory of the chunk.
         pieces.push(Buffer.from(next.value))
         heldBytes += next.value.length
         if (hasEnded) return

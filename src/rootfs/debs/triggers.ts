@@ -1,15 +1,15 @@
 import type {PackageControl} from './control-files.js'
 import {databaseName} from './database-names.js'
 
-/** What a package wants to be told of. */
+/** The triggers that a package is interested in. */
 export type Interests = {
-  /** By which dpkg calls it. */
+  /** Its name in dpkg's files. */
   readonly name: string
   readonly wants: readonly {readonly trigger: string; readonly waits: boolean}[]
 }
 
 const INTEREST = /^(?<directive>interest|interest-await|interest-noawait)\s+(?<trigger>[\x21-\x7e]+)$/
-/** Of a trigger that is no path: it becomes a file's name. */
+/** Name of an explicit trigger, which becomes a file name. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9.+_-]*$/
 
 /** @see deb-triggers(5) */
@@ -24,9 +24,10 @@ export function interestsOf(control: PackageControl): Interests {
 }
 
 /**
- * Files below dpkg's triggers/ in which it looks up who is to be told.
+ * Returns the files in dpkg's triggers/ that list the interested packages.
  *
- * @see dpkg's source, doc/spec/triggers.txt, "Internals": `File` for paths, a file of its name for every other trigger
+ * @see dpkg's source, doc/spec/triggers.txt, "Internals": `File` for paths, a file of its name for every
+ * other trigger
  */
 export function interestFiles(packages: readonly Interests[]): Map<string, string> {
   const files = new Map<string, string>()

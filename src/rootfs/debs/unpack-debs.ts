@@ -23,13 +23,13 @@ import {openPackageSink} from './package-sink.js'
 export type UnpackDebsOptions = {
   readonly owners: OwnerRule
   readonly which: FindProgram
-  /** Links at the top that are there before any package: `bin` to `usr/bin`. */
+  /** Links in the root that exist before the first package: `bin` to `usr/bin`. */
   readonly links: readonly string[]
-  /** Laid over those of the packages, and unknown to dpkg. */
+  /** Written after those of the packages, and unknown to dpkg. */
   readonly files: readonly AddedFile[]
-  /** Time of what no package brings. */
+  /** Time of files that belong to no package. */
   readonly modified: Timestamp
-  /** Where is written down what the tree lacks: a new file, outside the tree. */
+  /** Path of the metadata journal: a new file, outside of the tree. */
   readonly ledger: string
   readonly onProgress?: (progress: {entries: number; bytes: number}) => void
 }
@@ -42,12 +42,12 @@ export type UnpackDebsReport = {
   readonly losses: LedgerCounts
 }
 
-/** So many are decompressed beside the one that is written: as many as there are processors in a small machine. */
+/** Number of packages decompressed in advance: the processors of a small machine. */
 const MOST_AHEAD = 2
 
 /**
- * Unpacks packages into `root`, an empty folder, as dpkg would, in the order they come, and leaves dpkg's own list as if it
- * had. None of their scripts was run: that is for `dpkg --configure`, and for whoever runs what comes before.
+ * Unpacks packages into `root`, an empty folder, as dpkg does, in the order of their arrival, and writes
+ * dpkg's list. Runs none of their scripts: the caller runs preinst scripts and `dpkg --configure`.
  *
  * @throws {PackageRefusedError} @throws {CorruptArchiveError} @throws {NodeJS.ErrnoException}
  */
@@ -96,7 +96,7 @@ export async function unpackDebs(
   }
 }
 
-/** Files below a link are those of the folder it leads to, so that every path is there once. */
+/** Maps paths through a link to the target folder, so that every path is unique. */
 function linkRoot(
   writer: TreeWriter,
   {links, modified}: Pick<UnpackDebsOptions, 'links' | 'modified'>,
@@ -119,7 +119,7 @@ async function unpackDeb(
   return {control, files: sink.finish()}
 }
 
-/** Opens those to come while one is written: each begins to be decompressed when it is opened. */
+/** Opens packages in advance while one is written, because opening starts their decompression. */
 async function* openAhead(
   debs: AsyncIterable<DebFile>,
   which: FindProgram,
@@ -137,7 +137,7 @@ async function* openAhead(
   }
   const ask = () => {
     const next = openNext()
-    // Met where it is awaited.
+    // The error is handled where the promise is awaited.
     next.catch(() => {})
     pending.push(next)
   }

@@ -1,15 +1,15 @@
 import {writeSync} from 'node:fs'
 
-/** Bytes in order to a descriptor, in pieces large enough that the calls cost nothing. */
+/** Writes bytes to a descriptor, in chunks large enough to make the cost of the calls negligible. */
 export type ArchiveOutput = {
   write(bytes: Buffer): void
-  /** Writes what is held back. */
+  /** Writes buffered bytes. */
   flush(): void
 }
 
 const PIECE_BYTES = 256 * 1024
 
-/** @param fd - Written by blocking calls, so that whoever reads sets the pace. */
+/** @param fd - Written by blocking calls, so that the reader limits the speed. */
 export function openArchiveOutput(fd: number): ArchiveOutput {
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
   let held = 0

@@ -6,7 +6,7 @@ import type {FindProgram} from '../../compression/host-decoder.js'
 import {ended, start} from '../../host/process.js'
 import {compressionFailedError} from '../errors.js'
 
-/** How an exported archive is compressed, by the usual end of its name. */
+/** Compression of an exported tarball, named by its usual suffix. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
 export const EXPORT_FORMATS = ['tar', 'gz', 'xz', 'zst'] as const
@@ -18,18 +18,18 @@ const SUFFIXES: readonly (readonly [RegExp, ExportFormat])[] = [
   [/\.tar$/i, 'tar'],
 ]
 
-/** The format that a file's name asks for; undefined when it asks for none. */
+/** Returns the format for a file name; undefined for an unknown suffix. */
 export function formatOfName(name: string): ExportFormat | undefined {
   return SUFFIXES.find(([suffix]) => suffix.test(name))?.[1]
 }
 
-/** The one for whoever asks for none: zstd, unless nothing here can write it. */
+/** Returns the default format: zstd, unless this host can't write it. */
 export function defaultFormat(which: FindProgram): ExportFormat {
   return which('zstd') !== undefined || hasZstd(zlib) ? 'zst' : 'gz'
 }
 
 /**
- * Compresses a stream as it comes.
+ * Compresses a stream.
  *
  * @returns What has ended without an error is whole.
  * @throws {@link archiveToolMissingError} When nothing here can write the format; from the iteration, as the others.
@@ -77,7 +77,7 @@ function hasZstd(module: object): module is NodeZstd {
 
 async function* throughZlib(bytes: Readable, stream: Duplex, signal: AbortSignal): AsyncGenerator<Buffer> {
   const feeding = pipeline(bytes, stream, {signal})
-  // Its failure is the stream's, which is met in the iteration.
+  // A failure also fails the stream, and the iteration handles it.
   feeding.catch(() => {})
   yield* stream as AsyncIterable<Buffer>
   await feeding
@@ -93,7 +93,7 @@ async function* throughProgram(
   signal.addEventListener('abort', stop)
   const exit = ended(child)
   const feeding = child.stdin === null ? Promise.resolve() : pipeline(bytes, child.stdin, {signal})
-  // Both are awaited below; until then a failure must not count as unhandled.
+  // Both are awaited below; a failure until then must not count as unhandled.
   exit.catch(() => {})
   feeding.catch(() => {})
   try {

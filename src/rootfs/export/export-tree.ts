@@ -18,36 +18,36 @@ import {openTrueOwners} from './true-owners.js'
 export type ExportReport = {
   /** Members of the archive. */
   readonly entries: number
-  /** Contents of all files, without holes. */
+  /** Size of all files, without holes. */
   readonly totalBytes: number
 }
 
 export type ExportOptions = {
-  /** The tree's ledger; may be missing. */
+  /** The tree's metadata journal; may be missing. */
   readonly ledger: string
   readonly rule: OwnerRule
-  /** What the archive says of itself. */
+  /** The comment in the archive. */
   readonly comment: string
-  /** Where the archive goes: written by blocking calls. */
+  /** Destination of the archive, written by blocking calls. */
   readonly fd: number
   readonly tar: string
   readonly onProgress?: (progress: {entries: number; bytes: number}) => void
 }
 
-/** The tree is this user's own: what is too much for an image to ask for may still be carried away. */
+/** The tree belongs to this user: it may be larger than the limits for images. */
 const LIMITS: Limits = {...DEFAULT_LIMITS, members: Number.MAX_SAFE_INTEGER, headerBytes: 64 * 2 ** 20}
 
-/** What a resolver's link of ours leads to; nowhere, outside an environment. */
+/** Target of the link that envs adds for the resolver; it does not exist outside of an environment. */
 const RESOLVER_TARGET = '/run/envs/resolv.conf'
 const MACHINE_ID = 'etc/machine-id'
 /** Most often a link to the other one. */
 const DBUS_MACHINE_ID = 'var/lib/dbus/machine-id'
 
 /**
- * Writes a tree at rest as a tar archive, with the owners, capabilities and device nodes of its image, and without what
- * authenticates or names the machine.
+ * Writes a tree that is not in use as a tar archive, with the owners, capabilities and device nodes of its
+ * image, and without files that authenticate or name the machine.
  *
- * @throws As `readTree`; {NodeJS.ErrnoException} EPIPE when nobody reads the archive any more.
+ * @throws As `readTree`; {NodeJS.ErrnoException} EPIPE if the reader has closed.
  */
 export async function exportTree(root: string, options: ExportOptions): Promise<ExportReport> {
   const {entries} = readLedger(options.ledger)
@@ -93,14 +93,14 @@ export async function exportTree(root: string, options: ExportOptions): Promise<
   return {entries: counts.entries, totalBytes: counts.bytes}
 }
 
-/** As tar(1) names what it finds below `.`: `./etc/` is `etc`, and `./` nothing. */
+/** Normalises names that tar(1) writes for `.`: `./etc/` becomes `etc`, and `./` an empty string. */
 function plainPath(name: string): string {
   return name.replace(/^\.\//, '').replace(/\/$/, '')
 }
 
 /**
- * Puts an empty file in the place of the machine id, and of our link to the resolver's settings: both are for the machine on
- * which the tree runs next. systemd takes an empty machine id for none, and a missing one for a first boot.
+ * Replaces the machine id, and the link of envs to the resolver's settings, by empty files: the next machine
+ * writes its own. systemd treats an empty machine id as unset, and a missing one as a first boot.
  */
 function withoutOwnFiles(member: Member, path: string): Member {
   const isResolver = member.kind === 'symlink' && member.target === RESOLVER_TARGET
@@ -113,7 +113,7 @@ function withoutOwnFiles(member: Member, path: string): Member {
   }
 }
 
-/** By the place they lead to, as the tree's links are; what leads nowhere has no member. */
+/** Reads overrides by their real path, as links in the tree lead; a path that leads nowhere has no member. */
 function readOverrides(root: string): ReadonlyMap<string, Pick<LedgerEntry, 'uid' | 'gid'>> {
   const paths = openRootedPaths(root, (path) => {
     throw new PathRefusal(path, 'it does not exist')

@@ -5,11 +5,11 @@ import type {Member} from '../tar/member.js'
 
 /** Device nodes that a tree could not have, as members of an archive. */
 export type LostDevices = {
-  /** Those that belong into a folder and have nothing in their place. */
+  /** Returns those of a folder, unless something else has their place. */
   in(folder: string, modified: string): Extract<Member, {kind: 'device'}>[]
 }
 
-/** @param entries - Of the tree's ledger; the numbers in it are an archive's word. */
+/** @param entries - Of the tree's journal; the numbers in it come from an archive. */
 export function openLostDevices(entries: Iterable<LedgerEntry>, tree: TreeView): LostDevices {
   const byFolder = new Map<string, LedgerEntry[]>()
   for (const entry of entries) {
@@ -27,7 +27,7 @@ export function openLostDevices(entries: Iterable<LedgerEntry>, tree: TreeView):
   }
 }
 
-/** Whether a header holds them: larger ones are no device's, and no user's. */
+/** Returns whether a header can hold the numbers: larger ones are not valid. */
 function areNumbers({uid, gid, device}: LedgerEntry): boolean {
   return [uid, gid, device?.major, device?.minor].every(
     (number) => number !== undefined && Number.isInteger(number) && number >= 0 && number <= MOST_ID,

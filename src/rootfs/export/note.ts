@@ -6,21 +6,21 @@ const PREFIX = 'envs-export:'
 /** A note is a few hundred bytes. */
 const MAX_BYTES = 4096
 
-/** One line that can do nothing to a terminal. */
+/** One line without control characters for the terminal. */
 const printableField = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/))
 
 const exportNoteEntries = {
-  /** Of the environment. */
+  /** Name of the environment. */
   name: printableField,
   image: v.object({
-    /** Of a published image; null for a file or URL of the user's own, whose place says nothing elsewhere. */
+    /** Name of a published image; null for a file or URL of the user, whose path means nothing elsewhere. */
     name: orNull(printableField),
     version: orNull(printableField),
     sha256: printableField,
   }),
   identity: oneOfField(['mapped', 'emulated']),
   architecture: printableField,
-  /** When the environment was made. */
+  /** Creation time of the environment. */
   createdAt: timeField,
   /** The version that exported it. */
   envs: printableField,
@@ -29,17 +29,17 @@ const exportNoteEntries = {
 const exportNoteSchema = v.object(exportNoteEntries)
 const writtenNoteSchema = v.object({schemaVersion: v.literal(SCHEMA_VERSION), ...exportNoteEntries})
 
-/** What an exported archive says of itself, to be shown to who imports it: nothing of it is proof. */
+/** The origin in an exported tarball, shown at its import. It proves nothing. */
 export type ExportNote = RecordOf<typeof exportNoteSchema>
 
-/** The comment in the pax header that an exported archive begins with: one line of ASCII. */
+/** Writes the comment for the pax header at the start of an exported tarball: one line of ASCII. */
 export function formatNote(note: ExportNote): string {
   const json = JSON.stringify({schemaVersion: SCHEMA_VERSION, ...note})
   const asAscii = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   return PREFIX + json.replace(/[^\x20-\x7e]/g, asAscii)
 }
 
-/** @returns undefined for any other comment, and for a note that no envs wrote. */
+/** Parses a comment. @returns Undefined for any other comment, and for a malformed note. */
 export function parseNote(comment: string): ExportNote | undefined {
   const json = comment.slice(PREFIX.length)
   if (!comment.startsWith(PREFIX) || json.length > MAX_BYTES) return undefined

@@ -9,10 +9,10 @@ import {readPaxRecords} from '../tar/pax-records.js'
 import {type ExportNote, parseNote} from './note.js'
 
 /**
- * What an archive says of itself in its first member, of which no more is read.
+ * Reads the note in the first member of a tarball, and no more.
  *
- * @param source - A regular file at its start, or the first bytes of an archive.
- * @returns undefined where that says nothing, or is no archive: whoever extracts it tells what is wrong.
+ * @param source - A regular file at its start, or the first bytes of a tarball.
+ * @returns Undefined if there is no note, or no tarball: the extraction reports that error.
  */
 export async function readExportNote(
   source: {readonly fd: number} | Buffer,

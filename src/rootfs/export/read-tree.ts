@@ -2,12 +2,15 @@ import {toolKilledError} from '../../compression/errors.js'
 import {type Exit, ended, start} from '../../host/process.js'
 import {treeUnreadableError} from '../errors.js'
 
-/** Where the resolver's settings and the shared packages are mounted: ours, and empty without them. */
+/**
+ * Mount point of the resolver's settings and the shared packages: it belongs to envs, and is empty without
+ * them.
+ */
 const OWN_MOUNT_POINT = './run/envs'
 
 /**
- * The archive that GNU tar makes of a tree at rest: it follows no link, and reads holes and capabilities, which Node has
- * no calls for. Sockets are left out.
+ * Returns GNU tar's archive of a tree that is not in use. tar follows no link, and reads holes and
+ * capabilities, for which Node has no calls. Leaves out sockets.
  *
  * @param options.tar - Absolute path of tar(1), GNU's 1.28 or later.
  * @param options.leftOut - Files of the tree that the archive does not get; byte strings (latin1).
@@ -20,13 +23,13 @@ export async function* readTree(
 ): AsyncGenerator<Buffer> {
   const excludes = leftOut.map((path) => `--exclude=./${Buffer.from(path, 'latin1')}`)
   const child = start([tar, ...OPTIONS, ...excludes, `--directory=${root}`, '.'], {
-    // In no other locale are names passed on byte by byte.
+    // Only in this locale does tar pass names on byte by byte.
     env: {LC_ALL: 'C'},
-    // What it says goes where this program's own last words go, and holds that open until it is gone.
+    // Its messages go to the standard error of this program, which stays open until tar ends.
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = ended(child)
-  // Awaited below; until then a failure must not count as unhandled.
+  // Awaited below; a failure until then must not count as unhandled.
   exit.catch(() => {})
   try {
     yield* (child.stdout ?? []) as AsyncIterable<Buffer>

@@ -3,29 +3,32 @@ import type {Member} from '../tar/member.js'
 import {isCapability} from '../tree/file-capability.js'
 import type {OwnerRule, Owners} from '../tree/owners.js'
 
-/** What a file of a tree is to everybody but the tree's own identity. */
+/** Restores the metadata that a tree would have outside of its identity. */
 export type TrueOwners = {
-  /** The member with its owner and capabilities. @param path - Below the root, without slashes around it. */
+  /**
+   * Returns the member with its owner and capabilities. @param path - Relative to the root, without slashes
+   * around it.
+   */
   correct(member: Member, path: string): Member
 }
 
 type Known = {
   readonly entries: ReadonlyMap<string, LedgerEntry>
-  /** Of dpkg's overrides, by the place they really have. */
+  /** dpkg's overrides, by real path. */
   readonly overrides: ReadonlyMap<string, {readonly uid: number; readonly gid: number}>
-  /** How the tree's owners came to be: `caller`, all of them are one. */
+  /** How owners of the tree were set: with `caller`, all are the same. */
   readonly rule: OwnerRule
-  /** Of the namespace that the tree's owners are read in. */
+  /** Owners in the user namespace that reads the tree. */
   readonly owners: Pick<Owners, 'ownerFor'>
 }
 
-/** The largest id; the one above stands for none. @see chown(2) */
+/** The largest id; the next one means "unchanged". @see chown(2) */
 const MOST_ID = 2 ** 32 - 2
 const ROOT = {uid: 0, gid: 0}
 
 /**
- * Gives members of a tree the owners that its image, and dpkg, have for them, as far as the tree itself can't have them;
- * and capabilities that hold under any root.
+ * Gives members of a tree the owners of its image and of dpkg, where the tree itself could not have them; and
+ * capabilities that are valid for any root.
  */
 export function openTrueOwners({entries, overrides, rule, owners}: Known): TrueOwners {
   function ownerOf(member: Member, path: string): {uid: number; gid: number} {
@@ -35,14 +38,14 @@ export function openTrueOwners({entries, overrides, rule, owners}: Known): TrueO
     return overridden ?? entry ?? ROOT
   }
 
-  /** The entry of a file that may be another by now, but is of the same kind. */
+  /** Returns the journal entry of a path, if the file is still of the same kind. */
   function entryFor(member: Member, path: string): LedgerEntry | undefined {
     const entry = entries.get(path)
     if (entry === undefined || !entry.lost.includes('owner') || !isSameKind(member, entry)) return undefined
     return isId(entry.uid) && isId(entry.gid) ? entry : undefined
   }
 
-  /** Whether a file still has the owner it was given in place of one that could not be had. */
+  /** Returns whether a file still has the owner that replaced an unavailable one. */
   function wasSquashed(member: Member, entry: LedgerEntry): boolean {
     const given = owners.ownerFor(entry)
     return given?.uid === member.uid && given.gid === member.gid
@@ -58,7 +61,7 @@ export function openTrueOwners({entries, overrides, rule, owners}: Known): TrueO
   }
 }
 
-/** A hard link is of the kind of its target, which a ledger never has a folder or device for. */
+/** A hard link has the kind of its target, which is never a folder or device in a journal. */
 function isSameKind(member: Member, {kind}: LedgerEntry): boolean {
   if (member.kind === 'hardlink') return kind !== 'folder' && kind !== 'device'
   return member.kind === kind
@@ -70,7 +73,7 @@ function capabilityOf(present: Buffer | undefined, entry: LedgerEntry | undefine
   return value !== undefined && isCapability(value) ? anyRoots(value) : undefined
 }
 
-/** Without the root of one user namespace that revision 3 adds. @see linux/capability.h: vfs_cap_data */
+/** Removes the root of a user namespace, which revision 3 adds. @see linux/capability.h: vfs_cap_data */
 function anyRoots(value: Buffer): Buffer {
   const plain = Buffer.from(value.subarray(0, 20))
   plain[3] = 2

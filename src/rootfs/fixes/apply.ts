@@ -6,8 +6,8 @@ import {openTreeView} from './tree-view.js'
 /**
  * Applies fixes in their order.
  *
- * @param only - Names to keep to; without it, all.
- * @returns Names of those that changed something.
+ * @param only - Names of fixes; all if left out.
+ * @returns Names of the fixes that changed something.
  * @throws {FixFailedError | StorageFullError}
  */
 export function fixTree(root: string, facts: Facts, only?: readonly string[]): string[] {

@@ -1,17 +1,17 @@
 import type {Edit, Fix} from './fix.js'
 import {fillTemplate} from './template.js'
 
-/** Of no package, so that no package's file is replaced and no upgrade replaces ours. */
+/** No package owns this folder, so no upgrade replaces files of envs, and envs replaces none of a package. */
 const OWN_FOLDER = 'usr/lib/envs'
 
-/** https has its own program, of a package that may be missing, until APT 1.5. */
+/** Until APT 1.5, https has a separate program, in a package that may be missing. */
 const METHODS = ['http', 'https'] as const
 
 /**
- * Puts a program of ours before APT's methods, which takes packages from the folder that environments share.
- * It knows the method by its own name: a script is not told by which other one it was started.
+ * Puts a program of envs in front of APT's methods, which takes packages from the folder that environments
+ * share. It needs one name for each method: a script can't see by which name it was called.
  *
- * @see The file apt-pkg/acquire-worker.cc of APT's source, Dir::Bin::Methods::NAME; before APT 1.3 nothing reads it
+ * @see The file apt-pkg/acquire-worker.cc of APT's source, Dir::Bin::Methods::NAME; APT before 1.3 ignores it
  */
 export const aptPackages: Fix = {
   name: 'apt-packages',
@@ -32,7 +32,7 @@ export const aptPackages: Fix = {
           mode: 0o755,
         }),
       ),
-      // Last: it names the others.
+      // Last, because it refers to the others.
       {kind: 'file', path: 'etc/apt/apt.conf.d/91envs-packages', content: settings, mode: 0o644},
     ]
   },

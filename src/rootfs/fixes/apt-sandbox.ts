@@ -1,7 +1,7 @@
 import type {Fix} from './fix.js'
 import {fillTemplate} from './template.js'
 
-/** Where only one user is mapped, APT can't become its user _apt and gives up. @see apt.conf(5) */
+/** With one mapped user, APT can't become its user _apt, and fails. @see apt.conf(5) */
 export const aptSandbox: Fix = {
   name: 'apt-sandbox',
   describe: 'let APT download as root',

@@ -3,7 +3,7 @@ import {replacementFor} from '../apt/archives.js'
 import {readSourceFiles} from '../apt/source-files.js'
 import type {Fix} from './fix.js'
 
-/** Each entry is judged by its own suite: a tree may name more than one, and os-release tells only one. */
+/** Decides for each entry by its own suite: a tree may name several, and os-release names only one. */
 export const aptSources: Fix = {
   name: 'apt-sources',
   describe: 'let APT ask archives that hold the release, and the mirrors of the settings',

@@ -1,12 +1,12 @@
 import type {Fix} from './fix.js'
 import {fillTemplate} from './template.js'
 
-/** Of no package, so that no package's file is replaced and no upgrade replaces ours. */
+/** No package owns this folder, so no upgrade replaces files of envs, and envs replaces none of a package. */
 const OWN_FOLDER = 'usr/lib/envs'
 
 /**
- * Installing is several times faster when dpkg does not wait for the disk after every file. Only what APT does is
- * sped up, for APT alone says when it is done: one sync of the file system then makes up for all.
+ * Installing is several times faster if dpkg does not wait for the disk after every file. Applies only to
+ * APT, because only APT reports its end, at which one sync of the file system replaces all others.
  *
  * @see apt.conf(5), Dir::Bin and DPkg::Post-Invoke; dpkg(1), --force-unsafe-io
  */
@@ -20,7 +20,7 @@ export const aptSyncs: Fix = {
       {kind: 'file', path: `${OWN_FOLDER}/dpkg`, content: fillTemplate('dpkg'), mode: 0o755},
       {kind: 'file', path: `${OWN_FOLDER}/load-filter`, content: fillTemplate('load-filter'), mode: 0o755},
       {kind: 'file', path: `${OWN_FOLDER}/sync.bpf`, content: filter, mode: 0o644},
-      // Last: it names the others.
+      // Last, because it refers to the others.
       {
         kind: 'file',
         path: 'etc/apt/apt.conf.d/90envs-dpkg',

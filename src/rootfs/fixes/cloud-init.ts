@@ -1,6 +1,9 @@
 import type {Fix} from './fix.js'
 
-/** Else it would set the machine up once something like an init runs. @see cloud-init's manual, "Disable cloud-init" */
+/**
+ * Otherwise cloud-init would configure the machine at the first run of an init. @see cloud-init's manual,
+ * "Disable cloud-init"
+ */
 export const cloudInit: Fix = {
   name: 'cloud-init',
   describe: 'keep cloud-init asleep',

@@ -22,10 +22,10 @@ import {readRegularFile} from './tree-view.js'
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
 /**
- * Makes the edits in the tree and tells whether any was not there already.
+ * Applies edits to the tree and returns whether anything changed.
  *
- * The tree is hostile: what stands at a place is replaced by rename and never opened for writing, and links
- * on the way lead no further than the root.
+ * The tree is hostile: entries are replaced by rename and never opened for writing, and links can't lead out
+ * of the root.
  *
  * @throws {@link fixFailedError} When the tree holds something that can't be replaced, a full folder for a file.
  * @throws {@link storageFullError}
@@ -92,7 +92,10 @@ function make(place: Buffer, edit: Edit): void {
   }
 }
 
-/** Beside the place: of one name, so that what a killed one has left goes with the next; nobody else is in the tree. */
+/**
+ * A fixed name next to the place, so that the next edit replaces the leftover of a killed one; nobody else is
+ * in the tree.
+ */
 function freshPlace(place: Buffer): Buffer {
   const cut = place.lastIndexOf('/') + 1
   const named = (name: Buffer) => Buffer.concat([place.subarray(0, cut), Buffer.from('.envs-'), name])

@@ -6,8 +6,8 @@ const PROGRAMS = ['become', 'lay-shims']
 const PARTS = ['main.pl', 'su.pl', 'sudo.pl', 'postgresql.pl']
 
 /**
- * Where changes of user have no effect, su and others would go on as root. What stands in for them is laid here; the
- * environment itself puts it in their places, when it starts and before packages are configured.
+ * Without real changes of user, su and similar programs would continue as root. This fix adds their
+ * replacements; the environment installs these at its start, and before packages are configured.
  *
  * @see docs/decisions/0013-users-by-nested-maps.md
  */
@@ -18,7 +18,7 @@ export const emulatedUsers: Fix = {
     if (identity !== 'emulated' || tree.kindOf('var/lib/dpkg') === 'nothing') return []
     return [
       ...PARTS.map((part): Edit => file(`become.d/${part}`, 0o644)),
-      // The second begins to use the first.
+      // The second one makes use of the first.
       ...PROGRAMS.map((program): Edit => file(program, 0o755)),
     ]
   },

@@ -1,15 +1,15 @@
 import type {ArchiveFacts} from '../apt/archives.js'
 import type {TreeView} from './tree-view.js'
 
-/** What fixes need to know that is not the same for every environment. */
+/** Facts that differ between environments. */
 export type Facts = {
-  /** The environment's name, which is its host name too. */
+  /** The environment's name, which is also its hostname. */
   readonly name: string
   /** 32 hexadecimal digits. @see machine-id(5) */
   readonly machineId: string
-  /** Whether changes of owner and of user are real in it. */
+  /** Whether changes of owner and of user are real. */
   readonly identity: 'mapped' | 'emulated'
-  /** Classic BPF by which syncs succeed at once; base64. @see seccomp(2) */
+  /** Classic BPF that makes syncs succeed at once; base64. @see seccomp(2) */
   readonly syncFilter: string
   readonly archives: ArchiveFacts
 }
@@ -19,10 +19,10 @@ export type Edit =
   | {readonly kind: 'file'; readonly path: string; readonly content: Buffer; readonly mode: number}
   | {readonly kind: 'link'; readonly path: string; readonly target: string}
   | {readonly kind: 'folder'; readonly path: string; readonly mode: number}
-  /** Of a file or a link that is there. */
+  /** Removes a file or a link. */
   | {readonly kind: 'removal'; readonly path: string}
 
-/** A named edit of a rootfs after extraction. Planning it again on its own result changes nothing. */
+/** A named edit of a rootfs after extraction. It is idempotent. */
 export type Fix = {
   readonly name: string
   readonly describe: string

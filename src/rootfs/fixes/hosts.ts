@@ -4,7 +4,7 @@ import {fillTemplate} from './template.js'
 /** The address by which a Debian host finds its own name. @see Debian Reference, 5.1.1 */
 const OWN_ADDRESS = '127.0.1.1'
 
-/** Written, not bound over: packages and users may change it. @see hosts(5) */
+/** Written, not bind-mounted, so that packages and users may change it. @see hosts(5) */
 export const hosts: Fix = {
   name: 'hosts',
   describe: 'make the host name resolve',
@@ -16,7 +16,7 @@ export const hosts: Fix = {
   },
 }
 
-/** Our lines, then those of the image and the user; a former name goes, and what we say already. */
+/** Returns the lines of envs, then those of the image and the user, without former names and duplicates. */
 export function mergeHosts(wanted: string, present: string): string {
   const ours = new Set(linesOf(wanted).map(normalize))
   const kept = linesOf(present).filter(

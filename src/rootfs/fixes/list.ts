@@ -16,7 +16,7 @@ import {prompt} from './prompt.js'
 import {resolver} from './resolver.js'
 import {restorePoints} from './restore-points.js'
 
-/** Every fix, in the order in which they are applied. */
+/** All fixes, in the order of their application. */
 export const FIXES: readonly Fix[] = [
   aptSandbox,
   aptSources,
@@ -36,19 +36,19 @@ export const FIXES: readonly Fix[] = [
   containerMarker,
 ]
 
-/** Those that write what is each environment's own. */
+/** Fixes that write files of one environment. */
 export const PERSONAL_FIXES: readonly string[] = [hosts, hostname, prompt, machineId].map(({name}) => name)
 
-/** Those that write the same into every tree of an image. */
+/** Fixes that write the same into every tree of an image. */
 export const SHARED_FIXES: readonly string[] = FIXES.map(({name}) => name).filter(
   (name) => !PERSONAL_FIXES.includes(name),
 )
 
-/** Those that a copy of an environment needs, so that it is another machine. */
+/** Fixes that make a clone a machine of its own. */
 export const CLONE_FIXES: readonly string[] = [...PERSONAL_FIXES, machineKeys.name]
 
-/** Those that are not the same for every identity, to be applied when a tree gets another. */
+/** Fixes that depend on the identity, to be applied after a change of it. */
 export const IDENTITY_FIXES: readonly string[] = [emulatedUsers].map(({name}) => name)
 
-/** Those that write the environment's name, to be applied again when it gets another. */
+/** Fixes that write the environment's name, to be applied after a rename. */
 export const NAME_FIXES: readonly string[] = [hosts, hostname, prompt].map(({name}) => name)

@@ -1,7 +1,7 @@
 import type {Fix} from './fix.js'
 import {fillTemplate} from './template.js'
 
-/** Ubuntu's cloud images have it ask, in the middle of an APT run, which services to restart. @see needrestart(1) */
+/** In Ubuntu's cloud images it asks, during an APT run, which services to restart. @see needrestart(1) */
 export const needrestart: Fix = {
   name: 'needrestart',
   describe: 'keep needrestart from asking about services',

@@ -4,7 +4,9 @@ import type {Facts} from './fix.js'
 import {FIXES} from './list.js'
 import {openTreeView} from './tree-view.js'
 
-/** A file that a fix would write, where it would really lie: folders on the way resolved through the tree's links. */
+/**
+ * A file that a fix would write, with its real path: folders on the way resolved through the tree's links.
+ */
 export type PlannedFile = {
   /** Byte string (latin1), relative to the root. */
   readonly path: string
@@ -12,15 +14,15 @@ export type PlannedFile = {
   readonly mode: number
   /** Base64. */
   readonly content: string
-  /** Those it lies in, the outermost first, with their permission bits. */
+  /** Its parent folders, the outermost first, with their permission bits. */
   readonly folders: readonly {readonly path: string; readonly mode: number}[]
 }
 
-/** Permissions of a folder that the tree has not yet. */
+/** Permissions of a new folder. */
 const NEW_FOLDER = 0o755
 
 /**
- * The files that fixes would write to a tree, without writing any: for a layer over it that has them instead.
+ * Returns the files that fixes would write to a tree, without writing any: for a layer on top of it.
  *
  * @param only - Names of the fixes.
  */

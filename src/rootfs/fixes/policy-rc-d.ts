@@ -1,7 +1,7 @@
 import type {Fix} from './fix.js'
 import {fillTemplate} from './template.js'
 
-/** Without an init, a package that starts its service fails to install. @see invoke-rc.d(8) */
+/** Without an init, a package that starts its service can't be installed. @see invoke-rc.d(8) */
 export const policyRcD: Fix = {
   name: 'policy-rc.d',
   describe: 'keep packages from starting services',

@@ -1,11 +1,11 @@
 import type {Fix} from './fix.js'
 
-/** Where every session finds a folder of ours bound read-only, kept as the host's resolver file is. */
+/** Every session finds a read-only folder of envs here, with the host's current resolver file. */
 const RESOLVER_FOLDER = 'run/envs'
 
 /**
- * Makes the guest read the host's resolver file through a link: a file bound over could not be replaced by
- * packages, and would keep its first content when the host's network changes.
+ * Makes the guest read the host's resolver file through a link: packages could not replace a bind mount, and
+ * it would keep its first content when the host's network changes.
  */
 export const resolver: Fix = {
   name: 'resolver',

@@ -1,11 +1,11 @@
 import type {Fix} from './fix.js'
 import {fillTemplate} from './template.js'
 
-/** Of no package, so that no package's file is replaced and no upgrade replaces ours. */
+/** No package owns this folder, so no upgrade replaces files of envs, and envs replaces none of a package. */
 const PROGRAM = 'usr/lib/envs/ask-restore-point'
 
 /**
- * Has APT, and a dpkg that somebody calls by hand, ask for a point to go back to before packages change.
+ * Makes APT, and dpkg when called by hand, request a restore point before packages change.
  *
  * @see apt.conf(5), DPkg::Pre-Invoke; dpkg(1), --pre-invoke and dpkg.cfg.d
  */

@@ -2,7 +2,7 @@ import {readFileSync} from 'node:fs'
 import {templatePath} from '../../host/paths.js'
 
 /**
- * A file of `templates/rootfs/`, its `{{slots}}` filled.
+ * Fills the `{{slots}}` of a file of `templates/rootfs/`.
  *
  * @throws {Error} On a slot without a value: the template and its fix disagree.
  */

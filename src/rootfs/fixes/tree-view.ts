@@ -14,28 +14,28 @@ import {lstatOrNothing, openRootedPaths, type RootedPaths} from '../tree/rooted-
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'other' | 'nothing'
 
-/** What a plan may ask of a tree nobody trusts; paths are resolved inside it. */
+/** Read access to a hostile tree for plans; paths are resolved inside it. */
 export type TreeView = {
   kindOf(path: string): EntryKind
-  /** The bytes of a regular file, at most 1 MiB of them; undefined for anything else. */
+  /** Returns the bytes of a regular file, at most 1 MiB; undefined for any other entry. */
   read(path: string): Buffer | undefined
-  /** A regular file with its permissions; undefined for anything else, and for more than 1 MiB. */
+  /** Returns a regular file with its permissions; undefined for any other entry, and for more than 1 MiB. */
   readWhole(path: string): {content: Buffer; mode: number} | undefined
-  /** Where a link leads, as a byte string (latin1); undefined for anything else. */
+  /** Returns the target of a link, as a byte string (latin1); undefined for any other entry. */
   linkTarget(path: string): string | undefined
-  /** The real folder a path leads to through any links; undefined where there is none. */
+  /** Returns the real folder of a path, through links; undefined if there is none. */
   realFolder(path: string): string | undefined
-  /** Names in a folder, sorted; none for anything else. */
+  /** Returns the names in a folder, sorted; none for any other entry. */
   list(path: string): string[]
 }
 
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
-/** A thousand times any file a fix looks at. */
+/** A thousand times any file that a fix reads. */
 const MOST_BYTES = 2 ** 20
-/** No folder a fix looks at has a tenth of it. */
+/** Ten times any folder that a fix reads. */
 const MOST_NAMES = 1000
 
-/** @param options.mostNames - That are listed of one folder. */
+/** @param options.mostNames - Limit for the names of one folder. */
 export function openTreeView(
   root: string,
   {mostNames = MOST_NAMES}: {readonly mostNames?: number} = {},
@@ -89,12 +89,12 @@ function unlessRefused(resolve: () => string): string | undefined {
   }
 }
 
-/** Undefined for what is not a regular file, or may not be read; at most 1 MiB of it. */
+/** Returns undefined for an unreadable entry or one that is not a regular file; reads at most 1 MiB. */
 export function readRegularFile(place: Buffer): Buffer | undefined {
   return withRegularFile(place, (fd, {size}) => readBytes(fd, Math.min(size, MOST_BYTES)))
 }
 
-/** Undefined for what is not a regular file, or may not be read; never waits, as a FIFO would make it. */
+/** Returns undefined for an unreadable entry or one that is not a regular file; never blocks at a FIFO. */
 function withRegularFile<T>(place: Buffer, use: (fd: number, status: Stats) => T): T | undefined {
   const fd = unlessErrno(() => openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
   if (fd === undefined) return undefined
@@ -111,7 +111,7 @@ function readBytes(fd: number, bytes: number): Buffer {
   return content.subarray(0, readSync(fd, content, 0, bytes, 0))
 }
 
-/** Byte strings (latin1), as all paths of a tree. */
+/** Byte strings (latin1), like all paths of a tree. */
 function namesIn(folder: Buffer, most: number): string[] {
   const names: string[] = []
   try {

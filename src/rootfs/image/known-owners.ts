@@ -1,6 +1,6 @@
 import type {TreeView} from '../fixes/tree-view.js'
 
-/** A file that scripts of Debian's base give to a group, with the group's name and the mode that goes with it. */
+/** A file that scripts of Debian's base give to a group, with the group's name and the mode. */
 const OWNED: readonly (readonly [path: string, group: string, mode: number])[] = [
   ['etc/gshadow', 'shadow', 0o640],
   ['etc/shadow', 'shadow', 0o640],
@@ -17,10 +17,10 @@ const GROUP = /^(?<name>[^:]+):[^:]*:(?<gid>\d{1,9}):/gm
 export type KnownOwner = {readonly uid: number; readonly gid: number}
 
 /**
- * What base-files, passwd and their like change when they are configured, where such changes have no effect: of groups
- * that the tree knows.
+ * Owners that base-files, passwd and similar packages set when they are configured, for trees where such
+ * changes have no effect: for groups that the tree has.
  *
- * @returns The owner of a path with these permissions; undefined for root's, and for what nobody knows.
+ * @returns The owner of a path with these permissions; undefined for root, and for unknown paths.
  */
 export function openKnownOwners(tree: TreeView): (path: string, mode: number) => KnownOwner | undefined {
   const text = tree.read('etc/group')?.toString('latin1') ?? ''

@@ -24,22 +24,22 @@ import {isTrace} from './traces.js'
 
 export type PackOptions = {
   readonly owners: OwnerRule
-  /** The tree's ledger, which is written anew. */
+  /** The tree's metadata journal, which is rewritten. */
   readonly ledger: string
-  /** Seconds since 1970; nothing in the image is younger. */
+  /** Seconds since 1970; no file of the image is newer. */
   readonly latest: number
   /** Values of security.capability by path. */
   readonly capabilities: ReadonlyMap<string, Buffer>
-  /** Takes the archive's bytes in order, and is done with them when it returns. */
+  /** Receives the archive's bytes in order; may not keep them. */
   readonly write: (bytes: Buffer) => void
   readonly onProgress?: (progress: {entries: number; bytes: number}) => void
 }
 
 export type PackReport = {
   readonly entries: number
-  /** Contents of all files. */
+  /** Size of all files. */
   readonly totalBytes: number
-  /** What of the image the tree has not. */
+  /** Metadata of the image that the tree lacks. */
   readonly losses: LedgerCounts
 }
 
@@ -50,9 +50,9 @@ const {O_RDONLY, O_NOFOLLOW} = constants
 const READ_BYTES = 256 * 1024
 
 /**
- * Makes an archive of a tree that nothing else touches, which is the same whoever makes it and when: sorted, with the
- * owners that the tree was to have, and no time later than `latest`. The tree itself gets the same times, and loses what is
- * of no image.
+ * Writes a reproducible archive of a tree that nobody else uses: sorted, with the intended owners, and no
+ * time later than `latest`. Sets the same times in the tree, and removes files from it that belong to no
+ * image.
  *
  * @throws {NodeJS.ErrnoException}
  */
@@ -88,7 +88,7 @@ export function packTree(root: string, options: PackOptions): PackReport {
     if (member.kind === 'file') copy(place, member.sizeBytes)
     options.onProgress?.(counts)
     if (member.kind === 'folder') packEntries(path, place)
-    // Not before its entries: taking one away changes its time.
+    // After its entries: removing one changes the folder's time.
     if (lstatSync(place).mtimeMs > options.latest * 1000) lutimesSync(place, options.latest, options.latest)
   }
 
@@ -99,7 +99,7 @@ export function packTree(root: string, options: PackOptions): PackReport {
     }
   }
 
-  /** As an extraction of the image would note it. */
+  /** Records a loss as an extraction of the image would. */
   function noteLoss(path: string, whole: Member, {uid, gid}: Member): void {
     const isSame =
       options.owners === 'keep' ? whole.uid === uid && whole.gid === gid : whole.uid === 0 && whole.gid === 0
@@ -108,7 +108,7 @@ export function packTree(root: string, options: PackOptions): PackReport {
     lost.note({path, kind, uid: whole.uid, gid: whole.gid, mode, lost: ['owner']})
   }
 
-  /** Undefined for what no archive holds, such as sockets. */
+  /** Returns undefined for entries that no archive has, such as sockets. */
   function memberFor(path: string, place: Buffer, status: Stats): Member | undefined {
     const modified = String(Math.min(Math.floor(status.mtimeMs / 1000), options.latest))
     const {uid, gid} = status
@@ -154,7 +154,7 @@ function kindOf(status: Stats): {isFolder: boolean; isEmptyFile: boolean} {
   return {isFolder: status.isDirectory(), isEmptyFile: status.isFile() && status.size === 0}
 }
 
-/** The name under which a file with several names came first. */
+/** Returns the first name of a file with several hard links. */
 function openHardLinks(): {firstOf(status: Stats, name: string): string | undefined} {
   const names = new Map<string, string>()
   return {

@@ -1,11 +1,11 @@
-/** Files that say when, where or for whom a tree was made, or can be made again at any time. */
+/** Files that depend on the time, place or user of the build, or that can be made again at any time. */
 const TRACES: readonly RegExp[] = [
   /^(?:dev|proc|sys|tmp|var\/tmp)\/./,
   /^run\/envs$/,
-  // Its name, its number and its resolver are each environment's own.
+  // Name, machine id and resolver belong to each environment.
   /^etc\/(?:hostname|machine-id|resolv\.conf)$/,
   /^var\/lib\/dbus\/machine-id$/,
-  // What keeps services from being started is every environment's, and no image's.
+  // Belongs to environments, not to images: it keeps packages from starting services.
   /^usr\/sbin\/policy-rc\.d$/,
   /^var\/cache\/apt\/(?:[^/]+\.bin|archives\/[^/]+\.deb)$/,
   /^var\/lib\/apt\/lists\/(?!lock$|partial$)./,
@@ -16,10 +16,10 @@ const LOG = /^var\/log\/./
 const RUNTIME = /^run\/./
 
 /**
- * Whether an entry of a new tree has no place in an image.
+ * Returns whether an entry of a new tree is removed from an image.
  *
- * @param path - Below the root.
- * @param isEmptyFile - Logs that nobody has written to are there for their owners and modes.
+ * @param path - Relative to the root.
+ * @param isEmptyFile - Empty logs stay, for their owners and modes.
  */
 export function isTrace(
   path: string,

@@ -35,9 +35,9 @@ const NAMES = [
 ]
 
 /**
- * The capabilities that a value of `security.capability` permits: `cap_net_raw`, …
+ * Returns the capabilities that a value of `security.capability` permits: `cap_net_raw`, …
  *
- * @param base64 - As a ledger has it; what is no such value permits none.
+ * @param base64 - As in a journal; a malformed value permits none.
  */
 export function capabilityNames(base64: string): string[] {
   const value = Buffer.from(base64, 'base64')

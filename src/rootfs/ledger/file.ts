@@ -12,7 +12,7 @@ import {ledgerUnreadableError} from '../errors.js'
 import {type LedgerEntry, ledgerEntrySchema} from './entry.js'
 import {LEDGER_SCHEMA_VERSION, type Ledger, MOST_LEDGER_BYTES} from './ledger.js'
 
-/** What a file says of a tree. */
+/** The metadata journal of a tree. */
 export type LedgerRecord = {
   readonly entries: readonly LedgerEntry[]
   /** Entries that were left out because there were too many. */
@@ -33,7 +33,7 @@ const LEDGER_HEAD_FORMAT: RecordFormat<typeof ledgerHeadSchema> = {
 }
 
 const {O_RDONLY, O_NOFOLLOW} = constants
-/** Paths of control characters alone, each six characters of JSON, are the longest. */
+/** Paths of control characters, which take six characters of JSON each, are the longest. */
 const MOST_FILE_BYTES = 6 * MOST_LEDGER_BYTES
 
 /**
@@ -48,7 +48,7 @@ export function writeLedger(path: string, ledger: Ledger, {replaces = false} = {
 }
 
 /**
- * Reads a ledger; one that is not there is empty: environments of older versions have none.
+ * Reads a journal; a missing one is empty, as for environments of older versions.
  *
  * @throws {@link ledgerUnreadableError} Naming the line.
  * @throws {NodeJS.ErrnoException}

@@ -1,32 +1,32 @@
 import {formatEntry, type LedgerEntry} from './entry.js'
 
-/** How much of an image a tree has not. */
+/** Counts of metadata that a tree lacks. */
 export type LedgerCounts = {
   /** Files with another owner than in the image. */
   readonly owners: number
   readonly capabilities: number
   readonly devices: number
-  /** Entries left out because there are too many. */
+  /** Entries that were left out because there are too many. */
   readonly dropped: number
 }
 
-/** The entries of one tree by path; the last one of a path holds. */
+/** The entries of one tree by path; the last one of a path counts. */
 export type Ledger = {
   note(entry: LedgerEntry): void
   get(path: string): LedgerEntry | undefined
-  /** To be called when what was at the path is no more. */
+  /** To be called when the entry at the path is removed. */
   forget(path: string): void
-  /** Moves all entries below a folder to the root. */
+  /** Moves all entries in a folder to the root. */
   lift(folder: string): void
   counts(): LedgerCounts
-  /** The text of the file; its first line says how many entries there are. */
+  /** Returns the text of the file; its first line has the number of entries. */
   format(): string
 }
 
-/** What a reader of a hundred thousand members holds in memory, and `doctor` reads; real images have hundreds. */
+/** Limit for memory and for `doctor`; real images have hundreds. */
 const MOST_ENTRIES = 100_000
 export const MOST_LEDGER_BYTES = 16 * 2 ** 20
-/** About what an entry takes beside its path. */
+/** Approximate size of an entry without its path. */
 const ENTRY_BYTES = 160
 
 export const LEDGER_SCHEMA_VERSION = 1
@@ -69,7 +69,7 @@ export function openLedger(
   }
 }
 
-/** A byte of a path takes up to six characters as JSON, and a real one takes one. */
+/** A byte of a path takes up to six characters as JSON; a byte of a real path takes one. */
 function sizeOf(path: string): number {
   return path.length + ENTRY_BYTES
 }

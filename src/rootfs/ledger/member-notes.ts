@@ -3,17 +3,17 @@ import type {Owners} from '../tree/owners.js'
 import type {LedgerEntry, Loss} from './entry.js'
 import type {Ledger} from './ledger.js'
 
-/** What becomes of an archive's members, told as they are written. */
+/** Callbacks for members of an archive, called as they are written. */
 export type MemberNotes = {
-  /** A member is at its place; `lacks` is what it has not, beside the owner. */
+  /** A member was written; `lacks` is missing metadata, besides the owner. */
   written(path: string, member: Exclude<Member, {kind: 'hardlink'}>, lacks?: Loss): void
-  /** A second name, which may outlive the first. */
+  /** A hard link was made, which may outlive the first name. */
   linked(path: string, target: string): void
-  /** What was at the path is no more. */
+  /** The entry at the path was removed. */
   gone(path: string): void
 }
 
-/** Notes in the ledger what members were to have and have not. */
+/** Records missing metadata of members in the journal. */
 export function openMemberNotes(ledger: Ledger, owners: Owners): MemberNotes {
   return {
     written(path, member, lacks) {

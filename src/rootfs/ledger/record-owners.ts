@@ -5,14 +5,14 @@ import type {LedgerRecord} from './file.js'
 import {type Ledger, openLedger} from './ledger.js'
 import {kindOf} from './restore.js'
 
-/** Each level holds a descriptor; no real tree comes near. */
+/** Each level holds a descriptor open; no real tree is this deep. */
 const MOST_LEVELS = 512
 
 /**
- * The ledger of a copy that is to belong to one user alone: every file of the tree that is not root's. What the tree itself
- * was refused is taken over. Sees owners as root of the user namespace it runs in; follows no link.
+ * Makes the journal for a copy with one owner: every file of the tree that root does not own, and the entries
+ * of the tree's own journal. Runs as root of a user namespace; follows no link.
  *
- * @param former - The tree's own ledger.
+ * @param former - The tree's own journal.
  * @throws {NodeJS.ErrnoException}
  */
 export function recordOwners(root: string, former: LedgerRecord): Ledger {

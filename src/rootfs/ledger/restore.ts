@@ -11,7 +11,7 @@ import {type Ledger, type LedgerCounts, openLedger} from './ledger.js'
 import {readStatOverrides} from './stat-overrides.js'
 
 export type RestoreReport = {
-  /** Files that have the owner again which the image, or a package, gives them. */
+  /** Files that got the owner of the image, or of a package, again. */
   readonly restored: number
   readonly squashedOwners: SquashedOwners
   readonly losses: LedgerCounts
@@ -22,11 +22,12 @@ type Tools = {readonly owners: Owners; readonly setCapability: CapabilitySetter}
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 
 /**
- * Gives files of a tree at rest the owners that a ledger and dpkg's own overrides name, as root of a user namespace.
+ * Gives files of a tree that is not in use the owners of a journal and of dpkg's overrides, as root of a user
+ * namespace.
  *
- * A file that is gone, or is of another kind by now, is left alone. Permissions stay as they are.
+ * Skips files that were removed, or whose kind has changed. Permissions stay.
  *
- * @returns What was done, and the ledger of what the tree still lacks.
+ * @returns A report, and the journal of metadata that the tree still lacks.
  * @throws {NodeJS.ErrnoException}
  */
 export function restoreOwners(
@@ -75,7 +76,7 @@ function find(paths: RootedPaths, path: string): Found | undefined {
   }
 }
 
-/** What a tree's entry is, in a ledger's words; undefined for what no archive holds. */
+/** Returns the kind of an entry, as in a journal; undefined for kinds that no archive has. */
 export function kindOf(
   status: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink' | 'isFIFO'>,
 ): LedgerKind | undefined {
@@ -85,10 +86,10 @@ export function kindOf(
   return status.isFIFO() ? 'fifo' : undefined
 }
 
-/** @returns What the file still lacks. */
+/** @returns Metadata that the file still lacks. */
 function restore({place, status}: Found, entry: LedgerEntry, {owners, setCapability}: Tools): Loss[] {
   own(place, entry, owners)
-  // chown(2) takes setuid, setgid and capabilities away.
+  // chown(2) removes setuid, setgid and capabilities.
   if (entry.kind !== 'symlink') chmodSync(place, status.mode & 0o7777)
   const lost: Loss[] = owners.loses(entry) ? ['owner'] : []
   if (entry.capability !== undefined && !setCapabilityAt(place, entry.capability, setCapability))

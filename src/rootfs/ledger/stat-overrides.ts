@@ -3,25 +3,25 @@ import {DEFAULT_LIMITS} from '../limits.js'
 import {memberPath} from '../tree/member-path.js'
 import {PathRefusal} from '../tree/path-refusal.js'
 
-/** An owner and mode that a package, or the user, gave to a path for good. */
+/** An owner and mode that a package, or the user, gave to a path permanently. */
 export type StatOverride = {
-  /** Below the root; a byte string. */
+  /** Relative to the root; a byte string. */
   readonly path: string
   readonly uid: number
   readonly gid: number
   readonly mode: number
 }
 
-/** What a single id is, where it is written as a number. */
+/** A numeric id. */
 const NUMERIC = /^#(?<id>\d{1,10})$/
 const LINE = /^(?<user>\S+) (?<group>\S+) (?<mode>[0-7]{3,5}) \/(?<path>.+)$/
 const ACCOUNT = /^(?<name>[^:]+):[^:]*:(?<id>\d{1,10}):/
-/** The largest id; the one above stands for none. @see chown(2) */
+/** The largest id; the next one means "unchanged". @see chown(2) */
 const MOST_ID = 2 ** 32 - 2
 
 /**
- * The overrides that dpkg keeps in a tree, as far as their users and groups are known in it. What is no line of theirs is
- * read over: the tree is the guest's.
+ * Returns dpkg's overrides in a tree, for users and groups that the tree has. Skips malformed lines: the tree
+ * is hostile.
  *
  * @see dpkg-statoverride(1)
  */
@@ -40,7 +40,7 @@ export function readStatOverrides(tree: TreeView): StatOverride[] {
   })
 }
 
-/** Below the root; undefined for the root itself, and for a path that would lead out of it or can't be. */
+/** Returns the path relative to the root; undefined for the root itself, and for an invalid path. */
 function placeOf(path: string): string | undefined {
   try {
     return memberPath(path, DEFAULT_LIMITS) || undefined
@@ -54,7 +54,7 @@ function textOf(tree: TreeView, path: string): string {
   return tree.read(path)?.toString('latin1') ?? ''
 }
 
-/** Lines of passwd(5) and group(5) alike: the name, one more field, the number. */
+/** Parses lines of passwd(5) and group(5): the name, one more field, the number. */
 function idsByName(text: string): ReadonlyMap<string, number> {
   return new Map(
     text.split('\n').flatMap((line) => {

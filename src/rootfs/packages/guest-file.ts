@@ -5,12 +5,12 @@ import {type FolderHandle, openFolder} from '../tree/folder-handle.js'
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 
 /**
- * The first bytes of a regular file of a tree that may be in use: each folder is held open before the next step, and no
- * link is followed, so that nobody in the tree can lead the way out of it.
+ * Reads the first bytes of a regular file of a tree that may be in use. Holds each folder open before the
+ * next step and follows no link, so that the guest can't lead the path out of the tree.
  *
  * @param root - The tree's own folder.
  * @param path - Folders and name, one component each.
- * @returns Undefined where there is no such file, or it may not be read.
+ * @returns Undefined if there is no such file, or it is unreadable.
  */
 export function readGuestFile(
   root: string,
@@ -35,7 +35,7 @@ export function readGuestFile(
 }
 
 function readRegular(place: Buffer | string, maxBytes: number): Buffer | undefined {
-  // Not blocking: a FIFO in its place would hold this process for ever.
+  // Non-blocking: a FIFO in its place would block this process for ever.
   const fd = openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {
     const status = fstatSync(fd)

@@ -1,16 +1,16 @@
 import {type PresentPackage, parseDpkgStatus} from '../../debian/dpkg-status.js'
 import {readGuestFile} from './guest-file.js'
 
-/** A package of a tree, as dpkg wrote it down: the guest's word. */
+/** A package in dpkg's list. The guest writes that list: do not trust it. */
 export type InstalledPackage = Pick<PresentPackage, 'name' | 'version'>
 
 /** A desktop of 4,000 packages has 8 MB. */
 export const MOST_STATUS_BYTES = 16 * 2 ** 20
 
 /**
- * The packages that are installed in a tree, in dpkg's order; a package of several architectures comes once.
+ * Returns the installed packages of a tree, in dpkg's order; a package of several architectures occurs once.
  *
- * @returns Undefined where dpkg has no list.
+ * @returns Undefined if dpkg has no list.
  */
 export function readInstalledPackages(root: string): InstalledPackage[] | undefined {
   const status = readGuestFile(root, ['var', 'lib', 'dpkg', 'status'], {maxBytes: MOST_STATUS_BYTES})

@@ -1,23 +1,26 @@
 import {type CorruptArchiveError, corruptArchiveError} from '../../compression/errors.js'
 
 /**
- * Reads a stream of buffers by wanted lengths; bytes are copied only where a piece straddles two buffers, so a
- * piece is good until the next is asked for.
+ * Reads a stream of buffers by length. Copies bytes only if a piece spans two buffers, so a piece is valid
+ * until the next call.
  */
 export type ByteReader = {
-  /** At least one byte and at most that many, if any are at hand: most members come with the header's buffer. */
+  /**
+   * Returns at least one and at most that many bytes, if some are buffered: most members arrive with the
+   * header's buffer.
+   */
   atHand(atMost: number): Buffer | undefined
-  /** Exactly that many bytes, or undefined when the stream ended before the first of them. */
+  /** Returns exactly that many bytes, or undefined if the stream ended before the first one. */
   takeOrEnd(length: number): Promise<Buffer | undefined>
-  /** Exactly that many bytes. @throws {CorruptArchiveError} When the stream is shorter. */
+  /** Returns exactly that many bytes. @throws {CorruptArchiveError} If the stream is shorter. */
   take(length: number): Promise<Buffer>
-  /** At least one byte and at most that many. @throws {CorruptArchiveError} */
+  /** Returns at least one and at most that many bytes. @throws {CorruptArchiveError} */
   some(atMost: number): Promise<Buffer>
-  /** Whatever comes next; undefined at the end. */
+  /** Returns the next buffer; undefined at the end. */
   next(): Promise<Buffer | undefined>
   /** @throws {CorruptArchiveError} */
   skip(length: number): Promise<void>
-  /** Lets the source go, read to its end or not. */
+  /** Closes the source, even before its end. */
   close(): Promise<void>
 }
 

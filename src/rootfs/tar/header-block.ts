@@ -4,7 +4,7 @@ import type {DeviceNode} from './member.js'
 
 export const BLOCK_BYTES = 512
 
-/** One header as it stands in the archive, before long names and pax records are applied to it. */
+/** One header of the archive, before long names and pax records are applied. */
 export type HeaderBlock = {
   readonly type: string
   readonly name: string
@@ -19,8 +19,8 @@ export type HeaderBlock = {
 }
 
 /**
- * Reads a header. `tar`'s Header reads the numbers that are not plain octal; names are taken as bytes, and the size by
- * our own rule, since Header sets it to 0 when the truncated name of a long one ends in a slash.
+ * Reads a header. `tar`'s Header reads numbers that are not plain octal. Names are read as bytes. envs reads
+ * the size itself, because Header sets it to 0 if the truncated form of a long name ends in a slash.
  *
  * @throws {CorruptArchiveError} On a wrong checksum or a field that is not a number.
  * @see tar(5): v7, ustar, GNU
@@ -37,7 +37,7 @@ export function readHeaderBlock(block: Buffer): HeaderBlock {
   }
 }
 
-/** Where the numbers are left out, as in v7, they are 0. */
+/** Missing numbers, as in v7, are 0. */
 function readDevice(block: Buffer, type: '3' | '4'): DeviceNode {
   const number = (offset: number) => Math.max(0, readOctal(block, offset, 8))
   return {type: type === '4' ? 'block' : 'char', major: number(329), minor: number(337)}
@@ -46,8 +46,8 @@ function readDevice(block: Buffer, type: '3' | '4'): DeviceNode {
 type NumberFields = Pick<HeaderBlock, 'mode' | 'uid' | 'gid' | 'modified'>
 
 /**
- * The form of nearly every header, without the dozen strings that Header makes of each: a tenth of the time of a
- * whole extraction. Undefined when a field has another form, or the sum is not that of the block.
+ * Reads the form of nearly every header, without the dozen strings that Header makes of each: these take a
+ * tenth of an extraction. Returns undefined if a field has another form, or the checksum is wrong.
  */
 function readOctalFields(block: Buffer): NumberFields | undefined {
   const mode = readOctal(block, 100, 8)
@@ -59,7 +59,7 @@ function readOctalFields(block: Buffer): NumberFields | undefined {
   return {mode: mode & 0o7777, uid, gid, modified: String(modified)}
 }
 
-/** Octal digits ended by a space or a zero byte; -1 for anything else. */
+/** Reads octal digits ended by a space or a zero byte; -1 for other fields. */
 function readOctal(block: Buffer, offset: number, length: number): number {
   let value = 0
   for (let at = offset; at < offset + length; at++) {
@@ -71,7 +71,7 @@ function readOctal(block: Buffer, offset: number, length: number): number {
   return value
 }
 
-/** The sum of all bytes, those of its own field taken for spaces. */
+/** Adds all bytes, with the checksum field counted as spaces. */
 function checksum(block: Buffer): number {
   let sum = 8 * 0x20
   for (let at = 0; at < BLOCK_BYTES; at++) if (at < 148 || at >= 156) sum += block[at] ?? 0
@@ -90,9 +90,9 @@ function readFieldsByHeader(block: Buffer): NumberFields {
 }
 
 /**
- * A number field: octal text, or base 256 when its first bit is set.
+ * Reads a number field: octal text, or base 256 if its first bit is set.
  *
- * @throws {CorruptArchiveError} When it is neither, negative, or past what a double holds exactly.
+ * @throws {CorruptArchiveError} If it is neither, negative, or larger than a double holds exactly.
  */
 export function readNumber(block: Buffer, offset: number, length: number): number {
   const first = block[offset] ?? 0
@@ -122,7 +122,7 @@ function wholeNumber(value: number | undefined): number {
 function readName(block: Buffer): string {
   const name = readText(block, 0, 100)
   if (block[345] === 0) return name
-  // GNU's own magic is `ustar  `: there, other fields stand where POSIX has the prefix.
+  // GNU's magic is `ustar  `: such headers have other fields in place of the POSIX prefix.
   const isPosix = block.toString('latin1', 257, 263) === 'ustar\0'
   return isPosix ? `${readText(block, 345, 155)}/${name}` : name
 }

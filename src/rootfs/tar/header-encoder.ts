@@ -2,7 +2,7 @@ import {BLOCK_BYTES} from './header-block.js'
 import type {DeviceNode} from './member.js'
 import {encodePaxRecords, type PaxRecord} from './pax-encoder.js'
 
-/** A header's fields; numbers that a field can't hold become 0, for a pax record has them then. */
+/** Fields of a header; numbers that do not fit become 0, and a pax record has them. */
 export type HeaderFields = {
   readonly type: string
   /** Byte strings, cut at 100 bytes. */
@@ -23,7 +23,10 @@ export const NAME_BYTES = 100
 export const MOST_ID = 0o7777777
 export const MOST_SIZE = 0o77777777777
 
-/** A ustar header without names of owners: readers then take the numbers. @see POSIX pax, "ustar Interchange Format" */
+/**
+ * Writes a ustar header without names of owners, so that readers use the numbers. @see POSIX pax, "ustar
+ * Interchange Format"
+ */
 export function encodeHeader(fields: HeaderFields): Buffer {
   const {type, name, target = '', mode, uid, gid, sizeBytes, modified, device} = fields
   const block = Buffer.alloc(BLOCK_BYTES)
@@ -38,21 +41,21 @@ export function encodeHeader(fields: HeaderFields): Buffer {
   block.write('ustar\x0000', 257, 8, 'latin1')
   writeOctal(block, 329, 8, device?.major ?? 0)
   writeOctal(block, 337, 8, device?.minor ?? 0)
-  // Its own field is taken for spaces in the sum.
+  // The checksum field counts as spaces.
   block.fill(' ', 148, 156)
   const sum = block.reduce((total, byte) => total + byte, 0)
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 8, 'latin1')
   return block
 }
 
-/** Records for the next member (`x`), or for the archive (`g`), as a member of their own. */
+/** Writes records for the next member (`x`), or for the archive (`g`), as a separate member. */
 export function encodePaxHeader(type: 'g' | 'x', name: string, records: readonly PaxRecord[]): Buffer {
   const body = encodePaxRecords(records)
   const header = encodeHeader({type, name, mode: 0o644, uid: 0, gid: 0, sizeBytes: body.length, modified: 0})
   return Buffer.concat([header, body, Buffer.alloc(paddingOf(body.length))])
 }
 
-/** From a length to the next whole block. */
+/** Returns the padding from a length to the next whole block. */
 export function paddingOf(sizeBytes: number): number {
   return (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES
 }

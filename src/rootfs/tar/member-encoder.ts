@@ -13,10 +13,10 @@ const TYPES: Readonly<Record<Member['kind'], string>> = {
 }
 
 /**
- * What stands before a member's data: a ustar header, and in front of it the pax records for what that can't hold. A
- * file with holes is written as GNU tar's sparse format 1.0, which Go's and Python's readers know too.
+ * Writes the headers of a member: a ustar header, preceded by pax records for values that do not fit. A file
+ * with holes is written in GNU tar's sparse format 1.0, which Go's and Python's readers support too.
  *
- * @param sparse - Of a file whose data are its pieces without the holes.
+ * @param sparse - Of a file whose data are its segments without the holes.
  * @see GNU tar manual, "Storing Sparse Files"
  */
 export function encodeMember(member: Member, sparse?: SparseFile): Buffer {
@@ -65,7 +65,7 @@ function recordsFor(
   return records
 }
 
-/** The time for a record; undefined where the header's field holds it. */
+/** Returns the time for a record; undefined if the header's field can hold it. */
 function exactTime(modified: string): string | undefined {
   const [seconds = '', fraction = ''] = modified.split('.')
   const digits = fraction.replace(/0+$/, '')
@@ -83,12 +83,12 @@ function sparseRecords(name: string, realSizeBytes: number): PaxRecord[] {
   ]
 }
 
-/** A reader that knows nothing of holes must not leave the pieces in the file's place. */
+/** A reader without sparse support must not leave the segments under the file's name. */
 function sparseName(name: string): string {
   return `./GNUSparseFile.0/${lastPart(name)}`.slice(0, NAME_BYTES)
 }
 
-/** Shown by no reader that knows pax. */
+/** Readers that support pax do not show it. */
 function paxName(name: string): string {
   return `./PaxHeaders/${lastPart(name)}`.slice(0, NAME_BYTES)
 }

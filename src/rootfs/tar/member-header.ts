@@ -3,7 +3,7 @@ import type {HeaderBlock} from './header-block.js'
 import type {DeviceNode, Member} from './member.js'
 import type {PaxRecords} from './pax-records.js'
 
-/** What stands in front of a header and changes it. */
+/** Extension headers that modify the next header. */
 export type Preface = {
   readonly records: PaxRecords
   readonly longName?: string | undefined
@@ -29,8 +29,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
 const NO_DEVICE: DeviceNode = {type: 'char', major: 0, minor: 0}
 
 /**
- * Puts a header and its preface together. Bytes that follow the header are `storedBytes` for a file; for
- * any other kind there are none, whatever its size field says, as GNU tar reads it.
+ * Combines a header and its extensions. A file has `storedBytes` of data; other kinds have none, regardless
+ * of their size field, as in GNU tar.
  *
  * @throws {@link refusedMemberError} When the type is none a rootfs can hold.
  */

@@ -1,15 +1,15 @@
-/** Where a piece of a file's contents lies in the file; what lies between pieces is a hole. */
+/** The position of a piece of data in a file; the rest is holes. */
 export type Segment = {readonly offset: number; readonly sizeBytes: number}
 
-/** A device node's kind and numbers, as mknod(1) takes them. */
+/** Kind and numbers of a device node, as for mknod(1). */
 export type DeviceNode = {readonly type: 'char' | 'block'; readonly major: number; readonly minor: number}
 
-/** Seconds since 1970 in decimal: negative for earlier, with a fraction where the archive has one. */
+/** Seconds since 1970 in decimal: negative for earlier times, with a fraction if the archive has one. */
 export type Timestamp = string
 
 /**
- * One thing an archive holds. Names and link targets are byte strings (latin1, one character a byte):
- * nothing says that they are UTF-8, and only their bytes go to the file system.
+ * An entry of an archive. Names and link targets are byte strings (latin1, one character a byte): they need
+ * not be UTF-8, and only their bytes go to the file system.
  */
 export type Member = {
   readonly name: string
@@ -21,13 +21,13 @@ export type Member = {
 } & (
   | {
       readonly kind: 'file'
-      /** With its holes. */
+      /** Including holes. */
       readonly sizeBytes: number
-      /** Without them: what the disk must hold. */
+      /** Without holes: the space on disk. */
       readonly storedBytes: number
-      /** Where its data lies, of a file with holes; undefined for one without. */
+      /** Positions of the data in a file with holes; undefined for other files. */
       readonly segments?: readonly Segment[]
-      /** The value of `security.capability`, as the archive has it. @see capabilities(7) */
+      /** The value of `security.capability` in the archive. @see capabilities(7) */
       readonly capability: Buffer | undefined
     }
   | {readonly kind: 'folder'}
@@ -37,7 +37,7 @@ export type Member = {
   | {readonly kind: 'hardlink'; readonly target: string}
 )
 
-/** What a reader hands to whoever builds the tree; `data` comes between `begin` and `end` of a file. */
+/** Interface between reader and tree; `data` is called between `begin` and `end` of a file. */
 export type MemberSink = {
   begin(member: Member): void
   data(bytes: Buffer, offset: number): void

@@ -2,7 +2,7 @@
 export type PaxRecord = readonly [key: string, value: string]
 
 /**
- * The body of a pax header: `LENGTH KEY=VALUE\n`, the length with its own digits.
+ * Encodes the body of a pax header: `LENGTH KEY=VALUE\n`; the length includes its own digits.
  *
  * @see POSIX pax, "pax Extended Header"
  */

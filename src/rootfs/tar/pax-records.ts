@@ -1,7 +1,7 @@
 import {type CorruptArchiveError, corruptArchiveError} from '../../compression/errors.js'
 import type {Segment} from './member.js'
 
-/** The records of a pax header that change a member; all others are read over. */
+/** Records of a pax header that change a member; all others are ignored. */
 export type PaxRecords = {
   path?: string
   linkpath?: string
@@ -11,28 +11,28 @@ export type PaxRecords = {
   modified?: string
   capability?: Buffer
   sparse?: PaxSparse
-  /** Of whoever wrote the archive; says nothing of a member. */
+  /** A comment of the writer; not about a member. */
   comment?: string
 }
 
-/** GNU's sparse files in pax: 0.0 and 0.1 carry the map in records, 1.0 at the head of the data. */
+/** GNU's sparse files in pax: 0.0 and 0.1 have the map in records, 1.0 at the start of the data. */
 export type PaxSparse = {
   name?: string
   realSizeBytes?: number
   segments?: Segment[]
-  /** Offset of a 0.0 pair whose length has not come yet. */
+  /** Offset of a 0.0 pair without its length. */
   openOffset?: number
   mapInData?: boolean
 }
 
-/** How extended attributes are written: their bytes, or in base64. @see tar(5), "Pax Interchange Format" */
+/** Encodings of extended attributes: bytes, or base64. @see tar(5), "Pax Interchange Format" */
 const CAPABILITY_ENCODINGS: Readonly<Record<string, 'latin1' | 'base64'>> = {
   'SCHILY.xattr.security.capability': 'latin1',
   'LIBARCHIVE.xattr.security.capability': 'base64',
 }
 
 /**
- * Reads the records of a pax header: `LENGTH KEY=VALUE\n`, by length, so that a value may hold anything.
+ * Reads the records of a pax header: `LENGTH KEY=VALUE\n`, by length, so that a value may contain any byte.
  *
  * @throws {CorruptArchiveError}
  * @see POSIX pax, extended header; GNU tar manual, "Storing Sparse Files"
@@ -65,7 +65,7 @@ function apply(records: PaxRecords, key: string, value: string): void {
     records.capability = Buffer.from(value, encoding)
     return
   }
-  // POSIX: an empty value takes back a global record; without those for names, nothing is left to take.
+  // POSIX: an empty value cancels a global record; envs supports no global records for names.
   if (value === '') return
   if (key === 'path') records.path = value
   else if (key === 'linkpath') records.linkpath = value
@@ -102,7 +102,7 @@ function applySparse(sparse: PaxSparse, key: string, value: string): void {
   }
 }
 
-/** Offsets and lengths by turns, as every sparse map writes them. @throws {CorruptArchiveError} */
+/** Returns pairs of offsets and lengths, as in every sparse map. @throws {CorruptArchiveError} */
 export function pairs(numbers: readonly number[]): Segment[] {
   if (numbers.length % 2 !== 0) throw malformed()
   return Array.from({length: numbers.length / 2}, (_, index) => ({

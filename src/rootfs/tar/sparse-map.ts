@@ -7,7 +7,9 @@ const ENTRY_BYTES = 24
 const HEADER_ENTRIES = {offset: 386, count: 4, continues: 482} as const
 const CONTINUATION_ENTRIES = {offset: 0, count: 21, continues: 504} as const
 
-/** One block of an old GNU sparse map. @see tar(5), "GNU tar archives": the fields sparse and isextended */
+/**
+ * Reads one block of an old GNU sparse map. @see tar(5), "GNU tar archives": the fields sparse and isextended
+ */
 export function readSparseBlock(
   block: Buffer,
   place: 'header' | 'continuation',
@@ -22,23 +24,23 @@ export function readSparseBlock(
   return {segments, continues: block[continues] !== 0}
 }
 
-/** The file's size with its holes, in an old GNU sparse header. */
+/** Returns the file's size with its holes, in an old GNU sparse header. */
 export function readSparseRealSize(block: Buffer): number {
   return readNumber(block, 483, 12)
 }
 
-/** How many lines the map of pax sparse 1.0 has, by its first; it stands at the head of the data. */
+/** Returns the number of lines of a pax sparse 1.0 map, from its first line, at the start of the data. */
 export function countSparseLines(firstBlock: Buffer): number {
   return 1 + 2 * decimal(firstBlock.toString('latin1', 0, Math.max(0, firstBlock.indexOf(0x0a))))
 }
 
-/** The map of pax sparse 1.0, whole: decimal lines. @throws {CorruptArchiveError} */
+/** Reads a complete pax sparse 1.0 map: decimal lines. @throws {CorruptArchiveError} */
 export function readSparseLines(map: Buffer, lines: number): Segment[] {
   return pairs(map.toString('latin1').split('\n', lines).slice(1).map(decimal))
 }
 
 /**
- * Holds a map to its rules: in order, apart, within the file, and together as long as the data.
+ * Checks the rules of a map: ordered, without overlaps, within the file, and as long as the data.
  *
  * @throws {CorruptArchiveError}
  */

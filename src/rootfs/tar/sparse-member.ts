@@ -22,13 +22,13 @@ type SparseSource = {
   readonly isOldFormat: boolean
 }
 
-/** Tells whether a file's data are its pieces without the holes between them. */
+/** Returns whether a file's data are its segments without the holes. */
 export function isSparse(header: HeaderBlock, {sparse}: PaxRecords): boolean {
   return header.type === 'S' || sparse?.mapInData === true || sparse?.segments !== undefined
 }
 
 /**
- * Hands a sparse file on, piece by piece at its place.
+ * Passes a sparse file on, segment by segment.
  *
  * @throws {CorruptArchiveError} When the map contradicts itself or the data.
  * @throws {@link refusedMemberError} When the file with its holes, or its map, is larger than a limit.
@@ -56,7 +56,7 @@ export async function copySparse(
   sink.end()
 }
 
-/** `mapBytes` is how much of the member's data the map itself took. */
+/** `mapBytes` is the size of the map within the member's data. */
 async function readMap(
   reader: ByteReader,
   {member, block, records, isOldFormat}: SparseSource,

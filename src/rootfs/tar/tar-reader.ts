@@ -10,7 +10,7 @@ import {type PaxRecords, readPaxRecords} from './pax-records.js'
 import {copySparse, isSparse} from './sparse-member.js'
 
 /**
- * Reads a tar archive (v7, ustar, pax, GNU) from its first to its last byte and hands its members on.
+ * Reads a tar archive (v7, ustar, pax, GNU) completely and passes its members on.
  *
  * @throws {CorruptArchiveError} Damaged, without its end marker, or followed by anything but zeros.
  * @throws {@link refusedMemberError} When it outgrows a limit or holds a type that is not supported.
@@ -64,7 +64,7 @@ async function readMembers(reader: ByteReader, sink: MemberSink, limits: Limits)
   }
 }
 
-/** Headers that only say something of members to come, or nothing at all. */
+/** Headers that only describe later members, or have no effect. */
 const PREFACES = new Set(['x', 'X', 'g', 'L', 'K', 'V'])
 
 async function readPreface(
@@ -79,7 +79,7 @@ async function readPreface(
       state.local = readPaxRecords(await readBody(reader, header, limits))
       return
     case 'g': {
-      // A name, a size or a map for every member to come makes no sense, and readers disagree on it.
+      // A name, a size or a map for every later member makes no sense, and readers disagree on it.
       const {uid, gid, modified} = readPaxRecords(await readBody(reader, header, limits))
       state.global = {
         ...state.global,
@@ -142,7 +142,7 @@ async function readMember(
   if (left > 0) await reader.skip(left)
 }
 
-/** From a length to the next whole block. */
+/** Returns the padding from a length to the next whole block. */
 function padding(sizeBytes: number): number {
   return (BLOCK_BYTES - (sizeBytes % BLOCK_BYTES)) % BLOCK_BYTES
 }

@@ -5,20 +5,20 @@ import {encodeMember} from './member-encoder.js'
 
 /** Writes an archive, member by member. */
 export type TarWriter = MemberSink & {
-  /** Says something of the archive; to be called before the first member. */
+  /** Writes a comment on the archive; to be called before the first member. */
   comment(text: string): void
-  /** Writes the end marker: without it, what was written is a part to every reader. */
+  /** Writes the end marker: without it, the archive is incomplete for every reader. */
   finish(): void
 }
 
 /**
- * The most pieces of a file that is written with its holes: a reader holds the map of them in memory, ours up to a MiB
- * of it. A file with more becomes one without holes.
+ * The most segments of a file that is written with its holes: a reader holds their map in memory, envs up to
+ * a MiB. A file with more is written without holes.
  */
 const MOST_SEGMENTS = 20_000
 const ZEROS = Buffer.alloc(64 * 1024)
 
-/** @param write - Takes bytes in order, and is done with them when it returns. */
+/** @param write - Receives bytes in order; may not keep them. */
 export function openTarWriter(write: (bytes: Buffer) => void): TarWriter {
   let fillsHoles = false
   let sizeBytes = 0

@@ -1,11 +1,12 @@
 import {readdirSync} from 'node:fs'
 import {ROOT_MARKS} from './wrapping-folder.js'
 
-/** What lies beside the layers: of an image as OCI lays it out, and of one as `docker save` writes it. */
+/** Files next to the layers: in the OCI image layout, and in the format of `docker save`. */
 const LAYER_MARKS = ['oci-layout', 'manifest.json']
 
 /**
- * Tells whether a tree is the layers of a container's image, each in an archive of its own, and no root file system.
+ * Returns whether a tree contains the layers of a container image, each in its own archive, rather than a
+ * root file system.
  *
  * @see https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  */

@@ -7,12 +7,12 @@ import {modificationTime} from './modification-time.js'
 import type {Owners} from './owners.js'
 import type {RootedPaths} from './rooted-paths.js'
 
-/** Names in one call; an argument list holds at least 128 KiB. */
+/** Names for one call; argv holds at least 128 KiB. */
 const BATCH = 500
 
 /**
- * Makes FIFOs with mkfifo(1), since Node has no call for it: under plain names first, then renamed, because
- * an argument is text and a name is bytes.
+ * Makes FIFOs with mkfifo(1), because Node has no call for it: first under plain names, then renamed, because
+ * arguments are text and names are bytes.
  *
  * @throws {@link archiveToolMissingError}
  * @throws {NodeJS.ErrnoException}
@@ -55,7 +55,7 @@ export async function makeFifos(
     if (owner !== undefined) lchownSync(name, owner.uid, owner.gid)
     chmodSync(name, member.mode)
     utimesSync(name, modificationTime(member.modified), modificationTime(member.modified))
-    // Resolved anew: a later member may have put a link where a folder was.
+    // Resolved again: a later member may have replaced a folder by a link.
     renameSync(name, paths.absolute(paths.resolvePlace(path)))
   }
 }

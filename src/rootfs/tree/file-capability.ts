@@ -4,13 +4,16 @@ import {findPerl, scriptWords} from '../../host/script.js'
 import {systemCalls} from '../../host/system-calls.js'
 import type {OwnerRule} from './owners.js'
 
-/** Sets `security.capability` of an open file; false where that can't be done. */
+/** Sets `security.capability` of an open file; returns false if that is impossible. */
 export type CapabilitySetter = (fd: number, value: Buffer) => boolean
 
-/** Each takes a program to set; a whole desktop has a dozen. */
+/** Each takes one start of a program; a whole desktop has a dozen. */
 const MOST_FILES = 1000
 
-/** Bytes of a value by its revision, in the top byte of its first word. @see linux/capability.h: vfs_ns_cap_data */
+/**
+ * Size of a value by its revision, in the top byte of its first word. @see linux/capability.h:
+ * vfs_ns_cap_data
+ */
 const LENGTHS: Readonly<Record<number, number>> = {2: 20, 3: 24}
 
 type HostTools = {
@@ -19,10 +22,11 @@ type HostTools = {
 }
 
 /**
- * Gives files their capabilities, through a program that inherits the open file: Node has no call for it.
+ * Sets file capabilities through a program that inherits the open file: Node has no call for it.
  *
- * Only root of a user namespace may: where the caller is not, the program runs in one that maps the caller alone. The
- * kernel notes whose root that was, and the value holds in every environment of the same user.
+ * Only root of a user namespace may do so: for any other caller, the program runs in a namespace that maps
+ * only the caller. The kernel stores the id of that root, and the value is valid in every environment of the
+ * same user.
  *
  * @see capabilities(7), "Namespaced file capabilities"
  */
@@ -37,13 +41,13 @@ export function openCapabilitySetter(rule: OwnerRule, tools: HostTools): Capabil
   }
 }
 
-/** Whether the kernel would take it for one, bounds first. */
+/** Returns whether the kernel would accept the value; checks limits first. */
 export function isCapability(value: Buffer): boolean {
   const revision = value[3]
   return revision !== undefined && LENGTHS[revision] === value.length
 }
 
-/** Empty where the host has no program for it. */
+/** Returns an empty list if the host has no program for it. */
 function commandFor(rule: OwnerRule, {which, architecture}: HostTools): readonly string[] {
   const perl = findPerl({which})
   if (perl === undefined) return []

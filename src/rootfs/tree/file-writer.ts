@@ -18,15 +18,15 @@ const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
 type FileMember = Extract<Member, {kind: 'file'}>
 
-/** A file that was written, and whether it lacks the capability it was to have. */
+/** A written file, and whether it lacks its capability. */
 export type Written = {readonly member: FileMember; readonly lacksCapability: boolean}
 
-/** The one file that is being written, if any. */
+/** Writes one file at a time. */
 export type FileWriter = {
-  /** Makes a new file; what stands at the place is never opened. @throws {NodeJS.ErrnoException} EEXIST */
+  /** Makes a new file; an existing entry is never opened. @throws {NodeJS.ErrnoException} EEXIST */
   open(place: Buffer, member: FileMember): void
   write(bytes: Buffer, offset: number): void
-  /** Ends the file and tells what became of it; undefined when none is open. */
+  /** Completes the file and returns the result; undefined if none is open. */
   close(): Written | undefined
 }
 
@@ -36,7 +36,7 @@ export function openFileWriter(owners: Owners, setCapability: CapabilitySetter):
 
   return {
     open(place, member) {
-      // The mode that the file keeps, where nothing later takes bits away: one call less for nearly every file.
+      // Sets the final mode if no later call removes bits: one call less for nearly every file.
       const mode = hasSpecialBits(member) ? 0o600 : member.mode
       current = {fd: openSync(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode), member, reached: 0}
     },
@@ -53,7 +53,7 @@ export function openFileWriter(owners: Owners, setCapability: CapabilitySetter):
       current = undefined
       try {
         if (reached < member.sizeBytes) ftruncateSync(fd, member.sizeBytes)
-        // In this order: writing and chown(2) both take setuid and capabilities away.
+        // In this order: writing and chown(2) both remove setuid and capabilities.
         const owner = owners.ownerFor(member)
         if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid)
         if (hasSpecialBits(member) || !keepsMode) fchmodSync(fd, member.mode)
@@ -68,7 +68,7 @@ export function openFileWriter(owners: Owners, setCapability: CapabilitySetter):
   }
 }
 
-/** Set-user-id, set-group-id and sticky: writing and chown(2) take the first two away. */
+/** Setuid, setgid and sticky: writing and chown(2) remove the first two. */
 function hasSpecialBits({mode}: FileMember): boolean {
   return (mode & 0o7000) !== 0
 }

@@ -9,18 +9,21 @@ import {
   type Stats,
 } from 'node:fs'
 
-/** O_PATH, asm-generic/fcntl.h: Node has no name for it. The same on every processor Debian and Ubuntu run on. */
+/**
+ * O_PATH, asm-generic/fcntl.h: Node has no name for it. It is the same on every processor of Debian and
+ * Ubuntu.
+ */
 const O_PATH = 0o10000000
 const {O_DIRECTORY, O_NOFOLLOW} = constants
 
 /**
- * A folder held open, whose entries are reached through it whatever its path has become: as openat(2), by
- * way of /proc/self/fd. Needs no permission on the folder itself.
+ * A folder held open, whose entries stay accessible if its path changes: openat(2) by way of /proc/self/fd.
+ * Needs no permission on the folder itself.
  */
 export type FolderHandle = {
   readonly status: Stats
   entry(name: Buffer): Buffer
-  /** @throws {NodeJS.ErrnoException} EACCES when the folder may not be read. */
+  /** @throws {NodeJS.ErrnoException} EACCES if the folder may not be read. */
   list(): Dirent<Buffer>[]
   chmod(mode: number): void
   close(): void
@@ -31,7 +34,7 @@ export function openFolder(path: Buffer | string): FolderHandle {
   return handleOf(openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW))
 }
 
-/** Opens a folder of the user's own, who may have put a link in its place. @throws {NodeJS.ErrnoException} */
+/** Opens a folder of the user, who may have replaced it by a link. @throws {NodeJS.ErrnoException} */
 export function openTrustedFolder(path: string): FolderHandle {
   return handleOf(openSync(path, O_PATH | O_DIRECTORY))
 }

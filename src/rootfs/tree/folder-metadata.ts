@@ -3,19 +3,19 @@ import type {Timestamp} from '../tar/member.js'
 import {modificationTime} from './modification-time.js'
 import type {Owners} from './owners.js'
 
-/** What a folder gets once nothing more is written in it. */
+/** Metadata that a folder gets after its entries. */
 export type FolderMetadata = {
   readonly mode: number
-  /** Undefined for a folder the archive has things in but does not name. */
+  /** Undefined for a folder that is not itself a member of the archive. */
   readonly named?: {readonly uid: number; readonly gid: number; readonly modified: Timestamp}
 }
 
-/** A folder that only the archive's members below it call for. */
+/** A folder that exists only as the parent of members. */
 export const UNNAMED_FOLDER: FolderMetadata = {mode: 0o755}
 
 /**
- * Gives folders their owner, mode and time, children before parents: an entry made or a folder closed
- * behind one would change or block the other.
+ * Sets owner, mode and time of folders, children before parents: a later entry would change the time, and a
+ * closed parent would block its children.
  */
 export function applyFolderMetadata(
   folders: ReadonlyMap<string, FolderMetadata>,

@@ -2,8 +2,8 @@ import type {Limits} from '../limits.js'
 import {PathRefusal} from './path-refusal.js'
 
 /**
- * The place a name in an archive means inside the root: `./` and leading slashes are dropped, `..` has no
- * use in a rootfs and is refused.
+ * Returns the path inside the root for a name in an archive: drops `./` and leading slashes, and refuses
+ * `..`, which has no use in a rootfs.
  *
  * @param name - A byte string (latin1).
  * @returns Components joined by single slashes; empty for the root itself.
@@ -23,7 +23,7 @@ export function memberPath(name: string, limits: Pick<Limits, 'pathBytes' | 'com
   return components.join('/')
 }
 
-/** What most names become, told by one look: no part of theirs begins with a dot, and no two slashes meet. */
+/** Handles most names by one check: no component begins with a dot, and there are no double slashes. */
 function plainPath(name: string): string | undefined {
   const start = name.startsWith('./') ? 2 : 0
   const end = name.endsWith('/') ? name.length - 1 : name.length

@@ -1,14 +1,14 @@
 import {readFileSync, statSync} from 'node:fs'
 
-/** `keep`: as the archive says, for root of a user namespace. `caller`: whoever runs this owns all. */
+/** `keep`: owners of the archive, for root of a user namespace. `caller`: the caller owns all files. */
 export type OwnerRule = 'keep' | 'caller'
 
 export type SquashedOwners = {readonly count: number; readonly ids: readonly number[]}
 
 export type Owners = {
-  /** The owner to set, with ids the namespace does not map replaced; undefined where a new file has it already. */
+  /** Returns the owner to set, with unmapped ids replaced; undefined if a new file has it already. */
   ownerFor(ids: Ids): Ids | undefined
-  /** Whether a file gets another owner than this one. */
+  /** Returns whether a file gets another owner than this one. */
   loses(ids: Ids): boolean
   squashed(): SquashedOwners
 }
@@ -17,15 +17,17 @@ type Ids = {readonly uid: number; readonly gid: number}
 
 type IdRange = {readonly first: number; readonly count: number}
 
-/** The kernel's overflow id, which stands for "somebody else" in every namespace; /proc/sys/kernel/overflowuid. */
+/**
+ * The kernel's overflow id, which stands for unmapped ids in every namespace; /proc/sys/kernel/overflowuid.
+ */
 const NOBODY = 65534
-/** Enough to see a pattern; an archive may name millions. */
+/** Enough to see a pattern; an archive may contain millions. */
 const MOST_IDS_NAMED = 16
 
 /**
- * Decides owners by the id maps of this process: chown(2) answers EINVAL to an id without a mapping.
+ * Decides owners by the id maps of this process: chown(2) fails with EINVAL for an unmapped id.
  *
- * @param born - Whose a new file is without chown(2); where it is not given every owner is set.
+ * @param born - The owner of new files; if left out, every owner is set.
  * @see user_namespaces(7)
  */
 export function openOwners(rule: OwnerRule, {born}: {readonly born?: Ids | undefined} = {}): Owners {
@@ -53,9 +55,9 @@ export function openOwners(rule: OwnerRule, {born}: {readonly born?: Ids | undef
 }
 
 /**
- * Whose the files are that this process makes below `root`: most of an archive are root's, who makes them.
+ * Returns the owner of new files in `root`: root, who creates them, owns most files of an archive.
  *
- * @returns undefined where that is not sure: the folder may hand on a group of its own. @see inode(7), "S_ISGID"
+ * @returns Undefined if that is uncertain: the folder may pass on its group. @see inode(7), "S_ISGID"
  */
 export function ownerOfNewFiles(root: string): Ids | undefined {
   const [uid, gid] = [process.geteuid?.(), process.getegid?.()]
@@ -63,14 +65,14 @@ export function ownerOfNewFiles(root: string): Ids | undefined {
   return {uid, gid}
 }
 
-/** The caller's own files look like root's in the guest. */
+/** In the guest, root owns the caller's files. */
 const CALLER_OWNS_ALL: Owners = {
   ownerFor: () => undefined,
   loses: ({uid, gid}) => uid !== 0 || gid !== 0,
   squashed: () => ({count: 0, ids: []}),
 }
 
-/** Lines of `INSIDE OUTSIDE COUNT`. @throws {Error} On anything else: the kernel writes this file. */
+/** Parses lines of `INSIDE OUTSIDE COUNT`. @throws {Error} On any other line: the kernel writes this file. */
 export function parseIdMap(text: string): IdRange[] {
   return text
     .trim()

@@ -1,4 +1,4 @@
-/** A path that can't be used inside a tree; whoever asked knows what to call it towards the user. */
+/** A path that can't be used inside a tree; the caller adds the user's name for it. */
 export class PathRefusal extends Error {
   constructor(
     readonly path: string,

@@ -3,25 +3,25 @@ import {unlessErrno} from '../../host/errno.js'
 import {PathRefusal} from './path-refusal.js'
 
 /**
- * Paths of a tree nobody trusts, resolved as the guest would see them: a link's absolute target starts at
- * the root, `..` stops there. All paths are byte strings (latin1), relative to the root, without `.` and `..`.
+ * Paths of a hostile tree, resolved as in the guest: absolute link targets start at the root, and `..` stops
+ * there. All paths are byte strings (latin1), relative to the root, without `.` and `..`.
  */
 export type RootedPaths = {
-  /** The path for a system call, valid as long as its folder came from `resolveFolder`. */
+  /** Returns the path for a system call, valid if its folder came from `resolveFolder`. */
   absolute(path: string): Buffer
   /**
-   * The real folder a path leads to through any links; missing ones are made by `makeFolder`.
+   * Returns the real folder of a path, through links; `makeFolder` makes missing ones.
    *
-   * @throws {PathRefusal} On a part that is no folder, or more than 40 links.
+   * @throws {PathRefusal} On a component that is not a folder, or more than 40 links.
    */
   resolveFolder(path: string): string
-  /** The real place of a path: its folder resolved, its last component left as it is. */
+  /** Returns the real path: with its folder resolved, and its last component unchanged. */
   resolvePlace(path: string): string
-  /** Makes known that the path is a real folder now. */
+  /** Records that the path is a real folder now. */
   remember(path: string): void
-  /** To be called when a folder was taken away; it was empty. */
+  /** To be called after an empty folder was removed. */
   forgetFolder(path: string): void
-  /** To be called when a link was taken away: what was resolved through it is void. */
+  /** To be called after a link was removed: invalidates paths that were resolved through it. */
   forgetLink(): void
 }
 
@@ -30,14 +30,14 @@ const MOST_LINKS = 40
 
 export type RootedPathsOptions = {
   /**
-   * Bound on the components that are walked until now, those of each place that is resolved included: in the kernel, too,
-   * a system call costs as many steps as its path has components.
+   * Limit for the components walked so far, including those of each resolved path: a system call also takes
+   * one step for each component.
    */
   readonly mostSteps?: () => number
 }
 
 /**
- * Opens the paths of the tree in `root`, which must not be changed by anyone else meanwhile.
+ * Opens the paths of the tree in `root`, which nobody else may change meanwhile.
  *
  * @param makeFolder - Makes a missing folder, given its path; or throws.
  */
@@ -47,9 +47,11 @@ export function openRootedPaths(
   {mostSteps = () => Number.POSITIVE_INFINITY}: RootedPathsOptions = {},
 ): RootedPaths {
   const prefix = `${Buffer.from(realpathSync(root)).toString('latin1')}/`
-  /** Real folders, and how many components each path has. A real folder goes only when nothing is in it. */
+  /**
+   * Real folders, with the number of components of each path. A real folder is removed only when it is empty.
+   */
   const depths = new Map<string, number>([['', 0]])
-  /** Folders by a path that leads through links: void when any link or folder goes. */
+  /** Folders by a path through links: invalid after the removal of any link or folder. */
   const aliases = new Map<string, string>()
   let steps = 0
 
@@ -96,11 +98,12 @@ export function openRootedPaths(
     return current
   }
 
-  /** The target of a link; undefined for a folder, which exists afterwards. */
+  /** Returns the target of a link; undefined for a folder, which exists afterwards. */
   function linkTarget(path: string, wanted: string): string | undefined {
     const depth = depths.get(path)
     if (depth !== undefined) {
-      // Looking a path up takes as long as the path is; its characters take far less than a system call.
+      // The lookup of a path takes time in proportion to its components; its characters take far less than a
+      // system call.
       spend(wanted, 1 + (depth >> 4))
       return undefined
     }
@@ -113,7 +116,7 @@ export function openRootedPaths(
     return undefined
   }
 
-  /** How many components the path of something in a known folder has. */
+  /** Returns the number of path components of an entry in a known folder. */
   function depthBelow(path: string): number {
     const folder = path.slice(0, Math.max(0, path.lastIndexOf('/')))
     return (depths.get(folder) ?? path.split('/').length) + 1
@@ -148,7 +151,7 @@ export function openRootedPaths(
   }
 }
 
-/** lstat(2), or undefined when there is nothing. */
+/** Returns lstat(2), or undefined if there is no entry. */
 export function lstatOrNothing(path: Buffer | string): Stats | undefined {
   return unlessErrno(() => lstatSync(path, {throwIfNoEntry: false}), 'ENOTDIR')
 }

@@ -18,17 +18,17 @@ export type WriterCounts = {
   entries: number
   bytes: number
   skippedDevices: number
-  /** Files that lack the capabilities the archive has for them. */
+  /** Files that lack the capabilities of the archive. */
   fileCapabilities: number
 }
 
-/** A tree being written, with what is left to do when no member comes any more. */
+/** Writes a tree, and records the work for the end of the archive. */
 export type TreeWriter = MemberSink & {
   readonly counts: Readonly<WriterCounts>
   readonly paths: RootedPaths
-  /** FIFOs by the path their name means: making one takes a program, so it is done for all at once. */
+  /** FIFOs by path: making one takes a program, so all are made at once. */
   readonly fifos: ReadonlyMap<string, Member>
-  /** Folders by real path; they are open to their owner only until their metadata is applied. */
+  /** Folders by real path; only their owner has access until their metadata is applied. */
   readonly folders: Map<string, FolderMetadata>
 }
 
@@ -40,12 +40,12 @@ export type WriterOptions = {
 }
 
 /**
- * Writes members below `root` as GNU tar would, and nowhere else.
+ * Writes members inside `root`, as GNU tar does, and nowhere else.
  *
- * Nothing that was there before is ever opened: a file is always a new one, so neither a link nor a FIFO
- * that an earlier member planted is written through.
+ * Never opens an existing entry: a file is always new, so that it is not written through a link or a FIFO of
+ * an earlier member.
  *
- * @throws {PathRefusal} From `begin`: a member that would leave the root, or can not be.
+ * @throws {PathRefusal} From `begin`: for a member that would leave the root, or is impossible.
  * @throws {NodeJS.ErrnoException}
  */
 export function openTreeWriter(
@@ -68,7 +68,7 @@ export function openTreeWriter(
     paths.remember(path)
   }
 
-  /** Makes something at a place that may be taken; only an empty folder gives way to another kind. */
+  /** Makes an entry where another one may exist; only an empty folder is replaced by another kind. */
   function replace(path: string, make: (place: Buffer) => void): void {
     notes.gone(path)
     fifos.delete(path)
@@ -105,7 +105,7 @@ export function openTreeWriter(
       notes.written(path, member)
       return
     }
-    // Merged /usr: a folder named where a link to a folder stands (bin -> usr/bin) means the link's target.
+    // Merged /usr: a folder with the name of a link to a folder (bin -> usr/bin) means the link's target.
     if (status?.isSymbolicLink() && leadsToFolder(path)) return
     replace(path, () => {
       if (status !== undefined) clear(path)

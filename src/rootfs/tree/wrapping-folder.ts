@@ -3,21 +3,21 @@ import {lstatSync, readdirSync, renameSync, rmdirSync} from 'node:fs'
 import {join} from 'node:path'
 import type {FolderMetadata} from './folder-metadata.js'
 
-/** A folder that holds one of these is a root, unless it is called like one of them: usr holds a bin. */
+/** A folder that contains one of these is a root, unless it has such a name itself: usr contains bin. */
 export const ROOT_MARKS = ['usr', 'etc', 'bin']
 
 /**
- * Lifts the contents of a single top folder (`rootfs/…`) to the root. To be called before folders get
- * their modes: renaming one takes write permission on it.
+ * Moves the contents of a single top folder (`rootfs/…`) to the root. To be called before folders get their
+ * modes: renaming a folder requires write permission on it.
  *
- * @param folders - Metadata by path; moves along.
- * @returns Its name, a byte string; undefined when there is none.
+ * @param folders - Metadata by path; updated.
+ * @returns Its name, a byte string; undefined if there is none.
  * @throws {NodeJS.ErrnoException}
  */
 export function unwrapRoot(root: string, folders: Map<string, FolderMetadata>): string | undefined {
   const wrapper = findWrapper(root)
   if (wrapper === undefined) return undefined
-  // Under another name, since the wrapper may hold one of its own.
+  // Under another name, because the wrapper may contain an entry of the same name.
   const aside = join(root, `.envs-wrapper-${randomBytes(4).toString('hex')}`)
   renameSync(Buffer.concat([Buffer.from(`${root}/`), wrapper]), aside)
   for (const name of readdirSync(aside, 'buffer')) {

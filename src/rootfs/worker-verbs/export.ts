@@ -4,7 +4,7 @@ import {explainErrno} from '../errors.js'
 import {type ExportOptions, type ExportReport, exportTree} from '../export/export-tree.js'
 import type {ExportRequest} from '../worker-request.js'
 
-/** Behind the three of every program. */
+/** After the three standard descriptors. */
 const ARCHIVE_FD = 3
 
 export async function exportArchive(

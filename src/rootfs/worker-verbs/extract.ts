@@ -5,7 +5,7 @@ import type {WorkerRequests} from '../worker-request.js'
 
 const STDIN = 0
 
-/** @param descriptors - What templates/host/decode.pl added to the command line; empty without it. */
+/** @param descriptors - Added to the command line by templates/host/decode.pl; empty without it. */
 export async function extract(
   {root, owners, ledger}: WorkerRequests['extract'],
   {onProgress, descriptors}: Pick<ExtractOptions, 'onProgress'> & {descriptors: readonly string[]},
@@ -20,7 +20,7 @@ export async function extract(
   })
 }
 
-/** Standard input, or what a decoder makes of it that was started beside this program. */
+/** Returns standard input, or the output of a decoder that was started together with this program. */
 function openInput([statusFd, archiveFd]: readonly string[]): Promise<ArchiveInput> {
   if (statusFd === undefined || archiveFd === undefined) return openArchiveInput(STDIN)
   return openArchiveInput(Number(archiveFd), {fd: STDIN, statusFd: Number(statusFd)})

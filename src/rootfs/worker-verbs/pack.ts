@@ -11,7 +11,7 @@ import type {PackedImage, PackRequest} from '../worker-request.js'
 
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 
-/** Of a package that not every tree has; without it nobody gives a file capabilities. */
+/** From a package that not every tree has; without it, no file gets capabilities. */
 const SETCAP = ['usr/sbin/setcap', 'sbin/setcap']
 
 export async function pack(
@@ -28,7 +28,7 @@ export async function pack(
   }
 }
 
-/** Looked for only where there can be any: that takes a program of the host's. */
+/** Reads capabilities only if there can be any, because that takes a program of the host. */
 async function readCapabilities(root: string): Promise<ReadonlyMap<string, Buffer>> {
   const tree = openTreeView(root)
   if (SETCAP.every((path) => tree.kindOf(path) === 'nothing')) return new Map()

@@ -4,7 +4,7 @@ import {openTreeView} from '../fixes/tree-view.js'
 import {noteTree} from '../tree-notes.js'
 import type {SettleReport, SettleRequest} from '../worker-request.js'
 
-/** One program for all of it: each start of one takes longer than any of this. */
+/** Does everything in one program: each start of one takes longer than this work. */
 export function settle({root, facts, only, planned}: SettleRequest): SettleReport {
   fixTree(root, facts, only)
   return {

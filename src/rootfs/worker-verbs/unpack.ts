@@ -5,7 +5,7 @@ import {type UnpackDebsOptions, type UnpackDebsReport, unpackDebs} from '../debs
 import {explainErrno} from '../errors.js'
 import type {UnpackRequest} from '../worker-request.js'
 
-/** Packages come as lines of JSON on standard input, each as soon as it is there. */
+/** Packages arrive as lines of JSON on standard input, each as soon as it is downloaded. */
 export async function unpack(
   {root, ...request}: UnpackRequest,
   onProgress: NonNullable<UnpackDebsOptions['onProgress']>,

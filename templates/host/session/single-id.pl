@@ -6,8 +6,8 @@ use v5.12;
 my $CLONE_NEWUSER = 0x10000000;
 1;
 
-# The one id there is takes the account's number in a user namespace of its own: no other is to be had. Written by this process,
-# for who is hidden can't.
+# Maps the only id to the account's number in a new user namespace: no other id is available. This process writes the
+# map, because a hidden process can't.
 sub become_by_map {
   my ($nr_unshare, $own_files, %account) = @_;
   return if $account{uid} == 0 && $account{gid} == 0;

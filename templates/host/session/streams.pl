@@ -1,4 +1,5 @@
-# Regular files of the caller as standard input, output or error of a guest's command. Loaded by session.pl where there is one.
+# Regular files of the caller as standard input, output or error of a guest's command. Loaded by session.pl if there
+# is one.
 #
 # A descriptor of a file carries more than what it was opened for: its owner, who the guest's root is on the host, can open it
 # anew by /proc/self/fd for anything, and change its mode. So a file that is read is opened through a read-only clone of its
@@ -22,13 +23,13 @@ my @carried;
 my ($woken, $wakes);
 1;
 
-# Before the host is left. What comes back has the handle that the command gets.
+# Before leaving the host. Returns the handle for the command.
 sub open_file_stream {
   my ($number) = @_;
   my $file = standard_stream($number);
   my $access = fcntl($file, $F_GETFL, 0) & $O_ACCMODE;
   return open_to_read($file) if $access == $O_RDONLY || $number == 0;
-  # The two of ">file 2>&1" are one, or what is written would lose its order.
+  # The two streams of ">file 2>&1" are one, or the order of their output would be lost.
   my @facts = ((stat $file)[0, 1], fcntl($file, $F_GETFL, 0));
   for my $other (@opened) { return {handle => $other->{handle}} if "@facts" eq $other->{facts} }
   my $stream = open_pipe($file, 'out');
@@ -45,7 +46,7 @@ sub open_to_read {
   return {handle => $copy, original => $file};
 }
 
-# The same file through a mount of its own that nothing can be written to; undef where that can't be.
+# Opens the same file through a read-only mount; returns undef if that is impossible.
 sub clone_file {
   my ($file) = @_;
   my $path = readlink('/proc/self/fd/' . fileno $file) // return;
@@ -131,7 +132,7 @@ sub carry_some {
   return 0;
 }
 
-# How much of it was taken.
+# Returns how many bytes were written.
 sub write_all {
   my ($to, $bytes) = @_;
   my $at = 0;
@@ -143,7 +144,7 @@ sub write_all {
   return $at;
 }
 
-# After the command's end. Gives what went wrong.
+# After the command's end. Returns the failure, if any.
 sub finish_stream {
   my ($stream) = @_;
   if ($stream->{original}) { sysseek($stream->{original}, sysseek($stream->{handle}, 0, $SEEK_CUR), $SEEK_SET) }

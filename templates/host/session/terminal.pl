@@ -1,12 +1,12 @@
-# The caller's terminal, and one of the guest's own that is relayed to it. Loaded by session.pl where standard input, output or
-# error is a terminal.
+# The caller's terminal, and a terminal of the guest that is relayed to it. Loaded by session.pl if standard input,
+# output or error is a terminal.
 #
-# The guest's terminal is opened in its own devpts, and its master kept on the host: no process of the guest has a descriptor
-# of the caller's. The relay is a process of the caller's session and process group, so that it may change the terminal and is
-# stopped and continued as the job that the caller sees.
+# The guest's terminal is opened in its own devpts, and its master stays on the host: no process of the guest has a
+# descriptor of the caller's. The relay belongs to the caller's session and process group, so that it may change the
+# terminal, and is stopped and continued with the caller's job.
 #
-# What session.pl tells the relay, a line each: "run" when what is typed is the command's, "stopped" when the guest's terminal stopped it,
-# "ended" when it has ended. An end without that word means that session.pl was killed.
+# session.pl sends the relay one line each: "run" when input belongs to the command, "stopped" when the guest's
+# terminal stopped it, "ended" when it has ended. An end without that word means that session.pl was killed.
 #
 # See termios(3), ioctl_tty(2), pty(7), and the kernel's asm-generic/ioctls.h, asm-generic/termbits.h and their like for POWER.
 use v5.12;
@@ -15,9 +15,10 @@ my ($EINTR, $EAGAIN) = (4, 11);
 my ($SIGTSTP, $SIGTTIN, $SIGTTOU) = (20, 21, 22);
 my ($O_RDWR, $O_NOCTTY, $O_NONBLOCK, $O_CLOEXEC) = (2, 0400, 04000, 02000000);
 my $MOST_BYTES = 65536;
-# More than the kernel keeps of what was written to a terminal and not yet read.
+# More than the kernel buffers of written and unread bytes of a terminal.
 my $MOST_HELD_BYTES = 4 * $MOST_BYTES;
-# How often a relay in the background looks whether its job came to the foreground: shells send no signal for that.
+# Interval at which a relay in the background checks whether its job is in the foreground: shells send no signal for
+# that.
 my $FOREGROUND_POLL_SECONDS = 0.25;
 my %requests = (
   generic => {
@@ -29,8 +30,9 @@ my %requests = (
     get_size => 0x40087468, set_size => 0x80087467, unlock => 0x80045431, open_peer => 0x20005441,
   },
 );
-# What a raw terminal has not: of its input IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON, of its local flags ISIG ICANON ECHO
-# ECHONL IEXTEN. What one has that takes lines: ICRNL IXON, OPOST ONLCR, ISIG ICANON ECHO IEXTEN. Where VMIN and VTIME lie.
+# Flags that a raw terminal lacks: of its input IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON, of its local flags
+# ISIG ICANON ECHO ECHONL IEXTEN. Flags of a line-mode terminal: ICRNL IXON, OPOST ONLCR, ISIG ICANON ECHO IEXTEN.
+# Positions of VMIN and VTIME.
 my %layouts = (
   generic => {bytes => 36, raw => [0x5eb, 0x804b], lines => [0x500, 5, 0x800b], minimum => 23, time => 22},
   power => {bytes => 44, raw => [0x3eb, 0x598], lines => [0x300, 3, 0x588], minimum => 21, time => 23},
@@ -38,7 +40,7 @@ my %layouts = (
 my $OPOST = 1;
 1;
 
-# Before the host is left. @is_terminal tells which of the three streams are one.
+# Before leaving the host. @is_terminal says which of the three streams are terminals.
 sub find_terminal {
   my ($kind, @is_terminal) = @_;
   my ($input, $output) = map { (grep { $is_terminal[$_] } @$_)[0] } [0, 1, 2], [1, 2, 0];
@@ -46,16 +48,16 @@ sub find_terminal {
     requests => $requests{$kind}, layout => $layouts{$kind},
     input => reopen_terminal($input), output => reopen_terminal($output),
   );
-  # As in "envs run NAME -- COMMAND | less": others of the pipeline read the terminal, and write to it as it is. It is made raw once
-  # the command asks for it, by /dev/tty if not by a stream; until then that is in the background of the guest's terminal, and is
-  # stopped when it does.
+  # As in "envs run NAME -- COMMAND | less": others of the pipeline read the terminal, and write to it unchanged. It
+  # is made raw when the command asks for it, by /dev/tty if not by a stream; until then the command is in the
+  # background of the guest's terminal, which stops it when it asks.
   $terminal{is_shared} = !$is_terminal[0] || !$is_terminal[1];
   $terminal{saved} = get_attributes(\%terminal);
   return \%terminal;
 }
 
-# A description of its own, which can be made non-blocking without the caller's. Another user's terminal can't be opened, as
-# after su(1): then the caller's is used, and who does not read keeps the relay waiting.
+# A separate open file description, which can be made non-blocking without the caller's. Another user's terminal can't
+# be opened, as after su(1): then the caller's is used, and a process that does not read blocks the relay.
 sub reopen_terminal {
   my ($number) = @_;
   my $own;
@@ -64,7 +66,8 @@ sub reopen_terminal {
   return $same;
 }
 
-# Within the guest's mounts: a link leads nowhere else, and what is no master of a terminal there refuses the requests.
+# Within the guest's mounts: a link can't lead out, and a file that is not a master of a terminal there refuses the
+# requests.
 sub open_guest_terminal {
   my ($terminal) = @_;
   my $requests = $terminal->{requests};
@@ -75,21 +78,22 @@ sub open_guest_terminal {
   @$terminal{qw(master slave)} = ($master, $slave);
   # In the background they are those of the shell's line editor.
   my $attributes = is_in_foreground($terminal) ? $terminal->{saved} : with_lines($terminal);
-  # Others write lines to the caller's terminal, too: it is that which ends them.
+  # Others write lines to the caller's terminal, too: that terminal translates line ends.
   $attributes = without_output($attributes) if $terminal->{is_shared};
   ioctl($slave, $requests->{set}, $attributes) or give_up('terminal');
   copy_size($terminal);
   pipe($terminal->{from_session}, $terminal->{to_relay}) or give_up('terminal');
 }
 
-# By the leader of a session that has none yet.
+# By the leader of a session without a terminal.
 sub take_terminal {
   my ($terminal) = @_;
   close $terminal->{$_} for qw(master from_session);
   ioctl($terminal->{slave}, $terminal->{requests}{take}, 0) or give_up('terminal');
 }
 
-# The command does so itself, from a process group that is not the foreground's yet: the kernel would stop it for that.
+# The command does so itself, from a process group that is not in the foreground yet: the kernel would stop it for
+# that.
 sub bring_to_foreground {
   my ($terminal, $group) = @_;
   local $SIG{TTOU} = 'IGNORE';
@@ -115,7 +119,7 @@ sub get_attributes {
   return substr $attributes, 0, $terminal->{layout}{bytes};
 }
 
-# As cfmakeraw(3), but that a terminal which others write to goes on to end their lines.
+# As cfmakeraw(3), except that a terminal to which others write still translates line ends.
 sub raw_attributes {
   my ($terminal) = @_;
   my $layout = $terminal->{layout};
@@ -133,7 +137,7 @@ sub copy_size {
   ioctl($terminal->{input}, $terminal->{requests}{get_size}, $size) && ioctl($terminal->{master}, $terminal->{requests}{set_size}, $size);
 }
 
-# A terminal that is not the caller's controlling one has no foreground to be in.
+# A terminal that is not the caller's controlling one has no foreground.
 sub is_in_foreground {
   my ($terminal) = @_;
   ioctl($terminal->{input}, $terminal->{requests}{get_group}, my $group = pack 'i', 0) or return 1;
@@ -148,14 +152,15 @@ sub make_raw {
   ioctl($terminal->{input}, $terminal->{requests}{set}, raw_attributes($terminal));
 }
 
-# Only what a relay has set: whoever has changed it since has the terminal now.
+# Only if it still has the relay's settings: otherwise another program has the terminal now.
 sub restore_terminal {
   my ($terminal) = @_;
   my $now = get_attributes($terminal) // return;
   ioctl($terminal->{input}, $terminal->{requests}{set}, $terminal->{saved}) if $now eq raw_attributes($terminal);
 }
 
-# By the guest's terminal, as by Ctrl-Z: so is the caller's job. Not by a signal from elsewhere, as for a snapshot.
+# Stopped by the guest's terminal, as by Ctrl-Z: then the caller's job stops too. Not for a signal from elsewhere, as
+# for a snapshot.
 sub command_was_stopped {
   my ($terminal, $child, $signal) = @_;
   if (!$terminal->{is_shown} && ($signal == $SIGTTIN || $signal == $SIGTTOU)) {
@@ -166,7 +171,7 @@ sub command_was_stopped {
   elsif (grep { $signal == $_ } $SIGTSTP, $SIGTTIN, $SIGTTOU) { tell_relay($terminal, 'stopped') }
 }
 
-# From now on what is typed is the command's.
+# From now on input belongs to the command.
 sub show_command {
   my ($terminal) = @_;
   $terminal->{is_shown} = 1;
@@ -187,7 +192,7 @@ sub tell_relay {
   syswrite $terminal->{to_relay}, "$word\n";
 }
 
-# All that the command printed is on the caller's terminal, which is as it was.
+# All output of the command is on the caller's terminal, which is restored.
 sub finish_relay {
   my ($terminal) = @_;
   close $terminal->{slave};
@@ -197,7 +202,7 @@ sub finish_relay {
   restore_terminal($terminal) if $?;
 }
 
-# The rest is what the relay does.
+# The rest runs in the relay.
 
 sub run_relay {
   my ($terminal, $parent) = @_;
@@ -219,7 +224,7 @@ sub run_relay {
       if ($word eq 'run') { $flow{is_running} = 1; next }
       if ($word eq 'stopped') { stop_job($terminal, \%flow, $session); $was_continued = 1; next }
       drain($terminal, \%flow) if $word eq 'ended';
-      # Who was killed can't wait for this process: a parent that lives restores the terminal itself, at once.
+      # A killed parent can't wait for this process; a living one restores the terminal itself, at once.
       restore_terminal($terminal) if $word eq 'ended' || !kill(0 => $parent);
       return;
     }
@@ -230,7 +235,7 @@ sub run_relay {
   }
 }
 
-# Whether there is nothing to wait for before the caller's terminal can be read.
+# Returns whether the caller's terminal can be read now.
 sub enter_raw {
   my ($terminal, $flow) = @_;
   return 1 if $flow->{is_raw} || !$flow->{is_running};
@@ -239,13 +244,13 @@ sub enter_raw {
   return $flow->{is_raw} = 1;
 }
 
-# What is held back is not asked for: who does not read is not written to, and gets no more to write.
+# Polls only for sides with free buffers: a slow reader slows the writer down.
 sub wait_for_streams {
   my ($terminal, $flow, $is_waiting) = @_;
   my ($readable, $writable) = ('', '');
   vec($readable, fileno $terminal->{from_session}, 1) = 1;
   if ($flow->{is_open}) {
-    # Nothing is shown before the caller's terminal is as it has to be for that.
+    # Shows nothing before the caller's terminal has the right settings.
     my $is_shown = $flow->{is_running} || $terminal->{is_shared};
     vec($readable, fileno $terminal->{master}, 1) = 1 if $is_shown && !length $flow->{to_terminal};
     vec($writable, fileno $terminal->{master}, 1) = 1 if length $flow->{to_guest};
@@ -256,7 +261,7 @@ sub wait_for_streams {
   return $found > 0 ? ($readable, $writable) : ();
 }
 
-# Empty at the end of the pipe. A line is written at once, and is never in two parts.
+# Returns an empty string at the end of the pipe. A line is written by one call, and never split.
 sub read_word {
   my ($pipe) = @_;
   my $word = '';
@@ -271,7 +276,7 @@ sub read_word {
 
 sub can_come_back { return $! == $EINTR || $! == $EAGAIN }
 
-# As much as there is: the kernel gives a page at a time.
+# As much as there is: the kernel returns a page at a time.
 sub from_guest {
   my ($terminal, $flow) = @_;
   while (length $flow->{to_terminal} < $MOST_BYTES) {
@@ -282,11 +287,11 @@ sub from_guest {
 
 sub from_terminal {
   my ($terminal, $flow) = @_;
-  # The job was put into the background meanwhile: what is typed is the shell's.
+  # The job was put into the background meanwhile: input belongs to the shell.
   unless (is_in_foreground($terminal)) { $flow->{is_raw} = 0; return }
   my $got = sysread($terminal->{input}, $flow->{to_guest}, 4096);
   return if $got || (!defined $got && can_come_back());
-  # The terminal is gone. By the end of the master the guest's is, too: the kernel hangs up on who has it.
+  # The terminal is gone. Closing the master hangs up the guest's terminal.
   close_master($terminal, $flow);
 }
 
@@ -310,8 +315,8 @@ sub close_master {
   @$flow{qw(is_open is_raw is_running to_terminal to_guest)} = (0, 0, 0, '', '');
 }
 
-# All that was written until now: a read takes what the kernel still holds back, before it says that there is nothing. What goes on
-# to write is not waited for.
+# Reads all output until now: a read returns the bytes that the kernel still holds before it reports the end. Later
+# writers are not waited for.
 sub drain {
   my ($terminal, $flow) = @_;
   my $bytes = 0;
@@ -328,7 +333,7 @@ sub drain {
   }
 }
 
-# The caller's shell gets its terminal back, and the job is seen as stopped. What continues the job continues the command.
+# The caller's shell gets its terminal back, and sees the job as stopped. Continuing the job continues the command.
 sub stop_job {
   my ($terminal, $flow, $session) = @_;
   drain($terminal, $flow);

@@ -1,4 +1,4 @@
-# Folders and files of the host that one session sees. Loaded by session.pl where there are any.
+# Folders and files of the host that one session sees. Loaded by session.pl if there are any.
 #
 # See open_tree(2), mount_setattr(2), move_mount(2).
 use v5.12;
@@ -10,7 +10,7 @@ my ($MOUNT_ATTR_RDONLY, $MOVE_MOUNT_F_EMPTY_PATH) = (1, 4);
 my ($nr_open_tree, $nr_move_mount, $nr_mount_setattr) = (428, 429, 442);
 1;
 
-# Clones a mount of the host before the host is left.
+# Clones a mount of the host before leaving the host.
 sub clone_mount {
   my ($source, $target, $access) = @_;
   copy_host_mounts() or give_up('volume-namespace');
@@ -24,8 +24,8 @@ sub clone_mount {
   return [$tree, $target, -d $source];
 }
 
-# Into a private copy of the guest's mounts, so that a share is seen by the session that asked for it alone.
-# The guest's root is this process's root by now: a link planted on the way leads nowhere else.
+# Attaches them to a private copy of the guest's mounts, so that only this session sees them. The guest's root is this
+# process's root by now: a planted link can't lead out.
 sub attach_mounts {
   my ($nr_unshare, @mounts) = @_;
   syscall($nr_unshare, $CLONE_NEWNS) == 0 or give_up('volume-namespace');

@@ -1,9 +1,8 @@
-# main.pl PLACE [ARGUMENT...]
-# Runs what the program at PLACE (su, sudo, ...) was asked to run as another user: in a user namespace that maps the
-# one id there is to that user's. Where nobody is to become another, or the request is not understood, or ids are real,
-# runs the program itself with the same arguments: it tells a usage error best.
+# main.pl PLACE [ARGUMENT...] Runs the command of the program at PLACE (su, sudo, ...) as the requested user: in a
+# user namespace that maps the only id to that user's. Without a change of user, for a request that it does not
+# understand, or with real ids, runs the original program with the same arguments, which also reports usage errors.
 #
-# Plain Perl without modules but Config, for only perl-base may be there. See user_namespaces(7).
+# Plain Perl without modules but Config, because only perl-base may be installed. See user_namespaces(7).
 use strict;
 use warnings;
 use Config;
@@ -13,7 +12,7 @@ my $CLONE_NEWUSER = 0x10000000;
 my $CAP_SETFCAP = 31;
 my ($ENOENT, $MOST_LINKS) = (2, 8);
 
-# The number of unshare belongs to the processor that this perl was built for, which need not be the kernel's.
+# The number of unshare depends on the processor that this perl was built for, which may differ from the kernel's.
 my @number_of_unshare = (
   [qr/^x86_64-linux-gnu(?!x32)/, 272],
   [qr/^i[3-6]86-/,               310],
@@ -25,7 +24,7 @@ my @number_of_unshare = (
   [qr/^s390x-/,                  303],
 );
 
-# Each file says in plan() who is to run what; nothing when the program itself is to run.
+# plan() of each file returns the user and the command; nothing if the original program is to run.
 my %family = (
   su => 'su', runuser => 'su', sudo => 'sudo', sudoedit => 'sudo',
   map { $_ => 'postgresql' } qw(
@@ -45,7 +44,7 @@ my $plan = plan() or run_program();
 become($plan);
 execute($plan);
 
-# Follows the links by which it was called (alternatives have theirs) to the one that was laid over the program.
+# Follows links (of alternatives) to the link that replaced the program.
 sub program_behind {
   my ($place) = @_;
   for (1 .. $MOST_LINKS) {
@@ -68,7 +67,8 @@ sub fail {
   exit $status;
 }
 
-# More than one id: a change of user is real. Unreadable without /proc, where no id could be mapped either.
+# More than one id: a change of user is real. The file is unreadable without /proc, where no id could be mapped
+# either.
 sub has_real_ids {
   open(my $map, '<', '/proc/self/uid_map') or return 1;
   my $ids = 0;
@@ -76,7 +76,8 @@ sub has_real_ids {
   return $ids > 1;
 }
 
-# The account by name, or by number where $numbered says that the program takes one; nothing for one that is not there.
+# Returns the account by name, or by number if $numbered says that the program accepts one; nothing for an unknown
+# one.
 sub find_account {
   my ($wanted, $numbered) = @_;
   my @entry = getpwnam $wanted;
@@ -105,7 +106,7 @@ sub become {
   write_line('/proc/self/gid_map', "$plan->{gid} 0 1");
 }
 
-# A namespace that holds root's id once more is refused without it, and there is no way back from one without ids.
+# Without it, the kernel refuses a namespace that maps root's id again, and a namespace without ids has no way back.
 sub may_map_root {
   open(my $file, '<', '/proc/self/status') or return 0;
   my ($capabilities) = map { /^CapEff:\s*([0-9a-f]+)/ } <$file>;
@@ -132,7 +133,7 @@ sub refuse {
       . 'or create an environment with --identity mapped, where users are real.');
 }
 
-# file: what to execute; command: its argument vector; environment; folder: where to, if anywhere
+# file: the program; command: its argv; environment; folder: the working folder, if any
 sub execute {
   my ($plan) = @_;
   %ENV = %{$plan->{environment}};
@@ -146,8 +147,8 @@ sub execute {
 }
 
 # As getopt_long(3). $short is its option string, where a leading "+" ends the options at the first argument; $long
-# gives each long name its letter; [letter, value] comes for every option, and then the arguments. Nothing when the
-# program would not understand it either, or what it got is newer than this file.
+# gives each long name its letter. Returns [letter, value] for every option, and then the arguments; nothing for an
+# invalid request, or for an option that is newer than this file.
 sub read_options {
   my ($short, $long, @words) = @_;
   my %takes = $short =~ /([A-Za-z])(:*)/g;

@@ -1,10 +1,10 @@
 # PostgreSQL's programs that manage clusters: started by root, each becomes the cluster's owner for a part of its work
-# and makes sure of it. Here it is the owner from the start; every file is its own.
+# and verifies that. Here the program is the owner from the start, and sees itself as the owner of every file.
 use strict;
 use warnings;
 
 our ($name, $program);
-# What a new cluster is set up to use, where it is; see make-ssl-cert(8).
+# The key of a new cluster, if it exists; see make-ssl-cert(8).
 my $KEY = '/etc/ssl/private/ssl-cert-snakeoil.key';
 
 sub plan {
@@ -20,14 +20,14 @@ sub plan {
   };
 }
 
-# The server refuses a key of its own that a group may read, and here all files are its own. The group loses nothing: its
-# members, too, see every file as their own.
+# The server refuses its key if a group may read it, and here it sees itself as the owner of all files. The group
+# loses nothing: its members also see themselves as the owner.
 sub hide_key {
   my $mode = (stat _)[2] & 07777;
   chmod $mode & 0700, $KEY if $mode & 077;
 }
 
-# -u NAME, -uNAME, --user NAME, --user=NAME, and the same of -g and --group; what stands behind "--" is initdb's.
+# -u NAME, -uNAME, --user NAME, --user=NAME, and the same of -g and --group; words after "--" belong to initdb.
 sub named_owner {
   my %value;
   my @words = @ARGV;

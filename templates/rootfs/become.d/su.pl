@@ -39,7 +39,7 @@ sub plan {
   return \%plan;
 }
 
-# The first of the supplementary groups is the group to be where -g names none. There can be no others.
+# Without -g, the first supplementary group is the primary group. There can be no others.
 sub first_value {
   my ($letter, $options) = @_;
   return (map { $_->[0] eq $letter ? $_->[1] : () } @$options)[0];
@@ -59,7 +59,7 @@ sub environment_of {
     my %defaults = login_defaults();
     $environment{PATH} = $defaults{PATH} if $is_login || lc $defaults{ALWAYS_SET_PATH} eq 'yes';
   }
-  # What PAM adds: /etc/pam.d/su has pam_env and pam_mail, that of runuser neither.
+  # Added by PAM: /etc/pam.d/su has pam_env and pam_mail, that of runuser neither.
   return \%environment if $name eq 'runuser';
   my %added = (MAIL => "/var/mail/$account->{name}", map { read_assignments($_) } qw(/etc/environment /etc/default/locale));
   return {%environment, %added};

@@ -1,4 +1,4 @@
-# sudo(8), for root: it may become anyone, whatever sudoers says of others.
+# sudo(8), for root, which may become any user, regardless of sudoers.
 use strict;
 use warnings;
 
@@ -10,7 +10,7 @@ my %long = (
   prompt => 'p', 'remove-timestamp' => 'K', 'reset-timestamp' => 'k', 'set-home' => 'H', shell => 's', stdin => 'S',
   user => 'u', validate => 'v', version => 'V', 'command-timeout' => 'T', 'other-user' => 'U', role => 'r', type => 't',
 );
-# What sudo keeps where sudoers has only Debian's lines: its env_keep and env_check.
+# Variables that sudo keeps if sudoers has only Debian's lines: its env_keep and env_check.
 my @kept = qw(
   COLORS DISPLAY HOSTNAME KRB5CCNAME LS_COLORS PATH PS1 PS2 XAUTHORITY XAUTHORIZATION
   COLORTERM LANG LANGUAGE LINGUAS TERM TZ
@@ -85,8 +85,8 @@ sub find_program {
   return (grep { -f && -x } @places)[0];
 }
 
-# What a shell would take apart, as sudo writes it: everything but letters, digits, "_", "-" and "$". Sudo loses line
-# ends, which a backslash takes away, and tears characters of several bytes.
+# Quotes characters for a shell, as sudo does: all but letters, digits, "_", "-" and "$". Sudo loses line ends, which
+# a backslash removes, and splits characters of several bytes.
 sub escape {
   my ($word) = @_;
   $word =~ s/([^\w\$\n\x80-\xff-])/\\$1/ga;
