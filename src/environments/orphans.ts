@@ -1,6 +1,7 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {ignoring, isErrno, unlessErrno} from '../host/errno.js'
-import {isLockFree, type Lock, type LockHolder, lockHolders, takeLock} from '../host/flock.js'
+import type {LockHolder} from '../host/errors.js'
+import {isLockFree, type Lock, lockHolders, takeLock} from '../host/flock.js'
 import type {Host} from '../host/host.js'
 import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
 import type {EnvironmentName} from './name.js'

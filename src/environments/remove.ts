@@ -8,11 +8,7 @@ import {HistoryUnreadableError} from '../storage/errors.js'
 import {layersOf} from '../storage/history.js'
 import {readHistory} from '../storage/history-file.js'
 import type {LayerId} from '../storage/layer-id.js'
-import {
-  RecordUnreadableError,
-  removalIncompleteError,
-  stopFirstError,
-} from './errors.js'
+import {RecordUnreadableError, removalIncompleteError, stopFirstError} from './errors.js'
 import {sweepLayers} from './layer-sweep.js'
 import {type Leftover, leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
 import {withLockedEnvironment} from './locks.js'

@@ -1,6 +1,7 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
 import {seeChecks} from './doctor/check.js'
-import type {LockHolder} from './flock.js'
+
+export type LockHolder = {readonly pid: number; readonly command: string}
 
 export class DigestMismatchError extends EnvsError {}
 

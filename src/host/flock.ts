@@ -1,7 +1,7 @@
 import {spawn} from 'node:child_process'
 import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync} from 'node:fs'
 import {readdir, readFile, readlink} from 'node:fs/promises'
-import {flockMissingError} from './errors.js'
+import {flockMissingError, type LockHolder} from './errors.js'
 
 export type LockMode = 'shared' | 'exclusive'
 
@@ -105,8 +105,6 @@ export async function isLockFree(path: string): Promise<boolean> {
   lock?.release()
   return lock !== undefined
 }
-
-export type LockHolder = {readonly pid: number; readonly command: string}
 
 /** Processes of this user that have `path` open, for a message; a holder that can't be seen is left out. */
 export async function lockHolders(path: string): Promise<LockHolder[]> {

@@ -1,6 +1,6 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
 import {type Check, type CheckId, seeChecks} from '../host/doctor/check.js'
-import type {LockHolder} from '../host/flock.js'
+import type {LockHolder} from '../host/errors.js'
 
 /** Where the doctor looks at a program; the others are of util-linux. */
 const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
