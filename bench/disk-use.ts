@@ -1,6 +1,6 @@
 import {join} from 'node:path'
-import {formatBytes} from '../src/ui/size.js'
-import {renderTable} from '../src/ui/table.js'
+import {formatBytes} from '../src/cli/format.js'
+import {renderTable} from '../src/cli/table.js'
 import {type Bench, runAsUser} from './invocation.js'
 import type {Product} from './product.js'
 

@@ -1,6 +1,6 @@
 import {closeSync, openSync} from 'node:fs'
 import {join} from 'node:path'
-import {decoderPrefix} from '../src/compression/host-decoder.js'
+import {decoderPrefix} from '../src/compression/host-program.js'
 import {findProgram} from '../src/host/host.js'
 import type {Archive} from './archives.js'
 import type {FreshPlaces} from './fresh-places.js'

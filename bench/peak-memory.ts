@@ -1,6 +1,6 @@
 import {realpathSync} from 'node:fs'
-import {formatBytes} from '../src/ui/size.js'
-import {renderTable} from '../src/ui/table.js'
+import {formatBytes} from '../src/cli/format.js'
+import {renderTable} from '../src/cli/table.js'
 import {type Bench, type Invocation, InvocationFailedError, time} from './invocation.js'
 import type {Contender, MeasureOptions} from './measure.js'
 import {family, peakResidentBytes, programOf, residentBytes} from './process-family.js'

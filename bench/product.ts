@@ -16,7 +16,7 @@ export type Product = {
   clear(): Promise<void>
 }
 
-/** The command line of the worker for a request, as create has it; see src/rootfs/ask-worker.ts. */
+/** The command line of the worker for a request, as create has it; see src/rootfs/worker/client.ts. */
 export function workerArguments(verb: string, request: object): string[] {
   const program = join(packageRoot(), 'dist', 'rootfs-worker.cjs')
   const build = /^\/\/ (?<id>\w+)\n/.exec(readFileSync(program, 'utf8'))?.groups?.['id'] ?? ''

@@ -1,4 +1,4 @@
-import {renderTable} from '../src/ui/table.js'
+import {renderTable} from '../src/cli/table.js'
 import type {Result, Row} from './measure.js'
 
 /** Renders one group as a table with the notes that it needs. */

@@ -1,11 +1,11 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {identityFlag, nameArg} from '../src/cli/flags.js'
+import {formatBytes} from '../src/cli/format.js'
+import {describeConversion, describeIdentity} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
 import {Cloning} from '../src/environments/clone.js'
-import {overBudget} from '../src/environments/disk-budget.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import {identityFlag, nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {formatBytes} from '../src/ui/size.js'
-import {describeConversion, describeIdentity} from '../src/ui/wording.js'
+import {overBudget} from '../src/store/sizes.js'
 
 export default class Clone extends EnvsCommand {
   static override summary = 'Copy an environment.'

@@ -1,6 +1,6 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {Args} from '../src/cli/parse.js'
 import {templateText} from '../src/host/paths.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args} from '../src/ui/definitions.js'
 
 export default class Completion extends EnvsCommand {
   static override summary = 'Print the completion script of a shell.'

@@ -1,25 +1,16 @@
-import {readSettings} from '../src/config/settings.js'
-import {Creation} from '../src/environments/create.js'
-import {planCreation} from '../src/environments/create-request.js'
-import {overBudget} from '../src/environments/disk-budget.js'
-import {imageContext} from '../src/environments/image-context.js'
-import {gapsOnHost} from '../src/environments/isolation-gaps.js'
-import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import {environmentFiles} from '../src/environments/store.js'
-import type {IsolationGap} from '../src/features/feature.js'
-import type {Host} from '../src/host/host.js'
-import {archiveFlags, archiveWish} from '../src/ui/archive-flags.js'
+import {EnvsCommand} from '../src/cli/command.js'
 import {
   allowSha1Flag,
   architectureFlag,
   architectureIn,
+  archiveFlags,
+  archiveWish,
   identityFlag,
   newNameFlag,
   storageFlag,
-} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {runCreation} from '../src/ui/creation-stages.js'
-import {Args, Flags} from '../src/ui/definitions.js'
+} from '../src/cli/flags.js'
+import {Args, Flags} from '../src/cli/parse.js'
+import {runCreation} from '../src/cli/views/creation.js'
 import {
   describeArchitecture,
   describeEngine,
@@ -28,7 +19,16 @@ import {
   describeSquashedOwners,
   describeTreeNote,
   RUN_BY_ROOT,
-} from '../src/ui/wording.js'
+} from '../src/cli/views/text.js'
+import {readSettings} from '../src/config/settings.js'
+import {Creation} from '../src/environments/create/creation.js'
+import {imageContext, planCreation} from '../src/environments/create/request.js'
+import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
+import type {IsolationGap} from '../src/features/feature.js'
+import {gapsOnHost} from '../src/features/isolation-gaps.js'
+import type {Host} from '../src/host/host.js'
+import {environmentFiles} from '../src/store/environments.js'
+import {overBudget} from '../src/store/sizes.js'
 
 export default class Create extends EnvsCommand {
   static override summary = 'Create an environment from an image.'

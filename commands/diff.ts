@@ -1,10 +1,10 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {nameArg} from '../src/cli/flags.js'
+import {Args, Flags} from '../src/cli/parse.js'
+import {renderDifference} from '../src/cli/views/diff.js'
 import {type DiffTarget, diffEnvironment} from '../src/environments/diff.js'
 import type {DifferenceResult} from '../src/environments/results.js'
 import {UsageError} from '../src/errors.js'
-import {nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args, Flags} from '../src/ui/definitions.js'
-import {renderDifference} from '../src/ui/difference-report.js'
 
 export default class Diff extends EnvsCommand {
   static override summary = 'Show the changes in an environment since its image or a snapshot.'

@@ -1,7 +1,7 @@
-import {runTypedSession} from '../src/environments/typed-session.js'
+import {SessionCommand} from '../src/cli/command.js'
+import {optionalNameArg, sessionFlags} from '../src/cli/flags.js'
+import {runTypedSession} from '../src/environments/session/typed-session.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
-import {optionalNameArg, sessionFlags} from '../src/ui/arguments.js'
-import {SessionCommand} from '../src/ui/session-command.js'
 
 export default class Enter extends SessionCommand {
   static override summary = 'Open a login shell in an environment, as root.'

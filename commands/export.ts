@@ -1,12 +1,12 @@
 import {resolve} from 'node:path'
-import {EXPORT_FORMATS, type ExportResult, exportEnvironment} from '../src/environments/export.js'
+import {EnvsCommand} from '../src/cli/command.js'
+import {forceFlag, nameArg} from '../src/cli/flags.js'
+import {formatBytes} from '../src/cli/format.js'
+import {Flags} from '../src/cli/parse.js'
+import {unpackProgress} from '../src/cli/views/creation.js'
+import {EXPORT_FORMATS, type ExportResult, exportEnvironment} from '../src/environments/export/export.js'
 import {UsageError} from '../src/errors.js'
 import type {Host} from '../src/host/host.js'
-import {forceFlag, nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Flags} from '../src/ui/definitions.js'
-import {formatBytes} from '../src/ui/size.js'
-import {unpackProgress} from '../src/ui/unpack-progress.js'
 
 export default class Export extends EnvsCommand {
   static override summary = 'Write an environment to one file.'

@@ -1,13 +1,18 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {identityFlag, newNameFlag, storageFlag} from '../src/cli/flags.js'
+import {Args, Flags} from '../src/cli/parse.js'
+import {unpackProgress} from '../src/cli/views/creation.js'
+import {
+  describeIdentity,
+  describeLosses,
+  describeOrigin,
+  describeSquashedOwners,
+} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import {Creation} from '../src/environments/create.js'
-import {imageContext} from '../src/environments/image-context.js'
-import {type ExportNote, planImport} from '../src/environments/import-request.js'
+import {Creation} from '../src/environments/create/creation.js'
+import {imageContext} from '../src/environments/create/request.js'
+import {type ExportNote, planImport} from '../src/environments/export/import.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import {identityFlag, newNameFlag, storageFlag} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args, Flags} from '../src/ui/definitions.js'
-import {unpackProgress} from '../src/ui/unpack-progress.js'
-import {describeIdentity, describeLosses, describeOrigin, describeSquashedOwners} from '../src/ui/wording.js'
 
 export default class Import extends EnvsCommand {
   static override summary = 'Create an environment from a file that envs export wrote.'

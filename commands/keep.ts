@@ -1,8 +1,8 @@
-import {keepTry} from '../src/environments/keep.js'
+import {EnvsCommand} from '../src/cli/command.js'
+import {nameArg} from '../src/cli/flags.js'
+import {Args} from '../src/cli/parse.js'
 import type {KeepResult} from '../src/environments/results.js'
-import {nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args} from '../src/ui/definitions.js'
+import {keepTry} from '../src/environments/try/keep.js'
 
 export default class Keep extends EnvsCommand {
   static override summary = 'Keep a throwaway environment of envs try.'

@@ -1,7 +1,7 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {Flags} from '../src/cli/parse.js'
+import {printEnvironments} from '../src/cli/views/list.js'
 import {type EnvironmentSummary, listEnvironments} from '../src/environments/list.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Flags} from '../src/ui/definitions.js'
-import {printEnvironments} from '../src/ui/environment-list.js'
 
 export default class List extends EnvsCommand {
   static override summary = 'List the environments.'

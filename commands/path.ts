@@ -1,6 +1,6 @@
-import {type EnvironmentPath, environmentPath} from '../src/environments/path.js'
-import {optionalNameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
+import {EnvsCommand} from '../src/cli/command.js'
+import {optionalNameArg} from '../src/cli/flags.js'
+import {type EnvironmentPath, environmentPath} from '../src/environments/show.js'
 
 export default class Path extends EnvsCommand {
   static override summary = "Show the folder of an environment's files."

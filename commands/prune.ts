@@ -1,11 +1,10 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {dryRunFlag, parseAge, yesFlag} from '../src/cli/flags.js'
+import {formatBytes} from '../src/cli/format.js'
+import {Flags} from '../src/cli/parse.js'
+import {describePrunable} from '../src/cli/views/text.js'
 import {findPrunable, type Prunable, removePrunable} from '../src/environments/prune.js'
 import type {PruneResult} from '../src/environments/results.js'
-import {parseAge} from '../src/ui/age.js'
-import {dryRunFlag, yesFlag} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Flags} from '../src/ui/definitions.js'
-import {formatBytes} from '../src/ui/size.js'
-import {describePrunable} from '../src/ui/wording.js'
 
 export default class Prune extends EnvsCommand {
   static override summary = 'Free disk space that no environment needs.'

@@ -1,8 +1,8 @@
-import {environmentProcesses} from '../src/environments/processes.js'
+import {EnvsCommand} from '../src/cli/command.js'
+import {optionalNameArg} from '../src/cli/flags.js'
+import {formatRelativeTime} from '../src/cli/format.js'
 import type {ProcessListResult} from '../src/environments/results.js'
-import {optionalNameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {formatRelativeTime} from '../src/ui/relative-time.js'
+import {environmentProcesses} from '../src/environments/session/processes.js'
 
 export default class Ps extends EnvsCommand {
   static override summary = 'List the processes of one environment, or of all.'

@@ -1,9 +1,9 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {nameArg} from '../src/cli/flags.js'
+import {describeLeftShims} from '../src/cli/views/text.js'
 import {renameEnvironment} from '../src/environments/rename.js'
 import type {RenameResult} from '../src/environments/results.js'
 import {shimsOf} from '../src/environments/shims.js'
-import {nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {describeLeftShims} from '../src/ui/shim-wording.js'
 
 export default class Rename extends EnvsCommand {
   static override summary = 'Rename an environment.'

@@ -1,9 +1,8 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {forceFlag, nameArg} from '../src/cli/flags.js'
+import {describeKept} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import type {WentBack} from '../src/environments/go-back.js'
-import {reset} from '../src/environments/restore.js'
-import {forceFlag, nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {describeKept} from '../src/ui/snapshot-wording.js'
+import {reset, type WentBack} from '../src/environments/snapshots/restore.js'
 
 export default class Reset extends EnvsCommand {
   static override summary = 'Reset an environment to its image.'

@@ -1,7 +1,7 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {nameArg} from '../src/cli/flags.js'
 import {readSettings} from '../src/config/settings.js'
-import {meetRestoreRequest, type RequestOutcome} from '../src/environments/restore-point-request.js'
-import {nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
+import {meetRestoreRequest, type RequestOutcome} from '../src/environments/snapshots/auto.js'
 
 export default class RestorePoint extends EnvsCommand {
   static override hidden = true

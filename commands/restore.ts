@@ -1,10 +1,9 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {forceFlag, nameArg} from '../src/cli/flags.js'
+import {Args} from '../src/cli/parse.js'
+import {describeKept} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import type {WentBack} from '../src/environments/go-back.js'
-import {restoreSnapshot} from '../src/environments/restore.js'
-import {forceFlag, nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args} from '../src/ui/definitions.js'
-import {describeKept} from '../src/ui/snapshot-wording.js'
+import {restoreSnapshot, type WentBack} from '../src/environments/snapshots/restore.js'
 
 export default class Restore extends EnvsCommand {
   static override summary = 'Restore an environment to a snapshot.'

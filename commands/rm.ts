@@ -1,10 +1,10 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {forceFlag, yesFlag} from '../src/cli/flags.js'
+import {Args} from '../src/cli/parse.js'
+import {describeLeftShims} from '../src/cli/views/text.js'
 import {removeEnvironments} from '../src/environments/remove.js'
 import type {RemovedResult} from '../src/environments/results.js'
 import {shimsOf} from '../src/environments/shims.js'
-import {forceFlag, yesFlag} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args} from '../src/ui/definitions.js'
-import {describeLeftShims} from '../src/ui/shim-wording.js'
 
 export default class Rm extends EnvsCommand {
   static override summary = 'Remove environments and all their files.'

@@ -1,11 +1,11 @@
-import {previewSession, type SessionPreview} from '../src/environments/session-preview.js'
-import {runTypedSession, wishOf} from '../src/environments/typed-session.js'
+import {SessionCommand} from '../src/cli/command.js'
+import {dryRunFlag, nameArg, sessionFlags} from '../src/cli/flags.js'
+import {formatCommandLine} from '../src/cli/format.js'
+import {splitAtSeparator} from '../src/cli/session-line.js'
+import {previewSession, type SessionPreview} from '../src/environments/session/run.js'
+import {runTypedSession, wishOf} from '../src/environments/session/typed-session.js'
 import {UsageError} from '../src/errors.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
-import {dryRunFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
-import {formatCommandLine} from '../src/ui/command-line-text.js'
-import {splitAtSeparator} from '../src/ui/guest-arguments.js'
-import {SessionCommand} from '../src/ui/session-command.js'
 
 export default class Run extends SessionCommand {
   static override summary = 'Run one command in an environment.'

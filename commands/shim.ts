@@ -1,10 +1,10 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {forceFlag, nameArg, sessionFlags} from '../src/cli/flags.js'
+import {Args, Flags} from '../src/cli/parse.js'
 import type {LaidShimsResult, RemovedResult} from '../src/environments/results.js'
 import {areShimsInPath, layShims, removeShims} from '../src/environments/shims.js'
 import {UsageError} from '../src/errors.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
-import {forceFlag, nameArg, sessionFlags} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args, Flags} from '../src/ui/definitions.js'
 
 export default class Shim extends EnvsCommand {
   static override summary = 'Make programs of an environment commands of the host.'

@@ -1,6 +1,6 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {Args} from '../src/cli/parse.js'
 import {type LaidShim, listShims} from '../src/environments/shims.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args} from '../src/ui/definitions.js'
 
 export default class Shims extends EnvsCommand {
   static override summary = 'List the shims: programs of environments as commands of the host.'

@@ -1,12 +1,8 @@
-import {readSettings} from '../src/config/settings.js'
-import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import type {Host} from '../src/host/host.js'
-import {optionalNameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {renderFields} from '../src/ui/fields.js'
-import {describeArchive, MADE_OF_SIGNED} from '../src/ui/making-wording.js'
-import {formatRelativeTime} from '../src/ui/relative-time.js'
-import {formatBytes} from '../src/ui/size.js'
+import {EnvsCommand} from '../src/cli/command.js'
+import {optionalNameArg} from '../src/cli/flags.js'
+import {formatBytes, formatRelativeTime} from '../src/cli/format.js'
+import {renderFields} from '../src/cli/table.js'
+import {describeArchive, MADE_OF_SIGNED} from '../src/cli/views/creation.js'
 import {
   describeArchitecture,
   describeEngine,
@@ -14,7 +10,10 @@ import {
   describeIsolationGap,
   describeStorage,
   describeTrust,
-} from '../src/ui/wording.js'
+} from '../src/cli/views/text.js'
+import {readSettings} from '../src/config/settings.js'
+import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
+import type {Host} from '../src/host/host.js'
 
 export default class Show extends EnvsCommand {
   static override summary = 'Show details of an environment.'

@@ -1,10 +1,9 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {nameArg} from '../src/cli/flags.js'
+import {formatBytes} from '../src/cli/format.js'
+import {Args} from '../src/cli/parse.js'
 import {readSettings} from '../src/config/settings.js'
-import {takeSnapshot} from '../src/environments/snapshot.js'
-import type {TakenSnapshot} from '../src/environments/snapshot-running.js'
-import {nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Args} from '../src/ui/definitions.js'
-import {formatBytes} from '../src/ui/size.js'
+import {type TakenSnapshot, takeSnapshot} from '../src/environments/snapshots/create.js'
 
 export default class Snapshot extends EnvsCommand {
   static override summary = 'Save the state of an environment as a snapshot.'

@@ -1,11 +1,10 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {nameArg} from '../src/cli/flags.js'
+import {formatBytes, formatRelativeTime} from '../src/cli/format.js'
+import {Flags} from '../src/cli/parse.js'
+import {describeSnapshotKind} from '../src/cli/views/text.js'
 import type {RemovedResult, SnapshotListResult} from '../src/environments/results.js'
-import {listSnapshots, removeSnapshots} from '../src/environments/snapshots.js'
-import {nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {Flags} from '../src/ui/definitions.js'
-import {formatRelativeTime} from '../src/ui/relative-time.js'
-import {formatBytes} from '../src/ui/size.js'
-import {describeSnapshotKind} from '../src/ui/snapshot-wording.js'
+import {listSnapshots, removeSnapshots} from '../src/environments/snapshots/list.js'
 
 export default class Snapshots extends EnvsCommand {
   static override summary = 'List or remove the snapshots of an environment.'

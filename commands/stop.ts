@@ -1,8 +1,8 @@
-import {stopEnvironment} from '../src/environments/processes.js'
+import {EnvsCommand} from '../src/cli/command.js'
+import {forceFlag, optionalNameArg} from '../src/cli/flags.js'
 import type {StopResult} from '../src/environments/results.js'
-import {chooseEnvironment} from '../src/environments/store.js'
-import {forceFlag, optionalNameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
+import {stopEnvironment} from '../src/environments/session/processes.js'
+import {chooseEnvironment} from '../src/store/environments.js'
 
 export default class Stop extends EnvsCommand {
   static override summary = 'Stop an environment.'

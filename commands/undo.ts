@@ -1,10 +1,9 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {forceFlag, nameArg} from '../src/cli/flags.js'
+import {formatRelativeTime} from '../src/cli/format.js'
+import {describeKept} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import type {WentBack} from '../src/environments/go-back.js'
-import {undo} from '../src/environments/restore.js'
-import {forceFlag, nameArg} from '../src/ui/arguments.js'
-import {EnvsCommand} from '../src/ui/command.js'
-import {formatRelativeTime} from '../src/ui/relative-time.js'
-import {describeKept} from '../src/ui/snapshot-wording.js'
+import {undo, type WentBack} from '../src/environments/snapshots/restore.js'
 
 export default class Undo extends EnvsCommand {
   static override summary = 'Undo the last changes to an environment.'

@@ -1,6 +1,6 @@
 import {availableParallelism} from 'node:os'
 import {parseArgs} from 'node:util'
-import type {Identity} from '../src/sandbox/ids/identity.js'
+import type {Identity} from '../src/sandbox/identity.js'
 import {isPackage, PACKAGES, type Package} from './packages.js'
 
 export type Options = {

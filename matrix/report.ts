@@ -1,5 +1,5 @@
-import type {Identity} from '../src/sandbox/ids/identity.js'
-import {renderTable} from '../src/ui/table.js'
+import {renderTable} from '../src/cli/table.js'
+import type {Identity} from '../src/sandbox/identity.js'
 import type {Facts} from './facts.js'
 import type {Outcome} from './trial.js'
 

@@ -1,5 +1,5 @@
-import type {Identity} from '../src/sandbox/ids/identity.js'
-import {escapeText} from '../src/ui/escape.js'
+import {escapeText} from '../src/cli/output.js'
+import type {Identity} from '../src/sandbox/identity.js'
 import {freePort} from './free-port.js'
 import {checkOf, type Package} from './packages.js'
 import type {Ran, Store} from './store.js'

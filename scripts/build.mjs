@@ -207,7 +207,7 @@ function programText({commands, topics}) {
     return `{${known}, load: () => import(${JSON.stringify(source)})}`
   })
   return `
-    import {main, type CommandTable} from './src/main.ts'
+    import {main, type CommandTable} from './src/cli/main.ts'
     const table: CommandTable = {commands: [${entries.join(',')}], topics: ${JSON.stringify(topics)}}
     export const run = (argv: readonly string[]) => main(argv, table)
   `
@@ -219,7 +219,7 @@ function bundleWorker() {
     ...COMMON,
     ...COMMONJS,
     banner: {js: `// ${BUILD_ID}\n${COMMONJS.banner.js}`},
-    entryPoints: {'rootfs-worker': 'src/rootfs/worker.ts'},
+    entryPoints: {'rootfs-worker': 'src/rootfs/worker/main.ts'},
     minifySyntax: true,
     minifyWhitespace: true,
     outExtension: {'.js': '.cjs'},

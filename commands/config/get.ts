@@ -1,9 +1,8 @@
-import {settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {EnvsCommand} from '../../src/cli/command.js'
+import {settingArg} from '../../src/cli/flags.js'
 import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
-import {readSettings} from '../../src/config/settings.js'
-import {settingArg} from '../../src/ui/arguments.js'
-import {EnvsCommand} from '../../src/ui/command.js'
+import {readSettings, settingEntry, showSettingValue} from '../../src/config/settings.js'
 
 export default class ConfigGet extends EnvsCommand {
   static override summary = 'Show the effective value of a setting.'

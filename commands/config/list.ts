@@ -1,8 +1,7 @@
-import {settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {EnvsCommand} from '../../src/cli/command.js'
 import type {SettingResult} from '../../src/config/results.js'
 import {settingNames} from '../../src/config/schema.js'
-import {readSettings} from '../../src/config/settings.js'
-import {EnvsCommand} from '../../src/ui/command.js'
+import {readSettings, settingEntry, showSettingValue} from '../../src/config/settings.js'
 
 export default class ConfigList extends EnvsCommand {
   static override summary = 'Show every setting, its value and the source of the value.'

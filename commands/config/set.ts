@@ -1,11 +1,9 @@
-import {settingEntry, showSettingValue} from '../../src/config/entry.js'
+import {EnvsCommand} from '../../src/cli/command.js'
+import {settingArg} from '../../src/cli/flags.js'
+import {Args} from '../../src/cli/parse.js'
 import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
-import {readSettings} from '../../src/config/settings.js'
-import {storeSetting} from '../../src/config/store.js'
-import {settingArg} from '../../src/ui/arguments.js'
-import {EnvsCommand} from '../../src/ui/command.js'
-import {Args} from '../../src/ui/definitions.js'
+import {readSettings, settingEntry, showSettingValue, storeSetting} from '../../src/config/settings.js'
 
 export default class ConfigSet extends EnvsCommand {
   static override summary = 'Write a setting to the file.'

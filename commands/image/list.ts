@@ -1,9 +1,8 @@
-import {imageUsers} from '../../src/environments/image-users.js'
-import {listKept} from '../../src/images/cache/kept-images.js'
+import {EnvsCommand} from '../../src/cli/command.js'
+import {formatBytes, formatRelativeTime} from '../../src/cli/format.js'
+import {imageUsers} from '../../src/environments/prune.js'
+import {listKept} from '../../src/images/cache/cache.js'
 import type {ImageListResult} from '../../src/images/results.js'
-import {EnvsCommand} from '../../src/ui/command.js'
-import {formatRelativeTime} from '../../src/ui/relative-time.js'
-import {formatBytes} from '../../src/ui/size.js'
 
 export default class ImageList extends EnvsCommand {
   static override summary = 'List the cached images.'

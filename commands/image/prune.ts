@@ -1,9 +1,9 @@
-import {pruneImages} from '../../src/images/cache/removal.js'
+import {EnvsCommand} from '../../src/cli/command.js'
+import {dryRunFlag, yesFlag} from '../../src/cli/flags.js'
+import {formatBytes} from '../../src/cli/format.js'
+import {Flags} from '../../src/cli/parse.js'
+import {pruneImages} from '../../src/images/cache/remove.js'
 import type {ImagePruneResult} from '../../src/images/results.js'
-import {dryRunFlag, yesFlag} from '../../src/ui/arguments.js'
-import {EnvsCommand} from '../../src/ui/command.js'
-import {Flags} from '../../src/ui/definitions.js'
-import {formatBytes} from '../../src/ui/size.js'
 
 const DAY_MS = 86_400_000
 

@@ -1,17 +1,22 @@
+import {EnvsCommand} from '../../src/cli/command.js'
+import {
+  allowSha1Flag,
+  architectureFlag,
+  architectureIn,
+  archiveFlags,
+  archiveWish,
+  dryRunFlag,
+} from '../../src/cli/flags.js'
+import {formatBytes} from '../../src/cli/format.js'
+import {Args} from '../../src/cli/parse.js'
+import {renderFields} from '../../src/cli/table.js'
+import {makingStages, unpackProgress} from '../../src/cli/views/creation.js'
 import {readSettings} from '../../src/config/settings.js'
-import {imageContext} from '../../src/environments/image-context.js'
-import type {ImageToUse, PulledImage} from '../../src/environments/image-to-use.js'
-import {beginPull} from '../../src/environments/pull-image.js'
-import type {DownloadEvent} from '../../src/host/http/receive.js'
+import type {ImageToUse, PulledImage} from '../../src/environments/create/image-source.js'
+import {beginPull} from '../../src/environments/create/pull.js'
+import {imageContext} from '../../src/environments/create/request.js'
+import type {DownloadEvent} from '../../src/host/http/attempt.js'
 import type {PulledImageResult} from '../../src/images/results.js'
-import {archiveFlags, archiveWish} from '../../src/ui/archive-flags.js'
-import {allowSha1Flag, architectureFlag, architectureIn, dryRunFlag} from '../../src/ui/arguments.js'
-import {EnvsCommand} from '../../src/ui/command.js'
-import {makingStages} from '../../src/ui/creation-stages.js'
-import {Args} from '../../src/ui/definitions.js'
-import {renderFields} from '../../src/ui/fields.js'
-import {formatBytes} from '../../src/ui/size.js'
-import {unpackProgress} from '../../src/ui/unpack-progress.js'
 
 export default class ImagePull extends EnvsCommand {
   static override summary = 'Download an image, verify it and cache it.'

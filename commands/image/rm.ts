@@ -1,10 +1,9 @@
-import {findUnusedImageTrees, removeImageTrees} from '../../src/environments/image-trees.js'
-import {imageUsers} from '../../src/environments/image-users.js'
-import {removeImages} from '../../src/images/cache/remove-images.js'
+import {EnvsCommand} from '../../src/cli/command.js'
+import {architectureFlag, architectureIn, yesFlag} from '../../src/cli/flags.js'
+import {Args} from '../../src/cli/parse.js'
+import {findUnusedImageTrees, imageUsers, removeImageTrees} from '../../src/environments/prune.js'
+import {removeImages} from '../../src/images/cache/remove.js'
 import type {ImageRemovalResult} from '../../src/images/results.js'
-import {architectureFlag, architectureIn, yesFlag} from '../../src/ui/arguments.js'
-import {EnvsCommand} from '../../src/ui/command.js'
-import {Args} from '../../src/ui/definitions.js'
 
 export default class ImageRm extends EnvsCommand {
   static override summary = 'Remove cached images.'

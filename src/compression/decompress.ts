@@ -1,10 +1,8 @@
 import {readSync} from 'node:fs'
-import type {ArchiveInput} from './archive-input.js'
-import {BZIP2_END_BYTES, endsBzip2Stream} from './bzip2-end.js'
-import {readDecoded} from './decoded-input.js'
 import {archiveToolMissingError, corruptArchiveError, unknownArchiveError} from './errors.js'
-import {type Compression, detectCompression} from './format.js'
-import {type FindProgram, hostDecoder} from './host-decoder.js'
+import {BZIP2_END_BYTES, endsBzip2Stream} from './formats.js'
+import {type FindProgram, hostDecoder} from './host-program.js'
+import {type ArchiveInput, type Compression, detectCompression, readDecoded} from './input.js'
 
 /**
  * Opens the tar inside an archive, for any compression.
@@ -30,15 +28,16 @@ function open(compression: Compression, input: ArchiveInput, which: FindProgram)
     case 'none':
       return input.bytes
     case 'gzip':
-      return later(async () => (await import('./gzip.js')).gunzip(input.bytes))
+      return later(async () => (await import('./formats.js')).gunzip(input.bytes))
     case 'xz':
       return (
-        decodedByHost(compression, input, which) ?? later(async () => (await import('./xz.js')).unxz(input))
+        decodedByHost(compression, input, which) ??
+        later(async () => (await import('./formats.js')).unxz(input))
       )
     case 'zstd':
       return (
         decodedByHost(compression, input, which) ??
-        later(async () => (await import('./zstd.js')).unzstd(input.bytes))
+        later(async () => (await import('./formats.js')).unzstd(input.bytes))
       )
     case 'bzip2':
       return bunzip2(input, which)

@@ -1,8 +1,15 @@
 import type {ChildProcess} from 'node:child_process'
+import {readSync} from 'node:fs'
 import {pipeline} from 'node:stream/promises'
+import {templatePath} from '../host/paths.js'
 import {ended, start} from '../host/process.js'
-import type {ArchiveInput} from './archive-input.js'
-import {checkDecoderEnd} from './decoded-input.js'
+import {
+  type ArchiveInput,
+  type Compression,
+  checkDecoderEnd,
+  detectCompression,
+  SNIFF_BYTES,
+} from './input.js'
 
 /**
  * Decompresses through a program of the host, which is faster than JavaScript and runs in parallel.
@@ -45,4 +52,51 @@ async function feed(child: ChildProcess, input: ArchiveInput): Promise<void> {
   }, stdin).catch(() => {})
   // A child that ends early closes its input (EPIPE): its exit status gives the reason.
   if (sourceFailure !== undefined) throw sourceFailure
+}
+
+export type FindProgram = (program: string) => string | undefined
+
+/**
+ * 512 MiB suffice for every preset of xz and the long windows of zstd; a higher limit would let an archive
+ * exhaust the memory.
+ */
+const XZ_ARGUMENTS = ['-dc', '-T0', '--memlimit-decompress=512MiB']
+const ZSTD_ARGUMENTS = ['-dc', '--memory=512MB']
+
+/** Returns the host's program for a format, by absolute path, with arguments that make it a filter. */
+export function hostDecoder(compression: Compression, which: FindProgram): readonly string[] | undefined {
+  switch (compression) {
+    // Node's zlib is as fast, without a second process.
+    case 'none':
+    case 'gzip':
+      return undefined
+    case 'xz':
+      return filter(which('xz'), XZ_ARGUMENTS)
+    case 'zstd':
+      return filter(which('zstd'), ZSTD_ARGUMENTS)
+    case 'bzip2':
+      return filter(which('lbzip2') ?? which('pbzip2') ?? which('bzip2'), ['-dc'])
+  }
+}
+
+function filter(program: string | undefined, options: readonly string[]): readonly string[] | undefined {
+  return program === undefined ? undefined : [program, ...options]
+}
+
+/**
+ * Returns a prefix for the worker's argv that starts a decoder of the host together with the worker,
+ * connected by a pipe that supports blocking reads. Node's start takes as long as decoding a tenth of a small
+ * image, and Node gives its children sockets, which do not support such reads. Empty if the worker must
+ * decode by itself.
+ *
+ * @param fd - A regular file at its beginning.
+ */
+export function decoderPrefix(fd: number, which: FindProgram): readonly string[] {
+  const start = Buffer.alloc(SNIFF_BYTES)
+  const length = readSync(fd, start, 0, SNIFF_BYTES, 0)
+  const compression = detectCompression(start.subarray(0, length))
+  const perl = which('perl')
+  const decoder = compression === undefined ? undefined : hostDecoder(compression, which)
+  if (perl === undefined || decoder === undefined) return []
+  return [perl, templatePath('host/decode.pl'), ...decoder, '--']
 }

@@ -1,7 +1,93 @@
 import {didYouMean} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {unknownSettingError} from './errors.js'
-import {byteSize, choice, folderUrl, imageReference, type Kind, keyringList} from './kinds.js'
+
+/** How the values of a setting are written by people and kept in the file. */
+export type Kind<Value> = {
+  /** Completes "must be …". */
+  readonly allowed: string
+  /** From a command line or a variable; undefined when it can't be one. */
+  readonly parseText: (text: string) => Value | undefined
+  /** From the file's JSON; undefined when it can't be one. */
+  readonly parseJson: (json: unknown) => Value | undefined
+  /** All there are, where they can be counted up. */
+  readonly choices?: readonly Value[]
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
+const UNPRINTABLE = /[\s\u0000-\u001f\u007f]/
+
+/** Where a mirror's files lie; kept without a slash at its end. */
+export const folderUrl: Kind<string> = fromText(
+  'an http or https URL of a folder, without ? and #',
+  (text) => {
+    if (UNPRINTABLE.test(text) || /[?#]/.test(text) || !URL.canParse(text)) return undefined
+    const {protocol} = new URL(text)
+    return protocol === 'http:' || protocol === 'https:' ? text.replace(/\/+$/, '') : undefined
+  },
+)
+
+/** A reference as people type it; which images there are is not known here. */
+export const imageReference: Kind<string> = fromText('an image, such as noble or debian:trixie', (text) =>
+  text === '' || UNPRINTABLE.test(text) ? undefined : text,
+)
+
+/** A file of keys, and the URL of the folder below which they may sign; without a slash at its end. */
+type ScopedKeyring = {readonly below: string; readonly path: string}
+
+/** Entries `URL=PATH`; separated by `:` where they are typed, a list in the file. {@link scopedKeyrings} reads them. */
+export const keyringList: Kind<readonly string[]> = {
+  allowed:
+    'entries URL=PATH separated by :, each the URL of a mirror and the file of the keys that may sign what it serves, such as https://apt.example.org/debian=/home/you/keys/team.asc',
+  parseText: (text) => allScoped(text.split(/:(?=https?:\/\/|$)/).filter((entry) => entry !== '')),
+  parseJson: (json) => (isStringList(json) ? allScoped(json) : undefined),
+}
+
+/** @param entries - A value of {@link keyringList}. */
+export function scopedKeyrings(entries: readonly string[]): ScopedKeyring[] {
+  return entries.flatMap((entry) => parseScoped(entry) ?? [])
+}
+
+const BYTES = /^(?<count>\d{1,6})(?<unit>[kMGT])B?$/
+
+/** Kept as it is typed; {@link bytesOf} reads it. */
+export const byteSize: Kind<string> = fromText('a size, such as 500M or 20G', (text) =>
+  BYTES.test(text) ? text : undefined,
+)
+
+/** In powers of ten, as sizes are shown. @param size - A value of {@link byteSize}. */
+export function bytesOf(size: string): number {
+  const {count, unit = ''} = BYTES.exec(size)?.groups ?? {}
+  return Number(count) * 1000 ** ('kMGT'.indexOf(unit) + 1)
+}
+
+export function choice<const Option extends string>(...options: readonly Option[]): Kind<Option> {
+  const kind = fromText(`one of: ${options.join(', ')}`, (text) => options.find((option) => option === text))
+  return {...kind, choices: options}
+}
+
+function fromText<Value>(allowed: string, parseText: (text: string) => Value | undefined): Kind<Value> {
+  return {
+    allowed,
+    parseText,
+    parseJson: (json) => (typeof json === 'string' ? parseText(json) : undefined),
+  }
+}
+
+function allScoped(entries: readonly string[]): readonly string[] | undefined {
+  const parsed = scopedKeyrings(entries)
+  return parsed.length === entries.length ? parsed.map(({below, path}) => `${below}=${path}`) : undefined
+}
+
+function parseScoped(entry: string): ScopedKeyring | undefined {
+  const {url = '', path = ''} = /^(?<url>\S+?)=(?<path>\/[^\0]*)$/.exec(entry)?.groups ?? {}
+  const below = folderUrl.parseText(url)
+  return below === undefined ? undefined : {below, path}
+}
+
+function isStringList(json: unknown): json is string[] {
+  return Array.isArray(json) && json.every((item) => typeof item === 'string')
+}
 
 /** Every setting and the type of its value; undefined where nothing is built in. */
 export type SettingValues = {

@@ -1,7 +1,119 @@
+import {readFileSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+import {isErrno} from '../host/errno.js'
+import {makeFolders} from '../host/files.js'
 import type {Host} from '../host/host.js'
-import {invalidSettingError} from './errors.js'
-import {configPath, type JsonObject, lookUp, readConfigFile} from './file.js'
+import {takeLock} from '../host/locks.js'
+import {configBusyError, configCorruptError, invalidSettingError} from './errors.js'
 import {type Definition, SETTINGS, type SettingName, type SettingValues} from './schema.js'
+
+/** A change takes milliseconds; who holds the lock longer than this hangs. */
+const WAIT_MS = 10_000
+
+/**
+ * Writes a setting to the user's file.
+ *
+ * @param text - The value as typed.
+ * @returns The value as it is kept.
+ * @throws {@link invalidSettingError}
+ * @throws {@link configCorruptError}
+ * @throws {@link configBusyError}
+ */
+export async function storeSetting<Name extends SettingName>(
+  host: Pick<Host, 'paths'>,
+  name: Name,
+  text: string,
+): Promise<Exclude<SettingValues[Name], undefined>> {
+  const value = parseSetting<SettingValues[Name]>(SETTINGS[name], text, name)
+  await changeFile(host, (file) => file.set(name, value))
+  return value
+}
+
+/**
+ * Takes a setting out of the user's file, so that the built-in value holds again.
+ *
+ * @throws {@link configCorruptError}
+ * @throws {@link configBusyError}
+ */
+export async function clearSetting(host: Pick<Host, 'paths'>, name: SettingName): Promise<void> {
+  await changeFile(host, (file) => file.delete(name))
+}
+
+type ConfigFile = {set(name: string, value: unknown): void; delete(name: string): void}
+
+/** conf reads, changes and writes the file without a lock of its own: two at once would lose a change. */
+async function changeFile({paths}: Pick<Host, 'paths'>, change: (file: ConfigFile) => void): Promise<void> {
+  const path = configPath({paths})
+  await makeFolders(dirname(path), {mode: 0o700})
+  const lock = await takeLock(`${path}.lock`, {mode: 'exclusive', waitMs: WAIT_MS})
+  if (lock === undefined) throw configBusyError({path})
+  try {
+    // conf's own complaint about a damaged file doesn't name it.
+    await readConfigFile(path)
+    const {default: Conf} = await import('conf')
+    change(
+      new Conf({
+        cwd: paths.config,
+        clearInvalidConfig: false,
+        configFileMode: 0o600,
+        configName: 'config',
+        fileExtension: 'json',
+        projectName: 'envs',
+      }),
+    )
+  } finally {
+    lock.release()
+  }
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export function configPath({paths}: Pick<Host, 'paths'>): string {
+  return join(paths.config, 'config.json')
+}
+
+/** The file as it is; undefined where there is none. @throws {@link configCorruptError} When it is a folder. */
+export async function readConfigText(path: string): Promise<string | undefined> {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined
+    if (isErrno(error, 'EISDIR')) throw configCorruptError({path, reason: 'it is a folder'}, {cause: error})
+    throw error
+  }
+}
+
+/**
+ * The user's settings as they stand in the file; no file is no settings.
+ *
+ * @throws {@link configCorruptError} When the file is not a JSON object.
+ */
+async function readConfigFile(path: string): Promise<JsonObject> {
+  const text = await readConfigText(path)
+  if (text === undefined) return {}
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw configCorruptError({path, reason: 'it is not JSON'}, {cause: error})
+  }
+  if (!isObject(json)) throw configCorruptError({path, reason: 'it is not a JSON object'})
+  return json
+}
+
+/** What stands under a dotted name, `a.b` being `{"a": {"b": …}}`; undefined when nothing does. */
+function lookUp(json: JsonObject, dottedName: string): unknown {
+  let value: unknown = json
+  for (const key of dottedName.split('.')) {
+    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined
+    value = value[key]
+  }
+  return value
+}
+
+function isObject(json: unknown): json is JsonObject {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
 
 /** Where the value in force was set. */
 export type Origin = 'flag' | 'variable' | 'file' | 'built-in'
@@ -48,7 +160,7 @@ export async function readSettings(
  * @param where - How to name the place in an error.
  * @throws {@link invalidSettingError}
  */
-export function parseSetting<Value>(
+function parseSetting<Value>(
   {kind}: Definition<Value>,
   text: string,
   where: string,
@@ -90,4 +202,24 @@ function fromFile<Value>(
 
 function showJson(json: unknown): string {
   return typeof json === 'string' ? json : JSON.stringify(json)
+}
+
+/** A setting as `envs config` tells of it; `value` is null where nothing is set and nothing built in. */
+export type SettingEntry = {
+  readonly name: SettingName
+  readonly value: string | readonly string[] | null
+  readonly origin: Origin
+  readonly variable: string
+}
+
+/** @throws {@link invalidSettingError} */
+export function settingEntry(settings: Settings, name: SettingName): SettingEntry {
+  const {value, origin} = settings.effective(name)
+  return {name, value: value ?? null, origin, variable: SETTINGS[name].variable}
+}
+
+/** The value as it would be typed: lists separated by `:`, nothing for null. */
+export function showSettingValue(value: SettingEntry['value']): string {
+  if (value === null) return ''
+  return typeof value === 'string' ? value : value.join(':')
 }

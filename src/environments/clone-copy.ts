@@ -1,23 +1,129 @@
-import {mkdir} from 'node:fs/promises'
-import type {Lock} from '../host/flock.js'
+import {existsSync} from 'node:fs'
+import {copyFile, mkdir} from 'node:fs/promises'
+import {ignoring} from '../host/errno.js'
 import type {Host} from '../host/host.js'
-import {NO_ARCHIVES} from '../rootfs/apt/archives.js'
+import type {Lock} from '../host/locks.js'
 import {copyTree} from '../rootfs/copy.js'
-import {CLONE_FIXES, IDENTITY_FIXES} from '../rootfs/fixes/list.js'
-import {applyFixes, measureTrees} from '../rootfs/tree-process.js'
-import type {Identity} from '../sandbox/ids/identity.js'
-import {newHistory} from '../storage/history.js'
-import {writeHistory} from '../storage/history-file.js'
-import {layerFiles} from '../storage/layer-files.js'
-import type {LayerId} from '../storage/layer-id.js'
-import {makeUpper} from '../storage/layer-store.js'
-import {convertOwners} from './convert.js'
-import {type MergedTree, mergedTree} from './merged-tree.js'
-import type {EnvironmentName} from './name.js'
-import type {EnvironmentRecord} from './record.js'
-import {type Environment, filesIn} from './store.js'
-import {rootProcess, toolPath, treeProcess} from './toolbox.js'
-import {newTreeFacts} from './tree-facts.js'
+import {NO_ARCHIVES} from '../rootfs/fixes/apt-sources.js'
+import {CLONE_FIXES, IDENTITY_FIXES} from '../rootfs/fixes/index.js'
+import {applyFixes, measureTrees, recordOwners, restoreOwners} from '../rootfs/worker/api.js'
+import {type Anchor, anchorFiles} from '../sandbox/anchor-state.js'
+import type {Identity} from '../sandbox/identity.js'
+import {type Environment, type EnvironmentName, filesIn} from '../store/environments.js'
+import {
+  type History,
+  type Layers,
+  newHistory,
+  readHistory,
+  type Step,
+  thinned,
+  timeLabel,
+  withSnapshot,
+  writeHistory,
+} from '../store/history.js'
+import {identityOf, isEmptyLayer, type LayerId, layerFiles, makeUpper, newLayerId} from '../store/layers.js'
+import {type MergedTree, mergedProcess, mergedTree} from '../store/mounted-tree.js'
+import type {EnvironmentRecord} from '../store/record.js'
+import {withinLimit} from '../store/squash.js'
+import {rootProcess, toolPath, treeProcess} from '../store/tools.js'
+import {newTreeFacts} from './create/own-files.js'
+import {checkSpace, copyFrozen} from './snapshots/create.js'
+
+type Options = {readonly isSynced: boolean; readonly signal: AbortSignal}
+
+/**
+ * Puts an empty layer with a name of its own over all that another environment is made of: no file is copied.
+ *
+ * @param source - At rest, with its lock and that of the layers held.
+ */
+export async function shareLayers(
+  host: Host,
+  source: Environment,
+  target: CloneTarget,
+  {isSynced}: Pick<Options, 'isSynced'>,
+): Promise<Cloned> {
+  const upper = upperOf(target)
+  const history = await readHistory(source.files.history)
+  const layers = await settleUpper(host, source, {history, isSynced})
+  await makeUpper(host.paths.layers, upper, {below: layers.at(-1) ?? layers[0]})
+  await makeItsOwn(host, source, {target, history: {layers, upper, snapshots: []}})
+  return {changes: {}, sizeBytes: 0, frozenMs: 0}
+}
+
+/**
+ * The same of an environment that runs: what it writes to is copied while all of it stands still.
+ *
+ * @param source - With its lock shared, that of its history and that of the layers held.
+ * @throws {LayerSpaceError} @throws {FreezeFailedError} As `copyTree`.
+ */
+export async function shareRunning(
+  host: Host,
+  source: Environment,
+  {target, anchor}: {readonly target: CloneTarget; readonly anchor: Anchor},
+  {signal}: Pick<Options, 'signal'>,
+): Promise<Cloned> {
+  const upper = upperOf(target)
+  const history = await readHistory(source.files.history)
+  const sizeBytes = await checkSpace(host, source, history)
+  await mkdir(layerFiles(host.paths.layers, upper).folder, {mode: 0o700})
+  const copied = {anchor, from: history.upper, copy: upper, request: {signal}}
+  const frozenMs = await copyFrozen(host, source, copied)
+  await makeUpper(host.paths.layers, upper, {below: history.layers[0]})
+  await makeItsOwn(host, source, {target, history: {layers: history.layers, upper, snapshots: []}})
+  return {changes: {}, sizeBytes, frozenMs}
+}
+
+async function makeItsOwn(
+  host: Host,
+  source: Environment,
+  {target, history}: {target: CloneTarget; history: History},
+): Promise<void> {
+  const files = filesIn(target.folder)
+  const {name, identity} = target
+  const facts = newTreeFacts(host, {name, identity, archives: NO_ARCHIVES})
+  const {process, root} = await mergedProcess(
+    host,
+    {name, files, record: {identity}},
+    {kind: 'overlay', history},
+  )
+  await applyFixes(process, {root, facts, only: CLONE_FIXES})
+  await copyFile(source.files.ledger, files.ledger).catch(ignoring('ENOENT'))
+  // On the disk with all else that is new, before it becomes an environment.
+  await writeHistory(files.history, history, {isSynced: false})
+}
+
+/**
+ * Lays an empty layer over the one that an environment writes to, which changes no more then; for `envs undo` a point in
+ * time, as its next start would have made it.
+ *
+ * One write, before which nobody else stands on that layer: whenever it is broken off, nothing is lost.
+ */
+async function settleUpper(
+  host: Host,
+  source: Environment,
+  {history, isSynced}: {history: History; isSynced: boolean},
+): Promise<Layers> {
+  const {layers} = host.paths
+  if (await isEmptyLayer(layers, history.upper)) return history.layers
+  const upper = newLayerId(identityOf(history.upper))
+  await makeUpper(layers, upper, {below: history.upper})
+  const settled = settledHistory(source, history, {now: host.now(), fresh: upper})
+  const next = await withinLimit(host, source, {history: settled, isSynced})
+  await writeHistory(source.files.history, next)
+  return next.layers
+}
+
+function settledHistory({name, files}: Environment, history: History, step: Step): History {
+  const wasStarted = existsSync(anchorFiles(files.run).state)
+  if (!wasStarted) return {...history, layers: [...history.layers, history.upper], upper: step.fresh}
+  const label = timeLabel(history, step.now, 'auto-')
+  return thinned(withSnapshot(history, {label, kind: 'automatic', name}, step), step.now)
+}
+
+function upperOf({upper, name}: CloneTarget): LayerId {
+  if (upper === undefined) throw new Error(`${name} is not to be made of layers`)
+  return upper
+}
 
 /** An environment that is to come, and where it is made until then. */
 export type CloneTarget = {
@@ -92,4 +198,48 @@ async function stack(host: Host, {folder, upper}: CloneTarget, base: LayerId): P
   if (upper === undefined) throw new Error('a layer without one to write to')
   await makeUpper(host.paths.layers, upper, {below: base})
   await writeHistory(filesIn(folder).history, newHistory(base, upper), {isSynced: false})
+}
+
+type Copy = {
+  readonly source: Environment
+  /** The source's tree. */
+  readonly original: MergedTree
+  readonly identity: Identity
+  /** The copy's tree, and where its ledger is to be made. */
+  readonly root: string
+  readonly ledger: string
+}
+
+/**
+ * Gives the copy of a tree the owners of its identity, and a ledger of what it can't have.
+ *
+ * Between `emulated` and `mapped`, owners go from the ledger into the tree, or from the tree into the ledger.
+ *
+ * @returns What of the source's record is different for the copy.
+ */
+async function convertOwners(
+  host: Host,
+  {source, original, identity, root, ledger}: Copy,
+): Promise<Pick<EnvironmentRecord, 'identity' | 'extraction'>> {
+  const {record, files} = source
+  const {extraction} = record
+  if (identity === record.identity) {
+    await copyFile(files.ledger, ledger).catch(ignoring('ENOENT'))
+    return {identity, extraction}
+  }
+  if (identity === 'emulated') {
+    await recordOwners(original.process, {root: original.root, from: files.ledger, to: ledger})
+    return {identity, extraction: {...extraction, squashedOwners: 0}}
+  }
+  // Foreign owners can be given only where they are mapped.
+  const tree = await treeProcess(host, 'mapped')
+  const {squashedOwners, losses} = await restoreOwners(tree, {root, from: files.ledger, to: ledger})
+  return {
+    identity,
+    extraction: {
+      ...extraction,
+      squashedOwners: squashedOwners.count,
+      fileCapabilities: losses.capabilities,
+    },
+  }
 }

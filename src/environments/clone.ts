@@ -1,41 +1,33 @@
 import {mkdir} from 'node:fs/promises'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {settleMemory} from '../features/settle-memory.js'
-import {syncFilesIn} from '../host/atomic-file.js'
-import {syncFileSystem} from '../host/file-system-sync.js'
-import type {Lock} from '../host/flock.js'
-import {makeFolders} from '../host/folders.js'
+import {settleMemory} from '../features/memory-files.js'
+import {makeFolders, syncFileSystem, syncFilesIn} from '../host/files.js'
 import type {Host} from '../host/host.js'
+import type {Lock} from '../host/locks.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
-import {isInUse} from '../sandbox/in-use.js'
-import {layerFiles} from '../storage/layer-files.js'
-import {type LayerId, newLayerId} from '../storage/layer-id.js'
-import {type Cloned, type CloneTarget, copyEnvironment} from './clone-copy.js'
-import {shareLayers, shareRunning} from './clone-layers.js'
-import {findEngine} from './engine.js'
-import {environmentExistsError, environmentRunningError} from './errors.js'
-import {lockHistory} from './history-lock.js'
-import {removeLayerFolder} from './layer-folders.js'
-import {holdLayers} from './layer-locks.js'
-import {sweepLayers} from './layer-sweep.js'
-import {leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
-import {lockEnvironment} from './locks.js'
-import {type EnvironmentName, parseEnvironmentName} from './name.js'
-import {chooseStorage} from './overlay-support.js'
-import {readRecord, writeRecord} from './record.js'
+import {chooseIdentity, type Identity} from '../sandbox/identity.js'
+import {isInUse} from '../sandbox/processes.js'
 import {
   type Environment,
+  type EnvironmentName,
   environmentFiles,
   filesIn,
   findEnvironment,
   makeStore,
   moveIntoPlace,
+  parseEnvironmentName,
   syncNames,
-} from './store.js'
-import {toolPath} from './toolbox.js'
-import {sweepTries} from './try-sweep.js'
-import {recordUsage} from './usage.js'
+} from '../store/environments.js'
+import {environmentExistsError, environmentRunningError} from '../store/errors.js'
+import {leftoverFolder, removeLayerFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../store/gc.js'
+import {type LayerId, layerFiles, newLayerId} from '../store/layers.js'
+import {holdLayers, lockEnvironment, lockHistory} from '../store/locks.js'
+import {readRecord, writeRecord} from '../store/record.js'
+import {recordUsage} from '../store/sizes.js'
+import {toolPath} from '../store/tools.js'
+import {type Cloned, type CloneTarget, copyEnvironment, shareLayers, shareRunning} from './clone-copy.js'
+import {chooseStorage, findEngine} from './session/engine.js'
+import {sweepTries} from './try/keep.js'
 
 export type CloneRequest = {
   readonly from: string

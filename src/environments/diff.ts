@@ -1,17 +1,23 @@
+import {defineError, ExitCode} from '../errors.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
-import {compareTrees, type TreeDifference} from '../rootfs/tree-process.js'
-import {layerFiles} from '../storage/layer-files.js'
-import {noImageTreeError} from './diff-errors.js'
-import {findImageTree, ownFilesOf} from './diff-image.js'
-import {type GuestTree, readGuestTree, treeFolders} from './guest-tree.js'
-import {holdLayers} from './layer-locks.js'
-import {lockEnvironment} from './locks.js'
-import {layersProcess} from './memory-upper.js'
-import {requireSnapshot} from './restore.js'
-import {noHistoryError} from './snapshot-errors.js'
-import {type Environment, findEnvironment} from './store.js'
-import {rootProcess} from './toolbox.js'
+import {compareTrees, type OwnFile, type TreeDifference} from '../rootfs/worker/api.js'
+import {type Environment, findEnvironment} from '../store/environments.js'
+import {
+  type ImageLayerRecord,
+  identityOf,
+  type LayerId,
+  layerFiles,
+  listLayers,
+  readLayerRecord,
+} from '../store/layers.js'
+import {holdLayers, lockEnvironment} from '../store/locks.js'
+import {type GuestTree, layersProcess, readGuestTree, treeFolders} from '../store/mounted-tree.js'
+import type {EnvironmentRecord} from '../store/record.js'
+import {noHistoryError} from '../store/snapshot-errors.js'
+import {rootProcess} from '../store/tools.js'
+import {SLOTS} from './create/own-files.js'
+import {requireSnapshot} from './snapshots/restore.js'
 
 /** What an environment is compared with. */
 export type DiffTarget =
@@ -131,4 +137,55 @@ async function openTarget(
       }
     }
   }
+}
+
+/** @public What an environment was made of is not there unpacked any more, so there is nothing to compare it with. */
+export const noImageTreeError = defineError('ENVS_NO_IMAGE_TREE', ExitCode.notFound, {
+  message: 'Could not compare "{name}" with its image: the unpacked image is no longer on this host.',
+  nextStep:
+    'Create another environment from the image and compare with that: envs create {image} --name fresh, then envs diff {name} --with fresh',
+})
+
+type Origin = Pick<EnvironmentRecord, 'image' | 'identity'>
+
+/**
+ * The folder with the files of an environment's image, as they were before anything was done in it.
+ *
+ * @returns Undefined where no such layer is kept.
+ */
+async function findImageTree(paths: Paths, tree: GuestTree, origin: Origin): Promise<string | undefined> {
+  const [found] = await imageLayers(paths, [tree], origin)
+  return found && layerFiles(paths.layers, found.id).tree
+}
+
+/** What envs writes into each environment that stands on the image of one of these trees. */
+async function ownFilesOf(paths: Paths, trees: readonly GuestTree[], origin: Origin): Promise<OwnFile[]> {
+  const layers = await imageLayers(paths, trees, origin)
+  const plans = new Map(layers.flatMap(({record}) => record.personal).map((file) => [file.path, file]))
+  return [...plans.values()].map(({path, content}) => ({
+    path,
+    parts: Buffer.from(content, 'base64')
+      .toString('latin1')
+      .split(SLOTS.name)
+      .flatMap((part) => part.split(SLOTS.machineId)),
+  }))
+}
+
+type Kept = {readonly id: LayerId; readonly record: ImageLayerRecord}
+
+/** Those that trees stand on; for a tree that stands on none, one of the same image. */
+async function imageLayers(paths: Paths, trees: readonly GuestTree[], origin: Origin): Promise<Kept[]> {
+  const bases = trees.flatMap((tree) => (tree.kind === 'overlay' ? [tree.history.layers[0]] : []))
+  const own = await readLayers(paths, [...new Set(bases)])
+  if (own.length > 0) return own
+  const ids = (await listLayers(paths.layers)).filter((id) => identityOf(id) === origin.identity)
+  const all = await readLayers(paths, ids)
+  return all.filter(({record}) => record.sha256 === origin.image.sha256)
+}
+
+async function readLayers(paths: Paths, ids: readonly LayerId[]): Promise<Kept[]> {
+  const read = await Promise.all(
+    ids.map(async (id) => ({id, record: await readLayerRecord(layerFiles(paths.layers, id).record)})),
+  )
+  return read.flatMap(({id, record}) => (record === undefined ? [] : [{id, record}]))
 }

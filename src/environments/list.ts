@@ -1,16 +1,14 @@
 import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {HistoryUnreadableError} from '../storage/errors.js'
-import {EnvironmentNotFoundError, RecordUnreadableError} from './errors.js'
-import {readGuestTree} from './guest-tree.js'
-import {sweepLeftovers} from './leftovers.js'
+import {type Environment, findEnvironment, listNames} from '../store/environments.js'
+import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
+import {sweepLeftovers} from '../store/gc.js'
+import {readGuestTree} from '../store/mounted-tree.js'
+import {currentSizes, lastUse} from '../store/sizes.js'
 import type {EnvironmentListResult} from './results.js'
-import {currentSizes} from './sizes.js'
-import {type Environment, findEnvironment, listNames} from './store.js'
-import {type Mark, readMark} from './tries.js'
-import {sweepTries} from './try-sweep.js'
-import {lastUse} from './usage.js'
+import {sweepTries} from './try/keep.js'
+import {type Mark, readMark} from './try/tries.js'
 
 export type EnvironmentSummary = EnvironmentListResult[number]
 

@@ -1,19 +1,31 @@
+import {access, lstat, opendir, unlink} from 'node:fs/promises'
+import {join} from 'node:path'
+import {isSha256} from '../host/digest.js'
+import {ignoring, isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
-import type {Prunable as PrunableImage} from '../images/cache/removal.js'
-import {pruneImages} from '../images/cache/removal.js'
-import {measureTrees} from '../rootfs/tree-process.js'
-import {findUnusedImageTrees, removeImageTrees} from './image-trees.js'
-import {imageUsers} from './image-users.js'
-import {findLayerLeftovers, sweepLayers} from './layer-sweep.js'
-import {listLeftovers, sweepLeftovers} from './leftovers.js'
-import {findOldPackages, removePackages} from './package-prune.js'
+import {takeLock} from '../host/locks.js'
+import {type Paths, sharedPackages} from '../host/paths.js'
+import {readKept} from '../images/cache/cache.js'
+import {type Prunable as PrunableImage, pruneImages} from '../images/cache/remove.js'
+import {measureTrees} from '../rootfs/worker/api.js'
+import {isRunning} from '../sandbox/anchor.js'
+import {
+  type Environment,
+  environmentFiles,
+  findEnvironment,
+  findWholeEnvironment,
+  listNames,
+} from '../store/environments.js'
+import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
+import {countClaims, findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
+import {type History, layersOf, readHistory, withoutSnapshots, writeHistory} from '../store/history.js'
+import {type LayerId, layerFiles, listLayers, readLayerRecord} from '../store/layers.js'
+import {readRecord} from '../store/record.js'
+import {currentSizes, measureParts} from '../store/sizes.js'
+import {treeProcess} from '../store/tools.js'
 import type {PruneResult} from './results.js'
-import {currentSizes} from './sizes.js'
-import {findOldSnapshots, removeOldSnapshots} from './snapshot-prune.js'
-import {findWholeEnvironment} from './store.js'
-import {treeProcess} from './toolbox.js'
-import {listTries, type Try} from './tries.js'
-import {removeTry, sweepTries} from './try-sweep.js'
+import {removeTry, sweepTries} from './try/keep.js'
+import {listTries, type Try} from './try/tries.js'
 
 /** Something of the store that can go without an environment missing it. */
 export type Prunable = PruneResult['pruned'][number]
@@ -176,4 +188,174 @@ async function findPackages(host: Host, olderThan: Date): Promise<Found[]> {
       },
     },
   ]
+}
+
+/** What was unpacked of an image for the environments that stand on it. */
+export type ImageTree = {
+  readonly id: LayerId
+  /** The image's, or the beginning of its digest where the archive is not kept. */
+  readonly name: string
+  readonly sha256: string
+  readonly sizeBytes: number
+}
+
+/**
+ * Trees of images on which no environment stands.
+ *
+ * @param except - Names of environments that do not count.
+ */
+export async function findUnusedImageTrees(
+  paths: Paths,
+  except: ReadonlySet<string> = new Set(),
+): Promise<ImageTree[]> {
+  const claims = await countClaims(paths, except)
+  const found: ImageTree[] = []
+  for (const id of await listLayers(paths.layers)) {
+    const record = claims.has(id) ? undefined : await readLayerRecord(layerFiles(paths.layers, id).record)
+    if (record === undefined) continue
+    const {sha256, treeBytes} = record
+    const image = await readKept(paths.images, sha256).catch(() => undefined)
+    const name = image === undefined ? sha256.slice(0, 12) : `${image.name} ${image.version}`
+    found.push({id, name, sha256, sizeBytes: treeBytes})
+  }
+  return found
+}
+
+/** Removes trees of images unless an environment stands on them, or one is being made. @returns Whether all are gone. */
+export async function removeImageTrees(host: Host, ids: ReadonlySet<LayerId>): Promise<boolean> {
+  await sweepLayers(host, new Set(), ids)
+  const areThere = await Promise.all(
+    [...ids].map((id) =>
+      access(layerFiles(host.paths.layers, id).folder).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  return !areThere.includes(true)
+}
+
+/**
+ * Which environments were made from each image, by its digest.
+ *
+ * @param except - Names of environments that do not count.
+ */
+export async function imageUsers(
+  paths: Paths,
+  except: ReadonlySet<string> = new Set(),
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const users = new Map<string, string[]>()
+  for (const name of (await listNames(paths)).filter((each) => !except.has(each))) {
+    const record = await readRecord(environmentFiles(paths, name).record).catch(unlessDamaged)
+    if (record === undefined) continue
+    const {sha256} = record.image
+    users.set(sha256, [...(users.get(sha256) ?? []), name])
+  }
+  return users
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!(error instanceof RecordUnreadableError)) throw error
+}
+
+/** Many times what fits; more of them are somebody's mischief. */
+const MOST_ENTRIES = 200_000
+
+type Packages = {readonly count: number; readonly sizeBytes: number}
+
+/** Shared packages that no environment has used since. The folder is hostile: no link in it is followed. */
+async function findOldPackages(paths: Pick<Paths, 'packages'>, olderThan: Date): Promise<Packages> {
+  const old = await readOld(sharedPackages(paths), olderThan)
+  return {count: old.length, sizeBytes: old.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)}
+}
+
+async function removePackages(paths: Pick<Paths, 'packages'>, olderThan: Date): Promise<void> {
+  for (const {path} of await readOld(sharedPackages(paths), olderThan)) await unlink(path).catch(ignoring())
+}
+
+async function readOld(folder: string, olderThan: Date): Promise<{path: string; sizeBytes: number}[]> {
+  const old: {path: string; sizeBytes: number}[] = []
+  try {
+    let entries = 0
+    for await (const {name} of await opendir(folder)) {
+      if (++entries > MOST_ENTRIES) break
+      if (!isSha256(name)) continue
+      const path = join(folder, name)
+      const status = await lstat(path).catch(ignoring())
+      if (status?.isFile() === true && status.mtime < olderThan)
+        old.push({path, sizeBytes: status.blocks * 512})
+    }
+  } catch (error) {
+    // No folder yet, or one that a guest has closed to us.
+    if (!isErrno(error)) throw error
+  }
+  return old
+}
+
+type Old = {
+  readonly environment: Environment
+  readonly labels: ReadonlySet<string>
+  /** Of layers that nothing else names. */
+  readonly sizeBytes: number
+}
+
+/** Snapshots nobody asked for that are older, of environments at rest. */
+async function findOldSnapshots(host: Host, olderThan: Date): Promise<Old[]> {
+  const found: Old[] = []
+  for (const name of await listNames(host.paths)) {
+    const environment = await findEnvironment(host.paths, name).catch(unlessUnreadable)
+    const old =
+      environment === undefined
+        ? undefined
+        : await findIn(host, environment, olderThan).catch(unlessUnreadable)
+    if (old !== undefined) found.push(old)
+  }
+  return found
+}
+
+async function findIn(host: Host, environment: Environment, olderThan: Date): Promise<Old | undefined> {
+  const history = await readHistory(environment.files.history).catch(unlessUnreadable)
+  if (history === undefined || (await isRunning(environment.files.run))) return undefined
+  const labels = oldLabels(history, olderThan)
+  if (labels.size === 0) return undefined
+  const given = givenUp(history, labels)
+  const [parts = []] = await measureParts(host, [environment])
+  const sizeBytes = parts
+    .filter(({layer, isShared}) => layer !== undefined && !isShared && given.has(layer))
+    .reduce((sum, part) => sum + part.sizeBytes, 0)
+  return {environment, labels, sizeBytes}
+}
+
+/** @returns Whether they are gone; false for an environment that is in use. */
+async function removeOldSnapshots(host: Host, {files}: Environment, olderThan: Date): Promise<boolean> {
+  const lock = await takeLock(files.lock, {mode: 'exclusive', waitMs: 0})
+  if (lock === undefined) return false
+  try {
+    const history = await readHistory(files.history).catch(unlessUnreadable)
+    if (history === undefined || (await isRunning(files.run))) return false
+    const labels = oldLabels(history, olderThan)
+    await writeHistory(files.history, withoutSnapshots(history, labels))
+    await sweepLayers(host, givenUp(history, labels))
+    return true
+  } finally {
+    lock.release()
+  }
+}
+
+function oldLabels({snapshots}: History, olderThan: Date): ReadonlySet<string> {
+  const old = snapshots.filter(({kind, createdAt}) => kind === 'automatic' && createdAt < olderThan)
+  return new Set(old.map(({label}) => label))
+}
+
+/** Layers that the environment is made of no more without these snapshots. */
+function givenUp(history: History, labels: ReadonlySet<string>): ReadonlySet<LayerId> {
+  const kept = layersOf(withoutSnapshots(history, labels))
+  return new Set([...layersOf(history)].filter((layer) => !kept.has(layer)))
+}
+
+function unlessUnreadable(error: unknown): undefined {
+  const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
+  if (isDamaged || error instanceof EnvironmentNotFoundError) return
+  // What of it can't be looked at holds nothing else up.
+  if (!isErrno(error)) throw error
 }

@@ -1,20 +1,27 @@
 import {rename} from 'node:fs/promises'
 import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
-import {chooseIdentity, type Identity} from '../sandbox/ids/identity.js'
-import {isInUse} from '../sandbox/in-use.js'
-import {dropMemory} from '../sandbox/memory-state.js'
-import {HistoryUnreadableError} from '../storage/errors.js'
-import {layersOf} from '../storage/history.js'
-import {readHistory} from '../storage/history-file.js'
-import type {LayerId} from '../storage/layer-id.js'
-import {RecordUnreadableError, removalIncompleteError, stopFirstError} from './errors.js'
-import {sweepLayers} from './layer-sweep.js'
-import {type Leftover, leftoverFolder, removeLeftover, sweepLeftovers} from './leftovers.js'
-import {withLockedEnvironment} from './locks.js'
-import {type EnvironmentName, parseEnvironmentName} from './name.js'
-import {stopFiles} from './processes.js'
-import {type EnvironmentFiles, environmentFiles, findEnvironment} from './store.js'
+import {chooseIdentity, type Identity} from '../sandbox/identity.js'
+import {isInUse} from '../sandbox/processes.js'
+import {dropMemory} from '../sandbox/tmpfs.js'
+import {
+  type EnvironmentFiles,
+  type EnvironmentName,
+  environmentFiles,
+  findEnvironment,
+  parseEnvironmentName,
+} from '../store/environments.js'
+import {
+  HistoryUnreadableError,
+  RecordUnreadableError,
+  removalIncompleteError,
+  stopFirstError,
+} from '../store/errors.js'
+import {type Leftover, leftoverFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../store/gc.js'
+import {layersOf, readHistory} from '../store/history.js'
+import type {LayerId} from '../store/layers.js'
+import {withLockedEnvironment} from '../store/locks.js'
+import {stopFiles} from './session/processes.js'
 
 type Options = {
   /** Stop it first when it runs. */

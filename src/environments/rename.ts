@@ -1,18 +1,24 @@
 import {rm} from 'node:fs/promises'
-import {settleMemory} from '../features/settle-memory.js'
-import type {Lock} from '../host/flock.js'
+import {settleMemory} from '../features/memory-files.js'
 import type {Host} from '../host/host.js'
-import {NAME_FIXES} from '../rootfs/fixes/list.js'
-import {applyFixes} from '../rootfs/tree-process.js'
-import {isInUse} from '../sandbox/in-use.js'
-import {environmentExistsError, environmentRunningError} from './errors.js'
-import {holdLayers} from './layer-locks.js'
-import {lockEnvironment} from './locks.js'
-import {mergedTree} from './merged-tree.js'
-import {isTryName, parseEnvironmentName} from './name.js'
-import {readRecord} from './record.js'
-import {type Environment, environmentFiles, findEnvironment, moveIntoPlace, syncNames} from './store.js'
-import {nameFacts} from './tree-facts.js'
+import type {Lock} from '../host/locks.js'
+import {NAME_FIXES} from '../rootfs/fixes/index.js'
+import {applyFixes} from '../rootfs/worker/api.js'
+import {isInUse} from '../sandbox/processes.js'
+import {
+  type Environment,
+  environmentFiles,
+  findEnvironment,
+  isTryName,
+  moveIntoPlace,
+  parseEnvironmentName,
+  syncNames,
+} from '../store/environments.js'
+import {environmentExistsError, environmentRunningError} from '../store/errors.js'
+import {holdLayers, lockEnvironment} from '../store/locks.js'
+import {mergedTree} from '../store/mounted-tree.js'
+import {readRecord} from '../store/record.js'
+import {nameFacts} from './create/own-files.js'
 
 const ANOTHER_NAME = 'Choose another name.'
 

@@ -137,7 +137,6 @@ export const snapshotResult = v.object({
   copiedBytes: described(countField, 'what had to be copied, for the environment runs'),
   frozenMs: described(v.number(), 'how long everything in it stood still'),
 })
-export type SnapshotResult = RecordOf<typeof snapshotResult>
 
 export const snapshotListResult = v.array(
   v.object({

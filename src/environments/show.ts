@@ -1,15 +1,14 @@
+import {gapsOnHost, isolationGaps} from '../features/isolation-gaps.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor, recordedEngine, recordedNamespace} from '../sandbox/anchor-state.js'
-import type {EngineName} from '../sandbox/engines/choice.js'
+import type {EngineName} from '../sandbox/engines/select.js'
 import {EngineUnavailableError} from '../sandbox/errors.js'
-import {type EngineSetting, findEngine} from './engine.js'
-import {readGuestTree, treeFolders} from './guest-tree.js'
-import {gapsOnHost, isolationGaps} from './isolation-gaps.js'
-import {guestProcesses} from './processes.js'
-import type {EnvironmentResult} from './results.js'
-import {currentSizes} from './sizes.js'
-import {chooseEnvironment} from './store.js'
-import {lastUse} from './usage.js'
+import {chooseEnvironment} from '../store/environments.js'
+import {readGuestTree, treeFolders} from '../store/mounted-tree.js'
+import {currentSizes, lastUse} from '../store/sizes.js'
+import type {EnvironmentResult, PathResult} from './results.js'
+import {type EngineSetting, findEngine} from './session/engine.js'
+import {guestProcesses} from './session/processes.js'
 
 export type EnvironmentDetails = EnvironmentResult
 
@@ -57,4 +56,16 @@ async function engineInForce(host: Host, setting: EngineSetting): Promise<Engine
     if (error instanceof EngineUnavailableError) return null
     throw error
   }
+}
+
+export type EnvironmentPath = PathResult
+
+/** @param text - Its name; undefined for the only one there is. @throws {HistoryUnreadableError} */
+export async function environmentPath(
+  {paths}: Pick<Host, 'paths'>,
+  text: string | undefined,
+): Promise<EnvironmentPath> {
+  const environment = await chooseEnvironment(paths, text)
+  const folders = treeFolders(paths, await readGuestTree(environment))
+  return {name: environment.name, path: folders[0], layers: [...folders].reverse()}
 }

@@ -1,13 +1,12 @@
-import type {GuestTree} from '../environments/guest-tree.js'
-import type {Environment} from '../environments/store.js'
-import type {Check} from '../host/doctor/check.js'
+import type {Check} from '../host/check.js'
 import type {Host} from '../host/host.js'
-import type {EngineName} from '../sandbox/engines/choice.js'
-import type {FilterSet} from '../sandbox/seccomp/filter-sets.js'
+import type {EngineName} from '../sandbox/engines/select.js'
+import type {FilterSet} from '../sandbox/seccomp/rules.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
-import type {SessionRequest} from '../sandbox/session-arguments.js'
-import type {SessionFields} from '../sandbox/session-options.js'
+import type {SessionFields, SessionRequest} from '../sandbox/session-options.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
+import type {Environment} from '../store/environments.js'
+import type {GuestTree} from '../store/mounted-tree.js'
 
 /** The options of a session, as the user typed them. */
 export type SessionWish = Readonly<SessionFields> & {
@@ -21,7 +20,7 @@ export type SessionWish = Readonly<SessionFields> & {
 export type Durability = 'auto' | 'always' | 'never'
 
 /**
- * Something that the sandbox of an environment can have. src/features/list.ts holds all of them; each hook is optional, and
+ * Something that the sandbox of an environment can have. src/features/index.ts holds all of them; each hook is optional, and
  * called in the order of that list.
  */
 export type SandboxFeature = {

@@ -1,7 +1,7 @@
-import {upperHolder} from '../environments/memory-upper.js'
-import {toolPath} from '../environments/toolbox.js'
-import {enterMemory} from '../sandbox/memory.js'
-import {readHistory} from '../storage/history-file.js'
+import {enterMemory} from '../sandbox/tmpfs.js'
+import {readHistory} from '../store/history.js'
+import {upperHolder} from '../store/mounted-tree.js'
+import {toolPath} from '../store/tools.js'
 import type {SandboxFeature} from './feature.js'
 
 /** What a throwaway environment writes is in memory: the upper layer is on a tmpfs in a mount namespace, which the sandbox enters. */

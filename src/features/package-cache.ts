@@ -1,9 +1,8 @@
 import {chmod, lstat, mkdir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
 import {ignoreFailure, ignoring} from '../host/errno.js'
-import {makeFolders} from '../host/folders.js'
-import type {Paths} from '../host/paths.js'
-import {sharedPackages} from '../host/shared-packages.js'
+import {makeFolders} from '../host/files.js'
+import {type Paths, sharedPackages} from '../host/paths.js'
 import {PACKAGES_MOUNT_POINT} from '../sandbox/mounts.js'
 import type {SandboxFeature} from './feature.js'
 

@@ -16,7 +16,7 @@ export const qemuTable: SandboxFeature = {
     return withEmulation(spec, {host, emulation, folder: files.run})
   },
   async checks(host) {
-    const {checkProcessors} = await import('../host/doctor/processors.js')
+    const {checkProcessors} = await import('../doctor/programs.js')
     return [await checkProcessors(host)]
   },
 }

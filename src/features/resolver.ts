@@ -1,8 +1,8 @@
 import {constants} from 'node:fs'
 import {chmod, mkdir, open, readFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
-import {writeFileAtomic} from '../host/atomic-file.js'
 import {ignoring, isErrno} from '../host/errno.js'
+import {writeFileAtomic} from '../host/files.js'
 import {RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
 import type {SandboxFeature} from './feature.js'
 

@@ -1,20 +1,27 @@
-import {existsSync} from 'node:fs'
+import {closeSync, constants, existsSync, lstatSync, openSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
-import {lockHistory} from '../environments/history-lock.js'
-import type {Environment} from '../environments/store.js'
-import {isFailure} from '../host/errno.js'
+import {isErrno, isFailure} from '../host/errno.js'
 import type {Host} from '../host/host.js'
-import {packageRoot} from '../host/paths.js'
+import {packageRoot, templatePath} from '../host/paths.js'
+import {start} from '../host/process.js'
 import {anchorFiles} from '../sandbox/anchor-state.js'
-import {restoreRequestCompanion} from '../sandbox/restore-requests.js'
-import {type History, type Snapshot, withNamed, withSnapshot} from '../storage/history.js'
-import {readHistory, writeHistory} from '../storage/history-file.js'
-import {layerFiles} from '../storage/layer-files.js'
-import {identityOf, newLayerId} from '../storage/layer-id.js'
-import {isEmptyLayer} from '../storage/layer-store.js'
-import {freeLabel, timeLabel} from '../storage/snapshot-label.js'
-import {mostLayers} from '../storage/stack-limit.js'
-import {thinned} from '../storage/thinning.js'
+import {coverStrays} from '../sandbox/constants.js'
+import type {Companion, OpenCompanion} from '../sandbox/spec.js'
+import type {Environment} from '../store/environments.js'
+import {
+  freeLabel,
+  type History,
+  readHistory,
+  type Snapshot,
+  thinned,
+  timeLabel,
+  withNamed,
+  withSnapshot,
+  writeHistory,
+} from '../store/history.js'
+import {identityOf, isEmptyLayer, layerFiles, newLayerId} from '../store/layers.js'
+import {lockHistory} from '../store/locks.js'
+import {mostLayers} from '../store/squash.js'
 import type {SandboxFeature} from './feature.js'
 
 /** Points in time to go back to: one before each start, and one whenever APT in the guest asks for it. */
@@ -103,9 +110,100 @@ async function squashAndWrite(
   {history, isSynced}: {history: History; isSynced: boolean},
 ): Promise<void> {
   const [{withinLimit}, {replaceHistory}] = await Promise.all([
-    import('../environments/squash.js'),
-    import('../environments/replace-history.js'),
+    import('../store/squash.js'),
+    import('../store/gc.js'),
   ])
   const next = await withinLimit(host, environment, {history, isSynced})
   await replaceHistory(host, environment, {from: history, to: next})
+}
+
+/** How a guest's requests for a point to go back to are met; templates/host/restore-points.sh says more. */
+export type RestoreRequests = {
+  /** The folder that is bound at the guest's /run/envs: hostile. */
+  readonly folder: string
+  /** What the environment has written since its start. */
+  readonly upper: string
+  /** The argument list that makes a point; the first line it prints is the answer. */
+  readonly command: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** Returns the program that meets the requests. It ends when the first processes, the only ones with the writing end, have. */
+function restoreRequestCompanion(requests: RestoreRequests): Companion {
+  return {prepare: () => clearRequests(requests), open: () => openRequests(requests)}
+}
+
+/** Where the FIFOs are to be made that a guest asks through, and is answered. */
+function requestPaths(folder: string) {
+  return [join(folder, 'restore-point'), join(folder, 'restore-point-answers')] as const
+}
+
+/**
+ * Takes away what the environment had there before, which a program that still listens may have open.
+ *
+ * @returns Where FIFOs are to be made; none where the last guest left what can't be taken away.
+ */
+function clearRequests({folder}: RestoreRequests): readonly string[] {
+  const paths = requestPaths(folder)
+  try {
+    for (const path of paths) rmSync(path, {force: true})
+    return paths
+  } catch (error) {
+    if (!isErrno(error)) throw error
+    return []
+  }
+}
+
+/**
+ * Opens the FIFOs, which stay the same in spite of what a guest does to their names. Nothing of the environment may run yet.
+ *
+ * @returns undefined where they could not be made: the environment does without.
+ */
+function openRequests(requests: RestoreRequests): OpenCompanion | undefined {
+  const opened: number[] = []
+  const close = () => {
+    for (const fd of opened.splice(0)) closeSync(fd)
+  }
+  try {
+    const paths = requestPaths(requests.folder)
+    if (!paths.every((path) => lstatSync(path).isFIFO())) return undefined
+    const {O_RDONLY, O_WRONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK} = constants
+    // Reading and writing: whoever opens one end alone would wait for the other.
+    const [request, replies] = paths.map((path) => keep(openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK)))
+    if (request === undefined || replies === undefined) return undefined
+    const reader = keep(openSync(`/proc/self/fd/${request}`, O_RDONLY))
+    const writer = keep(openSync(`/proc/self/fd/${request}`, O_WRONLY))
+    return {
+      writer,
+      launched: ({runFolder, devNull}) =>
+        listen(requests, runFolder, coverStrays(['ignore', 'ignore', 'ignore', reader, replies], devNull)),
+      close,
+    }
+  } catch (error) {
+    close()
+    if (!isErrno(error)) throw error
+    return undefined
+  }
+
+  function keep(fd: number): number {
+    opened.push(fd)
+    return fd
+  }
+}
+
+function listen(
+  {upper, command, environment}: RestoreRequests,
+  runFolder: string,
+  stdio: ReturnType<typeof coverStrays>,
+): void {
+  const child = start(['/bin/sh', templatePath('host/restore-points.sh'), runFolder, upper, ...command], {
+    cwd: '/',
+    env: environment,
+    // Ctrl-C at the terminal of the session that started it is not meant for it.
+    detached: true,
+    stdio,
+  })
+  // Without one, nobody answers.
+  child.on('error', () => {})
+  child.unref()
 }

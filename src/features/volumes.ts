@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {isAbsolute, normalize, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
 import {sessionFailedError} from '../sandbox/errors.js'
-import type {Volume} from '../sandbox/session-arguments.js'
+import type {Volume} from '../sandbox/session-options.js'
 import type {SandboxFeature} from './feature.js'
 
 /** Folders and files of the host that one session sees; see templates/host/session/volumes.pl. */

@@ -1,5 +1,5 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
-import {seeChecks} from './doctor/check.js'
+import {seeChecks} from './check.js'
 
 export type LockHolder = {readonly pid: number; readonly command: string}
 

@@ -1,12 +1,10 @@
-import {accessSync, constants, statSync} from 'node:fs'
+import {accessSync, closeSync, constants, openSync, readSync, statSync} from 'node:fs'
 import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
-import {type DebArchitecture, debArchitecture} from './architecture.js'
+import {type DebArchitecture, debArchitecture} from './arch.js'
 import {unlessErrno} from './errno.js'
 import {checkOwnFolders} from './own-folders.js'
-import {openPaths, type Paths, packageRoot} from './paths.js'
-import {isShim} from './shim-mark.js'
-import {fetchedTool} from './tools-folder.js'
+import {fetchedTool, openPaths, type Paths, packageRoot} from './paths.js'
 
 /** What envs knows of the machine and the user, read once; functions take the slice they use. */
 export type Host = {
@@ -100,5 +98,27 @@ function isExecutableFile(path: string): boolean {
     return statSync(path).isFile() && !isShim(path)
   } catch {
     return false
+  }
+}
+
+/** How a shim begins; `bin/envs` looks for the same. The words after it: environment, command. */
+export const SHIM_MARK = '#!/bin/sh\n# envs-shim '
+
+/**
+ * Whether a file is a shim of envs: a call of envs for a command of a guest, which has the name of a program but must not
+ * be taken for one of the host's.
+ */
+export function isShim(path: string): boolean {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return false
+  }
+  try {
+    const start = Buffer.alloc(SHIM_MARK.length)
+    return readSync(file, start) === start.length && start.toString('latin1') === SHIM_MARK
+  } finally {
+    closeSync(file)
   }
 }

@@ -1,8 +1,26 @@
-import {accessSync, readFileSync} from 'node:fs'
+import {accessSync, readdirSync, readFileSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {dirname, isAbsolute, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {UsageError} from '../errors.js'
+
+/** Programs that were fetched for this user: `tools/TOOL/VERSION/`, of which the last is used. */
+export function toolsFolder({data}: Pick<Paths, 'data'>): string {
+  return join(data, 'tools')
+}
+
+/** The folder of a fetched tool's programs; undefined where it was not fetched. */
+export function fetchedTool(paths: Pick<Paths, 'data'>, tool: string): string | undefined {
+  const folder = join(toolsFolder(paths), tool)
+  try {
+    const versions = readdirSync(folder).filter((entry) => !entry.startsWith('.'))
+    const last = versions.sort().at(-1)
+    return last === undefined ? undefined : join(folder, last)
+  } catch {
+    // Not there, or nobody's to read.
+    return undefined
+  }
+}
 
 /** Where envs keeps its things; absolute paths, none of them made yet. */
 export type Paths = {
@@ -96,4 +114,13 @@ function isPackageRoot(folder: string): boolean {
 
 function absolute(value: string | undefined): string | undefined {
   return value !== undefined && isAbsolute(value) ? value : undefined
+}
+
+/**
+ * The folder of packages that every environment of the user reads and writes, each file named by its SHA-256: hostile.
+ *
+ * It lies in a folder that no guest can reach: a guest may give its own to everybody, and leave setuid files there.
+ */
+export function sharedPackages(paths: Pick<Paths, 'packages'>): string {
+  return join(paths.packages, 'sha256')
 }

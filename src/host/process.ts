@@ -1,6 +1,9 @@
 import {type ChildProcess, type SpawnOptions, spawn, spawnSync} from 'node:child_process'
 import {constants} from 'node:os'
 import {Duplex} from 'node:stream'
+import {perlMissingError} from './errors.js'
+import type {Host} from './host.js'
+import {templatePath} from './paths.js'
 
 /** How a child ended; `status` follows the shell: 128+n for signal n. */
 export type Exit = {readonly status: number; readonly signal: NodeJS.Signals | null}
@@ -90,4 +93,45 @@ async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
     bytes += piece.length
   }
   return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A program of templates/host that makes system calls which Node has no function for. */
+export type Script =
+  | 'anchor'
+  | 'second-namespace'
+  | 'copy-tree'
+  | 'die-with-parent'
+  | 'session'
+  | 'map-ids'
+  | 'load-filter'
+  | 'set-capability'
+  | 'list-layer'
+  | 'signal-all'
+  | 'squash'
+
+/** Absolute path of the Perl that runs the scripts: the host's, or a fetched one; undefined where there is none. */
+export function findPerl({which}: Pick<Host, 'which'>): string | undefined {
+  return which('perl')
+}
+
+/** Returns the same path. @throws {PerlMissingError} */
+export function requirePerl(host: Pick<Host, 'which'>): string {
+  const perl = findPerl(host)
+  if (perl === undefined) throw perlMissingError()
+  return perl
+}
+
+/** Returns the words to put before a script's arguments. */
+export function scriptWords(perl: string, script: Script): string[] {
+  return [perl, templatePath(`host/${script}.pl`)]
+}
+
+/** Enough of a message to find the cause. */
+const MOST_CHARACTERS = 4096
+
+/** Returns the beginning of a program's standard error, after its end. */
+export async function readComplaint(child: ChildProcess): Promise<string> {
+  let text = ''
+  for await (const chunk of child.stderr ?? []) if (text.length < MOST_CHARACTERS) text += String(chunk)
+  return text
 }

@@ -1,9 +1,8 @@
 import * as v from 'valibot'
 import {errnoOf, wordsForErrno} from '../errors.js'
-import {writeFileAtomic} from './atomic-file.js'
 import {isSha256, type Sha256} from './digest.js'
 import {isErrno} from './errno.js'
-import {readSmallFile} from './small-file.js'
+import {readSmallFile, writeFileAtomic} from './files.js'
 
 /** One kind of record on disk: what a file of it holds, in which version, and how its damage is reported. */
 export type RecordFormat<Schema extends v.GenericSchema<unknown, unknown>> = {

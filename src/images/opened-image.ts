@@ -1,7 +1,7 @@
 import type {Readable} from 'node:stream'
 import type {Sha256} from '../host/digest.js'
 import {digestMismatchError} from '../host/errors.js'
-import type {ArchiveOrigin} from './cache/archive-origin.js'
+import type {ArchiveOrigin} from './cache/record.js'
 
 /** What is known of the bytes that were read, once all of them were. */
 export type ImageEvidence = {readonly sizeBytes: number} & IdentifiedImage

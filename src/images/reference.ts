@@ -1,13 +1,22 @@
 import {stat} from 'node:fs/promises'
 import {basename, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
-import type {DebArchitecture} from '../host/architecture.js'
+import type {DebArchitecture} from '../host/arch.js'
+import {isSha256, type Sha256} from '../host/digest.js'
 import {nearestNames} from '../host/nearest.js'
-import {type Catalogue, DISTRIBUTIONS, readCatalogue, resolveRelease} from './catalog/catalogue.js'
+import {type Catalogue, DISTRIBUTIONS, readCatalogue, resolveRelease} from './catalog/catalog.js'
 import {UnknownImageError, unknownImageError} from './errors.js'
-import {isNamePart, type NameOptions, parseVariant, queryOfRelease, unknownImage} from './image-name.js'
-import type {ImageQuery, ImageReference, Variant} from './published-image.js'
-import {SOURCES} from './sources/list.js'
+import {
+  type ImageQuery,
+  type ImageReference,
+  isNamePart,
+  type NameOptions,
+  parseVariant,
+  queryOfRelease,
+  unknownImage,
+  type Variant,
+} from './name.js'
+import {SOURCES} from './sources/index.js'
 
 type ReferenceOptions = {
   readonly workingFolder: string
@@ -209,4 +218,20 @@ function decoded(segment: string): string {
     if (error instanceof URIError) return segment
     throw error
   }
+}
+
+/**
+ * Reads a digest as a user gives it: 64 hexadecimal digits of any case, with or without `sha256:` in front.
+ *
+ * @throws {UsageError}
+ */
+export function parseSha256(text: string): Sha256 {
+  const digits = text
+    .trim()
+    .toLowerCase()
+    .replace(/^sha256:/, '')
+  if (isSha256(digits)) return digits
+  throw new UsageError(`${JSON.stringify(text)} is not a SHA-256 digest.`, [
+    'Give its 64 hexadecimal digits, as sha256sum prints them.',
+  ])
 }

@@ -1,6 +1,6 @@
-import type {DebArchitecture} from '../host/architecture.js'
+import type {DebArchitecture} from '../host/arch.js'
 import type {Sha256} from '../host/digest.js'
-import type {ImageQuery, Variant} from './published-image.js'
+import type {ImageQuery, Variant} from './name.js'
 
 /** Who signed a listing, and the very bytes that were verified; kept so that it can be done again offline. */
 export type Evidence = {

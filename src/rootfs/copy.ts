@@ -1,13 +1,11 @@
 import {closeSync, openSync, rmSync, writeSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {toolKilledError} from '../compression/errors.js'
-import type {DebArchitecture} from '../host/architecture.js'
+import {type DebArchitecture, systemCalls} from '../host/arch.js'
 import {isErrno} from '../host/errno.js'
-import {type Exit, ended, start} from '../host/process.js'
-import {systemCalls} from '../host/system-calls.js'
-import {readComplaint} from './complaint.js'
+import {type Exit, ended, readComplaint, start} from '../host/process.js'
 import {copyFailedError, storageFullError, unguardedCopyError} from './errors.js'
-import type {TreeProcess} from './tree-process.js'
+import type {TreeProcess} from './worker/api.js'
 
 /** How to copy a tree that others may change meanwhile: by templates/host/copy-tree.pl. */
 export type CopyGuard = {

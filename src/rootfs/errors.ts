@@ -1,5 +1,18 @@
 import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
 
+export class PackageRefusedError extends EnvsError {}
+
+/** A verified package can't be unpacked, because of itself or of another package. */
+export const packageRefusedError = defineError(
+  'ENVS_PACKAGE_REFUSED',
+  ExitCode.integrity,
+  {
+    message: 'Could not unpack the package "{name}": {reason}.',
+    nextStep: 'Name another mirror in the setting mirrors.debianArchive or mirrors.ubuntuArchive.',
+  },
+  PackageRefusedError,
+)
+
 /** A valid archive contains a member that no rootfs needs: one that leaves its folder, or exceeds a limit. */
 export const refusedMemberError = defineError('ENVS_ARCHIVE_REFUSED', ExitCode.integrity, {
   message: 'The archive member "{member}" was refused: {reason}.',

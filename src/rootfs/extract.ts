@@ -1,24 +1,19 @@
 import {readdirSync, statfsSync} from 'node:fs'
-import type {ArchiveInput} from '../compression/archive-input.js'
 import {decompress} from '../compression/decompress.js'
-import type {Compression} from '../compression/format.js'
-import type {FindProgram} from '../compression/host-decoder.js'
+import type {FindProgram} from '../compression/host-program.js'
+import type {ArchiveInput, Compression} from '../compression/input.js'
 import {EnvsError, errnoOf} from '../errors.js'
-import type {DebArchitecture} from '../host/architecture.js'
+import type {DebArchitecture} from '../host/arch.js'
 import {containerImageError, refusedMemberError, storageFailedError, storageFullError} from './errors.js'
-import {readLedger, writeLedger} from './ledger/file.js'
-import {type LedgerCounts, openLedger} from './ledger/ledger.js'
-import {openMemberNotes} from './ledger/member-notes.js'
+import {type LedgerCounts, openLedger, openMemberNotes, readLedger, writeLedger} from './ledger/ledger.js'
 import {DEFAULT_LIMITS, type Limits} from './limits.js'
 import type {MemberSink} from './tar/member.js'
-import {readTar} from './tar/tar-reader.js'
-import {holdsContainerImage} from './tree/container-image.js'
-import {openCapabilitySetter} from './tree/file-capability.js'
-import {applyFolderMetadata} from './tree/folder-metadata.js'
+import {readTar} from './tar/reader.js'
+import {holdsContainerImage, unwrapRoot} from './tree/layout.js'
+import {applyFolderMetadata, openCapabilitySetter} from './tree/metadata.js'
 import {type OwnerRule, openOwners, ownerOfNewFiles, type SquashedOwners} from './tree/owners.js'
-import {PathRefusal} from './tree/path-refusal.js'
-import {openTreeWriter, type TreeWriter} from './tree/tree-writer.js'
-import {unwrapRoot} from './tree/wrapping-folder.js'
+import {PathRefusal} from './tree/paths.js'
+import {openTreeWriter, type TreeWriter} from './tree/writer.js'
 
 export type ExtractReport = {
   readonly compression: Compression
@@ -73,7 +68,7 @@ export async function extractTree(
   try {
     await readTar(watched(bytes, writer, options.onProgress), guard.sink, limits)
     if (writer.fifos.size > 0) {
-      const {makeFifos} = await import('./tree/fifos.js')
+      const {makeFifos} = await import('./tree/metadata.js')
       await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
     }
     const wrapper = isFirst ? unwrapRoot(root, writer.folders) : undefined

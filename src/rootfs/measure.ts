@@ -1,6 +1,6 @@
 import {lstatSync} from 'node:fs'
 import {errnoOf} from '../errors.js'
-import {type FolderHandle, openFolder} from './tree/folder-handle.js'
+import {type FolderHandle, openFolder} from './tree/paths.js'
 
 export type Usage = {
   /** Allocated on disk, not apparent; a file with several hard links counts once. */

@@ -3,7 +3,7 @@ import {type Dirent, renameSync, rmdirSync, unlinkSync} from 'node:fs'
 import {basename, dirname} from 'node:path'
 import {errnoOf} from '../errors.js'
 import {isErrno, unlessErrno} from '../host/errno.js'
-import {type FolderHandle, openFolder, openTrustedFolder} from './tree/folder-handle.js'
+import {type FolderHandle, openFolder, openTrustedFolder} from './tree/paths.js'
 
 export type RemoveFailure = {readonly path: string; readonly code: string}
 

@@ -1,5 +1,4 @@
-import {archivedSuites} from './apt/archives.js'
-import {readSourceFiles} from './apt/source-files.js'
+import {archivedSuites, readSourceFiles} from './fixes/apt-sources.js'
 import type {Facts} from './fixes/fix.js'
 import type {TreeView} from './fixes/tree-view.js'
 

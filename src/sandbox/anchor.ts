@@ -1,10 +1,18 @@
+import {closeSync, constants, openSync, rmSync} from 'node:fs'
+import type {Duplex, Writable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {isErrno} from '../host/errno.js'
-import {isLockFree, type Lock, lockHolders, takeLock} from '../host/flock.js'
-import {makeFolders} from '../host/folders.js'
-import {type AnchorPlan, START_DEADLINE_MS, startAnchor} from './anchor-start.js'
-import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
-import {anchorUnreachableError} from './errors.js'
+import {makeFolders} from '../host/files.js'
+import {isLockFree, type Lock, lockHolders, takeLock} from '../host/locks.js'
+import {templatePath, templateText} from '../host/paths.js'
+import {capture, pipeOf, start, started} from '../host/process.js'
+import {type Anchor, anchorFiles, parseInfo, readLiveAnchor, recordAnchor} from './anchor-state.js'
+import {coverStrays, GUEST_PATH} from './constants.js'
+import {type AnchorEngine, AnchorFd} from './engines/engine.js'
+import {AnchorFailedError, anchorUnreachableError} from './errors.js'
+import {buildFilter} from './seccomp/filter.js'
+import {type HeldNamespace, holdNamespace} from './second-namespace.js'
+import type {OpenCompanion, SandboxSpec} from './spec.js'
 
 const POLL_MS = 5
 /** Longer than who keeps the lock takes to notice that the environment has ended, and to end. */
@@ -60,4 +68,243 @@ export async function isReleased(runFolder: string): Promise<boolean> {
     if (isErrno(error, 'ENOENT')) return true
     throw error
   }
+}
+
+export type AnchorPlan = {
+  readonly name: string
+  readonly spec: SandboxSpec
+  readonly engine: AnchorEngine
+  /** Folder of the run-time state; made when missing. */
+  readonly runFolder: string
+  /** Text of a shell script in the place of the holder's. */
+  readonly holder?: string
+}
+
+/** Longest a start may take; milliseconds are usual, a machine that swaps needs seconds. */
+const START_DEADLINE_MS = 15_000
+
+/** Returns the command line of an anchor, and the options that are written to a descriptor. */
+export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {
+  const {engine, spec, runFolder} = plan
+  return {
+    command: await engine.command(spec, plan.holder ?? (await templateText('guest/holder.sh'))),
+    options: engine.options(spec, runFolder),
+  }
+}
+
+/**
+ * Starts the anchor; a process outside of it keeps the lock for as long as it lives.
+ *
+ * @returns When its holder runs: the guest's root is in place, and sessions can join.
+ * @throws {AnchorFailedError}
+ */
+export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
+  const {runFolder, spec} = plan
+  const {guest, prefix} = spec.userNamespace
+  const {hold, alive, looks} = anchorFiles(runFolder)
+  const companionFifos = spec.companions.flatMap((companion) => companion.prepare())
+  // Anew: what a guest of an earlier version has done to one of them does not last.
+  for (const path of [hold, alive, looks]) rmSync(path, {force: true, recursive: true})
+  await makeFifos([hold, alive, looks, ...companionFifos])
+  const companions = spec.companions.flatMap((companion) => companion.open() ?? [])
+  const descriptors = openDescriptors(runFolder)
+  const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
+  try {
+    startKeeper({kind: 'environment', liveness, ...descriptors})
+    const report = await launchAnchor(plan, {descriptors, namespace, companions})
+    const anchor = await whenReady(plan, report, companions).catch((error: unknown) => {
+      endUnready(report.info)
+      throw error
+    })
+    if (anchor !== undefined) return anchor
+    endUnready(report.info)
+    throw new AnchorFailedError(plan.name, lastLine(report.log))
+  } finally {
+    for (const fd of Object.values(descriptors)) closeSync(fd)
+    namespace?.release()
+    for (const companion of companions) companion.close()
+  }
+}
+
+/** Records an environment that is ready, which others may join from then on. Undefined where it is not. */
+async function whenReady(
+  {runFolder, spec}: AnchorPlan,
+  {isReady, info}: StartReport,
+  companions: readonly OpenCompanion[],
+): Promise<Anchor | undefined> {
+  const pid = parseInfo(info)
+  if (!isReady || pid === undefined) return undefined
+  for (const companion of companions) await companion.started?.({pid})
+  return recordAnchor(runFolder, info, spec.userNamespace.guest)
+}
+
+type Descriptors = ReturnType<typeof openDescriptors>
+
+/** The FIFOs of this start lose their names: what a guest does to one of its descriptors is no matter of the next start. */
+function openDescriptors(runFolder: string) {
+  const {hold, alive, looks} = anchorFiles(runFolder)
+  const {O_RDWR, O_RDONLY, O_WRONLY} = constants
+  // Reading and writing first: who opens one end alone waits for the other, or is told that nobody is there.
+  const both = [hold, alive, looks].map((path) => openSync(path, O_RDWR))
+  const opened = {
+    hold: openSync(hold, O_RDONLY),
+    aliveReader: openSync(alive, O_RDONLY),
+    alive: openSync(alive, O_WRONLY),
+    looks: openSync(looks, O_RDONLY),
+    looksWriter: openSync(looks, O_WRONLY),
+    devNull: openSync('/dev/null', O_RDWR),
+  }
+  const [writer, ...others] = both
+  for (const fd of others) closeSync(fd)
+  for (const path of [alive, looks]) rmSync(path, {force: true})
+  // Nobody may think yet that there is no session.
+  return {...opened, ...(writer === undefined ? {} : {writer})}
+}
+
+type Inheritance = {
+  readonly descriptors: Pick<Descriptors, 'alive' | 'looks' | 'devNull'>
+  readonly namespace: HeldNamespace | undefined
+  readonly companions: readonly OpenCompanion[]
+}
+
+/** What a start came to. */
+export type StartReport = {
+  /** Whether the holder said so, which runs in the guest's namespaces. */
+  readonly isReady: boolean
+  /** What the engine wrote of itself. */
+  readonly info: string
+  /** The beginning of what was printed; a guest's own /bin/sh may have done so. */
+  readonly log: string
+}
+
+/** @throws {NodeJS.ErrnoException} When the first program can't be started. */
+export async function launchAnchor(
+  plan: AnchorPlan,
+  {descriptors, namespace, companions}: Inheritance,
+): Promise<StartReport> {
+  const {command, options} = await anchorWords(plan)
+  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'ignore', 'pipe']
+  stdio[AnchorFd.info] = 'pipe'
+  stdio[AnchorFd.ready] = 'pipe'
+  stdio[AnchorFd.looks] = descriptors.looks
+  stdio[AnchorFd.alive] = descriptors.alive
+  stdio[AnchorFd.options] = 'pipe'
+  stdio[AnchorFd.filter] = 'pipe'
+  stdio[AnchorFd.userNamespace] = namespace?.fd ?? descriptors.devNull
+  for (const {writer} of companions) if (writer !== undefined) stdio[AnchorFd.requests] = writer
+  const child = start(command, {
+    detached: true,
+    // bwrap stays on the host, and would keep the caller's folder from being unmounted.
+    cwd: '/',
+    env: {PATH: GUEST_PATH},
+    stdio: coverStrays(stdio, descriptors.devNull),
+  })
+  await started(child)
+  child.unref()
+  feed(pipeOf(child, AnchorFd.options), options.map((option) => `${option}\0`).join(''))
+  feed(pipeOf(child, AnchorFd.filter), buildFilter(plan.spec.architecture, plan.spec.filterSets))
+  for (const companion of companions)
+    companion.launched?.({runFolder: plan.runFolder, devNull: descriptors.devNull})
+  const [ready, info, log] = [AnchorFd.ready, AnchorFd.info, 2].map((fd) => collect(pipeOf(child, fd)))
+  if (ready === undefined || info === undefined || log === undefined) throw new Error('no pipes')
+  try {
+    const isReady =
+      (await ready.has(isSomething, START_DEADLINE_MS)) && (await info.has(namesProcess, START_DEADLINE_MS))
+    return {isReady, info: info.text(), log: log.text()}
+  } finally {
+    for (const each of [ready, info, log]) each.close()
+  }
+}
+
+export async function makeFifos(paths: readonly string[]): Promise<void> {
+  const made = await capture(['mkfifo', '-m', '600', ...paths])
+  if (made.status > 1) throw new Error(`mkfifo(1) ended with status ${made.status} on ${paths.join(', ')}`)
+}
+
+function feed(pipe: Writable, data: string | Uint8Array): void {
+  // The engine may have given up before it read: its end says so.
+  pipe.on('error', () => {})
+  pipe.end(data)
+}
+
+/** The guest may have written it: no more than its beginning is kept. */
+const MAX_TEXT_BYTES = 4096
+
+type Collected = {
+  /** Whether enough came; the end of the pipe before that means that all who had it are gone. */
+  has(isEnough: (text: string) => boolean, deadlineMs: number): Promise<boolean>
+  text(): string
+  close(): void
+}
+
+function collect(pipe: Duplex): Collected {
+  let text = ''
+  pipe.on('data', (piece) => {
+    if (text.length < MAX_TEXT_BYTES) text += String(piece)
+  })
+  pipe.on('error', () => {})
+  return {
+    async has(isEnough, deadlineMs) {
+      const signal = AbortSignal.timeout(deadlineMs)
+      const late = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      const over = new Promise<void>((resolve) => pipe.once('close', () => resolve()))
+      while (!isEnough(text) && !pipe.destroyed && !signal.aborted)
+        await Promise.race([late, over, new Promise((resolve) => pipe.once('data', resolve))])
+      return isEnough(text)
+    },
+    text: () => text.slice(0, MAX_TEXT_BYTES),
+    close: () => pipe.destroy(),
+  }
+}
+
+const isSomething = (text: string) => text !== ''
+
+const namesProcess = (text: string) => parseInfo(text) !== undefined
+
+function lastLine(log: string): string {
+  return log.trim().split('\n').at(-1)?.slice(0, 400) ?? ''
+}
+
+/** What did not come up in time would keep the lock; this process has started it, and nobody has joined it. */
+function endUnready(info: string): void {
+  const pid = parseInfo(info)
+  try {
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+type Kept = {
+  readonly liveness: Lock
+  /** The reading end of what the first process of the environment has open to write. */
+  readonly aliveReader: number
+  readonly devNull: number
+}
+
+/** With an environment that has a holder, which is told when there are no sessions. */
+type KeptEnvironment = Kept & {readonly looksWriter: number; readonly hold: number}
+
+/**
+ * Leaves a process behind that keeps the lock until the environment has ended; templates/host/keeper.sh says more.
+ *
+ * Of the environment's own processes none has the lock: what they have open, the guest's root can open anew, lock and give away.
+ */
+export function startKeeper(
+  kept: ({readonly kind: 'environment'} & KeptEnvironment) | ({readonly kind: 'script'} & Kept),
+): void {
+  const {aliveReader, devNull, liveness} = kept
+  const [role, looks, hold] =
+    kept.kind === 'environment' ? ['holder', kept.looksWriter, kept.hold] : ['script', devNull, devNull]
+  const stdio = ['ignore', 'ignore', 'ignore', aliveReader, looks, hold, liveness.fd] as const
+  const child = start(['/bin/sh', templatePath('host/keeper.sh'), String(role)], {
+    cwd: '/',
+    env: {PATH: '/usr/bin:/bin'},
+    // Ctrl-C at the terminal of the session that started it is not meant for it.
+    detached: true,
+    stdio: coverStrays([...stdio], devNull),
+  })
+  // Without it the lock goes with this process; the state file still names the running environment.
+  child.on('error', () => {})
+  child.unref()
 }

@@ -1,5 +1,5 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
-import {type Check, type CheckId, seeChecks} from '../host/doctor/check.js'
+import {type Check, type CheckId, seeChecks} from '../host/check.js'
 import type {LockHolder} from '../host/errors.js'
 
 /** Where the doctor looks at a program; the others are of util-linux. */

@@ -1,11 +1,11 @@
 import {constants, readFileSync, statSync} from 'node:fs'
 import {join} from 'node:path'
-import {writeFileAtomic} from '../host/atomic-file.js'
 import {isErrno} from '../host/errno.js'
+import {writeFileAtomic} from '../host/files.js'
 import {packageRoot} from '../host/paths.js'
 import {bootId} from '../host/proc.js'
 import {type Anchor, anchorFiles} from './anchor-state.js'
-import {type SessionPlace, type SessionRequest, sessionNumbers, sessionOptions} from './session-arguments.js'
+import {type SessionPlace, type SessionRequest, sessionNumbers, sessionOptions} from './session-options.js'
 
 /** All that templates/host/join.pl needs to know of a session beside the anchor. */
 export type JoinPlan = {

@@ -1,10 +1,30 @@
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {type DebArchitecture, ioctlKind, systemCalls} from '../host/arch.js'
 import {processStartTime} from '../host/proc.js'
 import {capture} from '../host/process.js'
-import {isReleased} from './anchor.js'
+import {isReleased, isRunning} from './anchor.js'
 import {type Anchor, readLiveAnchor} from './anchor-state.js'
-import {type GuestSignal, type SignalSender, signalCommand} from './guest-signals.js'
+
+/** One that nobody is in leaves within two seconds, see templates/guest/holder.sh; on a busy host later. */
+const LEAVES_WITHIN_MS = 5000
+const LEAVING_POLL_MS = 50
+
+/**
+ * Whether anything of an environment lives that does not end by itself.
+ *
+ * One that nobody is in any more is waited for, so that what is done after its last session does not find it running.
+ */
+export async function isInUse(runFolder: string): Promise<boolean> {
+  const deadline = Date.now() + LEAVES_WITHIN_MS
+  while (await isRunning(runFolder)) {
+    const anchor = readLiveAnchor(runFolder)
+    const isEmpty = anchor === undefined || listProcesses(anchor).length === 0
+    if (!isEmpty || Date.now() >= deadline) return true
+    await sleep(LEAVING_POLL_MS)
+  }
+  return false
+}
 
 /** A process of a running environment. */
 export type GuestProcess = {
@@ -162,4 +182,30 @@ export function pidNamespace(pid: number): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** What sends signals from within an environment's pid namespace. */
+export type SignalSender = {
+  /** Words that start templates/host/signal-all.pl. */
+  readonly launcher: readonly string[]
+  readonly architecture: DebArchitecture
+}
+
+/** A signal for all processes of the environment, its first one apart, or for the one with this id in the guest. */
+export type GuestSignal = {readonly name: 'CONT' | 'HUP' | 'STOP' | 'TERM'; readonly pid?: number}
+
+/** The argument list that sends these one after another, and CONT to all after that. */
+function signalCommand(sender: SignalSender, anchor: Anchor, signals: readonly GuestSignal[]): string[] {
+  const words = signals.map(({name, pid}) => (pid === undefined ? name : `${name}:${pid}`))
+  return [...senderWords(sender, anchor), ...words]
+}
+
+/** The argument list of what stops all processes for as long as its input lasts, and takes the orders of freezer.ts. */
+export function freezeCommand(sender: SignalSender, anchor: Anchor): string[] {
+  return [...senderWords(sender, anchor), 'freeze']
+}
+
+function senderWords({launcher, architecture}: SignalSender, anchor: Anchor): string[] {
+  const {prctl, setns, wait4} = systemCalls(architecture)
+  return [...launcher, String(anchor.pid), [prctl, setns, wait4, ioctlKind(architecture)].join(',')]
 }

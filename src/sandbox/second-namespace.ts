@@ -1,10 +1,9 @@
 import {once} from 'node:events'
 import {closeSync, openSync} from 'node:fs'
-import type {DebArchitecture} from '../host/architecture.js'
+import {type DebArchitecture, systemCalls} from '../host/arch.js'
 import {pipeOf, start, started} from '../host/process.js'
-import {systemCalls} from '../host/system-calls.js'
+import {GUEST_PATH} from './constants.js'
 import {namespaceRefusedError} from './errors.js'
-import {GUEST_PATH} from './guest-path.js'
 
 /**
  * The guest's user namespace:

@@ -1,6 +1,6 @@
-import type {DebArchitecture} from '../host/architecture.js'
+import type {DebArchitecture} from '../host/arch.js'
 import {kernelMounts, type Mount, type RootMount} from './mounts.js'
-import type {FilterSet} from './seccomp/filter-sets.js'
+import type {FilterSet} from './seccomp/rules.js'
 import type {GuestNamespace} from './second-namespace.js'
 
 /**

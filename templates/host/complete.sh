@@ -85,7 +85,7 @@ offer_environments() {
   done
 }
 
-# ENVIRONMENT: reads a file of src/storage/history-file.ts.
+# ENVIRONMENT: reads a file of src/store/history.ts.
 offer_snapshots() {
   is_name "$1" || return
   sed -n 's/^   "label": "\([a-z0-9][a-z0-9_.-]*\)",*$/\1/p' "$data/environments/$1/history.json" 2>/dev/null |

@@ -28,7 +28,7 @@ my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/termina
 my %is_run = map { $_ => 1 } qw(run exec);
 my %is_enter = map { $_ => 1 } qw(enter login shell sh);
 my @PASSED_ON = qw(HUP INT QUIT TERM USR1 USR2 CONT WINCH);
-# Who reads them: src/environments/typed-session.ts.
+# Who reads them: src/environments/session/typed-session.ts.
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 
 delete $ENV{PERL_BADLANG};
@@ -67,7 +67,7 @@ sub asked_plan {
   return read_plan($text) // go_by_node();
 }
 
-# As readSessionLine of src/plain-session.ts has it, without its flags; and what a shim with volumes says, in no other spelling.
+# As readSessionLine of src/cli/session-line.ts has it, without its flags; and what a shim with volumes says, in no other spelling.
 sub read_plain_form {
   my ($verb, @rest) = @_;
   my @shares;
@@ -83,7 +83,7 @@ sub read_plain_form {
     splice @rest, 0, 2;
   }
   my $name = shift @rest;
-  # The rule of src/environments/name.ts; envs.js refuses wrong names.
+  # The rule of src/store/environments.ts; envs.js refuses wrong names.
   return unless ($name // '') =~ /^[a-z0-9][a-z0-9_.-]{0,62}\z/;
   if ($is_enter{$verb}) { return @rest ? () : ($name, []) }
   return unless $is_run{$verb};
@@ -232,7 +232,7 @@ sub remember_terminal {
   return;
 }
 
-# Forks a child that gets the signals that src/sandbox/signals.ts passes on, from its start on.
+# Forks a child that gets the signals that src/sandbox/session.ts passes on, from its start on.
 sub fork_receiver {
   my ($child, @early);
   my $pass_on = sub {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {debArchitecture} from '../../src/host/architecture.js'
-import {readCatalogue} from '../../src/images/catalog/catalogue.js'
-import {searchImages} from '../../src/images/find-image.js'
+import {debArchitecture} from '../../src/host/arch.js'
+import {readCatalogue} from '../../src/images/catalog/catalog.js'
 import {parseImageName} from '../../src/images/reference.js'
-import {reverify} from '../../src/images/reverify.js'
+import {reverify, searchImages} from '../../src/images/resolve.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
 import {findPublished} from '../support/image-context.js'
 

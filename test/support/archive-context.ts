@@ -1,6 +1,5 @@
 import {join} from 'node:path'
-import type {ArchiveContext} from '../../src/archive/context.js'
-import type {ArchiveEvent, ArchiveNotice, ArchiveRequest} from '../../src/archive/plan.js'
+import type {ArchiveContext, ArchiveEvent, ArchiveNotice, ArchiveRequest} from '../../src/apt/context.js'
 import type {Archive} from './archive.js'
 import type {Scope} from './cli.js'
 import {which} from './extraction.js'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {writeFile} from 'node:fs/promises'
 import type {RequestListener} from 'node:http'
 import {join} from 'node:path'
-import type {ScopedKeyring} from '../../src/signature/keyring.js'
+import type {ScopedKeyring} from '../../src/images/signature/keyring.js'
 import {
   type ArchivePackage,
   layoutOf,

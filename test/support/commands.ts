@@ -1,7 +1,7 @@
 import {readdir} from 'node:fs/promises'
 import {relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
-import type {EnvsCommand} from '../../src/ui/command.js'
+import type {EnvsCommand} from '../../src/cli/command.js'
 
 const FOLDER = fileURLToPath(new URL('../../commands', import.meta.url))
 

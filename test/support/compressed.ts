@@ -1,6 +1,6 @@
 import {execFileSync} from 'node:child_process'
 import {gzipSync} from 'node:zlib'
-import type {Compression} from '../../src/compression/format.js'
+import type {Compression} from '../../src/compression/input.js'
 import {which} from './extraction.js'
 
 const COMPRESSORS: Readonly<Record<Exclude<Compression, 'none' | 'gzip'>, readonly string[]>> = {

@@ -1,5 +1,5 @@
 import {gzipSync} from 'node:zlib'
-import type {Compression} from '../../src/compression/format.js'
+import type {Compression} from '../../src/compression/input.js'
 import {compressed} from './compressed.js'
 import {tarArchive, tarMember} from './tar-archive.js'
 

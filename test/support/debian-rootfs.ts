@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 // @ts-expect-error A plain script, which runs by itself too.
 import {makeDebianRootfs} from '../../scripts/debian-rootfs.mjs'
-import {takeLock} from '../../src/host/flock.js'
+import {takeLock} from '../../src/host/locks.js'
 
 /**
  * A real minimal Debian archive, made once from the host's mirror and kept for a day.

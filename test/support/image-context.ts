@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import {findImage} from '../../src/images/find-image.js'
-import type {ImageQuery} from '../../src/images/published-image.js'
+import type {ImageQuery} from '../../src/images/name.js'
+import {findImage} from '../../src/images/resolve.js'
 import {isPublished, type PublishedImage} from '../../src/images/resolved-image.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
 import type {ImageServers} from './image-servers.js'

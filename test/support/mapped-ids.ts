@@ -1,6 +1,6 @@
-import type {MapperHost} from '../../src/host/id-mapper.js'
+import type {MapperHost} from '../../src/host/id-mapping.js'
 import {capture} from '../../src/host/process.js'
-import {treePrefix} from '../../src/sandbox/ids/identity.js'
+import {treePrefix} from '../../src/sandbox/identity.js'
 
 /** The ids of a program that works on a mapped tree: rows of inside, outside and count. @see user_namespaces(7) */
 export async function mappedIds(host: MapperHost, kind: 'uid' | 'gid'): Promise<number[][]> {

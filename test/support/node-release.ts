@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {mkdir, mkdtemp, rename, rm, symlink} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {takeLock} from '../../src/host/flock.js'
+import {takeLock} from '../../src/host/locks.js'
 import {capture} from '../../src/host/process.js'
 
 const CACHE = process.env['ENVS_TEST_CACHE'] ?? join(tmpdir(), `envs-test-cache-${process.getuid?.() ?? 0}`)

@@ -1,11 +1,17 @@
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {systemCalls} from '../../src/host/arch.js'
 import {openHost} from '../../src/host/host.js'
-import {requirePerl, scriptWords} from '../../src/host/script.js'
-import {systemCalls} from '../../src/host/system-calls.js'
-import {encodeProgram, loadWord, returnValue, whenEqual} from '../../src/sandbox/seccomp/bpf.js'
-import {byteOrder, NUMBER_OFFSET} from '../../src/sandbox/seccomp/calling-convention.js'
+import {requirePerl, scriptWords} from '../../src/host/process.js'
+import {
+  byteOrder,
+  encodeProgram,
+  loadWord,
+  NUMBER_OFFSET,
+  returnValue,
+  whenEqual,
+} from '../../src/sandbox/seccomp/filter.js'
 import type {Scope} from './cli.js'
 import {quoted} from './guest.js'
 

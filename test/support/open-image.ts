@@ -1,8 +1,8 @@
 import {join} from 'node:path'
-import {type OpenImageOptions, openImage} from '../../src/images/open-image.js'
+import {type OpenImageOptions, openImage} from '../../src/images/open.js'
 import type {OpenedImage} from '../../src/images/opened-image.js'
 import {parseImageReference} from '../../src/images/reference.js'
-import {type Resolution, resolveImage} from '../../src/images/resolve-image.js'
+import {type Resolution, resolveImage} from '../../src/images/resolve.js'
 import {NOWHERE} from './image-context.js'
 
 export type OpenReferenceOptions = Partial<OpenImageOptions> &

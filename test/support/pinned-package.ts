@@ -1,7 +1,7 @@
 import {cp, readdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {packageRoot} from '../../src/host/paths.js'
-import {PINNED} from '../../src/signature/pinned-keys.js'
+import {PINNED} from '../../src/images/signature/keyring.js'
 import type {Scope} from './cli.js'
 import type {Signer} from './signer.js'
 import {temporaryFolder} from './temporary-folder.js'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {once} from 'node:events'
 import {pipeOf, start, started} from '../../src/host/process.js'
-import type {Identity} from '../../src/sandbox/ids/identity.js'
+import type {Identity} from '../../src/sandbox/identity.js'
 import type {Scope} from './cli.js'
 import {hide} from './simulated-host.js'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type {TestContext} from 'node:test'
-import {planPackages} from '../../src/archive/plan-packages.js'
+import {planPackages} from '../../src/apt/plan.js'
 import {type Archive, openArchive} from './archive.js'
 import {type ArchiveClient, clientOf, NOBLE, TRIXIE} from './archive-context.js'
 import type {ArchivePackage} from './archive-pocket.js'

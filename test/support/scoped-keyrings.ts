@@ -1,4 +1,4 @@
-import type {ScopedKeyring} from '../../src/signature/keyring.js'
+import type {ScopedKeyring} from '../../src/images/signature/keyring.js'
 
 /** The keyrings as a value of the variable ENVS_KEYRINGS. */
 export function keyringsText(keyrings: readonly ScopedKeyring[]): string {

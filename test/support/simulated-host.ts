@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {fileURLToPath} from 'node:url'
-import type {Check, CheckId} from '../../src/host/doctor/check.js'
+import type {Check, CheckId} from '../../src/host/check.js'
 import type {MappingProbe} from '../../src/host/id-mapping.js'
 import {capture} from '../../src/host/process.js'
 import {sourceProgram} from './source-program.js'

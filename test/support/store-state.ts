@@ -11,9 +11,8 @@ import {
 } from 'node:fs'
 import {join, relative} from 'node:path'
 import {errnoOf} from '../../src/errors.js'
-import type {History} from '../../src/storage/history.js'
-import {parseHistory, writeHistory} from '../../src/storage/history-file.js'
-import {isLayerId, newLayerId} from '../../src/storage/layer-id.js'
+import {type History, parseHistory, writeHistory} from '../../src/store/history.js'
+import {isLayerId, newLayerId} from '../../src/store/layers.js'
 import {treeSnapshot} from './tree-snapshot.js'
 
 /** What a store of emulated environments holds, without what differs from one run of the same commands to another. */

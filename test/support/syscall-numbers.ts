@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../../src/host/architecture.js'
+import type {DebArchitecture} from '../../src/host/arch.js'
 
 /** What the tests know of an architecture without asking the program. */
 export type Abi = {

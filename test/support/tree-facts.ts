@@ -1,4 +1,4 @@
-import {NO_ARCHIVES} from '../../src/rootfs/apt/archives.js'
+import {NO_ARCHIVES} from '../../src/rootfs/fixes/apt-sources.js'
 import type {Facts} from '../../src/rootfs/fixes/fix.js'
 
 /** Facts of an environment called play, for tests that care about none of them, or about those they replace. */

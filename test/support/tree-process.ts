@@ -1,6 +1,6 @@
 import {readFileSync} from 'node:fs'
 import {capture} from '../../src/host/process.js'
-import type {TreeProcess} from '../../src/rootfs/tree-process.js'
+import type {TreeProcess} from '../../src/rootfs/worker/api.js'
 
 const environment = {PATH: process.env['PATH']}
 

@@ -1,4 +1,4 @@
-import type {TrustedKey} from '../../src/signature/keyring.js'
+import type {TrustedKey} from '../../src/images/signature/keyring.js'
 import type {Signer} from './signer.js'
 
 /** A test's key as if it were pinned. */

@@ -1,9 +1,101 @@
-import {unexpectedSizeError} from './errors.js'
-import {type FailedTry, failedConnection, failedTry, failureOfAnswer} from './failure.js'
-import {contradicts, parseContentRange, parseLength, strongValidators} from './headers.js'
-import {type Pace, timed} from './pace.js'
-import type {PartialFile} from './partial-file.js'
-import {type Answer, get, type RequestOptions} from './request.js'
+import {type Answer, type Connections, type Environment, get, type RequestOptions} from './client.js'
+import {NetworkError, unexpectedSizeError} from './errors.js'
+import {contradicts, type PartialFile, parseContentRange, parseLength, strongValidators} from './part.js'
+import {
+  type FailedTry,
+  failedConnection,
+  failedTry,
+  failureOfAnswer,
+  waitBeforeRetry,
+  waitForRetry,
+} from './retry.js'
+
+/** What a download tells while it runs. */
+export type DownloadEvent =
+  | {readonly stage: 'download'; readonly receivedBytes: number; readonly totalBytes: number | undefined}
+  | {readonly stage: 'download-retry'; readonly waitMs: number; readonly reason: string}
+  /** Another process downloads the same file. */
+  | {readonly stage: 'download-wait'}
+
+export type ReceiveOptions = {
+  readonly url: URL
+  /** Where proxies and certificate authorities are named. */
+  readonly environment: Environment
+  readonly maxBytes: number
+  readonly expectedBytes?: number | undefined
+  /** Those of other downloads, to be used again; without them each has its own. */
+  readonly connections?: Connections | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((event: DownloadEvent) => void) | undefined
+  /** How many tries in a row may fail without a byte more than ever before, after the first. */
+  readonly retries?: number
+  /** The wait after the first failure; doubled with each that follows. */
+  readonly backoffMs?: number
+  /** The longest silence before the head of an answer. */
+  readonly headMs?: number
+  /** The longest silence within a body. */
+  readonly idleMs?: number
+  /** How slow a server may be. */
+  readonly leastPace?: LeastPace
+  /** How many tries may fail until as much has come as {@link leastPace} wants, even if each brings some bytes. */
+  readonly mostBreaks?: number
+}
+
+/**
+ * Brings `part` to its end, with as many tries as that takes.
+ *
+ * @throws {NetworkError} When tries in a row brought nothing, or one failed for good.
+ * @throws {UnexpectedSizeError}
+ * @throws {@link downloadStorageError}
+ * @throws {@link certificateFileError}
+ * @throws {unknown} The reason of `signal`.
+ */
+export async function receive(
+  part: PartialFile,
+  {isDigestKnown, ...options}: ReceiveOptions & {isDigestKnown: boolean},
+): Promise<void> {
+  const {url, environment, maxBytes, expectedBytes, connections, signal, onProgress} = options
+  const {retries = 5, backoffMs = 500, headMs = 60_000, idleMs = 30_000} = options
+  const {leastPace = LEAST_PACE, mostBreaks = 50} = options
+  const pace = openPace(leastPace, {mostMs: idleMs})
+  let failures = 0
+  let breaks = {count: 0, from: part.receivedBytes}
+  let mostBytes = part.receivedBytes
+  let reached = false
+  for (;;) {
+    signal?.throwIfAborted()
+    const outcome = await attempt(part, {
+      url,
+      environment,
+      connections,
+      signal,
+      isDigestKnown,
+      expectedBytes,
+      maxBytes,
+      headMs,
+      idleMs,
+      pace,
+      reached,
+      onBytes: (receivedBytes, totalBytes) => onProgress?.({stage: 'download', receivedBytes, totalBytes}),
+    })
+    if (outcome.kind === 'complete') return
+    // A body that starts over and over again is no progress, however often it does.
+    failures = part.receivedBytes > mostBytes ? 1 : failures + 1
+    mostBytes = Math.max(mostBytes, part.receivedBytes)
+    if (mostBytes - breaks.from >= leastPace.bytes) breaks = {count: 0, from: mostBytes}
+    breaks.count++
+    reached ||= outcome.reached
+    const {host, reason, isTransient, status, retryAfterMs, suggestions = [], cause} = outcome.failure
+    if (!isTransient || failures > retries || breaks.count > mostBreaks) {
+      const count = breaks.count > mostBreaks ? breaks.count : failures
+      const tries = count > 1 ? `${reason}, in the last of ${count} attempts` : reason
+      throw new NetworkError(host, tries, {suggestions, status, cause})
+    }
+    const waitMs = waitBeforeRetry(failures, {baseMs: backoffMs, retryAfterMs, random: Math.random()})
+    onProgress?.({stage: 'download-retry', waitMs, reason: `${host}: ${reason}`})
+    await waitForRetry(waitMs, signal)
+  }
+}
 
 export type AttemptOptions = Omit<RequestOptions, 'headers'> & {
   readonly url: URL
@@ -29,7 +121,7 @@ type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | O
  * @throws {@link downloadStorageError}
  * @throws {unknown} The reason of `signal`.
  */
-export async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
+async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
   let answer: Answer | undefined
   try {
     if (!part.canResume(options)) await part.restart()
@@ -146,5 +238,50 @@ function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOpti
       actualBytes: receivedBytes,
       limit: `at most ${maxBytes}`,
     })
+  }
+}
+
+/** The least that a server has to send, as curl's --speed-limit and --speed-time have it. */
+export type LeastPace = {readonly bytes: number; readonly withinMs: number}
+
+/** 1 KiB a second: a mobile network of the second generation has four. */
+export const LEAST_PACE: LeastPace = {bytes: 60 * 1024, withinMs: 60_000}
+
+/** Counts what a server sends, and how long it lets its client wait; what the client does meanwhile is not its time. */
+export type Pace = {
+  /**
+   * @param waitedMs - How long this piece was waited for.
+   * @returns What the server does, in half a sentence, when it is too slow.
+   */
+  note(bytes: number, waitedMs: number): string | undefined
+}
+
+/** @param mostMs - What counts of a single wait: this process, too, may have stood still. */
+export function openPace(least: LeastPace, {mostMs}: {readonly mostMs: number}): Pace {
+  let received = 0
+  let waitedMs = 0
+  return {
+    note(bytes, ms) {
+      received += bytes
+      waitedMs += Math.min(ms, mostMs)
+      if (received >= least.bytes) {
+        received = 0
+        waitedMs = 0
+        return undefined
+      }
+      if (waitedMs < least.withinMs) return undefined
+      return `it sent only ${received} bytes in ${Math.round(waitedMs / 1000)} seconds`
+    },
+  }
+}
+
+/** The pieces of a body, each with how long it was waited for. */
+export async function* timed(
+  body: AsyncIterable<Buffer>,
+): AsyncGenerator<{readonly chunk: Buffer; readonly waitedMs: number}> {
+  let asked = performance.now()
+  for await (const chunk of body) {
+    yield {chunk, waitedMs: performance.now() - asked}
+    asked = performance.now()
   }
 }

@@ -6,10 +6,9 @@ import {errnoOf} from '../../errors.js'
 import {finishSha256, type Sha256} from '../digest.js'
 import {isErrno} from '../errno.js'
 import {DigestMismatchError, digestMismatchError} from '../errors.js'
+import {type ReceiveOptions, receive} from './attempt.js'
 import {downloadStorageError, UnexpectedSizeError, unexpectedSizeError} from './errors.js'
-import {type Claim, claimPart} from './part-lock.js'
-import {PartialFile, type PartPaths, partPaths} from './partial-file.js'
-import {type ReceiveOptions, receive} from './receive.js'
+import {type Claim, claimPart, PartialFile, type PartPaths, partPaths} from './part.js'
 
 export type DownloadOptions = ReceiveOptions & {
   /** Where the whole file will lie; `.part` and `.part.json` beside it hold what there is of it until then. */

@@ -1,5 +1,112 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {SILENT} from './request.js'
+import {type Answer, ConnectionError, SILENT} from './client.js'
+
+/** Why one try did not bring the whole body, and what that means for the next. */
+export type Failure = {
+  readonly host: string
+  /** Half a sentence for a message. */
+  readonly reason: string
+  readonly isTransient: boolean
+  readonly status?: number
+  readonly retryAfterMs?: number | undefined
+  readonly suggestions?: readonly string[]
+  readonly cause?: unknown
+}
+
+/** A try that did not bring what was asked for. `reached` tells whether a server answered at all. */
+export type FailedTry = {readonly kind: 'failed'; readonly failure: Failure; readonly reached: boolean}
+
+export function failedTry(failure: Failure, {reached}: {reached: boolean}): FailedTry {
+  return {kind: 'failed', failure, reached}
+}
+
+/**
+ * The try that a connection failed.
+ *
+ * @param reached - Whether this try got an answer; `before`, whether an earlier one did.
+ * @throws {unknown} Any other error than one of a connection.
+ */
+export function failedConnection(
+  error: unknown,
+  {reached, before}: {reached: boolean; before: boolean},
+): FailedTry {
+  if (!(error instanceof ConnectionError)) throw error
+  return failedTry(failureOfConnection(error, {reached: reached || before}), {reached})
+}
+
+/** Node's and OpenSSL's codes for a certificate that nobody trusted vouches for. */
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
+/** The failure that an answer without the body stands for. */
+export function failureOfAnswer({status, headers, url, viaProxy}: Answer, now: Date): Failure {
+  return {
+    host: url.host,
+    reason: `it answered with status ${status}`,
+    isTransient: isTransientStatus(status),
+    status,
+    retryAfterMs: parseRetryAfter(headers['retry-after'], now),
+    suggestions: [
+      ...(status === 404 || status === 410 ? ['Check the URL: there is no file.'] : []),
+      ...(viaProxy === undefined ? [] : [`The answer came through the proxy ${viaProxy}.`]),
+    ],
+  }
+}
+
+/** @param reached - Whether a server has answered before. */
+export function failureOfConnection(error: ConnectionError, {reached}: {reached: boolean}): Failure {
+  const {host, code} = error
+  return {
+    host,
+    reason: describeCode(code),
+    isTransient: isTransientCode(code, {reached}),
+    suggestions: suggestionsFor(code),
+    cause: error,
+  }
+}
+
+function suggestionsFor(code: string): string[] {
+  if (UNTRUSTED.has(code)) {
+    return ['If your network has its own certificate authority, name its PEM file in SSL_CERT_FILE.']
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'ECONNREFUSED' || code === 'ETIMEDOUT') {
+    return ['Check the URL and the network; a proxy is taken from http_proxy and https_proxy.']
+  }
+  return []
+}
+
+function describeCode(code: string): string {
+  switch (code) {
+    case 'ENOTFOUND':
+      return 'no address is known for its name'
+    case 'EAI_AGAIN':
+      return 'its name could not be looked up'
+    case 'ECONNREFUSED':
+      return 'the connection was refused'
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'ERR_STREAM_PREMATURE_CLOSE':
+      return 'the connection broke'
+    case 'ETIMEDOUT':
+      return 'it did not answer in time'
+    case SILENT:
+      return 'nothing came from it for too long'
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'ENETDOWN':
+      return 'there is no route to it'
+    default:
+      if (code.startsWith('HPE_')) return 'its answer is not valid HTTP'
+      return UNTRUSTED.has(code) ? `its certificate is not trusted (${code})` : code
+  }
+}
 
 /** Codes of Node and of the system after which the same request may well succeed. */
 const TRANSIENT: ReadonlySet<string> = new Set([
@@ -36,7 +143,7 @@ export function isTransientCode(code: string, {reached}: {reached: boolean}): bo
   return TRANSIENT.has(code) || code.startsWith('HPE_') || (reached && TRANSIENT_ONCE_REACHED.has(code))
 }
 
-export function isTransientStatus(status: number): boolean {
+function isTransientStatus(status: number): boolean {
   return TRANSIENT_STATUS.has(status)
 }
 

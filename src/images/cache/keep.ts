@@ -1,17 +1,15 @@
 import {mkdir, rename, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {publish, syncFilesIn, writeFileAtomic} from '../../host/atomic-file.js'
 import type {Sha256} from '../../host/digest.js'
-import {type Lock, lockDescriptor} from '../../host/flock.js'
-import {makeFolders} from '../../host/folders.js'
+import {makeFolders, publish, syncFilesIn, writeFileAtomic} from '../../host/files.js'
 import {type Downloaded, download} from '../../host/http/download.js'
-import {type FetchHooks, MAX_IMAGE_BYTES} from '../download-image.js'
+import {type Lock, lockDescriptor} from '../../host/locks.js'
+import {type FetchHooks, MAX_IMAGE_BYTES} from '../download.js'
 import type {Evidence, PublishedImage} from '../resolved-image.js'
 import type {ImageContext} from '../sources/source.js'
+import {readKept} from './cache.js'
 import {ImageRecordUnreadableError} from './errors.js'
-import {type ImageFiles, imageFiles, partialFiles} from './folders.js'
-import {readKept} from './kept-images.js'
-import {lockImageForFetching} from './lock.js'
+import {type ImageFiles, imageFiles, lockImageForFetching, partialFiles} from './layout.js'
 import {factsOf, type ImageRecord, isFileName, renderImageRecord} from './record.js'
 
 type KeepOptions = {
@@ -119,6 +117,6 @@ async function writeEvidence(folder: string, {listing, signature}: Evidence): Pr
   await syncFilesIn(folder)
 }
 
-export function ignoreUnreadable(error: unknown): undefined {
+function ignoreUnreadable(error: unknown): undefined {
   if (!(error instanceof ImageRecordUnreadableError)) throw error
 }

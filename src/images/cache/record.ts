@@ -1,7 +1,8 @@
 import * as v from 'valibot'
-import {redactUrl} from '../../host/http/redact-url.js'
+import {redactUrl} from '../../host/http/client.js'
 import {
   numberField,
+  oneOfField,
   orNull,
   parseRecordText,
   type RecordFormat,
@@ -13,8 +14,36 @@ import {
   timeField,
 } from '../../host/records.js'
 import type {PublishedImage} from '../resolved-image.js'
-import {archiveOriginSchema} from './archive-origin.js'
 import {imageRecordUnreadableError} from './errors.js'
+
+/** A part of the archive as it was read. */
+const archivePocketSchema = v.object({
+  /** `trixie-security`. */
+  suite: v.string(),
+  /** Without secrets. */
+  mirror: v.string(),
+  inReleaseSha256: sha256Field,
+  date: timeField,
+  validUntil: orNull(timeField),
+  signer: v.object({fingerprint: v.string(), name: v.string()}),
+})
+
+const archivePackageSchema = v.object({name: v.string(), version: v.string(), architecture: v.string()})
+
+/** What an image was made of that a package archive has the parts for. */
+export const archiveOriginSchema = v.object({
+  /** Digest of all that decides what is in it. */
+  ingredients: sha256Field,
+  variant: oneOfField(['minbase', 'standard']),
+  /** Packages that were asked for beside those of the variant, by name. */
+  include: v.array(v.string()),
+  components: v.array(v.string()),
+  pockets: v.array(archivePocketSchema),
+  /** Returns the changes, ordered by name. */
+  packages: v.array(archivePackageSchema),
+})
+
+export type ArchiveOrigin = RecordOf<typeof archiveOriginSchema>
 
 /** It becomes part of a path. */
 const fileNameField = v.pipe(v.string(), v.check(isFileName, 'a file name'))

@@ -1,18 +1,22 @@
-import {resolveRelease} from '../catalog/catalogue.js'
+import {resolveRelease} from '../catalog/catalog.js'
 import {unknownImageError} from '../errors.js'
-import {isNamePart, parseVariant, queryOfRelease, unknownImage} from '../image-name.js'
-import {type LxcBuild, parseLxcIndex} from '../listing/lxc-index.js'
-import {serialDay} from '../listing/serial.js'
-import type {ImageQuery, Variant} from '../published-image.js'
+import {
+  type ImageQuery,
+  isNamePart,
+  parseVariant,
+  queryOfRelease,
+  unknownImage,
+  type Variant,
+} from '../name.js'
 import type {PublishedImage} from '../resolved-image.js'
 import {replayedListingError} from './errors.js'
-import {type FolderListing, fetchFolderListing, imageInFolder} from './folder-listing.js'
-import {offeredImage} from './offer.js'
-import {fetchSignedListing} from './signed-listing.js'
+import {type LxcBuild, parseLxcIndex, serialDay} from './listings.js'
+import {type FolderListing, fetchFolderListing, fetchSignedListing, imageInFolder} from './signed-listing.js'
 import {
   type ImageContext,
   namedSource,
   type OfferedImage,
+  offeredImage,
   type SchemeOptions,
   type SearchRequest,
 } from './source.js'

@@ -1,17 +1,94 @@
 import {createHash} from 'node:crypto'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
-import {fetchCached} from '../../host/http/fetch-cached.js'
-import {fetchSmall} from '../../host/http/fetch-small.js'
-import {redactUrl} from '../../host/http/redact-url.js'
-import {BadSignatureError, SignatureUnreadableError} from '../../signature/errors.js'
-import {trustedKeys} from '../../signature/keyring.js'
-import type {ListingKind} from '../../signature/pinned-keys.js'
-import {type NamedBytes, type Verified, verifyCleartext, verifyDetached} from '../../signature/verify.js'
-import type {Evidence} from '../resolved-image.js'
+import type {Sha256} from '../../host/digest.js'
+import {redactUrl} from '../../host/http/client.js'
+import {fetchCached, fetchSmall} from '../../host/http/fetch.js'
+import {type ImageQuery, imageName, type Variant} from '../name.js'
+import type {Evidence, PublishedImage} from '../resolved-image.js'
+import {BadSignatureError, SignatureUnreadableError} from '../signature/errors.js'
+import {type ListingKind, trustedKeys} from '../signature/keyring.js'
+import {type NamedBytes, type Verified, verifyCleartext, verifyDetached} from '../signature/verify.js'
 import {unsignedListingError} from './errors.js'
-import {below} from './folder-url.js'
-import type {ImageContext} from './source.js'
+import {parseSha256Sums} from './listings.js'
+import {below, type ImageContext} from './source.js'
+
+/** A folder of a publisher with its SHA256SUMS, verified and read. */
+export type FolderListing = {
+  readonly mirror: string
+  readonly folder: string
+  readonly sums: ReadonlyMap<string, Sha256>
+  readonly evidence: Evidence
+}
+
+type Place = {
+  readonly mirror: string
+  /** Below the mirror, with a slash at its end. */
+  readonly folder: string
+  readonly kind: ListingKind
+  /** Of the signature's file, behind `SHA256SUMS`. */
+  readonly suffix?: '.gpg' | '.asc'
+}
+
+/** @returns undefined when there is no such folder. @throws {EnvsError} As `fetchSignedListing`. */
+export async function fetchFolderListing(
+  {mirror, folder, kind, suffix = '.gpg'}: Place,
+  context: ImageContext,
+): Promise<FolderListing | undefined> {
+  const place = {mirror, folder, kind, listing: 'SHA256SUMS', signature: `SHA256SUMS${suffix}`}
+  const listing = await fetchSignedListing(place, context)
+  if (listing === undefined) return undefined
+  const {data, name, evidence} = listing
+  return {mirror, folder, sums: parseSha256Sums(data, name), evidence}
+}
+
+/** The day the listing was signed, as a serial: for folders that tell no other of their content. */
+export function signingDay({evidence}: FolderListing): string {
+  return evidence.signedAt.toISOString().slice(0, 10).replaceAll('-', '')
+}
+
+/** @returns undefined when the folder does not have the file. */
+export function imageInFolder(
+  {mirror, folder, sums, evidence}: FolderListing,
+  {
+    query,
+    scheme,
+    ...image
+  }: {
+    query: ImageQuery
+    source: string
+    /** Before the distribution in the name, of a source that has one. */
+    scheme?: string
+    variant: Variant
+    version: string
+    file: string
+  },
+): PublishedImage | undefined {
+  const sha256 = sums.get(image.file)
+  if (sha256 === undefined) return undefined
+  const {suite, architecture, distribution} = query
+  const {source, variant, version} = image
+  return {
+    source,
+    digest: sha256,
+    trust: {kind: 'signed', evidence},
+    content: {
+      kind: 'tarball',
+      layer: {
+        location: {kind: 'url', url: below(mirror, folder + encodeURIComponent(image.file))},
+        digest: sha256,
+        sizeBytes: undefined,
+      },
+    },
+    label: {
+      name: imageName({source: scheme, distribution, suite, variant}),
+      suite,
+      variant,
+      architecture,
+      version,
+    },
+  }
+}
 
 export type SignedListing = {
   /** The verified bytes. */
@@ -21,7 +98,7 @@ export type SignedListing = {
   readonly evidence: Evidence
 }
 
-type Place = {
+type SignedListingPlace = {
   readonly mirror: string
   /** Folder below the mirror, with a slash at its end. */
   readonly folder: string
@@ -49,7 +126,7 @@ const RACE_WAIT_MS = 2000
  * @throws {EnvsError} With exit code 6, of signature/errors.ts.
  */
 export async function fetchSignedListing(
-  {mirror, folder, kind, listing, signature}: Place & {listing: string; signature: string},
+  {mirror, folder, kind, listing, signature}: SignedListingPlace & {listing: string; signature: string},
   context: ImageContext,
 ): Promise<SignedListing | undefined> {
   const keys = await trustedKeys({kind, from: below(mirror, folder + listing)}, context.keyrings)
@@ -89,7 +166,7 @@ export async function fetchSignedListing(
  * @throws {EnvsError} With exit code 6, of signature/errors.ts.
  */
 export async function fetchClearsigned(
-  {mirror, folder, kind, listing}: Place & {listing: string},
+  {mirror, folder, kind, listing}: SignedListingPlace & {listing: string},
   context: ImageContext,
 ): Promise<SignedListing | undefined> {
   const from = below(mirror, folder + listing)

@@ -1,12 +1,57 @@
-import type {DebArchitecture} from '../../host/architecture.js'
+import type {DebArchitecture} from '../../host/arch.js'
 import type {Sha256} from '../../host/digest.js'
-import type {Environment} from '../../host/http/proxy.js'
-import type {ScopedKeyring} from '../../signature/keyring.js'
-import type {ListingKind} from '../../signature/pinned-keys.js'
-import type {Catalogue} from '../catalog/catalogue.js'
-import type {NameOptions} from '../image-name.js'
-import type {ImageQuery, ImageReference, Variant} from '../published-image.js'
+import type {Environment} from '../../host/http/client.js'
+import {type Catalogue, isEol, isReleased, type Release} from '../catalog/catalog.js'
+import {type ImageQuery, type ImageReference, imageName, type NameOptions, type Variant} from '../name.js'
 import type {Content, ResolvedImage} from '../resolved-image.js'
+import type {ListingKind, ScopedKeyring} from '../signature/keyring.js'
+
+type Offer = {
+  readonly source: string
+  /** What goes before the distribution in the name. */
+  readonly prefix: string | undefined
+  readonly distribution: string
+  readonly suite: string
+  readonly variant: Variant
+  readonly architecture: DebArchitecture
+  readonly origin: OfferedImage['origin']
+  readonly serial?: string | undefined
+  readonly sizeBytes?: number | undefined
+}
+
+/** Completes what a source has by what the catalogue knows of its release. */
+export function offeredImage(offer: Offer, {releases}: Catalogue, now: Date): OfferedImage {
+  const {source, prefix, distribution, suite, variant, architecture, origin, serial, sizeBytes} = offer
+  const release = releases.find((one) => one.distribution === distribution && one.codename === suite)
+  return {
+    name: imageName({source: prefix, distribution, suite, variant}),
+    source,
+    distribution,
+    suite,
+    version: release?.version,
+    variant,
+    architecture,
+    serial,
+    sizeBytes,
+    eol: release?.eol.standard,
+    isEol: release !== undefined && isEol(release, now),
+    origin,
+  }
+}
+
+/** Xenial's: of what is older, the publishers have removed most. */
+const OLDEST_KEPT = new Date('2015-10-21T00:00:00Z')
+
+/** The Ubuntu releases whose images stay published: the long-term ones for good, others while they are supported. */
+export function keptUbuntuReleases({releases}: Catalogue, now: Date): Release[] {
+  return releases.filter(
+    (release) =>
+      release.distribution === 'ubuntu' &&
+      isReleased(release, now) &&
+      release.created >= OLDEST_KEPT &&
+      (release.isLts || !isEol(release, now)),
+  )
+}
 
 /** Where the sources are, and by what they are judged. */
 export type ImageContext = {
@@ -111,4 +156,10 @@ export function namedSource({canServe, find, ...source}: NamedSource): ImageSour
     resolve: async (reference, context) =>
       reference.kind === 'name' ? find(reference.query, context) : undefined,
   }
+}
+
+/** The URL of what lies at `path` below a mirror. @param path - Relative, its parts separated by `/`. */
+export function below(mirror: string, path: string): URL {
+  // A colon, as in the streams' names and LXC's builds, would make a scheme of the first part.
+  return new URL(`${mirror.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`)
 }

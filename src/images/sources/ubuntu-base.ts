@@ -1,10 +1,16 @@
-import type {DebArchitecture} from '../../host/architecture.js'
-import {isReleased, type Release} from '../catalog/release.js'
-import type {ImageQuery} from '../published-image.js'
+import type {DebArchitecture} from '../../host/arch.js'
+import {isReleased, type Release} from '../catalog/catalog.js'
+import type {ImageQuery} from '../name.js'
 import type {PublishedImage} from '../resolved-image.js'
-import {fetchFolderListing, imageInFolder, signingDay} from './folder-listing.js'
-import {keptUbuntuReleases, offeredImage} from './offer.js'
-import {type ImageContext, namedSource, type OfferedImage, type SearchRequest} from './source.js'
+import {fetchFolderListing, imageInFolder, signingDay} from './signed-listing.js'
+import {
+  type ImageContext,
+  keptUbuntuReleases,
+  namedSource,
+  type OfferedImage,
+  offeredImage,
+  type SearchRequest,
+} from './source.js'
 
 const ID = 'ubuntu-base'
 

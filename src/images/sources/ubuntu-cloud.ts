@@ -1,10 +1,15 @@
-import {parseStreamIndex, parseStreamProducts} from '../listing/simplestreams.js'
-import type {ImageQuery} from '../published-image.js'
+import type {ImageQuery} from '../name.js'
 import type {PublishedImage} from '../resolved-image.js'
-import {fetchFolderListing, imageInFolder, signingDay} from './folder-listing.js'
-import {keptUbuntuReleases, offeredImage} from './offer.js'
-import {fetchClearsigned} from './signed-listing.js'
-import {type ImageContext, namedSource, type OfferedImage, type SearchRequest} from './source.js'
+import {fetchClearsigned, fetchFolderListing, imageInFolder, signingDay} from './signed-listing.js'
+import {parseStreamIndex, parseStreamProducts} from './simplestreams.js'
+import {
+  type ImageContext,
+  keptUbuntuReleases,
+  namedSource,
+  type OfferedImage,
+  offeredImage,
+  type SearchRequest,
+} from './source.js'
 
 const ID = 'ubuntu-cloud'
 

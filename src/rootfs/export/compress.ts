@@ -2,7 +2,7 @@ import type {Duplex, Readable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import * as zlib from 'node:zlib'
 import {archiveToolMissingError, toolKilledError} from '../../compression/errors.js'
-import type {FindProgram} from '../../compression/host-decoder.js'
+import type {FindProgram} from '../../compression/host-program.js'
 import {ended, start} from '../../host/process.js'
 import {compressionFailedError} from '../errors.js'
 

@@ -1,6 +1,6 @@
 import {applyEdits} from './edits.js'
 import type {Facts} from './fix.js'
-import {FIXES} from './list.js'
+import {FIXES} from './index.js'
 import {openTreeView} from './tree-view.js'
 
 /**

@@ -1,4 +1,6 @@
-import type {ArchiveFacts} from '../apt/archives.js'
+import {readFileSync} from 'node:fs'
+import {templatePath} from '../../host/paths.js'
+import type {ArchiveFacts} from './apt-sources.js'
 import type {TreeView} from './tree-view.js'
 
 /** Facts that differ between environments. */
@@ -27,4 +29,20 @@ export type Fix = {
   readonly name: string
   readonly describe: string
   plan(tree: TreeView, facts: Facts): Edit[]
+}
+
+/**
+ * Fills the `{{slots}}` of a file of `templates/rootfs/`.
+ *
+ * @throws {Error} On a slot without a value: the template and its fix disagree.
+ */
+export function fillTemplate(name: string, values: Readonly<Record<string, string>> = {}): Buffer {
+  const text = readFileSync(templatePath(`rootfs/${name}`), 'utf8')
+  return Buffer.from(
+    text.replace(/\{\{(\w+)\}\}/g, (_, slot: string) => {
+      const value = values[slot]
+      if (value === undefined) throw new Error(`template ${name} has no value for ${slot}`)
+      return value
+    }),
+  )
 }

@@ -9,8 +9,7 @@ import {
   type Stats,
 } from 'node:fs'
 import {isErrno, unlessErrno} from '../../host/errno.js'
-import {PathRefusal} from '../tree/path-refusal.js'
-import {lstatOrNothing, openRootedPaths, type RootedPaths} from '../tree/rooted-paths.js'
+import {lstatOrNothing, openRootedPaths, PathRefusal, type RootedPaths} from '../tree/paths.js'
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'other' | 'nothing'
 

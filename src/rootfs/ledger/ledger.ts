@@ -1,4 +1,18 @@
-import {formatEntry, type LedgerEntry} from './entry.js'
+import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import * as v from 'valibot'
+import {unlessErrno} from '../../host/errno.js'
+import {
+  numberField,
+  oneOfField,
+  parseIfValid,
+  parseRecordText,
+  type RecordFormat,
+  type RecordOf,
+  recordCircumstances,
+} from '../../host/records.js'
+import {ledgerUnreadableError} from '../errors.js'
+import type {Member} from '../tar/member.js'
+import type {Owners} from '../tree/owners.js'
 
 /** Counts of metadata that a tree lacks. */
 export type LedgerCounts = {
@@ -25,11 +39,11 @@ export type Ledger = {
 
 /** Limit for memory and for `doctor`; real images have hundreds. */
 const MOST_ENTRIES = 100_000
-export const MOST_LEDGER_BYTES = 16 * 2 ** 20
+const MOST_LEDGER_BYTES = 16 * 2 ** 20
 /** Approximate size of an entry without its path. */
 const ENTRY_BYTES = 160
 
-export const LEDGER_SCHEMA_VERSION = 1
+const LEDGER_SCHEMA_VERSION = 1
 
 /** @param below - Of the layers below, whose entries hold as long as nothing replaces their files. */
 export function openLedger(
@@ -88,4 +102,148 @@ function formatLedger(entries: Iterable<LedgerEntry>, dropped: number): string {
   const lines = [JSON.stringify({schemaVersion: LEDGER_SCHEMA_VERSION, dropped})]
   for (const entry of entries) lines.push(formatEntry(entry))
   return `${lines.join('\n')}\n`
+}
+
+/** Metadata of the image that the tree could not get. */
+export type Loss = 'owner' | 'capability' | 'device'
+
+/** A line of a ledger. */
+export const ledgerEntrySchema = v.object({
+  /**
+   * Real path relative to the root, with links on the way resolved: a byte string (latin1, one character a
+   * byte).
+   */
+  path: v.string(),
+  kind: oneOfField(['file', 'folder', 'symlink', 'fifo', 'device']),
+  /** The intended owner. */
+  uid: numberField,
+  gid: numberField,
+  /** Octal in the file. */
+  mode: v.pipe(
+    v.string(),
+    v.regex(/^[0-7]{1,12}$/),
+    v.transform((octal) => Number.parseInt(octal, 8)),
+  ),
+  /**
+   * `security.capability`, in base64; recorded even if the tree has it, because a change of owner removes it.
+   */
+  capability: v.exactOptional(v.string()),
+  device: v.exactOptional(
+    v.object({type: oneOfField(['char', 'block']), major: numberField, minor: numberField}),
+  ),
+  lost: v.array(oneOfField<Loss>(['owner', 'capability', 'device'])),
+})
+
+/** A file of a tree that lacks the owner, capability or device node of the archive. */
+export type LedgerEntry = RecordOf<typeof ledgerEntrySchema>
+
+export type LedgerKind = LedgerEntry['kind']
+
+/** Formats one line of a journal, without its end. */
+export function formatEntry({mode, ...entry}: LedgerEntry): string {
+  return JSON.stringify({...entry, mode: mode.toString(8).padStart(4, '0')})
+}
+
+/** The metadata journal of a tree. */
+export type LedgerRecord = {
+  readonly entries: readonly LedgerEntry[]
+  /** Entries that were left out because there were too many. */
+  readonly dropped: number
+}
+
+/** The first line. */
+const ledgerHeadSchema = v.object({dropped: numberField})
+
+const LEDGER_HEAD_FORMAT: RecordFormat<typeof ledgerHeadSchema> = {
+  schema: ledgerHeadSchema,
+  version: LEDGER_SCHEMA_VERSION,
+  migrations: [],
+  maxBytes: 4096,
+  indent: 0,
+  unreadable: (path, problem) =>
+    ledgerUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+}
+
+const {O_RDONLY, O_NOFOLLOW} = constants
+/** Paths of control characters, which take six characters of JSON each, are the longest. */
+const MOST_FILE_BYTES = 6 * MOST_LEDGER_BYTES
+
+/**
+ * Writes a file beside a tree; nothing that the guest can reach.
+ *
+ * @param options.replaces - Whether it goes on with the ledger of the layers below, which lies there.
+ * @throws {NodeJS.ErrnoException}
+ */
+export function writeLedger(path: string, ledger: Ledger, {replaces = false} = {}): void {
+  if (replaces) rmSync(path, {force: true})
+  writeFileSync(path, ledger.format(), {flag: 'wx', mode: 0o600})
+}
+
+/**
+ * Reads a journal; a missing one is empty, as for environments of older versions.
+ *
+ * @throws {@link ledgerUnreadableError} Naming the line.
+ * @throws {NodeJS.ErrnoException}
+ */
+export function readLedger(path: string): LedgerRecord {
+  const text = readBounded(path)
+  if (text === undefined) return {entries: [], dropped: 0}
+  const [head = '', ...lines] = text.trimEnd().split('\n')
+  const {dropped} = parseRecordText(head, path, LEDGER_HEAD_FORMAT)
+  return {dropped, entries: lines.map((line, index) => parseLine(line, {path, number: index + 2}))}
+}
+
+function readBounded(path: string): string | undefined {
+  const fd = unlessErrno(() => openSync(path, O_RDONLY | O_NOFOLLOW), 'ENOENT')
+  if (fd === undefined) return undefined
+  try {
+    if (fstatSync(fd).size > MOST_FILE_BYTES)
+      throw ledgerUnreadableError({path, reason: `it is over ${MOST_FILE_BYTES} bytes`})
+    return readFileSync(fd, 'utf8')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function parseLine(line: string, {path, number}: {path: string; number: number}): LedgerEntry {
+  const entry = parseIfValid(line, ledgerEntrySchema)
+  if (entry === undefined) throw ledgerUnreadableError({path, reason: `line ${number} is not an entry`})
+  return entry
+}
+
+/** Callbacks for members of an archive, called as they are written. */
+export type MemberNotes = {
+  /** A member was written; `lacks` is missing metadata, besides the owner. */
+  written(path: string, member: Exclude<Member, {kind: 'hardlink'}>, lacks?: Loss): void
+  /** A hard link was made, which may outlive the first name. */
+  linked(path: string, target: string): void
+  /** The entry at the path was removed. */
+  gone(path: string): void
+}
+
+/** Records missing metadata of members in the journal. */
+export function openMemberNotes(ledger: Ledger, owners: Owners): MemberNotes {
+  return {
+    written(path, member, lacks) {
+      const losesOwner = owners.loses(member)
+      if (!losesOwner && lacks === undefined) return
+      const lost: Loss[] = losesOwner ? ['owner'] : []
+      if (lacks !== undefined) lost.push(lacks)
+      ledger.note({...entryOf(path, member), lost})
+    },
+    linked(path, target) {
+      ledger.forget(path)
+      const entry = ledger.get(target)
+      if (entry !== undefined) ledger.note({...entry, path})
+    },
+    gone: ledger.forget,
+  }
+}
+
+function entryOf(path: string, member: Exclude<Member, {kind: 'hardlink'}>): Omit<LedgerEntry, 'lost'> {
+  const {kind, uid, gid, mode} = member
+  const entry = {path, kind, uid, gid, mode}
+  if (kind === 'device') return {...entry, device: member.device}
+  if (kind !== 'file' || member.capability === undefined) return entry
+  return {...entry, capability: member.capability.toString('base64')}
 }

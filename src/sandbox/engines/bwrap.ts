@@ -1,5 +1,5 @@
 import {templateText} from '../../host/paths.js'
-import {GUEST_PATH} from '../guest-path.js'
+import {GUEST_PATH} from '../constants.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
 import {type AnchorEngine, AnchorFd, enginePrefix, type SecondNamespaceLauncher} from './engine.js'

@@ -1,11 +1,10 @@
 import {constants} from 'node:fs'
-import type {DebArchitecture} from '../../host/architecture.js'
+import {type DebArchitecture, systemCalls} from '../../host/arch.js'
 import {templateText} from '../../host/paths.js'
-import {systemCalls} from '../../host/system-calls.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
 import {type AnchorEngine, enginePrefix, type SecondNamespaceLauncher} from './engine.js'
-import {overlayOptions} from './layers-first.js'
+import {overlayOptions} from './overlay.js'
 
 /**
  * System calls alone, made by templates/host/anchor.pl.

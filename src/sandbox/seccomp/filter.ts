@@ -1,25 +1,97 @@
-import type {DebArchitecture} from '../../host/architecture.js'
-import {
-  type ByteOrder,
-  encodeProgram,
-  type Instruction,
-  loadWord,
-  maskWord,
-  returnValue,
-  whenAtLeast,
-  whenEqual,
-} from './bpf.js'
-import {
-  ARCHITECTURE_OFFSET,
-  argumentOffset,
-  auditArchitecture,
-  byteOrder,
-  kindred,
-  NUMBER_OFFSET,
-  X32_SYSCALL_BIT,
-} from './calling-convention.js'
-import {type FilterSet, type Rule, rulesOf} from './filter-sets.js'
+import type {DebArchitecture} from '../../host/arch.js'
+import {type FilterSet, type Rule, rulesOf} from './rules.js'
 import {syscallNumber} from './syscalls.js'
+
+/** One instruction of a classic BPF program. @see linux/filter.h, struct sock_filter */
+export type Instruction = {
+  readonly code: number
+  /** Instructions to skip when the comparison holds, and when it doesn't; one byte each. */
+  readonly jt: number
+  readonly jf: number
+  readonly k: number
+}
+
+export type ByteOrder = 'little' | 'big'
+
+/** A block of instructions of which every path ends in a return, so that nothing falls out of its end. */
+export type Block = readonly Instruction[]
+
+// linux/bpf_common.h
+const BPF_LD = 0x00
+const BPF_ALU = 0x04
+const BPF_JMP = 0x05
+const BPF_RET = 0x06
+const BPF_W = 0x00
+const BPF_ABS = 0x20
+const BPF_AND = 0x50
+const BPF_JA = 0x00
+const BPF_JEQ = 0x10
+const BPF_JGE = 0x30
+const BPF_K = 0x00
+
+/** Most instructions the kernel takes. @see linux/bpf_common.h */
+const BPF_MAXINSNS = 4096
+
+const INSTRUCTION_BYTES = 8
+const FARTHEST_CONDITIONAL_JUMP = 255
+
+/** A = the 32-bit word at `offsetBytes` of the data, in the machine's own byte order. */
+export function loadWord(offsetBytes: number): Instruction {
+  return statement(BPF_LD | BPF_W | BPF_ABS, offsetBytes)
+}
+
+/** A = A & mask. */
+export function maskWord(mask: number): Instruction {
+  return statement(BPF_ALU | BPF_AND | BPF_K, mask)
+}
+
+export function returnValue(value: number): Instruction {
+  return statement(BPF_RET | BPF_K, value)
+}
+
+/** Runs `block` when A equals `value`, else goes on behind it; A is kept. */
+export function whenEqual(value: number, block: Block): Instruction[] {
+  return guarded(BPF_JEQ, value, block)
+}
+
+/** Runs `block` when A, unsigned, is at least `value`, else goes on behind it; A is kept. */
+export function whenAtLeast(value: number, block: Block): Instruction[] {
+  return guarded(BPF_JGE, value, block)
+}
+
+/**
+ * The program as the kernel reads it.
+ *
+ * @throws {RangeError} When the program is empty or longer than the kernel takes.
+ * @see seccomp(2): `struct sock_fprog` points at these bytes.
+ */
+export function encodeProgram(program: readonly Instruction[], order: ByteOrder): Buffer {
+  if (program.length === 0 || program.length > BPF_MAXINSNS) {
+    throw new RangeError(
+      `a BPF program of ${program.length} instructions: the kernel takes 1 to ${BPF_MAXINSNS}`,
+    )
+  }
+  const bytes = new DataView(new ArrayBuffer(program.length * INSTRUCTION_BYTES))
+  for (const [index, {code, jt, jf, k}] of program.entries()) {
+    const at = index * INSTRUCTION_BYTES
+    bytes.setUint16(at, code, order === 'little')
+    bytes.setUint8(at + 2, jt)
+    bytes.setUint8(at + 3, jf)
+    bytes.setUint32(at + 4, k, order === 'little')
+  }
+  return Buffer.from(bytes.buffer)
+}
+
+/** A conditional jump reaches 255 instructions, an unconditional one the whole program. */
+function guarded(comparison: number, value: number, block: Block): Instruction[] {
+  const code = BPF_JMP | comparison | BPF_K
+  if (block.length <= FARTHEST_CONDITIONAL_JUMP) return [{code, jt: 0, jf: block.length, k: value}, ...block]
+  return [{code, jt: 1, jf: 0, k: value}, statement(BPF_JMP | BPF_JA, block.length), ...block]
+}
+
+function statement(code: number, k: number): Instruction {
+  return {code, jt: 0, jf: 0, k}
+}
 
 // linux/seccomp.h
 const SECCOMP_RET_ALLOW = 0x7fff0000
@@ -114,4 +186,49 @@ function fakeDevice(rule: Extract<Rule, {kind: 'fake-device'}>, order: ByteOrder
     ...whenEqual(S_IFCHR, [device, ...whenEqual(0, [ALLOW]), SUCCEED]),
     ALLOW,
   ]
+}
+
+/** What the kernel tells a filter of the way a system call was made. @see linux/audit.h, AUDIT_ARCH_* */
+const AUDIT_ARCH: Readonly<Record<DebArchitecture, number>> = {
+  amd64: 0xc000003e,
+  arm64: 0xc00000b7,
+  armhf: 0x40000028,
+  i386: 0x40000003,
+  loong64: 0xc0000102,
+  ppc64el: 0xc0000015,
+  riscv64: 0xc00000f3,
+  s390x: 0x80000016,
+}
+
+/** Architectures whose programs one kernel runs side by side; a 32-bit Node may sit on a 64-bit kernel. */
+const KIN: readonly (readonly DebArchitecture[])[] = [
+  ['amd64', 'i386'],
+  ['arm64', 'armhf'],
+]
+
+/** Byte offsets in what a filter sees. @see linux/seccomp.h, struct seccomp_data */
+export const NUMBER_OFFSET = 0
+const ARCHITECTURE_OFFSET = 4
+const ARGUMENTS_OFFSET = 16
+const ARGUMENT_BYTES = 8
+
+/** Bit that marks a call of the x32 ABI, which shares amd64's AUDIT_ARCH. @see asm/unistd.h */
+const X32_SYSCALL_BIT = 0x40000000
+
+function auditArchitecture(architecture: DebArchitecture): number {
+  return AUDIT_ARCH[architecture]
+}
+
+/** The architecture and those whose programs run beside its own. */
+function kindred(architecture: DebArchitecture): readonly DebArchitecture[] {
+  return KIN.find((family) => family.includes(architecture)) ?? [architecture]
+}
+
+export function byteOrder(architecture: DebArchitecture): ByteOrder {
+  return architecture === 's390x' ? 'big' : 'little'
+}
+
+/** Offset of the low half of argument `index`: all the kernel reads of a 32-bit argument. */
+function argumentOffset(index: number, order: ByteOrder): number {
+  return ARGUMENTS_OFFSET + index * ARGUMENT_BYTES + (order === 'big' ? 4 : 0)
 }

@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../../host/architecture.js'
+import type {DebArchitecture} from '../../host/arch.js'
 
 /** The architecture has no such call. */
 const __ = null

@@ -3,7 +3,7 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {openHost} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
-import type {Identity} from '../../../src/sandbox/ids/identity.js'
+import type {Identity} from '../../../src/sandbox/identity.js'
 import type {SandboxedCli} from '../../support/cli.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 

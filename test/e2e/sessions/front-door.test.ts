@@ -236,7 +236,8 @@ test('it waits for one who holds the environment for a moment', async () => {
 
 test('the front door knows the names of both commands, and join.pl the variables that matter', () => {
   const source = (path: string) => readFileSync(join(dirname(FRONT_DOOR), path), 'utf8')
-  const session = source('../src/plain-session.ts') + source('../src/environments/typed-session.ts')
+  const session =
+    source('../src/cli/session-line.ts') + source('../src/environments/session/typed-session.ts')
   const quoted = (name: string) =>
     [...(new RegExp(`const ${name}.*= \\[(.*)\\]`).exec(session)?.[1] ?? '').matchAll(/'([\w]+)'/g)].map(
       ([, word]) => word,

@@ -3,7 +3,7 @@ import {spawnSync} from 'node:child_process'
 import {mkdir, readdir, readFile, symlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {writeFileAtomic} from '../../../src/host/atomic-file.js'
+import {writeFileAtomic} from '../../../src/host/files.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 test('what killed writers of a file left goes with the next write of it, and nothing else', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {makeFolders} from '../../../src/host/folders.js'
+import {makeFolders} from '../../../src/host/files.js'
 
 for (const path of ['/proc/nope', '/proc/nope/below']) {
   test(`${path} is told to be where no folder can be made`, async () => {

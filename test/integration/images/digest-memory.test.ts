@@ -4,8 +4,7 @@ import {chmod, readFile, rename, stat, symlink, utimes, writeFile} from 'node:fs
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import type {Sha256} from '../../../src/host/digest.js'
-import {openDigestMemory} from '../../../src/images/digest-memory.js'
-import {openFileImage} from '../../../src/images/file-image.js'
+import {openDigestMemory, openFileImage} from '../../../src/images/local.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 

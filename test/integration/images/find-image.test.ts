@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {type TestContext, test} from 'node:test'
-import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
+import {readCatalogue} from '../../../src/images/catalog/catalog.js'
 import {parseImageName} from '../../../src/images/reference.js'
 import type {ImageContext} from '../../../src/images/sources/source.js'
 import {digestOf} from '../../support/download.js'

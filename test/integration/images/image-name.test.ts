@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
-import {imageName} from '../../../src/images/image-name.js'
+import {readCatalogue} from '../../../src/images/catalog/catalog.js'
+import {imageName} from '../../../src/images/name.js'
 import {parseImageName} from '../../../src/images/reference.js'
 
 const options = {

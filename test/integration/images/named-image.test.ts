@@ -6,7 +6,7 @@ import {Readable} from 'node:stream'
 import {buffer} from 'node:stream/consumers'
 import {test} from 'node:test'
 import {ExitCode} from '../../../src/errors.js'
-import type {Resolution} from '../../../src/images/resolve-image.js'
+import type {Resolution} from '../../../src/images/resolve.js'
 import {digestOf} from '../../support/download.js'
 import {givenPublished} from '../../support/published.js'
 

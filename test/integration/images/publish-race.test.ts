@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import type {ImageQuery} from '../../../src/images/published-image.js'
+import type {ImageQuery} from '../../../src/images/name.js'
 import type {ImageNotice} from '../../../src/images/sources/source.js'
 import {contextFor, findPublished} from '../../support/image-context.js'
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import type {ImageQuery} from '../../../src/images/published-image.js'
+import type {ImageQuery} from '../../../src/images/name.js'
 import type {ImageNotice} from '../../../src/images/sources/source.js'
 import {contextFor, findPublished} from '../../support/image-context.js'
 import {publishLxc, startImageServers} from '../../support/image-servers.js'

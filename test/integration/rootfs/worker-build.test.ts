@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
-import {workerProgram} from '../../../src/rootfs/worker-program.js'
+import {workerProgram} from '../../../src/rootfs/worker/client.js'
 import {treeFolder} from '../../support/extraction.js'
 
 const ERROR = {

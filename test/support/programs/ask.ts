@@ -1,7 +1,8 @@
 // Asks a question, as a command would, and ends with 0 for yes, else with the error's status.
+
+import {catchInterruption} from '../../../src/cli/command.js'
+import {askYesNo} from '../../../src/cli/confirm.js'
 import {EnvsError} from '../../../src/errors.js'
-import {askYesNo} from '../../../src/ui/confirm.js'
-import {catchInterruption} from '../../../src/ui/interruption.js'
 
 const {signal} = catchInterruption()
 try {

@@ -1,6 +1,7 @@
 // report-host.ts mapping|id-map|doctor: prints what envs finds out about the host it runs on, as JSON.
-import {featureChecks} from '../../../src/features/list.js'
-import {canRun, examineHost, inOrder} from '../../../src/host/doctor/list.js'
+
+import {canRun, examineHost, inOrder} from '../../../src/doctor/index.js'
+import {featureChecks} from '../../../src/features/index.js'
 import {openHost} from '../../../src/host/host.js'
 import {probeMapped} from '../../../src/host/id-mapping.js'
 import {mappedIds} from '../mapped-ids.js'

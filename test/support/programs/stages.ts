@@ -1,7 +1,7 @@
 // Two stages, the first with a thousand reports, in the display that standard error can show; with the
 // argument `fail`, the second fails; with `group`, two more go on beside each other, and a group has none.
 import {setTimeout as sleep} from 'node:timers/promises'
-import {chooseProgress, runStages} from '../../../src/ui/progress.js'
+import {chooseProgress, runStages} from '../../../src/cli/progress.js'
 
 const [, , behaviour] = process.argv
 

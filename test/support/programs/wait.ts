@@ -1,7 +1,7 @@
 // Works until it is told to stop, tidies up, and says by what it was told.
 import {setTimeout as sleep} from 'node:timers/promises'
+import {catchInterruption} from '../../../src/cli/command.js'
 import {EnvsError} from '../../../src/errors.js'
-import {catchInterruption} from '../../../src/ui/interruption.js'
 
 const {signal} = catchInterruption()
 process.stdout.write('ready\n')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {endsBzip2Stream} from '../../../src/compression/bzip2-end.js'
+import {endsBzip2Stream} from '../../../src/compression/formats.js'
 
 /** The end marker and a checksum of ones, so many bits before the last byte's end. */
 function tail(paddingBits: number): Buffer {

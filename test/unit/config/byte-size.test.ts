@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {byteSize, bytesOf} from '../../../src/config/kinds.js'
+import {byteSize, bytesOf} from '../../../src/config/schema.js'
 
 for (const [text, bytes] of [
   ['1k', 1000],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {choice, folderUrl, imageReference, keyringList, scopedKeyrings} from '../../../src/config/kinds.js'
+import {choice, folderUrl, imageReference, keyringList, scopedKeyrings} from '../../../src/config/schema.js'
 
 for (const [text, value] of [
   ['https://mirror.example/ubuntu', 'https://mirror.example/ubuntu'],

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import {chmod, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {parseEnvironmentName} from '../../../src/environments/name.js'
-import {parseShim, planShim, shimScript} from '../../../src/environments/shim-script.js'
+import {parseShim, planShim, shimScript} from '../../../src/environments/shims.js'
+import {isShim} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
-import {isShim} from '../../../src/host/shim-mark.js'
+import {parseEnvironmentName} from '../../../src/store/environments.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const PLAY = parseEnvironmentName('play')

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseEnvironmentName} from '../../../src/environments/name.js'
-import type {EnvironmentRecord} from '../../../src/environments/record.js'
-import {environmentFiles} from '../../../src/environments/store.js'
-import {withFeatures} from '../../../src/features/list.js'
+import {withFeatures} from '../../../src/features/index.js'
 import {openHost} from '../../../src/host/host.js'
-import {sharedPackages} from '../../../src/host/shared-packages.js'
+import {sharedPackages} from '../../../src/host/paths.js'
 import {
   kernelMounts,
   MOUNT_POINTS,
@@ -14,6 +11,8 @@ import {
   RESOLVER_MOUNT_POINT,
 } from '../../../src/sandbox/mounts.js'
 import {baseSpec} from '../../../src/sandbox/spec.js'
+import {environmentFiles, parseEnvironmentName} from '../../../src/store/environments.js'
+import type {EnvironmentRecord} from '../../../src/store/record.js'
 
 const HOST = openHost()
 const NAME = parseEnvironmentName('play')

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import type {MappingObstacle} from '../../../src/host/id-mapping.js'
-import {mappingRemedy, OBSTACLE_EVIDENCE} from '../../../src/host/id-mapping-remedy.js'
+import {type MappingObstacle, mappingRemedy, OBSTACLE_EVIDENCE} from '../../../src/host/id-mapping.js'
 
 const FACTS = {user: 'ada', uid: 1000, subuid: 'bob:100000:65536\n', subgid: 'eve:165536:65536\n'}
 

@@ -6,7 +6,7 @@ import {
   parseGetsubids,
   parseSubidFile,
   rangeLine,
-} from '../../../src/host/subid-file.js'
+} from '../../../src/host/id-mapping.js'
 
 test('reads owner, start and count of every line', () => {
   assert.deepEqual(parseSubidFile('ada:100000:65536\n1001:165536:1000\n'), [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseSha256} from '../../../src/images/digest.js'
+import {parseSha256} from '../../../src/images/reference.js'
 
 const DIGITS = '0123456789abcdef'.repeat(4)
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {readCatalogue} from '../../../src/images/catalog/catalogue.js'
+import {readCatalogue} from '../../../src/images/catalog/catalog.js'
 import {environmentNameFor, parseImageReference} from '../../../src/images/reference.js'
 
 const around = {

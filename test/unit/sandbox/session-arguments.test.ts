@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {type SessionRequest, sessionCommand} from '../../../src/sandbox/session-arguments.js'
+import {type SessionRequest, sessionCommand} from '../../../src/sandbox/session-options.js'
 
 const PLACE = {
   launcher: ['/usr/bin/perl', '/x/session.pl'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import type {SessionRequest} from '../../../src/sandbox/session-arguments.js'
-import {parseFailure, sessionError} from '../../../src/sandbox/session-failure.js'
+import {parseFailure, sessionError} from '../../../src/sandbox/session.js'
+import type {SessionRequest} from '../../../src/sandbox/session-options.js'
 
 for (const [text, expected] of [
   ['', undefined],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {randomBytes} from 'node:crypto'
 import {readdir, readFile, writeFile} from 'node:fs/promises'
 import {test} from 'node:test'
-import type {DownloadEvent} from '../../../../src/host/http/receive.js'
+import type {DownloadEvent} from '../../../../src/host/http/attempt.js'
 import {digestOf, given} from '../../../support/download.js'
 
 const BODY = randomBytes(300_000)

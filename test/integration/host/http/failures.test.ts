@@ -5,8 +5,8 @@ import {createServer} from 'node:net'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {ExitCode} from '../../../../src/errors.js'
+import type {DownloadEvent} from '../../../../src/host/http/attempt.js'
 import {NetworkError} from '../../../../src/host/http/errors.js'
-import type {DownloadEvent} from '../../../../src/host/http/receive.js'
 import {digestOf, given} from '../../../support/download.js'
 
 const BODY = randomBytes(10_000)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {mkdir, readFile, stat, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {fetchCached} from '../../../../src/host/http/fetch-cached.js'
+import {fetchCached} from '../../../../src/host/http/fetch.js'
 import {startServer, type TestServer} from '../../../support/http-server.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
 

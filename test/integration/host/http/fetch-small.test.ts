@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type {RequestListener} from 'node:http'
 import {type TestContext, test} from 'node:test'
-import {type FetchSmallOptions, fetchSmall} from '../../../../src/host/http/fetch-small.js'
+import {type FetchSmallOptions, fetchSmall} from '../../../../src/host/http/fetch.js'
 import {startServer, type TestServer} from '../../../support/http-server.js'
 
 const BODY = Buffer.from('a listing\n')

@@ -4,7 +4,7 @@ import {readFile} from 'node:fs/promises'
 import type {RequestListener, ServerResponse} from 'node:http'
 import {test} from 'node:test'
 import {NetworkError} from '../../../../src/host/http/errors.js'
-import {fetchSmall} from '../../../../src/host/http/fetch-small.js'
+import {fetchSmall} from '../../../../src/host/http/fetch.js'
 import {given} from '../../../support/download.js'
 import {startServer} from '../../../support/http-server.js'
 

@@ -7,7 +7,7 @@ import {
   readCatalogue,
   releaseWords,
   resolveRelease,
-} from '../../../../src/images/catalog/catalogue.js'
+} from '../../../../src/images/catalog/catalog.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
 
 const catalogue = await readCatalogue([])

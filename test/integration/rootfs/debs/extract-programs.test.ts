@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {readdir, readFile, stat, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {extractPrograms} from '../../../../src/rootfs/debs/extract-programs.js'
+import {extractPrograms} from '../../../../src/rootfs/debs/extract.js'
 import {type DebContent, makeDeb} from '../../../support/deb-file.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
 

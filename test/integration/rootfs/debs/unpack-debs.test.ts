@@ -3,7 +3,7 @@ import {mkdir, readdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {capture} from '../../../../src/host/process.js'
-import {unpackDebs} from '../../../../src/rootfs/debs/unpack-debs.js'
+import {unpackDebs} from '../../../../src/rootfs/debs/unpack.js'
 import {type DebContent, makeDeb} from '../../../support/deb-file.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
 

@@ -3,8 +3,8 @@ import {chmod, mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {findProgram, openHost} from '../../../../src/host/host.js'
-import type {MapperHost} from '../../../../src/host/id-mapper.js'
-import {chooseEngine, guestNamespaceOf, tryEngines} from '../../../../src/sandbox/engines/choice.js'
+import type {MapperHost} from '../../../../src/host/id-mapping.js'
+import {chooseEngine, guestNamespaceOf, tryEngines} from '../../../../src/sandbox/engines/select.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
 
 const HOST = openHost()

@@ -5,7 +5,7 @@ import {
   parseContentRange,
   parseLength,
   strongValidators,
-} from '../../../../src/host/http/headers.js'
+} from '../../../../src/host/http/part.js'
 
 const DATE = 'Fri, 02 Jan 2026 03:04:05 GMT'
 const SECOND_BEFORE = 'Fri, 02 Jan 2026 03:04:04 GMT'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parsePartRecord} from '../../../../src/host/http/part-record.js'
+import {parsePartRecord} from '../../../../src/host/http/part.js'
 
 const DIGEST = 'ab'.repeat(32)
 

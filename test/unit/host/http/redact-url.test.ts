@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {redactUrl} from '../../../../src/host/http/redact-url.js'
+import {redactUrl} from '../../../../src/host/http/client.js'
 
 for (const [url, shown] of [
   ['https://host/a/b.tar', 'https://host/a/b.tar'],

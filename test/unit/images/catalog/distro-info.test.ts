@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseDistroInfo} from '../../../../src/images/catalog/distro-info.js'
-import {isEol} from '../../../../src/images/catalog/release.js'
+import {isEol, parseDistroInfo} from '../../../../src/images/catalog/catalog.js'
 
 const HEAD = 'version,codename,series,created,release,eol,eol-server,eol-esm,eol-legacy\n'
 const OF = {distribution: 'ubuntu', name: 'ubuntu.csv'} as const

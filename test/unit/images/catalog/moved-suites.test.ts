@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {readCatalogue} from '../../../../src/images/catalog/catalogue.js'
-import {movedSuites} from '../../../../src/images/catalog/moved-suites.js'
+import {movedSuites, readCatalogue} from '../../../../src/images/catalog/catalog.js'
 
 for (const [what, codename, now, expected] of [
   ['a short-lived release on its last day', 'questing', '2026-07-09T23:59:59Z', false],

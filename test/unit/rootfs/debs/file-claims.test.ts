@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {openFileClaims} from '../../../../src/rootfs/debs/file-claims.js'
+import {openFileClaims} from '../../../../src/rootfs/debs/package-sink.js'
 
 const claimant = (name: string, ...replaces: string[]) => ({name, replaces: new Set(replaces)})
 const [OLD, NEW] = [claimant('old'), claimant('new', 'old')]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {readAhead} from '../../../../src/rootfs/debs/read-ahead.js'
+import {readAhead} from '../../../../src/rootfs/debs/deb.js'
 
 /** Counts the pieces that were asked for. */
 function counted(pieces: readonly string[]): {source: AsyncIterable<Buffer>; asked: () => number} {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {interestFiles, interestsOf} from '../../../../src/rootfs/debs/triggers.js'
+import {interestFiles, interestsOf} from '../../../../src/rootfs/debs/dpkg-database.js'
 
 function control(name: string, triggers: string, isMultiArchSame = false) {
   const files = new Map([['triggers', {content: Buffer.from(triggers), mode: 0o644, modified: '0'}]])

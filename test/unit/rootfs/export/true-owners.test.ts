@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {openTrueOwners} from '../../../../src/rootfs/export/true-owners.js'
-import type {LedgerEntry} from '../../../../src/rootfs/ledger/entry.js'
+import {openTrueOwners} from '../../../../src/rootfs/export/export.js'
+import type {LedgerEntry} from '../../../../src/rootfs/ledger/ledger.js'
 import type {Member} from '../../../../src/rootfs/tar/member.js'
 
 const COMMON = {name: './a', mode: 0o644, uid: 0, gid: 0, modified: '0'}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {mergeHosts} from '../../../../src/rootfs/fixes/hosts.js'
+import {mergeHosts} from '../../../../src/rootfs/fixes/identity.js'
 
 const WANTED = '127.0.0.1 localhost\n127.0.1.1 new\n'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {capabilityNames} from '../../../../src/rootfs/ledger/capability-names.js'
+import {capabilityNames} from '../../../../src/rootfs/ledger/capabilities.js'
 
 const value = (hex: string) => Buffer.from(hex, 'hex').toString('base64')
 

@@ -3,9 +3,14 @@ import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {parseIfValid} from '../../../../src/host/records.js'
-import {formatEntry, type LedgerEntry, ledgerEntrySchema} from '../../../../src/rootfs/ledger/entry.js'
-import {readLedger, writeLedger} from '../../../../src/rootfs/ledger/file.js'
-import {openLedger} from '../../../../src/rootfs/ledger/ledger.js'
+import {
+  formatEntry,
+  type LedgerEntry,
+  ledgerEntrySchema,
+  openLedger,
+  readLedger,
+  writeLedger,
+} from '../../../../src/rootfs/ledger/ledger.js'
 import {treeFolder} from '../../../support/extraction.js'
 
 const ENTRY: LedgerEntry = {path: 'a', kind: 'file', uid: 1, gid: 2, mode: 0o4755, lost: ['owner']}

@@ -3,7 +3,7 @@ import {mkdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {openTreeView} from '../../../../src/rootfs/fixes/tree-view.js'
-import {readStatOverrides} from '../../../../src/rootfs/ledger/stat-overrides.js'
+import {readStatOverrides} from '../../../../src/rootfs/ledger/owners.js'
 import {treeFolder} from '../../../support/extraction.js'
 
 async function overridesOf(t: TestContext, lines: string) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {readHeaderBlock, readNumber} from '../../../../src/rootfs/tar/header-block.js'
+import {readHeaderBlock, readNumber} from '../../../../src/rootfs/tar/header.js'
 import {tarMember} from '../../../support/tar-archive.js'
 
 for (const [what, field, expected] of [

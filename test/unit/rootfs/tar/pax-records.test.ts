@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {readPaxRecords} from '../../../../src/rootfs/tar/pax-records.js'
+import {readPaxRecords} from '../../../../src/rootfs/tar/pax.js'
 
 for (const [what, text, expected] of [
   ['a path', '10 path=a\n', {path: 'a'}],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {DEFAULT_LIMITS} from '../../../../src/rootfs/limits.js'
-import {memberPath} from '../../../../src/rootfs/tree/member-path.js'
+import {memberPath} from '../../../../src/rootfs/tree/paths.js'
 
 for (const [name, expected] of [
   ['usr/bin', 'usr/bin'],

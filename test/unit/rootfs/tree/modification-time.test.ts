@@ -3,7 +3,7 @@ import {mkdtempSync, rmSync, statSync, utimesSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {modificationTime} from '../../../../src/rootfs/tree/modification-time.js'
+import {modificationTime} from '../../../../src/rootfs/tree/metadata.js'
 
 for (const [text, microseconds] of [
   ['0', 0n],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
+import {GUEST_PATH} from '../../../../src/sandbox/constants.js'
 import {bwrapEngine, bwrapOptions} from '../../../../src/sandbox/engines/bwrap.js'
-import {GUEST_PATH} from '../../../../src/sandbox/guest-path.js'
 import {plainRoot} from '../../../../src/sandbox/mounts.js'
 import type {GuestNamespace} from '../../../../src/sandbox/second-namespace.js'
 import {baseSpec, type SandboxSpec} from '../../../../src/sandbox/spec.js'

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs'
 import {constants} from 'node:os'
 import {test} from 'node:test'
 import {templatePath} from '../../../../src/host/paths.js'
-import {layersFirst, overlayOptions} from '../../../../src/sandbox/engines/layers-first.js'
+import {layersFirst, overlayOptions} from '../../../../src/sandbox/engines/overlay.js'
 import {unshareEngine, unshareOptions} from '../../../../src/sandbox/engines/unshare.js'
 import {baseSpec} from '../../../../src/sandbox/spec.js'
 

@@ -7,7 +7,7 @@ import {
   returnValue,
   whenAtLeast,
   whenEqual,
-} from '../../../../src/sandbox/seccomp/bpf.js'
+} from '../../../../src/sandbox/seccomp/filter.js'
 import {judge} from '../../../support/bpf-machine.js'
 
 const ONE = returnValue(0x00050001)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import type {DebArchitecture} from '../../../../src/host/architecture.js'
+import type {DebArchitecture} from '../../../../src/host/arch.js'
 import {buildFilter} from '../../../../src/sandbox/seccomp/filter.js'
-import {type FilterSet, filterSets} from '../../../../src/sandbox/seccomp/filter-sets.js'
+import {type FilterSet, filterSets} from '../../../../src/sandbox/seccomp/rules.js'
 import {judge, type Verdict} from '../../../support/bpf-machine.js'
 import {ABI, type Abi, ARCHITECTURES} from '../../../support/syscall-numbers.js'
 

@@ -1,0 +1,66 @@
+/**
+ * The rooms of the sources, from the lowest to the highest, and what each may import besides itself, Node's modules and
+ * the packages below. Anything else is refused, so a new folder of src is closed until it has a line here.
+ *
+ * `.dependency-cruiser.mjs` enforces both lists; docs/architecture.md takes its table from them.
+ */
+export const ROOMS = {
+  errors: [],
+  host: ['errors'],
+  compression: ['host', 'errors'],
+  config: ['host', 'errors'],
+  'images/signature': ['host', 'errors'],
+  'apt/format': ['host', 'errors'],
+  apt: ['apt/format', 'images/signature', 'compression', 'host', 'errors'],
+  images: ['images/signature', 'host', 'errors'],
+  rootfs: ['apt/format', 'compression', 'host', 'errors'],
+  sandbox: ['host', 'errors'],
+  store: ['rootfs', 'sandbox', 'images', 'config', 'host', 'errors'],
+  doctor: ['sandbox', 'host', 'errors'],
+  features: ['doctor', 'store', 'sandbox', 'rootfs', 'images', 'apt', 'config', 'host', 'errors'],
+  environments: [
+    ...[
+      'features',
+      'doctor',
+      'store',
+      'sandbox',
+      'rootfs',
+      'images',
+      'images/signature',
+      'apt',
+      'apt/format',
+    ],
+    ...['config', 'host', 'errors'],
+  ],
+  cli: ['environments', 'features', 'doctor', 'store', 'sandbox', 'images', 'config', 'host', 'errors'],
+  commands: [
+    'cli',
+    'environments',
+    'features',
+    'doctor',
+    'store',
+    'sandbox',
+    'images',
+    'config',
+    'host',
+    'errors',
+  ],
+}
+
+/** The folders that may import a package; `.` is all of them. */
+export const DOORS = {
+  '@oclif/core': ['cli'],
+  listr2: ['cli'],
+  'get-east-asian-width': ['cli'],
+  conf: ['config'],
+  tar: ['rootfs/tar', 'compression'],
+  openpgp: ['images/signature'],
+  'xz-decompress': ['compression'],
+  fzstd: ['compression'],
+  got: ['host/http'],
+  'http-proxy-agent': ['host/http'],
+  'https-proxy-agent': ['host/http'],
+  'damerau-levenshtein': ['host'],
+  // The language of schemas: each stands beside what it describes.
+  valibot: ['.'],
+}

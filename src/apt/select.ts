@@ -1,0 +1,179 @@
+import {didYouMean} from '../errors.js'
+import {nearestNames} from '../host/nearest.js'
+import type {Place, PocketName} from './context.js'
+import {malformedIndexError, packageNotFoundError, unmetDependencyError} from './errors.js'
+import {compareVersions, isProvided, isWithin, parseRelations, type Relation} from './format/version.js'
+import type {OpenedPocket} from './open-pocket.js'
+import {type PackageRecord, parseRecord} from './package-index.js'
+
+type Options = {
+  /** What the system is made of: closed over dependencies as debootstrap does it. */
+  readonly seeds: readonly string[]
+  /** What was asked for beside that. */
+  readonly include: readonly string[]
+  /** Taken only where nothing else will do. */
+  readonly excluded: readonly string[]
+  /** For errors. */
+  readonly suite: string
+  readonly components: readonly string[]
+}
+
+/**
+ * Chooses packages that need nothing outside of themselves.
+ *
+ * First debootstrap's way, so that the base system is the one everybody else has: of each dependency the first alternative,
+ * and those passed over that are no package. Then what is asked for, and APT's way: a dependency that something chosen answers
+ * brings nothing more; else the first alternative there is, else what provides one.
+ *
+ * @returns By name.
+ * @throws {@link packageNotFoundError} @throws {@link unmetDependencyError} @throws {@link malformedIndexError}
+ */
+export function selectPackages(available: AvailablePackages, options: Options): Candidate[] {
+  const chosen = new Map<string, Candidate>()
+  addBase(chosen, available, options)
+  for (const name of options.include) add(chosen, findIncluded(name, available, options))
+  // A Map gives what is added while it is gone through.
+  for (const [, candidate] of chosen) {
+    for (const alternatives of candidate.needs) {
+      if (isMet(alternatives, chosen)) continue
+      add(chosen, choose(alternatives, {candidate, available, options}))
+    }
+  }
+  return [...chosen.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function addBase(
+  chosen: Map<string, Candidate>,
+  available: AvailablePackages,
+  {seeds, excluded}: Options,
+): void {
+  const queue = [...seeds]
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    const candidate = chosen.has(name) ? undefined : available.find(name)
+    if (candidate === undefined) continue
+    add(chosen, candidate)
+    const first = candidate.needs.flatMap(([relation]) => relation?.name ?? [])
+    queue.push(...first.filter((each) => !excluded.includes(each)))
+  }
+}
+
+function add(chosen: Map<string, Candidate>, candidate: Candidate): void {
+  chosen.set(candidate.name, candidate)
+}
+
+function findIncluded(name: string, available: AvailablePackages, {suite, components}: Options): Candidate {
+  const candidate = available.find(name)
+  if (candidate !== undefined) return candidate
+  const providers = available.providersOf({name}).map((each) => each.name)
+  const near = providers.length > 0 ? providers.slice(0, 3) : nearestNames(name, available.names())
+  throw packageNotFoundError({name, suite, components}, {hints: didYouMean(near)})
+}
+
+function isMet(alternatives: readonly Relation[], chosen: ReadonlyMap<string, Candidate>): boolean {
+  return alternatives.some((relation) => {
+    const own = chosen.get(relation.name)
+    if (own !== undefined && isWithin(own.version, relation)) return true
+    for (const [, {provided}] of chosen) if (provided.some((each) => isProvided(each, relation))) return true
+    return false
+  })
+}
+
+function choose(
+  alternatives: readonly Relation[],
+  {candidate, available, options}: {candidate: Candidate; available: AvailablePackages; options: Options},
+): Candidate {
+  const real = alternatives.flatMap((relation) => {
+    const found = available.find(relation.name)
+    return found !== undefined && isWithin(found.version, relation) ? [found] : []
+  })
+  const possible = [...real, ...alternatives.flatMap((relation) => available.providersOf(relation))]
+  const best = possible.find(({name}) => !options.excluded.includes(name)) ?? possible[0]
+  if (best !== undefined) return best
+  const wanted = alternatives.map(showRelation).join(' or ')
+  throw unmetDependencyError({name: candidate.name, wanted, suite: options.suite})
+}
+
+function showRelation({name, bound}: Relation): string {
+  return bound === undefined ? name : `${name} (${bound.operator} ${bound.version})`
+}
+
+/** A package as the pocket has it whose version is the highest. */
+export type Candidate = PackageRecord & {
+  readonly pocket: PocketName
+  readonly place: Place
+  /** What has to be there, each by one of several; Pre-Depends first. */
+  readonly needs: readonly (readonly Relation[])[]
+  readonly provided: readonly Relation[]
+}
+
+/** All packages of some pockets; each is looked at when it is asked for. */
+export class AvailablePackages {
+  readonly #candidates = new Map<string, Candidate | undefined>()
+
+  constructor(private readonly pockets: readonly OpenedPocket[]) {}
+
+  /** @throws {@link malformedIndexError} */
+  find(name: string): Candidate | undefined {
+    if (!this.#candidates.has(name)) this.#candidates.set(name, this.#newest(name))
+    return this.#candidates.get(name)
+  }
+
+  /** The packages that answer a relation without being of its name, those first that more depends on. */
+  providersOf(relation: Relation): Candidate[] {
+    const names = new Set(this.#indices.flatMap(({providers}) => providers.find(relation.name)))
+    return [...names]
+      .sort()
+      .flatMap((name) => this.find(name) ?? [])
+      .filter(({provided}) => provided.some((each) => isProvided(each, relation)))
+      .sort((a, b) => rankOf(a) - rankOf(b))
+  }
+
+  /** In the order of their names. */
+  withPriority(priority: 'required' | 'important'): string[] {
+    const names = new Set(this.#indices.flatMap((index) => index[priority]))
+    return [...names].sort().filter((name) => this.find(name)?.priority === priority)
+  }
+
+  names(): string[] {
+    return [...new Set(this.#indices.flatMap(({records}) => [...records.keys()]))]
+  }
+
+  get #indices() {
+    return this.pockets.flatMap(({indices}) => indices)
+  }
+
+  #newest(name: string): Candidate | undefined {
+    let newest: Candidate | undefined
+    for (const {used, place, indices} of this.pockets) {
+      for (const line of indices.flatMap(({records}) => records.find(name))) {
+        const candidate = candidateOf(name, line, {pocket: used.name, place})
+        if (newest === undefined || compareVersions(candidate.version, newest.version) > 0) newest = candidate
+      }
+    }
+    return newest
+  }
+}
+
+const PRIORITIES = ['required', 'important', 'standard', 'optional']
+
+function rankOf({priority}: Candidate): number {
+  const rank = PRIORITIES.indexOf(priority)
+  return rank === -1 ? PRIORITIES.length : rank
+}
+
+function candidateOf(
+  name: string,
+  line: string,
+  {pocket, place}: {pocket: PocketName; place: Place},
+): Candidate {
+  const record = parseRecord(name, line)
+  const needs = record && parseRelations([record.preDepends, record.depends].join(','))
+  const provided = record && parseRelations(record.provides)
+  if (record === undefined || needs === undefined || provided === undefined) {
+    throw malformedIndexError({
+      ...place,
+      reason: `its entry for ${JSON.stringify(name.slice(0, 80))} is invalid`,
+    })
+  }
+  return {...record, pocket, place, needs, provided: provided.flat()}
+}

@@ -1,0 +1,101 @@
+import * as v from 'valibot'
+import {settingResult} from '../config/results.js'
+import {hostReportResult} from '../doctor/results.js'
+import {
+  differenceResult,
+  environmentListResult,
+  environmentReportResult,
+  environmentResult,
+  exportResult,
+  fetchedToolResult,
+  fileChangeResult,
+  keepResult,
+  laidShimsResult,
+  packageMoveResult,
+  pathResult,
+  processListResult,
+  pruneResult,
+  removedResult,
+  renameResult,
+  repairResult,
+  sessionPreviewResult,
+  shimResult,
+  snapshotListResult,
+  snapshotResult,
+  stopResult,
+  wentBackResult,
+} from '../environments/results.js'
+import {described} from '../host/result-fields.js'
+import {
+  archiveResult,
+  imageListResult,
+  imagePruneResult,
+  imageRemovalResult,
+  imageSearchResult,
+  pulledImageResult,
+  signerResult,
+} from '../images/results.js'
+
+const failureResult = described(
+  v.object({
+    error: v.object({code: v.string(), message: v.string(), suggestions: v.array(v.string())}),
+  }),
+  'Any command that fails.',
+)
+
+/** What each command prints with --json, in the order of docs/json.md; a flag that changes it makes an entry of its own. */
+export const COMMAND_RESULTS = {
+  create: environmentResult,
+  import: environmentResult,
+  clone: environmentResult,
+  show: environmentResult,
+  list: environmentListResult,
+  ps: processListResult,
+  path: pathResult,
+  'run --dry-run': sessionPreviewResult,
+  stop: stopResult,
+  rename: renameResult,
+  rm: removedResult,
+  keep: keepResult,
+  snapshot: snapshotResult,
+  snapshots: snapshotListResult,
+  'snapshots --remove': removedResult,
+  restore: wentBackResult,
+  undo: wentBackResult,
+  reset: wentBackResult,
+  diff: differenceResult,
+  export: exportResult,
+  prune: pruneResult,
+  shim: laidShimsResult,
+  'shim --remove': removedResult,
+  shims: v.array(shimResult),
+  doctor: hostReportResult,
+  'doctor NAME': environmentReportResult,
+  'doctor --repair': repairResult,
+  'doctor --fetch': fetchedToolResult,
+  completion: v.object({shell: v.string(), script: v.string()}),
+  'config get': settingResult,
+  'config set': settingResult,
+  'config unset': settingResult,
+  'config list': v.array(settingResult),
+  'image list': imageListResult,
+  'image pull': pulledImageResult,
+  'image search': imageSearchResult,
+  'image prune': imagePruneResult,
+  'image rm': imageRemovalResult,
+  error: failureResult,
+} as const
+
+/** Those that several commands have, by the name that docs/json.md gives them. */
+export const SHARED_RESULTS = {
+  signer: signerResult,
+  archive: archiveResult,
+  environment: environmentResult,
+  wentBack: wentBackResult,
+  setting: settingResult,
+  shim: shimResult,
+  removed: removedResult,
+  pulledImage: pulledImageResult,
+  fileChange: fileChangeResult,
+  packageMove: packageMoveResult,
+} as const

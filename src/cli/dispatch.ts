@@ -1,0 +1,70 @@
+import {openCheckedHost} from '../host/host.js'
+import {listNames} from '../store/environments.js'
+import {writeOutput} from './output.js'
+import {type CommandTable, findCommand} from './registry.js'
+import {tellFailure, versionLine} from './render-error.js'
+import {separateGuestCommand, splitAtSeparator} from './session-line.js'
+
+const HELP_FLAGS: readonly string[] = ['--help', '-h']
+
+/** Runs one command line, without `node` and the script; sets `process.exitCode`, never rejects. */
+export async function dispatchCommandLine(typed: readonly string[], table: CommandTable): Promise<void> {
+  const argv = separateGuestCommand(typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed)
+  process.on('uncaughtException', (error) => {
+    tell(error, argv)
+    process.exit()
+  })
+  try {
+    await dispatch(argv, table)
+  } catch (error) {
+    tell(error, argv)
+  }
+}
+
+async function dispatch(argv: readonly string[], table: CommandTable): Promise<void> {
+  if (argv[0] === '--version') {
+    writeOutput(`${versionLine()}\n`)
+    return
+  }
+  const words = splitAtSeparator(argv).own.filter((argument) => !HELP_FLAGS.includes(argument))
+  const wantsHelp = words.length < splitAtSeparator(argv).own.length
+  if (words.length === 0) {
+    await help([])
+    if (wantsHelp) return
+    return tellFirstSteps()
+  }
+  const found = findCommand(table, wantsHelp ? words : argv)
+  const id = found.kind === 'topic' ? found.id : found.entry.id
+  if (wantsHelp || found.kind === 'topic') return help([id])
+  if (id === 'list') {
+    const {runListLine} = await import('./views/list.js')
+    if (await runListLine(found.rest)) return
+  }
+  const {default: Command} = await found.entry.load()
+  await Command.start(found.rest, id)
+}
+
+/** Help is the library's, which takes longer to load than most commands take to run. */
+async function help(subject: readonly string[]): Promise<void> {
+  const {showHelp} = await import('./help.js')
+  await showHelp(subject)
+}
+
+/** Tells of a failure that no command could: before one was found, or after it had returned. */
+function tell(error: unknown, argv: readonly string[]): void {
+  const {own} = splitAtSeparator(argv)
+  tellFailure(error, {json: own.includes('--json'), verbose: own.includes('--verbose')})
+}
+
+const FIRST_STEPS = `
+There is no environment yet. To begin:
+  envs try hello -- hello  run the package hello in an environment that is removed at its end
+  envs create              create an environment, by default from the release of the host
+  envs doctor              see what this host can do
+`
+
+/** Says what to type to whoever has no environment yet. */
+async function tellFirstSteps(): Promise<void> {
+  const names = await listNames(openCheckedHost().paths)
+  if (names.length === 0) writeOutput(FIRST_STEPS)
+}

@@ -1,0 +1,23 @@
+import type {CommandTable} from './registry.js'
+
+export type {CommandTable} from './registry.js'
+
+/** The commands whose line is read without the command library. */
+const SESSIONS: readonly string[] = ['run', 'enter']
+
+/**
+ * Runs one command line, without `node` and the script; sets `process.exitCode`, never rejects.
+ *
+ * Sessions are most of what envs does all day, and do not load what the other commands share.
+ */
+export async function main(argv: readonly string[], table: CommandTable): Promise<void> {
+  const [word = ''] = argv
+  const command = table.commands.find(({aliases}) => aliases.includes(word))?.id ?? word
+  if (SESSIONS.includes(command)) {
+    const {readSessionLine, runSessionLine} = await import('./session-line.js')
+    const session = readSessionLine(argv)
+    if (session !== undefined) return runSessionLine(session)
+  }
+  const {dispatchCommandLine} = await import('./dispatch.js')
+  await dispatchCommandLine(argv, table)
+}

@@ -1,0 +1,83 @@
+import {runTypedSession, type TypedSession} from '../environments/session/typed-session.js'
+import {openCheckedHost} from '../host/host.js'
+import {SESSION_OPTIONS, sessionFields} from '../sandbox/session-options.js'
+import {parseQuickLine} from './quick-line.js'
+
+/** The names of both commands, aliases included; a test compares them with what the commands declare. */
+const RUN: readonly string[] = ['run', 'exec']
+const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
+
+const FLAGS = Object.fromEntries(
+  SESSION_OPTIONS.map(({name, letter, takes}) => [
+    name,
+    {type: 'string', short: letter, multiple: takes === 'many'} as const,
+  ]),
+)
+
+/**
+ * Reads the line of a session without the command library, which takes longer to load than a session to start.
+ *
+ * @returns undefined for anything else, help and mistakes included.
+ */
+export function readSessionLine(typed: readonly string[]): TypedSession | undefined {
+  const [verb = '', ...argv] = separateGuestCommand(typed)
+  const isRun = RUN.includes(verb)
+  if (!isRun && !ENTER.includes(verb)) return undefined
+  const {own, guest} = isRun ? splitAtSeparator(argv) : {own: argv, guest: []}
+  const line = parseQuickLine(own, FLAGS)
+  if (line === undefined || line.words.length > 1 || (isRun && guest.length === 0)) return undefined
+  const [name] = line.words
+  return isRun && name === undefined ? undefined : {name, command: guest, fields: sessionFields(line.flags)}
+}
+
+/** The same work as the commands `run` and `enter` do; sets `process.exitCode`, never rejects. */
+export async function runSessionLine(session: TypedSession): Promise<void> {
+  let isVerbose = false
+  try {
+    const host = openCheckedHost()
+    isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
+    process.exitCode = await runTypedSession(host, session)
+  } catch (error) {
+    const {sessionStatus, tellFailure} = await import('./render-error.js')
+    tellFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
+  }
+}
+
+/** Commands whose arguments after NAME belong to the guest, with their aliases. */
+const GUEST_COMMANDS: ReadonlySet<string> = new Set(['run', 'exec'])
+
+/** Their options that take the next argument as a value. */
+const VALUE_OPTIONS: ReadonlySet<string> = new Set(
+  SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
+)
+
+/**
+ * Puts `--` between NAME and the guest's command, for oclif looks for flags, `--help` and `--json` up to
+ * the first `--`. A `--` that the user put there is the same one; later ones are the guest's.
+ *
+ * @param argv - The whole command line, the command's name first.
+ */
+export function separateGuestCommand(argv: readonly string[]): string[] {
+  const [command, ...rest] = argv
+  if (command === undefined || !GUEST_COMMANDS.has(command)) return [...argv]
+  const at = positionOfName(rest)
+  if (at === undefined) return [...argv]
+  const guest = rest.slice(at + 1)
+  return [command, ...rest.slice(0, at + 1), '--', ...(guest[0] === '--' ? guest.slice(1) : guest)]
+}
+
+/** Own arguments before the first `--`, the guest's after it in the order typed: oclif's `argv` re-sorts repeats. */
+export function splitAtSeparator(argv: readonly string[]): {own: string[]; guest: string[]} {
+  const at = argv.indexOf('--')
+  return at === -1 ? {own: [...argv], guest: []} : {own: argv.slice(0, at), guest: argv.slice(at + 1)}
+}
+
+function positionOfName(argv: readonly string[]): number | undefined {
+  for (let at = 0; at < argv.length; at++) {
+    const argument = argv[at] ?? ''
+    if (argument === '--') return undefined
+    if (VALUE_OPTIONS.has(argument)) at++
+    else if (!argument.startsWith('-') || argument === '-') return at
+  }
+  return undefined
+}

@@ -1,0 +1,298 @@
+import {formatBytes} from '../format.js'
+import {escapeText} from '../output.js'
+
+const LEFT_OUT: Readonly<Record<LeftOutGroup, string>> = {
+  package: 'of the packages above',
+  packageRecords: "in dpkg's and APT's records",
+  accounts: 'with the users and groups',
+  services: 'with what services start',
+  alternatives: 'with alternatives',
+  caches: 'in caches and package lists',
+  logs: 'in logs',
+  temporary: 'in temporary folders',
+  bytecode: 'of bytecode',
+  envs: 'of envs itself',
+}
+
+/** Enough to see what happened; `--files` has all. */
+const MOST_SHOWN = 40
+
+/** What `envs diff` prints, line by line. */
+export function renderDifference(difference: Difference, {listsAll}: {readonly listsAll: boolean}): string[] {
+  const {files, conffiles, leftOut, sizeBytes, unreadable, dropped} = difference
+  const most = listsAll ? Number.POSITIVE_INFINITY : MOST_SHOWN
+  const told = [
+    ...section('Packages', packageLines(difference.packages), most),
+    ...section('Configuration files that differ from their package', conffiles.map(fileLine), most),
+    ...section(listsAll ? 'Files' : 'Other files', (listsAll ? files : foldFiles(files)).map(fileLine), most),
+    ...section('Users and groups', accountLines(difference), most),
+    ...section('Services that would start', serviceLines(difference), most),
+    ...section('Setuid and setgid files, and capabilities', privilegedLines(difference), most),
+  ]
+  const counts = leftOut.map(
+    ({group, files: count, sizeBytes: size}) => `  ${count} ${LEFT_OUT[group]}, ${growth(size)}`,
+  )
+  return [
+    `${difference.name} beside ${describeTarget(difference)}: ${told.length === 0 ? 'no difference.' : `${growth(sizeBytes)}.`}`,
+    ...told,
+    ...(listsAll || counts.length === 0 ? [] : ['Files not shown (--files lists them):', ...counts]),
+    ...(unreadable > 0 ? [`Files and folders that could not be read: ${unreadable}.`] : []),
+    ...(dropped > 0 ? [`More files that differ, too many to list: ${dropped}.`] : []),
+  ]
+}
+
+function describeTarget({against: {kind, name}}: Difference): string {
+  switch (kind) {
+    case 'image':
+      return 'its image'
+    case 'snapshot':
+      return `its snapshot ${name}`
+    case 'environment':
+      return name
+  }
+}
+
+function growth(sizeBytes: number): string {
+  if (sizeBytes === 0) return 'the same size'
+  return `${formatBytes(Math.abs(sizeBytes))} ${sizeBytes > 0 ? 'more' : 'less'}`
+}
+
+function section(title: string, lines: readonly Line[], most: number): string[] {
+  if (lines.length === 0) return []
+  const shown = lines.slice(0, most)
+  const width = Math.max(...shown.map(({change}) => change.length))
+  const left = lines.length - shown.length
+  return [
+    `${title}:`,
+    ...shown.map(({change, text}) => `  ${change.padEnd(width)}  ${escapeText(text)}`),
+    ...(left > 0 ? [`  and ${left} more: --files or --json lists all`] : []),
+  ]
+}
+
+type Change = 'added' | 'changed' | 'removed'
+
+export type FileChange = {
+  readonly path: string
+  readonly change: Change
+  readonly kind: string
+  readonly changed: readonly string[]
+  readonly package: string | null
+  readonly group: string
+}
+
+export type Package = {
+  readonly name: string
+  readonly architecture: string
+  readonly version: string
+  readonly state: string
+}
+
+export type Move = {
+  readonly name: string
+  readonly architecture: string
+  readonly from: string
+  readonly to: string
+}
+
+export type Packages = {
+  readonly added: readonly Package[]
+  readonly removed: readonly Package[]
+  readonly upgraded: readonly Move[]
+  readonly downgraded: readonly Move[]
+}
+
+/** What of a comparison is printed; the rest is for programs. */
+export type Difference = {
+  readonly name: string
+  readonly against: {readonly kind: 'image' | 'snapshot' | 'environment'; readonly name: string}
+  readonly packages: Packages | null
+  readonly conffiles: readonly FileChange[]
+  readonly files: readonly FileChange[]
+  readonly users: readonly {
+    readonly name: string
+    readonly uid: number
+    readonly change: Change
+    readonly changed: readonly string[]
+  }[]
+  readonly groups: readonly {
+    readonly name: string
+    readonly gid: number
+    readonly members: readonly string[]
+    readonly change: Change
+    readonly changed: readonly string[]
+  }[]
+  readonly services: readonly {
+    readonly name: string
+    readonly init: string
+    readonly change: Change
+    readonly startedBy: readonly string[]
+  }[]
+  readonly privileged: readonly {
+    readonly path: string
+    readonly change: Change
+    readonly mode: string
+    readonly uid: number
+    readonly gid: number
+    readonly capabilities: readonly string[]
+    readonly package: string | null
+  }[]
+  readonly leftOut: readonly {
+    readonly group: LeftOutGroup
+    readonly files: number
+    readonly sizeBytes: number
+  }[]
+  readonly sizeBytes: number
+  readonly unreadable: number
+  readonly dropped: number
+}
+
+export type LeftOutGroup =
+  | 'package'
+  | 'packageRecords'
+  | 'accounts'
+  | 'services'
+  | 'alternatives'
+  | 'caches'
+  | 'logs'
+  | 'temporary'
+  | 'bytecode'
+  | 'envs'
+
+/** One change: the word for it, and what it was done to, not safe to print yet. */
+export type Line = {readonly change: string; readonly text: string}
+
+function packageLines(packages: Packages | null): Line[] {
+  if (packages === null) return []
+  const {added, removed, upgraded, downgraded} = packages
+  const counts = new Map<string, number>()
+  for (const {name} of [...added, ...removed, ...upgraded, ...downgraded])
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  const moved = (change: string) => (move: Move) => ({
+    change,
+    text: `${nameOf(move)} ${move.from} -> ${move.to}`,
+  })
+  const there = (change: string) => (each: Package) => ({
+    change,
+    text: `${nameOf(each)} ${each.version}${each.state === 'installed' ? '' : ` (${each.state})`}`,
+  })
+  return [
+    ...added.map(there('added')),
+    ...removed.map(there('removed')),
+    ...upgraded.map(moved('upgraded')),
+    ...downgraded.map(moved('downgraded')),
+  ]
+
+  /** With the architecture where the name alone would not tell which one. */
+  function nameOf({name, architecture}: Package | Move): string {
+    return (counts.get(name) ?? 0) > 1 ? `${name}:${architecture}` : name
+  }
+}
+
+function fileLine({
+  path,
+  change,
+  kind,
+  changed,
+  package: name,
+  inside,
+}: FileChange & {inside?: number}): Line {
+  const notes = [
+    ...(changed.length === 0 || changed.join() === 'content' ? [] : [changed.join(', ')]),
+    ...(name === null ? [] : [`of ${name}`]),
+    ...(inside === undefined ? [] : [inside === 1 ? 'with 1 file' : `with ${inside} files`]),
+  ]
+  const end = kind === 'folder' && !path.endsWith('/') ? '/' : ''
+  return {change, text: `${path}${end}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`}
+}
+
+function accountLines({users, groups}: Difference): Line[] {
+  return [
+    ...users.map(({name, uid, change, changed}) => ({
+      change,
+      text: `user ${name} (${uid})${describe(changed)}`,
+    })),
+    ...groups.map(({name, gid, change, changed, members}) => ({
+      change,
+      text: `group ${name} (${gid})${describe(changed.filter((what) => what !== 'members'))}${members.length === 0 ? '' : `; members ${members.join(', ')}`}`,
+    })),
+  ]
+}
+
+function describe(changed: readonly string[]): string {
+  return changed.length === 0 ? '' : `: ${changed.join(', ')}`
+}
+
+function serviceLines({services}: Difference): Line[] {
+  return services.map(({name, init, change, startedBy}) => ({
+    change,
+    text: `${name} (${init}: ${startedBy.join(', ').replaceAll(', runlevel ', ', ')})`,
+  }))
+}
+
+function privilegedLines({privileged}: Difference): Line[] {
+  return privileged.map(({path, change, mode, uid, gid, capabilities, package: name}) => ({
+    change,
+    text: [path, mode, `${uid}:${gid}`, ...capabilities, ...(name === null ? [] : [`of ${name}`])].join(' '),
+  }))
+}
+
+type Foldable = {
+  readonly path: string
+  readonly change: string
+  readonly kind: string
+  readonly package: string | null
+}
+
+/** A line of a list; `inside` is how many more files it stands for, left out for none. */
+type Folded<File> = File & {readonly inside?: number}
+
+/** So many in one folder are told of one by one. */
+const MOST_SIBLINGS = 10
+
+/**
+ * Shortens a list of files: what came, or went, with the folder it lies in is told of with the folder, and so are many
+ * files of one folder to which the same happened.
+ *
+ * @param files - Folders before what is in them.
+ */
+export function foldFiles<File extends Foldable>(files: readonly File[]): Folded<File>[] {
+  return foldSiblings(foldFolders(files))
+}
+
+function foldFolders<File extends Foldable>(files: readonly File[]): Folded<File>[] {
+  const shown: Folded<File>[] = []
+  for (const file of files) {
+    const folder = shown.at(-1)
+    if (folder !== undefined && cameWith(file, folder))
+      shown[shown.length - 1] = {...folder, inside: (folder.inside ?? 0) + 1}
+    else shown.push(file)
+  }
+  return shown
+}
+
+function cameWith({path, change}: Foldable, folder: Foldable): boolean {
+  const isWhole = folder.kind === 'folder' && folder.change !== 'changed'
+  return isWhole && folder.change === change && path.startsWith(`${folder.path}/`)
+}
+
+function foldSiblings<File extends Foldable>(files: readonly Folded<File>[]): Folded<File>[] {
+  const counts = new Map<string, number>()
+  for (const file of files) counts.set(keyOf(file), (counts.get(keyOf(file)) ?? 0) + 1)
+  const told = new Set<string>()
+  return files.flatMap((file) => {
+    const key = keyOf(file)
+    const inside = counts.get(key) ?? 0
+    if (inside <= MOST_SIBLINGS) return [file]
+    if (told.has(key)) return []
+    told.add(key)
+    return [{...file, path: folderOf(file), kind: 'folder', package: null, inside}]
+  })
+}
+
+function keyOf(file: Foldable): string {
+  return file.kind === 'folder' ? file.path : `${folderOf(file)} ${file.change}`
+}
+
+function folderOf({path}: Foldable): string {
+  return path.slice(0, path.lastIndexOf('/') + 1)
+}

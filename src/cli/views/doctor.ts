@@ -1,0 +1,151 @@
+import type {Ticket} from '../../doctor/remedies.js'
+import type {Check} from '../../host/check.js'
+import {escapeText} from '../output.js'
+import {describeIdentity} from './text.js'
+
+type Missing = {
+  readonly path: string
+  readonly lost: readonly ('owner' | 'capability' | 'device')[]
+  readonly uid: number
+  readonly gid: number
+  readonly mode: string
+  readonly capabilities: readonly string[]
+  readonly device: {readonly type: 'char' | 'block'; readonly major: number; readonly minor: number} | null
+}
+
+type Report = {
+  readonly name: string
+  readonly identity: 'mapped' | 'emulated'
+  readonly missing: readonly Missing[]
+  readonly missingUnlisted: number
+  readonly packages:
+    | readonly {
+        readonly name: string
+        readonly version: string
+        readonly problem: string
+        readonly remedy: string
+      }[]
+    | null
+}
+
+/** Enough to see what kind they are of; `--json` has all. */
+const MOST_SHOWN = 20
+
+const GROUPS = [
+  {
+    loss: 'owner',
+    title: (count: number) => `${files(count)} another owner in the image (user:group mode):`,
+    show: ({uid, gid, mode}: Missing) => `${uid}:${gid} ${mode}`,
+  },
+  {
+    loss: 'capability',
+    title: (count: number) => `${files(count)} capabilities in the image that could not be set:`,
+    show: ({capabilities}: Missing) => capabilities.join(',') || 'of an unknown form',
+  },
+  {
+    loss: 'device',
+    title: (count: number) =>
+      `${count === 1 ? '1 device node' : `${count} device nodes`} of the image left out (the guest's /dev is made anew at each start):`,
+    show: ({device}: Missing) => (device === null ? '' : `${device.type} ${device.major}:${device.minor}`),
+  },
+] as const
+
+/** What `envs doctor NAME` prints, line by line. */
+export function renderEnvironmentReport(report: Report): string[] {
+  const {identity, missing, missingUnlisted, packages} = report
+  return [
+    `Identity ${describeIdentity(identity)}.`,
+    ...(identity === 'emulated' ? [UNTOLD] : []),
+    ...GROUPS.flatMap(({loss, title, show}) => {
+      const those = missing.filter(({lost}) => lost.includes(loss))
+      return renderGroup(those, {title, show})
+    }),
+    ...(missingUnlisted > 0
+      ? [`${missingUnlisted} more of the image are not listed: there are too many.`]
+      : []),
+    ...renderPackages(packages),
+  ]
+}
+
+/** Nobody sees what a call did that was never made. */
+const UNTOLD =
+  'Owners that were set after the environment was created are not recorded, so they are not listed here.'
+
+function renderGroup(
+  those: readonly Missing[],
+  {title, show}: {title: (count: number) => string; show: (missing: Missing) => string},
+): string[] {
+  if (those.length === 0) return []
+  const shown = those.slice(0, MOST_SHOWN).map((missing) => `  ${escapeText(missing.path)}  ${show(missing)}`)
+  const left = those.length - shown.length
+  return [title(those.length), ...shown, ...(left > 0 ? [`  and ${left} more: --json lists all`] : [])]
+}
+
+function renderPackages(packages: Report['packages']): string[] {
+  if (packages === null) return ['The environment has no list of packages of dpkg.']
+  if (packages.length === 0)
+    return ['No package in the environment is known to need more than the environment provides.']
+  return [
+    'Packages in the environment that need more than it provides:',
+    ...packages.flatMap(({name, version, problem, remedy}) => [
+      `  ${name} ${version}: ${problem}`,
+      `      remedy: ${remedy}`,
+    ]),
+  ]
+}
+
+function files(count: number): string {
+  return count === 1 ? '1 file has' : `${count} files have`
+}
+
+const MARKS = {pass: 'ok  ', warn: 'warn', fail: 'FAIL'} as const
+
+/** What `envs doctor` prints of its checks, line by line. */
+export function renderChecks(checks: readonly Check[]): string[] {
+  return checks.flatMap(({status, title, evidence, cost, remedy}) => [
+    `${MARKS[status]}  ${title}: ${evidence}`,
+    ...(cost === null ? [] : [`      means: ${cost}`]),
+    ...(remedy === null ? [] : [`      remedy: ${remedy}`]),
+  ])
+}
+
+/** A letter to an administrator, to be copied whole; it names nobody. */
+export function renderTicket({requests}: Ticket): string[] {
+  return [
+    'To send to an administrator of this host (each part helps on its own):',
+    ...requests.flatMap(({evidence, purpose, steps, opens}, index) => [
+      '',
+      `${index + 1}. Seen: ${evidence}`,
+      `   Without it: ${purpose}`,
+      '   To be done as root:',
+      ...steps.flatMap((step) => step.split('\n')).map((line) => `     ${line}`),
+      `   What this allows: ${opens}`,
+    ]),
+  ]
+}
+
+type Repair = {
+  readonly folders: number
+  readonly layers: number
+  readonly tries: number
+  readonly orphans: readonly {readonly name: string; readonly holders: readonly {readonly pid: number}[]}[]
+}
+
+/** What `envs doctor --repair` did, a line each; one line where that is nothing. */
+export function describeRepair({folders, layers, tries, orphans}: Repair): string[] {
+  const done = [
+    ...orphans.map(
+      ({name, holders}) =>
+        `Ended the processes that kept ${name} from starting: ${holders.map(({pid}) => pid).join(', ')}.`,
+    ),
+    ...counted(tries, 'throwaway environment', 'that had ended'),
+    ...counted(folders, 'folder', 'that was incomplete', 'that were incomplete'),
+    ...counted(layers, 'layer', 'that no environment uses'),
+  ]
+  return done.length === 0 ? ['There was nothing to repair.'] : done
+}
+
+function counted(count: number, noun: string, one: string, many = one): string[] {
+  if (count === 0) return []
+  return [count === 1 ? `Removed 1 ${noun} ${one}.` : `Removed ${count} ${noun}s ${many}.`]
+}

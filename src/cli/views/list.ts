@@ -1,0 +1,55 @@
+import {type EnvironmentSummary, listEnvironments} from '../../environments/list.js'
+import {type Host, openCheckedHost} from '../../host/host.js'
+import {formatBytes, formatRelativeTime} from '../format.js'
+import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from '../output.js'
+import {parseQuickLine} from '../quick-line.js'
+import {type Column, renderTable} from '../table.js'
+
+/** Those flags of `envs list` for which the command library need not be loaded. */
+export const QUICK_FLAGS = {
+  all: {type: 'boolean', short: 'a'},
+  json: {type: 'boolean'},
+  quiet: {type: 'boolean', short: 'q'},
+} as const
+
+/** Runs `envs list` without the command library. @returns Whether it did: not where the line is an unusual one. */
+export async function runListLine(argv: readonly string[]): Promise<boolean> {
+  const line = parseQuickLine(argv, QUICK_FLAGS)
+  const host = openCheckedHost()
+  if (line === undefined || line.words.length > 0 || host.environment['ENVS_QUIET']) return false
+  const {all, json, quiet} = line.flags
+  const environments = await listEnvironments(host, {all: all === true})
+  if (json === true) writeJson(environments)
+  else printEnvironments(environments, {host, quiet: quiet === true})
+  return true
+}
+
+/** Prints the result of `envs list`. */
+export function printEnvironments(
+  environments: readonly EnvironmentSummary[],
+  {host, quiet}: {host: Host; quiet: boolean},
+): void {
+  if (quiet) writeOutput(environments.map(({name}) => `${name}\n`).join(''))
+  else if (environments.length === 0) writeError('There is no environment yet. Create one: envs create\n')
+  else
+    writeOutput(`${escapeLines(renderTable(environments, columns(environments, host), outputColumns()))}\n`)
+}
+
+function columns(environments: readonly EnvironmentSummary[], host: Host): Column<EnvironmentSummary>[] {
+  const size = (bytes: number | null) => (bytes === null ? '-' : formatBytes(bytes))
+  const ago = (time: Date | null) => (time === null ? '-' : formatRelativeTime(time, host.now()))
+  // Few ever have one of another processor.
+  const isMixed = environments.some(
+    ({architecture}) => (architecture ?? host.architecture) !== host.architecture,
+  )
+  return [
+    {title: 'name', show: ({name}) => name},
+    {title: 'state', show: ({state}) => state},
+    {title: 'size', align: 'right', show: ({sizeBytes}) => size(sizeBytes)},
+    {title: 'shared', align: 'right', show: ({sharedBytes}) => size(sharedBytes)},
+    {title: 'last used', show: ({lastUsedAt}) => ago(lastUsedAt)},
+    {title: 'identity', show: ({identity}) => identity ?? '-'},
+    ...(isMixed ? [{title: 'arch', show: ({architecture}: EnvironmentSummary) => architecture ?? '-'}] : []),
+    {title: 'image', show: ({image}) => image ?? '-'},
+  ]
+}

@@ -1,0 +1,284 @@
+import {readdir, readFile} from 'node:fs/promises'
+import {type AdminRequest, type Check, fail, pass, warn} from '../host/check.js'
+import {isAccessible} from '../host/files.js'
+import type {Host} from '../host/host.js'
+import {
+  isBelow,
+  type MountEntry,
+  type ProcessStatus,
+  parseMountinfo,
+  readProcessStatus,
+} from '../host/proc.js'
+import {readKernelSetting, runTrial, settingSteps} from './trial.js'
+
+const LIMIT = '/proc/sys/user/max_user_namespaces'
+const DEBIAN_SWITCH = '/proc/sys/kernel/unprivileged_userns_clone'
+const APPARMOR_SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
+
+/** Files that docker and podman put into a container. */
+const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv']
+
+const COST = 'envs cannot enter any environment.'
+
+/** Facts about user namespaces. */
+export type NamespaceFacts = {
+  /** Status of `unshare --map-root-user --mount true`; undefined if there is no unshare. */
+  readonly trialStatus: number | undefined
+  /** Values of kernel settings; undefined if the kernel lacks them. */
+  readonly limit: string | undefined
+  readonly debianSwitch: string | undefined
+  readonly apparmorSwitch: string | undefined
+  /** The file that marks a container. */
+  readonly containerMark: string | undefined
+  /** Whether this process has a seccomp filter. */
+  readonly isFiltered: boolean
+  /** Whether this process is in a user namespace that maps only some ids. */
+  readonly isNested: boolean
+}
+
+/** Makes a user namespace with a mount namespace, and looks for settings that may forbid it. */
+export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise<Check> {
+  const unshare = which('unshare')
+  const trial = unshare && (await runTrial([unshare, '--map-root-user', '--mount', '--', 'true']))
+  const [limit, debianSwitch, apparmorSwitch] = await Promise.all(
+    [LIMIT, DEBIAN_SWITCH, APPARMOR_SWITCH].map(readKernelSetting),
+  )
+  return judgeNamespaces({
+    trialStatus: trial ? trial.status : undefined,
+    ...{limit, debianSwitch, apparmorSwitch},
+    containerMark: await firstExisting(CONTAINER_MARKS),
+    isFiltered: (await readProcessStatus()).isFiltered,
+    isNested: isPartial(await readFile('/proc/self/uid_map', 'utf8')),
+  })
+}
+
+/** Returns the likeliest cause for which there is evidence. */
+export function judgeNamespaces(facts: NamespaceFacts): Check {
+  const {trialStatus, limit} = facts
+  if (trialStatus === 0) return pass('user-namespaces', `One was made; ${LIMIT} is ${limit ?? 'absent'}.`)
+  if (trialStatus === undefined) {
+    const remedy = 'Ask an administrator to install the package util-linux, which holds unshare.'
+    return fail('user-namespaces', {
+      evidence: 'unshare was not found, so envs could not try a user namespace.',
+      cost: COST,
+      remedy,
+    })
+  }
+  return fail('user-namespaces', {cost: COST, ...findObstacle(facts, trialStatus)})
+}
+
+type Obstacle = {readonly evidence: string; readonly remedy: string; readonly request?: AdminRequest}
+
+function findObstacle(facts: NamespaceFacts, status: number): Obstacle {
+  if (facts.limit === '0') {
+    return {
+      evidence: `${LIMIT} is 0.`,
+      ...byAdministrator('user.max_user_namespaces', '15000'),
+    }
+  }
+  if (facts.debianSwitch === '0') {
+    return {
+      evidence: `${DEBIAN_SWITCH} is 0.`,
+      ...byAdministrator('kernel.unprivileged_userns_clone', '1'),
+    }
+  }
+  if (facts.apparmorSwitch === '1') {
+    return {
+      evidence: `${APPARMOR_SWITCH} is 1.`,
+      remedy: 'See the check of AppArmor, which has the profile to ask for.',
+    }
+  }
+  if (facts.containerMark !== undefined || facts.isFiltered) return inContainer(facts.containerMark)
+  if (facts.isNested) {
+    return {
+      evidence: `unshare ended with status ${status}, and /proc/self/uid_map does not have all ids: envs runs inside another sandbox.`,
+      remedy:
+        'Start that sandbox with the capability CAP_SETFCAP and nested namespaces, or run envs outside of the sandbox.',
+    }
+  }
+  return {
+    evidence: `unshare --map-root-user --mount true ended with status ${status}.`,
+    remedy: 'Run `unshare --map-root-user --mount true` to see what the system answers.',
+  }
+}
+
+function byAdministrator(setting: string, value: string): {remedy: string; request: AdminRequest} {
+  return {
+    remedy: `Ask an administrator to put the line "${setting}=${value}" into a file of /etc/sysctl.d and to run "sysctl --system".`,
+    request: {
+      steps: settingSteps(setting, value),
+      opens:
+        'Every user may make user namespaces, and reach parts of the kernel in them that only root could reach. Debian, Fedora and Arch allow this by default.',
+    },
+  }
+}
+
+function inContainer(mark: string | undefined): Obstacle {
+  return {
+    evidence:
+      mark === undefined ? 'Seccomp is 2 in /proc/self/status.' : `${mark} is there: this is a container.`,
+    remedy:
+      'Start the container around envs with --security-opt seccomp=unconfined, or run envs outside of the container.',
+    request: {
+      steps: [
+        '# start the container with these options:',
+        'docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined',
+      ],
+      opens: 'Programs in that container may use every system call, and see all of /proc.',
+    },
+  }
+}
+
+/** @see user_namespaces(7): the initial one has a line for all possible ids */
+function isPartial(idMap: string): boolean {
+  return idMap.trim().split(/\s+/)[2] !== '4294967295'
+}
+
+async function firstExisting(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) if (await isAccessible(path)) return path
+  return undefined
+}
+
+const SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
+const PROFILES = '/etc/apparmor.d'
+/**
+ * Profiles of Ubuntu that let a program make a user namespace, and deny its children all capabilities in it.
+ */
+const RESTRICTING = ['bwrap-userns-restrict', 'unshare-userns-restrict']
+const LABEL = '/proc/self/attr/current'
+/** AppArmor's label of a program without capabilities in a user namespace. */
+const POWERLESS = /^(?:unprivileged_userns|unpriv_bwrap|unpriv_unshare|bwrap\/\/&unpriv_bwrap)\b|\bunpriv_/
+
+/** Facts about AppArmor's restriction of user namespaces. */
+export type ApparmorFacts = {
+  /** Value of {@link SWITCH}; undefined on kernels without it. */
+  readonly restriction: string | undefined
+  /** Label of a program in a namespace made by unshare, or bwrap; undefined if none could be made. */
+  readonly labelByUnshare: string | undefined
+  readonly labelByBwrap: string | undefined
+  /** Names in /etc/apparmor.d of profiles that restrict bwrap and unshare. */
+  readonly restricting: readonly string[]
+  /** Absolute paths of the programs that make namespaces. */
+  readonly programs: readonly string[]
+}
+
+/**
+ * Ubuntu's restriction of user namespaces, since 23.10, in its three tiers. @see
+ * https://ubuntu.com/blog/ubuntu-23-10-restricted-unprivileged-user-namespaces
+ */
+export async function checkApparmor({which}: Pick<Host, 'which'>): Promise<Check> {
+  const restriction = await readKernelSetting(SWITCH)
+  const [unshare, bwrap] = [which('unshare'), which('bwrap')]
+  const programs = [unshare, bwrap].filter((path) => path !== undefined)
+  if (restriction !== '1') {
+    const none = {labelByUnshare: undefined, labelByBwrap: undefined, restricting: []}
+    return judgeApparmor({restriction, ...none, programs})
+  }
+  const entries: string[] = await readdir(PROFILES).catch(() => [])
+  return judgeApparmor({
+    restriction,
+    labelByUnshare: unshare && (await labelBehind([unshare, '--user', '--map-root-user', '--'])),
+    labelByBwrap: bwrap && (await labelBehind([bwrap, '--ro-bind', '/', '/', '--unshare-user', '--'])),
+    restricting: RESTRICTING.filter((name) => entries.includes(name)),
+    programs,
+  })
+}
+
+export function judgeApparmor(facts: ApparmorFacts): Check {
+  const {restriction, labelByUnshare, labelByBwrap} = facts
+  if (restriction === undefined) return pass('apparmor', 'This kernel has no restriction of user namespaces.')
+  if (restriction !== '1') return pass('apparmor', `${SWITCH} is ${restriction}.`)
+  const labels = [labelByBwrap, labelByUnshare].filter((label) => label !== undefined)
+  if (labels.length === 0) {
+    return fail('apparmor', {
+      evidence: `${SWITCH} is 1, and neither bwrap nor unshare could make a user namespace.`,
+      cost: 'envs can enter environments only with the engine proot.',
+      remedy:
+        'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
+      request: profileRequest(facts),
+    })
+  }
+  const powerless = labels.find((label) => POWERLESS.test(label))
+  if (powerless !== undefined) {
+    return warn('apparmor', {
+      evidence: `${SWITCH} is 1, and a program in a namespace is labelled ${powerless}.`,
+      cost: 'The first programs of an environment have no capabilities: environments are emulated only, or fail to start.',
+      remedy:
+        'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
+      request: profileRequest(facts),
+    })
+  }
+  return pass('apparmor', `${SWITCH} is 1, and a profile lets namespaces be made (${labels.join(', ')}).`)
+}
+
+/** A profile for each program: the restriction stays for all others. */
+function profileRequest({programs, restricting}: ApparmorFacts): AdminRequest {
+  const profiles = programs.map(
+    (path) => `profile envs${path.replaceAll('/', '.')} ${path} flags=(unconfined) {\n  userns,\n}`,
+  )
+  return {
+    steps: [
+      ...restricting.flatMap((name) => [
+        `ln -s ../${name} ${PROFILES}/disable/${name}`,
+        `apparmor_parser -R ${PROFILES}/${name}`,
+      ]),
+      [
+        `cat >${PROFILES}/envs <<'EOF'`,
+        'abi <abi/4.0>,',
+        'include <tunables/global>',
+        ...profiles,
+        'EOF',
+      ].join('\n'),
+      `apparmor_parser -r ${PROFILES}/envs`,
+    ],
+    opens: `Every user may make user namespaces with ${programs.join(' and ')}. The restriction stays for all other programs.`,
+  }
+}
+
+async function labelBehind(words: readonly string[]): Promise<string | undefined> {
+  const {status, stdout} = await runTrial([...words, 'cat', LABEL])
+  return status === 0 ? stdout.trim() : undefined
+}
+
+/** Checks whether /proc is completely visible: only then may a user mount one for a guest. */
+export async function checkProc(): Promise<Check> {
+  return judgeProc(parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')))
+}
+
+/** @see mount_namespaces(7), on restrictions: proc must be "fully visible" */
+export function judgeProc(mounts: readonly MountEntry[]): Check {
+  const covered = [...new Set(mounts.filter(isCover).map(({mountPoint}) => mountPoint))]
+  if (covered.length === 0) return pass('proc', 'Nothing in /proc is covered.')
+  const shown = covered.slice(0, 3).join(', ')
+  return fail('proc', {
+    evidence: `Covered by mounts: ${shown}${covered.length > 3 ? `, and ${covered.length - 3} more` : ''}.`,
+    cost: 'envs can enter environments only with proot: the kernel refuses to mount a complete /proc here.',
+    remedy:
+      'Start the container around envs with --security-opt systempaths=unconfined (docker), or --security-opt unmask=ALL (podman).',
+    request: {
+      steps: ['# start the container with this option:', 'docker run --security-opt systempaths=unconfined'],
+      opens: 'Programs in that container see all of /proc and /sys.',
+    },
+  })
+}
+
+/** binfmt_misc and its automount cover an empty folder that exists for them. */
+function isCover({mountPoint, fileSystem}: MountEntry): boolean {
+  const isPart = mountPoint !== '/proc' && isBelow(mountPoint, '/proc')
+  return isPart && fileSystem !== 'binfmt_misc' && fileSystem !== 'autofs'
+}
+
+export async function checkNewPrivileges(): Promise<Check> {
+  return judgeNewPrivileges(await readProcessStatus())
+}
+
+/** With NoNewPrivs, setuid programs have no effect, including newuidmap. */
+export function judgeNewPrivileges({noNewPrivileges}: Pick<ProcessStatus, 'noNewPrivileges'>): Check {
+  if (!noNewPrivileges) return pass('new-privileges', 'NoNewPrivs is 0 in /proc/self/status.')
+  return warn('new-privileges', {
+    evidence: 'NoNewPrivs is 1 in /proc/self/status.',
+    cost: 'Environments are emulated: newuidmap, which maps subordinate ids, does not work.',
+    remedy:
+      'Start envs outside of the sandbox or service it runs in now (systemd: NoNewPrivileges=no; docker: without no-new-privileges).',
+  })
+}

@@ -1,0 +1,180 @@
+import {randomBytes} from 'node:crypto'
+import {mkdir, rm} from 'node:fs/promises'
+import {join} from 'node:path'
+import type {ArchiveContext, PackagePlan} from '../../apt/context.js'
+import {downloadPackages, type FetchedPackage} from '../../apt/download.js'
+import {makeFolders} from '../../host/files.js'
+import {collectGarbage} from '../../host/gc.js'
+import type {Host} from '../../host/host.js'
+import {templateText} from '../../host/paths.js'
+import type {UnpackDebsReport} from '../../rootfs/debs/unpack.js'
+import {type ExtractReport, type PackedImage, packImage, unpackPackages} from '../../rootfs/worker/api.js'
+import {layerLedger, removeLayerFolder} from '../../store/gc.js'
+import {filesIn} from '../../store/layers.js'
+import {rootProcess, treeProcess} from '../../store/tools.js'
+import {type BootstrapEvent, type BootstrapPlace, configureTree, secondsOf} from './configure.js'
+import {bootstrapUnsupportedError} from './request.js'
+
+type Options = {readonly signal: AbortSignal; readonly onEvent: (event: BootstrapEvent) => void}
+
+/**
+ * A tree that becomes an image, step by step: unpack, configure, pack. It lies among the layers, where nobody looks and what
+ * a killed command leaves is swept; `close` takes away what is there.
+ */
+export class BootstrapTree {
+  readonly #scratch: string
+  #unpacked: UnpackDebsReport | undefined
+  #packed: PackedImage | undefined
+  #hasFolder = true
+
+  /** @param folder - A layer's, as long as nobody else has taken it over. */
+  private constructor(
+    private readonly host: Host,
+    readonly name: string,
+    readonly folder: string,
+    private readonly place: BootstrapPlace,
+  ) {
+    this.#scratch = `${folder}-work`
+  }
+
+  /** @throws {@link bootstrapUnsupportedError} */
+  static async begin(host: Host, name: string, place: BootstrapPlace): Promise<BootstrapTree> {
+    if (place.engine === 'proot') throw bootstrapUnsupportedError({name, engine: place.engine})
+    const {layers} = host.paths
+    await makeFolders(layers, {mode: 0o700})
+    const folder = join(layers, `.partial.${place.identity}.${randomBytes(4).toString('hex')}`)
+    const tree = new BootstrapTree(host, name, folder, place)
+    await makeFolders(tree.root, {mode: 0o700})
+    for (const path of [tree.#scratch, tree.#nothing]) await mkdir(path, {mode: 0o700})
+    return tree
+  }
+
+  /** An empty folder. */
+  get #nothing(): string {
+    return join(this.#scratch, 'nothing')
+  }
+
+  get root(): string {
+    return filesIn(this.folder).tree
+  }
+
+  /**
+   * Downloads the packages of a plan, unpacks those of the base as they come, and has dpkg install the others.
+   *
+   * @param base - Names of packages that can be unpacked before any of their scripts has run.
+   */
+  async fill(
+    plan: PackagePlan,
+    {
+      base,
+      sources,
+      archive,
+    }: {
+      base: ReadonlySet<string>
+      sources: {path: string; text: string}
+      archive: ArchiveContext
+    },
+    options: Options,
+  ): Promise<void> {
+    // The indices were the most that this process ever holds; now others need memory, the decoders above all.
+    collectGarbage()
+    const downloads = await downloadPackages(plan, archive)
+    try {
+      const others: FetchedPackage[] = []
+      await this.#unpack(baseOf(downloads, {base, others}), {plan, sources}, options)
+      await configureTree(this.host, {
+        ...{plan, others, name: this.name, root: this.root, place: this.place, scratch: this.#scratch},
+        packagesFolder: others.length === 0 ? this.#nothing : downloads.folder,
+        ...options,
+      })
+    } finally {
+      await downloads.close()
+    }
+  }
+
+  async #unpack(
+    debs: AsyncIterable<{name: string; path: string}>,
+    {plan, sources}: {plan: PackagePlan; sources: {path: string; text: string}},
+    {signal, onEvent}: Options,
+  ): Promise<void> {
+    const {identity} = this.place
+    const totalCount = plan.packages.length
+    this.#unpacked = await unpackPackages(
+      await treeProcess(this.host, identity),
+      debs,
+      {
+        root: this.root,
+        owners: identity === 'mapped' ? 'keep' : 'caller',
+        ledger: layerLedger(this.folder),
+        links: plan.rootLinks,
+        files: [
+          {path: sources.path, content: sources.text, mode: 0o644},
+          {path: 'usr/sbin/policy-rc.d', content: await templateText('rootfs/policy-rc.d'), mode: 0o755},
+        ],
+        modified: String(secondsOf(plan)),
+      },
+      {
+        signal,
+        onProgress: ({packages: count, bytes}) => onEvent({stage: 'unpack', count, totalCount, bytes}),
+      },
+    )
+  }
+
+  /** Makes the image's archive. @returns Its path, to be taken away from there, and what it is. */
+  async pack(plan: PackagePlan, {signal, onEvent}: Options): Promise<PackedImage & {path: string}> {
+    const {identity} = this.place
+    const path = join(this.#scratch, 'archive')
+    const packed = await packImage(
+      await rootProcess(this.host, identity),
+      {
+        root: this.root,
+        owners: identity === 'mapped' ? 'keep' : 'caller',
+        ledger: layerLedger(this.folder),
+        latest: secondsOf(plan),
+        archive: path,
+      },
+      {signal, onProgress: ({bytes}) => onEvent({stage: 'pack', bytes})},
+    )
+    this.#packed = packed
+    return {...packed, path}
+  }
+
+  /** Gives the folder away, once, to be a layer. */
+  take(): {folder: string; report: ExtractReport} | undefined {
+    if (!this.#hasFolder) return undefined
+    const [unpacked, packed] = [this.#unpacked, this.#packed]
+    if (unpacked === undefined || packed === undefined) throw new Error('there is no image yet')
+    this.#hasFolder = false
+    return {
+      folder: this.folder,
+      report: {
+        compression: 'none',
+        entries: packed.entries,
+        totalBytes: packed.totalBytes,
+        skippedDevices: 0,
+        squashedOwners: unpacked.squashedOwners,
+        fileCapabilities: 0,
+        losses: packed.losses,
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    await rm(this.#scratch, {recursive: true, force: true})
+    if (!this.#hasFolder) return
+    this.#hasFolder = false
+    await removeLayerFolder(this.host, {identity: this.place.identity, folder: this.folder})
+  }
+}
+
+/** Hands on what can be unpacked at once, and puts the others aside. */
+async function* baseOf(
+  downloads: AsyncIterable<FetchedPackage>,
+  {base, others}: {base: ReadonlySet<string>; others: FetchedPackage[]},
+): AsyncGenerator<{name: string; path: string}> {
+  for await (const fetched of downloads) {
+    const {name} = fetched.package
+    if (base.has(name)) yield {name, path: fetched.path}
+    else others.push(fetched)
+  }
+}

@@ -1,0 +1,45 @@
+import type {Host} from '../../host/host.js'
+import type {ImageEvidence} from '../../images/opened-image.js'
+import type {EnvironmentRecord} from '../../store/record.js'
+import type {Unpacked} from './unpack.js'
+
+/** The record of an environment that begins. */
+export function newRecord(
+  {report, evidence}: Unpacked,
+  {now}: Pick<Host, 'now'>,
+  {
+    identity,
+    source,
+    storage,
+    architecture,
+  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {source: string},
+): EnvironmentRecord {
+  return {
+    createdAt: now(),
+    image: {
+      source,
+      ...publication(evidence),
+      sha256: evidence.sha256,
+      sizeBytes: evidence.sizeBytes,
+      compression: report.compression,
+    },
+    identity,
+    storage,
+    architecture,
+    extraction: {
+      entries: report.entries,
+      sizeBytes: report.totalBytes,
+      skippedDevices: report.skippedDevices,
+      squashedOwners: report.squashedOwners.count,
+      fileCapabilities: report.fileCapabilities,
+    },
+    settings: {},
+  }
+}
+
+function publication(
+  evidence: ImageEvidence,
+): Pick<EnvironmentRecord['image'], 'name' | 'version' | 'trust' | 'signer' | 'signedAt' | 'archive'> {
+  if (evidence.trust === 'signed') return {trust: evidence.trust, ...evidence.publication}
+  return {name: null, version: null, trust: evidence.trust, signer: null, signedAt: null, archive: null}
+}

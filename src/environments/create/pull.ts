@@ -1,0 +1,74 @@
+import type {Settings} from '../../config/settings.js'
+import {UsageError} from '../../errors.js'
+import {emulationFor} from '../../features/emulation.js'
+import type {DebArchitecture} from '../../host/arch.js'
+import type {Host} from '../../host/host.js'
+import {parseImageReference} from '../../images/reference.js'
+import type {ImageContext} from '../../images/sources/source.js'
+import {sweepLayers} from '../../store/gc.js'
+import {type ArchiveWish, bootstrapFor} from '../bootstrap/request.js'
+import {findEngine, identityFor} from '../session/engine.js'
+import {ImageToUse} from './image-source.js'
+import type {Means} from './means.js'
+import {archiveContext, type CreateRequest} from './request.js'
+
+/** What the user said of an image to be kept, as typed. */
+export type PullWish = {
+  readonly image: string
+  readonly architecture: DebArchitecture
+  readonly archive: ArchiveWish
+}
+
+/**
+ * Begins to fetch or to make an image that is to be kept: its publisher is asked whatever is known of it.
+ *
+ * @throws {UsageError} When the reference is no name.
+ * @throws {UnknownImageError} @throws As `chooseMeans`, where the image has to be made.
+ */
+export async function beginPull(
+  host: Host,
+  {image, architecture, archive}: PullWish,
+  {
+    settings,
+    context,
+    signal,
+    onNotice,
+  }: {
+    settings: Settings
+    context: ImageContext
+    signal: AbortSignal
+    onNotice?: CreateRequest['archive']['onNotice'] | undefined
+  },
+): Promise<ImageToUse> {
+  const {workingFolder} = host
+  const reference = await parseImageReference(image, {workingFolder, architecture, now: context.now})
+  const bootstrap = await bootstrapFor(reference, archive, context.now)
+  if (reference.kind !== 'name') {
+    throw new UsageError('Only an image with a name is fetched to be kept.', [
+      'envs create takes a file, a URL or standard input as it is.',
+    ])
+  }
+  const wanted = {
+    reference,
+    bootstrap,
+    context,
+    sha256: undefined,
+    imageCheck: 'always',
+    isNewest: true,
+    archive: archiveContext(host, settings, {...context, onNotice}),
+  } as const
+  const means = bootstrap === undefined ? undefined : await meansOfMaking(host, architecture, settings)
+  return new ImageToUse(host, wanted, {signal, means})
+}
+
+async function meansOfMaking(
+  host: Host,
+  architecture: DebArchitecture,
+  settings: Settings,
+): Promise<Omit<Means, 'storage'>> {
+  await sweepLayers(host)
+  const engine = await findEngine(host, settings.value('engine'))
+  const identity = await identityFor(engine, settings.value('identity'), host)
+  await emulationFor(host, architecture, {engine, identity})
+  return {engine, identity}
+}

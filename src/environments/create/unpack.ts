@@ -1,0 +1,107 @@
+import {ExitCode} from '../../errors.js'
+import {DigestMismatchError} from '../../host/errors.js'
+import {WriteBehind} from '../../host/files.js'
+import {NetworkError, UnexpectedSizeError} from '../../host/http/errors.js'
+import {descriptorPosition} from '../../host/proc.js'
+import {KeptImageDamagedError} from '../../images/cache/errors.js'
+import {ImageReplacedError} from '../../images/errors.js'
+import type {ImageEvidence, OpenedImage, OpenedLayer} from '../../images/opened-image.js'
+import {WorkerFailure} from '../../rootfs/errors.js'
+import type {OwnerRule} from '../../rootfs/tree/owners.js'
+import {
+  type ExtractProgress,
+  type ExtractReport,
+  extractRootfs,
+  type TreeProcess,
+} from '../../rootfs/worker/api.js'
+
+/** How far the extraction is. `archive`: how much of it was read, where that can be told; in bytes. */
+export type UnpackProgress = ExtractProgress & {
+  readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
+}
+
+/** A tree that was made of an archive, and what is known of the archive. */
+export type Unpacked = {readonly report: ExtractReport; readonly evidence: ImageEvidence}
+
+type Target = {
+  readonly tree: TreeProcess
+  readonly root: string
+  readonly owners: OwnerRule
+  readonly ledger: string
+}
+
+/**
+ * Extracts an image into `root`, an empty folder, and checks then that the bytes were the right ones.
+ *
+ * @param options.isSynced - Whether the tree is to be on the disk soon; this begins with it.
+ * @throws As `extractRootfs` and `verify`.
+ */
+export async function unpackImage(
+  image: OpenedImage,
+  {tree, root, owners, ledger}: Target,
+  options: {isSynced: boolean; signal: AbortSignal; onProgress: (event: UnpackProgress) => void},
+): Promise<Unpacked> {
+  try {
+    const writing = options.isSynced ? new WriteBehind(root) : undefined
+    const {signal} = options
+    const [first, ...rest] = image.layers
+    const extract = (layer: OpenedLayer, below?: ExtractReport) => {
+      const onProgress = (progress: ExtractProgress) => {
+        const {entries, bytes} = sumOf(progress, below)
+        writing?.note(bytes)
+        options.onProgress({entries, bytes, ...readOf(layer)})
+      }
+      return extractRootfs(tree, layer.bytes, {root, owners, ledger}, {signal, onProgress})
+    }
+    let report = await extract(first)
+    for (const layer of rest) report = onTop(report, await extract(layer, report))
+    return {report, evidence: await image.verify()}
+  } catch (error) {
+    throw await causeOf(error, image)
+  }
+}
+
+function sumOf({entries, bytes}: ExtractProgress, below: ExtractReport | undefined): ExtractProgress {
+  return {entries: entries + (below?.entries ?? 0), bytes: bytes + (below?.totalBytes ?? 0)}
+}
+
+/** What was extracted of two layers. The losses are those of the ledger, which is of the whole tree. */
+function onTop(below: ExtractReport, above: ExtractReport): ExtractReport {
+  const {count, ids} = above.squashedOwners
+  return {
+    ...above,
+    entries: below.entries + above.entries,
+    totalBytes: below.totalBytes + above.totalBytes,
+    skippedDevices: below.skippedDevices + above.skippedDevices,
+    squashedOwners: {
+      count: below.squashedOwners.count + count,
+      ids: [...new Set([...below.squashedOwners.ids, ...ids])],
+    },
+    fileCapabilities: below.fileCapabilities + above.fileCapabilities,
+  }
+}
+
+/** Whoever decodes the file moves the position that it shares with this process. */
+function readOf({bytes, sizeBytes}: OpenedLayer): Pick<UnpackProgress, 'archive'> {
+  if (!('fd' in bytes) || sizeBytes === undefined) return {}
+  return {archive: {readBytes: descriptorPosition(bytes.fd), totalBytes: sizeBytes}}
+}
+
+/** That an archive is corrupt is only half the story where it is not the archive it should be. */
+async function causeOf(error: unknown, image: OpenedImage): Promise<unknown> {
+  const isContent = error instanceof WorkerFailure && error.exitCode === ExitCode.integrity
+  if (!isContent || image.expected === undefined) return error
+  const deeper = await image.verify().then(
+    () => undefined,
+    (failure: unknown) => failure,
+  )
+  return DEEPER.some((kind) => deeper instanceof kind) ? deeper : error
+}
+
+const DEEPER = [
+  DigestMismatchError,
+  ImageReplacedError,
+  KeptImageDamagedError,
+  NetworkError,
+  UnexpectedSizeError,
+]

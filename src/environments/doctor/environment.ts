@@ -1,0 +1,197 @@
+import type {Host} from '../../host/host.js'
+import {type InstalledPackage, readInstalledPackages} from '../../rootfs/installed-packages.js'
+import {capabilityNames} from '../../rootfs/ledger/capabilities.js'
+import {type LedgerEntry, readLedger} from '../../rootfs/ledger/ledger.js'
+import type {Identity} from '../../sandbox/identity.js'
+import {chooseEnvironment} from '../../store/environments.js'
+import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
+
+/** A file of the image, or of the tree a clone was made of, that is not as it was there. */
+export type MissingFile = {
+  /** Absolute in the guest. */
+  readonly path: string
+  readonly kind: LedgerEntry['kind']
+  readonly lost: LedgerEntry['lost']
+  readonly uid: number
+  readonly gid: number
+  /** Octal, with setuid, setgid and sticky. */
+  readonly mode: string
+  readonly capabilities: readonly string[]
+  readonly device: {readonly type: 'char' | 'block'; readonly major: number; readonly minor: number} | null
+}
+
+/** What an environment can't be, as far as that is known. */
+export type EnvironmentReport = {
+  readonly name: string
+  readonly identity: Identity
+  readonly missing: readonly MissingFile[]
+  /** So many more are not known one by one. */
+  readonly missingUnlisted: number
+  /** Installed packages that need more than the environment gives; null where dpkg has no list. */
+  readonly packages: readonly PackageNotice[] | null
+}
+
+/**
+ * Looks at an environment from the host, whether it runs or not.
+ *
+ * @param text - Its name.
+ * @throws {EnvironmentNotFoundError} @throws {LedgerUnreadableError}
+ */
+export async function examineEnvironment(
+  host: Pick<Host, 'paths'>,
+  text: string,
+): Promise<EnvironmentReport> {
+  const environment = await chooseEnvironment(host.paths, text)
+  const {name, files, record} = environment
+  const {entries, dropped} = readLedger(files.ledger)
+  const installed = installedIn(treeFolders(host.paths, await readGuestTree(environment)))
+  return {
+    name,
+    identity: record.identity,
+    missing: entries.map(describeEntry),
+    missingUnlisted: dropped,
+    packages: installed === undefined ? null : noticesFor(installed, record.identity),
+  }
+}
+
+/** By the uppermost layer that has dpkg's list. */
+function installedIn(folders: readonly string[]): InstalledPackage[] | undefined {
+  for (const folder of folders) {
+    const installed = readInstalledPackages(folder)
+    if (installed !== undefined) return installed
+  }
+  return undefined
+}
+
+function describeEntry({path, kind, lost, uid, gid, mode, capability, device}: LedgerEntry): MissingFile {
+  return {
+    path: `/${Buffer.from(path, 'latin1').toString()}`,
+    kind,
+    lost,
+    uid,
+    gid,
+    mode: mode.toString(8).padStart(4, '0'),
+    capabilities: capability === undefined ? [] : capabilityNames(capability),
+    device: device ?? null,
+  }
+}
+
+/** An installed package that needs more than its environment gives. */
+export type PackageNotice = InstalledPackage & {
+  readonly problem: string
+  readonly remedy: string
+}
+
+type Known = {
+  readonly name: string
+  /** Where it is so; both when left out. */
+  readonly identity?: Identity
+  readonly problem: string
+  readonly remedy: string
+}
+
+/** ip(7), ip_unprivileged_port_start: a user namespace gives no say over ports of a network that is not its own. */
+const lowPort = (port: string) => `only root of the host may use ${port} of the shared network`
+
+/** Each was seen with Debian 13's package; by name. */
+const KNOWN: readonly Known[] = [
+  {
+    name: 'apache2',
+    problem: lowPort('port 80'),
+    remedy: 'Let it listen on a port from 1024 on: Listen 8080 in /etc/apache2/ports.conf.',
+  },
+  {
+    name: 'chrony',
+    problem: 'an environment cannot set the clock of the host, so chronyd ends',
+    remedy: 'Start chronyd with -x, which does not set the clock.',
+  },
+  {
+    name: 'cron',
+    identity: 'emulated',
+    problem: 'cron cannot change its user, so the jobs of every user run as root',
+    remedy: 'Let the job change its user itself with runuser, or use the identity mapped: envs clone.',
+  },
+  {
+    name: 'cups-daemon',
+    problem: `${lowPort('port 631')}; its socket in /run works`,
+    remedy: 'Let it listen on a port from 1024 on: Listen localhost:6310 in /etc/cups/cupsd.conf.',
+  },
+  {
+    name: 'docker.io',
+    problem: 'dockerd does not start: it cannot change iptables and forwarding of the host',
+    remedy: 'Use a container engine on the host.',
+  },
+  {
+    name: 'fuse3',
+    problem: 'the environment has no /dev/fuse, and envs shares no device of the host',
+    remedy: 'Mount the file system on the host and share its folder: --volume FOLDER',
+  },
+  {
+    name: 'iptables',
+    problem: 'an environment cannot change the packet filter of the host',
+    remedy: 'Filter on the host.',
+  },
+  {
+    name: 'iputils-ping',
+    problem:
+      'an environment has no raw sockets on the network of the host; ping works only where the host lets its users open ICMP sockets',
+    remedy: 'Ask for net.ipv4.ping_group_range to hold your group: 0 2147483647 on most systems.',
+  },
+  {
+    name: 'nginx-common',
+    problem: lowPort('port 80'),
+    remedy: 'Let it listen on a port from 1024 on: listen 8080 in /etc/nginx/sites-enabled/default.',
+  },
+  {
+    name: 'openssh-server',
+    problem: lowPort('port 22'),
+    remedy: 'Let it listen on a port from 1024 on: /usr/sbin/sshd -p 2222.',
+  },
+  {
+    name: 'openssh-server',
+    identity: 'emulated',
+    problem: 'only the user who runs sshd can log in',
+    remedy: 'Start sshd as that user (docs/identity.md), or use the identity mapped: envs clone.',
+  },
+  {
+    name: 'polkitd',
+    identity: 'emulated',
+    problem: 'it ends because it cannot change to its own user',
+    remedy: 'Use the identity mapped: envs clone.',
+  },
+  {
+    name: 'rsyslog',
+    problem: 'an environment cannot read the log of the kernel; all other messages are logged',
+    remedy: 'Remove the line of imklog from /etc/rsyslog.conf.',
+  },
+  {
+    name: 'samba',
+    problem: lowPort('ports 139 and 445'),
+    remedy: 'Let it listen on a port from 1024 on: smbd -p 4450.',
+  },
+  {
+    name: 'snapd',
+    problem: 'it needs systemd as the first process',
+    remedy: 'Install the program from APT instead.',
+  },
+  {
+    name: 'systemd',
+    problem: 'systemd is not the first process of an environment, so systemctl starts nothing',
+    remedy:
+      'Start a service with its script (service NAME start), or run the program that ExecStart of its unit names.',
+  },
+  {
+    name: 'tcpdump',
+    problem: 'an environment cannot capture packets on the network of the host',
+    remedy: 'Capture on the host.',
+  },
+]
+
+/** What is known of the packages under an identity, by name of the package. */
+export function noticesFor(installed: readonly InstalledPackage[], identity: Identity): PackageNotice[] {
+  const versions = new Map(installed.map(({name, version}) => [name, version]))
+  return KNOWN.flatMap(({name, identity: only = identity, problem, remedy}) => {
+    const version = versions.get(name)
+    return version === undefined || only !== identity ? [] : [{name, version, problem, remedy}]
+  })
+}

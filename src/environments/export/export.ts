@@ -1,0 +1,156 @@
+import {createHash} from 'node:crypto'
+import type {Readable, Writable} from 'node:stream'
+import {pipeline} from 'node:stream/promises'
+import {errnoOf} from '../../errors.js'
+import {finishSha256, type Sha256} from '../../host/digest.js'
+import type {Host} from '../../host/host.js'
+import type {Lock} from '../../host/locks.js'
+import {packageVersion} from '../../host/paths.js'
+import {compress, defaultFormat, type ExportFormat, formatOfName} from '../../rootfs/export/compress.js'
+import {formatNote} from '../../rootfs/export/note.js'
+import {type ExtractProgress, exportRootfs} from '../../rootfs/worker/api.js'
+import {isInUse} from '../../sandbox/processes.js'
+import {type Environment, findEnvironment} from '../../store/environments.js'
+import {environmentRunningError} from '../../store/errors.js'
+import {makeUpper} from '../../store/layers.js'
+import {withLockedEnvironment} from '../../store/locks.js'
+import {type MergedTree, mergedTree, readGuestTree} from '../../store/mounted-tree.js'
+import {rootProcess} from '../../store/tools.js'
+import {exportUnwritableError, outputClosedError, outputFullError} from './errors.js'
+import {openExportFile} from './output-file.js'
+
+export {EXPORT_FORMATS} from '../../rootfs/export/compress.js'
+
+export type ExportRequest = {
+  readonly name: string
+  /** An absolute path, or a stream that is left open. */
+  readonly to: string | Writable
+  /** Undefined for the one that the file's name asks for. */
+  readonly format: ExportFormat | undefined
+  /** Whether a file that is there gives way. */
+  readonly replaces: boolean
+}
+
+export type ExportResult = {
+  readonly name: string
+  /** Null when the archive went to a stream. */
+  readonly file: string | null
+  readonly format: ExportFormat
+  /** Of the archive as it was written. */
+  readonly sha256: Sha256
+  readonly sizeBytes: number
+  /** Files, folders and whatever else is in it. */
+  readonly entries: number
+}
+
+type Options = {readonly signal: AbortSignal; readonly onProgress: (progress: ExtractProgress) => void}
+
+/**
+ * Writes an environment at rest as one archive, which any tar reads.
+ *
+ * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
+ * @throws {@link outputExistsError} @throws {@link exportUnwritableError} @throws {@link outputFullError} @throws {@link outputClosedError}
+ * @throws As `exportRootfs` and `compress`.
+ */
+export async function exportEnvironment(
+  host: Host,
+  request: ExportRequest,
+  options: Options,
+): Promise<ExportResult> {
+  const find = () => findAtRest(host, request.name)
+  return withLockedEnvironment(host.paths, 'exclusive', find, async (environment, lock) => {
+    if (typeof request.to !== 'string')
+      return await writeArchive(host, {environment, lock}, request.to, request, options)
+    const file = await openExportFile(request.to, request)
+    try {
+      const result = await writeArchive(host, {environment, lock}, file.stream, request, options)
+      options.signal.throwIfAborted()
+      await file.publish()
+      return result
+    } finally {
+      await file.discard()
+    }
+  })
+}
+
+type Locked = {readonly environment: Environment; readonly lock: Lock}
+
+async function writeArchive(
+  host: Host,
+  {environment, lock}: Locked,
+  output: Writable,
+  {to, format: wanted}: ExportRequest,
+  {signal, onProgress}: Options,
+): Promise<ExportResult> {
+  const file = typeof to === 'string' ? to : null
+  const format = wanted ?? formatOfName(file ?? '') ?? defaultFormat(host.which)
+  const {files, record, name} = environment
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  async function* archived(bytes: Readable): AsyncGenerator<Buffer> {
+    for await (const piece of compress(bytes, format, {which: host.which, signal})) {
+      hash.update(piece)
+      sizeBytes += piece.length
+      yield piece
+    }
+  }
+  const {process, root} = await readableTree(host, {environment, lock})
+  const report = await exportRootfs(
+    process,
+    {
+      root,
+      ledger: files.ledger,
+      owners: record.identity === 'mapped' ? 'keep' : 'caller',
+      comment: await describeOrigin(environment),
+    },
+    async (bytes) => {
+      const end = file !== null
+      await pipeline(() => archived(bytes), output, {signal, end}).catch((error: unknown) => {
+        throw explain(error, file ?? 'standard output')
+      })
+    },
+    {signal, onProgress},
+  )
+  return {name, file, format, sha256: finishSha256(hash), sizeBytes, entries: report.entries}
+}
+
+/** Whatever modes its files have, for root of a user namespace reads them all. */
+async function readableTree(host: Host, {environment, lock}: Locked): Promise<MergedTree> {
+  const tree = await readGuestTree(environment)
+  if (tree.kind === 'directory') {
+    return {process: await rootProcess(host, environment.record.identity), root: tree.root}
+  }
+  const {layers, upper} = tree.history
+  await makeUpper(host.paths.layers, upper, {below: layers[0]})
+  return mergedTree(host, environment, [lock])
+}
+
+async function describeOrigin({name, record}: Environment): Promise<string> {
+  const {image, identity, architecture, createdAt} = record
+  return formatNote({
+    name,
+    image: {name: image.name, version: image.version, sha256: image.sha256},
+    identity,
+    architecture,
+    createdAt,
+    envs: await packageVersion(),
+  })
+}
+
+/** @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} */
+async function findAtRest(host: Host, text: string): Promise<Environment> {
+  const found = await findEnvironment(host.paths, text)
+  if (await isInUse(found.files.run)) throw environmentRunningError({name: found.name})
+  return found
+}
+
+/** Errnos of the output; those of the tree are the worker's, and come with an explanation. */
+function explain(error: unknown, place: string): unknown {
+  const errno = errnoOf(error)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG')
+    return outputFullError({place}, {cause: error})
+  if (errno === 'EPIPE') return outputClosedError({}, {cause: error})
+  return errno === 'EIO' || errno === 'ESTALE'
+    ? exportUnwritableError({place, reason: errno}, {cause: error})
+    : error
+}

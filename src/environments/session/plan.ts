@@ -1,0 +1,72 @@
+import type {SessionContext, StartContext} from '../../features/feature.js'
+import {beforeStart, withFeatures} from '../../features/index.js'
+import {checkMountPoints, ensureMountPoints} from '../../rootfs/mount-points.js'
+import type {AnchorPlan} from '../../sandbox/anchor.js'
+import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
+import {anchorEngine, type EngineName, guestNamespaceOf} from '../../sandbox/engines/select.js'
+import {MOUNT_POINTS} from '../../sandbox/mounts.js'
+import {filterSets} from '../../sandbox/seccomp/rules.js'
+import {baseSpec, type SandboxSpec} from '../../sandbox/spec.js'
+import {topLayer} from '../../store/history.js'
+import {makeUpper} from '../../store/layers.js'
+import {readGuestTree, rootMount, treeFolders} from '../../store/mounted-tree.js'
+import {readMark} from '../try/tries.js'
+import {fitToEngine} from './engine.js'
+
+/**
+ * Prepares an environment on the disk, and returns how its first process is started. Nothing of the environment may run, and nobody
+ * else may start it.
+ *
+ * @throws {MountPointError} @throws As {@link planAnchor}, and each feature.
+ */
+export async function prepareAnchor(start: SessionContext, engine: AnchorEngineName): Promise<AnchorPlan> {
+  const {host, environment} = start
+  await beforeStart(engine, start)
+  const tree = await readGuestTree(environment)
+  if (tree.kind === 'directory') await ensureMountPoints(tree.root, MOUNT_POINTS)
+  else {
+    const {layers, upper} = tree.history
+    await makeUpper(host.paths.layers, upper, {below: topLayer(layers)})
+    await checkMountPoints(treeFolders(host.paths, tree), MOUNT_POINTS)
+  }
+  return planAnchor(start, engine, {tree, isPreview: false})
+}
+
+/** @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError} @throws As each feature. */
+export async function planAnchor(
+  start: SessionContext,
+  engine: AnchorEngineName,
+  state: Pick<StartContext, 'tree' | 'isPreview'>,
+): Promise<AnchorPlan> {
+  const {host, environment} = start
+  const {name, files, record} = environment
+  const spec = await planSpec(start, engine, state)
+  return {
+    name,
+    engine: anchorEngine(host, engine),
+    runFolder: files.run,
+    spec: await fitToEngine(host, engine, {identity: record.identity, runFolder: files.run, spec}),
+  }
+}
+
+/** Returns the sandbox of an environment, with all features that its engine has. @throws As each feature. */
+export async function planSpec(
+  {host, environment, wish}: SessionContext,
+  engine: EngineName,
+  {tree, isPreview}: Pick<StartContext, 'tree' | 'isPreview'>,
+): Promise<SandboxSpec> {
+  const {name, record} = environment
+  const {cache: cacheFolder} = host.paths
+  const spec = baseSpec({
+    root: rootMount(host.paths, tree),
+    hostname: name,
+    filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
+    architecture: host.architecture,
+    userNamespace: {
+      guest: engine === 'proot' ? 'only' : await guestNamespaceOf(host, engine, {cacheFolder}),
+      prefix: [],
+    },
+  })
+  const isThrowaway = (await readMark(host.paths, name)) !== undefined
+  return withFeatures(spec, {host, environment, wish, engine, tree, isPreview, isThrowaway})
+}

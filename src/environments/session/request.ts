@@ -1,0 +1,83 @@
+import {isAbsolute} from 'node:path'
+import {UsageError} from '../../errors.js'
+import type {SessionSpec, SessionWish} from '../../features/feature.js'
+import {sessionWithFeatures} from '../../features/index.js'
+import type {Host} from '../../host/host.js'
+import {isInTerminalForeground} from '../../host/proc.js'
+import {filterSets} from '../../sandbox/seccomp/rules.js'
+import type {SessionRequest} from '../../sandbox/session-options.js'
+import type {Environment, EnvironmentName} from '../../store/environments.js'
+
+type Surroundings = {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly forwardsInterrupts: boolean
+}
+
+/** Of the host's environment the guest sees these; the rest may hold secrets, or paths that mean nothing there. */
+export const PASSED_ON = [
+  ...['TERM', 'COLORTERM', 'TZ'],
+  ...['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'],
+  ...['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'],
+] as const
+
+/** Reads the flags of a session that begins here and now. @throws {UsageError} */
+export function planRequest(
+  {environment, workingFolder}: Host,
+  {name, record}: Pick<Environment, 'name' | 'record'>,
+  wish: SessionWish,
+): SessionSpec {
+  const forwardsInterrupts = !isInTerminalForeground()
+  const session = {
+    request: planSession(name, wish, {environment, forwardsInterrupts}),
+    filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
+  }
+  return sessionWithFeatures(session, {wish, workingFolder})
+}
+
+/** Reads the flags of a session, those of the features apart. @throws {UsageError} */
+export function planSession(name: EnvironmentName, wish: SessionWish, around: Surroundings): SessionRequest {
+  if (wish.workingFolder !== undefined && !isAbsolute(wish.workingFolder)) {
+    throw new UsageError(`--workdir "${wish.workingFolder}" is not an absolute path.`, [
+      'Give an absolute path in the environment.',
+    ])
+  }
+  return {
+    command: wish.command,
+    user: wish.user ?? 'root',
+    workingFolder: wish.workingFolder,
+    variables: [
+      ...standardVariables(name, around.environment),
+      ...(wish.durable === 'auto' ? [] : [{name: 'ENVS_DURABLE', value: wish.durable}]),
+      ...wish.variables.map((text) => variable(text, around)),
+    ],
+    volumes: [],
+    forwardsInterrupts: around.forwardsInterrupts,
+  }
+}
+
+function standardVariables(name: EnvironmentName, environment: Surroundings['environment']) {
+  const passed = PASSED_ON.flatMap((key) => {
+    const value = environment[key]
+    return value === undefined ? [] : [{name: key, value}]
+  })
+  return [
+    {name: 'PATH', value: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'},
+    // The one locale that every release has; the host's own may be missing in the guest.
+    {name: 'LANG', value: 'C.UTF-8'},
+    {name: 'container', value: 'envs'},
+    {name: 'ENVS_NAME', value: name},
+    {name: 'debian_chroot', value: name},
+    ...passed,
+  ]
+}
+
+function variable(text: string, {environment}: Pick<Surroundings, 'environment'>) {
+  const cut = text.indexOf('=')
+  const name = cut === -1 ? text : text.slice(0, cut)
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new UsageError(`--env "${text}": "${name}" is not a valid name for a variable.`, [
+      'Write KEY=VALUE or KEY.',
+    ])
+  }
+  return {name, value: cut === -1 ? (environment[name] ?? '') : text.slice(cut + 1)}
+}

@@ -1,0 +1,261 @@
+import {existsSync, readdirSync} from 'node:fs'
+import {chmod, mkdir, mkdtemp, readdir, rm, writeFile} from 'node:fs/promises'
+import {basename, join} from 'node:path'
+import type {ArchiveContext, PlannedPackage} from '../../apt/context.js'
+import {downloadPackages, type PackageDownloads} from '../../apt/download.js'
+import {planPackages} from '../../apt/plan.js'
+import {toolNotRunnableError, toolSignerError, toolsBusyError} from '../../features/emulation.js'
+import {DEB_ARCHITECTURES, qemuProgram} from '../../host/arch.js'
+import {makeFolders, publish, syncFilesIn} from '../../host/files.js'
+import type {Host} from '../../host/host.js'
+import {succeeds} from '../../host/id-mapping.js'
+import {takeLock} from '../../host/locks.js'
+import {toolsFolder} from '../../host/paths.js'
+import {QEMU_TOOL} from '../../host/qemu.js'
+import {readCatalogue, resolveRelease} from '../../images/catalog/catalog.js'
+import {UnknownSignerError} from '../../images/signature/errors.js'
+import {extractFolder, extractLibraries, extractPrograms} from '../../rootfs/debs/extract.js'
+import type {FetchedToolResult} from '../results.js'
+
+/** QEMU's emulators of single programs. Debian's need no library since trixie, where other distributions' do. */
+export const QEMU: ToolWish = {
+  tool: QEMU_TOOL,
+  packageName: 'qemu-user',
+  programs: DEB_ARCHITECTURES.map((architecture) => `usr/bin/${qemuProgram(architecture)}`),
+}
+
+/** Programs of a package of Debian's. */
+export type ToolWish = {
+  /** What its folder is called. */
+  readonly tool: string
+  readonly packageName: string
+  /** As the package calls them: `usr/bin/qemu-arm`. */
+  readonly programs: readonly string[]
+  /** Packages whose libraries the programs load, libc6 among them; undefined where they need nothing beside themselves. */
+  readonly libraryPackages?: readonly string[]
+} & Partial<Pick<LoadedTool, 'modules' | 'trial'>>
+
+export type FetchedTool = FetchedToolResult
+
+const LOCK_WAIT_MS = 300_000
+
+/**
+ * Fetches programs for this host from Debian's stable release, verified as all of its packages are, into the user's own
+ * data folder. Older ones of the same tool go.
+ *
+ * The setting `keyrings` does not count: a key for a mirror signs what runs in environments, not on the host.
+ *
+ * @param options.isPortable - As `layStarters` has it.
+ * @throws {@link toolSignerError} @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
+ */
+export async function fetchTool(
+  host: Pick<Host, 'paths' | 'architecture' | 'which'>,
+  wish: ToolWish,
+  context: ArchiveContext,
+  {isPortable = false}: {isPortable?: boolean} = {},
+): Promise<FetchedTool> {
+  const {tool} = wish
+  const folder = join(toolsFolder(host.paths), tool)
+  await makeFolders(folder, {mode: 0o700})
+  const lock = await takeLock(join(folder, '.lock'), {mode: 'exclusive', waitMs: LOCK_WAIT_MS})
+  if (lock === undefined) throw toolsBusyError({tool})
+  try {
+    const [wanted, ...libraries] = await findPackages(host, wish, {...context, keyrings: []})
+    const destination = join(folder, wanted.version)
+    const entries = (await readdir(folder)).filter((entry) => entry !== '.lock')
+    const wasKept = entries.includes(wanted.version)
+    if (!wasKept) await bring(host, {...wish, wanted, libraries, folder, destination, isPortable}, context)
+    for (const entry of entries) {
+      if (entry !== wanted.version) await rm(join(folder, entry), {recursive: true, force: true})
+    }
+    return {version: wanted.version, folder: destination, wasKept}
+  } finally {
+    lock.release()
+  }
+}
+
+/** @returns The tool's own first. */
+async function findPackages(
+  {architecture}: Pick<Host, 'architecture'>,
+  {packageName, libraryPackages = []}: ToolWish,
+  context: ArchiveContext,
+): Promise<[PlannedPackage, ...PlannedPackage[]]> {
+  const release = resolveRelease('stable', await readCatalogue(), context.now)
+  if (release === undefined) throw new Error('no stable release of Debian is known')
+  const {codename, version} = release
+  const plan = await planPackages(
+    {
+      release: {distribution: 'debian', codename, version, hasMoved: false},
+      ...{architecture, variant: 'minbase', include: [packageName, ...libraryPackages], components: []},
+    },
+    context,
+  ).catch((error: unknown) => {
+    throw error instanceof UnknownSignerError
+      ? toolSignerError({packageName, reason: error.message}, {cause: error})
+      : error
+  })
+  const find = (name: string) => {
+    const found = plan.packages.find((each) => each.name === name)
+    if (found === undefined) throw new Error(`${name} was asked for and is not in the plan`)
+    return found
+  }
+  return [find(packageName), ...libraryPackages.map(find)]
+}
+
+type Bringing = ToolWish & {
+  readonly wanted: PlannedPackage
+  readonly libraries: readonly PlannedPackage[]
+  readonly folder: string
+  readonly destination: string
+  readonly isPortable: boolean
+}
+
+async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: ArchiveContext): Promise<void> {
+  const {wanted, libraries, folder, destination} = wish
+  const partial = await mkdtemp(join(folder, '.partial.'))
+  const downloads = await downloadPackages({packages: [wanted, ...libraries]}, context)
+  try {
+    const into = join(partial, 'programs')
+    await unpack(host, downloads, {...wish, into}, context)
+    for (const each of foldersBelow(into)) await syncFilesIn(each)
+    await publish(into, destination)
+  } finally {
+    await downloads.close()
+    await rm(partial, {recursive: true, force: true})
+  }
+}
+
+async function unpack(
+  {which}: Pick<Host, 'which'>,
+  downloads: PackageDownloads,
+  {wanted, libraries, into, ...tool}: Bringing & {readonly into: string},
+  {signal}: ArchiveContext,
+): Promise<void> {
+  const {libc, others} = libraryFolders(into)
+  const isLoading = libraries.length > 0
+  await mkdir(into, {mode: 0o700})
+  if (isLoading) for (const path of [libc, others]) await mkdir(path, {mode: 0o700})
+  const paths = new Map(
+    tool.programs.map((program) => [program, join(isLoading ? others : into, basename(program))]),
+  )
+  for await (const {
+    package: {name},
+    path,
+  } of downloads) {
+    if (name === wanted.name) {
+      await extractPrograms({name, path}, paths, {which, signal})
+      const {modules} = tool
+      if (modules !== undefined)
+        await extractFolder(
+          {name, path},
+          {place: modules.place, into: join(into, modules.folder)},
+          {which, signal},
+        )
+    } else await extractLibraries({name, path}, name === 'libc6' ? libc : others, {which})
+  }
+  if (isLoading) await layStarters(tool, into, tool)
+}
+
+function foldersBelow(folder: string): string[] {
+  const entries = readdirSync(folder, {recursive: true, withFileTypes: true})
+  const below = entries.filter((entry) => entry.isDirectory())
+  return [folder, ...below.map(({parentPath, name}) => join(parentPath, name))]
+}
+
+/** Folders of a fetched tool whose programs load libraries. */
+export function libraryFolders(folder: string): {readonly libc: string; readonly others: string} {
+  return {libc: join(folder, 'libc'), others: join(folder, 'lib')}
+}
+
+/** A tool whose programs load libraries. */
+export type LoadedTool = {
+  readonly tool: string
+  /** As their package calls them: `usr/bin/proot`. */
+  readonly programs: readonly string[]
+  /** Files that the programs read: where the package has them, where the tool has them, and the option that names the folder. */
+  readonly modules?: {readonly place: RegExp; readonly folder: string; readonly option: string}
+  /** Arguments by which a program shows that it works: `--version` where they are left out. */
+  readonly trial?: readonly string[]
+}
+
+/** By the dynamic linker's name, with which libc6 brings it. @see ld.so(8) */
+const LOADER = /^ld(?:-linux[A-Za-z0-9_-]*|64)\.so\.[0-9]+$/
+/** Where hosts have theirs. */
+const LOADER_FOLDERS = ['/lib64', '/lib', '/usr/lib64', '/usr/lib']
+
+/**
+ * Makes programs that lie in `lib/` start by name: with the host's own dynamic linker and C library where these do, so that
+ * what runs is root's file and not the user's, else with those that were fetched.
+ *
+ * @param folder - Of the tool; it may be renamed later.
+ * @param options.isPortable - Whether it may be moved to another host: then only with those that were fetched.
+ * @throws {@link toolNotRunnableError} When neither way works.
+ */
+export async function layStarters(
+  tool: LoadedTool,
+  folder: string,
+  {isPortable = false}: {isPortable?: boolean | undefined} = {},
+): Promise<void> {
+  const {libc} = libraryFolders(folder)
+  const loader = (await readdir(libc)).find((name) => LOADER.test(name))
+  if (loader === undefined) throw toolNotRunnableError({tool: tool.tool})
+  const places = isPortable ? [] : LOADER_FOLDERS
+  const host = places.map((place) => join(place, loader)).find((path) => existsSync(path))
+  if (host !== undefined && (await isStarting(folder, tool, `${host} --library-path "$here/lib"`))) {
+    await rm(libc, {recursive: true})
+    return
+  }
+  const own = `"$here/libc/${loader}" --library-path "$here/libc:$here/lib"`
+  if (!(await isStarting(folder, tool, own))) throw toolNotRunnableError({tool: tool.tool})
+}
+
+/** Writes a starter for each program. @param way - Words of a shell before it. @returns Whether all of them start. */
+async function isStarting(
+  folder: string,
+  {programs, modules, trial = ['--version']}: LoadedTool,
+  way: string,
+): Promise<boolean> {
+  const options = modules === undefined ? '' : `${modules.option} "$here/${modules.folder}" `
+  for (const name of programs.map((path) => basename(path))) {
+    const path = join(folder, name)
+    const script = `#!/bin/sh\nhere=\${0%/*}\nexec ${way} "$here/lib/${name}" ${options}"$@"\n`
+    await writeFile(path, script, {mode: 0o755})
+    await chmod(path, 0o755)
+    if (!(await succeeds([path, ...trial]))) return false
+  }
+  return true
+}
+
+/** What can be fetched for a user whose host does not have it. */
+export const FETCHABLE = {
+  bubblewrap: {
+    tool: 'bubblewrap',
+    packageName: 'bubblewrap',
+    programs: ['usr/bin/bwrap'],
+    libraryPackages: ['libc6', 'libcap2', 'libselinux1', 'libpcre2-8-0'],
+  },
+  perl: {
+    tool: 'perl',
+    packageName: 'perl-base',
+    programs: ['usr/bin/perl'],
+    libraryPackages: ['libc6', 'libcrypt1'],
+    modules: {place: /^usr\/lib\/[^/]+\/perl-base\/(?<name>.+)$/, folder: 'perl-base', option: '-I'},
+    trial: ['-e', 'use strict; use warnings; use POSIX (); use Socket (); use Fcntl ()'],
+  },
+  proot: {
+    tool: 'proot',
+    packageName: 'proot',
+    programs: ['usr/bin/proot'],
+    libraryPackages: ['libc6', 'libtalloc2'],
+  },
+  qemu: QEMU,
+} as const satisfies Readonly<Record<string, ToolWish>>
+
+export type FetchableTool = keyof typeof FETCHABLE
+
+export const FETCHABLE_NAMES = [
+  'bubblewrap',
+  'perl',
+  'proot',
+  'qemu',
+] as const satisfies readonly FetchableTool[]

@@ -1,0 +1,92 @@
+import {readdir} from 'node:fs/promises'
+import {join} from 'node:path'
+import {isSha256, type Sha256} from '../../host/digest.js'
+import {ignoring} from '../../host/errno.js'
+import {makeFolders} from '../../host/files.js'
+import {awaitLock, type Lock, type LockMode, openLockFile, takeLock} from '../../host/locks.js'
+
+/** The lock of one image: shared by those that read it, exclusive for fetching and removing it. */
+export async function tryLockImage(
+  images: string,
+  sha256: Sha256,
+  mode: LockMode,
+): Promise<Lock | undefined> {
+  await makeFolders(lockFolder(images), {mode: 0o700})
+  return takeLock(lockPath(images, sha256), {mode, waitMs: 0})
+}
+
+/** Waits for whoever fetches the same image, as long as that takes. @param onWait - Called once, if it has to. */
+export async function lockImageForFetching(
+  images: string,
+  sha256: Sha256,
+  waiting: {signal: AbortSignal; onWait: () => void},
+): Promise<Lock> {
+  await makeFolders(lockFolder(images), {mode: 0o700})
+  return awaitLock(openLockFile(lockPath(images, sha256)), waiting)
+}
+
+/** Where the parts of one kept image lie, whether it is kept or not. */
+export type ImageFiles = {
+  readonly folder: string
+  readonly archive: string
+  readonly record: string
+  /** The listing and its signature, byte for byte as they were verified. */
+  readonly evidence: string
+  /** Its time is when the image was last used. */
+  readonly lastUsed: string
+}
+
+/** What `entriesOf` finds in the folder of images. */
+export type Entry =
+  | {readonly kind: 'image' | 'partial'; readonly sha256: Sha256; readonly folder: string}
+  /** An image on its way out. */
+  | {readonly kind: 'removed'; readonly folder: string}
+
+const PARTIAL = '.partial.'
+const REMOVED = '.removed.'
+
+/** @param images - The folder of all of them. */
+export function imageFiles(images: string, sha256: Sha256): ImageFiles {
+  return filesIn(join(images, sha256))
+}
+
+/** Where an image is put together: what is there may be gone on with, and is renamed when it is whole. */
+export function partialFiles(images: string, sha256: Sha256): ImageFiles {
+  return filesIn(join(images, `${PARTIAL}${sha256}`))
+}
+
+export function removedFolder(images: string, random: string): string {
+  return join(images, `${REMOVED}${random}`)
+}
+
+/** Beside the images, not in them: it outlives a removal that others wait for. */
+export function lockPath(images: string, sha256: Sha256): string {
+  return join(lockFolder(images), `${sha256}.lock`)
+}
+
+function lockFolder(images: string): string {
+  return join(images, '.locks')
+}
+
+export async function entriesOf(images: string): Promise<Entry[]> {
+  const names = (await readdir(images).catch(ignoring('ENOENT'))) ?? []
+  return names.sort().flatMap((name) => entryOf(images, name))
+}
+
+function entryOf(images: string, name: string): Entry | [] {
+  const folder = join(images, name)
+  if (isSha256(name)) return {kind: 'image', sha256: name, folder}
+  if (name.startsWith(REMOVED)) return {kind: 'removed', folder}
+  const partial = name.startsWith(PARTIAL) ? name.slice(PARTIAL.length) : ''
+  return isSha256(partial) ? {kind: 'partial', sha256: partial, folder} : []
+}
+
+function filesIn(folder: string): ImageFiles {
+  return {
+    folder,
+    archive: join(folder, 'archive'),
+    record: join(folder, 'image.json'),
+    evidence: join(folder, 'evidence'),
+    lastUsed: join(folder, 'last-used'),
+  }
+}

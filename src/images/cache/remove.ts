@@ -1,0 +1,243 @@
+import {randomBytes} from 'node:crypto'
+import {readdir, rename, rm, stat} from 'node:fs/promises'
+import {join} from 'node:path'
+import {didYouMean} from '../../errors.js'
+import type {DebArchitecture} from '../../host/arch.js'
+import type {Sha256} from '../../host/digest.js'
+import {isErrno} from '../../host/errno.js'
+import {describeHolders} from '../../host/errors.js'
+import {makeFolders} from '../../host/files.js'
+import {lockHolders} from '../../host/locks.js'
+import {nearestNames} from '../../host/nearest.js'
+import {readCatalogue} from '../catalog/catalog.js'
+import {UnknownImageError} from '../errors.js'
+import type {ImageQuery} from '../name.js'
+import {parseImageName} from '../reference.js'
+import {byNewest, fits, type KeptImage, listKept} from './cache.js'
+import {imageInUseError, imageNotKeptError} from './errors.js'
+import {
+  type Entry,
+  entriesOf,
+  imageFiles,
+  lockPath,
+  partialFiles,
+  removedFolder,
+  tryLockImage,
+} from './layout.js'
+
+/**
+ * Removes the kept images that words mean, names or digests: all of them, or none where a word fits nothing.
+ *
+ * @throws {ImageNotKeptError}
+ * @throws {@link imageInUseError} What came before it is gone.
+ */
+export async function removeImages(
+  images: string,
+  words: readonly string[],
+  around: {architecture: DebArchitecture; now: Date},
+): Promise<KeptImage[]> {
+  const catalogue = await readCatalogue()
+  const parse = (text: string) => {
+    try {
+      return parseImageName(text, {...around, catalogue})
+    } catch (error) {
+      if (error instanceof UnknownImageError) return undefined
+      throw error
+    }
+  }
+  const chosen = (await Promise.all(words.map((word) => chooseKept(images, word, parse)))).flat()
+  const removed = [...new Map(chosen.map((image) => [image.sha256, image])).values()]
+  for (const image of removed) await removeKept(images, image)
+  return removed
+}
+
+/** As short as `image list` shows them, or shorter while it is clear. */
+const DIGEST = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/
+
+/**
+ * The kept images that a word means: a digest or its beginning, a name as `image list` shows it, or whatever
+ * fits the query that the word was parsed into.
+ *
+ * @param parse - Reads a name as `envs create` does; undefined where it is none.
+ * @throws {@link imageNotKeptError}
+ */
+async function chooseKept(
+  images: string,
+  text: string,
+  parse: (text: string) => ImageQuery | undefined,
+): Promise<readonly KeptImage[]> {
+  const {images: kept} = await listKept(images)
+  const word = text.toLowerCase()
+  const digits = DIGEST.exec(word)?.groups?.['digits']
+  const query = parse(text)
+  const rules: ((image: KeptImage) => boolean)[] = [
+    ({name}) => name === word,
+    ({sha256}) => digits !== undefined && sha256.startsWith(digits),
+    (image) => query !== undefined && fits(image, query),
+  ]
+  for (const rule of rules) {
+    const chosen = kept.filter(rule)
+    if (chosen.length > 0) return chosen
+  }
+  const words = kept.flatMap((image) => {
+    const short = parse(image.suite)
+    return short !== undefined && fits(image, short) ? [image.name, image.suite] : [image.name]
+  })
+  throw imageNotKeptError({name: text}, {hints: didYouMean(nearestNames(word, [...new Set(words)]))})
+}
+
+/** Something of the store that can go, and why. */
+export type Prunable = {
+  readonly sha256: Sha256
+  /** Null for what is no whole image. */
+  readonly name: string | null
+  readonly version: string | null
+  /** What it takes on the disk. */
+  readonly sizeBytes: number
+  readonly reason: 'superseded' | 'unused' | 'unfinished' | 'damaged'
+  readonly lastUsedAt: Date | null
+}
+
+/** A broken download that nobody took up for so long is not going to be. */
+const FORGOTTEN_MS = 30 * 86_400_000
+
+/**
+ * Removes an image. What was made from it stays.
+ *
+ * @throws {@link imageInUseError} While a command fetches it, or makes an environment from it.
+ */
+async function removeKept(images: string, {sha256, name}: {sha256: Sha256; name: string}): Promise<void> {
+  if (await discardKept(images, sha256)) return
+  throw imageInUseError({name, holders: describeHolders(await lockHolders(lockPath(images, sha256)))})
+}
+
+/** Removes an image unless a command uses it. @returns Whether it is gone. */
+export function discardKept(images: string, sha256: Sha256): Promise<boolean> {
+  return removeUnlessInUse(images, sha256, imageFiles(images, sha256).folder)
+}
+
+/**
+ * Finds what is not worth its room: images of which a newer version is kept, broken downloads, damaged
+ * folders; with `olderThan`, images too that were not used since, unless they are among the `spared` digests.
+ */
+async function findPrunable(
+  images: string,
+  {olderThan, spared}: {olderThan?: Date | undefined; spared?: ReadonlySet<string> | undefined},
+): Promise<Prunable[]> {
+  const {images: kept, damaged} = await listKept(images)
+  const found: Prunable[] = []
+  for (const image of kept) {
+    const {sha256, name, version, lastUsedAt} = image
+    const isOld =
+      olderThan !== undefined && spared?.has(sha256) !== true && (lastUsedAt ?? image.fetchedAt) < olderThan
+    const reason = isSuperseded(image, kept) ? 'superseded' : isOld ? 'unused' : undefined
+    if (reason === undefined) continue
+    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
+    found.push({sha256, name, version, sizeBytes, reason, lastUsedAt})
+  }
+  for (const {sha256} of damaged) {
+    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
+    found.push({sha256, ...NAMELESS, sizeBytes, reason: 'damaged'})
+  }
+  for (const entry of await entriesOf(images)) {
+    if (entry.kind !== 'partial') continue
+    found.push({
+      ...NAMELESS,
+      sha256: entry.sha256,
+      sizeBytes: await sizeOf(entry.folder),
+      reason: 'unfinished',
+    })
+  }
+  return found
+}
+
+/**
+ * Removes what `findPrunable` finds, and what killed commands left.
+ *
+ * @returns What is gone, or would be; without what a running command has.
+ */
+export async function pruneImages(
+  images: string,
+  {
+    olderThan,
+    spared,
+    dryRun,
+    now,
+  }: {
+    olderThan?: Date | undefined
+    spared?: ReadonlySet<string> | undefined
+    dryRun: boolean
+    now: Date
+  },
+): Promise<Prunable[]> {
+  const found = await findPrunable(images, {olderThan, spared})
+  if (dryRun) return found
+  await sweepImages(images, now)
+  const pruned: Prunable[] = []
+  for (const one of found) {
+    const files = (one.reason === 'unfinished' ? partialFiles : imageFiles)(images, one.sha256)
+    if (await removeUnlessInUse(images, one.sha256, files.folder)) pruned.push(one)
+  }
+  return pruned
+}
+
+/** Removes what killed commands left, and downloads that nobody went on with for a month. */
+export async function sweepImages(images: string, now: Date): Promise<void> {
+  for (const entry of await entriesOf(images)) {
+    if (entry.kind === 'removed') await rm(entry.folder, {recursive: true, force: true})
+    if (entry.kind === 'partial' && (await isForgotten(entry, now))) {
+      await removeUnlessInUse(images, entry.sha256, entry.folder)
+    }
+  }
+}
+
+const NAMELESS = {name: null, version: null, lastUsedAt: null}
+
+/** Renamed first: a removal that is killed half-way must not leave half an image under its name. */
+async function removeUnlessInUse(images: string, sha256: Sha256, folder: string): Promise<boolean> {
+  await makeFolders(images, {mode: 0o700})
+  const lock = await tryLockImage(images, sha256, 'exclusive')
+  if (lock === undefined) return false
+  try {
+    const removed = removedFolder(images, randomBytes(8).toString('hex'))
+    await rename(folder, removed)
+    await rm(removed, {recursive: true, force: true})
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  } finally {
+    lock.release()
+  }
+  return true
+}
+
+function isSuperseded(image: KeptImage, kept: readonly KeptImage[]): boolean {
+  return kept.some(
+    (other) =>
+      other.name === image.name &&
+      other.source === image.source &&
+      other.architecture === image.architecture &&
+      byNewest(other, image) < 0,
+  )
+}
+
+async function isForgotten({folder}: Exclude<Entry, {kind: 'removed'}>, now: Date): Promise<boolean> {
+  const times = await Promise.all(
+    [folder, ...(await readdir(folder)).map((name) => join(folder, name))].map(
+      async (path) => (await stat(path)).mtimeMs,
+    ),
+  ).catch(() => [])
+  return times.length > 0 && now.getTime() - Math.max(...times) > FORGOTTEN_MS
+}
+
+async function sizeOf(folder: string): Promise<number> {
+  const entries = await readdir(folder, {recursive: true, withFileTypes: true}).catch(() => [])
+  const sizes = await Promise.all(
+    entries.map(({name, parentPath}) =>
+      stat(join(parentPath, name)).then(
+        ({blocks}) => blocks * 512,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
+}

@@ -1,0 +1,263 @@
+import {readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {isErrno} from '../../host/errno.js'
+import {templatePath} from '../../host/paths.js'
+import {MalformedListingError, malformedListingError} from '../sources/listings.js'
+
+const DAY_MS = 86_400_000
+/**
+ * How long a release with years of paid support stays on the archive after the last of it. 12.04 was there
+ * for two years more, and the tables are behind when support is prolonged.
+ */
+const LTS_STAY_MS = 2 * 365 * DAY_MS
+
+/**
+ * Codenames of Ubuntu whose packages are on old-releases.ubuntu.com, no longer on the archive: of the short-lived
+ * ones, those past their end of life; of the others, those that nobody supports any more at any price.
+ *
+ * @see https://wiki.ubuntu.com/EndOfLifeProcess
+ */
+export function movedSuites({releases}: Catalogue, now: Date): string[] {
+  return releases
+    .filter((release) => release.distribution === 'ubuntu' && hasMoved(release, now))
+    .map(({codename}) => codename)
+}
+
+function hasMoved({eol}: Release, now: Date): boolean {
+  const paid = lastOf(eol.extended, eol.legacy)
+  const last = lastOf(eol.standard, paid)
+  if (last === undefined) return false
+  const stayMs = paid === undefined ? 0 : LTS_STAY_MS
+  return now.getTime() >= last.getTime() + DAY_MS + stayMs
+}
+
+function lastOf(...days: (Date | undefined)[]): Date | undefined {
+  const times = days.flatMap((day) => (day === undefined ? [] : [day.getTime()]))
+  return times.length === 0 ? undefined : new Date(Math.max(...times))
+}
+
+/** All releases that are known, each distribution's in the order they were begun. */
+export type Catalogue = {readonly releases: readonly Release[]}
+
+export const DISTRIBUTIONS: readonly CataloguedDistribution[] = ['ubuntu', 'debian']
+
+/** The package distro-info-data keeps its tables here, and its updates reach releases of years ago. */
+const HOST_FOLDER = '/usr/share/distro-info'
+
+/**
+ * Reads the table of each distribution: the newest of the one built in and those in `folders`.
+ *
+ * A table of the host that is missing, malformed or older is passed over: it can only add to what is built in.
+ *
+ * @param folders - Where newer `ubuntu.csv` and `debian.csv` may lie: the host's, by default.
+ */
+export async function readCatalogue(folders?: readonly string[]): Promise<Catalogue> {
+  if (folders !== undefined) return readTables(folders)
+  hostCatalogue ??= readTables([HOST_FOLDER])
+  return hostCatalogue
+}
+
+/** What was read once: one command asks for it several times, and it changes with the host's packages alone. */
+let hostCatalogue: Catalogue | undefined
+
+function readTables(folders: readonly string[]): Catalogue {
+  return {releases: DISTRIBUTIONS.flatMap((distribution) => newestTable(distribution, folders))}
+}
+
+/** What a word stands for: a codename, a version, or a name that moves (`ubuntu`, `stable`). */
+export function resolveRelease(word: string, {releases}: Catalogue, now: Date): Release | undefined {
+  return (
+    releases.find(({codename, version}) => codename === word || version === word) ??
+    movingRelease(word, {releases}, now)
+  )
+}
+
+/** The newest long-term release that is out: what `ubuntu` alone means. */
+export function newestLts({releases}: Catalogue, now: Date): Release | undefined {
+  return releases.findLast(
+    (release) => release.distribution === 'ubuntu' && release.isLts && isReleased(release, now),
+  )
+}
+
+/** All words that `resolveRelease` knows, for suggestions. */
+export function releaseWords({releases}: Catalogue): string[] {
+  return [
+    ...releases.flatMap(({codename, version}) => (version === undefined ? [codename] : [codename, version])),
+    ...DISTRIBUTIONS,
+    ...DEBIAN_NAMES,
+  ]
+}
+
+/** @see https://www.debian.org/releases/ */
+const DEBIAN_NAMES = ['stable', 'oldstable', 'oldoldstable', 'testing', 'unstable'] as const
+
+function movingRelease(word: string, catalogue: Catalogue, now: Date): Release | undefined {
+  const debian = catalogue.releases.filter(
+    ({distribution, version}) => distribution === 'debian' && version !== undefined,
+  )
+  const stable = debian.findLastIndex((release) => isReleased(release, now))
+  switch (word) {
+    case 'ubuntu':
+      return newestLts(catalogue, now)
+    case 'debian':
+    case 'stable':
+      return debian[stable]
+    case 'oldstable':
+      return debian[stable - 1]
+    case 'oldoldstable':
+      return debian[stable - 2]
+    case 'testing':
+      return debian[stable + 1]
+    case 'unstable':
+      return catalogue.releases.find(({codename}) => codename === 'sid')
+    default:
+      return undefined
+  }
+}
+
+function newestTable(distribution: CataloguedDistribution, folders: readonly string[]): readonly Release[] {
+  const file = `${distribution}.csv`
+  const name = templatePath(`catalog/${file}`)
+  let newest: readonly Release[] = parseDistroInfo(readFileSync(name, 'utf8'), {distribution, name})
+  for (const folder of folders) newest = readNewer(join(folder, file), distribution, newest) ?? newest
+  return newest
+}
+
+/** @returns undefined for a table that tells of no more releases, or can't be read. */
+function readNewer(
+  path: string,
+  distribution: CataloguedDistribution,
+  known: readonly Release[],
+): readonly Release[] | undefined {
+  try {
+    const text = readFileSync(path, 'utf8')
+    // Its first line names the columns. The host's table is mostly the one that is built in.
+    if (text.trimEnd().split('\n').length - 1 <= known.length) return undefined
+    const other = parseDistroInfo(text, {distribution, name: path})
+    return other.length > known.length ? other : undefined
+  } catch (error) {
+    if (error instanceof MalformedListingError || isErrno(error)) return undefined
+    throw error
+  }
+}
+
+/** The tables hold under a hundred lines; a larger one was not made by distro-info. */
+const MOST_LINES = 1000
+
+const CODENAME = /^[a-z]{2,32}$/
+const VERSION = /^(?<version>\d{1,3}(?:\.\d{1,3}){0,2})(?<lts> LTS)?$/
+const DAY = /^(?<year>\d{4})-(?<month>\d{2})-(?<date>\d{2})$/
+
+/**
+ * Reads a table of distro-info-data; columns it does not know are left alone, for newer versions add some.
+ *
+ * @param name - Where the text is from, for messages.
+ * @throws {MalformedListingError}
+ * @see https://debian.pages.debian.net/distro-info-data/ : columns of ubuntu.csv and debian.csv.
+ */
+export function parseDistroInfo(
+  text: string,
+  {distribution, name}: {distribution: CataloguedDistribution; name: string},
+): Release[] {
+  const lines = text.split('\n')
+  if (lines.length > MOST_LINES)
+    throw malformedListingError({listing: name, at: `line ${MOST_LINES}`, reason: 'too many lines'})
+  const columns = (lines[0] ?? '').split(',')
+  for (const column of ['version', 'codename', 'series', 'created', 'release', 'eol']) {
+    if (!columns.includes(column))
+      throw malformedListingError({listing: name, at: 'line 1', reason: `no column ${column}`})
+  }
+  const releases: Release[] = []
+  for (const [index, line] of lines.entries()) {
+    if (index === 0 || line.trim() === '') continue
+    const row = new Row(line.split(','), columns, (reason) =>
+      malformedListingError({listing: name, at: `line ${index + 1}`, reason}),
+    )
+    releases.push(readRelease(row, distribution))
+  }
+  return releases
+}
+
+function readRelease(row: Row, distribution: CataloguedDistribution): Release {
+  const codename = row.text('series')
+  if (!CODENAME.test(codename)) throw row.wrong('series is not a codename')
+  const versionText = row.text('version')
+  const match = VERSION.exec(versionText)?.groups
+  if (versionText !== '' && match === undefined) throw row.wrong('version is not a number')
+  const created = row.day('created')
+  if (created === undefined) throw row.wrong('created is missing')
+  return {
+    distribution,
+    codename,
+    title: row.text('codename'),
+    version: match?.['version'],
+    isLts: match?.['lts'] !== undefined,
+    created,
+    released: row.day('release'),
+    eol: {
+      standard: row.day('eol'),
+      extended: row.day('eol-esm') ?? row.day('eol-lts'),
+      legacy: row.day('eol-legacy') ?? row.day('eol-elts'),
+    },
+  }
+}
+
+/** One line by the names of its columns; short lines lack their last ones. */
+class Row {
+  constructor(
+    private readonly cells: readonly string[],
+    private readonly columns: readonly string[],
+    readonly wrong: (reason: string) => MalformedListingError,
+  ) {}
+
+  text(column: string): string {
+    return this.cells[this.columns.indexOf(column)]?.trim() ?? ''
+  }
+
+  day(column: string): Date | undefined {
+    const text = this.text(column)
+    if (text === '') return undefined
+    const {year, month, date} = DAY.exec(text)?.groups ?? {}
+    const day = new Date(Date.UTC(Number(year), Number(month) - 1, Number(date)))
+    // 2024-02-31 makes a date of March, and what is no day none.
+    if (day.getUTCMonth() !== Number(month) - 1 || day.getUTCDate() !== Number(date))
+      throw this.wrong(`${column} is not a day`)
+    return day
+  }
+}
+
+/** One release of a distribution, as its distro-info table has it. */
+export type Release = {
+  readonly distribution: CataloguedDistribution
+  /** `focal`: the name in URLs. */
+  readonly codename: string
+  /** `Focal Fossa`. */
+  readonly title: string
+  /** `20.04`, `13`; undefined for those that never get one: `sid`. */
+  readonly version: string | undefined
+  readonly isLts: boolean
+  readonly created: Date
+  /** Undefined as long as nobody knows the day. */
+  readonly released: Date | undefined
+  readonly eol: Support
+}
+
+export type CataloguedDistribution = 'ubuntu' | 'debian'
+
+/** The last days of each kind of support; undefined where there is none, or none was set yet. */
+export type Support = {
+  readonly standard: Date | undefined
+  /** Ubuntu's Expanded Security Maintenance; Debian's LTS. */
+  readonly extended: Date | undefined
+  /** Ubuntu's Legacy add-on; Debian's ELTS. */
+  readonly legacy: Date | undefined
+}
+
+/** Tells whether standard support has ended: a release still gets it on its last day. */
+export function isEol({eol}: Release, now: Date): boolean {
+  return eol.standard !== undefined && now.getTime() >= eol.standard.getTime() + DAY_MS
+}
+
+export function isReleased({released}: Release, now: Date): boolean {
+  return released !== undefined && now >= released
+}

@@ -1,0 +1,114 @@
+import type {DebArchitecture} from '../host/arch.js'
+import {nearestNames} from '../host/nearest.js'
+import {type Catalogue, type Release, releaseWords, resolveRelease} from './catalog/catalog.js'
+import {type UnknownImageError, unknownImageError} from './errors.js'
+
+/** @property now - Decides what `ubuntu` and `stable` stand for. */
+export type NameOptions = {
+  readonly catalogue: Catalogue
+  readonly architecture: DebArchitecture
+  readonly now: Date
+}
+
+const VARIANTS: readonly Variant[] = ['base', 'minimal', 'cloud', 'daily', 'default', 'archive']
+
+/** What may stand between the separators; it becomes a part of URLs and of environment names. */
+const NAME_PART = /^[a-z0-9][a-z0-9._+-]{0,63}$/
+
+const POINT_RELEASE = /^(?<release>\d{2}\.\d{2})\.\d{1,2}$/
+
+export function isNamePart(word: string): boolean {
+  return NAME_PART.test(word)
+}
+
+/** The canonical name of an image, which `parseImageName` reads back: `ubuntu:focal/base`. */
+export function imageName(parts: {
+  readonly source: string | undefined
+  readonly distribution: string
+  readonly suite: string
+  readonly variant: Variant | undefined
+}): string {
+  const {source, distribution, suite, variant} = parts
+  const release = source === undefined ? `${distribution}:${suite}` : `${source}:${distribution}/${suite}`
+  return variant === undefined || variant === 'default' ? release : `${release}/${variant}`
+}
+
+export function queryOfRelease({
+  distribution,
+  codename,
+  version,
+}: Release): Pick<ImageQuery, 'distribution' | 'suite' | 'version'> {
+  return {distribution, suite: codename, version}
+}
+
+/** @param text - The whole name, for messages. @throws {UnknownImageError} With the nearest variants. */
+export function parseVariant(text: string, word: string | undefined): Variant | undefined {
+  if (word === undefined) return undefined
+  const variant = VARIANTS.find((known) => known === word)
+  if (variant !== undefined) return variant
+  const name = text.slice(0, -word.length - 1)
+  const nearest = nearestNames(word, VARIANTS)
+  throw unknownImageError(
+    {name: text},
+    {suggestions: (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`)},
+  )
+}
+
+/** The error for a name that no rule fits, with the nearest names. */
+export function unknownImage(text: string, {catalogue, now}: NameOptions): UnknownImageError {
+  const [word = '', variant] = text
+    .toLowerCase()
+    .replace(/^[^:]*:/, '')
+    .split('/')
+  const release = POINT_RELEASE.exec(word)?.groups?.['release']
+  if (release !== undefined && releaseWords(catalogue).includes(release)) {
+    return unknownImageError(
+      {name: text},
+      {
+        suggestions: [`envs has no separate point releases: use ${release} for the newest one.`],
+      },
+    )
+  }
+  const nearest = nearestNames(word, releaseWords(catalogue)).map((name) => {
+    const distribution = resolveRelease(name, catalogue, now)?.distribution
+    // Without its distribution a name with a variant would be read as a path.
+    return variant === undefined || distribution === undefined ? name : `${distribution}:${name}/${variant}`
+  })
+  const suggestions = nearest.map((name) => `Did you mean ${name}?`)
+  return unknownImageError(
+    {name: text},
+    {suggestions: [...suggestions, 'See the images that exist: envs image search']},
+  )
+}
+
+/**
+ * `base`, `daily`: Ubuntu Base; `cloud`, `minimal`: Ubuntu's cloud images; `default`: what a source has one of;
+ * `archive`: made here from the packages of the release.
+ */
+export type Variant = 'base' | 'daily' | 'cloud' | 'minimal' | 'default' | 'archive'
+
+/** An image by name, its release resolved against the catalogue. */
+export type ImageQuery = {
+  /** `ubuntu`, `debian`; of a source with a scheme, whatever that server has. */
+  readonly distribution: string
+  /** Codename, as in URLs: `focal`, `trixie`; for others what the server calls the release: `3.22`. */
+  readonly suite: string
+  /** `20.04`; undefined where the distribution has no numbers. */
+  readonly version: string | undefined
+  /** Undefined takes the sources' own order. */
+  readonly variant: Variant | undefined
+  /** Only this source: `lxc`. Undefined for all that know the distribution. */
+  readonly source: string | undefined
+  readonly architecture: DebArchitecture
+}
+
+/** An image by name, as typed and as parsed. */
+export type NamedReference = {readonly kind: 'name'; readonly text: string; readonly query: ImageQuery}
+
+/** An image as the user names it, parsed once: what comes after the parser reads no text again. */
+export type ImageReference =
+  | NamedReference
+  | {readonly kind: 'standard-input'}
+  | {readonly kind: 'url'; readonly url: URL}
+  /** `path` is absolute. */
+  | {readonly kind: 'file'; readonly path: string}

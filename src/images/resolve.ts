@@ -1,0 +1,375 @@
+import {join} from 'node:path'
+import {basename} from 'node:path/posix'
+import * as v from 'valibot'
+import {EnvsError, ExitCode} from '../errors.js'
+import {fileFacts, openMemory} from '../host/cache.js'
+import {type Sha256, sha256Of} from '../host/digest.js'
+import {isErrno} from '../host/errno.js'
+import {digestMismatchError} from '../host/errors.js'
+import {redactUrl} from '../host/http/client.js'
+import {NetworkError} from '../host/http/errors.js'
+import {nearestNames} from '../host/nearest.js'
+import {numberField, sha256Field} from '../host/records.js'
+import {findKept, type KeptImage, readEvidence, readKept} from './cache/cache.js'
+import {ImageRecordUnreadableError, imageRecordUnreadableError} from './cache/errors.js'
+import {DISTRIBUTIONS, type Release} from './catalog/catalog.js'
+import {type ImageQuery, type ImageReference, imageName, type NamedReference} from './name.js'
+import type {Evidence, ResolvedImage} from './resolved-image.js'
+import {type ScopedKeyring, trustedKeys} from './signature/keyring.js'
+import {verifyCleartext, verifyDetached} from './signature/verify.js'
+import {
+  imageNotPublishedError,
+  notInListingError,
+  sourcesUnreachableError,
+  unknownSourceError,
+} from './sources/errors.js'
+import {SOURCES} from './sources/index.js'
+import {parseSha256Sums} from './sources/listings.js'
+import {ARCHIVE} from './sources/packages.js'
+import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './sources/source.js'
+
+/** A kept image that a reference means; `reason` says why its publisher was not asked, or could not be. */
+export type KeptResolution = {
+  readonly kind: 'kept'
+  readonly image: KeptImage
+  readonly reason: string
+}
+
+/** Which image a reference means just now. */
+export type Resolution = {readonly kind: 'found'; readonly image: ResolvedImage} | KeptResolution
+
+type ResolveOptions = {
+  /** The folder of kept images. */
+  readonly images: string
+  readonly context: ImageContext
+  /** What the image must be. */
+  readonly sha256?: Sha256 | undefined
+  /** Whether only the newest will do: then no kept image is fallen back on. */
+  readonly isNewest?: boolean | undefined
+}
+
+/** Long enough for every source that is there; who has the image already does not wait longer for the others. */
+const PATIENCE_MS = 8000
+
+/**
+ * Asks the sources, and falls back on a kept image, verified anew, where they can't be reached or no
+ * longer have it. A listing that is not to be trusted is never fallen back from.
+ *
+ * @throws {DigestMismatchError} @throws As `findImage` and `reverify`.
+ */
+export async function resolveImage(reference: ImageReference, options: ResolveOptions): Promise<Resolution> {
+  const {context, images, sha256, isNewest = false} = options
+  const kept = reference.kind === 'name' && !isNewest ? await findKept(images, reference.query) : undefined
+  if (reference.kind !== 'name' || kept === undefined)
+    return found(await findImage(reference, context), sha256)
+  const published = await askPatiently(reference, options)
+  if (typeof published !== 'string') return found(published, sha256)
+  await verifyAgain(kept, {images, context})
+  holdTo(sha256, {name: kept.name, digest: kept.sha256})
+  return {kind: 'kept', image: kept, reason: published}
+}
+
+/** @returns Why there is no image to be had, where that is no worse than that. */
+async function askPatiently(
+  reference: NamedReference,
+  {context}: ResolveOptions,
+): Promise<ResolvedImage | string> {
+  const patience = AbortSignal.timeout(PATIENCE_MS)
+  const signal = context.signal === undefined ? patience : AbortSignal.any([context.signal, patience])
+  try {
+    return await findImage(reference, {...context, signal})
+  } catch (error) {
+    context.signal?.throwIfAborted()
+    const reason = patience.aborted
+      ? `There was no answer in ${PATIENCE_MS / 1000} seconds.`
+      : absenceOf(error)
+    if (reason === undefined) throw error
+    return reason
+  }
+}
+
+/** Holds what was found to the digest that the user gave: it is what vouches for bytes that nobody else vouches for. */
+function found(image: ResolvedImage, sha256: Sha256 | undefined): Resolution {
+  const {digest, label, source} = image
+  if (sha256 !== undefined && digest === undefined)
+    return {kind: 'found', image: {...image, digest: sha256, trust: {kind: 'digest'}}}
+  holdTo(sha256, {name: label?.name ?? source, digest})
+  return {kind: 'found', image}
+}
+
+/** @throws {DigestMismatchError} */
+export function holdTo(
+  wanted: Sha256 | undefined,
+  {name, digest}: {name: string; digest: Sha256 | undefined},
+): void {
+  if (wanted !== undefined && digest !== undefined && wanted !== digest)
+    throw digestMismatchError({source: name, expected: wanted, actual: digest})
+}
+
+/** Why the publishers had no image to give; undefined where they did something worse. */
+function absenceOf(error: unknown): string | undefined {
+  if (!(error instanceof EnvsError)) return undefined
+  return error.exitCode === ExitCode.network || error.exitCode === ExitCode.notFound
+    ? error.message
+    : undefined
+}
+
+async function verifyAgain(
+  kept: KeptImage,
+  {images, context}: {images: string; context: ImageContext},
+): Promise<void> {
+  const evidence = await readEvidence(images, kept).catch((error: unknown) => {
+    if (!isErrno(error)) throw error
+    throw imageRecordUnreadableError(
+      {path: kept.path, reason: 'its listing and signature are missing'},
+      {cause: error},
+    )
+  })
+  const {keyrings, now, allowSha1 = false} = context
+  await reverify({...kept, url: new URL(kept.url), evidence}, {keyrings, now, allowSha1})
+}
+
+/** A source that could not be asked. */
+export type Unreachable = {
+  readonly source: string
+  /** Its URL, without secrets. */
+  readonly mirror: string
+  readonly reason: string
+}
+
+export type SearchResult = {
+  readonly images: readonly OfferedImage[]
+  /** What these have is told from the built-in table. */
+  readonly unreachable: readonly Unreachable[]
+  /** Names near the word when nothing was found. */
+  readonly nearest: readonly string[]
+}
+
+/**
+ * Finds out what a reference stands for just now. The sources that match are asked in their order until one has it.
+ *
+ * @throws {@link imageNotPublishedError} When all of them answered, and none has it.
+ * @throws {@link sourcesUnreachableError} When some did not answer, and none of the others has it.
+ * @throws {EnvsError} With exit code 6 when a listing is not to be trusted: no other source is asked then.
+ */
+export async function findImage(reference: ImageReference, context: ImageContext): Promise<ResolvedImage> {
+  const sources = SOURCES.filter((source) => source.matches(reference))
+  const failures: (Unreachable & {readonly error: NetworkError})[] = []
+  for (const source of sources) {
+    try {
+      const image = await source.resolve(reference, context)
+      if (image !== undefined) return image
+    } catch (error) {
+      if (!(error instanceof NetworkError)) throw error
+      failures.push({...unreachable(source, error, context), error})
+      context.onNotice?.({kind: 'source-unreachable', ...unreachable(source, error, context)})
+    }
+  }
+  if (reference.kind !== 'name') throw new Error(`no source reads references of the kind ${reference.kind}`)
+  const {query} = reference
+  const name = imageName(query)
+  if (failures.length > 0) {
+    const suggestions = [...new Set(failures.flatMap(({error}) => error.suggestions))]
+    const tried = failures.map(({mirror, reason}) => `${mirror} (${reason})`).join('; ')
+    throw sourcesUnreachableError({name, tried}, {hints: suggestions, cause: failures[0]?.error})
+  }
+  const asked = sources.map((source) => shownMirror(source, context))
+  const {architecture, suite} = query
+  const reason =
+    asked.length === 0 ? 'no source of envs has such images' : `envs looked at ${asked.join(', ')}`
+  throw imageNotPublishedError({name, architecture, reason, suite})
+}
+
+/**
+ * What can be had, the newest release first; all of it without a `word`, which may be part of a name, a version or a
+ * title.
+ *
+ * @throws {EnvsError} With exit code 6 when a listing is not to be trusted.
+ */
+export async function searchImages(
+  word: string | undefined,
+  context: ImageContext,
+  request: SearchRequest,
+): Promise<SearchResult> {
+  const failures: Unreachable[] = []
+  const offers = await Promise.all(
+    SOURCES.map(async (source) => {
+      try {
+        return (await source.search?.(request, context)) ?? []
+      } catch (error) {
+        if (!(error instanceof NetworkError)) throw error
+        failures.push(unreachable(source, error, context))
+        return source.expected?.(request, context.now) ?? []
+      }
+    }),
+  )
+  const {releases} = request.catalogue
+  const wanted = word?.toLowerCase() ?? ''
+  const images = offers
+    .flat()
+    .filter((image) => wordsFor(image, releases).some((text) => text.toLowerCase().includes(wanted)))
+  const names = offers
+    .flat()
+    .flatMap(({suite, version, distribution}) => [suite, version ?? suite, distribution])
+  return {
+    images: images.sort((a, b) => compareOffers(a, b, releases)),
+    unreachable: failures,
+    nearest: images.length > 0 || word === undefined ? [] : nearestNames(wanted, [...new Set(names)]),
+  }
+}
+
+function unreachable(source: ImageSource, {reason}: NetworkError, context: ImageContext): Unreachable {
+  return {source: source.id, mirror: shownMirror(source, context), reason}
+}
+
+function shownMirror(source: ImageSource, context: ImageContext): string {
+  const mirror = source.mirror?.(context)
+  return mirror === undefined ? source.id : redactUrl(new URL(mirror)).replace(/\/$/, '')
+}
+
+function wordsFor(
+  {name, version, distribution, suite}: OfferedImage,
+  releases: readonly Release[],
+): string[] {
+  const title = releaseOf({distribution, suite}, releases)?.title
+  return [name, ...(version === undefined ? [] : [version]), ...(title === undefined ? [] : [title])]
+}
+
+const RANKED: readonly string[] = DISTRIBUTIONS
+
+/** Distributions of the catalogue first, then by name; their releases from new to old. */
+function compareOffers(a: OfferedImage, b: OfferedImage, releases: readonly Release[]): number {
+  return (
+    rank(a.distribution) - rank(b.distribution) ||
+    a.distribution.localeCompare(b.distribution) ||
+    begun(b, releases) - begun(a, releases) ||
+    b.suite.localeCompare(a.suite, undefined, {numeric: true}) ||
+    sourceRank(a) - sourceRank(b) ||
+    a.name.localeCompare(b.name)
+  )
+}
+
+function rank(distribution: string): number {
+  const index = RANKED.indexOf(distribution)
+  return index === -1 ? RANKED.length : index
+}
+
+/** Debian publishes none: what is made of its packages comes first. */
+function sourceRank({source, distribution}: OfferedImage): number {
+  if (source === ARCHIVE && distribution === 'debian') return -1
+  return SOURCES.findIndex(({id}) => id === source)
+}
+
+function begun(image: OfferedImage, releases: readonly Release[]): number {
+  return releaseOf(image, releases)?.created.getTime() ?? 0
+}
+
+function releaseOf(
+  {distribution, suite}: Pick<OfferedImage, 'distribution' | 'suite'>,
+  releases: readonly Release[],
+): Release | undefined {
+  return releases.find((release) => release.distribution === distribution && release.codename === suite)
+}
+
+/** The part of a published image that its evidence is held against. */
+export type Claimed = {
+  readonly source: string
+  readonly url: URL
+  readonly sha256: Sha256
+  readonly evidence: Pick<Evidence, 'listing' | 'signature'>
+}
+
+type Options = {
+  readonly keyrings: readonly ScopedKeyring[]
+  readonly now: Date
+  readonly allowSha1?: boolean | undefined
+}
+
+/**
+ * Does the check of `findImage` again without any network: the stored listing is signed by a pinned key of
+ * that source, and gives the file of `url` this digest.
+ *
+ * @throws {@link unknownSourceError} @throws {@link notInListingError} @throws {MalformedListingError}
+ * @throws {EnvsError} With exit code 6, of signature/errors.ts.
+ */
+export async function reverify(
+  {source: id, url, sha256, evidence}: Claimed,
+  {keyrings, now, allowSha1}: Options,
+): Promise<Pick<Evidence, 'signer' | 'signedAt'>> {
+  const kind = SOURCES.find((one) => one.id === id)?.listingKind
+  if (kind === undefined) throw unknownSourceError({source: id})
+  const {listing, signature} = evidence
+  // The listing lies beside the file.
+  const keys = await trustedKeys({kind, from: url}, keyrings)
+  const options = {keys, now, allowSha1}
+  const {data, signer, signedAt} =
+    signature === undefined
+      ? await verifyCleartext(listing, options)
+      : await verifyDetached({listing, signature}, options)
+  const file = decodeURIComponent(basename(url.pathname))
+  if (parseSha256Sums(data, listing.name).get(file) !== sha256)
+    throw notInListingError({file, listing: listing.name})
+  return {signer, signedAt}
+}
+
+/** Which kept image a name stood for when its publisher, or the package archive, was last asked. */
+export type RecentAnswers = {
+  /** @returns undefined where nobody was asked within a day, or the image is not here any more. */
+  recall(question: Question): Promise<KeptImage | undefined>
+  remember(question: Question, sha256: Sha256): Promise<void>
+}
+
+/** All that decides about the answer: what was wanted, of whom, and by which keys it is judged; of JSON's types. */
+export type Question = {readonly [key: string]: unknown}
+
+/** Publishers bring out an image a week at most, packages come several times a day and APT brings those. */
+const GOOD_FOR_MS = 24 * 60 * 60 * 1000
+const MOST_ENTRIES = 100
+
+const answerSchema = v.object({sha256: sha256Field, askedAtMs: numberField})
+
+/**
+ * Spares asking over the network for every environment of one image: its signature was verified when it came, and what is
+ * made of it meanwhile is the same.
+ *
+ * @param place.cacheFolder - The user's own: whoever can write there can change the environments as well.
+ */
+export function openRecentAnswers({
+  images,
+  cacheFolder,
+  now,
+}: {
+  readonly images: string
+  readonly cacheFolder: string
+  readonly now: Date
+}): RecentAnswers {
+  const memory = openMemory(join(cacheFolder, 'answers.json'), {schema: answerSchema, most: MOST_ENTRIES})
+  return {
+    async recall(question) {
+      const known = memory.recall(keyOf(question))
+      // One of a time to come is of a clock that was set back.
+      if (known === undefined || Math.abs(now.getTime() - known.askedAtMs) >= GOOD_FOR_MS) return undefined
+      return readKept(images, known.sha256).catch(unlessDamaged)
+    },
+    remember: (question, sha256) => memory.remember(keyOf(question), {sha256, askedAtMs: now.getTime()}),
+  }
+}
+
+/** What decides about an image that is published. */
+export function questionOfImage(query: ImageQuery, context: ImageContext): Question {
+  return {query, mirrors: context.mirrors, ...judgesOf(context)}
+}
+
+/** By what signatures are judged. A file of keys that has changed may have lost the one that signed. */
+export function judgesOf({keyrings, allowSha1}: Pick<ImageContext, 'keyrings' | 'allowSha1'>): Question {
+  const files = keyrings.map(({below, path}) => [below, path, fileFacts(path)])
+  return {keyrings: files, allowSha1: allowSha1 === true}
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!(error instanceof ImageRecordUnreadableError)) throw error
+}
+
+function keyOf(question: Question): string {
+  return sha256Of(JSON.stringify(question))
+}

@@ -1,0 +1,134 @@
+import * as v from 'valibot'
+import type {Sha256} from '../../host/digest.js'
+import {problemOf, sha256Field} from '../../host/records.js'
+import {compareSerials, isSerial, malformedListingError} from './listings.js'
+
+/** One archive of a product's build. */
+export type StreamItem = {
+  /** `root.tar.xz`, `squashfs`. */
+  readonly ftype: string
+  /** From the root of the stream, never out of it. */
+  readonly path: string
+  readonly sha256: Sha256
+  readonly sizeBytes: number
+}
+
+export type StreamProduct = {
+  /** `com.ubuntu.cloud:server:24.04:amd64`. */
+  readonly id: string
+  readonly distribution: string
+  readonly suite: string
+  readonly version: string
+  readonly architecture: string
+  /** Newest first. */
+  readonly builds: readonly {readonly serial: string; readonly items: readonly StreamItem[]}[]
+}
+
+/** Which builds and which of their files to keep: most of a stream is disk images and tests before a release. */
+export type StreamFilter = {readonly labels: readonly string[]; readonly ftypes: readonly string[]}
+
+/** No part may be empty, `.`, or `..`: the path becomes part of a URL. */
+const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._:+~-]+(?:\/[A-Za-z0-9._:+~-]+)*$/
+
+const pathField = v.pipe(v.string(), v.regex(PATH, 'a path below the root of the stream'))
+
+const isDownloads = v.object({datatype: v.literal('image-downloads')})
+
+const indexSchema = v.object({
+  format: v.literal('index:1.0', 'index:1.0'),
+  index: v.record(v.string(), onlyWhere(isDownloads, v.object({path: pathField}))),
+})
+
+const itemSchema = v.object({
+  ftype: v.string(),
+  path: pathField,
+  sha256: sha256Field,
+  size: v.custom<number>((size) => Number.isSafeInteger(size) && Number(size) >= 0, 'a count'),
+})
+
+/** Of what the filter names; all else in the listing is left out unread. */
+function productsSchema({labels, ftypes}: StreamFilter) {
+  const isWanted = v.object({label: v.picklist(labels)})
+  const isWantedItem = v.object({ftype: v.picklist(ftypes)})
+  const buildSchema = v.object({items: v.record(v.string(), onlyWhere(isWantedItem, itemSchema))})
+  const productSchema = v.object({
+    os: v.string(),
+    release: v.string(),
+    version: v.string(),
+    arch: v.string(),
+    versions: v.record(v.string(), onlyWhere(isWanted, buildSchema)),
+  })
+  return v.object({
+    format: v.literal('products:1.0', 'products:1.0'),
+    products: v.record(v.string(), productSchema),
+  })
+}
+
+/** Reads a value by `schema` where it is one of those that `which` accepts; any other becomes undefined. */
+function onlyWhere<Schema extends v.GenericSchema>(which: v.GenericSchema, schema: Schema) {
+  return v.lazy((value): Schema | typeof LEFT_OUT => (v.is(which, value) ? schema : LEFT_OUT))
+}
+
+const LEFT_OUT = v.pipe(
+  v.unknown(),
+  v.transform(() => undefined),
+)
+
+/**
+ * Finds the stream of images to download in an index; the others list images within clouds.
+ *
+ * @returns Its path from the root of the stream, or undefined.
+ * @throws {MalformedListingError}
+ */
+export function parseStreamIndex(data: Buffer, name: string): string | undefined {
+  const {index} = readListing(data, name, indexSchema)
+  return Object.values(index).find((entry) => entry !== undefined)?.path
+}
+
+/**
+ * Reads a file of products; builds and files that `filter` does not name are passed over.
+ *
+ * @throws {MalformedListingError}
+ * @see https://launchpad.net/simplestreams
+ */
+export function parseStreamProducts(data: Buffer, name: string, filter: StreamFilter): StreamProduct[] {
+  const {products} = readListing(data, name, productsSchema(filter))
+  return Object.entries(products).map(([id, {os, release, version, arch, versions}]) => ({
+    id,
+    distribution: os,
+    suite: release,
+    version,
+    architecture: arch,
+    builds: Object.entries(versions)
+      .filter(([serial]) => isSerial(serial))
+      .map(([serial, build]) => ({serial, items: Object.values(build?.items ?? {}).flatMap(streamItem)}))
+      .filter(({items}) => items.length > 0)
+      .sort((a, b) => compareSerials(b.serial, a.serial)),
+  }))
+}
+
+function streamItem(item: v.InferOutput<typeof itemSchema> | undefined): StreamItem[] {
+  if (item === undefined) return []
+  const {size, ...others} = item
+  return [{...others, sizeBytes: size}]
+}
+
+function readListing<Schema extends v.GenericSchema>(
+  data: Buffer,
+  name: string,
+  schema: Schema,
+): v.InferOutput<Schema> {
+  let json: unknown
+  try {
+    json = JSON.parse(data.toString('utf8'))
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw malformedListingError({listing: name, at: '$', reason: 'it is not JSON'})
+    throw error
+  }
+  const result = v.safeParse(schema, json, {abortEarly: true})
+  if (result.success) return result.output
+  const {at, what} = problemOf(result.issues[0])
+  // A key of the listing may be of any length.
+  throw malformedListingError({listing: name, at: at === null ? '$' : `$.${at}`.slice(0, 300), reason: what})
+}

@@ -1,0 +1,145 @@
+import type {ErrorCode} from '../../errors.js'
+import type {Sha256} from '../../host/digest.js'
+import type {AddedFile} from '../debs/added-file.js'
+import type {UnpackDebsReport} from '../debs/unpack.js'
+import type {OwnFile} from '../diff/packages.js'
+import type {TreeDifference} from '../diff/report.js'
+import type {ExportReport} from '../export/export.js'
+import type {PackReport} from '../export/pack-image.js'
+import type {ExtractReport} from '../extract.js'
+import type {PlannedFile} from '../fixes/edits.js'
+import type {Facts} from '../fixes/fix.js'
+import type {LedgerCounts} from '../ledger/ledger.js'
+import type {RestoreReport} from '../ledger/owners.js'
+import type {Usage} from '../measure.js'
+import type {RemoveReport} from '../remove.js'
+import type {OwnerRule} from '../tree/owners.js'
+import type {TreeNote} from '../tree-notes.js'
+
+/**
+ * What the worker is asked, by verb: one JSON argument after it. Command and worker are one build, which the worker checks
+ * before all else, so neither looks at the fields.
+ */
+export type WorkerRequests = {
+  readonly extract: {
+    readonly root: string
+    readonly owners: OwnerRule
+    /** Path of the metadata journal. */
+    readonly ledger?: string
+  }
+  readonly fix: {readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
+  readonly settle: SettleRequest
+  readonly 'restore-owners': LedgerRequest
+  readonly 'record-owners': LedgerRequest
+  readonly export: ExportRequest
+  readonly unpack: UnpackRequest
+  readonly pack: PackRequest
+  readonly compare: CompareRequest
+  readonly remove: {readonly path: string}
+  readonly measure: {readonly paths: readonly string[]}
+}
+
+/** What the worker answers, by verb. */
+export type WorkerResults = {
+  readonly extract: ExtractReport
+  readonly fix: FixReport
+  readonly settle: SettleReport
+  readonly 'restore-owners': RestoreReport
+  readonly 'record-owners': LedgerCounts
+  readonly export: ExportReport
+  readonly unpack: UnpackDebsReport
+  readonly pack: PackedImage
+  readonly compare: TreeDifference
+  readonly remove: RemoveReport
+  readonly measure: readonly Usage[]
+}
+
+export type WorkerVerb = keyof WorkerRequests
+
+/** Result of fixing a tree. */
+export type FixReport = {
+  /** Names of the fixes that changed something. */
+  readonly changed: readonly string[]
+  readonly notes: readonly TreeNote[]
+}
+
+/** Result of preparing a tree. */
+export type SettleReport = {
+  readonly notes: readonly TreeNote[]
+  readonly planned: readonly PlannedFile[]
+}
+
+export type PackedImage = PackReport & {readonly sha256: Sha256; readonly sizeBytes: number}
+
+/** Fixes a new tree, plans files that are not written to it, and measures the result. */
+export type SettleRequest = {
+  readonly root: string
+  readonly facts: Facts
+  /** Names of the fixes; all if left out. */
+  readonly only?: readonly string[]
+  /** Names of fixes whose files are planned, not written. */
+  readonly planned: readonly string[]
+}
+
+/** Makes the metadata journal `to` of a tree's copy from the original's, `from`. */
+export type LedgerRequest = {readonly root: string; readonly from: string; readonly to: string}
+
+/** Writes a tree as an archive to descriptor 3. */
+export type ExportRequest = {
+  readonly root: string
+  /** The tree's journal; may be missing. */
+  readonly ledger: string
+  readonly owners: OwnerRule
+  /** The comment in the archive. */
+  readonly comment: string
+}
+
+/** Unpacks packages into an empty folder; their names and files are lines of JSON on standard input. */
+export type UnpackRequest = {
+  readonly root: string
+  readonly owners: OwnerRule
+  /** Path of the metadata journal: a new file. */
+  readonly ledger: string
+  /** Links in the root, to folders of the same name in usr. */
+  readonly links: readonly string[]
+  /** In addition to those of the packages. */
+  readonly files: readonly AddedFile[]
+  /** Seconds since 1970: the time of files that belong to no package. */
+  readonly modified: string
+}
+
+/** Makes an image from a new tree: a reproducible archive. */
+export type PackRequest = {
+  readonly root: string
+  readonly owners: OwnerRule
+  /** The tree's journal. */
+  readonly ledger: string
+  /** Seconds since 1970; no file of the image is newer. */
+  readonly latest: number
+  /** A new file. */
+  readonly archive: string
+}
+
+/** Compares two trees. */
+export type CompareRequest = {
+  /** Folders of the layers of a tree, the uppermost first. */
+  readonly before: readonly string[]
+  readonly after: readonly string[]
+  readonly own: readonly OwnFile[]
+  readonly isSinceImage: boolean
+  readonly ownersCount: boolean
+  readonly listsAll: boolean
+}
+
+/** An answer of the worker, one JSON object a line: any number of progress events, then one of the others. */
+export type WorkerEvent =
+  | {readonly event: 'progress'; readonly entries: number; readonly bytes: number}
+  | {readonly event: 'result'; readonly value: unknown}
+  | {
+      readonly event: 'error'
+      /** Left out for a bug. */
+      readonly code?: ErrorCode
+      readonly exitCode: number
+      readonly message: string
+      readonly suggestions: readonly string[]
+    }

@@ -1,0 +1,242 @@
+import {closeSync, constants, openSync, readFileSync} from 'node:fs'
+import {mkdtemp, rm} from 'node:fs/promises'
+import {release, tmpdir} from 'node:os'
+import {join} from 'node:path'
+import * as v from 'valibot'
+import {fileFacts, type Memory, openMemory} from '../../host/cache.js'
+import {ignoreFailure, isErrno} from '../../host/errno.js'
+import {PerlMissingError} from '../../host/errors.js'
+import {makeFolders} from '../../host/files.js'
+import {type MapperHost, succeeds} from '../../host/id-mapping.js'
+import {bootId, isMountingRoot} from '../../host/proc.js'
+import {requirePerl, scriptWords} from '../../host/process.js'
+import {oneOfField} from '../../host/records.js'
+import {launchAnchor} from '../anchor.js'
+import {EngineUnavailableError, NamespaceRefusedError, ToolMissingError} from '../errors.js'
+import {namespacePrefix} from '../identity.js'
+import {filterSets} from '../seccomp/rules.js'
+import {type GuestNamespace, type HeldNamespace, holdNamespace} from '../second-namespace.js'
+import {baseSpec, type SandboxSpec} from '../spec.js'
+import {bwrapEngine} from './bwrap.js'
+import type {AnchorEngine, AnchorEngineName} from './engine.js'
+import {unshareEngine} from './unshare.js'
+
+/** What can enter a tree; the best first. */
+export const ENGINES = ['bwrap', 'unshare', 'proot'] as const
+
+export type EngineName = (typeof ENGINES)[number]
+
+/** What a trial came to: with which user namespace an engine gives a guest it works; proot has none. */
+const verdictField = oneOfField(['second', 'only', 'fails'])
+type Verdict = v.InferOutput<typeof verdictField>
+
+const verdictsSchema = v.object({
+  bwrap: v.exactOptional(verdictField),
+  unshare: v.exactOptional(verdictField),
+  proot: v.exactOptional(verdictField),
+})
+type Verdicts = Readonly<Partial<Record<EngineName, Verdict>>>
+
+/** Settings of the kernel that decide about user namespaces. */
+const SWITCHES = [
+  '/proc/sys/user/max_user_namespaces',
+  '/proc/sys/kernel/unprivileged_userns_clone',
+  '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
+]
+
+/**
+ * The engine to start an environment with: the first of {@link ENGINES} that a trial of it succeeds with.
+ *
+ * What trials came to is kept until the kernel, the boot or a program is another.
+ *
+ * @param options.setting - `auto`, or the only one to be taken.
+ * @param options.cacheFolder - Made when missing.
+ * @throws {EngineUnavailableError}
+ */
+export async function chooseEngine(
+  host: MapperHost,
+  {setting, cacheFolder}: {setting: 'auto' | EngineName; cacheFolder: string},
+): Promise<EngineName> {
+  const key = conditions(host)
+  const trials = trialsIn(cacheFolder)
+  const known = trials.recall(key) ?? {}
+  const wanted = setting === 'auto' ? ENGINES : [setting]
+  const found = wanted.find((name) => known[name] !== 'fails')
+  if (found !== undefined && isWorking(known[found])) return found
+  const verdicts = await tryInTurn(host, {wanted, known, stage: cacheFolder})
+  const working = wanted.find((name) => isWorking(verdicts[name]))
+  await trials.remember(key, {...known, ...verdicts})
+  if (working === undefined) throw new EngineUnavailableError(setting)
+  return working
+}
+
+/**
+ * The user namespace that an engine gives a guest here: one of its own below that of its mounts, unless a trial of that failed.
+ *
+ * @param options.cacheFolder - As of {@link chooseEngine}.
+ */
+export async function guestNamespaceOf(
+  host: MapperHost,
+  name: AnchorEngineName,
+  {cacheFolder}: {cacheFolder: string},
+): Promise<GuestNamespace> {
+  if (isMountingRoot(host)) return 'of-root'
+  const key = conditions(host)
+  const trials = trialsIn(cacheFolder)
+  const known = trials.recall(key) ?? {}
+  const verdict = known[name] ?? (await tryOut(host, name, cacheFolder))
+  if (known[name] === undefined) await trials.remember(key, {...known, [name]: verdict})
+  return verdict === 'second' ? 'second' : 'only'
+}
+
+function isWorking(verdict: Verdict | undefined): boolean {
+  return verdict === 'second' || verdict === 'only'
+}
+
+/** What trials of all engines come to now; kept as the answer for later. */
+export async function tryEngines(
+  host: MapperHost,
+  {cacheFolder}: {cacheFolder: string},
+): Promise<Record<EngineName, boolean>> {
+  const verdicts = {
+    bwrap: await tryOut(host, 'bwrap', cacheFolder),
+    unshare: await tryOut(host, 'unshare', cacheFolder),
+    proot: await tryOut(host, 'proot', cacheFolder),
+  }
+  await trialsIn(cacheFolder).remember(conditions(host), verdicts)
+  return {
+    bwrap: isWorking(verdicts.bwrap),
+    unshare: isWorking(verdicts.unshare),
+    proot: isWorking(verdicts.proot),
+  }
+}
+
+/** @throws {ToolMissingError} When its program is not on this host. */
+export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngineName): AnchorEngine {
+  const secondNamespace = () => scriptWords(requirePerl(host), 'second-namespace')
+  if (name === 'bwrap') {
+    const program = host.which('bwrap')
+    if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
+    return bwrapEngine(program, secondNamespace)
+  }
+  return unshareEngine({launcher: scriptWords(requirePerl(host), 'anchor'), secondNamespace})
+}
+
+/** Those known to fail come last: they are asked anew when nothing else works. */
+async function tryInTurn(
+  host: MapperHost,
+  {wanted, known, stage}: {wanted: readonly EngineName[]; known: Verdicts; stage: string},
+): Promise<Verdicts> {
+  const verdicts: Partial<Record<EngineName, Verdict>> = {}
+  const inTurn = [...wanted].sort((a, b) => Number(known[a] === 'fails') - Number(known[b] === 'fails'))
+  for (const name of inTurn) {
+    const before = known[name]
+    verdicts[name] = before !== undefined && isWorking(before) ? before : await tryOut(host, name, stage)
+    if (isWorking(verdicts[name])) break
+  }
+  return verdicts
+}
+
+async function tryOut(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
+  if (name === 'proot') {
+    const program = host.which('proot')
+    const works = program !== undefined && (await succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':']))
+    return works ? 'only' : 'fails'
+  }
+  for (const namespace of ['second', 'only'] as const)
+    if (await works(host, {name, namespace, cacheFolder})) return namespace
+  return 'fails'
+}
+
+type Attempt = {
+  readonly name: AnchorEngineName
+  readonly namespace: 'second' | 'only'
+  readonly cacheFolder: string
+}
+
+async function works(host: MapperHost, {name, namespace, cacheFolder}: Attempt): Promise<boolean> {
+  try {
+    const engine = anchorEngine(host, name)
+    const isRoot = isMountingRoot(host)
+    const isMade = isRoot || name === 'unshare' || namespace === 'second'
+    const userNamespace = {
+      guest: isRoot ? ('of-root' as const) : namespace,
+      prefix: isMade ? await namespacePrefix('emulated', host) : [],
+    }
+    const trial = {engine, architecture: host.architecture, userNamespace}
+    return await withStage(cacheFolder, (stage) => canStart({...trial, stage}))
+  } catch (error) {
+    if (error instanceof ToolMissingError || error instanceof PerlMissingError) return false
+    throw error
+  }
+}
+
+/** A folder of ours: the one of the cache, or another for now where there can be none. */
+async function withStage<T>(cacheFolder: string, work: (stage: string) => Promise<T>): Promise<T> {
+  try {
+    await makeFolders(cacheFolder, {mode: 0o700})
+  } catch (error) {
+    ignoreFailure(error)
+    const stage = await mkdtemp(join(tmpdir(), 'envs-'))
+    return work(stage).finally(() => rm(stage, {recursive: true}))
+  }
+  return work(cacheFolder)
+}
+
+function trialsIn(cacheFolder: string): Memory<Verdicts> {
+  return openMemory(join(cacheFolder, 'engines.json'), {schema: verdictsSchema})
+}
+
+function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
+  const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => fileFacts(host.which(name)))
+  return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
+}
+
+function readSwitch(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return '-'
+  }
+}
+
+type Trial = Pick<SandboxSpec, 'architecture' | 'userNamespace'> & {
+  readonly engine: AnchorEngine
+  readonly stage: string
+}
+
+/**
+ * Whether an engine works here: it is started as for an environment, with the host's own tree, read-only, as the guest's.
+ *
+ * @param trial.stage - A folder of ours; it stays as it is.
+ */
+async function canStart({engine, stage, ...place}: Trial): Promise<boolean> {
+  const devNull = openSync('/dev/null', constants.O_RDWR)
+  const plan = {
+    engine,
+    name: 'trial',
+    runFolder: stage,
+    spec: baseSpec({
+      ...place,
+      root: {kind: 'bind', from: '/', at: '/', access: 'ro'},
+      hostname: 'trial',
+      filterSets: filterSets('emulated'),
+    }),
+    holder: 'echo ready >&4',
+  }
+  const descriptors = {alive: devNull, looks: devNull, devNull}
+  let namespace: HeldNamespace | undefined
+  try {
+    const {guest, prefix} = place.userNamespace
+    namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
+    return (await launchAnchor(plan, {descriptors, namespace, companions: []})).isReady
+  } catch (error) {
+    if (error instanceof NamespaceRefusedError) return false
+    // A program of another processor, for one.
+    if (isErrno(error)) return false
+    throw error
+  } finally {
+    namespace?.release()
+    closeSync(devNull)
+  }
+}

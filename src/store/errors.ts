@@ -1,0 +1,206 @@
+import {defineError, EnvsError, ExitCode} from '../errors.js'
+import {seeChecks} from '../host/check.js'
+
+const SEE_LIST = 'See the environments that exist: envs list'
+
+export class EnvironmentNotFoundError extends EnvsError {}
+
+export const environmentNotFoundError = defineError(
+  'ENVS_NOT_FOUND',
+  ExitCode.notFound,
+  {message: 'There is no environment "{name}".', nextStep: SEE_LIST},
+  EnvironmentNotFoundError,
+)
+
+/** NAME was left out, and there is none to choose. */
+export const noEnvironmentError = defineError('ENVS_NOT_FOUND', ExitCode.notFound, {
+  message: 'There is no environment yet.',
+  nextStep: 'Create one: envs create',
+})
+
+/** NAME was left out, and there is more than one to choose from. */
+export const ambiguousEnvironmentError = defineError('ENVS_USAGE', ExitCode.usage, {
+  message: 'The name of the environment is missing: there are {count}: {names}.',
+  nextStep: 'Give the name of one of them.',
+})
+
+/** The callers say how their command takes another name. */
+export const environmentExistsError = defineError('ENVS_EXISTS', ExitCode.conflict, {
+  message: 'The environment "{name}" exists already.',
+  nextStep: 'Choose another name.',
+})
+
+/** Files that are no environment lie where one is to be. */
+export const storeFolderTakenError = defineError('ENVS_FOLDER_TAKEN', ExitCode.conflict, {
+  message: 'The folder "{folder}" exists already, but is not an environment.',
+  nextStep: 'Move the folder away, or choose another name.',
+})
+
+/** Another command, or a session, has the environment. */
+export const environmentBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
+  message: 'The environment "{name}" is in use by {holders}.',
+  nextStep: 'Stop its processes (envs ps {name}; envs stop {name}), or wait for them to end.',
+})
+
+export class EnvironmentRunningError extends EnvsError {}
+
+/** Something of it runs: services, or a session. */
+export const environmentRunningError = defineError(
+  'ENVS_RUNNING',
+  ExitCode.conflict,
+  {
+    message: 'The environment "{name}" is running.',
+    nextStep: 'See its processes: envs ps {name}. Stop them: envs stop {name}',
+  },
+  EnvironmentRunningError,
+)
+
+/** As {@link environmentRunningError}, met by a command with --force. */
+export const stopFirstError = defineError(
+  'ENVS_RUNNING',
+  ExitCode.conflict,
+  {
+    message: 'The environment "{name}" is running.',
+    nextStep: [
+      'See its processes: envs ps {name}. Stop them: envs stop {name}',
+      'Or have envs stop the environment first: envs {command} --force {name}',
+    ],
+  },
+  EnvironmentRunningError,
+)
+
+export class RecordUnreadableError extends EnvsError {}
+
+/** A record that this version can't read: made by a newer one, or damaged. */
+export const recordUnreadableError = defineError(
+  'ENVS_BAD_RECORD',
+  ExitCode.storage,
+  {
+    message: 'Could not read the record "{path}": {reason}.',
+    nextStep: 'Restore the file, or remove the environment with envs rm.',
+  },
+  RecordUnreadableError,
+)
+
+/** Some of a tree could not be removed; the rest is gone. */
+export const removalIncompleteError = defineError('ENVS_REMOVAL_INCOMPLETE', ExitCode.storage, {
+  message: 'Could not remove {count} files of "{name}": {files}.',
+  nextStep: 'The files are in {folder}; the next envs command that changes something tries again.',
+})
+
+/** APT could not install the packages of `envs try`, and has said why. */
+export const packagesNotInstalledError = defineError(
+  'ENVS_PACKAGES_NOT_INSTALLED',
+  ExitCode.guestNotStarted,
+  {
+    message: 'Could not install the packages {packages}.',
+    nextStep: 'See the messages of apt-get above.',
+  },
+)
+
+/** An interrupt by the user is no failure of APT's. */
+export const installInterruptedError = defineError('ENVS_PACKAGES_NOT_INSTALLED', 130, {
+  message: 'Could not install the packages {packages}: the installation was interrupted.',
+})
+
+/** The environment goes when its command ends: only then can it be kept. */
+export const tryRunningError = defineError('ENVS_TRY_RUNNING', ExitCode.conflict, {
+  message: 'The environment "{name}" is still in use by the command envs try that created it.',
+  nextStep: 'Leave its shell, then run the command again.',
+})
+
+const KEEP_IN_TIME = [
+  'An environment of envs try can be kept for an hour after its command has ended: envs list --all',
+  'To keep one from the start: envs try --keep NAME',
+] as const
+
+/** There is no throwaway environment to keep. */
+export const noTryError = defineError('ENVS_NO_TRY', ExitCode.notFound, {
+  message: 'There is no environment of envs try to keep.',
+  nextStep: KEEP_IN_TIME,
+})
+
+/** The named environment is no throwaway one. */
+export const notATryError = defineError('ENVS_NO_TRY', ExitCode.notFound, {
+  message: 'The environment "{name}" was not created by envs try.',
+  nextStep: KEEP_IN_TIME,
+})
+
+/** What a throwaway environment wrote was in memory, and is gone: after a restart, or an hour. */
+export const tryLostError = defineError('ENVS_TRY_LOST', ExitCode.notFound, {
+  message: 'The files of the environment "{name}" were in memory, and are lost.',
+  nextStep: 'Keep an environment in time with envs keep, or write to the disk with envs try --disk.',
+})
+
+/** An environment was made in a way that this host's, or the user's, engine can't show. */
+export const engineUnsuitableError = defineError('ENVS_ENGINE_UNSUITABLE', ExitCode.host, {
+  message:
+    'The engine {engine} cannot enter the environment "{name}": it has the identity {identity} and the storage {storage}, and {engine} supports only emulated and directory.',
+  nextStep: [
+    seeChecks('engine', 'user-namespaces'),
+    'Or create an environment that this engine can enter: ENVS_ENGINE={engine} envs create',
+  ],
+})
+
+/** Layers were asked for by name, and this host can't stack them. */
+export const storageUnavailableError = defineError('ENVS_STORAGE_UNAVAILABLE', ExitCode.host, {
+  message: 'The storage overlay does not work on this host: a trial mount of layers failed.',
+  nextStep: [
+    'Overlay storage needs Linux 5.11, a file system that overlayfs can write to (not NFS), and a user other than root.',
+    'The path of the store must have no commas, colons, quotes or backslashes.',
+    'Or leave the setting storage at auto, or set it to directory.',
+  ],
+})
+
+/** The name of a shim is taken by a file that is the user's own. */
+export const shimTakenError = defineError('ENVS_SHIM_TAKEN', ExitCode.conflict, {
+  message: 'The file "{path}" exists already, and is not a shim of envs.',
+  nextStep: 'Move the file away, or replace it with --force.',
+})
+
+export const shimNotFoundError = defineError('ENVS_NOT_FOUND', ExitCode.notFound, {
+  message: 'The environment "{environment}" has no shim "{name}".',
+  nextStep: 'See the shims that exist: envs shims',
+})
+
+export class HistoryUnreadableError extends EnvsError {}
+
+/** This version of envs can't read an environment's history. */
+export const historyUnreadableError = defineError(
+  'ENVS_HISTORY_UNREADABLE',
+  ExitCode.storage,
+  {
+    message: 'Could not read the history "{path}": {reason}.',
+    nextStep: 'Restore the file; all other files of the environment are unchanged.',
+  },
+  HistoryUnreadableError,
+)
+
+/** Layers could not be merged, and are unchanged. */
+export const squashFailedError = defineError('ENVS_SQUASH_FAILED', ExitCode.storage, {
+  message: 'Could not merge the changes between old snapshots; nothing is lost.',
+  nextStep: 'Run the command again with --verbose to see the reason.',
+})
+
+const FREE_LAYER_SPACE = 'Free some space, or remove snapshots: envs snapshots NAME --remove LABEL'
+
+export class LayerSpaceError extends EnvsError {}
+
+/** The disk had no room for another layer while it was written. */
+export const layerSpaceError = defineError(
+  'ENVS_STORAGE_FULL',
+  ExitCode.storage,
+  {message: 'Not enough free space in "{folder}".', nextStep: FREE_LAYER_SPACE},
+  LayerSpaceError,
+)
+
+/** The disk has no room for a copy, as counted before. */
+export const copySpaceError = defineError(
+  'ENVS_STORAGE_FULL',
+  ExitCode.storage,
+  {
+    message: 'Not enough free space in "{folder}": {neededBytes} bytes are needed, {freeBytes} are free.',
+    nextStep: FREE_LAYER_SPACE,
+  },
+  LayerSpaceError,
+)

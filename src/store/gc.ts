@@ -1,0 +1,304 @@
+import {randomBytes} from 'node:crypto'
+import {existsSync, statSync} from 'node:fs'
+import {rename} from 'node:fs/promises'
+import {join} from 'node:path'
+import {EnvsError} from '../errors.js'
+import {ignoreFailure, isErrno} from '../host/errno.js'
+import {namesIn} from '../host/files.js'
+import type {Host} from '../host/host.js'
+import {type Lock, takeLock} from '../host/locks.js'
+import type {Paths} from '../host/paths.js'
+import {removeTree} from '../rootfs/worker/api.js'
+import type {Identity} from '../sandbox/identity.js'
+import {
+  type Environment,
+  type EnvironmentFiles,
+  type EnvironmentName,
+  environmentFiles,
+  isEnvironmentName,
+  listNames,
+} from './environments.js'
+import {HistoryUnreadableError} from './errors.js'
+import {type History, layersOf, readHistory, writeHistory} from './history.js'
+import {identityOf, type LayerId, layerFiles, listLayers, removeEmptyLayer} from './layers.js'
+import {tryLockLayers} from './locks.js'
+import {treeProcess} from './tools.js'
+
+/** A folder of the store that is no environment: one being made, or one being removed. */
+export type Leftover = {
+  readonly kind: 'partial' | 'removed'
+  readonly identity: Identity
+  readonly name: EnvironmentName
+  readonly folder: string
+}
+
+/** The identity stands in the name: a tree can only be removed by the one that made it. */
+const LEFTOVER_FORM = /^\.(?<kind>partial|removed)\.(?<identity>mapped|emulated)\.[0-9a-f]{8}\.(?<name>.+)$/
+
+export function leftoverFolder(paths: Paths, {kind, identity, name}: Omit<Leftover, 'folder'>): string {
+  return join(paths.environments, `.${kind}.${identity}.${randomBytes(4).toString('hex')}.${name}`)
+}
+
+/**
+ * Removes what killed commands left behind. A folder whose environment is locked is somebody's work: left alone.
+ *
+ * @returns What is gone, in no order; what can't be removed is tried again the next time.
+ */
+export async function sweepLeftovers(host: Host): Promise<Leftover[]> {
+  const swept: Leftover[] = []
+  for (const leftover of findLeftovers(host.paths)) {
+    if (await sweep(host, leftover)) swept.push(leftover)
+  }
+  return swept
+}
+
+/** Tidying up is nobody's errand: where it can't be done, the command that came by goes on. */
+async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
+  const lock = await tryLock(host.paths, leftover)
+  if (lock === undefined) return false
+  try {
+    return (await removeLeftover(host, leftover)).failures.length === 0
+  } catch (error) {
+    if (!(error instanceof EnvsError)) throw error
+    return false
+  } finally {
+    lock.release()
+  }
+}
+
+/** @returns undefined for what is somebody's work. */
+function tryLock(paths: Paths, {name}: Leftover): Promise<Lock | undefined> {
+  return takeLock(environmentFiles(paths, name).lock, {mode: 'exclusive', waitMs: 0}).catch(ignoreFailure)
+}
+
+/** What {@link sweepLeftovers} would remove now. */
+export async function listLeftovers({paths}: Pick<Host, 'paths'>): Promise<Leftover[]> {
+  const free: Leftover[] = []
+  for (const leftover of findLeftovers(paths)) {
+    const lock = await tryLock(paths, leftover)
+    if (lock !== undefined) free.push(leftover)
+    lock?.release()
+  }
+  return free
+}
+
+export async function removeLeftover(
+  host: Host,
+  {identity, folder}: Leftover,
+): ReturnType<typeof removeTree> {
+  return removeTree(await treeProcess(host, identity), folder)
+}
+
+function findLeftovers(paths: Paths): Leftover[] {
+  return namesIn(paths.environments).flatMap((entry) => parseLeftover(paths, entry) ?? [])
+}
+
+function parseLeftover(paths: Paths, entry: string): Leftover | undefined {
+  const {kind, identity, name} = LEFTOVER_FORM.exec(entry)?.groups ?? {}
+  if (kind !== 'partial' && kind !== 'removed') return undefined
+  if (identity !== 'mapped' && identity !== 'emulated') return undefined
+  if (name === undefined || !isEnvironmentName(name)) return undefined
+  return {kind, identity, name, folder: join(paths.environments, entry)}
+}
+
+/**
+ * How many environments are made of each layer, now or at a point in time; of a damaged one nothing is known.
+ *
+ * @param except - Names of environments that do not count.
+ */
+export async function countClaims(
+  paths: Paths,
+  except: ReadonlySet<string> = new Set(),
+): Promise<ReadonlyMap<LayerId, number>> {
+  const claims = new Map<LayerId, number>()
+  for (const name of (await listNames(paths)).filter((each) => !except.has(each))) {
+    const history = await readHistory(environmentFiles(paths, name).history).catch(unlessUnknown)
+    if (history === undefined) continue
+    for (const layer of layersOf(history)) claims.set(layer, (claims.get(layer) ?? 0) + 1)
+  }
+  return claims
+}
+
+function unlessUnknown(error: unknown): undefined {
+  if (!isErrno(error, 'ENOENT') && !(error instanceof HistoryUnreadableError)) throw error
+}
+
+/**
+ * Takes an environment from one history to the next. Then layers go that only the other one named: the old one's, or where
+ * it failed those that were made for the new one.
+ *
+ * @throws {NodeJS.ErrnoException} Either of the two is in force.
+ */
+export async function replaceHistory(
+  host: Host,
+  {files}: Pick<Environment, 'files'>,
+  {from, to}: {from: History; to: History},
+): Promise<void> {
+  try {
+    await writeHistory(files.history, to)
+  } finally {
+    await sweepLayers(host, new Set([...layersOf(from), ...layersOf(to)]))
+  }
+}
+
+/** Whoever made an empty layer has named it by then. */
+const MOST_UNNAMED_MS = 10 * 60 * 1000
+
+/** A folder among the layers that is none: one being made, tried out, or removed. The identity stands in its name. */
+const LAYER_FOLDER_FORM = /^\.(?<kind>partial|trial|removed)\.(?<identity>mapped|emulated)\./
+
+/**
+ * Removes layers that no environment is made of any more, and what killed commands left among them. The layers of images
+ * stay: the next environment begins with them.
+ *
+ * Tidying up is nobody's errand: where it can't be done, or somebody makes a layer, the command that came by goes on.
+ *
+ * @param given - Layers that were an environment's until now; of others only those that are old enough to be leftovers go.
+ * @param images - Layers of images that are to go too.
+ */
+export async function sweepLayers(
+  host: Host,
+  given: ReadonlySet<LayerId> = NONE,
+  images: ReadonlySet<LayerId> = NONE,
+): Promise<void> {
+  for (const {folder, identity} of await moveAside(host, given, images))
+    await removeLayerFolder(host, {folder, identity}).catch(ignoreFailure)
+}
+
+const NONE: ReadonlySet<LayerId> = new Set()
+
+/** A folder that is nobody's. */
+export type LayerLeftover = {readonly folder: string; readonly identity: Identity}
+
+/** What {@link sweepLayers} would remove now; nothing while somebody makes a layer. */
+export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
+  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
+  if (lock === undefined) return []
+  try {
+    const ids = await unnamedLayers(host, NONE, NONE)
+    if (ids === undefined) return []
+    const unnamed = ids.map((id) => ({
+      folder: layerFiles(host.paths.layers, id).folder,
+      identity: identityOf(id),
+    }))
+    return [...leftoversOf(host), ...unnamed]
+  } finally {
+    lock.release()
+  }
+}
+
+async function moveAside(
+  host: Host,
+  given: ReadonlySet<LayerId>,
+  images: ReadonlySet<LayerId>,
+): Promise<LayerLeftover[]> {
+  // A first look without the lock, which takes a program: mostly there is nothing.
+  const isTidy = (await unnamedLayers(host, given, images))?.length === 0 && leftoversOf(host).length === 0
+  if (isTidy) return []
+  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
+  if (lock === undefined) return []
+  try {
+    const unnamed = await unnamedLayers(host, given, images)
+    if (unnamed === undefined) return []
+    const aside = leftoversOf(host)
+    for (const id of unnamed) {
+      const identity = identityOf(id)
+      const folder = join(host.paths.layers, `.removed.${identity}.${randomBytes(4).toString('hex')}`)
+      if (await isMoved(layerFiles(host.paths.layers, id).folder, folder)) aside.push({folder, identity})
+    }
+    return aside
+  } finally {
+    lock.release()
+  }
+}
+
+/** One that can't be moved keeps no other from it. */
+async function isMoved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    ignoreFailure(error)
+    return false
+  }
+}
+
+async function unnamedLayers(
+  host: Host,
+  given: ReadonlySet<LayerId>,
+  images: ReadonlySet<LayerId>,
+): Promise<LayerId[] | undefined> {
+  const named = await namedLayers(host.paths)
+  if (named === undefined) return undefined
+  const unnamed: LayerId[] = []
+  for (const id of await listLayers(host.paths.layers))
+    if (!named.has(id) && (images.has(id) || isLeftover(host, id, given))) unnamed.push(id)
+  return unnamed
+}
+
+/** @returns undefined when one environment's can't be read: then nothing is known to be nobody's. */
+async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
+  const named = new Set<LayerId>()
+  for (const name of await listNames(paths)) {
+    try {
+      const history = await readHistory(environmentFiles(paths, name).history)
+      for (const id of layersOf(history)) named.add(id)
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) return undefined
+    }
+  }
+  return named
+}
+
+function isLeftover({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): boolean {
+  const {folder, record} = layerFiles(paths.layers, id)
+  if (existsSync(record)) return false
+  return given.has(id) || ageMs(folder, now()) > MOST_UNNAMED_MS
+}
+
+function leftoversOf({paths, now}: Host): LayerLeftover[] {
+  const found: LayerLeftover[] = []
+  for (const name of namesIn(paths.layers)) {
+    const {kind, identity} = LAYER_FOLDER_FORM.exec(name)?.groups ?? {}
+    if (identity !== 'mapped' && identity !== 'emulated') continue
+    const folder = join(paths.layers, name)
+    // A trial is made without the lock, in less than a second.
+    if (kind === 'trial' && ageMs(folder, now()) < MOST_UNNAMED_MS) continue
+    found.push({folder, identity})
+  }
+  return found
+}
+
+function ageMs(folder: string, now: Date): number {
+  const status = statSync(folder, {throwIfNoEntry: false})
+  return status === undefined ? 0 : now.getTime() - status.mtimeMs
+}
+
+/** What the image of a layer has and its tree has not; missing where that is nothing. */
+export function layerLedger(folder: string): string {
+  return join(folder, 'ledger.jsonl')
+}
+
+/** Removes a layer, or what was to become one; nothing happens where there is none. */
+export async function removeLayerFolder(
+  host: Host,
+  {identity, folder}: {identity: Identity; folder: string},
+): ReturnType<typeof removeTree> {
+  // Mostly one that nothing was written to: it takes no program, and no mapping of ids.
+  if (removeEmptyLayer(folder)) return {failures: []}
+  return removeTree(await treeProcess(host, identity), folder)
+}
+
+/**
+ * Removes a layer that was made for an environment's next history, unless that is in force: it may be, though the writing of
+ * it failed, for what is renamed into its place is synced then.
+ */
+export async function removeUnlessNamed(
+  host: Host,
+  {history}: Pick<EnvironmentFiles, 'history'>,
+  id: LayerId,
+): Promise<void> {
+  if (layersOf(await readHistory(history)).has(id)) return
+  const {folder} = layerFiles(host.paths.layers, id)
+  await removeLayerFolder(host, {identity: identityOf(id), folder})
+}

@@ -1,0 +1,210 @@
+import {createHash, randomBytes} from 'node:crypto'
+import {chmodSync, mkdirSync, rmdirSync, statSync} from 'node:fs'
+import {join} from 'node:path'
+import * as v from 'valibot'
+import {isErrno, unlessErrno} from '../host/errno.js'
+import {makeFolders, namesIn, readSmallFile, writeFileAtomic} from '../host/files.js'
+import {numberField, oneOfField, parseIfValid, type RecordOf, sha256Field} from '../host/records.js'
+
+/** What a worker said of the image when it was extracted; see extract.ts of rootfs for the fields. */
+const extractReportSchema = v.object({
+  compression: oneOfField(['none', 'gzip', 'xz', 'zstd', 'bzip2']),
+  entries: numberField,
+  totalBytes: numberField,
+  skippedDevices: numberField,
+  squashedOwners: v.object({count: numberField, ids: v.array(numberField)}),
+  fileCapabilities: numberField,
+  losses: v.object({
+    owners: numberField,
+    capabilities: numberField,
+    devices: numberField,
+    dropped: numberField,
+  }),
+})
+
+const plannedFileSchema = v.object({
+  path: v.string(),
+  mode: numberField,
+  content: v.string(),
+  folders: v.array(v.object({path: v.string(), mode: numberField})),
+})
+
+const layerRecordEntries = {
+  /** Of the archive, as is `archiveBytes`. */
+  sha256: sha256Field,
+  archiveBytes: numberField,
+  report: extractReportSchema,
+  notes: v.array(
+    v.variant('kind', [
+      v.object({kind: v.literal('minimized')}),
+      v.object({kind: v.literal('archived'), codename: v.string()}),
+    ]),
+  ),
+  /** What each environment has of its own, with slots for it. */
+  personal: v.array(plannedFileSchema),
+  /** What the tree takes on disk. */
+  treeBytes: numberField,
+}
+
+const layerRecordSchema = v.object(layerRecordEntries)
+
+/** What is known of a layer that was made of an image, for every environment that stands on it. */
+export type ImageLayerRecord = RecordOf<typeof layerRecordSchema>
+
+const LAYER_RECORD_VERSION = 1
+
+/** The file as it is written; the first ones name no version. */
+const layerFileSchema = v.object({
+  schemaVersion: v.optional(v.literal(LAYER_RECORD_VERSION)),
+  ...layerRecordEntries,
+})
+
+/** Part of a layer's name: what another version wrote is another layer. Those of 1 have the image's SSH host keys. */
+export const LAYER_SCHEMA = '2'
+
+export async function writeLayerRecord(path: string, record: ImageLayerRecord): Promise<void> {
+  const json = {schemaVersion: LAYER_RECORD_VERSION, ...record}
+  await writeFileAtomic(path, `${JSON.stringify(json)}\n`, {mode: 0o600})
+}
+
+/**
+ * @returns undefined when there is none: no layer, or one that is not whole. So too for a record that a disk has damaged, or
+ * of a newer version: everything in it can be found out again.
+ */
+export async function readLayerRecord(path: string): Promise<ImageLayerRecord | undefined> {
+  const text = unlessErrno(() => readSmallFile(path), 'ENOENT')
+  if (text === undefined) return undefined
+  const {schemaVersion: _, ...record} = parseIfValid(text, layerFileSchema) ?? {}
+  return 'sha256' in record ? record : undefined
+}
+
+/**
+ * Makes an empty upper layer, or its missing parts: it may have been removed as a leftover before a history
+ * named it.
+ *
+ * @param below - The layer under it, whose root's permissions the new root gets.
+ */
+export async function makeUpper(
+  layers: string,
+  id: LayerId,
+  {below}: {readonly below: LayerId},
+): Promise<void> {
+  const {folder, tree, work} = layerFiles(layers, id)
+  await makeFolders(folder, {mode: 0o700})
+  makeUnlessThere(work)
+  if (!makeUnlessThere(tree)) return
+  chmodSync(tree, statSync(layerFiles(layers, below).tree).mode & 0o777)
+}
+
+/** Returns whether a layer contains no changes. */
+export async function isEmptyLayer(layers: string, id: LayerId): Promise<boolean> {
+  return namesIn(layerFiles(layers, id).tree).length === 0
+}
+
+/**
+ * Removes a layer that contains no changes and will not be used again.
+ *
+ * @param folder - Of the layer, under its present name.
+ * @returns Whether it was removed; otherwise its files are still there.
+ */
+export function removeEmptyLayer(folder: string): boolean {
+  const {tree, work} = filesIn(folder)
+  try {
+    rmdirSync(tree)
+    rmdirUnlessMissing(join(work, KERNELS_OWN))
+    rmdirSync(work)
+    rmdirSync(folder)
+    return true
+  } catch (error) {
+    if (!isErrno(error)) throw error
+    return false
+  }
+}
+
+/** overlayfs makes this folder at the first mount, and leaves it there. */
+const KERNELS_OWN = 'work'
+
+function rmdirUnlessMissing(path: string): void {
+  unlessErrno(() => rmdirSync(path), 'ENOENT')
+}
+
+/** @returns Whether the folder was made. */
+function makeUnlessThere(folder: string): boolean {
+  try {
+    mkdirSync(folder, {mode: 0o700})
+    return true
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error
+    return false
+  }
+}
+
+/** Paths of the parts of one layer. */
+export type LayerFiles = {
+  readonly folder: string
+  /** The files: a whole tree, or changes to the layers below. */
+  readonly tree: string
+  /** Work folder of overlayfs, used while the layer is writable. */
+  readonly work: string
+  /** Of a layer that was made from an image; written last. */
+  readonly record: string
+}
+
+/** @param layers - The folder of all layers. */
+export function layerFiles(layers: string, id: LayerId): LayerFiles {
+  return filesIn(join(layers, id))
+}
+
+export function filesIn(folder: string): LayerFiles {
+  return {folder, tree: join(folder, 'tree'), work: join(folder, 'work'), record: join(folder, 'layer.json')}
+}
+
+/** Returns the existing layers, in no order; layers that are being made or removed have other names. */
+export async function listLayers(layers: string): Promise<LayerId[]> {
+  return namesIn(layers).filter(isLayerId)
+}
+
+declare const brand: unique symbol
+
+/**
+ * Names one layer of the store: `m` or `e` for the identity of its owners, and 31 hexadecimal digits. Short,
+ * because mount(2) accepts a page of them.
+ */
+export type LayerId = string & {readonly [brand]: 'LayerId'}
+
+type Identity = 'mapped' | 'emulated'
+
+export function isLayerId(text: string): text is LayerId {
+  return /^[me][0-9a-f]{31}$/.test(text)
+}
+
+/** The id of a layer in a record. */
+export const layerIdField = v.custom<LayerId>(
+  (value) => typeof value === 'string' && isLayerId(value),
+  'the name of a layer',
+)
+
+export function newLayerId(identity: Identity): LayerId {
+  return toLayerId(identity, randomBytes(16).toString('hex'))
+}
+
+/** Returns the layer for a list of ingredients: the same list gives the same layer. */
+export function layerIdOf(identity: Identity, ingredients: readonly string[]): LayerId {
+  const hash = createHash('sha256')
+  // With their lengths, so that no two lists have the same digest.
+  for (const ingredient of ingredients) hash.update(`${ingredient.length}:${ingredient}`)
+  return toLayerId(identity, hash.digest('hex'))
+}
+
+/**
+ * Returns the identity of a layer's owners: only root of that identity can read and remove all of its files.
+ */
+export function identityOf(id: LayerId): Identity {
+  return id.startsWith('m') ? 'mapped' : 'emulated'
+}
+
+function toLayerId(identity: Identity, hex: string): LayerId {
+  const text = `${identity.slice(0, 1)}${hex.slice(0, 31)}`
+  if (!isLayerId(text)) throw new Error(`${text} is no name of a layer`)
+  return text
+}

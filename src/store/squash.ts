@@ -1,0 +1,197 @@
+import {mkdir} from 'node:fs/promises'
+import {type DebArchitecture, systemCalls} from '../host/arch.js'
+import {syncFileSystem} from '../host/files.js'
+import type {Host} from '../host/host.js'
+import {capture, findPerl, scriptWords} from '../host/process.js'
+import type {Environment} from './environments.js'
+import {layerSpaceError, squashFailedError} from './errors.js'
+import {removeLayerFolder} from './gc.js'
+import {type History, type Layers, type Snapshot, withoutSnapshots} from './history.js'
+import {type LayerId, layerFiles, newLayerId} from './layers.js'
+import {holdLayers} from './locks.js'
+import {tooManySnapshotsError} from './snapshot-errors.js'
+import {rootProcess} from './tools.js'
+
+type Subject = Pick<Environment, 'name' | 'record'>
+
+/**
+ * The history with a stack that can be mounted: neighbouring layers of a deep one are merged, into new ones that nothing
+ * names until what is returned is written. To be called with the environment at rest.
+ *
+ * @param isSynced - Whether the new layers are on the disk afterwards.
+ * @throws {{@link tooManySnapshotsError} @throws {@link squashFailedError} @throws {LayerSpaceError} @throws {@link layersBusyError}
+ */
+export async function withinLimit(
+  host: Host,
+  environment: Subject,
+  {history, isSynced}: {history: History; isSynced: boolean},
+): Promise<History> {
+  const most = mostLayers(host.paths.layers, history.upper)
+  if (history.layers.length <= most) return history
+  // So far below the limit that it is not met again at once.
+  const plan = planSquash(history, Math.floor((most * 2) / 3)) ?? planSquash(history, most)
+  const perl = findPerl(host)
+  if (plan === undefined || perl === undefined)
+    throw tooManySnapshotsError({name: environment.name, removals: removals(history)})
+  const held = await holdLayers(host.paths)
+  const made: LayerId[] = []
+  try {
+    let merged = plan.history
+    for (const run of plan.runs) {
+      const into = newLayerId(environment.record.identity)
+      made.push(into)
+      await merge(host, environment, {run, into, perl})
+      merged = withSquashed(merged, run, into)
+    }
+    if (isSynced) await syncFileSystem(host.paths.layers)
+    return merged
+  } catch (error) {
+    for (const id of made) await removeLayer(host, environment, id)
+    throw error
+  } finally {
+    held.release()
+  }
+}
+
+/** The options that remove the oldest snapshots which the user made. */
+function removals({snapshots}: History): string {
+  const oldest = snapshots.filter(({kind}) => kind !== 'automatic').slice(0, 3)
+  return oldest.map(({label}) => `--remove ${label}`).join(' ') || '--remove LABEL'
+}
+
+async function merge(
+  host: Host,
+  {record}: Subject,
+  {run, into, perl}: {run: Run; into: LayerId; perl: string},
+): Promise<void> {
+  const {layers} = host.paths
+  await mkdir(layerFiles(layers, into).folder, {mode: 0o700})
+  const {prefix, environment} = await rootProcess(host, record.identity)
+  const {architecture} = host
+  await mergeLayers({perl, architecture, prefix, environment}, {layers, run, into})
+}
+
+async function removeLayer(host: Host, {record}: Subject, id: LayerId): Promise<void> {
+  const {folder} = layerFiles(host.paths.layers, id)
+  await removeLayerFolder(host, {identity: record.identity, folder})
+}
+
+/** Exit status of templates/host/squash.pl on a full disk: ENOSPC. */
+const FULL_STATUS = 28
+
+type Merger = {
+  /** Absolute path of the Perl that runs the program. */
+  readonly perl: string
+  readonly architecture: DebArchitecture
+  /** Prefix that makes the program root of a user namespace with the layers' owners. */
+  readonly prefix: readonly string[]
+  readonly environment: NodeJS.ProcessEnv
+}
+
+/**
+ * Fills a new layer's folder with one tree that replaces the layers of a run, by hard links to their files.
+ *
+ * @param layers - The folder of all of them.
+ * @param into - Its folder is there, its tree is not.
+ * @throws {LayerSpaceError} @throws {@link squashFailedError} What was made until then is left.
+ */
+export async function mergeLayers(
+  {perl, architecture, prefix, environment}: Merger,
+  {layers, run, into}: {layers: string; run: Run; into: LayerId},
+): Promise<void> {
+  const {fsetxattr, statx, utimensat} = systemCalls(architecture)
+  const argv = [
+    ...[...prefix, ...scriptWords(perl, 'squash')],
+    ...[fsetxattr, statx, utimensat].map(String),
+    ...[into, ...[...run].reverse()].map((id) => layerFiles(layers, id).tree),
+  ]
+  const {status, stderr} = await capture(argv, {cwd: '/', env: {...environment, LC_ALL: 'C'}})
+  if (status === FULL_STATUS) throw layerSpaceError({folder: layers})
+  if (status !== 0) throw squashFailedError({}, {cause: new Error(stderr.slice(0, 4096))})
+}
+
+/** Neighbouring layers, from the bottom upwards, that can be merged into one. */
+export type Run = readonly [LayerId, LayerId, ...LayerId[]]
+
+/** The history without the removed labels, and the runs that can be merged. */
+export type SquashPlan = {readonly history: History; readonly runs: readonly Run[]}
+
+/**
+ * Plans to reduce the stack below the upper layer to `most` layers: merges runs that no snapshot needs
+ * separately. If that is not enough, removes automatic snapshots, oldest first.
+ *
+ * @returns Undefined if the other snapshots need too many layers.
+ */
+export function planSquash(history: History, most: number): SquashPlan | undefined {
+  let rest = history
+  for (;;) {
+    const runs = mergeableRuns(rest)
+    if (rest.layers.length - runs.reduce((saved, run) => saved + run.length - 1, 0) <= most)
+      return {history: rest, runs}
+    const oldest = rest.snapshots.find((each) => each.kind === 'automatic' && isInTheWay(rest, each))
+    if (oldest === undefined) return undefined
+    rest = withoutSnapshots(rest, new Set([oldest.label]))
+  }
+}
+
+/**
+ * Returns runs of the stack, without the image's layer, that each snapshot contains completely or not at all.
+ */
+export function mergeableRuns(history: History): Run[] {
+  const {layers, snapshots} = history
+  const bounds = new Set([1, layers.length, ...snapshots.map((each) => sharedDepth(layers, each.layers))])
+  const runs: Run[] = []
+  let start = 0
+  for (const bound of [...bounds].sort((a, b) => a - b)) {
+    const [first, second, ...others] = layers.slice(start, bound)
+    if (start > 0 && first !== undefined && second !== undefined) runs.push([first, second, ...others])
+    start = bound
+  }
+  return runs
+}
+
+function isInTheWay({layers}: History, snapshot: Snapshot): boolean {
+  const depth = sharedDepth(layers, snapshot.layers)
+  return depth > 1 && depth < layers.length
+}
+
+/** Returns how many layers, from the bottom, two stacks share. */
+function sharedDepth(a: Layers, b: Layers): number {
+  let depth = 0
+  while (depth < a.length && a[depth] === b[depth]) depth++
+  return depth
+}
+
+/** Returns the history with one layer in place of a run, in all stacks. */
+export function withSquashed(history: History, run: Run, into: LayerId): History {
+  return {
+    ...history,
+    layers: replaceRun(history.layers, run, into),
+    snapshots: history.snapshots.map((each) => ({...each, layers: replaceRun(each.layers, run, into)})),
+  }
+}
+
+function replaceRun(layers: Layers, run: Run, into: LayerId): Layers {
+  const [base, ...others] = layers
+  const at = others.findIndex((_, index) => run.every((id, offset) => others[index + offset] === id))
+  if (at === -1) return layers
+  return [base, ...others.slice(0, at), into, ...others.slice(at + run.length)]
+}
+
+/** Lookups in a stack of this height are still fast. */
+const MOST_LAYERS = 24
+/** Part of mount(2)'s page for the layers below the upper one. */
+const MOST_BYTES = 3000
+/** bwrap writes each path with its `/oldroot`, and a colon. */
+const OVERHEAD_BYTES = '/oldroot:'.length
+
+/**
+ * Returns the limit for the layers below an upper one in this store.
+ *
+ * @param layers - The folder of all layers.
+ * @see mount(2): it silently truncates the options at a page.
+ */
+export function mostLayers(layers: string, id: LayerId): number {
+  const bytes = Buffer.byteLength(layerFiles(layers, id).tree) + OVERHEAD_BYTES
+  return Math.min(MOST_LAYERS, Math.floor(MOST_BYTES / bytes))
+}

@@ -1,8 +1,0 @@
-/** Words as they would be typed in a shell, on one line. */
-export function formatCommandLine(words: readonly string[]): string {
-  return words.map(quoteWord).join(' ')
-}
-
-function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-}

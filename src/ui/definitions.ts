@@ -1,1 +1,0 @@
-export {Args, Flags} from '@oclif/core'
