@@ -1,4 +1,5 @@
-// Writes docs/commands, a page for each command and a list of them, schemas/output.json, and docs/json.md of it.
+// Writes docs/commands, a page for each command and a list of them, schemas/output.json, docs/json.md from that, docs/troubleshooting.md
+// from the definitions of errors, and the table of rooms in docs/architecture.md.
 //
 // usage: node scripts/command-pages.mjs [--check]    with --check, only lists outdated pages
 import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
@@ -6,9 +7,11 @@ import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {isDeepStrictEqual} from 'node:util'
 import {shownCommands} from './command-text.mjs'
+import {errorPage} from './error-page.mjs'
 import {jsonPage} from './json-page.mjs'
 import {readManifest} from './manifest-files.mjs'
 import {outputSchema} from './output-schema.mjs'
+import {DOORS, ROOMS} from './rooms.mjs'
 
 /** Returns texts by path in docs. */
 function allPages(manifest, {oclif: {topics}}, schema) {
@@ -18,6 +21,21 @@ function allPages(manifest, {oclif: {topics}}, schema) {
     'commands/README.md': listPage(commands, topics),
     ...Object.fromEntries(commands.map((command) => [`commands/${fileName(command)}`, commandPage(command)])),
   }
+}
+
+/** Returns the page with the table of rooms between its two marks. */
+function withRooms(page) {
+  const [before, after] = [page.split('<!-- rooms -->')[0], page.split('<!-- /rooms -->')[1]]
+  const code = (name) => `\`${name}\``
+  const doors = (room) =>
+    Object.entries(DOORS).flatMap(([name, folders]) =>
+      folders.some((folder) => folder === room || folder.startsWith(`${room}/`)) ? [code(name)] : [],
+    )
+  const rows = Object.entries(ROOMS).map(
+    ([room, others]) => `| ${code(room)} | ${others.map(code).join(', ')} | ${doors(room).join(', ')} |`,
+  )
+  const table = ['| Room | may import | packages |', '|---|---|---|', ...rows.reverse()]
+  return `${before}<!-- rooms -->\n\n${table.join('\n')}\n\n<!-- /rooms -->${after}`
 }
 
 function fileName({name}) {
@@ -112,7 +130,11 @@ const folder = join(root, 'docs')
 const {manifest, pjson} = await readManifest(root)
 const schema = await outputSchema()
 const schemaPath = join(root, 'schemas/output.json')
-const pages = allPages(manifest, pjson, schema)
+const pages = {
+  ...allPages(manifest, pjson, schema),
+  'troubleshooting.md': await errorPage(root),
+  'architecture.md': withRooms(await readFile(join(folder, 'architecture.md'), 'utf8')),
+}
 if (process.argv[2] === '--check') {
   const stale = await stalePages(pages)
   const isSchemaStale = !isDeepStrictEqual(JSON.parse(await readFile(schemaPath, 'utf8')), schema)

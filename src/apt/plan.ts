@@ -13,7 +13,7 @@ import {AvailablePackages, type Candidate, selectPackages} from './select.js'
 /**
  * Finds the packages that make up what is asked for: verifies the archive's pockets, reads their indices, chooses.
  *
- * @throws {EnvsError} Of errors.ts, of signature/errors.ts and of host/http/errors.ts.
+ * @throws {EnvsError} Of errors.ts, of images/signature/errors.ts and of host/http/errors.ts.
  */
 export async function planPackages(request: ArchiveRequest, context: ArchiveContext): Promise<PackagePlan> {
   const {release, architecture, variant, include} = request

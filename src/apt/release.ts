@@ -157,7 +157,7 @@ const RACE_WAIT_MS = 2000
  *
  * @returns undefined when the mirror says that there is neither.
  * @throws {@link unsignedReleaseError} @throws {NetworkError} @throws {UnexpectedSizeError}
- * @throws {EnvsError} With exit code 6, of signature/errors.ts.
+ * @throws {EnvsError} With exit code 6, of images/signature/errors.ts.
  */
 async function fetchRelease(
   place: Place,
@@ -208,7 +208,7 @@ async function fetchPair(
   }
 }
 
-/** @throws {EnvsError} With exit code 6, of signature/errors.ts. */
+/** @throws {EnvsError} With exit code 6, of images/signature/errors.ts. */
 async function verifyRelease(
   place: Place,
   served: SignedRelease,

@@ -290,7 +290,7 @@ type Options = {
  * that source, and gives the file of `url` this digest.
  *
  * @throws {@link unknownSourceError} @throws {@link notInListingError} @throws {MalformedListingError}
- * @throws {EnvsError} With exit code 6, of signature/errors.ts.
+ * @throws {EnvsError} With exit code 6, of images/signature/errors.ts.
  */
 export async function reverify(
   {source: id, url, sha256, evidence}: Claimed,

@@ -54,7 +54,7 @@ export function sessionOptions(place: Pick<SessionPlace, 'identity'>, request: S
   return [
     ...['-i', place.identity],
     ...SESSION_OPTIONS.flatMap(({letter, words}) =>
-      words(request).flatMap((each) => [`-${letter}`, ...each]),
+      (words?.(request) ?? []).flatMap((each) => [`-${letter}`, ...each]),
     ),
   ]
 }
@@ -69,8 +69,11 @@ type Described = {
   readonly doc: string
   /** What completes the value, as scripts/completion-table.mjs names it. */
   readonly completion?: 'file'
-  /** The words after the letter for templates/host/session.pl, once for each time that the option stands there. */
-  readonly words: (request: SessionRequest) => readonly (readonly string[])[]
+  /**
+   * The words after the letter for templates/host/session.pl, once for each time that the option stands there. Left out where only a
+   * feature reads the option.
+   */
+  readonly words?: (request: SessionRequest) => readonly (readonly string[])[]
 }
 
 /** One option; `field` is where a session's wish keeps what was typed. */

@@ -126,7 +126,7 @@ const CASES: readonly Case[] = [
     host: 'whose home is memory',
     words: onStore('size=2g'),
     create: [0, QUIET],
-    doctor: [0, /^warn {2}Disk: .*tmpfs.*\n.*gone when this host restarts/m],
+    doctor: [0, /^warn {2}Disk: .*tmpfs.*\n.*lost when this host restarts/m],
   },
   {
     host: 'without a network',

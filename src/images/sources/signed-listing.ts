@@ -123,7 +123,7 @@ const RACE_WAIT_MS = 2000
  *
  * @returns undefined when there is no such listing.
  * @throws {@link unsignedListingError} @throws {NetworkError} @throws {UnexpectedSizeError}
- * @throws {EnvsError} With exit code 6, of signature/errors.ts.
+ * @throws {EnvsError} With exit code 6, of images/signature/errors.ts.
  */
 export async function fetchSignedListing(
   {mirror, folder, kind, listing, signature}: SignedListingPlace & {listing: string; signature: string},
@@ -163,7 +163,7 @@ export async function fetchSignedListing(
  *
  * @returns undefined when there is no such listing.
  * @throws {NetworkError} @throws {UnexpectedSizeError}
- * @throws {EnvsError} With exit code 6, of signature/errors.ts.
+ * @throws {EnvsError} With exit code 6, of images/signature/errors.ts.
  */
 export async function fetchClearsigned(
   {mirror, folder, kind, listing}: SignedListingPlace & {listing: string},

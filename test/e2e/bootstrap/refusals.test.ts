@@ -67,7 +67,7 @@ for (const image of ['./rootfs.tar', 'lxc:debian/trixie', 'ubuntu:noble/cloud'])
     assert.equal(status, 2)
     assert.match(
       stderr,
-      /--include, --variant and --components are for images that are made from a package archive/,
+      /--include, --variant and --components are for images that envs makes from packages/,
     )
   })
 }

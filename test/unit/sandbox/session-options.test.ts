@@ -25,7 +25,9 @@ function takenBySession(): Map<string | undefined, number> {
 }
 
 test('session.pl takes each option with as many words as are written, and the identity', () => {
-  const written = SESSION_OPTIONS.map(({letter, words}) => [letter, words(REQUEST)[0]?.length] as const)
+  const written = SESSION_OPTIONS.flatMap(({letter, words}) =>
+    words === undefined ? [] : [[letter, words(REQUEST)[0]?.length] as const],
+  )
   assert.deepEqual(takenBySession(), new Map([...written, ['i', 1]]))
 })
 
