@@ -119,7 +119,7 @@ const CASES: readonly Case[] = [
   {
     host: 'whose store is tiny',
     words: onStore('size=1m'),
-    create: [8, /not enough free space/],
+    create: [8, /Not enough free space/],
     doctor: [0, /^warn {2}Disk: .*0\.0 GiB free/m],
   },
   {
