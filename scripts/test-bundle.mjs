@@ -23,6 +23,7 @@ export async function bundleTests({together, apart}, folder) {
   await build({
     absWorkingDir: root,
     bundle: true,
+    define: {__buildId: JSON.stringify(await builtId())},
     entryPoints: [
       ...(together.length > 0 ? [{in: group, out: 'together'}] : []),
       ...[...apart, ...programs.map((name) => join(PROGRAMS, name))].map((path) => ({
@@ -47,6 +48,12 @@ export async function bundleTests({together, apart}, folder) {
     ),
     programs: join(outdir, PROGRAMS),
   }
+}
+
+/** Of the worker that the tests start, which answers to its own build alone: the first line of its program names that. */
+async function builtId() {
+  const program = await readFile(join(root, 'dist/rootfs-worker.cjs'), 'utf8')
+  return /^\/\/ (\w+)\n/.exec(program)?.[1] ?? ''
 }
 
 /** `import.meta.url` is what it would be without the bundle; for a source of envs, as if it were in dist/. */

@@ -138,15 +138,16 @@ export function orNearest(nearest: readonly string[]): Circumstances {
   return nearest.length === 0 ? {} : {suggestions: didYouMean(nearest)}
 }
 
+/** @public */
+export const usageKind = defineError('ENVS_USAGE', ExitCode.usage, {
+  message: '{problem}',
+  nextStep: 'See the arguments and options of the command: envs COMMAND --help',
+})
+
 /** Arguments that can't mean anything; found after parsing, by a domain room or a command. */
 export class UsageError extends EnvsError {
-  static readonly kind = defineError('ENVS_USAGE', ExitCode.usage, {
-    message: '{problem}',
-    nextStep: 'See the arguments and options of the command: envs COMMAND --help',
-  })
-
   constructor(problem: string, suggestions: readonly string[] = []) {
-    super(...UsageError.kind.parts({problem}, {suggestions}))
+    super(...usageKind.parts({problem}, {suggestions}))
   }
 }
 

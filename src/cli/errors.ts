@@ -4,15 +4,17 @@ import {defineError, didYouMean, EnvsError, ExitCode, UsageError} from '../error
 /** Signals by which a user, a terminal or a service manager ends a command. */
 export type EndingSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
+/** @public */
+export const interruptedKind = defineError('ENVS_INTERRUPTED', 128 + constants.signals.SIGINT, {
+  message: 'Interrupted by {signal}.',
+})
+
 /** The user ended the command; what was half done has been taken back. */
 export class InterruptedError extends EnvsError {
   /** The exit status is that of SIGINT. */
-  static readonly kind = defineError('ENVS_INTERRUPTED', 128 + constants.signals.SIGINT, {
-    message: 'Interrupted by {signal}.',
-  })
 
   constructor(signal: EndingSignal) {
-    const [message, details] = InterruptedError.kind.parts({signal})
+    const [message, details] = interruptedKind.parts({signal})
     super(message, {...details, exitCode: 128 + constants.signals[signal]})
   }
 }

@@ -169,7 +169,7 @@ export async function* throughZlib(
   } catch (error) {
     // Z_DATA_ERROR, Z_BUF_ERROR, ZSTD_error_checksum_wrong and similar codes.
     if (codeOf(error)?.startsWith('Z')) {
-      throw corruptArchiveError({problem: `its ${format} data does not decode`}, {cause: error})
+      throw corruptArchiveError({problem: `its ${format} data cannot be decoded`}, {cause: error})
     }
     throw error
   } finally {

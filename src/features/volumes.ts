@@ -29,27 +29,27 @@ export function parseVolume(text: string, workingFolder: string): Volume {
     !isAbsolute(absoluteTarget) ||
     (access !== 'ro' && access !== 'rw')
   ) {
-    throw new UsageError(`--volume ${text} can't be read.`, [
-      'Write SOURCE[:TARGET[:ro]], with TARGET from / on: --volume ./src:/src:ro',
+    throw new UsageError(`--volume "${text}" is not valid.`, [
+      'Write SOURCE[:TARGET[:ro]] with an absolute TARGET: --volume ./src:/src:ro',
     ])
   }
   const normal = normalize(absoluteTarget)
-  if (normal === '/') throw new UsageError(`--volume ${text} would cover the whole environment.`)
+  if (normal === '/') throw new UsageError(`--volume "${text}" would hide the whole environment.`)
   return {source: absoluteSource, target: normal, access}
 }
 
 function refuseForProot(name: string, {source, target, access}: Volume): void {
   if (access === 'ro') {
     throw sessionFailedError(
-      {name, reason: `proot can't share ${source} read-only.`},
-      {suggestions: ['Leave :ro out to share it writable.']},
+      {name, reason: `proot cannot share "${source}" read-only`},
+      {suggestions: ['Share it writable: leave :ro out.']},
     )
   }
   // proot parts the two at a colon.
   if (source.includes(':') || target.includes(':') || !existsSync(source)) {
     throw sessionFailedError(
-      {name, reason: `${source} can't be shared.`},
-      {suggestions: ['Share a folder or file that is there, without a colon in its path.']},
+      {name, reason: `could not share "${source}"`},
+      {suggestions: ['Share a folder or file that exists and has no colon in its path.']},
     )
   }
 }

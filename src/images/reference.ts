@@ -143,7 +143,7 @@ function otherDistribution(text: string, distribution: string, word: string): Un
       suggestions: [
         ...nearest,
         `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
-        `To see what there is: envs image search ${distribution}`,
+        `See the images that exist: envs image search ${distribution}`,
       ],
     },
   )
@@ -153,7 +153,7 @@ function otherDistribution(text: string, distribution: string, word: string): Un
 async function fileHints(text: string, workingFolder: string): Promise<string[]> {
   if (await isThere(resolve(workingFolder, text))) return [`To use the file of that name, write ./${text}`]
   if (ARCHIVE_SUFFIX.test(text))
-    return [`A file is given by its path, such as ./${text}, and there is no such file here.`]
+    return [`To use a file, give its path, such as ./${text}; there is no such file here.`]
   return []
 }
 

@@ -8,16 +8,17 @@ const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
   proot: 'engine',
 }
 
+/** @public */
+export const toolMissingKind = defineError('ENVS_TOOL_MISSING', ExitCode.host, {
+  message: '{tool} was not found on this host: it is in the package {packageName}.',
+  nextStep: 'Ask an administrator to install the package {packageName}.',
+})
+
 /** A program that the sandbox is built from is not on this host. */
 export class ToolMissingError extends EnvsError {
-  static readonly kind = defineError('ENVS_TOOL_MISSING', ExitCode.host, {
-    message: '{tool} was not found on this host: it is in the package {packageName}.',
-    nextStep: 'Ask an administrator to install the package {packageName}.',
-  })
-
   constructor(tool: string, packageName: string) {
     const suggestions = [seeChecks(TOOL_CHECKS[tool] ?? 'util-linux')]
-    super(...ToolMissingError.kind.parts({tool, packageName}, {suggestions}))
+    super(...toolMissingKind.parts({tool, packageName}, {suggestions}))
   }
 }
 
@@ -34,25 +35,31 @@ export const namespaceRefusedError = defineError(
   NamespaceRefusedError,
 )
 
+/** @public */
+export const noEngineKind = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
+  message: 'This host cannot enter any environment: envs tried bubblewrap, system calls alone and proot.',
+  nextStep: seeChecks('engine', 'user-namespaces', 'bubblewrap'),
+})
+
+/** @public */
+export const engineUnusableKind = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
+  message: 'The engine {setting} does not work on this host.',
+  nextStep: 'Or leave the setting engine (ENVS_ENGINE) at auto.',
+})
+
 /** Nothing on this host can enter a tree, or not what was asked for. */
 export class EngineUnavailableError extends EnvsError {
-  static readonly ofAny = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
-    message: 'This host cannot enter any environment: envs tried bubblewrap, system calls alone and proot.',
-    nextStep: seeChecks('engine', 'user-namespaces', 'bubblewrap'),
-  })
-  static readonly ofOne = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
-    message: 'The engine {setting} does not work on this host.',
-    nextStep: 'Or leave the setting engine (ENVS_ENGINE) at auto.',
-  })
-
   /** @param explanation - What the doctor found when it was asked why. */
   constructor(
     readonly setting: 'auto' | 'bwrap' | 'unshare' | 'proot',
     explanation?: Check,
   ) {
-    const {ofAny, ofOne} = EngineUnavailableError
-    const hints = explanation === undefined ? ofAny.nextSteps : explained('engine', explanation)
-    super(...(setting === 'auto' ? ofAny.parts({}, {suggestions: hints}) : ofOne.parts({setting}, {hints})))
+    const hints = explanation === undefined ? noEngineKind.nextSteps : explained('engine', explanation)
+    super(
+      ...(setting === 'auto'
+        ? noEngineKind.parts({}, {suggestions: hints})
+        : engineUnusableKind.parts({setting}, {hints})),
+    )
   }
 }
 
@@ -61,13 +68,14 @@ function explained(check: CheckId, {id, title, evidence}: Check): string[] {
   return [`${title}: ${evidence}`, seeChecks(...new Set([check, id]))]
 }
 
+/** @public */
+export const anchorFailedKind = defineError('ENVS_START_FAILED', ExitCode.host, {
+  message: 'Could not start the environment "{environment}": {reason}',
+  nextStep: seeChecks('engine', 'user-namespaces'),
+})
+
 /** The environment's first process did not come up. */
 export class AnchorFailedError extends EnvsError {
-  static readonly kind = defineError('ENVS_START_FAILED', ExitCode.host, {
-    message: 'Could not start the environment "{environment}": {reason}',
-    nextStep: seeChecks('engine', 'user-namespaces'),
-  })
-
   /**
    * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
    * @param explanation - What the doctor found when it was asked why, or that the tree has no shell.
@@ -78,8 +86,8 @@ export class AnchorFailedError extends EnvsError {
     explanation?: Check | 'no shell',
   ) {
     const reason = evidence === '' ? 'its first process ended without a message.' : evidence
-    const suggestions = explanation === undefined ? AnchorFailedError.kind.nextSteps : stepsFor(explanation)
-    super(...AnchorFailedError.kind.parts({environment, reason}, {suggestions}))
+    const suggestions = explanation === undefined ? anchorFailedKind.nextSteps : stepsFor(explanation)
+    super(...anchorFailedKind.parts({environment, reason}, {suggestions}))
   }
 }
 

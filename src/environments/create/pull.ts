@@ -44,8 +44,8 @@ export async function beginPull(
   const reference = await parseImageReference(image, {workingFolder, architecture, now: context.now})
   const bootstrap = await bootstrapFor(reference, archive, context.now)
   if (reference.kind !== 'name') {
-    throw new UsageError('Only an image with a name is fetched to be kept.', [
-      'envs create takes a file, a URL or standard input as it is.',
+    throw new UsageError('Only an image with a name can be kept.', [
+      'Create an environment from a file, a URL or standard input: envs create',
     ])
   }
   const wanted = {

@@ -6,13 +6,14 @@ type NetworkErrorDetails = {
   readonly cause?: unknown
 }
 
+/** @public */
+export const networkKind = defineError('ENVS_NETWORK', ExitCode.network, {
+  message: 'The download from {host} failed: {reason}.',
+  nextStep: 'Run the command again: a download continues where it stopped.',
+})
+
 /** A server, or the way to it, failed; what was received so far is kept for the next try. */
 export class NetworkError extends EnvsError {
-  static readonly kind = defineError('ENVS_NETWORK', ExitCode.network, {
-    message: 'The download from {host} failed: {reason}.',
-    nextStep: 'Run the command again: a download continues where it stopped.',
-  })
-
   /** Of the answer, where there was one and it was the failure. */
   readonly status: number | undefined
 
@@ -22,7 +23,7 @@ export class NetworkError extends EnvsError {
     readonly reason: string,
     {suggestions = [], status, cause}: NetworkErrorDetails = {},
   ) {
-    super(...NetworkError.kind.parts({host, reason}, {suggestions, cause}))
+    super(...networkKind.parts({host, reason}, {suggestions, cause}))
     this.status = status
   }
 }
