@@ -134,9 +134,6 @@ export function secondsOf({date}: Pick<PackagePlan, 'date'>): number {
   return Math.floor(date.getTime() / 1000)
 }
 
-const LAST_BYTES = 2048
-const LAST_LINES = 8
-
 /** Returns the first package that dpkg does not list in the planned version; undefined if all are installed. */
 function findUnmetPackage(root: string, {packages}: Pick<PackagePlan, 'packages'>): string | undefined {
   const installed = new Map(
@@ -158,11 +155,14 @@ async function bootstrapFailure(
   await makeFolders(cacheFolder, {mode: 0o700})
   const kept = join(cacheFolder, 'bootstrap.log')
   await copyFile(log, kept)
-  const lastLines = await endOf(log)
+  const lastLines = await readLastLines(log)
   return bootstrapFailedError({name, reason, log: kept, lastLines: lastLines === '' ? '' : `\n${lastLines}`})
 }
 
-async function endOf(path: string): Promise<string> {
+const LAST_BYTES = 2048
+const LAST_LINES = 8
+
+async function readLastLines(path: string): Promise<string> {
   const file = await open(path)
   try {
     const {size} = await file.stat()

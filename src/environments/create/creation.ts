@@ -20,7 +20,7 @@ import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/recor
 import {recordUsage} from '../../store/sizes.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
-import {type FetchHooks, ImageToUse, type ResolveHooks} from './image-source.js'
+import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
 import {chooseMeans, type Means} from './means.js'
 import {newRecord} from './new-record.js'
 import type {CreateRequest} from './request.js'
@@ -43,7 +43,7 @@ export class Creation {
   readonly #means: Means
   /** The folder that becomes the environment. */
   readonly #partial: string
-  readonly #source: ImageToUse
+  readonly #source: ImageAcquisition
   readonly #tree: NewTree
   #image: OpenedImage | undefined
   #unpacked: Unpacked | undefined
@@ -64,7 +64,7 @@ export class Creation {
     this.#lock = lock
     this.#means = means
     this.#partial = leftoverFolder(host.paths, {kind: 'partial', identity, name: request.name})
-    this.#source = new ImageToUse(host, request, {means, signal})
+    this.#source = new ImageAcquisition(host, request, {means, signal})
     const takeTree = () => this.#source.takeTree()
     const plan = {host, request, identity, partial: this.#partial, signal, takeTree}
     this.#tree = storage === 'overlay' ? new NewLayeredTree(plan, holding) : newPlainTree(plan)

@@ -8,7 +8,7 @@ import type {ImageContext} from '../../images/sources/source.js'
 import {sweepLayers} from '../../store/gc.js'
 import {type ArchiveWish, bootstrapFor} from '../bootstrap/request.js'
 import {findEngine, identityFor} from '../session/engine.js'
-import {ImageToUse} from './image-source.js'
+import {ImageAcquisition} from './image-acquisition.js'
 import type {Means} from './means.js'
 import {archiveContext, type CreateRequest} from './request.js'
 
@@ -39,7 +39,7 @@ export async function beginPull(
     signal: AbortSignal
     onNotice?: CreateRequest['archive']['onNotice'] | undefined
   },
-): Promise<ImageToUse> {
+): Promise<ImageAcquisition> {
   const {workingFolder} = host
   const reference = await parseImageReference(image, {workingFolder, architecture, now: context.now})
   const bootstrap = await bootstrapFor(reference, archive, context.now)
@@ -58,7 +58,7 @@ export async function beginPull(
     archive: archiveContext(host, settings, {...context, onNotice}),
   } as const
   const means = bootstrap === undefined ? undefined : await chooseBuildMeans(host, architecture, settings)
-  return new ImageToUse(host, wanted, {signal, means})
+  return new ImageAcquisition(host, wanted, {signal, means})
 }
 
 async function chooseBuildMeans(

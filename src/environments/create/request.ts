@@ -11,8 +11,8 @@ import {environmentNameFor, parseImageReference, parseSha256} from '../../images
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
-import {type ArchiveWish, bootstrapFor, USUAL_ARCHIVE} from '../bootstrap/request.js'
-import type {WantedImage} from './image-source.js'
+import {type ArchiveWish, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
+import type {WantedImage} from './image-acquisition.js'
 import type {MeansWish} from './means.js'
 
 export type CreateRequest = WantedImage &
@@ -63,7 +63,7 @@ export async function planCreation(
     onNotice?: ArchiveContext['onNotice'] | undefined
   },
 ): Promise<CreateRequest> {
-  const {archive = USUAL_ARCHIVE, architecture = host.architecture} = wish
+  const {archive = DEFAULT_ARCHIVE, architecture = host.architecture} = wish
   const image = wish.image ?? settings.value('defaultImage') ?? (await defaultImage())
   const {now} = context
   const around = {workingFolder: host.workingFolder, architecture, now}

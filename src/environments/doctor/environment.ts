@@ -98,7 +98,7 @@ const KNOWN: readonly KnownPackage[] = [
   {
     name: 'apache2',
     problem: lowPort('port 80'),
-    remedy: 'Let it listen on a port from 1024 on: Listen 8080 in /etc/apache2/ports.conf.',
+    remedy: 'Use port 1024 or higher: Listen 8080 in /etc/apache2/ports.conf.',
   },
   {
     name: 'chrony',
@@ -114,7 +114,7 @@ const KNOWN: readonly KnownPackage[] = [
   {
     name: 'cups-daemon',
     problem: `${lowPort('port 631')}; its socket in /run works`,
-    remedy: 'Let it listen on a port from 1024 on: Listen localhost:6310 in /etc/cups/cupsd.conf.',
+    remedy: 'Use port 1024 or higher: Listen localhost:6310 in /etc/cups/cupsd.conf.',
   },
   {
     name: 'docker.io',
@@ -141,12 +141,12 @@ const KNOWN: readonly KnownPackage[] = [
   {
     name: 'nginx-common',
     problem: lowPort('port 80'),
-    remedy: 'Let it listen on a port from 1024 on: listen 8080 in /etc/nginx/sites-enabled/default.',
+    remedy: 'Use port 1024 or higher: listen 8080 in /etc/nginx/sites-enabled/default.',
   },
   {
     name: 'openssh-server',
     problem: lowPort('port 22'),
-    remedy: 'Let it listen on a port from 1024 on: /usr/sbin/sshd -p 2222.',
+    remedy: 'Use port 1024 or higher: /usr/sbin/sshd -p 2222.',
   },
   {
     name: 'openssh-server',
@@ -157,7 +157,7 @@ const KNOWN: readonly KnownPackage[] = [
   {
     name: 'polkitd',
     identity: 'emulated',
-    problem: 'it ends because it cannot change to its own user',
+    problem: 'polkitd ends because it cannot change to its own user',
     remedy: 'Use the identity mapped: envs clone.',
   },
   {
@@ -168,11 +168,11 @@ const KNOWN: readonly KnownPackage[] = [
   {
     name: 'samba',
     problem: lowPort('ports 139 and 445'),
-    remedy: 'Let it listen on a port from 1024 on: smbd -p 4450.',
+    remedy: 'Use port 1024 or higher: smbd -p 4450.',
   },
   {
     name: 'snapd',
-    problem: 'it needs systemd as the first process',
+    problem: 'snapd needs systemd as the first process',
     remedy: 'Install the program from APT instead.',
   },
   {

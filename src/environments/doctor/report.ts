@@ -202,8 +202,9 @@ export function judgeOverlay({engine, way, obstacle}: OverlayFacts): Check {
 
 function describeFailure({engine, obstacle}: Pick<OverlayFacts, 'engine' | 'obstacle'>): string {
   if (engine === undefined) return 'Not tried: no engine works.'
-  if (engine === 'proot') return 'proot has no layers.'
-  if (obstacle === 'root') return 'Root has no layers: the mounts of the host are locked in its environments.'
+  if (engine === 'proot') return 'proot does not support layers.'
+  if (obstacle === 'root')
+    return 'Layers are not available to root of the host, in whose environments the mounts of the host are locked.'
   if (obstacle === 'path') return 'The path of the store has a character that overlayfs does not accept.'
   return obstacle === undefined ? 'A trial failed.' : `A trial mount failed: ${obstacle}.`
 }

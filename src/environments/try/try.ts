@@ -61,9 +61,9 @@ const INTERRUPTED = 130
  * Runs a throwaway environment in steps: create (through `creation`, which the caller must close), install, run. The
  * caller must call `end`, which removes the environment or marks it as ended.
  */
-export class Trying {
+export class TryRun {
   readonly #host: Host
-  /** Held while this command is live, which will remove the environment; undefined for a permanent one. */
+  /** Held until this command ends and removes the environment; undefined for a permanent environment. */
   readonly #lock: Lock | undefined
   readonly #durable: Durability
   readonly #words: TryWords
@@ -86,7 +86,7 @@ export class Trying {
     host: Host,
     {words, architecture, keepAs, onDisk}: TryRequest,
     {settings, context, signal, onNotice}: TryOptions,
-  ): Promise<Trying> {
+  ): Promise<TryRun> {
     const {name, lock} = await chooseName(host, keepAs)
     try {
       const wish = {image: words.image, name, architecture, sha256: undefined}
@@ -98,7 +98,7 @@ export class Trying {
       const memory = isVolatile ? {setting: settings.value('tryMemory')} : undefined
       const request = {...planned, isSynced: durable !== 'never', isThrowaway, memory}
       const creation = await Creation.begin(host, request, {signal})
-      return new Trying(host, {creation, lock, durable, words})
+      return new TryRun(host, {creation, lock, durable, words})
     } catch (error) {
       lock?.release()
       throw error

@@ -28,7 +28,7 @@ import type {ImageContext} from '../../images/sources/source.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from '../bootstrap/build.js'
 import type {BootstrapEvent} from '../bootstrap/configure.js'
-import {type BootstrapRequest, planBootstrap, USUAL_ARCHIVE} from '../bootstrap/request.js'
+import {type BootstrapRequest, DEFAULT_ARCHIVE, planBootstrap} from '../bootstrap/request.js'
 import {isUnpacked} from './image-layer.js'
 import type {Means} from './means.js'
 
@@ -120,7 +120,7 @@ type ImageState =
  * Turns the reference of an image into its bytes: resolves the reference, downloads or makes the image, and records the
  * answer for a day. `create`, `import`, `try` and `image pull` all use this class. The caller must call `close`.
  */
-export class ImageToUse {
+export class ImageAcquisition {
   readonly #answers: RecentAnswers
   #state: ImageState | undefined
   #onMaking: (event: ArchiveProgress) => void = () => {}
@@ -228,7 +228,7 @@ export class ImageToUse {
       const canFallBack = error instanceof SourcesUnreachableError && !isNewest && isOpen(reference)
       if (!canFallBack) throw error
       this.#unreachable = error
-      const instead = await planBootstrap(reference.query, USUAL_ARCHIVE, context.now)
+      const instead = await planBootstrap(reference.query, DEFAULT_ARCHIVE, context.now)
       return this.#insteadOf(() => this.#choose(instead, onResolved))
     }
   }
