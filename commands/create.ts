@@ -98,7 +98,7 @@ gzip, xz, zstd or bzip2.`
     }
     const squashed = extraction?.squashedOwners
     if (squashed !== undefined && squashed.count > 0) this.warn(describeSquashedOwners(squashed))
-    // Layers lie in several folders, none of which is the tree.
+    // With layers, no single folder holds the whole tree.
     const {root} = environmentFiles(host.paths, name)
     this.print(storage === 'directory' ? `Created ${name} in ${root}` : `Created ${name}`)
     if (storage === 'overlay') this.note(`Kept below ${host.paths.data}.`)

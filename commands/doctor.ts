@@ -49,7 +49,7 @@ program that the host lacks; a program of the host takes precedence.`
 
   async #fetch(name: string): Promise<FetchedTool> {
     const tool = FETCHABLE_NAMES.find((known) => known === name)
-    if (tool === undefined) throw new Error(`${name} is none of the options`)
+    if (tool === undefined) throw new Error(`${name} is not one of the options`)
     const host = this.openHost()
     const settings = await readSettings(host)
     const context = imageContext(host, settings, {signal: this.signal()})
@@ -59,8 +59,10 @@ program that the host lacks; a program of the host takes precedence.`
       fetched = await fetchTool(host, FETCHABLE[tool], archive)
     }
     await this.runStages([{title: `Fetch ${tool}`, run}])
-    if (fetched === undefined) throw new Error('the stage ended without what it was for')
-    this.print(`${fetched.wasKept ? 'Had' : 'Fetched'} ${tool} ${fetched.version}: ${fetched.folder}`)
+    if (fetched === undefined) throw new Error('the stage ended without a result')
+    this.print(
+      `${fetched.wasKept ? 'Already installed:' : 'Installed'} ${tool} ${fetched.version} in ${fetched.folder}`,
+    )
     return fetched
   }
 

@@ -6,7 +6,7 @@ import {splitAtSeparator} from '../src/cli/session-line.js'
 import {runCreation} from '../src/cli/views/creation.js'
 import {readSettings} from '../src/config/settings.js'
 import {imageContext} from '../src/environments/create/request.js'
-import {readTryWords, Trying} from '../src/environments/try/try.js'
+import {readTryWords, TryRun} from '../src/environments/try/try.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
 import {isInteractive} from '../src/host/proc.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
@@ -56,7 +56,7 @@ and are lost at a power failure.`
       onDisk: flags.disk,
     }
     const around = {settings, context, signal, onNotice: this.tellNotice}
-    const trying = await Trying.begin(host, request, around)
+    const trying = await TryRun.begin(host, request, around)
     const fields = sessionFields(flags)
     try {
       await this.#make(trying)
@@ -80,7 +80,7 @@ and are lost at a power failure.`
     )
   }
 
-  async #make({creation}: Trying): Promise<void> {
+  async #make({creation}: TryRun): Promise<void> {
     try {
       await runCreation(creation, this.creationHooks())
     } finally {

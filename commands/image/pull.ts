@@ -12,7 +12,7 @@ import {Args} from '../../src/cli/parse.js'
 import {renderFields} from '../../src/cli/table.js'
 import {makingStages, unpackProgress} from '../../src/cli/views/creation.js'
 import {readSettings} from '../../src/config/settings.js'
-import type {ImageToUse, PulledImage} from '../../src/environments/create/image-source.js'
+import type {ImageAcquisition, PulledImage} from '../../src/environments/create/image-acquisition.js'
 import {beginPull} from '../../src/environments/create/pull.js'
 import {imageContext} from '../../src/environments/create/request.js'
 import type {DownloadEvent} from '../../src/host/http/attempt.js'
@@ -63,7 +63,7 @@ export default class ImagePull extends EnvsCommand {
     return {...pulled, dryRun}
   }
 
-  async #fetch(pull: ImageToUse, dryRun: boolean): Promise<void> {
+  async #fetch(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
     const progress = unpackProgress(() => performance.now())
     const onProgress = (event: DownloadEvent) => {
       this.noteDownload(event)
@@ -81,7 +81,7 @@ export default class ImagePull extends EnvsCommand {
     ])
   }
 
-  async #make(pull: ImageToUse, dryRun: boolean): Promise<void> {
+  async #make(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
     let isNeeded = false
     await this.runStages(
       makingStages({

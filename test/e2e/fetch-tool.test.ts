@@ -36,7 +36,7 @@ test('bubblewrap that was fetched and verified is what environments are started 
   const {cli, tools, envs} = await givenNone(t)
   const fetched = await envs('doctor', '--fetch', 'bubblewrap')
   assert.equal(fetched.status, 0, fetched.stderr)
-  assert.equal(fetched.stdout, `Fetched bubblewrap 9.9-1: ${join(tools, '9.9-1')}\n`)
+  assert.equal(fetched.stdout, `Installed bubblewrap 9.9-1 in ${join(tools, '9.9-1')}\n`)
   const {engine, checks} = JSON.parse((await envs('doctor', '--json')).stdout)
   const check = checks.find(({id}: {id: string}) => id === 'bubblewrap')
   assert.deepEqual([engine, check.status], ['bwrap', 'pass'])

@@ -51,7 +51,7 @@ for (const {identity, skip: unmapped} of IDENTITIES) {
     assert.equal(refused.status, 7)
     assert.match(refused.stderr, /^ {2}Download perl into your own folder: envs doctor --fetch perl$/m)
     const fetched = await cli.run('doctor', '--fetch', 'perl')
-    assert.equal(fetched.stdout, `Fetched perl 9.9-1: ${join(tools, '9.9-1')}\n`, fetched.stderr)
+    assert.equal(fetched.stdout, `Installed perl 9.9-1 in ${join(tools, '9.9-1')}\n`, fetched.stderr)
     const {checks} = JSON.parse((await cli.run('doctor', '--json')).stdout)
     const {status, evidence} = checks.find(({id}: {id: string}) => id === 'launcher')
     assert.equal(status, 'pass', evidence)

@@ -19,7 +19,7 @@ import type {BootstrapEvent} from './configure.js'
 import {aptSources, type BootstrapRequest} from './request.js'
 import {BootstrapTree} from './tree.js'
 
-type Around = {
+type ArchiveImageOptions = {
   readonly identity: Identity
   readonly engine: EngineName
   readonly context: ArchiveContext
@@ -27,32 +27,32 @@ type Around = {
   readonly onEvent: (event: BootstrapEvent | {readonly stage: 'wait'}) => void
 }
 
-/** An image made of packages that is kept here now. */
+/** An image that was made from packages and is in the cache. */
 export type MadeImage = {
   readonly kept: KeptImage
-  /** Whether it was here before. */
+  /** Whether the image was in the cache before. */
   readonly wasKept: boolean
-  /** Why nobody could be asked, so that it is the newest one here, if perhaps not the newest there is. */
+  /** Why the APT repository was unreachable, so that the newest cached image is used; undefined if it was reached. */
   readonly fallback: string | undefined
 }
 
-/** A tree that an image was just made of, as its layer is to be before the fixes. */
+/** The tree that an image was just made from: its layer, before the fixes are applied. */
 export type FreshTree = {
   readonly folder: string
   readonly identity: Identity
-  /** What extracting the image would have told. */
+  /** The report that an extraction of the image would give. */
   readonly report: ExtractReport
 }
 
-type Chosen = {
+type ImagePlan = {
   readonly plan: PackagePlan
   readonly ingredients: ImageRecord['sha256']
   readonly sources: {readonly path: string; readonly text: string}
 }
 
-/** Where the images of packages come from: the one that is here already, else a new one. */
+/** Provides an image that is made from packages: the cached one, else a new one. */
 export class ArchiveImage {
-  #chosen: Chosen | undefined
+  #chosen: ImagePlan | undefined
   #tree: BootstrapTree | undefined
   #layersLock: Lock | undefined
   #imageLock: Lock | undefined
@@ -60,23 +60,23 @@ export class ArchiveImage {
   constructor(
     private readonly host: Host,
     private readonly request: BootstrapRequest,
-    private readonly around: Around,
+    private readonly options: ArchiveImageOptions,
   ) {}
 
   /**
-   * Finds out what the image is to hold.
+   * Resolves the packages of the image.
    *
-   * @returns The one with the same packages that is here; where nobody can be asked, the newest of the same wish.
+   * @returns The cached image with the same packages; if the mirror is unreachable, the newest of the same request.
    * @throws As `planPackages`.
    */
   async choose(): Promise<MadeImage | undefined> {
     const {images} = this.host.paths
-    const {context, identity} = this.around
+    const {context, identity} = this.options
     let plan: PackagePlan
     try {
       plan = await planPackages(this.request.archive, context)
     } catch (error) {
-      const kept = isUnreachable(error) ? await findLikely(images, this.request) : undefined
+      const kept = isUnreachable(error) ? await findNewestOfRequest(images, this.request) : undefined
       if (kept === undefined || !isUnreachable(error)) throw error
       return {kept, wasKept: true, fallback: error.message}
     }
@@ -87,7 +87,7 @@ export class ArchiveImage {
   }
 
   /**
-   * Makes the image that was chosen. Of several commands that want the same, one makes it.
+   * Makes the image that `choose` resolved. One of several commands makes it; the others wait and use it.
    *
    * @throws As `downloadPackages`, `unpackPackages` and `packImage`; {BootstrapFailedError}
    */
@@ -104,27 +104,28 @@ export class ArchiveImage {
       lock.release()
     }
     const made = await this.#present(ingredients)
-    if (made === undefined) throw new Error(`the image ${ingredients} was made and is not there`)
+    if (made === undefined) throw new Error(`the image ${ingredients} was made and is not in the cache`)
     return {...made, wasKept: false}
   }
 
-  async #present(ingredients: Chosen['ingredients']): Promise<MadeImage | undefined> {
+  async #present(ingredients: ImagePlan['ingredients']): Promise<MadeImage | undefined> {
     const kept = await findMade(this.host.paths.images, ingredients)
     return kept === undefined ? undefined : {kept, wasKept: true, fallback: undefined}
   }
 
-  /** What is known of the image that was chosen, before there are bytes of it. */
+  /** Describes the image that `choose` resolved, before it is made. */
   describe(): ImageFacts {
     if (this.#chosen === undefined) throw new Error('choose comes first')
     return factsOf(this.request, this.#chosen)
   }
 
-  /** The tree of an image that was made just now, once; for a layer of the same identity. */
+  /** Hands over, once, the tree of an image that was just made; for a layer of the same identity. */
   takeTree(): FreshTree | undefined {
     const taken = this.#tree?.take()
-    return taken === undefined ? undefined : {...taken, identity: this.around.identity}
+    return taken === undefined ? undefined : {...taken, identity: this.options.identity}
   }
 
+  /** Removes the files of an unfinished image and releases the locks. */
   async close(): Promise<void> {
     try {
       await this.#tree?.close()
@@ -134,9 +135,9 @@ export class ArchiveImage {
     }
   }
 
-  async #build({plan, ingredients, sources}: Chosen): Promise<void> {
+  async #build({plan, ingredients, sources}: ImagePlan): Promise<void> {
     const {host, request} = this
-    const {identity, engine, context, signal, onEvent} = this.around
+    const {identity, engine, context, signal, onEvent} = this.options
     const base = await this.#baseOf(plan)
     this.#layersLock = await holdLayers(host.paths)
     const {architecture} = request.archive
@@ -152,10 +153,10 @@ export class ArchiveImage {
     this.#imageLock = await keepMade(record, path, {images: host.paths.images, signal})
   }
 
-  /** Names of what a minimal system is made of: of others dpkg itself has to run the scripts. */
+  /** Returns the names of the packages of a minimal system. dpkg installs the others, because it has to run their scripts. */
   async #baseOf({variant, include, packages}: PackagePlan): Promise<ReadonlySet<string>> {
     const isMinimal = variant === 'minbase' && include.length === 0
-    const {onProgress: _, ...context} = this.around.context
+    const {onProgress: _, ...context} = this.options.context
     const minimal = isMinimal
       ? packages
       : (await planPackages({...this.request.archive, variant: 'minbase', include: []}, context)).packages
@@ -165,14 +166,14 @@ export class ArchiveImage {
   async #lockMaking(ingredients: string): Promise<Lock> {
     const {locks} = this.host.paths
     await makeFolders(locks, {mode: 0o700})
-    // No environment has such a name.
+    // The name of an environment cannot begin with a dot.
     const lock = openLockFile(join(locks, `.making.${ingredients}.lock`))
-    const {signal, onEvent} = this.around
+    const {signal, onEvent} = this.options
     return awaitLock(lock, {signal, onWait: () => onEvent({stage: 'wait'})})
   }
 }
 
-/** Whether a mirror, or the network, is why. */
+/** Returns whether a mirror or the network is the cause of the error. */
 export function isUnreachable(error: unknown): error is EnvsError {
   return error instanceof EnvsError && error.exitCode === ExitCode.network
 }
@@ -182,12 +183,15 @@ async function findMade(images: string, ingredients: string): Promise<KeptImage 
   return kept.find(({archive}) => archive?.ingredients === ingredients)
 }
 
-/** The newest that was made of the same wish. */
-async function findLikely(images: string, {name, archive}: BootstrapRequest): Promise<KeptImage | undefined> {
+/** Returns the newest cached image of the same request. */
+async function findNewestOfRequest(
+  images: string,
+  {name, archive}: BootstrapRequest,
+): Promise<KeptImage | undefined> {
   const {images: kept} = await listKept(images)
   const {architecture, variant, include, components} = archive
   const wanted = JSON.stringify([variant, include, components.length === 0 ? ['main'] : components])
-  // They come by name, the newest first.
+  // `listKept` sorts by name, then the newest first.
   return kept.find(
     (image) =>
       image.name === name &&
@@ -199,7 +203,7 @@ async function findLikely(images: string, {name, archive}: BootstrapRequest): Pr
 
 function factsOf(
   {name}: BootstrapRequest,
-  {plan, ingredients}: Pick<Chosen, 'plan' | 'ingredients'>,
+  {plan, ingredients}: Pick<ImagePlan, 'plan' | 'ingredients'>,
 ): ImageFacts {
   const [release] = plan.pockets
   if (release === undefined) throw new Error('a plan without a pocket')
@@ -219,33 +223,33 @@ function factsOf(
   }
 }
 
-/** What another version made of the same packages is another image. */
+/** Part of the digest: raise it when the same packages no longer make the same image. */
 const FORMAT = '1'
 
-type Made = {
+type ImageIngredients = {
   readonly plan: PackagePlan
   readonly identity: Identity
-  /** Text of its APT sources. */
+  /** The text of the image's APT sources. */
   readonly sources: string
 }
 
 /**
- * The digest of all that decides what is in an image: the same ingredients make the same one. The day on which the archive
- * was signed is none of them.
+ * Returns the digest of all inputs that decide the content of an image: the same inputs make the same image. The date of
+ * the signature is not an input.
  */
-function ingredientsOf({plan, identity, sources}: Made): Sha256 {
+function ingredientsOf({plan, identity, sources}: ImageIngredients): Sha256 {
   const {architecture, variant, include, components, rootLinks, packages} = plan
   const isWhole = variant === 'minbase' && include.length === 0
   const facts = [
     ...[FORMAT, architecture, variant, include, components, rootLinks, sources],
-    // Owners that scripts of other packages give are lost where such changes have no effect.
+    // The scripts of further packages change owners, which has no effect under the identity emulated.
     isWhole ? 'any identity' : identity,
     packages.map(({name, version, sha256}) => [name, version, sha256]),
   ]
   return sha256Of(JSON.stringify(facts))
 }
 
-/** What is written down of an image's origin. */
+/** Returns the origin that the image's record keeps. */
 function originOf(plan: PackagePlan, ingredients: Sha256): ArchiveOrigin {
   const {variant, include, components, pockets, packages} = plan
   return {
@@ -260,7 +264,7 @@ function pocketOf({suite, mirror, inReleaseSha256, date, validUntil, signer}: Us
   return {suite, mirror, inReleaseSha256, date, validUntil: validUntil ?? null, signer}
 }
 
-/** `20261106T202141Z`: the day and time up to which the archive was taken in. */
+/** Returns the version of the image: the date of the newest Release, as `20261106T202141Z`. */
 function imageVersion({date}: Pick<PackagePlan, 'date'>): string {
   return date.toISOString().replace(/\.\d+|[-:]/g, '')
 }

@@ -26,36 +26,36 @@ export type BootstrapEvent =
   | {readonly stage: 'configure'; readonly count: number; readonly totalCount: number}
   | {readonly stage: 'pack'; readonly bytes: number}
 
-/** Where and how a tree is made. */
+/** The identity, engine and lock that a tree is made with. */
 export type BootstrapPlace = {
   readonly identity: Identity
   readonly engine: EngineName
-  /** Of its programs; undefined where the host runs them as they are. */
+  /** Runs the programs of the tree; undefined if the host runs them natively. */
   readonly emulation: Emulation | undefined
-  /** Of the layers, held: nobody takes away what is made among them. */
+  /** The lock of the layers, held: no other command removes a new folder among the layers. */
   readonly lock: Lock
 }
 
 type Configuration = {
   readonly plan: PackagePlan
-  /** Packages that dpkg itself installs. */
+  /** Packages that dpkg unpacks and configures. */
   readonly others: readonly FetchedPackage[]
-  /** Where those are; an empty folder where there are none. */
+  /** The folder of those packages; an empty folder if there are none. */
   readonly packagesFolder: string
-  /** The image's. */
+  /** The name of the image. */
   readonly name: string
   readonly root: string
   readonly place: BootstrapPlace
-  /** A folder for what is needed meanwhile. */
+  /** A folder for temporary files. */
   readonly scratch: string
   readonly signal: AbortSignal
   readonly onEvent: (event: BootstrapEvent) => void
 }
 
 /**
- * Has dpkg configure what was unpacked and install the others, in a sandbox without network.
+ * Runs dpkg in a sandbox without network: dpkg configures the unpacked packages and installs the others.
  *
- * @throws {BootstrapFailedError} With the end of what was said in there. @throws {@link bootstrapUnsupportedError}
+ * @throws {@link bootstrapFailedError} With the last lines of the output. @throws {@link bootstrapUnsupportedError}
  */
 export async function configureTree(
   host: Host,
@@ -67,9 +67,9 @@ export async function configureTree(
   const installed = new Set<string>()
   let hasEnded = false
   const onLine = (line: string) => {
-    const told = readConfigureLine(line)
-    if (told?.kind === 'installed') installed.add(told.name)
-    hasEnded ||= told?.kind === 'end' && told.isWell
+    const event = readConfigureLine(line)
+    if (event?.kind === 'installed') installed.add(event.name)
+    hasEnded ||= event?.kind === 'end' && event.hasSucceeded
     onEvent({stage: 'configure', count: installed.size, totalCount: plan.packages.length})
   }
   const log = join(scratch, 'log')
@@ -84,10 +84,12 @@ export async function configureTree(
     },
     {onLine, signal},
   )
-  const wrong = hasEnded ? findWrong(root, plan) : undefined
+  const wrong = hasEnded ? findUnmetPackage(root, plan) : undefined
   if (hasEnded && wrong === undefined) return
   const reason =
-    wrong === undefined ? 'its packages could not be configured' : `${wrong} is not installed as it should be`
+    wrong === undefined
+      ? 'its packages could not be configured'
+      : `${wrong} is not installed in the planned version`
   throw await bootstrapFailure(name, reason, {log, cacheFolder: host.paths.cache})
 }
 
@@ -114,7 +116,7 @@ async function configurationSpec(
   })
   const unshare = host.which('unshare')
   const setup = unshare === undefined ? [] : [withoutNetwork(unshare)]
-  // In the resolver's place, for there is nothing to resolve: the packages that dpkg is to install.
+  // The mount point of the resolver is free, because there is no network: it gets the packages that dpkg installs.
   const packages = {kind: 'bind', from: packagesFolder, at: RESOLVER_MOUNT_POINT, access: 'ro'} as const
   const emulated = await withEmulation(
     {...spec, mounts: [...spec.mounts, packages]},
@@ -127,16 +129,13 @@ async function configurationSpec(
   return {...emulated, setup: [...emulated.setup, ...setup]}
 }
 
-/** When the newest of the releases was made, in seconds: the time of all that is made here. */
+/** Returns the date of the newest Release in seconds since 1970: the mtime of all files that are made here. */
 export function secondsOf({date}: Pick<PackagePlan, 'date'>): number {
   return Math.floor(date.getTime() / 1000)
 }
 
-const LAST_BYTES = 2048
-const LAST_LINES = 8
-
-/** The first package that dpkg does not have in a tree as the plan has it; undefined where all is well. */
-function findWrong(root: string, {packages}: Pick<PackagePlan, 'packages'>): string | undefined {
+/** Returns the first package that dpkg does not list in the planned version; undefined if all are installed. */
+function findUnmetPackage(root: string, {packages}: Pick<PackagePlan, 'packages'>): string | undefined {
   const installed = new Map(
     (readInstalledPackages(root) ?? []).map(({name, version}) => [name, version] as const),
   )
@@ -144,9 +143,9 @@ function findWrong(root: string, {packages}: Pick<PackagePlan, 'packages'>): str
 }
 
 /**
- * Why an image could not be made, with the last that was said.
+ * Returns the error for an image that could not be made, with the last lines of the log.
  *
- * @param facts.log - All that was said; it is copied to where it outlives the tree.
+ * @param facts.log - The complete output; it is copied to the cache folder, where it outlives the tree.
  */
 async function bootstrapFailure(
   name: string,
@@ -156,11 +155,14 @@ async function bootstrapFailure(
   await makeFolders(cacheFolder, {mode: 0o700})
   const kept = join(cacheFolder, 'bootstrap.log')
   await copyFile(log, kept)
-  const lastLines = await endOf(log)
+  const lastLines = await readLastLines(log)
   return bootstrapFailedError({name, reason, log: kept, lastLines: lastLines === '' ? '' : `\n${lastLines}`})
 }
 
-async function endOf(path: string): Promise<string> {
+const LAST_BYTES = 2048
+const LAST_LINES = 8
+
+async function readLastLines(path: string): Promise<string> {
   const file = await open(path)
   try {
     const {size} = await file.stat()
@@ -172,23 +174,23 @@ async function endOf(path: string): Promise<string> {
   }
 }
 
-type Wish = {
-  /** Seconds since 1970: for what would else write down the time. @see https://reproducible-builds.org/specs/source-date-epoch/ */
+type ConfigureScriptOptions = {
+  /** Seconds since 1970, for programs that would otherwise record the current time. @see https://reproducible-builds.org/specs/source-date-epoch/ */
   readonly epoch: number
   readonly root: string
-  /** Packages that were not unpacked yet. */
+  /** Packages that dpkg still has to unpack. */
   readonly others: readonly FetchedPackage[]
 }
 
 const INFO = 'var/lib/dpkg/info'
 const PREINST = '.preinst'
-/** What dpkg's files of a package are called; nothing of it means anything to a shell. */
+/** The names of dpkg's files of a package; none of the characters is special to a shell. */
 const NAME = /^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?$/
-/** These make accounts and links that the others need. */
+/** Run first, because they make accounts and symlinks that the others need. */
 const FIRST = ['base-passwd', 'base-files']
 
-/** The text of templates/guest/configure-packages.sh with what it is to do, for the tree in `root`. */
-async function configureScript({epoch, root, others}: Wish): Promise<string> {
+/** Returns templates/guest/configure-packages.sh with the variables that it reads, for the tree in `root`. */
+async function configureScript({epoch, root, others}: ConfigureScriptOptions): Promise<string> {
   const debs = others.map(({path}) => `${RESOLVER_MOUNT_POINT}/${basename(path)}`)
   return [
     `epoch=${epoch}`,
@@ -208,15 +210,15 @@ function preinstsIn(root: string): string[] {
   return names.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 }
 
-/** What the script tells of itself: a hostile guest's word. */
+/** A status line of the script. The guest may be hostile, so the line is not trusted. */
 export type ConfigureLine =
   | {readonly kind: 'installed'; readonly name: string}
-  | {readonly kind: 'end'; readonly isWell: boolean}
+  | {readonly kind: 'end'; readonly hasSucceeded: boolean}
 
-/** @see dpkg(1), "--status-fd". */
+/** Parses a status line; undefined for any other line. @see dpkg(1), "--status-fd". */
 export function readConfigureLine(line: string): ConfigureLine | undefined {
   const status = /^end (?<status>\d+)$/.exec(line)?.groups?.['status']
-  if (status !== undefined) return {kind: 'end', isWell: status === '0'}
+  if (status !== undefined) return {kind: 'end', hasSucceeded: status === '0'}
   const name = /^status: (?<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?: installed$/.exec(line)?.groups?.[
     'name'
   ]

@@ -5,16 +5,118 @@ import {type Catalogue, movedSuites, type Release, readCatalogue} from '../../im
 import {type ImageQuery, type ImageReference, imageName} from '../../images/name.js'
 import {packages} from '../../images/sources/packages.js'
 
-/** Where each distribution's package of keys has them. */
+/** The options for an image that is made from packages, as typed. */
+export type ArchiveWish = {
+  readonly variant: ArchiveVariant | undefined
+  readonly include: readonly string[]
+  readonly components: readonly string[]
+  readonly allowExpired: boolean
+}
+
+export const DEFAULT_ARCHIVE: ArchiveWish = {
+  variant: undefined,
+  include: [],
+  components: [],
+  allowExpired: false,
+}
+
+/** The request for an image that is made from the packages of a release. */
+export type BootstrapRequest = {
+  /** The canonical name, without the options: `debian:trixie/archive`. */
+  readonly name: string
+  readonly archive: ArchiveRequest
+  /** Whether a Release file that has expired is accepted. */
+  readonly allowExpired: boolean
+}
+
+/**
+ * Returns the request for an image that is made from packages; undefined for a published image, and for a reference that is
+ * not a name.
+ *
+ * @throws {@link noArchiveImageError} When an option for images made from packages was given with another image.
+ */
+export async function bootstrapFor(
+  reference: ImageReference,
+  wish: ArchiveWish,
+  now: Date,
+): Promise<BootstrapRequest | undefined> {
+  const image = isArchiveWish(wish) ? withArchiveVariant(reference) : reference
+  if (image.kind === 'name' && packages.matches(image)) return planBootstrap(image.query, wish, now)
+  if (isArchiveWish(wish)) throw noArchiveImageError()
+  return undefined
+}
+
+/** Returns whether an option was given that needs an image made from packages. */
+function isArchiveWish({variant, include, components}: ArchiveWish): boolean {
+  return variant !== undefined || include.length > 0 || components.length > 0
+}
+
+/** Adds the variant `archive`, which such an option implies, to a name without a variant. */
+function withArchiveVariant(reference: ImageReference): ImageReference {
+  if (reference.kind !== 'name' || reference.query.variant !== undefined) return reference
+  return {...reference, query: {...reference.query, variant: 'archive'}}
+}
+
+/** Builds the request from a name and the options. @throws {UsageError} When an option has a value that is not valid. */
+export async function planBootstrap(
+  query: ImageQuery,
+  wish: ArchiveWish,
+  now: Date,
+): Promise<BootstrapRequest> {
+  const {distribution, suite, version, architecture} = query
+  if (distribution !== 'debian' && distribution !== 'ubuntu')
+    throw new Error(`no APT repository is known for ${distribution}`)
+  const hasMoved = isMoved(suite, await readCatalogue(), now)
+  return {
+    name: imageName({source: undefined, distribution, suite, variant: 'archive'}),
+    archive: {
+      release: {distribution, codename: suite, version, hasMoved},
+      architecture,
+      variant: wish.variant ?? 'minbase',
+      include: parseNames(wish.include, '--include'),
+      components: parseNames(wish.components, '--components'),
+    },
+    allowExpired: wish.allowExpired,
+  }
+}
+
+const WORD = /^[a-z0-9][a-z0-9+.-]*$/
+
+/** Parses names that are separated by commas. @returns Each name once, sorted. */
+function parseNames(texts: readonly string[], flag: string): string[] {
+  const found = new Set(texts.flatMap((text) => text.split(/[,\s]+/)).filter((word) => word !== ''))
+  const wrong = [...found].find((word) => !WORD.test(word))
+  if (wrong !== undefined)
+    throw new UsageError(`${flag}: ${JSON.stringify(wrong)} is not a valid name.`, [
+      `Separate the names with commas: ${flag} curl,jq`,
+    ])
+  return [...found].sort()
+}
+
+/** Time after the end of all support; later, mirrors no longer have a suite of Debian. */
+const DEBIAN_STAY_MS = 365 * 86_400_000
+
+function isMoved(suite: string, catalogue: Catalogue, now: Date): boolean {
+  if (movedSuites(catalogue, now).includes(suite)) return true
+  const release = catalogue.releases.find(({codename}) => codename === suite)
+  return release?.distribution === 'debian' && now.getTime() - lastSupport(release) > DEBIAN_STAY_MS
+}
+
+function lastSupport({eol}: Release): number {
+  const last = eol.extended ?? eol.standard
+  return last === undefined ? Number.POSITIVE_INFINITY : last.getTime()
+}
+
+/** The package and path of each distribution's APT keyring. */
 const KEYRINGS = {
   debian: {package: 'debian-archive-keyring', path: '/usr/share/keyrings/debian-archive-keyring.gpg'},
   ubuntu: {package: 'ubuntu-keyring', path: '/usr/share/keyrings/ubuntu-archive-keyring.gpg'},
 } as const
 
 /**
- * APT's sources for a tree that was made of these pockets.
+ * Returns the APT sources for a tree that was made from these pockets.
  *
- * @param options.ignoresExpiry - For a mirror that stands still.
+ * @param options.ignoresExpiry - Turns `Valid-Until` off, for a mirror that is no longer updated.
  * @returns The file's path below the root, and its text. @see sources.list(5), "deb822-style format"
  */
 export function aptSources(
@@ -27,7 +129,7 @@ export function aptSources(
     ...(isThere ? [`Signed-By: ${keyring.path}`] : []),
     ...(ignoresExpiry ? ['Check-Valid-Until: no'] : []),
   ]
-  const stanzas = byPlace(pockets).map((same) =>
+  const stanzas = groupByMirror(pockets).map((same) =>
     [
       'Types: deb',
       `URIs: ${same.slice(0, 1).map(({mirror}) => withoutUser(mirror))}`,
@@ -42,13 +144,13 @@ export function aptSources(
   }
 }
 
-/** An image is shared and exported: APT has passwords from its own auth.conf(5). */
+/** Removes user and password, because images are shared and exported; APT reads passwords from auth.conf(5). */
 function withoutUser(mirror: string): string {
   return mirror.replace(/^(\w+:\/\/)[^/@]*@/, '$1')
 }
 
-/** Pockets of one archive have one stanza. */
-function byPlace(pockets: readonly UsedPocket[]): UsedPocket[][] {
+/** Groups the pockets of one mirror with the same components, which share a stanza. */
+function groupByMirror(pockets: readonly UsedPocket[]): UsedPocket[][] {
   const groups = new Map<string, UsedPocket[]>()
   for (const pocket of pockets) {
     const key = [pocket.mirror, ...pocket.components].join(' ')
@@ -57,29 +159,7 @@ function byPlace(pockets: readonly UsedPocket[]): UsedPocket[][] {
   return [...groups.values()]
 }
 
-/**
- * What of a reference has to be made of packages; undefined for what is published, and for what is no name at all.
- *
- * @throws {@link noArchiveImageError} When something was asked for that only packages can give.
- */
-export async function bootstrapFor(
-  reference: ImageReference,
-  wish: ArchiveWish,
-  now: Date,
-): Promise<BootstrapRequest | undefined> {
-  const image = isArchiveWish(wish) ? ofPackages(reference) : reference
-  if (image.kind === 'name' && packages.matches(image)) return planBootstrap(image.query, wish, now)
-  if (isArchiveWish(wish)) throw noArchiveImageError()
-  return undefined
-}
-
-/** Who says what an image is to hold need not say that it is made of packages. */
-function ofPackages(reference: ImageReference): ImageReference {
-  if (reference.kind !== 'name' || reference.query.variant !== undefined) return reference
-  return {...reference, query: {...reference.query, variant: 'archive'}}
-}
-
-/** Packages of a release could not be configured: their scripts failed, or dpkg is not content with them; `lastLines` of the log are untrusted. */
+/** The packages of a release could not be configured: a script failed, or dpkg reports a problem. `lastLines` are untrusted. */
 export const bootstrapFailedError = defineError('ENVS_BOOTSTRAP_FAILED', ExitCode.host, {
   message: 'Could not make "{name}": {reason}.{lastLines}',
   nextStep: [
@@ -88,93 +168,15 @@ export const bootstrapFailedError = defineError('ENVS_BOOTSTRAP_FAILED', ExitCod
   ],
 })
 
-/** What can start an environment here can't run dpkg for a new one. */
+/** The engine can start environments, but cannot run dpkg for a new image. */
 export const bootstrapUnsupportedError = defineError('ENVS_BOOTSTRAP_UNSUPPORTED', ExitCode.host, {
-  message: 'Could not make "{name}" with the engine {engine}: to configure packages, envs needs namespaces.',
+  message:
+    'Could not make "{name}": the engine {engine} cannot configure packages, which needs user namespaces.',
   nextStep: ['Use a published image: envs image search', seeChecks('user-namespaces')],
 })
 
-/** @public Something was asked for that only an image made of packages can have. */
+/** @public An option for images that are made from packages was given with another image. */
 export const noArchiveImageError = defineError('ENVS_USAGE', ExitCode.usage, {
   message: '--include, --variant and --components are for images that envs makes from packages.',
   nextStep: 'Name a release of Debian or Ubuntu: trixie, noble/archive',
 })
-
-/** What an image that is made of packages is to hold, as typed; undefined for what is usual. */
-export type ArchiveWish = {
-  readonly variant: ArchiveVariant | undefined
-  readonly include: readonly string[]
-  readonly components: readonly string[]
-  readonly allowExpired: boolean
-}
-
-export const USUAL_ARCHIVE: ArchiveWish = {
-  variant: undefined,
-  include: [],
-  components: [],
-  allowExpired: false,
-}
-
-/** An image to be made of the packages of a release. */
-export type BootstrapRequest = {
-  /** Canonical, without what was asked for beside the usual: `debian:trixie/archive`. */
-  readonly name: string
-  readonly archive: ArchiveRequest
-  /** Whether a Release is taken whose time is over. */
-  readonly allowExpired: boolean
-}
-
-/** After the last support of any kind; mirrors drop a suite of Debian some time later. */
-const DEBIAN_STAY_MS = 365 * 86_400_000
-
-/** @throws {UsageError} When what is asked for can't be. */
-export async function planBootstrap(
-  query: ImageQuery,
-  wish: ArchiveWish,
-  now: Date,
-): Promise<BootstrapRequest> {
-  const {distribution, suite, version, architecture} = query
-  if (distribution !== 'debian' && distribution !== 'ubuntu')
-    throw new Error(`no archive is known for ${distribution}`)
-  const hasMoved = isMoved(suite, await readCatalogue(), now)
-  return {
-    name: imageName({source: undefined, distribution, suite, variant: 'archive'}),
-    archive: {
-      release: {distribution, codename: suite, version, hasMoved},
-      architecture,
-      variant: wish.variant ?? 'minbase',
-      include: words(wish.include, '--include'),
-      components: words(wish.components, '--components'),
-    },
-    allowExpired: wish.allowExpired,
-  }
-}
-
-/** Whether anything was asked for that only an image made of packages can have. */
-function isArchiveWish({variant, include, components}: ArchiveWish): boolean {
-  return variant !== undefined || include.length > 0 || components.length > 0
-}
-
-const WORD = /^[a-z0-9][a-z0-9+.-]*$/
-
-/** Names parted by commas, each once and in order. */
-function words(texts: readonly string[], flag: string): string[] {
-  const found = new Set(texts.flatMap((text) => text.split(/[,\s]+/)).filter((word) => word !== ''))
-  const wrong = [...found].find((word) => !WORD.test(word))
-  if (wrong !== undefined)
-    throw new UsageError(`${flag}: ${JSON.stringify(wrong)} is not a valid name.`, [
-      `Separate the names with commas: ${flag} curl,jq`,
-    ])
-  return [...found].sort()
-}
-
-function isMoved(suite: string, catalogue: Catalogue, now: Date): boolean {
-  if (movedSuites(catalogue, now).includes(suite)) return true
-  const release = catalogue.releases.find(({codename}) => codename === suite)
-  return release?.distribution === 'debian' && now.getTime() - lastSupport(release) > DEBIAN_STAY_MS
-}
-
-function lastSupport({eol}: Release): number {
-  const last = eol.extended ?? eol.standard
-  return last === undefined ? Number.POSITIVE_INFINITY : last.getTime()
-}

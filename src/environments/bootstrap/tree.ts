@@ -15,11 +15,11 @@ import {rootProcess, treeProcess} from '../../store/tools.js'
 import {type BootstrapEvent, type BootstrapPlace, configureTree, secondsOf} from './configure.js'
 import {bootstrapUnsupportedError} from './request.js'
 
-type Options = {readonly signal: AbortSignal; readonly onEvent: (event: BootstrapEvent) => void}
+type BootstrapTreeOptions = {readonly signal: AbortSignal; readonly onEvent: (event: BootstrapEvent) => void}
 
 /**
- * A tree that becomes an image, step by step: unpack, configure, pack. It lies among the layers, where nobody looks and what
- * a killed command leaves is swept; `close` takes away what is there.
+ * Builds the tree of an image in steps: unpack, configure, pack. The tree is a partial folder among the layers, so that a
+ * sweep removes the leftovers of a killed command. The caller must call `close`, which removes the tree.
  */
 export class BootstrapTree {
   readonly #scratch: string
@@ -27,7 +27,7 @@ export class BootstrapTree {
   #packed: PackedImage | undefined
   #hasFolder = true
 
-  /** @param folder - A layer's, as long as nobody else has taken it over. */
+  /** @param folder - The folder of a layer, until `take` hands it over. */
   private constructor(
     private readonly host: Host,
     readonly name: string,
@@ -37,7 +37,7 @@ export class BootstrapTree {
     this.#scratch = `${folder}-work`
   }
 
-  /** @throws {@link bootstrapUnsupportedError} */
+  /** Creates the empty tree. @throws {@link bootstrapUnsupportedError} */
   static async begin(host: Host, name: string, place: BootstrapPlace): Promise<BootstrapTree> {
     if (place.engine === 'proot') throw bootstrapUnsupportedError({name, engine: place.engine})
     const {layers} = host.paths
@@ -45,13 +45,13 @@ export class BootstrapTree {
     const folder = join(layers, `.partial.${place.identity}.${randomBytes(4).toString('hex')}`)
     const tree = new BootstrapTree(host, name, folder, place)
     await makeFolders(tree.root, {mode: 0o700})
-    for (const path of [tree.#scratch, tree.#nothing]) await mkdir(path, {mode: 0o700})
+    for (const path of [tree.#scratch, tree.#emptyFolder]) await mkdir(path, {mode: 0o700})
     return tree
   }
 
-  /** An empty folder. */
-  get #nothing(): string {
-    return join(this.#scratch, 'nothing')
+  /** Stands in for the folder of packages if dpkg has none to install. */
+  get #emptyFolder(): string {
+    return join(this.#scratch, 'empty')
   }
 
   get root(): string {
@@ -59,7 +59,7 @@ export class BootstrapTree {
   }
 
   /**
-   * Downloads the packages of a plan, unpacks those of the base as they come, and has dpkg install the others.
+   * Downloads the packages of a plan, unpacks those of the base as they arrive, and installs the others with dpkg.
    *
    * @param base - Names of packages that can be unpacked before any of their scripts has run.
    */
@@ -74,9 +74,9 @@ export class BootstrapTree {
       sources: {path: string; text: string}
       archive: ArchiveContext
     },
-    options: Options,
+    options: BootstrapTreeOptions,
   ): Promise<void> {
-    // The indices were the most that this process ever holds; now others need memory, the decoders above all.
+    // The indices are the largest data that this process holds. Free them before the decoders need memory.
     collectGarbage()
     const downloads = await downloadPackages(plan, archive)
     try {
@@ -84,7 +84,7 @@ export class BootstrapTree {
       await this.#unpack(baseOf(downloads, {base, others}), {plan, sources}, options)
       await configureTree(this.host, {
         ...{plan, others, name: this.name, root: this.root, place: this.place, scratch: this.#scratch},
-        packagesFolder: others.length === 0 ? this.#nothing : downloads.folder,
+        packagesFolder: others.length === 0 ? this.#emptyFolder : downloads.folder,
         ...options,
       })
     } finally {
@@ -95,7 +95,7 @@ export class BootstrapTree {
   async #unpack(
     debs: AsyncIterable<{name: string; path: string}>,
     {plan, sources}: {plan: PackagePlan; sources: {path: string; text: string}},
-    {signal, onEvent}: Options,
+    {signal, onEvent}: BootstrapTreeOptions,
   ): Promise<void> {
     const {identity} = this.place
     const totalCount = plan.packages.length
@@ -120,8 +120,11 @@ export class BootstrapTree {
     )
   }
 
-  /** Makes the image's archive. @returns Its path, to be taken away from there, and what it is. */
-  async pack(plan: PackagePlan, {signal, onEvent}: Options): Promise<PackedImage & {path: string}> {
+  /** Packs the tree into the image's tarball. @returns Its path, from where the caller moves it, and its digest and size. */
+  async pack(
+    plan: PackagePlan,
+    {signal, onEvent}: BootstrapTreeOptions,
+  ): Promise<PackedImage & {path: string}> {
     const {identity} = this.place
     const path = join(this.#scratch, 'archive')
     const packed = await packImage(
@@ -139,7 +142,7 @@ export class BootstrapTree {
     return {...packed, path}
   }
 
-  /** Gives the folder away, once, to be a layer. */
+  /** Hands over the folder, once, to become a layer. */
   take(): {folder: string; report: ExtractReport} | undefined {
     if (!this.#hasFolder) return undefined
     const [unpacked, packed] = [this.#unpacked, this.#packed]
@@ -159,6 +162,7 @@ export class BootstrapTree {
     }
   }
 
+  /** Removes the temporary files, and the tree unless `take` has handed it over. */
   async close(): Promise<void> {
     await rm(this.#scratch, {recursive: true, force: true})
     if (!this.#hasFolder) return
@@ -167,7 +171,7 @@ export class BootstrapTree {
   }
 }
 
-/** Hands on what can be unpacked at once, and puts the others aside. */
+/** Yields the packages of the base, which can be unpacked at once, and collects the rest in `others`. */
 async function* baseOf(
   downloads: AsyncIterable<FetchedPackage>,
   {base, others}: {base: ReadonlySet<string>; others: FetchedPackage[]},

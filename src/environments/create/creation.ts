@@ -20,7 +20,7 @@ import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/recor
 import {recordUsage} from '../../store/sizes.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
-import {type FetchHooks, ImageToUse, type ResolveHooks} from './image-source.js'
+import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
 import {chooseMeans, type Means} from './means.js'
 import {newRecord} from './new-record.js'
 import type {CreateRequest} from './request.js'
@@ -28,32 +28,33 @@ import {NewLayeredTree, type NewTree, newPlainTree} from './tree.js'
 import type {Unpacked, UnpackProgress} from './unpack.js'
 
 /**
- * The making of one environment, step by step so that a caller can show them: fetch, extract, publish.
+ * Creates one environment in steps that a caller can display: fetch, extract, publish.
  *
- * Until `publish` returns there is no environment; `close` must be called, and takes an unfinished one away.
+ * The environment exists once `publish` has moved it into place. The caller must call `close`, which removes an
+ * unfinished environment.
  */
 export class Creation {
-  /** What it can be started with on this host; another time it may be another. */
+  /** The engine that can start the environment on this host now; the engine is chosen again at each start. */
   readonly engine: EngineName
   readonly #host: Host
   readonly #request: CreateRequest
   readonly #signal: AbortSignal
   readonly #lock: Lock
   readonly #means: Means
-  /** Becomes the environment. */
+  /** The folder that becomes the environment. */
   readonly #partial: string
-  readonly #source: ImageToUse
+  readonly #source: ImageAcquisition
   readonly #tree: NewTree
   #image: OpenedImage | undefined
   #unpacked: Unpacked | undefined
   #notes: readonly TreeNote[] = []
-  /** Once there is an environment. */
+  /** Set once the environment exists. */
   #record: EnvironmentRecord | undefined
 
   private constructor(
     host: Host,
     request: CreateRequest,
-    {signal, lock, holding, means}: Held & {readonly signal: AbortSignal; readonly means: Means},
+    {signal, lock, holding, means}: CreationLocks & {readonly signal: AbortSignal; readonly means: Means},
   ) {
     const {identity, engine, storage} = means
     this.engine = engine
@@ -63,23 +64,27 @@ export class Creation {
     this.#lock = lock
     this.#means = means
     this.#partial = leftoverFolder(host.paths, {kind: 'partial', identity, name: request.name})
-    this.#source = new ImageToUse(host, request, {means, signal})
+    this.#source = new ImageAcquisition(host, request, {means, signal})
     const takeTree = () => this.#source.takeTree()
     const plan = {host, request, identity, partial: this.#partial, signal, takeTree}
     this.#tree = storage === 'overlay' ? new NewLayeredTree(plan, holding) : newPlainTree(plan)
     if (storage !== 'overlay') void holding?.then(release, ignore)
   }
 
-  /** @throws {@link environmentExistsError} @throws {@link environmentBusyError} @throws As `chooseMeans`. */
+  /**
+   * Locks the name and chooses engine, identity and storage.
+   *
+   * @throws {@link environmentExistsError} @throws {@link environmentBusyError} @throws As `chooseMeans`.
+   */
   static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
     await makeStore(host.paths)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepPackagesHourly(host)
     await sweepLayers(host)
-    // What is waited for is mostly other programs: they run side by side.
+    // All three wait for other programs most of the time, so they run in parallel.
     const locking = lockEnvironment(host.paths, request.name, 'exclusive')
-    const holding = isAtHand(request) ? holdLayers(host.paths) : undefined
+    const holding = needsNoDownload(request) ? holdLayers(host.paths) : undefined
     const choosing = chooseMeans(host, request)
     for (const each of [locking, holding, choosing]) each?.catch(() => {})
     try {
@@ -97,28 +102,28 @@ export class Creation {
     }
   }
 
-  /** Whether the image is made of packages, as far as that is known before anybody is asked. */
+  /** Whether the image is made from packages, as far as the request alone tells. */
   get isMade(): boolean {
     return this.#source.isMade
   }
 
-  /** Finds out which packages such an image is to hold. @returns Whether it has to be made. */
+  /** Resolves the packages of an image that is made from packages. @returns Whether the image has to be made. */
   async choose(hooks: ResolveHooks): Promise<boolean> {
     return (await this.#source.resolve(hooks)) === 'make'
   }
 
-  /** Gets hold of the image: finds it, and waits for the first of what has to be downloaded. */
+  /** Finds the image and, for a download, waits for its first bytes. */
   async fetch(hooks: FetchHooks): Promise<void> {
     this.#image = await this.#source.open({...hooks, onKept: () => this.#tree.prepare()})
   }
 
-  /** Unpacks the image where no command looks, and checks its digest before anything of it is used. */
+  /** Extracts the image into the partial environment, and verifies its digest before any file of it is used. */
   async extract(onProgress: (event: UnpackProgress) => void): Promise<void> {
     if (this.#image === undefined) throw new Error('extract comes after fetch')
     this.#unpacked = await this.#tree.unpack(this.#image, onProgress)
   }
 
-  /** Applies the fixes and makes the environment appear under its name, whole. */
+  /** Applies the fixes and moves the environment into place under its name. */
   async publish(): Promise<void> {
     const {name, isSynced, isThrowaway, architecture} = this.#request
     const unpacked = this.#unpacked
@@ -137,11 +142,12 @@ export class Creation {
     this.#signal.throwIfAborted()
     const {paths} = this.#host
     moveIntoPlace(this.#partial, environmentFiles(paths, name))
-    // From here on it is one: where the sync fails, nothing of it may be taken away.
+    // The environment exists from here on: `close` must not remove its files if the sync fails.
     this.#record = record
     await syncNames(paths)
   }
 
+  /** Removes an unfinished environment and releases the locks. */
   async close(): Promise<void> {
     try {
       await this.#source.close()
@@ -160,27 +166,30 @@ export class Creation {
     return this.#request.name
   }
 
-  /** What was made. @throws {Error} Before `publish`. */
+  /** The record of the new environment. @throws {Error} Before `publish`. */
   get record(): EnvironmentRecord {
     if (this.#record === undefined) throw new Error('there is a record after publish')
     return this.#record
   }
 
-  /** What is worth telling of the tree; empty before `publish`. */
+  /** Notes about the tree for the user; empty before `publish`. */
   get notes(): readonly TreeNote[] {
     return this.#notes
   }
 
-  /** What of the image the tree has not; undefined before `extract`. */
+  /** The report of the extraction, with the properties that files lost; undefined before `extract`. */
   get extraction(): ExtractReport | undefined {
     return this.#unpacked?.report
   }
 }
 
-type Held = {readonly lock: Lock; readonly holding: Promise<Lock> | undefined}
+type CreationLocks = {readonly lock: Lock; readonly holding: Promise<Lock> | undefined}
 
-/** Whether its layer may be there, or can be made of what is: who downloads first must not hold the others up. */
-function isAtHand({reference, storage}: CreateRequest): boolean {
+/**
+ * Returns whether the layer of the image exists or can be made without a download. The lock of the layers is taken early
+ * only then: a command that downloads first must not block the others.
+ */
+function needsNoDownload({reference, storage}: CreateRequest): boolean {
   return reference.kind === 'file' && storage !== 'directory'
 }
 

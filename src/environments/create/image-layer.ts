@@ -29,39 +29,39 @@ import type {FreshTree} from '../bootstrap/build.js'
 import {newTreeFacts, SLOTS} from './own-files.js'
 import {type Unpacked, type UnpackProgress, unpackImage} from './unpack.js'
 
-/** The layer that an image becomes, and what is known of it. */
+/** The layer that was made from an image, and its record. */
 export type ImageLayer = {readonly id: LayerId; readonly record: ImageLayerRecord}
 
 type UnpackedLayer = {readonly layer: ImageLayer; readonly unpacked: Unpacked}
 
 export type LayerIngredients = {
   readonly identity: Identity
-  /** They decide what the fixes write. */
+  /** Decide what the fixes write. */
   readonly archives: ArchiveFacts
 }
 
-type MakeOptions = LayerIngredients & {
-  /** Whether it is on the disk before it appears. */
+type LayerOptions = LayerIngredients & {
+  /** Whether the layer is synced to disk before it is published. */
   readonly isSynced: boolean
   readonly signal: AbortSignal
   readonly onProgress: (event: UnpackProgress) => void
-  /** Takes the tree that the image was just made of, where there is one: it need not be extracted again. */
+  /** Takes over the tree that the image was just made from, if there is one, which saves the extraction. */
   readonly takeTree?: () => FreshTree | undefined
 }
 
 /**
- * The layer made of an image: the one that is there, else a new one. To be called with the layers held.
+ * Returns the layer of an image: the existing one, else a new one. The caller holds the lock of the layers.
  *
  * @throws As `unpackImage` and `applyFixes`.
  */
 export async function openImageLayer(
   host: Host,
   image: OpenedImage,
-  options: MakeOptions,
+  options: LayerOptions,
 ): Promise<UnpackedLayer> {
   const finding = findLayerOf(host, image, options)
   if (!image.isReadToIdentify) return (await finding) ?? makeImageLayer(host, image, options)
-  return unlessFound(finding, options.signal, (signal) => makeImageLayer(host, image, {...options, signal}))
+  return findOrMake(finding, options.signal, (signal) => makeImageLayer(host, image, {...options, signal}))
 }
 
 async function findLayerOf(
@@ -76,7 +76,7 @@ async function findLayerOf(
   return {layer, unpacked: {report: layer.record.report, evidence: evidenceOf(known, layer)}}
 }
 
-/** Whether an environment of that image needs no byte of its archive. */
+/** Returns whether the layer of that image exists, so that an environment needs no byte of the image's tarball. */
 export async function isUnpacked(
   host: Host,
   sha256: Sha256,
@@ -100,7 +100,7 @@ async function findImageLayer(
   return record === undefined ? undefined : {id, record}
 }
 
-/** Everything that decides what is in it: the same ingredients make the same layer. */
+/** Returns the id of a layer, a digest of all inputs that decide its content: the same inputs make the same layer. */
 async function imageLayerId(
   {architecture}: Pick<Host, 'architecture'>,
   sha256: Sha256,
@@ -110,7 +110,7 @@ async function imageLayerId(
   return layerIdOf(identity, [LAYER_SCHEMA, version, sha256, architecture, JSON.stringify(archives)])
 }
 
-async function makeImageLayer(host: Host, image: OpenedImage, options: MakeOptions): Promise<UnpackedLayer> {
+async function makeImageLayer(host: Host, image: OpenedImage, options: LayerOptions): Promise<UnpackedLayer> {
   const {identity, archives, isSynced, signal} = options
   const {layers} = host.paths
   const fresh = options.takeTree?.()
@@ -134,7 +134,7 @@ async function makeImageLayer(host: Host, image: OpenedImage, options: MakeOptio
     const id = await imageLayerId(host, unpacked.evidence.sha256, options)
     if (!(await publishLayer(layers, {folder, id}))) {
       const there = layerFiles(layers, id).record
-      // Of the same ingredients, with a record that was damaged.
+      // The existing layer has the same content, but its record may be damaged.
       if ((await readLayerRecord(there)) === undefined) await writeLayerRecord(there, record)
       await removeLayerFolder(host, {identity, folder})
     }
@@ -148,7 +148,7 @@ async function makeImageLayer(host: Host, image: OpenedImage, options: MakeOptio
 async function unpackInto(
   host: Host,
   image: OpenedImage,
-  {folder, identity, ...options}: MakeOptions & {folder: string},
+  {folder, identity, ...options}: LayerOptions & {folder: string},
 ): Promise<Unpacked> {
   await makeFolders(host.paths.layers, {mode: 0o700})
   await mkdir(folder, {mode: 0o700})
@@ -159,15 +159,19 @@ async function unpackInto(
   return unpackImage(image, {tree, root, owners, ledger: layerLedger(folder)}, options)
 }
 
-/** Without a look into the archive, which was written from this very tree. */
+/** Reuses the report of the fresh tree: the image's tarball was written from that tree. */
 async function unpackedAs(image: OpenedImage, {report}: FreshTree): Promise<Unpacked> {
   const known = await image.identify()
   const [{sizeBytes}] = image.layers
-  if (known === undefined || sizeBytes === undefined) throw new Error('an image that was made is unknown')
+  if (known === undefined || sizeBytes === undefined)
+    throw new Error('an image that was just made has no identity or size')
   return {report, evidence: {...known, sizeBytes}}
 }
 
-/** The fixes that are the same for every environment are in the layer, and the plan for the others is in its record. */
+/**
+ * Applies the fixes that are the same for every environment, and returns the plan of the others, which the layer's record
+ * keeps.
+ */
 async function settle(
   host: Host,
   {root, unpacked, identity, archives}: LayerIngredients & {root: string; unpacked: Unpacked},
@@ -182,7 +186,7 @@ async function settle(
   return {sha256, archiveBytes: sizeBytes, report, notes, personal}
 }
 
-/** @returns Whether it is the one; false when another command has made the same one meanwhile. */
+/** Publishes the layer. @returns false when another command has published the same layer meanwhile. */
 async function publishLayer(layers: string, {folder, id}: {folder: string; id: LayerId}): Promise<boolean> {
   try {
     await publish(folder, layerFiles(layers, id).folder)
@@ -194,20 +198,22 @@ async function publishLayer(layers: string, {folder, id}: {folder: string; id: L
 }
 
 /**
- * Makes what is being looked for, and makes it meanwhile. For where both take long and little of what is looked for is there:
- * an archive has to be read to know which it is, and work is lost only where the same bytes were unpacked from another file.
+ * Runs a slow search and the making of the same thing in parallel, and aborts the making when the search finds it.
  *
- * @param signal - Ends the making, and with it the waiting for what is looked for.
+ * A tarball has to be read to know its digest, and its layer seldom exists. The extraction is wasted only if the same bytes
+ * were extracted before from another file.
+ *
+ * @param signal - Aborts the making, and with it the wait for the search.
  * @param make - Leaves nothing behind when its signal is aborted.
- * @throws As `finding`, which knows more of what is wrong, else as `make`.
+ * @throws As `finding`, whose error is the more precise one, else as `make`.
  */
-export async function unlessFound<T>(
+export async function findOrMake<T>(
   finding: Promise<T | undefined>,
   signal: AbortSignal,
   make: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const inVain = new AbortController()
-  const making = make(AbortSignal.any([signal, inVain.signal]))
+  const superseded = new AbortController()
+  const making = make(AbortSignal.any([signal, superseded.signal]))
   const found = making.then(
     () => finding,
     (error: unknown) => (signal.aborted ? Promise.reject(error) : finding),
@@ -215,7 +221,7 @@ export async function unlessFound<T>(
   try {
     return (await Promise.race([finding, found])) ?? (await making)
   } finally {
-    inVain.abort()
+    superseded.abort()
     await found.catch(() => {})
   }
 }

@@ -7,25 +7,25 @@ import type {EnvironmentRecord} from '../../store/record.js'
 import {sessionLauncher} from '../../store/tools.js'
 import {chooseStorage, type EngineSetting, findEngine, identityFor} from '../session/engine.js'
 
-/** How an environment is kept and entered. */
+/** The engine, identity and storage of a new environment. */
 export type Means = {
-  /** What it can be started with on this host; another time it may be another. */
+  /** The engine that can start the environment on this host now; the engine is chosen again at each start. */
   readonly engine: EngineName
   readonly identity: Identity
   readonly storage: EnvironmentRecord['storage']
 }
 
-/** What the user said of them. */
+/** The user's choice of engine, identity and storage. */
 export type MeansWish = {
   readonly engine: EngineSetting
   readonly identity: 'auto' | Identity
   readonly storage: 'auto' | EnvironmentRecord['storage']
-  /** Of its programs. */
+  /** The architecture of the environment's programs. */
   readonly architecture: DebArchitecture
 }
 
 /**
- * What an environment can't do without: looked for before a download, not after it.
+ * Chooses engine, identity and storage, and checks that the host has what they need: before a download, not after it.
  *
  * @throws {PerlMissingError} @throws {EngineUnavailableError} @throws {IdentityUnavailableError}
  * @throws {@link storageUnavailableError} @throws As `emulationFor`.

@@ -3,7 +3,7 @@ import type {ImageEvidence} from '../../images/opened-image.js'
 import type {EnvironmentRecord} from '../../store/record.js'
 import type {Unpacked} from './unpack.js'
 
-/** The record of an environment that begins. */
+/** Returns the record of a new environment. */
 export function newRecord(
   {report, evidence}: Unpacked,
   {now}: Pick<Host, 'now'>,

@@ -9,14 +9,13 @@ import type {Identity} from '../../sandbox/identity.js'
 import {buildFilter} from '../../sandbox/seccomp/filter.js'
 import type {EnvironmentName} from '../../store/environments.js'
 
-/** What stands in files of an image's layer for what each environment has of its own. */
+/** Placeholders in the planned files of an image's layer, replaced by the values of each environment. */
 export const SLOTS = {name: '{{name}}', machineId: '{{machineId}}'} as const
 
 /**
- * Writes the files that are an environment's own into its empty upper layer, by the plan that was made with
- * {@link SLOTS}.
+ * Writes the personal files of an environment into its empty upper layer, by the plan that was made with {@link SLOTS}.
  *
- * @param tree - A new folder that no guest has seen: nothing in it can lead anywhere.
+ * @param tree - A new folder that no guest has written to, so that it holds no symlink.
  */
 export async function writePersonalFiles(
   tree: string,
@@ -26,7 +25,7 @@ export async function writePersonalFiles(
   const folderModes = new Map(
     files.flatMap(({folders}) => folders.map(({path, mode}) => [path, mode] as const)),
   )
-  for (const path of folderModes.keys()) mkdirSync(placeIn(tree, path), 0o700)
+  for (const path of folderModes.keys()) mkdirSync(pathIn(tree, path), 0o700)
   const open: number[] = []
   try {
     for (const {path, mode, content} of files) {
@@ -34,25 +33,25 @@ export async function writePersonalFiles(
         .toString('latin1')
         .replaceAll(SLOTS.name, name)
         .replaceAll(SLOTS.machineId, machineId)
-      const fd = openSync(placeIn(tree, path), 'wx', 0o600)
+      const fd = openSync(pathIn(tree, path), 'wx', 0o600)
       open.push(fd)
       writeFileSync(fd, Buffer.from(text, 'latin1'))
       fchmodSync(fd, mode)
     }
-    // All at once, which a journal writes in one go.
+    // In parallel, so that the journal commits them together.
     if (isSynced) await Promise.all(open.map((fd) => promisify(fsync)(fd)))
   } finally {
     for (const fd of open) closeSync(fd)
   }
-  // Only now: one may be closed to its owner.
-  for (const [path, mode] of folderModes) chmodSync(placeIn(tree, path), mode)
+  // Last, because a mode may deny its owner access.
+  for (const [path, mode] of folderModes) chmodSync(pathIn(tree, path), mode)
 }
 
-function placeIn(tree: string, path: string): Buffer {
+function pathIn(tree: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(join(tree, '/')), Buffer.from(path, 'latin1')])
 }
 
-/** What the fixes of a new tree need to know. */
+/** Returns the facts for the fixes of a new tree, with a new machine id. */
 export function newTreeFacts(
   {architecture}: Pick<Host, 'architecture'>,
   known: Pick<Facts, 'name' | 'identity' | 'archives'>,
@@ -64,7 +63,7 @@ export function newTreeFacts(
   }
 }
 
-/** What the fixes that write the environment's name need to know: the rest of the tree stays as it is. */
+/** Returns the facts for the fixes that write the environment's name; the other fixes are not applied with these. */
 export function nameFacts(name: EnvironmentName, identity: Identity): Facts {
   return {name, identity, machineId: '', archives: NO_ARCHIVES, syncFilter: ''}
 }

@@ -8,11 +8,11 @@ import type {ImageContext} from '../../images/sources/source.js'
 import {sweepLayers} from '../../store/gc.js'
 import {type ArchiveWish, bootstrapFor} from '../bootstrap/request.js'
 import {findEngine, identityFor} from '../session/engine.js'
-import {ImageToUse} from './image-source.js'
+import {ImageAcquisition} from './image-acquisition.js'
 import type {Means} from './means.js'
 import {archiveContext, type CreateRequest} from './request.js'
 
-/** What the user said of an image to be kept, as typed. */
+/** The user's request to pull an image, as typed. */
 export type PullWish = {
   readonly image: string
   readonly architecture: DebArchitecture
@@ -20,9 +20,9 @@ export type PullWish = {
 }
 
 /**
- * Begins to fetch or to make an image that is to be kept: its publisher is asked whatever is known of it.
+ * Prepares the download or the making of an image for the cache. Its publisher is always asked for the newest one.
  *
- * @throws {UsageError} When the reference is no name.
+ * @throws {UsageError} When the reference is not the name of an image.
  * @throws {UnknownImageError} @throws As `chooseMeans`, where the image has to be made.
  */
 export async function beginPull(
@@ -39,13 +39,13 @@ export async function beginPull(
     signal: AbortSignal
     onNotice?: CreateRequest['archive']['onNotice'] | undefined
   },
-): Promise<ImageToUse> {
+): Promise<ImageAcquisition> {
   const {workingFolder} = host
   const reference = await parseImageReference(image, {workingFolder, architecture, now: context.now})
   const bootstrap = await bootstrapFor(reference, archive, context.now)
   if (reference.kind !== 'name') {
-    throw new UsageError('Only an image with a name can be kept.', [
-      'Create an environment from a file, a URL or standard input: envs create',
+    throw new UsageError('Only an image with a name can be pulled.', [
+      'To use a file, a URL or standard input, give it to envs create.',
     ])
   }
   const wanted = {
@@ -57,11 +57,11 @@ export async function beginPull(
     isNewest: true,
     archive: archiveContext(host, settings, {...context, onNotice}),
   } as const
-  const means = bootstrap === undefined ? undefined : await meansOfMaking(host, architecture, settings)
-  return new ImageToUse(host, wanted, {signal, means})
+  const means = bootstrap === undefined ? undefined : await chooseBuildMeans(host, architecture, settings)
+  return new ImageAcquisition(host, wanted, {signal, means})
 }
 
-async function meansOfMaking(
+async function chooseBuildMeans(
   host: Host,
   architecture: DebArchitecture,
   settings: Settings,

@@ -11,44 +11,43 @@ import {environmentNameFor, parseImageReference, parseSha256} from '../../images
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
-import {type ArchiveWish, bootstrapFor, USUAL_ARCHIVE} from '../bootstrap/request.js'
-import type {WantedImage} from './image-source.js'
+import {type ArchiveWish, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
+import type {WantedImage} from './image-acquisition.js'
 import type {MeansWish} from './means.js'
 
 export type CreateRequest = WantedImage &
   MeansWish & {
     readonly name: EnvironmentName
     readonly archives: ArchiveFacts
-    /** Whether the tree is on the disk before its environment appears. */
+    /** Whether the tree is synced to disk before the environment is published. */
     readonly isSynced: boolean
-    /** Whether it goes with the command that makes it. */
+    /** Whether the environment is removed some time after the command that creates it. */
     readonly isThrowaway?: boolean
-    /** For what it writes to be in memory where it can be; undefined for the disk. */
+    /** Keeps the writes of the environment in memory if possible; undefined for the disk. */
     readonly memory?: MemoryWish | undefined
   }
 
 export type MemoryWish = {
-  /** The most it may take, as the user said it; undefined for a share of what is free. */
+  /** The limit of the setting, as typed; undefined for a share of the free memory. */
   readonly setting: string | undefined
 }
 
-/** What the user said of a new environment. */
+/** The user's request for a new environment. */
 export type CreateWish = {
-  /** As typed, or parsed already; undefined for the default one. */
+  /** As typed, or parsed already; undefined for the default image. */
   readonly image: string | ImageReference | undefined
   readonly name: string | undefined
   readonly sha256: string | undefined
-  /** The host's own where it is left out. */
+  /** Defaults to the architecture of the host. */
   readonly architecture?: DebArchitecture | undefined
-  /** What an image that is made of packages is to hold. */
+  /** The content of an image that is made from packages. */
   readonly archive?: ArchiveWish
 }
 
 /**
- * Reads the arguments of `create`, the rest taken from the settings and from the host.
+ * Completes the arguments of `create` with the settings and facts of the host.
  *
- * @throws {UsageError}
- * @throws {@link invalidSettingError}
+ * @throws {UsageError} @throws {@link invalidSettingError}
  */
 export async function planCreation(
   wish: CreateWish,
@@ -64,7 +63,7 @@ export async function planCreation(
     onNotice?: ArchiveContext['onNotice'] | undefined
   },
 ): Promise<CreateRequest> {
-  const {archive = USUAL_ARCHIVE, architecture = host.architecture} = wish
+  const {archive = DEFAULT_ARCHIVE, architecture = host.architecture} = wish
   const image = wish.image ?? settings.value('defaultImage') ?? (await defaultImage())
   const {now} = context
   const around = {workingFolder: host.workingFolder, architecture, now}
@@ -94,13 +93,20 @@ function chooseName(flag: string | undefined, reference: ImageReference): Create
   return parseEnvironmentName(name)
 }
 
-type Options = {readonly onNotice?: ArchiveContext['onNotice']}
+type ArchiveContextOptions = {readonly onNotice?: ArchiveContext['onNotice']}
 
-/** Where package archives are looked up for this host and user. @throws {@link invalidSettingError} */
+/** Returns the mirrors, keyrings and other context for APT repositories. @throws {@link invalidSettingError} */
 export function archiveContext(
   {environment, which, paths}: Pick<Host, 'environment' | 'which' | 'paths'>,
   settings: Settings,
-  {keyrings, now, allowSha1, signal, backoffMs, ...options}: Omit<ImageContext, 'onNotice'> & Options,
+  {
+    keyrings,
+    now,
+    allowSha1,
+    signal,
+    backoffMs,
+    ...options
+  }: Omit<ImageContext, 'onNotice'> & ArchiveContextOptions,
 ): ArchiveContext {
   return {
     environment,
@@ -116,7 +122,7 @@ export function archiveContext(
   }
 }
 
-/** Where a new environment's APT is sent. @throws {@link invalidSettingError} */
+/** Returns the mirrors that the APT sources of a new environment name. @throws {@link invalidSettingError} */
 async function archiveFacts({now}: Pick<Host, 'now'>, settings: Settings): Promise<ArchiveFacts> {
   return {
     ubuntuMirror: settings.value('mirrors.ubuntuArchive'),
@@ -129,16 +135,17 @@ async function archiveFacts({now}: Pick<Host, 'now'>, settings: Settings): Promi
 const NEWEST_LTS = 'ubuntu'
 
 /**
- * The image to take where none is named: the host's own release, else the newest Ubuntu LTS.
+ * Returns the default image: the release of the host, else the newest Ubuntu LTS.
  *
- * @returns A reference as `envs create` takes it.
+ * @returns A reference as `envs create` accepts it.
  */
 export async function defaultImage(): Promise<string> {
   return imageOfHost(await readOsRelease())
 }
 
+/** Returns the image of the host's release; the newest Ubuntu LTS for a host that is neither Ubuntu nor Debian. */
 export function imageOfHost({id, codename}: OsRelease): string {
-  // A codename stands in os-release without one being checked: what is no word is none.
+  // os-release is not validated: a codename that is not one word is ignored.
   if (codename === undefined || !/^[a-z]{2,32}$/.test(codename)) return NEWEST_LTS
   if (id === 'ubuntu') return `ubuntu:${codename}`
   return id === 'debian' ? `debian:${codename}` : NEWEST_LTS
@@ -150,7 +157,7 @@ type ImageContextOptions = {
   readonly onNotice?: (notice: ImageNotice) => void
 }
 
-/** Where images are looked up for this host and user, and by what they are judged. @throws {@link invalidSettingError} */
+/** Returns the mirrors, keyrings and other context for image servers. @throws {@link invalidSettingError} */
 export function imageContext(
   {environment, now}: Pick<Host, 'environment' | 'now'>,
   settings: Settings,

@@ -23,14 +23,14 @@ import {newTreeFacts, writePersonalFiles} from './own-files.js'
 import type {CreateRequest} from './request.js'
 import {type Unpacked, type UnpackProgress, unpackImage} from './unpack.js'
 
-/** A layer of the environment's own over the image's. */
+/** A tree of layers: an upper layer for the environment over the layer of the image. */
 export class NewLayeredTree implements NewTree {
   #holding: Promise<Lock> | undefined
   #image: ImageLayer | undefined
   #onDisk: Promise<void> | undefined
   readonly #uppers: LayerId[] = []
 
-  /** @param holding - The lock of the layers, where it is on its way already. */
+  /** @param holding - The lock of the layers, if it is being acquired already. */
   constructor(
     private readonly plan: NewTreePlan,
     holding: Promise<Lock> | undefined,
@@ -40,7 +40,7 @@ export class NewLayeredTree implements NewTree {
 
   prepare(): void {
     this.#holding ??= holdLayers(this.plan.host.paths)
-    // Whoever unpacks is told.
+    // `unpack` awaits the lock and receives the error.
     this.#holding.catch(() => {})
   }
 
@@ -65,12 +65,12 @@ export class NewLayeredTree implements NewTree {
     this.#uppers.push(upper)
     const {onDisk} = await stackOn(host, image, {upper, folder, history, ledger, name, isSynced})
     this.#onDisk = onDisk
-    const inMemory = await this.#intoMemory()
+    const inMemory = await this.#moveIntoMemory()
     return {sizeBytes: 0, layer: inMemory ?? upper, notes: image.record.notes}
   }
 
-  /** A layer in memory over that one, where one is wanted and can be had. */
-  async #intoMemory(): Promise<LayerId | undefined> {
+  /** Moves the upper layer into memory, if requested and possible. @returns The new upper layer. */
+  async #moveIntoMemory(): Promise<LayerId | undefined> {
     const {host, request, identity, partial} = this.plan
     const {memory, name} = request
     if (memory === undefined) return undefined
@@ -106,7 +106,7 @@ export class NewLayeredTree implements NewTree {
   }
 }
 
-/** What the files of a new environment are made from, and where. */
+/** The inputs for the tree of a new environment. */
 export type NewTreePlan = {
   readonly host: Host
   readonly request: CreateRequest
@@ -114,47 +114,49 @@ export type NewTreePlan = {
   /** The folder that becomes the environment. */
   readonly partial: string
   readonly signal: AbortSignal
-  /** Takes the tree that the image was just made of, where there is one. */
+  /** Takes over the tree that the image was just made from, if there is one. */
   readonly takeTree: () => FreshTree | undefined
 }
 
 export type SettledTree = {
   readonly sizeBytes: number
-  /** What it writes to, where that is a layer. */
+  /** The upper layer, for the storage overlay. */
   readonly layer?: LayerId
-  /** What is worth telling of the tree. */
+  /** Notes about the tree for the user. */
   readonly notes: readonly TreeNote[]
 }
 
-/** The files of an environment that is being made, as its storage keeps them. `close` must be called. */
+/** The tree of a new environment, in the form of its storage. The caller must call `close`. */
 export type NewTree = {
-  /** Says that the image is here: what has to be waited for can begin. */
+  /** Begins to acquire locks; called when the image is in the cache. */
   prepare(): void
-  /** Unpacks the image, unless that was done for another environment. @throws As `unpackImage`. */
+  /** Extracts the image, unless its layer exists already. @throws As `unpackImage`. */
   unpack(image: OpenedImage, onProgress: (event: UnpackProgress) => void): Promise<Unpacked>
-  /** Makes of it what is the environment's own, in `partial`. */
+  /** Applies the fixes and writes the files of the environment into `partial`. */
   settle(): Promise<SettledTree>
-  /** Settles when what lies elsewhere is on the disk, if that is asked for. */
+  /** Resolves when the files outside of `partial` are on disk, if a sync is requested. */
   onDisk(): Promise<void>
-  /** Takes away what lies elsewhere. */
+  /** Removes the files outside of `partial`. */
   discard(): Promise<void>
   close(): Promise<void>
 }
 
-type Place = Pick<ReturnType<typeof filesIn>, 'folder' | 'history' | 'ledger'> & {readonly upper: LayerId}
+type StackTarget = Pick<ReturnType<typeof filesIn>, 'folder' | 'history' | 'ledger'> & {
+  readonly upper: LayerId
+}
 
 /**
- * Puts an empty layer over an image's, with the files that are the environment's own: all a new environment needs.
+ * Stacks a new upper layer, with the personal files of the environment, on the layer of an image.
  *
- * What is written into `folder` is not on the disk: the whole of it is, before it becomes an environment.
+ * The files in `folder` are not synced here: the caller syncs the whole folder before it publishes the environment.
  *
- * @param place.upper - The new layer; to be removed if the environment does not come to be, and where this fails.
- * @returns When the layer's files are on the disk, if that is asked for: nothing else need wait for it.
+ * @param target.upper - The new layer. The caller removes it if the environment is not published, and if this fails.
+ * @returns `onDisk` resolves when the files of the layer are on disk, if a sync is requested. No other step needs to wait.
  */
 async function stackOn(
   {paths}: Pick<Host, 'paths'>,
   {id, record}: ImageLayer,
-  {upper, folder, history, ledger, name, isSynced}: Place & {name: EnvironmentName; isSynced: boolean},
+  {upper, folder, history, ledger, name, isSynced}: StackTarget & {name: EnvironmentName; isSynced: boolean},
 ): Promise<{readonly onDisk: Promise<void>}> {
   await makeUpper(paths.layers, upper, {below: id})
   const machineId = randomBytes(16).toString('hex')
@@ -167,7 +169,7 @@ async function stackOn(
   return {onDisk}
 }
 
-/** A whole tree of the environment's own. */
+/** Creates a tree for the storage directory: one complete copy of the image. */
 export function newPlainTree({host, request, identity, partial, signal}: NewTreePlan): NewTree {
   const {name, archives, isSynced} = request
   const {root, ledger} = filesIn(partial)
@@ -189,7 +191,7 @@ export function newPlainTree({host, request, identity, partial, signal}: NewTree
       const ahead = isSynced ? syncAhead(root, unpackedBytes) : undefined
       const tree = await treeProcess(host, identity)
       const [{notes}] = await Promise.all([settleTree(tree, {root, facts, planned: []}), ahead])
-      // Else a power cut could leave a record that vouches for files the disk never saw.
+      // Without this, a power cut could leave a record of files that never reached the disk.
       const onDisk = isSynced ? syncFileSystem(root) : undefined
       const [[sizeBytes = 0]] = await Promise.all([measureTrees(tree, [root]), onDisk])
       return {sizeBytes, notes}

@@ -15,15 +15,15 @@ import {
   type TreeProcess,
 } from '../../rootfs/worker/api.js'
 
-/** How far the extraction is. `archive`: how much of it was read, where that can be told; in bytes. */
+/** Progress of the extraction. `archive`: how much of the tarball was read, if known; in bytes. */
 export type UnpackProgress = ExtractProgress & {
   readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
 }
 
-/** A tree that was made of an archive, and what is known of the archive. */
+/** The report of an extraction, and the evidence for the image. */
 export type Unpacked = {readonly report: ExtractReport; readonly evidence: ImageEvidence}
 
-type Target = {
+type UnpackTarget = {
   readonly tree: TreeProcess
   readonly root: string
   readonly owners: OwnerRule
@@ -31,14 +31,14 @@ type Target = {
 }
 
 /**
- * Extracts an image into `root`, an empty folder, and checks then that the bytes were the right ones.
+ * Extracts an image into `root`, an empty folder, and verifies the digest of its bytes after that.
  *
- * @param options.isSynced - Whether the tree is to be on the disk soon; this begins with it.
+ * @param options.isSynced - Whether the tree will be synced to disk; the write-back begins during the extraction.
  * @throws As `extractRootfs` and `verify`.
  */
 export async function unpackImage(
   image: OpenedImage,
-  {tree, root, owners, ledger}: Target,
+  {tree, root, owners, ledger}: UnpackTarget,
   options: {isSynced: boolean; signal: AbortSignal; onProgress: (event: UnpackProgress) => void},
 ): Promise<Unpacked> {
   try {
@@ -54,7 +54,7 @@ export async function unpackImage(
       return extractRootfs(tree, layer.bytes, {root, owners, ledger}, {signal, onProgress})
     }
     let report = await extract(first)
-    for (const layer of rest) report = onTop(report, await extract(layer, report))
+    for (const layer of rest) report = mergeReports(report, await extract(layer, report))
     return {report, evidence: await image.verify()}
   } catch (error) {
     throw await causeOf(error, image)
@@ -65,8 +65,8 @@ function sumOf({entries, bytes}: ExtractProgress, below: ExtractReport | undefin
   return {entries: entries + (below?.entries ?? 0), bytes: bytes + (below?.totalBytes ?? 0)}
 }
 
-/** What was extracted of two layers. The losses are those of the ledger, which is of the whole tree. */
-function onTop(below: ExtractReport, above: ExtractReport): ExtractReport {
+/** Merges the reports of two layers. The losses are those of the upper report: the ledger covers the whole tree. */
+function mergeReports(below: ExtractReport, above: ExtractReport): ExtractReport {
   const {count, ids} = above.squashedOwners
   return {
     ...above,
@@ -81,24 +81,24 @@ function onTop(below: ExtractReport, above: ExtractReport): ExtractReport {
   }
 }
 
-/** Whoever decodes the file moves the position that it shares with this process. */
+/** Returns how much of a file was read: the decoder shares its file position with this process. */
 function readOf({bytes, sizeBytes}: OpenedLayer): Pick<UnpackProgress, 'archive'> {
   if (!('fd' in bytes) || sizeBytes === undefined) return {}
   return {archive: {readBytes: descriptorPosition(bytes.fd), totalBytes: sizeBytes}}
 }
 
-/** That an archive is corrupt is only half the story where it is not the archive it should be. */
+/** Returns the cause of a failure: for a corrupt tarball that is also not the expected one, the mismatch. */
 async function causeOf(error: unknown, image: OpenedImage): Promise<unknown> {
   const isContent = error instanceof WorkerFailure && error.exitCode === ExitCode.integrity
   if (!isContent || image.expected === undefined) return error
-  const deeper = await image.verify().then(
+  const mismatch = await image.verify().then(
     () => undefined,
     (failure: unknown) => failure,
   )
-  return DEEPER.some((kind) => deeper instanceof kind) ? deeper : error
+  return MISMATCHES.some((kind) => mismatch instanceof kind) ? mismatch : error
 }
 
-const DEEPER = [
+const MISMATCHES = [
   DigestMismatchError,
   ImageReplacedError,
   KeptImageDamagedError,

@@ -6,9 +6,9 @@ import type {Identity} from '../../sandbox/identity.js'
 import {chooseEnvironment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
 
-/** A file of the image, or of the tree a clone was made of, that is not as it was there. */
+/** A file that lost a property in the environment, compared with the image or the original of a clone. */
 export type MissingFile = {
-  /** Absolute in the guest. */
+  /** Absolute path in the guest. */
   readonly path: string
   readonly kind: LedgerEntry['kind']
   readonly lost: LedgerEntry['lost']
@@ -20,21 +20,21 @@ export type MissingFile = {
   readonly device: {readonly type: 'char' | 'block'; readonly major: number; readonly minor: number} | null
 }
 
-/** What an environment can't be, as far as that is known. */
+/** The known restrictions of an environment. */
 export type EnvironmentReport = {
   readonly name: string
   readonly identity: Identity
   readonly missing: readonly MissingFile[]
-  /** So many more are not known one by one. */
+  /** Number of further files that the ledger does not list. */
   readonly missingUnlisted: number
-  /** Installed packages that need more than the environment gives; null where dpkg has no list. */
+  /** Installed packages that need more than the environment provides; null if dpkg has no list. */
   readonly packages: readonly PackageNotice[] | null
 }
 
 /**
- * Looks at an environment from the host, whether it runs or not.
+ * Examines an environment from the host, running or not.
  *
- * @param text - Its name.
+ * @param text - The name of the environment.
  * @throws {EnvironmentNotFoundError} @throws {LedgerUnreadableError}
  */
 export async function examineEnvironment(
@@ -54,7 +54,7 @@ export async function examineEnvironment(
   }
 }
 
-/** By the uppermost layer that has dpkg's list. */
+/** Reads the list of packages in the uppermost layer that has one. */
 function installedIn(folders: readonly string[]): InstalledPackage[] | undefined {
   for (const folder of folders) {
     const installed = readInstalledPackages(folder)
@@ -76,29 +76,29 @@ function describeEntry({path, kind, lost, uid, gid, mode, capability, device}: L
   }
 }
 
-/** An installed package that needs more than its environment gives. */
+/** An installed package that needs more than the environment provides. */
 export type PackageNotice = InstalledPackage & {
   readonly problem: string
   readonly remedy: string
 }
 
-type Known = {
+type KnownPackage = {
   readonly name: string
-  /** Where it is so; both when left out. */
+  /** The identity with the problem; both if undefined. */
   readonly identity?: Identity
   readonly problem: string
   readonly remedy: string
 }
 
-/** ip(7), ip_unprivileged_port_start: a user namespace gives no say over ports of a network that is not its own. */
+/** A user namespace has no privileges over the ports of a network namespace that it does not own. @see ip(7), ip_unprivileged_port_start */
 const lowPort = (port: string) => `only root of the host may use ${port} of the shared network`
 
-/** Each was seen with Debian 13's package; by name. */
-const KNOWN: readonly Known[] = [
+/** Problems observed with the packages of Debian 13, sorted by name. */
+const KNOWN: readonly KnownPackage[] = [
   {
     name: 'apache2',
     problem: lowPort('port 80'),
-    remedy: 'Let it listen on a port from 1024 on: Listen 8080 in /etc/apache2/ports.conf.',
+    remedy: 'Use port 1024 or higher: Listen 8080 in /etc/apache2/ports.conf.',
   },
   {
     name: 'chrony',
@@ -114,7 +114,7 @@ const KNOWN: readonly Known[] = [
   {
     name: 'cups-daemon',
     problem: `${lowPort('port 631')}; its socket in /run works`,
-    remedy: 'Let it listen on a port from 1024 on: Listen localhost:6310 in /etc/cups/cupsd.conf.',
+    remedy: 'Use port 1024 or higher: Listen localhost:6310 in /etc/cups/cupsd.conf.',
   },
   {
     name: 'docker.io',
@@ -135,17 +135,18 @@ const KNOWN: readonly Known[] = [
     name: 'iputils-ping',
     problem:
       'an environment has no raw sockets on the network of the host; ping works only where the host lets its users open ICMP sockets',
-    remedy: 'Ask for net.ipv4.ping_group_range to hold your group: 0 2147483647 on most systems.',
+    remedy:
+      'Ask your administrator to add your group to net.ipv4.ping_group_range: 0 2147483647 on most systems.',
   },
   {
     name: 'nginx-common',
     problem: lowPort('port 80'),
-    remedy: 'Let it listen on a port from 1024 on: listen 8080 in /etc/nginx/sites-enabled/default.',
+    remedy: 'Use port 1024 or higher: listen 8080 in /etc/nginx/sites-enabled/default.',
   },
   {
     name: 'openssh-server',
     problem: lowPort('port 22'),
-    remedy: 'Let it listen on a port from 1024 on: /usr/sbin/sshd -p 2222.',
+    remedy: 'Use port 1024 or higher: /usr/sbin/sshd -p 2222.',
   },
   {
     name: 'openssh-server',
@@ -156,7 +157,7 @@ const KNOWN: readonly Known[] = [
   {
     name: 'polkitd',
     identity: 'emulated',
-    problem: 'it ends because it cannot change to its own user',
+    problem: 'polkitd ends because it cannot change to its own user',
     remedy: 'Use the identity mapped: envs clone.',
   },
   {
@@ -167,11 +168,11 @@ const KNOWN: readonly Known[] = [
   {
     name: 'samba',
     problem: lowPort('ports 139 and 445'),
-    remedy: 'Let it listen on a port from 1024 on: smbd -p 4450.',
+    remedy: 'Use port 1024 or higher: smbd -p 4450.',
   },
   {
     name: 'snapd',
-    problem: 'it needs systemd as the first process',
+    problem: 'snapd needs systemd as the first process',
     remedy: 'Install the program from APT instead.',
   },
   {
@@ -187,7 +188,7 @@ const KNOWN: readonly Known[] = [
   },
 ]
 
-/** What is known of the packages under an identity, by name of the package. */
+/** Returns the known problems of the packages under an identity, sorted by the name of the package. */
 export function noticesFor(installed: readonly InstalledPackage[], identity: Identity): PackageNotice[] {
   const versions = new Map(installed.map(({name, version}) => [name, version]))
   return KNOWN.flatMap(({name, identity: only = identity, problem, remedy}) => {

@@ -9,7 +9,7 @@ import type {Environment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../../store/record.js'
 
-/** Checks that a start depends on, the likeliest first. */
+/** Checks that a start depends on, the likeliest cause first. */
 const DECISIVE: readonly CheckId[] = [
   ...([
     'execution',
@@ -24,10 +24,10 @@ const DECISIVE: readonly CheckId[] = [
 ]
 
 /**
- * Looks for a shell in the environment's tree, then asks the doctor why its first process did not come up: its words may
- * be anything, what the tree or the host lacks can be seen.
+ * Explains why the first process of an environment did not start: looks for a shell in its tree, then examines the host.
+ * The output of the process is not trusted as an explanation.
  *
- * @returns The same failure with what explains it, where there is something.
+ * @returns The same error, with the explanation if one was found.
  */
 export async function explainStart(
   host: Host,
@@ -43,7 +43,7 @@ export async function explainStart(
     : new AnchorFailedError(error.environment, error.evidence, explanation)
 }
 
-/** The same for a host on which nothing can be started at all. */
+/** Explains why no engine works on this host. @returns The same error, with the explanation if one was found. */
 export async function explainEngine(
   host: Host,
   error: EngineUnavailableError,
@@ -52,7 +52,7 @@ export async function explainEngine(
   return explanation?.status === 'fail' ? new EngineUnavailableError(error.setting, explanation) : error
 }
 
-/** What fails comes before what is merely less well. */
+/** Returns the check that most likely explains a failure: a failed check before a warning. */
 export function chooseExplanation(
   checks: readonly Check[],
   identity: EnvironmentRecord['identity'],
@@ -63,18 +63,18 @@ export function chooseExplanation(
   return found('fail', DECISIVE) ?? found('warn', [...forIds, 'apparmor', 'kernel', 'disk'])
 }
 
-/** Where a shell can lie that /bin/sh leads to: /bin is a link to usr/bin in most trees. */
-const PLACES = ['bin/sh', 'usr/bin/sh']
+/** The paths of /bin/sh: /bin is a symlink to usr/bin in most trees. */
+const SHELL_PATHS = ['bin/sh', 'usr/bin/sh']
 
-/** Whether a tree lacks the shell that the first process of an environment is. @param folders - Its layers, the top first. */
+/** Returns whether a tree lacks the shell that runs as the first process of an environment. @param folders - Its layers, the top first. */
 function lacksShell(folders: readonly string[]): boolean {
-  return PLACES.every((place) => isMissing(folders, place))
+  return SHELL_PATHS.every((place) => isMissing(folders, place))
 }
 
 function isMissing(folders: readonly string[], place: string): boolean {
   for (const folder of folders) {
     try {
-      // A layer has a device in the place of what it removes.
+      // A whiteout is a character device.
       return lstatSync(join(folder, place)).isCharacterDevice()
     } catch (error) {
       if (isErrno(error, 'EACCES')) return false

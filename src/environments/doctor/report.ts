@@ -17,18 +17,18 @@ import {canBeMounted} from '../../store/overlay-mount.js'
 import {findRemains, type Remains} from '../repair.js'
 import {type EngineSetting, identityFor, type StackingWay, stackingWay} from '../session/engine.js'
 
-/** What the doctor has to say of a host. */
+/** The result of examining a host. */
 export type HostReport = {
-  /** Returns whether environments can run at all. */
+  /** Whether any environment can run. */
   readonly canRun: boolean
-  /** What they are started with; null where nothing works. */
+  /** The engine in use; null if none works. */
   readonly engine: EngineName | null
   readonly checks: readonly Check[]
-  /** What to send to an administrator; null where there is nothing to ask for. */
+  /** The text for an administrator; null if nothing has to be changed. */
   readonly ticket: Ticket | null
 }
 
-/** The servers that images and packages come from. */
+/** The settings of the servers for images and packages. */
 const MIRRORS = [
   'mirrors.ubuntuBase',
   'mirrors.ubuntuCloud',
@@ -38,8 +38,8 @@ const MIRRORS = [
 ] as const satisfies readonly SettingName[]
 
 /**
- * Looks at all that envs needs of the host, tries every engine, and asks the servers. What one engine lacks is no
- * failure where another stands in for it.
+ * Checks everything that envs needs of the host, tries every engine, and contacts the servers. A check that only explains
+ * why one engine fails is a warning if another engine works.
  */
 export async function examineHostAndEngines(host: Host, settings: Settings): Promise<HostReport> {
   const setting = settings.value('engine')
@@ -48,7 +48,7 @@ export async function examineHostAndEngines(host: Host, settings: Settings): Pro
     examineHost(host),
     featureChecks(host),
     tryEngines(host, {cacheFolder: host.paths.cache}),
-    observeMirrors(host, oneEachServer([...mirrors, ...(await archiveMirrors())])),
+    observeMirrors(host, oneUrlPerOrigin([...mirrors, ...(await archiveMirrors())])),
   ])
   const engine = engineInForce(verdicts, setting)
   const identity = engine === undefined ? 'emulated' : await identityFor(engine, 'auto', host)
@@ -81,7 +81,7 @@ async function checkRemains(host: Host): Promise<Check> {
   }
 }
 
-/** Those of the host's own distribution. */
+/** Returns the APT mirror of the host's own distribution. */
 async function archiveMirrors(): Promise<string[]> {
   const {id} = await readOsRelease()
   if (id !== 'debian' && id !== 'ubuntu') return []
@@ -89,26 +89,26 @@ async function archiveMirrors(): Promise<string[]> {
   return main === undefined ? [] : [main]
 }
 
-function oneEachServer(urls: readonly string[]): string[] {
+function oneUrlPerOrigin(urls: readonly string[]): string[] {
   return [...new Map(urls.map((url) => [new URL(url).origin, url])).values()]
 }
 
-/** What a trial of each engine came to. */
+/** Whether a trial of each engine succeeded. */
 export type Verdicts = Readonly<Record<EngineName, boolean>>
 
-/** The engine in force; undefined where there is none. */
+/** Returns the engine that the setting and the trials select; undefined if none works. */
 export function engineInForce(verdicts: Verdicts, setting: EngineSetting): EngineName | undefined {
   return ENGINES.find((name) => verdicts[name] && (setting === 'auto' || setting === name))
 }
 
-/** Which engine is in force, as far as trials tell. */
+/** Judges the trials of the engines. */
 export function judgeEngines(
   verdicts: Verdicts,
   setting: EngineSetting,
   {hasSecondNamespace}: {hasSecondNamespace: boolean},
 ): Check {
   const working = ENGINES.filter((name) => verdicts[name])
-  const evidence = `${working.length === 0 ? 'None works' : `${listed(working)} ${working.length === 1 ? 'works' : 'work'}`} here${setting === 'auto' ? '' : `; ${setting} is asked for`}.`
+  const evidence = `${working.length === 0 ? 'No engine works' : `${listed(working)} ${working.length === 1 ? 'works' : 'work'}`} here${setting === 'auto' ? '' : `; the setting engine selects ${setting}`}.`
   const inForce = engineInForce(verdicts, setting)
   if (inForce === undefined) {
     return fail('engine', {
@@ -139,12 +139,12 @@ export function judgeEngines(
   })
 }
 
-/** Checks that tell why an engine does not work: no failure where one works all the same. */
+/** Checks that explain why an engine does not work. They are warnings if another engine works. */
 const EXPLAINING: ReadonlySet<CheckId> = new Set([
   ...(['user-namespaces', 'apparmor', 'proc', 'kernel', 'bubblewrap'] as const),
 ])
 
-/** A check in the light of what was tried: what something else makes up for is no failure. */
+/** Turns a failed check into a warning if another engine or storage avoids the problem. */
 export function soften(
   check: Check,
   {engine, hasLayers}: {engine: EngineName | undefined; hasLayers: boolean},
@@ -168,29 +168,30 @@ function listed(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }
 
-/** What a trial of layers came to. */
+/** The result of a trial mount of layers. */
 export type OverlayFacts = {
-  /** Undefined where nothing can be started at all. */
+  /** Undefined if no engine works. */
   readonly engine: EngineName | undefined
-  /** Undefined where a trial of it failed, or could not be made. */
+  /** The way to mount layers; undefined if the trial failed or was not possible. */
   readonly way: StackingWay | undefined
-  /** What kept the trial from being made. */
+  /** The reason why no trial was possible. */
   readonly obstacle: 'root' | 'path' | string | undefined
 }
 
-/** Stacks layers for real, in the store. */
+/** Mounts layers in the store as a trial. */
 async function checkOverlay(
   host: Host,
   {engine, identity}: {engine: EngineName | undefined; identity: Identity},
 ): Promise<Check> {
-  return judgeOverlay({engine, ...(await observe(host, {engine, identity}))})
+  return judgeOverlay({engine, ...(await tryOverlay(host, {engine, identity}))})
 }
 
+/** Judges the trial mount of layers. */
 export function judgeOverlay({engine, way, obstacle}: OverlayFacts): Check {
   if (way === 'engine') return pass('overlay', `${engine} mounts layers.`)
   if (way === 'before') return pass('overlay', 'Layers are mounted before the engine starts.')
   return warn('overlay', {
-    evidence: describe({engine, obstacle}),
+    evidence: describeFailure({engine, obstacle}),
     cost: 'Each environment is a complete copy of its image (storage directory): there are no snapshots, and copies take time and space.',
     remedy:
       obstacle === undefined
@@ -199,15 +200,16 @@ export function judgeOverlay({engine, way, obstacle}: OverlayFacts): Check {
   })
 }
 
-function describe({engine, obstacle}: Pick<OverlayFacts, 'engine' | 'obstacle'>): string {
+function describeFailure({engine, obstacle}: Pick<OverlayFacts, 'engine' | 'obstacle'>): string {
   if (engine === undefined) return 'Not tried: no engine works.'
-  if (engine === 'proot') return 'proot has no layers.'
-  if (obstacle === 'root') return 'Root has no layers: the mounts of the host are locked in its environments.'
-  if (obstacle === 'path') return 'The path of the store has a character that overlayfs does not take.'
+  if (engine === 'proot') return 'proot does not support layers.'
+  if (obstacle === 'root')
+    return 'Layers are not available to root of the host, in whose environments the mounts of the host are locked.'
+  if (obstacle === 'path') return 'The path of the store has a character that overlayfs does not accept.'
   return obstacle === undefined ? 'A trial failed.' : `A trial mount failed: ${obstacle}.`
 }
 
-async function observe(
+async function tryOverlay(
   host: Host,
   {engine, identity}: {engine: EngineName | undefined; identity: Identity},
 ): Promise<Pick<OverlayFacts, 'way' | 'obstacle'>> {
@@ -225,7 +227,10 @@ async function observe(
   }
 }
 
-/** What killed commands left is taken away by the next command that changes something; what lives on is not. */
+/**
+ * Judges the leftovers of killed commands. The next command that changes the store removes folders and layers, but does not
+ * end processes.
+ */
 export function judgeRemains({folders, layers, orphans}: Remains): Check {
   const seen = [
     ...(folders > 0 ? [`${folders} incomplete folders`] : []),
@@ -239,7 +244,7 @@ export function judgeRemains({folders, layers, orphans}: Remains): Check {
   if (seen.length === 0) return pass('leftovers', 'None.')
   return warn('leftovers', {
     evidence: `${seen.join('; ')}.`,
-    cost: orphans.length > 0 ? 'A locked environment cannot be started.' : 'They take room.',
+    cost: orphans.length > 0 ? 'A locked environment cannot be started.' : 'They use disk space.',
     remedy: 'Remove the leftovers: envs doctor --repair',
   })
 }

@@ -25,28 +25,28 @@ export type ExportRequest = {
   readonly name: string
   /** An absolute path, or a stream that is left open. */
   readonly to: string | Writable
-  /** Undefined for the one that the file's name asks for. */
+  /** Undefined for the format that the extension of the file's name implies. */
   readonly format: ExportFormat | undefined
-  /** Whether a file that is there gives way. */
+  /** Whether an existing file is replaced. */
   readonly replaces: boolean
 }
 
 export type ExportResult = {
   readonly name: string
-  /** Null when the archive went to a stream. */
+  /** Null if the tarball was written to a stream. */
   readonly file: string | null
   readonly format: ExportFormat
-  /** Of the archive as it was written. */
+  /** Digest of the compressed tarball. */
   readonly sha256: Sha256
   readonly sizeBytes: number
-  /** Files, folders and whatever else is in it. */
+  /** Number of the members of the tarball. */
   readonly entries: number
 }
 
-type Options = {readonly signal: AbortSignal; readonly onProgress: (progress: ExtractProgress) => void}
+type ExportOptions = {readonly signal: AbortSignal; readonly onProgress: (progress: ExtractProgress) => void}
 
 /**
- * Writes an environment at rest as one archive, which any tar reads.
+ * Writes a stopped environment as one tarball, which any tar can read.
  *
  * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
  * @throws {@link outputExistsError} @throws {@link exportUnwritableError} @throws {@link outputFullError} @throws {@link outputClosedError}
@@ -55,9 +55,9 @@ type Options = {readonly signal: AbortSignal; readonly onProgress: (progress: Ex
 export async function exportEnvironment(
   host: Host,
   request: ExportRequest,
-  options: Options,
+  options: ExportOptions,
 ): Promise<ExportResult> {
-  const find = () => findAtRest(host, request.name)
+  const find = () => findStopped(host, request.name)
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment, lock) => {
     if (typeof request.to !== 'string')
       return await writeArchive(host, {environment, lock}, request.to, request, options)
@@ -73,14 +73,14 @@ export async function exportEnvironment(
   })
 }
 
-type Locked = {readonly environment: Environment; readonly lock: Lock}
+type LockedEnvironment = {readonly environment: Environment; readonly lock: Lock}
 
 async function writeArchive(
   host: Host,
-  {environment, lock}: Locked,
+  {environment, lock}: LockedEnvironment,
   output: Writable,
   {to, format: wanted}: ExportRequest,
-  {signal, onProgress}: Options,
+  {signal, onProgress}: ExportOptions,
 ): Promise<ExportResult> {
   const file = typeof to === 'string' ? to : null
   const format = wanted ?? formatOfName(file ?? '') ?? defaultFormat(host.which)
@@ -114,8 +114,8 @@ async function writeArchive(
   return {name, file, format, sha256: finishSha256(hash), sizeBytes, entries: report.entries}
 }
 
-/** Whatever modes its files have, for root of a user namespace reads them all. */
-async function readableTree(host: Host, {environment, lock}: Locked): Promise<MergedTree> {
+/** Returns the tree and a process that can read all of its files: root of a user namespace, regardless of their modes. */
+async function readableTree(host: Host, {environment, lock}: LockedEnvironment): Promise<MergedTree> {
   const tree = await readGuestTree(environment)
   if (tree.kind === 'directory') {
     return {process: await rootProcess(host, environment.record.identity), root: tree.root}
@@ -138,13 +138,13 @@ async function describeOrigin({name, record}: Environment): Promise<string> {
 }
 
 /** @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} */
-async function findAtRest(host: Host, text: string): Promise<Environment> {
+async function findStopped(host: Host, text: string): Promise<Environment> {
   const found = await findEnvironment(host.paths, text)
   if (await isInUse(found.files.run)) throw environmentRunningError({name: found.name})
   return found
 }
 
-/** Errnos of the output; those of the tree are the worker's, and come with an explanation. */
+/** Translates an errno of the output. The worker reads the tree and explains its own errors. */
 function explain(error: unknown, place: string): unknown {
   const errno = errnoOf(error)
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG')

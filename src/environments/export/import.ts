@@ -11,7 +11,7 @@ import {type ExportNote, readExportNote} from '../../rootfs/export/note.js'
 import {isEnvironmentName} from '../../store/environments.js'
 import {type CreateRequest, type CreateWish, planCreation} from '../create/request.js'
 
-/** What the user said of an archive to be imported, as typed. */
+/** The user's request to import a tarball, as typed. */
 export type ImportWish = Omit<CreateWish, 'image'> & {
   /** A path, or `-`. */
   readonly file: string
@@ -19,11 +19,11 @@ export type ImportWish = Omit<CreateWish, 'image'> & {
 
 export type {ExportNote} from '../../rootfs/export/note.js'
 
-/** A creation from an archive, and what the archive says of itself: its word, and no more. */
+/** A creation from a tarball, and the note inside of the tarball, which is not trusted. */
 export type ImportPlan = {readonly request: CreateRequest; readonly note: ExportNote | undefined}
 
 /**
- * Reads the arguments of `import`, and the beginning of the archive for the name it had.
+ * Completes the arguments of `import` with the name and architecture in the note at the beginning of the tarball.
  *
  * @throws {UsageError} @throws {@link invalidSettingError}
  */
@@ -49,14 +49,14 @@ function nameIn(note: ExportNote | undefined): string | undefined {
   return note !== undefined && isEnvironmentName(note.name) ? note.name : undefined
 }
 
-/** Of one that this version does not know, the host's is as good as any: nothing of it will run. */
+/** Returns undefined, which stands for the host's, if this version does not know the architecture: no program of it can run. */
 function architectureIn(note: ExportNote | undefined): DebArchitecture | undefined {
   return note === undefined ? undefined : namedArchitecture(note.architecture)
 }
 
-/** Of a regular file alone: what is read of anything else is gone. */
+/** Reads the note of a regular file only: bytes that are read from a pipe or device are consumed. */
 async function noteOfFile(path: string, {which}: Pick<Host, 'which'>): Promise<ExportNote | undefined> {
-  // Whoever opens it as an image says what is wrong.
+  // The error is ignored here: opening the file as an image fails too, and explains the cause.
   const fd = unlessErrno(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY))
   if (fd === undefined) return undefined
   try {
@@ -66,10 +66,10 @@ async function noteOfFile(path: string, {which}: Pick<Host, 'which'>): Promise<E
   }
 }
 
-/** More than the first block of any of the formats takes, unless its data does not compress. */
+/** Longer than the first block of each format, unless the data is incompressible. */
 const HEAD_BYTES = 256 * 1024
 
-/** A stream whose first bytes were looked at, and come again. */
+/** Reads the note in the first bytes of a stream. @returns A stream that still yields those bytes. */
 async function peekStream(
   input: StandardInput,
   {which, signal}: Pick<Host, 'which'> & {signal: AbortSignal | undefined},
@@ -88,13 +88,13 @@ async function peekStream(
   }
   signal?.removeEventListener('abort', stop)
   const head = Buffer.concat(pieces)
-  const whole = Readable.from(inOrder(head, iterator), {objectMode: false})
-  // Else one that nobody reads any more would hold up the end of the process.
+  const whole = Readable.from(concatenate(head, iterator), {objectMode: false})
+  // An open input that is no longer read would keep the process alive.
   whole.once('close', () => input.destroy())
   return {input: whole, note: await readExportNote(head, which)}
 }
 
-async function* inOrder(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+async function* concatenate(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   if (head.length > 0) yield head
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
 }

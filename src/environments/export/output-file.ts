@@ -8,35 +8,35 @@ import {partialPath, publish, syncFolder, writerOf} from '../../host/files.js'
 import {lockDescriptor} from '../../host/locks.js'
 import {exportUnwritableError, outputExistsError} from './errors.js'
 
-/** A file that appears under its name when it is whole, and not before. */
+/** A file that appears under its name only when it is complete. */
 export type ExportFile = {
   readonly stream: Writable
   /** @throws {@link outputExistsError} @throws {@link exportUnwritableError} */
   publish(): Promise<void>
-  /** Takes an unfinished one away. */
+  /** Removes an unfinished file. */
   discard(): Promise<void>
 }
 
-/** What a file system without hard links answers to one. @see link(2) */
+/** Errnos of link(2) on a file system without hard links. @see link(2) */
 const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'] as const
 
 /**
- * Begins a file beside the place it is for. Nobody else may read it: there are password hashes in it.
+ * Opens a partial file next to the final path. Only its owner can read it, because it contains password hashes.
  *
  * @param path - Absolute.
- * @param replaces - Whether a file of that name gives way to it.
+ * @param replaces - Whether an existing file of that name is replaced.
  * @throws {@link outputExistsError} @throws {@link exportUnwritableError}
  */
 export async function openExportFile(path: string, {replaces}: {replaces: boolean}): Promise<ExportFile> {
-  await removeForsakenExports(path)
-  checkPlace(path, replaces)
-  const {partial, handle, alive} = await explained(path, () => openPartialExport(path))
-  // Closed by the stream, once it has been synced.
+  await removeAbandonedExports(path)
+  checkDestination(path, replaces)
+  const {partial, handle, alive} = await explainErrno(path, () => openPartialExport(path))
+  // The stream syncs and closes the handle.
   const stream = createWriteStream('', {fd: handle, flush: true})
   return {
     stream,
     async publish() {
-      await explained(path, async () => {
+      await explainErrno(path, async () => {
         if (!replaces && (await isLinked(partial, path))) await syncFolder(dirname(path))
         else await publish(partial, path)
       })
@@ -48,31 +48,35 @@ export async function openExportFile(path: string, {replaces}: {replaces: boolea
   }
 }
 
-function checkPlace(path: string, replaces: boolean): void {
+function checkDestination(path: string, replaces: boolean): void {
   const status = lstatSync(path, {throwIfNoEntry: false})
   if (status === undefined) return
   if (!replaces) throw outputExistsError({path})
-  // A rename would put a file in the place of a device or a FIFO.
+  // A rename would replace a device or a FIFO by a file.
   if (!status.isFile() && !status.isSymbolicLink())
     throw exportUnwritableError({place: path, reason: 'it is not a regular file'})
 }
 
-/** A link, unlike a rename, replaces nothing. @returns false where the file system has none. @throws {OutputExistsError} */
+/**
+ * Publishes the file with a hard link, which, unlike a rename, never replaces an existing file.
+ *
+ * @returns false if the file system has no hard links. @throws {@link outputExistsError}
+ */
 async function isLinked(partial: string, path: string): Promise<boolean> {
   try {
     await link(partial, path)
   } catch (error) {
     if (isErrno(error, 'EEXIST')) throw outputExistsError({path})
     if (!isErrno(error, ...NO_LINKS)) throw error
-    checkPlace(path, false)
+    checkDestination(path, false)
     return false
   }
   await rm(partial)
   return true
 }
 
-/** @throws {@link exportUnwritableError} In the place of an errno. */
-async function explained<T>(path: string, step: () => Promise<T>): Promise<T> {
+/** Runs a step. @throws {@link exportUnwritableError} Instead of an errno. */
+async function explainErrno<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
   } catch (error) {
@@ -82,21 +86,21 @@ async function explained<T>(path: string, step: () => Promise<T>): Promise<T> {
   }
 }
 
-/** An archive that is being written, beside the place it is for. */
+/** An unfinished tarball, next to its final path. */
 export type PartialExport = {
   readonly partial: string
-  /** To write it; whoever does closes it. */
+  /** For writing; the writer closes it. */
   readonly handle: FileHandle
-  /** Says that its writer lives, until it is closed: also while it gets its name. */
+  /** Holds the lock that marks the writer as alive, until it is closed after the file was published. */
   readonly alive: FileHandle
 }
 
-const MOST_ATTEMPTS = 3
+const MAX_ATTEMPTS = 3
 
 /**
- * Nobody else may read it.
+ * Creates the partial file, which only its owner can read, and locks it.
  *
- * @param path - What the archive is to be called.
+ * @param path - The final path of the tarball.
  * @throws {NodeJS.ErrnoException}
  */
 async function openPartialExport(path: string): Promise<PartialExport> {
@@ -104,11 +108,11 @@ async function openPartialExport(path: string): Promise<PartialExport> {
     const partial = partialPath(path)
     const alive = await open(partial, 'wx', 0o600)
     try {
-      // Before it is locked, another export may take it for a dead one's; and Ctrl-C ends flock(1) too.
-      if ((await lock(alive)) !== 'others' || attempt === MOST_ATTEMPTS)
+      // Before the lock is held, another export may remove the file as abandoned. Ctrl-C ends flock(1) too.
+      if ((await lock(alive)) !== 'others' || attempt === MAX_ATTEMPTS)
         return {partial, alive, handle: await open(partial, O_WRONLY | O_NOFOLLOW)}
     } catch (error) {
-      if (!isErrno(error, 'ENOENT') || attempt === MOST_ATTEMPTS) {
+      if (!isErrno(error, 'ENOENT') || attempt === MAX_ATTEMPTS) {
         await giveUp({partial, alive})
         throw error
       }
@@ -122,7 +126,7 @@ async function giveUp({partial, alive}: Pick<PartialExport, 'partial' | 'alive'>
   await alive.close()
 }
 
-/** Whose it is; nobody's can be told on a file system without locks, where nothing is swept then. */
+/** Locks the file. @returns `unknown` on a file system without locks, where abandoned files are not removed. */
 function lock({fd}: FileHandle): Promise<'ours' | 'others' | 'unknown'> {
   return lockDescriptor(fd, {mode: 'exclusive', waitMs: 0}).then(
     (isFree) => (isFree ? 'ours' : 'others'),
@@ -132,20 +136,21 @@ function lock({fd}: FileHandle): Promise<'ours' | 'others' | 'unknown'> {
 
 const {O_RDWR, O_WRONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 
-/** Takes away what killed exports to the same file have left, where that can be done. */
-async function removeForsakenExports(path: string): Promise<void> {
+/** Removes the partial files of killed exports to the same path, as far as possible. */
+async function removeAbandonedExports(path: string): Promise<void> {
   const folder = dirname(path)
   try {
     for await (const {name} of await opendir(folder)) {
-      if (writerOf(name, path) !== undefined) await removeForsakenExport(join(folder, name)).catch(ignoring())
+      if (writerOf(name, path) !== undefined)
+        await removeAbandonedExport(join(folder, name)).catch(ignoring())
     }
   } catch (error) {
     if (!isErrno(error)) throw error
   }
 }
 
-/** Anybody may have put something of such a name into a folder that is everybody's. */
-async function removeForsakenExport(partial: string): Promise<void> {
+/** Removes one partial file after checking its owner and type: other users can create such a name in a shared folder. */
+async function removeAbandonedExport(partial: string): Promise<void> {
   const {uid} = await lstat(partial)
   if (uid !== process.getuid?.()) return
   const handle = await open(partial, O_RDWR | O_NOFOLLOW | O_NONBLOCK)

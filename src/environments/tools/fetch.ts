@@ -17,21 +17,21 @@ import {UnknownSignerError} from '../../images/signature/errors.js'
 import {extractFolder, extractLibraries, extractPrograms} from '../../rootfs/debs/extract.js'
 import type {FetchedToolResult} from '../results.js'
 
-/** QEMU's emulators of single programs. Debian's need no library since trixie, where other distributions' do. */
-export const QEMU: ToolWish = {
+/** QEMU's user-mode emulators. Debian links them statically since trixie; other distributions do not. */
+export const QEMU: ToolSource = {
   tool: QEMU_TOOL,
   packageName: 'qemu-user',
   programs: DEB_ARCHITECTURES.map((architecture) => `usr/bin/${qemuProgram(architecture)}`),
 }
 
-/** Programs of a package of Debian's. */
-export type ToolWish = {
-  /** What its folder is called. */
+/** The package of Debian that provides a tool, and its programs. */
+export type ToolSource = {
+  /** The name of the tool's folder. */
   readonly tool: string
   readonly packageName: string
-  /** As the package calls them: `usr/bin/qemu-arm`. */
+  /** Paths in the package: `usr/bin/qemu-arm`. */
   readonly programs: readonly string[]
-  /** Packages whose libraries the programs load, libc6 among them; undefined where they need nothing beside themselves. */
+  /** Packages whose libraries the programs load, including libc6; undefined for statically linked programs. */
   readonly libraryPackages?: readonly string[]
 } & Partial<Pick<LoadedTool, 'modules' | 'trial'>>
 
@@ -40,17 +40,18 @@ export type FetchedTool = FetchedToolResult
 const LOCK_WAIT_MS = 300_000
 
 /**
- * Fetches programs for this host from Debian's stable release, verified as all of its packages are, into the user's own
- * data folder. Older ones of the same tool go.
+ * Installs a tool for this host from Debian's stable release into the user's data folder, verified like all packages.
+ * Removes older versions of the tool.
  *
- * The setting `keyrings` does not count: a key for a mirror signs what runs in environments, not on the host.
+ * The setting `keyrings` is ignored: its keys vouch for programs that run in environments, not on the host.
  *
- * @param options.isPortable - As `layStarters` has it.
- * @throws {@link toolSignerError} @throws As `planPackages`, `downloadPackages` and `extractPrograms`; {ToolsBusyError} @throws {NodeJS.ErrnoException}
+ * @param options.isPortable - As in `writeLaunchers`.
+ * @throws {@link toolSignerError} @throws {@link toolsBusyError} @throws {NodeJS.ErrnoException}
+ * @throws As `planPackages`, `downloadPackages` and `extractPrograms`.
  */
 export async function fetchTool(
   host: Pick<Host, 'paths' | 'architecture' | 'which'>,
-  wish: ToolWish,
+  wish: ToolSource,
   context: ArchiveContext,
   {isPortable = false}: {isPortable?: boolean} = {},
 ): Promise<FetchedTool> {
@@ -64,7 +65,7 @@ export async function fetchTool(
     const destination = join(folder, wanted.version)
     const entries = (await readdir(folder)).filter((entry) => entry !== '.lock')
     const wasKept = entries.includes(wanted.version)
-    if (!wasKept) await bring(host, {...wish, wanted, libraries, folder, destination, isPortable}, context)
+    if (!wasKept) await install(host, {...wish, wanted, libraries, folder, destination, isPortable}, context)
     for (const entry of entries) {
       if (entry !== wanted.version) await rm(join(folder, entry), {recursive: true, force: true})
     }
@@ -74,10 +75,10 @@ export async function fetchTool(
   }
 }
 
-/** @returns The tool's own first. */
+/** Plans the packages of a tool. @returns The package with the programs first, then those with libraries. */
 async function findPackages(
   {architecture}: Pick<Host, 'architecture'>,
-  {packageName, libraryPackages = []}: ToolWish,
+  {packageName, libraryPackages = []}: ToolSource,
   context: ArchiveContext,
 ): Promise<[PlannedPackage, ...PlannedPackage[]]> {
   const release = resolveRelease('stable', await readCatalogue(), context.now)
@@ -102,7 +103,7 @@ async function findPackages(
   return [find(packageName), ...libraryPackages.map(find)]
 }
 
-type Bringing = ToolWish & {
+type ToolInstallation = ToolSource & {
   readonly wanted: PlannedPackage
   readonly libraries: readonly PlannedPackage[]
   readonly folder: string
@@ -110,14 +111,18 @@ type Bringing = ToolWish & {
   readonly isPortable: boolean
 }
 
-async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: ArchiveContext): Promise<void> {
-  const {wanted, libraries, folder, destination} = wish
+async function install(
+  host: Pick<Host, 'which'>,
+  source: ToolInstallation,
+  context: ArchiveContext,
+): Promise<void> {
+  const {wanted, libraries, folder, destination} = source
   const partial = await mkdtemp(join(folder, '.partial.'))
   const downloads = await downloadPackages({packages: [wanted, ...libraries]}, context)
   try {
     const into = join(partial, 'programs')
-    await unpack(host, downloads, {...wish, into}, context)
-    for (const each of foldersBelow(into)) await syncFilesIn(each)
+    await unpack(host, downloads, {...source, into}, context)
+    for (const each of foldersIn(into)) await syncFilesIn(each)
     await publish(into, destination)
   } finally {
     await downloads.close()
@@ -128,7 +133,7 @@ async function bring(host: Pick<Host, 'which'>, wish: Bringing, context: Archive
 async function unpack(
   {which}: Pick<Host, 'which'>,
   downloads: PackageDownloads,
-  {wanted, libraries, into, ...tool}: Bringing & {readonly into: string},
+  {wanted, libraries, into, ...tool}: ToolInstallation & {readonly into: string},
   {signal}: ArchiveContext,
 ): Promise<void> {
   const {libc, others} = libraryFolders(into)
@@ -153,45 +158,47 @@ async function unpack(
         )
     } else await extractLibraries({name, path}, name === 'libc6' ? libc : others, {which})
   }
-  if (isLoading) await layStarters(tool, into, tool)
+  if (isLoading) await writeLaunchers(tool, into, tool)
 }
 
-function foldersBelow(folder: string): string[] {
+function foldersIn(folder: string): string[] {
   const entries = readdirSync(folder, {recursive: true, withFileTypes: true})
   const below = entries.filter((entry) => entry.isDirectory())
   return [folder, ...below.map(({parentPath, name}) => join(parentPath, name))]
 }
 
-/** Folders of a fetched tool whose programs load libraries. */
+/** Returns the folders of the libraries of a fetched tool. */
 export function libraryFolders(folder: string): {readonly libc: string; readonly others: string} {
   return {libc: join(folder, 'libc'), others: join(folder, 'lib')}
 }
 
-/** A tool whose programs load libraries. */
+/** A tool whose programs load shared libraries. */
 export type LoadedTool = {
   readonly tool: string
-  /** As their package calls them: `usr/bin/proot`. */
+  /** Paths in the package: `usr/bin/proot`. */
   readonly programs: readonly string[]
-  /** Files that the programs read: where the package has them, where the tool has them, and the option that names the folder. */
+  /** Files that the programs read: their place in the package, their folder in the tool, and the option that names it. */
   readonly modules?: {readonly place: RegExp; readonly folder: string; readonly option: string}
-  /** Arguments by which a program shows that it works: `--version` where they are left out. */
+  /** Arguments of a trial run; `--version` by default. */
   readonly trial?: readonly string[]
 }
 
-/** By the dynamic linker's name, with which libc6 brings it. @see ld.so(8) */
+/** Matches the file name of the dynamic linker in libc6. @see ld.so(8) */
 const LOADER = /^ld(?:-linux[A-Za-z0-9_-]*|64)\.so\.[0-9]+$/
-/** Where hosts have theirs. */
+/** The folders of the dynamic linker on a host. */
 const LOADER_FOLDERS = ['/lib64', '/lib', '/usr/lib64', '/usr/lib']
 
 /**
- * Makes programs that lie in `lib/` start by name: with the host's own dynamic linker and C library where these do, so that
- * what runs is root's file and not the user's, else with those that were fetched.
+ * Writes a launcher script for each program in `lib/`.
  *
- * @param folder - Of the tool; it may be renamed later.
- * @param options.isPortable - Whether it may be moved to another host: then only with those that were fetched.
- * @throws {@link toolNotRunnableError} When neither way works.
+ * A launcher uses the dynamic linker and C library of the host if the programs run with them, so that the kernel executes
+ * a file of root and not of the user; else it uses the fetched ones.
+ *
+ * @param folder - The tool's folder; it may be renamed later.
+ * @param options.isPortable - Whether the tool may be moved to another host: then launchers use the fetched linker only.
+ * @throws {@link toolNotRunnableError} When the programs run with neither.
  */
-export async function layStarters(
+export async function writeLaunchers(
   tool: LoadedTool,
   folder: string,
   {isPortable = false}: {isPortable?: boolean | undefined} = {},
@@ -201,24 +208,24 @@ export async function layStarters(
   if (loader === undefined) throw toolNotRunnableError({tool: tool.tool})
   const places = isPortable ? [] : LOADER_FOLDERS
   const host = places.map((place) => join(place, loader)).find((path) => existsSync(path))
-  if (host !== undefined && (await isStarting(folder, tool, `${host} --library-path "$here/lib"`))) {
+  if (host !== undefined && (await runsWith(folder, tool, `${host} --library-path "$here/lib"`))) {
     await rm(libc, {recursive: true})
     return
   }
   const own = `"$here/libc/${loader}" --library-path "$here/libc:$here/lib"`
-  if (!(await isStarting(folder, tool, own))) throw toolNotRunnableError({tool: tool.tool})
+  if (!(await runsWith(folder, tool, own))) throw toolNotRunnableError({tool: tool.tool})
 }
 
-/** Writes a starter for each program. @param way - Words of a shell before it. @returns Whether all of them start. */
-async function isStarting(
+/** Writes the launchers and runs each once. @param linker - Shell words before the program. @returns Whether all succeed. */
+async function runsWith(
   folder: string,
   {programs, modules, trial = ['--version']}: LoadedTool,
-  way: string,
+  linker: string,
 ): Promise<boolean> {
   const options = modules === undefined ? '' : `${modules.option} "$here/${modules.folder}" `
   for (const name of programs.map((path) => basename(path))) {
     const path = join(folder, name)
-    const script = `#!/bin/sh\nhere=\${0%/*}\nexec ${way} "$here/lib/${name}" ${options}"$@"\n`
+    const script = `#!/bin/sh\nhere=\${0%/*}\nexec ${linker} "$here/lib/${name}" ${options}"$@"\n`
     await writeFile(path, script, {mode: 0o755})
     await chmod(path, 0o755)
     if (!(await succeeds([path, ...trial]))) return false
@@ -226,7 +233,7 @@ async function isStarting(
   return true
 }
 
-/** What can be fetched for a user whose host does not have it. */
+/** The tools that envs can install for a user whose host lacks them. */
 export const FETCHABLE = {
   bubblewrap: {
     tool: 'bubblewrap',
@@ -249,7 +256,7 @@ export const FETCHABLE = {
     libraryPackages: ['libc6', 'libtalloc2'],
   },
   qemu: QEMU,
-} as const satisfies Readonly<Record<string, ToolWish>>
+} as const satisfies Readonly<Record<string, ToolSource>>
 
 export type FetchableTool = keyof typeof FETCHABLE
 

@@ -18,14 +18,14 @@ import {renameEnvironment} from '../rename.js'
 import {stopFiles} from '../session/processes.js'
 import {KEPT_FOR_MS, listTries, lockTry, noteEnd, readMark, type Try} from './tries.js'
 
-/** Longer than one is looked at, and than most are kept. */
+/** Longer than a sweep, or a concurrent `envs keep`, usually holds the lock of an ended environment. */
 const WAIT_MS = 3000
 
 /**
- * Makes a throwaway environment that has ended one that stays.
+ * Turns a throwaway environment that has ended into a permanent one.
  *
- * @param to - Its name from now on.
- * @param from - Its name until now; undefined for the one that ended last.
+ * @param to - The new name.
+ * @param from - The present name; undefined for the environment that ended last.
  * @throws {@link notATryError} @throws {@link tryRunningError} @throws {@link environmentExistsError} @throws {@link environmentBusyError}
  */
 export async function keepTry(
@@ -35,12 +35,12 @@ export async function keepTry(
   const newName = parseEnvironmentName(to)
   await sweepTries(host)
   const {name, hasEnded} = await chooseTry(host, from)
-  // Commands that tidy up look at one that has ended, and another may keep it.
+  // A sweep, or another `envs keep`, may hold the lock of an ended environment for a moment.
   const lock = await lockTry(host.paths, name, {waitMs: hasEnded ? WAIT_MS : 0})
   if (lock === undefined)
     throw hasEnded ? environmentBusyError({name, holders: describeHolders([])}) : tryRunningError({name})
   try {
-    // Another may have kept it, or taken it away, in between.
+    // Another command may have kept or removed the environment before the lock was acquired.
     if ((await readMark(host.paths, name)) === undefined) throw notATryError({name})
     if (name !== newName) return {...(await renameEnvironment(host, name, newName)), from: name}
     const kept = await findEnvironment(host.paths, name)
@@ -72,9 +72,10 @@ async function chooseTry(host: Host, text: string | undefined): Promise<Pick<Try
 }
 
 /**
- * Takes away throwaway environments that ended an hour ago or whose memory is gone, and stops what runs in those whose command was killed.
+ * Removes throwaway environments that ended an hour ago or whose memory is gone, and stops the processes in those whose
+ * command was killed.
  *
- * Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
+ * A failure is ignored: the sweep is not what the user asked for.
  */
 export async function sweepTries(host: Host): Promise<void> {
   for (const one of await listTries(host.paths)) await sweep(host, one).catch(ignoreFailure)
@@ -84,7 +85,7 @@ async function sweep(host: Host, {name}: Try): Promise<void> {
   const lock = await lockTry(host.paths, name)
   if (lock === undefined) return
   try {
-    // It may have been kept, or another may have its name by now.
+    // The environment may have been kept, and another one may have its name by now.
     const mark = await readMark(host.paths, name)
     if (mark === undefined) return
     const {paths, now} = host
@@ -96,15 +97,15 @@ async function sweep(host: Host, {name}: Try): Promise<void> {
       if (await isLost(files)) await removeEnvironment(host, name, {force: false})
       return
     }
-    // A time to come is a clock that was set back.
-    const isOver = Math.abs(now().getTime() - mark.markedAt.getTime()) >= KEPT_FOR_MS
-    if (isOver || (await isLost(files))) await removeEnvironment(host, name, {force: false})
+    // A mark in the future means that the clock was set back.
+    const hasExpired = Math.abs(now().getTime() - mark.markedAt.getTime()) >= KEPT_FOR_MS
+    if (hasExpired || (await isLost(files))) await removeEnvironment(host, name, {force: false})
   } finally {
     lock.release()
   }
 }
 
-/** Takes away one that has ended. @returns Whether it is gone; false for a live one, or one that is in use. */
+/** Removes an ended throwaway environment. @returns Whether it was removed; false if it is live or in use. */
 export async function removeTry(host: Host, {name}: Pick<Try, 'name'>): Promise<boolean> {
   const lock = await lockTry(host.paths, name)
   if (lock === undefined) return false

@@ -14,37 +14,38 @@ import {
   parseEnvironmentName,
 } from '../../store/environments.js'
 
-/** An environment that goes by itself. */
+/** A throwaway environment. */
 export type Try = {
   readonly name: EnvironmentName
 } & Mark
 
+/** The mark of a throwaway environment. */
 export type Mark = {
   readonly hasEnded: boolean
-  /** When it ended, else when it began. */
+  /** The time of the end; for a live environment, of the start. */
   readonly markedAt: Date
 }
 
-/** How long an ended one can still be kept; then the next command takes it away. */
+/** How long an ended environment can be kept; after that, the next command removes it. */
 export const KEPT_FOR_MS = 60 * 60 * 1000
 
-/** Marks what is in `folder`, an environment or what becomes one, as one that goes by itself. */
+/** Marks the environment in `folder`, finished or not, as a throwaway environment. */
 export async function markTry(folder: string): Promise<void> {
   await writeFile(filesIn(folder).tryMark, '', {mode: 0o600})
 }
 
 const ENDED = 'ended\n'
 
-/** Notes that it has ended, from when on it can be kept for a while. @throws {NodeJS.ErrnoException} When it is gone. */
+/** Marks the environment as ended; it can be kept for a while. @throws {NodeJS.ErrnoException} When it was removed. */
 export async function noteEnd(folder: string, now: Date): Promise<void> {
   await writeFile(filesIn(folder).tryMark, ENDED, {flag: 'r+'})
   await utimes(filesIn(folder).tryMark, now, now)
 }
 
 /**
- * A name that no environment has, and the lock that says of whatever gets it that somebody is there who takes it away.
+ * Finds a free name and acquires its lock, which shows that a live command will remove the environment of that name.
  *
- * Numbers are used again: each leaves files of locks behind.
+ * The lowest free number is reused, because each name leaves lock files behind.
  */
 export async function claimTryName(paths: Paths): Promise<{name: EnvironmentName; lock: Lock}> {
   for (let number = 1; ; number++) {
@@ -52,16 +53,16 @@ export async function claimTryName(paths: Paths): Promise<{name: EnvironmentName
     if (await exists(environmentFiles(paths, name).folder)) continue
     const lock = await lockTry(paths, name)
     if (lock === undefined) continue
-    // Somebody may have made it, and gone, in between.
+    // Another command may have created the environment and ended before the lock was acquired.
     if (!(await exists(environmentFiles(paths, name).folder))) return {name, lock}
     lock.release()
   }
 }
 
 /**
- * The lock that a live one holds, and for a moment who looks after one that has ended.
+ * Acquires the lock that the command of a live throwaway environment holds. Sweeps hold it briefly after the end.
  *
- * @returns undefined while somebody else has it, for as long as `waitMs`.
+ * @returns undefined if another process still holds the lock after `waitMs`.
  */
 export async function lockTry(
   paths: Paths,
@@ -69,11 +70,11 @@ export async function lockTry(
   {waitMs = 0}: {readonly waitMs?: number} = {},
 ): Promise<Lock | undefined> {
   await makeFolders(paths.locks, {mode: 0o700})
-  // No environment has a name that begins with a dot.
+  // The name of an environment cannot begin with a dot.
   return takeLock(join(paths.locks, `.${name}.alive.lock`), {mode: 'exclusive', waitMs})
 }
 
-/** Those there are, live and ended, the one marked last first. */
+/** Returns the throwaway environments, live and ended, the last marked first. */
 export async function listTries(paths: Paths): Promise<Try[]> {
   const found: Try[] = []
   for (const name of (await listNames(paths)).filter(isTryName)) {
@@ -83,14 +84,14 @@ export async function listTries(paths: Paths): Promise<Try[]> {
   return found.sort((a, b) => b.markedAt.getTime() - a.markedAt.getTime())
 }
 
-/** @returns undefined for an environment that stays. */
+/** Reads the mark. @returns undefined for a permanent environment. */
 export async function readMark(paths: Paths, name: EnvironmentName): Promise<Mark | undefined> {
   if (!isTryName(name)) return undefined
   const path = environmentFiles(paths, name).tryMark
   try {
     return {hasEnded: readSmallFile(path) === ENDED, markedAt: statSync(path).mtime}
   } catch (error) {
-    // One that can't be read marks nothing: what stays is never taken away by mistake.
+    // An unreadable mark does not count, so that a permanent environment is never removed by mistake.
     if (!isErrno(error)) throw error
     return undefined
   }

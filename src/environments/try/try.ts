@@ -31,33 +31,39 @@ import {claimTryName, noteEnd} from './tries.js'
 
 export type TryRequest = {
   readonly words: TryWords
-  /** The host's own where it is left out. */
+  /** Defaults to the architecture of the host. */
   readonly architecture?: DebArchitecture | undefined
-  /** The name under which it stays; undefined for one that goes. */
+  /** The name of a permanent environment; undefined for a throwaway one. */
   readonly keepAs: string | undefined
-  /** Whether what it writes goes to the disk, also where there is memory for it. */
+  /** Whether writes are stored on disk even if they would fit in memory. */
   readonly onDisk: boolean
 }
 
-type Around = {
+export type TryWords = {
+  /** Undefined for the default image. */
+  readonly image: ImageReference | undefined
+  readonly packages: readonly string[]
+}
+
+type TryOptions = {
   readonly settings: Settings
   readonly context: ImageContext
   readonly signal: AbortSignal
   readonly onNotice?: ArchiveContext['onNotice']
 }
 
-/** How long what runs in one may take to end: it may still be kept, with its data. */
+/** Time for processes to end, and to write their data: the environment may still be kept. */
 const STOP_GRACE_MS = 2000
-/** 128 and SIGINT. */
+/** Exit status 128 + SIGINT. */
 const INTERRUPTED = 130
 
 /**
- * A throwaway environment, step by step: make (through `creation`, which must be closed), install, run. `end` must be
- * called, and takes it away or leaves it for a while.
+ * Runs a throwaway environment in steps: create (through `creation`, which the caller must close), install, run. The
+ * caller must call `end`, which removes the environment or marks it as ended.
  */
-export class Trying {
+export class TryRun {
   readonly #host: Host
-  /** Held for as long as somebody is there who takes it away; undefined where it stays. */
+  /** Held until this command ends and removes the environment; undefined for a permanent environment. */
   readonly #lock: Lock | undefined
   readonly #durable: Durability
   readonly #words: TryWords
@@ -75,12 +81,12 @@ export class Trying {
     this.creation = made.creation
   }
 
-  /** @throws As `planCreation` and `Creation.begin`. */
+  /** Claims a name and begins the creation. @throws As `planCreation` and `Creation.begin`. */
   static async begin(
     host: Host,
     {words, architecture, keepAs, onDisk}: TryRequest,
-    {settings, context, signal, onNotice}: Around,
-  ): Promise<Trying> {
+    {settings, context, signal, onNotice}: TryOptions,
+  ): Promise<TryRun> {
     const {name, lock} = await chooseName(host, keepAs)
     try {
       const wish = {image: words.image, name, architecture, sha256: undefined}
@@ -92,7 +98,7 @@ export class Trying {
       const memory = isVolatile ? {setting: settings.value('tryMemory')} : undefined
       const request = {...planned, isSynced: durable !== 'never', isThrowaway, memory}
       const creation = await Creation.begin(host, request, {signal})
-      return new Trying(host, {creation, lock, durable, words})
+      return new TryRun(host, {creation, lock, durable, words})
     } catch (error) {
       lock?.release()
       throw error
@@ -100,11 +106,11 @@ export class Trying {
   }
 
   /**
-   * Installs the packages, telling of it on standard error.
+   * Installs the packages and reports the progress on standard error.
    *
-   * @param variables - For APT and what it runs: `KEY=VALUE`, or `KEY` for the host's value.
-   * @param isQuiet - Whether failures alone are told of.
-   * @throws {installInterruptedError, packagesNotInstalledError}
+   * @param variables - Environment variables for APT and its child processes: `KEY=VALUE`, or `KEY` for the host's value.
+   * @param isQuiet - Whether only failures are reported.
+   * @throws {@link installInterruptedError} @throws {@link packagesNotInstalledError}
    */
   async install({
     variables,
@@ -132,14 +138,14 @@ export class Trying {
       )
   }
 
-  /** @returns The guest's exit status. */
+  /** Runs a command or a shell in the environment. @returns Its exit status. */
   async run(wish: Omit<SessionWish, 'durable' | 'engine'>): Promise<number> {
     this.#hasRun = true
     const {engine} = this.creation
     return runInEnvironment(this.#host, this.name, {...wish, durable: this.#durable, engine})
   }
 
-  /** How many bytes of memory it was given, where hardly any are left: what failed may have failed for that. */
+  /** Returns the size of the environment's memory if it is nearly full, which may explain a failure; else undefined. */
   async fullMemoryBytes(): Promise<number | undefined> {
     try {
       return await fullUpper(this.#host, await findEnvironment(this.#host.paths, this.name))
@@ -149,7 +155,7 @@ export class Trying {
     }
   }
 
-  /** Ends what runs in it. One that was used can be kept for a while; another is taken away. */
+  /** Stops the processes. An environment that was used can be kept for a while; an unused one is removed. */
   async end(): Promise<void> {
     if (this.#lock === undefined) return
     const files = environmentFiles(this.#host.paths, this.name)
@@ -158,7 +164,7 @@ export class Trying {
       await stopFiles(this.#host, files, {graceMs: STOP_GRACE_MS})
       await noteEnd(files.folder, this.#host.now())
     } catch (error) {
-      // It never came to be, or somebody has removed it.
+      // The environment was never published, or another command has removed it.
       if (!(error instanceof EnvironmentNotFoundError) && !isErrno(error, 'ENOENT')) throw error
     } finally {
       this.#lock.release()
@@ -178,17 +184,11 @@ async function chooseName(
   return {name: parseEnvironmentName(keepAs), lock: undefined}
 }
 
-export type TryWords = {
-  /** Undefined for the default one. */
-  readonly image: ImageReference | undefined
-  readonly packages: readonly string[]
-}
-
-/** Words that can be no package: an architecture after a colon is never called so. */
-const OF_A_PUBLISHER = /^(ubuntu|debian|lxc):/i
+/** Matches words that cannot be a package: no architecture after a colon begins like this. */
+const PUBLISHER_PREFIX = /^(ubuntu|debian|lxc):/i
 
 /**
- * Tells an image from packages: the first word is one if it is a path, a URL, or the name of a published image.
+ * Separates the image from the packages: the first word is an image if it is a path, a URL, or the name of an image.
  *
  * @throws {UsageError} @throws {UnknownImageError}
  */
@@ -202,7 +202,7 @@ export async function readTryWords(
     const image = await parseImageReference(first, {workingFolder, architecture, now: now()})
     return {image, packages: rest}
   } catch (error) {
-    if (!(error instanceof UnknownImageError) || OF_A_PUBLISHER.test(first)) throw error
+    if (!(error instanceof UnknownImageError) || PUBLISHER_PREFIX.test(first)) throw error
     return {image: undefined, packages: words}
   }
 }

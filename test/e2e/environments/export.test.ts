@@ -116,7 +116,7 @@ test('export to a reader that goes away ends, and says why', async (t) => {
   )
   assert.deepEqual(
     [stdout, stderr],
-    ['8\n', 'envs: Could not write all of the archive: the program that reads it has ended.\n'],
+    ['8\n', 'envs: Could not write the whole tarball: the program that reads it has ended.\n'],
   )
 })
 

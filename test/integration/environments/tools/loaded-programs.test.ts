@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {copyFile, mkdir, readdir, readFile, rename, writeFile} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {layStarters, libraryFolders} from '../../../../src/environments/tools/fetch.js'
+import {libraryFolders, writeLaunchers} from '../../../../src/environments/tools/fetch.js'
 import {capture} from '../../../../src/host/process.js'
 import {temporaryFolder} from '../../../support/temporary-folder.js'
 import {librariesOf} from '../../../support/tool-packages.js'
@@ -22,7 +22,7 @@ async function givenTool(t: TestContext): Promise<string> {
 
 test("a program is started by the host's own loader, and the fetched one goes", async (t) => {
   const folder = await givenTool(t)
-  await layStarters(TOOL, folder)
+  await writeLaunchers(TOOL, folder)
   assert.match(await readFile(join(folder, 'true'), 'utf8'), /^exec \/lib\S*\/ld\S* /m)
   assert.deepEqual((await readdir(folder)).sort(), ['lib', 'true'])
   assert.equal((await capture([join(folder, 'true')])).status, 0)
@@ -32,7 +32,7 @@ test("where the host's C library does not do, the fetched one does, wherever the
   const folder = await givenTool(t)
   // As a C library that is too old for the program.
   await writeFile(join(libraryFolders(folder).others, 'libc.so.6'), 'no library')
-  await layStarters(TOOL, folder)
+  await writeLaunchers(TOOL, folder)
   assert.match(await readFile(join(folder, 'true'), 'utf8'), /^exec "\$here\/libc\/ld/m)
   await rename(folder, `${folder} elsewhere`)
   assert.equal((await capture([join(`${folder} elsewhere`, 'true')])).status, 0)
@@ -41,7 +41,7 @@ test("where the host's C library does not do, the fetched one does, wherever the
 test('a program that can not be started either way is refused in words', async (t) => {
   const folder = await givenTool(t)
   await writeFile(join(libraryFolders(folder).others, 'true'), 'no program')
-  await assert.rejects(layStarters(TOOL, folder), {
+  await assert.rejects(writeLaunchers(TOOL, folder), {
     code: 'ENVS_TOOL_NOT_RUNNABLE',
     exitCode: 7,
   })

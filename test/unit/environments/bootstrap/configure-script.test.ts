@@ -7,8 +7,8 @@ for (const [line, meant] of [
   ['status: apt: installed', {kind: 'installed', name: 'apt'}],
   ['status: apt: half-configured', undefined],
   ['processing: configure: apt', undefined],
-  ['end 0', {kind: 'end', isWell: true}],
-  ['end 1', {kind: 'end', isWell: false}],
+  ['end 0', {kind: 'end', hasSucceeded: true}],
+  ['end 1', {kind: 'end', hasSucceeded: false}],
   ['status: ../x: installed', undefined],
 ] as const) {
   test(`reads ${JSON.stringify(line)}`, () => assert.deepEqual(readConfigureLine(line), meant))

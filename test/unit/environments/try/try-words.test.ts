@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {readTryWords} from '../../../../src/environments/try/try.js'
+import {parseImageReference} from '../../../../src/images/reference.js'
 
 const HOST = {
   architecture: 'amd64',
@@ -21,7 +22,9 @@ for (const [words, image, packages] of [
   [['jq=1.7'], undefined, ['jq=1.7']],
 ] as const) {
   test(`${JSON.stringify(words)} means ${image ?? 'the default image'} and ${packages.length} packages`, async () => {
-    assert.deepEqual(await readTryWords(words, HOST), {image, packages})
+    const context = {...HOST, now: HOST.now()}
+    const reference = image === undefined ? undefined : await parseImageReference(image, context)
+    assert.deepEqual(await readTryWords(words, HOST), {image: reference, packages})
   })
 }
 

@@ -28,32 +28,32 @@ import type {ImageContext} from '../../images/sources/source.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from '../bootstrap/build.js'
 import type {BootstrapEvent} from '../bootstrap/configure.js'
-import {type BootstrapRequest, planBootstrap, USUAL_ARCHIVE} from '../bootstrap/request.js'
+import {type BootstrapRequest, DEFAULT_ARCHIVE, planBootstrap} from '../bootstrap/request.js'
 import {isUnpacked} from './image-layer.js'
 import type {Means} from './means.js'
 
-/** How far the making of an image is; `wait`: another command makes the same one. */
+/** Progress of making an image from packages; `wait`: another command makes the same image. */
 export type ArchiveProgress = BootstrapEvent | {readonly stage: 'wait'}
 
-/** `daily`: a publisher that was asked within a day is not asked again. */
+/** `daily`: the answer of a publisher is reused for a day. */
 export type ImageCheck = 'daily' | 'always'
 
-/** What is told of while it is found out which image is wanted. */
+/** Callbacks during the resolution of a reference. */
 export type ResolveHooks = {
-  /** What a name stands for, once that is known. */
+  /** Called with the image that a name resolves to. */
   readonly onResolved?: (resolution: Resolution) => void
-  /** Of an image that is made here. */
+  /** Called with the progress of an image that is made on this host. */
   readonly onMaking?: (event: ArchiveProgress) => void
 }
 
-/** What is told of while the image comes. */
+/** Callbacks during the download or the making of an image. */
 export type FetchHooks = ResolveHooks & {
   readonly onProgress: (event: DownloadEvent) => void
-  /** It is kept here, so that nothing has to be fetched. */
+  /** Called when the image is in the cache, so that nothing has to be downloaded. */
   readonly onKept?: () => void
-  /** What had to be fetched has come whole, and is kept from now on. */
+  /** Called when the download is complete and in the cache. */
   readonly onStored?: () => void
-  /** No publisher's image could be reached, so that one is made of packages. */
+  /** Called when no image server could be reached, so that the image is made from packages. */
   readonly onUnreachable?: (error: SourcesUnreachableError) => void
 }
 
@@ -61,44 +61,44 @@ export type WantedImage = {
   readonly reference: ImageReference
   readonly sha256: Sha256 | undefined
   readonly context: ImageContext
-  /** What an image is to hold that is made of packages. */
+  /** The content of an image that is made from packages; undefined for a published image. */
   readonly bootstrap: BootstrapRequest | undefined
   readonly imageCheck: ImageCheck
-  /** Whether only the newest will do: then an image that is here is no way out where its publisher can't be reached. */
+  /** Whether only the newest image is acceptable: then a cached image is no fallback when its publisher is unreachable. */
   readonly isNewest?: boolean
   readonly archive: ArchiveContext
-  /** They decide what the image's layer is; undefined where no environment is made of it. */
+  /** Decide the content of the image's layer; undefined if no environment is created from the image. */
   readonly archives?: ArchiveFacts | undefined
   readonly standardInput?: StandardInput
 }
 
-type ImagePlace = {
+type ImageSourceOptions = {
   readonly signal: AbortSignal
-  /** With which an image is made; undefined where none has to be. */
+  /** Engine and identity to make an image with; undefined if no image has to be made. */
   readonly means: (Omit<Means, 'storage'> & Partial<Pick<Means, 'storage'>>) | undefined
 }
 
-/** What a command tells of an image that was, or would be, fetched or made. */
+/** The description of an image that was, or would be, downloaded or made. */
 export type PulledImage = {
   readonly name: string
   readonly version: string
   readonly source: string
   readonly architecture: string
-  /** Without secrets. */
+  /** Without credentials. */
   readonly url: string
-  /** Null where nobody can say it yet: of an image that would be made here. */
+  /** Null for an image that would be made on this host: its digest is not known yet. */
   readonly sha256: Sha256 | null
-  /** Null where nobody says it before it is fetched. */
+  /** Null if the server does not state the size before the download. */
   readonly sizeBytes: number | null
   readonly signer: {readonly fingerprint: string; readonly name: string}
   readonly signedAt: Date
-  /** It was here already. */
+  /** Whether the image was in the cache already. */
   readonly wasKept: boolean
 }
 
-/** What is known of the image, and what is left to be done. */
+/** The state of the image: its description, and the step that is left. */
 type ImageState =
-  /** To be fetched, or read where it is. */
+  /** To be downloaded, or read in place. */
   | {
       readonly kind: 'fetch'
       readonly image: ResolvedImage
@@ -107,7 +107,7 @@ type ImageState =
       readonly question: Question | undefined
     }
   | {readonly kind: 'make'; readonly making: ArchiveImage; readonly question: Question}
-  /** Here. `question`: what it is today's answer to, where that is not written down yet. */
+  /** In the cache. `question`: the question that this image answers, if the answer is not recorded yet. */
   | {
       readonly kind: 'kept'
       readonly image: KeptImage
@@ -117,47 +117,48 @@ type ImageState =
     }
 
 /**
- * The image that a command wants, from its reference to its bytes: resolved, then fetched or made, and remembered as the
- * answer of the day. The one way for `create`, `import`, `try` and `image pull`. `close` must be called.
+ * Turns the reference of an image into its bytes: resolves the reference, downloads or makes the image, and records the
+ * answer for a day. `create`, `import`, `try` and `image pull` all use this class. The caller must call `close`.
  */
-export class ImageToUse {
+export class ImageAcquisition {
   readonly #answers: RecentAnswers
   #state: ImageState | undefined
-  #tell: (event: ArchiveProgress) => void = () => {}
+  #onMaking: (event: ArchiveProgress) => void = () => {}
   #making: ArchiveImage | undefined
   #opened: OpenedImage | undefined
-  /** Why an image is made that would have been fetched. */
+  /** Why the image is made from packages instead of downloaded. */
   #unreachable: SourcesUnreachableError | undefined
 
   constructor(
     private readonly host: Host,
     private readonly wanted: WantedImage,
-    private readonly place: ImagePlace,
+    private readonly options: ImageSourceOptions,
   ) {
     const {images, cache} = host.paths
     this.#answers = openRecentAnswers({images, cacheFolder: cache, now: wanted.context.now})
   }
 
-  /** Whether it is made of packages, as far as that is known before anybody is asked. */
+  /** Whether the image is made from packages, as far as the request alone tells. */
   get isMade(): boolean {
     return this.wanted.bootstrap !== undefined
   }
 
   /**
-   * Finds out which image is wanted: of one that is made of packages, which packages it is to hold. Ubuntu's releases, where
-   * no server of images can be reached and the name leaves it open, are made of their packages.
+   * Resolves the reference; for an image that is made from packages, resolves its packages.
    *
-   * @returns What is left to be done; nothing for `kept`.
+   * A release of Ubuntu without a variant in its name is made from packages if no image server can be reached.
+   *
+   * @returns The step that is left; `kept` needs none.
    * @throws As `resolveImage` and `ArchiveImage.choose`.
    */
   async resolve({onResolved, onMaking}: ResolveHooks): Promise<'fetch' | 'make' | 'kept'> {
-    this.#tell = onMaking ?? this.#tell
+    this.#onMaking = onMaking ?? this.#onMaking
     this.#state ??= await this.#find(onResolved)
     return this.#state.kind
   }
 
   /**
-   * Gets hold of its bytes, as soon as the first of them are here.
+   * Opens the image as soon as its first bytes have arrived.
    *
    * @throws As `resolve`, `openImage` and `ArchiveImage.make`.
    */
@@ -173,7 +174,7 @@ export class ImageToUse {
     return this.#opened
   }
 
-  /** Sees to it that it is kept here, whole. @throws As `resolve`, `fetchAndKeep` and `ArchiveImage.make`. */
+  /** Downloads or makes the image and keeps it in the cache. @throws As `resolve`, `fetchAndKeep` and `ArchiveImage.make`. */
   async keep(hooks: FetchHooks): Promise<void> {
     await this.resolve(hooks)
     const state = await this.#made()
@@ -181,7 +182,7 @@ export class ImageToUse {
     await this.#remember(state)
   }
 
-  /** @throws {Error} Before `resolve`, and of an image without a name. */
+  /** Describes the image. @throws {Error} Before `resolve`, and for an image without a name. */
   describe(): PulledImage {
     const state = this.#state
     if (state === undefined) throw new Error('resolve comes first')
@@ -196,16 +197,17 @@ export class ImageToUse {
     }
   }
 
-  /** Why the archive could not be asked, so that the newest one here is what there is. */
+  /** Why the APT repository was unreachable, so that the newest cached image is used; undefined if it was reached. */
   get fallback(): string | undefined {
     return this.#state?.kind === 'kept' ? this.#state.fallback : undefined
   }
 
-  /** The tree of an image that was made just now, once. */
+  /** Hands over, once, the tree of an image that was just made. */
   takeTree(): FreshTree | undefined {
     return this.#making?.takeTree()
   }
 
+  /** Closes the image and removes the files of an unfinished one. */
   async close(): Promise<void> {
     try {
       await this.#opened?.close()
@@ -223,10 +225,10 @@ export class ImageToUse {
     try {
       return await this.#ask(reference, question, onResolved)
     } catch (error) {
-      const isWayOut = error instanceof SourcesUnreachableError && !isNewest && isOpen(reference)
-      if (!isWayOut) throw error
+      const canFallBack = error instanceof SourcesUnreachableError && !isNewest && isOpen(reference)
+      if (!canFallBack) throw error
       this.#unreachable = error
-      const instead = await planBootstrap(reference.query, USUAL_ARCHIVE, context.now)
+      const instead = await planBootstrap(reference.query, DEFAULT_ARCHIVE, context.now)
       return this.#insteadOf(() => this.#choose(instead, onResolved))
     }
   }
@@ -249,13 +251,13 @@ export class ImageToUse {
   }
 
   async #choose(bootstrap: BootstrapRequest, onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
-    const {means, signal} = this.place
+    const {means, signal} = this.options
     const {archive} = this.wanted
     if (means === undefined) throw new Error('nothing was chosen to make an image with')
     const question = questionOfPackages(bootstrap, means, archive)
     const known = await this.#recall(question)
     if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
-    const onEvent = (event: ArchiveProgress) => this.#tell(event)
+    const onEvent = (event: ArchiveProgress) => this.#onMaking(event)
     const context: ArchiveContext = {
       ...archive,
       allowExpired: bootstrap.allowExpired,
@@ -270,7 +272,7 @@ export class ImageToUse {
     return stateOf(there, question)
   }
 
-  /** What there is once an image is made that has to be. */
+  /** Makes the image if it has to be made, and returns the state after that. */
   async #made(): Promise<Exclude<ImageState, {kind: 'make'}>> {
     const state = this.#state
     if (state === undefined) throw new Error('resolve comes first')
@@ -295,10 +297,10 @@ export class ImageToUse {
     return openImage({kind: 'kept', image, reason: ''}, {...options, isRemovable})
   }
 
-  /** Whether an environment needs no byte of the archive. */
+  /** Returns whether the image's layer exists, so that an environment needs no byte of the tarball. */
   async #isUnpacked(sha256: Sha256): Promise<boolean> {
     const {archives} = this.wanted
-    const {means} = this.place
+    const {means} = this.options
     if (means?.storage !== 'overlay' || archives === undefined) return false
     return isUnpacked(this.host, sha256, {identity: means.identity, archives})
   }
@@ -307,17 +309,17 @@ export class ImageToUse {
     if (!isPublished(image)) throw new Error('only an image with a name is kept')
     const {images} = this.host.paths
     const context = this.#context
-    // Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
+    // The sweep is not what the user asked for: the command continues if the sweep fails.
     await sweepImages(images, context.now).catch((error: unknown) => {
       if (!isErrno(error)) throw error
     })
-    const {signal} = this.place
+    const {signal} = this.options
     const {lock, sizeBytes} = await fetchAndKeep(image, {images, context}, {signal, onProgress})
     lock.release()
     return sizeBytes
   }
 
-  /** @throws What the servers of images failed with, where the package archive can't be reached either. */
+  /** Runs `make`. @throws The error of the image servers, if the APT repository is unreachable too. */
   async #insteadOf<T>(make: () => Promise<T>): Promise<T> {
     try {
       return await make()
@@ -333,7 +335,7 @@ export class ImageToUse {
     return sha256 === undefined || sha256 === known?.sha256 ? known : undefined
   }
 
-  /** Who creates an environment of it today need not ask. */
+  /** Records the answer, so that commands within a day need not ask the publisher. */
   async #remember(state: Exclude<ImageState, {kind: 'make'}>): Promise<void> {
     const digest = state.kind === 'fetch' ? state.image.digest : state.image.sha256
     if (state.question !== undefined && digest !== undefined)
@@ -341,7 +343,7 @@ export class ImageToUse {
   }
 
   get #context(): ImageContext {
-    return {...this.wanted.context, signal: this.place.signal}
+    return {...this.wanted.context, signal: this.options.signal}
   }
 }
 
@@ -362,7 +364,7 @@ function described(
   return {name, version, source, architecture, url, sha256, sizeBytes, signer, signedAt, wasKept}
 }
 
-/** What decides about an image that is made of packages. */
+/** Returns all inputs that decide which image is made from packages. */
 function questionOfPackages(
   bootstrap: BootstrapRequest,
   {identity}: Pick<Means, 'identity'>,
@@ -371,7 +373,7 @@ function questionOfPackages(
   return {bootstrap, identity, mirrors: context.mirrors, ...judgesOf(context)}
 }
 
-/** Whether it is a release of Ubuntu whose publisher's images are as good as one that is made. */
+/** Returns whether the reference names a release of Ubuntu without a variant or a source, which packages can stand in for. */
 function isOpen(reference: ImageReference): reference is NamedReference {
   if (reference.kind !== 'name') return false
   const {variant, source, distribution} = reference.query

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {setTimeout as wait} from 'node:timers/promises'
-import {unlessFound} from '../../../../src/environments/create/image-layer.js'
+import {findOrMake} from '../../../../src/environments/create/image-layer.js'
 
 const never = new AbortController().signal
 
@@ -24,7 +24,7 @@ function slowly(): {make: (signal: AbortSignal) => Promise<string>; steps: strin
 test('what is made begins before anything is found', async () => {
   const steps: string[] = []
   const finding = wait(20).then(() => void steps.push('looked'))
-  const made = await unlessFound(finding, never, async () => {
+  const made = await findOrMake(finding, never, async () => {
     steps.push('begun')
     return 'made'
   })
@@ -34,13 +34,13 @@ test('what is made begins before anything is found', async () => {
 
 test('what is found is taken, once nothing is left of what was being made', async () => {
   const {make, steps} = slowly()
-  assert.equal(await unlessFound(Promise.resolve('found'), never, make), 'found')
+  assert.equal(await findOrMake(Promise.resolve('found'), never, make), 'found')
   assert.deepEqual(steps, ['begun', 'tidied up'])
 })
 
 test('where looking fails it is that failure, once nothing is left of what was being made', async () => {
   const {make, steps} = slowly()
-  await assert.rejects(unlessFound(Promise.reject(new Error('unreadable')), never, make), /unreadable/)
+  await assert.rejects(findOrMake(Promise.reject(new Error('unreadable')), never, make), /unreadable/)
   assert.deepEqual(steps, ['begun', 'tidied up'])
 })
 
@@ -49,8 +49,8 @@ test('where making fails and looking does too it is the failure of looking', asy
     throw new Error('another digest')
   })
   const make = () => Promise.reject(new Error('damaged'))
-  await assert.rejects(unlessFound(finding, never, make), /another digest/)
-  await assert.rejects(unlessFound(Promise.resolve(undefined), never, make), /damaged/)
+  await assert.rejects(findOrMake(finding, never, make), /another digest/)
+  await assert.rejects(findOrMake(Promise.resolve(undefined), never, make), /damaged/)
 })
 
 for (const [title, finding] of [
@@ -60,7 +60,7 @@ for (const [title, finding] of [
   test(title, async () => {
     const {make, steps} = slowly()
     const ending = new AbortController()
-    const running = unlessFound(finding, ending.signal, make)
+    const running = findOrMake(finding, ending.signal, make)
     ending.abort(new Error('interrupted'))
     await assert.rejects(running, /interrupted/)
     assert.deepEqual(steps, ['begun', 'tidied up'])
