@@ -124,7 +124,7 @@ test('a session that comes while the environment is removed finds none, and brin
   const ran = await cli.run('run', 'play', 'true')
   assert.deepEqual(
     [ran.status, ran.stdout, ran.stderr.split('\n')[0]],
-    [125, '', 'envs: There is no environment play.'],
+    [125, '', 'envs: There is no environment "play".'],
   )
   await gate.open()
   assert.equal((await removing.ended).status, 0)

@@ -298,7 +298,7 @@ for (const [what, options] of [
     const cli = await plainCli(t)
     const {path} = await tinyRootfs(t, {files: 1000})
     const script = `mkdir -p "$0" && mount -t tmpfs -o mode=700,${options} tmpfs "$0" || exit 99
-      ENVS_STORAGE=directory "$1" "$2" create ${path} --identity emulated -q >/dev/null || exit 98
+      ENVS_STORAGE=directory "$1" create ${path} --identity emulated -q >/dev/null || exit 98
       status=0; "$@" || status=$?
       ls -A "$0/environments" >left; exit $status`
     const prefix = ['unshare', '--map-root-user', '--mount', 'sh', '-c', script, cli.data]
