@@ -150,14 +150,14 @@ export const snapshotListResult = v.array(
 )
 export type SnapshotListResult = RecordOf<typeof snapshotListResult>
 
-export const wentBackResult = v.object({
+export const restoreResult = v.object({
   name: ownNameField,
   label: described(v.string(), 'of the snapshot that it is now'),
   createdAt: dateField,
   kept: described(v.string(), 'label of the snapshot of what was there'),
   isKeptNew: described(v.boolean(), 'false when that one had been made before'),
 })
-export type WentBackResult = RecordOf<typeof wentBackResult>
+export type RestoreResult = RecordOf<typeof restoreResult>
 
 export const fileChangeResult = v.object({
   path: described(v.string(), "from the guest's root on"),

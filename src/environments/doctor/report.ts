@@ -15,7 +15,7 @@ import {ENGINES, type EngineName, tryEngines} from '../../sandbox/engines/select
 import type {Identity} from '../../sandbox/identity.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
 import {findRemains, type Remains} from '../repair.js'
-import {type EngineSetting, identityFor, type StackingWay, stackingWay} from '../session/engine.js'
+import {type EngineSetting, findOverlayMounter, identityFor, type OverlayMounter} from '../session/engine.js'
 
 /** What the doctor has to say of a host. */
 export type HostReport = {
@@ -173,7 +173,7 @@ export type OverlayFacts = {
   /** Undefined where nothing can be started at all. */
   readonly engine: EngineName | undefined
   /** Undefined where a trial of it failed, or could not be made. */
-  readonly way: StackingWay | undefined
+  readonly way: OverlayMounter | undefined
   /** What kept the trial from being made. */
   readonly obstacle: 'root' | 'path' | string | undefined
 }
@@ -216,7 +216,7 @@ async function observe(
   if (isMountingRoot(host)) return none('root')
   if (!canBeMounted(host.paths.layers)) return none('path')
   try {
-    return {way: await stackingWay(host, identity, engine), obstacle: undefined}
+    return {way: await findOverlayMounter(host, identity, engine), obstacle: undefined}
   } catch (error) {
     if (error instanceof EnvsError) return none(error.code)
     const errno = errnoOf(error)
