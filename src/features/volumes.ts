@@ -5,7 +5,7 @@ import {sessionFailedError} from '../sandbox/errors.js'
 import type {Volume} from '../sandbox/session-options.js'
 import type {SandboxFeature} from './feature.js'
 
-/** Folders and files of the host that one session sees; see templates/host/session/volumes.pl. */
+/** Shares folders and files of the host with one session. @see templates/host/session/volumes.pl */
 export const volumes: SandboxFeature = {
   id: 'volumes',
   engines: ['bwrap', 'unshare', 'proot'],
@@ -29,8 +29,8 @@ export function parseVolume(text: string, workingFolder: string): Volume {
     !isAbsolute(absoluteTarget) ||
     (access !== 'ro' && access !== 'rw')
   ) {
-    throw new UsageError(`--volume ${text} can't be read.`, [
-      'Write SOURCE[:TARGET[:ro]], with TARGET from / on: --volume ./src:/src:ro',
+    throw new UsageError(`Could not read --volume ${text}: it is not SOURCE[:TARGET[:ro]].`, [
+      'Write an absolute path as TARGET: --volume ./src:/src:ro',
     ])
   }
   const normal = normalize(absoluteTarget)
@@ -45,11 +45,11 @@ function refuseForProot(name: string, {source, target, access}: Volume): void {
       {suggestions: ['Leave :ro out to share it writable.']},
     )
   }
-  // proot parts the two at a colon.
+  // proot separates source and target with a colon.
   if (source.includes(':') || target.includes(':') || !existsSync(source)) {
     throw sessionFailedError(
       {name, reason: `${source} can't be shared.`},
-      {suggestions: ['Share a folder or file that is there, without a colon in its path.']},
+      {suggestions: ['Share an existing folder or file, without a colon in its path.']},
     )
   }
 }
