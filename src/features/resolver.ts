@@ -23,7 +23,7 @@ export const resolver: SandboxFeature = {
   }),
 }
 
-/** Resolver settings are a few lines: glibc reads at most three servers (MAXNS, resolv.h). */
+/** Resolver settings are a few lines: glibc reads at most three servers. */
 const MAX_RESOLVER_BYTES = 65_536
 
 /**

@@ -14,7 +14,7 @@ import {isMountingRoot} from '../../host/proc.js'
 import {ENGINES, type EngineName, tryEngines} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
-import {findRemains, type Remains} from '../repair.js'
+import {findStoreLeftovers, type StoreLeftovers} from '../repair.js'
 import {type EngineSetting, findOverlayMounter, identityFor, type OverlayMounter} from '../session/engine.js'
 
 /** What the doctor has to say of a host. */
@@ -69,7 +69,7 @@ export async function examineHostAndEngines(host: Host, settings: Settings): Pro
 
 async function checkRemains(host: Host): Promise<Check> {
   try {
-    return judgeRemains(await findRemains(host))
+    return judgeRemains(await findStoreLeftovers(host))
   } catch (error) {
     const reason = error instanceof EnvsError ? error.message : errnoOf(error)
     if (reason === undefined) throw error
@@ -226,7 +226,7 @@ async function observe(
 }
 
 /** What killed commands left is taken away by the next command that changes something; what lives on is not. */
-export function judgeRemains({folders, layers, orphans}: Remains): Check {
+export function judgeRemains({folders, layers, orphans}: StoreLeftovers): Check {
   const seen = [
     ...(folders > 0 ? [`${folders} incomplete folders`] : []),
     ...(layers > 0 ? [`${layers} unused layers`] : []),
