@@ -89,7 +89,7 @@ async function personalizeClone(
   )
   await applyFixes(process, {root, facts, only: CLONE_FIXES})
   await copyFile(source.files.ledger, files.ledger).catch(ignoring('ENOENT'))
-  // `Cloning.publish` syncs this file together with all others.
+  // `CloneRun.publish` syncs this file together with all others.
   await writeHistory(files.history, history, {isSynced: false})
 }
 

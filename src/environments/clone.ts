@@ -52,7 +52,7 @@ type LockedClone = {
  *
  * The new environment exists once `publish` returns. The caller must call `close`, which removes an unfinished clone.
  */
-export class Cloning {
+export class CloneRun {
   readonly #host: Host
   readonly #request: CloneRequest
   readonly #signal: AbortSignal
@@ -77,7 +77,7 @@ export class Cloning {
    * @throws {EnvironmentNotFoundError} @throws {@link environmentExistsError} @throws {EnvironmentRunningError}
    * @throws {@link environmentBusyError} @throws {IdentityUnavailableError} @throws {ToolMissingError}
    */
-  static async begin(host: Host, request: CloneRequest, {signal}: {signal: AbortSignal}): Promise<Cloning> {
+  static async begin(host: Host, request: CloneRequest, {signal}: {signal: AbortSignal}): Promise<CloneRun> {
     const name = parseEnvironmentName(request.to)
     const {name: from, record} = await findEnvironment(host.paths, request.from)
     if (from === name) throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
@@ -98,7 +98,7 @@ export class Cloning {
       toolPath(host, 'cp')
       if (readLiveAnchor(source.files.run) === undefined) await settleMemory(host, source)
       const target = await planTarget(host, {source, name, identity})
-      return new Cloning(host, request, {signal, locks, source, target})
+      return new CloneRun(host, request, {signal, locks, source, target})
     } catch (error) {
       for (const lock of locks) lock.release()
       await holding.then((lock) => lock.release()).catch(() => {})

@@ -29,13 +29,13 @@ export async function listEnvironments(host: Host, {all}: {all: boolean}): Promi
     const mark = marks[index]
     return all || mark?.hasEnded !== true ? [{entry, mark}] : []
   })
-  const sound = shown.flatMap(({entry}) => (typeof entry === 'string' ? [] : [entry]))
-  const sizes = await currentSizes(host, sound)
+  const intact = shown.flatMap(({entry}) => (typeof entry === 'string' ? [] : [entry]))
+  const sizes = await currentSizes(host, intact)
   return Promise.all(
     shown.map(async ({entry, mark}) => {
       if (typeof entry === 'string') return damagedSummary(entry)
       const {name, files, record} = entry
-      const {sizeBytes, sharedBytes} = sizes[sound.indexOf(entry)] ?? UNKNOWN_SIZES
+      const {sizeBytes, sharedBytes} = sizes[intact.indexOf(entry)] ?? UNKNOWN_SIZES
       return {
         name,
         state: stateOf(entry, mark),

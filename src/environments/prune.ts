@@ -250,7 +250,7 @@ export async function imageUsers(
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const users = new Map<string, string[]>()
   for (const name of (await listNames(paths)).filter((each) => !except.has(each))) {
-    const record = await readRecord(environmentFiles(paths, name).record).catch(unlessDamaged)
+    const record = await readRecord(environmentFiles(paths, name).record).catch(ignoreDamaged)
     if (record === undefined) continue
     const {sha256} = record.image
     users.set(sha256, [...(users.get(sha256) ?? []), name])
@@ -258,12 +258,12 @@ export async function imageUsers(
   return users
 }
 
-function unlessDamaged(error: unknown): undefined {
+function ignoreDamaged(error: unknown): undefined {
   if (!(error instanceof RecordUnreadableError)) throw error
 }
 
 /** Bounds the read of a folder that a guest can fill: no usual package cache comes near this number. */
-const MOST_ENTRIES = 200_000
+const MAX_ENTRIES = 200_000
 
 type PackageUsage = {readonly count: number; readonly sizeBytes: number}
 
@@ -282,7 +282,7 @@ async function readOld(folder: string, olderThan: Date): Promise<{path: string; 
   try {
     let entries = 0
     for await (const {name} of await opendir(folder)) {
-      if (++entries > MOST_ENTRIES) break
+      if (++entries > MAX_ENTRIES) break
       if (!isSha256(name)) continue
       const path = join(folder, name)
       const status = await lstat(path).catch(ignoring())
@@ -307,11 +307,11 @@ type OldSnapshots = {
 async function findOldSnapshots(host: Host, olderThan: Date): Promise<OldSnapshots[]> {
   const found: OldSnapshots[] = []
   for (const name of await listNames(host.paths)) {
-    const environment = await findEnvironment(host.paths, name).catch(unlessUnreadable)
+    const environment = await findEnvironment(host.paths, name).catch(ignoreUnreadable)
     const old =
       environment === undefined
         ? undefined
-        : await findOldSnapshotsOf(host, environment, olderThan).catch(unlessUnreadable)
+        : await findOldSnapshotsOf(host, environment, olderThan).catch(ignoreUnreadable)
     if (old !== undefined) found.push(old)
   }
   return found
@@ -322,7 +322,7 @@ async function findOldSnapshotsOf(
   environment: Environment,
   olderThan: Date,
 ): Promise<OldSnapshots | undefined> {
-  const history = await readHistory(environment.files.history).catch(unlessUnreadable)
+  const history = await readHistory(environment.files.history).catch(ignoreUnreadable)
   if (history === undefined || (await isRunning(environment.files.run))) return undefined
   const labels = oldLabels(history, olderThan)
   if (labels.size === 0) return undefined
@@ -339,7 +339,7 @@ async function removeOldSnapshots(host: Host, {files}: Environment, olderThan: D
   const lock = await takeLock(files.lock, {mode: 'exclusive', waitMs: 0})
   if (lock === undefined) return false
   try {
-    const history = await readHistory(files.history).catch(unlessUnreadable)
+    const history = await readHistory(files.history).catch(ignoreUnreadable)
     if (history === undefined || (await isRunning(files.run))) return false
     const labels = oldLabels(history, olderThan)
     await writeHistory(files.history, withoutSnapshots(history, labels))
@@ -361,7 +361,7 @@ function releasedLayers(history: History, labels: ReadonlySet<string>): Readonly
   return new Set([...layersOf(history)].filter((layer) => !kept.has(layer)))
 }
 
-function unlessUnreadable(error: unknown): undefined {
+function ignoreUnreadable(error: unknown): undefined {
   const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
   if (isDamaged || error instanceof EnvironmentNotFoundError) return
   // A file that can't be read must not stop the search in the other environments.

@@ -90,7 +90,7 @@ async function endOrphans(host: Pick<Host, 'paths'>): Promise<Orphans[]> {
       const orphans = await orphansOf(host, name)
       if (orphans === undefined) return undefined
       for (const {pid} of orphans.holders) kill(pid)
-      return (await becomesFree(livenessOf(host, name))) ? orphans : undefined
+      return (await waitUntilFree(livenessOf(host, name))) ? orphans : undefined
     })
     if (gone !== undefined) ended.push(gone)
   }
@@ -138,7 +138,7 @@ async function isFree(path: string): Promise<boolean> {
   return (await isLockFree(path).catch(ignoring('ENOENT'))) ?? true
 }
 
-async function becomesFree(path: string): Promise<boolean> {
+async function waitUntilFree(path: string): Promise<boolean> {
   const begun = Date.now()
   while (!(await isFree(path))) {
     if (Date.now() - begun > RELEASE_TIMEOUT_MS) return false

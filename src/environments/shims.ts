@@ -170,16 +170,16 @@ export type ShimContext = {
 const STORE_VARIABLES = ['ENVS_HOME', 'XDG_DATA_HOME', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME'] as const
 
 /** A file name that a shell reads as one word, and no program reads as an option. */
-const NAME = /^[A-Za-z0-9_+][A-Za-z0-9_.+@:~-]{0,127}$/
+const SHIM_NAME_PATTERN = /^[A-Za-z0-9_+][A-Za-z0-9_.+@:~-]{0,127}$/
 
 /** The command is part of a comment in the script, so it can't contain a line end. */
-const COMMAND = /^[\x20-\x7e]{1,512}$/
+const COMMAND_PATTERN = /^[\x20-\x7e]{1,512}$/
 
 /** Parses the COMMAND of `envs shim`. @throws {UsageError} */
 export function planShim(environment: EnvironmentName, command: string): Shim {
   const name = basename(command)
   const isPlaced = command === name || (command.startsWith('/') && !command.endsWith('/'))
-  if (!NAME.test(name) || !COMMAND.test(command) || !isPlaced) {
+  if (!SHIM_NAME_PATTERN.test(name) || !COMMAND_PATTERN.test(command) || !isPlaced) {
     throw new UsageError(`Could not make a shim for "${command}": it is not a valid command.`, [
       'Give the name of a command, or its absolute path in the environment.',
     ])
@@ -233,7 +233,9 @@ export function parseShim(name: string, text: string): Shim | undefined {
   if (!text.startsWith(SHIM_MARK)) return undefined
   const {environment = '', command = ''} =
     /^(?<environment>\S+) (?<command>.*)/.exec(text.slice(SHIM_MARK.length))?.groups ?? {}
-  return isEnvironmentName(environment) && COMMAND.test(command) ? {name, environment, command} : undefined
+  return isEnvironmentName(environment) && COMMAND_PATTERN.test(command)
+    ? {name, environment, command}
+    : undefined
 }
 
 /** Quotes a text as one word for a POSIX shell. */

@@ -33,7 +33,7 @@ export async function runInEnvironment(
   host: Host,
   text: string | undefined,
   wish: SessionWish,
-  plain?: PlainForm,
+  plain?: PlainSession,
 ): Promise<number> {
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
@@ -66,7 +66,7 @@ async function isForProot({host, environment, wish}: SessionContext): Promise<bo
 }
 
 /** A session without options: a later session without options can follow the same plan. */
-export type PlainForm = {
+export type PlainSession = {
   /** Text of the user's settings, read before the settings were parsed; undefined where the file does not exist. */
   readonly settings: string | undefined
 }
@@ -77,7 +77,7 @@ function sessionOptions(
     session: {request, filterSets},
     lock,
     plain,
-  }: {session: SessionSpec; lock: Lock; plain: PlainForm | undefined},
+  }: {session: SessionSpec; lock: Lock; plain: PlainSession | undefined},
 ): SessionOptions {
   const {host, environment, wish} = context
   const {name, files, record} = environment
@@ -108,7 +108,7 @@ function sessionOptions(
 }
 
 /** Returns the plan for later sessions like this one, without the host's variables: each session reads its own. */
-function keptPlan(plan: JoinPlan, {settings}: PlainForm): JoinPlan {
+function keptPlan(plan: JoinPlan, {settings}: PlainSession): JoinPlan {
   const isPassedOn = ({name}: {name: string}) => PASSED_ON.some((passed) => passed === name)
   const variables = plan.request.variables.filter((variable) => !isPassedOn(variable))
   return {...plan, settings, passedOn: PASSED_ON, request: {...plan.request, variables}}
@@ -130,14 +130,14 @@ async function prepareSession(context: SessionContext): Promise<void> {
 }
 
 /** Set by templates/host/join.pl to ask for a plan instead of a session; the value is the number of a file descriptor. */
-const HAND_OVER = 'ENVS_HAND_OVER'
+const PLAN_FD_VARIABLE = 'ENVS_HAND_OVER'
 
 /** A parent process that joins the environment itself, and only needs the plan. */
 type JoiningParent = {sendPlan(plan: string): void}
 
 /** @returns undefined where no parent waits for a plan: then this process runs the session. */
 function joiningParent({environment}: Pick<Host, 'environment'>): JoiningParent | undefined {
-  const inherited = environment[HAND_OVER] ?? ''
+  const inherited = environment[PLAN_FD_VARIABLE] ?? ''
   if (!/^\d{1,6}$/.test(inherited)) return undefined
   // The inherited descriptor has no O_CLOEXEC: in a child process it would keep the reader waiting. The new one has it.
   const fd = openSync(`/proc/self/fd/${inherited}`, 'w')

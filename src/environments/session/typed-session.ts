@@ -2,7 +2,7 @@ import {configPath, readConfigText, readSettings} from '../../config/settings.js
 import type {SessionWish} from '../../features/feature.js'
 import type {Host} from '../../host/host.js'
 import type {SessionFields} from '../../sandbox/session-options.js'
-import {type PlainForm, runInEnvironment} from './run.js'
+import {type PlainSession, runInEnvironment} from './run.js'
 
 /** A session as the user typed it on a command line. */
 export type TypedSession = {
@@ -19,7 +19,7 @@ const SESSION_VARIABLES = ['ENVS_DURABLE', 'ENVS_ENGINE'] as const
 /** Runs a session under the settings of the user. @returns The guest's exit status. */
 export async function runTypedSession(host: Host, session: TypedSession): Promise<number> {
   // Read before the settings are parsed: join.pl does not follow a plan whose text differs from the file.
-  const plain = await plainForm(host, session)
+  const plain = await plainSession(host, session)
   return runInEnvironment(host, session.name, await withSettings(host, session), plain)
 }
 
@@ -30,7 +30,7 @@ export async function withSettings(host: Host, {command, fields}: TypedSession):
 }
 
 /** Returns undefined where an option or a variable makes this session different from the next one. */
-async function plainForm(host: Host, {fields}: TypedSession): Promise<PlainForm | undefined> {
+async function plainSession(host: Host, {fields}: TypedSession): Promise<PlainSession | undefined> {
   const isPlain =
     host.uid !== 0 &&
     Object.values(fields).every((value) => value === undefined || value.length === 0) &&

@@ -8,11 +8,11 @@ import {findWithHistory} from './restore.js'
 export type RequestOutcome = 'made' | 'large' | 'none'
 
 /** A copy of this size takes a few seconds, and all processes of the environment are frozen meanwhile. */
-const MOST_COPIED_BYTES = 512 * 2 ** 20
+const MAX_COPIED_BYTES = 512 * 2 ** 20
 /** With shared blocks (reflinks), the time of a copy depends on the number of files, not of bytes. */
-const MOST_SHARED_BYTES = 4 * MOST_COPIED_BYTES
+const MAX_SHARED_BYTES = 4 * MAX_COPIED_BYTES
 /** An automatic restore point must not fill the disk. */
-const MOST_OF_FREE_SPACE = 0.25
+const MAX_FREE_SPACE_SHARE = 0.25
 
 type RestoreRequestOptions = {
   readonly isSynced: boolean
@@ -38,9 +38,9 @@ export async function handleRestoreRequest(
       chooseLabel: (history, now) => timeLabel(history, now, 'apt-'),
       kind: 'automatic',
       bounds: {
-        copiedBytes: MOST_COPIED_BYTES,
-        sharedBytes: MOST_SHARED_BYTES,
-        ofFreeSpace: MOST_OF_FREE_SPACE,
+        copiedBytes: MAX_COPIED_BYTES,
+        sharedBytes: MAX_SHARED_BYTES,
+        freeSpaceShare: MAX_FREE_SPACE_SHARE,
       },
       isSynced,
       signal,

@@ -213,14 +213,14 @@ export type CopyBounds = {
   /** Bound in place of `copiedBytes` where the file system can share blocks. */
   readonly sharedBytes: number
   /** Largest part of the free space, from 0 to 1. */
-  readonly ofFreeSpace: number
+  readonly freeSpaceShare: number
 }
 
 /** A copy that the user asked for may use all free space. */
 const NO_BOUNDS: CopyBounds = {
   copiedBytes: Number.POSITIVE_INFINITY,
   sharedBytes: Number.POSITIVE_INFINITY,
-  ofFreeSpace: 1,
+  freeSpaceShare: 1,
 }
 
 /**
@@ -240,15 +240,15 @@ export async function checkSpace(
   const {type, bavail, bsize} = await statfs(host.paths.layers)
   const sharesBlocks = type === BTRFS_SUPER_MAGIC || type === XFS_SUPER_MAGIC
   const freeBytes = bavail * bsize
-  const mostBytes = sharesBlocks
+  const maxBytes = sharesBlocks
     ? bounds.sharedBytes
-    : Math.min(bounds.copiedBytes, freeBytes * bounds.ofFreeSpace)
-  if (neededBytes > mostBytes) throw copySpaceError({folder: host.paths.layers, neededBytes, freeBytes})
+    : Math.min(bounds.copiedBytes, freeBytes * bounds.freeSpaceShare)
+  if (neededBytes > maxBytes) throw copySpaceError({folder: host.paths.layers, neededBytes, freeBytes})
   return neededBytes
 }
 
 /** A copy is repeated when a process of the environment ran during it. */
-const MOST_ATTEMPTS = 3
+const MAX_ATTEMPTS = 3
 
 type FrozenCopy = {
   readonly anchor: Anchor
@@ -281,7 +281,7 @@ export async function copyFrozen(
   const reader = await layersProcess(host, environment, {upper: from})
   const sender = signalSender(host)
   let pids: readonly number[] = []
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (attempt > 0) await removeTree(reader, plan.to, request)
     const done = await behindClosedGate(files.run, () =>
       whileFrozen(anchor, sender, (signal) =>
@@ -300,9 +300,9 @@ export async function copyFrozen(
   throw freezeFailedError({name, commands: commands.length > 0 ? commands : 'unknown'})
 }
 
-const MOST_CHARACTERS = 60
+const MAX_COMMAND_LENGTH = 60
 
 /** An argument of a program may be a whole script. */
 function shortened(command: string): string {
-  return command.length > MOST_CHARACTERS ? `${command.slice(0, MOST_CHARACTERS - 1)}…` : command
+  return command.length > MAX_COMMAND_LENGTH ? `${command.slice(0, MAX_COMMAND_LENGTH - 1)}…` : command
 }

@@ -62,9 +62,9 @@ export async function removeSnapshots(
 ): Promise<string[]> {
   return withSharedHistory(host, text, async ({name, files}) => {
     const history = await readHistory(files.history)
-    const gone = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
-    await writeHistory(files.history, withoutSnapshots(history, gone))
+    const removed = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
+    await writeHistory(files.history, withoutSnapshots(history, removed))
     await sweepLayers(host, layersOf(history))
-    return [...gone]
+    return [...removed]
   })
 }
