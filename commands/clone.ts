@@ -3,7 +3,7 @@ import {identityFlag, nameArg} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {describeConversion, describeIdentity} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import {Cloning} from '../src/environments/clone.js'
+import {CloneRun} from '../src/environments/clone.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import {overBudget} from '../src/store/sizes.js'
 
@@ -35,7 +35,7 @@ copied, and the environment must not be running; the file system shares blocks i
       identity: flags.identity === undefined ? undefined : settings.value('identity'),
       isSynced: settings.value('durable') !== 'never',
     }
-    const cloning = await Cloning.begin(host, request, {signal: this.signal()})
+    const cloning = await CloneRun.begin(host, request, {signal: this.signal()})
     try {
       await this.runStages([
         {title: 'Copy', run: () => cloning.copy()},
@@ -48,7 +48,7 @@ copied, and the environment must not be running; the file system shares blocks i
     return this.#tell(await showEnvironment(host, cloning.name, settings.value('engine')), cloning)
   }
 
-  #tell(details: EnvironmentDetails, {source, name, identity, frozen}: Cloning): EnvironmentDetails {
+  #tell(details: EnvironmentDetails, {source, name, identity, frozen}: CloneRun): EnvironmentDetails {
     this.note(`Copied ${source.name} to ${name}.`)
     if (frozen.ms > 0) {
       const {ms, copiedBytes} = frozen

@@ -2,7 +2,7 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {describeKept} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import {reset, type WentBack} from '../src/environments/snapshots/restore.js'
+import {type Restored, reset} from '../src/environments/snapshots/restore.js'
 
 export default class Reset extends EnvsCommand {
   static override summary = 'Reset an environment to its image.'
@@ -15,7 +15,7 @@ export default class Reset extends EnvsCommand {
   static override args = {name: nameArg()}
   static override flags = {force: forceFlag('stop the environment first')}
 
-  async run(): Promise<WentBack> {
+  async run(): Promise<Restored> {
     const {args, flags} = await this.parse(Reset)
     const host = this.openHost()
     const settings = await readSettings(host)

@@ -1,7 +1,7 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {nameArg} from '../src/cli/flags.js'
 import {readSettings} from '../src/config/settings.js'
-import {meetRestoreRequest, type RequestOutcome} from '../src/environments/snapshots/auto.js'
+import {handleRestoreRequest, type RequestOutcome} from '../src/environments/snapshots/auto.js'
 
 export default class RestorePoint extends EnvsCommand {
   static override hidden = true
@@ -16,7 +16,7 @@ made, large if too much would have to be copied, none if nothing runs.`
     const {args} = await this.parse(RestorePoint)
     const host = this.openHost()
     const settings = await readSettings(host)
-    const outcome = await meetRestoreRequest(host, args.name, {
+    const outcome = await handleRestoreRequest(host, args.name, {
       isSynced: settings.value('durable') !== 'never',
       signal: this.signal(),
       onTaken: () => this.print('made'),

@@ -3,7 +3,7 @@ import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {Args} from '../src/cli/parse.js'
 import {describeKept} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import {restoreSnapshot, type WentBack} from '../src/environments/snapshots/restore.js'
+import {type Restored, restoreSnapshot} from '../src/environments/snapshots/restore.js'
 
 export default class Restore extends EnvsCommand {
   static override summary = 'Restore an environment to a snapshot.'
@@ -19,7 +19,7 @@ export default class Restore extends EnvsCommand {
   }
   static override flags = {force: forceFlag('stop the environment first')}
 
-  async run(): Promise<WentBack> {
+  async run(): Promise<Restored> {
     const {args, flags} = await this.parse(Restore)
     const host = this.openHost()
     const settings = await readSettings(host)

@@ -3,7 +3,7 @@ import {dryRunFlag, nameArg, sessionFlags} from '../src/cli/flags.js'
 import {formatCommandLine} from '../src/cli/format.js'
 import {splitAtSeparator} from '../src/cli/session-line.js'
 import {previewSession, type SessionPreview} from '../src/environments/session/run.js'
-import {runTypedSession, wishOf} from '../src/environments/session/typed-session.js'
+import {runTypedSession, withSettings} from '../src/environments/session/typed-session.js'
 import {UsageError} from '../src/errors.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
@@ -29,7 +29,7 @@ signal n ended it.`
     const host = this.openHost()
     const session = {name: args.name, command: guest, fields: sessionFields(flags)}
     if (flags['dry-run'])
-      return this.#preview(await previewSession(host, args.name, await wishOf(host, session)))
+      return this.#preview(await previewSession(host, args.name, await withSettings(host, session)))
     process.exitCode = await runTypedSession(host, session)
     return undefined
   }

@@ -1,8 +1,8 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg, sessionFlags} from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
-import type {LaidShimsResult, RemovedResult} from '../src/environments/results.js'
-import {areShimsInPath, layShims, removeShims} from '../src/environments/shims.js'
+import type {InstalledShimsResult, RemovedResult} from '../src/environments/results.js'
+import {areShimsInPath, installShims, removeShims} from '../src/environments/shims.js'
 import {UsageError} from '../src/errors.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
@@ -29,13 +29,13 @@ removes the scripts, all of the environment if no COMMAND is given.`
     ...sessionFlags('volume'),
   }
 
-  async run(): Promise<LaidShimsResult | RemovedResult> {
+  async run(): Promise<InstalledShimsResult | RemovedResult> {
     const {argv, args, flags} = await this.parse(Shim)
     const commands = argv.slice(1).map(String)
     if (flags.remove) return this.#remove(args.name, commands)
     if (commands.length === 0) throw new UsageError('No command was given.', ['envs shim play jq'])
     const host = this.openHost()
-    const shims = await layShims(host, args.name, {
+    const shims = await installShims(host, args.name, {
       commands,
       volumes: sessionFields(flags).volumes,
       force: flags.force,

@@ -1,6 +1,6 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {Args} from '../src/cli/parse.js'
-import {type LaidShim, listShims} from '../src/environments/shims.js'
+import {type InstalledShim, listShims} from '../src/environments/shims.js'
 
 export default class Shims extends EnvsCommand {
   static override summary = 'List the shims: programs of environments as commands of the host.'
@@ -13,7 +13,7 @@ export default class Shims extends EnvsCommand {
     name: Args.string({description: 'name of an environment [default: all]', ignoreStdin: true}),
   }
 
-  async run(): Promise<LaidShim[]> {
+  async run(): Promise<InstalledShim[]> {
     const {args} = await this.parse(Shims)
     const shims = await listShims(this.openHost(), args.name)
     if (this.quiet) {

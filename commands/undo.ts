@@ -3,7 +3,7 @@ import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {formatRelativeTime} from '../src/cli/format.js'
 import {describeKept} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import {undo, type WentBack} from '../src/environments/snapshots/restore.js'
+import {type Restored, undo} from '../src/environments/snapshots/restore.js'
 
 export default class Undo extends EnvsCommand {
   static override summary = 'Undo the last changes to an environment.'
@@ -17,7 +17,7 @@ point at each start. Repeat to go further back. Saves the present state as a sna
   static override args = {name: nameArg()}
   static override flags = {force: forceFlag('stop the environment first')}
 
-  async run(): Promise<WentBack> {
+  async run(): Promise<Restored> {
     const {args, flags} = await this.parse(Undo)
     const host = this.openHost()
     const settings = await readSettings(host)

@@ -29,38 +29,38 @@ import {rootProcess, toolPath, treeProcess} from '../store/tools.js'
 import {newTreeFacts} from './create/own-files.js'
 import {checkSpace, copyFrozen} from './snapshots/create.js'
 
-type Options = {readonly isSynced: boolean; readonly signal: AbortSignal}
+type CloneCopyOptions = {readonly isSynced: boolean; readonly signal: AbortSignal}
 
 /**
- * Puts an empty layer with a name of its own over all that another environment is made of: no file is copied.
+ * Makes a clone from an empty upper layer above the layers of the source. Copies no file.
  *
- * @param source - At rest, with its lock and that of the layers held.
+ * @param source - A stopped environment; the caller holds its lock and the lock of the layers.
  */
 export async function shareLayers(
   host: Host,
   source: Environment,
   target: CloneTarget,
-  {isSynced}: Pick<Options, 'isSynced'>,
+  {isSynced}: Pick<CloneCopyOptions, 'isSynced'>,
 ): Promise<Cloned> {
   const upper = upperOf(target)
   const history = await readHistory(source.files.history)
-  const layers = await settleUpper(host, source, {history, isSynced})
+  const layers = await sealUpper(host, source, {history, isSynced})
   await makeUpper(host.paths.layers, upper, {below: layers.at(-1) ?? layers[0]})
-  await makeItsOwn(host, source, {target, history: {layers, upper, snapshots: []}})
+  await personalizeClone(host, source, {target, history: {layers, upper, snapshots: []}})
   return {changes: {}, sizeBytes: 0, frozenMs: 0}
 }
 
 /**
- * The same of an environment that runs: what it writes to is copied while all of it stands still.
+ * Makes a clone of a running environment: copies its upper layer while its processes are frozen, and shares the lower layers.
  *
- * @param source - With its lock shared, that of its history and that of the layers held.
- * @throws {LayerSpaceError} @throws {FreezeFailedError} As `copyTree`.
+ * @param source - The caller holds its lock (shared), the lock of its history and the lock of the layers.
+ * @throws {LayerSpaceError} @throws {FreezeFailedError} @throws As `copyTree`.
  */
 export async function shareRunning(
   host: Host,
   source: Environment,
   {target, anchor}: {readonly target: CloneTarget; readonly anchor: Anchor},
-  {signal}: Pick<Options, 'signal'>,
+  {signal}: Pick<CloneCopyOptions, 'signal'>,
 ): Promise<Cloned> {
   const upper = upperOf(target)
   const history = await readHistory(source.files.history)
@@ -69,11 +69,12 @@ export async function shareRunning(
   const copied = {anchor, from: history.upper, copy: upper, request: {signal}}
   const frozenMs = await copyFrozen(host, source, copied)
   await makeUpper(host.paths.layers, upper, {below: history.layers[0]})
-  await makeItsOwn(host, source, {target, history: {layers: history.layers, upper, snapshots: []}})
+  await personalizeClone(host, source, {target, history: {layers: history.layers, upper, snapshots: []}})
   return {changes: {}, sizeBytes, frozenMs}
 }
 
-async function makeItsOwn(
+/** Applies the fixes of a clone (name, machine ID, keys), and writes its ledger and history. */
+async function personalizeClone(
   host: Host,
   source: Environment,
   {target, history}: {target: CloneTarget; history: History},
@@ -88,17 +89,17 @@ async function makeItsOwn(
   )
   await applyFixes(process, {root, facts, only: CLONE_FIXES})
   await copyFile(source.files.ledger, files.ledger).catch(ignoring('ENOENT'))
-  // On the disk with all else that is new, before it becomes an environment.
+  // `CloneRun.publish` syncs this file together with all others.
   await writeHistory(files.history, history, {isSynced: false})
 }
 
 /**
- * Lays an empty layer over the one that an environment writes to, which changes no more then; for `envs undo` a point in
- * time, as its next start would have made it.
+ * Seals the upper layer of the source with a new empty one, and makes the restore point that its next start would have made.
  *
- * One write, before which nobody else stands on that layer: whenever it is broken off, nothing is lost.
+ * One write of the history publishes the change, and no other environment uses the layer before: an interrupted call loses
+ * nothing.
  */
-async function settleUpper(
+async function sealUpper(
   host: Host,
   source: Environment,
   {history, isSynced}: {history: History; isSynced: boolean},
@@ -107,13 +108,13 @@ async function settleUpper(
   if (await isEmptyLayer(layers, history.upper)) return history.layers
   const upper = newLayerId(identityOf(history.upper))
   await makeUpper(layers, upper, {below: history.upper})
-  const settled = settledHistory(source, history, {now: host.now(), fresh: upper})
-  const next = await withinLimit(host, source, {history: settled, isSynced})
+  const sealed = sealedHistory(source, history, {now: host.now(), fresh: upper})
+  const next = await withinLimit(host, source, {history: sealed, isSynced})
   await writeHistory(source.files.history, next)
   return next.layers
 }
 
-function settledHistory({name, files}: Environment, history: History, step: Step): History {
+function sealedHistory({name, files}: Environment, history: History, step: Step): History {
   const wasStarted = existsSync(anchorFiles(files.run).state)
   if (!wasStarted) return {...history, layers: [...history.layers, history.upper], upper: step.fresh}
   const label = timeLabel(history, step.now, 'auto-')
@@ -121,35 +122,35 @@ function settledHistory({name, files}: Environment, history: History, step: Step
 }
 
 function upperOf({upper, name}: CloneTarget): LayerId {
-  if (upper === undefined) throw new Error(`${name} is not to be made of layers`)
+  if (upper === undefined) throw new Error(`the clone ${name} has no layers`)
   return upper
 }
 
-/** An environment that is to come, and where it is made until then. */
+/** The environment to create, and the folder in which it is made before it is published. */
 export type CloneTarget = {
   readonly name: EnvironmentName
   readonly identity: Identity
   readonly folder: string
-  /** The layer that gets its whole tree; undefined where it stands on another's, or has no layers. */
+  /** The layer for a copy of the whole tree; undefined for a clone that shares layers or has none. */
   readonly base: LayerId | undefined
-  /** The layer it will write to; undefined where it has no layers. */
+  /** The upper layer; undefined for a clone without layers. */
   readonly upper: LayerId | undefined
 }
 
 export type Cloned = {
-  /** What of the source's record is different for the copy. */
+  /** Fields of the record in which the clone differs from the source. */
   readonly changes: Partial<EnvironmentRecord>
-  /** Allocated for what it writes to; the few files of a new layer are not counted. */
+  /** Allocated size of the upper layer, in bytes; 0 for a new layer, whose few files are not counted. */
   readonly sizeBytes: number
-  /** How long everything in the original stood still; 0 where nothing ran. */
+  /** How long the processes of the source were frozen; 0 for a stopped source. */
   readonly frozenMs: number
 }
 
 /**
- * Copies the whole tree of an environment, with the owners that the identity of the copy can give.
+ * Copies the whole tree of an environment, with the owners that the identity of the clone supports.
  *
- * @param source - At rest.
- * @param options.locks - Its own, among others.
+ * @param source - A stopped environment.
+ * @param options.locks - Locks that the caller holds, the source's among them.
  * @throws As `copyTree` and `convertOwners`.
  */
 export async function copyEnvironment(
@@ -180,11 +181,14 @@ export async function copyEnvironment(
     const [sizeBytes = 0] = await measureTrees(tree, [root])
     return {changes: {...converted, storage: 'directory'}, sizeBytes, frozenMs: 0}
   }
-  await stack(host, target, base)
+  await writeLayers(host, target, base)
   return {changes: {...converted, storage: 'overlay'}, sizeBytes: 0, frozenMs: 0}
 }
 
-/** Root of a user namespace, for modes must forbid nothing; with owners of its own a tree can only be read where they are mapped. */
+/**
+ * Returns the process that reads the source: root of a user namespace, so that no mode forbids the read. A tree with mapped
+ * owners can only be read where these are mapped.
+ */
 async function copyProcess(
   host: Host,
   {record}: Environment,
@@ -194,32 +198,33 @@ async function copyProcess(
   return rootProcess(host, record.identity === 'mapped' ? record.identity : identity)
 }
 
-async function stack(host: Host, {folder, upper}: CloneTarget, base: LayerId): Promise<void> {
-  if (upper === undefined) throw new Error('a layer without one to write to')
+async function writeLayers(host: Host, {folder, upper}: CloneTarget, base: LayerId): Promise<void> {
+  if (upper === undefined) throw new Error('a clone with a base layer has no upper layer')
   await makeUpper(host.paths.layers, upper, {below: base})
   await writeHistory(filesIn(folder).history, newHistory(base, upper), {isSynced: false})
 }
 
-type Copy = {
+type TreeConversion = {
   readonly source: Environment
-  /** The source's tree. */
+  /** Tree of the source. */
   readonly original: MergedTree
   readonly identity: Identity
-  /** The copy's tree, and where its ledger is to be made. */
+  /** Tree of the clone, and the path of its new ledger. */
   readonly root: string
   readonly ledger: string
 }
 
 /**
- * Gives the copy of a tree the owners of its identity, and a ledger of what it can't have.
+ * Gives a copied tree the owners of its identity, and a ledger of the metadata that it can't have.
  *
- * Between `emulated` and `mapped`, owners go from the ledger into the tree, or from the tree into the ledger.
+ * From `emulated` to `mapped`, owners move from the ledger into the tree; from `mapped` to `emulated`, from the tree into the
+ * ledger.
  *
- * @returns What of the source's record is different for the copy.
+ * @returns Fields of the record in which the clone differs from the source.
  */
 async function convertOwners(
   host: Host,
-  {source, original, identity, root, ledger}: Copy,
+  {source, original, identity, root, ledger}: TreeConversion,
 ): Promise<Pick<EnvironmentRecord, 'identity' | 'extraction'>> {
   const {record, files} = source
   const {extraction} = record
@@ -231,7 +236,7 @@ async function convertOwners(
     await recordOwners(original.process, {root: original.root, from: files.ledger, to: ledger})
     return {identity, extraction: {...extraction, squashedOwners: 0}}
   }
-  // Foreign owners can be given only where they are mapped.
+  // chown to a foreign owner needs a user namespace in which that owner is mapped.
   const tree = await treeProcess(host, 'mapped')
   const {squashedOwners, losses} = await restoreOwners(tree, {root, from: files.ledger, to: ledger})
   return {

@@ -32,15 +32,15 @@ import {sweepTries} from './try/keep.js'
 export type CloneRequest = {
   readonly from: string
   readonly to: string
-  /** Undefined for the source's own. */
+  /** Undefined for the identity of the source. */
   readonly identity: 'auto' | Identity | undefined
-  /** Whether the tree is on the disk before its environment appears. */
+  /** Whether the tree is synced to the disk before the environment is published. */
   readonly isSynced: boolean
 }
 
 const ANOTHER_NAME = 'Choose another name.'
 
-type Held = {
+type LockedClone = {
   readonly signal: AbortSignal
   readonly locks: readonly Lock[]
   readonly source: Environment
@@ -48,11 +48,11 @@ type Held = {
 }
 
 /**
- * The making of a copy of an environment, step by step so that a caller can show them: copy, publish.
+ * Clones an environment in steps, so that a caller can show their progress: copy, publish.
  *
- * Until `publish` returns there is no new environment; `close` must be called, and takes an unfinished one away.
+ * The new environment exists once `publish` returns. The caller must call `close`, which removes an unfinished clone.
  */
-export class Cloning {
+export class CloneRun {
   readonly #host: Host
   readonly #request: CloneRequest
   readonly #signal: AbortSignal
@@ -62,7 +62,7 @@ export class Cloning {
   #cloned: Cloned | undefined
   #isPublished = false
 
-  private constructor(host: Host, request: CloneRequest, held: Held) {
+  private constructor(host: Host, request: CloneRequest, held: LockedClone) {
     this.#host = host
     this.#request = request
     this.#signal = held.signal
@@ -72,10 +72,12 @@ export class Cloning {
   }
 
   /**
+   * Locks both names and plans the clone.
+   *
    * @throws {EnvironmentNotFoundError} @throws {@link environmentExistsError} @throws {EnvironmentRunningError}
    * @throws {@link environmentBusyError} @throws {IdentityUnavailableError} @throws {ToolMissingError}
    */
-  static async begin(host: Host, request: CloneRequest, {signal}: {signal: AbortSignal}): Promise<Cloning> {
+  static async begin(host: Host, request: CloneRequest, {signal}: {signal: AbortSignal}): Promise<CloneRun> {
     const name = parseEnvironmentName(request.to)
     const {name: from, record} = await findEnvironment(host.paths, request.from)
     if (from === name) throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
@@ -85,7 +87,7 @@ export class Cloning {
     await sweepTries(host)
     await sweepLayers(host)
     const locks: Lock[] = []
-    // What is waited for is another program: it runs beside those of the other locks.
+    // This lock is taken by a helper program: wait for it and for the other locks at the same time.
     const holding = holdLayers(host.paths)
     holding.catch(() => {})
     try {
@@ -96,7 +98,7 @@ export class Cloning {
       toolPath(host, 'cp')
       if (readLiveAnchor(source.files.run) === undefined) await settleMemory(host, source)
       const target = await planTarget(host, {source, name, identity})
-      return new Cloning(host, request, {signal, locks, source, target})
+      return new CloneRun(host, request, {signal, locks, source, target})
     } catch (error) {
       for (const lock of locks) lock.release()
       await holding.then((lock) => lock.release()).catch(() => {})
@@ -104,7 +106,7 @@ export class Cloning {
     }
   }
 
-  /** Makes the tree where no command looks: on layers of the source's where it can be, else by copying all of it. */
+  /** Makes the unpublished clone: on the layers of the source where possible, else as a copy of the whole tree. */
   async copy(): Promise<void> {
     await mkdir(this.#target.folder, {mode: 0o700})
     this.#cloned = await this.#make()
@@ -112,14 +114,14 @@ export class Cloning {
 
   #make(): Promise<Cloned> {
     const [host, source, target, signal] = [this.#host, this.source, this.#target, this.#signal]
-    if (!isSharing(source, this.identity))
+    if (!sharesLayers(source, this.identity))
       return copyEnvironment(host, source, target, {signal, locks: this.#locks})
     const anchor = readLiveAnchor(source.files.run)
     if (anchor !== undefined) return shareRunning(host, source, {target, anchor}, {signal})
     return shareLayers(host, source, target, {isSynced: this.#request.isSynced})
   }
 
-  /** Makes the copy appear under its name, whole. */
+  /** Publishes the complete clone under its name. */
   async publish(): Promise<void> {
     const cloned = this.#cloned
     if (cloned === undefined) throw new Error('publish comes after copy')
@@ -131,15 +133,16 @@ export class Cloning {
     await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
     const record = {...this.source.record, ...cloned.changes, createdAt: now}
     await writeRecord(partial.record, record, {isSynced: false})
-    // Else a power cut could leave a record that vouches for files the disk never saw.
+    // Without the sync, a power failure could leave a record of files that are not on the disk.
     if (this.#request.isSynced) await Promise.all([syncFileSystem(folder), syncFilesIn(folder)])
     this.#signal.throwIfAborted()
     moveIntoPlace(folder, environmentFiles(paths, this.name))
-    // From here on it is one: where the sync fails, nothing of it may be taken away.
+    // The environment exists now: if the sync fails, `close` must not remove its files.
     this.#isPublished = true
     await syncNames(paths)
   }
 
+  /** Releases the locks, and removes the files of a clone that was not published. */
   async close(): Promise<void> {
     try {
       if (this.#isPublished) return
@@ -163,48 +166,52 @@ export class Cloning {
     return this.#target.identity
   }
 
-  /** How long everything in the source stood still, in milliseconds, and what was copied meanwhile. */
+  /** How long the processes of the source were frozen, in milliseconds, and the size of the copy made meanwhile. */
   get frozen(): {readonly ms: number; readonly copiedBytes: number} {
     return {ms: this.#cloned?.frozenMs ?? 0, copiedBytes: this.#cloned?.sizeBytes ?? 0}
   }
 }
 
-/** Whether a copy with that identity stands on the same layers. */
-function isSharing({record}: Environment, identity: Identity): boolean {
+/** Returns whether a clone with the given identity shares the layers of the source. */
+function sharesLayers({record}: Environment, identity: Identity): boolean {
   return record.storage === 'overlay' && record.identity === identity
 }
 
-type Wanted = {
+type SourceLockRequest = {
   readonly from: EnvironmentName
   readonly name: EnvironmentName
   readonly identity: Identity
-  /** Gets what is locked. */
+  /** Receives the acquired locks. */
   readonly locks: Lock[]
 }
 
-/** What ends while it is looked at may be at its end for so many looks. */
-const MOST_LOOKS = 50
-const LOOK_AGAIN_MS = 20
+/** An environment that is about to stop gets one second: 50 attempts, 20 ms apart. */
+const MAX_LOCK_ATTEMPTS = 50
+const RETRY_DELAY_MS = 20
 
 /**
- * Locks both names, so that no session begins in the source; where it runs and can be copied so, against all but those.
+ * Locks both names. The lock of a stopped source is exclusive, so that no session starts; the lock of a running source that
+ * can be cloned is shared with its sessions.
  *
  * @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
  */
-async function lockSource(host: Host, {from, name, identity, locks}: Wanted): Promise<Environment> {
-  for (let look = 0; look < MOST_LOOKS; look++) {
+async function lockSource(
+  host: Host,
+  {from, name, identity, locks}: SourceLockRequest,
+): Promise<Environment> {
+  for (let attempt = 0; attempt < MAX_LOCK_ATTEMPTS; attempt++) {
     const {files} = await findEnvironment(host.paths, from)
     const mode = (await isInUse(files.run)) ? 'shared' : 'exclusive'
-    // One order for everybody, so that no two commands wait for each other.
+    // Every command takes its locks in this order, so that no two commands wait for each other.
     for (const each of [from, name].sort())
       locks.push(await lockEnvironment(host.paths, each, each === from ? mode : 'exclusive'))
     const source = await findEnvironment(host.paths, from)
     if (mode === 'exclusive' && !(await isInUse(source.files.run))) return source
-    if (mode === 'exclusive' || !isSharing(source, identity)) break
+    if (mode === 'exclusive' || !sharesLayers(source, identity)) break
     locks.push(await lockHistory(source))
     if (readLiveAnchor(source.files.run) !== undefined) return source
     for (const lock of locks.splice(0)) lock.release()
-    await sleep(LOOK_AGAIN_MS)
+    await sleep(RETRY_DELAY_MS)
   }
   throw environmentRunningError({name: from})
 }
@@ -215,8 +222,8 @@ async function planTarget(
 ): Promise<CloneTarget> {
   const {record} = source
   const isConverted = identity !== record.identity
-  const isStacked = record.storage === 'overlay' && (!isConverted || (await canStack(host, identity)))
-  const newLayer = (): LayerId | undefined => (isStacked ? newLayerId(identity) : undefined)
+  const hasLayers = record.storage === 'overlay' && (!isConverted || (await canUseLayers(host, identity)))
+  const newLayer = (): LayerId | undefined => (hasLayers ? newLayerId(identity) : undefined)
   return {
     name,
     identity,
@@ -226,7 +233,7 @@ async function planTarget(
   }
 }
 
-async function canStack(host: Host, identity: Identity): Promise<boolean> {
+async function canUseLayers(host: Host, identity: Identity): Promise<boolean> {
   const engine = await findEngine(host, 'auto')
   return (await chooseStorage('auto', host, {identity, engine})) === 'overlay'
 }

@@ -19,7 +19,7 @@ import {rootProcess} from '../store/tools.js'
 import {SLOTS} from './create/own-files.js'
 import {requireSnapshot} from './snapshots/restore.js'
 
-/** What an environment is compared with. */
+/** The state that an environment is compared with. */
 export type DiffTarget =
   | {readonly kind: 'image'}
   | {readonly kind: 'snapshot'; readonly label: string}
@@ -34,17 +34,17 @@ export type EnvironmentDifference = Omit<TreeDifference, 'privileged'> & {
   })[]
 }
 
-type Options = {
-  /** Whether every file that differs is listed. */
+type DiffOptions = {
+  /** Whether the result lists every file that differs. */
   readonly listsAll: boolean
   readonly signal: AbortSignal
 }
 
 /**
- * What has changed in an environment since a point in time, or what it has that another has not. Files are read as they lie
- * on disk, whether it runs or not.
+ * Compares an environment with its image, one of its snapshots or another environment. Reads the files on the disk, also of a
+ * running environment.
  *
- * @param text - Its name.
+ * @param text - Name of the environment.
  * @throws {EnvironmentNotFoundError} @throws {@link snapshotNotFoundError} @throws {@link noHistoryError}
  * @throws {@link noImageTreeError} @throws {@link environmentBusyError} @throws {@link layersBusyError}
  */
@@ -52,7 +52,7 @@ export async function diffEnvironment(
   host: Host,
   text: string,
   target: DiffTarget,
-  options: Options,
+  options: DiffOptions,
 ): Promise<EnvironmentDifference> {
   const names = [text, ...(target.kind === 'environment' ? [target.name] : [])]
   const found = await Promise.all(names.map((name) => findEnvironment(host.paths, name)))
@@ -71,12 +71,12 @@ async function compare(
   host: Host,
   environment: Environment,
   target: DiffTarget,
-  {listsAll, signal}: Options,
+  {listsAll, signal}: DiffOptions,
 ): Promise<EnvironmentDifference> {
   const {name, record} = environment
   const tree = await readGuestTree(environment)
   const before = await openTarget(host.paths, environment, tree, target)
-  // Root of the subordinate range sees files of the user's own as root's too.
+  // Root of the subordinate range sees the user's own files as root's as well, so it can read both identities.
   const identity = before.identity === 'mapped' ? 'mapped' : record.identity
   const {privileged, ...difference} = await compareTrees(
     tree.kind === 'overlay' && identity === record.identity
@@ -139,27 +139,35 @@ async function openTarget(
   }
 }
 
-/** @public What an environment was made of is not there unpacked any more, so there is nothing to compare it with. */
+/** @public The unpacked image of an environment was removed, so a comparison with it is impossible. */
 export const noImageTreeError = defineError('ENVS_NO_IMAGE_TREE', ExitCode.notFound, {
   message: 'Could not compare "{name}" with its image: the unpacked image is no longer on this host.',
   nextStep:
     'Create another environment from the image and compare with that: envs create {image} --name fresh, then envs diff {name} --with fresh',
 })
 
-type Origin = Pick<EnvironmentRecord, 'image' | 'identity'>
+type ImageOrigin = Pick<EnvironmentRecord, 'image' | 'identity'>
 
 /**
- * The folder with the files of an environment's image, as they were before anything was done in it.
+ * Returns the folder with the unpacked files of an environment's image.
  *
- * @returns Undefined where no such layer is kept.
+ * @returns Undefined where the store has no layer of that image.
  */
-async function findImageTree(paths: Paths, tree: GuestTree, origin: Origin): Promise<string | undefined> {
+async function findImageTree(
+  paths: Paths,
+  tree: GuestTree,
+  origin: ImageOrigin,
+): Promise<string | undefined> {
   const [found] = await imageLayers(paths, [tree], origin)
   return found && layerFiles(paths.layers, found.id).tree
 }
 
-/** What envs writes into each environment that stands on the image of one of these trees. */
-async function ownFilesOf(paths: Paths, trees: readonly GuestTree[], origin: Origin): Promise<OwnFile[]> {
+/** Returns the personal files that envs writes into each environment on the image of one of these trees. */
+async function ownFilesOf(
+  paths: Paths,
+  trees: readonly GuestTree[],
+  origin: ImageOrigin,
+): Promise<OwnFile[]> {
   const layers = await imageLayers(paths, trees, origin)
   const plans = new Map(layers.flatMap(({record}) => record.personal).map((file) => [file.path, file]))
   return [...plans.values()].map(({path, content}) => ({
@@ -171,10 +179,14 @@ async function ownFilesOf(paths: Paths, trees: readonly GuestTree[], origin: Ori
   }))
 }
 
-type Kept = {readonly id: LayerId; readonly record: ImageLayerRecord}
+type ImageLayer = {readonly id: LayerId; readonly record: ImageLayerRecord}
 
-/** Those that trees stand on; for a tree that stands on none, one of the same image. */
-async function imageLayers(paths: Paths, trees: readonly GuestTree[], origin: Origin): Promise<Kept[]> {
+/** Returns the image layers below the trees; for trees without layers, the layers of the same image. */
+async function imageLayers(
+  paths: Paths,
+  trees: readonly GuestTree[],
+  origin: ImageOrigin,
+): Promise<ImageLayer[]> {
   const bases = trees.flatMap((tree) => (tree.kind === 'overlay' ? [tree.history.layers[0]] : []))
   const own = await readLayers(paths, [...new Set(bases)])
   if (own.length > 0) return own
@@ -183,7 +195,7 @@ async function imageLayers(paths: Paths, trees: readonly GuestTree[], origin: Or
   return all.filter(({record}) => record.sha256 === origin.image.sha256)
 }
 
-async function readLayers(paths: Paths, ids: readonly LayerId[]): Promise<Kept[]> {
+async function readLayers(paths: Paths, ids: readonly LayerId[]): Promise<ImageLayer[]> {
   const read = await Promise.all(
     ids.map(async (id) => ({id, record: await readLayerRecord(layerFiles(paths.layers, id).record)})),
   )

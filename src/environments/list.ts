@@ -13,9 +13,9 @@ import {type Mark, readMark} from './try/tries.js'
 export type EnvironmentSummary = EnvironmentListResult[number]
 
 /**
- * Every environment by name. One that is damaged is told of, and hides no other.
+ * Lists every environment in the order of the names. A damaged environment is listed with the state `damaged`.
  *
- * @param all - Also throwaway ones that have ended.
+ * @param options.all - Whether the list includes throwaway environments that have ended.
  */
 export async function listEnvironments(host: Host, {all}: {all: boolean}): Promise<EnvironmentSummary[]> {
   await sweepLeftovers(host)
@@ -29,13 +29,13 @@ export async function listEnvironments(host: Host, {all}: {all: boolean}): Promi
     const mark = marks[index]
     return all || mark?.hasEnded !== true ? [{entry, mark}] : []
   })
-  const sound = shown.flatMap(({entry}) => (typeof entry === 'string' ? [] : [entry]))
-  const sizes = await currentSizes(host, sound)
+  const intact = shown.flatMap(({entry}) => (typeof entry === 'string' ? [] : [entry]))
+  const sizes = await currentSizes(host, intact)
   return Promise.all(
     shown.map(async ({entry, mark}) => {
-      if (typeof entry === 'string') return damaged(entry)
+      if (typeof entry === 'string') return damagedSummary(entry)
       const {name, files, record} = entry
-      const {sizeBytes, sharedBytes} = sizes[sound.indexOf(entry)] ?? UNKNOWN
+      const {sizeBytes, sharedBytes} = sizes[intact.indexOf(entry)] ?? UNKNOWN_SIZES
       return {
         name,
         state: stateOf(entry, mark),
@@ -56,7 +56,7 @@ function stateOf({files}: Environment, mark: Mark | undefined): EnvironmentSumma
   return readLiveAnchor(files.run) === undefined ? 'stopped' : 'running'
 }
 
-/** The name alone of a damaged one; nothing for one that another command has just removed. */
+/** Returns the name alone of a damaged environment, and nothing for one that another command has just removed. */
 async function findOrDamaged(host: Host, name: string): Promise<Environment | string | []> {
   try {
     const environment = await findEnvironment(host.paths, name)
@@ -65,22 +65,22 @@ async function findOrDamaged(host: Host, name: string): Promise<Environment | st
   } catch (error) {
     if (error instanceof EnvironmentNotFoundError) return []
     const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
-    // What of it can't be looked at hides no other.
+    // A file that can't be read must not hide the other environments.
     if (isDamaged || isErrno(error)) return name
     throw error
   }
 }
 
-const UNKNOWN = {sizeBytes: null, sharedBytes: null}
+const UNKNOWN_SIZES = {sizeBytes: null, sharedBytes: null}
 
-function damaged(name: string): EnvironmentSummary {
+function damagedSummary(name: string): EnvironmentSummary {
   return {
     name,
     state: 'damaged',
     image: null,
     identity: null,
     architecture: null,
-    ...UNKNOWN,
+    ...UNKNOWN_SIZES,
     createdAt: null,
     lastUsedAt: null,
   }

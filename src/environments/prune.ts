@@ -27,21 +27,21 @@ import type {PruneResult} from './results.js'
 import {removeTry, sweepTries} from './try/keep.js'
 import {listTries, type Try} from './try/tries.js'
 
-/** Something of the store that can go without an environment missing it. */
+/** An item of the store that no environment needs. */
 export type Prunable = PruneResult['pruned'][number]
 
-/** What can go, and what takes it away. */
-type Found = Prunable & {
-  /** @returns Whether it is gone; false where somebody has begun to use it. */
+/** A prunable item, and the function that removes it. */
+type RemovablePrunable = Prunable & {
+  /** @returns Whether the item was removed; false where another command has begun to use it. */
   readonly remove: () => Promise<boolean>
 }
 
 /**
- * Finds what is not worth its room. What a running command or environment has is left out.
+ * Finds the prunable items of the store. Leaves out the items that a running command or environment uses.
  *
- * @param olderThan - Snapshots nobody asked for, packages and images go if they are older, or were not used since.
+ * @param options.olderThan - Limit for automatic snapshots (creation), and for packages and images (last use).
  */
-export async function findPrunable(host: Host, {olderThan}: {olderThan: Date}): Promise<Found[]> {
+export async function findPrunable(host: Host, {olderThan}: {olderThan: Date}): Promise<RemovablePrunable[]> {
   await sweepTries(host)
   const tries = (await listTries(host.paths)).filter(({hasEnded}) => hasEnded)
   const gone = new Set<string>(tries.map(({name}) => name))
@@ -51,18 +51,18 @@ export async function findPrunable(host: Host, {olderThan}: {olderThan: Date}): 
     ...(await findImageTrees(host, gone)),
     ...(await findImages(host, {olderThan, except: gone})),
     ...(await findPackages(host, olderThan)),
-    // A history is written for it: on a full disk there has to be room by then.
+    // Last: the removal of snapshots writes a history, which needs free space on a full disk.
     ...(await findSnapshots(host, {olderThan, except: gone})),
   ]
 }
 
 /**
- * Takes away what was found, in its order. What can't be removed keeps nothing else from it.
+ * Removes the items in their order. A failure does not stop the removal of the other items.
  *
- * @returns What is gone, and the first failure.
+ * @returns The removed items, and the first failure.
  */
 export async function removePrunable(
-  found: readonly Found[],
+  found: readonly RemovablePrunable[],
 ): Promise<{removed: Prunable[]; failure: {error: unknown} | undefined}> {
   const removed: Prunable[] = []
   let failure: {error: unknown} | undefined
@@ -76,7 +76,7 @@ export async function removePrunable(
   return {removed, failure}
 }
 
-async function findTries(host: Host, tries: readonly Try[]): Promise<Found[]> {
+async function findTries(host: Host, tries: readonly Try[]): Promise<RemovablePrunable[]> {
   const found = await Promise.all(tries.map(({name}) => findWholeEnvironment(host.paths, name)))
   const environments = found.filter((each) => each !== undefined)
   const sizes = await currentSizes(host, environments)
@@ -94,7 +94,7 @@ async function findTries(host: Host, tries: readonly Try[]): Promise<Found[]> {
 async function findSnapshots(
   host: Host,
   {olderThan, except}: {olderThan: Date; except: ReadonlySet<string>},
-): Promise<Found[]> {
+): Promise<RemovablePrunable[]> {
   const found = await findOldSnapshots(host, olderThan)
   return found.flatMap(({environment, labels, sizeBytes}) =>
     except.has(environment.name)
@@ -110,10 +110,10 @@ async function findSnapshots(
   )
 }
 
-async function findLeftovers(host: Host): Promise<Found[]> {
+async function findLeftovers(host: Host): Promise<RemovablePrunable[]> {
   const folders = await listLeftovers(host)
   const layers = await findLayerLeftovers(host)
-  const found: Found[] = []
+  const found: RemovablePrunable[] = []
   for (const identity of ['mapped', 'emulated'] as const) {
     const paths = [...folders, ...layers]
       .filter((each) => each.identity === identity)
@@ -137,7 +137,7 @@ async function findLeftovers(host: Host): Promise<Found[]> {
   return found
 }
 
-async function findImageTrees(host: Host, except: ReadonlySet<string>): Promise<Found[]> {
+async function findImageTrees(host: Host, except: ReadonlySet<string>): Promise<RemovablePrunable[]> {
   const trees = await findUnusedImageTrees(host.paths, except)
   return trees.map(({id, name, sizeBytes}) => ({
     kind: 'image-tree',
@@ -152,7 +152,7 @@ async function findImageTrees(host: Host, except: ReadonlySet<string>): Promise<
 async function findImages(
   host: Host,
   {olderThan, except}: {olderThan: Date; except: ReadonlySet<string>},
-): Promise<Found[]> {
+): Promise<RemovablePrunable[]> {
   const {images} = host.paths
   const spared = new Set((await imageUsers(host.paths, except)).keys())
   const options = {olderThan, spared, now: host.now()}
@@ -172,7 +172,7 @@ async function findImages(
   }))
 }
 
-async function findPackages(host: Host, olderThan: Date): Promise<Found[]> {
+async function findPackages(host: Host, olderThan: Date): Promise<RemovablePrunable[]> {
   const {count, sizeBytes} = await findOldPackages(host.paths, olderThan)
   if (count === 0) return []
   return [
@@ -190,19 +190,19 @@ async function findPackages(host: Host, olderThan: Date): Promise<Found[]> {
   ]
 }
 
-/** What was unpacked of an image for the environments that stand on it. */
+/** The unpacked files of an image, as a layer below environments. */
 export type ImageTree = {
   readonly id: LayerId
-  /** The image's, or the beginning of its digest where the archive is not kept. */
+  /** Name of the image; the beginning of its digest where the tarball is not in the cache. */
   readonly name: string
   readonly sha256: string
   readonly sizeBytes: number
 }
 
 /**
- * Trees of images on which no environment stands.
+ * Finds the image trees that no environment uses.
  *
- * @param except - Names of environments that do not count.
+ * @param except - Names of environments that do not count as users.
  */
 export async function findUnusedImageTrees(
   paths: Paths,
@@ -221,10 +221,14 @@ export async function findUnusedImageTrees(
   return found
 }
 
-/** Removes trees of images unless an environment stands on them, or one is being made. @returns Whether all are gone. */
+/**
+ * Removes image trees. Keeps a tree that an environment, or the creation of one, uses.
+ *
+ * @returns Whether all were removed.
+ */
 export async function removeImageTrees(host: Host, ids: ReadonlySet<LayerId>): Promise<boolean> {
   await sweepLayers(host, new Set(), ids)
-  const areThere = await Promise.all(
+  const areLeft = await Promise.all(
     [...ids].map((id) =>
       access(layerFiles(host.paths.layers, id).folder).then(
         () => true,
@@ -232,13 +236,13 @@ export async function removeImageTrees(host: Host, ids: ReadonlySet<LayerId>): P
       ),
     ),
   )
-  return !areThere.includes(true)
+  return !areLeft.includes(true)
 }
 
 /**
- * Which environments were made from each image, by its digest.
+ * Returns the names of the environments that were made from each image, by the image's digest.
  *
- * @param except - Names of environments that do not count.
+ * @param except - Names of environments that do not count as users.
  */
 export async function imageUsers(
   paths: Paths,
@@ -246,7 +250,7 @@ export async function imageUsers(
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const users = new Map<string, string[]>()
   for (const name of (await listNames(paths)).filter((each) => !except.has(each))) {
-    const record = await readRecord(environmentFiles(paths, name).record).catch(unlessDamaged)
+    const record = await readRecord(environmentFiles(paths, name).record).catch(ignoreDamaged)
     if (record === undefined) continue
     const {sha256} = record.image
     users.set(sha256, [...(users.get(sha256) ?? []), name])
@@ -254,17 +258,17 @@ export async function imageUsers(
   return users
 }
 
-function unlessDamaged(error: unknown): undefined {
+function ignoreDamaged(error: unknown): undefined {
   if (!(error instanceof RecordUnreadableError)) throw error
 }
 
-/** Many times what fits; more of them are somebody's mischief. */
-const MOST_ENTRIES = 200_000
+/** Bounds the read of a folder that a guest can fill: no usual package cache comes near this number. */
+const MAX_ENTRIES = 200_000
 
-type Packages = {readonly count: number; readonly sizeBytes: number}
+type PackageUsage = {readonly count: number; readonly sizeBytes: number}
 
-/** Shared packages that no environment has used since. The folder is hostile: no link in it is followed. */
-async function findOldPackages(paths: Pick<Paths, 'packages'>, olderThan: Date): Promise<Packages> {
+/** Finds the shared packages last used before a time. Guests can write to the folder: no symlink in it is followed. */
+async function findOldPackages(paths: Pick<Paths, 'packages'>, olderThan: Date): Promise<PackageUsage> {
   const old = await readOld(sharedPackages(paths), olderThan)
   return {count: old.length, sizeBytes: old.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)}
 }
@@ -278,7 +282,7 @@ async function readOld(folder: string, olderThan: Date): Promise<{path: string; 
   try {
     let entries = 0
     for await (const {name} of await opendir(folder)) {
-      if (++entries > MOST_ENTRIES) break
+      if (++entries > MAX_ENTRIES) break
       if (!isSha256(name)) continue
       const path = join(folder, name)
       const status = await lstat(path).catch(ignoring())
@@ -286,56 +290,60 @@ async function readOld(folder: string, olderThan: Date): Promise<{path: string; 
         old.push({path, sizeBytes: status.blocks * 512})
     }
   } catch (error) {
-    // No folder yet, or one that a guest has closed to us.
+    // The folder does not exist yet, or a guest has removed its read permission.
     if (!isErrno(error)) throw error
   }
   return old
 }
 
-type Old = {
+type OldSnapshots = {
   readonly environment: Environment
   readonly labels: ReadonlySet<string>
-  /** Of layers that nothing else names. */
+  /** Size of the layers that only these snapshots use. */
   readonly sizeBytes: number
 }
 
-/** Snapshots nobody asked for that are older, of environments at rest. */
-async function findOldSnapshots(host: Host, olderThan: Date): Promise<Old[]> {
-  const found: Old[] = []
+/** Finds the old automatic snapshots of stopped environments. */
+async function findOldSnapshots(host: Host, olderThan: Date): Promise<OldSnapshots[]> {
+  const found: OldSnapshots[] = []
   for (const name of await listNames(host.paths)) {
-    const environment = await findEnvironment(host.paths, name).catch(unlessUnreadable)
+    const environment = await findEnvironment(host.paths, name).catch(ignoreUnreadable)
     const old =
       environment === undefined
         ? undefined
-        : await findIn(host, environment, olderThan).catch(unlessUnreadable)
+        : await findOldSnapshotsOf(host, environment, olderThan).catch(ignoreUnreadable)
     if (old !== undefined) found.push(old)
   }
   return found
 }
 
-async function findIn(host: Host, environment: Environment, olderThan: Date): Promise<Old | undefined> {
-  const history = await readHistory(environment.files.history).catch(unlessUnreadable)
+async function findOldSnapshotsOf(
+  host: Host,
+  environment: Environment,
+  olderThan: Date,
+): Promise<OldSnapshots | undefined> {
+  const history = await readHistory(environment.files.history).catch(ignoreUnreadable)
   if (history === undefined || (await isRunning(environment.files.run))) return undefined
   const labels = oldLabels(history, olderThan)
   if (labels.size === 0) return undefined
-  const given = givenUp(history, labels)
+  const released = releasedLayers(history, labels)
   const [parts = []] = await measureParts(host, [environment])
   const sizeBytes = parts
-    .filter(({layer, isShared}) => layer !== undefined && !isShared && given.has(layer))
+    .filter(({layer, isShared}) => layer !== undefined && !isShared && released.has(layer))
     .reduce((sum, part) => sum + part.sizeBytes, 0)
   return {environment, labels, sizeBytes}
 }
 
-/** @returns Whether they are gone; false for an environment that is in use. */
+/** Removes the old automatic snapshots of an environment. @returns Whether they were removed; false when it is in use. */
 async function removeOldSnapshots(host: Host, {files}: Environment, olderThan: Date): Promise<boolean> {
   const lock = await takeLock(files.lock, {mode: 'exclusive', waitMs: 0})
   if (lock === undefined) return false
   try {
-    const history = await readHistory(files.history).catch(unlessUnreadable)
+    const history = await readHistory(files.history).catch(ignoreUnreadable)
     if (history === undefined || (await isRunning(files.run))) return false
     const labels = oldLabels(history, olderThan)
     await writeHistory(files.history, withoutSnapshots(history, labels))
-    await sweepLayers(host, givenUp(history, labels))
+    await sweepLayers(host, releasedLayers(history, labels))
     return true
   } finally {
     lock.release()
@@ -347,15 +355,15 @@ function oldLabels({snapshots}: History, olderThan: Date): ReadonlySet<string> {
   return new Set(old.map(({label}) => label))
 }
 
-/** Layers that the environment is made of no more without these snapshots. */
-function givenUp(history: History, labels: ReadonlySet<string>): ReadonlySet<LayerId> {
+/** Returns the layers that the environment does not need without these snapshots. */
+function releasedLayers(history: History, labels: ReadonlySet<string>): ReadonlySet<LayerId> {
   const kept = layersOf(withoutSnapshots(history, labels))
   return new Set([...layersOf(history)].filter((layer) => !kept.has(layer)))
 }
 
-function unlessUnreadable(error: unknown): undefined {
+function ignoreUnreadable(error: unknown): undefined {
   const isDamaged = error instanceof RecordUnreadableError || error instanceof HistoryUnreadableError
   if (isDamaged || error instanceof EnvironmentNotFoundError) return
-  // What of it can't be looked at holds nothing else up.
+  // A file that can't be read must not stop the search in the other environments.
   if (!isErrno(error)) throw error
 }

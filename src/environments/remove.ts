@@ -23,22 +23,22 @@ import type {LayerId} from '../store/layers.js'
 import {withLockedEnvironment} from '../store/locks.js'
 import {stopFiles} from './session/processes.js'
 
-type Options = {
-  /** Stop it first when it runs. */
+type RemoveOptions = {
+  /** Whether a running environment is stopped first. */
   readonly force: boolean
 }
 
 /**
- * Removes one environment after another; none is touched unless all of them exist. One that can't be removed keeps no other
- * from it.
+ * Removes environments one after another. Removes none unless all of them exist. A failure does not stop the removal of the
+ * others.
  *
- * @returns Their names.
- * @throws The first failure, after all were tried.
+ * @returns The names of the environments.
+ * @throws The first failure, after an attempt for each environment.
  */
 export async function removeEnvironments(
   host: Host,
   texts: readonly string[],
-  {force, onRemoved}: Options & {readonly onRemoved: (name: string) => void},
+  {force, onRemoved}: RemoveOptions & {readonly onRemoved: (name: string) => void},
 ): Promise<string[]> {
   const names = [...new Set(texts)]
   for (const name of names) await findRemovable(host, name)
@@ -57,11 +57,11 @@ export async function removeEnvironments(
 }
 
 /**
- * Removes an environment: out of sight by one rename, then file by file.
+ * Removes an environment: one rename makes it invisible to other commands, then its files are deleted.
  *
  * @throws {@link stopFirstError} @throws {@link environmentBusyError} @throws {@link removalIncompleteError}
  */
-export async function removeEnvironment(host: Host, text: string, {force}: Options): Promise<void> {
+export async function removeEnvironment(host: Host, text: string, {force}: RemoveOptions): Promise<void> {
   const find = async () => {
     const removable = await findRemovable(host, text)
     const {name, files} = removable
@@ -76,14 +76,14 @@ export async function removeEnvironment(host: Host, text: string, {force}: Optio
     const folder = leftoverFolder(host.paths, leftover)
     await rename(files.folder, folder)
     try {
-      await finish(host, {...leftover, folder})
+      await deleteLeftover(host, {...leftover, folder})
     } finally {
       await sweepLayers(host, layers)
     }
   })
 }
 
-/** What it is made of, as far as that can be read; others may be made of it too. */
+/** Returns the layers of an environment, which others may share; none where its history can't be read. */
 async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<LayerId>> {
   return readHistory(history).then(layersOf, (error: unknown) => {
     if (!isErrno(error, 'ENOENT') && !(error instanceof HistoryUnreadableError)) throw error
@@ -91,7 +91,7 @@ async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<Layer
   })
 }
 
-async function finish(host: Host, leftover: Leftover): Promise<void> {
+async function deleteLeftover(host: Host, leftover: Leftover): Promise<void> {
   const {failures} = await removeLeftover(host, leftover)
   if (failures.length === 0) return
   const files = failures.slice(0, 5).map(({path, code}) => `${path} (${code})`)
@@ -107,7 +107,7 @@ type Removable = {
   readonly identity: Identity
 }
 
-/** A damaged record hides which identity the tree has; the best one of this host can remove either kind. */
+/** Finds an environment, also with a damaged record, which hides the identity: the best one of this host can remove any tree. */
 async function findRemovable(host: Host, text: string): Promise<Removable> {
   try {
     const {name, files, record} = await findEnvironment(host.paths, text)

@@ -23,7 +23,7 @@ import {nameFacts} from './create/own-files.js'
 const ANOTHER_NAME = 'Choose another name.'
 
 /**
- * Gives an environment at rest another name, in the store and inside.
+ * Renames a stopped environment, in the store and in its own files.
  *
  * @throws {@link environmentExistsError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
  * @throws {@link layersBusyError}
@@ -32,14 +32,14 @@ export async function renameEnvironment(host: Host, from: string, to: string): P
   const newName = parseEnvironmentName(to)
   const {name, files} = await findEnvironment(host.paths, from)
   if (name === newName) throw environmentExistsError({name: newName}, {suggestions: [ANOTHER_NAME]})
-  // Its sessions hold the lock: not waited for in vain.
+  // Sessions hold the lock: fail at once in place of a wait.
   if (await isInUse(files.run)) throw environmentRunningError({name})
   const locks: Lock[] = []
   try {
-    // One order for everybody, so that two renames never wait for each other.
+    // Every command takes its locks in this order, so that no two commands wait for each other.
     for (const each of [name, newName].sort())
       locks.push(await lockEnvironment(host.paths, each, 'exclusive'))
-    // Who looks for leftovers between the two names would see neither, and take its layers for nobody's.
+    // During the rename the store lists neither name: a garbage collection would remove the environment's layers.
     locks.push(await holdLayers(host.paths))
     return await move(host, await findEnvironment(host.paths, name), {newName, locks})
   } finally {
@@ -63,7 +63,8 @@ async function move(
     facts: nameFacts(newName, record.identity),
     only: NAME_FIXES,
   })
-  // Whoever gives one of envs try a name wants it to stay. Under the name of another such one the mark would mean the same.
+  // A rename keeps a throwaway environment, so its mark is removed. With another name of that kind the mark would still count:
+  // remove it before the rename.
   if (isTryName(newName)) await rm(files.tryMark, {force: true})
   moveIntoPlace(files.folder, newFiles)
   await rm(newFiles.tryMark, {force: true})

@@ -11,24 +11,24 @@ import {sweepPackages} from '../store/package-cache.js'
 import {sweepTries} from './try/keep.js'
 import {listTries} from './try/tries.js'
 
-/** What killed commands and processes have left in the store. */
-export type Remains = {
-  /** Folders of environments that were half made, or half removed. */
+/** Leftovers of killed commands and processes in the store. */
+export type StoreLeftovers = {
+  /** Folders of environments whose creation or removal was interrupted. */
   readonly folders: number
-  /** Layers that no environment names, or that are half made. */
+  /** Layers that no environment uses, or whose creation was interrupted. */
   readonly layers: number
-  /** Environments that what is left of them keeps from starting. */
+  /** Environments that can't start, because orphaned processes hold their liveness lock. */
   readonly orphans: readonly Orphans[]
 }
 
-/** What was put right. */
-export type Repair = Remains & {
-  /** Throwaway environments that were taken away. */
+/** The result of a repair. */
+export type Repair = StoreLeftovers & {
+  /** Number of removed throwaway environments. */
   readonly tries: number
 }
 
-/** What {@link repairStore} would put right now. */
-export async function findRemains(host: Host): Promise<Remains> {
+/** Finds the leftovers that {@link repairStore} would remove. */
+export async function findStoreLeftovers(host: Host): Promise<StoreLeftovers> {
   const orphans = await findOrphans(host)
   return {
     folders: (await listLeftovers(host)).length,
@@ -38,10 +38,10 @@ export async function findRemains(host: Host): Promise<Remains> {
 }
 
 /**
- * Takes away what killed commands left, and ends what keeps an environment from starting. What a running command or
- * environment has stays.
+ * Removes the leftovers of killed commands, and kills orphaned processes that keep an environment from starting. Keeps
+ * everything that a running command or environment uses.
  *
- * Files of locks stay too: one that is taken away while somebody waits for it is two locks from then on.
+ * Keeps lock files as well: after the removal of a file that another process waits for, two processes could hold the lock.
  */
 export async function repairStore(host: Host): Promise<Repair> {
   const orphans = await endOrphans(host)
@@ -58,39 +58,39 @@ export async function repairStore(host: Host): Promise<Repair> {
   return {orphans, folders, layers, tries: Math.max(0, triesBefore - triesLeft)}
 }
 
-/** An environment whose first process is gone, and that can't be started anew: something has its liveness lock still. */
+/** An environment whose first process is gone, and that can't start because orphaned processes hold its liveness lock. */
 export type Orphans = {
   readonly name: EnvironmentName
-  /** Who has it, with whom the environment ends; none when they can't be seen from here, as on another machine that shares the folder. */
+  /** Processes that hold the lock; none where they are invisible, for example on another machine that shares the folder. */
   readonly holders: readonly LockHolder[]
 }
 
-/** How long processes that were ended may take to be gone. */
-const GONE_WITHIN_MS = 2000
+/** Time that killed processes have to release the lock. */
+const RELEASE_TIMEOUT_MS = 2000
 
-/** Looks at every environment that no session and no command uses. */
+/** Finds the orphans of every environment that no session and no command uses. */
 async function findOrphans(host: Pick<Host, 'paths'>): Promise<Orphans[]> {
   const found: Orphans[] = []
   for (const name of await listNames(host.paths)) {
-    const orphans = await withQuiet(host, name, () => orphansOf(host, name))
+    const orphans = await withUnusedEnvironment(host, name, () => orphansOf(host, name))
     if (orphans !== undefined) found.push(orphans)
   }
   return found
 }
 
 /**
- * Ends what is left of environments whose first process is gone.
+ * Kills the orphaned processes of environments whose first process is gone.
  *
- * @returns Those that can be started again.
+ * @returns The orphans of environments that can start again.
  */
 async function endOrphans(host: Pick<Host, 'paths'>): Promise<Orphans[]> {
   const ended: Orphans[] = []
   for (const {name} of await findOrphans(host)) {
-    const gone = await withQuiet(host, name, async () => {
+    const gone = await withUnusedEnvironment(host, name, async () => {
       const orphans = await orphansOf(host, name)
       if (orphans === undefined) return undefined
       for (const {pid} of orphans.holders) kill(pid)
-      return (await becomesFree(livenessOf(host, name))) ? orphans : undefined
+      return (await waitUntilFree(livenessOf(host, name))) ? orphans : undefined
     })
     if (gone !== undefined) ended.push(gone)
   }
@@ -98,11 +98,11 @@ async function endOrphans(host: Pick<Host, 'paths'>): Promise<Orphans[]> {
 }
 
 /**
- * Under the environment's own lock nobody is starting it, or about to.
+ * Calls `work` under the exclusive lock of an unused environment, so that no other command starts it.
  *
- * @returns undefined when it is in use, or its files can't be looked at: others are looked after all the same.
+ * @returns undefined when the environment is in use, or its files can't be read: the caller continues with the others.
  */
-async function withQuiet<Result>(
+async function withUnusedEnvironment<Result>(
   {paths}: Pick<Host, 'paths'>,
   name: EnvironmentName,
   work: () => Promise<Result | undefined>,
@@ -138,10 +138,10 @@ async function isFree(path: string): Promise<boolean> {
   return (await isLockFree(path).catch(ignoring('ENOENT'))) ?? true
 }
 
-async function becomesFree(path: string): Promise<boolean> {
+async function waitUntilFree(path: string): Promise<boolean> {
   const begun = Date.now()
   while (!(await isFree(path))) {
-    if (Date.now() - begun > GONE_WITHIN_MS) return false
+    if (Date.now() - begun > RELEASE_TIMEOUT_MS) return false
     await sleep(20)
   }
   return true

@@ -16,7 +16,7 @@ const changeResult = v.picklist(['added', 'changed', 'removed'])
 
 const imageResult = described(
   v.object({
-    source: described(v.string(), 'absolute path, URL without secrets, or -'),
+    source: described(v.string(), 'absolute path, URL without credentials, or - for stdin'),
     name: described(v.nullable(v.string()), 'canonical name; null for a file or a URL'),
     version: described(v.nullable(v.string()), 'point release or serial'),
     sha256: digestField,
@@ -27,14 +27,14 @@ const imageResult = described(
     signedAt: v.nullable(dateField),
     archive: v.nullable(archiveResult),
   }),
-  'The archive it was made from, and who vouched for it.',
+  'The image an environment was created from, and its verification.',
 )
 
 export const environmentResult = described(
   v.object({
     name: v.string(),
     state: v.picklist(['running', 'stopped']),
-    path: described(v.string(), 'where what it writes goes'),
+    path: described(v.string(), 'folder that its files are written to'),
     createdAt: dateField,
     image: imageResult,
     identity: identityResult,
@@ -43,26 +43,35 @@ export const environmentResult = described(
     extraction: v.object({
       entries: countField,
       sizeBytes: countField,
-      skippedDevices: described(countField, "device nodes that can't be made"),
-      squashedOwners: described(countField, 'owners outside the range, given to nobody'),
+      skippedDevices: described(countField, 'device nodes that could not be made'),
+      squashedOwners: described(
+        countField,
+        'number of owners outside of the subuid range; their files belong to nobody',
+      ),
       fileCapabilities: described(countField, 'files whose capabilities were not set'),
     }),
-    sizeBytes: described(countField, 'what removing it would give back'),
-    sharedBytes: described(countField, 'what it shares with others, or with its image'),
-    snapshots: described(countField, 'points it can go back to'),
+    sizeBytes: described(countField, 'space that its removal frees'),
+    sharedBytes: described(
+      countField,
+      'size of the layers that it shares with its image or other environments',
+    ),
+    snapshots: described(countField, 'number of snapshots and restore points'),
     lastUsedAt: v.nullable(dateField),
-    processes: described(countField, 'in the guest'),
+    processes: described(countField, 'number of processes in the guest'),
     engine: described(
       v.nullable(engineResult),
-      'what it was, or would be, started with; null where nothing works',
+      'the engine that started it, or would start it; null where no engine works',
     ),
     isolationGaps: described(
       v.array(v.picklist(['host-files', 'own-mounts'])),
-      'what its engine does not keep it from; `host-files`: all files of the user (proot); `own-mounts`: its root can change its mounts (no second user namespace)',
+      'gaps in the isolation by its engine; `host-files`: it can reach all files of the user (proot); `own-mounts`: its root can change its mounts (no second user namespace)',
     ),
-    anchorPid: described(v.nullable(countField), 'its first process, as the host sees it'),
+    anchorPid: described(
+      v.nullable(countField),
+      'PID of its first process on the host; null when it is stopped',
+    ),
   }),
-  'All that is known of an environment.',
+  'All facts about an environment.',
 )
 export type EnvironmentResult = RecordOf<typeof environmentResult>
 
@@ -71,12 +80,12 @@ export const environmentListResult = v.array(
     name: v.string(),
     state: described(
       v.picklist(['running', 'stopped', 'try', 'ended', 'damaged']),
-      'try: it goes when the command that made it ends; ended: such a one that can still be kept; damaged: it can only be removed',
+      'try: removed when the command that created it ends; ended: its command has ended, and envs keep can still keep it; damaged: it can only be removed',
     ),
     image: v.nullable(v.string()),
     identity: v.nullable(identityResult),
-    architecture: described(v.nullable(v.string()), 'of processors, as dpkg names it'),
-    sizeBytes: described(v.nullable(countField), 'what removing it would give back'),
+    architecture: described(v.nullable(v.string()), 'architecture as dpkg names it'),
+    sizeBytes: described(v.nullable(countField), 'space that its removal frees'),
     sharedBytes: v.nullable(countField),
     createdAt: v.nullable(dateField),
     lastUsedAt: v.nullable(dateField),
@@ -87,7 +96,7 @@ export type EnvironmentListResult = RecordOf<typeof environmentListResult>
 export const processListResult = v.array(
   v.object({
     environment: v.string(),
-    hostPid: described(countField, 'as the host sees it'),
+    hostPid: described(countField, 'PID on the host'),
     pid: countField,
     uid: countField,
     startedAt: dateField,
@@ -98,11 +107,8 @@ export type ProcessListResult = RecordOf<typeof processListResult>
 
 export const pathResult = v.object({
   name: ownNameField,
-  path: described(v.string(), 'where what it writes goes'),
-  layers: described(
-    v.array(v.string()),
-    'all folders that its files lie in, the lowest first; path is the last',
-  ),
+  path: described(v.string(), 'folder that its files are written to'),
+  layers: described(v.array(v.string()), 'folders of all layers, the lowest first; the last one is path'),
 })
 export type PathResult = RecordOf<typeof pathResult>
 
@@ -125,8 +131,8 @@ export const removedResult = v.object({removed: v.array(v.string())})
 export type RemovedResult = RecordOf<typeof removedResult>
 
 export const keepResult = v.object({
-  name: described(v.string(), 'the name it has now'),
-  from: described(v.string(), 'the name it had'),
+  name: described(v.string(), 'the new name'),
+  from: described(v.string(), 'the former name'),
 })
 export type KeepResult = RecordOf<typeof keepResult>
 
@@ -134,8 +140,8 @@ export const snapshotResult = v.object({
   name: ownNameField,
   label: v.string(),
   createdAt: dateField,
-  copiedBytes: described(countField, 'what had to be copied, for the environment runs'),
-  frozenMs: described(v.number(), 'how long everything in it stood still'),
+  copiedBytes: described(countField, 'size of the copy of a running environment; 0 when it is stopped'),
+  frozenMs: described(v.number(), 'how long its processes were frozen'),
 })
 
 export const snapshotListResult = v.array(
@@ -143,30 +149,30 @@ export const snapshotListResult = v.array(
     label: v.string(),
     kind: v.picklist(['manual', 'automatic', 'replaced', 'initial', 'cloned']),
     createdAt: dateField,
-    isLatest: described(v.boolean(), "today's state came from it, and nothing between"),
-    changedBytes: described(countField, 'written since the snapshot before'),
-    heldBytes: described(countField, 'what removing it alone would give back'),
+    isLatest: described(v.boolean(), 'whether the current state follows this snapshot directly'),
+    changedBytes: described(countField, 'size of the files written since the previous snapshot'),
+    heldBytes: described(countField, 'space that the removal of this snapshot alone frees'),
   }),
 )
 export type SnapshotListResult = RecordOf<typeof snapshotListResult>
 
-export const wentBackResult = v.object({
+export const restoreResult = v.object({
   name: ownNameField,
-  label: described(v.string(), 'of the snapshot that it is now'),
+  label: described(v.string(), 'label of the restored snapshot'),
   createdAt: dateField,
-  kept: described(v.string(), 'label of the snapshot of what was there'),
-  isKeptNew: described(v.boolean(), 'false when that one had been made before'),
+  kept: described(v.string(), 'label of the snapshot of the replaced state'),
+  isKeptNew: described(v.boolean(), 'false when that snapshot existed before'),
 })
-export type WentBackResult = RecordOf<typeof wentBackResult>
+export type RestoreResult = RecordOf<typeof restoreResult>
 
 export const fileChangeResult = v.object({
-  path: described(v.string(), "from the guest's root on"),
+  path: described(v.string(), 'absolute path in the guest'),
   change: changeResult,
   kind: v.string(),
-  changed: described(v.array(v.string()), 'in what'),
-  package: described(v.nullable(v.string()), 'that has it'),
+  changed: described(v.array(v.string()), 'properties that changed'),
+  package: described(v.nullable(v.string()), 'package that contains the file'),
   group: v.string(),
-  sizeBytes: described(countField, 'how much larger it became'),
+  sizeBytes: described(countField, 'growth of the file; negative when it shrank'),
 })
 
 const packageVersionResult = v.object({
@@ -195,12 +201,12 @@ export const differenceResult = v.object({
         downgraded: v.array(packageMoveResult),
       }),
     ),
-    'null where dpkg has no list',
+    'null where the environment has no dpkg database',
   ),
-  conffiles: described(v.array(fileChangeResult), 'settings of packages that somebody changed'),
+  conffiles: described(v.array(fileChangeResult), 'modified conffiles of packages'),
   files: described(
     v.array(fileChangeResult),
-    'of no package, or of one that is the same at both points; with --files all',
+    'files of no package, or of a package with the same version on both sides; with --files all',
   ),
   users: v.array(
     v.object({
@@ -232,11 +238,11 @@ export const differenceResult = v.object({
   ),
   leftOut: described(
     v.array(v.object({group: v.string(), files: countField, sizeBytes: countField})),
-    'files that are counted only',
+    'groups of files that are counted and not listed',
   ),
-  sizeBytes: described(countField, 'how much larger all files became'),
-  unreadable: described(countField, 'files that could not be looked into'),
-  dropped: described(countField, 'files that differ and are too many to be told of'),
+  sizeBytes: described(countField, 'growth of all files; negative when they shrank'),
+  unreadable: described(countField, 'number of files that could not be read'),
+  dropped: described(countField, 'number of differing files above the limit of the list'),
   privileged: v.array(
     v.object({
       path: v.string(),
@@ -267,7 +273,7 @@ export const pruneResult = v.object({
     v.object({
       kind: v.picklist(['try', 'snapshots', 'leftover', 'image-tree', 'image', 'packages']),
       name: v.nullable(v.string()),
-      count: described(countField, 'how many it stands for'),
+      count: described(countField, 'number of items in this entry'),
       sizeBytes: countField,
       reason: v.picklist(['ended', 'old', 'unused', 'superseded', 'unfinished', 'damaged']),
     }),
@@ -281,8 +287,8 @@ export const shimResult = v.object({
   command: v.string(),
   path: v.string(),
 })
-export const laidShimsResult = v.object({shims: v.array(shimResult)})
-export type LaidShimsResult = RecordOf<typeof laidShimsResult>
+export const installedShimsResult = v.object({shims: v.array(shimResult)})
+export type InstalledShimsResult = RecordOf<typeof installedShimsResult>
 
 export const environmentReportResult = v.object({
   name: ownNameField,
@@ -302,14 +308,14 @@ export const environmentReportResult = v.object({
         ),
       }),
     ),
-    'files that are not as the image has them',
+    'files that differ from the image: they lack an owner, a mode, capabilities or a device',
   ),
-  missingUnlisted: described(countField, 'so many more'),
+  missingUnlisted: described(countField, 'number of such files above the limit of the list'),
   packages: described(
     v.nullable(
       v.array(v.object({name: v.string(), version: v.string(), problem: v.string(), remedy: v.string()})),
     ),
-    'that need more than the environment gives; null where dpkg has no list',
+    'packages that need more than the environment provides; null where it has no dpkg database',
   ),
 })
 export type EnvironmentReportResult = RecordOf<typeof environmentReportResult>
@@ -317,7 +323,7 @@ export type EnvironmentReportResult = RecordOf<typeof environmentReportResult>
 export const repairResult = v.object({
   orphans: described(
     v.array(v.object({name: v.string(), holders: v.array(v.object({pid: countField, command: v.string()}))})),
-    'environments that what is left of them keeps from starting',
+    'environments that could not start because orphaned processes held their lock',
   ),
   folders: countField,
   layers: countField,
@@ -327,7 +333,7 @@ export type RepairResult = RecordOf<typeof repairResult>
 
 export const fetchedToolResult = v.object({
   version: v.string(),
-  folder: described(v.string(), 'where its programs lie'),
-  wasKept: described(v.boolean(), 'it was here already'),
+  folder: described(v.string(), 'folder of its programs'),
+  wasKept: described(v.boolean(), 'whether it was installed already'),
 })
 export type FetchedToolResult = RecordOf<typeof fetchedToolResult>

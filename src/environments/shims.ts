@@ -16,28 +16,28 @@ import {
 } from '../store/environments.js'
 import {shimNotFoundError, shimTakenError} from '../store/errors.js'
 
-/** A shim that is there. */
-export type LaidShim = Shim & {
+/** A shim in the user's folder of programs. */
+export type InstalledShim = Shim & {
   readonly path: string
-  /** Where the shim of this name led to before; undefined where there was none, or not for another environment. */
+  /** The environment that a replaced shim of this name belonged to; undefined without one, or for the same environment. */
   readonly replaced?: string
 }
 
-/** The script and its quoted paths: a few hundred bytes are usual. */
+/** A script with its quoted paths usually has a few hundred bytes. */
 const MAX_SHIM_BYTES = 65_536
 
 /**
- * Lays a shim for each command into the user's folder of programs; none is laid unless all can be.
+ * Installs a shim for each command in the user's folder of programs. Installs none unless all can be installed.
  *
- * @param options.commands - Names, or paths in the guest; whether they are there is not looked at.
- * @param options.volumes - What the commands see of the host: `SOURCE[:TARGET[:ro]]`.
+ * @param options.commands - Names, or absolute paths in the guest; their existence is not checked.
+ * @param options.volumes - Volumes that the commands share with the host: `SOURCE[:TARGET[:ro]]`.
  * @throws {EnvironmentNotFoundError} @throws {@link shimTakenError} @throws {UsageError}
  */
-export async function layShims(
+export async function installShims(
   host: Host,
   text: string,
   {commands, volumes, force}: {commands: readonly string[]; volumes: readonly string[]; force: boolean},
-): Promise<LaidShim[]> {
+): Promise<InstalledShim[]> {
   const {name} = await findEnvironment(host.paths, text)
   const folder = host.paths.programs
   const planned = commands.map((command) => planShim(name, command))
@@ -50,24 +50,27 @@ export async function layShims(
       return {...shim, path, ...(isMoved ? {replaced: before.environment} : {})}
     }),
   )
-  const place = {
+  const context = {
     front: join(packageRoot(), 'bin', 'envs'),
     nodeFolder: dirname(process.execPath),
     volumes: volumes.map((volume) => parseVolume(volume, host.workingFolder)),
     environment: host.environment,
   }
   await makeFolders(folder, {mode: 0o755})
-  for (const shim of laid) await writeFileAtomic(shim.path, shimScript(shim, place), {mode: 0o755})
+  for (const shim of laid) await writeFileAtomic(shim.path, shimScript(shim, context), {mode: 0o755})
   return laid
 }
 
 /**
- * In the order of their names.
+ * Lists shims in the order of their names.
  *
- * @param text - Those that lead to this environment, or led to it while it was there; else all.
- * @throws {EnvironmentNotFoundError} Where nothing of that name is, nor leads to it. @throws {UsageError}
+ * @param text - Name of the environment, which may have been removed; undefined for the shims of all environments.
+ * @throws {EnvironmentNotFoundError} When neither an environment nor a shim has that name. @throws {UsageError}
  */
-export async function listShims(host: Pick<Host, 'paths'>, text: string | undefined): Promise<LaidShim[]> {
+export async function listShims(
+  host: Pick<Host, 'paths'>,
+  text: string | undefined,
+): Promise<InstalledShim[]> {
   if (text === undefined) return readShims(host)
   const environment = parseEnvironmentName(text)
   const shims = await shimsOf(host, environment)
@@ -75,14 +78,14 @@ export async function listShims(host: Pick<Host, 'paths'>, text: string | undefi
   return shims
 }
 
-/** Those that lead to an environment, be it there or not. */
-export async function shimsOf(host: Pick<Host, 'paths'>, name: string): Promise<LaidShim[]> {
+/** Returns the shims of an environment, also of a removed one. */
+export async function shimsOf(host: Pick<Host, 'paths'>, name: string): Promise<InstalledShim[]> {
   return (await readShims(host)).filter(({environment}) => environment === name)
 }
 
-async function readShims({paths}: Pick<Host, 'paths'>): Promise<LaidShim[]> {
+async function readShims({paths}: Pick<Host, 'paths'>): Promise<InstalledShim[]> {
   const entries = (await readdir(paths.programs).catch(ignoring('ENOENT'))) ?? []
-  const shims: LaidShim[] = []
+  const shims: InstalledShim[] = []
   for (const name of entries.sort()) {
     const shim = await readShim(paths.programs, name)
     if (shim !== undefined) shims.push({...shim, path: join(paths.programs, name)})
@@ -91,40 +94,40 @@ async function readShims({paths}: Pick<Host, 'paths'>): Promise<LaidShim[]> {
 }
 
 /**
- * Removes shims of an environment, also of one that is gone; none is removed unless all of them exist.
+ * Removes shims of an environment, also of a removed one. Removes none unless all of them exist.
  *
- * @param commands - As they were typed for {@link layShims}; none for all there are.
+ * @param commands - Commands as for {@link installShims}; an empty list for all shims of the environment.
  * @throws {@link shimNotFoundError} @throws {EnvironmentNotFoundError} @throws {UsageError}
  */
 export async function removeShims(
   host: Pick<Host, 'paths'>,
   text: string,
   commands: readonly string[],
-): Promise<LaidShim[]> {
+): Promise<InstalledShim[]> {
   const environment: EnvironmentName = parseEnvironmentName(text)
-  const there = await listShims(host, environment)
+  const installed = await listShims(host, environment)
   const wanted = new Set(commands.map((command) => planShim(environment, command).name))
   for (const name of wanted) {
-    if (!there.some((shim) => shim.name === name)) throw shimNotFoundError({environment, name})
+    if (!installed.some((shim) => shim.name === name)) throw shimNotFoundError({environment, name})
   }
-  const removed = there.filter(({name}) => wanted.size === 0 || wanted.has(name))
+  const removed = installed.filter(({name}) => wanted.size === 0 || wanted.has(name))
   for (const {path} of removed) await rm(path, {force: true})
   return removed
 }
 
-/** Whether what lies in the folder of shims is found by its name alone. */
+/** Returns whether PATH contains the folder of shims. */
 export function areShimsInPath({paths, environment}: Pick<Host, 'paths' | 'environment'>): boolean {
   const folders = (environment['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
   return folders.some((folder) => resolve(folder) === paths.programs)
 }
 
-/** A folder is never replaced. */
+/** Returns whether another file has the path of a shim. `force` replaces any file except a folder. */
 async function isTaken(path: string, {force}: {force: boolean}): Promise<boolean> {
   const facts = await lstat(path).catch(ignoring('ENOENT'))
   return facts !== undefined && (!force || facts.isDirectory())
 }
 
-/** A link to a shim is the user's own doing, and no shim. */
+/** Reads a shim; undefined for any other file. A symlink to a shim is a file of the user, so it is not followed. */
 async function readShim(folder: string, name: string): Promise<Shim | undefined> {
   try {
     const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
@@ -142,41 +145,41 @@ async function readShim(folder: string, name: string): Promise<Shim | undefined>
   }
 }
 
-/** A small program of the host that stands for a command of a guest. */
+/** A small program on the host that runs a command in an environment. */
 export type Shim = {
-  /** What is typed: the command's name. */
+  /** File name of the shim, which is the name of the command. */
   readonly name: string
   readonly environment: EnvironmentName
-  /** What is run: a name that is looked up in the guest, or a path there. */
+  /** The command in the guest: a name, or an absolute path. */
   readonly command: string
 }
 
-/** Where a shim finds what it needs; all of it is written into it. */
-export type ShimPlace = {
+/** Values that are written into the script of a shim. */
+export type ShimContext = {
   /** Absolute path of `bin/envs`. */
   readonly front: string
-  /** For Node.js, where the caller's own PATH has none. */
+  /** Folder of Node.js, for a caller whose PATH has none. */
   readonly nodeFolder: string
-  /** What of the host the command sees. */
+  /** Volumes that the command shares with the host. */
   readonly volumes: readonly Volume[]
-  /** Which store the environment is in. */
+  /** Environment variables of the host, which choose the store. */
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-/** They choose the store; one that is unset must be so for the shim too. */
+/** Variables that choose the store. A variable that is unset now must be unset in the shim too. */
 const STORE_VARIABLES = ['ENVS_HOME', 'XDG_DATA_HOME', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME'] as const
 
-/** A file's name that a shell takes for a word, and no option. */
-const NAME = /^[A-Za-z0-9_+][A-Za-z0-9_.+@:~-]{0,127}$/
+/** A file name that a shell reads as one word, and no program reads as an option. */
+const SHIM_NAME_PATTERN = /^[A-Za-z0-9_+][A-Za-z0-9_.+@:~-]{0,127}$/
 
-/** A line of the script tells it, so no line end can be in it. */
-const COMMAND = /^[\x20-\x7e]{1,512}$/
+/** The command is part of a comment in the script, so it can't contain a line end. */
+const COMMAND_PATTERN = /^[\x20-\x7e]{1,512}$/
 
-/** Reads the COMMAND of `envs shim`. @throws {UsageError} */
+/** Parses the COMMAND of `envs shim`. @throws {UsageError} */
 export function planShim(environment: EnvironmentName, command: string): Shim {
   const name = basename(command)
   const isPlaced = command === name || (command.startsWith('/') && !command.endsWith('/'))
-  if (!NAME.test(name) || !COMMAND.test(command) || !isPlaced) {
+  if (!SHIM_NAME_PATTERN.test(name) || !COMMAND_PATTERN.test(command) || !isPlaced) {
     throw new UsageError(`Could not make a shim for "${command}": it is not a valid command.`, [
       'Give the name of a command, or its absolute path in the environment.',
     ])
@@ -184,15 +187,15 @@ export function planShim(environment: EnvironmentName, command: string): Shim {
   return {name, environment, command}
 }
 
-/** The text of it, for any POSIX shell. */
-export function shimScript({name, environment, command}: Shim, place: ShimPlace): string {
+/** Returns the script of a shim, for any POSIX shell. */
+export function shimScript({name, environment, command}: Shim, context: ShimContext): string {
   const variables = STORE_VARIABLES.map((key) => {
-    const value = place.environment[key]
+    const value = context.environment[key]
     return value === undefined || value === '' ? `unset ${key}` : `export ${key}=${quote(value)}`
   })
   return `${SHIM_MARK}${environment} ${command}
 # Runs ${name} in the environment ${environment}. Made by \`envs shim\`; to remove it: envs shim ${environment} ${name} --remove
-envs=${quote(place.front)}
+envs=${quote(context.front)}
 if [ ! -x "$envs" ]; then
   printf 'envs: %s needs %s, which does not exist any more.\\n' "$0" "$envs" >&2
   exit 125
@@ -202,17 +205,17 @@ if [ -n "\${ENVS_ON_HOST-}" ]; then
   exit 125
 fi
 ${variables.join('\n')}
-export PATH="\${PATH:+$PATH:}"${quote(place.nodeFolder)}
-${runLine({environment, command, volumes: place.volumes})} "$@"
+export PATH="\${PATH:+$PATH:}"${quote(context.nodeFolder)}
+${runLine({environment, command, volumes: context.volumes})} "$@"
 `
 }
 
-/** Started from a folder that it sees, the command works in that one. */
+/** Returns the line that runs the command. Called from a folder in a volume, the command has that working folder in the guest. */
 function runLine({
   environment,
   command,
   volumes,
-}: Pick<Shim, 'environment' | 'command'> & Pick<ShimPlace, 'volumes'>): string {
+}: Pick<Shim, 'environment' | 'command'> & Pick<ShimContext, 'volumes'>): string {
   const shares = volumes.map(
     ({source, target, access}) => `--volume ${quote(`${source}:${target}:${access}`)} `,
   )
@@ -225,15 +228,17 @@ function runLine({
   return `${here}exec "$envs" run ${shares.join('')}${environment} -- ${quote(command)}`
 }
 
-/** Reads the script of a shim; undefined for any other file. */
+/** Parses the script of a shim; undefined for any other text. */
 export function parseShim(name: string, text: string): Shim | undefined {
   if (!text.startsWith(SHIM_MARK)) return undefined
   const {environment = '', command = ''} =
     /^(?<environment>\S+) (?<command>.*)/.exec(text.slice(SHIM_MARK.length))?.groups ?? {}
-  return isEnvironmentName(environment) && COMMAND.test(command) ? {name, environment, command} : undefined
+  return isEnvironmentName(environment) && COMMAND_PATTERN.test(command)
+    ? {name, environment, command}
+    : undefined
 }
 
-/** One word for a shell, whatever is in it. */
+/** Quotes a text as one word for a POSIX shell. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -13,10 +13,10 @@ import {guestProcesses} from './session/processes.js'
 export type EnvironmentDetails = EnvironmentResult
 
 /**
- * Everything known of one environment.
+ * Returns all facts about one environment.
  *
- * @param text - Its name; undefined for the only one.
- * @param setting - The engine that is asked for.
+ * @param text - Name of the environment; undefined for the only one of the store.
+ * @param setting - The engine that would start a stopped environment.
  */
 export async function showEnvironment(
   host: Host,
@@ -30,7 +30,7 @@ export async function showEnvironment(
   const processes = guestProcesses(host, files).length
   const tree = await readGuestTree(environment)
   const [sizes = {sizeBytes: 0, sharedBytes: 0}] = await currentSizes(host, [environment])
-  const engine = anchor === undefined ? await engineInForce(host, setting) : recordedEngine(files.run)
+  const engine = anchor === undefined ? await engineForStart(host, setting) : recordedEngine(files.run)
   return {
     name,
     state: anchor === undefined && processes === 0 ? 'stopped' : 'running',
@@ -49,7 +49,8 @@ export async function showEnvironment(
   }
 }
 
-async function engineInForce(host: Host, setting: EngineSetting): Promise<EngineName | null> {
+/** Returns null where no engine works on this host. */
+async function engineForStart(host: Host, setting: EngineSetting): Promise<EngineName | null> {
   try {
     return await findEngine(host, setting)
   } catch (error) {
@@ -60,7 +61,12 @@ async function engineInForce(host: Host, setting: EngineSetting): Promise<Engine
 
 export type EnvironmentPath = PathResult
 
-/** @param text - Its name; undefined for the only one there is. @throws {HistoryUnreadableError} */
+/**
+ * Returns the folders of an environment's files.
+ *
+ * @param text - Name of the environment; undefined for the only one of the store.
+ * @throws {HistoryUnreadableError}
+ */
 export async function environmentPath(
   {paths}: Pick<Host, 'paths'>,
   text: string | undefined,

@@ -21,16 +21,16 @@ import type {SandboxSpec} from '../sandbox/spec.js'
 import {toolPath} from '../store/tools.js'
 
 /**
- * How programs of another processor are run: `registered`: the machine's administrator has seen to it, for everybody;
- * `own`: by this entry in a table of the environment's own.
+ * Names how programs of a foreign architecture run: `registered`: by an interpreter that is registered for the whole machine;
+ * `own`: by this entry in the environment's private table of interpreters.
  */
 export type Emulation = {readonly kind: 'registered'} | {readonly kind: 'own'; readonly entry: string}
 
 /**
- * What an environment of an architecture needs to run here; undefined where the host runs it as it is.
+ * Returns the emulation that an environment needs on this host; undefined where the host runs its programs natively.
  *
- * @param architecture - Of a record, so perhaps one that only a newer version knows.
- * @throws {@link emulationUnavailableError}
+ * @param architecture - From a record, which a newer version of envs may have written: it may be unknown.
+ * @throws {@link noEmulationError}
  */
 export async function emulationFor(
   host: Host,
@@ -38,20 +38,25 @@ export async function emulationFor(
   {engine, identity}: {engine: EngineName; identity: Identity},
 ): Promise<Emulation | undefined> {
   const known = namedArchitecture(architecture)
-  if (known === undefined) throw emulationUnavailableError(architecture, {kind: 'unknown'})
+  if (known === undefined) throw emulationUnavailableError(architecture, 'unknown')
   if (runsAsItIs(host.architecture, known)) return undefined
-  if (engine === 'proot') throw emulationUnavailableError(known, {kind: 'proot'})
+  if (engine === 'proot') throw emulationUnavailableError(known, 'proot')
   if (await isRegistered(known)) return {kind: 'registered'}
-  // The table would be the whole machine's.
-  if (isMountingRoot(host)) throw emulationUnavailableError(known, {kind: 'root'})
+  // With root's mounts, the table would be valid for the whole machine.
+  if (isMountingRoot(host)) throw emulationUnavailableError(known, 'root')
   const program = findQemu(host, known)
-  if (program === undefined) throw emulationUnavailableError(known, {kind: 'no-qemu'})
+  if (program === undefined) throw emulationUnavailableError(known, 'no-qemu')
   const entry = registration(known, program)
-  if (!(await isPossible(host, {entry, identity}))) throw emulationUnavailableError(known, {kind: 'kernel'})
+  if (!(await canHavePrivateTable(host, {entry, identity}))) throw emulationUnavailableError(known, 'kernel')
   return {kind: 'own', entry}
 }
 
-/** By an interpreter that was opened when it was registered; another one would have to be in the guest. */
+/**
+ * Returns whether QEMU is registered with flag F: the kernel opened the interpreter at registration. Without that flag the
+ * interpreter would have to be in the guest.
+ *
+ * @see https://docs.kernel.org/admin-guide/binfmt-misc.html
+ */
 async function isRegistered(architecture: DebArchitecture): Promise<boolean> {
   const path = join(TABLE_MOUNT_POINT, qemuProgram(architecture))
   const text = await readFile(path, 'utf8').catch(() => '')
@@ -61,7 +66,8 @@ async function isRegistered(architecture: DebArchitecture): Promise<boolean> {
   )
 }
 
-async function isPossible(
+/** Registers the entry in a temporary user namespace, to find out whether the kernel supports it (Linux 6.7). */
+async function canHavePrivateTable(
   host: Host,
   {entry, identity}: {entry: string; identity: Identity},
 ): Promise<boolean> {
@@ -76,9 +82,9 @@ async function isPossible(
 }
 
 /**
- * Returns a sandbox that can run programs of another processor.
+ * Returns the sandbox with a setup step and a mount for the private table of interpreters.
  *
- * @param options.folder - One of the host's, for what is put together; it gets an empty folder.
+ * @param options.folder - Folder on the host, in which an empty mount point is made.
  */
 export async function withEmulation(
   spec: SandboxSpec,
@@ -98,57 +104,51 @@ function tableTools(host: Host, at: string) {
   return {unshare: toolPath(host, 'unshare'), mount: toolPath(host, 'mount'), at}
 }
 
-/** Why programs of another processor can't be run. */
-export type EmulationObstacle =
-  | {readonly kind: 'unknown'}
-  | {readonly kind: 'proot'}
-  | {readonly kind: 'root'}
-  | {readonly kind: 'no-qemu'}
-  | {readonly kind: 'kernel'}
+/** The reason why programs of a foreign architecture can't run. */
+type EmulationObstacle = 'unknown' | 'proot' | 'root' | 'no-qemu' | 'kernel'
 
 const REGISTER_FOR_ALL =
   'Or ask an administrator to register QEMU for the whole machine, with the package qemu-user-binfmt or qemu-user-static.'
 
-const REASONS: Readonly<Record<EmulationObstacle['kind'], {reason: string; suggestions: readonly string[]}>> =
-  {
-    unknown: {
-      reason: 'this version of envs does not support it',
-      suggestions: ['A newer version of envs may support it.'],
-    },
-    proot: {
-      reason: 'the engine proot runs only programs of the processor of this host',
-      suggestions: [seeChecks('engine')],
-    },
-    root: {
-      reason: 'envs registers no interpreter for the whole machine when root starts it',
-      suggestions: [
-        'Install the package qemu-user-binfmt or qemu-user-static, which registers QEMU.',
-        'Or run envs as an ordinary user.',
-      ],
-    },
-    'no-qemu': {
-      reason: 'no statically linked QEMU was found on this host',
-      suggestions: ['Download QEMU into your own folder: envs doctor --fetch qemu', REGISTER_FOR_ALL],
-    },
-    kernel: {
-      reason:
-        'this kernel gives a user namespace no table of interpreters (binfmt_misc): Linux 6.7 and newer do',
-      suggestions: [REGISTER_FOR_ALL],
-    },
-  }
+const REASONS: Readonly<Record<EmulationObstacle, {reason: string; suggestions: readonly string[]}>> = {
+  unknown: {
+    reason: 'this version of envs does not support it',
+    suggestions: ['A newer version of envs may support it.'],
+  },
+  proot: {
+    reason: "the engine proot runs only programs of the host's architecture",
+    suggestions: [seeChecks('engine')],
+  },
+  root: {
+    reason: 'envs registers no interpreter for the whole machine when root starts it',
+    suggestions: [
+      'Install the package qemu-user-binfmt or qemu-user-static, which registers QEMU.',
+      'Or run envs as an ordinary user.',
+    ],
+  },
+  'no-qemu': {
+    reason: 'no statically linked QEMU was found on this host',
+    suggestions: ['Download QEMU into your own folder: envs doctor --fetch qemu', REGISTER_FOR_ALL],
+  },
+  kernel: {
+    reason:
+      'a user namespace has no table of interpreters (binfmt_misc) on this kernel; it needs Linux 6.7 or newer',
+    suggestions: [REGISTER_FOR_ALL],
+  },
+}
 
-/** @public An environment is of an architecture whose programs can't be run on this host. */
+/** @public Programs of an environment's architecture can't run on this host. */
 export const noEmulationError = defineError('ENVS_NO_EMULATION', ExitCode.host, {
   message: 'Could not run programs of the architecture {architecture}: {reason}.',
   nextStep: 'Download QEMU into your own folder: envs doctor --fetch qemu',
 })
 
-function emulationUnavailableError(architecture: string, {kind}: EmulationObstacle): EnvsError {
-  const {reason, suggestions} = REASONS[kind]
+function emulationUnavailableError(architecture: string, obstacle: EmulationObstacle): EnvsError {
+  const {reason, suggestions} = REASONS[obstacle]
   return noEmulationError({architecture, reason}, {suggestions})
 }
 
-/** The archive that a program for the host would come from is not signed by the distribution's own keys. */
+/** The APT repository of a program for the host is not signed by Debian's own keys. */
 export const toolSignerError = defineError('ENVS_UNKNOWN_SIGNER', ExitCode.integrity, {
   message:
     'Did not download {packageName}: programs for the host need a signature by a key of Debian. {reason}',
@@ -156,13 +156,13 @@ export const toolSignerError = defineError('ENVS_UNKNOWN_SIGNER', ExitCode.integ
     'Use a mirror that keeps the signatures of Debian, or the default one: envs config unset mirrors.debianArchive. Keys of the setting keyrings do not count here.',
 })
 
-/** A program was fetched, and can't be started here. */
+/** A downloaded program does not start on this host. */
 export const toolNotRunnableError = defineError('ENVS_TOOL_NOT_RUNNABLE', ExitCode.host, {
   message: '{tool} was downloaded and verified, but does not start on this host; envs removed it again.',
   nextStep: seeChecks('execution', 'disk'),
 })
 
-/** Another command fetches the same tool, and takes long. */
+/** Another command downloads the same tool, and did not end while this one waited. */
 export const toolsBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
   message: 'Another command is downloading {tool}.',
   nextStep: 'Wait for that command to end, then run this command again.',

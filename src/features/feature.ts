@@ -16,46 +16,46 @@ export type SessionWish = Readonly<SessionFields> & {
   readonly engine?: 'auto' | EngineName
 }
 
-/** The fate of the guest's syncs: `auto` elides those of APT's changes, `always` none, `never` all of the session. */
+/** Which sync calls of the guest envs elides: `auto` those of APT's changes, `always` none, `never` all of the session. */
 export type Durability = 'auto' | 'always' | 'never'
 
 /**
- * Something that the sandbox of an environment can have. src/features/index.ts holds all of them; each hook is optional, and
- * called in the order of that list.
+ * One capability of an environment's sandbox. src/features/index.ts lists all features, and calls their hooks in the order of
+ * that list. Each hook is optional.
  */
 export type SandboxFeature = {
   readonly id: string
-  /** The engines that can carry it out. With another one the environment does without, or `refuse` throws. */
+  /** The engines that support this feature. With another engine, the environment lacks the feature or `refuse` throws. */
   readonly engines: readonly EngineName[]
-  /** Called before each session that Node starts, also of an environment that runs; nothing is locked. */
+  /** Called before each session that Node starts, also in a running environment. No lock is held. */
   beforeSession?(context: SessionContext): Promise<void>
-  /** Returns a session, changed by what the user asked for. @throws {UsageError} */
+  /** Returns the session, changed according to the user's options. @throws {UsageError} */
   session?(session: SessionSpec, context: RequestContext): SessionSpec
-  /** Throws where a session asks for what this engine can't do. Called before the environment starts. */
+  /** Throws when a session asks for something that the engine can't do. Called before the environment starts. */
   refuse?(request: SessionRequest, context: RefusalContext): void
-  /** Changes what is on the disk before a start. Nothing of the environment runs, and nobody else starts it. */
+  /** Changes files on the disk before a start. No process of the environment runs, and no other command starts one. */
   beforeStart?(context: SessionContext): Promise<void>
-  /** Returns the sandbox with this feature in it. For a preview nothing was prepared, and nothing is changed on the disk. */
+  /** Returns the sandbox with this feature. For a preview, `beforeStart` was not called, and the hook must not write to the disk. */
   apply?(spec: SandboxSpec, context: StartContext): SandboxSpec | Promise<SandboxSpec>
-  /** Returns what the doctor says of the host for this feature. */
+  /** Returns the results of this feature's checks of the host, for `envs doctor`. */
   checks?(host: Host): Promise<readonly Check[]>
-  /** Returns what this feature leaves open between an environment and the host. */
+  /** Returns the isolation gaps that this feature leaves between an environment and the host. */
   gaps?(context: {
     readonly engine: EngineName
     readonly guestNamespace: GuestNamespace
   }): readonly IsolationGap[]
 }
 
-/** The sandbox of one session, within that of its environment. */
+/** The sandbox of one session, inside the sandbox of its environment. */
 export type SessionSpec = {
   readonly request: SessionRequest
-  /** Of the seccomp filter that its command runs under. */
+  /** Rule sets of the seccomp filter for the command. */
   readonly filterSets: readonly FilterSet[]
 }
 
 export type RequestContext = {
   readonly wish: SessionWish
-  /** The caller's folder: relative paths start there. */
+  /** Working folder of the caller, against which relative paths are resolved. */
   readonly workingFolder: string
 }
 
@@ -76,9 +76,9 @@ export type StartContext = SessionContext & {
 }
 
 /**
- * A gap in the wall between an environment and the host.
+ * Names a gap in the isolation between an environment and the host.
  *
- * `host-files`: a program inside can reach every file of the user. `own-mounts`: the guest's root owns the mounts; it can take off
- * what covers parts of /sys and mount control groups, and processes are not counted.
+ * `host-files`: a program in the guest can reach every file of the user. `own-mounts`: the guest's root owns the mounts; it can
+ * unmount the covers over parts of /sys and mount control groups, and the number of processes has no limit.
  */
 export type IsolationGap = 'host-files' | 'own-mounts'

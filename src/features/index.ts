@@ -21,8 +21,8 @@ import {restorePoints} from './restore-points.js'
 import {volumes} from './volumes.js'
 
 /**
- * All features of a sandbox. The order counts: a restore point changes the layers that the others see, and a later mount may
- * lie in an earlier one.
+ * Lists all features of a sandbox. The order matters: a restore point changes the layers that the other features see, and a
+ * later mount may be inside an earlier one.
  */
 const FEATURES: readonly SandboxFeature[] = [
   restorePoints,
@@ -37,26 +37,27 @@ function featuresOf(engine: EngineName): readonly SandboxFeature[] {
   return FEATURES.filter(({engines}) => engines.includes(engine))
 }
 
+/** Calls the `beforeSession` hook of every feature. @throws As each feature. */
 export async function beforeSession(context: SessionContext): Promise<void> {
   for (const feature of FEATURES) await feature.beforeSession?.(context)
 }
 
-/** @throws {UsageError} */
+/** Returns the session, changed by every feature. @throws {UsageError} */
 export function sessionWithFeatures(session: SessionSpec, context: RequestContext): SessionSpec {
   return FEATURES.reduce((changed, feature) => feature.session?.(changed, context) ?? changed, session)
 }
 
-/** @throws {EnvsError} Where the session asks for what the engine can't do. */
+/** Checks that the engine supports everything the session asks for. @throws {EnvsError} When the engine does not. */
 export function refuseUnsupported(request: SessionRequest, context: RefusalContext): void {
   for (const feature of FEATURES) feature.refuse?.(request, context)
 }
 
-/** Prepares all that the features need on the disk. @throws As each of them. */
+/** Prepares the files that the engine's features need on the disk. @throws As each feature. */
 export async function beforeStart(engine: EngineName, context: SessionContext): Promise<void> {
   for (const feature of featuresOf(engine)) await feature.beforeStart?.(context)
 }
 
-/** @throws As each feature. */
+/** Returns the sandbox with every feature that its engine supports. @throws As each feature. */
 export async function withFeatures(spec: SandboxSpec, context: StartContext): Promise<SandboxSpec> {
   let changed = spec
   for (const feature of featuresOf(context.engine))
@@ -64,10 +65,12 @@ export async function withFeatures(spec: SandboxSpec, context: StartContext): Pr
   return changed
 }
 
+/** Returns the checks of the host of every feature. */
 export async function featureChecks(host: Host): Promise<Check[]> {
   return (await Promise.all(FEATURES.map((feature) => feature.checks?.(host) ?? []))).flat()
 }
 
+/** Returns the isolation gaps that an engine's features leave. */
 export function featureGaps(engine: EngineName, guestNamespace: GuestNamespace): IsolationGap[] {
   return featuresOf(engine).flatMap((feature) => feature.gaps?.({engine, guestNamespace}) ?? [])
 }

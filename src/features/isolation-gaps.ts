@@ -4,7 +4,7 @@ import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {IsolationGap} from './feature.js'
 import {featureGaps} from './index.js'
 
-/** Returns the gaps of an engine; none of one that isolates as docs/security-model.md says. */
+/** Returns the isolation gaps of an engine. The list is empty for an engine that isolates as docs/security-model.md describes. */
 export function isolationGaps(engine: EngineName | null, namespace: GuestNamespace): IsolationGap[] {
   if (engine === null) return []
   return [...engineGaps(engine, namespace), ...featureGaps(engine, namespace)]
@@ -15,7 +15,7 @@ function engineGaps(engine: EngineName, namespace: GuestNamespace): IsolationGap
   return namespace === 'only' ? ['own-mounts'] : []
 }
 
-/** Those of an environment that is started with an engine now. */
+/** Returns the isolation gaps of an environment that would start with an engine on this host now. */
 export async function gapsOnHost(host: Host, engine: EngineName | null): Promise<IsolationGap[]> {
   const isAnchor = engine === 'bwrap' || engine === 'unshare'
   const {cache: cacheFolder} = host.paths

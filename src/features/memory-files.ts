@@ -21,8 +21,8 @@ import {layersProcess, upperHolder} from '../store/mounted-tree.js'
 import {toolPath, treeProcess} from '../store/tools.js'
 
 /**
- * Copies what an environment at rest has in memory to the disk, under its exclusive lock. One write of its history is the
- * step; whenever it is broken off, nothing is lost.
+ * Copies the in-memory upper layer of a stopped environment to the disk, under its exclusive lock. One write of its history
+ * publishes the copy, so an interrupted call loses nothing.
  *
  * @throws {@link tryLostError} @throws As `copyTree`.
  */
@@ -61,7 +61,7 @@ export async function settleMemory(
   await sweepLayers(host, new Set([history.upper]))
 }
 
-type NewUpper = {
+type MemoryUpper = {
   readonly name: EnvironmentName
   readonly files: Pick<EnvironmentFiles, 'run' | 'history'>
   readonly bytes: number
@@ -70,13 +70,13 @@ type NewUpper = {
 }
 
 /**
- * Lays an upper layer in memory over the one that a new environment began with.
+ * Gives a new environment an upper layer in memory, above the layer that it was created with.
  *
- * @returns undefined where that can't be: then it is as it was, on the disk.
+ * @returns undefined where the tmpfs can't be mounted: the environment is unchanged, on the disk.
  */
 export async function moveUpperIntoMemory(
   host: Host,
-  {name, files, bytes, keptForMs}: NewUpper,
+  {name, files, bytes, keptForMs}: MemoryUpper,
 ): Promise<LayerId | undefined> {
   const history = await readHistory(files.history)
   const {layers} = host.paths
@@ -98,19 +98,21 @@ export async function moveUpperIntoMemory(
   return fresh
 }
 
-/** Of the memory that is free: what else runs must not feel it. */
-const SHARE = 1 / 4
-/** Less would be full after a package or two. */
-const LEAST_BYTES = 512 * 1024 ** 2
+/** Part of the free memory: the rest is for the other processes of the host. */
+const FREE_MEMORY_SHARE = 1 / 4
+/** A smaller layer would be full after one or two packages. */
+const MIN_SHARE_BYTES = 512 * 1024 ** 2
+/** overlayfs and the first files of an environment fit into this size. */
+const MIN_LAYER_BYTES = 1_000_000
 
-const TIMEOUT_MS = 10_000
+const TRIAL_TIMEOUT_MS = 10_000
 
 /**
- * How much memory the files of a new throwaway environment may take.
+ * Returns the size of the memory layer of a new throwaway environment, in bytes.
  *
- * @param setting - The most, as the user said it; undefined for a share of what is free.
- * @param freeBytes - What the machine, or the control group this runs in, has free.
- * @returns undefined where they are better kept on the disk.
+ * @param options.setting - The user's limit; undefined for a share of the free memory.
+ * @param options.freeBytes - Free memory of the machine, or of the control group of this process.
+ * @returns undefined where the files belong on the disk: too little memory, or a tmpfs can't hold layers here.
  */
 export async function memoryFor(
   host: Host,
@@ -121,31 +123,28 @@ export async function memoryFor(
   return bytes !== undefined && (await canHoldLayers(host, identity)) ? bytes : undefined
 }
 
-/** @returns undefined for what is too little to be of use. */
+/** Returns the size of a memory layer; undefined where it would be too small. */
 export function memoryShare(setting: string | undefined, freeBytes: number): number | undefined {
   if (setting === undefined) {
-    const share = Math.floor(freeBytes * SHARE)
-    return share < LEAST_BYTES ? undefined : share
+    const share = Math.floor(freeBytes * FREE_MEMORY_SHARE)
+    return share < MIN_SHARE_BYTES ? undefined : share
   }
   const bytes = Math.min(bytesOf(setting), freeBytes)
-  return bytes < MOUNTABLE_BYTES ? undefined : bytes
+  return bytes < MIN_LAYER_BYTES ? undefined : bytes
 }
 
-/** overlayfs and the first files of an environment find room in it. */
-const MOUNTABLE_BYTES = 1_000_000
-
-/** What a trial came to is kept until the kernel, bwrap or the identity is another. */
+/** Returns the cached result of a trial. The trial is repeated when the kernel, bwrap or the identity changes. */
 async function canHoldLayers(host: Host, identity: Identity): Promise<boolean> {
   const bwrap = host.which('bwrap')
   if (bwrap === undefined) return false
   const memory = openMemory(join(host.paths.cache, `memory-${identity}.json`), {
     schema: v.boolean(),
   })
-  return probeOnce(memory, `${release()} ${fileFacts(bwrap)}`, () => tryOut(host, identity))
+  return probeOnce(memory, `${release()} ${fileFacts(bwrap)}`, () => tryMemoryLayer(host, identity))
 }
 
-/** With all that it takes later: a file system in memory, attributes on it, and a second program that finds it. */
-async function tryOut(host: Host, identity: Identity): Promise<boolean> {
+/** Mounts an overlay on a tmpfs, with extended attributes, from a second process that enters the mount namespace. */
+async function tryMemoryLayer(host: Host, identity: Identity): Promise<boolean> {
   const folder = await mkdtemp(join(host.paths.layers, `.trial.${identity}.`))
   const [lower, upper, merged] = ['lower', 'upper', 'merged'].map((name) => join(folder, name))
   if (lower === undefined || upper === undefined || merged === undefined) return false
@@ -156,23 +155,23 @@ async function tryOut(host: Host, identity: Identity): Promise<boolean> {
       ...(await memoryTools(host, identity)),
       at: upper,
       mode: 0o755,
-      bytes: MOUNTABLE_BYTES,
+      bytes: MIN_LAYER_BYTES,
       keptForMs: 0,
     })
     if (holder === undefined) return false
     const {tree, work} = filesIn(upper)
     const argv = overlayTrial({
       bwrap: toolPath(host, 'bwrap'),
-      // The namespace is there already, whatever the identity.
+      // The prefix enters an existing user namespace: bwrap must not make one, with either identity.
       identity: 'mapped',
       prefix: enterMemory(holder, toolPath(host, 'nsenter')),
       folders: {lower, upper: tree, work, merged},
     })
-    const {status} = await capture(argv, {timeout: TIMEOUT_MS})
+    const {status} = await capture(argv, {timeout: TRIAL_TIMEOUT_MS})
     await endMemory(holder)
     return status === 0
   } catch (error) {
-    // A tool that is missing, or can't be started.
+    // A tool is missing, or does not start.
     if (!isFailure(error)) throw error
     return false
   } finally {
@@ -180,7 +179,7 @@ async function tryOut(host: Host, identity: Identity): Promise<boolean> {
   }
 }
 
-/** What {@link holdMemory} needs of the host. */
+/** Returns the tools of the host that {@link holdMemory} uses. */
 async function memoryTools(host: Host, identity: Identity) {
   const {environment} = await treeProcess(host, identity)
   return {

@@ -4,13 +4,16 @@ import {upperHolder} from '../store/mounted-tree.js'
 import {toolPath} from '../store/tools.js'
 import type {SandboxFeature} from './feature.js'
 
-/** What a throwaway environment writes is in memory: the upper layer is on a tmpfs in a mount namespace, which the sandbox enters. */
+/**
+ * Holds the upper layer of a throwaway environment in memory, on a tmpfs in a mount namespace. The sandbox enters that
+ * namespace.
+ */
 export const memoryLayer: SandboxFeature = {
   id: 'memory-layer',
   engines: ['bwrap', 'unshare'],
   async beforeStart({environment}) {
     if (environment.record.storage !== 'overlay') return
-    // A layer that was in memory and is not any more can't be started on.
+    // Throws when the tmpfs of the upper layer is lost: the environment can't start without that layer.
     upperHolder(environment, await readHistory(environment.files.history))
   },
   apply(spec, {host, tree}) {

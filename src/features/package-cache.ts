@@ -6,10 +6,10 @@ import {type Paths, sharedPackages} from '../host/paths.js'
 import {PACKAGES_MOUNT_POINT} from '../sandbox/mounts.js'
 import type {SandboxFeature} from './feature.js'
 
-/** Of the folder that is bound at the guest's /run/envs. */
+/** Mount point in the folder that is bind-mounted at the guest's /run/envs. */
 const MOUNT_POINT = 'packages'
 
-/** All environments of a user share the packages that APT has fetched. An environment does without where that can't be had. */
+/** Shares the packages that APT has downloaded among all environments of a user. Skipped where the folder can't be prepared. */
 export const packageCache: SandboxFeature = {
   id: 'package-cache',
   engines: ['bwrap', 'unshare', 'proot'],
@@ -18,17 +18,17 @@ export const packageCache: SandboxFeature = {
       ? sharedPackages(host.paths)
       : await preparePackages(host.paths, environment.files.resolver)
     if (from === undefined) return spec
-    // Skipped where the folder has just been removed: nothing depends on it.
+    // `skip`: another command may remove the folder before the mount, and nothing depends on the cache.
     const mount = {kind: 'bind', from, at: PACKAGES_MOUNT_POINT, access: 'rw', ifMissing: 'skip'} as const
     return {...spec, mounts: [...spec.mounts, mount]}
   },
 }
 
 /**
- * Makes the folder of shared packages, and the place where an environment at rest has it mounted.
+ * Makes the folder of shared packages, and its mount point in a stopped environment.
  *
- * @param resolverFolder - The environment's, which its guest's root could write to.
- * @returns The folder; undefined where the environment has to do without.
+ * @param resolverFolder - The environment's folder that is bind-mounted at /run/envs. The guest's root can write to it.
+ * @returns The folder; undefined where it can't be made, and the environment starts without it.
  */
 async function preparePackages(
   paths: Pick<Paths, 'packages'>,
@@ -46,7 +46,7 @@ async function preparePackages(
   }
 }
 
-/** A link would lead an older bwrap elsewhere, and bwrap 0.12 would not start for it. */
+/** Replaces a symlink: an older bwrap would follow it out of the folder, and bwrap 0.12 would refuse to start. */
 async function makeMountPoint(path: string): Promise<void> {
   const status = await lstat(path).catch(ignoring('ENOENT'))
   if (status?.isDirectory() === true) return

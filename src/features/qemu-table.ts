@@ -1,12 +1,12 @@
 import type {SandboxFeature} from './feature.js'
 
 /**
- * Programs of another processor run by QEMU: a table of interpreters (binfmt_misc) of the environment's own. The kernel's
- * table is the whole machine's. Few environments need it, so its code is loaded for those alone.
+ * Runs programs of a foreign architecture with QEMU, through a private table of interpreters (binfmt_misc). The table of the
+ * initial user namespace is valid for the whole machine. Few environments need a table, so its code is loaded on demand.
  */
 export const qemuTable: SandboxFeature = {
   id: 'qemu-table',
-  // proot refuses such an environment.
+  // With proot, `emulationFor` throws.
   engines: ['bwrap', 'unshare', 'proot'],
   async apply(spec, {host, environment: {record, files}, engine}) {
     if (record.architecture === host.architecture) return spec

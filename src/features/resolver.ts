@@ -6,10 +6,10 @@ import {writeFileAtomic} from '../host/files.js'
 import {RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
 import type {SandboxFeature} from './feature.js'
 
-/** The host's settings; followed when it is a link, as resolvers do. @see resolv.conf(5) */
+/** The host's resolver settings. A symlink is followed, as resolvers do. @see resolv.conf(5) */
 const HOST_RESOLVER = '/etc/resolv.conf'
 
-/** The guest resolves names as the host does: a folder with a copy of the host's settings. */
+/** Lets the guest resolve names as the host does, with a copy of the host's settings in a bind-mounted folder. */
 export const resolver: SandboxFeature = {
   id: 'resolver',
   engines: ['bwrap', 'unshare', 'proot'],
@@ -23,37 +23,36 @@ export const resolver: SandboxFeature = {
   }),
 }
 
-/** A resolver's settings are a few lines; glibc itself reads no more than three servers. */
+/** Resolver settings are a few lines: glibc reads at most three servers. */
 const MAX_RESOLVER_BYTES = 65_536
 
 /**
- * Brings the guest's copy of the host's resolver settings up to date, so that a laptop that changes networks is
- * followed by what already runs.
+ * Updates the guest's copy of the host's resolver settings, so that a running environment follows a laptop that changes networks.
  *
- * The guest's root can write to the folder in spite of its read-only mount: nothing there is followed or trusted, and
- * what can't be replaced is left to the guest that did it.
+ * The guest's root can write to the folder in spite of the read-only mount: no file in the folder is trusted, no symlink is
+ * followed, and a file that can't be replaced stays.
  *
- * @param source - The host's resolv.conf; a link is followed, and a missing one is an empty one.
+ * @param source - The host's resolv.conf; a symlink is followed, and a missing file counts as empty.
  */
 export async function refreshResolver(folder: string, source: string): Promise<void> {
   // Not recursive: the folder of an environment that has just been removed must not come back.
   for (const path of [dirname(folder), folder]) await mkdir(path, {mode: 0o755}).catch(ignoring('EEXIST'))
-  // The guest's root may have taken our right to write there; when it gave the folder away, this fails too.
+  // The guest's root may have removed the write permission. If it changed the owner as well, chmod fails.
   await chmod(folder, 0o755).catch(ignoring('EPERM'))
   const wanted = (await readFile(source).catch(ignoring('ENOENT'))) ?? Buffer.alloc(0)
   const path = join(folder, 'resolv.conf')
-  if ((await readPlain(path))?.equals(wanted) === true) return
+  if ((await readUntrusted(path))?.equals(wanted) === true) return
   try {
     await writeFileAtomic(path, wanted, {mode: 0o644})
   } catch (error) {
-    const isGuestsDoing = isErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM')
-    if (!isGuestsDoing) throw error
+    const isCausedByGuest = isErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM')
+    if (!isCausedByGuest) throw error
   }
 }
 
-async function readPlain(path: string): Promise<Buffer | undefined> {
+async function readUntrusted(path: string): Promise<Buffer | undefined> {
   try {
-    // Non-blocking: a FIFO in its place would block this process for ever.
+    // Without O_NONBLOCK, a FIFO in place of the file would block this process forever.
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       const {size} = await file.stat()

@@ -24,13 +24,13 @@ import {lockHistory} from '../store/locks.js'
 import {mostLayers} from '../store/squash.js'
 import type {SandboxFeature} from './feature.js'
 
-/** Points in time to go back to: one before each start, and one whenever APT in the guest asks for it. */
+/** Makes a restore point before each start, and whenever APT in the guest requests one. */
 export const restorePoints: SandboxFeature = {
   id: 'restore-points',
   engines: ['bwrap', 'unshare'],
   async beforeStart({host, environment, wish}) {
     if (environment.record.storage !== 'overlay') return
-    await keepRestorePoint(host, environment, {isSynced: wish.durable !== 'never'})
+    await makeRestorePoint(host, environment, {isSynced: wish.durable !== 'never'})
   },
   apply(spec, {host, environment, tree, isThrowaway}) {
     if (tree.kind !== 'overlay' || isThrowaway) return spec
@@ -46,12 +46,12 @@ export const restorePoints: SandboxFeature = {
 }
 
 /**
- * Makes what was written since the last point in time one more, for `envs undo`. Does nothing where there is nothing to keep, or
- * where it can't be: a start is worth more than a way back.
+ * Makes a restore point of the files written since the last one, for `envs undo`. Does nothing where nothing was written. A
+ * failure is ignored: the start matters more than the restore point.
  *
- * @param options.isSynced - Whether what is made anew is on the disk afterwards.
+ * @param options.isSynced - Whether the new files are synced to the disk.
  */
-async function keepRestorePoint(
+async function makeRestorePoint(
   host: Host,
   environment: Environment,
   {isSynced}: {isSynced: boolean},
@@ -59,12 +59,12 @@ async function keepRestorePoint(
   const history = await readHistory(environment.files.history)
   const isFirst = !existsSync(anchorFiles(environment.files.run).state)
   const isEmpty = await isEmptyLayer(host.paths.layers, history.upper)
-  // What a new one began with is at hand for as long as it stands on its image alone.
+  // A new environment directly on its image needs none: `envs undo` finds its initial state without a record of it.
   if (isFirst ? history.layers.length === 1 || history.after !== undefined : isEmpty) return
   try {
     const lock = await lockHistory(environment)
     try {
-      await pushDown(host, environment, {isFirst, isEmpty, isSynced})
+      await addRestorePoint(host, environment, {isFirst, isEmpty, isSynced})
     } finally {
       lock.release()
     }
@@ -73,7 +73,7 @@ async function keepRestorePoint(
   }
 }
 
-async function pushDown(
+async function addRestorePoint(
   host: Host,
   environment: Environment,
   {isFirst, isEmpty, isSynced}: {isFirst: boolean; isEmpty: boolean; isSynced: boolean},
@@ -81,7 +81,7 @@ async function pushDown(
   const {name, files} = environment
   const history = await readHistory(files.history)
   const now = host.now()
-  const naming = {...(isFirst ? beginning(history, {isEmpty}) : automatic(history, now)), name}
+  const naming = {...(isFirst ? firstNaming(history, {isEmpty}) : automaticNaming(history, now)), name}
   const fresh = newLayerId(identityOf(history.upper))
   const pushed = isEmpty
     ? withNamed(history, naming, {now})
@@ -91,19 +91,19 @@ async function pushDown(
   else await writeHistory(files.history, pushed)
 }
 
-type Naming = Pick<Snapshot, 'label' | 'kind'>
+type RestorePointNaming = Pick<Snapshot, 'label' | 'kind'>
 
-function automatic(history: History, now: Date): Naming {
+function automaticNaming(history: History, now: Date): RestorePointNaming {
   return {label: timeLabel(history, now, 'auto-'), kind: 'automatic'}
 }
 
-/** Of one that stands on more than its image before its first start: a clone, or what was cloned before it was used. */
-function beginning(history: History, {isEmpty}: {isEmpty: boolean}): Naming {
+/** Names the first point of an environment with more than its image before its first start: a clone, or the source of one. */
+function firstNaming(history: History, {isEmpty}: {isEmpty: boolean}): RestorePointNaming {
   const kind = isEmpty && history.layers.length === 2 ? 'initial' : 'cloned'
   return {label: freeLabel(history, kind), kind}
 }
 
-/** Loaded for the one start in many that needs it. */
+/** Imports its modules on demand: few starts exceed the limit of layers. */
 async function squashAndWrite(
   host: Host,
   environment: Environment,
@@ -117,31 +117,31 @@ async function squashAndWrite(
   await replaceHistory(host, environment, {from: history, to: next})
 }
 
-/** How a guest's requests for a point to go back to are met; templates/host/restore-points.sh says more. */
-export type RestoreRequests = {
-  /** The folder that is bound at the guest's /run/envs: hostile. */
+/** The channel of a guest's requests for restore points. @see templates/host/restore-points.sh */
+type RestoreRequests = {
+  /** The folder that is bind-mounted at the guest's /run/envs. Untrusted: the guest can write to it. */
   readonly folder: string
-  /** What the environment has written since its start. */
+  /** Tree of the environment's upper layer. */
   readonly upper: string
-  /** The argument list that makes a point; the first line it prints is the answer. */
+  /** argv of the command that makes a restore point; the first line of its output is the reply. */
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-/** Returns the program that meets the requests. It ends when the first processes, the only ones with the writing end, have. */
+/** Returns the program that handles the requests. It ends with the first processes, which alone hold the writing end. */
 function restoreRequestCompanion(requests: RestoreRequests): Companion {
   return {prepare: () => clearRequests(requests), open: () => openRequests(requests)}
 }
 
-/** Where the FIFOs are to be made that a guest asks through, and is answered. */
+/** Returns the paths of the FIFOs for requests and replies. */
 function requestPaths(folder: string) {
   return [join(folder, 'restore-point'), join(folder, 'restore-point-answers')] as const
 }
 
 /**
- * Takes away what the environment had there before, which a program that still listens may have open.
+ * Removes the FIFOs of the last start, which a program that still listens may have open.
  *
- * @returns Where FIFOs are to be made; none where the last guest left what can't be taken away.
+ * @returns The paths of the new FIFOs; none where the guest left a file that can't be removed.
  */
 function clearRequests({folder}: RestoreRequests): readonly string[] {
   const paths = requestPaths(folder)
@@ -155,9 +155,9 @@ function clearRequests({folder}: RestoreRequests): readonly string[] {
 }
 
 /**
- * Opens the FIFOs, which stay the same in spite of what a guest does to their names. Nothing of the environment may run yet.
+ * Opens the FIFOs before the environment starts: later changes of a guest to their names do not affect the open files.
  *
- * @returns undefined where they could not be made: the environment does without.
+ * @returns undefined where the FIFOs were not made: the environment runs without this channel.
  */
 function openRequests(requests: RestoreRequests): OpenCompanion | undefined {
   const opened: number[] = []
@@ -168,7 +168,7 @@ function openRequests(requests: RestoreRequests): OpenCompanion | undefined {
     const paths = requestPaths(requests.folder)
     if (!paths.every((path) => lstatSync(path).isFIFO())) return undefined
     const {O_RDONLY, O_WRONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK} = constants
-    // Reading and writing: whoever opens one end alone would wait for the other.
+    // O_RDWR, because an open of one end alone would wait for the other end.
     const [request, replies] = paths.map((path) => keep(openSync(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK)))
     if (request === undefined || replies === undefined) return undefined
     const reader = keep(openSync(`/proc/self/fd/${request}`, O_RDONLY))
@@ -176,7 +176,11 @@ function openRequests(requests: RestoreRequests): OpenCompanion | undefined {
     return {
       writer,
       launched: ({runFolder, devNull}) =>
-        listen(requests, runFolder, coverStrays(['ignore', 'ignore', 'ignore', reader, replies], devNull)),
+        startListener(
+          requests,
+          runFolder,
+          coverStrays(['ignore', 'ignore', 'ignore', reader, replies], devNull),
+        ),
       close,
     }
   } catch (error) {
@@ -191,7 +195,7 @@ function openRequests(requests: RestoreRequests): OpenCompanion | undefined {
   }
 }
 
-function listen(
+function startListener(
   {upper, command, environment}: RestoreRequests,
   runFolder: string,
   stdio: ReturnType<typeof coverStrays>,
@@ -199,11 +203,11 @@ function listen(
   const child = start(['/bin/sh', templatePath('host/restore-points.sh'), runFolder, upper, ...command], {
     cwd: '/',
     env: environment,
-    // Ctrl-C at the terminal of the session that started it is not meant for it.
+    // Ctrl-C at the terminal of the current session must not end the listener.
     detached: true,
     stdio,
   })
-  // Without one, nobody answers.
+  // Without a listener, the guest gets no reply.
   child.on('error', () => {})
   child.unref()
 }

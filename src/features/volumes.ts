@@ -5,7 +5,7 @@ import {sessionFailedError} from '../sandbox/errors.js'
 import type {Volume} from '../sandbox/session-options.js'
 import type {SandboxFeature} from './feature.js'
 
-/** Folders and files of the host that one session sees; see templates/host/session/volumes.pl. */
+/** Shares folders and files of the host with one session. @see templates/host/session/volumes.pl */
 export const volumes: SandboxFeature = {
   id: 'volumes',
   engines: ['bwrap', 'unshare', 'proot'],
@@ -45,7 +45,7 @@ function refuseForProot(name: string, {source, target, access}: Volume): void {
       {suggestions: ['Share it writable: leave :ro out.']},
     )
   }
-  // proot parts the two at a colon.
+  // proot separates source and target with a colon.
   if (source.includes(':') || target.includes(':') || !existsSync(source)) {
     throw sessionFailedError(
       {name, reason: `could not share "${source}"`},

@@ -206,7 +206,7 @@ test('a shim whose envs is gone says which', async () => {
     status: 125,
     signal: null,
     stdout: '',
-    stderr: `envs: ${path} needs /gone/envs, which is gone.\n`,
+    stderr: `envs: ${path} needs /gone/envs, which does not exist any more.\n`,
   })
 })
 

@@ -14,8 +14,8 @@ import {isMountingRoot} from '../../host/proc.js'
 import {ENGINES, type EngineName, tryEngines} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
-import {findRemains, type Remains} from '../repair.js'
-import {type EngineSetting, identityFor, type StackingWay, stackingWay} from '../session/engine.js'
+import {findStoreLeftovers, type StoreLeftovers} from '../repair.js'
+import {type EngineSetting, findOverlayMounter, identityFor, type OverlayMounter} from '../session/engine.js'
 
 /** The result of examining a host. */
 export type HostReport = {
@@ -69,7 +69,7 @@ export async function examineHostAndEngines(host: Host, settings: Settings): Pro
 
 async function checkRemains(host: Host): Promise<Check> {
   try {
-    return judgeRemains(await findRemains(host))
+    return judgeRemains(await findStoreLeftovers(host))
   } catch (error) {
     const reason = error instanceof EnvsError ? error.message : errnoOf(error)
     if (reason === undefined) throw error
@@ -173,7 +173,7 @@ export type OverlayFacts = {
   /** Undefined if no engine works. */
   readonly engine: EngineName | undefined
   /** The way to mount layers; undefined if the trial failed or was not possible. */
-  readonly way: StackingWay | undefined
+  readonly way: OverlayMounter | undefined
   /** The reason why no trial was possible. */
   readonly obstacle: 'root' | 'path' | string | undefined
 }
@@ -218,7 +218,7 @@ async function tryOverlay(
   if (isMountingRoot(host)) return none('root')
   if (!canBeMounted(host.paths.layers)) return none('path')
   try {
-    return {way: await stackingWay(host, identity, engine), obstacle: undefined}
+    return {way: await findOverlayMounter(host, identity, engine), obstacle: undefined}
   } catch (error) {
     if (error instanceof EnvsError) return none(error.code)
     const errno = errnoOf(error)
@@ -231,7 +231,7 @@ async function tryOverlay(
  * Judges the leftovers of killed commands. The next command that changes the store removes folders and layers, but does not
  * end processes.
  */
-export function judgeRemains({folders, layers, orphans}: Remains): Check {
+export function judgeRemains({folders, layers, orphans}: StoreLeftovers): Check {
   const seen = [
     ...(folders > 0 ? [`${folders} incomplete folders`] : []),
     ...(layers > 0 ? [`${layers} unused layers`] : []),

@@ -29,7 +29,7 @@ import {toolPath} from '../../store/tools.js'
 export type EngineSetting = 'auto' | EngineName
 
 /**
- * The engine that environments are started with here.
+ * Returns the engine that starts environments on this host.
  *
  * @throws {EngineUnavailableError}
  */
@@ -44,7 +44,7 @@ export async function findEngine(host: Host, setting: EngineSetting): Promise<En
 }
 
 /**
- * The identity of a new environment that this engine is to start.
+ * Returns the identity of a new environment that the given engine will start. proot can only emulate owners.
  *
  * @throws {IdentityUnavailableError}
  */
@@ -57,10 +57,10 @@ export async function identityFor(
 }
 
 /**
- * The same, for an environment that is there already.
+ * Returns the engine for an existing environment.
  *
  * @throws {EngineUnavailableError}
- * @throws {@link engineUnsuitableError} When the engine can't show its tree as it is.
+ * @throws {@link engineUnsuitableError} When the engine can't present the environment's tree: proot has neither layers nor real owners.
  */
 export async function engineFor(
   host: Host,
@@ -73,23 +73,23 @@ export async function engineFor(
   return engine
 }
 
-/** As {@link engineFor}, for one that is to have a first process. */
+/** As {@link engineFor}, for an environment that needs a first process (anchor), which proot does not have. */
 export async function anchorEngineFor(
   host: Host,
   setting: EngineSetting,
   environment: Parameters<typeof engineFor>[2],
 ): Promise<AnchorEngineName> {
   const engine = await engineFor(host, setting, environment)
-  // It ran when the session began, or there would be no need for a first process.
+  // A session with proot gets here only when the first process that it was to join has ended in the meantime.
   if (engine === 'proot') throw new EngineUnavailableError('auto')
   return engine
 }
 
 /**
- * Returns a sandbox that this engine can start: layers that it can't stack itself are stacked before it, and it is given a user
- * namespace where it can't make its own.
+ * Returns a sandbox that the given engine can start: a setup step mounts the layers that the engine can't mount itself, and a
+ * prefix makes the user namespace that the engine can't make itself.
  *
- * @param options.runFolder - The environment's own, for its run-time state.
+ * @param options.runFolder - Folder of the environment's run-time state.
  * @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError}
  */
 export async function fitToEngine(
@@ -110,29 +110,27 @@ async function withStackedLayers(
   {identity, runFolder, spec}: {identity: Identity; runFolder: string; spec: SandboxSpec},
 ): Promise<SandboxSpec> {
   const {root} = spec
-  if (root.kind !== 'overlay' || (await wayOf(host, identity, name)) === 'engine') return spec
+  if (root.kind !== 'overlay' || (await requireOverlayMounter(host, identity, name)) === 'engine') return spec
   const at = join(runFolder, 'merged')
   await makeFolders(at, {mode: 0o700})
   const tools = {unshare: toolPath(host, 'unshare'), mount: toolPath(host, 'mount'), at}
   return {...spec, root: plainRoot(at), setup: [...spec.setup, layersFirst(root, tools)]}
 }
 
-async function wayOf(host: Host, identity: Identity, name: AnchorEngineName) {
-  const way = await stackingWay(host, identity, name)
-  if (way === undefined) throw storageUnavailableError()
-  return way
+async function requireOverlayMounter(host: Host, identity: Identity, name: AnchorEngineName) {
+  const mounter = await findOverlayMounter(host, identity, name)
+  if (mounter === undefined) throw storageUnavailableError()
+  return mounter
 }
 
 type Storage = EnvironmentRecord['storage']
 
-const TIMEOUT_MS = 10_000
-
 /**
- * How the files of a new environment are kept.
+ * Chooses how the files of a new environment are stored.
  *
- * @param setting - `auto` takes `overlay` where a trial of it succeeds.
- * @param place.engine - What the environment is to be started with.
- * @throws {@link storageUnavailableError} When `overlay` was asked for by name and can't be had.
+ * @param setting - `auto` chooses `overlay` where a trial mount succeeds.
+ * @param options.engine - The engine that will start the environment.
+ * @throws {@link storageUnavailableError} When the setting is `overlay` and this host can't mount it.
  */
 export async function chooseStorage(
   setting: 'auto' | Storage,
@@ -140,68 +138,77 @@ export async function chooseStorage(
   {identity, engine}: {identity: Identity; engine: EngineName},
 ): Promise<Storage> {
   if (setting === 'directory') return 'directory'
-  if (engine !== 'proot' && (await stackingWay(host, identity, engine)) !== undefined) return 'overlay'
+  if (engine !== 'proot' && (await findOverlayMounter(host, identity, engine)) !== undefined) return 'overlay'
   if (setting === 'overlay') throw storageUnavailableError()
   return 'directory'
 }
 
-/** Layers are stacked by the engine itself, or before it is started. */
-export type StackingWay = 'engine' | 'before'
+/** Names what mounts the overlay: the engine itself, or a setup step before the engine starts. */
+export type OverlayMounter = 'engine' | 'before'
+
+const TRIAL_TIMEOUT_MS = 10_000
 
 /**
- * How layers can be stacked for an engine; undefined where they can't.
+ * Finds out what can mount an overlay for an engine; undefined where nothing can.
  *
- * What a trial came to is kept, and made anew when the kernel, a program, or the store's file system is another.
+ * The result of the trial mount is cached. The trial is repeated when the kernel, a program or the store's file system changes.
  */
-export async function stackingWay(
+export async function findOverlayMounter(
   host: Host,
   identity: Identity,
   engine: AnchorEngineName,
-): Promise<StackingWay | undefined> {
+): Promise<OverlayMounter | undefined> {
   const {layers, cache} = host.paths
-  // Mounts of the host's root are locked against the guest, and its layers would be too.
+  // Mounts that the host's root makes are locked in the guest's user namespace, and so would be the guest's layers.
   if (isMountingRoot(host) || !canBeMounted(layers)) return undefined
   await makeFolders(layers, {mode: 0o700})
-  const key = conditions(host, identity, engine)
+  const key = trialConditions(host, identity, engine)
   const memory = openMemory(join(cache, `overlay-${identity}.json`), {
     schema: oneOfField(['engine', 'before', 'none']),
   })
-  const way = await probeOnce(memory, key, async () => (await tryOut(host, identity, engine)) ?? 'none')
-  return way === 'none' ? undefined : way
+  const mounter = await probeOnce(
+    memory,
+    key,
+    async () => (await tryOverlay(host, identity, engine)) ?? 'none',
+  )
+  return mounter === 'none' ? undefined : mounter
 }
 
-function conditions(host: Host, identity: Identity, engine: AnchorEngineName): string {
+function trialConditions(host: Host, identity: Identity, engine: AnchorEngineName): string {
   const program = fileFacts(toolPath(host, engine))
   return [release(), engine, program, statSync(host.paths.layers).dev, identity].join(' ')
 }
 
-async function tryOut(
+async function tryOverlay(
   host: Host,
   identity: Identity,
   engine: AnchorEngineName,
-): Promise<StackingWay | undefined> {
-  if (engine === 'bwrap' && (await isStacked(host, identity, (folders) => byBwrap(host, identity, folders))))
+): Promise<OverlayMounter | undefined> {
+  if (
+    engine === 'bwrap' &&
+    (await isMountable(host, identity, (folders) => bwrapTrialArgv(host, identity, folders)))
+  )
     return 'engine'
-  const works = await isStacked(host, identity, (folders) => beforehand(host, identity, folders))
+  const works = await isMountable(host, identity, (folders) => setupTrialArgv(host, identity, folders))
   if (!works) return undefined
-  // What the other engine asks of the kernel is the same.
+  // The engine unshare mounts the overlay itself, and needs the same of the kernel as the setup step.
   return engine === 'bwrap' ? 'before' : 'engine'
 }
 
-async function byBwrap(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
+async function bwrapTrialArgv(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
   const prefix = identity === 'mapped' ? await namespacePrefix(identity, host) : []
   return overlayTrial({bwrap: toolPath(host, 'bwrap'), identity, prefix, folders})
 }
 
-async function beforehand(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
+async function setupTrialArgv(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
   const tools = {unshare: toolPath(host, 'unshare'), mount: toolPath(host, 'mount')}
   return layersFirstTrial({prefix: await namespacePrefix(identity, host), ...tools, folders})
 }
 
-async function isStacked(
+async function isMountable(
   host: Host,
   identity: Identity,
-  command: (folders: TrialFolders) => Promise<string[]>,
+  trialArgv: (folders: TrialFolders) => Promise<string[]>,
 ): Promise<boolean> {
   const folder = await mkdtemp(join(host.paths.layers, `.trial.${identity}.`))
   const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => join(folder, name))
@@ -209,8 +216,8 @@ async function isStacked(
   try {
     for (const each of [lower, upper, work, merged, join(lower, 'inner')]) await mkdir(each)
     for (const file of ['kept', 'gone', 'inner/file']) await writeFile(join(lower, file), 'x')
-    const argv = await command({lower, upper, work, merged})
-    return (await capture(argv, {timeout: TIMEOUT_MS})).status === 0
+    const argv = await trialArgv({lower, upper, work, merged})
+    return (await capture(argv, {timeout: TRIAL_TIMEOUT_MS})).status === 0
   } catch (error) {
     if (error instanceof ToolMissingError) return false
     throw error

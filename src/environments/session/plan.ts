@@ -14,8 +14,8 @@ import {readMark} from '../try/tries.js'
 import {fitToEngine} from './engine.js'
 
 /**
- * Prepares an environment on the disk, and returns how its first process is started. Nothing of the environment may run, and nobody
- * else may start it.
+ * Prepares a stopped environment on the disk, and returns the plan that starts its first process. The caller holds the
+ * environment's lock, so that no other command starts the environment.
  *
  * @throws {MountPointError} @throws As {@link planAnchor}, and each feature.
  */
@@ -32,7 +32,7 @@ export async function prepareAnchor(start: SessionContext, engine: AnchorEngineN
   return planAnchor(start, engine, {tree, isPreview: false})
 }
 
-/** @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError} @throws As each feature. */
+/** Returns the plan that starts a first process, without a change on the disk. @throws {ToolMissingError} @throws {StorageUnavailableError} @throws {IdentityUnavailableError} @throws As each feature. */
 export async function planAnchor(
   start: SessionContext,
   engine: AnchorEngineName,
@@ -49,7 +49,7 @@ export async function planAnchor(
   }
 }
 
-/** Returns the sandbox of an environment, with all features that its engine has. @throws As each feature. */
+/** Returns the sandbox of an environment, with all features that its engine supports. @throws As each feature. */
 export async function planSpec(
   {host, environment, wish}: SessionContext,
   engine: EngineName,

@@ -19,10 +19,10 @@ import {signalSender} from '../../store/tools.js'
 
 export type EnvironmentProcess = GuestProcess & {readonly environment: string}
 
-/** How long services may take to end by themselves before the kernel ends them. */
+/** Time that services have to end after SIGTERM, before SIGKILL. */
 const STOP_GRACE_MS = 5000
 
-/** What runs in one environment, or in all of them. */
+/** Lists the processes of one environment, or of all environments where `text` is undefined. */
 export async function environmentProcesses(
   host: Host,
   text: string | undefined,
@@ -35,7 +35,7 @@ export async function environmentProcesses(
   })
 }
 
-/** @returns Whether it was running. */
+/** Stops an environment. @returns Whether the environment was running. */
 export async function stopEnvironment(
   host: Host,
   text: string,
@@ -48,7 +48,11 @@ export async function stopEnvironment(
   return wasRunning
 }
 
-/** Stops what runs on a tree, whether its record can be read or not. @throws {@link anchorUnreachableError} When it does not end. */
+/**
+ * Stops the processes of an environment, also of one whose record is damaged.
+ *
+ * @throws {@link anchorUnreachableError} When the first process does not end.
+ */
 export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
@@ -62,7 +66,7 @@ export async function stopFiles(
   if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
 }
 
-/** Else there is nothing to look for among all processes of the host. */
+/** Without proot on the host, a search through all processes of the host would find nothing. */
 function hasProot({which}: Pick<Host, 'which'>): boolean {
   return which('proot') !== undefined
 }
@@ -71,13 +75,13 @@ function processesOf(host: Host, {name, files}: Pick<Environment, 'name' | 'file
   return guestProcesses(host, files).map((process) => ({environment: name, ...process}))
 }
 
-/** What runs in an environment, whatever it was started with. */
+/** Lists the processes of an environment, with any engine. */
 export function guestProcesses(
   host: Pick<Host, 'which'>,
   {run, lock, root}: Pick<EnvironmentFiles, 'run' | 'lock' | 'root'>,
 ): GuestProcess[] {
   const anchor = readLiveAnchor(run)
   if (anchor !== undefined) return listProcesses(anchor)
-  // Layers are nothing that proot can show.
+  // proot can't mount layers: it only runs environments that have a root folder.
   return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
 }

@@ -13,19 +13,19 @@ import {readGuestTree} from '../../store/mounted-tree.js'
 import {filterLoader, toolPath} from '../../store/tools.js'
 import {planSpec} from './plan.js'
 
-type Session = {
+type ProotSession = {
   readonly request: SessionRequest
   /** The environment's lock, held shared. */
   readonly lock: Lock
 }
 
 /**
- * Runs a command in an environment by proot, which starts nothing that others could join.
+ * Runs a command in an environment with proot, which starts no first process that other sessions could join.
  *
  * @returns The guest's exit status.
- * @throws {@link mountPointError} And as `runProotSession`.
+ * @throws {@link mountPointError} @throws As `runProotSession`.
  */
-export async function runByProot(context: SessionContext, {request, lock}: Session): Promise<number> {
+export async function runByProot(context: SessionContext, {request, lock}: ProotSession): Promise<number> {
   const {host, environment} = context
   const {name, files} = environment
   refuseUnsupported(request, {...context, engine: 'proot'})
@@ -36,7 +36,7 @@ export async function runByProot(context: SessionContext, {request, lock}: Sessi
   const temporaryFolder = join(files.run, 'proot')
   await makeFolders(temporaryFolder, {mode: 0o700})
   const liveness = await takeLock(anchorFiles(files.run).liveness, {mode: 'shared', waitMs: 0})
-  // Another command has just started it with a better engine.
+  // Another command has just started the environment with a better engine.
   if (liveness === undefined)
     throw anchorUnreachableError(name, await lockHolders(anchorFiles(files.run).liveness))
   try {

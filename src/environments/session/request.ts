@@ -8,19 +8,19 @@ import {filterSets} from '../../sandbox/seccomp/rules.js'
 import type {SessionRequest} from '../../sandbox/session-options.js'
 import type {Environment, EnvironmentName} from '../../store/environments.js'
 
-type Surroundings = {
+type HostSurroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly forwardsInterrupts: boolean
 }
 
-/** Of the host's environment the guest sees these; the rest may hold secrets, or paths that mean nothing there. */
+/** Environment variables of the host that the guest inherits. The others may hold secrets, or paths that do not exist in the guest. */
 export const PASSED_ON = [
   ...['TERM', 'COLORTERM', 'TZ'],
   ...['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'],
   ...['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'],
 ] as const
 
-/** Reads the flags of a session that begins here and now. @throws {UsageError} */
+/** Reads the flags of a session that this process starts. @throws {UsageError} */
 export function planRequest(
   {environment, workingFolder}: Host,
   {name, record}: Pick<Environment, 'name' | 'record'>,
@@ -34,8 +34,12 @@ export function planRequest(
   return sessionWithFeatures(session, {wish, workingFolder})
 }
 
-/** Reads the flags of a session, those of the features apart. @throws {UsageError} */
-export function planSession(name: EnvironmentName, wish: SessionWish, around: Surroundings): SessionRequest {
+/** Reads the flags of a session, without the flags that features read. @throws {UsageError} */
+export function planSession(
+  name: EnvironmentName,
+  wish: SessionWish,
+  surroundings: HostSurroundings,
+): SessionRequest {
   if (wish.workingFolder !== undefined && !isAbsolute(wish.workingFolder)) {
     throw new UsageError(`--workdir "${wish.workingFolder}" is not an absolute path.`, [
       'Give an absolute path in the environment.',
@@ -46,23 +50,23 @@ export function planSession(name: EnvironmentName, wish: SessionWish, around: Su
     user: wish.user ?? 'root',
     workingFolder: wish.workingFolder,
     variables: [
-      ...standardVariables(name, around.environment),
+      ...standardVariables(name, surroundings.environment),
       ...(wish.durable === 'auto' ? [] : [{name: 'ENVS_DURABLE', value: wish.durable}]),
-      ...wish.variables.map((text) => variable(text, around)),
+      ...wish.variables.map((text) => variable(text, surroundings)),
     ],
     volumes: [],
-    forwardsInterrupts: around.forwardsInterrupts,
+    forwardsInterrupts: surroundings.forwardsInterrupts,
   }
 }
 
-function standardVariables(name: EnvironmentName, environment: Surroundings['environment']) {
+function standardVariables(name: EnvironmentName, environment: HostSurroundings['environment']) {
   const passed = PASSED_ON.flatMap((key) => {
     const value = environment[key]
     return value === undefined ? [] : [{name: key, value}]
   })
   return [
     {name: 'PATH', value: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'},
-    // The one locale that every release has; the host's own may be missing in the guest.
+    // Every release has this locale; the host's locale may be missing in the guest.
     {name: 'LANG', value: 'C.UTF-8'},
     {name: 'container', value: 'envs'},
     {name: 'ENVS_NAME', value: name},
@@ -71,7 +75,7 @@ function standardVariables(name: EnvironmentName, environment: Surroundings['env
   ]
 }
 
-function variable(text: string, {environment}: Pick<Surroundings, 'environment'>) {
+function variable(text: string, {environment}: Pick<HostSurroundings, 'environment'>) {
   const cut = text.indexOf('=')
   const name = cut === -1 ? text : text.slice(0, cut)
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {

@@ -24,16 +24,16 @@ import {runByProot} from './proot.js'
 import {PASSED_ON, planRequest} from './request.js'
 
 /**
- * Runs a command, or a login shell, in an environment that is started when it is down.
+ * Runs a command, or a login shell, in an environment. Starts the environment when it is stopped.
  *
- * @param text - The environment's name; undefined for the only one there is.
+ * @param text - The environment's name; undefined for the only environment of the store.
  * @returns The guest's exit status.
  */
 export async function runInEnvironment(
   host: Host,
   text: string | undefined,
   wish: SessionWish,
-  plain?: PlainForm,
+  plain?: PlainSession,
 ): Promise<number> {
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
@@ -41,14 +41,14 @@ export async function runInEnvironment(
   const session = planRequest(host, environment, wish)
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
-    await noteSession(context)
+    await prepareSession(context)
     const options = sessionOptions(context, {session, lock, plain})
     if (await isForProot(context)) {
       await options.waitForLock()
       return await runByProot(context, {request: session.request, lock})
     }
     if (parent === undefined) return await runSession(options)
-    parent.tell(await planJoin(options))
+    parent.sendPlan(await planJoin(options))
     return ExitCode.ok
   } catch (error) {
     if (!(error instanceof AnchorFailedError)) throw error
@@ -59,15 +59,15 @@ export async function runInEnvironment(
   }
 }
 
-/** Whether there is nothing to join, and proot is all that could be started. */
+/** Returns whether the environment is stopped, and proot is the only engine that can start it. */
 async function isForProot({host, environment, wish}: SessionContext): Promise<boolean> {
   if (readLiveAnchor(environment.files.run) !== undefined) return false
   return (await engineFor(host, wish.engine ?? 'auto', environment)) === 'proot'
 }
 
-/** Of a session that asks for nothing but a command, as the next one may too. */
-export type PlainForm = {
-  /** Text of the user's settings, as it was before they were read; undefined where there are none. */
+/** A session without options: a later session without options can follow the same plan. */
+export type PlainSession = {
+  /** Text of the user's settings, read before the settings were parsed; undefined where the file does not exist. */
   readonly settings: string | undefined
 }
 
@@ -77,7 +77,7 @@ function sessionOptions(
     session: {request, filterSets},
     lock,
     plain,
-  }: {session: SessionSpec; lock: Lock; plain: PlainForm | undefined},
+  }: {session: SessionSpec; lock: Lock; plain: PlainSession | undefined},
 ): SessionOptions {
   const {host, environment, wish} = context
   const {name, files, record} = environment
@@ -101,21 +101,24 @@ function sessionOptions(
     },
     waitForLock: async () => {
       await waitForLock(host.paths, name, lock, 'shared')
-      // Who had the lock may have removed or renamed it.
+      // The command that held the lock may have removed or renamed the environment.
       await findEnvironment(host.paths, name)
     },
   }
 }
 
-/** Returns the plan of sessions like this one, which have the host's variables from their own surroundings. */
-function keptPlan(plan: JoinPlan, {settings}: PlainForm): JoinPlan {
+/** Returns the plan for later sessions like this one, without the host's variables: each session reads its own. */
+function keptPlan(plan: JoinPlan, {settings}: PlainSession): JoinPlan {
   const isPassedOn = ({name}: {name: string}) => PASSED_ON.some((passed) => passed === name)
   const variables = plan.request.variables.filter((variable) => !isPassedOn(variable))
   return {...plan, settings, passedOn: PASSED_ON, request: {...plan.request, variables}}
 }
 
-/** Done before the lock is held, so that it may meet a folder that is about to go, or gone. */
-async function noteSession(context: SessionContext): Promise<void> {
+/**
+ * Calls the features and records the use. The lock is not held yet: another command may remove the environment's folder
+ * at the same time.
+ */
+async function prepareSession(context: SessionContext): Promise<void> {
   const {host, environment} = context
   try {
     await beforeSession(context)
@@ -126,30 +129,30 @@ async function noteSession(context: SessionContext): Promise<void> {
   }
 }
 
-/** By which templates/host/join.pl asks for a plan instead of a session; its value is the number of a descriptor. */
-const HAND_OVER = 'ENVS_HAND_OVER'
+/** Set by templates/host/join.pl to ask for a plan instead of a session; the value is the number of a file descriptor. */
+const PLAN_FD_VARIABLE = 'ENVS_HAND_OVER'
 
-/** Who joins the environment itself, and only has to be told how. */
-export type JoiningParent = {tell(plan: string): void}
+/** A parent process that joins the environment itself, and only needs the plan. */
+type JoiningParent = {sendPlan(plan: string): void}
 
-/** @returns undefined where nobody waits for a plan: then the session is for this process to run. */
+/** @returns undefined where no parent waits for a plan: then this process runs the session. */
 function joiningParent({environment}: Pick<Host, 'environment'>): JoiningParent | undefined {
-  const inherited = environment[HAND_OVER] ?? ''
+  const inherited = environment[PLAN_FD_VARIABLE] ?? ''
   if (!/^\d{1,6}$/.test(inherited)) return undefined
-  // One that is closed at exec takes its place: what is started from here would keep the reader waiting.
+  // The inherited descriptor has no O_CLOEXEC: in a child process it would keep the reader waiting. The new one has it.
   const fd = openSync(`/proc/self/fd/${inherited}`, 'w')
   closeSync(Number(inherited))
   return {
-    tell(plan) {
+    sendPlan(plan) {
       writeFileSync(fd, plan)
       closeSync(fd)
     },
   }
 }
 
-/** The command lines that `runInEnvironment` would use; nothing is started. */
 export type SessionPreview = SessionPreviewResult
 
+/** Returns the command lines that {@link runInEnvironment} would use. Starts nothing. */
 export async function previewSession(
   host: Host,
   text: string | undefined,

@@ -4,33 +4,33 @@ import {timeLabel} from '../../store/history.js'
 import {snapshotRunning} from './create.js'
 import {findWithHistory} from './restore.js'
 
-/** What became of a request: `large` where too much would have to be copied; `none` where nothing runs. */
+/** The result of a request: `large` where the copy would exceed a bound; `none` where nothing runs. */
 export type RequestOutcome = 'made' | 'large' | 'none'
 
-/** A copy of so much takes a few seconds, in which everything in the environment stands still. */
-const MOST_COPIED_BYTES = 512 * 2 ** 20
-/** Where blocks are shared a copy takes time by files, not by bytes. */
-const MOST_SHARED_BYTES = 4 * MOST_COPIED_BYTES
-/** What is made unasked must not fill the disk. */
-const MOST_OF_FREE_SPACE = 0.25
+/** A copy of this size takes a few seconds, and all processes of the environment are frozen meanwhile. */
+const MAX_COPIED_BYTES = 512 * 2 ** 20
+/** With shared blocks (reflinks), the time of a copy depends on the number of files, not of bytes. */
+const MAX_SHARED_BYTES = 4 * MAX_COPIED_BYTES
+/** An automatic restore point must not fill the disk. */
+const MAX_FREE_SPACE_SHARE = 0.25
 
-type Options = {
+type RestoreRequestOptions = {
   readonly isSynced: boolean
   readonly signal: AbortSignal
-  /** Called when all goes on in the environment: the point is taken, and not yet kept. */
+  /** Called when the processes run again: the files are copied, and the history does not list the restore point yet. */
   readonly onTaken: () => void
 }
 
 /**
- * Makes a point to go back to of an environment that runs, because something in it asked for one: thinned by itself, as
- * those made before a start, and of a bounded size.
+ * Makes a restore point of a running environment on a request from inside, for example before APT changes packages. Its size
+ * is bounded, and retention removes it like the restore points made before a start.
  *
  * @throws As `takeSnapshot`.
  */
-export async function meetRestoreRequest(
+export async function handleRestoreRequest(
   host: Host,
   text: string,
-  {isSynced, signal, onTaken}: Options,
+  {isSynced, signal, onTaken}: RestoreRequestOptions,
 ): Promise<RequestOutcome> {
   const {name} = await findWithHistory(host, text)
   try {
@@ -38,9 +38,9 @@ export async function meetRestoreRequest(
       chooseLabel: (history, now) => timeLabel(history, now, 'apt-'),
       kind: 'automatic',
       bounds: {
-        copiedBytes: MOST_COPIED_BYTES,
-        sharedBytes: MOST_SHARED_BYTES,
-        ofFreeSpace: MOST_OF_FREE_SPACE,
+        copiedBytes: MAX_COPIED_BYTES,
+        sharedBytes: MAX_SHARED_BYTES,
+        freeSpaceShare: MAX_FREE_SPACE_SHARE,
       },
       isSynced,
       signal,

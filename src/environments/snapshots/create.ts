@@ -29,18 +29,23 @@ import {layersProcess} from '../../store/mounted-tree.js'
 import {FreezeFailedError, freezeFailedError, snapshotExistsError} from '../../store/snapshot-errors.js'
 import {withinLimit} from '../../store/squash.js'
 import {copyGuard, signalSender, toolPath} from '../../store/tools.js'
-import {type AtRest, atRest, findWithHistory, withSharedHistory} from './restore.js'
+import {
+  findWithHistory,
+  type StoppedEnvironment,
+  withSharedHistory,
+  withStoppedEnvironment,
+} from './restore.js'
 
 export type SnapshotRequest = {
-  /** Undefined for one that says when. */
+  /** Undefined for a label with the time. */
   readonly label: string | undefined
-  /** Whether what is made anew is on the disk afterwards. */
+  /** Whether the new files are synced to the disk. */
   readonly isSynced: boolean
   readonly signal: AbortSignal
 }
 
 /**
- * Keeps what an environment is now: at once where it is at rest, by a copy of what it has written where it runs.
+ * Takes a snapshot. A stopped environment gets a new upper layer, without a copy; the upper layer of a running one is copied.
  *
  * @throws {@link snapshotExistsError} @throws {TooManySnapshotsError} @throws {@link noHistoryError} @throws {EnvironmentNotFoundError}
  * @throws {@link environmentBusyError} @throws {LayerSpaceError} @throws {FreezeFailedError}
@@ -58,15 +63,15 @@ export async function takeSnapshot(
     chooseLabel: (history: History, now: Date) => chooseLabel(name, history, {wanted: request.label, now}),
   }
   if (await isInUse(files.run)) {
-    const taken = await unlessItEnded(files.run, () => snapshotRunning(host, text, running))
+    const taken = await unlessStopped(files.run, () => snapshotRunning(host, text, running))
     if (taken !== undefined) return taken
   }
   try {
-    return await atRest(host, text, {force: false, command: 'snapshot'}, (found) =>
-      sealUpper(host, found, request),
+    return await withStoppedEnvironment(host, text, {force: false, command: 'snapshot'}, (stopped) =>
+      sealUpper(host, stopped, request),
     )
   } catch (error) {
-    // It began to run in between.
+    // The environment started in the meantime.
     const taken =
       error instanceof EnvironmentRunningError ? await snapshotRunning(host, text, running) : undefined
     if (taken === undefined) throw error
@@ -74,8 +79,8 @@ export async function takeSnapshot(
   }
 }
 
-/** What ends by itself in the middle does not stand still, and is at rest then. */
-async function unlessItEnded<T>(runFolder: string, work: () => Promise<T>): Promise<T | undefined> {
+/** Returns undefined when the freeze fails because the environment ended by itself: it is stopped then. */
+async function unlessStopped<T>(runFolder: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work()
   } catch (error) {
@@ -86,7 +91,7 @@ async function unlessItEnded<T>(runFolder: string, work: () => Promise<T>): Prom
 
 async function sealUpper(
   host: Host,
-  {environment, history, isUpperEmpty}: AtRest,
+  {environment, history, isUpperEmpty}: StoppedEnvironment,
   {label: wanted, isSynced}: SnapshotRequest,
 ): Promise<TakenSnapshot> {
   const {name, files} = environment
@@ -121,37 +126,37 @@ export type TakenSnapshot = {
   readonly name: string
   readonly label: string
   readonly createdAt: Date
-  /** What had to be copied, for the environment runs; 0 where it does not. */
+  /** Size of the copy of a running environment's files; 0 for a stopped one. */
   readonly copiedBytes: number
-  /** How long everything in it stood still; 0 where nothing runs. */
+  /** How long its processes were frozen; 0 where nothing runs. */
   readonly frozenMs: number
 }
 
-/** How a snapshot of what runs is to be made. */
-export type RunningRequest = {
+/** Options of a snapshot of a running environment. */
+export type RunningSnapshotRequest = {
   /** @throws {@link snapshotExistsError} */
   chooseLabel(history: History, now: Date): string
-  /** `automatic` ones are thinned. */
+  /** Retention removes old `automatic` snapshots. */
   readonly kind: 'manual' | 'automatic'
-  /** Left out for one that may take all the space there is. */
+  /** Left out where the copy may use all free space. */
   readonly bounds?: CopyBounds
-  /** Whether what is made anew is on the disk afterwards. */
+  /** Whether the new files are synced to the disk. */
   readonly isSynced: boolean
   readonly signal: AbortSignal
-  /** Called when all goes on: the copy is made, and not yet kept. */
+  /** Called when the processes run again: the copy is made, and the history does not list it yet. */
   readonly onTaken?: () => void
 }
 
 /**
- * A snapshot of an environment that runs: what it has written is copied while all of it stands still.
+ * Takes a snapshot of a running environment: copies its upper layer while all its processes are frozen.
  *
- * @returns undefined when nothing of it runs any more.
+ * @returns undefined when the environment does not run any more.
  * @throws As `takeSnapshot`.
  */
 export async function snapshotRunning(
   host: Host,
   text: string,
-  request: RunningRequest,
+  request: RunningSnapshotRequest,
 ): Promise<TakenSnapshot | undefined> {
   return withSharedHistory(host, text, async (environment) => {
     const anchor = readLiveAnchor(environment.files.run)
@@ -163,12 +168,12 @@ export async function snapshotRunning(
   })
 }
 
-type Work = {readonly anchor: Anchor; readonly request: RunningRequest; readonly before: History}
+type UpperCopy = {readonly anchor: Anchor; readonly request: RunningSnapshotRequest; readonly before: History}
 
 async function copyUpper(
   host: Host,
   environment: Environment,
-  {anchor, request, before}: Work,
+  {anchor, request, before}: UpperCopy,
 ): Promise<TakenSnapshot> {
   const {name, files, record} = environment
   const {kind} = request
@@ -198,27 +203,32 @@ async function copyUpper(
   }
 }
 
-/** File systems that can share the blocks of a copy. @see statfs(2) */
+/** Magic numbers of file systems that can share the blocks of a copy (reflink). @see statfs(2) */
 const BTRFS_SUPER_MAGIC = 0x9123683e
 const XFS_SUPER_MAGIC = 0x58465342
 
-/** What a copy that nobody asked for by name may take. */
+/** Bounds of a copy that no user asked for. */
 export type CopyBounds = {
   readonly copiedBytes: number
-  /** The same where the file system may share the blocks. */
+  /** Bound in place of `copiedBytes` where the file system can share blocks. */
   readonly sharedBytes: number
-  /** Part of the free space. */
-  readonly ofFreeSpace: number
+  /** Largest part of the free space, from 0 to 1. */
+  readonly freeSpaceShare: number
 }
 
-/** What somebody asked for may take all there is. */
+/** A copy that the user asked for may use all free space. */
 const NO_BOUNDS: CopyBounds = {
   copiedBytes: Number.POSITIVE_INFINITY,
   sharedBytes: Number.POSITIVE_INFINITY,
-  ofFreeSpace: 1,
+  freeSpaceShare: 1,
 }
 
-/** @returns What is to be copied. @throws {LayerSpaceError} Unless the file system may need less for a copy. */
+/**
+ * Checks that a copy of the upper layer fits the bounds.
+ *
+ * @returns The size of the copy in bytes.
+ * @throws {LayerSpaceError} When the copy exceeds a bound.
+ */
 export async function checkSpace(
   host: Host,
   environment: Environment,
@@ -230,15 +240,15 @@ export async function checkSpace(
   const {type, bavail, bsize} = await statfs(host.paths.layers)
   const sharesBlocks = type === BTRFS_SUPER_MAGIC || type === XFS_SUPER_MAGIC
   const freeBytes = bavail * bsize
-  const mostBytes = sharesBlocks
+  const maxBytes = sharesBlocks
     ? bounds.sharedBytes
-    : Math.min(bounds.copiedBytes, freeBytes * bounds.ofFreeSpace)
-  if (neededBytes > mostBytes) throw copySpaceError({folder: host.paths.layers, neededBytes, freeBytes})
+    : Math.min(bounds.copiedBytes, freeBytes * bounds.freeSpaceShare)
+  if (neededBytes > maxBytes) throw copySpaceError({folder: host.paths.layers, neededBytes, freeBytes})
   return neededBytes
 }
 
-/** How often a copy is made that somebody in the environment ran beside. */
-const MOST_ATTEMPTS = 3
+/** A copy is repeated when a process of the environment ran during it. */
+const MAX_ATTEMPTS = 3
 
 type FrozenCopy = {
   readonly anchor: Anchor
@@ -248,10 +258,10 @@ type FrozenCopy = {
 }
 
 /**
- * Copies what an environment has written, while all in it stands still and nobody comes in. A copy beside which something
- * ran is given up.
+ * Copies a layer of a running environment while all its processes are frozen and no session can start. Discards a copy during
+ * which a process ran.
  *
- * @returns How long everything stood still.
+ * @returns How long the processes were frozen, in milliseconds.
  * @throws {FreezeFailedError} @throws {@link unguardedCopyError}
  */
 export async function copyFrozen(
@@ -271,7 +281,7 @@ export async function copyFrozen(
   const reader = await layersProcess(host, environment, {upper: from})
   const sender = signalSender(host)
   let pids: readonly number[] = []
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (attempt > 0) await removeTree(reader, plan.to, request)
     const done = await behindClosedGate(files.run, () =>
       whileFrozen(anchor, sender, (signal) =>
@@ -281,18 +291,18 @@ export async function copyFrozen(
     if (done?.value.isFrozen === true) return done.value.frozenMs
     request.signal.throwIfAborted()
     pids = done?.value.pids ?? []
-    // What can't be stopped now can't be a moment later; and what is stopped has ended.
+    // Only a freeze that a process broke is worth another attempt, and only while the environment runs.
     if (done?.value.why !== 'woken' || processStartTime(anchor.pid) !== anchor.startTime) break
   }
-  // The first process only hears of the others.
+  // The first process of the environment is not the cause: the other processes woke it.
   const named = describeProcesses(pids.filter((pid) => pid !== anchor.pid))
   const commands = named.slice(0, 3).map(({command}) => shortened(command))
   throw freezeFailedError({name, commands: commands.length > 0 ? commands : 'unknown'})
 }
 
-const MOST_CHARACTERS = 60
+const MAX_COMMAND_LENGTH = 60
 
-/** A program may have got a whole script for an argument. */
+/** An argument of a program may be a whole script. */
 function shortened(command: string): string {
-  return command.length > MOST_CHARACTERS ? `${command.slice(0, MOST_CHARACTERS - 1)}…` : command
+  return command.length > MAX_COMMAND_LENGTH ? `${command.slice(0, MAX_COMMAND_LENGTH - 1)}…` : command
 }

@@ -16,7 +16,7 @@ import {findWithHistory, requireSnapshot, withSharedHistory} from './restore.js'
 
 export type SnapshotSummary = SnapshotListResult[number]
 
-/** Snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
+/** Lists the snapshots of an environment, oldest first. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
 export async function listSnapshots(host: Host, text: string): Promise<SnapshotSummary[]> {
   const {files, record} = await findWithHistory(host, text)
   const history = await readHistory(files.history)
@@ -27,11 +27,11 @@ export async function listSnapshots(host: Host, text: string): Promise<SnapshotS
     trees.length === 0 ? [] : await measureTrees(await rootProcess(host, record.identity), trees)
   const sizes = new Map(wanted.map((id, index) => [id, measured[index] ?? 0]))
   return history.snapshots
-    .map((snapshot) => summary(history, snapshot, (id) => sizes.get(id) ?? 0))
+    .map((snapshot) => summarize(history, snapshot, (id) => sizes.get(id) ?? 0))
     .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
 }
 
-function summary(
+function summarize(
   history: History,
   {label, kind, createdAt, layers}: Snapshot,
   sizeOf: (id: LayerId) => number,
@@ -50,10 +50,10 @@ function summary(
 }
 
 /**
- * Forgets snapshots; what nothing else is made of goes. None is forgotten unless all of them exist.
+ * Removes snapshots, and the layers that nothing else uses. Removes none unless all of them exist.
  *
- * @returns Their labels.
- * @throws {@link snapshotNotFoundError} @throws {@link environmentBusyError} and as {@link listSnapshots}.
+ * @returns The labels of the removed snapshots.
+ * @throws {@link snapshotNotFoundError} @throws {@link environmentBusyError} @throws As {@link listSnapshots}.
  */
 export async function removeSnapshots(
   host: Host,
@@ -62,9 +62,9 @@ export async function removeSnapshots(
 ): Promise<string[]> {
   return withSharedHistory(host, text, async ({name, files}) => {
     const history = await readHistory(files.history)
-    const gone = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
-    await writeHistory(files.history, withoutSnapshots(history, gone))
+    const removed = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
+    await writeHistory(files.history, withoutSnapshots(history, removed))
     await sweepLayers(host, layersOf(history))
-    return [...gone]
+    return [...removed]
   })
 }

@@ -40,47 +40,54 @@ import {mergedProcess} from '../../store/mounted-tree.js'
 import {noHistoryError, nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
 import {withinLimit} from '../../store/squash.js'
 import {nameFacts, newTreeFacts, writePersonalFiles} from '../create/own-files.js'
-import type {WentBackResult} from '../results.js'
+import type {RestoreResult} from '../results.js'
 import {stopFiles} from '../session/processes.js'
 
 type RestoreOptions = {
-  /** Stop it first when it runs. */
+  /** Whether a running environment is stopped first. */
   readonly force: boolean
-  /** Whether what is made anew is on the disk afterwards. */
+  /** Whether the new files are synced to the disk. */
   readonly isSynced: boolean
 }
 
 /**
- * Goes back, or forward, to a snapshot. What was there is kept as one.
+ * Restores an older or newer snapshot. Keeps the current state as a snapshot.
  *
- * @throws {@link snapshotNotFoundError} @throws {TooManySnapshotsError} and as {@link atRest}.
+ * @throws {@link snapshotNotFoundError} @throws {TooManySnapshotsError} @throws As {@link withStoppedEnvironment}.
  */
 export async function restoreSnapshot(
   host: Host,
   text: string,
   {label, force, isSynced}: RestoreOptions & {label: string},
-): Promise<WentBack> {
+): Promise<Restored> {
   const wanted = parseLabel(label)
-  return atRest(host, text, {force, command: 'restore'}, (found) => {
-    const target = requireSnapshot(found.environment.name, found.history, wanted)
-    return goBack(host, found, {target, isSynced})
+  return withStoppedEnvironment(host, text, {force, command: 'restore'}, (stopped) => {
+    const target = requireSnapshot(stopped.environment.name, stopped.history, wanted)
+    return applySnapshot(host, stopped, {target, isSynced})
   })
 }
 
 /**
- * Goes back to the state before the last thing that was done; once more, to the one before that.
+ * Restores the state before the last change; a second call restores the state before that.
  *
- * @throws {@link nothingToUndoError} and as {@link restoreSnapshot}.
+ * @throws {@link nothingToUndoError} @throws As {@link restoreSnapshot}.
  */
-export async function undo(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<WentBack> {
-  return atRest(host, text, {force, command: 'undo'}, async (found) => {
-    const target = await pointBefore(host, found, {isSynced})
-    if (target === undefined) throw nothingToUndo(found)
-    return goBack(host, found, {target, isSynced})
+export async function undo(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
+  return withStoppedEnvironment(host, text, {force, command: 'undo'}, async (stopped) => {
+    const target = await findPreviousPoint(host, stopped, {isSynced})
+    if (target === undefined) throw explainNothingToUndo(stopped)
+    return applySnapshot(host, stopped, {target, isSynced})
   })
 }
 
-function nothingToUndo({environment: {name}, history}: AtRest): EnvsError {
+/** Restores the image, with new personal files of the environment. @throws As {@link restoreSnapshot}. */
+export async function reset(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
+  return withStoppedEnvironment(host, text, {force, command: 'reset'}, async (stopped) =>
+    applySnapshot(host, stopped, {target: await findInitialPoint(host, stopped, {isSynced}), isSynced}),
+  )
+}
+
+function explainNothingToUndo({environment: {name}, history}: StoppedEnvironment): EnvsError {
   const newest = newestReplaced(history)
   return nothingToUndoError(
     {name},
@@ -93,31 +100,24 @@ function nothingToUndo({environment: {name}, history}: AtRest): EnvsError {
   )
 }
 
-/** The nearest state that today's came from and that differs from it; undefined when there is none. */
-async function pointBefore(
+/** Returns the nearest ancestor that differs from the current state; undefined when there is none. */
+async function findPreviousPoint(
   host: Host,
-  found: AtRest,
+  stopped: StoppedEnvironment,
   {isSynced}: Pick<RestoreOptions, 'isSynced'>,
 ): Promise<Snapshot | undefined> {
-  const points = ancestors(found.history)
-  const before = points.find((point) => !isThere(found, point))
+  const points = ancestors(stopped.history)
+  const before = points.find((point) => !isCurrentState(stopped, point))
   const oldest = points.at(-1)
-  // Before the first start it was as it was created; what somebody gave a name to first is the beginning of the tale.
+  // The oldest point is the start of the history, unless it is automatic: then the initial state comes before it.
   if (before !== undefined || (oldest !== undefined && oldest.kind !== 'automatic')) return before
-  // A clone that was never started: nothing is known of what it began with but what is there.
-  if (oldest === undefined && found.history.layers.length > 1) return undefined
-  const initial = await initialPoint(host, found, {isSynced})
-  return isThere(found, initial) ? undefined : initial
+  // A clone that was never started has no older state: its layers are its initial state.
+  if (oldest === undefined && stopped.history.layers.length > 1) return undefined
+  const initial = await findInitialPoint(host, stopped, {isSynced})
+  return isCurrentState(stopped, initial) ? undefined : initial
 }
 
-/** Goes back to the image, with new files of the environment's own; as {@link restoreSnapshot}. */
-export async function reset(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<WentBack> {
-  return atRest(host, text, {force, command: 'reset'}, async (found) =>
-    goBack(host, found, {target: await initialPoint(host, found, {isSynced}), isSynced}),
-  )
-}
-
-/** @throws {@link snapshotNotFoundError} */
+/** Returns the snapshot with a label. @throws {@link snapshotNotFoundError} With the nearest labels. */
 export function requireSnapshot(name: string, history: History, label: string): Snapshot {
   const found = findSnapshot(history, label)
   if (found !== undefined) return found
@@ -125,7 +125,7 @@ export function requireSnapshot(name: string, history: History, label: string): 
   throw snapshotNotFoundError({name, label}, orNearest(nearestNames(label, labels)))
 }
 
-function isThere({history, isUpperEmpty}: AtRest, {layers}: Snapshot): boolean {
+function isCurrentState({history, isUpperEmpty}: StoppedEnvironment, {layers}: Snapshot): boolean {
   return sameLayers(presentLayers(history, {isUpperEmpty}), layers)
 }
 
@@ -133,32 +133,32 @@ function newestReplaced({snapshots}: History): Snapshot | undefined {
   return snapshots.findLast(({kind}) => kind === 'replaced')
 }
 
-/** An environment with its history, and nobody else who could change either. */
-export type AtRest = {
+/** A stopped environment and its history, under its exclusive lock. */
+export type StoppedEnvironment = {
   readonly environment: Environment
   readonly history: History
-  /** Whether nothing was written since the last point in time. */
+  /** Whether nothing was written since the last snapshot. */
   readonly isUpperEmpty: boolean
 }
 
-type Options = {
-  /** Stop it first when it runs. */
+type StopOptions = {
+  /** Whether a running environment is stopped first. */
   readonly force: boolean
   /** The command that takes --force, for the message. */
   readonly command: string
 }
 
 /**
- * Does something to the history of an environment that does not run, under its lock.
+ * Calls `work` with a stopped environment and its history, under its exclusive lock.
  *
  * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
  * @throws {@link noHistoryError} @throws {HistoryUnreadableError}
  */
-export async function atRest<T>(
+export async function withStoppedEnvironment<T>(
   host: Host,
   text: string,
-  {force, command}: Options,
-  work: (found: AtRest) => Promise<T>,
+  {force, command}: StopOptions,
+  work: (stopped: StoppedEnvironment) => Promise<T>,
 ): Promise<T> {
   const find = async () => {
     const environment = await findWithHistory(host, text)
@@ -169,14 +169,14 @@ export async function atRest<T>(
   }
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment) => {
     await settleMemory(host, environment)
-    return work(await open(host, environment))
+    return work(await openHistory(host, environment))
   })
 }
 
 /**
- * Does something to the history of an environment that may run, while nobody else changes it.
+ * Calls `work` with an environment that may run, under its shared lock and the lock of its history.
  *
- * @throws As {@link findWithHistory}. @throws {EnvironmentBusyError}
+ * @throws As {@link findWithHistory}. @throws {@link environmentBusyError}
  */
 export async function withSharedHistory<T>(
   host: Pick<Host, 'paths'>,
@@ -194,7 +194,7 @@ export async function withSharedHistory<T>(
   })
 }
 
-/** @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
+/** Finds an environment that has layers, and so a history. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
 export async function findWithHistory(host: Pick<Host, 'paths'>, text: string): Promise<Environment> {
   const environment = await findEnvironment(host.paths, text)
   const {name, record} = environment
@@ -202,64 +202,69 @@ export async function findWithHistory(host: Pick<Host, 'paths'>, text: string): 
   return environment
 }
 
-async function open(host: Pick<Host, 'paths'>, environment: Environment): Promise<AtRest> {
+async function openHistory(host: Pick<Host, 'paths'>, environment: Environment): Promise<StoppedEnvironment> {
   const history = await readHistory(environment.files.history)
   const isUpperEmpty = await isEmptyLayer(host.paths.layers, history.upper)
   return {environment, history, isUpperEmpty}
 }
 
-/** Where an environment went back to. */
-export type WentBack = WentBackResult
+/** The restored snapshot, and the snapshot of the state before. */
+export type Restored = RestoreResult
 
 /**
- * Makes an environment at rest what it was at a snapshot; what it is now stays as one too.
+ * Gives a stopped environment the layers of a snapshot, and keeps its current state as a snapshot.
  *
- * @param target - One of its snapshots, or one that is to be.
- * @param isSynced - Whether what is made anew is on the disk afterwards.
+ * @param options.target - One of its snapshots, or a new one that its history does not list yet.
+ * @param options.isSynced - Whether the new files are synced to the disk.
  */
-async function goBack(
+async function applySnapshot(
   host: Host,
-  {environment, history, isUpperEmpty}: AtRest,
+  {environment, history, isUpperEmpty}: StoppedEnvironment,
   {target, isSynced}: {target: Snapshot; isSynced: boolean},
-): Promise<WentBack> {
+): Promise<Restored> {
   const {name} = environment
   const now = host.now()
   const fresh = newLayerId(identityOf(history.upper))
   try {
-    const named = target.name === name ? target : await withName(host, environment, target)
+    const named = target.name === name ? target : await withCurrentName(host, environment, target)
     await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
     const naming = {label: timeLabel(history, now, 'kept-'), name}
     const step = wentBackTo(history, named, {naming, isUpperEmpty, now, fresh})
     const to = await withinLimit(host, environment, {history: step, isSynced})
     await replaceHistory(host, environment, {from: history, to})
-    return {name, label: target.label, createdAt: target.createdAt, ...keptIn(step, history, {isUpperEmpty})}
+    return {
+      name,
+      label: target.label,
+      createdAt: target.createdAt,
+      ...findKept(step, history, {isUpperEmpty}),
+    }
   } catch (error) {
-    // The target may have been made for this.
+    // The last layer of a new target has no other user.
     await sweepLayers(host, new Set([...target.layers, fresh]))
     throw error
   }
 }
 
-function keptIn(
+function findKept(
   {snapshots}: History,
   before: History,
   state: {isUpperEmpty: boolean},
-): Pick<WentBack, 'kept' | 'isKeptNew'> {
+): Pick<Restored, 'kept' | 'isKeptNew'> {
   const present = presentLayers(before, state)
-  // None where the target was the present state but for the environment's name.
+  // There is none where the target differs from the current state only in the environment's name.
   const kept = snapshots.find(({layers}) => sameLayers(layers, present))
   return {
     kept: kept?.label ?? before.after ?? '',
-    isKeptNew: kept?.kind === 'replaced' && !isIn(before, kept),
+    isKeptNew: kept?.kind === 'replaced' && !hasLabel(before, kept),
   }
 }
 
-function isIn({snapshots}: History, {label}: Snapshot): boolean {
+function hasLabel({snapshots}: History, {label}: Snapshot): boolean {
   return snapshots.some((each) => each.label === label)
 }
 
-/** The snapshot with one more layer, in which the environment's name of today stands where the old one did. */
-async function withName(host: Host, environment: Environment, target: Snapshot): Promise<Snapshot> {
+/** Returns the snapshot with one more layer, in which the environment's current name replaces the former one. */
+async function withCurrentName(host: Host, environment: Environment, target: Snapshot): Promise<Snapshot> {
   const {name, record} = environment
   const {layers} = host.paths
   const {identity} = record
@@ -278,24 +283,27 @@ async function withName(host: Host, environment: Environment, target: Snapshot):
   return {...target, name, layers: isNeeded ? [...target.layers, id] : target.layers}
 }
 
-/** What everybody would look for. */
-const LABEL = 'initial'
+const INITIAL_LABEL = 'initial'
 
 /**
- * The state an environment was created with: the image, and files of the environment's own.
+ * Returns the state an environment was created with: the image, and its personal files (name, machine ID).
  *
- * @returns The snapshot there is; the present state where nothing has run yet; else one that is to be, of a new layer.
+ * @returns The snapshot `initial`; without one, the current state where nothing has run yet, else a new layer on the image.
  */
-async function initialPoint(host: Host, found: AtRest, {isSynced}: {isSynced: boolean}): Promise<Snapshot> {
-  const {environment, history} = found
+async function findInitialPoint(
+  host: Host,
+  stopped: StoppedEnvironment,
+  {isSynced}: {isSynced: boolean},
+): Promise<Snapshot> {
+  const {environment, history} = stopped
   const {name, files} = environment
   const known = history.snapshots.find(({kind}) => kind === 'initial')
   if (known !== undefined) return known
   const [base] = history.layers
   const isUntouched = history.layers.length === 1 && !existsSync(anchorFiles(files.run).state)
-  const own = isUntouched ? history.upper : await makePersonalLayer(host, found, {base, isSynced})
+  const own = isUntouched ? history.upper : await makePersonalLayer(host, stopped, {base, isSynced})
   return {
-    label: freeLabel(history, LABEL),
+    label: freeLabel(history, INITIAL_LABEL),
     kind: 'initial',
     createdAt: environment.record.createdAt,
     layers: [base, own],
@@ -305,7 +313,7 @@ async function initialPoint(host: Host, found: AtRest, {isSynced}: {isSynced: bo
 
 async function makePersonalLayer(
   host: Host,
-  {environment}: AtRest,
+  {environment}: StoppedEnvironment,
   {base, isSynced}: {base: LayerId; isSynced: boolean},
 ): Promise<LayerId> {
   const {layers} = host.paths
@@ -313,7 +321,7 @@ async function makePersonalLayer(
   const id = newLayerId(identity)
   await makeUpper(layers, id, {below: base})
   try {
-    await fill(host, {environment, base, id, isSynced})
+    await writePersonalLayer(host, {environment, base, id, isSynced})
     return id
   } catch (error) {
     await removeLayerFolder(host, {identity, folder: layerFiles(layers, id).folder})
@@ -321,14 +329,17 @@ async function makePersonalLayer(
   }
 }
 
-type Layer = Pick<AtRest, 'environment'> & {
+type PersonalLayer = Pick<StoppedEnvironment, 'environment'> & {
   readonly base: LayerId
   readonly id: LayerId
   readonly isSynced: boolean
 }
 
-/** By the plan that the image's layer has; else by making it again. */
-async function fill(host: Host, {environment, base, id, isSynced}: Layer): Promise<void> {
+/** Writes the personal files that the record of the image's layer lists; without that record, applies the fixes of a clone. */
+async function writePersonalLayer(
+  host: Host,
+  {environment, base, id, isSynced}: PersonalLayer,
+): Promise<void> {
   const {name, record} = environment
   const {layers} = host.paths
   const image = await readLayerRecord(layerFiles(layers, base).record)

@@ -65,9 +65,6 @@ for (const image of ['./rootfs.tar', 'lxc:debian/trixie', 'ubuntu:noble/cloud'])
     const cli = await environmentCli(t)
     const {status, stderr} = await cli.run('create', image, '--include', 'curl')
     assert.equal(status, 2)
-    assert.match(
-      stderr,
-      /--include, --variant and --components are for images that envs makes from packages/,
-    )
+    assert.match(stderr, /--include, --variant and --components are for images that envs makes from packages/)
   })
 }
