@@ -3,7 +3,7 @@ import type {LayerId} from './layers.js'
 /** Layers by name, `lowers` from the bottom upwards. */
 export type LayerStack = {readonly lowers: readonly LayerId[]; readonly upper: LayerId}
 
-type Tools = {
+type OverlayMountOptions = {
   /** The folder of all layers. */
   readonly layers: string
   /** The mount point of the layers; a folder. */
@@ -30,7 +30,7 @@ export function canBeMounted(path: string): boolean {
  * @see mount(8), LIBMOUNT_FORCE_MOUNT2; the kernel's Documentation/filesystems/overlayfs.rst: userxattr,
  * because trusted.* attributes are not available in user namespaces
  */
-export function layeredMount({lowers, upper}: LayerStack, tools: Tools): string[] {
+export function layeredMount({lowers, upper}: LayerStack, tools: OverlayMountOptions): string[] {
   const options = [
     `lowerdir=${[...lowers]
       .reverse()
