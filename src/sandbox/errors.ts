@@ -2,13 +2,13 @@ import {defineError, EnvsError, ExitCode} from '../errors.js'
 import {type Check, type CheckId, seeChecks} from '../host/check.js'
 import type {LockHolder} from '../host/errors.js'
 
-/** Where the doctor looks at a program; the others are of util-linux. */
+/** The doctor's check of a program; other programs belong to util-linux. */
 const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
   bwrap: 'bubblewrap',
   proot: 'engine',
 }
 
-/** A program that the sandbox is built from is not on this host. */
+/** A program that the sandbox needs is not on this host. */
 export class ToolMissingError extends EnvsError {
   static readonly kind = defineError('ENVS_TOOL_MISSING', ExitCode.host, {
     message: '{tool} was not found on this host: it is in the package {packageName}.',
@@ -23,7 +23,7 @@ export class ToolMissingError extends EnvsError {
 
 export class NamespaceRefusedError extends EnvsError {}
 
-/** The kernel, or what governs it, lets no user namespace be made. */
+/** The kernel, a sysctl or AppArmor refuses to make a user namespace. */
 export const namespaceRefusedError = defineError(
   'ENVS_NO_NAMESPACE',
   ExitCode.host,
@@ -34,7 +34,7 @@ export const namespaceRefusedError = defineError(
   NamespaceRefusedError,
 )
 
-/** Nothing on this host can enter a tree, or not what was asked for. */
+/** No engine works on this host, or the chosen one does not. */
 export class EngineUnavailableError extends EnvsError {
   static readonly ofAny = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
     message: 'This host cannot enter any environment: envs tried bubblewrap, system calls alone and proot.',
@@ -45,7 +45,7 @@ export class EngineUnavailableError extends EnvsError {
     nextStep: 'Or leave the setting engine (ENVS_ENGINE) at auto.',
   })
 
-  /** @param explanation - What the doctor found when it was asked why. */
+  /** @param explanation - The doctor's check that explains the failure. */
   constructor(
     readonly setting: 'auto' | 'bwrap' | 'unshare' | 'proot',
     explanation?: Check,
@@ -56,12 +56,12 @@ export class EngineUnavailableError extends EnvsError {
   }
 }
 
-/** What the doctor found, and where it says more. */
+/** Returns the evidence of a check, and the command that shows the check. */
 function explained(check: CheckId, {id, title, evidence}: Check): string[] {
   return [`${title}: ${evidence}`, seeChecks(...new Set([check, id]))]
 }
 
-/** The environment's first process did not come up. */
+/** The environment's first process did not start. */
 export class AnchorFailedError extends EnvsError {
   static readonly kind = defineError('ENVS_START_FAILED', ExitCode.host, {
     message: 'Could not start the environment "{environment}": {reason}',
@@ -70,7 +70,7 @@ export class AnchorFailedError extends EnvsError {
 
   /**
    * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
-   * @param explanation - What the doctor found when it was asked why, or that the tree has no shell.
+   * @param explanation - The doctor's check that explains the failure, or `no shell` for a tree without /bin/sh.
    */
   constructor(
     readonly environment: string,
@@ -91,13 +91,13 @@ function stepsFor(explanation: Check | 'no shell'): string[] {
 
 const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'
 
-/** @public A process holds the environment's liveness lock, and neither lets it go nor lets the environment be joined. */
+/** @public A process holds the environment's liveness lock, and the environment has no anchor to join. */
 export const heldEnvironmentError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
   message: 'Could not join the environment "{name}": process {pid} ({command}) holds its lock.',
   nextStep: END_LEFTOVER,
 })
 
-/** @public As {@link heldEnvironmentError}, by a process that can't be seen. */
+/** @public As {@link heldEnvironmentError}, for a process that this host can't see. */
 export const heldElsewhereError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
   message: 'Could not join the environment "{name}": a process that is not visible from here holds its lock.',
   nextStep: [
@@ -106,12 +106,12 @@ export const heldElsewhereError = defineError('ENVS_UNREACHABLE', ExitCode.confl
   ],
 })
 
-/** @param holders - Who holds it; none when they can't be seen from here. */
+/** Returns the error for a liveness lock that stays held. @param holders - Its holders; empty when this host can't see them. */
 export function anchorUnreachableError(name: string, [holder]: readonly LockHolder[]): EnvsError {
   return holder === undefined ? heldElsewhereError({name}) : heldEnvironmentError({name, ...holder})
 }
 
-/** The running environment could not be joined, or the command could not be made ready in it. */
+/** A session could not join the running environment, or could not prepare the command in it. */
 export const sessionFailedError = defineError('ENVS_SESSION_FAILED', ExitCode.guestNotStarted, {
   message: 'Could not open a session in "{name}": {reason}.',
   nextStep: seeChecks('engine'),

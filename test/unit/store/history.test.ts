@@ -157,7 +157,7 @@ test('a history of a newer version is refused, and so is one that is damaged', (
     assert.throws(() => parseHistory(JSON.stringify({...json, ...change}), 'history.json'), {
       code: 'ENVS_HISTORY_UNREADABLE',
       exitCode: 8,
-      message: `The history history.json can't be read: ${why}.`,
+      message: `Could not read the history "history.json": ${why}.`,
     })
   }
 })
