@@ -25,6 +25,8 @@ export const AREAS = [
   {name: 'src/compression', paths: ['src/compression'], texts: 'comments', held: true},
   {name: 'src/images/signature', paths: ['src/images/signature'], texts: 'comments', held: true},
   {name: 'src/doctor', paths: ['src/doctor'], texts: 'comments', held: true},
+  {name: 'src/store', paths: ['src/store'], texts: 'all', held: true},
+  {name: 'src/sandbox', paths: ['src/sandbox'], texts: 'all', held: true},
   {name: 'src', paths: ['src'], texts: 'comments', held: false},
   {name: 'templates', paths: ['templates'], texts: 'comments', held: true},
   {name: 'scripts', paths: ['scripts'], texts: 'comments', held: true},
