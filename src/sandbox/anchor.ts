@@ -15,6 +15,8 @@ import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 import type {OpenCompanion, SandboxSpec} from './spec.js'
 
 const POLL_MS = 5
+/** Limit for a start: milliseconds are usual, a host that swaps needs seconds. */
+const START_DEADLINE_MS = 15_000
 /** Longer than the keeper takes to notice the end of the environment, and to end itself. */
 const RELEASE_MS = 2000
 
@@ -79,9 +81,6 @@ export type AnchorPlan = {
   /** Text of a shell script that replaces the holder. */
   readonly holder?: string
 }
-
-/** Limit for a start: milliseconds are usual, a host that swaps needs seconds. */
-const START_DEADLINE_MS = 15_000
 
 /** Returns the command line of an anchor, and the options that are written to a descriptor. */
 export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {

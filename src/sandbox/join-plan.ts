@@ -39,7 +39,7 @@ export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
   const options = sessionOptions(plan.place, plan.request)
   const fields = [
     'envs-join-2',
-    BUILD.map((path) => identityOf(join(packageRoot(), path))).join(' '),
+    BUILD.map((path) => fileIdentity(join(packageRoot(), path))).join(' '),
     String(plan.uid),
     plan.settings === undefined ? '-' : `+${plan.settings}`,
     ...[bootId(), String(anchor.pid), anchor.startTime],
@@ -68,7 +68,7 @@ export async function keepJoinPlan(runFolder: string, plan: JoinPlan, anchor: An
 }
 
 /** Identifies a file by the values of Perl's `stat`, which has whole seconds. */
-function identityOf(path: string): string {
+function fileIdentity(path: string): string {
   try {
     const {dev, ino, size, ctimeMs} = statSync(path)
     return [dev, ino, size, Math.floor(ctimeMs / 1000)].join(':')

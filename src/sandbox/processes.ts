@@ -58,7 +58,7 @@ export function listProcesses(anchor: Anchor): GuestProcess[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && namespace !== undefined && pidNamespace(pid) === namespace)
-    .flatMap((pid) => describe(pid, uptimeBase))
+    .flatMap((pid) => describeProcess(pid, uptimeBase))
     .sort((a, b) => a.pid - b.pid)
     .filter(({pid, parentPid}) => pid > HOLDER_PID && parentPid !== HOLDER_PID)
     .map(({parentPid: _, ...process}) => process)
@@ -122,11 +122,11 @@ function killAnchor(anchor: Anchor): void {
 export function describeProcesses(hostPids: readonly number[]): GuestProcess[] {
   const uptimeBase = bootTimeMs()
   return hostPids
-    .flatMap((hostPid) => describe(hostPid, uptimeBase))
+    .flatMap((hostPid) => describeProcess(hostPid, uptimeBase))
     .map(({parentPid: _, ...process}) => process)
 }
 
-function describe(hostPid: number, bootedAtMs: number): (GuestProcess & {parentPid: number})[] {
+function describeProcess(hostPid: number, bootedAtMs: number): (GuestProcess & {parentPid: number})[] {
   try {
     const status = readFileSync(`/proc/${hostPid}/status`, 'latin1')
     const pid = guestPid(hostPid)

@@ -112,14 +112,14 @@ function foldersOf(path: string): string[] {
 }
 
 /**
- * Returns the environment of that name, after {@link mendRunFolder} repaired its run-time folder.
+ * Returns the environment of that name, after {@link repairRunFolder} repaired its run-time folder.
  *
  * @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError}
  */
 export async function findEnvironment(paths: Paths, text: string): Promise<Environment> {
   const name = parseEnvironmentName(text)
   const files = environmentFiles(paths, name)
-  mendRunFolder(files)
+  repairRunFolder(files)
   const record = await readRecord(files.record)
   if (record === undefined)
     throw environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
@@ -156,10 +156,10 @@ function isTry(paths: Paths, name: EnvironmentName): boolean {
 export type EnvironmentName = string & {readonly __brand: 'EnvironmentName'}
 
 /** A dot or dash can't come first, so that no name is a hidden file, `..`, or an option. */
-const FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
+const NAME_FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 
 export function isEnvironmentName(text: string): text is EnvironmentName {
-  return FORM.test(text)
+  return NAME_FORM.test(text)
 }
 
 /** Whether `envs try` could have chosen the name. The mark of a try counts only under such a name. */
@@ -176,14 +176,14 @@ export function parseEnvironmentName(text: string): EnvironmentName {
 }
 
 /** The form of each entry that envs makes in a run-time folder. envs reads no other entries. */
-const FORMS: readonly (readonly [RegExp, Form])[] = [
+const ENTRY_FORMS: readonly (readonly [RegExp, EntryForm])[] = [
   [/^(?:anchor|history)\.lock$/, 'lock'],
   [/^(?:hold|alive|looks)$/, 'fifo'],
   [/^(?:anchor\.json|join|memory\..*)$/, 'record'],
   [/^(?:resolver|merged|proot)$/, 'folder'],
 ]
 
-type Form = 'lock' | 'fifo' | 'record' | 'folder'
+type EntryForm = 'lock' | 'fifo' | 'record' | 'folder'
 
 /** The plan to join is the largest record: it has the user's variables. See MAX_PLAN_BYTES of templates/host/join.pl. */
 const MOST_RECORD_BYTES = 2 ** 20
@@ -195,8 +195,8 @@ const MOST_RECORD_BYTES = 2 ** 20
  *
  * Leaves a held lock and an open FIFO unchanged. Never throws for the state of a file: the command that needs it reports it.
  */
-export function mendRunFolder({run, lock}: {readonly run: string; readonly lock: string}): void {
-  mendEntry(lock, 'lock')
+export function repairRunFolder({run, lock}: {readonly run: string; readonly lock: string}): void {
+  repairEntry(lock, 'lock')
   const status = lstatSync(run, {throwIfNoEntry: false})
   if (status === undefined) return
   unlessErrno(() => {
@@ -206,13 +206,13 @@ export function mendRunFolder({run, lock}: {readonly run: string; readonly lock:
     }
     if ((status.mode & 0o700) !== 0o700) chmodSync(run, 0o700)
     for (const name of readdirSync(run)) {
-      const form = FORMS.find(([names]) => names.test(name))?.[1]
-      if (form !== undefined) mendEntry(join(run, name), form)
+      const form = ENTRY_FORMS.find(([names]) => names.test(name))?.[1]
+      if (form !== undefined) repairEntry(join(run, name), form)
     }
   })
 }
 
-function mendEntry(path: string, form: Form): void {
+function repairEntry(path: string, form: EntryForm): void {
   unlessErrno(() => {
     const status = lstatSync(path, {throwIfNoEntry: false})
     if (status === undefined) return
@@ -226,7 +226,7 @@ function mendEntry(path: string, form: Form): void {
   })
 }
 
-function hasForm(status: Stats, form: Form): boolean {
+function hasForm(status: Stats, form: EntryForm): boolean {
   switch (form) {
     case 'folder':
       return status.isDirectory()

@@ -115,7 +115,7 @@ export function treeFolders({layers}: Pick<Paths, 'layers'>, tree: GuestTree): [
   return [tree.holder === undefined ? writable : throughMemory(tree.holder, writable), ...below]
 }
 
-type MemoryUpperSubject = {
+type EnvironmentWithUpper = {
   readonly name: string
   readonly files: Pick<EnvironmentFiles, 'run'>
   readonly record: Pick<Environment['record'], 'identity'>
@@ -123,7 +123,7 @@ type MemoryUpperSubject = {
 
 /** Returns the process that holds the upper layer in memory; undefined for a layer on disk. @throws {@link tryLostError} */
 export function upperHolder(
-  {name, files}: Pick<MemoryUpperSubject, 'name' | 'files'>,
+  {name, files}: Pick<EnvironmentWithUpper, 'name' | 'files'>,
   {upper}: Pick<History, 'upper'>,
 ): MemoryHolder | undefined {
   const holder = readMemory(files.run, upper)
@@ -134,7 +134,7 @@ export function upperHolder(
 /** Returns the way to start programs that see all layers, as root of the environment's user namespace. @throws {@link tryLostError} */
 export async function layersProcess(
   host: Host,
-  subject: MemoryUpperSubject,
+  subject: EnvironmentWithUpper,
   history: Pick<History, 'upper'>,
 ): Promise<TreeProcess> {
   const holder = upperHolder(subject, history)

@@ -57,13 +57,13 @@ export async function chooseEngine(
   host: MapperHost,
   {setting, cacheFolder}: {setting: 'auto' | EngineName; cacheFolder: string},
 ): Promise<EngineName> {
-  const key = conditions(host)
+  const key = cacheKey(host)
   const trials = trialsIn(cacheFolder)
   const known = trials.recall(key) ?? {}
   const wanted = setting === 'auto' ? ENGINES : [setting]
   const found = wanted.find((name) => known[name] !== 'fails')
   if (found !== undefined && isWorking(known[found])) return found
-  const verdicts = await tryInTurn(host, {wanted, known, stage: cacheFolder})
+  const verdicts = await probeInTurn(host, {wanted, known, stage: cacheFolder})
   const working = wanted.find((name) => isWorking(verdicts[name]))
   await trials.remember(key, {...known, ...verdicts})
   if (working === undefined) throw new EngineUnavailableError(setting)
@@ -81,10 +81,10 @@ export async function guestNamespaceOf(
   {cacheFolder}: {cacheFolder: string},
 ): Promise<GuestNamespace> {
   if (isMountingRoot(host)) return 'of-root'
-  const key = conditions(host)
+  const key = cacheKey(host)
   const trials = trialsIn(cacheFolder)
   const known = trials.recall(key) ?? {}
-  const verdict = known[name] ?? (await tryOut(host, name, cacheFolder))
+  const verdict = known[name] ?? (await probeEngine(host, name, cacheFolder))
   if (known[name] === undefined) await trials.remember(key, {...known, [name]: verdict})
   return verdict === 'second' ? 'second' : 'only'
 }
@@ -99,11 +99,11 @@ export async function tryEngines(
   {cacheFolder}: {cacheFolder: string},
 ): Promise<Record<EngineName, boolean>> {
   const verdicts = {
-    bwrap: await tryOut(host, 'bwrap', cacheFolder),
-    unshare: await tryOut(host, 'unshare', cacheFolder),
-    proot: await tryOut(host, 'proot', cacheFolder),
+    bwrap: await probeEngine(host, 'bwrap', cacheFolder),
+    unshare: await probeEngine(host, 'unshare', cacheFolder),
+    proot: await probeEngine(host, 'proot', cacheFolder),
   }
-  await trialsIn(cacheFolder).remember(conditions(host), verdicts)
+  await trialsIn(cacheFolder).remember(cacheKey(host), verdicts)
   return {
     bwrap: isWorking(verdicts.bwrap),
     unshare: isWorking(verdicts.unshare),
@@ -123,7 +123,7 @@ export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngine
 }
 
 /** Tries engines until one works. Those that failed before come last: they are tried again when no other works. */
-async function tryInTurn(
+async function probeInTurn(
   host: MapperHost,
   {wanted, known, stage}: {wanted: readonly EngineName[]; known: Verdicts; stage: string},
 ): Promise<Verdicts> {
@@ -131,20 +131,20 @@ async function tryInTurn(
   const inTurn = [...wanted].sort((a, b) => Number(known[a] === 'fails') - Number(known[b] === 'fails'))
   for (const name of inTurn) {
     const before = known[name]
-    verdicts[name] = before !== undefined && isWorking(before) ? before : await tryOut(host, name, stage)
+    verdicts[name] = before !== undefined && isWorking(before) ? before : await probeEngine(host, name, stage)
     if (isWorking(verdicts[name])) break
   }
   return verdicts
 }
 
-async function tryOut(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
+async function probeEngine(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
   if (name === 'proot') {
     const program = host.which('proot')
     const works = program !== undefined && (await succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':']))
     return works ? 'only' : 'fails'
   }
   for (const namespace of ['second', 'only'] as const)
-    if (await works(host, {name, namespace, cacheFolder})) return namespace
+    if (await engineWorks(host, {name, namespace, cacheFolder})) return namespace
   return 'fails'
 }
 
@@ -154,7 +154,10 @@ type EngineAttempt = {
   readonly cacheFolder: string
 }
 
-async function works(host: MapperHost, {name, namespace, cacheFolder}: EngineAttempt): Promise<boolean> {
+async function engineWorks(
+  host: MapperHost,
+  {name, namespace, cacheFolder}: EngineAttempt,
+): Promise<boolean> {
   try {
     const engine = anchorEngine(host, name)
     const isRoot = isMountingRoot(host)
@@ -187,7 +190,7 @@ function trialsIn(cacheFolder: string): Memory<Verdicts> {
   return openMemory(join(cacheFolder, 'engines.json'), {schema: verdictsSchema})
 }
 
-function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
+function cacheKey(host: Pick<MapperHost, 'which' | 'uid'>): string {
   const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => fileFacts(host.which(name)))
   return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
 }

@@ -73,7 +73,7 @@ test('an environment of a newer version is refused, and left alone', async (t) =
     assert.equal(
       stderr,
       `envs: Could not read the record "${path}": a newer envs wrote it: its schemaVersion is 3, and this envs reads up to 2.\n` +
-        '  Run the command with the newest envs that has used this store; the environment is unchanged.\n',
+        '  Run the command with the newest envs that has used this store; the record is unchanged.\n',
     )
   }
   await done(cli, 'prune')
