@@ -30,7 +30,7 @@ export function anchorFiles(runFolder: string) {
     /** FIFO that each session keeps open, so that the holder detects sessions without reading /proc. */
     hold: join(runFolder, 'hold'),
     state: join(runFolder, 'anchor.json'),
-    /** How a plain session joins that anchor; see join-plan.ts. */
+    /** Plan with which sessions without options join the anchor; see join-plan.ts. */
     plan: join(runFolder, 'join'),
     /** FIFOs of one start, unlinked as soon as they are open. */
     alive: join(runFolder, 'alive'),

@@ -215,6 +215,7 @@ export async function launchAnchor(
   }
 }
 
+/** Makes FIFOs with mode 0600; existing ones are kept. */
 export async function makeFifos(paths: readonly string[]): Promise<void> {
   const made = await capture(['mkfifo', '-m', '600', ...paths])
   if (made.status > 1) throw new Error(`mkfifo(1) ended with status ${made.status} on ${paths.join(', ')}`)

@@ -212,6 +212,7 @@ export type Freezer = {
   close(): Promise<void>
 }
 
+/** Starts the freezer of an environment, which stops no process yet. */
 export function startFreezer(sender: SignalSender, anchor: Anchor): Freezer {
   const child = start(freezeCommand(sender, anchor), {
     cwd: '/',

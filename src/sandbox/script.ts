@@ -11,6 +11,7 @@ import {buildFilter} from './seccomp/filter.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 import type {SandboxSpec} from './spec.js'
 
+/** A script that runs alone in a tree. */
 export type LoneScript = {
   readonly spec: SandboxSpec
   readonly engine: AnchorEngine

@@ -8,6 +8,7 @@ export const SessionFd = {status: 3, lock: 4, hold: 5, filter: 6} as const
 /** A folder or file of the host that one session shares. `source` is absolute on the host, `target` in the guest. */
 export type Volume = {readonly source: string; readonly target: string; readonly access: 'rw' | 'ro'}
 
+/** The parsed and checked options of one session. */
 export type SessionRequest = {
   /** The argv in the guest; empty for the user's login shell. */
   readonly command: readonly string[]

@@ -11,6 +11,7 @@ import {type Anchor, parseState} from './anchor-state.js'
 /** A process whose mount namespace has a tmpfs on a folder. The kernel frees the tmpfs with its last user. */
 export type MemoryHolder = Anchor
 
+/** A tmpfs to mount, and its lifetime. */
 export type MemoryPlan = {
   /** Argv prefix that makes the user namespace of the files. */
   readonly prefix: readonly string[]

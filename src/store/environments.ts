@@ -46,17 +46,20 @@ export type EnvironmentFiles = {
   readonly lock: string
 }
 
+/** An environment whose record was read. */
 export type Environment = {
   readonly name: EnvironmentName
   readonly files: EnvironmentFiles
   readonly record: EnvironmentRecord
 }
 
+/** Returns the paths of an environment, which need not exist. */
 export function environmentFiles(paths: Paths, name: EnvironmentName): EnvironmentFiles {
   const folder = join(paths.environments, name)
   return {...filesIn(folder), lock: join(paths.locks, `${name}.lock`)}
 }
 
+/** Returns the paths in the folder of an environment, also while it has another name. */
 export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
   return {
     folder,
@@ -162,12 +165,12 @@ export function isEnvironmentName(text: string): text is EnvironmentName {
   return NAME_FORM.test(text)
 }
 
-/** Whether `envs try` could have chosen the name. The mark of a try counts only under such a name. */
+/** Returns whether `envs try` could have chosen the name. The mark of a try counts only under such a name. */
 export function isTryName(name: EnvironmentName): boolean {
   return /^try-[1-9]\d{0,5}$/.test(name)
 }
 
-/** @throws {UsageError} */
+/** Checks the name of an environment. @throws {UsageError} */
 export function parseEnvironmentName(text: string): EnvironmentName {
   if (isEnvironmentName(text)) return text
   throw new UsageError(`"${text}" is not a valid name for an environment.`, [

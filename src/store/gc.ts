@@ -35,6 +35,7 @@ export type Leftover = {
 /** The name has the identity: only root of the identity that made a tree can remove it. */
 const LEFTOVER_FORM = /^\.(?<kind>partial|removed)\.(?<identity>mapped|emulated)\.[0-9a-f]{8}\.(?<name>.+)$/
 
+/** Returns a new path for a folder that is being made or removed; the suffix is random. */
 export function leftoverFolder(paths: Paths, {kind, identity, name}: Omit<Leftover, 'folder'>): string {
   return join(paths.environments, `.${kind}.${identity}.${randomBytes(4).toString('hex')}.${name}`)
 }
@@ -82,6 +83,7 @@ export async function listLeftovers({paths}: Pick<Host, 'paths'>): Promise<Lefto
   return free
 }
 
+/** Removes a leftover. The caller holds the lock of its environment. */
 export async function removeLeftover(
   host: Host,
   {identity, folder}: Leftover,

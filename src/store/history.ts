@@ -62,6 +62,7 @@ export type Step = {readonly now: Date; readonly fresh: LayerId}
 
 type Naming = Pick<Snapshot, 'label' | 'kind' | 'name'>
 
+/** Returns the history of a new environment: an upper layer on the layer of its image. */
 export function newHistory(base: LayerId, upper: LayerId): History {
   return {layers: [base], upper, snapshots: []}
 }
@@ -191,6 +192,7 @@ export function layersOf({layers, upper, snapshots}: History): ReadonlySet<Layer
   return new Set([...layers, upper, ...snapshots.flatMap((snapshot) => snapshot.layers)])
 }
 
+/** Returns whether two stacks have the same layers in the same order. */
 export function sameLayers(a: readonly LayerId[], b: readonly LayerId[]): boolean {
   return a.length === b.length && a.every((layer, index) => layer === b[index])
 }
@@ -215,12 +217,12 @@ export async function writeHistory(
   await writeRecordFile(path, history, {...HISTORY_FORMAT, ...options})
 }
 
-/** @throws {historyUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
+/** Reads a history. @throws {historyUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
 export async function readHistory(path: string): Promise<History> {
   return requireRecordFile(path, HISTORY_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {historyUnreadableError} */
+/** Parses a history. @param path - For the error message only. @throws {historyUnreadableError} */
 export function parseHistory(text: string, path: string): History {
   return parseRecordText(text, path, HISTORY_FORMAT)
 }
@@ -253,7 +255,7 @@ export function applyRetention(history: History, now: Date): History {
 /** A word on a command line that can't be an option, and fits a column. */
 const LABEL_FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 
-/** @throws {UsageError} */
+/** Checks the label of a snapshot. @throws {UsageError} */
 export function parseLabel(text: string): string {
   if (LABEL_FORM.test(text)) return text
   throw new UsageError(`"${text}" is not a valid label for a snapshot.`, [

@@ -62,6 +62,7 @@ const layerFileSchema = v.object({
 /** Part of a layer's name, so that layers of other versions are not used. Layers of 1 contain the image's SSH host keys. */
 export const LAYER_SCHEMA = '2'
 
+/** Writes the record of an image's layer, which marks the layer as complete. */
 export async function writeLayerRecord(path: string, record: ImageLayerRecord): Promise<void> {
   const json = {schemaVersion: LAYER_RECORD_VERSION, ...record}
   await writeFileAtomic(path, `${JSON.stringify(json)}\n`, {mode: 0o600})
@@ -150,11 +151,12 @@ export type LayerFiles = {
   readonly record: string
 }
 
-/** @param layers - The folder of all layers. */
+/** Returns the paths of the parts of a layer. @param layers - The folder of all layers. */
 export function layerFiles(layers: string, id: LayerId): LayerFiles {
   return filesIn(join(layers, id))
 }
 
+/** Returns the paths of the parts in the folder of a layer, also while it has another name. */
 export function filesIn(folder: string): LayerFiles {
   return {folder, tree: join(folder, 'tree'), work: join(folder, 'work'), record: join(folder, 'layer.json')}
 }

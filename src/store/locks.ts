@@ -51,7 +51,7 @@ export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): 
   return openLockFile(environmentFiles(paths, name).lock)
 }
 
-/** @throws {@link environmentBusyError} */
+/** Waits three seconds for an environment's lock. @throws {@link environmentBusyError} */
 export async function waitForLock(
   paths: Paths,
   name: EnvironmentName,

@@ -82,7 +82,7 @@ export type GuestTree =
       readonly holder?: MemoryHolder
     }
 
-/** @throws {HistoryUnreadableError} */
+/** Reads which folders make the guest's `/`. @throws {HistoryUnreadableError} */
 export async function readGuestTree({
   files,
   record,
@@ -93,6 +93,7 @@ export async function readGuestTree({
   return {kind: 'overlay', history, ...(holder === undefined || holder === 'lost' ? {} : {holder})}
 }
 
+/** Returns the mount of the guest's `/`. */
 export function rootMount({layers}: Pick<Paths, 'layers'>, tree: GuestTree): RootMount {
   if (tree.kind === 'directory') return plainRoot(tree.root)
   const {upper, ...history} = tree.history

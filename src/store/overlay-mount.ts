@@ -16,6 +16,7 @@ type OverlayMountOptions = {
 /** Separators in the options of mount(8) and overlayfs; a store whose path contains one is not supported. */
 const SPLIT_AT = /[,:\\"]/
 
+/** Returns whether a store at this path can have overlay storage. */
 export function canBeMounted(path: string): boolean {
   return !SPLIT_AT.test(path)
 }

@@ -74,6 +74,7 @@ const ENVIRONMENT_FORMAT: RecordFormat<typeof environmentSchema> = {
     recordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
+/** Writes the record by one rename. @param options.isSynced - Whether to sync the file to the disk. */
 export async function writeRecord(
   path: string,
   record: EnvironmentRecord,
@@ -87,7 +88,7 @@ export async function readRecord(path: string): Promise<EnvironmentRecord | unde
   return readRecordFile(path, ENVIRONMENT_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {recordUnreadableError} Naming the first field that is wrong. */
+/** Parses a record. @param path - For the error message only. @throws {recordUnreadableError} Naming the first field that is wrong. */
 export function parseRecord(text: string, path: string): EnvironmentRecord {
   return parseRecordText(text, path, ENVIRONMENT_FORMAT)
 }

@@ -103,7 +103,11 @@ export function processBehind(
   }
 }
 
-/** Returns a prefix that ends a program with its parent. Without Perl a worker ends at its next progress report. @see PR_SET_PDEATHSIG(2const) */
+/**
+ * Returns a prefix that ends a program with its parent. Without Perl a worker ends at its next progress report.
+ *
+ * @see PR_SET_PDEATHSIG(2const)
+ */
 function dieWithParent(host: Pick<Host, 'which' | 'architecture'>): string[] {
   const perl = findPerl(host)
   if (perl === undefined) return []

@@ -3,6 +3,7 @@ import type {Identity} from '../identity.js'
 import type {Mount} from '../mounts.js'
 import {mountOptions} from './bwrap.js'
 
+/** Folders of a trial mount, with test files in the lower one. */
 export type TrialFolders = {
   /** Holds the files `kept` and `gone`, and a file in the folder `inner`. */
   readonly lower: string

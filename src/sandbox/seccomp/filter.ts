@@ -115,6 +115,7 @@ export function maskWord(mask: number): Instruction {
   return statement(BPF_ALU | BPF_AND | BPF_K, mask)
 }
 
+/** Ends the program with an action of linux/seccomp.h. */
 export function returnValue(value: number): Instruction {
   return statement(BPF_RET | BPF_K, value)
 }
@@ -224,6 +225,7 @@ function siblings(architecture: DebArchitecture): readonly DebArchitecture[] {
   return SIBLINGS.find((family) => family.includes(architecture)) ?? [architecture]
 }
 
+/** Returns the byte order of an architecture: only s390x is big-endian. */
 export function byteOrder(architecture: DebArchitecture): ByteOrder {
   return architecture === 's390x' ? 'big' : 'little'
 }

@@ -47,6 +47,7 @@ function setsOf(identity: Identity): FilterSet[] {
   }
 }
 
+/** Returns the rules of a filter set. */
 export function rulesOf(set: FilterSet): Rule[] {
   switch (set) {
     case 'chown':
@@ -85,7 +86,10 @@ const SET_IDS: readonly Syscall[] = [
 // biome-ignore format: one line holds them
 const SYNC: readonly Syscall[] = ['fsync', 'fdatasync', 'sync', 'syncfs', 'msync', 'sync_file_range', 'sync_file_range2']
 
-/** Calls that proot 5.1 of 2015, the version of Debian and Ubuntu, does not translate. Not clone3: programs that fall back on clone crash in proot. */
+/**
+ * Calls that proot 5.1 of 2015, the version of Debian and Ubuntu, does not translate. Not clone3: programs that fall back on
+ * clone crash in proot.
+ */
 // biome-ignore format: a line for each kind
 const UNTRACED: readonly Syscall[] = [
   /* paths */ 'statx', 'openat2', 'faccessat2', 'fchmodat2', 'name_to_handle_at', 'execveat',
