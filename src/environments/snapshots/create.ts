@@ -131,7 +131,7 @@ export type TakenSnapshot = {
 export type RunningRequest = {
   /** @throws {@link snapshotExistsError} */
   chooseLabel(history: History, now: Date): string
-  /** `automatic` snapshots are subject to retention. */
+  /** Retention removes old `automatic` snapshots. */
   readonly kind: 'manual' | 'automatic'
   /** Left out for one that may take all the space there is. */
   readonly bounds?: CopyBounds
