@@ -125,8 +125,8 @@ function bundleLibrary(library) {
 }
 
 /**
- * What the sources import of oclif, from the files that have it: its main one checks the version of Node with semver. Help,
- * and the configuration as a whole, are a library of their own: they need most of oclif.
+ * Imports of the sources from oclif, with the file of each: oclif's main file loads semver to check the version of Node. Help
+ * and the complete configuration are a separate library, because they need most of oclif.
  */
 const PARTS = {
   [OCLIF]: {args: '*Args', command: 'Command', config: 'Config', errors: '*Errors', flags: '*Flags'},

@@ -52,7 +52,7 @@ function section(status, title, kinds) {
   ]
 }
 
-/** What is wrong with a command line is worded in many ways. */
+/** Usage errors have one code and many messages: the page has one row for them. */
 function line(message) {
   return message === '{problem}' ? '*any other message about arguments and options*' : text(message)
 }

@@ -1,4 +1,4 @@
-// What the tests have run of src/, by what V8 counted in their bundle.
+// Sums up the coverage of src/ by the tests, from V8's counts for their bundle.
 import {readdir, readFile} from 'node:fs/promises'
 import {SourceMap} from 'node:module'
 import {dirname, join, relative, resolve} from 'node:path'
@@ -7,9 +7,9 @@ import {fileURLToPath} from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * A line a folder of src/: how much of its code the processes ran that left their counts in the folder.
+ * Returns one line for each folder of src/: the share of its code that ran in the processes whose counts are in `folder`.
  *
- * Lines that only name types are no code. What a test starts as a program is not counted.
+ * Lines with only types are not code. Programs that a test starts are not counted.
  */
 export async function coverageLines(folder) {
   const lines = new Map()

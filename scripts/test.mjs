@@ -107,7 +107,7 @@ async function newestChange(path) {
 function runNode(argv, env) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, argv, {cwd: root, env, stdio: 'inherit'})
-    // What it leaves is tidied up here, also when it is told to stop.
+    // Forward signals instead of exiting: this process removes the files that the tests left.
     const forward = (signal) => child.kill(signal)
     for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward)
     child.once('error', reject)

@@ -14,6 +14,8 @@ export const AREAS = [
     // Generated from the messages and schemas, which are not rewritten yet.
     except: ['docs/troubleshooting.md', 'docs/json.md'],
   },
+  {name: 'src/store', paths: ['src/store'], texts: 'all', held: true},
+  {name: 'src/sandbox', paths: ['src/sandbox'], texts: 'all', held: true},
   {name: 'src/rootfs', paths: ['src/rootfs'], texts: 'comments', held: true},
   {name: 'src/compression', paths: ['src/compression'], texts: 'comments', held: true},
   {name: 'src/images/signature', paths: ['src/images/signature'], texts: 'comments', held: true},

@@ -11,12 +11,12 @@ import {type Anchor, anchorFiles} from '../sandbox/anchor-state.js'
 import type {Identity} from '../sandbox/identity.js'
 import {type Environment, type EnvironmentName, filesIn} from '../store/environments.js'
 import {
+  applyRetention,
   type History,
   type Layers,
   newHistory,
   readHistory,
   type Step,
-  thinned,
   timeLabel,
   withSnapshot,
   writeHistory,
@@ -24,7 +24,7 @@ import {
 import {identityOf, isEmptyLayer, type LayerId, layerFiles, makeUpper, newLayerId} from '../store/layers.js'
 import {type MergedTree, mergedProcess, mergedTree} from '../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../store/record.js'
-import {withinLimit} from '../store/squash.js'
+import {squashToLimit} from '../store/squash.js'
 import {rootProcess, toolPath, treeProcess} from '../store/tools.js'
 import {newTreeFacts} from './create/own-files.js'
 import {checkSpace, copyFrozen} from './snapshots/create.js'
@@ -109,7 +109,7 @@ async function sealUpper(
   const upper = newLayerId(identityOf(history.upper))
   await makeUpper(layers, upper, {below: history.upper})
   const sealed = sealedHistory(source, history, {now: host.now(), fresh: upper})
-  const next = await withinLimit(host, source, {history: sealed, isSynced})
+  const next = await squashToLimit(host, source, {history: sealed, isSynced})
   await writeHistory(source.files.history, next)
   return next.layers
 }
@@ -118,7 +118,7 @@ function sealedHistory({name, files}: Environment, history: History, step: Step)
   const wasStarted = existsSync(anchorFiles(files.run).state)
   if (!wasStarted) return {...history, layers: [...history.layers, history.upper], upper: step.fresh}
   const label = timeLabel(history, step.now, 'auto-')
-  return thinned(withSnapshot(history, {label, kind: 'automatic', name}, step), step.now)
+  return applyRetention(withSnapshot(history, {label, kind: 'automatic', name}, step), step.now)
 }
 
 function upperOf({upper, name}: CloneTarget): LayerId {

@@ -5,7 +5,7 @@ import type {Host} from '../host/host.js'
 import {isLockFree, type Lock, lockHolders, takeLock} from '../host/locks.js'
 import {sweepImages} from '../images/cache/remove.js'
 import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
-import {type EnvironmentName, environmentFiles, listNames, mendRunFolder} from '../store/environments.js'
+import {type EnvironmentName, environmentFiles, listNames, repairRunFolder} from '../store/environments.js'
 import {findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
 import {sweepPackages} from '../store/package-cache.js'
 import {sweepTries} from './try/keep.js'
@@ -110,7 +110,7 @@ async function withUnusedEnvironment<Result>(
   const files = environmentFiles(paths, name)
   let lock: Lock | undefined
   try {
-    mendRunFolder(files)
+    repairRunFolder(files)
     lock = await takeLock(files.lock, {mode: 'exclusive', waitMs: 0})
     if (lock === undefined) return undefined
     return await work()

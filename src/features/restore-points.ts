@@ -9,11 +9,11 @@ import {coverStrays} from '../sandbox/constants.js'
 import type {Companion, OpenCompanion} from '../sandbox/spec.js'
 import type {Environment} from '../store/environments.js'
 import {
+  applyRetention,
   freeLabel,
   type History,
   readHistory,
   type Snapshot,
-  thinned,
   timeLabel,
   withNamed,
   withSnapshot,
@@ -85,7 +85,7 @@ async function addRestorePoint(
   const fresh = newLayerId(identityOf(history.upper))
   const pushed = isEmpty
     ? withNamed(history, naming, {now})
-    : thinned(withSnapshot(history, naming, {now, fresh}), now)
+    : applyRetention(withSnapshot(history, naming, {now, fresh}), now)
   if (pushed.layers.length > mostLayers(host.paths.layers, pushed.upper))
     await squashAndWrite(host, environment, {history: pushed, isSynced})
   else await writeHistory(files.history, pushed)
@@ -109,11 +109,11 @@ async function squashAndWrite(
   environment: Environment,
   {history, isSynced}: {history: History; isSynced: boolean},
 ): Promise<void> {
-  const [{withinLimit}, {replaceHistory}] = await Promise.all([
+  const [{squashToLimit}, {replaceHistory}] = await Promise.all([
     import('../store/squash.js'),
     import('../store/gc.js'),
   ])
-  const next = await withinLimit(host, environment, {history, isSynced})
+  const next = await squashToLimit(host, environment, {history, isSynced})
   await replaceHistory(host, environment, {from: history, to: next})
 }
 

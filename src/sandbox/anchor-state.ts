@@ -8,12 +8,12 @@ import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
 import type {AnchorEngineName} from './engines/engine.js'
 import type {GuestNamespace} from './second-namespace.js'
 
-/** No process of ours is pid 1. */
+/** envs starts no process that is pid 1 on the host. */
 const pidField = v.pipe(v.number(), v.safeInteger(), v.minValue(2))
 
 const anchorSchema = v.object({pid: pidField, startTime: v.string()})
 
-/** The first process of a running environment, as the host sees it. */
+/** The first process of a running environment; `pid` is the host's. */
 export type Anchor = RecordOf<typeof anchorSchema>
 
 const anchorStateSchema = v.object({
@@ -22,26 +22,26 @@ const anchorStateSchema = v.object({
   bootId: v.string(),
 })
 
-/** Files of one environment's run-time state; no guest sees this folder. */
+/** Returns the paths of one environment's run-time state; no guest sees this folder. */
 export function anchorFiles(runFolder: string) {
   return {
-    /** Held exclusively for as long as anything of the environment lives, by a process outside of it. */
+    /** Lock that a process outside of the environment holds exclusively while a process of the environment exists. */
     liveness: join(runFolder, 'anchor.lock'),
-    /** FIFO kept open by every session, so that it is known of them without a look at /proc. */
+    /** FIFO that each session keeps open, so that the holder detects sessions without reading /proc. */
     hold: join(runFolder, 'hold'),
     state: join(runFolder, 'anchor.json'),
-    /** How a plain session joins that anchor; see join-plan.ts. */
+    /** Plan with which sessions without options join the anchor; see join-plan.ts. */
     plan: join(runFolder, 'join'),
-    /** FIFOs of one start, which have no name once it is made. */
+    /** FIFOs of one start, unlinked as soon as they are open. */
     alive: join(runFolder, 'alive'),
     looks: join(runFolder, 'looks'),
   } as const
 }
 
-/** Bound on the state files: a hundred bytes are usual. */
+/** Limit for the state files: a hundred bytes are usual. */
 const MAX_STATE_BYTES = 4096
 
-/** The recorded anchor, if that very process still lives. */
+/** Returns the recorded anchor, if that process still exists: pid, start time and boot are the recorded ones. */
 export function readLiveAnchor(runFolder: string): Anchor | undefined {
   const state = parseState(readSmall(anchorFiles(runFolder).state))
   if (state === undefined || state.bootId !== bootId()) return undefined
@@ -50,21 +50,21 @@ export function readLiveAnchor(runFolder: string): Anchor | undefined {
     : undefined
 }
 
-/** The engine that started what was recorded last. */
+/** Returns the engine that started the anchor recorded last. */
 export function recordedEngine(runFolder: string): AnchorEngineName {
   return parseEngine(readSmall(anchorFiles(runFolder).state))
 }
 
-/** The user namespace that the guest was given then; before there were two, one alone. */
+/** Returns the kind of the guest's user namespace; `only` for a record of a version that knew no second namespace. */
 export function recordedNamespace(runFolder: string): GuestNamespace {
   const recorded = v.object({guestNamespace: oneOfField(['second', 'of-root'])})
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.guestNamespace ?? 'only'
 }
 
 /**
- * Records the process that an engine named; undefined when it is gone already.
+ * Records the process that an engine reported; undefined when the process has ended.
  *
- * @param info - What the engine wrote. It does so before it has mounted anything: only the holder tells that this is done.
+ * @param info - Text from the engine's info descriptor. The engine writes it before it mounts: the holder reports readiness.
  */
 export async function recordAnchor(
   runFolder: string,
@@ -86,17 +86,17 @@ export async function recordAnchor(
   return {pid, startTime}
 }
 
-/** Reads what an engine writes, as bwrap does to `--info-fd`; undefined while it is empty or half there. */
+/** Parses the text of an engine's info descriptor, bwrap's `--info-fd`; undefined while it is incomplete. */
 export function parseInfo(text: string): number | undefined {
   return parseIfValid(text, v.object({'child-pid': pidField}))?.['child-pid']
 }
 
-/** The engine that a state file, or what an engine wrote, tells of; bwrap does not name itself. */
+/** Returns the engine that a state file or an engine's info names; bwrap does not name itself. */
 export function parseEngine(text: string): AnchorEngineName {
   return parseIfValid(text, v.object({engine: v.literal('unshare')}))?.engine ?? 'bwrap'
 }
 
-/** Reads a state file; undefined for anything that this version did not write. */
+/** Parses a state file; undefined for any other text. */
 export function parseState(text: string): (Anchor & {bootId: string}) | undefined {
   return parseIfValid(text, anchorStateSchema)
 }

@@ -15,18 +15,20 @@ import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 import type {OpenCompanion, SandboxSpec} from './spec.js'
 
 const POLL_MS = 5
-/** Longer than who keeps the lock takes to notice that the environment has ended, and to end. */
+/** Limit for a start: milliseconds are usual, a host that swaps needs seconds. */
+const START_DEADLINE_MS = 15_000
+/** Longer than the keeper takes to notice the end of the environment, and to end itself. */
 const RELEASE_MS = 2000
 
 /**
- * The environment's running anchor, started when there is none.
+ * Returns the environment's running anchor; starts one when there is none.
  *
- * Of several callers one starts it, under the liveness lock that its process then keeps until the kernel drops it;
- * the others wait for the state file, which it writes once the holder has told that the guest's root is in place. So one tree is
- * never in two namespaces, and nobody joins what is not yet a guest. Where it is killed before that, the environment ends by
- * itself, for it has no session.
+ * One of several callers starts the anchor under the liveness lock, which the keeper then holds. The others wait for the state
+ * file, which the starting caller writes after the holder reported that the guest's root is mounted. So one tree is never in two
+ * mount namespaces, and no session joins an incomplete guest. If that caller is killed before, the environment ends by itself,
+ * because it has no session.
  *
- * @param plan - Asked for under that lock: nothing of the environment runs, and nobody else starts it.
+ * @param plan - Called under the lock, when no process of the environment exists.
  * @throws {AnchorFailedError} @throws {@link anchorUnreachableError}
  */
 export async function ensureAnchor(
@@ -49,13 +51,13 @@ async function launch(lock: Lock, plan: () => Promise<AnchorPlan>): Promise<Anch
   return startAnchor(await plan(), lock)
 }
 
-/** Whether anything of the environment lives: by its state, and by the lock that is kept for it. */
+/** Returns whether a process of the environment exists, according to its state file and its liveness lock. */
 export async function isRunning(runFolder: string): Promise<boolean> {
   if (readLiveAnchor(runFolder) !== undefined) return true
   return !(await isReleased(runFolder))
 }
 
-/** Whether who keeps the lock has let it go, which it does soon after the environment's end. */
+/** Returns whether the keeper has released the liveness lock; waits, because it does so soon after the environment's end. */
 export async function isReleased(runFolder: string): Promise<boolean> {
   const begun = Date.now()
   try {
@@ -76,12 +78,9 @@ export type AnchorPlan = {
   readonly engine: AnchorEngine
   /** Folder of the run-time state; made when missing. */
   readonly runFolder: string
-  /** Text of a shell script in the place of the holder's. */
+  /** Text of a shell script that replaces the holder. */
   readonly holder?: string
 }
-
-/** Longest a start may take; milliseconds are usual, a machine that swaps needs seconds. */
-const START_DEADLINE_MS = 15_000
 
 /** Returns the command line of an anchor, and the options that are written to a descriptor. */
 export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {
@@ -93,9 +92,9 @@ export async function anchorWords(plan: AnchorPlan): Promise<{command: string[];
 }
 
 /**
- * Starts the anchor; a process outside of it keeps the lock for as long as it lives.
+ * Starts the anchor, and a keeper outside of the environment that holds the lock until the environment ends.
  *
- * @returns When its holder runs: the guest's root is in place, and sessions can join.
+ * @returns When the holder runs: the guest's root is mounted, and sessions can join.
  * @throws {AnchorFailedError}
  */
 export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
@@ -103,7 +102,7 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
   const {guest, prefix} = spec.userNamespace
   const {hold, alive, looks} = anchorFiles(runFolder)
   const companionFifos = spec.companions.flatMap((companion) => companion.prepare())
-  // Anew: what a guest of an earlier version has done to one of them does not last.
+  // New FIFOs for each start: a guest of an earlier version may have changed the old ones.
   for (const path of [hold, alive, looks]) rmSync(path, {force: true, recursive: true})
   await makeFifos([hold, alive, looks, ...companionFifos])
   const companions = spec.companions.flatMap((companion) => companion.open() ?? [])
@@ -126,7 +125,7 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
   }
 }
 
-/** Records an environment that is ready, which others may join from then on. Undefined where it is not. */
+/** Records an environment that is ready, so that sessions may join it; undefined when it is not ready. */
 async function whenReady(
   {runFolder, spec}: AnchorPlan,
   {isReady, info}: StartReport,
@@ -140,11 +139,11 @@ async function whenReady(
 
 type Descriptors = ReturnType<typeof openDescriptors>
 
-/** The FIFOs of this start lose their names: what a guest does to one of its descriptors is no matter of the next start. */
+/** Opens the FIFOs of this start and unlinks them, so that a guest's use of a descriptor can't affect the next start. */
 function openDescriptors(runFolder: string) {
   const {hold, alive, looks} = anchorFiles(runFolder)
   const {O_RDWR, O_RDONLY, O_WRONLY} = constants
-  // Reading and writing first: who opens one end alone waits for the other, or is told that nobody is there.
+  // Open for reading and writing first: opening one end alone blocks, or fails without a process at the other end (fifo(7)).
   const both = [hold, alive, looks].map((path) => openSync(path, O_RDWR))
   const opened = {
     hold: openSync(hold, O_RDONLY),
@@ -157,7 +156,7 @@ function openDescriptors(runFolder: string) {
   const [writer, ...others] = both
   for (const fd of others) closeSync(fd)
   for (const path of [alive, looks]) rmSync(path, {force: true})
-  // Nobody may think yet that there is no session.
+  // Keep a writer of `hold` open, so that the keeper does not report the lack of sessions yet.
   return {...opened, ...(writer === undefined ? {} : {writer})}
 }
 
@@ -167,17 +166,17 @@ type Inheritance = {
   readonly companions: readonly OpenCompanion[]
 }
 
-/** What a start came to. */
+/** Result of a start. */
 export type StartReport = {
-  /** Whether the holder said so, which runs in the guest's namespaces. */
+  /** Whether the holder, which runs in the guest's namespaces, reported readiness. */
   readonly isReady: boolean
-  /** What the engine wrote of itself. */
+  /** Text of the engine's info descriptor. */
   readonly info: string
-  /** The beginning of what was printed; a guest's own /bin/sh may have done so. */
+  /** Beginning of standard error; untrusted, because the guest's /bin/sh writes there too. */
   readonly log: string
 }
 
-/** @throws {NodeJS.ErrnoException} When the first program can't be started. */
+/** Starts the engine and waits for the holder. @throws {NodeJS.ErrnoException} When the first program can't be started. */
 export async function launchAnchor(
   plan: AnchorPlan,
   {descriptors, namespace, companions}: Inheritance,
@@ -194,7 +193,7 @@ export async function launchAnchor(
   for (const {writer} of companions) if (writer !== undefined) stdio[AnchorFd.requests] = writer
   const child = start(command, {
     detached: true,
-    // bwrap stays on the host, and would keep the caller's folder from being unmounted.
+    // bwrap stays on the host: the caller's working folder would be busy for umount(8).
     cwd: '/',
     env: {PATH: GUEST_PATH},
     stdio: coverStrays(stdio, descriptors.devNull),
@@ -216,28 +215,29 @@ export async function launchAnchor(
   }
 }
 
+/** Makes FIFOs with mode 0600; existing ones are kept. */
 export async function makeFifos(paths: readonly string[]): Promise<void> {
   const made = await capture(['mkfifo', '-m', '600', ...paths])
   if (made.status > 1) throw new Error(`mkfifo(1) ended with status ${made.status} on ${paths.join(', ')}`)
 }
 
 function feed(pipe: Writable, data: string | Uint8Array): void {
-  // The engine may have given up before it read: its end says so.
+  // The engine may end before it reads (EPIPE); its exit is handled elsewhere.
   pipe.on('error', () => {})
   pipe.end(data)
 }
 
-/** The guest may have written it: no more than its beginning is kept. */
+/** Limit for text of the pipes, which the guest may have written. */
 const MAX_TEXT_BYTES = 4096
 
-type Collected = {
-  /** Whether enough came; the end of the pipe before that means that all who had it are gone. */
+type PipeText = {
+  /** Waits for enough text. Returns false when the pipe closes before that, because all its writers have ended. */
   has(isEnough: (text: string) => boolean, deadlineMs: number): Promise<boolean>
   text(): string
   close(): void
 }
 
-function collect(pipe: Duplex): Collected {
+function collect(pipe: Duplex): PipeText {
   let text = ''
   pipe.on('data', (piece) => {
     if (text.length < MAX_TEXT_BYTES) text += String(piece)
@@ -265,33 +265,33 @@ function lastLine(log: string): string {
   return log.trim().split('\n').at(-1)?.slice(0, 400) ?? ''
 }
 
-/** What did not come up in time would keep the lock; this process has started it, and nobody has joined it. */
+/** Kills an anchor that was not ready in time: it would block the lock, and no session can have joined it. */
 function endUnready(info: string): void {
   const pid = parseInfo(info)
   try {
     if (pid !== undefined) process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended by itself.
+    // The process has ended already.
   }
 }
 
-type Kept = {
+type KeptProcess = {
   readonly liveness: Lock
-  /** The reading end of what the first process of the environment has open to write. */
+  /** Reading end of the FIFO that the first process of the environment keeps open for writing. */
   readonly aliveReader: number
   readonly devNull: number
 }
 
-/** With an environment that has a holder, which is told when there are no sessions. */
-type KeptEnvironment = Kept & {readonly looksWriter: number; readonly hold: number}
+/** For an environment with a holder, which the keeper notifies when there are no sessions. */
+type KeptEnvironment = KeptProcess & {readonly looksWriter: number; readonly hold: number}
 
 /**
- * Leaves a process behind that keeps the lock until the environment has ended; templates/host/keeper.sh says more.
+ * Starts the keeper, a process that holds the lock until the environment has ended; see templates/host/keeper.sh.
  *
- * Of the environment's own processes none has the lock: what they have open, the guest's root can open anew, lock and give away.
+ * No process of the environment has the lock: the guest's root could open its descriptor again through /proc, lock it and pass it on.
  */
 export function startKeeper(
-  kept: ({readonly kind: 'environment'} & KeptEnvironment) | ({readonly kind: 'script'} & Kept),
+  kept: ({readonly kind: 'environment'} & KeptEnvironment) | ({readonly kind: 'script'} & KeptProcess),
 ): void {
   const {aliveReader, devNull, liveness} = kept
   const [role, looks, hold] =
@@ -300,11 +300,11 @@ export function startKeeper(
   const child = start(['/bin/sh', templatePath('host/keeper.sh'), String(role)], {
     cwd: '/',
     env: {PATH: '/usr/bin:/bin'},
-    // Ctrl-C at the terminal of the session that started it is not meant for it.
+    // In a process group of its own: Ctrl-C at the terminal of the first session must not end the keeper.
     detached: true,
     stdio: coverStrays([...stdio], devNull),
   })
-  // Without it the lock goes with this process; the state file still names the running environment.
+  // Without a keeper the lock is released when this process ends; the state file still names the running environment.
   child.on('error', () => {})
   child.unref()
 }

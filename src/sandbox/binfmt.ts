@@ -3,10 +3,10 @@ import {capture} from '../host/process.js'
 import {GUEST_PATH} from './constants.js'
 import type {Mount} from './mounts.js'
 
-type Kind = {readonly bits: 32 | 64; readonly order: 'little' | 'big'; readonly machine: number}
+type ElfKind = {readonly bits: 32 | 64; readonly order: 'little' | 'big'; readonly machine: number}
 
-/** How programs of an architecture begin. @see elf(5); linux/elf-em.h */
-const KINDS: Readonly<Record<DebArchitecture, Kind>> = {
+/** ELF header fields of an architecture's programs. @see elf(5); linux/elf-em.h */
+const ELF_KINDS: Readonly<Record<DebArchitecture, ElfKind>> = {
   amd64: {bits: 64, order: 'little', machine: 62},
   arm64: {bits: 64, order: 'little', machine: 183},
   armhf: {bits: 32, order: 'little', machine: 40},
@@ -21,12 +21,12 @@ const KINDS: Readonly<Record<DebArchitecture, Kind>> = {
 const HEAD_BYTES = 20
 const [TYPE_OFFSET, MACHINE_OFFSET] = [16, 18]
 const [EXECUTABLE, SHARED] = [2, 3]
-/** The system a program was made for, which the kernel does not ask either. */
+/** Offset of the OS ABI in the identification, which the kernel ignores too. */
 const OS_OFFSET = 7
 
-/** The first bytes of a program, and which bits of them count. */
+/** Returns the first bytes of an architecture's programs, and the mask of the bits to compare. */
 export function programHead(architecture: DebArchitecture): {magic: Buffer; mask: Buffer} {
-  const {bits, order, machine} = KINDS[architecture]
+  const {bits, order, machine} = ELF_KINDS[architecture]
   const magic = Buffer.alloc(HEAD_BYTES)
   magic.set([0x7f, 0x45, 0x4c, 0x46, bits / 32, order === 'little' ? 1 : 2, 1])
   const mask = Buffer.alloc(HEAD_BYTES, 0xff)
@@ -34,18 +34,19 @@ export function programHead(architecture: DebArchitecture): {magic: Buffer; mask
   const write = (buffer: Buffer, value: number, offset: number) =>
     order === 'little' ? buffer.writeUInt16LE(value, offset) : buffer.writeUInt16BE(value, offset)
   write(magic, EXECUTABLE, TYPE_OFFSET)
-  // One bit tells them apart, and both are programs.
+  // Ignore the bit in which the types ET_EXEC and ET_DYN differ: both are programs.
   write(mask, 0xffff & ~(EXECUTABLE ^ SHARED), TYPE_OFFSET)
   write(magic, machine, MACHINE_OFFSET)
   return {magic, mask}
 }
 
 /**
- * What binfmt_misc is told, so that it runs programs of an architecture by `program`. F: that is opened now, so that a
- * guest, which has no such file, gets it; P: it is told the name it was called by; C: setuid is that of the guest's program.
+ * Returns the text that registers `program` at binfmt_misc as the interpreter for programs of an architecture. F: the kernel opens
+ * the interpreter at registration, so that a guest without that file can use it; P: it keeps argv[0]; O: it passes an open
+ * descriptor; C: it takes credentials, such as setuid, from the guest's program.
  *
- * @param program - Absolute path of a program that needs no library.
- * @throws {Error} When the kernel could not read it: the path has a line end, or is far too long.
+ * @param program - Absolute path of a static program.
+ * @throws {Error} When the kernel could not parse the text: the path has a newline, or is far too long.
  * @see the kernel's Documentation/admin-guide/binfmt-misc.rst
  */
 export function registration(architecture: DebArchitecture, program: string): string {
@@ -67,23 +68,23 @@ function escaped(bytes: Buffer): string {
   return [...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 }
 
-/** Where the kernel has the table of interpreters, in the guest as on the host. */
+/** Mount point of the table of interpreters, in the guest as on the host. */
 export const TABLE_MOUNT_POINT = '/proc/sys/fs/binfmt_misc'
 
-type Tools = {
+type TableOptions = {
   readonly unshare: string
   readonly mount: string
-  /** An empty folder of the host that the table is mounted on, in a mount namespace of its own. */
+  /** An empty folder of the host: the mount point of the table in the program's own mount namespace. */
   readonly at: string
 }
 
 /**
- * Words before a program whose user namespace has a table of interpreters of its own, with one entry. They need the rights of
- * root there, and Linux 6.7. The table goes when nothing has it mounted any more.
+ * Returns an argv prefix that gives the program's user namespace its own table of interpreters, with one entry. It needs root of
+ * that user namespace, and Linux 6.7. The kernel removes the table with its last mount.
  *
- * @param entry - As `registration` words it.
+ * @param entry - Text of {@link registration}.
  */
-export function tableFirst(entry: string, {unshare, mount, at}: Tools): string[] {
+export function tableFirst(entry: string, {unshare, mount, at}: TableOptions): string[] {
   return [
     ...[unshare, '--mount', '--propagation', 'slave', '--', '/bin/sh', '-c', REGISTER_AND_RUN],
     ...[mount, at, entry],
@@ -93,17 +94,17 @@ export function tableFirst(entry: string, {unshare, mount, at}: Tools): string[]
 const REGISTER_AND_RUN =
   '"$0" -t binfmt_misc envs "$1" && printf %s "$2" >"$1/register" && shift 2 && exec "$@"'
 
-/** So that the table stays as long as the guest; its root may not change it, lest its own programs end working. */
+/** Returns the mount that keeps the table while the guest runs. Read-only: a change by the guest's root would break its programs. */
 export function tableMount(at: string): Mount {
   return {kind: 'bind', from: at, at: TABLE_MOUNT_POINT, access: 'ro'}
 }
 
 const TIMEOUT_MS = 10_000
 
-/** Whether such a table can be made here. @param prefix - Words that make a user namespace. */
+/** Returns whether this kernel can make such a table. @param prefix - Argv prefix that makes a user namespace. */
 export async function canHaveTable(
   prefix: readonly string[],
-  {entry, ...tools}: Tools & {readonly entry: string},
+  {entry, ...tools}: TableOptions & {readonly entry: string},
 ): Promise<boolean> {
   const {status} = await capture([...prefix, ...tableFirst(entry, tools), '/bin/sh', '-c', ':'], {
     cwd: '/',

@@ -2,7 +2,7 @@ import {defineError, EnvsError, ExitCode} from '../errors.js'
 import {type Check, type CheckId, seeChecks} from '../host/check.js'
 import type {LockHolder} from '../host/errors.js'
 
-/** Where the doctor looks at a program; the others are of util-linux. */
+/** The doctor's check of a program; other programs belong to util-linux. */
 const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
   bwrap: 'bubblewrap',
   proot: 'engine',
@@ -24,7 +24,7 @@ export class ToolMissingError extends EnvsError {
 
 export class NamespaceRefusedError extends EnvsError {}
 
-/** The kernel, or what governs it, lets no user namespace be made. */
+/** The kernel, a sysctl or AppArmor refuses to make a user namespace. */
 export const namespaceRefusedError = defineError(
   'ENVS_NO_NAMESPACE',
   ExitCode.host,
@@ -49,7 +49,7 @@ export const engineUnusableKind = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCod
 
 /** Nothing on this host can enter a tree, or not what was asked for. */
 export class EngineUnavailableError extends EnvsError {
-  /** @param explanation - What the doctor found when it was asked why. */
+  /** @param explanation - the finding of the doctor. */
   constructor(
     readonly setting: 'auto' | 'bwrap' | 'unshare' | 'proot',
     explanation?: Check,
@@ -63,7 +63,7 @@ export class EngineUnavailableError extends EnvsError {
   }
 }
 
-/** What the doctor found, and where it says more. */
+/** Returns the evidence of a check, and the command that shows the check. */
 function explained(check: CheckId, {id, title, evidence}: Check): string[] {
   return [`${title}: ${evidence}`, seeChecks(...new Set([check, id]))]
 }
@@ -78,7 +78,7 @@ export const anchorFailedKind = defineError('ENVS_START_FAILED', ExitCode.host, 
 export class AnchorFailedError extends EnvsError {
   /**
    * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
-   * @param explanation - What the doctor found when it was asked why, or that the tree has no shell.
+   * @param explanation - The doctor's check that explains the failure, or `no shell` for a tree without /bin/sh.
    */
   constructor(
     readonly environment: string,
@@ -99,13 +99,13 @@ function stepsFor(explanation: Check | 'no shell'): string[] {
 
 const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'
 
-/** @public A process holds the environment's liveness lock, and neither lets it go nor lets the environment be joined. */
+/** @public A process holds the environment's liveness lock, and the environment has no anchor to join. */
 export const heldEnvironmentError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
   message: 'Could not join the environment "{name}": process {pid} ({command}) holds its lock.',
   nextStep: END_LEFTOVER,
 })
 
-/** @public As {@link heldEnvironmentError}, by a process that can't be seen. */
+/** @public As {@link heldEnvironmentError}, for a process that this host can't see. */
 export const heldElsewhereError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
   message: 'Could not join the environment "{name}": a process that is not visible from here holds its lock.',
   nextStep: [
@@ -114,12 +114,12 @@ export const heldElsewhereError = defineError('ENVS_UNREACHABLE', ExitCode.confl
   ],
 })
 
-/** @param holders - Who holds it; none when they can't be seen from here. */
+/** Returns the error for a liveness lock that stays held. @param holders - Its holders; empty when this host can't see them. */
 export function anchorUnreachableError(name: string, [holder]: readonly LockHolder[]): EnvsError {
   return holder === undefined ? heldElsewhereError({name}) : heldEnvironmentError({name, ...holder})
 }
 
-/** The running environment could not be joined, or the command could not be made ready in it. */
+/** A session could not join the running environment, or could not prepare the command in it. */
 export const sessionFailedError = defineError('ENVS_SESSION_FAILED', ExitCode.guestNotStarted, {
   message: 'Could not open a session in "{name}": {reason}.',
   nextStep: seeChecks('engine'),

@@ -6,32 +6,32 @@ import {type Anchor, anchorFiles} from './anchor-state.js'
 import {type Member, Members, type Thread} from './members.js'
 import {freezeCommand, type SignalSender} from './processes.js'
 
-/** Longest that processes may take to stand still; the kernel needs microseconds. */
+/** Limit for stopping all processes; the kernel needs microseconds. */
 const DEADLINE_MS = 5000
-/** What waits in the kernel for so long runs no code of its own: a parent waits for its stopped child of vfork(2). */
+/** A thread that is uninterruptible for this long counts as stopped: a parent waits for its stopped child of vfork(2). */
 const UNINTERRUPTIBLE_AFTER_MS = 300
 const POLL_MS = 2
-/** How often is looked whether somebody runs, so that what was let go on can't hold up the work for ever. */
+/** Interval of the checks for running processes: a process that another one continued must not block the work for ever. */
 const WATCH_MS = 250
 
 export type Frozen<T> =
   | {readonly isFrozen: true; readonly value: T; readonly frozenMs: number}
   /**
-   * Nothing that was done is of one moment. `restless`: these could not be stopped; `woken`: they were, and ran meanwhile,
-   * or came, or ended.
+   * The result is not of one moment. `running`: these processes could not be stopped; `woken`: these ran, began or ended while
+   * the work was done.
    */
-  | {readonly isFrozen: false; readonly why: 'restless' | 'woken'; readonly pids: readonly number[]}
+  | {readonly isFrozen: false; readonly why: 'running' | 'woken'; readonly pids: readonly number[]}
 
 /**
- * Does something while every process of an environment is stopped, its first one apart, which only waits.
+ * Runs `work` while all processes of an environment are stopped, except its first one, which only waits.
  *
- * Another process sends the signals, and lets everything go on: also when this process is killed. What was stopped before
- * stays so. A guest can still have itself woken, by a timer that sends CONT: each thread's count of switches tells afterwards
- * that it ran.
+ * The freezer, another process, stops the processes and continues them, even when this process is killed. Processes that were
+ * stopped before stay stopped. A guest can continue its processes, by a timer that sends CONT: the count of context switches of
+ * each thread shows afterwards whether it ran.
  *
- * @param work - Its signal is aborted when somebody runs; what it throws then counts for nothing.
- * @throws What `work` throws; everything goes on by then.
- * @see kill(2): -1 reaches all of a pid namespace at one moment, its first process and the sender apart.
+ * @param work - Its signal is aborted when a process runs; errors that it throws after that are ignored.
+ * @throws The error of `work`, after the processes were continued.
+ * @see kill(2): pid -1 reaches all processes of a pid namespace at once, except its first process and the sender.
  */
 export async function whileFrozen<T>(
   anchor: Anchor,
@@ -44,17 +44,17 @@ export async function whileFrozen<T>(
     const stopped = (await members.list()).filter(isStopped)
     const kept = stopped.flatMap(({threads}) => threads.map(({guestId}) => guestId))
     await holdDownwards(members, freezer)
-    if (!(await freezer.stop(kept))) return {isFrozen: false, why: 'restless', pids: []}
+    if (!(await freezer.stop(kept))) return {isFrozen: false, why: 'running', pids: []}
     const begun = performance.now()
-    const {still, restless} = await waitUntilStill(members)
+    const {counts, running} = await waitUntilStopped(members)
     planResumption(freezer, await members.list(), stopped)
-    if (restless.length > 0) return {isFrozen: false, why: 'restless', pids: restless}
-    const done = await whileStill(members, still, work)
+    if (running.length > 0) return {isFrozen: false, why: 'running', pids: running}
+    const done = await runWhileStopped(members, counts, work)
     if (done.isFrozen) {
       await freezer.close()
       return {...done, frozenMs: performance.now() - begun}
     }
-    // Who came meanwhile stood still for no moment, and may have been stopped by somebody else.
+    // Processes that began meanwhile were never frozen; another process may have stopped them.
     planResumption(freezer, await members.list(), stopped)
     return done
   } finally {
@@ -63,10 +63,10 @@ export async function whileFrozen<T>(
 }
 
 /**
- * Stops parents before their children: a shell that sees one of its jobs stop takes it for one that was stopped by Ctrl-Z, and
- * would have it in the background when all go on.
+ * Stops parents before their children: a shell that sees a job stop assumes Ctrl-Z, and would keep the job in the background
+ * when all processes continue.
  *
- * What can't be stopped so, in the time there is, the stop of all is to stop.
+ * Gives up at the deadline: the following stop of all processes reaches the rest.
  */
 async function holdDownwards(members: Members, freezer: Freezer): Promise<void> {
   const begun = Date.now()
@@ -76,7 +76,7 @@ async function holdDownwards(members: Members, freezer: Freezer): Promise<void> 
     const byPid = new Map(all.map((member) => [member.pid, member]))
     const moving = all.filter((member) => !hasStopped(member))
     if (moving.length === 0) return
-    // A parent in the kernel waits for a child of vfork(2), which has to be stopped before it.
+    // An uninterruptible parent waits for its child of vfork(2): stop the child first.
     const isNext = ({parent}: Member) => {
       const above = byPid.get(parent)
       return above === undefined || hasStopped(above) || above.threads.some(({state}) => state === 'D')
@@ -89,52 +89,52 @@ async function holdDownwards(members: Members, freezer: Freezer): Promise<void> 
   }
 }
 
-/** Each thread of it stands still, or waits for its tracer. */
+/** Returns whether each thread is stopped, or waits for its tracer. */
 function hasStopped({threads}: Member): boolean {
   return threads.every(({state}) => /[tT]/.test(state))
 }
 
-/** Children go on before their parents, which would take them for stopped jobs. */
+/** Plans to continue children before their parents: a shell would take a stopped child for a stopped job. */
 function planResumption(freezer: Freezer, members: readonly Member[], stopped: readonly Member[]): void {
   const before = new Map(stopped.map((member) => [member.pid, new Map(switchesOf(member))]))
-  // One that has run since had been let go on by somebody before all were stopped.
+  // A process that ran since was continued by another process before the freezer stopped all.
   const isKept = (member: Member) =>
     isStopped(member) &&
     switchesOf(member).every(([id, switches]) => before.get(member.pid)?.get(id) === switches)
   freezer.planResumption(members.filter((member) => !isKept(member)).map(({guestPid}) => guestPid))
 }
 
-/** What each thread had run when all stood still, by process. */
-type Stillness = ReadonlyMap<number, ReadonlyMap<number, number>>
+/** The count of context switches of each thread, by process. */
+type SwitchCounts = ReadonlyMap<number, ReadonlyMap<number, number>>
 
-async function waitUntilStill(members: Members): Promise<{still: Stillness; restless: number[]}> {
+async function waitUntilStopped(members: Members): Promise<{counts: SwitchCounts; running: number[]}> {
   const begun = Date.now()
-  let previous: Stillness = new Map()
+  let previous: SwitchCounts = new Map()
   for (;;) {
     const all = await members.list()
     const waitedMs = Date.now() - begun
     const mayWait = waitedMs >= UNINTERRUPTIBLE_AFTER_MS
     const first = members.first()
     const moving = [
-      ...all.filter(({threads}) => !threads.every((thread) => isStill(thread, {mayWait}))),
+      ...all.filter(({threads}) => !threads.every((thread) => isThreadStopped(thread, {mayWait}))),
       ...[first].filter(({threads}) => threads.some(({state}) => state === 'R')),
     ]
-    const still = stillness([...all, first])
-    // A thread counts as stopped shortly before it leaves its processor, which is counted in turn.
-    const restless = [...new Set([...moving.map(({pid}) => pid), ...differences(previous, still)])]
-    if (restless.length === 0) return {still, restless}
-    if (waitedMs > DEADLINE_MS) return {still, restless}
-    previous = still
+    const counts = countSwitches([...all, first])
+    // A thread's state is T shortly before it leaves its processor, which counts as one more switch: compare two rounds.
+    const running = [...new Set([...moving.map(({pid}) => pid), ...differences(previous, counts)])]
+    if (running.length === 0) return {counts, running}
+    if (waitedMs > DEADLINE_MS) return {counts, running}
+    previous = counts
     await sleep(POLL_MS)
   }
 }
 
-async function whileStill<T>(
+async function runWhileStopped<T>(
   members: Members,
-  still: Stillness,
+  counts: SwitchCounts,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<{isFrozen: true; value: T} | {isFrozen: false; why: 'woken'; pids: number[]}> {
-  const woken = async () => differences(still, stillness([...(await members.list()), members.first()]))
+  const woken = async () => differences(counts, countSwitches([...(await members.list()), members.first()]))
   const controller = new AbortController()
   const outcome = work(controller.signal).then(
     (value) => ({value}),
@@ -150,20 +150,20 @@ async function whileStill<T>(
     }
     if (done === undefined) continue
     if ('error' in done) throw done.error
-    // What stopped itself a moment ago has left its processor by then, which is counted.
+    // A process that stopped itself a moment ago leaves its processor in this time, which counts as a switch.
     await sleep(POLL_MS)
     const late = await woken()
     return late.length > 0 ? {isFrozen: false, why: 'woken', pids: late} : {isFrozen: true, value: done.value}
   }
 }
 
-function stillness(members: readonly Member[]): Stillness {
+function countSwitches(members: readonly Member[]): SwitchCounts {
   const present = members.filter(({threads}) => threads.length > 0)
   return new Map(present.map((member) => [member.pid, new Map(switchesOf(member))]))
 }
 
-/** Processes with a thread that ran, came or went between the two. */
-function differences(before: Stillness, after: Stillness): number[] {
+/** Returns processes with a thread that ran, began or ended between the two counts. */
+function differences(before: SwitchCounts, after: SwitchCounts): number[] {
   const pids = new Set([...after.keys(), ...before.keys()])
   return [...pids].filter((pid) => !isSame(before.get(pid), after.get(pid)))
 }
@@ -179,45 +179,46 @@ function switchesOf({threads}: Member): [number, number][] {
   return threads.map(({id, switches}) => [id, switches])
 }
 
-/** One that is traced is not: it would take the signal when its tracer lets it go on. */
+/** Returns whether SIGSTOP has stopped the process. A traced process receives the signal only when its tracer continues it. */
 function isStopped({threads}: Member): boolean {
   return threads.length > 0 && threads.every(({state}) => state === 'T')
 }
 
-/** Stopped, or in the kernel. */
-function isStill({state}: Thread, {mayWait}: {mayWait: boolean}): boolean {
+/** Returns whether a thread is stopped, or, if `mayWait`, uninterruptible. */
+function isThreadStopped({state}: Thread, {mayWait}: {mayWait: boolean}): boolean {
   return /[tT]/.test(state) || (mayWait && state === 'D')
 }
 
 /**
- * The process that stops all of an environment and lets it go on when it is closed: also when this process is killed.
+ * The process that stops the processes of an environment. It continues them when it is closed or this process is killed.
  *
  * @see templates/host/signal-all.pl
  */
 export type Freezer = {
-  /** The host's ids of processes with these ids in the guest, in that order; 0 where there is none. */
+  /** Translates pids of the guest to pids of the host, in the same order; 0 for a missing process. */
   hostPids(guestPids: readonly number[]): Promise<number[]>
-  /** Stops these. @returns Whether that could be done. */
+  /** Stops these processes. @returns Whether it succeeded. */
   hold(guestPids: readonly number[]): Promise<boolean>
   /**
-   * Stops all at one moment, the environment's first process apart.
+   * Stops all processes at once, except the environment's first one.
    *
-   * @param kept - Threads that were stopped before, with their ids in the guest: they stay so.
-   * @returns Whether that could be done.
+   * @param kept - Thread ids in the guest that were stopped before: they are not continued.
+   * @returns Whether it succeeded.
    */
   stop(kept: readonly number[]): Promise<boolean>
-  /** Who is to go on at the end, in this order. Without it, all but the kept are. */
+  /** Sets the processes to continue at the end, in this order. By default all continue, except the kept ones. */
   planResumption(guestPids: readonly number[]): void
-  /** Settles when they go on. */
+  /** Continues the processes. */
   close(): Promise<void>
 }
 
+/** Starts the freezer of an environment, which stops no process yet. */
 export function startFreezer(sender: SignalSender, anchor: Anchor): Freezer {
   const child = start(freezeCommand(sender, anchor), {
     cwd: '/',
     env: {PATH: '/usr/bin:/bin'},
     stdio: ['pipe', 'pipe', 'ignore'],
-    // A group of its own: Ctrl-C at the terminal must not reach who is to let all go on.
+    // A process group of its own: Ctrl-C at the terminal must not end the freezer.
     detached: true,
   })
   const exit = ended(child)
@@ -246,15 +247,15 @@ export function startFreezer(sender: SignalSender, anchor: Anchor): Freezer {
   }
 }
 
-/** Longer than the program of a session takes to come in; it holds the gate from before its first look at the guest's files. */
+/** Longer than a session takes to join. It holds the lock from before it first reads the guest's files. */
 const WAIT_MS = 5000
 
 /**
- * Does something while no session can begin: one that comes is held back until then, before it is in the guest.
+ * Runs `work` while no session can begin: a new session waits before it joins the guest.
  *
- * The lock is on the FIFO that every session has open, as templates/host/session.pl has it.
+ * The lock is on the FIFO that each session opens; templates/host/session.pl takes it too.
  *
- * @returns undefined when somebody was coming in all the time; nothing was done then.
+ * @returns undefined when sessions held the lock all the time; `work` was not called then.
  */
 export async function behindClosedGate<T>(
   runFolder: string,

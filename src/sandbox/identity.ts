@@ -11,16 +11,16 @@ import {
 import {ToolMissingError} from './errors.js'
 
 /**
- * How the guest's root is made:
- * - `mapped`: a range of subordinate ids; every id of the guest is an id of its own.
- * - `emulated`: the user's own id alone; changes of owner or id appear to succeed.
+ * The way the guest gets its user ids:
+ * - `mapped`: from a subuid range; each id of the guest is an id of the host.
+ * - `emulated`: all are the user's own id; changes of owner or id appear to succeed.
  */
 export type Identity = 'mapped' | 'emulated'
 
 /**
- * Words to put before a program that is to see a tree with the owners the guest sees.
+ * Returns an argv prefix for a program that sees the owners of a tree as the guest does.
  *
- * @throws {IdentityUnavailableError} When this host has lost what `mapped` needs.
+ * @throws {IdentityUnavailableError} When this host can no longer provide `mapped`.
  */
 export async function treePrefix(identity: Identity, host: KnowingHost): Promise<readonly string[]> {
   if (identity === 'emulated') return []
@@ -30,7 +30,7 @@ export async function treePrefix(identity: Identity, host: KnowingHost): Promise
 }
 
 /**
- * Words to put before a program that is to be root of a new user namespace of this identity.
+ * Returns an argv prefix for a program that runs as root of a new user namespace of this identity.
  *
  * @throws As {@link treePrefix}, and {ToolMissingError}.
  */
@@ -42,10 +42,10 @@ export async function namespacePrefix(identity: Identity, host: KnowingHost): Pr
 }
 
 /**
- * The identity a new environment gets; a tree's owners on disk depend on it, so it is chosen once.
+ * Returns the identity for a new environment. An environment keeps it, because the owners on disk depend on it.
  *
- * @param setting - `auto` takes `mapped` where a trial of it succeeds.
- * @throws {IdentityUnavailableError} When `mapped` was asked for by name and this host can't do it.
+ * @param setting - `auto` chooses `mapped` when its trial succeeds.
+ * @throws {IdentityUnavailableError} When the setting is `mapped` and this host can't provide it.
  */
 export async function chooseIdentity(setting: 'auto' | Identity, host: KnowingHost): Promise<Identity> {
   if (setting === 'emulated') return 'emulated'
@@ -65,7 +65,7 @@ async function unavailable(reason: MappingObstacle, uid: number): Promise<Identi
 
 export class IdentityUnavailableError extends EnvsError {}
 
-/** @public The user asked for the identity `mapped`, and this host can't give it. */
+/** @public The user chose the identity `mapped`, and this host can't provide it. */
 export const identityUnavailableError = defineError(
   'ENVS_IDENTITY_UNAVAILABLE',
   ExitCode.host,

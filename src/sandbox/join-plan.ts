@@ -7,21 +7,21 @@ import {bootId} from '../host/proc.js'
 import {type Anchor, anchorFiles} from './anchor-state.js'
 import {type SessionPlace, type SessionRequest, sessionNumbers, sessionOptions} from './session-options.js'
 
-/** All that templates/host/join.pl needs to know of a session beside the anchor. */
+/** The facts, apart from the anchor, that templates/host/join.pl needs for a session. */
 export type JoinPlan = {
   readonly place: Omit<SessionPlace, 'anchor' | 'parentPid'>
   readonly request: SessionRequest
-  /** Variables that each session takes from its own surroundings; none of them is in `request`. */
+  /** Names of variables that each session copies from its own environment; `request` has none of them. */
   readonly passedOn: readonly string[]
   readonly filter: Uint8Array
   readonly folder: string
   readonly lock: string
   readonly uid: number
-  /** Text of the user's settings, which had a say in all this; undefined where there are none. */
+  /** Text of the user's settings file, on which the plan depends; undefined without one. */
   readonly settings: string | undefined
 }
 
-/** What stands for a build of envs: another one may plan otherwise. */
+/** Files that identify a build of envs: another build may plan differently. */
 const BUILD = [
   'dist',
   ...[
@@ -34,12 +34,12 @@ const BUILD = [
   ].map((name) => `templates/host/${name}`),
 ]
 
-/** The plan as templates/host/join.pl reads it: fields that end with a NUL; none of them can have one in it. */
+/** Encodes the plan for templates/host/join.pl: fields terminated by NUL, which no field can contain. */
 export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
   const options = sessionOptions(plan.place, plan.request)
   const fields = [
     'envs-join-2',
-    BUILD.map((path) => identityOf(join(packageRoot(), path))).join(' '),
+    BUILD.map((path) => fileIdentity(join(packageRoot(), path))).join(' '),
     String(plan.uid),
     plan.settings === undefined ? '-' : `+${plan.settings}`,
     ...[bootId(), String(anchor.pid), anchor.startTime],
@@ -54,7 +54,7 @@ export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
   return fields.map((field) => `${field}\0`).join('')
 }
 
-/** Leaves a plan for sessions that come without Node, unless it is there; they come with Node where it can't be. */
+/** Writes the plan for sessions that start without Node, unless it is written already. Without a plan, sessions start with Node. */
 export async function keepJoinPlan(runFolder: string, plan: JoinPlan, anchor: Anchor): Promise<void> {
   const path = anchorFiles(runFolder).plan
   const text = joinPlanText({...plan, request: {...plan.request, command: []}}, anchor)
@@ -63,12 +63,12 @@ export async function keepJoinPlan(runFolder: string, plan: JoinPlan, anchor: An
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) return
   }
-  // Not synced: after a crash it names another boot. The environment may be on its way out, or the disk full.
+  // Not synced: after a crash the plan has the id of another boot. Failures are ignored: the plan only saves time.
   await writeFileAtomic(path, text, {mode: 0o600, isSynced: false}).catch(() => {})
 }
 
-/** As `stat` of Perl has it: whole seconds. */
-function identityOf(path: string): string {
+/** Identifies a file by the values of Perl's `stat`, which has whole seconds. */
+function fileIdentity(path: string): string {
   try {
     const {dev, ino, size, ctimeMs} = statSync(path)
     return [dev, ino, size, Math.floor(ctimeMs / 1000)].join(':')

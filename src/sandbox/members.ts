@@ -3,14 +3,14 @@ import {processStartTime} from '../host/proc.js'
 import type {Anchor} from './anchor-state.js'
 import {pidNamespace} from './processes.js'
 
-/** A process of a running environment, as the host's kernel has it. */
+/** A process of a running environment, with ids of the host. */
 export type Member = {
   readonly pid: number
-  /** The host's id of its parent, as all else is. */
+  /** The host's id of its parent. */
   readonly parent: number
   /** Its id in the guest's pid namespace. */
   readonly guestPid: number
-  /** Those that have not ended; none where the process only waits to be reaped. */
+  /** Running threads; none for a zombie. */
   readonly threads: readonly Thread[]
 }
 
@@ -19,14 +19,14 @@ export type Thread = {
   readonly guestId: number
   /** One letter. @see proc_pid_status(5) State */
   readonly state: string
-  /** How often it has left a processor: a number that grows each time it has run. @see proc_pid_status(5) ctxt_switches */
+  /** Count of context switches, which grows each time the thread has run. @see proc_pid_status(5) ctxt_switches */
   readonly switches: number
 }
 
-/** The host's ids of processes with these ids in the guest's pid namespace; 0 where there is none. */
+/** Translates pids of the guest's pid namespace to pids of the host; 0 for a missing process. */
 type Translate = (guestPids: readonly number[]) => Promise<number[]>
 
-type Process = {
+type ProcessStatus = {
   readonly pid: number
   readonly parent: number
   readonly uid: number
@@ -35,10 +35,10 @@ type Process = {
 }
 
 /**
- * Finds who belongs to an environment, also in pid namespaces below its own, and those that don't let anyone look.
+ * Lists the processes of an environment, including those in nested pid namespaces and those whose /proc/PID/ns is unreadable.
  *
- * A program that its user may run and not read, or that was started on the host, may be hidden from the user: then
- * /proc/PID/ns can't be read. Its parents tell, or else the kernel, asked from within for the process of that id.
+ * The kernel hides /proc/PID/ns of a program that its user may execute but not read, or that was started on the host. Such a
+ * process belongs to the environment if its parents do, or if the kernel finds it from within by its id in the guest.
  */
 export class Members {
   readonly #anchor: Anchor
@@ -46,7 +46,7 @@ export class Members {
   readonly #namespace: string | undefined
   readonly #depth: number
   readonly #ids: readonly IdRange[]
-  /** What was found out by asking, by process and start. */
+  /** Results of the translation, by pid and start time. */
   readonly #asked = new Map<string, boolean>()
 
   constructor(anchor: Anchor, translate: Translate) {
@@ -57,13 +57,13 @@ export class Members {
     this.#ids = idRanges(anchor.pid)
   }
 
-  /** All but the first process; youngest first. */
+  /** Returns all processes except the first one, youngest first. */
   async list(): Promise<Member[]> {
-    // It has ended, and all with it.
+    // The first process has ended, and all others with it.
     if (this.#namespace === undefined) return []
     const all = processes()
-    const found: Process[] = []
-    const unknown: Process[] = []
+    const found: ProcessStatus[] = []
+    const unknown: ProcessStatus[] = []
     for (const process of all.values()) {
       if (process.pid === this.#anchor.pid || process.pids.length < this.#depth) continue
       const namespace = pidNamespace(process.pid)
@@ -77,18 +77,18 @@ export class Members {
     return found.map((process) => this.#describe(process)).sort((a, b) => b.guestPid - a.guestPid)
   }
 
-  /** The environment's first process: it can't be stopped from within. */
+  /** Returns the environment's first process, which no signal from within can stop. */
   first(): Member {
     const pids = [...Array<number>(Math.max(0, this.#depth - 1)), 1]
     return this.#describe({pid: this.#anchor.pid, parent: 0, pids})
   }
 
-  #describe({pid, parent, pids}: Pick<Process, 'pid' | 'parent' | 'pids'>): Member {
+  #describe({pid, parent, pids}: Pick<ProcessStatus, 'pid' | 'parent' | 'pids'>): Member {
     return {pid, parent, guestPid: pids[this.#depth - 1] ?? 0, threads: threadsOf(pid, this.#depth)}
   }
 
-  /** Another environment may have namespaces below its own, too. */
-  #hasParentInside({parent}: Process, all: ReadonlyMap<number, Process>): boolean {
+  /** Returns whether an ancestor belongs to the environment. A nested namespace may belong to another environment. */
+  #hasParentInside({parent}: ProcessStatus, all: ReadonlyMap<number, ProcessStatus>): boolean {
     let at: number | undefined = parent
     for (let steps = 0; at !== undefined && at > 1 && steps < all.size; steps++) {
       if (at === this.#anchor.pid || pidNamespace(at) === this.#namespace) return true
@@ -97,13 +97,13 @@ export class Members {
     return false
   }
 
-  /** Nobody becomes in a user namespace what is not mapped there. */
-  #mayBelong({uid}: Process): boolean {
+  /** Returns whether the uid is mapped in the guest: no process can have another one there. */
+  #mayBelong({uid}: ProcessStatus): boolean {
     return this.#ids.some(({first, count}) => uid >= first && uid < first + count)
   }
 
-  async #ask(unknown: readonly Process[]): Promise<Process[]> {
-    const key = ({pid}: Process) => `${pid} ${processStartTime(pid)}`
+  async #ask(unknown: readonly ProcessStatus[]): Promise<ProcessStatus[]> {
+    const key = ({pid}: ProcessStatus) => `${pid} ${processStartTime(pid)}`
     const open = unknown.filter((process) => !this.#asked.has(key(process)))
     const answers =
       open.length === 0 ? [] : await this.#translate(open.map(({pids}) => pids[this.#depth - 1] ?? 0))
@@ -113,8 +113,8 @@ export class Members {
   }
 }
 
-function processes(): ReadonlyMap<number, Process> {
-  const found = new Map<number, Process>()
+function processes(): ReadonlyMap<number, ProcessStatus> {
+  const found = new Map<number, ProcessStatus>()
   for (const name of readdirSync('/proc')) {
     const pid = Number(name)
     const process = Number.isInteger(pid) ? readProcess(pid) : undefined
@@ -123,8 +123,8 @@ function processes(): ReadonlyMap<number, Process> {
   return found
 }
 
-/** @see proc_pid_status(5): everybody may read it. */
-function readProcess(pid: number): Process | undefined {
+/** Reads /proc/PID/status, which all users may read. @see proc_pid_status(5) */
+function readProcess(pid: number): ProcessStatus | undefined {
   const status = readText(`/proc/${pid}/status`)
   if (status === undefined) return undefined
   const [, parent] = /^PPid:\s+(\d+)/m.exec(status) ?? []
@@ -155,7 +155,7 @@ function namespacePids(status: string): number[] {
 
 type IdRange = {readonly first: number; readonly count: number}
 
-/** The host's ids that are mapped for a process. @see user_namespaces(7) */
+/** Returns the host's ids in the uid map of a process. @see user_namespaces(7) */
 function idRanges(pid: number): IdRange[] {
   const lines = (readText(`/proc/${pid}/uid_map`) ?? '').trim().split('\n')
   return lines.map((line) => {

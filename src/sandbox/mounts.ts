@@ -1,7 +1,7 @@
 import {existsSync} from 'node:fs'
 import type {GuestNamespace} from './second-namespace.js'
 
-/** One change to the guest's view of the file system. Applied in list order. */
+/** One mount in the guest. Engines mount in list order. */
 export type Mount =
   | {
       readonly kind: 'bind'
@@ -18,34 +18,34 @@ export type Mount =
       readonly work: string
       readonly at: string
     }
-  /** `empty`: a folder that nothing can be written to, over what is there. */
+  /** `empty`: an empty read-only folder that covers the mount point. */
   | {readonly kind: 'tmpfs' | 'empty' | 'proc' | 'dev' | 'mqueue'; readonly at: string}
 
-/** What becomes the guest's `/`. */
+/** The mount of the guest's `/`. */
 export type RootMount = Extract<Mount, {kind: 'bind' | 'overlay'}>
 
-/** A tree of its own. */
+/** Returns the root mount of a whole tree. */
 export function plainRoot(path: string): RootMount {
   return {kind: 'bind', from: path, at: '/', access: 'rw'}
 }
 
 /**
- * Where the guest finds the resolver's settings; its /etc/resolv.conf links into this folder.
+ * Mount point of the resolver's settings; the guest's /etc/resolv.conf is a symlink into this folder.
  *
- * A folder: a file bound over another can't be replaced by a package (EBUSY), and bwrap 0.12 refuses a link as its target.
+ * A folder: a package can't replace a file that is a mount point (EBUSY), and bwrap 0.12 refuses a symlink as a target.
  */
 export const RESOLVER_MOUNT_POINT = '/run/envs'
 
-/** Where the guest finds what environments share; templates/rootfs/apt-http knows it too. */
+/** Mount point of the package cache; templates/rootfs/apt-http uses the same path. */
 export const PACKAGES_MOUNT_POINT = '/run/envs/packages'
 
-/** Folders that must be there, as folders, before a tree can be mounted; relative to its root. */
+/** Folders that a tree must contain before it is mounted; relative to its root. */
 export const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run/envs'] as const
 
 /**
- * The file systems of the kernel.
+ * Returns the mounts of the kernel's file systems.
  *
- * The host's devpts is left out, for with it a guest could open every terminal of the user.
+ * The host's devpts is not among them: a guest could open each terminal of the user.
  */
 export function kernelMounts(guestNamespace: GuestNamespace): Mount[] {
   return [
@@ -60,12 +60,12 @@ export function kernelMounts(guestNamespace: GuestNamespace): Mount[] {
 }
 
 /**
- * Parts of /sys that are nobody's business in a guest: /sys/fs has the control groups, through which it could stop what of
- * the user's runs beside it.
+ * Folders of /sys that are hidden from the guest: through the control groups in /sys/fs it could stop other processes of the
+ * user.
  */
 const MASKED_KERNEL_FOLDERS = ['/sys/fs', '/sys/firmware', '/sys/kernel/security']
 
-/** Parts of /proc that change the machine and obey uid 0 as such, whatever namespace it is in; those Docker guards too. */
+/** Files of /proc that change the host and that uid 0 may write in any user namespace; Docker protects the same ones. */
 const ROOTS_KERNEL_FILES = [
   ...['/proc/sys', '/proc/sysrq-trigger', '/proc/irq', '/proc/bus'],
   ...['/proc/fs', '/proc/acpi', '/proc/scsi'],

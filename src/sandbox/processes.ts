@@ -6,14 +6,14 @@ import {capture} from '../host/process.js'
 import {isReleased, isRunning} from './anchor.js'
 import {type Anchor, readLiveAnchor} from './anchor-state.js'
 
-/** One that nobody is in leaves within two seconds, see templates/guest/holder.sh; on a busy host later. */
+/** An environment without sessions ends within two seconds (templates/guest/holder.sh), on a busy host later. */
 const LEAVES_WITHIN_MS = 5000
 const LEAVING_POLL_MS = 50
 
 /**
- * Whether anything of an environment lives that does not end by itself.
+ * Returns whether an environment has processes that do not end by themselves.
  *
- * One that nobody is in any more is waited for, so that what is done after its last session does not find it running.
+ * Waits for the end of an environment without sessions, so that a command after the last session does not find it running.
  */
 export async function isInUse(runFolder: string): Promise<boolean> {
   const deadline = Date.now() + LEAVES_WITHIN_MS
@@ -28,27 +28,27 @@ export async function isInUse(runFolder: string): Promise<boolean> {
 
 /** A process of a running environment. */
 export type GuestProcess = {
-  /** Its id as the host sees it, and as the guest does. */
+  /** The pid on the host, and in the guest. */
   readonly hostPid: number
   readonly pid: number
-  /** Its user id as the guest sees it. */
+  /** The user id in the guest. */
   readonly uid: number
   readonly startedAt: Date
   /** Written by the guest: escape it before a terminal sees it. */
   readonly command: string
 }
 
-/** The anchor's own: pid 1, the holder, and the holder's sleep. What a session leaves behind becomes pid 1's child. */
+/** Pids of the anchor: pid 1 and the holder, whose child is a sleep. Processes that outlive a session become children of pid 1. */
 const HOLDER_PID = 2
 const POLL_MS = 20
-/** Longest that the kernel may take to end all processes of an environment; it needs milliseconds for most. */
+/** Limit for the kernel to end all processes of an environment; milliseconds are usual. */
 const MOST_END_MS = 15_000
 
 /**
- * Processes of the environment, the anchor's own left out, oldest first.
+ * Lists the processes of the environment, without those of the anchor, oldest first.
  *
- * Read from the host's /proc: what the guest has mounted there is the guest's word. The owner of a user namespace
- * may look into every process of it, whatever its uid.
+ * Reads the host's /proc, because the guest controls its own. The owner of a user namespace may read all processes of it, whatever
+ * their uid.
  *
  * @see proc_pid_status(5) NSpid, user_namespaces(7)
  */
@@ -58,18 +58,18 @@ export function listProcesses(anchor: Anchor): GuestProcess[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && namespace !== undefined && pidNamespace(pid) === namespace)
-    .flatMap((pid) => describe(pid, uptimeBase))
+    .flatMap((pid) => describeProcess(pid, uptimeBase))
     .sort((a, b) => a.pid - b.pid)
     .filter(({pid, parentPid}) => pid > HOLDER_PID && parentPid !== HOLDER_PID)
     .map(({parentPid: _, ...process}) => process)
 }
 
 /**
- * Ends everything in the environment: asks politely, then the kernel ends what is left together with pid 1.
+ * Ends all processes of the environment: sends TERM or HUP, waits, then kills pid 1, with which the kernel ends the rest.
  *
- * @param graceMs - How long services may take to end by themselves.
- * @param sender - Who asks them; undefined where nobody can, and all is ended at once.
- * @returns Whether all of it is gone: the kernel waits for processes that someone outside traces, or has not reaped.
+ * @param options.graceMs - Time that services have to end by themselves.
+ * @param options.sender - The program that sends the signals; undefined when there is none, and all end at once.
+ * @returns Whether all have ended: the kernel waits for processes that have a tracer outside, or are not reaped.
  */
 export async function stopAnchor(
   runFolder: string,
@@ -90,8 +90,8 @@ export async function stopAnchor(
 }
 
 /**
- * Interactive shells ignore TERM and end on HUP. Others must not get both: one that tidies up on TERM and has no
- * handler for HUP would be cut short. What stood still goes on, to take notice.
+ * Sends TERM to all processes, and HUP to those that ignore TERM, as interactive shells do. Other processes must not get both: HUP
+ * would end a process that cleans up on TERM and has no handler for HUP. Continues stopped processes, so that they get the signals.
  */
 async function hangUp(anchor: Anchor, sender: SignalSender): Promise<void> {
   const deaf = listProcesses(anchor).filter(ignoresTermination)
@@ -99,7 +99,7 @@ async function hangUp(anchor: Anchor, sender: SignalSender): Promise<void> {
   await capture(signalCommand(sender, anchor, signals), {timeout: 5000})
 }
 
-/** SIGTERM is 15 everywhere, and bit n-1 stands for signal n. @see proc_pid_status(5) SigIgn */
+/** Returns whether a process ignores SIGTERM, signal 15: bit n-1 stands for signal n. @see proc_pid_status(5) SigIgn */
 function ignoresTermination({hostPid}: GuestProcess): boolean {
   try {
     const mask = /^SigIgn:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${hostPid}/status`, 'latin1'))?.[1]
@@ -114,19 +114,19 @@ function killAnchor(anchor: Anchor): void {
   try {
     process.kill(anchor.pid, 'SIGKILL')
   } catch {
-    // It ended by itself in between.
+    // The process has ended already.
   }
 }
 
-/** Facts of some processes; those that are gone are left out. */
+/** Returns the facts of processes; skips processes that have ended. */
 export function describeProcesses(hostPids: readonly number[]): GuestProcess[] {
   const uptimeBase = bootTimeMs()
   return hostPids
-    .flatMap((hostPid) => describe(hostPid, uptimeBase))
+    .flatMap((hostPid) => describeProcess(hostPid, uptimeBase))
     .map(({parentPid: _, ...process}) => process)
 }
 
-function describe(hostPid: number, bootedAtMs: number): (GuestProcess & {parentPid: number})[] {
+function describeProcess(hostPid: number, bootedAtMs: number): (GuestProcess & {parentPid: number})[] {
   try {
     const status = readFileSync(`/proc/${hostPid}/status`, 'latin1')
     const pid = guestPid(hostPid)
@@ -150,7 +150,7 @@ function describe(hostPid: number, bootedAtMs: number): (GuestProcess & {parentP
   }
 }
 
-/** The id in the innermost namespace; NaN for one that is gone. */
+/** Returns the pid in the innermost namespace; NaN when it is unknown. */
 function guestPid(hostPid: number): number {
   const status = hostPid === 0 ? '' : readFileSync(`/proc/${hostPid}/status`, 'latin1')
   return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1])
@@ -172,10 +172,10 @@ function guestUid(hostPid: number, hostUid: number): number {
   return OVERFLOW_UID
 }
 
-/** What the kernel shows for an id without a mapping. @see user_namespaces(7) */
+/** The id that the kernel shows for an unmapped id. @see user_namespaces(7) */
 const OVERFLOW_UID = 65534
 
-/** Undefined where it can't be read. */
+/** Returns the name of a process's pid namespace; undefined when it is unreadable. */
 export function pidNamespace(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`)
@@ -184,23 +184,23 @@ export function pidNamespace(pid: number): string | undefined {
   }
 }
 
-/** What sends signals from within an environment's pid namespace. */
+/** The program that sends signals from within an environment's pid namespace. */
 export type SignalSender = {
-  /** Words that start templates/host/signal-all.pl. */
+  /** Argv prefix of templates/host/signal-all.pl. */
   readonly launcher: readonly string[]
   readonly architecture: DebArchitecture
 }
 
-/** A signal for all processes of the environment, its first one apart, or for the one with this id in the guest. */
+/** A signal for all processes of the environment except the first one, or for the one with this pid in the guest. */
 export type GuestSignal = {readonly name: 'CONT' | 'HUP' | 'STOP' | 'TERM'; readonly pid?: number}
 
-/** The argument list that sends these one after another, and CONT to all after that. */
+/** Returns the argv that sends these signals in order, and CONT to all processes after that. */
 function signalCommand(sender: SignalSender, anchor: Anchor, signals: readonly GuestSignal[]): string[] {
   const words = signals.map(({name, pid}) => (pid === undefined ? name : `${name}:${pid}`))
   return [...senderWords(sender, anchor), ...words]
 }
 
-/** The argument list of what stops all processes for as long as its input lasts, and takes the orders of freezer.ts. */
+/** Returns the argv of the freezer, which keeps all processes stopped until its stdin ends; freeze.ts sends its commands. */
 export function freezeCommand(sender: SignalSender, anchor: Anchor): string[] {
   return [...senderWords(sender, anchor), 'freeze']
 }

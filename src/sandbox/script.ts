@@ -11,23 +11,24 @@ import {buildFilter} from './seccomp/filter.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 import type {SandboxSpec} from './spec.js'
 
+/** A script that runs alone in a tree. */
 export type LoneScript = {
   readonly spec: SandboxSpec
   readonly engine: AnchorEngine
-  /** A folder of the host that the tree may be put together on. */
+  /** A folder of the host on which the engine may mount the tree. */
   readonly stage: string
   /**
-   * Text of a shell script, the only program in namespaces of its own. It inherits a pipe at 4, to tell of itself line by
-   * line, and one at 5 that ends when nobody waits for it any more, upon which it has to end everything.
+   * Text of a shell script, the first program in namespaces of its own. It inherits a pipe as descriptor 4, for reports line by
+   * line, and one as descriptor 5, which closes when the caller gives up: the script must end all processes then.
    */
   readonly script: string
-  /** Held until the last process of it is gone. */
+  /** Held until the last process of the script has ended. */
   readonly lock: Lock
-  /** Where standard output and error go. */
+  /** Path of the file for standard output and standard error. */
   readonly log: string
 }
 
-/** Where the kernel forbids one more namespace, the script runs without it: it is to need no network, not to be kept from it. */
+/** Runs the script with the host's network when the kernel refuses another namespace: isolation from the network is optional. */
 const WITHOUT_NETWORK = 'if "$0" --net true 2>/dev/null; then exec "$0" --net -- "$@"; else exec "$@"; fi'
 
 /** Returns an argv prefix for the setup of a sandbox that needs no network. @param unshare - Path of unshare(1). */
@@ -36,24 +37,24 @@ export function withoutNetwork(unshare: string): string[] {
 }
 
 /**
- * Runs a script as root of a tree that nothing else runs in, and waits until everything of it is gone.
+ * Runs a script as root of a tree in which nothing else runs, and waits until its last process has ended.
  *
- * @param onLine - Takes what it tells of itself: a hostile guest's word.
+ * @param options.onLine - Receives each report of the script: untrusted.
  * @throws {NodeJS.ErrnoException} When the engine can't be started. The signal's reason when it is aborted.
  */
 export async function runLoneScript(
-  wish: LoneScript,
+  script: LoneScript,
   {onLine, signal}: {onLine: (line: string) => void; signal: AbortSignal},
 ): Promise<void> {
   signal.throwIfAborted()
-  const {guest, prefix} = wish.spec.userNamespace
-  const log = openSync(wish.log, 'wx', 0o600)
+  const {guest, prefix} = script.spec.userNamespace
+  const log = openSync(script.log, 'wx', 0o600)
   const devNull = openSync('/dev/null', 'r+')
-  const alive = await openAlive(join(dirname(wish.log), 'alive'))
+  const alive = await openAlive(join(dirname(script.log), 'alive'))
   const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
   try {
-    startKeeper({kind: 'script', liveness: wish.lock, aliveReader: alive.reader, devNull})
-    await launch(wish, {log, devNull, alive: alive.writer, namespace, onLine, signal})
+    startKeeper({kind: 'script', liveness: script.lock, aliveReader: alive.reader, devNull})
+    await launch(script, {log, devNull, alive: alive.writer, namespace, onLine, signal})
   } finally {
     namespace?.release()
     for (const fd of [alive.reader, alive.writer, devNull, log]) closeSync(fd)
@@ -61,7 +62,7 @@ export async function runLoneScript(
   signal.throwIfAborted()
 }
 
-/** Both ends of a pipe: Node makes none that another process can have. */
+/** Opens both ends of a FIFO: Node has no pipe(2) whose ends another process can inherit. */
 async function openAlive(path: string): Promise<{reader: number; writer: number}> {
   await makeFifos([path])
   const both = openSync(path, constants.O_RDWR)
@@ -71,7 +72,7 @@ async function openAlive(path: string): Promise<{reader: number; writer: number}
   return ends
 }
 
-type Inheritance = {
+type LaunchOptions = {
   readonly alive: number
   readonly log: number
   readonly devNull: number
@@ -82,7 +83,7 @@ type Inheritance = {
 
 async function launch(
   {engine, spec, stage, script}: LoneScript,
-  {log, devNull, alive, namespace, onLine, signal}: Inheritance,
+  {log, devNull, alive, namespace, onLine, signal}: LaunchOptions,
 ): Promise<void> {
   const command = await engine.command(spec, script)
   const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe']
@@ -93,7 +94,7 @@ async function launch(
   stdio[AnchorFd.options] = 'pipe'
   stdio[AnchorFd.filter] = 'pipe'
   stdio[AnchorFd.userNamespace] = namespace?.fd ?? devNull
-  // A session of its own: Ctrl-C is ours to pass on, and ends it by the pipe.
+  // In a process group of its own: this process handles Ctrl-C, and ends the script by closing the pipe.
   const child = start(command, {
     detached: true,
     cwd: '/',
@@ -103,7 +104,7 @@ async function launch(
   const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   await started(child)
   const hold = pipeOf(child, AnchorFd.looks)
-  // What the guest prints goes through this process: a file would be its root's to open anew.
+  // Copy the guest's output through this process: its root could open an inherited file again through /proc.
   const printed = createWriteStream('', {fd: log, autoClose: false})
   for (const fd of [1, 2]) pipeOf(child, fd).pipe(printed, {end: false})
   const stop = () => hold.destroy()

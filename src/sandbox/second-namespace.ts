@@ -7,17 +7,17 @@ import {namespaceRefusedError} from './errors.js'
 
 /**
  * The guest's user namespace:
- * - `second`: one below that of its mounts and its other namespaces, over which its root has no say.
- * - `of-root`: the same, where the upper one is the host's own: root with a say over mounts started it.
- * - `only`: that of its mounts too, where the host forbids a second one: its root can change them.
+ * - `second`: below the user namespace that owns its mounts and other namespaces: the guest's root can't change those.
+ * - `of-root`: the same, with the host's user namespace as the upper one: root with CAP_SYS_ADMIN started envs.
+ * - `only`: the one that owns its mounts, because the host forbids a second one: the guest's root can change its mounts.
  */
 export type GuestNamespace = 'second' | 'of-root' | 'only'
 
 /**
- * Words before an engine that is to put its guest into a second user namespace, which it finds at a descriptor.
+ * Returns an argv prefix for an engine that moves its guest into a second user namespace, passed as a descriptor.
  *
- * @param launcher - Words that start templates/host/second-namespace.pl.
- * @param options.processes - How many processes and threads the namespace may have, with all its users.
+ * @param launcher - Argv prefix of templates/host/second-namespace.pl.
+ * @param options.processes - Limit for the processes and threads of all users of the namespace.
  */
 export function secondNamespaceWords(
   launcher: readonly string[],
@@ -29,17 +29,17 @@ export function secondNamespaceWords(
 
 const HOLD = 'echo 0 >/proc/sys/user/max_cgroup_namespaces; echo; read -r _'
 
-/** A user namespace that exists for as long as it is held, or something lives in it. */
+/** A user namespace that exists until it is released and its last process has ended. */
 export type HeldNamespace = {readonly fd: number; release(): void}
 
 /**
- * Makes the user namespace that a guest of the host's root is put in: the one that its mounts belong to is the host's own.
+ * Makes the user namespace for a guest of the host's root, whose mounts belong to the host's user namespace.
  *
- * So that it can have no control groups of the host's in view, it may make no namespace of them: the count is in /proc/sys, which
- * is read-only for it. @see mount_namespaces(7), user_namespaces(7)
+ * Sets the limit of cgroup namespaces to 0, so that the guest can't mount the host's control groups. The limit is in /proc/sys, which
+ * is read-only in the guest. @see cgroup_namespaces(7), user_namespaces(7)
  *
- * @param prefix - Words that run a program in a new user namespace.
- * @throws {NamespaceRefusedError} When they fail.
+ * @param prefix - Argv prefix that runs a program in a new user namespace.
+ * @throws {NamespaceRefusedError} When the prefix fails.
  */
 export async function holdNamespace(prefix: readonly string[]): Promise<HeldNamespace> {
   const child = start([...prefix, '/bin/sh', '-c', HOLD], {
@@ -50,7 +50,7 @@ export async function holdNamespace(prefix: readonly string[]): Promise<HeldName
   const input = pipeOf(child, 0)
   input.on('error', () => {})
   const output = pipeOf(child, 1)
-  // Its end comes for certain, where 'exit' may have been before anybody listened.
+  // The 'end' of the pipe comes for certain; 'exit' may have come before this listener.
   const isMade = await Promise.race([
     once(output, 'data').then(() => true),
     once(output, 'end').then(() => false),

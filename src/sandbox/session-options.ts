@@ -5,11 +5,12 @@ import type {Identity} from './identity.js'
 /** Numbers of the descriptors that templates/host/session.pl inherits. */
 export const SessionFd = {status: 3, lock: 4, hold: 5, filter: 6} as const
 
-/** A host folder or file that one session sees. `source` is absolute on the host, `target` in the guest. */
+/** A folder or file of the host that one session shares. `source` is absolute on the host, `target` in the guest. */
 export type Volume = {readonly source: string; readonly target: string; readonly access: 'rw' | 'ro'}
 
+/** The parsed and checked options of one session. */
 export type SessionRequest = {
-  /** The guest's argument list, or empty for the user's login shell. */
+  /** The argv in the guest; empty for the user's login shell. */
   readonly command: readonly string[]
   /** `NAME`, `UID`, or either with `:GROUP`. */
   readonly user: string
@@ -17,22 +18,22 @@ export type SessionRequest = {
   readonly workingFolder: string | undefined
   readonly variables: readonly {readonly name: string; readonly value: string}[]
   readonly volumes: readonly Volume[]
-  /** Whether an interrupt reaches the envs process alone, and must be passed on to a command that shares its terminal. */
+  /** Whether an interrupt reaches only the envs process, which must forward it to the command. */
   readonly forwardsInterrupts: boolean
 }
 
-/** Where a session is started: what {@link sessionCommand} needs beside the request. */
+/** The facts that {@link sessionCommand} needs apart from the request. */
 export type SessionPlace = {
-  /** Words that start templates/host/session.pl. */
+  /** Argv prefix of templates/host/session.pl. */
   readonly launcher: readonly string[]
   readonly anchor: Anchor
   readonly identity: Identity
   readonly architecture: DebArchitecture
-  /** The process that waits for the session and passes its signals on. */
+  /** The process that waits for the session and forwards signals to it. */
   readonly parentPid: number
 }
 
-/** The argument list that joins a running environment; templates/host/session.pl says what each part means. */
+/** Returns the argv that joins a running environment; templates/host/session.pl documents each part. */
 export function sessionCommand(place: SessionPlace, request: SessionRequest): string[] {
   return [
     ...[...place.launcher, String(place.anchor.pid), String(place.parentPid)],
@@ -43,13 +44,13 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
   ]
 }
 
-/** What the program can't know of a processor: numbers of system calls, and whose numbers its terminals have. */
+/** Returns the numbers of an architecture that Perl does not know: system calls, and the kind of its terminal ioctls. */
 export function sessionNumbers(architecture: DebArchitecture): string {
   const {prctl, setns, unshare, setsid, mount, wait4} = systemCalls(architecture)
   return [prctl, setns, unshare, setsid, mount, wait4, ioctlKind(architecture)].join(',')
 }
 
-/** The part of it that says how, and not where. */
+/** Returns the options in the argv of {@link sessionCommand}, which do not depend on the anchor. */
 export function sessionOptions(place: Pick<SessionPlace, 'identity'>, request: SessionRequest): string[] {
   return [
     ...['-i', place.identity],
@@ -59,15 +60,15 @@ export function sessionOptions(place: Pick<SessionPlace, 'identity'>, request: S
   ]
 }
 
-type Described = {
+type SessionOptionBase = {
   /** `--name` of `envs run`, `enter` and `try`. */
   readonly name: string
-  /** `-n` of the same, and of templates/host/session.pl. */
+  /** Letter of the short option, there and in templates/host/session.pl. */
   readonly letter: 'e' | 'u' | 'v' | 'w'
-  /** What stands for the value in the usage text. */
+  /** Placeholder of the value in the help. */
   readonly value: string
   readonly doc: string
-  /** What completes the value, as scripts/completion-table.mjs names it. */
+  /** Kind of completion of the value, as scripts/completion-table.mjs names it. */
   readonly completion?: 'file'
   /**
    * The words after the letter for templates/host/session.pl, once for each time that the option stands there. Left out where only a
@@ -76,14 +77,14 @@ type Described = {
   readonly words?: (request: SessionRequest) => readonly (readonly string[])[]
 }
 
-/** One option; `field` is where a session's wish keeps what was typed. */
-export type SessionOption = Described &
+/** One option; `field` is the key of its values in {@link SessionFields}. */
+export type SessionOption = SessionOptionBase &
   (
     | {readonly takes: 'one'; readonly field: 'user' | 'workingFolder'}
     | {readonly takes: 'many'; readonly field: 'variables' | 'volumes'}
   )
 
-/** What was typed of the options, by field. */
+/** The values of the options as the user typed them. */
 export type SessionFields = {
   user: string | undefined
   workingFolder: string | undefined
@@ -94,9 +95,9 @@ export type SessionFields = {
 }
 
 /**
- * The options of a session: who, where, with which variables and which folders of the host.
+ * The options of a session: user, working folder, environment variables and shared folders.
  *
- * The parsers, the usage text, the completion and the arguments of templates/host/session.pl are made from this table.
+ * The flags, the help, the completion and the arguments of templates/host/session.pl are made from this table.
  */
 export const SESSION_OPTIONS: readonly SessionOption[] = [
   {
@@ -138,7 +139,7 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
   },
 ]
 
-/** Reads the options from what a parser found, by name. */
+/** Converts parsed flags, by name, to the fields of a session. */
 export function sessionFields(typed: Readonly<Record<string, unknown>>): SessionFields {
   const fields: SessionFields = {user: undefined, workingFolder: undefined, variables: [], volumes: []}
   for (const {name, ...option} of SESSION_OPTIONS) {

@@ -18,28 +18,28 @@ import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from 
 
 export type SessionOptions = {
   readonly plan: JoinPlan
-  /** For sessions that ask for nothing but another command; undefined where this one is not of their kind. */
+  /** A plan to write for later sessions that differ only in their command; undefined when this session has other options. */
   readonly keptPlan: JoinPlan | undefined
-  /** The environment's lock, open but not yet taken: the session takes it shared, for as long as it lives. */
+  /** The environment's lock, open but not taken: the session takes it shared, until it ends. */
   readonly lock: Lock
-  /** How to start the environment; asked for only when it is down, with the lock held and that of its start. */
+  /** Plans the start of the environment; called only when it is not running, under its lock and its liveness lock. */
   readonly planAnchor: () => Promise<AnchorPlan>
   readonly runFolder: string
   readonly name: string
-  /** Takes the lock shared, or throws the error that says who holds it. */
+  /** Takes the lock shared. Throws the error that names its holders when it can't. */
   readonly waitForLock: () => Promise<void>
 }
 
-/** A guest that stops its own first process over and over can't keep a caller here for ever. */
+/** Limit for attempts to join: a guest could end its first process each time. */
 const MAX_ATTEMPTS = 5
-/** How long a first process may take to go. */
+/** Limit for the end of a first process. */
 const MOST_END_MS = 3000
 const POLL_MS = 10
 
 /**
  * Runs one command, or a login shell, in the environment and waits for it.
  *
- * @returns The guest's own exit status, 128+n for signal n.
+ * @returns The guest's exit status, 128+n for signal n.
  * @throws {@link sessionFailedError} Or another EnvsError, when the command did not start.
  */
 export async function runSession(options: SessionOptions): Promise<number> {
@@ -57,7 +57,7 @@ export async function runSession(options: SessionOptions): Promise<number> {
     else if (isAnchorGone(result)) await untilGone(options.runFolder, anchor)
     else throw sessionError(options.name, options.plan.request, result)
   }
-  // It stands, and can't be joined: what governs namespaces forbids it.
+  // The environment runs, and the host forbids to join its namespaces.
   if (last?.stage.startsWith('join-')) throw sessionError(options.name, options.plan.request, last)
   throw sessionFailedError({
     name: options.name,
@@ -65,7 +65,7 @@ export async function runSession(options: SessionOptions): Promise<number> {
   })
 }
 
-/** Starts the environment if it is down. @returns How to join it, for templates/host/join.pl. @throws As runSession. */
+/** Starts the environment unless it runs. @returns The plan to join it, for templates/host/join.pl. @throws As runSession. */
 export async function planJoin(options: SessionOptions): Promise<string> {
   return joinPlanText(options.plan, await readyEnvironment(options))
 }
@@ -81,7 +81,7 @@ async function startEnvironment(options: SessionOptions) {
   return ensureAnchor(options, options.planAnchor)
 }
 
-/** A first process that can't be joined any more may still be there for a while, longer on a busy machine. */
+/** Waits for the end of a first process that can no longer be joined. */
 async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<void> {
   const deadline = Date.now() + MOST_END_MS
   const isThere = () => {
@@ -91,7 +91,7 @@ async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<v
   while (isThere() && Date.now() < deadline) await sleep(POLL_MS)
 }
 
-/** The environment ended between the look at its state and the join: it is started again. */
+/** Returns whether the environment ended between the read of its state and the join: it is started again. */
 function isAnchorGone({stage}: SessionFailure): boolean {
   return ['anchor', 'hold', 'fork', 'leaving', 'unstarted'].includes(stage) || stage.startsWith('join-')
 }
@@ -107,17 +107,17 @@ async function join(options: SessionOptions, place: SessionPlace): Promise<numbe
   const terminal = await rememberTerminal()
   try {
     const child = start(sessionCommand(place, options.plan.request), {env: {PATH: GUEST_PATH}, stdio})
-    // Its command is in a session of its own: no signal of the terminal reaches it but by this process.
+    // The command is in a session (setsid) of its own: signals of the terminal reach it only through this process.
     const stopForwarding = forwardSignals(child, {interrupts: true})
     const filterPipe = pipeOf(child, SessionFd.filter)
-    // A session that gives up early closes the pipe unread; its status line tells why.
+    // A session that fails early closes the pipe unread; its status line has the reason.
     filterPipe.on('error', () => {})
     filterPipe.end(options.plan.filter)
     try {
       const [line, exit] = await Promise.all([readAll(pipeOf(child, SessionFd.status)), ended(child)])
-      // It was killed, and with it perhaps what relays the terminal.
+      // The killed process may have been the relay of the terminal, which restores its settings.
       if (exit.signal !== null) await terminal?.restore()
-      // An interruption was meant for all, however early it came.
+      // An interrupt ends the session even before the command started.
       const isInterrupted = exit.signal !== null && exit.signal !== 'SIGKILL'
       return isInterrupted ? exit.status : (readStart(line) ?? exit.status)
     } finally {
@@ -142,26 +142,26 @@ async function readAll(stream: Readable): Promise<string> {
   return chunks.join('')
 }
 
-/** Where the program of a session gave up, and on which errno. */
+/** The step at which the program of a session failed, and its errno. */
 export type SessionFailure = {readonly stage: string; readonly errno: number}
 
 const ENOENT = 2
 
-/** Reads what keeps a command from running; undefined where nothing of that kind was told. */
+/** Parses the failure in a status line; undefined without one. */
 export function parseFailure(text: string): SessionFailure | undefined {
   const {stage, errno} = /^failed (?<stage>[a-z-]+) (?<errno>\d+)$/m.exec(text)?.groups ?? {}
   return stage === undefined || errno === undefined ? undefined : {stage, errno: Number(errno)}
 }
 
 /**
- * Reads the status pipe of a session's program: undefined when it says that the command was started. Where it says nothing, the
- * environment has ended under it, and nothing has run.
+ * Parses the status line of a session's program: undefined when the command was started. Without a line the environment has ended
+ * meanwhile, and nothing was started.
  */
 function readStart(text: string): SessionFailure | undefined {
   return parseFailure(text) ?? (text === 'started\n' ? undefined : {stage: 'unstarted', errno: 0})
 }
 
-/** As env(1) ends: 127 for a command that is not there, 126 for another that can't be executed. */
+/** Returns the error with the exit status of env(1): 127 for a missing command, 126 for one that can't be executed. */
 function notExecuted(name: string, command: string, {isMissing}: {isMissing: boolean}): EnvsError {
   const kind = isMissing ? commandNotFoundError : commandNotExecutableError
   const suggestions = command.startsWith('-')
@@ -170,7 +170,7 @@ function notExecuted(name: string, command: string, {isMissing}: {isMissing: boo
   return kind({command, name}, {suggestions})
 }
 
-/** What the user is told of a failure that a second try would not mend. */
+/** Returns the error for a failure that another attempt would not fix. */
 export function sessionError(
   name: string,
   request: SessionRequest,
@@ -239,7 +239,7 @@ export function sessionError(
 
 const STREAMS = {stdin: 'standard input', stdout: 'standard output', stderr: 'standard error'} as const
 
-/** What the doctor looks at that a stage of a session depends on. */
+/** Returns the doctor's checks that explain a failed stage. */
 function checksOf(stage: string): readonly CheckId[] {
   if (stage.startsWith('join-') || stage === 'volume-namespace') return ['user-namespaces', 'apparmor']
   if (stage === 'filter') return ['kernel']
@@ -251,16 +251,16 @@ function describeErrno(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[1] ?? `errno ${errno}`
 }
 
-/** Sent to one process by another, so meant for the guest's command. */
+/** Signals that another process sends to this one, and that are meant for the guest's command. */
 const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const
 
-/** A terminal sends these to every process in its foreground, the guest's command among them. */
+/** Signals that a terminal sends to its foreground process group, to which the guest's command may belong. */
 const FROM_A_TERMINAL = ['SIGINT', 'SIGQUIT'] as const
 
 /**
- * Passes signals on to a session and keeps this process alive under Ctrl-C, until the returned function is called.
+ * Forwards signals to a session and keeps this process alive under Ctrl-C, until the returned function is called.
  *
- * @param options.interrupts - Whether those of a terminal must be passed on too, since it does not bring them to the guest.
+ * @param options.interrupts - Whether to forward the signals of a terminal too, because they do not reach the guest.
  */
 export function forwardSignals(
   child: Pick<ChildProcess, 'kill'>,
@@ -271,7 +271,7 @@ export function forwardSignals(
   const handlers: readonly (readonly [NodeJS.Signals, (signal: NodeJS.Signals) => void])[] = [
     ...FORWARDED.map((signal) => [signal, forward] as const),
     ...FROM_A_TERMINAL.map((signal) => [signal, onInterrupt] as const),
-    // A terminal that is standard input stops nobody by itself: what relays it stops this process with all of the job.
+    // A terminal as standard input is in raw mode and sends no SIGTSTP: its relay stops this process with the whole job.
     ...(interrupts && !isatty(0) ? [['SIGTSTP', stopBoth] as const] : []),
   ]
   for (const [signal, handler] of handlers) process.on(signal, handler)

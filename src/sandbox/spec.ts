@@ -4,9 +4,9 @@ import type {FilterSet} from './seccomp/rules.js'
 import type {GuestNamespace} from './second-namespace.js'
 
 /**
- * The sandbox of one environment: a plain value, which features change before the start and the engines turn into command lines.
+ * The sandbox of one environment: a plain value that features change before the start, and engines turn into command lines.
  *
- * The guest's root has all capabilities over its own user namespace; `limits` and `filterSets` bound what they are good for.
+ * The guest's root has all capabilities in its user namespace; `limits` and `filterSets` restrict their use.
  */
 export type SandboxSpec = {
   /** The guest's `/`. */
@@ -14,26 +14,26 @@ export type SandboxSpec = {
   /** Mounted after the root, in this order. */
   readonly mounts: readonly Mount[]
   readonly hostname: string
-  /** The host's network, or one of the environment's own with a loopback interface alone. */
+  /** `own`: a network namespace of the environment, with only a loopback interface. */
   readonly network: 'host' | 'own'
   readonly userNamespace: {
     readonly guest: GuestNamespace
-    /** An argv prefix that makes or enters the user namespace of the mounts; empty where the engine makes one itself. */
+    /** An argv prefix that makes or enters the user namespace of the mounts; empty when the engine makes it. */
     readonly prefix: readonly string[]
   }
   /** Argv prefixes that run as root of that user namespace, one after another, before the engine. */
   readonly setup: readonly (readonly string[])[]
-  /** Of the seccomp filter of the first process, and of all that it starts. */
+  /** Rules of the seccomp filter, which all processes of the environment inherit. */
   readonly filterSets: readonly FilterSet[]
-  /** The host's own: system calls have its numbers. */
+  /** The host's architecture, for the numbers of system calls. */
   readonly architecture: DebArchitecture
   readonly limits: SandboxLimits
-  /** Programs of the host beside the environment. */
+  /** Programs of the host that work for the environment. */
   readonly companions: readonly Companion[]
 }
 
 export type SandboxLimits = {
-  /** Processes and threads of all users and namespaces of the environment. */
+  /** Limit for processes and threads of all users and namespaces of the environment. */
   readonly processes: number
 }
 
@@ -41,25 +41,25 @@ export type SandboxLimits = {
 export type Companion = {
   /** Removes what an earlier run left. Returns the paths at which FIFOs are needed, made before `open`. */
   prepare(): readonly string[]
-  /** Acquires what the start needs; nothing of the environment runs yet. Undefined: the environment does without. */
+  /** Acquires the resources for the start; no process of the environment runs yet. Undefined: the environment starts without it. */
   open(): OpenCompanion | undefined
 }
 
 export type OpenCompanion = {
-  /** A descriptor that the first process inherits as `AnchorFd.requests`; one companion at most has it. */
+  /** A descriptor that the first process inherits as `AnchorFd.requests`; at most one companion has it. */
   readonly writer?: number
-  /** Called while the engine makes the namespaces: the program starts beside it. @param place.devNull - Of /dev/null. */
+  /** Called while the engine makes the namespaces, to start the program. @param place.devNull - A descriptor of /dev/null. */
   launched?(place: {readonly runFolder: string; readonly devNull: number}): void
   /** Called when the environment is ready, before its first session. A rejection ends the environment. */
   started?(anchor: {readonly pid: number}): Promise<void>
-  /** Releases what this process holds; the program goes on. */
+  /** Releases the resources of this process; the program continues. */
   close(): void
 }
 
-/** More than a runaway build needs, and few enough to leave the user's own sessions room. */
+/** More than a large build needs, and few enough for the user's other processes. */
 const MOST_PROCESSES = 4096
 
-/** Returns the sandbox that each environment has: its tree, the kernel's file systems, and no feature yet. */
+/** Returns the sandbox of an environment without features: its tree and the kernel's file systems. */
 export function baseSpec(
   own: Pick<SandboxSpec, 'root' | 'hostname' | 'filterSets' | 'architecture' | 'userNamespace'>,
 ): SandboxSpec {

@@ -8,72 +8,29 @@ import {bootId, inheritableDescriptors, processStartTime} from '../host/proc.js'
 import {pipeOf, start, started} from '../host/process.js'
 import {type Anchor, parseState} from './anchor-state.js'
 
-/** Notes that what lies at a folder is in memory. @param key - Names that folder; a file name's part. */
-export async function recordMemory(
-  runFolder: string,
-  key: string,
-  {pid, startTime}: MemoryHolder,
-): Promise<void> {
-  const state = {schemaVersion: 1, pid, startTime, bootId: bootId()}
-  await writeFileAtomic(stateFile(runFolder, key), `${JSON.stringify(state)}\n`, {
-    mode: 0o600,
-    isSynced: false,
-  })
-}
-
-/** @returns undefined for files that were never in memory, and `lost` for those that were. */
-export function readMemory(runFolder: string, key: string): MemoryHolder | 'lost' | undefined {
-  const text = readIfThere(stateFile(runFolder, key))
-  if (text === undefined) return undefined
-  const state = parseState(text)
-  if (state === undefined) return 'lost'
-  const {pid, startTime} = state
-  const isLive = state.bootId === bootId() && processStartTime(pid) === startTime
-  return isLive ? {pid, startTime} : 'lost'
-}
-
-/** Gives the memory back, unless something still runs on the files. */
-export async function dropMemory(runFolder: string): Promise<void> {
-  for (const name of (await readdir(runFolder).catch(ignoring('ENOENT'))) ?? []) {
-    if (!name.startsWith(PREFIX)) continue
-    const holder = readMemory(runFolder, name.slice(PREFIX.length))
-    if (holder !== undefined && holder !== 'lost') await endMemory(holder)
-    await rm(join(runFolder, name), {force: true})
-  }
-}
-
-const PREFIX = 'memory.'
-
-function stateFile(runFolder: string, key: string): string {
-  return join(runFolder, `${PREFIX}${key}`)
-}
-
-function readIfThere(path: string): string | undefined {
-  return unlessErrno(() => readFileSync(path, 'utf8'), 'ENOENT')
-}
-
-/** A process in whose mount namespace a file system in memory lies over a folder; it goes with the last who sees it. */
+/** A process whose mount namespace has a tmpfs on a folder. The kernel frees the tmpfs with its last user. */
 export type MemoryHolder = Anchor
 
+/** A tmpfs to mount, and its lifetime. */
 export type MemoryPlan = {
-  /** Words that make the user namespace the files belong to. */
+  /** Argv prefix that makes the user namespace of the files. */
   readonly prefix: readonly string[]
   readonly unshare: string
   readonly mount: string
-  /** The folder it lies over; it gets the folders `tree` and `work`. */
+  /** The mount point; the tmpfs gets the folders `tree` and `work`. */
   readonly at: string
-  /** Of `tree`. */
+  /** Permissions of `tree`. */
   readonly mode: number
   readonly bytes: number
-  /** How long the files outlive the process that asks for them; milliseconds. */
+  /** Time that the files outlive this process. */
   readonly keptForMs: number
   readonly environment: NodeJS.ProcessEnv
 }
 
-/** Of a file system in memory that is not to hold more than its size in empty files either. */
+/** Limits the inodes of a tmpfs, so that empty files use no more memory than its size. */
 const BYTES_PER_INODE = 4096
 
-/** $1 options, $2 folder, $3 mode, $4 seconds. Its input ends with the process that asked. */
+/** Arguments: $1 options, $2 folder, $3 mode, $4 seconds. The script's stdin closes when this process ends. */
 const HOLD = `mount=$0
 "$mount" -t tmpfs -o "$1" envs "$2" && mkdir -m "$3" "$2/tree" && mkdir -m 700 "$2/work" || exit
 echo $$
@@ -81,7 +38,7 @@ exec >/dev/null
 read -r _
 exec sleep "$4"`
 
-/** Mounts a file system in memory where nobody else sees it. @returns undefined where that can't be. */
+/** Mounts a tmpfs in a mount namespace of its own. @returns undefined when the mount fails. */
 export async function holdMemory(plan: MemoryPlan): Promise<MemoryHolder | undefined> {
   const {prefix, unshare, mount, at, mode, bytes, keptForMs, environment} = plan
   const options = `size=${bytes},nr_inodes=${Math.ceil(bytes / BYTES_PER_INODE)},mode=0700`
@@ -91,7 +48,7 @@ export async function holdMemory(plan: MemoryPlan): Promise<MemoryHolder | undef
   ]
   const devNull = openSync('/dev/null', 'r')
   try {
-    // What the caller's shell left open would stay open for as long.
+    // Replace descriptors that the caller's shell left open: the holder would keep them open.
     const strays = Array.from({length: Math.max(2, ...inheritableDescriptors()) - 2}, () => devNull)
     const child = start(words, {
       cwd: '/',
@@ -119,19 +76,19 @@ function named(line: string): MemoryHolder | undefined {
   return startTime === undefined ? undefined : {pid, startTime}
 }
 
-/** Words before a program that is to see the files, as root of their user namespace. */
+/** Returns an argv prefix for a program that sees the files, as root of their user namespace. */
 export function enterMemory({pid}: MemoryHolder, nsenter: string): string[] {
   return [nsenter, '--target', String(pid), '--user', '--mount', '--preserve-credentials', '--']
 }
 
-/** Where this process sees a folder as the holder does. @see proc_pid_root(5) */
+/** Returns the path through which this process sees a folder as the holder does. @see proc_pid_root(5) */
 export function throughMemory({pid}: MemoryHolder, path: string): string {
   return `/proc/${pid}/root${path}`
 }
 
 const POLL_MS = 5
 
-/** Ends a holder; what still runs on the files keeps them. */
+/** Ends a holder; the files exist until no process uses them. */
 export async function endMemory({pid, startTime}: MemoryHolder): Promise<void> {
   while (processStartTime(pid) === startTime) {
     try {
@@ -143,10 +100,10 @@ export async function endMemory({pid, startTime}: MemoryHolder): Promise<void> {
   }
 }
 
-/** Nearly all: the last thing that was to be written needed more than is free. */
+/** Used share from which a tmpfs counts as full: the last write may have needed more than is free. */
 const FULL = 0.97
 
-/** @returns How many bytes it holds, where it can take hardly more. */
+/** Returns the size of a tmpfs that is nearly full; undefined otherwise. */
 export async function fullMemory(holder: MemoryHolder, at: string): Promise<number | undefined> {
   try {
     const {blocks, bavail, files, ffree, bsize} = await statfs(throughMemory(holder, at))
@@ -156,4 +113,48 @@ export async function fullMemory(holder: MemoryHolder, at: string): Promise<numb
     if (!isErrno(error)) throw error
     return undefined
   }
+}
+
+/** Records the holder of a folder's files in memory. @param key - Identifies the folder; part of a file name. */
+export async function recordMemory(
+  runFolder: string,
+  key: string,
+  {pid, startTime}: MemoryHolder,
+): Promise<void> {
+  const state = {schemaVersion: 1, pid, startTime, bootId: bootId()}
+  await writeFileAtomic(stateFile(runFolder, key), `${JSON.stringify(state)}\n`, {
+    mode: 0o600,
+    isSynced: false,
+  })
+}
+
+/** Returns the holder of a folder's files; `lost` when it has ended, undefined when the files were never in memory. */
+export function readMemory(runFolder: string, key: string): MemoryHolder | 'lost' | undefined {
+  const text = readIfThere(stateFile(runFolder, key))
+  if (text === undefined) return undefined
+  const state = parseState(text)
+  if (state === undefined) return 'lost'
+  const {pid, startTime} = state
+  const isLive = state.bootId === bootId() && processStartTime(pid) === startTime
+  return isLive ? {pid, startTime} : 'lost'
+}
+
+/** Ends the holders of an environment, which frees the memory unless a process still uses the files. */
+export async function dropMemory(runFolder: string): Promise<void> {
+  for (const name of (await readdir(runFolder).catch(ignoring('ENOENT'))) ?? []) {
+    if (!name.startsWith(PREFIX)) continue
+    const holder = readMemory(runFolder, name.slice(PREFIX.length))
+    if (holder !== undefined && holder !== 'lost') await endMemory(holder)
+    await rm(join(runFolder, name), {force: true})
+  }
+}
+
+const PREFIX = 'memory.'
+
+function stateFile(runFolder: string, key: string): string {
+  return join(runFolder, `${PREFIX}${key}`)
+}
+
+function readIfThere(path: string): string | undefined {
+  return unlessErrno(() => readFileSync(path, 'utf8'), 'ENOENT')
 }

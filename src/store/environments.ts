@@ -26,37 +26,40 @@ import {
 } from './errors.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
 
-/** Where the parts of one environment lie, whether it exists or not. */
+/** Paths of the parts of one environment, which need not exist. */
 export type EnvironmentFiles = {
   readonly folder: string
   /** Becomes the guest's `/`; with `directory` storage only. */
   readonly root: string
-  /** Which layers it is stacked of; with `overlay` storage only. */
+  /** The layers and the snapshots; with `overlay` storage only. */
   readonly history: string
   readonly record: string
-  /** What the image has and the tree has not; missing where that is nothing. */
+  /** Files and metadata of the image that the tree lacks; missing when it lacks nothing. */
   readonly ledger: string
-  /** Marks one that goes by itself; see tries.ts. */
+  /** Marks a throwaway environment of `envs try`. */
   readonly tryMark: string
-  /** Run-time state; kept beside the tree, so that every login of the user finds the same. */
+  /** Run-time state; kept in the environment's folder, so that every login of the user finds the same. */
   readonly run: string
-  /** Bound into the guest, read-only as far as its root lets it be: hostile. */
+  /** Folder that is bind-mounted into the guest. Its root can undo the read-only mount with some engines: hostile. */
   readonly resolver: string
-  /** Lies outside the folder: it must outlive a rename or a removal that others wait for. */
+  /** Outside the folder, so that the lock outlives a rename or a removal that other commands wait for. */
   readonly lock: string
 }
 
+/** An environment whose record was read. */
 export type Environment = {
   readonly name: EnvironmentName
   readonly files: EnvironmentFiles
   readonly record: EnvironmentRecord
 }
 
+/** Returns the paths of an environment, which need not exist. */
 export function environmentFiles(paths: Paths, name: EnvironmentName): EnvironmentFiles {
   const folder = join(paths.environments, name)
   return {...filesIn(folder), lock: join(paths.locks, `${name}.lock`)}
 }
 
+/** Returns the paths in the folder of an environment, also while it has another name. */
 export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
   return {
     folder,
@@ -70,15 +73,16 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
   }
 }
 
-/** Makes the folders of the store; nobody else may look into trees that hold setuid files of this user. */
+/** Makes the folders of the store. Mode 0700: other users must not reach the setuid files of this user in the trees. */
 export async function makeStore(paths: Paths): Promise<void> {
   for (const folder of [paths.environments, paths.locks]) await makeFolders(folder, {mode: 0o700})
 }
 
 /**
- * Makes a folder an environment, or gives it another name, by one rename; to survive a power cut it wants {@link syncNames}.
+ * Publishes a folder as an environment, or renames an environment, by one rename(2). Call {@link syncNames} afterwards to make
+ * the rename survive a power cut.
  *
- * @throws {@link storeFolderTakenError} When files that are no environment are in the way. Nothing was moved, whatever is thrown.
+ * @throws {@link storeFolderTakenError} When the target exists and is not an environment. After any error nothing was moved.
  */
 export function moveIntoPlace(from: string, {folder}: Pick<EnvironmentFiles, 'folder'>): void {
   try {
@@ -89,12 +93,12 @@ export function moveIntoPlace(from: string, {folder}: Pick<EnvironmentFiles, 'fo
   }
 }
 
-/** Makes the names that environments have now survive a power cut. */
+/** Syncs the folder of environments, so that their present names survive a power cut. */
 export async function syncNames(paths: Pick<Paths, 'environments'>): Promise<void> {
   await syncFolder(paths.environments)
 }
 
-/** Names that look like environments, in order; their records are not read. */
+/** Lists folders with the name of an environment, sorted; does not read their records. */
 export async function listNames(paths: Paths): Promise<EnvironmentName[]> {
   return foldersOf(paths.environments).filter(isEnvironmentName).sort()
 }
@@ -111,21 +115,21 @@ function foldersOf(path: string): string[] {
 }
 
 /**
- * What a guest has spoiled of its run-time folder is put right.
+ * Returns the environment of that name, after {@link repairRunFolder} repaired its run-time folder.
  *
  * @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError}
  */
 export async function findEnvironment(paths: Paths, text: string): Promise<Environment> {
   const name = parseEnvironmentName(text)
   const files = environmentFiles(paths, name)
-  mendRunFolder(files)
+  repairRunFolder(files)
   const record = await readRecord(files.record)
   if (record === undefined)
     throw environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
   return {name, files, record}
 }
 
-/** @returns undefined where it went meanwhile, or its record can't be read. @throws {UsageError} */
+/** As {@link findEnvironment}; undefined when the environment was removed or its record can't be read. @throws {UsageError} */
 export async function findWholeEnvironment(paths: Paths, text: string): Promise<Environment | undefined> {
   return findEnvironment(paths, text).catch((error: unknown) => {
     if (error instanceof RecordUnreadableError || error instanceof EnvironmentNotFoundError) return undefined
@@ -134,7 +138,7 @@ export async function findWholeEnvironment(paths: Paths, text: string): Promise<
 }
 
 /**
- * The environment of that name; without a name the only one there is, those that go by themselves left out.
+ * Returns the environment of that name; without a name, the only environment, not counting those of `envs try`.
  *
  * @throws {@link noEnvironmentError} @throws {@link ambiguousEnvironmentError}
  */
@@ -151,22 +155,22 @@ function isTry(paths: Paths, name: EnvironmentName): boolean {
   return isTryName(name) && existsSync(environmentFiles(paths, name).tryMark)
 }
 
-/** A name that was checked: safe as a file name, a hostname and a word on a command line. */
+/** A checked name: safe as a file name, a hostname and a word on a command line. */
 export type EnvironmentName = string & {readonly __brand: 'EnvironmentName'}
 
 /** A dot or dash can't come first, so that no name is a hidden file, `..`, or an option. */
-const FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
+const NAME_FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 
 export function isEnvironmentName(text: string): text is EnvironmentName {
-  return FORM.test(text)
+  return NAME_FORM.test(text)
 }
 
-/** Whether it can be one that goes by itself: only then a mark of it counts. */
+/** Returns whether `envs try` could have chosen the name. The mark of a try counts only under such a name. */
 export function isTryName(name: EnvironmentName): boolean {
   return /^try-[1-9]\d{0,5}$/.test(name)
 }
 
-/** @throws {UsageError} */
+/** Checks the name of an environment. @throws {UsageError} */
 export function parseEnvironmentName(text: string): EnvironmentName {
   if (isEnvironmentName(text)) return text
   throw new UsageError(`"${text}" is not a valid name for an environment.`, [
@@ -174,27 +178,28 @@ export function parseEnvironmentName(text: string): EnvironmentName {
   ])
 }
 
-/** What envs makes of each entry of an environment's run-time folder. Other entries are nothing that it reads. */
-const FORMS: readonly (readonly [RegExp, Form])[] = [
+/** The form of each entry that envs makes in a run-time folder. envs reads no other entries. */
+const ENTRY_FORMS: readonly (readonly [RegExp, EntryForm])[] = [
   [/^(?:anchor|history)\.lock$/, 'lock'],
   [/^(?:hold|alive|looks)$/, 'fifo'],
   [/^(?:anchor\.json|join|memory\..*)$/, 'record'],
   [/^(?:resolver|merged|proot)$/, 'folder'],
 ]
 
-type Form = 'lock' | 'fifo' | 'record' | 'folder'
+type EntryForm = 'lock' | 'fifo' | 'record' | 'folder'
 
-/** A plan to join is the largest, with variables of its user; see MAX_PLAN_BYTES of templates/host/join.pl. */
+/** The plan to join is the largest record: it has the user's variables. See MAX_PLAN_BYTES of templates/host/join.pl. */
 const MOST_RECORD_BYTES = 2 ** 20
 
 /**
- * Puts right what is not as envs made it in an environment's run-time folder, and its lock. Up to version 0.1 a guest's root reached files of it
- * through descriptors of the first process, and could change their modes, owners and sizes. What can't be mended is made anew.
+ * Repairs modes and types of entries in the run-time folder, and the environment's lock. Up to version 0.1 a guest's root reached
+ * these files through descriptors of the first process, and could change their modes, owners and sizes. Entries that can't be
+ * repaired are removed, and made again by the next command that needs them.
  *
- * A lock that is held, and a FIFO that is open, stay as they are. Never throws for the state of a file: whoever needs one that could not be mended says so.
+ * Leaves a held lock and an open FIFO unchanged. Never throws for the state of a file: the command that needs it reports it.
  */
-export function mendRunFolder({run, lock}: {readonly run: string; readonly lock: string}): void {
-  mendEntry(lock, 'lock')
+export function repairRunFolder({run, lock}: {readonly run: string; readonly lock: string}): void {
+  repairEntry(lock, 'lock')
   const status = lstatSync(run, {throwIfNoEntry: false})
   if (status === undefined) return
   unlessErrno(() => {
@@ -204,13 +209,13 @@ export function mendRunFolder({run, lock}: {readonly run: string; readonly lock:
     }
     if ((status.mode & 0o700) !== 0o700) chmodSync(run, 0o700)
     for (const name of readdirSync(run)) {
-      const form = FORMS.find(([names]) => names.test(name))?.[1]
-      if (form !== undefined) mendEntry(join(run, name), form)
+      const form = ENTRY_FORMS.find(([names]) => names.test(name))?.[1]
+      if (form !== undefined) repairEntry(join(run, name), form)
     }
   })
 }
 
-function mendEntry(path: string, form: Form): void {
+function repairEntry(path: string, form: EntryForm): void {
   unlessErrno(() => {
     const status = lstatSync(path, {throwIfNoEntry: false})
     if (status === undefined) return
@@ -224,7 +229,7 @@ function mendEntry(path: string, form: Form): void {
   })
 }
 
-function hasForm(status: Stats, form: Form): boolean {
+function hasForm(status: Stats, form: EntryForm): boolean {
   switch (form) {
     case 'folder':
       return status.isDirectory()
@@ -241,14 +246,14 @@ function isOwn({uid}: Stats): boolean {
   return uid === process.geteuid?.()
 }
 
-/** Without opening it, which its mode or owner may forbid. */
+/** Returns whether a process uses the file, without opening it: its mode or owner may forbid that. */
 function isHeld(path: string, {ino}: Stats): boolean {
   const isListed = readFileSync('/proc/locks', 'latin1').includes(`:${ino} `)
-  // A kernel of a container does not list locks of processes that are gone, as flock(1) is.
+  // In a container, /proc/locks omits locks whose process has ended, as flock(1) does.
   return isListed || isOpenSomewhere(path)
 }
 
-/** Files go; a folder may be full of another owner's, and goes with the environment where it can't now. */
+/** Removes a file. Renames a folder first: files of other owners in it may have to wait until the environment is removed. */
 function moveAside(path: string, status: Stats): void {
   if (!status.isDirectory()) {
     rmSync(path)

@@ -12,31 +12,31 @@ export const environmentNotFoundError = defineError(
   EnvironmentNotFoundError,
 )
 
-/** NAME was left out, and there is none to choose. */
+/** NAME was omitted, and no environment exists. */
 export const noEnvironmentError = defineError('ENVS_NOT_FOUND', ExitCode.notFound, {
   message: 'There is no environment yet.',
   nextStep: 'Create one: envs create',
 })
 
-/** NAME was left out, and there is more than one to choose from. */
+/** NAME was omitted, and more than one environment exists. */
 export const ambiguousEnvironmentError = defineError('ENVS_USAGE', ExitCode.usage, {
   message: 'The name of the environment is missing: there are {count}: {names}.',
   nextStep: 'Give the name of one of them.',
 })
 
-/** The callers say how their command takes another name. */
+/** Callers add how their command takes another name. */
 export const environmentExistsError = defineError('ENVS_EXISTS', ExitCode.conflict, {
   message: 'The environment "{name}" exists already.',
   nextStep: 'Choose another name.',
 })
 
-/** Files that are no environment lie where one is to be. */
+/** The folder for an environment exists, and is not an environment. */
 export const storeFolderTakenError = defineError('ENVS_FOLDER_TAKEN', ExitCode.conflict, {
   message: 'The folder "{folder}" exists already, but is not an environment.',
   nextStep: 'Move the folder away, or choose another name.',
 })
 
-/** Another command, or a session, has the environment. */
+/** Another command, or a session, holds the environment's lock. */
 export const environmentBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
   message: 'The environment "{name}" is in use by {holders}.',
   nextStep: 'Stop its processes (envs ps {name}; envs stop {name}), or wait for them to end.',
@@ -44,7 +44,7 @@ export const environmentBusyError = defineError('ENVS_BUSY', ExitCode.conflict, 
 
 export class EnvironmentRunningError extends EnvsError {}
 
-/** Something of it runs: services, or a session. */
+/** Services or a session of the environment run. */
 export const environmentRunningError = defineError(
   'ENVS_RUNNING',
   ExitCode.conflict,
@@ -55,7 +55,7 @@ export const environmentRunningError = defineError(
   EnvironmentRunningError,
 )
 
-/** As {@link environmentRunningError}, met by a command with --force. */
+/** As {@link environmentRunningError}, in a command that has --force. */
 export const stopFirstError = defineError(
   'ENVS_RUNNING',
   ExitCode.conflict,
@@ -71,7 +71,7 @@ export const stopFirstError = defineError(
 
 export class RecordUnreadableError extends EnvsError {}
 
-/** A record that this version can't read: made by a newer one, or damaged. */
+/** This version can't read a record: a newer version wrote it, or it is damaged. */
 export const recordUnreadableError = defineError(
   'ENVS_BAD_RECORD',
   ExitCode.storage,
@@ -82,13 +82,13 @@ export const recordUnreadableError = defineError(
   RecordUnreadableError,
 )
 
-/** Some of a tree could not be removed; the rest is gone. */
+/** Some files of a tree could not be removed; the others were. */
 export const removalIncompleteError = defineError('ENVS_REMOVAL_INCOMPLETE', ExitCode.storage, {
   message: 'Could not remove {count} files of "{name}": {files}.',
   nextStep: 'The files are in {folder}; the next envs command that changes something tries again.',
 })
 
-/** APT could not install the packages of `envs try`, and has said why. */
+/** APT could not install the packages of `envs try`, and has printed the reason. */
 export const packagesNotInstalledError = defineError(
   'ENVS_PACKAGES_NOT_INSTALLED',
   ExitCode.guestNotStarted,
@@ -98,12 +98,12 @@ export const packagesNotInstalledError = defineError(
   },
 )
 
-/** An interrupt by the user is no failure of APT's. */
+/** The user interrupted APT, which is not a failure of APT. */
 export const installInterruptedError = defineError('ENVS_PACKAGES_NOT_INSTALLED', 130, {
   message: 'Could not install the packages {packages}: the installation was interrupted.',
 })
 
-/** The environment goes when its command ends: only then can it be kept. */
+/** The command of `envs try` still runs: the environment can be kept only after it ended. */
 export const tryRunningError = defineError('ENVS_TRY_RUNNING', ExitCode.conflict, {
   message: 'The environment "{name}" is still in use by the command envs try that created it.',
   nextStep: 'Leave its shell, then run the command again.',
@@ -114,25 +114,25 @@ const KEEP_IN_TIME = [
   'To keep one from the start: envs try --keep NAME',
 ] as const
 
-/** There is no throwaway environment to keep. */
+/** No environment of `envs try` exists. */
 export const noTryError = defineError('ENVS_NO_TRY', ExitCode.notFound, {
   message: 'There is no environment of envs try to keep.',
   nextStep: KEEP_IN_TIME,
 })
 
-/** The named environment is no throwaway one. */
+/** The named environment was not created by `envs try`. */
 export const notATryError = defineError('ENVS_NO_TRY', ExitCode.notFound, {
   message: 'The environment "{name}" was not created by envs try.',
   nextStep: KEEP_IN_TIME,
 })
 
-/** What a throwaway environment wrote was in memory, and is gone: after a restart, or an hour. */
+/** A try wrote to memory, and its files were lost at a restart or after an hour. */
 export const tryLostError = defineError('ENVS_TRY_LOST', ExitCode.notFound, {
   message: 'The files of the environment "{name}" were in memory, and are lost.',
   nextStep: 'Keep an environment in time with envs keep, or write to the disk with envs try --disk.',
 })
 
-/** An environment was made in a way that this host's, or the user's, engine can't show. */
+/** The environment has an identity or a storage that the host's, or the chosen, engine does not support. */
 export const engineUnsuitableError = defineError('ENVS_ENGINE_UNSUITABLE', ExitCode.host, {
   message:
     'The engine {engine} cannot enter the environment "{name}": it has the identity {identity} and the storage {storage}, and {engine} supports only emulated and directory.',
@@ -142,7 +142,7 @@ export const engineUnsuitableError = defineError('ENVS_ENGINE_UNSUITABLE', ExitC
   ],
 })
 
-/** Layers were asked for by name, and this host can't stack them. */
+/** The user chose the storage overlay, and this host can't mount layers. */
 export const storageUnavailableError = defineError('ENVS_STORAGE_UNAVAILABLE', ExitCode.host, {
   message: 'The storage overlay does not work on this host: a trial mount of layers failed.',
   nextStep: [
@@ -152,7 +152,7 @@ export const storageUnavailableError = defineError('ENVS_STORAGE_UNAVAILABLE', E
   ],
 })
 
-/** The name of a shim is taken by a file that is the user's own. */
+/** A file of the user has the name of the shim. */
 export const shimTakenError = defineError('ENVS_SHIM_TAKEN', ExitCode.conflict, {
   message: 'The file "{path}" exists already, and is not a shim of envs.',
   nextStep: 'Move the file away, or replace it with --force.',
@@ -176,7 +176,7 @@ export const historyUnreadableError = defineError(
   HistoryUnreadableError,
 )
 
-/** Layers could not be merged, and are unchanged. */
+/** Layers could not be merged; they are unchanged. */
 export const squashFailedError = defineError('ENVS_SQUASH_FAILED', ExitCode.storage, {
   message: 'Could not merge the changes between old snapshots; nothing is lost.',
   nextStep: 'Run the command again with --verbose to see the reason.',
@@ -186,7 +186,7 @@ const FREE_LAYER_SPACE = 'Free some space, or remove snapshots: envs snapshots N
 
 export class LayerSpaceError extends EnvsError {}
 
-/** The disk had no room for another layer while it was written. */
+/** The disk was full while a layer was written. */
 export const layerSpaceError = defineError(
   'ENVS_STORAGE_FULL',
   ExitCode.storage,
@@ -194,7 +194,7 @@ export const layerSpaceError = defineError(
   LayerSpaceError,
 )
 
-/** The disk has no room for a copy, as counted before. */
+/** The disk has too little free space for a copy, counted before the copy began. */
 export const copySpaceError = defineError(
   'ENVS_STORAGE_FULL',
   ExitCode.storage,

@@ -24,7 +24,7 @@ import {identityOf, type LayerId, layerFiles, listLayers, removeEmptyLayer} from
 import {tryLockLayers} from './locks.js'
 import {treeProcess} from './tools.js'
 
-/** A folder of the store that is no environment: one being made, or one being removed. */
+/** A folder of the store that is being made into an environment, or being removed. */
 export type Leftover = {
   readonly kind: 'partial' | 'removed'
   readonly identity: Identity
@@ -32,17 +32,18 @@ export type Leftover = {
   readonly folder: string
 }
 
-/** The identity stands in the name: a tree can only be removed by the one that made it. */
+/** The name has the identity: only root of the identity that made a tree can remove it. */
 const LEFTOVER_FORM = /^\.(?<kind>partial|removed)\.(?<identity>mapped|emulated)\.[0-9a-f]{8}\.(?<name>.+)$/
 
+/** Returns a new path for a folder that is being made or removed; the suffix is random. */
 export function leftoverFolder(paths: Paths, {kind, identity, name}: Omit<Leftover, 'folder'>): string {
   return join(paths.environments, `.${kind}.${identity}.${randomBytes(4).toString('hex')}.${name}`)
 }
 
 /**
- * Removes what killed commands left behind. A folder whose environment is locked is somebody's work: left alone.
+ * Removes folders that killed commands left. Skips a folder whose environment is locked: another command works on it.
  *
- * @returns What is gone, in no order; what can't be removed is tried again the next time.
+ * @returns The removed leftovers, in no order. The next sweep tries the others again.
  */
 export async function sweepLeftovers(host: Host): Promise<Leftover[]> {
   const swept: Leftover[] = []
@@ -52,7 +53,7 @@ export async function sweepLeftovers(host: Host): Promise<Leftover[]> {
   return swept
 }
 
-/** Tidying up is nobody's errand: where it can't be done, the command that came by goes on. */
+/** Returns false when the leftover can't be removed: garbage collection must not fail the command that runs it. */
 async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
   const lock = await tryLock(host.paths, leftover)
   if (lock === undefined) return false
@@ -66,12 +67,12 @@ async function sweep(host: Host, leftover: Leftover): Promise<boolean> {
   }
 }
 
-/** @returns undefined for what is somebody's work. */
+/** @returns undefined when another command holds the lock. */
 function tryLock(paths: Paths, {name}: Leftover): Promise<Lock | undefined> {
   return takeLock(environmentFiles(paths, name).lock, {mode: 'exclusive', waitMs: 0}).catch(ignoreFailure)
 }
 
-/** What {@link sweepLeftovers} would remove now. */
+/** Lists the leftovers that {@link sweepLeftovers} would remove now. */
 export async function listLeftovers({paths}: Pick<Host, 'paths'>): Promise<Leftover[]> {
   const free: Leftover[] = []
   for (const leftover of findLeftovers(paths)) {
@@ -82,6 +83,7 @@ export async function listLeftovers({paths}: Pick<Host, 'paths'>): Promise<Lefto
   return free
 }
 
+/** Removes a leftover. The caller holds the lock of its environment. */
 export async function removeLeftover(
   host: Host,
   {identity, folder}: Leftover,
@@ -102,7 +104,7 @@ function parseLeftover(paths: Paths, entry: string): Leftover | undefined {
 }
 
 /**
- * How many environments are made of each layer, now or at a point in time; of a damaged one nothing is known.
+ * Counts the environments that use each layer, in their present state or in a snapshot. Skips unreadable histories.
  *
  * @param except - Names of environments that do not count.
  */
@@ -124,10 +126,10 @@ function unlessUnknown(error: unknown): undefined {
 }
 
 /**
- * Takes an environment from one history to the next. Then layers go that only the other one named: the old one's, or where
- * it failed those that were made for the new one.
+ * Replaces the history of an environment, then removes the layers that only the other history names: layers of the old one,
+ * or after a failure the layers made for the new one.
  *
- * @throws {NodeJS.ErrnoException} Either of the two is in force.
+ * @throws {NodeJS.ErrnoException} Either history may be in force then.
  */
 export async function replaceHistory(
   host: Host,
@@ -141,20 +143,21 @@ export async function replaceHistory(
   }
 }
 
-/** Whoever made an empty layer has named it by then. */
+/** Commands name a new layer in a history within this time. */
 const MOST_UNNAMED_MS = 10 * 60 * 1000
 
-/** A folder among the layers that is none: one being made, tried out, or removed. The identity stands in its name. */
+/** A folder among the layers that is being made, used for a trial, or being removed. The name has the identity. */
 const LAYER_FOLDER_FORM = /^\.(?<kind>partial|trial|removed)\.(?<identity>mapped|emulated)\./
 
 /**
- * Removes layers that no environment is made of any more, and what killed commands left among them. The layers of images
- * stay: the next environment begins with them.
+ * Removes layers that no environment uses, and folders that killed commands left among them. Keeps the layers of images for the
+ * next environment.
  *
- * Tidying up is nobody's errand: where it can't be done, or somebody makes a layer, the command that came by goes on.
+ * Ignores failures, and does nothing while another command makes a layer: garbage collection must not fail the command that
+ * runs it.
  *
- * @param given - Layers that were an environment's until now; of others only those that are old enough to be leftovers go.
- * @param images - Layers of images that are to go too.
+ * @param given - Layers that an environment used until now. Other layers must be old enough to be leftovers.
+ * @param images - Layers of images to remove as well.
  */
 export async function sweepLayers(
   host: Host,
@@ -167,10 +170,10 @@ export async function sweepLayers(
 
 const NONE: ReadonlySet<LayerId> = new Set()
 
-/** A folder that is nobody's. */
+/** An unused layer, or a folder that a killed command left among the layers. */
 export type LayerLeftover = {readonly folder: string; readonly identity: Identity}
 
-/** What {@link sweepLayers} would remove now; nothing while somebody makes a layer. */
+/** Lists the folders that {@link sweepLayers} would remove now; empty while another command makes a layer. */
 export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
   const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
   if (lock === undefined) return []
@@ -192,7 +195,7 @@ async function moveAside(
   given: ReadonlySet<LayerId>,
   images: ReadonlySet<LayerId>,
 ): Promise<LayerLeftover[]> {
-  // A first look without the lock, which takes a program: mostly there is nothing.
+  // Look without the lock first, because taking it starts a program: mostly there is nothing to remove.
   const isTidy = (await unnamedLayers(host, given, images))?.length === 0 && leftoversOf(host).length === 0
   if (isTidy) return []
   const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
@@ -212,7 +215,7 @@ async function moveAside(
   }
 }
 
-/** One that can't be moved keeps no other from it. */
+/** Renames a folder. Returns false on failure, so that the other folders are still moved. */
 async function isMoved(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to)
@@ -236,7 +239,7 @@ async function unnamedLayers(
   return unnamed
 }
 
-/** @returns undefined when one environment's can't be read: then nothing is known to be nobody's. */
+/** @returns undefined when a history can't be read: any layer may be in use then. */
 async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
   const named = new Set<LayerId>()
   for (const name of await listNames(paths)) {
@@ -274,24 +277,24 @@ function ageMs(folder: string, now: Date): number {
   return status === undefined ? 0 : now.getTime() - status.mtimeMs
 }
 
-/** What the image of a layer has and its tree has not; missing where that is nothing. */
+/** Returns the path of a layer's ledger: files and metadata of the image that the tree lacks; missing when it lacks nothing. */
 export function layerLedger(folder: string): string {
   return join(folder, 'ledger.jsonl')
 }
 
-/** Removes a layer, or what was to become one; nothing happens where there is none. */
+/** Removes the folder of a layer, complete or not; does nothing when it is missing. */
 export async function removeLayerFolder(
   host: Host,
   {identity, folder}: {identity: Identity; folder: string},
 ): ReturnType<typeof removeTree> {
-  // Mostly one that nothing was written to: it takes no program, and no mapping of ids.
+  // Most are empty: those are removed without a program, and without a uid map.
   if (removeEmptyLayer(folder)) return {failures: []}
   return removeTree(await treeProcess(host, identity), folder)
 }
 
 /**
- * Removes a layer that was made for an environment's next history, unless that is in force: it may be, though the writing of
- * it failed, for what is renamed into its place is synced then.
+ * Removes a layer that was made for a new history, unless that history is in force: writing it may have failed in the sync after
+ * the rename.
  */
 export async function removeUnlessNamed(
   host: Host,

@@ -13,65 +13,35 @@ import {
 import {historyUnreadableError} from './errors.js'
 import {type LayerId, layerIdField} from './layers.js'
 
-/** A word on a command line that can't be an option, and fits a column. */
-const FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
-
-/** @throws {UsageError} */
-export function parseLabel(text: string): string {
-  if (FORM.test(text)) return text
-  throw new UsageError(`"${text}" is not a valid label for a snapshot.`, [
-    'Use 1 to 63 characters of a-z, 0-9, dot, dash and underscore; begin with a letter or a digit.',
-  ])
-}
-
-/** Returns a label with the local time: `auto-20260102-120000`; with a number if that exists. */
-export function timeLabel({snapshots}: Pick<History, 'snapshots'>, now: Date, prefix = ''): string {
-  const date = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map(twoDigits).join('')
-  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(twoDigits).join('')
-  return freeLabel({snapshots}, `${prefix}${date}-${time}`)
-}
-
-/** Returns the label, or the label with the first free number. */
-export function freeLabel({snapshots}: Pick<History, 'snapshots'>, wanted: string): string {
-  const taken = new Set(snapshots.map(({label}) => label))
-  let label = wanted
-  for (let number = 2; taken.has(label); number++) label = `${wanted}-${number}`
-  return label
-}
-
-function twoDigits(value: number): string {
-  return String(value).padStart(2, '0')
-}
-
-/** From the bottom upwards; the lowest is an image's. */
+/** From the bottom upwards; the lowest layer is that of an image. */
 const layersField = v.tupleWithRest([layerIdField], layerIdField)
 
 const snapshotSchema = v.object({
   label: v.string(),
   createdAt: timeField,
   /**
-   * - `manual`: somebody asked for it by name.
+   * - `manual`: the user asked for it.
    * - `automatic`: the state before the environment was started.
-   * - `replaced`: what going back replaced.
-   * - `initial`: the image, with files of the environment's own; there is one at most.
-   * - `cloned`: what another environment was, with files of this one's own.
+   * - `replaced`: the state that a restore replaced.
+   * - `initial`: the image, with the environment's personal files; one at most.
+   * - `cloned`: the state of another environment, with this environment's personal files.
    */
   kind: oneOfField(['manual', 'automatic', 'replaced', 'initial', 'cloned']),
   layers: layersField,
   /** Label of the snapshot that this state came from. */
   after: v.exactOptional(v.string()),
-  /** The environment's name at that time, which some of its files contain; unknown if left out. */
+  /** The environment's name at that time, which some of its files contain; unknown if missing. */
   name: v.exactOptional(v.string()),
 })
 
 export const historySchema = v.object({
-  /** From the bottom, which is the image's, upwards; they do not change any more. */
+  /** From the bottom, the image's layer, upwards; read-only. */
   layers: layersField,
   /** Written to while the environment runs. */
   upper: layerIdField,
   /** Oldest first; labels are unique. */
   snapshots: v.array(snapshotSchema),
-  /** Label of the snapshot that the present state came from; left out before the first. */
+  /** Label of the snapshot that the present state came from; missing before the first snapshot. */
   after: v.exactOptional(v.string()),
 })
 
@@ -92,6 +62,7 @@ export type Step = {readonly now: Date; readonly fresh: LayerId}
 
 type Naming = Pick<Snapshot, 'label' | 'kind' | 'name'>
 
+/** Returns the history of a new environment: an upper layer on the layer of its image. */
 export function newHistory(base: LayerId, upper: LayerId): History {
   return {layers: [base], upper, snapshots: []}
 }
@@ -108,7 +79,7 @@ export function withNamed(
   naming: Naming,
   {now, layers = history.layers}: {now: Date; layers?: Layers},
 ): History {
-  const snapshot: Snapshot = {...naming, createdAt: now, layers, ...standingOn(history.after)}
+  const snapshot: Snapshot = {...naming, createdAt: now, layers, ...predecessorField(history.after)}
   return {...history, snapshots: [...history.snapshots, snapshot], after: naming.label}
 }
 
@@ -126,13 +97,13 @@ export function withCopiedSnapshot(
 }
 
 /**
- * Goes back to a snapshot; the replaced state becomes a snapshot, unless there is an equal one.
+ * Restores a snapshot; the replaced state becomes a snapshot, unless there is an equal one.
  *
  * @param target - A snapshot of the history, or a new one.
  * @param naming - Label of the replaced state.
  * @param isUpperEmpty - Whether the upper layer contains no changes.
  */
-export function wentBackTo(
+export function withRestored(
   history: History,
   target: Snapshot,
   {naming, isUpperEmpty, now, fresh}: Step & {naming: Omit<Naming, 'kind'>; isUpperEmpty: boolean},
@@ -144,7 +115,7 @@ export function wentBackTo(
     kind: 'replaced',
     createdAt: now,
     layers: replaced,
-    ...standingOn(history.after),
+    ...predecessorField(history.after),
   }
   const snapshots = history.snapshots.some(({label}) => label === target.label)
     ? history.snapshots.map((each) => (each.label === target.label ? target : each))
@@ -190,8 +161,11 @@ export function withoutSnapshots(history: History, labels: ReadonlySet<string>):
     ...others,
     snapshots: history.snapshots
       .filter(({label}) => !labels.has(label))
-      .map(({after: before, ...each}) => ({...each, ...standingOn(remaining(history, before, labels))})),
-    ...standingOn(remaining(history, after, labels)),
+      .map(({after: before, ...each}) => ({
+        ...each,
+        ...predecessorField(remaining(history, before, labels)),
+      })),
+    ...predecessorField(remaining(history, after, labels)),
   }
 }
 
@@ -209,7 +183,7 @@ function remaining(
   return undefined
 }
 
-function standingOn(after: string | undefined): {after?: string} {
+function predecessorField(after: string | undefined): {after?: string} {
   return after === undefined ? {} : {after}
 }
 
@@ -218,6 +192,7 @@ export function layersOf({layers, upper, snapshots}: History): ReadonlySet<Layer
   return new Set([...layers, upper, ...snapshots.flatMap((snapshot) => snapshot.layers)])
 }
 
+/** Returns whether two stacks have the same layers in the same order. */
 export function sameLayers(a: readonly LayerId[], b: readonly LayerId[]): boolean {
   return a.length === b.length && a.every((layer, index) => layer === b[index])
 }
@@ -242,28 +217,28 @@ export async function writeHistory(
   await writeRecordFile(path, history, {...HISTORY_FORMAT, ...options})
 }
 
-/** @throws {historyUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
+/** Reads a history. @throws {historyUnreadableError} @throws {NodeJS.ErrnoException} ENOENT when there is none. */
 export async function readHistory(path: string): Promise<History> {
   return requireRecordFile(path, HISTORY_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {historyUnreadableError} */
+/** Parses a history. @param path - For the error message only. @throws {historyUnreadableError} */
 export function parseHistory(text: string, path: string): History {
   return parseRecordText(text, path, HISTORY_FORMAT)
 }
 
 /** Automatic snapshots that stay regardless of their age. */
 const NEWEST = 10
-/** For so long, one of each day stays. */
+/** Within this age, one automatic snapshot of each day stays. */
 const DAYS = 7
 
 const DAY_MS = 86_400_000
 
 /**
  * Applies retention: removes automatic snapshots that are close together or old. Keeps manual ones, and
- * states that going back replaced.
+ * states that a restore replaced.
  */
-export function thinned(history: History, now: Date): History {
+export function applyRetention(history: History, now: Date): History {
   const automatic = history.snapshots.filter(({kind}) => kind === 'automatic').reverse()
   const kept = new Set<string>(automatic.slice(0, NEWEST).map(({label}) => label))
   const days = new Set<string>()
@@ -275,4 +250,34 @@ export function thinned(history: History, now: Date): History {
   }
   const gone = automatic.map(({label}) => label).filter((label) => !kept.has(label))
   return gone.length === 0 ? history : withoutSnapshots(history, new Set(gone))
+}
+
+/** A word on a command line that can't be an option, and fits a column. */
+const LABEL_FORM = /^[a-z0-9][a-z0-9_.-]{0,62}$/
+
+/** Checks the label of a snapshot. @throws {UsageError} */
+export function parseLabel(text: string): string {
+  if (LABEL_FORM.test(text)) return text
+  throw new UsageError(`"${text}" is not a valid label for a snapshot.`, [
+    'Use 1 to 63 characters of a-z, 0-9, dot, dash and underscore; begin with a letter or a digit.',
+  ])
+}
+
+/** Returns a label with the local time: `auto-20260102-120000`; with a number if that exists. */
+export function timeLabel({snapshots}: Pick<History, 'snapshots'>, now: Date, prefix = ''): string {
+  const date = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map(twoDigits).join('')
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(twoDigits).join('')
+  return freeLabel({snapshots}, `${prefix}${date}-${time}`)
+}
+
+/** Returns the label, or the label with the first free number. */
+export function freeLabel({snapshots}: Pick<History, 'snapshots'>, wanted: string): string {
+  const taken = new Set(snapshots.map(({label}) => label))
+  let label = wanted
+  for (let number = 2; taken.has(label); number++) label = `${wanted}-${number}`
+  return label
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, '0')
 }

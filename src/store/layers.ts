@@ -6,7 +6,7 @@ import {isErrno, unlessErrno} from '../host/errno.js'
 import {makeFolders, namesIn, readSmallFile, writeFileAtomic} from '../host/files.js'
 import {numberField, oneOfField, parseIfValid, type RecordOf, sha256Field} from '../host/records.js'
 
-/** What a worker said of the image when it was extracted; see extract.ts of rootfs for the fields. */
+/** The worker's report on the extraction of the image; src/rootfs/extract.ts describes the fields. */
 const extractReportSchema = v.object({
   compression: oneOfField(['none', 'gzip', 'xz', 'zstd', 'bzip2']),
   entries: numberField,
@@ -30,7 +30,7 @@ const plannedFileSchema = v.object({
 })
 
 const layerRecordEntries = {
-  /** Of the archive, as is `archiveBytes`. */
+  /** Digest of the image's tarball, whose size is `archiveBytes`. */
   sha256: sha256Field,
   archiveBytes: numberField,
   report: extractReportSchema,
@@ -40,36 +40,37 @@ const layerRecordEntries = {
       v.object({kind: v.literal('archived'), codename: v.string()}),
     ]),
   ),
-  /** What each environment has of its own, with slots for it. */
+  /** Files that each environment gets a copy of, with slots for its own values. */
   personal: v.array(plannedFileSchema),
-  /** What the tree takes on disk. */
+  /** Allocated bytes of the tree. */
   treeBytes: numberField,
 }
 
 const layerRecordSchema = v.object(layerRecordEntries)
 
-/** What is known of a layer that was made of an image, for every environment that stands on it. */
+/** The record of a layer that was made from an image, shared by the environments that use it. */
 export type ImageLayerRecord = RecordOf<typeof layerRecordSchema>
 
 const LAYER_RECORD_VERSION = 1
 
-/** The file as it is written; the first ones name no version. */
+/** The record file; the first ones have no version. */
 const layerFileSchema = v.object({
   schemaVersion: v.optional(v.literal(LAYER_RECORD_VERSION)),
   ...layerRecordEntries,
 })
 
-/** Part of a layer's name: what another version wrote is another layer. Those of 1 have the image's SSH host keys. */
+/** Part of a layer's name, so that layers of other versions are not used. Layers of 1 contain the image's SSH host keys. */
 export const LAYER_SCHEMA = '2'
 
+/** Writes the record of an image's layer, which marks the layer as complete. */
 export async function writeLayerRecord(path: string, record: ImageLayerRecord): Promise<void> {
   const json = {schemaVersion: LAYER_RECORD_VERSION, ...record}
   await writeFileAtomic(path, `${JSON.stringify(json)}\n`, {mode: 0o600})
 }
 
 /**
- * @returns undefined when there is none: no layer, or one that is not whole. So too for a record that a disk has damaged, or
- * of a newer version: everything in it can be found out again.
+ * Returns the record of an image's layer; undefined without one, when the layer is missing or incomplete. Also undefined for a
+ * damaged record and one of a newer version: all its values can be determined again.
  */
 export async function readLayerRecord(path: string): Promise<ImageLayerRecord | undefined> {
   const text = unlessErrno(() => readSmallFile(path), 'ENOENT')
@@ -79,7 +80,7 @@ export async function readLayerRecord(path: string): Promise<ImageLayerRecord | 
 }
 
 /**
- * Makes an empty upper layer, or its missing parts: it may have been removed as a leftover before a history
+ * Makes an empty upper layer, or its missing parts: the layer may have been removed as a leftover before a history
  * named it.
  *
  * @param below - The layer under it, whose root's permissions the new root gets.
@@ -104,14 +105,14 @@ export async function isEmptyLayer(layers: string, id: LayerId): Promise<boolean
 /**
  * Removes a layer that contains no changes and will not be used again.
  *
- * @param folder - Of the layer, under its present name.
+ * @param folder - The folder of the layer, under its present name.
  * @returns Whether it was removed; otherwise its files are still there.
  */
 export function removeEmptyLayer(folder: string): boolean {
   const {tree, work} = filesIn(folder)
   try {
     rmdirSync(tree)
-    rmdirUnlessMissing(join(work, KERNELS_OWN))
+    rmdirUnlessMissing(join(work, OVERLAYFS_WORK))
     rmdirSync(work)
     rmdirSync(folder)
     return true
@@ -122,7 +123,7 @@ export function removeEmptyLayer(folder: string): boolean {
 }
 
 /** overlayfs makes this folder at the first mount, and leaves it there. */
-const KERNELS_OWN = 'work'
+const OVERLAYFS_WORK = 'work'
 
 function rmdirUnlessMissing(path: string): void {
   unlessErrno(() => rmdirSync(path), 'ENOENT')
@@ -146,15 +147,16 @@ export type LayerFiles = {
   readonly tree: string
   /** Work folder of overlayfs, used while the layer is writable. */
   readonly work: string
-  /** Of a layer that was made from an image; written last. */
+  /** The record of an image's layer; written last. */
   readonly record: string
 }
 
-/** @param layers - The folder of all layers. */
+/** Returns the paths of the parts of a layer. @param layers - The folder of all layers. */
 export function layerFiles(layers: string, id: LayerId): LayerFiles {
   return filesIn(join(layers, id))
 }
 
+/** Returns the paths of the parts in the folder of a layer, also while it has another name. */
 export function filesIn(folder: string): LayerFiles {
   return {folder, tree: join(folder, 'tree'), work: join(folder, 'work'), record: join(folder, 'layer.json')}
 }

@@ -11,9 +11,9 @@ import {layersBusyError} from './snapshot-errors.js'
 const ENVIRONMENT_WAIT_MS = 3000
 
 /**
- * Takes an environment's lock: shared for sessions, exclusive for what makes, moves or removes it.
+ * Takes an environment's lock: shared for sessions, exclusive for commands that make, move or remove the environment.
  *
- * @throws {@link environmentBusyError} After a moment, naming who has it.
+ * @throws {@link environmentBusyError} After three seconds, naming the holders.
  */
 export async function lockEnvironment(paths: Paths, name: EnvironmentName, mode: LockMode): Promise<Lock> {
   const lock = await openEnvironmentLock(paths, name)
@@ -45,13 +45,13 @@ export async function withLockedEnvironment<Found extends {readonly name: Enviro
   }
 }
 
-/** Opens the lock without taking it, for a session that takes it on the way into the guest. */
+/** Opens the lock without taking it, for a session that takes it when it joins the guest. */
 export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): Promise<Lock> {
   await makeFolders(paths.locks, {mode: 0o700})
   return openLockFile(environmentFiles(paths, name).lock)
 }
 
-/** @throws {@link environmentBusyError} */
+/** Waits three seconds for an environment's lock. @throws {@link environmentBusyError} */
 export async function waitForLock(
   paths: Paths,
   name: EnvironmentName,
@@ -67,13 +67,14 @@ export async function waitForLock(
 
 /** No environment has such a name. */
 const LOCK_FILE = '.layers.lock'
-/** Longer than leftovers take to be moved out of the way. */
+/** Longer than a garbage collection takes to rename the leftovers. */
 const LAYERS_WAIT_MS = 10_000
 
 /**
- * Keeps layers that nothing names yet from being taken for leftovers: shared, by whoever makes or reads one.
+ * Takes the lock of the layers, shared: a command that makes or reads a layer which no history names yet holds the lock, so that
+ * garbage collection does not remove the layer.
  *
- * @throws {@link layersBusyError} When somebody tidies up for longer than anybody would.
+ * @throws {@link layersBusyError} When a garbage collection holds the lock for ten seconds.
  */
 export async function holdLayers(paths: Paths): Promise<Lock> {
   const lock = await takeLayersLock(paths, 'shared', LAYERS_WAIT_MS)
@@ -82,7 +83,7 @@ export async function holdLayers(paths: Paths): Promise<Lock> {
   return lock
 }
 
-/** For the one who takes leftovers away, and waits for nobody. */
+/** Takes the lock of the layers, exclusive, for garbage collection; undefined at once when another command holds it. */
 export function tryLockLayers(paths: Paths): Promise<Lock | undefined> {
   return takeLayersLock(paths, 'exclusive', 0)
 }
@@ -92,12 +93,12 @@ async function takeLayersLock(paths: Paths, mode: LockMode, waitMs: number): Pro
   return takeLock(join(paths.locks, LOCK_FILE), {mode, waitMs})
 }
 
-/** As long as a copy of what an environment has written may take. */
+/** Longest that a copy of an upper layer may take. */
 const HISTORY_WAIT_MS = 60_000
 
 /**
- * For those who change the history of an environment while others hold its lock too: a start, and what is done to one
- * that runs. Who has the environment's lock alone needs no other.
+ * Takes the lock of an environment's history, for commands that change the history under the environment's shared lock: a start,
+ * and a snapshot of a running environment. The exclusive lock of the environment suffices without this one.
  *
  * @throws {@link environmentBusyError}
  */

@@ -15,15 +15,15 @@ import {layerFiles} from './layers.js'
 import {layeredMount} from './overlay-mount.js'
 import {canBeRoot, processBehind, rootProcess, toolPath, treeProcess} from './tools.js'
 
-/** A guest's tree as one, and how programs are started that see it. */
+/** The merged tree of a guest, and the way to start programs that see it. */
 export type MergedTree = {readonly process: TreeProcess; readonly root: string}
 
 /**
- * The whole tree of an environment at rest, for the worker and other programs of the host. Layers are mounted on top of
- * each other in a mount namespace of the program's own, so nothing is left behind.
+ * Returns the merged tree of a stopped environment, for the worker and other programs of the host. Each program mounts the layers
+ * in its own mount namespace, so no mount remains after it.
  *
- * To be used under the environment's exclusive lock: a second mount of an upper layer would not see the first one's files.
- * What is started has the lock too, for it goes on when the command is killed.
+ * Call under the environment's exclusive lock: a second mount of an upper layer does not see the files of the first. The programs
+ * inherit the lock, because they survive when the command is killed.
  */
 export async function mergedTree(
   host: Host,
@@ -35,7 +35,7 @@ export async function mergedTree(
 }
 
 /**
- * As {@link mergedTree}, of layers that need not be the environment's own.
+ * As {@link mergedTree}, for layers that need not belong to the environment.
  *
  * @throws {NamespaceRefusedError} When layers can't be mounted by programs of this host.
  */
@@ -72,26 +72,28 @@ export async function mergedProcess(
   return {process: {prefix: [...prefix, ...mounted], environment}, root}
 }
 
-/** What the guest's `/` is made of. */
+/** The folders that make the guest's `/`. */
 export type GuestTree =
   | {readonly kind: 'directory'; readonly root: string}
   | {
       readonly kind: 'overlay'
       readonly history: History
-      /** Where the layer that is written to lies in memory: who holds it. */
+      /** The process that holds the upper layer, when that is in memory. */
       readonly holder?: MemoryHolder
     }
 
-type Subject = Pick<Environment, 'files' | 'record'>
-
-/** @throws {HistoryUnreadableError} */
-export async function readGuestTree({files, record}: Subject): Promise<GuestTree> {
+/** Reads which folders make the guest's `/`. @throws {HistoryUnreadableError} */
+export async function readGuestTree({
+  files,
+  record,
+}: Pick<Environment, 'files' | 'record'>): Promise<GuestTree> {
   if (record.storage === 'directory') return {kind: 'directory', root: files.root}
   const history = await readHistory(files.history)
   const holder = readMemory(files.run, history.upper)
   return {kind: 'overlay', history, ...(holder === undefined || holder === 'lost' ? {} : {holder})}
 }
 
+/** Returns the mount of the guest's `/`. */
 export function rootMount({layers}: Pick<Paths, 'layers'>, tree: GuestTree): RootMount {
   if (tree.kind === 'directory') return plainRoot(tree.root)
   const {upper, ...history} = tree.history
@@ -105,7 +107,7 @@ export function rootMount({layers}: Pick<Paths, 'layers'>, tree: GuestTree): Roo
   }
 }
 
-/** The folders that the guest's files lie in, the one that is looked at first before the others. */
+/** Returns the folders that contain the guest's files, in the order of lookup. */
 export function treeFolders({layers}: Pick<Paths, 'layers'>, tree: GuestTree): [string, ...string[]] {
   if (tree.kind === 'directory') return [tree.root]
   const {upper, ...history} = tree.history
@@ -114,15 +116,15 @@ export function treeFolders({layers}: Pick<Paths, 'layers'>, tree: GuestTree): [
   return [tree.holder === undefined ? writable : throughMemory(tree.holder, writable), ...below]
 }
 
-type MemoryUpperSubject = {
+type EnvironmentWithUpper = {
   readonly name: string
   readonly files: Pick<EnvironmentFiles, 'run'>
   readonly record: Pick<Environment['record'], 'identity'>
 }
 
-/** Who holds the layer that an environment writes to, where that is in memory. @throws {@link tryLostError} */
+/** Returns the process that holds the upper layer in memory; undefined for a layer on disk. @throws {@link tryLostError} */
 export function upperHolder(
-  {name, files}: Pick<MemoryUpperSubject, 'name' | 'files'>,
+  {name, files}: Pick<EnvironmentWithUpper, 'name' | 'files'>,
   {upper}: Pick<History, 'upper'>,
 ): MemoryHolder | undefined {
   const holder = readMemory(files.run, upper)
@@ -130,10 +132,10 @@ export function upperHolder(
   return holder
 }
 
-/** How programs are started that see all layers of an environment, as root of its user namespace. @throws {@link tryLostError} */
+/** Returns the way to start programs that see all layers, as root of the environment's user namespace. @throws {@link tryLostError} */
 export async function layersProcess(
   host: Host,
-  subject: MemoryUpperSubject,
+  subject: EnvironmentWithUpper,
   history: Pick<History, 'upper'>,
 ): Promise<TreeProcess> {
   const holder = upperHolder(subject, history)
@@ -141,7 +143,7 @@ export async function layersProcess(
   return processBehind(host, enterMemory(holder, toolPath(host, 'nsenter')))
 }
 
-/** How much memory the environment was given, where hardly any of it is left. */
+/** Returns the bytes of memory that the environment may use, when nearly all are used; undefined otherwise. */
 export async function fullUpper(
   {paths}: Pick<Host, 'paths'>,
   {files, record}: Environment,
@@ -153,7 +155,7 @@ export async function fullUpper(
   return fullMemory(holder, layerFiles(paths.layers, upper).folder)
 }
 
-/** Whether what it wrote was in memory, and that is gone: nothing of it can be had any more. */
+/** Returns whether the environment's changes were in memory and are lost. */
 export async function isLost(files: Pick<EnvironmentFiles, 'run' | 'history'>): Promise<boolean> {
   const history = await readHistory(files.history).catch(ignoring('ENOENT'))
   return history !== undefined && readMemory(files.run, history.upper) === 'lost'

@@ -3,7 +3,7 @@ import type {LayerId} from './layers.js'
 /** Layers by name, `lowers` from the bottom upwards. */
 export type LayerStack = {readonly lowers: readonly LayerId[]; readonly upper: LayerId}
 
-type Tools = {
+type OverlayMountOptions = {
   /** The folder of all layers. */
   readonly layers: string
   /** The mount point of the layers; a folder. */
@@ -16,6 +16,7 @@ type Tools = {
 /** Separators in the options of mount(8) and overlayfs; a store whose path contains one is not supported. */
 const SPLIT_AT = /[,:\\"]/
 
+/** Returns whether a store at this path can have overlay storage. */
 export function canBeMounted(path: string): boolean {
   return !SPLIT_AT.test(path)
 }
@@ -30,7 +31,7 @@ export function canBeMounted(path: string): boolean {
  * @see mount(8), LIBMOUNT_FORCE_MOUNT2; the kernel's Documentation/filesystems/overlayfs.rst: userxattr,
  * because trusted.* attributes are not available in user namespaces
  */
-export function layeredMount({lowers, upper}: LayerStack, tools: Tools): string[] {
+export function layeredMount({lowers, upper}: LayerStack, tools: OverlayMountOptions): string[] {
   const options = [
     `lowerdir=${[...lowers]
       .reverse()

@@ -12,48 +12,48 @@ import {treeProcess} from './tools.js'
 
 /** Some ten thousand packages of a usual size; a desktop's are a tenth of it. */
 const MOST_BYTES = 2 * 2 ** 30
-/** Many times what fits; more of them are somebody's mischief. */
+/** Many times the number of packages that fit: a guest made more entries on purpose. */
 const MOST_ENTRIES = 200_000
-/** No copy takes so long: what is older was broken off, and its time says nothing when it is to come. */
+/** No copy takes this long: an older one was interrupted. A time in the future proves nothing, and counts as old. */
 const MOST_COPY_MS = 24 * 60 * 60 * 1000
 const HOUR_MS = 60 * 60 * 1000
 
-type Kept = {readonly path: Buffer; readonly bytes: number; readonly usedMs: number}
+type CachedPackage = {readonly path: Buffer; readonly bytes: number; readonly usedMs: number}
 
-/** What a guest has left, which can't be taken away entry by entry. */
-class SpoiltFolder extends Error {}
+/** A guest left entries in the folder that can't be removed one by one. */
+class HostileFolderError extends Error {}
 
 /**
- * Keeps the packages that environments share below 2 GiB, those used last for longest, and takes away what is no
- * package. The folder is hostile: no link in it is followed, and where more than files was left, all of it goes.
+ * Limits the package cache to 2 GiB: removes the least recently used packages, and all other files. The folder is hostile: envs
+ * follows no symlink in it, and replaces the whole folder when it contains folders with entries.
  *
- * Tidying up is nobody's errand: where it can't be done, the command that came by goes on.
+ * Ignores failures of the host: garbage collection must not fail the command that runs it.
  */
 export async function sweepPackages(host: Host, mostBytes = MOST_BYTES): Promise<void> {
   const folder = sharedPackages(host.paths)
   if (!existsSync(host.paths.packages)) return
   try {
     await removeDropped(host)
-    // Not by a link: the folder above is the user's own, and what a guest has is mounted, which nothing replaces.
+    // Not through a symlink: no guest can write to the parent folder, nor replace this folder, a mount point in the guest.
     await chmod(folder, 0o700)
     await removeUnused(await readKept(folder, host.now().getTime()), mostBytes)
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return
-    if (!(error instanceof SpoiltFolder) && !isFailure(error)) throw error
+    if (!(error instanceof HostileFolderError) && !isFailure(error)) throw error
     await drop(host, folder).catch(ignoreFailure)
   }
 }
 
 /**
- * The same, not more often than once an hour: every command that makes an environment comes by, and there can be thousands
- * of packages to look at.
+ * As {@link sweepPackages}, at most once an hour: each command that makes an environment calls it, and the cache may contain
+ * thousands of packages.
  */
 export async function sweepPackagesHourly(host: Host): Promise<void> {
   const {cache, packages} = host.paths
   const mark = join(cache, 'packages-swept')
   const sweptAtMs = statSync(mark, {throwIfNoEntry: false})?.mtimeMs
   const now = host.now()
-  // A time to come is a clock that was set back.
+  // A time in the future means that the clock was set back.
   if (sweptAtMs !== undefined && Math.abs(now.getTime() - sweptAtMs) < HOUR_MS) return
   if (!existsSync(packages)) return
   await sweepPackages(host)
@@ -65,12 +65,12 @@ export async function sweepPackagesHourly(host: Host): Promise<void> {
   }
 }
 
-/** Packages, after all else is gone. @throws {SpoiltFolder} */
-async function readKept(folder: string, nowMs: number): Promise<Kept[]> {
-  const kept: Kept[] = []
+/** Returns the packages, after all other entries were removed. @throws {HostileFolderError} */
+async function readKept(folder: string, nowMs: number): Promise<CachedPackage[]> {
+  const kept: CachedPackage[] = []
   let entries = 0
   for await (const {name} of await opendir(folder, {encoding: 'latin1'})) {
-    if (++entries > MOST_ENTRIES) throw new SpoiltFolder('too many entries')
+    if (++entries > MOST_ENTRIES) throw new HostileFolderError('too many entries')
     const path = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')])
     const status = await lstat(path).catch(ignoring('ENOENT'))
     if (status === undefined) continue
@@ -90,11 +90,11 @@ async function remove(path: Buffer, status: Stats): Promise<void> {
     return
   }
   await rmdir(path).catch((error: unknown) => {
-    throw isErrno(error) ? new SpoiltFolder('a folder in it', {cause: error}) : error
+    throw isErrno(error) ? new HostileFolderError('a folder in it', {cause: error}) : error
   })
 }
 
-async function removeUnused(kept: Kept[], mostBytes: number): Promise<void> {
+async function removeUnused(kept: CachedPackage[], mostBytes: number): Promise<void> {
   let bytes = kept.reduce((sum, file) => sum + file.bytes, 0)
   for (const file of kept.sort((a, b) => a.usedMs - b.usedMs)) {
     if (bytes <= mostBytes) return
@@ -105,7 +105,7 @@ async function removeUnused(kept: Kept[], mostBytes: number): Promise<void> {
 
 const DROPPED = '.removed.'
 
-/** Moved out of every guest's sight first. Environments that run share nothing until they start anew. */
+/** Renames the folder, so that no guest reaches it, and removes it. Running environments share no packages until they restart. */
 async function drop(host: Host, folder: string): Promise<void> {
   await rename(folder, join(host.paths.packages, `${DROPPED}${randomBytes(4).toString('hex')}`))
   await removeDropped(host)
@@ -114,7 +114,7 @@ async function drop(host: Host, folder: string): Promise<void> {
 async function removeDropped(host: Host): Promise<void> {
   const names = (await readdir(host.paths.packages)).filter((name) => name.startsWith(DROPPED))
   if (names.length === 0) return
-  // A guest with ids of its own may have given files away to them.
+  // A guest with the identity mapped may have given files to other ids of its range.
   const identity = (await probeMapped(host)).works ? 'mapped' : 'emulated'
   for (const name of names) {
     await removeTree(await treeProcess(host, identity), join(host.paths.packages, name)).catch(ignoreFailure)

@@ -14,11 +14,11 @@ import {
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {recordUnreadableError} from './errors.js'
 
-/** The archive an environment was made from, and who vouched for it. */
+/** The image that an environment was made from, and its trust. */
 const imageOriginSchema = v.object({
   /** Absolute path, URL without secrets, or `-`. */
   source: v.string(),
-  /** Canonical name and point release or serial; null for a file or a URL of the user's own. */
+  /** Canonical name and point release or serial; null for a file or a URL that the user gave. */
   name: orNull(v.string()),
   version: orNull(v.string()),
   sha256: v.string(),
@@ -28,14 +28,14 @@ const imageOriginSchema = v.object({
   /** Null unless `signed`, as is `signedAt`. */
   signer: orNull(v.object({fingerprint: v.string(), name: v.string()})),
   signedAt: orNull(timeField),
-  /** What an image was made of that came from a package archive; null for others. */
+  /** The packages of an image that envs made from an APT repository; null for others. */
   archive: orNull(archiveOriginSchema),
 })
 
 /**
- * What was asked of an environment, beside its image: network, limits, mounts and the like have their place here. What is
- * not known is refused, in a record of this version too: a session without it could be less isolated than was asked.
- * `create` and `import` write it, `clone` copies it.
+ * The settings of an environment apart from its image: the place for network, limits and mounts. Unknown settings are refused,
+ * in a record of this version as well: a session that ignores one could be less isolated than the user asked for.
+ * `create` and `import` write them, `clone` copies them.
  */
 const environmentSettingsSchema = v.strictObject({})
 
@@ -43,16 +43,16 @@ const environmentSchema = v.object({
   createdAt: timeField,
   image: imageOriginSchema,
   identity: oneOfField(['mapped', 'emulated']),
-  /** `overlay`: layers that others may share, with one of its own on top; `directory`: a whole tree. */
+  /** `overlay`: layers that environments share, below the environment's upper layer; `directory`: a whole tree. */
   storage: oneOfField(['overlay', 'directory']),
-  /** dpkg's name; a newer version may know more of them. */
+  /** dpkg's name; a newer version of envs may write others. */
   architecture: v.string(),
   extraction: v.object({
     entries: numberField,
     sizeBytes: numberField,
     /** Device nodes that an ordinary user can't make. */
     skippedDevices: numberField,
-    /** Owners outside the subordinate range, given to nobody. */
+    /** Owners outside the subuid range, replaced by `nobody`. */
     squashedOwners: numberField,
     /** Files whose capabilities were not set. */
     fileCapabilities: numberField,
@@ -60,20 +60,21 @@ const environmentSchema = v.object({
   settings: environmentSettingsSchema,
 })
 
-/** What is known of an environment from its creation on; `env.json`, written last, makes it one. */
+/** The facts of an environment since its creation. A folder is an environment when it contains `env.json`, written last. */
 export type EnvironmentRecord = RecordOf<typeof environmentSchema>
 
 const ENVIRONMENT_FORMAT: RecordFormat<typeof environmentSchema> = {
   schema: environmentSchema,
   version: 2,
   migrations: [(first) => ({...first, settings: {}})],
-  // A kilobyte, and a hundred bytes for each package of an image that was made of packages.
+  // A record has a kilobyte, and a hundred bytes for each package of an image that envs made from packages.
   maxBytes: 4 * 2 ** 20,
   indent: 2,
   unreadable: (path, problem) =>
     recordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
+/** Writes the record by one rename. @param options.isSynced - Whether to sync the file to the disk. */
 export async function writeRecord(
   path: string,
   record: EnvironmentRecord,
@@ -82,12 +83,12 @@ export async function writeRecord(
   await writeRecordFile(path, record, {...ENVIRONMENT_FORMAT, ...options})
 }
 
-/** @throws {recordUnreadableError} @returns undefined when there is none: no environment. */
+/** Reads the record; undefined when it is missing: the folder is no environment. @throws {recordUnreadableError} */
 export async function readRecord(path: string): Promise<EnvironmentRecord | undefined> {
   return readRecordFile(path, ENVIRONMENT_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {recordUnreadableError} Naming the first field that is wrong. */
+/** Parses a record. @param path - For the error message only. @throws {recordUnreadableError} Naming the first field that is wrong. */
 export function parseRecord(text: string, path: string): EnvironmentRecord {
   return parseRecordText(text, path, ENVIRONMENT_FORMAT)
 }

@@ -22,7 +22,7 @@ import {treeProcess} from './tools.js'
 
 export type OverBudget = {readonly usedBytes: number; readonly budgetBytes: number}
 
-/** @param budget - The setting's value. @returns undefined without one, or within it. */
+/** Returns how far the store exceeds the budget; undefined without a budget, or within it. @param budget - The setting's value. */
 export async function overBudget(host: Host, budget: string | undefined): Promise<OverBudget | undefined> {
   if (budget === undefined) return undefined
   const budgetBytes = bytesOf(budget)
@@ -30,23 +30,23 @@ export async function overBudget(host: Host, budget: string | undefined): Promis
   return usedBytes > budgetBytes ? {usedBytes, budgetBytes} : undefined
 }
 
-/** What an environment takes on the disk; allocated bytes. */
+/** Allocated bytes of an environment on the disk. */
 export type Sizes = {
-  /** What removing it would give back. */
+  /** Freed when the environment is removed. */
   readonly sizeBytes: number
-  /** Of what it shares: layers of other environments, or of an image that is kept for the next one. */
+  /** Layers that the environment shares with others, or with an image that stays in the store. */
   readonly sharedBytes: number
 }
 
-/** A tree that an environment is made of. */
+/** One of the trees of an environment. */
 export type Part = {
-  /** Undefined for a whole tree of its own. */
+  /** Undefined for the whole tree of `directory` storage. */
   readonly layer: LayerId | undefined
   readonly isShared: boolean
   readonly sizeBytes: number
 }
 
-/** Sizes of environments, in their order: recorded ones where nothing can have changed since, else measured. */
+/** Returns the sizes of environments, in their order; measures trees that may have changed since their size was recorded. */
 export async function currentSizes(host: Host, environments: readonly Environment[]): Promise<Sizes[]> {
   return (await measureParts(host, environments)).map((parts) => ({
     sizeBytes: sum(parts.filter(({isShared}) => !isShared)),
@@ -54,14 +54,14 @@ export async function currentSizes(host: Host, environments: readonly Environmen
   }))
 }
 
-/** What each environment is made of, in their order. */
+/** Returns the trees of each environment with their sizes, in the order of the environments. */
 export async function measureParts(host: Host, environments: readonly Environment[]): Promise<Part[][]> {
   const claims = await countClaims(host.paths)
-  const places = await Promise.all(
-    environments.map((environment) => placesOf(host.paths, environment).catch(nothingIfGone)),
+  const trees = await Promise.all(
+    environments.map((environment) => treesOf(host.paths, environment).catch(nothingIfGone)),
   )
-  await measureMissing(host, places.flat())
-  return places.map((each) =>
+  await measureMissing(host, trees.flat())
+  return trees.map((each) =>
     each.map(({layer, isImages, sizeBytes = 0}) => ({
       layer,
       isShared: layer !== undefined && (isImages || (claims.get(layer) ?? 0) > 1),
@@ -70,23 +70,23 @@ export async function measureParts(host: Host, environments: readonly Environmen
   )
 }
 
-/** The sizes of layers that need be no environment's: what is measured is not written down. */
+/** Returns the sizes of layers that no environment need use; does not record them. */
 async function measureLayers(host: Host, layers: readonly LayerId[]): Promise<number[]> {
-  const places = await Promise.all(
-    layers.map(async (layer) => ({...(await placeOfLayer(host.paths, layer)), folder: undefined})),
+  const trees = await Promise.all(
+    layers.map(async (layer) => ({...(await treeOfLayer(host.paths, layer)), folder: undefined})),
   )
-  await measureMissing(host, places)
-  return places.map(({sizeBytes = 0}) => sizeBytes)
+  await measureMissing(host, trees)
+  return trees.map(({sizeBytes = 0}) => sizeBytes)
 }
 
-/** Another command has removed it meanwhile, or it is damaged: others are measured all the same. */
-function nothingIfGone(error: unknown): Place[] {
+/** Skips an environment that was removed meanwhile, or is damaged. */
+function nothingIfGone(error: unknown): MeasuredTree[] {
   const isDamaged = error instanceof HistoryUnreadableError
   if (!isDamaged && !isErrno(error)) throw error
   return []
 }
 
-/** All that the store takes: environments, images, what is unpacked of them, and shared packages. */
+/** Returns the size of the store: environments, images, their layers, and the package cache. */
 async function storeBytes(host: Host): Promise<number> {
   const {paths} = host
   const found = await Promise.all((await listNames(paths)).map((name) => findWholeEnvironment(paths, name)))
@@ -94,7 +94,7 @@ async function storeBytes(host: Host): Promise<number> {
   const parts = (await measureParts(host, environments)).flat()
   const named = new Map(parts.map(({layer, sizeBytes}) => [layer, sizeBytes]))
   const others = (await listLayers(paths.layers)).filter((layer) => !named.has(layer))
-  // What guests wrote among the shared packages is the user's own, whatever its modes.
+  // The user owns the package cache and can measure it, although guests wrote there.
   const folders = await measureTrees(await treeProcess(host, 'emulated'), [paths.images, paths.packages])
   return [
     ...[...named].flatMap(([layer, sizeBytes]) => (layer === undefined ? [] : [sizeBytes])),
@@ -104,18 +104,18 @@ async function storeBytes(host: Host): Promise<number> {
   ].reduce((total, sizeBytes) => total + sizeBytes, 0)
 }
 
-type Place = {
+type MeasuredTree = {
   readonly layer: LayerId | undefined
   readonly tree: string
   readonly identity: Identity
   readonly isImages: boolean
-  /** Where its size is written down; undefined where it may still change. */
+  /** The folder that records the size; undefined when the size is not recorded there. */
   readonly folder: string | undefined
-  /** Undefined while it is not known. */
+  /** Undefined while it is unknown. */
   sizeBytes: number | undefined
 }
 
-async function placesOf(paths: Paths, environment: Environment): Promise<Place[]> {
+async function treesOf(paths: Paths, environment: Environment): Promise<MeasuredTree[]> {
   const {files, record} = environment
   const tree = await readGuestTree(environment)
   const written = await freshUsage(environment)
@@ -126,7 +126,7 @@ async function placesOf(paths: Paths, environment: Environment): Promise<Place[]
   const {upper} = tree.history
   return Promise.all(
     [...layersOf(tree.history)].map(async (layer) => {
-      if (layer !== upper) return {...(await placeOfLayer(paths, layer))}
+      if (layer !== upper) return {...(await treeOfLayer(paths, layer))}
       const sizeBytes = written?.layer === upper ? written.sizeBytes : undefined
       const own = {layer, tree: layerFiles(paths.layers, layer).tree, identity: identityOf(layer)}
       return {...own, isImages: false, folder: files.folder, sizeBytes}
@@ -134,15 +134,15 @@ async function placesOf(paths: Paths, environment: Environment): Promise<Place[]
   )
 }
 
-async function placeOfLayer(paths: Paths, layer: LayerId): Promise<Place> {
+async function treeOfLayer(paths: Paths, layer: LayerId): Promise<MeasuredTree> {
   const {folder, tree, record} = layerFiles(paths.layers, layer)
-  const place = {layer, tree, identity: identityOf(layer)}
+  const own = {layer, tree, identity: identityOf(layer)}
   const image = await readLayerRecord(record)
-  if (image !== undefined) return {...place, isImages: true, folder: undefined, sizeBytes: image.treeBytes}
-  return {...place, isImages: false, folder, sizeBytes: (await readUsage(folder))?.sizeBytes}
+  if (image !== undefined) return {...own, isImages: true, folder: undefined, sizeBytes: image.treeBytes}
+  return {...own, isImages: false, folder, sizeBytes: (await readUsage(folder))?.sizeBytes}
 }
 
-/** What was counted of the tree that an environment writes to, if nothing has run in it since. */
+/** Returns the recorded size of the tree that an environment writes to, if no session began since. */
 async function freshUsage({files}: Environment) {
   const usage = await readUsage(files.folder)
   const usedAt = await lastUse(files.folder)
@@ -152,30 +152,30 @@ async function freshUsage({files}: Environment) {
     : usage
 }
 
-async function measureMissing(host: Host, places: readonly Place[]): Promise<void> {
+async function measureMissing(host: Host, trees: readonly MeasuredTree[]): Promise<void> {
   for (const identity of ['mapped', 'emulated'] as const) {
-    const unknown = places.filter((place) => place.identity === identity && place.sizeBytes === undefined)
-    // A layer that several environments share is looked at once.
-    const trees = [...new Set(unknown.map(({tree}) => tree))]
-    if (trees.length === 0) continue
+    const unknown = trees.filter((each) => each.identity === identity && each.sizeBytes === undefined)
+    // Measure a layer that several environments share once.
+    const paths = [...new Set(unknown.map(({tree}) => tree))]
+    if (paths.length === 0) continue
     const measuredAt = host.now()
-    const {measured, isWhole} = await measure(host, identity, trees)
-    for (const place of unknown) {
-      const sizeBytes = measured[trees.indexOf(place.tree)] ?? 0
-      place.sizeBytes = sizeBytes
-      if (place.folder === undefined || !isWhole) continue
-      const usage = {sizeBytes, measuredAt, layer: place.layer}
-      await recordUsage(place.folder, usage).catch(ignoring())
+    const {measured, isWhole} = await measure(host, identity, paths)
+    for (const each of unknown) {
+      const sizeBytes = measured[paths.indexOf(each.tree)] ?? 0
+      each.sizeBytes = sizeBytes
+      if (each.folder === undefined || !isWhole) continue
+      const usage = {sizeBytes, measuredAt, layer: each.layer}
+      await recordUsage(each.folder, usage).catch(ignoring())
     }
   }
 }
 
-/** Where the ids of trees can't be had (a process with no new privileges), what their owner sees of them is a lower bound. */
+/** Measures trees as root of their identity. When the uid map is refused (no_new_privs), the user's own view is a lower bound. */
 async function measure(host: Host, identity: Identity, trees: readonly string[]) {
   try {
     return {measured: await measureTrees(await treeProcess(host, identity), trees), isWhole: true}
   } catch (error) {
-    // The host may have taken a mapping away since it was last tried: then the program before the worker fails.
+    // The host may have removed a uid map since the last trial: then the program before the worker fails.
     const isRefused = error instanceof IdentityUnavailableError || error instanceof WorkerDiedError
     if (identity === 'emulated' || !isRefused) throw error
     return {measured: await measureTrees(await treeProcess(host, 'emulated'), trees), isWhole: false}
@@ -189,24 +189,24 @@ function sum(parts: readonly Part[]): number {
 const usageSchema = v.object({
   sizeBytes: numberField,
   measuredAt: timeField,
-  /** Which layer the tree is; undefined for a whole tree of its own. */
+  /** The layer of the tree; undefined for the whole tree of `directory` storage. */
   layer: v.optional(layerIdField),
 })
 
-/** Allocated bytes of one tree, and when they were counted. */
+/** Allocated bytes of one tree, and the time of the measurement. */
 export type Usage = RecordOf<typeof usageSchema>
 
 /**
- * Not synced: what is lost is counted again.
+ * Records the size of a tree. Not synced: a lost record is measured again.
  *
- * @param folder - An environment's, for what it writes to; or the one of a layer that changes no more.
+ * @param folder - The environment's, for the tree that it writes to; or the folder of a read-only layer.
  */
 export async function recordUsage(folder: string, {sizeBytes, measuredAt, layer}: Usage): Promise<void> {
   const json = JSON.stringify({schemaVersion: 1, sizeBytes, measuredAt: measuredAt.toISOString(), layer})
   await writeFileAtomic(usagePath(folder), `${json}\n`, {mode: 0o600, isSynced: false})
 }
 
-/** @returns undefined where nothing was recorded. */
+/** @returns undefined without a readable record. */
 async function readUsage(folder: string): Promise<Usage | undefined> {
   try {
     return parseUsage(readSmallFile(usagePath(folder)))
@@ -215,18 +215,18 @@ async function readUsage(folder: string): Promise<Usage | undefined> {
   }
 }
 
-/** Notes that a session begins; `list` shows it, and it makes the recorded size old. */
+/** Records that a session begins. `list` shows the time, and the recorded size is stale after it. */
 export async function recordUse(folder: string, now: Date): Promise<void> {
   const path = lastUsePath(folder)
   await utimes(path, now, now).catch(() => writeFile(path, '', {mode: 0o600}))
 }
 
-/** When the last session began; undefined before the first. */
+/** Returns when the last session began; undefined before the first. */
 export async function lastUse(folder: string): Promise<Date | undefined> {
   return statSync(lastUsePath(folder), {throwIfNoEntry: false})?.mtime
 }
 
-/** A record that can't be read is as good as none: the tree is measured again. */
+/** Parses a record; undefined for an invalid one, so that the tree is measured again. */
 export function parseUsage(text: string): Usage | undefined {
   return parseIfValid(text, usageSchema)
 }

@@ -10,13 +10,13 @@ export const snapshotExistsError = defineError('ENVS_SNAPSHOT_EXISTS', ExitCode.
   nextStep: 'Choose another label, or remove that snapshot first: envs snapshots {name} --remove {label}',
 })
 
-/** Nothing that is known was there before what is there now. */
+/** The present state has no predecessor. */
 export const nothingToUndoError = defineError('ENVS_NOTHING_TO_UNDO', ExitCode.notFound, {
   message: 'There is no earlier state of the environment "{name}".',
   nextStep: 'Begin again with its image: envs reset {name}',
 })
 
-/** The environment is one tree, and has no points in time. */
+/** An environment with `directory` storage has no snapshots. */
 export const noHistoryError = defineError('ENVS_NO_HISTORY', ExitCode.conflict, {
   message: 'The environment "{name}" cannot have snapshots: its storage is directory.',
   nextStep: [
@@ -25,7 +25,7 @@ export const noHistoryError = defineError('ENVS_NO_HISTORY', ExitCode.conflict, 
   ],
 })
 
-/** A stack that can't be mounted any more, and can't be made lower. */
+/** The layers exceed the limit of mount(2), and can't be merged. */
 export const tooManySnapshotsError = defineError('ENVS_TOO_MANY_SNAPSHOTS', ExitCode.conflict, {
   message: 'The environment "{name}" has as many snapshots as one environment can have.',
   nextStep: [
@@ -34,7 +34,7 @@ export const tooManySnapshotsError = defineError('ENVS_TOO_MANY_SNAPSHOTS', Exit
   ],
 })
 
-/** Leftovers are being taken away for longer than that takes. */
+/** A garbage collection holds the lock of the layers for too long. */
 export const layersBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
   message: 'The store is being cleaned up by {holders}.',
   nextStep: 'Run the command again.',
@@ -42,7 +42,7 @@ export const layersBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
 
 export class FreezeFailedError extends EnvsError {}
 
-/** Something in the guest could not be stopped, so that its files kept changing. */
+/** A process of the guest could not be stopped, so the files kept changing. */
 export const freezeFailedError = defineError(
   'ENVS_NOT_FROZEN',
   ExitCode.conflict,

@@ -12,23 +12,23 @@ import {holdLayers} from './locks.js'
 import {tooManySnapshotsError} from './snapshot-errors.js'
 import {rootProcess} from './tools.js'
 
-type Subject = Pick<Environment, 'name' | 'record'>
+type SquashedEnvironment = Pick<Environment, 'name' | 'record'>
 
 /**
- * The history with a stack that can be mounted: neighbouring layers of a deep one are merged, into new ones that nothing
- * names until what is returned is written. To be called with the environment at rest.
+ * Returns the history with a stack that can be mounted: merges neighbouring layers of a deep stack into new layers, which no
+ * history names until the caller writes the returned one. The environment must be stopped.
  *
- * @param isSynced - Whether the new layers are on the disk afterwards.
+ * @param isSynced - Whether to sync the new layers to the disk.
  * @throws {{@link tooManySnapshotsError} @throws {@link squashFailedError} @throws {LayerSpaceError} @throws {@link layersBusyError}
  */
-export async function withinLimit(
+export async function squashToLimit(
   host: Host,
-  environment: Subject,
+  environment: SquashedEnvironment,
   {history, isSynced}: {history: History; isSynced: boolean},
 ): Promise<History> {
   const most = mostLayers(host.paths.layers, history.upper)
   if (history.layers.length <= most) return history
-  // So far below the limit that it is not met again at once.
+  // Far below the limit, so that the next snapshot does not reach it again.
   const plan = planSquash(history, Math.floor((most * 2) / 3)) ?? planSquash(history, most)
   const perl = findPerl(host)
   if (plan === undefined || perl === undefined)
@@ -61,7 +61,7 @@ function removals({snapshots}: History): string {
 
 async function merge(
   host: Host,
-  {record}: Subject,
+  {record}: SquashedEnvironment,
   {run, into, perl}: {run: Run; into: LayerId; perl: string},
 ): Promise<void> {
   const {layers} = host.paths
@@ -71,7 +71,7 @@ async function merge(
   await mergeLayers({perl, architecture, prefix, environment}, {layers, run, into})
 }
 
-async function removeLayer(host: Host, {record}: Subject, id: LayerId): Promise<void> {
+async function removeLayer(host: Host, {record}: SquashedEnvironment, id: LayerId): Promise<void> {
   const {folder} = layerFiles(host.paths.layers, id)
   await removeLayerFolder(host, {identity: record.identity, folder})
 }
@@ -91,9 +91,9 @@ type Merger = {
 /**
  * Fills a new layer's folder with one tree that replaces the layers of a run, by hard links to their files.
  *
- * @param layers - The folder of all of them.
- * @param into - Its folder is there, its tree is not.
- * @throws {LayerSpaceError} @throws {@link squashFailedError} What was made until then is left.
+ * @param layers - The folder of all layers.
+ * @param into - The new layer; its folder exists, its tree does not.
+ * @throws {LayerSpaceError} @throws {@link squashFailedError} The caller removes the incomplete layer.
  */
 export async function mergeLayers(
   {perl, architecture, prefix, environment}: Merger,

@@ -20,29 +20,29 @@ const PACKAGES = {
 
 export type Tool = keyof typeof PACKAGES
 
-/** Absolute path of a program the sandbox is built from. @throws {ToolMissingError} */
+/** Returns the absolute path of a program that the sandbox needs. @throws {ToolMissingError} */
 export function toolPath(host: Pick<Host, 'which'>, tool: Tool): string {
   const path = host.which(tool)
   if (path === undefined) throw new ToolMissingError(tool, PACKAGES[tool])
   return path
 }
 
-/** Words that start the program of a session. @throws {PerlMissingError} */
+/** Returns the argv prefix of templates/host/session.pl. @throws {PerlMissingError} */
 export function sessionLauncher(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'session')
 }
 
-/** Words that start a program under a filter. @throws {PerlMissingError} */
+/** Returns the argv prefix that starts a program under a seccomp filter. @throws {PerlMissingError} */
 export function filterLoader(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'load-filter')
 }
 
-/** Who sends signals to all of an environment. @throws {PerlMissingError} */
+/** Returns the program that sends signals to all processes of an environment. @throws {PerlMissingError} */
 export function signalSender(host: Pick<Host, 'which' | 'architecture'>): SignalSender {
   return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}
 }
 
-/** What copies a tree that somebody may change meanwhile. @throws {PerlMissingError} */
+/** Returns the program that copies a tree safely while others change it. @throws {PerlMissingError} */
 export function copyGuard(host: Pick<Host, 'which' | 'architecture'>): CopyGuard {
   return {launcher: launcherOf(host, 'copy-tree'), architecture: host.architecture}
 }
@@ -52,9 +52,9 @@ function launcherOf(host: Pick<Host, 'which'>, script: Script): string[] {
 }
 
 /**
- * How programs that work on a tree of this identity are started, so that they see its owners.
+ * Returns the way to start programs that work on a tree of this identity and see its owners.
  *
- * @throws {IdentityUnavailableError} When this host has lost what `mapped` needs.
+ * @throws {IdentityUnavailableError} When this host can no longer provide `mapped`.
  */
 export async function treeProcess(
   host: MapperHost & Pick<Host, 'environment'>,
@@ -64,8 +64,8 @@ export async function treeProcess(
 }
 
 /**
- * As root of a user namespace in `emulated` too, where modes of a tree then forbid nothing. On a host that refuses one to all but
- * bwrap, as Ubuntu 26.04 does, as the user: what the tree's owner may not read is then told of, file by file.
+ * As {@link treeProcess}, but as root of a user namespace for `emulated` too: root is not bound by the modes of a tree. On a host
+ * that allows only bwrap to make user namespaces, as Ubuntu 26.04 does, programs run as the user and report each unreadable file.
  *
  * @throws As {@link treeProcess}, and {ToolMissingError}.
  */
@@ -76,17 +76,17 @@ export async function rootProcess(
   return processBehind(host, (await canBeRoot(host, identity)) ? await namespacePrefix(identity, host) : [])
 }
 
-/** Whether a program of the host may be root of a user namespace; what `mapped` needs was looked at by then. */
+/** Returns whether a program of the host may be root of a user namespace; a caller has already probed `mapped`. */
 export async function canBeRoot(host: MapperHost, identity: Identity): Promise<boolean> {
   return identity === 'mapped' || succeeds([...(await namespacePrefix(identity, host)), '/bin/sh', '-c', ':'])
 }
 
-/** What a program of envs finds fetched programs by: it looks for Perl too. */
+/** Variables that locate downloaded programs: Perl may be one of them. */
 const FOLDER_VARIABLES = ['HOME', 'ENVS_HOME', 'XDG_DATA_HOME'] as const
 
 /**
- * How programs that work on a tree are started behind words that make them root of its user namespace. None outlives this
- * process: what it makes would be thrown away.
+ * Returns the way to start programs behind a prefix that makes them root of a tree's user namespace. The programs end with this
+ * process, because nothing would use their results.
  */
 export function processBehind(
   host: Pick<Host, 'which' | 'architecture' | 'environment'>,
@@ -103,7 +103,11 @@ export function processBehind(
   }
 }
 
-/** Without Perl a worker learns of it when it next tells of its progress. @see PR_SET_PDEATHSIG(2const) */
+/**
+ * Returns a prefix that ends a program with its parent. Without Perl a worker ends at its next progress report.
+ *
+ * @see PR_SET_PDEATHSIG(2const)
+ */
 function dieWithParent(host: Pick<Host, 'which' | 'architecture'>): string[] {
   const perl = findPerl(host)
   if (perl === undefined) return []

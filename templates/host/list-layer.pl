@@ -1,8 +1,8 @@
 # Lists extended attributes of the files of folders: list-layer.pl NUMBER FOLDER...
 #
-# NUMBER is lgetxattr(2)'s on this processor. Prints three fields for each, every one ended by a zero byte: the number of
-# the folder, counted from 0; "opaque", or the value of security.capability in hexadecimal; the path below the folder.
-# What can't be read is left out. Folders may change meanwhile, by somebody whom nobody trusts: no link is followed.
+# NUMBER is that of lgetxattr(2) on this processor. Prints three fields for each attribute, each ended by a zero byte: the
+# number of the folder, counted from 0; "opaque", or the value of security.capability in hexadecimal; the path below the
+# folder. Skips unreadable files. An untrusted process may change the folders meanwhile: no symlink is followed.
 use v5.12;
 use warnings;
 

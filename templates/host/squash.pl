@@ -1,8 +1,8 @@
 # Makes one overlayfs layer that replaces several: squash.pl FSETXATTR STATX UTIMENSAT NEW UPPERMOST... LOWEST
 #
-# The numbers are those system calls' on this processor; lsetxattr, lgetxattr and llistxattr lie beside fsetxattr on
-# all of them. The layers must be at rest: files are shared by link(2), folders are made anew. NEW must not be there.
-# Ends with 28 when there is no space, 1 for anything else.
+# The numbers are those of the system calls on this processor; those of lsetxattr, lgetxattr and llistxattr are next to
+# fsetxattr on all processors. No process may use the layers: files are shared by link(2), folders are created. NEW must not
+# exist. Exits with 28 on a full disk, with 1 on other errors.
 use v5.12;
 use warnings;
 

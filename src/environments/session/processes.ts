@@ -13,7 +13,7 @@ import {
   environmentFiles,
   findEnvironment,
   listNames,
-  mendRunFolder,
+  repairRunFolder,
 } from '../../store/environments.js'
 import {signalSender} from '../../store/tools.js'
 
@@ -30,7 +30,7 @@ export async function environmentProcesses(
   if (text !== undefined) return processesOf(host, await findEnvironment(host.paths, text))
   return (await listNames(host.paths)).flatMap((name) => {
     const files = environmentFiles(host.paths, name)
-    mendRunFolder(files)
+    repairRunFolder(files)
     return processesOf(host, {name, files})
   })
 }

@@ -11,12 +11,12 @@ import type {Environment} from '../../store/environments.js'
 import {copySpaceError, EnvironmentRunningError} from '../../store/errors.js'
 import {removeUnlessNamed, replaceHistory, sweepLayers} from '../../store/gc.js'
 import {
+  applyRetention,
   findSnapshot,
   type History,
   layersOf,
   parseLabel,
   readHistory,
-  thinned,
   timeLabel,
   withCopiedSnapshot,
   withNamed,
@@ -27,7 +27,7 @@ import {identityOf, type LayerId, layerFiles, makeUpper, newLayerId} from '../..
 import {holdLayers} from '../../store/locks.js'
 import {layersProcess} from '../../store/mounted-tree.js'
 import {FreezeFailedError, freezeFailedError, snapshotExistsError} from '../../store/snapshot-errors.js'
-import {withinLimit} from '../../store/squash.js'
+import {squashToLimit} from '../../store/squash.js'
 import {copyGuard, signalSender, toolPath} from '../../store/tools.js'
 import {
   findWithHistory,
@@ -106,7 +106,7 @@ async function sealUpper(
   const fresh = newLayerId(identityOf(history.upper))
   await makeUpper(host.paths.layers, fresh, {below: history.upper})
   const sealed = withSnapshot(history, naming, {now, fresh})
-  const to = await withinLimit(host, environment, {history: sealed, isSynced})
+  const to = await squashToLimit(host, environment, {history: sealed, isSynced})
   await replaceHistory(host, environment, {from: history, to})
   return done
 }
@@ -193,7 +193,7 @@ async function copyUpper(
       {label, kind, name},
       {now, copy, before},
     )
-    await writeHistory(files.history, kind === 'automatic' ? thinned(made, now) : made)
+    await writeHistory(files.history, kind === 'automatic' ? applyRetention(made, now) : made)
     return {name, label, createdAt: now, copiedBytes, frozenMs}
   } catch (error) {
     await removeUnlessNamed(host, files, copy)

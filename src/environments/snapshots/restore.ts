@@ -24,7 +24,7 @@ import {
   sameLayers,
   timeLabel,
   topLayer,
-  wentBackTo,
+  withRestored,
 } from '../../store/history.js'
 import {
   identityOf,
@@ -38,7 +38,7 @@ import {
 import {lockHistory, withLockedEnvironment} from '../../store/locks.js'
 import {mergedProcess} from '../../store/mounted-tree.js'
 import {noHistoryError, nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
-import {withinLimit} from '../../store/squash.js'
+import {squashToLimit} from '../../store/squash.js'
 import {nameFacts, newTreeFacts, writePersonalFiles} from '../create/own-files.js'
 import type {RestoreResult} from '../results.js'
 import {stopFiles} from '../session/processes.js'
@@ -229,8 +229,8 @@ async function applySnapshot(
     const named = target.name === name ? target : await withCurrentName(host, environment, target)
     await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
     const naming = {label: timeLabel(history, now, 'kept-'), name}
-    const step = wentBackTo(history, named, {naming, isUpperEmpty, now, fresh})
-    const to = await withinLimit(host, environment, {history: step, isSynced})
+    const step = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
+    const to = await squashToLimit(host, environment, {history: step, isSynced})
     await replaceHistory(host, environment, {from: history, to})
     return {
       name,

@@ -7,8 +7,8 @@ import {
   type Environment,
   environmentFiles,
   findEnvironment,
-  mendRunFolder,
   parseEnvironmentName,
+  repairRunFolder,
 } from '../../store/environments.js'
 import {environmentBusyError, noTryError, notATryError, tryRunningError} from '../../store/errors.js'
 import {lockEnvironment} from '../../store/locks.js'
@@ -90,7 +90,7 @@ async function sweep(host: Host, {name}: Try): Promise<void> {
     if (mark === undefined) return
     const {paths, now} = host
     const files = environmentFiles(paths, name)
-    mendRunFolder(files)
+    repairRunFolder(files)
     if (!mark.hasEnded) {
       await stopFiles(host, files, {graceMs: 0})
       await noteEnd(files.folder, now())

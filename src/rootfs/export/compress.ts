@@ -31,7 +31,7 @@ export function defaultFormat(which: FindProgram): ExportFormat {
 /**
  * Compresses a stream.
  *
- * @returns What has ended without an error is whole.
+ * @returns The compressed bytes, complete when the iteration ends without an error.
  * @throws {@link archiveToolMissingError} When nothing here can write the format; from the iteration, as the others.
  * @throws {CompressionFailedError | ToolKilledError}
  */

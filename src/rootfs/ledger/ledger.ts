@@ -169,9 +169,9 @@ const {O_RDONLY, O_NOFOLLOW} = constants
 const MOST_FILE_BYTES = 6 * MOST_LEDGER_BYTES
 
 /**
- * Writes a file beside a tree; nothing that the guest can reach.
+ * Writes the ledger to a file outside of the tree, which the guest can't reach.
  *
- * @param options.replaces - Whether it goes on with the ledger of the layers below, which lies there.
+ * @param options.replaces - Whether the file exists: the ledger of the layers below, which this one continues.
  * @throws {NodeJS.ErrnoException}
  */
 export function writeLedger(path: string, ledger: Ledger, {replaces = false} = {}): void {

@@ -37,10 +37,10 @@ export type {TreeNote} from '../tree-notes.js'
 export type {ExtractProgress, TreeProcess} from './client.js'
 
 /**
- * Extracts an archive into `root`, a folder that is empty or has the layers below. What is there after an error, or an abort,
- * is a part.
+ * Extracts a tarball into `root`, a folder that is empty or contains the layers below. After an error or an abort the tree is
+ * incomplete.
  *
- * @param ledger - Where what the tree lacks is written down: outside the tree, a new file with the first layer.
+ * @param ledger - Path of the ledger, which records the metadata that the tree lacks: outside of the tree, new with the first layer.
  * @param onProgress - Called at most ten times a second.
  * @throws {WorkerFailure} With the code of the error: ENVS_ARCHIVE_CORRUPT, ENVS_STORAGE_FULL, …
  * @throws {WorkerDiedError}

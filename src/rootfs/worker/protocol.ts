@@ -17,8 +17,8 @@ import type {OwnerRule} from '../tree/owners.js'
 import type {TreeNote} from '../tree-notes.js'
 
 /**
- * What the worker is asked, by verb: one JSON argument after it. Command and worker are one build, which the worker checks
- * before all else, so neither looks at the fields.
+ * Requests to the worker, by verb: one JSON argument after the verb. Neither side validates the fields, because both are of one
+ * build, which the worker checks first.
  */
 export type WorkerRequests = {
   readonly extract: {
@@ -39,7 +39,7 @@ export type WorkerRequests = {
   readonly measure: {readonly paths: readonly string[]}
 }
 
-/** What the worker answers, by verb. */
+/** Results of the worker, by verb. */
 export type WorkerResults = {
   readonly extract: ExtractReport
   readonly fix: FixReport

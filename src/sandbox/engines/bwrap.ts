@@ -4,7 +4,7 @@ import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
 import {type AnchorEngine, AnchorFd, enginePrefix, type SecondNamespaceLauncher} from './engine.js'
 
-/** bubblewrap. @param program - Its absolute path. */
+/** Returns the engine that runs bubblewrap. @param program - Absolute path of bwrap(1). */
 export function bwrapEngine(program: string, secondNamespace: SecondNamespaceLauncher): AnchorEngine {
   return {
     name: 'bwrap',
@@ -18,21 +18,21 @@ export function bwrapEngine(program: string, secondNamespace: SecondNamespaceLau
 }
 
 /**
- * Options for bwrap(1) that start an environment's first process.
+ * Returns the options for bwrap(1) that start an environment's first process.
  *
- * Where the user namespace is there already, bwrap is its root; else it makes one with the caller as its only id, and
- * must be told to keep the capabilities, or dpkg can't write a 0440 file. A namespace that it is handed is entered last.
+ * In an existing user namespace bwrap is root. Otherwise bwrap makes one with the caller as its only id, and needs an option to
+ * keep the capabilities: without them dpkg can't write a file with mode 0440. bwrap enters the namespace of --userns2 last.
  */
 export function bwrapOptions({hostname, network, root, mounts, userNamespace}: SandboxSpec): string[] {
   return [
-    // Not as its child: bwrap as pid 1 would be a file of the host within reach of the guest's root, by /proc/1/exe.
+    // The guest's program replaces bwrap as pid 1: otherwise the guest's root could reach a file of the host as /proc/1/exe.
     ...['--info-fd', String(AnchorFd.info), '--as-pid-1'],
     ...['--seccomp', String(AnchorFd.filter)],
     ...userNamespaceOptions(userNamespace),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', hostname],
     ...(network === 'own' ? ['--unshare-net'] : []),
     ...[root, ...mounts].flatMap(mountOptions),
-    // Nothing else is in its environment: --clearenv is not known to bwrap before 0.5.
+    // envs starts bwrap with an empty environment: bwrap before 0.5 has no --clearenv.
     ...['--chdir', '/', '--setenv', 'PATH', GUEST_PATH],
   ]
 }
@@ -42,7 +42,7 @@ function userNamespaceOptions({guest, prefix}: SandboxSpec['userNamespace']): st
   return prefix.length > 0 ? [] : ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL']
 }
 
-/** A mount as bwrap(1) is told of it. */
+/** Returns the options of bwrap(1) for a mount. */
 export function mountOptions(mount: Mount): string[] {
   switch (mount.kind) {
     case 'bind':

@@ -3,6 +3,7 @@ import type {Identity} from '../identity.js'
 import type {Mount} from '../mounts.js'
 import {mountOptions} from './bwrap.js'
 
+/** Folders of a trial mount, with test files in the lower one. */
 export type TrialFolders = {
   /** Holds the files `kept` and `gone`, and a file in the folder `inner`. */
   readonly lower: string
@@ -12,20 +13,20 @@ export type TrialFolders = {
   readonly merged: string
 }
 
-type Trial = {
+type OverlayTrial = {
   readonly bwrap: string
   readonly identity: Identity
-  /** Words that make the user namespace, where bwrap does not. */
+  /** Argv prefix that makes the user namespace; empty when bwrap makes it. */
   readonly prefix: readonly string[]
   readonly folders: TrialFolders
 }
 
-/** What packages do to a tree: change a file of a lower layer, remove one, replace a folder by one of the same name. */
+/** Makes the changes that packages make: changes and removes a file of a lower layer, and replaces a folder. */
 const SCRIPT =
   'cd "$1" && echo more >>kept && rm gone && rm -r inner && mkdir inner && ! [ -e gone ] && ! [ -e inner/file ]'
 
-/** A command line that ends with 0 where bwrap can stack layers as an environment needs them. */
-export function overlayTrial({bwrap, identity, prefix, folders}: Trial): string[] {
+/** Returns an argv that exits with 0 when bwrap can mount layers as environments need them. */
+export function overlayTrial({bwrap, identity, prefix, folders}: OverlayTrial): string[] {
   const {lower, upper, work, merged} = folders
   const user = identity === 'mapped' ? [] : ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL']
   return [
@@ -35,31 +36,31 @@ export function overlayTrial({bwrap, identity, prefix, folders}: Trial): string[
   ]
 }
 
-/** The same for layers that are stacked before an engine is started. @param trial.prefix - Makes the user namespace. */
+/** As {@link overlayTrial}, for layers that are mounted before the engine starts. @param trial.prefix - Makes the user namespace. */
 export function layersFirstTrial({
   prefix,
   folders: {merged, lower, ...layers},
   ...tools
-}: Omit<Trial, 'bwrap' | 'identity'> & {readonly unshare: string; readonly mount: string}): string[] {
+}: Omit<OverlayTrial, 'bwrap' | 'identity'> & {readonly unshare: string; readonly mount: string}): string[] {
   return [
     ...[...prefix, ...layersFirst({...layers, lowers: [lower]}, {...tools, at: merged})],
     ...['/bin/sh', '-c', SCRIPT, 'sh', merged],
   ]
 }
 
-type Layers = Pick<Extract<Mount, {kind: 'overlay'}>, 'lowers' | 'upper' | 'work'>
+type OverlayLayers = Pick<Extract<Mount, {kind: 'overlay'}>, 'lowers' | 'upper' | 'work'>
 
 /**
- * What overlayfs is told of layers, with names relative to a folder that they lie below: mount(2) takes a page for all.
+ * Returns the mount options of overlayfs, with paths relative to a common folder: mount(2) limits all options to a page.
  *
  * @see the kernel's Documentation/filesystems/overlayfs.rst: userxattr, because trusted.* attributes are not for user
  *   namespaces
  */
-export function overlayOptions({lowers, upper, work}: Layers): {folder: string; options: string} {
+export function overlayOptions({lowers, upper, work}: OverlayLayers): {folder: string; options: string} {
   const folder = dirname(dirname(upper))
   const name = (path: string) => {
     const short = relative(folder, path)
-    // Only of what lies below: what is above depends on links on the way.
+    // Shorten only paths below the folder: `..` depends on symlinks in the path.
     return short.startsWith('..') ? path : short
   }
   const options = [
@@ -72,14 +73,14 @@ export function overlayOptions({lowers, upper, work}: Layers): {folder: string; 
 }
 
 /**
- * Words before a program that sees layers as one tree, in a mount namespace of its own: for a bubblewrap that can't stack
- * them, which is the case before 0.11. They need the rights of root in a user namespace.
+ * Returns an argv prefix for a program that sees layers as one tree in its own mount namespace: for bubblewrap before 0.11,
+ * which has no --overlay. The prefix needs root of a user namespace.
  *
- * @param tools.at - A folder of the host that the tree is mounted on.
+ * @param tools.at - A folder of the host: the mount point of the tree.
  * @see mount(8), LIBMOUNT_FORCE_MOUNT2: fsconfig(2) takes no option over 256 bytes
  */
 export function layersFirst(
-  layers: Layers,
+  layers: OverlayLayers,
   {unshare, mount, at}: {unshare: string; mount: string; at: string},
 ): string[] {
   const {folder, options} = overlayOptions(layers)

@@ -15,29 +15,29 @@ import {forwardSignals, parseFailure, sessionError} from '../session.js'
 import type {SessionRequest, Volume} from '../session-options.js'
 import type {SandboxSpec} from '../spec.js'
 
-/** How long what a command leaves behind may take to end. */
+/** Time that processes left by a command have to end by themselves. */
 const END_GRACE_MS = 2000
 
 export type ProotSession = {
   readonly name: string
   readonly request: SessionRequest
   readonly tree: ProotTree
-  /** The environment's lock, held shared: proot keeps it for as long as anything runs. */
+  /** The environment's lock, held shared: proot inherits it and holds it while a process runs. */
   readonly lock: Lock
-  /** That of its first process, which it has none of; held shared, so that none is started beside. */
+  /** The liveness lock, held shared, so that no other engine starts an anchor meanwhile. */
   readonly liveness: Lock
-  /** Words that start templates/host/load-filter.pl. */
+  /** Argv prefix of templates/host/load-filter.pl. */
   readonly loader: readonly string[]
   readonly architecture: DebArchitecture
-  /** For proot's own files, on a file system that programs can be executed from. */
+  /** For proot's own files; on a file system without noexec. */
   readonly temporaryFolder: string
 }
 
 /**
- * Runs one command, or a login shell, where no namespaces are to be had, and waits for it. What it leaves behind ends too,
- * and all of it when this process is killed.
+ * Runs one command, or a login shell, on a host without user namespaces, and waits for it. Then ends the processes that the
+ * command left. All processes end when this process is killed.
  *
- * @returns The guest's own exit status, 128+n for signal n.
+ * @returns The guest's exit status, 128+n for signal n.
  * @throws {@link sessionFailedError} Or another EnvsError, when the command did not start.
  */
 export async function runProotSession(session: ProotSession): Promise<number> {
@@ -64,7 +64,7 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   filterPipe.end(buildFilter(architecture, PROOT_SETS))
   const stopForwarding = forwardSignals(commandOf(child), {interrupts: request.forwardsInterrupts})
   const line = await firstLine(child)
-  // Whoever reads what the command printed would wait for proot, and so for all that is left.
+  // proot keeps the output pipes open until its last process ends: a reader of the command's output would wait for that.
   if (child.pid !== undefined) await stopProot(child.pid, {graceMs: END_GRACE_MS})
   await exit
   stopForwarding()
@@ -75,7 +75,7 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   return Number(status)
 }
 
-/** Told by the guest's own list of users. @throws As {@link runProotSession}. */
+/** Finds a user's ids in the guest's /etc/passwd and /etc/group. @throws As {@link runProotSession}. */
 async function findIds(session: ProotSession, task: readonly string[]): Promise<string> {
   const {name, request, tree} = session
   const argv = [...prootWords(tree, '0:0'), '/bin/sh', '-c', 'exec 3>&1; exec "$@"', 'sh', ...task]
@@ -90,7 +90,7 @@ function variables({request, temporaryFolder}: ProotSession): Record<string, str
   return {...own, PROOT_TMP_DIR: temporaryFolder}
 }
 
-/** proot takes no signals, so they go to the command below the shell that it runs. */
+/** Returns the target for signals: proot ignores signals, so they go to the command, a child of the shell that proot runs. */
 function commandOf(child: ChildProcess): Pick<ChildProcess, 'kill'> {
   return {
     kill(signal) {
@@ -100,7 +100,7 @@ function commandOf(child: ChildProcess): Pick<ChildProcess, 'kill'> {
         try {
           process.kill(pid, signal)
         } catch {
-          // It has just ended.
+          // The process has ended already.
         }
       }
       return true
@@ -117,7 +117,7 @@ function childrenOf(pid: number | undefined): number[] {
   }
 }
 
-/** Empty when nothing came: proot and all that it ran are gone. */
+/** Returns the first status line; empty when proot and its processes ended without one. */
 async function firstLine(child: ChildProcess): Promise<string> {
   const pipe = pipeOf(child, ProotFd.status)
   try {
@@ -133,15 +133,15 @@ export type ProotTree = {
   readonly program: string
   /** `root` is a folder of the host. */
   readonly spec: Pick<SandboxSpec, 'root' | 'mounts'>
-  /** What one session sees beside it; none is read-only. */
+  /** Folders and files of the host that the session shares; proot can't make them read-only. */
   readonly volumes: readonly Volume[]
 }
 
 /**
- * Words before a command that sees a tree as its `/`, by a tracer that changes paths and ids in its system calls.
+ * Returns an argv prefix for a command that sees a tree as its `/`: proot traces it and rewrites paths and ids in its system calls.
  *
- * @param ids - `UID:GID` that it believes to have.
- * @see proot(1): --verbose=-1 has it tell errors alone
+ * @param ids - `UID:GID` that the command's system calls return.
+ * @see proot(1): --verbose=-1 prints errors only
  */
 export function prootWords({program, spec: {root, mounts}, volumes}: ProotTree, ids: string): string[] {
   if (root.kind !== 'bind') throw new Error('proot can show no layers')
@@ -153,7 +153,7 @@ export function prootWords({program, spec: {root, mounts}, volumes}: ProotTree, 
   ]
 }
 
-/** A file system of the kernel is the host's own; what covers a part of one has no effect. */
+/** Binds the host's /proc and /dev; proot can't mount, so other mounts are omitted. */
 function bindOf(mount: Mount): string[] {
   switch (mount.kind) {
     case 'bind':
@@ -169,15 +169,15 @@ function bindOf(mount: Mount): string[] {
   }
 }
 
-/** Numbers of the descriptors that templates/guest/proot-session.sh inherits, and proot keeps. */
+/** Numbers of the descriptors that templates/guest/proot-session.sh inherits, and proot keeps open. */
 const ProotFd = {status: 3, lock: 4, liveness: 5, filter: 6} as const
 
 const POLL_MS = 20
 
 /**
- * What proot runs of one environment, oldest first.
+ * Lists the processes of one environment that proot runs, oldest first.
  *
- * @param lockPath - The environment's lock, which each proot of its own has open.
+ * @param lockPath - The environment's lock, which each of its proot processes has open.
  */
 export function listProotProcesses(lockPath: string): GuestProcess[] {
   const own = tracees((tracer) => hasLock(tracer, lockPath))
@@ -185,16 +185,16 @@ export function listProotProcesses(lockPath: string): GuestProcess[] {
 }
 
 /**
- * Ends what proot runs of an environment. Never proot itself, without which the rest would be among the host's files: it
- * ends with the last of them.
+ * Ends the processes of an environment that proot runs. Never kills proot: its processes would see the host's files without their
+ * tracer. proot ends with the last of them.
  *
- * @param graceMs - How long services may take to end by themselves.
+ * @param options.graceMs - Time that services have to end by themselves.
  */
 export function stopProotProcesses(lockPath: string, options: {graceMs: number}): Promise<void> {
   return stopTracees((tracer) => hasLock(tracer, lockPath), options)
 }
 
-/** As {@link stopProotProcesses}, of what one proot runs. */
+/** As {@link stopProotProcesses}, for the processes of one proot. */
 function stopProot(pid: number, options: {graceMs: number}): Promise<void> {
   return stopTracees((tracer) => tracer === pid, options)
 }
@@ -214,7 +214,7 @@ function send(pids: readonly number[], signal: NodeJS.Signals): void {
     try {
       process.kill(pid, signal)
     } catch {
-      // It ended by itself in between.
+      // The process has ended already.
     }
   }
 }
@@ -234,7 +234,7 @@ function tracees(isOurs: TracerTest): number[] {
     })
 }
 
-/** 0 for one without. @see proc_pid_status(5) */
+/** Returns the pid of a process's tracer; 0 without one. @see proc_pid_status(5) */
 function tracerOf(pid: number): number {
   try {
     return Number(/^TracerPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)

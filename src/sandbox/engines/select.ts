@@ -21,12 +21,12 @@ import {bwrapEngine} from './bwrap.js'
 import type {AnchorEngine, AnchorEngineName} from './engine.js'
 import {unshareEngine} from './unshare.js'
 
-/** What can enter a tree; the best first. */
+/** The engines in the order of preference. */
 export const ENGINES = ['bwrap', 'unshare', 'proot'] as const
 
 export type EngineName = (typeof ENGINES)[number]
 
-/** What a trial came to: with which user namespace an engine gives a guest it works; proot has none. */
+/** Result of a trial: the kind of user namespace with which an engine works; `only` for a proot that works. */
 const verdictField = oneOfField(['second', 'only', 'fails'])
 type Verdict = v.InferOutput<typeof verdictField>
 
@@ -37,7 +37,7 @@ const verdictsSchema = v.object({
 })
 type Verdicts = Readonly<Partial<Record<EngineName, Verdict>>>
 
-/** Settings of the kernel that decide about user namespaces. */
+/** Settings of the kernel that allow or forbid user namespaces. */
 const SWITCHES = [
   '/proc/sys/user/max_user_namespaces',
   '/proc/sys/kernel/unprivileged_userns_clone',
@@ -45,11 +45,11 @@ const SWITCHES = [
 ]
 
 /**
- * The engine to start an environment with: the first of {@link ENGINES} that a trial of it succeeds with.
+ * Returns the engine for starting environments: the first of {@link ENGINES} whose trial succeeds.
  *
- * What trials came to is kept until the kernel, the boot or a program is another.
+ * The cached results are valid until the kernel, its settings, the boot or a program changes.
  *
- * @param options.setting - `auto`, or the only one to be taken.
+ * @param options.setting - `auto`, or the only engine to try.
  * @param options.cacheFolder - Made when missing.
  * @throws {EngineUnavailableError}
  */
@@ -57,13 +57,13 @@ export async function chooseEngine(
   host: MapperHost,
   {setting, cacheFolder}: {setting: 'auto' | EngineName; cacheFolder: string},
 ): Promise<EngineName> {
-  const key = conditions(host)
+  const key = cacheKey(host)
   const trials = trialsIn(cacheFolder)
   const known = trials.recall(key) ?? {}
   const wanted = setting === 'auto' ? ENGINES : [setting]
   const found = wanted.find((name) => known[name] !== 'fails')
   if (found !== undefined && isWorking(known[found])) return found
-  const verdicts = await tryInTurn(host, {wanted, known, stage: cacheFolder})
+  const verdicts = await probeInTurn(host, {wanted, known, stage: cacheFolder})
   const working = wanted.find((name) => isWorking(verdicts[name]))
   await trials.remember(key, {...known, ...verdicts})
   if (working === undefined) throw new EngineUnavailableError(setting)
@@ -71,9 +71,9 @@ export async function chooseEngine(
 }
 
 /**
- * The user namespace that an engine gives a guest here: one of its own below that of its mounts, unless a trial of that failed.
+ * Returns the kind of user namespace that an engine gives a guest: a second one, below that of its mounts, unless a trial failed.
  *
- * @param options.cacheFolder - As of {@link chooseEngine}.
+ * @param options.cacheFolder - As for {@link chooseEngine}.
  */
 export async function guestNamespaceOf(
   host: MapperHost,
@@ -81,10 +81,10 @@ export async function guestNamespaceOf(
   {cacheFolder}: {cacheFolder: string},
 ): Promise<GuestNamespace> {
   if (isMountingRoot(host)) return 'of-root'
-  const key = conditions(host)
+  const key = cacheKey(host)
   const trials = trialsIn(cacheFolder)
   const known = trials.recall(key) ?? {}
-  const verdict = known[name] ?? (await tryOut(host, name, cacheFolder))
+  const verdict = known[name] ?? (await probeEngine(host, name, cacheFolder))
   if (known[name] === undefined) await trials.remember(key, {...known, [name]: verdict})
   return verdict === 'second' ? 'second' : 'only'
 }
@@ -93,17 +93,17 @@ function isWorking(verdict: Verdict | undefined): boolean {
   return verdict === 'second' || verdict === 'only'
 }
 
-/** What trials of all engines come to now; kept as the answer for later. */
+/** Tries all engines, whatever the cache contains, and caches the results. */
 export async function tryEngines(
   host: MapperHost,
   {cacheFolder}: {cacheFolder: string},
 ): Promise<Record<EngineName, boolean>> {
   const verdicts = {
-    bwrap: await tryOut(host, 'bwrap', cacheFolder),
-    unshare: await tryOut(host, 'unshare', cacheFolder),
-    proot: await tryOut(host, 'proot', cacheFolder),
+    bwrap: await probeEngine(host, 'bwrap', cacheFolder),
+    unshare: await probeEngine(host, 'unshare', cacheFolder),
+    proot: await probeEngine(host, 'proot', cacheFolder),
   }
-  await trialsIn(cacheFolder).remember(conditions(host), verdicts)
+  await trialsIn(cacheFolder).remember(cacheKey(host), verdicts)
   return {
     bwrap: isWorking(verdicts.bwrap),
     unshare: isWorking(verdicts.unshare),
@@ -111,7 +111,7 @@ export async function tryEngines(
   }
 }
 
-/** @throws {ToolMissingError} When its program is not on this host. */
+/** Returns the engine of that name. @throws {ToolMissingError} When its program is not on this host. */
 export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngineName): AnchorEngine {
   const secondNamespace = () => scriptWords(requirePerl(host), 'second-namespace')
   if (name === 'bwrap') {
@@ -122,8 +122,8 @@ export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngine
   return unshareEngine({launcher: scriptWords(requirePerl(host), 'anchor'), secondNamespace})
 }
 
-/** Those known to fail come last: they are asked anew when nothing else works. */
-async function tryInTurn(
+/** Tries engines until one works. Those that failed before come last: they are tried again when no other works. */
+async function probeInTurn(
   host: MapperHost,
   {wanted, known, stage}: {wanted: readonly EngineName[]; known: Verdicts; stage: string},
 ): Promise<Verdicts> {
@@ -131,30 +131,33 @@ async function tryInTurn(
   const inTurn = [...wanted].sort((a, b) => Number(known[a] === 'fails') - Number(known[b] === 'fails'))
   for (const name of inTurn) {
     const before = known[name]
-    verdicts[name] = before !== undefined && isWorking(before) ? before : await tryOut(host, name, stage)
+    verdicts[name] = before !== undefined && isWorking(before) ? before : await probeEngine(host, name, stage)
     if (isWorking(verdicts[name])) break
   }
   return verdicts
 }
 
-async function tryOut(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
+async function probeEngine(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
   if (name === 'proot') {
     const program = host.which('proot')
     const works = program !== undefined && (await succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':']))
     return works ? 'only' : 'fails'
   }
   for (const namespace of ['second', 'only'] as const)
-    if (await works(host, {name, namespace, cacheFolder})) return namespace
+    if (await engineWorks(host, {name, namespace, cacheFolder})) return namespace
   return 'fails'
 }
 
-type Attempt = {
+type EngineAttempt = {
   readonly name: AnchorEngineName
   readonly namespace: 'second' | 'only'
   readonly cacheFolder: string
 }
 
-async function works(host: MapperHost, {name, namespace, cacheFolder}: Attempt): Promise<boolean> {
+async function engineWorks(
+  host: MapperHost,
+  {name, namespace, cacheFolder}: EngineAttempt,
+): Promise<boolean> {
   try {
     const engine = anchorEngine(host, name)
     const isRoot = isMountingRoot(host)
@@ -171,7 +174,7 @@ async function works(host: MapperHost, {name, namespace, cacheFolder}: Attempt):
   }
 }
 
-/** A folder of ours: the one of the cache, or another for now where there can be none. */
+/** Calls `work` with a private folder: the cache folder, or a temporary one when the cache folder can't be made. */
 async function withStage<T>(cacheFolder: string, work: (stage: string) => Promise<T>): Promise<T> {
   try {
     await makeFolders(cacheFolder, {mode: 0o700})
@@ -187,7 +190,7 @@ function trialsIn(cacheFolder: string): Memory<Verdicts> {
   return openMemory(join(cacheFolder, 'engines.json'), {schema: verdictsSchema})
 }
 
-function conditions(host: Pick<MapperHost, 'which' | 'uid'>): string {
+function cacheKey(host: Pick<MapperHost, 'which' | 'uid'>): string {
   const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => fileFacts(host.which(name)))
   return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
 }
@@ -200,17 +203,17 @@ function readSwitch(path: string): string {
   }
 }
 
-type Trial = Pick<SandboxSpec, 'architecture' | 'userNamespace'> & {
+type EngineTrial = Pick<SandboxSpec, 'architecture' | 'userNamespace'> & {
   readonly engine: AnchorEngine
   readonly stage: string
 }
 
 /**
- * Whether an engine works here: it is started as for an environment, with the host's own tree, read-only, as the guest's.
+ * Returns whether an engine works: starts it as for an environment, with the host's tree, read-only, as the guest's.
  *
- * @param trial.stage - A folder of ours; it stays as it is.
+ * @param trial.stage - A private folder; the trial does not change it.
  */
-async function canStart({engine, stage, ...place}: Trial): Promise<boolean> {
+async function canStart({engine, stage, ...place}: EngineTrial): Promise<boolean> {
   const devNull = openSync('/dev/null', constants.O_RDWR)
   const plan = {
     engine,
@@ -232,7 +235,7 @@ async function canStart({engine, stage, ...place}: Trial): Promise<boolean> {
     return (await launchAnchor(plan, {descriptors, namespace, companions: []})).isReady
   } catch (error) {
     if (error instanceof NamespaceRefusedError) return false
-    // A program of another processor, for one.
+    // For example, a program for another processor (ENOEXEC).
     if (isErrno(error)) return false
     throw error
   } finally {

@@ -7,9 +7,9 @@ import {type AnchorEngine, enginePrefix, type SecondNamespaceLauncher} from './e
 import {overlayOptions} from './overlay.js'
 
 /**
- * System calls alone, made by templates/host/anchor.pl.
+ * Returns the engine that needs no program but Perl: templates/host/anchor.pl makes the system calls.
  *
- * @param launcher - Words that start it.
+ * @param launcher - Argv prefix of that program.
  */
 export function unshareEngine({
   launcher,
@@ -29,7 +29,7 @@ export function unshareEngine({
   }
 }
 
-/** What templates/host/anchor.pl is told, word for word. */
+/** Returns the words that templates/host/anchor.pl reads as its options. */
 export function unshareOptions(
   {hostname, network, root, mounts, userNamespace}: SandboxSpec,
   stage: string,
@@ -39,7 +39,7 @@ export function unshareOptions(
     ...(network === 'own' ? ['own-network'] : []),
     ...(userNamespace.guest === 'only' ? [] : ['second-namespace']),
     ...[root, ...mounts].flatMap(mountWords),
-    // Whoever says this may be killed in the middle of it.
+    // Marks the list as complete: this process may be killed while it writes.
     'end',
   ]
 }

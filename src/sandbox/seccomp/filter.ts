@@ -2,6 +2,76 @@ import type {DebArchitecture} from '../../host/arch.js'
 import {type FilterSet, type Rule, rulesOf} from './rules.js'
 import {syscallNumber} from './syscalls.js'
 
+/**
+ * Returns a seccomp filter for programs of `architecture` and of its 32-bit or 64-bit sibling.
+ *
+ * The filter allows calls of other architectures: it emulates root for an unprivileged process, and the boundary to the host is
+ * the user id. It never kills.
+ *
+ * @returns `struct sock_filter` entries in the byte order of `architecture`.
+ * @see seccomp(2)
+ */
+export function buildFilter(architecture: DebArchitecture, sets: readonly FilterSet[]): Buffer {
+  const order = byteOrder(architecture)
+  const rules = sets.flatMap(rulesOf)
+  const sections = siblings(architecture).flatMap((each) =>
+    whenEqual(auditArchitecture(each), sectionFor(each, rules, order)),
+  )
+  return encodeProgram([loadWord(ARCHITECTURE_OFFSET), ...sections, ALLOW], order)
+}
+
+function sectionFor(architecture: DebArchitecture, rules: readonly Rule[], order: ByteOrder): Instruction[] {
+  return [
+    loadWord(NUMBER_OFFSET),
+    ...(architecture === 'amd64' ? refuseX32() : []),
+    ...rules.flatMap((rule) => {
+      const number = syscallNumber(rule.syscall, architecture)
+      return number === undefined ? [] : whenEqual(number, answer(rule, order))
+    }),
+    ALLOW,
+  ]
+}
+
+/** Refuses the x32 ABI, which has its own numbers: with it a program could avoid every rule. */
+function refuseX32(): Instruction[] {
+  return [...whenEqual(CANCELLED, [ALLOW]), ...whenAtLeast(X32_SYSCALL_BIT, [UNKNOWN_CALL])]
+}
+
+function answer(rule: Rule, order: ByteOrder): Instruction[] {
+  switch (rule.kind) {
+    case 'succeed':
+      return [SUCCEED]
+    case 'refuse':
+      return [REFUSE]
+    case 'unknown':
+      return [UNKNOWN_CALL]
+    case 'fake-device':
+      return fakeDevice(rule, order)
+    case 'guard-terminal':
+      return [
+        loadWord(argumentOffset(rule.requestArgument, order)),
+        ...whenEqual(TIOCSTI, [REFUSE]),
+        ...whenEqual(TIOCLINUX, [REFUSE]),
+        ALLOW,
+      ]
+  }
+}
+
+/**
+ * Pretends to make block and character devices. FIFOs, sockets and files are made, and so is the character device 0:0, the whiteout
+ * of overlayfs: any user may make one since Linux 5.8, and a container tool in the guest would lose deletions without it.
+ */
+function fakeDevice(rule: Extract<Rule, {kind: 'fake-device'}>, order: ByteOrder): Instruction[] {
+  const device = loadWord(argumentOffset(rule.deviceArgument, order))
+  return [
+    loadWord(argumentOffset(rule.modeArgument, order)),
+    maskWord(S_IFMT),
+    ...whenEqual(S_IFBLK, [SUCCEED]),
+    ...whenEqual(S_IFCHR, [device, ...whenEqual(0, [ALLOW]), SUCCEED]),
+    ALLOW,
+  ]
+}
+
 /** One instruction of a classic BPF program. @see linux/filter.h, struct sock_filter */
 export type Instruction = {
   readonly code: number
@@ -35,32 +105,33 @@ const BPF_MAXINSNS = 4096
 const INSTRUCTION_BYTES = 8
 const FARTHEST_CONDITIONAL_JUMP = 255
 
-/** A = the 32-bit word at `offsetBytes` of the data, in the machine's own byte order. */
+/** Loads A with the 32-bit word at `offsetBytes` of the data, in the machine's byte order. */
 export function loadWord(offsetBytes: number): Instruction {
   return statement(BPF_LD | BPF_W | BPF_ABS, offsetBytes)
 }
 
-/** A = A & mask. */
+/** Sets A to A & mask. */
 export function maskWord(mask: number): Instruction {
   return statement(BPF_ALU | BPF_AND | BPF_K, mask)
 }
 
+/** Ends the program with an action of linux/seccomp.h. */
 export function returnValue(value: number): Instruction {
   return statement(BPF_RET | BPF_K, value)
 }
 
-/** Runs `block` when A equals `value`, else goes on behind it; A is kept. */
+/** Runs `block` when A equals `value`, else continues after it; A is unchanged. */
 export function whenEqual(value: number, block: Block): Instruction[] {
   return guarded(BPF_JEQ, value, block)
 }
 
-/** Runs `block` when A, unsigned, is at least `value`, else goes on behind it; A is kept. */
+/** Runs `block` when A, unsigned, is at least `value`, else continues after it; A is unchanged. */
 export function whenAtLeast(value: number, block: Block): Instruction[] {
   return guarded(BPF_JGE, value, block)
 }
 
 /**
- * The program as the kernel reads it.
+ * Encodes the program for the kernel.
  *
  * @throws {RangeError} When the program is empty or longer than the kernel takes.
  * @see seccomp(2): `struct sock_fprog` points at these bytes.
@@ -82,7 +153,7 @@ export function encodeProgram(program: readonly Instruction[], order: ByteOrder)
   return Buffer.from(bytes.buffer)
 }
 
-/** A conditional jump reaches 255 instructions, an unconditional one the whole program. */
+/** Skips a block unless the comparison holds. A conditional jump reaches 255 instructions, an unconditional one the whole program. */
 function guarded(comparison: number, value: number, block: Block): Instruction[] {
   const code = BPF_JMP | comparison | BPF_K
   if (block.length <= FARTHEST_CONDITIONAL_JUMP) return [{code, jt: 0, jf: block.length, k: value}, ...block]
@@ -110,7 +181,7 @@ const S_IFBLK = 0o060000
 const TIOCSTI = 0x5412
 const TIOCLINUX = 0x541c
 
-/** The number of a call that a tracer has cancelled: the answer is the tracer's. @see ptrace(2) */
+/** The number of a call that a tracer has cancelled: the tracer sets its result. @see ptrace(2) */
 const CANCELLED = 0xffffffff
 
 const ALLOW = returnValue(SECCOMP_RET_ALLOW)
@@ -118,77 +189,7 @@ const SUCCEED = returnValue(SECCOMP_RET_ERRNO)
 const REFUSE = returnValue(SECCOMP_RET_ERRNO | EPERM)
 const UNKNOWN_CALL = returnValue(SECCOMP_RET_ERRNO | ENOSYS)
 
-/**
- * A seccomp filter for programs of `architecture` and of its 32-bit or 64-bit kin.
- *
- * Calls of an architecture it doesn't know are allowed: the filter makes an unprivileged root credible, and
- * the boundary to the host is the user id. It never kills.
- *
- * @returns `struct sock_filter` entries in the byte order of `architecture`.
- * @see seccomp(2)
- */
-export function buildFilter(architecture: DebArchitecture, sets: readonly FilterSet[]): Buffer {
-  const order = byteOrder(architecture)
-  const rules = sets.flatMap(rulesOf)
-  const sections = kindred(architecture).flatMap((kin) =>
-    whenEqual(auditArchitecture(kin), sectionFor(kin, rules, order)),
-  )
-  return encodeProgram([loadWord(ARCHITECTURE_OFFSET), ...sections, ALLOW], order)
-}
-
-function sectionFor(architecture: DebArchitecture, rules: readonly Rule[], order: ByteOrder): Instruction[] {
-  return [
-    loadWord(NUMBER_OFFSET),
-    ...(architecture === 'amd64' ? refuseX32() : []),
-    ...rules.flatMap((rule) => {
-      const number = syscallNumber(rule.syscall, architecture)
-      return number === undefined ? [] : whenEqual(number, answer(rule, order))
-    }),
-    ALLOW,
-  ]
-}
-
-/** The x32 ABI has numbers of its own, so without this it would be a way around every rule. */
-function refuseX32(): Instruction[] {
-  return [...whenEqual(CANCELLED, [ALLOW]), ...whenAtLeast(X32_SYSCALL_BIT, [UNKNOWN_CALL])]
-}
-
-function answer(rule: Rule, order: ByteOrder): Instruction[] {
-  switch (rule.kind) {
-    case 'succeed':
-      return [SUCCEED]
-    case 'refuse':
-      return [REFUSE]
-    case 'unknown':
-      return [UNKNOWN_CALL]
-    case 'fake-device':
-      return fakeDevice(rule, order)
-    case 'guard-terminal':
-      return [
-        loadWord(argumentOffset(rule.requestArgument, order)),
-        ...whenEqual(TIOCSTI, [REFUSE]),
-        ...whenEqual(TIOCLINUX, [REFUSE]),
-        ALLOW,
-      ]
-  }
-}
-
-/**
- * FIFOs, sockets and files are made for real. So is the character device 0:0, overlayfs's whiteout: any user
- * may make one since Linux 5.8, and a container tool inside would lose deletions without it.
- */
-function fakeDevice(rule: Extract<Rule, {kind: 'fake-device'}>, order: ByteOrder): Instruction[] {
-  const device = loadWord(argumentOffset(rule.deviceArgument, order))
-  return [
-    loadWord(argumentOffset(rule.modeArgument, order)),
-    maskWord(S_IFMT),
-    ...whenEqual(S_IFBLK, [SUCCEED]),
-    ...whenEqual(S_IFCHR, [device, ...whenEqual(0, [ALLOW]), SUCCEED]),
-    ALLOW,
-  ]
-}
-
-/** What the kernel tells a filter of the way a system call was made. @see linux/audit.h, AUDIT_ARCH_* */
+/** The kernel's number for the calling convention of a system call. @see linux/audit.h, AUDIT_ARCH_* */
 const AUDIT_ARCH: Readonly<Record<DebArchitecture, number>> = {
   amd64: 0xc000003e,
   arm64: 0xc00000b7,
@@ -200,13 +201,13 @@ const AUDIT_ARCH: Readonly<Record<DebArchitecture, number>> = {
   s390x: 0x80000016,
 }
 
-/** Architectures whose programs one kernel runs side by side; a 32-bit Node may sit on a 64-bit kernel. */
-const KIN: readonly (readonly DebArchitecture[])[] = [
+/** Architectures whose programs run on one kernel; a 32-bit Node may run on a 64-bit kernel. */
+const SIBLINGS: readonly (readonly DebArchitecture[])[] = [
   ['amd64', 'i386'],
   ['arm64', 'armhf'],
 ]
 
-/** Byte offsets in what a filter sees. @see linux/seccomp.h, struct seccomp_data */
+/** Byte offsets in the data of a filter. @see linux/seccomp.h, struct seccomp_data */
 export const NUMBER_OFFSET = 0
 const ARCHITECTURE_OFFSET = 4
 const ARGUMENTS_OFFSET = 16
@@ -219,16 +220,17 @@ function auditArchitecture(architecture: DebArchitecture): number {
   return AUDIT_ARCH[architecture]
 }
 
-/** The architecture and those whose programs run beside its own. */
-function kindred(architecture: DebArchitecture): readonly DebArchitecture[] {
-  return KIN.find((family) => family.includes(architecture)) ?? [architecture]
+/** Returns the architectures whose programs run on the kernel of this one. */
+function siblings(architecture: DebArchitecture): readonly DebArchitecture[] {
+  return SIBLINGS.find((family) => family.includes(architecture)) ?? [architecture]
 }
 
+/** Returns the byte order of an architecture: only s390x is big-endian. */
 export function byteOrder(architecture: DebArchitecture): ByteOrder {
   return architecture === 's390x' ? 'big' : 'little'
 }
 
-/** Offset of the low half of argument `index`: all the kernel reads of a 32-bit argument. */
+/** Returns the offset of the low half of argument `index`: the kernel reads no more of a 32-bit argument. */
 function argumentOffset(index: number, order: ByteOrder): number {
   return ARGUMENTS_OFFSET + index * ARGUMENT_BYTES + (order === 'big' ? 4 : 0)
 }

@@ -2,16 +2,16 @@ import type {Identity} from '../identity.js'
 import type {Syscall} from './syscalls.js'
 
 /**
- * What a filter may do, each set for itself:
- * - `chown`: changes of owner succeed without effect; a single id can't be given to another.
- * - `set-ids`: changes of the process's own ids, groups and capabilities succeed without effect.
- * - `devices`: making a device node succeeds without effect; a user namespace can't make any.
- * - `terminal`: nothing can be typed into a terminal on the user's behalf.
- * - `hardening`: calls that reach the host's global state, or that no environment needs, are refused.
- * - `sync`: flushing to disk succeeds at once. Loses data at a power cut: for APT's changes, which end
- *   with a sync of their own, and for throwaway work.
- * - `untraced`: calls that a tracer older than they are would let through with paths of the host are unknown, so that
- *   programs fall back on those it knows.
+ * A set of rules that a filter may contain:
+ * - `chown`: changes of owner succeed without effect; with a single id there is no other owner.
+ * - `set-ids`: changes of a process's ids, groups and capabilities succeed without effect.
+ * - `devices`: making a device node succeeds without effect; the kernel refuses it in a user namespace.
+ * - `terminal`: refuses to insert input into a terminal (TIOCSTI, TIOCLINUX).
+ * - `hardening`: refuses calls that reach the host's global state, or that no environment needs.
+ * - `sync`: flushing to disk succeeds at once. A power cut loses data: for changes by APT, which envs syncs
+ *   afterwards, and for throwaway environments.
+ * - `untraced`: calls that are newer than a tracer fail with ENOSYS, so that programs fall back to calls that the tracer
+ *   translates. The tracer would pass the others on with paths of the host.
  */
 export type FilterSet = 'chown' | 'set-ids' | 'devices' | 'terminal' | 'hardening' | 'sync' | 'untraced'
 
@@ -27,9 +27,9 @@ export type Rule =
   | {readonly kind: 'guard-terminal'; readonly syscall: Syscall; readonly requestArgument: number}
 
 /**
- * The sets a session of this identity runs under.
+ * Returns the filter sets for a session of this identity.
  *
- * @param options.elidesSyncs - Whether all it writes may be lost at a power cut.
+ * @param options.elidesSyncs - Whether a power cut may lose all that the session writes.
  */
 export function filterSets(
   identity: Identity,
@@ -47,6 +47,7 @@ function setsOf(identity: Identity): FilterSet[] {
   }
 }
 
+/** Returns the rules of a filter set. */
 export function rulesOf(set: FilterSet): Rule[] {
   switch (set) {
     case 'chown':
@@ -85,18 +86,21 @@ const SET_IDS: readonly Syscall[] = [
 // biome-ignore format: one line holds them
 const SYNC: readonly Syscall[] = ['fsync', 'fdatasync', 'sync', 'syncfs', 'msync', 'sync_file_range', 'sync_file_range2']
 
-/** proot 5.1, of 2015, is what Debian and Ubuntu have. Not clone3: programs that fall back on clone crash in it. */
-// biome-ignore format: a line for each way out
+/**
+ * Calls that proot 5.1 of 2015, the version of Debian and Ubuntu, does not translate. Not clone3: programs that fall back on
+ * clone crash in proot.
+ */
+// biome-ignore format: a line for each kind
 const UNTRACED: readonly Syscall[] = [
   /* paths */ 'statx', 'openat2', 'faccessat2', 'fchmodat2', 'name_to_handle_at', 'execveat',
-  /* what it would not see */ 'io_uring_setup',
+  /* calls that it can't trace */ 'io_uring_setup',
 ]
 
-/** The sets of a session that proot runs; it makes ids and owners credible itself. */
+/** The filter sets of a session under proot, which emulates ids and owners itself. */
 export const PROOT_SETS: readonly FilterSet[] = ['devices', 'terminal', 'hardening', 'untraced']
 
 /**
- * Left out on purpose: ptrace and personality (debuggers), io_uring (servers, build tools), clone, unshare
+ * Refused calls. Allowed on purpose: ptrace and personality (debuggers), io_uring (servers, build tools), clone, unshare
  * and mount (sandboxes inside the environment), modify_ldt (Wine).
  */
 // biome-ignore format: a line for each thing they reach

@@ -1,6 +1,6 @@
 import type {DebArchitecture} from '../../host/arch.js'
 
-/** The architecture has no such call. */
+/** Marks a call that the architecture lacks. */
 const __ = null
 
 type Cell = number | null
@@ -115,7 +115,7 @@ const NUMBERS = {
 
 export type Syscall = keyof typeof NUMBERS
 
-/** The number of a call, or undefined where the architecture lacks it. */
+/** Returns the number of a call; undefined when the architecture lacks it. */
 export function syscallNumber(syscall: Syscall, architecture: DebArchitecture): number | undefined {
   return NUMBERS[syscall][COLUMN[architecture]] ?? undefined
 }

@@ -1,9 +1,9 @@
 # Regular files of the caller as standard input, output or error of a guest's command. Loaded by session.pl if there
 # is one.
 #
-# A descriptor of a file carries more than what it was opened for: its owner, who the guest's root is on the host, can open it
-# anew by /proc/self/fd for anything, and change its mode. So a file that is read is opened through a read-only clone of its
-# mount, and one that is written to is behind a pipe, which the session reads.
+# A descriptor of a file gives more rights than its open mode: the file's owner, who is the guest's root on the host, can open
+# the file again for writing through /proc/self/fd, and change its mode. So a file to read is opened through a read-only clone
+# of its mount, and a file to write is behind a pipe, which the session reads.
 #
 # See open_tree(2), mount_setattr(2), proc_pid_fd(5), pipe(7).
 use v5.12;
@@ -76,7 +76,7 @@ sub open_pipe {
   return $stream;
 }
 
-# In a process of its own. What the guest did not take has not been read.
+# Runs in a process of its own. Seeks back over the bytes that the guest did not read.
 sub feed_pipe {
   my ($stream) = @_;
   leave_caller($stream, '<&');

@@ -8,10 +8,10 @@ import {
   parseHistory,
   presentLayers,
   type Snapshot,
-  wentBackTo,
   withCopiedSnapshot,
   withNamed,
   withoutSnapshots,
+  withRestored,
   withSnapshot,
 } from '../../../src/store/history.js'
 import {isLayerId, type LayerId} from '../../../src/store/layers.js'
@@ -37,7 +37,7 @@ function found(history: History, label: string): Snapshot {
 }
 
 function goBack(history: History, target: Snapshot, {isUpperEmpty = false} = {}): History {
-  return wentBackTo(history, target, {
+  return withRestored(history, target, {
     naming: {label: 'kept', name: 'play'},
     isUpperEmpty,
     now: NOW,

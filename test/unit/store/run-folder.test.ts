@@ -4,7 +4,7 @@ import {chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, truncateSync,
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {ended, pipeOf, start} from '../../../src/host/process.js'
-import {mendRunFolder} from '../../../src/store/environments.js'
+import {repairRunFolder} from '../../../src/store/environments.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
@@ -16,7 +16,7 @@ test('a lock that nobody may open is the same file afterwards, and can be opened
   writeFileSync(lock, '')
   const {ino} = lstatSync(lock)
   chmodSync(lock, 0)
-  mendRunFolder({run, lock: join(run, 'no.lock')})
+  repairRunFolder({run, lock: join(run, 'no.lock')})
   const mended = lstatSync(lock)
   assert.deepEqual([mended.ino, mended.mode & 0o777], [ino, 0o600])
 })
@@ -26,7 +26,7 @@ test('what is as envs made it stays, and so does what it did not make', async (t
   writeFileSync(join(run, 'anchor.json'), '{}', {mode: 0o600})
   mkdirSync(join(run, 'other'), {mode: 0o500})
   symlinkSync('nowhere', join(run, 'link'))
-  mendRunFolder({run, lock: join(run, 'no.lock')})
+  repairRunFolder({run, lock: join(run, 'no.lock')})
   assert.deepEqual(readdirSync(run).sort(), ['anchor.json', 'link', 'other'])
   assert.equal(lstatSync(join(run, 'other')).mode & 0o777, 0o500)
 })
@@ -37,13 +37,13 @@ test('what is nothing of envs may be large, a record may not', async (t) => {
     writeFileSync(join(run, name), '')
     truncateSync(join(run, name), 2 ** 30)
   }
-  mendRunFolder({run, lock: join(run, 'no.lock')})
+  repairRunFolder({run, lock: join(run, 'no.lock')})
   assert.deepEqual(readdirSync(run), ['other'])
 })
 
 test('where there is no folder, none is made', async (t) => {
   const folder = await temporaryFolder(t)
-  mendRunFolder({run: join(folder, 'run'), lock: join(folder, 'lock')})
+  repairRunFolder({run: join(folder, 'run'), lock: join(folder, 'lock')})
   assert.deepEqual(readdirSync(folder), [])
 })
 
@@ -61,7 +61,7 @@ for (const isHeld of [true, false]) {
       await gone
     })
     await once(pipeOf(holder, 1), 'data')
-    mendRunFolder({run, lock: join(run, 'no.lock')})
+    repairRunFolder({run, lock: join(run, 'no.lock')})
     assert.deepEqual(readdirSync(run), isHeld ? ['anchor.lock'] : [])
   })
 }

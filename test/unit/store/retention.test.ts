@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {type History, newHistory, thinned, withSnapshot} from '../../../src/store/history.js'
+import {applyRetention, type History, newHistory, withSnapshot} from '../../../src/store/history.js'
 import {newLayerId} from '../../../src/store/layers.js'
 
 /** Noon where the test runs: days are the user's. */
@@ -25,12 +25,12 @@ const lastTen = Array.from({length: 10}, (_, index) => (10 - index) / 10)
 
 test('ten automatic snapshots stay, however close together', () => {
   const history = madeBefore(lastTen, 'automatic')
-  assert.equal(thinned(history, NOW), history)
+  assert.equal(applyRetention(history, NOW), history)
 })
 
 test('of those before, the last of each day stays for a week', () => {
   const history = madeBefore([24 * 9, 24 * 6 + 2, 24 * 6, 49, 48, 5, 4, ...lastTen], 'automatic')
-  assert.deepEqual(labels(thinned(history, NOW)), [
+  assert.deepEqual(labels(applyRetention(history, NOW)), [
     ...['144h', '48h', '4h'],
     ...lastTen.map((ago) => `${ago}h`),
   ])
@@ -38,12 +38,12 @@ test('of those before, the last of each day stays for a week', () => {
 
 test('layers of what is forgotten stay in the present stack', () => {
   const history = madeBefore([5, 4, ...lastTen], 'automatic')
-  assert.deepEqual(thinned(history, NOW).layers, history.layers)
+  assert.deepEqual(applyRetention(history, NOW).layers, history.layers)
 })
 
 for (const kind of ['manual', 'replaced'] as const) {
   test(`${kind} snapshots stay for ever`, () => {
     const history = madeBefore([24 * 400, ...Array.from({length: 30}, (_, index) => 30 - index)], kind)
-    assert.deepEqual(thinned(history, NOW), history)
+    assert.deepEqual(applyRetention(history, NOW), history)
   })
 }
