@@ -31,7 +31,7 @@ test('the manual page tells of every command, flag, exit status and variable of 
   const shown = [...(await declaredCommands())].filter(([, {hidden}]) => !hidden)
   const expected = [
     ...shown.map(([name]) => `envs ${name}`),
-    ...shown.flatMap(([, {flags}]) => Object.keys(flags).map((name) => `--${name}`)),
+    ...shown.flatMap(([, {flags}]) => Object.keys(flags ?? {}).map((name) => `--${name}`)),
     ...Object.values(SETTINGS).map(({variable}) => variable),
     ...Object.values(ExitCode).map(String),
   ]
