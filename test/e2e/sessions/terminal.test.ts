@@ -72,9 +72,9 @@ for (const {identity, skip} of IDENTITIES) {
   }
 
   for (const [what, command, status, told] of [
-    ['is not there', 'no-such-command', 127, 'not found'],
-    ['is not there, by its path', '/usr/bin/no-such-command', 127, 'not found'],
-    ['has no name', "''", 127, 'not found'],
+    ['is not there', 'no-such-command', 127, 'was not found'],
+    ['is not there, by its path', '/usr/bin/no-such-command', 127, 'was not found'],
+    ['has no name', "''", 127, 'was not found'],
     ['is a folder', '/etc', 126, 'cannot be executed'],
     ['is no program', '/etc/passwd', 126, 'cannot be executed'],
     ['lies in a file', '/etc/passwd/x', 126, 'cannot be executed'],
@@ -85,7 +85,7 @@ for (const {identity, skip} of IDENTITIES) {
       const ran = await onTerminal(await play(), `envs run play ${command}`)
       assert.deepEqual(ran, {
         status,
-        screen: `envs: ${command.replace("''", '')}: ${told} in play.\r\n`,
+        screen: `envs: The command "${command.replace("''", '')}" ${told} in "play".\r\n`,
       })
       const piped = await onTerminal(await play(), `envs run play ${command} 2>&1 | cat; exit $PIPESTATUS`)
       assert.deepEqual(piped, ran)
