@@ -6,19 +6,19 @@ type NetworkErrorDetails = {
   readonly cause?: unknown
 }
 
-/** A server, or the way to it, failed; what was received so far is kept for the next try. */
+/** A server, or the network, failed; the received part is kept for the next attempt. */
 export class NetworkError extends EnvsError {
   static readonly kind = defineError('ENVS_NETWORK', ExitCode.network, {
     message: 'The download from {host} failed: {reason}.',
     nextStep: 'Run the command again: a download continues where it stopped.',
   })
 
-  /** Of the answer, where there was one and it was the failure. */
+  /** Status of the response that was the failure, if there was one. */
   readonly status: number | undefined
 
   constructor(
     readonly host: string,
-    /** Half a sentence: what the host did. */
+    /** A clause about the host. */
     readonly reason: string,
     {suggestions = [], status, cause}: NetworkErrorDetails = {},
   ) {
@@ -29,7 +29,7 @@ export class NetworkError extends EnvsError {
 
 export class UnexpectedSizeError extends EnvsError {}
 
-/** The body is not as long as it must be, or longer than it may be. Never retried, never kept. */
+/** The body has a wrong length, or exceeds the maximum. Never retried, never kept. */
 export const unexpectedSizeError = defineError(
   'ENVS_UNEXPECTED_SIZE',
   ExitCode.integrity,
@@ -40,15 +40,15 @@ export const unexpectedSizeError = defineError(
   UnexpectedSizeError,
 )
 
-/** The file of trusted certificate authorities can't be read. */
+/** The file of trusted certificate authorities is unreadable. */
 export const certificateFileError = defineError('ENVS_CERTIFICATE_FILE', ExitCode.host, {
   message: 'Could not read the certificate file "{path}", which {variable} names.',
   nextStep: 'Set {variable} to a readable PEM file, or unset it.',
 })
 
-/** The disk did not take what was downloaded. */
+/** The download could not be written. */
 export const downloadStorageError = defineError('ENVS_DOWNLOAD_STORAGE', ExitCode.storage, {
   message: 'Could not write the download to "{path}": {reason}.',
   nextStep:
-    'Free some space, or see whether you may write to the folder; the download then continues where it stopped.',
+    'Free some space, or check the permissions of the folder; the download then continues where it stopped.',
 })
