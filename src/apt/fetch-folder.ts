@@ -110,11 +110,8 @@ const CHUNK_BYTES = 1 << 20
  * The calls block: a usual package takes a millisecond, less than a thread costs for each.
  *
  * @param source - Untrusted: a link, a FIFO or a folder may be there.
- *
  * @param target - Must not exist.
- *
  * @returns Whether the copy was made; false if the source is not the package.
- *
  * @throws {NodeJS.ErrnoException} If the copy cannot be written.
  */
 export function takeShared(

@@ -35,11 +35,8 @@ const MISSING: readonly (number | undefined)[] = [404, 410]
  * Downloads an index, verifies its digest, and parses it only then.
  *
  * @param onBytes - Called with the number of received bytes.
- *
  * @returns The file that `openPackageIndex` reads.
- *
  * @throws {MissingIndexError}
- *
  * @throws {@link indexMismatchError} @throws {@link malformedIndexError}|n@throws {NetworkError} @throws {@link
  * downloadStorageError} @throws {ToolMissingError}
  */
@@ -154,9 +151,7 @@ export type ListedIndex = IndexFile & {
  * Selects the indices of some components for an architecture.
  *
  * @param hasXz - The host has xz(1): without it, gzip is several times faster.
- *
  * @throws {NotInSuiteError}
- *
  * @throws {MissingIndexError}
  */
 export function chooseIndices(

@@ -41,9 +41,7 @@ const lacksFiles = (error: unknown): error is MissingIndexError | NotInSuiteErro
  *
  * @returns undefined if the pocket is optional and all reachable mirrors, at least one, answered that they do not
  * have it.
- *
  * @throws {@link suiteNotFoundError}
- *
  * @throws {@link withdrawnPocketError} @throws {@link missingSecurityError} @throws {@link
  * archiveUnreachableError}|n@throws {EnvsError} As `openRelease`, `chooseIndices` and `fetchIndex`.
  */

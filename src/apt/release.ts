@@ -45,11 +45,8 @@ type ReleaseRequest = {readonly pocket: Pocket; readonly release: ArchiveRelease
  * If the mirror is unreachable, a cached Release is used while it is valid.
  *
  * @returns undefined if the mirror answers that it has none.
- *
  * @throws {EnvsError} With exit code 6 for content that is not trusted.
- *
  * @throws {NetworkError}
- *
  * @throws {ArchiveStorageError}
  */
 export async function openRelease(
@@ -160,9 +157,7 @@ const RACE_WAIT_MS = 2000
  * Fetches the InRelease of a suite, else Release and Release.gpg, and verifies it.
  *
  * @returns undefined if the mirror answers that it has neither.
- *
  * @throws {@link unsignedReleaseError}
- *
  * @throws {NetworkError} @throws {UnexpectedSizeError}|n@throws {EnvsError} With exit code 6, of
  * signature/errors.ts.
  */

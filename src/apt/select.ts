@@ -26,9 +26,7 @@ type SelectionOptions = {
  * that a selected package satisfies adds nothing; else the first available alternative, else a provider.
  *
  * @returns The packages, ordered by name.
- *
  * @throws {@link packageNotFoundError}
- *
  * @throws {@link unmetDependencyError} @throws {@link malformedIndexError}
  */
 export function selectPackages(available: AvailablePackages, options: SelectionOptions): Candidate[] {

@@ -36,7 +36,6 @@ const memorySchema = v.object({
  * Opens a file of values that are expensive to determine: probe results, digests, server responses.
  *
  * @param options.schema - Schema of valid values; any other value is ignored.
- *
  * @param options.most - Maximum number of values; the newest stay.
  */
 export function openMemory<Schema extends v.GenericSchema<unknown, unknown>>(

@@ -33,12 +33,9 @@ const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
  * is trusted.
  *
  * @param options.mode - Permission bits, independent of the umask.
- *
  * @param options.isSynced - Whether the file must survive a crash; if not, a crash may leave anything in its
  * place.
- *
  * @throws {NodeJS.ErrnoException}
- *
  * @see rename(2)
  */
 export async function writeFileAtomic(
@@ -90,7 +87,6 @@ function withPath(path: string, error: unknown): unknown {
  * Syncs the files in a folder, and its entries, in parallel, so that a journal commits them at once.
  *
  * @param folder - A folder that no guest has seen.
- *
  * @see fsync(2)
  */
 export async function syncFilesIn(folder: string): Promise<void> {
@@ -104,7 +100,6 @@ export async function syncFilesIn(folder: string): Promise<void> {
  * synced the content. A folder replaces only an empty folder.
  *
  * @param options.isSynced - Whether the name must survive a power failure.
- *
  * @throws {NodeJS.ErrnoException}
  */
 export async function publish(
@@ -191,9 +186,7 @@ function isAlive(pid: number): boolean {
  * read-only (seen with Node 20).
  *
  * @param mode - Mode of each created folder; existing ones keep theirs.
- *
  * @throws {@link noPlaceForFolderError}
- *
  * @throws {NodeJS.ErrnoException}
  */
 export async function makeFolders(path: string, {mode}: {mode: number}): Promise<void> {

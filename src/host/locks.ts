@@ -28,11 +28,8 @@ export function openLockFile(path: string): Lock {
  * Takes a flock(2) on `path` by flock(1) with an inherited descriptor: Node has no call for it.
  *
  * @param waitMs - Time to wait for other holders; 0: try once.
- *
  * @returns The lock, or undefined if other processes still hold it.
- *
  * @throws {@link flockMissingError}
- *
  * @see flock(2): the lock belongs to the open file description, so SIGKILL releases it.
  */
 export async function takeLock(
@@ -88,9 +85,7 @@ const WAIT_STEP_MS = 1000
  * Takes an exclusive lock, and waits while other processes hold it.
  *
  * @param onWait - Called once, if it has to wait.
- *
  * @returns The lock.
- *
  * @throws {unknown} The reason of `signal`; the lock is released then.
  */
 export async function awaitLock(

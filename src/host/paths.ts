@@ -31,7 +31,6 @@ type Environment = Readonly<Record<string, string | undefined>>
  * Returns the folders by `ENVS_HOME`, else by the XDG base directories.
  *
  * @throws {UsageError} If `ENVS_HOME` is relative: the store would depend on the working folder.
- *
  * @see https://specifications.freedesktop.org/basedir-spec/latest/ : a relative value is to be ignored.
  */
 export function openPaths(environment: Environment, home: string): Paths {

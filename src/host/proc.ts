@@ -9,7 +9,6 @@ import {ended, start} from './process.js'
  * a process.
  *
  * @returns undefined for a process that ended, even if it is not reaped yet.
- *
  * @see proc_pid_stat(5), fields 3 and 22
  */
 export function processStartTime(pid: number): string | undefined {
@@ -156,7 +155,6 @@ export async function readProcessStatus(): Promise<ProcessStatus> {
  * Parses /proc/PID/status.
  *
  * @param text - Content of the file; a field that an old kernel lacks is read as not set.
- *
  * @see proc_pid_status(5): `NoNewPrivs` since Linux 4.10, `Seccomp` 2 is a filter.
  */
 export function parseProcessStatus(text: string): ProcessStatus {

@@ -43,7 +43,6 @@ type JsonObject = Readonly<Record<string, unknown>>
  * Reads a record of the store.
  *
  * @returns undefined if there is no file.
- *
  * @throws The error of `format.unreadable`: for a file that is damaged, of a newer version, or unreadable.
  */
 export function readRecordFile<Schema extends v.GenericSchema<unknown, unknown>>(

@@ -86,7 +86,6 @@ type OpenWhileFetchingOptions = {
  * or that another process openTwice, is opened as a local file.
  *
  * @returns An image whose `close` aborts a running download; the partial file stays for the next download.
- *
  * @throws As `fetch` and `openFileImage`.
  */
 export function openWhileFetching({

@@ -153,7 +153,6 @@ export type NamedImageOptions = {
  * Unless `isRemovable`, a lock protects the image from removal until it is closed.
  *
  * @returns An image whose `verify` returns `signed` and the signer.
- *
  * @throws As `fetchAndKeep`.
  */
 async function openNamedImage(

@@ -23,13 +23,9 @@ export type OpenedImage = {
    * Verifies the bytes that were read. To be called after the extraction, before its result is used.
    *
    * @throws {DigestMismatchError}
-   *
    * @throws {@link imageChangedError} If the file was written to in the meantime.
-   *
    * @throws {@link imageUnreadableError} If the stream failed or was left before its end.
-   *
    * @throws {@link imageReplacedError} If a restarted download delivered other bytes.
-   *
    * @throws {NetworkError} If a download failed.
    */
   verify(): Promise<ImageEvidence>

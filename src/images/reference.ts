@@ -43,7 +43,6 @@ const NAME_LENGTH = 63
  * working folder.
  *
  * @throws {UsageError}
- *
  * @throws {UnknownImageError} With the nearest names, or with the path of the file that was meant.
  */
 export async function parseImageReference(text: string, options: ReferenceOptions): Promise<ImageReference> {

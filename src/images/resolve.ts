@@ -149,9 +149,7 @@ export type SearchResult = {
  * Resolves a reference with the sources that match, in their order, until one has the image.
  *
  * @throws {@link imageNotPublishedError} If all of them answered, and none has the image.
- *
  * @throws {@link sourcesUnreachableError} If some did not answer, and none of the others has the image.
- *
  * @throws {EnvsError} With exit code 6 if a listing is not trusted: no other source is asked then.
  */
 export async function findImage(reference: ImageReference, context: ImageContext): Promise<ResolvedImage> {

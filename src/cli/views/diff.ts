@@ -14,14 +14,14 @@ const LEFT_OUT: Readonly<Record<LeftOutGroup, string>> = {
   envs: 'of envs itself',
 }
 
-/** Enough to see what happened; `--files` has all. */
+/** Maximum number of lines of a section without `--files`. */
 const MOST_SHOWN = 40
 
-/** What `envs diff` prints, line by line. */
+/** Returns the lines that `envs diff` prints. */
 export function renderDifference(difference: Difference, {listsAll}: {readonly listsAll: boolean}): string[] {
   const {files, conffiles, leftOut, sizeBytes, unreadable, dropped} = difference
   const most = listsAll ? Number.POSITIVE_INFINITY : MOST_SHOWN
-  const told = [
+  const lines = [
     ...section('Packages', packageLines(difference.packages), most),
     ...section('Configuration files that differ from their package', conffiles.map(fileLine), most),
     ...section(listsAll ? 'Files' : 'Other files', (listsAll ? files : foldFiles(files)).map(fileLine), most),
@@ -33,8 +33,8 @@ export function renderDifference(difference: Difference, {listsAll}: {readonly l
     ({group, files: count, sizeBytes: size}) => `  ${count} ${LEFT_OUT[group]}, ${growth(size)}`,
   )
   return [
-    `${difference.name} beside ${describeTarget(difference)}: ${told.length === 0 ? 'no difference.' : `${growth(sizeBytes)}.`}`,
-    ...told,
+    `${difference.name} compared with ${describeTarget(difference)}: ${lines.length === 0 ? 'no difference.' : `${growth(sizeBytes)}.`}`,
+    ...lines,
     ...(listsAll || counts.length === 0 ? [] : ['Files not shown (--files lists them):', ...counts]),
     ...(unreadable > 0 ? [`Files and folders that could not be read: ${unreadable}.`] : []),
     ...(dropped > 0 ? [`More files that differ, too many to list: ${dropped}.`] : []),
@@ -101,7 +101,7 @@ export type Packages = {
   readonly downgraded: readonly Move[]
 }
 
-/** What of a comparison is printed; the rest is for programs. */
+/** The printed part of a comparison; the rest is for programs. */
 export type Difference = {
   readonly name: string
   readonly against: {readonly kind: 'image' | 'snapshot' | 'environment'; readonly name: string}
@@ -158,7 +158,7 @@ export type LeftOutGroup =
   | 'bytecode'
   | 'envs'
 
-/** One change: the word for it, and what it was done to, not safe to print yet. */
+/** One change: its word, and its object, unescaped. */
 export type Line = {readonly change: string; readonly text: string}
 
 function packageLines(packages: Packages | null): Line[] {
@@ -171,18 +171,18 @@ function packageLines(packages: Packages | null): Line[] {
     change,
     text: `${nameOf(move)} ${move.from} -> ${move.to}`,
   })
-  const there = (change: string) => (each: Package) => ({
+  const versioned = (change: string) => (each: Package) => ({
     change,
     text: `${nameOf(each)} ${each.version}${each.state === 'installed' ? '' : ` (${each.state})`}`,
   })
   return [
-    ...added.map(there('added')),
-    ...removed.map(there('removed')),
+    ...added.map(versioned('added')),
+    ...removed.map(versioned('removed')),
     ...upgraded.map(moved('upgraded')),
     ...downgraded.map(moved('downgraded')),
   ]
 
-  /** With the architecture where the name alone would not tell which one. */
+  /** Adds the architecture if the name is ambiguous. */
   function nameOf({name, architecture}: Package | Move): string {
     return (counts.get(name) ?? 0) > 1 ? `${name}:${architecture}` : name
   }
@@ -243,17 +243,17 @@ type Foldable = {
   readonly package: string | null
 }
 
-/** A line of a list; `inside` is how many more files it stands for, left out for none. */
+/** A line of a list; `inside` is the number of further files that it stands for. */
 type Folded<File> = File & {readonly inside?: number}
 
-/** So many in one folder are told of one by one. */
+/** Maximum number of files of one folder that are listed separately. */
 const MOST_SIBLINGS = 10
 
 /**
- * Shortens a list of files: what came, or went, with the folder it lies in is told of with the folder, and so are many
- * files of one folder to which the same happened.
+ * Shortens a list of files: files that were added or removed with their folder are folded into it, and so are many
+ * files of one folder with the same change.
  *
- * @param files - Folders before what is in them.
+ * @param files - Folders before their content.
  */
 export function foldFiles<File extends Foldable>(files: readonly File[]): Folded<File>[] {
   return foldSiblings(foldFolders(files))
@@ -263,14 +263,14 @@ function foldFolders<File extends Foldable>(files: readonly File[]): Folded<File
   const shown: Folded<File>[] = []
   for (const file of files) {
     const folder = shown.at(-1)
-    if (folder !== undefined && cameWith(file, folder))
+    if (folder !== undefined && isPartOf(file, folder))
       shown[shown.length - 1] = {...folder, inside: (folder.inside ?? 0) + 1}
     else shown.push(file)
   }
   return shown
 }
 
-function cameWith({path, change}: Foldable, folder: Foldable): boolean {
+function isPartOf({path, change}: Foldable, folder: Foldable): boolean {
   const isWhole = folder.kind === 'folder' && folder.change !== 'changed'
   return isWhole && folder.change === change && path.startsWith(`${folder.path}/`)
 }
@@ -278,13 +278,13 @@ function cameWith({path, change}: Foldable, folder: Foldable): boolean {
 function foldSiblings<File extends Foldable>(files: readonly Folded<File>[]): Folded<File>[] {
   const counts = new Map<string, number>()
   for (const file of files) counts.set(keyOf(file), (counts.get(keyOf(file)) ?? 0) + 1)
-  const told = new Set<string>()
+  const lines = new Set<string>()
   return files.flatMap((file) => {
     const key = keyOf(file)
     const inside = counts.get(key) ?? 0
     if (inside <= MOST_SIBLINGS) return [file]
-    if (told.has(key)) return []
-    told.add(key)
+    if (lines.has(key)) return []
+    lines.add(key)
     return [{...file, path: folderOf(file), kind: 'folder', package: null, inside}]
   })
 }

@@ -45,13 +45,9 @@ export type ReceiveOptions = {
  * Completes `part`, with retries.
  *
  * @throws {NetworkError} If retries in a row brought nothing, or an attempt failed permanently.
- *
  * @throws {UnexpectedSizeError}
- *
  * @throws {@link downloadStorageError}
- *
  * @throws {@link certificateFileError}
- *
  * @throws {unknown} The reason of `signal`.
  */
 export async function receive(
@@ -121,11 +117,8 @@ type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | O
  * Requests the missing part of the body once, and appends it.
  *
  * @throws {UnexpectedSizeError}
- *
  * @throws {NetworkError} For a permanent failure: a redirect that is refused.
- *
  * @throws {@link downloadStorageError}
- *
  * @throws {unknown} The reason of `signal`.
  */
 async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
@@ -260,7 +253,6 @@ export type Pace = {
    * Records a chunk.
    *
    * @param waitedMs - Time waited for this chunk.
-   *
    * @returns A clause that describes a server that is too slow, else undefined.
    */
   note(bytes: number, waitedMs: number): string | undefined

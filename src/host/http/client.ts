@@ -61,9 +61,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  * The body is not decompressed, because the digest matchesExemption the file as it was sent.
  *
  * @throws {NetworkError} For too many redirects, and for redirects that leave HTTPS or HTTP.
- *
  * @throws {ConnectionError}
- *
  * @throws {unknown} The reason of `signal`.
  */
 export async function get(start: URL, options: RequestOptions): Promise<Answer> {
@@ -285,7 +283,6 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {'http:': '80', 'https:'
  *
  * @returns The URL, `http:` if the variable names no scheme, or undefined for a direct connection. Its scheme may
  * be unsupported.
- *
  * @see curl(1), ENVIRONMENT
  */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {

@@ -26,15 +26,10 @@ export type Downloaded = {readonly path: string; readonly sizeBytes: number; rea
  * the file is unchanged. Processes with the same destination share one download.
  *
  * @throws {NetworkError}
- *
  * @throws {DigestMismatchError}
- *
  * @throws {UnexpectedSizeError}
- *
  * @throws {@link downloadStorageError}
- *
  * @throws {@link certificateFileError}
- *
  * @throws {unknown} The reason of `signal`; the partial file stays.
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {

@@ -18,11 +18,8 @@ import {
  * The copy is as untrusted as the server, and must be verified each time. A damaged copy is ignored.
  *
  * @param path - Path of the copy, for this URL alone; its folder is created.
- *
  * @returns undefined if the server answers that there is no file.
- *
  * @throws {NetworkError}
- *
  * @throws {UnexpectedSizeError} @throws {@link certificateFileError}
  */
 export async function fetchCached(
@@ -78,13 +75,9 @@ const MISSING: ReadonlySet<number> = new Set([404, 410])
  * Fetches a small file into memory.
  *
  * @returns undefined if the server answers that there is no file.
- *
  * @throws {NetworkError} If the last retry failed, or an attempt failed permanently.
- *
  * @throws {UnexpectedSizeError}
- *
  * @throws {@link certificateFileError}
- *
  * @throws {unknown} The reason of `signal`.
  */
 export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<Buffer | undefined> {

@@ -50,7 +50,6 @@ export class PartialFile {
    * Opens the part that an earlier run left of `url`; truncates it if it cannot be resumed.
    *
    * @param isDigestKnown - No validator is needed, because the digest detects a mix of two versions.
-   *
    * @param isForLater - Whether a later run may resume it, and the published file must survive a power failure. If
    * not, a part is never resumed, and nothing waits for the disk.
    */
@@ -291,7 +290,6 @@ type ClaimOptions = {
  * it was published, discarded, or is still a part.
  *
  * @throws {NodeJS.ErrnoException} If the part cannot be created.
- *
  * @throws {@link flockMissingError}
  */
 export async function claimPart(part: string, {destination, ...waiting}: ClaimOptions): Promise<Claim> {

@@ -24,7 +24,6 @@ export function failedTry(failure: Failure, {reached}: {reached: boolean}): Fail
  * Returns the failed attempt of a connection error.
  *
  * @param reached - Whether this attempt got a response; `before`: whether an earlier one did.
- *
  * @throws {unknown} Any other error.
  */
 export function failedConnection(
@@ -140,7 +139,7 @@ const TRANSIENT_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 
 const LONGEST_WAIT_MS = 30_000
 
 export function isTransientCode(code: string, {reached}: {reached: boolean}): boolean {
-  // llhttp's codes: an invalid response, usually a connection that a middlebox cut and joined.
+  // llhttp's codes: an invalid response, usually a connection that a proxy cut and joined.
   return TRANSIENT.has(code) || code.startsWith('HPE_') || (reached && TRANSIENT_ONCE_REACHED.has(code))
 }
 
@@ -153,7 +152,6 @@ function isTransientStatus(status: number): boolean {
  * do not return together.
  *
  * @param failures - Number of failed attempts in a row, from 1.
- *
  * @param retryAfterMs - The wait that the server requests; capped, never shortened otherwise.
  */
 export function waitBeforeRetry(

@@ -26,7 +26,6 @@ type KeepOptions = {
  * Processes that need the same image share the download; an interrupted download is resumed.
  *
  * @returns The path of the tarball and its lock, which prevents removal until it is released.
- *
  * @throws As `download`.
  */
 export function fetchAndKeep(
@@ -68,7 +67,6 @@ export function fetchAndKeep(
  * built again.
  *
  * @param made - The file, on the file system of the cache; it is moved.
- *
  * @returns The lock of the image, which prevents removal until it is released.
  */
 export async function keepMade(record: ImageRecord, made: string, options: KeepOptions): Promise<Lock> {

@@ -30,7 +30,6 @@ import {
  * nothing.
  *
  * @throws {ImageNotKeptError}
- *
  * @throws {@link imageInUseError} The images before it are removed already.
  */
 export async function removeImages(
@@ -71,7 +70,6 @@ const DIGEST = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/
  * the query that the word is parsed into.
  *
  * @param parse - Parses a name as `envs create` does; undefined if it is not a name.
- *
  * @throws {@link imageNotKeptError}
  */
 async function chooseKept(

@@ -188,9 +188,7 @@ const DAY = /^(?<year>\d{4})-(?<month>\d{2})-(?<date>\d{2})$/
  * Parses a table of distro-info-data; unknown columns are ignored, because newer versions add some.
  *
  * @param name - Origin of the text, for messages.
- *
  * @throws {MalformedListingError}
- *
  * @see https://debian.pages.debian.net/distro-info-data/ : columns of ubuntu.csv and debian.csv.
  */
 export function parseDistroInfo(

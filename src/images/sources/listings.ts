@@ -101,9 +101,7 @@ const NAME = /^[^./\u0000-\u001f\u007f][^/\u0000-\u001f\u007f]{0,254}$/
  * Parses a SHA256SUMS, whose signature is verified.
  *
  * @param name - Name of the listing, for errors.
- *
  * @returns Digest by file name. A file may be listed twice, but only with the same digest.
- *
  * @throws {MalformedListingError} On the first line that is neither blank nor a digest and a name.
  */
 export function parseSha256Sums(data: Buffer, name: string): ReadonlyMap<string, Sha256> {

@@ -130,9 +130,7 @@ const RACE_WAIT_MS = 2000
  * the mirror is reported.
  *
  * @returns undefined if the listing does not exist.
- *
  * @throws {@link unsignedListingError}
- *
  * @throws {NetworkError} @throws {UnexpectedSizeError}|n@throws {EnvsError} With exit code 6, of
  * signature/errors.ts.
  */
@@ -173,9 +171,7 @@ export async function fetchSignedListing(
  * Fetches a clearsigned listing, and verifies it.
  *
  * @returns undefined if the listing does not exist.
- *
  * @throws {NetworkError}
- *
  * @throws {UnexpectedSizeError}|n@throws {EnvsError} With exit code 6, of signature/errors.ts.
  */
 export async function fetchClearsigned(

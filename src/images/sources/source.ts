@@ -16,9 +16,7 @@ export type ImageSource = {
    * Resolves the reference.
    *
    * @returns undefined if the source does not have the image: then the next matching source is asked.
-   *
    * @throws {NetworkError} If the source is unreachable: then the next matching source is asked too.
-   *
    * @throws {EnvsError} With exit code 6 if the response is not trusted.
    */
   readonly resolve: (reference: ImageReference, context: ImageContext) => Promise<ResolvedImage | undefined>
