@@ -89,7 +89,7 @@ type ErrorTexts<Message extends string, NextStep extends string> = {
 /**
  * A class for errors that are caught, to recognise them.
  *
- * @param Class - Of the errors that somebody catches: what tells them apart.
+ * @param Class - A class for errors that are caught, to recognise them.
  */
 export function defineError<
   const Message extends string,

@@ -146,22 +146,22 @@ export type ArchiveEvent =
   | {readonly stage: 'retry'; readonly waitMs: number; readonly reason: string}
 
 /** A suite at a mirror; the URLs may hold a password. */
-export type Place = SuitePlace & {
+export type MirrorSuite = SuitePlace & {
   /** URL of the repository for requests, without a slash at its end. */
   readonly base: string
 }
 
-export function placeOf(base: string, suite: string): Place {
+export function placeOf(base: string, suite: string): MirrorSuite {
   return {base, suite, mirror: redactUrl(new URL(base)).replace(/\/+$/, '')}
 }
 
 /** Returns the URL of a file below the folder of the repository. */
-export function urlBelow({base}: Pick<Place, 'base'>, path: string): URL {
+export function urlBelow({base}: Pick<MirrorSuite, 'base'>, path: string): URL {
   // A `+` in a version stays as it is in a path; `%` does not.
   return new URL(`${base}/${path.replaceAll('%', '%25')}`)
 }
 
-export function urlInSuite(place: Place, path: string): URL {
+export function urlInSuite(place: MirrorSuite, path: string): URL {
   return urlBelow(place, `dists/${place.suite}/${path}`)
 }
 

@@ -11,7 +11,7 @@ import {makeFolders} from '../host/files.js'
 import {download} from '../host/http/download.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
 import type {Paths} from '../host/paths.js'
-import {type ArchiveContext, keyOf, type Place, urlInSuite} from './context.js'
+import {type ArchiveContext, keyOf, type MirrorSuite, urlInSuite} from './context.js'
 import {
   indexMismatchError,
   malformedIndexError,
@@ -41,7 +41,7 @@ const MISSING: readonly (number | undefined)[] = [404, 410]
  * downloadStorageError} @throws {ToolMissingError}
  */
 export async function fetchIndex(
-  place: Place,
+  place: MirrorSuite,
   listed: ListedIndex,
   {context, onBytes}: {context: ArchiveContext; onBytes: (receivedBytes: number) => void},
 ): Promise<Buffer> {
@@ -65,7 +65,7 @@ export async function fetchIndex(
 }
 
 async function downloadIndex(
-  place: Place,
+  place: MirrorSuite,
   listed: ListedIndex,
   {
     destination,
@@ -106,7 +106,7 @@ async function downloadIndex(
 }
 
 async function parseIndex(
-  place: Place,
+  place: MirrorSuite,
   {path: listedPath, decodedBytes}: ListedIndex,
   {file, context}: {file: FileHandle; context: ArchiveContext},
 ): Promise<Buffer> {

@@ -1,6 +1,12 @@
 import type {DebArchitecture} from '../host/arch.js'
 import {NetworkError} from '../host/http/errors.js'
-import {type ArchiveContext, type ArchiveRelease, type Place, placeOf, type UsedPocket} from './context.js'
+import {
+  type ArchiveContext,
+  type ArchiveRelease,
+  type MirrorSuite,
+  placeOf,
+  type UsedPocket,
+} from './context.js'
 import {
   archiveUnreachableError,
   MissingIndexError,
@@ -19,7 +25,7 @@ import {newestSeen, seenFolder} from './release-file.js'
 /** A pocket with its package indices. */
 export type OpenedPocket = {
   readonly used: UsedPocket
-  readonly place: Place
+  readonly place: MirrorSuite
   readonly indices: readonly PackageIndex[]
 }
 
@@ -52,7 +58,7 @@ export async function openPocket(
   const {context, release} = request
   const mayBeMissing = pocket.isOptional && (pocket.name !== 'security' || mayLackSecurity(request))
   let missingFiles: MissingIndexError | NotInSuiteError | undefined
-  const missing: Place[] = []
+  const missing: MirrorSuite[] = []
   for (const mirror of pocket.mirrors) {
     const place = placeOf(mirror, pocket.suite)
     try {
@@ -70,12 +76,17 @@ export async function openPocket(
   // The signed Release says that the pocket has no such packages.
   const isEmpty = missingFiles instanceof NotInSuiteError && pocket.isOptional
   if (missingFiles !== undefined && !isEmpty) throw missingFiles
-  if (!pocket.isOptional) throw suiteNotFoundError({suite: pocket.suite, mirrors: pocket.mirrors.map(shown)})
+  if (!pocket.isOptional)
+    throw suiteNotFoundError({suite: pocket.suite, mirrors: pocket.mirrors.map(redactMirror)})
   // Publishers drop pockets when a release is moved.
   if (!isEmpty && !release.hasMoved) await refuseWithdrawnPocket(missing, context)
   if (!isEmpty && !mayBeMissing)
-    throw missingSecurityError({suite: pocket.suite, mirrors: pocket.mirrors.map(shown)})
-  context.onNotice?.({kind: 'pocket-missing', suite: pocket.suite, mirror: shown(pocket.mirrors[0] ?? '')})
+    throw missingSecurityError({suite: pocket.suite, mirrors: pocket.mirrors.map(redactMirror)})
+  context.onNotice?.({
+    kind: 'pocket-missing',
+    suite: pocket.suite,
+    mirror: redactMirror(pocket.mirrors[0] ?? ''),
+  })
   return undefined
 }
 
@@ -88,7 +99,10 @@ function mayLackSecurity({release, context}: PocketRequest): boolean {
 }
 
 /** Refuses a mirror that had the pocket before: security updates would be missing unnoticed. */
-async function refuseWithdrawnPocket(missing: readonly Place[], {paths}: ArchiveContext): Promise<void> {
+async function refuseWithdrawnPocket(
+  missing: readonly MirrorSuite[],
+  {paths}: ArchiveContext,
+): Promise<void> {
   for (const place of missing) {
     const record = seenFolder(paths, place)
     const newest = await newestSeen(record)
@@ -96,7 +110,7 @@ async function refuseWithdrawnPocket(missing: readonly Place[], {paths}: Archive
   }
 }
 
-function shown(mirror: string): string {
+function redactMirror(mirror: string): string {
   return placeOf(mirror, '').mirror
 }
 

@@ -1,11 +1,11 @@
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import * as v from 'valibot'
 import {keepBody, readBody} from '../host/cache.js'
 import {sha256Of} from '../host/digest.js'
 import {NetworkError} from '../host/http/errors.js'
 import {askSmall, fetchSmall} from '../host/http/fetch.js'
 import {type Validators, validatorsSchema} from '../host/http/part.js'
+import {waitForRetry} from '../host/http/retry.js'
 import type {Paths} from '../host/paths.js'
 import {BadSignatureError, SignatureUnreadableError} from '../images/signature/errors.js'
 import {pinnedKeys, type TrustedKey, trustedKeys} from '../images/signature/keyring.js'
@@ -14,7 +14,7 @@ import {
   type ArchiveContext,
   type ArchiveRelease,
   keyOf,
-  type Place,
+  type MirrorSuite,
   type UsedPocket,
   urlInSuite,
 } from './context.js'
@@ -31,7 +31,7 @@ import {
 
 /** A pocket's Release, verified and checked against the request. */
 export type OpenedRelease = {
-  readonly place: Place
+  readonly place: MirrorSuite
   readonly file: ReleaseFile
   readonly used: Omit<UsedPocket, 'components'>
 }
@@ -50,7 +50,7 @@ type ReleaseRequest = {readonly pocket: Pocket; readonly release: ArchiveRelease
  * @throws {ArchiveStorageError}
  */
 export async function openRelease(
-  place: Place,
+  place: MirrorSuite,
   asked: ReleaseRequest,
   context: ArchiveContext,
 ): Promise<OpenedRelease | undefined> {
@@ -89,7 +89,7 @@ export async function openRelease(
 
 /** Moved releases may be signed by keys that Debian has withdrawn since. */
 async function keysFor(
-  place: Place,
+  place: MirrorSuite,
   {pocket: {kind}, release}: ReleaseRequest,
   {keyrings, pinnedKeys: findPinned = pinnedKeys}: ArchiveContext,
 ): Promise<TrustedKey[]> {
@@ -104,7 +104,7 @@ async function isOlder(seen: string, {date}: ReleaseFile): Promise<boolean> {
   return newest !== undefined && date < newest
 }
 
-async function refuseOlder(seen: string, {date}: ReleaseFile, place: Place): Promise<void> {
+async function refuseOlder(seen: string, {date}: ReleaseFile, place: MirrorSuite): Promise<void> {
   const newest = await newestSeen(seen)
   if (newest !== undefined && date < newest) {
     throw downgradedReleaseError({...place, date, newest, record: seen})
@@ -112,7 +112,7 @@ async function refuseOlder(seen: string, {date}: ReleaseFile, place: Place): Pro
 }
 
 function openedRelease(
-  place: Place,
+  place: MirrorSuite,
   pocket: Pocket,
   {served, file}: {served: VerifiedRelease; file: ReleaseFile},
   {now, onNotice}: ArchiveContext,
@@ -162,7 +162,7 @@ const RACE_WAIT_MS = 2000
  * signature/errors.ts.
  */
 async function fetchRelease(
-  place: Place,
+  place: MirrorSuite,
   options: FetchReleaseOptions,
   context: ArchiveContext,
 ): Promise<VerifiedRelease | undefined> {
@@ -186,7 +186,7 @@ async function fetchRelease(
 }
 
 async function fetchPair(
-  place: Place,
+  place: MirrorSuite,
   options: FetchReleaseOptions,
   context: ArchiveContext,
 ): Promise<VerifiedRelease | undefined> {
@@ -206,13 +206,13 @@ async function fetchPair(
       const isRace = error instanceof BadSignatureError || error instanceof SignatureUnreadableError
       if (!isRace || tries === RACE_TRIES) throw error
     }
-    await pause(context.backoffMs ?? RACE_WAIT_MS, context.signal)
+    await waitForRetry(context.backoffMs ?? RACE_WAIT_MS, context.signal)
   }
 }
 
 /** Verifies the signature of a Release. @throws {EnvsError} With exit code 6, of signature/errors.ts. */
 async function verifyRelease(
-  place: Place,
+  place: MirrorSuite,
   served: SignedRelease,
   {keys}: Pick<FetchReleaseOptions, 'keys'>,
   context: ArchiveContext,
@@ -231,14 +231,6 @@ async function verifyRelease(
           options,
         )
   return {...served, verified}
-}
-
-/** Waits; an abort throws the reason of `signal` instead of the timer's AbortError. */
-async function pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(waitMs, undefined, signal === undefined ? {} : {signal}).catch((error: unknown) => {
-    signal?.throwIfAborted()
-    throw error
-  })
 }
 
 /** A Release as served, unverified, with an inline or a detached signature. */

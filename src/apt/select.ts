@@ -1,6 +1,6 @@
 import {didYouMean} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
-import type {Place, PocketName} from './context.js'
+import type {MirrorSuite, PocketName} from './context.js'
 import {malformedIndexError, packageNotFoundError, unmetDependencyError} from './errors.js'
 import {compareVersions, isProvided, isWithin, parseRelations, type Relation} from './format/version.js'
 import type {OpenedPocket} from './open-pocket.js'
@@ -109,7 +109,7 @@ function showRelation({name, bound}: Relation): string {
 /** The newest version of a package in all pockets. */
 export type Candidate = PackageRecord & {
   readonly pocket: PocketName
-  readonly place: Place
+  readonly place: MirrorSuite
   /** Dependencies, each with its alternatives; Pre-Depends first. */
   readonly needs: readonly (readonly Relation[])[]
   readonly provided: readonly Relation[]
@@ -173,7 +173,7 @@ function rankOf({priority}: Candidate): number {
 function candidateOf(
   name: string,
   line: string,
-  {pocket, place}: {pocket: PocketName; place: Place},
+  {pocket, place}: {pocket: PocketName; place: MirrorSuite},
 ): Candidate {
   const record = parseRecord(name, line)
   const needs = record && parseRelations([record.preDepends, record.depends].join(','))

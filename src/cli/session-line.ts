@@ -43,10 +43,7 @@ export async function runSessionLine(session: TypedSession): Promise<void> {
   }
 }
 
-/** Commands whose arguments after NAME belong to the guest, with their aliases. */
-const GUEST_COMMANDS: ReadonlySet<string> = new Set(['run', 'exec'])
-
-/** Options of these commands that take the next argument as a value. */
+/** Options of `run` that take the next argument as a value. */
 const VALUE_OPTIONS: ReadonlySet<string> = new Set(
   SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
 )
@@ -59,7 +56,7 @@ const VALUE_OPTIONS: ReadonlySet<string> = new Set(
  */
 export function separateGuestCommand(argv: readonly string[]): string[] {
   const [command, ...rest] = argv
-  if (command === undefined || !GUEST_COMMANDS.has(command)) return [...argv]
+  if (command === undefined || !RUN.includes(command)) return [...argv]
   const at = positionOfName(rest)
   if (at === undefined) return [...argv]
   const guest = rest.slice(at + 1)

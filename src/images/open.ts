@@ -22,7 +22,7 @@ import type {KeptResolution, Resolution} from './resolve.js'
 import {
   isPublished,
   type Layer,
-  type Location,
+  type LayerLocation,
   layersOf,
   type PublishedImage,
   type ResolvedImage,
@@ -109,7 +109,7 @@ async function openStack(
 }
 
 function openLocation(
-  location: Location,
+  location: LayerLocation,
   options: OpenImageOptions & {readonly sha256: Sha256 | undefined},
 ): Promise<OpenedImage> | OpenedImage {
   const {sha256, context, cacheFolder} = options

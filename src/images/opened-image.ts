@@ -50,7 +50,7 @@ export type IdentifiedImage = {readonly sha256: Sha256} & Vouching
 export type Vouching =
   /** A publisher vouches: its listing with the digest is signed by a pinned key. */
   | {readonly trust: 'signed'; readonly publication: Publication}
-  /** `digest`: the caller gave the digest; `unverified`: nobody vouches for the bytes. */
+  /** `digest`: the caller gave the digest; `unverified`: the bytes have no digest to check. */
   | {readonly trust: 'digest' | 'unverified'}
 
 /** Facts of a signed listing about an image, besides its digest. */

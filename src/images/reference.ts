@@ -209,11 +209,11 @@ function shortName(reference: ImageReference): string {
         ? reference.text.replace(/^[^:]*:(?=[a-z])/i, '')
         : reference.text.slice(reference.query.source.length + 1)
     case 'url':
-      return decoded(basename(reference.url.pathname))
+      return decodeSegment(basename(reference.url.pathname))
   }
 }
 
-function decoded(segment: string): string {
+function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment)
   } catch (error) {

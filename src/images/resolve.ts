@@ -271,7 +271,7 @@ function releaseOf(
 }
 
 /** The claims about a published image that the evidence is checked against. */
-export type Claimed = {
+export type ClaimedImage = {
   readonly source: string
   readonly url: URL
   readonly sha256: Sha256
@@ -292,7 +292,7 @@ type ReverifyOptions = {
  * @throws {EnvsError} With exit code 6, of signature/errors.ts.
  */
 export async function reverify(
-  {source: id, url, sha256, evidence}: Claimed,
+  {source: id, url, sha256, evidence}: ClaimedImage,
   {keyrings, now, allowSha1}: ReverifyOptions,
 ): Promise<Pick<Evidence, 'signer' | 'signedAt'>> {
   const kind = SOURCES.find((one) => one.id === id)?.listingKind

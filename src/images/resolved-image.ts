@@ -35,7 +35,7 @@ export type Content =
 
 /** One tarball, plain or compressed. */
 export type Layer = {
-  readonly location: Location
+  readonly location: LayerLocation
   /** Undefined until the bytes are read or a listing gives the digest. */
   readonly digest: Sha256 | undefined
   /** Undefined if it is not known in advance. */
@@ -43,7 +43,7 @@ export type Layer = {
 }
 
 /** Location of a layer. */
-export type Location =
+export type LayerLocation =
   | {readonly kind: 'url'; readonly url: URL}
   | {readonly kind: 'file'; readonly path: string}
   | {readonly kind: 'standard-input'}
@@ -66,7 +66,7 @@ export type SignedTrust = {readonly kind: 'signed'; readonly evidence: Evidence}
 /**
  * Trust in the bytes of an image.
  *
- * `digest`: the caller gave the digest; `transport`: the server is authenticated; `unverified`: nobody vouches.
+ * `digest`: the caller gave the digest; `transport`: the server is authenticated; `unverified`: no digest is known.
  */
 export type Trust = SignedTrust | {readonly kind: 'digest' | 'transport' | 'unverified'}
 

@@ -310,7 +310,7 @@ export type UnpackProgress = {
   }): void
 }
 
-/** @param nowMs - A clock that only goes forward. */
+/** @param nowMs - A monotonic clock. */
 export function unpackProgress(nowMs: () => number): UnpackProgress {
   const [pace, extractionPace] = [measurePace(), measurePace()]
   const describeMaking = describeMakingWithPace(nowMs)

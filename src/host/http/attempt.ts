@@ -1,4 +1,4 @@
-import {type Answer, type Connections, type Environment, get, type RequestOptions} from './client.js'
+import {type Connections, type Environment, get, type HttpAnswer, type RequestOptions} from './client.js'
 import {NetworkError, unexpectedSizeError} from './errors.js'
 import {contradicts, type PartialFile, parseContentRange, parseLength, strongValidators} from './part.js'
 import {
@@ -108,10 +108,10 @@ export type AttemptOptions = Omit<RequestOptions, 'headers'> & {
   readonly onBytes: (receivedBytes: number, totalBytes: number | undefined) => void
 }
 
-export type Outcome = {readonly kind: 'complete'} | FailedTry
+export type AttemptOutcome = {readonly kind: 'complete'} | FailedTry
 
 /** The consequence of the response headers: read the body up to `totalBytes`, or end the attempt. */
-type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | Outcome
+type BodyPlan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | AttemptOutcome
 
 /**
  * Requests the missing part of the body once, and appends it.
@@ -121,8 +121,8 @@ type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | O
  * @throws {@link downloadStorageError}
  * @throws {unknown} The reason of `signal`.
  */
-async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
-  let answer: Answer | undefined
+async function attempt(part: PartialFile, options: AttemptOptions): Promise<AttemptOutcome> {
+  let answer: HttpAnswer | undefined
   try {
     if (!part.canResume(options)) await part.restart()
     answer = await get(options.url, {...options, headers: rangeHeaders(part)})
@@ -130,7 +130,7 @@ async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outc
     if (plan.kind === 'complete') refuseSize(part.receivedBytes, answer, options)
     if (plan.kind !== 'read') return plan
     refuseSize(plan.totalBytes, answer, options)
-    for await (const {chunk, waitedMs} of timed(answer.body)) {
+    for await (const {chunk, waitedMs} of withWaits(answer.body)) {
       refuseExcess(part.receivedBytes + chunk.length, answer, options)
       await part.append(chunk)
       options.onBytes(part.receivedBytes, plan.totalBytes)
@@ -156,7 +156,7 @@ function rangeHeaders(part: PartialFile): Record<string, string> {
   }
 }
 
-async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
+async function planFor(answer: HttpAnswer, part: PartialFile): Promise<BodyPlan> {
   const {status, headers} = answer
   const range = parseContentRange(headers['content-range'])
   const asked = part.receivedBytes
@@ -179,13 +179,17 @@ async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
 }
 
 /** Restarts without ranges: the server cannot send the rest, but perhaps the whole. */
-async function restartPart(part: PartialFile, answer: Answer, reason: string): Promise<Outcome> {
+async function restartPart(part: PartialFile, answer: HttpAnswer, reason: string): Promise<AttemptOutcome> {
   part.distrustRanges()
   await part.restart()
   return failedTry({host: answer.url.host, reason, isTransient: true}, {reached: true})
 }
 
-function outcomeOfBody(part: PartialFile, totalBytes: number | undefined, answer: Answer): Outcome {
+function outcomeOfBody(
+  part: PartialFile,
+  totalBytes: number | undefined,
+  answer: HttpAnswer,
+): AttemptOutcome {
   if (totalBytes === undefined || totalBytes === part.receivedBytes) return {kind: 'complete'}
   const reason = `it sent ${part.receivedBytes} of ${totalBytes} bytes`
   return failedTry({host: answer.url.host, reason, isTransient: true}, {reached: true})
@@ -194,8 +198,8 @@ function outcomeOfBody(part: PartialFile, totalBytes: number | undefined, answer
 /** Ends the download without a retry: each attempt would bring a few more bytes, forever. */
 function tooSlow(
   {receivedBytes}: PartialFile,
-  {slowness, totalBytes, answer}: {slowness: string; totalBytes: number | undefined; answer: Answer},
-): Outcome {
+  {slowness, totalBytes, answer}: {slowness: string; totalBytes: number | undefined; answer: HttpAnswer},
+): AttemptOutcome {
   const whole = totalBytes === undefined ? '' : ` of ${totalBytes}`
   const suggestions = [
     'Run the command again later: the download continues where it stopped. Or use another mirror.',
@@ -204,7 +208,7 @@ function tooSlow(
   return failedTry({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
 }
 
-function refuseSize(totalBytes: number | undefined, {url}: Answer, options: AttemptOptions): void {
+function refuseSize(totalBytes: number | undefined, {url}: HttpAnswer, options: AttemptOptions): void {
   const {expectedBytes, maxBytes} = options
   if (totalBytes === undefined) return
   if (expectedBytes !== undefined && totalBytes !== expectedBytes) {
@@ -223,7 +227,7 @@ function refuseSize(totalBytes: number | undefined, {url}: Answer, options: Atte
   }
 }
 
-function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOptions): void {
+function refuseExcess(receivedBytes: number, {url}: HttpAnswer, options: AttemptOptions): void {
   const {expectedBytes, maxBytes} = options
   if (expectedBytes !== undefined && receivedBytes > expectedBytes) {
     throw unexpectedSizeError({
@@ -282,7 +286,7 @@ export function openPace(least: LeastPace, {mostMs}: {readonly mostMs: number}):
 }
 
 /** Yields the chunks of a body, each with the time waited for it. */
-export async function* timed(
+export async function* withWaits(
   body: AsyncIterable<Buffer>,
 ): AsyncGenerator<{readonly chunk: Buffer; readonly waitedMs: number}> {
   let asked = performance.now()

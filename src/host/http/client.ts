@@ -9,7 +9,7 @@ import {codeOf, EnvsError} from '../../errors.js'
 import {certificateFileError, NetworkError} from './errors.js'
 
 /** A response whose body is unread; the caller closes it. */
-export type Answer = {
+export type HttpAnswer = {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   /** Throws ConnectionError. */
@@ -64,7 +64,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
  * @throws {ConnectionError}
  * @throws {unknown} The reason of `signal`.
  */
-export async function get(start: URL, options: RequestOptions): Promise<Answer> {
+export async function get(start: URL, options: RequestOptions): Promise<HttpAnswer> {
   const silence = new AbortController()
   const watch = (ms: number) => setTimeout(() => silence.abort(), ms)
   let timer: NodeJS.Timeout | undefined
@@ -287,13 +287,13 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {'http:': '80', 'https:'
  */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
   const scheme = url.protocol.slice(0, -1)
-  const value = read(environment, `${scheme}_proxy`) ?? read(environment, 'all_proxy')
-  if (value === undefined || isExempt(url, read(environment, 'no_proxy') ?? '')) return undefined
+  const value = readVariable(environment, `${scheme}_proxy`) ?? readVariable(environment, 'all_proxy')
+  if (value === undefined || isExempt(url, readVariable(environment, 'no_proxy') ?? '')) return undefined
   const text = value.includes('://') ? value : `http://${value}`
   return URL.canParse(text) ? new URL(text) : undefined
 }
 
-function read(environment: Environment, name: string): string | undefined {
+function readVariable(environment: Environment, name: string): string | undefined {
   return environment[name] || environment[name.toUpperCase()] || undefined
 }
 
@@ -326,7 +326,7 @@ function isInSubnet(host: string, subnet: string): boolean {
   return list.check(host, kind)
 }
 
-type Route = {readonly proxy: URL | undefined; readonly authorities: readonly string[] | undefined}
+type AgentRoute = {readonly proxy: URL | undefined; readonly authorities: readonly string[] | undefined}
 
 /**
  * Connections that downloads reuse, with a maximum per server.
@@ -343,7 +343,7 @@ export class Connections {
     setMaxListeners(0, this.#end.signal)
   }
 
-  agentsFor(url: URL, route: Route): Promise<Agents> {
+  agentsFor(url: URL, route: AgentRoute): Promise<Agents> {
     const key = `${url.protocol} ${route.proxy?.href ?? ''}`
     const known = this.#agents.get(key)
     if (known !== undefined) return known

@@ -8,7 +8,7 @@ import {isErrno} from '../errno.js'
 import {DigestMismatchError, digestMismatchError} from '../errors.js'
 import {type ReceiveOptions, receive} from './attempt.js'
 import {downloadStorageError, UnexpectedSizeError, unexpectedSizeError} from './errors.js'
-import {type Claim, claimPart, PartialFile, type PartPaths, partPaths} from './part.js'
+import {claimPart, type PartClaim, PartialFile, type PartPaths, partPaths} from './part.js'
 
 export type DownloadOptions = ReceiveOptions & {
   /** Path of the complete file; `.part` and `.part.json` next to it hold the incomplete download. */
@@ -89,7 +89,7 @@ function checkShared(existing: Downloaded, {url, sha256, expectedBytes}: Downloa
   return existing
 }
 
-async function claimFor({part, destination}: PartPaths, options: DownloadOptions): Promise<Claim> {
+async function claimFor({part, destination}: PartPaths, options: DownloadOptions): Promise<PartClaim> {
   const {signal, onProgress} = options
   try {
     await mkdir(dirname(part), {recursive: true, mode: 0o700})

@@ -1,6 +1,6 @@
 import {keepBody, readBody} from '../cache.js'
-import {LEAST_PACE, type LeastPace, openPace, type Pace, timed} from './attempt.js'
-import {type Answer, type Environment, get} from './client.js'
+import {LEAST_PACE, type LeastPace, openPace, type Pace, withWaits} from './attempt.js'
+import {type Environment, get, type HttpAnswer} from './client.js'
 import {NetworkError, type UnexpectedSizeError, unexpectedSizeError} from './errors.js'
 import {hasValidators, parseLength, strongValidators, type Validators, validatorsSchema} from './part.js'
 import {
@@ -115,7 +115,7 @@ async function attemptSmall(
 ): Promise<SmallOutcome> {
   const {environment, signal, maxBytes, idleMs = 30_000, leastPace = LEAST_PACE} = options
   const pace = openPace(leastPace, {mostMs: idleMs})
-  let answer: Answer | undefined
+  let answer: HttpAnswer | undefined
   try {
     answer = await get(url, {headers: headersOf(options), environment, signal, headMs: idleMs, idleMs})
     if (MISSING.has(answer.status)) return {kind: 'missing'}
@@ -130,7 +130,7 @@ async function attemptSmall(
 }
 
 async function readSmallBody(
-  answer: Answer,
+  answer: HttpAnswer,
   {maxBytes, pace}: {maxBytes: number; pace: Pace},
 ): Promise<SmallOutcome> {
   const {host} = answer.url
@@ -138,7 +138,7 @@ async function readSmallBody(
   const chunks: Buffer[] = []
   let bytes = 0
   if ((announced ?? 0) > maxBytes) throw tooLarge(host, announced ?? 0, maxBytes)
-  for await (const {chunk, waitedMs} of timed(answer.body)) {
+  for await (const {chunk, waitedMs} of withWaits(answer.body)) {
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge(host, bytes, maxBytes)
     chunks.push(chunk)

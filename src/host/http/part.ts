@@ -274,7 +274,7 @@ export function parsePartRecord(text: string): PartRecord | undefined {
 }
 
 /** `claimed`: this process writes the part; `published`: another process completed it meanwhile. */
-export type Claim = {readonly kind: 'claimed'; readonly lock: Lock} | {readonly kind: 'published'}
+export type PartClaim = {readonly kind: 'claimed'; readonly lock: Lock} | {readonly kind: 'published'}
 
 type ClaimOptions = {
   readonly destination: string
@@ -292,7 +292,7 @@ type ClaimOptions = {
  * @throws {NodeJS.ErrnoException} If the part cannot be created.
  * @throws {@link flockMissingError}
  */
-export async function claimPart(part: string, {destination, ...waiting}: ClaimOptions): Promise<Claim> {
+export async function claimPart(part: string, {destination, ...waiting}: ClaimOptions): Promise<PartClaim> {
   for (;;) {
     const lock = await awaitLock(openLockFile(part), waiting)
     if (isLockOf(lock, part)) return {kind: 'claimed', lock}

@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {type Answer, ConnectionError, SILENT} from './client.js'
+import {ConnectionError, type HttpAnswer, SILENT} from './client.js'
 
 /** The reason of a failed attempt, and its meaning for the next one. */
 export type Failure = {
@@ -46,7 +46,7 @@ const UNTRUSTED: ReadonlySet<string> = new Set([
 ])
 
 /** Returns the failure of a response without the body. */
-export function failureOfAnswer({status, headers, url, viaProxy}: Answer, now: Date): Failure {
+export function failureOfAnswer({status, headers, url, viaProxy}: HttpAnswer, now: Date): Failure {
   return {
     host: url.host,
     reason: `it answered with status ${status}`,
@@ -135,7 +135,7 @@ const TRANSIENT_ONCE_REACHED: ReadonlySet<string> = new Set([
 /** Statuses that may change on a retry. @see RFC 9110, section 15 */
 const TRANSIENT_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
-/** Maximum wait before a retry, whatever the server requests. */
+/** Maximum wait before a retry, even if the server requests more. */
 const LONGEST_WAIT_MS = 30_000
 
 export function isTransientCode(code: string, {reached}: {reached: boolean}): boolean {

@@ -41,7 +41,7 @@ export type ImageFiles = {
 }
 
 /** An entry of the folder of images. */
-export type Entry =
+export type CacheEntry =
   | {readonly kind: 'image' | 'partial'; readonly sha256: Sha256; readonly folder: string}
   /** An image that is being removed. */
   | {readonly kind: 'removed'; readonly folder: string}
@@ -78,12 +78,12 @@ function lockFolder(images: string): string {
   return join(images, '.locks')
 }
 
-export async function listEntries(images: string): Promise<Entry[]> {
+export async function listEntries(images: string): Promise<CacheEntry[]> {
   const names = (await readdir(images).catch(ignoring('ENOENT'))) ?? []
   return names.sort().flatMap((name) => entryOf(images, name))
 }
 
-function entryOf(images: string, name: string): Entry | [] {
+function entryOf(images: string, name: string): CacheEntry | [] {
   const folder = join(images, name)
   if (isSha256(name)) return {kind: 'image', sha256: name, folder}
   if (name.startsWith(REMOVED)) return {kind: 'removed', folder}

@@ -16,7 +16,7 @@ import {parseImageName} from '../reference.js'
 import {byNewest, type KeptImage, listKept, matchesQuery} from './cache.js'
 import {imageInUseError, imageNotKeptError} from './errors.js'
 import {
-  type Entry,
+  type CacheEntry,
   imageFiles,
   listEntries,
   lockPath,
@@ -224,7 +224,7 @@ function isSuperseded(image: KeptImage, kept: readonly KeptImage[]): boolean {
   )
 }
 
-async function isStale({folder}: Exclude<Entry, {kind: 'removed'}>, now: Date): Promise<boolean> {
+async function isStale({folder}: Exclude<CacheEntry, {kind: 'removed'}>, now: Date): Promise<boolean> {
   const times = await Promise.all(
     [folder, ...(await readdir(folder)).map((name) => join(folder, name))].map(
       async (path) => (await stat(path)).mtimeMs,

@@ -206,7 +206,7 @@ export function parseDistroInfo(
   const releases: Release[] = []
   for (const [index, line] of lines.entries()) {
     if (index === 0 || line.trim() === '') continue
-    const row = new Row(line.split(','), columns, (reason) =>
+    const row = new TableRow(line.split(','), columns, (reason) =>
       malformedListingError({listing: name, at: `line ${index + 1}`, reason}),
     )
     releases.push(readRelease(row, distribution))
@@ -214,7 +214,7 @@ export function parseDistroInfo(
   return releases
 }
 
-function readRelease(row: Row, distribution: CataloguedDistribution): Release {
+function readRelease(row: TableRow, distribution: CataloguedDistribution): Release {
   const codename = row.text('series')
   if (!CODENAME.test(codename)) throw row.wrong('series is not a codename')
   const versionText = row.text('version')
@@ -239,7 +239,7 @@ function readRelease(row: Row, distribution: CataloguedDistribution): Release {
 }
 
 /** Reads one line by column names; short lines lack their last columns. */
-class Row {
+class TableRow {
   constructor(
     private readonly cells: readonly string[],
     private readonly columns: readonly string[],

@@ -1,9 +1,9 @@
 import {createHash} from 'node:crypto'
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import type {Sha256} from '../../host/digest.js'
 import {redactUrl} from '../../host/http/client.js'
 import {fetchCached, fetchSmall} from '../../host/http/fetch.js'
+import {waitForRetry} from '../../host/http/retry.js'
 import {type ImageQuery, imageName, type Variant} from '../name.js'
 import type {Evidence, PublishedImage} from '../resolved-image.js'
 import {BadSignatureError, SignatureUnreadableError} from '../signature/errors.js'
@@ -163,7 +163,7 @@ export async function fetchSignedListing(
       const isRace = error instanceof BadSignatureError || error instanceof SignatureUnreadableError
       if (!isRace || tries === RACE_TRIES) throw error
     }
-    await pause(context.backoffMs ?? RACE_WAIT_MS, context.signal)
+    await waitForRetry(context.backoffMs ?? RACE_WAIT_MS, context.signal)
   }
 }
 
@@ -207,12 +207,4 @@ function signedListing(
 /** Returns the cache key, a digest: a URL may be longer than a file name allows, and may hold a password. */
 function keyOf(url: URL): string {
   return createHash('sha256').update(url.href).digest('hex').slice(0, 32)
-}
-
-/** Waits; an abort throws the reason of `signal` instead of the timer's AbortError. */
-async function pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(waitMs, undefined, signal === undefined ? {} : {signal}).catch((error: unknown) => {
-    signal?.throwIfAborted()
-    throw error
-  })
 }

@@ -109,7 +109,7 @@ export function namedSource({canServe, find, ...source}: NamedSource): ImageSour
   }
 }
 
-type Offer = {
+type ImageOffer = {
   readonly source: string
   /** Prefix before the distribution in the name. */
   readonly prefix: string | undefined
@@ -123,7 +123,7 @@ type Offer = {
 }
 
 /** Adds the catalogue's facts about the release to an offer. */
-export function offeredImage(offer: Offer, {releases}: Catalogue, now: Date): OfferedImage {
+export function offeredImage(offer: ImageOffer, {releases}: Catalogue, now: Date): OfferedImage {
   const {source, prefix, distribution, suite, variant, architecture, origin, serial, sizeBytes} = offer
   const release = releases.find((one) => one.distribution === distribution && one.codename === suite)
   return {

@@ -15,7 +15,7 @@ const ID = 'ubuntu-cloud'
 
 type CloudVariant = 'cloud' | 'minimal'
 
-type Layout = {
+type StreamLayout = {
   /** Folder of the releases, each in a folder named by its codename. */
   readonly releases: string
   readonly daily: (suite: string) => string
@@ -29,7 +29,7 @@ type Layout = {
 /** Files with a root file system; `*-cloudimg-ARCH.tar.gz` holds a disk image, `-lxd.tar.xz` only metadata. */
 const ROOT_FILES = ['root.tar.xz', 'root.tar.gz'] as const
 
-const LAYOUTS: Readonly<Record<CloudVariant, Layout>> = {
+const LAYOUTS: Readonly<Record<CloudVariant, StreamLayout>> = {
   minimal: {
     releases: 'minimal/releases/',
     daily: (suite) => `minimal/daily/${suite}/current/`,
