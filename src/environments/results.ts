@@ -75,7 +75,7 @@ export const environmentListResult = v.array(
     ),
     image: v.nullable(v.string()),
     identity: v.nullable(identityResult),
-    architecture: described(v.nullable(v.string()), 'of processors, as dpkg names it'),
+    architecture: described(v.nullable(v.string()), 'processor architecture, by its dpkg name'),
     sizeBytes: described(v.nullable(countField), 'what removing it would give back'),
     sharedBytes: v.nullable(countField),
     createdAt: v.nullable(dateField),

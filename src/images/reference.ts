@@ -155,7 +155,7 @@ function unknownDistribution(text: string, distribution: string, word: string): 
 async function fileHints(text: string, workingFolder: string): Promise<string[]> {
   if (await exists(resolve(workingFolder, text))) return [`To use the file with that name, write ./${text}`]
   if (ARCHIVE_SUFFIX.test(text))
-    return [`A file needs a path, such as ./${text}; there is no such file in this folder.`]
+    return [`To use a file, give its path, such as ./${text}; there is no such file here.`]
   return []
 }
 

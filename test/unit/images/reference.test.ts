@@ -91,7 +91,7 @@ for (const name of ['rootfs.tar.gz', 'rootfs.tar', 'rootfs.TXZ', 'rootfs.zst']) 
   test(`${name} is no image's name, and ends as archives do: how a file is given is told`, async () => {
     await assert.rejects(parse(name), {
       name: 'UnknownImageError',
-      suggestions: [`A file needs a path, such as ./${name}; there is no such file in this folder.`],
+      suggestions: [`To use a file, give its path, such as ./${name}; there is no such file here.`],
     })
   })
 }
