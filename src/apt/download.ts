@@ -220,6 +220,6 @@ function packageError(error: unknown, {name, url}: PlannedPackage): unknown {
   if (error instanceof NetworkError && MISSING.includes(error.status)) {
     return packageMissingError({name, url: shown})
   }
-  if (error instanceof NetworkError) return archiveUnreachableError(`The package ${name}`, shown, error)
+  if (error instanceof NetworkError) return archiveUnreachableError(`the package ${name}`, shown, error)
   return error
 }

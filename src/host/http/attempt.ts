@@ -204,7 +204,7 @@ function tooSlow(
   const suggestions = [
     'Run the command again later: the download continues where it stopped. Or use another mirror.',
   ]
-  const reason = `${slowness}; ${receivedBytes}${whole} bytes have come`
+  const reason = `${slowness}; ${receivedBytes}${whole} bytes were received`
   return failedTry({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
 }
 

@@ -97,7 +97,7 @@ function describeCode(code: string): string {
     case 'ETIMEDOUT':
       return 'it did not answer in time'
     case SILENT:
-      return 'nothing came from it for too long'
+      return 'it sent nothing for too long'
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ENETDOWN':
