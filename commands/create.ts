@@ -4,7 +4,7 @@ import {
   architectureFlag,
   architectureIn,
   archiveFlags,
-  archiveWish,
+  archiveOptions,
   identityFlag,
   newNameFlag,
   storageFlag,
@@ -66,14 +66,14 @@ gzip, xz, zstd or bzip2.`
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
-    const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
+    const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.reportNotice})
     const wish = {
       ...flags,
       image: args.image,
       architecture: architectureIn(flags),
-      archive: archiveWish(flags),
+      archive: archiveOptions(flags),
     }
-    const request = await planCreation(wish, {host, settings, context, onNotice: this.tellNotice})
+    const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
     const creation = await Creation.begin(host, request, {signal})
     try {
       await runCreation(creation, this.creationHooks())

@@ -53,7 +53,7 @@ program that the host lacks; a program of the host takes precedence.`
     const host = this.openHost()
     const settings = await readSettings(host)
     const context = imageContext(host, settings, {signal: this.signal()})
-    const archive = archiveContext(host, settings, {...context, onNotice: this.tellNotice})
+    const archive = archiveContext(host, settings, {...context, onNotice: this.reportNotice})
     let fetched: FetchedTool | undefined
     const run = async () => {
       fetched = await fetchTool(host, FETCHABLE[tool], archive)

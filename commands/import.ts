@@ -40,7 +40,7 @@ by envs export, verifies every byte.`
     const host = this.openHost()
     const settings = await readSettings(host, {identity: flags.identity, storage: flags.storage})
     const signal = this.signal()
-    const context = imageContext(host, settings, {signal, allowSha1: false, onNotice: this.tellNotice})
+    const context = imageContext(host, settings, {signal, allowSha1: false, onNotice: this.reportNotice})
     const tools = {host, settings, context, standardInput: process.stdin}
     const {request, note} = await planImport({...flags, file: args.file}, tools)
     const creation = await Creation.begin(host, request, {signal})

@@ -1,6 +1,6 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {nameArg} from '../src/cli/flags.js'
-import {describeLeftShims} from '../src/cli/views/text.js'
+import {describeStaleShims} from '../src/cli/views/text.js'
 import {renameEnvironment} from '../src/environments/rename.js'
 import type {RenameResult} from '../src/environments/results.js'
 import {shimsOf} from '../src/environments/shims.js'
@@ -20,7 +20,7 @@ export default class Rename extends EnvsCommand {
     const host = this.openHost()
     const {name, files} = await renameEnvironment(host, args.name, args.newName)
     this.note(`Renamed ${args.name} to ${name}.`)
-    const left = describeLeftShims(await shimsOf(host, args.name))
+    const left = describeStaleShims(await shimsOf(host, args.name))
     if (left !== undefined) this.note(left)
     return {name, path: files.root}
   }

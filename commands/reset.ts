@@ -1,6 +1,6 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
-import {describeKept} from '../src/cli/views/text.js'
+import {describeReplacedState} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
 import {type Restored, reset} from '../src/environments/snapshots/restore.js'
 
@@ -22,7 +22,7 @@ export default class Reset extends EnvsCommand {
     const isSynced = settings.value('durable') !== 'never'
     const went = await reset(host, args.name, {force: flags.force, isSynced})
     this.note(`${went.name} is reset to its image.`)
-    this.note(describeKept(went))
+    this.note(describeReplacedState(went))
     return went
   }
 }

@@ -1,7 +1,7 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {Args} from '../src/cli/parse.js'
-import {describeKept} from '../src/cli/views/text.js'
+import {describeReplacedState} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
 import {type Restored, restoreSnapshot} from '../src/environments/snapshots/restore.js'
 
@@ -26,7 +26,7 @@ export default class Restore extends EnvsCommand {
     const isSynced = settings.value('durable') !== 'never'
     const went = await restoreSnapshot(host, args.name, {label: args.label, force: flags.force, isSynced})
     this.note(`${went.name} is restored to ${went.label}.`)
-    this.note(describeKept(went))
+    this.note(describeReplacedState(went))
     return went
   }
 }

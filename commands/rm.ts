@@ -1,7 +1,7 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, yesFlag} from '../src/cli/flags.js'
 import {Args} from '../src/cli/parse.js'
-import {describeLeftShims} from '../src/cli/views/text.js'
+import {describeStaleShims} from '../src/cli/views/text.js'
 import {removeEnvironments} from '../src/environments/remove.js'
 import type {RemovedResult} from '../src/environments/results.js'
 import {shimsOf} from '../src/environments/shims.js'
@@ -31,7 +31,7 @@ and touches nothing outside the environment; shared folders stay.`
       onRemoved: (name) => this.note(`Removed ${name}.`),
     })
     for (const name of removed) {
-      const left = describeLeftShims(await shimsOf(host, name))
+      const left = describeStaleShims(await shimsOf(host, name))
       if (left !== undefined) this.note(left)
     }
     return {removed}

@@ -2,7 +2,7 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {optionalNameArg} from '../src/cli/flags.js'
 import {formatBytes, formatRelativeTime} from '../src/cli/format.js'
 import {renderFields} from '../src/cli/table.js'
-import {describeArchive, MADE_OF_SIGNED} from '../src/cli/views/creation.js'
+import {BUILT_FROM_SIGNED, describeArchive} from '../src/cli/views/creation.js'
 import {
   describeArchitecture,
   describeEngine,
@@ -59,7 +59,7 @@ export default class Show extends EnvsCommand {
         ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
         ['Source', image.name === null ? undefined : image.source],
         ['Digest', `sha256:${image.sha256}`],
-        ['Trust', image.archive === null ? describeTrust(image.trust) : MADE_OF_SIGNED],
+        ['Trust', image.archive === null ? describeTrust(image.trust) : BUILT_FROM_SIGNED],
         ['Signer', image.signer === null ? undefined : `${image.signer.name}, ${image.signer.fingerprint}`],
         ['Signed', image.signedAt === null ? undefined : ago(image.signedAt)],
         ...describeArchive(image.archive).map(([title, text]) => [title, text] as const),

@@ -48,14 +48,14 @@ and are lost at a power failure.`
     const settings = await readSettings(host)
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
-    const context = imageContext(host, settings, {signal, onNotice: this.tellNotice})
+    const context = imageContext(host, settings, {signal, onNotice: this.reportNotice})
     const request = {
       words,
       architecture,
       keepAs: flags.keep,
       onDisk: flags.disk,
     }
-    const around = {settings, context, signal, onNotice: this.tellNotice}
+    const around = {settings, context, signal, onNotice: this.reportNotice}
     const trying = await TryRun.begin(host, request, around)
     const fields = sessionFields(flags)
     try {

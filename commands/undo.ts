@@ -1,7 +1,7 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {formatRelativeTime} from '../src/cli/format.js'
-import {describeKept} from '../src/cli/views/text.js'
+import {describeReplacedState} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
 import {type Restored, undo} from '../src/environments/snapshots/restore.js'
 
@@ -26,7 +26,7 @@ point at each start. Repeat to go further back. Saves the present state as a sna
     this.note(
       `${went.name} is restored to ${went.label}, made ${formatRelativeTime(went.createdAt, host.now())}.`,
     )
-    this.note(describeKept(went))
+    this.note(describeReplacedState(went))
     return went
   }
 }

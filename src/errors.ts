@@ -1,7 +1,7 @@
 import {constants} from 'node:os'
 import {getSystemErrorMap} from 'node:util'
 
-/** What the process exits with; docs/exit-codes.md is the table for users. */
+/** Exit statuses of envs; docs/exit-codes.md is the table for users. */
 export const ExitCode = {
   ok: 0,
   bug: 1,
@@ -18,7 +18,7 @@ export const ExitCode = {
 
 export type ErrorCode = `ENVS_${string}`
 
-type Details = {
+type ErrorDetails = {
   code: ErrorCode
   exitCode: number
   suggestions?: readonly string[]
@@ -34,7 +34,7 @@ export class EnvsError extends Error {
   /** oclif reads the status here without --json, and from `exitCode` with it (oclif/core#1423). */
   readonly oclif: {exit: number}
 
-  constructor(message: string, {code, exitCode, suggestions = [], cause}: Details) {
+  constructor(message: string, {code, exitCode, suggestions = [], cause}: ErrorDetails) {
     super(message, cause === undefined ? {} : {cause})
     this.name = new.target.name
     this.code = code
@@ -44,49 +44,52 @@ export class EnvsError extends Error {
   }
 }
 
-/** The names in braces of a text: `{path}` and `{reason}` of `Could not read "{path}": {reason}.` */
+/** The names of the placeholders in a text: `{path}` and `{reason}` of `Could not read "{path}": {reason}.` */
 type Placeholder<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholder<Rest>
   : never
 
-/** What may stand in the place of a placeholder: a date is written as ISO 8601, a list with commas. */
-type Value = string | number | Date | readonly string[]
+/** A value of a placeholder: a date is written as ISO 8601, a list with commas. */
+type PlaceholderValue = string | number | Date | readonly string[]
 
-type Circumstances = {
-  /** Next steps that go before those of the kind. */
+type ErrorCircumstances = {
+  /** Next steps before those of the kind. */
   readonly hints?: readonly string[]
   /** Next steps instead of those of the kind. */
   readonly suggestions?: readonly string[]
   readonly cause?: unknown
 }
 
-type Arguments<Name extends string> = [Name] extends [never]
-  ? [values?: Record<string, never>, circumstances?: Circumstances]
-  : [values: {readonly [Key in Name]: Value}, circumstances?: Circumstances]
+type ErrorArguments<Name extends string> = [Name] extends [never]
+  ? [values?: Record<string, never>, circumstances?: ErrorCircumstances]
+  : [values: {readonly [Key in Name]: PlaceholderValue}, circumstances?: ErrorCircumstances]
 
-/** What all failures with one message have in common. docs/troubleshooting.md is made of all kinds. */
+/**
+ * A kind of error: the common properties of all errors with one message. docs/troubleshooting.md is generated from
+ * all kinds.
+ */
 export type ErrorKind<Name extends string = string, Made extends EnvsError = EnvsError> = {
   readonly code: ErrorCode
   readonly exitCode: number
-  /** With placeholders, as the next steps have them. */
+  /** The message, with placeholders, as in the next steps. */
   readonly message: string
-  /** None where the message says all. */
+  /** Empty if the message suffices. */
   readonly nextSteps: readonly string[]
-  /** Makes the error. */
-  (...values: Arguments<Name>): Made
-  /** The arguments of the constructor of {@link EnvsError}, for a class with fields of its own. */
-  parts(...values: Arguments<Name>): [message: string, details: Details]
+  /** Creates the error. */
+  (...values: ErrorArguments<Name>): Made
+  /** Returns the arguments of the constructor of {@link EnvsError}, for a class with own fields. */
+  parts(...values: ErrorArguments<Name>): [message: string, details: ErrorDetails]
 }
 
-type Texts<Message extends string, NextStep extends string> = {
+type ErrorTexts<Message extends string, NextStep extends string> = {
   readonly message: Message
   readonly nextStep?: NextStep | readonly NextStep[]
 }
 
 /**
- * Defines a kind of error: its code and exit status, and its message and next steps with placeholders.
+ * A class for errors that are caught, to recognise them.
  *
- * @param Class - Of the errors that somebody catches: what tells them apart.
+ * @param Class - A class for errors that are caught, to recognise them.
  */
 export function defineError<
   const Message extends string,
@@ -95,20 +98,20 @@ export function defineError<
 >(
   code: ErrorCode,
   exitCode: number,
-  texts: Texts<Message, NextStep>,
-  Class?: new (message: string, details: Details) => Made,
+  texts: ErrorTexts<Message, NextStep>,
+  Class?: new (message: string, details: ErrorDetails) => Made,
 ): ErrorKind<Placeholder<Message | NextStep>, Made>
 export function defineError(
   code: ErrorCode,
   exitCode: number,
-  {message, nextStep = []}: Texts<string, string>,
-  Class: new (message: string, details: Details) => EnvsError = EnvsError,
+  {message, nextStep = []}: ErrorTexts<string, string>,
+  Class: new (message: string, details: ErrorDetails) => EnvsError = EnvsError,
 ): unknown {
   const nextSteps = [nextStep].flat()
   const parts = (
-    values: Readonly<Record<string, Value>> = {},
-    {hints = [], suggestions, cause}: Circumstances = {},
-  ): [string, Details] => {
+    values: Readonly<Record<string, PlaceholderValue>> = {},
+    {hints = [], suggestions, cause}: ErrorCircumstances = {},
+  ): [string, ErrorDetails] => {
     const usual = nextSteps.map((step) => fillIn(step, values))
     return [
       fillIn(message, values),
@@ -120,7 +123,7 @@ export function defineError(
   })
 }
 
-function fillIn(text: string, values: Readonly<Record<string, Value>>): string {
+function fillIn(text: string, values: Readonly<Record<string, PlaceholderValue>>): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name]
     if (value instanceof Date) return value.toISOString()
@@ -128,13 +131,13 @@ function fillIn(text: string, values: Readonly<Record<string, Value>>): string {
   })
 }
 
-/** `Did you mean jammy or noble?`; nothing where no name is near. */
+/** Returns `Did you mean jammy or noble?`, or nothing without a similar name. */
 export function didYouMean(nearest: readonly string[]): string[] {
   return nearest.length === 0 ? [] : [`Did you mean ${nearest.join(' or ')}?`]
 }
 
-/** The near names instead of the next steps of the kind, where there are any. */
-export function orNearest(nearest: readonly string[]): Circumstances {
+/** Returns similar names, if any, as next steps instead of those of the kind. */
+export function orNearest(nearest: readonly string[]): ErrorCircumstances {
   return nearest.length === 0 ? {} : {suggestions: didYouMean(nearest)}
 }
 
@@ -151,18 +154,18 @@ export class UsageError extends EnvsError {
   }
 }
 
-/** What the system calls an errno: `no space left on device`. @see errno(3) */
+/** Returns the system's text for an errno: `no space left on device`. @see errno(3) */
 export function wordsForErrno(errno: string): string {
   return [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? errno
 }
 
-/** The code of an error: an errno, or a word of Node, of a library or of envs. */
+/** Returns the code of an error: an errno, or a code of Node, of a library or of envs. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }
 
-/** What an error of Node's may hold; `info` where Node judged itself, as `rm` does of a folder. */
+/** Properties of a Node error; `info` if Node checked before the call, as `rm` does for a folder. */
 type SystemFailure = {
   readonly code?: unknown
   readonly errno?: unknown
@@ -173,7 +176,8 @@ type SystemFailure = {
 /**
  * Returns the errno of a failed system call, or undefined for any other value.
  *
- * The number decides: errors of envs and of Node (`ERR_INVALID_ARG_TYPE`) carry a `code` too, and are no fact of the host.
+ * The number decides: errors of envs and of Node (`ERR_INVALID_ARG_TYPE`) have a `code` too, and are not system
+ * errors.
  */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
@@ -182,7 +186,7 @@ export function errnoOf(error: unknown): string | undefined {
   if (typeof code !== 'string' || typeof errno !== 'number') return undefined
   const name = getSystemErrorMap().get(-Math.abs(errno))?.[0]
   if (name !== undefined) return name === code ? code : undefined
-  // libuv has no names for some, EDQUOT for one.
+  // libuv has no names for some errnos, such as EDQUOT.
   return typeof syscall === 'string' ? nameOfErrno(Math.abs(errno)) : undefined
 }
 

@@ -4,7 +4,7 @@ import {
   architectureFlag,
   architectureIn,
   archiveFlags,
-  archiveWish,
+  archiveOptions,
   dryRunFlag,
 } from '../../src/cli/flags.js'
 import {formatBytes} from '../../src/cli/format.js'
@@ -45,13 +45,13 @@ export default class ImagePull extends EnvsCommand {
     const dryRun = flags['dry-run'] === true
     const allowSha1 = flags['allow-sha1-signatures'] === true
     const settings = await readSettings(host)
-    const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.tellNotice})
+    const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.reportNotice})
     const wish = {
       image: args.image,
       architecture: architectureIn(flags) ?? host.architecture,
-      archive: archiveWish(flags),
+      archive: archiveOptions(flags),
     }
-    const pull = await beginPull(host, wish, {settings, context, signal, onNotice: this.tellNotice})
+    const pull = await beginPull(host, wish, {settings, context, signal, onNotice: this.reportNotice})
     try {
       await (pull.isMade ? this.#make(pull, dryRun) : this.#fetch(pull, dryRun))
     } finally {

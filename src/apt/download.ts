@@ -12,26 +12,29 @@ import type {ArchiveContext, PackagePlan, PlannedPackage} from './context.js'
 import {archiveUnreachableError, packageMismatchError, packageMissingError, storageError} from './errors.js'
 import {openFetchFolder, takeShared} from './fetch-folder.js'
 
-/** A package whose bytes are those of the plan. */
+/** A downloaded and verified package. */
 export type FetchedPackage = {
   readonly package: PlannedPackage
-  /** A file of this run alone, which no guest can reach; there until the downloads are closed. */
+  /** A private file of this run, which no guest can reach; it exists until the downloads are closed. */
   readonly path: string
 }
 
-/** Packages in the order they come, once; those not asked for yet are downloaded meanwhile. */
+/** The packages in the order of their completion. The downloads run ahead of the iteration. */
 export type PackageDownloads = AsyncIterable<FetchedPackage> & {
-  /** The folder of the files, each named by its SHA-256. */
+  /** Folder of the files, each named by its SHA-256. */
   readonly folder: string
-  /** Stops what is under way; what is whole goes to the packages that environments share. */
+  /** Aborts running downloads; complete packages are moved to the shared folder. */
   close(): Promise<void>
 }
 
-/** Mirrors begin to refuse at some more; below half of it, small files do not fill a fast line. */
+/**
+ * Number of parallel downloads. Mirrors refuse more than about ten; less than half leaves a fast line idle with
+ * small files.
+ */
 const AT_ONCE = 8
 
 /**
- * Fetches the packages of a plan, several at once, the largest first; those that environments share need no network.
+ * Downloads the packages of a plan in parallel, the largest first; packages in the shared folder need no network.
  *
  * @throws {ArchiveStorageError} @throws {@link flockMissingError}
  * @throws {EnvsError} From the iteration: PackageMismatchError, PackageMissingError, ArchiveUnreachableError, …
@@ -43,7 +46,7 @@ export async function downloadPackages(
   const folder = await openFetchFolder(context.paths)
   const stop = new AbortController()
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, context.signal])
-  const run = new Run(plan.packages, folder.path, {...context, signal})
+  const run = new DownloadRun(plan.packages, folder.path, {...context, signal})
   const running = run.fetchAll(stop)
   return {
     folder: folder.path,
@@ -56,8 +59,8 @@ export async function downloadPackages(
   }
 }
 
-class Run {
-  /** SHA-256 of those that came from the network. */
+class DownloadRun {
+  /** SHA-256 digests of the packages that were downloaded. */
   readonly fetched: string[] = []
   readonly #ready: FetchedPackage[] = []
   readonly #connections = new Connections(AT_ONCE)
@@ -75,7 +78,7 @@ class Run {
     this.#queue = [...packages].sort((a, b) => a.sizeBytes - b.sizeBytes)
   }
 
-  /** Never rejects: what fails is met by the one who takes. */
+  /** Never rejects: `takeAll` throws the failure. */
   async fetchAll(stop: AbortController): Promise<void> {
     const workers = Array.from({length: AT_ONCE}, () => this.#work())
     for (const worker of workers) {
@@ -107,7 +110,7 @@ class Run {
     for (let wanted = this.#queue.pop(); wanted !== undefined; wanted = this.#queue.pop()) {
       this.context.signal?.throwIfAborted()
       const path = join(this.folder, wanted.sha256)
-      await this.#bring(wanted, path)
+      await this.#provide(wanted, path)
       this.#receivedCount++
       this.#report(wanted, wanted.sizeBytes)
       this.#ready.push({package: wanted, path})
@@ -115,11 +118,11 @@ class Run {
     }
   }
 
-  async #bring(wanted: PlannedPackage, path: string): Promise<void> {
+  async #provide(wanted: PlannedPackage, path: string): Promise<void> {
     const shared = join(sharedPackages(this.context.paths), wanted.sha256)
     try {
       if (takeShared(shared, path, wanted)) {
-        // So that whoever takes gets them one by one.
+        // Lets the consumer take the packages one by one.
         await setImmediate()
         return
       }
@@ -149,22 +152,23 @@ const {O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 /** RFC 9110, sections 15.5.5 and 15.5.11. */
 const MISSING: readonly (number | undefined)[] = [404, 410]
 
-type Options = {
+type FetchPackageOptions = {
   readonly context: ArchiveContext
   readonly connections: Connections
   readonly onBytes: (receivedBytes: number) => void
 }
 
 /**
- * Downloads a package to `path`, where it is whole or not there; a connection that breaks is gone on with.
+ * Downloads a package to `path`, where it appears complete or not at all; an interrupted transfer is resumed.
  *
- * @throws {PackageMismatchError} @throws {@link packageMissingError} @throws {@link archiveUnreachableError} @throws {@link downloadStorageError}
+ * @throws {PackageMismatchError} @throws {@link packageMissingError} @throws {@link archiveUnreachableError}
+ * @throws {@link downloadStorageError}
  * @throws {unknown} The reason of the context's signal.
  */
 async function fetchPackage(
   wanted: PlannedPackage,
   path: string,
-  {context, connections, onBytes}: Options,
+  {context, connections, onBytes}: FetchPackageOptions,
 ): Promise<void> {
   const {url, sha256, sizeBytes} = wanted
   const paths = {part: `${path}.part`, record: `${path}.part.json`, destination: path}
@@ -185,7 +189,7 @@ async function fetchPackage(
     }
     await receive(part, options)
     if (part.isMixed && part.digest() !== sha256) {
-      // The pieces may be of two states of the mirror: only a whole one can be held against it.
+      // The parts may come from two versions of the file: only a full download proves that the mirror is wrong.
       await part.restart()
       await receive(part, options)
     }
@@ -193,13 +197,13 @@ async function fetchPackage(
     if (actual !== sha256) throw digestMismatchError({source: url.host, expected: sha256, actual})
     await part.publish()
   } catch (error) {
-    throw explained(error, wanted)
+    throw packageError(error, wanted)
   } finally {
     await file.close()
   }
 }
 
-function progressTo({context, onBytes}: Pick<Options, 'context' | 'onBytes'>) {
+function progressTo({context, onBytes}: Pick<FetchPackageOptions, 'context' | 'onBytes'>) {
   return (event: Parameters<NonNullable<Parameters<typeof receive>[1]['onProgress']>>[0]) => {
     if (event.stage === 'download') onBytes(event.receivedBytes)
     if (event.stage === 'download-retry') {
@@ -208,7 +212,7 @@ function progressTo({context, onBytes}: Pick<Options, 'context' | 'onBytes'>) {
   }
 }
 
-function explained(error: unknown, {name, url}: PlannedPackage): unknown {
+function packageError(error: unknown, {name, url}: PlannedPackage): unknown {
   const shown = redactUrl(url)
   if (error instanceof DigestMismatchError || error instanceof UnexpectedSizeError) {
     return packageMismatchError({name, url: shown}, {cause: error})

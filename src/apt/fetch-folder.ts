@@ -18,10 +18,10 @@ import {isLockOf, type Lock, takeLock} from '../host/locks.js'
 import {type Paths, sharedPackages} from '../host/paths.js'
 import {storageError} from './errors.js'
 
-/** A folder for the packages of one run, beside the one that guests reach, with a lock as long as the run. */
+/** A folder for the downloads of one run, next to the shared folder. Its lock is held until the end of the run. */
 export type FetchFolder = {
   readonly path: string
-  /** Gives whole packages, by their SHA-256, to all environments, and removes the folder. */
+  /** Moves complete packages, named by their SHA-256, to the shared folder, and removes this folder. */
   close(whole: readonly string[]): Promise<void>
 }
 
@@ -29,7 +29,7 @@ const PREFIX = '.fetch.'
 const LOCK = '.lock'
 
 /**
- * Makes the folder, and takes care of those that killed runs have left: what is whole there is shared.
+ * Creates the folder, and cleans up folders of killed runs: their complete packages are shared.
  *
  * @throws {ArchiveStorageError} @throws {@link flockMissingError}
  */
@@ -39,7 +39,7 @@ export async function openFetchFolder(paths: Pick<Paths, 'packages'>): Promise<F
     await makeFolders(packages, {mode: 0o700})
     await chmod(packages, 0o700)
     await mkdir(sharedPackages(paths), {mode: 0o700}).catch(ignoring('EEXIST'))
-    await takeUpLeftovers(paths)
+    await shareLeftovers(paths)
     const {path, lock} = await makeFolder(packages)
     return {
       path,
@@ -63,7 +63,7 @@ async function makeFolder(packages: string): Promise<{path: string; lock: Lock}>
     const path = join(packages, `${PREFIX}${randomBytes(4).toString('hex')}`)
     const lock = await takeLock(`${path}${LOCK}`, {mode: 'exclusive', waitMs: 0})
     if (lock === undefined) continue
-    // Another run may have taken it for a leftover before it was locked.
+    // Another run may have removed it as a leftover before it was locked.
     if (isLockOf(lock, `${path}${LOCK}`)) {
       await mkdir(path, {mode: 0o700})
       return {path, lock}
@@ -72,7 +72,7 @@ async function makeFolder(packages: string): Promise<{path: string; lock: Lock}>
   }
 }
 
-async function takeUpLeftovers(paths: Pick<Paths, 'packages'>): Promise<void> {
+async function shareLeftovers(paths: Pick<Paths, 'packages'>): Promise<void> {
   const names = (await readdir(paths.packages)).filter(
     (name) => name.startsWith(PREFIX) && name.endsWith(LOCK),
   )
@@ -91,35 +91,35 @@ async function takeUpLeftovers(paths: Pick<Paths, 'packages'>): Promise<void> {
   }
 }
 
-/** Whoever takes a package from there makes sure of it, so nothing is lost by one that is not what its name says. */
+/** Moves packages to the shared folder. Readers verify each package, so a damaged one does no harm. */
 async function share(path: string, names: readonly string[], paths: Pick<Paths, 'packages'>): Promise<void> {
   for (const name of names.filter(isSha256)) {
-    // A guest may have closed the folder, or put another one into this place.
+    // A guest may have changed the permissions of the folder, or created an entry with this name.
     await rename(join(path, name), join(sharedPackages(paths), name)).catch(ignoring())
   }
 }
 
 const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, O_CREAT, O_EXCL} = constants
 
-const PIECE_BYTES = 1 << 20
+const CHUNK_BYTES = 1 << 20
 
 /**
- * Copies a package that guests can write to, and makes sure of the copy: what is hashed is what is kept, whatever
- * becomes of the original meanwhile.
+ * Copies a package that guests can write to, and verifies the copy: the bytes that are hashed are the bytes that
+ * are written, even if the original changes.
  *
- * By blocking calls, of which a usual package takes a millisecond: it is less than another thread costs for each.
+ * The calls block: a usual package takes a millisecond, less than a thread costs for each.
  *
- * @param source - Anything may lie there: a link, a FIFO, a folder.
- * @param target - Must not be there yet.
- * @returns Whether the copy is there; what is not the package is as none.
- * @throws {NodeJS.ErrnoException} When the copy can't be written.
+ * @param source - Untrusted: a link, a FIFO or a folder may be there.
+ * @param target - Must not exist.
+ * @returns Whether the copy was made; false if the source is not the package.
+ * @throws {NodeJS.ErrnoException} If the copy cannot be written.
  */
 export function takeShared(
   source: string,
   target: string,
   {sizeBytes, sha256}: {readonly sizeBytes: number; readonly sha256: Sha256},
 ): boolean {
-  const from = openHostile(source)
+  const from = openUntrusted(source)
   if (from === undefined) return false
   try {
     const status = fstatSync(from)
@@ -135,14 +135,14 @@ export function takeShared(
   }
 }
 
-function openHostile(path: string): number | undefined {
+function openUntrusted(path: string): number | undefined {
   return unlessErrno(() => openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
 }
 
-/** @returns The digest of what was written; never more than `sizeBytes` are read. */
+/** Copies at most `sizeBytes`. @returns The digest of the bytes that were written. */
 function copyBytes(from: number, target: string, sizeBytes: number): Sha256 {
   const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafe(Math.min(sizeBytes, PIECE_BYTES))
+  const buffer = Buffer.allocUnsafe(Math.min(sizeBytes, CHUNK_BYTES))
   const to = openSync(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
   try {
     for (let at = 0; at < sizeBytes; ) {
@@ -162,7 +162,7 @@ function copyBytes(from: number, target: string, sizeBytes: number): Sha256 {
   return finishSha256(hash)
 }
 
-/** What was used last stays longest. */
+/** Marks a package as used: the least recently used are pruned first. */
 function touch(file: number): void {
   try {
     const now = new Date()

@@ -11,7 +11,7 @@ import {makeFolders} from '../host/files.js'
 import {download} from '../host/http/download.js'
 import {NetworkError, UnexpectedSizeError} from '../host/http/errors.js'
 import type {Paths} from '../host/paths.js'
-import {type ArchiveContext, keyOf, type Place, urlInSuite} from './context.js'
+import {type ArchiveContext, keyOf, type MirrorSuite, urlInSuite} from './context.js'
 import {
   indexMismatchError,
   malformedIndexError,
@@ -25,22 +25,23 @@ import {openPackageIndex, type PackageIndex, PackageIndexBuilder, RECORD_FIELDS}
 import type {OpenedRelease} from './release.js'
 import type {IndexFile} from './release-file.js'
 
-/** Debian's is 57 MB; where the Release does not tell, more than this is not an index. */
+/** Bound if the Release gives no size; Debian's index has 57 MB. */
 const MOST_DECODED_BYTES = 512 * 2 ** 20
 
 /** RFC 9110, sections 15.5.5 and 15.5.11. */
 const MISSING: readonly (number | undefined)[] = [404, 410]
 
 /**
- * Downloads an index, holds it against the digest in the Release, and only then reads it.
+ * Downloads an index, verifies its digest, and parses it only then.
  *
- * @param onBytes - How much of it is here.
+ * @param onBytes - Called with the number of received bytes.
  * @returns The file that `openPackageIndex` reads.
- * @throws {MissingIndexError} @throws {@link indexMismatchError} @throws {@link malformedIndexError}
- * @throws {NetworkError} @throws {@link downloadStorageError} @throws {ToolMissingError}
+ * @throws {MissingIndexError}
+ * @throws {@link indexMismatchError} @throws {@link malformedIndexError}|n@throws {NetworkError} @throws {@link
+ * downloadStorageError} @throws {ToolMissingError}
  */
 export async function fetchIndex(
-  place: Place,
+  place: MirrorSuite,
   listed: ListedIndex,
   {context, onBytes}: {context: ArchiveContext; onBytes: (receivedBytes: number) => void},
 ): Promise<Buffer> {
@@ -52,7 +53,7 @@ export async function fetchIndex(
   for (;;) {
     await downloadIndex(place, listed, {destination, context, onBytes})
     const file = await open(destination).catch(ignoring('ENOENT'))
-    // Another command wanted the same, and was done with it sooner.
+    // Another command downloaded the same file, and removed it already.
     if (file === undefined) continue
     try {
       await rm(destination, {force: true})
@@ -64,7 +65,7 @@ export async function fetchIndex(
 }
 
 async function downloadIndex(
-  place: Place,
+  place: MirrorSuite,
   listed: ListedIndex,
   {
     destination,
@@ -105,7 +106,7 @@ async function downloadIndex(
 }
 
 async function parseIndex(
-  place: Place,
+  place: MirrorSuite,
   {path: listedPath, decodedBytes}: ListedIndex,
   {file, context}: {file: FileHandle; context: ArchiveContext},
 ): Promise<Buffer> {
@@ -136,21 +137,22 @@ async function parseIndex(
   return builder.finish()
 }
 
-/** An index of a suite as its Release lists it, in the form that is fetched. */
+/** An index as listed in a Release, in the compression that is fetched. */
 export type ListedIndex = IndexFile & {
-  /** Below the suite's folder. */
+  /** Path below the folder of the suite. */
   readonly path: string
-  /** Where else it lies, named by its digest, so that an update of the mirror does not take it away. */
+  /** Path by digest, which an update of the mirror does not remove. */
   readonly byHashPath: string | undefined
-  /** Of what it decompresses to, where the Release tells. */
+  /** Decompressed size, if the Release gives it. */
   readonly decodedBytes: number | undefined
 }
 
 /**
- * The indices that hold the packages of some components for an architecture.
+ * Selects the indices of some components for an architecture.
  *
- * @param hasXz - The host has the program: without it, gzip is several times faster.
- * @throws {NotInSuiteError} @throws {MissingIndexError}
+ * @param hasXz - The host has xz(1): without it, gzip is several times faster.
+ * @throws {NotInSuiteError}
+ * @throws {MissingIndexError}
  */
 export function chooseIndices(
   {place, file}: Pick<OpenedRelease, 'place' | 'file'>,
@@ -195,7 +197,7 @@ function listedForm(
   return undefined
 }
 
-/** The cache's copy of an index as it was read, named by the digest that a signed Release gives for it. */
+/** Returns the path of a cached, parsed index, named by the digest in the signed Release. */
 export function keptIndexPath(
   {cache}: Pick<Paths, 'cache'>,
   place: SuitePlace,
@@ -205,7 +207,7 @@ export function keptIndexPath(
   return join(cache, 'archive', 'indices', `${keyOf(place)}_${name}.${sha256}`)
 }
 
-/** @returns undefined where there is none, or none that can be used. */
+/** Reads a cached index. @returns undefined if it is missing or unusable. */
 export async function readKeptIndex(path: string): Promise<PackageIndex | undefined> {
   try {
     return openPackageIndex(await readFile(path))
@@ -215,10 +217,10 @@ export async function readKeptIndex(path: string): Promise<PackageIndex | undefi
   }
 }
 
-/** Keeps an index in place of the older ones of its place; where that can't be done, it is fetched again. */
+/** Caches an index, and removes older versions; if that fails, it is fetched again. */
 export async function keepIndex(path: string, file: Buffer): Promise<void> {
   const folder = dirname(path)
-  // It carries its own digest.
+  // Not synced: the file carries its own digest.
   await writeCacheFile(path, file)
   try {
     const family = path.slice(folder.length + 1, path.lastIndexOf('.') + 1)

@@ -13,10 +13,10 @@ import {
 } from './format/sources.js'
 import {type Pocket, pocketsOf} from './pockets.js'
 
-/** A pocket, and the URLs of the archives that may have it, without a slash at their end, the best one first. */
+/** A pocket, and the URLs of the repositories that may have it, best first, without a slash at their end. */
 export type PlacedPocket = Pocket & {readonly mirrors: readonly string[]}
 
-/** http: signatures are what counts, and many networks have a cache for it. */
+/** http suffices because the content is signed, and many networks cache it. */
 const DEBIAN = 'http://ftp.debian.org/debian'
 const DEBIAN_SECURITY = 'http://security.debian.org/debian-security'
 const DEBIAN_MOVED = 'http://archive.debian.org/debian'
@@ -28,8 +28,8 @@ const UBUNTU_PORTS = 'http://ports.ubuntu.com/ubuntu-ports'
 const UBUNTU_MOVED = 'http://old-releases.ubuntu.com/ubuntu'
 
 /**
- * Where the pockets of a release are: the user's mirror, else the one of the host's own APT and then the publisher.
- * A mirror that does not have a suite is passed over for the next.
+ * Returns the pockets of a release with their mirrors: the user's mirror, else the mirror of the host's APT and
+ * then the publisher. A mirror without the suite is skipped.
  */
 export async function resolveSuite(
   release: ArchiveRelease,
@@ -44,14 +44,14 @@ export async function resolveSuite(
   }))
 }
 
-type Facts = {
+type MirrorFacts = {
   readonly release: ArchiveRelease
   readonly architecture: DebArchitecture
   readonly mirrors: ArchiveContext['mirrors']
   readonly ofHost: HostMirrors
 }
 
-function debianMirrors({archive}: Pocket, {release, mirrors, ofHost}: Facts): string[] {
+function debianMirrors({archive}: Pocket, {release, mirrors, ofHost}: MirrorFacts): string[] {
   const [own, host, publisher, moved] =
     archive === 'main'
       ? [mirrors.debian, ofHost.main, DEBIAN, DEBIAN_MOVED]
@@ -60,15 +60,15 @@ function debianMirrors({archive}: Pocket, {release, mirrors, ofHost}: Facts): st
   return release.hasMoved ? [...usual, moved] : usual
 }
 
-/** Its archive has the pocket for security too, so all of a release comes of one state of one mirror. */
-function ubuntuMirrors(_: Pocket, {release, architecture, mirrors, ofHost}: Facts): string[] {
-  // Mirrors lose what moved, as the archive does; the user's own may be one of old releases.
+/** Ubuntu's main repository also has the security pocket, so a release comes from one state of one mirror. */
+function ubuntuMirrors(_: Pocket, {release, architecture, mirrors, ofHost}: MirrorFacts): string[] {
+  // Mirrors drop moved releases, as the main repository does; the user's mirror may be one of old releases.
   if (release.hasMoved) return [...present(mirrors.ubuntu), UBUNTU_MOVED]
   if (mirrors.ubuntu !== undefined) return [mirrors.ubuntu]
   return [...present(ofHost.main), ...ubuntuPublishers(release, architecture)]
 }
 
-/** From 25.10 on the archive has arm64; the ports have it too, and some older ones are in both. */
+/** Since 25.10 the main repository has arm64; ports has it too, and some older releases are in both. */
 const FIRST_ARM64 = [25, 10]
 
 function ubuntuPublishers({version}: ArchiveRelease, architecture: DebArchitecture): string[] {
@@ -88,7 +88,7 @@ function unique(mirrors: readonly string[]): string[] {
   return [...new Set(mirrors)]
 }
 
-/** Where the host's own APT gets its packages; URLs without a slash at their end. */
+/** Mirrors of the host's APT; URLs without a slash at their end. */
 export type HostMirrors = {readonly main: string | undefined; readonly security: string | undefined}
 
 const NONE: HostMirrors = {main: undefined, security: undefined}
@@ -96,7 +96,7 @@ const NONE: HostMirrors = {main: undefined, security: undefined}
 const MOST_BYTES = 2 ** 20
 
 /**
- * The mirrors that the host's administrator chose for its own distribution; none where the host is another one.
+ * Returns the mirrors that the host's APT uses for its distribution; none if the host has another distribution.
  *
  * @param folder - /etc/apt.
  */
@@ -106,7 +106,7 @@ export async function hostMirrors(distribution: ArchiveDistribution, folder: str
   return chooseMirrors(distribution, await readSources(folder))
 }
 
-/** Which of APT's sources are the distribution's own. */
+/** Selects the sources of the distribution itself. */
 export function chooseMirrors(distribution: ArchiveDistribution, sources: readonly AptSource[]): HostMirrors {
   const reachable = sources.filter(({uri}) => /^https?:\/\/\S+$/i.test(uri) && URL.canParse(uri))
   const own = reachable.filter((source) => isOfDistribution(distribution, source))
@@ -116,14 +116,14 @@ export function chooseMirrors(distribution: ArchiveDistribution, sources: readon
 }
 
 function isSecurity({uri, suites}: AptSource): boolean {
-  // Both in one entry: an archive that holds security too, as Ubuntu's does.
+  // Both suites in one entry: a repository that holds security too, as Ubuntu's does.
   if (suites.every((suite) => /-security$|\/updates$/.test(suite))) return true
   return /^(?:security\.ubuntu\.com|security\.debian\.org)$/.test(new URL(uri).hostname)
 }
 
 /**
- * Vendors name their folders and suites after the distribution's. Its own archive is the one whose keys are the
- * distribution's, or that has its name and its component `main`.
+ * Returns whether a source is the distribution's own: by its keyring, else by its folder name and the component
+ * `main`. Vendors reuse the distribution's folder and suite names.
  */
 function isOfDistribution(
   distribution: ArchiveDistribution,
@@ -146,12 +146,12 @@ async function readSources(folder: string): Promise<AptSource[]> {
     join(folder, 'sources.list'),
     ...names.slice(0, MOST_SOURCE_FILES).map((name) => join(parts, name)),
   ]
-  const found = await Promise.all(paths.map(readFileOf))
+  const found = await Promise.all(paths.map(readSourceFile))
   return found.flat()
 }
 
-async function readFileOf(path: string): Promise<AptSource[]> {
-  // What may not be read is no source of this user's.
+async function readSourceFile(path: string): Promise<AptSource[]> {
+  // An unreadable file is ignored.
   const bytes = await readFile(path).catch(ignoring())
   if (bytes === undefined || bytes.length > MOST_BYTES) return []
   return aptSourceFormat(path).find(bytes.toString('latin1')).filter(givesPackages)

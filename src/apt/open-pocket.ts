@@ -1,6 +1,12 @@
 import type {DebArchitecture} from '../host/arch.js'
 import {NetworkError} from '../host/http/errors.js'
-import {type ArchiveContext, type ArchiveRelease, type Place, placeOf, type UsedPocket} from './context.js'
+import {
+  type ArchiveContext,
+  type ArchiveRelease,
+  type MirrorSuite,
+  placeOf,
+  type UsedPocket,
+} from './context.js'
 import {
   archiveUnreachableError,
   MissingIndexError,
@@ -16,10 +22,10 @@ import {openPackageIndex, type PackageIndex} from './package-index.js'
 import {type OpenedRelease, openRelease} from './release.js'
 import {newestSeen, seenFolder} from './release-file.js'
 
-/** A pocket whose packages can be looked up. */
+/** A pocket with its package indices. */
 export type OpenedPocket = {
   readonly used: UsedPocket
-  readonly place: Place
+  readonly place: MirrorSuite
   readonly indices: readonly PackageIndex[]
 }
 
@@ -28,20 +34,22 @@ export type PocketRequest = {
   readonly architecture: DebArchitecture
   readonly components: readonly string[]
   readonly context: ArchiveContext
-  /** Told anew of each index whenever there is more of it. */
+  /** Called whenever more bytes of an index are received. */
   readonly onIndex: (key: string, bytes: {receivedBytes: number; totalBytes: number}) => void
 }
 
-/** What says that one mirror lacks something that another may have. */
-const isLacking = (error: unknown): error is MissingIndexError | NotInSuiteError =>
+/** Returns whether the error means that this mirror lacks a file that another mirror may have. */
+const lacksFiles = (error: unknown): error is MissingIndexError | NotInSuiteError =>
   error instanceof MissingIndexError || error instanceof NotInSuiteError
 
 /**
  * Opens a pocket at the first of its mirrors that has it.
  *
- * @returns undefined where it need not be there and is not: all mirrors that could be asked said so, one at least.
- * @throws {@link suiteNotFoundError} @throws {@link withdrawnPocketError} @throws {@link missingSecurityError} @throws {@link archiveUnreachableError}
- * @throws {EnvsError} As `openRelease`, `chooseIndices` and `fetchIndex`.
+ * @returns undefined if the pocket is optional and all reachable mirrors, at least one, answered that they do not
+ * have it.
+ * @throws {@link suiteNotFoundError}
+ * @throws {@link withdrawnPocketError} @throws {@link missingSecurityError} @throws {@link
+ * archiveUnreachableError}|n@throws {EnvsError} As `openRelease`, `chooseIndices` and `fetchIndex`.
  */
 export async function openPocket(
   pocket: PlacedPocket,
@@ -49,8 +57,8 @@ export async function openPocket(
 ): Promise<OpenedPocket | undefined> {
   const {context, release} = request
   const mayBeMissing = pocket.isOptional && (pocket.name !== 'security' || mayLackSecurity(request))
-  let lacking: MissingIndexError | NotInSuiteError | undefined
-  const missing: Place[] = []
+  let missingFiles: MissingIndexError | NotInSuiteError | undefined
+  const missing: MirrorSuite[] = []
   for (const mirror of pocket.mirrors) {
     const place = placeOf(mirror, pocket.suite)
     try {
@@ -58,35 +66,43 @@ export async function openPocket(
       if (opened !== undefined) return await openIndices(opened, request)
       missing.push(place)
     } catch (error) {
-      // The publisher may be out of reach where a mirror is all there is.
+      // On some networks only a local mirror is reachable.
       if (error instanceof NetworkError && missing.length > 0 && mayBeMissing) break
       if (error instanceof NetworkError) throw archiveUnreachableError(place.suite, place.mirror, error)
-      if (!isLacking(error)) throw error
-      lacking ??= error
+      if (!lacksFiles(error)) throw error
+      missingFiles ??= error
     }
   }
-  // Its signed Release says that it has nothing of the kind.
-  const isEmpty = lacking instanceof NotInSuiteError && pocket.isOptional
-  if (lacking !== undefined && !isEmpty) throw lacking
-  if (!pocket.isOptional) throw suiteNotFoundError({suite: pocket.suite, mirrors: pocket.mirrors.map(shown)})
-  // Publishers drop pockets when a release moves.
-  if (!isEmpty && !release.hasMoved) await refuseWithdrawn(missing, context)
+  // The signed Release says that the pocket has no such packages.
+  const isEmpty = missingFiles instanceof NotInSuiteError && pocket.isOptional
+  if (missingFiles !== undefined && !isEmpty) throw missingFiles
+  if (!pocket.isOptional)
+    throw suiteNotFoundError({suite: pocket.suite, mirrors: pocket.mirrors.map(redactMirror)})
+  // Publishers drop pockets when a release is moved.
+  if (!isEmpty && !release.hasMoved) await refuseWithdrawnPocket(missing, context)
   if (!isEmpty && !mayBeMissing)
-    throw missingSecurityError({suite: pocket.suite, mirrors: pocket.mirrors.map(shown)})
-  context.onNotice?.({kind: 'pocket-missing', suite: pocket.suite, mirror: shown(pocket.mirrors[0] ?? '')})
+    throw missingSecurityError({suite: pocket.suite, mirrors: pocket.mirrors.map(redactMirror)})
+  context.onNotice?.({
+    kind: 'pocket-missing',
+    suite: pocket.suite,
+    mirror: redactMirror(pocket.mirrors[0] ?? ''),
+  })
   return undefined
 }
 
 /**
- * Publishers make the pocket for security with the release itself: 404 is the word of a mirror, or of anybody on the way to
- * it, that would keep its updates back.
+ * Returns whether the security pocket may be missing. Publishers create it with the release: a 404 may come from
+ * an attacker who withholds updates.
  */
 function mayLackSecurity({release, context}: PocketRequest): boolean {
   return release.hasMoved || context.allowExpired === true
 }
 
-/** A mirror that had the pocket does not lose it: updates for security would be missing, and nobody would wonder. */
-async function refuseWithdrawn(missing: readonly Place[], {paths}: ArchiveContext): Promise<void> {
+/** Refuses a mirror that had the pocket before: security updates would be missing unnoticed. */
+async function refuseWithdrawnPocket(
+  missing: readonly MirrorSuite[],
+  {paths}: ArchiveContext,
+): Promise<void> {
   for (const place of missing) {
     const record = seenFolder(paths, place)
     const newest = await newestSeen(record)
@@ -94,7 +110,7 @@ async function refuseWithdrawn(missing: readonly Place[], {paths}: ArchiveContex
   }
 }
 
-function shown(mirror: string): string {
+function redactMirror(mirror: string): string {
   return placeOf(mirror, '').mirror
 }
 

@@ -4,24 +4,66 @@ import {finishSha256, isSha256, type Sha256} from '../host/digest.js'
 import {numberField, parseIfValid, type RecordOf, sha256Field} from '../host/records.js'
 import type {Paragraph} from './format/control.js'
 
-/** What an index says of one package, checked; the relations are as they are written there. */
-export type PackageRecord = {
-  readonly name: string
-  readonly version: string
-  readonly architecture: string
-  readonly priority: string
-  readonly isEssential: boolean
-  readonly provides: string
-  readonly preDepends: string
-  readonly depends: string
-  /** Below the archive's folder. */
-  readonly filename: string
-  readonly sizeBytes: number
-  readonly sha256: Sha256
-  readonly installedBytes: number
+/** A searchable index: of 69,000 packages, a command reads about a hundred. */
+export type PackageIndex = {
+  /** Lines for `parseRecord`, by name. */
+  readonly records: SortedLines
+  /** Names of the packages that provide a name. */
+  readonly providers: SortedLines
+  readonly required: readonly string[]
+  readonly important: readonly string[]
 }
 
-/** The fields that are kept of an index, in the order of a record's line. */
+/** Builds the file that {@link openPackageIndex} reads, paragraph by paragraph. */
+export class PackageIndexBuilder {
+  readonly #records = new LineStore()
+  readonly #providers = new LineStore()
+  readonly #required: string[] = []
+  readonly #important: string[] = []
+
+  add(paragraph: Paragraph): void {
+    const name = paragraph[PACKAGE]
+    if (name === undefined) return
+    this.#records.add(name, recordLine(paragraph))
+    const priority = paragraph[PRIORITY]
+    if (priority === 'required') this.#required.push(name)
+    if (priority === 'important') this.#important.push(name)
+    const provides = paragraph[PROVIDES]
+    if (provides === undefined) return
+    for (const provided of new Set(provides.split(',').map(nameIn))) {
+      this.#providers.add(provided, `${provided}\t${name}`)
+    }
+  }
+
+  /** Returns the file: the records, the providers, and a line of JSON with the facts about both. */
+  finish(): Buffer {
+    const recordsBytes = this.#records.sizeBytes
+    const facts = {recordsBytes, required: this.#required, important: this.#important}
+    const bodyBytes = recordsBytes + this.#providers.sizeBytes
+    const file = Buffer.allocUnsafeSlow(bodyBytes + tailOf(facts, '0'.repeat(64)).length)
+    this.#providers.writeSorted(file, this.#records.writeSorted(file, 0))
+    tailOf(facts, digestOf(file.subarray(0, bodyBytes), facts)).copy(file, bodyBytes)
+    return file
+  }
+}
+
+/** Opens an index file. @returns undefined if it is damaged, or has another layout. */
+export function openPackageIndex(file: Buffer): PackageIndex | undefined {
+  const end = file.lastIndexOf('\n') + 1
+  const tail = parseIfValid(file.toString('latin1', end), indexTailSchema)
+  if (tail === undefined) return undefined
+  const {recordsBytes, required, important} = tail
+  const body = file.subarray(0, end)
+  if (tail.sha256 !== digestOf(body, tail)) return undefined
+  return {
+    records: new SortedLines(body.subarray(0, recordsBytes)),
+    providers: new SortedLines(body.subarray(recordsBytes)),
+    required,
+    important,
+  }
+}
+
+/** The fields that are stored, in the order of a record's line. */
 export const RECORD_FIELDS = [
   'Package',
   'Version',
@@ -37,7 +79,7 @@ export const RECORD_FIELDS = [
   'Installed-Size',
 ] as const
 
-/** One line of the fields in their order, a tab between them: the name first. */
+/** Returns the fields as one line, separated by tabs: the name first. */
 function recordLine(paragraph: Paragraph): string {
   return RECORD_FIELDS.map((_, place) => oneLine(paragraph[place])).join('\t')
 }
@@ -47,16 +89,24 @@ function oneLine(value: string | undefined): string {
   return value.includes('\n') || value.includes('\t') ? value.replace(/[\n\t]+/g, ' ') : value
 }
 
-/** @see deb-control(5), Debian Policy section 5.6 */
-const NAME = /^[a-z0-9][a-z0-9+.-]{1,127}$/
-const VERSION = /^[A-Za-z0-9.+:~-]{1,256}$/
-const ARCHITECTURE = /^[a-z0-9-]{2,32}$/
-/** Each part of it begins so that it leads nowhere else. */
-const FILENAME =
-  /^(?:\.\/)?(?:[A-Za-z0-9_+~=:%,-][A-Za-z0-9._+~=:%,-]*\/)*[A-Za-z0-9_+~=:%,-][A-Za-z0-9._+~=:%,-]*$/
-const NUMBER = /^\d{1,12}$/
+/** The record of one package in an index, checked; relations are not parsed. */
+export type PackageRecord = {
+  readonly name: string
+  readonly version: string
+  readonly architecture: string
+  readonly priority: string
+  readonly isEssential: boolean
+  readonly provides: string
+  readonly preDepends: string
+  readonly depends: string
+  /** Path below the folder of the repository. */
+  readonly filename: string
+  readonly sizeBytes: number
+  readonly sha256: Sha256
+  readonly installedBytes: number
+}
 
-/** @param rest - A line without its name. @returns undefined when it breaks the rules of a field. */
+/** Parses a record. @param rest - A line without its name. @returns undefined if a field is invalid. */
 export function parseRecord(name: string, rest: string): PackageRecord | undefined {
   const [version = '', architecture = '', priority = '', essential, provides = '', ...more] = rest.split('\t')
   const [preDepends = '', depends = '', filename = '', size = '', sha256 = '', installed = ''] = more
@@ -80,55 +130,21 @@ export function parseRecord(name: string, rest: string): PackageRecord | undefin
   }
 }
 
-/** An index that can be asked, and not walked through: of 69,000 packages a hundred are looked at. */
-export type PackageIndex = {
-  /** Lines of package-record.ts, by name. */
-  readonly records: SortedLines
-  /** The names of packages that provide a name. */
-  readonly providers: SortedLines
-  readonly required: readonly string[]
-  readonly important: readonly string[]
-}
+/** @see deb-control(5), Debian Policy section 5.6 */
+const NAME = /^[a-z0-9][a-z0-9+.-]{1,127}$/
+const VERSION = /^[A-Za-z0-9.+:~-]{1,256}$/
+const ARCHITECTURE = /^[a-z0-9-]{2,32}$/
+/** No part may be empty or begin with a dot, so the path stays below its folder. */
+const FILENAME =
+  /^(?:\.\/)?(?:[A-Za-z0-9_+~=:%,-][A-Za-z0-9._+~=:%,-]*\/)*[A-Za-z0-9_+~=:%,-][A-Za-z0-9._+~=:%,-]*$/
+const NUMBER = /^\d{1,12}$/
 
-/** Of the file's layout: another one is made anew. */
+/** Version of the file layout; a file of another version is built again. */
 const SCHEMA_VERSION = 1
 
 const PACKAGE = RECORD_FIELDS.indexOf('Package')
 const PRIORITY = RECORD_FIELDS.indexOf('Priority')
 const PROVIDES = RECORD_FIELDS.indexOf('Provides')
-
-/** Takes in an index paragraph by paragraph and makes the file of it that {@link openPackageIndex} reads. */
-export class PackageIndexBuilder {
-  readonly #records = new LineStore()
-  readonly #providers = new LineStore()
-  readonly #required: string[] = []
-  readonly #important: string[] = []
-
-  add(paragraph: Paragraph): void {
-    const name = paragraph[PACKAGE]
-    if (name === undefined) return
-    this.#records.add(name, recordLine(paragraph))
-    const priority = paragraph[PRIORITY]
-    if (priority === 'required') this.#required.push(name)
-    if (priority === 'important') this.#important.push(name)
-    const provides = paragraph[PROVIDES]
-    if (provides === undefined) return
-    for (const provided of new Set(provides.split(',').map(nameIn))) {
-      this.#providers.add(provided, `${provided}\t${name}`)
-    }
-  }
-
-  /** The whole file: the records, the providers, and a line of JSON that tells of both. */
-  finish(): Buffer {
-    const recordsBytes = this.#records.sizeBytes
-    const facts = {recordsBytes, required: this.#required, important: this.#important}
-    const bodyBytes = recordsBytes + this.#providers.sizeBytes
-    const file = Buffer.allocUnsafeSlow(bodyBytes + tailOf(facts, '0'.repeat(64)).length)
-    this.#providers.writeSorted(file, this.#records.writeSorted(file, 0))
-    tailOf(facts, digestOf(file.subarray(0, bodyBytes), facts)).copy(file, bodyBytes)
-    return file
-  }
-}
 
 const indexFacts = {
   recordsBytes: numberField,
@@ -138,8 +154,8 @@ const indexFacts = {
 
 const indexFactsSchema = v.object(indexFacts)
 
-/** What the last line tells beside the digest. */
-type Facts = RecordOf<typeof indexFactsSchema>
+/** The content of the last line, without the digest. */
+type IndexFacts = RecordOf<typeof indexFactsSchema>
 
 const indexTailSchema = v.object({
   schemaVersion: v.literal(SCHEMA_VERSION),
@@ -147,45 +163,29 @@ const indexTailSchema = v.object({
   ...indexFacts,
 })
 
-function tailOf(facts: Facts, sha256: string): Buffer {
+function tailOf(facts: IndexFacts, sha256: string): Buffer {
   return Buffer.from(JSON.stringify({schemaVersion: SCHEMA_VERSION, sha256, ...facts}), 'latin1')
-}
-
-/** @returns undefined when it is damaged, or of another layout. */
-export function openPackageIndex(file: Buffer): PackageIndex | undefined {
-  const end = file.lastIndexOf('\n') + 1
-  const tail = parseIfValid(file.toString('latin1', end), indexTailSchema)
-  if (tail === undefined) return undefined
-  const {recordsBytes, required, important} = tail
-  const body = file.subarray(0, end)
-  if (tail.sha256 !== digestOf(body, tail)) return undefined
-  return {
-    records: new SortedLines(body.subarray(0, recordsBytes)),
-    providers: new SortedLines(body.subarray(recordsBytes)),
-    required,
-    important,
-  }
 }
 
 function nameIn(relation: string): string {
   return relation.trim().split(/[\s:(]/, 1)[0] ?? ''
 }
 
-/** Of all that is in the file. */
-function digestOf(body: Buffer, {recordsBytes, required, important}: Facts): string {
+/** Returns the digest of the whole content. */
+function digestOf(body: Buffer, {recordsBytes, required, important}: IndexFacts): string {
   const hash = createHash('sha256').update(body)
   return finishSha256(hash.update(JSON.stringify([recordsBytes, required, important])))
 }
 
-/** Long enough that a whole index is in thirty of them. */
+/** A whole index takes about thirty chunks. */
 const CHUNK_BYTES = 1024 * 1024
 
-/** Where a line lies, and the key it is ordered by. */
-type Stored = {readonly key: string; readonly chunk: Buffer; readonly start: number; readonly end: number}
+/** The position of a line, and its sort key. */
+type StoredLine = {readonly key: string; readonly chunk: Buffer; readonly start: number; readonly end: number}
 
-/** Takes lines in any order and gives them in that of their keys. They are held as bytes: as texts they would take thrice that. */
+/** Sorts lines by key. The lines are stored as bytes, because strings would take three times the memory. */
 export class LineStore {
-  readonly #stored: Stored[] = []
+  readonly #stored: StoredLine[] = []
   #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
   #used = 0
   #bytes = 0
@@ -208,7 +208,7 @@ export class LineStore {
     return this.#bytes
   }
 
-  /** Writes all lines into `target` from `at` on. @returns Where they end. */
+  /** Writes all lines into `target` at offset `at`. @returns The end offset. */
   writeSorted(target: Buffer, at: number): number {
     let end = at
     this.#stored.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
@@ -220,11 +220,11 @@ export class LineStore {
 const NEWLINE = 0x0a
 const TAB = 0x09
 
-/** Lines in the order of their bytes, each of a key, a tab and more: searched where they lie, none is made an object of. */
+/** Searches sorted lines of a key, a tab and a value in place; no line becomes an object before it is found. */
 export class SortedLines {
   constructor(private readonly bytes: Buffer) {}
 
-  /** What follows the key in the lines that have it. */
+  /** Returns the values of a key. */
   find(key: string): string[] {
     const wanted = Buffer.from(`${key}\t`, 'latin1')
     const found: string[] = []
@@ -235,7 +235,7 @@ export class SortedLines {
     return found
   }
 
-  /** Each key once, in their order. */
+  /** Returns each key once, in order. */
   *keys(): Generator<string> {
     let last: string | undefined
     for (let at = 0; at < this.bytes.length; at = this.#lineEnd(at) + 1) {
@@ -245,7 +245,7 @@ export class SortedLines {
     }
   }
 
-  /** Where the first line begins that is not before `wanted`. */
+  /** Returns the offset of the first line that does not sort before `wanted`. */
   #firstFrom(wanted: Buffer): number {
     let [low, high] = [0, this.bytes.length]
     while (low < high) {
@@ -256,7 +256,7 @@ export class SortedLines {
     return low
   }
 
-  /** Negative where the line is before what begins with `wanted`, 0 where it begins so. */
+  /** Compares the beginning of a line with `wanted`: negative if it sorts before, 0 if equal. */
   #compareAt(start: number, wanted: Buffer): number {
     const end = Math.min(start + wanted.length, this.bytes.length)
     return this.bytes.compare(wanted, 0, wanted.length, start, end)

@@ -11,7 +11,7 @@ import {rulesFor} from './pockets.js'
 import {AvailablePackages, type Candidate, selectPackages} from './select.js'
 
 /**
- * Finds the packages that make up what is asked for: verifies the archive's pockets, reads their indices, chooses.
+ * Plans the packages of a request: verifies the pockets, reads their indices, selects.
  *
  * @throws {EnvsError} Of errors.ts, of images/signature/errors.ts and of host/http/errors.ts.
  */
@@ -39,13 +39,13 @@ export async function planPackages(request: ArchiveRequest, context: ArchiveCont
     include,
     components,
     pockets: used,
-    packages: chosen.map(planned),
+    packages: chosen.map(plannedPackage),
     date: new Date(Math.max(...used.map(({date}) => date.getTime()))),
     rootLinks: rules.rootLinks,
   }
 }
 
-/** All at once; where one fails, the others are given up. */
+/** Opens the pockets in parallel; the first failure aborts the others. */
 async function openPockets(request: ArchiveRequest, context: ArchiveContext): Promise<OpenedPocket[]> {
   const placed = await resolveSuite(request.release, request.architecture, context)
   const failure = new AbortController()
@@ -81,7 +81,7 @@ async function openPockets(request: ArchiveRequest, context: ArchiveContext): Pr
   }
 }
 
-function planned(candidate: Candidate): PlannedPackage {
+function plannedPackage(candidate: Candidate): PlannedPackage {
   const {name, version, architecture, isEssential, priority, pocket, sizeBytes, sha256, installedBytes} =
     candidate
   return {

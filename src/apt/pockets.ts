@@ -2,36 +2,36 @@ import type {DebArchitecture} from '../host/arch.js'
 import type {ListingKind} from '../images/signature/keyring.js'
 import type {ArchiveRelease, ArchiveVariant, PocketName} from './context.js'
 
-/** A part of a suite that is published by itself. */
+/** A pocket: a part of a suite that is published separately. */
 export type Pocket = {
   readonly name: PocketName
-  /** As it is written in APT's sources, and below dists/ in URLs. */
+  /** Its name in APT's sources, and below dists/ in URLs. */
   readonly suite: string
-  /** What its Release must say it is, where it says it. */
+  /** The required Codename of its Release. */
   readonly codename: string
-  /** Undefined where the publisher changes it from day to day: `stable`, `testing`. */
+  /** The required Suite of its Release; undefined if it changes over time: `stable`, `testing`. */
   readonly suiteField: string | undefined
-  /** A mirror need not have it. */
+  /** Whether a mirror may lack it. */
   readonly isOptional: boolean
-  /** Whose keys sign it. */
+  /** The kind of the listing, which selects its keys. */
   readonly kind: ListingKind
-  /** Which of a distribution's archives holds it. */
+  /** The repository of the distribution that holds it. */
   readonly archive: 'main' | 'security'
 }
 
-/** These have an archive of their own for security below another name. */
+/** Releases whose security suite has the old name `CODENAME/updates`. */
 const OLD_SECURITY = ['wheezy', 'jessie', 'stretch', 'buster']
 
-/** The pockets a release is made of, itself first. */
+/** Returns the pockets of a release, the release pocket first. */
 export function pocketsOf({distribution, codename}: ArchiveRelease): Pocket[] {
   const pocket = (name: PocketName): Pocket =>
     distribution === 'ubuntu' ? ubuntuPocket(name, codename) : debianPocket(name, codename)
-  // Nothing comes after it but its next state.
+  // sid is updated in place, and has no other pockets.
   if (distribution === 'debian' && codename === 'sid') return [pocket('release')]
   return [pocket('release'), pocket('updates'), pocket('security')]
 }
 
-/** All of one codename, told apart by the field Suite; and all in the archive, the one for security too. */
+/** Ubuntu's pockets have the same codename, differ in the field Suite, and are all in one repository. */
 function ubuntuPocket(name: PocketName, codename: string): Pocket {
   const suite = name === 'release' ? codename : `${codename}-${name}`
   return {
@@ -45,7 +45,7 @@ function ubuntuPocket(name: PocketName, codename: string): Pocket {
   }
 }
 
-/** Each of a codename of its own; Suite changes with the next release. */
+/** Debian's pockets have different codenames; Suite changes with the next release. */
 function debianPocket(name: PocketName, codename: string): Pocket {
   const isOldSecurity = name === 'security' && OLD_SECURITY.includes(codename)
   const suite = name === 'release' ? codename : isOldSecurity ? `${codename}/updates` : `${codename}-${name}`
@@ -60,20 +60,20 @@ function debianPocket(name: PocketName, codename: string): Pocket {
   }
 }
 
-/** What a suite needs beside what its index says; debootstrap's scripts have the same. */
+/** Additional rules of a suite, as in debootstrap's scripts. */
 export type SuiteRules = {
   /** Names of packages. */
   readonly extras: readonly string[]
-  /** Taken only where nothing else will do. */
+  /** Selected only if there is no alternative. */
   readonly excluded: readonly string[]
   readonly rootLinks: readonly string[]
 }
 
 /**
- * Rules by release: bookworm has a package that says that /usr is merged; from then on usrmerge, which merges it on a running
- * system, is not wanted.
+ * Returns the rules of a release. bookworm has usr-is-merged, a marker package; since then usrmerge, which merges
+ * /usr of a running system, is not wanted.
  *
- * @param isSecure - A mirror is asked by https, which APT needs certificates for.
+ * @param isSecure - A mirror is read over https, for which APT needs certificates.
  */
 export function rulesFor(
   release: ArchiveRelease,
@@ -98,7 +98,7 @@ export function rulesFor(
   }
 }
 
-/** Those without a version, as sid is, are newer than all that have one. */
+/** A release without a version, such as sid, is the newest. */
 function isFrom(
   {distribution, version}: ArchiveRelease,
   first: Readonly<Record<ArchiveRelease['distribution'], number>>,
@@ -106,7 +106,7 @@ function isFrom(
   return version === undefined || Number(version) >= first[distribution]
 }
 
-/** Where the dynamic loader of an architecture is in /lib64, that leads to usr too. */
+/** Architectures with their dynamic loader in /lib64, which then needs a link too. */
 const LIB64: readonly DebArchitecture[] = ['amd64', 'loong64', 'ppc64el']
 
 function mergedFolders(architecture: DebArchitecture): string[] {

@@ -16,52 +16,12 @@ import {
 import {parseParagraphs} from './format/control.js'
 import type {Pocket} from './pockets.js'
 
-/** A time in milliseconds since 1970. */
-const NAME = /^\d{1,15}$/
-
-/**
- * Where it is remembered of what date a suite's Release was that a mirror once served: a folder with one empty file, whose
- * name is that date. So two commands at once need no lock, and none of them can set it back.
- */
-export function seenFolder({data}: Pick<Paths, 'data'>, place: SuitePlace): string {
-  return join(data, 'archive', 'seen', keyOf(place))
-}
-
-/** The newest date that was seen; undefined where none was. @throws {ArchiveStorageError} */
-export async function newestSeen(folder: string): Promise<Date | undefined> {
-  const times = (await datesIn(folder)).map(Number)
-  return times.length === 0 ? undefined : new Date(Math.max(...times))
-}
-
-/** @throws {ArchiveStorageError} */
-export async function rememberSeen(folder: string, date: Date): Promise<void> {
-  const name = String(date.getTime())
-  try {
-    await makeFolders(folder, {mode: 0o700})
-    await writeFile(join(folder, name), '', {mode: 0o600})
-    for (const other of await datesIn(folder)) {
-      if (Number(other) < date.getTime()) await unlink(join(folder, other)).catch(ignoring('ENOENT'))
-    }
-  } catch (error) {
-    throw storageError(folder, error)
-  }
-}
-
-async function datesIn(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).filter((name) => NAME.test(name))
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return []
-    throw storageError(folder, error)
-  }
-}
-
-/** Clocks without a battery, and mirrors in another zone than they think, are off by less. */
+/** Tolerance for clocks without a battery, and for mirrors with a wrong time zone. */
 const MOST_AHEAD_MS = 24 * 60 * 60_000
 
 /**
- * Holds a verified Release against what was asked for: a mirror could serve another suite of the same publisher, or an old
- * state of this one.
+ * Checks a verified Release against the request: a mirror could serve another suite of the same publisher, or an
+ * old state of this suite.
  *
  * @throws {@link wrongSuiteError} @throws {@link futureReleaseError} @throws {@link expiredReleaseError}
  */
@@ -87,7 +47,7 @@ export function checkRelease(
   context.onNotice?.({kind: 'release-expired', suite, mirror, validUntil})
 }
 
-/** What a suite's Release says, in its publisher's words. */
+/** The content of a suite's Release. */
 export type ReleaseFile = {
   readonly suite: string | undefined
   readonly codename: string | undefined
@@ -96,7 +56,7 @@ export type ReleaseFile = {
   readonly architectures: readonly string[]
   readonly components: readonly string[]
   readonly hasByHash: boolean
-  /** The indices of each architecture hold the packages for all of them too. */
+  /** Whether the index of each architecture includes the packages for all architectures. */
   readonly repeatsAll: boolean
   /** Packages files and their compressed forms, by path below the suite's folder. */
   readonly indices: ReadonlyMap<string, IndexFile>
@@ -117,11 +77,12 @@ const FIELDS = [
 ] as const
 
 const LINE = /^(?<sha256>[0-9a-f]{64})\s+(?<size>\d{1,12})\s+(?<path>\S+)$/
-/** Only these are ever asked for; an archive lists some thousand others. */
+/** Matches the indices that envs reads; a repository lists thousands of other files. */
 const INDEX = /^[A-Za-z0-9.+_/-]+\/Packages(?:\.xz|\.gz)?$/
 
 /**
- * Reads the verified bytes of a Release. Nothing may stand twice: two readers would take two publishers' words for one.
+ * Parses the verified bytes of a Release. A repeated field or file is refused, because two readers could take
+ * different values.
  *
  * @throws {@link malformedReleaseError}
  * @see https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files
@@ -138,7 +99,7 @@ export function parseReleaseFile(bytes: Buffer, place: SuitePlace): ReleaseFile 
     date: readDate('Date', date, place),
     validUntil: validUntil === undefined ? undefined : readDate('Valid-Until', validUntil, place),
     architectures: wordsOf(architectures),
-    // Debian's security archive names them updates/main, and has them in main.
+    // Debian's security repository calls its components updates/main, but stores them in main.
     components: wordsOf(components).map((component) => component.replace(/^updates\//, '')),
     hasByHash: byHash === 'yes',
     repeatsAll: !wordsOf(architectures).includes('all') || wordsOf(noSupport).includes('Packages'),
@@ -166,4 +127,46 @@ function readDate(field: string, text: string | undefined, place: SuitePlace): D
 
 function wordsOf(text: string | undefined): string[] {
   return (text ?? '').split(/\s+/).filter((word) => word !== '')
+}
+
+/**
+ * Returns the folder that records the newest Release date that a mirror served for a suite: an empty file, named
+ * by the date.
+ *
+ * So two commands need no lock, and neither can set the date back.
+ */
+export function seenFolder({data}: Pick<Paths, 'data'>, place: SuitePlace): string {
+  return join(data, 'archive', 'seen', keyOf(place))
+}
+
+/** Returns the newest recorded date; undefined if there is none. @throws {ArchiveStorageError} */
+export async function newestSeen(folder: string): Promise<Date | undefined> {
+  const times = (await datesIn(folder)).map(Number)
+  return times.length === 0 ? undefined : new Date(Math.max(...times))
+}
+
+/** Records the date of a Release, and removes older ones. @throws {ArchiveStorageError} */
+export async function rememberSeen(folder: string, date: Date): Promise<void> {
+  const name = String(date.getTime())
+  try {
+    await makeFolders(folder, {mode: 0o700})
+    await writeFile(join(folder, name), '', {mode: 0o600})
+    for (const other of await datesIn(folder)) {
+      if (Number(other) < date.getTime()) await unlink(join(folder, other)).catch(ignoring('ENOENT'))
+    }
+  } catch (error) {
+    throw storageError(folder, error)
+  }
+}
+
+/** File name: a time in milliseconds since 1970. */
+const NAME = /^\d{1,15}$/
+
+async function datesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => NAME.test(name))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return []
+    throw storageError(folder, error)
+  }
 }

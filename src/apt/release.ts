@@ -1,11 +1,11 @@
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import * as v from 'valibot'
 import {keepBody, readBody} from '../host/cache.js'
 import {sha256Of} from '../host/digest.js'
 import {NetworkError} from '../host/http/errors.js'
 import {askSmall, fetchSmall} from '../host/http/fetch.js'
 import {type Validators, validatorsSchema} from '../host/http/part.js'
+import {waitForRetry} from '../host/http/retry.js'
 import type {Paths} from '../host/paths.js'
 import {BadSignatureError, SignatureUnreadableError} from '../images/signature/errors.js'
 import {pinnedKeys, type TrustedKey, trustedKeys} from '../images/signature/keyring.js'
@@ -14,7 +14,7 @@ import {
   type ArchiveContext,
   type ArchiveRelease,
   keyOf,
-  type Place,
+  type MirrorSuite,
   type UsedPocket,
   urlInSuite,
 } from './context.js'
@@ -29,33 +29,34 @@ import {
   seenFolder,
 } from './release-file.js'
 
-/** A pocket's Release that was verified, and is what was asked for. */
+/** A pocket's Release, verified and checked against the request. */
 export type OpenedRelease = {
-  readonly place: Place
+  readonly place: MirrorSuite
   readonly file: ReleaseFile
   readonly used: Omit<UsedPocket, 'components'>
 }
 
-type Asked = {readonly pocket: Pocket; readonly release: ArchiveRelease}
+type ReleaseRequest = {readonly pocket: Pocket; readonly release: ArchiveRelease}
 
 /**
- * Opens a pocket at one mirror: its Release is signed by the pocket's keys, is the one of this pocket, still holds, and is
- * not older than what was seen there before.
+ * Opens the Release of a pocket at one mirror: it is signed by the keys of the pocket, belongs to it, has not
+ * expired, and is not older than one seen before.
  *
- * Where the mirror can't be reached, what was verified earlier does as long as it holds.
+ * If the mirror is unreachable, a cached Release is used while it is valid.
  *
- * @returns undefined when the mirror says that there is none.
- * @throws {EnvsError} With exit code 6 for what is not to be trusted.
- * @throws {NetworkError} @throws {ArchiveStorageError}
+ * @returns undefined if the mirror answers that it has none.
+ * @throws {EnvsError} With exit code 6 for content that is not trusted.
+ * @throws {NetworkError}
+ * @throws {ArchiveStorageError}
  */
 export async function openRelease(
-  place: Place,
-  asked: Asked,
+  place: MirrorSuite,
+  asked: ReleaseRequest,
   context: ArchiveContext,
 ): Promise<OpenedRelease | undefined> {
   const keys = await keysFor(place, asked, context)
-  const path = keptReleasePath(context.paths, place)
-  const kept = readKeptRelease(path)
+  const path = cachedReleasePath(context.paths, place)
+  const kept = readCachedRelease(path)
   const open = async (served: VerifiedRelease) => {
     const file = parseReleaseFile(served.verified.data, place)
     checkRelease(file, {place, pocket: asked.pocket, context})
@@ -69,12 +70,12 @@ export async function openRelease(
   try {
     let opened = await fetchAndOpen(false)
     if (opened === undefined) return undefined
-    // A cache on the way, or one server of several, may be behind.
+    // A proxy cache, or one of several servers, may be outdated.
     if (await isOlder(seen, opened.file)) opened = (await fetchAndOpen(true)) ?? opened
     await refuseOlder(seen, opened.file, place)
     await rememberSeen(seen, opened.file.date)
-    await keepRelease(path, opened.served)
-    return describe(place, asked.pocket, opened, context)
+    await cacheRelease(path, opened.served)
+    return openedRelease(place, asked.pocket, opened, context)
   } catch (error) {
     if (!(error instanceof NetworkError) || kept === undefined) throw error
     const opened = await open(await verifyRelease(place, kept, {keys}, context))
@@ -82,14 +83,14 @@ export async function openRelease(
     const {suite, mirror} = place
     const {date} = opened.file
     context.onNotice?.({kind: 'release-from-cache', suite, mirror, date, reason: error.reason})
-    return describe(place, asked.pocket, opened, context)
+    return openedRelease(place, asked.pocket, opened, context)
   }
 }
 
-/** Releases that moved may be signed by keys that Debian has withdrawn since. */
+/** Moved releases may be signed by keys that Debian has withdrawn since. */
 async function keysFor(
-  place: Place,
-  {pocket: {kind}, release}: Asked,
+  place: MirrorSuite,
+  {pocket: {kind}, release}: ReleaseRequest,
   {keyrings, pinnedKeys: findPinned = pinnedKeys}: ArchiveContext,
 ): Promise<TrustedKey[]> {
   const keys = await trustedKeys({kind, from: urlInSuite(place, 'InRelease')}, keyrings, findPinned)
@@ -103,15 +104,15 @@ async function isOlder(seen: string, {date}: ReleaseFile): Promise<boolean> {
   return newest !== undefined && date < newest
 }
 
-async function refuseOlder(seen: string, {date}: ReleaseFile, place: Place): Promise<void> {
+async function refuseOlder(seen: string, {date}: ReleaseFile, place: MirrorSuite): Promise<void> {
   const newest = await newestSeen(seen)
   if (newest !== undefined && date < newest) {
     throw downgradedReleaseError({...place, date, newest, record: seen})
   }
 }
 
-function describe(
-  place: Place,
+function openedRelease(
+  place: MirrorSuite,
   pocket: Pocket,
   {served, file}: {served: VerifiedRelease; file: ReleaseFile},
   {now, onNotice}: ArchiveContext,
@@ -134,34 +135,34 @@ function describe(
   }
 }
 
-/** Ten times what any suite's is. */
+/** Ten times the size of the largest Release. */
 const MOST_RELEASE_BYTES = 8 * 2 ** 20
 const MOST_SIGNATURE_BYTES = 64 * 1024
 
 export type VerifiedRelease = SignedRelease & {readonly verified: Verified}
 
-type Options = {
+type FetchReleaseOptions = {
   readonly keys: readonly TrustedKey[]
-  /** What was verified before, and need not be sent again. */
+  /** The cached Release, which need not be sent again. */
   readonly known?: SignedRelease | undefined
-  /** Past the caches on the way. */
+  /** Bypasses proxy caches. */
   readonly isFresh?: boolean
 }
 
-/** Publishers replace Release first, and its signature after it. */
+/** Publishers replace Release first, and its signature later. */
 const RACE_TRIES = 3
 const RACE_WAIT_MS = 2000
 
 /**
- * Fetches a suite's InRelease, or Release and Release.gpg where there is none, and verifies it.
+ * Fetches the InRelease of a suite, else Release and Release.gpg, and verifies it.
  *
  * @returns undefined when the mirror says that there is neither.
  * @throws {@link unsignedReleaseError} @throws {NetworkError} @throws {UnexpectedSizeError}
  * @throws {EnvsError} With exit code 6, of images/signature/errors.ts.
  */
 async function fetchRelease(
-  place: Place,
-  options: Options,
+  place: MirrorSuite,
+  options: FetchReleaseOptions,
   context: ArchiveContext,
 ): Promise<VerifiedRelease | undefined> {
   const {known, isFresh = false} = options
@@ -184,8 +185,8 @@ async function fetchRelease(
 }
 
 async function fetchPair(
-  place: Place,
-  options: Options,
+  place: MirrorSuite,
+  options: FetchReleaseOptions,
   context: ArchiveContext,
 ): Promise<VerifiedRelease | undefined> {
   for (let tries = 1; ; tries++) {
@@ -204,15 +205,15 @@ async function fetchPair(
       const isRace = error instanceof BadSignatureError || error instanceof SignatureUnreadableError
       if (!isRace || tries === RACE_TRIES) throw error
     }
-    await pause(context.backoffMs ?? RACE_WAIT_MS, context.signal)
+    await waitForRetry(context.backoffMs ?? RACE_WAIT_MS, context.signal)
   }
 }
 
 /** @throws {EnvsError} With exit code 6, of images/signature/errors.ts. */
 async function verifyRelease(
-  place: Place,
+  place: MirrorSuite,
   served: SignedRelease,
-  {keys}: Pick<Options, 'keys'>,
+  {keys}: Pick<FetchReleaseOptions, 'keys'>,
   context: ArchiveContext,
 ): Promise<VerifiedRelease> {
   const {release, signature} = served
@@ -231,43 +232,35 @@ async function verifyRelease(
   return {...served, verified}
 }
 
-/** The reason of `signal` rather than the AbortError that the timer would make of it. */
-async function pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(waitMs, undefined, signal === undefined ? {} : {signal}).catch((error: unknown) => {
-    signal?.throwIfAborted()
-    throw error
-  })
-}
-
-/** A Release as it was served, unverified: with its signature inside, or beside it. */
+/** A Release as served, unverified, with an inline or a detached signature. */
 export type SignedRelease = {
   readonly release: Buffer
-  /** Undefined where it is inside. */
+  /** The detached signature; undefined for InRelease. */
   readonly signature: Buffer | undefined
-  /** By which the mirror can be asked whether it is still the same. */
+  /** Validators for a conditional request. */
   readonly validators: Validators
 }
 
-const keptReleaseHeadSchema = v.object({
+const cachedReleaseHeadSchema = v.object({
   ...validatorsSchema.entries,
   releaseBytes: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   hasSignature: v.boolean(),
 })
 
-/** The cache's copy of a suite's Release. */
-function keptReleasePath({cache}: Pick<Paths, 'cache'>, place: SuitePlace): string {
+/** Returns the path of the cached Release of a suite. */
+function cachedReleasePath({cache}: Pick<Paths, 'cache'>, place: SuitePlace): string {
   return join(cache, 'archive', 'releases', keyOf(place))
 }
 
-/** Keeps a Release that was verified; where that can't be done, the next command fetches it again. */
-function keepRelease(path: string, {release, signature, validators}: SignedRelease): Promise<void> {
+/** Caches a verified Release; if that fails, the next command fetches it again. */
+function cacheRelease(path: string, {release, signature, validators}: SignedRelease): Promise<void> {
   const facts = {...validators, releaseBytes: release.length, hasSignature: signature !== undefined}
   return keepBody(path, facts, Buffer.concat([release, signature ?? Buffer.alloc(0)]))
 }
 
-/** What was kept; it has to be verified again. Undefined where there is none, or none that can be read. */
-function readKeptRelease(path: string): SignedRelease | undefined {
-  const kept = readBody(path, keptReleaseHeadSchema)
+/** Reads the cached Release, which must be verified again; undefined if it is missing or unreadable. */
+function readCachedRelease(path: string): SignedRelease | undefined {
+  const kept = readBody(path, cachedReleaseHeadSchema)
   if (kept === undefined) return undefined
   const {releaseBytes, hasSignature, ...validators} = kept.facts
   return {

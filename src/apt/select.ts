@@ -1,38 +1,39 @@
 import {didYouMean} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
-import type {Place, PocketName} from './context.js'
+import type {MirrorSuite, PocketName} from './context.js'
 import {malformedIndexError, packageNotFoundError, unmetDependencyError} from './errors.js'
 import {compareVersions, isProvided, isWithin, parseRelations, type Relation} from './format/version.js'
 import type {OpenedPocket} from './open-pocket.js'
 import {type PackageRecord, parseRecord} from './package-index.js'
 
-type Options = {
-  /** What the system is made of: closed over dependencies as debootstrap does it. */
+type SelectionOptions = {
+  /** Packages of the base system; debootstrap's rules add their dependencies. */
   readonly seeds: readonly string[]
-  /** What was asked for beside that. */
+  /** Additional packages. */
   readonly include: readonly string[]
-  /** Taken only where nothing else will do. */
+  /** Selected only if there is no alternative. */
   readonly excluded: readonly string[]
-  /** For errors. */
+  /** Name of the suite, for errors. */
   readonly suite: string
   readonly components: readonly string[]
 }
 
 /**
- * Chooses packages that need nothing outside of themselves.
+ * Selects packages and their dependencies.
  *
- * First debootstrap's way, so that the base system is the one everybody else has: of each dependency the first alternative,
- * and those passed over that are no package. Then what is asked for, and APT's way: a dependency that something chosen answers
- * brings nothing more; else the first alternative there is, else what provides one.
+ * The base system is selected by debootstrap's rule, so that it equals the usual one: the first alternative of
+ * each dependency, except names without a package. Additional packages are selected by APT's rule: a dependency
+ * that a selected package satisfies adds nothing; else the first available alternative, else a provider.
  *
- * @returns By name.
- * @throws {@link packageNotFoundError} @throws {@link unmetDependencyError} @throws {@link malformedIndexError}
+ * @returns The packages, ordered by name.
+ * @throws {@link packageNotFoundError}
+ * @throws {@link unmetDependencyError} @throws {@link malformedIndexError}
  */
-export function selectPackages(available: AvailablePackages, options: Options): Candidate[] {
+export function selectPackages(available: AvailablePackages, options: SelectionOptions): Candidate[] {
   const chosen = new Map<string, Candidate>()
   addBase(chosen, available, options)
   for (const name of options.include) add(chosen, findIncluded(name, available, options))
-  // A Map gives what is added while it is gone through.
+  // A Map iterates over entries that are added during the iteration.
   for (const [, candidate] of chosen) {
     for (const alternatives of candidate.needs) {
       if (isMet(alternatives, chosen)) continue
@@ -45,7 +46,7 @@ export function selectPackages(available: AvailablePackages, options: Options): 
 function addBase(
   chosen: Map<string, Candidate>,
   available: AvailablePackages,
-  {seeds, excluded}: Options,
+  {seeds, excluded}: SelectionOptions,
 ): void {
   const queue = [...seeds]
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
@@ -61,7 +62,11 @@ function add(chosen: Map<string, Candidate>, candidate: Candidate): void {
   chosen.set(candidate.name, candidate)
 }
 
-function findIncluded(name: string, available: AvailablePackages, {suite, components}: Options): Candidate {
+function findIncluded(
+  name: string,
+  available: AvailablePackages,
+  {suite, components}: SelectionOptions,
+): Candidate {
   const candidate = available.find(name)
   if (candidate !== undefined) return candidate
   const providers = available.providersOf({name}).map((each) => each.name)
@@ -80,7 +85,11 @@ function isMet(alternatives: readonly Relation[], chosen: ReadonlyMap<string, Ca
 
 function choose(
   alternatives: readonly Relation[],
-  {candidate, available, options}: {candidate: Candidate; available: AvailablePackages; options: Options},
+  {
+    candidate,
+    available,
+    options,
+  }: {candidate: Candidate; available: AvailablePackages; options: SelectionOptions},
 ): Candidate {
   const real = alternatives.flatMap((relation) => {
     const found = available.find(relation.name)
@@ -97,28 +106,28 @@ function showRelation({name, bound}: Relation): string {
   return bound === undefined ? name : `${name} (${bound.operator} ${bound.version})`
 }
 
-/** A package as the pocket has it whose version is the highest. */
+/** The newest version of a package in all pockets. */
 export type Candidate = PackageRecord & {
   readonly pocket: PocketName
-  readonly place: Place
-  /** What has to be there, each by one of several; Pre-Depends first. */
+  readonly place: MirrorSuite
+  /** Dependencies, each with its alternatives; Pre-Depends first. */
   readonly needs: readonly (readonly Relation[])[]
   readonly provided: readonly Relation[]
 }
 
-/** All packages of some pockets; each is looked at when it is asked for. */
+/** The packages of some pockets; a record is parsed when it is requested. */
 export class AvailablePackages {
   readonly #candidates = new Map<string, Candidate | undefined>()
 
   constructor(private readonly pockets: readonly OpenedPocket[]) {}
 
-  /** @throws {@link malformedIndexError} */
+  /** Returns the newest version of a package. @throws {@link malformedIndexError} */
   find(name: string): Candidate | undefined {
     if (!this.#candidates.has(name)) this.#candidates.set(name, this.#newest(name))
     return this.#candidates.get(name)
   }
 
-  /** The packages that answer a relation without being of its name, those first that more depends on. */
+  /** Returns the packages that provide a relation under another name, by priority. */
   providersOf(relation: Relation): Candidate[] {
     const names = new Set(this.#indices.flatMap(({providers}) => providers.find(relation.name)))
     return [...names]
@@ -128,7 +137,7 @@ export class AvailablePackages {
       .sort((a, b) => rankOf(a) - rankOf(b))
   }
 
-  /** In the order of their names. */
+  /** Returns the names of the packages with a priority, in order. */
   withPriority(priority: 'required' | 'important'): string[] {
     const names = new Set(this.#indices.flatMap((index) => index[priority]))
     return [...names].sort().filter((name) => this.find(name)?.priority === priority)
@@ -164,7 +173,7 @@ function rankOf({priority}: Candidate): number {
 function candidateOf(
   name: string,
   line: string,
-  {pocket, place}: {pocket: PocketName; place: Place},
+  {pocket, place}: {pocket: PocketName; place: MirrorSuite},
 ): Candidate {
   const record = parseRecord(name, line)
   const needs = record && parseRelations([record.preDepends, record.depends].join(','))

@@ -43,7 +43,10 @@ const failureResult = described(
   'Any command that fails.',
 )
 
-/** What each command prints with --json, in the order of docs/json.md; a flag that changes it makes an entry of its own. */
+/**
+ * Schemas of the --json output by command, in the order of docs/json.md; a flag that changes the output has its
+ * own entry.
+ */
 export const COMMAND_RESULTS = {
   create: environmentResult,
   import: environmentResult,
@@ -86,7 +89,7 @@ export const COMMAND_RESULTS = {
   error: failureResult,
 } as const
 
-/** Those that several commands have, by the name that docs/json.md gives them. */
+/** Schemas that several commands share, by their name in docs/json.md. */
 export const SHARED_RESULTS = {
   signer: signerResult,
   archive: archiveResult,

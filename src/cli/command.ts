@@ -6,9 +6,15 @@ import {type EndingSignal, InterruptedError} from './errors.js'
 import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {explainLine, Flags} from './parse.js'
 import {chooseProgress, runStages, type Stage} from './progress.js'
-import {type Failure, sessionStatus, tellFailure} from './render-error.js'
+import {type Failure, reportFailure, sessionStatus} from './render-error.js'
 import {type Column, renderTable} from './table.js'
-import {describeKept, type KeepingEvent, type Kept, MADE_INSTEAD, noteKept} from './views/creation.js'
+import {
+  addResumable,
+  BUILT_INSTEAD,
+  describeResumable,
+  type KeepingEvent,
+  type Resumable,
+} from './views/creation.js'
 import {
   describeFallback,
   describeIsolationGap,
@@ -17,13 +23,13 @@ import {
   type ImageNotice,
 } from './views/text.js'
 
-/** What a stage has to say, kept until the display of the stages is over. */
-type Untold = {readonly tell: () => void; readonly when: 'always' | 'success'}
+/** A message of a stage, held back until the display of the stages ends. */
+type DeferredMessage = {readonly print: () => void; readonly when: 'always' | 'success'}
 
 /** Parsed flags or arguments, by name. */
 type Values = {[name: string]: unknown}
 
-/** As much of the library's configuration as a command needs to run; the whole one reads package.json and the manifest. */
+/** The part of oclif's configuration that a command needs to run; the full one reads package.json and the manifest. */
 class RunningConfig extends Config {
   override bin = 'envs'
 
@@ -32,17 +38,17 @@ class RunningConfig extends Config {
     return {failures: [], successes: []}
   }
 
-  /** The library's own variables are none of ours. */
+  /** Disables oclif's own environment variables. */
   override scopedEnvVar(): undefined {
     return undefined
   }
 }
 
 /**
- * What every command shares: flags, where output goes, how a failure is told.
+ * Base class of all commands: common flags, output, and the report of failures.
  *
- * A command parses, makes one call, prints, and returns the value that `--json` shows: an object or an
- * array, never undefined (nothing would be printed).
+ * A command parses, makes one call, prints, and returns the value that `--json` shows: an object or an array,
+ * never undefined (nothing would be printed).
  */
 export abstract class EnvsCommand extends Command {
   static override enableJsonFlag = true
@@ -61,17 +67,17 @@ export abstract class EnvsCommand extends Command {
     }),
   }
 
-  /** What `parse` found; false before it. */
+  /** Set by `parse`; false before. */
   protected quiet = false
   protected verbose = false
 
   #host: Host | undefined
   #interruption: Interruption | undefined
-  #untold: Untold[] = []
-  #kept: Kept = {}
+  #deferred: DeferredMessage[] = []
+  #resumable: Resumable = {}
 
   /**
-   * Runs the command to its end, output and failures included; its exit status is the process's.
+   * Runs the command, including its output and the report of failures; sets the exit status of the process.
    *
    * @param id - The words of its name, separated by `:`.
    */
@@ -93,51 +99,58 @@ export abstract class EnvsCommand extends Command {
     return this.#host
   }
 
-  /** Aborted by Ctrl-C and its like, for work that must tidy up; asking for it is what catches the signals. */
+  /**
+   * Returns a signal that Ctrl-C, SIGTERM and SIGHUP abort, for work with cleanup. The first call installs the
+   * signal handlers.
+   */
   protected signal(): AbortSignal {
     this.#interruption ??= catchInterruption()
     return this.#interruption.signal
   }
 
-  /** Gives the signals back, for work that has its own way with them. @throws What they have asked for until now. */
+  /**
+   * Removes the signal handlers, for work that handles signals itself.
+   *
+   * @throws The reason of a signal that arrived before.
+   */
   protected releaseSignals(): void {
     this.#interruption?.signal.throwIfAborted()
     this.#interruption?.release()
     this.#interruption = undefined
   }
 
-  /** A line, or a laid-out table, of the result: standard output, and nothing under `--json`. */
+  /** Prints a line or a table of the result on standard output; nothing under `--json`. */
   protected print(text: string): void {
     if (!this.jsonEnabled()) writeOutput(`${escapeLines(text)}\n`)
   }
 
-  /** Rows of the result; nothing at all when there are none. */
+  /** Prints the rows of the result; nothing if there are none. */
   protected printTable<Row>(rows: readonly Row[], layout: readonly Column<Row>[]): void {
     if (rows.length > 0) this.print(renderTable(rows, layout, outputColumns()))
   }
 
-  /** What a user may care to know beside the result: standard error, unless `--quiet` or `--json`. */
+  /** Prints a note on standard error, unless `--quiet` or `--json`. */
   protected note(text: string): void {
     if (!this.quiet && !this.jsonEnabled()) writeError(`${escapeLines(text)}\n`)
   }
 
-  /** What a user has to know: standard error, also under `--quiet` and `--json`. */
+  /** Prints a warning on standard error, also under `--quiet` and `--json`. */
   override warn(text: string): string {
     writeError(`envs: warning: ${escapeLines(text)}\n`)
     return text
   }
 
-  /** Warns of what programs of an environment are not kept from. */
+  /** Warns of gaps in the isolation of an environment. */
   protected warnOfGaps(gaps: readonly Parameters<typeof describeIsolationGap>[0][]): void {
     for (const gap of gaps) this.warn(`${describeIsolationGap(gap)}.`)
   }
 
-  /** Warns of a store that has outgrown its budget. */
+  /** Warns of a store that exceeds its budget. */
   protected warnOfBudget(over: Parameters<typeof describeOverBudget>[0] | undefined): void {
     if (over !== undefined) this.warn(describeOverBudget(over))
   }
 
-  /** Runs the stages one after another and shows them as far as the output allows. */
+  /** Runs the stages in order, and shows them as far as the output allows. */
   protected async runStages(stages: readonly Stage[]): Promise<void> {
     const {environment} = this.openHost()
     let hasFailed = true
@@ -145,32 +158,32 @@ export abstract class EnvsCommand extends Command {
       await runStages(stages, chooseProgress({silent: this.quiet || this.jsonEnabled(), environment}))
       hasFailed = false
     } finally {
-      for (const {tell, when} of this.#untold) if (when === 'always' || !hasFailed) tell()
-      this.#untold = []
+      for (const {print, when} of this.#deferred) if (when === 'always' || !hasFailed) print()
+      this.#deferred = []
     }
   }
 
-  /** Remembers what an interruption leaves to go on from. */
+  /** Records progress that an interruption leaves to resume from. */
   protected readonly noteDownload = (event: KeepingEvent): void => {
-    this.#kept = noteKept(this.#kept, event)
+    this.#resumable = addResumable(this.#resumable, event)
   }
 
-  /** Tells, once the stages are over, of what came up while an image was looked for. */
-  protected readonly tellNotice = (notice: ImageNotice): void => {
+  /** Reports a notice of the image lookup after the stages end. */
+  protected readonly reportNotice = (notice: ImageNotice): void => {
     const text = describeNotice(notice)
-    // A failure names the servers itself.
+    // A failure names the servers in its message.
     if (notice.kind === 'source-unreachable')
-      this.#untold.push({tell: () => this.note(text), when: 'success'})
-    else this.#untold.push({tell: () => this.warn(text), when: 'always'})
+      this.#deferred.push({print: () => this.note(text), when: 'success'})
+    else this.#deferred.push({print: () => this.warn(text), when: 'always'})
   }
 
-  /** Tells, once the stages are over, of a way out that makes up for the servers that did not answer. */
-  #tellFallback(text: string): void {
-    this.#untold = this.#untold.filter(({when}) => when === 'always')
-    this.#untold.push({tell: () => this.note(text), when: 'always'})
+  /** Reports a fallback after the stages end, instead of the servers that did not answer. */
+  #reportFallback(text: string): void {
+    this.#deferred = this.#deferred.filter(({when}) => when === 'always')
+    this.#deferred.push({print: () => this.note(text), when: 'always'})
   }
 
-  /** What {@link runCreation} tells of, as a command shows it. */
+  /** Returns the hooks of {@link runCreation} for a command. */
   protected creationHooks() {
     return {
       runStages: (stages: readonly Stage[]) => this.runStages(stages),
@@ -178,17 +191,17 @@ export abstract class EnvsCommand extends Command {
       onResolved: (resolution: Resolution) => {
         if (resolution.kind !== 'kept') return
         const {image, reason} = resolution
-        this.#tellFallback(describeFallback(image, {reason, now: this.openHost().now()}))
+        this.#reportFallback(describeFallback(image, {reason, now: this.openHost().now()}))
       },
-      onUnreachable: () => this.#tellFallback(MADE_INSTEAD),
+      onUnreachable: () => this.#reportFallback(BUILT_INSTEAD),
     }
   }
 
   /**
-   * Goes on only if the user agrees.
+   * Asks for confirmation.
    *
    * @throws {@link confirmationNeededError} Without a terminal, or under `--json`.
-   * @throws {@link declinedError}
+   * @throws {@link declinedError} If the user says no.
    */
   protected async confirm(question: string, {yes}: {yes: boolean}): Promise<void> {
     if (yes) return
@@ -196,12 +209,12 @@ export abstract class EnvsCommand extends Command {
     await askYesNo(question, {canAsk: !this.jsonEnabled(), signal: this.signal()})
   }
 
-  /** Also keeps the shared flags. @throws {CommandLineError} */
+  /** Parses the command line, and stores the common flags. @throws {CommandLineError} */
   protected override async parse<F extends Values, B extends Values, A extends Values>(
     options: Interfaces.Input<F, B, A>,
     argv = this.argv,
   ) {
-    // The library warns of a command that ends without it, also where the line is what is wrong.
+    // oclif warns about a command that ends without it, even after a parse error.
     this.parsed = true
     const parsed = await super.parse<F, B, A>(options, argv).catch((error: unknown) => {
       const flags = {...options.baseFlags, ...options.flags}
@@ -213,7 +226,7 @@ export abstract class EnvsCommand extends Command {
     return parsed
   }
 
-  /** The exit status a failure ends with. */
+  /** Returns the exit status of a failure. */
   protected exitStatusFor(failure: Failure): number {
     return failure.exitCode
   }
@@ -222,17 +235,17 @@ export abstract class EnvsCommand extends Command {
     writeJson(json)
   }
 
-  /** The library's own would look for deprecated names. */
+  /** Replaces oclif's `init`, which looks for deprecated names. */
   protected override async init(): Promise<void> {}
 
   protected override async catch(error: unknown): Promise<void> {
     const signal = this.#interruption?.signal
-    // Whatever broke off because of the signal, the signal is what the user did.
-    tellFailure(signal?.aborted ? signal.reason : error, {
+    // An aborted command reports the signal, not the error that it caused.
+    reportFailure(signal?.aborted ? signal.reason : error, {
       json: this.jsonEnabled(),
       verbose: this.verbose,
       statusOf: (failure) => this.exitStatusFor(failure),
-      kept: signal?.aborted ? describeKept(this.#kept) : undefined,
+      resumable: signal?.aborted ? describeResumable(this.#resumable) : undefined,
     })
   }
 
@@ -244,13 +257,13 @@ export abstract class EnvsCommand extends Command {
 const ENDING_SIGNALS: readonly EndingSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 export type Interruption = {
-  /** Aborted, with an InterruptedError as its reason, by the first signal that would end the process. */
+  /** Aborted with an InterruptedError by the first signal that would end the process. */
   readonly signal: AbortSignal
-  /** Gives the signals their default action again. */
+  /** Restores the default action of the signals. */
   release(): void
 }
 
-/** Turns Ctrl-C and its like into an abort; a second one ends the process at once, as before. */
+/** Turns SIGINT, SIGTERM and SIGHUP into an abort; a second signal ends the process at once. */
 export function catchInterruption(): Interruption {
   const controller = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
@@ -259,7 +272,7 @@ export function catchInterruption(): Interruption {
       process.kill(process.pid, signal)
       return
     }
-    // Still listening: the package that restores the cursor ends the process when nobody else listens.
+    // The listener stays: restore-cursor ends the process if it is the only listener.
     const ending = ENDING_SIGNALS.find((name) => name === signal)
     if (ending !== undefined) controller.abort(new InterruptedError(ending))
   }
@@ -270,7 +283,7 @@ export function catchInterruption(): Interruption {
   return {signal: controller.signal, release}
 }
 
-/** A command whose exit status is the guest's. */
+/** Base class of commands with the exit status of the guest. */
 export abstract class SessionCommand extends EnvsCommand {
   protected override exitStatusFor(failure: Failure): number {
     return sessionStatus(failure)

@@ -3,10 +3,10 @@ import {confirmationNeededError, declinedError} from './errors.js'
 import {escapeText, tolerateClosedStreams} from './output.js'
 
 /**
- * Asks on standard error and reads the answer from standard input; anything but yes is a no.
+ * Asks a question on standard error, and reads the answer from standard input; any answer but yes is a no.
  *
- * @param signal - Ends the question; Ctrl-C at it is sent to this process as SIGINT.
- * @throws {@link confirmationNeededError} When either is no terminal, or `canAsk` is false.
+ * @param signal - Aborts the question; Ctrl-C is sent to this process as SIGINT.
+ * @throws {@link confirmationNeededError} If one of the streams is not a terminal, or `canAsk` is false.
  * @throws {@link declinedError}
  */
 export async function askYesNo(
@@ -17,7 +17,7 @@ export async function askYesNo(
   tolerateClosedStreams()
   const terminal = createInterface({input: process.stdin, output: process.stderr})
   try {
-    // In raw mode readline gets Ctrl-C as a key: hand it on as the signal it stands for.
+    // In raw mode readline receives Ctrl-C as a key: send the signal.
     terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
     const answer = await Promise.race([
       terminal.question(`${escapeText(question)} [y/N] `, {signal}),
@@ -30,7 +30,7 @@ export async function askYesNo(
   }
 }
 
-/** Ctrl-D closes the interface, and leaves the question pending and the cursor behind it. */
+/** Resolves on Ctrl-D, which closes the interface without an answer and without a line end. */
 function endOfInput(terminal: Interface): Promise<string> {
   return new Promise((resolve) => {
     terminal.once('close', () => {

@@ -2,7 +2,7 @@ import {openCheckedHost} from '../host/host.js'
 import {listNames} from '../store/environments.js'
 import {writeOutput} from './output.js'
 import {type CommandTable, findCommand} from './registry.js'
-import {tellFailure, versionLine} from './render-error.js'
+import {reportFailure, versionLine} from './render-error.js'
 import {separateGuestCommand, splitAtSeparator} from './session-line.js'
 
 const HELP_FLAGS: readonly string[] = ['--help', '-h']
@@ -11,13 +11,13 @@ const HELP_FLAGS: readonly string[] = ['--help', '-h']
 export async function dispatchCommandLine(typed: readonly string[], table: CommandTable): Promise<void> {
   const argv = separateGuestCommand(typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed)
   process.on('uncaughtException', (error) => {
-    tell(error, argv)
+    reportError(error, argv)
     process.exit()
   })
   try {
     await dispatch(argv, table)
   } catch (error) {
-    tell(error, argv)
+    reportError(error, argv)
   }
 }
 
@@ -31,7 +31,7 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
   if (words.length === 0) {
     await help([])
     if (wantsHelp) return
-    return tellFirstSteps()
+    return printFirstSteps()
   }
   const found = findCommand(table, wantsHelp ? words : argv)
   const id = found.kind === 'topic' ? found.id : found.entry.id
@@ -44,16 +44,16 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
   await Command.start(found.rest, id)
 }
 
-/** Help is the library's, which takes longer to load than most commands take to run. */
+/** Shows oclif's help, which takes longer to load than most commands to run. */
 async function help(subject: readonly string[]): Promise<void> {
   const {showHelp} = await import('./help.js')
   await showHelp(subject)
 }
 
-/** Tells of a failure that no command could: before one was found, or after it had returned. */
-function tell(error: unknown, argv: readonly string[]): void {
+/** Reports a failure outside of a command: before one was found, or after it returned. */
+function reportError(error: unknown, argv: readonly string[]): void {
   const {own} = splitAtSeparator(argv)
-  tellFailure(error, {json: own.includes('--json'), verbose: own.includes('--verbose')})
+  reportFailure(error, {json: own.includes('--json'), verbose: own.includes('--verbose')})
 }
 
 const FIRST_STEPS = `
@@ -63,8 +63,8 @@ There is no environment yet. To begin:
   envs doctor              see what this host can do
 `
 
-/** Says what to type to whoever has no environment yet. */
-async function tellFirstSteps(): Promise<void> {
+/** Prints the first steps for a user without an environment. */
+async function printFirstSteps(): Promise<void> {
   const names = await listNames(openCheckedHost().paths)
   if (names.length === 0) writeOutput(FIRST_STEPS)
 }

@@ -19,7 +19,7 @@ export class InterruptedError extends EnvsError {
   }
 }
 
-/** A question can't be asked: there is no terminal to ask it on. */
+/** A question cannot be asked without a terminal. */
 export const confirmationNeededError = defineError('ENVS_CONFIRMATION_NEEDED', ExitCode.usage, {
   message: 'This needs your confirmation, and there is no terminal to ask on: {question}',
   nextStep: 'Add --yes to go ahead without the question.',
@@ -30,7 +30,7 @@ export const declinedError = defineError('ENVS_DECLINED', ExitCode.usage, {messa
 
 export class OutputFailedError extends EnvsError {}
 
-/** What a command had to say could not be said; what it did is done. */
+/** The output of a command could not be written; its work is done. */
 export const outputFailedError = defineError(
   'ENVS_OUTPUT_FAILED',
   ExitCode.storage,
@@ -41,27 +41,27 @@ export const outputFailedError = defineError(
   OutputFailedError,
 )
 
-/** No command has this name; the callers name those that are near, and their help. */
+/** No command has this name; callers add similar names and their help. */
 export const unknownCommandError = defineError('ENVS_UNKNOWN_COMMAND', ExitCode.usage, {
   message: 'There is no command "{name}".',
   nextStep: 'envs --help',
 })
 
 /**
- * A command line that its command can't be given.
+ * Returns the error for a command line that its command does not accept.
  *
- * @param id - The command's, words separated by `:`.
- * @param meant - What some of its words may have been meant to be.
+ * @param id - The words of the command, separated by `:`.
+ * @param meant - Corrections of some of its words.
  */
 export function commandLineError(message: string, id: string, meant: readonly string[] = []): UsageError {
   return new UsageError(message, [...didYouMean(meant), `envs ${id.replaceAll(':', ' ')} --help`])
 }
 
-/** What a disk, its mount options and its permissions may answer. */
+/** The file system or its permissions refused an access. */
 export const systemRefusedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
-  message: 'The system refused "{path}": {reason}.',
+  message: 'Could not access "{path}": {reason}.',
   nextStep:
-    'See whether you may use the path and whether its disk works, or set ENVS_HOME to another folder.',
+    'Check the permissions of the path and the state of its disk, or set ENVS_HOME to another folder.',
 })
 
 export const noSpaceError = defineError('ENVS_NO_SPACE', ExitCode.storage, {
@@ -74,7 +74,7 @@ export const quotaUsedError = defineError('ENVS_NO_SPACE', ExitCode.storage, {
   nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
 })
 
-/** Follows the stack. */
+/** Printed after the stack. */
 export const bugError = defineError('ENVS_BUG', ExitCode.bug, {
   message: 'This is a bug in envs ({version}).',
   nextStep: 'Please report it with these lines and what you typed.',

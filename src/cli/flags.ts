@@ -4,17 +4,17 @@ import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../hos
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
 import {Args, Flags} from './parse.js'
 
-/** NAME of an environment. oclif would read a missing argument from standard input: never wanted. */
+/** Declares the argument NAME of an environment; never read from standard input, as oclif does by default. */
 export function nameArg(description = 'name of the environment') {
   return Args.string({description, ignoreStdin: true, required: true})
 }
 
-/** NAME where it may be left out. */
+/** Declares the argument NAME if it is optional. */
 export function optionalNameArg(description = 'name of the environment [default: the only one]') {
   return Args.string({description, ignoreStdin: true})
 }
 
-/** Name of a setting, as `envs config list` shows it. */
+/** Declares the argument for the name of a setting. */
 export function settingArg() {
   return Args.string({description: 'name of the setting', ignoreStdin: true, required: true})
 }
@@ -39,14 +39,14 @@ export function identityFlag(description = 'kind of users [default: mapped if po
   return Flags.string({description, options: ['auto', 'mapped', 'emulated']})
 }
 
-/** dpkg's name of one. */
+/** Declares `--arch`, with dpkg's names. */
 export function architectureFlag(
   description = "target architecture; foreign ones run under QEMU [default: the host's]",
 ) {
   return Flags.string({char: 'a', description, options: [...DEB_ARCHITECTURES]})
 }
 
-/** The same as it was parsed. */
+/** Returns the parsed value of {@link architectureFlag}. */
 export function architectureIn({arch}: {arch?: string | undefined}): DebArchitecture | undefined {
   return arch === undefined ? undefined : namedArchitecture(arch)
 }
@@ -58,7 +58,7 @@ export function storageFlag() {
   })
 }
 
-/** What an old listing needs to be taken; a word of its own, for it gives up a protection. */
+/** Declares `--allow-sha1`, which old listings need. It weakens the verification. */
 export function allowSha1Flag() {
   return Flags.boolean({description: 'accept SHA-1 signatures, which old listings have'})
 }
@@ -75,13 +75,13 @@ function sessionFlag({letter, doc, value, takes}: SessionOption) {
     : Flags.string({...declared, multiple: true, multipleNonGreedy: true})
 }
 
-/** The flags of a session, or those of them that are named; `sessionFields` reads them. */
+/** Declares the flags of a session, all or the named ones; `sessionFields` reads them. */
 export function sessionFlags(...names: readonly string[]): Interfaces.FlagInput {
   const options = SESSION_OPTIONS.filter(({name}) => names.length === 0 || names.includes(name))
   return Object.fromEntries(options.map((option) => [option.name, sessionFlag(option)]))
 }
 
-/** What an image that is made of packages is to hold. */
+/** Declares the flags of an image that is built from packages. */
 export function archiveFlags() {
   return {
     include: Flags.string({
@@ -106,20 +106,20 @@ export function archiveFlags() {
   }
 }
 
-type Wish = {
+type ArchiveOptions = {
   readonly variant: 'minbase' | 'standard' | undefined
   readonly include: readonly string[]
   readonly components: readonly string[]
   readonly allowExpired: boolean
 }
 
-/** The same flags as they were parsed. */
-export function archiveWish(flags: {
+/** Returns the parsed values of {@link archiveFlags}. */
+export function archiveOptions(flags: {
   include?: readonly string[] | undefined
   variant?: string | undefined
   components?: readonly string[] | undefined
   'allow-expired'?: boolean | undefined
-}): Wish {
+}): ArchiveOptions {
   const {variant, include = [], components = []} = flags
   return {
     variant: variant === 'minbase' || variant === 'standard' ? variant : undefined,
@@ -136,7 +136,7 @@ const UNITS: Readonly<Record<string, number>> = {
   w: 7 * 24 * HOUR_MS,
 }
 
-/** Reads `12h`, `7d`, `2w`, or days without a unit. @returns Milliseconds. @throws {UsageError} */
+/** Parses `12h`, `7d`, `2w`, or days without a unit. @returns Milliseconds. @throws {UsageError} */
 export function parseAge(text: string): number {
   const {count, unit = 'd'} = /^(?<count>\d{1,5})(?<unit>[hdw])?$/.exec(text)?.groups ?? {}
   const unitMs = UNITS[unit]

@@ -1,11 +1,11 @@
 const SIZE_UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'] as const
 
-/** A size for people, in powers of ten as disks and downloads are sold: `999 B`, `1.2 kB`, `46 MB`. */
+/** Returns a size in powers of ten: `999 B`, `1.2 kB`, `46 MB`. */
 export function formatBytes(sizeBytes: number): string {
   let value = sizeBytes
   let unit = 'B'
   for (const next of SIZE_UNITS) {
-    // Compares what would be shown: 999.95 kB must not become 1000 kB.
+    // Compares the rounded value: 999.95 kB must not become 1000 kB.
     if (Number(showValue(value, unit)) < 1000) break
     value /= 1000
     unit = next
@@ -13,7 +13,7 @@ export function formatBytes(sizeBytes: number): string {
   return `${showValue(value, unit)} ${unit}`
 }
 
-/** One decimal while it tells something. */
+/** Returns the value with one decimal if it is below ten. */
 function showValue(value: number, unit: string): string {
   return unit === 'B' || value >= 9.95 ? value.toFixed(0) : value.toFixed(1)
 }
@@ -27,7 +27,7 @@ const UNITS = [
   ['minute', 60],
 ] as const
 
-/** How long ago `then` was, in the largest whole unit; a moment that is yet to come is `just now`. */
+/** Returns the age of `then` in its largest whole unit; a time in the future is `just now`. */
 export function formatRelativeTime(then: Date, now: Date): string {
   const seconds = (now.getTime() - then.getTime()) / 1000
   for (const [unit, length] of UNITS) {
@@ -37,7 +37,7 @@ export function formatRelativeTime(then: Date, now: Date): string {
   return 'just now'
 }
 
-/** A time that is left, for people: `5 s`, `2 min`, `1 h 5 min`; never less than a second. */
+/** Returns a remaining time: `5 s`, `2 min`, `1 h 5 min`; at least a second. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(1, Math.ceil(seconds))
   if (whole < 100) return `${whole} s`
@@ -47,7 +47,7 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h${rest === 0 ? '' : ` ${rest} min`}`
 }
 
-/** Words as they would be typed in a shell, on one line. */
+/** Returns words as a shell command line. */
 export function formatCommandLine(words: readonly string[]): string {
   return words.map(quoteWord).join(' ')
 }

@@ -2,13 +2,13 @@ import type {CommandTable} from './registry.js'
 
 export type {CommandTable} from './registry.js'
 
-/** The commands whose line is read without the command library. */
+/** Commands whose line is parsed without oclif. */
 const SESSIONS: readonly string[] = ['run', 'enter']
 
 /**
  * Runs one command line, without `node` and the script; sets `process.exitCode`, never rejects.
  *
- * Sessions are most of what envs does all day, and do not load what the other commands share.
+ * Sessions are the most frequent commands, and do not load the code of the others.
  */
 export async function main(argv: readonly string[], table: CommandTable): Promise<void> {
   const [word = ''] = argv

@@ -4,11 +4,11 @@ import {isErrno, unlessErrno} from '../host/errno.js'
 import {OutputFailedError, outputFailedError} from './errors.js'
 
 const [STDOUT, STDERR] = [1, 2]
-/** How long to let a reader read that has left no room, in a pipe that somebody made non-blocking. */
+/** Wait for a reader of a full pipe that another process made non-blocking. */
 const RETRY_MS = 5
 
 /**
- * Writes to standard output. Node's own stream for it takes longer to load than most commands to run.
+ * Writes to standard output. Node's stream for it takes longer to load than most commands to run.
  *
  * @throws {OutputFailedError}
  */
@@ -27,7 +27,7 @@ export function writeJson(value: unknown): void {
   writeOutput(`${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** Writes a failure as `--json` shows it; what can't be written there is told on standard error. */
+/** Writes a failure as `--json` shows it; on standard error if standard output fails. */
 export function writeJsonFailure(value: unknown, {asText}: {asText: string}): void {
   try {
     writeJson(value)
@@ -37,18 +37,21 @@ export function writeJsonFailure(value: unknown, {asText}: {asText: string}): vo
   }
 }
 
-/** Writes to standard error; where that can't be, there is nobody to tell. */
+/** Writes to standard error; errors are ignored, because they cannot be reported. */
 export function writeError(text: string): void {
   unlessErrno(() => writeWhole(STDERR, text))
 }
 
-/** How wide standard output is; undefined where it is no terminal that knows its own: a serial line has none. */
+/**
+ * Returns the width of standard output; undefined if it is not a terminal with a known width: a serial line has
+ * none.
+ */
 export function outputColumns(): number | undefined {
   if (!fstatSync(STDOUT).isCharacterDevice()) return undefined
   return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : undefined
 }
 
-/** For what writes to Node's streams themselves: a reader who has seen enough ends nothing there either. */
+/** Ignores EPIPE of Node's streams, for code that writes to them directly. */
 export function tolerateClosedStreams(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error) => {
@@ -56,7 +59,7 @@ export function tolerateClosedStreams(): void {
     })
 }
 
-/** @throws {NodeJS.ErrnoException} But for EPIPE (`envs list | head -1`): what the command does is still done. */
+/** Writes all bytes. @throws {NodeJS.ErrnoException} Except EPIPE (`envs list | head -1`): the command continues. */
 function writeWhole(fd: number, text: string): void {
   let rest = Buffer.from(text)
   while (rest.length > 0) {
@@ -71,33 +74,33 @@ function writeWhole(fd: number, text: string): void {
 }
 
 /**
- * What a terminal would act on, or show as something it is not: C0, DEL, C1, the marks that reorder or
- * hide text, line separators, and halves of surrogate pairs.
+ * Characters that a terminal interprets or displays misleadingly: C0, DEL, C1, bidirectional and invisible marks,
+ * line separators, and lone surrogates.
  *
  * @see https://www.unicode.org/reports/tr36/ : section 3.1, bidirectional spoofing
  */
 const UNSAFE =
   /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
 
-/** What is all of it needs no look at Unicode's tables, which take longer to get ready than a command to run. */
+/** Text that needs no check with Unicode tables, which take longer to initialize than a command to run. */
 const PLAIN = /^[\x20-\x7e]*$/
 const PLAIN_LINES = /^[\x20-\x7e\n]*$/
 
-const SHORT: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\x1b': '\\e'}
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\x1b': '\\e'}
 
-/** One line of text nobody vouches for, made safe to print: what could steer a terminal shows as an escape. */
+/** Escapes one line of untrusted text for a terminal. */
 export function escapeText(text: string): string {
   return PLAIN.test(text) ? text : text.replace(UNSAFE, escapeCharacter)
 }
 
-/** As `escapeText`, but line ends stay: for text that envs itself laid out. */
+/** Escapes text as `escapeText` does, but keeps line ends: for text that envs laid out itself. */
 export function escapeLines(text: string): string {
   if (PLAIN_LINES.test(text)) return text
   return text.replace(UNSAFE, (character) => (character === '\n' ? character : escapeCharacter(character)))
 }
 
 function escapeCharacter(character: string): string {
-  const short = SHORT[character]
+  const short = SHORT_ESCAPES[character]
   if (short !== undefined) return short
   const code = character.codePointAt(0) ?? 0
   return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`

@@ -4,14 +4,14 @@ import {nearestNames} from '../host/nearest.js'
 import {commandLineError} from './errors.js'
 import {splitAtSeparator} from './session-line.js'
 
-/** A line that the library's parser adds to its messages; the suggestion says it better. */
+/** A line that oclif's parser appends to its messages; the suggestion replaces it. */
 const LIBRARY_POINTER = 'See more help with --help'
 
 /**
- * Explains what is wrong with a command line in the words of envs.
+ * Translates an error of oclif's parser into an error of envs.
  *
- * @param error - Of the library's parser; any other is returned as it is.
- * @param id - The command's, for the suggestion.
+ * @param error - An error of the parser; any other is returned unchanged.
+ * @param id - The id of the command, for the suggestion.
  */
 export function explainLine(
   error: unknown,
@@ -19,29 +19,29 @@ export function explainLine(
 ): unknown {
   if (!(error instanceof Errors.CLIError || error instanceof UsageError)) return error
   const message = describeMissing(error) ?? withoutAdvice(error.message)
-  return commandLineError(message, id, meantWords(argv, flags))
+  return commandLineError(message, id, suggestedWords(argv, flags))
 }
 
 /**
- * Arguments that are missing, by what they are. The library tells them by a count and by names that help does not show.
+ * Describes missing arguments by their descriptions. oclif reports a count and names that help does not show.
  *
- * @returns undefined for other mistakes: of an argument too many the library has the word alone.
+ * @returns undefined for other mistakes.
  */
 function describeMissing(error: Error): string | undefined {
   if (!('args' in error) || !Array.isArray(error.args)) return undefined
-  const missing = error.args.flatMap((argument: string | Argument) =>
+  const missing = error.args.flatMap((argument: string | MissingArgument) =>
     typeof argument === 'string' ? [] : [describeArgument(argument)],
   )
   return missing.length === 0 ? undefined : `Missing: ${missing.join('; ')}.`
 }
 
-type Argument = {readonly description?: string; readonly options?: readonly string[]}
+type MissingArgument = {readonly description?: string; readonly options?: readonly string[]}
 
-function describeArgument({description = '', options}: Argument): string {
+function describeArgument({description = '', options}: MissingArgument): string {
   return options === undefined ? description : `${description} (${options.join(', ')})`
 }
 
-/** Later paragraphs are the library's advice, which does not hold for our flags. */
+/** Removes the advice of oclif after the first paragraph, which does not hold for envs. */
 function withoutAdvice(message: string): string {
   const [paragraph = ''] = message.split('\n\n')
   const lines = paragraph.split('\n').map((line) => line.trim())
@@ -49,11 +49,11 @@ function withoutAdvice(message: string): string {
 }
 
 /**
- * What was most likely meant by the flags that nobody declared, and by values that are none of those there are.
+ * Returns corrections of unknown flags and of invalid option values.
  *
- * @returns As they would be typed; empty where nothing looks like it.
+ * @returns Words as they would be typed; empty if nothing is similar.
  */
-function meantWords(argv: readonly string[], flags: Interfaces.FlagInput): string[] {
+function suggestedWords(argv: readonly string[], flags: Interfaces.FlagInput): string[] {
   const {own} = splitAtSeparator(argv)
   return own.flatMap((word, index) => {
     if (!word.startsWith('--')) return []

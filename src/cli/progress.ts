@@ -1,42 +1,42 @@
 import type {ListrTask} from 'listr2'
 import {escapeText, tolerateClosedStreams, writeError} from './output.js'
 
-type Part<Event> = {
+type StagePart<Event> = {
   readonly title: string
-  /** Whether an event belongs to it; one that belongs to none is shown wherever the job is. */
+  /** Whether an event belongs to the part; an event of no part is shown in the current one. */
   readonly has: (event: Event) => boolean
-  /** Whether an event says that it is over, where that is known before the next part begins. */
+  /** Whether an event ends the part, if that is known before the next part begins. */
   readonly isOver?: (event: Event) => boolean
 }
 
 /**
- * Stages of one job that tells how far it is by events. Each is over when the job tells of a later one, or is done; a part with
- * `isOver` goes on beside the next one until then. They may be run one after another, or beside each other.
+ * Returns the stages of one job that reports events. A stage ends when the job reports a later one, or ends; a
+ * part with `isOver` runs in parallel to the next one until then. The stages may run in order or in parallel.
  *
- * @param describe - An event in one line.
+ * @param describe - Returns an event as one line.
  */
 export function stagesOf<Event>(
-  parts: readonly Part<Event>[],
-  job: (tell: (event: Event) => void) => Promise<void>,
+  parts: readonly StagePart<Event>[],
+  job: (report: (event: Event) => void) => Promise<void>,
   describe: (event: Event) => string,
 ): LeafStage[] {
   const states = parts.map((part) => ({part, line: '', report: (_: string) => {}, end: deferred()}))
   let isBegun = false
   let current = 0
 
-  function tell(event: Event): void {
+  function handleEvent(event: Event): void {
     const at = states.findIndex(({part}) => part.has(event))
     const state = states[at === -1 ? current : at]
     if (state === undefined) return
     state.line = describe(event)
     state.report(state.line)
     if (at === -1) return
-    current = Math.max(current, state.part.isOver?.(event) ? at + 1 : beginOf(at))
+    current = Math.max(current, state.part.isOver?.(event) ? at + 1 : indexToEndBefore(at))
     for (const {end} of states.slice(0, current)) end.resolve()
   }
 
-  /** A part that goes on beside the one before it does not end it. */
-  function beginOf(index: number): number {
+  /** A part that runs in parallel to the previous one does not end it. */
+  function indexToEndBefore(index: number): number {
     return parts[index - 1]?.isOver === undefined ? index : index - 1
   }
 
@@ -45,7 +45,7 @@ export function stagesOf<Event>(
     const end = (settle: (end: Deferred) => void) => {
       for (const state of states) settle(state.end)
     }
-    return job(tell).then(
+    return job(handleEvent).then(
       () => end(({resolve}) => resolve()),
       (error: unknown) => end(({reject}) => reject(error)),
     )
@@ -73,23 +73,23 @@ function deferred(): Deferred {
   const promise = new Promise<void>((resolve, reject) => {
     settle = {resolve, reject}
   })
-  // The failure of a job is met by the stages that are run.
+  // The stages that run report the failure of the job.
   promise.catch(() => {})
   return {promise, ...settle}
 }
 
-/** A step of a long command; `report` says how far it is, as often as it likes. */
+/** A step of a long command; `report` may be called with progress at any rate. */
 export type LeafStage = {
   readonly title: string
   run(report: (line: string) => void): Promise<void>
 }
 
-/** Steps under a title of their own, which a live display alone shows. */
+/** Steps with a common title, which only a live display shows. */
 type StageGroup = {
   readonly title: string
-  /** Asked for when those before are over; none at all is a step that is not needed. */
+  /** Called when the previous stage ended; an empty list skips the group. */
   readonly stages: () => readonly LeafStage[]
-  /** How many of them a live display runs beside each other. */
+  /** Number of steps that a live display runs in parallel. */
   readonly concurrent: number
 }
 
@@ -98,10 +98,10 @@ export type Stage = LeafStage | StageGroup
 /** A live display, a line as each stage starts and ends, or nothing. */
 export type ProgressMode = 'terminal' | 'lines' | 'silent'
 
-/** Ten updates a second look live; more only cost time and scroll a recorded session. */
+/** Interval of updates: more than ten per second only cost time and scroll a recording. */
 const UPDATE_EVERY_MS = 100
 
-/** The display that standard error can show. */
+/** Returns the display that standard error supports. */
 export function chooseProgress({
   silent,
   environment,
@@ -110,35 +110,35 @@ export function chooseProgress({
   environment: Readonly<Record<string, string | undefined>>
 }): ProgressMode {
   if (silent) return 'silent'
-  // A terminal that does not know its width can't be drawn on.
+  // A live display needs a terminal with a known width.
   const isDrawable = process.stderr.isTTY && process.stderr.columns > 0
   const isLive = isDrawable && environment['TERM'] !== 'dumb' && !environment['CI']
   return isLive ? 'terminal' : 'lines'
 }
 
-/** Runs the stages in order on standard error; the first failure ends it and is thrown as it is. */
+/** Runs the stages in order, with a display on standard error; rethrows the first failure. */
 export async function runStages(stages: readonly Stage[], mode: ProgressMode): Promise<void> {
   if (mode === 'terminal') return showLive(stages)
-  const tell = (line: string) => {
+  const report = (line: string) => {
     if (mode === 'lines') writeError(`${escapeText(line)}\n`)
   }
   for (const stage of stages)
     for (const leaf of 'stages' in stage ? stage.stages() : [stage]) {
-      tell(`❯ ${leaf.title}`)
+      report(`❯ ${leaf.title}`)
       await leaf.run(() => {})
-      tell(`✔ ${leaf.title}`)
+      report(`✔ ${leaf.title}`)
     }
 }
 
 async function showLive(stages: readonly Stage[]): Promise<void> {
   tolerateClosedStreams()
   const {Listr, ListrLogger, ProcessOutput, DefaultRenderer} = await import('listr2')
-  // listr2 asks standard output whether it is a terminal; ours writes to standard error and has asked that.
+  // listr2 checks whether standard output is a terminal; envs writes to standard error, and checked that.
   class TerminalRenderer extends DefaultRenderer {
     static override nonTTY = true
   }
   let failure: {readonly error: unknown} | undefined
-  // listr2 would print the message as it is, control characters and all, and before whoever catches it does.
+  // Hides the message: listr2 would print it unescaped, and before the command reports it.
   const hide = (error: unknown): never => {
     failure ??= {error}
     throw new Error('')
@@ -159,7 +159,7 @@ async function showLive(stages: readonly Stage[]): Promise<void> {
   const list = new Listr(tasks, {
     renderer: TerminalRenderer,
     rendererOptions: {logger},
-    // Its handler would end the process with 127 before anything could tidy up.
+    // The handler of listr2 would end the process with 127, without cleanup.
     registerSignalListeners: false,
   })
   await list.run().catch((error: unknown) => {
@@ -179,18 +179,18 @@ function throttle(show: (line: string) => void): (line: string) => void {
 
 type Sample = {readonly atMs: number; readonly bytes: number}
 
-/** Long enough to even out a server's bursts, short enough to follow a change. */
+/** Window of the measurement: evens out bursts, and follows changes. */
 const WINDOW_MS = 5000
-/** Before that, what is known of the pace is chance. */
+/** Minimum duration of a measurement. */
 const SOONEST_MS = 500
 const SAMPLE_EVERY_MS = 100
 
 /**
- * Measures how fast a count grows, over the last seconds.
+ * Measures the rate of a count over the last seconds.
  *
- * What was there before the first call is no progress, and neither is a count that began anew.
+ * The count of the first call is not progress, and a decrease restarts the measurement.
  *
- * @returns A function that takes the count and the time, and gives the pace as soon as it can be told.
+ * @returns A function that takes the count and the time, and returns the rate once it is known.
  */
 export function measurePace(): (bytes: number, nowMs: number) => number | undefined {
   let samples: Sample[] = []
@@ -205,13 +205,13 @@ export function measurePace(): (bytes: number, nowMs: number) => number | undefi
   }
 }
 
-/** Of work whose pieces take differently long: enough of them to tell the rest from, and long enough. */
+/** Minimum share and duration of work with uneven steps before an estimate. */
 const [SOONEST_SHARE, SOONEST_WORK_MS] = [0.1, 2000]
 
 /**
- * Estimates how long the rest takes of what is counted in pieces, from all that were done since the first call.
+ * Estimates the remaining time of counted steps from all steps since the first call.
  *
- * @returns A function that takes the counts and the time, and gives seconds as soon as they can be told.
+ * @returns A function that takes the counts and the time, and returns seconds once they are known.
  */
 export function measureRest(): (count: number, totalCount: number, nowMs: number) => number | undefined {
   let first: {readonly count: number; readonly atMs: number} | undefined

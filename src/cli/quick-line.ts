@@ -1,6 +1,6 @@
 import {type ParseArgsConfig, parseArgs} from 'node:util'
 
-/** The flags of a line by name, as `node:util` declares them. */
+/** Declared flags by name, in the format of `node:util`. */
 type QuickFlags = Readonly<NonNullable<ParseArgsConfig['options']>>
 
 type QuickLine = {
@@ -8,16 +8,16 @@ type QuickLine = {
   readonly words: readonly string[]
 }
 
-/** `-e=VALUE`: the command library does not count the sign as part of the value. */
-const LETTER_WITH_SIGN = /^-[^-]=/
+/** `-e=VALUE`: oclif does not count the equals sign as part of the value. */
+const SHORT_FLAG_WITH_EQUALS = /^-[^-]=/
 
 /**
- * Parses the line of a command that has to start faster than the command library loads.
+ * Parses the line of a command that must start faster than oclif loads.
  *
- * @returns undefined for a line with a mistake, or with a flag that is not in `declared`: the command itself parses it.
+ * @returns undefined for a line with a mistake, or with an undeclared flag: the command itself parses it then.
  */
 export function parseQuickLine(argv: readonly string[], declared: QuickFlags): QuickLine | undefined {
-  if (argv.some((word) => word === '--' || LETTER_WITH_SIGN.test(word))) return undefined
+  if (argv.some((word) => word === '--' || SHORT_FLAG_WITH_EQUALS.test(word))) return undefined
   try {
     const {values, positionals, tokens} = parseArgs({
       args: [...argv],

@@ -3,35 +3,40 @@ import {packageVersion} from '../host/paths.js'
 import {bugError, noSpaceError, quotaUsedError, systemRefusedError} from './errors.js'
 import {escapeLines, escapeText, writeError, writeJsonFailure} from './output.js'
 
-/** A failure as the user is told of it, on a terminal or as JSON. */
+/** A failure as it is reported, on a terminal or as JSON. */
 export type Failure = {
   readonly code: ErrorCode
   readonly message: string
   readonly suggestions: readonly string[]
   readonly exitCode: number
-  /** Only for a bug: where it happened. */
+  /** The stack, only for a bug. */
   readonly stack?: string
   /** The message of each error behind this one, nearest first. */
   readonly causes: readonly string[]
 }
 
 /**
- * Tells of an error, on standard output under `--json` and else on standard error, and sets `process.exitCode`.
+ * Reports an error, on standard output under `--json`, else on standard error, and sets `process.exitCode`.
  *
- * @param statusOf - What a failure ends the process with, where that is not its own status.
- * @param kept - What an interrupted command leaves to go on from.
+ * @param statusOf - Returns the exit status of a failure, if it is not the failure's own.
+ * @param resumable - Text about progress that an interrupted command leaves to resume from.
  */
-export function tellFailure(
+export function reportFailure(
   error: unknown,
   {
     json = false,
     verbose,
     statusOf = ({exitCode}) => exitCode,
-    kept,
-  }: {json?: boolean; verbose: boolean; statusOf?: (failure: Failure) => number; kept?: string | undefined},
+    resumable,
+  }: {
+    json?: boolean
+    verbose: boolean
+    statusOf?: (failure: Failure) => number
+    resumable?: string | undefined
+  },
 ): void {
-  const told = describeFailure(error)
-  const failure = kept === undefined ? told : {...told, suggestions: [...told.suggestions, kept]}
+  const known = describeFailure(error)
+  const failure = resumable === undefined ? known : {...known, suggestions: [...known.suggestions, resumable]}
   process.exitCode = statusOf(failure)
   const asText = renderFailure(failure, {verbose, version: versionLine()})
   if (json) writeJsonFailure(failureJson(failure), {asText})
@@ -39,19 +44,19 @@ export function tellFailure(
 }
 
 /**
- * The status of a session that failed: 125 tells each failure of ours apart, as env(1) does. A shell's own statuses stay: of a
- * command that can't be executed, that isn't there, or that a signal ended.
+ * Returns the exit status of a failed session: 125 for a failure of envs, as in env(1). The statuses of a shell
+ * stay: for a command that cannot be executed, is missing, or was ended by a signal.
  */
 export function sessionStatus({exitCode}: {readonly exitCode: number}): number {
   return exitCode === 126 || exitCode === 127 || exitCode > 128 ? exitCode : ExitCode.guestNotStarted
 }
 
-/** Tells what the user can meet from what is a bug; any value may have been thrown. */
+/** Returns the failure for any thrown value: an error for the user, or a bug. */
 export function describeFailure(error: unknown): Failure {
   const causes = causesOf(error)
-  const told = error instanceof EnvsError ? error : systemFailure(error)
-  if (told !== undefined) {
-    const {code, message, suggestions, exitCode} = told
+  const known = error instanceof EnvsError ? error : systemFailure(error)
+  if (known !== undefined) {
+    const {code, message, suggestions, exitCode} = known
     return {code, message, suggestions, exitCode, causes}
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
@@ -66,7 +71,7 @@ export function describeFailure(error: unknown): Failure {
   }
 }
 
-/** The failure for standard error: its lines are never wrapped, so that paths and URLs can be copied. */
+/** Returns the text of a failure for standard error. Lines are never wrapped, so that paths and URLs can be copied. */
 export function renderFailure(
   failure: Failure,
   {verbose, version}: {verbose: boolean; version: string},
@@ -82,20 +87,20 @@ export function renderFailure(
   return `${lines.join('\n')}\n`
 }
 
-/** The closed shape of a failure under `--json`. */
+/** Returns the JSON of a failure under `--json`. */
 export function failureJson({code, message, suggestions}: Failure): {
   error: {code: string; message: string; suggestions: readonly string[]}
 } {
   return {error: {code, message, suggestions}}
 }
 
-/** What a disk, its mount options and its permissions may answer, wherever envs goes. */
+/** Errnos of file systems, mount options and permissions, which can occur in any file access. */
 const REFUSALS: ReadonlySet<string> = new Set([
   ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE'],
   ...['EEXIST', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'],
 ])
 
-/** What the system answered, as a user meets it; undefined for a bug, and where no file was refused. */
+/** Returns the error for a failed system call; undefined for a bug, and for an errno without a path. */
 function systemFailure(error: unknown): EnvsError | undefined {
   const errno = errnoOf(error)
   const path = error instanceof Error && 'path' in error ? String(error.path) : undefined
@@ -115,7 +120,7 @@ function causesOf(error: unknown): string[] {
   return causes
 }
 
-/** Program, machine and Node, for a report. */
+/** Returns the versions of envs, platform and Node, for a bug report. */
 export function versionLine(): string {
   return `envs/${packageVersion()} ${process.platform}-${process.arch} node-${process.version}`
 }

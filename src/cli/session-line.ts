@@ -3,7 +3,7 @@ import {openCheckedHost} from '../host/host.js'
 import {SESSION_OPTIONS, sessionFields} from '../sandbox/session-options.js'
 import {parseQuickLine} from './quick-line.js'
 
-/** The names of both commands, aliases included; a test compares them with what the commands declare. */
+/** Names of both commands, aliases included; a test compares them with the declared ones. */
 const RUN: readonly string[] = ['run', 'exec']
 const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
 
@@ -15,9 +15,9 @@ const FLAGS = Object.fromEntries(
 )
 
 /**
- * Reads the line of a session without the command library, which takes longer to load than a session to start.
+ * Parses the line of a session without oclif, which takes longer to load than a session to start.
  *
- * @returns undefined for anything else, help and mistakes included.
+ * @returns undefined for any other line, including help and mistakes.
  */
 export function readSessionLine(typed: readonly string[]): TypedSession | undefined {
   const [verb = '', ...argv] = separateGuestCommand(typed)
@@ -30,7 +30,7 @@ export function readSessionLine(typed: readonly string[]): TypedSession | undefi
   return isRun && name === undefined ? undefined : {name, command: guest, fields: sessionFields(line.flags)}
 }
 
-/** The same work as the commands `run` and `enter` do; sets `process.exitCode`, never rejects. */
+/** Runs a session, as the commands `run` and `enter` do; sets `process.exitCode`, never rejects. */
 export async function runSessionLine(session: TypedSession): Promise<void> {
   let isVerbose = false
   try {
@@ -38,35 +38,35 @@ export async function runSessionLine(session: TypedSession): Promise<void> {
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
     process.exitCode = await runTypedSession(host, session)
   } catch (error) {
-    const {sessionStatus, tellFailure} = await import('./render-error.js')
-    tellFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
+    const {sessionStatus, reportFailure} = await import('./render-error.js')
+    reportFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
   }
 }
 
-/** Commands whose arguments after NAME belong to the guest, with their aliases. */
-const GUEST_COMMANDS: ReadonlySet<string> = new Set(['run', 'exec'])
-
-/** Their options that take the next argument as a value. */
+/** Options of `run` that take the next argument as a value. */
 const VALUE_OPTIONS: ReadonlySet<string> = new Set(
   SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
 )
 
 /**
- * Puts `--` between NAME and the guest's command, for oclif looks for flags, `--help` and `--json` up to
- * the first `--`. A `--` that the user put there is the same one; later ones are the guest's.
+ * Inserts `--` between NAME and the guest's command, because oclif parses flags, `--help` and `--json` up to the
+ * first `--`. A `--` of the user is kept as this one; later ones belong to the guest.
  *
  * @param argv - The whole command line, the command's name first.
  */
 export function separateGuestCommand(argv: readonly string[]): string[] {
   const [command, ...rest] = argv
-  if (command === undefined || !GUEST_COMMANDS.has(command)) return [...argv]
+  if (command === undefined || !RUN.includes(command)) return [...argv]
   const at = positionOfName(rest)
   if (at === undefined) return [...argv]
   const guest = rest.slice(at + 1)
   return [command, ...rest.slice(0, at + 1), '--', ...(guest[0] === '--' ? guest.slice(1) : guest)]
 }
 
-/** Own arguments before the first `--`, the guest's after it in the order typed: oclif's `argv` re-sorts repeats. */
+/**
+ * Splits a line at the first `--`: own arguments, and the guest's in the order typed (oclif's `argv` reorders
+ * repeated ones).
+ */
 export function splitAtSeparator(argv: readonly string[]): {own: string[]; guest: string[]} {
   const at = argv.indexOf('--')
   return at === -1 ? {own: [...argv], guest: []} : {own: argv.slice(0, at), guest: argv.slice(at + 1)}

@@ -10,9 +10,9 @@ export type Column<Row> = {
 const GAP = '  '
 
 /**
- * Rows under upper-case titles, two spaces between columns, no space at a line's end; no rows, no text.
+ * Returns rows under upper-case titles, with two spaces between columns and none at line ends; empty without rows.
  *
- * @param columns - Width of the terminal, whose lines are cut to it; undefined elsewhere, where all is kept.
+ * @param columns - Width of the terminal, to which lines are cut; undefined: lines are not cut.
  */
 export function renderTable<Row>(
   rows: readonly Row[],
@@ -35,22 +35,15 @@ function pad(cell: string, width: number, align: 'left' | 'right' = 'left'): str
   return align === 'right' ? room + cell : cell + room
 }
 
-/** Only what is outside of it needs Unicode's tables, which take longer to get ready than a command to run. */
+/** Text that needs no Unicode tables, which take longer to initialize than a command to run. */
 const ASCII = /^[\x20-\x7e]*$/
 
-let segmenter: Intl.Segmenter | undefined
-
-function graphemesOf(text: string): Intl.Segments {
-  segmenter ??= new Intl.Segmenter('en', {granularity: 'grapheme'})
-  return segmenter.segment(text)
-}
-
-/** Asks for the picture of a sign, which is two columns wide. */
+/** Selects emoji presentation, which is two columns wide. */
 const EMOJI_SELECTOR = '\ufe0f'
 
 const INVISIBLE = /^[\p{Mn}\p{Me}]/u
 
-/** Columns that `text` takes on a terminal, whatever marks and joined signs are in it. */
+/** Returns the columns of `text` on a terminal, including combining marks and joined emoji. */
 export function displayWidth(text: string): number {
   if (ASCII.test(text)) return text.length
   let columns = 0
@@ -58,7 +51,7 @@ export function displayWidth(text: string): number {
   return columns
 }
 
-/** The longest beginning of `text` that fits `columns`, with an ellipsis where something was cut off. */
+/** Returns the longest start of `text` that fits `columns`, with an ellipsis if it is cut. */
 export function truncateToWidth(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text
   let kept = ''
@@ -76,7 +69,7 @@ function graphemeWidth(segment: string): number {
   return segment.includes(EMOJI_SELECTOR) ? 2 : eastAsianWidth(segment.codePointAt(0) ?? 0)
 }
 
-/** Labels and values below one another; a field without a value is left out. */
+/** Returns labels and values as lines; a field without a value is left out. */
 export function renderFields(
   fields: readonly (readonly [label: string, value: string | undefined])[],
 ): string {
@@ -84,3 +77,10 @@ export function renderFields(
   const width = Math.max(0, ...shown.map(([label]) => displayWidth(label)))
   return shown.map(([label, value]) => `${label.padEnd(width)}  ${escapeText(value)}`).join('\n')
 }
+
+function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter('en', {granularity: 'grapheme'})
+  return segmenter.segment(text)
+}
+
+let segmenter: Intl.Segmenter | undefined

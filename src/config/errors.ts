@@ -5,12 +5,12 @@ export const unknownSettingError = defineError('ENVS_UNKNOWN_SETTING', ExitCode.
   nextStep: 'envs config list',
 })
 
-/** A value that its setting can't take, wherever it was written: `where` is it as the user wrote it. */
+/** A setting has an invalid value; `where` is the name of its origin as the user wrote it. */
 export const invalidSettingError = defineError('ENVS_BAD_SETTING', ExitCode.usage, {
   message: '{where} cannot be "{value}": it must be {allowed}.',
 })
 
-/** The file is the user's: it is neither reset nor rewritten. */
+/** The file belongs to the user: envs neither resets nor rewrites it. */
 export const configCorruptError = defineError('ENVS_CONFIG_CORRUPT', ExitCode.usage, {
   message: 'Could not read the settings in "{path}": {reason}.',
   nextStep: 'Repair {path}, or move it away to start with the built-in settings.',

@@ -2,23 +2,50 @@ import {didYouMean} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {unknownSettingError} from './errors.js'
 
-/** How the values of a setting are written by people and kept in the file. */
-export type Kind<Value> = {
+/** All settings and their types; undefined if there is no default. */
+export type SettingValues = {
+  'mirrors.ubuntuBase': string
+  'mirrors.ubuntuCloud': string
+  'mirrors.ubuntuArchive': string | undefined
+  'mirrors.debianArchive': string | undefined
+  'mirrors.debianSecurity': string | undefined
+  'mirrors.lxc': string
+  keyrings: readonly string[]
+  defaultImage: string | undefined
+  imageCheck: 'daily' | 'always'
+  identity: 'auto' | 'mapped' | 'emulated'
+  engine: 'auto' | 'bwrap' | 'unshare' | 'proot'
+  storage: 'auto' | 'overlay' | 'directory'
+  durable: 'auto' | 'always' | 'never'
+  diskBudget: string | undefined
+  tryMemory: string | undefined
+}
+
+export type SettingName = keyof SettingValues
+
+export type SettingDefinition<Value> = {
+  readonly variable: `ENVS_${string}`
+  readonly kind: SettingKind<Exclude<Value, undefined>>
+  readonly builtIn: Value
+}
+
+/** The kind of a setting: how its values are typed, and stored in the file. */
+export type SettingKind<Value> = {
   /** Completes "must be …". */
   readonly allowed: string
-  /** From a command line or a variable; undefined when it can't be one. */
+  /** Parses a value from a command line or a variable; undefined if it is invalid. */
   readonly parseText: (text: string) => Value | undefined
-  /** From the file's JSON; undefined when it can't be one. */
+  /** Parses a value from the file's JSON; undefined if it is invalid. */
   readonly parseJson: (json: unknown) => Value | undefined
-  /** All there are, where they can be counted up. */
+  /** All values of an enumeration. */
   readonly choices?: readonly Value[]
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
 const UNPRINTABLE = /[\s\u0000-\u001f\u007f]/
 
-/** Where a mirror's files lie; kept without a slash at its end. */
-export const folderUrl: Kind<string> = fromText(
+/** The URL of a mirror; stored without a slash at its end. */
+export const folderUrl: SettingKind<string> = fromText(
   'an http or https URL of a folder, without ? and #',
   (text) => {
     if (UNPRINTABLE.test(text) || /[?#]/.test(text) || !URL.canParse(text)) return undefined
@@ -27,46 +54,50 @@ export const folderUrl: Kind<string> = fromText(
   },
 )
 
-/** A reference as people type it; which images there are is not known here. */
-export const imageReference: Kind<string> = fromText('an image, such as noble or debian:trixie', (text) =>
-  text === '' || UNPRINTABLE.test(text) ? undefined : text,
+/** An image reference; whether the image exists is not checked here. */
+export const imageReference: SettingKind<string> = fromText(
+  'an image, such as noble or debian:trixie',
+  (text) => (text === '' || UNPRINTABLE.test(text) ? undefined : text),
 )
 
-/** A file of keys, and the URL of the folder below which they may sign; without a slash at its end. */
+/** A keyring, and the URL of the folder whose content its keys may sign; without a slash at its end. */
 type ScopedKeyring = {readonly below: string; readonly path: string}
 
-/** Entries `URL=PATH`; separated by `:` where they are typed, a list in the file. {@link scopedKeyrings} reads them. */
-export const keyringList: Kind<readonly string[]> = {
+/** Entries `URL=PATH`; separated by `:` on a command line, a list in the file. {@link scopedKeyrings} parses them. */
+export const keyringList: SettingKind<readonly string[]> = {
   allowed:
     'entries URL=PATH separated by :, each the URL of a mirror and the file of the keys that may sign what it serves, such as https://apt.example.org/debian=/home/you/keys/team.asc',
   parseText: (text) => allScoped(text.split(/:(?=https?:\/\/|$)/).filter((entry) => entry !== '')),
   parseJson: (json) => (isStringList(json) ? allScoped(json) : undefined),
 }
 
-/** @param entries - A value of {@link keyringList}. */
+/** Parses the entries of a keyring list. @param entries - A value of {@link keyringList}. */
 export function scopedKeyrings(entries: readonly string[]): ScopedKeyring[] {
   return entries.flatMap((entry) => parseScoped(entry) ?? [])
 }
 
 const BYTES = /^(?<count>\d{1,6})(?<unit>[kMGT])B?$/
 
-/** Kept as it is typed; {@link bytesOf} reads it. */
-export const byteSize: Kind<string> = fromText('a size, such as 500M or 20G', (text) =>
+/** Stored as typed; {@link bytesOf} parses it. */
+export const byteSize: SettingKind<string> = fromText('a size, such as 500M or 20G', (text) =>
   BYTES.test(text) ? text : undefined,
 )
 
-/** In powers of ten, as sizes are shown. @param size - A value of {@link byteSize}. */
+/** Returns the bytes of a size, in powers of ten. @param size - A value of {@link byteSize}. */
 export function bytesOf(size: string): number {
   const {count, unit = ''} = BYTES.exec(size)?.groups ?? {}
   return Number(count) * 1000 ** ('kMGT'.indexOf(unit) + 1)
 }
 
-export function choice<const Option extends string>(...options: readonly Option[]): Kind<Option> {
+export function choice<const Option extends string>(...options: readonly Option[]): SettingKind<Option> {
   const kind = fromText(`one of: ${options.join(', ')}`, (text) => options.find((option) => option === text))
   return {...kind, choices: options}
 }
 
-function fromText<Value>(allowed: string, parseText: (text: string) => Value | undefined): Kind<Value> {
+function fromText<Value>(
+  allowed: string,
+  parseText: (text: string) => Value | undefined,
+): SettingKind<Value> {
   return {
     allowed,
     parseText,
@@ -89,35 +120,8 @@ function isStringList(json: unknown): json is string[] {
   return Array.isArray(json) && json.every((item) => typeof item === 'string')
 }
 
-/** Every setting and the type of its value; undefined where nothing is built in. */
-export type SettingValues = {
-  'mirrors.ubuntuBase': string
-  'mirrors.ubuntuCloud': string
-  'mirrors.ubuntuArchive': string | undefined
-  'mirrors.debianArchive': string | undefined
-  'mirrors.debianSecurity': string | undefined
-  'mirrors.lxc': string
-  keyrings: readonly string[]
-  defaultImage: string | undefined
-  imageCheck: 'daily' | 'always'
-  identity: 'auto' | 'mapped' | 'emulated'
-  engine: 'auto' | 'bwrap' | 'unshare' | 'proot'
-  storage: 'auto' | 'overlay' | 'directory'
-  durable: 'auto' | 'always' | 'never'
-  diskBudget: string | undefined
-  tryMemory: string | undefined
-}
-
-export type SettingName = keyof SettingValues
-
-export type Definition<Value> = {
-  readonly variable: `ENVS_${string}`
-  readonly kind: Kind<Exclude<Value, undefined>>
-  readonly builtIn: Value
-}
-
-/** The table of settings: how each is written, and what holds when nobody sets it. */
-export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues[Name]>} = {
+/** The table of settings, with kind and default. */
+export const SETTINGS: {readonly [Name in SettingName]: SettingDefinition<SettingValues[Name]>} = {
   'mirrors.ubuntuBase': {
     variable: 'ENVS_MIRROR_UBUNTU_BASE',
     kind: folderUrl,
@@ -128,7 +132,8 @@ export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues
     kind: folderUrl,
     builtIn: 'https://cloud-images.ubuntu.com',
   },
-  // The archives depend on the architecture, the release's age and the host: their readers know those.
+  // APT mirrors depend on the architecture, the age of the release and the host, so their default is chosen
+  // elsewhere.
   'mirrors.ubuntuArchive': {variable: 'ENVS_MIRROR_UBUNTU_ARCHIVE', kind: folderUrl, builtIn: undefined},
   'mirrors.debianArchive': {variable: 'ENVS_MIRROR_DEBIAN_ARCHIVE', kind: folderUrl, builtIn: undefined},
   'mirrors.debianSecurity': {variable: 'ENVS_MIRROR_DEBIAN_SECURITY', kind: folderUrl, builtIn: undefined},
@@ -164,7 +169,7 @@ export const SETTINGS: {readonly [Name in SettingName]: Definition<SettingValues
   tryMemory: {variable: 'ENVS_TRY_MEMORY', kind: byteSize, builtIn: undefined},
 }
 
-/** In the order of the table, which is the order they are shown in. */
+/** Returns the names of the settings in the order of the table. */
 export function settingNames(): SettingName[] {
   return Object.keys(SETTINGS).filter(isSettingName)
 }

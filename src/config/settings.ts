@@ -5,16 +5,55 @@ import {makeFolders} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {takeLock} from '../host/locks.js'
 import {configBusyError, configCorruptError, invalidSettingError} from './errors.js'
-import {type Definition, SETTINGS, type SettingName, type SettingValues} from './schema.js'
+import {SETTINGS, type SettingDefinition, type SettingName, type SettingValues} from './schema.js'
 
-/** A change takes milliseconds; who holds the lock longer than this hangs. */
+/** The origin of an effective value. */
+export type Origin = 'flag' | 'variable' | 'file' | 'built-in'
+
+export type Effective<Value> = {readonly value: Value; readonly origin: Origin}
+
+/** Values of settings from the command line; undefined without the flag. */
+export type FlagTexts = Partial<Readonly<Record<SettingName, string | undefined>>>
+
+/** The effective settings. A value is validated when it is read: an invalid one that is not needed does no harm. */
+export type Settings = {
+  /** @throws {@link invalidSettingError} */
+  effective<Name extends SettingName>(name: Name): Effective<SettingValues[Name]>
+  /** @throws {@link invalidSettingError} */
+  value<Name extends SettingName>(name: Name): SettingValues[Name]
+}
+
+/**
+ * Reads the settings. A flag takes precedence over a variable, a variable over the file, the file over the
+ * default. An empty variable counts as unset.
+ *
+ * @throws {@link configCorruptError}
+ */
+export async function readSettings(
+  host: Pick<Host, 'paths' | 'environment'>,
+  flags: FlagTexts = {},
+): Promise<Settings> {
+  const path = configPath(host)
+  const file = await readConfigFile(path)
+  const effective = <Name extends SettingName>(name: Name): Effective<SettingValues[Name]> => {
+    const definition: SettingDefinition<SettingValues[Name]> = SETTINGS[name]
+    return (
+      fromFlag(name, definition, flags[name]) ??
+      fromVariable(definition, host.environment[definition.variable]) ??
+      fromFile(name, definition, {file, path}) ?? {value: definition.builtIn, origin: 'built-in'}
+    )
+  }
+  return {effective, value: (name) => effective(name).value}
+}
+
+/** A change takes milliseconds: a process that holds the lock longer hangs. */
 const WAIT_MS = 10_000
 
 /**
  * Writes a setting to the user's file.
  *
  * @param text - The value as typed.
- * @returns The value as it is kept.
+ * @returns The stored value.
  * @throws {@link invalidSettingError}
  * @throws {@link configCorruptError}
  * @throws {@link configBusyError}
@@ -30,7 +69,7 @@ export async function storeSetting<Name extends SettingName>(
 }
 
 /**
- * Takes a setting out of the user's file, so that the built-in value holds again.
+ * Removes a setting from the user's file, so that the default applies again.
  *
  * @throws {@link configCorruptError}
  * @throws {@link configBusyError}
@@ -41,14 +80,14 @@ export async function clearSetting(host: Pick<Host, 'paths'>, name: SettingName)
 
 type ConfigFile = {set(name: string, value: unknown): void; delete(name: string): void}
 
-/** conf reads, changes and writes the file without a lock of its own: two at once would lose a change. */
+/** Changes the file under a lock: conf has none, and two parallel changes would lose one. */
 async function changeFile({paths}: Pick<Host, 'paths'>, change: (file: ConfigFile) => void): Promise<void> {
   const path = configPath({paths})
   await makeFolders(dirname(path), {mode: 0o700})
   const lock = await takeLock(`${path}.lock`, {mode: 'exclusive', waitMs: WAIT_MS})
   if (lock === undefined) throw configBusyError({path})
   try {
-    // conf's own complaint about a damaged file doesn't name it.
+    // conf's own error about a damaged file does not name the file.
     await readConfigFile(path)
     const {default: Conf} = await import('conf')
     change(
@@ -72,7 +111,7 @@ export function configPath({paths}: Pick<Host, 'paths'>): string {
   return join(paths.config, 'config.json')
 }
 
-/** The file as it is; undefined where there is none. @throws {@link configCorruptError} When it is a folder. */
+/** Reads the text of the file; undefined if there is none. @throws {@link configCorruptError} If it is a folder. */
 export async function readConfigText(path: string): Promise<string | undefined> {
   try {
     return readFileSync(path, 'utf8')
@@ -84,9 +123,9 @@ export async function readConfigText(path: string): Promise<string | undefined> 
 }
 
 /**
- * The user's settings as they stand in the file; no file is no settings.
+ * Reads the settings in the user's file; empty without a file.
  *
- * @throws {@link configCorruptError} When the file is not a JSON object.
+ * @throws {@link configCorruptError} If the file is not a JSON object.
  */
 async function readConfigFile(path: string): Promise<JsonObject> {
   const text = await readConfigText(path)
@@ -101,8 +140,8 @@ async function readConfigFile(path: string): Promise<JsonObject> {
   return json
 }
 
-/** What stands under a dotted name, `a.b` being `{"a": {"b": …}}`; undefined when nothing does. */
-function lookUp(json: JsonObject, dottedName: string): unknown {
+/** Returns the value of a dotted name, `a.b` being `{"a": {"b": …}}`; undefined if there is none. */
+function valueAt(json: JsonObject, dottedName: string): unknown {
   let value: unknown = json
   for (const key of dottedName.split('.')) {
     if (!isObject(value) || !Object.hasOwn(value, key)) return undefined
@@ -115,53 +154,14 @@ function isObject(json: unknown): json is JsonObject {
   return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
-/** Where the value in force was set. */
-export type Origin = 'flag' | 'variable' | 'file' | 'built-in'
-
-export type Effective<Value> = {readonly value: Value; readonly origin: Origin}
-
-/** What was typed on the command line for a setting; undefined where the flag was not given. */
-export type FlagTexts = Partial<Readonly<Record<SettingName, string | undefined>>>
-
-/** The settings in force. Each is checked when it is asked for: a wrong one nobody needs does no harm. */
-export type Settings = {
-  /** @throws {@link invalidSettingError} */
-  effective<Name extends SettingName>(name: Name): Effective<SettingValues[Name]>
-  /** @throws {@link invalidSettingError} */
-  value<Name extends SettingName>(name: Name): SettingValues[Name]
-}
-
 /**
- * Reads the settings: a flag goes before a variable, that before the file, that before what is built in.
- * An empty variable counts as unset.
+ * Parses a value that the user typed.
  *
- * @throws {@link configCorruptError}
- */
-export async function readSettings(
-  host: Pick<Host, 'paths' | 'environment'>,
-  flags: FlagTexts = {},
-): Promise<Settings> {
-  const path = configPath(host)
-  const file = await readConfigFile(path)
-  const effective = <Name extends SettingName>(name: Name): Effective<SettingValues[Name]> => {
-    const definition: Definition<SettingValues[Name]> = SETTINGS[name]
-    return (
-      fromFlag(name, definition, flags[name]) ??
-      fromVariable(definition, host.environment[definition.variable]) ??
-      fromFile(name, definition, {file, path}) ?? {value: definition.builtIn, origin: 'built-in'}
-    )
-  }
-  return {effective, value: (name) => effective(name).value}
-}
-
-/**
- * What the user typed for a setting, as a value.
- *
- * @param where - How to name the place in an error.
+ * @param where - The origin of the value, for an error.
  * @throws {@link invalidSettingError}
  */
 function parseSetting<Value>(
-  {kind}: Definition<Value>,
+  {kind}: SettingDefinition<Value>,
   text: string,
   where: string,
 ): Exclude<Value, undefined> {
@@ -172,7 +172,7 @@ function parseSetting<Value>(
 
 function fromFlag<Value>(
   name: string,
-  definition: Definition<Value>,
+  definition: SettingDefinition<Value>,
   text: string | undefined,
 ): Effective<Value> | undefined {
   if (text === undefined) return undefined
@@ -180,7 +180,7 @@ function fromFlag<Value>(
 }
 
 function fromVariable<Value>(
-  definition: Definition<Value>,
+  definition: SettingDefinition<Value>,
   text: string | undefined,
 ): Effective<Value> | undefined {
   if (text === undefined || text === '') return undefined
@@ -189,10 +189,10 @@ function fromVariable<Value>(
 
 function fromFile<Value>(
   name: string,
-  {kind}: Definition<Value>,
+  {kind}: SettingDefinition<Value>,
   {file, path}: {file: JsonObject; path: string},
 ): Effective<Value> | undefined {
-  const json = lookUp(file, name)
+  const json = valueAt(file, name)
   if (json === undefined) return undefined
   const value = kind.parseJson(json)
   if (value === undefined)
@@ -204,7 +204,7 @@ function showJson(json: unknown): string {
   return typeof json === 'string' ? json : JSON.stringify(json)
 }
 
-/** A setting as `envs config` tells of it; `value` is null where nothing is set and nothing built in. */
+/** A setting as `envs config` shows it; `value` is null if nothing is set and there is no default. */
 export type SettingEntry = {
   readonly name: SettingName
   readonly value: string | readonly string[] | null
@@ -212,13 +212,13 @@ export type SettingEntry = {
   readonly variable: string
 }
 
-/** @throws {@link invalidSettingError} */
+/** Returns a setting for `envs config`. @throws {@link invalidSettingError} */
 export function settingEntry(settings: Settings, name: SettingName): SettingEntry {
   const {value, origin} = settings.effective(name)
   return {name, value: value ?? null, origin, variable: SETTINGS[name].variable}
 }
 
-/** The value as it would be typed: lists separated by `:`, nothing for null. */
+/** Returns the value as it would be typed: a list is separated by `:`, null is empty. */
 export function showSettingValue(value: SettingEntry['value']): string {
   if (value === null) return ''
   return typeof value === 'string' ? value : value.join(':')

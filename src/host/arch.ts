@@ -1,55 +1,7 @@
 import {closeSync, openSync, readSync} from 'node:fs'
 import {unknownArchitectureError} from './errors.js'
 
-/** Numbers that the programs of templates/host can't know by themselves. */
-export type SystemCalls = {
-  readonly prctl: number
-  readonly setns: number
-  readonly unshare: number
-  readonly fsetxattr: number
-  readonly lgetxattr: number
-  readonly statx: number
-  readonly utimensat: number
-  readonly mount: number
-  readonly umount2: number
-  readonly pivotRoot: number
-  readonly sethostname: number
-  readonly setsid: number
-  readonly prlimit64: number
-  readonly wait4: number
-}
-
-// biome-ignore format: one for each call
-type Row = readonly [number, number, number, number, number, number, number, number, number, number, number, number, number, number]
-
-/** @see Linux arch/<ARCH>/entry/syscalls/syscall.tbl; arm64, riscv64 and loongarch64: asm-generic/unistd.h */
-// biome-ignore format: a line for each processor
-const NUMBERS: Readonly<Record<DebArchitecture, Row>> = {
-  amd64: [157, 308, 272, 190, 192, 332, 280, 165, 166, 155, 170, 112, 302, 61],
-  arm64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260],
-  armhf: [172, 375, 337, 228, 230, 397, 348, 21, 52, 218, 74, 66, 369, 114],
-  i386: [172, 346, 310, 228, 230, 383, 320, 21, 52, 217, 74, 66, 340, 114],
-  loong64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260],
-  ppc64el: [171, 350, 282, 211, 213, 383, 304, 21, 52, 203, 74, 66, 325, 114],
-  riscv64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260],
-  s390x: [172, 339, 303, 226, 228, 379, 315, 21, 52, 217, 74, 66, 334, 114],
-}
-
-export function systemCalls(architecture: DebArchitecture): SystemCalls {
-  const [prctl, setns, unshare, fsetxattr, lgetxattr, statx, utimensat, ...mounting] = NUMBERS[architecture]
-  const [mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4] = mounting
-  return {
-    ...{prctl, setns, unshare, fsetxattr, lgetxattr, statx, utimensat},
-    ...{mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4},
-  }
-}
-
-/** Whose numbers ioctl(2) has on a processor: those of asm-generic/ioctls.h, or POWER's own. */
-export function ioctlKind(architecture: DebArchitecture): 'generic' | 'power' {
-  return architecture === 'ppc64el' ? 'power' : 'generic'
-}
-
-/** dpkg's names. @see dpkg-architecture(1) */
+/** Architectures by dpkg's names. @see dpkg-architecture(1) */
 export const DEB_ARCHITECTURES = [
   'amd64',
   'arm64',
@@ -74,24 +26,72 @@ const BY_NODE: Readonly<Partial<Record<NodeJS.Architecture | 'loong64', DebArchi
   x64: 'amd64',
 }
 
-/** dpkg's name of the processor Node runs on. */
+/** Returns dpkg's name of the processor that Node runs on. */
 export function debArchitecture(architecture: string): DebArchitecture {
   const known = BY_NODE[architecture as keyof typeof BY_NODE]
   if (known === undefined) throw unknownArchitectureError({architecture})
   return known
 }
 
-/** The architecture of that name, dpkg's; undefined for one that is not known. */
+/** Returns the architecture with a dpkg name; undefined if it is unknown. */
 export function namedArchitecture(name: string): DebArchitecture | undefined {
   return DEB_ARCHITECTURES.find((known) => known === name)
 }
 
-/** The kernels that run programs of another architecture too. That of arm64 may, or may not, those of armhf. */
+/** Kernels that always run programs of another architecture too. Some arm64 kernels run armhf, some do not. */
 const ALSO_RUN: Readonly<Partial<Record<DebArchitecture, DebArchitecture>>> = {amd64: 'i386'}
 
-/** Whether a host runs the programs of an architecture as they are. */
+/** Returns whether a host runs the programs of an architecture without QEMU. */
 export function runsAsItIs(host: DebArchitecture, guest: DebArchitecture): boolean {
   return host === guest || ALSO_RUN[host] === guest
+}
+
+/** System call numbers, which the programs of templates/host cannot look up. */
+export type SystemCalls = {
+  readonly prctl: number
+  readonly setns: number
+  readonly unshare: number
+  readonly fsetxattr: number
+  readonly lgetxattr: number
+  readonly statx: number
+  readonly utimensat: number
+  readonly mount: number
+  readonly umount2: number
+  readonly pivotRoot: number
+  readonly sethostname: number
+  readonly setsid: number
+  readonly prlimit64: number
+  readonly wait4: number
+}
+
+// biome-ignore format: one for each call
+type SystemCallRow = readonly [number, number, number, number, number, number, number, number, number, number, number, number, number, number]
+
+/** @see Linux arch/<ARCH>/entry/syscalls/syscall.tbl; arm64, riscv64 and loongarch64: asm-generic/unistd.h */
+// biome-ignore format: a line for each processor
+const NUMBERS: Readonly<Record<DebArchitecture, SystemCallRow>> = {
+  amd64: [157, 308, 272, 190, 192, 332, 280, 165, 166, 155, 170, 112, 302, 61],
+  arm64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260],
+  armhf: [172, 375, 337, 228, 230, 397, 348, 21, 52, 218, 74, 66, 369, 114],
+  i386: [172, 346, 310, 228, 230, 383, 320, 21, 52, 217, 74, 66, 340, 114],
+  loong64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260],
+  ppc64el: [171, 350, 282, 211, 213, 383, 304, 21, 52, 203, 74, 66, 325, 114],
+  riscv64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260],
+  s390x: [172, 339, 303, 226, 228, 379, 315, 21, 52, 217, 74, 66, 334, 114],
+}
+
+export function systemCalls(architecture: DebArchitecture): SystemCalls {
+  const [prctl, setns, unshare, fsetxattr, lgetxattr, statx, utimensat, ...mounting] = NUMBERS[architecture]
+  const [mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4] = mounting
+  return {
+    ...{prctl, setns, unshare, fsetxattr, lgetxattr, statx, utimensat},
+    ...{mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4},
+  }
+}
+
+/** Returns which ioctl(2) numbers a processor has: those of asm-generic/ioctls.h, or POWER's own. */
+export function ioctlKind(architecture: DebArchitecture): 'generic' | 'power' {
+  return architecture === 'ppc64el' ? 'power' : 'generic'
 }
 
 const QEMU_NAMES: Readonly<Record<DebArchitecture, string>> = {
@@ -105,21 +105,17 @@ const QEMU_NAMES: Readonly<Record<DebArchitecture, string>> = {
   s390x: 's390x',
 }
 
-/** What QEMU's program for an architecture is called: `qemu-aarch64`. */
+/** Returns the name of QEMU's program for an architecture: `qemu-aarch64`. */
 export function qemuProgram(architecture: DebArchitecture): string {
   return `qemu-${QEMU_NAMES[architecture]}`
 }
 
 const HEADER_BYTES = 64
 const MAX_PROGRAM_HEADERS = 64
-/** elf(5): of a program that the dynamic linker has to be loaded for. */
+/** elf(5): program header of a dynamically linked program. */
 const PT_INTERP = 3
 
-/**
- * Whether a program is an ELF file that needs no library, and so runs in whatever tree.
- *
- * @see elf(5)
- */
+/** Returns whether a program is a static ELF file, which runs in any root file system. @see elf(5) */
 export function isStaticProgram(path: string): boolean {
   let fd: number
   try {
@@ -128,7 +124,7 @@ export function isStaticProgram(path: string): boolean {
     return false
   }
   try {
-    return readsAsStatic((offset, length) => {
+    return hasNoInterpreter((offset, length) => {
       const bytes = Buffer.alloc(length)
       return bytes.subarray(0, readSync(fd, bytes, 0, length, offset))
     })
@@ -140,8 +136,8 @@ export function isStaticProgram(path: string): boolean {
   }
 }
 
-/** @throws {RangeError} When it ends too early. */
-function readsAsStatic(read: (offset: number, length: number) => Buffer): boolean {
+/** @throws {RangeError} If the file is truncated. */
+function hasNoInterpreter(read: (offset: number, length: number) => Buffer): boolean {
   const header = read(0, HEADER_BYTES)
   if (header.toString('latin1', 0, 4) !== '\x7fELF') return false
   const [is64, isLittle] = [header[4] === 2, header[5] === 1]

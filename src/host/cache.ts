@@ -16,72 +16,14 @@ import {
 } from './id-mapping.js'
 import {ifValid, oneOfField, parseIfValid, type RecordOf, sha256Field} from './records.js'
 
-/** `cache`: where what trials came to is kept; without it each is done anew. */
-export type KnowingHost = MapperHost & {readonly paths?: Pick<Host['paths'], 'cache'>}
-
-/** What of the kernel and of this process decides whether ids can be mapped. */
-const CIRCUMSTANCES = [
-  '/proc/sys/kernel/random/boot_id',
-  '/proc/sys/user/max_user_namespaces',
-  '/proc/sys/kernel/unprivileged_userns_clone',
-  '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
-  '/proc/self/uid_map',
-  '/proc/self/attr/current',
-]
-
-const PROGRAMS = ['unshare', 'newuidmap', 'newgidmap', 'perl']
-
-/** As `probeMapped`, but without a trial where one has succeeded under the same circumstances. */
-export async function findMapping(host: KnowingHost): Promise<MappingProbe> {
-  const way = recallWay(host)
-  if (way !== undefined) return {works: true, way}
-  const probe = await probeMapped(host)
-  if (probe.works && host.paths !== undefined)
-    await memoryOf(host.paths).remember(circumstancesOf(host), probe.way)
-  return probe
-}
-
-/** As `findIdMapper`, but without asking unshare(1) what it knows where that is known. */
-export async function knownIdMapper(host: KnowingHost): Promise<IdMapper | undefined> {
-  const unshare = recallWay(host) === 'unshare' ? host.which('unshare') : undefined
-  return unshare === undefined ? findIdMapper(host) : unshareMapper(unshare)
-}
-
-/** That it failed is never kept: the next command sees at once that the host was repaired. */
-function recallWay(host: KnowingHost): IdMapper['way'] | undefined {
-  return host.paths === undefined ? undefined : memoryOf(host.paths).recall(circumstancesOf(host))
-}
-
-function memoryOf({cache}: Pick<Host['paths'], 'cache'>): Memory<IdMapper['way']> {
-  return openMemory(join(cache, 'id-mapping.json'), {schema: oneOfField(['unshare', 'newuidmap'])})
-}
-
-function circumstancesOf({which, uid, gid}: MapperHost): string {
-  const status = readIfThere('/proc/self/status') ?? ''
-  return [
-    ...[release(), uid, gid],
-    ...CIRCUMSTANCES.map(readIfThere),
-    ...(status.match(/^(?:NoNewPrivs|Seccomp|CapBnd):.*$/gm) ?? []),
-    ...['/etc/subuid', '/etc/subgid', ...PROGRAMS.map(which)].map(fileFacts),
-  ].join('\n')
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
-}
-
-/** Of the files below; one of another version is read as none. */
+/** Version of the cache files; a file of another version is ignored. */
 const FORMAT_VERSION = 1
 
-/** Values in one file of the cache folder, each by a key made of all that decides about it. */
+/** Values in one cache file, each with a key of all inputs that decide about it. */
 export type Memory<Value> = {
-  /** @returns undefined where nothing was remembered, or nothing that can be trusted. */
+  /** @returns undefined if nothing valid was remembered. */
   recall(key: string): Value | undefined
-  /** Remembers it first of all; where that can't be done, it is found out again the next time. */
+  /** Stores a value as the newest; if that fails, it is determined again next time. */
   remember(key: string, value: Value): Promise<void>
 }
 
@@ -91,10 +33,10 @@ const memorySchema = v.object({
 })
 
 /**
- * Opens the memory of what takes long to find out and can be found out again: trials of the host, digests, answers of servers.
+ * Opens a file of values that are expensive to determine: probe results, digests, server responses.
  *
- * @param options.schema - Of a value that this version could have remembered; any other is as never remembered.
- * @param options.most - How many are kept, the last remembered first.
+ * @param options.schema - Schema of valid values; any other value is ignored.
+ * @param options.most - Maximum number of values; the newest stay.
  */
 export function openMemory<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
@@ -113,7 +55,7 @@ export function openMemory<Schema extends v.GenericSchema<unknown, unknown>>(
   }
 }
 
-/** Recalls what a probe came to under the same circumstances, or probes and remembers it. */
+/** Returns the remembered result of a probe, or runs the probe and remembers its result. */
 export async function probeOnce<Value>(
   memory: Memory<Value>,
   key: string,
@@ -126,7 +68,7 @@ export async function probeOnce<Value>(
   return value
 }
 
-/** What tells one file from another that takes its place, for a key; `-` where there is none. */
+/** Returns the identity and metadata of a file, for a cache key; `-` if there is no file. */
 export function fileFacts(path: string | undefined): string {
   const status = path === undefined ? undefined : statSync(path, {throwIfNoEntry: false})
   if (status === undefined) return '-'
@@ -134,7 +76,7 @@ export function fileFacts(path: string | undefined): string {
   return [path, dev, ino, size, mode, mtimeMs].join(' ')
 }
 
-/** Writes a file of the cache folder. Not synced: it can be made again, and where it can't be written, nothing is lost. */
+/** Writes a cache file. It is not synced, and errors are ignored, because it can be determined again. */
 export async function writeCacheFile(path: string, data: string | Uint8Array): Promise<void> {
   try {
     await makeFolders(dirname(path), {mode: 0o700})
@@ -144,13 +86,16 @@ export async function writeCacheFile(path: string, data: string | Uint8Array): P
   }
 }
 
-/** Keeps bytes with facts about them: in one file, so that they can't be of two versions, and with a digest that shows damage. */
+/**
+ * Caches bytes with facts about them: in one file, so both have the same version, and with a digest that detects
+ * damage.
+ */
 export function keepBody(path: string, facts: object, body: Buffer): Promise<void> {
   const head = Buffer.from(`${JSON.stringify({...facts, sha256: sha256Of(body)})}\n`)
   return writeCacheFile(path, Buffer.concat([head, body]))
 }
 
-/** Reads what {@link keepBody} kept; undefined where there is nothing, or it is damaged, or its facts are not of the schema. */
+/** Reads a file of {@link keepBody}; undefined if it is missing or damaged, or its facts do not match the schema. */
 export function readBody<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
   schema: Schema,
@@ -169,7 +114,7 @@ function readEntries(path: string) {
   return parseIfValid(readOwnFile(path)?.toString('utf8') ?? '', memorySchema)?.entries ?? []
 }
 
-/** @returns undefined for what is not there, or what another user could have written: as good as never written. */
+/** Reads a file of this user. @returns undefined if it is missing, or another user could have written it. */
 function readOwnFile(path: string): Buffer | undefined {
   let fd: number | undefined
   try {
@@ -181,5 +126,63 @@ function readOwnFile(path: string): Buffer | undefined {
     return undefined
   } finally {
     if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** `cache`: folder of remembered probe results; without it each probe runs again. */
+export type KnowingHost = MapperHost & {readonly paths?: Pick<Host['paths'], 'cache'>}
+
+/** Files of the kernel and of this process that decide whether ids can be mapped. */
+const MAPPING_FACTS = [
+  '/proc/sys/kernel/random/boot_id',
+  '/proc/sys/user/max_user_namespaces',
+  '/proc/sys/kernel/unprivileged_userns_clone',
+  '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
+  '/proc/self/uid_map',
+  '/proc/self/attr/current',
+]
+
+const PROGRAMS = ['unshare', 'newuidmap', 'newgidmap', 'perl']
+
+/** Probes the id mapping, unless a probe succeeded before under the same circumstances. */
+export async function findMapping(host: KnowingHost): Promise<MappingProbe> {
+  const way = recallMapper(host)
+  if (way !== undefined) return {works: true, way}
+  const probe = await probeMapped(host)
+  if (probe.works && host.paths !== undefined)
+    await openMappingMemory(host.paths).remember(mappingKey(host), probe.way)
+  return probe
+}
+
+/** Returns the id mapper as `findIdMapper` does, without a run of unshare(1) if its options are known. */
+export async function knownIdMapper(host: KnowingHost): Promise<IdMapper | undefined> {
+  const unshare = recallMapper(host) === 'unshare' ? host.which('unshare') : undefined
+  return unshare === undefined ? findIdMapper(host) : unshareMapper(unshare)
+}
+
+/** Returns a remembered success. Failures are never remembered, so the next command notices a repaired host. */
+function recallMapper(host: KnowingHost): IdMapper['way'] | undefined {
+  return host.paths === undefined ? undefined : openMappingMemory(host.paths).recall(mappingKey(host))
+}
+
+function openMappingMemory({cache}: Pick<Host['paths'], 'cache'>): Memory<IdMapper['way']> {
+  return openMemory(join(cache, 'id-mapping.json'), {schema: oneOfField(['unshare', 'newuidmap'])})
+}
+
+function mappingKey({which, uid, gid}: MapperHost): string {
+  const status = readIfPresent('/proc/self/status') ?? ''
+  return [
+    ...[release(), uid, gid],
+    ...MAPPING_FACTS.map(readIfPresent),
+    ...(status.match(/^(?:NoNewPrivs|Seccomp|CapBnd):.*$/gm) ?? []),
+    ...['/etc/subuid', '/etc/subgid', ...PROGRAMS.map(which)].map(fileFacts),
+  ].join('\n')
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
   }
 }

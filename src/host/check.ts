@@ -1,4 +1,4 @@
-/** Every check of the doctor, in the order in which to solve the problems. */
+/** The checks of `envs doctor`, in the order in which problems should be solved. */
 export const CHECK_TITLES = {
   engine: 'Engine',
   'util-linux': 'Programs of util-linux',
@@ -45,11 +45,11 @@ export type Check = {
 export type AdminRequest = {
   /** Commands of a root shell, in order; a command with a here-document contains line ends. */
   readonly steps: readonly string[]
-  /** The ability that it gives to everybody. */
+  /** The ability that the change gives to all users. */
   readonly opens: string
 }
 
-type Trouble = {
+type CheckProblem = {
   readonly evidence: string
   readonly cost: string
   readonly remedy: string
@@ -60,16 +60,16 @@ export function pass(id: CheckId, evidence: string): Check {
   return {id, title: CHECK_TITLES[id], status: 'pass', evidence, cost: null, remedy: null, request: null}
 }
 
-export function warn(id: CheckId, trouble: Trouble): Check {
-  return {...troubled(id, trouble), status: 'warn'}
+export function warn(id: CheckId, problem: CheckProblem): Check {
+  return {...checkWithProblem(id, problem), status: 'warn'}
 }
 
-export function fail(id: CheckId, trouble: Trouble): Check {
-  return {...troubled(id, trouble), status: 'fail'}
+export function fail(id: CheckId, problem: CheckProblem): Check {
+  return {...checkWithProblem(id, problem), status: 'fail'}
 }
 
-function troubled(id: CheckId, {request, ...trouble}: Trouble): Omit<Check, 'status'> {
-  return {id, title: CHECK_TITLES[id], ...trouble, request: request ?? null}
+function checkWithProblem(id: CheckId, {request, ...problem}: CheckProblem): Omit<Check, 'status'> {
+  return {id, title: CHECK_TITLES[id], ...problem, request: request ?? null}
 }
 
 /** Returns the suggestion to run the checks that explain a failure. */

@@ -1,19 +1,22 @@
 import {EnvsError, errnoOf} from '../errors.js'
 
-/** Whether a system call failed: with one of `names`, where some are given. */
+/** Returns whether a system call failed: with one of `names`, or with any errno if none is given. */
 export function isErrno(error: unknown, ...names: readonly string[]): boolean {
   const errno = errnoOf(error)
   return errno !== undefined && (names.length === 0 || names.includes(errno))
 }
 
-/** Makes a handler for `catch` that gives undefined where `isErrno` holds, and throws any other error on. */
+/** Returns a handler for `catch` that returns undefined if `isErrno` holds, and rethrows any other error. */
 export function ignoring(...names: readonly string[]): (error: unknown) => undefined {
   return (error) => {
     if (!isErrno(error, ...names)) throw error
   }
 }
 
-/** Returns what synchronous work returns, or undefined where it fails with one of `names`; with any errno, where none is given. */
+/**
+ * Returns the result of synchronous work; undefined if it fails with one of `names`, or with any errno if none is
+ * given.
+ */
 export function unlessErrno<Result>(work: () => Result, ...names: readonly string[]): Result | undefined {
   try {
     return work()
@@ -22,12 +25,12 @@ export function unlessErrno<Result>(work: () => Result, ...names: readonly strin
   }
 }
 
-/** Whether an error is a fact of the host or a failure a person can act on; anything else is a bug. */
+/** Returns whether an error is a system error or an EnvsError; anything else is a bug. */
 export function isFailure(error: unknown): boolean {
   return error instanceof EnvsError || isErrno(error)
 }
 
-/** Handles the errors of work that nothing depends on, such as removing leftovers: bugs alone are thrown on. */
+/** Ignores failures of optional work, such as the removal of leftovers; rethrows bugs. */
 export function ignoreFailure(error: unknown): undefined {
   if (!isFailure(error)) throw error
 }

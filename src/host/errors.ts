@@ -5,7 +5,7 @@ export type LockHolder = {readonly pid: number; readonly command: string}
 
 export class DigestMismatchError extends EnvsError {}
 
-/** The bytes that were read are not those the digest was made of. Never retried, never kept. */
+/** The digest of the bytes differs from the expected one. Never retried, never cached. */
 export const digestMismatchError = defineError(
   'ENVS_DIGEST_MISMATCH',
   ExitCode.integrity,
@@ -19,7 +19,7 @@ export const digestMismatchError = defineError(
 
 export class PerlMissingError extends EnvsError {}
 
-/** The host has no Perl, and none was fetched. */
+/** The host has no Perl, and no Perl was fetched. */
 export const perlMissingError = defineError(
   'ENVS_TOOL_MISSING',
   ExitCode.host,
@@ -34,13 +34,13 @@ export const perlMissingError = defineError(
   PerlMissingError,
 )
 
-/** util-linux is not whole on this host. */
+/** util-linux is incomplete on this host. */
 export const flockMissingError = defineError('ENVS_NO_FLOCK', ExitCode.host, {
   message: 'flock(1) was not found on this host.',
   nextStep: 'Ask an administrator to install the package util-linux, which holds flock.',
 })
 
-/** Somebody else could choose, or change, what envs reads and runs. */
+/** Another user could replace or change files that envs reads and runs. */
 export const unsafeStoreError = defineError('ENVS_STORE_UNSAFE', ExitCode.integrity, {
   message: 'The folders of envs are not safe from other users: {reason}.',
   nextStep: 'Set ENVS_HOME, or HOME, to a folder that you own and that no other user can write to.',
@@ -51,13 +51,13 @@ export const unknownArchitectureError = defineError('ENVS_UNKNOWN_ARCHITECTURE',
   nextStep: 'Use a host with one of the architectures of Debian.',
 })
 
-/** A folder is to be made where no file system takes one, such as /proc. */
+/** The file system, such as /proc, does not allow new folders. */
 export const noPlaceForFolderError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
-  message: 'Could not make the folder "{path}": its file system takes no folders.',
-  nextStep: 'Set ENVS_HOME, or the XDG_ variable that leads there, to another folder.',
+  message: 'Could not create the folder "{path}": its file system does not allow new folders.',
+  nextStep: 'Set ENVS_HOME, or the XDG_ variable of that path, to another folder.',
 })
 
-/** For a message that says what is in use by whom. @param holders - None where they can't be seen. */
+/** Returns the lock holders as text for a message. @param holders - Empty if they cannot be seen. */
 export function describeHolders(holders: readonly LockHolder[]): string {
   if (holders.length === 0) return 'another process'
   return holders.map(({pid, command}) => `${command} (process ${pid})`).join(', ')

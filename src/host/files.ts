@@ -29,11 +29,12 @@ const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
 /**
  * Replaces `path` with `data` so that a reader, or a crash, sees the old content or the new one.
  *
- * The last component may be anything a guest could have planted (a link, a FIFO): it is replaced, never
- * opened. The folder itself is trusted.
+ * The last component may be planted by a guest (a link, a FIFO): it is replaced, never opened. The folder itself
+ * is trusted.
  *
- * @param options.mode - Permission bits, whatever the umask.
- * @param options.isSynced - Whether it has to outlive a crash; where not, a crash may leave anything in its place.
+ * @param options.mode - Permission bits, independent of the umask.
+ * @param options.isSynced - Whether the file must survive a crash; if not, a crash may leave anything in its
+ * place.
  * @throws {NodeJS.ErrnoException}
  * @see rename(2)
  */
@@ -45,22 +46,22 @@ export async function writeFileAtomic(
   for (let attempt = 1; ; attempt++) {
     const partial = partialPath(path)
     try {
-      await writeWhole(partial, data, {mode, isSynced})
+      await writePartial(partial, data, {mode, isSynced})
       await publish(partial, path, {isSynced})
       break
     } catch (error) {
       rmSync(partial, {force: true})
-      // Somebody took this process for a dead one.
+      // Another process removed the file because it took this process for a dead one.
       const isLost = isErrno(error, 'ENOENT') && attempt < MOST_ATTEMPTS
-      if (!isLost) throw naming(path, error)
+      if (!isLost) throw withPath(path, error)
     }
   }
-  await removeForsaken(path)
+  await removeStalePartials(path)
 }
 
 const MOST_ATTEMPTS = 3
 
-async function writeWhole(
+async function writePartial(
   partial: string,
   data: string | Uint8Array,
   {mode, isSynced}: {readonly mode: number; readonly isSynced: boolean},
@@ -69,23 +70,23 @@ async function writeWhole(
   try {
     writeFileSync(fd, data)
     fchmodSync(fd, mode)
-    // The one call that waits for a disk: each of the others is cheaper than another thread to make it.
+    // Only fsync waits for the disk: each of the other calls is cheaper than a thread.
     if (isSynced) await promisify(fsync)(fd)
   } finally {
     closeSync(fd)
   }
 }
 
-/** Errors of a descriptor say nothing of the file. */
-function naming(path: string, error: unknown): unknown {
+/** Adds the path to an error of a descriptor, which has none. */
+function withPath(path: string, error: unknown): unknown {
   const isNameless = error instanceof Error && isErrno(error) && !('path' in error)
   return isNameless ? Object.assign(error, {path}) : error
 }
 
 /**
- * Makes the files that lie in a folder, and its entries, survive a power cut: all at once, which a journal writes in one go.
+ * Syncs the files in a folder, and its entries, in parallel, so that a journal commits them at once.
  *
- * @param folder - One that no guest has seen.
+ * @param folder - A folder that no guest has seen.
  * @see fsync(2)
  */
 export async function syncFilesIn(folder: string): Promise<void> {
@@ -95,10 +96,10 @@ export async function syncFilesIn(folder: string): Promise<void> {
 }
 
 /**
- * Gives a file or a folder its name by one rename, which survives a power cut. What is in it was synced by its writer, if that has
- * to survive too. A folder takes the place of an empty one only.
+ * Renames a complete file or folder to its final name, which then survives a power failure; its writer must have
+ * synced the content. A folder replaces only an empty folder.
  *
- * @param options.isSynced - Whether the name has to survive.
+ * @param options.isSynced - Whether the name must survive a power failure.
  * @throws {NodeJS.ErrnoException}
  */
 export async function publish(
@@ -110,7 +111,11 @@ export async function publish(
   if (isSynced) await syncFolder(dirname(path))
 }
 
-/** Makes a rename in `folder` survive a power cut. @see fsync(2): the entry needs its folder's fsync. */
+/**
+ * Syncs a folder, so that a rename in it survives a power failure.
+ *
+ * @see fsync(2): the entry needs an fsync of its folder.
+ */
 export async function syncFolder(folder: string): Promise<void> {
   await syncPath(folder, constants.O_DIRECTORY)
 }
@@ -120,7 +125,7 @@ async function syncPath(path: string, flags: number): Promise<void> {
   try {
     await promisify(fsync)(fd)
   } catch (error) {
-    throw naming(path, error)
+    throw withPath(path, error)
   } finally {
     closeSync(fd)
   }
@@ -128,26 +133,26 @@ async function syncPath(path: string, flags: number): Promise<void> {
 
 const MARK = '.partial-'
 const WRITER = /\.partial-(\d+)-[0-9a-f]{8}$/
-/** A guest may have filled the folder. */
+/** Bounds the number of entries, because a guest may have filled the folder. */
 const MOST_ENTRIES = 1000
 
-/** Where this process puts together what is to be renamed to `path`; another place each time. */
+/** Returns a unique path for an incomplete file, to be renamed to `path`. */
 export function partialPath(path: string): string {
   return `${path}${MARK}${process.pid}-${randomBytes(4).toString('hex')}`
 }
 
-/** The process that puts together what is to be `path`; undefined where `name` is of something else. */
+/** Returns the pid of the writer of the incomplete file `name` for `path`; undefined for another name. */
 export function writerOf(name: string, path: string): number | undefined {
   const pid = name.startsWith(`${basename(path)}${MARK}`) ? WRITER.exec(name)?.[1] : undefined
   return pid === undefined ? undefined : Number(pid)
 }
 
 /**
- * Takes away what writers of the same file left that were killed. What can't be goes with a later write.
+ * Removes incomplete files of killed writers; an entry that cannot be removed is left to a later write.
  *
- * In a container or on another machine, process ids are others: a live writer may lose its file, and has to begin again.
+ * In a container or on another machine the pids differ: a live writer may lose its file, and then starts again.
  */
-async function removeForsaken(path: string): Promise<void> {
+async function removeStalePartials(path: string): Promise<void> {
   const folder = dirname(path)
   try {
     const entries = opendirSync(folder, {bufferSize: MOST_ENTRIES})
@@ -166,7 +171,7 @@ async function removeForsaken(path: string): Promise<void> {
   }
 }
 
-/** Another user's process counts too. @see kill(2) */
+/** Returns whether a process exists, of any user. @see kill(2) */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -177,11 +182,12 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * Makes a folder and those above it, as `mkdir -p` does. Node's own recursive mkdir says ENOENT where the disk is
- * full or read-only (seen with Node 20).
+ * Creates a folder and its parents, as `mkdir -p`. Node's recursive mkdir reports ENOENT if the disk is full or
+ * read-only (seen with Node 20).
  *
- * @param mode - Of each folder that is made; what is there keeps its own.
- * @throws {@link noPlaceForFolderError} @throws {NodeJS.ErrnoException}
+ * @param mode - Mode of each created folder; existing ones keep theirs.
+ * @throws {@link noPlaceForFolderError}
+ * @throws {NodeJS.ErrnoException}
  */
 export async function makeFolders(path: string, {mode}: {mode: number}): Promise<void> {
   try {
@@ -192,7 +198,7 @@ export async function makeFolders(path: string, {mode}: {mode: number}): Promise
     try {
       makeFolder(path, mode)
     } catch (again) {
-      // It was there a moment ago.
+      // The parent exists, so the file system refuses new folders.
       throw isErrno(again, 'ENOENT') && isFolder(dirname(path))
         ? noPlaceForFolderError({path}, {cause: again})
         : again
@@ -204,7 +210,7 @@ function makeFolder(path: string, mode: number): void {
   try {
     mkdirSync(path, {mode})
   } catch (error) {
-    // A read-only file system says so even of a folder that is there.
+    // A read-only file system reports EROFS even for an existing folder.
     if (!isFolder(path)) throw error
   }
 }
@@ -217,37 +223,37 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Names in a folder, in no order; none where there is no folder. @throws {NodeJS.ErrnoException} */
+/** Returns the names in a folder, unordered; empty if the folder does not exist. @throws {NodeJS.ErrnoException} */
 export function namesIn(folder: string): string[] {
   return unlessErrno(() => readdirSync(folder), 'ENOENT') ?? []
 }
 
-/** Puts on the disk what the file system of a folder has not written yet. @see sync(1) -f, syncfs(2) */
+/** Syncs the file system of a folder. @see sync(1) -f, syncfs(2) */
 export async function syncFileSystem(folder: string): Promise<void> {
   await capture(['sync', '-f', folder])
 }
 
-/** Little enough for a disk to take while the next is made, and so much that few programs are started for it. */
+/** Step size: small enough to overlap with further writes, large enough for few runs of sync(1). */
 const STEP_BYTES = 64 * 2 ** 20
 
 /**
- * The same ahead of time, for what is changed but a little until it is synced at last.
+ * Syncs the file system early, to shorten a later sync.
  *
- * @param bytes - What was written; for little it is not worth a program.
+ * @param bytes - Number of bytes written; small numbers are ignored.
  */
 export async function syncAhead(folder: string, bytes: number): Promise<void> {
-  // Whoever needs it on the disk syncs at the end, and sees then what is wrong.
+  // The final sync reports errors.
   if (bytes >= STEP_BYTES) await syncFileSystem(folder).catch(() => {})
 }
 
-/** Has what is written bit by bit put on the disk meanwhile, so that the sync at the end has little left to wait for. */
+/** Syncs a growing amount of data in the background, so that the final sync is short. */
 export class WriteBehind {
   #begunAtBytes = 0
   #running: Promise<void> | undefined
 
   constructor(private readonly folder: string) {}
 
-  /** @param bytes - All that was written until now. */
+  /** Starts a sync if enough was written. @param bytes - Total number of bytes written. */
   note(bytes: number): void {
     if (this.#running !== undefined || bytes - this.#begunAtBytes < STEP_BYTES) return
     this.#begunAtBytes = bytes
@@ -257,19 +263,19 @@ export class WriteBehind {
   }
 }
 
-/** Far more than any reader takes, and far less than what fills the memory. */
+/** Far more than any small file, far less than the memory. */
 const MOST_BYTES = 64 * 2 ** 20
 
-/** Another thing than a file of some kilobytes is in its place; told as the system tells of a file that is too large. */
+/** The path is not a small file; reported as EFBIG. */
 class NotSmallFileError extends Error {
   readonly code = 'EFBIG'
   readonly errno = -system.errno.EFBIG
 }
 
 /**
- * Reads a file of some kilobytes as text. A FIFO in its place does not hold this process, nor does a huge file fill it.
+ * Reads a small file as text. A FIFO does not block the process, and a huge file does not fill its memory.
  *
- * Synchronous: by way of another thread it costs several times as much, and there are commands that read hundreds.
+ * Synchronous, because a thread costs several times as much, and some commands read hundreds of files.
  *
  * @throws {NodeJS.ErrnoException}
  */
@@ -285,19 +291,22 @@ export function readSmallFile(path: string): string {
   }
 }
 
-/** Lets new files have exactly the modes that are asked for. For a program of its own: a process has one umask. */
+/**
+ * Sets the umask to 0, so that new files get exactly the requested modes. Only for separate processes: a process
+ * has one umask.
+ */
 export function openUmask(): void {
   process.umask(0)
 }
 
-/** Whether new files get the modes they are asked for. Sets the umask and sets it back: no thread may make files. */
+/** Returns whether the umask is 0. Changes the umask for a moment: no thread may create files meanwhile. */
 export function isUmaskOpen(): boolean {
   const umask = process.umask(0)
   process.umask(umask)
   return umask === 0
 }
 
-/** Whether this user can reach `path`, and with a `mode` of W_OK also write there. @see access(2) */
+/** Returns whether this user can access `path`; with W_OK, whether the user can write to it. @see access(2) */
 export async function isAccessible(path: string, mode: number = constants.F_OK): Promise<boolean> {
   try {
     await access(path, mode)

@@ -2,8 +2,8 @@ import {setFlagsFromString} from 'node:v8'
 import {runInNewContext} from 'node:vm'
 
 /**
- * Gives memory back that is not used any more, at once. V8 waits until it needs some itself, which it does not know of other
- * processes: after a large piece of work, and before programs that need memory too.
+ * Runs the garbage collector, to release memory after a large piece of work. V8 itself waits until it needs
+ * memory, and ignores the needs of other processes.
  */
 export function collectGarbage(): void {
   setFlagsFromString('--expose-gc')

@@ -6,7 +6,7 @@ import {unlessErrno} from './errno.js'
 import {checkOwnFolders} from './own-folders.js'
 import {fetchedTool, openPaths, type Paths, packageRoot} from './paths.js'
 
-/** What envs knows of the machine and the user, read once; functions take the slice they use. */
+/** Facts about the machine and the user, read once; functions take the fields that they need. */
 export type Host = {
   readonly paths: Paths
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -19,10 +19,10 @@ export type Host = {
   readonly which: (program: string) => string | undefined
 }
 
-/** Folders that hold administration programs but are not in an ordinary user's PATH. */
+/** Folders of administration programs, which are not in the PATH of an ordinary user. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
-/** Reads the process: the only place that does, so that everything else can be given another host. */
+/** Reads the facts of the current process. No other function does, so tests can pass another host. */
 export function openHost(): Host {
   const environment = process.env
   const uid = process.getuid?.() ?? 0
@@ -40,9 +40,9 @@ export function openHost(): Host {
 }
 
 /**
- * Reads the process for a command that uses the store.
+ * Returns the host, for a command that uses the store.
  *
- * @throws {@link unsafeStoreError} When others could change what is in it.
+ * @throws {@link unsafeStoreError} If other users can change the store.
  */
 export function openCheckedHost(): Host {
   const host = openHost()
@@ -51,23 +51,23 @@ export function openCheckedHost(): Host {
   return host
 }
 
-/** One that is empty or relative would be another in each folder: then the one that the account has. */
+/** Returns HOME if it is absolute, else the home folder of the account. */
 function homeFolder(home: string | undefined): string {
   if (home !== undefined && isAbsolute(home)) return home
   try {
     return userInfo().homedir
   } catch {
-    // An id without a name has none, and getpwuid(3) finds nothing.
+    // getpwuid(3) finds no account for this id.
     return '/'
   }
 }
 
-/** A shell may stand in a folder that was removed: what it called it then leads to nothing, as it should. */
+/** Returns the working folder; if it was removed, its former path from PWD. */
 function currentFolder(shellsWord: string | undefined): string {
   return unlessErrno(() => process.cwd(), 'ENOENT') ?? (shellsWord?.startsWith('/') ? shellsWord : '/')
 }
 
-/** The first executable `program` of `searchPath`, then of the system's own folders. */
+/** Returns the first executable `program` in `searchPath`, then in the system folders. */
 export function findProgram(program: string, searchPath: string): string | undefined {
   const folders = [
     ...searchPath.split(delimiter).filter((folder) => folder.startsWith('/')),
@@ -76,14 +76,14 @@ export function findProgram(program: string, searchPath: string): string | undef
   return folders.map((folder) => join(folder, program)).find(isExecutableFile)
 }
 
-/** What was fetched for a host that does not have it, by the tool that it came with. */
+/** Names of the fetched tools, by program. */
 const FETCHED: ReadonlyMap<string, string> = new Map([
   ['bwrap', 'bubblewrap'],
   ['perl', 'perl'],
   ['proot', 'proot'],
 ])
 
-/** One that was fetched, or that a self-contained build brings in a folder of the tool's name. */
+/** Returns a fetched program, or one that a self-contained build ships in a folder named by the tool. */
 function findFetched(paths: Paths, program: string): string | undefined {
   const tool = FETCHED.get(program)
   if (tool === undefined) return undefined
@@ -101,12 +101,12 @@ function isExecutableFile(path: string): boolean {
   }
 }
 
-/** How a shim begins; `bin/envs` looks for the same. The words after it: environment, command. */
+/** First lines of a shim, also known to `bin/envs`. Environment and command follow. */
 export const SHIM_MARK = '#!/bin/sh\n# envs-shim '
 
 /**
- * Whether a file is a shim of envs: a call of envs for a command of a guest, which has the name of a program but must not
- * be taken for one of the host's.
+ * Returns whether a file is a shim: a script that runs a command of a guest, and must not be taken for a host
+ * program.
  */
 export function isShim(path: string): boolean {
   let file: number

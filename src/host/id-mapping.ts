@@ -7,7 +7,68 @@ import {utilLinuxVersion} from './os-release.js'
 import {readProcessStatus} from './proc.js'
 import {capture, ended, findPerl, scriptWords, start} from './process.js'
 
-/** What the remedy is written for: the account, and what /etc/subuid and /etc/subgid hold. */
+/** Reasons why this user cannot get a user namespace with a range of ids. */
+export type MappingObstacle =
+  | 'no-newuidmap'
+  | 'no-subuid-range'
+  | 'no-new-privs'
+  | 'no-user-namespaces'
+  | 'old-util-linux'
+  | 'unknown'
+
+export type MappingProbe =
+  | {readonly works: true; readonly way: IdMapper['way']}
+  | {readonly works: false; readonly reason: MappingObstacle}
+
+const SETUID = 0o4000
+
+/**
+ * Probes whether a range of ids can be mapped, by a trial.
+ *
+ * A plain user namespace is tried first: if the kernel refuses it, `unshare --map-auto` leaves a helper process
+ * that waits forever. The trials include a mount namespace: if AppArmor drops the capabilities of a new user
+ * namespace, the mapping succeeds, but mounts fail.
+ *
+ * Reads exit statuses and files, never the error output of a program.
+ */
+export async function probeMapped(host: MapperHost): Promise<MappingProbe> {
+  const unshare = host.which('unshare')
+  if (unshare === undefined) return failedProbe('old-util-linux')
+  if (!(await succeeds([unshare, '--map-root-user', '--mount', '--', 'true']))) {
+    const isUtilLinux = (await utilLinuxVersion(unshare)) !== undefined
+    return failedProbe(isUtilLinux ? 'no-user-namespaces' : 'old-util-linux')
+  }
+  const mapper = await findIdMapper(host)
+  if (mapper !== undefined && (await succeeds([...mapper.prefix, unshare, '--mount', '--', 'true']))) {
+    return {works: true, way: mapper.way}
+  }
+  return failedProbe(await findMappingObstacle(host, mapper))
+}
+
+function failedProbe(reason: MappingObstacle): MappingProbe {
+  return {works: false, reason}
+}
+
+/** Returns the reason why `mapper` fails, or why the host has none. */
+export async function findMappingObstacle(
+  host: MapperHost,
+  mapper: IdMapper | undefined,
+): Promise<MappingObstacle> {
+  if ((await readProcessStatus()).noNewPrivileges) return 'no-new-privs'
+  const programs = [host.which('newuidmap'), host.which('newgidmap')]
+  if (programs.includes(undefined)) return 'no-newuidmap'
+  if ((await subordinateRanges(host)) === undefined) return 'no-subuid-range'
+  if (mapper === undefined) return 'old-util-linux'
+  // Checked last, because some distributions use file capabilities, which Node cannot read, instead of setuid.
+  const areSetuid = await Promise.all(programs.map((program) => program !== undefined && isSetuid(program)))
+  return areSetuid.includes(false) ? 'no-newuidmap' : 'unknown'
+}
+
+async function isSetuid(program: string): Promise<boolean> {
+  return ((await stat(program)).mode & SETUID) !== 0
+}
+
+/** Facts for the remedy: the account, and the content of /etc/subuid and /etc/subgid. */
 export type RemedyFacts = {
   readonly user: string | undefined
   readonly uid: number
@@ -15,7 +76,7 @@ export type RemedyFacts = {
   readonly subgid: string
 }
 
-/** What was seen of each obstacle, to go behind a colon. */
+/** Evidence for each obstacle, to follow a colon. */
 export const OBSTACLE_EVIDENCE: Readonly<Record<MappingObstacle, string>> = {
   'no-newuidmap': 'newuidmap or newgidmap is missing or not setuid',
   'no-new-privs': 'NoNewPrivs is 1 in /proc/self/status, so newuidmap does not work',
@@ -25,7 +86,7 @@ export const OBSTACLE_EVIDENCE: Readonly<Record<MappingObstacle, string>> = {
   unknown: 'a trial failed',
 }
 
-/** The next step for an obstacle; what only an administrator can do is worded to be sent to one. */
+/** Returns the next step for an obstacle; a step for an administrator can be forwarded as it is. */
 export function mappingRemedy(obstacle: MappingObstacle, facts: RemedyFacts): string {
   switch (obstacle) {
     case 'no-newuidmap':
@@ -47,97 +108,36 @@ function missingLine({user, uid, subuid, subgid}: RemedyFacts): string {
   return rangeLine(user ?? String(uid), [...parseSubidFile(subuid), ...parseSubidFile(subgid)])
 }
 
-/** What stands between this user and a user namespace with many ids. */
-export type MappingObstacle =
-  | 'no-newuidmap'
-  | 'no-subuid-range'
-  | 'no-new-privs'
-  | 'no-user-namespaces'
-  | 'old-util-linux'
-  | 'unknown'
-
-export type MappingProbe =
-  | {readonly works: true; readonly way: IdMapper['way']}
-  | {readonly works: false; readonly reason: MappingObstacle}
-
-const SETUID = 0o4000
-
-/**
- * Finds out whether a range of ids can be mapped, by mapping one.
- *
- * A plain user namespace is tried first: where the kernel refuses it, `unshare --map-auto` leaves a helper
- * process behind that waits for ever. The mount namespace is part of the trials: where AppArmor takes the
- * capabilities of a new user namespace away, the mapping alone succeeds and nothing that needs it does.
- *
- * Reads what the trials end with, and files; never what a program printed as an error.
- */
-export async function probeMapped(host: MapperHost): Promise<MappingProbe> {
-  const unshare = host.which('unshare')
-  if (unshare === undefined) return blockedBy('old-util-linux')
-  if (!(await succeeds([unshare, '--map-root-user', '--mount', '--', 'true']))) {
-    const isUtilLinux = (await utilLinuxVersion(unshare)) !== undefined
-    return blockedBy(isUtilLinux ? 'no-user-namespaces' : 'old-util-linux')
-  }
-  const mapper = await findIdMapper(host)
-  if (mapper !== undefined && (await succeeds([...mapper.prefix, unshare, '--mount', '--', 'true']))) {
-    return {works: true, way: mapper.way}
-  }
-  return blockedBy(await findMappingObstacle(host, mapper))
-}
-
-function blockedBy(reason: MappingObstacle): MappingProbe {
-  return {works: false, reason}
-}
-
-/** What keeps `mapper` from working, or a host from having one. */
-export async function findMappingObstacle(
-  host: MapperHost,
-  mapper: IdMapper | undefined,
-): Promise<MappingObstacle> {
-  if ((await readProcessStatus()).noNewPrivileges) return 'no-new-privs'
-  const programs = [host.which('newuidmap'), host.which('newgidmap')]
-  if (programs.includes(undefined)) return 'no-newuidmap'
-  if ((await subordinateRanges(host)) === undefined) return 'no-subuid-range'
-  if (mapper === undefined) return 'old-util-linux'
-  // Some distributions give file capabilities instead of the bit, which Node can't read: hence the last look.
-  const areSetuid = await Promise.all(programs.map((program) => program !== undefined && isSetuid(program)))
-  return areSetuid.includes(false) ? 'no-newuidmap' : 'unknown'
-}
-
-async function isSetuid(program: string): Promise<boolean> {
-  return ((await stat(program)).mode & SETUID) !== 0
-}
-
 export type MapperHost = Pick<Host, 'which' | 'uid' | 'gid' | 'architecture'>
 
-/** How a range of ids comes into a new user namespace; both ways map the same ids. */
+/** A way to map a range of ids into a new user namespace; both ways map the same ids. */
 export type IdMapper = {
-  /** `unshare`: unshare(1) alone; `newuidmap`: a program of ours, which calls newuidmap(1) and newgidmap(1). */
+  /** `unshare`: unshare(1); `newuidmap`: templates/host/map-ids.pl, which calls newuidmap(1) and newgidmap(1). */
   readonly way: 'unshare' | 'newuidmap'
-  /** Words before a command that is to be root of such a namespace. */
+  /** Prefix of a command that becomes root of the namespace. */
   readonly prefix: readonly string[]
 }
 
 const TIMEOUT_MS = 5000
 
 /**
- * The way this host has to map a range, or undefined where it has none. That it works is for a trial to tell.
+ * Returns the id mapper of this host, untested; undefined if there is none.
  *
- * Never the first one for root: unshare takes a login name for the number 0 (seen with util-linux 2.41), and would
- * give root the range of the first account that is listed, and that account the files of root's environments.
+ * Never `unshare` for root: unshare parses the number 0 as a login name (seen with util-linux 2.41), and would
+ * give root the range of the first listed account.
  */
 export async function findIdMapper(host: MapperHost): Promise<IdMapper | undefined> {
   const unshare = host.which('unshare')
   if (unshare !== undefined && host.uid !== 0 && (await knowsMapAuto(unshare))) return unshareMapper(unshare)
-  return findNewuidmapWay(host)
+  return findNewuidmapMapper(host)
 }
 
-/** For a program that knows the option, and a user who is not root. */
+/** Returns the mapper of an unshare with --map-auto, for a user other than root. */
 export function unshareMapper(unshare: string): IdMapper {
   return {way: 'unshare', prefix: [unshare, '--map-auto', '--map-root-user', '--']}
 }
 
-async function findNewuidmapWay(host: MapperHost): Promise<IdMapper | undefined> {
+async function findNewuidmapMapper(host: MapperHost): Promise<IdMapper | undefined> {
   const perl = findPerl(host)
   const [newuidmap, newgidmap] = [host.which('newuidmap'), host.which('newgidmap')]
   if (perl === undefined || newuidmap === undefined || newgidmap === undefined) return undefined
@@ -154,25 +154,26 @@ async function findNewuidmapWay(host: MapperHost): Promise<IdMapper | undefined>
 }
 
 /**
- * What `unshare --map-auto --map-root-user` maps: 0 to the caller, and the range from 1 on, one shorter than it is.
+ * Returns the mapping of `unshare --map-auto --map-root-user`: 0 to the caller, ids from 1 on to the range, except
+ * its last id.
  *
- * A tree's owners depend on it, so it must not change when the host gets a newer unshare.
+ * The owners of a tree depend on it, so it must not change with a newer unshare.
  */
 export function idMap(own: number, {start: first, count}: SubidRange): string {
   return [[0, own, 1], ...(count > 1 ? [[1, first, count - 1]] : [])].join(',')
 }
 
-/** By the option itself: an unshare that does not know it, or finds no range for it, fails before it gets to the other. */
+/** Returns whether unshare has --map-auto and finds a range: otherwise it fails before it handles --version. */
 async function knowsMapAuto(unshare: string): Promise<boolean> {
   return succeeds([unshare, '--map-auto', '--version'])
 }
 
-/** Nothing of it is read, so a helper that outlives the program can't keep this waiting on a pipe. */
+/** Returns whether a program exits with 0. No output is read, because an orphaned helper would keep a pipe open. */
 export async function succeeds(argv: readonly string[]): Promise<boolean> {
   try {
     return (await ended(start(argv, {stdio: 'ignore', timeout: TIMEOUT_MS}))).status === 0
   } catch (error) {
-    // A program that can't be started, of another processor for one, does nothing.
+    // A program that cannot be started, such as one of another processor, has no effect.
     if (isErrno(error)) return false
     throw error
   }
@@ -189,15 +190,15 @@ export type SubidRange = {
 /** Ids are 32 bits wide, and the last one stands for "no id". @see user_namespaces(7) */
 const ID_LIMIT = 0xffffffff
 
-/** What adduser and useradd hand out first, and how much. @see login.defs(5), SUB_UID_MIN, SUB_UID_COUNT */
+/** First id and size of the ranges of adduser and useradd. @see login.defs(5), SUB_UID_MIN, SUB_UID_COUNT */
 const FIRST_START = 100_000
 const USUAL_COUNT = 65_536
 
 /**
- * Reads /etc/subuid or /etc/subgid.
+ * Parses /etc/subuid or /etc/subgid.
  *
- * A line that isn't `owner:start:count` is skipped, as newuidmap(1) and unshare(1) do: the file belongs to
- * the administrator, and a comment or another account's slip must not take this user's range away.
+ * A malformed line is skipped, as newuidmap(1) and unshare(1) do: a comment, or a mistake in the line of another
+ * account, must not remove the range of this user.
  *
  * @see subuid(5)
  */
@@ -211,7 +212,7 @@ export function parseSubidFile(text: string): SubidRange[] {
   })
 }
 
-/** The ranges of one account, named by login or by number, in the order of the file. */
+/** Returns the ranges of an account, by login name or number, in file order. */
 export function ownRanges(
   text: string,
   {user, uid}: {readonly user: string | undefined; readonly uid: number},
@@ -219,12 +220,12 @@ export function ownRanges(
   return parseSubidFile(text).filter(({owner}) => owner === user || owner === String(uid))
 }
 
-/** Reads what getsubids(1) prints: `INDEX: OWNER START COUNT`, a line a range. */
+/** Parses the output of getsubids(1): `INDEX: OWNER START COUNT`, one range per line. */
 export function parseGetsubids(text: string): SubidRange[] {
   return parseSubidFile(text.replaceAll(/^\d+: (\S+) (\d+) (\d+)$/gm, '$1:$2:$3'))
 }
 
-/** Where a new range of the usual size would overlap none of `taken`. */
+/** Returns the start of a free range of the usual size. */
 export function freeRangeStart(taken: readonly SubidRange[]): number {
   let start = FIRST_START
   for (const range of [...taken].sort((a, b) => a.start - b.start)) {
@@ -234,39 +235,39 @@ export function freeRangeStart(taken: readonly SubidRange[]): number {
   return start
 }
 
-/** The line that gives `owner` a range of the usual size, free in both files. */
+/** Returns a line that gives `owner` a range of the usual size, free in both files. */
 export function rangeLine(owner: string, taken: readonly SubidRange[]): string {
   return `${owner}:${freeRangeStart(taken)}:${USUAL_COUNT}`
 }
 
-const DIRECTORY_TIMEOUT_MS = 5000
+const GETSUBIDS_TIMEOUT_MS = 5000
 
-/** The ranges that an account's environments are made of. */
+/** The subordinate ranges of an account. */
 export type SubordinateRanges = {readonly uids: SubidRange; readonly gids: SubidRange}
 
 /**
- * This account's ranges: its first line of each file, which is the one that unshare(1) takes too.
+ * Returns the ranges of this account: its first line in each file, as unshare(1) uses.
  *
- * @returns Undefined where the account has none, in the files or by the word of getsubids(1), which asks a directory
- * service as well.
+ * @returns Undefined if the account has none, neither in the files nor according to getsubids(1), which also
+ * queries a directory service.
  */
 export async function subordinateRanges(
   host: Pick<Host, 'which' | 'uid'>,
 ): Promise<SubordinateRanges | undefined> {
   const account = {user: accountName(), uid: host.uid}
   const {subuid, subgid} = await readSubidFiles()
-  const uids = ownRanges(subuid, account)[0] ?? (await askDirectory(host, account.user, []))
-  const gids = ownRanges(subgid, account)[0] ?? (await askDirectory(host, account.user, ['-g']))
+  const uids = ownRanges(subuid, account)[0] ?? (await runGetsubids(host, account.user, []))
+  const gids = ownRanges(subgid, account)[0] ?? (await runGetsubids(host, account.user, ['-g']))
   return uids === undefined || gids === undefined ? undefined : {uids, gids}
 }
 
-/** The text of /etc/subuid and /etc/subgid; a missing file is an empty one. */
+/** Reads /etc/subuid and /etc/subgid; a missing file is empty. */
 export async function readSubidFiles(): Promise<{readonly subuid: string; readonly subgid: string}> {
-  const [subuid, subgid] = await Promise.all(['/etc/subuid', '/etc/subgid'].map(readIfThere))
+  const [subuid, subgid] = await Promise.all(['/etc/subuid', '/etc/subgid'].map(readIfPresent))
   return {subuid: subuid ?? '', subgid: subgid ?? ''}
 }
 
-async function askDirectory(
+async function runGetsubids(
   {which}: Pick<Host, 'which'>,
   user: string | undefined,
   options: readonly string[],
@@ -275,7 +276,7 @@ async function askDirectory(
   if (getsubids === undefined || user === undefined) return undefined
   try {
     return parseGetsubids(
-      (await capture([getsubids, ...options, user], {timeout: DIRECTORY_TIMEOUT_MS})).stdout,
+      (await capture([getsubids, ...options, user], {timeout: GETSUBIDS_TIMEOUT_MS})).stdout,
     )[0]
   } catch (error) {
     if (!isErrno(error)) throw error
@@ -283,16 +284,16 @@ async function askDirectory(
   }
 }
 
-async function readIfThere(path: string): Promise<string> {
+async function readIfPresent(path: string): Promise<string> {
   return (await readFile(path, 'utf8').catch(ignoring('ENOENT'))) ?? ''
 }
 
-/** The login name of this process's user, or undefined when the host knows none for its id. */
+/** Returns the login name of the current user; undefined if the host has none for the id. */
 export function accountName(): string | undefined {
   try {
     return userInfo().username
   } catch {
-    // A container may run as an id that /etc/passwd doesn't list; getpwuid(3) then finds nothing.
+    // In a container the id may be missing in /etc/passwd: then getpwuid(3) fails.
     return undefined
   }
 }

@@ -8,10 +8,10 @@ export type LockMode = 'shared' | 'exclusive'
 /** An open file description that carries a flock(2); children that inherit `fd` share the lock. */
 export type Lock = {readonly fd: number; release(): void}
 
-/** Exit status asked of flock(1) for "somebody else holds it", so that no message has to be read. */
+/** Exit status that flock(1) is asked to return if another process holds the lock. */
 const HELD_STATUS = 75
 
-/** Opens a lock file without taking the lock; the kernel drops what is taken on it with its last fd. */
+/** Opens a lock file without taking the lock; the kernel releases a lock with its last descriptor. */
 export function openLockFile(path: string): Lock {
   const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   let open = true
@@ -25,10 +25,10 @@ export function openLockFile(path: string): Lock {
 }
 
 /**
- * Takes flock(2) on `path`, through flock(1) on an inherited fd: Node has no call for it.
+ * Takes a flock(2) on `path` by flock(1) with an inherited descriptor: Node has no call for it.
  *
- * @param waitMs - How long to wait for others; 0 asks once.
- * @returns The lock, or undefined when others still hold it.
+ * @param waitMs - Time to wait for other holders; 0: try once.
+ * @returns The lock, or undefined if other processes still hold it.
  * @throws {@link flockMissingError}
  * @see flock(2): the lock belongs to the open file description, so SIGKILL releases it.
  */
@@ -47,7 +47,7 @@ export async function takeLock(
   return undefined
 }
 
-/** Takes, or converts, the flock of an fd that is already open; false when others hold it. */
+/** Takes or converts the lock of an open descriptor; false if other processes hold it. */
 export function lockDescriptor(
   fd: number,
   {mode, waitMs}: {mode: LockMode; waitMs: number},
@@ -61,21 +61,32 @@ export function lockDescriptor(
     child.once('error', (error) => reject(flockMissingError({}, {cause: error})))
     child.once('exit', (code, signal) => {
       if (code === 0) resolve(true)
-      // Ctrl-C at a terminal ends the helper too: then it took nothing.
+      // Ctrl-C at a terminal ends the helper too: then no lock was taken.
       else if (code === HELD_STATUS || signal !== null) resolve(false)
       else reject(new Error(`flock(1) ended with status ${code} on fd ${fd}`))
     })
   })
 }
 
-/** How soon a process that waits notices that it was told to stop. */
+/**
+ * Returns whether no process holds an exclusive lock on `path`. Uses a shared lock, so that two checks do not see
+ * each other.
+ */
+export async function isLockFree(path: string): Promise<boolean> {
+  const lock = await takeLock(path, {mode: 'shared', waitMs: 0})
+  lock?.release()
+  return lock !== undefined
+}
+
+/** Interval at which a waiting process checks its abort signal. */
 const WAIT_STEP_MS = 1000
 
 /**
- * Takes a lock for this process alone, and waits as long as others hold it.
+ * Takes an exclusive lock, and waits while other processes hold it.
  *
  * @param onWait - Called once, if it has to wait.
- * @returns The lock. @throws {unknown} The reason of `signal`; the lock is released then.
+ * @returns The lock.
+ * @throws {unknown} The reason of `signal`; the lock is released then.
  */
 export async function awaitLock(
   lock: Lock,
@@ -93,20 +104,19 @@ export async function awaitLock(
   }
 }
 
-/** Whether a lock is still on the file at `path`: before it was taken, another may have removed or renamed that. */
+/**
+ * Returns whether the locked file is still at `path`: another process may have removed or renamed it before it was
+ * locked.
+ */
 export function isLockOf({fd}: Lock, path: string): boolean {
   const [held, there] = [fstatSync(fd), statSync(path, {throwIfNoEntry: false})]
   return held.ino === there?.ino && held.dev === there.dev
 }
 
-/** Tells whether nobody holds `path` exclusively right now. Shared: two who ask at once must not see each other. */
-export async function isLockFree(path: string): Promise<boolean> {
-  const lock = await takeLock(path, {mode: 'shared', waitMs: 0})
-  lock?.release()
-  return lock !== undefined
-}
-
-/** Processes of this user that have `path` open, for a message; a holder that can't be seen is left out. */
+/**
+ * Returns the processes of this user that have `path` open, for a message; processes that cannot be seen are left
+ * out.
+ */
 export async function lockHolders(path: string): Promise<LockHolder[]> {
   const holders: LockHolder[] = []
   for (const entry of await readdir('/proc')) {
@@ -122,12 +132,12 @@ async function hasOpen(pid: string, path: string): Promise<boolean> {
       if ((await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')) === path) return true
     }
   } catch {
-    // Gone in the meantime, or another user's: not one this message can name.
+    // The process ended, or belongs to another user.
   }
   return false
 }
 
-/** Whether a process of this user, this one left out, has `path` open. */
+/** Returns whether another process of this user has `path` open. */
 export function isOpenSomewhere(path: string): boolean {
   return readdirSync('/proc').some((pid) => {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false
@@ -135,7 +145,7 @@ export function isOpenSomewhere(path: string): boolean {
       const folder = `/proc/${pid}/fd`
       return readdirSync(folder).some((fd) => linkOf(`${folder}/${fd}`) === path)
     } catch {
-      // Gone in the meantime, or another user's.
+      // The process ended, or belongs to another user.
       return false
     }
   })

@@ -2,13 +2,13 @@ import {readFile} from 'node:fs/promises'
 import {ignoring} from './errno.js'
 import {capture} from './process.js'
 
-/** Which distribution a tree is; texts as the file has them, unchecked. */
+/** The distribution of a tree; unchecked texts of the file. */
 export type OsRelease = {readonly id: string | undefined; readonly codename: string | undefined}
 
-/** @see os-release(5): the first that is there counts. */
+/** @see os-release(5): the first existing file is used. */
 const PLACES = ['/etc/os-release', '/usr/lib/os-release'] as const
 
-/** What the host says of itself; nothing known where it says nothing. */
+/** Reads the os-release file of the host; all fields are undefined without one. */
 export async function readOsRelease(): Promise<OsRelease> {
   for (const path of PLACES) {
     const text = await readFile(path, 'utf8').catch(ignoring())
@@ -17,7 +17,7 @@ export async function readOsRelease(): Promise<OsRelease> {
   return {id: undefined, codename: undefined}
 }
 
-/** @see os-release(5): shell assignments, of which the last of a name holds. */
+/** Parses an os-release file. @see os-release(5): shell assignments; the last one of a name is used. */
 export function parseOsRelease(text: string): OsRelease {
   const values = new Map<string, string>()
   for (const line of text.split('\n')) {
@@ -28,7 +28,7 @@ export function parseOsRelease(text: string): OsRelease {
   return {id: known('ID'), codename: known('VERSION_CODENAME')}
 }
 
-/** Names and codenames hold nothing that a shell would have to be asked about. */
+/** Removes quotes; ids and codenames contain no other shell syntax. */
 function unquote(value: string): string {
   return /^(["'])(?<inside>.*)\1$/.exec(value)?.groups?.['inside'] ?? value
 }
@@ -41,20 +41,20 @@ export const MAP_AUTO_SINCE: Version = {major: 2, minor: 38}
 const TIMEOUT_MS = 5000
 
 /**
- * Asks a program of util-linux for its version.
+ * Returns the version of a program of util-linux.
  *
- * @returns Undefined when it can't be run, or is another package's program of that name (BusyBox).
+ * @returns Undefined if it cannot be run, or belongs to another package (BusyBox).
  */
 export async function utilLinuxVersion(program: string): Promise<Version | undefined> {
   try {
     return parseUtilLinuxVersion((await capture([program, '--version'], {timeout: TIMEOUT_MS})).stdout)
   } catch {
-    // Not startable, which is as good as not there.
+    // A program that cannot be started is treated as missing.
     return undefined
   }
 }
 
-/** Reads a line such as `unshare from util-linux 2.41.5`. */
+/** Parses a line such as `unshare from util-linux 2.41.5`. */
 export function parseUtilLinuxVersion(text: string): Version | undefined {
   const {major, minor} = /\(?util-linux,? (?<major>\d+)\.(?<minor>\d+)/.exec(text)?.groups ?? {}
   return major === undefined || minor === undefined ? undefined : {major: Number(major), minor: Number(minor)}

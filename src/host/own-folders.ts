@@ -10,14 +10,14 @@ export type Caller = {
   readonly groups: readonly number[]
 }
 
-/** As many as the kernel follows. @see path_resolution(7) */
+/** Maximum number of symlinks that the kernel follows. @see path_resolution(7) */
 const MOST_LINKS = 40
 
 /**
- * Refuses folders of the store that another user owns or can write to, or that another user's symlink leads to.
+ * Refuses store folders that another user owns or can write to, or that are reached by a symlink of another user.
  *
- * A folder that is not there is judged by the nearest one above it. templates/host/join.pl has the same rules;
- * docs/decisions/0032-a-store-of-ones-own.md says why they are these.
+ * A missing folder is judged by its nearest existing parent. templates/host/join.pl has the same rules;
+ * docs/decisions/0032-a-store-of-ones-own.md gives their reasons.
  *
  * @throws {@link unsafeStoreError}
  */
@@ -36,74 +36,82 @@ function checkFolder(path: string, caller: Caller, links: number): void {
     return
   }
   if (status !== undefined) checkOwn(path, status, caller)
-  checkHolder(dirname(path), caller, links)
+  checkParent(dirname(path), caller, links)
 }
 
 function checkOwn(path: string, status: Stats, caller: Caller): void {
-  // A file in the place of a folder is told by whatever wants to use it.
+  // The function that uses the path reports a file in place of a folder.
   if (!status.isDirectory()) return
-  if (status.uid !== caller.uid) throw unsafeStoreError({reason: ofAnother(path, status)})
-  if (isOpenToOthers(status))
-    throw unsafeStoreError({reason: open(path, status)}, {suggestions: [`chmod go-w ${path}`]})
+  if (status.uid !== caller.uid) throw unsafeStoreError({reason: describeOwner(path, status)})
+  if (isWritableByOthers(status))
+    throw unsafeStoreError({reason: describeMode(path, status)}, {suggestions: [`chmod go-w ${path}`]})
 }
 
-/** Who can write to the folder that holds it can put another one in its place. */
-function checkHolder(path: string, caller: Caller, links: number): void {
+/** Checks a parent folder: a user who can write to it can replace its entries. */
+function checkParent(path: string, caller: Caller, links: number): void {
   const status = statusOf(path)
   if (status === undefined) {
-    if (dirname(path) !== path) checkHolder(dirname(path), caller, links)
+    if (dirname(path) !== path) checkParent(dirname(path), caller, links)
     return
   }
   if (status.isSymbolicLink()) {
     checkLink(path, status, caller, links)
-    checkHolder(targetOf(path), caller, links - 1)
+    checkParent(targetOf(path), caller, links - 1)
     return
   }
   if (!status.isDirectory()) return
-  if (status.uid !== caller.uid && !isRoots(status.uid))
-    throw unsafeStoreError({reason: ofAnother(path, status)})
-  if (!isOpenToOthers(status) || isSticky(status) || isOpenToOwnGroup(status, caller)) return
+  if (status.uid !== caller.uid && !isOwnedByRoot(status.uid))
+    throw unsafeStoreError({reason: describeOwner(path, status)})
+  if (!isWritableByOthers(status) || isSticky(status) || isWritableByOwnGroup(status, caller)) return
   throw unsafeStoreError(
-    {reason: open(path, status)},
+    {reason: describeMode(path, status)},
     {hints: status.uid === caller.uid ? [`chmod go-w ${path}`] : []},
   )
 }
 
 function checkLink(path: string, status: Stats, caller: Caller, links: number): void {
-  if (status.uid !== caller.uid && !isRoots(status.uid))
-    throw unsafeStoreError({reason: ofAnother(path, status)})
+  if (status.uid !== caller.uid && !isOwnedByRoot(status.uid))
+    throw unsafeStoreError({reason: describeOwner(path, status)})
   if (links === 0) throw unsafeStoreError({reason: `too many symlinks lead to ${path}`})
-  checkHolder(dirname(path), caller, links - 1)
+  checkParent(dirname(path), caller, links - 1)
 }
 
-/** With no `.` or `..` as its last name, so that the folder above it is the one that holds it. */
+/** Returns the target of a symlink, without `.` or `..` as its last name, so that its dirname is its parent folder. */
 function targetOf(link: string): string {
   const text = readlinkSync(link)
   const target = isAbsolute(text) ? text : join(realpathSync(dirname(link)), text)
   return ['.', '..', ''].includes(basename(target)) ? realpathSync(target) : target
 }
 
-/** @returns undefined for what is not there, or can't be looked at: its user says so. */
+/** @returns undefined if the path is missing or inaccessible; the function that uses the path reports it. */
 function statusOf(path: string): Stats | undefined {
   return unlessErrno(() => lstatSync(path))
 }
 
-function isOpenToOthers({mode}: Stats): boolean {
+function isWritableByOthers({mode}: Stats): boolean {
   return (mode & 0o022) !== 0
 }
 
-/** As /tmp is: what is in it belongs to whoever made it. */
+/** Returns whether only owners can replace entries, as in /tmp. */
 function isSticky({mode}: Stats): boolean {
   return (mode & 0o1000) !== 0
 }
 
-/** Home folders are often open to a group that is the user's alone, by its umask of 0002. */
-function isOpenToOwnGroup({mode, gid}: Stats, {uid, groups}: Caller): boolean {
+/**
+ * Returns whether only a group of the user can write: with umask 0002, home folders are writable by a private
+ * group.
+ */
+function isWritableByOwnGroup({mode, gid}: Stats, {uid, groups}: Caller): boolean {
   return (mode & 0o002) === 0 && (uid === 0 ? gid === 0 : groups.includes(gid))
 }
 
-/** In a user namespace that does not map the host's root, its folders are shown as nobody's. @see user_namespaces(7) */
-function isRoots(uid: number): boolean {
+/**
+ * Returns whether root owns a path; in a user namespace without the host's root, its files belong to the overflow
+ * uid.
+ *
+ * @see user_namespaces(7)
+ */
+function isOwnedByRoot(uid: number): boolean {
   return uid === 0 || (uid === OVERFLOW_UID && !isInitialNamespace())
 }
 
@@ -113,11 +121,11 @@ function isInitialNamespace(): boolean {
   return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'))
 }
 
-function ofAnother(path: string, status: Stats): string {
+function describeOwner(path: string, status: Stats): string {
   const what = status.isSymbolicLink() ? 'the symlink' : 'the folder'
   return `${what} ${path} belongs to another user (uid ${status.uid})`
 }
 
-function open(path: string, {mode}: Stats): string {
+function describeMode(path: string, {mode}: Stats): string {
   return `other users can write to the folder ${path} (mode ${(mode & 0o7777).toString(8).padStart(4, '0')})`
 }

@@ -4,47 +4,33 @@ import {dirname, isAbsolute, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {UsageError} from '../errors.js'
 
-/** Programs that were fetched for this user: `tools/TOOL/VERSION/`, of which the last is used. */
-export function toolsFolder({data}: Pick<Paths, 'data'>): string {
-  return join(data, 'tools')
-}
-
-/** The folder of a fetched tool's programs; undefined where it was not fetched. */
-export function fetchedTool(paths: Pick<Paths, 'data'>, tool: string): string | undefined {
-  const folder = join(toolsFolder(paths), tool)
-  try {
-    const versions = readdirSync(folder).filter((entry) => !entry.startsWith('.'))
-    const last = versions.sort().at(-1)
-    return last === undefined ? undefined : join(folder, last)
-  } catch {
-    // Not there, or nobody's to read.
-    return undefined
-  }
-}
-
-/** Where envs keeps its things; absolute paths, none of them made yet. */
+/** Folders of envs; absolute paths, which may not exist yet. */
 export type Paths = {
   readonly data: string
   readonly cache: string
-  /** What environments share of packages; see src/features/package-cache.ts. */
+  /** Packages that environments share; see src/features/package-cache.ts. */
   readonly packages: string
   /** The folder of `config.json`. */
   readonly config: string
   readonly environments: string
   readonly images: string
-  /** What environments are stacked of. */
+  /** Lower layers of environments. */
   readonly layers: string
   readonly locks: string
-  /** The user's own programs, where shims go. @see https://specifications.freedesktop.org/basedir-spec/latest/ */
+  /**
+   * The user's program folder, in which shims are created.
+   *
+   * @see https://specifications.freedesktop.org/basedir-spec/latest/
+   */
   readonly programs: string
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Folders by `ENVS_HOME`, else by the XDG base directories.
+ * Returns the folders by `ENVS_HOME`, else by the XDG base directories.
  *
- * @throws {UsageError} When `ENVS_HOME` is relative: the environments would depend on where a command is run.
+ * @throws {UsageError} If `ENVS_HOME` is relative: the store would depend on the working folder.
  * @see https://specifications.freedesktop.org/basedir-spec/latest/ : a relative value is to be ignored.
  */
 export function openPaths(environment: Environment, home: string): Paths {
@@ -73,7 +59,29 @@ function ownHome(value: string | undefined): string | undefined {
   ])
 }
 
-/** The package's own folder, found from the sources and from the bundle alike. */
+function absolute(value: string | undefined): string | undefined {
+  return value !== undefined && isAbsolute(value) ? value : undefined
+}
+
+/** Returns the folder of fetched programs: `tools/TOOL/VERSION/`; the last version is used. */
+export function toolsFolder({data}: Pick<Paths, 'data'>): string {
+  return join(data, 'tools')
+}
+
+/** Returns the folder of a fetched tool; undefined if it was not fetched. */
+export function fetchedTool(paths: Pick<Paths, 'data'>, tool: string): string | undefined {
+  const folder = join(toolsFolder(paths), tool)
+  try {
+    const versions = readdirSync(folder).filter((entry) => !entry.startsWith('.'))
+    const last = versions.sort().at(-1)
+    return last === undefined ? undefined : join(folder, last)
+  } catch {
+    // The folder is missing or unreadable.
+    return undefined
+  }
+}
+
+/** Returns the folder of this package, from the sources and from the bundle alike. */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!isPackageRoot(folder)) {
@@ -85,7 +93,7 @@ export function packageRoot(): string {
   return folder
 }
 
-/** The version of this package, as its package.json has it. */
+/** Returns the version in package.json. */
 export function packageVersion(): string {
   const value: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'))
   if (typeof value !== 'object' || value === null || !('version' in value))
@@ -93,7 +101,7 @@ export function packageVersion(): string {
   return String(value.version)
 }
 
-/** A file laid into a rootfs, or run beside it, as it lies in `templates/`. */
+/** Returns the path of a file in `templates/`, which is copied into a root file system or run on the host. */
 export function templatePath(name: string): string {
   return join(packageRoot(), 'templates', name)
 }
@@ -112,14 +120,12 @@ function isPackageRoot(folder: string): boolean {
   }
 }
 
-function absolute(value: string | undefined): string | undefined {
-  return value !== undefined && isAbsolute(value) ? value : undefined
-}
-
 /**
- * The folder of packages that every environment of the user reads and writes, each file named by its SHA-256: hostile.
+ * Returns the folder of packages that all environments of the user read and write, named by their SHA-256:
+ * untrusted.
  *
- * It lies in a folder that no guest can reach: a guest may give its own to everybody, and leave setuid files there.
+ * Its parent is a folder that no guest can reach: a guest may open the permissions of the folder itself, and leave
+ * setuid files in it.
  */
 export function sharedPackages(paths: Pick<Paths, 'packages'>): string {
   return join(paths.packages, 'sha256')

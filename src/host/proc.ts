@@ -5,9 +5,10 @@ import {isErrno} from './errno.js'
 import {ended, start} from './process.js'
 
 /**
- * When a process started, in clock ticks since boot, as a decimal string; with the process id it names one process.
+ * Returns the start time of a process in clock ticks since boot, as a decimal string; pid and start time identify
+ * a process.
  *
- * @returns undefined for a process that is gone or only waits to be reaped: nothing of it runs any more.
+ * @returns undefined for a process that ended, even if it is not reaped yet.
  * @see proc_pid_stat(5), fields 3 and 22
  */
 export function processStartTime(pid: number): string | undefined {
@@ -17,7 +18,7 @@ export function processStartTime(pid: number): string | undefined {
 }
 
 /**
- * Whether a terminal sends its Ctrl-C to this process, and so to all that it starts.
+ * Returns whether a terminal sends Ctrl-C to this process and its children.
  *
  * @see proc_pid_stat(5), fields 5, 7 and 8
  */
@@ -26,19 +27,19 @@ export function isInTerminalForeground(): boolean {
   return terminal !== '0' && processGroup !== undefined && processGroup === foregroundGroup
 }
 
-/** Identifies this boot: process ids and start times mean nothing after the next one. @see random(4) */
+/** Returns the id of this boot: pids and start times are invalid after the next one. @see random(4) */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
-/** Descriptors above standard error that a child would inherit: those the caller's shell left open. */
+/** Returns the descriptors above standard error that a child would inherit, left open by the caller. */
 export function inheritableDescriptors(): number[] {
   return readdirSync('/proc/self/fd')
     .map(Number)
     .filter((fd) => fd > 2 && !isClosedOnExec(fd))
 }
 
-/** O_CLOEXEC as fdinfo prints it, octal, on every architecture Node has. @see proc_pid_fdinfo(5) */
+/** O_CLOEXEC in fdinfo, octal, on every architecture of Node. @see proc_pid_fdinfo(5) */
 const O_CLOEXEC = 0o2000000
 
 function isClosedOnExec(fd: number): boolean {
@@ -46,7 +47,7 @@ function isClosedOnExec(fd: number): boolean {
   return flags === undefined || (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0
 }
 
-/** Fields of /proc/PID/stat from the third on: the second, the name, may hold spaces and brackets. */
+/** Returns the fields of /proc/PID/stat from the third on: the second, the name, may contain spaces and brackets. */
 function statFields(pid: number): string[] | undefined {
   const text = readText(`/proc/${pid}/stat`)
   return text?.slice(text.lastIndexOf(')') + 2).split(' ')
@@ -61,7 +62,7 @@ function readText(path: string): string | undefined {
 }
 
 /**
- * How far an open file has been read, by this process or by one that it was handed to, in bytes.
+ * Returns the position of an open file in bytes, shared with the processes that inherited it.
  *
  * @see proc_pid_fdinfo(5)
  */
@@ -70,7 +71,7 @@ export function descriptorPosition(fd: number): number {
   return Number(position ?? 0)
 }
 
-/** A mount as this process sees it. */
+/** A mount in the mount namespace of this process. */
 export type MountEntry = {
   readonly mountPoint: string
   /** Such as `rw`, `nosuid`, `noexec`. */
@@ -79,7 +80,7 @@ export type MountEntry = {
 }
 
 /**
- * Reads /proc/PID/mountinfo; lines of another shape are left out.
+ * Parses /proc/PID/mountinfo; malformed lines are skipped.
  *
  * @see proc_pid_mountinfo(5): white space and backslashes in names are written as three octal digits.
  */
@@ -93,7 +94,7 @@ export function parseMountinfo(text: string): MountEntry[] {
   })
 }
 
-/** The mount that an absolute path lies on: of two on one mount point, the later covers the earlier. */
+/** Returns the mount of an absolute path: of two on one mount point, the later covers the earlier. */
 export function mountOf(path: string, mounts: readonly MountEntry[]): MountEntry | undefined {
   let best: MountEntry | undefined
   for (const mount of mounts) {
@@ -111,12 +112,12 @@ function unescapeOctal(name: string): string {
   return name.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 
-/** Whether standard input, output and error are all a terminal: only then is a session a person's. */
+/** Returns whether standard input, output and error are terminals: then a person uses the session. */
 export function isInteractive(): boolean {
   return isatty(0) && isatty(1) && isatty(2)
 }
 
-/** How the terminal is set now that is one of this process's streams; undefined where none is, or stty(1) is missing. */
+/** Saves the settings of the terminal; undefined if there is no terminal or no stty(1). */
 export async function rememberTerminal(): Promise<{restore(): Promise<void>} | undefined> {
   const fd = [0, 1, 2].find((stream) => isatty(stream))
   if (fd === undefined) return undefined
@@ -138,11 +139,11 @@ async function stty(fd: number, word: string): Promise<string | undefined> {
   }
 }
 
-/** What /proc says of the limits this process was started under. */
+/** Restrictions of this process. */
 export type ProcessStatus = {
-  /** No program it starts can gain privileges: setuid programs such as newuidmap do nothing. */
+  /** Whether no_new_privs is set: setuid programs such as newuidmap have no effect. */
   readonly noNewPrivileges: boolean
-  /** A seccomp filter is on it. */
+  /** Whether a seccomp filter is active. */
   readonly isFiltered: boolean
 }
 
@@ -151,7 +152,9 @@ export async function readProcessStatus(): Promise<ProcessStatus> {
 }
 
 /**
- * @param text - /proc/PID/status. A field an old kernel lacks reads as not set.
+ * Parses /proc/PID/status.
+ *
+ * @param text - Content of the file; a field that an old kernel lacks is read as not set.
  * @see proc_pid_status(5): `NoNewPrivs` since Linux 4.10, `Seccomp` 2 is a filter.
  */
 export function parseProcessStatus(text: string): ProcessStatus {
@@ -168,10 +171,10 @@ export function parseProcessStatus(text: string): ProcessStatus {
 const CAP_SYS_ADMIN = 21n
 
 /**
- * Whether this is root with a say over mounts: the machine's, or that of a container that was given it.
+ * Returns whether this process is root with CAP_SYS_ADMIN, on the host or in a privileged container.
  *
- * Files of the kernel such as /proc/sys belong to uid 0 and ask for no capability, so a guest that runs with that
- * uid must be kept from them by mounts.
+ * Kernel files such as /proc/sys belong to uid 0 and need no capability, so mounts must protect them from a guest
+ * that runs with this uid.
  */
 export function isMountingRoot({uid}: {readonly uid: number}): boolean {
   if (uid !== 0) return false
@@ -180,7 +183,7 @@ export function isMountingRoot({uid}: {readonly uid: number}): boolean {
 }
 
 /**
- * Bytes that can be had without anything else being swapped out: of the machine, or of the control group this runs in.
+ * Returns the bytes that are available without swapping: of the machine, or of the control group.
  *
  * @see proc_meminfo(5) MemAvailable
  */

@@ -5,18 +5,18 @@ import {perlMissingError} from './errors.js'
 import type {Host} from './host.js'
 import {templatePath} from './paths.js'
 
-/** How a child ended; `status` follows the shell: 128+n for signal n. */
+/** The end of a child process; `status` follows the shell: 128+n for signal n. */
 export type Exit = {readonly status: number; readonly signal: NodeJS.Signals | null}
 
 export type Captured = Exit & {readonly stdout: string; readonly stderr: string}
 
-/** Most that is kept of each stream of a captured child: its messages matter, a flood doesn't. */
+/** Bounds the captured output of each stream: messages are short. */
 const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024
 
 /**
- * Starts a program by argument list, never through a shell.
+ * Starts a program by argv, never through a shell.
  *
- * @throws {NodeJS.ErrnoException} When it can't be started: ENOENT, EACCES.
+ * @throws {NodeJS.ErrnoException} If it cannot be started: ENOENT, EACCES.
  */
 export function start(argv: readonly string[], options: SpawnOptions): ChildProcess {
   const [program, ...rest] = argv
@@ -24,7 +24,7 @@ export function start(argv: readonly string[], options: SpawnOptions): ChildProc
   return spawn(program, rest, options)
 }
 
-/** The parent's end of a descriptor that was given to the child as 'pipe'. */
+/** Returns the parent's end of a descriptor that was passed to the child as 'pipe'. */
 export function pipeOf(child: ChildProcess, fd: number): Duplex {
   const streams: readonly unknown[] = child.stdio
   const stream = streams[fd]
@@ -32,7 +32,7 @@ export function pipeOf(child: ChildProcess, fd: number): Duplex {
   return stream
 }
 
-/** Resolves when the program runs; rejects when it can't be started. */
+/** Resolves when the program runs; rejects if it cannot be started. */
 export function started(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve)
@@ -40,7 +40,7 @@ export function started(child: ChildProcess): Promise<void> {
   })
 }
 
-/** Resolves when the child is gone and its streams are closed; rejects when it never started. */
+/** Resolves when the child ended and its streams are closed; rejects if it never started. */
 export function ended(child: ChildProcess): Promise<Exit> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
@@ -48,7 +48,7 @@ export function ended(child: ChildProcess): Promise<Exit> {
   })
 }
 
-/** Runs a helper to its end and keeps what it printed. Standard input is empty. */
+/** Runs a helper to its end, and returns its output. Standard input is empty unless `input` is given. */
 export async function capture(
   argv: readonly string[],
   options: Pick<SpawnOptions, 'env' | 'cwd' | 'timeout' | 'signal' | 'uid' | 'gid'> & {input?: string} = {},
@@ -59,7 +59,7 @@ export async function capture(
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   const exit = ended(child)
-  // A child that ends before it has read its input closes the pipe: its exit status tells, not EPIPE.
+  // A child that ends before it reads its input closes the pipe: its exit status matters, not EPIPE.
   child.stdin?.on('error', () => {})
   child.stdin?.end(input)
   const [stdout, stderr, end] = await Promise.all([collect(child.stdout), collect(child.stderr), exit])
@@ -67,10 +67,10 @@ export async function capture(
 }
 
 /**
- * Runs a program to its end, with `fd` as its descriptor 3 and no other stream, while this process stands still:
- * for programs of their own, which have nobody to keep waiting.
+ * Runs a program with `fd` as its descriptor 3 and no other stream, and blocks this process until it ends: for
+ * separate processes, which serve no one meanwhile.
  *
- * @returns Its exit status; undefined where it can't be started.
+ * @returns Its exit status; undefined if it cannot be started.
  */
 export function runBlocking(argv: readonly string[], {fd}: {readonly fd: number}): number | undefined {
   const [program, ...rest] = argv
@@ -79,7 +79,7 @@ export function runBlocking(argv: readonly string[], {fd}: {readonly fd: number}
   return error === undefined ? statusOf(status, signal) : undefined
 }
 
-/** The number a shell would show for this end of a process. */
+/** Returns the exit status as a shell reports it. */
 function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal])
 }
@@ -95,7 +95,7 @@ async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** A program of templates/host that makes system calls which Node has no function for. */
+/** A program in templates/host for system calls that Node lacks. */
 export type Script =
   | 'anchor'
   | 'second-namespace'
@@ -109,7 +109,7 @@ export type Script =
   | 'signal-all'
   | 'squash'
 
-/** Absolute path of the Perl that runs the scripts: the host's, or a fetched one; undefined where there is none. */
+/** Returns the path of the Perl for the scripts: the host's, or a fetched one; undefined if there is none. */
 export function findPerl({which}: Pick<Host, 'which'>): string | undefined {
   return which('perl')
 }
@@ -126,11 +126,11 @@ export function scriptWords(perl: string, script: Script): string[] {
   return [perl, templatePath(`host/${script}.pl`)]
 }
 
-/** Enough of a message to find the cause. */
+/** Enough of an error message to find the cause. */
 const MOST_CHARACTERS = 4096
 
 /** Returns the beginning of a program's standard error, after its end. */
-export async function readComplaint(child: ChildProcess): Promise<string> {
+export async function readErrorOutput(child: ChildProcess): Promise<string> {
   let text = ''
   for await (const chunk of child.stderr ?? []) if (text.length < MOST_CHARACTERS) text += String(chunk)
   return text

@@ -2,13 +2,14 @@ import {join} from 'node:path'
 import {type DebArchitecture, isStaticProgram, qemuProgram} from './arch.js'
 import {fetchedTool, type Paths} from './paths.js'
 
-/** By which QEMU's programs are fetched. */
+/** Name of the fetched tool with QEMU's programs. */
 export const QEMU_TOOL = 'qemu'
 
 /**
- * QEMU for single programs of an architecture: the host's, else the one that was fetched; undefined where there is none.
+ * Returns QEMU's user-mode program for an architecture: the host's, else a fetched one; undefined if there is
+ * none.
  *
- * One that loads libraries is passed over: it would look for them in the guest.
+ * A dynamically linked QEMU is skipped: it would look for its libraries in the guest.
  */
 export function findQemu(
   {which, paths}: {which: (name: string) => string | undefined; paths: Pick<Paths, 'data'>},

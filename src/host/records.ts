@@ -4,28 +4,28 @@ import {isSha256, type Sha256} from './digest.js'
 import {isErrno} from './errno.js'
 import {readSmallFile, writeFileAtomic} from './files.js'
 
-/** One kind of record on disk: what a file of it holds, in which version, and how its damage is reported. */
+/** The format of a record on disk: its schema, its version, and the error for damage. */
 export type RecordFormat<Schema extends v.GenericSchema<unknown, unknown>> = {
-  /** Of the newest version; fields that it does not name are left out of what is read. */
+  /** Schema of the newest version; unknown fields are dropped on reading. */
   readonly schema: Schema
-  /** The version that is written. A file that names none is of version 1. */
+  /** The version that is written. A file without a version has version 1. */
   readonly version: number
-  /** The first turns a record of version 1 into one of version 2, and so on; none may change the file. */
+  /** Migrations from version 1 to 2, and so on; none may change files. */
   readonly migrations: readonly ((record: JsonObject) => JsonObject)[]
-  /** A longer file was not written by envs. */
+  /** Maximum size of a file that envs writes. */
   readonly maxBytes: number
-  /** Of the text: templates/host/complete.sh reads some records line by line. */
+  /** Indentation of the JSON: templates/host/complete.sh reads some records line by line. */
   readonly indent: number
   readonly unreadable: (path: string, problem: RecordProblem) => Error
 }
 
-/** What a schema reads, as a value that nobody changes in place. */
+/** The output type of a schema, deeply read-only. */
 export type RecordOf<Schema extends v.GenericSchema<unknown, unknown>> = ReadonlyDeep<v.InferOutput<Schema>>
 
-/** Why a record can't be read; `why` is half a sentence: `it is not JSON`. */
+/** The reason why a record cannot be read; `why` is a clause: `it is not JSON`. */
 export type RecordProblem = {readonly why: string; readonly isNewer: boolean; readonly cause?: unknown}
 
-/** What goes with the error of a record: one that a newer envs wrote has a next step of its own. */
+/** Returns the cause and next steps of a record error: a record of a newer envs has its own next step. */
 export function recordCircumstances({isNewer, cause}: RecordProblem) {
   const suggestions = [
     'Run the command with the newest envs that has used this store; the record is unchanged.',
@@ -42,8 +42,8 @@ type JsonObject = Readonly<Record<string, unknown>>
 /**
  * Reads a record of the store.
  *
- * @returns undefined where there is no file.
- * @throws What `format.unreadable` makes: for a damaged file, one of a newer version, and one that can't be opened.
+ * @returns undefined if there is no file.
+ * @throws The error of `format.unreadable`: for a file that is damaged, of a newer version, or unreadable.
  */
 export function readRecordFile<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
@@ -57,7 +57,7 @@ export function readRecordFile<Schema extends v.GenericSchema<unknown, unknown>>
   }
 }
 
-/** As `readRecordFile`. @throws {NodeJS.ErrnoException} ENOENT or ENOTDIR where there is no file. */
+/** Reads a record as `readRecordFile` does. @throws {NodeJS.ErrnoException} ENOENT or ENOTDIR if there is no file. */
 export function requireRecordFile<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
   format: RecordFormat<Schema>,
@@ -77,7 +77,7 @@ function isMissing(error: unknown): boolean {
   return isErrno(error, 'ENOENT', 'ENOTDIR')
 }
 
-/** @param path - For the message alone. @throws What `format.unreadable` makes. */
+/** Parses the text of a record. @param path - For the error message. @throws The error of `format.unreadable`. */
 export function parseRecordText<Schema extends v.GenericSchema<unknown, unknown>>(
   text: string,
   path: string,
@@ -102,12 +102,12 @@ export function parseRecordText<Schema extends v.GenericSchema<unknown, unknown>
   if (!Number.isInteger(version) || version < 1) throw refuse(`its schemaVersion is ${version}`)
   const migrated = migrations.slice(version - 1).reduce((record, migrate) => migrate(record), json)
   const result = v.safeParse(schema, migrated, {abortEarly: true})
-  if (!result.success) throw refuse(brokenRule(result.issues[0]))
-  // A conditional type is not resolved for a generic schema; the output is only made read-only.
+  if (!result.success) throw refuse(describeProblem(result.issues[0]))
+  // TypeScript does not resolve the conditional type for a generic schema; the cast only adds readonly.
   return result.output as RecordOf<Schema>
 }
 
-/** The text of a record in the newest version, as `writeRecordFile` writes it. */
+/** Returns the text of a record in the newest version, as `writeRecordFile` writes it. */
 export function recordText<Schema extends v.GenericSchema<unknown, unknown>>(
   record: RecordOf<Schema> & object,
   {version, indent}: RecordFormat<Schema>,
@@ -116,7 +116,7 @@ export function recordText<Schema extends v.GenericSchema<unknown, unknown>>(
   return `${JSON.stringify(json, undefined, indent)}\n`
 }
 
-/** Writes a record for its owner alone. @param isSynced - As `writeFileAtomic` has it. */
+/** Writes a record with mode 0600. @param isSynced - As for `writeFileAtomic`. */
 export async function writeRecordFile<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
   record: RecordOf<Schema> & object,
@@ -125,7 +125,7 @@ export async function writeRecordFile<Schema extends v.GenericSchema<unknown, un
   await writeFileAtomic(path, recordText(record, format), {mode: 0o600, isSynced})
 }
 
-/** What a text of ours holds as JSON; undefined for any other text. For what can be found out again. */
+/** Parses and validates JSON that envs wrote; undefined for any other text. For data that can be determined again. */
 export function parseIfValid<Schema extends v.GenericSchema<unknown, unknown>>(
   text: string,
   schema: Schema,
@@ -138,7 +138,7 @@ export function parseIfValid<Schema extends v.GenericSchema<unknown, unknown>>(
   }
 }
 
-/** The value as the schema reads it; undefined where the value is not valid. */
+/** Validates a value; undefined if it is invalid. */
 export function ifValid<Schema extends v.GenericSchema<unknown, unknown>>(
   value: unknown,
   schema: Schema,
@@ -147,12 +147,12 @@ export function ifValid<Schema extends v.GenericSchema<unknown, unknown>>(
   return result.success ? (result.output as RecordOf<Schema>) : undefined
 }
 
-function brokenRule(issue: v.BaseIssue<unknown>): string {
+function describeProblem(issue: v.BaseIssue<unknown>): string {
   const {at, what} = problemOf(issue)
   return `${at ?? 'it'} is ${what}`
 }
 
-/** Where a value is not as its schema has it, and what is wrong there: `missing`, `not a text`. */
+/** Returns the path of an invalid value, and the problem: `missing`, `not a text`. */
 export function problemOf(issue: v.BaseIssue<unknown>): {readonly at: string | null; readonly what: string} {
   const at = v.getDotPath(issue)
   if (issue.received === 'undefined') return {at, what: 'missing'}
@@ -160,7 +160,7 @@ export function problemOf(issue: v.BaseIssue<unknown>): {readonly at: string | n
   return {at, what: `not ${KINDS[issue.type] ?? issue.message}`}
 }
 
-/** For schemas of valibot's own, whose messages name the value: a record's may be long. */
+/** Texts for valibot's own schemas, whose messages quote the value: it may be long. */
 const KINDS: Readonly<Record<string, string>> = {
   string: 'a text',
   number: 'a number',
@@ -176,10 +176,10 @@ function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A number as JSON has it; JSON.parse makes Infinity of `1e999`. */
+/** A finite number; JSON.parse reads `1e999` as Infinity. */
 export const numberField = v.pipe(v.number(), v.finite())
 
-/** A time, written by `JSON.stringify`. */
+/** A time in ISO 8601, as `JSON.stringify` writes it. */
 export const timeField = v.pipe(
   v.string(),
   v.transform((text) => new Date(text)),
@@ -191,7 +191,7 @@ export const sha256Field = v.custom<Sha256>(
   'a SHA-256 digest',
 )
 
-/** Null where the field is null or missing: an older version may not have known it. */
+/** Reads a missing field as null: an older version may lack it. */
 export function orNull<Schema extends v.GenericSchema<unknown, unknown>>(schema: Schema) {
   return v.nullish(schema, null)
 }

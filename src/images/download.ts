@@ -22,17 +22,17 @@ type UrlImageOptions = {
 }
 
 /**
- * Opens the archive at a URL while it is downloaded.
+ * Opens the tarball at a URL while it is downloaded.
  *
- * It is not kept: nothing tells that the same URL holds the same file tomorrow. The file is gone once the
- * image is closed; what an interrupted download has so far stays, and the next one goes on from there.
+ * The tarball is not cached: the same URL may hold another file tomorrow. `close` removes the file; the part of an
+ * interrupted download stays, and the next download resumes it.
  */
 export async function openUrlImage(url: URL, options: UrlImageOptions): Promise<OpenedImage> {
   const {sha256, cacheFolder, environment, signal, onProgress} = options
-  // A digest as the name: a URL may be longer than a file name, and may hold a password.
+  // The file name is a digest: a URL may be longer than a file name allows, and may hold a password.
   const key = createHash('sha256').update(url.href).digest('hex').slice(0, 32)
   const destination = join(cacheFolder, 'downloads', key)
-  const image = await fetched(() =>
+  const image = await openTwice(() =>
     openWhileFetching({
       source: redactUrl(url),
       expected: sha256,
@@ -52,8 +52,8 @@ export async function openUrlImage(url: URL, options: UrlImageOptions): Promise<
   }
 }
 
-/** Another process may have shared the download, used it and removed it before this one had it open. */
-async function fetched(open: () => Promise<OpenedImage>): Promise<OpenedImage> {
+/** Opens the image, once more if it is missing: another process may have shared the download and removed the file. */
+async function openTwice(open: () => Promise<OpenedImage>): Promise<OpenedImage> {
   try {
     return await open()
   } catch (error) {
@@ -62,17 +62,17 @@ async function fetched(open: () => Promise<OpenedImage>): Promise<OpenedImage> {
   }
 }
 
-/** No rootfs archive comes near it: what is larger is a mistake, or a server that means ill. */
+/** No rootfs tarball comes near this size: a larger file is a mistake or an attack. */
 export const MAX_IMAGE_BYTES = 64 * 1024 ** 3
 
-/** What a fetch is given: the one tells of every piece, the other ends it. */
+/** Hooks of a fetch: a signal that aborts it, and a callback for each chunk. */
 export type FetchHooks = {readonly signal: AbortSignal; readonly onProgress: (event: DownloadEvent) => void}
 
-type Options = {
-  /** To show and to store. */
+type OpenWhileFetchingOptions = {
+  /** For display and for records. */
   readonly source: string
   readonly expected: Sha256 | undefined
-  /** Where the pieces lie while they come. */
+  /** Path of the partial file. */
   readonly part: string
   readonly fetch: (hooks: FetchHooks) => Promise<Downloaded>
   readonly signal?: AbortSignal | undefined
@@ -80,12 +80,12 @@ type Options = {
 }
 
 /**
- * Opens an archive that is still being fetched, as soon as there is something of it to read.
+ * Opens a tarball as soon as its first bytes are downloaded.
  *
- * It is read beside the download and not in its way, so that both take as long as the longer of them. One
- * that turns out to be there already, or that another process fetched, is opened as a file.
+ * The tarball is read while it is downloaded, so both take as long as the longer of them. A file that is complete,
+ * or that another process openTwice, is opened as a local file.
  *
- * @returns An image whose `close` ends a download under way; what there is of it stays for the next.
+ * @returns An image whose `close` aborts a running download; the partial file stays for the next download.
  * @throws As `fetch` and `openFileImage`.
  */
 export function openWhileFetching({
@@ -94,7 +94,7 @@ export function openWhileFetching({
   source,
   expected,
   ...options
-}: Options): Promise<OpenedImage> {
+}: OpenWhileFetchingOptions): Promise<OpenedImage> {
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   return new Promise((resolve, reject) => {
@@ -105,7 +105,7 @@ export function openWhileFetching({
         if (event.stage === 'download') {
           if (growing === undefined) {
             growing = new GrowingFile(part)
-            resolve(growingImage(growing, {whole, stop, source, expected}))
+            resolve(imageOfGrowingFile(growing, {whole, stop, source, expected}))
           }
           growing.grow(event.receivedBytes)
         }
@@ -127,14 +127,17 @@ export function openWhileFetching({
   })
 }
 
-type Growth = {
+type GrowingImageOptions = {
   readonly whole: Promise<Downloaded>
   readonly stop: AbortController
   readonly source: string
   readonly expected: Sha256 | undefined
 }
 
-function growingImage(growing: GrowingFile, {whole, stop, source, expected}: Growth): OpenedImage {
+function imageOfGrowingFile(
+  growing: GrowingFile,
+  {whole, stop, source, expected}: GrowingImageOptions,
+): OpenedImage {
   return {
     source,
     expected,
@@ -144,7 +147,7 @@ function growingImage(growing: GrowingFile, {whole, stop, source, expected}: Gro
     async verify() {
       const {sha256} = await whole
       const read = await growing.digest()
-      // Bytes are fetched again only where the server no longer had the ones before: those were used already.
+      // A restarted download replaces bytes that the reader has used already.
       if (read.sha256 !== sha256) throw imageReplacedError({source})
       return judge(read, {source, expected})
     },
@@ -158,17 +161,17 @@ function growingImage(growing: GrowingFile, {whole, stop, source, expected}: Gro
 
 const [readDescriptor, closeDescriptor] = [promisify(read), promisify(close)]
 
-/** Few enough reads that their calls cost nothing; what is read ahead stays small. */
+/** Large enough for few calls, small enough to bound the read-ahead. */
 const READ_BYTES = 1 << 18
 
 /**
- * A file that is being written, read from its start while it grows.
+ * Reads a file from its start while another party writes it.
  *
- * The digest is made of the very bytes that were handed out: where a writer begins anew and writes others,
- * those that had been read before are what it is of, so that the two are found to differ.
+ * The digest covers the bytes that were handed out: if a restarted download writes other bytes, the digest differs
+ * from that of the file.
  */
 export class GrowingFile {
-  /** Ends where the file does, fails as its writer does; how fast it is read holds nobody up. */
+  /** Ends at the end of the file, and fails with the error of the writer. A slow reader never delays the writer. */
   readonly bytes: Readable
   readonly #fd: number
   readonly #hash = createHash('sha256')
@@ -193,39 +196,39 @@ export class GrowingFile {
     })
   }
 
-  /** So many bytes lie there by now; fewer than before where the writer began anew. */
+  /** Sets how many bytes are written; the count decreases when the writer restarts. */
   grow(sizeBytes: number): void {
     this.#sizeBytes = sizeBytes
     this.#advance()
   }
 
-  /** All of it lies there. */
+  /** Marks the file as complete. */
   end(sizeBytes: number): void {
     this.#state = {kind: 'whole'}
     this.grow(sizeBytes)
   }
 
-  /** There will be no more; the reader hears of it when it asks for what is missing. */
+  /** Marks the file as failed; the reader receives the error when it needs a missing byte. */
   fail(error: unknown): void {
     const reason = error instanceof Error ? error : new Error(String(error))
     this.#state = {kind: 'failed', error: reason}
     this.#advance()
   }
 
-  /** The digest of what was handed out and, where a reader stopped early, of the rest; once it is whole. */
+  /** Returns the digest of the complete file: of the bytes handed out, then of the rest if the reader stopped early. */
   async digest(): Promise<{sha256: Sha256; sizeBytes: number}> {
     if (this.#state.kind !== 'whole') throw new Error('the file still grows')
     this.bytes.destroy()
     await this.#reading
-    while ((await this.#readOn()).length > 0) {}
+    while ((await this.#readChunk()).length > 0) {}
     return {sha256: finishSha256(this.#hash.copy()), sizeBytes: this.#offset}
   }
 
-  /** May be called at any time, and again. */
+  /** Closes the file; idempotent, and allowed at any time. */
   close(): Promise<void> {
     this.bytes.destroy()
     const closeNow = () => closeDescriptor(this.#fd)
-    // A read under way must not find the number in another file's hands.
+    // The descriptor number must not be reused during a pending read.
     this.#closing ??= (this.#reading ?? Promise.resolve()).then(closeNow, closeNow)
     return this.#closing
   }
@@ -233,21 +236,21 @@ export class GrowingFile {
   #advance(): void {
     if (!this.#isWanted || this.#reading !== undefined || this.bytes.destroyed) return
     if (this.#state.kind === 'failed') this.bytes.destroy(this.#state.error)
-    else if (this.#offset < this.#sizeBytes) this.#reading = this.#handOut()
+    else if (this.#offset < this.#sizeBytes) this.#reading = this.#pushChunk()
     else if (this.#state.kind === 'whole') this.bytes.push(null)
   }
 
-  async #handOut(): Promise<void> {
+  async #pushChunk(): Promise<void> {
     const claimed = this.#sizeBytes
     try {
-      const chunk = await this.#readOn()
+      const chunk = await this.#readChunk()
       this.#reading = undefined
       if (this.bytes.destroyed) return
       if (chunk.length > 0) {
         this.#isWanted = false
         this.bytes.push(chunk)
       } else if (this.#sizeBytes === claimed) {
-        // It was cut off below what had been read; `grow` tells of what is written anew.
+        // The file was truncated below the read position; `grow` reports the rewritten bytes.
         this.#sizeBytes = this.#offset
       }
       this.#advance()
@@ -257,7 +260,7 @@ export class GrowingFile {
     }
   }
 
-  async #readOn(): Promise<Buffer> {
+  async #readChunk(): Promise<Buffer> {
     const length = Math.min(READ_BYTES, this.#sizeBytes - this.#offset)
     if (length <= 0) return Buffer.alloc(0)
     const buffer = Buffer.allocUnsafe(length)

@@ -12,7 +12,7 @@ export const unknownImageError = defineError(
 
 export class ImageNotFoundError extends EnvsError {}
 
-/** No file lies at the path of the reference. */
+/** There is no file at the path of the reference. */
 export const imageNotFoundError = defineError(
   'ENVS_IMAGE_NOT_FOUND',
   ExitCode.notFound,
@@ -23,7 +23,7 @@ export const imageNotFoundError = defineError(
   ImageNotFoundError,
 )
 
-/** The path leads to a folder, a device or a terminal: nothing that could hold an archive. */
+/** The path names a folder, a device or a terminal, which cannot hold a tarball. */
 export const notAnImageFileError = defineError('ENVS_NOT_AN_IMAGE_FILE', ExitCode.usage, {
   message: 'Could not read {source} as an image: {reason}.',
   nextStep: 'Give a root file system as a tar archive, such as ./rootfs.tar.gz.',
@@ -31,18 +31,18 @@ export const notAnImageFileError = defineError('ENVS_NOT_AN_IMAGE_FILE', ExitCod
 
 export const imageUnreadableError = defineError('ENVS_IMAGE_UNREADABLE', ExitCode.storage, {
   message: 'Could not read the image "{source}": {reason}.',
-  nextStep: 'See whether you may read the file and whether its disk works.',
+  nextStep: 'Check the permissions of the file and the state of its disk.',
 })
 
-/** The file was written to while it was read, so nothing can be said of the bytes that were used. */
+/** The file was written to while it was read, so its digest does not cover the bytes that were used. */
 export const imageChangedError = defineError('ENVS_IMAGE_CHANGED', ExitCode.integrity, {
   message: 'The image "{path}" changed while it was read.',
-  nextStep: 'Wait until no program writes to the file any more, then run the command again.',
+  nextStep: 'Wait until no program writes to the file, then run the command again.',
 })
 
 export class ImageReplacedError extends EnvsError {}
 
-/** The server sent the file anew, and not the same one, when part of the first had been used already. */
+/** The server restarted the download with another file after part of the first file was used. */
 export const imageReplacedError = defineError(
   'ENVS_IMAGE_REPLACED',
   ExitCode.network,

@@ -14,32 +14,43 @@ import {type ImageEvidence, identifyByDigest, judge, type OpenedImage} from './o
 
 const readDescriptor = promisify(read)
 
-type Options = {
+/** Facts that show whether a file was written to: only the kernel sets ctime. */
+export type FileFacts = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>
+
+/** Remembers digests of files, by the facts that the kernel reports. */
+export type DigestMemory = {
+  /** @returns undefined for a file that was never read, or that may have been written to since. */
+  recall(facts: FileFacts): Sha256 | undefined
+  /** @param readAt - Time at which reading began. */
+  remember(facts: FileFacts, sha256: Sha256, readAt: Date): Promise<void>
+}
+
+type FileImageOptions = {
   readonly source: string
   readonly sha256: Sha256 | undefined
-  /** Without it the file is read whatever was known of it. */
+  /** Known digests; without them the file is always read. */
   readonly digests?: DigestMemory | undefined
 }
 
-/** Without O_NONBLOCK a FIFO that nobody writes to would hold a thread, and with it the process's end. */
+/** Without O_NONBLOCK, a FIFO without a writer would block a thread and the exit of the process. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 
-/** One read of the hash: large enough that the calls cost nothing, small enough to let events in between. */
+/** Size of one read: large enough for few calls, small enough to let the event loop run. */
 const HASH_CHUNK_BYTES = 1 << 20
 
 /**
- * Opens the archive at `path`, a regular file or a FIFO, once.
+ * Opens the tarball at `path`, a regular file or a FIFO, once.
  *
- * A regular file goes to the extractor as it is, and its digest is made beside from the same open file: the
- * reader moves the descriptor's own position, the hash reads by offset. That both saw the same bytes is
- * what size and times of the file tell in the end; ctime is one nobody can set back. By the same a file is known whose
- * digest was made before.
+ * A regular file is passed to the extractor as a descriptor and hashed in parallel from the same descriptor: the
+ * extractor moves the file position, the hash reads by offset. Unchanged size, mtime and ctime at the end prove
+ * that both read the same bytes; no user can set ctime back. The same values identify a file whose digest is
+ * known.
  *
  * @throws {ImageNotFoundError}
  * @throws {@link notAnImageFileError}
  * @throws {@link imageUnreadableError}
  */
-export function openFileImage(path: string, {source, sha256, digests}: Options): OpenedImage {
+export function openFileImage(path: string, {source, sha256, digests}: FileImageOptions): OpenedImage {
   const fd = openForReading(path, source)
   const before = fstatSync(fd, {bigint: true})
   if (before.isFile()) return regularFileImage(fd, before, {source, sha256, digests})
@@ -47,32 +58,32 @@ export function openFileImage(path: string, {source, sha256, digests}: Options):
     return openStreamImage(new Socket({fd, readable: true, writable: false}), {source, sha256})
   }
   closeSync(fd)
-  const reason = before.isDirectory() ? 'it is a folder' : 'it is not a file'
+  const reason = before.isDirectory() ? 'it is a folder' : 'it is not a regular file'
   throw notAnImageFileError({source: `"${source}"`, reason})
 }
 
 function regularFileImage(
   fd: number,
   before: BigIntStats,
-  {source, sha256: expected, digests}: Options,
+  {source, sha256: expected, digests}: FileImageOptions,
 ): OpenedImage {
   const stop = new AbortController()
-  const isStill = () => isUnchanged(before, fstatSync(fd, {bigint: true}))
+  const isStable = () => isUnchanged(before, fstatSync(fd, {bigint: true}))
   const known = digests?.recall(before)
   const hashing = digestOf()
-  // Whoever closes early never asks for the result.
+  // A caller that closes early never awaits the result.
   hashing.catch(() => {})
   async function digestOf() {
     if (known !== undefined) return {sha256: known, sizeBytes: Number(before.size)}
     const readAt = new Date()
     const found = await hashFile(fd, {source, signal: stop.signal})
-    if (isStill()) await digests?.remember(before, found.sha256, readAt)
+    if (isStable()) await digests?.remember(before, found.sha256, readAt)
     return found
   }
   let closing: Promise<void> | undefined
   async function verify(): Promise<ImageEvidence> {
     const found = await hashing
-    if (!isStill()) throw imageChangedError({path: source})
+    if (!isStable()) throw imageChangedError({path: source})
     return judge(found, {source, expected})
   }
   return {
@@ -84,7 +95,7 @@ function regularFileImage(
     verify,
     close() {
       stop.abort()
-      // A read under way must not find the number in another file's hands.
+      // The descriptor number must not be reused during a pending read.
       const closeNow = () => closeSync(fd)
       closing ??= hashing.then(closeNow, closeNow)
       return closing
@@ -134,31 +145,20 @@ function isUnchanged(before: BigIntStats, after: BigIntStats): boolean {
   return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs
 }
 
-/** What tells that a file has not been written to: nobody but the kernel sets its ctime. */
-export type FileFacts = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>
-
-/** Digests of files that were read once, by what the kernel says of the files. */
-export type DigestMemory = {
-  /** @returns undefined for a file that was never read, or may have been written to since. */
-  recall(facts: FileFacts): Sha256 | undefined
-  /** @param readAt - When the reading of the file began. */
-  remember(facts: FileFacts, sha256: Sha256, readAt: Date): Promise<void>
-}
-
-/** The files of a person who makes environments of more than these are read anew. */
+/** Limits the cache: files beyond this number are hashed again. */
 const MOST_ENTRIES = 50
 
 /**
- * A file that is written to twice within one tick of the kernel's clock has the same times after both; none is as long,
- * and the clocks of file servers differ by less.
+ * Minimum age of a file before its digest is remembered: two writes within one tick of the kernel's clock leave
+ * the same times. No tick, and no clock difference to a file server, is as long.
  */
 const SETTLED_AFTER_MS = 5000
 
 /**
- * Spares reading an archive of a hundred megabytes again to make one more environment of it.
+ * Opens the digest cache, which avoids reading a large tarball again for each environment.
  *
- * The memory lies in the user's own cache folder, is taken from nobody else's file, and says nothing of a file whose
- * device, inode, size, mtime or ctime is another: whoever can deceive it can change the user's environments themselves.
+ * The cache is in the user's own cache folder, and an entry is used only while device, inode, size, mtime and
+ * ctime are unchanged. A user who can forge an entry can change the environments as well.
  */
 export function openDigestMemory(cacheFolder: string): DigestMemory {
   const memory = openMemory(join(cacheFolder, 'digests.json'), {schema: sha256Field, most: MOST_ENTRIES})
@@ -175,14 +175,10 @@ function keyOfFile({dev, ino, size, mtimeNs, ctimeNs}: FileFacts): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
 }
 
-/** The process's own standard input, or what stands in for it. */
+/** The standard input of the process, or a stream in its place. */
 export type StandardInput = Readable & {readonly isTTY?: boolean}
 
-/**
- * Takes the archive from standard input.
- *
- * @throws {@link notAnImageFileError} When it is a terminal: nothing was piped in.
- */
+/** Opens the tarball on standard input.|n@throws {@link notAnImageFileError} If standard input is a terminal. */
 export function openStandardInputImage(
   standardInput: StandardInput,
   {sha256}: {sha256: Sha256 | undefined},
@@ -190,13 +186,13 @@ export function openStandardInputImage(
   if (standardInput.isTTY === true) {
     throw notAnImageFileError(
       {source: 'standard input', reason: 'it is a terminal'},
-      {suggestions: ['Pipe an archive in: envs create - < rootfs.tar.gz']},
+      {suggestions: ['Pipe a tarball in: envs create - < rootfs.tar.gz']},
     )
   }
   return openStreamImage(standardInput, {source: '-', sha256})
 }
 
-/** An archive that comes by once: its digest is made of the bytes as they pass to the reader. */
+/** Opens a tarball that can be read once, and hashes the bytes as they pass. */
 function openStreamImage(
   origin: Readable,
   {source, sha256: expected}: {source: string; sha256: Sha256 | undefined},
@@ -214,7 +210,7 @@ function openStreamImage(
   pipeline(origin, bytes, () => {})
   let evidence: Promise<{sha256: Sha256; sizeBytes: number}> | undefined
   const readToEnd = async () => {
-    // A reader may stop at the archive's own end; the digest is of all that was sent.
+    // A reader may stop at the end of the tar; the digest covers all bytes that were sent.
     if (!bytes.readableEnded) bytes.resume()
     try {
       await finished(bytes)

@@ -3,6 +3,38 @@ import {nearestNames} from '../host/nearest.js'
 import {type Catalogue, type Release, releaseWords, resolveRelease} from './catalog/catalog.js'
 import {type UnknownImageError, unknownImageError} from './errors.js'
 
+/**
+ * Variants: `base` and `daily` are Ubuntu Base; `cloud` and `minimal` are Ubuntu's cloud images; `default` is the
+ * only variant of a source; `archive` is built here from packages.
+ */
+export type Variant = 'base' | 'daily' | 'cloud' | 'minimal' | 'default' | 'archive'
+
+/** An image by name, its release resolved against the catalogue. */
+export type ImageQuery = {
+  /** `ubuntu`, `debian`; with a scheme, any name that its server uses. */
+  readonly distribution: string
+  /** Codename, as in URLs: `focal`, `trixie`; for other distributions the server's name of the release: `3.22`. */
+  readonly suite: string
+  /** `20.04`; undefined where the distribution has no numbers. */
+  readonly version: string | undefined
+  /** Undefined: the sources decide, in their order. */
+  readonly variant: Variant | undefined
+  /** Only this source: `lxc`. Undefined: all sources that know the distribution. */
+  readonly source: string | undefined
+  readonly architecture: DebArchitecture
+}
+
+/** An image by name, as typed and as parsed. */
+export type NamedReference = {readonly kind: 'name'; readonly text: string; readonly query: ImageQuery}
+
+/** An image as the user names it. It is parsed once; later code reads no text again. */
+export type ImageReference =
+  | NamedReference
+  | {readonly kind: 'standard-input'}
+  | {readonly kind: 'url'; readonly url: URL}
+  /** `path` is absolute. */
+  | {readonly kind: 'file'; readonly path: string}
+
 /** @property now - Decides what `ubuntu` and `stable` stand for. */
 export type NameOptions = {
   readonly catalogue: Catalogue
@@ -12,7 +44,7 @@ export type NameOptions = {
 
 const VARIANTS: readonly Variant[] = ['base', 'minimal', 'cloud', 'daily', 'default', 'archive']
 
-/** What may stand between the separators; it becomes a part of URLs and of environment names. */
+/** Part of a name between separators; it becomes part of URLs and environment names. */
 const NAME_PART = /^[a-z0-9][a-z0-9._+-]{0,63}$/
 
 const POINT_RELEASE = /^(?<release>\d{2}\.\d{2})\.\d{1,2}$/
@@ -21,7 +53,24 @@ export function isNamePart(word: string): boolean {
   return NAME_PART.test(word)
 }
 
-/** The canonical name of an image, which `parseImageName` reads back: `ubuntu:focal/base`. */
+/**
+ * Parses a variant.
+ *
+ * @param text - The whole name, for messages. @throws {UnknownImageError} With the nearest variants.
+ */
+export function parseVariant(text: string, word: string | undefined): Variant | undefined {
+  if (word === undefined) return undefined
+  const variant = VARIANTS.find((known) => known === word)
+  if (variant !== undefined) return variant
+  const name = text.slice(0, -word.length - 1)
+  const nearest = nearestNames(word, VARIANTS)
+  throw unknownImageError(
+    {name: text},
+    {suggestions: (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`)},
+  )
+}
+
+/** Returns the canonical name of an image, which `parseImageName` reads back: `ubuntu:focal/base`. */
 export function imageName(parts: {
   readonly source: string | undefined
   readonly distribution: string
@@ -41,20 +90,7 @@ export function queryOfRelease({
   return {distribution, suite: codename, version}
 }
 
-/** @param text - The whole name, for messages. @throws {UnknownImageError} With the nearest variants. */
-export function parseVariant(text: string, word: string | undefined): Variant | undefined {
-  if (word === undefined) return undefined
-  const variant = VARIANTS.find((known) => known === word)
-  if (variant !== undefined) return variant
-  const name = text.slice(0, -word.length - 1)
-  const nearest = nearestNames(word, VARIANTS)
-  throw unknownImageError(
-    {name: text},
-    {suggestions: (nearest.length > 0 ? nearest : VARIANTS).map((known) => `Did you mean ${name}/${known}?`)},
-  )
-}
-
-/** The error for a name that no rule fits, with the nearest names. */
+/** Returns the error for an unknown name, with the nearest names. */
 export function unknownImage(text: string, {catalogue, now}: NameOptions): UnknownImageError {
   const [word = '', variant] = text
     .toLowerCase()
@@ -71,7 +107,7 @@ export function unknownImage(text: string, {catalogue, now}: NameOptions): Unkno
   }
   const nearest = nearestNames(word, releaseWords(catalogue)).map((name) => {
     const distribution = resolveRelease(name, catalogue, now)?.distribution
-    // Without its distribution a name with a variant would be read as a path.
+    // Without its distribution, a name with a variant would be read as a path.
     return variant === undefined || distribution === undefined ? name : `${distribution}:${name}/${variant}`
   })
   const suggestions = nearest.map((name) => `Did you mean ${name}?`)
@@ -80,35 +116,3 @@ export function unknownImage(text: string, {catalogue, now}: NameOptions): Unkno
     {suggestions: [...suggestions, 'See the images that exist: envs image search']},
   )
 }
-
-/**
- * `base`, `daily`: Ubuntu Base; `cloud`, `minimal`: Ubuntu's cloud images; `default`: what a source has one of;
- * `archive`: made here from the packages of the release.
- */
-export type Variant = 'base' | 'daily' | 'cloud' | 'minimal' | 'default' | 'archive'
-
-/** An image by name, its release resolved against the catalogue. */
-export type ImageQuery = {
-  /** `ubuntu`, `debian`; of a source with a scheme, whatever that server has. */
-  readonly distribution: string
-  /** Codename, as in URLs: `focal`, `trixie`; for others what the server calls the release: `3.22`. */
-  readonly suite: string
-  /** `20.04`; undefined where the distribution has no numbers. */
-  readonly version: string | undefined
-  /** Undefined takes the sources' own order. */
-  readonly variant: Variant | undefined
-  /** Only this source: `lxc`. Undefined for all that know the distribution. */
-  readonly source: string | undefined
-  readonly architecture: DebArchitecture
-}
-
-/** An image by name, as typed and as parsed. */
-export type NamedReference = {readonly kind: 'name'; readonly text: string; readonly query: ImageQuery}
-
-/** An image as the user names it, parsed once: what comes after the parser reads no text again. */
-export type ImageReference =
-  | NamedReference
-  | {readonly kind: 'standard-input'}
-  | {readonly kind: 'url'; readonly url: URL}
-  /** `path` is absolute. */
-  | {readonly kind: 'file'; readonly path: string}

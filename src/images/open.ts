@@ -22,7 +22,7 @@ import type {KeptResolution, Resolution} from './resolve.js'
 import {
   isPublished,
   type Layer,
-  type Location,
+  type LayerLocation,
   layersOf,
   type PublishedImage,
   type ResolvedImage,
@@ -30,22 +30,21 @@ import {
 import type {ImageContext} from './sources/source.js'
 
 export type OpenImageOptions = {
-  /** The user's cache folder; downloads that are not kept lie below it. */
+  /** The user's cache folder, which also holds downloads of URLs. */
   readonly cacheFolder: string
-  /** The folder of kept images. */
+  /** The folder of cached images. */
   readonly images: string
   readonly context: ImageContext
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
-  /** Told that the image of a name has come whole, and is kept. */
+  /** Called when a named image is complete and cached. */
   readonly onStored?: (() => void) | undefined
-  /** Whether a kept one may be removed meanwhile, since nothing of its archive is needed. */
+  /** Whether a cached image may be removed meanwhile, because its tarball is not needed. */
   readonly isRemovable?: boolean
   readonly standardInput?: StandardInput | undefined
 }
 
 /**
- * Gets hold of an image's bytes, what has to be fetched as soon as the first of them are here. The caller
- * closes what it is given.
+ * Opens an image; a remote image is readable as soon as its first bytes are downloaded. The caller closes it.
  *
  * @throws {ImageNotFoundError}
  * @throws {@link notAnImageFileError}
@@ -60,7 +59,7 @@ export async function openImage(resolution: Resolution, options: OpenImageOption
   return isPublished(image) ? openNamedImage({kind: 'found', image}, options) : openInPlace(image, options)
 }
 
-/** Opens an image that is not kept where it is. */
+/** Opens an image that is not cached, at its location. */
 async function openInPlace(
   {content, digest}: ResolvedImage,
   options: OpenImageOptions,
@@ -71,7 +70,10 @@ async function openInPlace(
   return openStack([first, ...above], digest, options)
 }
 
-/** Opens layers as one image, whose digest is not that of its bytes: each layer is held to its own. */
+/**
+ * Opens layers as one image. Each layer is verified against its own digest; the image digest is not a hash of
+ * these bytes.
+ */
 async function openStack(
   layers: readonly Layer[],
   sha256: Sha256 | undefined,
@@ -107,7 +109,7 @@ async function openStack(
 }
 
 function openLocation(
-  location: Location,
+  location: LayerLocation,
   options: OpenImageOptions & {readonly sha256: Sha256 | undefined},
 ): Promise<OpenedImage> | OpenedImage {
   const {sha256, context, cacheFolder} = options
@@ -127,36 +129,37 @@ function openLocation(
   }
 }
 
-type Published = Publication & {readonly source: string; readonly sha256: Sha256}
+type PublishedFacts = Publication & {readonly source: string; readonly sha256: Sha256}
 
-/** An image that has its place among those that are kept, whether it is there by now or not. */
+/** A resolution whose image is cached, or is cached once it is fetched. */
 export type KeepableResolution = {readonly kind: 'found'; readonly image: PublishedImage} | KeptResolution
 
 export type NamedImageOptions = {
-  /** The folder of kept images. */
+  /** The folder of cached images. */
   readonly images: string
   /** The user's cache folder. */
   readonly cacheFolder: string
   readonly context: ImageContext
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
-  /** Told that what was fetched is whole, and kept. */
+  /** Called when the fetched image is complete and cached. */
   readonly onStored?: (() => void) | undefined
-  /** Whether a kept one may be removed meanwhile, since nothing of its archive is needed. */
+  /** Whether a cached image may be removed meanwhile, because its tarball is not needed. */
   readonly isRemovable?: boolean
 }
 
 /**
- * Opens an image by what it was resolved to: the one that is kept, else while it is fetched to be kept.
- * Until it is closed nobody removes it, unless that is allowed.
+ * Opens a resolved image: from the cache, else while it is fetched into the cache.
  *
- * @returns An image whose `verify` says `signed`, and who did.
+ * Unless `isRemovable`, a lock protects the image from removal until it is closed.
+ *
+ * @returns An image whose `verify` returns `signed` and the signer.
  * @throws As `fetchAndKeep`.
  */
 async function openNamedImage(
   resolution: KeepableResolution,
   options: NamedImageOptions,
 ): Promise<OpenedImage> {
-  const {sha256, source, ...publication} = publishedOf(resolution)
+  const {sha256, source, ...publication} = publishedFacts(resolution)
   const {images, context} = options
   const archive = (await openKept(resolution, options)) ?? (await openFetched(resolution, options))
   const {image} = archive
@@ -182,8 +185,8 @@ async function openNamedImage(
   }
 }
 
-/** What its publisher says of an image, or said of one that is kept. */
-function publishedOf(resolution: KeepableResolution): Published {
+/** Returns the publication facts of a new or a cached image. */
+function publishedFacts(resolution: KeepableResolution): PublishedFacts {
   const {kind, image} = resolution
   const sha256 = kind === 'kept' ? image.sha256 : image.digest
   const {name, version, signer, signedAt, archive, url} = kind === 'kept' ? image : factsOf(image)
@@ -192,15 +195,19 @@ function publishedOf(resolution: KeepableResolution): Published {
 
 const NO_LOCK: Pick<Lock, 'release'> = {release() {}}
 
-/** An archive and the lock on it, once there is one. */
-type Archive = {readonly kind: 'kept' | 'fetched'; readonly image: OpenedImage; readonly release: () => void}
+/** A tarball and its lock, once it is locked. */
+type LockedTarball = {
+  readonly kind: 'kept' | 'fetched'
+  readonly image: OpenedImage
+  readonly release: () => void
+}
 
-/** @returns undefined when it is not here, or somebody is just fetching it. */
+/** @returns undefined if the image is not cached, or another process is fetching it. */
 async function openKept(
   resolution: KeepableResolution,
   {images, cacheFolder, isRemovable = false}: NamedImageOptions,
-): Promise<Archive | undefined> {
-  const {sha256, source} = publishedOf(resolution)
+): Promise<LockedTarball | undefined> {
+  const {sha256, source} = publishedFacts(resolution)
   const lock = isRemovable ? NO_LOCK : await tryLockImage(images, sha256, 'shared')
   if (lock === undefined) return undefined
   try {
@@ -221,10 +228,13 @@ async function openKept(
   return undefined
 }
 
-async function openFetched(resolution: KeepableResolution, options: NamedImageOptions): Promise<Archive> {
+async function openFetched(
+  resolution: KeepableResolution,
+  options: NamedImageOptions,
+): Promise<LockedTarball> {
   const {images, context, onProgress} = options
-  const {sha256, source, name} = publishedOf(resolution)
-  // It was here a moment ago: another command removes it.
+  const {sha256, source, name} = publishedFacts(resolution)
+  // A cached image that disappeared is being removed by another command.
   if (resolution.kind === 'kept') throw imageInUseError({name, holders: describeHolders([])})
   await sweepImages(images, context.now).catch(ignoreFailure)
   let lock: Lock | undefined

@@ -22,14 +22,14 @@ type ReferenceOptions = {
   readonly workingFolder: string
   readonly architecture: DebArchitecture
   readonly now: Date
-  /** The host's, by default. */
+  /** Default: the host's catalogue. */
   readonly catalogue?: Catalogue
 }
 
 /** `scheme://`. @see RFC 3986, section 3.1 */
 const URL_FORM = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\//i
 
-/** Names archives of a rootfs go by; what is inside is told by its first bytes, never by this. */
+/** Suffixes of tarballs, to derive names; the format is detected by the first bytes, never by the suffix. */
 const ARCHIVE_SUFFIX = /(\.tar)?\.(gz|xz|zst|zstd|bz2)$|\.(tar|tgz|txz|tzst|tbz2?)$/i
 
 /** The longest environment name. */
@@ -38,10 +38,12 @@ const NAME_LENGTH = 63
 /**
  * Parses an image reference: `-`, an http or https URL, a path, else a name.
  *
- * A path has a slash (`./x`, `images/x`), save `distribution:suite/variant` and `suite/archive`, which are names. A plain
- * word is a name even if a file is called so: what a command does must not hang on where it is run.
+ * A path contains a slash (`./x`, `images/x`), except `distribution:suite/variant` and `suite/archive`, which are
+ * names. A plain word is a name even if a file has that name: the meaning of a command must not depend on the
+ * working folder.
  *
- * @throws {UsageError} @throws {UnknownImageError} With the nearest names, or how to name the file that was meant.
+ * @throws {UsageError}
+ * @throws {UnknownImageError} With the nearest names, or with the path of the file that was meant.
  */
 export async function parseImageReference(text: string, options: ReferenceOptions): Promise<ImageReference> {
   const {workingFolder, architecture, now} = options
@@ -61,9 +63,9 @@ export async function parseImageReference(text: string, options: ReferenceOption
 
 /**
  * Parses the name of an image: `focal`, `20.04`, `ubuntu`, `ubuntu:focal/cloud`, `noble/archive`, `debian:13`,
- * `lxc:alpine/3.22`, `lxc:debian/trixie/cloud`. Upper case is taken as lower case.
+ * `lxc:alpine/3.22`, `lxc:debian/trixie/cloud`. Case is ignored.
  *
- * Debian publishes no images of its own: without a variant, one of its releases is made from its packages.
+ * Debian publishes no images: without a variant, a Debian release is built from its packages.
  *
  * @throws {UnknownImageError} With the nearest names.
  */
@@ -79,22 +81,22 @@ export function parseImageName(text: string, options: NameOptions): ImageQuery {
   if (!parts.every(isNamePart)) throw unknownImage(text, options)
   switch (name.replace(/[^:/]/g, '')) {
     case '':
-      return catalogued(text, {word: first, variant: undefined}, options)
+      return queryFromCatalogue(text, {word: first, variant: undefined}, options)
     case '/':
-      return catalogued(text, {word: first, variant: parseVariant(text, second)}, options)
+      return queryFromCatalogue(text, {word: first, variant: parseVariant(text, second)}, options)
     case ':':
     case ':/':
-      return ofDistribution(text, {distribution: first, word: second ?? '', variant: third}, options)
+      return queryOfDistribution(text, {distribution: first, word: second ?? '', variant: third}, options)
     default:
       throw unknownImage(text, options)
   }
 }
 
 /**
- * The environment name an image gives when the user gives none: `Rootfs.tar.gz` makes `rootfs`, `ubuntu:focal/cloud`
- * makes `focal-cloud`.
+ * Returns the default environment name of an image: `Rootfs.tar.gz` gives `rootfs`, `ubuntu:focal/cloud` gives
+ * `focal-cloud`.
  *
- * @returns A valid environment name, or undefined when nothing usable is left (standard input, `..`).
+ * @returns A valid environment name, or undefined if no valid character is left (standard input, `..`).
  */
 export function environmentNameFor(reference: ImageReference): string | undefined {
   const name = shortName(reference)
@@ -107,7 +109,7 @@ export function environmentNameFor(reference: ImageReference): string | undefine
   return name === '' ? undefined : name
 }
 
-function catalogued(
+function queryFromCatalogue(
   text: string,
   {word, variant}: {word: string; variant: Variant | undefined},
   options: NameOptions,
@@ -123,19 +125,19 @@ function catalogued(
   }
 }
 
-function ofDistribution(
+function queryOfDistribution(
   text: string,
   {distribution, word, variant}: {distribution: string; word: string; variant: string | undefined},
   options: NameOptions,
 ): ImageQuery {
   if (!DISTRIBUTIONS.some((known) => known === distribution))
-    throw otherDistribution(text, distribution, word)
+    throw unknownDistribution(text, distribution, word)
   const release = resolveRelease(word, options.catalogue, options.now)
   if (release?.distribution !== distribution) throw unknownImage(text, options)
-  return catalogued(text, {word, variant: parseVariant(text, variant)}, options)
+  return queryFromCatalogue(text, {word, variant: parseVariant(text, variant)}, options)
 }
 
-function otherDistribution(text: string, distribution: string, word: string): UnknownImageError {
+function unknownDistribution(text: string, distribution: string, word: string): UnknownImageError {
   const nearest = nearestNames(distribution, DISTRIBUTIONS).map((name) => `Did you mean ${name}:${word}?`)
   return unknownImageError(
     {name: text},
@@ -149,22 +151,22 @@ function otherDistribution(text: string, distribution: string, word: string): Un
   )
 }
 
-/** What to do where a file was meant; nothing where it does not look so. */
+/** Returns next steps if the text looks like a file name, else none. */
 async function fileHints(text: string, workingFolder: string): Promise<string[]> {
-  if (await isThere(resolve(workingFolder, text))) return [`To use the file of that name, write ./${text}`]
+  if (await exists(resolve(workingFolder, text))) return [`To use the file with that name, write ./${text}`]
   if (ARCHIVE_SUFFIX.test(text))
     return [`To use a file, give its path, such as ./${text}; there is no such file here.`]
   return []
 }
 
-function isThere(path: string): Promise<boolean> {
+function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     () => false,
   )
 }
 
-/** A release, and the one variant that needs no distribution before it. */
+/** `RELEASE/archive`, the one variant that needs no distribution prefix. */
 const ARCHIVE_NAME = /^[a-z0-9][a-z0-9.]*\/archive$/i
 
 function isPath(text: string): boolean {
@@ -185,7 +187,7 @@ function parseUrl(text: string, scheme: string): URL {
     url.hash = ''
     return url
   } catch (cause) {
-    // The text itself stays out of the message: a password may be what is wrong with it.
+    // The message omits the URL, whose malformed part may be a password.
     if (errorIsInvalidUrl(cause)) throw new UsageError(`The ${scheme}: URL of the image is malformed.`)
     throw cause
   }
@@ -202,16 +204,16 @@ function shortName(reference: ImageReference): string {
     case 'file':
       return basename(reference.path)
     case 'name':
-      // A codename says it all, a number does not: ubuntu:focal is focal, debian:13 is debian-13.
+      // A codename is unique, a version is not: `ubuntu:focal` gives `focal`, `debian:13` gives `debian-13`.
       return reference.query.source === undefined
         ? reference.text.replace(/^[^:]*:(?=[a-z])/i, '')
         : reference.text.slice(reference.query.source.length + 1)
     case 'url':
-      return decoded(basename(reference.url.pathname))
+      return decodeSegment(basename(reference.url.pathname))
   }
 }
 
-function decoded(segment: string): string {
+function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment)
   } catch (error) {
@@ -221,7 +223,7 @@ function decoded(segment: string): string {
 }
 
 /**
- * Reads a digest as a user gives it: 64 hexadecimal digits of any case, with or without `sha256:` in front.
+ * Parses a digest from the command line: 64 hexadecimal digits in any case, optionally prefixed with `sha256:`.
  *
  * @throws {UsageError}
  */

@@ -28,32 +28,32 @@ import {parseSha256Sums} from './sources/listings.js'
 import {ARCHIVE} from './sources/packages.js'
 import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './sources/source.js'
 
-/** A kept image that a reference means; `reason` says why its publisher was not asked, or could not be. */
+/** A cached image that a reference resolves to; `reason` says why its publisher did not provide one. */
 export type KeptResolution = {
   readonly kind: 'kept'
   readonly image: KeptImage
   readonly reason: string
 }
 
-/** Which image a reference means just now. */
+/** The current meaning of a reference. */
 export type Resolution = {readonly kind: 'found'; readonly image: ResolvedImage} | KeptResolution
 
 type ResolveOptions = {
-  /** The folder of kept images. */
+  /** The folder of cached images. */
   readonly images: string
   readonly context: ImageContext
-  /** What the image must be. */
+  /** The required digest. */
   readonly sha256?: Sha256 | undefined
-  /** Whether only the newest will do: then no kept image is fallen back on. */
+  /** Whether the newest image is required; then there is no fallback to a cached image. */
   readonly isNewest?: boolean | undefined
 }
 
-/** Long enough for every source that is there; who has the image already does not wait longer for the others. */
-const PATIENCE_MS = 8000
+/** Time-out of a lookup when a cached image is available. */
+const LOOKUP_TIMEOUT_MS = 8000
 
 /**
- * Asks the sources, and falls back on a kept image, verified anew, where they can't be reached or no
- * longer have it. A listing that is not to be trusted is never fallen back from.
+ * Resolves a reference. Falls back to a cached image, verified again, if the sources are unreachable or no longer
+ * have it. There is no fallback from an untrusted listing.
  *
  * @throws {DigestMismatchError} @throws As `findImage` and `reverify`.
  */
@@ -61,44 +61,44 @@ export async function resolveImage(reference: ImageReference, options: ResolveOp
   const {context, images, sha256, isNewest = false} = options
   const kept = reference.kind === 'name' && !isNewest ? await findKept(images, reference.query) : undefined
   if (reference.kind !== 'name' || kept === undefined)
-    return found(await findImage(reference, context), sha256)
-  const published = await askPatiently(reference, options)
-  if (typeof published !== 'string') return found(published, sha256)
+    return resolutionOf(await findImage(reference, context), sha256)
+  const published = await findImageOrReason(reference, options)
+  if (typeof published !== 'string') return resolutionOf(published, sha256)
   await verifyAgain(kept, {images, context})
-  holdTo(sha256, {name: kept.name, digest: kept.sha256})
+  requireDigest(sha256, {name: kept.name, digest: kept.sha256})
   return {kind: 'kept', image: kept, reason: published}
 }
 
-/** @returns Why there is no image to be had, where that is no worse than that. */
-async function askPatiently(
+/** @returns The image, or the reason why the fallback is allowed. */
+async function findImageOrReason(
   reference: NamedReference,
   {context}: ResolveOptions,
 ): Promise<ResolvedImage | string> {
-  const patience = AbortSignal.timeout(PATIENCE_MS)
+  const patience = AbortSignal.timeout(LOOKUP_TIMEOUT_MS)
   const signal = context.signal === undefined ? patience : AbortSignal.any([context.signal, patience])
   try {
     return await findImage(reference, {...context, signal})
   } catch (error) {
     context.signal?.throwIfAborted()
     const reason = patience.aborted
-      ? `There was no answer in ${PATIENCE_MS / 1000} seconds.`
+      ? `There was no answer in ${LOOKUP_TIMEOUT_MS / 1000} seconds.`
       : absenceOf(error)
     if (reason === undefined) throw error
     return reason
   }
 }
 
-/** Holds what was found to the digest that the user gave: it is what vouches for bytes that nobody else vouches for. */
-function found(image: ResolvedImage, sha256: Sha256 | undefined): Resolution {
+/** Checks the resolved image against the digest of the user, which also vouches for an image without one. */
+function resolutionOf(image: ResolvedImage, sha256: Sha256 | undefined): Resolution {
   const {digest, label, source} = image
   if (sha256 !== undefined && digest === undefined)
     return {kind: 'found', image: {...image, digest: sha256, trust: {kind: 'digest'}}}
-  holdTo(sha256, {name: label?.name ?? source, digest})
+  requireDigest(sha256, {name: label?.name ?? source, digest})
   return {kind: 'found', image}
 }
 
 /** @throws {DigestMismatchError} */
-export function holdTo(
+export function requireDigest(
   wanted: Sha256 | undefined,
   {name, digest}: {name: string; digest: Sha256 | undefined},
 ): void {
@@ -106,7 +106,7 @@ export function holdTo(
     throw digestMismatchError({source: name, expected: wanted, actual: digest})
 }
 
-/** Why the publishers had no image to give; undefined where they did something worse. */
+/** Returns why the publishers have no image; undefined for an error that allows no fallback. */
 function absenceOf(error: unknown): string | undefined {
   if (!(error instanceof EnvsError)) return undefined
   return error.exitCode === ExitCode.network || error.exitCode === ExitCode.notFound
@@ -129,7 +129,7 @@ async function verifyAgain(
   await reverify({...kept, url: new URL(kept.url), evidence}, {keyrings, now, allowSha1})
 }
 
-/** A source that could not be asked. */
+/** A source that did not answer. */
 export type Unreachable = {
   readonly source: string
   /** Its URL, without secrets. */
@@ -139,18 +139,18 @@ export type Unreachable = {
 
 export type SearchResult = {
   readonly images: readonly OfferedImage[]
-  /** What these have is told from the built-in table. */
+  /** Their images are estimated from the built-in table. */
   readonly unreachable: readonly Unreachable[]
-  /** Names near the word when nothing was found. */
+  /** Similar names, if nothing was resolutionOf. */
   readonly nearest: readonly string[]
 }
 
 /**
- * Finds out what a reference stands for just now. The sources that match are asked in their order until one has it.
+ * Resolves a reference with the sources that match, in their order, until one has the image.
  *
- * @throws {@link imageNotPublishedError} When all of them answered, and none has it.
- * @throws {@link sourcesUnreachableError} When some did not answer, and none of the others has it.
- * @throws {EnvsError} With exit code 6 when a listing is not to be trusted: no other source is asked then.
+ * @throws {@link imageNotPublishedError} If all of them answered, and none has the image.
+ * @throws {@link sourcesUnreachableError} If some did not answer, and none of the others has the image.
+ * @throws {EnvsError} With exit code 6 if a listing is not trusted: no other source is asked then.
  */
 export async function findImage(reference: ImageReference, context: ImageContext): Promise<ResolvedImage> {
   const sources = SOURCES.filter((source) => source.matches(reference))
@@ -181,10 +181,9 @@ export async function findImage(reference: ImageReference, context: ImageContext
 }
 
 /**
- * What can be had, the newest release first; all of it without a `word`, which may be part of a name, a version or a
- * title.
+ * Returns the available images, newest release first: all, or those whose name, version or title contains `word`.
  *
- * @throws {EnvsError} With exit code 6 when a listing is not to be trusted.
+ * @throws {EnvsError} With exit code 6 if a listing is not trusted.
  */
 export async function searchImages(
   word: string | undefined,
@@ -237,12 +236,12 @@ function wordsFor(
 
 const RANKED: readonly string[] = DISTRIBUTIONS
 
-/** Distributions of the catalogue first, then by name; their releases from new to old. */
+/** Orders by catalogue distribution, then by name; releases from new to old. */
 function compareOffers(a: OfferedImage, b: OfferedImage, releases: readonly Release[]): number {
   return (
     rank(a.distribution) - rank(b.distribution) ||
     a.distribution.localeCompare(b.distribution) ||
-    begun(b, releases) - begun(a, releases) ||
+    createdAtMs(b, releases) - createdAtMs(a, releases) ||
     b.suite.localeCompare(a.suite, undefined, {numeric: true}) ||
     sourceRank(a) - sourceRank(b) ||
     a.name.localeCompare(b.name)
@@ -254,13 +253,13 @@ function rank(distribution: string): number {
   return index === -1 ? RANKED.length : index
 }
 
-/** Debian publishes none: what is made of its packages comes first. */
+/** Ranks the sources; for Debian, which publishes no images, builds from packages come first. */
 function sourceRank({source, distribution}: OfferedImage): number {
   if (source === ARCHIVE && distribution === 'debian') return -1
   return SOURCES.findIndex(({id}) => id === source)
 }
 
-function begun(image: OfferedImage, releases: readonly Release[]): number {
+function createdAtMs(image: OfferedImage, releases: readonly Release[]): number {
   return releaseOf(image, releases)?.created.getTime() ?? 0
 }
 
@@ -271,35 +270,35 @@ function releaseOf(
   return releases.find((release) => release.distribution === distribution && release.codename === suite)
 }
 
-/** The part of a published image that its evidence is held against. */
-export type Claimed = {
+/** The claims about a published image that the evidence is checked against. */
+export type ClaimedImage = {
   readonly source: string
   readonly url: URL
   readonly sha256: Sha256
   readonly evidence: Pick<Evidence, 'listing' | 'signature'>
 }
 
-type Options = {
+type ReverifyOptions = {
   readonly keyrings: readonly ScopedKeyring[]
   readonly now: Date
   readonly allowSha1?: boolean | undefined
 }
 
 /**
- * Does the check of `findImage` again without any network: the stored listing is signed by a pinned key of
- * that source, and gives the file of `url` this digest.
+ * Verifies a cached image offline: its stored listing is signed by a pinned key of the source, and lists the file
+ * of `url` with this digest.
  *
  * @throws {@link unknownSourceError} @throws {@link notInListingError} @throws {MalformedListingError}
  * @throws {EnvsError} With exit code 6, of images/signature/errors.ts.
  */
 export async function reverify(
-  {source: id, url, sha256, evidence}: Claimed,
-  {keyrings, now, allowSha1}: Options,
+  {source: id, url, sha256, evidence}: ClaimedImage,
+  {keyrings, now, allowSha1}: ReverifyOptions,
 ): Promise<Pick<Evidence, 'signer' | 'signedAt'>> {
   const kind = SOURCES.find((one) => one.id === id)?.listingKind
   if (kind === undefined) throw unknownSourceError({source: id})
   const {listing, signature} = evidence
-  // The listing lies beside the file.
+  // The listing is in the folder of the file.
   const keys = await trustedKeys({kind, from: url}, keyrings)
   const options = {keys, now, allowSha1}
   const {data, signer, signedAt} =
@@ -312,27 +311,27 @@ export async function reverify(
   return {signer, signedAt}
 }
 
-/** Which kept image a name stood for when its publisher, or the package archive, was last asked. */
+/** Remembers the cached image that a name resolved to when its source was last asked. */
 export type RecentAnswers = {
-  /** @returns undefined where nobody was asked within a day, or the image is not here any more. */
+  /** @returns undefined if the answer is older than a day, or the image is no longer cached. */
   recall(question: Question): Promise<KeptImage | undefined>
   remember(question: Question, sha256: Sha256): Promise<void>
 }
 
-/** All that decides about the answer: what was wanted, of whom, and by which keys it is judged; of JSON's types. */
+/** The inputs of an answer, as JSON: the query, the mirrors and the keys. */
 export type Question = {readonly [key: string]: unknown}
 
-/** Publishers bring out an image a week at most, packages come several times a day and APT brings those. */
-const GOOD_FOR_MS = 24 * 60 * 60 * 1000
-const MOST_ENTRIES = 100
+/** Lifetime of an answer: publishers release at most one image a week, and APT updates the packages. */
+const ANSWER_LIFETIME_MS = 24 * 60 * 60 * 1000
+const MAX_ANSWERS = 100
 
 const answerSchema = v.object({sha256: sha256Field, askedAtMs: numberField})
 
 /**
- * Spares asking over the network for every environment of one image: its signature was verified when it came, and what is
- * made of it meanwhile is the same.
+ * Opens the cache of answers, which avoids a network lookup for each environment of one image. The signature of
+ * the image was verified when it was fetched.
  *
- * @param place.cacheFolder - The user's own: whoever can write there can change the environments as well.
+ * @param place.cacheFolder - The user's own: a user who can write there can change the environments as well.
  */
 export function openRecentAnswers({
   images,
@@ -343,24 +342,28 @@ export function openRecentAnswers({
   readonly cacheFolder: string
   readonly now: Date
 }): RecentAnswers {
-  const memory = openMemory(join(cacheFolder, 'answers.json'), {schema: answerSchema, most: MOST_ENTRIES})
+  const memory = openMemory(join(cacheFolder, 'answers.json'), {schema: answerSchema, most: MAX_ANSWERS})
   return {
     async recall(question) {
       const known = memory.recall(keyOf(question))
-      // One of a time to come is of a clock that was set back.
-      if (known === undefined || Math.abs(now.getTime() - known.askedAtMs) >= GOOD_FOR_MS) return undefined
+      // An answer from the future was stored before the clock was set back.
+      if (known === undefined || Math.abs(now.getTime() - known.askedAtMs) >= ANSWER_LIFETIME_MS)
+        return undefined
       return readKept(images, known.sha256).catch(unlessDamaged)
     },
     remember: (question, sha256) => memory.remember(keyOf(question), {sha256, askedAtMs: now.getTime()}),
   }
 }
 
-/** What decides about an image that is published. */
+/** Returns the inputs that decide about a published image. */
 export function questionOfImage(query: ImageQuery, context: ImageContext): Question {
   return {query, mirrors: context.mirrors, ...judgesOf(context)}
 }
 
-/** By what signatures are judged. A file of keys that has changed may have lost the one that signed. */
+/**
+ * Returns the keys and options that decide about signatures. File facts are included, because a changed keyring
+ * may have lost a key.
+ */
 export function judgesOf({keyrings, allowSha1}: Pick<ImageContext, 'keyrings' | 'allowSha1'>): Question {
   const files = keyrings.map(({below, path}) => [below, path, fileFacts(path)])
   return {keyrings: files, allowSha1: allowSha1 === true}

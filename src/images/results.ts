@@ -4,17 +4,14 @@ import {architectureField, countField, dateField, described, digestField} from '
 
 export const signerResult = described(
   v.object({fingerprint: v.string(), name: v.string()}),
-  'Whose key signed it.',
+  'Owner of the key that signed.',
 )
 
 export const archiveResult = described(
   v.object({
-    ingredients: described(
-      v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-      'of all that decides what is in it',
-    ),
+    ingredients: described(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), 'of all inputs of the build'),
     variant: v.picklist(['minbase', 'standard']),
-    include: described(v.array(v.string()), 'packages asked for beside the usual ones'),
+    include: described(v.array(v.string()), 'additional packages that were requested'),
     components: v.array(v.string()),
     pockets: v.array(
       v.object({
@@ -28,7 +25,7 @@ export const archiveResult = described(
     ),
     packages: v.array(v.object({name: v.string(), version: v.string(), architecture: v.string()})),
   }),
-  'What an image was made of that came from a package archive.',
+  'The origin of an image that was built from packages.',
 )
 
 export const imageListResult = v.array(
@@ -60,14 +57,11 @@ export const pulledImageResult = v.object({
   source: v.string(),
   architecture: architectureField,
   url: described(v.string(), 'without secrets'),
-  sha256: described(
-    v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))),
-    'null where nobody can say it yet',
-  ),
-  sizeBytes: described(v.nullable(countField), 'null where nobody says it before it is fetched'),
+  sha256: described(v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))), 'null if not known yet'),
+  sizeBytes: described(v.nullable(countField), 'null if not known before the download'),
   signer: signerResult,
   signedAt: dateField,
-  wasKept: described(v.boolean(), 'it was here already'),
+  wasKept: described(v.boolean(), 'the image was already cached'),
   dryRun: v.boolean(),
 })
 export type PulledImageResult = RecordOf<typeof pulledImageResult>
@@ -90,7 +84,7 @@ export const imageSearchResult = v.object({
     }),
   ),
   unreachable: v.array(v.object({source: v.string(), mirror: v.string(), reason: v.string()})),
-  nearest: described(v.array(v.string()), 'names near the word when nothing was found'),
+  nearest: described(v.array(v.string()), 'similar names if nothing was found'),
 })
 export type ImageSearchResult = RecordOf<typeof imageSearchResult>
 

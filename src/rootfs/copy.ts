@@ -3,7 +3,7 @@ import {dirname, join} from 'node:path'
 import {toolKilledError} from '../compression/errors.js'
 import {type DebArchitecture, systemCalls} from '../host/arch.js'
 import {isErrno} from '../host/errno.js'
-import {type Exit, ended, readComplaint, start} from '../host/process.js'
+import {type Exit, ended, readErrorOutput, start} from '../host/process.js'
 import {copyFailedError, storageFullError, unguardedCopyError} from './errors.js'
 import type {TreeProcess} from './worker/api.js'
 
@@ -83,7 +83,7 @@ async function runToEnd(
   const stop = () => child.kill()
   signal.addEventListener('abort', stop)
   try {
-    const [exit, complaint] = await Promise.all([ended(child), readComplaint(child)])
+    const [exit, complaint] = await Promise.all([ended(child), readErrorOutput(child)])
     return {exit, complaint}
   } finally {
     signal.removeEventListener('abort', stop)

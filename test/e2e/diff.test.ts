@@ -77,7 +77,7 @@ for (const {identity, skip: missing} of IDENTITIES) {
     assert.deepEqual(packages, {added: [], removed: [], upgraded: [], downgraded: []})
     assert.deepEqual([conffiles, files, users, groups, services, privileged], [[], [], [], [], [], []])
     const {stdout} = await guest.cli.run('diff', 'play')
-    assert.match(stdout, /^play beside its image: no difference\.\n/)
+    assert.match(stdout, /^play compared with its image: no difference\.\n/)
   })
 
   test(`diff tells what was done since the image, ${identity}`, {skip}, async (t) => {

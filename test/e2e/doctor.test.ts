@@ -43,10 +43,10 @@ test('doctor ends with what to send to an administrator: what was seen, commands
     '',
     '1. Seen: /proc/sys/user/max_user_namespaces is 0.',
     '   Without it: envs cannot enter any environment.',
-    '   To be done as root:',
+    '   As root:',
     "     echo 'user.max_user_namespaces = 15000' >/etc/sysctl.d/60-envs-max_user_namespaces.conf",
     '     sysctl --system',
-    '   What this allows: Every user may make user namespaces, and reach parts of the kernel in them that only root could reach. Debian, Fedora and Arch allow this by default.',
+    '   Security effect: Every user may make user namespaces, and reach parts of the kernel in them that only root could reach. Debian, Fedora and Arch allow this by default.',
   ])
   const {ticket: told} = JSON.parse((await cli.runBehind(WITHOUT_NAMESPACES, 'doctor', '--json')).stdout)
   assert.deepEqual(told.requests[0].check, 'user-namespaces')

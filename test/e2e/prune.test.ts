@@ -232,7 +232,7 @@ test('create warns of a store that has outgrown its budget, and a size that is n
   assert.equal(small.status, 0)
   assert.match(
     small.stderr,
-    /envs: warning: all of envs takes 1\.\d MB on the disk, more than the 1\.0 MB of diskBudget\. /,
+    /envs: warning: envs uses 1\.\d MB of disk space, more than the diskBudget of 1\.0 MB\. /,
   )
   const large = await cli.runWith({env: {ENVS_DISK_BUDGET: '1G'}}, 'clone', 'tiny', 'copy')
   assert.doesNotMatch(large.stderr, /diskBudget/)

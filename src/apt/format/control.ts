@@ -144,14 +144,14 @@ function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === TAB || byte === RETURN
 }
 
-/** A package that is there, whole or in parts, as dpkg wrote it down: the guest's word. */
+/** An installed package, complete or partial, from dpkg's status file: untrusted input from the guest. */
 export type PresentPackage = {
   readonly name: string
   readonly architecture: string
   readonly version: string
-  /** `installed`, or where dpkg stopped: `half-configured`, … */
+  /** `installed`, or the state in which dpkg stopped: `half-configured`, … */
   readonly state: string
-  /** Settings that dpkg watches: MD5 of the file that the package brought, by path (byte string below the root). */
+  /** MD5 digest of each original conffile, by path (byte string relative to the root). */
   readonly conffiles: ReadonlyMap<string, string>
 }
 
@@ -160,11 +160,11 @@ const VERSION = /^Version: (?<value>[A-Za-z0-9.+:~-]+)$/m
 const ARCHITECTURE = /^Architecture: (?<value>[a-z0-9-]+)$/m
 const STATE = /^Status: [a-z]+ [a-z]+ (?<value>[a-z-]+)$/m
 const CONFFILE = /^ \/(?<path>.+?) (?<md5>[0-9a-f]{32})(?: obsolete| remove-on-upgrade)*$/
-/** Nothing of it is there but, perhaps, its settings. */
+/** States in which at most the conffiles are present. */
 const ABSENT: readonly string[] = ['not-installed', 'config-files']
 
 /**
- * The packages of a tree by name and architecture; paragraphs that are none are read over.
+ * Returns the packages of a tree by name and architecture; malformed paragraphs are skipped.
  *
  * @param text - /var/lib/dpkg/status, one character a byte.
  * @see deb822(5); dpkg(1), "Package states"; dpkg-query(1), "Conffiles"

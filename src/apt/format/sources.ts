@@ -22,20 +22,20 @@ export type AptSourceFormat = {
   readonly quote: (uri: string) => string
 }
 
-/** More files than these are ten times what a desktop with many vendors has. */
+/** Bounds the number of source files: ten times as many as on a desktop with many vendors. */
 export const MOST_SOURCE_FILES = 100
 
-/** Tells whether APT reads a file of that name in sources.list.d. @see sources.list(5) */
+/** Returns whether APT reads a file with this name in sources.list.d. @see sources.list(5) */
 export function isAptSourceFile(name: string): boolean {
   return /^[A-Za-z0-9_.-]+\.(?:list|sources)$/.test(name)
 }
 
-/** @param path - Of a file that APT reads. */
+/** Returns the format of a source file. @param path - Path of a file that APT reads. */
 export function aptSourceFormat(path: string): AptSourceFormat {
   return path.endsWith('.sources') ? deb822Sources : oneLineSources
 }
 
-/** Tells whether APT takes binary packages from it. */
+/** Returns whether APT installs binary packages from this source. */
 export function givesPackages({types, isEnabled}: AptSource): boolean {
   return isEnabled && types.includes('deb')
 }

@@ -3,11 +3,11 @@ import {formatBytes, formatDuration} from '../format.js'
 import {type LeafStage, measurePace, measureRest, type Stage, stagesOf} from '../progress.js'
 import {describeTransfer} from './text.js'
 
-/** The making of an environment, as far as its stages are concerned. */
-type Steps<Resolution> = {
-  /** Whether its image is made of packages, as far as that is known before anybody is asked. */
+/** The steps of the creation of an environment that its stages show. */
+type CreationSteps<Resolution> = {
+  /** Whether its image is built from packages, as far as known before a lookup. */
   readonly isMade: boolean
-  /** @returns Whether it has to be made: there is none with the same packages yet. */
+  /** Resolves the packages. @returns Whether the image must be built: none with the same packages is cached. */
   choose(hooks: {
     onMaking: (event: MakingEvent) => void
     onResolved: (resolution: Resolution) => void
@@ -24,14 +24,14 @@ type Steps<Resolution> = {
 }
 
 /**
- * Runs the steps and shows them.
+ * Runs the steps as stages.
  *
- * @param onDownload - Told of all that is fetched or made.
- * @param onResolved - Told what a name stands for.
- * @param onUnreachable - Told that an image is made because none could be reached.
+ * @param onDownload - Called for each event of a download or a build.
+ * @param onResolved - Called with the resolution of a name.
+ * @param onUnreachable - Called if an image is built because no server was reachable.
  */
 export async function runCreation<Resolution>(
-  creation: Steps<Resolution>,
+  creation: CreationSteps<Resolution>,
   {
     runStages,
     onDownload,
@@ -76,7 +76,7 @@ export async function runCreation<Resolution>(
     return
   }
   const making = makingStages({
-    choose: (tell) => creation.choose({onMaking: tell, onResolved: hooks.onResolved}),
+    choose: (report) => creation.choose({onMaking: report, onResolved: hooks.onResolved}),
     make: fetch,
     onDownload,
     instead: [fetchAlone],
@@ -85,10 +85,10 @@ export async function runCreation<Resolution>(
 }
 
 /**
- * Stages in which it is found out what an image of packages is to hold, and in which it is made.
+ * Returns the stages that select the packages of an image, and those that build it.
  *
- * @param choose - Says whether it has to be made.
- * @param instead - What is done where it has not.
+ * @param choose - Returns whether the image must be built.
+ * @param instead - Stages if the image need not be built.
  */
 export function makingStages({
   choose,
@@ -96,68 +96,71 @@ export function makingStages({
   onDownload,
   instead = [],
 }: {
-  choose: (tell: (event: MakingEvent) => void) => Promise<boolean>
-  make: (tell: (event: MakingEvent) => void) => Promise<void>
+  choose: (report: (event: MakingEvent) => void) => Promise<boolean>
+  make: (report: (event: MakingEvent) => void) => Promise<void>
   onDownload: (event: KeepingEvent) => void
   instead?: readonly LeafStage[]
 }): Stage[] {
   const describe = describeMakingWithPace(() => performance.now())
   let isNeeded = false
-  const noted = (tell: (event: MakingEvent) => void) => (event: MakingEvent) => {
+  const noted = (report: (event: MakingEvent) => void) => (event: MakingEvent) => {
     onDownload(event)
-    tell(event)
+    report(event)
   }
-  const chosen = async (tell: (event: MakingEvent) => void) => {
-    isNeeded = await choose(noted(tell))
+  const chosen = async (report: (event: MakingEvent) => void) => {
+    isNeeded = await choose(noted(report))
   }
   return [
     {title: 'Choose packages', concurrent: 1, stages: () => stagesOf(CHOICE_STAGES, chosen, describe)},
     {
       title: 'Make the image',
-      // Packages are unpacked while others come.
+      // Packages are unpacked while others are downloaded.
       concurrent: 2,
-      stages: () => (isNeeded ? stagesOf(MAKING_STAGES, (tell) => make(noted(tell)), describe) : instead),
+      stages: () => (isNeeded ? stagesOf(MAKING_STAGES, (report) => make(noted(report)), describe) : instead),
     },
   ]
 }
 
-/** What an interruption leaves for the next command, as far as the events tell. */
-export type Kept = {
-  /** Of what is downloaded just now, a part. */
+/** Progress that an interruption leaves for the next command, according to the events. */
+export type Resumable = {
+  /** A part of the current download. */
   readonly download?: boolean
-  /** Every package index, whole. */
+  /** All package indices, complete. */
   readonly indices?: boolean
   readonly packages?: {readonly count: number; readonly totalCount: number}
-  /** The image, whole and in the store. */
+  /** The image, complete and cached. */
   readonly image?: boolean
 }
 
-/** `stored`: the image is in the store, whether it was made or fetched. */
+/** `stored`: the image is cached, whether it was built or downloaded. */
 export type KeepingEvent = DownloadEvent | MakingEvent | {readonly stage: 'stored'}
 
-/** What is kept after an event. What was downloaded whole may be kept and may not, by what it is: nothing is promised. */
-export function noteKept(kept: Kept, event: KeepingEvent): Kept {
+/**
+ * Returns the progress that is resumable after an event. A complete download counts as not resumable, because some
+ * downloads are not cached.
+ */
+export function addResumable(resumable: Resumable, event: KeepingEvent): Resumable {
   switch (event.stage) {
     case 'download':
       return {
-        ...kept,
+        ...resumable,
         download: event.receivedBytes > 0 && event.receivedBytes < (event.totalBytes ?? 0),
       }
     case 'indices':
-      return {...kept, download: event.receivedBytes > 0}
+      return {...resumable, download: event.receivedBytes > 0}
     case 'selection':
       return {indices: true}
     case 'packages':
-      return {...kept, packages: {count: event.receivedCount, totalCount: event.totalCount}}
+      return {...resumable, packages: {count: event.receivedCount, totalCount: event.totalCount}}
     case 'stored':
       return {image: true}
     default:
-      return kept
+      return resumable
   }
 }
 
-/** What is said of it when a command is interrupted; undefined where nothing is kept. */
-export function describeKept({download, indices, packages, image}: Kept): string | undefined {
+/** Returns the text about resumable progress for an interrupted command; undefined if nothing is resumable. */
+export function describeResumable({download, indices, packages, image}: Resumable): string | undefined {
   const onwards = 'kept: the same command continues from there.'
   if (image) return 'The image is kept: the same command downloads nothing.'
   if (packages !== undefined && packages.count > 0) {
@@ -169,7 +172,7 @@ export function describeKept({download, indices, packages, image}: Kept): string
   return download ? `The downloaded part is ${onwards}` : undefined
 }
 
-/** How far an image is that is made of packages. */
+/** Progress of an image that is built from packages. */
 export type MakingEvent =
   | {readonly stage: 'release'; readonly suite: string}
   | {readonly stage: 'indices'; readonly receivedBytes: number; readonly totalBytes: number}
@@ -187,9 +190,9 @@ export type MakingEvent =
   | {readonly stage: 'pack'; readonly bytes: number}
 
 /**
- * Describes one event after another, with how fast what is downloaded comes, and how long the rest takes.
+ * Returns a function that describes each event, with the download rate and the remaining time.
  *
- * @param nowMs - A clock that only goes forward.
+ * @param nowMs - A monotonic clock.
  */
 export function describeMakingWithPace(nowMs: () => number): (event: MakingEvent) => string {
   const paces = {indices: measurePace(), packages: measurePace()}
@@ -202,8 +205,8 @@ export function describeMakingWithPace(nowMs: () => number): (event: MakingEvent
       case 'unpack':
       case 'configure': {
         const seconds = rests[event.stage](event.count, event.totalCount, nowMs())
-        const told = describeMaking(event)
-        return seconds === undefined ? told : `${told}, ${formatDuration(seconds)} left`
+        const described = describeMaking(event)
+        return seconds === undefined ? described : `${described}, ${formatDuration(seconds)} left`
       }
       default:
         return describeMaking(event)
@@ -211,7 +214,7 @@ export function describeMakingWithPace(nowMs: () => number): (event: MakingEvent
   }
 }
 
-/** In one line: `12 of 78 packages downloaded, 5.1 MB of 32 MB, 2 MB/s, 14 s left`. */
+/** Describes an event in one line: `12 of 78 packages downloaded, 5.1 MB of 32 MB, 2 MB/s, 14 s left`. */
 export function describeMaking(event: MakingEvent, bytesPerSecond?: number): string {
   switch (event.stage) {
     case 'release':
@@ -238,14 +241,14 @@ export function describeMaking(event: MakingEvent, bytesPerSecond?: number): str
   }
 }
 
-/** The stages in which it is found out what an image is to hold. */
+/** The stages that select the packages of an image. */
 export const CHOICE_STAGES = [
   {title: 'Release', has: ({stage}: MakingEvent) => stage === 'release'},
   {title: 'Indices', has: ({stage}: MakingEvent) => stage === 'indices'},
   {title: 'Packages', has: ({stage}: MakingEvent) => stage === 'selection'},
 ]
 
-/** Those in which it is made: packages are unpacked as they come. */
+/** The stages that build an image: packages are unpacked during the download. */
 export const MAKING_STAGES = [
   {
     title: 'Download',
@@ -257,12 +260,13 @@ export const MAKING_STAGES = [
   {title: 'Pack', has: ({stage}: MakingEvent) => stage === 'pack'},
 ]
 
-/** That a release of Ubuntu is made here, though images of it are published. */
-export const MADE_INSTEAD = 'No image server could be reached: the image was made from packages.'
+/** Note that an image was built although images of its release are published. */
+export const BUILT_INSTEAD = 'No image server could be reached: the image was made from packages.'
 
-export const MADE_OF_SIGNED = 'made here of packages whose digests are in an index that its publisher signed'
+export const BUILT_FROM_SIGNED =
+  'built here from packages whose digests are in an index that its publisher signed'
 
-type Archive = {
+type ArchiveOrigin = {
   readonly variant: string
   readonly include: readonly string[]
   readonly pockets: readonly {
@@ -274,8 +278,8 @@ type Archive = {
   readonly packages: readonly unknown[]
 }
 
-/** What an image was made of, as lines with their titles; none for an image that was published. */
-export function describeArchive(archive: Archive | null): (readonly [title: string, text: string])[] {
+/** Describes the origin of a built image, as lines with titles; empty for a published image. */
+export function describeArchive(archive: ArchiveOrigin | null): (readonly [title: string, text: string])[] {
   if (archive === null) return []
   const {variant, include, pockets, packages} = archive
   const more = include.length === 0 ? '' : ` and ${include.join(', ')}`
@@ -291,14 +295,14 @@ export function describeArchive(archive: Archive | null): (readonly [title: stri
   ]
 }
 
-/** What a download tells, and the extraction that goes on beside it, in one line for whichever stage is shown. */
+/** Shows the progress of a download and of a parallel extraction in one line, in whichever stage runs. */
 export type UnpackProgress = {
-  /** A stage that shows the line while it runs. */
+  /** Returns a stage that shows the line while it runs. */
   stage(title: string, run: () => Promise<void>): LeafStage
   transfer(event: DownloadEvent): void
-  /** Of an image that is made here. */
+  /** Takes an event of an image that is built. */
   making(event: MakingEvent): void
-  /** `archive`: how much of it was read, in bytes. */
+  /** `archive`: bytes read of the tarball. */
   extraction(progress: {
     readonly entries: number
     readonly bytes: number
@@ -306,7 +310,7 @@ export type UnpackProgress = {
   }): void
 }
 
-/** @param nowMs - A clock that only goes forward. */
+/** @param nowMs - A monotonic clock. */
 export function unpackProgress(nowMs: () => number): UnpackProgress {
   const [pace, extractionPace] = [measurePace(), measurePace()]
   const describeMaking = describeMakingWithPace(nowMs)
@@ -339,7 +343,7 @@ export function unpackProgress(nowMs: () => number): UnpackProgress {
   }
 }
 
-/** @param bytesPerSecond - undefined while that can't be told. */
+/** @param bytesPerSecond - Undefined while it is unknown. */
 function timeLeft(
   {readBytes, totalBytes}: {readBytes: number; totalBytes: number},
   bytesPerSecond: number | undefined,

@@ -14,14 +14,14 @@ const LEFT_OUT: Readonly<Record<LeftOutGroup, string>> = {
   envs: 'of envs itself',
 }
 
-/** Enough to see what happened; `--files` has all. */
+/** Maximum number of lines of a section without `--files`. */
 const MOST_SHOWN = 40
 
-/** What `envs diff` prints, line by line. */
+/** Returns the lines that `envs diff` prints. */
 export function renderDifference(difference: Difference, {listsAll}: {readonly listsAll: boolean}): string[] {
   const {files, conffiles, leftOut, sizeBytes, unreadable, dropped} = difference
   const most = listsAll ? Number.POSITIVE_INFINITY : MOST_SHOWN
-  const told = [
+  const lines = [
     ...section('Packages', packageLines(difference.packages), most),
     ...section('Configuration files that differ from their package', conffiles.map(fileLine), most),
     ...section(listsAll ? 'Files' : 'Other files', (listsAll ? files : foldFiles(files)).map(fileLine), most),
@@ -33,8 +33,8 @@ export function renderDifference(difference: Difference, {listsAll}: {readonly l
     ({group, files: count, sizeBytes: size}) => `  ${count} ${LEFT_OUT[group]}, ${growth(size)}`,
   )
   return [
-    `${difference.name} beside ${describeTarget(difference)}: ${told.length === 0 ? 'no difference.' : `${growth(sizeBytes)}.`}`,
-    ...told,
+    `${difference.name} compared with ${describeTarget(difference)}: ${lines.length === 0 ? 'no difference.' : `${growth(sizeBytes)}.`}`,
+    ...lines,
     ...(listsAll || counts.length === 0 ? [] : ['Files not shown (--files lists them):', ...counts]),
     ...(unreadable > 0 ? [`Files and folders that could not be read: ${unreadable}.`] : []),
     ...(dropped > 0 ? [`More files that differ, too many to list: ${dropped}.`] : []),
@@ -57,7 +57,7 @@ function growth(sizeBytes: number): string {
   return `${formatBytes(Math.abs(sizeBytes))} ${sizeBytes > 0 ? 'more' : 'less'}`
 }
 
-function section(title: string, lines: readonly Line[], most: number): string[] {
+function section(title: string, lines: readonly ChangeLine[], most: number): string[] {
   if (lines.length === 0) return []
   const shown = lines.slice(0, most)
   const width = Math.max(...shown.map(({change}) => change.length))
@@ -69,67 +69,67 @@ function section(title: string, lines: readonly Line[], most: number): string[] 
   ]
 }
 
-type Change = 'added' | 'changed' | 'removed'
+type ChangeKind = 'added' | 'changed' | 'removed'
 
 export type FileChange = {
   readonly path: string
-  readonly change: Change
+  readonly change: ChangeKind
   readonly kind: string
   readonly changed: readonly string[]
   readonly package: string | null
   readonly group: string
 }
 
-export type Package = {
+export type PackageEntry = {
   readonly name: string
   readonly architecture: string
   readonly version: string
   readonly state: string
 }
 
-export type Move = {
+export type PackageMove = {
   readonly name: string
   readonly architecture: string
   readonly from: string
   readonly to: string
 }
 
-export type Packages = {
-  readonly added: readonly Package[]
-  readonly removed: readonly Package[]
-  readonly upgraded: readonly Move[]
-  readonly downgraded: readonly Move[]
+export type PackageChanges = {
+  readonly added: readonly PackageEntry[]
+  readonly removed: readonly PackageEntry[]
+  readonly upgraded: readonly PackageMove[]
+  readonly downgraded: readonly PackageMove[]
 }
 
-/** What of a comparison is printed; the rest is for programs. */
+/** The printed part of a comparison; the rest is for programs. */
 export type Difference = {
   readonly name: string
   readonly against: {readonly kind: 'image' | 'snapshot' | 'environment'; readonly name: string}
-  readonly packages: Packages | null
+  readonly packages: PackageChanges | null
   readonly conffiles: readonly FileChange[]
   readonly files: readonly FileChange[]
   readonly users: readonly {
     readonly name: string
     readonly uid: number
-    readonly change: Change
+    readonly change: ChangeKind
     readonly changed: readonly string[]
   }[]
   readonly groups: readonly {
     readonly name: string
     readonly gid: number
     readonly members: readonly string[]
-    readonly change: Change
+    readonly change: ChangeKind
     readonly changed: readonly string[]
   }[]
   readonly services: readonly {
     readonly name: string
     readonly init: string
-    readonly change: Change
+    readonly change: ChangeKind
     readonly startedBy: readonly string[]
   }[]
   readonly privileged: readonly {
     readonly path: string
-    readonly change: Change
+    readonly change: ChangeKind
     readonly mode: string
     readonly uid: number
     readonly gid: number
@@ -158,32 +158,32 @@ export type LeftOutGroup =
   | 'bytecode'
   | 'envs'
 
-/** One change: the word for it, and what it was done to, not safe to print yet. */
-export type Line = {readonly change: string; readonly text: string}
+/** One change: its word, and its object, unescaped. */
+export type ChangeLine = {readonly change: string; readonly text: string}
 
-function packageLines(packages: Packages | null): Line[] {
+function packageLines(packages: PackageChanges | null): ChangeLine[] {
   if (packages === null) return []
   const {added, removed, upgraded, downgraded} = packages
   const counts = new Map<string, number>()
   for (const {name} of [...added, ...removed, ...upgraded, ...downgraded])
     counts.set(name, (counts.get(name) ?? 0) + 1)
-  const moved = (change: string) => (move: Move) => ({
+  const moved = (change: string) => (move: PackageMove) => ({
     change,
     text: `${nameOf(move)} ${move.from} -> ${move.to}`,
   })
-  const there = (change: string) => (each: Package) => ({
+  const versioned = (change: string) => (each: PackageEntry) => ({
     change,
     text: `${nameOf(each)} ${each.version}${each.state === 'installed' ? '' : ` (${each.state})`}`,
   })
   return [
-    ...added.map(there('added')),
-    ...removed.map(there('removed')),
+    ...added.map(versioned('added')),
+    ...removed.map(versioned('removed')),
     ...upgraded.map(moved('upgraded')),
     ...downgraded.map(moved('downgraded')),
   ]
 
-  /** With the architecture where the name alone would not tell which one. */
-  function nameOf({name, architecture}: Package | Move): string {
+  /** Adds the architecture if the name is ambiguous. */
+  function nameOf({name, architecture}: PackageEntry | PackageMove): string {
     return (counts.get(name) ?? 0) > 1 ? `${name}:${architecture}` : name
   }
 }
@@ -195,7 +195,7 @@ function fileLine({
   changed,
   package: name,
   inside,
-}: FileChange & {inside?: number}): Line {
+}: FileChange & {inside?: number}): ChangeLine {
   const notes = [
     ...(changed.length === 0 || changed.join() === 'content' ? [] : [changed.join(', ')]),
     ...(name === null ? [] : [`of ${name}`]),
@@ -205,7 +205,7 @@ function fileLine({
   return {change, text: `${path}${end}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`}
 }
 
-function accountLines({users, groups}: Difference): Line[] {
+function accountLines({users, groups}: Difference): ChangeLine[] {
   return [
     ...users.map(({name, uid, change, changed}) => ({
       change,
@@ -222,77 +222,77 @@ function describe(changed: readonly string[]): string {
   return changed.length === 0 ? '' : `: ${changed.join(', ')}`
 }
 
-function serviceLines({services}: Difference): Line[] {
+function serviceLines({services}: Difference): ChangeLine[] {
   return services.map(({name, init, change, startedBy}) => ({
     change,
     text: `${name} (${init}: ${startedBy.join(', ').replaceAll(', runlevel ', ', ')})`,
   }))
 }
 
-function privilegedLines({privileged}: Difference): Line[] {
+function privilegedLines({privileged}: Difference): ChangeLine[] {
   return privileged.map(({path, change, mode, uid, gid, capabilities, package: name}) => ({
     change,
     text: [path, mode, `${uid}:${gid}`, ...capabilities, ...(name === null ? [] : [`of ${name}`])].join(' '),
   }))
 }
 
-type Foldable = {
+type FoldableFile = {
   readonly path: string
   readonly change: string
   readonly kind: string
   readonly package: string | null
 }
 
-/** A line of a list; `inside` is how many more files it stands for, left out for none. */
-type Folded<File> = File & {readonly inside?: number}
+/** A line of a list; `inside` is the number of further files that it stands for. */
+type FoldedFile<File> = File & {readonly inside?: number}
 
-/** So many in one folder are told of one by one. */
+/** Maximum number of files of one folder that are listed separately. */
 const MOST_SIBLINGS = 10
 
 /**
- * Shortens a list of files: what came, or went, with the folder it lies in is told of with the folder, and so are many
- * files of one folder to which the same happened.
+ * Shortens a list of files: files that were added or removed with their folder are folded into it, and so are many
+ * files of one folder with the same change.
  *
- * @param files - Folders before what is in them.
+ * @param files - Folders before their content.
  */
-export function foldFiles<File extends Foldable>(files: readonly File[]): Folded<File>[] {
+export function foldFiles<File extends FoldableFile>(files: readonly File[]): FoldedFile<File>[] {
   return foldSiblings(foldFolders(files))
 }
 
-function foldFolders<File extends Foldable>(files: readonly File[]): Folded<File>[] {
-  const shown: Folded<File>[] = []
+function foldFolders<File extends FoldableFile>(files: readonly File[]): FoldedFile<File>[] {
+  const shown: FoldedFile<File>[] = []
   for (const file of files) {
     const folder = shown.at(-1)
-    if (folder !== undefined && cameWith(file, folder))
+    if (folder !== undefined && isPartOf(file, folder))
       shown[shown.length - 1] = {...folder, inside: (folder.inside ?? 0) + 1}
     else shown.push(file)
   }
   return shown
 }
 
-function cameWith({path, change}: Foldable, folder: Foldable): boolean {
+function isPartOf({path, change}: FoldableFile, folder: FoldableFile): boolean {
   const isWhole = folder.kind === 'folder' && folder.change !== 'changed'
   return isWhole && folder.change === change && path.startsWith(`${folder.path}/`)
 }
 
-function foldSiblings<File extends Foldable>(files: readonly Folded<File>[]): Folded<File>[] {
+function foldSiblings<File extends FoldableFile>(files: readonly FoldedFile<File>[]): FoldedFile<File>[] {
   const counts = new Map<string, number>()
   for (const file of files) counts.set(keyOf(file), (counts.get(keyOf(file)) ?? 0) + 1)
-  const told = new Set<string>()
+  const lines = new Set<string>()
   return files.flatMap((file) => {
     const key = keyOf(file)
     const inside = counts.get(key) ?? 0
     if (inside <= MOST_SIBLINGS) return [file]
-    if (told.has(key)) return []
-    told.add(key)
+    if (lines.has(key)) return []
+    lines.add(key)
     return [{...file, path: folderOf(file), kind: 'folder', package: null, inside}]
   })
 }
 
-function keyOf(file: Foldable): string {
+function keyOf(file: FoldableFile): string {
   return file.kind === 'folder' ? file.path : `${folderOf(file)} ${file.change}`
 }
 
-function folderOf({path}: Foldable): string {
+function folderOf({path}: FoldableFile): string {
   return path.slice(0, path.lastIndexOf('/') + 1)
 }

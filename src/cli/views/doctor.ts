@@ -3,7 +3,7 @@ import type {Check} from '../../host/check.js'
 import {escapeText} from '../output.js'
 import {describeIdentity} from './text.js'
 
-type Missing = {
+type MissingFile = {
   readonly path: string
   readonly lost: readonly ('owner' | 'capability' | 'device')[]
   readonly uid: number
@@ -13,10 +13,10 @@ type Missing = {
   readonly device: {readonly type: 'char' | 'block'; readonly major: number; readonly minor: number} | null
 }
 
-type Report = {
+type EnvironmentReport = {
   readonly name: string
   readonly identity: 'mapped' | 'emulated'
-  readonly missing: readonly Missing[]
+  readonly missing: readonly MissingFile[]
   readonly missingUnlisted: number
   readonly packages:
     | readonly {
@@ -28,34 +28,35 @@ type Report = {
     | null
 }
 
-/** Enough to see what kind they are of; `--json` has all. */
+/** Maximum number of files of a group; `--json` lists all. */
 const MOST_SHOWN = 20
 
 const GROUPS = [
   {
     loss: 'owner',
     title: (count: number) => `${files(count)} another owner in the image (user:group mode):`,
-    show: ({uid, gid, mode}: Missing) => `${uid}:${gid} ${mode}`,
+    show: ({uid, gid, mode}: MissingFile) => `${uid}:${gid} ${mode}`,
   },
   {
     loss: 'capability',
     title: (count: number) => `${files(count)} capabilities in the image that could not be set:`,
-    show: ({capabilities}: Missing) => capabilities.join(',') || 'of an unknown form',
+    show: ({capabilities}: MissingFile) => capabilities.join(',') || 'of an unknown form',
   },
   {
     loss: 'device',
     title: (count: number) =>
-      `${count === 1 ? '1 device node' : `${count} device nodes`} of the image left out (the guest's /dev is made anew at each start):`,
-    show: ({device}: Missing) => (device === null ? '' : `${device.type} ${device.major}:${device.minor}`),
+      `${count === 1 ? '1 device node' : `${count} device nodes`} of the image left out (the guest's /dev is created at each start):`,
+    show: ({device}: MissingFile) =>
+      device === null ? '' : `${device.type} ${device.major}:${device.minor}`,
   },
 ] as const
 
-/** What `envs doctor NAME` prints, line by line. */
-export function renderEnvironmentReport(report: Report): string[] {
+/** Returns the lines that `envs doctor NAME` prints. */
+export function renderEnvironmentReport(report: EnvironmentReport): string[] {
   const {identity, missing, missingUnlisted, packages} = report
   return [
     `Identity ${describeIdentity(identity)}.`,
-    ...(identity === 'emulated' ? [UNTOLD] : []),
+    ...(identity === 'emulated' ? [NOT_RECORDED] : []),
     ...GROUPS.flatMap(({loss, title, show}) => {
       const those = missing.filter(({lost}) => lost.includes(loss))
       return renderGroup(those, {title, show})
@@ -67,13 +68,13 @@ export function renderEnvironmentReport(report: Report): string[] {
   ]
 }
 
-/** Nobody sees what a call did that was never made. */
-const UNTOLD =
+/** Emulated changes of owners leave no trace. */
+const NOT_RECORDED =
   'Owners that were set after the environment was created are not recorded, so they are not listed here.'
 
 function renderGroup(
-  those: readonly Missing[],
-  {title, show}: {title: (count: number) => string; show: (missing: Missing) => string},
+  those: readonly MissingFile[],
+  {title, show}: {title: (count: number) => string; show: (missing: MissingFile) => string},
 ): string[] {
   if (those.length === 0) return []
   const shown = those.slice(0, MOST_SHOWN).map((missing) => `  ${escapeText(missing.path)}  ${show(missing)}`)
@@ -81,7 +82,7 @@ function renderGroup(
   return [title(those.length), ...shown, ...(left > 0 ? [`  and ${left} more: --json lists all`] : [])]
 }
 
-function renderPackages(packages: Report['packages']): string[] {
+function renderPackages(packages: EnvironmentReport['packages']): string[] {
   if (packages === null) return ['The environment has no list of packages of dpkg.']
   if (packages.length === 0)
     return ['No package in the environment is known to need more than the environment provides.']
@@ -100,7 +101,7 @@ function files(count: number): string {
 
 const MARKS = {pass: 'ok  ', warn: 'warn', fail: 'FAIL'} as const
 
-/** What `envs doctor` prints of its checks, line by line. */
+/** Returns the lines that `envs doctor` prints about its checks. */
 export function renderChecks(checks: readonly Check[]): string[] {
   return checks.flatMap(({status, title, evidence, cost, remedy}) => [
     `${MARKS[status]}  ${title}: ${evidence}`,
@@ -109,7 +110,7 @@ export function renderChecks(checks: readonly Check[]): string[] {
   ])
 }
 
-/** A letter to an administrator, to be copied whole; it names nobody. */
+/** Returns a request to an administrator, as lines to copy; it contains no names. */
 export function renderTicket({requests}: Ticket): string[] {
   return [
     'To send to an administrator of this host (each part helps on its own):',
@@ -117,22 +118,22 @@ export function renderTicket({requests}: Ticket): string[] {
       '',
       `${index + 1}. Seen: ${evidence}`,
       `   Without it: ${purpose}`,
-      '   To be done as root:',
+      '   As root:',
       ...steps.flatMap((step) => step.split('\n')).map((line) => `     ${line}`),
-      `   What this allows: ${opens}`,
+      `   Security effect: ${opens}`,
     ]),
   ]
 }
 
-type Repair = {
+type RepairResult = {
   readonly folders: number
   readonly layers: number
   readonly tries: number
   readonly orphans: readonly {readonly name: string; readonly holders: readonly {readonly pid: number}[]}[]
 }
 
-/** What `envs doctor --repair` did, a line each; one line where that is nothing. */
-export function describeRepair({folders, layers, tries, orphans}: Repair): string[] {
+/** Returns the lines about the actions of `envs doctor --repair`; one line if there were none. */
+export function describeRepair({folders, layers, tries, orphans}: RepairResult): string[] {
   const done = [
     ...orphans.map(
       ({name, holders}) =>

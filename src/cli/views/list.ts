@@ -5,14 +5,14 @@ import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from '..
 import {parseQuickLine} from '../quick-line.js'
 import {type Column, renderTable} from '../table.js'
 
-/** Those flags of `envs list` for which the command library need not be loaded. */
+/** Flags of `envs list` that do not need oclif. */
 export const QUICK_FLAGS = {
   all: {type: 'boolean', short: 'a'},
   json: {type: 'boolean'},
   quiet: {type: 'boolean', short: 'q'},
 } as const
 
-/** Runs `envs list` without the command library. @returns Whether it did: not where the line is an unusual one. */
+/** Runs `envs list` without oclif. @returns Whether it did; false for an unusual line. */
 export async function runListLine(argv: readonly string[]): Promise<boolean> {
   const line = parseQuickLine(argv, QUICK_FLAGS)
   const host = openCheckedHost()
@@ -38,7 +38,7 @@ export function printEnvironments(
 function columns(environments: readonly EnvironmentSummary[], host: Host): Column<EnvironmentSummary>[] {
   const size = (bytes: number | null) => (bytes === null ? '-' : formatBytes(bytes))
   const ago = (time: Date | null) => (time === null ? '-' : formatRelativeTime(time, host.now()))
-  // Few ever have one of another processor.
+  // Shown only if needed: few hosts have environments of other processors.
   const isMixed = environments.some(
     ({architecture}) => (architecture ?? host.architecture) !== host.architecture,
   )

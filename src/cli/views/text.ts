@@ -2,7 +2,7 @@ import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../../host/ar
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import {formatBytes, formatDuration, formatRelativeTime} from '../format.js'
 
-/** What an identity means to the person who uses it, in one line. */
+/** Describes an identity in one line. */
 export function describeIdentity(identity: 'mapped' | 'emulated'): string {
   switch (identity) {
     case 'mapped':
@@ -12,7 +12,7 @@ export function describeIdentity(identity: 'mapped' | 'emulated'): string {
   }
 }
 
-/** What processor the programs of an environment are for, and how this host runs them. */
+/** Describes the architecture of an environment, and whether QEMU runs its programs. */
 export function describeArchitecture(architecture: string, host: DebArchitecture): string {
   const known = namedArchitecture(architecture)
   return known === undefined || runsAsItIs(host, known)
@@ -20,7 +20,7 @@ export function describeArchitecture(architecture: string, host: DebArchitecture
     : `${architecture}: QEMU runs its programs, many times slower`
 }
 
-/** How the files of an environment are kept, in one line. */
+/** Describes the storage of an environment in one line. */
 export function describeStorage(storage: 'overlay' | 'directory'): string {
   switch (storage) {
     case 'overlay':
@@ -30,7 +30,7 @@ export function describeStorage(storage: 'overlay' | 'directory'): string {
   }
 }
 
-/** What starts environments, and what is lost by it, in one line. */
+/** Describes the engine, and its restrictions, in one line. */
 export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): string {
   switch (engine) {
     case 'bwrap':
@@ -44,7 +44,7 @@ export function describeEngine(engine: 'bwrap' | 'unshare' | 'proot' | null): st
   }
 }
 
-/** What an environment is not kept from, in one line. */
+/** Describes a gap in the isolation of an environment in one line. */
 export function describeIsolationGap(gap: 'host-files' | 'own-mounts'): string {
   switch (gap) {
     case 'own-mounts':
@@ -54,17 +54,17 @@ export function describeIsolationGap(gap: 'host-files' | 'own-mounts'): string {
   }
 }
 
-/** What root should know of an environment of its own; docs/decisions/0011. */
+/** Warning for root about own environments; docs/decisions/0011. */
 export const RUN_BY_ROOT =
   'envs is meant for ordinary users: an environment that root creates runs with uid 0 of the host.'
 
-/** That files were given to nobody: their owners are no ids of the environment. */
+/** Warns that owners outside of the subordinate range were replaced by nobody. */
 export function describeSquashedOwners({count, ids}: {count: number; ids: readonly number[]}): string {
-  const files = count === 1 ? '1 file belongs' : `${count} files belong`
-  return `${files} to ids that your subordinate range does not reach (${ids.join(', ')}), and to nobody (65534) here. Programs that run as one of these ids cannot write there; a longer range in /etc/subuid and /etc/subgid gives them to new environments.`
+  const [files, belong] = count === 1 ? ['1 file has', 'belongs'] : [`${count} files have`, 'belong']
+  return `${files} an owner outside of your subordinate range (${ids.join(', ')}), and ${belong} to nobody (65534) here. Programs that run as one of these ids cannot write to them; a longer range in /etc/subuid and /etc/subgid gives the ids to new environments.`
 }
 
-/** Where the rest of the image is told of; undefined when nothing that is missed is lacking. */
+/** Refers to the report about lost owners and capabilities; undefined if nothing relevant is lost. */
 export function describeLosses(
   {owners, capabilities, dropped}: {owners: number; capabilities: number; dropped: number},
   name: string,
@@ -77,7 +77,7 @@ export function describeLosses(
   return undefined
 }
 
-/** What a copy with another identity may lack. */
+/** Describes the losses of a copy with another identity. */
 export function describeConversion(identity: 'mapped' | 'emulated', name: string): string {
   switch (identity) {
     case 'mapped':
@@ -87,7 +87,7 @@ export function describeConversion(identity: 'mapped' | 'emulated', name: string
   }
 }
 
-/** What an exported archive says of itself; the texts are its own, a word each. */
+/** Describes the origin that an exported tarball states; its texts are untrusted, one word each. */
 export function describeOrigin(origin: {
   readonly name: string
   readonly image: {readonly name: string | null; readonly version: string | null}
@@ -98,10 +98,10 @@ export function describeOrigin(origin: {
   const {name, image, identity, createdAt, envs} = origin
   const from =
     image.name === null ? '' : ` from ${image.name}${image.version === null ? '' : ` ${image.version}`}`
-  return `The archive says that it is ${name}, made${from} on ${createdAt.toISOString().slice(0, 10)}, ${identity}, exported by envs ${envs}.`
+  return `The tarball says that it is ${name}, created${from} on ${createdAt.toISOString().slice(0, 10)}, ${identity}, exported by envs ${envs}.`
 }
 
-/** What vouches for an image. */
+/** Describes the trust in an image. */
 export function describeTrust(trust: 'signed' | 'digest' | 'unverified'): string {
   switch (trust) {
     case 'signed':
@@ -114,9 +114,9 @@ export function describeTrust(trust: 'signed' | 'digest' | 'unverified'): string
 }
 
 /**
- * How far a download is: `12 MB of 26 MB, 3.1 MB/s, 5 s left`.
+ * Describes the progress of a download: `12 MB of 26 MB, 3.1 MB/s, 5 s left`.
  *
- * @param bytesPerSecond - Its pace; undefined while that can't be told.
+ * @param bytesPerSecond - Its rate; undefined while it is unknown.
  */
 export function describeTransfer(event: DownloadEvent, bytesPerSecond?: number): string {
   switch (event.stage) {
@@ -138,7 +138,7 @@ export function describeTransfer(event: DownloadEvent, bytesPerSecond?: number):
   }
 }
 
-/** That a kept image was taken because its publisher could not be asked. */
+/** Notes that a cached image was used because its publisher did not answer. */
 export function describeFallback(
   image: {readonly name: string; readonly version: string; readonly fetchedAt: Date},
   {reason, now}: {reason: string; now: Date},
@@ -147,7 +147,7 @@ export function describeFallback(
   return `${reason} Used the kept image ${name} ${version}, fetched ${formatRelativeTime(fetchedAt, now)}; there may be a newer one.`
 }
 
-/** What may come up while an image is looked for. */
+/** A notice of the image lookup. */
 export type ImageNotice =
   | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
   | {readonly kind: 'source-unreachable'; readonly source: string; readonly reason: string}
@@ -181,7 +181,7 @@ export function describeNotice(notice: ImageNotice): string {
   }
 }
 
-/** What is worth telling of an environment's tree when it is new. */
+/** A notice about the tree of a new environment. */
 type TreeNote = {readonly kind: 'minimized'} | {readonly kind: 'archived'; readonly codename: string}
 
 export function describeTreeNote(note: TreeNote, name: string): string {
@@ -193,7 +193,7 @@ export function describeTreeNote(note: TreeNote, name: string): string {
   }
 }
 
-/** That the store is larger than the setting diskBudget wants it. */
+/** Warns that the store exceeds the setting diskBudget. */
 export function describeOverBudget({
   usedBytes,
   budgetBytes,
@@ -201,10 +201,10 @@ export function describeOverBudget({
   readonly usedBytes: number
   readonly budgetBytes: number
 }): string {
-  return `all of envs takes ${formatBytes(usedBytes)} on the disk, more than the ${formatBytes(budgetBytes)} of diskBudget. To free space: envs prune --dry-run`
+  return `envs uses ${formatBytes(usedBytes)} of disk space, more than the diskBudget of ${formatBytes(budgetBytes)}. To free space: envs prune --dry-run`
 }
 
-/** What `envs prune` removes, in a few words. */
+/** Describes an item that `envs prune` removes. */
 export function describePrunable({
   kind,
   name,
@@ -233,7 +233,7 @@ export function describePrunable({
 
 type SnapshotKind = 'manual' | 'automatic' | 'replaced' | 'initial' | 'cloned'
 
-/** What a snapshot is, for the person who looks at a list of them. */
+/** Describes the kind of a snapshot for a list. */
 export function describeSnapshotKind(kind: SnapshotKind): string {
   switch (kind) {
     case 'manual':
@@ -241,7 +241,7 @@ export function describeSnapshotKind(kind: SnapshotKind): string {
     case 'automatic':
       return 'before a start or an install'
     case 'replaced':
-      return 'what going back replaced'
+      return 'state that was replaced'
     case 'initial':
       return 'as it was created'
     case 'cloned':
@@ -249,8 +249,8 @@ export function describeSnapshotKind(kind: SnapshotKind): string {
   }
 }
 
-/** What became of the state that going back replaced. */
-export function describeKept({
+/** Describes the snapshot of the replaced state after restore, undo or reset. */
+export function describeReplacedState({
   name,
   kept,
   isKeptNew,
@@ -264,11 +264,11 @@ export function describeKept({
     : `The replaced state is snapshot ${kept}.`
 }
 
-/** A shim, as far as it is told of. */
-type Named = {readonly name: string; readonly environment: string}
+/** A shim, and its environment. */
+type ShimName = {readonly name: string; readonly environment: string}
 
-/** What a user is told whose shims lead to an environment that is not there any more; undefined without such shims. */
-export function describeLeftShims(shims: readonly Named[]): string | undefined {
+/** Warns of shims of a removed environment; undefined if there are none. */
+export function describeStaleShims(shims: readonly ShimName[]): string | undefined {
   const environment = shims[0]?.environment
   if (environment === undefined) return undefined
   const names = shims.map(({name}) => name).join(', ')

@@ -13,13 +13,13 @@ import type {ImageReference, NamedReference} from '../../images/name.js'
 import {openImage} from '../../images/open.js'
 import type {OpenedImage} from '../../images/opened-image.js'
 import {
-  holdTo,
   judgesOf,
   openRecentAnswers,
   type Question,
   questionOfImage,
   type RecentAnswers,
   type Resolution,
+  requireDigest,
   resolveImage,
 } from '../../images/resolve.js'
 import {isPublished, type ResolvedImage} from '../../images/resolved-image.js'
@@ -291,7 +291,7 @@ export class ImageAcquisition {
       return openImage(resolution, {...options, standardInput, onProgress, onStored})
     }
     const {image} = state
-    holdTo(this.wanted.sha256, {name: image.name, digest: image.sha256})
+    requireDigest(this.wanted.sha256, {name: image.name, digest: image.sha256})
     hooks.onKept?.()
     const isRemovable = await this.#isUnpacked(image.sha256)
     return openImage({kind: 'kept', image, reason: ''}, {...options, isRemovable})

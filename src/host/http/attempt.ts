@@ -1,4 +1,4 @@
-import {type Answer, type Connections, type Environment, get, type RequestOptions} from './client.js'
+import {type Connections, type Environment, get, type HttpAnswer, type RequestOptions} from './client.js'
 import {NetworkError, unexpectedSizeError} from './errors.js'
 import {contradicts, type PartialFile, parseContentRange, parseLength, strongValidators} from './part.js'
 import {
@@ -10,7 +10,7 @@ import {
   waitForRetry,
 } from './retry.js'
 
-/** What a download tells while it runs. */
+/** Progress of a download. */
 export type DownloadEvent =
   | {readonly stage: 'download'; readonly receivedBytes: number; readonly totalBytes: number | undefined}
   | {readonly stage: 'download-retry'; readonly waitMs: number; readonly reason: string}
@@ -19,32 +19,32 @@ export type DownloadEvent =
 
 export type ReceiveOptions = {
   readonly url: URL
-  /** Where proxies and certificate authorities are named. */
+  /** Environment variables that name proxies and certificate authorities. */
   readonly environment: Environment
   readonly maxBytes: number
   readonly expectedBytes?: number | undefined
-  /** Those of other downloads, to be used again; without them each has its own. */
+  /** Connections to reuse; without them each download opens its own. */
   readonly connections?: Connections | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((event: DownloadEvent) => void) | undefined
-  /** How many tries in a row may fail without a byte more than ever before, after the first. */
+  /** Number of retries in a row that bring no new bytes. */
   readonly retries?: number
-  /** The wait after the first failure; doubled with each that follows. */
+  /** Wait before the first retry; doubled for each retry. */
   readonly backoffMs?: number
-  /** The longest silence before the head of an answer. */
+  /** Time-out of the response headers. */
   readonly headMs?: number
-  /** The longest silence within a body. */
+  /** Time-out of a chunk of the body. */
   readonly idleMs?: number
-  /** How slow a server may be. */
+  /** Minimum pace of the server. */
   readonly leastPace?: LeastPace
-  /** How many tries may fail until as much has come as {@link leastPace} wants, even if each brings some bytes. */
+  /** Number of failed attempts until the bytes of {@link leastPace} are received, even if each attempt brings some. */
   readonly mostBreaks?: number
 }
 
 /**
- * Brings `part` to its end, with as many tries as that takes.
+ * Completes `part`, with retries.
  *
- * @throws {NetworkError} When tries in a row brought nothing, or one failed for good.
+ * @throws {NetworkError} If retries in a row brought nothing, or an attempt failed permanently.
  * @throws {UnexpectedSizeError}
  * @throws {@link downloadStorageError}
  * @throws {@link certificateFileError}
@@ -79,7 +79,7 @@ export async function receive(
       onBytes: (receivedBytes, totalBytes) => onProgress?.({stage: 'download', receivedBytes, totalBytes}),
     })
     if (outcome.kind === 'complete') return
-    // A body that starts over and over again is no progress, however often it does.
+    // A body that restarts repeatedly is no progress.
     failures = part.receivedBytes > mostBytes ? 1 : failures + 1
     mostBytes = Math.max(mostBytes, part.receivedBytes)
     if (mostBytes - breaks.from >= leastPace.bytes) breaks = {count: 0, from: mostBytes}
@@ -102,27 +102,27 @@ export type AttemptOptions = Omit<RequestOptions, 'headers'> & {
   readonly isDigestKnown: boolean
   readonly expectedBytes: number | undefined
   readonly maxBytes: number
-  /** Of all tries together. */
+  /** The pace over all attempts. */
   readonly pace: Pace
   readonly reached: boolean
   readonly onBytes: (receivedBytes: number, totalBytes: number | undefined) => void
 }
 
-export type Outcome = {readonly kind: 'complete'} | FailedTry
+export type AttemptOutcome = {readonly kind: 'complete'} | FailedTry
 
-/** What an answer's head means for the part: read the body up to `totalBytes`, or be done with it. */
-type Plan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | Outcome
+/** The consequence of the response headers: read the body up to `totalBytes`, or end the attempt. */
+type BodyPlan = {readonly kind: 'read'; readonly totalBytes: number | undefined} | AttemptOutcome
 
 /**
- * Asks once for what is missing of the body and appends what comes.
+ * Requests the missing part of the body once, and appends it.
  *
  * @throws {UnexpectedSizeError}
- * @throws {NetworkError} For what another try can't mend: a redirect that is refused.
+ * @throws {NetworkError} For a permanent failure: a redirect that is refused.
  * @throws {@link downloadStorageError}
  * @throws {unknown} The reason of `signal`.
  */
-async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outcome> {
-  let answer: Answer | undefined
+async function attempt(part: PartialFile, options: AttemptOptions): Promise<AttemptOutcome> {
+  let answer: HttpAnswer | undefined
   try {
     if (!part.canResume(options)) await part.restart()
     answer = await get(options.url, {...options, headers: rangeHeaders(part)})
@@ -130,7 +130,7 @@ async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outc
     if (plan.kind === 'complete') refuseSize(part.receivedBytes, answer, options)
     if (plan.kind !== 'read') return plan
     refuseSize(plan.totalBytes, answer, options)
-    for await (const {chunk, waitedMs} of timed(answer.body)) {
+    for await (const {chunk, waitedMs} of withWaits(answer.body)) {
       refuseExcess(part.receivedBytes + chunk.length, answer, options)
       await part.append(chunk)
       options.onBytes(part.receivedBytes, plan.totalBytes)
@@ -139,7 +139,7 @@ async function attempt(part: PartialFile, options: AttemptOptions): Promise<Outc
       if (slowness !== undefined && !isWhole)
         return tooSlow(part, {slowness, totalBytes: plan.totalBytes, answer})
     }
-    return settle(part, plan.totalBytes ?? options.expectedBytes, answer)
+    return outcomeOfBody(part, plan.totalBytes ?? options.expectedBytes, answer)
   } catch (error) {
     return failedConnection(error, {reached: answer !== undefined, before: options.reached})
   } finally {
@@ -156,7 +156,7 @@ function rangeHeaders(part: PartialFile): Record<string, string> {
   }
 }
 
-async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
+async function planFor(answer: HttpAnswer, part: PartialFile): Promise<BodyPlan> {
   const {status, headers} = answer
   const range = parseContentRange(headers['content-range'])
   const asked = part.receivedBytes
@@ -169,33 +169,37 @@ async function planFor(answer: Answer, part: PartialFile): Promise<Plan> {
       part.resume()
       return {kind: 'read', totalBytes: range.totalBytes}
     }
-    return startOver(part, answer, 'it sent another part than the requested one')
+    return restartPart(part, answer, 'it sent another part than the requested one')
   }
   if (status === 416 && asked > 0) {
     if (range?.totalBytes === asked) return {kind: 'complete'}
-    return startOver(part, answer, 'it no longer has the requested part')
+    return restartPart(part, answer, 'it no longer has the requested part')
   }
   return failedTry(failureOfAnswer(answer, new Date()), {reached: true})
 }
 
-/** The rest can't be had from this server, the whole perhaps can. */
-async function startOver(part: PartialFile, answer: Answer, reason: string): Promise<Outcome> {
+/** Restarts without ranges: the server cannot send the rest, but perhaps the whole. */
+async function restartPart(part: PartialFile, answer: HttpAnswer, reason: string): Promise<AttemptOutcome> {
   part.distrustRanges()
   await part.restart()
   return failedTry({host: answer.url.host, reason, isTransient: true}, {reached: true})
 }
 
-function settle(part: PartialFile, totalBytes: number | undefined, answer: Answer): Outcome {
+function outcomeOfBody(
+  part: PartialFile,
+  totalBytes: number | undefined,
+  answer: HttpAnswer,
+): AttemptOutcome {
   if (totalBytes === undefined || totalBytes === part.receivedBytes) return {kind: 'complete'}
   const reason = `it sent ${part.receivedBytes} of ${totalBytes} bytes`
   return failedTry({host: answer.url.host, reason, isTransient: true}, {reached: true})
 }
 
-/** Not tried again: each try would bring a few bytes more, for as long as anybody waits. */
+/** Ends the download without a retry: each attempt would bring a few more bytes, forever. */
 function tooSlow(
   {receivedBytes}: PartialFile,
-  {slowness, totalBytes, answer}: {slowness: string; totalBytes: number | undefined; answer: Answer},
-): Outcome {
+  {slowness, totalBytes, answer}: {slowness: string; totalBytes: number | undefined; answer: HttpAnswer},
+): AttemptOutcome {
   const whole = totalBytes === undefined ? '' : ` of ${totalBytes}`
   const suggestions = [
     'Run the command again later: the download continues where it stopped. Or use another mirror.',
@@ -204,7 +208,7 @@ function tooSlow(
   return failedTry({host: answer.url.host, reason, isTransient: false, suggestions}, {reached: true})
 }
 
-function refuseSize(totalBytes: number | undefined, {url}: Answer, options: AttemptOptions): void {
+function refuseSize(totalBytes: number | undefined, {url}: HttpAnswer, options: AttemptOptions): void {
   const {expectedBytes, maxBytes} = options
   if (totalBytes === undefined) return
   if (expectedBytes !== undefined && totalBytes !== expectedBytes) {
@@ -223,7 +227,7 @@ function refuseSize(totalBytes: number | undefined, {url}: Answer, options: Atte
   }
 }
 
-function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOptions): void {
+function refuseExcess(receivedBytes: number, {url}: HttpAnswer, options: AttemptOptions): void {
   const {expectedBytes, maxBytes} = options
   if (expectedBytes !== undefined && receivedBytes > expectedBytes) {
     throw unexpectedSizeError({
@@ -241,22 +245,28 @@ function refuseExcess(receivedBytes: number, {url}: Answer, options: AttemptOpti
   }
 }
 
-/** The least that a server has to send, as curl's --speed-limit and --speed-time have it. */
+/** The minimum pace of a server, as curl's --speed-limit and --speed-time. */
 export type LeastPace = {readonly bytes: number; readonly withinMs: number}
 
-/** 1 KiB a second: a mobile network of the second generation has four. */
+/** 1 KiB per second: a 2G mobile network has four. */
 export const LEAST_PACE: LeastPace = {bytes: 60 * 1024, withinMs: 60_000}
 
-/** Counts what a server sends, and how long it lets its client wait; what the client does meanwhile is not its time. */
+/** Measures the bytes of a server and the time waited for them; the client's own time does not count. */
 export type Pace = {
   /**
-   * @param waitedMs - How long this piece was waited for.
-   * @returns What the server does, in half a sentence, when it is too slow.
+   * Records a chunk.
+   *
+   * @param waitedMs - Time waited for this chunk.
+   * @returns A clause that describes a server that is too slow, else undefined.
    */
   note(bytes: number, waitedMs: number): string | undefined
 }
 
-/** @param mostMs - What counts of a single wait: this process, too, may have stood still. */
+/**
+ * Starts a measurement.
+ *
+ * @param mostMs - Maximum that a single wait counts, because this process may have been suspended.
+ */
 export function openPace(least: LeastPace, {mostMs}: {readonly mostMs: number}): Pace {
   let received = 0
   let waitedMs = 0
@@ -275,8 +285,8 @@ export function openPace(least: LeastPace, {mostMs}: {readonly mostMs: number}):
   }
 }
 
-/** The pieces of a body, each with how long it was waited for. */
-export async function* timed(
+/** Yields the chunks of a body, each with the time waited for it. */
+export async function* withWaits(
   body: AsyncIterable<Buffer>,
 ): AsyncGenerator<{readonly chunk: Buffer; readonly waitedMs: number}> {
   let asked = performance.now()

@@ -8,14 +8,14 @@ import type {PlainResponse} from 'got'
 import {codeOf, EnvsError} from '../../errors.js'
 import {certificateFileError, NetworkError} from './errors.js'
 
-/** An answer whose body has not been read; whoever gets it closes it. */
-export type Answer = {
+/** A response whose body is unread; the caller closes it. */
+export type HttpAnswer = {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** Fails with ConnectionError. */
+  /** Throws ConnectionError. */
   readonly body: AsyncIterable<Buffer>
   readonly close: () => void
-  /** Where the redirects ended. */
+  /** The URL after redirects. */
   readonly url: URL
   readonly viaProxy: string | undefined
 }
@@ -24,18 +24,18 @@ export type RequestOptions = {
   readonly headers: Readonly<Record<string, string>>
   readonly environment: Environment
   readonly signal: AbortSignal | undefined
-  /** The longest silence: before the first piece of a body, redirects included, and between two pieces. */
+  /** Time-out until the first chunk of the body, redirects included. */
   readonly headMs: number
   readonly idleMs: number
-  /** To be used again; the digest of what comes must be known. */
+  /** Connections to reuse; the digest of the body must be known. */
   readonly connections?: Connections | undefined
 }
 
-/** A connection that could not be made or did not last; not yet one for the user, for it may be tried again. */
+/** A connection failed or broke. Internal: the request may be retried. */
 export class ConnectionError extends Error {
   constructor(
     readonly host: string,
-    /** Node's, got's or the system's, or {@link SILENT}. */
+    /** A code of Node, got or the system, or {@link SILENT}. */
     readonly code: string,
     cause: unknown,
   ) {
@@ -43,28 +43,28 @@ export class ConnectionError extends Error {
   }
 }
 
-/** Nothing came for longer than was allowed. */
+/** Code of a time-out of this client. */
 export const SILENT = 'silent'
 
 const MOST_REDIRECTS = 10
 
-/** Bounds of the steps before the first byte of a body; what a link by satellite or a busy mirror needs. */
+/** Time-outs of the steps before the first byte of a body, long enough for a satellite link or a busy mirror. */
 const TIMEOUTS = {lookup: 10_000, connect: 15_000, secureConnect: 15_000, response: 60_000}
 
-/** RFC 9110, section 15.4: those that send a GET elsewhere. */
+/** RFC 9110, section 15.4: redirects of a GET. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /**
- * Sends a GET and follows its redirects; the proxy is chosen anew for each host. docs/decisions/0038-got.md says what is left to
- * got and what is not.
+ * Sends a GET and follows its redirects; the proxy is chosen for each host. docs/decisions/0038-got.md says which
+ * parts are left to got.
  *
- * The body comes as it was sent: nothing is decompressed, for the digest is of the file and not of what is in it.
+ * The body is not decompressed, because the digest matchesExemption the file as it was sent.
  *
- * @throws {NetworkError} For too many redirects and for those that leave https or HTTP.
+ * @throws {NetworkError} For too many redirects, and for redirects that leave HTTPS or HTTP.
  * @throws {ConnectionError}
  * @throws {unknown} The reason of `signal`.
  */
-export async function get(start: URL, options: RequestOptions): Promise<Answer> {
+export async function get(start: URL, options: RequestOptions): Promise<HttpAnswer> {
   const silence = new AbortController()
   const watch = (ms: number) => setTimeout(() => silence.abort(), ms)
   let timer: NodeJS.Timeout | undefined
@@ -94,9 +94,10 @@ export async function get(start: URL, options: RequestOptions): Promise<Answer> 
       timeout: TIMEOUTS,
     })
     const url = () => new URL(String(stream.options.url))
-    const explain = (error: unknown) => explained(error, {start, url: url(), silence, signal: options.signal})
+    const explain = (error: unknown) =>
+      clientError(error, {start, url: url(), silence, signal: options.signal})
     const response = await new Promise<PlainResponse>((resolve, reject) => {
-      // It stays: a stream that is destroyed early may fail once more, and nobody asks any longer.
+      // This listener stays: a stream that is destroyed early may fail once more.
       stream.on('error', (error) => reject(explain(error)))
       stream.once('response', resolve)
     })
@@ -129,9 +130,9 @@ export async function get(start: URL, options: RequestOptions): Promise<Answer> 
   }
 }
 
-type Way = Pick<RequestOptions, 'environment' | 'connections'> & {readonly signal: AbortSignal}
+type RouteOptions = Pick<RequestOptions, 'environment' | 'connections'> & {readonly signal: AbortSignal}
 
-async function routeTo(url: URL, {environment, connections, signal}: Way) {
+async function routeTo(url: URL, {environment, connections, signal}: RouteOptions) {
   const proxy = proxyFor(url, environment)
   const isSecure = url.protocol === 'https:' || proxy?.protocol === 'https:'
   const authorities = isSecure ? await certificateAuthorities(environment) : undefined
@@ -143,7 +144,11 @@ async function routeTo(url: URL, {environment, connections, signal}: Way) {
   }
 }
 
-/** @throws {NetworkError} For one that gives up what the URL asks for. */
+/**
+ * Returns whether a response is a redirect to follow.
+ *
+ * @throws {NetworkError} For a redirect from HTTPS to an unprotected URL.
+ */
 function isFollowed({statusCode, headers: {location = ''}, url}: PlainResponse): boolean {
   if (!REDIRECTS.has(statusCode)) return false
   const from = new URL(url)
@@ -157,23 +162,23 @@ function isFollowed({statusCode, headers: {location = ''}, url}: PlainResponse):
   return true
 }
 
-/** got would read the body of a redirect to its end, which a hostile server never sends. */
+/** Drops the body of a redirect: got would read it to its end, and a hostile server never ends it. */
 function dropBody(response: PlainResponse): void {
   for (const event of ['aborted', 'error']) response.removeAllListeners(event)
   response.on('error', () => {})
   response.destroy()
 }
 
-type Circumstance = {
+type FailureContext = {
   readonly start: URL
   readonly url: URL
   readonly silence: AbortController
   readonly signal: AbortSignal | undefined
 }
 
-function explained(error: unknown, {start, url, silence, signal}: Circumstance): unknown {
+function clientError(error: unknown, {start, url, silence, signal}: FailureContext): unknown {
   if (signal?.aborted === true) return signal.reason
-  // What was thrown while it followed a redirect.
+  // An error of the redirect hooks.
   if (error instanceof Error && error.cause instanceof EnvsError) return error.cause
   if (codeOf(error) === 'ERR_TOO_MANY_REDIRECTS')
     return new NetworkError(start.host, `it redirects more than ${MOST_REDIRECTS} times`)
@@ -184,35 +189,37 @@ function explained(error: unknown, {start, url, silence, signal}: Circumstance):
   )
 }
 
-/** What got takes: the agent of the scheme that is asked for. */
+/** Agents by scheme, as got accepts them. */
 export type Agents = {http?: HttpAgent; https?: HttpsAgent}
 
 /**
- * How long one address of a dual-stack name may take before the next is tried. Node's 250 ms give up
- * for good on links that are merely slow. @see https://github.com/nodejs/node/issues/54359
+ * Time-out of one address of a dual-stack name before the next is tried. Node's default of 250 ms fails on slow
+ * links.
+ *
+ * @see https://github.com/nodejs/node/issues/54359
  */
 const ADDRESS_ATTEMPT_MS = 2000
 
-type Options = {
+type AgentOptions = {
   readonly proxy: URL | undefined
-  /** Trusted for a proxy that speaks TLS; the server's own go with the request. */
+  /** Certificate authorities for a TLS proxy; those for the server are request options. */
   readonly authorities: readonly string[] | undefined
-  /** Ends a connection to a proxy that never answers: no request owns that socket yet. */
+  /** Aborts a connection to a silent proxy: no request owns that socket yet. */
   readonly signal: AbortSignal
-  /** How many connections are kept and used again; without it, none is. */
+  /** Number of connections to keep alive; undefined: none. */
   readonly kept?: number
 }
 
 /**
- * Makes the agent of one request, without keep-alive: a body longer than announced must not be taken
- * for the next answer. Only where each body has a digest to answer to are connections kept.
+ * Creates the agent of a request, without keep-alive: bytes beyond the announced length must not be read as the
+ * next response. Connections are kept alive only if each body has a known digest.
  *
- * `http:` goes through a proxy by an absolute-form GET, for many proxies tunnel to port 443 only; `https:` by
+ * `http:` uses an absolute-form GET to the proxy, because many proxies tunnel only to port 443; `https:` uses
  * CONNECT.
  *
- * @throws {NetworkError} For a kind of proxy that is not http or https.
+ * @throws {NetworkError} For a proxy that is neither http nor https.
  */
-async function agentsFor(url: URL, {proxy, authorities, signal, kept}: Options): Promise<Agents> {
+async function agentsFor(url: URL, {proxy, authorities, signal, kept}: AgentOptions): Promise<Agents> {
   const connection = {
     autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
     keepAlive: kept !== undefined,
@@ -240,10 +247,10 @@ async function agentsFor(url: URL, {proxy, authorities, signal, kept}: Options):
 }
 
 /**
- * The certificate authorities to trust, as PEM texts; undefined for the ones Node brings along.
+ * Returns the trusted certificate authorities as PEM texts; undefined for Node's own.
  *
- * `SSL_CERT_FILE` takes the place of those, as in OpenSSL. Node leaves `NODE_EXTRA_CA_CERTS` out as soon as it is
- * given a list, so it is added here.
+ * `SSL_CERT_FILE` replaces Node's, as in OpenSSL. Node ignores `NODE_EXTRA_CA_CERTS` if it receives a list, so it
+ * is added here.
  *
  * @throws {@link certificateFileError}
  */
@@ -269,24 +276,24 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const DEFAULT_PORTS: Readonly<Record<string, string>> = {'http:': '80', 'https:': '443'}
 
 /**
- * The proxy that `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` ask for, lower case before upper.
+ * Returns the proxy for a URL by `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, lower case before upper.
  *
- * A name in `no_proxy` means itself and all below it, `.name` and `*.name` too; `name:port` that port only;
- * `10.0.0.0/8` a range of addresses; `*` everything.
+ * A name in `no_proxy` matches itself and its subdomains, also as `.name` and `*.name`; `name:port` matches only
+ * that port; `10.0.0.0/8` a range of addresses; `*` everything.
  *
- * @returns The URL, `http:` where the variable names no scheme, or undefined for a direct connection. Its
- *   scheme may be one that envs can't speak.
+ * @returns The URL, `http:` if the variable names no scheme, or undefined for a direct connection. Its scheme may
+ * be unsupported.
  * @see curl(1), ENVIRONMENT
  */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
   const scheme = url.protocol.slice(0, -1)
-  const value = read(environment, `${scheme}_proxy`) ?? read(environment, 'all_proxy')
-  if (value === undefined || isExempt(url, read(environment, 'no_proxy') ?? '')) return undefined
+  const value = readVariable(environment, `${scheme}_proxy`) ?? readVariable(environment, 'all_proxy')
+  if (value === undefined || isExempt(url, readVariable(environment, 'no_proxy') ?? '')) return undefined
   const text = value.includes('://') ? value : `http://${value}`
   return URL.canParse(text) ? new URL(text) : undefined
 }
 
-function read(environment: Environment, name: string): string | undefined {
+function readVariable(environment: Environment, name: string): string | undefined {
   return environment[name] || environment[name.toUpperCase()] || undefined
 }
 
@@ -297,10 +304,10 @@ function isExempt(url: URL, list: string): boolean {
     .toLowerCase()
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
-    .some((entry) => entry === '*' || covers(entry, host, port))
+    .some((entry) => entry === '*' || matchesExemption(entry, host, port))
 }
 
-function covers(entry: string, host: string, port: string | undefined): boolean {
+function matchesExemption(entry: string, host: string, port: string | undefined): boolean {
   const withPort = /^(?<name>\[.*\]|[^:]+):(?<port>\d+)$/.exec(entry)?.groups
   if (withPort !== undefined && withPort['port'] !== port) return false
   const name = (withPort?.['name'] ?? entry).replace(/^\[|\]$/g, '')
@@ -319,23 +326,24 @@ function isInSubnet(host: string, subnet: string): boolean {
   return list.check(host, kind)
 }
 
-type Route = {readonly proxy: URL | undefined; readonly authorities: readonly string[] | undefined}
+type AgentRoute = {readonly proxy: URL | undefined; readonly authorities: readonly string[] | undefined}
 
 /**
- * Connections that several downloads use in turn, at most so many to one server.
+ * Connections that downloads reuse, with a maximum per server.
  *
- * A server could send more than it announced, and have it taken for the next answer: only for bodies whose digest is known.
+ * Only for bodies whose digest is known: a server could send more than announced, and have it read as the next
+ * response.
  */
 export class Connections {
   readonly #agents = new Map<string, Promise<Agents>>()
   readonly #end = new AbortController()
 
   constructor(private readonly most: number) {
-    // Each connection to a proxy listens to it, and more than ten are no leak.
+    // Each connection to a proxy adds a listener: more than ten are not a leak.
     setMaxListeners(0, this.#end.signal)
   }
 
-  agentsFor(url: URL, route: Route): Promise<Agents> {
+  agentsFor(url: URL, route: AgentRoute): Promise<Agents> {
     const key = `${url.protocol} ${route.proxy?.href ?? ''}`
     const known = this.#agents.get(key)
     if (known !== undefined) return known
@@ -344,7 +352,7 @@ export class Connections {
     return made
   }
 
-  /** Ends those that nobody uses and those in use. */
+  /** Closes all connections, idle or not. */
   async close(): Promise<void> {
     this.#end.abort()
     for (const made of await Promise.allSettled(this.#agents.values())) {
@@ -355,7 +363,7 @@ export class Connections {
   }
 }
 
-/** A URL fit for messages and for storing: user, password and query are where secrets travel. */
+/** Returns a URL without its secrets: user, password and query are masked. */
 export function redactUrl(url: URL): string {
   const shown = new URL(url)
   shown.hash = ''

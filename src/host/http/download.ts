@@ -8,41 +8,41 @@ import {isErrno} from '../errno.js'
 import {DigestMismatchError, digestMismatchError} from '../errors.js'
 import {type ReceiveOptions, receive} from './attempt.js'
 import {downloadStorageError, UnexpectedSizeError, unexpectedSizeError} from './errors.js'
-import {type Claim, claimPart, PartialFile, type PartPaths, partPaths} from './part.js'
+import {claimPart, type PartClaim, PartialFile, type PartPaths, partPaths} from './part.js'
 
 export type DownloadOptions = ReceiveOptions & {
-  /** Where the whole file will lie; `.part` and `.part.json` beside it hold what there is of it until then. */
+  /** Path of the complete file; `.part` and `.part.json` next to it hold the incomplete download. */
   readonly destination: string
-  /** What the file must be. A file of this digest that is there already is taken as it is. */
+  /** The required digest. An existing file with this digest is not downloaded again. */
   readonly sha256?: Sha256 | undefined
 }
 
 export type Downloaded = {readonly path: string; readonly sizeBytes: number; readonly sha256: Sha256}
 
 /**
- * Fetches `url` to `destination`, which holds all of it or is not there.
+ * Downloads `url` to `destination`, where it appears complete or not at all.
  *
- * A broken download is gone on with, in this run and in later ones, as long as the server can tell that the
- * file is the same one, or the digest will. Processes that want the same destination share one download.
+ * An interrupted download is resumed, in this run and in later ones, if the server or the digest can prove that
+ * the file is unchanged. Processes with the same destination share one download.
  *
  * @throws {NetworkError}
  * @throws {DigestMismatchError}
  * @throws {UnexpectedSizeError}
  * @throws {@link downloadStorageError}
  * @throws {@link certificateFileError}
- * @throws {unknown} The reason of `signal`; what came so far stays.
+ * @throws {unknown} The reason of `signal`; the partial file stays.
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
   const paths = partPaths(options.destination)
   if (options.sha256 !== undefined) {
-    const there = await describeFile(paths.destination)
-    if (there?.sha256 === options.sha256) return there
+    const existing = await describeFile(paths.destination)
+    if (existing?.sha256 === options.sha256) return existing
   }
   const claim = await claimFor(paths, options)
   if (claim.kind === 'published') {
-    const there = await describeFile(paths.destination)
-    // Gone again: whoever fetched it has used it and cleaned up.
-    return there === undefined ? download(options) : checkShared(there, options)
+    const existing = await describeFile(paths.destination)
+    // The process that fetched the file may have removed it after its use.
+    return existing === undefined ? download(options) : checkShared(existing, options)
   }
   try {
     return await fetchInto(paths, claim.lock.fd, options)
@@ -58,7 +58,8 @@ async function fetchInto(paths: PartPaths, fd: number, options: DownloadOptions)
   try {
     await receive(part, {...options, isDigestKnown})
     if (isDigestKnown && part.isMixed && part.digest() !== expected) {
-      // The pieces may be of two versions of the file: only a whole one can be held against its publisher.
+      // The parts may come from two versions of the file: only a full download proves that the publisher's digest
+      // is not met.
       await part.restart()
       await receive(part, {...options, isDigestKnown})
     }
@@ -73,22 +74,22 @@ async function fetchInto(paths: PartPaths, fd: number, options: DownloadOptions)
   }
 }
 
-/** What another process fetched, by the rules of this one's caller. */
-function checkShared(there: Downloaded, {url, sha256, expectedBytes}: DownloadOptions): Downloaded {
-  if (sha256 !== undefined && there.sha256 !== sha256) {
-    throw digestMismatchError({source: url.host, expected: sha256, actual: there.sha256})
+/** Checks a file that another process fetched against the options of this caller. */
+function checkShared(existing: Downloaded, {url, sha256, expectedBytes}: DownloadOptions): Downloaded {
+  if (sha256 !== undefined && existing.sha256 !== sha256) {
+    throw digestMismatchError({source: url.host, expected: sha256, actual: existing.sha256})
   }
-  if (expectedBytes !== undefined && there.sizeBytes !== expectedBytes) {
+  if (expectedBytes !== undefined && existing.sizeBytes !== expectedBytes) {
     throw unexpectedSizeError({
       host: url.host,
-      actualBytes: there.sizeBytes,
+      actualBytes: existing.sizeBytes,
       limit: `exactly ${expectedBytes}`,
     })
   }
-  return there
+  return existing
 }
 
-async function claimFor({part, destination}: PartPaths, options: DownloadOptions): Promise<Claim> {
+async function claimFor({part, destination}: PartPaths, options: DownloadOptions): Promise<PartClaim> {
   const {signal, onProgress} = options
   try {
     await mkdir(dirname(part), {recursive: true, mode: 0o700})

@@ -19,7 +19,7 @@ export class NetworkError extends EnvsError {
 
   constructor(
     readonly host: string,
-    /** Half a sentence: what the host did. */
+    /** A clause about the host. */
     readonly reason: string,
     {suggestions = [], status, cause}: NetworkErrorDetails = {},
   ) {
@@ -30,7 +30,7 @@ export class NetworkError extends EnvsError {
 
 export class UnexpectedSizeError extends EnvsError {}
 
-/** The body is not as long as it must be, or longer than it may be. Never retried, never kept. */
+/** The body has a wrong length, or exceeds the maximum. Never retried, never kept. */
 export const unexpectedSizeError = defineError(
   'ENVS_UNEXPECTED_SIZE',
   ExitCode.integrity,
@@ -41,15 +41,15 @@ export const unexpectedSizeError = defineError(
   UnexpectedSizeError,
 )
 
-/** The file of trusted certificate authorities can't be read. */
+/** The file of trusted certificate authorities is unreadable. */
 export const certificateFileError = defineError('ENVS_CERTIFICATE_FILE', ExitCode.host, {
   message: 'Could not read the certificate file "{path}", which {variable} names.',
   nextStep: 'Set {variable} to a readable PEM file, or unset it.',
 })
 
-/** The disk did not take what was downloaded. */
+/** The download could not be written. */
 export const downloadStorageError = defineError('ENVS_DOWNLOAD_STORAGE', ExitCode.storage, {
   message: 'Could not write the download to "{path}": {reason}.',
   nextStep:
-    'Free some space, or see whether you may write to the folder; the download then continues where it stopped.',
+    'Free some space, or check the permissions of the folder; the download then continues where it stopped.',
 })

@@ -1,6 +1,6 @@
 import {keepBody, readBody} from '../cache.js'
-import {LEAST_PACE, type LeastPace, openPace, type Pace, timed} from './attempt.js'
-import {type Answer, type Environment, get} from './client.js'
+import {LEAST_PACE, type LeastPace, openPace, type Pace, withWaits} from './attempt.js'
+import {type Environment, get, type HttpAnswer} from './client.js'
 import {NetworkError, type UnexpectedSizeError, unexpectedSizeError} from './errors.js'
 import {hasValidators, parseLength, strongValidators, type Validators, validatorsSchema} from './part.js'
 import {
@@ -13,14 +13,14 @@ import {
 } from './retry.js'
 
 /**
- * Fetches a small file and keeps a copy; asks only whether it is still the same as long as there is one.
+ * Fetches a small file through a cache, with a conditional request if there is a copy.
  *
- * The copy is no more to be trusted than the server: what needs a proof must be verified each time. One that is
- * damaged, or can't be kept, is as none.
+ * The copy is as untrusted as the server, and must be verified each time. A damaged copy is ignored.
  *
- * @param path - Of the copy, which must be of this URL alone; its folder is made.
- * @returns undefined when the server says that there is none.
- * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {@link certificateFileError}
+ * @param path - Path of the copy, for this URL alone; its folder is created.
+ * @returns undefined if the server answers that there is no file.
+ * @throws {NetworkError}
+ * @throws {UnexpectedSizeError} @throws {@link certificateFileError}
  */
 export async function fetchCached(
   url: URL,
@@ -45,25 +45,25 @@ export async function fetchCached(
 
 export type FetchSmallOptions = {
   readonly environment: Environment
-  /** More is not read. */
+  /** Maximum size. */
   readonly maxBytes: number
   readonly signal?: AbortSignal | undefined
-  /** Asks caches on the way for what the server has now. */
+  /** Bypasses proxy caches. */
   readonly isFresh?: boolean
-  /** How many tries may follow the first. */
+  /** Number of retries. */
   readonly retries?: number
-  /** The wait after the first failure; doubled with each that follows. */
+  /** Wait before the first retry; doubled for each retry. */
   readonly backoffMs?: number | undefined
-  /** The longest silence, before the head of an answer and within its body. */
+  /** Time-out of the response headers, and of a chunk of the body. */
   readonly idleMs?: number
-  /** How slow a server may be. */
+  /** Minimum pace of the server. */
   readonly leastPace?: LeastPace
 }
 
 export type SmallAnswer =
   | {readonly kind: 'whole'; readonly body: Buffer; readonly validators: Validators}
   | {readonly kind: 'missing'}
-  /** Still what the known validators stand for. */
+  /** The file is unchanged since the known validators. */
   | {readonly kind: 'unchanged'}
 
 type SmallOutcome = SmallAnswer | FailedTry
@@ -72,10 +72,10 @@ type SmallOutcome = SmallAnswer | FailedTry
 const MISSING: ReadonlySet<number> = new Set([404, 410])
 
 /**
- * Fetches a file small enough to be held in memory, whole.
+ * Fetches a small file into memory.
  *
- * @returns undefined when the server says that there is none.
- * @throws {NetworkError} When the last try failed, or one failed for good.
+ * @returns undefined if the server answers that there is no file.
+ * @throws {NetworkError} If the last retry failed, or an attempt failed permanently.
  * @throws {UnexpectedSizeError}
  * @throws {@link certificateFileError}
  * @throws {unknown} The reason of `signal`.
@@ -86,7 +86,7 @@ export async function fetchSmall(url: URL, options: FetchSmallOptions): Promise<
 }
 
 /**
- * Asks for such a file on condition that it is another than the one `known` was taken from.
+ * Requests a small file, on condition that it has changed since `known`.
  *
  * @throws {NetworkError} @throws {UnexpectedSizeError} @throws {@link certificateFileError}
  */
@@ -115,7 +115,7 @@ async function attemptSmall(
 ): Promise<SmallOutcome> {
   const {environment, signal, maxBytes, idleMs = 30_000, leastPace = LEAST_PACE} = options
   const pace = openPace(leastPace, {mostMs: idleMs})
-  let answer: Answer | undefined
+  let answer: HttpAnswer | undefined
   try {
     answer = await get(url, {headers: headersOf(options), environment, signal, headMs: idleMs, idleMs})
     if (MISSING.has(answer.status)) return {kind: 'missing'}
@@ -130,7 +130,7 @@ async function attemptSmall(
 }
 
 async function readSmallBody(
-  answer: Answer,
+  answer: HttpAnswer,
   {maxBytes, pace}: {maxBytes: number; pace: Pace},
 ): Promise<SmallOutcome> {
   const {host} = answer.url
@@ -138,7 +138,7 @@ async function readSmallBody(
   const chunks: Buffer[] = []
   let bytes = 0
   if ((announced ?? 0) > maxBytes) throw tooLarge(host, announced ?? 0, maxBytes)
-  for await (const {chunk, waitedMs} of timed(answer.body)) {
+  for await (const {chunk, waitedMs} of withWaits(answer.body)) {
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge(host, bytes, maxBytes)
     chunks.push(chunk)

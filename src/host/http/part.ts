@@ -28,9 +28,9 @@ export function partPaths(destination: string): PartPaths {
 }
 
 /**
- * A body as far as it has come, on disk, with the digest of just those bytes.
+ * A partial download on disk, with the digest of its bytes.
  *
- * Whoever has one holds the part's lock; `fd` is the lock's descriptor.
+ * Its user holds the lock of the part; `fd` is the descriptor of the lock.
  */
 export class PartialFile {
   #hash: Hash = createHash('sha256')
@@ -47,11 +47,11 @@ export class PartialFile {
   ) {}
 
   /**
-   * Takes up what an earlier run left of `url`, or starts anew where it can't be gone on with.
+   * Opens the part that an earlier run left of `url`; truncates it if it cannot be resumed.
    *
-   * @param isDigestKnown - A mix of two versions would be found out, so no validator is needed.
-   * @param isForLater - A later run may go on with it, and what is published outlives a power cut. Without that, a part is
-   *   begun anew, and nothing waits for the disk.
+   * @param isDigestKnown - No validator is needed, because the digest detects a mix of two versions.
+   * @param isForLater - Whether a later run may resume it, and the published file must survive a power failure. If
+   * not, a part is never resumed, and nothing waits for the disk.
    */
   static async open(
     paths: PartPaths,
@@ -66,7 +66,7 @@ export class PartialFile {
     const record = isForLater ? await readPartRecord(paths.record) : undefined
     const isOurs = record?.urlDigest === urlDigest(url)
     if (isOurs) part.#validators = record.validators
-    if (isOurs && (isDigestKnown || hasValidators(part.#validators))) await part.#takeUp()
+    if (isOurs && (isDigestKnown || hasValidators(part.#validators))) await part.#readExisting()
     else await part.restart()
     return part
   }
@@ -75,7 +75,7 @@ export class PartialFile {
     return this.#receivedBytes
   }
 
-  /** The bytes come of more than one answer, so that a wrong digest may be the mixture's fault. */
+  /** Whether the bytes come from several responses, so that a wrong digest may be caused by the mix. */
   get isMixed(): boolean {
     return this.#isMixed
   }
@@ -84,27 +84,27 @@ export class PartialFile {
     return this.#validators
   }
 
-  /** Tells whether the rest alone may be asked for. */
+  /** Returns whether the rest can be requested alone. */
   canResume({isDigestKnown}: {isDigestKnown: boolean}): boolean {
     return this.#receivedBytes > 0 && this.#trustsRanges && (isDigestKnown || hasValidators(this.#validators))
   }
 
-  /** The server answered a range with nonsense: no more of them. */
+  /** Disables range requests, after a wrong response to one. */
   distrustRanges(): void {
     this.#trustsRanges = false
   }
 
-  /** A new body begins: what an interrupted one can be resumed by has to be on disk before its bytes are. */
+  /** Starts a new body. The validators must be on disk before its bytes, so that it can be resumed. */
   async begin(validators: Validators): Promise<void> {
     await this.restart()
     this.#validators = validators
     if (!this.isForLater) return
-    await this.#storing(() =>
+    await this.#withStorageErrors(() =>
       writePartRecord(this.paths.record, {schemaVersion: 1, urlDigest: urlDigest(this.url), validators}),
     )
   }
 
-  /** The rest of the body begins, from another answer. */
+  /** Continues the body from another response. */
   resume(): void {
     this.#isMixed = true
   }
@@ -113,7 +113,7 @@ export class PartialFile {
     let written = 0
     while (written < chunk.length) {
       const position = this.#receivedBytes + written
-      const {bytesWritten} = await this.#storing(() =>
+      const {bytesWritten} = await this.#withStorageErrors(() =>
         writeAt(this.fd, chunk, written, chunk.length - written, position),
       )
       written += bytesWritten
@@ -123,7 +123,7 @@ export class PartialFile {
   }
 
   async restart(): Promise<void> {
-    await this.#storing(() => truncate(this.fd, 0))
+    await this.#withStorageErrors(() => truncate(this.fd, 0))
     this.#hash = createHash('sha256')
     this.#receivedBytes = 0
     this.#validators = {}
@@ -134,10 +134,10 @@ export class PartialFile {
     return finishSha256(this.#hash.copy())
   }
 
-  /** Gives the whole body its name, so that a crash leaves either all of it there or a part. */
+  /** Renames the complete body to its destination; a crash leaves either the complete file or the part. */
   async publish(): Promise<void> {
     const {part, record, destination} = this.paths
-    await this.#storing(async () => {
+    await this.#withStorageErrors(async () => {
       if (this.isForLater) await sync(this.fd)
       await publish(part, destination, {isSynced: this.isForLater})
       await rm(record, {force: true})
@@ -149,11 +149,11 @@ export class PartialFile {
     await rm(this.paths.part, {force: true})
   }
 
-  async #takeUp(): Promise<void> {
+  async #readExisting(): Promise<void> {
     const sizeBytes = fstatSync(this.fd).size
     const buffer = Buffer.allocUnsafe(READ_BYTES)
     while (this.#receivedBytes < sizeBytes) {
-      const {bytesRead} = await this.#storing(() =>
+      const {bytesRead} = await this.#withStorageErrors(() =>
         readAt(this.fd, buffer, 0, buffer.length, this.#receivedBytes),
       )
       if (bytesRead === 0) break
@@ -162,7 +162,7 @@ export class PartialFile {
     }
   }
 
-  async #storing<T>(effect: () => Promise<T>): Promise<T> {
+  async #withStorageErrors<T>(effect: () => Promise<T>): Promise<T> {
     try {
       return await effect()
     } catch (error) {
@@ -178,16 +178,16 @@ export const validatorsSchema = v.object({
   lastModified: v.exactOptional(v.string()),
 })
 
-/** What lets the rest of a body be asked for, on condition that it is still the same. */
+/** Validators of a body, for a conditional request of its rest. */
 export type Validators = RecordOf<typeof validatorsSchema>
 
-/** A weak or a missing ETag does not do: only a strong one stands for the very bytes. */
+/** Only a strong ETag identifies the exact bytes. */
 const STRONG_ETAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/
 
 /**
- * Picks the validators a range may be asked with.
+ * Returns the strong validators of a response, for a range request.
  *
- * @see RFC 9110, sections 8.8.1 and 8.8.2.2: a date is strong when the answer is a second older at least.
+ * @see RFC 9110, sections 8.8.1 and 8.8.2.2: a date is strong if the response is at least a second newer.
  */
 export function strongValidators(headers: IncomingHttpHeaders): Validators {
   const {etag, date} = headers
@@ -203,18 +203,18 @@ export function hasValidators({etag, lastModified}: Validators): boolean {
   return etag !== undefined || lastModified !== undefined
 }
 
-/** Tells whether an answer is known to be of another version than the one `known` was taken from. */
+/** Returns whether the response is known to have another version than `known`. */
 export function contradicts(known: Validators, headers: IncomingHttpHeaders): boolean {
   const {etag} = strongValidators(headers)
   return known.etag !== undefined && etag !== undefined && known.etag !== etag
 }
 
-/** Tells whether an entity tag may stand for the very bytes; `W/"…"` may not. */
+/** Returns whether an ETag identifies the exact bytes; a weak one, `W/"…"`, does not. */
 function isStrongEtag(etag: string): boolean {
   return STRONG_ETAG.test(etag)
 }
 
-/** Reads Content-Length; undefined when absent or malformed. */
+/** Parses Content-Length; undefined if absent or malformed. */
 export function parseLength(header: string | undefined): number | undefined {
   if (header === undefined || !/^\d{1,15}$/.test(header)) return undefined
   return Number(header)
@@ -222,7 +222,7 @@ export function parseLength(header: string | undefined): number | undefined {
 
 export type ContentRange = {readonly first: number | undefined; readonly totalBytes: number | undefined}
 
-/** Reads `bytes 5-9/10`, `bytes 5-9/*` or, of a 416, `bytes *\/10`. @see RFC 9110, section 14.4 */
+/** Parses `bytes 5-9/10`, `bytes 5-9/*` or, of a 416, `bytes *\/10`. @see RFC 9110, section 14.4 */
 export function parseContentRange(header: string | undefined): ContentRange | undefined {
   const match = /^bytes (?:(?<first>\d{1,15})-\d{1,15}|\*)\/(?:(?<total>\d{1,15})|\*)$/.exec(header ?? '')
   if (match?.groups === undefined) return undefined
@@ -233,21 +233,21 @@ export function parseContentRange(header: string | undefined): ContentRange | un
   }
 }
 
-/** Near enough to RFC 9110, section 5.6.7, to be safe in a header. */
+/** Approximates RFC 9110, section 5.6.7; safe in a header. */
 const HTTP_DATE = /^[A-Za-z0-9 :,+-]{1,64}$/
 
 const partRecordSchema = v.object({
   schemaVersion: v.literal(1),
   /** SHA-256 of the URL, which may hold a password. */
   urlDigest: v.string(),
-  /** They become headers. */
+  /** Checked, because they become request headers. */
   validators: v.object({
     etag: v.exactOptional(v.pipe(v.string(), v.check(isStrongEtag))),
     lastModified: v.exactOptional(v.pipe(v.string(), v.regex(HTTP_DATE))),
   }),
 })
 
-/** What a part has to be told of to be gone on with in a later run. */
+/** The record of a part, which a later run needs to resume it. */
 export type PartRecord = RecordOf<typeof partRecordSchema>
 
 function urlDigest(url: URL): string {
@@ -258,7 +258,7 @@ async function writePartRecord(path: string, record: PartRecord): Promise<void> 
   await writeFileAtomic(path, `${JSON.stringify(record)}\n`, {mode: 0o600})
 }
 
-/** Reads what an earlier run left; undefined when there is none, or none that can be understood. */
+/** Reads the record of an earlier run; undefined if it is missing or malformed. */
 async function readPartRecord(path: string): Promise<PartRecord | undefined> {
   try {
     return parsePartRecord(await readFile(path, 'utf8'))
@@ -273,26 +273,26 @@ export function parsePartRecord(text: string): PartRecord | undefined {
   return parseIfValid(text, partRecordSchema)
 }
 
-/** `claimed`: ours to write; `published`: another process finished it while this one waited. */
-export type Claim = {readonly kind: 'claimed'; readonly lock: Lock} | {readonly kind: 'published'}
+/** `claimed`: this process writes the part; `published`: another process completed it meanwhile. */
+export type PartClaim = {readonly kind: 'claimed'; readonly lock: Lock} | {readonly kind: 'published'}
 
-type Options = {
+type ClaimOptions = {
   readonly destination: string
   readonly signal: AbortSignal | undefined
-  /** Called once when another process holds the part. */
+  /** Called once if another process holds the part. */
   readonly onWait: () => void
 }
 
 /**
- * Makes this process the only one that writes `part`, or waits for the one that does.
+ * Locks `part` for this process, or waits for the process that writes it.
  *
- * The lock lies on the part itself. Publishing renames that very file, so whoever waited on it learns by its
- * inode what became of it: the destination, thrown away, or still a part.
+ * The lock is on the part itself. Publishing renames that file, so a waiting process learns by its inode whether
+ * it was published, discarded, or is still a part.
  *
- * @throws {NodeJS.ErrnoException} When the part can't be made.
+ * @throws {NodeJS.ErrnoException} If the part cannot be created.
  * @throws {@link flockMissingError}
  */
-export async function claimPart(part: string, {destination, ...waiting}: Options): Promise<Claim> {
+export async function claimPart(part: string, {destination, ...waiting}: ClaimOptions): Promise<PartClaim> {
   for (;;) {
     const lock = await awaitLock(openLockFile(part), waiting)
     if (isLockOf(lock, part)) return {kind: 'claimed', lock}

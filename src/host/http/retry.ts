@@ -1,10 +1,10 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import {type Answer, ConnectionError, SILENT} from './client.js'
+import {ConnectionError, type HttpAnswer, SILENT} from './client.js'
 
-/** Why one try did not bring the whole body, and what that means for the next. */
+/** The reason of a failed attempt, and its meaning for the next one. */
 export type Failure = {
   readonly host: string
-  /** Half a sentence for a message. */
+  /** A clause for a message. */
   readonly reason: string
   readonly isTransient: boolean
   readonly status?: number
@@ -13,7 +13,7 @@ export type Failure = {
   readonly cause?: unknown
 }
 
-/** A try that did not bring what was asked for. `reached` tells whether a server answered at all. */
+/** A failed attempt. `reached`: whether a server answered at all. */
 export type FailedTry = {readonly kind: 'failed'; readonly failure: Failure; readonly reached: boolean}
 
 export function failedTry(failure: Failure, {reached}: {reached: boolean}): FailedTry {
@@ -21,10 +21,10 @@ export function failedTry(failure: Failure, {reached}: {reached: boolean}): Fail
 }
 
 /**
- * The try that a connection failed.
+ * Returns the failed attempt of a connection error.
  *
- * @param reached - Whether this try got an answer; `before`, whether an earlier one did.
- * @throws {unknown} Any other error than one of a connection.
+ * @param reached - Whether this attempt got a response; `before`: whether an earlier one did.
+ * @throws {unknown} Any other error.
  */
 export function failedConnection(
   error: unknown,
@@ -34,7 +34,7 @@ export function failedConnection(
   return failedTry(failureOfConnection(error, {reached: reached || before}), {reached})
 }
 
-/** Node's and OpenSSL's codes for a certificate that nobody trusted vouches for. */
+/** Node's and OpenSSL's codes for an untrusted certificate. */
 const UNTRUSTED: ReadonlySet<string> = new Set([
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -45,8 +45,8 @@ const UNTRUSTED: ReadonlySet<string> = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
-/** The failure that an answer without the body stands for. */
-export function failureOfAnswer({status, headers, url, viaProxy}: Answer, now: Date): Failure {
+/** Returns the failure of a response without the body. */
+export function failureOfAnswer({status, headers, url, viaProxy}: HttpAnswer, now: Date): Failure {
   return {
     host: url.host,
     reason: `it answered with status ${status}`,
@@ -60,7 +60,7 @@ export function failureOfAnswer({status, headers, url, viaProxy}: Answer, now: D
   }
 }
 
-/** @param reached - Whether a server has answered before. */
+/** Returns the failure of a connection error. @param reached - Whether a server answered before. */
 export function failureOfConnection(error: ConnectionError, {reached}: {reached: boolean}): Failure {
   const {host, code} = error
   return {
@@ -108,7 +108,7 @@ function describeCode(code: string): string {
   }
 }
 
-/** Codes of Node and of the system after which the same request may well succeed. */
+/** Codes of Node and of the system after which a retry may succeed. */
 const TRANSIENT: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'ECONNABORTED',
@@ -122,8 +122,8 @@ const TRANSIENT: ReadonlySet<string> = new Set([
 ])
 
 /**
- * A typing mistake when nothing has ever come from the server, a restart or a lost link once something has:
- * nobody wants to wait half a minute to hear of the mistake.
+ * Codes that mean a mistake in the URL before the first response, and a restart or a lost link after it: a mistake
+ * is reported at once.
  */
 const TRANSIENT_ONCE_REACHED: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -132,14 +132,14 @@ const TRANSIENT_ONCE_REACHED: ReadonlySet<string> = new Set([
   'ENOTFOUND',
 ])
 
-/** @see RFC 9110, section 15: the others say the same thing if they are asked again. */
+/** Statuses that may change on a retry. @see RFC 9110, section 15 */
 const TRANSIENT_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
-/** No server makes a user wait longer between two tries than this, whatever it asks for. */
+/** Maximum wait before a retry, even if the server requests more. */
 const LONGEST_WAIT_MS = 30_000
 
 export function isTransientCode(code: string, {reached}: {reached: boolean}): boolean {
-  // llhttp's codes: an answer that is no HTTP, most often a connection cut and joined by something between.
+  // llhttp's codes: an invalid response, usually a connection that a proxy cut and joined.
   return TRANSIENT.has(code) || code.startsWith('HPE_') || (reached && TRANSIENT_ONCE_REACHED.has(code))
 }
 
@@ -148,11 +148,11 @@ function isTransientStatus(status: number): boolean {
 }
 
 /**
- * How long to wait before the next try: twice as long each time, at random by half, so that clients that failed together
+ * Returns the wait before the next attempt: exponential, with random jitter, so that clients that failed together
  * do not return together.
  *
- * @param failures - Tries in a row that failed, from 1.
- * @param retryAfterMs - What the server asks for; it is not undercut, but capped.
+ * @param failures - Number of failed attempts in a row, from 1.
+ * @param retryAfterMs - The wait that the server requests; capped, never shortened otherwise.
  */
 export function waitBeforeRetry(
   failures: number,
@@ -163,7 +163,7 @@ export function waitBeforeRetry(
   return Math.round(backoffMs * (0.5 + random / 2))
 }
 
-/** Waits between two tries. @throws {unknown} The reason of `signal`, rather than the AbortError that the timer makes of it. */
+/** Waits before a retry. @throws {unknown} The reason of `signal`, instead of the timer's AbortError. */
 export async function waitForRetry(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
   try {
     await sleep(waitMs, undefined, signal === undefined ? {} : {signal})
@@ -173,7 +173,7 @@ export async function waitForRetry(waitMs: number, signal: AbortSignal | undefin
   }
 }
 
-/** Reads Retry-After, seconds or a date. @see RFC 9110, section 10.2.3 */
+/** Parses Retry-After, seconds or a date. @see RFC 9110, section 10.2.3 */
 export function parseRetryAfter(header: string | undefined, now: Date): number | undefined {
   if (header === undefined) return undefined
   if (/^\d+$/.test(header)) return Number(header) * 1000

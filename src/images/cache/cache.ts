@@ -6,39 +6,27 @@ import {unlessErrno} from '../../host/errno.js'
 import type {ImageQuery} from '../name.js'
 import type {Evidence} from '../resolved-image.js'
 import {ImageRecordUnreadableError} from './errors.js'
-import {entriesOf, imageFiles} from './layout.js'
+import {imageFiles, listEntries} from './layout.js'
 import {type ImageRecord, readImageRecord} from './record.js'
 
-/** An image that is here, whole. */
+/** A complete image in the cache. */
 export type KeptImage = ImageRecord & {
-  /** Of the archive. */
+  /** Path of the tarball. */
   readonly path: string
-  /** When an environment was last made from it; null when none was. */
+  /** Time at which an environment was last created from it, or null. */
   readonly lastUsedAt: Date | null
 }
 
-/** A folder that should hold an image, and why it does not. */
+/** An image folder without a usable image, and the reason. */
 export type DamagedImage = {readonly sha256: Sha256; readonly reason: string}
 
-/** Stands for the sources' own order where a query leaves the variant open. */
-const VARIANT_ORDER = ['base', 'default', 'daily', 'minimal', 'cloud']
-
-/** Made when it is first needed: it takes longer to get ready than most commands to run. */
-let collator: Intl.Collator | undefined
-
-/** Point releases and serials: 20.04.10 comes after 20.04.9. */
-function compareVersions(one: string, other: string): number {
-  collator ??= new Intl.Collator('en', {numeric: true})
-  return collator.compare(one, other)
-}
-
-/** What is kept, by name and newest first. */
+/** Returns the cached images, by name and newest first. */
 export async function listKept(
   images: string,
 ): Promise<{images: readonly KeptImage[]; damaged: readonly DamagedImage[]}> {
   const kept: KeptImage[] = []
   const damaged: DamagedImage[] = []
-  for (const entry of await entriesOf(images)) {
+  for (const entry of await listEntries(images)) {
     if (entry.kind !== 'image') continue
     try {
       const image = await readKept(images, entry.sha256)
@@ -52,31 +40,34 @@ export async function listKept(
   return {images: kept.sort(byNameThenNewest), damaged}
 }
 
-/** @returns undefined when it is not here, or not all of it. @throws {ImageRecordUnreadableError} */
+/** Returns a cached image; undefined if it is missing or incomplete. @throws {ImageRecordUnreadableError} */
 export async function readKept(images: string, sha256: Sha256): Promise<KeptImage | undefined> {
   const files = imageFiles(images, sha256)
   const record = await readImageRecord(files.record)
   if (record === undefined || record.sha256 !== sha256) return undefined
-  if (statOrNothing(files.archive)?.size !== record.sizeBytes) return undefined
-  const lastUsedAt = statOrNothing(files.lastUsed)?.mtime ?? null
+  if (statIfPresent(files.archive)?.size !== record.sizeBytes) return undefined
+  const lastUsedAt = statIfPresent(files.lastUsed)?.mtime ?? null
   return {...record, path: files.archive, lastUsedAt}
 }
 
-function statOrNothing(path: string): Stats | undefined {
+function statIfPresent(path: string): Stats | undefined {
   return unlessErrno(() => statSync(path))
 }
 
-/** The newest kept image of a publisher's that fits `query`; without a variant, one of the first variant there is. */
+/**
+ * Returns the newest published image in the cache that matches `query`; without a variant, an image of the
+ * preferred variant.
+ */
 export async function findKept(images: string, query: ImageQuery): Promise<KeptImage | undefined> {
   const {images: kept} = await listKept(images)
   const [first] = kept
-    .filter((image) => image.archive === null && fits(image, query))
+    .filter((image) => image.archive === null && matchesQuery(image, query))
     .sort((a, b) => variantRank(a) - variantRank(b) || byNewest(a, b))
   return first
 }
 
-/** Tells whether an image is one that `query` asks for. */
-export function fits(image: ImageRecord, query: ImageQuery): boolean {
+/** Returns whether an image matches `query`. */
+export function matchesQuery(image: ImageRecord, query: ImageQuery): boolean {
   return (
     image.architecture === query.architecture &&
     image.suite === query.suite &&
@@ -86,7 +77,7 @@ export function fits(image: ImageRecord, query: ImageQuery): boolean {
   )
 }
 
-/** Notes that an environment is made from it. */
+/** Records that an environment is created from the image. */
 export async function touchKept(images: string, sha256: Sha256, now: Date): Promise<void> {
   const {lastUsed} = imageFiles(images, sha256)
   await utimes(lastUsed, now, now).catch(async () => {
@@ -95,7 +86,7 @@ export async function touchKept(images: string, sha256: Sha256, now: Date): Prom
   })
 }
 
-/** What its publisher signed, for the check to be done again. @throws {NodeJS.ErrnoException} */
+/** Reads the signed listing of an image, to repeat the check. @throws {NodeJS.ErrnoException} */
 export async function readEvidence(
   images: string,
   {sha256, evidence}: KeptImage,
@@ -108,7 +99,7 @@ export async function readEvidence(
   }
 }
 
-/** Newer ones first. */
+/** Orders by version and signing time, newest first. */
 export function byNewest(a: ImageRecord, b: ImageRecord): number {
   return compareVersions(b.version, a.version) || b.signedAt.getTime() - a.signedAt.getTime()
 }
@@ -117,13 +108,25 @@ function byNameThenNewest(a: ImageRecord, b: ImageRecord): number {
   return compareVersions(a.name, b.name) || byNewest(a, b)
 }
 
+/** Order of preference if a query names no variant; it matches the order of the sources. */
+const VARIANT_ORDER = ['base', 'default', 'daily', 'minimal', 'cloud']
+
 function variantRank({variant}: ImageRecord): number {
   const rank = VARIANT_ORDER.indexOf(variant)
   return rank === -1 ? VARIANT_ORDER.length : rank
 }
 
-/** `ubuntu` of `ubuntu:focal/base`, `alpine` of `lxc:alpine/3.22`. */
+/** Returns `ubuntu` for `ubuntu:focal/base`, `alpine` for `lxc:alpine/3.22`. */
 function distributionOf({name, source}: ImageRecord): string | undefined {
   const own = name.startsWith(`${source}:`) ? name.slice(source.length + 1) : name
   return /^[^:/]+(?=[:/])/.exec(own)?.[0]
+}
+
+/** Created on first use: it takes longer to initialize than most commands to run. */
+let collator: Intl.Collator | undefined
+
+/** Compares point releases or serials: 20.04.10 is newer than 20.04.9. */
+function compareVersions(one: string, other: string): number {
+  collator ??= new Intl.Collator('en', {numeric: true})
+  return collator.compare(one, other)
 }

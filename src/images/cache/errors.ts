@@ -2,7 +2,7 @@ import {defineError, EnvsError, ExitCode} from '../../errors.js'
 
 export class ImageRecordUnreadableError extends EnvsError {}
 
-/** A record that this version can't read: made by a newer one, or damaged. */
+/** This version cannot read the record: a newer version wrote it, or it is damaged. */
 export const imageRecordUnreadableError = defineError(
   'ENVS_BAD_IMAGE_RECORD',
   ExitCode.storage,
@@ -13,13 +13,13 @@ export const imageRecordUnreadableError = defineError(
   ImageRecordUnreadableError,
 )
 
-/** The name or digest fits no image that is kept. */
+/** The name or digest matches no cached image. */
 export const imageNotKeptError = defineError('ENVS_IMAGE_NOT_KEPT', ExitCode.notFound, {
   message: 'There is no image "{name}" on this host.',
   nextStep: 'See the images on this host: envs image list',
 })
 
-/** A running command fetches the image, or makes an environment from it. */
+/** A running command fetches the image, or creates an environment from it. */
 export const imageInUseError = defineError('ENVS_IMAGE_IN_USE', ExitCode.conflict, {
   message: 'The image "{name}" is in use by {holders}.',
   nextStep: 'Wait for that command to end, then run this command again.',
@@ -27,14 +27,13 @@ export const imageInUseError = defineError('ENVS_IMAGE_IN_USE', ExitCode.conflic
 
 export class KeptImageDamagedError extends EnvsError {}
 
-/** The archive on the disk is no longer the one that was verified when it was fetched. */
+/** The cached tarball differs from the one that was verified when it was fetched. */
 export const removedDamagedImageError = defineError(
   'ENVS_KEPT_IMAGE_DAMAGED',
   ExitCode.integrity,
   {
     message: 'The image "{name}" on this host is damaged, and was removed.',
-    nextStep:
-      'Run the command again: it downloads the image anew. If the error repeats, see whether the disk works.',
+    nextStep: 'Run the command again: it downloads the image again. If the error repeats, check the disk.',
   },
   KeptImageDamagedError,
 )

@@ -13,18 +13,19 @@ import {type ImageFiles, imageFiles, lockImageForFetching, partialFiles} from '.
 import {factsOf, type ImageRecord, isFileName, renderImageRecord} from './record.js'
 
 type KeepOptions = {
-  /** The folder of all images. */
+  /** The folder of cached images. */
   readonly images: string
   readonly signal: AbortSignal
-  /** Told that another process fetches or makes the same one. */
+  /** Called if another process fetches or builds the same image. */
   readonly onWait?: () => void
 }
 
 /**
- * Fetches an image into the store, where it is whole and verified or is not there. Processes that want the
- * same one share the download; one that was broken off is gone on with.
+ * Fetches an image into the cache, where it appears complete and verified or not at all.
  *
- * @returns Where it lies, and its lock, which keeps it from being removed until it is released.
+ * Processes that need the same image share the download; an interrupted download is resumed.
+ *
+ * @returns The path of the tarball and its lock, which prevents removal until it is released.
  * @throws As `download`.
  */
 export function fetchAndKeep(
@@ -41,7 +42,7 @@ export function fetchAndKeep(
   const {digest: sha256, content, trust} = image
   const {location, sizeBytes: expectedBytes} = content.layer
   const options = {images, signal, onWait: () => onProgress({stage: 'download-wait'})}
-  return keepUnlessThere(sha256, options, async ({folder, archive, evidence}) => {
+  return cacheOnce(sha256, options, async ({folder, archive, evidence}) => {
     await makeFolders(folder, {mode: 0o700})
     const {sizeBytes} = await download({
       url: location.url,
@@ -60,17 +61,18 @@ export function fetchAndKeep(
 }
 
 /**
- * Keeps an image that was made here.
+ * Moves an image that was built here into the cache.
  *
- * Its bytes are not synced: what a power cut takes of them shows in the digest when they are read, and can be made again.
+ * Its bytes are not synced: damage by a power failure shows in the digest when they are read, and the image can be
+ * built again.
  *
- * @param made - Its file, on the file system of the images; gone afterwards.
- * @returns The lock of the image, which keeps it from being removed until it is released.
+ * @param made - The file, on the file system of the cache; it is moved.
+ * @returns The lock of the image, which prevents removal until it is released.
  */
 export async function keepMade(record: ImageRecord, made: string, options: KeepOptions): Promise<Lock> {
-  const {lock} = await keepUnlessThere(record.sha256, options, async ({folder, archive}) => {
+  const {lock} = await cacheOnce(record.sha256, options, async ({folder, archive}) => {
     await makeFolders(options.images, {mode: 0o700})
-    // A download that was broken off; nobody else has it, or there would be no lock.
+    // An interrupted download; the lock proves that no other process uses it.
     await rm(folder, {recursive: true, force: true})
     await mkdir(folder, {mode: 0o700})
     await rename(made, archive)
@@ -79,8 +81,8 @@ export async function keepMade(record: ImageRecord, made: string, options: KeepO
   return lock
 }
 
-/** Has the image put together, unless it is here, and makes it appear whole. @returns With its lock, which is shared. */
-async function keepUnlessThere(
+/** Makes the image unless it is cached, and publishes it by a rename. @returns The tarball with a shared lock. */
+async function cacheOnce(
   sha256: Sha256,
   {images, signal, onWait = () => {}}: KeepOptions,
   make: (partial: ImageFiles) => Promise<ImageRecord>,
@@ -93,11 +95,11 @@ async function keepUnlessThere(
       const partial = partialFiles(images, sha256)
       record = await make(partial)
       await writeFileAtomic(partial.record, renderImageRecord(record), {mode: 0o600})
-      // Only a damaged one can be there: a sound one would have been taken.
+      // Only a damaged image can be there: an intact one would have been returned.
       await rm(folder, {recursive: true, force: true})
       await publish(partial.folder, folder)
     }
-    // Whoever waits for the image may read it now. Nobody removes it in between that would not be noticed.
+    // Lets waiting processes read the image. No process can remove it unnoticed between the two modes.
     await lockDescriptor(lock.fd, {mode: 'shared', waitMs: 0})
     return {path: archive, sha256, sizeBytes: record.sizeBytes, lock}
   } catch (error) {
@@ -111,7 +113,7 @@ async function writeEvidence(folder: string, {listing, signature}: Evidence): Pr
   await mkdir(folder, {mode: 0o700})
   for (const file of [listing, signature]) {
     if (file === undefined) continue
-    if (!isFileName(file.name)) throw new Error(`${file.name} is no name for a file of evidence`)
+    if (!isFileName(file.name)) throw new Error(`${file.name} is not a valid name of an evidence file`)
     await writeFile(join(folder, file.name), file.bytes, {mode: 0o600})
   }
   await syncFilesIn(folder)

@@ -5,7 +5,7 @@ import {ignoring} from '../../host/errno.js'
 import {makeFolders} from '../../host/files.js'
 import {awaitLock, type Lock, type LockMode, openLockFile, takeLock} from '../../host/locks.js'
 
-/** The lock of one image: shared by those that read it, exclusive for fetching and removing it. */
+/** Takes the lock of one image without waiting: shared to read it, exclusive to fetch or remove it. */
 export async function tryLockImage(
   images: string,
   sha256: Sha256,
@@ -15,7 +15,11 @@ export async function tryLockImage(
   return takeLock(lockPath(images, sha256), {mode, waitMs: 0})
 }
 
-/** Waits for whoever fetches the same image, as long as that takes. @param onWait - Called once, if it has to. */
+/**
+ * Takes the exclusive lock of one image, and waits while another process holds it.
+ *
+ * @param onWait - Called once, if it has to wait.
+ */
 export async function lockImageForFetching(
   images: string,
   sha256: Sha256,
@@ -25,32 +29,35 @@ export async function lockImageForFetching(
   return awaitLock(openLockFile(lockPath(images, sha256)), waiting)
 }
 
-/** Where the parts of one kept image lie, whether it is kept or not. */
+/** Paths of the parts of one cached image, whether it exists or not. */
 export type ImageFiles = {
   readonly folder: string
   readonly archive: string
   readonly record: string
   /** The listing and its signature, byte for byte as they were verified. */
   readonly evidence: string
-  /** Its time is when the image was last used. */
+  /** Its mtime is the time of the last use. */
   readonly lastUsed: string
 }
 
-/** What `entriesOf` finds in the folder of images. */
-export type Entry =
+/** An entry of the folder of images. */
+export type CacheEntry =
   | {readonly kind: 'image' | 'partial'; readonly sha256: Sha256; readonly folder: string}
-  /** An image on its way out. */
+  /** An image that is being removed. */
   | {readonly kind: 'removed'; readonly folder: string}
 
 const PARTIAL = '.partial.'
 const REMOVED = '.removed.'
 
-/** @param images - The folder of all of them. */
+/** Returns the paths of a cached image. @param images - The folder of cached images. */
 export function imageFiles(images: string, sha256: Sha256): ImageFiles {
   return filesIn(join(images, sha256))
 }
 
-/** Where an image is put together: what is there may be gone on with, and is renamed when it is whole. */
+/**
+ * Returns the paths of an incomplete image. An interrupted download in it can be resumed; the folder is renamed
+ * when the image is complete.
+ */
 export function partialFiles(images: string, sha256: Sha256): ImageFiles {
   return filesIn(join(images, `${PARTIAL}${sha256}`))
 }
@@ -59,7 +66,10 @@ export function removedFolder(images: string, random: string): string {
   return join(images, `${REMOVED}${random}`)
 }
 
-/** Beside the images, not in them: it outlives a removal that others wait for. */
+/**
+ * Returns the path of the lock file. It is outside of the image folder, so that it outlives a removal that other
+ * processes wait for.
+ */
 export function lockPath(images: string, sha256: Sha256): string {
   return join(lockFolder(images), `${sha256}.lock`)
 }
@@ -68,12 +78,12 @@ function lockFolder(images: string): string {
   return join(images, '.locks')
 }
 
-export async function entriesOf(images: string): Promise<Entry[]> {
+export async function listEntries(images: string): Promise<CacheEntry[]> {
   const names = (await readdir(images).catch(ignoring('ENOENT'))) ?? []
   return names.sort().flatMap((name) => entryOf(images, name))
 }
 
-function entryOf(images: string, name: string): Entry | [] {
+function entryOf(images: string, name: string): CacheEntry | [] {
   const folder = join(images, name)
   if (isSha256(name)) return {kind: 'image', sha256: name, folder}
   if (name.startsWith(REMOVED)) return {kind: 'removed', folder}

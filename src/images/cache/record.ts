@@ -16,11 +16,11 @@ import {
 import type {PublishedImage} from '../resolved-image.js'
 import {imageRecordUnreadableError} from './errors.js'
 
-/** A part of the archive as it was read. */
+/** One pocket of the APT repository, as it was read. */
 const archivePocketSchema = v.object({
   /** `trixie-security`. */
   suite: v.string(),
-  /** Without secrets. */
+  /** URL, without secrets. */
   mirror: v.string(),
   inReleaseSha256: sha256Field,
   date: timeField,
@@ -30,22 +30,22 @@ const archivePocketSchema = v.object({
 
 const archivePackageSchema = v.object({name: v.string(), version: v.string(), architecture: v.string()})
 
-/** What an image was made of that a package archive has the parts for. */
+/** The origin of an image that was built from packages. */
 export const archiveOriginSchema = v.object({
-  /** Digest of all that decides what is in it. */
+  /** Digest of all inputs of the build. */
   ingredients: sha256Field,
   variant: oneOfField(['minbase', 'standard']),
-  /** Packages that were asked for beside those of the variant, by name. */
+  /** Additional packages that were requested, by name. */
   include: v.array(v.string()),
   components: v.array(v.string()),
   pockets: v.array(archivePocketSchema),
-  /** Returns the changes, ordered by name. */
+  /** Ordered by name. */
   packages: v.array(archivePackageSchema),
 })
 
 export type ArchiveOrigin = RecordOf<typeof archiveOriginSchema>
 
-/** It becomes part of a path. */
+/** A file name, checked because it becomes part of a path. */
 const fileNameField = v.pipe(v.string(), v.check(isFileName, 'a file name'))
 
 const imageRecordSchema = v.object({
@@ -58,7 +58,7 @@ const imageRecordSchema = v.object({
   architecture: v.string(),
   /** Point release or serial. */
   version: v.string(),
-  /** Without secrets. */
+  /** URL, without secrets. */
   url: v.pipe(
     v.string(),
     v.check((text) => URL.canParse(text), 'a URL'),
@@ -68,27 +68,27 @@ const imageRecordSchema = v.object({
   signer: v.object({fingerprint: v.string(), name: v.string()}),
   signedAt: timeField,
   fetchedAt: timeField,
-  /** Where the listing was, and the names of its files in the folder `evidence`. */
+  /** URL of the listing, and the names of its files in the folder `evidence`. */
   evidence: v.object({url: v.string(), listing: fileNameField, signature: orNull(fileNameField)}),
-  /** Of an image that was made here from packages; null for one that was published. */
+  /** For an image built here from packages; null for a published image. */
   archive: orNull(archiveOriginSchema),
 })
 
-/** What is known of an image that is kept: `image.json`, written last, makes its folder one. */
+/** The record of a cached image. `image.json` is written last: a folder with it holds an image. */
 export type ImageRecord = RecordOf<typeof imageRecordSchema>
 
 const IMAGE_FORMAT: RecordFormat<typeof imageRecordSchema> = {
   schema: imageRecordSchema,
   version: 1,
   migrations: [],
-  // About a kilobyte, and a hundred bytes for each package of an image that was made of packages.
+  // About a kilobyte, plus a hundred bytes for each package of a built image.
   maxBytes: 4 * 2 ** 20,
   indent: 2,
   unreadable: (path, problem) =>
     imageRecordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
 }
 
-/** What is known of an image before there are bytes of it. */
+/** Facts about an image before its bytes are fetched. */
 export type ImageFacts = Omit<ImageRecord, 'sha256' | 'sizeBytes' | 'fetchedAt'>
 
 export function factsOf({source, label, content, trust}: PublishedImage): ImageFacts {
@@ -108,17 +108,21 @@ export function renderImageRecord(record: ImageRecord): string {
   return recordText(record, IMAGE_FORMAT)
 }
 
-/** @returns undefined when there is none: no image is kept there. @throws {imageRecordUnreadableError} */
+/**
+ * Reads the record of a cached image.
+ *
+ * @returns undefined if there is no record, and so no image. @throws {imageRecordUnreadableError}
+ */
 export async function readImageRecord(path: string): Promise<ImageRecord | undefined> {
   return readRecordFile(path, IMAGE_FORMAT)
 }
 
-/** @param path - For the message alone. @throws {imageRecordUnreadableError} */
+/** Parses the text of a record. @param path - For the error message. @throws {imageRecordUnreadableError} */
 export function parseImageRecord(text: string, path: string): ImageRecord {
   return parseRecordText(text, path, IMAGE_FORMAT)
 }
 
-/** Tells whether `text` names a file of its folder and nothing else. */
+/** Returns whether `text` is a plain file name without a folder. */
 export function isFileName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(text)
 }

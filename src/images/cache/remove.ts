@@ -13,12 +13,12 @@ import {readCatalogue} from '../catalog/catalog.js'
 import {UnknownImageError} from '../errors.js'
 import type {ImageQuery} from '../name.js'
 import {parseImageName} from '../reference.js'
-import {byNewest, fits, type KeptImage, listKept} from './cache.js'
+import {byNewest, type KeptImage, listKept, matchesQuery} from './cache.js'
 import {imageInUseError, imageNotKeptError} from './errors.js'
 import {
-  type Entry,
-  entriesOf,
+  type CacheEntry,
   imageFiles,
+  listEntries,
   lockPath,
   partialFiles,
   removedFolder,
@@ -26,10 +26,11 @@ import {
 } from './layout.js'
 
 /**
- * Removes the kept images that words mean, names or digests: all of them, or none where a word fits nothing.
+ * Removes the cached images that `words` (names or digests) select: all of them, or none if a word matches
+ * nothing.
  *
  * @throws {ImageNotKeptError}
- * @throws {@link imageInUseError} What came before it is gone.
+ * @throws {@link imageInUseError} The images before it are removed already.
  */
 export async function removeImages(
   images: string,
@@ -51,14 +52,24 @@ export async function removeImages(
   return removed
 }
 
-/** As short as `image list` shows them, or shorter while it is clear. */
+/**
+ * Removes an image. Environments created from it stay.
+ *
+ * @throws {@link imageInUseError} While a command fetches it, or creates an environment from it.
+ */
+async function removeKept(images: string, {sha256, name}: {sha256: Sha256; name: string}): Promise<void> {
+  if (await discardKept(images, sha256)) return
+  throw imageInUseError({name, holders: describeHolders(await lockHolders(lockPath(images, sha256)))})
+}
+
+/** A digest or its unambiguous beginning. */
 const DIGEST = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/
 
 /**
- * The kept images that a word means: a digest or its beginning, a name as `image list` shows it, or whatever
- * fits the query that the word was parsed into.
+ * Returns the cached images that a word selects: by digest or its beginning, by the name in `image list`, or by
+ * the query that the word is parsed into.
  *
- * @param parse - Reads a name as `envs create` does; undefined where it is none.
+ * @param parse - Parses a name as `envs create` does; undefined if it is not a name.
  * @throws {@link imageNotKeptError}
  */
 async function chooseKept(
@@ -73,7 +84,7 @@ async function chooseKept(
   const rules: ((image: KeptImage) => boolean)[] = [
     ({name}) => name === word,
     ({sha256}) => digits !== undefined && sha256.startsWith(digits),
-    (image) => query !== undefined && fits(image, query),
+    (image) => query !== undefined && matchesQuery(image, query),
   ]
   for (const rule of rules) {
     const chosen = kept.filter(rule)
@@ -81,80 +92,30 @@ async function chooseKept(
   }
   const words = kept.flatMap((image) => {
     const short = parse(image.suite)
-    return short !== undefined && fits(image, short) ? [image.name, image.suite] : [image.name]
+    return short !== undefined && matchesQuery(image, short) ? [image.name, image.suite] : [image.name]
   })
   throw imageNotKeptError({name: text}, {hints: didYouMean(nearestNames(word, [...new Set(words)]))})
 }
 
-/** Something of the store that can go, and why. */
+/** Age after which an interrupted download is removed. */
+const STALE_DOWNLOAD_MS = 30 * 86_400_000
+
+/** An item of the cache that can be removed, and the reason. */
 export type Prunable = {
   readonly sha256: Sha256
-  /** Null for what is no whole image. */
+  /** Null for an incomplete or damaged image. */
   readonly name: string | null
   readonly version: string | null
-  /** What it takes on the disk. */
+  /** Disk usage. */
   readonly sizeBytes: number
   readonly reason: 'superseded' | 'unused' | 'unfinished' | 'damaged'
   readonly lastUsedAt: Date | null
 }
 
-/** A broken download that nobody took up for so long is not going to be. */
-const FORGOTTEN_MS = 30 * 86_400_000
-
 /**
- * Removes an image. What was made from it stays.
+ * Removes the items that `findPrunable` finds, and leftovers of killed commands.
  *
- * @throws {@link imageInUseError} While a command fetches it, or makes an environment from it.
- */
-async function removeKept(images: string, {sha256, name}: {sha256: Sha256; name: string}): Promise<void> {
-  if (await discardKept(images, sha256)) return
-  throw imageInUseError({name, holders: describeHolders(await lockHolders(lockPath(images, sha256)))})
-}
-
-/** Removes an image unless a command uses it. @returns Whether it is gone. */
-export function discardKept(images: string, sha256: Sha256): Promise<boolean> {
-  return removeUnlessInUse(images, sha256, imageFiles(images, sha256).folder)
-}
-
-/**
- * Finds what is not worth its room: images of which a newer version is kept, broken downloads, damaged
- * folders; with `olderThan`, images too that were not used since, unless they are among the `spared` digests.
- */
-async function findPrunable(
-  images: string,
-  {olderThan, spared}: {olderThan?: Date | undefined; spared?: ReadonlySet<string> | undefined},
-): Promise<Prunable[]> {
-  const {images: kept, damaged} = await listKept(images)
-  const found: Prunable[] = []
-  for (const image of kept) {
-    const {sha256, name, version, lastUsedAt} = image
-    const isOld =
-      olderThan !== undefined && spared?.has(sha256) !== true && (lastUsedAt ?? image.fetchedAt) < olderThan
-    const reason = isSuperseded(image, kept) ? 'superseded' : isOld ? 'unused' : undefined
-    if (reason === undefined) continue
-    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
-    found.push({sha256, name, version, sizeBytes, reason, lastUsedAt})
-  }
-  for (const {sha256} of damaged) {
-    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
-    found.push({sha256, ...NAMELESS, sizeBytes, reason: 'damaged'})
-  }
-  for (const entry of await entriesOf(images)) {
-    if (entry.kind !== 'partial') continue
-    found.push({
-      ...NAMELESS,
-      sha256: entry.sha256,
-      sizeBytes: await sizeOf(entry.folder),
-      reason: 'unfinished',
-    })
-  }
-  return found
-}
-
-/**
- * Removes what `findPrunable` finds, and what killed commands left.
- *
- * @returns What is gone, or would be; without what a running command has.
+ * @returns The items that are removed, or would be; items in use by a command are left out.
  */
 export async function pruneImages(
   images: string,
@@ -181,19 +142,62 @@ export async function pruneImages(
   return pruned
 }
 
-/** Removes what killed commands left, and downloads that nobody went on with for a month. */
+/** Removes an image unless a command uses it. @returns Whether it is removed. */
+export function discardKept(images: string, sha256: Sha256): Promise<boolean> {
+  return removeUnlessInUse(images, sha256, imageFiles(images, sha256).folder)
+}
+
+/**
+ * Finds superseded images, interrupted downloads and damaged folders; with `olderThan`, also images that were not
+ * used since, except the digests in `spared`.
+ */
+async function findPrunable(
+  images: string,
+  {olderThan, spared}: {olderThan?: Date | undefined; spared?: ReadonlySet<string> | undefined},
+): Promise<Prunable[]> {
+  const {images: kept, damaged} = await listKept(images)
+  const found: Prunable[] = []
+  for (const image of kept) {
+    const {sha256, name, version, lastUsedAt} = image
+    const isOld =
+      olderThan !== undefined && spared?.has(sha256) !== true && (lastUsedAt ?? image.fetchedAt) < olderThan
+    const reason = isSuperseded(image, kept) ? 'superseded' : isOld ? 'unused' : undefined
+    if (reason === undefined) continue
+    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
+    found.push({sha256, name, version, sizeBytes, reason, lastUsedAt})
+  }
+  for (const {sha256} of damaged) {
+    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
+    found.push({sha256, ...NO_RECORD, sizeBytes, reason: 'damaged'})
+  }
+  for (const entry of await listEntries(images)) {
+    if (entry.kind !== 'partial') continue
+    found.push({
+      ...NO_RECORD,
+      sha256: entry.sha256,
+      sizeBytes: await sizeOf(entry.folder),
+      reason: 'unfinished',
+    })
+  }
+  return found
+}
+
+/** Removes leftovers of killed commands, and downloads that were not resumed for a month. */
 export async function sweepImages(images: string, now: Date): Promise<void> {
-  for (const entry of await entriesOf(images)) {
+  for (const entry of await listEntries(images)) {
     if (entry.kind === 'removed') await rm(entry.folder, {recursive: true, force: true})
-    if (entry.kind === 'partial' && (await isForgotten(entry, now))) {
+    if (entry.kind === 'partial' && (await isStale(entry, now))) {
       await removeUnlessInUse(images, entry.sha256, entry.folder)
     }
   }
 }
 
-const NAMELESS = {name: null, version: null, lastUsedAt: null}
+const NO_RECORD = {name: null, version: null, lastUsedAt: null}
 
-/** Renamed first: a removal that is killed half-way must not leave half an image under its name. */
+/**
+ * Removes a folder unless it is in use. It is renamed first: a killed removal must not leave half an image under
+ * its name.
+ */
 async function removeUnlessInUse(images: string, sha256: Sha256, folder: string): Promise<boolean> {
   await makeFolders(images, {mode: 0o700})
   const lock = await tryLockImage(images, sha256, 'exclusive')
@@ -220,13 +224,13 @@ function isSuperseded(image: KeptImage, kept: readonly KeptImage[]): boolean {
   )
 }
 
-async function isForgotten({folder}: Exclude<Entry, {kind: 'removed'}>, now: Date): Promise<boolean> {
+async function isStale({folder}: Exclude<CacheEntry, {kind: 'removed'}>, now: Date): Promise<boolean> {
   const times = await Promise.all(
     [folder, ...(await readdir(folder)).map((name) => join(folder, name))].map(
       async (path) => (await stat(path)).mtimeMs,
     ),
   ).catch(() => [])
-  return times.length > 0 && now.getTime() - Math.max(...times) > FORGOTTEN_MS
+  return times.length > 0 && now.getTime() - Math.max(...times) > STALE_DOWNLOAD_MS
 }
 
 async function sizeOf(folder: string): Promise<number> {

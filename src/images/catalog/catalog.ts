@@ -4,52 +4,47 @@ import {isErrno} from '../../host/errno.js'
 import {templatePath} from '../../host/paths.js'
 import {MalformedListingError, malformedListingError} from '../sources/listings.js'
 
-const DAY_MS = 86_400_000
-/**
- * How long a release with years of paid support stays on the archive after the last of it. 12.04 was there
- * for two years more, and the tables are behind when support is prolonged.
- */
-const LTS_STAY_MS = 2 * 365 * DAY_MS
-
-/**
- * Codenames of Ubuntu whose packages are on old-releases.ubuntu.com, no longer on the archive: of the short-lived
- * ones, those past their end of life; of the others, those that nobody supports any more at any price.
- *
- * @see https://wiki.ubuntu.com/EndOfLifeProcess
- */
-export function movedSuites({releases}: Catalogue, now: Date): string[] {
-  return releases
-    .filter((release) => release.distribution === 'ubuntu' && hasMoved(release, now))
-    .map(({codename}) => codename)
-}
-
-function hasMoved({eol}: Release, now: Date): boolean {
-  const paid = lastOf(eol.extended, eol.legacy)
-  const last = lastOf(eol.standard, paid)
-  if (last === undefined) return false
-  const stayMs = paid === undefined ? 0 : LTS_STAY_MS
-  return now.getTime() >= last.getTime() + DAY_MS + stayMs
-}
-
-function lastOf(...days: (Date | undefined)[]): Date | undefined {
-  const times = days.flatMap((day) => (day === undefined ? [] : [day.getTime()]))
-  return times.length === 0 ? undefined : new Date(Math.max(...times))
-}
-
-/** All releases that are known, each distribution's in the order they were begun. */
+/** All known releases; those of a distribution are in order of creation. */
 export type Catalogue = {readonly releases: readonly Release[]}
+
+/** One release of a distribution, from its distro-info table. */
+export type Release = {
+  readonly distribution: CataloguedDistribution
+  /** `focal`: the name in URLs. */
+  readonly codename: string
+  /** `Focal Fossa`. */
+  readonly title: string
+  /** `20.04`, `13`; undefined for a release without a number: `sid`. */
+  readonly version: string | undefined
+  readonly isLts: boolean
+  readonly created: Date
+  /** Undefined until the day is known. */
+  readonly released: Date | undefined
+  readonly eol: Support
+}
+
+export type CataloguedDistribution = 'ubuntu' | 'debian'
+
+/** Last day of each kind of support; undefined if there is none, or the day is not set yet. */
+export type Support = {
+  readonly standard: Date | undefined
+  /** Ubuntu's Expanded Security Maintenance; Debian's LTS. */
+  readonly extended: Date | undefined
+  /** Ubuntu's Legacy add-on; Debian's ELTS. */
+  readonly legacy: Date | undefined
+}
 
 export const DISTRIBUTIONS: readonly CataloguedDistribution[] = ['ubuntu', 'debian']
 
-/** The package distro-info-data keeps its tables here, and its updates reach releases of years ago. */
+/** Folder of the tables of the package distro-info-data, which is updated on old releases too. */
 const HOST_FOLDER = '/usr/share/distro-info'
 
 /**
- * Reads the table of each distribution: the newest of the one built in and those in `folders`.
+ * Reads the newest table of each distribution: the built-in one, or one in `folders`.
  *
- * A table of the host that is missing, malformed or older is passed over: it can only add to what is built in.
+ * A table of the host that is missing, malformed or older is ignored.
  *
- * @param folders - Where newer `ubuntu.csv` and `debian.csv` may lie: the host's, by default.
+ * @param folders - Folders that may hold newer `ubuntu.csv` and `debian.csv`; default: the host's.
  */
 export async function readCatalogue(folders?: readonly string[]): Promise<Catalogue> {
   if (folders !== undefined) return readTables(folders)
@@ -57,14 +52,14 @@ export async function readCatalogue(folders?: readonly string[]): Promise<Catalo
   return hostCatalogue
 }
 
-/** What was read once: one command asks for it several times, and it changes with the host's packages alone. */
+/** Memoized: a command reads the catalogue several times, and it changes only with the host's packages. */
 let hostCatalogue: Catalogue | undefined
 
 function readTables(folders: readonly string[]): Catalogue {
   return {releases: DISTRIBUTIONS.flatMap((distribution) => newestTable(distribution, folders))}
 }
 
-/** What a word stands for: a codename, a version, or a name that moves (`ubuntu`, `stable`). */
+/** Returns the release for a codename, a version or a moving name (`ubuntu`, `stable`). */
 export function resolveRelease(word: string, {releases}: Catalogue, now: Date): Release | undefined {
   return (
     releases.find(({codename, version}) => codename === word || version === word) ??
@@ -72,20 +67,29 @@ export function resolveRelease(word: string, {releases}: Catalogue, now: Date): 
   )
 }
 
-/** The newest long-term release that is out: what `ubuntu` alone means. */
+/** Returns the newest LTS release, which `ubuntu` alone means. */
 export function newestLts({releases}: Catalogue, now: Date): Release | undefined {
   return releases.findLast(
     (release) => release.distribution === 'ubuntu' && release.isLts && isReleased(release, now),
   )
 }
 
-/** All words that `resolveRelease` knows, for suggestions. */
+/** Returns all words that `resolveRelease` knows, for suggestions. */
 export function releaseWords({releases}: Catalogue): string[] {
   return [
     ...releases.flatMap(({codename, version}) => (version === undefined ? [codename] : [codename, version])),
     ...DISTRIBUTIONS,
     ...DEBIAN_NAMES,
   ]
+}
+
+/** Returns whether standard support has ended; the last day is still supported. */
+export function isEol({eol}: Release, now: Date): boolean {
+  return eol.standard !== undefined && now.getTime() >= eol.standard.getTime() + DAY_MS
+}
+
+export function isReleased({released}: Release, now: Date): boolean {
+  return released !== undefined && now >= released
 }
 
 /** @see https://www.debian.org/releases/ */
@@ -123,7 +127,7 @@ function newestTable(distribution: CataloguedDistribution, folders: readonly str
   return newest
 }
 
-/** @returns undefined for a table that tells of no more releases, or can't be read. */
+/** @returns undefined for a table that has no more releases, or cannot be read. */
 function readNewer(
   path: string,
   distribution: CataloguedDistribution,
@@ -131,7 +135,7 @@ function readNewer(
 ): readonly Release[] | undefined {
   try {
     const text = readFileSync(path, 'utf8')
-    // Its first line names the columns. The host's table is mostly the one that is built in.
+    // The first line names the columns. The host's table usually equals the built-in one.
     if (text.trimEnd().split('\n').length - 1 <= known.length) return undefined
     const other = parseDistroInfo(text, {distribution, name: path})
     return other.length > known.length ? other : undefined
@@ -141,17 +145,49 @@ function readNewer(
   }
 }
 
-/** The tables hold under a hundred lines; a larger one was not made by distro-info. */
+/** The tables have fewer than a hundred lines; a larger file is not a table of distro-info. */
 const MOST_LINES = 1000
+
+/**
+ * Returns the Ubuntu codenames whose packages are on old-releases.ubuntu.com: interim releases after their end of
+ * life, and LTS releases after their last paid support.
+ *
+ * @see https://wiki.ubuntu.com/EndOfLifeProcess
+ */
+export function movedSuites({releases}: Catalogue, now: Date): string[] {
+  return releases
+    .filter((release) => release.distribution === 'ubuntu' && hasMoved(release, now))
+    .map(({codename}) => codename)
+}
+
+const DAY_MS = 86_400_000
+/**
+ * Time for which a release with paid support stays on the main archive after its support ended. 12.04 stayed for
+ * two more years, and the tables are updated late if support is extended.
+ */
+const LTS_STAY_MS = 2 * 365 * DAY_MS
+
+function hasMoved({eol}: Release, now: Date): boolean {
+  const paid = lastOf(eol.extended, eol.legacy)
+  const last = lastOf(eol.standard, paid)
+  if (last === undefined) return false
+  const stayMs = paid === undefined ? 0 : LTS_STAY_MS
+  return now.getTime() >= last.getTime() + DAY_MS + stayMs
+}
+
+function lastOf(...days: (Date | undefined)[]): Date | undefined {
+  const times = days.flatMap((day) => (day === undefined ? [] : [day.getTime()]))
+  return times.length === 0 ? undefined : new Date(Math.max(...times))
+}
 
 const CODENAME = /^[a-z]{2,32}$/
 const VERSION = /^(?<version>\d{1,3}(?:\.\d{1,3}){0,2})(?<lts> LTS)?$/
 const DAY = /^(?<year>\d{4})-(?<month>\d{2})-(?<date>\d{2})$/
 
 /**
- * Reads a table of distro-info-data; columns it does not know are left alone, for newer versions add some.
+ * Parses a table of distro-info-data; unknown columns are ignored, because newer versions add some.
  *
- * @param name - Where the text is from, for messages.
+ * @param name - Origin of the text, for messages.
  * @throws {MalformedListingError}
  * @see https://debian.pages.debian.net/distro-info-data/ : columns of ubuntu.csv and debian.csv.
  */
@@ -170,7 +206,7 @@ export function parseDistroInfo(
   const releases: Release[] = []
   for (const [index, line] of lines.entries()) {
     if (index === 0 || line.trim() === '') continue
-    const row = new Row(line.split(','), columns, (reason) =>
+    const row = new TableRow(line.split(','), columns, (reason) =>
       malformedListingError({listing: name, at: `line ${index + 1}`, reason}),
     )
     releases.push(readRelease(row, distribution))
@@ -178,7 +214,7 @@ export function parseDistroInfo(
   return releases
 }
 
-function readRelease(row: Row, distribution: CataloguedDistribution): Release {
+function readRelease(row: TableRow, distribution: CataloguedDistribution): Release {
   const codename = row.text('series')
   if (!CODENAME.test(codename)) throw row.wrong('series is not a codename')
   const versionText = row.text('version')
@@ -202,8 +238,8 @@ function readRelease(row: Row, distribution: CataloguedDistribution): Release {
   }
 }
 
-/** One line by the names of its columns; short lines lack their last ones. */
-class Row {
+/** Reads one line by column names; short lines lack their last columns. */
+class TableRow {
   constructor(
     private readonly cells: readonly string[],
     private readonly columns: readonly string[],
@@ -219,45 +255,9 @@ class Row {
     if (text === '') return undefined
     const {year, month, date} = DAY.exec(text)?.groups ?? {}
     const day = new Date(Date.UTC(Number(year), Number(month) - 1, Number(date)))
-    // 2024-02-31 makes a date of March, and what is no day none.
+    // 2024-02-31 becomes a date in March, and text that is not a day becomes NaN.
     if (day.getUTCMonth() !== Number(month) - 1 || day.getUTCDate() !== Number(date))
       throw this.wrong(`${column} is not a day`)
     return day
   }
-}
-
-/** One release of a distribution, as its distro-info table has it. */
-export type Release = {
-  readonly distribution: CataloguedDistribution
-  /** `focal`: the name in URLs. */
-  readonly codename: string
-  /** `Focal Fossa`. */
-  readonly title: string
-  /** `20.04`, `13`; undefined for those that never get one: `sid`. */
-  readonly version: string | undefined
-  readonly isLts: boolean
-  readonly created: Date
-  /** Undefined as long as nobody knows the day. */
-  readonly released: Date | undefined
-  readonly eol: Support
-}
-
-export type CataloguedDistribution = 'ubuntu' | 'debian'
-
-/** The last days of each kind of support; undefined where there is none, or none was set yet. */
-export type Support = {
-  readonly standard: Date | undefined
-  /** Ubuntu's Expanded Security Maintenance; Debian's LTS. */
-  readonly extended: Date | undefined
-  /** Ubuntu's Legacy add-on; Debian's ELTS. */
-  readonly legacy: Date | undefined
-}
-
-/** Tells whether standard support has ended: a release still gets it on its last day. */
-export function isEol({eol}: Release, now: Date): boolean {
-  return eol.standard !== undefined && now.getTime() >= eol.standard.getTime() + DAY_MS
-}
-
-export function isReleased({released}: Release, now: Date): boolean {
-  return released !== undefined && now >= released
 }

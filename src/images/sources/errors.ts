@@ -1,12 +1,12 @@
 import {defineError, EnvsError, ExitCode} from '../../errors.js'
 
-/** A listing without its signature can't be believed. */
+/** A listing without a signature is not trusted. */
 export const unsignedListingError = defineError('ENVS_UNSIGNED_LISTING', ExitCode.integrity, {
   message: '"{listing}" has no signature: the mirror has no file {signature}.',
-  nextStep: 'Use a mirror that has the signatures too, or the publisher itself.',
+  nextStep: 'Use a mirror that has the signatures, or the publisher itself.',
 })
 
-/** A signed listing is of an older build than the index says there is. */
+/** A signed listing is older than the build that the index names. */
 export const replayedListingError = defineError('ENVS_REPLAYED_LISTING', ExitCode.integrity, {
   message: '"{listing}" was signed on {signedAt}, before the build {serial} that it is served for.',
   nextStep: 'Use another mirror, or the publisher itself: this mirror serves an old build as a new one.',
@@ -14,19 +14,19 @@ export const replayedListingError = defineError('ENVS_REPLAYED_LISTING', ExitCod
 
 const FETCH_AGAIN = 'Remove the image and fetch it again: envs image rm, then envs image pull'
 
-/** A listing that verifies does not hold what an image is claimed to be. */
+/** A verified listing does not contain the claimed digest. */
 export const notInListingError = defineError('ENVS_NOT_IN_LISTING', ExitCode.integrity, {
   message: '"{listing}" does not list "{file}" with the digest of the image on this host.',
   nextStep: FETCH_AGAIN,
 })
 
-/** It is not known which keys sign for the image: another version of envs stored it. */
+/** The keys for the image are unknown: another version of envs stored it. */
 export const unknownSourceError = defineError('ENVS_UNKNOWN_SOURCE', ExitCode.integrity, {
   message: 'Could not check the signature: this version of envs does not know the source "{source}".',
   nextStep: FETCH_AGAIN,
 })
 
-/** Every source that could have it answered, and none has. */
+/** Every matching source answered, and none has the image. */
 export const imageNotPublishedError = defineError('ENVS_IMAGE_NOT_PUBLISHED', ExitCode.notFound, {
   message: '"{name}" is not published for {architecture}: {reason}.',
   nextStep: 'See the images that exist: envs image search {suite}',
@@ -34,7 +34,7 @@ export const imageNotPublishedError = defineError('ENVS_IMAGE_NOT_PUBLISHED', Ex
 
 export class SourcesUnreachableError extends EnvsError {}
 
-/** No source that could have it could be asked. */
+/** No matching source could be reached. */
 export const sourcesUnreachableError = defineError(
   'ENVS_SOURCES_UNREACHABLE',
   ExitCode.network,

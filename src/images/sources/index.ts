@@ -5,5 +5,5 @@ import type {ImageSource} from './source.js'
 import {ubuntuBase} from './ubuntu-base.js'
 import {ubuntuCloud} from './ubuntu-cloud.js'
 
-/** In the order they are asked: official and small first. */
+/** Sources in the order in which they are asked: official and small ones first. */
 export const SOURCES: readonly ImageSource[] = [ubuntuBase, ubuntuCloud, lxc, packages, local]

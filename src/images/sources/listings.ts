@@ -5,24 +5,24 @@ import {isSha256, type Sha256} from '../../host/digest.js'
 export type LxcBuild = {
   readonly distribution: string
   readonly release: string
-  /** dpkg's names, as far as they are of processors envs knows. */
+  /** dpkg's name, for processors that envs knows. */
   readonly architecture: string
   readonly variant: string
   /** `20260829_05:24`. */
   readonly serial: string
-  /** From the server's root: `/images/debian/trixie/arm64/default/20260829_05:24/`. */
+  /** Path from the root of the server: `/images/debian/trixie/arm64/default/20260829_05:24/`. */
   readonly path: string
 }
 
-/** Some 430 in 2026. */
+/** About 430 lines in 2026. */
 const MOST_LINES = 20_000
 
 const WORD = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/
 
 /**
- * Reads `meta/1.0/index-system`, whose signature has been verified: `distro;release;arch;variant;build;path` a line.
+ * Parses `meta/1.0/index-system`, whose signature is verified: `distro;release;arch;variant;build;path` a line.
  *
- * A build's path must be made of its own fields, so that a line can't lead to another image's files.
+ * The path of a build must consist of its own fields, so that a line cannot lead to the files of another image.
  *
  * @throws {MalformedListingError}
  */
@@ -51,7 +51,7 @@ function parseLine(line: string, number: number, name: string): LxcBuild {
 
 export class MalformedListingError extends EnvsError {}
 
-/** A listing or a table breaks its own format; nothing of it is used. `at` is a line from 1, or the path of a JSON field. */
+/** A listing or a table is malformed; none of it is used. `at` is a line from 1, or the path of a JSON field. */
 export const malformedListingError = defineError(
   'ENVS_MALFORMED_LISTING',
   ExitCode.integrity,
@@ -69,13 +69,13 @@ export function isSerial(text: string): boolean {
   return SERIAL.test(text)
 }
 
-/** Orders serials by date, then by the number or the time of day behind it: `.10` is newer than `.9`. */
+/** Compares serials by date, then by the number or time of day after it: `.10` is newer than `.9`. */
 export function compareSerials(a: string, b: string): number {
   const [left, right] = [serialNumbers(a), serialNumbers(b)]
   return left.date - right.date || left.rest - right.rest
 }
 
-/** Midnight UTC of a serial's day; undefined when it names none. */
+/** Returns midnight UTC of the day of a serial; undefined if it has no valid day. */
 export function serialDay(serial: string): Date | undefined {
   const match = /^(\d{4})(\d{2})(\d{2})/.exec(serial)
   if (match === null) return undefined
@@ -90,18 +90,18 @@ function serialNumbers(serial: string): {date: number; rest: number} {
 
 /** `<hex> *<name>` (binary) and `<hex>  <name>` (text). @see sha256sum(1) */
 const GNU_LINE = /^(?<digest>[0-9a-f]{64}) [ *](?<name>.+)$/
-/** What `sha256sum --tag` and the BSDs write. */
+/** Format of `sha256sum --tag` and the BSDs. */
 const BSD_LINE = /^SHA256 \((?<name>.+)\) = (?<digest>[0-9a-f]{64})$/
 
-/** Names become the last part of a URL: no folder, no hidden file, nothing that moves a terminal's cursor. */
+/** File names become the last part of a URL: no folder, no hidden file, no control character. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
 const NAME = /^[^./\u0000-\u001f\u007f][^/\u0000-\u001f\u007f]{0,254}$/
 
 /**
- * Reads a SHA256SUMS, whose signature has been verified.
+ * Parses a SHA256SUMS, whose signature is verified.
  *
- * @param name - How to name the listing in an error.
- * @returns Digest by file name. A file may be listed twice, but with one digest only.
+ * @param name - Name of the listing, for errors.
+ * @returns Digest by file name. A file may be listed twice, but only with the same digest.
  * @throws {MalformedListingError} On the first line that is neither blank nor a digest and a name.
  */
 export function parseSha256Sums(data: Buffer, name: string): ReadonlyMap<string, Sha256> {

@@ -1,6 +1,6 @@
 import type {ImageSource} from './source.js'
 
-/** Archives that the user has, or names by URL: they are read where they are, and only a digest vouches for them. */
+/** Tarballs that the user names by path or URL. They are read in place, and only a digest can vouch for them. */
 export const local: ImageSource = {
   id: 'local',
   matches: ({kind}) => kind !== 'name',

@@ -25,17 +25,17 @@ const ID = 'lxc'
 
 const FILE = 'rootfs.tar.xz'
 
-/** The variants of the server that envs has a word for. */
+/** The server's variants that are also variants of envs. */
 const VARIANTS = ['default', 'cloud'] as const satisfies readonly Variant[]
 
-/** Serials are in the server's local time, and a build takes hours. */
+/** Tolerance for serials, which are in the server's local time, and for builds, which take hours. */
 const DAY_MS = 86_400_000
 
 /**
- * images.linuxcontainers.org: roots of some 25 distributions, built every day, with an init system.
+ * images.linuxcontainers.org: daily root file systems of about 25 distributions, with an init system.
  *
- * The listing of a build does not say whose build it is: that its files are those of the index's line is the
- * server's word. A mirror could give one signed image for another, but not an old one for a new one.
+ * The signed listing of a build does not name the image: only the index, served over TLS, binds the files to a
+ * name. A mirror could serve one signed image for another, but not an old build for a new one.
  *
  * @see https://images.linuxcontainers.org/
  */
@@ -46,7 +46,7 @@ export const lxc = namedSource({
   mirror: ({mirrors}) => mirrors.lxc,
   canServe: ({distribution, source, variant = 'default'}) => {
     if (source !== undefined && source !== ID) return false
-    // Ubuntu has cloud images of its own: whoever asks for them does not mean these.
+    // Ubuntu publishes cloud images itself: a request without `lxc:` means those.
     const isAsked = source === ID || distribution !== 'ubuntu'
     return variant === 'default' || (isAsked && VARIANTS.some((known) => known === variant))
   },
@@ -78,7 +78,7 @@ export const lxc = namedSource({
   },
 })
 
-/** `debian/trixie`, `debian/trixie/cloud`: a distribution, its release and perhaps a variant. */
+/** Parses `debian/trixie` or `debian/trixie/cloud`: a distribution, its release and an optional variant. */
 function parseName(rest: string, {text, ...options}: SchemeOptions): ImageQuery {
   const parts = rest.split('/')
   const [distribution = '', word, variant] = parts
@@ -88,7 +88,7 @@ function parseName(rest: string, {text, ...options}: SchemeOptions): ImageQuery 
       {name: text},
       {suggestions: ['Name the distribution and its release: lxc:debian/trixie']},
     )
-  // What is made here comes from no server of images.
+  // Images built from packages come from no image server.
   if (variant === 'archive')
     throw unknownImageError({name: text}, {suggestions: [`Did you mean ${distribution}:${word}/archive?`]})
   const release = resolveRelease(word, options.catalogue, options.now)
@@ -121,14 +121,14 @@ async function findBuild(
   const place = {mirror: context.mirrors.lxc, folder: build.path.slice(1), kind: ID, suffix: '.asc'} as const
   const listing = await fetchFolderListing(place, context)
   if (listing === undefined) {
-    // Builds are gone after three days: this one went between the index and its folder.
+    // Builds are removed after three days: this one was removed after the index was read.
     return tries > 1 ? findBuild(query, context, {tries: tries - 1}) : undefined
   }
   refuseReplay(listing, build)
   return imageInFolder(listing, {query, source: ID, scheme: ID, variant, version: build.serial, file: FILE})
 }
 
-/** Nothing is signed before it is built. */
+/** Refuses a listing that was signed before its build: a replayed old one. */
 function refuseReplay({evidence}: FolderListing, {serial}: LxcBuild): void {
   const day = serialDay(serial)
   if (day !== undefined && evidence.signedAt.getTime() < day.getTime() - DAY_MS) {

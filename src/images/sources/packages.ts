@@ -7,18 +7,18 @@ import {
   type SearchRequest,
 } from './source.js'
 
-/** Stored with images that are made here. */
+/** Source id of images that are built here. */
 export const ARCHIVE = 'archive'
 
-/** Bullseye's: of what is older, mirrors hold nothing. */
+/** Creation day of bullseye: mirrors do not have older releases. */
 const OLDEST_DEBIAN = new Date('2019-07-06T00:00:00Z')
 
-/** Images that are made here of the packages of a release: whoever has a package archive has them. */
+/** Images that are built here from the packages of a release. */
 export const packages = namedSource({
   id: ARCHIVE,
   canServe: ({distribution, source, variant}) =>
     variant === 'archive' && source === undefined && DISTRIBUTIONS.some((known) => known === distribution),
-  // The package archive is read by who makes the image: what it holds hangs on more than the name.
+  // The build reads the APT repository: the content depends on more than the name.
   find: async (query) => ({
     source: ARCHIVE,
     digest: undefined,
@@ -30,10 +30,10 @@ export const packages = namedSource({
   expected: archiveOffers,
 })
 
-/** What can be made of the packages of a release, as far as the built-in table tells: nobody is asked. */
+/** Lists the images that can be built, from the built-in table and without a request. */
 function archiveOffers({architecture, catalogue}: SearchRequest, now: Date): OfferedImage[] {
   const releases = [
-    ...catalogue.releases.filter((release) => isOfDebian(release, now)),
+    ...catalogue.releases.filter((release) => isBuildableDebian(release, now)),
     ...keptUbuntuReleases(catalogue, now),
   ]
   return releases.map(({distribution, codename}) =>
@@ -48,8 +48,8 @@ function archiveOffers({architecture, catalogue}: SearchRequest, now: Date): Off
   )
 }
 
-/** Stable ones and the one that is to be next, which has a number before it is released, and sid. */
-function isOfDebian(release: Release, now: Date): boolean {
+/** Returns whether packages of this Debian release exist: stable releases, the next one, and sid. */
+function isBuildableDebian(release: Release, now: Date): boolean {
   const {distribution, created, codename} = release
   if (distribution !== 'debian') return false
   if (codename === 'sid') return true

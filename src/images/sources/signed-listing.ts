@@ -1,9 +1,9 @@
 import {createHash} from 'node:crypto'
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import type {Sha256} from '../../host/digest.js'
 import {redactUrl} from '../../host/http/client.js'
 import {fetchCached, fetchSmall} from '../../host/http/fetch.js'
+import {waitForRetry} from '../../host/http/retry.js'
 import {type ImageQuery, imageName, type Variant} from '../name.js'
 import type {Evidence, PublishedImage} from '../resolved-image.js'
 import {BadSignatureError, SignatureUnreadableError} from '../signature/errors.js'
@@ -13,7 +13,7 @@ import {unsignedListingError} from './errors.js'
 import {parseSha256Sums} from './listings.js'
 import {below, type ImageContext} from './source.js'
 
-/** A folder of a publisher with its SHA256SUMS, verified and read. */
+/** A publisher's folder with its verified SHA256SUMS. */
 export type FolderListing = {
   readonly mirror: string
   readonly folder: string
@@ -21,18 +21,22 @@ export type FolderListing = {
   readonly evidence: Evidence
 }
 
-type Place = {
+type FolderPlace = {
   readonly mirror: string
-  /** Below the mirror, with a slash at its end. */
+  /** Path below the mirror, ending with a slash. */
   readonly folder: string
   readonly kind: ListingKind
-  /** Of the signature's file, behind `SHA256SUMS`. */
+  /** Suffix of the signature file after `SHA256SUMS`. */
   readonly suffix?: '.gpg' | '.asc'
 }
 
-/** @returns undefined when there is no such folder. @throws {EnvsError} As `fetchSignedListing`. */
+/**
+ * Fetches the listing of a folder.
+ *
+ * @returns undefined if the folder does not exist. @throws {EnvsError} As `fetchSignedListing`.
+ */
 export async function fetchFolderListing(
-  {mirror, folder, kind, suffix = '.gpg'}: Place,
+  {mirror, folder, kind, suffix = '.gpg'}: FolderPlace,
   context: ImageContext,
 ): Promise<FolderListing | undefined> {
   const place = {mirror, folder, kind, listing: 'SHA256SUMS', signature: `SHA256SUMS${suffix}`}
@@ -42,12 +46,16 @@ export async function fetchFolderListing(
   return {mirror, folder, sums: parseSha256Sums(data, name), evidence}
 }
 
-/** The day the listing was signed, as a serial: for folders that tell no other of their content. */
+/** Returns the day of the signature as a serial, for folders without another version. */
 export function signingDay({evidence}: FolderListing): string {
   return evidence.signedAt.toISOString().slice(0, 10).replaceAll('-', '')
 }
 
-/** @returns undefined when the folder does not have the file. */
+/**
+ * Returns the image of a file in the folder; undefined if the file is not listed.
+ *
+ * @returns undefined when the folder does not have the file.
+ */
 export function imageInFolder(
   {mirror, folder, sums, evidence}: FolderListing,
   {
@@ -57,7 +65,7 @@ export function imageInFolder(
   }: {
     query: ImageQuery
     source: string
-    /** Before the distribution in the name, of a source that has one. */
+    /** Prefix before the distribution in the name. */
     scheme?: string
     variant: Variant
     version: string
@@ -93,33 +101,33 @@ export function imageInFolder(
 export type SignedListing = {
   /** The verified bytes. */
   readonly data: Buffer
-  /** To name it in errors. */
+  /** Name in errors. */
   readonly name: string
   readonly evidence: Evidence
 }
 
 type SignedListingPlace = {
   readonly mirror: string
-  /** Folder below the mirror, with a slash at its end. */
+  /** Path below the mirror, ending with a slash. */
   readonly folder: string
   readonly kind: ListingKind
 }
 
-/** A folder's listing is some kilobytes; LXC's index of all images 30. */
+/** A folder listing has some kilobytes; the index of LXC has 30. */
 const MAX_LISTING_BYTES = 4 * 1024 ** 2
 const MAX_SIGNATURE_BYTES = 64 * 1024
-/** The products of all Ubuntu releases: some 8 MB. */
+/** The products of all Ubuntu releases take about 8 MB. */
 const MAX_STREAM_BYTES = 64 * 1024 ** 2
 
-/** Publishers replace the listing first and sign it seconds later. */
+/** Publishers replace the listing first, and its signature seconds later. */
 const RACE_TRIES = 3
 const RACE_WAIT_MS = 2000
 
 /**
- * Fetches a listing and its signature and verifies one against the other.
+ * Fetches a listing and its detached signature, and verifies it.
  *
- * A signature that does not fit may be the one of the listing before: both are then fetched anew, past all caches, before
- * that is held against the mirror.
+ * An invalid signature may belong to the previous listing: both files are fetched again, past all caches, before
+ * the mirror is reported.
  *
  * @returns undefined when there is no such listing.
  * @throws {@link unsignedListingError} @throws {NetworkError} @throws {UnexpectedSizeError}
@@ -144,7 +152,7 @@ export async function fetchSignedListing(
     const parts = {listing: {name: url, bytes}, signature: {name: signature, bytes: signed}}
     try {
       const verified = await verifyDetached(parts, {...context, keys})
-      return described(verified, {
+      return signedListing(verified, {
         url,
         listing: {name: listing, bytes},
         signature: parts.signature,
@@ -154,12 +162,12 @@ export async function fetchSignedListing(
       const isRace = error instanceof BadSignatureError || error instanceof SignatureUnreadableError
       if (!isRace || tries === RACE_TRIES) throw error
     }
-    await pause(context.backoffMs ?? RACE_WAIT_MS, context.signal)
+    await waitForRetry(context.backoffMs ?? RACE_WAIT_MS, context.signal)
   }
 }
 
 /**
- * Fetches a listing that carries its signature inside.
+ * Fetches a clearsigned listing, and verifies it.
  *
  * @returns undefined when there is no such listing.
  * @throws {NetworkError} @throws {UnexpectedSizeError}
@@ -179,10 +187,10 @@ export async function fetchClearsigned(
   if (bytes === undefined) return undefined
   const url = redactUrl(from)
   const verified = await verifyCleartext({name: url, bytes}, {...context, keys})
-  return described(verified, {url, listing: {name: listing, bytes}, signature: undefined, context})
+  return signedListing(verified, {url, listing: {name: listing, bytes}, signature: undefined, context})
 }
 
-function described(
+function signedListing(
   {data, signer, signedAt, isClockBehind}: Verified,
   {
     url,
@@ -195,15 +203,7 @@ function described(
   return {data, name: url, evidence: {listing, signature, url, signer, signedAt}}
 }
 
-/** A digest: URLs are longer than names of files may be, and may hold a password. */
+/** Returns the cache key, a digest: a URL may be longer than a file name allows, and may hold a password. */
 function keyOf(url: URL): string {
   return createHash('sha256').update(url.href).digest('hex').slice(0, 32)
-}
-
-/** The reason of `signal` rather than the AbortError that the timer would make of it. */
-async function pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(waitMs, undefined, signal === undefined ? {} : {signal}).catch((error: unknown) => {
-    signal?.throwIfAborted()
-    throw error
-  })
 }

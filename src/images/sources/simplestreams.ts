@@ -3,11 +3,11 @@ import type {Sha256} from '../../host/digest.js'
 import {problemOf, sha256Field} from '../../host/records.js'
 import {compareSerials, isSerial, malformedListingError} from './listings.js'
 
-/** One archive of a product's build. */
+/** One file of a build. */
 export type StreamItem = {
   /** `root.tar.xz`, `squashfs`. */
   readonly ftype: string
-  /** From the root of the stream, never out of it. */
+  /** Path below the root of the stream. */
   readonly path: string
   readonly sha256: Sha256
   readonly sizeBytes: number
@@ -24,10 +24,10 @@ export type StreamProduct = {
   readonly builds: readonly {readonly serial: string; readonly items: readonly StreamItem[]}[]
 }
 
-/** Which builds and which of their files to keep: most of a stream is disk images and tests before a release. */
+/** Selects builds and files: most of a stream is disk images and pre-release builds. */
 export type StreamFilter = {readonly labels: readonly string[]; readonly ftypes: readonly string[]}
 
-/** No part may be empty, `.`, or `..`: the path becomes part of a URL. */
+/** Safe relative path, with no empty part, `.` or `..`: it becomes part of a URL. */
 const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._:+~-]+(?:\/[A-Za-z0-9._:+~-]+)*$/
 
 const pathField = v.pipe(v.string(), v.regex(PATH, 'a path below the root of the stream'))
@@ -46,7 +46,7 @@ const itemSchema = v.object({
   size: v.custom<number>((size) => Number.isSafeInteger(size) && Number(size) >= 0, 'a count'),
 })
 
-/** Of what the filter names; all else in the listing is left out unread. */
+/** Schema of the selected builds and files; all others are skipped. */
 function productsSchema({labels, ftypes}: StreamFilter) {
   const isWanted = v.object({label: v.picklist(labels)})
   const isWantedItem = v.object({ftype: v.picklist(ftypes)})
@@ -64,18 +64,18 @@ function productsSchema({labels, ftypes}: StreamFilter) {
   })
 }
 
-/** Reads a value by `schema` where it is one of those that `which` accepts; any other becomes undefined. */
+/** Validates a value by `schema` if `which` accepts it; any other value becomes undefined. */
 function onlyWhere<Schema extends v.GenericSchema>(which: v.GenericSchema, schema: Schema) {
-  return v.lazy((value): Schema | typeof LEFT_OUT => (v.is(which, value) ? schema : LEFT_OUT))
+  return v.lazy((value): Schema | typeof SKIPPED => (v.is(which, value) ? schema : SKIPPED))
 }
 
-const LEFT_OUT = v.pipe(
+const SKIPPED = v.pipe(
   v.unknown(),
   v.transform(() => undefined),
 )
 
 /**
- * Finds the stream of images to download in an index; the others list images within clouds.
+ * Finds the stream of downloadable images in an index; the other streams list images within clouds.
  *
  * @returns Its path from the root of the stream, or undefined.
  * @throws {MalformedListingError}
@@ -86,7 +86,7 @@ export function parseStreamIndex(data: Buffer, name: string): string | undefined
 }
 
 /**
- * Reads a file of products; builds and files that `filter` does not name are passed over.
+ * Parses a products file; builds and files that `filter` does not select are skipped.
  *
  * @throws {MalformedListingError}
  * @see https://launchpad.net/simplestreams
@@ -129,6 +129,6 @@ function readListing<Schema extends v.GenericSchema>(
   const result = v.safeParse(schema, json, {abortEarly: true})
   if (result.success) return result.output
   const {at, what} = problemOf(result.issues[0])
-  // A key of the listing may be of any length.
+  // Bounds the path in the message: a key of the listing may have any length.
   throw malformedListingError({listing: name, at: at === null ? '$' : `$.${at}`.slice(0, 300), reason: what})
 }

@@ -6,9 +6,112 @@ import {type ImageQuery, type ImageReference, imageName, type NameOptions, type 
 import type {Content, ResolvedImage} from '../resolved-image.js'
 import type {ListingKind, ScopedKeyring} from '../signature/keyring.js'
 
-type Offer = {
+/** An image source. The list of sources is the only place that names them. */
+export type ImageSource = {
+  /** Stored with each image. */
+  readonly id: string
+  /** Returns whether the source may have the image; sends no request. */
+  readonly matches: (reference: ImageReference) => boolean
+  /**
+   * Resolves the reference.
+   *
+   * @returns undefined if the source does not have the image: then the next matching source is asked.
+   * @throws {NetworkError} If the source is unreachable: then the next matching source is asked too.
+   * @throws {EnvsError} With exit code 6 if the response is not trusted.
+   */
+  readonly resolve: (reference: ImageReference, context: ImageContext) => Promise<ResolvedImage | undefined>
+  /** Lists the images of the source. @throws {NetworkError} @throws {EnvsError} As `resolve`. */
+  readonly search?: (request: SearchRequest, context: ImageContext) => Promise<readonly OfferedImage[]>
+  /** Estimates the images of the source from the built-in table, if it is unreachable. */
+  readonly expected?: (request: SearchRequest, now: Date) => readonly OfferedImage[]
+  /** Uploads content to the reference. @returns The digest by which it is known there. */
+  readonly push?: (content: Content, reference: ImageReference, context: ImageContext) => Promise<Sha256>
+  /** Names with the prefix `WORD:` mean only this source, which parses the rest. @throws {UnknownImageError} */
+  readonly scheme?: {
+    readonly word: string
+    readonly parse: (rest: string, options: SchemeOptions) => ImageQuery
+  }
+  /** The kind of its listings, which selects their keys; undefined for a source without signatures. */
+  readonly listingKind?: ListingKind
+  /** The URL of its mirror, for messages. */
+  readonly mirror?: (context: ImageContext) => string
+}
+
+/** Mirrors, trusted keys and options of the sources. */
+export type ImageContext = {
+  /** Folder URLs without a slash at their end. */
+  readonly mirrors: {readonly ubuntuBase: string; readonly ubuntuCloud: string; readonly lxc: string}
+  /** Additional trusted keys, each for the URLs below a mirror. */
+  readonly keyrings: readonly ScopedKeyring[]
+  /** Holds the proxy variables and `SSL_CERT_FILE`. */
+  readonly environment: Environment
+  readonly now: Date
+  /** Folder in which large listings are cached; without it they are fetched each time. */
+  readonly cacheFolder?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Accepts signatures over SHA-1 digests, for which collisions can be made: old listings have no other. */
+  readonly allowSha1?: boolean | undefined
+  readonly onNotice?: ((notice: ImageNotice) => void) | undefined
+  /** Wait before the first retry. */
+  readonly backoffMs?: number | undefined
+}
+
+/** A notice for the user while an image is looked up. */
+export type ImageNotice =
+  /** The signature is newer than the clock of this host, which must be slow. */
+  | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
+  /** A source did not answer; the next one is asked. */
+  | {
+      readonly kind: 'source-unreachable'
+      readonly source: string
+      readonly mirror: string
+      readonly reason: string
+    }
+
+/** An image that is offered, as far as known without a request for the file. */
+export type OfferedImage = {
+  /** As `envs create` takes it: `ubuntu:focal/base`. */
+  readonly name: string
   readonly source: string
-  /** What goes before the distribution in the name. */
+  readonly distribution: string
+  readonly suite: string
+  /** `20.04`; undefined where the distribution has no numbers. */
+  readonly version: string | undefined
+  readonly variant: Variant
+  readonly architecture: DebArchitecture
+  /** Serial of the newest build, if known. */
+  readonly serial: string | undefined
+  readonly sizeBytes: number | undefined
+  /** End of standard support; undefined for a release that the catalogue does not know. */
+  readonly eol: Date | undefined
+  readonly isEol: boolean
+  /** `catalogue`: estimated from the built-in table, without a request. */
+  readonly origin: 'online' | 'catalogue'
+}
+
+export type SearchRequest = {readonly architecture: DebArchitecture; readonly catalogue: Catalogue}
+
+/** Options of a scheme parser; `text` is the whole name, for messages. */
+export type SchemeOptions = NameOptions & {readonly text: string}
+
+type NamedSource = Omit<ImageSource, 'matches' | 'resolve'> & {
+  readonly canServe: (query: ImageQuery) => boolean
+  readonly find: (query: ImageQuery, context: ImageContext) => Promise<ResolvedImage | undefined>
+}
+
+/** Returns a source that resolves only names. */
+export function namedSource({canServe, find, ...source}: NamedSource): ImageSource {
+  return {
+    ...source,
+    matches: (reference) => reference.kind === 'name' && canServe(reference.query),
+    resolve: async (reference, context) =>
+      reference.kind === 'name' ? find(reference.query, context) : undefined,
+  }
+}
+
+type ImageOffer = {
+  readonly source: string
+  /** Prefix before the distribution in the name. */
   readonly prefix: string | undefined
   readonly distribution: string
   readonly suite: string
@@ -19,8 +122,8 @@ type Offer = {
   readonly sizeBytes?: number | undefined
 }
 
-/** Completes what a source has by what the catalogue knows of its release. */
-export function offeredImage(offer: Offer, {releases}: Catalogue, now: Date): OfferedImage {
+/** Adds the catalogue's facts about the release to an offer. */
+export function offeredImage(offer: ImageOffer, {releases}: Catalogue, now: Date): OfferedImage {
   const {source, prefix, distribution, suite, variant, architecture, origin, serial, sizeBytes} = offer
   const release = releases.find((one) => one.distribution === distribution && one.codename === suite)
   return {
@@ -39,10 +142,13 @@ export function offeredImage(offer: Offer, {releases}: Catalogue, now: Date): Of
   }
 }
 
-/** Xenial's: of what is older, the publishers have removed most. */
+/** Creation day of xenial: the publishers removed most older images. */
 const OLDEST_KEPT = new Date('2015-10-21T00:00:00Z')
 
-/** The Ubuntu releases whose images stay published: the long-term ones for good, others while they are supported. */
+/**
+ * Returns the Ubuntu releases whose images stay published: LTS releases, and other releases while they are
+ * supported.
+ */
 export function keptUbuntuReleases({releases}: Catalogue, now: Date): Release[] {
   return releases.filter(
     (release) =>
@@ -53,113 +159,8 @@ export function keptUbuntuReleases({releases}: Catalogue, now: Date): Release[] 
   )
 }
 
-/** Where the sources are, and by what they are judged. */
-export type ImageContext = {
-  /** Folder URLs without a slash at their end. */
-  readonly mirrors: {readonly ubuntuBase: string; readonly ubuntuCloud: string; readonly lxc: string}
-  /** Further trusted keys, each for what lies below a URL. */
-  readonly keyrings: readonly ScopedKeyring[]
-  /** Holds the proxy variables and `SSL_CERT_FILE`. */
-  readonly environment: Environment
-  readonly now: Date
-  /** Where large listings are kept between searches; without it they are fetched each time. */
-  readonly cacheFolder?: string | undefined
-  readonly signal?: AbortSignal | undefined
-  /** Takes signatures over SHA-1 digests, for which two contents can be made to fit: old listings carry no other. */
-  readonly allowSha1?: boolean | undefined
-  readonly onNotice?: ((notice: ImageNotice) => void) | undefined
-  /** The first wait before a request is repeated. */
-  readonly backoffMs?: number | undefined
-}
-
-/** What is worth a line to the user while an image is looked for. */
-export type ImageNotice =
-  /** The signature is newer than this machine's clock, which must be behind. */
-  | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
-  /** A source did not answer; the next one is asked. */
-  | {
-      readonly kind: 'source-unreachable'
-      readonly source: string
-      readonly mirror: string
-      readonly reason: string
-    }
-
-/** An image that can be had, as far as is known without asking for the very file. */
-export type OfferedImage = {
-  /** As `envs create` takes it: `ubuntu:focal/base`. */
-  readonly name: string
-  readonly source: string
-  readonly distribution: string
-  readonly suite: string
-  /** `20.04`; undefined where the distribution has no numbers. */
-  readonly version: string | undefined
-  readonly variant: Variant
-  readonly architecture: DebArchitecture
-  /** Serial of the newest build; undefined where nothing tells. */
-  readonly serial: string | undefined
-  readonly sizeBytes: number | undefined
-  /** Undefined for a release the catalogue does not know. */
-  readonly eol: Date | undefined
-  readonly isEol: boolean
-  /** `catalogue`: expected by the built-in table, nobody was asked. */
-  readonly origin: 'online' | 'catalogue'
-}
-
-export type SearchRequest = {readonly architecture: DebArchitecture; readonly catalogue: Catalogue}
-
-/** What a scheme's source is given beside the words after the colon; `text` is the whole name, for messages. */
-export type SchemeOptions = NameOptions & {readonly text: string}
-
-/** A place where images come from. What the list of sources has is all that envs knows of them. */
-export type ImageSource = {
-  /** Stored with each image. */
-  readonly id: string
-  /** Tells whether it may have what the reference names; no server is asked. */
-  readonly matches: (reference: ImageReference) => boolean
-  /**
-   * Finds out what the reference stands for just now.
-   *
-   * @returns undefined when the source does not have it: then the next source that matches is asked.
-   * @throws {NetworkError} When the source can't be asked: then, too.
-   * @throws {EnvsError} With exit code 6 when what came is not to be trusted.
-   */
-  readonly resolve: (reference: ImageReference, context: ImageContext) => Promise<ResolvedImage | undefined>
-  /**
-   * Lists what it has. @throws {NetworkError} @throws {EnvsError} As `resolve`.
-   */
-  readonly search?: (request: SearchRequest, context: ImageContext) => Promise<readonly OfferedImage[]>
-  /** What the built-in table lets expect of it, for when it can't be asked. */
-  readonly expected?: (request: SearchRequest, now: Date) => readonly OfferedImage[]
-  /** Sends content to where the reference points. @returns The digest by which it is known there. */
-  readonly push?: (content: Content, reference: ImageReference, context: ImageContext) => Promise<Sha256>
-  /** Names with `WORD:` in front mean this source alone, which parses the rest. @throws {UnknownImageError} */
-  readonly scheme?: {
-    readonly word: string
-    readonly parse: (rest: string, options: SchemeOptions) => ImageQuery
-  }
-  /** Whose keys sign its listings; undefined for a source without signatures. */
-  readonly listingKind?: ListingKind
-  /** The URL below which it looks, for messages. */
-  readonly mirror?: (context: ImageContext) => string
-}
-
-type NamedSource = Omit<ImageSource, 'matches' | 'resolve'> & {
-  readonly canServe: (query: ImageQuery) => boolean
-  readonly find: (query: ImageQuery, context: ImageContext) => Promise<ResolvedImage | undefined>
-}
-
-/** Makes a source of images that are found by name alone. */
-export function namedSource({canServe, find, ...source}: NamedSource): ImageSource {
-  return {
-    ...source,
-    matches: (reference) => reference.kind === 'name' && canServe(reference.query),
-    resolve: async (reference, context) =>
-      reference.kind === 'name' ? find(reference.query, context) : undefined,
-  }
-}
-
-/** The URL of what lies at `path` below a mirror. @param path - Relative, its parts separated by `/`. */
+/** Returns the URL of `path` below a mirror. @param path - Relative, its parts separated by `/`. */
 export function below(mirror: string, path: string): URL {
-  // A colon, as in the streams' names and LXC's builds, would make a scheme of the first part.
+  // Concatenates, because `new URL` would read a colon in the first part (streams, LXC builds) as a scheme.
   return new URL(`${mirror.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`)
 }

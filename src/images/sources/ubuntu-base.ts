@@ -15,7 +15,7 @@ import {
 const ID = 'ubuntu-base'
 
 /**
- * Ubuntu Base: the smallest official root, a release's and, built every day, that of what comes after it.
+ * Ubuntu Base: the smallest official root file system, as releases and as daily builds of the next point release.
  *
  * @see https://cdimage.ubuntu.com/ubuntu-base/
  */
@@ -31,12 +31,12 @@ export const ubuntuBase = namedSource({
     if (query.variant === 'daily') return findDaily(query, context)
     return (await findRelease(query, context)) ?? (await findDaily(query, context))
   },
-  // The server has no index of all its folders, and the table knows which there are.
-  search: async (request, {now}) => expected(request, now),
-  expected,
+  // The server has no index of all folders; the table knows them.
+  search: async (request, {now}) => expectedImages(request, now),
+  expected: expectedImages,
 })
 
-/** One folder holds every point release that is still kept: the newest is taken, whatever it is called. */
+/** Finds the newest point release in the folder of a release, which holds all available ones. */
 async function findRelease(query: ImageQuery, context: ImageContext): Promise<PublishedImage | undefined> {
   const {suite, version, architecture} = query
   if (version === undefined) return undefined
@@ -48,7 +48,7 @@ async function findRelease(query: ImageQuery, context: ImageContext): Promise<Pu
   return imageInFolder(listing, {query, source: ID, variant: 'base', ...newest})
 }
 
-/** `ubuntu-base-24.04.5-base-amd64.tar.gz`; the first of a release has no point. */
+/** Returns the newest of files such as `ubuntu-base-24.04.5-base-amd64.tar.gz`; the first release has no point. */
 function newestPoint(
   files: Iterable<string>,
   {version, architecture}: {version: string; architecture: DebArchitecture},
@@ -68,7 +68,7 @@ function newestPoint(
 async function findDaily(query: ImageQuery, context: ImageContext): Promise<PublishedImage | undefined> {
   const file = `${query.suite}-base-${query.architecture}.tar.gz`
   const mirror = context.mirrors.ubuntuBase
-  // The second is where the release under development lay until May 2026, and still does on some mirrors.
+  // The second folder held the release under development until May 2026, and still does on some mirrors.
   for (const folder of [`${query.suite}/daily/current/`, 'daily/current/']) {
     const listing = await fetchFolderListing({mirror, folder, kind: 'ubuntu-base'}, context)
     const image =
@@ -79,7 +79,7 @@ async function findDaily(query: ImageQuery, context: ImageContext): Promise<Publ
   return undefined
 }
 
-function expected({architecture, catalogue}: SearchRequest, now: Date): OfferedImage[] {
+function expectedImages({architecture, catalogue}: SearchRequest, now: Date): OfferedImage[] {
   const kept = keptUbuntuReleases(catalogue, now).filter(({codename}) => isBuilt(architecture, codename))
   const offer = (release: Release, variant: 'base' | 'daily') =>
     offeredImage(
@@ -105,7 +105,7 @@ function expected({architecture, catalogue}: SearchRequest, now: Date): OfferedI
   ]
 }
 
-/** riscv64 came with focal, i386 went with it. */
+/** Returns whether the architecture is built: riscv64 since focal, i386 until bionic. */
 function isBuilt(architecture: DebArchitecture, suite: string): boolean {
   const isOld = suite === 'xenial' || suite === 'bionic'
   if (architecture === 'loong64') return false

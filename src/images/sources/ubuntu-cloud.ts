@@ -15,21 +15,21 @@ const ID = 'ubuntu-cloud'
 
 type CloudVariant = 'cloud' | 'minimal'
 
-type Layout = {
-  /** Where releases lie, each in a folder of its codename. */
+type StreamLayout = {
+  /** Folder of the releases, each in a folder named by its codename. */
   readonly releases: string
   readonly daily: (suite: string) => string
-  /** In the names of files. */
+  /** Part of the file names. */
   readonly flavour: string
-  /** What a stream calls its builds and products of a release. */
+  /** Names of its builds and products in the stream. */
   readonly label: string
   readonly product: string
 }
 
-/** `*-cloudimg-ARCH.tar.gz` holds a disk image, `-lxd.tar.xz` metadata alone: the root is in these. */
+/** Files with a root file system; `*-cloudimg-ARCH.tar.gz` holds a disk image, `-lxd.tar.xz` only metadata. */
 const ROOT_FILES = ['root.tar.xz', 'root.tar.gz'] as const
 
-const LAYOUTS: Readonly<Record<CloudVariant, Layout>> = {
+const LAYOUTS: Readonly<Record<CloudVariant, StreamLayout>> = {
   minimal: {
     releases: 'minimal/releases/',
     daily: (suite) => `minimal/daily/${suite}/current/`,
@@ -47,7 +47,7 @@ const LAYOUTS: Readonly<Record<CloudVariant, Layout>> = {
 }
 
 /**
- * Ubuntu's cloud images, as roots: `cloud` with all of a server, `minimal` with what boots.
+ * Ubuntu's cloud images as root file systems: `cloud` is a full server, `minimal` a minimal bootable system.
  *
  * @see https://cloud-images.ubuntu.com/
  */
@@ -83,13 +83,16 @@ export const ubuntuCloud = namedSource({
   },
 })
 
-/** Without a wish the smaller one goes first. */
+/** Returns the requested variants, by default the smaller one first. */
 function variantsOf(variant: ImageQuery['variant']): readonly CloudVariant[] {
   if (variant === undefined) return ['minimal', 'cloud']
   return variant === 'cloud' || variant === 'minimal' ? [variant] : []
 }
 
-/** The release's folder names its files by version, the daily one by codename; a release to come has only that. */
+/**
+ * Finds an image. The release folder names its files by version, the daily folder by codename; a coming release
+ * has only the daily folder.
+ */
 async function findVariant(
   variant: CloudVariant,
   query: ImageQuery,
@@ -114,7 +117,7 @@ async function findVariant(
   return undefined
 }
 
-/** Reads the streams, whose sizes and serials the folders' listings lack; they are megabytes, so not for `find`. */
+/** Lists the images of a stream. Streams have sizes and serials, but take megabytes, so `find` does not read them. */
 async function offersOf(
   variant: CloudVariant,
   {architecture, catalogue}: SearchRequest,
@@ -133,7 +136,7 @@ async function offersOf(
   const filter = {labels: [label], ftypes: ROOT_FILES}
   return parseStreamProducts(products.data, products.name, filter).flatMap(({id, suite, version, builds}) => {
     const [newest] = builds
-    // Ids may go on: the exact one is the plain product of this architecture.
+    // Ids may have suffixes: the exact id is the plain product of this architecture.
     if (newest === undefined || id !== `${product}:${version}:${architecture}`) return []
     const {serial, items} = newest
     const sizeBytes = items[0]?.sizeBytes

@@ -1,5 +1,5 @@
 import {type DebArchitecture, systemCalls} from '../../host/arch.js'
-import {ended, readComplaint, requirePerl, scriptWords, start} from '../../host/process.js'
+import {ended, readErrorOutput, requirePerl, scriptWords, start} from '../../host/process.js'
 
 /** Extended attributes of the files of one folder; paths are byte strings (latin1) relative to it. */
 export type LayerMarks = {
@@ -46,7 +46,7 @@ async function outputOf(argv: readonly string[]): Promise<string> {
     if (bytes < MOST_BYTES) chunks.push(chunk)
     bytes += chunk.length
   })
-  const [exit, complaint] = await Promise.all([ended(child), readComplaint(child)])
+  const [exit, complaint] = await Promise.all([ended(child), readErrorOutput(child)])
   if (exit.status !== 0) throw new Error(`list-layer ended with status ${exit.status}: ${complaint}`)
   return Buffer.concat(chunks).toString('latin1')
 }

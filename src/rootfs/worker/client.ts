@@ -7,7 +7,7 @@ import {pipeline} from 'node:stream/promises'
 import {fileURLToPath, pathToFileURL} from 'node:url'
 import {findProgram} from '../../host/host.js'
 import {packageRoot} from '../../host/paths.js'
-import {ended, pipeOf, readComplaint, start} from '../../host/process.js'
+import {ended, pipeOf, readErrorOutput, start} from '../../host/process.js'
 import {WorkerFailure, workerDiedError} from '../errors.js'
 import {BUILD_ID} from './build-id.js'
 import type {WorkerEvent, WorkerRequests, WorkerResults, WorkerVerb} from './protocol.js'
@@ -70,7 +70,7 @@ export async function ask<Verb extends WorkerVerb>(
     const [streamFailure, last, complaint, exit] = await Promise.all([
       consume === undefined ? feed(child, source) : drain(child, consume),
       readEvents(child, onProgress),
-      readComplaint(child),
+      readErrorOutput(child),
       ended(child),
     ])
     signal?.throwIfAborted()

@@ -112,6 +112,6 @@ test('create points to the file that a word without a path may have meant', asyn
   const {status, stdout} = await cli.run('create', 'tiny.tar.gz', '--json')
   assert.equal(status, 3)
   assert.deepEqual(JSON.parse(stdout).error.suggestions, [
-    'To use the file of that name, write ./tiny.tar.gz',
+    'To use the file with that name, write ./tiny.tar.gz',
   ])
 })

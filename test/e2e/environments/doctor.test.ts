@@ -49,7 +49,7 @@ test('doctor NAME lists what an emulated environment lacks, and exits with 0', a
     '  /usr/chage  0:42 2755',
     '1 file has capabilities in the image that could not be set:',
     '  /usr/odd  of an unknown form',
-    "1 device node of the image left out (the guest's /dev is made anew at each start):",
+    "1 device node of the image left out (the guest's /dev is created at each start):",
     '  /null  char 1:3',
     'Packages in the environment that need more than it provides:',
     '  cron 1.2-3: cron cannot change its user, so the jobs of every user run as root',
@@ -113,7 +113,7 @@ test('create warns of owners that a mapped environment can not have, and names t
   const lines = run.stderr.split('\n')
   assert.ok(
     lines.includes(
-      'envs: warning: 1 file belongs to ids that your subordinate range does not reach (2000000), and to nobody (65534) here. Programs that run as one of these ids cannot write there; a longer range in /etc/subuid and /etc/subgid gives them to new environments.',
+      'envs: warning: 1 file has an owner outside of your subordinate range (2000000), and belongs to nobody (65534) here. Programs that run as one of these ids cannot write to them; a longer range in /etc/subuid and /etc/subgid gives the ids to new environments.',
     ),
     run.stderr,
   )

@@ -200,7 +200,7 @@ test('import shows what the archive says of its origin', async (t) => {
   const {stderr} = await cli.run('import', 'x.tar', '-n', 'b', '--identity', 'emulated')
   assert.match(
     stderr,
-    /^The archive says that it is tiny, made on \d{4}-\d\d-\d\d, emulated, exported by envs \d+\.\d+\.\d+\.$/m,
+    /^The tarball says that it is tiny, created on \d{4}-\d\d-\d\d, emulated, exported by envs \d+\.\d+\.\d+\.$/m,
   )
 })
 

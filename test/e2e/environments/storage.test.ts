@@ -40,8 +40,8 @@ test('create in a store that can not be written names the path', async (t) => {
   const run = await cli.runBehind(onDisk('ro', cli.data), 'create', path)
   assert.deepEqual([run.status, run.stdout], [8, ''])
   assert.deepEqual(run.stderr.split('\n'), [
-    `envs: The system refused "${cli.store}": read-only file system.`,
-    '  See whether you may use the path and whether its disk works, or set ENVS_HOME to another folder.',
+    `envs: Could not access "${cli.store}": read-only file system.`,
+    '  Check the permissions of the path and the state of its disk, or set ENVS_HOME to another folder.',
     '',
   ])
 })
@@ -52,7 +52,7 @@ test('create where a file stands in the place of the store names it', async (t) 
   await writeFile(join(cli.home, 'data'), '')
   const run = await cli.run('create', path, '--json')
   assert.equal(run.status, 8)
-  assert.equal(JSON.parse(run.stdout).error.message, `The system refused "${cli.store}": not a directory.`)
+  assert.equal(JSON.parse(run.stdout).error.message, `Could not access "${cli.store}": not a directory.`)
 })
 
 test('create leaves a folder that is no environment alone', async (t) => {

@@ -6,7 +6,7 @@ for (const path of ['/proc/nope', '/proc/nope/below']) {
   test(`${path} is told to be where no folder can be made`, async () => {
     await assert.rejects(makeFolders(path, {mode: 0o700}), {
       code: 'ENVS_STORAGE_FAILED',
-      message: 'Could not make the folder "/proc/nope": its file system takes no folders.',
+      message: 'Could not create the folder "/proc/nope": its file system does not allow new folders.',
     })
   })
 }

@@ -141,7 +141,7 @@ test('a terminal is no image', async (t) => {
 })
 
 for (const [reference, suggestion] of [
-  ['rootfs.tar', 'To use the file of that name, write ./rootfs.tar'],
+  ['rootfs.tar', 'To use the file with that name, write ./rootfs.tar'],
   ['missing.tar', 'To use a file, give its path, such as ./missing.tar; there is no such file here.'],
 ] as const) {
   test(`the name ${reference} is unknown, and the way out is told`, async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import type {Sha256} from '../../../src/host/digest.js'
-import {type Claimed, reverify} from '../../../src/images/resolve.js'
+import {type ClaimedImage, reverify} from '../../../src/images/resolve.js'
 import {digestOf} from '../../support/download.js'
 import {fixture} from '../../support/fixture.js'
 
@@ -12,7 +12,7 @@ const listed = /^([0-9a-f]{64}) \*ubuntu-base-24\.04\.5-base-amd64/m.exec(
   fixture(`${FOLDER}/SHA256SUMS`).toString(),
 )?.[1]
 
-function claim(change: Partial<Claimed> = {}): Claimed {
+function claim(change: Partial<ClaimedImage> = {}): ClaimedImage {
   return {
     source: 'ubuntu-base',
     url: new URL(

@@ -86,7 +86,7 @@ for (const [errno, message] of [
 test('tells what the disk refused, without a stack', () => {
   const error = systemError('EACCES', {path: '/data/x'})
   const failure = describeFailure(error)
-  assert.equal(failure.message, 'The system refused "/data/x": permission denied.')
+  assert.equal(failure.message, 'Could not access "/data/x": permission denied.')
   assert.deepEqual([failure.code, failure.exitCode, failure.stack], ['ENVS_STORAGE_FAILED', 8, undefined])
 })
 
@@ -107,8 +107,8 @@ test('has a closed JSON shape', () => {
 
 test('a bug names the version of envs also where it ends a session', async () => {
   const module = new URL('../../../src/cli/render-error.ts', import.meta.url).href
-  const program = `const {sessionStatus, tellFailure} = await import(${JSON.stringify(module)})
-tellFailure(new TypeError('x'), {verbose: false, statusOf: sessionStatus})`
+  const program = `const {sessionStatus, reportFailure} = await import(${JSON.stringify(module)})
+reportFailure(new TypeError('x'), {verbose: false, statusOf: sessionStatus})`
   const argv = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', program]
   const {status, stderr} = await capture(argv)
   assert.equal(status, 125)

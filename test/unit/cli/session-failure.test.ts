@@ -6,8 +6,8 @@ import {versionLine} from '../../../src/cli/render-error.js'
 test('a bug in a plain session is told with the version of envs', () => {
   const module = new URL('../../../src/cli/render-error.ts', import.meta.url).href
   const program = `
-    import {sessionStatus, tellFailure} from ${JSON.stringify(module)}
-    tellFailure(new TypeError('a bug'), {verbose: false, statusOf: sessionStatus})`
+    import {sessionStatus, reportFailure} from ${JSON.stringify(module)}
+    reportFailure(new TypeError('a bug'), {verbose: false, statusOf: sessionStatus})`
   const {status, stderr} = spawnSync(
     process.execPath,
     ['--import', 'tsx', '--input-type=module', '--eval', program],

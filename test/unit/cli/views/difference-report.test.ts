@@ -22,12 +22,12 @@ const rendered = (difference: Partial<Difference>, {listsAll = false} = {}) =>
   renderDifference({...NOTHING, ...difference}, {listsAll})
 
 test('no difference is one line', () => {
-  assert.deepEqual(rendered({}), ['play beside its image: no difference.'])
+  assert.deepEqual(rendered({}), ['play compared with its image: no difference.'])
 })
 
 for (const [kind, expected] of [
-  ['snapshot', 'play beside its snapshot x: no difference.'],
-  ['environment', 'play beside x: no difference.'],
+  ['snapshot', 'play compared with its snapshot x: no difference.'],
+  ['environment', 'play compared with x: no difference.'],
 ] as const) {
   test(`what it is compared with is named, of the kind ${kind}`, () => {
     assert.deepEqual(rendered({against: {kind, name: 'x'}}), [expected])
@@ -46,7 +46,7 @@ test('packages are told of with what happened to them, and the architecture wher
     downgraded: [{...named('c'), from: '2', to: '1'}],
   }
   assert.deepEqual(rendered({packages, sizeBytes: 1500}), [
-    'play beside its image: 1.5 kB more.',
+    'play compared with its image: 1.5 kB more.',
     'Packages:',
     '  added       a:amd64 1',
     '  added       a:i386 1 (half-configured)',

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {describeKept, type KeepingEvent, type Kept, noteKept} from '../../../../src/cli/views/creation.js'
+import {
+  addResumable,
+  describeResumable,
+  type KeepingEvent,
+  type Resumable,
+} from '../../../../src/cli/views/creation.js'
 
 const download = (receivedBytes: number, totalBytes?: number): KeepingEvent => ({
   stage: 'download',
@@ -45,7 +50,7 @@ for (const [what, events, told] of [
   ['the last news of its download', [{stage: 'stored'}, download(2, 2)], IN_STORE],
 ] as const satisfies readonly (readonly [string, readonly KeepingEvent[], string | undefined])[]) {
   test(`an interruption after ${what} says what is kept`, () => {
-    const kept = events.reduce<Kept>(noteKept, {})
-    assert.equal(describeKept(kept), told)
+    const resumable = events.reduce<Resumable>(addResumable, {})
+    assert.equal(describeResumable(resumable), told)
   })
 }
