@@ -37,7 +37,7 @@ const MISSING: readonly (number | undefined)[] = [404, 410]
  * @param onBytes - Called with the number of received bytes.
  * @returns The file that `openPackageIndex` reads.
  * @throws {MissingIndexError}
- * @throws {@link indexMismatchError} @throws {@link malformedIndexError}|n@throws {NetworkError} @throws {@link
+ * @throws {@link indexMismatchError} @throws {@link malformedIndexError} @throws {NetworkError} @throws {@link
  * downloadStorageError} @throws {ToolMissingError}
  */
 export async function fetchIndex(

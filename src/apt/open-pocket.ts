@@ -49,7 +49,7 @@ const lacksFiles = (error: unknown): error is MissingIndexError | NotInSuiteErro
  * have it.
  * @throws {@link suiteNotFoundError}
  * @throws {@link withdrawnPocketError} @throws {@link missingSecurityError} @throws {@link
- * archiveUnreachableError}|n@throws {EnvsError} As `openRelease`, `chooseIndices` and `fetchIndex`.
+ * archiveUnreachableError} @throws {EnvsError} As `openRelease`, `chooseIndices` and `fetchIndex`.
  */
 export async function openPocket(
   pocket: PlacedPocket,

@@ -178,7 +178,7 @@ function keyOfFile({dev, ino, size, mtimeNs, ctimeNs}: FileFacts): string {
 /** The standard input of the process, or a stream in its place. */
 export type StandardInput = Readable & {readonly isTTY?: boolean}
 
-/** Opens the tarball on standard input.|n@throws {@link notAnImageFileError} If standard input is a terminal. */
+/** Opens the tarball on standard input. @throws {@link notAnImageFileError} If standard input is a terminal. */
 export function openStandardInputImage(
   standardInput: StandardInput,
   {sha256}: {sha256: Sha256 | undefined},
