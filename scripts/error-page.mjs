@@ -5,7 +5,7 @@ import {register} from 'tsx/esm/api'
 
 const SECTIONS = new Map([
   [1, 'A bug'],
-  [2, 'What was typed, and settings'],
+  [2, 'Command lines and settings'],
   [3, 'Not found'],
   [4, 'In the way, or in use'],
   [5, 'Network'],
@@ -27,7 +27,7 @@ a failure has a \`code\`, which stays the same when the message changes. Look fo
 figures. Each section has one [exit status](exit-codes.md); \`run\`, \`enter\` and \`try\` end with 125 instead.
 
 \`envs doctor\` explains what the host lacks, with the remedy ([doctor.md](doctor.md)); \`envs doctor --repair\` removes what
-killed commands left behind. What does not verify is never kept.
+killed commands left behind. Files that do not verify are never kept.
 `
 
 /** docs/troubleshooting.md: every error with its code, its message and the next steps, by exit status. */

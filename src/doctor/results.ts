@@ -9,7 +9,7 @@ const requestResult = described(
       opens: described(v.string(), 'what anybody may do then'),
     }),
   ),
-  'What an administrator would do about it.',
+  'The change for an administrator.',
 )
 
 export const hostReportResult = v.object({
@@ -43,7 +43,7 @@ export const hostReportResult = v.object({
         ),
       }),
     ),
-    'What to send to an administrator.',
+    'The text for an administrator.',
   ),
 })
 export type HostReportResult = RecordOf<typeof hostReportResult>
