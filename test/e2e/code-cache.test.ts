@@ -14,9 +14,10 @@ function folderOf({home}: SandboxedCli): string {
   return join(home, 'cache', 'envs', 'code')
 }
 
-/** The one file that a command has left, whole. */
+/** The file of a command, whole; beside those of the libraries that the command used. */
 async function keptBy(cli: SandboxedCli): Promise<string> {
-  const [name, ...others] = await readdir(folderOf(cli))
+  const names = await readdir(folderOf(cli))
+  const [name, ...others] = names.filter((each) => !each.startsWith('library-'))
   assert.deepEqual(others, [])
   assert.match(name ?? '', /^config-[0-9a-f]{32}-v/)
   return join(folderOf(cli), name ?? '')

@@ -59,7 +59,7 @@ test('a terminal shows how many packages are configured, and after Ctrl-C what i
   assert.match(screen, /\d+ of \d+ packages configured/)
   assert.match(
     screen,
-    /envs: Interrupted by SIGINT\.\r\n {2}The package indices and all \d+ packages are kept: the same command goes on/,
+    /envs: Interrupted by SIGINT\.\r\n {2}The package indices and all \d+ packages are kept: the same command continues/,
   )
   assert.deepEqual(await leftBehind(cli), [])
 })
