@@ -55,13 +55,15 @@ sub kept_plan {
 # Reads a plan from envs.js through a pipe; an end without a word ends this program.
 sub asked_plan {
   pipe(my $reader, my $writer) or go_by_node();
+  # Nothing is written to the second: its end tells Node, which runs a session of proot itself, that this process was killed.
+  pipe(my $parent_ends, my $parent_lives) or go_by_node();
   my $child = fork_receiver();
   if ($child == 0) {
-    $ENV{ENVS_HAND_OVER} = fileno $writer;
-    fcntl($writer, $F_SETFD, 0);
+    $ENV{ENVS_HAND_OVER} = join ',', fileno $writer, fileno $parent_ends;
+    fcntl($_, $F_SETFD, 0) for $writer, $parent_ends;
     go_by_node();
   }
-  close $writer;
+  close $_ for $writer, $parent_ends;
   my $status = wait_for($child, $reader, \my $text);
   exit $status unless $status == 0 && length $text;
   return read_plan($text) // go_by_node();

@@ -1,4 +1,4 @@
-import {closeSync, openSync, writeFileSync} from 'node:fs'
+import {closeSync, constants, openSync, writeFileSync} from 'node:fs'
 import {ExitCode} from '../../errors.js'
 import type {SessionContext, SessionSpec, SessionWish} from '../../features/feature.js'
 import {beforeSession, refuseUnsupported} from '../../features/index.js'
@@ -45,6 +45,7 @@ export async function runInEnvironment(
     const options = sessionOptions(context, {session, lock, plain})
     if (await isForProot(context)) {
       await options.waitForLock()
+      await parent?.endWith()
       return await runByProot(context, {request: session.request, lock})
     }
     if (parent === undefined) return await runSession(options)
@@ -129,23 +130,38 @@ async function prepareSession(context: SessionContext): Promise<void> {
   }
 }
 
-/** Set by templates/host/join.pl to ask for a plan instead of a session; the value is the number of a file descriptor. */
+/**
+ * Set by templates/host/join.pl to ask for a plan instead of a session: the file descriptor for the plan, a comma, and one that ends
+ * when join.pl does.
+ */
 const PLAN_FD_VARIABLE = 'ENVS_HAND_OVER'
 
 /** A parent process that joins the environment itself, and only needs the plan. */
-type JoiningParent = {sendPlan(plan: string): void}
+type JoiningParent = {
+  sendPlan(plan: string): void
+  /** Has this process killed when the parent is gone, for a session that this process runs after all. */
+  endWith(): Promise<void>
+}
 
 /** @returns undefined where no parent waits for a plan: then this process runs the session. */
 function joiningParent({environment}: Pick<Host, 'environment'>): JoiningParent | undefined {
-  const inherited = environment[PLAN_FD_VARIABLE] ?? ''
-  if (!/^\d{1,6}$/.test(inherited)) return undefined
-  // The inherited descriptor has no O_CLOEXEC: in a child process it would keep the reader waiting. The new one has it.
-  const fd = openSync(`/proc/self/fd/${inherited}`, 'w')
-  closeSync(Number(inherited))
+  const [, forPlan, ofParent] = /^(\d{1,6}),(\d{1,6})$/.exec(environment[PLAN_FD_VARIABLE] ?? '') ?? []
+  if (forPlan === undefined || ofParent === undefined) return undefined
+  // The inherited descriptors have no O_CLOEXEC: in a child process one would keep the reader waiting. The new ones have it.
+  const fd = openSync(`/proc/self/fd/${forPlan}`, 'w')
+  const parentFd = openSync(`/proc/self/fd/${ofParent}`, constants.O_RDONLY | constants.O_NONBLOCK)
+  closeSync(Number(forPlan))
+  closeSync(Number(ofParent))
   return {
     sendPlan(plan) {
       writeFileSync(fd, plan)
       closeSync(fd)
+    },
+    async endWith() {
+      const {Socket} = await import('node:net')
+      const lives = new Socket({fd: parentFd, readable: true, writable: false})
+      lives.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
+      lives.unref()
     },
   }
 }

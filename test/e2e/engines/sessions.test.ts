@@ -68,7 +68,7 @@ for (const {title, engine, skip, play} of engineCases()) {
   })
 
   for (const [flag, value, message] of [
-    ['--user', 'nobody-such', /it has no user nobody-such/],
+    ['--user', 'nobody-such', /it has no user "nobody-such"/],
     ['--workdir', '/nowhere', /could not enter the folder "\/nowhere"/],
   ] as const) {
     test(`${title}: ${flag} ${value} is refused in words`, {skip}, async () => {
