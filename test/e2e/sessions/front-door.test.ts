@@ -242,7 +242,7 @@ test('the front door knows the names of both commands, and join.pl the variables
     [...(new RegExp(`const ${name}.*= \\[(.*)\\]`).exec(session)?.[1] ?? '').matchAll(/'([\w]+)'/g)].map(
       ([, word]) => word,
     )
-  const [run, enter, variables] = [quoted('RUN'), quoted('ENTER'), quoted('VARIABLES_THAT_MATTER')]
+  const [run, enter, variables] = [quoted('RUN'), quoted('ENTER'), quoted('SESSION_VARIABLES')]
   assert.deepEqual(
     [...source('../templates/host/join.pl').matchAll(/qw\(([a-z ]+|[A-Z_ ]+)\)/g)]
       .slice(0, 3)
