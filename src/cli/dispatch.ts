@@ -1,5 +1,3 @@
-import {openCheckedHost} from '../host/host.js'
-import {listNames} from '../store/environments.js'
 import {writeOutput} from './output.js'
 import {type CommandTable, findCommand} from './registry.js'
 import {reportFailure, versionLine} from './render-error.js'
@@ -31,6 +29,7 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
   if (words.length === 0) {
     await help([])
     if (wantsHelp) return
+    const {printFirstSteps} = await import('./first-steps.js')
     return printFirstSteps()
   }
   const found = findCommand(table, wantsHelp ? words : argv)
@@ -54,17 +53,4 @@ async function help(subject: readonly string[]): Promise<void> {
 function reportError(error: unknown, argv: readonly string[]): void {
   const {own} = splitAtSeparator(argv)
   reportFailure(error, {json: own.includes('--json'), verbose: own.includes('--verbose')})
-}
-
-const FIRST_STEPS = `
-There is no environment yet. To begin:
-  envs try hello -- hello  run the package hello in an environment that is removed at its end
-  envs create              create an environment, by default from the release of the host
-  envs doctor              see what this host can do
-`
-
-/** Prints the first steps for a user without an environment. */
-async function printFirstSteps(): Promise<void> {
-  const names = await listNames(openCheckedHost().paths)
-  if (names.length === 0) writeOutput(FIRST_STEPS)
 }

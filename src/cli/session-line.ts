@@ -1,4 +1,4 @@
-import {runTypedSession, type TypedSession} from '../environments/session/typed-session.js'
+import type {TypedSession} from '../environments/session/typed-session.js'
 import {openCheckedHost} from '../host/host.js'
 import {SESSION_OPTIONS, sessionFields} from '../sandbox/session-options.js'
 import {parseQuickLine} from './quick-line.js'
@@ -36,6 +36,8 @@ export async function runSessionLine(session: TypedSession): Promise<void> {
   try {
     const host = openCheckedHost()
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
+    // Other commands load this file too, for the separator alone.
+    const {runTypedSession} = await import('../environments/session/typed-session.js')
     process.exitCode = await runTypedSession(host, session)
   } catch (error) {
     const {sessionStatus, reportFailure} = await import('./render-error.js')

@@ -103,7 +103,7 @@ for (const [what, plant] of [
     assert.throws(() => fixTree(root, TREE_FACTS), {
       code: 'ENVS_FIX_FAILED',
       exitCode: 8,
-      message: /^\/etc\//,
+      message: /^Could not write "\/etc\//,
     })
   })
 }

@@ -1,0 +1,16 @@
+import {openCheckedHost} from '../host/host.js'
+import {listNames} from '../store/environments.js'
+import {writeOutput} from './output.js'
+
+const FIRST_STEPS = `
+There is no environment yet. To begin:
+  envs try hello -- hello  run the package hello in an environment that is removed at its end
+  envs create              create an environment, by default from the release of the host
+  envs doctor              see what this host can do
+`
+
+/** Prints the first steps for a user without an environment. */
+export async function printFirstSteps(): Promise<void> {
+  const names = await listNames(openCheckedHost().paths)
+  if (names.length === 0) writeOutput(FIRST_STEPS)
+}
