@@ -60,7 +60,10 @@ async function findTests({tiers, filters}) {
   return tests
     .filter(({tier}) => tiers.includes(tier))
     .sort(
-      (one, other) => ORDER.indexOf(one.tier) - ORDER.indexOf(other.tier) || (one.path < other.path ? -1 : 1),
+      (one, other) =>
+        Number(other.isSlow) - Number(one.isSlow) ||
+        ORDER.indexOf(one.tier) - ORDER.indexOf(other.tier) ||
+        (one.path < other.path ? -1 : 1),
     )
 }
 
@@ -70,7 +73,8 @@ async function describeTest(path) {
   const tier = /^\/\/ Tier: (\w+), because /m.exec(text)?.[1] ?? own
   if (!ORDER.includes(tier)) throw new Error(`test/${path}: there is no tier ${tier}`)
   const isApart = !path.startsWith('unit/') || /^\/\/ A process of its own, because /m.test(text)
-  return {path: join('test', path), tier, isApart}
+  const isSlow = /^\/\/ Starts first, because /m.test(text)
+  return {path: join('test', path), tier, isApart, isSlow}
 }
 
 function readArguments() {

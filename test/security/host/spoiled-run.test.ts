@@ -1,3 +1,4 @@
+// Starts first, because it takes minutes, and would be alone at the end.
 import assert from 'node:assert/strict'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
