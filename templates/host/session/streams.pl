@@ -115,7 +115,9 @@ sub carry_until_signal {
     my $found = select($readable, undef, undef, undef);
     return if $found <= 0;
     $is_over = vec($readable, fileno $woken, 1);
-    carry_some($_) for grep { vec($readable, fileno $_->{far_end}, 1) } @carried;
+    # A copy: a stream that has ended is taken out of @carried meanwhile.
+    my @ready = grep { vec($readable, fileno $_->{far_end}, 1) } @carried;
+    carry_some($_) for @ready;
   }
   sysread($woken, my $nothing, 64);
 }

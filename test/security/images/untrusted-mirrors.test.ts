@@ -109,7 +109,7 @@ test('an old build that is served for a new one is refused', async (t) => {
     date: new Date('2026-03-01T00:00:00Z'),
   })
   await assert.rejects(findPublished(ALPINE, contextFor(servers)), {
-    name: 'ReplayedListingError',
+    name: 'EnvsError',
     code: 'ENVS_REPLAYED_LISTING',
     exitCode: 6,
   })

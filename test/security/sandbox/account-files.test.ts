@@ -40,7 +40,7 @@ for (const {identity, skip} of IDENTITIES) {
     await spoil(t, guest, 'etc/passwd', 'echo "root:x:zero:0::/root:/bin/sh" >/etc/passwd')
     const ran = await guest.onHost('timeout 20 "$ENVS" run play echo works')
     assert.deepEqual([ran.status, ran.stdout], [125, ''])
-    assert.match(ran.stderr, /^envs: No session in play: /)
+    assert.match(ran.stderr, /^envs: Could not open a session in "play": /)
   })
 
   test(`${identity}: a session as a number ends in time when /etc/group is a FIFO`, {skip}, async (t) => {
