@@ -2,7 +2,7 @@
 import {readdir, readFile} from 'node:fs/promises'
 import {SourceMap} from 'node:module'
 import {dirname, join, relative, resolve} from 'node:path'
-import {fileURLToPath} from 'node:url'
+import {fileURLToPath, pathToFileURL} from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -38,10 +38,11 @@ function roomLine([name, {covered, total}]) {
 /** Of each bundled file, what each process says of it. */
 async function rangesByFile(folder) {
   const files = new Map()
+  const bundle = pathToFileURL(join(dirname(folder), 'bundle/')).href
   for (const name of await readdir(folder)) {
     const {result} = JSON.parse(await readFile(join(folder, name), 'utf8'))
     for (const {url, functions} of result) {
-      if (!url.startsWith('file:') || !url.includes('/bundle/')) continue
+      if (!url.startsWith(bundle)) continue
       const path = fileURLToPath(url)
       files.set(path, [...(files.get(path) ?? []), functions.flatMap(({ranges}) => ranges)])
     }
