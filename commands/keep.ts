@@ -14,7 +14,7 @@ and stays until it is removed.`
     '<%= config.bin %> <%= command.id %> play try-2',
   ]
   static override args = {
-    name: nameArg('name it gets'),
+    name: nameArg('new name of the environment'),
     try: Args.string({
       description: 'throwaway environment [default: the one that ended last]',
       ignoreStdin: true,

@@ -1,4 +1,4 @@
-import {defineError, EnvsError, ExitCode, errnoOf} from '../errors.js'
+import {defineError, EnvsError, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
 import type {NetworkError} from '../host/http/errors.js'
 
 /** A suite at a mirror, as errors name it: the mirror without a password. */
@@ -145,7 +145,7 @@ export const packageMissingError = defineError('ENVS_PACKAGE_MISSING', ExitCode.
 
 /** @public Packages cannot be stored on this disk. */
 export const archiveStorageError = defineError('ENVS_ARCHIVE_STORAGE', ExitCode.storage, {
-  message: 'Could not write "{path}": {errno}.',
+  message: 'Could not write "{path}": {reason}.',
   nextStep: 'Free some space: envs prune',
 })
 
@@ -154,5 +154,8 @@ export function storageError(path: string, error: unknown): unknown {
   const errno = errnoOf(error)
   if (errno === undefined || error instanceof EnvsError) return error
   const isFull = errno === 'ENOSPC' || errno === 'EDQUOT'
-  return archiveStorageError({path, errno}, {cause: error, ...(isFull ? {} : {suggestions: []})})
+  return archiveStorageError(
+    {path, reason: wordsForErrno(errno)},
+    {cause: error, ...(isFull ? {} : {suggestions: []})},
+  )
 }

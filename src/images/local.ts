@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {pipeline, type Readable, Transform} from 'node:stream'
 import {finished} from 'node:stream/promises'
 import {promisify} from 'node:util'
-import {codeOf, errnoOf} from '../errors.js'
+import {codeOf, errnoOf, wordsForErrno} from '../errors.js'
 import {openMemory} from '../host/cache.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
 import {sha256Field} from '../host/records.js'
@@ -112,7 +112,10 @@ function openForReading(path: string, source: string): number {
     // open(2): a socket, or a device without a driver.
     if (errno === 'ENXIO')
       throw notAnImageFileError({source: `"${source}"`, reason: 'it is a socket or a device'}, {cause: error})
-    throw imageUnreadableError({source, reason: errno ?? 'unknown reason'}, {cause: error})
+    throw imageUnreadableError(
+      {source, reason: errno === undefined ? 'unknown reason' : wordsForErrno(errno)},
+      {cause: error},
+    )
   }
 }
 
@@ -137,7 +140,10 @@ async function readAt(fd: number, buffer: Buffer, position: number, source: stri
   try {
     return (await readDescriptor(fd, buffer, 0, buffer.length, position)).bytesRead
   } catch (error) {
-    throw imageUnreadableError({source, reason: errnoOf(error) ?? 'unknown reason'}, {cause: error})
+    throw imageUnreadableError(
+      {source, reason: wordsForErrno(errnoOf(error) ?? 'unknown reason')},
+      {cause: error},
+    )
   }
 }
 
@@ -215,7 +221,10 @@ function openStreamImage(
     try {
       await finished(bytes)
     } catch (error) {
-      throw imageUnreadableError({source, reason: codeOf(error) ?? 'unknown reason'}, {cause: error})
+      throw imageUnreadableError(
+        {source, reason: wordsForErrno(codeOf(error) ?? 'unknown reason')},
+        {cause: error},
+      )
     }
     return {sha256: finishSha256(hash), sizeBytes}
   }

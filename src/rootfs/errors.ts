@@ -1,4 +1,4 @@
-import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf} from '../errors.js'
+import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
 
 export class PackageRefusedError extends EnvsError {}
 
@@ -33,7 +33,7 @@ export const storageFullError = defineError('ENVS_STORAGE_FULL', ExitCode.storag
 
 /** The file system failed an operation on the tree with an errno that has no remedy here. */
 export const storageFailedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
-  message: 'The file system refused "{path}": {errno}.',
+  message: 'The file system refused "{path}": {reason}.',
   nextStep: 'See whether you may write there and whether the disk works.',
 })
 
@@ -48,7 +48,7 @@ export function explainErrno(error: unknown, path: string): unknown {
   const errno = errnoOf(error)
   if (errno === undefined) return error
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return storageFullError({root: path}, {cause: error})
-  return storageFailedError({path, errno}, {cause: error})
+  return storageFailedError({path, reason: wordsForErrno(errno)}, {cause: error})
 }
 
 /** The tree may change during the copy, and this host can't keep a link from leading the copy out of it. */

@@ -2,7 +2,7 @@ import {readdirSync, statfsSync} from 'node:fs'
 import {decompress} from '../compression/decompress.js'
 import type {FindProgram} from '../compression/host-program.js'
 import type {ArchiveInput, Compression} from '../compression/input.js'
-import {EnvsError, errnoOf} from '../errors.js'
+import {EnvsError, errnoOf, wordsForErrno} from '../errors.js'
 import type {DebArchitecture} from '../host/arch.js'
 import {containerImageError, refusedMemberError, storageFailedError, storageFullError} from './errors.js'
 import {type LedgerCounts, openLedger, openMemberNotes, readLedger, writeLedger} from './ledger/ledger.js'
@@ -151,6 +151,9 @@ function explain(error: unknown, {root, member}: {root: string; member: string})
   if (errno === undefined) return error
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return storageFullError({root}, {cause: error})
   if (REFUSED.has(errno))
-    return refusedMemberError({member, reason: `the file system answered ${errno}`}, {cause: error})
-  return storageFailedError({path: `${root}/${member}`, errno}, {cause: error})
+    return refusedMemberError(
+      {member, reason: `the file system answered: ${wordsForErrno(errno)}`},
+      {cause: error},
+    )
+  return storageFailedError({path: `${root}/${member}`, reason: wordsForErrno(errno)}, {cause: error})
 }

@@ -55,7 +55,7 @@ sub kept_plan {
 # Reads a plan from envs.js through a pipe; an end without a word ends this program.
 sub asked_plan {
   pipe(my $reader, my $writer) or go_by_node();
-  # Nothing is written to the second: its end tells Node, which runs a session of proot itself, that this process was killed.
+  # Nothing is written to this pipe: Node runs a session of proot itself, and its end of the pipe closes when this process is killed.
   pipe(my $parent_ends, my $parent_lives) or go_by_node();
   my $child = fork_receiver();
   if ($child == 0) {

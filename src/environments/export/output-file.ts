@@ -2,7 +2,7 @@ import {constants, createWriteStream, lstatSync} from 'node:fs'
 import {type FileHandle, link, lstat, open, opendir, rm, unlink} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import type {Writable} from 'node:stream'
-import {errnoOf} from '../../errors.js'
+import {errnoOf, wordsForErrno} from '../../errors.js'
 import {ignoring, isErrno} from '../../host/errno.js'
 import {partialPath, publish, syncFolder, writerOf} from '../../host/files.js'
 import {lockDescriptor} from '../../host/locks.js'
@@ -82,7 +82,7 @@ async function explainErrno<T>(path: string, step: () => Promise<T>): Promise<T>
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === undefined) throw error
-    throw exportUnwritableError({place: path, reason: errno}, {cause: error})
+    throw exportUnwritableError({place: path, reason: wordsForErrno(errno)}, {cause: error})
   }
 }
 

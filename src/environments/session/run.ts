@@ -45,7 +45,7 @@ export async function runInEnvironment(
     const options = sessionOptions(context, {session, lock, plain})
     if (await isForProot(context)) {
       await options.waitForLock()
-      await parent?.endWith()
+      await parent?.dieTogether()
       return await runByProot(context, {request: session.request, lock})
     }
     if (parent === undefined) return await runSession(options)
@@ -139,8 +139,8 @@ const PLAN_FD_VARIABLE = 'ENVS_HAND_OVER'
 /** A parent process that joins the environment itself, and only needs the plan. */
 type JoiningParent = {
   sendPlan(plan: string): void
-  /** Has this process killed when the parent is gone, for a session that this process runs after all. */
-  endWith(): Promise<void>
+  /** Kills this process when the parent is killed; for a session that this process runs itself. */
+  dieTogether(): Promise<void>
 }
 
 /** @returns undefined where no parent waits for a plan: then this process runs the session. */
@@ -157,11 +157,11 @@ function joiningParent({environment}: Pick<Host, 'environment'>): JoiningParent 
       writeFileSync(fd, plan)
       closeSync(fd)
     },
-    async endWith() {
+    async dieTogether() {
       const {Socket} = await import('node:net')
-      const lives = new Socket({fd: parentFd, readable: true, writable: false})
-      lives.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
-      lives.unref()
+      const parentEnd = new Socket({fd: parentFd, readable: true, writable: false})
+      parentEnd.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()
+      parentEnd.unref()
     },
   }
 }

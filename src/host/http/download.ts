@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto'
 import {createReadStream} from 'node:fs'
 import {mkdir} from 'node:fs/promises'
 import {dirname} from 'node:path'
-import {errnoOf} from '../../errors.js'
+import {errnoOf, wordsForErrno} from '../../errors.js'
 import {finishSha256, type Sha256} from '../digest.js'
 import {isErrno} from '../errno.js'
 import {DigestMismatchError, digestMismatchError} from '../errors.js'
@@ -102,7 +102,7 @@ async function claimFor({part, destination}: PartPaths, options: DownloadOptions
     signal?.throwIfAborted()
     const errno = errnoOf(error)
     if (errno === undefined) throw error
-    throw downloadStorageError({path: part, reason: errno}, {cause: error})
+    throw downloadStorageError({path: part, reason: wordsForErrno(errno)}, {cause: error})
   }
 }
 

@@ -1,6 +1,6 @@
 import {readFile} from 'node:fs/promises'
 import type {PublicKey} from 'openpgp'
-import {EnvsError, errnoOf} from '../../errors.js'
+import {EnvsError, errnoOf, wordsForErrno} from '../../errors.js'
 import {templatePath} from '../../host/paths.js'
 import {armouredBlocks, isBinary} from './armour.js'
 import {keyringError} from './errors.js'
@@ -72,7 +72,10 @@ async function readKeyFile(path: string): Promise<Buffer> {
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === undefined || error instanceof EnvsError) throw error
-    throw keyringError({path, reason: errno === 'ENOENT' ? 'there is no such file' : errno}, {cause: error})
+    throw keyringError(
+      {path, reason: errno === 'ENOENT' ? 'there is no such file' : wordsForErrno(errno)},
+      {cause: error},
+    )
   }
 }
 

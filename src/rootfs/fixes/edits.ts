@@ -12,7 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import {errnoOf} from '../../errors.js'
+import {errnoOf, wordsForErrno} from '../../errors.js'
 import {fixFailedError, storageFullError} from '../errors.js'
 import {lstatOrNothing, openRootedPaths, PathRefusal} from '../tree/paths.js'
 import type {Edit, Facts} from './fix.js'
@@ -120,7 +120,7 @@ function explain(error: unknown, {path}: Edit, root: string): unknown {
   if (error instanceof PathRefusal) return fixFailedError({path, reason: error.reason}, {cause: error})
   const errno = errnoOf(error)
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return storageFullError({root}, {cause: error})
-  return errno === undefined ? error : fixFailedError({path, reason: errno}, {cause: error})
+  return errno === undefined ? error : fixFailedError({path, reason: wordsForErrno(errno)}, {cause: error})
 }
 
 /**

@@ -88,7 +88,7 @@ sub feed_pipe {
   }
 }
 
-# It keeps no other stream of the caller's from ending, and none of the terminal's signals ends it.
+# Closes the caller's streams, so that this process keeps none of them open, and ignores the signals of the caller's terminal.
 sub leave_caller {
   my ($stream, $mode) = @_;
   setpgrp(0, 0);
@@ -99,14 +99,14 @@ sub leave_caller {
   close $stream->{handle};
 }
 
-# Once there is a command, which begins with the default actions.
+# Called once the command runs: the command must start with the default signal actions.
 sub begin_carrying {
   close $_->{handle} for @carried;
   $SIG{CHLD} = sub { syswrite $wakes, '.' };
   $SIG{XFSZ} = 'IGNORE';
 }
 
-# Carries what was written until a child has changed its state or another signal came.
+# Copies the command's output to the files until a child process changes its state or a signal arrives.
 sub carry_until_signal {
   my $is_over;
   until ($is_over) {
@@ -115,19 +115,19 @@ sub carry_until_signal {
     my $found = select($readable, undef, undef, undef);
     return if $found <= 0;
     $is_over = vec($readable, fileno $woken, 1);
-    # A copy: a stream that has ended is taken out of @carried meanwhile.
+    # A copy, because carry_some removes an ended stream from @carried.
     my @ready = grep { vec($readable, fileno $_->{far_end}, 1) } @carried;
     carry_some($_) for @ready;
   }
   sysread($woken, my $nothing, 64);
 }
 
-# Gives how much it carried; 0 where nothing more will come, undef where nothing is there yet.
+# Returns how many bytes were copied; 0 at the end of the stream, undef while the pipe is empty.
 sub carry_some {
   my ($stream) = @_;
   my $got = sysread($stream->{far_end}, my $bytes, $PIPE_BYTES) // return;
   return $got if $got > 0 && write_all($stream->{file}, $bytes) == $got;
-  # Who writes on is told that nobody reads any more.
+  # A process that still writes gets SIGPIPE.
   $stream->{error} = $! + 0 if $got > 0;
   close $stream->{far_end};
   @carried = grep { $_ != $stream } @carried;
@@ -153,9 +153,9 @@ sub finish_stream {
   if ($stream->{feeds}) { close $stream->{handle} }
   return unless $stream->{carries};
   my ($held, $got) = (0, 1);
-  # More than the pipe can have held was written since.
+  # The pipe held at most this much when the command ended; later output belongs to other processes.
   while ($got && $held <= $PIPE_BYTES && grep { $_ == $stream } @carried) { $held += $got = carry_some($stream) // 0 }
-  # What it left behind may go on to write: that is not waited for.
+  # A process that the command left may continue to write: the session does not wait for it.
   fork_helper(\&carry_on, $stream) if grep { $_ == $stream } @carried;
   return unless $stream->{error};
   $! = $stream->{error};
@@ -163,6 +163,7 @@ sub finish_stream {
   return 1;
 }
 
+# Copies the rest, in a process of its own.
 sub carry_on {
   my ($stream) = @_;
   leave_caller($stream, '>&');

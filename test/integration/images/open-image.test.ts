@@ -128,7 +128,7 @@ test('standard input that fails is an error of reading', async (t) => {
   const image = await open('-', {standardInput: failing})
   await assert.rejects(image.verify(), {
     code: 'ENVS_IMAGE_UNREADABLE',
-    message: 'Could not read the image "-": EIO.',
+    message: 'Could not read the image "-": i/o error.',
   })
 })
 

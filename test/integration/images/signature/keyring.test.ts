@@ -107,5 +107,7 @@ test('a key file that is not there is refused by name', async (t) => {
 test('a folder in place of a key file is refused by name', async (t) => {
   const path = join(await temporaryFolder(t), 'keys')
   await mkdir(path)
-  await assert.rejects(readKeyring(path), {message: `Could not use the key file "${path}": EISDIR.`})
+  await assert.rejects(readKeyring(path), {
+    message: `Could not use the key file "${path}": illegal operation on a directory.`,
+  })
 })
