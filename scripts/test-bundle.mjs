@@ -22,6 +22,8 @@ export async function bundleTests({together, apart}, folder) {
   const outdir = join(folder, 'bundle')
   await build({
     absWorkingDir: root,
+    // V8 counts for this process alone: a program that a test starts, and kills, would leave half a file of counts.
+    banner: {js: 'delete process.env.NODE_V8_COVERAGE'},
     bundle: true,
     define: {__buildId: JSON.stringify(await builtId())},
     entryPoints: [
