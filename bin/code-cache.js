@@ -16,7 +16,12 @@ const BUILD = /^\/\/ (?<build>[0-9a-f]{32})\n/
  * What is typed most has files apart, each a third to two thirds as large as the one of all commands; those that share nearly all they
  * need share one. scripts/build.mjs makes them.
  */
-const FILES_APART = {create: 'create', enter: 'session', list: 'overview', run: 'session', show: 'overview'}
+const FILES_APART = {
+  create: 'create',
+  ...{clone: 'history', restore: 'history', snapshot: 'history', undo: 'history'},
+  ...{enter: 'session', run: 'session'},
+  ...{'--version': 'overview', list: 'overview', show: 'overview'},
+}
 exports.FILES_APART = FILES_APART
 
 /** What Node has loaded by itself. */
@@ -41,7 +46,7 @@ const loaded = new Map()
 exports.loadProgram = (folder, [word = 'help']) => {
   const command = word.replace(/^--/, '')
   const part = /^[a-z]{2,12}$/.test(command) ? command : 'other'
-  const name = part === word && Object.hasOwn(FILES_APART, part) ? FILES_APART[part] : 'main'
+  const name = Object.hasOwn(FILES_APART, word) ? FILES_APART[word] : 'main'
   return load(path.join(folder, `${name}.cjs`), {part, requireBuiltin: requireLate})
 }
 

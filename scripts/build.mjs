@@ -8,6 +8,7 @@ import {fileURLToPath} from 'node:url'
 import {Plugin} from '@oclif/core'
 import {build} from 'esbuild'
 import {FILES_APART} from '../bin/code-cache.js'
+import {helpLibraryText, OCLIF, OCLIF_HELP, oclifParser, requireLate} from './bundle-oclif.mjs'
 import {writeFromManifest} from './manifest-files.mjs'
 import {collectNotices} from './notices.mjs'
 
@@ -66,7 +67,9 @@ async function bundle() {
   const alone = [...new Set(Object.values(FILES_APART))].map((name) =>
     bundleProgram({...table, commands: table.commands.filter(({id}) => FILES_APART[id] === name)}, name),
   )
-  const cached = await Promise.all([bundleProgram(table, 'main'), ...alone, ...LIBRARIES.map(bundleLibrary)])
+  const programs = await Promise.all([bundleProgram(table, 'main'), ...alone])
+  const libraries = await Promise.all(LIBRARIES.filter((name) => name !== OCLIF_HELP).map(bundleLibrary))
+  const cached = [...programs, ...libraries, await bundleLibrary(OCLIF_HELP)]
   await writeMarked(cached.flatMap(({outputFiles}) => outputFiles))
   const built = [...cached, await bundleWorker()]
   const metafile = {inputs: Object.assign({}, ...built.map(({metafile}) => metafile.inputs))}
@@ -78,11 +81,14 @@ async function bundle() {
  * longer to load, and bin/envs.js keeps what V8 makes of this one.
  */
 function bundleProgram(table, name) {
-  return bundleForCache(name, programText(table), {plugins: [librariesApart]})
+  const plugins = QUICK.includes(name) ? [librariesApart] : [...oclifInside, librariesApart]
+  return bundleForCache(name, programText(table), {plugins})
 }
 
-const OCLIF = '@oclif/core'
-const OCLIF_HELP = '@oclif/core/help'
+/** Programs of commands whose line is read without oclif, unless something is wrong with it. */
+const QUICK = ['session', 'overview']
+
+const oclifInside = [oclifParser(`./${libraryName(OCLIF_HELP)}.cjs`), requireLate]
 
 /** Packages that most commands do without, and that would make the file of the others a large one. */
 const LIBRARIES = [
@@ -90,84 +96,60 @@ const LIBRARIES = [
   ...['fzstd', 'http-proxy-agent', 'https-proxy-agent', 'xz-decompress'],
 ]
 
+/** Small packages of functions alone, with tables that are made as they load. */
+const LATE = ['damerau-levenshtein', 'get-east-asian-width']
+
 const librariesApart = {
   name: 'libraries-apart',
   setup({onLoad, onResolve}) {
-    const filter = new RegExp(`^(${LIBRARIES.join('|')}|${OCLIF}/.+)$`)
-    onResolve({filter}, ({path}) => ({
-      path: path.startsWith(`${OCLIF}/`) ? OCLIF_HELP : path,
-      namespace: 'library',
-    }))
+    const filter = new RegExp(`^(${[...LIBRARIES, ...LATE].join('|')}|${OCLIF}/.+)$`)
+    onResolve({filter}, ({path, importer, namespace}) => {
+      if (namespace !== 'file' || importer.includes('/node_modules/')) return undefined
+      return {path: path.startsWith(`${OCLIF}/`) ? OCLIF_HELP : path, namespace: 'library'}
+    })
     onResolve({filter: /^\.\/library-.*\.cjs$/}, ({path}) => ({path, external: true}))
-    onLoad({filter, namespace: 'library'}, async ({path}) => ({contents: await libraryDoor(path)}))
+    onLoad({filter, namespace: 'library'}, async ({path}) => ({
+      contents: await (LATE.includes(path) ? lateDoor(path) : libraryDoor(path)),
+      resolveDir: root,
+    }))
   },
 }
 
 /** A module that exports what the package does; each by its name, for `require` says nothing of a default. */
 async function libraryDoor(library) {
-  if (library.startsWith(OCLIF)) return `module.exports = require('./${libraryName(library)}.cjs')`
-  const names = Object.keys(await import(library)).filter((name) => /^\w+$/.test(name) && name !== 'default')
+  const file = `./${libraryName(library)}.cjs`
+  if (library.startsWith(OCLIF)) return `module.exports = require('${file}')`
   return `
-    const library = require('./${libraryName(library)}.cjs')
-    export const {${names}} = library
+    const library = require('${file}')
+    export const {${await namesOf(library)}} = library
     export default library.default ?? library
   `
 }
 
+/** A module whose functions load the package when they are called. */
+async function lateDoor(library) {
+  const names = await namesOf(library)
+  const functions = names.map(
+    (name) => `export const ${name} = (...parameters) => require('${library}').${name}(...parameters)`,
+  )
+  return `
+    ${functions.join('\n')}
+    const load = () => { const library = require('${library}'); return library.default ?? library }
+    export default (...parameters) => load()(...parameters)
+  `
+}
+
+async function namesOf(library) {
+  return Object.keys(await import(library)).filter((name) => /^\w+$/.test(name) && name !== 'default')
+}
+
 function bundleLibrary(library) {
-  // oclif loads it only to run TypeScript sources, which the bundle never does; it would add 3.5 MB.
-  const contents =
-    PARTS[library] === undefined ? `module.exports = require('${library}')` : partsText(PARTS[library])
+  const contents = library === OCLIF_HELP ? helpLibraryText() : `module.exports = require('${library}')`
   return bundleForCache(libraryName(library), contents, {
-    external: library === OCLIF ? ['typescript', ...HELP_ALONE] : ['typescript'],
-    plugins: [requireLate],
+    // oclif loads it only to run TypeScript sources, which the bundle never does; it would add 3.5 MB.
+    external: ['typescript', './library-*.cjs'],
+    plugins: library === OCLIF ? oclifInside : [requireLate],
   })
-}
-
-/**
- * Imports of the sources from oclif, with the file of each: oclif's main file loads semver to check the version of Node. Help
- * and the complete configuration are a separate library, because they need most of oclif.
- */
-const PARTS = {
-  [OCLIF]: {args: '*Args', command: 'Command', config: 'Config', errors: '*Errors', flags: '*Flags'},
-  [OCLIF_HELP]: {config: 'Config', help: 'loadHelpClass', settings: 'settings'},
-}
-
-/** Packages that only help, and the configuration as a whole, come to use. */
-const HELP_ALONE = ['cli-spinners', 'ejs', 'lilconfig', 'minimatch', 'semver', 'tinyglobby', 'wsl-utils']
-
-function partsText(parts) {
-  const getters = Object.entries(parts).map(([file, part]) => {
-    const name = part.replace('*', '')
-    return `get ${name}() { return require('${OCLIF}/${file}')${part === name ? `.${name}` : ''} }`
-  })
-  return `module.exports = {${getters.join(',')}}`
-}
-
-/**
- * Has the files of oclif load one another when something of them is first asked for: a command needs a tenth of them, and
- * to run all of them takes as long as the command. It compiles `import` to `const name_1 = require("…")`.
- */
-const requireLate = {
-  name: 'require-late',
-  setup({onLoad}) {
-    onLoad({filter: /\/@oclif\/core\/lib\/.*\.js$/}, async ({path}) => {
-      const text = await readFile(path, 'utf8')
-      const names = []
-      let late = text.replaceAll(
-        /^(?:const|var) (\w+_\d+) = ((?:__import\w+\()?require\("[^"]+"\)\)?);$/gm,
-        (_, name, load) => {
-          names.push(name)
-          return `let ${name}$; const ${name}$load = () => ${name}$ ??= ${load};`
-        },
-      )
-      const uses = new RegExp(`(?<![\\w$.])(${names.join('|')})(?![\\w$])`, 'g')
-      // Ours writes with writeSync: the stream would load what Node has for networks.
-      if (path.endsWith('/lib/command.js'))
-        late = late.replace(/^process\.stdout\.on\('error'.*?^\}\);$/ms, '')
-      return {contents: names.length === 0 ? text : late.replaceAll(uses, '($1$$load())')}
-    })
-  },
 }
 
 function libraryName(library) {

@@ -1,11 +1,12 @@
-import {constants} from 'node:os'
 import {defineError, didYouMean, EnvsError, ExitCode, UsageError} from '../errors.js'
 
-/** Signals by which a user, a terminal or a service manager ends a command. */
-export type EndingSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
+/** Signals by which a user, a terminal or a service manager ends a command. @see man 7 signal: the same on each architecture */
+const ENDING_SIGNALS = {SIGHUP: 1, SIGINT: 2, SIGTERM: 15} as const
+
+export type EndingSignal = keyof typeof ENDING_SIGNALS
 
 /** @public */
-export const interruptedKind = defineError('ENVS_INTERRUPTED', 128 + constants.signals.SIGINT, {
+export const interruptedKind = defineError('ENVS_INTERRUPTED', 128 + ENDING_SIGNALS.SIGINT, {
   message: 'Interrupted by {signal}.',
 })
 
@@ -15,7 +16,7 @@ export class InterruptedError extends EnvsError {
 
   constructor(signal: EndingSignal) {
     const [message, details] = interruptedKind.parts({signal})
-    super(message, {...details, exitCode: 128 + constants.signals[signal]})
+    super(message, {...details, exitCode: 128 + ENDING_SIGNALS[signal]})
   }
 }
 

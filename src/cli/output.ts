@@ -74,12 +74,12 @@ function writeWhole(fd: number, text: string): void {
 }
 
 /**
- * Characters that a terminal interprets or displays misleadingly: C0, DEL, C1, bidirectional and invisible marks,
- * line separators, and lone surrogates.
+ * Matches characters that a terminal interprets or displays misleadingly: C0, DEL, C1, bidirectional and invisible marks,
+ * line separators, and lone surrogates. A function, because V8 makes its tables of Unicode where the literal is met.
  *
  * @see https://www.unicode.org/reports/tr36/ : section 3.1, bidirectional spoofing
  */
-const UNSAFE =
+const unsafe = () =>
   /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
 
 /** Text that needs no check with Unicode tables, which take longer to initialize than a command to run. */
@@ -90,13 +90,13 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r
 
 /** Escapes one line of untrusted text for a terminal. */
 export function escapeText(text: string): string {
-  return PLAIN.test(text) ? text : text.replace(UNSAFE, escapeCharacter)
+  return PLAIN.test(text) ? text : text.replace(unsafe(), escapeCharacter)
 }
 
 /** Escapes text as `escapeText` does, but keeps line ends: for text that envs laid out itself. */
 export function escapeLines(text: string): string {
   if (PLAIN_LINES.test(text)) return text
-  return text.replace(UNSAFE, (character) => (character === '\n' ? character : escapeCharacter(character)))
+  return text.replace(unsafe(), (character) => (character === '\n' ? character : escapeCharacter(character)))
 }
 
 function escapeCharacter(character: string): string {

@@ -41,8 +41,6 @@ const ASCII = /^[\x20-\x7e]*$/
 /** Selects emoji presentation, which is two columns wide. */
 const EMOJI_SELECTOR = '\ufe0f'
 
-const INVISIBLE = /^[\p{Mn}\p{Me}]/u
-
 /** Returns the columns of `text` on a terminal, including combining marks and joined emoji. */
 export function displayWidth(text: string): number {
   if (ASCII.test(text)) return text.length
@@ -65,7 +63,7 @@ export function truncateToWidth(text: string, columns: number): string {
 }
 
 function graphemeWidth(segment: string): number {
-  if (INVISIBLE.test(segment)) return 0
+  if (/^[\p{Mn}\p{Me}]/u.test(segment)) return 0
   return segment.includes(EMOJI_SELECTOR) ? 2 : eastAsianWidth(segment.codePointAt(0) ?? 0)
 }
 

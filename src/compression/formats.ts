@@ -1,6 +1,5 @@
 import type {Transform, TransformOptions} from 'node:stream'
 import {ReadableStream} from 'node:stream/web'
-import * as zlib from 'node:zlib'
 import {createGunzip, type ZlibOptions} from 'node:zlib'
 import {codeOf} from '../errors.js'
 import {archiveToolMissingError, corruptArchiveError} from './errors.js'
@@ -80,8 +79,10 @@ function needsXzProgram(start: Buffer): boolean {
  *
  * @throws {CorruptArchiveError} From the iteration.
  */
-export function unzstd(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  return hasZstd(zlib) ? framesByNode(bytes, zlib.createZstdDecompress) : framesByScript(bytes)
+export async function* unzstd(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  // Imported as a whole, the module would be loaded by each command that may have to decompress.
+  const zlib = await import('node:zlib')
+  yield* hasZstd(zlib) ? framesByNode(bytes, zlib.createZstdDecompress) : framesByScript(bytes)
 }
 
 type NodeZstd = {createZstdDecompress(options: typeof ZLIB_OPTIONS): ZlibStream}
