@@ -13,14 +13,14 @@ const folder = dirname(require.resolve(VERSION))
 const PARSER =
   /^lib\/(?:(?:args|cache|command|flags|logger|symbols|config\/(?:config|index|util)|util\/(?:aggregate-flags|ids|util))\.js$|errors\/|parser\/)/
 
-/** What sources import from oclif, with the file of each: oclif's main file loads semver to check the version of Node. */
+/** Imports of the sources from oclif, with the file of each: oclif's main file loads semver to check the version of Node. */
 const PARTS = {args: '*Args', command: 'Command', config: 'Config', errors: '*Errors', flags: '*Flags'}
 const HELP_PARTS = {config: 'Config', help: 'loadHelpClass', settings: 'settings'}
 
 /** The library of help, as sources import it. */
 export const OCLIF_HELP = `${OCLIF}/help`
 
-/** What the parser may ask the library for: files of oclif, and packages. */
+/** Modules that the parser may ask the library for: files of oclif, and packages. */
 const lent = new Set()
 
 /**
