@@ -5,7 +5,7 @@ import {ignoring, isErrno} from './errno.js'
 import type {Host} from './host.js'
 import {utilLinuxVersion} from './os-release.js'
 import {readProcessStatus} from './proc.js'
-import {capture, ended, findPerl, scriptWords, start} from './process.js'
+import {capture, ended, findPerl, scriptWords, startGroup} from './process.js'
 
 /** Reasons why this user cannot get a user namespace with a range of ids. */
 export type MappingObstacle =
@@ -25,9 +25,8 @@ const SETUID = 0o4000
 /**
  * Probes whether a range of ids can be mapped, by a trial.
  *
- * A plain user namespace is tried first: if the kernel refuses it, `unshare --map-auto` leaves a helper process
- * that waits forever. The trials include a mount namespace: if AppArmor drops the capabilities of a new user
- * namespace, the mapping succeeds, but mounts fail.
+ * A plain user namespace is tried first, because its failure tells more. The trials include a mount namespace: if
+ * AppArmor drops the capabilities of a new user namespace, the mapping succeeds, but mounts fail.
  *
  * Reads exit statuses and files, never the error output of a program.
  */
@@ -168,10 +167,10 @@ async function knowsMapAuto(unshare: string): Promise<boolean> {
   return succeeds([unshare, '--map-auto', '--version'])
 }
 
-/** Returns whether a program exits with 0. No output is read, because an orphaned helper would keep a pipe open. */
+/** Returns whether a program exits with 0; kills the helpers that it leaves. */
 export async function succeeds(argv: readonly string[]): Promise<boolean> {
   try {
-    return (await ended(start(argv, {stdio: 'ignore', timeout: TIMEOUT_MS}))).status === 0
+    return (await ended(startGroup(argv, {stdio: 'ignore', timeout: TIMEOUT_MS}))).status === 0
   } catch (error) {
     // A program that cannot be started, such as one of another processor, has no effect.
     if (isErrno(error)) return false

@@ -5,7 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {ignoring, isErrno, unlessErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
 import {bootId, inheritableDescriptors, processStartTime} from '../host/proc.js'
-import {pipeOf, start, started} from '../host/process.js'
+import {endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
 import {type Anchor, parseState} from './anchor-state.js'
 
 /** A process whose mount namespace has a tmpfs on a folder. The kernel frees the tmpfs with its last user. */
@@ -56,6 +56,7 @@ export async function holdMemory(plan: MemoryPlan): Promise<MemoryHolder | undef
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore', ...strays],
     })
+    endGroupOfFailed(child)
     await started(child)
     child.unref()
     pipeOf(child, 0).on('error', () => {})

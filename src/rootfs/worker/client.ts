@@ -7,7 +7,7 @@ import {pipeline} from 'node:stream/promises'
 import {fileURLToPath, pathToFileURL} from 'node:url'
 import {findProgram} from '../../host/host.js'
 import {packageRoot} from '../../host/paths.js'
-import {ended, pipeOf, readErrorOutput, start} from '../../host/process.js'
+import {ended, pipeOf, readErrorOutput, startGroup} from '../../host/process.js'
 import {WorkerFailure, workerDiedError} from '../errors.js'
 import {BUILD_ID} from './build-id.js'
 import type {WorkerEvent, WorkerRequests, WorkerResults, WorkerVerb} from './protocol.js'
@@ -53,7 +53,7 @@ export async function ask<Verb extends WorkerVerb>(
   signal?.throwIfAborted()
   const worker = [...workerProgram(), verb, JSON.stringify(request), BUILD_ID]
   const argv = [...tree.prefix, ...(await decoderFor(source, tree)), ...worker]
-  const child = start(argv, {
+  const child = startGroup(argv, {
     cwd: '/',
     env: tree.environment,
     stdio: [
