@@ -120,7 +120,7 @@ function bundleLibrary(library) {
     PARTS[library] === undefined ? `module.exports = require('${library}')` : partsText(PARTS[library])
   return bundleForCache(libraryName(library), contents, {
     external: library === OCLIF ? ['typescript', ...HELP_ALONE] : ['typescript'],
-    plugins: [requireLate],
+    plugins: [requireLate(library)],
   })
 }
 
@@ -144,13 +144,26 @@ function partsText(parts) {
   return `module.exports = {${getters.join(',')}}`
 }
 
+/** Imports of oclif that are replaced in each library: another number means that another oclif is compiled otherwise, and loads at once. */
+const LATE = {[OCLIF]: 237, [OCLIF_HELP]: 202}
+
 /**
  * Has the files of oclif load one another when something of them is first asked for: a command needs a tenth of them, and
  * to run all of them takes as long as the command. It compiles `import` to `const name_1 = require("…")`.
  */
-const requireLate = {
+const requireLate = (library) => ({
   name: 'require-late',
-  setup({onLoad}) {
+  setup({onEnd, onLoad, onStart}) {
+    let found = 0
+    onStart(() => {
+      found = 0
+    })
+    onEnd(() => {
+      const expected = LATE[library] ?? 0
+      if (found === expected) return
+      const text = `${library}: ${found} imports of oclif were replaced, and not ${expected}: compare its compiled text with the pattern in requireLate, then set LATE`
+      return {errors: [{text}]}
+    })
     onLoad({filter: /\/@oclif\/core\/lib\/.*\.js$/}, async ({path}) => {
       const text = await readFile(path, 'utf8')
       const names = []
@@ -161,14 +174,19 @@ const requireLate = {
           return `let ${name}$; const ${name}$load = () => ${name}$ ??= ${load};`
         },
       )
+      found += names.length
       const uses = new RegExp(`(?<![\\w$.])(${names.join('|')})(?![\\w$])`, 'g')
       // Ours writes with writeSync: the stream would load what Node has for networks.
-      if (path.endsWith('/lib/command.js'))
-        late = late.replace(/^process\.stdout\.on\('error'.*?^\}\);$/ms, '')
+      if (path.endsWith('/lib/command.js')) {
+        const listens = /^process\.stdout\.on\('error'.*?^\}\);$/ms
+        if (!listens.test(late))
+          return {errors: [{text: 'requireLate does not find where it listens to process.stdout'}]}
+        late = late.replace(listens, '')
+      }
       return {contents: names.length === 0 ? text : late.replaceAll(uses, '($1$$load())')}
     })
   },
-}
+})
 
 function libraryName(library) {
   return `library-${library.replaceAll(/\W+/g, '-').replace(/^-/, '')}`
