@@ -1,5 +1,5 @@
 import type {ChildProcess} from 'node:child_process'
-import {closeSync, constants, openSync} from 'node:fs'
+import {closeSync, constants, openSync, writeSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {isatty} from 'node:tty'
@@ -35,6 +35,8 @@ const MAX_ATTEMPTS = 5
 /** Limit for the end of a first process. */
 const MOST_END_MS = 3000
 const POLL_MS = 10
+/** Tells the keeper that a session has come; see templates/host/keeper.sh. */
+const HOLD_WORD = '\n'
 
 /**
  * Runs one command, or a login shell, in the environment and waits for it.
@@ -67,7 +69,11 @@ export async function runSession(options: SessionOptions): Promise<number> {
 
 /** Starts the environment unless it runs. @returns The plan to join it, for templates/host/join.pl. @throws As runSession. */
 export async function planJoin(options: SessionOptions): Promise<string> {
-  return joinPlanText(options.plan, await readyEnvironment(options))
+  const anchor = await readyEnvironment(options)
+  // Until this process ends, the environment does not end for lack of a session; join.pl has opened the FIFO by then.
+  const hold = openHold(anchorFiles(options.runFolder).hold)
+  if (hold !== undefined) writeSync(hold, HOLD_WORD)
+  return joinPlanText(options.plan, anchor)
 }
 
 async function readyEnvironment(options: SessionOptions): Promise<Anchor> {

@@ -64,9 +64,19 @@ sub asked_plan {
     go_by_node();
   }
   close $_ for $writer, $parent_ends;
-  my $status = wait_for($child, $reader, \my $text);
+  my $text = read_to_end($reader);
+  my $plan = read_plan($text);
+  # Before the wait: until envs.js ends, the environment does not end for lack of a session.
+  open_hold($plan) if $plan;
+  my $status = wait_for($child);
   exit $status unless $status == 0 && length $text;
-  return read_plan($text) // go_by_node();
+  return $plan // go_by_node();
+}
+
+sub open_hold {
+  my ($plan) = @_;
+  sysopen($plan->{hold}, "$plan->{folder}/run/hold", $O_RDWR | $plan->{nofollow}) unless $plan->{hold};
+  return defined fileno($plan->{hold});
 }
 
 # As readSessionLine of src/cli/session-line.ts has it, without its flags; and what a shim with volumes says, in no other spelling.
@@ -191,9 +201,10 @@ sub join_session {
   my ($status, $status_end, $filter, $filter_end);
   go_by_node()
     unless sysopen(my $lock, $plan->{lock}, $O_RDWR | $plan->{nofollow})
-    && sysopen(my $hold, "$plan->{folder}/run/hold", $O_RDWR | $plan->{nofollow})
+    && open_hold($plan)
     && pipe($status, $status_end)
     && pipe($filter, $filter_end);
+  my $hold = $plan->{hold};
   # Far less than a pipe holds.
   syswrite $filter_end, $plan->{filter};
   close $filter_end;
@@ -215,7 +226,8 @@ sub join_session {
     die "envs: could not run session.pl: ", $@ || $!, "\n";
   }
   close $_ for $status_end, $filter;
-  my $ended = wait_for($child, $status, \my $told);
+  my $told = read_to_end($status);
+  my $ended = wait_for($child);
   # session.pl was killed, and possibly the relay of the terminal.
   my $signal = $? & 127;
   ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $signal;
@@ -258,12 +270,16 @@ sub stop_here {
   $SIG{$signal} = $handler;
 }
 
-# Reads $from to its end, then waits for the child. Returns the status as a shell does.
+sub read_to_end {
+  my ($from) = @_;
+  my ($text, $got) = ('');
+  do { $got = sysread($from, $text, 65536, length $text) } while $got || (!defined $got && $! == $EINTR);
+  return $text;
+}
+
+# Waits for the child. Returns the status as a shell does.
 sub wait_for {
-  my ($child, $from, $text) = @_;
-  $$text = '';
-  my $got;
-  do { $got = sysread($from, $$text, 65536, length $$text) } while $got || (!defined $got && $! == $EINTR);
+  my ($child) = @_;
   waitpid $child, 0;
   my $end = $?;
   $SIG{$_} = 'DEFAULT' for @PASSED_ON, 'TSTP';
