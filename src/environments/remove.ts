@@ -1,6 +1,8 @@
 import {rename} from 'node:fs/promises'
+import {EnvsError} from '../errors.js'
 import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
+import {isRunning} from '../sandbox/anchor.js'
 import {chooseIdentity, type Identity} from '../sandbox/identity.js'
 import {isInUse} from '../sandbox/processes.js'
 import {dropMemory} from '../sandbox/tmpfs.js'
@@ -12,6 +14,7 @@ import {
   parseEnvironmentName,
 } from '../store/environments.js'
 import {
+  environmentBusyError,
   HistoryUnreadableError,
   RecordUnreadableError,
   removalIncompleteError,
@@ -62,13 +65,34 @@ export async function removeEnvironments(
  * @throws {@link stopFirstError} @throws {@link environmentBusyError} @throws {@link removalIncompleteError}
  */
 export async function removeEnvironment(host: Host, text: string, {force}: RemoveOptions): Promise<void> {
+  const deadline = Date.now() + START_WAIT_MS
   const find = async () => {
     const removable = await findRemovable(host, text)
     const {name, files} = removable
     if (force) await stopFiles(host, files)
-    if (await isInUse(files.run)) throw stopFirstError({name, command: 'rm'})
+    while (await isInUse(files.run)) {
+      if (!force || Date.now() >= deadline) throw stopFirstError({name, command: 'rm'})
+      await stopFiles(host, files)
+    }
     return removable
   }
+  for (;;) {
+    try {
+      return await removeFound(host, find)
+    } catch (error) {
+      const isBusy = error instanceof EnvsError && error.code === environmentBusyError.code
+      if (!force || !isBusy || Date.now() >= deadline) throw error
+      // A session whose environment was just stopped may start it again, under the shared lock.
+      const {files} = await findRemovable(host, text)
+      if (!(await isRunning(files.run))) throw error
+    }
+  }
+}
+
+/** Longer than a session may take to start an environment: `force` waits for it, and then stops the environment. */
+const START_WAIT_MS = 20_000
+
+async function removeFound(host: Host, find: () => Promise<Removable>): Promise<void> {
   await withLockedEnvironment(host.paths, 'exclusive', find, async ({name, files, identity}) => {
     await dropMemory(files.run)
     const layers = await ownLayers(files)

@@ -91,7 +91,6 @@ async function givenGate(t: TestContext, program: string): Promise<Gated> {
 
 for (const argv of [
   ['rm', 'play'],
-  ['rm', '--force', 'play'],
   ['rename', 'play', 'other'],
 ]) {
   test(`${argv.join(' ')} does nothing while a session begins, which goes on`, async (t) => {
@@ -105,6 +104,19 @@ for (const argv of [
     assert.deepEqual([status, stdout, stderr], [0, 'inside\n', ''])
   })
 }
+
+test('rm --force waits for a session that begins, and ends it', async (t) => {
+  const {cli, gate, start} = await givenGate(t, 'bwrap')
+  const session = start('run', 'play', 'sh', '-c', 'while :; do sleep 1; done')
+  await gate.reached()
+  const removing = start('rm', '--force', 'play')
+  await waitUntil('rm to look at the lock of the one that starts', () => isWaiting(removing.pid))
+  await gate.open()
+  const removed = await removing.ended
+  assert.deepEqual([removed.status, removed.stderr], [0, 'Removed play.\n'])
+  assert.deepEqual(await cli.storeEntries(), [])
+  assert.notEqual((await session.ended).status, 0)
+})
 
 test('create of a name that is being removed makes it anew', async (t) => {
   const {cli, gate, start} = await givenGate(t, 'rm')
