@@ -1,4 +1,5 @@
 import {Command, Config, type Interfaces} from '@oclif/core'
+import type {LookupNotice} from '../environments/create/request.js'
 import {type Host, openCheckedHost} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
 import type {Resolution} from '../images/resolve.js'
@@ -15,13 +16,7 @@ import {
   type KeepingEvent,
   type Resumable,
 } from './views/creation.js'
-import {
-  describeFallback,
-  describeIsolationGap,
-  describeNotice,
-  describeOverBudget,
-  type ImageNotice,
-} from './views/text.js'
+import {describeFallback, describeIsolationGap, describeNotice, describeOverBudget} from './views/text.js'
 
 /** A message of a stage, held back until the display of the stages ends. */
 type DeferredMessage = {readonly print: () => void; readonly when: 'always' | 'success'}
@@ -169,7 +164,7 @@ export abstract class EnvsCommand extends Command {
   }
 
   /** Reports a notice of the image lookup after the stages end. */
-  protected readonly reportNotice = (notice: ImageNotice): void => {
+  protected readonly reportNotice = (notice: LookupNotice): void => {
     const text = describeNotice(notice)
     // A failure names the servers in its message.
     if (notice.kind === 'source-unreachable')

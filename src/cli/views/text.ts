@@ -1,3 +1,4 @@
+import type {LookupNotice} from '../../environments/create/request.js'
 import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../../host/arch.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import {formatBytes, formatDuration, formatRelativeTime} from '../format.js'
@@ -147,26 +148,7 @@ export function describeFallback(
   return `${reason} Used the kept image ${name} ${version}, fetched ${formatRelativeTime(fetchedAt, now)}; there may be a newer one.`
 }
 
-/** A notice of the image lookup. */
-export type ImageNotice =
-  | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
-  | {readonly kind: 'source-unreachable'; readonly source: string; readonly reason: string}
-  | {readonly kind: 'pocket-missing'; readonly suite: string; readonly mirror: string}
-  | {
-      readonly kind: 'release-expired'
-      readonly suite: string
-      readonly mirror: string
-      readonly validUntil: Date
-    }
-  | {
-      readonly kind: 'release-from-cache'
-      readonly suite: string
-      readonly mirror: string
-      readonly date: Date
-      readonly reason: string
-    }
-
-export function describeNotice(notice: ImageNotice): string {
+export function describeNotice(notice: LookupNotice): string {
   switch (notice.kind) {
     case 'clock-behind':
       return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this host (${notice.now.toISOString()}): its clock is behind.`

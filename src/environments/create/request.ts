@@ -1,4 +1,4 @@
-import type {ArchiveContext} from '../../apt/context.js'
+import type {ArchiveContext, ArchiveNotice} from '../../apt/context.js'
 import {scopedKeyrings} from '../../config/schema.js'
 import type {Settings} from '../../config/settings.js'
 import {UsageError} from '../../errors.js'
@@ -92,6 +92,9 @@ function chooseName(flag: string | undefined, reference: ImageReference): Create
     throw new UsageError('The image has no name for the environment.', ['Choose one: --name play'])
   return parseEnvironmentName(name)
 }
+
+/** A notice while an image is looked up, or made of packages. */
+export type LookupNotice = ImageNotice | ArchiveNotice
 
 type ArchiveContextOptions = {readonly onNotice?: ArchiveContext['onNotice']}
 
