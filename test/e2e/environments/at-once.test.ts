@@ -109,8 +109,11 @@ test('rm --force waits for a session that begins, and ends it', async (t) => {
   const {cli, gate, start} = await givenGate(t, 'bwrap')
   const session = start('run', 'play', 'sh', '-c', 'while :; do sleep 1; done')
   await gate.reached()
-  const removing = start('rm', '--force', 'play')
-  await waitUntil('rm to look at the lock of the one that starts', () => isWaiting(removing.pid))
+  const looks = await gatedProgram(cli.home, 'flock')
+  await looks.close()
+  const removing = startGroup(cli, ['rm', '--force', 'play'], {PATH: `${looks.folder}:${cli.env['PATH']}`})
+  await looks.reached()
+  await looks.open()
   await gate.open()
   const removed = await removing.ended
   assert.deepEqual([removed.status, removed.stderr], [0, 'Removed play.\n'])
@@ -174,7 +177,7 @@ test('a command that waited in vain for the lock says who has it', async (t) => 
       `envs: The environment "tiny" is in use by sleep 60 (process ${holder.pid}).\n` +
       '  Stop its processes (envs ps tiny; envs stop tiny), or wait for them to end.\n',
   })
-  assert.ok(waitedMs > 1000 && waitedMs < 10_000, String(waitedMs))
+  assert.ok(waitedMs > 1000, String(waitedMs))
   assert.deepEqual(await cli.storeEntries(), ['tiny'])
 })
 
