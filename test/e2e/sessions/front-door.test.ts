@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {readFileSync, readlinkSync, symlinkSync, utimesSync} from 'node:fs'
-import {chmod, mkdtemp, stat, writeFile} from 'node:fs/promises'
+import {mkdtemp, stat, writeFile} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import {test} from 'node:test'
 import {capture, start} from '../../../src/host/process.js'
@@ -15,16 +15,16 @@ import {waitUntil} from '../../support/wait-until.js'
 /** Longer than an environment lasts that has no session. */
 const SLOW_END_MS = 3000
 
-/** A folder to put in front in PATH: its `node` is slow to end, and notes each of its starts beside it. */
+/** A folder to put in front in PATH: its `node` is slow to end, and notes each of its starts. */
 async function slowToEnd(home: string): Promise<{folder: string; starts(): number}> {
   const folder = await mkdtemp(join(home, 'slow-'))
-  const notes = join(folder, 'starts')
-  const program = `#!/bin/sh
-echo start >>${notes}
-exec strace -qq -o /dev/null -e trace=exit_group -e inject=exit_group:delay_enter=${SLOW_END_MS * 1000} ${process.execPath} "$@"
-`
-  await writeFile(join(folder, 'node'), program)
-  await chmod(join(folder, 'node'), 0o755)
+  const [notes, slow] = [join(folder, 'starts'), join(folder, 'slow.cjs')]
+  await writeFile(
+    slow,
+    `process.on('exit', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${SLOW_END_MS}))\n`,
+  )
+  const program = `#!/bin/sh\necho start >>'${notes}'\nexec '${process.execPath}' --require '${slow}' "$@"\n`
+  await writeFile(join(folder, 'node'), program, {mode: 0o755})
   return {folder, starts: () => readFileSync(notes, 'utf8').split('\n').length - 1}
 }
 
