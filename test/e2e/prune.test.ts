@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import {mkdir, readdir, readFile, stat, symlink, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {debianRootfs} from '../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../support/environment-cli.js'
 import {imageCli} from '../support/image-cli.js'
 import {startGroup} from '../support/process-group.js'
+import {runnableRootfs} from '../support/runnable-rootfs.js'
+import {seededRootfs} from '../support/seeded-image.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
 import {waitUntil} from '../support/wait-until.js'
 
@@ -111,7 +112,7 @@ test('snapshots that were made by themselves go when they are old, with what onl
 
 test('an environment that runs is left alone', async (t) => {
   const cli = await environmentCli(t)
-  const made = await cli.run('create', await debianRootfs(), '--name', 'play', '--json')
+  const made = await cli.run('create', await seededRootfs(cli), '--name', 'play', '--json')
   if (JSON.parse(made.stdout).storage !== 'overlay') return t.skip('no layers on this host')
   const path = join(cli.store, 'play', 'history.json')
   const history = JSON.parse(await readFile(path, 'utf8'))
@@ -132,12 +133,13 @@ test('what envs try left goes, and what is unpacked of its image with it', async
   await cli.run(
     'try',
     '--disk',
-    await debianRootfs(),
+    await runnableRootfs(cli.home),
     '-q',
     '--',
     'sh',
     '-c',
-    'head -c 3000000 /dev/zero >/srv/big',
+    // By the shell alone: 4 MiB.
+    's=x; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do s=$s$s; done; printf %s "$s" >/root/big',
   )
   const plan = await prune(cli, '--dry-run')
   assert.deepEqual(kinds(plan)[0], ['try', 'try-1', 'ended'])
@@ -151,7 +153,7 @@ test('what envs try left goes, and what is unpacked of its image with it', async
 
 test('a try whose record a disk has damaged holds nothing else up, and goes', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', '--disk', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', '--disk', await runnableRootfs(cli.home), '-q', '--', 'true')
   await writeFile(join(cli.data, 'environments/try-1/env.json'), '')
   assert.deepEqual(kinds(await prune(cli, '--dry-run'))[0], ['try', 'try-1', 'ended'])
   await prune(cli, '--yes')
