@@ -1,4 +1,5 @@
 import {Command, Config, type Interfaces} from '@oclif/core'
+import {codeOf, EnvsError} from '../errors.js'
 import {type Host, openCheckedHost} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
 import type {Resolution} from '../images/resolve.js'
@@ -241,12 +242,21 @@ export abstract class EnvsCommand extends Command {
   protected override async catch(error: unknown): Promise<void> {
     const signal = this.#interruption?.signal
     // An aborted command reports the signal, not the error that it caused.
-    reportFailure(signal?.aborted ? signal.reason : error, {
+    reportFailure(signal?.aborted ? signal.reason : await this.#explained(error), {
       json: this.jsonEnabled(),
       verbose: this.verbose,
       statusOf: (failure) => this.exitStatusFor(failure),
       resumable: signal?.aborted ? describeResumable(this.#resumable) : undefined,
     })
+  }
+
+  /** Adds the finding of the doctor to the failure of a program of the host that works on a tree. */
+  async #explained(error: unknown): Promise<unknown> {
+    const host = this.#host
+    if (host === undefined || codeOf(error) !== 'ENVS_NO_NAMESPACE' || !(error instanceof EnvsError))
+      return error
+    const {explainNamespace} = await import('../environments/doctor/explain-start.js')
+    return explainNamespace(host, error)
   }
 
   protected override async finally(): Promise<void> {

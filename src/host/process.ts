@@ -104,6 +104,7 @@ export type Script =
   | 'session'
   | 'map-ids'
   | 'load-filter'
+  | 'root-by-bwrap'
   | 'set-capability'
   | 'list-layer'
   | 'signal-all'

@@ -1,4 +1,5 @@
 import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
+import {seeChecks} from '../host/check.js'
 
 export class PackageRefusedError extends EnvsError {}
 
@@ -107,6 +108,13 @@ export const workerDiedError = defineError(
   },
   WorkerDiedError,
 )
+
+/** The programs that make the worker root of a user namespace, or mount its tree, failed. */
+export const workerNotStartedError = defineError('ENVS_NO_NAMESPACE', ExitCode.host, {
+  message:
+    'Could not enter the namespaces of the root file system to {verb} it: the first program ended {how}.',
+  nextStep: seeChecks('user-namespaces', 'apparmor', 'overlay'),
+})
 
 /** A guest replaced a folder that is a mount point. */
 export const mountPointError = defineError('ENVS_MOUNT_POINT', ExitCode.conflict, {

@@ -1,7 +1,8 @@
 import {lstatSync} from 'node:fs'
 import {join} from 'node:path'
 import {examineHost} from '../../doctor/index.js'
-import type {Check, CheckId} from '../../host/check.js'
+import {EnvsError} from '../../errors.js'
+import {type Check, type CheckId, seeChecks} from '../../host/check.js'
 import {isErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import {AnchorFailedError, EngineUnavailableError} from '../../sandbox/errors.js'
@@ -50,6 +51,24 @@ export async function explainEngine(
 ): Promise<EngineUnavailableError> {
   const explanation = chooseExplanation(await examineHost(host), 'emulated')
   return explanation?.status === 'fail' ? new EngineUnavailableError(error.setting, explanation) : error
+}
+
+/**
+ * Explains why a program could not become root of a user namespace, or mount a tree in it.
+ *
+ * @returns The same error, with the explanation if one was found.
+ */
+export async function explainNamespace(host: Host, error: EnvsError): Promise<EnvsError> {
+  const explanation = chooseExplanation(await examineHost(host), 'emulated')
+  if (explanation === undefined) return error
+  const {code, exitCode, message, cause} = error
+  const {id, title, evidence} = explanation
+  return new EnvsError(message, {
+    code,
+    exitCode,
+    cause,
+    suggestions: [`${title}: ${evidence}`, seeChecks(id)],
+  })
 }
 
 /** Returns the check that most likely explains a failure: a failed check before a warning. */
