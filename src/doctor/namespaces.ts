@@ -2,6 +2,7 @@ import {readdir, readFile} from 'node:fs/promises'
 import {type AdminRequest, type Check, fail, pass, warn} from '../host/check.js'
 import {isAccessible} from '../host/files.js'
 import type {Host} from '../host/host.js'
+import {findRootsPath} from '../host/own-folders.js'
 import {
   isBelow,
   type MountEntry,
@@ -141,10 +142,8 @@ async function firstExisting(paths: readonly string[]): Promise<string | undefin
 
 const SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
 const PROFILES = '/etc/apparmor.d'
-/**
- * Profiles of Ubuntu that let a program make a user namespace, and deny its children all capabilities in it.
- */
-const RESTRICTING = ['bwrap-userns-restrict', 'unshare-userns-restrict']
+/** A profile of Ubuntu that lets unshare make a user namespace, and denies its children all capabilities in it. */
+const RESTRICTING = 'unshare-userns-restrict'
 const LABEL = '/proc/self/attr/current'
 /** AppArmor's label of a program without capabilities in a user namespace. */
 const POWERLESS = /^(?:unprivileged_userns|unpriv_bwrap|unpriv_unshare|bwrap\/\/&unpriv_bwrap)\b|\bunpriv_/
@@ -156,10 +155,12 @@ export type ApparmorFacts = {
   /** Label of a program in a namespace made by unshare, or bwrap; undefined if none could be made. */
   readonly labelByUnshare: string | undefined
   readonly labelByBwrap: string | undefined
-  /** Names in /etc/apparmor.d of profiles that restrict bwrap and unshare. */
-  readonly restricting: readonly string[]
-  /** Absolute paths of the programs that make namespaces. */
-  readonly programs: readonly string[]
+  /** Whether {@link RESTRICTING} is in /etc/apparmor.d. */
+  readonly isRestricting: boolean
+  /** Absolute path of unshare; undefined if there is none. */
+  readonly unshare: string | undefined
+  /** The same without symlinks, if only root can change it. */
+  readonly rootsUnshare: string | undefined
 }
 
 /**
@@ -169,18 +170,18 @@ export type ApparmorFacts = {
 export async function checkApparmor({which}: Pick<Host, 'which'>): Promise<Check> {
   const restriction = await readKernelSetting(SWITCH)
   const [unshare, bwrap] = [which('unshare'), which('bwrap')]
-  const programs = [unshare, bwrap].filter((path) => path !== undefined)
+  const rootsUnshare = unshare === undefined ? undefined : findRootsPath(unshare)
   if (restriction !== '1') {
-    const none = {labelByUnshare: undefined, labelByBwrap: undefined, restricting: []}
-    return judgeApparmor({restriction, ...none, programs})
+    const none = {labelByUnshare: undefined, labelByBwrap: undefined, isRestricting: false}
+    return judgeApparmor({restriction, ...none, unshare, rootsUnshare})
   }
   const entries: string[] = await readdir(PROFILES).catch(() => [])
   return judgeApparmor({
     restriction,
     labelByUnshare: unshare && (await labelBehind([unshare, '--user', '--map-root-user', '--'])),
     labelByBwrap: bwrap && (await labelBehind([bwrap, '--ro-bind', '/', '/', '--unshare-user', '--'])),
-    restricting: RESTRICTING.filter((name) => entries.includes(name)),
-    programs,
+    isRestricting: entries.includes(RESTRICTING),
+    ...{unshare, rootsUnshare},
   })
 }
 
@@ -189,49 +190,66 @@ export function judgeApparmor(facts: ApparmorFacts): Check {
   if (restriction === undefined) return pass('apparmor', 'This kernel has no restriction of user namespaces.')
   if (restriction !== '1') return pass('apparmor', `${SWITCH} is ${restriction}.`)
   const labels = [labelByBwrap, labelByUnshare].filter((label) => label !== undefined)
-  if (labels.length === 0) {
-    return fail('apparmor', {
-      evidence: `${SWITCH} is 1, and neither bwrap nor unshare could make a user namespace.`,
-      cost: 'envs can enter environments only with the engine proot.',
-      remedy:
-        'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
-      request: profileRequest(facts),
-    })
-  }
-  const powerless = labels.find((label) => POWERLESS.test(label))
+  const [free] = labels.filter((label) => !POWERLESS.test(label))
+  if (free !== undefined)
+    return pass('apparmor', `${SWITCH} is 1, and a profile allows namespaces with capabilities (${free}).`)
+  const [powerless] = labels
   if (powerless !== undefined) {
     return warn('apparmor', {
       evidence: `${SWITCH} is 1, and a program in a namespace is labelled ${powerless}.`,
-      cost: 'The first programs of an environment have no capabilities: environments are emulated only, or fail to start.',
-      remedy:
-        'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
-      request: profileRequest(facts),
+      cost: 'Environments are emulated: such a program has no capabilities, so no range of ids can be mapped.',
+      ...profileRequest(facts),
     })
   }
-  return pass('apparmor', `${SWITCH} is 1, and a profile lets namespaces be made (${labels.join(', ')}).`)
+  return fail('apparmor', {
+    evidence: `${SWITCH} is 1, and neither bwrap nor unshare could make a user namespace.`,
+    cost: 'envs can enter environments only with the engine proot.',
+    ...profileRequest(facts),
+  })
 }
 
-/** A profile for each program: the restriction stays for all others. */
-function profileRequest({programs, restricting}: ApparmorFacts): AdminRequest {
-  const profiles = programs.map(
-    (path) => `profile envs${path.replaceAll('/', '.')} ${path} flags=(unconfined) {\n  userns,\n}`,
-  )
+/**
+ * Asks for a profile of unshare alone: it can start every other program of envs in its namespace, bwrap too. A profile names a path, and
+ * gives its right to any program that is put there, so the path must be one that only root can change.
+ */
+function profileRequest({unshare, rootsUnshare, isRestricting}: ApparmorFacts): {
+  remedy: string
+  request?: AdminRequest
+} {
+  if (rootsUnshare === undefined) {
+    return {
+      remedy:
+        unshare === undefined
+          ? 'See the check of the programs of util-linux, which unshare belongs to.'
+          : `No profile may name ${unshare}, because others than root can change it or a folder above: remove it from PATH, then run envs doctor again.`,
+    }
+  }
+  const name = `envs${rootsUnshare.replaceAll('/', '.')}`
+  const restricting = `${PROFILES}/${RESTRICTING}`
   return {
-    steps: [
-      ...restricting.flatMap((name) => [
-        `ln -s ../${name} ${PROFILES}/disable/${name}`,
-        `apparmor_parser -R ${PROFILES}/${name}`,
-      ]),
-      [
-        `cat >${PROFILES}/envs <<'EOF'`,
-        'abi <abi/4.0>,',
-        'include <tunables/global>',
-        ...profiles,
-        'EOF',
-      ].join('\n'),
-      `apparmor_parser -r ${PROFILES}/envs`,
-    ],
-    opens: `Every user may make user namespaces with ${programs.join(' and ')}. The restriction stays for all other programs.`,
+    remedy:
+      'Ask an administrator for an AppArmor profile for unshare: the request below has its text. It is enough: unshare starts bwrap.',
+    request: {
+      steps: [
+        ...(isRestricting
+          ? [
+              `ln -s ../${RESTRICTING} ${PROFILES}/disable/${RESTRICTING}`,
+              `apparmor_parser -R ${restricting}`,
+            ]
+          : []),
+        [
+          `cat >${PROFILES}/envs <<'EOF'`,
+          'abi <abi/4.0>,',
+          'include <tunables/global>',
+          `profile ${name} ${rootsUnshare} flags=(unconfined) {`,
+          '  userns,',
+          '}',
+          'EOF',
+        ].join('\n'),
+        `apparmor_parser -r ${PROFILES}/envs`,
+      ],
+      opens: `Every user may make user namespaces with ${rootsUnshare}, and reach parts of the kernel in them that only root could reach. The restriction stays for all other programs.`,
+    },
   }
 }
 
