@@ -1,8 +1,9 @@
-import {statSync} from 'node:fs'
+import {readFileSync, statSync} from 'node:fs'
 import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {release} from 'node:os'
 import {join} from 'node:path'
 import {fileFacts, openMemory, probeOnce} from '../../host/cache.js'
+import {unlessErrno} from '../../host/errno.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {isMountingRoot} from '../../host/proc.js'
@@ -184,15 +185,39 @@ async function tryOverlay(
   identity: Identity,
   engine: AnchorEngineName,
 ): Promise<OverlayMounter | undefined> {
-  if (
-    engine === 'bwrap' &&
-    (await isMountable(host, identity, (folders) => bwrapTrialArgv(host, identity, folders)))
-  )
-    return 'engine'
-  const works = await isMountable(host, identity, (folders) => setupTrialArgv(host, identity, folders))
-  if (!works) return undefined
-  // The engine unshare mounts the overlay itself, and needs the same of the kernel as the setup step.
-  return engine === 'bwrap' ? 'before' : 'engine'
+  const byBwrap = () => isMountable(host, identity, (folders) => bwrapTrialArgv(host, identity, folders))
+  const isConfined = engine === 'bwrap' && (await confinesMounts(host, identity))
+  if (engine === 'bwrap' && !isConfined && (await byBwrap())) return 'engine'
+  if (await isMountable(host, identity, (folders) => setupTrialArgv(host, identity, folders)))
+    // The engine unshare mounts the overlay itself, and needs the same of the kernel as the setup step.
+    return engine === 'bwrap' ? 'before' : 'engine'
+  return isConfined && (await byBwrap()) ? 'engine' : undefined
+}
+
+/**
+ * Returns whether bwrap has an AppArmor profile that this process has not. overlayfs opens files with the label of the mount's
+ * maker, and AppArmor checks a file of a confined one once more, by a path that it can't resolve: programs with a profile
+ * of their own, such as hostname on Ubuntu 26.04, would not start. See docs/decisions/0044-apparmor-ticket.md.
+ */
+async function confinesMounts(host: Host, identity: Identity): Promise<boolean> {
+  const argv = [...(await bwrapWords(host, identity)), '--ro-bind', '/', '/', '--', 'cat', APPARMOR_LABEL]
+  const {status, stdout} = await capture(argv, {timeout: TRIAL_TIMEOUT_MS})
+  const label = stdout.trim()
+  return status === 0 && !/^unconfined$|\(unconfined\)$/.test(label) && label !== ownLabel()
+}
+
+const APPARMOR_LABEL = '/proc/self/attr/apparmor/current'
+
+/** @returns undefined on a kernel without AppArmor. */
+function ownLabel(): string | undefined {
+  return unlessErrno(() => readFileSync(APPARMOR_LABEL, 'utf8'))?.trim()
+}
+
+async function bwrapWords(host: Host, identity: Identity): Promise<string[]> {
+  const bwrap = toolPath(host, 'bwrap')
+  return identity === 'mapped'
+    ? [...(await namespacePrefix(identity, host)), bwrap]
+    : [bwrap, '--unshare-user', '--uid', '0', '--gid', '0']
 }
 
 async function bwrapTrialArgv(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
