@@ -163,6 +163,24 @@ export function idMap(own: number, {start: first, count}: SubidRange): string {
   return [[0, own, 1], ...(count > 1 ? [[1, first, count - 1]] : [])].join(',')
 }
 
+/**
+ * Returns argv prefixes for a program that is root of a new user namespace with the caller as its only id, the usual one first.
+ * Where AppArmor restricts user namespaces, unshare(1) may fail, or make one whose root has no capabilities, and bwrap(1)
+ * have a profile of its own.
+ */
+export function rootPrefixes({
+  which,
+  architecture,
+}: Pick<MapperHost, 'which' | 'architecture'>): readonly (readonly string[])[] {
+  const [unshare, bwrap, perl] = [which('unshare'), which('bwrap'), findPerl({which})]
+  return [
+    ...(unshare === undefined ? [] : [[unshare, '--user', '--map-root-user', '--']]),
+    ...(bwrap === undefined || perl === undefined
+      ? []
+      : [[...scriptWords(perl, 'root-by-bwrap'), String(systemCalls(architecture).setns), bwrap]]),
+  ]
+}
+
 /** Returns whether unshare has --map-auto and finds a range: otherwise it fails before it handles --version. */
 async function knowsMapAuto(unshare: string): Promise<boolean> {
   return succeeds([unshare, '--map-auto', '--version'])

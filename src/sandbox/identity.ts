@@ -1,5 +1,4 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
-import {systemCalls} from '../host/arch.js'
 import {findMapping, type KnowingHost, knownIdMapper} from '../host/cache.js'
 import {
   accountName,
@@ -9,9 +8,9 @@ import {
   mappingRemedy,
   OBSTACLE_EVIDENCE,
   readSubidFiles,
+  rootPrefixes,
   succeeds,
 } from '../host/id-mapping.js'
-import {findPerl, scriptWords} from '../host/process.js'
 import {ToolMissingError} from './errors.js'
 
 /**
@@ -40,8 +39,9 @@ export async function treePrefix(identity: Identity, host: KnowingHost): Promise
  */
 export async function namespacePrefix(identity: Identity, host: KnowingHost): Promise<readonly string[]> {
   if (identity === 'mapped') return treePrefix(identity, host)
-  const unshare = requireUnshare(host)
-  return (await findRootPrefix(host)) ?? rootByUnshare(unshare)
+  requireUnshare(host)
+  const [usual = []] = rootPrefixes(host)
+  return (await findRootPrefix(host)) ?? usual
 }
 
 /** Returns whether this host makes user namespaces whose root has capabilities, for `emulated`. @throws {ToolMissingError} */
@@ -57,35 +57,22 @@ function requireUnshare({which}: Pick<MapperHost, 'which'>): string {
 }
 
 /** Results of trials of this process: a command asks several times. */
-const rootPrefixes = new WeakMap<MapperHost, Promise<readonly string[] | undefined>>()
+const knownPrefixes = new WeakMap<MapperHost, Promise<readonly string[] | undefined>>()
 
 function findRootPrefix(host: MapperHost): Promise<readonly string[] | undefined> {
-  const known = rootPrefixes.get(host)
+  const known = knownPrefixes.get(host)
   if (known !== undefined) return known
   const found = tryRootPrefixes(host)
-  rootPrefixes.set(host, found)
+  knownPrefixes.set(host, found)
   return found
 }
 
-/**
- * Returns the first prefix whose program may mount; undefined if there is none. Where AppArmor restricts user namespaces,
- * unshare(1) may fail, or make one whose root has no capabilities, and bwrap(1) have a profile.
- */
+/** Returns the first prefix whose program may mount; undefined if there is none. */
 async function tryRootPrefixes(host: MapperHost): Promise<readonly string[] | undefined> {
   const unshare = requireUnshare(host)
-  for (const prefix of [rootByUnshare(unshare), rootByBwrap(host)])
-    if (prefix !== undefined && (await succeeds([...prefix, unshare, '--mount', '--', 'true']))) return prefix
+  for (const prefix of rootPrefixes(host))
+    if (await succeeds([...prefix, unshare, '--mount', '--', 'true'])) return prefix
   return undefined
-}
-
-function rootByUnshare(unshare: string): readonly string[] {
-  return [unshare, '--user', '--map-root-user', '--']
-}
-
-function rootByBwrap(host: MapperHost): readonly string[] | undefined {
-  const [bwrap, perl] = [host.which('bwrap'), findPerl(host)]
-  if (bwrap === undefined || perl === undefined) return undefined
-  return [...scriptWords(perl, 'root-by-bwrap'), String(systemCalls(host.architecture).setns), bwrap]
 }
 
 /**
