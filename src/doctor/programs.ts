@@ -75,10 +75,25 @@ function isBefore(name: string, major: number, minor: number): boolean {
 
 const COST = 'envs cannot enter any environment.'
 
+/** Has bwrap make the user namespace. */
+const OWN_USER = ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL']
+
 /** Enters the host's own tree, with the namespaces, proc and dev of a real environment. */
 const TRIAL = [
-  ...['--ro-bind', '/', '/', '--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'],
-  ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--proc', '/proc', '--dev', '/dev', '--', 'true'],
+  ...[
+    '--ro-bind',
+    '/',
+    '/',
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--',
+    'true',
+  ],
 ]
 
 /** The result of a trial of bubblewrap. */
@@ -101,7 +116,16 @@ export async function checkBubblewrap(
 ): Promise<Check> {
   const path = which('bwrap')
   if (path === undefined) return judgeBubblewrap({path, version: '', status: 0, message: '', distribution})
-  const [version, trial] = await Promise.all([runTrial([path, '--version']), runTrial([path, ...TRIAL])])
+  const [version, alone] = await Promise.all([
+    runTrial([path, '--version']),
+    runTrial([path, ...OWN_USER, ...TRIAL]),
+  ])
+  // AppArmor may let unshare alone make a user namespace: bwrap is started in it.
+  const unshare = which('unshare')
+  const trial =
+    alone.status === 0 || unshare === undefined
+      ? alone
+      : await runTrial([unshare, '--user', '--map-root-user', '--', path, ...TRIAL])
   return judgeBubblewrap({
     path,
     version: version.stdout.trim() || 'bwrap',
