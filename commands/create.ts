@@ -21,7 +21,7 @@ import {
   RUN_BY_ROOT,
 } from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import {Creation} from '../src/environments/create/creation.js'
+import {type Creation, createEnvironment} from '../src/environments/create/creation.js'
 import {imageContext, planCreation} from '../src/environments/create/request.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {IsolationGap} from '../src/features/feature.js'
@@ -74,12 +74,8 @@ gzip, xz, zstd or bzip2.`
       archive: archiveOptions(flags),
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
-    const creation = await Creation.begin(host, request, {signal})
-    try {
-      await runCreation(creation, this.creationHooks())
-    } finally {
-      await creation.close()
-    }
+    const work = (creation: Creation) => runCreation(creation, this.creationHooks())
+    const creation = await createEnvironment(host, request, {signal, work})
     this.warnOfBudget(await overBudget(host, diskBudget))
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))
     return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined

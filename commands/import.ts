@@ -9,7 +9,7 @@ import {
   describeSquashedOwners,
 } from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
-import {Creation} from '../src/environments/create/creation.js'
+import {type Creation, createEnvironment} from '../src/environments/create/creation.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {type ExportNote, planImport} from '../src/environments/export/import.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
@@ -43,20 +43,17 @@ by envs export, verifies every byte.`
     const context = imageContext(host, settings, {signal, allowSha1: false, onNotice: this.reportNotice})
     const tools = {host, settings, context, standardInput: process.stdin}
     const {request, note} = await planImport({...flags, file: args.file}, tools)
-    const creation = await Creation.begin(host, request, {signal})
     const progress = unpackProgress(() => performance.now())
     const hooks = {onProgress: progress.transfer, onResolved: () => {}}
-    try {
-      await this.runStages([
+    const work = (creation: Creation) =>
+      this.runStages([
         progress.stage('Extract', async () => {
           await creation.fetch(hooks)
           await creation.extract(progress.extraction)
         }),
         {title: 'Set up', run: () => creation.publish()},
       ])
-    } finally {
-      await creation.close()
-    }
+    const creation = await createEnvironment(host, request, {signal, work})
     return this.#tell(await showEnvironment(host, creation.name, creation.engine), creation, note)
   }
 

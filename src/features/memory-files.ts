@@ -1,13 +1,12 @@
 import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises'
-import {release} from 'node:os'
 import {join} from 'node:path'
 import * as v from 'valibot'
 import {bytesOf} from '../config/schema.js'
-import {fileFacts, openMemory, probeOnce} from '../host/cache.js'
 import {isFailure} from '../host/errno.js'
 import {makeFolders, syncFileSystem} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {capture} from '../host/process.js'
+import {openTrial} from '../host/trials.js'
 import {copyTree} from '../rootfs/copy.js'
 import {overlayTrial} from '../sandbox/engines/overlay.js'
 import {type Identity, namespacePrefix} from '../sandbox/identity.js'
@@ -133,14 +132,12 @@ export function memoryShare(setting: string | undefined, freeBytes: number): num
   return bytes < MIN_LAYER_BYTES ? undefined : bytes
 }
 
-/** Returns the cached result of a trial. The trial is repeated when the kernel, bwrap or the identity changes. */
+/** Returns the cached result of a trial. */
 async function canHoldLayers(host: Host, identity: Identity): Promise<boolean> {
-  const bwrap = host.which('bwrap')
-  if (bwrap === undefined) return false
-  const memory = openMemory(join(host.paths.cache, `memory-${identity}.json`), {
-    schema: v.boolean(),
-  })
-  return probeOnce(memory, `${release()} ${fileFacts(bwrap)}`, () => tryMemoryLayer(host, identity))
+  if (host.which('bwrap') === undefined) return false
+  const {cache: cacheFolder} = host.paths
+  const trial = openTrial(host, {cacheFolder, name: `memory-${identity}`, schema: v.boolean()})
+  return trial.once(() => tryMemoryLayer(host, identity))
 }
 
 /** Mounts an overlay on a tmpfs, with extended attributes, from a second process that enters the mount namespace. */

@@ -1,5 +1,4 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
-import {findMapping, type KnowingHost, knownIdMapper} from '../host/cache.js'
 import {
   accountName,
   findMappingObstacle,
@@ -8,6 +7,7 @@ import {
   OBSTACLE_EVIDENCE,
   readSubidFiles,
 } from '../host/id-mapping.js'
+import {findMapping, type KnowingHost, knownIdMapper} from '../host/trials.js'
 import {ToolMissingError} from './errors.js'
 
 /**
@@ -71,7 +71,7 @@ export const identityUnavailableError = defineError(
   ExitCode.host,
   {
     message: 'This host cannot provide the identity mapped: {evidence}.',
-    nextStep: 'Or use the identity emulated: leave the setting identity at auto.',
+    nextStep: 'Or create an environment with the identity emulated: leave the setting identity at auto.',
   },
   IdentityUnavailableError,
 )

@@ -1,3 +1,4 @@
+import {ignoreFailure} from '../../host/errno.js'
 import {makeFolders, syncFilesIn} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
@@ -18,6 +19,7 @@ import {holdLayers, lockEnvironment} from '../../store/locks.js'
 import {sweepPackagesHourly} from '../../store/package-cache.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/record.js'
 import {recordUsage} from '../../store/sizes.js'
+import {withFreshTrials} from '../session/fresh-trials.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
 import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
@@ -153,12 +155,22 @@ export class Creation {
       await this.#source.close()
       if (this.#record !== undefined) return
       await this.#tree.discard()
-      const {identity} = this.#means
-      const {name} = this.#request
-      await removeLeftover(this.#host, {kind: 'partial', identity, name, folder: this.#partial})
+      await this.#removePartial()
     } finally {
       await this.#tree.close()
       this.#lock.release()
+    }
+  }
+
+  async #removePartial(): Promise<void> {
+    const {identity} = this.#means
+    const leftover = {kind: 'partial', identity, name: this.#request.name, folder: this.#partial} as const
+    try {
+      await removeLeftover(this.#host, leftover)
+    } catch (error) {
+      ignoreFailure(error)
+      // A host that can't map ids now has most likely written no file of another id.
+      await removeLeftover(this.#host, {...leftover, identity: 'emulated'})
     }
   }
 
@@ -181,6 +193,32 @@ export class Creation {
   get extraction(): ExtractReport | undefined {
     return this.#unpacked?.report
   }
+}
+
+/**
+ * Creates an environment. If a part fails because of a remembered trial of the host, all is done once more with new trials.
+ *
+ * @param work - Runs the steps of the creation, which is begun before and closed afterwards.
+ * @throws As {@link Creation}.
+ */
+export async function createEnvironment(
+  host: Host,
+  request: CreateRequest,
+  {signal, work}: {readonly signal: AbortSignal; readonly work: (creation: Creation) => Promise<void>},
+): Promise<Creation> {
+  const attempt = async () => {
+    const creation = await Creation.begin(host, request, {signal})
+    try {
+      await work(creation)
+    } catch (error) {
+      await creation.close().catch(ignoreFailure)
+      throw error
+    }
+    await creation.close()
+    return creation
+  }
+  // Standard input can be read once.
+  return request.reference.kind === 'standard-input' ? attempt() : withFreshTrials(host, attempt)
 }
 
 type CreationLocks = {readonly lock: Lock; readonly holding: Promise<Lock> | undefined}

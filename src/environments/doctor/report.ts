@@ -11,7 +11,8 @@ import {type Check, type CheckId, fail, pass, warn} from '../../host/check.js'
 import type {Host} from '../../host/host.js'
 import {readOsRelease} from '../../host/os-release.js'
 import {isMountingRoot} from '../../host/proc.js'
-import {ENGINES, type EngineName, tryEngines} from '../../sandbox/engines/select.js'
+import {forgetTrials} from '../../host/trials.js'
+import {ENGINES, type EngineName, type EngineVerdicts, tryEngines} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
 import {findStoreLeftovers, type StoreLeftovers} from '../repair.js'
@@ -40,11 +41,14 @@ const MIRRORS = [
 /**
  * Checks everything that envs needs of the host, tries every engine, and contacts the servers. A check that only explains
  * why one engine fails is a warning if another engine works.
+ *
+ * Forgets all that other commands remember of their trials, so the report and the next command rest on new ones.
  */
 export async function examineHostAndEngines(host: Host, settings: Settings): Promise<HostReport> {
   const setting = settings.value('engine')
   const mirrors = MIRRORS.flatMap((name) => settings.value(name) ?? [])
-  const [found, forFeatures, verdicts, servers] = await Promise.all([
+  await forgetTrials(host.paths.cache)
+  const [found, forFeatures, {verdicts}, servers] = await Promise.all([
     examineHost(host),
     featureChecks(host),
     tryEngines(host, {cacheFolder: host.paths.cache}),
@@ -93,17 +97,14 @@ function oneUrlPerOrigin(urls: readonly string[]): string[] {
   return [...new Map(urls.map((url) => [new URL(url).origin, url])).values()]
 }
 
-/** Whether a trial of each engine succeeded. */
-export type Verdicts = Readonly<Record<EngineName, boolean>>
-
 /** Returns the engine that the setting and the trials select; undefined if none works. */
-export function engineInForce(verdicts: Verdicts, setting: EngineSetting): EngineName | undefined {
+export function engineInForce(verdicts: EngineVerdicts, setting: EngineSetting): EngineName | undefined {
   return ENGINES.find((name) => verdicts[name] && (setting === 'auto' || setting === name))
 }
 
 /** Judges the trials of the engines. */
 export function judgeEngines(
-  verdicts: Verdicts,
+  verdicts: EngineVerdicts,
   setting: EngineSetting,
   {hasSecondNamespace}: {hasSecondNamespace: boolean},
 ): Check {

@@ -1,13 +1,12 @@
 import {statSync} from 'node:fs'
 import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
-import {release} from 'node:os'
 import {join} from 'node:path'
-import {fileFacts, openMemory, probeOnce} from '../../host/cache.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {isMountingRoot} from '../../host/proc.js'
 import {capture} from '../../host/process.js'
 import {oneOfField} from '../../host/records.js'
+import {openTrial, type Trial} from '../../host/trials.js'
 import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
 import {
   layersFirst,
@@ -119,8 +118,10 @@ async function withStackedLayers(
 
 async function requireOverlayMounter(host: Host, identity: Identity, name: AnchorEngineName) {
   const mounter = await findOverlayMounter(host, identity, name)
-  if (mounter === undefined) throw storageUnavailableError()
-  return mounter
+  if (mounter !== undefined) return mounter
+  // Where ids can't be mapped any more, the trial mount fails on every file system.
+  if (identity === 'mapped') await chooseIdentity('mapped', host)
+  throw storageUnavailableError()
 }
 
 type Storage = EnvironmentRecord['storage']
@@ -151,32 +152,45 @@ const TRIAL_TIMEOUT_MS = 10_000
 /**
  * Finds out what can mount an overlay for an engine; undefined where nothing can.
  *
- * The result of the trial mount is cached. The trial is repeated when the kernel, a program or the store's file system changes.
+ * The result of the trial mount is cached.
  */
 export async function findOverlayMounter(
   host: Host,
   identity: Identity,
   engine: AnchorEngineName,
 ): Promise<OverlayMounter | undefined> {
-  const {layers, cache} = host.paths
+  const {layers} = host.paths
   // Mounts that the host's root makes are locked in the guest's user namespace, and so would be the guest's layers.
   if (isMountingRoot(host) || !canBeMounted(layers)) return undefined
   await makeFolders(layers, {mode: 0o700})
-  const key = trialConditions(host, identity, engine)
-  const memory = openMemory(join(cache, `overlay-${identity}.json`), {
-    schema: oneOfField(['engine', 'before', 'none']),
-  })
-  const mounter = await probeOnce(
-    memory,
-    key,
-    async () => (await tryOverlay(host, identity, engine)) ?? 'none',
+  const mounter = await overlayTrialOf(host, identity, engine).once(() =>
+    probeOverlay(host, identity, engine),
   )
   return mounter === 'none' ? undefined : mounter
 }
 
-function trialConditions(host: Host, identity: Identity, engine: AnchorEngineName): string {
-  const program = fileFacts(toolPath(host, engine))
-  return [release(), engine, program, statSync(host.paths.layers).dev, identity].join(' ')
+/** Returns what is cached of the trial mount. */
+export function overlayTrialOf(
+  host: Host,
+  identity: Identity,
+  engine: AnchorEngineName,
+): Trial<OverlayMounter | 'none'> {
+  const {layers, cache: cacheFolder} = host.paths
+  return openTrial(host, {
+    cacheFolder,
+    name: `overlay-${identity}`,
+    schema: oneOfField(['engine', 'before', 'none']),
+    facts: [engine, statSync(layers, {throwIfNoEntry: false})?.dev ?? '-'],
+  })
+}
+
+/** Mounts layers as a trial. @throws {IdentityUnavailableError} */
+export async function probeOverlay(
+  host: Host,
+  identity: Identity,
+  engine: AnchorEngineName,
+): Promise<OverlayMounter | 'none'> {
+  return (await tryOverlay(host, identity, engine)) ?? 'none'
 }
 
 async function tryOverlay(

@@ -19,6 +19,7 @@ import {recordUse} from '../../store/sizes.js'
 import {sessionLauncher} from '../../store/tools.js'
 import type {SessionPreviewResult} from '../results.js'
 import {anchorEngineFor, engineFor} from './engine.js'
+import {withFreshTrials} from './fresh-trials.js'
 import {planAnchor, prepareAnchor} from './plan.js'
 import {runByProot} from './proot.js'
 import {PASSED_ON, planRequest} from './request.js'
@@ -43,14 +44,16 @@ export async function runInEnvironment(
   try {
     await prepareSession(context)
     const options = sessionOptions(context, {session, lock, plain})
-    if (await isForProot(context)) {
-      await options.waitForLock()
-      await parent?.dieTogether()
-      return await runByProot(context, {request: session.request, lock})
-    }
-    if (parent === undefined) return await runSession(options)
-    parent.sendPlan(await planJoin(options))
-    return ExitCode.ok
+    return await withFreshTrials(host, async () => {
+      if (await isForProot(context)) {
+        await options.waitForLock()
+        await parent?.dieTogether()
+        return runByProot(context, {request: session.request, lock})
+      }
+      if (parent === undefined) return runSession(options)
+      parent.sendPlan(await planJoin(options))
+      return ExitCode.ok
+    })
   } catch (error) {
     if (!(error instanceof AnchorFailedError)) throw error
     const {explainStart} = await import('../doctor/explain-start.js')
