@@ -10,7 +10,7 @@ import {runTrial} from './trial.js'
  * Judges whether programs in the store can be executed. The store's mount options do not apply to mounted
  * layers.
  */
-export function judgeExecution({folder, options}: Pick<Place, 'folder' | 'options'>): Check {
+export function judgeExecution({folder, options}: Pick<Place, 'folder' | 'options'>): Check<'execution'> {
   if (!options.includes('noexec'))
     return pass('execution', `Programs on the disk of ${folder} can be executed.`)
   return fail('execution', {
@@ -117,7 +117,7 @@ export async function observeDisk({paths, which}: Pick<Host, 'paths' | 'which'>)
 }
 
 /** Returns the most serious problem, or none. */
-export function judgePlace(place: Place): Check {
+export function judgePlace(place: Place): Check<'disk'> {
   const evidence = describe(place)
   const found = FINDINGS.find(({isSo}) => isSo(place))
   if (found === undefined) return pass('disk', evidence)

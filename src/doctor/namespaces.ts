@@ -1,9 +1,11 @@
 import {readdir, readFile} from 'node:fs/promises'
-import {type AdminRequest, type Check, fail, pass, warn} from '../host/check.js'
+import {type AdminRequest, type Check, fail, pass, seeCheck, warn} from '../host/check.js'
 import {isAccessible} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {
+  APPARMOR_SWITCH,
   isBelow,
+  isPowerlessLabel,
   type MountEntry,
   type ProcessStatus,
   parseMountinfo,
@@ -13,7 +15,6 @@ import {readKernelSetting, runTrial, settingSteps} from './trial.js'
 
 const LIMIT = '/proc/sys/user/max_user_namespaces'
 const DEBIAN_SWITCH = '/proc/sys/kernel/unprivileged_userns_clone'
-const APPARMOR_SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
 
 /** Files that docker and podman put into a container. */
 const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv']
@@ -24,6 +25,8 @@ const COST = 'envs cannot enter any environment.'
 export type NamespaceFacts = {
   /** Status of `unshare --map-root-user --mount true`; undefined if there is no unshare. */
   readonly trialStatus: number | undefined
+  /** Whether `unshare --user true` succeeds: a namespace without a mapping of ids, and without rights. */
+  readonly isMadeBare: boolean
   /** Values of kernel settings; undefined if the kernel lacks them. */
   readonly limit: string | undefined
   readonly debianSwitch: string | undefined
@@ -37,14 +40,16 @@ export type NamespaceFacts = {
 }
 
 /** Makes a user namespace with a mount namespace, and looks for settings that may forbid it. */
-export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise<Check> {
+export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise<Check<'user-namespaces'>> {
   const unshare = which('unshare')
   const trial = unshare && (await runTrial([unshare, '--map-root-user', '--mount', '--', 'true']))
+  const bare = unshare && (await runTrial([unshare, '--user', '--', 'true']))
   const [limit, debianSwitch, apparmorSwitch] = await Promise.all(
     [LIMIT, DEBIAN_SWITCH, APPARMOR_SWITCH].map(readKernelSetting),
   )
   return judgeNamespaces({
     trialStatus: trial ? trial.status : undefined,
+    isMadeBare: bare ? bare.status === 0 : false,
     ...{limit, debianSwitch, apparmorSwitch},
     containerMark: await firstExisting(CONTAINER_MARKS),
     isFiltered: (await readProcessStatus()).isFiltered,
@@ -53,7 +58,7 @@ export async function checkUserNamespaces({which}: Pick<Host, 'which'>): Promise
 }
 
 /** Returns the likeliest cause for which there is evidence. */
-export function judgeNamespaces(facts: NamespaceFacts): Check {
+export function judgeNamespaces(facts: NamespaceFacts): Check<'user-namespaces'> {
   const {trialStatus, limit} = facts
   if (trialStatus === 0) return pass('user-namespaces', `One was made; ${LIMIT} is ${limit ?? 'absent'}.`)
   if (trialStatus === undefined) {
@@ -64,7 +69,20 @@ export function judgeNamespaces(facts: NamespaceFacts): Check {
       remedy,
     })
   }
+  if (isRefusedByApparmor(facts)) {
+    const made = facts.isMadeBare ? 'makes a user namespace, but without rights in it' : 'makes none'
+    return warn('user-namespaces', {
+      evidence: `${APPARMOR_SWITCH} is 1, and unshare ${made}.`,
+      cost: 'Only programs with a profile of AppArmor can make user namespaces with rights.',
+      remedy: seeCheck('apparmor'),
+    })
+  }
   return fail('user-namespaces', {cost: COST, ...findObstacle(facts, trialStatus)})
+}
+
+/** The check of AppArmor has the verdict and the request for this cause. */
+function isRefusedByApparmor({limit, debianSwitch, apparmorSwitch}: NamespaceFacts): boolean {
+  return limit !== '0' && debianSwitch !== '0' && apparmorSwitch === '1'
 }
 
 type Obstacle = {readonly evidence: string; readonly remedy: string; readonly request?: AdminRequest}
@@ -80,12 +98,6 @@ function findObstacle(facts: NamespaceFacts, status: number): Obstacle {
     return {
       evidence: `${DEBIAN_SWITCH} is 0.`,
       ...byAdministrator('kernel.unprivileged_userns_clone', '1'),
-    }
-  }
-  if (facts.apparmorSwitch === '1') {
-    return {
-      evidence: `${APPARMOR_SWITCH} is 1.`,
-      remedy: 'See the check of AppArmor, which has the profile to ask for.',
     }
   }
   if (facts.containerMark !== undefined || facts.isFiltered) return inContainer(facts.containerMark)
@@ -139,23 +151,21 @@ async function firstExisting(paths: readonly string[]): Promise<string | undefin
   return undefined
 }
 
-const SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
 const PROFILES = '/etc/apparmor.d'
 /**
  * Profiles of Ubuntu that let a program make a user namespace, and deny its children all capabilities in it.
  */
 const RESTRICTING = ['bwrap-userns-restrict', 'unshare-userns-restrict']
 const LABEL = '/proc/self/attr/current'
-/** AppArmor's label of a program without capabilities in a user namespace. */
-const POWERLESS = /^(?:unprivileged_userns|unpriv_bwrap|unpriv_unshare|bwrap\/\/&unpriv_bwrap)\b|\bunpriv_/
-
 /** Facts about AppArmor's restriction of user namespaces. */
 export type ApparmorFacts = {
-  /** Value of {@link SWITCH}; undefined on kernels without it. */
+  /** Value of {@link APPARMOR_SWITCH}; undefined on kernels without it. */
   readonly restriction: string | undefined
   /** Label of a program in a namespace made by unshare, or bwrap; undefined if none could be made. */
   readonly labelByUnshare: string | undefined
   readonly labelByBwrap: string | undefined
+  /** Label in a namespace without a mapping of ids, made by unshare; undefined if none could be made. */
+  readonly labelBare: string | undefined
   /** Names in /etc/apparmor.d of profiles that restrict bwrap and unshare. */
   readonly restricting: readonly string[]
   /** Absolute paths of the programs that make namespaces. */
@@ -166,49 +176,57 @@ export type ApparmorFacts = {
  * Ubuntu's restriction of user namespaces, since 23.10, in its three tiers. @see
  * https://ubuntu.com/blog/ubuntu-23-10-restricted-unprivileged-user-namespaces
  */
-export async function checkApparmor({which}: Pick<Host, 'which'>): Promise<Check> {
-  const restriction = await readKernelSetting(SWITCH)
+export async function checkApparmor({which}: Pick<Host, 'which'>): Promise<Check<'apparmor'>> {
+  const restriction = await readKernelSetting(APPARMOR_SWITCH)
   const [unshare, bwrap] = [which('unshare'), which('bwrap')]
   const programs = [unshare, bwrap].filter((path) => path !== undefined)
   if (restriction !== '1') {
-    const none = {labelByUnshare: undefined, labelByBwrap: undefined, restricting: []}
+    const none = {labelByUnshare: undefined, labelByBwrap: undefined, labelBare: undefined, restricting: []}
     return judgeApparmor({restriction, ...none, programs})
   }
   const entries: string[] = await readdir(PROFILES).catch(() => [])
   return judgeApparmor({
     restriction,
     labelByUnshare: unshare && (await labelBehind([unshare, '--user', '--map-root-user', '--'])),
+    labelBare: unshare && (await labelBehind([unshare, '--user', '--'])),
     labelByBwrap: bwrap && (await labelBehind([bwrap, '--ro-bind', '/', '/', '--unshare-user', '--'])),
     restricting: RESTRICTING.filter((name) => entries.includes(name)),
     programs,
   })
 }
 
-export function judgeApparmor(facts: ApparmorFacts): Check {
+export function judgeApparmor(facts: ApparmorFacts): Check<'apparmor'> {
   const {restriction, labelByUnshare, labelByBwrap} = facts
   if (restriction === undefined) return pass('apparmor', 'This kernel has no restriction of user namespaces.')
-  if (restriction !== '1') return pass('apparmor', `${SWITCH} is ${restriction}.`)
+  if (restriction !== '1') return pass('apparmor', `${APPARMOR_SWITCH} is ${restriction}.`)
   const labels = [labelByBwrap, labelByUnshare].filter((label) => label !== undefined)
   if (labels.length === 0) {
     return fail('apparmor', {
-      evidence: `${SWITCH} is 1, and neither bwrap nor unshare could make a user namespace.`,
+      evidence: `${APPARMOR_SWITCH} is 1, ${
+        facts.labelBare === undefined
+          ? 'and neither bwrap nor unshare could make a user namespace'
+          : `and user namespaces are made without rights in them (label ${facts.labelBare})`
+      }.`,
       cost: 'envs can enter environments only with the engine proot.',
       remedy:
         'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
       request: profileRequest(facts),
     })
   }
-  const powerless = labels.find((label) => POWERLESS.test(label))
+  const powerless = labels.find(isPowerlessLabel)
   if (powerless !== undefined) {
     return warn('apparmor', {
-      evidence: `${SWITCH} is 1, and a program in a namespace is labelled ${powerless}.`,
+      evidence: `${APPARMOR_SWITCH} is 1, and a program in a namespace has no rights there (label ${powerless}).`,
       cost: 'The first programs of an environment have no capabilities: environments are emulated only, or fail to start.',
       remedy:
         'Ask an administrator for an AppArmor profile for bwrap and unshare: the request below has its text.',
       request: profileRequest(facts),
     })
   }
-  return pass('apparmor', `${SWITCH} is 1, and a profile lets namespaces be made (${labels.join(', ')}).`)
+  return pass(
+    'apparmor',
+    `${APPARMOR_SWITCH} is 1, and a profile lets namespaces be made (${labels.join(', ')}).`,
+  )
 }
 
 /** A profile for each program: the restriction stays for all others. */
@@ -241,16 +259,18 @@ async function labelBehind(words: readonly string[]): Promise<string | undefined
 }
 
 /** Checks whether /proc is completely visible: only then may a user mount one for a guest. */
-export async function checkProc(): Promise<Check> {
+export async function checkProc(): Promise<Check<'proc'>> {
   return judgeProc(parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')))
 }
 
+const PROC = {id: 'proc', title: 'Whole /proc'} as const
+
 /** @see mount_namespaces(7), on restrictions: proc must be "fully visible" */
-export function judgeProc(mounts: readonly MountEntry[]): Check {
+export function judgeProc(mounts: readonly MountEntry[]): Check<'proc'> {
   const covered = [...new Set(mounts.filter(isCover).map(({mountPoint}) => mountPoint))]
-  if (covered.length === 0) return pass('proc', 'Nothing in /proc is covered.')
+  if (covered.length === 0) return pass(PROC, 'Nothing in /proc is covered.')
   const shown = covered.slice(0, 3).join(', ')
-  return fail('proc', {
+  return fail(PROC, {
     evidence: `Covered by mounts: ${shown}${covered.length > 3 ? `, and ${covered.length - 3} more` : ''}.`,
     cost: 'envs can enter environments only with proot: the kernel refuses to mount a complete /proc here.',
     remedy:
@@ -268,14 +288,18 @@ function isCover({mountPoint, fileSystem}: MountEntry): boolean {
   return isPart && fileSystem !== 'binfmt_misc' && fileSystem !== 'autofs'
 }
 
-export async function checkNewPrivileges(): Promise<Check> {
+export async function checkNewPrivileges(): Promise<Check<'new-privileges'>> {
   return judgeNewPrivileges(await readProcessStatus())
 }
 
+const NEW_PRIVILEGES = {id: 'new-privileges', title: 'New privileges'} as const
+
 /** With NoNewPrivs, setuid programs have no effect, including newuidmap. */
-export function judgeNewPrivileges({noNewPrivileges}: Pick<ProcessStatus, 'noNewPrivileges'>): Check {
-  if (!noNewPrivileges) return pass('new-privileges', 'NoNewPrivs is 0 in /proc/self/status.')
-  return warn('new-privileges', {
+export function judgeNewPrivileges({
+  noNewPrivileges,
+}: Pick<ProcessStatus, 'noNewPrivileges'>): Check<'new-privileges'> {
+  if (!noNewPrivileges) return pass(NEW_PRIVILEGES, 'NoNewPrivs is 0 in /proc/self/status.')
+  return warn(NEW_PRIVILEGES, {
     evidence: 'NoNewPrivs is 1 in /proc/self/status.',
     cost: 'Environments are emulated: newuidmap, which maps subordinate ids, does not work.',
     remedy:

@@ -17,7 +17,9 @@ export type ClockFacts = {
   readonly servers: readonly Pick<MirrorFacts, 'serverTimeMs' | 'timeMs'>[]
 }
 
-export function judgeClock({timeMs, servers}: ClockFacts): Check {
+const CLOCK = {id: 'clock', title: 'Clock'} as const
+
+export function judgeClock({timeMs, servers}: ClockFacts): Check<'clock'> {
   const offsets = servers
     .flatMap((server) => (server.serverTimeMs === undefined ? [] : server.timeMs - server.serverTimeMs))
     .sort((a, b) => a - b)
@@ -33,11 +35,11 @@ export function judgeClock({timeMs, servers}: ClockFacts): Check {
   if (timeMs < EARLIEST_MS)
     return wrong(`The clock says ${time}, before the release of this version of envs.`)
   const seen = offset === undefined ? 'no server answered for a comparison' : 'as on servers'
-  return pass('clock', `${time}, ${seen}.`)
+  return pass(CLOCK, `${time}, ${seen}.`)
 }
 
-function wrong(evidence: string): Check {
-  return warn('clock', {
+function wrong(evidence: string): Check<'clock'> {
+  return warn(CLOCK, {
     evidence,
     cost: 'Signed listings and certificates are refused as expired or not yet valid.',
     remedy: 'Ask an administrator to set the clock.',
@@ -97,16 +99,18 @@ async function ask({environment, now}: Pick<Host, 'environment' | 'now'>, url: U
   }
 }
 
+const MIRRORS = {id: 'mirrors', title: 'Mirrors'} as const
+
 /** For the user, a server error and an unreachable server are the same. */
-export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check {
+export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check<'mirrors'> {
   const isThere = ({answer}: MirrorFacts) => typeof answer === 'number' && answer < 500
   const lost = mirrors.filter((mirror) => !isThere(mirror))
   const proxies = [...new Set(mirrors.flatMap(({viaProxy}) => viaProxy ?? []))]
   const by = proxies.length === 0 ? '' : ` (by the proxy ${proxies.join(', ')})`
   const reached = `${mirrors.length - lost.length} of ${mirrors.length} servers answer${by}`
-  if (lost.length === 0) return pass('mirrors', `${reached}.`)
+  if (lost.length === 0) return pass(MIRRORS, `${reached}.`)
   const isAll = lost.length === mirrors.length
-  return warn('mirrors', {
+  return warn(MIRRORS, {
     evidence: `${reached}; ${lost.map(({url, answer}) => `${url}: ${answer}`).join(', ')}.`,
     cost: isAll
       ? 'No image or package can be downloaded. Existing environments work.'

@@ -1,10 +1,11 @@
 import {readFile, stat} from 'node:fs/promises'
 import {userInfo} from 'node:os'
 import {systemCalls} from './arch.js'
+import {seeChecks} from './check.js'
 import {ignoring, isErrno} from './errno.js'
 import type {Host} from './host.js'
 import {utilLinuxVersion} from './os-release.js'
-import {readProcessStatus} from './proc.js'
+import {APPARMOR_SWITCH, isPowerlessLabel, readProcessStatus} from './proc.js'
 import {capture, ended, findPerl, scriptWords, start} from './process.js'
 
 /** Reasons why this user cannot get a user namespace with a range of ids. */
@@ -13,6 +14,7 @@ export type MappingObstacle =
   | 'no-subuid-range'
   | 'no-new-privs'
   | 'no-user-namespaces'
+  | 'apparmor'
   | 'old-util-linux'
   | 'unknown'
 
@@ -35,8 +37,8 @@ export async function probeMapped(host: MapperHost): Promise<MappingProbe> {
   const unshare = host.which('unshare')
   if (unshare === undefined) return failedProbe('old-util-linux')
   if (!(await succeeds([unshare, '--map-root-user', '--mount', '--', 'true']))) {
-    const isUtilLinux = (await utilLinuxVersion(unshare)) !== undefined
-    return failedProbe(isUtilLinux ? 'no-user-namespaces' : 'old-util-linux')
+    if ((await utilLinuxVersion(unshare)) === undefined) return failedProbe('old-util-linux')
+    return failedProbe((await isRestrictedByApparmor()) ? 'apparmor' : 'no-user-namespaces')
   }
   const mapper = await findIdMapper(host)
   if (mapper !== undefined && (await succeeds([...mapper.prefix, unshare, '--mount', '--', 'true']))) {
@@ -61,7 +63,20 @@ export async function findMappingObstacle(
   if (mapper === undefined) return 'old-util-linux'
   // Checked last, because some distributions use file capabilities, which Node cannot read, instead of setuid.
   const areSetuid = await Promise.all(programs.map((program) => program !== undefined && isSetuid(program)))
-  return areSetuid.includes(false) ? 'no-newuidmap' : 'unknown'
+  if (areSetuid.includes(false)) return 'no-newuidmap'
+  return (await isPowerless(host)) ? 'apparmor' : 'unknown'
+}
+
+async function isRestrictedByApparmor(): Promise<boolean> {
+  return (await readIfPresent(APPARMOR_SWITCH)).trim() === '1'
+}
+
+/** Returns whether AppArmor lets a program make a user namespace, and takes the rights of its children there. */
+async function isPowerless({which}: Pick<Host, 'which'>): Promise<boolean> {
+  const unshare = which('unshare')
+  if (unshare === undefined || !(await isRestrictedByApparmor())) return false
+  const argv = [unshare, '--user', '--map-root-user', '--', 'cat', '/proc/self/attr/current']
+  return isPowerlessLabel((await capture(argv, {timeout: TIMEOUT_MS})).stdout)
 }
 
 async function isSetuid(program: string): Promise<boolean> {
@@ -82,6 +97,7 @@ export const OBSTACLE_EVIDENCE: Readonly<Record<MappingObstacle, string>> = {
   'no-new-privs': 'NoNewPrivs is 1 in /proc/self/status, so newuidmap does not work',
   'no-subuid-range': '/etc/subuid or /etc/subgid has no line for this account',
   'no-user-namespaces': 'user namespaces are not available',
+  apparmor: 'AppArmor takes the rights that unshare needs in a user namespace',
   'old-util-linux': 'unshare is missing, or has no --map-auto, and there is no perl to replace it',
   unknown: 'a trial failed',
 }
@@ -97,6 +113,8 @@ export function mappingRemedy(obstacle: MappingObstacle, facts: RemedyFacts): st
       return 'Start envs outside of its sandbox or service, which forbids new privileges (NoNewPrivs): newuidmap does not work there.'
     case 'no-user-namespaces':
       return 'Run `envs doctor`: see why this host makes no user namespaces.'
+    case 'apparmor':
+      return seeChecks('apparmor')
     case 'old-util-linux':
       return 'Download perl into your own folder: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto.'
     case 'unknown':

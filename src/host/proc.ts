@@ -167,6 +167,17 @@ export function parseProcessStatus(text: string): ProcessStatus {
   return {noNewPrivileges: field('NoNewPrivs') === '1', isFiltered: field('Seccomp') === '2'}
 }
 
+/** Ubuntu's restriction of user namespaces: 1 where programs without a profile get no rights in them. */
+export const APPARMOR_SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
+
+/** Ubuntu's profiles of programs without rights in a user namespace, alone or stacked on another one. */
+const POWERLESS = /^unprivileged_userns\b|\bunpriv_/
+
+/** Returns whether AppArmor's label means that a program has no rights in its user namespace. */
+export function isPowerlessLabel(label: string): boolean {
+  return POWERLESS.test(label)
+}
+
 /** @see linux/capability.h */
 const CAP_SYS_ADMIN = 21n
 

@@ -5,7 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {isatty} from 'node:tty'
 import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
-import {type CheckId, seeChecks} from '../host/check.js'
+import {type NamedCheck, seeChecks} from '../host/check.js'
 import type {Lock} from '../host/locks.js'
 import {rememberTerminal} from '../host/proc.js'
 import {ended, pipeOf, start} from '../host/process.js'
@@ -240,7 +240,7 @@ export function sessionError(
 const STREAMS = {stdin: 'standard input', stdout: 'standard output', stderr: 'standard error'} as const
 
 /** Returns the doctor's checks that explain a failed stage. */
-function checksOf(stage: string): readonly CheckId[] {
+function checksOf(stage: string): readonly NamedCheck[] {
   if (stage.startsWith('join-') || stage === 'volume-namespace') return ['user-namespaces', 'apparmor']
   if (stage === 'filter') return ['kernel']
   if (stage === 'become') return ['subordinate-ids', 'apparmor']

@@ -1,9 +1,9 @@
 import {lstatSync} from 'node:fs'
 import {join} from 'node:path'
-import {examineHost} from '../../doctor/index.js'
-import type {Check, CheckId} from '../../host/check.js'
+import {type CheckId, examineHost, type HostCheck} from '../../doctor/index.js'
 import {isErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
+import {ENGINES, tryEngines} from '../../sandbox/engines/select.js'
 import {AnchorFailedError, EngineUnavailableError} from '../../sandbox/errors.js'
 import type {Environment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
@@ -11,16 +11,8 @@ import type {EnvironmentRecord} from '../../store/record.js'
 
 /** Checks that a start depends on, the likeliest cause first. */
 const DECISIVE: readonly CheckId[] = [
-  ...([
-    'execution',
-    'disk',
-    'user-namespaces',
-    'apparmor',
-    'proc',
-    'kernel',
-    'bubblewrap',
-    'util-linux',
-  ] as const),
+  ...(['execution', 'disk', 'user-namespaces', 'apparmor', 'proc', 'kernel'] as const),
+  ...(['bubblewrap', 'util-linux'] as const),
 ]
 
 /**
@@ -43,21 +35,42 @@ export async function explainStart(
     : new AnchorFailedError(error.environment, error.evidence, explanation)
 }
 
-/** Explains why no engine works on this host. @returns The same error, with the explanation if one was found. */
+/**
+ * Explains why no engine works on this host, or not the chosen one, by trials of all of them.
+ *
+ * @returns The same error, with the cause if one was found, and with the engine that works instead.
+ */
 export async function explainEngine(
   host: Host,
   error: EngineUnavailableError,
 ): Promise<EngineUnavailableError> {
-  const explanation = chooseExplanation(await examineHost(host), 'emulated')
-  return explanation?.status === 'fail' ? new EngineUnavailableError(error.setting, explanation) : error
+  const {setting} = error
+  const {verdicts} = await tryEngines(host, {cacheFolder: host.paths.cache})
+  const other = ENGINES.find((name) => verdicts[name])
+  const explanation = setting === 'proot' ? whyNoProot(host) : causeOf(await examineHost(host))
+  return new EngineUnavailableError(setting, {explanation, other: setting === 'auto' ? undefined : other})
+}
+
+/** proot makes no namespaces, so no check of them explains why it fails. */
+function whyNoProot({which}: Pick<Host, 'which'>): 'missing' | undefined {
+  return which('proot') === undefined ? 'missing' : undefined
+}
+
+/**
+ * Returns the check that explains why an engine that needs namespaces does not work. Of the warnings only AppArmor's can
+ * explain that: it may let namespaces be made that are of no use.
+ */
+export function causeOf(checks: readonly HostCheck[]): HostCheck | undefined {
+  const found = chooseExplanation(checks, 'emulated')
+  return found?.status === 'fail' || found?.id === 'apparmor' ? found : undefined
 }
 
 /** Returns the check that most likely explains a failure: a failed check before a warning. */
 export function chooseExplanation(
-  checks: readonly Check[],
+  checks: readonly HostCheck[],
   identity: EnvironmentRecord['identity'],
-): Check | undefined {
-  const found = (status: Check['status'], ids: readonly CheckId[]) =>
+): HostCheck | undefined {
+  const found = (status: HostCheck['status'], ids: readonly CheckId[]) =>
     ids.flatMap((id) => checks.filter((check) => check.id === id && check.status === status))[0]
   const forIds: readonly CheckId[] = identity === 'mapped' ? ['subordinate-ids'] : []
   return found('fail', DECISIVE) ?? found('warn', [...forIds, 'apparmor', 'kernel', 'disk'])

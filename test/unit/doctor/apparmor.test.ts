@@ -6,6 +6,7 @@ const FREE: ApparmorFacts = {
   restriction: '1',
   labelByUnshare: 'unconfined',
   labelByBwrap: 'unconfined',
+  labelBare: 'unprivileged_userns (enforce)',
   restricting: [],
   programs: ['/usr/bin/unshare', '/usr/bin/bwrap'],
 }
@@ -24,6 +25,15 @@ for (const [what, change, status] of [
     assert.equal(judgeApparmor({...FREE, ...change}).status, status)
   })
 }
+
+test('that AppArmor takes the rights in a namespace is told in these words, or that none can be made', () => {
+  const evidence = (facts: Partial<ApparmorFacts>) => judgeApparmor({...FREE, ...NEITHER, ...facts}).evidence
+  assert.match(evidence({}), /is 1, and user namespaces are made without rights in them \(label unpr/)
+  assert.match(
+    evidence({labelBare: undefined}),
+    /is 1, and neither bwrap nor unshare could make a user namesp/,
+  )
+})
 
 test('a profile is asked for that opens two programs, and no setting that opens all', () => {
   const {request} = judgeApparmor({...FREE, ...NEITHER})
