@@ -14,10 +14,10 @@ import {
 import {holdLayers, lockEnvironment} from '../store/locks.js'
 import {type GuestTree, layersProcess, readGuestTree, treeFolders} from '../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../store/record.js'
-import {noHistoryError} from '../store/snapshot-errors.js'
 import {rootProcess} from '../store/tools.js'
 import {SLOTS} from './create/own-files.js'
 import {requireSnapshot} from './snapshots/restore.js'
+import {withoutHistory} from './snapshots/without-history.js'
 
 /** The state that an environment is compared with. */
 export type DiffTarget =
@@ -75,7 +75,7 @@ async function compare(
 ): Promise<EnvironmentDifference> {
   const {name, record} = environment
   const tree = await readGuestTree(environment)
-  const before = await openTarget(host.paths, environment, tree, target)
+  const before = await openTarget(host, environment, tree, target)
   // Root of the subordinate range sees the user's own files as root's as well, so it can read both identities.
   const identity = before.identity === 'mapped' ? 'mapped' : record.identity
   const {privileged, ...difference} = await compareTrees(
@@ -108,11 +108,12 @@ type OpenedTarget = {
 }
 
 async function openTarget(
-  paths: Paths,
+  host: Host,
   {name, record}: Environment,
   tree: GuestTree,
   target: DiffTarget,
 ): Promise<OpenedTarget> {
+  const {paths} = host
   const {identity, image} = record
   switch (target.kind) {
     case 'image': {
@@ -121,7 +122,7 @@ async function openTarget(
       return {name: image.name ?? image.source, folders: [folder], identity, trees: []}
     }
     case 'snapshot': {
-      if (tree.kind === 'directory') throw noHistoryError({name, image: image.name ?? 'IMAGE'})
+      if (tree.kind === 'directory') throw await withoutHistory(host, {name, record})
       const {label, layers} = requireSnapshot(name, tree.history, target.label)
       const folders = [...layers].reverse().map((id) => layerFiles(paths.layers, id).tree)
       return {name: label, folders, identity, trees: []}

@@ -37,11 +37,12 @@ import {
 } from '../../store/layers.js'
 import {lockHistory, withLockedEnvironment} from '../../store/locks.js'
 import {mergedProcess} from '../../store/mounted-tree.js'
-import {noHistoryError, nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
+import {nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
 import {squashToLimit} from '../../store/squash.js'
 import {nameFacts, newTreeFacts, writePersonalFiles} from '../create/own-files.js'
 import type {RestoreResult} from '../results.js'
 import {stopFiles} from '../session/processes.js'
+import {withoutHistory} from './without-history.js'
 
 type RestoreOptions = {
   /** Whether a running environment is stopped first. */
@@ -179,7 +180,7 @@ export async function withStoppedEnvironment<T>(
  * @throws As {@link findWithHistory}. @throws {@link environmentBusyError}
  */
 export async function withSharedHistory<T>(
-  host: Pick<Host, 'paths'>,
+  host: Host,
   text: string,
   work: (environment: Environment) => Promise<T>,
 ): Promise<T> {
@@ -195,10 +196,9 @@ export async function withSharedHistory<T>(
 }
 
 /** Finds an environment that has layers, and so a history. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
-export async function findWithHistory(host: Pick<Host, 'paths'>, text: string): Promise<Environment> {
+export async function findWithHistory(host: Host, text: string): Promise<Environment> {
   const environment = await findEnvironment(host.paths, text)
-  const {name, record} = environment
-  if (record.storage === 'directory') throw noHistoryError({name, image: record.image.name ?? 'IMAGE'})
+  if (environment.record.storage === 'directory') throw await withoutHistory(host, environment)
   return environment
 }
 
