@@ -42,7 +42,8 @@ export type Trial<Result> = {
 }
 
 /**
- * Opens what a trial came to. The facts are read before the trial: if they change while it runs, it is repeated.
+ * Opens what a trial came to. The facts of the host are read once a command, before its first trial: if they change later,
+ * the next command repeats the trial.
  *
  * @param options.facts - What the result depends on besides the facts of the host.
  */
@@ -61,7 +62,7 @@ export function openTrial<Schema extends v.GenericSchema<unknown, unknown>>(
   },
 ): Trial<RecordOf<Schema>> {
   const memory = openMemory(join(cacheFolder, FILES[name]), {schema, most: MOST_CIRCUMSTANCES})
-  const key = [...factsOfHost(host), ...facts].join('\n')
+  const key = [factsOfHost(host), ...facts].join('\n')
   return {
     recall: () => memory.recall(key),
     remember: (result) => memory.remember(key, result),
@@ -99,11 +100,22 @@ const KERNEL_FACTS = [
 /** Lines of /proc/self/status that limit this process and its children. */
 const STATUS_FACTS = /^(?:NoNewPrivs|Seccomp|CapBnd):.*$/gm
 
+/** A start opens six trials, and reading the facts takes more than a millisecond. */
+const FACTS = new WeakMap<MapperHost, string>()
+
 /**
  * Returns everything that decides what a trial comes to, as far as it can be read: one list for all trials, because a
  * trial that is repeated needlessly costs less than a result that is wrong.
  */
-function factsOfHost({which, uid, gid}: MapperHost): string[] {
+function factsOfHost(host: MapperHost): string {
+  const known = FACTS.get(host)
+  if (known !== undefined) return known
+  const facts = readFacts(host).join('\n')
+  FACTS.set(host, facts)
+  return facts
+}
+
+function readFacts({which, uid, gid}: MapperHost): string[] {
   const status = readIfReadable('/proc/self/status') ?? ''
   return [
     ...[release(), String(uid), String(gid)],
