@@ -18,6 +18,12 @@ for (const [what, change, status] of [
   ['the restriction switched off', {restriction: '0', ...NEITHER}, 'pass'],
   ['a profile that lets namespaces be made', {}, 'pass'],
   ["a profile that takes its children's capabilities", POWERLESS, 'warn'],
+  [
+    'a profile that takes the capabilities of the children of unshare',
+    {labelByUnshare: 'unshare//unpriv (enforce)', labelByBwrap: undefined},
+    'warn',
+  ],
+  ['a profile whose name begins like one of those', {labelByUnshare: 'unprivate (enforce)'}, 'pass'],
   ['the profile of all programs without one', {labelByUnshare: 'unprivileged_userns (enforce)'}, 'warn'],
   ['no profile', NEITHER, 'fail'],
 ] as const) {
