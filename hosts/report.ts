@@ -1,0 +1,97 @@
+import type {Row} from './row.js'
+import type {MeasuredRun} from './runs.js'
+import type {Difference} from './table.js'
+
+/** For a terminal: a line a difference. */
+export function renderDifferences(differences: readonly Difference[]): string {
+  return differences.map((difference) => `${renderDifference(difference)}\n`).join('')
+}
+
+function renderDifference(difference: Difference): string {
+  switch (difference.kind) {
+    case 'cell':
+      return `${difference.row}: ${difference.column} is ${difference.seen}, expected ${difference.expected}`
+    case 'unexpected':
+      return `${difference.row}: not in the table`
+    case 'absent':
+      return `${difference.row}: in the table, but not tried`
+  }
+}
+
+/** For a terminal: one trial. */
+export function renderTrial({scene, account, engine, cells}: Row, seconds: number): string {
+  const {words, label: _, log: __, ...plain} = cells
+  const texts = Object.entries(plain).map(([name, cell]) => `${name} ${cell}`)
+  const said = words === '-' ? '' : `\n    ${words}`
+  return `${scene} ${account} ${engine}: ${texts.join(', ')}; ${seconds.toFixed(0)} s${said}\n`
+}
+
+const MARKS = {begin: '<!-- hosts -->', end: '<!-- /hosts -->'} as const
+
+/** Returns the page with its section in place of the present one. @throws {Error} Without the marks. */
+export function replaceSection(page: string, section: string): string {
+  const [before, rest] = splitOnce(page, MARKS.begin)
+  const [, after] = splitOnce(rest, MARKS.end)
+  return `${before}${MARKS.begin}\n\n${section}\n${MARKS.end}${after}`
+}
+
+function splitOnce(text: string, mark: string): [string, string] {
+  const at = text.indexOf(mark)
+  if (at === -1) throw new Error(`The page has no ${mark}.`)
+  return [text.slice(0, at), text.slice(at + mark.length)]
+}
+
+/** The scenes, as a reader of the page calls them; {@link RELEASES} lists what is tried in each. */
+export const SCENES: Readonly<Record<string, string>> = {
+  shipped: 'as shipped',
+  'own-bwrap': 'a bwrap of the user in PATH',
+  proot: 'as shipped, and proot',
+  ticket: "the doctor's request done",
+  'policy-changed':
+    "the request's profiles taken back, and profiles that take capabilities loaded, between two commands",
+  'switch-off': "AppArmor's switch at 0",
+  'namespaces-off': 'no user namespaces',
+  'proot-only': 'no user namespaces, and proot',
+  nfs: 'store on NFS (server on the same host)',
+  quota: 'store with a quota of 20 MB',
+}
+
+const SHOWN = ['doctor', 'create', 'run', 'apt', 'undo', 'clone', 'export', 'guest', 'rm'] as const
+
+/** Returns the section "What works where" of docs/doctor.md. */
+export function renderSection(rows: readonly Row[], runs: readonly MeasuredRun[]): string {
+  const messages = [...new Set(rows.flatMap(({cells}) => messagesOf(cells.words)))].sort()
+  const number = (message: string) => messages.indexOf(message) + 1
+  const hosts = runs.map((run) => {
+    const own = rows.filter(({host}) => host === run.host)
+    return [
+      `### ${titleOf(run)}`,
+      '',
+      `Linux ${run.kernel}, bubblewrap ${run.bubblewrap}; ${run.trials} trials in ${Math.round(run.seconds)} s, of which ${Math.round(run.bootSeconds)} s to boot.`,
+      '',
+      `| scene | user | engine | ${SHOWN.join(' | ')} | |`,
+      `|---|---|---|${SHOWN.map(() => '---').join('|')}|---|`,
+      ...own.map(({scene, account, engine, cells}) => {
+        const notes = messagesOf(cells.words).map((message) => `[${number(message)}]`)
+        const shown = SHOWN.map((column) => cells[column])
+        return `| ${[SCENES[scene] ?? scene, account, engine, ...shown, notes.join(' ')].join(' | ')} |`
+      }),
+      '',
+    ]
+  })
+  return [
+    ...hosts.flat(),
+    ...(messages.length === 0 ? [] : ['Messages of the failures:', '']),
+    ...messages.map((message, index) => `${index + 1}. ${message.replaceAll('<', '&lt;')}`),
+    '',
+  ].join('\n')
+}
+
+function messagesOf(words: string): string[] {
+  return words === '-' ? [] : words.split(' | ').map((each) => each.replace(/^[a-z, ]+: /, ''))
+}
+
+function titleOf({host, system}: MeasuredRun): string {
+  const [id = '', version = ''] = system.split(' ')
+  return `${id === 'ubuntu' ? 'Ubuntu' : 'Debian'} ${version} (${host})`
+}

@@ -1,0 +1,113 @@
+import {type HostFacts, type Marker, parseMarker, type Ran} from './dialogue.js'
+import type {Machine} from './machine.js'
+
+/** What one account saw with one engine. */
+export type Trial = {
+  readonly scene: string
+  readonly account: string
+  readonly engine: string
+  readonly steps: ReadonlyMap<string, Ran>
+  /** Lines of the kernel's log. */
+  readonly log: string
+  readonly seconds: number
+}
+
+/** A scene that could not be entered, with what its programs said. */
+type AbsentScene = {readonly scene: string; readonly log: string}
+
+type HostRun = {
+  readonly facts: HostFacts
+  readonly absent: readonly AbsentScene[]
+}
+
+/** Emulated processors on a busy machine: several times what was seen. */
+const LIMITS_MS = {boot: 600_000, scene: 400_000, step: 300_000}
+
+type ReadOptions = {
+  readonly now: () => number
+  readonly onTrial: (trial: Trial) => void
+}
+
+/**
+ * Reads the dialogue of a host to its end.
+ *
+ * @throws {@link SilentHostError} @throws {Error} If the host ended before.
+ */
+export async function readTrials(machine: Machine, {now, onTrial}: ReadOptions): Promise<HostRun> {
+  const absent: AbsentScene[] = []
+  const first = await nextMarker(machine, LIMITS_MS.boot, 'the host to boot')
+  if (first.kind !== 'host') throw unexpected(first)
+  let current:
+    | {trial: Omit<Trial, 'steps' | 'log' | 'seconds'>; steps: Map<string, Ran>; startMs: number}
+    | undefined
+  let step = ''
+  let scene = ''
+  let waiting = 'the first scene'
+  for (;;) {
+    const marker = await nextMarker(machine, LIMITS_MS[step === '' ? 'scene' : 'step'], waiting)
+    switch (marker.kind) {
+      case 'scene':
+        scene = marker.scene
+        waiting = `the scene ${scene}`
+        break
+      case 'entered':
+        if (marker.status !== 0) absent.push({scene, log: marker.log})
+        waiting = `a trial of the scene ${scene}`
+        break
+      case 'step': {
+        const {kind: _, step: name, ...trial} = marker
+        current ??= {trial, steps: new Map(), startMs: now()}
+        step = name
+        waiting = `${trial.scene} ${trial.account} ${trial.engine}: ${name}`
+        break
+      }
+      case 'done':
+        current?.steps.set(step, marker.ran)
+        step = ''
+        break
+      case 'log':
+        if (current === undefined) throw unexpected(marker)
+        onTrial({
+          ...current.trial,
+          steps: current.steps,
+          log: marker.text,
+          seconds: (now() - current.startMs) / 1000,
+        })
+        current = undefined
+        waiting = 'the next trial'
+        break
+      case 'end':
+        return {facts: first.facts, absent}
+      case 'host':
+        throw unexpected(marker)
+    }
+  }
+}
+
+/** Passes on what a script prints. @returns Its exit status. */
+export async function readScript(machine: Machine, print: (line: string) => void): Promise<number> {
+  await nextMarker(machine, LIMITS_MS.boot, 'the host to boot')
+  for (;;) {
+    const line = await machine.nextLine(SCRIPT_LIMIT_MS, 'a line of the script')
+    if (line === undefined) throw new Error('The host ended before the script did.')
+    const marker = line.startsWith('@end\t') ? parseMarker(line) : undefined
+    if (marker?.kind === 'end') return marker.status
+    print(line)
+  }
+}
+
+/** A script may think long. */
+const SCRIPT_LIMIT_MS = 3_600_000
+
+async function nextMarker(machine: Machine, limitMs: number, what: string): Promise<Marker> {
+  for (;;) {
+    const line = await machine.nextLine(limitMs, what)
+    if (line === undefined) throw new Error(`The host ended during the wait for ${what}.`)
+    const marker = parseMarker(line)
+    if (marker !== undefined) return marker
+  }
+}
+
+function unexpected({kind}: Marker): Error {
+  return new Error(`The host said @${kind} where nothing waits for it.`)
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import {readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {test} from 'node:test'
+import {RELEASES} from '../../../hosts/releases.js'
+import {renderSection, replaceSection, SCENES} from '../../../hosts/report.js'
+import {COLUMNS, type Column, type Row} from '../../../hosts/row.js'
+import {parseRuns, printRuns} from '../../../hosts/runs.js'
+import {compareRows, keyOf, parseTable, printTable, updateRows} from '../../../hosts/table.js'
+import {packageRoot} from '../../../src/host/paths.js'
+
+const NOTHING = Object.fromEntries(COLUMNS.map((column) => [column, '-'])) as Record<Column, string>
+const row = (account: string, cells: Partial<Record<Column, string>> = {}): Row => ({
+  ...{host: 'noble', scene: 'shipped', account, engine: 'auto', cells: {...NOTHING, ...cells}},
+})
+
+const text = (path: string) => readFileSync(join(packageRoot(), path), 'utf8')
+
+test('a table that is printed and parsed is the same', () => {
+  const rows = [
+    row('u', {create: '7 ENVS_NO_NAMESPACE', words: 'create: No "namespace" | run: no.'}),
+    row('v'),
+  ]
+  assert.deepEqual(parseTable(printTable(rows)), rows)
+})
+
+test('a table of other columns, and a line with too few words, are refused', () => {
+  const printed = printTable([row('u')])
+  assert.throws(
+    () => parseTable(printed.replace('doctor', 'physician')),
+    /must begin with the line host scene/,
+  )
+  assert.throws(() => parseTable(printed.replace(/\t-\n$/, '\n')), /has 17 words instead of 18/)
+})
+
+test('each cell that differs is one difference, and each row that one side lacks', () => {
+  const expected = [row('u', {run: '0'}), row('v'), row('w')]
+  const seen = [row('u', {run: '125', label: 'x'}), row('v'), row('x')]
+  assert.deepEqual(compareRows(expected, seen), [
+    {kind: 'cell', row: 'noble shipped u auto', column: 'run', expected: '0', seen: '125'},
+    {kind: 'cell', row: 'noble shipped u auto', column: 'label', expected: '-', seen: 'x'},
+    {kind: 'unexpected', row: 'noble shipped x auto'},
+    {kind: 'absent', row: 'noble shipped w auto'},
+  ])
+  assert.deepEqual(compareRows(expected, expected), [])
+})
+
+test('what was seen replaces the rows of the same trials, in the order of the plans', () => {
+  const order = ['v', 'u'].map((account) => keyOf(row(account)))
+  const rows = updateRows([row('u'), row('v', {run: '1'}), row('old')], [row('u', {run: '0'})], order)
+  assert.deepEqual(rows, [row('v', {run: '1'}), row('u', {run: '0'})])
+})
+
+test('the expected table has a row for each trial of the plans, and no other', () => {
+  const planned = RELEASES.flatMap(({name, plan}) => plan.map((line) => `${name} ${line}`))
+  assert.deepEqual(parseTable(text('hosts/expected.tsv')).map(keyOf), planned)
+})
+
+test('each scene has a name for the page, and a function on the host', () => {
+  const functions = [...text('hosts/guest/scenes').matchAll(/^enter_(\w+)\(\)/gm)].map(([, name]) => name)
+  const names = RELEASES.flatMap(({plan}) => plan.map((line) => line.split(' ')[0] ?? ''))
+  for (const name of new Set(names)) {
+    assert.ok(functions.includes(name.replaceAll('-', '_')), `no function for ${name}`)
+    assert.ok(SCENES[name] !== undefined, `no name for ${name}`)
+  }
+})
+
+test('the page shows what the table expects, and how long the hosts took', () => {
+  const runs = parseRuns(text('hosts/runs.tsv'))
+  assert.equal(printRuns(runs), text('hosts/runs.tsv'))
+  const page = text('docs/doctor.md')
+  assert.equal(replaceSection(page, renderSection(parseTable(text('hosts/expected.tsv')), runs)), page)
+})
+
+test('each failure that is expected has a code and a message that envs defines', () => {
+  const known = [...text('docs/troubleshooting.md').matchAll(/^\| (.*?[^\\]) \| `(ENVS_\w+)` \|/gm)]
+  for (const {host, cells, ...rest} of parseTable(text('hosts/expected.tsv')))
+    for (const {step, message} of messagesOf(cells.words)) {
+      const code = / (ENVS_\w+)$/.exec(cells[step])?.[1]
+      const fits = known.filter(([, , each]) => code === undefined || each === code)
+      assert.ok(
+        fits.some(([, pattern = '']) => matches(message, pattern)),
+        `${keyOf({host, ...rest})}, ${step}: ${code ?? ''} ${message}`,
+      )
+    }
+})
+
+function messagesOf(words: string): {step: Column; message: string}[] {
+  if (words === '-') return []
+  return words.split(' | ').flatMap((each) => {
+    const [, steps = '', message = ''] = /^([a-z, ]+): (.*)$/.exec(each) ?? []
+    return steps.split(', ').map((step) => ({step: step as Column, message}))
+  })
+}
+
+/** @param pattern - A cell of docs/troubleshooting.md: `…` stands for any text. */
+function matches(message: string, pattern: string): boolean {
+  const plain = pattern.replaceAll('\\|', '/').replaceAll('&lt;', '<')
+  const escaped = plain.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${escaped.join('.*')}$`, 'u').test(message)
+}
