@@ -15,6 +15,7 @@ export type HostContext = {
   readonly host: Host
   readonly isFresh: boolean
   readonly acceleration: string
+  readonly patience: number
   readonly signal: AbortSignal
   /** Receives lines for the one who waits. */
   readonly note: (text: string) => void
@@ -80,18 +81,19 @@ type MachineWish = Pick<DiskContent, 'plan' | 'script'> & {readonly mode: 'trial
 async function withMachine<Value>(
   release: HostRelease,
   {mode, ...content}: MachineWish,
-  {host, isFresh, acceleration, signal, note}: HostContext,
+  {host, isFresh, acceleration, patience, signal, note}: HostContext,
   use: (options: MachineOptions) => Promise<Value>,
 ): Promise<Value> {
-  const image = await hostImage(release, {host, isFresh, acceleration, signal, note})
+  const image = await hostImage(release, {host, isFresh, acceleration, patience, signal, note})
   const folder = await mkdtemp(join(tmpdir(), 'envs-hosts-'))
   try {
     const settings = {
       ...{mode, name: release.name, columns: STEPS.join(' ')},
       term: process.env['TERM'] ?? 'dumb',
+      patience: String(patience),
     }
     const disk = await makeDisk(folder, {...content, rootfs: await debianRootfs(), settings}, signal)
-    return await use({image, disk, folder, acceleration, signal})
+    return await use({image, disk, folder, acceleration, patience, signal})
   } finally {
     await rm(folder, {recursive: true, force: true})
   }

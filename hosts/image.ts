@@ -17,6 +17,7 @@ import {COMMON_PACKAGES, type HostRelease} from './releases.js'
 type BuildOptions = {
   readonly isFresh: boolean
   readonly acceleration: string
+  readonly patience: number
   readonly signal: AbortSignal
   readonly note: (text: string) => void
 }
@@ -101,8 +102,7 @@ async function sourcesOf({distribution, name, version}: HostRelease, host: Host)
   )
 }
 
-/** The longest that a first boot took on a busy machine was four minutes. */
-const SETTLE_LIMIT_MS = 1_200_000
+const SETTLE_LIMIT_SECONDS = 600
 
 /**
  * Boots the host once, and turns it off: compiled profiles of AppArmor and the like are there afterwards, as on any host in
@@ -110,7 +110,7 @@ const SETTLE_LIMIT_MS = 1_200_000
  */
 async function settle(
   partial: string,
-  {acceleration, signal}: Pick<BuildOptions, 'acceleration' | 'signal'>,
+  {acceleration, patience, signal}: Pick<BuildOptions, 'acceleration' | 'patience' | 'signal'>,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'envs-hosts-'))
   try {
@@ -118,9 +118,12 @@ async function settle(
     await writeFile(join(folder, 'hosts', 'main'), 'systemctl --no-block poweroff\n')
     const disk = join(folder, 'disk.tar')
     await runProgram(['tar', '--owner=0', '--group=0', '-C', folder, '-cf', disk, 'hosts'], {signal})
-    const machine = bootMachine({image: filesOf(partial), disk, folder, acceleration, isKept: true, signal})
+    const machine = bootMachine({
+      ...{image: filesOf(partial), disk, folder, isKept: true},
+      ...{acceleration, patience, signal},
+    })
     try {
-      while ((await machine.nextLine(SETTLE_LIMIT_MS, 'the first boot to end')) !== undefined);
+      while ((await machine.nextLine(SETTLE_LIMIT_SECONDS, 'the first boot to end')) !== undefined);
     } finally {
       await machine.stop()
     }

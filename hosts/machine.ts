@@ -21,6 +21,8 @@ export type MachineOptions = {
   readonly acceleration: string
   /** Whether the image keeps what the host writes. */
   readonly isKept?: boolean
+  /** Factor of all limits. */
+  readonly patience: number
   readonly signal: AbortSignal
 }
 
@@ -29,10 +31,11 @@ export type Machine = {
   /**
    * Returns the next line; undefined after the last.
    *
+   * @param seconds - The limit, on a machine that is not busy.
    * @param what - What is waited for, for the message.
    * @throws {@link SilentHostError} If none comes within the limit.
    */
-  nextLine(limitMs: number, what: string): Promise<string | undefined>
+  nextLine(seconds: number, what: string): Promise<string | undefined>
   /** Ends the machine, and waits for its end. */
   stop(): Promise<void>
 }
@@ -41,8 +44,8 @@ export type Machine = {
 export class SilentHostError extends Error {
   readonly exitCode = ExitCode.bug
 
-  constructor(what: string, limitMs: number, console: string) {
-    super(`Waited ${limitMs / 1000} s for ${what}. The last lines of the console:\n${console}`)
+  constructor(what: string, limitSeconds: number, console: string) {
+    super(`Waited ${limitSeconds} s for ${what}. The last lines of the console:\n${console}`)
     this.name = 'SilentHostError'
   }
 }
@@ -61,12 +64,13 @@ export function bootMachine(options: MachineOptions): Machine {
   const lines = createInterface({input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY})[
     Symbol.asyncIterator
   ]()
-  const nextLine = async (limitMs: number, what: string) => {
+  const nextLine = async (seconds: number, what: string) => {
+    const limitSeconds = seconds * options.patience
     options.signal.throwIfAborted()
     const limit = new AbortController()
     const abort = () => limit.abort(options.signal.reason)
     options.signal.addEventListener('abort', abort, {once: true})
-    const timer = setTimeout(() => limit.abort(), limitMs)
+    const timer = setTimeout(() => limit.abort(), limitSeconds * 1000)
     try {
       const stopped = new Promise<never>((_, reject) => {
         limit.signal.addEventListener('abort', () => reject(limit.signal.reason), {once: true})
@@ -76,7 +80,7 @@ export function bootMachine(options: MachineOptions): Machine {
     } catch (error) {
       options.signal.throwIfAborted()
       if (error !== limit.signal.reason) throw error
-      throw new SilentHostError(what, limitMs, await lastLines(join(options.folder, 'console')))
+      throw new SilentHostError(what, limitSeconds, await lastLines(join(options.folder, 'console')))
     } finally {
       clearTimeout(timer)
       options.signal.removeEventListener('abort', abort)

@@ -50,10 +50,10 @@ async function main(options: Options): Promise<void> {
     return
   }
   const {signal, release} = catchInterruption()
-  const {isFresh, acceleration} = options
+  const {isFresh, acceleration, patience} = options
   const note = (text: string) => process.stderr.write(text)
   try {
-    await act(options, {host, isFresh, acceleration, signal, note})
+    await act(options, {host, isFresh, acceleration, patience, signal, note})
   } catch (error) {
     const isKnown = error instanceof ProgramFailedError || error instanceof SilentHostError
     if (!isKnown && !(error instanceof InterruptedError)) throw error

@@ -12,6 +12,8 @@ export type Options = {
   /** Whether images of hosts are built though the cache has them. */
   readonly isFresh: boolean
   readonly acceleration: string
+  /** Factor of all limits, for a busy machine. */
+  readonly patience: number
 }
 
 export const USAGE = `usage: npm run hosts -- [${RELEASES.map(({name}) => name).join('] [')}] [FLAG...]
@@ -25,6 +27,7 @@ hosts/expected.tsv: status 1 at any difference. All hosts when none is named.
   --update             what was seen replaces what is expected
   --write              write the section "What works where" of docs/doctor.md
   --fresh              build the hosts anew, with the packages of today
+  --patience N         all limits N times as long, for a busy machine; 1 when left out
   --acceleration WORD  of QEMU: kvm where that works; tcg,thread=multi when left out
 `
 
@@ -41,6 +44,7 @@ export function parseOptions(argv: readonly string[]): Options {
       write: {type: 'boolean', default: false},
       fresh: {type: 'boolean', default: false},
       acceleration: {type: 'string', default: 'tcg,thread=multi'},
+      patience: {type: 'string', default: '1'},
     },
   })
   const releases = positionals.length === 0 ? RELEASES : positionals.map(parseRelease)
@@ -56,6 +60,7 @@ export function parseOptions(argv: readonly string[]): Options {
     writesDocument: values.write,
     isFresh: values.fresh,
     acceleration: values.acceleration,
+    patience: parsePatience(values.patience),
   }
 }
 
@@ -74,6 +79,11 @@ function parseRelease(word: string): HostRelease {
 function parseScene(word: string): string {
   if (!sceneNames().includes(word)) throw new Error(`--scene ${word}: there is no such scene.`)
   return word
+}
+
+function parsePatience(word: string): number {
+  if (!/^[1-9]\d?$/.test(word)) throw new Error(`--patience ${word}: it must be a whole number from 1 to 99.`)
+  return Number(word)
 }
 
 /** The trials of a host that the options ask for: the line of the plan, and the key of the row. */

@@ -32,7 +32,13 @@ const MARKS = {begin: '<!-- hosts -->', end: '<!-- /hosts -->'} as const
 export function replaceSection(page: string, section: string): string {
   const [before, rest] = splitOnce(page, MARKS.begin)
   const [, after] = splitOnce(rest, MARKS.end)
-  return `${before}${MARKS.begin}\n\n${section}\n${MARKS.end}${after}`
+  return `${before}${MARKS.begin}\n\n${section}\n\n${MARKS.end}${after}`
+}
+
+/** Returns the section of the page. @throws {Error} Without the marks. */
+export function sectionOf(page: string): string {
+  const [section] = splitOnce(splitOnce(page, MARKS.begin)[1], MARKS.end)
+  return section.trim()
 }
 
 function splitOnce(text: string, mark: string): [string, string] {
@@ -83,8 +89,9 @@ export function renderSection(rows: readonly Row[], runs: readonly MeasuredRun[]
     ...hosts.flat(),
     ...(messages.length === 0 ? [] : ['Messages of the failures:', '']),
     ...messages.map((message, index) => `${index + 1}. ${message.replaceAll('<', '&lt;')}`),
-    '',
-  ].join('\n')
+  ]
+    .join('\n')
+    .trim()
 }
 
 function messagesOf(words: string): string[] {

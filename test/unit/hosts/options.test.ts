@@ -25,6 +25,7 @@ test('what is unknown, or does not go together, is refused with its words', () =
   const cases: [string[], RegExp][] = [
     [['warty'], /^There is no host warty\.$/],
     [['--scene', 'shiped'], /^--scene shiped: there is no such scene\.$/],
+    [['--patience', '0'], /^--patience 0: it must be a whole number from 1 to 99\.$/],
     [['--shell'], /^--shell needs one host\.$/],
     [['noble', '--shell', '--script', 'a'], /^Either --shell or --script, not both\.$/],
     [['noble', '--shell', '--write'], /^--shell makes no trials: it goes without/],

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {RELEASES} from '../../../hosts/releases.js'
-import {renderSection, replaceSection, SCENES} from '../../../hosts/report.js'
+import {renderSection, replaceSection, SCENES, sectionOf} from '../../../hosts/report.js'
 import {COLUMNS, type Column, type Row} from '../../../hosts/row.js'
 import {parseRuns, printRuns} from '../../../hosts/runs.js'
 import {compareRows, keyOf, parseTable, printTable, updateRows} from '../../../hosts/table.js'
@@ -51,9 +51,13 @@ test('what was seen replaces the rows of the same trials, in the order of the pl
   assert.deepEqual(rows, [row('v', {run: '1'}), row('u', {run: '0'})])
 })
 
-test('the expected table has a row for each trial of the plans, and no other', () => {
+test('the expected table has trials of the plans alone, each once, in their order', () => {
   const planned = RELEASES.flatMap(({name, plan}) => plan.map((line) => `${name} ${line}`))
-  assert.deepEqual(parseTable(text('hosts/expected.tsv')).map(keyOf), planned)
+  const expected = parseTable(text('hosts/expected.tsv')).map(keyOf)
+  assert.deepEqual(
+    planned.filter((key) => expected.includes(key)),
+    expected,
+  )
 })
 
 test('each scene has a name for the page, and a function on the host', () => {
@@ -68,8 +72,14 @@ test('each scene has a name for the page, and a function on the host', () => {
 test('the page shows what the table expects, and how long the hosts took', () => {
   const runs = parseRuns(text('hosts/runs.tsv'))
   assert.equal(printRuns(runs), text('hosts/runs.tsv'))
-  const page = text('docs/doctor.md')
-  assert.equal(replaceSection(page, renderSection(parseTable(text('hosts/expected.tsv')), runs)), page)
+  const section = renderSection(parseTable(text('hosts/expected.tsv')), runs)
+  assert.equal(sectionOf(text('docs/doctor.md')), section)
+})
+
+test('a section replaces the one of the page, and nothing around it', () => {
+  const page = 'before\n<!-- hosts -->\n\nold\n\n<!-- /hosts -->\nafter\n'
+  assert.equal(replaceSection(page, 'new'), page.replace('old', 'new'))
+  assert.throws(() => replaceSection('no marks', 'new'), {message: 'The page has no <!-- hosts -->.'})
 })
 
 test('each failure that is expected has a code and a message that envs defines', () => {
