@@ -20,7 +20,7 @@ function renderDifference(difference: Difference): string {
 
 /** For a terminal: one trial. */
 export function renderTrial({scene, account, engine, cells}: Row, seconds: number): string {
-  const {words, label: _, log: __, ...plain} = cells
+  const {words, remedies: _, label: __, log: ___, ...plain} = cells
   const texts = Object.entries(plain).map(([name, cell]) => `${name} ${cell}`)
   const said = words === '-' ? '' : `\n    ${words}`
   return `${scene} ${account} ${engine}: ${texts.join(', ')}; ${seconds.toFixed(0)} s${said}\n`

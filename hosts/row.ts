@@ -20,7 +20,7 @@ export const COLUMNS = [
     'guest',
     'rm',
   ] as const),
-  ...(['label', 'log', 'words'] as const),
+  ...(['label', 'log', 'words', 'remedies'] as const),
 ] as const
 export type Column = (typeof COLUMNS)[number]
 
@@ -56,7 +56,8 @@ export function rowOf(host: string, {scene, account, engine, steps, log}: Trial)
       ticket: ticketOf(doctor),
       label: labelOf(steps.get('run')),
       log: kernelWords(log),
-      words: wordsOf(steps),
+      words: saidOf(steps, messageOf),
+      remedies: saidOf(steps, remedyOf),
     },
   }
 }
@@ -110,16 +111,16 @@ function kernelWords(log: string): string {
   return [...new Set(words)].join(' | ') || NOTHING
 }
 
-/** The message of each step that failed: `clone: message`, each message once. */
-function wordsOf(steps: ReadonlyMap<string, Ran>): string {
+/** What each failed step said: `clone: text`, each text once. */
+function saidOf(steps: ReadonlyMap<string, Ran>, textOf: (ran: Ran) => string): string {
   const failed = new Map<string, string[]>()
   for (const step of STEPS) {
     const ran = steps.get(step)
     if (ran === undefined || ran.status === 0 || step === 'doctor') continue
-    const message = messageOf(ran)
-    failed.set(message, [...(failed.get(message) ?? []), step])
+    const text = textOf(ran)
+    if (text !== '') failed.set(text, [...(failed.get(text) ?? []), step])
   }
-  return [...failed].map(([message, names]) => `${names.join(', ')}: ${message}`).join(' | ') || NOTHING
+  return [...failed].map(([text, names]) => `${names.join(', ')}: ${text}`).join(' | ') || NOTHING
 }
 
 /** Of an error of envs, else the last line that was printed. */
@@ -128,6 +129,14 @@ function messageOf(ran: Ran): string {
   const ofEnvs = /^envs: (?!warning: )(.*)/m.exec(ran.stderr)?.[1]
   const printed = `${ran.stdout}\n${ran.stderr}`.trim().split('\n').at(-1)
   return singleLine(typeof message === 'string' ? message : (ofEnvs ?? printed ?? ''))
+}
+
+/** The next steps of an error of envs. */
+function remedyOf(ran: Ran): string {
+  const suggestions = errorOf(ran)?.['suggestions']
+  if (Array.isArray(suggestions)) return singleLine(suggestions.join(' / '))
+  const [, below = ''] = /^envs: (?!warning: ).*\n((?: {2}.*\n?)*)/m.exec(ran.stderr) ?? []
+  return singleLine(below.trim().split('\n').join(' / '))
 }
 
 /** Without what differs from run to run: process ids, and names that were made for the occasion. */

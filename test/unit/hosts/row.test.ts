@@ -17,7 +17,9 @@ function trial(steps: Readonly<Record<string, Ran>>, log = ''): Trial {
   }
 }
 
-const error = (code: string, message: string) => ({error: {code, message, suggestions: []}})
+const error = (code: string, message: string) => ({
+  error: {code, message, suggestions: ['Run it again.', 'Or envs doctor']},
+})
 
 test('a trial that succeeds has the status of each step, the engine, the identity and the storage', () => {
   const {cells} = rowOf(
@@ -31,7 +33,17 @@ test('a trial that succeeds has the status of each step, the engine, the identit
   )
   assert.deepEqual(cells, {
     ...{doctor: '0 bwrap', checks: '-', ticket: '-', create: '0 mapped overlay', run: '0', apt: '0'},
-    ...{undo: '-', clone: '-', export: '-', guest: '-', rm: '-', label: 'unconfined', log: '-', words: '-'},
+    ...{
+      undo: '-',
+      clone: '-',
+      export: '-',
+      guest: '-',
+      rm: '-',
+      label: 'unconfined',
+      log: '-',
+      words: '-',
+      remedies: '-',
+    },
   })
 })
 
@@ -40,6 +52,7 @@ test('a failed step has the code of its error, and its message once', () => {
   const {cells} = rowOf('noble', trial({clone: failed, export: failed, rm: ran(0)}))
   assert.equal(cells.clone, '7 ENVS_TREE_FAILED')
   assert.equal(cells.words, 'clone, export: The program ended early, with PID ….')
+  assert.equal(cells.remedies, 'clone, export: Run it again. / Or envs doctor')
 })
 
 test('a session that does not start tells its message on standard error, below the warnings', () => {
