@@ -35,18 +35,23 @@ export function tryHost(
 ): Promise<{readonly rows: readonly Row[]; readonly run: MeasuredRun}> {
   return withMachine(release, {mode: 'trials', plan}, context, async (options) => {
     const startMs = Date.now()
+    const secondsSo = () => Math.round((Date.now() - startMs) / 1000)
+    const tell = (text: string) => context.note(`${release.name}, ${secondsSo()} s: ${text}\n`)
     const rows: Row[] = []
-    const onTrial: Parameters<typeof readTrials>[1]['onTrial'] = (trial) => {
-      const row = rowOf(release.name, trial)
-      rows.push(row)
-      onRow(row, trial.seconds)
+    const observer: Parameters<typeof readTrials>[1] = {
+      now: Date.now,
+      onBoot: ({system, kernel}) => tell(`booted ${system}, Linux ${kernel}`),
+      onScene: (scene) => tell(`scene ${scene}`),
+      onTrial(trial) {
+        const row = rowOf(release.name, trial)
+        rows.push(row)
+        onRow(row, trial.seconds)
+      },
     }
-    const {facts, absent} = await stopped(options, (machine) => readTrials(machine, {now: Date.now, onTrial}))
-    for (const {scene, log} of absent)
-      context.note(`${release.name}: the scene ${scene} could not be made: ${log}\n`)
-    const seconds = Math.round((Date.now() - startMs) / 1000)
-    context.note(`${release.name}: ${rows.length} trials, ${seconds} s\n`)
-    return {rows, run: {host: release.name, ...facts, trials: rows.length, seconds}}
+    const {facts, absent} = await stopped(options, (machine) => readTrials(machine, observer))
+    for (const {scene, log} of absent) tell(`the scene ${scene} could not be made: ${log.trim()}`)
+    tell(`${rows.length} trials`)
+    return {rows, run: {host: release.name, ...facts, trials: rows.length, seconds: secondsSo()}}
   })
 }
 

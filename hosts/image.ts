@@ -1,5 +1,5 @@
 import {existsSync} from 'node:fs'
-import {chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
+import {chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm} from 'node:fs/promises'
 import {homedir, tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {resolveSuite} from '../src/apt/mirrors.js'
@@ -13,6 +13,7 @@ import {NODE_RELEASE, nodeProgram} from './ingredients.js'
 import {runProgram} from './invocation.js'
 import {bootMachine, type HostImage} from './machine.js'
 import {COMMON_PACKAGES, type HostRelease} from './releases.js'
+import {readBoot} from './trials.js'
 
 type BuildOptions = {
   readonly isFresh: boolean
@@ -102,8 +103,6 @@ async function sourcesOf({distribution, name, version}: HostRelease, host: Host)
   )
 }
 
-const SETTLE_LIMIT_SECONDS = 600
-
 /**
  * Boots the host once, and turns it off: compiled profiles of AppArmor and the like are there afterwards, as on any host in
  * use, and later boots take a fraction of the time.
@@ -115,7 +114,7 @@ async function settle(
   const folder = await mkdtemp(join(tmpdir(), 'envs-hosts-'))
   try {
     await mkdir(join(folder, 'hosts'))
-    await writeFile(join(folder, 'hosts', 'main'), 'systemctl --no-block poweroff\n')
+    await copyFile(guestFile('first-boot'), join(folder, 'hosts', 'main'))
     const disk = join(folder, 'disk.tar')
     await runProgram(['tar', '--owner=0', '--group=0', '-C', folder, '-cf', disk, 'hosts'], {signal})
     const machine = bootMachine({
@@ -123,7 +122,7 @@ async function settle(
       ...{acceleration, patience, signal},
     })
     try {
-      while ((await machine.nextLine(SETTLE_LIMIT_SECONDS, 'the first boot to end')) !== undefined);
+      await readBoot(machine)
     } finally {
       await machine.stop()
     }

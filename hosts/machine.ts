@@ -29,23 +29,25 @@ export type MachineOptions = {
 /** A running machine, whose second serial line is `lines`. */
 export type Machine = {
   /**
-   * Returns the next line; undefined after the last.
+   * Returns the next line.
    *
    * @param seconds - The limit, on a machine that is not busy.
    * @param what - What is waited for, for the message.
-   * @throws {@link SilentHostError} If none comes within the limit.
+   * @throws {@link SilentHostError} If none comes within the limit, or before the end of the machine.
    */
-  nextLine(seconds: number, what: string): Promise<string | undefined>
+  nextLine(seconds: number, what: string): Promise<string>
+  /** Waits until the machine turned itself off. @throws {@link SilentHostError} If it takes longer. */
+  turnedOff(seconds: number): Promise<void>
   /** Ends the machine, and waits for its end. */
   stop(): Promise<void>
 }
 
-/** A booted host did not go on. */
+/** A booted host did not go on, or ended early. */
 export class SilentHostError extends Error {
   readonly exitCode = ExitCode.bug
 
-  constructor(what: string, limitSeconds: number, console: string) {
-    super(`Waited ${limitSeconds} s for ${what}. The last lines of the console:\n${console}`)
+  constructor(what: string, console: string) {
+    super(`${what} The last lines of the console:\n${console}`)
     this.name = 'SilentHostError'
   }
 }
@@ -56,15 +58,11 @@ export function bootMachine(options: MachineOptions): Machine {
   const end = ended(child)
   // A failure to start is told by the wait for the first line.
   end.catch(() => {})
-  const stop = async () => {
-    child.kill('SIGKILL')
-    await end
-  }
   if (child.stdout === null) throw new Error('QEMU has no standard output')
   const lines = createInterface({input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY})[
     Symbol.asyncIterator
   ]()
-  const nextLine = async (seconds: number, what: string) => {
+  const within = async <Value>(event: Promise<Value>, seconds: number, what: string): Promise<Value> => {
     const limitSeconds = seconds * options.patience
     options.signal.throwIfAborted()
     const limit = new AbortController()
@@ -75,18 +73,30 @@ export function bootMachine(options: MachineOptions): Machine {
       const stopped = new Promise<never>((_, reject) => {
         limit.signal.addEventListener('abort', () => reject(limit.signal.reason), {once: true})
       })
-      const next = await Promise.race([lines.next(), stopped])
-      return next.done === true ? undefined : next.value
+      return await Promise.race([event, stopped])
     } catch (error) {
       options.signal.throwIfAborted()
       if (error !== limit.signal.reason) throw error
-      throw new SilentHostError(what, limitSeconds, await lastLines(join(options.folder, 'console')))
+      throw new SilentHostError(`Waited ${limitSeconds} s for ${what}.`, await lastLines(options.folder))
     } finally {
       clearTimeout(timer)
       options.signal.removeEventListener('abort', abort)
     }
   }
-  return {nextLine, stop}
+  return {
+    async nextLine(seconds, what) {
+      const next = await within(lines.next(), seconds, what)
+      if (next.done !== true) return next.value
+      throw new SilentHostError(`The host ended before ${what}.`, await lastLines(options.folder))
+    },
+    async turnedOff(seconds) {
+      await within(end, seconds, 'the host to turn itself off')
+    },
+    async stop() {
+      child.kill('SIGKILL')
+      await end
+    },
+  }
 }
 
 /** Boots a host whose second serial line is the caller's terminal. @returns When it is off. */
@@ -119,7 +129,7 @@ function machineArguments(
   ]
 }
 
-async function lastLines(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '')
+async function lastLines(folder: string): Promise<string> {
+  const text = await readFile(join(folder, 'console'), 'utf8').catch(() => '')
   return text.trimEnd().split('\n').slice(-20).join('\n')
 }

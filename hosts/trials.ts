@@ -25,18 +25,24 @@ const LIMITS_SECONDS = {boot: 300, scene: 300, step: 200}
 
 type ReadOptions = {
   readonly now: () => number
+  readonly onBoot: (facts: HostFacts) => void
+  readonly onScene: (scene: string) => void
   readonly onTrial: (trial: Trial) => void
 }
 
 /**
  * Reads the dialogue of a host to its end.
  *
- * @throws {@link SilentHostError} @throws {Error} If the host ended before.
+ * @throws {@link SilentHostError}
  */
-export async function readTrials(machine: Machine, {now, onTrial}: ReadOptions): Promise<HostRun> {
+export async function readTrials(
+  machine: Machine,
+  {now, onBoot, onScene, onTrial}: ReadOptions,
+): Promise<HostRun> {
   const absent: AbsentScene[] = []
   const first = await nextMarker(machine, LIMITS_SECONDS.boot, 'the host to boot')
   if (first.kind !== 'host') throw unexpected(first)
+  onBoot(first.facts)
   let current:
     | {trial: Omit<Trial, 'steps' | 'log' | 'seconds'>; steps: Map<string, Ran>; startMs: number}
     | undefined
@@ -48,6 +54,7 @@ export async function readTrials(machine: Machine, {now, onTrial}: ReadOptions):
     switch (marker.kind) {
       case 'scene':
         scene = marker.scene
+        onScene(scene)
         waiting = `the scene ${scene}`
         break
       case 'entered':
@@ -89,7 +96,6 @@ export async function readScript(machine: Machine, print: (line: string) => void
   await nextMarker(machine, LIMITS_SECONDS.boot, 'the host to boot')
   for (;;) {
     const line = await machine.nextLine(SCRIPT_LIMIT_SECONDS, 'a line of the script')
-    if (line === undefined) throw new Error('The host ended before the script did.')
     const marker = line.startsWith('@end\t') ? parseMarker(line) : undefined
     if (marker?.kind === 'end') return marker.status
     print(line)
@@ -99,10 +105,19 @@ export async function readScript(machine: Machine, print: (line: string) => void
 /** A script may think long. */
 const SCRIPT_LIMIT_SECONDS = 3600
 
+/** Waits for a host that only boots and turns itself off. @throws {@link SilentHostError} */
+export async function readBoot(machine: Machine): Promise<void> {
+  const marker = await nextMarker(machine, FIRST_BOOT_SECONDS, 'the first boot')
+  if (marker.kind !== 'end') throw unexpected(marker)
+  await machine.turnedOff(FIRST_BOOT_SECONDS)
+}
+
+/** AppArmor compiles a hundred profiles in it. */
+const FIRST_BOOT_SECONDS = 600
+
 async function nextMarker(machine: Machine, seconds: number, what: string): Promise<Marker> {
   for (;;) {
     const line = await machine.nextLine(seconds, what)
-    if (line === undefined) throw new Error(`The host ended during the wait for ${what}.`)
     const marker = parseMarker(line)
     if (marker !== undefined) return marker
   }

@@ -29,9 +29,10 @@ async function machineOf(t: TestContext, script: string, signal = new AbortContr
 }
 
 test('lines come one at a time, and the end of the machine ends them', async (t) => {
-  const {machine} = await machineOf(t, 'printf "one\\r\\ntwo\\n"')
+  const {machine} = await machineOf(t, 'echo bye >"$console"; printf "one\\r\\ntwo\\n"')
   const next = () => machine.nextLine(30, 'a line')
-  assert.deepEqual([await next(), await next(), await next()], ['one', 'two', undefined])
+  assert.deepEqual([await next(), await next()], ['one', 'two'])
+  await assert.rejects(next(), {message: 'The host ended before a line. The last lines of the console:\nbye'})
 })
 
 test('a silent machine is told with what was waited for and its console, and ends', async (t) => {
@@ -61,4 +62,12 @@ test('an interruption ends a wait with its reason', async (t) => {
   controller.abort(new Error('interrupted'))
   await assert.rejects(wait, {message: 'interrupted'})
   await assert.rejects(machine.nextLine(30, 'nothing'), {message: 'interrupted'})
+})
+
+test('a machine that turns itself off is waited for, with a limit', async (t) => {
+  const {machine} = await machineOf(t, 'echo ready; exec sleep 600')
+  await machine.nextLine(30, 'the first line')
+  await assert.rejects(machine.turnedOff(0.01), {name: 'SilentHostError'})
+  const {machine: quick} = await machineOf(t, 'exit 0')
+  await quick.turnedOff(30)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import type {Machine} from '../../../hosts/machine.js'
-import {readScript, readTrials, type Trial} from '../../../hosts/trials.js'
+import {readBoot, readScript, readTrials, type Trial} from '../../../hosts/trials.js'
 
 /** Says the lines, then that the host has ended; remembers what was waited for. */
 function sayingMachine(lines: readonly string[]): Machine & {readonly waits: string[]} {
@@ -9,9 +9,14 @@ function sayingMachine(lines: readonly string[]): Machine & {readonly waits: str
   const waits: string[] = []
   const nextLine: Machine['nextLine'] = (_, what) => {
     waits.push(what)
-    return Promise.resolve(rest.shift())
+    const line = rest.shift()
+    return line === undefined ? Promise.reject(new Error(`ended before ${what}`)) : Promise.resolve(line)
   }
-  return {waits, nextLine, stop: () => Promise.resolve()}
+  const turnedOff: Machine['turnedOff'] = () => {
+    waits.push('its end')
+    return Promise.resolve()
+  }
+  return {waits, nextLine, turnedOff, stop: () => Promise.resolve()}
 }
 
 const word = (text: string) => Buffer.from(text).toString('base64')
@@ -26,12 +31,18 @@ async function trialsOf(lines: readonly string[]) {
     clock += 1000
     return clock
   }
-  const run = await readTrials(sayingMachine(lines), {now, onTrial: (trial) => trials.push(trial)})
-  return {trials, ...run}
+  const told: string[] = []
+  const run = await readTrials(sayingMachine(lines), {
+    now,
+    onBoot: ({system}) => told.push(system),
+    onScene: (scene) => told.push(scene),
+    onTrial: (trial) => trials.push(trial),
+  })
+  return {trials, told, ...run}
 }
 
 test('a trial has its steps with their outputs, and the log of the kernel', async () => {
-  const {trials, facts, absent} = await trialsOf([
+  const {trials, told, facts, absent} = await trialsOf([
     ...['noise of the line', HOST, '@scene\tshipped', `@entered\t0\t`],
     ...[
       step('doctor'),
@@ -43,6 +54,7 @@ test('a trial has its steps with their outputs, and the log of the kernel', asyn
     ...[step('doctor', 'v'), done(0), '@log\t', '@end\t0'],
   ])
   assert.equal(facts.kernel, '6.8.0')
+  assert.deepEqual(told, ['ubuntu 24.04', 'shipped'])
   assert.deepEqual(absent, [])
   assert.deepEqual(
     trials.map(({account, steps, log, seconds}) => [account, [...steps.keys()], log, seconds]),
@@ -61,7 +73,7 @@ test('a scene that could not be made is told with its log, and has no trials', a
 
 test('a host that ends within a step is told with the step', async () => {
   await assert.rejects(trialsOf([HOST, '@scene\tshipped', '@entered\t0\t', step('clone')]), {
-    message: 'The host ended during the wait for shipped u auto: clone.',
+    message: 'ended before shipped u auto: clone',
   })
 })
 
@@ -78,4 +90,11 @@ test('a script has its lines and its status', async () => {
   assert.equal(await readScript(machine, (line) => printed.push(line)), 3)
   assert.deepEqual(printed, ['one', '@step is no marker here'])
   assert.deepEqual(machine.waits.slice(0, 2), ['the host to boot', 'a line of the script'])
+})
+
+test('a first boot says its end, and turns the machine off', async () => {
+  const machine = sayingMachine(['@end\t0'])
+  await readBoot(machine)
+  assert.deepEqual(machine.waits, ['the first boot', 'its end'])
+  await assert.rejects(readBoot(sayingMachine([])), {message: 'ended before the first boot'})
 })
