@@ -32,26 +32,25 @@ export function tryHost(
   release: HostRelease,
   {plan, onRow}: Trials,
   context: HostContext,
-): Promise<{readonly rows: readonly Row[]; readonly run: MeasuredRun}> {
+): Promise<MeasuredRun> {
   return withMachine(release, {mode: 'trials', plan}, context, async (options) => {
     const startMs = Date.now()
     const secondsSo = () => Math.round((Date.now() - startMs) / 1000)
     const tell = (text: string) => context.note(`${release.name}, ${secondsSo()} s: ${text}\n`)
-    const rows: Row[] = []
+    let trials = 0
     const observer: Parameters<typeof readTrials>[1] = {
       now: Date.now,
       onBoot: ({system, kernel}) => tell(`booted ${system}, Linux ${kernel}`),
       onScene: (scene) => tell(`scene ${scene}`),
       onTrial(trial) {
-        const row = rowOf(release.name, trial)
-        rows.push(row)
-        onRow(row, trial.seconds)
+        trials += 1
+        onRow(rowOf(release.name, trial), trial.seconds)
       },
     }
     const {facts, absent} = await stopped(options, (machine) => readTrials(machine, observer))
     for (const {scene, log} of absent) tell(`the scene ${scene} could not be made: ${log.trim()}`)
-    tell(`${rows.length} trials`)
-    return {rows, run: {host: release.name, ...facts, trials: rows.length, seconds: secondsSo()}}
+    tell(`${trials} trials`)
+    return {host: release.name, ...facts, trials, seconds: secondsSo()}
   })
 }
 

@@ -28,7 +28,7 @@ export async function nodeProgram(cache: string, signal: AbortSignal): Promise<s
   }
 }
 
-/** What the second disk holds besides the programs of hosts/guest. */
+/** The content of the second disk besides the programs of hosts/guest. */
 export type DiskContent = {
   /** A root file system that environments are created from; undefined where no trial creates one. */
   readonly rootfs: string

@@ -32,7 +32,7 @@ export type Machine = {
    * Returns the next line.
    *
    * @param seconds - The limit, on a machine that is not busy.
-   * @param what - What is waited for, for the message.
+   * @param what - The event that the caller waits for, for the message.
    * @throws {@link SilentHostError} If none comes within the limit, or before the end of the machine.
    */
   nextLine(seconds: number, what: string): Promise<string>
@@ -56,7 +56,7 @@ export class SilentHostError extends Error {
 export function bootMachine(options: MachineOptions): Machine {
   const child = start(machineArguments(options, 'stdio'), {stdio: ['ignore', 'pipe', 'inherit']})
   const end = ended(child)
-  // A failure to start is told by the wait for the first line.
+  // The wait for the first line reports a failure to start.
   end.catch(() => {})
   if (child.stdout === null) throw new Error('QEMU has no standard output')
   const lines = createInterface({input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY})[

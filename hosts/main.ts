@@ -86,12 +86,16 @@ async function tryHosts(options: Options, context: HostContext): Promise<void> {
   for (const release of options.releases) {
     const plan = plannedTrials(release, options)
     if (plan.length === 0) continue
-    const onRow = (row: Row, seconds: number) => context.note(renderTrial(row, seconds))
-    const {rows, run} = await tryHost(release, {plan: plan.map(({line}) => line), onRow}, context)
-    seen.push(...rows)
-    runs.push(run)
-    // What was seen is kept although a later host may fail.
-    if (options.updatesTable) await updateTable(rows)
+    const onRow = (row: Row, seconds: number) => {
+      seen.push(row)
+      context.note(renderTrial(row, seconds))
+    }
+    try {
+      runs.push(await tryHost(release, {plan: plan.map(({line}) => line), onRow}, context))
+    } finally {
+      // A later trial may fail.
+      if (options.updatesTable) await updateTable(seen)
+    }
   }
   const keys = new Set(planned.map(({key}) => key))
   const expected = (await readTable()).filter((row) => keys.has(keyOf(row)))

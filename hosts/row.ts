@@ -1,7 +1,7 @@
 import type {Ran} from './dialogue.js'
 import type {Trial} from './trials.js'
 
-/** What is run on a host, in this order; hosts/guest/steps has the commands. */
+/** The steps of a trial, in this order; hosts/guest/steps has the commands. */
 export const STEPS = ['doctor', 'create', 'run', 'apt', 'undo', 'clone', 'export', 'guest', 'rm'] as const
 type Step = (typeof STEPS)[number]
 
@@ -24,7 +24,7 @@ export const COLUMNS = [
 ] as const
 export type Column = (typeof COLUMNS)[number]
 
-/** What was seen of a trial, a text a column; `-` for what was not tried. */
+/** The findings of a trial, a text a column; `-` for what was not tried. */
 export type Row = {
   readonly host: string
   readonly scene: string
@@ -105,13 +105,13 @@ function labelOf(run: Ran | undefined): string {
   return run?.status === 0 ? run.stdout.trim() || NOTHING : NOTHING
 }
 
-/** What overlayfs complains of; denials of AppArmor are too many and too different. */
+/** The complaints of overlayfs; denials of AppArmor are too many and too different. */
 function kernelWords(log: string): string {
   const words = log.split('\n').flatMap((line) => /overlayfs: .*/.exec(line)?.[0] ?? [])
   return [...new Set(words)].join(' | ') || NOTHING
 }
 
-/** What each failed step said: `clone: text`, each text once. */
+/** The texts of failed steps: `clone: text`, each text once. */
 function saidOf(steps: ReadonlyMap<string, Ran>, textOf: (ran: Ran) => string): string {
   const failed = new Map<string, string[]>()
   for (const step of STEPS) {

@@ -1,6 +1,6 @@
 import type {HostFacts} from './dialogue.js'
 
-/** What a host was, and how long its trials took. */
+/** The facts of a host, and the time of its trials. */
 export type MeasuredRun = HostFacts & {
   readonly host: string
   readonly trials: number

@@ -1,7 +1,7 @@
 import {type HostFacts, type Marker, parseMarker, type Ran} from './dialogue.js'
 import type {Machine} from './machine.js'
 
-/** What one account saw with one engine. */
+/** The steps of one account with one engine. */
 export type Trial = {
   readonly scene: string
   readonly account: string
