@@ -1,3 +1,4 @@
+import {type HostRelease, RELEASES} from './releases.js'
 import type {Row} from './row.js'
 import type {MeasuredRun} from './runs.js'
 import type {Difference} from './table.js'
@@ -68,12 +69,13 @@ const SHOWN = ['doctor', 'create', 'run', 'apt', 'undo', 'clone', 'export', 'gue
 export function renderSection(rows: readonly Row[], runs: readonly MeasuredRun[]): string {
   const messages = [...new Set(rows.flatMap(({cells}) => messagesOf(cells.words)))].sort()
   const number = (message: string) => messages.indexOf(message) + 1
-  const hosts = runs.map((run) => {
-    const own = rows.filter(({host}) => host === run.host)
+  const hosts = RELEASES.flatMap((release) => {
+    const own = rows.filter(({host}) => host === release.name)
+    if (own.length === 0) return []
     return [
-      `### ${titleOf(run)}`,
+      `### ${titleOf(release)}`,
       '',
-      `Linux ${run.kernel}, bubblewrap ${run.bubblewrap}; ${run.trials} trials in ${Math.round(run.seconds)} s, of which ${Math.round(run.bootSeconds)} s to boot.`,
+      factsOf(runs.find(({host}) => host === release.name)),
       '',
       `| scene | user | engine | ${SHOWN.join(' | ')} | |`,
       `|---|---|---|${SHOWN.map(() => '---').join('|')}|---|`,
@@ -86,7 +88,7 @@ export function renderSection(rows: readonly Row[], runs: readonly MeasuredRun[]
     ]
   })
   return [
-    ...hosts.flat(),
+    ...hosts,
     ...(messages.length === 0 ? [] : ['Messages of the failures:', '']),
     ...messages.map((message, index) => `${index + 1}. ${message.replaceAll('<', '&lt;')}`),
   ]
@@ -98,7 +100,13 @@ function messagesOf(words: string): string[] {
   return words === '-' ? [] : words.split(' | ').map((each) => each.replace(/^[a-z, ]+: /, ''))
 }
 
-function titleOf({host, system}: MeasuredRun): string {
-  const [id = '', version = ''] = system.split(' ')
-  return `${id === 'ubuntu' ? 'Ubuntu' : 'Debian'} ${version} (${host})`
+function titleOf({name, distribution, version}: HostRelease): string {
+  return `${distribution === 'ubuntu' ? 'Ubuntu' : 'Debian'} ${version} (${name})`
+}
+
+/** Undefined for a host of which no whole run was measured. */
+function factsOf(run: MeasuredRun | undefined): string {
+  if (run === undefined) return 'Some scenes, without a measured time.'
+  const {kernel, bubblewrap, trials, seconds, bootSeconds} = run
+  return `Linux ${kernel}, bubblewrap ${bubblewrap}; ${trials} trials in ${Math.round(seconds)} s, of which ${Math.round(bootSeconds)} s to boot.`
 }

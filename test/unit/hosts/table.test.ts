@@ -109,3 +109,29 @@ function matches(message: string, pattern: string): boolean {
   const escaped = plain.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${escaped.join('.*')}$`, 'u').test(message)
 }
+
+test('a host of the page has its facts, a line a trial, and numbers for messages', () => {
+  const failed = row('u', {
+    ...{doctor: '7', create: '7 ENVS_NO_NAMESPACE', words: 'create: No namespace.'},
+  })
+  const run = {
+    ...{host: 'noble', system: 'ubuntu 24.04', kernel: '6.8.0', bubblewrap: '0.9.0'},
+    ...{bootSeconds: 16.52, trials: 2, seconds: 300},
+  }
+  assert.equal(
+    renderSection([failed, row('v', {create: '0 mapped overlay'})], [run]),
+    `### Ubuntu 24.04 (noble)
+
+Linux 6.8.0, bubblewrap 0.9.0; 2 trials in 300 s, of which 17 s to boot.
+
+| scene | user | engine | doctor | create | run | apt | undo | clone | export | guest | rm | |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| as shipped | u | auto | 7 | 7 ENVS_NO_NAMESPACE | - | - | - | - | - | - | - | [1] |
+| as shipped | v | auto | - | 0 mapped overlay | - | - | - | - | - | - | - |  |
+
+Messages of the failures:
+
+1. No namespace.`,
+  )
+  assert.match(renderSection([failed], []), /^Some scenes, without a measured time\.$/m)
+})
