@@ -105,9 +105,11 @@ function labelOf(run: Ran | undefined): string {
   return run?.status === 0 ? run.stdout.trim() || NOTHING : NOTHING
 }
 
-/** The complaints of overlayfs; denials of AppArmor are too many and too different. */
+/** The complaints of overlayfs, without names of layers; denials of AppArmor are too many and too different. */
 function kernelWords(log: string): string {
-  const words = log.split('\n').flatMap((line) => /overlayfs: .*/.exec(line)?.[0] ?? [])
+  const words = log
+    .split('\n')
+    .flatMap((line) => /overlayfs: .*/.exec(line)?.[0].replaceAll(/'[^']*'/g, "'…'") ?? [])
   return [...new Set(words)].join(' | ') || NOTHING
 }
 

@@ -97,10 +97,12 @@ test('complaints of overlayfs are named, denials of AppArmor are not', () => {
   const log = [
     '[   40.1] overlayfs: unrecognized mount option "userxattr" or missing value',
     '[   41.2] overlayfs: unrecognized mount option "userxattr" or missing value',
+    "[   41.8] overlayfs: fs on 'm10a57728/tree' does not support file handles",
+    "[   41.9] overlayfs: fs on 'm35899458/tree' does not support file handles",
     '[   42.0] audit: type=1400 apparmor="DENIED" operation="capable"',
   ].join('\n')
   assert.equal(
     rowOf('focal', trial({}, log)).cells.log,
-    'overlayfs: unrecognized mount option "userxattr" or missing value',
+    `overlayfs: unrecognized mount option "userxattr" or missing value | overlayfs: fs on '…' does not support file handles`,
   )
 })
