@@ -10,9 +10,10 @@ import {
 import {formatBytes} from '../../src/cli/format.js'
 import {Args} from '../../src/cli/parse.js'
 import {renderFields} from '../../src/cli/table.js'
-import {makingStages, unpackProgress} from '../../src/cli/views/creation.js'
+import {type MakingEvent, makingStages, unpackProgress} from '../../src/cli/views/creation.js'
 import {readSettings} from '../../src/config/settings.js'
-import type {ImageAcquisition, PulledImage} from '../../src/environments/create/image-acquisition.js'
+import type {ImageAcquisition} from '../../src/environments/create/image-acquisition.js'
+import type {PulledImage} from '../../src/environments/create/image-description.js'
 import {beginPull} from '../../src/environments/create/pull.js'
 import {imageContext} from '../../src/environments/create/request.js'
 import type {DownloadEvent} from '../../src/host/http/attempt.js'
@@ -59,7 +60,7 @@ export default class ImagePull extends EnvsCommand {
     }
     if (pull.fallback !== undefined) this.note(pull.fallback)
     const pulled = pull.describe()
-    this.#tell(pulled, {dryRun, fetched: pull.isMade ? 'Made' : 'Fetched'})
+    this.#tell(pulled, {dryRun, fetched: pull.isMade || pull.isMadeInstead ? 'Made' : 'Fetched'})
     return {...pulled, dryRun}
   }
 
@@ -69,14 +70,16 @@ export default class ImagePull extends EnvsCommand {
       this.noteDownload(event)
       progress.transfer(event)
     }
-    const fetch = progress.stage('Fetch', () => pull.keep({onProgress}))
+    const onMaking = (event: MakingEvent) => {
+      this.noteDownload(event)
+      progress.making(event)
+    }
+    const {onUnreachable} = this.creationHooks()
+    const fetch = progress.stage('Fetch', () => pull.keep({onProgress, onMaking, onUnreachable}))
     await this.runStages([
-      {
-        title: 'Find',
-        async run() {
-          await pull.resolve({})
-        },
-      },
+      progress.stage('Find', async () => {
+        await pull.resolve({onMaking})
+      }),
       ...(dryRun ? [] : [fetch]),
     ])
   }

@@ -261,7 +261,9 @@ export const MAKING_STAGES = [
 ]
 
 /** Note that an image was built although images of its release are published. */
-export const BUILT_INSTEAD = 'No image server could be reached: the image was made from packages.'
+export const BUILT_INSTEAD = `No image server could be reached: envs made the image from Ubuntu's packages. Unlike the \
+image that Ubuntu publishes, it has only the required packages and APT, in today's versions, and its APT sources do not \
+name the backports.`
 
 export const BUILT_FROM_SIGNED =
   'built here from packages whose digests are in an index that its publisher signed'

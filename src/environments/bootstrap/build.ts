@@ -80,7 +80,8 @@ export class ArchiveImage {
       if (kept === undefined || !isUnreachable(error)) throw error
       return {kept, wasKept: true, fallback: error.message}
     }
-    const sources = aptSources(plan, {ignoresExpiry: this.request.allowExpired})
+    const {allowExpired, archive} = this.request
+    const sources = aptSources(plan, {ignoresExpiry: allowExpired, components: archive.components})
     const ingredients = ingredientsOf({plan, identity, sources: sources.text})
     this.#chosen = {plan, sources, ingredients}
     return this.#present(ingredients)
