@@ -22,11 +22,12 @@ import {
 } from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
 import {Creation} from '../src/environments/create/creation.js'
-import {imageContext, planCreation} from '../src/environments/create/request.js'
+import {type CreateRequest, imageContext, planCreation} from '../src/environments/create/request.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {IsolationGap} from '../src/features/feature.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
 import type {Host} from '../src/host/host.js'
+import {describeEnd, movedRelease, readCatalogue} from '../src/images/catalog/catalog.js'
 import {environmentFiles} from '../src/store/environments.js'
 import {overBudget} from '../src/store/sizes.js'
 
@@ -81,8 +82,16 @@ gzip, xz, zstd or bzip2.`
       await creation.close()
     }
     this.warnOfBudget(await overBudget(host, diskBudget))
+    await this.#tellOfEnd(request)
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))
     return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined
+  }
+
+  /** Warns of a release without further security updates. */
+  async #tellOfEnd({reference, context}: CreateRequest): Promise<void> {
+    if (reference.kind !== 'name') return
+    const release = movedRelease(reference.query, await readCatalogue(), context.now)
+    if (release !== undefined) this.warn(`${describeEnd(release)}, and gets no security updates.`)
   }
 
   #tell(
