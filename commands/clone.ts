@@ -1,5 +1,5 @@
 import {EnvsCommand} from '../src/cli/command.js'
-import {identityFlag, nameArg} from '../src/cli/flags.js'
+import {identityFlag, nameArg, parseWait, waitFlag} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {describeConversion, describeIdentity} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
@@ -22,6 +22,7 @@ copied, and the environment must not be running; the file system shares blocks i
   static override args = {name: nameArg(), newName: nameArg('name of the copy')}
   static override flags = {
     identity: identityFlag('kind of users in the copy [default: as in the original]'),
+    wait: waitFlag(),
   }
 
   async run(): Promise<EnvironmentDetails> {
@@ -35,7 +36,10 @@ copied, and the environment must not be running; the file system shares blocks i
       identity: flags.identity === undefined ? undefined : settings.value('identity'),
       isSynced: settings.value('durable') !== 'never',
     }
-    const cloning = await CloneRun.begin(host, request, {signal: this.signal()})
+    const cloning = await CloneRun.begin(host, request, {
+      signal: this.signal(),
+      patience: this.patience(parseWait(flags.wait)),
+    })
     try {
       await this.runStages([
         {title: 'Copy', run: () => cloning.copy()},

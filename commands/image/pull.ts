@@ -7,10 +7,10 @@ import {
   archiveOptions,
   dryRunFlag,
 } from '../../src/cli/flags.js'
-import {formatBytes} from '../../src/cli/format.js'
 import {Args} from '../../src/cli/parse.js'
 import {renderFields} from '../../src/cli/table.js'
 import {type MakingEvent, makingStages, unpackProgress} from '../../src/cli/views/creation.js'
+import {imageFields} from '../../src/cli/views/preview.js'
 import {readSettings} from '../../src/config/settings.js'
 import type {ImageAcquisition} from '../../src/environments/create/image-acquisition.js'
 import type {PulledImage} from '../../src/environments/create/image-description.js'
@@ -106,18 +106,8 @@ export default class ImagePull extends EnvsCommand {
     else this.print(`${wasKept ? 'Had' : fetched} ${name} ${version}, sha256:${sha256}`)
   }
 
-  #printPlan({name, version, url, sizeBytes, sha256, signer, signedAt, wasKept}: PulledImage): void {
-    this.print(
-      renderFields([
-        ['Name', name],
-        ['Version', version],
-        ['URL', url],
-        ['Size', sizeBytes === null ? undefined : formatBytes(sizeBytes)],
-        ['Digest', sha256 === null ? undefined : `sha256:${sha256}`],
-        ['Signer', `${signer.name}, ${signer.fingerprint}`],
-        ['Signed', signedAt.toISOString()],
-        ['Would be', wasKept ? 'found on this host' : sha256 === null ? 'made' : 'fetched'],
-      ]),
-    )
+  #printPlan({sha256, wasKept, ...image}: PulledImage): void {
+    const would = wasKept ? 'found on this host' : sha256 === null ? 'made' : 'fetched'
+    this.print(renderFields([...imageFields({...image, sha256}), ['Would be', would]]))
   }
 }

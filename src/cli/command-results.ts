@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import {settingResult} from '../config/results.js'
 import {hostReportResult} from '../doctor/results.js'
 import {
+  creationPreviewResult,
   differenceResult,
   environmentListResult,
   environmentReportResult,
@@ -49,6 +50,7 @@ const failureResult = described(
  */
 export const COMMAND_RESULTS = {
   create: environmentResult,
+  'create --dry-run': creationPreviewResult,
   import: environmentResult,
   clone: environmentResult,
   show: environmentResult,

@@ -2,6 +2,7 @@ import {Command, Config, type Interfaces} from '@oclif/core'
 import {type Host, openCheckedHost} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
 import type {Resolution} from '../images/resolve.js'
+import type {LockPatience} from '../store/locks.js'
 import {type EndingSignal, InterruptedError} from './errors.js'
 import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {explainLine, Flags} from './parse.js'
@@ -20,6 +21,7 @@ import {
   describeIsolationGap,
   describeNotice,
   describeOverBudget,
+  describeWait,
   type ImageNotice,
 } from './views/text.js'
 
@@ -181,6 +183,12 @@ export abstract class EnvsCommand extends Command {
   #reportFallback(text: string): void {
     this.#deferred = this.#deferred.filter(({when}) => when === 'always')
     this.#deferred.push({print: () => this.note(text), when: 'always'})
+  }
+
+  /** Returns how long the command waits for others that use the same environment, and says so when it does. */
+  protected patience(waitMs: number): LockPatience {
+    const onWait = (name: string) => this.note(describeWait(name, waitMs))
+    return {waitMs, onWait}
   }
 
   /** Returns the hooks of {@link runCreation} for a command. */

@@ -112,6 +112,37 @@ export const pathResult = v.object({
 })
 export type PathResult = RecordOf<typeof pathResult>
 
+export const creationPreviewResult = described(
+  v.object({
+    dryRun: v.literal(true),
+    name: v.string(),
+    action: described(
+      v.picklist(['fetch', 'make', 'kept', 'read']),
+      'fetch: the image is downloaded; make: it is made from packages; kept: it is cached; read: it is your own tarball',
+    ),
+    image: v.object({
+      name: described(v.nullable(v.string()), 'canonical name; null for a file or a URL'),
+      version: v.nullable(v.string()),
+      source: described(v.string(), 'its source, or the path or URL of your own tarball'),
+      url: described(v.nullable(v.string()), 'without secrets'),
+      sha256: v.nullable(digestField),
+      sizeBytes: described(v.nullable(countField), 'null if not known before the download'),
+      signer: v.nullable(signerResult),
+      signedAt: v.nullable(dateField),
+      packages: described(
+        v.nullable(v.object({count: countField, sizeBytes: countField})),
+        'the downloads for an image that is made from packages',
+      ),
+    }),
+    identity: identityResult,
+    storage: v.picklist(['overlay', 'directory']),
+    engine: engineResult,
+    architecture: architectureField,
+  }),
+  'The environment that create would make.',
+)
+export type CreationPreviewResult = RecordOf<typeof creationPreviewResult>
+
 export const sessionPreviewResult = described(
   v.object({
     anchor: v.object({command: v.array(v.string()), options: v.array(v.string())}),

@@ -24,11 +24,15 @@ export const ambiguousEnvironmentError = defineError('ENVS_USAGE', ExitCode.usag
   nextStep: 'Give the name of one of them.',
 })
 
+export class EnvironmentExistsError extends EnvsError {}
+
 /** Callers add how their command takes another name. */
-export const environmentExistsError = defineError('ENVS_EXISTS', ExitCode.conflict, {
-  message: 'The environment "{name}" exists already.',
-  nextStep: 'Choose another name.',
-})
+export const environmentExistsError = defineError(
+  'ENVS_EXISTS',
+  ExitCode.conflict,
+  {message: 'The environment "{name}" exists already.', nextStep: 'Choose another name.'},
+  EnvironmentExistsError,
+)
 
 /** The folder for an environment exists, and is not an environment. */
 export const storeFolderTakenError = defineError('ENVS_FOLDER_TAKEN', ExitCode.conflict, {
@@ -36,11 +40,18 @@ export const storeFolderTakenError = defineError('ENVS_FOLDER_TAKEN', ExitCode.c
   nextStep: 'Move the folder away, or choose another name.',
 })
 
+export class EnvironmentBusyError extends EnvsError {}
+
 /** Another command, or a session, holds the environment's lock. */
-export const environmentBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
-  message: 'The environment "{name}" is in use by {holders}.',
-  nextStep: 'Stop its processes (envs ps {name}; envs stop {name}), or wait for them to end.',
-})
+export const environmentBusyError = defineError(
+  'ENVS_BUSY',
+  ExitCode.conflict,
+  {
+    message: 'The environment "{name}" is in use by {holders}.',
+    nextStep: 'Stop its processes (envs ps {name}; envs stop {name}), or wait for them to end.',
+  },
+  EnvironmentBusyError,
+)
 
 export class EnvironmentRunningError extends EnvsError {}
 

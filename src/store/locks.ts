@@ -7,18 +7,31 @@ import {type Environment, type EnvironmentName, environmentFiles} from './enviro
 import {environmentBusyError} from './errors.js'
 import {layersBusyError} from './snapshot-errors.js'
 
+/** How long a command waits for an environment's lock. */
+export type LockPatience = {
+  readonly waitMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Called once if the wait is not over soon. */
+  readonly onWait?: ((name: EnvironmentName) => void) | undefined
+}
+
 /** Long enough for a create or a rename to end, short enough that a person still waits. */
-const ENVIRONMENT_WAIT_MS = 3000
+const USUAL_PATIENCE: LockPatience = {waitMs: 3000}
 
 /**
  * Takes an environment's lock: shared for sessions, exclusive for commands that make, move or remove the environment.
  *
- * @throws {@link environmentBusyError} After three seconds, naming the holders.
+ * @throws {EnvironmentBusyError} After the wait, naming the holders.
  */
-export async function lockEnvironment(paths: Paths, name: EnvironmentName, mode: LockMode): Promise<Lock> {
+export async function lockEnvironment(
+  paths: Paths,
+  name: EnvironmentName,
+  mode: LockMode,
+  patience = USUAL_PATIENCE,
+): Promise<Lock> {
   const lock = await openEnvironmentLock(paths, name)
   try {
-    await waitForLock(paths, name, lock, mode)
+    await waitForLock(paths, name, {lock, mode, ...patience})
     return lock
   } catch (error) {
     lock.release()
@@ -51,14 +64,28 @@ export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): 
   return openLockFile(environmentFiles(paths, name).lock)
 }
 
-/** Waits three seconds for an environment's lock. @throws {@link environmentBusyError} */
+type LockWait = Partial<LockPatience> & {readonly lock: Lock; readonly mode: LockMode}
+
+/** Time before a waiting command says so: most locks are held for a shorter time. */
+const SILENT_MS = 500
+/** Interval at which a waiting command checks its abort signal. */
+const STEP_MS = 1000
+
+/** Waits for an environment's lock, three seconds by default. @throws {EnvironmentBusyError} */
 export async function waitForLock(
   paths: Paths,
   name: EnvironmentName,
-  lock: Lock,
-  mode: LockMode,
+  {lock, mode, waitMs = USUAL_PATIENCE.waitMs, signal, onWait}: LockWait,
 ): Promise<void> {
-  if (await lockDescriptor(lock.fd, {mode, waitMs: ENVIRONMENT_WAIT_MS})) return
+  const until = performance.now() + waitMs
+  for (let stepMs = SILENT_MS, isTold = false; ; stepMs = STEP_MS) {
+    const leftMs = Math.max(0, Math.ceil(until - performance.now()))
+    if (await lockDescriptor(lock.fd, {mode, waitMs: Math.min(leftMs, stepMs)})) return
+    signal?.throwIfAborted()
+    if (leftMs <= stepMs) break
+    if (!isTold) onWait?.(name)
+    isTold = true
+  }
   throw environmentBusyError({
     name,
     holders: describeHolders(await lockHolders(environmentFiles(paths, name).lock)),

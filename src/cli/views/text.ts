@@ -274,3 +274,8 @@ export function describeStaleShims(shims: readonly ShimName[]): string | undefin
   const names = shims.map(({name}) => name).join(', ')
   return `Shims still lead to ${environment}: ${names}. Remove them: envs shim ${environment} --remove`
 }
+
+/** Describes the wait for other commands that use an environment. */
+export function describeWait(name: string, waitMs: number): string {
+  return `Waiting for commands that use the environment "${name}", at most ${formatDuration(waitMs / 1000)} (--wait).`
+}

@@ -120,6 +120,12 @@ export class ArchiveImage {
     return factsOf(this.request, this.#chosen)
   }
 
+  /** The packages of the image that `choose` resolved: their number, and their size as downloads. */
+  get packages(): {readonly count: number; readonly sizeBytes: number} {
+    const packages = this.#chosen?.plan.packages ?? []
+    return {count: packages.length, sizeBytes: packages.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)}
+  }
+
   /** Hands over, once, the tree of an image that was just made; for a layer of the same identity. */
   takeTree(): FreshTree | undefined {
     const taken = this.#tree?.take()

@@ -14,7 +14,7 @@ import {
 } from '../../store/environments.js'
 import {environmentExistsError} from '../../store/errors.js'
 import {leftoverFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../../store/gc.js'
-import {holdLayers, lockEnvironment} from '../../store/locks.js'
+import {holdLayers, type LockPatience, lockEnvironment} from '../../store/locks.js'
 import {sweepPackagesHourly} from '../../store/package-cache.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/record.js'
 import {recordUsage} from '../../store/sizes.js'
@@ -74,27 +74,28 @@ export class Creation {
   /**
    * Locks the name and chooses engine, identity and storage.
    *
-   * @throws {@link environmentExistsError} @throws {@link environmentBusyError} @throws As `chooseMeans`.
+   * @throws {EnvironmentExistsError} At once if there is one. @throws {EnvironmentBusyError} @throws As `chooseMeans`.
    */
-  static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
+  static async begin(
+    host: Host,
+    request: CreateRequest,
+    {signal, patience = DEFAULT_PATIENCE}: CreationOptions,
+  ): Promise<Creation> {
+    await refuseTaken(host, request.name)
     await makeStore(host.paths)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepPackagesHourly(host)
     await sweepLayers(host)
     // All three wait for other programs most of the time, so they run in parallel.
-    const locking = lockEnvironment(host.paths, request.name, 'exclusive')
+    const locking = lockEnvironment(host.paths, request.name, 'exclusive', {...patience, signal})
     const holding = needsNoDownload(request) ? holdLayers(host.paths) : undefined
     const choosing = chooseMeans(host, request)
     for (const each of [locking, holding, choosing]) each?.catch(() => {})
     try {
       const lock = await locking
-      if ((await readRecord(environmentFiles(host.paths, request.name).record)) !== undefined) {
-        throw environmentExistsError(
-          {name: request.name},
-          {suggestions: [`Choose another name with --name, or remove it first: envs rm ${request.name}`]},
-        )
-      }
+      // Another command may have made it meanwhile.
+      await refuseTaken(host, request.name)
       return new Creation(host, request, {signal, lock, holding, means: await choosing})
     } catch (error) {
       await Promise.all([locking.then(release, ignore), holding?.then(release, ignore)])
@@ -181,6 +182,24 @@ export class Creation {
   get extraction(): ExtractReport | undefined {
     return this.#unpacked?.report
   }
+}
+
+type CreationOptions = {
+  readonly signal: AbortSignal
+  /** How long to wait for another command that makes or removes an environment of this name. */
+  readonly patience?: LockPatience | undefined
+}
+
+/** A minute: another command may make or copy a whole tree. */
+export const DEFAULT_PATIENCE: LockPatience = {waitMs: 60_000}
+
+/** Refuses the name of an environment that exists. @throws {EnvironmentExistsError} */
+export async function refuseTaken({paths}: Host, name: EnvironmentName): Promise<void> {
+  if ((await readRecord(environmentFiles(paths, name).record)) === undefined) return
+  throw environmentExistsError(
+    {name},
+    {suggestions: [`Choose another name with --name, or remove it first: envs rm ${name}`]},
+  )
 }
 
 type CreationLocks = {readonly lock: Lock; readonly holding: Promise<Lock> | undefined}

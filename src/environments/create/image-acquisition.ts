@@ -185,6 +185,11 @@ export class ImageAcquisition {
     }
   }
 
+  /** The packages of an image that has to be made; undefined for any other image. */
+  get packages(): ArchiveImage['packages'] | undefined {
+    return this.#state?.kind === 'make' ? this.#state.making.packages : undefined
+  }
+
   /** Whether the image is made from packages because no image server could be reached. */
   get isMadeInstead(): boolean {
     return this.#unreachable !== undefined

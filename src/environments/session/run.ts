@@ -101,7 +101,7 @@ function sessionOptions(
       return prepareAnchor(context, engine)
     },
     waitForLock: async () => {
-      await waitForLock(host.paths, name, lock, 'shared')
+      await waitForLock(host.paths, name, {lock, mode: 'shared'})
       // The command that held the lock may have removed or renamed the environment.
       await findEnvironment(host.paths, name)
     },
