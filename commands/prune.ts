@@ -2,7 +2,8 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {dryRunFlag, parseAge, yesFlag} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Flags} from '../src/cli/parse.js'
-import {describePrunable} from '../src/cli/views/text.js'
+import {describeKeptSpace, describePrunable} from '../src/cli/views/text.js'
+import {findKeptSpace, type KeptSpace} from '../src/environments/kept-space.js'
 import {findPrunable, type Prunable, removePrunable} from '../src/environments/prune.js'
 import type {PruneResult} from '../src/environments/results.js'
 
@@ -11,7 +12,7 @@ export default class Prune extends EnvsCommand {
   static override description =
     `Removes ended environments of envs try, old automatic snapshots, unused layers of images, outdated and unused \
 images, shared packages that were not used for long, and leftovers of killed commands. Keeps everything that a \
-running environment or command uses, and all snapshots that you made.`
+running environment or command uses, and all snapshots that you made. Says what else takes disk space, and how to free it.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> --dry-run',
     '<%= config.bin %> <%= command.id %> --older-than 12h --yes',
@@ -19,7 +20,7 @@ running environment or command uses, and all snapshots that you made.`
   static override flags = {
     'dry-run': dryRunFlag(),
     'older-than': Flags.string({
-      description: 'minimum age, in hours, days or weeks',
+      description: 'minimum age, in hours, days or weeks [default: 7d]',
       default: '7d',
       helpValue: 'AGE',
     }),
@@ -33,24 +34,26 @@ running environment or command uses, and all snapshots that you made.`
     const olderThan = new Date(host.now().getTime() - parseAge(flags['older-than']))
     const found = await findPrunable(host, {olderThan})
     const plan = found.map(({remove: _, ...prunable}) => prunable)
+    const kept = await findKeptSpace(host, plan)
     this.printTable(plan, [
       {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
       {title: 'what', show: describePrunable},
       {title: 'reason', show: ({reason}) => reason},
     ])
     if (found.length === 0) this.note('There is nothing to remove.')
-    if (dryRun || found.length === 0) return this.#tell(plan, {dryRun})
+    if (dryRun || found.length === 0) return this.#tell(plan, {dryRun, kept})
     await this.confirm(`Remove all of this, ${formatBytes(total(plan))}?`, {yes: flags.yes})
     const {removed, failure} = await removePrunable(found)
-    const told = this.#tell(removed, {dryRun})
+    const told = this.#tell(removed, {dryRun, kept})
     if (failure !== undefined) throw failure.error
     return told
   }
 
-  #tell(pruned: readonly Prunable[], {dryRun}: {dryRun: boolean}) {
+  #tell(pruned: readonly Prunable[], {dryRun, kept}: {dryRun: boolean; kept: KeptSpace}): PruneResult {
     const freedBytes = total(pruned)
     if (pruned.length > 0) this.note(`${dryRun ? 'Would free' : 'Freed'} ${formatBytes(freedBytes)}.`)
-    return {dryRun, freedBytes, pruned}
+    for (const line of describeKeptSpace(kept)) this.note(line)
+    return {dryRun, freedBytes, kept, pruned: [...pruned]}
   }
 }
 

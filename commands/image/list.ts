@@ -33,7 +33,11 @@ environments made from an image; they do not need the image any more. With --qui
       {title: 'version', show: ({version}) => version},
       {title: 'arch', show: ({architecture}) => architecture},
       {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
-      {title: 'last used', show: ({lastUsedAt}) => ago(lastUsedAt)},
+      {
+        title: 'last used',
+        // Versions up to 0.1 did not record each use.
+        show: ({lastUsedAt, usedBy, fetchedAt}) => ago(lastUsedAt ?? (usedBy.length > 0 ? fetchedAt : null)),
+      },
       {title: 'digest', show: ({sha256}) => sha256.slice(0, 12)},
       {title: 'signed', show: ({signedAt}) => ago(signedAt)},
       {title: 'signer', show: ({signer}) => signer.name},

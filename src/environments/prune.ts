@@ -49,10 +49,20 @@ export async function findPrunable(host: Host, {olderThan}: {olderThan: Date}): 
     ...(await findTries(host, tries)),
     ...(await findLeftovers(host)),
     ...(await findImageTrees(host, gone)),
-    ...(await findImages(host, {olderThan, except: gone})),
+    ...(await findByAge(host, {olderThan, except: gone})),
+  ]
+}
+
+/** Finds the items that are removed if they were not used, or made, since a time. */
+export async function findByAge(
+  host: Host,
+  {olderThan, except}: {olderThan: Date; except: ReadonlySet<string>},
+): Promise<RemovablePrunable[]> {
+  return [
+    ...(await findImages(host, {olderThan, except})),
     ...(await findPackages(host, olderThan)),
     // Last: the removal of snapshots writes a history, which needs free space on a full disk.
-    ...(await findSnapshots(host, {olderThan, except: gone})),
+    ...(await findSnapshots(host, {olderThan, except})),
   ]
 }
 

@@ -297,12 +297,34 @@ export const exportResult = v.object({
   entries: countField,
 })
 
+const prunableKindResult = v.picklist(['try', 'snapshots', 'leftover', 'image-tree', 'image', 'packages'])
+
 export const pruneResult = v.object({
   dryRun: v.boolean(),
   freedBytes: countField,
+  kept: described(
+    v.object({
+      younger: described(
+        v.array(
+          v.object({
+            kind: prunableKindResult,
+            name: v.nullable(v.string()),
+            count: countField,
+            sizeBytes: countField,
+          }),
+        ),
+        'items that a smaller --older-than would remove',
+      ),
+      environments: described(
+        v.object({count: countField, sizeBytes: countField}),
+        'all environments, with their snapshots',
+      ),
+    }),
+    'disk space that was not freed',
+  ),
   pruned: v.array(
     v.object({
-      kind: v.picklist(['try', 'snapshots', 'leftover', 'image-tree', 'image', 'packages']),
+      kind: prunableKindResult,
       name: v.nullable(v.string()),
       count: described(countField, 'number of items in this entry'),
       sizeBytes: countField,

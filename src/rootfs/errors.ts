@@ -28,7 +28,10 @@ export const containerImageError = defineError('ENVS_ARCHIVE_UNKNOWN', ExitCode.
 /** The disk has no space for the tree; nothing of the tree remains. */
 export const storageFullError = defineError('ENVS_STORAGE_FULL', ExitCode.storage, {
   message: 'Not enough free space for the root file system in "{root}".',
-  nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
+  nextStep: [
+    'Free some space, with this command for example: envs prune',
+    'Or set ENVS_HOME to a folder on another disk.',
+  ],
 })
 
 /** The file system failed an operation on the tree with an errno that has no remedy here. */

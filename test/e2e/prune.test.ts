@@ -43,7 +43,12 @@ test('prune of a store with nothing in it says so', async (t) => {
   const cli = await environmentCli(t)
   const run = await cli.run('prune', '--yes')
   assert.deepEqual([run.status, run.stdout, run.stderr], [0, '', 'There is nothing to remove.\n'])
-  assert.deepEqual(await prune(cli, '--dry-run'), {dryRun: true, freedBytes: 0, pruned: []})
+  assert.deepEqual(await prune(cli, '--dry-run'), {
+    dryRun: true,
+    freedBytes: 0,
+    kept: {younger: [], environments: {count: 0, sizeBytes: 0}},
+    pruned: [],
+  })
 })
 
 test('prune asks, and without a terminal wants --yes and removes nothing', async (t) => {
@@ -101,12 +106,59 @@ test('snapshots that were made by themselves go when they are old, with what onl
   await writeFile(path, JSON.stringify({...history, snapshots}))
   const run = await cli.run('prune', '--yes')
   assert.match(run.stdout, /^ *SIZE +WHAT +REASON\n1\.\d MB +1 snapshot of tiny +old\n$/)
-  assert.match(run.stderr, /^Freed 1\.\d MB\.\n$/)
+  assert.match(
+    run.stderr,
+    /^Freed 1\.\d MB\.\nThe environment takes .*B, with snapshots\. See them: envs list\. Remove one: envs rm NAME\n$/,
+  )
   const labels = JSON.parse(await readFile(path, 'utf8')).snapshots.map(({label}: {label: string}) => label)
   assert.deepEqual(labels, ['mine', 'new'])
   assert.deepEqual((await layersIn(cli)).sort(), before.sort())
   assert.deepEqual(kinds(await prune(cli, '--dry-run', '--older-than', '5d')), [['snapshots', 'tiny', 'old']])
   assert.deepEqual(kinds(await prune(cli, '--dry-run', '--older-than', '1w')), [])
+})
+
+test('prune says what else takes disk space, and how to free it', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t, {files: 50})
+  await cli.run('create', path, '--quiet')
+  const packages = join(cli.home, 'cache/envs/packages/sha256')
+  await mkdir(packages, {recursive: true})
+  const day = 86_400_000
+  for (const [digit, days] of [
+    ['a', 1],
+    ['b', 8],
+  ] as const) {
+    const file = join(packages, digit.repeat(64))
+    await writeFile(file, Buffer.alloc(1 << 20, 'x'))
+    const usedAt = new Date(Date.now() - days * day)
+    await utimes(file, usedAt, usedAt)
+  }
+  const run = await cli.run('prune', '--dry-run')
+  const [freed, young, environments, end] = run.stderr.split('\n')
+  assert.match(freed ?? '', /^Would free 1\.\d MB\.$/)
+  assert.match(
+    young ?? '',
+    /^Too young: 1 shared package, 1\.\d MB\. To remove them too: envs prune --older-than 0$/,
+  )
+  assert.match(environments ?? '', /^The environment takes .*B, with snapshots\. See them: envs list\./)
+  assert.equal(end, '')
+  const {kept} = JSON.parse((await cli.run('prune', '--dry-run', '--json')).stdout)
+  assert.deepEqual([kept.younger[0].kind, kept.younger[0].count], ['packages', 1])
+  assert.equal(kept.environments.count, 1)
+})
+
+test('an age without a unit is refused', async (t) => {
+  const cli = await environmentCli(t)
+  for (const argv of [
+    ['prune', '--older-than', '7'],
+    ['image', 'prune', '--older-than', '7'],
+  ]) {
+    const run = await cli.run(...argv)
+    assert.deepEqual(
+      [run.status, run.stderr],
+      [2, 'envs: "7" is not a valid age.\n  Write hours, days or weeks: 12h, 7d, 2w\n'],
+    )
+  }
 })
 
 test('an environment that runs is left alone', async (t) => {

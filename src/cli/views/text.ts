@@ -231,6 +231,35 @@ export function describePrunable({
   }
 }
 
+type KeptSpace = {
+  readonly younger: readonly (Parameters<typeof describePrunable>[0] & {readonly sizeBytes: number})[]
+  readonly environments: {readonly count: number; readonly sizeBytes: number}
+}
+
+/** Describes the disk space that `envs prune` does not free, and how to free it, in lines. */
+export function describeKeptSpace({younger, environments}: KeptSpace): string[] {
+  const youngerBytes = younger.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
+  const items = younger.map(describePrunable)
+  const [shown, more] = [items.slice(0, MOST_ITEMS).join(', '), items.length - MOST_ITEMS]
+  const rest = more > 0 ? ` and ${more} more` : ''
+  const {count, sizeBytes} = environments
+  const subject = count === 1 ? 'The environment takes' : `The ${count} environments take`
+  return [
+    ...(youngerBytes === 0
+      ? []
+      : [
+          `Too young: ${shown}${rest}, ${formatBytes(youngerBytes)}. To remove them too: envs prune --older-than 0`,
+        ]),
+    ...(count === 0
+      ? []
+      : [
+          `${subject} ${formatBytes(sizeBytes)}, with snapshots. See them: envs list. Remove one: envs rm NAME`,
+        ]),
+  ]
+}
+
+const MOST_ITEMS = 4
+
 type SnapshotKind = 'manual' | 'automatic' | 'replaced' | 'initial' | 'cloned'
 
 /** Describes the kind of a snapshot for a list. */

@@ -1,6 +1,8 @@
+import {ignoreFailure} from '../../host/errno.js'
 import {makeFolders, syncFilesIn} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
+import {touchKept} from '../../images/cache/cache.js'
 import type {OpenedImage} from '../../images/opened-image.js'
 import type {ExtractReport, TreeNote} from '../../rootfs/worker/api.js'
 import type {EngineName} from '../../sandbox/engines/select.js'
@@ -146,6 +148,8 @@ export class Creation {
     // The environment exists from here on: `close` must not remove its files if the sync fails.
     this.#record = record
     await syncNames(paths)
+    // An image whose layer existed was not read. It may have been removed meanwhile, or come from a file.
+    await touchKept(paths.images, unpacked.evidence.sha256, this.#host.now()).catch(ignoreFailure)
   }
 
   /** Removes an unfinished environment and releases the locks. */

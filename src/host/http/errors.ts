@@ -50,6 +50,8 @@ export const certificateFileError = defineError('ENVS_CERTIFICATE_FILE', ExitCod
 /** The download could not be written. */
 export const downloadStorageError = defineError('ENVS_DOWNLOAD_STORAGE', ExitCode.storage, {
   message: 'Could not write the download to "{path}": {reason}.',
-  nextStep:
-    'Free some space, or check the permissions of the folder; the download then continues where it stopped.',
+  nextStep: [
+    'If the disk is full, free some space: envs prune. Else check the permissions of the folder.',
+    'The same command continues the download where it stopped.',
+  ],
 })

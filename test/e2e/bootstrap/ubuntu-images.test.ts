@@ -59,6 +59,9 @@ test('noble, whose images are out of reach, is made of its packages, and one lin
   assert.ok(!created.stderr.includes(NOWHERE), created.stderr)
   const {image} = JSON.parse((await cli.run('show', 'noble', '--json')).stdout)
   assert.deepEqual([image.name, image.trust], ['ubuntu:noble/archive', 'signed'])
+  const [listed] = JSON.parse((await cli.run('image', 'list', '--json')).stdout)
+  assert.deepEqual(listed.usedBy, ['noble'])
+  assert.notEqual(listed.lastUsedAt, null)
 })
 
 test('image pull makes it of its packages too, and says the same', async () => {
