@@ -1,5 +1,5 @@
 import {EnvsCommand} from '../src/cli/command.js'
-import {identityFlag, nameArg, parseWait, waitFlag} from '../src/cli/flags.js'
+import {identityFlag, nameArg, parseWait, timingsFlag, waitFlag} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {describeConversion, describeIdentity} from '../src/cli/views/text.js'
 import {readSettings} from '../src/config/settings.js'
@@ -23,6 +23,7 @@ copied, and the environment must not be running; the file system shares blocks i
   static override flags = {
     identity: identityFlag('kind of users in the copy [default: as in the original]'),
     wait: waitFlag(),
+    timings: timingsFlag(),
   }
 
   async run(): Promise<EnvironmentDetails> {

@@ -10,6 +10,7 @@ import {
   newNameFlag,
   parseWait,
   storageFlag,
+  timingsFlag,
   waitFlag,
 } from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
@@ -77,6 +78,7 @@ gzip, xz, zstd or bzip2.`
     'dry-run': dryRunFlag(),
     'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
     wait: waitFlag(),
+    timings: timingsFlag(),
   }
 
   async run(): Promise<EnvironmentDetails | CreationPreviewResult | undefined> {

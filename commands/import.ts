@@ -1,7 +1,7 @@
 import {EnvsCommand} from '../src/cli/command.js'
-import {identityFlag, newNameFlag, storageFlag} from '../src/cli/flags.js'
+import {identityFlag, newNameFlag, storageFlag, timingsFlag} from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
-import {unpackProgress} from '../src/cli/views/creation.js'
+import {runCreation} from '../src/cli/views/creation.js'
 import {
   describeIdentity,
   describeLosses,
@@ -33,6 +33,7 @@ by envs export, verifies every byte.`
     sha256: Flags.string({description: 'expected SHA-256 digest of the file', helpValue: 'HEX'}),
     identity: identityFlag(),
     storage: storageFlag(),
+    timings: timingsFlag(),
   }
 
   async run(): Promise<EnvironmentDetails> {
@@ -44,16 +45,8 @@ by envs export, verifies every byte.`
     const tools = {host, settings, context, standardInput: process.stdin}
     const {request, note} = await planImport({...flags, file: args.file}, tools)
     const creation = await Creation.begin(host, request, {signal})
-    const progress = unpackProgress(() => performance.now())
-    const hooks = {onProgress: progress.transfer, onResolved: () => {}}
     try {
-      await this.runStages([
-        progress.stage('Extract', async () => {
-          await creation.fetch(hooks)
-          await creation.extract(progress.extraction)
-        }),
-        {title: 'Set up', run: () => creation.publish()},
-      ])
+      await runCreation(creation, this.creationHooks())
     } finally {
       await creation.close()
     }

@@ -6,17 +6,18 @@ import {
   archiveFlags,
   archiveOptions,
   dryRunFlag,
+  timingsFlag,
 } from '../../src/cli/flags.js'
 import {Args} from '../../src/cli/parse.js'
 import {renderFields} from '../../src/cli/table.js'
-import {type MakingEvent, makingStages, unpackProgress} from '../../src/cli/views/creation.js'
+import {noting} from '../../src/cli/views/creation.js'
+import {imageStages} from '../../src/cli/views/image-stages.js'
 import {imageFields} from '../../src/cli/views/preview.js'
 import {readSettings} from '../../src/config/settings.js'
 import type {ImageAcquisition} from '../../src/environments/create/image-acquisition.js'
 import type {PulledImage} from '../../src/environments/create/image-description.js'
 import {beginPull} from '../../src/environments/create/pull.js'
 import {imageContext} from '../../src/environments/create/request.js'
-import type {DownloadEvent} from '../../src/host/http/attempt.js'
 import type {PulledImageResult} from '../../src/images/results.js'
 
 export default class ImagePull extends EnvsCommand {
@@ -37,6 +38,7 @@ export default class ImagePull extends EnvsCommand {
     'allow-sha1-signatures': allowSha1Flag(),
     arch: architectureFlag("processor that its programs are for; the host's when left out"),
     ...archiveFlags(),
+    timings: timingsFlag(),
   }
 
   async run(): Promise<PulledImageResult> {
@@ -54,7 +56,7 @@ export default class ImagePull extends EnvsCommand {
     }
     const pull = await beginPull(host, wish, {settings, context, signal, onNotice: this.reportNotice})
     try {
-      await (pull.isMade ? this.#make(pull, dryRun) : this.#fetch(pull, dryRun))
+      await this.#get(pull, dryRun)
     } finally {
       await pull.close()
     }
@@ -64,40 +66,24 @@ export default class ImagePull extends EnvsCommand {
     return {...pulled, dryRun}
   }
 
-  async #fetch(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
-    const progress = unpackProgress(() => performance.now())
-    const onProgress = (event: DownloadEvent) => {
-      this.noteDownload(event)
-      progress.transfer(event)
-    }
-    const onMaking = (event: MakingEvent) => {
-      this.noteDownload(event)
-      progress.making(event)
-    }
-    const {onUnreachable} = this.creationHooks()
-    const fetch = progress.stage('Fetch', () => pull.keep({onProgress, onMaking, onUnreachable}))
-    await this.runStages([
-      progress.stage('Find', async () => {
-        await pull.resolve({onMaking})
-      }),
-      ...(dryRun ? [] : [fetch]),
-    ])
-  }
-
-  async #make(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
-    let isNeeded = false
-    await this.runStages(
-      makingStages({
-        choose: async (tell) => {
-          isNeeded = (await pull.resolve({onMaking: tell})) === 'make'
-          return isNeeded && !dryRun
-        },
-        make: (tell) => pull.keep({onMaking: tell, onProgress: this.noteDownload}),
-        onDownload: this.noteDownload,
-      }),
-    )
+  async #get(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
+    const {onDownload, onResolved, onUnreachable} = this.creationHooks()
+    let isKept = false
+    const stages = imageStages({
+      isMade: pull.isMade,
+      async find(report) {
+        const step = await pull.resolve({onMaking: noting(onDownload, report), onResolved})
+        isKept = step === 'kept'
+        return dryRun || step === 'kept' ? 'none' : step
+      },
+      get(report) {
+        const onProgress = noting(onDownload, report)
+        return pull.keep({onProgress, onMaking: onProgress, onUnreachable})
+      },
+    })
+    await this.runStages(stages)
     // An image that is here is written down as the answer of the day, without a stage.
-    if (!isNeeded && !dryRun) await pull.keep({onProgress: this.noteDownload})
+    if (isKept && !dryRun) await pull.keep({onProgress: onDownload, onUnreachable})
   }
 
   #tell(pulled: PulledImage, {dryRun, fetched}: {dryRun: boolean; fetched: string}): void {

@@ -6,7 +6,7 @@ import type {LockPatience} from '../store/locks.js'
 import {type EndingSignal, InterruptedError} from './errors.js'
 import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {explainLine, Flags} from './parse.js'
-import {chooseProgress, runStages, type Stage} from './progress.js'
+import {chooseProgress, runStages, type Stage, type StageTiming} from './progress.js'
 import {type Failure, reportFailure, sessionStatus} from './render-error.js'
 import {type Column, renderTable} from './table.js'
 import {
@@ -24,6 +24,7 @@ import {
   describeWait,
   type ImageNotice,
 } from './views/text.js'
+import {TIMING_COLUMNS, timingRows} from './views/timings.js'
 
 /** A message of a stage, held back until the display of the stages ends. */
 type DeferredMessage = {readonly print: () => void; readonly when: 'always' | 'success'}
@@ -77,6 +78,8 @@ export abstract class EnvsCommand extends Command {
   #interruption: Interruption | undefined
   #deferred: DeferredMessage[] = []
   #resumable: Resumable = {}
+  #timings: StageTiming[] = []
+  #showsTimings = false
 
   /**
    * Runs the command, including its output and the report of failures; sets the exit status of the process.
@@ -157,7 +160,8 @@ export abstract class EnvsCommand extends Command {
     const {environment} = this.openHost()
     let hasFailed = true
     try {
-      await runStages(stages, chooseProgress({silent: this.quiet || this.jsonEnabled(), environment}))
+      const mode = chooseProgress({silent: this.quiet || this.jsonEnabled(), environment})
+      this.#timings.push(...(await runStages(stages, mode)))
       hasFailed = false
     } finally {
       for (const {print, when} of this.#deferred) if (when === 'always' || !hasFailed) print()
@@ -185,7 +189,7 @@ export abstract class EnvsCommand extends Command {
     this.#deferred.push({print: () => this.note(text), when: 'always'})
   }
 
-  /** Returns how long the command waits for others that use the same environment, and says so when it does. */
+  /** Returns how long the command waits for others that use the same environment; it reports the wait. */
   protected patience(waitMs: number): LockPatience {
     const onWait = (name: string) => this.note(describeWait(name, waitMs))
     return {waitMs, onWait}
@@ -231,6 +235,7 @@ export abstract class EnvsCommand extends Command {
     const flags: Readonly<Record<string, unknown>> = parsed.flags
     this.quiet = flags['quiet'] === true
     this.verbose = flags['verbose'] === true
+    this.#showsTimings = flags['timings'] === true
     return parsed
   }
 
@@ -258,6 +263,8 @@ export abstract class EnvsCommand extends Command {
   }
 
   protected override async finally(): Promise<void> {
+    if (this.#showsTimings && this.#timings.length > 0)
+      writeError(`${renderTable(timingRows(this.#timings), TIMING_COLUMNS, outputColumns())}\n`)
     this.#interruption?.release()
   }
 }

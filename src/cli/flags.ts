@@ -129,6 +129,11 @@ export function archiveOptions(flags: {
   }
 }
 
+/** Declares `--timings`, which the base command reads. */
+export function timingsFlag() {
+  return Flags.boolean({description: 'print the time, size and rate of each phase at the end'})
+}
+
 /** Declares `--wait` of a command that waits for others which use the same environment. */
 export function waitFlag() {
   return Flags.string({

@@ -23,6 +23,7 @@ import {recordUsage} from '../../store/sizes.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
 import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
+import type {ImageStep} from './image-description.js'
 import {chooseMeans, type Means} from './means.js'
 import {newRecord} from './new-record.js'
 import type {CreateRequest} from './request.js'
@@ -110,9 +111,18 @@ export class Creation {
     return this.#source.isMade
   }
 
-  /** Resolves the packages of an image that is made from packages. @returns Whether the image has to be made. */
-  async choose(hooks: ResolveHooks): Promise<boolean> {
-    return (await this.#source.resolve(hooks)) === 'make'
+  /** The remaining step for the image, if it is known without a look-up. */
+  get step(): ImageStep | undefined {
+    const {kind} = this.#request.reference
+    if (kind === 'name') return undefined
+    return kind === 'url' ? 'download' : 'read'
+  }
+
+  /** Looks the image up; for an image that is made from packages, resolves its packages. */
+  async find(hooks: ResolveHooks): Promise<ImageStep> {
+    const step = await this.#source.resolve(hooks)
+    if (step === 'fetch') return 'download'
+    return step === 'make' ? 'make' : 'read'
   }
 
   /** Finds the image and, for a download, waits for its first bytes. */
@@ -195,7 +205,7 @@ type CreationOptions = {
 }
 
 /** A minute: another command may make or copy a whole tree. */
-export const DEFAULT_PATIENCE: LockPatience = {waitMs: 60_000}
+const DEFAULT_PATIENCE: LockPatience = {waitMs: 60_000}
 
 /** Refuses the name of an environment that exists. @throws {EnvironmentExistsError} */
 export async function refuseTaken({paths}: Host, name: EnvironmentName): Promise<void> {

@@ -31,3 +31,17 @@ export function described(
   const {sha256 = null, sizeBytes = null, wasKept = false} = known
   return {name, version, source, architecture, url, sha256, sizeBytes, signer, signedAt, wasKept}
 }
+
+/**
+ * The remaining step for an image that was found. `download`: its tarball is downloaded, and unpacked meanwhile; `fetch`:
+ * it is downloaded into the cache alone; `make`: it is made from packages; `read`: its tarball is on this host.
+ */
+export type ImageStep = 'none' | 'read' | 'fetch' | 'download' | 'make'
+
+/** Progress of an extraction. `archive`: how much of the tarball was read, if known; in bytes. */
+export type ExtractionEvent = {
+  readonly stage: 'extraction'
+  readonly entries: number
+  readonly bytes: number
+  readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
+}

@@ -119,7 +119,10 @@ test('a name that is no package is told with the nearest ones', () => {
     code: 'ENVS_PACKAGE_NOT_FOUND',
     exitCode: 3,
     message: 'There is no package "helo" in main of trixie.',
-    suggestions: ['Did you mean hello?', 'If another component of trixie has it, name that component too: --components main,COMPONENT'],
+    suggestions: [
+      'Did you mean hello?',
+      'If another component of trixie has it, name that component too: --components main,COMPONENT',
+    ],
   })
 })
 
