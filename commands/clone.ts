@@ -2,7 +2,6 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {identityFlag, nameArg, parseWait, timingsFlag, waitFlag} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {describeConversion, describeIdentity} from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {CloneRun} from '../src/environments/clone.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import {overBudget} from '../src/store/sizes.js'
@@ -29,7 +28,7 @@ copied, and the environment must not be running; the file system shares blocks i
   async run(): Promise<EnvironmentDetails> {
     const {args, flags} = await this.parse(Clone)
     const host = this.openHost()
-    const settings = await readSettings(host, {identity: flags.identity})
+    const settings = await this.settings({identity: flags.identity})
     const diskBudget = settings.value('diskBudget')
     const request = {
       from: args.name,

@@ -26,7 +26,6 @@ import {
   describeTreeNote,
   RUN_BY_ROOT,
 } from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {Creation} from '../src/environments/create/creation.js'
 import {previewCreation} from '../src/environments/create/preview.js'
 import {type CreateRequest, imageContext, planCreation} from '../src/environments/create/request.js'
@@ -85,7 +84,7 @@ gzip, xz, zstd or bzip2.`
     const {args, flags} = await this.parse(Create)
     const patience = this.patience(parseWait(flags.wait))
     const host = this.openHost()
-    const settings = await readSettings(host, {identity: flags.identity, storage: flags.storage})
+    const settings = await this.settings({identity: flags.identity, storage: flags.storage})
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true

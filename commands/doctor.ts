@@ -2,7 +2,6 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {optionalNameArg} from '../src/cli/flags.js'
 import {Flags} from '../src/cli/parse.js'
 import {describeRepair, renderChecks, renderEnvironmentReport, renderTicket} from '../src/cli/views/doctor.js'
-import {readSettings} from '../src/config/settings.js'
 import type {HostReportResult} from '../src/doctor/results.js'
 import {archiveContext, imageContext} from '../src/environments/create/request.js'
 import {type EnvironmentReport, examineEnvironment} from '../src/environments/doctor/environment.js'
@@ -51,7 +50,7 @@ program that the host lacks; a program of the host takes precedence.`
     const tool = FETCHABLE_NAMES.find((known) => known === name)
     if (tool === undefined) throw new Error(`${name} is not one of the options`)
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const context = imageContext(host, settings, {signal: this.signal()})
     const archive = archiveContext(host, settings, {...context, onNotice: this.reportNotice})
     let fetched: FetchedTool | undefined
@@ -80,7 +79,7 @@ program that the host lacks; a program of the host takes precedence.`
 
   async #examineHost(): Promise<HostReport> {
     const host = this.openHost()
-    const report = await examineHostAndEngines(host, await readSettings(host))
+    const report = await examineHostAndEngines(host, await this.settings())
     for (const line of renderChecks(report.checks)) this.print(line)
     if (report.ticket !== null) for (const line of ['', ...renderTicket(report.ticket)]) this.print(line)
     if (!report.canRun) process.exitCode = ExitCode.host

@@ -8,7 +8,6 @@ import {
   describeOrigin,
   describeSquashedOwners,
 } from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {Creation} from '../src/environments/create/creation.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {type ExportNote, planImport} from '../src/environments/export/import.js'
@@ -39,7 +38,7 @@ by envs export, verifies every byte.`
   async run(): Promise<EnvironmentDetails> {
     const {args, flags} = await this.parse(Import)
     const host = this.openHost()
-    const settings = await readSettings(host, {identity: flags.identity, storage: flags.storage})
+    const settings = await this.settings({identity: flags.identity, storage: flags.storage})
     const signal = this.signal()
     const context = imageContext(host, settings, {signal, allowSha1: false, onNotice: this.reportNotice})
     const tools = {host, settings, context, standardInput: process.stdin}

@@ -13,7 +13,6 @@ import {renderFields} from '../../src/cli/table.js'
 import {noting} from '../../src/cli/views/creation.js'
 import {imageStages} from '../../src/cli/views/image-stages.js'
 import {imageFields} from '../../src/cli/views/preview.js'
-import {readSettings} from '../../src/config/settings.js'
 import type {ImageAcquisition} from '../../src/environments/create/image-acquisition.js'
 import type {PulledImage} from '../../src/environments/create/image-description.js'
 import {beginPull} from '../../src/environments/create/pull.js'
@@ -47,7 +46,7 @@ export default class ImagePull extends EnvsCommand {
     const signal = this.signal()
     const dryRun = flags['dry-run'] === true
     const allowSha1 = flags['allow-sha1-signatures'] === true
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.reportNotice})
     const wish = {
       image: args.image,
@@ -68,13 +67,15 @@ export default class ImagePull extends EnvsCommand {
 
   async #get(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
     const {onDownload, onResolved, onUnreachable} = this.creationHooks()
-    let isKept = false
     const stages = imageStages({
       isMade: pull.isMade,
       async find(report) {
         const step = await pull.resolve({onMaking: noting(onDownload, report), onResolved})
-        isKept = step === 'kept'
-        return dryRun || step === 'kept' ? 'none' : step
+        if (dryRun) return 'none'
+        if (step !== 'kept') return step
+        // An image that is here is written down as the answer of the day.
+        await pull.keep({onProgress: onDownload, onUnreachable})
+        return 'none'
       },
       get(report) {
         const onProgress = noting(onDownload, report)
@@ -82,8 +83,6 @@ export default class ImagePull extends EnvsCommand {
       },
     })
     await this.runStages(stages)
-    // An image that is here is written down as the answer of the day, without a stage.
-    if (isKept && !dryRun) await pull.keep({onProgress: onDownload, onUnreachable})
   }
 
   #tell(pulled: PulledImage, {dryRun, fetched}: {dryRun: boolean; fetched: string}): void {

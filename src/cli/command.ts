@@ -1,4 +1,6 @@
 import {Command, Config, type Interfaces} from '@oclif/core'
+import {type FlagTexts, readSettings, type Settings} from '../config/settings.js'
+import {didYouMean} from '../errors.js'
 import {type Host, openCheckedHost} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
 import type {Resolution} from '../images/resolve.js'
@@ -102,6 +104,14 @@ export abstract class EnvsCommand extends Command {
   protected openHost(): Host {
     this.#host ??= openCheckedHost()
     return this.#host
+  }
+
+  /** Reads the settings, and warns of names in the file that are no settings. @throws As `readSettings`. */
+  protected async settings(flags?: FlagTexts): Promise<Settings> {
+    const settings = await readSettings(this.openHost(), flags)
+    for (const {name, nearest, path} of settings.unknown)
+      this.warn([`there is no setting "${name}", which ${path} sets.`, ...didYouMean(nearest)].join(' '))
+    return settings
   }
 
   /**

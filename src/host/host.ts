@@ -45,6 +45,8 @@ export function openHost(): Host {
  * @throws {@link unsafeStoreError} If other users can change the store.
  */
 export function openCheckedHost(): Host {
+  // With a umask that masks bits of the owner, envs could not enter folders that it makes.
+  process.umask(process.umask() & 0o077)
   const host = openHost()
   const {uid, gid, paths} = host
   checkOwnFolders(paths, {uid, groups: [gid, ...(process.getgroups?.() ?? [])]})

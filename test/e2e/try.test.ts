@@ -165,7 +165,10 @@ test('try --keep makes one that stays, whatever comes of it', async (t) => {
   assert.equal((await cli.run('run', 'play', 'cat', '/etc/hostname')).stdout, 'play\n')
   const again = await cli.run('try', await seededRootfs(cli), '--keep', 'play', '-q')
   assert.equal(again.status, 125)
-  assert.match(again.stderr, /^envs: The environment "play" exists already./)
+  assert.equal(
+    again.stderr,
+    'envs: The environment "play" exists already.\n  Choose another name with --keep, or remove it first: envs rm play\n',
+  )
 })
 
 test('one that ended an hour ago is gone with the next command, and a younger one is not', async (t) => {

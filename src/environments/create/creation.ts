@@ -82,9 +82,9 @@ export class Creation {
   static async begin(
     host: Host,
     request: CreateRequest,
-    {signal, patience = DEFAULT_PATIENCE}: CreationOptions,
+    {signal, patience = DEFAULT_PATIENCE, nameFlag}: CreationOptions,
   ): Promise<Creation> {
-    await refuseTaken(host, request.name)
+    await refuseTaken(host, request.name, nameFlag)
     await makeStore(host.paths)
     await sweepLeftovers(host)
     await sweepTries(host)
@@ -98,7 +98,7 @@ export class Creation {
     try {
       const lock = await locking
       // Another command may have made it meanwhile.
-      await refuseTaken(host, request.name)
+      await refuseTaken(host, request.name, nameFlag)
       return new Creation(host, request, {signal, lock, holding, means: await choosing})
     } catch (error) {
       await Promise.all([locking.then(release, ignore), holding?.then(release, ignore)])
@@ -202,17 +202,19 @@ type CreationOptions = {
   readonly signal: AbortSignal
   /** How long to wait for another command that makes or removes an environment of this name. */
   readonly patience?: LockPatience | undefined
+  /** The option that takes another name: `--name` by default. */
+  readonly nameFlag?: string
 }
 
 /** A minute: another command may make or copy a whole tree. */
 const DEFAULT_PATIENCE: LockPatience = {waitMs: 60_000}
 
 /** Refuses the name of an environment that exists. @throws {EnvironmentExistsError} */
-export async function refuseTaken({paths}: Host, name: EnvironmentName): Promise<void> {
+export async function refuseTaken({paths}: Host, name: EnvironmentName, nameFlag = '--name'): Promise<void> {
   if ((await readRecord(environmentFiles(paths, name).record)) === undefined) return
   throw environmentExistsError(
     {name},
-    {suggestions: [`Choose another name with --name, or remove it first: envs rm ${name}`]},
+    {suggestions: [`Choose another name with ${nameFlag}, or remove it first: envs rm ${name}`]},
   )
 }
 

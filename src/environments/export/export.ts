@@ -1,12 +1,18 @@
 import {createHash} from 'node:crypto'
 import type {Readable, Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
-import {errnoOf} from '../../errors.js'
+import {errnoOf, UsageError, wordsForErrno} from '../../errors.js'
 import {finishSha256, type Sha256} from '../../host/digest.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
 import {packageVersion} from '../../host/paths.js'
-import {compress, defaultFormat, type ExportFormat, formatOfName} from '../../rootfs/export/compress.js'
+import {
+  compress,
+  defaultFormat,
+  type ExportFormat,
+  foreignEnding,
+  formatOfName,
+} from '../../rootfs/export/compress.js'
 import {formatNote} from '../../rootfs/export/note.js'
 import {type ExtractProgress, exportRootfs} from '../../rootfs/worker/api.js'
 import {isInUse} from '../../sandbox/processes.js'
@@ -48,7 +54,7 @@ type ExportOptions = {readonly signal: AbortSignal; readonly onProgress: (progre
 /**
  * Writes a stopped environment as one tarball, which any tar can read.
  *
- * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
+ * @throws {UsageError} @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
  * @throws {@link outputExistsError} @throws {@link exportUnwritableError} @throws {@link outputFullError} @throws {@link outputClosedError}
  * @throws As `exportRootfs` and `compress`.
  */
@@ -57,6 +63,7 @@ export async function exportEnvironment(
   request: ExportRequest,
   options: ExportOptions,
 ): Promise<ExportResult> {
+  if (request.format === undefined && typeof request.to === 'string') refuseForeignEnding(request.to)
   const find = () => findStopped(host, request.name)
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment, lock) => {
     if (typeof request.to !== 'string')
@@ -71,6 +78,15 @@ export async function exportEnvironment(
       await file.discard()
     }
   })
+}
+
+/** Refuses a name that other programs would read in another format. @throws {UsageError} */
+function refuseForeignEnding(path: string): void {
+  const ending = foreignEnding(path)
+  if (ending === undefined) return
+  throw new UsageError(`envs export does not write ${ending} files.`, [
+    'Use a name that ends in .tar.zst, .tar.gz, .tar.xz or .tar, or name the format: --format tar',
+  ])
 }
 
 type LockedEnvironment = {readonly environment: Environment; readonly lock: Lock}
@@ -151,6 +167,6 @@ function explain(error: unknown, place: string): unknown {
     return outputFullError({place}, {cause: error})
   if (errno === 'EPIPE') return outputClosedError({}, {cause: error})
   return errno === 'EIO' || errno === 'ESTALE'
-    ? exportUnwritableError({place, reason: errno}, {cause: error})
+    ? exportUnwritableError({place, reason: wordsForErrno(errno)}, {cause: error})
     : error
 }

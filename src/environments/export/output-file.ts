@@ -28,8 +28,10 @@ const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'] as const
  * @throws {@link outputExistsError} @throws {@link exportUnwritableError}
  */
 export async function openExportFile(path: string, {replaces}: {replaces: boolean}): Promise<ExportFile> {
-  await removeAbandonedExports(path)
-  checkDestination(path, replaces)
+  await explainErrno(path, async () => {
+    await removeAbandonedExports(path)
+    checkDestination(path, replaces)
+  })
   const {partial, handle, alive} = await explainErrno(path, () => openPartialExport(path))
   // The stream syncs and closes the handle.
   const stream = createWriteStream('', {fd: handle, flush: true})
@@ -51,6 +53,7 @@ export async function openExportFile(path: string, {replaces}: {replaces: boolea
 function checkDestination(path: string, replaces: boolean): void {
   const status = lstatSync(path, {throwIfNoEntry: false})
   if (status === undefined) return
+  if (status.isDirectory()) throw exportUnwritableError({place: path, reason: 'it is a folder'})
   if (!replaces) throw outputExistsError({path})
   // A rename would replace a device or a FIFO by a file.
   if (!status.isFile() && !status.isSymbolicLink())

@@ -97,7 +97,7 @@ export class TryRun {
       const isVolatile = isThrowaway && !onDisk && durable === 'never'
       const memory = isVolatile ? {setting: settings.value('tryMemory')} : undefined
       const request = {...planned, isSynced: durable !== 'never', isThrowaway, memory}
-      const creation = await Creation.begin(host, request, {signal})
+      const creation = await Creation.begin(host, request, {signal, nameFlag: '--keep'})
       return new TryRun(host, {creation, lock, durable, words})
     } catch (error) {
       lock?.release()

@@ -148,6 +148,11 @@ for (const [what, argv, status, code] of [
   ['a folder that is not there', ['tiny', '-o', 'no/x.tar'], 8, 'ENVS_OUTPUT_FAILED'],
   ['a device', ['tiny', '-o', '/dev/null', '--force'], 8, 'ENVS_OUTPUT_FAILED'],
   ['standard output beside JSON', ['tiny'], 2, 'ENVS_USAGE'],
+  ['the ending of another format', ['tiny', '-o', 'x.zip'], 2, 'ENVS_USAGE'],
+  ['the ending of another compression', ['tiny', '-o', 'x.tar.bz2'], 2, 'ENVS_USAGE'],
+  ['a folder', ['tiny', '-o', '.', '--force'], 8, 'ENVS_OUTPUT_FAILED'],
+  ['a path below a file', ['tiny', '-o', '/etc/passwd/x.tar'], 8, 'ENVS_OUTPUT_FAILED'],
+  ['a name that is too long', ['tiny', '-o', `${'x'.repeat(260)}.tar`], 8, 'ENVS_OUTPUT_FAILED'],
 ] as const) {
   test(`export refuses ${what}`, async (t) => {
     const cli = await tiny(t)
