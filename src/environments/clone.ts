@@ -25,6 +25,7 @@ import {holdLayers, lockEnvironment, lockHistory} from '../store/locks.js'
 import {readRecord, writeRecord} from '../store/record.js'
 import {recordUsage} from '../store/sizes.js'
 import {toolPath} from '../store/tools.js'
+import {sweepTrash} from '../store/trash.js'
 import {type Cloned, type CloneTarget, copyEnvironment, shareLayers, shareRunning} from './clone-copy.js'
 import {chooseStorage, findEngine} from './session/engine.js'
 import {sweepTries} from './try/keep.js'
@@ -83,6 +84,7 @@ export class CloneRun {
     if (from === name) throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
     const identity = await chooseIdentity(request.identity ?? record.identity, host)
     await makeStore(host.paths)
+    await sweepTrash(host)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepLayers(host)

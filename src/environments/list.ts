@@ -6,6 +6,7 @@ import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError}
 import {sweepLeftovers} from '../store/gc.js'
 import {readGuestTree} from '../store/mounted-tree.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
+import {sweepTrash} from '../store/trash.js'
 import type {EnvironmentListResult} from './results.js'
 import {sweepTries} from './try/keep.js'
 import {type Mark, readMark} from './try/tries.js'
@@ -18,6 +19,7 @@ export type EnvironmentSummary = EnvironmentListResult[number]
  * @param options.all - Whether the list includes throwaway environments that have ended.
  */
 export async function listEnvironments(host: Host, {all}: {all: boolean}): Promise<EnvironmentSummary[]> {
+  await sweepTrash(host)
   await sweepLeftovers(host)
   await sweepTries(host)
   const names = await listNames(host.paths)

@@ -8,6 +8,7 @@ import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type EnvironmentName, environmentFiles, listNames, repairRunFolder} from '../store/environments.js'
 import {findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
 import {sweepPackages} from '../store/package-cache.js'
+import {sweepTrash} from '../store/trash.js'
 import {sweepTries} from './try/keep.js'
 import {listTries} from './try/tries.js'
 
@@ -48,6 +49,7 @@ export async function repairStore(host: Host): Promise<Repair> {
   const triesBefore = (await listTries(host.paths)).length
   await sweepTries(host)
   const triesLeft = (await listTries(host.paths)).length
+  await sweepTrash(host)
   const folders = (await sweepLeftovers(host)).length
   const layersBefore = (await findLayerLeftovers(host)).length
   await sweepLayers(host)

@@ -130,6 +130,34 @@ export type RenameResult = RecordOf<typeof renameResult>
 export const removedResult = v.object({removed: v.array(v.string())})
 export type RemovedResult = RecordOf<typeof removedResult>
 
+export const removalResult = v.object({
+  removed: v.array(v.string()),
+  recoverable: described(
+    v.array(v.object({name: v.string(), keptUntil: dateField})),
+    'those that envs recover can bring back, and until when',
+  ),
+})
+export type RemovalResult = RecordOf<typeof removalResult>
+
+export const removedListResult = v.array(
+  v.object({
+    name: described(v.string(), 'name before the removal; several can have the same'),
+    removedAt: dateField,
+    keptUntil: described(dateField, 'the next command that changes something deletes its files after that'),
+    image: described(v.nullable(v.string()), 'null where its record is damaged'),
+    identity: identityResult,
+    sizeBytes: described(v.nullable(countField), 'space that its deletion frees'),
+  }),
+)
+export type RemovedListResult = RecordOf<typeof removedListResult>
+
+export const recoverResult = v.object({
+  name: ownNameField,
+  from: described(v.string(), 'its name before the removal'),
+  removedAt: dateField,
+})
+export type RecoverResult = RecordOf<typeof recoverResult>
+
 export const keepResult = v.object({
   name: described(v.string(), 'the new name'),
   from: described(v.string(), 'the former name'),
@@ -271,11 +299,11 @@ export const pruneResult = v.object({
   freedBytes: countField,
   pruned: v.array(
     v.object({
-      kind: v.picklist(['try', 'snapshots', 'leftover', 'image-tree', 'image', 'packages']),
+      kind: v.picklist(['removed', 'try', 'snapshots', 'leftover', 'image-tree', 'image', 'packages']),
       name: v.nullable(v.string()),
       count: described(countField, 'number of items in this entry'),
       sizeBytes: countField,
-      reason: v.picklist(['ended', 'old', 'unused', 'superseded', 'unfinished', 'damaged']),
+      reason: v.picklist(['removed', 'ended', 'old', 'unused', 'superseded', 'unfinished', 'damaged']),
     }),
   ),
 })

@@ -103,6 +103,84 @@ export async function listNames(paths: Paths): Promise<EnvironmentName[]> {
   return foldersOf(paths.environments).filter(isEnvironmentName).sort()
 }
 
+/** A removed environment that can still be recovered. */
+export type RemovedEnvironment = {
+  readonly name: EnvironmentName
+  readonly identity: 'mapped' | 'emulated'
+  readonly removedAt: Date
+  /** The time that the user was promised; the next command that changes something deletes the files after it. */
+  readonly keptUntil: Date
+  readonly folder: string
+}
+
+/** Times are milliseconds since 1970, in 13 digits. The name has all that its deletion needs: a record may be damaged. */
+const REMOVED_FORM =
+  /^\.trash\.(?<identity>mapped|emulated)\.(?<removed>\d{13})-(?<until>\d{13})\.(?<name>.+)$/
+
+/** Returns a free path for an environment that is removed. The caller holds the lock of the name. */
+export function removedFolder(
+  paths: Pick<Paths, 'environments'>,
+  {
+    identity,
+    name,
+    removedAt,
+    keptForMs,
+  }: Pick<RemovedEnvironment, 'identity' | 'name' | 'removedAt'> & {
+    readonly keptForMs: number
+  },
+): Pick<RemovedEnvironment, 'folder' | 'keptUntil'> {
+  for (let time = removedAt.getTime(); ; time++) {
+    const until = Math.min(time + keptForMs, LAST_TIME)
+    const folder = join(paths.environments, `.trash.${identity}.${digits(time)}-${digits(until)}.${name}`)
+    if (!existsSync(folder)) return {folder, keptUntil: new Date(until)}
+  }
+}
+
+/** The last time of 13 digits, in the year 2286. */
+const LAST_TIME = 9_999_999_999_999
+
+function digits(time: number): string {
+  return String(time).padStart(13, '0')
+}
+
+/** Lists the removed environments that can be recovered, the last removed first. */
+export function listRemoved(paths: Pick<Paths, 'environments'>): RemovedEnvironment[] {
+  return foldersOf(paths.environments)
+    .flatMap((entry) => parseRemoved(paths, entry) ?? [])
+    .sort((a, b) => b.removedAt.getTime() - a.removedAt.getTime() || (a.name < b.name ? -1 : 1))
+}
+
+/** Returns a removed environment with its record; undefined when the record can't be read, or when the environment is gone. */
+export async function findRemoved(
+  paths: Paths,
+  {name, folder}: Pick<RemovedEnvironment, 'name' | 'folder'>,
+): Promise<Environment | undefined> {
+  const files = {...filesIn(folder), lock: environmentFiles(paths, name).lock}
+  try {
+    const record = await readRecord(files.record)
+    return record === undefined ? undefined : {name, files, record}
+  } catch (error) {
+    if (!(error instanceof RecordUnreadableError)) throw error
+    return undefined
+  }
+}
+
+function parseRemoved(
+  {environments}: Pick<Paths, 'environments'>,
+  entry: string,
+): RemovedEnvironment | undefined {
+  const {identity, removed, until, name} = REMOVED_FORM.exec(entry)?.groups ?? {}
+  if (identity !== 'mapped' && identity !== 'emulated') return undefined
+  if (name === undefined || !isEnvironmentName(name)) return undefined
+  return {
+    name,
+    identity,
+    removedAt: new Date(Number(removed)),
+    keptUntil: new Date(Number(until)),
+    folder: join(environments, entry),
+  }
+}
+
 function foldersOf(path: string): string[] {
   try {
     return readdirSync(path, {withFileTypes: true})
@@ -124,9 +202,17 @@ export async function findEnvironment(paths: Paths, text: string): Promise<Envir
   const files = environmentFiles(paths, name)
   repairRunFolder(files)
   const record = await readRecord(files.record)
-  if (record === undefined)
-    throw environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
+  if (record === undefined) throw await explainMissing(paths, name)
   return {name, files, record}
+}
+
+async function explainMissing(paths: Paths, name: EnvironmentName): Promise<EnvironmentNotFoundError> {
+  if (listRemoved(paths).some((removed) => removed.name === name))
+    return environmentNotFoundError(
+      {name},
+      {suggestions: [`It was removed. To get it back: envs recover ${name}`]},
+    )
+  return environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
 }
 
 /** As {@link findEnvironment}; undefined when the environment was removed or its record can't be read. @throws {UsageError} */

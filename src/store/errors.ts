@@ -12,6 +12,12 @@ export const environmentNotFoundError = defineError(
   EnvironmentNotFoundError,
 )
 
+/** No removed environment of that name can be recovered. */
+export const notRemovedError = defineError('ENVS_NOT_REMOVED', ExitCode.notFound, {
+  message: 'There is no removed environment "{name}".',
+  nextStep: 'See the removed environments that can be recovered: envs list --removed',
+})
+
 /** NAME was omitted, and no environment exists. */
 export const noEnvironmentError = defineError('ENVS_NOT_FOUND', ExitCode.notFound, {
   message: 'There is no environment yet.',

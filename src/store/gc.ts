@@ -15,8 +15,10 @@ import {
   type EnvironmentFiles,
   type EnvironmentName,
   environmentFiles,
+  filesIn,
   isEnvironmentName,
   listNames,
+  listRemoved,
 } from './environments.js'
 import {HistoryUnreadableError} from './errors.js'
 import {type History, layersOf, readHistory, writeHistory} from './history.js'
@@ -103,22 +105,41 @@ function parseLeftover(paths: Paths, entry: string): Leftover | undefined {
   return {kind, identity, name, folder: join(paths.environments, entry)}
 }
 
+/** Environments whose layers do not count. */
+export type Uncounted = {
+  /** Their names. */
+  readonly except?: ReadonlySet<string>
+  /** Whether those that were removed, and can be recovered, do not count either. */
+  readonly exceptRemoved?: boolean
+}
+
 /**
- * Counts the environments that use each layer, in their present state or in a snapshot. Skips unreadable histories.
- *
- * @param except - Names of environments that do not count.
+ * Counts the environments that use each layer, in their present state or in a snapshot. A removed environment that can be recovered
+ * counts. Skips unreadable histories.
  */
 export async function countClaims(
   paths: Paths,
-  except: ReadonlySet<string> = new Set(),
+  {except = new Set(), exceptRemoved = false}: Uncounted = {},
 ): Promise<ReadonlyMap<LayerId, number>> {
   const claims = new Map<LayerId, number>()
-  for (const name of (await listNames(paths)).filter((each) => !except.has(each))) {
-    const history = await readHistory(environmentFiles(paths, name).history).catch(unlessUnknown)
+  const names = (await listNames(paths)).filter((each) => !except.has(each))
+  for (const path of historyPaths(paths, names, {exceptRemoved})) {
+    const history = await readHistory(path).catch(unlessUnknown)
     if (history === undefined) continue
     for (const layer of layersOf(history)) claims.set(layer, (claims.get(layer) ?? 0) + 1)
   }
   return claims
+}
+
+function historyPaths(
+  paths: Paths,
+  names: readonly EnvironmentName[],
+  {exceptRemoved = false}: Uncounted = {},
+): string[] {
+  return [
+    ...names.map((name) => environmentFiles(paths, name).history),
+    ...(exceptRemoved ? [] : listRemoved(paths).map(({folder}) => filesIn(folder).history)),
+  ]
 }
 
 function unlessUnknown(error: unknown): undefined {
@@ -242,9 +263,9 @@ async function unnamedLayers(
 /** @returns undefined when a history can't be read: any layer may be in use then. */
 async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
   const named = new Set<LayerId>()
-  for (const name of await listNames(paths)) {
+  for (const path of historyPaths(paths, await listNames(paths))) {
     try {
-      const history = await readHistory(environmentFiles(paths, name).history)
+      const history = await readHistory(path)
       for (const id of layersOf(history)) named.add(id)
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) return undefined

@@ -65,6 +65,21 @@ export async function waitForLock(
   })
 }
 
+/**
+ * Takes the lock of a command that recovers a removed environment: a second one would write another name into the same tree.
+ *
+ * @param name - Name of the removed environment, for the message.
+ * @throws {@link environmentBusyError}
+ */
+export async function lockTrash(paths: Paths, name: EnvironmentName): Promise<Lock> {
+  await makeFolders(paths.locks, {mode: 0o700})
+  const path = join(paths.locks, '.trash.lock')
+  const lock = await takeLock(path, {mode: 'exclusive', waitMs: ENVIRONMENT_WAIT_MS})
+  if (lock === undefined)
+    throw environmentBusyError({name, holders: describeHolders(await lockHolders(path))})
+  return lock
+}
+
 /** No environment has such a name. */
 const LOCK_FILE = '.layers.lock'
 /** Longer than a garbage collection takes to rename the leftovers. */

@@ -1,6 +1,7 @@
 import {type EnvironmentSummary, listEnvironments} from '../../environments/list.js'
+import type {RemovedListResult} from '../../environments/results.js'
 import {type Host, openCheckedHost} from '../../host/host.js'
-import {formatBytes, formatRelativeTime} from '../format.js'
+import {formatBytes, formatLocalTime, formatRelativeTime} from '../format.js'
 import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from '../output.js'
 import {parseQuickLine} from '../quick-line.js'
 import {type Column, renderTable} from '../table.js'
@@ -33,6 +34,30 @@ export function printEnvironments(
   else if (environments.length === 0) writeError('There is no environment yet. Create one: envs create\n')
   else
     writeOutput(`${escapeLines(renderTable(environments, columns(environments, host), outputColumns()))}\n`)
+}
+
+/** Prints the result of `envs list --removed`. */
+export function printRemoved(
+  removed: RemovedListResult,
+  {host, quiet}: {host: Pick<Host, 'now'>; quiet: boolean},
+): void {
+  if (quiet) writeOutput(removed.map(({name}) => `${name}\n`).join(''))
+  else if (removed.length === 0) writeError('There is no removed environment that can be recovered.\n')
+  else writeOutput(`${escapeLines(renderTable(removed, removedColumns(host), outputColumns()))}\n`)
+}
+
+function removedColumns({now}: Pick<Host, 'now'>): Column<RemovedListResult[number]>[] {
+  return [
+    {title: 'name', show: ({name}) => name},
+    {title: 'removed', show: ({removedAt}) => formatRelativeTime(removedAt, now())},
+    {title: 'kept until', show: ({keptUntil}) => formatLocalTime(keptUntil)},
+    {
+      title: 'size',
+      align: 'right',
+      show: ({sizeBytes}) => (sizeBytes === null ? '-' : formatBytes(sizeBytes)),
+    },
+    {title: 'image', show: ({image}) => image ?? '-'},
+  ]
 }
 
 function columns(environments: readonly EnvironmentSummary[], host: Host): Column<EnvironmentSummary>[] {

@@ -1,6 +1,6 @@
 import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../../host/arch.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
-import {formatBytes, formatDuration, formatRelativeTime} from '../format.js'
+import {formatBytes, formatDuration, formatLocalTime, formatRelativeTime} from '../format.js'
 
 /** Describes an identity in one line. */
 export function describeIdentity(identity: 'mapped' | 'emulated'): string {
@@ -210,12 +210,13 @@ export function describePrunable({
   name,
   count,
 }: {
-  readonly kind: 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
+  readonly kind: 'removed' | 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
   readonly name: string | null
   readonly count: number
 }): string {
   const many = (one: string, more = `${one}s`) => (count === 1 ? `1 ${one}` : `${count} ${more}`)
   switch (kind) {
+    case 'removed':
     case 'try':
       return `environment ${name}`
     case 'snapshots':
@@ -273,4 +274,34 @@ export function describeStaleShims(shims: readonly ShimName[]): string | undefin
   if (environment === undefined) return undefined
   const names = shims.map(({name}) => name).join(', ')
   return `Shims still lead to ${environment}: ${names}. Remove them: envs shim ${environment} --remove`
+}
+
+/** A removed environment that can be recovered. */
+type Recoverable = {readonly name: string; readonly keptUntil: Date}
+
+/** Reports a removal, and how to recover the environment; `kept` is undefined where its files were deleted. */
+export function describeRemoval(name: string, kept: Recoverable | undefined): string {
+  return kept === undefined
+    ? `Removed ${name}.`
+    : `Removed ${name}. To get it back, until ${formatLocalTime(kept.keptUntil)}: envs recover ${name}`
+}
+
+/** Warns that a removal freed no space where that matters; undefined where there is enough. */
+export function describeSpaceTaken(
+  {name, sizeBytes}: {readonly name: string; readonly sizeBytes: number},
+  {freeBytes, maxBytes}: {readonly freeBytes: number; readonly maxBytes: number},
+): string | undefined {
+  if (sizeBytes <= Math.min(freeBytes, maxBytes)) return undefined
+  return `${name} still takes ${formatBytes(sizeBytes)}. To free the space now: envs rm --now ${name}`
+}
+
+/** Reports that earlier removals became final. */
+export function describeDeleted(names: readonly string[]): string {
+  return `Deleted for good, because the setting trashSize allows no more: ${names.join(', ')}.`
+}
+
+/** Reports the space that removed environments take. */
+export function describeTrash(count: number, sizeBytes: number): string {
+  const many = count === 1 ? '1 removed environment takes' : `${count} removed environments take`
+  return `${many} ${formatBytes(sizeBytes)} and can still be recovered. To delete them as well: envs prune --removed`
 }

@@ -18,6 +18,7 @@ import {holdLayers, lockEnvironment} from '../../store/locks.js'
 import {sweepPackagesHourly} from '../../store/package-cache.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/record.js'
 import {recordUsage} from '../../store/sizes.js'
+import {sweepTrash} from '../../store/trash.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
 import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
@@ -78,6 +79,7 @@ export class Creation {
    */
   static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
     await makeStore(host.paths)
+    await sweepTrash(host)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepPackagesHourly(host)

@@ -160,7 +160,10 @@ export class TryRun {
     if (this.#lock === undefined) return
     const files = environmentFiles(this.#host.paths, this.name)
     try {
-      if (!this.#hasRun) return await removeEnvironment(this.#host, this.name, {force: true})
+      if (!this.#hasRun) {
+        await removeEnvironment(this.#host, this.name, {force: true})
+        return
+      }
       await stopFiles(this.#host, files, {graceMs: STOP_GRACE_MS})
       await noteEnd(files.folder, this.#host.now())
     } catch (error) {
