@@ -9,7 +9,8 @@ export default class Undo extends EnvsCommand {
   static override summary = 'Undo the last changes to an environment.'
   static override description =
     `Goes back to the newest snapshot or restore point that differs from the present state; envs makes a restore \
-point at each start. Repeat to go further back. Saves the present state as a snapshot first.`
+point at each start. Repeat to go further back; envs redo takes an undo back. Saves the \
+present state as a snapshot first.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --force',

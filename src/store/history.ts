@@ -32,6 +32,8 @@ const snapshotSchema = v.object({
   after: v.exactOptional(v.string()),
   /** The environment's name at that time, which some of its files contain; unknown if missing. */
   name: v.exactOptional(v.string()),
+  /** Set for the state that the environment was created or cloned with, when the user made a snapshot of it. */
+  isStart: v.exactOptional(v.boolean()),
 })
 
 export const historySchema = v.object({
@@ -43,6 +45,8 @@ export const historySchema = v.object({
   snapshots: v.array(snapshotSchema),
   /** Label of the snapshot that the present state came from; missing before the first snapshot. */
   after: v.exactOptional(v.string()),
+  /** Labels of the states that `undo` replaced, the last one at the end; missing when there is nothing to redo. */
+  undone: v.exactOptional(v.array(v.string())),
 })
 
 /**
@@ -60,7 +64,7 @@ export type Snapshot = RecordOf<typeof snapshotSchema>
 /** The time of a change to a history, and the empty layer that becomes the upper one. */
 export type Step = {readonly now: Date; readonly fresh: LayerId}
 
-type Naming = Pick<Snapshot, 'label' | 'kind' | 'name'>
+type Naming = Pick<Snapshot, 'label' | 'kind' | 'name' | 'isStart'>
 
 /** Returns the history of a new environment: an upper layer on the layer of its image. */
 export function newHistory(base: LayerId, upper: LayerId): History {
@@ -126,6 +130,12 @@ export function withRestored(
     snapshots: isKept ? snapshots : [...snapshots, kept],
     after: target.label,
   }
+}
+
+/** Returns the history with the states that `redo` can restore, the next one at the end; without those that are gone. */
+export function withUndone({undone: _, ...history}: History, labels: readonly string[]): History {
+  const undone = labels.filter((label) => findSnapshot(history, label) !== undefined)
+  return undone.length === 0 ? history : {...history, undone}
 }
 
 /** Returns the layers of the present state. */

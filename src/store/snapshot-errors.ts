@@ -16,6 +16,12 @@ export const nothingToUndoError = defineError('ENVS_NOTHING_TO_UNDO', ExitCode.n
   nextStep: 'Begin again with its image: envs reset {name}',
 })
 
+/** No state was replaced by `undo`, or another return to a snapshot came after it. */
+export const nothingToRedoError = defineError('ENVS_NOTHING_TO_REDO', ExitCode.notFound, {
+  message: 'There is no undone state of the environment "{name}".',
+  nextStep: 'See the states that can be restored: envs snapshots {name}',
+})
+
 /** An environment with `directory` storage has no snapshots. */
 export const noHistoryError = defineError('ENVS_NO_HISTORY', ExitCode.conflict, {
   message: 'The environment "{name}" cannot have snapshots: its storage is directory.',

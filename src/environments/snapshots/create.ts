@@ -1,10 +1,11 @@
+import {existsSync} from 'node:fs'
 import {mkdir, statfs} from 'node:fs/promises'
 import {syncFileSystem} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {processStartTime} from '../../host/proc.js'
 import {type CopyPlan, copyTree} from '../../rootfs/copy.js'
 import {measureTrees, removeTree} from '../../rootfs/worker/api.js'
-import {type Anchor, readLiveAnchor} from '../../sandbox/anchor-state.js'
+import {type Anchor, anchorFiles, readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {behindClosedGate, whileFrozen} from '../../sandbox/freeze.js'
 import {describeProcesses, isInUse} from '../../sandbox/processes.js'
 import type {Environment} from '../../store/environments.js'
@@ -97,7 +98,7 @@ async function sealUpper(
   const {name, files} = environment
   const now = host.now()
   const label = chooseLabel(name, history, {wanted, now})
-  const naming = {label, kind: 'manual', name} as const
+  const naming = {label, kind: 'manual', name, ...startField(environment, history)} as const
   const done = {name, label, createdAt: now, copiedBytes: 0, frozenMs: 0}
   if (isUpperEmpty) {
     await writeHistory(files.history, withNamed(history, naming, {now}))
@@ -109,6 +110,12 @@ async function sealUpper(
   const to = await squashToLimit(host, environment, {history: sealed, isSynced})
   await replaceHistory(host, environment, {from: history, to})
   return done
+}
+
+/** Marks the state of an environment that never ran as the start of its history: `undo` finds nothing before it. */
+function startField({files}: Environment, {after}: History): {isStart?: true} {
+  const hasRun = existsSync(anchorFiles(files.run).state)
+  return hasRun || after !== undefined ? {} : {isStart: true}
 }
 
 /** @throws {@link snapshotExistsError} */

@@ -25,6 +25,7 @@ import {
   timeLabel,
   topLayer,
   withRestored,
+  withUndone,
 } from '../../store/history.js'
 import {
   identityOf,
@@ -37,7 +38,12 @@ import {
 } from '../../store/layers.js'
 import {lockHistory, withLockedEnvironment} from '../../store/locks.js'
 import {mergedProcess} from '../../store/mounted-tree.js'
-import {noHistoryError, nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
+import {
+  noHistoryError,
+  nothingToRedoError,
+  nothingToUndoError,
+  snapshotNotFoundError,
+} from '../../store/snapshot-errors.js'
 import {squashToLimit} from '../../store/squash.js'
 import {nameFacts, newTreeFacts, writePersonalFiles} from '../create/own-files.js'
 import type {RestoreResult} from '../results.js'
@@ -76,7 +82,26 @@ export async function undo(host: Host, text: string, {force, isSynced}: RestoreO
   return withStoppedEnvironment(host, text, {force, command: 'undo'}, async (stopped) => {
     const target = await findPreviousPoint(host, stopped, {isSynced})
     if (target === undefined) throw explainNothingToUndo(stopped)
-    return applySnapshot(host, stopped, {target, isSynced})
+    const {undone = []} = stopped.history
+    return applySnapshot(host, stopped, {target, isSynced, undone: (kept) => [...undone, kept]})
+  })
+}
+
+/**
+ * Restores the state that the last `undo` replaced; a second call restores the one before. Any other return to a snapshot ends that.
+ *
+ * @throws {@link nothingToRedoError} @throws As {@link restoreSnapshot}.
+ */
+export async function redo(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
+  return withStoppedEnvironment(host, text, {force, command: 'redo'}, (stopped) => {
+    const {history, environment} = stopped
+    const labels = [...(history.undone ?? [])]
+    for (let label = labels.pop(); label !== undefined; label = labels.pop()) {
+      const target = findSnapshot(history, label)
+      if (target === undefined || isCurrentState(stopped, target)) continue
+      return applySnapshot(host, stopped, {target, isSynced, undone: () => labels})
+    }
+    throw nothingToRedoError({name: environment.name})
   })
 }
 
@@ -88,6 +113,8 @@ export async function reset(host: Host, text: string, {force, isSynced}: Restore
 }
 
 function explainNothingToUndo({environment: {name}, history}: StoppedEnvironment): EnvsError {
+  if ((history.undone ?? []).some((label) => findSnapshot(history, label) !== undefined))
+    return nothingToUndoError({name}, {hints: [`Go forward to the replaced state: envs redo ${name}`]})
   const newest = newestReplaced(history)
   return nothingToUndoError(
     {name},
@@ -109,12 +136,27 @@ async function findPreviousPoint(
   const points = ancestors(stopped.history)
   const before = points.find((point) => !isCurrentState(stopped, point))
   const oldest = points.at(-1)
-  // The oldest point is the start of the history, unless it is automatic: then the initial state comes before it.
-  if (before !== undefined || (oldest !== undefined && oldest.kind !== 'automatic')) return before
+  if (before !== undefined || (oldest !== undefined && isStart(oldest))) return before
   // A clone that was never started has no older state: its layers are its initial state.
   if (oldest === undefined && stopped.history.layers.length > 1) return undefined
   const initial = await findInitialPoint(host, stopped, {isSynced})
   return isCurrentState(stopped, initial) ? undefined : initial
+}
+
+/** Returns whether a point is the start of its history: none comes before it. */
+function isStart({kind, layers, isStart: isMarked}: Snapshot): boolean {
+  if (isMarked === true) return true
+  switch (kind) {
+    case 'initial':
+    case 'cloned':
+      return true
+    case 'automatic':
+      return false
+    // Up to version 0.1, the first snapshot of a clone by hand was its start, and has the layers of the source below its own.
+    case 'manual':
+    case 'replaced':
+      return layers.length > 2
+  }
 }
 
 /** Returns the snapshot with a label. @throws {@link snapshotNotFoundError} With the nearest labels. */
@@ -211,16 +253,22 @@ async function openHistory(host: Pick<Host, 'paths'>, environment: Environment):
 /** The restored snapshot, and the snapshot of the state before. */
 export type Restored = RestoreResult
 
+type SnapshotChange = {
+  /** One of its snapshots, or a new one that its history does not list yet. */
+  readonly target: Snapshot
+  /** Whether the new files are synced to the disk. */
+  readonly isSynced: boolean
+  /** Returns the states that `redo` can restore next, from the label of the replaced state; left out where there are none. */
+  readonly undone?: (kept: string) => readonly string[]
+}
+
 /**
  * Gives a stopped environment the layers of a snapshot, and keeps its current state as a snapshot.
- *
- * @param options.target - One of its snapshots, or a new one that its history does not list yet.
- * @param options.isSynced - Whether the new files are synced to the disk.
  */
 async function applySnapshot(
   host: Host,
   {environment, history, isUpperEmpty}: StoppedEnvironment,
-  {target, isSynced}: {target: Snapshot; isSynced: boolean},
+  {target, isSynced, undone}: SnapshotChange,
 ): Promise<Restored> {
   const {name} = environment
   const now = host.now()
@@ -229,14 +277,16 @@ async function applySnapshot(
     const named = target.name === name ? target : await withCurrentName(host, environment, target)
     await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
     const naming = {label: timeLabel(history, now, 'kept-'), name}
-    const step = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
+    const restored = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
+    const replaced = findKept(restored, history, {isUpperEmpty})
+    const step = withUndone(restored, undone?.(replaced.kept) ?? [])
     const to = await squashToLimit(host, environment, {history: step, isSynced})
     await replaceHistory(host, environment, {from: history, to})
     return {
       name,
       label: target.label,
       createdAt: target.createdAt,
-      ...findKept(step, history, {isUpperEmpty}),
+      ...replaced,
     }
   } catch (error) {
     // The last layer of a new target has no other user.
