@@ -73,6 +73,13 @@ export const treeUnreadableError = defineError('ENVS_EXPORT_FAILED', ExitCode.st
   nextStep: 'Run the command again with --verbose to see the messages of tar(1).',
 })
 
+/** A file of the tree exceeds a limit of `envs import`, so its tarball could not be read again. */
+export const exportRefusedError = defineError('ENVS_EXPORT_REFUSED', ExitCode.conflict, {
+  message: 'Could not export "{path}": {reason}.',
+  nextStep:
+    'Shorten, move or remove it in the environment, then export again: envs import refuses such a tarball.',
+})
+
 /** A host program failed to compress an archive. */
 export const compressionFailedError = defineError('ENVS_EXPORT_FAILED', ExitCode.host, {
   message: '{program}(1) could not compress the archive: it ended with status {status}.',
