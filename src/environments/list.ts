@@ -7,6 +7,7 @@ import {sweepLeftovers} from '../store/gc.js'
 import {readGuestTree} from '../store/mounted-tree.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
 import {sweepTrash} from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
 import type {EnvironmentListResult} from './results.js'
 import {sweepTries} from './try/keep.js'
 import {type Mark, readMark} from './try/tries.js'
@@ -20,6 +21,7 @@ export type EnvironmentSummary = EnvironmentListResult[number]
  */
 export async function listEnvironments(host: Host, {all}: {all: boolean}): Promise<EnvironmentSummary[]> {
   await sweepTrash(host)
+  await sweepExports(host)
   await sweepLeftovers(host)
   await sweepTries(host)
   const names = await listNames(host.paths)

@@ -31,6 +31,7 @@ import {readRecord} from '../store/record.js'
 import {currentSizes, measureParts} from '../store/sizes.js'
 import {treeProcess} from '../store/tools.js'
 import {deleteRemoved, measureTrash, sweepTrash} from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
 import type {PruneResult} from './results.js'
 import {removeTry, sweepTries} from './try/keep.js'
 import {listTries, type Try} from './try/tries.js'
@@ -55,6 +56,7 @@ export async function findPrunable(
   {olderThan, removed}: {olderThan: Date; removed: boolean},
 ): Promise<RemovablePrunable[]> {
   await sweepTrash(host)
+  await sweepExports(host)
   await sweepTries(host)
   const tries = (await listTries(host.paths)).filter(({hasEnded}) => hasEnded)
   const gone = new Set<string>(tries.map(({name}) => name))

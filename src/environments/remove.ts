@@ -26,6 +26,7 @@ import {
   sweepTrash,
   type TrashBounds,
 } from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
 import {stopFiles} from './session/processes.js'
 import {readMark} from './try/tries.js'
 
@@ -78,6 +79,7 @@ export async function removeEnvironments(
     }
   }
   await sweepTrash(host)
+  await sweepExports(host)
   await sweepLeftovers(host)
   if (failure !== undefined) throw failure.error
   return {removals, ...(await makeRoom(host, removals, trash))}

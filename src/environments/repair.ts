@@ -9,6 +9,7 @@ import {type EnvironmentName, environmentFiles, listNames, repairRunFolder} from
 import {findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
 import {sweepPackages} from '../store/package-cache.js'
 import {sweepTrash} from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
 import {sweepTries} from './try/keep.js'
 import {listTries} from './try/tries.js'
 
@@ -50,6 +51,7 @@ export async function repairStore(host: Host): Promise<Repair> {
   await sweepTries(host)
   const triesLeft = (await listTries(host.paths)).length
   await sweepTrash(host)
+  await sweepExports(host)
   const folders = (await sweepLeftovers(host)).length
   const layersBefore = (await findLayerLeftovers(host)).length
   await sweepLayers(host)

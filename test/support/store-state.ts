@@ -61,6 +61,7 @@ export function storeState(store: string): StoreState {
       ...namesIn(join(store, 'images'))
         .filter((each) => each.startsWith('.') && each !== '.locks')
         .map((each) => join('images', each)),
+      ...namesIn(join(store, 'exports')).map((each) => join('exports', each)),
       ...halfWritten(store),
     ].sort(),
   }

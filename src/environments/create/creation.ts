@@ -19,6 +19,7 @@ import {sweepPackagesHourly} from '../../store/package-cache.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/record.js'
 import {recordUsage} from '../../store/sizes.js'
 import {sweepTrash} from '../../store/trash.js'
+import {sweepExports} from '../export/abandoned.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
 import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
@@ -80,6 +81,7 @@ export class Creation {
   static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
     await makeStore(host.paths)
     await sweepTrash(host)
+    await sweepExports(host)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepPackagesHourly(host)
@@ -147,6 +149,11 @@ export class Creation {
     // The environment exists from here on: `close` must not remove its files if the sync fails.
     this.#record = record
     await syncNames(paths)
+  }
+
+  /** Lets files in memory outlive this command, which else end with it. */
+  outlive(): void {
+    this.#tree.outlive()
   }
 
   /** Removes an unfinished environment and releases the locks. */

@@ -16,8 +16,9 @@ import {makeUpper} from '../../store/layers.js'
 import {withLockedEnvironment} from '../../store/locks.js'
 import {type MergedTree, mergedTree, readGuestTree} from '../../store/mounted-tree.js'
 import {rootProcess} from '../../store/tools.js'
+import {openExportNote, sweepExports} from './abandoned.js'
 import {exportUnwritableError, outputClosedError, outputFullError} from './errors.js'
-import {openExportFile} from './output-file.js'
+import {type ExportFile, openExportFile} from './output-file.js'
 
 export {EXPORT_FORMATS} from '../../rootfs/export/compress.js'
 
@@ -61,14 +62,18 @@ export async function exportEnvironment(
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment, lock) => {
     if (typeof request.to !== 'string')
       return await writeArchive(host, {environment, lock}, request.to, request, options)
-    const file = await openExportFile(request.to, request)
+    await sweepExports(host)
+    const note = await openExportNote(host)
+    let file: ExportFile | undefined
     try {
+      file = await openExportFile(request.to, {...request, note})
       const result = await writeArchive(host, {environment, lock}, file.stream, request, options)
       options.signal.throwIfAborted()
       await file.publish()
       return result
     } finally {
-      await file.discard()
+      await file?.discard()
+      await note?.remove()
     }
   })
 }
