@@ -20,13 +20,14 @@ import {
 } from '../store/environments.js'
 import {environmentExistsError, environmentRunningError} from '../store/errors.js'
 import {leftoverFolder, removeLayerFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../store/gc.js'
-import {type LayerId, layerFiles, newLayerId} from '../store/layers.js'
+import {completeLayer, type LayerId, layerFiles, newLayerId} from '../store/layers.js'
 import {holdLayers, lockEnvironment, lockHistory} from '../store/locks.js'
 import {readRecord, writeRecord} from '../store/record.js'
 import {recordUsage} from '../store/sizes.js'
 import {toolPath} from '../store/tools.js'
 import {sweepTrash} from '../store/trash.js'
 import {type Cloned, type CloneTarget, copyEnvironment, shareLayers, shareRunning} from './clone-copy.js'
+import {sweepExports} from './export/abandoned.js'
 import {chooseStorage, findEngine} from './session/engine.js'
 import {sweepTries} from './try/keep.js'
 
@@ -85,6 +86,7 @@ export class CloneRun {
     const identity = await chooseIdentity(request.identity ?? record.identity, host)
     await makeStore(host.paths)
     await sweepTrash(host)
+    await sweepExports(host)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepLayers(host)
@@ -141,6 +143,7 @@ export class CloneRun {
     moveIntoPlace(folder, environmentFiles(paths, this.name))
     // The environment exists now: if the sync fails, `close` must not remove its files.
     this.#isPublished = true
+    for (const id of [this.#target.base, upper]) if (id !== undefined) completeLayer(paths.layers, id)
     await syncNames(paths)
   }
 

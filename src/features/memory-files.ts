@@ -11,11 +11,27 @@ import {capture} from '../host/process.js'
 import {copyTree} from '../rootfs/copy.js'
 import {overlayTrial} from '../sandbox/engines/overlay.js'
 import {type Identity, namespacePrefix} from '../sandbox/identity.js'
-import {dropMemory, endMemory, enterMemory, holdMemory, recordMemory} from '../sandbox/tmpfs.js'
+import {
+  dropMemory,
+  endMemory,
+  enterMemory,
+  type HeldMemory,
+  holdMemory,
+  recordMemory,
+} from '../sandbox/tmpfs.js'
 import type {Environment, EnvironmentFiles, EnvironmentName} from '../store/environments.js'
 import {removeLayerFolder, removeUnlessNamed, sweepLayers} from '../store/gc.js'
 import {readHistory, topLayer, withSnapshot, writeHistory} from '../store/history.js'
-import {filesIn, identityOf, type LayerId, layerFiles, makeUpper, newLayerId} from '../store/layers.js'
+import {
+  beginLayer,
+  completeLayer,
+  filesIn,
+  identityOf,
+  type LayerId,
+  layerFiles,
+  makeUpper,
+  newLayerId,
+} from '../store/layers.js'
 import {holdLayers} from '../store/locks.js'
 import {layersProcess, upperHolder} from '../store/mounted-tree.js'
 import {toolPath, treeProcess} from '../store/tools.js'
@@ -39,7 +55,7 @@ export async function settleMemory(
   const copy = newLayerId(record.identity)
   const {folder, tree} = layerFiles(layers, copy)
   try {
-    await mkdir(folder, {mode: 0o700})
+    beginLayer(layers, copy)
     const plan = {
       cp: toolPath(host, 'cp'),
       from: layerFiles(layers, history.upper).tree,
@@ -51,6 +67,7 @@ export async function settleMemory(
     await makeUpper(layers, copy, {below: topLayer(history.layers)})
     await syncFileSystem(folder)
     await writeHistory(files.history, {...history, upper: copy})
+    completeLayer(layers, copy)
   } catch (error) {
     await removeUnlessNamed(host, files, copy)
     throw error
@@ -69,6 +86,9 @@ type MemoryUpper = {
   readonly keptForMs: number
 }
 
+/** The upper layer of an environment in memory. */
+export type MemoryLayer = Pick<HeldMemory, 'outlive'> & {readonly upper: LayerId}
+
 /**
  * Gives a new environment an upper layer in memory, above the layer that it was created with.
  *
@@ -77,7 +97,7 @@ type MemoryUpper = {
 export async function moveUpperIntoMemory(
   host: Host,
   {name, files, bytes, keptForMs}: MemoryUpper,
-): Promise<LayerId | undefined> {
+): Promise<MemoryLayer | undefined> {
   const history = await readHistory(files.history)
   const {layers} = host.paths
   const identity = identityOf(history.upper)
@@ -95,7 +115,7 @@ export async function moveUpperIntoMemory(
   await recordMemory(files.run, fresh, holder)
   const naming = {label: 'initial', kind: 'initial', name} as const
   await writeHistory(files.history, withSnapshot(history, naming, {now: host.now(), fresh}))
-  return fresh
+  return {upper: fresh, outlive: holder.outlive}
 }
 
 /** Part of the free memory: the rest is for the other processes of the host. */

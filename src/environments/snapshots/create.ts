@@ -1,5 +1,5 @@
 import {existsSync} from 'node:fs'
-import {mkdir, statfs} from 'node:fs/promises'
+import {statfs} from 'node:fs/promises'
 import {syncFileSystem} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {processStartTime} from '../../host/proc.js'
@@ -24,7 +24,15 @@ import {
   withSnapshot,
   writeHistory,
 } from '../../store/history.js'
-import {identityOf, type LayerId, layerFiles, makeUpper, newLayerId} from '../../store/layers.js'
+import {
+  beginLayer,
+  completeLayer,
+  identityOf,
+  type LayerId,
+  layerFiles,
+  makeUpper,
+  newLayerId,
+} from '../../store/layers.js'
 import {holdLayers} from '../../store/locks.js'
 import {layersProcess} from '../../store/mounted-tree.js'
 import {FreezeFailedError, freezeFailedError, snapshotExistsError} from '../../store/snapshot-errors.js'
@@ -190,7 +198,7 @@ async function copyUpper(
   const copy = newLayerId(record.identity)
   const {folder} = layerFiles(host.paths.layers, copy)
   try {
-    await mkdir(folder, {mode: 0o700})
+    beginLayer(host.paths.layers, copy)
     const copiedBytes = await checkSpace(host, environment, before, request.bounds)
     const frozenMs = await copyFrozen(host, environment, {anchor, from: before.upper, copy, request})
     request.onTaken?.()
@@ -201,6 +209,7 @@ async function copyUpper(
       {now, copy, before},
     )
     await writeHistory(files.history, kind === 'automatic' ? applyRetention(made, now) : made)
+    completeLayer(host.paths.layers, copy)
     return {name, label, createdAt: now, copiedBytes, frozenMs}
   } catch (error) {
     await removeUnlessNamed(host, files, copy)

@@ -141,6 +141,7 @@ export class TryRun {
   /** Runs a command or a shell in the environment. @returns Its exit status. */
   async run(wish: Omit<SessionWish, 'durable' | 'engine'>): Promise<number> {
     this.#hasRun = true
+    this.creation.outlive()
     const {engine} = this.creation
     return runInEnvironment(this.#host, this.name, {...wish, durable: this.#durable, engine})
   }
