@@ -24,6 +24,7 @@ import {
   snapshotListResult,
   snapshotResult,
   stopResult,
+  storeCheckResult,
 } from '../environments/results.js'
 import {described} from '../host/result-fields.js'
 import {
@@ -74,6 +75,7 @@ export const COMMAND_RESULTS = {
   shims: v.array(shimResult),
   doctor: hostReportResult,
   'doctor NAME': environmentReportResult,
+  'doctor --check': storeCheckResult,
   'doctor --repair': repairResult,
   'doctor --fetch': fetchedToolResult,
   completion: v.object({shell: v.string(), script: v.string()}),

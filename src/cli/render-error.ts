@@ -96,8 +96,10 @@ export function failureJson({code, message, suggestions}: Failure): {
 
 /** Errnos of file systems, mount options and permissions, which can occur in any file access. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE'],
-  ...['EEXIST', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'],
+  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE', 'ENOKEY'],
+  ...['EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'ENAMETOOLONG', 'EMLINK', 'EFBIG'],
+  // Damaged file systems, and disks and file servers that fail.
+  ...['EUCLEAN', 'EBADMSG', 'EREMOTEIO', 'ENOMEDIUM', 'ENODEV', 'ENXIO', 'ETIMEDOUT', 'ENOLCK', 'EBUSY'],
 ])
 
 /** Returns the error for a failed system call; undefined for a bug, and for an errno without a path. */

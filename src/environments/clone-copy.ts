@@ -21,6 +21,7 @@ import {
   withSnapshot,
   writeHistory,
 } from '../store/history.js'
+import {requireUpper} from '../store/integrity/lost-layers.js'
 import {identityOf, isEmptyLayer, type LayerId, layerFiles, makeUpper, newLayerId} from '../store/layers.js'
 import {type MergedTree, mergedProcess, mergedTree} from '../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../store/record.js'
@@ -105,6 +106,7 @@ async function sealUpper(
   {history, isSynced}: {history: History; isSynced: boolean},
 ): Promise<Layers> {
   const {layers} = host.paths
+  requireUpper({name: source.name, paths: host.paths}, history)
   if (await isEmptyLayer(layers, history.upper)) return history.layers
   const upper = newLayerId(identityOf(history.upper))
   await makeUpper(layers, upper, {below: history.upper})

@@ -12,7 +12,13 @@ import {
   readLayerRecord,
 } from '../store/layers.js'
 import {holdLayers, lockEnvironment} from '../store/locks.js'
-import {type GuestTree, layersProcess, readGuestTree, treeFolders} from '../store/mounted-tree.js'
+import {
+  type GuestTree,
+  layersProcess,
+  readGuestTree,
+  requireTree,
+  treeFolders,
+} from '../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../store/record.js'
 import {noHistoryError} from '../store/snapshot-errors.js'
 import {rootProcess} from '../store/tools.js'
@@ -75,6 +81,7 @@ async function compare(
 ): Promise<EnvironmentDifference> {
   const {name, record} = environment
   const tree = await readGuestTree(environment)
+  requireTree({name, paths: host.paths}, tree)
   const before = await openTarget(host.paths, environment, tree, target)
   // Root of the subordinate range sees the user's own files as root's as well, so it can read both identities.
   const identity = before.identity === 'mapped' ? 'mapped' : record.identity
@@ -129,6 +136,7 @@ async function openTarget(
     case 'environment': {
       const other = await findEnvironment(paths, target.name)
       const otherTree = await readGuestTree(other)
+      requireTree({name: other.name, paths}, otherTree)
       return {
         name: other.name,
         folders: treeFolders(paths, otherTree),

@@ -19,6 +19,7 @@ import {
 import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
 import {countClaims, findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
 import {type History, layersOf, readHistory, withoutSnapshots, writeHistory} from '../store/history.js'
+import {withReserve} from '../store/integrity/reserve.js'
 import {type LayerId, layerFiles, listLayers, readLayerRecord} from '../store/layers.js'
 import {readRecord} from '../store/record.js'
 import {currentSizes, measureParts} from '../store/sizes.js'
@@ -342,7 +343,7 @@ async function removeOldSnapshots(host: Host, {files}: Environment, olderThan: D
     const history = await readHistory(files.history).catch(ignoreUnreadable)
     if (history === undefined || (await isRunning(files.run))) return false
     const labels = oldLabels(history, olderThan)
-    await writeHistory(files.history, withoutSnapshots(history, labels))
+    await withReserve(host.paths, () => writeHistory(files.history, withoutSnapshots(history, labels)))
     await sweepLayers(host, releasedLayers(history, labels))
     return true
   } finally {

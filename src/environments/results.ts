@@ -320,6 +320,38 @@ export const environmentReportResult = v.object({
 })
 export type EnvironmentReportResult = RecordOf<typeof environmentReportResult>
 
+const storeProblemResult = v.object({
+  kind: described(
+    v.picklist([
+      ...([
+        'record',
+        'history',
+        'reference',
+        'root',
+        'upper',
+        'layer',
+        'image-layer',
+        'layer-record',
+      ] as const),
+      ...(['snapshot', 'identity', 'ids', 'ledger', 'image', 'foreign', 'leftover'] as const),
+    ]),
+    'what is wrong: a record, a part of a history, a layer, the owners, an image, an entry that envs did not make',
+  ),
+  environment: described(v.nullable(v.string()), 'null for a problem of the store as a whole'),
+  path: v.string(),
+  problem: v.string(),
+  remedy: v.string(),
+  isRepairable: described(v.boolean(), 'whether `envs doctor --repair` repairs it'),
+})
+
+export const storeCheckResult = v.object({
+  environments: described(countField, 'number of environments that were checked'),
+  layers: countField,
+  images: countField,
+  problems: v.array(storeProblemResult),
+})
+export type StoreCheckResult = RecordOf<typeof storeCheckResult>
+
 export const repairResult = v.object({
   orphans: described(
     v.array(v.object({name: v.string(), holders: v.array(v.object({pid: countField, command: v.string()}))})),
@@ -328,6 +360,8 @@ export const repairResult = v.object({
   folders: countField,
   layers: countField,
   tries: countField,
+  repaired: described(v.array(storeProblemResult), 'problems that were repaired'),
+  problems: described(v.array(storeProblemResult), 'problems that are left'),
 })
 export type RepairResult = RecordOf<typeof repairResult>
 

@@ -1,6 +1,7 @@
 import {closeSync, constants, existsSync, lstatSync, openSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
 import {isErrno, isFailure} from '../host/errno.js'
+import {syncFolder} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {packageRoot, templatePath} from '../host/paths.js'
 import {start} from '../host/process.js'
@@ -19,7 +20,16 @@ import {
   withSnapshot,
   writeHistory,
 } from '../store/history.js'
-import {identityOf, isEmptyLayer, layerFiles, newLayerId} from '../store/layers.js'
+import {withReserve} from '../store/integrity/reserve.js'
+import {
+  identityOf,
+  isEmptyLayer,
+  type LayerId,
+  layerFiles,
+  makeUpper,
+  newLayerId,
+  removeEmptyLayer,
+} from '../store/layers.js'
 import {lockHistory} from '../store/locks.js'
 import {mostLayers} from '../store/squash.js'
 import type {SandboxFeature} from './feature.js'
@@ -64,7 +74,7 @@ async function makeRestorePoint(
   try {
     const lock = await lockHistory(environment)
     try {
-      await addRestorePoint(host, environment, {isFirst, isEmpty, isSynced})
+      await withReserve(host.paths, () => addRestorePoint(host, environment, {isFirst, isEmpty, isSynced}))
     } finally {
       lock.release()
     }
@@ -83,12 +93,29 @@ async function addRestorePoint(
   const now = host.now()
   const naming = {...(isFirst ? firstNaming(history, {isEmpty}) : automaticNaming(history, now)), name}
   const fresh = newLayerId(identityOf(history.upper))
-  const pushed = isEmpty
-    ? withNamed(history, naming, {now})
-    : applyRetention(withSnapshot(history, naming, {now, fresh}), now)
-  if (pushed.layers.length > mostLayers(host.paths.layers, pushed.upper))
-    await squashAndWrite(host, environment, {history: pushed, isSynced})
-  else await writeHistory(files.history, pushed)
+  if (isEmpty) return writeHistory(files.history, withNamed(history, naming, {now}))
+  const {layers} = host.paths
+  try {
+    await makeFreshUpper(layers, fresh, {below: history.upper, isSynced})
+    const pushed = applyRetention(withSnapshot(history, naming, {now, fresh}), now)
+    if (pushed.layers.length > mostLayers(layers, pushed.upper))
+      await squashAndWrite(host, environment, {history: pushed, isSynced})
+    else await writeHistory(files.history, pushed)
+  } catch (error) {
+    // The write may have failed in the sync after its rename.
+    if ((await readHistory(files.history)).upper !== fresh) removeEmptyLayer(layerFiles(layers, fresh).folder)
+    throw error
+  }
+}
+
+/** Makes an upper layer that survives a power failure, as the history does that names it. */
+async function makeFreshUpper(
+  layers: string,
+  fresh: LayerId,
+  {below, isSynced}: {below: LayerId; isSynced: boolean},
+): Promise<void> {
+  await makeUpper(layers, fresh, {below})
+  if (isSynced) await Promise.all([layers, layerFiles(layers, fresh).folder].map(syncFolder))
 }
 
 type RestorePointNaming = Pick<Snapshot, 'label' | 'kind'>

@@ -24,6 +24,8 @@ export type SessionOptions = {
   readonly lock: Lock
   /** Plans the start of the environment; called only when it is not running, under its lock and its liveness lock. */
   readonly planAnchor: () => Promise<AnchorPlan>
+  /** Calls the work that starts the environment; may call it again after a failure, which left nothing running. */
+  readonly whileStarting: (work: () => Promise<Anchor>) => Promise<Anchor>
   readonly runFolder: string
   readonly name: string
   /** Takes the lock shared. Throws the error that names its holders when it can't. */
@@ -78,7 +80,7 @@ async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
 
 async function startEnvironment(options: SessionOptions) {
   await options.waitForLock()
-  return ensureAnchor(options, options.planAnchor)
+  return options.whileStarting(() => ensureAnchor(options, options.planAnchor))
 }
 
 /** Waits for the end of a first process that can no longer be joined. */

@@ -24,6 +24,7 @@ import {
   RecordUnreadableError,
   storeFolderTakenError,
 } from './errors.js'
+import {keepReserve} from './integrity/reserve.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
 
 /** Paths of the parts of one environment, which need not exist. */
@@ -76,6 +77,7 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
 /** Makes the folders of the store. Mode 0700: other users must not reach the setuid files of this user in the trees. */
 export async function makeStore(paths: Paths): Promise<void> {
   for (const folder of [paths.environments, paths.locks]) await makeFolders(folder, {mode: 0o700})
+  keepReserve(paths)
 }
 
 /**

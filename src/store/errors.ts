@@ -176,6 +176,24 @@ export const historyUnreadableError = defineError(
   HistoryUnreadableError,
 )
 
+/** The layer that an environment writes to is missing, and with it all changes since the last snapshot. */
+export const upperLostError = defineError('ENVS_LAYER_LOST', ExitCode.storage, {
+  message: 'The changes of "{name}" since its last snapshot are lost: its upper layer "{path}" is missing.',
+  nextStep: [
+    'Restore the folder from a backup, or go back to the last state that is left: envs undo {name}',
+    'See what else is missing: envs doctor --check {name}',
+  ],
+})
+
+/** A layer below the upper one is missing. */
+export const layerLostError = defineError('ENVS_LAYER_LOST', ExitCode.storage, {
+  message: 'A part of the files of "{name}" is lost: its layer "{path}" is missing.',
+  nextStep: [
+    'Restore the folder from a backup, or see what can be repaired: envs doctor --check {name}',
+    'Or go back to a snapshot that does not need the layer: envs snapshots {name}',
+  ],
+})
+
 /** Layers could not be merged; they are unchanged. */
 export const squashFailedError = defineError('ENVS_SQUASH_FAILED', ExitCode.storage, {
   message: 'Could not merge the changes between old snapshots; nothing is lost.',

@@ -91,6 +91,16 @@ export async function removeLeftover(
   return removeTree(await treeProcess(host, identity), folder)
 }
 
+/** Returns whether an entry of the folder of environments is a leftover, or the work of a running command. */
+export function isLeftover(paths: Paths, entry: string): boolean {
+  return parseLeftover(paths, entry) !== undefined
+}
+
+/** Returns whether an entry of the folder of layers is a leftover, or the work of a running command. */
+export function isLayerLeftover(entry: string): boolean {
+  return LAYER_FOLDER_FORM.test(entry)
+}
+
 function findLeftovers(paths: Paths): Leftover[] {
   return namesIn(paths.environments).flatMap((entry) => parseLeftover(paths, entry) ?? [])
 }
@@ -235,7 +245,7 @@ async function unnamedLayers(
   if (named === undefined) return undefined
   const unnamed: LayerId[] = []
   for (const id of await listLayers(host.paths.layers))
-    if (!named.has(id) && (images.has(id) || isLeftover(host, id, given))) unnamed.push(id)
+    if (!named.has(id) && (images.has(id) || isUnusedLayer(host, id, given))) unnamed.push(id)
   return unnamed
 }
 
@@ -253,7 +263,7 @@ async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
   return named
 }
 
-function isLeftover({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): boolean {
+function isUnusedLayer({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): boolean {
   const {folder, record} = layerFiles(paths.layers, id)
   if (existsSync(record)) return false
   return given.has(id) || ageMs(folder, now()) > MOST_UNNAMED_MS

@@ -80,8 +80,8 @@ export async function readLayerRecord(path: string): Promise<ImageLayerRecord | 
 }
 
 /**
- * Makes an empty upper layer, or its missing parts: the layer may have been removed as a leftover before a history
- * named it.
+ * Makes an empty upper layer, or its missing parts. A history names the layer after that, so that a missing upper layer is a
+ * lost one.
  *
  * @param below - The layer under it, whose root's permissions the new root gets.
  */

@@ -123,7 +123,7 @@ export function archiveContext(
 }
 
 /** Returns the mirrors that the APT sources of a new environment name. @throws {@link invalidSettingError} */
-async function archiveFacts({now}: Pick<Host, 'now'>, settings: Settings): Promise<ArchiveFacts> {
+export async function archiveFacts({now}: Pick<Host, 'now'>, settings: Settings): Promise<ArchiveFacts> {
   return {
     ubuntuMirror: settings.value('mirrors.ubuntuArchive'),
     debianMirror: settings.value('mirrors.debianArchive'),

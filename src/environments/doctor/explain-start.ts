@@ -1,11 +1,15 @@
 import {lstatSync} from 'node:fs'
 import {join} from 'node:path'
 import {examineHost} from '../../doctor/index.js'
+import type {EnvsError} from '../../errors.js'
 import type {Check, CheckId} from '../../host/check.js'
 import {isErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import {AnchorFailedError, EngineUnavailableError} from '../../sandbox/errors.js'
 import type {Environment} from '../../store/environments.js'
+import {layerLostError} from '../../store/errors.js'
+import {lostLayers} from '../../store/integrity/lost-layers.js'
+import {layerFiles} from '../../store/layers.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../../store/record.js'
 
@@ -27,14 +31,21 @@ const DECISIVE: readonly CheckId[] = [
  * Explains why the first process of an environment did not start: looks for a shell in its tree, then examines the host.
  * The output of the process is not trusted as an explanation.
  *
- * @returns The same error, with the explanation if one was found.
+ * @returns The same error, with the explanation if one was found; for a lost layer, the error of that.
  */
 export async function explainStart(
   host: Host,
   error: AnchorFailedError,
   environment: Environment,
-): Promise<AnchorFailedError> {
-  const folders = treeFolders(host.paths, await readGuestTree(environment))
+): Promise<EnvsError> {
+  const tree = await readGuestTree(environment)
+  const [lost] = tree.kind === 'overlay' ? lostLayers(host.paths.layers, tree.history.layers) : []
+  if (lost !== undefined)
+    return layerLostError(
+      {name: environment.name, path: layerFiles(host.paths.layers, lost).folder},
+      {cause: error},
+    )
+  const folders = treeFolders(host.paths, tree)
   const explanation = lacksShell(folders)
     ? 'no shell'
     : chooseExplanation(await examineHost(host), environment.record.identity)

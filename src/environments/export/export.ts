@@ -12,7 +12,7 @@ import {type ExtractProgress, exportRootfs} from '../../rootfs/worker/api.js'
 import {isInUse} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {environmentRunningError} from '../../store/errors.js'
-import {makeUpper} from '../../store/layers.js'
+import {openStack} from '../../store/integrity/lost-layers.js'
 import {withLockedEnvironment} from '../../store/locks.js'
 import {type MergedTree, mergedTree, readGuestTree} from '../../store/mounted-tree.js'
 import {rootProcess} from '../../store/tools.js'
@@ -120,8 +120,7 @@ async function readableTree(host: Host, {environment, lock}: LockedEnvironment):
   if (tree.kind === 'directory') {
     return {process: await rootProcess(host, environment.record.identity), root: tree.root}
   }
-  const {layers, upper} = tree.history
-  await makeUpper(host.paths.layers, upper, {below: layers[0]})
+  openStack({name: environment.name, paths: host.paths}, tree.history)
   return mergedTree(host, environment, [lock])
 }
 

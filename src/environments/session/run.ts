@@ -13,6 +13,7 @@ import {buildFilter} from '../../sandbox/seccomp/filter.js'
 import {planJoin, runSession, type SessionOptions} from '../../sandbox/session.js'
 import {sessionCommand} from '../../sandbox/session-options.js'
 import {chooseEnvironment, findEnvironment} from '../../store/environments.js'
+import {withReserve} from '../../store/integrity/reserve.js'
 import {openEnvironmentLock, waitForLock} from '../../store/locks.js'
 import {readGuestTree} from '../../store/mounted-tree.js'
 import {recordUse} from '../../store/sizes.js'
@@ -41,7 +42,7 @@ export async function runInEnvironment(
   const session = planRequest(host, environment, wish)
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
-    await prepareSession(context)
+    await withReserve(host.paths, () => prepareSession(context))
     const options = sessionOptions(context, {session, lock, plain})
     if (await isForProot(context)) {
       await options.waitForLock()
@@ -95,6 +96,7 @@ function sessionOptions(
     keptPlan: plain && keptPlan(plan, plain),
     lock,
     runFolder: files.run,
+    whileStarting: (work) => withReserve(host.paths, work),
     planAnchor: async () => {
       const engine = await anchorEngineFor(host, wish.engine ?? 'auto', environment)
       refuseUnsupported(request, {...context, engine})

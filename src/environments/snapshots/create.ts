@@ -23,6 +23,7 @@ import {
   withSnapshot,
   writeHistory,
 } from '../../store/history.js'
+import {requireUpper} from '../../store/integrity/lost-layers.js'
 import {identityOf, type LayerId, layerFiles, makeUpper, newLayerId} from '../../store/layers.js'
 import {holdLayers} from '../../store/locks.js'
 import {layersProcess} from '../../store/mounted-tree.js'
@@ -95,6 +96,7 @@ async function sealUpper(
   {label: wanted, isSynced}: SnapshotRequest,
 ): Promise<TakenSnapshot> {
   const {name, files} = environment
+  requireUpper({name, paths: host.paths}, history)
   const now = host.now()
   const label = chooseLabel(name, history, {wanted, now})
   const naming = {label, kind: 'manual', name} as const

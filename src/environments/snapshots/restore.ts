@@ -26,6 +26,8 @@ import {
   topLayer,
   withRestored,
 } from '../../store/history.js'
+import {isLayerLost, requireLayers} from '../../store/integrity/lost-layers.js'
+import {withReserve} from '../../store/integrity/reserve.js'
 import {
   identityOf,
   isEmptyLayer,
@@ -125,8 +127,11 @@ export function requireSnapshot(name: string, history: History, label: string): 
   throw snapshotNotFoundError({name, label}, orNearest(nearestNames(label, labels)))
 }
 
-function isCurrentState({history, isUpperEmpty}: StoppedEnvironment, {layers}: Snapshot): boolean {
-  return sameLayers(presentLayers(history, {isUpperEmpty}), layers)
+function isCurrentState(
+  {history, isUpperEmpty, isUpperLost}: StoppedEnvironment,
+  {layers}: Snapshot,
+): boolean {
+  return !isUpperLost && sameLayers(presentLayers(history, {isUpperEmpty}), layers)
 }
 
 function newestReplaced({snapshots}: History): Snapshot | undefined {
@@ -137,8 +142,10 @@ function newestReplaced({snapshots}: History): Snapshot | undefined {
 export type StoppedEnvironment = {
   readonly environment: Environment
   readonly history: History
-  /** Whether nothing was written since the last snapshot. */
+  /** Whether nothing was written since the last snapshot, or all that was written is lost. */
   readonly isUpperEmpty: boolean
+  /** Whether the upper layer is missing: the present state can't be kept. */
+  readonly isUpperLost: boolean
 }
 
 type StopOptions = {
@@ -169,7 +176,7 @@ export async function withStoppedEnvironment<T>(
   }
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment) => {
     await settleMemory(host, environment)
-    return work(await openHistory(host, environment))
+    return withReserve(host.paths, async () => work(await openHistory(host, environment)))
   })
 }
 
@@ -204,8 +211,9 @@ export async function findWithHistory(host: Pick<Host, 'paths'>, text: string): 
 
 async function openHistory(host: Pick<Host, 'paths'>, environment: Environment): Promise<StoppedEnvironment> {
   const history = await readHistory(environment.files.history)
-  const isUpperEmpty = await isEmptyLayer(host.paths.layers, history.upper)
-  return {environment, history, isUpperEmpty}
+  const {layers} = host.paths
+  const isUpperLost = isLayerLost(layers, history.upper)
+  return {environment, history, isUpperEmpty: await isEmptyLayer(layers, history.upper), isUpperLost}
 }
 
 /** The restored snapshot, and the snapshot of the state before. */
@@ -223,6 +231,7 @@ async function applySnapshot(
   {target, isSynced}: {target: Snapshot; isSynced: boolean},
 ): Promise<Restored> {
   const {name} = environment
+  requireLayers({name, paths: host.paths}, target.layers)
   const now = host.now()
   const fresh = newLayerId(identityOf(history.upper))
   try {
@@ -300,7 +309,8 @@ async function findInitialPoint(
   const known = history.snapshots.find(({kind}) => kind === 'initial')
   if (known !== undefined) return known
   const [base] = history.layers
-  const isUntouched = history.layers.length === 1 && !existsSync(anchorFiles(files.run).state)
+  const isUntouched =
+    !stopped.isUpperLost && history.layers.length === 1 && !existsSync(anchorFiles(files.run).state)
   const own = isUntouched ? history.upper : await makePersonalLayer(host, stopped, {base, isSynced})
   return {
     label: freeLabel(history, INITIAL_LABEL),
