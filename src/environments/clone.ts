@@ -20,6 +20,7 @@ import {
 } from '../store/environments.js'
 import {environmentExistsError, environmentRunningError} from '../store/errors.js'
 import {leftoverFolder, removeLayerFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../store/gc.js'
+import {presentIdMap, requireSameIds} from '../store/integrity/id-maps.js'
 import {type LayerId, layerFiles, newLayerId} from '../store/layers.js'
 import {holdLayers, lockEnvironment, lockHistory} from '../store/locks.js'
 import {readRecord, writeRecord} from '../store/record.js'
@@ -94,6 +95,7 @@ export class CloneRun {
       const source = await lockSource(host, {from, name, identity, locks})
       if ((await readRecord(environmentFiles(host.paths, name).record)) !== undefined)
         throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
+      await requireSameIds(host, source)
       locks.push(await holding)
       toolPath(host, 'cp')
       if (readLiveAnchor(source.files.run) === undefined) await settleMemory(host, source)
@@ -131,7 +133,9 @@ export class CloneRun {
     const partial = filesIn(folder)
     await makeFolders(partial.run, {mode: 0o700})
     await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
-    const record = {...this.source.record, ...cloned.changes, createdAt: now}
+    const {ids: _, ...copied} = {...this.source.record, ...cloned.changes, createdAt: now}
+    const ids = this.identity === 'mapped' ? await presentIdMap(this.#host) : undefined
+    const record = {...copied, ...(ids === undefined ? {} : {ids})}
     await writeRecord(partial.record, record, {isSynced: false})
     // Without the sync, a power failure could leave a record of files that are not on the disk.
     if (this.#request.isSynced) await Promise.all([syncFileSystem(folder), syncFilesIn(folder)])

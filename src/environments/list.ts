@@ -1,7 +1,7 @@
 import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {type Environment, findEnvironment, listNames} from '../store/environments.js'
+import {type Environment, listNames, openEnvironment} from '../store/environments.js'
 import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
 import {sweepLeftovers} from '../store/gc.js'
 import {readGuestTree} from '../store/mounted-tree.js'
@@ -59,7 +59,7 @@ function stateOf({files}: Environment, mark: Mark | undefined): EnvironmentSumma
 /** Returns the name alone of a damaged environment, and nothing for one that another command has just removed. */
 async function findOrDamaged(host: Host, name: string): Promise<Environment | string | []> {
   try {
-    const environment = await findEnvironment(host.paths, name)
+    const environment = await openEnvironment(host.paths, name)
     await readGuestTree(environment)
     return environment
   } catch (error) {

@@ -169,7 +169,8 @@ function openMappingMemory({cache}: Pick<Host['paths'], 'cache'>): Memory<IdMapp
   return openMemory(join(cache, 'id-mapping.json'), {schema: oneOfField(['unshare', 'newuidmap'])})
 }
 
-function mappingKey({which, uid, gid}: MapperHost): string {
+/** Returns the inputs that decide which ids can be mapped, for the key of a cached result. */
+export function mappingKey({which, uid, gid}: MapperHost): string {
   const status = readIfPresent('/proc/self/status') ?? ''
   return [
     ...[release(), uid, gid],

@@ -107,6 +107,7 @@ export type Script =
   | 'set-capability'
   | 'list-layer'
   | 'signal-all'
+  | 'shift-owners'
   | 'squash'
 
 /** Returns the path of the Perl for the scripts: the host's, or a fetched one; undefined if there is none. */

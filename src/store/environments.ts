@@ -24,6 +24,7 @@ import {
   RecordUnreadableError,
   storeFolderTakenError,
 } from './errors.js'
+import {checkStoreFormat, noteStoreFormat} from './integrity/format.js'
 import {keepReserve} from './integrity/reserve.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
 
@@ -74,9 +75,11 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
   }
 }
 
-/** Makes the folders of the store. Mode 0700: other users must not reach the setuid files of this user in the trees. */
+/** Makes the folders and the record of the store. Mode 0700: other users must not reach the setuid files of this user in the trees. */
 export async function makeStore(paths: Paths): Promise<void> {
   for (const folder of [paths.environments, paths.locks]) await makeFolders(folder, {mode: 0o700})
+  checkStoreFormat(paths)
+  await noteStoreFormat(paths)
   keepReserve(paths)
 }
 
@@ -100,8 +103,13 @@ export async function syncNames(paths: Pick<Paths, 'environments'>): Promise<voi
   await syncFolder(paths.environments)
 }
 
-/** Lists folders with the name of an environment, sorted; does not read their records. */
+/**
+ * Lists folders with the name of an environment, sorted; does not read their records.
+ *
+ * @throws {@link storeNewerError}
+ */
 export async function listNames(paths: Paths): Promise<EnvironmentName[]> {
+  checkStoreFormat(paths)
   return foldersOf(paths.environments).filter(isEnvironmentName).sort()
 }
 
@@ -119,9 +127,15 @@ function foldersOf(path: string): string[] {
 /**
  * Returns the environment of that name, after {@link repairRunFolder} repaired its run-time folder.
  *
- * @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError}
+ * @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError} @throws {@link storeNewerError}
  */
 export async function findEnvironment(paths: Paths, text: string): Promise<Environment> {
+  checkStoreFormat(paths)
+  return openEnvironment(paths, text)
+}
+
+/** As {@link findEnvironment}, for a caller that has listed the names: listing them checks the form of the store. */
+export async function openEnvironment(paths: Paths, text: string): Promise<Environment> {
   const name = parseEnvironmentName(text)
   const files = environmentFiles(paths, name)
   repairRunFolder(files)

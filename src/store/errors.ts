@@ -82,6 +82,13 @@ export const recordUnreadableError = defineError(
   RecordUnreadableError,
 )
 
+/** The store has features that this version does not know. */
+export const storeNewerError = defineError('ENVS_STORE_NEWER', ExitCode.storage, {
+  message: 'Could not use the store "{folder}": {reason}.',
+  nextStep:
+    'Use the newest envs that has used this store, or another store: ENVS_HOME=FOLDER. Nothing was changed.',
+})
+
 /** Some files of a tree could not be removed; the others were. */
 export const removalIncompleteError = defineError('ENVS_REMOVAL_INCOMPLETE', ExitCode.storage, {
   message: 'Could not remove {count} files of "{name}": {files}.',
@@ -192,6 +199,22 @@ export const layerLostError = defineError('ENVS_LAYER_LOST', ExitCode.storage, {
     'Restore the folder from a backup, or see what can be repaired: envs doctor --check {name}',
     'Or go back to a snapshot that does not need the layer: envs snapshots {name}',
   ],
+})
+
+/** /etc/subuid or /etc/subgid has changed since the environment was created. */
+export const idsChangedError = defineError('ENVS_IDS_CHANGED', ExitCode.host, {
+  message:
+    'The files of "{name}" belong to the subordinate ids {recorded}, and this account now has {present}.',
+  nextStep: [
+    'Give the files the present ids: envs doctor --repair {name}',
+    'Or ask an administrator to restore the former range in /etc/subuid and /etc/subgid.',
+  ],
+})
+
+/** Files could not get the present ids; a second attempt continues. */
+export const ownersNotShiftedError = defineError('ENVS_IDS_CHANGED', ExitCode.host, {
+  message: 'Could not change the owners of all files: {reason}.',
+  nextStep: 'Run the command again; nothing is lost.',
 })
 
 /** Layers could not be merged; they are unchanged. */

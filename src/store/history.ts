@@ -6,6 +6,7 @@ import {
   type RecordFormat,
   type RecordOf,
   recordCircumstances,
+  recordObject,
   requireRecordFile,
   timeField,
   writeRecordFile,
@@ -16,7 +17,7 @@ import {type LayerId, layerIdField} from './layers.js'
 /** From the bottom upwards; the lowest layer is that of an image. */
 const layersField = v.tupleWithRest([layerIdField], layerIdField)
 
-const snapshotSchema = v.object({
+const snapshotSchema = recordObject({
   label: v.string(),
   createdAt: timeField,
   /**
@@ -34,7 +35,7 @@ const snapshotSchema = v.object({
   name: v.exactOptional(v.string()),
 })
 
-export const historySchema = v.object({
+export const historySchema = recordObject({
   /** From the bottom, the image's layer, upwards; read-only. */
   layers: layersField,
   /** Written to while the environment runs. */
@@ -121,6 +122,7 @@ export function withRestored(
     ? history.snapshots.map((each) => (each.label === target.label ? target : each))
     : [...history.snapshots, target]
   return {
+    ...history,
     layers: target.layers,
     upper: fresh,
     snapshots: isKept ? snapshots : [...snapshots, kept],

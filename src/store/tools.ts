@@ -13,6 +13,8 @@ const PACKAGES = {
   bwrap: 'bubblewrap',
   cp: 'coreutils',
   mount: 'mount',
+  newgidmap: 'uidmap',
+  newuidmap: 'uidmap',
   nsenter: 'util-linux',
   proot: 'proot',
   unshare: 'util-linux',

@@ -14,6 +14,7 @@ import {
 } from '../../store/environments.js'
 import {environmentExistsError} from '../../store/errors.js'
 import {leftoverFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../../store/gc.js'
+import {presentIdMap} from '../../store/integrity/id-maps.js'
 import {holdLayers, lockEnvironment} from '../../store/locks.js'
 import {sweepPackagesHourly} from '../../store/package-cache.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/record.js'
@@ -135,7 +136,8 @@ export class Creation {
     await recordUsage(this.#partial, {...usage, measuredAt: this.#host.now()})
     if (isThrowaway === true) await markTry(this.#partial)
     const {identity, storage} = this.#means
-    const origin = {identity, storage, architecture, source: this.#image?.source ?? '-'}
+    const ids = identity === 'mapped' ? await presentIdMap(this.#host) : undefined
+    const origin = {identity, storage, architecture, ids, source: this.#image?.source ?? '-'}
     const record = newRecord(unpacked, this.#host, origin)
     await writeRecord(partial.record, record, {isSynced: false})
     await Promise.all([this.#tree.onDisk(), isSynced ? syncFilesIn(this.#partial) : undefined])

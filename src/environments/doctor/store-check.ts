@@ -20,6 +20,7 @@ import {
 import {EnvironmentNotFoundError, RecordUnreadableError} from '../../store/errors.js'
 import {isLayerLeftover, isLeftover} from '../../store/gc.js'
 import {findSnapshot, type History, layersOf, readHistory} from '../../store/history.js'
+import {describeMap, findChangedIds, missingLines, overlaps} from '../../store/integrity/id-maps.js'
 import {lostLayers} from '../../store/integrity/lost-layers.js'
 import {identityOf, isLayerId, layerFiles, listLayers, readLayerRecord} from '../../store/layers.js'
 import {isLost} from '../../store/mounted-tree.js'
@@ -110,6 +111,7 @@ async function examine(host: Host, name: EnvironmentName): Promise<StoreProblem[
   }
   return [
     ...checkLedger(files.ledger).map(of),
+    ...(await checkIds(host, environment)).map(of),
     ...(environment.record.storage === 'directory'
       ? checkRoot(files.root).map(of)
       : (await checkHistory(host, environment)).map(of)),
@@ -123,6 +125,32 @@ const NO_RECORD_REMEDY = 'Restore the file from a backup, or move the folder awa
 function wordsOf(error: unknown): Pick<StoreProblem, 'problem' | 'remedy'> {
   if (!(error instanceof EnvsError)) throw error
   return {problem: error.message, remedy: error.suggestions[0] ?? ''}
+}
+
+async function checkIds(host: Host, environment: Environment): Promise<ProblemFacts[]> {
+  const {name, files, record} = environment
+  const changed = await findChangedIds(host, environment)
+  if (changed === undefined) return []
+  const {recorded, present} = changed
+  const problem = `Its files belong to the subordinate ids ${describeMap(recorded)}, and this account now has ${describeMap(present)}.`
+  const facts = {kind: 'ids', path: files.folder, problem} as const
+  if (overlaps(recorded, present))
+    return [
+      {...facts, remedy: 'Ask an administrator to restore the former range in /etc/subuid and /etc/subgid.'},
+    ]
+  const {subuid, subgid} = await missingLines(host, recorded)
+  const lines = [
+    ...subuid.map((line) => `${line} to /etc/subuid`),
+    ...subgid.map((line) => `${line} to /etc/subgid`),
+  ]
+  const repair = `envs doctor --repair ${name}`
+  if (lines.length > 0) {
+    const remedy = `Ask an administrator to add, after the present line, ${lines.join(' and ')}. Then run: ${repair}`
+    return [{...facts, remedy}]
+  }
+  if (record.storage === 'overlay' && !(await canUnpackAgain(host.paths, record)))
+    return [{...facts, remedy: `Put its image back into the cache, then run: ${repair}`}]
+  return [{...facts, remedy: `Give the files the present ids: ${repair}`, isRepairable: true}]
 }
 
 function checkLedger(path: string): ProblemFacts[] {
@@ -206,14 +234,22 @@ async function lostBase(
   {image}: Environment['record'],
 ): Promise<Pick<StoreProblem, 'problem' | 'remedy' | 'isRepairable'>> {
   const problem = 'The layer of its image is missing.'
-  const kept = await readKept(images, image.sha256 as Sha256).catch(() => undefined)
-  if (kept !== undefined || existsSync(image.source))
+  if (await canUnpackAgain({images}, {image}))
     return {problem, remedy: 'Unpack the image again: envs doctor --repair', isRepairable: true}
   const remedy =
     image.name === null
       ? `Restore the folder from a backup, or the tarball "${image.source}", and run: envs doctor --repair`
       : `Restore the folder from a backup, or fetch the image (envs image pull ${image.name}) and run: envs doctor --repair`
   return {problem, remedy, isRepairable: false}
+}
+
+/** Returns whether the tarball of an image is in the cache, or where it was. */
+async function canUnpackAgain(
+  {images}: Pick<Host['paths'], 'images'>,
+  {image}: Pick<Environment['record'], 'image'>,
+): Promise<boolean> {
+  const kept = await readKept(images, image.sha256 as Sha256).catch(() => undefined)
+  return kept !== undefined || existsSync(image.source)
 }
 
 function checkIdentity({paths}: Host, {record}: Environment, history: History): ProblemFacts[] {

@@ -10,11 +10,14 @@ import {openImage} from '../../images/open.js'
 import type {OpenedImage} from '../../images/opened-image.js'
 import {isInUse} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
-import {stopFirstError} from '../../store/errors.js'
-import {findSnapshot, type History, readHistory, writeHistory} from '../../store/history.js'
+import {environmentRunningError} from '../../store/errors.js'
+import {countClaims, sweepLayers} from '../../store/gc.js'
+import {findSnapshot, type History, layersOf, readHistory, writeHistory} from '../../store/history.js'
+import {findChangedIds, shiftOwners} from '../../store/integrity/id-maps.js'
 import {isLayerLost} from '../../store/integrity/lost-layers.js'
-import type {LayerId} from '../../store/layers.js'
+import {type LayerId, layerFiles} from '../../store/layers.js'
 import {holdLayers, withLockedEnvironment} from '../../store/locks.js'
+import {writeRecord} from '../../store/record.js'
 import {openImageLayer} from '../create/image-layer.js'
 import {archiveFacts, imageContext} from '../create/request.js'
 import {type Repair, type Swept, sweepStore} from '../repair.js'
@@ -80,6 +83,7 @@ async function repairProblem(host: Host, problem: StoreProblem, options: RepairO
   if (name === null) return
   if (kind === 'reference') await removeDanglingReferences(host, name)
   if (kind === 'image-layer') await unpackImageAgain(host, name, options)
+  if (kind === 'ids') await givePresentIds(host, name, options)
 }
 
 async function discardImage({paths}: Host, folder: string): Promise<void> {
@@ -103,31 +107,82 @@ async function removeDanglingReferences(host: Host, name: string): Promise<void>
 }
 
 /** Unpacks the image of an environment whose image layer is lost, and puts the new layer in its place. */
-async function unpackImageAgain(host: Host, text: string, {settings, signal}: RepairOptions): Promise<void> {
+async function unpackImageAgain(host: Host, text: string, options: RepairOptions): Promise<void> {
+  await withStopped(host, text, async (environment) => {
+    const {history: path} = environment.files
+    const history = await readHistory(path)
+    if (!isLayerLost(host.paths.layers, history.layers[0])) return
+    await withImageLayer(host, environment, options, (base) => writeHistory(path, withBase(history, base)))
+  })
+}
+
+/**
+ * Gives the files of an environment the ids that this account has now. Its image is unpacked again, because other environments
+ * share that layer; the layers above it are changed in place. The record of the ids is written last: an interrupted repair is
+ * continued.
+ */
+async function givePresentIds(host: Host, text: string, options: RepairOptions): Promise<void> {
+  await withStopped(host, text, async (environment) => {
+    const {files, record} = environment
+    const changed = await findChangedIds(host, environment)
+    if (changed === undefined) return
+    if (record.storage === 'directory') await shiftOwners(host, [files.root], changed)
+    else {
+      const history = await readHistory(files.history)
+      const [former] = history.layers
+      const treeOf = (id: LayerId) => layerFiles(host.paths.layers, id).tree
+      await withImageLayer(host, environment, options, async (base) => {
+        const own = [...layersOf(history)].filter((id) => id !== former && id !== base)
+        await shiftOwners(host, own.map(treeOf), changed)
+        await writeHistory(files.history, withBase(history, base))
+      })
+      // Only its owner can remove it.
+      if (!(await countClaims(host.paths)).has(former) && !isLayerLost(host.paths.layers, former)) {
+        await shiftOwners(host, [treeOf(former)], changed)
+        await sweepLayers(host, new Set(), new Set([former]))
+      }
+    }
+    await writeRecord(files.record, {...record, ids: changed.present})
+  })
+}
+
+/** Calls `work` with a stopped environment, under its exclusive lock. */
+async function withStopped(
+  host: Host,
+  text: string,
+  work: (environment: Environment) => Promise<void>,
+): Promise<void> {
   const find = async () => {
     const environment = await findEnvironment(host.paths, text)
-    if (await isInUse(environment.files.run)) throw stopFirstError({name: environment.name, command: 'stop'})
+    const {name, files} = environment
+    if (await isInUse(files.run)) throw environmentRunningError({name})
     return environment
   }
-  await withLockedEnvironment(host.paths, 'exclusive', find, async ({files, record}) => {
-    const history = await readHistory(files.history)
-    if (!isLayerLost(host.paths.layers, history.layers[0])) return
-    const held = await holdLayers(host.paths)
+  await withLockedEnvironment(host.paths, 'exclusive', find, work)
+}
+
+/** Calls `work` with the layer of an environment's image, which is unpacked again unless it is there. */
+async function withImageLayer(
+  host: Host,
+  {record}: Environment,
+  {settings, signal}: RepairOptions,
+  work: (id: LayerId) => Promise<void>,
+): Promise<void> {
+  const held = await holdLayers(host.paths)
+  try {
     const image = await openAgain(host, record, {settings, signal})
     try {
-      const {layer} = await openImageLayer(host, image, {
-        identity: record.identity,
-        archives: await archiveFacts(host, settings),
-        isSynced: true,
-        signal,
-        onProgress: () => {},
-      })
-      await writeHistory(files.history, withBase(history, layer.id))
+      const archives = await archiveFacts(host, settings)
+      const {identity} = record
+      const options = {identity, archives, isSynced: true, signal, onProgress: () => {}}
+      const {layer} = await openImageLayer(host, image, options)
+      await work(layer.id)
     } finally {
       await image.close()
-      held.release()
     }
-  })
+  } finally {
+    held.release()
+  }
 }
 
 async function openAgain(

@@ -12,6 +12,7 @@ import {type ExtractProgress, exportRootfs} from '../../rootfs/worker/api.js'
 import {isInUse} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {environmentRunningError} from '../../store/errors.js'
+import {requireSameIds} from '../../store/integrity/id-maps.js'
 import {openStack} from '../../store/integrity/lost-layers.js'
 import {withLockedEnvironment} from '../../store/locks.js'
 import {type MergedTree, mergedTree, readGuestTree} from '../../store/mounted-tree.js'
@@ -116,6 +117,7 @@ async function writeArchive(
 
 /** Returns the tree and a process that can read all of its files: root of a user namespace, regardless of their modes. */
 async function readableTree(host: Host, {environment, lock}: LockedEnvironment): Promise<MergedTree> {
+  await requireSameIds(host, environment)
   const tree = await readGuestTree(environment)
   if (tree.kind === 'directory') {
     return {process: await rootProcess(host, environment.record.identity), root: tree.root}

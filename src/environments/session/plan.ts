@@ -7,6 +7,7 @@ import {anchorEngine, type EngineName, guestNamespaceOf} from '../../sandbox/eng
 import {MOUNT_POINTS} from '../../sandbox/mounts.js'
 import {filterSets} from '../../sandbox/seccomp/rules.js'
 import {baseSpec, type SandboxSpec} from '../../sandbox/spec.js'
+import {requireSameIds} from '../../store/integrity/id-maps.js'
 import {openStack} from '../../store/integrity/lost-layers.js'
 import {readGuestTree, rootMount, treeFolders} from '../../store/mounted-tree.js'
 import {readMark} from '../try/tries.js'
@@ -20,6 +21,7 @@ import {fitToEngine} from './engine.js'
  */
 export async function prepareAnchor(start: SessionContext, engine: AnchorEngineName): Promise<AnchorPlan> {
   const {host, environment} = start
+  await requireSameIds(host, environment)
   await beforeStart(engine, start)
   const tree = await readGuestTree(environment)
   if (tree.kind === 'directory') await ensureMountPoints(tree.root, MOUNT_POINTS)

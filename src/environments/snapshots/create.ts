@@ -23,6 +23,7 @@ import {
   withSnapshot,
   writeHistory,
 } from '../../store/history.js'
+import {requireSameIds} from '../../store/integrity/id-maps.js'
 import {requireUpper} from '../../store/integrity/lost-layers.js'
 import {identityOf, type LayerId, layerFiles, makeUpper, newLayerId} from '../../store/layers.js'
 import {holdLayers} from '../../store/locks.js'
@@ -163,6 +164,7 @@ export async function snapshotRunning(
   return withSharedHistory(host, text, async (environment) => {
     const anchor = readLiveAnchor(environment.files.run)
     if (anchor === undefined) return undefined
+    await requireSameIds(host, environment)
     const before = await readHistory(environment.files.history)
     const taken = await copyUpper(host, environment, {anchor, request, before})
     if (request.kind === 'automatic') await sweepLayers(host, layersOf(before))
