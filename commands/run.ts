@@ -1,7 +1,7 @@
 import {SessionCommand} from '../src/cli/command.js'
 import {dryRunFlag, nameArg, sessionFlags} from '../src/cli/flags.js'
 import {formatCommandLine} from '../src/cli/format.js'
-import {splitAtSeparator} from '../src/cli/session-line.js'
+import {printStartNotice, splitAtSeparator} from '../src/cli/session-line.js'
 import {previewSession, type SessionPreview} from '../src/environments/session/run.js'
 import {runTypedSession, withSettings} from '../src/environments/session/typed-session.js'
 import {UsageError} from '../src/errors.js'
@@ -30,7 +30,7 @@ signal n ended it.`
     const session = {name: args.name, command: guest, fields: sessionFields(flags)}
     if (flags['dry-run'])
       return this.#preview(await previewSession(host, args.name, await withSettings(host, session)))
-    process.exitCode = await runTypedSession(host, session)
+    process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
     return undefined
   }
 

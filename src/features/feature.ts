@@ -65,6 +65,16 @@ export type SessionContext = {
   readonly host: Host
   readonly environment: Environment
   readonly wish: SessionWish
+  /** Called with a notice for the user about a start that continues. */
+  readonly onNotice?: ((notice: StartNotice) => void) | undefined
+}
+
+/** A start without a restore point: `envs undo` takes back the changes of two runs at once. */
+export type StartNotice = {
+  readonly kind: 'no-restore-point'
+  readonly name: string
+  /** A clause, for a message. */
+  readonly reason: string
 }
 
 export type StartContext = SessionContext & {

@@ -1,5 +1,6 @@
 import {closeSync, constants, existsSync, lstatSync, openSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
+import {EnvsError, errnoOf, wordsForErrno} from '../errors.js'
 import {isErrno, isFailure} from '../host/errno.js'
 import {syncFolder} from '../host/files.js'
 import type {Host} from '../host/host.js'
@@ -38,9 +39,11 @@ import type {SandboxFeature} from './feature.js'
 export const restorePoints: SandboxFeature = {
   id: 'restore-points',
   engines: ['bwrap', 'unshare'],
-  async beforeStart({host, environment, wish}) {
+  async beforeStart({host, environment, wish, onNotice}) {
     if (environment.record.storage !== 'overlay') return
-    await makeRestorePoint(host, environment, {isSynced: wish.durable !== 'never'})
+    const failure = await makeRestorePoint(host, environment, {isSynced: wish.durable !== 'never'})
+    if (failure !== undefined)
+      onNotice?.({kind: 'no-restore-point', name: environment.name, reason: reasonOf(failure)})
   },
   apply(spec, {host, environment, tree, isThrowaway}) {
     if (tree.kind !== 'overlay' || isThrowaway) return spec
@@ -55,22 +58,27 @@ export const restorePoints: SandboxFeature = {
   },
 }
 
+function reasonOf(failure: unknown): string {
+  if (failure instanceof EnvsError) return failure.message.replace(/\.$/, '')
+  return wordsForErrno(errnoOf(failure) ?? 'unknown')
+}
+
 /**
- * Makes a restore point of the files written since the last one, for `envs undo`. Does nothing where nothing was written. A
- * failure is ignored: the start matters more than the restore point.
+ * Makes a restore point of the files written since the last one, for `envs undo`. Does nothing where nothing was written.
  *
  * @param options.isSynced - Whether the new files are synced to the disk.
+ * @returns The failure, if there was one: the start matters more than the restore point.
  */
 async function makeRestorePoint(
   host: Host,
   environment: Environment,
   {isSynced}: {isSynced: boolean},
-): Promise<void> {
+): Promise<unknown> {
   const history = await readHistory(environment.files.history)
   const isFirst = !existsSync(anchorFiles(environment.files.run).state)
   const isEmpty = await isEmptyLayer(host.paths.layers, history.upper)
   // A new environment directly on its image needs none: `envs undo` finds its initial state without a record of it.
-  if (isFirst ? history.layers.length === 1 || history.after !== undefined : isEmpty) return
+  if (isFirst ? history.layers.length === 1 || history.after !== undefined : isEmpty) return undefined
   try {
     const lock = await lockHistory(environment)
     try {
@@ -78,8 +86,10 @@ async function makeRestorePoint(
     } finally {
       lock.release()
     }
+    return undefined
   } catch (error) {
     if (!isFailure(error)) throw error
+    return error
   }
 }
 

@@ -181,6 +181,7 @@ const KINDS: Readonly<Record<string, string>> = {
   array: 'a list',
   tuple_with_rest: 'a list',
   object: 'an object',
+  loose_object: 'an object',
   record: 'an object',
 }
 

@@ -25,13 +25,10 @@ export const noHistoryError = defineError('ENVS_NO_HISTORY', ExitCode.conflict, 
   ],
 })
 
-/** The layers exceed the limit of mount(2), and can't be merged. */
-export const tooManySnapshotsError = defineError('ENVS_TOO_MANY_SNAPSHOTS', ExitCode.conflict, {
-  message: 'The environment "{name}" has as many snapshots as one environment can have.',
-  nextStep: [
-    'Remove some: envs snapshots {name} {removals}',
-    'Without perl envs cannot merge the layers between snapshots; download perl: envs doctor --fetch perl',
-  ],
+/** Not even two layers fit into the options of mount(2). */
+export const storePathTooLongError = defineError('ENVS_STORE_PATH_TOO_LONG', ExitCode.host, {
+  message: 'The environment "{name}" cannot have snapshots: the path of its layers is too long: "{folder}".',
+  nextStep: 'Move the store to a folder with a shorter path, and set ENVS_HOME to it.',
 })
 
 /** A garbage collection holds the lock of the layers for too long. */

@@ -286,7 +286,7 @@ function checkReferences(name: string, path: string, history: History): ProblemF
   ]
 }
 
-/** A layer without a record is none of an image; a record that can't be read is damaged. */
+/** A layer without a record does not belong to an image; a record that can't be read is damaged. */
 async function checkLayerRecords({paths}: Host): Promise<StoreProblem[]> {
   const found: StoreProblem[] = []
   for (const id of await listLayers(paths.layers)) {

@@ -34,11 +34,11 @@ export async function runInEnvironment(
   host: Host,
   text: string | undefined,
   wish: SessionWish,
-  plain?: PlainSession,
+  {plain, onNotice}: {readonly plain?: PlainSession | undefined} & Pick<SessionContext, 'onNotice'> = {},
 ): Promise<number> {
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
-  const context = {host, environment, wish}
+  const context = {host, environment, wish, onNotice}
   const session = planRequest(host, environment, wish)
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
