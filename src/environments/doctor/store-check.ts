@@ -314,9 +314,14 @@ async function checkDigests(host: Host, signal: AbortSignal): Promise<StoreProbl
   const found: StoreProblem[] = []
   for (const {sha256, path, name} of (await listKept(host.paths.images)).images) {
     if ((await sha256OfFile(path, {signal})) === sha256) continue
-    found.push(
-      imageProblem(host, sha256, `The tarball of the image ${name} does not have the digest of its record.`),
-    )
+    found.push({
+      kind: 'image',
+      environment: null,
+      path,
+      problem: `The tarball of the image ${name} does not have the digest of its record.`,
+      remedy: `Remove the image, which is fetched again when it is needed: envs image rm ${sha256.slice(0, 12)}`,
+      isRepairable: false,
+    })
   }
   return found
 }
