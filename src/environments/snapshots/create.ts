@@ -49,7 +49,7 @@ export type SnapshotRequest = {
 /**
  * Takes a snapshot. A stopped environment gets a new upper layer, without a copy; the upper layer of a running one is copied.
  *
- * @throws {@link snapshotExistsError} @throws {TooManySnapshotsError} @throws {@link noHistoryError} @throws {EnvironmentNotFoundError}
+ * @throws {@link snapshotExistsError} @throws {@link storePathTooLongError} @throws {@link noHistoryError} @throws {EnvironmentNotFoundError}
  * @throws {@link environmentBusyError} @throws {LayerSpaceError} @throws {FreezeFailedError}
  */
 export async function takeSnapshot(

@@ -55,7 +55,7 @@ type RestoreOptions = {
 /**
  * Restores an older or newer snapshot. Keeps the current state as a snapshot.
  *
- * @throws {@link snapshotNotFoundError} @throws {TooManySnapshotsError} @throws As {@link withStoppedEnvironment}.
+ * @throws {@link snapshotNotFoundError} @throws {@link storePathTooLongError} @throws As {@link withStoppedEnvironment}.
  */
 export async function restoreSnapshot(
   host: Host,
