@@ -1,5 +1,6 @@
 import {fstatSync, writeSync} from 'node:fs'
 import {errnoOf, wordsForErrno} from '../errors.js'
+import {bytesOfText, hasBytes} from '../host/bytes.js'
 import {isErrno, unlessErrno} from '../host/errno.js'
 import {OutputFailedError, outputFailedError} from './errors.js'
 
@@ -102,6 +103,7 @@ export function escapeLines(text: string): string {
 function escapeCharacter(character: string): string {
   const short = SHORT_ESCAPES[character]
   if (short !== undefined) return short
+  if (hasBytes(character)) return `\\x${bytesOfText(character).toString('hex')}`
   const code = character.codePointAt(0) ?? 0
   return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
 }

@@ -2,6 +2,7 @@ import {accessSync, closeSync, constants, openSync, readSync, statSync} from 'no
 import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
 import {type DebArchitecture, debArchitecture} from './arch.js'
+import {exactFolder, exactVariables} from './bytes.js'
 import {unlessErrno} from './errno.js'
 import {checkOwnFolders} from './own-folders.js'
 import {fetchedTool, openPaths, type Paths, packageRoot} from './paths.js'
@@ -24,7 +25,7 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/
 
 /** Reads the facts of the current process. No other function does, so tests can pass another host. */
 export function openHost(): Host {
-  const environment = process.env
+  const environment = exactVariables(process.env)
   const uid = process.getuid?.() ?? 0
   const paths = openPaths(environment, homeFolder(environment['HOME']))
   return {
@@ -64,7 +65,10 @@ function homeFolder(home: string | undefined): string {
 
 /** Returns the working folder; if it was removed, its former path from PWD. */
 function currentFolder(shellsWord: string | undefined): string {
-  return unlessErrno(() => process.cwd(), 'ENOENT') ?? (shellsWord?.startsWith('/') ? shellsWord : '/')
+  return (
+    unlessErrno(() => exactFolder(process.cwd()), 'ENOENT') ??
+    (shellsWord?.startsWith('/') ? shellsWord : '/')
+  )
 }
 
 /** Returns the first executable `program` in `searchPath`, then in the system folders. */

@@ -5,6 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {isatty} from 'node:tty'
 import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
+import {bytesOfText} from '../host/bytes.js'
 import {type CheckId, seeChecks} from '../host/check.js'
 import type {Lock} from '../host/locks.js'
 import {rememberTerminal} from '../host/proc.js'
@@ -66,8 +67,8 @@ export async function runSession(options: SessionOptions): Promise<number> {
 }
 
 /** Starts the environment unless it runs. @returns The plan to join it, for templates/host/join.pl. @throws As runSession. */
-export async function planJoin(options: SessionOptions): Promise<string> {
-  return joinPlanText(options.plan, await readyEnvironment(options))
+export async function planJoin(options: SessionOptions): Promise<Uint8Array> {
+  return bytesOfText(joinPlanText(options.plan, await readyEnvironment(options)))
 }
 
 async function readyEnvironment(options: SessionOptions): Promise<Anchor> {

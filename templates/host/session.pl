@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # Joins the namespaces of a running environment and runs one command of the guest there to its end.
 #
-# usage: session.pl ANCHOR PARENT NUMBERS OPTION... -- [COMMAND ARGUMENT...]
+# usage: session.pl ANCHOR PARENT NUMBERS [%] OPTION... -- [COMMAND ARGUMENT...]
 #   ANCHOR   process id of the environment's pid 1 on the host
 #   PARENT   process id of the waiting envs process; when it dies, the command gets SIGHUP
 #   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount and wait4 on this processor, then "power" if its
@@ -9,6 +9,7 @@
 #            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment
+#   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
 #
@@ -177,6 +178,10 @@ sub pass_on {
 }
 
 sub read_options {
+  if (@rest && $rest[0] eq '%') {
+    shift @rest;
+    s/%([0-9a-f]{2})/chr hex $1/ge for @rest;
+  }
   while (defined(my $flag = shift @rest)) {
     if    ($flag eq '--') { return }
     elsif ($flag eq '-u') { $option{user} = shift @rest }

@@ -138,7 +138,7 @@ const PLAN_FD_VARIABLE = 'ENVS_HAND_OVER'
 
 /** A parent process that joins the environment itself, and only needs the plan. */
 type JoiningParent = {
-  sendPlan(plan: string): void
+  sendPlan(plan: Uint8Array): void
   /** Kills this process when the parent is killed; for a session that this process runs itself. */
   dieTogether(): Promise<void>
 }

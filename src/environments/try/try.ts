@@ -2,7 +2,9 @@ import type {ArchiveContext} from '../../apt/context.js'
 import type {Settings} from '../../config/settings.js'
 import type {Durability, SessionWish} from '../../features/feature.js'
 import type {DebArchitecture} from '../../host/arch.js'
+import {hasBytes} from '../../host/bytes.js'
 import {isErrno} from '../../host/errno.js'
+import {notUtf8Error} from '../../host/errors.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
 import {templateText} from '../../host/paths.js'
@@ -197,6 +199,8 @@ export async function readTryWords(
   {now, workingFolder, architecture}: Pick<Host, 'now' | 'workingFolder'> & {architecture: DebArchitecture},
 ): Promise<TryWords> {
   const [first, ...rest] = words
+  const unnamable = words.find(hasBytes)
+  if (unnamable !== undefined) throw notUtf8Error({text: unnamable})
   if (first === undefined) return {image: undefined, packages: []}
   try {
     const image = await parseImageReference(first, {workingFolder, architecture, now: now()})
