@@ -1,4 +1,6 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
+import {limitOf} from '../host/errno.js'
+import {limitReachedError} from '../host/errors.js'
 import {packageVersion} from '../host/paths.js'
 import {bugError, noSpaceError, quotaUsedError, systemRefusedError} from './errors.js'
 import {escapeLines, escapeText, writeError, writeJsonFailure} from './output.js'
@@ -106,6 +108,8 @@ function systemFailure(error: unknown): EnvsError | undefined {
   const path = error instanceof Error && 'path' in error ? String(error.path) : undefined
   if (errno === 'ENOSPC') return noSpaceError({path: path ?? 'envs'})
   if (errno === 'EDQUOT') return quotaUsedError({path: path ?? 'envs'})
+  const limit = limitOf(error)
+  if (limit !== undefined) return limitReachedError({limit})
   if (errno === undefined || path === undefined || !REFUSALS.has(errno)) return undefined
   return systemRefusedError({path, reason: wordsForErrno(errno)})
 }

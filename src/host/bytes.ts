@@ -71,13 +71,13 @@ export function percentText(text: string): string {
 /** Node's replacement of what is not UTF-8; a typed one is possible, too. */
 const REPLACED = '\ufffd'
 
-/** Returns the arguments of this process to the letter. @param decoded - The last ones, as Node decoded them. */
+/** Returns the arguments of this process with every byte. @param decoded - The last ones, as Node decoded them. */
 export function exactArguments(decoded: readonly string[]): readonly string[] {
   if (decoded.length === 0 || !decoded.some((word) => word.includes(REPLACED))) return decoded
   return fieldsOf('/proc/self/cmdline').slice(-decoded.length)
 }
 
-/** Returns the variables of this process to the letter. @param decoded - As Node decoded them. */
+/** Returns the variables of this process with every byte. @param decoded - As Node decoded them. */
 export function exactVariables(
   decoded: Readonly<Record<string, string | undefined>>,
 ): Readonly<Record<string, string | undefined>> {
@@ -96,7 +96,7 @@ export function exactVariables(
   )
 }
 
-/** Returns the working folder to the letter. @param decoded - As Node decoded it. */
+/** Returns the working folder with every byte. @param decoded - As Node decoded it. */
 export function exactFolder(decoded: string): string {
   return decoded.includes(REPLACED)
     ? textOfBytes(readlinkSync('/proc/self/cwd', {encoding: 'buffer'}))

@@ -49,6 +49,12 @@ export const notUtf8Error = defineError('ENVS_USAGE', ExitCode.usage, {
   ],
 })
 
+/** The account, or this process, may not have more; no program of the host is to blame. */
+export const limitReachedError = defineError('ENVS_LIMIT_REACHED', ExitCode.host, {
+  message: 'A limit of this account is reached: {limit}.',
+  nextStep: 'End some of your programs, or raise the limit. To see the limits: ulimit -a',
+})
+
 /** Another user could replace or change files that envs reads and runs. */
 export const unsafeStoreError = defineError('ENVS_STORE_UNSAFE', ExitCode.integrity, {
   message: 'The folders of envs are not safe from other users: {reason}.',

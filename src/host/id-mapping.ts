@@ -1,8 +1,9 @@
 import {readFile, stat} from 'node:fs/promises'
 import {userInfo} from 'node:os'
 import {systemCalls} from './arch.js'
-import {ignoring, isErrno} from './errno.js'
+import {ignoring, isErrno, limitOf} from './errno.js'
 import type {Host} from './host.js'
+import {requireRoom} from './limits.js'
 import {utilLinuxVersion} from './os-release.js'
 import {readProcessStatus} from './proc.js'
 import {capture, ended, findPerl, scriptWords, start} from './process.js'
@@ -32,6 +33,7 @@ const SETUID = 0o4000
  * Reads exit statuses and files, never the error output of a program.
  */
 export async function probeMapped(host: MapperHost): Promise<MappingProbe> {
+  requireRoom()
   const unshare = host.which('unshare')
   if (unshare === undefined) return failedProbe('old-util-linux')
   if (!(await succeeds([unshare, '--map-root-user', '--mount', '--', 'true']))) {
@@ -174,7 +176,7 @@ export async function succeeds(argv: readonly string[]): Promise<boolean> {
     return (await ended(start(argv, {stdio: 'ignore', timeout: TIMEOUT_MS}))).status === 0
   } catch (error) {
     // A program that cannot be started, such as one of another processor, has no effect.
-    if (isErrno(error)) return false
+    if (isErrno(error) && limitOf(error) === undefined) return false
     throw error
   }
 }

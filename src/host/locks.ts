@@ -1,6 +1,7 @@
 import {spawn} from 'node:child_process'
 import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync} from 'node:fs'
 import {readdir, readFile, readlink} from 'node:fs/promises'
+import {isErrno} from './errno.js'
 import {flockMissingError, type LockHolder} from './errors.js'
 
 export type LockMode = 'shared' | 'exclusive'
@@ -58,7 +59,9 @@ export function lockDescriptor(
     const child = spawn('flock', [kind, ...wait, '-E', String(HELD_STATUS), '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
     })
-    child.once('error', (error) => reject(flockMissingError({}, {cause: error})))
+    child.once('error', (error) =>
+      reject(isErrno(error, 'ENOENT') ? flockMissingError({}, {cause: error}) : error),
+    )
     child.once('exit', (code, signal) => {
       if (code === 0) resolve(true)
       // Ctrl-C at a terminal ends the helper too: then no lock was taken.

@@ -7,6 +7,8 @@ import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
 import {bytesOfText} from '../host/bytes.js'
 import {type CheckId, seeChecks} from '../host/check.js'
+import {limitOfNumber} from '../host/errno.js'
+import {requireRoom} from '../host/limits.js'
 import type {Lock} from '../host/locks.js'
 import {rememberTerminal} from '../host/proc.js'
 import {ended, pipeOf, start} from '../host/process.js'
@@ -78,6 +80,7 @@ async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
 }
 
 async function startEnvironment(options: SessionOptions) {
+  requireRoom()
   await options.waitForLock()
   return ensureAnchor(options, options.planAnchor)
 }
@@ -93,7 +96,9 @@ async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<v
 }
 
 /** Returns whether the environment ended between the read of its state and the join: it is started again. */
-function isAnchorGone({stage}: SessionFailure): boolean {
+function isAnchorGone({stage, errno}: SessionFailure): boolean {
+  // A namespace of processes that has ended answers with ENOMEM. See pid_namespaces(7).
+  if (errno !== ENOMEM && limitOfNumber(errno) !== undefined) return false
   return ['anchor', 'hold', 'fork', 'leaving', 'unstarted'].includes(stage) || stage.startsWith('join-')
 }
 
@@ -146,7 +151,7 @@ async function readAll(stream: Readable): Promise<string> {
 /** The step at which the program of a session failed, and its errno. */
 export type SessionFailure = {readonly stage: string; readonly errno: number}
 
-const ENOENT = 2
+const [ENOENT, ENOMEM] = [2, 12]
 
 /** Parses the failure in a status line; undefined without one. */
 export function parseFailure(text: string): SessionFailure | undefined {
@@ -177,6 +182,9 @@ export function sessionError(
   request: SessionRequest,
   {stage, errno}: SessionFailure,
 ): EnvsError {
+  const limit = stage === 'exec' ? undefined : limitOfNumber(errno)
+  if (limit !== undefined)
+    return sessionFailedError({name, reason: `a limit is reached: ${limit}`}, {suggestions: [`envs ps ${name}`]})
   const reason = describeErrno(errno)
   const targets = request.volumes.map(({target}) => target).join(', ')
   const sources = request.volumes.map(({source}) => source).join(', ')

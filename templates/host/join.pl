@@ -23,6 +23,10 @@ my ($F_DUPFD, $F_SETFD) = (0, 2);
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
 my $MOST_LINKS = 40;
+# What Node needs to start: with fewer threads it waits for ever, with fewer descriptors or less memory it crashes.
+my ($NODE_THREADS, $NODE_DESCRIPTORS, $NODE_BYTES) = (16, 24, 512 << 20);
+# Signals by which a crash ends a program: ILL TRAP ABRT BUS FPE SEGV.
+my %is_crash = map { $_ => 1 } 4 .. 8, 11;
 # The files that identify a build of envs, as in src/sandbox/join-plan.ts.
 my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/terminal.pl session/streams.pl session/volumes.pl session/single-id.pl join.pl);
 my %is_run = map { $_ => 1 } qw(run exec);
@@ -33,8 +37,13 @@ my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 
 delete $ENV{PERL_BADLANG};
 my @typed = @ARGV;
+# Signals that the caller ignores, as nohup(1) does, stay ignored here, and reach no process of envs.
+my @ignored = grep { ($SIG{$_} // '') eq 'IGNORE' } @PASSED_ON, 'TSTP';
+my %is_ignored = map { $_ => 1 } @ignored;
 my ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is not in its place\n";
 $SIG{CHLD} = 'DEFAULT';    # ignored, it would take the end of a child away
+my $is_session = $is_run{$typed[0] // ''} || $is_enter{$typed[0] // ''};
+go_by_node() unless $is_session;    # bin/envs sends it, because signals are ignored or limits are low
 join_session(kept_plan() // asked_plan());
 
 # Returns the stored plan of a plain session; undef if there is no valid one.
@@ -54,6 +63,8 @@ sub kept_plan {
 
 # Reads a plan from envs.js through a pipe; an end without a word ends this program.
 sub asked_plan {
+  require_room();
+  close_strays();
   pipe(my $reader, my $writer) or go_by_node();
   # Nothing is written to this pipe: Node runs a session of proot itself, and its end of the pipe closes when this process is killed.
   pipe(my $parent_ends, my $parent_lives) or go_by_node();
@@ -61,11 +72,11 @@ sub asked_plan {
   if ($child == 0) {
     $ENV{ENVS_HAND_OVER} = join ',', fileno $writer, fileno $parent_ends;
     fcntl($_, $F_SETFD, 0) for $writer, $parent_ends;
-    go_by_node();
+    become_node();
   }
   close $_ for $writer, $parent_ends;
   my $status = wait_for($child, $reader, \my $text);
-  exit $status unless $status == 0 && length $text;
+  leave($status) unless $status == 0 && length $text;
   return read_plan($text) // go_by_node();
 }
 
@@ -93,13 +104,94 @@ sub read_plain_form {
   return @rest ? ($name, \@shares, @rest) : ();
 }
 
+# Ends this program. Node resets ignored signals, so it gets a parent that ignores them.
 sub go_by_node {
+  become_node() unless needs_own_group();
+  require_room();
+  my $child = fork_receiver();
+  become_node() if $child == 0;
+  leave(wait_for($child));
+}
+
+# Ends with the status of Node, and explains a crash.
+sub leave {
+  my ($status) = @_;
+  print STDERR "envs: Node.js crashed: a limit of this account may leave it too little memory or too few processes.\n  To see the limits: ulimit -a\n"
+    if $is_crash{$? & 127};
+  exit $status;
+}
+
+# Node and its children then get no signal that is sent to the caller's process group. A terminal stops readers of other groups.
+sub needs_own_group { return @ignored && !-t STDIN }
+
+sub become_node {
+  require_room();
+  setpgrp(0, 0) if needs_own_group();
   exec { 'node' } 'node', "$package/bin/envs.js", @typed or node_is_missing();
 }
 
 sub node_is_missing {
-  print STDERR "envs: Node.js was not found.\n  Install Node.js 20.17 or later; your own copy of it needs no administrator.\n";
-  exit 125;
+  refuse('Node.js was not found.', 'Install Node.js 20.17 or later; your own copy of it needs no administrator.');
+}
+
+sub refuse {
+  my ($problem, $next_step) = @_;
+  print STDERR "envs: $problem\n  $next_step\n";
+  exit($is_session ? 125 : 7);
+}
+
+# Refuses what Node could not even report: limits that leave no room for its start.
+sub require_room {
+  state $has_room = 0;
+  return if $has_room++;
+  my $limits = read_whole('/proc/self/limits', $O_RDONLY, 65536) // return;
+  my $next_step = 'End some of your programs, or raise the limit. To see the limits: ulimit -a';
+  my $limit_of = sub { $limits =~ /^$_[0] +([0-9]+) /m ? $1 : undef };
+  my $descriptors = $limit_of->('Max open files');
+  refuse("A limit of this account is reached: $descriptors open files of a process (ulimit -n).", $next_step)
+    if defined $descriptors && !can_open($NODE_DESCRIPTORS);
+  my $bytes = $limit_of->('Max address space');
+  refuse('A limit of this account is reached: ' . ($bytes >> 10) . ' KiB of memory (ulimit -v).', $next_step)
+    if defined $bytes && $bytes < $NODE_BYTES;
+  my $processes = $limit_of->('Max processes') // return;
+  # The threads of all users, which need no search, are far below the limit of one on most hosts.
+  my ($all) = (read_whole('/proc/loadavg', $O_RDONLY, 4096) // '') =~ m{/([0-9]+) };
+  return if defined $all && $all + $NODE_THREADS < $processes;
+  refuse("A limit of this account is reached: $processes processes and threads (ulimit -u).", $next_step)
+    unless can_fork($NODE_THREADS);
+}
+
+# Node can't replace descriptors above the limit, which a guest must not get.
+sub close_strays {
+  opendir(my $folder, '/proc/self/fd') or return;
+  my @numbers = grep { /^[0-9]+$/ && $_ > 2 } readdir $folder;
+  closedir $folder;
+  for my $number (@numbers) {
+    open(my $stray, '<&=', $number) or next;
+    close $stray;
+  }
+}
+
+sub can_open {
+  my ($wanted) = @_;
+  my @taken;
+  while (@taken < $wanted) { open($taken[@taken], '<', '/dev/null') or return 0 }
+  return 1;
+}
+
+# All at once: each waits for the end of the pipe.
+sub can_fork {
+  my ($wanted) = @_;
+  pipe(my $waits, my $ends) or return 0;
+  my @children;
+  while (@children < $wanted) {
+    my $child = fork() // last;
+    if ($child == 0) { close $ends; sysread $waits, my $nothing, 1; exit 0 }
+    push @children, $child;
+  }
+  close $ends;
+  waitpid $_, 0 for @children;
+  return @children == $wanted;
 }
 
 # The same as src/host/paths.ts; returns nothing where that would normalise, or refuse.
@@ -201,9 +293,10 @@ sub join_session {
   my $waiting = $$;
   my $child = fork_receiver();
   if ($child == 0) {
-    $SIG{$_} = 'DEFAULT' for grep { !/^(?:KILL|STOP|NUM|RT|ZERO|CLD|POLL|IOT|UNUSED)/ } keys %SIG;
+    # Until it has a session of its own, session.pl ignores the same ones; the command does not.
+    $SIG{$_} = 'DEFAULT' for grep { !$is_ignored{$_} && !/^(?:KILL|STOP|NUM|RT|ZERO|CLD|POLL|IOT|UNUSED)/ } keys %SIG;
     # Under numbers that no handle here has, because session.pl would keep those open.
-    my @handed_on = map { fcntl($_, $F_DUPFD, 3) } $status_end, $lock, $hold, $filter;
+    my @handed_on = map { fcntl($_, $F_DUPFD, 3) // exit 125 } $status_end, $lock, $hold, $filter;
     close $_ for $status, $status_end, $lock, $hold, $filter, $filter_end;
     @ARGV = (
       $plan->{anchor}, $waiting, join(',', $plan->{numbers}, @handed_on), @{$plan->{words}},
@@ -241,11 +334,11 @@ sub fork_receiver {
     if   ($child) { kill $_[0] => $child }
     else          { push @early, $_[0] }
   };
-  $SIG{$_} = $pass_on for @PASSED_ON;
+  $SIG{$_} = $pass_on for grep { !$is_ignored{$_} } @PASSED_ON;
   # A terminal as standard input stops no process by itself: the relay stops this process with the whole job.
   $SIG{TSTP} = sub { $pass_on->('TSTP'); stop_here($_[0]) }
-    unless -t STDIN;
-  $child = fork() // go_by_node();
+    unless $is_ignored{TSTP} || -t STDIN;
+  $child = fork() // become_node();
   if ($child != 0) { kill $_ => $child for splice @early }
   return $child;
 }
@@ -261,12 +354,14 @@ sub stop_here {
 # Reads $from to its end, then waits for the child. Returns the status as a shell does.
 sub wait_for {
   my ($child, $from, $text) = @_;
-  $$text = '';
-  my $got;
-  do { $got = sysread($from, $$text, 65536, length $$text) } while $got || (!defined $got && $! == $EINTR);
+  if ($from) {
+    $$text = '';
+    my $got;
+    do { $got = sysread($from, $$text, 65536, length $$text) } while $got || (!defined $got && $! == $EINTR);
+  }
   waitpid $child, 0;
   my $end = $?;
-  $SIG{$_} = 'DEFAULT' for @PASSED_ON, 'TSTP';
+  $SIG{$_} = 'DEFAULT' for grep { !$is_ignored{$_} } @PASSED_ON, 'TSTP';
   $? = $end;
   return $end & 127 ? 128 + ($end & 127) : $end >> 8;
 }

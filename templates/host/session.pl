@@ -99,11 +99,11 @@ my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
 # These stay in the host's pid namespace, as this process does: the guest can't see them.
 for my $stream (grep { $_ && $_->{feeds} } @streams) {
-  fork_helper(\&feed_pipe, $stream);
+  fork_helper(\&feed_pipe, $stream) // give_up('fork');
   # The command sees the end of the file once the other process has ended.
   close $stream->{far_end};
 }
-$terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) if $terminal;
+$terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) // give_up('fork') if $terminal;
 # A session without the caller's terminal: /dev/tty is the guest's, or missing.
 syscall($nr_setsid) >= 0 or give_up('setsid');
 take_terminal($terminal) if $terminal;
@@ -266,11 +266,11 @@ sub pass_gate {
   flock($hold, $LOCK_SH) or give_up('gate');
 }
 
-# Forks a process next to the session that holds no resource for which others wait.
+# Forks a process next to the session that holds no resource for which others wait; undef at a limit.
 sub fork_helper {
   my ($work, $own, @arguments) = @_;
-  my $pid = fork() // give_up('fork');
-  return $pid if $pid != 0;
+  my $pid = fork();
+  return $pid if !defined $pid || $pid != 0;
   my @others = grep { $_ && $_ != $own } $terminal, @streams;
   close $_ for $status, $lock, $hold, $filter_pipe, $owner, values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
   closedir $own_files;

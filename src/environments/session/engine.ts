@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {fileFacts, openMemory, probeOnce} from '../../host/cache.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
+import {requireRoom} from '../../host/limits.js'
 import {isMountingRoot} from '../../host/proc.js'
 import {capture} from '../../host/process.js'
 import {oneOfField} from '../../host/records.js'
@@ -210,6 +211,7 @@ async function isMountable(
   identity: Identity,
   trialArgv: (folders: TrialFolders) => Promise<string[]>,
 ): Promise<boolean> {
+  requireRoom()
   const folder = await mkdtemp(join(host.paths.layers, `.trial.${identity}.`))
   const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => join(folder, name))
   if (lower === undefined || upper === undefined || work === undefined || merged === undefined) return false

@@ -4,10 +4,11 @@ import {release, tmpdir} from 'node:os'
 import {join} from 'node:path'
 import * as v from 'valibot'
 import {fileFacts, type Memory, openMemory} from '../../host/cache.js'
-import {ignoreFailure, isErrno} from '../../host/errno.js'
+import {ignoreFailure, isErrno, limitOf} from '../../host/errno.js'
 import {PerlMissingError} from '../../host/errors.js'
 import {makeFolders} from '../../host/files.js'
 import {type MapperHost, succeeds} from '../../host/id-mapping.js'
+import {requireRoom} from '../../host/limits.js'
 import {bootId, isMountingRoot} from '../../host/proc.js'
 import {requirePerl, scriptWords} from '../../host/process.js'
 import {oneOfField} from '../../host/records.js'
@@ -138,6 +139,7 @@ async function probeInTurn(
 }
 
 async function probeEngine(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
+  requireRoom()
   if (name === 'proot') {
     const program = host.which('proot')
     const works = program !== undefined && (await succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':']))
@@ -236,7 +238,7 @@ async function canStart({engine, stage, ...place}: EngineTrial): Promise<boolean
   } catch (error) {
     if (error instanceof NamespaceRefusedError) return false
     // For example, a program for another processor (ENOEXEC).
-    if (isErrno(error)) return false
+    if (isErrno(error) && limitOf(error) === undefined) return false
     throw error
   } finally {
     namespace?.release()
