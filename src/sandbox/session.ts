@@ -184,7 +184,10 @@ export function sessionError(
 ): EnvsError {
   const limit = stage === 'exec' ? undefined : limitOfNumber(errno)
   if (limit !== undefined)
-    return sessionFailedError({name, reason: `a limit is reached: ${limit}`}, {suggestions: [`envs ps ${name}`]})
+    return sessionFailedError(
+      {name, reason: `a limit is reached: ${limit}`},
+      {suggestions: [`envs ps ${name}`]},
+    )
   const reason = describeErrno(errno)
   const targets = request.volumes.map(({target}) => target).join(', ')
   const sources = request.volumes.map(({source}) => source).join(', ')
