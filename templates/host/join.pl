@@ -19,14 +19,12 @@ BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 
 my ($O_RDONLY, $O_RDWR, $O_NONBLOCK) = (0, 2, 04000);
 my ($ENOENT, $EINTR, $SIGKILL) = (2, 4, 9);
-my ($F_DUPFD, $F_SETFD) = (0, 2);
+my $F_DUPFD = 0;
+# Commands that join/notes.pl explains.
+my $EXPLAINED = qr{^(?:.*/)?(?:systemctl|(?:login|hostname|timedate|init)ctl|snapd?|reboot|shutdown|poweroff|halt|ping[46]?|service)\z|^/etc/init\.d/}s;
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
 my $MOST_LINKS = 40;
-# What Node needs to start: with fewer threads it waits for ever, with fewer descriptors or less memory it crashes.
-my ($NODE_THREADS, $NODE_DESCRIPTORS, $NODE_BYTES) = (16, 24, 512 << 20);
-# Signals by which a crash ends a program: ILL TRAP ABRT BUS FPE SEGV.
-my %is_crash = map { $_ => 1 } 4 .. 8, 11;
 # The files that identify a build of envs, as in src/sandbox/join-plan.ts.
 my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/terminal.pl session/streams.pl session/volumes.pl session/single-id.pl join.pl);
 my %is_run = map { $_ => 1 } qw(run exec);
@@ -36,13 +34,13 @@ my @PASSED_ON = qw(HUP INT QUIT TERM USR1 USR2 CONT WINCH);
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 
 delete $ENV{PERL_BADLANG};
-my @typed = @ARGV;
+our @typed = @ARGV;
 # Signals that the caller ignores, as nohup(1) does, stay ignored here, and reach no process of envs.
-my @ignored = grep { ($SIG{$_} // '') eq 'IGNORE' } @PASSED_ON, 'TSTP';
+our @ignored = grep { ($SIG{$_} // '') eq 'IGNORE' } @PASSED_ON, 'TSTP';
 my %is_ignored = map { $_ => 1 } @ignored;
-my ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is not in its place\n";
+our ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is not in its place\n";
 $SIG{CHLD} = 'DEFAULT';    # ignored, it would take the end of a child away
-my $is_session = $is_run{$typed[0] // ''} || $is_enter{$typed[0] // ''};
+our $is_session = $is_run{$typed[0] // ''} || $is_enter{$typed[0] // ''};
 go_by_node() unless $is_session;    # bin/envs sends it, because signals are ignored or limits are low
 join_session(kept_plan() // asked_plan());
 
@@ -61,23 +59,21 @@ sub kept_plan {
   return $plan;
 }
 
-# Reads a plan from envs.js through a pipe; an end without a word ends this program.
+# The way by Node, which is the rarer one: join/by-node.pl. Ends this program.
+sub go_by_node {
+  require "$package/templates/host/join/by-node.pl";
+  run_node();
+}
+
+# Where no process can be made.
+sub by_node_alone {
+  require "$package/templates/host/join/by-node.pl";
+  become_node();
+}
+
 sub asked_plan {
-  require_room();
-  close_strays();
-  pipe(my $reader, my $writer) or go_by_node();
-  # Nothing is written to this pipe: Node runs a session of proot itself, and its end of the pipe closes when this process is killed.
-  pipe(my $parent_ends, my $parent_lives) or go_by_node();
-  my $child = fork_receiver();
-  if ($child == 0) {
-    $ENV{ENVS_HAND_OVER} = join ',', fileno $writer, fileno $parent_ends;
-    fcntl($_, $F_SETFD, 0) for $writer, $parent_ends;
-    become_node();
-  }
-  close $_ for $writer, $parent_ends;
-  my $status = wait_for($child, $reader, \my $text);
-  leave($status) unless $status == 0 && length $text;
-  return read_plan($text) // go_by_node();
+  require "$package/templates/host/join/by-node.pl";
+  return plan_of_node();
 }
 
 # As readSessionLine of src/cli/session-line.ts has it, without its flags; and what a shim with volumes says, in no other spelling.
@@ -102,96 +98,6 @@ sub read_plain_form {
   return unless $is_run{$verb};
   shift @rest if @rest && $rest[0] eq '--';
   return @rest ? ($name, \@shares, @rest) : ();
-}
-
-# Ends this program. Node resets ignored signals, so it gets a parent that ignores them.
-sub go_by_node {
-  become_node() unless needs_own_group();
-  require_room();
-  my $child = fork_receiver();
-  become_node() if $child == 0;
-  leave(wait_for($child));
-}
-
-# Ends with the status of Node, and explains a crash.
-sub leave {
-  my ($status) = @_;
-  print STDERR "envs: Node.js crashed: a limit of this account may leave it too little memory or too few processes.\n  To see the limits: ulimit -a\n"
-    if $is_crash{$? & 127};
-  exit $status;
-}
-
-# Node and its children then get no signal that is sent to the caller's process group. A terminal stops readers of other groups.
-sub needs_own_group { return @ignored && !-t STDIN }
-
-sub become_node {
-  require_room();
-  setpgrp(0, 0) if needs_own_group();
-  exec { 'node' } 'node', "$package/bin/envs.js", @typed or node_is_missing();
-}
-
-sub node_is_missing {
-  refuse('Node.js was not found.', 'Install Node.js 20.17 or later; your own copy of it needs no administrator.');
-}
-
-sub refuse {
-  my ($problem, $next_step) = @_;
-  print STDERR "envs: $problem\n  $next_step\n";
-  exit($is_session ? 125 : 7);
-}
-
-# Refuses what Node could not even report: limits that leave no room for its start.
-sub require_room {
-  state $has_room = 0;
-  return if $has_room++;
-  my $limits = read_whole('/proc/self/limits', $O_RDONLY, 65536) // return;
-  my $next_step = 'End some of your programs, or raise the limit. To see the limits: ulimit -a';
-  my $limit_of = sub { $limits =~ /^$_[0] +([0-9]+) /m ? $1 : undef };
-  my $descriptors = $limit_of->('Max open files');
-  refuse("A limit of this account is reached: $descriptors open files of a process (ulimit -n).", $next_step)
-    if defined $descriptors && !can_open($NODE_DESCRIPTORS);
-  my $bytes = $limit_of->('Max address space');
-  refuse('A limit of this account is reached: ' . ($bytes >> 10) . ' KiB of memory (ulimit -v).', $next_step)
-    if defined $bytes && $bytes < $NODE_BYTES;
-  my $processes = $limit_of->('Max processes') // return;
-  # The threads of all users, which need no search, are far below the limit of one on most hosts.
-  my ($all) = (read_whole('/proc/loadavg', $O_RDONLY, 4096) // '') =~ m{/([0-9]+) };
-  return if defined $all && $all + $NODE_THREADS < $processes;
-  refuse("A limit of this account is reached: $processes processes and threads (ulimit -u).", $next_step)
-    unless can_fork($NODE_THREADS);
-}
-
-# Node can't replace descriptors above the limit, which a guest must not get.
-sub close_strays {
-  opendir(my $folder, '/proc/self/fd') or return;
-  my @numbers = grep { /^[0-9]+$/ && $_ > 2 } readdir $folder;
-  closedir $folder;
-  for my $number (@numbers) {
-    open(my $stray, '<&=', $number) or next;
-    close $stray;
-  }
-}
-
-sub can_open {
-  my ($wanted) = @_;
-  my @taken;
-  while (@taken < $wanted) { open($taken[@taken], '<', '/dev/null') or return 0 }
-  return 1;
-}
-
-# All at once: each waits for the end of the pipe.
-sub can_fork {
-  my ($wanted) = @_;
-  pipe(my $waits, my $ends) or return 0;
-  my @children;
-  while (@children < $wanted) {
-    my $child = fork() // last;
-    if ($child == 0) { close $ends; sysread $waits, my $nothing, 1; exit 0 }
-    push @children, $child;
-  }
-  close $ends;
-  waitpid $_, 0 for @children;
-  return @children == $wanted;
 }
 
 # The same as src/host/paths.ts; returns nothing where that would normalise, or refuse.
@@ -314,6 +220,12 @@ sub join_session {
   ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $signal;
   # Without that word, the command has not run. An early interruption was meant for both.
   go_by_node() unless $told eq "started\n" || ($signal && $signal != $SIGKILL);
+  if (-t STDERR && (@{$plan->{command}} ? $plan->{command}[0] =~ $EXPLAINED : $terminal)) {
+    require "$package/templates/host/join/notes.pl";
+    my ($name) = $plan->{folder} =~ m{([^/]*)\z};
+    note_what_goes_on($name, $plan->{anchor}) if !@{$plan->{command}} && $terminal;
+    note_what_is_missing($name, $ended, @{$plan->{command}}) if @{$plan->{command}};
+  }
   exit $ended;
 }
 
@@ -338,7 +250,7 @@ sub fork_receiver {
   # A terminal as standard input stops no process by itself: the relay stops this process with the whole job.
   $SIG{TSTP} = sub { $pass_on->('TSTP'); stop_here($_[0]) }
     unless $is_ignored{TSTP} || -t STDIN;
-  $child = fork() // become_node();
+  $child = fork() // by_node_alone();
   if ($child != 0) { kill $_ => $child for splice @early }
   return $child;
 }
