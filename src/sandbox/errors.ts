@@ -74,27 +74,53 @@ export const anchorFailedKind = defineError('ENVS_START_FAILED', ExitCode.host, 
   nextStep: seeChecks('engine', 'user-namespaces'),
 })
 
+/** A fault of the environment's own files, on a host that can start others. */
+export type GuestFault = {
+  /** State of its /bin/sh; `broken` where the shell is there and does not run. */
+  readonly fault: 'missing' | 'not executable' | 'empty' | 'broken'
+  /** Whether `envs undo` can restore the file. */
+  readonly canUndo: boolean
+}
+
 /** The environment's first process did not come up. */
 export class AnchorFailedError extends EnvsError {
   /**
    * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
-   * @param explanation - The doctor's check that explains the failure, or `no shell` for a tree without /bin/sh.
+   * @param explanation - The doctor's check that explains the failure, or the fault of the environment.
    */
   constructor(
     readonly environment: string,
     readonly evidence: string,
-    explanation?: Check | 'no shell',
+    explanation?: Check | GuestFault,
   ) {
-    const reason = evidence === '' ? 'its first process ended without a message.' : evidence
-    const suggestions = explanation === undefined ? anchorFailedKind.nextSteps : stepsFor(explanation)
+    const line = evidence === '' ? 'its first process ended without a message.' : evidence
+    const isOfGuest = explanation !== undefined && 'fault' in explanation
+    const reason = (isOfGuest ? FAULTS[explanation.fault] : undefined) ?? line
+    const suggestions =
+      explanation === undefined
+        ? anchorFailedKind.nextSteps
+        : isOfGuest
+          ? guestSteps(environment, explanation)
+          : explained(explanation.id, explanation)
     super(...anchorFailedKind.parts({environment, reason}, {suggestions}))
   }
 }
 
-function stepsFor(explanation: Check | 'no shell'): string[] {
-  return explanation === 'no shell'
-    ? ['Its root file system has no /bin/sh: create the environment again from a complete one.']
-    : explained(explanation.id, explanation)
+const FAULTS: Readonly<Record<GuestFault['fault'], string | undefined>> = {
+  missing: 'it has no /bin/sh any more.',
+  'not executable': 'its /bin/sh may not be executed any more.',
+  empty: 'its /bin/sh is empty.',
+  broken: undefined,
+}
+
+function guestSteps(environment: string, {fault, canUndo}: GuestFault): string[] {
+  return [
+    ...(fault === 'broken'
+      ? ['This host can start others: a file of this environment is missing or damaged.']
+      : []),
+    ...(canUndo ? [`envs undo ${environment}`] : ['Create the environment again from a complete image.']),
+    `Its files are still there: envs path ${environment}`,
+  ]
 }
 
 const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'
