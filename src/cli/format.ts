@@ -46,12 +46,3 @@ export function formatDuration(seconds: number): string {
   const rest = minutes % 60
   return `${Math.floor(minutes / 60)} h${rest === 0 ? '' : ` ${rest} min`}`
 }
-
-/** Returns words as a shell command line. */
-export function formatCommandLine(words: readonly string[]): string {
-  return words.map(quoteWord).join(' ')
-}
-
-function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-}

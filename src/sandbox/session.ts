@@ -7,6 +7,7 @@ import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
 import {bytesOfText} from '../host/bytes.js'
 import {type CheckId, seeChecks} from '../host/check.js'
+import {formatCommandLine} from '../host/command-line.js'
 import {limitOfNumber} from '../host/errno.js'
 import {requireRoom} from '../host/limits.js'
 import type {Lock} from '../host/locks.js'
@@ -167,13 +168,73 @@ function readStart(text: string): SessionFailure | undefined {
   return parseFailure(text) ?? (text === 'started\n' ? undefined : {stage: 'unstarted', errno: 0})
 }
 
+/** Commands of a shell alone. @see https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html */
+const SHELL_COMMANDS: ReadonlySet<string> = new Set([
+  ...[
+    '.',
+    ':',
+    'alias',
+    'bg',
+    'break',
+    'cd',
+    'command',
+    'continue',
+    'declare',
+    'eval',
+    'exec',
+    'exit',
+    'export',
+  ],
+  ...[
+    'fc',
+    'fg',
+    'hash',
+    'history',
+    'jobs',
+    'let',
+    'local',
+    'popd',
+    'pushd',
+    'read',
+    'readonly',
+    'return',
+    'set',
+  ],
+  ...[
+    'shift',
+    'shopt',
+    'source',
+    'times',
+    'trap',
+    'type',
+    'typeset',
+    'ulimit',
+    'umask',
+    'unalias',
+    'unset',
+    'wait',
+  ],
+  ...['if', 'for', 'while', 'until', 'case'],
+])
+
 /** Returns the error with the exit status of env(1): 127 for a missing command, 126 for one that can't be executed. */
-function notExecuted(name: string, command: string, {isMissing}: {isMissing: boolean}): EnvsError {
+function notExecuted(name: string, words: readonly string[], {isMissing}: {isMissing: boolean}): EnvsError {
+  // Without a command, templates/host/session.pl takes this one where the user's own shell can't be executed.
+  const [command = '/bin/sh'] = words
   const kind = isMissing ? commandNotFoundError : commandNotExecutableError
-  const suggestions = command.startsWith('-')
-    ? ['Options of envs go before the name of the environment: all words after the name are the command.']
-    : []
-  return kind({command, name}, {suggestions})
+  return kind({command, name}, {suggestions: stepsFor(name, words)})
+}
+
+function stepsFor(name: string, words: readonly string[]): string[] {
+  const [command] = words
+  if (command === undefined) return [`envs undo ${name}`]
+  if (command.startsWith('-'))
+    return [
+      'Options of envs go before the name of the environment: all words after the name are the command.',
+    ]
+  const isLine = words.length === 1 && /\s|[;&|<>$]/.test(command)
+  if (!isLine && !SHELL_COMMANDS.has(command)) return []
+  return [`envs run ${name} -- ${formatCommandLine(['sh', '-c', words.join(' ')])}`]
 }
 
 /** Returns the error for a failure that another attempt would not fix. */
@@ -193,7 +254,7 @@ export function sessionError(
   const sources = request.volumes.map(({source}) => source).join(', ')
   switch (stage) {
     case 'exec':
-      return notExecuted(name, request.command[0] ?? 'the login shell', {isMissing: errno === ENOENT})
+      return notExecuted(name, request.command, {isMissing: errno === ENOENT})
     case 'workdir':
       return sessionFailedError(
         {name, reason: `could not enter the folder "${request.workingFolder ?? '/'}": ${reason}`},
