@@ -1,7 +1,7 @@
 import {join} from 'node:path'
 import {describeHolders} from '../host/errors.js'
 import {makeFolders} from '../host/files.js'
-import {type Lock, type LockMode, lockDescriptor, lockHolders, openLockFile, takeLock} from '../host/locks.js'
+import {type Lock, type LockMode, lockDescriptor, lockUsers, openLockFile, takeLock} from '../host/locks.js'
 import type {Paths} from '../host/paths.js'
 import {type Environment, type EnvironmentName, environmentFiles} from './environments.js'
 import {environmentBusyError} from './errors.js'
@@ -61,7 +61,7 @@ export async function waitForLock(
   if (await lockDescriptor(lock.fd, {mode, waitMs: ENVIRONMENT_WAIT_MS})) return
   throw environmentBusyError({
     name,
-    holders: describeHolders(await lockHolders(environmentFiles(paths, name).lock)),
+    holders: describeHolders(await lockUsers(environmentFiles(paths, name).lock)),
   })
 }
 
@@ -79,7 +79,7 @@ const LAYERS_WAIT_MS = 10_000
 export async function holdLayers(paths: Paths): Promise<Lock> {
   const lock = await takeLayersLock(paths, 'shared', LAYERS_WAIT_MS)
   if (lock === undefined)
-    throw layersBusyError({holders: describeHolders(await lockHolders(join(paths.locks, LOCK_FILE)))})
+    throw layersBusyError({holders: describeHolders(await lockUsers(join(paths.locks, LOCK_FILE)))})
   return lock
 }
 
@@ -106,7 +106,6 @@ export async function lockHistory({name, files}: Pick<Environment, 'name' | 'fil
   await makeFolders(files.run, {mode: 0o700})
   const path = join(files.run, 'history.lock')
   const lock = await takeLock(path, {mode: 'exclusive', waitMs: HISTORY_WAIT_MS})
-  if (lock === undefined)
-    throw environmentBusyError({name, holders: describeHolders(await lockHolders(path))})
+  if (lock === undefined) throw environmentBusyError({name, holders: describeHolders(await lockUsers(path))})
   return lock
 }
