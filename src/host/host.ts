@@ -1,4 +1,4 @@
-import {accessSync, closeSync, constants, openSync, readSync, statSync} from 'node:fs'
+import {accessSync, closeSync, constants, openSync, readlinkSync, readSync, statSync} from 'node:fs'
 import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
 import {type DebArchitecture, debArchitecture} from './arch.js'
@@ -63,12 +63,11 @@ function homeFolder(home: string | undefined): string {
   }
 }
 
-/** Returns the working folder; if it was removed, its former path from PWD. */
+/** Returns the working folder; if it was removed, its former path from PWD, or as the kernel shows it: `/path (deleted)`. */
 function currentFolder(shellsWord: string | undefined): string {
-  return (
-    unlessErrno(() => exactFolder(process.cwd()), 'ENOENT') ??
-    (shellsWord?.startsWith('/') ? shellsWord : '/')
-  )
+  const folder = unlessErrno(() => exactFolder(process.cwd()), 'ENOENT')
+  if (folder !== undefined) return folder
+  return shellsWord?.startsWith('/') ? shellsWord : readlinkSync('/proc/self/cwd')
 }
 
 /** Returns the first executable `program` in `searchPath`, then in the system folders. */
