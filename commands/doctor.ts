@@ -1,7 +1,14 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {optionalNameArg} from '../src/cli/flags.js'
+import {escapeLines, showsColours, writeOutput} from '../src/cli/output.js'
 import {Flags} from '../src/cli/parse.js'
-import {describeRepair, renderChecks, renderEnvironmentReport, renderTicket} from '../src/cli/views/doctor.js'
+import {
+  describeRepair,
+  renderChecks,
+  renderEnvironmentReport,
+  renderTicket,
+  withColour,
+} from '../src/cli/views/doctor.js'
 import {readSettings} from '../src/config/settings.js'
 import type {HostReportResult} from '../src/doctor/results.js'
 import {archiveContext, imageContext} from '../src/environments/create/request.js'
@@ -81,7 +88,10 @@ program that the host lacks; a program of the host takes precedence.`
   async #examineHost(): Promise<HostReport> {
     const host = this.openHost()
     const report = await examineHostAndEngines(host, await readSettings(host))
-    for (const line of renderChecks(report.checks)) this.print(line)
+    const hasColours = showsColours(host.environment)
+    for (const line of renderChecks(report.checks))
+      if (hasColours && !this.jsonEnabled()) writeOutput(`${withColour(escapeLines(line))}\n`)
+      else this.print(line)
     if (report.ticket !== null) for (const line of ['', ...renderTicket(report.ticket)]) this.print(line)
     if (!report.canRun) process.exitCode = ExitCode.host
     return report

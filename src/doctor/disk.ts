@@ -140,10 +140,18 @@ async function observePlace(folder: string, which: Host['which']): Promise<Place
     freeInodes: stats.files === 0 ? undefined : stats.ffree,
     fileSystem: mount?.fileSystem ?? 'unknown',
     foldsCase: await foldsCase(folder),
-    // quota(1): "one or more filesystems are over quota"; without output, none is.
-    isOverQuota: quota !== undefined && (await runTrial([quota, '--quiet'])).status === 1,
+    isOverQuota: quota !== undefined && (await isOverQuota(quota)),
     options: mount?.options ?? [],
   }
+}
+
+/**
+ * Returns whether quota(1) lists a file system that is over quota. It also ends with 1 where no file system has quotas, and lists
+ * none then.
+ */
+async function isOverQuota(quota: string): Promise<boolean> {
+  const {status, stdout} = await runTrial([quota, '--quiet'])
+  return status === 1 && stdout.trim() !== ''
 }
 
 /** By its own name, because the folder may be empty. */

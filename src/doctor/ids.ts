@@ -18,7 +18,7 @@ import {installSteps} from './remedies.js'
 import {runTrial} from './trial.js'
 
 const COST =
-  'Environments are emulated: every file belongs to one id, and services that change their user (PostgreSQL, logins by SSH) do not work.'
+  'Environments are emulated: every file belongs to one id, services may stay root, and sshd must run as the user who logs in.'
 
 /** Ids that packages of Debian and Ubuntu use: all below 65536. @see Debian Policy, 9.2.2 */
 const WANTED_COUNT = 65_536
@@ -116,8 +116,7 @@ export function judgeNewuidmap(
   {distribution, uid}: {distribution: string | undefined; uid: number},
 ): Check {
   const missing = programs.filter(({path}) => path === undefined)
-  const cost =
-    'Environments are emulated: every file belongs to one id, and services that change their user do not work.'
+  const cost = COST
   if (missing.length > 0) {
     return warn('newuidmap', {
       evidence: `Not found: ${missing.map(({name}) => name).join(', ')}.`,

@@ -5,6 +5,7 @@ import {readOsRelease} from '../host/os-release.js'
 import {judgeExecution, judgePlace, observeDisk} from './disk.js'
 import {checkAccount, checkNewuidmap, checkSubordinateIds} from './ids.js'
 import {checkApparmor, checkNewPrivileges, checkProc, checkUserNamespaces} from './namespaces.js'
+import {checkGuestNetwork} from './network.js'
 import {checkBubblewrap, checkKernel, checkLauncher, checkNode, checkUtilLinux} from './programs.js'
 
 /** Makes all checks of the host itself; writes nothing, and asks no server. */
@@ -22,6 +23,7 @@ export async function examineHost(host: MapperHost & Pick<Host, 'paths'>): Promi
     checkNewuidmap(host, distribution),
     checkSubordinateIds(host),
     checkAccount(host),
+    checkGuestNetwork(host),
     checkNode(),
   ])
   const place = await observeDisk(host)

@@ -4,6 +4,7 @@ import type {Host} from '../host/host.js'
 import {ConnectionError, get, redactUrl, SILENT} from '../host/http/client.js'
 import {NetworkError} from '../host/http/errors.js'
 import {failureOfConnection} from '../host/http/retry.js'
+import {readKernelSetting, settingSteps} from './trial.js'
 
 /** Certificates and signed listings tolerate less. */
 const MOST_WRONG_MS = 5 * 60 * 1000
@@ -42,6 +43,40 @@ function wrong(evidence: string): Check {
     cost: 'Signed listings and certificates are refused as expired or not yet valid.',
     remedy: 'Ask an administrator to set the clock.',
     request: {steps: ['timedatectl set-ntp true'], opens: 'Nothing.'},
+  })
+}
+
+/** Facts about what guests may do in the host's network, where the kernel checks the user's own ids. */
+export type GuestNetworkFacts = {
+  readonly gid: number
+  /** Text of /proc/sys/net/ipv4/ping_group_range; undefined if it can't be read. */
+  readonly pingGroups: string | undefined
+  /** Text of /proc/sys/net/ipv4/ip_unprivileged_port_start. */
+  readonly firstPort: string | undefined
+}
+
+/** @see icmp(7), ip(7) */
+export async function checkGuestNetwork({gid}: Pick<Host, 'gid'>): Promise<Check> {
+  const [pingGroups, firstPort] = await Promise.all(
+    ['ping_group_range', 'ip_unprivileged_port_start'].map((name) =>
+      readKernelSetting(`/proc/sys/net/ipv4/${name}`),
+    ),
+  )
+  return judgeGuestNetwork({gid, pingGroups, firstPort})
+}
+
+export function judgeGuestNetwork({gid, pingGroups, firstPort = '1024'}: GuestNetworkFacts): Check {
+  const ports = `servers in environments may use the ports from ${firstPort} on`
+  const [first = 0, last = Number.POSITIVE_INFINITY] = pingGroups?.split(/\s+/).map(Number) ?? []
+  if (first <= gid && gid <= last) return pass('network', `ping works, ${ports}.`)
+  return warn('network', {
+    evidence: `net.ipv4.ping_group_range is ${first} ${last}; ${ports}.`,
+    cost: 'ping does not work in environments.',
+    remedy: 'Ask an administrator to let all groups send pings.',
+    request: {
+      steps: settingSteps('net.ipv4.ping_group_range', '0 2147483647'),
+      opens: 'All users can send ICMP echo requests, as ping does with its own rights.',
+    },
   })
 }
 

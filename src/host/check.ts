@@ -18,6 +18,7 @@ export const CHECK_TITLES = {
   account: 'Account',
   node: 'Node.js',
   processors: 'Other processors',
+  network: 'Ports and ping',
   mirrors: 'Mirrors',
   clock: 'Clock',
 } as const

@@ -1,3 +1,4 @@
+import {styleText} from 'node:util'
 import type {Ticket} from '../../doctor/remedies.js'
 import type {Check} from '../../host/check.js'
 import {escapeText} from '../output.js'
@@ -100,6 +101,14 @@ function files(count: number): string {
 }
 
 const MARKS = {pass: 'ok  ', warn: 'warn', fail: 'FAIL'} as const
+const COLOURS = {'ok  ': 'green', warn: 'yellow', FAIL: 'red'} as const
+
+/** Colours the mark of a line of {@link renderChecks}. */
+export function withColour(line: string): string {
+  for (const [mark, colour] of Object.entries(COLOURS))
+    if (line.startsWith(`${mark}  `)) return `${styleText(colour, mark)}${line.slice(mark.length)}`
+  return line
+}
 
 /** Returns the lines that `envs doctor` prints about its checks. */
 export function renderChecks(checks: readonly Check[]): string[] {

@@ -8,7 +8,7 @@ import {
   judgeProc,
   type NamespaceFacts,
 } from '../../../src/doctor/namespaces.js'
-import {judgeClock, judgeMirrors} from '../../../src/doctor/network.js'
+import {judgeClock, judgeGuestNetwork, judgeMirrors} from '../../../src/doctor/network.js'
 import {judgeBubblewrap, judgeKernel, judgeNode, judgeProcessors} from '../../../src/doctor/programs.js'
 import {installSteps, ticketOf} from '../../../src/doctor/remedies.js'
 import {type Check, fail, pass, seeChecks, warn} from '../../../src/host/check.js'
@@ -250,3 +250,25 @@ test('processors that qemu is at hand for are named', () => {
   const judged = judgeProcessors({architecture: 'amd64', registered: [], emulated: ['arm64', 's390x']})
   assert.equal(seen(judged), 'pass: Programs of amd64, and with QEMU, in environments, of arm64, s390x.')
 })
+
+for (const [what, facts, found] of [
+  [
+    'all groups',
+    {gid: 1000, pingGroups: '0\t2147483647', firstPort: '1024'},
+    'pass: ping works, servers in environments may use the ports from 1024 on.',
+  ],
+  [
+    'no group',
+    {gid: 1000, pingGroups: '1\t0', firstPort: '0'},
+    'warn: net.ipv4.ping_group_range is 1 0; servers in environments may use the ports from 0 on.',
+  ],
+  [
+    'other groups',
+    {gid: 1000, pingGroups: '0\t99', firstPort: undefined},
+    'warn: net.ipv4.ping_group_range is 0 99; servers in environments may use the ports from 1024 on.',
+  ],
+] as const) {
+  test(`sees that ${what} may ping`, () => {
+    assert.equal(seen(judgeGuestNetwork(facts)), found)
+  })
+}
