@@ -2,7 +2,8 @@ import {defineError, ExitCode} from '../errors.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {compareTrees, type OwnFile, type TreeDifference} from '../rootfs/worker/api.js'
-import {type Environment, findEnvironment} from '../store/environments.js'
+import {type Environment, findEnvironment, listNames} from '../store/environments.js'
+import {findSnapshot} from '../store/history.js'
 import {
   type ImageLayerRecord,
   identityOf,
@@ -51,9 +52,10 @@ type DiffOptions = {
 export async function diffEnvironment(
   host: Host,
   text: string,
-  target: DiffTarget,
+  typed: DiffTarget,
   options: DiffOptions,
 ): Promise<EnvironmentDifference> {
+  const target = await meantTarget(host.paths, text, typed)
   const names = [text, ...(target.kind === 'environment' ? [target.name] : [])]
   const found = await Promise.all(names.map((name) => findEnvironment(host.paths, name)))
   const locks = []
@@ -65,6 +67,16 @@ export async function diffEnvironment(
   } finally {
     for (const lock of locks) lock.release()
   }
+}
+
+/** Returns another environment where its name was given as a label, and no snapshot has that label. */
+async function meantTarget(paths: Paths, text: string, typed: DiffTarget): Promise<DiffTarget> {
+  if (typed.kind !== 'snapshot') return typed
+  const tree = await readGuestTree(await findEnvironment(paths, text))
+  if (tree.kind === 'overlay' && findSnapshot(tree.history, typed.label) !== undefined) return typed
+  return (await listNames(paths)).some((name) => name === typed.label)
+    ? {kind: 'environment', name: typed.label}
+    : typed
 }
 
 async function compare(
