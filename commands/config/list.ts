@@ -20,7 +20,7 @@ export default class ConfigList extends EnvsCommand {
       {title: 'setting', show: ({name}) => name},
       {title: 'value', show: ({value}) => showSettingValue(value) || '-'},
       {title: 'from', show: ({origin}) => origin},
-      {title: 'variable', show: ({variable}) => variable},
+      {title: 'variable', rank: 2, show: ({variable}) => variable},
     ])
     return entries
   }

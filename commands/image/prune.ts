@@ -36,8 +36,8 @@ also images that were not used for DAYS days. Environments keep their files. Ima
     const freedBytes = pruned.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
     this.printTable(pruned, [
       {title: 'name', show: ({name}) => name ?? '-'},
-      {title: 'version', show: ({version}) => version ?? '-'},
-      {title: 'digest', show: ({sha256}) => sha256.slice(0, 12)},
+      {title: 'version', rank: 2, show: ({version}) => version ?? '-'},
+      {title: 'digest', rank: 3, show: ({sha256}) => sha256.slice(0, 12)},
       {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
       {title: 'reason', show: ({reason}) => reason},
     ])

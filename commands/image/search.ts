@@ -54,14 +54,14 @@ table. EOL marks releases without standard support, which get no security update
     this.printTable(images, [
       {title: 'name', show: ({name}) => name},
       {title: 'version', show: ({version}) => version ?? '-'},
-      {title: 'build', show: ({serial}) => serial ?? '-'},
+      {title: 'build', rank: 3, show: ({serial}) => serial ?? '-'},
       {title: 'arch', show: ({architecture}) => architecture},
       {
         title: 'size',
         align: 'right',
         show: ({sizeBytes}) => (sizeBytes === undefined ? '-' : formatBytes(sizeBytes)),
       },
-      {title: 'support', show: showSupport},
+      {title: 'support', rank: 2, show: showSupport},
       {
         title: 'known from',
         show: ({origin}) => (origin === 'online' ? 'its publisher' : 'the built-in table'),

@@ -45,11 +45,13 @@ function columns(environments: readonly EnvironmentSummary[], host: Host): Colum
   return [
     {title: 'name', show: ({name}) => name},
     {title: 'state', show: ({state}) => state},
-    {title: 'size', align: 'right', show: ({sizeBytes}) => size(sizeBytes)},
-    {title: 'shared', align: 'right', show: ({sharedBytes}) => size(sharedBytes)},
-    {title: 'last used', show: ({lastUsedAt}) => ago(lastUsedAt)},
-    {title: 'identity', show: ({identity}) => identity ?? '-'},
-    ...(isMixed ? [{title: 'arch', show: ({architecture}: EnvironmentSummary) => architecture ?? '-'}] : []),
+    {title: 'size', align: 'right', rank: 2, show: ({sizeBytes}) => size(sizeBytes)},
+    {title: 'shared', align: 'right', rank: 5, show: ({sharedBytes}) => size(sharedBytes)},
+    {title: 'last used', rank: 3, show: ({lastUsedAt}) => ago(lastUsedAt)},
+    {title: 'identity', rank: 4, show: ({identity}) => identity ?? '-'},
+    ...(isMixed
+      ? [{title: 'arch', rank: 1, show: ({architecture}: EnvironmentSummary) => architecture ?? '-'}]
+      : []),
     {title: 'image', show: ({image}) => image ?? '-'},
   ]
 }
