@@ -14,7 +14,7 @@ export default class Clone extends EnvsCommand {
 storage overlay nothing is copied: both share the same layers; if the environment is running, its processes are \
 frozen while the changes since its start are copied. With storage directory, or with another identity, all files are \
 copied, and the environment must not be running; the file system shares blocks if it can.`
-  static override hiddenAliases = ['cp']
+  static override aliases = ['cp']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play spare',
     '<%= config.bin %> <%= command.id %> play real-users --identity mapped',

@@ -37,7 +37,7 @@ export default class Create extends EnvsCommand {
 image search), which is verified by its publisher's signature and cached; the path of a tarball of a root file \
 system, with a slash in it; an http or https URL of one; or - for standard input. Tarballs may be compressed with \
 gzip, xz, zstd or bzip2.`
-  static override hiddenAliases = ['new', 'install']
+  static override aliases = ['new', 'install']
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
     '<%= config.bin %> <%= command.id %> ./rootfs.tar.gz --name play',

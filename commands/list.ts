@@ -8,7 +8,7 @@ export default class List extends EnvsCommand {
   static override description =
     `SIZE is the space that removing the environment frees. SHARED is the size of the layers that it shares with its \
 image or with other environments. With --quiet: names only, one a line.`
-  static override hiddenAliases = ['ls']
+  static override aliases = ['ls']
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',

@@ -12,7 +12,7 @@ export default class Rm extends EnvsCommand {
     `Never asks for confirmation. Refuses an environment that is running, unless --force is given. Follows no link \
 and touches nothing outside the environment; shared folders stay.`
   static override usage = 'rm NAME... [FLAG...]'
-  static override hiddenAliases = ['remove', 'delete']
+  static override aliases = ['remove', 'delete']
   static override strict = false
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',

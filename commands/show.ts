@@ -19,7 +19,7 @@ export default class Show extends EnvsCommand {
   static override summary = 'Show details of an environment.'
   static override description =
     'Shows its image and the signature of the image, its identity, its size and its processes.'
-  static override hiddenAliases = ['info', 'inspect']
+  static override aliases = ['info', 'inspect']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --json',

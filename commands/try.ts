@@ -22,7 +22,7 @@ with 125 if envs or the installation failed. All processes inside end with the s
 the environment for an hour afterwards. Files are written to memory if possible, up to a quarter of the free memory, \
 and are lost at a power failure.`
   static override usage = 'try [IMAGE] [PACKAGE...] [FLAG...] [-- COMMAND [ARGUMENT...]]'
-  static override hiddenAliases = ['ephemeral']
+  static override aliases = ['ephemeral']
   static override strict = false
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal nginx',

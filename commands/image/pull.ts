@@ -23,7 +23,7 @@ export default class ImagePull extends EnvsCommand {
   static override description =
     `Always asks the publisher for the newest version; an image that is cached already is not downloaded again. With \
 --dry-run: only shows the newest version.`
-  static override hiddenAliases = ['image:fetch']
+  static override aliases = ['image:fetch']
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
     '<%= config.bin %> <%= command.id %> ubuntu:noble/minimal --dry-run --json',
