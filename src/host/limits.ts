@@ -2,9 +2,9 @@ import {readdirSync, readFileSync, statSync} from 'node:fs'
 import {unlessErrno} from './errno.js'
 import {limitReachedError} from './errors.js'
 
-/** What the start of an environment takes at a time: the engine, its helpers and its first processes. */
+/** Processes that exist at a time during a start: the engine, its helpers and the first processes. */
 const PROCESSES_OF_A_START = 16
-/** The pipes to all of these. */
+/** Descriptors of the pipes to all of these. */
 const DESCRIPTORS_OF_A_START = 26
 
 /**
