@@ -21,7 +21,7 @@ export async function creationGroup(
   const {name, variables, close} = await keepImage(rootfs, {product, bench})
   const made = ['--storage', 'overlay', '--quiet', '--name', 'made'] as const
   const create = (title: string, image: string, environment: Readonly<Record<string, string>>) =>
-    undone(product, title, ['create', image, ...made], ['rm', 'made'], environment)
+    undone(product, title, ['create', image, ...made], ['rm', '--now', 'made'], environment)
   const group = {
     title: 'An environment of an image in the store',
     compared:

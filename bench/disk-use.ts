@@ -35,7 +35,7 @@ export async function measureDiskUse(
   await runAsUser(['rm', '-rf', copies], bench)
   const layers = join(home, 'data', 'layers')
   const environments = join(home, 'data', 'environments')
-  await product.run('rm', 'plain')
+  await product.run('rm', '--now', 'plain')
   const before = await allocated([layers, environments], bench)
   await product.run(...create, '--storage', 'overlay', '--name', 'first')
   const first = await allocated([layers, environments], bench)

@@ -87,7 +87,7 @@ function removalByEnvs({archive, places, bench}: LargeTrees): Omit<Contender, 'n
       // With layers the files would belong to the image, which stays.
       await product.run('create', archive.path, '--name', 'large', '--storage', 'directory', '--quiet')
       await runAsCaller(['sync', '--file-system', place], bench)
-      return product.front('rm', 'large')
+      return product.front('rm', '--now', 'large')
     },
     async tidy() {
       await productIn(place).clear()

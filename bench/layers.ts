@@ -52,8 +52,13 @@ export async function layersGroup(
     reference: 'node -e 0',
     contenders: [
       fixed('node -e 0', 'peer', {argv: [process.execPath, '-e', '0']}),
-      undone(product, 'envs create, its image in the store', [...create, '--name', 'made'], ['rm', 'made']),
-      undone(product, 'envs clone', ['clone', 'base', 'copy', '--quiet'], ['rm', 'copy']),
+      undone(
+        product,
+        'envs create, its image in the store',
+        [...create, '--name', 'made'],
+        ['rm', '--now', 'made'],
+      ),
+      undone(product, 'envs clone', ['clone', 'base', 'copy', '--quiet'], ['rm', '--now', 'copy']),
       undone(product, 'envs snapshot', ['snapshot', 'base', 'now'], ['snapshots', 'base', '--remove', 'now']),
       fixed('envs restore', 'ours', product.call('restore', 'base', 'kept', '--quiet')),
       fixed('envs diff', 'ours', product.call('diff', 'base')),

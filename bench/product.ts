@@ -43,7 +43,7 @@ export function openProduct(bench: Bench, home: string): Product {
     run,
     async clear() {
       const names = (await run('list', '--quiet')).split('\n').filter((name) => name !== '')
-      if (names.length > 0) await run('rm', '--force', ...names)
+      if (names.length > 0) await run('rm', '--force', '--now', ...names)
       // Layers may belong to ids for which only envs can act.
       await run('prune', '--yes', '--older-than', '0')
     },

@@ -1,8 +1,7 @@
 import {EnvsCommand} from '../src/cli/command.js'
-import {identityFlag, nameArg} from '../src/cli/flags.js'
+import {identityFlag, nameArg, parseWait, timingsFlag, waitFlag} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {describeConversion, describeIdentity} from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {CloneRun} from '../src/environments/clone.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import {overBudget} from '../src/store/sizes.js'
@@ -14,7 +13,7 @@ export default class Clone extends EnvsCommand {
 storage overlay nothing is copied: both share the same layers; if the environment is running, its processes are \
 frozen while the changes since its start are copied. With storage directory, or with another identity, all files are \
 copied, and the environment must not be running; the file system shares blocks if it can.`
-  static override hiddenAliases = ['cp']
+  static override aliases = ['cp']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play spare',
     '<%= config.bin %> <%= command.id %> play real-users --identity mapped',
@@ -22,12 +21,14 @@ copied, and the environment must not be running; the file system shares blocks i
   static override args = {name: nameArg(), newName: nameArg('name of the copy')}
   static override flags = {
     identity: identityFlag('kind of users in the copy [default: as in the original]'),
+    wait: waitFlag(),
+    timings: timingsFlag(),
   }
 
   async run(): Promise<EnvironmentDetails> {
     const {args, flags} = await this.parse(Clone)
     const host = this.openHost()
-    const settings = await readSettings(host, {identity: flags.identity})
+    const settings = await this.settings({identity: flags.identity})
     const diskBudget = settings.value('diskBudget')
     const request = {
       from: args.name,
@@ -35,7 +36,10 @@ copied, and the environment must not be running; the file system shares blocks i
       identity: flags.identity === undefined ? undefined : settings.value('identity'),
       isSynced: settings.value('durable') !== 'never',
     }
-    const cloning = await CloneRun.begin(host, request, {signal: this.signal()})
+    const cloning = await CloneRun.begin(host, request, {
+      signal: this.signal(),
+      patience: this.patience(parseWait(flags.wait)),
+    })
     try {
       await this.runStages([
         {title: 'Copy', run: () => cloning.copy()},

@@ -5,12 +5,18 @@ import {
   architectureIn,
   archiveFlags,
   archiveOptions,
+  dryRunFlag,
   identityFlag,
   newNameFlag,
+  parseWait,
   storageFlag,
+  timingsFlag,
+  waitFlag,
 } from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
+import {renderFields} from '../src/cli/table.js'
 import {runCreation} from '../src/cli/views/creation.js'
+import {previewFields} from '../src/cli/views/preview.js'
 import {
   describeArchitecture,
   describeEngine,
@@ -20,15 +26,25 @@ import {
   describeTreeNote,
   RUN_BY_ROOT,
 } from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
-import {Creation} from '../src/environments/create/creation.js'
-import {imageContext, planCreation} from '../src/environments/create/request.js'
+import {type Creation, createEnvironment} from '../src/environments/create/creation.js'
+import {previewCreation} from '../src/environments/create/preview.js'
+import {type CreateRequest, imageContext, planCreation} from '../src/environments/create/request.js'
+import type {CreationPreviewResult} from '../src/environments/results.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {IsolationGap} from '../src/features/feature.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
 import type {Host} from '../src/host/host.js'
+import {describeEnd, movedRelease, readCatalogue} from '../src/images/catalog/catalog.js'
 import {environmentFiles} from '../src/store/environments.js'
+import {EnvironmentExistsError} from '../src/store/errors.js'
+import type {LockPatience} from '../src/store/locks.js'
 import {overBudget} from '../src/store/sizes.js'
+
+type CreateOptions = {
+  readonly signal: AbortSignal
+  readonly patience: LockPatience
+  readonly diskBudget: string | undefined
+}
 
 export default class Create extends EnvsCommand {
   static override summary = 'Create an environment from an image.'
@@ -37,11 +53,12 @@ export default class Create extends EnvsCommand {
 image search), which is verified by its publisher's signature and cached; the path of a tarball of a root file \
 system, with a slash in it; an http or https URL of one; or - for standard input. Tarballs may be compressed with \
 gzip, xz, zstd or bzip2.`
-  static override hiddenAliases = ['new', 'install']
+  static override aliases = ['new', 'install']
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
     '<%= config.bin %> <%= command.id %> ./rootfs.tar.gz --name play',
     '<%= config.bin %> <%= command.id %> https://example.org/rootfs.tar.xz -n play --sha256 HEX',
+    '<%= config.bin %> <%= command.id %> noble --dry-run',
   ]
   static override args = {
     image: Args.string({
@@ -57,12 +74,17 @@ gzip, xz, zstd or bzip2.`
     storage: storageFlag(),
     arch: architectureFlag(),
     ...archiveFlags(),
+    'dry-run': dryRunFlag(),
+    'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
+    wait: waitFlag(),
+    timings: timingsFlag(),
   }
 
-  async run(): Promise<EnvironmentDetails | undefined> {
+  async run(): Promise<EnvironmentDetails | CreationPreviewResult | undefined> {
     const {args, flags} = await this.parse(Create)
+    const patience = this.patience(parseWait(flags.wait))
     const host = this.openHost()
-    const settings = await readSettings(host, {identity: flags.identity, storage: flags.storage})
+    const settings = await this.settings({identity: flags.identity, storage: flags.storage})
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
@@ -74,15 +96,62 @@ gzip, xz, zstd or bzip2.`
       archive: archiveOptions(flags),
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
-    const creation = await Creation.begin(host, request, {signal})
+    const work = (): Promise<EnvironmentDetails | CreationPreviewResult | undefined> =>
+      flags['dry-run'] === true
+        ? this.#preview(request)
+        : this.#create(request, {signal, patience, diskBudget})
+    return flags['if-missing'] === true ? this.#unlessExists(request, work) : work()
+  }
+
+  /** Runs `work`; returns the details of the environment instead if it exists. */
+  async #unlessExists<Result>(
+    {name}: CreateRequest,
+    work: () => Promise<Result>,
+  ): Promise<Result | EnvironmentDetails> {
     try {
-      await runCreation(creation, this.creationHooks())
-    } finally {
-      await creation.close()
+      return await work()
+    } catch (error) {
+      if (!(error instanceof EnvironmentExistsError)) throw error
+      const details = await showEnvironment(this.openHost(), name)
+      this.print(
+        `The environment ${name} exists already, made from ${details.image.name ?? details.image.source}.`,
+      )
+      return details
     }
+  }
+
+  async #preview(request: CreateRequest): Promise<CreationPreviewResult> {
+    const {onResolved, onDownload, runStages} = this.creationHooks()
+    const found: CreationPreviewResult[] = []
+    const run = async () => {
+      const hooks = {signal: this.signal(), onResolved, onMaking: onDownload}
+      found.push(await previewCreation(this.openHost(), request, hooks))
+    }
+    await runStages([{title: 'Find', run}])
+    const [preview] = found
+    if (preview === undefined) throw new Error('the stage ended without a result')
+    this.print(renderFields(previewFields(preview)))
+    return preview
+  }
+
+  async #create(
+    request: CreateRequest,
+    {signal, patience, diskBudget}: CreateOptions,
+  ): Promise<EnvironmentDetails | undefined> {
+    const host = this.openHost()
+    const work = (creation: Creation) => runCreation(creation, this.creationHooks())
+    const creation = await createEnvironment(host, request, {signal, patience, work})
     this.warnOfBudget(await overBudget(host, diskBudget))
+    await this.#tellOfEnd(request)
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))
     return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined
+  }
+
+  /** Warns of a release without further security updates. */
+  async #tellOfEnd({reference, context}: CreateRequest): Promise<void> {
+    if (reference.kind !== 'name') return
+    const release = movedRelease(reference.query, await readCatalogue(), context.now)
+    if (release !== undefined) this.warn(`${describeEnd(release)}, and gets no security updates.`)
   }
 
   #tell(

@@ -7,7 +7,8 @@ import type {DifferenceResult} from '../src/environments/results.js'
 import {UsageError} from '../src/errors.js'
 
 export default class Diff extends EnvsCommand {
-  static override summary = 'Show the changes in an environment since its image or a snapshot.'
+  static override summary =
+    'Show the changes in an environment since its image, a snapshot or another environment.'
   static override description =
     `Reports packages, files that belong to no package, configuration files that differ from their package's, users \
 and groups, services that would start at boot, setuid files and capabilities. Files of packages, caches, logs and \
@@ -16,18 +17,21 @@ same content. The environment may be running: files are read as they are on disk
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play before-nginx --files',
-    '<%= config.bin %> <%= command.id %> play --with other --json',
+    '<%= config.bin %> <%= command.id %> play other --json',
   ]
   static override args = {
     name: nameArg(),
     label: Args.string({
-      description: 'snapshot to compare with [default: the image]',
+      description: 'snapshot, or other environment, to compare with [default: the image]',
       ignoreStdin: true,
     }),
   }
   static override flags = {
     files: Flags.boolean({default: false, description: 'list every file that differs'}),
-    with: Flags.string({description: 'other environment to compare with', helpValue: 'NAME'}),
+    with: Flags.string({
+      description: 'other environment to compare with, also if a snapshot has its name',
+      helpValue: 'NAME',
+    }),
   }
 
   async run(): Promise<DifferenceResult> {

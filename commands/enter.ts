@@ -1,5 +1,6 @@
 import {SessionCommand} from '../src/cli/command.js'
 import {optionalNameArg, sessionFlags} from '../src/cli/flags.js'
+import {printStartNotice} from '../src/cli/session-line.js'
 import {runTypedSession} from '../src/environments/session/typed-session.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
@@ -8,7 +9,7 @@ export default class Enter extends SessionCommand {
   static override description =
     `Starts the environment if it is not running. Services started inside continue when the shell ends. The \
 environment ends a second after its last process.`
-  static override hiddenAliases = ['login', 'shell', 'sh']
+  static override aliases = ['login', 'shell', 'sh']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --user www-data --volume ./site:/var/www/html',
@@ -19,6 +20,6 @@ environment ends a second after its last process.`
   async run(): Promise<undefined> {
     const {args, flags} = await this.parse(Enter)
     const session = {name: args.name, command: [], fields: sessionFields(flags)}
-    process.exitCode = await runTypedSession(this.openHost(), session)
+    process.exitCode = await runTypedSession(this.openHost(), session, {onNotice: printStartNotice})
   }
 }

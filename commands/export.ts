@@ -3,7 +3,7 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Flags} from '../src/cli/parse.js'
-import {unpackProgress} from '../src/cli/views/creation.js'
+import {describeImageEvents} from '../src/cli/views/image-stages.js'
 import {EXPORT_FORMATS, type ExportResult, exportEnvironment} from '../src/environments/export/export.js'
 import {UsageError} from '../src/errors.js'
 import type {Host} from '../src/host/host.js'
@@ -38,12 +38,21 @@ import, tar, podman import or docker import. Snapshots are not included. The env
       replaces: flags.force === true,
     }
     const signal = this.signal()
-    const progress = unpackProgress(() => performance.now())
+    const describe = describeImageEvents(() => performance.now())
     let result: ExportResult | undefined
     await this.runStages([
-      progress.stage('Export', async () => {
-        result = await exportEnvironment(host, request, {signal, onProgress: progress.extraction})
-      }),
+      {
+        title: 'Export',
+        async run(report) {
+          result = await exportEnvironment(host, request, {
+            signal,
+            onProgress(progress) {
+              const figures = {startedAtMs: undefined, bytes: progress.bytes}
+              report(describe({stage: 'extraction', ...progress}), figures)
+            },
+          })
+        },
+      },
     ])
     if (result === undefined) throw new Error('a stage that has ended has a result')
     return this.#tell(result)

@@ -1,15 +1,14 @@
 import {EnvsCommand} from '../src/cli/command.js'
-import {identityFlag, newNameFlag, storageFlag} from '../src/cli/flags.js'
+import {identityFlag, newNameFlag, storageFlag, timingsFlag} from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
-import {unpackProgress} from '../src/cli/views/creation.js'
+import {runCreation} from '../src/cli/views/creation.js'
 import {
   describeIdentity,
   describeLosses,
   describeOrigin,
   describeSquashedOwners,
 } from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
-import {Creation} from '../src/environments/create/creation.js'
+import {type Creation, createEnvironment} from '../src/environments/create/creation.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {type ExportNote, planImport} from '../src/environments/export/import.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
@@ -33,30 +32,19 @@ by envs export, verifies every byte.`
     sha256: Flags.string({description: 'expected SHA-256 digest of the file', helpValue: 'HEX'}),
     identity: identityFlag(),
     storage: storageFlag(),
+    timings: timingsFlag(),
   }
 
   async run(): Promise<EnvironmentDetails> {
     const {args, flags} = await this.parse(Import)
     const host = this.openHost()
-    const settings = await readSettings(host, {identity: flags.identity, storage: flags.storage})
+    const settings = await this.settings({identity: flags.identity, storage: flags.storage})
     const signal = this.signal()
     const context = imageContext(host, settings, {signal, allowSha1: false, onNotice: this.reportNotice})
     const tools = {host, settings, context, standardInput: process.stdin}
     const {request, note} = await planImport({...flags, file: args.file}, tools)
-    const creation = await Creation.begin(host, request, {signal})
-    const progress = unpackProgress(() => performance.now())
-    const hooks = {onProgress: progress.transfer, onResolved: () => {}}
-    try {
-      await this.runStages([
-        progress.stage('Extract', async () => {
-          await creation.fetch(hooks)
-          await creation.extract(progress.extraction)
-        }),
-        {title: 'Set up', run: () => creation.publish()},
-      ])
-    } finally {
-      await creation.close()
-    }
+    const work = (creation: Creation) => runCreation(creation, this.creationHooks())
+    const creation = await createEnvironment(host, request, {signal, work})
     return this.#tell(await showEnvironment(host, creation.name, creation.engine), creation, note)
   }
 

@@ -25,10 +25,10 @@ export default class Ps extends EnvsCommand {
     this.printTable(processes, [
       {title: 'environment', show: ({environment}) => environment},
       {title: 'pid', align: 'right', show: ({pid}) => String(pid)},
-      {title: 'host pid', align: 'right', show: ({hostPid}) => String(hostPid)},
-      {title: 'uid', align: 'right', show: ({uid}) => String(uid)},
-      {title: 'started', show: ({startedAt}) => formatRelativeTime(startedAt, host.now())},
-      {title: 'command', show: ({command}) => command},
+      {title: 'host pid', align: 'right', rank: 3, show: ({hostPid}) => String(hostPid)},
+      {title: 'uid', align: 'right', rank: 2, show: ({uid}) => String(uid)},
+      {title: 'started', rank: 1, show: ({startedAt}) => formatRelativeTime(startedAt, host.now())},
+      {title: 'command', isCut: true, show: ({command}) => command},
     ])
     return processes
   }

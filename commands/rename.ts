@@ -8,7 +8,7 @@ import {shimsOf} from '../src/environments/shims.js'
 export default class Rename extends EnvsCommand {
   static override summary = 'Rename an environment.'
   static override description = 'Changes its hostname and prompt too. The environment must not be running.'
-  static override hiddenAliases = ['mv']
+  static override aliases = ['mv']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play web',
     '<%= config.bin %> <%= command.id %> play web --json',

@@ -1,7 +1,6 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {describeReplacedState} from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {type Restored, reset} from '../src/environments/snapshots/restore.js'
 
 export default class Reset extends EnvsCommand {
@@ -18,7 +17,7 @@ export default class Reset extends EnvsCommand {
   async run(): Promise<Restored> {
     const {args, flags} = await this.parse(Reset)
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const isSynced = settings.value('durable') !== 'never'
     const went = await reset(host, args.name, {force: flags.force, isSynced})
     this.note(`${went.name} is reset to its image.`)

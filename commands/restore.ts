@@ -2,7 +2,6 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {Args} from '../src/cli/parse.js'
 import {describeReplacedState} from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {type Restored, restoreSnapshot} from '../src/environments/snapshots/restore.js'
 
 export default class Restore extends EnvsCommand {
@@ -22,7 +21,7 @@ export default class Restore extends EnvsCommand {
   async run(): Promise<Restored> {
     const {args, flags} = await this.parse(Restore)
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const isSynced = settings.value('durable') !== 'never'
     const went = await restoreSnapshot(host, args.name, {label: args.label, force: flags.force, isSynced})
     this.note(`${went.name} is restored to ${went.label}.`)

@@ -1,10 +1,10 @@
 import {SessionCommand} from '../src/cli/command.js'
 import {dryRunFlag, nameArg, sessionFlags} from '../src/cli/flags.js'
-import {formatCommandLine} from '../src/cli/format.js'
-import {splitAtSeparator} from '../src/cli/session-line.js'
+import {printStartNotice, splitAtSeparator} from '../src/cli/session-line.js'
 import {previewSession, type SessionPreview} from '../src/environments/session/run.js'
 import {runTypedSession, withSettings} from '../src/environments/session/typed-session.js'
 import {UsageError} from '../src/errors.js'
+import {formatCommandLine} from '../src/host/command-line.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
 export default class Run extends SessionCommand {
@@ -14,7 +14,7 @@ export default class Run extends SessionCommand {
 125 if envs failed before the command ran, 126 if the command can't be executed, 127 if it was not found, 128+n if \
 signal n ended it.`
   static override usage = 'run [FLAG...] NAME [--] COMMAND [ARGUMENT...]'
-  static override hiddenAliases = ['exec']
+  static override aliases = ['exec']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play apt-get update',
     '<%= config.bin %> <%= command.id %> --user postgres --volume ./dump:/dump:ro play -- psql -f /dump/all.sql',
@@ -30,7 +30,7 @@ signal n ended it.`
     const session = {name: args.name, command: guest, fields: sessionFields(flags)}
     if (flags['dry-run'])
       return this.#preview(await previewSession(host, args.name, await withSettings(host, session)))
-    process.exitCode = await runTypedSession(host, session)
+    process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
     return undefined
   }
 

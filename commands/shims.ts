@@ -27,7 +27,7 @@ export default class Shims extends EnvsCommand {
     this.printTable(shims, [
       {title: 'name', show: ({name}) => name},
       {title: 'environment', show: ({environment}) => environment},
-      {title: 'command', show: ({command}) => command},
+      {title: 'command', rank: 2, show: ({command}) => command},
       {title: 'file', show: ({path}) => path},
     ])
     return shims

@@ -11,7 +11,6 @@ import {
   describeStorage,
   describeTrust,
 } from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {Host} from '../src/host/host.js'
 
@@ -19,7 +18,7 @@ export default class Show extends EnvsCommand {
   static override summary = 'Show details of an environment.'
   static override description =
     'Shows its image and the signature of the image, its identity, its size and its processes.'
-  static override hiddenAliases = ['info', 'inspect']
+  static override aliases = ['info', 'inspect']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --json',
@@ -29,7 +28,7 @@ export default class Show extends EnvsCommand {
   async run(): Promise<EnvironmentDetails> {
     const {args} = await this.parse(Show)
     const host = this.openHost()
-    const setting = (await readSettings(host)).value('engine')
+    const setting = (await this.settings()).value('engine')
     const details = await showEnvironment(host, args.name, setting)
     this.#print(details, host)
     return details

@@ -2,7 +2,6 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {nameArg} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Args} from '../src/cli/parse.js'
-import {readSettings} from '../src/config/settings.js'
 import {type TakenSnapshot, takeSnapshot} from '../src/environments/snapshots/create.js'
 
 export default class Snapshot extends EnvsCommand {
@@ -22,7 +21,7 @@ frozen while the changes since its start are copied.`
   async run(): Promise<TakenSnapshot> {
     const {args} = await this.parse(Snapshot)
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const taken = await takeSnapshot(host, args.name, {
       label: args.label,
       isSynced: settings.value('durable') !== 'never',

@@ -39,8 +39,8 @@ alone frees: none while later snapshots, or the environment, use its layers. Wit
     this.printTable(snapshots, [
       {title: 'label', show: ({label}) => label},
       {title: 'made', show: ({createdAt}) => formatRelativeTime(createdAt, host.now())},
-      {title: 'changes', align: 'right', show: ({changedBytes}) => formatBytes(changedBytes)},
-      {title: 'holds', align: 'right', show: ({heldBytes}) => formatBytes(heldBytes)},
+      {title: 'changes', rank: 3, align: 'right', show: ({changedBytes}) => formatBytes(changedBytes)},
+      {title: 'holds', rank: 4, align: 'right', show: ({heldBytes}) => formatBytes(heldBytes)},
       {title: 'what', show: ({kind}) => describeSnapshotKind(kind)},
     ])
     return snapshots

@@ -4,7 +4,6 @@ import {formatBytes} from '../src/cli/format.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {splitAtSeparator} from '../src/cli/session-line.js'
 import {runCreation} from '../src/cli/views/creation.js'
-import {readSettings} from '../src/config/settings.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {readTryWords, TryRun} from '../src/environments/try/try.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
@@ -22,7 +21,7 @@ with 125 if envs or the installation failed. All processes inside end with the s
 the environment for an hour afterwards. Files are written to memory if possible, up to a quarter of the free memory, \
 and are lost at a power failure.`
   static override usage = 'try [IMAGE] [PACKAGE...] [FLAG...] [-- COMMAND [ARGUMENT...]]'
-  static override hiddenAliases = ['ephemeral']
+  static override aliases = ['ephemeral']
   static override strict = false
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal nginx',
@@ -45,7 +44,7 @@ and are lost at a power failure.`
     const host = this.openHost()
     const architecture = architectureIn(flags) ?? host.architecture
     const words = await readTryWords(argv.map(String), {...host, architecture})
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const context = imageContext(host, settings, {signal, onNotice: this.reportNotice})

@@ -2,14 +2,14 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {formatRelativeTime} from '../src/cli/format.js'
 import {describeReplacedState} from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {type Restored, undo} from '../src/environments/snapshots/restore.js'
 
 export default class Undo extends EnvsCommand {
   static override summary = 'Undo the last changes to an environment.'
   static override description =
     `Goes back to the newest snapshot or restore point that differs from the present state; envs makes a restore \
-point at each start. Repeat to go further back. Saves the present state as a snapshot first.`
+point at each start. Repeat to go further back; envs redo takes an undo back. Saves the \
+present state as a snapshot first.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --force',
@@ -20,7 +20,7 @@ point at each start. Repeat to go further back. Saves the present state as a sna
   async run(): Promise<Restored> {
     const {args, flags} = await this.parse(Undo)
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const isSynced = settings.value('durable') !== 'never'
     const went = await undo(host, args.name, {force: flags.force, isSynced})
     this.note(

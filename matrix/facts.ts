@@ -29,7 +29,7 @@ export async function readFacts(
   }
   await call('create', rootfs, '--name', 'facts', '--identity', 'emulated', '--quiet')
   const guest = await call('run', 'facts', '--', 'sh', '-c', DESCRIBE_GUEST)
-  await call('rm', '--force', 'facts')
+  await call('rm', '--force', '--now', 'facts')
   return {
     date: new Date().toISOString().slice(0, 10),
     guest,

@@ -46,7 +46,7 @@ export async function openStore(): Promise<Store> {
     async close() {
       const {output} = await run(['list', '--quiet'])
       const names = output.split('\n').filter((name) => name !== '')
-      if (names.length > 0) await run(['rm', '--force', ...names])
+      if (names.length > 0) await run(['rm', '--force', '--now', ...names])
       // Layers may belong to ids for which only envs can act.
       await run(['prune', '--yes', '--older-than', '0'])
       await rm(folder, {recursive: true, force: true})

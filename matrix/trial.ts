@@ -79,7 +79,7 @@ export async function tryPackage(name: Package, options: TrialOptions): Promise<
     await step(`check: ${check.claim}`, ['run', ...variables, environment, '--', 'bash', '-c', check.script])
     await andThen?.((script) => store.run(['run', environment, '--', 'sh', '-c', script]))
   })
-  const removal = await failureOf(() => step('envs rm', ['rm', '--force', environment]))
+  const removal = await failureOf(() => step('envs rm', ['rm', '--force', '--now', environment]))
   return {
     package: name,
     identity,

@@ -10,6 +10,7 @@ const ARGUMENTS = {
   label: ['snapshot'],
   name: ['environment'],
   names: ['environment*'],
+  'recover name': ['removed'],
   'run name': ['environment', 'guest*'],
   setting: ['setting'],
   'snapshot label': ['none'],

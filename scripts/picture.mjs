@@ -156,7 +156,7 @@ try {
   } catch {
     // It never came up.
   }
-  envs('rm', '--force', 'play')
+  envs('rm', '--force', '--now', 'play')
   envs('prune', '--yes', '--older-than', '0')
   rmSync(home, {recursive: true, force: true})
 }

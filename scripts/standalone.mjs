@@ -5,7 +5,6 @@
 // usage: node --import tsx scripts/standalone.mjs [FOLDER]    writes FOLDER/envs-VERSION-linux-ARCH.tar.gz;
 // standalone/ when left out
 import {spawnSync} from 'node:child_process'
-import {createHash} from 'node:crypto'
 import {mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
@@ -14,18 +13,7 @@ import {readSettings} from '../src/config/settings.js'
 import {archiveContext, imageContext} from '../src/environments/create/request.js'
 import {FETCHABLE, fetchTool} from '../src/environments/tools/fetch.js'
 import {openHost} from '../src/host/host.js'
-
-/** The newest long-term version; it needs glibc 2.28, as all later ones do. */
-const NODE_VERSION = '24.21.0'
-
-/**
- * Of the package for each processor, from `npm view node-linux-ARCH@VERSION dist.integrity`: the registry's
- * answer on one day.
- */
-const NODE_DIGESTS = {
-  arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
-  x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
-}
+import {packNode, packPackage} from './node-package.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const target = resolve(process.argv[2] ?? join(root, 'standalone'))
@@ -44,10 +32,10 @@ async function makeArchive() {
   const name = `envs-${version}-linux-${process.arch}`
   const tree = join(stage, name)
   // The same package that the tests install.
-  unpack(pack([], root), tree)
+  unpack(packPackage([], {cwd: root, folder: stage}), tree)
   const node = join(tree, 'node')
   const programs = ['package/bin/node', 'package/LICENSE']
-  unpack(packNode(), node, programs)
+  unpack(packNode(stage), node, programs)
   renameSync(await fetchPerl(), join(tree, 'perl'))
   mkdirSync(target, {recursive: true})
   const archive = join(target, `${name}.tar.gz`)
@@ -62,16 +50,6 @@ async function makeArchive() {
   return archive
 }
 
-function packNode() {
-  const archive = pack([`node-linux-${process.arch}@${NODE_VERSION}`], stage)
-  const digest = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`
-  if (digest !== NODE_DIGESTS[process.arch])
-    throw new Error(
-      `Node.js ${NODE_VERSION} for ${process.arch} has the digest ${digest}, which is not the pinned one`,
-    )
-  return archive
-}
-
 /** @returns Its folder, which can be moved to any host of this architecture. */
 async function fetchPerl() {
   const host = openHost()
@@ -82,16 +60,6 @@ async function fetchPerl() {
   const context = archiveContext(own, settings, {...image, keyrings: []})
   const {folder} = await fetchTool(own, FETCHABLE.perl, context, {isPortable: true})
   return folder
-}
-
-/** @returns Path of the packed package; npm has verified it by the registry's digest. */
-function pack(words, cwd) {
-  const printed = run('npm', ['pack', ...words, '--json', '--ignore-scripts', '--pack-destination', stage], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  const [{filename}] = JSON.parse(printed)
-  return join(stage, filename)
 }
 
 function unpack(archive, folder, members = []) {

@@ -12,6 +12,8 @@ export const ExitCode = {
   integrity: 6,
   host: 7,
   storage: 8,
+  /** A check found something. */
+  found: 10,
   /** `run`, `enter`: envs failed before the guest's command ran, as in env(1) and podman-run(1). */
   guestNotStarted: 125,
 } as const
@@ -154,9 +156,21 @@ export class UsageError extends EnvsError {
   }
 }
 
-/** Returns the system's text for an errno: `no space left on device`. @see errno(3) */
+/** Errnos of file systems that libuv has no text for, with their numbers on Linux. @see asm-generic/errno.h */
+const UNNAMED: Readonly<Record<string, readonly [number: number, words: string]>> = {
+  ENOLCK: [37, 'the file server has no locks left'],
+  EBADMSG: [74, 'the disk returned damaged data'],
+  ESTALE: [116, 'the file server does not know the file any more'],
+  EUCLEAN: [117, 'the file system is damaged'],
+  EDQUOT: [122, 'the disk quota is used up'],
+  ENOMEDIUM: [123, 'the disk is gone'],
+  ENOKEY: [126, 'the folder is encrypted and locked'],
+}
+
+/** Returns the text for an errno: `no space left on device`. @see errno(3) */
 export function wordsForErrno(errno: string): string {
-  return [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1] ?? errno
+  const known = [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1]
+  return known ?? UNNAMED[errno]?.[1] ?? errno
 }
 
 /** Returns the code of an error: an errno, or a code of Node, of a library or of envs. */
@@ -191,5 +205,6 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 function nameOfErrno(number: number): string | undefined {
-  return Object.entries(constants.errno).find(([, each]) => each === number)?.[0]
+  const known = Object.entries(constants.errno).find(([, each]) => each === number)?.[0]
+  return known ?? Object.entries(UNNAMED).find(([, [each]]) => each === number)?.[0]
 }

@@ -2,7 +2,7 @@ import {EnvsCommand} from '../../src/cli/command.js'
 import {settingArg} from '../../src/cli/flags.js'
 import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
-import {readSettings, settingEntry, showSettingValue} from '../../src/config/settings.js'
+import {settingEntry, showSettingValue} from '../../src/config/settings.js'
 
 export default class ConfigGet extends EnvsCommand {
   static override summary = 'Show the effective value of a setting.'
@@ -17,7 +17,7 @@ export default class ConfigGet extends EnvsCommand {
   async run(): Promise<SettingResult> {
     const {args} = await this.parse(ConfigGet)
     const name = parseSettingName(args.setting)
-    const entry = settingEntry(await readSettings(this.openHost()), name)
+    const entry = settingEntry(await this.settings(), name)
     this.print(showSettingValue(entry.value))
     return entry
   }

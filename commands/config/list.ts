@@ -1,7 +1,7 @@
 import {EnvsCommand} from '../../src/cli/command.js'
 import type {SettingResult} from '../../src/config/results.js'
 import {settingNames} from '../../src/config/schema.js'
-import {readSettings, settingEntry, showSettingValue} from '../../src/config/settings.js'
+import {settingEntry, showSettingValue} from '../../src/config/settings.js'
 
 export default class ConfigList extends EnvsCommand {
   static override summary = 'Show every setting, its value and the source of the value.'
@@ -14,13 +14,13 @@ export default class ConfigList extends EnvsCommand {
 
   async run(): Promise<SettingResult[]> {
     await this.parse(ConfigList)
-    const settings = await readSettings(this.openHost())
+    const settings = await this.settings()
     const entries = settingNames().map((name) => settingEntry(settings, name))
     this.printTable(entries, [
       {title: 'setting', show: ({name}) => name},
       {title: 'value', show: ({value}) => showSettingValue(value) || '-'},
       {title: 'from', show: ({origin}) => origin},
-      {title: 'variable', show: ({variable}) => variable},
+      {title: 'variable', rank: 2, show: ({variable}) => variable},
     ])
     return entries
   }

@@ -3,7 +3,7 @@ import {settingArg} from '../../src/cli/flags.js'
 import {Args} from '../../src/cli/parse.js'
 import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
-import {readSettings, settingEntry, showSettingValue, storeSetting} from '../../src/config/settings.js'
+import {settingEntry, showSettingValue, storeSetting} from '../../src/config/settings.js'
 
 export default class ConfigSet extends EnvsCommand {
   static override summary = 'Write a setting to the file.'
@@ -23,7 +23,7 @@ afterwards.`
     const {args} = await this.parse(ConfigSet)
     const name = parseSettingName(args.setting)
     await storeSetting(this.openHost(), name, args.value)
-    const entry = settingEntry(await readSettings(this.openHost()), name)
+    const entry = settingEntry(await this.settings(), name)
     if (entry.origin === 'variable')
       this.warn(
         `${entry.variable} is set and takes precedence: ${showSettingValue(entry.value)} is in force.`,

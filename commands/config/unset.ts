@@ -2,7 +2,7 @@ import {EnvsCommand} from '../../src/cli/command.js'
 import {settingArg} from '../../src/cli/flags.js'
 import type {SettingResult} from '../../src/config/results.js'
 import {parseSettingName} from '../../src/config/schema.js'
-import {clearSetting, readSettings, settingEntry, showSettingValue} from '../../src/config/settings.js'
+import {clearSetting, settingEntry, showSettingValue} from '../../src/config/settings.js'
 
 export default class ConfigUnset extends EnvsCommand {
   static override summary = 'Remove a setting from the file.'
@@ -18,7 +18,7 @@ export default class ConfigUnset extends EnvsCommand {
     const {args} = await this.parse(ConfigUnset)
     const name = parseSettingName(args.setting)
     await clearSetting(this.openHost(), name)
-    const entry = settingEntry(await readSettings(this.openHost()), name)
+    const entry = settingEntry(await this.settings(), name)
     if (entry.origin === 'variable')
       this.warn(`${entry.variable} is still set: ${showSettingValue(entry.value)} is in force.`)
     return entry

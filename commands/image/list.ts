@@ -9,7 +9,7 @@ export default class ImageList extends EnvsCommand {
   static override description =
     `Each image was verified by its publisher's signature and can be used without a network. IN USE BY lists the \
 environments made from an image; they do not need the image any more. With --quiet: digests only, one a line.`
-  static override hiddenAliases = ['images', 'image:ls']
+  static override aliases = ['images', 'image:ls']
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --json',
@@ -30,13 +30,18 @@ environments made from an image; they do not need the image any more. With --qui
     const ago = (time: Date | null) => (time === null ? 'never' : formatRelativeTime(time, host.now()))
     this.printTable(images, [
       {title: 'name', show: ({name}) => name},
-      {title: 'version', show: ({version}) => version},
-      {title: 'arch', show: ({architecture}) => architecture},
+      {title: 'version', rank: 2, show: ({version}) => version},
+      {title: 'arch', rank: 3, show: ({architecture}) => architecture},
       {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
-      {title: 'last used', show: ({lastUsedAt}) => ago(lastUsedAt)},
-      {title: 'digest', show: ({sha256}) => sha256.slice(0, 12)},
-      {title: 'signed', show: ({signedAt}) => ago(signedAt)},
-      {title: 'signer', show: ({signer}) => signer.name},
+      {
+        title: 'last used',
+        rank: 4,
+        // Versions up to 0.1 did not record each use.
+        show: ({lastUsedAt, usedBy, fetchedAt}) => ago(lastUsedAt ?? (usedBy.length > 0 ? fetchedAt : null)),
+      },
+      {title: 'digest', rank: 5, show: ({sha256}) => sha256.slice(0, 12)},
+      {title: 'signed', rank: 6, show: ({signedAt}) => ago(signedAt)},
+      {title: 'signer', rank: 7, show: ({signer}) => signer.name},
       {title: 'in use by', show: ({usedBy}) => usedBy.join(' ') || '-'},
     ])
     return images

@@ -1,27 +1,24 @@
 import {EnvsCommand} from '../../src/cli/command.js'
-import {dryRunFlag, yesFlag} from '../../src/cli/flags.js'
+import {dryRunFlag, parseAge, yesFlag} from '../../src/cli/flags.js'
 import {formatBytes} from '../../src/cli/format.js'
 import {Flags} from '../../src/cli/parse.js'
 import {pruneImages} from '../../src/images/cache/remove.js'
 import type {ImagePruneResult} from '../../src/images/results.js'
 
-const DAY_MS = 86_400_000
-
 export default class ImagePrune extends EnvsCommand {
   static override summary = 'Remove outdated images.'
   static override description =
     `Removes images of which a newer version is cached, incomplete downloads and damaged images; with --older-than, \
-also images that were not used for DAYS days. Environments keep their files. Images that a running command uses stay.`
+also images that were not used for that long. Environments keep their files. Images that a running command uses stay.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> --dry-run',
-    '<%= config.bin %> <%= command.id %> --older-than 30',
+    '<%= config.bin %> <%= command.id %> --older-than 30d',
   ]
   static override flags = {
     'dry-run': dryRunFlag(),
-    'older-than': Flags.integer({
-      description: 'also images not used for DAYS days',
-      helpValue: 'DAYS',
-      min: 0,
+    'older-than': Flags.string({
+      description: 'also images not used for hours, days or weeks',
+      helpValue: 'AGE',
     }),
     yes: yesFlag(),
   }
@@ -30,14 +27,14 @@ also images that were not used for DAYS days. Environments keep their files. Ima
     const {flags} = await this.parse(ImagePrune)
     const {paths, now} = this.openHost()
     const dryRun = flags['dry-run'] === true
-    const days = flags['older-than']
-    const olderThan = days === undefined ? undefined : new Date(now().getTime() - days * DAY_MS)
+    const age = flags['older-than']
+    const olderThan = age === undefined ? undefined : new Date(now().getTime() - parseAge(age))
     const pruned = await pruneImages(paths.images, {olderThan, dryRun, now: now()})
     const freedBytes = pruned.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
     this.printTable(pruned, [
       {title: 'name', show: ({name}) => name ?? '-'},
-      {title: 'version', show: ({version}) => version ?? '-'},
-      {title: 'digest', show: ({sha256}) => sha256.slice(0, 12)},
+      {title: 'version', rank: 2, show: ({version}) => version ?? '-'},
+      {title: 'digest', rank: 3, show: ({sha256}) => sha256.slice(0, 12)},
       {title: 'size', align: 'right', show: ({sizeBytes}) => formatBytes(sizeBytes)},
       {title: 'reason', show: ({reason}) => reason},
     ])

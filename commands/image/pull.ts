@@ -6,16 +6,17 @@ import {
   archiveFlags,
   archiveOptions,
   dryRunFlag,
+  timingsFlag,
 } from '../../src/cli/flags.js'
-import {formatBytes} from '../../src/cli/format.js'
 import {Args} from '../../src/cli/parse.js'
 import {renderFields} from '../../src/cli/table.js'
-import {makingStages, unpackProgress} from '../../src/cli/views/creation.js'
-import {readSettings} from '../../src/config/settings.js'
-import type {ImageAcquisition, PulledImage} from '../../src/environments/create/image-acquisition.js'
+import {noting} from '../../src/cli/views/creation.js'
+import {imageStages} from '../../src/cli/views/image-stages.js'
+import {imageFields} from '../../src/cli/views/preview.js'
+import type {ImageAcquisition} from '../../src/environments/create/image-acquisition.js'
+import type {PulledImage} from '../../src/environments/create/image-description.js'
 import {beginPull} from '../../src/environments/create/pull.js'
 import {imageContext} from '../../src/environments/create/request.js'
-import type {DownloadEvent} from '../../src/host/http/attempt.js'
 import type {PulledImageResult} from '../../src/images/results.js'
 
 export default class ImagePull extends EnvsCommand {
@@ -23,7 +24,7 @@ export default class ImagePull extends EnvsCommand {
   static override description =
     `Always asks the publisher for the newest version; an image that is cached already is not downloaded again. With \
 --dry-run: only shows the newest version.`
-  static override hiddenAliases = ['image:fetch']
+  static override aliases = ['image:fetch']
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
     '<%= config.bin %> <%= command.id %> ubuntu:noble/minimal --dry-run --json',
@@ -36,6 +37,7 @@ export default class ImagePull extends EnvsCommand {
     'allow-sha1-signatures': allowSha1Flag(),
     arch: architectureFlag("processor that its programs are for; the host's when left out"),
     ...archiveFlags(),
+    timings: timingsFlag(),
   }
 
   async run(): Promise<PulledImageResult> {
@@ -44,7 +46,7 @@ export default class ImagePull extends EnvsCommand {
     const signal = this.signal()
     const dryRun = flags['dry-run'] === true
     const allowSha1 = flags['allow-sha1-signatures'] === true
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.reportNotice})
     const wish = {
       image: args.image,
@@ -53,48 +55,34 @@ export default class ImagePull extends EnvsCommand {
     }
     const pull = await beginPull(host, wish, {settings, context, signal, onNotice: this.reportNotice})
     try {
-      await (pull.isMade ? this.#make(pull, dryRun) : this.#fetch(pull, dryRun))
+      await this.#get(pull, dryRun)
     } finally {
       await pull.close()
     }
     if (pull.fallback !== undefined) this.note(pull.fallback)
     const pulled = pull.describe()
-    this.#tell(pulled, {dryRun, fetched: pull.isMade ? 'Made' : 'Fetched'})
+    this.#tell(pulled, {dryRun, fetched: pull.isMade || pull.isMadeInstead ? 'Made' : 'Fetched'})
     return {...pulled, dryRun}
   }
 
-  async #fetch(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
-    const progress = unpackProgress(() => performance.now())
-    const onProgress = (event: DownloadEvent) => {
-      this.noteDownload(event)
-      progress.transfer(event)
-    }
-    const fetch = progress.stage('Fetch', () => pull.keep({onProgress}))
-    await this.runStages([
-      {
-        title: 'Find',
-        async run() {
-          await pull.resolve({})
-        },
+  async #get(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
+    const {onDownload, onResolved, onUnreachable} = this.creationHooks()
+    const stages = imageStages({
+      isMade: pull.isMade,
+      async find(report) {
+        const step = await pull.resolve({onMaking: noting(onDownload, report), onResolved})
+        if (dryRun) return 'none'
+        if (step !== 'kept') return step
+        // An image that is here is written down as the answer of the day.
+        await pull.keep({onProgress: onDownload, onUnreachable})
+        return 'none'
       },
-      ...(dryRun ? [] : [fetch]),
-    ])
-  }
-
-  async #make(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
-    let isNeeded = false
-    await this.runStages(
-      makingStages({
-        choose: async (tell) => {
-          isNeeded = (await pull.resolve({onMaking: tell})) === 'make'
-          return isNeeded && !dryRun
-        },
-        make: (tell) => pull.keep({onMaking: tell, onProgress: this.noteDownload}),
-        onDownload: this.noteDownload,
-      }),
-    )
-    // An image that is here is written down as the answer of the day, without a stage.
-    if (!isNeeded && !dryRun) await pull.keep({onProgress: this.noteDownload})
+      get(report) {
+        const onProgress = noting(onDownload, report)
+        return pull.keep({onProgress, onMaking: onProgress, onUnreachable})
+      },
+    })
+    await this.runStages(stages)
   }
 
   #tell(pulled: PulledImage, {dryRun, fetched}: {dryRun: boolean; fetched: string}): void {
@@ -103,18 +91,8 @@ export default class ImagePull extends EnvsCommand {
     else this.print(`${wasKept ? 'Had' : fetched} ${name} ${version}, sha256:${sha256}`)
   }
 
-  #printPlan({name, version, url, sizeBytes, sha256, signer, signedAt, wasKept}: PulledImage): void {
-    this.print(
-      renderFields([
-        ['Name', name],
-        ['Version', version],
-        ['URL', url],
-        ['Size', sizeBytes === null ? undefined : formatBytes(sizeBytes)],
-        ['Digest', sha256 === null ? undefined : `sha256:${sha256}`],
-        ['Signer', `${signer.name}, ${signer.fingerprint}`],
-        ['Signed', signedAt.toISOString()],
-        ['Would be', wasKept ? 'found on this host' : sha256 === null ? 'made' : 'fetched'],
-      ]),
-    )
+  #printPlan({sha256, wasKept, ...image}: PulledImage): void {
+    const would = wasKept ? 'found on this host' : sha256 === null ? 'made' : 'fetched'
+    this.print(renderFields([...imageFields({...image, sha256}), ['Would be', would]]))
   }
 }

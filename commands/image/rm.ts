@@ -12,7 +12,7 @@ export default class ImageRm extends EnvsCommand {
 made from an image keep their files. The unpacked layer is removed too if no environment uses it. Never asks for \
 confirmation: an image can be downloaded again.`
   static override usage = 'image rm IMAGE... [FLAG...]'
-  static override hiddenAliases = ['image:remove', 'image:delete']
+  static override aliases = ['image:remove', 'image:delete']
   static override strict = false
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',

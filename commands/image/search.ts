@@ -2,7 +2,6 @@ import {EnvsCommand} from '../../src/cli/command.js'
 import {architectureFlag, architectureIn} from '../../src/cli/flags.js'
 import {formatBytes} from '../../src/cli/format.js'
 import {Args} from '../../src/cli/parse.js'
-import {readSettings} from '../../src/config/settings.js'
 import {imageContext} from '../../src/environments/create/request.js'
 import {readCatalogue} from '../../src/images/catalog/catalog.js'
 import {type SearchResult, searchImages} from '../../src/images/resolve.js'
@@ -31,7 +30,7 @@ table. EOL marks releases without standard support, which get no security update
   async run(): Promise<ImageSearchResult> {
     const {args, flags} = await this.parse(ImageSearch)
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const context = imageContext(host, settings, {signal: this.signal()})
     const architecture = architectureIn(flags) ?? host.architecture
     const request = {architecture, catalogue: await readCatalogue()}
@@ -54,14 +53,14 @@ table. EOL marks releases without standard support, which get no security update
     this.printTable(images, [
       {title: 'name', show: ({name}) => name},
       {title: 'version', show: ({version}) => version ?? '-'},
-      {title: 'build', show: ({serial}) => serial ?? '-'},
+      {title: 'build', rank: 3, show: ({serial}) => serial ?? '-'},
       {title: 'arch', show: ({architecture}) => architecture},
       {
         title: 'size',
         align: 'right',
         show: ({sizeBytes}) => (sizeBytes === undefined ? '-' : formatBytes(sizeBytes)),
       },
-      {title: 'support', show: showSupport},
+      {title: 'support', rank: 2, show: showSupport},
       {
         title: 'known from',
         show: ({origin}) => (origin === 'online' ? 'its publisher' : 'the built-in table'),

@@ -17,4 +17,5 @@ export const AREAS = [
   {name: 'scripts', paths: ['scripts'], texts: 'comments', held: true},
   {name: 'bench', paths: ['bench'], texts: 'comments', held: true},
   {name: 'matrix', paths: ['matrix'], texts: 'comments', held: true},
+  {name: 'hosts', paths: ['hosts'], texts: 'comments', held: true},
 ]

@@ -68,6 +68,8 @@ export type UsedPocket = {
   /** URL of the repository, without a slash at its end and without a password. */
   readonly mirror: string
   readonly components: readonly string[]
+  /** The components that its Release lists. */
+  readonly offered: readonly string[]
   /** Digest of the file InRelease, or Release. */
   readonly inReleaseSha256: Sha256
   /** The publisher's date. */

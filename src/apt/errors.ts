@@ -7,7 +7,6 @@ export type SuitePlace = {readonly suite: string; readonly mirror: string}
 const OTHER_MIRROR =
   'Name another mirror in the setting mirrors.debianArchive, mirrors.debianSecurity or mirrors.ubuntuArchive.'
 const IN_UPDATE = 'Run the command again in some minutes: the mirror may be in the middle of an update.'
-const COMPONENTS = 'To read other components, name them: --components main,contrib'
 
 /** There is a Release without a signature. */
 export const unsignedReleaseError = defineError('ENVS_RELEASE_UNSIGNED', ExitCode.integrity, {
@@ -119,17 +118,31 @@ export const notInSuiteError = defineError(
   NotInSuiteError,
 )
 
-/** A requested package is not in the repository. */
-export const packageNotFoundError = defineError('ENVS_PACKAGE_NOT_FOUND', ExitCode.notFound, {
+const OTHER_COMPONENTS =
+  'If another component of {suite} has it, name that component too: --components {components},COMPONENT'
+
+/** @public A requested package is not in the repository. */
+export const packageNotFoundKind = defineError('ENVS_PACKAGE_NOT_FOUND', ExitCode.notFound, {
   message: 'There is no package "{name}" in {components} of {suite}.',
-  nextStep: COMPONENTS,
+  nextStep: OTHER_COMPONENTS,
 })
 
-/** No package of the repository satisfies a dependency. */
-export const unmetDependencyError = defineError('ENVS_UNMET_DEPENDENCY', ExitCode.notFound, {
-  message: 'The package "{name}" of {suite} depends on {wanted}, which {suite} does not have.',
-  nextStep: COMPONENTS,
+/** @public No package of the repository satisfies a dependency. */
+export const unmetDependencyKind = defineError('ENVS_UNMET_DEPENDENCY', ExitCode.notFound, {
+  message: 'The package "{name}" depends on {wanted}, which {components} of {suite} does not have.',
+  nextStep: OTHER_COMPONENTS,
 })
+
+/** The components that were read lack a package; another component may have it. */
+export class NotInComponentsError extends EnvsError {
+  /** @param wanted - Names of packages, one of which suffices. */
+  constructor(
+    readonly wanted: readonly string[],
+    parts: ReturnType<typeof packageNotFoundKind.parts>,
+  ) {
+    super(...parts)
+  }
+}
 
 /** A package differs from the digest in the index. */
 export const packageMismatchError = defineError('ENVS_PACKAGE_MISMATCH', ExitCode.integrity, {

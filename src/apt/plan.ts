@@ -1,3 +1,4 @@
+import {EnvsError} from '../errors.js'
 import {
   type ArchiveContext,
   type ArchiveRequest,
@@ -5,6 +6,7 @@ import {
   type PlannedPackage,
   urlBelow,
 } from './context.js'
+import {NotInComponentsError} from './errors.js'
 import {resolveSuite} from './mirrors.js'
 import {type OpenedPocket, openPocket} from './open-pocket.js'
 import {rulesFor} from './pockets.js'
@@ -24,12 +26,17 @@ export async function planPackages(request: ArchiveRequest, context: ArchiveCont
   const isSecure = pockets.some(({place}) => place.base.startsWith('https:'))
   const rules = rulesFor(release, {architecture, variant, isSecure})
   const priorities = variant === 'minbase' ? (['required'] as const) : (['required', 'important'] as const)
-  const chosen = selectPackages(available, {
+  const options = {
     seeds: [...priorities.flatMap((priority) => available.withPriority(priority)), ...rules.extras],
     include,
     excluded: rules.excluded,
     suite: release.codename,
     components,
+  }
+  const chosen = await selectOrLocate(() => selectPackages(available, options), {
+    request: {...request, components},
+    context,
+    offered: pockets[0]?.used.offered ?? [],
   })
   const used = pockets.map((pocket) => pocket.used)
   return {
@@ -43,6 +50,52 @@ export async function planPackages(request: ArchiveRequest, context: ArchiveCont
     date: new Date(Math.max(...used.map(({date}) => date.getTime()))),
     rootLinks: rules.rootLinks,
   }
+}
+
+type LocateOptions = {
+  /** `components` are those that the packages are selected from. */
+  readonly request: ArchiveRequest
+  readonly context: ArchiveContext
+  /** All components of the release. */
+  readonly offered: readonly string[]
+}
+
+/** Runs the selection. If it lacks a package, the error names the component that has the package. */
+async function selectOrLocate(select: () => Candidate[], options: LocateOptions): Promise<Candidate[]> {
+  try {
+    return select()
+  } catch (error) {
+    if (!(error instanceof NotInComponentsError)) throw error
+    throw await withComponent(error, options)
+  }
+}
+
+async function withComponent(
+  error: NotInComponentsError,
+  {request, context, offered}: LocateOptions,
+): Promise<NotInComponentsError> {
+  const {wanted, message, code, exitCode, suggestions} = error
+  const {components, release} = request
+  const others = offered.filter((component) => !components.includes(component))
+  try {
+    for (const component of others) {
+      const silent = {...context, onNotice: undefined}
+      const pockets = await openPockets({...request, components: [component]}, silent)
+      const available = new AvailablePackages(pockets)
+      const found = wanted.find((name) => available.find(name) !== undefined)
+      if (found === undefined) continue
+      const all = [...components, component].join(',')
+      const next = [`The component ${component} of ${release.codename} has ${found}: --components ${all}`]
+      return new NotInComponentsError(wanted, [message, {code, exitCode, suggestions: next}])
+    }
+  } catch (failure) {
+    // The other components only improve the message.
+    if (!(failure instanceof EnvsError)) throw failure
+    return error
+  }
+  const looked = others.length === 0 ? [] : [`No other component has it either: ${others.join(', ')}.`]
+  const near = suggestions.slice(0, -1)
+  return new NotInComponentsError(wanted, [message, {code, exitCode, suggestions: [...near, ...looked]}])
 }
 
 /** Opens the pockets in parallel; the first failure aborts the others. */

@@ -127,6 +127,7 @@ function openedRelease(
       name: pocket.name,
       suite: pocket.suite,
       mirror: place.mirror,
+      offered: file.components,
       inReleaseSha256: sha256Of(served.release),
       date: file.date,
       validUntil: file.validUntil,

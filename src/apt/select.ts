@@ -1,7 +1,12 @@
 import {didYouMean} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import type {MirrorSuite, PocketName} from './context.js'
-import {malformedIndexError, packageNotFoundError, unmetDependencyError} from './errors.js'
+import {
+  malformedIndexError,
+  NotInComponentsError,
+  packageNotFoundKind,
+  unmetDependencyKind,
+} from './errors.js'
 import {compareVersions, isProvided, isWithin, parseRelations, type Relation} from './format/version.js'
 import type {OpenedPocket} from './open-pocket.js'
 import {type PackageRecord, parseRecord} from './package-index.js'
@@ -26,8 +31,7 @@ type SelectionOptions = {
  * that a selected package satisfies adds nothing; else the first available alternative, else a provider.
  *
  * @returns The packages, ordered by name.
- * @throws {@link packageNotFoundError}
- * @throws {@link unmetDependencyError} @throws {@link malformedIndexError}
+ * @throws {NotInComponentsError} @throws {@link malformedIndexError}
  */
 export function selectPackages(available: AvailablePackages, options: SelectionOptions): Candidate[] {
   const chosen = new Map<string, Candidate>()
@@ -71,7 +75,8 @@ function findIncluded(
   if (candidate !== undefined) return candidate
   const providers = available.providersOf({name}).map((each) => each.name)
   const near = providers.length > 0 ? providers.slice(0, 3) : nearestNames(name, available.names())
-  throw packageNotFoundError({name, suite, components}, {hints: didYouMean(near)})
+  const parts = packageNotFoundKind.parts({name, suite, components}, {hints: didYouMean(near)})
+  throw new NotInComponentsError([name], parts)
 }
 
 function isMet(alternatives: readonly Relation[], chosen: ReadonlyMap<string, Candidate>): boolean {
@@ -99,7 +104,12 @@ function choose(
   const best = possible.find(({name}) => !options.excluded.includes(name)) ?? possible[0]
   if (best !== undefined) return best
   const wanted = alternatives.map(showRelation).join(' or ')
-  throw unmetDependencyError({name: candidate.name, wanted, suite: options.suite})
+  const {suite, components} = options
+  const parts = unmetDependencyKind.parts({name: candidate.name, wanted, suite, components})
+  throw new NotInComponentsError(
+    alternatives.map(({name}) => name),
+    parts,
+  )
 }
 
 function showRelation({name, bound}: Relation): string {

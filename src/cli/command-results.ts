@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import {settingResult} from '../config/results.js'
 import {hostReportResult} from '../doctor/results.js'
 import {
+  creationPreviewResult,
   differenceResult,
   environmentListResult,
   environmentReportResult,
@@ -15,6 +16,9 @@ import {
   pathResult,
   processListResult,
   pruneResult,
+  recoverResult,
+  removalResult,
+  removedListResult,
   removedResult,
   renameResult,
   repairResult,
@@ -24,6 +28,7 @@ import {
   snapshotListResult,
   snapshotResult,
   stopResult,
+  storeCheckResult,
 } from '../environments/results.js'
 import {described} from '../host/result-fields.js'
 import {
@@ -49,22 +54,26 @@ const failureResult = described(
  */
 export const COMMAND_RESULTS = {
   create: environmentResult,
+  'create --dry-run': creationPreviewResult,
   import: environmentResult,
   clone: environmentResult,
   show: environmentResult,
   list: environmentListResult,
+  'list --removed': removedListResult,
   ps: processListResult,
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
   stop: stopResult,
   rename: renameResult,
-  rm: removedResult,
+  rm: removalResult,
+  recover: recoverResult,
   keep: keepResult,
   snapshot: snapshotResult,
   snapshots: snapshotListResult,
   'snapshots --remove': removedResult,
   restore: restoreResult,
   undo: restoreResult,
+  redo: restoreResult,
   reset: restoreResult,
   diff: differenceResult,
   export: exportResult,
@@ -74,6 +83,7 @@ export const COMMAND_RESULTS = {
   shims: v.array(shimResult),
   doctor: hostReportResult,
   'doctor NAME': environmentReportResult,
+  'doctor --check': storeCheckResult,
   'doctor --repair': repairResult,
   'doctor --fetch': fetchedToolResult,
   completion: v.object({shell: v.string(), script: v.string()}),

@@ -1,11 +1,15 @@
 import {Command, Config, type Interfaces} from '@oclif/core'
+import {type FlagTexts, readSettings, type Settings} from '../config/settings.js'
+import type {LookupNotice} from '../environments/create/request.js'
+import {codeOf, didYouMean, EnvsError} from '../errors.js'
 import {type Host, openCheckedHost} from '../host/host.js'
 import {packageRoot} from '../host/paths.js'
 import type {Resolution} from '../images/resolve.js'
+import type {LockPatience} from '../store/locks.js'
 import {type EndingSignal, InterruptedError} from './errors.js'
 import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {explainLine, Flags} from './parse.js'
-import {chooseProgress, runStages, type Stage} from './progress.js'
+import {chooseProgress, runStages, type Stage, type StageTiming} from './progress.js'
 import {type Failure, reportFailure, sessionStatus} from './render-error.js'
 import {type Column, renderTable} from './table.js'
 import {
@@ -20,8 +24,9 @@ import {
   describeIsolationGap,
   describeNotice,
   describeOverBudget,
-  type ImageNotice,
+  describeWait,
 } from './views/text.js'
+import {TIMING_COLUMNS, timingRows} from './views/timings.js'
 
 /** A message of a stage, held back until the display of the stages ends. */
 type DeferredMessage = {readonly print: () => void; readonly when: 'always' | 'success'}
@@ -75,6 +80,8 @@ export abstract class EnvsCommand extends Command {
   #interruption: Interruption | undefined
   #deferred: DeferredMessage[] = []
   #resumable: Resumable = {}
+  #timings: StageTiming[] = []
+  #showsTimings = false
 
   /**
    * Runs the command, including its output and the report of failures; sets the exit status of the process.
@@ -97,6 +104,14 @@ export abstract class EnvsCommand extends Command {
   protected openHost(): Host {
     this.#host ??= openCheckedHost()
     return this.#host
+  }
+
+  /** Reads the settings, and warns of names in the file that are no settings. @throws As `readSettings`. */
+  protected async settings(flags?: FlagTexts): Promise<Settings> {
+    const settings = await readSettings(this.openHost(), flags)
+    for (const {name, nearest, path} of settings.unknown)
+      this.warn([`there is no setting "${name}", which ${path} sets.`, ...didYouMean(nearest)].join(' '))
+    return settings
   }
 
   /**
@@ -155,7 +170,8 @@ export abstract class EnvsCommand extends Command {
     const {environment} = this.openHost()
     let hasFailed = true
     try {
-      await runStages(stages, chooseProgress({silent: this.quiet || this.jsonEnabled(), environment}))
+      const mode = chooseProgress({silent: this.quiet || this.jsonEnabled(), environment})
+      this.#timings.push(...(await runStages(stages, mode)))
       hasFailed = false
     } finally {
       for (const {print, when} of this.#deferred) if (when === 'always' || !hasFailed) print()
@@ -169,7 +185,7 @@ export abstract class EnvsCommand extends Command {
   }
 
   /** Reports a notice of the image lookup after the stages end. */
-  protected readonly reportNotice = (notice: ImageNotice): void => {
+  protected readonly reportNotice = (notice: LookupNotice): void => {
     const text = describeNotice(notice)
     // A failure names the servers in its message.
     if (notice.kind === 'source-unreachable')
@@ -181,6 +197,12 @@ export abstract class EnvsCommand extends Command {
   #reportFallback(text: string): void {
     this.#deferred = this.#deferred.filter(({when}) => when === 'always')
     this.#deferred.push({print: () => this.note(text), when: 'always'})
+  }
+
+  /** Returns how long the command waits for others that use the same environment; it reports the wait. */
+  protected patience(waitMs: number): LockPatience {
+    const onWait = (name: string) => this.note(describeWait(name, waitMs))
+    return {waitMs, onWait}
   }
 
   /** Returns the hooks of {@link runCreation} for a command. */
@@ -223,6 +245,7 @@ export abstract class EnvsCommand extends Command {
     const flags: Readonly<Record<string, unknown>> = parsed.flags
     this.quiet = flags['quiet'] === true
     this.verbose = flags['verbose'] === true
+    this.#showsTimings = flags['timings'] === true
     return parsed
   }
 
@@ -241,7 +264,7 @@ export abstract class EnvsCommand extends Command {
   protected override async catch(error: unknown): Promise<void> {
     const signal = this.#interruption?.signal
     // An aborted command reports the signal, not the error that it caused.
-    reportFailure(signal?.aborted ? signal.reason : error, {
+    reportFailure(signal?.aborted ? signal.reason : await this.#explained(error), {
       json: this.jsonEnabled(),
       verbose: this.verbose,
       statusOf: (failure) => this.exitStatusFor(failure),
@@ -249,7 +272,18 @@ export abstract class EnvsCommand extends Command {
     })
   }
 
+  /** Adds the finding of the doctor to the failure of a program of the host that works on a tree. */
+  async #explained(error: unknown): Promise<unknown> {
+    const host = this.#host
+    if (host === undefined || codeOf(error) !== 'ENVS_NO_NAMESPACE' || !(error instanceof EnvsError))
+      return error
+    const {explainNamespace} = await import('../environments/doctor/explain-start.js')
+    return explainNamespace(host, error)
+  }
+
   protected override async finally(): Promise<void> {
+    if (this.#showsTimings && this.#timings.length > 0)
+      writeError(`${renderTable(timingRows(this.#timings), TIMING_COLUMNS, outputColumns())}\n`)
     this.#interruption?.release()
   }
 }

@@ -1,3 +1,5 @@
+import {hasBytes} from '../host/bytes.js'
+import {notUtf8Error} from '../host/errors.js'
 import {writeOutput} from './output.js'
 import {type CommandTable, findCommand} from './registry.js'
 import {reportFailure, versionLine} from './render-error.js'
@@ -39,8 +41,18 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
     const {runListLine} = await import('./views/list.js')
     if (await runListLine(found.rest)) return
   }
+  if (!SESSIONS.includes(id)) refuseBytes(found.rest)
   const {default: Command} = await found.entry.load()
   await Command.start(found.rest, id)
+}
+
+/** Commands that pass their arguments on to a guest. */
+const SESSIONS: readonly string[] = ['run', 'enter', 'try']
+
+/** @throws {@link notUtf8Error} */
+function refuseBytes(words: readonly string[]): void {
+  const text = words.find(hasBytes)
+  if (text !== undefined) throw notUtf8Error({text})
 }
 
 /** Shows oclif's help, which takes longer to load than most commands to run. */

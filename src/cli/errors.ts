@@ -65,14 +65,17 @@ export const systemRefusedError = defineError('ENVS_STORAGE_FAILED', ExitCode.st
     'Check the permissions of the path and the state of its disk, or set ENVS_HOME to another folder.',
 })
 
+const FREE_SPACE = 'Free some space, with this command for example: envs prune'
+const OTHER_DISK = 'Or set ENVS_HOME to a folder on another disk.'
+
 export const noSpaceError = defineError('ENVS_NO_SPACE', ExitCode.storage, {
   message: 'No space is left on the disk of "{path}".',
-  nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
+  nextStep: [FREE_SPACE, OTHER_DISK],
 })
 
 export const quotaUsedError = defineError('ENVS_NO_SPACE', ExitCode.storage, {
   message: 'Your quota is used up on the disk of "{path}".',
-  nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
+  nextStep: [FREE_SPACE, OTHER_DISK],
 })
 
 /** Printed after the stack. */

@@ -129,18 +129,46 @@ export function archiveOptions(flags: {
   }
 }
 
-const HOUR_MS = 3_600_000
-const UNITS: Readonly<Record<string, number>> = {
-  h: HOUR_MS,
-  d: 24 * HOUR_MS,
-  w: 7 * 24 * HOUR_MS,
+/** Declares `--timings`, which the base command reads. */
+export function timingsFlag() {
+  return Flags.boolean({description: 'print the time, size and rate of each phase at the end'})
 }
 
-/** Parses `12h`, `7d`, `2w`, or days without a unit. @returns Milliseconds. @throws {UsageError} */
+/** Declares `--wait` of a command that waits for others which use the same environment. */
+export function waitFlag() {
+  return Flags.string({
+    description: 'longest wait for commands that use the same environment [default: 60s]',
+    default: '60s',
+    helpValue: 'TIME',
+    env: 'ENVS_WAIT',
+  })
+}
+
+const SECOND_MS = 1000
+const HOUR_MS = 3600 * SECOND_MS
+const DAY_MS = 24 * HOUR_MS
+
+/** Parses the value of {@link waitFlag}: `0`, `30s`, `5m`, `1h`. @returns Milliseconds. @throws {UsageError} */
+export function parseWait(text: string): number {
+  const units = {s: SECOND_MS, m: 60 * SECOND_MS, h: HOUR_MS}
+  return parseTime(text, units, ['is not a valid time', 'Write seconds, minutes or hours: 30s, 5m, 1h'])
+}
+
+/** Parses an age: `0`, `12h`, `7d`, `2w`. @returns Milliseconds. @throws {UsageError} */
 export function parseAge(text: string): number {
-  const {count, unit = 'd'} = /^(?<count>\d{1,5})(?<unit>[hdw])?$/.exec(text)?.groups ?? {}
-  const unitMs = UNITS[unit]
-  if (count === undefined || unitMs === undefined)
-    throw new UsageError(`"${text}" is not a valid age.`, ['Write hours, days or weeks: 12h, 7d, 2w'])
+  const units = {h: HOUR_MS, d: DAY_MS, w: 7 * DAY_MS}
+  return parseTime(text, units, ['is not a valid age', 'Write hours, days or weeks: 12h, 7d, 2w'])
+}
+
+/** A number without a unit is refused, unless it is 0: programs differ in what they take it for. */
+function parseTime(
+  text: string,
+  units: Readonly<Record<string, number>>,
+  [problem, nextStep]: readonly [problem: string, nextStep: string],
+): number {
+  if (text === '0') return 0
+  const {count, unit = ''} = /^(?<count>\d{1,5})(?<unit>[a-z])$/.exec(text)?.groups ?? {}
+  const unitMs = Object.hasOwn(units, unit) ? units[unit] : undefined
+  if (count === undefined || unitMs === undefined) throw new UsageError(`"${text}" ${problem}.`, [nextStep])
   return Number(count) * unitMs
 }

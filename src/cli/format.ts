@@ -37,6 +37,13 @@ export function formatRelativeTime(then: Date, now: Date): string {
   return 'just now'
 }
 
+/** Returns a time of the user's zone to the minute: `2026-12-02 10:18`. */
+export function formatLocalTime(time: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0')
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-')
+  return `${date} ${two(time.getHours())}:${two(time.getMinutes())}`
+}
+
 /** Returns a remaining time: `5 s`, `2 min`, `1 h 5 min`; at least a second. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(1, Math.ceil(seconds))
@@ -45,13 +52,4 @@ export function formatDuration(seconds: number): string {
   if (minutes < 100) return `${minutes} min`
   const rest = minutes % 60
   return `${Math.floor(minutes / 60)} h${rest === 0 ? '' : ` ${rest} min`}`
-}
-
-/** Returns words as a shell command line. */
-export function formatCommandLine(words: readonly string[]): string {
-  return words.map(quoteWord).join(' ')
-}
-
-function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

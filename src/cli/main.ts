@@ -1,3 +1,4 @@
+import {exactArguments} from '../host/bytes.js'
 import type {CommandTable} from './registry.js'
 
 export type {CommandTable} from './registry.js'
@@ -10,7 +11,8 @@ const SESSIONS: readonly string[] = ['run', 'enter']
  *
  * Sessions are the most frequent commands, and do not load the code of the others.
  */
-export async function main(argv: readonly string[], table: CommandTable): Promise<void> {
+export async function main(decoded: readonly string[], table: CommandTable): Promise<void> {
+  const argv = exactArguments(decoded)
   const [word = ''] = argv
   const command = table.commands.find(({aliases}) => aliases.includes(word))?.id ?? word
   if (SESSIONS.includes(command)) {

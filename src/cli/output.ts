@@ -1,5 +1,7 @@
 import {fstatSync, writeSync} from 'node:fs'
+import {isatty} from 'node:tty'
 import {errnoOf, wordsForErrno} from '../errors.js'
+import {bytesOfText, hasBytes} from '../host/bytes.js'
 import {isErrno, unlessErrno} from '../host/errno.js'
 import {OutputFailedError, outputFailedError} from './errors.js'
 
@@ -49,6 +51,11 @@ export function writeError(text: string): void {
 export function outputColumns(): number | undefined {
   if (!fstatSync(STDOUT).isCharacterDevice()) return undefined
   return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : undefined
+}
+
+/** Returns whether standard output shows colours. @see https://no-color.org/ */
+export function showsColours({NO_COLOR, TERM}: Readonly<Record<string, string | undefined>>): boolean {
+  return isatty(STDOUT) && !NO_COLOR && TERM !== 'dumb'
 }
 
 /** Ignores EPIPE of Node's streams, for code that writes to them directly. */
@@ -102,6 +109,7 @@ export function escapeLines(text: string): string {
 function escapeCharacter(character: string): string {
   const short = SHORT_ESCAPES[character]
   if (short !== undefined) return short
+  if (hasBytes(character)) return `\\x${bytesOfText(character).toString('hex')}`
   const code = character.codePointAt(0) ?? 0
   return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
 }

@@ -1,4 +1,5 @@
 import type {ListrTask} from 'listr2'
+import {formatBytes, formatDuration} from './format.js'
 import {escapeText, tolerateClosedStreams, writeError} from './output.js'
 
 type StagePart<Event> = {
@@ -7,6 +8,8 @@ type StagePart<Event> = {
   readonly has: (event: Event) => boolean
   /** Whether an event ends the part, if that is known before the next part begins. */
   readonly isOver?: (event: Event) => boolean
+  /** The bytes that the part has processed. */
+  readonly bytes?: (event: Event) => number | undefined
 }
 
 /**
@@ -20,7 +23,10 @@ export function stagesOf<Event>(
   job: (report: (event: Event) => void) => Promise<void>,
   describe: (event: Event) => string,
 ): LeafStage[] {
-  const states = parts.map((part) => ({part, line: '', report: (_: string) => {}, end: deferred()}))
+  const states = parts.map((part) => {
+    const figures: StageFigures = {startedAtMs: undefined, bytes: undefined}
+    return {part, line: '', figures, report: ignoreReport, end: deferred()}
+  })
   let isBegun = false
   let current = 0
 
@@ -29,7 +35,9 @@ export function stagesOf<Event>(
     const state = states[at === -1 ? current : at]
     if (state === undefined) return
     state.line = describe(event)
-    state.report(state.line)
+    const {startedAtMs = performance.now(), bytes} = state.figures
+    state.figures = {startedAtMs, bytes: state.part.bytes?.(event) ?? bytes}
+    state.report(state.line, state.figures)
     if (at === -1) return
     current = Math.max(current, state.part.isOver?.(event) ? at + 1 : indexToEndBefore(at))
     for (const {end} of states.slice(0, current)) end.resolve()
@@ -55,7 +63,7 @@ export function stagesOf<Event>(
     title: state.part.title,
     run(report) {
       state.report = report
-      report(state.line)
+      report(state.line, state.figures)
       if (!isBegun) void begin()
       return state.end.promise
     },
@@ -78,10 +86,62 @@ function deferred(): Deferred {
   return {promise, ...settle}
 }
 
+/** Figures of a stage. A part of a job begins with its first event, not when the display comes to it. */
+type StageFigures = {readonly startedAtMs: number | undefined; readonly bytes: number | undefined}
+
+type StageReport = (line: string, figures?: StageFigures) => void
+
+const ignoreReport: StageReport = () => {}
+
 /** A step of a long command; `report` may be called with progress at any rate. */
 export type LeafStage = {
   readonly title: string
-  run(report: (line: string) => void): Promise<void>
+  run(report: StageReport): Promise<void>
+}
+
+/** When a stage ran, by a monotonic clock, and the bytes that it processed. */
+export type StageTiming = {
+  readonly title: string
+  readonly startedAtMs: number
+  readonly endedAtMs: number
+  readonly bytes: number | undefined
+}
+
+async function runLeaf({title, run}: LeafStage, report: (line: string) => void): Promise<StageTiming> {
+  let figures: StageFigures = {startedAtMs: undefined, bytes: undefined}
+  const begunAtMs = performance.now()
+  await run((line, latest) => {
+    figures = latest ?? figures
+    report(line)
+  })
+  const {startedAtMs = begunAtMs, bytes} = figures
+  return {title, startedAtMs, endedAtMs: performance.now(), bytes}
+}
+
+/** Returns the time of a stage: `0.4 s`, `12 s`. */
+export function formatTook({startedAtMs, endedAtMs}: StageTiming): string {
+  const ms = endedAtMs - startedAtMs
+  return ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : formatDuration(ms / 1000)
+}
+
+/** A shorter time gives no meaningful rate. */
+const SHORTEST_RATED_MS = 500
+
+/** Returns the average rate of a stage; undefined if it has none. */
+export function formatRate({startedAtMs, endedAtMs, bytes}: StageTiming): string | undefined {
+  const ms = endedAtMs - startedAtMs
+  if (bytes === undefined || bytes === 0 || ms < SHORTEST_RATED_MS) return undefined
+  return `${formatBytes((bytes / ms) * 1000)}/s`
+}
+
+/** Describes a stage that ended: `Download: 31 MB in 7.4 s, 4.2 MB/s`. */
+function describeTiming(timing: StageTiming): string {
+  const {title, startedAtMs, endedAtMs, bytes} = timing
+  if (endedAtMs - startedAtMs < SHORTEST_RATED_MS) return title
+  const took = formatTook(timing)
+  const rate = formatRate(timing)
+  if (bytes === undefined || rate === undefined) return `${title}: ${took}`
+  return `${title}: ${formatBytes(bytes)} in ${took}, ${rate}`
 }
 
 /** Steps with a common title, which only a live display shows. */
@@ -117,20 +177,31 @@ export function chooseProgress({
 }
 
 /** Runs the stages in order, with a display on standard error; rethrows the first failure. */
-export async function runStages(stages: readonly Stage[], mode: ProgressMode): Promise<void> {
-  if (mode === 'terminal') return showLive(stages)
+export async function runStages(stages: readonly Stage[], mode: ProgressMode): Promise<StageTiming[]> {
+  const timings: StageTiming[] = []
+  if (mode === 'terminal') await showLive(stages, timings)
+  else await showLines(stages, timings, mode)
+  return timings
+}
+
+async function showLines(
+  stages: readonly Stage[],
+  timings: StageTiming[],
+  mode: 'lines' | 'silent',
+): Promise<void> {
   const report = (line: string) => {
     if (mode === 'lines') writeError(`${escapeText(line)}\n`)
   }
   for (const stage of stages)
     for (const leaf of 'stages' in stage ? stage.stages() : [stage]) {
       report(`❯ ${leaf.title}`)
-      await leaf.run(() => {})
-      report(`✔ ${leaf.title}`)
+      const timing = await runLeaf(leaf, () => {})
+      timings.push(timing)
+      report(`✔ ${describeTiming(timing)}`)
     }
 }
 
-async function showLive(stages: readonly Stage[]): Promise<void> {
+async function showLive(stages: readonly Stage[], timings: StageTiming[]): Promise<void> {
   tolerateClosedStreams()
   const {Listr, ListrLogger, ProcessOutput, DefaultRenderer} = await import('listr2')
   // listr2 checks whether standard output is a terminal; envs writes to standard error, and checked that.
@@ -143,9 +214,14 @@ async function showLive(stages: readonly Stage[]): Promise<void> {
     failure ??= {error}
     throw new Error('')
   }
-  const leafTask = ({title, run}: LeafStage): ListrTask => ({
-    title: escapeText(title),
-    task: (_, task) => run(throttle((line) => (task.output = escapeText(line)))).catch(hide),
+  const leafTask = (leaf: LeafStage): ListrTask => ({
+    title: escapeText(leaf.title),
+    async task(_, task) {
+      const show = throttle((line) => (task.output = escapeText(line)))
+      const timing = await runLeaf(leaf, show).catch(hide)
+      timings.push(timing)
+      task.title = escapeText(describeTiming(timing))
+    },
   })
   const groupTask = ({title, stages, concurrent}: StageGroup): ListrTask => ({
     title,

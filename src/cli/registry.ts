@@ -62,7 +62,9 @@ function unknownCommand(table: CommandTable, words: readonly string[]): EnvsErro
   const names = commandNames(table)
   if (second === undefined || !table.topics.includes(first)) {
     const nearest = nearestNames(first, [...names, 'version'])
-    const meant = nearest.map((name) => `envs ${name === 'version' ? '--version' : name}`)
+    const meant = onePerCommand(table, nearest).map(
+      (name) => `envs ${name === 'version' ? '--version' : name}`,
+    )
     return unknownCommandError({name: first}, {hints: meant})
   }
   const siblings = names.filter((name) => name.startsWith(`${first} `))
@@ -74,9 +76,23 @@ function unknownCommand(table: CommandTable, words: readonly string[]): EnvsErro
   return unknownCommandError({name: `${first} ${second}`}, {suggestions: [...meant, `envs ${first} --help`]})
 }
 
-/** Returns all names, words separated by a space: commands, aliases, topics. */
+/** Returns the names without further ones of the same command. */
+function onePerCommand({commands}: CommandTable, names: readonly string[]): string[] {
+  const commandOf = (name: string) =>
+    commands.find(({id, aliases}) => id === name || aliases.includes(name))?.id ?? name
+  return names.filter(
+    (name, index) => names.findIndex((other) => commandOf(other) === commandOf(name)) === index,
+  )
+}
+
+/** Commands that remove, replace or end something; a typing mistake must not lead to one. */
+const NEVER_SUGGESTED: readonly string[] = [
+  ...['rm', 'stop', 'prune', 'restore', 'undo', 'reset', 'image:rm', 'image:prune'],
+]
+
+/** Returns the names to suggest, words separated by a space: commands, aliases, topics. */
 function commandNames({commands, topics}: CommandTable): string[] {
-  const shown = commands.filter(({isHidden}) => !isHidden)
+  const shown = commands.filter(({id, isHidden}) => !isHidden && !NEVER_SUGGESTED.includes(id))
   const ids = [...shown.flatMap(({id, aliases}) => [id, ...aliases]), ...topics]
   return [...new Set(ids)].map((id) => id.replaceAll(':', ' '))
 }

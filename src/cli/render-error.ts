@@ -1,4 +1,6 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
+import {limitOf} from '../host/errno.js'
+import {limitReachedError} from '../host/errors.js'
 import {packageVersion} from '../host/paths.js'
 import {bugError, noSpaceError, quotaUsedError, systemRefusedError} from './errors.js'
 import {escapeLines, escapeText, writeError, writeJsonFailure} from './output.js'
@@ -96,8 +98,10 @@ export function failureJson({code, message, suggestions}: Failure): {
 
 /** Errnos of file systems, mount options and permissions, which can occur in any file access. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE'],
-  ...['EEXIST', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'],
+  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE', 'ENOKEY'],
+  ...['EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'ENAMETOOLONG', 'EMLINK', 'EFBIG'],
+  // Damaged file systems, and disks and file servers that fail.
+  ...['EUCLEAN', 'EBADMSG', 'EREMOTEIO', 'ENOMEDIUM', 'ENODEV', 'ENXIO', 'ETIMEDOUT', 'ENOLCK', 'EBUSY'],
 ])
 
 /** Returns the error for a failed system call; undefined for a bug, and for an errno without a path. */
@@ -106,6 +110,8 @@ function systemFailure(error: unknown): EnvsError | undefined {
   const path = error instanceof Error && 'path' in error ? String(error.path) : undefined
   if (errno === 'ENOSPC') return noSpaceError({path: path ?? 'envs'})
   if (errno === 'EDQUOT') return quotaUsedError({path: path ?? 'envs'})
+  const limit = limitOf(error)
+  if (limit !== undefined) return limitReachedError({limit})
   if (errno === undefined || path === undefined || !REFUSALS.has(errno)) return undefined
   return systemRefusedError({path, reason: wordsForErrno(errno)})
 }

@@ -1,6 +1,8 @@
 import type {TypedSession} from '../environments/session/typed-session.js'
+import type {StartNotice} from '../features/feature.js'
 import {openCheckedHost} from '../host/host.js'
 import {SESSION_OPTIONS, sessionFields} from '../sandbox/session-options.js'
+import {escapeText, writeError} from './output.js'
 import {parseQuickLine} from './quick-line.js'
 
 /** Names of both commands, aliases included; a test compares them with the declared ones. */
@@ -38,11 +40,18 @@ export async function runSessionLine(session: TypedSession): Promise<void> {
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
     // Other commands load this file too, for the separator alone.
     const {runTypedSession} = await import('../environments/session/typed-session.js')
-    process.exitCode = await runTypedSession(host, session)
+    process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
   } catch (error) {
     const {sessionStatus, reportFailure} = await import('./render-error.js')
     reportFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
   }
+}
+
+/** Prints a notice of a start on standard error. */
+export function printStartNotice({name, reason}: StartNotice): void {
+  writeError(
+    `${escapeText(`envs: warning: Could not make a restore point of "${name}": ${reason}. envs undo takes back the changes of this run together with those before it.`)}\n`,
+  )
 }
 
 /** Options of `run` that take the next argument as a value. */

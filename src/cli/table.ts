@@ -4,15 +4,23 @@ import {escapeText} from './output.js'
 export type Column<Row> = {
   readonly title: string
   readonly align?: 'left' | 'right'
+  /** Columns of the highest rank are left out first where a terminal is too narrow; those without one stay. */
+  readonly rank?: number
+  /** As the last column, it is cut instead of wrapped. */
+  readonly isCut?: boolean
   readonly show: (row: Row) => string
 }
 
 const GAP = '  '
 
+/** The narrowest last column that is wrapped; a narrower one is cut. */
+const LEAST_WRAPPED = 12
+
 /**
  * Returns rows under upper-case titles, with two spaces between columns and none at line ends; empty without rows.
  *
- * @param columns - Width of the terminal, to which lines are cut; undefined: lines are not cut.
+ * @param columns - Width of the terminal; undefined: no limit. Columns with a rank are left out, then the last one is wrapped
+ * between words, then lines are cut.
  */
 export function renderTable<Row>(
   rows: readonly Row[],
@@ -20,14 +28,71 @@ export function renderTable<Row>(
   columns: number | undefined,
 ): string {
   if (rows.length === 0) return ''
-  const titles = layout.map(({title}) => title.toUpperCase())
-  const lines = [titles, ...rows.map((row) => layout.map(({show}) => escapeText(show(row))))]
-  const widths = layout.map((_, index) => Math.max(...lines.map((cells) => displayWidth(cells[index] ?? ''))))
-  return lines
-    .map((cells) => cells.map((cell, index) => pad(cell, widths[index] ?? 0, layout[index]?.align)).join(GAP))
-    .map((line) => line.trimEnd())
+  const cells = [
+    layout.map(({title}) => title.toUpperCase()),
+    ...rows.map((row) => layout.map(({show}) => escapeText(show(row)))),
+  ]
+  const widths = layout.map((_, index) => Math.max(...cells.map((line) => displayWidth(line[index] ?? ''))))
+  const shown = fittingColumns(layout, widths, columns)
+  const before = widthOf(shown.slice(0, -1), widths) + (shown.length > 1 ? GAP.length : 0)
+  const room = columns === undefined ? undefined : columns - before
+  return cells
+    .flatMap((line) => {
+      const last = line[shown.at(-1) ?? 0] ?? ''
+      const wraps = room !== undefined && room >= LEAST_WRAPPED && layout[shown.at(-1) ?? 0]?.isCut !== true
+      const pieces = wraps ? wrapAtWords(last, room) : [last]
+      return pieces.map((piece, row) =>
+        shown
+          .map((index) => {
+            const isLast = index === shown.at(-1)
+            const text = isLast ? piece : row === 0 ? (line[index] ?? '') : ''
+            return pad(text, widths[index] ?? 0, layout[index]?.align)
+          })
+          .join(GAP)
+          .trimEnd(),
+      )
+    })
     .map((line) => (columns === undefined ? line : truncateToWidth(line, columns)))
     .join('\n')
+}
+
+/** Returns the indices of the columns to show. */
+function fittingColumns<Row>(
+  layout: readonly Column<Row>[],
+  widths: readonly number[],
+  columns: number | undefined,
+): number[] {
+  const indices = [...layout.keys()]
+  if (columns === undefined) return indices
+  const dropped = indices
+    .filter((index) => layout[index]?.rank !== undefined)
+    .sort((a, b) => (layout[b]?.rank ?? 0) - (layout[a]?.rank ?? 0))
+  let shown = indices
+  for (const drop of dropped) {
+    if (widthOf(shown, widths) <= columns) break
+    shown = shown.filter((index) => index !== drop)
+  }
+  return shown
+}
+
+function widthOf(indices: readonly number[], widths: readonly number[]): number {
+  const gaps = Math.max(0, indices.length - 1) * GAP.length
+  return indices.reduce((sum, index) => sum + (widths[index] ?? 0), gaps)
+}
+
+/** Breaks text between words, for lines of a width; a longer word has a line of its own. */
+function wrapAtWords(text: string, width: number): string[] {
+  if (displayWidth(text) <= width) return [text]
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (line !== '' && displayWidth(longer) > width) {
+      lines.push(line)
+      line = word
+    } else line = longer
+  }
+  return [...lines, line]
 }
 
 function pad(cell: string, width: number, align: 'left' | 'right' = 'left'): string {

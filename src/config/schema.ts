@@ -18,6 +18,8 @@ export type SettingValues = {
   storage: 'auto' | 'overlay' | 'directory'
   durable: 'auto' | 'always' | 'never'
   diskBudget: string | undefined
+  trashTime: string
+  trashSize: string
   tryMemory: string | undefined
 }
 
@@ -87,6 +89,35 @@ export const byteSize: SettingKind<string> = fromText('a size, such as 500M or 2
 export function bytesOf(size: string): number {
   const {count, unit = ''} = BYTES.exec(size)?.groups ?? {}
   return Number(count) * 1000 ** ('kMGT'.indexOf(unit) + 1)
+}
+
+const SHARE = /^(?<percent>\d{1,2}|100)%$/
+
+/** Stored as typed; {@link bytesOfDisk} parses it. */
+const sizeOrShare: SettingKind<string> = fromText(
+  'a size, such as 500M or 20G, or a share of the disk, such as 10%',
+  (text) => (BYTES.test(text) || SHARE.test(text) ? text : undefined),
+)
+
+/** Returns the bytes of a size, or of a share of a disk. @param size - A value of {@link sizeOrShare}. */
+export function bytesOfDisk(size: string, diskBytes: number): number {
+  const {percent} = SHARE.exec(size)?.groups ?? {}
+  return percent === undefined ? bytesOf(size) : (diskBytes * Number(percent)) / 100
+}
+
+const DURATION = /^(?<count>\d{1,5})(?<unit>[hdw])$/
+const UNIT_HOURS: Readonly<Record<string, number>> = {h: 1, d: 24, w: 7 * 24}
+
+/** Stored as typed; {@link millisecondsOf} parses it. */
+const duration: SettingKind<string> = fromText(
+  'a time in hours, days or weeks, such as 12h, 3d or 2w',
+  (text) => (DURATION.test(text) ? text : undefined),
+)
+
+/** Returns the length of a time. @param text - A value of {@link duration}. */
+export function millisecondsOf(text: string): number {
+  const {count, unit = 'h'} = DURATION.exec(text)?.groups ?? {}
+  return Number(count) * (UNIT_HOURS[unit] ?? 0) * 3_600_000
 }
 
 export function choice<const Option extends string>(...options: readonly Option[]): SettingKind<Option> {
@@ -166,6 +197,8 @@ export const SETTINGS: {readonly [Name in SettingName]: SettingDefinition<Settin
     builtIn: 'auto',
   },
   diskBudget: {variable: 'ENVS_DISK_BUDGET', kind: byteSize, builtIn: undefined},
+  trashTime: {variable: 'ENVS_TRASH_TIME', kind: duration, builtIn: '3d'},
+  trashSize: {variable: 'ENVS_TRASH_SIZE', kind: sizeOrShare, builtIn: '20%'},
   tryMemory: {variable: 'ENVS_TRY_MEMORY', kind: byteSize, builtIn: undefined},
 }
 

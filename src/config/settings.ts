@@ -4,6 +4,7 @@ import {isErrno} from '../host/errno.js'
 import {makeFolders} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {takeLock} from '../host/locks.js'
+import {nearestNames} from '../host/nearest.js'
 import {configBusyError, configCorruptError, invalidSettingError} from './errors.js'
 import {SETTINGS, type SettingDefinition, type SettingName, type SettingValues} from './schema.js'
 
@@ -17,6 +18,8 @@ export type FlagTexts = Partial<Readonly<Record<SettingName, string | undefined>
 
 /** The effective settings. A value is validated when it is read: an invalid one that is not needed does no harm. */
 export type Settings = {
+  /** Names in the file that are no settings, with similar names of settings. */
+  readonly unknown: readonly UnknownSetting[]
   /** @throws {@link invalidSettingError} */
   effective<Name extends SettingName>(name: Name): Effective<SettingValues[Name]>
   /** @throws {@link invalidSettingError} */
@@ -43,7 +46,33 @@ export async function readSettings(
       fromFile(name, definition, {file, path}) ?? {value: definition.builtIn, origin: 'built-in'}
     )
   }
-  return {effective, value: (name) => effective(name).value}
+  return {effective, value: (name) => effective(name).value, unknown: unknownIn(file, path)}
+}
+
+export type UnknownSetting = {
+  readonly name: string
+  readonly nearest: readonly string[]
+  readonly path: string
+}
+
+function unknownIn(file: JsonObject, path: string): UnknownSetting[] {
+  const known = Object.keys(SETTINGS)
+  return namesIn(file)
+    .filter((name) => !known.includes(name))
+    .map((name) => ({name, nearest: nearestNames(name, known), path}))
+}
+
+/** Returns the dotted names of all values; a schema for editors is no setting. */
+function namesIn(json: JsonObject, prefix = ''): string[] {
+  return Object.entries(json).flatMap(([key, value]) => {
+    const name = `${prefix}${key}`
+    if (name === '$schema') return []
+    return isObject(value) && !isSetting(name) ? namesIn(value, `${name}.`) : [name]
+  })
+}
+
+function isSetting(name: string): boolean {
+  return Object.hasOwn(SETTINGS, name)
 }
 
 /** A change takes milliseconds: a process that holds the lock longer hangs. */

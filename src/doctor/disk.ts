@@ -10,7 +10,7 @@ import {runTrial} from './trial.js'
  * Judges whether programs in the store can be executed. The store's mount options do not apply to mounted
  * layers.
  */
-export function judgeExecution({folder, options}: Pick<Place, 'folder' | 'options'>): Check {
+export function judgeExecution({folder, options}: Pick<Place, 'folder' | 'options'>): Check<'execution'> {
   if (!options.includes('noexec'))
     return pass('execution', `Programs on the disk of ${folder} can be executed.`)
   return fail('execution', {
@@ -117,7 +117,7 @@ export async function observeDisk({paths, which}: Pick<Host, 'paths' | 'which'>)
 }
 
 /** Returns the most serious problem, or none. */
-export function judgePlace(place: Place): Check {
+export function judgePlace(place: Place): Check<'disk'> {
   const evidence = describe(place)
   const found = FINDINGS.find(({isSo}) => isSo(place))
   if (found === undefined) return pass('disk', evidence)
@@ -140,10 +140,18 @@ async function observePlace(folder: string, which: Host['which']): Promise<Place
     freeInodes: stats.files === 0 ? undefined : stats.ffree,
     fileSystem: mount?.fileSystem ?? 'unknown',
     foldsCase: await foldsCase(folder),
-    // quota(1): "one or more filesystems are over quota"; without output, none is.
-    isOverQuota: quota !== undefined && (await runTrial([quota, '--quiet'])).status === 1,
+    isOverQuota: quota !== undefined && (await isOverQuota(quota)),
     options: mount?.options ?? [],
   }
+}
+
+/**
+ * Returns whether quota(1) lists a file system that is over quota. It also ends with 1 where no file system has quotas, and lists
+ * none then.
+ */
+async function isOverQuota(quota: string): Promise<boolean> {
+  const {status, stdout} = await runTrial([quota, '--quiet'])
+  return status === 1 && stdout.trim() !== ''
 }
 
 /** By its own name, because the folder may be empty. */

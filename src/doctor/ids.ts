@@ -1,16 +1,18 @@
 import {stat} from 'node:fs/promises'
-import {type AdminRequest, type Check, pass, warn} from '../host/check.js'
+import {type AdminRequest, type Check, pass, seeCheck, warn} from '../host/check.js'
 import type {Host} from '../host/host.js'
 import {
   accountName,
   freeRangeStart,
   type MapperHost,
+  type MappingObstacle,
   type MappingProbe,
   mappingRemedy,
   OBSTACLE_EVIDENCE,
   ownRanges,
   parseSubidFile,
   probeMapped,
+  type RemedyFacts,
   readSubidFiles,
   type SubidRange,
 } from '../host/id-mapping.js'
@@ -18,7 +20,7 @@ import {installSteps} from './remedies.js'
 import {runTrial} from './trial.js'
 
 const COST =
-  'Environments are emulated: every file belongs to one id, and services that change their user (PostgreSQL, logins by SSH) do not work.'
+  'Environments are emulated: every file belongs to one id, services may stay root, and sshd must run as the user who logs in.'
 
 /** Ids that packages of Debian and Ubuntu use: all below 65536. @see Debian Policy, 9.2.2 */
 const WANTED_COUNT = 65_536
@@ -34,22 +36,19 @@ export type SubordinateFacts = {
 }
 
 /** Maps a range of ids in a trial. Without one, environments are emulated. */
-export async function checkSubordinateIds(host: MapperHost): Promise<Check> {
+export async function checkSubordinateIds(host: MapperHost): Promise<Check<'subordinate-ids'>> {
   const [probe, files] = await Promise.all([probeMapped(host), readSubidFiles()])
   return judgeSubordinateIds({probe, user: accountName(), uid: host.uid, ...files})
 }
 
-export function judgeSubordinateIds(facts: SubordinateFacts): Check {
+export function judgeSubordinateIds(facts: SubordinateFacts): Check<'subordinate-ids'> {
   const {probe, subuid, subgid, ...account} = facts
   const [uids, gids] = [ownRanges(subuid, account), ownRanges(subgid, account)]
   if (!probe.works) {
     return warn('subordinate-ids', {
       evidence: `No range was mapped: ${OBSTACLE_EVIDENCE[probe.reason]}.`,
       cost: COST,
-      remedy:
-        probe.reason === 'no-user-namespaces'
-          ? 'See the check of user namespaces.'
-          : mappingRemedy(probe.reason, {...account, subuid, subgid}),
+      remedy: remedyFor(probe.reason, {...account, subuid, subgid}),
       request: probe.reason === 'no-subuid-range' ? rangeRequest(facts, {uids, gids}) : undefined,
     })
   }
@@ -64,6 +63,11 @@ export function judgeSubordinateIds(facts: SubordinateFacts): Check {
     })
   }
   return pass('subordinate-ids', shown === '' ? 'A range was mapped.' : `Mapped; /etc/subuid has ${shown}.`)
+}
+
+function remedyFor(reason: MappingObstacle, facts: RemedyFacts): string {
+  if (reason === 'no-user-namespaces') return seeCheck('user-namespaces')
+  return reason === 'apparmor' ? seeCheck('apparmor') : mappingRemedy(reason, facts)
 }
 
 /** For the files that have no range for the account. @see usermod(8): as user:first-last */
@@ -106,20 +110,21 @@ const NAMES = ['newuidmap', 'newgidmap'] as const
 export async function checkNewuidmap(
   host: Pick<Host, 'which' | 'uid'>,
   distribution: string | undefined,
-): Promise<Check> {
+): Promise<Check<'newuidmap'>> {
   const programs = await Promise.all(NAMES.map((name) => observe(host, name)))
   return judgeNewuidmap(programs, {distribution, uid: host.uid})
 }
 
+const NEWUIDMAP = {id: 'newuidmap', title: 'Setuid newuidmap'} as const
+
 export function judgeNewuidmap(
   programs: readonly MapperFacts[],
   {distribution, uid}: {distribution: string | undefined; uid: number},
-): Check {
+): Check<'newuidmap'> {
   const missing = programs.filter(({path}) => path === undefined)
-  const cost =
-    'Environments are emulated: every file belongs to one id, and services that change their user do not work.'
+  const cost = COST
   if (missing.length > 0) {
-    return warn('newuidmap', {
+    return warn(NEWUIDMAP, {
       evidence: `Not found: ${missing.map(({name}) => name).join(', ')}.`,
       cost,
       remedy:
@@ -134,7 +139,7 @@ export function judgeNewuidmap(
   const powerless = uid === 0 ? [] : programs.filter(isPowerless)
   if (powerless.length > 0) {
     const paths = powerless.map(({path}) => path).join(' ')
-    return warn('newuidmap', {
+    return warn(NEWUIDMAP, {
       evidence: `Neither setuid nor with capabilities: ${paths}.`,
       cost,
       remedy: `Ask an administrator for the setuid bit of ${paths}.`,
@@ -144,7 +149,7 @@ export function judgeNewuidmap(
       },
     })
   }
-  return pass('newuidmap', `${programs.map(describe).join(', ')}.`)
+  return pass(NEWUIDMAP, `${programs.map(describe).join(', ')}.`)
 }
 
 function describe({path, isSetuid, capabilities}: MapperFacts): string {
@@ -173,24 +178,26 @@ async function observe({which}: Pick<Host, 'which'>, name: MapperFacts['name']):
 /** The user who runs envs. */
 export type AccountFacts = {readonly uid: number; readonly name: string | undefined}
 
-export function checkAccount({uid}: Pick<Host, 'uid'>): Check {
+export function checkAccount({uid}: Pick<Host, 'uid'>): Check<'account'> {
   return judgeAccount({uid, name: accountName()})
 }
 
-export function judgeAccount({uid, name}: AccountFacts): Check {
+const ACCOUNT = {id: 'account', title: 'Account'} as const
+
+export function judgeAccount({uid, name}: AccountFacts): Check<'account'> {
   if (uid === 0) {
-    return warn('account', {
+    return warn(ACCOUNT, {
       evidence: 'The user is 0, root.',
       cost: 'A program that breaks out of an environment is root on the host, and there are no layers and no snapshots.',
       remedy: 'Run envs as an ordinary user: envs needs no root privileges.',
     })
   }
   if (name === undefined) {
-    return warn('account', {
+    return warn(ACCOUNT, {
       evidence: `The user ${uid} has no name: /etc/passwd does not list it.`,
       cost: 'envs finds no line in /etc/subuid by name, and programs that look up the user fail.',
       remedy: 'Start the container around envs as a user in its /etc/passwd.',
     })
   }
-  return pass('account', `${name} (${uid}).`)
+  return pass(ACCOUNT, `${name} (${uid}).`)
 }

@@ -4,6 +4,7 @@ import type {Host} from '../host/host.js'
 import {ConnectionError, get, redactUrl, SILENT} from '../host/http/client.js'
 import {NetworkError} from '../host/http/errors.js'
 import {failureOfConnection} from '../host/http/retry.js'
+import {readKernelSetting, settingSteps} from './trial.js'
 
 /** Certificates and signed listings tolerate less. */
 const MOST_WRONG_MS = 5 * 60 * 1000
@@ -17,7 +18,9 @@ export type ClockFacts = {
   readonly servers: readonly Pick<MirrorFacts, 'serverTimeMs' | 'timeMs'>[]
 }
 
-export function judgeClock({timeMs, servers}: ClockFacts): Check {
+const CLOCK = {id: 'clock', title: 'Clock'} as const
+
+export function judgeClock({timeMs, servers}: ClockFacts): Check<'clock'> {
   const offsets = servers
     .flatMap((server) => (server.serverTimeMs === undefined ? [] : server.timeMs - server.serverTimeMs))
     .sort((a, b) => a - b)
@@ -33,15 +36,55 @@ export function judgeClock({timeMs, servers}: ClockFacts): Check {
   if (timeMs < EARLIEST_MS)
     return wrong(`The clock says ${time}, before the release of this version of envs.`)
   const seen = offset === undefined ? 'no server answered for a comparison' : 'as on servers'
-  return pass('clock', `${time}, ${seen}.`)
+  return pass(CLOCK, `${time}, ${seen}.`)
 }
 
-function wrong(evidence: string): Check {
-  return warn('clock', {
+function wrong(evidence: string): Check<'clock'> {
+  return warn(CLOCK, {
     evidence,
     cost: 'Signed listings and certificates are refused as expired or not yet valid.',
     remedy: 'Ask an administrator to set the clock.',
     request: {steps: ['timedatectl set-ntp true'], opens: 'Nothing.'},
+  })
+}
+
+/** Facts about what guests may do in the host's network, where the kernel checks the user's own ids. */
+export type GuestNetworkFacts = {
+  readonly gid: number
+  /** Text of /proc/sys/net/ipv4/ping_group_range; undefined if it can't be read. */
+  readonly pingGroups: string | undefined
+  /** Text of /proc/sys/net/ipv4/ip_unprivileged_port_start. */
+  readonly firstPort: string | undefined
+}
+
+const GUEST_NETWORK = {id: 'network', title: 'Ports and ping'} as const
+
+/** @see icmp(7), ip(7) */
+export async function checkGuestNetwork({gid}: Pick<Host, 'gid'>): Promise<Check<'network'>> {
+  const [pingGroups, firstPort] = await Promise.all(
+    ['ping_group_range', 'ip_unprivileged_port_start'].map((name) =>
+      readKernelSetting(`/proc/sys/net/ipv4/${name}`),
+    ),
+  )
+  return judgeGuestNetwork({gid, pingGroups, firstPort})
+}
+
+export function judgeGuestNetwork({
+  gid,
+  pingGroups,
+  firstPort = '1024',
+}: GuestNetworkFacts): Check<'network'> {
+  const ports = `servers in environments may use the ports from ${firstPort} on`
+  const [first = 0, last = Number.POSITIVE_INFINITY] = pingGroups?.split(/\s+/).map(Number) ?? []
+  if (first <= gid && gid <= last) return pass(GUEST_NETWORK, `ping works, ${ports}.`)
+  return warn(GUEST_NETWORK, {
+    evidence: `net.ipv4.ping_group_range is ${first} ${last}; ${ports}.`,
+    cost: 'ping does not work in environments.',
+    remedy: 'Ask an administrator to let all groups send pings.',
+    request: {
+      steps: settingSteps('net.ipv4.ping_group_range', '0 2147483647'),
+      opens: 'All users can send ICMP echo requests, as ping does with its own rights.',
+    },
   })
 }
 
@@ -97,16 +140,18 @@ async function ask({environment, now}: Pick<Host, 'environment' | 'now'>, url: U
   }
 }
 
+const MIRRORS = {id: 'mirrors', title: 'Mirrors'} as const
+
 /** For the user, a server error and an unreachable server are the same. */
-export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check {
+export function judgeMirrors(mirrors: readonly MirrorFacts[]): Check<'mirrors'> {
   const isThere = ({answer}: MirrorFacts) => typeof answer === 'number' && answer < 500
   const lost = mirrors.filter((mirror) => !isThere(mirror))
   const proxies = [...new Set(mirrors.flatMap(({viaProxy}) => viaProxy ?? []))]
   const by = proxies.length === 0 ? '' : ` (by the proxy ${proxies.join(', ')})`
   const reached = `${mirrors.length - lost.length} of ${mirrors.length} servers answer${by}`
-  if (lost.length === 0) return pass('mirrors', `${reached}.`)
+  if (lost.length === 0) return pass(MIRRORS, `${reached}.`)
   const isAll = lost.length === mirrors.length
-  return warn('mirrors', {
+  return warn(MIRRORS, {
     evidence: `${reached}; ${lost.map(({url, answer}) => `${url}: ${answer}`).join(', ')}.`,
     cost: isAll
       ? 'No image or package can be downloaded. Existing environments work.'

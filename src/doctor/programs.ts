@@ -20,11 +20,11 @@ export type KernelFacts = {
   readonly seccompActions: string | undefined
 }
 
-export async function checkKernel(): Promise<Check> {
+export async function checkKernel(): Promise<Check<'kernel'>> {
   return judgeKernel({release: release(), seccompActions: await readKernelSetting(ACTIONS)})
 }
 
-export function judgeKernel({release: name, seccompActions}: KernelFacts): Check {
+export function judgeKernel({release: name, seccompActions}: KernelFacts): Check<'kernel'> {
   if (isWsl1(name)) {
     return fail('kernel', {
       evidence: `${name}: this is WSL 1, which has no Linux kernel and so no namespaces.`,
@@ -75,10 +75,25 @@ function isBefore(name: string, major: number, minor: number): boolean {
 
 const COST = 'envs cannot enter any environment.'
 
+/** Has bwrap make the user namespace. */
+const OWN_USER = ['--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL']
+
 /** Enters the host's own tree, with the namespaces, proc and dev of a real environment. */
 const TRIAL = [
-  ...['--ro-bind', '/', '/', '--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL'],
-  ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--proc', '/proc', '--dev', '/dev', '--', 'true'],
+  ...[
+    '--ro-bind',
+    '/',
+    '/',
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--',
+    'true',
+  ],
 ]
 
 /** The result of a trial of bubblewrap. */
@@ -98,10 +113,19 @@ export type BubblewrapFacts = {
 export async function checkBubblewrap(
   {which}: Pick<Host, 'which'>,
   distribution: string | undefined,
-): Promise<Check> {
+): Promise<Check<'bubblewrap'>> {
   const path = which('bwrap')
   if (path === undefined) return judgeBubblewrap({path, version: '', status: 0, message: '', distribution})
-  const [version, trial] = await Promise.all([runTrial([path, '--version']), runTrial([path, ...TRIAL])])
+  const [version, alone] = await Promise.all([
+    runTrial([path, '--version']),
+    runTrial([path, ...OWN_USER, ...TRIAL]),
+  ])
+  // AppArmor may let unshare alone make a user namespace: bwrap is started in it.
+  const unshare = which('unshare')
+  const trial =
+    alone.status === 0 || unshare === undefined
+      ? alone
+      : await runTrial([unshare, '--user', '--map-root-user', '--', path, ...TRIAL])
   return judgeBubblewrap({
     path,
     version: version.stdout.trim() || 'bwrap',
@@ -111,7 +135,13 @@ export async function checkBubblewrap(
   })
 }
 
-export function judgeBubblewrap({path, version, status, message, distribution}: BubblewrapFacts): Check {
+export function judgeBubblewrap({
+  path,
+  version,
+  status,
+  message,
+  distribution,
+}: BubblewrapFacts): Check<'bubblewrap'> {
   if (path === undefined) {
     return fail('bubblewrap', {
       evidence: 'bwrap was not found.',
@@ -136,7 +166,10 @@ export function judgeBubblewrap({path, version, status, message, distribution}: 
 const PROGRAMS = ['unshare', 'nsenter', 'flock'] as const
 
 /** Programs that make, join and lock namespaces. */
-export async function checkUtilLinux(host: MapperHost, distribution: string | undefined): Promise<Check> {
+export async function checkUtilLinux(
+  host: MapperHost,
+  distribution: string | undefined,
+): Promise<Check<'util-linux'>> {
   const {which} = host
   const missing = PROGRAMS.filter((program) => which(program) === undefined)
   if (missing.length > 0) {
@@ -182,7 +215,7 @@ const LAUNCHER_TRIAL = ['-e', 'use strict; printf "%vd", $^V']
 export async function checkLauncher(
   host: Pick<Host, 'which'>,
   distribution: string | undefined,
-): Promise<Check> {
+): Promise<Check<'launcher'>> {
   const request = {
     steps: installSteps(distribution, 'perl-base'),
     opens: 'Nothing: perl is an interpreter without privileges of its own.',
@@ -217,7 +250,9 @@ export type ProcessorFacts = {
   readonly emulated?: readonly DebArchitecture[]
 }
 
-export async function checkProcessors(host: Pick<Host, 'architecture' | 'which' | 'paths'>): Promise<Check> {
+export async function checkProcessors(
+  host: Pick<Host, 'architecture' | 'which' | 'paths'>,
+): Promise<Check<'processors'>> {
   const {architecture} = host
   const entries: string[] = await readdir(BINFMT).catch(() => [])
   const registered = entries.flatMap(
@@ -229,31 +264,39 @@ export async function checkProcessors(host: Pick<Host, 'architecture' | 'which' 
   return judgeProcessors({architecture, registered: registered.sort(), emulated})
 }
 
+const PROCESSORS = {id: 'processors', title: 'Other processors'} as const
+
 /** Never a warning: few users need an environment for another processor. */
-export function judgeProcessors({architecture, registered, emulated = []}: ProcessorFacts): Check {
+export function judgeProcessors({
+  architecture,
+  registered,
+  emulated = [],
+}: ProcessorFacts): Check<'processors'> {
   if (registered.length === 0 && emulated.length > 0)
     return pass(
-      'processors',
+      PROCESSORS,
       `Programs of ${architecture}, and with QEMU, in environments, of ${emulated.join(', ')}.`,
     )
   if (registered.length === 0)
-    return pass('processors', `Programs of ${architecture} only: ${BINFMT} has no QEMU interpreter.`)
-  return pass('processors', `Programs of ${architecture}, and with QEMU of ${registered.join(', ')}.`)
+    return pass(PROCESSORS, `Programs of ${architecture} only: ${BINFMT} has no QEMU interpreter.`)
+  return pass(PROCESSORS, `Programs of ${architecture}, and with QEMU of ${registered.join(', ')}.`)
 }
 
 /** The first version with all features that envs uses; the same as package.json's engines. */
 const WANTED = {major: 20, minor: 17}
 
-export function checkNode(): Check {
+export function checkNode(): Check<'node'> {
   return judgeNode(process.versions.node)
 }
 
+const NODE = {id: 'node', title: 'Node.js'} as const
+
 /** @param version - Such as `20.17.0`. */
-export function judgeNode(version: string): Check {
+export function judgeNode(version: string): Check<'node'> {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > WANTED.major || (major === WANTED.major && minor >= WANTED.minor))
-    return pass('node', `${version}.`)
-  return fail('node', {
+    return pass(NODE, `${version}.`)
+  return fail(NODE, {
     evidence: `${version}.`,
     cost: 'envs may end with syntax errors.',
     remedy: `Install Node.js ${WANTED.major}.${WANTED.minor} or later; your home folder will do.`,

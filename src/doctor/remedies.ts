@@ -1,4 +1,4 @@
-import type {Check, CheckId} from '../host/check.js'
+import type {Check} from '../host/check.js'
 
 /** Packages of Debian that the doctor requests, and their names in Fedora and its derivatives. */
 const FEDORA_NAMES: Readonly<Record<string, string>> = {
@@ -33,7 +33,8 @@ export function installSteps(distribution: string | undefined, debianPackage: st
 /** A text for the administrator of the host. */
 export type Ticket = {
   readonly requests: readonly {
-    readonly check: CheckId
+    /** Id of the check. */
+    readonly check: string
     /** The findings. */
     readonly evidence: string
     /** The reason for the request. */

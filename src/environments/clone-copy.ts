@@ -1,5 +1,5 @@
 import {existsSync} from 'node:fs'
-import {copyFile, mkdir} from 'node:fs/promises'
+import {copyFile} from 'node:fs/promises'
 import {ignoring} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import type {Lock} from '../host/locks.js'
@@ -21,7 +21,17 @@ import {
   withSnapshot,
   writeHistory,
 } from '../store/history.js'
-import {identityOf, isEmptyLayer, type LayerId, layerFiles, makeUpper, newLayerId} from '../store/layers.js'
+import {requireUpper} from '../store/integrity/lost-layers.js'
+import {
+  beginLayer,
+  identityOf,
+  isEmptyLayer,
+  type LayerId,
+  layerFiles,
+  makeUpper,
+  newLayerId,
+  shareLayerFolders,
+} from '../store/layers.js'
 import {type MergedTree, mergedProcess, mergedTree} from '../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../store/record.js'
 import {squashToLimit} from '../store/squash.js'
@@ -45,6 +55,7 @@ export async function shareLayers(
   const upper = upperOf(target)
   const history = await readHistory(source.files.history)
   const layers = await sealUpper(host, source, {history, isSynced})
+  shareLayerFolders(host.paths.layers, layers)
   await makeUpper(host.paths.layers, upper, {below: layers.at(-1) ?? layers[0]})
   await personalizeClone(host, source, {target, history: {layers, upper, snapshots: []}})
   return {changes: {}, sizeBytes: 0, frozenMs: 0}
@@ -65,7 +76,8 @@ export async function shareRunning(
   const upper = upperOf(target)
   const history = await readHistory(source.files.history)
   const sizeBytes = await checkSpace(host, source, history)
-  await mkdir(layerFiles(host.paths.layers, upper).folder, {mode: 0o700})
+  beginLayer(host.paths.layers, upper)
+  shareLayerFolders(host.paths.layers, history.layers)
   const copied = {anchor, from: history.upper, copy: upper, request: {signal}}
   const frozenMs = await copyFrozen(host, source, copied)
   await makeUpper(host.paths.layers, upper, {below: history.layers[0]})
@@ -105,6 +117,7 @@ async function sealUpper(
   {history, isSynced}: {history: History; isSynced: boolean},
 ): Promise<Layers> {
   const {layers} = host.paths
+  requireUpper({name: source.name, paths: host.paths}, history)
   if (await isEmptyLayer(layers, history.upper)) return history.layers
   const upper = newLayerId(identityOf(history.upper))
   await makeUpper(layers, upper, {below: history.upper})
@@ -162,7 +175,7 @@ export async function copyEnvironment(
   const {identity, name, base} = target
   const {ledger, root: ownRoot} = filesIn(target.folder)
   const root = base === undefined ? ownRoot : layerFiles(host.paths.layers, base).tree
-  if (base !== undefined) await mkdir(layerFiles(host.paths.layers, base).folder, {mode: 0o700})
+  if (base !== undefined) beginLayer(host.paths.layers, base)
   const original = await mergedTree(host, source, locks)
   const from = {
     cp: toolPath(host, 'cp'),

@@ -3,7 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {settleMemory} from '../features/memory-files.js'
 import {makeFolders, syncFileSystem, syncFilesIn} from '../host/files.js'
 import type {Host} from '../host/host.js'
-import type {Lock} from '../host/locks.js'
+import type {Lock, LockMode} from '../host/locks.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {chooseIdentity, type Identity} from '../sandbox/identity.js'
 import {isInUse} from '../sandbox/processes.js'
@@ -18,14 +18,17 @@ import {
   parseEnvironmentName,
   syncNames,
 } from '../store/environments.js'
-import {environmentExistsError, environmentRunningError} from '../store/errors.js'
+import {EnvironmentBusyError, environmentExistsError, environmentRunningError} from '../store/errors.js'
 import {leftoverFolder, removeLayerFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../store/gc.js'
-import {type LayerId, layerFiles, newLayerId} from '../store/layers.js'
-import {holdLayers, lockEnvironment, lockHistory} from '../store/locks.js'
+import {presentIdMap, requireSameIds} from '../store/integrity/id-maps.js'
+import {completeLayer, type LayerId, layerFiles, newLayerId} from '../store/layers.js'
+import {holdLayers, type LockPatience, lockEnvironment, lockHistory} from '../store/locks.js'
 import {readRecord, writeRecord} from '../store/record.js'
 import {recordUsage} from '../store/sizes.js'
 import {toolPath} from '../store/tools.js'
+import {sweepTrash} from '../store/trash.js'
 import {type Cloned, type CloneTarget, copyEnvironment, shareLayers, shareRunning} from './clone-copy.js'
+import {sweepExports} from './export/abandoned.js'
 import {chooseStorage, findEngine} from './session/engine.js'
 import {sweepTries} from './try/keep.js'
 
@@ -74,15 +77,22 @@ export class CloneRun {
   /**
    * Locks both names and plans the clone.
    *
-   * @throws {EnvironmentNotFoundError} @throws {@link environmentExistsError} @throws {EnvironmentRunningError}
-   * @throws {@link environmentBusyError} @throws {IdentityUnavailableError} @throws {ToolMissingError}
+   * @throws {EnvironmentNotFoundError} @throws {EnvironmentExistsError} @throws {EnvironmentRunningError}
+   * @throws {EnvironmentBusyError} @throws {IdentityUnavailableError} @throws {ToolMissingError}
    */
-  static async begin(host: Host, request: CloneRequest, {signal}: {signal: AbortSignal}): Promise<CloneRun> {
+  static async begin(
+    host: Host,
+    request: CloneRequest,
+    {signal, patience}: {readonly signal: AbortSignal; readonly patience: LockPatience},
+  ): Promise<CloneRun> {
     const name = parseEnvironmentName(request.to)
     const {name: from, record} = await findEnvironment(host.paths, request.from)
     if (from === name) throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
+    await refuseTaken(host, name)
     const identity = await chooseIdentity(request.identity ?? record.identity, host)
     await makeStore(host.paths)
+    await sweepTrash(host)
+    await sweepExports(host)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepLayers(host)
@@ -91,9 +101,10 @@ export class CloneRun {
     const holding = holdLayers(host.paths)
     holding.catch(() => {})
     try {
-      const source = await lockSource(host, {from, name, identity, locks})
-      if ((await readRecord(environmentFiles(host.paths, name).record)) !== undefined)
-        throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
+      const source = await lockSource(host, {from, name, identity, locks, patience: {...patience, signal}})
+      // Another command may have made it meanwhile.
+      await refuseTaken(host, name)
+      await requireSameIds(host, source)
       locks.push(await holding)
       toolPath(host, 'cp')
       if (readLiveAnchor(source.files.run) === undefined) await settleMemory(host, source)
@@ -131,7 +142,9 @@ export class CloneRun {
     const partial = filesIn(folder)
     await makeFolders(partial.run, {mode: 0o700})
     await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
-    const record = {...this.source.record, ...cloned.changes, createdAt: now}
+    const {ids: _, ...copied} = {...this.source.record, ...cloned.changes, createdAt: now}
+    const ids = this.identity === 'mapped' ? await presentIdMap(this.#host) : undefined
+    const record = {...copied, ...(ids === undefined ? {} : {ids})}
     await writeRecord(partial.record, record, {isSynced: false})
     // Without the sync, a power failure could leave a record of files that are not on the disk.
     if (this.#request.isSynced) await Promise.all([syncFileSystem(folder), syncFilesIn(folder)])
@@ -139,6 +152,7 @@ export class CloneRun {
     moveIntoPlace(folder, environmentFiles(paths, this.name))
     // The environment exists now: if the sync fails, `close` must not remove its files.
     this.#isPublished = true
+    for (const id of [this.#target.base, upper]) if (id !== undefined) completeLayer(paths.layers, id)
     await syncNames(paths)
   }
 
@@ -172,6 +186,12 @@ export class CloneRun {
   }
 }
 
+/** @throws {EnvironmentExistsError} */
+async function refuseTaken({paths}: Host, name: EnvironmentName): Promise<void> {
+  if ((await readRecord(environmentFiles(paths, name).record)) !== undefined)
+    throw environmentExistsError({name}, {suggestions: [ANOTHER_NAME]})
+}
+
 /** Returns whether a clone with the given identity shares the layers of the source. */
 function sharesLayers({record}: Environment, identity: Identity): boolean {
   return record.storage === 'overlay' && record.identity === identity
@@ -183,6 +203,7 @@ type SourceLockRequest = {
   readonly identity: Identity
   /** Receives the acquired locks. */
   readonly locks: Lock[]
+  readonly patience: LockPatience
 }
 
 /** An environment that is about to stop gets one second: 50 attempts, 20 ms apart. */
@@ -191,20 +212,17 @@ const RETRY_DELAY_MS = 20
 
 /**
  * Locks both names. The lock of a stopped source is exclusive, so that no session starts; the lock of a running source that
- * can be cloned is shared with its sessions.
+ * can be cloned is shared with its sessions. Clones of one source that come at once wait for each other.
  *
- * @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
+ * @throws {EnvironmentRunningError} @throws {EnvironmentBusyError}
  */
 async function lockSource(
   host: Host,
-  {from, name, identity, locks}: SourceLockRequest,
+  {from, name, identity, locks, patience}: SourceLockRequest,
 ): Promise<Environment> {
+  const take = takeWithPatience(host, {from, name, locks, patience})
   for (let attempt = 0; attempt < MAX_LOCK_ATTEMPTS; attempt++) {
-    const {files} = await findEnvironment(host.paths, from)
-    const mode = (await isInUse(files.run)) ? 'shared' : 'exclusive'
-    // Every command takes its locks in this order, so that no two commands wait for each other.
-    for (const each of [from, name].sort())
-      locks.push(await lockEnvironment(host.paths, each, each === from ? mode : 'exclusive'))
+    const mode = await take()
     const source = await findEnvironment(host.paths, from)
     if (mode === 'exclusive' && !(await isInUse(source.files.run))) return source
     if (mode === 'exclusive' || !sharesLayers(source, identity)) break
@@ -214,6 +232,40 @@ async function lockSource(
     await sleep(RETRY_DELAY_MS)
   }
   throw environmentRunningError({name: from})
+}
+
+/** Interval at which a waiting clone looks whether its source has begun to run: it does not wait for a session to end. */
+const LOOK_EVERY_MS = 1000
+
+/** Returns a function that takes both locks, and returns the mode of the lock of the source. */
+function takeWithPatience(
+  host: Host,
+  {from, name, locks, patience}: Omit<SourceLockRequest, 'identity'>,
+): () => Promise<LockMode> {
+  const until = performance.now() + patience.waitMs
+  let isTold = false
+  const onWait = (busy: EnvironmentName) => {
+    if (!isTold) patience.onWait?.(busy)
+    isTold = true
+  }
+  return async () => {
+    for (;;) {
+      const {files} = await findEnvironment(host.paths, from)
+      const mode = (await isInUse(files.run)) ? 'shared' : 'exclusive'
+      const waitMs = Math.min(LOOK_EVERY_MS, Math.max(0, until - performance.now()))
+      try {
+        // Every command takes its locks in this order, so that no two commands wait for each other.
+        for (const each of [from, name].sort()) {
+          const own = each === from ? mode : 'exclusive'
+          locks.push(await lockEnvironment(host.paths, each, own, {...patience, waitMs, onWait}))
+        }
+        return mode
+      } catch (error) {
+        for (const lock of locks.splice(0)) lock.release()
+        if (!(error instanceof EnvironmentBusyError) || performance.now() >= until) throw error
+      }
+    }
+  }
 }
 
 async function planTarget(

@@ -2,7 +2,8 @@ import {defineError, ExitCode} from '../errors.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {compareTrees, type OwnFile, type TreeDifference} from '../rootfs/worker/api.js'
-import {type Environment, findEnvironment} from '../store/environments.js'
+import {type Environment, findEnvironment, listNames} from '../store/environments.js'
+import {findSnapshot} from '../store/history.js'
 import {
   type ImageLayerRecord,
   identityOf,
@@ -12,12 +13,18 @@ import {
   readLayerRecord,
 } from '../store/layers.js'
 import {holdLayers, lockEnvironment} from '../store/locks.js'
-import {type GuestTree, layersProcess, readGuestTree, treeFolders} from '../store/mounted-tree.js'
+import {
+  type GuestTree,
+  layersProcess,
+  readGuestTree,
+  requireTree,
+  treeFolders,
+} from '../store/mounted-tree.js'
 import type {EnvironmentRecord} from '../store/record.js'
-import {noHistoryError} from '../store/snapshot-errors.js'
 import {rootProcess} from '../store/tools.js'
 import {SLOTS} from './create/own-files.js'
 import {requireSnapshot} from './snapshots/restore.js'
+import {withoutHistory} from './snapshots/without-history.js'
 
 /** The state that an environment is compared with. */
 export type DiffTarget =
@@ -51,9 +58,10 @@ type DiffOptions = {
 export async function diffEnvironment(
   host: Host,
   text: string,
-  target: DiffTarget,
+  typed: DiffTarget,
   options: DiffOptions,
 ): Promise<EnvironmentDifference> {
+  const target = await meantTarget(host.paths, text, typed)
   const names = [text, ...(target.kind === 'environment' ? [target.name] : [])]
   const found = await Promise.all(names.map((name) => findEnvironment(host.paths, name)))
   const locks = []
@@ -67,6 +75,16 @@ export async function diffEnvironment(
   }
 }
 
+/** Returns another environment where its name was given as a label, and no snapshot has that label. */
+async function meantTarget(paths: Paths, text: string, typed: DiffTarget): Promise<DiffTarget> {
+  if (typed.kind !== 'snapshot') return typed
+  const tree = await readGuestTree(await findEnvironment(paths, text))
+  if (tree.kind === 'overlay' && findSnapshot(tree.history, typed.label) !== undefined) return typed
+  return (await listNames(paths)).some((name) => name === typed.label)
+    ? {kind: 'environment', name: typed.label}
+    : typed
+}
+
 async function compare(
   host: Host,
   environment: Environment,
@@ -75,7 +93,8 @@ async function compare(
 ): Promise<EnvironmentDifference> {
   const {name, record} = environment
   const tree = await readGuestTree(environment)
-  const before = await openTarget(host.paths, environment, tree, target)
+  requireTree({name, paths: host.paths}, tree)
+  const before = await openTarget(host, environment, tree, target)
   // Root of the subordinate range sees the user's own files as root's as well, so it can read both identities.
   const identity = before.identity === 'mapped' ? 'mapped' : record.identity
   const {privileged, ...difference} = await compareTrees(
@@ -108,11 +127,12 @@ type OpenedTarget = {
 }
 
 async function openTarget(
-  paths: Paths,
+  host: Host,
   {name, record}: Environment,
   tree: GuestTree,
   target: DiffTarget,
 ): Promise<OpenedTarget> {
+  const {paths} = host
   const {identity, image} = record
   switch (target.kind) {
     case 'image': {
@@ -121,7 +141,7 @@ async function openTarget(
       return {name: image.name ?? image.source, folders: [folder], identity, trees: []}
     }
     case 'snapshot': {
-      if (tree.kind === 'directory') throw noHistoryError({name, image: image.name ?? 'IMAGE'})
+      if (tree.kind === 'directory') throw await withoutHistory(host, {name, record})
       const {label, layers} = requireSnapshot(name, tree.history, target.label)
       const folders = [...layers].reverse().map((id) => layerFiles(paths.layers, id).tree)
       return {name: label, folders, identity, trees: []}
@@ -129,6 +149,7 @@ async function openTarget(
     case 'environment': {
       const other = await findEnvironment(paths, target.name)
       const otherTree = await readGuestTree(other)
+      requireTree({name: other.name, paths}, otherTree)
       return {
         name: other.name,
         folders: treeFolders(paths, otherTree),

@@ -1,11 +1,13 @@
 import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {type Environment, findEnvironment, listNames} from '../store/environments.js'
+import {type Environment, listNames, openEnvironment} from '../store/environments.js'
 import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
 import {sweepLeftovers} from '../store/gc.js'
 import {readGuestTree} from '../store/mounted-tree.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
+import {sweepTrash} from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
 import type {EnvironmentListResult} from './results.js'
 import {sweepTries} from './try/keep.js'
 import {type Mark, readMark} from './try/tries.js'
@@ -18,6 +20,8 @@ export type EnvironmentSummary = EnvironmentListResult[number]
  * @param options.all - Whether the list includes throwaway environments that have ended.
  */
 export async function listEnvironments(host: Host, {all}: {all: boolean}): Promise<EnvironmentSummary[]> {
+  await sweepTrash(host)
+  await sweepExports(host)
   await sweepLeftovers(host)
   await sweepTries(host)
   const names = await listNames(host.paths)
@@ -59,7 +63,7 @@ function stateOf({files}: Environment, mark: Mark | undefined): EnvironmentSumma
 /** Returns the name alone of a damaged environment, and nothing for one that another command has just removed. */
 async function findOrDamaged(host: Host, name: string): Promise<Environment | string | []> {
   try {
-    const environment = await findEnvironment(host.paths, name)
+    const environment = await openEnvironment(host.paths, name)
     await readGuestTree(environment)
     return environment
   } catch (error) {

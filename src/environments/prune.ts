@@ -17,12 +17,22 @@ import {
   listNames,
 } from '../store/environments.js'
 import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
-import {countClaims, findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
+import {
+  countClaims,
+  findLayerLeftovers,
+  listLeftovers,
+  sweepLayers,
+  sweepLeftovers,
+  type Uncounted,
+} from '../store/gc.js'
 import {type History, layersOf, readHistory, withoutSnapshots, writeHistory} from '../store/history.js'
+import {withReserve} from '../store/integrity/reserve.js'
 import {type LayerId, layerFiles, listLayers, readLayerRecord} from '../store/layers.js'
 import {readRecord} from '../store/record.js'
 import {currentSizes, measureParts} from '../store/sizes.js'
 import {treeProcess} from '../store/tools.js'
+import {deleteRemoved, measureTrash, sweepTrash} from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
 import type {PruneResult} from './results.js'
 import {removeTry, sweepTries} from './try/keep.js'
 import {listTries, type Try} from './try/tries.js'
@@ -39,20 +49,37 @@ type RemovablePrunable = Prunable & {
 /**
  * Finds the prunable items of the store. Leaves out the items that a running command or environment uses.
  *
+ * @param options.removed - Whether removed environments that can be recovered are prunable.
  * @param options.olderThan - Limit for automatic snapshots (creation), and for packages and images (last use).
  */
-export async function findPrunable(host: Host, {olderThan}: {olderThan: Date}): Promise<RemovablePrunable[]> {
+export async function findPrunable(
+  host: Host,
+  {olderThan, removed}: {olderThan: Date; removed: boolean},
+): Promise<RemovablePrunable[]> {
+  await sweepTrash(host)
+  await sweepExports(host)
   await sweepTries(host)
   const tries = (await listTries(host.paths)).filter(({hasEnded}) => hasEnded)
   const gone = new Set<string>(tries.map(({name}) => name))
   return [
+    ...(removed ? await findTrash(host) : []),
     ...(await findTries(host, tries)),
     ...(await findLeftovers(host)),
-    ...(await findImageTrees(host, gone)),
-    ...(await findImages(host, {olderThan, except: gone})),
+    ...(await findImageTrees(host, {except: gone, exceptRemoved: removed})),
+    ...(await findByAge(host, {olderThan, except: gone})),
+  ]
+}
+
+/** Finds the items that are removed if they were not used, or made, since a time. */
+export async function findByAge(
+  host: Host,
+  {olderThan, except}: {olderThan: Date; except: ReadonlySet<string>},
+): Promise<RemovablePrunable[]> {
+  return [
+    ...(await findImages(host, {olderThan, except})),
     ...(await findPackages(host, olderThan)),
     // Last: the removal of snapshots writes a history, which needs free space on a full disk.
-    ...(await findSnapshots(host, {olderThan, except: gone})),
+    ...(await findSnapshots(host, {olderThan, except})),
   ]
 }
 
@@ -74,6 +101,17 @@ export async function removePrunable(
     }
   }
   return {removed, failure}
+}
+
+async function findTrash(host: Host): Promise<RemovablePrunable[]> {
+  return (await measureTrash(host)).map(({removed, sizeBytes}) => ({
+    kind: 'removed',
+    name: removed.name,
+    count: 1,
+    sizeBytes,
+    reason: 'removed',
+    remove: () => deleteRemoved(host, removed),
+  }))
 }
 
 async function findTries(host: Host, tries: readonly Try[]): Promise<RemovablePrunable[]> {
@@ -137,8 +175,8 @@ async function findLeftovers(host: Host): Promise<RemovablePrunable[]> {
   return found
 }
 
-async function findImageTrees(host: Host, except: ReadonlySet<string>): Promise<RemovablePrunable[]> {
-  const trees = await findUnusedImageTrees(host.paths, except)
+async function findImageTrees(host: Host, uncounted: Uncounted): Promise<RemovablePrunable[]> {
+  const trees = await findUnusedImageTrees(host.paths, uncounted)
   return trees.map(({id, name, sizeBytes}) => ({
     kind: 'image-tree',
     name,
@@ -202,13 +240,10 @@ export type ImageTree = {
 /**
  * Finds the image trees that no environment uses.
  *
- * @param except - Names of environments that do not count as users.
+ * @param uncounted - Environments that do not count as users.
  */
-export async function findUnusedImageTrees(
-  paths: Paths,
-  except: ReadonlySet<string> = new Set(),
-): Promise<ImageTree[]> {
-  const claims = await countClaims(paths, except)
+export async function findUnusedImageTrees(paths: Paths, uncounted: Uncounted = {}): Promise<ImageTree[]> {
+  const claims = await countClaims(paths, uncounted)
   const found: ImageTree[] = []
   for (const id of await listLayers(paths.layers)) {
     const record = claims.has(id) ? undefined : await readLayerRecord(layerFiles(paths.layers, id).record)
@@ -342,7 +377,7 @@ async function removeOldSnapshots(host: Host, {files}: Environment, olderThan: D
     const history = await readHistory(files.history).catch(ignoreUnreadable)
     if (history === undefined || (await isRunning(files.run))) return false
     const labels = oldLabels(history, olderThan)
-    await writeHistory(files.history, withoutSnapshots(history, labels))
+    await withReserve(host.paths, () => writeHistory(files.history, withoutSnapshots(history, labels)))
     await sweepLayers(host, releasedLayers(history, labels))
     return true
   } finally {

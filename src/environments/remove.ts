@@ -1,6 +1,8 @@
+import {existsSync} from 'node:fs'
 import {rename} from 'node:fs/promises'
-import {isErrno} from '../host/errno.js'
+import {EnvsError} from '../errors.js'
 import type {Host} from '../host/host.js'
+import {isRunning} from '../sandbox/anchor.js'
 import {chooseIdentity, type Identity} from '../sandbox/identity.js'
 import {isInUse} from '../sandbox/processes.js'
 import {dropMemory} from '../sandbox/tmpfs.js'
@@ -9,69 +11,169 @@ import {
   type EnvironmentName,
   environmentFiles,
   findEnvironment,
+  listRemoved,
   parseEnvironmentName,
+  type RemovedEnvironment,
 } from '../store/environments.js'
 import {
-  HistoryUnreadableError,
+  environmentBusyError,
   RecordUnreadableError,
   removalIncompleteError,
   stopFirstError,
 } from '../store/errors.js'
-import {type Leftover, leftoverFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../store/gc.js'
-import {layersOf, readHistory} from '../store/history.js'
-import type {LayerId} from '../store/layers.js'
+import {leftoverFolder, sweepLayers, sweepLeftovers} from '../store/gc.js'
 import {withLockedEnvironment} from '../store/locks.js'
+import {
+  deleteLeftover,
+  deleteRemoved,
+  layersIn,
+  limitTrash,
+  type MeasuredRemoved,
+  moveToTrash,
+  sweepTrash,
+  type TrashBounds,
+} from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
 import {stopFiles} from './session/processes.js'
+import {readMark} from './try/tries.js'
 
 type RemoveOptions = {
   /** Whether a running environment is stopped first. */
   readonly force: boolean
 }
 
+/** The result of a removal. */
+export type Removal = {
+  readonly name: EnvironmentName
+  /** The removed environment that can be recovered; undefined when its files were deleted. */
+  readonly kept: RemovedEnvironment | undefined
+}
+
+/** The results of several removals, and of the limit of the trash. */
+export type Removals = {
+  readonly removals: readonly Removal[]
+  /** The space that each removed environment of this command takes. */
+  readonly kept: readonly MeasuredRemoved[]
+  /** Environments that were removed before, and deleted now to make room. */
+  readonly deleted: readonly MeasuredRemoved[]
+}
+
 /**
  * Removes environments one after another. Removes none unless all of them exist. A failure does not stop the removal of the
  * others.
  *
- * @returns The names of the environments.
+ * @param options.trash - Bounds of the trash; undefined to delete the files at once, also those of environments that were removed
+ * before.
  * @throws The first failure, after an attempt for each environment.
  */
 export async function removeEnvironments(
   host: Host,
   texts: readonly string[],
-  {force, onRemoved}: RemoveOptions & {readonly onRemoved: (name: string) => void},
-): Promise<string[]> {
+  {force, trash, onRemoved}: ManyOptions,
+): Promise<Removals> {
   const names = [...new Set(texts)]
-  for (const name of names) await findRemovable(host, name)
+  const isFinal = trash === undefined
+  for (const name of names) if (!isFinal || !isRemoved(host, name)) await findRemovable(host, name)
+  const removals: Removal[] = []
   let failure: {error: unknown} | undefined
   for (const name of names) {
     try {
-      await removeEnvironment(host, name, {force})
-      onRemoved(name)
+      const removal = await removeOne(host, name, {force, trash})
+      removals.push(removal)
+      onRemoved(removal)
     } catch (error) {
       failure ??= {error}
     }
   }
+  await sweepTrash(host)
+  await sweepExports(host)
   await sweepLeftovers(host)
   if (failure !== undefined) throw failure.error
-  return names
+  return {removals, ...(await makeRoom(host, removals, trash))}
+}
+
+type ManyOptions = RemoveOptions & {
+  readonly trash: TrashBounds | undefined
+  readonly onRemoved: (removal: Removal) => void
+}
+
+async function makeRoom(
+  host: Host,
+  removals: readonly Removal[],
+  trash: TrashBounds | undefined,
+): Promise<Pick<Removals, 'kept' | 'deleted'>> {
+  const spared = new Set(removals.flatMap(({kept}) => kept?.folder ?? []))
+  if (trash === undefined || spared.size === 0) return {kept: [], deleted: []}
+  const {kept, deleted} = await limitTrash(host, {...trash, spared})
+  return {kept: kept.filter(({removed}) => spared.has(removed.folder)), deleted}
+}
+
+function isRemoved({paths}: Host, text: string): boolean {
+  return listRemoved(paths).some(({name}) => name === text)
+}
+
+async function removeOne(
+  host: Host,
+  text: string,
+  {force, trash}: Omit<ManyOptions, 'onRemoved'>,
+): Promise<Removal> {
+  if (trash !== undefined) return removeEnvironment(host, text, {force, trash})
+  const name = parseEnvironmentName(text)
+  if (!isRemoved(host, name) || existsSync(environmentFiles(host.paths, name).record))
+    return removeEnvironment(host, name, {force})
+  for (const removed of listRemoved(host.paths)) if (removed.name === name) await deleteRemoved(host, removed)
+  return {name, kept: undefined}
 }
 
 /**
- * Removes an environment: one rename makes it invisible to other commands, then its files are deleted.
+ * Removes an environment by one rename, which makes it invisible to other commands; then deletes its files, unless they go to the
+ * trash. A throwaway environment never does.
  *
  * @throws {@link stopFirstError} @throws {@link environmentBusyError} @throws {@link removalIncompleteError}
  */
-export async function removeEnvironment(host: Host, text: string, {force}: RemoveOptions): Promise<void> {
+export async function removeEnvironment(
+  host: Host,
+  text: string,
+  {force, trash}: RemoveOptions & {readonly trash?: TrashBounds},
+): Promise<Removal> {
+  const deadline = Date.now() + START_WAIT_MS
   const find = async () => {
     const removable = await findRemovable(host, text)
     const {name, files} = removable
     if (force) await stopFiles(host, files)
-    if (await isInUse(files.run)) throw stopFirstError({name, command: 'rm'})
+    while (await isInUse(files.run)) {
+      if (!force || Date.now() >= deadline) throw stopFirstError({name, command: 'rm'})
+      await stopFiles(host, files)
+    }
     return removable
   }
-  await withLockedEnvironment(host.paths, 'exclusive', find, async ({name, files, identity}) => {
+  for (;;) {
+    try {
+      return await removeFound(host, find, trash)
+    } catch (error) {
+      const isBusy = error instanceof EnvsError && error.code === environmentBusyError.code
+      if (!force || !isBusy || Date.now() >= deadline) throw error
+      // A session whose environment was just stopped may start it again, under the shared lock.
+      const {files} = await findRemovable(host, text)
+      if (!(await isRunning(files.run))) throw error
+    }
+  }
+}
+
+/** Longer than a session may take to start an environment: `force` waits for it, and then stops the environment. */
+const START_WAIT_MS = 20_000
+
+async function removeFound(
+  host: Host,
+  find: () => Promise<Removable>,
+  trash: TrashBounds | undefined,
+): Promise<Removal> {
+  return withLockedEnvironment(host.paths, 'exclusive', find, async (found) => {
+    const {name, files, identity} = found
+    const isThrowaway = (await readMark(host.paths, name)) !== undefined
+    if (trash !== undefined && !isThrowaway) return {name, kept: await moveToTrash(host, found, trash)}
     await dropMemory(files.run)
-    const layers = await ownLayers(files)
+    const layers = await layersIn(files)
     const leftover = {kind: 'removed', identity, name} as const
     const folder = leftoverFolder(host.paths, leftover)
     await rename(files.folder, folder)
@@ -80,24 +182,7 @@ export async function removeEnvironment(host: Host, text: string, {force}: Remov
     } finally {
       await sweepLayers(host, layers)
     }
-  })
-}
-
-/** Returns the layers of an environment, which others may share; none where its history can't be read. */
-async function ownLayers({history}: EnvironmentFiles): Promise<ReadonlySet<LayerId>> {
-  return readHistory(history).then(layersOf, (error: unknown) => {
-    if (!isErrno(error, 'ENOENT') && !(error instanceof HistoryUnreadableError)) throw error
-    return new Set()
-  })
-}
-
-async function deleteLeftover(host: Host, leftover: Leftover): Promise<void> {
-  const {failures} = await removeLeftover(host, leftover)
-  if (failures.length === 0) return
-  const files = failures.slice(0, 5).map(({path, code}) => `${path} (${code})`)
-  throw removalIncompleteError({
-    ...{count: failures.length, name: leftover.name, folder: leftover.folder},
-    files: failures.length > 5 ? [...files, '…'] : files,
+    return {name, kept: undefined}
   })
 }
 

@@ -8,6 +8,9 @@ import {anchorFiles, readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type EnvironmentName, environmentFiles, listNames, repairRunFolder} from '../store/environments.js'
 import {findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
 import {sweepPackages} from '../store/package-cache.js'
+import {sweepTrash} from '../store/trash.js'
+import {sweepExports} from './export/abandoned.js'
+import type {RepairResult} from './results.js'
 import {sweepTries} from './try/keep.js'
 import {listTries} from './try/tries.js'
 
@@ -22,12 +25,15 @@ export type StoreLeftovers = {
 }
 
 /** The result of a repair. */
-export type Repair = StoreLeftovers & {
+export type Repair = RepairResult
+
+/** The leftovers that were removed. */
+export type Swept = StoreLeftovers & {
   /** Number of removed throwaway environments. */
   readonly tries: number
 }
 
-/** Finds the leftovers that {@link repairStore} would remove. */
+/** Finds the leftovers that {@link sweepStore} would remove. */
 export async function findStoreLeftovers(host: Host): Promise<StoreLeftovers> {
   const orphans = await findOrphans(host)
   return {
@@ -43,11 +49,13 @@ export async function findStoreLeftovers(host: Host): Promise<StoreLeftovers> {
  *
  * Keeps lock files as well: after the removal of a file that another process waits for, two processes could hold the lock.
  */
-export async function repairStore(host: Host): Promise<Repair> {
+export async function sweepStore(host: Host): Promise<Swept> {
   const orphans = await endOrphans(host)
   const triesBefore = (await listTries(host.paths)).length
   await sweepTries(host)
   const triesLeft = (await listTries(host.paths)).length
+  await sweepTrash(host)
+  await sweepExports(host)
   const folders = (await sweepLeftovers(host)).length
   const layersBefore = (await findLayerLeftovers(host)).length
   await sweepLayers(host)

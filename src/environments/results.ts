@@ -112,6 +112,37 @@ export const pathResult = v.object({
 })
 export type PathResult = RecordOf<typeof pathResult>
 
+export const creationPreviewResult = described(
+  v.object({
+    dryRun: v.literal(true),
+    name: v.string(),
+    action: described(
+      v.picklist(['fetch', 'make', 'kept', 'read']),
+      'fetch: the image is downloaded; make: it is made from packages; kept: it is cached; read: it is your own tarball',
+    ),
+    image: v.object({
+      name: described(v.nullable(v.string()), 'canonical name; null for a file or a URL'),
+      version: v.nullable(v.string()),
+      source: described(v.string(), 'its source, or the path or URL of your own tarball'),
+      url: described(v.nullable(v.string()), 'without secrets'),
+      sha256: v.nullable(digestField),
+      sizeBytes: described(v.nullable(countField), 'null if not known before the download'),
+      signer: v.nullable(signerResult),
+      signedAt: v.nullable(dateField),
+      packages: described(
+        v.nullable(v.object({count: countField, sizeBytes: countField})),
+        'the downloads for an image that is made from packages',
+      ),
+    }),
+    identity: identityResult,
+    storage: v.picklist(['overlay', 'directory']),
+    engine: engineResult,
+    architecture: architectureField,
+  }),
+  'The environment that create would make.',
+)
+export type CreationPreviewResult = RecordOf<typeof creationPreviewResult>
+
 export const sessionPreviewResult = described(
   v.object({
     anchor: v.object({command: v.array(v.string()), options: v.array(v.string())}),
@@ -129,6 +160,34 @@ export type RenameResult = RecordOf<typeof renameResult>
 
 export const removedResult = v.object({removed: v.array(v.string())})
 export type RemovedResult = RecordOf<typeof removedResult>
+
+export const removalResult = v.object({
+  removed: v.array(v.string()),
+  recoverable: described(
+    v.array(v.object({name: v.string(), keptUntil: dateField})),
+    'those that envs recover can bring back, and until when',
+  ),
+})
+export type RemovalResult = RecordOf<typeof removalResult>
+
+export const removedListResult = v.array(
+  v.object({
+    name: described(v.string(), 'name before the removal; several can have the same'),
+    removedAt: dateField,
+    keptUntil: described(dateField, 'the next command that changes something deletes its files after that'),
+    image: described(v.nullable(v.string()), 'null where its record is damaged'),
+    identity: identityResult,
+    sizeBytes: described(v.nullable(countField), 'space that its deletion frees'),
+  }),
+)
+export type RemovedListResult = RecordOf<typeof removedListResult>
+
+export const recoverResult = v.object({
+  name: ownNameField,
+  from: described(v.string(), 'its name before the removal'),
+  removedAt: dateField,
+})
+export type RecoverResult = RecordOf<typeof recoverResult>
 
 export const keepResult = v.object({
   name: described(v.string(), 'the new name'),
@@ -266,16 +325,46 @@ export const exportResult = v.object({
   entries: countField,
 })
 
+const prunableKindResult = v.picklist([
+  'removed',
+  'try',
+  'snapshots',
+  'leftover',
+  'image-tree',
+  'image',
+  'packages',
+])
+
 export const pruneResult = v.object({
   dryRun: v.boolean(),
   freedBytes: countField,
+  kept: described(
+    v.object({
+      younger: described(
+        v.array(
+          v.object({
+            kind: prunableKindResult,
+            name: v.nullable(v.string()),
+            count: countField,
+            sizeBytes: countField,
+          }),
+        ),
+        'items that a smaller --older-than would remove',
+      ),
+      environments: described(
+        v.object({count: countField, sizeBytes: countField}),
+        'all environments, with their snapshots',
+      ),
+    }),
+    'disk space that was not freed',
+  ),
   pruned: v.array(
     v.object({
-      kind: v.picklist(['try', 'snapshots', 'leftover', 'image-tree', 'image', 'packages']),
+      kind: prunableKindResult,
       name: v.nullable(v.string()),
       count: described(countField, 'number of items in this entry'),
       sizeBytes: countField,
-      reason: v.picklist(['ended', 'old', 'unused', 'superseded', 'unfinished', 'damaged']),
+      reason: v.picklist(['removed', 'ended', 'old', 'unused', 'superseded', 'unfinished', 'damaged']),
     }),
   ),
 })
@@ -320,6 +409,38 @@ export const environmentReportResult = v.object({
 })
 export type EnvironmentReportResult = RecordOf<typeof environmentReportResult>
 
+const storeProblemResult = v.object({
+  kind: described(
+    v.picklist([
+      ...([
+        'record',
+        'history',
+        'reference',
+        'root',
+        'upper',
+        'layer',
+        'image-layer',
+        'layer-record',
+      ] as const),
+      ...(['snapshot', 'identity', 'ids', 'ledger', 'image', 'foreign', 'leftover'] as const),
+    ]),
+    'what is wrong: a record, a part of a history, a layer, the owners, an image, an entry that envs did not make',
+  ),
+  environment: described(v.nullable(v.string()), 'null for a problem of the store as a whole'),
+  path: v.string(),
+  problem: v.string(),
+  remedy: v.string(),
+  isRepairable: described(v.boolean(), 'whether `envs doctor --repair` repairs it'),
+})
+
+export const storeCheckResult = v.object({
+  environments: described(countField, 'number of environments that were checked'),
+  layers: countField,
+  images: countField,
+  problems: v.array(storeProblemResult),
+})
+export type StoreCheckResult = RecordOf<typeof storeCheckResult>
+
 export const repairResult = v.object({
   orphans: described(
     v.array(v.object({name: v.string(), holders: v.array(v.object({pid: countField, command: v.string()}))})),
@@ -328,6 +449,8 @@ export const repairResult = v.object({
   folders: countField,
   layers: countField,
   tries: countField,
+  repaired: described(v.array(storeProblemResult), 'problems that were repaired'),
+  problems: described(v.array(storeProblemResult), 'problems that are left'),
 })
 export type RepairResult = RecordOf<typeof repairResult>
 

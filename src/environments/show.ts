@@ -25,7 +25,7 @@ export async function showEnvironment(
 ): Promise<EnvironmentDetails> {
   const environment = await chooseEnvironment(host.paths, text)
   const {name, files} = environment
-  const {settings: _, ...record} = environment.record
+  const {createdAt, image, identity, storage, architecture, extraction} = environment.record
   const anchor = readLiveAnchor(files.run)
   const processes = guestProcesses(host, files).length
   const tree = await readGuestTree(environment)
@@ -35,7 +35,7 @@ export async function showEnvironment(
     name,
     state: anchor === undefined && processes === 0 ? 'stopped' : 'running',
     path: treeFolders(host.paths, tree)[0],
-    ...record,
+    ...{createdAt, image, identity, storage, architecture, extraction},
     ...sizes,
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,
     lastUsedAt: (await lastUse(files.folder)) ?? null,

@@ -1,4 +1,4 @@
-import type {Check} from '../host/check.js'
+import type {HostCheck} from '../doctor/index.js'
 import type {Host} from '../host/host.js'
 import type {EngineName} from '../sandbox/engines/select.js'
 import type {FilterSet} from '../sandbox/seccomp/rules.js'
@@ -38,7 +38,7 @@ export type SandboxFeature = {
   /** Returns the sandbox with this feature. For a preview, `beforeStart` was not called, and the hook must not write to the disk. */
   apply?(spec: SandboxSpec, context: StartContext): SandboxSpec | Promise<SandboxSpec>
   /** Returns the results of this feature's checks of the host, for `envs doctor`. */
-  checks?(host: Host): Promise<readonly Check[]>
+  checks?(host: Host): Promise<readonly HostCheck[]>
   /** Returns the isolation gaps that this feature leaves between an environment and the host. */
   gaps?(context: {
     readonly engine: EngineName
@@ -65,6 +65,16 @@ export type SessionContext = {
   readonly host: Host
   readonly environment: Environment
   readonly wish: SessionWish
+  /** Called with a notice for the user about a start that continues. */
+  readonly onNotice?: ((notice: StartNotice) => void) | undefined
+}
+
+/** A start without a restore point: `envs undo` takes back the changes of two runs at once. */
+export type StartNotice = {
+  readonly kind: 'no-restore-point'
+  readonly name: string
+  /** A clause, for a message. */
+  readonly reason: string
 }
 
 export type StartContext = SessionContext & {

@@ -1,4 +1,4 @@
-import type {Check} from '../host/check.js'
+import type {HostCheck} from '../doctor/index.js'
 import type {Host} from '../host/host.js'
 import type {EngineName} from '../sandbox/engines/select.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
@@ -66,7 +66,7 @@ export async function withFeatures(spec: SandboxSpec, context: StartContext): Pr
 }
 
 /** Returns the checks of the host of every feature. */
-export async function featureChecks(host: Host): Promise<Check[]> {
+export async function featureChecks(host: Host): Promise<HostCheck[]> {
   return (await Promise.all(FEATURES.map((feature) => feature.checks?.(host) ?? []))).flat()
 }
 

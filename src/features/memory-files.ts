@@ -1,21 +1,36 @@
 import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises'
-import {release} from 'node:os'
 import {join} from 'node:path'
 import * as v from 'valibot'
 import {bytesOf} from '../config/schema.js'
-import {fileFacts, openMemory, probeOnce} from '../host/cache.js'
 import {isFailure} from '../host/errno.js'
 import {makeFolders, syncFileSystem} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {capture} from '../host/process.js'
+import {openTrial} from '../host/trials.js'
 import {copyTree} from '../rootfs/copy.js'
 import {overlayTrial} from '../sandbox/engines/overlay.js'
 import {type Identity, namespacePrefix} from '../sandbox/identity.js'
-import {dropMemory, endMemory, enterMemory, holdMemory, recordMemory} from '../sandbox/tmpfs.js'
+import {
+  dropMemory,
+  endMemory,
+  enterMemory,
+  type HeldMemory,
+  holdMemory,
+  recordMemory,
+} from '../sandbox/tmpfs.js'
 import type {Environment, EnvironmentFiles, EnvironmentName} from '../store/environments.js'
 import {removeLayerFolder, removeUnlessNamed, sweepLayers} from '../store/gc.js'
 import {readHistory, topLayer, withSnapshot, writeHistory} from '../store/history.js'
-import {filesIn, identityOf, type LayerId, layerFiles, makeUpper, newLayerId} from '../store/layers.js'
+import {
+  beginLayer,
+  completeLayer,
+  filesIn,
+  identityOf,
+  type LayerId,
+  layerFiles,
+  makeUpper,
+  newLayerId,
+} from '../store/layers.js'
 import {holdLayers} from '../store/locks.js'
 import {layersProcess, upperHolder} from '../store/mounted-tree.js'
 import {toolPath, treeProcess} from '../store/tools.js'
@@ -39,7 +54,7 @@ export async function settleMemory(
   const copy = newLayerId(record.identity)
   const {folder, tree} = layerFiles(layers, copy)
   try {
-    await mkdir(folder, {mode: 0o700})
+    beginLayer(layers, copy)
     const plan = {
       cp: toolPath(host, 'cp'),
       from: layerFiles(layers, history.upper).tree,
@@ -51,6 +66,7 @@ export async function settleMemory(
     await makeUpper(layers, copy, {below: topLayer(history.layers)})
     await syncFileSystem(folder)
     await writeHistory(files.history, {...history, upper: copy})
+    completeLayer(layers, copy)
   } catch (error) {
     await removeUnlessNamed(host, files, copy)
     throw error
@@ -69,6 +85,9 @@ type MemoryUpper = {
   readonly keptForMs: number
 }
 
+/** The upper layer of an environment in memory. */
+export type MemoryLayer = Pick<HeldMemory, 'outlive'> & {readonly upper: LayerId}
+
 /**
  * Gives a new environment an upper layer in memory, above the layer that it was created with.
  *
@@ -77,7 +96,7 @@ type MemoryUpper = {
 export async function moveUpperIntoMemory(
   host: Host,
   {name, files, bytes, keptForMs}: MemoryUpper,
-): Promise<LayerId | undefined> {
+): Promise<MemoryLayer | undefined> {
   const history = await readHistory(files.history)
   const {layers} = host.paths
   const identity = identityOf(history.upper)
@@ -95,7 +114,7 @@ export async function moveUpperIntoMemory(
   await recordMemory(files.run, fresh, holder)
   const naming = {label: 'initial', kind: 'initial', name} as const
   await writeHistory(files.history, withSnapshot(history, naming, {now: host.now(), fresh}))
-  return fresh
+  return {upper: fresh, outlive: holder.outlive}
 }
 
 /** Part of the free memory: the rest is for the other processes of the host. */
@@ -133,14 +152,12 @@ export function memoryShare(setting: string | undefined, freeBytes: number): num
   return bytes < MIN_LAYER_BYTES ? undefined : bytes
 }
 
-/** Returns the cached result of a trial. The trial is repeated when the kernel, bwrap or the identity changes. */
+/** Returns the cached result of a trial. */
 async function canHoldLayers(host: Host, identity: Identity): Promise<boolean> {
-  const bwrap = host.which('bwrap')
-  if (bwrap === undefined) return false
-  const memory = openMemory(join(host.paths.cache, `memory-${identity}.json`), {
-    schema: v.boolean(),
-  })
-  return probeOnce(memory, `${release()} ${fileFacts(bwrap)}`, () => tryMemoryLayer(host, identity))
+  if (host.which('bwrap') === undefined) return false
+  const {cache: cacheFolder} = host.paths
+  const trial = openTrial(host, {cacheFolder, name: `memory-${identity}`, schema: v.boolean()})
+  return trial.once(() => tryMemoryLayer(host, identity))
 }
 
 /** Mounts an overlay on a tmpfs, with extended attributes, from a second process that enters the mount namespace. */

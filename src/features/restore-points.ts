@@ -1,6 +1,8 @@
 import {closeSync, constants, existsSync, lstatSync, openSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
+import {EnvsError, errnoOf, wordsForErrno} from '../errors.js'
 import {isErrno, isFailure} from '../host/errno.js'
+import {syncFolder} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {packageRoot, templatePath} from '../host/paths.js'
 import {start} from '../host/process.js'
@@ -19,7 +21,16 @@ import {
   withSnapshot,
   writeHistory,
 } from '../store/history.js'
-import {identityOf, isEmptyLayer, layerFiles, newLayerId} from '../store/layers.js'
+import {withReserve} from '../store/integrity/reserve.js'
+import {
+  identityOf,
+  isEmptyLayer,
+  type LayerId,
+  layerFiles,
+  makeUpper,
+  newLayerId,
+  removeEmptyLayer,
+} from '../store/layers.js'
 import {lockHistory} from '../store/locks.js'
 import {mostLayers} from '../store/squash.js'
 import type {SandboxFeature} from './feature.js'
@@ -28,9 +39,11 @@ import type {SandboxFeature} from './feature.js'
 export const restorePoints: SandboxFeature = {
   id: 'restore-points',
   engines: ['bwrap', 'unshare'],
-  async beforeStart({host, environment, wish}) {
+  async beforeStart({host, environment, wish, onNotice}) {
     if (environment.record.storage !== 'overlay') return
-    await makeRestorePoint(host, environment, {isSynced: wish.durable !== 'never'})
+    const failure = await makeRestorePoint(host, environment, {isSynced: wish.durable !== 'never'})
+    if (failure !== undefined)
+      onNotice?.({kind: 'no-restore-point', name: environment.name, reason: reasonOf(failure)})
   },
   apply(spec, {host, environment, tree, isThrowaway}) {
     if (tree.kind !== 'overlay' || isThrowaway) return spec
@@ -45,31 +58,38 @@ export const restorePoints: SandboxFeature = {
   },
 }
 
+function reasonOf(failure: unknown): string {
+  if (failure instanceof EnvsError) return failure.message.replace(/\.$/, '')
+  return wordsForErrno(errnoOf(failure) ?? 'unknown')
+}
+
 /**
- * Makes a restore point of the files written since the last one, for `envs undo`. Does nothing where nothing was written. A
- * failure is ignored: the start matters more than the restore point.
+ * Makes a restore point of the files written since the last one, for `envs undo`. Does nothing where nothing was written.
  *
  * @param options.isSynced - Whether the new files are synced to the disk.
+ * @returns The failure, if there was one: the start matters more than the restore point.
  */
 async function makeRestorePoint(
   host: Host,
   environment: Environment,
   {isSynced}: {isSynced: boolean},
-): Promise<void> {
+): Promise<unknown> {
   const history = await readHistory(environment.files.history)
   const isFirst = !existsSync(anchorFiles(environment.files.run).state)
   const isEmpty = await isEmptyLayer(host.paths.layers, history.upper)
   // A new environment directly on its image needs none: `envs undo` finds its initial state without a record of it.
-  if (isFirst ? history.layers.length === 1 || history.after !== undefined : isEmpty) return
+  if (isFirst ? history.layers.length === 1 || history.after !== undefined : isEmpty) return undefined
   try {
     const lock = await lockHistory(environment)
     try {
-      await addRestorePoint(host, environment, {isFirst, isEmpty, isSynced})
+      await withReserve(host.paths, () => addRestorePoint(host, environment, {isFirst, isEmpty, isSynced}))
     } finally {
       lock.release()
     }
+    return undefined
   } catch (error) {
     if (!isFailure(error)) throw error
+    return error
   }
 }
 
@@ -83,12 +103,29 @@ async function addRestorePoint(
   const now = host.now()
   const naming = {...(isFirst ? firstNaming(history, {isEmpty}) : automaticNaming(history, now)), name}
   const fresh = newLayerId(identityOf(history.upper))
-  const pushed = isEmpty
-    ? withNamed(history, naming, {now})
-    : applyRetention(withSnapshot(history, naming, {now, fresh}), now)
-  if (pushed.layers.length > mostLayers(host.paths.layers, pushed.upper))
-    await squashAndWrite(host, environment, {history: pushed, isSynced})
-  else await writeHistory(files.history, pushed)
+  if (isEmpty) return writeHistory(files.history, withNamed(history, naming, {now}))
+  const {layers} = host.paths
+  try {
+    await makeFreshUpper(layers, fresh, {below: history.upper, isSynced})
+    const pushed = applyRetention(withSnapshot(history, naming, {now, fresh}), now)
+    if (pushed.layers.length > mostLayers(layers, pushed.upper))
+      await squashAndWrite(host, environment, {history: pushed, isSynced})
+    else await writeHistory(files.history, pushed)
+  } catch (error) {
+    // The write may have failed in the sync after its rename.
+    if ((await readHistory(files.history)).upper !== fresh) removeEmptyLayer(layerFiles(layers, fresh).folder)
+    throw error
+  }
+}
+
+/** Makes an upper layer that survives a power failure, as the history does that names it. */
+async function makeFreshUpper(
+  layers: string,
+  fresh: LayerId,
+  {below, isSynced}: {below: LayerId; isSynced: boolean},
+): Promise<void> {
+  await makeUpper(layers, fresh, {below})
+  if (isSynced) await Promise.all([layers, layerFiles(layers, fresh).folder].map(syncFolder))
 }
 
 type RestorePointNaming = Pick<Snapshot, 'label' | 'kind'>

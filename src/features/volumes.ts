@@ -1,6 +1,8 @@
-import {existsSync} from 'node:fs'
+import {existsSync, statSync} from 'node:fs'
 import {isAbsolute, normalize, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
+import {bytesOfText} from '../host/bytes.js'
+import {isErrno} from '../host/errno.js'
 import {sessionFailedError} from '../sandbox/errors.js'
 import type {Volume} from '../sandbox/session-options.js'
 import type {SandboxFeature} from './feature.js'
@@ -11,6 +13,7 @@ export const volumes: SandboxFeature = {
   engines: ['bwrap', 'unshare', 'proot'],
   session({request, ...session}, {wish, workingFolder}) {
     const volumes = wish.volumes.map((text) => parseVolume(text, workingFolder))
+    for (const {source} of volumes) requireSource(source)
     return {...session, request: {...request, volumes}}
   },
   refuse(request, {environment: {name}, engine}) {
@@ -23,19 +26,49 @@ export function parseVolume(text: string, workingFolder: string): Volume {
   const [source = '', target, access = 'rw', ...more] = text.split(':')
   const absoluteSource = resolve(workingFolder, source)
   const absoluteTarget = target ?? absoluteSource
-  if (
-    source === '' ||
-    more.length > 0 ||
-    !isAbsolute(absoluteTarget) ||
-    (access !== 'ro' && access !== 'rw')
-  ) {
+  if (source === '' || more.length > 0 || !isAbsolute(absoluteTarget) || !isAccess(access))
     throw new UsageError(`--volume "${text}" is not valid.`, [
       'Write SOURCE[:TARGET[:ro]] with an absolute TARGET: --volume ./src:/src:ro',
+      ...colonSteps(text, workingFolder),
     ])
-  }
+  // Of mount(8) and of other tools, in place of a third part.
+  const options = /,(?:ro|rw|z|Z|U|r?shared|r?slave|r?private|cached|delegated|consistent)$/.exec(
+    absoluteTarget,
+  )?.[0]
+  if (options !== undefined)
+    throw new UsageError(`--volume "${text}" is not valid: options come after a colon.`, [
+      `Write SOURCE:TARGET or SOURCE:TARGET:ro: --volume ${source}:${absoluteTarget.slice(0, -options.length)}:ro`,
+    ])
   const normal = normalize(absoluteTarget)
   if (normal === '/') throw new UsageError(`--volume "${text}" would hide the whole environment.`)
   return {source: absoluteSource, target: normal, access}
+}
+
+/** Names the path: the session's own failure could be that of any of its volumes. @throws {UsageError} */
+function requireSource(source: string): void {
+  try {
+    statSync(bytesOfText(source))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR'))
+      throw new UsageError(`--volume: there is no file or folder "${source}".`, [
+        'Create it first, or share another one.',
+      ])
+    if (!isErrno(error)) throw error
+  }
+}
+
+function isAccess(text: string): text is Volume['access'] {
+  return text === 'ro' || text === 'rw'
+}
+
+/** A source with a colon in its path can be given as the working folder. */
+function colonSteps(text: string, workingFolder: string): string[] {
+  const parts = text.split(':')
+  const sources = parts.slice(1).map((_, index) => parts.slice(0, index + 2).join(':'))
+  const source = sources.find((each) => existsSync(bytesOfText(resolve(workingFolder, each))))
+  return source === undefined
+    ? []
+    : [`To share "${source}", whose path has a colon: cd to it, and write --volume .:/TARGET`]
 }
 
 function refuseForProot(name: string, {source, target, access}: Volume): void {
@@ -46,7 +79,7 @@ function refuseForProot(name: string, {source, target, access}: Volume): void {
     )
   }
   // proot separates source and target with a colon.
-  if (source.includes(':') || target.includes(':') || !existsSync(source)) {
+  if (source.includes(':') || target.includes(':') || !existsSync(bytesOfText(source))) {
     throw sessionFailedError(
       {name, reason: `could not share "${source}"`},
       {suggestions: ['Share a folder or file that exists and has no colon in its path.']},

@@ -1,20 +1,10 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, statSync} from 'node:fs'
-import {release} from 'node:os'
-import {dirname, join} from 'node:path'
+import {dirname} from 'node:path'
 import * as v from 'valibot'
 import {sha256Of} from './digest.js'
 import {ignoreFailure} from './errno.js'
 import {makeFolders, writeFileAtomic} from './files.js'
-import type {Host} from './host.js'
-import {
-  findIdMapper,
-  type IdMapper,
-  type MapperHost,
-  type MappingProbe,
-  probeMapped,
-  unshareMapper,
-} from './id-mapping.js'
-import {ifValid, oneOfField, parseIfValid, type RecordOf, sha256Field} from './records.js'
+import {ifValid, parseIfValid, type RecordOf, sha256Field} from './records.js'
 
 /** Version of the cache files; a file of another version is ignored. */
 const FORMAT_VERSION = 1
@@ -25,6 +15,7 @@ export type Memory<Value> = {
   recall(key: string): Value | undefined
   /** Stores a value as the newest; if that fails, it is determined again next time. */
   remember(key: string, value: Value): Promise<void>
+  forget(key: string): Promise<void>
 }
 
 const memorySchema = v.object({
@@ -42,16 +33,16 @@ export function openMemory<Schema extends v.GenericSchema<unknown, unknown>>(
   path: string,
   {schema, most = 1}: {readonly schema: Schema; readonly most?: number},
 ): Memory<RecordOf<Schema>> {
+  const without = (key: string) => readEntries(path).filter((entry) => entry.key !== key)
+  const write = (entries: readonly unknown[]) =>
+    writeCacheFile(path, `${JSON.stringify({version: FORMAT_VERSION, entries})}\n`)
   return {
     recall(key) {
       const found = readEntries(path).find((entry) => entry.key === key)
       return found === undefined ? undefined : ifValid(found.value, schema)
     },
-    async remember(key, value) {
-      const others = readEntries(path).filter((entry) => entry.key !== key)
-      const entries = [{key, value}, ...others.slice(0, most - 1)]
-      await writeCacheFile(path, `${JSON.stringify({version: FORMAT_VERSION, entries})}\n`)
-    },
+    remember: (key, value) => write([{key, value}, ...without(key).slice(0, most - 1)]),
+    forget: (key) => write(without(key)),
   }
 }
 
@@ -126,63 +117,5 @@ function readOwnFile(path: string): Buffer | undefined {
     return undefined
   } finally {
     if (fd !== undefined) closeSync(fd)
-  }
-}
-
-/** `cache`: folder of remembered probe results; without it each probe runs again. */
-export type KnowingHost = MapperHost & {readonly paths?: Pick<Host['paths'], 'cache'>}
-
-/** Files of the kernel and of this process that decide whether ids can be mapped. */
-const MAPPING_FACTS = [
-  '/proc/sys/kernel/random/boot_id',
-  '/proc/sys/user/max_user_namespaces',
-  '/proc/sys/kernel/unprivileged_userns_clone',
-  '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
-  '/proc/self/uid_map',
-  '/proc/self/attr/current',
-]
-
-const PROGRAMS = ['unshare', 'newuidmap', 'newgidmap', 'perl']
-
-/** Probes the id mapping, unless a probe succeeded before under the same circumstances. */
-export async function findMapping(host: KnowingHost): Promise<MappingProbe> {
-  const way = recallMapper(host)
-  if (way !== undefined) return {works: true, way}
-  const probe = await probeMapped(host)
-  if (probe.works && host.paths !== undefined)
-    await openMappingMemory(host.paths).remember(mappingKey(host), probe.way)
-  return probe
-}
-
-/** Returns the id mapper as `findIdMapper` does, without a run of unshare(1) if its options are known. */
-export async function knownIdMapper(host: KnowingHost): Promise<IdMapper | undefined> {
-  const unshare = recallMapper(host) === 'unshare' ? host.which('unshare') : undefined
-  return unshare === undefined ? findIdMapper(host) : unshareMapper(unshare)
-}
-
-/** Returns a remembered success. Failures are never remembered, so the next command notices a repaired host. */
-function recallMapper(host: KnowingHost): IdMapper['way'] | undefined {
-  return host.paths === undefined ? undefined : openMappingMemory(host.paths).recall(mappingKey(host))
-}
-
-function openMappingMemory({cache}: Pick<Host['paths'], 'cache'>): Memory<IdMapper['way']> {
-  return openMemory(join(cache, 'id-mapping.json'), {schema: oneOfField(['unshare', 'newuidmap'])})
-}
-
-function mappingKey({which, uid, gid}: MapperHost): string {
-  const status = readIfPresent('/proc/self/status') ?? ''
-  return [
-    ...[release(), uid, gid],
-    ...MAPPING_FACTS.map(readIfPresent),
-    ...(status.match(/^(?:NoNewPrivs|Seccomp|CapBnd):.*$/gm) ?? []),
-    ...['/etc/subuid', '/etc/subgid', ...PROGRAMS.map(which)].map(fileFacts),
-  ].join('\n')
-}
-
-function readIfPresent(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
   }
 }

@@ -1,33 +1,36 @@
-/** The checks of `envs doctor`, in the order in which problems should be solved. */
-export const CHECK_TITLES = {
+/**
+ * Checks of `envs doctor` that errors name. Their titles are here because the rooms that throw the errors do not know the
+ * doctor; every other check has its title in its own file.
+ */
+const NAMED = {
   engine: 'Engine',
   'util-linux': 'Programs of util-linux',
   'user-namespaces': 'User namespaces',
   apparmor: 'AppArmor',
-  proc: 'Whole /proc',
   kernel: 'Kernel',
   bubblewrap: 'Bubblewrap',
   launcher: 'Session launcher',
-  'new-privileges': 'New privileges',
-  newuidmap: 'Setuid newuidmap',
   'subordinate-ids': 'Subordinate ids',
   disk: 'Disk',
   execution: 'Execution',
   overlay: 'Layers',
-  leftovers: 'Leftovers',
-  account: 'Account',
-  node: 'Node.js',
-  processors: 'Other processors',
-  mirrors: 'Mirrors',
-  clock: 'Clock',
 } as const
 
-export type CheckId = keyof typeof CHECK_TITLES
+export type NamedCheck = keyof typeof NAMED
+
+/** Which check a finding belongs to: one that errors name, or the id and the title of another. */
+type CheckKind = NamedCheck | {readonly id: string; readonly title: string}
+
+type IdOf<Kind extends CheckKind> = Kind extends {readonly id: infer Id extends string}
+  ? Id
+  : Kind extends NamedCheck
+    ? Kind
+    : never
 
 /** One property of the host that envs needs or uses: the evidence and its consequences. */
-export type Check = {
+export type Check<Id extends string = string> = {
   /** Stable, kebab-case; part of the output with --json. */
-  readonly id: CheckId
+  readonly id: Id
   readonly title: string
   /** `warn`: envs works with restrictions; `fail`: it can't run. */
   readonly status: 'pass' | 'warn' | 'fail'
@@ -56,25 +59,35 @@ type CheckProblem = {
   readonly request?: AdminRequest | undefined
 }
 
-export function pass(id: CheckId, evidence: string): Check {
-  return {id, title: CHECK_TITLES[id], status: 'pass', evidence, cost: null, remedy: null, request: null}
+export function pass<const Kind extends CheckKind>(kind: Kind, evidence: string): Check<IdOf<Kind>> {
+  return {...titled(kind), status: 'pass', evidence, cost: null, remedy: null, request: null}
 }
 
-export function warn(id: CheckId, problem: CheckProblem): Check {
-  return {...checkWithProblem(id, problem), status: 'warn'}
+export function warn<const Kind extends CheckKind>(kind: Kind, problem: CheckProblem): Check<IdOf<Kind>> {
+  return {...titled(kind), status: 'warn', ...problem, request: problem.request ?? null}
 }
 
-export function fail(id: CheckId, problem: CheckProblem): Check {
-  return {...checkWithProblem(id, problem), status: 'fail'}
+export function fail<const Kind extends CheckKind>(kind: Kind, problem: CheckProblem): Check<IdOf<Kind>> {
+  return {...titled(kind), status: 'fail', ...problem, request: problem.request ?? null}
 }
 
-function checkWithProblem(id: CheckId, {request, ...problem}: CheckProblem): Omit<Check, 'status'> {
-  return {id, title: CHECK_TITLES[id], ...problem, request: request ?? null}
+function titled<Kind extends CheckKind>(kind: Kind): {readonly id: IdOf<Kind>; readonly title: string} {
+  const {id, title} = typeof kind === 'string' ? {id: kind, title: titleOf(kind)} : kind
+  return {id: id as IdOf<Kind>, title}
+}
+
+function titleOf(check: NamedCheck | {readonly title: string}): string {
+  return typeof check === 'string' ? NAMED[check] : check.title
+}
+
+/** Returns the words that lead to a check in the same report. */
+export function seeCheck(check: NamedCheck | {readonly title: string}): string {
+  return `See the check "${titleOf(check)}".`
 }
 
 /** Returns the suggestion to run the checks that explain a failure. */
-export function seeChecks(...ids: readonly CheckId[]): string {
-  const names = ids.map((id) => `"${CHECK_TITLES[id]}"`)
+export function seeChecks(...checks: readonly (NamedCheck | {readonly title: string})[]): string {
+  const names = [...new Set(checks.map((check) => `"${titleOf(check)}"`))]
   const [last] = names.slice(-1)
   return names.length < 2
     ? `Run \`envs doctor\`: see the check ${last} and its remedy.`

@@ -40,6 +40,21 @@ export const flockMissingError = defineError('ENVS_NO_FLOCK', ExitCode.host, {
   nextStep: 'Ask an administrator to install the package util-linux, which holds flock.',
 })
 
+/** Only sessions pass such bytes on: Node names files in UTF-8. */
+export const notUtf8Error = defineError('ENVS_USAGE', ExitCode.usage, {
+  message: '"{text}" is not UTF-8.',
+  nextStep: [
+    'Rename the file, or pass it by a redirection: envs import - <FILE, envs export NAME >FILE',
+    'Commands in an environment get such arguments unchanged: envs run NAME COMMAND [ARGUMENT...]',
+  ],
+})
+
+/** The account, or this process, may not have more; no program of the host is to blame. */
+export const limitReachedError = defineError('ENVS_LIMIT_REACHED', ExitCode.host, {
+  message: 'A limit of this account is reached: {limit}.',
+  nextStep: 'End some of your programs, or raise the limit. To see the limits: ulimit -a',
+})
+
 /** Another user could replace or change files that envs reads and runs. */
 export const unsafeStoreError = defineError('ENVS_STORE_UNSAFE', ExitCode.integrity, {
   message: 'The folders of envs are not safe from other users: {reason}.',

@@ -1,7 +1,8 @@
-import {accessSync, closeSync, constants, openSync, readSync, statSync} from 'node:fs'
+import {accessSync, closeSync, constants, openSync, readlinkSync, readSync, statSync} from 'node:fs'
 import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
 import {type DebArchitecture, debArchitecture} from './arch.js'
+import {exactFolder, exactVariables} from './bytes.js'
 import {unlessErrno} from './errno.js'
 import {checkOwnFolders} from './own-folders.js'
 import {fetchedTool, openPaths, type Paths, packageRoot} from './paths.js'
@@ -24,7 +25,7 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/
 
 /** Reads the facts of the current process. No other function does, so tests can pass another host. */
 export function openHost(): Host {
-  const environment = process.env
+  const environment = exactVariables(process.env)
   const uid = process.getuid?.() ?? 0
   const paths = openPaths(environment, homeFolder(environment['HOME']))
   return {
@@ -45,6 +46,8 @@ export function openHost(): Host {
  * @throws {@link unsafeStoreError} If other users can change the store.
  */
 export function openCheckedHost(): Host {
+  // With a umask that masks bits of the owner, envs could not enter folders that it makes.
+  process.umask(process.umask() & 0o077)
   const host = openHost()
   const {uid, gid, paths} = host
   checkOwnFolders(paths, {uid, groups: [gid, ...(process.getgroups?.() ?? [])]})
@@ -62,9 +65,11 @@ function homeFolder(home: string | undefined): string {
   }
 }
 
-/** Returns the working folder; if it was removed, its former path from PWD. */
+/** Returns the working folder; if it was removed, its former path from PWD, or as the kernel shows it: `/path (deleted)`. */
 function currentFolder(shellsWord: string | undefined): string {
-  return unlessErrno(() => process.cwd(), 'ENOENT') ?? (shellsWord?.startsWith('/') ? shellsWord : '/')
+  const folder = unlessErrno(() => exactFolder(process.cwd()), 'ENOENT')
+  if (folder !== undefined) return folder
+  return shellsWord?.startsWith('/') ? shellsWord : readlinkSync('/proc/self/cwd')
 }
 
 /** Returns the first executable `program` in `searchPath`, then in the system folders. */

@@ -1,11 +1,13 @@
 import {readFile, stat} from 'node:fs/promises'
 import {userInfo} from 'node:os'
 import {systemCalls} from './arch.js'
-import {ignoring, isErrno} from './errno.js'
+import {seeChecks} from './check.js'
+import {ignoring, isErrno, limitOf} from './errno.js'
 import type {Host} from './host.js'
+import {requireRoom} from './limits.js'
 import {utilLinuxVersion} from './os-release.js'
-import {readProcessStatus} from './proc.js'
-import {capture, ended, findPerl, scriptWords, start} from './process.js'
+import {APPARMOR_SWITCH, isPowerlessLabel, readProcessStatus} from './proc.js'
+import {capture, ended, findPerl, scriptWords, startGroup} from './process.js'
 
 /** Reasons why this user cannot get a user namespace with a range of ids. */
 export type MappingObstacle =
@@ -13,6 +15,7 @@ export type MappingObstacle =
   | 'no-subuid-range'
   | 'no-new-privs'
   | 'no-user-namespaces'
+  | 'apparmor'
   | 'old-util-linux'
   | 'unknown'
 
@@ -25,18 +28,18 @@ const SETUID = 0o4000
 /**
  * Probes whether a range of ids can be mapped, by a trial.
  *
- * A plain user namespace is tried first: if the kernel refuses it, `unshare --map-auto` leaves a helper process
- * that waits forever. The trials include a mount namespace: if AppArmor drops the capabilities of a new user
- * namespace, the mapping succeeds, but mounts fail.
+ * A plain user namespace is tried first, because its failure tells more. The trials include a mount namespace: if
+ * AppArmor drops the capabilities of a new user namespace, the mapping succeeds, but mounts fail.
  *
  * Reads exit statuses and files, never the error output of a program.
  */
 export async function probeMapped(host: MapperHost): Promise<MappingProbe> {
+  requireRoom()
   const unshare = host.which('unshare')
   if (unshare === undefined) return failedProbe('old-util-linux')
   if (!(await succeeds([unshare, '--map-root-user', '--mount', '--', 'true']))) {
-    const isUtilLinux = (await utilLinuxVersion(unshare)) !== undefined
-    return failedProbe(isUtilLinux ? 'no-user-namespaces' : 'old-util-linux')
+    if ((await utilLinuxVersion(unshare)) === undefined) return failedProbe('old-util-linux')
+    return failedProbe((await isRestrictedByApparmor()) ? 'apparmor' : 'no-user-namespaces')
   }
   const mapper = await findIdMapper(host)
   if (mapper !== undefined && (await succeeds([...mapper.prefix, unshare, '--mount', '--', 'true']))) {
@@ -61,7 +64,20 @@ export async function findMappingObstacle(
   if (mapper === undefined) return 'old-util-linux'
   // Checked last, because some distributions use file capabilities, which Node cannot read, instead of setuid.
   const areSetuid = await Promise.all(programs.map((program) => program !== undefined && isSetuid(program)))
-  return areSetuid.includes(false) ? 'no-newuidmap' : 'unknown'
+  if (areSetuid.includes(false)) return 'no-newuidmap'
+  return (await isPowerless(host)) ? 'apparmor' : 'unknown'
+}
+
+async function isRestrictedByApparmor(): Promise<boolean> {
+  return (await readIfPresent(APPARMOR_SWITCH)).trim() === '1'
+}
+
+/** Returns whether AppArmor lets a program make a user namespace, and takes the rights of its children there. */
+async function isPowerless({which}: Pick<Host, 'which'>): Promise<boolean> {
+  const unshare = which('unshare')
+  if (unshare === undefined || !(await isRestrictedByApparmor())) return false
+  const argv = [unshare, '--user', '--map-root-user', '--', 'cat', '/proc/self/attr/current']
+  return isPowerlessLabel((await capture(argv, {timeout: TIMEOUT_MS})).stdout)
 }
 
 async function isSetuid(program: string): Promise<boolean> {
@@ -82,6 +98,7 @@ export const OBSTACLE_EVIDENCE: Readonly<Record<MappingObstacle, string>> = {
   'no-new-privs': 'NoNewPrivs is 1 in /proc/self/status, so newuidmap does not work',
   'no-subuid-range': '/etc/subuid or /etc/subgid has no line for this account',
   'no-user-namespaces': 'user namespaces are not available',
+  apparmor: 'AppArmor takes the rights that unshare needs in a user namespace',
   'old-util-linux': 'unshare is missing, or has no --map-auto, and there is no perl to replace it',
   unknown: 'a trial failed',
 }
@@ -97,6 +114,8 @@ export function mappingRemedy(obstacle: MappingObstacle, facts: RemedyFacts): st
       return 'Start envs outside of its sandbox or service, which forbids new privileges (NoNewPrivs): newuidmap does not work there.'
     case 'no-user-namespaces':
       return 'Run `envs doctor`: see why this host makes no user namespaces.'
+    case 'apparmor':
+      return seeChecks('apparmor')
     case 'old-util-linux':
       return 'Download perl into your own folder: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto.'
     case 'unknown':
@@ -163,18 +182,36 @@ export function idMap(own: number, {start: first, count}: SubidRange): string {
   return [[0, own, 1], ...(count > 1 ? [[1, first, count - 1]] : [])].join(',')
 }
 
+/**
+ * Returns argv prefixes for a program that is root of a new user namespace with the caller as its only id, the usual one first.
+ * Where AppArmor restricts user namespaces, unshare(1) may fail, or make one whose root has no capabilities, and bwrap(1)
+ * have a profile of its own.
+ */
+export function rootPrefixes({
+  which,
+  architecture,
+}: Pick<MapperHost, 'which' | 'architecture'>): readonly (readonly string[])[] {
+  const [unshare, bwrap, perl] = [which('unshare'), which('bwrap'), findPerl({which})]
+  return [
+    ...(unshare === undefined ? [] : [[unshare, '--user', '--map-root-user', '--']]),
+    ...(bwrap === undefined || perl === undefined
+      ? []
+      : [[...scriptWords(perl, 'root-by-bwrap'), String(systemCalls(architecture).setns), bwrap]]),
+  ]
+}
+
 /** Returns whether unshare has --map-auto and finds a range: otherwise it fails before it handles --version. */
 async function knowsMapAuto(unshare: string): Promise<boolean> {
   return succeeds([unshare, '--map-auto', '--version'])
 }
 
-/** Returns whether a program exits with 0. No output is read, because an orphaned helper would keep a pipe open. */
+/** Returns whether a program exits with 0; kills the helpers that it leaves. */
 export async function succeeds(argv: readonly string[]): Promise<boolean> {
   try {
-    return (await ended(start(argv, {stdio: 'ignore', timeout: TIMEOUT_MS}))).status === 0
+    return (await ended(startGroup(argv, {stdio: 'ignore', timeout: TIMEOUT_MS}))).status === 0
   } catch (error) {
     // A program that cannot be started, such as one of another processor, has no effect.
-    if (isErrno(error)) return false
+    if (isErrno(error) && limitOf(error) === undefined) return false
     throw error
   }
 }

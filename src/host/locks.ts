@@ -1,6 +1,7 @@
 import {spawn} from 'node:child_process'
 import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync} from 'node:fs'
 import {readdir, readFile, readlink} from 'node:fs/promises'
+import {isErrno} from './errno.js'
 import {flockMissingError, type LockHolder} from './errors.js'
 
 export type LockMode = 'shared' | 'exclusive'
@@ -58,7 +59,9 @@ export function lockDescriptor(
     const child = spawn('flock', [kind, ...wait, '-E', String(HELD_STATUS), '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
     })
-    child.once('error', (error) => reject(flockMissingError({}, {cause: error})))
+    child.once('error', (error) =>
+      reject(isErrno(error, 'ENOENT') ? flockMissingError({}, {cause: error}) : error),
+    )
     child.once('exit', (code, signal) => {
       if (code === 0) resolve(true)
       // Ctrl-C at a terminal ends the helper too: then no lock was taken.
@@ -118,12 +121,27 @@ export function isLockOf({fd}: Lock, path: string): boolean {
  * out.
  */
 export async function lockHolders(path: string): Promise<LockHolder[]> {
-  const holders: LockHolder[] = []
+  const pids = await pidsWith(path)
+  return Promise.all(pids.map(describeHolder))
+}
+
+/** Returns the same for a message: for a helper of envs, the command that the user started. */
+export async function lockUsers(path: string): Promise<LockHolder[]> {
+  const pids = new Set(await Promise.all((await pidsWith(path)).map(userProcessOf)))
+  return Promise.all([...pids].map(describeHolder))
+}
+
+async function describeHolder(pid: string): Promise<LockHolder> {
+  return {pid: Number(pid), command: await commandOf(pid)}
+}
+
+async function pidsWith(path: string): Promise<string[]> {
+  const pids: string[] = []
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue
-    if (await hasOpen(entry, path)) holders.push({pid: Number(entry), command: await commandOf(entry)})
+    if (await hasOpen(entry, path)) pids.push(entry)
   }
-  return holders
+  return pids
 }
 
 async function hasOpen(pid: string, path: string): Promise<boolean> {
@@ -159,7 +177,28 @@ function linkOf(path: string): string {
   }
 }
 
+const MOST_CHARACTERS = 200
+
+/** Returns the command line of a process; of a program of envs, as the user typed it. */
 async function commandOf(pid: string): Promise<string> {
-  const raw = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-  return raw.split('\0').filter(Boolean).join(' ').slice(0, 200)
+  const words = await wordsOf(pid)
+  const at = words.findIndex((word) => /\/(?:bin\/envs\.js|templates\/host\/join\.pl)$/.test(word))
+  const shown = at === -1 ? words : ['envs', ...words.slice(at + 1)]
+  return shown.join(' ').slice(0, MOST_CHARACTERS)
 }
+
+async function wordsOf(pid: string): Promise<string[]> {
+  const raw = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return raw.split('\0').filter(Boolean)
+}
+
+/** Returns the parent of a helper of envs, which the user started; the process itself for any other. */
+async function userProcessOf(pid: string): Promise<string> {
+  if (!(await wordsOf(pid)).some((word) => HELPERS.test(word))) return pid
+  const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '')
+  const parent = /^PPid:\s+(\d+)$/m.exec(status)?.[1]
+  return parent === undefined || parent === '1' || parent === '0' ? pid : userProcessOf(parent)
+}
+
+/** Programs of a session that are not its first process. */
+const HELPERS = /\/templates\/host\/session\.pl$/

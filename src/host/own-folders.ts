@@ -76,6 +76,30 @@ function checkLink(path: string, status: Stats, caller: Caller, links: number): 
   checkParent(dirname(path), caller, links - 1)
 }
 
+/** Characters that a profile of AppArmor and a shell both take as they are. */
+const PLAIN_PATH = /^[\w/.+-]+$/
+
+/**
+ * Returns the path without symlinks of a program that only the host's root can change: root owns it, every symlink to it and
+ * every folder above, and nobody else may write to them.
+ *
+ * @returns undefined for any other file, and in a user namespace: its root is not the host's.
+ */
+export function findRootsPath(path: string): string | undefined {
+  if (!isInitialNamespace() || !isRoots(path, MOST_LINKS)) return undefined
+  const program = realpathSync(path)
+  return PLAIN_PATH.test(program) && isRoots(program, 0) ? program : undefined
+}
+
+function isRoots(path: string, links: number): boolean {
+  const status = statusOf(path)
+  if (status === undefined || status.uid !== 0) return false
+  if (status.isSymbolicLink())
+    return links > 0 && isRoots(dirname(path), links - 1) && isRoots(targetOf(path), links - 1)
+  if (isWritableByOthers(status)) return false
+  return dirname(path) === path || isRoots(dirname(path), links)
+}
+
 /** Returns the target of a symlink, without `.` or `..` as its last name, so that its dirname is its parent folder. */
 function targetOf(link: string): string {
   const text = readlinkSync(link)

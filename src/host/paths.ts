@@ -3,6 +3,8 @@ import {readFile} from 'node:fs/promises'
 import {dirname, isAbsolute, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {UsageError} from '../errors.js'
+import {hasBytes} from './bytes.js'
+import {notUtf8Error} from './errors.js'
 
 /** Folders of envs; absolute paths, which may not exist yet. */
 export type Paths = {
@@ -31,6 +33,7 @@ type Environment = Readonly<Record<string, string | undefined>>
  * Returns the folders by `ENVS_HOME`, else by the XDG base directories.
  *
  * @throws {UsageError} If `ENVS_HOME` is relative: the store would depend on the working folder.
+ * @throws {@link notUtf8Error} Node can't open such a path by its name.
  * @see https://specifications.freedesktop.org/basedir-spec/latest/ : a relative value is to be ignored.
  */
 export function openPaths(environment: Environment, home: string): Paths {
@@ -39,11 +42,15 @@ export function openPaths(environment: Environment, home: string): Paths {
     join(absolute(environment[name]) ?? join(home, fallback), 'envs')
   const data = own === undefined ? xdg('XDG_DATA_HOME', '.local/share') : join(own, 'data')
   const cache = own === undefined ? xdg('XDG_CACHE_HOME', '.cache') : join(own, 'cache')
+  const config = own === undefined ? xdg('XDG_CONFIG_HOME', '.config') : join(own, 'config')
+  const unnamable = [data, cache, config].find(hasBytes)
+  if (unnamable !== undefined)
+    throw notUtf8Error({text: unnamable}, {suggestions: ['Set ENVS_HOME to a folder with a path in UTF-8.']})
   return {
     data,
     cache,
     packages: join(cache, 'packages'),
-    config: own === undefined ? xdg('XDG_CONFIG_HOME', '.config') : join(own, 'config'),
+    config,
     environments: join(data, 'environments'),
     images: join(data, 'images'),
     layers: join(data, 'layers'),

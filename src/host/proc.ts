@@ -167,6 +167,20 @@ export function parseProcessStatus(text: string): ProcessStatus {
   return {noNewPrivileges: field('NoNewPrivs') === '1', isFiltered: field('Seccomp') === '2'}
 }
 
+/** Ubuntu's restriction of user namespaces: 1 where programs without a profile get no rights in them. */
+export const APPARMOR_SWITCH = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns'
+
+/**
+ * Ubuntu's profiles of programs without rights in a user namespace, alone, in another profile (`unshare//unpriv`) or stacked on
+ * one (`bwrap//&unpriv_bwrap`).
+ */
+const POWERLESS = /(?:^|\/\/&?)(?:unprivileged_userns|unpriv(?:_\w+)?)(?=\/\/| |$)/
+
+/** Returns whether AppArmor's label means that a program has no rights in its user namespace. */
+export function isPowerlessLabel(label: string): boolean {
+  return POWERLESS.test(label)
+}
+
 /** @see linux/capability.h */
 const CAP_SYS_ADMIN = 21n
 

@@ -1,6 +1,9 @@
 import {type ChildProcess, type SpawnOptions, spawn, spawnSync} from 'node:child_process'
+import {Socket} from 'node:net'
 import {constants} from 'node:os'
 import {Duplex} from 'node:stream'
+import {setImmediate as nextTurn, setTimeout as sleep} from 'node:timers/promises'
+import {isErrno} from './errno.js'
 import {perlMissingError} from './errors.js'
 import type {Host} from './host.js'
 import {templatePath} from './paths.js'
@@ -24,6 +27,40 @@ export function start(argv: readonly string[], options: SpawnOptions): ChildProc
   return spawn(program, rest, options)
 }
 
+/**
+ * As {@link start}, with a process group of its own, which is killed when the program has ended: a helper that the program left,
+ * such as that of an `unshare --map-auto` that failed, would hold pipes and locks for ever.
+ */
+export function startGroup(argv: readonly string[], options: SpawnOptions): ChildProcess {
+  const child = start(argv, {...options, detached: true})
+  child.once('exit', () => killGroup(child))
+  return child
+}
+
+/**
+ * Kills the process group of a detached program if the program ends with another status than 0.
+ *
+ * @returns A function that ends this watch.
+ */
+export function endGroupOfFailed(child: ChildProcess): () => void {
+  const end = (status: number | null) => {
+    if (status !== 0) killGroup(child)
+  }
+  child.once('exit', end)
+  return () => child.off('exit', end)
+}
+
+/** For the `exit` event of the group's leader: later, another group may have its number. */
+function killGroup({pid}: ChildProcess): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    // EPERM: what is left belongs to another user, such as newuidmap(1), which ends by itself.
+    if (!isErrno(error, 'ESRCH', 'EPERM')) throw error
+  }
+}
+
 /** Returns the parent's end of a descriptor that was passed to the child as 'pipe'. */
 export function pipeOf(child: ChildProcess, fd: number): Duplex {
   const streams: readonly unknown[] = child.stdio
@@ -40,21 +77,50 @@ export function started(child: ChildProcess): Promise<void> {
   })
 }
 
-/** Resolves when the child ended and its streams are closed; rejects if it never started. */
+/**
+ * Resolves when the child ended and its output has been read; rejects if it never started.
+ *
+ * Does not wait for other processes that have the child's pipes open: its readers see the end of the output where the child's ends.
+ */
 export function ended(child: ChildProcess): Promise<Exit> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve({status: statusOf(code, signal), signal}))
+    child.once('exit', () => {
+      for (const stream of child.stdio.slice(1)) if (stream instanceof Socket) void endWhenDrained(stream)
+    })
   })
 }
 
-/** Runs a helper to its end, and returns its output. Standard input is empty unless `input` is given. */
+/** Paces the look at a pipe that a slow reader empties, or that somebody else holds. */
+const DRAIN_POLL_MS = 5
+
+/** Ends a stream as soon as it has no more bytes of a process that has ended: these are in its pipe already. */
+async function endWhenDrained(stream: Socket): Promise<void> {
+  while (!stream.readableEnded && !stream.destroyed) {
+    const {bytesRead} = stream
+    await sleep(DRAIN_POLL_MS, undefined, {ref: false})
+    // Between a timer and an immediate, the event loop polls the pipe, unless the stream waits for its reader.
+    await nextTurn()
+    if (isReading(stream) && stream.bytesRead === bytesRead) {
+      stream.push(null)
+      return
+    }
+  }
+}
+
+function isReading(stream: Socket): boolean {
+  if (stream.readableLength > 0) return false
+  return stream.readableFlowing === true || stream.listenerCount('readable') > 0
+}
+
+/** Runs a helper to the end of its process group, and returns its output. Standard input is empty unless `input` is given. */
 export async function capture(
   argv: readonly string[],
   options: Pick<SpawnOptions, 'env' | 'cwd' | 'timeout' | 'signal' | 'uid' | 'gid'> & {input?: string} = {},
 ): Promise<Captured> {
   const {input, ...spawnOptions} = options
-  const child = start(argv, {
+  const child = startGroup(argv, {
     ...spawnOptions,
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
@@ -104,9 +170,11 @@ export type Script =
   | 'session'
   | 'map-ids'
   | 'load-filter'
+  | 'root-by-bwrap'
   | 'set-capability'
   | 'list-layer'
   | 'signal-all'
+  | 'shift-owners'
   | 'squash'
 
 /** Returns the path of the Perl for the scripts: the host's, or a fetched one; undefined if there is none. */

@@ -6,7 +6,7 @@ import {readSmallFile, writeFileAtomic} from './files.js'
 
 /** The format of a record on disk: its schema, its version, and the error for damage. */
 export type RecordFormat<Schema extends v.GenericSchema<unknown, unknown>> = {
-  /** Schema of the newest version; unknown fields are dropped on reading. */
+  /** Schema of the newest version. Unknown fields of a {@link recordObject} survive a write, others are dropped on reading. */
   readonly schema: Schema
   /** The version that is written. A file without a version has version 1. */
   readonly version: number
@@ -31,6 +31,16 @@ export function recordCircumstances({isNewer, cause}: RecordProblem) {
     'Run the command with the newest envs that has used this store; the record is unchanged.',
   ]
   return {cause, ...(isNewer ? {suggestions} : {})}
+}
+
+/**
+ * Returns the schema of an object whose unknown fields stay: a newer version of envs, which shares the version of the record, wrote
+ * them, and they have to survive a write. The type has the known fields only.
+ */
+export function recordObject<const Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.ObjectSchema<Entries, undefined> {
+  return v.looseObject(entries) as unknown as v.ObjectSchema<Entries, undefined>
 }
 
 type ReadonlyDeep<T> = T extends Date | string | number | boolean | null | undefined
@@ -93,14 +103,16 @@ export function parseRecordText<Schema extends v.GenericSchema<unknown, unknown>
     throw refuse('it is not JSON', {cause: error})
   }
   if (!isJsonObject(json)) throw refuse('it is not an object')
-  const {schemaVersion: version = 1} = json
+  const {schemaVersion: version = 1, ...fields} = json
   if (typeof version !== 'number') throw refuse('schemaVersion is not a number')
   if (version > newest) {
     const known = `its schemaVersion is ${version}, and this envs reads up to ${newest}`
     throw refuse(`a newer envs wrote it: ${known}`, {isNewer: true})
   }
   if (!Number.isInteger(version) || version < 1) throw refuse(`its schemaVersion is ${version}`)
-  const migrated = migrations.slice(version - 1).reduce((record, migrate) => migrate(record), json)
+  const migrated = migrations
+    .slice(version - 1)
+    .reduce<JsonObject>((record, migrate) => migrate(record), fields)
   const result = v.safeParse(schema, migrated, {abortEarly: true})
   if (!result.success) throw refuse(describeProblem(result.issues[0]))
   // TypeScript does not resolve the conditional type for a generic schema; the cast only adds readonly.
@@ -169,6 +181,7 @@ const KINDS: Readonly<Record<string, string>> = {
   array: 'a list',
   tuple_with_rest: 'a list',
   object: 'an object',
+  loose_object: 'an object',
   record: 'an object',
 }
 

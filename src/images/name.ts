@@ -90,6 +90,46 @@ export function queryOfRelease({
   return {distribution, suite: codename, version}
 }
 
+/** Distributions that only images.linuxcontainers.org has, each with a release whose name stays the same, if any. */
+const OTHER_DISTRIBUTIONS: Readonly<Record<string, string | undefined>> = {
+  almalinux: undefined,
+  alpine: 'edge',
+  archlinux: 'current',
+  centos: undefined,
+  devuan: undefined,
+  fedora: undefined,
+  gentoo: 'current',
+  kali: 'current',
+  mint: undefined,
+  nixos: undefined,
+  opensuse: 'tumbleweed',
+  oracle: undefined,
+  rockylinux: undefined,
+  slackware: undefined,
+  voidlinux: 'current',
+}
+
+/** Usual short names. */
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  alma: 'almalinux',
+  arch: 'archlinux',
+  rocky: 'rockylinux',
+  suse: 'opensuse',
+  void: 'voidlinux',
+}
+
+/** Returns next steps for the name of a distribution that is neither Ubuntu nor Debian. */
+function otherDistributionHints(word: string): string[] {
+  const distribution = Object.hasOwn(SHORT_NAMES, word) ? SHORT_NAMES[word] : word
+  if (distribution === undefined || !Object.hasOwn(OTHER_DISTRIBUTIONS, distribution)) return []
+  const release = OTHER_DISTRIBUTIONS[distribution]
+  const name = `lxc:${distribution}/${release ?? 'RELEASE'}`
+  return [
+    `Its images come from images.linuxcontainers.org, and have names such as ${name}`,
+    `See its releases: envs image search ${distribution}`,
+  ]
+}
+
 /** Returns the error for an unknown name, with the nearest names. */
 export function unknownImage(text: string, {catalogue, now}: NameOptions): UnknownImageError {
   const [word = '', variant] = text
@@ -105,6 +145,8 @@ export function unknownImage(text: string, {catalogue, now}: NameOptions): Unkno
       },
     )
   }
+  const others = variant === undefined ? otherDistributionHints(word) : []
+  if (others.length > 0) return unknownImageError({name: text}, {suggestions: others})
   const nearest = nearestNames(word, releaseWords(catalogue)).map((name) => {
     const distribution = resolveRelease(name, catalogue, now)?.distribution
     // Without its distribution, a name with a variant would be read as a path.

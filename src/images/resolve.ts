@@ -12,7 +12,7 @@ import {nearestNames} from '../host/nearest.js'
 import {numberField, sha256Field} from '../host/records.js'
 import {findKept, type KeptImage, readEvidence, readKept} from './cache/cache.js'
 import {ImageRecordUnreadableError, imageRecordUnreadableError} from './cache/errors.js'
-import {DISTRIBUTIONS, type Release} from './catalog/catalog.js'
+import {DISTRIBUTIONS, describeEnd, movedRelease, type Release, readCatalogue} from './catalog/catalog.js'
 import {type ImageQuery, type ImageReference, imageName, type NamedReference} from './name.js'
 import type {Evidence, ResolvedImage} from './resolved-image.js'
 import {type ScopedKeyring, trustedKeys} from './signature/keyring.js'
@@ -171,13 +171,27 @@ export async function findImage(reference: ImageReference, context: ImageContext
   if (failures.length > 0) {
     const suggestions = [...new Set(failures.flatMap(({error}) => error.suggestions))]
     const tried = failures.map(({mirror, reason}) => `${mirror} (${reason})`).join('; ')
-    throw sourcesUnreachableError({name, tried}, {hints: suggestions, cause: failures[0]?.error})
+    const hints = [...(await endHints(query, context.now)), ...suggestions]
+    throw sourcesUnreachableError({name, tried}, {hints, cause: failures[0]?.error})
   }
   const asked = sources.map((source) => shownMirror(source, context))
   const {architecture, suite} = query
   const reason =
     asked.length === 0 ? 'no source of envs has such images' : `envs looked at ${asked.join(', ')}`
-  throw imageNotPublishedError({name, architecture, reason, suite})
+  throw imageNotPublishedError(
+    {name, architecture, reason, suite},
+    {hints: await endHints(query, context.now)},
+  )
+}
+
+/** Returns next steps for a release that is over: its publisher has removed its images, and keeps its packages. */
+async function endHints(query: ImageQuery, now: Date): Promise<string[]> {
+  const release = query.source === undefined ? movedRelease(query, await readCatalogue(), now) : undefined
+  if (release === undefined) return []
+  return [
+    `${describeEnd(release)}: Ubuntu removed its images, and keeps its packages at old-releases.ubuntu.com.`,
+    `To make an image of those packages: envs create ${release.codename}/archive`,
+  ]
 }
 
 /**

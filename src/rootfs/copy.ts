@@ -3,7 +3,7 @@ import {dirname, join} from 'node:path'
 import {toolKilledError} from '../compression/errors.js'
 import {type DebArchitecture, systemCalls} from '../host/arch.js'
 import {isErrno} from '../host/errno.js'
-import {type Exit, ended, readErrorOutput, start} from '../host/process.js'
+import {type Exit, ended, readErrorOutput, startGroup} from '../host/process.js'
 import {copyFailedError, storageFullError, unguardedCopyError} from './errors.js'
 import type {TreeProcess} from './worker/api.js'
 
@@ -75,7 +75,7 @@ async function runToEnd(
   argv: readonly string[],
   {environment, held, signal}: Required<Omit<TreeProcess, 'prefix'>> & {readonly signal: AbortSignal},
 ): Promise<{exit: Exit; complaint: string}> {
-  const child = start(argv, {
+  const child = startGroup(argv, {
     cwd: '/',
     env: {...environment, LC_ALL: 'C'},
     stdio: ['ignore', 'ignore', 'pipe', ...held],

@@ -1,4 +1,5 @@
 import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
+import {seeChecks} from '../host/check.js'
 
 export class PackageRefusedError extends EnvsError {}
 
@@ -28,7 +29,10 @@ export const containerImageError = defineError('ENVS_ARCHIVE_UNKNOWN', ExitCode.
 /** The disk has no space for the tree; nothing of the tree remains. */
 export const storageFullError = defineError('ENVS_STORAGE_FULL', ExitCode.storage, {
   message: 'Not enough free space for the root file system in "{root}".',
-  nextStep: 'Free some space, or set ENVS_HOME to a folder on another disk.',
+  nextStep: [
+    'Free some space, with this command for example: envs prune',
+    'Or set ENVS_HOME to a folder on another disk.',
+  ],
 })
 
 /** The file system failed an operation on the tree with an errno that has no remedy here. */
@@ -73,6 +77,13 @@ export const treeUnreadableError = defineError('ENVS_EXPORT_FAILED', ExitCode.st
   nextStep: 'Run the command again with --verbose to see the messages of tar(1).',
 })
 
+/** A file of the tree exceeds a limit of `envs import`, so its tarball could not be read again. */
+export const exportRefusedError = defineError('ENVS_EXPORT_REFUSED', ExitCode.conflict, {
+  message: 'Could not export "{path}": {reason}.',
+  nextStep:
+    'Shorten, move or remove it in the environment, then export again: envs import refuses such a tarball.',
+})
+
 /** A host program failed to compress an archive. */
 export const compressionFailedError = defineError('ENVS_EXPORT_FAILED', ExitCode.host, {
   message: '{program}(1) could not compress the archive: it ended with status {status}.',
@@ -107,6 +118,13 @@ export const workerDiedError = defineError(
   },
   WorkerDiedError,
 )
+
+/** The programs that make the worker root of a user namespace, or mount its tree, failed. */
+export const workerNotStartedError = defineError('ENVS_NO_NAMESPACE', ExitCode.host, {
+  message:
+    'Could not enter the namespaces of the root file system to {verb} it: the first program ended {how}.',
+  nextStep: seeChecks('user-namespaces', 'apparmor', 'overlay'),
+})
 
 /** A guest replaced a folder that is a mount point. */
 export const mountPointError = defineError('ENVS_MOUNT_POINT', ExitCode.conflict, {

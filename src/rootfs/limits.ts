@@ -1,9 +1,11 @@
-/** Limits of an archive. Each is far above any real rootfs, and far below a harmful value. */
+/** Limits of an archive that is read, and of one that `envs export` writes. Each is far above any real rootfs, and far below a harmful value. */
 export type Limits = {
   /** Headers of every kind; a full desktop has about 400,000 members. */
   readonly members: number
-  /** PATH_MAX, linux/limits.h: no system call takes a longer one. */
+  /** PATH_MAX (linux/limits.h), which no system call exceeds, without the folder of the tree in front. */
   readonly pathBytes: number
+  /** PATH_MAX, with the byte that ends the text. */
+  readonly targetBytes: number
   /** NAME_MAX, linux/limits.h. */
   readonly componentBytes: number
   /** A long-name, pax or sparse-map header is held in memory whole; real ones stay under 10 KiB. */
@@ -27,7 +29,8 @@ const MIB = 2 ** 20
 
 export const DEFAULT_LIMITS: Limits = {
   members: 2_000_000,
-  pathBytes: 4096,
+  pathBytes: 3840,
+  targetBytes: 4096,
   componentBytes: 255,
   headerBytes: MIB,
   fileBytes: 2 ** 40,

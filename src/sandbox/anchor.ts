@@ -5,7 +5,7 @@ import {isErrno} from '../host/errno.js'
 import {makeFolders} from '../host/files.js'
 import {isLockFree, type Lock, lockHolders, takeLock} from '../host/locks.js'
 import {templatePath, templateText} from '../host/paths.js'
-import {capture, pipeOf, start, started} from '../host/process.js'
+import {capture, endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
 import {type Anchor, anchorFiles, parseInfo, readLiveAnchor, recordAnchor} from './anchor-state.js'
 import {coverStrays, GUEST_PATH} from './constants.js'
 import {type AnchorEngine, AnchorFd} from './engines/engine.js'
@@ -198,10 +198,12 @@ export async function launchAnchor(
     env: {PATH: GUEST_PATH},
     stdio: coverStrays(stdio, descriptors.devNull),
   })
+  const forget = endGroupOfFailed(child)
   await started(child)
   child.unref()
-  feed(pipeOf(child, AnchorFd.options), options.map((option) => `${option}\0`).join(''))
-  feed(pipeOf(child, AnchorFd.filter), buildFilter(plan.spec.architecture, plan.spec.filterSets))
+  const [words, filter] = [pipeOf(child, AnchorFd.options), pipeOf(child, AnchorFd.filter)]
+  feed(words, options.map((option) => `${option}\0`).join(''))
+  feed(filter, buildFilter(plan.spec.architecture, plan.spec.filterSets))
   for (const companion of companions)
     companion.launched?.({runFolder: plan.runFolder, devNull: descriptors.devNull})
   const [ready, info, log] = [AnchorFd.ready, AnchorFd.info, 2].map((fd) => collect(pipeOf(child, fd)))
@@ -211,7 +213,10 @@ export async function launchAnchor(
       (await ready.has(isSomething, START_DEADLINE_MS)) && (await info.has(namesProcess, START_DEADLINE_MS))
     return {isReady, info: info.text(), log: log.text()}
   } finally {
+    forget()
     for (const each of [ready, info, log]) each.close()
+    // Read by now, or never: this process would wait for another one that has them open.
+    for (const each of [words, filter]) each.destroy()
   }
 }
 

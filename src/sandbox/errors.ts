@@ -1,9 +1,9 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
-import {type Check, type CheckId, seeChecks} from '../host/check.js'
+import {type Check, type NamedCheck, seeChecks} from '../host/check.js'
 import type {LockHolder} from '../host/errors.js'
 
 /** The doctor's check of a program; other programs belong to util-linux. */
-const TOOL_CHECKS: Readonly<Record<string, CheckId>> = {
+const TOOL_CHECKS: Readonly<Record<string, NamedCheck>> = {
   bwrap: 'bubblewrap',
   proot: 'engine',
 }
@@ -44,28 +44,48 @@ export const noEngineKind = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host
 /** @public */
 export const engineUnusableKind = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
   message: 'The engine {setting} does not work on this host.',
-  nextStep: 'Or leave the setting engine (ENVS_ENGINE) at auto.',
+  nextStep: seeChecks('engine'),
 })
+
+/** @public */
+export const prootMissingKind = defineError('ENVS_ENGINE_UNAVAILABLE', ExitCode.host, {
+  message: 'The engine proot does not work on this host: proot was not found.',
+  nextStep:
+    'Download it into your own folder: envs doctor --fetch proot. Or ask an administrator to install the package proot.',
+})
+
+type EngineFindings = {
+  /** The finding of the doctor; `missing` if the program of the engine is not on this host. */
+  readonly explanation?: Check | 'missing' | undefined
+  /** An engine that works, which the setting `auto` would choose. */
+  readonly other?: string | undefined
+}
 
 /** Nothing on this host can enter a tree, or not what was asked for. */
 export class EngineUnavailableError extends EnvsError {
-  /** @param explanation - the finding of the doctor. */
   constructor(
     readonly setting: 'auto' | 'bwrap' | 'unshare' | 'proot',
-    explanation?: Check,
+    {explanation, other}: EngineFindings = {},
   ) {
-    const hints = explanation === undefined ? noEngineKind.nextSteps : explained('engine', explanation)
+    const seen = typeof explanation === 'object' ? explained(explanation, 'engine') : []
+    const orAuto =
+      other === undefined ? [] : [`Or leave the setting engine (ENVS_ENGINE) at auto: ${other} works here.`]
+    const steps = (usual: readonly string[]) => ({
+      suggestions: [...(seen.length > 0 ? seen : usual), ...orAuto],
+    })
     super(
       ...(setting === 'auto'
-        ? noEngineKind.parts({}, {suggestions: hints})
-        : engineUnusableKind.parts({setting}, {hints})),
+        ? noEngineKind.parts({}, steps(noEngineKind.nextSteps))
+        : explanation === 'missing'
+          ? prootMissingKind.parts({}, steps(prootMissingKind.nextSteps))
+          : engineUnusableKind.parts({setting}, steps(engineUnusableKind.nextSteps))),
     )
   }
 }
 
-/** Returns the evidence of a check, and the command that shows the check. */
-function explained(check: CheckId, {id, title, evidence}: Check): string[] {
-  return [`${title}: ${evidence}`, seeChecks(...new Set([check, id]))]
+/** Returns the evidence of a check, and the command that shows it. @param others - Checks to look at as well. */
+function explained({title, evidence}: Check, ...others: readonly NamedCheck[]): string[] {
+  return [`${title}: ${evidence}`, seeChecks(...others, {title})]
 }
 
 /** @public */
@@ -74,27 +94,53 @@ export const anchorFailedKind = defineError('ENVS_START_FAILED', ExitCode.host, 
   nextStep: seeChecks('engine', 'user-namespaces'),
 })
 
+/** A fault of the environment's own files, on a host that can start others. */
+export type GuestFault = {
+  /** State of its /bin/sh; `broken` where the shell is there and does not run. */
+  readonly fault: 'missing' | 'not executable' | 'empty' | 'broken'
+  /** Whether `envs undo` can restore the file. */
+  readonly canUndo: boolean
+}
+
 /** The environment's first process did not come up. */
 export class AnchorFailedError extends EnvsError {
   /**
    * @param evidence - Last line that the engine or the guest's shell printed; untrusted.
-   * @param explanation - The doctor's check that explains the failure, or `no shell` for a tree without /bin/sh.
+   * @param explanation - The doctor's check that explains the failure, or the fault of the environment.
    */
   constructor(
     readonly environment: string,
     readonly evidence: string,
-    explanation?: Check | 'no shell',
+    explanation?: Check | GuestFault,
   ) {
-    const reason = evidence === '' ? 'its first process ended without a message.' : evidence
-    const suggestions = explanation === undefined ? anchorFailedKind.nextSteps : stepsFor(explanation)
+    const line = evidence === '' ? 'its first process ended without a message.' : evidence
+    const isOfGuest = explanation !== undefined && 'fault' in explanation
+    const reason = (isOfGuest ? FAULTS[explanation.fault] : undefined) ?? line
+    const suggestions =
+      explanation === undefined
+        ? anchorFailedKind.nextSteps
+        : isOfGuest
+          ? guestSteps(environment, explanation)
+          : explained(explanation)
     super(...anchorFailedKind.parts({environment, reason}, {suggestions}))
   }
 }
 
-function stepsFor(explanation: Check | 'no shell'): string[] {
-  return explanation === 'no shell'
-    ? ['Its root file system has no /bin/sh: create the environment again from a complete one.']
-    : explained(explanation.id, explanation)
+const FAULTS: Readonly<Record<GuestFault['fault'], string | undefined>> = {
+  missing: 'it has no /bin/sh any more.',
+  'not executable': 'its /bin/sh may not be executed any more.',
+  empty: 'its /bin/sh is empty.',
+  broken: undefined,
+}
+
+function guestSteps(environment: string, {fault, canUndo}: GuestFault): string[] {
+  return [
+    ...(fault === 'broken'
+      ? ['This host can start others: a file of this environment is missing or damaged.']
+      : []),
+    ...(canUndo ? [`envs undo ${environment}`] : ['Create the environment again from a complete image.']),
+    `Its files are still there: envs path ${environment}`,
+  ]
 }
 
 const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'

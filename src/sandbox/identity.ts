@@ -1,13 +1,16 @@
 import {defineError, EnvsError, ExitCode} from '../errors.js'
-import {findMapping, type KnowingHost, knownIdMapper} from '../host/cache.js'
 import {
   accountName,
   findMappingObstacle,
+  type MapperHost,
   type MappingObstacle,
   mappingRemedy,
   OBSTACLE_EVIDENCE,
   readSubidFiles,
+  rootPrefixes,
+  succeeds,
 } from '../host/id-mapping.js'
+import {findMapping, type KnowingHost, knownIdMapper} from '../host/trials.js'
 import {ToolMissingError} from './errors.js'
 
 /**
@@ -36,9 +39,40 @@ export async function treePrefix(identity: Identity, host: KnowingHost): Promise
  */
 export async function namespacePrefix(identity: Identity, host: KnowingHost): Promise<readonly string[]> {
   if (identity === 'mapped') return treePrefix(identity, host)
-  const unshare = host.which('unshare')
+  requireUnshare(host)
+  const [usual = []] = rootPrefixes(host)
+  return (await findRootPrefix(host)) ?? usual
+}
+
+/** Returns whether this host makes user namespaces whose root has capabilities, for `emulated`. @throws {ToolMissingError} */
+export async function canMakeRoot(host: MapperHost): Promise<boolean> {
+  requireUnshare(host)
+  return (await findRootPrefix(host)) !== undefined
+}
+
+function requireUnshare({which}: Pick<MapperHost, 'which'>): string {
+  const unshare = which('unshare')
   if (unshare === undefined) throw new ToolMissingError('unshare', 'util-linux')
-  return [unshare, '--user', '--map-root-user', '--']
+  return unshare
+}
+
+/** Results of trials of this process: a command asks several times. */
+const knownPrefixes = new WeakMap<MapperHost, Promise<readonly string[] | undefined>>()
+
+function findRootPrefix(host: MapperHost): Promise<readonly string[] | undefined> {
+  const known = knownPrefixes.get(host)
+  if (known !== undefined) return known
+  const found = tryRootPrefixes(host)
+  knownPrefixes.set(host, found)
+  return found
+}
+
+/** Returns the first prefix whose program may mount; undefined if there is none. */
+async function tryRootPrefixes(host: MapperHost): Promise<readonly string[] | undefined> {
+  const unshare = requireUnshare(host)
+  for (const prefix of rootPrefixes(host))
+    if (await succeeds([...prefix, unshare, '--mount', '--', 'true'])) return prefix
+  return undefined
 }
 
 /**
@@ -71,7 +105,7 @@ export const identityUnavailableError = defineError(
   ExitCode.host,
   {
     message: 'This host cannot provide the identity mapped: {evidence}.',
-    nextStep: 'Or use the identity emulated: leave the setting identity at auto.',
+    nextStep: 'Or create an environment with the identity emulated: leave the setting identity at auto.',
   },
   IdentityUnavailableError,
 )

@@ -3,7 +3,7 @@ import {dirname, join} from 'node:path'
 import {createInterface} from 'node:readline'
 import {finished} from 'node:stream/promises'
 import type {Lock} from '../host/locks.js'
-import {pipeOf, start, started} from '../host/process.js'
+import {endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
 import {makeFifos, startKeeper} from './anchor.js'
 import {coverStrays, GUEST_PATH} from './constants.js'
 import {type AnchorEngine, AnchorFd} from './engines/engine.js'
@@ -102,6 +102,7 @@ async function launch(
     stdio: coverStrays(stdio, devNull),
   })
   const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  endGroupOfFailed(child)
   await started(child)
   const hold = pipeOf(child, AnchorFd.looks)
   // Copy the guest's output through this process: its root could open an inherited file again through /proc.
@@ -109,13 +110,13 @@ async function launch(
   for (const fd of [1, 2]) pipeOf(child, fd).pipe(printed, {end: false})
   const stop = () => hold.destroy()
   const told = pipeOf(child, AnchorFd.ready)
-  for (const pipe of [hold, told, pipeOf(child, AnchorFd.options), pipeOf(child, AnchorFd.filter)])
-    pipe.on('error', () => {})
+  const [options, filter] = [pipeOf(child, AnchorFd.options), pipeOf(child, AnchorFd.filter)]
+  for (const pipe of [hold, told, options, filter]) pipe.on('error', () => {})
   signal.addEventListener('abort', stop)
   try {
     const words = engine.options(spec, stage)
-    pipeOf(child, AnchorFd.options).end(words.map((option) => `${option}\0`).join(''))
-    pipeOf(child, AnchorFd.filter).end(buildFilter(spec.architecture, spec.filterSets))
+    options.end(words.map((option) => `${option}\0`).join(''))
+    filter.end(buildFilter(spec.architecture, spec.filterSets))
     for await (const line of createInterface({input: told})) onLine(line)
     await exit
     await Promise.all([1, 2].map((fd) => finished(pipeOf(child, fd), {writable: false})))
@@ -123,5 +124,6 @@ async function launch(
   } finally {
     signal.removeEventListener('abort', stop)
     stop()
+    for (const pipe of [options, filter]) pipe.destroy()
   }
 }

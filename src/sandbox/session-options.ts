@@ -1,4 +1,5 @@
 import {type DebArchitecture, ioctlKind, systemCalls} from '../host/arch.js'
+import {percentWords} from '../host/bytes.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './identity.js'
 
@@ -38,9 +39,7 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
   return [
     ...[...place.launcher, String(place.anchor.pid), String(place.parentPid)],
     sessionNumbers(place.architecture),
-    ...sessionOptions(place, request),
-    '--',
-    ...request.command,
+    ...percentWords([...sessionOptions(place, request), '--', ...request.command]),
   ]
 }
 

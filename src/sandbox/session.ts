@@ -1,11 +1,15 @@
 import type {ChildProcess} from 'node:child_process'
-import {closeSync, constants, openSync} from 'node:fs'
+import {closeSync, constants, openSync, writeSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {isatty} from 'node:tty'
 import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
-import {type CheckId, seeChecks} from '../host/check.js'
+import {bytesOfText} from '../host/bytes.js'
+import {type NamedCheck, seeChecks} from '../host/check.js'
+import {formatCommandLine} from '../host/command-line.js'
+import {limitOfNumber} from '../host/errno.js'
+import {requireRoom} from '../host/limits.js'
 import type {Lock} from '../host/locks.js'
 import {rememberTerminal} from '../host/proc.js'
 import {ended, pipeOf, start} from '../host/process.js'
@@ -24,6 +28,8 @@ export type SessionOptions = {
   readonly lock: Lock
   /** Plans the start of the environment; called only when it is not running, under its lock and its liveness lock. */
   readonly planAnchor: () => Promise<AnchorPlan>
+  /** Calls the work that starts the environment; may call it again after a failure, which left nothing running. */
+  readonly whileStarting: (work: () => Promise<Anchor>) => Promise<Anchor>
   readonly runFolder: string
   readonly name: string
   /** Takes the lock shared. Throws the error that names its holders when it can't. */
@@ -35,6 +41,8 @@ const MAX_ATTEMPTS = 5
 /** Limit for the end of a first process. */
 const MOST_END_MS = 3000
 const POLL_MS = 10
+/** Tells the keeper that a session has come; see templates/host/keeper.sh. */
+const HOLD_WORD = '\n'
 
 /**
  * Runs one command, or a login shell, in the environment and waits for it.
@@ -66,8 +74,12 @@ export async function runSession(options: SessionOptions): Promise<number> {
 }
 
 /** Starts the environment unless it runs. @returns The plan to join it, for templates/host/join.pl. @throws As runSession. */
-export async function planJoin(options: SessionOptions): Promise<string> {
-  return joinPlanText(options.plan, await readyEnvironment(options))
+export async function planJoin(options: SessionOptions): Promise<Uint8Array> {
+  const anchor = await readyEnvironment(options)
+  // Until this process ends, the environment does not end for lack of a session; join.pl has opened the FIFO by then.
+  const hold = openHold(anchorFiles(options.runFolder).hold)
+  if (hold !== undefined) writeSync(hold, HOLD_WORD)
+  return bytesOfText(joinPlanText(options.plan, anchor))
 }
 
 async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
@@ -77,8 +89,9 @@ async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
 }
 
 async function startEnvironment(options: SessionOptions) {
+  requireRoom()
   await options.waitForLock()
-  return ensureAnchor(options, options.planAnchor)
+  return options.whileStarting(() => ensureAnchor(options, options.planAnchor))
 }
 
 /** Waits for the end of a first process that can no longer be joined. */
@@ -92,7 +105,9 @@ async function untilGone(runFolder: string, {pid, startTime}: Anchor): Promise<v
 }
 
 /** Returns whether the environment ended between the read of its state and the join: it is started again. */
-function isAnchorGone({stage}: SessionFailure): boolean {
+function isAnchorGone({stage, errno}: SessionFailure): boolean {
+  // A namespace of processes that has ended answers with ENOMEM. See pid_namespaces(7).
+  if (errno !== ENOMEM && limitOfNumber(errno) !== undefined) return false
   return ['anchor', 'hold', 'fork', 'leaving', 'unstarted'].includes(stage) || stage.startsWith('join-')
 }
 
@@ -145,7 +160,7 @@ async function readAll(stream: Readable): Promise<string> {
 /** The step at which the program of a session failed, and its errno. */
 export type SessionFailure = {readonly stage: string; readonly errno: number}
 
-const ENOENT = 2
+const [ENOENT, ENOMEM] = [2, 12]
 
 /** Parses the failure in a status line; undefined without one. */
 export function parseFailure(text: string): SessionFailure | undefined {
@@ -161,13 +176,73 @@ function readStart(text: string): SessionFailure | undefined {
   return parseFailure(text) ?? (text === 'started\n' ? undefined : {stage: 'unstarted', errno: 0})
 }
 
+/** Commands of a shell alone. @see https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html */
+const SHELL_COMMANDS: ReadonlySet<string> = new Set([
+  ...[
+    '.',
+    ':',
+    'alias',
+    'bg',
+    'break',
+    'cd',
+    'command',
+    'continue',
+    'declare',
+    'eval',
+    'exec',
+    'exit',
+    'export',
+  ],
+  ...[
+    'fc',
+    'fg',
+    'hash',
+    'history',
+    'jobs',
+    'let',
+    'local',
+    'popd',
+    'pushd',
+    'read',
+    'readonly',
+    'return',
+    'set',
+  ],
+  ...[
+    'shift',
+    'shopt',
+    'source',
+    'times',
+    'trap',
+    'type',
+    'typeset',
+    'ulimit',
+    'umask',
+    'unalias',
+    'unset',
+    'wait',
+  ],
+  ...['if', 'for', 'while', 'until', 'case'],
+])
+
 /** Returns the error with the exit status of env(1): 127 for a missing command, 126 for one that can't be executed. */
-function notExecuted(name: string, command: string, {isMissing}: {isMissing: boolean}): EnvsError {
+function notExecuted(name: string, words: readonly string[], {isMissing}: {isMissing: boolean}): EnvsError {
+  // Without a command, templates/host/session.pl takes this one where the user's own shell can't be executed.
+  const [command = '/bin/sh'] = words
   const kind = isMissing ? commandNotFoundError : commandNotExecutableError
-  const suggestions = command.startsWith('-')
-    ? ['Options of envs go before the name of the environment: all words after the name are the command.']
-    : []
-  return kind({command, name}, {suggestions})
+  return kind({command, name}, {suggestions: stepsFor(name, words)})
+}
+
+function stepsFor(name: string, words: readonly string[]): string[] {
+  const [command] = words
+  if (command === undefined) return [`envs undo ${name}`]
+  if (command.startsWith('-'))
+    return [
+      'Options of envs go before the name of the environment: all words after the name are the command.',
+    ]
+  const isLine = words.length === 1 && /\s|[;&|<>$]/.test(command)
+  if (!isLine && !SHELL_COMMANDS.has(command)) return []
+  return [`envs run ${name} -- ${formatCommandLine(['sh', '-c', words.join(' ')])}`]
 }
 
 /** Returns the error for a failure that another attempt would not fix. */
@@ -176,12 +251,18 @@ export function sessionError(
   request: SessionRequest,
   {stage, errno}: SessionFailure,
 ): EnvsError {
+  const limit = stage === 'exec' ? undefined : limitOfNumber(errno)
+  if (limit !== undefined)
+    return sessionFailedError(
+      {name, reason: `a limit is reached: ${limit}`},
+      {suggestions: [`envs ps ${name}`]},
+    )
   const reason = describeErrno(errno)
   const targets = request.volumes.map(({target}) => target).join(', ')
   const sources = request.volumes.map(({source}) => source).join(', ')
   switch (stage) {
     case 'exec':
-      return notExecuted(name, request.command[0] ?? 'the login shell', {isMissing: errno === ENOENT})
+      return notExecuted(name, request.command, {isMissing: errno === ENOENT})
     case 'workdir':
       return sessionFailedError(
         {name, reason: `could not enter the folder "${request.workingFolder ?? '/'}": ${reason}`},
@@ -240,7 +321,7 @@ export function sessionError(
 const STREAMS = {stdin: 'standard input', stdout: 'standard output', stderr: 'standard error'} as const
 
 /** Returns the doctor's checks that explain a failed stage. */
-function checksOf(stage: string): readonly CheckId[] {
+function checksOf(stage: string): readonly NamedCheck[] {
   if (stage.startsWith('join-') || stage === 'volume-namespace') return ['user-namespaces', 'apparmor']
   if (stage === 'filter') return ['kernel']
   if (stage === 'become') return ['subordinate-ids', 'apparmor']

@@ -5,7 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {ignoring, isErrno, unlessErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
 import {bootId, inheritableDescriptors, processStartTime} from '../host/proc.js'
-import {pipeOf, start, started} from '../host/process.js'
+import {endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
 import {type Anchor, parseState} from './anchor-state.js'
 
 /** A process whose mount namespace has a tmpfs on a folder. The kernel frees the tmpfs with its last user. */
@@ -22,7 +22,7 @@ export type MemoryPlan = {
   /** Permissions of `tree`. */
   readonly mode: number
   readonly bytes: number
-  /** Time that the files outlive this process. */
+  /** Time that the files outlive this process, after `outlive`. */
   readonly keptForMs: number
   readonly environment: NodeJS.ProcessEnv
 }
@@ -30,16 +30,26 @@ export type MemoryPlan = {
 /** Limits the inodes of a tmpfs, so that empty files use no more memory than its size. */
 const BYTES_PER_INODE = 4096
 
-/** Arguments: $1 options, $2 folder, $3 mode, $4 seconds. The script's stdin closes when this process ends. */
+/**
+ * Arguments: $1 options, $2 folder, $3 mode, $4 seconds. The script's stdin closes when this process ends. A line from it says that
+ * the files shall outlive it.
+ */
 const HOLD = `mount=$0
 "$mount" -t tmpfs -o "$1" envs "$2" && mkdir -m "$3" "$2/tree" && mkdir -m 700 "$2/work" || exit
 echo $$
 exec >/dev/null
+read -r _ || exit
 read -r _
 exec sleep "$4"`
 
+/** A holder that ends together with this process, as long as the files are not worth keeping. */
+export type HeldMemory = MemoryHolder & {
+  /** Lets the files outlive this process, for the time of the plan. */
+  outlive(): void
+}
+
 /** Mounts a tmpfs in a mount namespace of its own. @returns undefined when the mount fails. */
-export async function holdMemory(plan: MemoryPlan): Promise<MemoryHolder | undefined> {
+export async function holdMemory(plan: MemoryPlan): Promise<HeldMemory | undefined> {
   const {prefix, unshare, mount, at, mode, bytes, keptForMs, environment} = plan
   const options = `size=${bytes},nr_inodes=${Math.ceil(bytes / BYTES_PER_INODE)},mode=0700`
   const words = [
@@ -56,10 +66,12 @@ export async function holdMemory(plan: MemoryPlan): Promise<MemoryHolder | undef
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore', ...strays],
     })
+    endGroupOfFailed(child)
     await started(child)
     child.unref()
     pipeOf(child, 0).on('error', () => {})
-    return named(await firstLine(pipeOf(child, 1)))
+    const holder = named(await firstLine(pipeOf(child, 1)))
+    return holder === undefined ? undefined : {...holder, outlive: () => void pipeOf(child, 0).write('\n')}
   } finally {
     closeSync(devNull)
   }

@@ -24,6 +24,8 @@ import {
   RecordUnreadableError,
   storeFolderTakenError,
 } from './errors.js'
+import {checkStoreFormat, noteStoreFormat} from './integrity/format.js'
+import {keepReserve} from './integrity/reserve.js'
 import {type EnvironmentRecord, readRecord} from './record.js'
 
 /** Paths of the parts of one environment, which need not exist. */
@@ -73,9 +75,12 @@ export function filesIn(folder: string): Omit<EnvironmentFiles, 'lock'> {
   }
 }
 
-/** Makes the folders of the store. Mode 0700: other users must not reach the setuid files of this user in the trees. */
+/** Makes the folders and the record of the store. Mode 0700: other users must not reach the setuid files of this user in the trees. */
 export async function makeStore(paths: Paths): Promise<void> {
   for (const folder of [paths.environments, paths.locks]) await makeFolders(folder, {mode: 0o700})
+  checkStoreFormat(paths)
+  await noteStoreFormat(paths)
+  keepReserve(paths)
 }
 
 /**
@@ -98,9 +103,97 @@ export async function syncNames(paths: Pick<Paths, 'environments'>): Promise<voi
   await syncFolder(paths.environments)
 }
 
-/** Lists folders with the name of an environment, sorted; does not read their records. */
+/**
+ * Lists folders with the name of an environment, sorted; does not read their records.
+ *
+ * @throws {@link storeNewerError}
+ */
 export async function listNames(paths: Paths): Promise<EnvironmentName[]> {
+  checkStoreFormat(paths)
   return foldersOf(paths.environments).filter(isEnvironmentName).sort()
+}
+
+/** A removed environment that can still be recovered. */
+export type RemovedEnvironment = {
+  readonly name: EnvironmentName
+  readonly identity: 'mapped' | 'emulated'
+  readonly removedAt: Date
+  /** The time that the user was promised; the next command that changes something deletes the files after it. */
+  readonly keptUntil: Date
+  readonly folder: string
+}
+
+/** Times are milliseconds since 1970, in 13 digits. The name has all that its deletion needs: a record may be damaged. */
+const REMOVED_FORM =
+  /^\.trash\.(?<identity>mapped|emulated)\.(?<removed>\d{13})-(?<until>\d{13})\.(?<name>.+)$/
+
+/** Returns a free path for an environment that is removed. The caller holds the lock of the name. */
+export function removedFolder(
+  paths: Pick<Paths, 'environments'>,
+  {
+    identity,
+    name,
+    removedAt,
+    keptForMs,
+  }: Pick<RemovedEnvironment, 'identity' | 'name' | 'removedAt'> & {
+    readonly keptForMs: number
+  },
+): Pick<RemovedEnvironment, 'folder' | 'keptUntil'> {
+  for (let time = removedAt.getTime(); ; time++) {
+    const until = Math.min(time + keptForMs, LAST_TIME)
+    const folder = join(paths.environments, `.trash.${identity}.${digits(time)}-${digits(until)}.${name}`)
+    if (!existsSync(folder)) return {folder, keptUntil: new Date(until)}
+  }
+}
+
+/** The last time of 13 digits, in the year 2286. */
+const LAST_TIME = 9_999_999_999_999
+
+function digits(time: number): string {
+  return String(time).padStart(13, '0')
+}
+
+/** Returns whether an entry of the folder of environments is a removed one that can be recovered. */
+export function isRemovedEntry(paths: Pick<Paths, 'environments'>, entry: string): boolean {
+  return parseRemoved(paths, entry) !== undefined
+}
+
+/** Lists the removed environments that can be recovered, the last removed first. */
+export function listRemoved(paths: Pick<Paths, 'environments'>): RemovedEnvironment[] {
+  return foldersOf(paths.environments)
+    .flatMap((entry) => parseRemoved(paths, entry) ?? [])
+    .sort((a, b) => b.removedAt.getTime() - a.removedAt.getTime() || (a.name < b.name ? -1 : 1))
+}
+
+/** Returns a removed environment with its record; undefined when the record can't be read, or when the environment is gone. */
+export async function findRemoved(
+  paths: Paths,
+  {name, folder}: Pick<RemovedEnvironment, 'name' | 'folder'>,
+): Promise<Environment | undefined> {
+  const files = {...filesIn(folder), lock: environmentFiles(paths, name).lock}
+  try {
+    const record = await readRecord(files.record)
+    return record === undefined ? undefined : {name, files, record}
+  } catch (error) {
+    if (!(error instanceof RecordUnreadableError)) throw error
+    return undefined
+  }
+}
+
+function parseRemoved(
+  {environments}: Pick<Paths, 'environments'>,
+  entry: string,
+): RemovedEnvironment | undefined {
+  const {identity, removed, until, name} = REMOVED_FORM.exec(entry)?.groups ?? {}
+  if (identity !== 'mapped' && identity !== 'emulated') return undefined
+  if (name === undefined || !isEnvironmentName(name)) return undefined
+  return {
+    name,
+    identity,
+    removedAt: new Date(Number(removed)),
+    keptUntil: new Date(Number(until)),
+    folder: join(environments, entry),
+  }
 }
 
 function foldersOf(path: string): string[] {
@@ -117,16 +210,30 @@ function foldersOf(path: string): string[] {
 /**
  * Returns the environment of that name, after {@link repairRunFolder} repaired its run-time folder.
  *
- * @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError}
+ * @throws {EnvironmentNotFoundError} @throws {RecordUnreadableError} @throws {UsageError} @throws {@link storeNewerError}
  */
 export async function findEnvironment(paths: Paths, text: string): Promise<Environment> {
+  checkStoreFormat(paths)
+  return openEnvironment(paths, text)
+}
+
+/** As {@link findEnvironment}, for a caller that has listed the names: listing them checks the form of the store. */
+export async function openEnvironment(paths: Paths, text: string): Promise<Environment> {
   const name = parseEnvironmentName(text)
   const files = environmentFiles(paths, name)
   repairRunFolder(files)
   const record = await readRecord(files.record)
-  if (record === undefined)
-    throw environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
+  if (record === undefined) throw await explainMissing(paths, name)
   return {name, files, record}
+}
+
+async function explainMissing(paths: Paths, name: EnvironmentName): Promise<EnvironmentNotFoundError> {
+  if (listRemoved(paths).some((removed) => removed.name === name))
+    return environmentNotFoundError(
+      {name},
+      {suggestions: [`It was removed. To get it back: envs recover ${name}`]},
+    )
+  return environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
 }
 
 /** As {@link findEnvironment}; undefined when the environment was removed or its record can't be read. @throws {UsageError} */

@@ -12,6 +12,12 @@ export const environmentNotFoundError = defineError(
   EnvironmentNotFoundError,
 )
 
+/** No removed environment of that name can be recovered. */
+export const notRemovedError = defineError('ENVS_NOT_REMOVED', ExitCode.notFound, {
+  message: 'There is no removed environment "{name}".',
+  nextStep: 'See the removed environments that can be recovered: envs list --removed',
+})
+
 /** NAME was omitted, and no environment exists. */
 export const noEnvironmentError = defineError('ENVS_NOT_FOUND', ExitCode.notFound, {
   message: 'There is no environment yet.',
@@ -24,11 +30,15 @@ export const ambiguousEnvironmentError = defineError('ENVS_USAGE', ExitCode.usag
   nextStep: 'Give the name of one of them.',
 })
 
+export class EnvironmentExistsError extends EnvsError {}
+
 /** Callers add how their command takes another name. */
-export const environmentExistsError = defineError('ENVS_EXISTS', ExitCode.conflict, {
-  message: 'The environment "{name}" exists already.',
-  nextStep: 'Choose another name.',
-})
+export const environmentExistsError = defineError(
+  'ENVS_EXISTS',
+  ExitCode.conflict,
+  {message: 'The environment "{name}" exists already.', nextStep: 'Choose another name.'},
+  EnvironmentExistsError,
+)
 
 /** The folder for an environment exists, and is not an environment. */
 export const storeFolderTakenError = defineError('ENVS_FOLDER_TAKEN', ExitCode.conflict, {
@@ -36,11 +46,18 @@ export const storeFolderTakenError = defineError('ENVS_FOLDER_TAKEN', ExitCode.c
   nextStep: 'Move the folder away, or choose another name.',
 })
 
+export class EnvironmentBusyError extends EnvsError {}
+
 /** Another command, or a session, holds the environment's lock. */
-export const environmentBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
-  message: 'The environment "{name}" is in use by {holders}.',
-  nextStep: 'Stop its processes (envs ps {name}; envs stop {name}), or wait for them to end.',
-})
+export const environmentBusyError = defineError(
+  'ENVS_BUSY',
+  ExitCode.conflict,
+  {
+    message: 'The environment "{name}" is in use by {holders}.',
+    nextStep: 'Stop its processes (envs ps {name}; envs stop {name}), or wait for them to end.',
+  },
+  EnvironmentBusyError,
+)
 
 export class EnvironmentRunningError extends EnvsError {}
 
@@ -81,6 +98,13 @@ export const recordUnreadableError = defineError(
   },
   RecordUnreadableError,
 )
+
+/** The store has features that this version does not know. */
+export const storeNewerError = defineError('ENVS_STORE_NEWER', ExitCode.storage, {
+  message: 'Could not use the store "{folder}": {reason}.',
+  nextStep:
+    'Use the newest envs that has used this store, or another store: ENVS_HOME=FOLDER. Nothing was changed.',
+})
 
 /** Some files of a tree could not be removed; the others were. */
 export const removalIncompleteError = defineError('ENVS_REMOVAL_INCOMPLETE', ExitCode.storage, {
@@ -175,6 +199,40 @@ export const historyUnreadableError = defineError(
   },
   HistoryUnreadableError,
 )
+
+/** The layer that an environment writes to is missing, and with it all changes since the last snapshot. */
+export const upperLostError = defineError('ENVS_LAYER_LOST', ExitCode.storage, {
+  message: 'The changes of "{name}" since its last snapshot are lost: its upper layer "{path}" is missing.',
+  nextStep: [
+    'Restore the folder from a backup, or go back to the last state that is left: envs undo {name}',
+    'See what else is missing: envs doctor --check {name}',
+  ],
+})
+
+/** A layer below the upper one is missing. */
+export const layerLostError = defineError('ENVS_LAYER_LOST', ExitCode.storage, {
+  message: 'A part of the files of "{name}" is lost: its layer "{path}" is missing.',
+  nextStep: [
+    'Restore the folder from a backup, or see what can be repaired: envs doctor --check {name}',
+    'Or go back to a snapshot that does not need the layer: envs snapshots {name}',
+  ],
+})
+
+/** /etc/subuid or /etc/subgid has changed since the environment was created. */
+export const idsChangedError = defineError('ENVS_IDS_CHANGED', ExitCode.host, {
+  message:
+    'The files of "{name}" belong to the subordinate ids {recorded}, and this account now has {present}.',
+  nextStep: [
+    'Give the files the present ids: envs doctor --repair {name}',
+    'Or ask an administrator to restore the former range in /etc/subuid and /etc/subgid.',
+  ],
+})
+
+/** Files could not get the present ids; a second attempt continues. */
+export const ownersNotShiftedError = defineError('ENVS_IDS_CHANGED', ExitCode.host, {
+  message: 'Could not change the owners of all files: {reason}.',
+  nextStep: 'Run the command again; nothing is lost.',
+})
 
 /** Layers could not be merged; they are unchanged. */
 export const squashFailedError = defineError('ENVS_SQUASH_FAILED', ExitCode.storage, {

@@ -15,12 +15,14 @@ import {
   type EnvironmentFiles,
   type EnvironmentName,
   environmentFiles,
+  filesIn,
   isEnvironmentName,
   listNames,
+  listRemoved,
 } from './environments.js'
 import {HistoryUnreadableError} from './errors.js'
 import {type History, layersOf, readHistory, writeHistory} from './history.js'
-import {identityOf, type LayerId, layerFiles, listLayers, removeEmptyLayer} from './layers.js'
+import {identityOf, isOwnLayer, type LayerId, layerFiles, listLayers, removeEmptyLayer} from './layers.js'
 import {tryLockLayers} from './locks.js'
 import {treeProcess} from './tools.js'
 
@@ -91,6 +93,16 @@ export async function removeLeftover(
   return removeTree(await treeProcess(host, identity), folder)
 }
 
+/** Returns whether an entry of the folder of environments is a leftover, or the work of a running command. */
+export function isLeftover(paths: Paths, entry: string): boolean {
+  return parseLeftover(paths, entry) !== undefined
+}
+
+/** Returns whether an entry of the folder of layers is a leftover, or the work of a running command. */
+export function isLayerLeftover(entry: string): boolean {
+  return LAYER_FOLDER_FORM.test(entry)
+}
+
 function findLeftovers(paths: Paths): Leftover[] {
   return namesIn(paths.environments).flatMap((entry) => parseLeftover(paths, entry) ?? [])
 }
@@ -103,22 +115,41 @@ function parseLeftover(paths: Paths, entry: string): Leftover | undefined {
   return {kind, identity, name, folder: join(paths.environments, entry)}
 }
 
+/** Environments whose layers do not count. */
+export type Uncounted = {
+  /** Their names. */
+  readonly except?: ReadonlySet<string>
+  /** Whether those that were removed, and can be recovered, do not count either. */
+  readonly exceptRemoved?: boolean
+}
+
 /**
- * Counts the environments that use each layer, in their present state or in a snapshot. Skips unreadable histories.
- *
- * @param except - Names of environments that do not count.
+ * Counts the environments that use each layer, in their present state or in a snapshot. A removed environment that can be recovered
+ * counts. Skips unreadable histories.
  */
 export async function countClaims(
   paths: Paths,
-  except: ReadonlySet<string> = new Set(),
+  {except = new Set(), exceptRemoved = false}: Uncounted = {},
 ): Promise<ReadonlyMap<LayerId, number>> {
   const claims = new Map<LayerId, number>()
-  for (const name of (await listNames(paths)).filter((each) => !except.has(each))) {
-    const history = await readHistory(environmentFiles(paths, name).history).catch(unlessUnknown)
+  const names = (await listNames(paths)).filter((each) => !except.has(each))
+  for (const path of historyPaths(paths, names, {exceptRemoved})) {
+    const history = await readHistory(path).catch(unlessUnknown)
     if (history === undefined) continue
     for (const layer of layersOf(history)) claims.set(layer, (claims.get(layer) ?? 0) + 1)
   }
   return claims
+}
+
+function historyPaths(
+  paths: Paths,
+  names: readonly EnvironmentName[],
+  {exceptRemoved = false}: Uncounted = {},
+): string[] {
+  return [
+    ...names.map((name) => environmentFiles(paths, name).history),
+    ...(exceptRemoved ? [] : listRemoved(paths).map(({folder}) => filesIn(folder).history)),
+  ]
 }
 
 function unlessUnknown(error: unknown): undefined {
@@ -143,7 +174,7 @@ export async function replaceHistory(
   }
 }
 
-/** Commands name a new layer in a history within this time. */
+/** Commands name a new layer in a history within this time; a copy, which can take longer, is marked as incomplete. */
 const MOST_UNNAMED_MS = 10 * 60 * 1000
 
 /** A folder among the layers that is being made, used for a trial, or being removed. The name has the identity. */
@@ -179,7 +210,6 @@ export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
   if (lock === undefined) return []
   try {
     const ids = await unnamedLayers(host, NONE, NONE)
-    if (ids === undefined) return []
     const unnamed = ids.map((id) => ({
       folder: layerFiles(host.paths.layers, id).folder,
       identity: identityOf(id),
@@ -196,13 +226,12 @@ async function moveAside(
   images: ReadonlySet<LayerId>,
 ): Promise<LayerLeftover[]> {
   // Look without the lock first, because taking it starts a program: mostly there is nothing to remove.
-  const isTidy = (await unnamedLayers(host, given, images))?.length === 0 && leftoversOf(host).length === 0
+  const isTidy = (await unnamedLayers(host, given, images)).length === 0 && leftoversOf(host).length === 0
   if (isTidy) return []
   const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
   if (lock === undefined) return []
   try {
     const unnamed = await unnamedLayers(host, given, images)
-    if (unnamed === undefined) return []
     const aside = leftoversOf(host)
     for (const id of unnamed) {
       const identity = identityOf(id)
@@ -230,33 +259,36 @@ async function unnamedLayers(
   host: Host,
   given: ReadonlySet<LayerId>,
   images: ReadonlySet<LayerId>,
-): Promise<LayerId[] | undefined> {
-  const named = await namedLayers(host.paths)
-  if (named === undefined) return undefined
-  const unnamed: LayerId[] = []
-  for (const id of await listLayers(host.paths.layers))
-    if (!named.has(id) && (images.has(id) || isLeftover(host, id, given))) unnamed.push(id)
-  return unnamed
+): Promise<LayerId[]> {
+  const {named, isComplete} = await namedLayers(host.paths)
+  const isUnused = (id: LayerId) =>
+    isComplete
+      ? images.has(id) || isUnusedLayer(host, id, given)
+      : // An environment whose history can't be read may use any layer, but those that another one alone has named.
+        given.has(id) && isOwnLayer(host.paths.layers, id)
+  return (await listLayers(host.paths.layers)).filter((id) => !named.has(id) && isUnused(id))
 }
 
-/** @returns undefined when a history can't be read: any layer may be in use then. */
-async function namedLayers(paths: Paths): Promise<Set<LayerId> | undefined> {
+/** @returns `isComplete` is false when a history can't be read: any other layer may be in use then. */
+async function namedLayers(paths: Paths): Promise<{named: ReadonlySet<LayerId>; isComplete: boolean}> {
   const named = new Set<LayerId>()
-  for (const name of await listNames(paths)) {
+  let isComplete = true
+  for (const path of historyPaths(paths, await listNames(paths))) {
     try {
-      const history = await readHistory(environmentFiles(paths, name).history)
+      const history = await readHistory(path)
       for (const id of layersOf(history)) named.add(id)
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) return undefined
+      if (!(error instanceof HistoryUnreadableError) && !isErrno(error)) throw error
+      if (!isErrno(error, 'ENOENT')) isComplete = false
     }
   }
-  return named
+  return {named, isComplete}
 }
 
-function isLeftover({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): boolean {
-  const {folder, record} = layerFiles(paths.layers, id)
+function isUnusedLayer({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): boolean {
+  const {folder, record, incomplete} = layerFiles(paths.layers, id)
   if (existsSync(record)) return false
-  return given.has(id) || ageMs(folder, now()) > MOST_UNNAMED_MS
+  return given.has(id) || existsSync(incomplete) || ageMs(folder, now()) > MOST_UNNAMED_MS
 }
 
 function leftoversOf({paths, now}: Host): LayerLeftover[] {

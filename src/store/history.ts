@@ -6,6 +6,7 @@ import {
   type RecordFormat,
   type RecordOf,
   recordCircumstances,
+  recordObject,
   requireRecordFile,
   timeField,
   writeRecordFile,
@@ -16,7 +17,7 @@ import {type LayerId, layerIdField} from './layers.js'
 /** From the bottom upwards; the lowest layer is that of an image. */
 const layersField = v.tupleWithRest([layerIdField], layerIdField)
 
-const snapshotSchema = v.object({
+const snapshotSchema = recordObject({
   label: v.string(),
   createdAt: timeField,
   /**
@@ -32,9 +33,11 @@ const snapshotSchema = v.object({
   after: v.exactOptional(v.string()),
   /** The environment's name at that time, which some of its files contain; unknown if missing. */
   name: v.exactOptional(v.string()),
+  /** Set for the state that the environment was created or cloned with, when the user made a snapshot of it. */
+  isStart: v.exactOptional(v.boolean()),
 })
 
-export const historySchema = v.object({
+export const historySchema = recordObject({
   /** From the bottom, the image's layer, upwards; read-only. */
   layers: layersField,
   /** Written to while the environment runs. */
@@ -43,6 +46,8 @@ export const historySchema = v.object({
   snapshots: v.array(snapshotSchema),
   /** Label of the snapshot that the present state came from; missing before the first snapshot. */
   after: v.exactOptional(v.string()),
+  /** Labels of the states that `undo` replaced, the last one at the end; missing when there is nothing to redo. */
+  undone: v.exactOptional(v.array(v.string())),
 })
 
 /**
@@ -60,7 +65,7 @@ export type Snapshot = RecordOf<typeof snapshotSchema>
 /** The time of a change to a history, and the empty layer that becomes the upper one. */
 export type Step = {readonly now: Date; readonly fresh: LayerId}
 
-type Naming = Pick<Snapshot, 'label' | 'kind' | 'name'>
+type Naming = Pick<Snapshot, 'label' | 'kind' | 'name' | 'isStart'>
 
 /** Returns the history of a new environment: an upper layer on the layer of its image. */
 export function newHistory(base: LayerId, upper: LayerId): History {
@@ -121,11 +126,18 @@ export function withRestored(
     ? history.snapshots.map((each) => (each.label === target.label ? target : each))
     : [...history.snapshots, target]
   return {
+    ...history,
     layers: target.layers,
     upper: fresh,
     snapshots: isKept ? snapshots : [...snapshots, kept],
     after: target.label,
   }
+}
+
+/** Returns the history with the states that `redo` can restore, the next one at the end; without those that are gone. */
+export function withUndone({undone: _, ...history}: History, labels: readonly string[]): History {
+  const undone = labels.filter((label) => findSnapshot(history, label) !== undefined)
+  return undone.length === 0 ? history : {...history, undone}
 }
 
 /** Returns the layers of the present state. */

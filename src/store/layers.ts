@@ -1,5 +1,5 @@
 import {createHash, randomBytes} from 'node:crypto'
-import {chmodSync, mkdirSync, rmdirSync, statSync} from 'node:fs'
+import {chmodSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import * as v from 'valibot'
 import {isErrno, unlessErrno} from '../host/errno.js'
@@ -80,8 +80,43 @@ export async function readLayerRecord(path: string): Promise<ImageLayerRecord | 
 }
 
 /**
- * Makes an empty upper layer, or its missing parts: the layer may have been removed as a leftover before a history
- * named it.
+ * Mode of the folder of a new layer. The sticky bit, which means nothing for a folder that only its owner may enter, says that one
+ * environment alone has ever named the layer: with the mode of the folder, the mark is there from the beginning, and removing it
+ * needs no space. Layers of version 0.1 lack it.
+ */
+const OWN_MODE = 0o1700
+const STICKY = 0o1000
+
+/** Returns whether one environment alone has ever named the layer. */
+export function isOwnLayer(layers: string, id: LayerId): boolean {
+  const status = statSync(layerFiles(layers, id).folder, {throwIfNoEntry: false})
+  return status !== undefined && (status.mode & STICKY) !== 0
+}
+
+/** Records that another environment is about to name the layers. */
+export function shareLayerFolders(layers: string, ids: readonly LayerId[]): void {
+  for (const id of ids) if (isOwnLayer(layers, id)) chmodSync(layerFiles(layers, id).folder, 0o700)
+}
+
+/**
+ * Makes the folder of a layer whose files come from a copy. The caller holds the lock of the layers until a history names the layer:
+ * without a holder, an incomplete layer is that of a killed command, and garbage collection removes it at once.
+ */
+export function beginLayer(layers: string, id: LayerId): void {
+  const partial = join(layers, `.partial.${identityOf(id)}.${randomBytes(4).toString('hex')}`)
+  mkdirSync(partial, {mode: OWN_MODE})
+  writeFileSync(filesIn(partial).incomplete, '', {mode: 0o600})
+  renameSync(partial, layerFiles(layers, id).folder)
+}
+
+/** Ends what {@link beginLayer} began, when a history names the layer. */
+export function completeLayer(layers: string, id: LayerId): void {
+  unlessErrno(() => rmSync(layerFiles(layers, id).incomplete, {force: true}))
+}
+
+/**
+ * Makes an empty upper layer, or its missing parts. A history names the layer after that, so that a missing upper layer is a
+ * lost one.
  *
  * @param below - The layer under it, whose root's permissions the new root gets.
  */
@@ -91,7 +126,7 @@ export async function makeUpper(
   {below}: {readonly below: LayerId},
 ): Promise<void> {
   const {folder, tree, work} = layerFiles(layers, id)
-  await makeFolders(folder, {mode: 0o700})
+  await makeFolders(folder, {mode: OWN_MODE})
   makeUnlessThere(work)
   if (!makeUnlessThere(tree)) return
   chmodSync(tree, statSync(layerFiles(layers, below).tree).mode & 0o777)
@@ -149,6 +184,8 @@ export type LayerFiles = {
   readonly work: string
   /** The record of an image's layer; written last. */
   readonly record: string
+  /** Marks a copy that no history names yet. */
+  readonly incomplete: string
 }
 
 /** Returns the paths of the parts of a layer. @param layers - The folder of all layers. */
@@ -158,7 +195,13 @@ export function layerFiles(layers: string, id: LayerId): LayerFiles {
 
 /** Returns the paths of the parts in the folder of a layer, also while it has another name. */
 export function filesIn(folder: string): LayerFiles {
-  return {folder, tree: join(folder, 'tree'), work: join(folder, 'work'), record: join(folder, 'layer.json')}
+  return {
+    folder,
+    tree: join(folder, 'tree'),
+    work: join(folder, 'work'),
+    record: join(folder, 'layer.json'),
+    incomplete: join(folder, 'incomplete'),
+  }
 }
 
 /** Returns the existing layers, in no order; layers that are being made or removed have other names. */

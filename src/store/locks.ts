@@ -1,24 +1,37 @@
 import {join} from 'node:path'
 import {describeHolders} from '../host/errors.js'
 import {makeFolders} from '../host/files.js'
-import {type Lock, type LockMode, lockDescriptor, lockHolders, openLockFile, takeLock} from '../host/locks.js'
+import {type Lock, type LockMode, lockDescriptor, lockUsers, openLockFile, takeLock} from '../host/locks.js'
 import type {Paths} from '../host/paths.js'
 import {type Environment, type EnvironmentName, environmentFiles} from './environments.js'
 import {environmentBusyError} from './errors.js'
 import {layersBusyError} from './snapshot-errors.js'
 
+/** How long a command waits for an environment's lock. */
+export type LockPatience = {
+  readonly waitMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Called once if the wait is not over soon. */
+  readonly onWait?: ((name: EnvironmentName) => void) | undefined
+}
+
 /** Long enough for a create or a rename to end, short enough that a person still waits. */
-const ENVIRONMENT_WAIT_MS = 3000
+const USUAL_PATIENCE: LockPatience = {waitMs: 3000}
 
 /**
  * Takes an environment's lock: shared for sessions, exclusive for commands that make, move or remove the environment.
  *
- * @throws {@link environmentBusyError} After three seconds, naming the holders.
+ * @throws {EnvironmentBusyError} After the wait, naming the holders.
  */
-export async function lockEnvironment(paths: Paths, name: EnvironmentName, mode: LockMode): Promise<Lock> {
+export async function lockEnvironment(
+  paths: Paths,
+  name: EnvironmentName,
+  mode: LockMode,
+  patience = USUAL_PATIENCE,
+): Promise<Lock> {
   const lock = await openEnvironmentLock(paths, name)
   try {
-    await waitForLock(paths, name, lock, mode)
+    await waitForLock(paths, name, {lock, mode, ...patience})
     return lock
   } catch (error) {
     lock.release()
@@ -51,18 +64,46 @@ export async function openEnvironmentLock(paths: Paths, name: EnvironmentName): 
   return openLockFile(environmentFiles(paths, name).lock)
 }
 
-/** Waits three seconds for an environment's lock. @throws {@link environmentBusyError} */
+type LockWait = Partial<LockPatience> & {readonly lock: Lock; readonly mode: LockMode}
+
+/** Time before a waiting command says so: most locks are held for a shorter time. */
+const SILENT_MS = 500
+/** Interval at which a waiting command checks its abort signal. */
+const STEP_MS = 1000
+
+/** Waits for an environment's lock, three seconds by default. @throws {EnvironmentBusyError} */
 export async function waitForLock(
   paths: Paths,
   name: EnvironmentName,
-  lock: Lock,
-  mode: LockMode,
+  {lock, mode, waitMs = USUAL_PATIENCE.waitMs, signal, onWait}: LockWait,
 ): Promise<void> {
-  if (await lockDescriptor(lock.fd, {mode, waitMs: ENVIRONMENT_WAIT_MS})) return
+  const until = performance.now() + waitMs
+  for (let stepMs = SILENT_MS, isTold = false; ; stepMs = STEP_MS) {
+    const leftMs = Math.max(0, Math.ceil(until - performance.now()))
+    if (await lockDescriptor(lock.fd, {mode, waitMs: Math.min(leftMs, stepMs)})) return
+    signal?.throwIfAborted()
+    if (leftMs <= stepMs) break
+    if (!isTold) onWait?.(name)
+    isTold = true
+  }
   throw environmentBusyError({
     name,
-    holders: describeHolders(await lockHolders(environmentFiles(paths, name).lock)),
+    holders: describeHolders(await lockUsers(environmentFiles(paths, name).lock)),
   })
+}
+
+/**
+ * Takes the lock of a command that recovers a removed environment: a second one would write another name into the same tree.
+ *
+ * @param name - Name of the removed environment, for the message.
+ * @throws {@link environmentBusyError}
+ */
+export async function lockTrash(paths: Paths, name: EnvironmentName): Promise<Lock> {
+  await makeFolders(paths.locks, {mode: 0o700})
+  const path = join(paths.locks, '.trash.lock')
+  const lock = await takeLock(path, {mode: 'exclusive', waitMs: USUAL_PATIENCE.waitMs})
+  if (lock === undefined) throw environmentBusyError({name, holders: describeHolders(await lockUsers(path))})
+  return lock
 }
 
 /** No environment has such a name. */
@@ -79,7 +120,7 @@ const LAYERS_WAIT_MS = 10_000
 export async function holdLayers(paths: Paths): Promise<Lock> {
   const lock = await takeLayersLock(paths, 'shared', LAYERS_WAIT_MS)
   if (lock === undefined)
-    throw layersBusyError({holders: describeHolders(await lockHolders(join(paths.locks, LOCK_FILE)))})
+    throw layersBusyError({holders: describeHolders(await lockUsers(join(paths.locks, LOCK_FILE)))})
   return lock
 }
 
@@ -106,7 +147,6 @@ export async function lockHistory({name, files}: Pick<Environment, 'name' | 'fil
   await makeFolders(files.run, {mode: 0o700})
   const path = join(files.run, 'history.lock')
   const lock = await takeLock(path, {mode: 'exclusive', waitMs: HISTORY_WAIT_MS})
-  if (lock === undefined)
-    throw environmentBusyError({name, holders: describeHolders(await lockHolders(path))})
+  if (lock === undefined) throw environmentBusyError({name, holders: describeHolders(await lockUsers(path))})
   return lock
 }

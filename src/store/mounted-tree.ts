@@ -11,6 +11,7 @@ import {enterMemory, fullMemory, type MemoryHolder, readMemory, throughMemory} f
 import type {Environment, EnvironmentFiles} from './environments.js'
 import {tryLostError} from './errors.js'
 import {type History, readHistory} from './history.js'
+import {requireLayers, requireUpper} from './integrity/lost-layers.js'
 import {layerFiles} from './layers.js'
 import {layeredMount} from './overlay-mount.js'
 import {canBeRoot, processBehind, rootProcess, toolPath, treeProcess} from './tools.js'
@@ -38,6 +39,7 @@ export async function mergedTree(
  * As {@link mergedTree}, for layers that need not belong to the environment.
  *
  * @throws {NamespaceRefusedError} When layers can't be mounted by programs of this host.
+ * @throws {@link upperLostError} @throws {@link layerLostError}
  */
 export async function mergedProcess(
   host: Host,
@@ -56,6 +58,7 @@ export async function mergedProcess(
   }
   const {layers: lowers, upper} = tree.history
   const isInMemory = upperHolder({name, files}, tree.history) !== undefined
+  requireTree({name, paths: host.paths}, {...tree, isInMemory})
   if (!isInMemory && !(await canBeRoot(host, record.identity))) throw namespaceRefusedError()
   const root = join(files.run, 'merged')
   await makeFolders(root, {mode: 0o700})
@@ -91,6 +94,21 @@ export async function readGuestTree({
   const history = await readHistory(files.history)
   const holder = readMemory(files.run, history.upper)
   return {kind: 'overlay', history, ...(holder === undefined || holder === 'lost' ? {} : {holder})}
+}
+
+/**
+ * Refuses a tree with a lost layer, which would be mounted or compared without the files of the layer.
+ *
+ * @throws {@link upperLostError} @throws {@link layerLostError}
+ */
+export function requireTree(
+  subject: {readonly name: string; readonly paths: Pick<Paths, 'layers'>},
+  tree: GuestTree & {readonly isInMemory?: boolean},
+): void {
+  if (tree.kind === 'directory') return
+  const {history, holder, isInMemory = holder !== undefined} = tree
+  if (!isInMemory) requireUpper(subject, history)
+  requireLayers(subject, history.layers)
 }
 
 /** Returns the mount of the guest's `/`. */

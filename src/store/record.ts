@@ -8,6 +8,7 @@ import {
   type RecordOf,
   readRecordFile,
   recordCircumstances,
+  recordObject,
   timeField,
   writeRecordFile,
 } from '../host/records.js'
@@ -15,7 +16,7 @@ import {archiveOriginSchema} from '../images/cache/record.js'
 import {recordUnreadableError} from './errors.js'
 
 /** The image that an environment was made from, and its trust. */
-const imageOriginSchema = v.object({
+const imageOriginSchema = recordObject({
   /** Absolute path, URL without secrets, or `-`. */
   source: v.string(),
   /** Canonical name and point release or serial; null for a file or a URL that the user gave. */
@@ -39,7 +40,14 @@ const imageOriginSchema = v.object({
  */
 const environmentSettingsSchema = v.strictObject({})
 
-const environmentSchema = v.object({
+const idBlockSchema = v.object({inside: numberField, outside: numberField, count: numberField})
+
+/** The ids of a user namespace, and those of the host that they are: the owners on disk of a tree with the identity mapped. */
+export const idMapSchema = v.object({uids: v.array(idBlockSchema), gids: v.array(idBlockSchema)})
+
+export type IdMap = RecordOf<typeof idMapSchema>
+
+const environmentSchema = recordObject({
   createdAt: timeField,
   image: imageOriginSchema,
   identity: oneOfField(['mapped', 'emulated']),
@@ -47,7 +55,7 @@ const environmentSchema = v.object({
   storage: oneOfField(['overlay', 'directory']),
   /** dpkg's name; a newer version of envs may write others. */
   architecture: v.string(),
-  extraction: v.object({
+  extraction: recordObject({
     entries: numberField,
     sizeBytes: numberField,
     /** Device nodes that an ordinary user can't make. */
@@ -58,6 +66,8 @@ const environmentSchema = v.object({
     fileCapabilities: numberField,
   }),
   settings: environmentSettingsSchema,
+  /** The owners on disk, for the identity mapped; older versions of envs did not record them. */
+  ids: v.exactOptional(idMapSchema),
 })
 
 /** The facts of an environment since its creation. A folder is an environment when it contains `env.json`, written last. */

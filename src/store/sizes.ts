@@ -12,7 +12,7 @@ import {WorkerDiedError} from '../rootfs/errors.js'
 import {measureTrees} from '../rootfs/worker/api.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type Identity, IdentityUnavailableError} from '../sandbox/identity.js'
-import {type Environment, findWholeEnvironment, listNames} from './environments.js'
+import {type Environment, findRemoved, findWholeEnvironment, listNames, listRemoved} from './environments.js'
 import {HistoryUnreadableError} from './errors.js'
 import {countClaims} from './gc.js'
 import {layersOf} from './history.js'
@@ -43,6 +43,8 @@ export type Part = {
   /** Undefined for the whole tree of `directory` storage. */
   readonly layer: LayerId | undefined
   readonly isShared: boolean
+  /** Whether it is the layer of an image, which stays in the store. */
+  readonly isImages: boolean
   readonly sizeBytes: number
 }
 
@@ -65,6 +67,7 @@ export async function measureParts(host: Host, environments: readonly Environmen
     each.map(({layer, isImages, sizeBytes = 0}) => ({
       layer,
       isShared: layer !== undefined && (isImages || (claims.get(layer) ?? 0) > 1),
+      isImages,
       sizeBytes,
     })),
   )
@@ -86,10 +89,13 @@ function nothingIfGone(error: unknown): MeasuredTree[] {
   return []
 }
 
-/** Returns the size of the store: environments, images, their layers, and the package cache. */
+/** Returns the size of the store: environments, also removed ones, images, their layers, and the package cache. */
 async function storeBytes(host: Host): Promise<number> {
   const {paths} = host
-  const found = await Promise.all((await listNames(paths)).map((name) => findWholeEnvironment(paths, name)))
+  const found = await Promise.all([
+    ...(await listNames(paths)).map((name) => findWholeEnvironment(paths, name)),
+    ...listRemoved(paths).map((removed) => findRemoved(paths, removed)),
+  ])
   const environments = found.filter((each) => each !== undefined)
   const parts = (await measureParts(host, environments)).flat()
   const named = new Map(parts.map(({layer, sizeBytes}) => [layer, sizeBytes]))

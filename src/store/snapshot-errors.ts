@@ -16,6 +16,12 @@ export const nothingToUndoError = defineError('ENVS_NOTHING_TO_UNDO', ExitCode.n
   nextStep: 'Begin again with its image: envs reset {name}',
 })
 
+/** No state was replaced by `undo`, or another return to a snapshot came after it. */
+export const nothingToRedoError = defineError('ENVS_NOTHING_TO_REDO', ExitCode.notFound, {
+  message: 'There is no undone state of the environment "{name}".',
+  nextStep: 'See the states that can be restored: envs snapshots {name}',
+})
+
 /** An environment with `directory` storage has no snapshots. */
 export const noHistoryError = defineError('ENVS_NO_HISTORY', ExitCode.conflict, {
   message: 'The environment "{name}" cannot have snapshots: its storage is directory.',
@@ -25,13 +31,10 @@ export const noHistoryError = defineError('ENVS_NO_HISTORY', ExitCode.conflict, 
   ],
 })
 
-/** The layers exceed the limit of mount(2), and can't be merged. */
-export const tooManySnapshotsError = defineError('ENVS_TOO_MANY_SNAPSHOTS', ExitCode.conflict, {
-  message: 'The environment "{name}" has as many snapshots as one environment can have.',
-  nextStep: [
-    'Remove some: envs snapshots {name} {removals}',
-    'Without perl envs cannot merge the layers between snapshots; download perl: envs doctor --fetch perl',
-  ],
+/** Not even two layers fit into the options of mount(2). */
+export const storePathTooLongError = defineError('ENVS_STORE_PATH_TOO_LONG', ExitCode.host, {
+  message: 'The environment "{name}" cannot have snapshots: the path of its layers is too long: "{folder}".',
+  nextStep: 'Move the store to a folder with a shorter path, and set ENVS_HOME to it.',
 })
 
 /** A garbage collection holds the lock of the layers for too long. */

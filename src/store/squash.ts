@@ -2,14 +2,14 @@ import {mkdir} from 'node:fs/promises'
 import {type DebArchitecture, systemCalls} from '../host/arch.js'
 import {syncFileSystem} from '../host/files.js'
 import type {Host} from '../host/host.js'
-import {capture, findPerl, scriptWords} from '../host/process.js'
+import {capture, requirePerl, scriptWords} from '../host/process.js'
 import type {Environment} from './environments.js'
 import {layerSpaceError, squashFailedError} from './errors.js'
 import {removeLayerFolder} from './gc.js'
-import {type History, type Layers, type Snapshot, withoutSnapshots} from './history.js'
+import type {History, Layers} from './history.js'
 import {type LayerId, layerFiles, newLayerId} from './layers.js'
 import {holdLayers} from './locks.js'
-import {tooManySnapshotsError} from './snapshot-errors.js'
+import {storePathTooLongError} from './snapshot-errors.js'
 import {rootProcess} from './tools.js'
 
 type SquashedEnvironment = Pick<Environment, 'name' | 'record'>
@@ -19,7 +19,7 @@ type SquashedEnvironment = Pick<Environment, 'name' | 'record'>
  * history names until the caller writes the returned one. The environment must be stopped.
  *
  * @param isSynced - Whether to sync the new layers to the disk.
- * @throws {{@link tooManySnapshotsError} @throws {@link squashFailedError} @throws {LayerSpaceError} @throws {@link layersBusyError}
+ * @throws {@link storePathTooLongError} @throws {PerlMissingError} @throws {@link squashFailedError} @throws {LayerSpaceError} @throws {@link layersBusyError}
  */
 export async function squashToLimit(
   host: Host,
@@ -29,15 +29,15 @@ export async function squashToLimit(
   const most = mostLayers(host.paths.layers, history.upper)
   if (history.layers.length <= most) return history
   // Far below the limit, so that the next snapshot does not reach it again.
-  const plan = planSquash(history, Math.floor((most * 2) / 3)) ?? planSquash(history, most)
-  const perl = findPerl(host)
-  if (plan === undefined || perl === undefined)
-    throw tooManySnapshotsError({name: environment.name, removals: removals(history)})
+  const plan = planSquash(history, Math.max(LEAST_LAYERS, Math.floor((most * 2) / 3)))
+  if (plan === undefined || most < LEAST_LAYERS)
+    throw storePathTooLongError({name: environment.name, folder: host.paths.layers})
+  const perl = requirePerl(host)
   const held = await holdLayers(host.paths)
   const made: LayerId[] = []
   try {
-    let merged = plan.history
-    for (const run of plan.runs) {
+    let merged = history
+    for (const run of plan) {
       const into = newLayerId(environment.record.identity)
       made.push(into)
       await merge(host, environment, {run, into, perl})
@@ -51,12 +51,6 @@ export async function squashToLimit(
   } finally {
     held.release()
   }
-}
-
-/** The options that remove the oldest snapshots which the user made. */
-function removals({snapshots}: History): string {
-  const oldest = snapshots.filter(({kind}) => kind !== 'automatic').slice(0, 3)
-  return oldest.map(({label}) => `--remove ${label}`).join(' ') || '--remove LABEL'
 }
 
 async function merge(
@@ -113,25 +107,23 @@ export async function mergeLayers(
 /** Neighbouring layers, from the bottom upwards, that can be merged into one. */
 export type Run = readonly [LayerId, LayerId, ...LayerId[]]
 
-/** The history without the removed labels, and the runs that can be merged. */
-export type SquashPlan = {readonly history: History; readonly runs: readonly Run[]}
+/** A stack has the layer of the image and a merged one at least. */
+const LEAST_LAYERS = 2
 
 /**
- * Plans to reduce the stack below the upper layer to `most` layers: merges runs that no snapshot needs
- * separately. If that is not enough, removes automatic snapshots, oldest first.
+ * Plans to reduce the stack below the upper layer to `most` layers: merges runs that no snapshot needs separately. If that is not
+ * enough, merges the lowest layers above the image's for the present stack and for the snapshots that have all of them; older
+ * snapshots keep the separate ones, whose files the merged layer shares.
  *
- * @returns Undefined if the other snapshots need too many layers.
+ * @returns Runs that do not overlap; undefined if `most` is less than two.
  */
-export function planSquash(history: History, most: number): SquashPlan | undefined {
-  let rest = history
-  for (;;) {
-    const runs = mergeableRuns(rest)
-    if (rest.layers.length - runs.reduce((saved, run) => saved + run.length - 1, 0) <= most)
-      return {history: rest, runs}
-    const oldest = rest.snapshots.find((each) => each.kind === 'automatic' && isInTheWay(rest, each))
-    if (oldest === undefined) return undefined
-    rest = withoutSnapshots(rest, new Set([oldest.label]))
-  }
+export function planSquash(history: History, most: number): readonly Run[] | undefined {
+  const runs = mergeableRuns(history)
+  if (history.layers.length - runs.reduce((saved, run) => saved + run.length - 1, 0) <= most) return runs
+  const [first, second, ...others] = history.layers.slice(1, history.layers.length - most + LEAST_LAYERS)
+  return most < LEAST_LAYERS || first === undefined || second === undefined
+    ? undefined
+    : [[first, second, ...others]]
 }
 
 /**
@@ -148,11 +140,6 @@ export function mergeableRuns(history: History): Run[] {
     start = bound
   }
   return runs
-}
-
-function isInTheWay({layers}: History, snapshot: Snapshot): boolean {
-  const depth = sharedDepth(layers, snapshot.layers)
-  return depth > 1 && depth < layers.length
 }
 
 /** Returns how many layers, from the bottom, two stacks share. */

@@ -1,18 +1,20 @@
 import {systemCalls} from '../host/arch.js'
 import type {Host} from '../host/host.js'
-import {type MapperHost, succeeds} from '../host/id-mapping.js'
+import type {MapperHost} from '../host/id-mapping.js'
 import {findPerl, requirePerl, type Script, scriptWords} from '../host/process.js'
 import type {CopyGuard} from '../rootfs/copy.js'
 import type {TreeProcess} from '../rootfs/worker/api.js'
 import {GUEST_PATH} from '../sandbox/constants.js'
 import {ToolMissingError} from '../sandbox/errors.js'
-import {type Identity, namespacePrefix, treePrefix} from '../sandbox/identity.js'
+import {canMakeRoot, type Identity, namespacePrefix, treePrefix} from '../sandbox/identity.js'
 import type {SignalSender} from '../sandbox/processes.js'
 
 const PACKAGES = {
   bwrap: 'bubblewrap',
   cp: 'coreutils',
   mount: 'mount',
+  newgidmap: 'uidmap',
+  newuidmap: 'uidmap',
   nsenter: 'util-linux',
   proot: 'proot',
   unshare: 'util-linux',
@@ -65,7 +67,7 @@ export async function treeProcess(
 
 /**
  * As {@link treeProcess}, but as root of a user namespace for `emulated` too: root is not bound by the modes of a tree. On a host
- * that allows only bwrap to make user namespaces, as Ubuntu 26.04 does, programs run as the user and report each unreadable file.
+ * that makes no user namespace with capabilities, programs run as the user and report each unreadable file.
  *
  * @throws As {@link treeProcess}, and {ToolMissingError}.
  */
@@ -78,7 +80,7 @@ export async function rootProcess(
 
 /** Returns whether a program of the host may be root of a user namespace; a caller has already probed `mapped`. */
 export async function canBeRoot(host: MapperHost, identity: Identity): Promise<boolean> {
-  return identity === 'mapped' || succeeds([...(await namespacePrefix(identity, host)), '/bin/sh', '-c', ':'])
+  return identity === 'mapped' || canMakeRoot(host)
 }
 
 /** Variables that locate downloaded programs: Perl may be one of them. */

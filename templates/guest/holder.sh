@@ -1,5 +1,6 @@
 # The first process of a running environment: ends the environment after its last other process. Inherited: 4 pipe for
-# one line when the environment is ready; 5 FIFO with a line for each second without a session.
+# one line when the environment is ready; 5 FIFO with the line "look" for each second without a session, and "session" for
+# each session that came.
 exec >/dev/null 2>&1
 # "kill -1" by a guest's root must end the services, not the environment of the sessions.
 trap '' HUP INT QUIT TERM USR1 USR2
@@ -17,7 +18,9 @@ leaving=/dev/.envs-leaving
 idle=0
 while :; do
   # The environment ends with the process that holds its lock: otherwise a second one could start on the same tree.
-  read -r _ <&5 || exit 0
+  read -r word <&5 || exit 0
+  # Counts from the end of the last session: the next one may be on its way.
+  [ "$word" = look ] || { idle=0; continue; }
   set -- /proc/[0-9]*
   if [ $# -gt 2 ]; then
     idle=0

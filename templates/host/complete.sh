@@ -85,6 +85,16 @@ offer_environments() {
   done
 }
 
+# Names as src/store/environments.ts makes them.
+offer_removed() {
+  for folder in "$data"/environments/.trash.*.*-*.*/; do
+    name_there=${folder%/}
+    name_there=${name_there##*/.trash.}
+    name_there=${name_there#*.*.}
+    is_name "$name_there" && offer "$name_there" 'removed environment'
+  done | sort -u
+}
+
 # ENVIRONMENT: reads a file of src/store/history.ts.
 offer_snapshots() {
   is_name "$1" || return
@@ -118,6 +128,7 @@ offer_kind() {
   case $1 in
     environment) offer_environments lasting ;;
     try) offer_environments tries ;;
+    removed) offer_removed ;;
     snapshot) offer_snapshots "$name" ;;
     kept) offer_images ;;
     release) offer_releases ;;

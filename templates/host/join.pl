@@ -19,7 +19,9 @@ BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 
 my ($O_RDONLY, $O_RDWR, $O_NONBLOCK) = (0, 2, 04000);
 my ($ENOENT, $EINTR, $SIGKILL) = (2, 4, 9);
-my ($F_DUPFD, $F_SETFD) = (0, 2);
+my $F_DUPFD = 0;
+# Commands that join/notes.pl explains.
+my $EXPLAINED = qr{^(?:.*/)?(?:systemctl|(?:login|hostname|timedate|init)ctl|snapd?|reboot|shutdown|poweroff|halt|ping[46]?|service)\z|^/etc/init\.d/}s;
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
 my $MOST_LINKS = 40;
@@ -32,9 +34,14 @@ my @PASSED_ON = qw(HUP INT QUIT TERM USR1 USR2 CONT WINCH);
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 
 delete $ENV{PERL_BADLANG};
-my @typed = @ARGV;
-my ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is not in its place\n";
+our @typed = @ARGV;
+# Signals that the caller ignores, as nohup(1) does, stay ignored here, and reach no process of envs.
+our @ignored = grep { ($SIG{$_} // '') eq 'IGNORE' } @PASSED_ON, 'TSTP';
+my %is_ignored = map { $_ => 1 } @ignored;
+our ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is not in its place\n";
 $SIG{CHLD} = 'DEFAULT';    # ignored, it would take the end of a child away
+our $is_session = $is_run{$typed[0] // ''} || $is_enter{$typed[0] // ''};
+go_by_node() unless $is_session;    # bin/envs sends it, because signals are ignored or limits are low
 join_session(kept_plan() // asked_plan());
 
 # Returns the stored plan of a plain session; undef if there is no valid one.
@@ -52,21 +59,27 @@ sub kept_plan {
   return $plan;
 }
 
-# Reads a plan from envs.js through a pipe; an end without a word ends this program.
+# The way by Node, which is the rarer one: join/by-node.pl. Ends this program.
+sub go_by_node {
+  require "$package/templates/host/join/by-node.pl";
+  run_node();
+}
+
+# Where no process can be made.
+sub by_node_alone {
+  require "$package/templates/host/join/by-node.pl";
+  become_node();
+}
+
 sub asked_plan {
-  pipe(my $reader, my $writer) or go_by_node();
-  # Nothing is written to this pipe: Node runs a session of proot itself, and its end of the pipe closes when this process is killed.
-  pipe(my $parent_ends, my $parent_lives) or go_by_node();
-  my $child = fork_receiver();
-  if ($child == 0) {
-    $ENV{ENVS_HAND_OVER} = join ',', fileno $writer, fileno $parent_ends;
-    fcntl($_, $F_SETFD, 0) for $writer, $parent_ends;
-    go_by_node();
-  }
-  close $_ for $writer, $parent_ends;
-  my $status = wait_for($child, $reader, \my $text);
-  exit $status unless $status == 0 && length $text;
-  return read_plan($text) // go_by_node();
+  require "$package/templates/host/join/by-node.pl";
+  return plan_of_node();
+}
+
+sub open_hold {
+  my ($plan) = @_;
+  sysopen($plan->{hold}, "$plan->{folder}/run/hold", $O_RDWR | $plan->{nofollow}) unless $plan->{hold};
+  return defined fileno($plan->{hold});
 }
 
 # As readSessionLine of src/cli/session-line.ts has it, without its flags; and what a shim with volumes says, in no other spelling.
@@ -91,15 +104,6 @@ sub read_plain_form {
   return unless $is_run{$verb};
   shift @rest if @rest && $rest[0] eq '--';
   return @rest ? ($name, \@shares, @rest) : ();
-}
-
-sub go_by_node {
-  exec { 'node' } 'node', "$package/bin/envs.js", @typed or node_is_missing();
-}
-
-sub node_is_missing {
-  print STDERR "envs: Node.js was not found.\n  Install Node.js 20.17 or later; your own copy of it needs no administrator.\n";
-  exit 125;
 }
 
 # The same as src/host/paths.ts; returns nothing where that would normalise, or refuse.
@@ -191,9 +195,10 @@ sub join_session {
   my ($status, $status_end, $filter, $filter_end);
   go_by_node()
     unless sysopen(my $lock, $plan->{lock}, $O_RDWR | $plan->{nofollow})
-    && sysopen(my $hold, "$plan->{folder}/run/hold", $O_RDWR | $plan->{nofollow})
+    && open_hold($plan)
     && pipe($status, $status_end)
     && pipe($filter, $filter_end);
+  my $hold = $plan->{hold};
   # Far less than a pipe holds.
   syswrite $filter_end, $plan->{filter};
   close $filter_end;
@@ -201,9 +206,10 @@ sub join_session {
   my $waiting = $$;
   my $child = fork_receiver();
   if ($child == 0) {
-    $SIG{$_} = 'DEFAULT' for grep { !/^(?:KILL|STOP|NUM|RT|ZERO|CLD|POLL|IOT|UNUSED)/ } keys %SIG;
+    # Until it has a session of its own, session.pl ignores the same ones; the command does not.
+    $SIG{$_} = 'DEFAULT' for grep { !$is_ignored{$_} && !/^(?:KILL|STOP|NUM|RT|ZERO|CLD|POLL|IOT|UNUSED)/ } keys %SIG;
     # Under numbers that no handle here has, because session.pl would keep those open.
-    my @handed_on = map { fcntl($_, $F_DUPFD, 3) } $status_end, $lock, $hold, $filter;
+    my @handed_on = map { fcntl($_, $F_DUPFD, 3) // exit 125 } $status_end, $lock, $hold, $filter;
     close $_ for $status, $status_end, $lock, $hold, $filter, $filter_end;
     @ARGV = (
       $plan->{anchor}, $waiting, join(',', $plan->{numbers}, @handed_on), @{$plan->{words}},
@@ -215,12 +221,19 @@ sub join_session {
     die "envs: could not run session.pl: ", $@ || $!, "\n";
   }
   close $_ for $status_end, $filter;
-  my $ended = wait_for($child, $status, \my $told);
+  my $told = read_to_end($status);
+  my $ended = wait_for($child);
   # session.pl was killed, and possibly the relay of the terminal.
   my $signal = $? & 127;
   ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $signal;
   # Without that word, the command has not run. An early interruption was meant for both.
   go_by_node() unless $told eq "started\n" || ($signal && $signal != $SIGKILL);
+  if (-t STDERR && (@{$plan->{command}} ? $plan->{command}[0] =~ $EXPLAINED : $terminal)) {
+    require "$package/templates/host/join/notes.pl";
+    my ($name) = $plan->{folder} =~ m{([^/]*)\z};
+    note_what_goes_on($name, $plan->{anchor}) if !@{$plan->{command}} && $terminal;
+    note_what_is_missing($name, $ended, @{$plan->{command}}) if @{$plan->{command}};
+  }
   exit $ended;
 }
 
@@ -241,11 +254,11 @@ sub fork_receiver {
     if   ($child) { kill $_[0] => $child }
     else          { push @early, $_[0] }
   };
-  $SIG{$_} = $pass_on for @PASSED_ON;
+  $SIG{$_} = $pass_on for grep { !$is_ignored{$_} } @PASSED_ON;
   # A terminal as standard input stops no process by itself: the relay stops this process with the whole job.
   $SIG{TSTP} = sub { $pass_on->('TSTP'); stop_here($_[0]) }
-    unless -t STDIN;
-  $child = fork() // go_by_node();
+    unless $is_ignored{TSTP} || -t STDIN;
+  $child = fork() // by_node_alone();
   if ($child != 0) { kill $_ => $child for splice @early }
   return $child;
 }
@@ -258,15 +271,19 @@ sub stop_here {
   $SIG{$signal} = $handler;
 }
 
-# Reads $from to its end, then waits for the child. Returns the status as a shell does.
+sub read_to_end {
+  my ($from) = @_;
+  my ($text, $got) = ('');
+  do { $got = sysread($from, $text, 65536, length $text) } while $got || (!defined $got && $! == $EINTR);
+  return $text;
+}
+
+# Waits for the child. Returns the status as a shell does.
 sub wait_for {
-  my ($child, $from, $text) = @_;
-  $$text = '';
-  my $got;
-  do { $got = sysread($from, $$text, 65536, length $$text) } while $got || (!defined $got && $! == $EINTR);
+  my ($child) = @_;
   waitpid $child, 0;
   my $end = $?;
-  $SIG{$_} = 'DEFAULT' for @PASSED_ON, 'TSTP';
+  $SIG{$_} = 'DEFAULT' for grep { !$is_ignored{$_} } @PASSED_ON, 'TSTP';
   $? = $end;
   return $end & 127 ? 128 + ($end & 127) : $end >> 8;
 }

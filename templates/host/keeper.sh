@@ -5,13 +5,16 @@
 #
 # usage: keeper.sh holder|script    script: there is no holder, and 4 and 5 are /dev/null
 # Inherited: 3 FIFO that ends with the last process of the environment, 4 FIFO that the holder reads, 5 FIFO that every session
-# holds open, 6 the lock, released by the kernel when this process ends.
+# holds open and writes a line to, 6 the lock, released by the kernel when this process ends.
 look() {
   while :; do
-    # Blocks while a session has it open.
-    read -r _ <&5
-    echo look >&4 || exit
-    sleep 1
+    # Blocks while a session has it open; a line is of a session that came since, and may have gone.
+    if read -r _ <&5; then
+      echo session >&4 || exit
+    else
+      echo look >&4 || exit
+      sleep 1
+    fi
   done 2>/dev/null
 }
 

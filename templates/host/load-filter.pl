@@ -1,9 +1,10 @@
 #!/usr/bin/perl
 # Runs a program under a system call filter, without a user namespace that would give it the right to.
 #
-# usage: load-filter.pl PRCTL PARENT PROGRAM ARGUMENT...
+# usage: load-filter.pl PRCTL PARENT [%] PROGRAM ARGUMENT...
 #   PRCTL   system call number of prctl(2) on this processor
 #   PARENT  process id of the one who waits for it; when that one dies, it gets QUIT, by which proot ends all that it runs
+#   %       the words after it are percent-encoded, and all variables: Node can pass no bytes that are not UTF-8
 # Inherited: 6 classic BPF program.
 #
 # Sets "no new privileges", which the kernel asks of everybody else. Plain Perl without modules, as session.pl.
@@ -14,6 +15,10 @@ my ($PR_SET_PDEATHSIG, $PR_SET_NO_NEW_PRIVS, $PR_SET_SECCOMP, $SECCOMP_MODE_FILT
 my ($SIGQUIT, $ESRCH) = (3, 3);
 
 my ($nr_prctl, $parent, @program) = @ARGV;
+if (@program && $program[0] eq '%') {
+  shift @program;
+  s/%([0-9a-f]{2})/chr hex $1/ge for @program, values %ENV;
+}
 open(my $pipe, '<&=', 6) or fail('descriptor 6');
 my $filter = do { local $/; binmode $pipe; <$pipe> } // '';
 close $pipe;

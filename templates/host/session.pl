@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # Joins the namespaces of a running environment and runs one command of the guest there to its end.
 #
-# usage: session.pl ANCHOR PARENT NUMBERS OPTION... -- [COMMAND ARGUMENT...]
+# usage: session.pl ANCHOR PARENT NUMBERS [%] OPTION... -- [COMMAND ARGUMENT...]
 #   ANCHOR   process id of the environment's pid 1 on the host
 #   PARENT   process id of the waiting envs process; when it dies, the command gets SIGHUP
 #   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount and wait4 on this processor, then "power" if its
@@ -9,6 +9,7 @@
 #            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment
+#   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
 #
@@ -57,6 +58,8 @@ my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $termin
 @descriptors = 3 .. 6 unless @descriptors;
 my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
 my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated');
+# For the keeper; see keeper.sh.
+syswrite $hold, "\n";
 read_options();
 close_strays();
 # The guest's /proc, which this process sees later, does not show it.
@@ -98,11 +101,11 @@ my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
 # These stay in the host's pid namespace, as this process does: the guest can't see them.
 for my $stream (grep { $_ && $_->{feeds} } @streams) {
-  fork_helper(\&feed_pipe, $stream);
+  fork_helper(\&feed_pipe, $stream) // give_up('fork');
   # The command sees the end of the file once the other process has ended.
   close $stream->{far_end};
 }
-$terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) if $terminal;
+$terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) // give_up('fork') if $terminal;
 # A session without the caller's terminal: /dev/tty is the guest's, or missing.
 syscall($nr_setsid) >= 0 or give_up('setsid');
 take_terminal($terminal) if $terminal;
@@ -177,6 +180,10 @@ sub pass_on {
 }
 
 sub read_options {
+  if (@rest && $rest[0] eq '%') {
+    shift @rest;
+    s/%([0-9a-f]{2})/chr hex $1/ge for @rest;
+  }
   while (defined(my $flag = shift @rest)) {
     if    ($flag eq '--') { return }
     elsif ($flag eq '-u') { $option{user} = shift @rest }
@@ -261,11 +268,11 @@ sub pass_gate {
   flock($hold, $LOCK_SH) or give_up('gate');
 }
 
-# Forks a process next to the session that holds no resource for which others wait.
+# Forks a process next to the session that holds no resource for which others wait; undef at a limit.
 sub fork_helper {
   my ($work, $own, @arguments) = @_;
-  my $pid = fork() // give_up('fork');
-  return $pid if $pid != 0;
+  my $pid = fork();
+  return $pid if !defined $pid || $pid != 0;
   my @others = grep { $_ && $_ != $own } $terminal, @streams;
   close $_ for $status, $lock, $hold, $filter_pipe, $owner, values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
   closedir $own_files;

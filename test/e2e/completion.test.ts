@@ -5,8 +5,9 @@ import {type TestContext, test} from 'node:test'
 import {settingNames} from '../../src/config/schema.js'
 import {packageRoot} from '../../src/host/paths.js'
 import {capture} from '../../src/host/process.js'
-import {FRONT_DOOR, runCli, type SandboxedCli, sandboxedCli} from '../support/cli.js'
+import {FRONT_DOOR, runCli, type SandboxedCli, sandboxedCli, WITH_TRASH} from '../support/cli.js'
 import {declaredCommands} from '../support/commands.js'
+import {environmentCli} from '../support/environment-cli.js'
 import {imageCli} from '../support/image-cli.js'
 import {layeredTest} from '../support/stacked-layers.js'
 import {runInTerminal, type Typed} from '../support/terminal.js'
@@ -113,6 +114,17 @@ layeredTest('names of environments, snapshots and images are completed', async (
       expected,
       words.join(' '),
     )
+})
+
+test('names of removed environments are completed, each once', async (t) => {
+  const cli = await environmentCli(t, WITH_TRASH)
+  const {path} = await tinyRootfs(t)
+  for (const name of ['play', 'a.b-1', 'play']) {
+    await cli.run('create', path, '--name', name)
+    assert.equal((await cli.run('rm', name)).status, 0)
+  }
+  assert.deepEqual(await answer(cli, 'recover', ''), ['a.b-1', 'play'])
+  assert.deepEqual(await answer(cli, 'enter', ''), [])
 })
 
 const PROMPT = 'ready> '

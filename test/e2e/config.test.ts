@@ -52,7 +52,7 @@ test('config list has a line for each setting', async (t) => {
     .trimEnd()
     .split('\n')
     .map((line) => line.split(/ {2,}/))
-  assert.equal(rows.length, 16)
+  assert.equal(rows.length, 18)
   assert.deepEqual(rows[0], ['SETTING', 'VALUE', 'FROM', 'VARIABLE'])
   assert.deepEqual(rows[7], [
     'keyrings',
@@ -105,3 +105,25 @@ for (const HOME of ['', 'rel']) {
     assert.notEqual(JSON.parse(ran.stdout).value, '123M')
   })
 }
+
+test('a name in the file that is no setting is warned of', async (t) => {
+  const cli = await sandboxedCli(t)
+  await mkdir(dirname(cli.configFile), {recursive: true})
+  await writeFile(cli.configFile, '{"identty": "auto"}')
+  const run = await cli.run('config', 'get', 'identity')
+  assert.deepEqual(
+    [run.status, run.stdout, run.stderr],
+    [
+      0,
+      'auto\n',
+      `envs: warning: there is no setting "identty", which ${cli.configFile} sets. Did you mean identity?\n`,
+    ],
+  )
+})
+
+test('a umask that masks the bits of the owner does not keep envs from its own files', async (t) => {
+  const cli = await sandboxedCli(t, ['sh', '-c', 'umask 0777; exec "$@"', 'sh'])
+  const set = await cli.run('config', 'set', 'engine', 'bwrap')
+  assert.deepEqual([set.status, set.stderr], [0, ''])
+  assert.equal((await cli.run('config', 'get', 'engine')).stdout, 'bwrap\n')
+})

@@ -20,6 +20,8 @@ test('what --json prints is as its schema has it', async (t) => {
     'emulated',
     '--json',
   )
+  const again = await seededRootfs(cli, 'emulated')
+  await note('create --dry-run', 'create', again, '--name', 'other', '--dry-run', '--json')
   await note('run --dry-run', 'run', '--dry-run', '--json', 'play', 'true')
   const session = startGroup(cli, ['run', 'play', 'sleep', '100'])
   await waitUntil('the command', async () => (await cli.run('ps', 'play')).stdout.includes('sleep 100'))

@@ -17,6 +17,13 @@ for (const {what, argv, status, code, human} of [
     code: 'ENVS_UNKNOWN_COMMAND',
     human: 'envs: There is no command "version".\n  try: envs --version\n  try: envs --help\n',
   },
+  ...['rmm', 'stpo', 'stop-all', 'prune-all', 'restor', 'undoo', 'remov', 'delet'].map((word) => ({
+    what: `no command that removes or ends something, for ${word}`,
+    argv: [word],
+    status: 2,
+    code: 'ENVS_UNKNOWN_COMMAND',
+    human: `envs: There is no command "${word}".\n  try: envs --help\n`,
+  })),
   {
     what: 'an option of no command that is misspelt',
     argv: ['--versoin'],

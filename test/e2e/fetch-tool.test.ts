@@ -63,7 +63,7 @@ test('a program that a key of the setting keyrings signed for is not fetched, th
   assert.match(error.suggestions[0], /Keys of the setting keyrings do not count here\.$/)
   assert.deepEqual(await readdir(join(cli.data, 'tools', 'bubblewrap')), ['.lock'])
   const pulled = await cli.run('image', 'pull', 'trixie/archive')
-  assert.match(pulled.stderr, /^✔ Download$/m)
+  assert.match(pulled.stderr, /^✔ Download\b/m)
 })
 
 test('nothing is fetched that nobody has asked for', {skip}, async (t) => {

@@ -69,9 +69,17 @@ test('no command reads a missing argument from standard input', async () => {
   assert.deepEqual(reading, [])
 })
 
-test('no alias stands in the list of commands', async () => {
-  const listed = [...(await declaredCommands())]
-    .filter(([, {aliases}]) => aliases.length > 0)
-    .map(([name]) => name)
-  assert.deepEqual(listed, [])
+test('an alias is in the help of its command, and not in the list of commands', async (t) => {
+  const cli = await sandboxedCli(t)
+  const {stdout: list} = await cli.run('--help')
+  const aliases = [...(await declaredCommands())].flatMap(([name, each]) =>
+    each.aliases.map((alias) => ({name: name.replaceAll(':', ' '), alias: alias.replaceAll(':', ' ')})),
+  )
+  assert.ok(aliases.length > 10)
+  for (const {alias} of aliases) assert.doesNotMatch(list, new RegExp(`^ {2}${alias} `, 'm'))
+  for (const name of ['run', 'rm', 'image list']) {
+    const {stdout} = await cli.run(...name.split(' '), '--help')
+    for (const {alias} of aliases.filter((each) => each.name === name))
+      assert.ok(stdout.includes(`  $ envs ${alias}\n`), `${name}: ${alias}`)
+  }
 })

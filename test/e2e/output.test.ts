@@ -80,6 +80,20 @@ test('a terminal that does not know its width gets whole tables, and stages line
     {env: {...cli.env}},
   )
   assert.equal(status, 0, screen)
-  assert.ok(screen.includes('❯ Extract\r\n'), screen)
+  assert.ok(screen.includes('❯ Unpack\r\n'), screen)
   assert.match(screen, /\nNAME +STATE +SIZE .* IMAGE\r\nplay +stopped +/)
+})
+
+test('create --timings prints the phases at the end, on standard error', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t)
+  const {status, stdout, stderr} = await cli.run('create', path, '--timings', '--json')
+  assert.equal(status, 0, stderr)
+  assert.equal(JSON.parse(stdout).name, 'tiny')
+  const rows = stderr.trimEnd().split('\n').slice(-4)
+  assert.deepEqual(
+    rows.map((row) => row.split(/ {2,}/)[0]),
+    ['PHASE', 'Unpack', 'Set up', 'Total'],
+  )
+  for (const row of rows.slice(1)) assert.match(row, / \d+(?:\.\d)? s /)
 })

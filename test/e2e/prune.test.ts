@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import {mkdir, readdir, readFile, stat, symlink, utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {debianRootfs} from '../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../support/environment-cli.js'
 import {imageCli} from '../support/image-cli.js'
 import {startGroup} from '../support/process-group.js'
+import {runnableRootfs} from '../support/runnable-rootfs.js'
+import {seededRootfs} from '../support/seeded-image.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
 import {waitUntil} from '../support/wait-until.js'
 
@@ -43,7 +44,12 @@ test('prune of a store with nothing in it says so', async (t) => {
   const cli = await environmentCli(t)
   const run = await cli.run('prune', '--yes')
   assert.deepEqual([run.status, run.stdout, run.stderr], [0, '', 'There is nothing to remove.\n'])
-  assert.deepEqual(await prune(cli, '--dry-run'), {dryRun: true, freedBytes: 0, pruned: []})
+  assert.deepEqual(await prune(cli, '--dry-run'), {
+    dryRun: true,
+    freedBytes: 0,
+    kept: {younger: [], environments: {count: 0, sizeBytes: 0}},
+    pruned: [],
+  })
 })
 
 test('prune asks, and without a terminal wants --yes and removes nothing', async (t) => {
@@ -101,7 +107,10 @@ test('snapshots that were made by themselves go when they are old, with what onl
   await writeFile(path, JSON.stringify({...history, snapshots}))
   const run = await cli.run('prune', '--yes')
   assert.match(run.stdout, /^ *SIZE +WHAT +REASON\n1\.\d MB +1 snapshot of tiny +old\n$/)
-  assert.match(run.stderr, /^Freed 1\.\d MB\.\n$/)
+  assert.match(
+    run.stderr,
+    /^Freed 1\.\d MB\.\nThe environment takes .*B, with snapshots\. See them: envs list\. Remove one: envs rm NAME\n$/,
+  )
   const labels = JSON.parse(await readFile(path, 'utf8')).snapshots.map(({label}: {label: string}) => label)
   assert.deepEqual(labels, ['mine', 'new'])
   assert.deepEqual((await layersIn(cli)).sort(), before.sort())
@@ -109,9 +118,53 @@ test('snapshots that were made by themselves go when they are old, with what onl
   assert.deepEqual(kinds(await prune(cli, '--dry-run', '--older-than', '1w')), [])
 })
 
+test('prune says what else takes disk space, and how to free it', async (t) => {
+  const cli = await environmentCli(t)
+  const {path} = await tinyRootfs(t, {files: 50})
+  await cli.run('create', path, '--quiet')
+  const packages = join(cli.home, 'cache/envs/packages/sha256')
+  await mkdir(packages, {recursive: true})
+  const day = 86_400_000
+  for (const [digit, days] of [
+    ['a', 1],
+    ['b', 8],
+  ] as const) {
+    const file = join(packages, digit.repeat(64))
+    await writeFile(file, Buffer.alloc(1 << 20, 'x'))
+    const usedAt = new Date(Date.now() - days * day)
+    await utimes(file, usedAt, usedAt)
+  }
+  const run = await cli.run('prune', '--dry-run')
+  const [freed, young, environments, end] = run.stderr.split('\n')
+  assert.match(freed ?? '', /^Would free 1\.\d MB\.$/)
+  assert.match(
+    young ?? '',
+    /^Too young: 1 shared package, 1\.\d MB\. To remove them too: envs prune --older-than 0$/,
+  )
+  assert.match(environments ?? '', /^The environment takes .*B, with snapshots\. See them: envs list\./)
+  assert.equal(end, '')
+  const {kept} = JSON.parse((await cli.run('prune', '--dry-run', '--json')).stdout)
+  assert.deepEqual([kept.younger[0].kind, kept.younger[0].count], ['packages', 1])
+  assert.equal(kept.environments.count, 1)
+})
+
+test('an age without a unit is refused', async (t) => {
+  const cli = await environmentCli(t)
+  for (const argv of [
+    ['prune', '--older-than', '7'],
+    ['image', 'prune', '--older-than', '7'],
+  ]) {
+    const run = await cli.run(...argv)
+    assert.deepEqual(
+      [run.status, run.stderr],
+      [2, 'envs: "7" is not a valid age.\n  Write hours, days or weeks: 12h, 7d, 2w\n'],
+    )
+  }
+})
+
 test('an environment that runs is left alone', async (t) => {
   const cli = await environmentCli(t)
-  const made = await cli.run('create', await debianRootfs(), '--name', 'play', '--json')
+  const made = await cli.run('create', await seededRootfs(cli), '--name', 'play', '--json')
   if (JSON.parse(made.stdout).storage !== 'overlay') return t.skip('no layers on this host')
   const path = join(cli.store, 'play', 'history.json')
   const history = JSON.parse(await readFile(path, 'utf8'))
@@ -132,12 +185,13 @@ test('what envs try left goes, and what is unpacked of its image with it', async
   await cli.run(
     'try',
     '--disk',
-    await debianRootfs(),
+    await runnableRootfs(cli.home),
     '-q',
     '--',
     'sh',
     '-c',
-    'head -c 3000000 /dev/zero >/srv/big',
+    // By the shell alone: 4 MiB.
+    's=x; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do s=$s$s; done; printf %s "$s" >/root/big',
   )
   const plan = await prune(cli, '--dry-run')
   assert.deepEqual(kinds(plan)[0], ['try', 'try-1', 'ended'])
@@ -151,7 +205,7 @@ test('what envs try left goes, and what is unpacked of its image with it', async
 
 test('a try whose record a disk has damaged holds nothing else up, and goes', async (t) => {
   const cli = await environmentCli(t)
-  await cli.run('try', '--disk', await debianRootfs(), '-q', '--', 'true')
+  await cli.run('try', '--disk', await runnableRootfs(cli.home), '-q', '--', 'true')
   await writeFile(join(cli.data, 'environments/try-1/env.json'), '')
   assert.deepEqual(kinds(await prune(cli, '--dry-run'))[0], ['try', 'try-1', 'ended'])
   await prune(cli, '--yes')

@@ -52,6 +52,23 @@ const CASES: readonly Case[] = [
     doctor: [7, /^FAIL {2}User namespaces: \/proc\/sys\/user\/max_user_namespaces is 0\.$/m],
   },
   {
+    host: 'where proot is asked for and is not there',
+    words: restricted({without: ['proot']}),
+    variables: {ENVS_ENGINE: 'proot'},
+    create: [
+      7,
+      /: proot was not found\.\n.* envs doctor --fetch proot\. .*\n.* at auto: bwrap works here\.\n$/,
+    ],
+    doctor: [7, /^FAIL {2}Engine: .*; the setting engine selects proot, which was not found\.$/m],
+  },
+  {
+    host: 'where proot is asked for, is not there, and no other engine works',
+    words: restricted({forbidsNamespaces: true, without: ['proot']}),
+    variables: {ENVS_ENGINE: 'proot'},
+    create: [7, /: proot was not found\.\n.* envs doctor --fetch proot\. [^\n]*\n$/],
+    doctor: [7, /^ {6}remedy: See the other checks\. .*: envs doctor --fetch proot$/m],
+  },
+  {
     host: 'with a part of /proc covered',
     words: restricted({prepare: 'mount -t tmpfs tmpfs /proc/fs', without: ['proot']}),
     create: [7, /Whole \/proc: Covered by mounts: \/proc\/fs\.\n.*"Whole \/proc"/],

@@ -119,6 +119,21 @@ layeredTest('one whose memory is gone can not be entered, and goes with the next
   assert.deepEqual(await cli.storeEntries(), [])
 })
 
+layeredTest('killed before its command begins, it leaves no process and no memory', async (t) => {
+  const cli = await environmentCli(t)
+  // A mirror that never answers.
+  const env = {http_proxy: 'http://192.0.2.1:1'}
+  const run = startGroup(cli, ['try', await seededRootfs(cli), '-q', 'hello'], env)
+  await waitUntil('APT at work', async () => (await cli.run('ps')).stdout.includes('apt-get update'))
+  const holder = await holderOf(cli, 'try-1')
+  run.signalLeader('SIGKILL')
+  await run.ended
+  await waitUntil('the end of its holder', () => processStartTime(holder) === undefined)
+  assert.equal((await cli.run('list', '--all', '--json')).stdout.trim(), '[]')
+  assert.deepEqual(JSON.parse((await cli.run('ps', '--json')).stdout), [])
+  assert.deepEqual(await cli.storeEntries(), [])
+})
+
 layeredTest('removed, it gives its memory back', async (t) => {
   const cli = await environmentCli(t)
   await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')

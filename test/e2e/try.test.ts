@@ -3,7 +3,6 @@ import {utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {takeLock} from '../../src/host/locks.js'
-import {debianRootfs} from '../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../support/environment-cli.js'
 import {IDENTITIES} from '../support/guest.js'
 import {isWaiting, startGroup} from '../support/process-group.js'
@@ -30,7 +29,7 @@ for (const {identity, skip} of IDENTITIES) {
       {input: 'from the caller', env},
       ...[
         'try',
-        await debianRootfs(),
+        await seededRootfs(cli, identity),
         '--env',
         'A=b',
         '-q',
@@ -78,7 +77,7 @@ test('a package that is not to be had is told of with 125, and nothing stays', a
 
 test('a first word that names no image is a package, and the image the default one', async (t) => {
   const cli = await environmentCli(t)
-  const env = {ENVS_IMAGE: await debianRootfs()}
+  const env = {ENVS_IMAGE: await seededRootfs(cli)}
   const run = await cli.runWith({env}, 'try', '-q', 'no-such-package')
   assert.equal(run.status, 125)
   assert.match(run.stderr, /\n {2}There is no image "no-such-package"\./)
@@ -165,7 +164,10 @@ test('try --keep makes one that stays, whatever comes of it', async (t) => {
   assert.equal((await cli.run('run', 'play', 'cat', '/etc/hostname')).stdout, 'play\n')
   const again = await cli.run('try', await seededRootfs(cli), '--keep', 'play', '-q')
   assert.equal(again.status, 125)
-  assert.match(again.stderr, /^envs: The environment "play" exists already./)
+  assert.equal(
+    again.stderr,
+    'envs: The environment "play" exists already.\n  Choose another name with --keep, or remove it first: envs rm play\n',
+  )
 })
 
 test('one that ended an hour ago is gone with the next command, and a younger one is not', async (t) => {
@@ -217,7 +219,7 @@ test('killed, it is stopped by the next command, and can be kept from then on fo
 
 test('two at once get two environments', async (t) => {
   const cli = await environmentCli(t)
-  const rootfs = await debianRootfs()
+  const rootfs = await seededRootfs(cli)
   const both = [0, 1].map(() => cli.run('try', rootfs, '-q', '--', 'hostname'))
   const names = (await Promise.all(both)).map(({stdout}) => stdout).sort()
   assert.deepEqual(names, ['try-1\n', 'try-2\n'])

@@ -22,6 +22,9 @@ const TIMEOUT_MS = 120_000
 const ENGINE: Readonly<Record<string, string>> =
   process.env['ENVS_TEST_ENGINE'] === undefined ? {} : {ENVS_ENGINE: process.env['ENVS_TEST_ENGINE']}
 
+/** Has removed environments kept for a while, as they are unless a setting says otherwise. */
+export const WITH_TRASH = {ENVS_TRASH_TIME: ''} as const
+
 export type Ran = {
   /** Null when a signal ended it. */
   readonly status: number | null
@@ -74,6 +77,8 @@ export async function sandboxedCli(
     XDG_CONFIG_HOME: join(home, 'config'),
     XDG_DATA_HOME: join(home, 'data'),
     XDG_RUNTIME_DIR: join(home, 'run'),
+    // Most tests look at a store in which nothing removed is left; WITH_TRASH is for the others.
+    ENVS_TRASH_TIME: '0d',
     ...ENGINE,
     ...variables,
   }

@@ -6,7 +6,7 @@ import {outputSchema} from './json-schema.js'
 type Manifest = {readonly commands: Readonly<Record<string, DeclaredCommand>>}
 
 type DeclaredCommand = {
-  readonly hiddenAliases: readonly string[]
+  readonly aliases: readonly string[]
   readonly args: Readonly<Record<string, {readonly required?: boolean}>>
   readonly flags: Readonly<Record<string, DeclaredFlag>>
 }
@@ -22,8 +22,8 @@ type DeclaredFlag = {
 /** The commands of the built manifest, with their aliases, arguments and flags. */
 export async function commandTree(): Promise<object> {
   const {commands}: Manifest = JSON.parse(await readFile(join(packageRoot(), 'oclif.manifest.json'), 'utf8'))
-  return sorted(commands, ({hiddenAliases, args, flags}) => ({
-    aliases: hiddenAliases,
+  return sorted(commands, ({aliases, args, flags}) => ({
+    aliases,
     arguments: Object.entries(args).map(([name, {required}]) => (required ? name : `[${name}]`)),
     flags: Object.fromEntries(
       Object.entries(sorted(flags, describeFlag)).map(([name, flag]) => [`--${name}`, flag]),

@@ -59,7 +59,7 @@ export const PLAIN = {ENVS_STORAGE: 'directory'} as const
 
 async function removeAll(cli: EnvironmentCli): Promise<void> {
   const names = (await cli.storeEntries()).filter((name) => !name.startsWith('.'))
-  for (const name of names) await cli.run('rm', '--force', '--', name)
+  for (const name of names) await cli.run('rm', '--force', '--now', '--', name)
   const layers = await readdir(join(cli.data, 'layers')).catch(() => [])
   const left = [
     ...(await cli.storeEntries()).map((name) => join(cli.store, name)),

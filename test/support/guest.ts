@@ -82,7 +82,7 @@ export async function ownGuest(
   const cli = await sandboxedCli(scope, behind, isPlain ? PLAIN : {})
   t.after(async () => {
     // Before its folder goes: files of foreign owners can't be removed by anything else.
-    await cli.run('rm', '--force', 'play')
+    await cli.run('rm', '--force', '--now', 'play')
     // What was unpacked of its image stays for the next one.
     await cli.run('prune', '--yes', '--older-than', '0')
     for (const tidyUp of tidyUps) await tidyUp()

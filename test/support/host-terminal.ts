@@ -1,5 +1,6 @@
 import {execFile} from 'node:child_process'
-import {mkdir, symlink} from 'node:fs/promises'
+import {mkdir, mkdtemp, rm, symlink} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
 import {delimiter, join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {promisify} from 'node:util'
@@ -66,7 +67,9 @@ export async function hostTerminal(t: Scope, cli: Pick<SandboxedCli, 'env' | 'ho
     PS1: HOST_PROMPT,
     HISTFILE: '',
   }
-  const socket = join(cli.home, `tmux-${Math.random().toString(36).slice(2)}`)
+  // Not in the home folder, which may go before the server: nothing could reach that any more.
+  const folder = await mkdtemp(join(tmpdir(), 'envs-tmux-'))
+  const socket = join(folder, 'socket')
   const tmux = async (...words: string[]): Promise<string> => {
     const {stdout} = await execute('tmux', ['-u', '-S', socket, '-f', '/dev/null', ...words], {
       cwd: cli.home,
@@ -75,11 +78,13 @@ export async function hostTerminal(t: Scope, cli: Pick<SandboxedCli, 'env' | 'ho
     })
     return stdout
   }
-  // A server without a session ends.
-  await tmux('new-session', '-d', '-s', 'keep', 'cat', ';', 'set-option', '-g', 'history-limit', '20000')
   t.after(async () => {
-    await tmux('kill-server').catch(() => {})
+    await execute('tmux', ['-S', socket, 'kill-server'], {cwd: '/', timeout: 10_000})
+    await rm(folder, {recursive: true, force: true})
   })
+  // A server without a session ends. It ends too where the runner has killed this process, whose hooks don't run then.
+  const keep = `tail --pid=${process.pid} -f /dev/null; rm -r '${folder}'; kill $PPID`
+  await tmux('new-session', '-d', '-s', 'keep', keep, ';', 'set-option', '-g', 'history-limit', '20000')
   return {open: () => openPane(tmux)}
 }
 

@@ -121,7 +121,7 @@ async function killOnce(
   await assertListed(cli, Object.keys(found.environments))
 
   makeOld(cli.data)
-  const wanted = {environments: after.environments, images: after.images, output: after.output}
+  const {leftovers: _, ...wanted} = after
   const isDone = isDeepStrictEqual(found, wanted)
   if (!isDone || command.again !== undefined) {
     const run = await cli.run(...command.argv)
@@ -146,7 +146,22 @@ function assertWhole(
       `${name} is neither as it was nor as it is to be`,
     )
   for (const name of Object.keys(before.environments))
-    assert.ok(name in found.environments || !(name in after.environments), `${name} is gone`)
+    assert.ok(
+      name in found.environments ||
+        name in found.removed ||
+        !(name in {...after.environments, ...after.removed}),
+      `${name} is gone`,
+    )
+  for (const [name, state] of Object.entries(found.removed))
+    assert.ok(
+      changes.includes(name) || states.some(({removed}) => removed[name] === state),
+      `the removed ${name} is neither as it was nor as it is to be`,
+    )
+  for (const name of Object.keys(before.removed))
+    assert.ok(
+      name in found.removed || !(name in after.removed) || name in after.environments,
+      `the removed ${name} is gone`,
+    )
   for (const name of before.images)
     assert.ok(found.images.includes(name) || !after.images.includes(name), `image ${name} is gone`)
   assert.ok(

@@ -9,6 +9,8 @@ export type GroupRun = {
   signalGroup(signal: NodeJS.Signals): void
   /** Sends it to envs alone. */
   signalLeader(signal: NodeJS.Signals): void
+  /** Its standard error so far. */
+  stderr(): string
   /** Resolves when envs is gone and nobody holds its output any more. */
   readonly ended: Promise<{
     status: number | null
@@ -52,6 +54,7 @@ export function startGroup(
     pid,
     signalGroup: (signal) => tolerateGone(() => process.kill(-pid, signal)),
     signalLeader: (signal) => tolerateGone(() => process.kill(pid, signal)),
+    stderr: () => stderr.join(''),
     ended,
   }
 }

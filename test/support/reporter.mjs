@@ -43,7 +43,9 @@ function slowestOf(seconds) {
   const slowest = [...seconds].sort(([, one], [, other]) => other - one).slice(0, SHOWN)
   return [
     'slowest files, in seconds',
-    ...slowest.map(([file, sum]) => `  ${relative(process.cwd(), file).padEnd(48)} ${sum.toFixed(0).padStart(5)}`),
+    ...slowest.map(
+      ([file, sum]) => `  ${relative(process.cwd(), file).padEnd(48)} ${sum.toFixed(0).padStart(5)}`,
+    ),
   ]
 }
 

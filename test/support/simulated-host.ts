@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {fileURLToPath} from 'node:url'
-import type {Check, CheckId} from '../../src/host/check.js'
+import type {CheckId, HostCheck} from '../../src/doctor/index.js'
 import type {MappingProbe} from '../../src/host/id-mapping.js'
 import {capture} from '../../src/host/process.js'
 import {sourceProgram} from './source-program.js'
@@ -29,12 +29,12 @@ export async function idMapOn(simulation: Simulation): Promise<number[][]> {
 }
 
 /** What `examineHost` says on a host that really is so. */
-export async function doctorOn(simulation: Simulation): Promise<{checks: Check[]; canRun: boolean}> {
+export async function doctorOn(simulation: Simulation): Promise<{checks: HostCheck[]; canRun: boolean}> {
   return JSON.parse(await report('doctor', simulation))
 }
 
 /** One check of {@link doctorOn}. */
-export async function checkOn(id: CheckId, simulation: Simulation): Promise<Check> {
+export async function checkOn(id: CheckId, simulation: Simulation): Promise<HostCheck> {
   const found = (await doctorOn(simulation)).checks.find((check) => check.id === id)
   assert.ok(found, id)
   return found

@@ -19,6 +19,8 @@ import {treeSnapshot} from './tree-snapshot.js'
 export type StoreState = {
   /** By name, what each is made of: files, snapshots, and what marks it. */
   readonly environments: Readonly<Record<string, string>>
+  /** Those that were removed and can be recovered, by the name that they had. */
+  readonly removed: Readonly<Record<string, string>>
   /** Names of images that are kept. */
   readonly images: readonly string[]
   /** Paths in the store of what is nobody's. */
@@ -38,17 +40,28 @@ export function storeState(store: string): StoreState {
   const environments: Record<string, string> = {}
   for (const name of names.filter((each) => !each.startsWith('.')))
     environments[name] = JSON.stringify(environmentState(store, name, named))
+  const trash = names.filter((each) => each.startsWith('.trash.'))
+  const removed = Object.fromEntries(
+    trash.map((each) => [
+      each.split('.').slice(4).join('.'),
+      JSON.stringify(environmentState(store, each, named)),
+    ]),
+  )
   return {
     environments,
+    removed,
     images: namesIn(join(store, 'images')).filter((each) => !each.startsWith('.')),
     leftovers: [
-      ...names.filter((each) => each.startsWith('.')).map((each) => join('environments', each)),
+      ...names
+        .filter((each) => each.startsWith('.') && !trash.includes(each))
+        .map((each) => join('environments', each)),
       ...namesIn(join(store, 'layers'))
         .filter((each) => !named.has(each) && !existsSync(join(store, 'layers', each, 'layer.json')))
         .map((each) => join('layers', each)),
       ...namesIn(join(store, 'images'))
         .filter((each) => each.startsWith('.') && each !== '.locks')
         .map((each) => join('images', each)),
+      ...namesIn(join(store, 'exports')).map((each) => join('exports', each)),
       ...halfWritten(store),
     ].sort(),
   }

@@ -141,7 +141,10 @@ export async function openUbuntu(
     version,
     architecture: 'all',
     priority: 'important',
-    files: {'usr/share/keyrings/ubuntu-archive-keyring.gpg': key},
+    files: {
+      'usr/share/keyrings/ubuntu-archive-keyring.gpg': key,
+      'etc/apt/trusted.gpg.d/ubuntu-keyring-2018-archive.gpg': key,
+    },
   })
   const release = [...packages, UNMERGED, keyring('2023')]
   const archive = await openArchive(t, {

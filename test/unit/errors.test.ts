@@ -7,6 +7,12 @@ import {test} from 'node:test'
 import {errnoOf, UsageError} from '../../src/errors.js'
 import {systemError} from '../support/system-error.js'
 
+/** An error as Node reports an errno that libuv does not know. */
+function unnamedError(errno: number): Error {
+  const code = `Unknown system error -${errno}`
+  return Object.assign(new Error(`${code}, open '/x'`), {code, errno: -errno, syscall: 'open', path: '/x'})
+}
+
 async function thrownBy(work: () => unknown): Promise<unknown> {
   try {
     await work()
@@ -23,6 +29,7 @@ for (const [what, work, errno] of [
   ['a refusal of Node in the words of the system', () => rmSync(tmpdir()), 'EISDIR'],
   ['a program', () => Promise.reject(spawnSync('/nonexistent').error), 'ENOENT'],
   ['one without a name in libuv', () => Promise.reject(systemError('EDQUOT')), 'EDQUOT'],
+  ['one without a name in Node', () => Promise.reject(unnamedError(117)), 'EUCLEAN'],
 ] as const) {
   test(`the errno of a failed system call is known: ${what}`, async () => {
     assert.equal(errnoOf(await thrownBy(work)), errno)

@@ -1,3 +1,4 @@
+import {styleText} from 'node:util'
 import type {Ticket} from '../../doctor/remedies.js'
 import type {Check} from '../../host/check.js'
 import {escapeText} from '../output.js'
@@ -100,6 +101,14 @@ function files(count: number): string {
 }
 
 const MARKS = {pass: 'ok  ', warn: 'warn', fail: 'FAIL'} as const
+const COLOURS = {'ok  ': 'green', warn: 'yellow', FAIL: 'red'} as const
+
+/** Colours the mark of a line of {@link renderChecks}. */
+export function withColour(line: string): string {
+  for (const [mark, colour] of Object.entries(COLOURS))
+    if (line.startsWith(`${mark}  `)) return `${styleText(colour, mark)}${line.slice(mark.length)}`
+  return line
+}
 
 /** Returns the lines that `envs doctor` prints about its checks. */
 export function renderChecks(checks: readonly Check[]): string[] {
@@ -125,7 +134,46 @@ export function renderTicket({requests}: Ticket): string[] {
   ]
 }
 
+type StoreProblem = {
+  readonly environment: string | null
+  readonly path: string
+  readonly problem: string
+  readonly remedy: string
+}
+
+/** Returns the lines that `envs doctor --check` prints. */
+export function renderStoreCheck({
+  environments,
+  layers,
+  images,
+  problems,
+}: {
+  readonly environments: number
+  readonly layers: number
+  readonly images: number
+  readonly problems: readonly StoreProblem[]
+}): string[] {
+  const checked = [
+    `${environments} ${environments === 1 ? 'environment' : 'environments'}`,
+    `${layers} ${layers === 1 ? 'layer' : 'layers'}`,
+    ...(images > 0 ? [`${images} ${images === 1 ? 'image' : 'images'}`] : []),
+  ].join(', ')
+  if (problems.length === 0) return [`Checked ${checked}: no problems.`]
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+  return [`Checked ${checked}: ${count}.`, ...problems.flatMap(renderProblem)]
+}
+
+function renderProblem({environment, path, problem, remedy}: StoreProblem): string[] {
+  return [
+    `FAIL  ${environment === null ? '' : `${environment}: `}${escapeText(problem)}`,
+    `      path: ${escapeText(path)}`,
+    `      remedy: ${escapeText(remedy)}`,
+  ]
+}
+
 type RepairResult = {
+  readonly repaired: readonly StoreProblem[]
+  readonly problems: readonly StoreProblem[]
   readonly folders: number
   readonly layers: number
   readonly tries: number
@@ -133,7 +181,14 @@ type RepairResult = {
 }
 
 /** Returns the lines about the actions of `envs doctor --repair`; one line if there were none. */
-export function describeRepair({folders, layers, tries, orphans}: RepairResult): string[] {
+export function describeRepair({
+  folders,
+  layers,
+  tries,
+  orphans,
+  repaired,
+  problems,
+}: RepairResult): string[] {
   const done = [
     ...orphans.map(
       ({name, holders}) =>
@@ -142,7 +197,12 @@ export function describeRepair({folders, layers, tries, orphans}: RepairResult):
     ...counted(tries, 'throwaway environment', 'that had ended'),
     ...counted(folders, 'folder', 'that was incomplete', 'that were incomplete'),
     ...counted(layers, 'layer', 'that no environment uses'),
+    ...repaired.map(
+      ({environment, path, problem}) => `Repaired ${environment ?? escapeText(path)}: ${escapeText(problem)}`,
+    ),
   ]
+  if (problems.length > 0)
+    return [...done, 'Problems that envs cannot repair without a loss:', ...problems.flatMap(renderProblem)]
   return done.length === 0 ? ['There was nothing to repair.'] : done
 }
 

@@ -1,6 +1,7 @@
 import {type EnvironmentSummary, listEnvironments} from '../../environments/list.js'
+import type {RemovedListResult} from '../../environments/results.js'
 import {type Host, openCheckedHost} from '../../host/host.js'
-import {formatBytes, formatRelativeTime} from '../format.js'
+import {formatBytes, formatLocalTime, formatRelativeTime} from '../format.js'
 import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from '../output.js'
 import {parseQuickLine} from '../quick-line.js'
 import {type Column, renderTable} from '../table.js'
@@ -35,6 +36,30 @@ export function printEnvironments(
     writeOutput(`${escapeLines(renderTable(environments, columns(environments, host), outputColumns()))}\n`)
 }
 
+/** Prints the result of `envs list --removed`. */
+export function printRemoved(
+  removed: RemovedListResult,
+  {host, quiet}: {host: Pick<Host, 'now'>; quiet: boolean},
+): void {
+  if (quiet) writeOutput(removed.map(({name}) => `${name}\n`).join(''))
+  else if (removed.length === 0) writeError('There is no removed environment that can be recovered.\n')
+  else writeOutput(`${escapeLines(renderTable(removed, removedColumns(host), outputColumns()))}\n`)
+}
+
+function removedColumns({now}: Pick<Host, 'now'>): Column<RemovedListResult[number]>[] {
+  return [
+    {title: 'name', show: ({name}) => name},
+    {title: 'removed', show: ({removedAt}) => formatRelativeTime(removedAt, now())},
+    {title: 'kept until', show: ({keptUntil}) => formatLocalTime(keptUntil)},
+    {
+      title: 'size',
+      align: 'right',
+      show: ({sizeBytes}) => (sizeBytes === null ? '-' : formatBytes(sizeBytes)),
+    },
+    {title: 'image', show: ({image}) => image ?? '-'},
+  ]
+}
+
 function columns(environments: readonly EnvironmentSummary[], host: Host): Column<EnvironmentSummary>[] {
   const size = (bytes: number | null) => (bytes === null ? '-' : formatBytes(bytes))
   const ago = (time: Date | null) => (time === null ? '-' : formatRelativeTime(time, host.now()))
@@ -45,11 +70,13 @@ function columns(environments: readonly EnvironmentSummary[], host: Host): Colum
   return [
     {title: 'name', show: ({name}) => name},
     {title: 'state', show: ({state}) => state},
-    {title: 'size', align: 'right', show: ({sizeBytes}) => size(sizeBytes)},
-    {title: 'shared', align: 'right', show: ({sharedBytes}) => size(sharedBytes)},
-    {title: 'last used', show: ({lastUsedAt}) => ago(lastUsedAt)},
-    {title: 'identity', show: ({identity}) => identity ?? '-'},
-    ...(isMixed ? [{title: 'arch', show: ({architecture}: EnvironmentSummary) => architecture ?? '-'}] : []),
+    {title: 'size', align: 'right', rank: 2, show: ({sizeBytes}) => size(sizeBytes)},
+    {title: 'shared', align: 'right', rank: 5, show: ({sharedBytes}) => size(sharedBytes)},
+    {title: 'last used', rank: 3, show: ({lastUsedAt}) => ago(lastUsedAt)},
+    {title: 'identity', rank: 4, show: ({identity}) => identity ?? '-'},
+    ...(isMixed
+      ? [{title: 'arch', rank: 1, show: ({architecture}: EnvironmentSummary) => architecture ?? '-'}]
+      : []),
     {title: 'image', show: ({image}) => image ?? '-'},
   ]
 }

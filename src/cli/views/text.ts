@@ -1,6 +1,7 @@
+import type {LookupNotice} from '../../environments/create/request.js'
 import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../../host/arch.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
-import {formatBytes, formatDuration, formatRelativeTime} from '../format.js'
+import {formatBytes, formatDuration, formatLocalTime, formatRelativeTime} from '../format.js'
 
 /** Describes an identity in one line. */
 export function describeIdentity(identity: 'mapped' | 'emulated'): string {
@@ -147,26 +148,7 @@ export function describeFallback(
   return `${reason} Used the kept image ${name} ${version}, fetched ${formatRelativeTime(fetchedAt, now)}; there may be a newer one.`
 }
 
-/** A notice of the image lookup. */
-export type ImageNotice =
-  | {readonly kind: 'clock-behind'; readonly listing: string; readonly signedAt: Date; readonly now: Date}
-  | {readonly kind: 'source-unreachable'; readonly source: string; readonly reason: string}
-  | {readonly kind: 'pocket-missing'; readonly suite: string; readonly mirror: string}
-  | {
-      readonly kind: 'release-expired'
-      readonly suite: string
-      readonly mirror: string
-      readonly validUntil: Date
-    }
-  | {
-      readonly kind: 'release-from-cache'
-      readonly suite: string
-      readonly mirror: string
-      readonly date: Date
-      readonly reason: string
-    }
-
-export function describeNotice(notice: ImageNotice): string {
+export function describeNotice(notice: LookupNotice): string {
   switch (notice.kind) {
     case 'clock-behind':
       return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this host (${notice.now.toISOString()}): its clock is behind.`
@@ -210,12 +192,13 @@ export function describePrunable({
   name,
   count,
 }: {
-  readonly kind: 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
+  readonly kind: 'removed' | 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
   readonly name: string | null
   readonly count: number
 }): string {
   const many = (one: string, more = `${one}s`) => (count === 1 ? `1 ${one}` : `${count} ${more}`)
   switch (kind) {
+    case 'removed':
     case 'try':
       return `environment ${name}`
     case 'snapshots':
@@ -230,6 +213,35 @@ export function describePrunable({
       return many('shared package')
   }
 }
+
+type KeptSpace = {
+  readonly younger: readonly (Parameters<typeof describePrunable>[0] & {readonly sizeBytes: number})[]
+  readonly environments: {readonly count: number; readonly sizeBytes: number}
+}
+
+/** Describes the disk space that `envs prune` does not free, and how to free it, in lines. */
+export function describeKeptSpace({younger, environments}: KeptSpace): string[] {
+  const youngerBytes = younger.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)
+  const items = younger.map(describePrunable)
+  const [shown, more] = [items.slice(0, MOST_ITEMS).join(', '), items.length - MOST_ITEMS]
+  const rest = more > 0 ? ` and ${more} more` : ''
+  const {count, sizeBytes} = environments
+  const subject = count === 1 ? 'The environment takes' : `The ${count} environments take`
+  return [
+    ...(youngerBytes === 0
+      ? []
+      : [
+          `Too young: ${shown}${rest}, ${formatBytes(youngerBytes)}. To remove them too: envs prune --older-than 0`,
+        ]),
+    ...(count === 0
+      ? []
+      : [
+          `${subject} ${formatBytes(sizeBytes)}, with snapshots. See them: envs list. Remove one: envs rm NAME`,
+        ]),
+  ]
+}
+
+const MOST_ITEMS = 4
 
 type SnapshotKind = 'manual' | 'automatic' | 'replaced' | 'initial' | 'cloned'
 
@@ -273,4 +285,39 @@ export function describeStaleShims(shims: readonly ShimName[]): string | undefin
   if (environment === undefined) return undefined
   const names = shims.map(({name}) => name).join(', ')
   return `Shims still lead to ${environment}: ${names}. Remove them: envs shim ${environment} --remove`
+}
+
+/** Describes the wait for other commands that use an environment. */
+export function describeWait(name: string, waitMs: number): string {
+  return `Waiting for commands that use the environment "${name}", at most ${formatDuration(waitMs / 1000)} (--wait).`
+}
+
+/** A removed environment that can be recovered. */
+type Recoverable = {readonly name: string; readonly keptUntil: Date}
+
+/** Reports a removal, and how to recover the environment; `kept` is undefined where its files were deleted. */
+export function describeRemoval(name: string, kept: Recoverable | undefined): string {
+  return kept === undefined
+    ? `Removed ${name}.`
+    : `Removed ${name}. To get it back, until ${formatLocalTime(kept.keptUntil)}: envs recover ${name}`
+}
+
+/** Warns that a removal freed no space where that matters; undefined where there is enough. */
+export function describeSpaceTaken(
+  {name, sizeBytes}: {readonly name: string; readonly sizeBytes: number},
+  {freeBytes, maxBytes}: {readonly freeBytes: number; readonly maxBytes: number},
+): string | undefined {
+  if (sizeBytes <= Math.min(freeBytes, maxBytes)) return undefined
+  return `${name} still takes ${formatBytes(sizeBytes)}. To free the space now: envs rm --now ${name}`
+}
+
+/** Reports that earlier removals became final. */
+export function describeDeleted(names: readonly string[]): string {
+  return `Deleted for good, because the setting trashSize allows no more: ${names.join(', ')}.`
+}
+
+/** Reports the space that removed environments take. */
+export function describeTrash(count: number, sizeBytes: number): string {
+  const many = count === 1 ? '1 removed environment takes' : `${count} removed environments take`
+  return `${many} ${formatBytes(sizeBytes)} and can still be recovered. To delete them as well: envs prune --removed`
 }

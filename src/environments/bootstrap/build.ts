@@ -80,7 +80,8 @@ export class ArchiveImage {
       if (kept === undefined || !isUnreachable(error)) throw error
       return {kept, wasKept: true, fallback: error.message}
     }
-    const sources = aptSources(plan, {ignoresExpiry: this.request.allowExpired})
+    const {allowExpired, archive} = this.request
+    const sources = aptSources(plan, {ignoresExpiry: allowExpired, components: archive.components})
     const ingredients = ingredientsOf({plan, identity, sources: sources.text})
     this.#chosen = {plan, sources, ingredients}
     return this.#present(ingredients)
@@ -117,6 +118,12 @@ export class ArchiveImage {
   describe(): ImageFacts {
     if (this.#chosen === undefined) throw new Error('choose comes first')
     return factsOf(this.request, this.#chosen)
+  }
+
+  /** The packages of the image that `choose` resolved: their number, and their size as downloads. */
+  get packages(): {readonly count: number; readonly sizeBytes: number} {
+    const packages = this.#chosen?.plan.packages ?? []
+    return {count: packages.length, sizeBytes: packages.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0)}
   }
 
   /** Hands over, once, the tree of an image that was just made; for a layer of the same identity. */

@@ -113,35 +113,92 @@ const KEYRINGS = {
   ubuntu: {package: 'ubuntu-keyring', path: '/usr/share/keyrings/ubuntu-archive-keyring.gpg'},
 } as const
 
+/** The components that the APT sources name in an image whose user named none, as in the publisher's own images. */
+const USUAL_COMPONENTS = {
+  debian: ['main'],
+  ubuntu: ['main', 'restricted', 'universe', 'multiverse'],
+} as const
+
+type AptSourceOptions = {
+  /** Turns `Valid-Until` off, for a mirror that is no longer updated. */
+  readonly ignoresExpiry: boolean
+  /** The components that the user named; empty for the usual ones. */
+  readonly components: readonly string[]
+}
+
+/** An entry of the APT sources: pockets of one mirror with the same components. */
+type SourceEntry = {
+  /** Without user and password. */
+  readonly mirror: string
+  readonly suites: readonly string[]
+  readonly components: readonly string[]
+}
+
 /**
- * Returns the APT sources for a tree that was made from these pockets.
+ * Returns the APT sources for a tree that was made from these pockets. They name more components than the packages come
+ * from: a package of universe can be installed later, although the tree is made of main.
  *
- * @param options.ignoresExpiry - Turns `Valid-Until` off, for a mirror that is no longer updated.
- * @returns The file's path below the root, and its text. @see sources.list(5), "deb822-style format"
+ * @returns The file's path below the root, and its text.
  */
 export function aptSources(
   {release, pockets, packages}: Pick<PackagePlan, 'release' | 'pockets' | 'packages'>,
-  {ignoresExpiry}: {ignoresExpiry: boolean},
+  {ignoresExpiry, components}: AptSourceOptions,
 ): {path: string; text: string} {
-  const keyring = KEYRINGS[release.distribution]
-  const isThere = packages.some(({name}) => name === keyring.package)
-  const tail = [
-    ...(isThere ? [`Signed-By: ${keyring.path}`] : []),
-    ...(ignoresExpiry ? ['Check-Valid-Until: no'] : []),
-  ]
-  const stanzas = groupByMirror(pockets).map((same) =>
-    [
-      'Types: deb',
-      `URIs: ${same.slice(0, 1).map(({mirror}) => withoutUser(mirror))}`,
-      `Suites: ${same.map(({suite}) => suite).join(' ')}`,
-      `Components: ${same[0]?.components.join(' ')}`,
-      ...tail,
-    ].join('\n'),
+  const entries = entriesOf(
+    pockets,
+    components.length > 0 ? components : USUAL_COMPONENTS[release.distribution],
   )
+  if (hasOneLineSources(release))
+    return {path: 'etc/apt/sources.list', text: oneLineText(entries, {ignoresExpiry})}
+  const keyring = KEYRINGS[release.distribution]
+  const signedBy = packages.some(({name}) => name === keyring.package) ? keyring.path : undefined
   return {
     path: `etc/apt/sources.list.d/${release.distribution}.sources`,
-    text: `${stanzas.join('\n\n')}\n`,
+    text: deb822Text(entries, {ignoresExpiry, signedBy, isUbuntu: release.distribution === 'ubuntu'}),
   }
+}
+
+/** The first release of Ubuntu with sources in the deb822 format. */
+const FIRST_DEB822 = 24.04
+
+/** Returns whether the publisher's images of the release have /etc/apt/sources.list, which instructions for it edit. */
+function hasOneLineSources({distribution, version}: PackagePlan['release']): boolean {
+  return distribution === 'ubuntu' && version !== undefined && Number(version) < FIRST_DEB822
+}
+
+/** Ubuntu's package of keys puts them where APT looks without `signed-by`. @see sources.list(5), "one-line-style format" */
+function oneLineText(entries: readonly SourceEntry[], {ignoresExpiry}: {ignoresExpiry: boolean}): string {
+  const options = ignoresExpiry ? '[check-valid-until=no] ' : ''
+  const lines = entries.flatMap(({mirror, suites, components}) =>
+    suites.flatMap((suite) => {
+      const rest = `${options}${mirror}/ ${suite} ${components.join(' ')}`
+      return [`deb ${rest}`, `# deb-src ${rest}`]
+    }),
+  )
+  return `${lines.join('\n')}\n`
+}
+
+/** @see sources.list(5), "deb822-style format" */
+function deb822Text(
+  entries: readonly SourceEntry[],
+  {
+    ignoresExpiry,
+    signedBy,
+    isUbuntu,
+  }: {ignoresExpiry: boolean; signedBy: string | undefined; isUbuntu: boolean},
+): string {
+  const stanzas = entries.map(({mirror, suites, components}) =>
+    [
+      ...(isUbuntu ? ['# For source packages: Types: deb deb-src'] : []),
+      'Types: deb',
+      `URIs: ${isUbuntu ? `${mirror}/` : mirror}`,
+      `Suites: ${suites.join(' ')}`,
+      `Components: ${components.join(' ')}`,
+      ...(signedBy === undefined ? [] : [`Signed-By: ${signedBy}`]),
+      ...(ignoresExpiry ? ['Check-Valid-Until: no'] : []),
+    ].join('\n'),
+  )
+  return `${stanzas.join('\n\n')}\n`
 }
 
 /** Removes user and password, because images are shared and exported; APT reads passwords from auth.conf(5). */
@@ -149,14 +206,16 @@ function withoutUser(mirror: string): string {
   return mirror.replace(/^(\w+:\/\/)[^/@]*@/, '$1')
 }
 
-/** Groups the pockets of one mirror with the same components, which share a stanza. */
-function groupByMirror(pockets: readonly UsedPocket[]): UsedPocket[][] {
-  const groups = new Map<string, UsedPocket[]>()
-  for (const pocket of pockets) {
-    const key = [pocket.mirror, ...pocket.components].join(' ')
-    groups.set(key, [...(groups.get(key) ?? []), pocket])
+/** Groups the pockets of one mirror with the same components. A pocket keeps only the components that its Release lists. */
+function entriesOf(pockets: readonly UsedPocket[], wanted: readonly string[]): SourceEntry[] {
+  const entries = new Map<string, SourceEntry>()
+  for (const {mirror, suite, offered} of pockets) {
+    const components = wanted.filter((component) => offered.includes(component))
+    const key = [mirror, ...components].join(' ')
+    const suites = [...(entries.get(key)?.suites ?? []), suite]
+    entries.set(key, {mirror: withoutUser(mirror), suites, components})
   }
-  return [...groups.values()]
+  return [...entries.values()]
 }
 
 /** The packages of a release could not be configured: a script failed, or dpkg reports a problem. `lastLines` are untrusted. */

@@ -1,10 +1,11 @@
 import {randomBytes} from 'node:crypto'
 import {mkdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
+import {setFlagsFromString} from 'node:v8'
+import {runInNewContext} from 'node:vm'
 import type {ArchiveContext, PackagePlan} from '../../apt/context.js'
 import {downloadPackages, type FetchedPackage} from '../../apt/download.js'
 import {makeFolders} from '../../host/files.js'
-import {collectGarbage} from '../../host/gc.js'
 import type {Host} from '../../host/host.js'
 import {templateText} from '../../host/paths.js'
 import type {UnpackDebsReport} from '../../rootfs/debs/unpack.js'
@@ -181,4 +182,14 @@ async function* baseOf(
     if (base.has(name)) yield {name, path: fetched.path}
     else others.push(fetched)
   }
+}
+
+/**
+ * Runs the garbage collector, to release memory after a large piece of work. V8 itself waits until it needs
+ * memory, and ignores the needs of other processes.
+ */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  const collect: unknown = runInNewContext('gc')
+  if (typeof collect === 'function') collect()
 }

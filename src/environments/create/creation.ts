@@ -1,6 +1,8 @@
+import {ignoreFailure} from '../../host/errno.js'
 import {makeFolders, syncFilesIn} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
+import {touchKept} from '../../images/cache/cache.js'
 import type {OpenedImage} from '../../images/opened-image.js'
 import type {ExtractReport, TreeNote} from '../../rootfs/worker/api.js'
 import type {EngineName} from '../../sandbox/engines/select.js'
@@ -14,13 +16,18 @@ import {
 } from '../../store/environments.js'
 import {environmentExistsError} from '../../store/errors.js'
 import {leftoverFolder, removeLeftover, sweepLayers, sweepLeftovers} from '../../store/gc.js'
-import {holdLayers, lockEnvironment} from '../../store/locks.js'
+import {presentIdMap} from '../../store/integrity/id-maps.js'
+import {holdLayers, type LockPatience, lockEnvironment} from '../../store/locks.js'
 import {sweepPackagesHourly} from '../../store/package-cache.js'
 import {type EnvironmentRecord, readRecord, writeRecord} from '../../store/record.js'
 import {recordUsage} from '../../store/sizes.js'
+import {sweepTrash} from '../../store/trash.js'
+import {sweepExports} from '../export/abandoned.js'
+import {withFreshTrials} from '../session/fresh-trials.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
 import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
+import type {ImageStep} from './image-description.js'
 import {chooseMeans, type Means} from './means.js'
 import {newRecord} from './new-record.js'
 import type {CreateRequest} from './request.js'
@@ -74,27 +81,30 @@ export class Creation {
   /**
    * Locks the name and chooses engine, identity and storage.
    *
-   * @throws {@link environmentExistsError} @throws {@link environmentBusyError} @throws As `chooseMeans`.
+   * @throws {EnvironmentExistsError} At once if there is one. @throws {EnvironmentBusyError} @throws As `chooseMeans`.
    */
-  static async begin(host: Host, request: CreateRequest, {signal}: {signal: AbortSignal}): Promise<Creation> {
+  static async begin(
+    host: Host,
+    request: CreateRequest,
+    {signal, patience = DEFAULT_PATIENCE, nameFlag}: CreationOptions,
+  ): Promise<Creation> {
+    await refuseTaken(host, request.name, nameFlag)
     await makeStore(host.paths)
+    await sweepTrash(host)
+    await sweepExports(host)
     await sweepLeftovers(host)
     await sweepTries(host)
     await sweepPackagesHourly(host)
     await sweepLayers(host)
     // All three wait for other programs most of the time, so they run in parallel.
-    const locking = lockEnvironment(host.paths, request.name, 'exclusive')
+    const locking = lockEnvironment(host.paths, request.name, 'exclusive', {...patience, signal})
     const holding = needsNoDownload(request) ? holdLayers(host.paths) : undefined
     const choosing = chooseMeans(host, request)
     for (const each of [locking, holding, choosing]) each?.catch(() => {})
     try {
       const lock = await locking
-      if ((await readRecord(environmentFiles(host.paths, request.name).record)) !== undefined) {
-        throw environmentExistsError(
-          {name: request.name},
-          {suggestions: [`Choose another name with --name, or remove it first: envs rm ${request.name}`]},
-        )
-      }
+      // Another command may have made it meanwhile.
+      await refuseTaken(host, request.name, nameFlag)
       return new Creation(host, request, {signal, lock, holding, means: await choosing})
     } catch (error) {
       await Promise.all([locking.then(release, ignore), holding?.then(release, ignore)])
@@ -107,9 +117,18 @@ export class Creation {
     return this.#source.isMade
   }
 
-  /** Resolves the packages of an image that is made from packages. @returns Whether the image has to be made. */
-  async choose(hooks: ResolveHooks): Promise<boolean> {
-    return (await this.#source.resolve(hooks)) === 'make'
+  /** The remaining step for the image, if it is known without a look-up. */
+  get step(): ImageStep | undefined {
+    const {kind} = this.#request.reference
+    if (kind === 'name') return undefined
+    return kind === 'url' ? 'download' : 'read'
+  }
+
+  /** Looks the image up; for an image that is made from packages, resolves its packages. */
+  async find(hooks: ResolveHooks): Promise<ImageStep> {
+    const step = await this.#source.resolve(hooks)
+    if (step === 'fetch') return 'download'
+    return step === 'make' ? 'make' : 'read'
   }
 
   /** Finds the image and, for a download, waits for its first bytes. */
@@ -135,7 +154,8 @@ export class Creation {
     await recordUsage(this.#partial, {...usage, measuredAt: this.#host.now()})
     if (isThrowaway === true) await markTry(this.#partial)
     const {identity, storage} = this.#means
-    const origin = {identity, storage, architecture, source: this.#image?.source ?? '-'}
+    const ids = identity === 'mapped' ? await presentIdMap(this.#host) : undefined
+    const origin = {identity, storage, architecture, ids, source: this.#image?.source ?? '-'}
     const record = newRecord(unpacked, this.#host, origin)
     await writeRecord(partial.record, record, {isSynced: false})
     await Promise.all([this.#tree.onDisk(), isSynced ? syncFilesIn(this.#partial) : undefined])
@@ -145,6 +165,13 @@ export class Creation {
     // The environment exists from here on: `close` must not remove its files if the sync fails.
     this.#record = record
     await syncNames(paths)
+    // An image whose layer existed was not read. It may have been removed meanwhile, or come from a file.
+    await touchKept(paths.images, unpacked.evidence.sha256, this.#host.now()).catch(ignoreFailure)
+  }
+
+  /** Lets files in memory outlive this command, which else end with it. */
+  outlive(): void {
+    this.#tree.outlive()
   }
 
   /** Removes an unfinished environment and releases the locks. */
@@ -153,12 +180,22 @@ export class Creation {
       await this.#source.close()
       if (this.#record !== undefined) return
       await this.#tree.discard()
-      const {identity} = this.#means
-      const {name} = this.#request
-      await removeLeftover(this.#host, {kind: 'partial', identity, name, folder: this.#partial})
+      await this.#removePartial()
     } finally {
       await this.#tree.close()
       this.#lock.release()
+    }
+  }
+
+  async #removePartial(): Promise<void> {
+    const {identity} = this.#means
+    const leftover = {kind: 'partial', identity, name: this.#request.name, folder: this.#partial} as const
+    try {
+      await removeLeftover(this.#host, leftover)
+    } catch (error) {
+      ignoreFailure(error)
+      // A host that can't map ids now has most likely written no file of another id.
+      await removeLeftover(this.#host, {...leftover, identity: 'emulated'})
     }
   }
 
@@ -181,6 +218,52 @@ export class Creation {
   get extraction(): ExtractReport | undefined {
     return this.#unpacked?.report
   }
+}
+
+/**
+ * Creates an environment. If a part fails because of a remembered trial of the host, all is done once more with new trials.
+ *
+ * @param work - Runs the steps of the creation, which is begun before and closed afterwards.
+ * @throws As {@link Creation}.
+ */
+export async function createEnvironment(
+  host: Host,
+  request: CreateRequest,
+  {work, ...options}: CreationOptions & {readonly work: (creation: Creation) => Promise<void>},
+): Promise<Creation> {
+  const attempt = async () => {
+    const creation = await Creation.begin(host, request, options)
+    try {
+      await work(creation)
+    } catch (error) {
+      await creation.close().catch(ignoreFailure)
+      throw error
+    }
+    await creation.close()
+    return creation
+  }
+  // Standard input can be read once.
+  return request.reference.kind === 'standard-input' ? attempt() : withFreshTrials(host, attempt)
+}
+
+type CreationOptions = {
+  readonly signal: AbortSignal
+  /** How long to wait for another command that makes or removes an environment of this name. */
+  readonly patience?: LockPatience | undefined
+  /** The option that takes another name: `--name` by default. */
+  readonly nameFlag?: string
+}
+
+/** A minute: another command may make or copy a whole tree. */
+const DEFAULT_PATIENCE: LockPatience = {waitMs: 60_000}
+
+/** Refuses the name of an environment that exists. @throws {EnvironmentExistsError} */
+export async function refuseTaken({paths}: Host, name: EnvironmentName, nameFlag = '--name'): Promise<void> {
+  if ((await readRecord(environmentFiles(paths, name).record)) === undefined) return
+  throw environmentExistsError(
+    {name},
+    {suggestions: [`Choose another name with ${nameFlag}, or remove it first: envs rm ${name}`]},
+  )
 }
 
 type CreationLocks = {readonly lock: Lock; readonly holding: Promise<Lock> | undefined}

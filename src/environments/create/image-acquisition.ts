@@ -3,13 +3,13 @@ import type {Sha256} from '../../host/digest.js'
 import {isErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
-import {type KeptImage, readKept} from '../../images/cache/cache.js'
+import {findKept, type KeptImage, readKept} from '../../images/cache/cache.js'
 import {ImageRecordUnreadableError} from '../../images/cache/errors.js'
 import {fetchAndKeep} from '../../images/cache/keep.js'
-import {factsOf, type ImageFacts} from '../../images/cache/record.js'
+import {factsOf} from '../../images/cache/record.js'
 import {sweepImages} from '../../images/cache/remove.js'
 import type {StandardInput} from '../../images/local.js'
-import type {ImageReference, NamedReference} from '../../images/name.js'
+import type {ImageQuery, ImageReference, NamedReference} from '../../images/name.js'
 import {openImage} from '../../images/open.js'
 import type {OpenedImage} from '../../images/opened-image.js'
 import {
@@ -29,6 +29,7 @@ import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from '../bootstrap/build.js'
 import type {BootstrapEvent} from '../bootstrap/configure.js'
 import {type BootstrapRequest, DEFAULT_ARCHIVE, planBootstrap} from '../bootstrap/request.js'
+import {described, type PulledImage} from './image-description.js'
 import {isUnpacked} from './image-layer.js'
 import type {Means} from './means.js'
 
@@ -74,27 +75,11 @@ export type WantedImage = {
 
 type ImageSourceOptions = {
   readonly signal: AbortSignal
-  /** Engine and identity to make an image with; undefined if no image has to be made. */
-  readonly means: (Omit<Means, 'storage'> & Partial<Pick<Means, 'storage'>>) | undefined
+  /** Engine and identity to make an image with, or how to choose them once an image has to be made. */
+  readonly means: BuildMeans | (() => Promise<BuildMeans>)
 }
 
-/** The description of an image that was, or would be, downloaded or made. */
-export type PulledImage = {
-  readonly name: string
-  readonly version: string
-  readonly source: string
-  readonly architecture: string
-  /** Without credentials. */
-  readonly url: string
-  /** Null for an image that would be made on this host: its digest is not known yet. */
-  readonly sha256: Sha256 | null
-  /** Null if the server does not state the size before the download. */
-  readonly sizeBytes: number | null
-  readonly signer: {readonly fingerprint: string; readonly name: string}
-  readonly signedAt: Date
-  /** Whether the image was in the cache already. */
-  readonly wasKept: boolean
-}
+type BuildMeans = Omit<Means, 'storage'> & Partial<Pick<Means, 'storage'>>
 
 /** The state of the image: its description, and the step that is left. */
 type ImageState =
@@ -177,9 +162,12 @@ export class ImageAcquisition {
   /** Downloads or makes the image and keeps it in the cache. @throws As `resolve`, `fetchAndKeep` and `ArchiveImage.make`. */
   async keep(hooks: FetchHooks): Promise<void> {
     await this.resolve(hooks)
-    const state = await this.#made()
-    if (state.kind === 'fetch') this.#state = {...state, sizeBytes: await this.#fetch(state.image, hooks)}
-    await this.#remember(state)
+    await this.#insteadOf(async () => {
+      const state = await this.#made()
+      if (state.kind === 'fetch') this.#state = {...state, sizeBytes: await this.#fetch(state.image, hooks)}
+      await this.#remember(state)
+    })
+    if (this.#unreachable !== undefined) hooks.onUnreachable?.(this.#unreachable)
   }
 
   /** Describes the image. @throws {Error} Before `resolve`, and for an image without a name. */
@@ -195,6 +183,16 @@ export class ImageAcquisition {
       case 'kept':
         return described(state.image, {...state.image, wasKept: state.wasKept})
     }
+  }
+
+  /** The packages of an image that has to be made; undefined for any other image. */
+  get packages(): ArchiveImage['packages'] | undefined {
+    return this.#state?.kind === 'make' ? this.#state.making.packages : undefined
+  }
+
+  /** Whether the image is made from packages because no image server could be reached. */
+  get isMadeInstead(): boolean {
+    return this.#unreachable !== undefined
   }
 
   /** Why the APT repository was unreachable, so that the newest cached image is used; undefined if it was reached. */
@@ -217,7 +215,7 @@ export class ImageAcquisition {
   }
 
   async #find(onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
-    const {reference, bootstrap, context, isNewest = false} = this.wanted
+    const {reference, bootstrap, context} = this.wanted
     if (bootstrap !== undefined) return this.#choose(bootstrap, onResolved)
     const question = reference.kind === 'name' ? questionOfImage(reference.query, context) : undefined
     const known = question === undefined ? undefined : await this.#recall(question)
@@ -225,12 +223,17 @@ export class ImageAcquisition {
     try {
       return await this.#ask(reference, question, onResolved)
     } catch (error) {
-      const canFallBack = error instanceof SourcesUnreachableError && !isNewest && isOpen(reference)
-      if (!canFallBack) throw error
+      const canFallBack = error instanceof SourcesUnreachableError && isOpen(reference)
+      if (!canFallBack || (await this.#isKept(reference.query))) throw error
       this.#unreachable = error
       const instead = await planBootstrap(reference.query, DEFAULT_ARCHIVE, context.now)
       return this.#insteadOf(() => this.#choose(instead, onResolved))
     }
+  }
+
+  /** Returns whether an image that a publisher made is in the cache, to which one made from packages is no successor. */
+  async #isKept(query: ImageQuery): Promise<boolean> {
+    return (await findKept(this.host.paths.images, query)) !== undefined
   }
 
   async #ask(
@@ -251,9 +254,9 @@ export class ImageAcquisition {
   }
 
   async #choose(bootstrap: BootstrapRequest, onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
-    const {means, signal} = this.options
+    const {signal} = this.options
     const {archive} = this.wanted
-    if (means === undefined) throw new Error('nothing was chosen to make an image with')
+    const means = typeof this.options.means === 'function' ? await this.options.means() : this.options.means
     const question = questionOfPackages(bootstrap, means, archive)
     const known = await this.#recall(question)
     if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
@@ -301,7 +304,7 @@ export class ImageAcquisition {
   async #isUnpacked(sha256: Sha256): Promise<boolean> {
     const {archives} = this.wanted
     const {means} = this.options
-    if (means?.storage !== 'overlay' || archives === undefined) return false
+    if (typeof means === 'function' || means.storage !== 'overlay' || archives === undefined) return false
     return isUnpacked(this.host, sha256, {identity: means.identity, archives})
   }
 
@@ -350,18 +353,6 @@ export class ImageAcquisition {
 function stateOf({kept, wasKept, fallback}: MadeImage, question: Question): ImageState & {kind: 'kept'} {
   const isAnswer = fallback === undefined
   return {kind: 'kept', image: kept, wasKept, fallback, question: isAnswer ? question : undefined}
-}
-
-function described(
-  {name, version, source, architecture, url, signer, signedAt}: ImageFacts,
-  known: {
-    readonly sha256?: Sha256
-    readonly sizeBytes?: number | undefined
-    readonly wasKept?: boolean
-  },
-): PulledImage {
-  const {sha256 = null, sizeBytes = null, wasKept = false} = known
-  return {name, version, source, architecture, url, sha256, sizeBytes, signer, signedAt, wasKept}
 }
 
 /** Returns all inputs that decide which image is made from packages. */

@@ -14,6 +14,7 @@ import {type ArchiveFacts, measureTrees, settleTree} from '../../rootfs/worker/a
 import type {Identity} from '../../sandbox/identity.js'
 import {MOUNT_POINTS} from '../../sandbox/mounts.js'
 import {layerLedger, removeLayerFolder} from '../../store/gc.js'
+import {presentIdMap} from '../../store/integrity/id-maps.js'
 import {
   filesIn,
   type ImageLayerRecord,
@@ -100,14 +101,19 @@ async function findImageLayer(
   return record === undefined ? undefined : {id, record}
 }
 
-/** Returns the id of a layer, a digest of all inputs that decide its content: the same inputs make the same layer. */
+/**
+ * Returns the id of a layer, a digest of all inputs that decide its content: the same inputs make the same layer. The owners on
+ * disk are one of them: with another subuid range, the layer of the former one is not used.
+ */
 async function imageLayerId(
-  {architecture}: Pick<Host, 'architecture'>,
+  host: Host,
   sha256: Sha256,
   {identity, archives}: LayerIngredients,
 ): Promise<LayerId> {
   const version = await packageVersion()
-  return layerIdOf(identity, [LAYER_SCHEMA, version, sha256, architecture, JSON.stringify(archives)])
+  const ids = identity === 'mapped' ? [JSON.stringify(await presentIdMap(host))] : []
+  const ingredients = [LAYER_SCHEMA, version, sha256, host.architecture, JSON.stringify(archives), ...ids]
+  return layerIdOf(identity, ingredients)
 }
 
 async function makeImageLayer(host: Host, image: OpenedImage, options: LayerOptions): Promise<UnpackedLayer> {

@@ -1,6 +1,6 @@
 import type {Host} from '../../host/host.js'
 import type {ImageEvidence} from '../../images/opened-image.js'
-import type {EnvironmentRecord} from '../../store/record.js'
+import type {EnvironmentRecord, IdMap} from '../../store/record.js'
 import type {Unpacked} from './unpack.js'
 
 /** Returns the record of a new environment. */
@@ -12,7 +12,11 @@ export function newRecord(
     source,
     storage,
     architecture,
-  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {source: string},
+    ids,
+  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {
+    source: string
+    ids: IdMap | undefined
+  },
 ): EnvironmentRecord {
   return {
     createdAt: now(),
@@ -34,6 +38,7 @@ export function newRecord(
       fileCapabilities: report.fileCapabilities,
     },
     settings: {},
+    ...(ids === undefined ? {} : {ids}),
   }
 }
 

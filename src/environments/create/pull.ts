@@ -23,7 +23,7 @@ export type PullWish = {
  * Prepares the download or the making of an image for the cache. Its publisher is always asked for the newest one.
  *
  * @throws {UsageError} When the reference is not the name of an image.
- * @throws {UnknownImageError} @throws As `chooseMeans`, where the image has to be made.
+ * @throws {UnknownImageError} @throws As `chooseMeans`, if the image has to be made.
  */
 export async function beginPull(
   host: Host,
@@ -57,7 +57,9 @@ export async function beginPull(
     isNewest: true,
     archive: archiveContext(host, settings, {...context, onNotice}),
   } as const
-  const means = bootstrap === undefined ? undefined : await chooseBuildMeans(host, architecture, settings)
+  const chooseMeans = () => chooseBuildMeans(host, architecture, settings)
+  // A download needs no engine.
+  const means = bootstrap === undefined ? chooseMeans : await chooseMeans()
   return new ImageAcquisition(host, wanted, {signal, means})
 }
 

@@ -1,4 +1,4 @@
-import type {ArchiveContext} from '../../apt/context.js'
+import type {ArchiveContext, ArchiveNotice} from '../../apt/context.js'
 import {scopedKeyrings} from '../../config/schema.js'
 import type {Settings} from '../../config/settings.js'
 import {UsageError} from '../../errors.js'
@@ -93,6 +93,9 @@ function chooseName(flag: string | undefined, reference: ImageReference): Create
   return parseEnvironmentName(name)
 }
 
+/** A notice while an image is looked up, or made of packages. */
+export type LookupNotice = ImageNotice | ArchiveNotice
+
 type ArchiveContextOptions = {readonly onNotice?: ArchiveContext['onNotice']}
 
 /** Returns the mirrors, keyrings and other context for APT repositories. @throws {@link invalidSettingError} */
@@ -123,7 +126,7 @@ export function archiveContext(
 }
 
 /** Returns the mirrors that the APT sources of a new environment name. @throws {@link invalidSettingError} */
-async function archiveFacts({now}: Pick<Host, 'now'>, settings: Settings): Promise<ArchiveFacts> {
+export async function archiveFacts({now}: Pick<Host, 'now'>, settings: Settings): Promise<ArchiveFacts> {
   return {
     ubuntuMirror: settings.value('mirrors.ubuntuArchive'),
     debianMirror: settings.value('mirrors.debianArchive'),

@@ -29,6 +29,8 @@ export class NewLayeredTree implements NewTree {
   #image: ImageLayer | undefined
   #onDisk: Promise<void> | undefined
   readonly #uppers: LayerId[] = []
+  /** Set while the upper layer is in memory. */
+  #outlive: (() => void) | undefined
 
   /** @param holding - The lock of the layers, if it is being acquired already. */
   constructor(
@@ -76,14 +78,20 @@ export class NewLayeredTree implements NewTree {
     if (memory === undefined) return undefined
     const bytes = await memoryFor(host, identity, {...memory, freeBytes: availableMemory()})
     if (bytes === undefined) return undefined
-    const upper = await moveUpperIntoMemory(host, {
+    const inMemory = await moveUpperIntoMemory(host, {
       name,
       files: filesIn(partial),
       bytes,
       keptForMs: KEPT_FOR_MS,
     })
-    if (upper !== undefined) this.#uppers.push(upper)
-    return upper
+    if (inMemory === undefined) return undefined
+    this.#uppers.push(inMemory.upper)
+    this.#outlive = inMemory.outlive
+    return inMemory.upper
+  }
+
+  outlive(): void {
+    this.#outlive?.()
   }
 
   async onDisk(): Promise<void> {
@@ -136,6 +144,8 @@ export type NewTree = {
   settle(): Promise<SettledTree>
   /** Resolves when the files outside of `partial` are on disk, if a sync is requested. */
   onDisk(): Promise<void>
+  /** Lets files in memory outlive this process: until then they are not worth keeping. */
+  outlive(): void
   /** Removes the files outside of `partial`. */
   discard(): Promise<void>
   close(): Promise<void>
@@ -198,6 +208,7 @@ export function newPlainTree({host, request, identity, partial, signal}: NewTree
     },
 
     async onDisk() {},
+    outlive() {},
     async discard() {},
     async close() {},
   }

@@ -1,17 +1,18 @@
 import {hostMirrors} from '../../apt/mirrors.js'
 import type {SettingName} from '../../config/schema.js'
 import type {Settings} from '../../config/settings.js'
-import {canRun, examineHost, inOrder} from '../../doctor/index.js'
+import {type CheckId, canRun, examineHost, type HostCheck, inOrder} from '../../doctor/index.js'
 import {judgeClock, judgeMirrors, observeMirrors} from '../../doctor/network.js'
 import {type Ticket, ticketOf} from '../../doctor/remedies.js'
 import {EnvsError, errnoOf} from '../../errors.js'
 import {featureChecks} from '../../features/index.js'
 import {gapsOnHost} from '../../features/isolation-gaps.js'
-import {type Check, type CheckId, fail, pass, warn} from '../../host/check.js'
+import {type Check, fail, pass, warn} from '../../host/check.js'
 import type {Host} from '../../host/host.js'
 import {readOsRelease} from '../../host/os-release.js'
 import {isMountingRoot} from '../../host/proc.js'
-import {ENGINES, type EngineName, tryEngines} from '../../sandbox/engines/select.js'
+import {forgetTrials} from '../../host/trials.js'
+import {ENGINES, type EngineName, type EngineVerdicts, tryEngines} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
 import {findStoreLeftovers, type StoreLeftovers} from '../repair.js'
@@ -23,7 +24,7 @@ export type HostReport = {
   readonly canRun: boolean
   /** The engine in use; null if none works. */
   readonly engine: EngineName | null
-  readonly checks: readonly Check[]
+  readonly checks: readonly HostCheck[]
   /** The text for an administrator; null if nothing has to be changed. */
   readonly ticket: Ticket | null
 }
@@ -37,14 +38,19 @@ const MIRRORS = [
   'mirrors.debianArchive',
 ] as const satisfies readonly SettingName[]
 
+const LEFTOVERS = {id: 'leftovers', title: 'Leftovers'} as const
+
 /**
  * Checks everything that envs needs of the host, tries every engine, and contacts the servers. A check that only explains
  * why one engine fails is a warning if another engine works.
+ *
+ * Forgets all that other commands remember of their trials, so the report and the next command rest on new ones.
  */
 export async function examineHostAndEngines(host: Host, settings: Settings): Promise<HostReport> {
   const setting = settings.value('engine')
   const mirrors = MIRRORS.flatMap((name) => settings.value(name) ?? [])
-  const [found, forFeatures, verdicts, servers] = await Promise.all([
+  await forgetTrials(host.paths.cache)
+  const [found, forFeatures, {verdicts}, servers] = await Promise.all([
     examineHost(host),
     featureChecks(host),
     tryEngines(host, {cacheFolder: host.paths.cache}),
@@ -56,6 +62,7 @@ export async function examineHostAndEngines(host: Host, settings: Settings): Pro
   const checks = inOrder([
     judgeEngines(verdicts, setting, {
       hasSecondNamespace: !(await gapsOnHost(host, engine ?? null)).includes('own-mounts'),
+      hasProot: host.which('proot') !== undefined,
     }),
     ...found.map((check) => soften(check, {engine, hasLayers: overlay.status === 'pass'})),
     ...forFeatures,
@@ -67,13 +74,13 @@ export async function examineHostAndEngines(host: Host, settings: Settings): Pro
   return {canRun: canRun(checks), engine: engine ?? null, checks, ticket: ticketOf(checks) ?? null}
 }
 
-async function checkRemains(host: Host): Promise<Check> {
+async function checkRemains(host: Host): Promise<Check<'leftovers'>> {
   try {
     return judgeRemains(await findStoreLeftovers(host))
   } catch (error) {
     const reason = error instanceof EnvsError ? error.message : errnoOf(error)
     if (reason === undefined) throw error
-    return warn('leftovers', {
+    return warn(LEFTOVERS, {
       evidence: `Could not look for leftovers: ${reason}`,
       cost: 'None, unless a command was killed.',
       remedy: 'See the checks of the disk and of the programs of util-linux.',
@@ -93,31 +100,40 @@ function oneUrlPerOrigin(urls: readonly string[]): string[] {
   return [...new Map(urls.map((url) => [new URL(url).origin, url])).values()]
 }
 
-/** Whether a trial of each engine succeeded. */
-export type Verdicts = Readonly<Record<EngineName, boolean>>
-
 /** Returns the engine that the setting and the trials select; undefined if none works. */
-export function engineInForce(verdicts: Verdicts, setting: EngineSetting): EngineName | undefined {
+export function engineInForce(verdicts: EngineVerdicts, setting: EngineSetting): EngineName | undefined {
   return ENGINES.find((name) => verdicts[name] && (setting === 'auto' || setting === name))
 }
 
+/** Facts beside the trials of the engines. */
+export type EngineFacts = {
+  /** Whether the engine in force gives guests a user namespace below that of their mounts. */
+  readonly hasSecondNamespace: boolean
+  /** Whether proot is installed, whether it works or not. */
+  readonly hasProot: boolean
+}
+
+const FETCH_PROOT =
+  'Without the help of an administrator, use proot, which needs no privileges: envs doctor --fetch proot'
+
 /** Judges the trials of the engines. */
 export function judgeEngines(
-  verdicts: Verdicts,
+  verdicts: EngineVerdicts,
   setting: EngineSetting,
-  {hasSecondNamespace}: {hasSecondNamespace: boolean},
-): Check {
+  {hasSecondNamespace, hasProot}: EngineFacts,
+): Check<'engine'> {
   const working = ENGINES.filter((name) => verdicts[name])
-  const evidence = `${working.length === 0 ? 'No engine works' : `${listed(working)} ${working.length === 1 ? 'works' : 'work'}`} here${setting === 'auto' ? '' : `; the setting engine selects ${setting}`}.`
+  const selected = `; the setting engine selects ${setting}${setting === 'proot' && !hasProot ? ', which was not found' : ''}`
+  const evidence = `${working.length === 0 ? 'No engine works' : `${listed(working)} ${working.length === 1 ? 'works' : 'work'}`} here${setting === 'auto' ? '' : selected}.`
   const inForce = engineInForce(verdicts, setting)
   if (inForce === undefined) {
     return fail('engine', {
       evidence,
       cost: 'envs cannot enter any environment.',
       remedy:
-        setting === 'auto'
-          ? 'See the other checks. Without the help of an administrator, use proot, which needs no privileges: envs doctor --fetch proot'
-          : 'Leave the setting engine (ENVS_ENGINE) at auto, or see the other checks.',
+        working[0] === undefined
+          ? `See the other checks.${hasProot ? '' : ` ${FETCH_PROOT}`}`
+          : `Leave the setting engine (ENVS_ENGINE) at auto, which selects ${working[0]} here.`,
     })
   }
   if (inForce !== 'proot') {
@@ -133,9 +149,9 @@ export function judgeEngines(
     evidence: `${evidence} Environments are run by proot.`,
     cost: 'Environments are slower, their programs can access all your files, services end with their session, and there are no layers, snapshots, other users or hostname.',
     remedy:
-      setting === 'proot'
-        ? 'Leave the setting engine (ENVS_ENGINE) at auto.'
-        : 'See the check of user namespaces.',
+      working[0] === 'proot'
+        ? 'See the checks of user namespaces, AppArmor and /proc.'
+        : `Leave the setting engine (ENVS_ENGINE) at auto, which selects ${working[0]} here.`,
   })
 }
 
@@ -146,9 +162,9 @@ const EXPLAINING: ReadonlySet<CheckId> = new Set([
 
 /** Turns a failed check into a warning if another engine or storage avoids the problem. */
 export function soften(
-  check: Check,
+  check: HostCheck,
   {engine, hasLayers}: {engine: EngineName | undefined; hasLayers: boolean},
-): Check {
+): HostCheck {
   if (check.status !== 'fail') return check
   if (check.id === 'execution' && hasLayers)
     return {
@@ -160,7 +176,9 @@ export function soften(
   const cost =
     engine === 'proot'
       ? 'Environments are run by proot instead: they are slower, and have no lasting services, snapshots or users of their own.'
-      : `Environments are started with ${engine} instead.`
+      : check.id === 'bubblewrap'
+        ? `Environments are started with ${engine} instead.`
+        : `Environments are started with ${engine}, which works all the same.`
   return {...check, status: 'warn', cost}
 }
 
@@ -182,12 +200,12 @@ export type OverlayFacts = {
 async function checkOverlay(
   host: Host,
   {engine, identity}: {engine: EngineName | undefined; identity: Identity},
-): Promise<Check> {
+): Promise<Check<'overlay'>> {
   return judgeOverlay({engine, ...(await tryOverlay(host, {engine, identity}))})
 }
 
 /** Judges the trial mount of layers. */
-export function judgeOverlay({engine, way, obstacle}: OverlayFacts): Check {
+export function judgeOverlay({engine, way, obstacle}: OverlayFacts): Check<'overlay'> {
   if (way === 'engine') return pass('overlay', `${engine} mounts layers.`)
   if (way === 'before') return pass('overlay', 'Layers are mounted before the engine starts.')
   return warn('overlay', {
@@ -231,7 +249,7 @@ async function tryOverlay(
  * Judges the leftovers of killed commands. The next command that changes the store removes folders and layers, but does not
  * end processes.
  */
-export function judgeRemains({folders, layers, orphans}: StoreLeftovers): Check {
+export function judgeRemains({folders, layers, orphans}: StoreLeftovers): Check<'leftovers'> {
   const seen = [
     ...(folders > 0 ? [`${folders} incomplete folders`] : []),
     ...(layers > 0 ? [`${layers} unused layers`] : []),
@@ -241,8 +259,8 @@ export function judgeRemains({folders, layers, orphans}: StoreLeftovers): Check 
       return `${who} holds the lock of ${name}, whose first process has ended`
     }),
   ]
-  if (seen.length === 0) return pass('leftovers', 'None.')
-  return warn('leftovers', {
+  if (seen.length === 0) return pass(LEFTOVERS, 'None.')
+  return warn(LEFTOVERS, {
     evidence: `${seen.join('; ')}.`,
     cost: orphans.length > 0 ? 'A locked environment cannot be started.' : 'They use disk space.',
     remedy: 'Remove the leftovers: envs doctor --repair',

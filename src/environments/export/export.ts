@@ -1,23 +1,31 @@
 import {createHash} from 'node:crypto'
 import type {Readable, Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
-import {errnoOf} from '../../errors.js'
+import {errnoOf, UsageError, wordsForErrno} from '../../errors.js'
 import {finishSha256, type Sha256} from '../../host/digest.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
 import {packageVersion} from '../../host/paths.js'
-import {compress, defaultFormat, type ExportFormat, formatOfName} from '../../rootfs/export/compress.js'
+import {
+  compress,
+  defaultFormat,
+  type ExportFormat,
+  foreignEnding,
+  formatOfName,
+} from '../../rootfs/export/compress.js'
 import {formatNote} from '../../rootfs/export/note.js'
 import {type ExtractProgress, exportRootfs} from '../../rootfs/worker/api.js'
 import {isInUse} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {environmentRunningError} from '../../store/errors.js'
-import {makeUpper} from '../../store/layers.js'
+import {requireSameIds} from '../../store/integrity/id-maps.js'
+import {openStack} from '../../store/integrity/lost-layers.js'
 import {withLockedEnvironment} from '../../store/locks.js'
 import {type MergedTree, mergedTree, readGuestTree} from '../../store/mounted-tree.js'
 import {rootProcess} from '../../store/tools.js'
+import {openExportNote, sweepExports} from './abandoned.js'
 import {exportUnwritableError, outputClosedError, outputFullError} from './errors.js'
-import {openExportFile} from './output-file.js'
+import {type ExportFile, openExportFile} from './output-file.js'
 
 export {EXPORT_FORMATS} from '../../rootfs/export/compress.js'
 
@@ -48,7 +56,7 @@ type ExportOptions = {readonly signal: AbortSignal; readonly onProgress: (progre
 /**
  * Writes a stopped environment as one tarball, which any tar can read.
  *
- * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
+ * @throws {UsageError} @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
  * @throws {@link outputExistsError} @throws {@link exportUnwritableError} @throws {@link outputFullError} @throws {@link outputClosedError}
  * @throws As `exportRootfs` and `compress`.
  */
@@ -57,20 +65,34 @@ export async function exportEnvironment(
   request: ExportRequest,
   options: ExportOptions,
 ): Promise<ExportResult> {
+  if (request.format === undefined && typeof request.to === 'string') refuseForeignEnding(request.to)
   const find = () => findStopped(host, request.name)
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment, lock) => {
     if (typeof request.to !== 'string')
       return await writeArchive(host, {environment, lock}, request.to, request, options)
-    const file = await openExportFile(request.to, request)
+    await sweepExports(host)
+    const note = await openExportNote(host)
+    let file: ExportFile | undefined
     try {
+      file = await openExportFile(request.to, {...request, note})
       const result = await writeArchive(host, {environment, lock}, file.stream, request, options)
       options.signal.throwIfAborted()
       await file.publish()
       return result
     } finally {
-      await file.discard()
+      await file?.discard()
+      await note?.remove()
     }
   })
+}
+
+/** Refuses a name that other programs would read in another format. @throws {UsageError} */
+function refuseForeignEnding(path: string): void {
+  const ending = foreignEnding(path)
+  if (ending === undefined) return
+  throw new UsageError(`envs export does not write ${ending} files.`, [
+    'Use a name that ends in .tar.zst, .tar.gz, .tar.xz or .tar, or name the format: --format tar',
+  ])
 }
 
 type LockedEnvironment = {readonly environment: Environment; readonly lock: Lock}
@@ -116,12 +138,12 @@ async function writeArchive(
 
 /** Returns the tree and a process that can read all of its files: root of a user namespace, regardless of their modes. */
 async function readableTree(host: Host, {environment, lock}: LockedEnvironment): Promise<MergedTree> {
+  await requireSameIds(host, environment)
   const tree = await readGuestTree(environment)
   if (tree.kind === 'directory') {
     return {process: await rootProcess(host, environment.record.identity), root: tree.root}
   }
-  const {layers, upper} = tree.history
-  await makeUpper(host.paths.layers, upper, {below: layers[0]})
+  openStack({name: environment.name, paths: host.paths}, tree.history)
   return mergedTree(host, environment, [lock])
 }
 
@@ -151,6 +173,6 @@ function explain(error: unknown, place: string): unknown {
     return outputFullError({place}, {cause: error})
   if (errno === 'EPIPE') return outputClosedError({}, {cause: error})
   return errno === 'EIO' || errno === 'ESTALE'
-    ? exportUnwritableError({place, reason: errno}, {cause: error})
+    ? exportUnwritableError({place, reason: wordsForErrno(errno)}, {cause: error})
     : error
 }

@@ -1,11 +1,11 @@
 import {constants, createWriteStream, lstatSync} from 'node:fs'
-import {type FileHandle, link, lstat, open, opendir, rm, unlink} from 'node:fs/promises'
-import {dirname, join} from 'node:path'
+import {type FileHandle, link, open, rm} from 'node:fs/promises'
+import {dirname} from 'node:path'
 import type {Writable} from 'node:stream'
 import {errnoOf, wordsForErrno} from '../../errors.js'
-import {ignoring, isErrno} from '../../host/errno.js'
-import {partialPath, publish, syncFolder, writerOf} from '../../host/files.js'
-import {lockDescriptor} from '../../host/locks.js'
+import {isErrno} from '../../host/errno.js'
+import {partialPath, publish, syncFolder} from '../../host/files.js'
+import {type ExportNote, lockExport, removeAbandonedExports} from './abandoned.js'
 import {exportUnwritableError, outputExistsError} from './errors.js'
 
 /** A file that appears under its name only when it is complete. */
@@ -24,13 +24,19 @@ const NO_LINKS = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'] as const
  * Opens a partial file next to the final path. Only its owner can read it, because it contains password hashes.
  *
  * @param path - Absolute.
- * @param replaces - Whether an existing file of that name is replaced.
+ * @param options.replaces - Whether an existing file of that name is replaced.
+ * @param options.note - Gets the path of the partial file.
  * @throws {@link outputExistsError} @throws {@link exportUnwritableError}
  */
-export async function openExportFile(path: string, {replaces}: {replaces: boolean}): Promise<ExportFile> {
-  await removeAbandonedExports(path)
-  checkDestination(path, replaces)
-  const {partial, handle, alive} = await explainErrno(path, () => openPartialExport(path))
+export async function openExportFile(
+  path: string,
+  {replaces, note}: {replaces: boolean; note: ExportNote | undefined},
+): Promise<ExportFile> {
+  await explainErrno(path, async () => {
+    await removeAbandonedExports(path)
+    checkDestination(path, replaces)
+  })
+  const {partial, handle, alive} = await explainErrno(path, () => openPartialExport(path, note))
   // The stream syncs and closes the handle.
   const stream = createWriteStream('', {fd: handle, flush: true})
   return {
@@ -51,6 +57,7 @@ export async function openExportFile(path: string, {replaces}: {replaces: boolea
 function checkDestination(path: string, replaces: boolean): void {
   const status = lstatSync(path, {throwIfNoEntry: false})
   if (status === undefined) return
+  if (status.isDirectory()) throw exportUnwritableError({place: path, reason: 'it is a folder'})
   if (!replaces) throw outputExistsError({path})
   // A rename would replace a device or a FIFO by a file.
   if (!status.isFile() && !status.isSymbolicLink())
@@ -103,13 +110,14 @@ const MAX_ATTEMPTS = 3
  * @param path - The final path of the tarball.
  * @throws {NodeJS.ErrnoException}
  */
-async function openPartialExport(path: string): Promise<PartialExport> {
+async function openPartialExport(path: string, note: ExportNote | undefined): Promise<PartialExport> {
   for (let attempt = 1; ; attempt++) {
     const partial = partialPath(path)
+    await note?.write(partial)
     const alive = await open(partial, 'wx', 0o600)
     try {
       // Before the lock is held, another export may remove the file as abandoned. Ctrl-C ends flock(1) too.
-      if ((await lock(alive)) !== 'others' || attempt === MAX_ATTEMPTS)
+      if ((await lockExport(alive)) !== 'others' || attempt === MAX_ATTEMPTS)
         return {partial, alive, handle: await open(partial, O_WRONLY | O_NOFOLLOW)}
     } catch (error) {
       if (!isErrno(error, 'ENOENT') || attempt === MAX_ATTEMPTS) {
@@ -126,37 +134,4 @@ async function giveUp({partial, alive}: Pick<PartialExport, 'partial' | 'alive'>
   await alive.close()
 }
 
-/** Locks the file. @returns `unknown` on a file system without locks, where abandoned files are not removed. */
-function lock({fd}: FileHandle): Promise<'ours' | 'others' | 'unknown'> {
-  return lockDescriptor(fd, {mode: 'exclusive', waitMs: 0}).then(
-    (isFree) => (isFree ? 'ours' : 'others'),
-    () => 'unknown',
-  )
-}
-
-const {O_RDWR, O_WRONLY, O_NOFOLLOW, O_NONBLOCK} = constants
-
-/** Removes the partial files of killed exports to the same path, as far as possible. */
-async function removeAbandonedExports(path: string): Promise<void> {
-  const folder = dirname(path)
-  try {
-    for await (const {name} of await opendir(folder)) {
-      if (writerOf(name, path) !== undefined)
-        await removeAbandonedExport(join(folder, name)).catch(ignoring())
-    }
-  } catch (error) {
-    if (!isErrno(error)) throw error
-  }
-}
-
-/** Removes one partial file after checking its owner and type: other users can create such a name in a shared folder. */
-async function removeAbandonedExport(partial: string): Promise<void> {
-  const {uid} = await lstat(partial)
-  if (uid !== process.getuid?.()) return
-  const handle = await open(partial, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
-  try {
-    if ((await handle.stat()).isFile() && (await lock(handle)) === 'ours') await unlink(partial)
-  } finally {
-    await handle.close()
-  }
-}
+const {O_WRONLY, O_NOFOLLOW} = constants

@@ -1,13 +1,14 @@
-import {statSync} from 'node:fs'
+import {readFileSync, statSync} from 'node:fs'
 import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
-import {release} from 'node:os'
 import {join} from 'node:path'
-import {fileFacts, openMemory, probeOnce} from '../../host/cache.js'
+import {unlessErrno} from '../../host/errno.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
+import {requireRoom} from '../../host/limits.js'
 import {isMountingRoot} from '../../host/proc.js'
 import {capture} from '../../host/process.js'
 import {oneOfField} from '../../host/records.js'
+import {openTrial, type Trial} from '../../host/trials.js'
 import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
 import {
   layersFirst,
@@ -119,8 +120,10 @@ async function withStackedLayers(
 
 async function requireOverlayMounter(host: Host, identity: Identity, name: AnchorEngineName) {
   const mounter = await findOverlayMounter(host, identity, name)
-  if (mounter === undefined) throw storageUnavailableError()
-  return mounter
+  if (mounter !== undefined) return mounter
+  // Where ids can't be mapped any more, the trial mount fails on every file system.
+  if (identity === 'mapped') await chooseIdentity('mapped', host)
+  throw storageUnavailableError()
 }
 
 type Storage = EnvironmentRecord['storage']
@@ -151,32 +154,45 @@ const TRIAL_TIMEOUT_MS = 10_000
 /**
  * Finds out what can mount an overlay for an engine; undefined where nothing can.
  *
- * The result of the trial mount is cached. The trial is repeated when the kernel, a program or the store's file system changes.
+ * The result of the trial mount is cached.
  */
 export async function findOverlayMounter(
   host: Host,
   identity: Identity,
   engine: AnchorEngineName,
 ): Promise<OverlayMounter | undefined> {
-  const {layers, cache} = host.paths
+  const {layers} = host.paths
   // Mounts that the host's root makes are locked in the guest's user namespace, and so would be the guest's layers.
   if (isMountingRoot(host) || !canBeMounted(layers)) return undefined
   await makeFolders(layers, {mode: 0o700})
-  const key = trialConditions(host, identity, engine)
-  const memory = openMemory(join(cache, `overlay-${identity}.json`), {
-    schema: oneOfField(['engine', 'before', 'none']),
-  })
-  const mounter = await probeOnce(
-    memory,
-    key,
-    async () => (await tryOverlay(host, identity, engine)) ?? 'none',
+  const mounter = await overlayTrialOf(host, identity, engine).once(() =>
+    probeOverlay(host, identity, engine),
   )
   return mounter === 'none' ? undefined : mounter
 }
 
-function trialConditions(host: Host, identity: Identity, engine: AnchorEngineName): string {
-  const program = fileFacts(toolPath(host, engine))
-  return [release(), engine, program, statSync(host.paths.layers).dev, identity].join(' ')
+/** Returns what is cached of the trial mount. */
+export function overlayTrialOf(
+  host: Host,
+  identity: Identity,
+  engine: AnchorEngineName,
+): Trial<OverlayMounter | 'none'> {
+  const {layers, cache: cacheFolder} = host.paths
+  return openTrial(host, {
+    cacheFolder,
+    name: `overlay-${identity}`,
+    schema: oneOfField(['engine', 'before', 'none']),
+    facts: [engine, statSync(layers, {throwIfNoEntry: false})?.dev ?? '-'],
+  })
+}
+
+/** Mounts layers as a trial. @throws {IdentityUnavailableError} */
+export async function probeOverlay(
+  host: Host,
+  identity: Identity,
+  engine: AnchorEngineName,
+): Promise<OverlayMounter | 'none'> {
+  return (await tryOverlay(host, identity, engine)) ?? 'none'
 }
 
 async function tryOverlay(
@@ -184,15 +200,39 @@ async function tryOverlay(
   identity: Identity,
   engine: AnchorEngineName,
 ): Promise<OverlayMounter | undefined> {
-  if (
-    engine === 'bwrap' &&
-    (await isMountable(host, identity, (folders) => bwrapTrialArgv(host, identity, folders)))
-  )
-    return 'engine'
-  const works = await isMountable(host, identity, (folders) => setupTrialArgv(host, identity, folders))
-  if (!works) return undefined
-  // The engine unshare mounts the overlay itself, and needs the same of the kernel as the setup step.
-  return engine === 'bwrap' ? 'before' : 'engine'
+  const byBwrap = () => isMountable(host, identity, (folders) => bwrapTrialArgv(host, identity, folders))
+  const isConfined = engine === 'bwrap' && (await confinesMounts(host, identity))
+  if (engine === 'bwrap' && !isConfined && (await byBwrap())) return 'engine'
+  if (await isMountable(host, identity, (folders) => setupTrialArgv(host, identity, folders)))
+    // The engine unshare mounts the overlay itself, and needs the same of the kernel as the setup step.
+    return engine === 'bwrap' ? 'before' : 'engine'
+  return isConfined && (await byBwrap()) ? 'engine' : undefined
+}
+
+/**
+ * Returns whether bwrap has an AppArmor profile that this process has not. overlayfs opens files with the label of the mount's
+ * maker, and AppArmor checks a file of a confined one once more, by a path that it can't resolve: programs with a profile
+ * of their own, such as hostname on Ubuntu 26.04, would not start. See docs/decisions/0044-apparmor-ticket.md.
+ */
+async function confinesMounts(host: Host, identity: Identity): Promise<boolean> {
+  const argv = [...(await bwrapWords(host, identity)), '--ro-bind', '/', '/', '--', 'cat', APPARMOR_LABEL]
+  const {status, stdout} = await capture(argv, {timeout: TRIAL_TIMEOUT_MS})
+  const label = stdout.trim()
+  return status === 0 && !/^unconfined$|\(unconfined\)$/.test(label) && label !== ownLabel()
+}
+
+const APPARMOR_LABEL = '/proc/self/attr/apparmor/current'
+
+/** @returns undefined on a kernel without AppArmor. */
+function ownLabel(): string | undefined {
+  return unlessErrno(() => readFileSync(APPARMOR_LABEL, 'utf8'))?.trim()
+}
+
+async function bwrapWords(host: Host, identity: Identity): Promise<string[]> {
+  const bwrap = toolPath(host, 'bwrap')
+  return identity === 'mapped'
+    ? [...(await namespacePrefix(identity, host)), bwrap]
+    : [bwrap, '--unshare-user', '--uid', '0', '--gid', '0']
 }
 
 async function bwrapTrialArgv(host: Host, identity: Identity, folders: TrialFolders): Promise<string[]> {
@@ -210,6 +250,7 @@ async function isMountable(
   identity: Identity,
   trialArgv: (folders: TrialFolders) => Promise<string[]>,
 ): Promise<boolean> {
+  requireRoom()
   const folder = await mkdtemp(join(host.paths.layers, `.trial.${identity}.`))
   const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => join(folder, name))
   if (lower === undefined || upper === undefined || work === undefined || merged === undefined) return false

@@ -7,8 +7,8 @@ import {anchorEngine, type EngineName, guestNamespaceOf} from '../../sandbox/eng
 import {MOUNT_POINTS} from '../../sandbox/mounts.js'
 import {filterSets} from '../../sandbox/seccomp/rules.js'
 import {baseSpec, type SandboxSpec} from '../../sandbox/spec.js'
-import {topLayer} from '../../store/history.js'
-import {makeUpper} from '../../store/layers.js'
+import {requireSameIds} from '../../store/integrity/id-maps.js'
+import {openStack} from '../../store/integrity/lost-layers.js'
 import {readGuestTree, rootMount, treeFolders} from '../../store/mounted-tree.js'
 import {readMark} from '../try/tries.js'
 import {fitToEngine} from './engine.js'
@@ -17,16 +17,16 @@ import {fitToEngine} from './engine.js'
  * Prepares a stopped environment on the disk, and returns the plan that starts its first process. The caller holds the
  * environment's lock, so that no other command starts the environment.
  *
- * @throws {MountPointError} @throws As {@link planAnchor}, and each feature.
+ * @throws {MountPointError} @throws As {@link openStack}, {@link planAnchor}, and each feature.
  */
 export async function prepareAnchor(start: SessionContext, engine: AnchorEngineName): Promise<AnchorPlan> {
   const {host, environment} = start
+  await requireSameIds(host, environment)
   await beforeStart(engine, start)
   const tree = await readGuestTree(environment)
   if (tree.kind === 'directory') await ensureMountPoints(tree.root, MOUNT_POINTS)
   else {
-    const {layers, upper} = tree.history
-    await makeUpper(host.paths.layers, upper, {below: topLayer(layers)})
+    openStack({name: environment.name, paths: host.paths}, tree.history)
     await checkMountPoints(treeFolders(host.paths, tree), MOUNT_POINTS)
   }
   return planAnchor(start, engine, {tree, isPreview: false})

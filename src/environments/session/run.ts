@@ -13,12 +13,14 @@ import {buildFilter} from '../../sandbox/seccomp/filter.js'
 import {planJoin, runSession, type SessionOptions} from '../../sandbox/session.js'
 import {sessionCommand} from '../../sandbox/session-options.js'
 import {chooseEnvironment, findEnvironment} from '../../store/environments.js'
+import {withReserve} from '../../store/integrity/reserve.js'
 import {openEnvironmentLock, waitForLock} from '../../store/locks.js'
 import {readGuestTree} from '../../store/mounted-tree.js'
 import {recordUse} from '../../store/sizes.js'
 import {sessionLauncher} from '../../store/tools.js'
 import type {SessionPreviewResult} from '../results.js'
 import {anchorEngineFor, engineFor} from './engine.js'
+import {withFreshTrials} from './fresh-trials.js'
 import {planAnchor, prepareAnchor} from './plan.js'
 import {runByProot} from './proot.js'
 import {PASSED_ON, planRequest} from './request.js'
@@ -33,24 +35,26 @@ export async function runInEnvironment(
   host: Host,
   text: string | undefined,
   wish: SessionWish,
-  plain?: PlainSession,
+  {plain, onNotice}: {readonly plain?: PlainSession | undefined} & Pick<SessionContext, 'onNotice'> = {},
 ): Promise<number> {
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
-  const context = {host, environment, wish}
+  const context = {host, environment, wish, onNotice}
   const session = planRequest(host, environment, wish)
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
-    await prepareSession(context)
+    await withReserve(host.paths, () => prepareSession(context))
     const options = sessionOptions(context, {session, lock, plain})
-    if (await isForProot(context)) {
-      await options.waitForLock()
-      await parent?.dieTogether()
-      return await runByProot(context, {request: session.request, lock})
-    }
-    if (parent === undefined) return await runSession(options)
-    parent.sendPlan(await planJoin(options))
-    return ExitCode.ok
+    return await withFreshTrials(host, async () => {
+      if (await isForProot(context)) {
+        await options.waitForLock()
+        await parent?.dieTogether()
+        return runByProot(context, {request: session.request, lock})
+      }
+      if (parent === undefined) return runSession(options)
+      parent.sendPlan(await planJoin(options))
+      return ExitCode.ok
+    })
   } catch (error) {
     if (!(error instanceof AnchorFailedError)) throw error
     const {explainStart} = await import('../doctor/explain-start.js')
@@ -95,13 +99,14 @@ function sessionOptions(
     keptPlan: plain && keptPlan(plan, plain),
     lock,
     runFolder: files.run,
+    whileStarting: (work) => withReserve(host.paths, work),
     planAnchor: async () => {
       const engine = await anchorEngineFor(host, wish.engine ?? 'auto', environment)
       refuseUnsupported(request, {...context, engine})
       return prepareAnchor(context, engine)
     },
     waitForLock: async () => {
-      await waitForLock(host.paths, name, lock, 'shared')
+      await waitForLock(host.paths, name, {lock, mode: 'shared'})
       // The command that held the lock may have removed or renamed the environment.
       await findEnvironment(host.paths, name)
     },
@@ -138,7 +143,7 @@ const PLAN_FD_VARIABLE = 'ENVS_HAND_OVER'
 
 /** A parent process that joins the environment itself, and only needs the plan. */
 type JoiningParent = {
-  sendPlan(plan: string): void
+  sendPlan(plan: Uint8Array): void
   /** Kills this process when the parent is killed; for a session that this process runs itself. */
   dieTogether(): Promise<void>
 }

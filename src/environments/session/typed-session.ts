@@ -1,5 +1,5 @@
 import {configPath, readConfigText, readSettings} from '../../config/settings.js'
-import type {SessionWish} from '../../features/feature.js'
+import type {SessionWish, StartNotice} from '../../features/feature.js'
 import type {Host} from '../../host/host.js'
 import type {SessionFields} from '../../sandbox/session-options.js'
 import {type PlainSession, runInEnvironment} from './run.js'
@@ -17,10 +17,14 @@ export type TypedSession = {
 const SESSION_VARIABLES = ['ENVS_DURABLE', 'ENVS_ENGINE'] as const
 
 /** Runs a session under the settings of the user. @returns The guest's exit status. */
-export async function runTypedSession(host: Host, session: TypedSession): Promise<number> {
+export async function runTypedSession(
+  host: Host,
+  session: TypedSession,
+  {onNotice}: {readonly onNotice: (notice: StartNotice) => void},
+): Promise<number> {
   // Read before the settings are parsed: join.pl does not follow a plan whose text differs from the file.
   const plain = await plainSession(host, session)
-  return runInEnvironment(host, session.name, await withSettings(host, session), plain)
+  return runInEnvironment(host, session.name, await withSettings(host, session), {plain, onNotice})
 }
 
 /** Returns the typed options, completed by the settings of the user. */

@@ -1,10 +1,11 @@
-import {mkdir, statfs} from 'node:fs/promises'
+import {existsSync} from 'node:fs'
+import {statfs} from 'node:fs/promises'
 import {syncFileSystem} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {processStartTime} from '../../host/proc.js'
 import {type CopyPlan, copyTree} from '../../rootfs/copy.js'
 import {measureTrees, removeTree} from '../../rootfs/worker/api.js'
-import {type Anchor, readLiveAnchor} from '../../sandbox/anchor-state.js'
+import {type Anchor, anchorFiles, readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {behindClosedGate, whileFrozen} from '../../sandbox/freeze.js'
 import {describeProcesses, isInUse} from '../../sandbox/processes.js'
 import type {Environment} from '../../store/environments.js'
@@ -23,7 +24,17 @@ import {
   withSnapshot,
   writeHistory,
 } from '../../store/history.js'
-import {identityOf, type LayerId, layerFiles, makeUpper, newLayerId} from '../../store/layers.js'
+import {requireSameIds} from '../../store/integrity/id-maps.js'
+import {requireUpper} from '../../store/integrity/lost-layers.js'
+import {
+  beginLayer,
+  completeLayer,
+  identityOf,
+  type LayerId,
+  layerFiles,
+  makeUpper,
+  newLayerId,
+} from '../../store/layers.js'
 import {holdLayers} from '../../store/locks.js'
 import {layersProcess} from '../../store/mounted-tree.js'
 import {FreezeFailedError, freezeFailedError, snapshotExistsError} from '../../store/snapshot-errors.js'
@@ -47,7 +58,7 @@ export type SnapshotRequest = {
 /**
  * Takes a snapshot. A stopped environment gets a new upper layer, without a copy; the upper layer of a running one is copied.
  *
- * @throws {@link snapshotExistsError} @throws {TooManySnapshotsError} @throws {@link noHistoryError} @throws {EnvironmentNotFoundError}
+ * @throws {@link snapshotExistsError} @throws {@link storePathTooLongError} @throws {@link noHistoryError} @throws {EnvironmentNotFoundError}
  * @throws {@link environmentBusyError} @throws {LayerSpaceError} @throws {FreezeFailedError}
  */
 export async function takeSnapshot(
@@ -95,9 +106,10 @@ async function sealUpper(
   {label: wanted, isSynced}: SnapshotRequest,
 ): Promise<TakenSnapshot> {
   const {name, files} = environment
+  requireUpper({name, paths: host.paths}, history)
   const now = host.now()
   const label = chooseLabel(name, history, {wanted, now})
-  const naming = {label, kind: 'manual', name} as const
+  const naming = {label, kind: 'manual', name, ...startField(environment, history)} as const
   const done = {name, label, createdAt: now, copiedBytes: 0, frozenMs: 0}
   if (isUpperEmpty) {
     await writeHistory(files.history, withNamed(history, naming, {now}))
@@ -109,6 +121,12 @@ async function sealUpper(
   const to = await squashToLimit(host, environment, {history: sealed, isSynced})
   await replaceHistory(host, environment, {from: history, to})
   return done
+}
+
+/** Marks the state of an environment that never ran as the start of its history: `undo` finds nothing before it. */
+function startField({files}: Environment, {after}: History): {isStart?: true} {
+  const hasRun = existsSync(anchorFiles(files.run).state)
+  return hasRun || after !== undefined ? {} : {isStart: true}
 }
 
 /** @throws {@link snapshotExistsError} */
@@ -161,6 +179,7 @@ export async function snapshotRunning(
   return withSharedHistory(host, text, async (environment) => {
     const anchor = readLiveAnchor(environment.files.run)
     if (anchor === undefined) return undefined
+    await requireSameIds(host, environment)
     const before = await readHistory(environment.files.history)
     const taken = await copyUpper(host, environment, {anchor, request, before})
     if (request.kind === 'automatic') await sweepLayers(host, layersOf(before))
@@ -183,7 +202,7 @@ async function copyUpper(
   const copy = newLayerId(record.identity)
   const {folder} = layerFiles(host.paths.layers, copy)
   try {
-    await mkdir(folder, {mode: 0o700})
+    beginLayer(host.paths.layers, copy)
     const copiedBytes = await checkSpace(host, environment, before, request.bounds)
     const frozenMs = await copyFrozen(host, environment, {anchor, from: before.upper, copy, request})
     request.onTaken?.()
@@ -194,6 +213,7 @@ async function copyUpper(
       {now, copy, before},
     )
     await writeHistory(files.history, kind === 'automatic' ? applyRetention(made, now) : made)
+    completeLayer(host.paths.layers, copy)
     return {name, label, createdAt: now, copiedBytes, frozenMs}
   } catch (error) {
     await removeUnlessNamed(host, files, copy)

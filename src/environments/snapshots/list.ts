@@ -9,6 +9,7 @@ import {
   withoutSnapshots,
   writeHistory,
 } from '../../store/history.js'
+import {withReserve} from '../../store/integrity/reserve.js'
 import {type LayerId, layerFiles} from '../../store/layers.js'
 import {rootProcess} from '../../store/tools.js'
 import type {SnapshotListResult} from '../results.js'
@@ -63,7 +64,7 @@ export async function removeSnapshots(
   return withSharedHistory(host, text, async ({name, files}) => {
     const history = await readHistory(files.history)
     const removed = new Set(labels.map((label) => requireSnapshot(name, history, label).label))
-    await writeHistory(files.history, withoutSnapshots(history, removed))
+    await withReserve(host.paths, () => writeHistory(files.history, withoutSnapshots(history, removed)))
     await sweepLayers(host, layersOf(history))
     return [...removed]
   })

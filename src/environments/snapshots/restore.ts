@@ -25,7 +25,10 @@ import {
   timeLabel,
   topLayer,
   withRestored,
+  withUndone,
 } from '../../store/history.js'
+import {isLayerLost, requireLayers} from '../../store/integrity/lost-layers.js'
+import {withReserve} from '../../store/integrity/reserve.js'
 import {
   identityOf,
   isEmptyLayer,
@@ -37,11 +40,17 @@ import {
 } from '../../store/layers.js'
 import {lockHistory, withLockedEnvironment} from '../../store/locks.js'
 import {mergedProcess} from '../../store/mounted-tree.js'
-import {noHistoryError, nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
+import {
+  noHistoryError,
+  nothingToRedoError,
+  nothingToUndoError,
+  snapshotNotFoundError,
+} from '../../store/snapshot-errors.js'
 import {squashToLimit} from '../../store/squash.js'
 import {nameFacts, newTreeFacts, writePersonalFiles} from '../create/own-files.js'
 import type {RestoreResult} from '../results.js'
 import {stopFiles} from '../session/processes.js'
+import {withoutHistory} from './without-history.js'
 
 type RestoreOptions = {
   /** Whether a running environment is stopped first. */
@@ -53,7 +62,7 @@ type RestoreOptions = {
 /**
  * Restores an older or newer snapshot. Keeps the current state as a snapshot.
  *
- * @throws {@link snapshotNotFoundError} @throws {TooManySnapshotsError} @throws As {@link withStoppedEnvironment}.
+ * @throws {@link snapshotNotFoundError} @throws {@link storePathTooLongError} @throws As {@link withStoppedEnvironment}.
  */
 export async function restoreSnapshot(
   host: Host,
@@ -76,7 +85,26 @@ export async function undo(host: Host, text: string, {force, isSynced}: RestoreO
   return withStoppedEnvironment(host, text, {force, command: 'undo'}, async (stopped) => {
     const target = await findPreviousPoint(host, stopped, {isSynced})
     if (target === undefined) throw explainNothingToUndo(stopped)
-    return applySnapshot(host, stopped, {target, isSynced})
+    const {undone = []} = stopped.history
+    return applySnapshot(host, stopped, {target, isSynced, undone: (kept) => [...undone, kept]})
+  })
+}
+
+/**
+ * Restores the state that the last `undo` replaced; a second call restores the one before. Any other return to a snapshot ends that.
+ *
+ * @throws {@link nothingToRedoError} @throws As {@link restoreSnapshot}.
+ */
+export async function redo(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
+  return withStoppedEnvironment(host, text, {force, command: 'redo'}, (stopped) => {
+    const {history, environment} = stopped
+    const labels = [...(history.undone ?? [])]
+    for (let label = labels.pop(); label !== undefined; label = labels.pop()) {
+      const target = findSnapshot(history, label)
+      if (target === undefined || isCurrentState(stopped, target)) continue
+      return applySnapshot(host, stopped, {target, isSynced, undone: () => labels})
+    }
+    throw nothingToRedoError({name: environment.name})
   })
 }
 
@@ -88,6 +116,8 @@ export async function reset(host: Host, text: string, {force, isSynced}: Restore
 }
 
 function explainNothingToUndo({environment: {name}, history}: StoppedEnvironment): EnvsError {
+  if ((history.undone ?? []).some((label) => findSnapshot(history, label) !== undefined))
+    return nothingToUndoError({name}, {hints: [`Go forward to the replaced state: envs redo ${name}`]})
   const newest = newestReplaced(history)
   return nothingToUndoError(
     {name},
@@ -109,12 +139,27 @@ async function findPreviousPoint(
   const points = ancestors(stopped.history)
   const before = points.find((point) => !isCurrentState(stopped, point))
   const oldest = points.at(-1)
-  // The oldest point is the start of the history, unless it is automatic: then the initial state comes before it.
-  if (before !== undefined || (oldest !== undefined && oldest.kind !== 'automatic')) return before
+  if (before !== undefined || (oldest !== undefined && isStart(oldest))) return before
   // A clone that was never started has no older state: its layers are its initial state.
   if (oldest === undefined && stopped.history.layers.length > 1) return undefined
   const initial = await findInitialPoint(host, stopped, {isSynced})
   return isCurrentState(stopped, initial) ? undefined : initial
+}
+
+/** Returns whether a point is the start of its history: none comes before it. */
+function isStart({kind, layers, isStart: isMarked}: Snapshot): boolean {
+  if (isMarked === true) return true
+  switch (kind) {
+    case 'initial':
+    case 'cloned':
+      return true
+    case 'automatic':
+      return false
+    // Up to version 0.1, the first snapshot of a clone by hand was its start, and has the layers of the source below its own.
+    case 'manual':
+    case 'replaced':
+      return layers.length > 2
+  }
 }
 
 /** Returns the snapshot with a label. @throws {@link snapshotNotFoundError} With the nearest labels. */
@@ -125,8 +170,11 @@ export function requireSnapshot(name: string, history: History, label: string): 
   throw snapshotNotFoundError({name, label}, orNearest(nearestNames(label, labels)))
 }
 
-function isCurrentState({history, isUpperEmpty}: StoppedEnvironment, {layers}: Snapshot): boolean {
-  return sameLayers(presentLayers(history, {isUpperEmpty}), layers)
+function isCurrentState(
+  {history, isUpperEmpty, isUpperLost}: StoppedEnvironment,
+  {layers}: Snapshot,
+): boolean {
+  return !isUpperLost && sameLayers(presentLayers(history, {isUpperEmpty}), layers)
 }
 
 function newestReplaced({snapshots}: History): Snapshot | undefined {
@@ -137,8 +185,10 @@ function newestReplaced({snapshots}: History): Snapshot | undefined {
 export type StoppedEnvironment = {
   readonly environment: Environment
   readonly history: History
-  /** Whether nothing was written since the last snapshot. */
+  /** Whether nothing was written since the last snapshot, or all that was written is lost. */
   readonly isUpperEmpty: boolean
+  /** Whether the upper layer is missing: the present state can't be kept. */
+  readonly isUpperLost: boolean
 }
 
 type StopOptions = {
@@ -169,7 +219,7 @@ export async function withStoppedEnvironment<T>(
   }
   return withLockedEnvironment(host.paths, 'exclusive', find, async (environment) => {
     await settleMemory(host, environment)
-    return work(await openHistory(host, environment))
+    return withReserve(host.paths, async () => work(await openHistory(host, environment)))
   })
 }
 
@@ -179,7 +229,7 @@ export async function withStoppedEnvironment<T>(
  * @throws As {@link findWithHistory}. @throws {@link environmentBusyError}
  */
 export async function withSharedHistory<T>(
-  host: Pick<Host, 'paths'>,
+  host: Host,
   text: string,
   work: (environment: Environment) => Promise<T>,
 ): Promise<T> {
@@ -195,48 +245,57 @@ export async function withSharedHistory<T>(
 }
 
 /** Finds an environment that has layers, and so a history. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
-export async function findWithHistory(host: Pick<Host, 'paths'>, text: string): Promise<Environment> {
+export async function findWithHistory(host: Host, text: string): Promise<Environment> {
   const environment = await findEnvironment(host.paths, text)
-  const {name, record} = environment
-  if (record.storage === 'directory') throw noHistoryError({name, image: record.image.name ?? 'IMAGE'})
+  if (environment.record.storage === 'directory') throw await withoutHistory(host, environment)
   return environment
 }
 
 async function openHistory(host: Pick<Host, 'paths'>, environment: Environment): Promise<StoppedEnvironment> {
   const history = await readHistory(environment.files.history)
-  const isUpperEmpty = await isEmptyLayer(host.paths.layers, history.upper)
-  return {environment, history, isUpperEmpty}
+  const {layers} = host.paths
+  const isUpperLost = isLayerLost(layers, history.upper)
+  return {environment, history, isUpperEmpty: await isEmptyLayer(layers, history.upper), isUpperLost}
 }
 
 /** The restored snapshot, and the snapshot of the state before. */
 export type Restored = RestoreResult
 
+type SnapshotChange = {
+  /** One of its snapshots, or a new one that its history does not list yet. */
+  readonly target: Snapshot
+  /** Whether the new files are synced to the disk. */
+  readonly isSynced: boolean
+  /** Returns the states that `redo` can restore next, from the label of the replaced state; left out where there are none. */
+  readonly undone?: (kept: string) => readonly string[]
+}
+
 /**
  * Gives a stopped environment the layers of a snapshot, and keeps its current state as a snapshot.
- *
- * @param options.target - One of its snapshots, or a new one that its history does not list yet.
- * @param options.isSynced - Whether the new files are synced to the disk.
  */
 async function applySnapshot(
   host: Host,
   {environment, history, isUpperEmpty}: StoppedEnvironment,
-  {target, isSynced}: {target: Snapshot; isSynced: boolean},
+  {target, isSynced, undone}: SnapshotChange,
 ): Promise<Restored> {
   const {name} = environment
+  requireLayers({name, paths: host.paths}, target.layers)
   const now = host.now()
   const fresh = newLayerId(identityOf(history.upper))
   try {
     const named = target.name === name ? target : await withCurrentName(host, environment, target)
     await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
     const naming = {label: timeLabel(history, now, 'kept-'), name}
-    const step = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
+    const restored = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
+    const replaced = findKept(restored, history, {isUpperEmpty})
+    const step = withUndone(restored, undone?.(replaced.kept) ?? [])
     const to = await squashToLimit(host, environment, {history: step, isSynced})
     await replaceHistory(host, environment, {from: history, to})
     return {
       name,
       label: target.label,
       createdAt: target.createdAt,
-      ...findKept(step, history, {isUpperEmpty}),
+      ...replaced,
     }
   } catch (error) {
     // The last layer of a new target has no other user.
@@ -300,7 +359,8 @@ async function findInitialPoint(
   const known = history.snapshots.find(({kind}) => kind === 'initial')
   if (known !== undefined) return known
   const [base] = history.layers
-  const isUntouched = history.layers.length === 1 && !existsSync(anchorFiles(files.run).state)
+  const isUntouched =
+    !stopped.isUpperLost && history.layers.length === 1 && !existsSync(anchorFiles(files.run).state)
   const own = isUntouched ? history.upper : await makePersonalLayer(host, stopped, {base, isSynced})
   return {
     label: freeLabel(history, INITIAL_LABEL),

@@ -2,7 +2,9 @@ import type {ArchiveContext} from '../../apt/context.js'
 import type {Settings} from '../../config/settings.js'
 import type {Durability, SessionWish} from '../../features/feature.js'
 import type {DebArchitecture} from '../../host/arch.js'
+import {hasBytes} from '../../host/bytes.js'
 import {isErrno} from '../../host/errno.js'
+import {notUtf8Error} from '../../host/errors.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
 import {templateText} from '../../host/paths.js'
@@ -97,7 +99,7 @@ export class TryRun {
       const isVolatile = isThrowaway && !onDisk && durable === 'never'
       const memory = isVolatile ? {setting: settings.value('tryMemory')} : undefined
       const request = {...planned, isSynced: durable !== 'never', isThrowaway, memory}
-      const creation = await Creation.begin(host, request, {signal})
+      const creation = await Creation.begin(host, request, {signal, nameFlag: '--keep'})
       return new TryRun(host, {creation, lock, durable, words})
     } catch (error) {
       lock?.release()
@@ -141,6 +143,7 @@ export class TryRun {
   /** Runs a command or a shell in the environment. @returns Its exit status. */
   async run(wish: Omit<SessionWish, 'durable' | 'engine'>): Promise<number> {
     this.#hasRun = true
+    this.creation.outlive()
     const {engine} = this.creation
     return runInEnvironment(this.#host, this.name, {...wish, durable: this.#durable, engine})
   }
@@ -160,7 +163,10 @@ export class TryRun {
     if (this.#lock === undefined) return
     const files = environmentFiles(this.#host.paths, this.name)
     try {
-      if (!this.#hasRun) return await removeEnvironment(this.#host, this.name, {force: true})
+      if (!this.#hasRun) {
+        await removeEnvironment(this.#host, this.name, {force: true})
+        return
+      }
       await stopFiles(this.#host, files, {graceMs: STOP_GRACE_MS})
       await noteEnd(files.folder, this.#host.now())
     } catch (error) {
@@ -197,6 +203,8 @@ export async function readTryWords(
   {now, workingFolder, architecture}: Pick<Host, 'now' | 'workingFolder'> & {architecture: DebArchitecture},
 ): Promise<TryWords> {
   const [first, ...rest] = words
+  const unnamable = words.find(hasBytes)
+  if (unnamable !== undefined) throw notUtf8Error({text: unnamable})
   if (first === undefined) return {image: undefined, packages: []}
   try {
     const image = await parseImageReference(first, {workingFolder, architecture, now: now()})

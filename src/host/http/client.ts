@@ -6,7 +6,7 @@ import {BlockList, isIP} from 'node:net'
 import type {Readable} from 'node:stream'
 import type {PlainResponse} from 'got'
 import {codeOf, EnvsError} from '../../errors.js'
-import {certificateFileError, NetworkError} from './errors.js'
+import {certificateFileError, malformedProxyError, NetworkError} from './errors.js'
 
 /** A response whose body is unread; the caller closes it. */
 export type HttpAnswer = {
@@ -38,6 +38,8 @@ export class ConnectionError extends Error {
     /** A code of Node, got or the system, or {@link SILENT}. */
     readonly code: string,
     cause: unknown,
+    /** Host of the proxy, if any. */
+    readonly viaProxy?: string | undefined,
   ) {
     super(`${code} at ${host}`, {cause})
   }
@@ -95,7 +97,7 @@ export async function get(start: URL, options: RequestOptions): Promise<HttpAnsw
     })
     const url = () => new URL(String(stream.options.url))
     const explain = (error: unknown) =>
-      clientError(error, {start, url: url(), silence, signal: options.signal})
+      clientError(error, {start, url: url(), silence, signal: options.signal, viaProxy: route.proxy?.host})
     const response = await new Promise<PlainResponse>((resolve, reject) => {
       // This listener stays: a stream that is destroyed early may fail once more.
       stream.on('error', (error) => reject(explain(error)))
@@ -174,9 +176,10 @@ type FailureContext = {
   readonly url: URL
   readonly silence: AbortController
   readonly signal: AbortSignal | undefined
+  readonly viaProxy: string | undefined
 }
 
-function clientError(error: unknown, {start, url, silence, signal}: FailureContext): unknown {
+function clientError(error: unknown, {start, url, silence, signal, viaProxy}: FailureContext): unknown {
   if (signal?.aborted === true) return signal.reason
   // An error of the redirect hooks.
   if (error instanceof Error && error.cause instanceof EnvsError) return error.cause
@@ -186,6 +189,7 @@ function clientError(error: unknown, {start, url, silence, signal}: FailureConte
     url.host,
     silence.signal.aborted ? SILENT : (codeOf(error) ?? 'unknown reason'),
     error,
+    viaProxy,
   )
 }
 
@@ -283,18 +287,31 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {'http:': '80', 'https:'
  *
  * @returns The URL, `http:` if the variable names no scheme, or undefined for a direct connection. Its scheme may
  * be unsupported.
+ * @throws {@link malformedProxyError}
  * @see curl(1), ENVIRONMENT
  */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
   const scheme = url.protocol.slice(0, -1)
-  const value = readVariable(environment, `${scheme}_proxy`) ?? readVariable(environment, 'all_proxy')
-  if (value === undefined || isExempt(url, readVariable(environment, 'no_proxy') ?? '')) return undefined
+  const [name, value] =
+    readVariable(environment, `${scheme}_proxy`) ?? readVariable(environment, 'all_proxy') ?? []
+  if (name === undefined || value === undefined) return undefined
+  if (isExempt(url, readVariable(environment, 'no_proxy')?.[1] ?? '')) return undefined
   const text = value.includes('://') ? value : `http://${value}`
-  return URL.canParse(text) ? new URL(text) : undefined
+  // The value may hold a password.
+  if (!URL.canParse(text)) throw malformedProxyError({name})
+  return new URL(text)
 }
 
-function readVariable(environment: Environment, name: string): string | undefined {
-  return environment[name] || environment[name.toUpperCase()] || undefined
+/** Returns the name and the value of a variable, in lower case or else in upper case. */
+function readVariable(
+  environment: Environment,
+  name: string,
+): readonly [name: string, value: string] | undefined {
+  for (const each of [name, name.toUpperCase()]) {
+    const value = environment[each]
+    if (value) return [each, value]
+  }
+  return undefined
 }
 
 function isExempt(url: URL, list: string): boolean {

@@ -41,6 +41,12 @@ export const unexpectedSizeError = defineError(
   UnexpectedSizeError,
 )
 
+/** A proxy variable is malformed; its value is not shown, because it may hold a password. */
+export const malformedProxyError = defineError('ENVS_USAGE', ExitCode.usage, {
+  message: 'The value of the variable {name} is not the URL of a proxy.',
+  nextStep: 'Set it to a URL such as http://proxy.example:3128, or unset it.',
+})
+
 /** The file of trusted certificate authorities is unreadable. */
 export const certificateFileError = defineError('ENVS_CERTIFICATE_FILE', ExitCode.host, {
   message: 'Could not read the certificate file "{path}", which {variable} names.',
@@ -50,6 +56,8 @@ export const certificateFileError = defineError('ENVS_CERTIFICATE_FILE', ExitCod
 /** The download could not be written. */
 export const downloadStorageError = defineError('ENVS_DOWNLOAD_STORAGE', ExitCode.storage, {
   message: 'Could not write the download to "{path}": {reason}.',
-  nextStep:
-    'Free some space, or check the permissions of the folder; the download then continues where it stopped.',
+  nextStep: [
+    'If the disk is full, free some space: envs prune. Else check the permissions of the folder.',
+    'The same command continues the download where it stopped.',
+  ],
 })

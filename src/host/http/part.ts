@@ -4,7 +4,7 @@ import {readFile, rm} from 'node:fs/promises'
 import type {IncomingHttpHeaders} from 'node:http'
 import {promisify} from 'node:util'
 import * as v from 'valibot'
-import {errnoOf} from '../../errors.js'
+import {errnoOf, wordsForErrno} from '../../errors.js'
 import {finishSha256, type Sha256} from '../digest.js'
 import {isErrno} from '../errno.js'
 import {publish, writeFileAtomic} from '../files.js'
@@ -168,7 +168,7 @@ export class PartialFile {
     } catch (error) {
       const errno = errnoOf(error)
       if (errno === undefined) throw error
-      throw downloadStorageError({path: this.paths.part, reason: errno}, {cause: error})
+      throw downloadStorageError({path: this.paths.part, reason: wordsForErrno(errno)}, {cause: error})
     }
   }
 }

@@ -62,15 +62,25 @@ export function failureOfAnswer({status, headers, url, viaProxy}: HttpAnswer, no
 
 /** Returns the failure of a connection error. @param reached - Whether a server answered before. */
 export function failureOfConnection(error: ConnectionError, {reached}: {reached: boolean}): Failure {
-  const {host, code} = error
+  const {host, code, viaProxy} = error
+  const isOfProxy = viaProxy !== undefined && BEFORE_REQUEST.has(code)
   return {
     host,
-    reason: describeCode(code),
+    reason: isOfProxy ? `its proxy ${viaProxy} is unreachable: ${describeCode(code)}` : describeCode(code),
     isTransient: isTransientCode(code, {reached}),
     suggestions: suggestionsFor(code),
     cause: error,
   }
 }
+
+/** Codes of a failed connection: with a proxy, they are about the proxy. */
+const BEFORE_REQUEST: ReadonlySet<string> = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+])
 
 function suggestionsFor(code: string): string[] {
   if (UNTRUSTED.has(code)) {

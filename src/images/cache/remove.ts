@@ -7,7 +7,7 @@ import type {Sha256} from '../../host/digest.js'
 import {isErrno} from '../../host/errno.js'
 import {describeHolders} from '../../host/errors.js'
 import {makeFolders} from '../../host/files.js'
-import {lockHolders} from '../../host/locks.js'
+import {lockUsers} from '../../host/locks.js'
 import {nearestNames} from '../../host/nearest.js'
 import {readCatalogue} from '../catalog/catalog.js'
 import {UnknownImageError} from '../errors.js'
@@ -59,7 +59,7 @@ export async function removeImages(
  */
 async function removeKept(images: string, {sha256, name}: {sha256: Sha256; name: string}): Promise<void> {
   if (await discardKept(images, sha256)) return
-  throw imageInUseError({name, holders: describeHolders(await lockHolders(lockPath(images, sha256)))})
+  throw imageInUseError({name, holders: describeHolders(await lockUsers(lockPath(images, sha256)))})
 }
 
 /** A digest or its unambiguous beginning. */

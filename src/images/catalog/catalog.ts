@@ -160,6 +160,24 @@ export function movedSuites({releases}: Catalogue, now: Date): string[] {
     .map(({codename}) => codename)
 }
 
+/** Returns the release if its images and packages have left their usual servers, because its support ended. */
+export function movedRelease(
+  {distribution, suite}: {readonly distribution: string; readonly suite: string},
+  {releases}: Catalogue,
+  now: Date,
+): Release | undefined {
+  const release = releases.find((one) => one.distribution === distribution && one.codename === suite)
+  return release?.distribution === 'ubuntu' && hasMoved(release, now) ? release : undefined
+}
+
+/** Describes the end of a release: `Ubuntu 20.10 (Groovy Gorilla) reached its end of life on 2021-07-22`. */
+export function describeEnd({distribution, version, codename, title, eol}: Release): string {
+  const name = distribution === 'ubuntu' ? 'Ubuntu' : 'Debian'
+  const day = lastOf(eol.standard, eol.extended, eol.legacy)?.toISOString().slice(0, 10)
+  const when = day === undefined ? '' : ` on ${day}`
+  return `${name} ${version ?? codename} (${title}) reached its end of life${when}`
+}
+
 const DAY_MS = 86_400_000
 /**
  * Time for which a release with paid support stays on the main archive after its support ended. 12.04 stayed for

@@ -23,6 +23,15 @@ export function formatOfName(name: string): ExportFormat | undefined {
   return SUFFIXES.find(([suffix]) => suffix.test(name))?.[1]
 }
 
+/** Endings of archives, compressions and disk images that are not written here. */
+const FOREIGN =
+  /\.(?:7z|br|bz2|cpio|deb|ext[234]|img|iso|lz|lz4|lzma|lzo|qcow2|rar|rpm|sfs|sqfs|squashfs|tbz2?|tlz|vhdx?|vmdk|wim|zipx?|z)$/i
+
+/** Returns the ending of a file name that means another format: `.zip`; undefined for any other name. */
+export function foreignEnding(name: string): string | undefined {
+  return FOREIGN.exec(name)?.[0]
+}
+
 /** Returns the default format: zstd, unless this host can't write it. */
 export function defaultFormat(which: FindProgram): ExportFormat {
   return which('zstd') !== undefined || hasZstd(zlib) ? 'zst' : 'gz'

@@ -13,6 +13,7 @@ import {MOST_ID as MOST_TAR_ID, openTarWriter} from '../tar/writer.js'
 import {isCapability} from '../tree/metadata.js'
 import {type OwnerRule, type Owners, openOwners} from '../tree/owners.js'
 import {openRootedPaths, PathRefusal} from '../tree/paths.js'
+import {openExportBounds} from './bounds.js'
 
 export type ExportReport = {
   /** Members of the archive. */
@@ -33,7 +34,7 @@ export type ExportOptions = {
   readonly onProgress?: (progress: {entries: number; bytes: number}) => void
 }
 
-/** The tree belongs to this user: it may be larger than the limits for images. */
+/** tar(1) may write more and longer headers than the new archive gets; {@link openExportBounds} checks that one. */
 const LIMITS: Limits = {...DEFAULT_LIMITS, members: Number.MAX_SAFE_INTEGER, headerBytes: 64 * 2 ** 20}
 
 /** Target of the link that envs adds for the resolver; it does not exist outside of an environment. */
@@ -46,7 +47,7 @@ const DBUS_MACHINE_ID = 'var/lib/dbus/machine-id'
  * Writes a tree that is not in use as a tar archive, with the owners, capabilities and device nodes of its
  * image, and without files that authenticate or name the machine.
  *
- * @throws As `readTree`; {NodeJS.ErrnoException} EPIPE if the reader has closed.
+ * @throws {@link exportRefusedError} @throws As `readTree`; {NodeJS.ErrnoException} EPIPE if the reader has closed.
  */
 export async function exportTree(root: string, options: ExportOptions): Promise<ExportReport> {
   const {entries} = readLedger(options.ledger)
@@ -62,9 +63,11 @@ export async function exportTree(root: string, options: ExportOptions): Promise<
   const output = openArchiveOutput(options.fd)
   const writer = openTarWriter(output.write)
   const counts = {entries: 0, bytes: 0}
+  const bounds = openExportBounds(DEFAULT_LIMITS)
   let isLeftOut = false
 
   function begin(member: Member): void {
+    bounds.check(member, writer.headers())
     counts.entries++
     if (member.kind === 'file') counts.bytes += member.storedBytes
     writer.begin(member)

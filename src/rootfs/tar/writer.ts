@@ -6,6 +6,8 @@ import {encodePaxRecords, type PaxRecord} from './pax.js'
 export type TarWriter = MemberSink & {
   /** Writes a comment on the archive; to be called before the first member. */
   comment(text: string): void
+  /** Number of the headers written so far, of every kind. */
+  readonly headers: () => number
   /** Writes the end marker: without it, the archive is incomplete for every reader. */
   finish(): void
 }
@@ -22,21 +24,30 @@ export function openTarWriter(write: (bytes: Buffer) => void): TarWriter {
   let fillsHoles = false
   let sizeBytes = 0
   let at = 0
+  let headers = 0
+
+  function writeHeaders(encoded: Buffer): void {
+    // A member has one block of its own, and one more header before that where the block has no place for its facts.
+    headers += encoded.length > BLOCK_BYTES ? 2 : 1
+    write(encoded)
+  }
 
   function writeZeros(bytes: number): void {
     for (let left = bytes; left > 0; left -= ZEROS.length) write(ZEROS.subarray(0, left))
   }
 
   return {
+    headers: () => headers,
     comment(text) {
+      headers++
       write(encodePaxHeader('g', './pax_global_header', [['comment', text]]))
     },
     begin(member) {
       const segments = segmentsOf(member)
       const isSparse = segments !== undefined && segments.length <= MOST_SEGMENTS
       if (isSparse && member.kind === 'file')
-        write(encodeMember(member, {segments, realSizeBytes: member.sizeBytes}))
-      else write(encodeMember(member))
+        writeHeaders(encodeMember(member, {segments, realSizeBytes: member.sizeBytes}))
+      else writeHeaders(encodeMember(member))
       fillsHoles = !isSparse
       at = 0
       sizeBytes = member.kind !== 'file' ? 0 : isSparse ? member.storedBytes : member.sizeBytes

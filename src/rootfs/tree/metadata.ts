@@ -2,6 +2,7 @@ import {chmodSync, lchownSync, mkdtempSync, renameSync, rmSync, utimesSync} from
 import {join} from 'node:path'
 import {archiveToolMissingError} from '../../compression/errors.js'
 import {type DebArchitecture, systemCalls} from '../../host/arch.js'
+import {rootPrefixes} from '../../host/id-mapping.js'
 import {capture, findPerl, runBlocking, scriptWords} from '../../host/process.js'
 import type {Member, Timestamp} from '../tar/member.js'
 import type {OwnerRule, Owners} from './owners.js'
@@ -35,12 +36,14 @@ type HostTools = {
  */
 export function openCapabilitySetter(rule: OwnerRule, tools: HostTools): CapabilitySetter {
   let left = MOST_FILES
-  let command: readonly string[] | undefined
+  let commands: readonly (readonly string[])[] | undefined
   return (fd, value) => {
     if (left === 0 || !isCapability(value)) return false
     left--
-    command ??= commandFor(rule, tools)
-    return command.length > 0 && runBlocking([...command, value.toString('hex')], {fd}) === 0
+    commands ??= commandsFor(rule, tools)
+    const working = commands.find((command) => runBlocking([...command, value.toString('hex')], {fd}) === 0)
+    if (working !== undefined) commands = [working]
+    return working !== undefined
   }
 }
 
@@ -50,14 +53,14 @@ export function isCapability(value: Buffer): boolean {
   return revision !== undefined && LENGTHS[revision] === value.length
 }
 
-/** Returns an empty list if the host has no program for it. */
-function commandFor(rule: OwnerRule, {which, architecture}: HostTools): readonly string[] {
+/** Returns the commands to try, in this order. */
+function commandsFor(rule: OwnerRule, tools: HostTools): readonly (readonly string[])[] {
+  const {which, architecture} = tools
   const perl = findPerl({which})
   if (perl === undefined) return []
   const setter = [...scriptWords(perl, 'set-capability'), String(systemCalls(architecture).fsetxattr)]
-  if (rule === 'keep') return setter
-  const unshare = which('unshare')
-  return unshare === undefined ? [] : [unshare, '--user', '--map-root-user', '--', ...setter]
+  if (rule === 'keep') return [setter]
+  return rootPrefixes(tools).map((prefix) => [...prefix, ...setter])
 }
 
 /** Names for one call; argv holds at least 128 KiB. */

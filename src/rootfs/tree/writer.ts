@@ -137,7 +137,7 @@ export function openTreeWriter(
   }
 
   function writeSymlink(path: string, member: MemberOf<'symlink'>): void {
-    if (member.target === '' || member.target.includes('\0') || member.target.length >= limits.pathBytes) {
+    if (member.target === '' || member.target.includes('\0') || member.target.length >= limits.targetBytes) {
       throw new PathRefusal(member.name, 'its link target is not valid')
     }
     replace(path, (place) => symlinkSync(Buffer.from(member.target, 'latin1'), place))

@@ -1,7 +1,7 @@
 import {lstatSync} from 'node:fs'
 import {Readable} from 'node:stream'
 import {isErrno} from '../../host/errno.js'
-import {capture, ended, start} from '../../host/process.js'
+import {capture, ended, startGroup} from '../../host/process.js'
 import type {DebFile} from '../debs/deb.js'
 import type {UnpackDebsReport} from '../debs/unpack.js'
 import type {TreeDifference} from '../diff/report.js'
@@ -201,7 +201,7 @@ async function removeByTool(
   {signal}: {readonly signal?: AbortSignal | undefined} = {},
 ): Promise<boolean> {
   signal?.throwIfAborted()
-  const child = start([...prefix, 'rm', '-rf', '--one-file-system', '--', path], {
+  const child = startGroup([...prefix, 'rm', '-rf', '--one-file-system', '--', path], {
     cwd: '/',
     env: environment,
     stdio: 'ignore',

@@ -7,8 +7,8 @@ import {pipeline} from 'node:stream/promises'
 import {fileURLToPath, pathToFileURL} from 'node:url'
 import {findProgram} from '../../host/host.js'
 import {packageRoot} from '../../host/paths.js'
-import {ended, pipeOf, readErrorOutput, start} from '../../host/process.js'
-import {WorkerFailure, workerDiedError} from '../errors.js'
+import {ended, pipeOf, readErrorOutput, startGroup} from '../../host/process.js'
+import {WorkerFailure, workerDiedError, workerNotStartedError} from '../errors.js'
 import {BUILD_ID} from './build-id.js'
 import type {WorkerEvent, WorkerRequests, WorkerResults, WorkerVerb} from './protocol.js'
 
@@ -42,7 +42,7 @@ type AskOptions = {
  * Runs the worker for one request. Settles after the worker's process has ended.
  *
  * @returns The value of its result.
- * @throws {WorkerFailure} @throws {WorkerDiedError}
+ * @throws {WorkerFailure} @throws {WorkerDiedError} @throws {@link workerNotStartedError}
  * @throws The error of a failed stream; the signal's reason after an abort.
  */
 export async function ask<Verb extends WorkerVerb>(
@@ -53,7 +53,7 @@ export async function ask<Verb extends WorkerVerb>(
   signal?.throwIfAborted()
   const worker = [...workerProgram(), verb, JSON.stringify(request), BUILD_ID]
   const argv = [...tree.prefix, ...(await decoderFor(source, tree)), ...worker]
-  const child = start(argv, {
+  const child = startGroup(argv, {
     cwd: '/',
     env: tree.environment,
     stdio: [
@@ -67,7 +67,7 @@ export async function ask<Verb extends WorkerVerb>(
   const stop = () => child.kill()
   signal?.addEventListener('abort', stop)
   try {
-    const [streamFailure, last, complaint, exit] = await Promise.all([
+    const [streamFailure, {isStarted, last}, complaint, exit] = await Promise.all([
       consume === undefined ? feed(child, source) : drain(child, consume),
       readEvents(child, onProgress),
       readErrorOutput(child),
@@ -79,6 +79,8 @@ export async function ask<Verb extends WorkerVerb>(
     if (last?.event === 'result') return last.value as WorkerResults[Verb]
     if (last?.event === 'error') throw failureOf(last)
     const how = exit.signal === null ? `with status ${exit.status}` : `by ${exit.signal}`
+    if (!isStarted && exit.signal === null)
+      throw workerNotStartedError({verb, how}, {cause: new Error(complaint)})
     throw workerDiedError({verb, how}, {cause: new Error(complaint)})
   } finally {
     signal?.removeEventListener('abort', stop)
@@ -131,15 +133,17 @@ async function drain(
 async function readEvents(
   child: ChildProcess,
   onProgress: AskOptions['onProgress'],
-): Promise<WorkerEvent | undefined> {
-  if (child.stdout === null) return undefined
+): Promise<{isStarted: boolean; last: WorkerEvent | undefined}> {
+  let isStarted = false
   let last: WorkerEvent | undefined
+  if (child.stdout === null) return {isStarted, last}
   for await (const line of createInterface({input: child.stdout})) {
     const event: WorkerEvent = JSON.parse(line)
+    isStarted = true
     if (event.event === 'progress') onProgress?.({entries: event.entries, bytes: event.bytes})
     else last = event
   }
-  return last
+  return {isStarted, last}
 }
 
 function failureOf({code, exitCode, message, suggestions}: Extract<WorkerEvent, {event: 'error'}>): Error {

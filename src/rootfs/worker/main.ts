@@ -19,6 +19,7 @@ async function answer(): Promise<number> {
   try {
     const [verb = '', request = '', build, ...descriptors] = process.argv.slice(2)
     if (build !== BUILD_ID) throw otherBuild()
+    emit({event: 'started'})
     if (!isVerb(verb)) throw new Error(`the rootfs worker has no verb ${verb}`)
     emit({event: 'result', value: await perform(verb, JSON.parse(request), descriptors)})
     return ExitCode.ok

@@ -131,8 +131,9 @@ export type CompareRequest = {
   readonly listsAll: boolean
 }
 
-/** An answer of the worker, one JSON object a line: any number of progress events, then one of the others. */
+/** An answer of the worker, one JSON object a line: that it started, any number of progress events, then one of the others. */
 export type WorkerEvent =
+  | {readonly event: 'started'}
   | {readonly event: 'progress'; readonly entries: number; readonly bytes: number}
   | {readonly event: 'result'; readonly value: unknown}
   | {

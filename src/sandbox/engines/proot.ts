@@ -3,6 +3,7 @@ import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
 import {createInterface} from 'node:readline'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {type DebArchitecture, systemCalls} from '../../host/arch.js'
+import {hasBytes, PERCENT_MARK, percentText} from '../../host/bytes.js'
 import type {Lock} from '../../host/locks.js'
 import {templateText} from '../../host/paths.js'
 import {capture, ended, pipeOf, start, started} from '../../host/process.js'
@@ -55,8 +56,11 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   stdio[ProotFd.liveness] = liveness.fd
   stdio[ProotFd.filter] = 'pipe'
   const underFilter = [...loader, String(prctl), String(process.pid)]
-  const argv = [...underFilter, ...prootWords(tree, ids), ...task('run', ...request.command)]
-  const child = start(argv, {env: variables(session), stdio})
+  const {words, env} = passable(
+    [...prootWords(tree, ids), ...task('run', ...request.command)],
+    variables(session),
+  )
+  const child = start([...underFilter, ...words], {env, stdio})
   const exit = ended(child)
   await started(child)
   const filterPipe = pipeOf(child, ProotFd.filter)
@@ -73,6 +77,13 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   const status = /^ended (?<status>\d+)$/.exec(line)?.groups?.['status']
   if (status === undefined) throw sessionFailedError({name, reason: 'proot ended before the command did'})
   return Number(status)
+}
+
+/** Returns words and variables as Node can pass them to templates/host/load-filter.pl. */
+function passable(words: readonly string[], env: Readonly<Record<string, string>>) {
+  if (![...words, ...Object.values(env)].some(hasBytes)) return {words, env}
+  const coded = Object.entries(env).map(([name, value]) => [name, percentText(value)])
+  return {words: [PERCENT_MARK, ...words.map(percentText)], env: Object.fromEntries(coded)}
 }
 
 /** Finds a user's ids in the guest's /etc/passwd and /etc/group. @throws As {@link runProotSession}. */

@@ -1,16 +1,17 @@
-import {closeSync, constants, openSync, readFileSync} from 'node:fs'
+import {closeSync, constants, openSync} from 'node:fs'
 import {mkdtemp, rm} from 'node:fs/promises'
-import {release, tmpdir} from 'node:os'
+import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import * as v from 'valibot'
-import {fileFacts, type Memory, openMemory} from '../../host/cache.js'
-import {ignoreFailure, isErrno} from '../../host/errno.js'
+import {ignoreFailure, isErrno, limitOf} from '../../host/errno.js'
 import {PerlMissingError} from '../../host/errors.js'
 import {makeFolders} from '../../host/files.js'
 import {type MapperHost, succeeds} from '../../host/id-mapping.js'
-import {bootId, isMountingRoot} from '../../host/proc.js'
+import {requireRoom} from '../../host/limits.js'
+import {isMountingRoot} from '../../host/proc.js'
 import {requirePerl, scriptWords} from '../../host/process.js'
 import {oneOfField} from '../../host/records.js'
+import {openTrial, type Trial} from '../../host/trials.js'
 import {launchAnchor} from '../anchor.js'
 import {EngineUnavailableError, NamespaceRefusedError, ToolMissingError} from '../errors.js'
 import {namespacePrefix} from '../identity.js'
@@ -37,17 +38,10 @@ const verdictsSchema = v.object({
 })
 type Verdicts = Readonly<Partial<Record<EngineName, Verdict>>>
 
-/** Settings of the kernel that allow or forbid user namespaces. */
-const SWITCHES = [
-  '/proc/sys/user/max_user_namespaces',
-  '/proc/sys/kernel/unprivileged_userns_clone',
-  '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
-]
-
 /**
  * Returns the engine for starting environments: the first of {@link ENGINES} whose trial succeeds.
  *
- * The cached results are valid until the kernel, its settings, the boot or a program changes.
+ * The cached results are valid until a fact changes that decides about them (`openTrial`).
  *
  * @param options.setting - `auto`, or the only engine to try.
  * @param options.cacheFolder - Made when missing.
@@ -57,15 +51,14 @@ export async function chooseEngine(
   host: MapperHost,
   {setting, cacheFolder}: {setting: 'auto' | EngineName; cacheFolder: string},
 ): Promise<EngineName> {
-  const key = cacheKey(host)
-  const trials = trialsIn(cacheFolder)
-  const known = trials.recall(key) ?? {}
+  const trials = engineTrials(host, cacheFolder)
+  const known = trials.recall() ?? {}
   const wanted = setting === 'auto' ? ENGINES : [setting]
   const found = wanted.find((name) => known[name] !== 'fails')
   if (found !== undefined && isWorking(known[found])) return found
   const verdicts = await probeInTurn(host, {wanted, known, stage: cacheFolder})
   const working = wanted.find((name) => isWorking(verdicts[name]))
-  await trials.remember(key, {...known, ...verdicts})
+  await trials.remember({...known, ...verdicts})
   if (working === undefined) throw new EngineUnavailableError(setting)
   return working
 }
@@ -81,11 +74,10 @@ export async function guestNamespaceOf(
   {cacheFolder}: {cacheFolder: string},
 ): Promise<GuestNamespace> {
   if (isMountingRoot(host)) return 'of-root'
-  const key = cacheKey(host)
-  const trials = trialsIn(cacheFolder)
-  const known = trials.recall(key) ?? {}
+  const trials = engineTrials(host, cacheFolder)
+  const known = trials.recall() ?? {}
   const verdict = known[name] ?? (await probeEngine(host, name, cacheFolder))
-  if (known[name] === undefined) await trials.remember(key, {...known, [name]: verdict})
+  if (known[name] === undefined) await trials.remember({...known, [name]: verdict})
   return verdict === 'second' ? 'second' : 'only'
 }
 
@@ -93,21 +85,33 @@ function isWorking(verdict: Verdict | undefined): boolean {
   return verdict === 'second' || verdict === 'only'
 }
 
-/** Tries all engines, whatever the cache contains, and caches the results. */
+/** Whether each engine works on this host, by a trial. */
+export type EngineVerdicts = Readonly<Record<EngineName, boolean>>
+
+/**
+ * Tries all engines, whatever the cache contains, and caches the results.
+ *
+ * @returns Whether each works, and whether the cache had another result for one.
+ */
 export async function tryEngines(
   host: MapperHost,
   {cacheFolder}: {cacheFolder: string},
-): Promise<Record<EngineName, boolean>> {
-  const verdicts = {
+): Promise<{readonly verdicts: EngineVerdicts; readonly wasWrong: boolean}> {
+  const trials = engineTrials(host, cacheFolder)
+  const known = trials.recall() ?? {}
+  const found = {
     bwrap: await probeEngine(host, 'bwrap', cacheFolder),
     unshare: await probeEngine(host, 'unshare', cacheFolder),
     proot: await probeEngine(host, 'proot', cacheFolder),
   }
-  await trialsIn(cacheFolder).remember(cacheKey(host), verdicts)
+  await trials.remember(found)
   return {
-    bwrap: isWorking(verdicts.bwrap),
-    unshare: isWorking(verdicts.unshare),
-    proot: isWorking(verdicts.proot),
+    verdicts: {
+      bwrap: isWorking(found.bwrap),
+      unshare: isWorking(found.unshare),
+      proot: isWorking(found.proot),
+    },
+    wasWrong: ENGINES.some((name) => known[name] !== undefined && known[name] !== found[name]),
   }
 }
 
@@ -138,6 +142,7 @@ async function probeInTurn(
 }
 
 async function probeEngine(host: MapperHost, name: EngineName, cacheFolder: string): Promise<Verdict> {
+  requireRoom()
   if (name === 'proot') {
     const program = host.which('proot')
     const works = program !== undefined && (await succeeds([program, '-0', '-r', '/', '/bin/sh', '-c', ':']))
@@ -186,21 +191,8 @@ async function withStage<T>(cacheFolder: string, work: (stage: string) => Promis
   return work(cacheFolder)
 }
 
-function trialsIn(cacheFolder: string): Memory<Verdicts> {
-  return openMemory(join(cacheFolder, 'engines.json'), {schema: verdictsSchema})
-}
-
-function cacheKey(host: Pick<MapperHost, 'which' | 'uid'>): string {
-  const programs = ['bwrap', 'unshare', 'perl', 'proot'].map((name) => fileFacts(host.which(name)))
-  return [release(), bootId(), host.uid, ...SWITCHES.map(readSwitch), ...programs].join(' ')
-}
-
-function readSwitch(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch {
-    return '-'
-  }
+function engineTrials(host: MapperHost, cacheFolder: string): Trial<Verdicts> {
+  return openTrial(host, {cacheFolder, name: 'engines', schema: verdictsSchema})
 }
 
 type EngineTrial = Pick<SandboxSpec, 'architecture' | 'userNamespace'> & {
@@ -236,7 +228,7 @@ async function canStart({engine, stage, ...place}: EngineTrial): Promise<boolean
   } catch (error) {
     if (error instanceof NamespaceRefusedError) return false
     // For example, a program for another processor (ENOEXEC).
-    if (isErrno(error)) return false
+    if (isErrno(error) && limitOf(error) === undefined) return false
     throw error
   } finally {
     namespace?.release()

@@ -156,7 +156,7 @@ sub finish_stream {
   # The pipe held at most this much when the command ended; later output belongs to other processes.
   while ($got && $held <= $PIPE_BYTES && grep { $_ == $stream } @carried) { $held += $got = carry_some($stream) // 0 }
   # A process that the command left may continue to write: the session does not wait for it.
-  fork_helper(\&carry_on, $stream) if grep { $_ == $stream } @carried;
+  $stream->{error} = $! + 0 if (grep { $_ == $stream } @carried) && !defined fork_helper(\&carry_on, $stream);
   return unless $stream->{error};
   $! = $stream->{error};
   print STDERR "envs: not all that the command wrote is in the file: $!\n";

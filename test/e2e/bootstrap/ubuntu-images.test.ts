@@ -19,7 +19,8 @@ const NO_IMAGES = {
   ENVS_MIRROR_UBUNTU_CLOUD: NOWHERE,
   ENVS_MIRROR_LXC: NOWHERE,
 }
-const MADE = 'No image server could be reached: the image was made from packages.'
+const MADE =
+  "No image server could be reached: envs made the image from Ubuntu's packages. Unlike the image that Ubuntu publishes, it has only the required packages and APT, in today's versions, and its APT sources do not name the backports."
 
 type Noble = {
   readonly archive: Archive
@@ -58,6 +59,17 @@ test('noble, whose images are out of reach, is made of its packages, and one lin
   assert.ok(!created.stderr.includes(NOWHERE), created.stderr)
   const {image} = JSON.parse((await cli.run('show', 'noble', '--json')).stdout)
   assert.deepEqual([image.name, image.trust], ['ubuntu:noble/archive', 'signed'])
+  const [listed] = JSON.parse((await cli.run('image', 'list', '--json')).stdout)
+  assert.deepEqual(listed.usedBy, ['noble'])
+  assert.notEqual(listed.lastUsedAt, null)
+})
+
+test('image pull makes it of its packages too, and says the same', async () => {
+  const {cli} = await noble()
+  const pulled = await cli.run('image', 'pull', 'noble')
+  assert.equal(pulled.status, 0, pulled.stderr)
+  assert.match(pulled.stdout, /^Had ubuntu:noble\/archive \S+, sha256:[0-9a-f]{64}\n$/)
+  assert.ok(pulled.stderr.split('\n').includes(MADE), pulled.stderr)
 })
 
 test('none of the processes of the making takes 300 MB', async () => {

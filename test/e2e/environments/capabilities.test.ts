@@ -3,9 +3,9 @@ import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {gunzipSync, gzipSync} from 'node:zlib'
-import {debianRootfs} from '../../support/debian-rootfs.js'
 import {environmentCli} from '../../support/environment-cli.js'
 import {IDENTITIES} from '../../support/guest.js'
+import {runnableRootfs} from '../../support/runnable-rootfs.js'
 import {paxHeader, tarArchive, tarMember} from '../../support/tar-archive.js'
 
 /** cap_net_raw, permitted and effective; linux/capability.h, vfs_cap_data. */
@@ -21,7 +21,7 @@ for (const {identity, skip} of IDENTITIES) {
   }, async (t) => {
     const cli = await environmentCli(t)
     const archive = join(cli.home, 'play.tar.gz')
-    await writeFile(archive, gzipSync(await withCapablePrograms(), {level: 1}))
+    await writeFile(archive, gzipSync(await withCapablePrograms(cli.home), {level: 1}))
     const made = await cli.run('create', archive, '--identity', identity, '--quiet')
     assert.equal(made.status, 0, made.stderr)
     const effective = async (program: string) => {
@@ -34,18 +34,20 @@ for (const {identity, skip} of IDENTITIES) {
   })
 }
 
-/** A Debian with cat(1) twice more, once with a capability. */
-async function withCapablePrograms(): Promise<Buffer> {
-  const debian = gunzipSync(await readFile(await debianRootfs()))
+/** A small rootfs with a second user, and cat(1) twice, once with a capability. */
+async function withCapablePrograms(folder: string): Promise<Buffer> {
+  const rootfs = gunzipSync(await readFile(await runnableRootfs(folder)))
   const data = await readFile('/bin/cat')
   const program = (name: string) =>
     tarMember({data, mode: 0o755, name: `./usr/local/bin/${name}`, uid: 0, gid: 0})
+  const accounts = 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n'
   const more = tarArchive(
+    tarMember({data: accounts, mode: 0o644, name: './etc/passwd', uid: 0, gid: 0}),
     program('plain'),
     paxHeader([['SCHILY.xattr.security.capability', NET_RAW]]),
     program('capable'),
   )
-  return Buffer.concat([debian.subarray(0, endOf(debian)), more])
+  return Buffer.concat([rootfs.subarray(0, endOf(rootfs)), more])
 }
 
 /** Where the zeros begin that end an archive, which are whole blocks. */

@@ -132,7 +132,8 @@ test('clones of clones stay within what can be mounted', async (t) => {
   const {path} = await tinyRootfs(t)
   const made = await cli.run('create', path, '--name', 'copy-0', '--identity', 'emulated', '--json')
   if (JSON.parse(made.stdout).storage !== 'overlay') return t.skip('no layers on this host')
-  const most = 40
+  // More than mostLayers of src/store/squash.ts has.
+  const most = 27
   for (let copy = 1; copy <= most; copy++) {
     const run = await cli.run('clone', `copy-${copy - 1}`, `copy-${copy}`, '-q')
     assert.deepEqual([run.status, run.stderr], [0, ''], `copy ${copy}`)

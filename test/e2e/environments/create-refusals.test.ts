@@ -101,7 +101,8 @@ test('an environment whose tree has no shell is told so when it does not start',
   const {error} = JSON.parse(run.stdout)
   assert.equal(error.code, 'ENVS_START_FAILED')
   assert.deepEqual(error.suggestions, [
-    'Its root file system has no /bin/sh: create the environment again from a complete one.',
+    'Create the environment again from a complete image.',
+    'Its files are still there: envs path x',
   ])
 })
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import {createHash} from 'node:crypto'
+import {existsSync} from 'node:fs'
 import {readdir, readFile, stat, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
 import {carriedArchive, listing} from '../../support/carried-tree.js'
 import {FRONT_DOOR} from '../../support/cli.js'
-import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {type EnvironmentCli, environmentCli, plainCli, whyNotMapped} from '../../support/environment-cli.js'
 import {startGroup} from '../../support/process-group.js'
 import {canSimulate} from '../../support/simulated-host.js'
 import {runInTerminal} from '../../support/terminal.js'
@@ -88,6 +89,28 @@ test('an exported file is its owner’s alone, for there are password hashes in 
   assert.equal((await stat(join(cli.home, 'x.tar'))).mode & 0o777, 0o600)
 })
 
+test('export refuses a path that import refuses, and writes the longest one that import takes', async (t) => {
+  const cli = await plainCli(t)
+  const {path} = await tinyRootfs(t)
+  await cli.run('create', path, '--identity', 'emulated')
+  const deepen = (folders: number, length: number) =>
+    `for each in $(seq ${folders}); do mkdir ${'n'.repeat(length)}; cd ${'n'.repeat(length)}; done; : >file`
+  // 15 folders of 250 bytes have 3765 bytes with their slashes, and 16 have 4016.
+  for (const [folders, status] of [
+    [15, 0],
+    [16, 4],
+  ] as const) {
+    await capture(['sh', '-c', `rm -rf deep; mkdir deep; cd deep; ${deepen(folders, 250)}`], {
+      cwd: cli.root('tiny'),
+    })
+    const run = await cli.run('export', 'tiny', '-o', `${folders}.tar`, '--json')
+    assert.equal(run.status, status, run.stdout)
+    if (status !== 0) assert.equal(JSON.parse(run.stdout).error.code, 'ENVS_EXPORT_REFUSED')
+  }
+  assert.equal((await cli.run('import', '15.tar', '-n', 'again')).status, 0)
+  assert.equal(existsSync(join(cli.home, '16.tar')), false)
+})
+
 /** `envs` in a script of bash. */
 const onHost = (cli: EnvironmentCli, script: string) =>
   capture(['bash', '-c', `envs() { '${FRONT_DOOR}' "$@"; }\n${script}`], {
@@ -148,6 +171,11 @@ for (const [what, argv, status, code] of [
   ['a folder that is not there', ['tiny', '-o', 'no/x.tar'], 8, 'ENVS_OUTPUT_FAILED'],
   ['a device', ['tiny', '-o', '/dev/null', '--force'], 8, 'ENVS_OUTPUT_FAILED'],
   ['standard output beside JSON', ['tiny'], 2, 'ENVS_USAGE'],
+  ['the ending of another format', ['tiny', '-o', 'x.zip'], 2, 'ENVS_USAGE'],
+  ['the ending of another compression', ['tiny', '-o', 'x.tar.bz2'], 2, 'ENVS_USAGE'],
+  ['a folder', ['tiny', '-o', '.', '--force'], 8, 'ENVS_OUTPUT_FAILED'],
+  ['a path below a file', ['tiny', '-o', '/etc/passwd/x.tar'], 8, 'ENVS_OUTPUT_FAILED'],
+  ['a name that is too long', ['tiny', '-o', `${'x'.repeat(260)}.tar`], 8, 'ENVS_OUTPUT_FAILED'],
 ] as const) {
   test(`export refuses ${what}`, async (t) => {
     const cli = await tiny(t)

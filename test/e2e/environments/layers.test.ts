@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import {copyFile, readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {debianRootfs} from '../../support/debian-rootfs.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {IDENTITIES} from '../../support/guest.js'
+import {seededRootfs} from '../../support/seeded-image.js'
 import {noOverlays} from '../../support/stacked-layers.js'
+import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 const layersIn = async ({data}: EnvironmentCli) => (await readdir(join(data, 'layers'))).sort()
 
@@ -16,8 +17,9 @@ for (const {identity, skip: unmapped} of IDENTITIES) {
     skip,
   }, async (t) => {
     const cli = await environmentCli(t)
+    const rootfs = await seededRootfs(cli, identity)
     for (const name of ['a', 'b']) {
-      const made = await cli.run('create', await debianRootfs(), '-n', name, '--identity', identity)
+      const made = await cli.run('create', rootfs, '-n', name, '--identity', identity)
       assert.equal(made.status, 0, made.stderr)
     }
     // The image's, and one of each environment's own.
@@ -43,7 +45,7 @@ test('another file with the bytes of an image that was unpacked is not unpacked 
   skip: noOverlays,
 }, async (t) => {
   const cli = await environmentCli(t)
-  const rootfs = await debianRootfs()
+  const {path: rootfs} = await tinyRootfs(t)
   assert.equal((await cli.run('create', rootfs, '-n', 'a')).status, 0)
   const before = await layersIn(cli)
   const copy = join(cli.home, 'copy.tar.gz')
@@ -63,7 +65,8 @@ test('another file with the bytes of an image that was unpacked is not unpacked 
 
 test('of creates of one image at once, one unpacks what all stand on', {skip: noOverlays}, async (t) => {
   const cli = await environmentCli(t)
-  const rootfs = await debianRootfs()
+  // Enough for all of them to begin before one has ended.
+  const {path: rootfs} = await tinyRootfs(t, {files: 3000})
   const made = await Promise.all(['a', 'b', 'c'].map((name) => cli.run('create', rootfs, '-n', name)))
   assert.deepEqual(
     made.map(({status}) => status),
@@ -75,7 +78,7 @@ test('of creates of one image at once, one unpacks what all stand on', {skip: no
 
 test('a whole tree is made where that is asked for, and layers are refused where they can not be had', async (t) => {
   const cli = await environmentCli(t)
-  const rootfs = await debianRootfs()
+  const {path: rootfs} = await tinyRootfs(t)
   await cli.run('create', rootfs, '-n', 'plain', '--storage', 'directory')
   const shown = JSON.parse((await cli.run('show', 'plain', '--json')).stdout)
   assert.deepEqual([shown.storage, shown.sharedBytes], ['directory', 0])

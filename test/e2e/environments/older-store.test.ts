@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import {readFile, writeFile} from 'node:fs/promises'
+import {existsSync} from 'node:fs'
+import {readFile, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {assertDocumented} from '../../support/json-schema.js'
@@ -55,6 +56,64 @@ layeredTest('an environment of version 1 can be entered, and goes back to its sn
   await done(cli, 'stop', 'layered')
   await done(cli, 'restore', 'layered', 'first')
   assert.equal((await cli.run('run', 'layered', '--', 'sh', '-c', '[ -e /etc/new ]')).status, 1)
+})
+
+test('fields of a newer version survive a write of this one', async (t) => {
+  const cli = await storeOfVersion1(t)
+  const [record, history] = ['env.json', 'history.json'].map((name) => join(cli.store, 'layered', name))
+  const add = async (path = '', change: (json: Json) => void) => {
+    const json = JSON.parse(await readFile(path, 'utf8'))
+    change(json)
+    await writeFile(path, JSON.stringify(json))
+  }
+  const future = {pins: ['a'], since: 1}
+  await add(record, (json) => {
+    json['future'] = future
+    json['image'].future = future
+  })
+  await add(history, (json) => {
+    json['future'] = future
+    json['snapshots'][0].future = future
+  })
+  await done(cli, 'snapshot', 'layered', 'second')
+  await done(cli, 'restore', 'layered', 'first')
+  await done(cli, 'clone', 'layered', 'copy', '-q')
+  const written: Json = JSON.parse(await readFile(history ?? '', 'utf8'))
+  assert.deepEqual([written['future'], written['snapshots'][0].future], [future, future])
+  const copied: Json = JSON.parse(await readFile(join(cli.store, 'copy', 'env.json'), 'utf8'))
+  assert.deepEqual([copied['schemaVersion'], copied['future'], copied['image'].future], [2, future, future])
+})
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever a record has
+type Json = Record<string, any>
+
+test('a store of version 1 gets its record with the first environment; one with unknown features is refused', async (t) => {
+  const cli = await storeOfVersion1(t)
+  const path = join(cli.data, 'store.json')
+  assert.equal(existsSync(path), false)
+  await done(cli, 'clone', 'plain', 'copy')
+  assert.deepEqual(JSON.parse(await readFile(path, 'utf8')), {schemaVersion: 1, required: []})
+  for (const [text, reason] of [
+    ['{"schemaVersion": 1, "required": ["time-travel"]}', 'a newer envs used the feature time-travel'],
+    ['{"schemaVersion": 2}', 'a newer envs wrote it: its schemaVersion is 2, and this envs reads up to 1'],
+  ] as const) {
+    await writeFile(path, text)
+    for (const argv of [
+      ['list'],
+      ['show', 'plain'],
+      ['run', 'plain', 'true'],
+      ['rm', '-f', 'plain'],
+      ['clone', 'plain', 'other'],
+      ['prune', '--yes'],
+    ]) {
+      const {status, stderr} = await cli.run(...argv)
+      assert.equal(status, argv[0] === 'run' ? 125 : 8, stderr)
+      assert.ok(stderr.startsWith(`envs: Could not use the store "${cli.data}": ${reason}.\n`), stderr)
+    }
+    assert.equal(await readFile(path, 'utf8'), text)
+  }
+  await rm(path)
+  assert.deepEqual(await cli.storeEntries(), ['copy', 'layered', 'plain'])
 })
 
 test('an environment of a newer version is refused, and left alone', async (t) => {

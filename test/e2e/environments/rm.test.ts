@@ -24,7 +24,7 @@ test('rm takes a name that is given twice for one', async (t) => {
   const {path} = await tinyRootfs(t)
   await cli.run('create', path)
   const run = await cli.run('rm', 'tiny', 'tiny', '--json')
-  assert.deepEqual([run.status, JSON.parse(run.stdout)], [0, {removed: ['tiny']}])
+  assert.deepEqual([run.status, JSON.parse(run.stdout)], [0, {removed: ['tiny'], recoverable: []}])
 })
 
 test('rm removes nothing when one of the names is unknown', async (t) => {

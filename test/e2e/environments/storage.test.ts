@@ -28,7 +28,10 @@ for (const {what, options, code} of [
     assert.equal(run.status, 8, run.stderr)
     const {error} = JSON.parse(run.stdout)
     assert.equal(error.code, code)
-    assert.deepEqual(error.suggestions, ['Free some space, or set ENVS_HOME to a folder on another disk.'])
+    assert.deepEqual(error.suggestions, [
+      'Free some space, with this command for example: envs prune',
+      'Or set ENVS_HOME to a folder on another disk.',
+    ])
     assert.equal(await readFile(join(cli.home, 'left'), 'utf8'), '')
   })
 }

@@ -4,22 +4,19 @@ import {join} from 'node:path'
 import type {TestContext} from 'node:test'
 import {type Ran, sandboxedCli} from '../../support/cli.js'
 import {debianRootfs} from '../../support/debian-rootfs.js'
+import {runnableRootfs} from '../../support/runnable-rootfs.js'
 import {type SmallDisk, smallDisk} from '../../support/small-disk.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
-import {creation, done} from '../../support/store-at-rest.js'
+import {creation, done, givenEnvironment} from '../../support/store-at-rest.js'
 import {deepen, storeState, writeUpper} from '../../support/store-state.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
+import {runWithUsedUpQuota} from '../../support/used-up-quota.js'
 
 /** How much room is left, in pages: none, some for the first files, some for many of them. */
 const ROOM = [0, 1, 2, 4, 8, 16, 32]
 
 /** One after another in the same store; each may find what those before it have made. */
 const COMMANDS = [
-  ['snapshot', 'play', 'second'],
-  ['snapshot', 'deep', 'last'],
-  ['undo', 'play'],
-  ['restore', 'play', 'second'],
-  ['reset', 'play'],
   ['clone', 'play', 'copy', '-q'],
   ['clone', 'plain', 'plain-copy', '-q'],
   ['rename', 'play', 'game'],
@@ -61,7 +58,7 @@ test('what needs room says so on a full disk and leaves all as it was; with some
   }
 })
 
-test('on a full disk all can be looked at, and removed', async (t) => {
+test('on a full disk all can be looked at, gone back to, and removed', async (t) => {
   const {run, disk, store} = await givenSmall(t)
   for (const argv of [
     ['list', '--all'],
@@ -69,6 +66,12 @@ test('on a full disk all can be looked at, and removed', async (t) => {
     ['snapshots', 'deep'],
     ['diff', 'play'],
     ['diff', 'play', 'first'],
+    ['snapshot', 'play', 'second'],
+    ['undo', 'play'],
+    ['restore', 'play', 'second'],
+    ['reset', 'play'],
+    ['snapshots', 'play', '--remove', 'first'],
+    ['snapshot', 'deep', 'last'],
     ['prune', '--yes', '--older-than', '0'],
     ['rm', 'play', 'plain'],
   ]) {
@@ -77,7 +80,7 @@ test('on a full disk all can be looked at, and removed', async (t) => {
     assert.equal(status, 0, `${argv.join(' ')}: ${stdout}`)
   }
   disk.free()
-  assert.deepEqual(JSON.parse((await run('snapshots', 'deep', '--json')).stdout), [])
+  assert.equal((await run('snapshots', 'deep', '-q')).stdout, 'last\n')
   assert.deepEqual(Object.keys(storeState(store).environments), ['deep'])
   assert.deepEqual(storeState(store).leftovers, [])
 })
@@ -107,6 +110,52 @@ test('a snapshot and a clone of what runs are refused on a full disk, and it run
   const {environments, leftovers} = storeState(store)
   assert.deepEqual([Object.keys(environments), leftovers], [['play'], []])
   await done({run}, 'snapshot', 'play', 'roomy')
+})
+
+test('an environment starts on a full disk, its changes can be undone, and a later start works as well', async (t) => {
+  const tidyUps: (() => Promise<void>)[] = []
+  t.after(async () => {
+    for (const tidyUp of tidyUps.reverse()) await tidyUp()
+  })
+  const scope = {after: (tidyUp: () => Promise<void>) => void tidyUps.push(tidyUp)}
+  const disk = await smallDisk(scope, {megabytes: 16})
+  const {run, home} = await sandboxedCli(scope, disk.behind, {XDG_DATA_HOME: disk.folder})
+  await done({run}, 'create', await runnableRootfs(home), '-n', 'play', '--identity', 'emulated', '-q')
+  scope.after(async () => void (await run('rm', '-f', 'play')))
+  const session = (script: string) => run('run', 'play', '--', 'sh', '-c', script)
+  await session('echo old >/root/word')
+  await run('stop', '-f', 'play')
+  await session('echo new >/root/word')
+  await run('stop', '-f', 'play')
+  disk.leave(0)
+  for (const word of ['new', 'old']) {
+    const {stdout, stderr} = await session('read word </root/word && echo "$word"')
+    assert.deepEqual([stdout, stderr], [`${word}\n`, ''])
+    await run('stop', '-f', 'play')
+    if (word === 'new') await done({run}, 'undo', 'play')
+  }
+  disk.free()
+  assert.deepEqual(storeState(join(disk.outside, 'envs')).leftovers, [])
+})
+
+test('what needs little room is done though the quota is used up, and the rest says that it is', async (t) => {
+  const cli = await givenEnvironment(t, 'play')
+  writeUpper(cli.data, 'play', 'marker', '1')
+  await done(cli, 'snapshot', 'play', 'first')
+  writeUpper(cli.data, 'play', 'marker', '2')
+  for (const argv of [
+    ['undo', 'play'],
+    ['snapshots', 'play', '--remove', 'first'],
+    ['reset', 'play'],
+  ]) {
+    const {status, stderr} = await runWithUsedUpQuota(cli, 'reserve', ...argv)
+    assert.equal(status, 0, stderr)
+  }
+  const refused = await runWithUsedUpQuota(cli, 'reserve', 'clone', 'play', 'game', '-q')
+  assert.equal(refused.status, 8)
+  assert.match(refused.stderr, /^envs: Your quota is used up on the disk of "[^"]+"\.\n {2}Free some space/)
+  const removed = await runWithUsedUpQuota(cli, 'reserve', 'rm', 'play')
+  assert.equal(removed.status, 0, removed.stderr)
 })
 
 function assertFull({status, stdout}: Ran): void {

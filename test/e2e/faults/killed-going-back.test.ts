@@ -30,6 +30,12 @@ test('undo, killed at any step', async (t) => {
   await killAtSteps(await givenSnapshots(t), {argv: ['undo', 'play']})
 })
 
+test('redo, killed at any step', async (t) => {
+  const cli = await givenSnapshots(t)
+  await done(cli, 'undo', 'play')
+  await killAtSteps(cli, {argv: ['redo', 'play'], again: 3})
+})
+
 test('reset, killed at any step', async (t) => {
   await killAtSteps(await givenSnapshots(t), {argv: ['reset', 'play'], again: 0})
 })

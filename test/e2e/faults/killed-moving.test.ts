@@ -11,7 +11,7 @@ import {killAtSteps} from '../../support/killed-store.js'
 import {startGroup} from '../../support/process-group.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
 import {creation, done, givenEnvironment} from '../../support/store-at-rest.js'
-import {writeUpper} from '../../support/store-state.js'
+import {storeState, writeUpper} from '../../support/store-state.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 import {waitUntil} from '../../support/wait-until.js'
 
@@ -120,6 +120,19 @@ test('the file of an export that still runs is no leftover, nor is anything that
     [4, `envs: The file "${join(cli.home, 'x.tar.xz')}" exists already.`],
   )
   assert.deepEqual(await partials(), planted)
+})
+
+test('the file of a killed export goes with the next command', async (t) => {
+  const cli = await givenEnvironment(t, 'play')
+  const partials = async () => (await readdir(cli.home)).filter((name) => name.startsWith('x.tar.xz'))
+  const killed = startGroup(cli, ['export', 'play', '-o', 'x.tar.xz', '-q'])
+  await waitUntil('its file', async () => (await partials()).some((name) => isLocked(join(cli.home, name))))
+  killed.signalGroup('SIGKILL')
+  await killed.ended
+  assert.equal((await partials()).length, 1)
+  await done(cli, 'list')
+  assert.deepEqual(await partials(), [])
+  assert.deepEqual(storeState(cli.data).leftovers, [])
 })
 
 /** @see proc_locks(5) */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {readFileSync, readlinkSync, symlinkSync, utimesSync} from 'node:fs'
-import {stat} from 'node:fs/promises'
+import {mkdtemp, stat, writeFile} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import {test} from 'node:test'
 import {capture, start} from '../../../src/host/process.js'
@@ -11,6 +11,22 @@ import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {onTerminal} from '../../support/guest-terminal.js'
 import {childrenOf, commandsIn, startSession, stopped} from '../../support/running-session.js'
 import {waitUntil} from '../../support/wait-until.js'
+
+/** Longer than an environment lasts that has no session. */
+const SLOW_END_MS = 3000
+
+/** A folder to put in front in PATH: its `node` is slow to end, and notes each of its starts. */
+async function slowToEnd(home: string): Promise<{folder: string; starts(): number}> {
+  const folder = await mkdtemp(join(home, 'slow-'))
+  const [notes, slow] = [join(folder, 'starts'), join(folder, 'slow.cjs')]
+  await writeFile(
+    slow,
+    `process.on('exit', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${SLOW_END_MS}))\n`,
+  )
+  const program = `#!/bin/sh\necho start >>'${notes}'\nexec '${process.execPath}' --require '${slow}' "$@"\n`
+  await writeFile(join(folder, 'node'), program, {mode: 0o755})
+  return {folder, starts: () => readFileSync(notes, 'utf8').split('\n').length - 1}
+}
 
 /** Up until it is stopped, and with the plan that plain sessions go by. */
 async function up(play: () => Promise<Guest>): Promise<Guest> {
@@ -51,6 +67,15 @@ for (const {identity, skip} of IDENTITIES) {
     ],
     ['a shell by another name', {input: 'echo "$-"'}, ['login', 'play']],
   ]
+
+  test(`${identity}: an environment waits for the session that Node has started it for`, {skip}, async () => {
+    const guest = byFrontDoor(await stopped(play))
+    const {folder, starts} = await slowToEnd(guest.cli.home)
+    const env = {PATH: `${folder}:${guest.cli.env['PATH']}`}
+    const ran = await guest.runWith({env}, 'echo', 'works')
+    assert.deepEqual([ran.status, ran.stdout, ran.stderr, starts()], [0, 'works\n', '', 1])
+    await stopped(play)
+  })
   for (const [what, options, argv] of plain) {
     test(`${identity}: ${what} of a plain session are the same with Node and without`, {skip}, async () => {
       const guest = await up(play)
@@ -152,6 +177,8 @@ test('four that find an environment down start it once', async () => {
     [0, 0, 0, 0],
   )
   assert.equal(new Set(ran.map(({stdout}) => stdout)).size, 1)
+  // Else the next test could take it for one that stays up.
+  await stopped(play)
 })
 
 test('signals that the caller ignores are not ignored in the guest', async () => {

@@ -212,3 +212,39 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(screen, 'from-file\r\n')
   })
 }
+
+const shared = sharedGuest('emulated')
+
+test('leaving a shell tells in one line which processes go on', async () => {
+  const {screen} = await onTerminal(await shared(), 'envs enter play; envs stop --force play', [
+    {after: PROMPT, send: 'sleep 600 &\r'},
+    {after: PROMPT, send: 'exit\r'},
+  ])
+  assert.match(screen, /\r\nenvs: play still runs 1 process: sleep\. To see them: envs ps play\r\n/)
+})
+
+test('leaving a shell without a process tells nothing', async () => {
+  const {screen} = await onTerminal(await shared(), 'envs enter play', [{after: PROMPT, send: 'exit\r'}])
+  assert.doesNotMatch(screen, /envs:/)
+})
+
+for (const [line, note] of [
+  [
+    'systemctl status',
+    'no init runs in an environment. To start a service by its script: envs run play service SERVICE start',
+  ],
+  [
+    'ping localhost',
+    'ping works for the groups in net.ipv4.ping_group_range of this host: run envs doctor, and see the check "Ports and ping".',
+  ],
+] as const) {
+  test(`${line} that fails is explained on a terminal, and nowhere else`, async () => {
+    const guest = await shared()
+    const [program = ''] = line.split(' ')
+    const path = `/usr/local/bin/${program}`
+    await guest.sh(`printf '#!/bin/sh\\nexit 3\\n' >${path}; chmod 755 ${path}`)
+    const {screen, status} = await onTerminal(guest, `envs run play ${line}`)
+    assert.deepEqual([status, screen], [3, `envs: ${note}\r\n`])
+    assert.equal((await guest.run(...line.split(' '))).stderr, '')
+  })
+}

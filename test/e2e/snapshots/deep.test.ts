@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {readdir, readFile} from 'node:fs/promises'
+import {chmod, readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {TestContext} from 'node:test'
 import {sandboxedCli} from '../../support/cli.js'
@@ -34,26 +34,50 @@ for (const {identity, skip} of IDENTITIES) {
   })
 }
 
-test('as many snapshots as can be had are kept, one more is refused, and the environment still starts', async (t) => {
-  const {envs} = await farDown(t, 'emulated')
-  let refused: Awaited<ReturnType<typeof envs>> | undefined
-  for (let count = 1; count <= SESSIONS && refused === undefined; count++) {
-    const wrote = await envs('run', 'play', '--', 'sh', '-c', `echo ${count} >/root/${count}`)
-    assert.equal(wrote.status, 0, wrote.stderr)
+test('more snapshots than layers can lie under one environment: each is kept, and can be restored', async (t) => {
+  const {envs, history} = await farDown(t, 'emulated')
+  for (let count = 1; count <= SESSIONS; count++) {
+    const wrote = await envs(
+      'run',
+      'play',
+      '--',
+      'sh',
+      '-c',
+      `echo ${count} >/root/${count}; echo ${count} >/root/newest`,
+    )
+    assert.deepEqual([wrote.status, wrote.stderr], [0, ''])
     await envs('stop', '-f', 'play')
-    const run = await envs('snapshot', 'play', `s${count}`)
-    if (run.status !== 0) refused = run
+    const made = await envs('snapshot', 'play', `s${count}`)
+    assert.equal(made.status, 0, made.stderr)
   }
-  assert.equal(refused?.status, 4)
-  assert.match(
-    refused.stderr,
-    /^envs: The environment "play" has as many snapshots as one environment can have\.\n {2}Remove some: envs snapshots play --remove s1 --remove s2 --remove s3\n/,
-  )
-  assert.equal((await envs('run', 'play', '--', 'cat', '/root/1')).stdout, '1\n')
+  const {layers, snapshots} = await history()
+  assert.ok(layers.length < SESSIONS)
+  const labels = snapshots.map(({label}) => label).filter((label) => label.startsWith('s'))
+  assert.equal(labels.length, SESSIONS)
+  for (const count of [1, SESSIONS - 1, 4]) {
+    assert.equal((await envs('restore', 'play', `s${count}`)).status, 0)
+    const listed = await envs('run', 'play', '--', 'sh', '-c', 'cat /root/newest; ls /root | wc -l')
+    assert.equal(listed.stdout, `${count}\n${count + 1}\n`)
+    await envs('stop', '-f', 'play')
+  }
+  assert.match((await envs('doctor', '--check')).stdout, /: no problems\.$/m)
+})
+
+test('a restore point that could not be made is said, and the environment starts', async (t) => {
+  const {envs, data} = await farDown(t, 'emulated')
+  await envs('run', 'play', '--', 'sh', '-c', 'echo 1 >/root/1')
   await envs('stop', '-f', 'play')
-  await envs('snapshots', 'play', '--remove', 's1')
-  assert.equal((await envs('snapshot', 'play', 'last')).status, 0)
-  assert.equal((await envs('run', 'play', '--', 'cat', '/root/1')).stdout, '1\n')
+  await chmod(join(data, 'layers'), 0o500)
+  const run = await envs('run', 'play', '--', 'cat', '/root/1')
+  await chmod(join(data, 'layers'), 0o700)
+  assert.deepEqual(
+    [run.status, run.stdout, run.stderr],
+    [
+      0,
+      '1\n',
+      'envs: warning: Could not make a restore point of "play": permission denied. envs undo takes back the changes of this run together with those before it.\n',
+    ],
+  )
 })
 
 /** An environment, called play, in a store {@link FAR_DOWN}. */
@@ -70,8 +94,9 @@ async function farDown(t: TestContext, identity: 'mapped' | 'emulated') {
   assert.equal(made.status, 0, made.stderr)
   return {
     envs,
+    data: join(data, 'envs'),
     layers: join(data, 'envs', 'layers'),
-    history: async (): Promise<{layers: string[]}> =>
+    history: async (): Promise<{layers: string[]; snapshots: {label: string}[]}> =>
       JSON.parse(await readFile(join(data, 'envs', 'environments', 'play', 'history.json'), 'utf8')),
   }
 }

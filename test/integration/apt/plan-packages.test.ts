@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {createHash} from 'node:crypto'
-import {test} from 'node:test'
+import {type TestContext, test} from 'node:test'
 import {planPackages} from '../../../src/apt/plan.js'
 import {openArchive, pathWith} from '../../support/archive.js'
 import {clientOf, NOBLE, TRIXIE} from '../../support/archive-context.js'
@@ -107,6 +107,62 @@ test('standard has what is important as well, and a package that is asked for br
   )
   const names = plan.packages.map(({name}) => name)
   assert.deepEqual(names, ['apt', 'base-files', 'libc6', 'libgcc-s1', 'mawk', 'nano', 'other', 'tool'])
+})
+
+/** A release of Ubuntu with a package in universe, and one in main that depends on it. */
+async function nobleWithUniverse(t: TestContext) {
+  const archive = await openArchive(t, {
+    distribution: 'ubuntu',
+    suite: 'noble',
+    packages: [...BASE, {name: 'tool', component: 'universe'}, {name: 'lame', depends: 'absent | tool'}],
+    components: ['main', 'universe', 'multiverse'],
+  })
+  return {archive, ...(await clientOf(t, archive))}
+}
+
+test('a package of another component is not taken, and the error names that component', async (t) => {
+  const {context} = await nobleWithUniverse(t)
+  await assert.rejects(planPackages({...NOBLE, include: ['tool']}, context), {
+    code: 'ENVS_PACKAGE_NOT_FOUND',
+    message: 'There is no package "tool" in main of noble.',
+    suggestions: ['The component universe of noble has tool: --components main,universe'],
+  })
+})
+
+test('a dependency in another component is not taken, and the error names that component', async (t) => {
+  const {context} = await nobleWithUniverse(t)
+  await assert.rejects(planPackages({...NOBLE, include: ['lame']}, context), {
+    code: 'ENVS_UNMET_DEPENDENCY',
+    message: 'The package "lame" depends on absent or tool, which main of noble does not have.',
+    suggestions: ['The component universe of noble has tool: --components main,universe'],
+  })
+})
+
+test('a package that no component has is reported so, with the similar names', async (t) => {
+  const {context} = await nobleWithUniverse(t)
+  await assert.rejects(planPackages({...NOBLE, include: ['lime']}, context), {
+    code: 'ENVS_PACKAGE_NOT_FOUND',
+    suggestions: ['Did you mean lame?', 'No other component has it either: universe, multiverse.'],
+  })
+})
+
+test('a component that can not be read leaves the error without its name', async (t) => {
+  const {archive, context} = await nobleWithUniverse(t)
+  for (const path of archive.files.keys()) if (path.includes('/universe/')) archive.files.delete(path)
+  await assert.rejects(planPackages({...NOBLE, include: ['tool']}, context), {
+    suggestions: [
+      'If another component of noble has it, name that component too: --components main,COMPONENT',
+    ],
+  })
+})
+
+test('the plan has the components that each Release lists', async (t) => {
+  const {context} = await nobleWithUniverse(t)
+  const {pockets} = await planPackages(NOBLE, context)
+  assert.deepEqual(
+    pockets.map(({components, offered}) => [components, offered]),
+    Array(3).fill([['main'], ['main', 'universe', 'multiverse']]),
+  )
 })
 
 test('indices are asked for by their digest, and those that are known not at all', async (t) => {

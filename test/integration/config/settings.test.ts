@@ -115,3 +115,16 @@ test('names a folder in the place of the file', async (t) => {
   const message = `Could not read the settings in "${configPath(host)}": it is a folder.`
   await assert.rejects(readSettings(host), {code: 'ENVS_CONFIG_CORRUPT', message})
 })
+
+test('names in the file that are no settings are listed, with the settings that were meant', async (t) => {
+  const file =
+    '{"identty": "auto", "mirrors": {"lxc": "https://m.example", "foo": 1}, "$schema": "x", "x": {}}'
+  const {unknown} = await readSettings(await hostWith(t, {file}))
+  assert.deepEqual(
+    unknown.map(({name, nearest}) => [name, nearest]),
+    [
+      ['identty', ['identity']],
+      ['mirrors.foo', []],
+    ],
+  )
+})

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import {chmod, readFile, stat, symlink, unlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {findMapping, knownIdMapper} from '../../../src/host/cache.js'
 import {openHost} from '../../../src/host/host.js'
 import {probeMapped} from '../../../src/host/id-mapping.js'
+import {findMapping, knownIdMapper} from '../../../src/host/trials.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const host = openHost()

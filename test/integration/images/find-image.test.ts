@@ -226,6 +226,24 @@ test('an image that nobody publishes is told with the places that were looked at
   })
 })
 
+test('an image of a release that is over is reported so, with the place of its packages', async (t) => {
+  const suggestions = [
+    'Ubuntu 20.10 (Groovy Gorilla) reached its end of life on 2021-07-22: Ubuntu removed its images, and keeps its packages at old-releases.ubuntu.com.',
+    'To make an image of those packages: envs create groovy/archive',
+  ]
+  const servers = await withFocal(t)
+  await assert.rejects(find(servers, '20.10'), {
+    code: 'ENVS_IMAGE_NOT_PUBLISHED',
+    suggestions: [...suggestions, 'See the images that exist: envs image search groovy'],
+  })
+  const nowhere = 'http://127.0.0.1:1'
+  const mirrors = {ubuntuBase: nowhere, ubuntuCloud: nowhere, lxc: nowhere}
+  await assert.rejects(find(servers, '20.10', {mirrors}), (error: Error & {suggestions: string[]}) => {
+    assert.deepEqual(error.suggestions.slice(0, 2), suggestions)
+    return true
+  })
+})
+
 test("images.linuxcontainers.org's cloud variant is not taken for Ubuntu's, unless asked for", async (t) => {
   const servers = await startImageServers(t)
   const files = {'rootfs.tar.xz': Buffer.from('x')}

@@ -85,6 +85,28 @@ for (const [text, suggestions] of [
       'See the images that exist: envs image search ubunut',
     ],
   ],
+  [
+    'fedora',
+    [
+      'Its images come from images.linuxcontainers.org, and have names such as lxc:fedora/RELEASE',
+      'See its releases: envs image search fedora',
+    ],
+  ],
+  [
+    'alpine',
+    [
+      'Its images come from images.linuxcontainers.org, and have names such as lxc:alpine/edge',
+      'See its releases: envs image search alpine',
+    ],
+  ],
+  [
+    'arch',
+    [
+      'Its images come from images.linuxcontainers.org, and have names such as lxc:archlinux/current',
+      'See its releases: envs image search archlinux',
+    ],
+  ],
+  ['constructor', [SEARCH]],
   ['lxc:debian', ['Name the distribution and its release: lxc:debian/trixie']],
   ['lxc:../trixie', [SEARCH]],
   ['lxc:debian/trixie/archive', ['Did you mean debian:trixie/archive?']],

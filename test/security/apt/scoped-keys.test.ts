@@ -48,5 +48,5 @@ test('a key without a scope is refused in words that show how to give it one', a
   assert.match(refused.stderr, /^envs: ENVS_KEYRINGS cannot be .*: it must be entries URL=PATH/)
   const env = {ENVS_KEYRINGS: keyringsText(archive.keyrings)}
   const pulled = await cli.runWith({env}, 'image', 'pull', 'trixie/archive')
-  assert.match(pulled.stderr, /^✔ Download$/m)
+  assert.match(pulled.stderr, /^✔ Download\b/m)
 })

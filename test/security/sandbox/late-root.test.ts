@@ -3,7 +3,6 @@ import {existsSync} from 'node:fs'
 import {rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {byNode} from '../../support/front-door.js'
 import {IDENTITIES, sharedGuest, withVariables} from '../../support/guest.js'
 import {heldProgram} from '../../support/held-program.js'
 import {stopped} from '../../support/running-session.js'
@@ -25,8 +24,7 @@ for (const {identity, skip} of IDENTITIES) {
     test(`${engine}, ${identity}: sessions that meet a start which has not changed its root run in the guest alone`, {
       skip,
     }, async () => {
-      // Node itself waits for the start here: behind join.pl, the environment may end before a session joins, and starts again.
-      const plain = byNode(await play())
+      const plain = await play()
       const {home} = plain.cli
       const folder = await heldProgram(home, program, {
         word: WORD_OF_HOLDER,

@@ -109,7 +109,7 @@ test('a dependency that nothing answers is told', () => {
     () => select([{name: 'tool', depends: 'bb (>= 2) | cc'}, {name: 'bb'}], {include: ['tool']}),
     {
       code: 'ENVS_UNMET_DEPENDENCY',
-      message: 'The package "tool" of trixie depends on bb (>= 2) or cc, which trixie does not have.',
+      message: 'The package "tool" depends on bb (>= 2) or cc, which main of trixie does not have.',
     },
   )
 })
@@ -119,7 +119,10 @@ test('a name that is no package is told with the nearest ones', () => {
     code: 'ENVS_PACKAGE_NOT_FOUND',
     exitCode: 3,
     message: 'There is no package "helo" in main of trixie.',
-    suggestions: ['Did you mean hello?', 'To read other components, name them: --components main,contrib'],
+    suggestions: [
+      'Did you mean hello?',
+      'If another component of trixie has it, name that component too: --components main,COMPONENT',
+    ],
   })
 })
 
@@ -129,7 +132,7 @@ test('a name that is only provided is told with those that provide it', () => {
     {
       suggestions: [
         'Did you mean postfix?',
-        'To read other components, name them: --components main,contrib',
+        'If another component of trixie has it, name that component too: --components main,COMPONENT',
       ],
     },
   )

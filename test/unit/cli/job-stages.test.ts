@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {stagesOf} from '../../../src/cli/progress.js'
-import {
-  CHOICE_STAGES,
-  describeMaking,
-  MAKING_STAGES,
-  type MakingEvent,
-} from '../../../src/cli/views/creation.js'
+import {runStages, stagesOf} from '../../../src/cli/progress.js'
+import {CHOICE_STAGES, MAKING_STAGES} from '../../../src/cli/views/image-stages.js'
+import {describeMaking, type MakingEvent} from '../../../src/cli/views/making.js'
 
 /** Runs stages one after another, and notes when each is over among what the job tells. */
 async function followed(parts: typeof MAKING_STAGES, events: readonly MakingEvent[]): Promise<string[]> {
@@ -73,4 +69,29 @@ test('what the job fails with is the failure of the stage that runs then', async
   )
   await stages[0]?.run(() => {})
   await assert.rejects(async () => stages[1]?.run(() => {}), /broken/)
+})
+
+test('each stage has the bytes of its last event, and begins with its first', async () => {
+  const events = [packages(1), unpack, packages(2), unpack, configure]
+  const job = async (tell: (event: MakingEvent) => void) => {
+    for (const event of events) {
+      tell(event)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const stages = stagesOf(MAKING_STAGES, job, (event) => event.stage)
+  const timings = await runStages(stages, 'silent')
+  assert.deepEqual(
+    timings.map(({title, bytes}) => [title, bytes]),
+    [
+      ['Download', 1],
+      ['Unpack', 1],
+      ['Configure', undefined],
+      ['Pack', undefined],
+    ],
+  )
+  const [download, unpacking] = timings
+  assert.ok(download !== undefined && unpacking !== undefined)
+  // The display comes to the second stage only after the first has ended.
+  assert.ok(unpacking.startedAtMs < download.endedAtMs)
 })

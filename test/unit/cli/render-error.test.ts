@@ -90,6 +90,20 @@ test('tells what the disk refused, without a stack', () => {
   assert.deepEqual([failure.code, failure.exitCode, failure.stack], ['ENVS_STORAGE_FAILED', 8, undefined])
 })
 
+for (const [errno, words] of [
+  [116, 'the file server does not know the file any more'],
+  [117, 'the file system is damaged'],
+  [123, 'the disk is gone'],
+] as const) {
+  test(`tells errno ${errno}, which Node has no name for, in words`, () => {
+    const code = `Unknown system error -${errno}`
+    const {message, exitCode} = describeFailure(
+      Object.assign(new Error(code), {code, errno: -errno, syscall: 'open', path: '/data/x'}),
+    )
+    assert.deepEqual([message, exitCode], [`Could not access "/data/x": ${words}.`, 8])
+  })
+}
+
 test('takes a refusal that names no path for a bug', () => {
   const failure = describeFailure(systemError('EPERM'))
   assert.deepEqual([failure.code, failure.exitCode], ['ENVS_BUG', 1])

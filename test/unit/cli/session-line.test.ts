@@ -57,10 +57,10 @@ for (const [what, argv] of [
 }
 
 test('knows both commands by all their names', () => {
-  for (const verb of ['run', ...(Run.hiddenAliases ?? [])]) {
+  for (const verb of ['run', ...(Run.aliases ?? [])]) {
     assert.notEqual(readSessionLine([verb, 'play', 'ls']), undefined, verb)
   }
-  for (const verb of ['enter', ...(Enter.hiddenAliases ?? [])]) {
+  for (const verb of ['enter', ...(Enter.aliases ?? [])]) {
     assert.notEqual(readSessionLine([verb, 'play']), undefined, verb)
   }
 })

@@ -36,3 +36,29 @@ test('escapes what a cell holds, so that it stays one line', () => {
 test('is empty without rows', () => {
   assert.equal(renderTable([], LAYOUT, undefined), '')
 })
+
+const RANKED: readonly Column<Row>[] = [
+  {title: 'name', show: ({name}) => name},
+  {title: 'size', align: 'right', rank: 2, show: ({size}) => size},
+  {title: 'arch', rank: 1, show: () => 'amd64'},
+  {title: 'note', show: () => 'one two three four'},
+]
+
+for (const [columns, lines] of [
+  [undefined, ['NAME  SIZE  ARCH   NOTE', 'web    1 B  amd64  one two three four']],
+  [38, ['NAME  SIZE  ARCH   NOTE', 'web    1 B  amd64  one two three four']],
+  [36, ['NAME  ARCH   NOTE', 'web   amd64  one two three four']],
+  [30, ['NAME  NOTE', 'web   one two three four']],
+  [20, ['NAME  NOTE', 'web   one two three', '      four']],
+  [15, ['NAME  NOTE', 'web   one two …']],
+] as const) {
+  test(`leaves out columns by rank, then wraps, then cuts: ${columns} columns`, () => {
+    assert.equal(renderTable([{name: 'web', size: '1 B'}], RANKED, columns), lines.join('\n'))
+  })
+}
+
+test('a word wider than the last column is cut', () => {
+  const layout: readonly Column<Row>[] = [{title: 'name', show: ({name}) => name}]
+  const name = `a ${'b'.repeat(20)} c`
+  assert.equal(renderTable([{name, size: ''}], layout, 14), ['NAME', 'a', 'bbbbbbbbbbbbb…', 'c'].join('\n'))
+})

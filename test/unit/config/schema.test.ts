@@ -20,6 +20,8 @@ test('has the settings and variables that users were promised', () => {
       ['storage', 'ENVS_STORAGE'],
       ['durable', 'ENVS_DURABLE'],
       ['diskBudget', 'ENVS_DISK_BUDGET'],
+      ['trashTime', 'ENVS_TRASH_TIME'],
+      ['trashSize', 'ENVS_TRASH_SIZE'],
       ['tryMemory', 'ENVS_TRY_MEMORY'],
     ],
   )

@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {judgeAccount, judgeNewuidmap, judgeSubordinateIds, type MapperFacts} from '../../../src/doctor/ids.js'
-import {inOrder} from '../../../src/doctor/index.js'
+import {inOrder, withoutConsequences} from '../../../src/doctor/index.js'
 import {
   judgeNamespaces,
   judgeNewPrivileges,
   judgeProc,
   type NamespaceFacts,
 } from '../../../src/doctor/namespaces.js'
-import {judgeClock, judgeMirrors} from '../../../src/doctor/network.js'
+import {judgeClock, judgeGuestNetwork, judgeMirrors} from '../../../src/doctor/network.js'
 import {judgeBubblewrap, judgeKernel, judgeNode, judgeProcessors} from '../../../src/doctor/programs.js'
 import {installSteps, ticketOf} from '../../../src/doctor/remedies.js'
 import {type Check, fail, pass, seeChecks, warn} from '../../../src/host/check.js'
 
 const OPEN: NamespaceFacts = {
   trialStatus: 0,
+  isMadeBare: true,
   limit: '15000',
   debianSwitch: '1',
   apparmorSwitch: '0',
@@ -31,11 +32,6 @@ function seen({status, evidence}: Check): string {
 for (const [what, change, evidence] of [
   ['a limit of none', {limit: '0', isFiltered: true}, '/proc/sys/user/max_user_namespaces is 0.'],
   ["Debian's switch", {debianSwitch: '0'}, '/proc/sys/kernel/unprivileged_userns_clone is 0.'],
-  [
-    "Ubuntu's restriction",
-    {apparmorSwitch: '1'},
-    '/proc/sys/kernel/apparmor_restrict_unprivileged_userns is 1.',
-  ],
   ['a container', {containerMark: '/.dockerenv'}, '/.dockerenv is there: this is a container.'],
   ['a filter', {isFiltered: true}, 'Seccomp is 2 in /proc/self/status.'],
   [
@@ -49,6 +45,17 @@ for (const [what, change, evidence] of [
     assert.equal(seen(judgeNamespaces({...OPEN, trialStatus: 1, ...change})), `fail: ${evidence}`)
   })
 }
+
+test('where AppArmor takes the rights in a user namespace, its own check has the verdict', () => {
+  const judged = (isMadeBare: boolean) =>
+    judgeNamespaces({...OPEN, trialStatus: 1, apparmorSwitch: '1', isMadeBare})
+  assert.equal(
+    seen(judged(true)),
+    'warn: /proc/sys/kernel/apparmor_restrict_unprivileged_userns is 1, and unshare makes a user namespace, but without rights in it.',
+  )
+  assert.match(judged(false).evidence, /unshare makes none\.$/)
+  assert.equal(judged(true).remedy, 'See the check "AppArmor".')
+})
 
 test('where a user namespace can be made, nothing that usually forbids them counts', () => {
   const facts = {...OPEN, debianSwitch: '0', apparmorSwitch: '1', isFiltered: true, isNested: true}
@@ -207,21 +214,70 @@ test('a clock is held against the servers, of which one may be wrong', () => {
 test('a ticket has what an administrator can mend, and nothing else', () => {
   const request = {steps: ['true'], opens: 'Nothing.'}
   const trouble = {evidence: 'seen', cost: 'cost', remedy: 'remedy'}
-  const checks = [pass('node', '20'), warn('disk', trouble), fail('bubblewrap', {...trouble, request})]
+  const checks = [pass('kernel', '6'), warn('disk', trouble), fail('bubblewrap', {...trouble, request})]
   assert.deepEqual(ticketOf(checks), {
     requests: [{check: 'bubblewrap', evidence: 'seen', purpose: 'cost', steps: ['true'], opens: 'Nothing.'}],
   })
   assert.equal(ticketOf(checks.slice(0, 2)), undefined)
 })
 
+const TROUBLE = {evidence: 'seen', cost: 'cost', remedy: 'remedy'}
+
+test('one cause is one failure, with its remedy: what fails for it leads to it', () => {
+  const request = {steps: ['true'], opens: 'Nothing.'}
+  const checks = [fail('apparmor', {...TROUBLE, request}), fail('bubblewrap', TROUBLE), fail('disk', TROUBLE)]
+  const [cause, consequence, other] = withoutConsequences(checks)
+  assert.deepEqual([cause, other], [checks[0], checks[2]])
+  assert.deepEqual(
+    [consequence?.status, consequence?.evidence, consequence?.remedy],
+    ['warn', 'seen', 'See the check "AppArmor".'],
+  )
+})
+
+test('where no user namespace can be made at all, AppArmor is not blamed, and asks for nothing', () => {
+  const request = {steps: ['true'], opens: 'Nothing.'}
+  const checks = withoutConsequences([
+    fail('user-namespaces', TROUBLE),
+    fail('apparmor', {...TROUBLE, request}),
+  ])
+  assert.deepEqual(
+    checks.map(({status}) => status),
+    ['fail', 'warn'],
+  )
+  assert.equal(ticketOf(checks), undefined)
+})
+
+test('a missing bwrap is a cause of its own', () => {
+  const request = {steps: ['apt-get install bubblewrap'], opens: 'Nothing.'}
+  const checks = [fail('apparmor', TROUBLE), fail('bubblewrap', {...TROUBLE, request})]
+  assert.deepEqual(withoutConsequences(checks), checks)
+})
+
+test('ids that AppArmor keeps from being mapped lead to its check, and to no trial by hand', () => {
+  const check = judgeSubordinateIds({
+    ...ADA,
+    probe: {works: false, reason: 'apparmor'},
+    subuid: 'ada:100000:65536\n',
+    subgid: 'ada:100000:65536\n',
+  })
+  assert.equal(
+    seen(check),
+    'warn: No range was mapped: AppArmor takes the rights that unshare needs in a user namespace.',
+  )
+  assert.equal(check.remedy, 'See the check "AppArmor".')
+})
+
 test('checks are told in the order in which to mend them', () => {
-  const ids = inOrder([pass('clock', ''), pass('disk', ''), pass('engine', '')]).map(({id}) => id)
-  assert.deepEqual(ids, ['engine', 'disk', 'clock'])
+  const ids = inOrder([pass('overlay', ''), pass('disk', ''), pass('engine', '')]).map(({id}) => id)
+  assert.deepEqual(ids, ['engine', 'disk', 'overlay'])
 })
 
 test('a failure leads to the checks by their titles', () => {
   assert.match(seeChecks('disk'), /see the check "Disk"/)
-  assert.match(seeChecks('disk', 'kernel', 'node'), /see the checks "Disk", "Kernel" and "Node\.js"/)
+  assert.match(
+    seeChecks('disk', 'kernel', {title: 'Node.js'}, 'disk'),
+    /see the checks "Disk", "Kernel" and "Node\.js"/,
+  )
 })
 
 test('bubblewrap is told with its version and place, or with what its trial ended with', () => {
@@ -250,3 +306,25 @@ test('processors that qemu is at hand for are named', () => {
   const judged = judgeProcessors({architecture: 'amd64', registered: [], emulated: ['arm64', 's390x']})
   assert.equal(seen(judged), 'pass: Programs of amd64, and with QEMU, in environments, of arm64, s390x.')
 })
+
+for (const [what, facts, found] of [
+  [
+    'all groups',
+    {gid: 1000, pingGroups: '0\t2147483647', firstPort: '1024'},
+    'pass: ping works, servers in environments may use the ports from 1024 on.',
+  ],
+  [
+    'no group',
+    {gid: 1000, pingGroups: '1\t0', firstPort: '0'},
+    'warn: net.ipv4.ping_group_range is 1 0; servers in environments may use the ports from 0 on.',
+  ],
+  [
+    'other groups',
+    {gid: 1000, pingGroups: '0\t99', firstPort: undefined},
+    'warn: net.ipv4.ping_group_range is 0 99; servers in environments may use the ports from 1024 on.',
+  ],
+] as const) {
+  test(`sees that ${what} may ping`, () => {
+    assert.equal(seen(judgeGuestNetwork(facts)), found)
+  })
+}

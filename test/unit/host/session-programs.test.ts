@@ -6,6 +6,8 @@ import {capture} from '../../../src/host/process.js'
 for (const [program, check] of [
   ['host/session.pl', ['perl', '-Mwarnings', '-c']],
   ['host/join.pl', ['perl', '-Mwarnings', '-c']],
+  ['host/join/by-node.pl', ['perl', '-c']],
+  ['host/join/notes.pl', ['perl', '-c']],
   ['host/anchor.pl', ['perl', '-c']],
   ['host/load-filter.pl', ['perl', '-c']],
   ['host/signal-all.pl', ['perl', '-c']],

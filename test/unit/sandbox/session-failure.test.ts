@@ -73,3 +73,28 @@ for (const [stage, errno, exitCode, code, message] of [
     assert.deepEqual([error.exitCode, error.code, error.message], [exitCode, code, message])
   })
 }
+
+for (const [what, command, suggestions] of [
+  ['a line', ['ls -la /'], ["envs run play -- sh -c 'ls -la /'"]],
+  ['a pipe', ['ls|wc'], ["envs run play -- sh -c 'ls|wc'"]],
+  ['a builtin', ['cd', '/tmp'], ["envs run play -- sh -c 'cd /tmp'"]],
+  ['a program', ['nginx', '-t'], []],
+  ['the login shell', [], ['envs undo play']],
+] as const) {
+  test(`${what} that was not found leads to the right command`, () => {
+    const error = sessionError('play', {...REQUEST, command}, {stage: 'exec', errno: 2})
+    assert.deepEqual([error.exitCode, error.suggestions], [127, suggestions])
+  })
+}
+
+for (const [stage, errno, limit] of [
+  ['fork', 11, 'no more processes and threads (ulimit -u)'],
+  ['descriptors', 24, 'no more open files in one process (ulimit -n)'],
+  ['terminal', 12, 'no more memory (ulimit -v)'],
+] as const) {
+  test(`a limit is named where it is reached: ${stage}`, () => {
+    const error = sessionError('play', REQUEST, {stage, errno})
+    assert.equal(error.message, `Could not open a session in "play": a limit is reached: ${limit}.`)
+    assert.deepEqual(error.suggestions, ['envs ps play'])
+  })
+}

@@ -83,8 +83,14 @@ test('a missing record is none', async (t) => {
   assert.equal(await readRecord(join(folder, 'file', 'env.json')), undefined)
 })
 
-test('leaves a field alone that it does not know', () => {
-  assert.deepEqual(parseRecord(JSON.stringify({...json(), later: true}), '/x/env.json'), RECORD)
+test('keeps a field that it does not know, for the next write', () => {
+  const {image, ...record} = json()
+  const text = JSON.stringify({...record, later: true, image: {...image, later: [1]}})
+  assert.deepEqual(parseRecord(text, '/x/env.json'), {
+    ...RECORD,
+    later: true,
+    image: {...RECORD.image, later: [1]},
+  })
 })
 
 test('reads a record that knows nothing of signatures', () => {

@@ -75,23 +75,38 @@ test('one layer takes the place of the merged ones wherever they are', () => {
   )
 })
 
-test('what lies between snapshots is merged before any is given up', () => {
-  const plan = planSquash(stack('a..a..a..'), 5)
-  assert.deepEqual(plan?.runs.map(numbers), [
+test('layers between snapshots are merged first, for all stacks', () => {
+  assert.deepEqual(planSquash(stack('a..a..a..'), 5)?.map(numbers), [
     [2, 3, 4],
     [5, 6, 7],
     [8, 9],
   ])
-  assert.deepEqual(labels(plan?.history ?? stack('')), ['a1', 'a4', 'a7'])
+  assert.deepEqual(planSquash(stack('mmmm'), 5), [])
 })
 
-test('the oldest automatic snapshots are given up where the others need too many layers', () => {
-  const plan = planSquash(stack('aamam'), 4)
-  assert.deepEqual(labels(plan?.history ?? stack('')), ['m3', 'a4', 'm5'])
-  assert.deepEqual(plan?.runs.map(numbers), [[1, 2, 3]])
+test('where snapshots need the layers, the lowest are merged for the present stack, and every snapshot stays', () => {
+  for (const letters of ['aamam', 'mmmmm']) {
+    const history = stack(letters)
+    const [run, ...others] = planSquash(history, 4) ?? []
+    assert.ok(run !== undefined)
+    assert.deepEqual([numbers(run), others], [[1, 2, 3], []])
+    const squashed = withSquashed(history, run, layer(50))
+    assert.deepEqual(numbers(squashed.layers), [0, 50, 4, 5])
+    assert.deepEqual(labels(squashed), labels(history))
+    assert.deepEqual(
+      squashed.snapshots.map(({layers}) => numbers(layers)),
+      [
+        [0, 1],
+        [0, 1, 2],
+        [0, 50],
+        [0, 50, 4],
+        [0, 50, 4, 5],
+      ],
+    )
+  }
 })
 
-test('snapshots that somebody asked for are never given up', () => {
-  assert.equal(planSquash(stack('mmmmm'), 5), undefined)
-  assert.deepEqual(planSquash(stack('mmmm'), 5)?.runs, [])
+test('less than the layer of the image and another one is no stack', () => {
+  assert.deepEqual(planSquash(stack('mmm'), 2)?.map(numbers), [[1, 2, 3]])
+  assert.equal(planSquash(stack('mmm'), 1), undefined)
 })

@@ -164,6 +164,7 @@ test('a folder that can not be made is an error of storage', async (t) => {
   await assert.rejects(fetchFile({destination: join(folder, 'a-file', 'below')}), {
     code: 'ENVS_DOWNLOAD_STORAGE',
     exitCode: ExitCode.storage,
+    message: `Could not write the download to "${join(folder, 'a-file', 'below')}.part": file already exists.`,
   })
 })
 

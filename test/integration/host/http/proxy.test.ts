@@ -91,3 +91,10 @@ test('a proxy that refuses the tunnel is an error of the network', async (t) => 
     suggestions: [`The answer came through the proxy 127.0.0.1:${address.port}.`],
   })
 })
+
+test('a proxy that can not be reached is named, not the server behind it', async (t) => {
+  const {fetchFile, server} = await given(t, () => ({body: BODY}))
+  await assert.rejects(fetchFile({retries: 0, environment: {http_proxy: 'http://127.0.0.1:1'}}), {
+    message: `The download from ${server.origin.host} failed: its proxy 127.0.0.1:1 is unreachable: the connection was refused.`,
+  })
+})

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {chmod, mkdir, symlink} from 'node:fs/promises'
+import {chmod, mkdir, symlink, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {Readable} from 'node:stream'
 import {test} from 'node:test'
@@ -30,6 +30,18 @@ for (const {what, tree, owners, skip} of [
     assert.deepEqual(readLedger(ledger), {entries: [], dropped: 0})
   })
 }
+
+test('a capability is set where only bwrap may make a user namespace', async (t) => {
+  const {root, outside} = await extractionArena(t)
+  const refused = join(outside, 'unshare')
+  await writeFile(refused, '#!/bin/sh\nexit 1\n')
+  await chmod(refused, 0o755)
+  const tree = {prefix: [], environment: {PATH: `${outside}:${process.env['PATH']}`}}
+  const archive = tarArchive(withCapability(NET_RAW.toString('latin1')), file('ping'))
+  const report = await extractRootfs(tree, Readable.from([archive]), {owners: 'caller', root})
+  assert.equal(report.fileCapabilities, 0)
+  assert.match(await capabilityOf(join(root, 'ping')), /cap_net_raw=ep$/)
+})
 
 test('a capability in the words of libarchive is set', async (t) => {
   const {root} = await extractionArena(t)

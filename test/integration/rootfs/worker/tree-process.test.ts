@@ -162,8 +162,9 @@ test('a worker that is killed is an error that says so', async (t) => {
 test('a prefix that does not start the worker is an error that says so', async (t) => {
   const {root} = await extractionArena(t)
   await assert.rejects(measureTrees({...BARE, prefix: ['false']}, [root]), {
-    code: 'ENVS_WORKER_DIED',
-    message: 'The process that was to measure the root file system ended early, with status 1.',
+    code: 'ENVS_NO_NAMESPACE',
+    message:
+      'Could not enter the namespaces of the root file system to measure it: the first program ended with status 1.',
   })
 })
 

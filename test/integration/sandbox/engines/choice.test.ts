@@ -100,7 +100,8 @@ test('where nothing works the error names the checks of the doctor', async (t) =
 
 test('a program that hangs up at once, or is no program, is no engine', async (t) => {
   const {host, cacheFolder} = await hostWith(t, {bwrap: 'kill -9 $$', proot: undefined, unshare: undefined})
-  assert.deepEqual(await tryEngines(host, {cacheFolder}), {bwrap: false, unshare: false, proot: false})
+  const {verdicts} = await tryEngines(host, {cacheFolder})
+  assert.deepEqual(verdicts, {bwrap: false, unshare: false, proot: false})
 })
 
 test('a file of trials that is damaged is as good as none', async (t) => {

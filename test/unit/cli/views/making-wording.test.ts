@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {describeMakingWithPace, type MakingEvent} from '../../../../src/cli/views/creation.js'
+import {describeMakingWithPace, type MakingEvent} from '../../../../src/cli/views/making.js'
 
 const packages = (receivedCount: number, receivedBytes: number): MakingEvent => ({
   ...{stage: 'packages', receivedBytes, totalBytes: 8_000_000, totalCount: 8},
@@ -57,4 +57,13 @@ test('one package that is slow at first tells nothing of the others', () => {
   at(0, 0)
   assert.equal(at(9000, 7), '7 of 80 packages unpacked, 1.0 kB')
   assert.equal(at(9000, 8), '8 of 80 packages unpacked, 1.0 kB, 81 s left')
+})
+
+test('an image that is packed comes with the size that was unpacked, the pace and the time that is left', () => {
+  let nowMs = 0
+  const describe = describeMakingWithPace(() => nowMs)
+  describe({stage: 'unpack', count: 8, totalCount: 8, bytes: 4_000_000})
+  assert.equal(describe({stage: 'pack', bytes: 0}), '0 B of 4.0 MB')
+  nowMs = 1000
+  assert.equal(describe({stage: 'pack', bytes: 1_000_000}), '1.0 MB of 4.0 MB, 1.0 MB/s, 3 s left')
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {chooseExplanation} from '../../../../src/environments/doctor/explain-start.js'
+import {causeOf, chooseExplanation} from '../../../../src/environments/doctor/explain-start.js'
 import {
   engineInForce,
   judgeEngines,
@@ -8,14 +8,14 @@ import {
   judgeRemains,
   soften,
 } from '../../../../src/environments/doctor/report.js'
-import {type CheckId, fail, pass, warn} from '../../../../src/host/check.js'
+import {fail, type NamedCheck, pass, warn} from '../../../../src/host/check.js'
 import {parseEnvironmentName} from '../../../../src/store/environments.js'
 
-const TWO = {hasSecondNamespace: true}
+const TWO = {hasSecondNamespace: true, hasProot: true}
 
 const ALL = {bwrap: true, unshare: true, proot: true}
 const TROUBLE = {evidence: 'seen', cost: 'cost', remedy: 'remedy'}
-const failed = (id: CheckId) => fail(id, TROUBLE)
+const failed = (id: NamedCheck) => fail(id, TROUBLE)
 
 test('the best engine that works is in force, and no other than the one that is asked for', () => {
   assert.equal(engineInForce(ALL, 'auto'), 'bwrap')
@@ -39,6 +39,10 @@ test('what keeps one engine from working is no failure where another works', () 
   assert.deepEqual(
     [softened.status, softened.cost],
     ['warn', 'Environments are started with unshare instead.'],
+  )
+  assert.equal(
+    soften(failed('user-namespaces'), withUnshare).cost,
+    'Environments are started with unshare, which works all the same.',
   )
   assert.equal(soften(failed('bubblewrap'), {engine: undefined, hasLayers: false}).status, 'fail')
   assert.equal(soften(failed('disk'), withUnshare).status, 'fail')
@@ -65,10 +69,16 @@ test('what is left behind is told with the processes that hold it', () => {
 })
 
 test('a failed start is explained by what fails, before what is merely less well', () => {
-  const checks = [warn('disk', TROUBLE), pass('kernel', ''), failed('proc'), failed('launcher')]
-  assert.equal(chooseExplanation(checks, 'emulated')?.id, 'proc')
+  const checks = [warn('disk', TROUBLE), pass('kernel', ''), failed('execution'), failed('launcher')]
+  assert.equal(chooseExplanation(checks, 'emulated')?.id, 'execution')
   assert.equal(chooseExplanation(checks.slice(0, 2), 'emulated')?.id, 'disk')
   assert.equal(chooseExplanation([pass('kernel', '')], 'emulated'), undefined)
+})
+
+test('an engine that does not work is explained by a warning of AppArmor too, and by no other warning', () => {
+  assert.equal(causeOf([warn('apparmor', TROUBLE), warn('disk', TROUBLE)])?.id, 'apparmor')
+  assert.equal(causeOf([warn('apparmor', TROUBLE), failed('kernel')])?.id, 'kernel')
+  assert.equal(causeOf([warn('disk', TROUBLE)]), undefined)
 })
 
 test('a failed start of a mapped environment may be explained by ids that are gone', () => {

@@ -86,6 +86,19 @@ for (const [text, source, target, access] of [
   })
 }
 
+for (const text of ['/a:/b,ro', '/a,ro', '/a:/b,z', '/a:/b,rw:ro']) {
+  test(`refuses options after a comma, as in ${text}`, () => {
+    assert.throws(() => parseVolume(text, '/home/me'), {
+      code: 'ENVS_USAGE',
+      message: `--volume "${text}" is not valid: options come after a colon.`,
+    })
+  })
+}
+
+test('keeps a comma that begins no option', () => {
+  assert.equal(parseVolume('/a:/b,c', '/home/me').target, '/b,c')
+})
+
 for (const text of ['', ':/b', '/a:b', '/a:', '/a:/b:', '/a:/b:rx', '/a:/b:ro:x', '/a:/', '/a:/b/..', '/']) {
   test(`refuses the share ${JSON.stringify(text)}`, () => {
     assert.throws(() => parseVolume(text, '/home/me'), {code: 'ENVS_USAGE', exitCode: 2})

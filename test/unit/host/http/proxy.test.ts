@@ -15,12 +15,26 @@ for (const [what, url, environment, proxy] of [
   ['an empty variable counts as none', HTTP, {http_proxy: ''}, undefined],
   ['all_proxy stands in', HTTPS, {all_proxy: 'http://p:3128'}, 'http://p:3128/'],
   ['a proxy without a scheme is an http one', HTTPS, {https_proxy: 'p:3128'}, 'http://p:3128/'],
-  ['a value that is no URL is left out', HTTP, {http_proxy: 'http://['}, undefined],
 ] as const) {
   test(what, () => {
     assert.equal(proxyFor(new URL(url), environment)?.href, proxy)
   })
 }
+
+for (const environment of [{http_proxy: 'http://['}, {HTTP_PROXY: '://user:secret@p'}]) {
+  const [name] = Object.keys(environment)
+  test(`a value of ${name} that is no URL is refused, and not shown`, () => {
+    assert.throws(() => proxyFor(new URL(HTTP), environment), {
+      code: 'ENVS_USAGE',
+      exitCode: 2,
+      message: `The value of the variable ${name} is not the URL of a proxy.`,
+    })
+  })
+}
+
+test('a value that is no URL is of no matter for a host that needs no proxy', () => {
+  assert.equal(proxyFor(new URL(HTTP), {http_proxy: 'http://[', no_proxy: 'a.example'}), undefined)
+})
 
 for (const [list, url, isExempt] of [
   ['*', 'http://a.example/', true],
