@@ -21,6 +21,7 @@ const FILES = {
   engines: 'engines.json',
   mapping: 'id-mapping.json',
   'mapped-ids': 'mapped-ids.json',
+  root: 'root.json',
   'overlay-mapped': 'overlay-mapped.json',
   'overlay-emulated': 'overlay-emulated.json',
   'memory-mapped': 'memory-mapped.json',

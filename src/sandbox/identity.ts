@@ -10,7 +10,8 @@ import {
   rootPrefixes,
   succeeds,
 } from '../host/id-mapping.js'
-import {findMapping, type KnowingHost, knownIdMapper} from '../host/trials.js'
+import {oneOfField} from '../host/records.js'
+import {findMapping, type KnowingHost, knownIdMapper, openTrial} from '../host/trials.js'
 import {ToolMissingError} from './errors.js'
 
 /**
@@ -45,7 +46,7 @@ export async function namespacePrefix(identity: Identity, host: KnowingHost): Pr
 }
 
 /** Returns whether this host makes user namespaces whose root has capabilities, for `emulated`. @throws {ToolMissingError} */
-export async function canMakeRoot(host: MapperHost): Promise<boolean> {
+export async function canMakeRoot(host: KnowingHost): Promise<boolean> {
   requireUnshare(host)
   return (await findRootPrefix(host)) !== undefined
 }
@@ -56,23 +57,31 @@ function requireUnshare({which}: Pick<MapperHost, 'which'>): string {
   return unshare
 }
 
-/** Results of trials of this process: a command asks several times. */
-const knownPrefixes = new WeakMap<MapperHost, Promise<readonly string[] | undefined>>()
+/** The programs that make the namespace, in the order of {@link rootPrefixes}. */
+const ROOT_MAKERS = ['unshare', 'bwrap'] as const
 
-function findRootPrefix(host: MapperHost): Promise<readonly string[] | undefined> {
-  const known = knownPrefixes.get(host)
-  if (known !== undefined) return known
-  const found = tryRootPrefixes(host)
-  knownPrefixes.set(host, found)
-  return found
+/**
+ * Returns the first prefix whose program may mount; undefined if there is none. A success is remembered; a failure is tried again, so
+ * that the next command notices a repaired host.
+ */
+async function findRootPrefix(host: KnowingHost): Promise<readonly string[] | undefined> {
+  const unshare = requireUnshare(host)
+  const prefixes = rootPrefixes(host)
+  const trial = rootTrial(host)
+  const known = trial?.recall()
+  if (known !== undefined) return prefixes[ROOT_MAKERS.indexOf(known)]
+  for (const [index, prefix] of prefixes.entries()) {
+    if (!(await succeeds([...prefix, unshare, '--mount', '--', 'true']))) continue
+    const maker = ROOT_MAKERS[index]
+    if (maker !== undefined) await trial?.remember(maker)
+    return prefix
+  }
+  return undefined
 }
 
-/** Returns the first prefix whose program may mount; undefined if there is none. */
-async function tryRootPrefixes(host: MapperHost): Promise<readonly string[] | undefined> {
-  const unshare = requireUnshare(host)
-  for (const prefix of rootPrefixes(host))
-    if (await succeeds([...prefix, unshare, '--mount', '--', 'true'])) return prefix
-  return undefined
+function rootTrial(host: KnowingHost) {
+  if (host.paths === undefined) return undefined
+  return openTrial(host, {cacheFolder: host.paths.cache, name: 'root', schema: oneOfField(ROOT_MAKERS)})
 }
 
 /**

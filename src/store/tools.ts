@@ -2,6 +2,7 @@ import {systemCalls} from '../host/arch.js'
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapping.js'
 import {findPerl, requirePerl, type Script, scriptWords} from '../host/process.js'
+import type {KnowingHost} from '../host/trials.js'
 import type {CopyGuard} from '../rootfs/copy.js'
 import type {TreeProcess} from '../rootfs/worker/api.js'
 import {GUEST_PATH} from '../sandbox/constants.js'
@@ -79,7 +80,7 @@ export async function rootProcess(
 }
 
 /** Returns whether a program of the host may be root of a user namespace; a caller has already probed `mapped`. */
-export async function canBeRoot(host: MapperHost, identity: Identity): Promise<boolean> {
+export async function canBeRoot(host: KnowingHost, identity: Identity): Promise<boolean> {
   return identity === 'mapped' || canMakeRoot(host)
 }
 
