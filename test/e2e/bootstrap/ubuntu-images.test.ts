@@ -4,8 +4,8 @@ import {debArchitecture} from '../../../src/host/arch.js'
 import type {Archive} from '../../support/archive.js'
 import {type Ran, sandboxedCli} from '../../support/cli.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {type FamilyMemory, watchFamilyMemory} from '../../support/family-memory.js'
 import {fileScope} from '../../support/file-scope.js'
-import {type GroupMemory, watchGroupMemory} from '../../support/group-memory.js'
 import {publishUbuntuBase, startImageServers} from '../../support/image-servers.js'
 import {leftBehind} from '../../support/left-behind.js'
 import {poorerHost} from '../../support/poorer-host.js'
@@ -26,7 +26,7 @@ type Noble = {
   readonly archive: Archive
   readonly cli: EnvironmentCli
   readonly created: Pick<Ran, 'status' | 'stdout' | 'stderr'>
-  readonly memory: GroupMemory
+  readonly memory: FamilyMemory
 }
 
 const scope = fileScope()
@@ -43,7 +43,7 @@ function noble(): Promise<Noble> {
     })
     const cli = await environmentCli(scope, {...archive.variables, ...NO_IMAGES})
     const run = startGroup(cli, ['create', 'noble'])
-    const memory = watchGroupMemory(run.pid)
+    const memory = watchFamilyMemory(run.pid)
     const created = await run.ended
     memory.stop()
     assert.equal(created.status, 0, created.stderr)

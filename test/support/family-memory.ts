@@ -1,7 +1,7 @@
 import {readdirSync, readFileSync} from 'node:fs'
 
-/** What the processes of a group took at most. */
-export type GroupMemory = {
+/** What a process and its descendants took at most. */
+export type FamilyMemory = {
   /** By the command line of each that was seen: its peak by the kernel's own count. */
   readonly peaks: ReadonlyMap<string, number>
   /** Takes the figures in, and looks no more. */
@@ -10,11 +10,11 @@ export type GroupMemory = {
 
 const EVERY_MS = 20
 
-/** Looks at a process group again and again, for a process that has ended tells nothing any more. @see proc_pid_status(5), VmHWM */
-export function watchGroupMemory(groupId: number): GroupMemory {
+/** Looks at a process and its descendants again and again, for one that has ended tells nothing any more. @see proc_pid_status(5), VmHWM */
+export function watchFamilyMemory(ancestor: number): FamilyMemory {
   const peaks = new Map<string, number>()
   const timer = setInterval(() => {
-    for (const pid of membersOf(groupId)) {
+    for (const pid of familyOf(ancestor)) {
       const peak = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1]
       const name = `${pid} ${read(`/proc/${pid}/cmdline`).split('\0').join(' ')}`
       if (peak !== undefined) peaks.set(name, Math.max(peaks.get(name) ?? 0, Number(peak) * 1024))
@@ -23,15 +23,21 @@ export function watchGroupMemory(groupId: number): GroupMemory {
   return {peaks, stop: () => clearInterval(timer)}
 }
 
-function membersOf(groupId: number): string[] {
-  return readdirSync('/proc').filter((name) => {
-    if (!/^\d+$/.test(name)) return false
-    // After the name, which may have anything in it: state, parent, group.
-    const [, , group] = read(`/proc/${name}/stat`)
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    return Number(group) === groupId
-  })
+/** @see proc_pid_task_children(5) */
+function familyOf(pid: number): number[] {
+  const children = foldersOf(`/proc/${pid}/task`).flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+  )
+  return [pid, ...children.flatMap(familyOf)]
+}
+
+/** Empty where the process has ended. */
+function foldersOf(path: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch {
+    return []
+  }
 }
 
 function read(path: string): string {
