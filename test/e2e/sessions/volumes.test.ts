@@ -27,6 +27,18 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(await readFile(join(share, 'answer'), 'utf8'), 'back\n')
   })
 
+  test(`${identity}: the working folder, removed meanwhile, is refused, and nothing else shared for it`, {
+    skip,
+  }, async () => {
+    const play = await guest()
+    const share = await hostFolder(play)
+    const ran = await play.onHost(
+      `cd ${share} && rm -r ${share} && unset PWD && envs run -v .:/data play ls /data`,
+    )
+    assert.deepEqual([ran.status, ran.stdout], [125, ''])
+    assert.match(ran.stderr, /^envs: --volume: there is no file or folder ".*share/)
+  })
+
   test(`${identity}: one shared with :ro can't be written`, {skip}, async () => {
     const play = await guest()
     const share = await hostFolder(play)
@@ -143,10 +155,7 @@ for (const {identity, skip} of IDENTITIES) {
     const play = await guest()
     const ran = await play.runWith({flags: ['-v', 'no-such:/opt/x']}, 'true')
     assert.equal(ran.status, 125)
-    assert.match(
-      ran.stderr,
-      /^envs: Could not open a session in "play": could not share "\S+\/no-such": no such file or directory\.\n/,
-    )
+    assert.match(ran.stderr, /^envs: --volume: there is no file or folder "\S+\/no-such"\.\n/)
     assert.equal(existsSync(join(play.root, 'opt/x')), false)
   })
 }
