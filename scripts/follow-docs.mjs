@@ -55,8 +55,12 @@ function runEnvs(argv, {home, env}) {
 
 /** Keeps images, layers of images and packages: each page would download the same ones again. */
 async function leaveNothing(place) {
-  const names = runEnvs(['list', '--quiet'], place).stdout.split('\n').filter(Boolean)
-  if (names.length > 0) runEnvs(['rm', '--force', '--now', ...names], place)
+  for (const list of [['list'], ['list', '--removed']]) {
+    const names = runEnvs([...list, '--quiet'], place)
+      .stdout.split('\n')
+      .filter(Boolean)
+    if (names.length > 0) runEnvs(['rm', '--force', '--now', ...new Set(names)], place)
+  }
   const keep = ['.local', '.cache', '.programs']
   for (const name of await readdir(place.home))
     if (!keep.includes(name)) await rm(join(place.home, name), {recursive: true, force: true})

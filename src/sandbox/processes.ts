@@ -133,7 +133,10 @@ function describeProcess(hostPid: number, bootedAtMs: number): (GuestProcess & {
     const hostUid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
     const name = /^Name:\s+(.*)$/m.exec(status)?.[1] ?? ''
     const words = readFileSync(`/proc/${hostPid}/cmdline`, 'utf8').split('\0').slice(0, -1)
-    const startedAt = new Date(bootedAtMs + Number(processStartTime(hostPid) ?? 0) * MS_PER_TICK)
+    const startTime = processStartTime(hostPid)
+    // It has ended between two of these reads.
+    if (startTime === undefined) return []
+    const startedAt = new Date(bootedAtMs + Number(startTime) * MS_PER_TICK)
     const parentPid = guestPid(Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]))
     return [
       {
