@@ -106,6 +106,7 @@ export class WorkerFailure extends EnvsError {
   }
 }
 
+/** The worker has not reported: it never started, or died. */
 export class WorkerDiedError extends EnvsError {}
 
 /** The worker ended without a report: killed by the kernel, an operator, or a crash. */
@@ -120,11 +121,16 @@ export const workerDiedError = defineError(
 )
 
 /** The programs that make the worker root of a user namespace, or mount its tree, failed. */
-export const workerNotStartedError = defineError('ENVS_NO_NAMESPACE', ExitCode.host, {
-  message:
-    'Could not enter the namespaces of the root file system to {verb} it: the first program ended {how}.',
-  nextStep: seeChecks('user-namespaces', 'apparmor', 'overlay'),
-})
+export const workerNotStartedError = defineError(
+  'ENVS_NO_NAMESPACE',
+  ExitCode.host,
+  {
+    message:
+      'Could not enter the namespaces of the root file system to {verb} it: the first program ended {how}.',
+    nextStep: seeChecks('user-namespaces', 'apparmor', 'overlay'),
+  },
+  WorkerDiedError,
+)
 
 /** A guest replaced a folder that is a mount point. */
 export const mountPointError = defineError('ENVS_MOUNT_POINT', ExitCode.conflict, {
