@@ -11,7 +11,7 @@ import {creation, givenEnvironment} from '../../support/store-at-rest.js'
 import {makeOld} from '../../support/store-state.js'
 import {waitUntil} from '../../support/wait-until.js'
 
-const OPENED_MS = 4000
+const OPENED_MS = 3000
 
 test('an environment that is renamed while leftovers are looked for keeps its layers', async (t) => {
   const cli = await givenEnvironment(t, 'play')
