@@ -13,10 +13,10 @@ export const volumes: SandboxFeature = {
   engines: ['bwrap', 'unshare', 'proot'],
   session({request, ...session}, {wish, workingFolder}) {
     const volumes = wish.volumes.map((text) => parseVolume(text, workingFolder))
-    for (const {source} of volumes) requireSource(source)
     return {...session, request: {...request, volumes}}
   },
   refuse(request, {environment: {name}, engine}) {
+    for (const {source} of request.volumes) requireSource(name, source)
     if (engine === 'proot') for (const volume of request.volumes) refuseForProot(name, volume)
   },
 }
@@ -44,16 +44,18 @@ export function parseVolume(text: string, workingFolder: string): Volume {
   return {source: absoluteSource, target: normal, access}
 }
 
-/** Names the path: the session's own failure could be that of any of its volumes. @throws {UsageError} */
-function requireSource(source: string): void {
+/** Names the path: the session's own failure could be that of any of its volumes. @throws {@link sessionFailedError} */
+function requireSource(name: string, source: string): void {
   try {
     statSync(bytesOfText(source))
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR'))
-      throw new UsageError(`--volume: there is no file or folder "${source}".`, [
-        'Create it first, or share another one.',
-      ])
+    // The session tells of others, such as a folder that may not be entered.
     if (!isErrno(error)) throw error
+    if (isErrno(error, 'ENOENT', 'ENOTDIR'))
+      throw sessionFailedError(
+        {name, reason: `could not share "${source}": no such file or directory`},
+        {suggestions: ['Create it first, or share another one.']},
+      )
   }
 }
 

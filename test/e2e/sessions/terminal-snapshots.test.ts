@@ -40,6 +40,8 @@ for (const {identity, skip} of IDENTITIES) {
       await pane.type('after\r')
       await pane.shows(/^after\nafter$/m)
       await pane.type('\x03')
+      // A line that is typed before would be discarded by it, or be read by cat.
+      await pane.shows(/^\^C\n+\(play\)root@play:~#$/m)
       await pane.enter('jobs')
       await pane.shows(/^\[1\]\+ +Stopped +sleep 300$/m)
       await pane.enter('fg')

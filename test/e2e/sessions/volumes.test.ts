@@ -36,7 +36,10 @@ for (const {identity, skip} of IDENTITIES) {
       `cd ${share} && rm -r ${share} && unset PWD && envs run -v .:/data play ls /data`,
     )
     assert.deepEqual([ran.status, ran.stdout], [125, ''])
-    assert.match(ran.stderr, /^envs: --volume: there is no file or folder "\S+ \(deleted\)"\.$/m)
+    assert.match(
+      ran.stderr,
+      /^envs: Could not open a session in "play": could not share "\S+ \(deleted\)": no such/m,
+    )
   })
 
   test(`${identity}: one shared with :ro can't be written`, {skip}, async () => {
@@ -155,7 +158,10 @@ for (const {identity, skip} of IDENTITIES) {
     const play = await guest()
     const ran = await play.runWith({flags: ['-v', 'no-such:/opt/x']}, 'true')
     assert.equal(ran.status, 125)
-    assert.match(ran.stderr, /^envs: --volume: there is no file or folder "\S+\/no-such"\.\n/)
+    assert.match(
+      ran.stderr,
+      /^envs: Could not open a session in "play": could not share "\S+\/no-such": no such file or directory\.\n/,
+    )
     assert.equal(existsSync(join(play.root, 'opt/x')), false)
   })
 }
