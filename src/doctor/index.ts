@@ -46,9 +46,9 @@ const CHECKS = checkList({
   overlay: 'elsewhere',
   leftovers: 'elsewhere',
   account: ({host}) => checkAccount(host),
-  network: ({host}) => checkGuestNetwork(host),
   node: () => checkNode(),
   processors: 'elsewhere',
+  network: ({host}) => checkGuestNetwork(host),
   mirrors: 'elsewhere',
   clock: 'elsewhere',
 })
