@@ -1,6 +1,6 @@
 import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {debArchitecture} from '../src/host/arch.js'
+import {debArchitecture} from '../src/host/machine/arch.js'
 import {publishUbuntuBase, startImageServers} from '../test/support/image-servers.js'
 import {type Bench, runAsUser} from './invocation.js'
 import type {Product} from './product.js'

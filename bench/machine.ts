@@ -1,7 +1,7 @@
 import {readFileSync} from 'node:fs'
 import {arch, availableParallelism, cpus, loadavg, release, totalmem} from 'node:os'
 import {findProgram} from '../src/host/host.js'
-import {mountOf, parseMountinfo} from '../src/host/proc.js'
+import {mountOf, parseMountinfo} from '../src/host/machine/proc.js'
 import {capture} from '../src/host/process.js'
 import type {Bench} from './invocation.js'
 

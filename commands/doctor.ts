@@ -15,10 +15,14 @@ import type {HostReportResult} from '../src/doctor/results.js'
 import {archiveContext, imageContext} from '../src/environments/create/request.js'
 import {type EnvironmentReport, examineEnvironment} from '../src/environments/doctor/environment.js'
 import {examineHostAndEngines, type HostReport} from '../src/environments/doctor/report.js'
+import type {
+  EnvironmentReportResult,
+  RepairResult,
+  StoreCheckResult,
+} from '../src/environments/doctor/results.js'
 import {checkStore, type StoreCheck} from '../src/environments/doctor/store-check.js'
 import {repairStore} from '../src/environments/doctor/store-repair.js'
 import type {Repair} from '../src/environments/repair.js'
-import type {EnvironmentReportResult, RepairResult, StoreCheckResult} from '../src/environments/results.js'
 import {FETCHABLE, FETCHABLE_NAMES, type FetchedTool, fetchTool} from '../src/environments/tools/fetch.js'
 import {ExitCode, UsageError} from '../src/errors.js'
 

@@ -4,7 +4,7 @@ import {printStartNotice, splitAtSeparator} from '../src/cli/session-line.js'
 import {previewSession, type SessionPreview} from '../src/environments/session/run.js'
 import {runTypedSession, withSettings} from '../src/environments/session/typed-session.js'
 import {UsageError} from '../src/errors.js'
-import {formatCommandLine} from '../src/host/command-line.js'
+import {formatCommandLine} from '../src/host/argv/command-line.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
 export default class Run extends SessionCommand {

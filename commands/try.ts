@@ -7,7 +7,7 @@ import {runCreation} from '../src/cli/views/creation.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {readTryWords, TryRun} from '../src/environments/try/try.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
-import {isInteractive} from '../src/host/proc.js'
+import {isInteractive} from '../src/host/machine/proc.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 import {overBudget} from '../src/store/sizes.js'
 

@@ -1,6 +1,6 @@
 import {EnvsCommand} from '../../src/cli/command.js'
 import {formatBytes, formatRelativeTime} from '../../src/cli/format.js'
-import {imageUsers} from '../../src/environments/prune.js'
+import {imageUsers} from '../../src/environments/image-trees.js'
 import {listKept} from '../../src/images/cache/cache.js'
 import type {ImageListResult} from '../../src/images/results.js'
 

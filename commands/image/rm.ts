@@ -1,7 +1,7 @@
 import {EnvsCommand} from '../../src/cli/command.js'
 import {architectureFlag, architectureIn, yesFlag} from '../../src/cli/flags.js'
 import {Args} from '../../src/cli/parse.js'
-import {findUnusedImageTrees, imageUsers, removeImageTrees} from '../../src/environments/prune.js'
+import {findUnusedImageTrees, imageUsers, removeImageTrees} from '../../src/environments/image-trees.js'
 import {removeImages} from '../../src/images/cache/remove.js'
 import type {ImageRemovalResult} from '../../src/images/results.js'
 

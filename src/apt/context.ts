@@ -1,8 +1,8 @@
 import {createHash} from 'node:crypto'
-import type {DebArchitecture} from '../host/arch.js'
 import type {Sha256} from '../host/digest.js'
 import type {Host} from '../host/host.js'
 import {redactUrl} from '../host/http/client.js'
+import type {DebArchitecture} from '../host/machine/arch.js'
 import type {PinnedKeys, ScopedKeyring} from '../images/signature/keyring.js'
 import type {SuitePlace} from './errors.js'
 

@@ -1,8 +1,8 @@
 import {readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import type {DebArchitecture} from '../host/arch.js'
 import {ignoring} from '../host/errno.js'
-import {readOsRelease} from '../host/os-release.js'
+import type {DebArchitecture} from '../host/machine/arch.js'
+import {readOsRelease} from '../host/machine/os-release.js'
 import type {ArchiveContext, ArchiveDistribution, ArchiveRelease} from './context.js'
 import {
   type AptSource,

@@ -1,5 +1,5 @@
-import type {DebArchitecture} from '../host/arch.js'
 import {NetworkError} from '../host/http/errors.js'
+import type {DebArchitecture} from '../host/machine/arch.js'
 import {
   type ArchiveContext,
   type ArchiveRelease,

@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../host/arch.js'
+import type {DebArchitecture} from '../host/machine/arch.js'
 import type {ListingKind} from '../images/signature/keyring.js'
 import type {ArchiveRelease, ArchiveVariant, PocketName} from './context.js'
 

@@ -2,13 +2,17 @@ import * as v from 'valibot'
 import {settingResult} from '../config/results.js'
 import {hostReportResult} from '../doctor/results.js'
 import {
+  environmentReportResult,
+  fetchedToolResult,
+  repairResult,
+  storeCheckResult,
+} from '../environments/doctor/results.js'
+import {
   creationPreviewResult,
   differenceResult,
   environmentListResult,
-  environmentReportResult,
   environmentResult,
   exportResult,
-  fetchedToolResult,
   fileChangeResult,
   installedShimsResult,
   keepResult,
@@ -21,14 +25,12 @@ import {
   removedListResult,
   removedResult,
   renameResult,
-  repairResult,
   restoreResult,
   sessionPreviewResult,
   shimResult,
   snapshotListResult,
   snapshotResult,
   stopResult,
-  storeCheckResult,
 } from '../environments/results.js'
 import {described} from '../host/result-fields.js'
 import {

@@ -1,4 +1,4 @@
-import {hasBytes} from '../host/bytes.js'
+import {hasBytes} from '../host/argv/bytes.js'
 import {notUtf8Error} from '../host/errors.js'
 import {writeOutput} from './output.js'
 import {type CommandTable, findCommand} from './registry.js'

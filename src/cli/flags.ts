@@ -1,6 +1,6 @@
 import type {Interfaces} from '@oclif/core'
 import {UsageError} from '../errors.js'
-import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/arch.js'
+import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
 import {Args, Flags} from './parse.js'
 

@@ -1,4 +1,4 @@
-import {exactArguments} from '../host/bytes.js'
+import {exactArguments} from '../host/argv/bytes.js'
 import type {CommandTable} from './registry.js'
 
 export type {CommandTable} from './registry.js'

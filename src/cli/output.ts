@@ -1,7 +1,7 @@
 import {fstatSync, writeSync} from 'node:fs'
 import {isatty} from 'node:tty'
 import {errnoOf, wordsForErrno} from '../errors.js'
-import {bytesOfText, hasBytes} from '../host/bytes.js'
+import {bytesOfText, hasBytes} from '../host/argv/bytes.js'
 import {isErrno, unlessErrno} from '../host/errno.js'
 import {OutputFailedError, outputFailedError} from './errors.js'
 

@@ -3,7 +3,7 @@ import {basename, dirname, join} from 'node:path'
 import {type Check, fail, pass, warn} from '../host/check.js'
 import {isAccessible} from '../host/files.js'
 import type {Host} from '../host/host.js'
-import {mountOf, parseMountinfo} from '../host/proc.js'
+import {mountOf, parseMountinfo} from '../host/machine/proc.js'
 import {runTrial} from './trial.js'
 
 /**

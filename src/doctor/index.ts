@@ -1,7 +1,7 @@
 import {type Check, seeCheck} from '../host/check.js'
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapping.js'
-import {readOsRelease} from '../host/os-release.js'
+import {readOsRelease} from '../host/machine/os-release.js'
 import {judgeExecution, judgePlace, observeDisk, type Place} from './disk.js'
 import {checkAccount, checkNewuidmap, checkSubordinateIds} from './ids.js'
 import {checkApparmor, checkNewPrivileges, checkProc, checkUserNamespaces} from './namespaces.js'

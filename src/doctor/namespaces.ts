@@ -2,7 +2,6 @@ import {readdir, readFile} from 'node:fs/promises'
 import {type AdminRequest, type Check, fail, pass, seeCheck, warn} from '../host/check.js'
 import {isAccessible} from '../host/files.js'
 import type {Host} from '../host/host.js'
-import {findRootsPath} from '../host/own-folders.js'
 import {
   APPARMOR_SWITCH,
   isBelow,
@@ -11,7 +10,8 @@ import {
   type ProcessStatus,
   parseMountinfo,
   readProcessStatus,
-} from '../host/proc.js'
+} from '../host/machine/proc.js'
+import {findRootsPath} from '../host/own-folders.js'
 import {readKernelSetting, runTrial, settingSteps} from './trial.js'
 
 const LIMIT = '/proc/sys/user/max_user_namespaces'

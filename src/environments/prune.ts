@@ -1,38 +1,24 @@
-import {access, lstat, opendir, unlink} from 'node:fs/promises'
+import {lstat, opendir, unlink} from 'node:fs/promises'
 import {join} from 'node:path'
 import {isSha256} from '../host/digest.js'
 import {ignoring, isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {takeLock} from '../host/locks.js'
 import {type Paths, sharedPackages} from '../host/paths.js'
-import {readKept} from '../images/cache/cache.js'
 import {type Prunable as PrunableImage, pruneImages} from '../images/cache/remove.js'
 import {measureTrees} from '../rootfs/worker/api.js'
 import {isRunning} from '../sandbox/anchor.js'
-import {
-  type Environment,
-  environmentFiles,
-  findEnvironment,
-  findWholeEnvironment,
-  listNames,
-} from '../store/environments.js'
+import {type Environment, findEnvironment, findWholeEnvironment, listNames} from '../store/environments.js'
 import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
-import {
-  countClaims,
-  findLayerLeftovers,
-  listLeftovers,
-  sweepLayers,
-  sweepLeftovers,
-  type Uncounted,
-} from '../store/gc.js'
+import {findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers, type Uncounted} from '../store/gc.js'
 import {type History, layersOf, readHistory, withoutSnapshots, writeHistory} from '../store/history.js'
 import {withReserve} from '../store/integrity/reserve.js'
-import {type LayerId, layerFiles, listLayers, readLayerRecord} from '../store/layers.js'
-import {readRecord} from '../store/record.js'
+import type {LayerId} from '../store/layers.js'
 import {currentSizes, measureParts} from '../store/sizes.js'
 import {treeProcess} from '../store/tools.js'
 import {deleteRemoved, measureTrash, sweepTrash} from '../store/trash.js'
 import {sweepExports} from './export/abandoned.js'
+import {findUnusedImageTrees, imageUsers, removeImageTrees} from './image-trees.js'
 import type {PruneResult} from './results.js'
 import {removeTry, sweepTries} from './try/keep.js'
 import {listTries, type Try} from './try/tries.js'
@@ -226,75 +212,6 @@ async function findPackages(host: Host, olderThan: Date): Promise<RemovablePruna
       },
     },
   ]
-}
-
-/** The unpacked files of an image, as a layer below environments. */
-export type ImageTree = {
-  readonly id: LayerId
-  /** Name of the image; the beginning of its digest where the tarball is not in the cache. */
-  readonly name: string
-  readonly sha256: string
-  readonly sizeBytes: number
-}
-
-/**
- * Finds the image trees that no environment uses.
- *
- * @param uncounted - Environments that do not count as users.
- */
-export async function findUnusedImageTrees(paths: Paths, uncounted: Uncounted = {}): Promise<ImageTree[]> {
-  const claims = await countClaims(paths, uncounted)
-  const found: ImageTree[] = []
-  for (const id of await listLayers(paths.layers)) {
-    const record = claims.has(id) ? undefined : await readLayerRecord(layerFiles(paths.layers, id).record)
-    if (record === undefined) continue
-    const {sha256, treeBytes} = record
-    const image = await readKept(paths.images, sha256).catch(() => undefined)
-    const name = image === undefined ? sha256.slice(0, 12) : `${image.name} ${image.version}`
-    found.push({id, name, sha256, sizeBytes: treeBytes})
-  }
-  return found
-}
-
-/**
- * Removes image trees. Keeps a tree that an environment, or the creation of one, uses.
- *
- * @returns Whether all were removed.
- */
-export async function removeImageTrees(host: Host, ids: ReadonlySet<LayerId>): Promise<boolean> {
-  await sweepLayers(host, new Set(), ids)
-  const areLeft = await Promise.all(
-    [...ids].map((id) =>
-      access(layerFiles(host.paths.layers, id).folder).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  )
-  return !areLeft.includes(true)
-}
-
-/**
- * Returns the names of the environments that were made from each image, by the image's digest.
- *
- * @param except - Names of environments that do not count as users.
- */
-export async function imageUsers(
-  paths: Paths,
-  except: ReadonlySet<string> = new Set(),
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const users = new Map<string, string[]>()
-  for (const name of (await listNames(paths)).filter((each) => !except.has(each))) {
-    const record = await readRecord(environmentFiles(paths, name).record).catch(ignoreDamaged)
-    if (record === undefined) continue
-    const {sha256} = record.image
-    users.set(sha256, [...(users.get(sha256) ?? []), name])
-  }
-  return users
-}
-
-function ignoreDamaged(error: unknown): undefined {
-  if (!(error instanceof RecordUnreadableError)) throw error
 }
 
 /** Bounds the read of a folder that a guest can fill: no usual package cache comes near this number. */

@@ -9,8 +9,8 @@ import {type EnvironmentName, environmentFiles, listNames, repairRunFolder} from
 import {findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers} from '../store/gc.js'
 import {sweepPackages} from '../store/package-cache.js'
 import {sweepTrash} from '../store/trash.js'
+import type {RepairResult} from './doctor/results.js'
 import {sweepExports} from './export/abandoned.js'
-import type {RepairResult} from './results.js'
 import {sweepTries} from './try/keep.js'
 import {listTries} from './try/tries.js'
 

@@ -1,12 +1,12 @@
 import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {defineError, type EnvsError, ExitCode} from '../errors.js'
-import {type DebArchitecture, namedArchitecture, qemuProgram, runsAsItIs} from '../host/arch.js'
 import {seeChecks} from '../host/check.js'
 import {makeFolders} from '../host/files.js'
 import type {Host} from '../host/host.js'
-import {isMountingRoot} from '../host/proc.js'
-import {findQemu} from '../host/qemu.js'
+import {type DebArchitecture, namedArchitecture, qemuProgram, runsAsItIs} from '../host/machine/arch.js'
+import {isMountingRoot} from '../host/machine/proc.js'
+import {findQemu} from '../host/machine/qemu.js'
 import {
   canHaveTable,
   programHead,

@@ -1,7 +1,7 @@
 import {existsSync, statSync} from 'node:fs'
 import {isAbsolute, normalize, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
-import {bytesOfText} from '../host/bytes.js'
+import {bytesOfText} from '../host/argv/bytes.js'
 import {isErrno} from '../host/errno.js'
 import {sessionFailedError} from '../sandbox/errors.js'
 import type {Volume} from '../sandbox/session-options.js'

@@ -1,9 +1,9 @@
 import {accessSync, closeSync, constants, openSync, readlinkSync, readSync, statSync} from 'node:fs'
 import {userInfo} from 'node:os'
 import {delimiter, isAbsolute, join} from 'node:path'
-import {type DebArchitecture, debArchitecture} from './arch.js'
-import {exactFolder, exactVariables} from './bytes.js'
+import {exactFolder, exactVariables} from './argv/bytes.js'
 import {unlessErrno} from './errno.js'
+import {type DebArchitecture, debArchitecture} from './machine/arch.js'
 import {checkOwnFolders} from './own-folders.js'
 import {fetchedTool, openPaths, type Paths, packageRoot} from './paths.js'
 

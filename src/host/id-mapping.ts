@@ -1,12 +1,12 @@
 import {readFile, stat} from 'node:fs/promises'
 import {userInfo} from 'node:os'
-import {systemCalls} from './arch.js'
 import {seeChecks} from './check.js'
 import {ignoring, isErrno, limitOf} from './errno.js'
 import type {Host} from './host.js'
-import {requireRoom} from './limits.js'
-import {utilLinuxVersion} from './os-release.js'
-import {APPARMOR_SWITCH, isPowerlessLabel, readProcessStatus} from './proc.js'
+import {systemCalls} from './machine/arch.js'
+import {requireRoom} from './machine/limits.js'
+import {utilLinuxVersion} from './machine/os-release.js'
+import {APPARMOR_SWITCH, isPowerlessLabel, readProcessStatus} from './machine/proc.js'
 import {capture, ended, findPerl, scriptWords, startGroup} from './process.js'
 
 /** Reasons why this user cannot get a user namespace with a range of ids. */

@@ -3,7 +3,7 @@ import {readFile} from 'node:fs/promises'
 import {dirname, isAbsolute, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {UsageError} from '../errors.js'
-import {hasBytes} from './bytes.js'
+import {hasBytes} from './argv/bytes.js'
 import {notUtf8Error} from './errors.js'
 
 /** Folders of envs; absolute paths, which may not exist yet. */

@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../host/arch.js'
+import type {DebArchitecture} from '../host/machine/arch.js'
 import {nearestNames} from '../host/nearest.js'
 import {type Catalogue, type Release, releaseWords, resolveRelease} from './catalog/catalog.js'
 import {type UnknownImageError, unknownImageError} from './errors.js'

@@ -1,5 +1,5 @@
-import type {DebArchitecture} from '../host/arch.js'
 import type {Sha256} from '../host/digest.js'
+import type {DebArchitecture} from '../host/machine/arch.js'
 import type {ImageQuery, Variant} from './name.js'
 
 /** The result of a source for a reference, before any byte of the image is read. */

@@ -1,4 +1,4 @@
-import {type DebArchitecture, qemuProgram} from '../host/arch.js'
+import {type DebArchitecture, qemuProgram} from '../host/machine/arch.js'
 import {capture} from '../host/process.js'
 import {GUEST_PATH} from './constants.js'
 import type {Mount} from './mounts.js'

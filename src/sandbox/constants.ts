@@ -1,4 +1,4 @@
-import {inheritableDescriptors} from '../host/proc.js'
+import {inheritableDescriptors} from '../host/machine/proc.js'
 
 type Inherited = (number | 'ignore' | 'pipe')[]
 

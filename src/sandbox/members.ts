@@ -1,5 +1,5 @@
 import {readdirSync, readFileSync} from 'node:fs'
-import {processStartTime} from '../host/proc.js'
+import {processStartTime} from '../host/machine/proc.js'
 import type {Anchor} from './anchor-state.js'
 import {pidNamespace} from './processes.js'
 

@@ -1,6 +1,6 @@
 import {once} from 'node:events'
 import {closeSync, openSync} from 'node:fs'
-import {type DebArchitecture, systemCalls} from '../host/arch.js'
+import {type DebArchitecture, systemCalls} from '../host/machine/arch.js'
 import {pipeOf, start, started} from '../host/process.js'
 import {GUEST_PATH} from './constants.js'
 import {namespaceRefusedError} from './errors.js'

@@ -1,5 +1,5 @@
-import {type DebArchitecture, ioctlKind, systemCalls} from '../host/arch.js'
-import {percentWords} from '../host/bytes.js'
+import {percentWords} from '../host/argv/bytes.js'
+import {type DebArchitecture, ioctlKind, systemCalls} from '../host/machine/arch.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './identity.js'
 

@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../host/arch.js'
+import type {DebArchitecture} from '../host/machine/arch.js'
 import {kernelMounts, type Mount, type RootMount} from './mounts.js'
 import type {FilterSet} from './seccomp/rules.js'
 import type {GuestNamespace} from './second-namespace.js'

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {ignoring, isErrno, unlessErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
-import {bootId, inheritableDescriptors, processStartTime} from '../host/proc.js'
+import {bootId, inheritableDescriptors, processStartTime} from '../host/machine/proc.js'
 import {endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
 import {type Anchor, parseState} from './anchor-state.js'
 

@@ -1,7 +1,7 @@
 import {mkdir} from 'node:fs/promises'
-import {type DebArchitecture, systemCalls} from '../host/arch.js'
 import {syncFileSystem} from '../host/files.js'
 import type {Host} from '../host/host.js'
+import {type DebArchitecture, systemCalls} from '../host/machine/arch.js'
 import {capture, requirePerl, scriptWords} from '../host/process.js'
 import type {Environment} from './environments.js'
 import {layerSpaceError, squashFailedError} from './errors.js'

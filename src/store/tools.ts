@@ -1,6 +1,6 @@
-import {systemCalls} from '../host/arch.js'
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapping.js'
+import {systemCalls} from '../host/machine/arch.js'
 import {findPerl, requirePerl, type Script, scriptWords} from '../host/process.js'
 import type {KnowingHost} from '../host/trials.js'
 import type {CopyGuard} from '../rootfs/copy.js'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {mkdir, readdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {processStartTime} from '../../src/host/proc.js'
+import {processStartTime} from '../../src/host/machine/proc.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../support/environment-cli.js'
 import {startGroup} from '../support/process-group.js'
 import {seededRootfs} from '../support/seeded-image.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {debArchitecture} from '../../src/host/arch.js'
+import {debArchitecture} from '../../src/host/machine/arch.js'
 import {readCatalogue} from '../../src/images/catalog/catalog.js'
 import {parseImageName} from '../../src/images/reference.js'
 import {reverify, searchImages} from '../../src/images/resolve.js'

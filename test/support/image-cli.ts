@@ -1,7 +1,7 @@
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {TestContext} from 'node:test'
-import {debArchitecture} from '../../src/host/arch.js'
+import {debArchitecture} from '../../src/host/machine/arch.js'
 import type {Ran} from './cli.js'
 import {type EnvironmentCli, environmentCli} from './environment-cli.js'
 import {type ImageServers, publishUbuntuBase, startImageServers} from './image-servers.js'

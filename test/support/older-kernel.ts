@@ -1,8 +1,8 @@
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {systemCalls} from '../../src/host/arch.js'
 import {openHost} from '../../src/host/host.js'
+import {systemCalls} from '../../src/host/machine/arch.js'
 import {requirePerl, scriptWords} from '../../src/host/process.js'
 import {
   byteOrder,

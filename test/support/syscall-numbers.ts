@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../../src/host/arch.js'
+import type {DebArchitecture} from '../../src/host/machine/arch.js'
 
 /** What the tests know of an architecture without asking the program. */
 export type Abi = {

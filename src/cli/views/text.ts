@@ -1,6 +1,6 @@
 import type {LookupNotice} from '../../environments/create/request.js'
-import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../../host/arch.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
+import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../../host/machine/arch.js'
 import {formatBytes, formatDuration, formatLocalTime, formatRelativeTime} from '../format.js'
 
 /** Describes an identity in one line. */

@@ -1,6 +1,6 @@
 import {emulationFor} from '../../features/emulation.js'
-import type {DebArchitecture} from '../../host/arch.js'
 import type {Host} from '../../host/host.js'
+import type {DebArchitecture} from '../../host/machine/arch.js'
 import type {EngineName} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
 import type {EnvironmentRecord} from '../../store/record.js'

@@ -26,7 +26,7 @@ import {lostLayers} from '../../store/integrity/lost-layers.js'
 import {identityOf, isLayerId, layerFiles, listLayers, readLayerRecord} from '../../store/layers.js'
 import {isLost} from '../../store/mounted-tree.js'
 import {findStoreLeftovers} from '../repair.js'
-import type {StoreCheckResult} from '../results.js'
+import type {StoreCheckResult} from './results.js'
 
 export type StoreCheck = StoreCheckResult
 export type StoreProblem = StoreCheck['problems'][number]

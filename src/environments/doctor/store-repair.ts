@@ -21,7 +21,7 @@ import {writeRecord} from '../../store/record.js'
 import {openImageLayer} from '../create/image-layer.js'
 import {archiveFacts, imageContext} from '../create/request.js'
 import {type Repair, type Swept, sweepStore} from '../repair.js'
-import {withSharedHistory} from '../snapshots/restore.js'
+import {withSharedHistory} from '../snapshots/stopped.js'
 import {checkStore, type StoreProblem} from './store-check.js'
 
 type RepairOptions = {

@@ -2,7 +2,7 @@ import type {Host} from '../../host/host.js'
 import {LayerSpaceError} from '../../store/errors.js'
 import {timeLabel} from '../../store/history.js'
 import {snapshotRunning} from './create.js'
-import {findWithHistory} from './restore.js'
+import {findWithHistory} from './stopped.js'
 
 /** The result of a request: `large` where the copy would exceed a bound; `none` where nothing runs. */
 export type RequestOutcome = 'made' | 'large' | 'none'

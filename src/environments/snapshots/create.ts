@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs'
 import {statfs} from 'node:fs/promises'
 import {syncFileSystem} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
-import {processStartTime} from '../../host/proc.js'
+import {processStartTime} from '../../host/machine/proc.js'
 import {type CopyPlan, copyTree} from '../../rootfs/copy.js'
 import {measureTrees, removeTree} from '../../rootfs/worker/api.js'
 import {type Anchor, anchorFiles, readLiveAnchor} from '../../sandbox/anchor-state.js'
@@ -45,7 +45,7 @@ import {
   type StoppedEnvironment,
   withSharedHistory,
   withStoppedEnvironment,
-} from './restore.js'
+} from './stopped.js'
 
 export type SnapshotRequest = {
   /** Undefined for a label with the time. */

@@ -13,7 +13,8 @@ import {withReserve} from '../../store/integrity/reserve.js'
 import {type LayerId, layerFiles} from '../../store/layers.js'
 import {rootProcess} from '../../store/tools.js'
 import type {SnapshotListResult} from '../results.js'
-import {findWithHistory, requireSnapshot, withSharedHistory} from './restore.js'
+import {requireSnapshot} from './restore.js'
+import {findWithHistory, withSharedHistory} from './stopped.js'
 
 export type SnapshotSummary = SnapshotListResult[number]
 

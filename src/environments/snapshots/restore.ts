@@ -1,16 +1,13 @@
 import {randomBytes} from 'node:crypto'
 import {existsSync} from 'node:fs'
 import {type EnvsError, orNearest} from '../../errors.js'
-import {settleMemory} from '../../features/memory-files.js'
 import type {Host} from '../../host/host.js'
 import {nearestNames} from '../../host/nearest.js'
 import {NO_ARCHIVES} from '../../rootfs/fixes/apt-sources.js'
 import {CLONE_FIXES, NAME_FIXES} from '../../rootfs/fixes/index.js'
 import {applyFixes} from '../../rootfs/worker/api.js'
 import {anchorFiles} from '../../sandbox/anchor-state.js'
-import {isInUse} from '../../sandbox/processes.js'
-import {type Environment, findEnvironment} from '../../store/environments.js'
-import {stopFirstError} from '../../store/errors.js'
+import type {Environment} from '../../store/environments.js'
 import {removeLayerFolder, replaceHistory, sweepLayers} from '../../store/gc.js'
 import {
   ancestors,
@@ -19,7 +16,6 @@ import {
   type History,
   parseLabel,
   presentLayers,
-  readHistory,
   type Snapshot,
   sameLayers,
   timeLabel,
@@ -27,8 +23,7 @@ import {
   withRestored,
   withUndone,
 } from '../../store/history.js'
-import {isLayerLost, requireLayers} from '../../store/integrity/lost-layers.js'
-import {withReserve} from '../../store/integrity/reserve.js'
+import {requireLayers} from '../../store/integrity/lost-layers.js'
 import {
   identityOf,
   isEmptyLayer,
@@ -38,19 +33,12 @@ import {
   newLayerId,
   readLayerRecord,
 } from '../../store/layers.js'
-import {lockHistory, withLockedEnvironment} from '../../store/locks.js'
 import {mergedProcess} from '../../store/mounted-tree.js'
-import {
-  noHistoryError,
-  nothingToRedoError,
-  nothingToUndoError,
-  snapshotNotFoundError,
-} from '../../store/snapshot-errors.js'
+import {nothingToRedoError, nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
 import {squashToLimit} from '../../store/squash.js'
 import {nameFacts, newTreeFacts, writePersonalFiles} from '../create/own-files.js'
 import type {RestoreResult} from '../results.js'
-import {stopFiles} from '../session/processes.js'
-import {withoutHistory} from './without-history.js'
+import {type StoppedEnvironment, withStoppedEnvironment} from './stopped.js'
 
 type RestoreOptions = {
   /** Whether a running environment is stopped first. */
@@ -179,83 +167,6 @@ function isCurrentState(
 
 function newestReplaced({snapshots}: History): Snapshot | undefined {
   return snapshots.findLast(({kind}) => kind === 'replaced')
-}
-
-/** A stopped environment and its history, under its exclusive lock. */
-export type StoppedEnvironment = {
-  readonly environment: Environment
-  readonly history: History
-  /** Whether nothing was written since the last snapshot, or all that was written is lost. */
-  readonly isUpperEmpty: boolean
-  /** Whether the upper layer is missing: the present state can't be kept. */
-  readonly isUpperLost: boolean
-}
-
-type StopOptions = {
-  /** Whether a running environment is stopped first. */
-  readonly force: boolean
-  /** The command that takes --force, for the message. */
-  readonly command: string
-}
-
-/**
- * Calls `work` with a stopped environment and its history, under its exclusive lock.
- *
- * @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} @throws {@link environmentBusyError}
- * @throws {@link noHistoryError} @throws {HistoryUnreadableError}
- */
-export async function withStoppedEnvironment<T>(
-  host: Host,
-  text: string,
-  {force, command}: StopOptions,
-  work: (stopped: StoppedEnvironment) => Promise<T>,
-): Promise<T> {
-  const find = async () => {
-    const environment = await findWithHistory(host, text)
-    const {name, files} = environment
-    if (force) await stopFiles(host, files)
-    if (await isInUse(files.run)) throw stopFirstError({name, command})
-    return environment
-  }
-  return withLockedEnvironment(host.paths, 'exclusive', find, async (environment) => {
-    await settleMemory(host, environment)
-    return withReserve(host.paths, async () => work(await openHistory(host, environment)))
-  })
-}
-
-/**
- * Calls `work` with an environment that may run, under its shared lock and the lock of its history.
- *
- * @throws As {@link findWithHistory}. @throws {@link environmentBusyError}
- */
-export async function withSharedHistory<T>(
-  host: Host,
-  text: string,
-  work: (environment: Environment) => Promise<T>,
-): Promise<T> {
-  const find = () => findWithHistory(host, text)
-  return withLockedEnvironment(host.paths, 'shared', find, async (environment) => {
-    const lock = await lockHistory(environment)
-    try {
-      return await work(environment)
-    } finally {
-      lock.release()
-    }
-  })
-}
-
-/** Finds an environment that has layers, and so a history. @throws {EnvironmentNotFoundError} @throws {@link noHistoryError} */
-export async function findWithHistory(host: Host, text: string): Promise<Environment> {
-  const environment = await findEnvironment(host.paths, text)
-  if (environment.record.storage === 'directory') throw await withoutHistory(host, environment)
-  return environment
-}
-
-async function openHistory(host: Pick<Host, 'paths'>, environment: Environment): Promise<StoppedEnvironment> {
-  const history = await readHistory(environment.files.history)
-  const {layers} = host.paths
-  const isUpperLost = isLayerLost(layers, history.upper)
-  return {environment, history, isUpperEmpty: await isEmptyLayer(layers, history.upper), isUpperLost}
 }
 
 /** The restored snapshot, and the snapshot of the state before. */

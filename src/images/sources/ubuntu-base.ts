@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../../host/arch.js'
+import type {DebArchitecture} from '../../host/machine/arch.js'
 import {isReleased, type Release} from '../catalog/catalog.js'
 import type {ImageQuery} from '../name.js'
 import type {PublishedImage} from '../resolved-image.js'

@@ -1,4 +1,4 @@
-import {type DebArchitecture, systemCalls} from '../../host/arch.js'
+import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
 import {ended, readErrorOutput, requirePerl, scriptWords, start} from '../../host/process.js'
 
 /** Extended attributes of the files of one folder; paths are byte strings (latin1) relative to it. */

@@ -1,5 +1,5 @@
 import {constants} from 'node:fs'
-import {type DebArchitecture, systemCalls} from '../../host/arch.js'
+import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
 import {templateText} from '../../host/paths.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'

@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../../host/arch.js'
+import type {DebArchitecture} from '../../host/machine/arch.js'
 import {type FilterSet, type Rule, rulesOf} from './rules.js'
 import {syscallNumber} from './syscalls.js'
 

@@ -1,4 +1,4 @@
-import type {DebArchitecture} from '../../host/arch.js'
+import type {DebArchitecture} from '../../host/machine/arch.js'
 
 /** Marks a call that the architecture lacks. */
 const __ = null

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import {systemCalls} from '../../host/arch.js'
 import {accountName, ownRanges, readSubidFiles} from '../../host/id-mapping.js'
+import {systemCalls} from '../../host/machine/arch.js'
 import {capture, requirePerl, scriptWords} from '../../host/process.js'
 import {type KnowingHost, knownIdMapper, openTrial} from '../../host/trials.js'
 import type {Environment} from '../environments.js'

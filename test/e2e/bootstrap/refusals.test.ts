@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {debArchitecture} from '../../../src/host/arch.js'
+import {debArchitecture} from '../../../src/host/machine/arch.js'
 import {openArchive} from '../../support/archive.js'
 import {environmentCli} from '../../support/environment-cli.js'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {debArchitecture} from '../../../src/host/arch.js'
+import {debArchitecture} from '../../../src/host/machine/arch.js'
 import type {Archive} from '../../support/archive.js'
 import {type Ran, sandboxedCli} from '../../support/cli.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'

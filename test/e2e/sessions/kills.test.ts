@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {readFileSync} from 'node:fs'
 import {test} from 'node:test'
-import {processStartTime} from '../../../src/host/proc.js'
+import {processStartTime} from '../../../src/host/machine/proc.js'
 import {readLiveAnchor} from '../../../src/sandbox/anchor-state.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {

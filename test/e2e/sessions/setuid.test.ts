@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {readFileSync} from 'node:fs'
 import {test} from 'node:test'
-import {mountOf, parseMountinfo} from '../../../src/host/proc.js'
+import {mountOf, parseMountinfo} from '../../../src/host/machine/proc.js'
 import {IDENTITIES, ownGuest} from '../../support/guest.js'
 
 /** Of the mount that `path` lies on: whether setuid files count for nothing there. */

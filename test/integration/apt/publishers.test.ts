@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {planPackages} from '../../../src/apt/plan.js'
-import type {DebArchitecture} from '../../../src/host/arch.js'
+import type {DebArchitecture} from '../../../src/host/machine/arch.js'
 import {openArchive} from '../../support/archive.js'
 import {clientOf, NOBLE} from '../../support/archive-context.js'
 import {startPublisherProxy} from '../../support/publisher-proxy.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {type TestContext, test} from 'node:test'
-import {debArchitecture} from '../../../src/host/arch.js'
+import {debArchitecture} from '../../../src/host/machine/arch.js'
 import {type Archive, openArchive, pathWith} from '../../support/archive.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {leftBehind} from '../../support/left-behind.js'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import type {ArchiveRelease} from '../../../src/apt/context.js'
 import {resolveSuite} from '../../../src/apt/mirrors.js'
-import type {DebArchitecture} from '../../../src/host/arch.js'
+import type {DebArchitecture} from '../../../src/host/machine/arch.js'
 
 const UNSET = {debian: undefined, debianSecurity: undefined, ubuntu: undefined}
 

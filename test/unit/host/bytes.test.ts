@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {bytesOfText, hasBytes, percentWords, textOfBytes} from '../../../src/host/bytes.js'
+import {bytesOfText, hasBytes, percentWords, textOfBytes} from '../../../src/host/argv/bytes.js'
 
 for (const [what, hex, text] of [
   ['ASCII', '61000a', 'a\0\n'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {mountOf, parseMountinfo} from '../../../src/host/proc.js'
+import {mountOf, parseMountinfo} from '../../../src/host/machine/proc.js'
 
 const TEXT = [
   '22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseOsRelease} from '../../../src/host/os-release.js'
+import {parseOsRelease} from '../../../src/host/machine/os-release.js'
 
 for (const [what, text, expected] of [
   [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseProcessStatus} from '../../../src/host/proc.js'
+import {parseProcessStatus} from '../../../src/host/machine/proc.js'
 
 test('reads no_new_privs and a seccomp filter', () => {
   assert.deepEqual(parseProcessStatus('Name:\tsh\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n'), {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
-import {isStaticProgram} from '../../../src/host/arch.js'
+import {isStaticProgram} from '../../../src/host/machine/arch.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
 const [PT_LOAD, PT_INTERP] = [1, 3]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {isAtLeast, parseUtilLinuxVersion} from '../../../src/host/os-release.js'
+import {isAtLeast, parseUtilLinuxVersion} from '../../../src/host/machine/os-release.js'
 
 for (const [text, version] of [
   ['unshare from util-linux 2.41.5\n', {major: 2, minor: 41}],

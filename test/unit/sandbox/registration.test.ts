@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import {readFile} from 'node:fs/promises'
 import {test} from 'node:test'
-import {DEB_ARCHITECTURES} from '../../../src/host/arch.js'
 import {openHost} from '../../../src/host/host.js'
+import {DEB_ARCHITECTURES} from '../../../src/host/machine/arch.js'
 import {programHead, registration} from '../../../src/sandbox/binfmt.js'
 
 /** The machine's own table, as distributions' packages of QEMU fill it. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import type {DebArchitecture} from '../../../../src/host/arch.js'
+import type {DebArchitecture} from '../../../../src/host/machine/arch.js'
 import {buildFilter} from '../../../../src/sandbox/seccomp/filter.js'
 import {type FilterSet, filterSets} from '../../../../src/sandbox/seccomp/rules.js'
 import {judge, type Verdict} from '../../../support/bpf-machine.js'

@@ -1,6 +1,6 @@
 import {join} from 'node:path'
+import {fetchedTool, type Paths} from '../paths.js'
 import {type DebArchitecture, isStaticProgram, qemuProgram} from './arch.js'
-import {fetchedTool, type Paths} from './paths.js'
 
 /** Name of the fetched tool with QEMU's programs. */
 export const QEMU_TOOL = 'qemu'

@@ -1,6 +1,6 @@
 import {readFile} from 'node:fs/promises'
-import {ignoring} from './errno.js'
-import {capture} from './process.js'
+import {ignoring} from '../errno.js'
+import {capture} from '../process.js'
 
 /** The distribution of a tree; unchecked texts of the file. */
 export type OsRelease = {readonly id: string | undefined; readonly codename: string | undefined}

@@ -1,5 +1,5 @@
 import {closeSync, openSync, readSync} from 'node:fs'
-import {unknownArchitectureError} from './errors.js'
+import {unknownArchitectureError} from '../errors.js'
 
 /** Architectures by dpkg's names. @see dpkg-architecture(1) */
 export const DEB_ARCHITECTURES = [

@@ -1,6 +1,6 @@
 import {readdirSync, readFileSync, statSync} from 'node:fs'
-import {unlessErrno} from './errno.js'
-import {limitReachedError} from './errors.js'
+import {unlessErrno} from '../errno.js'
+import {limitReachedError} from '../errors.js'
 
 /** Processes that exist at a time during a start: the engine, its helpers and the first processes. */
 const PROCESSES_OF_A_START = 16

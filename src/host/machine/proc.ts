@@ -1,8 +1,8 @@
 import {readdirSync, readFileSync} from 'node:fs'
 import {readFile} from 'node:fs/promises'
 import {isatty} from 'node:tty'
-import {isErrno} from './errno.js'
-import {ended, start} from './process.js'
+import {isErrno} from '../errno.js'
+import {ended, start} from '../process.js'
 
 /**
  * Returns the start time of a process in clock ticks since boot, as a decimal string; pid and start time identify
