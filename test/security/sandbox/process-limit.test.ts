@@ -41,7 +41,8 @@ for (const {title, skip, play} of namespaceCases()) {
       const guest = await play()
       await putProgram(guest, '/usr/local/bin/bomb', BOMB)
       const ran = await guest.onHost(
-        `exec 3< <(sleep 20 & echo $! >sleeper; wait)
+        // That of the case before has the word that is waited for.
+        `rm -f bomb.out; exec 3< <(sleep 20 & echo $! >sleeper; wait)
          envs run play sh -c '${command}' <&3 >bomb.out 2>&1 & envs=$!
          until grep -q ready bomb.out; do kill -0 $envs || exit 9; sleep 0.05; done
          for i in 1 2 3 4 5; do sh -c 'exit 0' || echo "no fork on the host"; done
