@@ -10,7 +10,6 @@ import {
   renderTicket,
   withColour,
 } from '../src/cli/views/doctor.js'
-import {readSettings} from '../src/config/settings.js'
 import type {HostReportResult} from '../src/doctor/results.js'
 import {archiveContext, imageContext} from '../src/environments/create/request.js'
 import {type EnvironmentReport, examineEnvironment} from '../src/environments/doctor/environment.js'
@@ -101,7 +100,7 @@ that can be repaired without a loss. --fetch gets a program that the host lacks;
 
   async #repair(name: string | undefined): Promise<Repair> {
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const repair = await repairStore(host, {name, settings, signal: this.signal()})
     for (const line of describeRepair(repair)) this.print(line)
     if (repair.problems.length > 0) process.exitCode = ExitCode.found

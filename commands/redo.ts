@@ -1,8 +1,6 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
-import {formatRelativeTime} from '../src/cli/format.js'
-import {describeReplacedState} from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
+import {describeReplacedState, describeRestored} from '../src/cli/views/text.js'
 import {type Restored, redo} from '../src/environments/snapshots/restore.js'
 
 export default class Redo extends EnvsCommand {
@@ -20,12 +18,10 @@ first. envs restore and envs reset end the list of undone states.`
   async run(): Promise<Restored> {
     const {args, flags} = await this.parse(Redo)
     const host = this.openHost()
-    const settings = await readSettings(host)
+    const settings = await this.settings()
     const isSynced = settings.value('durable') !== 'never'
     const went = await redo(host, args.name, {force: flags.force, isSynced})
-    this.note(
-      `${went.name} is restored to ${went.label}, made ${formatRelativeTime(went.createdAt, host.now())}.`,
-    )
+    this.note(describeRestored(went, host.now()))
     this.note(describeReplacedState(went))
     return went
   }

@@ -7,7 +7,6 @@ import {
   describeSpaceTaken,
   describeStaleShims,
 } from '../src/cli/views/text.js'
-import {readSettings} from '../src/config/settings.js'
 import {removeEnvironments} from '../src/environments/remove.js'
 import type {RemovalResult} from '../src/environments/results.js'
 import {shimsOf} from '../src/environments/shims.js'
@@ -40,7 +39,7 @@ given. Follows no link and touches nothing outside the environment; shared folde
   async run(): Promise<RemovalResult> {
     const {argv, flags} = await this.parse(Rm)
     const host = this.openHost()
-    const trash = flags.now ? undefined : await trashBounds(host, await readSettings(host))
+    const trash = flags.now ? undefined : await trashBounds(host, await this.settings())
     const {removals, kept, deleted} = await removeEnvironments(host, argv.map(String), {
       force: flags.force,
       trash,

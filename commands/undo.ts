@@ -1,7 +1,6 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
-import {formatRelativeTime} from '../src/cli/format.js'
-import {describeReplacedState} from '../src/cli/views/text.js'
+import {describeReplacedState, describeRestored} from '../src/cli/views/text.js'
 import {type Restored, undo} from '../src/environments/snapshots/restore.js'
 
 export default class Undo extends EnvsCommand {
@@ -23,9 +22,7 @@ present state as a snapshot first.`
     const settings = await this.settings()
     const isSynced = settings.value('durable') !== 'never'
     const went = await undo(host, args.name, {force: flags.force, isSynced})
-    this.note(
-      `${went.name} is restored to ${went.label}, made ${formatRelativeTime(went.createdAt, host.now())}.`,
-    )
+    this.note(describeRestored(went, host.now()))
     this.note(describeReplacedState(went))
     return went
   }

@@ -1,4 +1,6 @@
-import {readdirSync, readFileSync} from 'node:fs'
+import {readFileSync} from 'node:fs'
+import {family, peakResidentBytes} from '../../bench/process-family.js'
+import {unlessErrno} from '../../src/host/errno.js'
 
 /** What a process and its descendants took at most. */
 export type FamilyMemory = {
@@ -14,36 +16,11 @@ const EVERY_MS = 20
 export function watchFamilyMemory(ancestor: number): FamilyMemory {
   const peaks = new Map<string, number>()
   const timer = setInterval(() => {
-    for (const pid of familyOf(ancestor)) {
-      const peak = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1]
-      const name = `${pid} ${read(`/proc/${pid}/cmdline`).split('\0').join(' ')}`
-      if (peak !== undefined) peaks.set(name, Math.max(peaks.get(name) ?? 0, Number(peak) * 1024))
+    for (const pid of family(ancestor)) {
+      const line = unlessErrno(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+      const name = `${pid} ${line?.split('\0').join(' ')}`
+      if (line !== undefined) peaks.set(name, Math.max(peaks.get(name) ?? 0, peakResidentBytes(pid)))
     }
   }, EVERY_MS)
   return {peaks, stop: () => clearInterval(timer)}
-}
-
-/** @see proc_pid_task_children(5) */
-function familyOf(pid: number): number[] {
-  const children = foldersOf(`/proc/${pid}/task`).flatMap((thread) =>
-    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
-  )
-  return [pid, ...children.flatMap(familyOf)]
-}
-
-/** Empty where the process has ended. */
-function foldersOf(path: string): string[] {
-  try {
-    return readdirSync(path)
-  } catch {
-    return []
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }

@@ -1,8 +1,8 @@
+import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
 import type {ExtractionEvent, ImageStep} from '../../environments/create/image-description.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import type {Stage} from '../progress.js'
 import {describeImageEvents, type ImageEvent, imageStages} from './image-stages.js'
-import type {MakingEvent} from './making.js'
 
 /** The steps of the creation of an environment that its stages show. */
 type CreationSteps<Resolution> = {
@@ -12,12 +12,12 @@ type CreationSteps<Resolution> = {
   readonly step: ImageStep | undefined
   /** Looks the image up. */
   find(hooks: {
-    onMaking: (event: MakingEvent) => void
+    onMaking: (event: ArchiveProgress) => void
     onResolved: (resolution: Resolution) => void
   }): Promise<ImageStep>
   fetch(hooks: {
     onProgress: (event: DownloadEvent) => void
-    onMaking: (event: MakingEvent) => void
+    onMaking: (event: ArchiveProgress) => void
     onStored: () => void
     onResolved: (resolution: Resolution) => void
     onUnreachable: () => void
@@ -74,7 +74,7 @@ export async function runCreation<Resolution>(
 export function noting(
   onDownload: (event: KeepingEvent) => void,
   report: (event: ImageEvent) => void,
-): (event: DownloadEvent | MakingEvent) => void {
+): (event: DownloadEvent | ArchiveProgress) => void {
   return (event) => {
     onDownload(event)
     report(event)
@@ -93,7 +93,7 @@ export type Resumable = {
 }
 
 /** `stored`: the image is cached, whether it was built or downloaded. */
-export type KeepingEvent = DownloadEvent | MakingEvent | {readonly stage: 'stored'}
+export type KeepingEvent = DownloadEvent | ArchiveProgress | {readonly stage: 'stored'}
 
 /**
  * Returns the progress that is resumable after an event. A complete download counts as not resumable, because some

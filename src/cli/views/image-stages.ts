@@ -1,12 +1,13 @@
+import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
 import type {ExtractionEvent, ImageStep} from '../../environments/create/image-description.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import {formatBytes, formatDuration} from '../format.js'
 import {type LeafStage, measurePace, type Stage, stagesOf} from '../progress.js'
-import {describeMakingWithPace, type MakingEvent} from './making.js'
+import {describeMakingWithPace} from './making.js'
 import {describeTransfer} from './text.js'
 
 /** Progress of an image that is downloaded, made or unpacked. */
-export type ImageEvent = MakingEvent | DownloadEvent | ExtractionEvent
+export type ImageEvent = ArchiveProgress | DownloadEvent | ExtractionEvent
 
 /** The work of {@link imageStages}. */
 type ImageWork = {

@@ -1,30 +1,14 @@
+import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
 import {formatBytes, formatDuration} from '../format.js'
 import {measurePace, measureRest} from '../progress.js'
 import {describeTransfer} from './text.js'
-
-/** Progress of an image that is built from packages. */
-export type MakingEvent =
-  | {readonly stage: 'release'; readonly suite: string}
-  | {readonly stage: 'indices'; readonly receivedBytes: number; readonly totalBytes: number}
-  | {readonly stage: 'selection' | 'wait'}
-  | {
-      readonly stage: 'packages'
-      readonly receivedBytes: number
-      readonly totalBytes: number
-      readonly receivedCount: number
-      readonly totalCount: number
-    }
-  | {readonly stage: 'retry'; readonly waitMs: number; readonly reason: string}
-  | {readonly stage: 'unpack'; readonly count: number; readonly totalCount: number; readonly bytes: number}
-  | {readonly stage: 'configure'; readonly count: number; readonly totalCount: number}
-  | {readonly stage: 'pack'; readonly bytes: number}
 
 /**
  * Returns a function that describes each event, with the download rate and the remaining time.
  *
  * @param nowMs - A monotonic clock.
  */
-export function describeMakingWithPace(nowMs: () => number): (event: MakingEvent) => string {
+export function describeMakingWithPace(nowMs: () => number): (event: ArchiveProgress) => string {
   const paces = {indices: measurePace(), packages: measurePace(), pack: measurePace()}
   const rests = {unpack: measureRest(), configure: measureRest()}
   let unpackedBytes = 0
@@ -53,7 +37,7 @@ export function describeMakingWithPace(nowMs: () => number): (event: MakingEvent
 }
 
 /** Describes an event in one line: `12 of 78 packages downloaded, 5.1 MB of 32 MB, 2 MB/s, 14 s left`. */
-export function describeMaking(event: MakingEvent, bytesPerSecond?: number): string {
+export function describeMaking(event: ArchiveProgress, bytesPerSecond?: number): string {
   switch (event.stage) {
     case 'release':
       return event.suite

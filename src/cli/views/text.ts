@@ -261,6 +261,14 @@ export function describeSnapshotKind(kind: SnapshotKind): string {
   }
 }
 
+/** Describes the state that an environment went back or forward to. */
+export function describeRestored(
+  {name, label, createdAt}: {readonly name: string; readonly label: string; readonly createdAt: Date},
+  now: Date,
+): string {
+  return `${name} is restored to ${label}, made ${formatRelativeTime(createdAt, now)}.`
+}
+
 /** Describes the snapshot of the replaced state after restore, undo or reset. */
 export function describeReplacedState({
   name,

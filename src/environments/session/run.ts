@@ -157,12 +157,16 @@ function joiningParent({environment}: Pick<Host, 'environment'>): JoiningParent 
   const parentFd = openSync(`/proc/self/fd/${ofParent}`, constants.O_RDONLY | constants.O_NONBLOCK)
   closeSync(Number(forPlan))
   closeSync(Number(ofParent))
+  let isBound = false
   return {
     sendPlan(plan) {
       writeFileSync(fd, plan)
       closeSync(fd)
     },
     async dieTogether() {
+      // A second attempt of a session asks for it too.
+      if (isBound) return
+      isBound = true
       const {Socket} = await import('node:net')
       const parentEnd = new Socket({fd: parentFd, readable: true, writable: false})
       parentEnd.on('close', () => process.kill(process.pid, 'SIGKILL')).resume()

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {runStages, stagesOf} from '../../../src/cli/progress.js'
 import {CHOICE_STAGES, MAKING_STAGES} from '../../../src/cli/views/image-stages.js'
-import {describeMaking, type MakingEvent} from '../../../src/cli/views/making.js'
+import {describeMaking} from '../../../src/cli/views/making.js'
+import type {ArchiveProgress} from '../../../src/environments/create/image-acquisition.js'
 
 /** Runs stages one after another, and notes when each is over among what the job tells. */
-async function followed(parts: typeof MAKING_STAGES, events: readonly MakingEvent[]): Promise<string[]> {
+async function followed(parts: typeof MAKING_STAGES, events: readonly ArchiveProgress[]): Promise<string[]> {
   const noted: string[] = []
   const stages = stagesOf(
     parts,
@@ -26,15 +27,15 @@ async function followed(parts: typeof MAKING_STAGES, events: readonly MakingEven
   return noted
 }
 
-const packages = (receivedCount: number): MakingEvent => ({
+const packages = (receivedCount: number): ArchiveProgress => ({
   ...{stage: 'packages', receivedBytes: 1, totalBytes: 2, totalCount: 2},
   receivedCount,
 })
-const unpack: MakingEvent = {stage: 'unpack', count: 1, totalCount: 2, bytes: 1}
-const configure: MakingEvent = {stage: 'configure', count: 1, totalCount: 2}
+const unpack: ArchiveProgress = {stage: 'unpack', count: 1, totalCount: 2, bytes: 1}
+const configure: ArchiveProgress = {stage: 'configure', count: 1, totalCount: 2}
 
 test('a stage is over when a later one is told of', async () => {
-  const events: MakingEvent[] = [
+  const events: ArchiveProgress[] = [
     {stage: 'release', suite: 'trixie'},
     {stage: 'indices', receivedBytes: 1, totalBytes: 2},
     {stage: 'selection'},
@@ -73,7 +74,7 @@ test('what the job fails with is the failure of the stage that runs then', async
 
 test('each stage has the bytes of its last event, and begins with its first', async () => {
   const events = [packages(1), unpack, packages(2), unpack, configure]
-  const job = async (tell: (event: MakingEvent) => void) => {
+  const job = async (tell: (event: ArchiveProgress) => void) => {
     for (const event of events) {
       tell(event)
       await new Promise((resolve) => setImmediate(resolve))

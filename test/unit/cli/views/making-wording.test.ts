@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {describeMakingWithPace, type MakingEvent} from '../../../../src/cli/views/making.js'
+import {describeMakingWithPace} from '../../../../src/cli/views/making.js'
+import type {ArchiveProgress} from '../../../../src/environments/create/image-acquisition.js'
 
-const packages = (receivedCount: number, receivedBytes: number): MakingEvent => ({
+const packages = (receivedCount: number, receivedBytes: number): ArchiveProgress => ({
   ...{stage: 'packages', receivedBytes, totalBytes: 8_000_000, totalCount: 8},
   receivedCount,
 })
@@ -23,7 +24,7 @@ test('indices have a pace of their own', () => {
   const describe = describeMakingWithPace(() => nowMs)
   describe(packages(2, 2_000_000))
   nowMs = 1000
-  const indices = (receivedBytes: number): MakingEvent => ({
+  const indices = (receivedBytes: number): ArchiveProgress => ({
     stage: 'indices',
     receivedBytes,
     totalBytes: 4000,
