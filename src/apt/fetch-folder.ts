@@ -6,6 +6,7 @@ import {
   futimesSync,
   openSync,
   readSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -105,7 +106,8 @@ const CHUNK_BYTES = 1 << 20
 
 /**
  * Copies a package that guests can write to, and verifies the copy: the bytes that are hashed are the bytes that
- * are written, even if the original changes.
+ * are written, even if the original changes. The copy appears whole or not at all, because what a killed run leaves
+ * under the name of a digest is shared.
  *
  * The calls block: a usual package takes a millisecond, less than a thread costs for each.
  *
@@ -124,10 +126,12 @@ export function takeShared(
   try {
     const status = fstatSync(from)
     if (!status.isFile() || status.size !== sizeBytes) return false
-    if (copyBytes(from, target, sizeBytes) !== sha256) {
-      rmSync(target, {force: true})
+    const copy = `${target}.copy`
+    if (copyBytes(from, copy, sizeBytes) !== sha256) {
+      rmSync(copy, {force: true})
       return false
     }
+    renameSync(copy, target)
     touch(from)
     return true
   } finally {

@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
+import {spawn} from 'node:child_process'
 import {createHash} from 'node:crypto'
-import {mkdir, readdir, readFile, writeFile} from 'node:fs/promises'
+import {once} from 'node:events'
+import {mkdir, readdir, readFile, rename, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {test} from 'node:test'
 import {downloadPackages} from '../../../src/apt/download.js'
+import {openFetchFolder} from '../../../src/apt/fetch-folder.js'
 import {planPackages} from '../../../src/apt/plan.js'
+import {sha256OfFile} from '../../../src/host/digest.js'
 import {openArchive, pathWith} from '../../support/archive.js'
 import {clientOf, TRIXIE} from '../../support/archive-context.js'
 import {startForwardProxy} from '../../support/forward-proxy.js'
+import {sourceProgram} from '../../support/source-program.js'
+import {temporaryFolder} from '../../support/temporary-folder.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 const MANY = Array.from({length: 20}, (_, number) => ({
   name: `package-${number}`,
@@ -142,6 +149,35 @@ test('what a killed run has left whole is taken up by the next, and the rest is 
   await downloads.close()
   assert.equal(fetched().includes(path), false)
   assert.deepEqual(await readdir(context.paths.packages), ['sha256'])
+})
+
+test('a run that was killed while it copied a package leaves the shared one as it was', async (t) => {
+  const packages = await temporaryFolder(t)
+  const shared = join(packages, 'sha256')
+  await mkdir(shared)
+  // Large enough that the copy is not over when the kill comes: its digest takes half a second.
+  const sizeBytes = 1 << 28
+  const made = join(packages, 'made')
+  await writeFile(made, '')
+  await truncate(made, sizeBytes)
+  const signal = new AbortController().signal
+  const sha256 = await sha256OfFile(made, {signal})
+  await rename(made, join(shared, sha256))
+  const [node = '', ...program] = sourceProgram('take-package')
+  const run = spawn(node, [...program, packages, sha256, String(sizeBytes)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(run, 'close')
+  await waitUntil('a package is being copied', async () => {
+    const folder = (await readdir(packages)).find((name) => /^\.fetch\.[^.]+$/.test(name))
+    return folder !== undefined && (await readdir(join(packages, folder))).length > 0
+  })
+  run.kill('SIGKILL')
+  assert.deepEqual(await ended, [null, 'SIGKILL'])
+  const next = await openFetchFolder({packages})
+  await next.close([])
+  assert.equal(await sha256OfFile(join(shared, sha256), {signal}), sha256)
+  assert.deepEqual(await readdir(packages), ['sha256'])
 })
 
 test('two runs at once have a folder each', async (t) => {
