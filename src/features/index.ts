@@ -18,6 +18,7 @@ import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
 import {resolver} from './resolver.js'
 import {restorePoints} from './restore-points.js'
+import {services} from './services.js'
 import {volumes} from './volumes.js'
 
 /**
@@ -29,6 +30,7 @@ const FEATURES: readonly SandboxFeature[] = [
   memoryLayer,
   resolver,
   packageCache,
+  services,
   qemuTable,
   volumes,
 ]

@@ -1,9 +1,8 @@
 import {constants} from 'node:fs'
 import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
-import {templateText} from '../../host/paths.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
-import {type AnchorEngine, enginePrefix, type SecondNamespaceLauncher} from './engine.js'
+import {type AnchorEngine, enginePrefix, firstProcess, type SecondNamespaceLauncher} from './engine.js'
 import {overlayOptions} from './overlay.js'
 
 /**
@@ -23,7 +22,7 @@ export function unshareEngine({
     command: async (spec, holder) => [
       ...enginePrefix(spec, secondNamespace),
       ...[...launcher, numbers(spec.architecture)],
-      ...['/bin/sh', '-c', await templateText('guest/init.sh'), 'envs-init', holder],
+      ...(await firstProcess(spec, holder)),
     ],
     options: unshareOptions,
   }
