@@ -43,6 +43,16 @@ sub prepare_tree {
   for my $script (map { "$FIX_SCRIPTS/$_" } qw(lay-shims renew-keys)) { system { $script } $script if -x $script }
 }
 
+# Programs find systemctl by PATH. In APT's PATH and in those of root's shells the first folder comes before the second, where systemd
+# has its own; cron has the second alone. Without this supervisor both links lead nowhere, and are passed over.
+sub link_programs {
+  my ($folder) = @_;
+  for my $link (qw(/usr/sbin/systemctl /usr/bin/systemctl)) {
+    next if -e $link || -l $link;
+    symlink "$folder/systemctl", $link;
+  }
+}
+
 sub make_files {
   my ($program) = grep { -x } qw(/usr/bin/systemd-tmpfiles /bin/systemd-tmpfiles);
   if ($program) {

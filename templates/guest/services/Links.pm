@@ -13,7 +13,7 @@ my $FOLDER = '/etc/systemd/system';
 sub state_of {
   my ($name) = @_;
   my $template = Units::template_of($name);
-  my ($path) = grep { -l || -e } map { my $file = $_; map { "$_/$file" } @Units::FOLDERS } $name, $template // ();
+  my ($path) = grep { lstat } map { my $file = $_; map { "$_/$file" } @Units::FOLDERS } $name, $template // ();
   if (!defined $path) { return InitScript::settings_of($name) ? InitScript::is_enabled($name) ? 'enabled' : 'disabled' : '' }
   return 'masked' if Units::is_masked($path);
   return 'alias' if defined Units::alias_of($name, $path);

@@ -63,21 +63,30 @@ sub run {
     vec($bits, $_, 1) = 1 for keys %reader;
     my $count = select my $ready = $bits, undef, undef, patience();
     sysread $wake_reader, my $nothing, 4096;
-    while ((my $pid = waitpid -1, POSIX::WNOHANG()) > 0) { $ended->($pid, $?) }
+    while ((my $pid = waitpid -1, POSIX::WNOHANG()) > 0) {
+      my $status = $?;
+      try(sub { $ended->($pid, $status) });
+    }
     if ($count > 0) {
       for my $number (grep { vec $ready, $_, 1 } keys %reader) {
         # A call before may have closed it.
         my $entry = $reader{$number} or next;
-        $entry->[1]->($entry->[0]);
+        try($entry->[1], $entry->[0]);
       }
     }
     my $now = now();
     for my $id (sort { $a <=> $b } grep { $timer{$_}[0] <= $now } keys %timer) {
       my $entry = delete $timer{$id} or next;
-      $entry->[1]->();
+      try($entry->[1]);
     }
-    while (my $call = shift @deferred) { $call->() }
+    while (my $call = shift @deferred) { try($call) }
   }
+}
+
+# A failure with one unit must not end pid 1, and with it all others.
+sub try {
+  my ($call, @arguments) = @_;
+  eval { $call->(@arguments); 1 } or print STDERR "envs: $@";
 }
 
 # Returns the seconds until the next timer; undef without one.

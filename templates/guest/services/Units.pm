@@ -84,7 +84,7 @@ sub find {
   return {%$new, is_stub => 1, load_state => 'loaded', state => 'active', sub => 'active'} if is_absent($name);
   return $new unless $name =~ $NAME;
   my $template = template_of($name);
-  my ($path) = grep { -l || -e } map { my $file = $_; map { "$_/$file" } @FOLDERS } $name, $template // ();
+  my ($path) = grep { lstat } map { my $file = $_; map { "$_/$file" } @FOLDERS } $name, $template // ();
   if (defined $path) {
     return {%$new, load_state => 'masked', path => $path} if is_masked($path);
     my $real = alias_of($name, $path);
@@ -168,7 +168,7 @@ sub add_links {
 
 sub has_file {
   my ($name) = @_;
-  return scalar grep { -e "$_/$name" || -l _ } @FOLDERS;
+  return scalar grep { lstat "$_/$name" } @FOLDERS;
 }
 
 sub files_in {
