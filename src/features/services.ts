@@ -32,7 +32,11 @@ export const services: SandboxFeature = {
     return {
       ...spec,
       mounts: [...spec.mounts, {kind: 'bind', from, at: SERVICES_MOUNT_POINT, access: 'ro'}],
-      init: ['/usr/bin/perl', `${SERVICES_MOUNT_POINT}/init.pl`, String(limitCall(host.architecture, record))],
+      init: [
+        '/usr/bin/perl',
+        `${SERVICES_MOUNT_POINT}/init.pl`,
+        String(limitCall(host.architecture, record)),
+      ],
     }
   },
 }

@@ -55,6 +55,12 @@ export function recordedEngine(runFolder: string): AnchorEngineName {
   return parseEngine(readSmall(anchorFiles(runFolder).state))
 }
 
+/** Returns whether pid 1 of the anchor recorded last is an init, which starts services and ends when it is told to. */
+export function isInitRecorded(runFolder: string): boolean {
+  const recorded = v.object({isInit: v.literal(true)})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded) !== undefined
+}
+
 /** Returns the kind of the guest's user namespace; `only` for a record of a version that knew no second namespace. */
 export function recordedNamespace(runFolder: string): GuestNamespace {
   const recorded = v.object({guestNamespace: oneOfField(['second', 'of-root'])})
@@ -69,7 +75,7 @@ export function recordedNamespace(runFolder: string): GuestNamespace {
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  guestNamespace: GuestNamespace,
+  {guestNamespace, isInit}: {guestNamespace: GuestNamespace; isInit: boolean},
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
@@ -81,6 +87,7 @@ export async function recordAnchor(
     bootId: bootId(),
     engine: parseEngine(info),
     guestNamespace,
+    ...(isInit ? {isInit} : {}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return {pid, startTime}

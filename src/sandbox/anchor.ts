@@ -134,7 +134,10 @@ async function whenReady(
   const pid = parseInfo(info)
   if (!isReady || pid === undefined) return undefined
   for (const companion of companions) await companion.started?.({pid})
-  return recordAnchor(runFolder, info, spec.userNamespace.guest)
+  return recordAnchor(runFolder, info, {
+    guestNamespace: spec.userNamespace.guest,
+    isInit: spec.init !== undefined,
+  })
 }
 
 type Descriptors = ReturnType<typeof openDescriptors>

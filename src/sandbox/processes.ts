@@ -4,7 +4,7 @@ import {type DebArchitecture, ioctlKind, systemCalls} from '../host/machine/arch
 import {processStartTime} from '../host/machine/proc.js'
 import {capture} from '../host/process.js'
 import {isReleased, isRunning} from './anchor.js'
-import {type Anchor, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, isInitRecorded, readLiveAnchor} from './anchor-state.js'
 
 /** An environment without sessions ends within two seconds (templates/guest/holder.sh), on a busy host later. */
 const LEAVES_WITHIN_MS = 5000
@@ -19,6 +19,7 @@ export async function isInUse(runFolder: string): Promise<boolean> {
   const deadline = Date.now() + LEAVES_WITHIN_MS
   while (await isRunning(runFolder)) {
     const anchor = readLiveAnchor(runFolder)
+    if (anchor !== undefined && isInitRecorded(runFolder)) return true
     const isEmpty = anchor === undefined || listProcesses(anchor).length === 0
     if (!isEmpty || Date.now() >= deadline) return true
     await sleep(LEAVING_POLL_MS)
@@ -64,8 +65,13 @@ export function listProcesses(anchor: Anchor): GuestProcess[] {
     .map(({parentPid: _, ...process}) => process)
 }
 
+/** Time that an init has to stop all services, each of which has 90 seconds by default. */
+const INIT_GRACE_MS = 100_000
+/** SIGRTMIN+3, which tells systemd and templates/guest/services/init.pl to stop all services, then to end. @see systemd(1) */
+const HALT_SIGNAL = 37
+
 /**
- * Ends all processes of the environment: sends TERM or HUP, waits, then kills pid 1, with which the kernel ends the rest.
+ * Ends all processes of the environment. An init is told to stop its services. Otherwise sends TERM or HUP, waits, then kills pid 1, with which the kernel ends the rest.
  *
  * @param options.graceMs - Time that services have to end by themselves.
  * @param options.sender - The program that sends the signals; undefined when there is none, and all end at once.
@@ -77,16 +83,28 @@ export async function stopAnchor(
 ): Promise<boolean> {
   const anchor = readLiveAnchor(runFolder)
   if (anchor === undefined) return true
+  if (isInitRecorded(runFolder) && graceMs > 0) await haltInit(anchor)
   const deadline = Date.now() + (sender === undefined ? 0 : graceMs)
   if (sender !== undefined && graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, sender)
-  while (Date.now() < deadline && listProcesses(anchor).length > 0) await sleep(POLL_MS)
-  killAnchor(anchor)
+  while (Date.now() < deadline && isThere(anchor) && listProcesses(anchor).length > 0) await sleep(POLL_MS)
+  signalAnchor(anchor, 'SIGKILL')
   const killed = Date.now()
-  while (processStartTime(anchor.pid) === anchor.startTime) {
+  while (isThere(anchor)) {
     if (Date.now() - killed > MOST_END_MS) return false
     await sleep(POLL_MS)
   }
   return isReleased(runFolder)
+}
+
+/** Asks pid 1 to stop all services, and waits for its end. */
+async function haltInit(anchor: Anchor): Promise<void> {
+  signalAnchor(anchor, HALT_SIGNAL)
+  const deadline = Date.now() + INIT_GRACE_MS
+  while (isThere(anchor) && Date.now() < deadline) await sleep(POLL_MS)
+}
+
+function isThere(anchor: Anchor): boolean {
+  return processStartTime(anchor.pid) === anchor.startTime
 }
 
 /**
@@ -109,10 +127,10 @@ function ignoresTermination({hostPid}: GuestProcess): boolean {
   }
 }
 
-function killAnchor(anchor: Anchor): void {
-  if (processStartTime(anchor.pid) !== anchor.startTime) return
+function signalAnchor(anchor: Anchor, signal: number | 'SIGKILL'): void {
+  if (!isThere(anchor)) return
   try {
-    process.kill(anchor.pid, 'SIGKILL')
+    process.kill(anchor.pid, signal)
   } catch {
     // The process has ended already.
   }

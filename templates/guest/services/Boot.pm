@@ -1,4 +1,4 @@
-# What a machine does before its services start: an empty /run, files of tmpfiles.d(5), generators of packages, random keys.
+# Does the work of a machine before its services start: an empty /run, files of tmpfiles.d(5), generators of packages.
 package Boot;
 use v5.12;
 use warnings;
@@ -28,7 +28,7 @@ sub empty_folder {
   opendir(my $handle, $folder) or return;
   for my $path (map { "$folder/$_" } grep { !/^\.\.?$/ } readdir $handle) {
     my @status = lstat $path or next;
-    # What is mounted can't be removed, nor the folders above it.
+    # Mount points can't be removed, nor the folders above them.
     next if $status[0] != $device;
     if (-d _) {
       empty_folder($path, $device);
@@ -38,7 +38,7 @@ sub empty_folder {
   }
 }
 
-# What templates/guest/holder.sh does before sessions may join.
+# As templates/guest/holder.sh before sessions may join.
 sub prepare_tree {
   for my $script (map { "$FIX_SCRIPTS/$_" } qw(lay-shims renew-keys)) { system { $script } $script if -x $script }
 }

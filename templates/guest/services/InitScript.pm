@@ -33,7 +33,7 @@ sub settings_of {
     'Service.ExecStart'       => ["$path start"],
     'Service.ExecStop'        => ["$path stop"],
     (has_reload($path) ? ('Service.ExecReload' => ["$path reload"]) : ()),
-    # What an init script finds out about a running systemd would have it ask systemctl, which asks this script.
+    # Otherwise lsb's functions see a running systemd and call systemctl, which calls this script.
     'Service.Environment'     => ['_SYSTEMCTL_SKIP_REDIRECT=true SYSTEMCTL_SKIP_REDIRECT=true'],
   };
 }

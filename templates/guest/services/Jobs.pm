@@ -12,6 +12,7 @@ use Units;
 
 # Start and stop of each kind of unit, filled by the modules of the kinds: {start => sub, stop => sub}. Both call finish() at the end.
 our %kind;
+our $is_leaving = 0;
 my %job;
 
 sub of_unit { return $job{$_[0]{name}} }
@@ -73,6 +74,8 @@ sub add_start {
   my $unit = Units::load($name);
   return $unit->{load_state} if $unit->{load_state} ne 'loaded';
   return 'done' if $unit->{is_stub};
+  # A caller on a socket must not start again what the end of the environment has stopped.
+  return 'canceled' if $is_leaving;
   if (my $job = of_unit($unit)) {
     $job->{restarts} = 1 if $job->{verb} eq 'stop';
     return $job;
@@ -100,7 +103,7 @@ sub add_stop {
   return 'done' if $unit->{state} =~ /^(?:inactive|failed)$/ && !$unit->{is_restarting};
   my $waiting = $job && $job{$unit->{name}} ? $job->{waiting} : [];
   my $new = $job{$unit->{name}} = {unit => $unit, verb => 'stop', waiting => []};
-  # Whoever waited for the start that ends here is told now.
+  # Callers that waited for the start, which ends here, get their answer.
   Loop::soon(map { my $call = $_; sub { $call->('canceled') } } @$waiting);
   add_stop($_) for followers($unit);
   return $new;
@@ -117,7 +120,7 @@ sub followers {
 sub run_ready {
   my @waiting = sort { $a->{unit}{name} cmp $b->{unit}{name} } grep { !$_->{is_running} } values %job;
   my @ready = grep { !is_blocked($_) } @waiting;
-  # A cycle of three and more: the first one goes on.
+  # A cycle of three and more: the first one runs.
   @ready = $waiting[0] if @waiting && !@ready && !grep { $_->{is_running} } values %job;
   for my $job (@ready) {
     # A job before may have ended this one.
@@ -142,13 +145,20 @@ sub is_blocked {
   my $unit = $job->{unit};
   for my $other (grep { $_ != $job } values %job) {
     # Stops come first, in the opposite order of starts.
-    if ($job->{verb} eq 'stop') { return 1 if $other->{verb} eq 'stop' && Units::comes_after($other->{unit}, $unit) && !Units::comes_after($unit, $other->{unit}) }
+    if ($job->{verb} eq 'stop') { return 1 if $other->{verb} eq 'stop' && stops_first($other->{unit}, $unit) }
     elsif (Units::comes_after($unit, $other->{unit})) {
-      # Of two that wait for each other, the one whose name comes first goes on.
+      # Of two that wait for each other, the one whose name comes first runs.
       return 1 unless Units::comes_after($other->{unit}, $unit) && $unit->{name} lt $other->{unit}{name};
     }
   }
   return 0;
+}
+
+# Units that come after a socket need the service behind it, although no dependency says so.
+sub stops_first {
+  my ($other, $unit) = @_;
+  return 0 if Units::comes_after($unit, $other);
+  return scalar grep { Units::comes_after($other, $_) } $unit, grep { $_ != $other } Units::sockets_of($unit);
 }
 
 # Ends a unit's job. Units that require it do not start after a failure.

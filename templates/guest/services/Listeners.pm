@@ -204,7 +204,7 @@ sub accept_one {
   Jobs::start([$service->{name}], sub { close $connection });
 }
 
-# Returns the sockets that a service gets, and their names. Whoever comes from now on is the service's to answer.
+# Returns the sockets that a service gets, and their names. From now on the service answers callers.
 sub of_service {
   my ($service) = @_;
   my (@sockets, @names);
@@ -221,7 +221,7 @@ sub of_service {
 
 sub units_of {
   my ($service) = @_;
-  return grep { Units::kind_of($_) eq 'socket' && $_->{sockets} && !is_accepting($_) && Units::triggered_by($_) eq $service->{name} } Units::loaded();
+  return grep { $_->{sockets} && !is_accepting($_) } Units::sockets_of($service);
 }
 
 1;

@@ -1,4 +1,4 @@
-# What services write: one bounded file a unit below /var/log/services, a time before each line. Also syslog(3): lines of a process of
+# Keeps the output of services: one bounded file a unit below /var/log/services, a time before each line. Also syslog(3): lines of a process of
 # a unit go to that unit's file, the others to syslog.log.
 package Logs;
 use v5.12;

@@ -1,6 +1,7 @@
 # Sockets on which services report: "READY=1", "MAINPID=", "STATUS=". See sd_notify(3).
 #
-# A socket for each unit, because Perl can't read the sender of a message: only the unit's user and root can write to it.
+# A socket for each unit, because Perl can't read the sender of a message: only the unit's user and root can write to it. A service that
+# begins as root may change its user itself before it is ready, so everybody can write to the socket of that one.
 package Notices;
 use v5.12;
 use warnings;
@@ -22,7 +23,7 @@ sub listen_for {
   unlink $path;
   socket(my $socket, AF_UNIX, SOCK_DGRAM, 0) or return;
   bind($socket, pack_sockaddr_un($path)) or return;
-  chmod 0600, $path;
+  chmod $account->{uid} == 0 ? 0666 : 0600, $path;
   chown $account->{uid}, $account->{gid}, $path unless $account->{uid} == 0;
   @$unit{qw(notice_path notice_socket)} = ($path, $socket);
   Loop::watch($socket, sub {

@@ -1,4 +1,4 @@
-# What is told of units: properties as "systemctl show" has them, and texts for people.
+# Describes units: properties as "systemctl show" has them, and texts for people.
 package Report;
 use v5.12;
 use warnings;

@@ -150,7 +150,7 @@ sub drop_ins {
   return grep { (readlink $_ // '') ne '/dev/null' } map { $by_file{$_} } sort keys %by_file;
 }
 
-# What "systemctl enable" of another unit has added.
+# Adds the links that "systemctl enable" of other units has made.
 sub add_links {
   my ($new) = @_;
   for my $folder (@FOLDERS) {
@@ -218,6 +218,12 @@ sub triggered_by {
   my ($kind) = ucfirst kind_of($unit);
   my $key = $kind eq 'Socket' ? 'Socket.Service' : "$kind.Unit";
   return full_name(UnitFile::value($unit, $key, $unit->{name} =~ s/\.\w+$/.service/r));
+}
+
+# The socket units that start this service.
+sub sockets_of {
+  my ($service) = @_;
+  return grep { kind_of($_) eq 'socket' && !$_->{is_stub} && triggered_by($_) eq $service->{name} } loaded();
 }
 
 sub implied_requires {

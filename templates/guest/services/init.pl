@@ -92,7 +92,7 @@ sub boot_is_over {
 # Stops all units, in the opposite order of their start, then ends pid 1, with which the kernel ends the rest.
 sub leave {
   return if $Report::is_stopping;
-  $Report::is_stopping = 1;
+  $Report::is_stopping = $Jobs::is_leaving = 1;
   my @names = map { $_->{name} } grep { !$_->{is_stub} && ($_->{state} !~ /^(?:inactive|failed)$/ || Jobs::of_unit($_)) } Units::loaded();
   Jobs::stop(\@names, sub { $is_over = 1 });
 }
