@@ -11,7 +11,7 @@ my %SECONDS = (
   (map { $_ => 604_800 } qw(w week weeks)), (map { $_ => 2_629_800 } qw(M month months)),
   (map { $_ => 31_557_600 } qw(y year years)),
 );
-my %ESCAPED = (a => "\a", b => "\b", f => "\f", n => "\n", r => "\r", t => "\t", v => "\013", s => ' ');
+my %ESCAPED = (a => "\a", b => "\b", f => "\f", n => "\n", r => "\r", t => "\t", v => "\013", s => ' ', map { $_ => $_ } '\\', '"', "'");
 
 # Returns a span in seconds; undef without a limit, and for text that is no span.
 sub seconds {
@@ -47,7 +47,7 @@ sub words {
 sub unescape {
   my ($text) = @_;
   $text =~ s{\\(?:x([0-9A-Fa-f]{2})|([0-7]{3})|u([0-9A-Fa-f]{4})|(.))}
-    {defined $1 ? chr hex $1 : defined $2 ? chr oct $2 : defined $3 ? utf8_of(hex $3) : $ESCAPED{$4} // ($4 =~ /[\\"']/ ? $4 : "\\$4")}ges;
+    {defined $1 ? chr hex $1 : defined $2 ? chr oct $2 : defined $3 ? utf8_of(hex $3) : $ESCAPED{$4} // "\\$4"}ges;
   return $text;
 }
 
