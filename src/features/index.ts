@@ -19,6 +19,7 @@ import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
 import {resolver} from './resolver.js'
 import {restorePoints} from './restore-points.js'
+import {services} from './services.js'
 import {volumes} from './volumes.js'
 
 /**
@@ -31,6 +32,7 @@ const FEATURES: readonly SandboxFeature[] = [
   resolver,
   notes,
   packageCache,
+  services,
   qemuTable,
   volumes,
 ]

@@ -3,7 +3,7 @@ import {basename, dirname} from 'node:path'
 import type {Host} from '../../host/host.js'
 import {lockHolders} from '../../host/locks.js'
 import {findPerl} from '../../host/process.js'
-import {anchorFiles, isBooted, readLiveAnchor} from '../../sandbox/anchor-state.js'
+import {anchorFiles, readLiveAnchor, recordedInit} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../../sandbox/processes.js'
@@ -63,7 +63,7 @@ export async function stopEnvironment(
 export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
-  {graceMs = isBooted(run) ? HALT_GRACE_MS : STOP_GRACE_MS}: StopOptions = {},
+  {graceMs = recordedInit(run) !== undefined ? HALT_GRACE_MS : STOP_GRACE_MS}: StopOptions = {},
 ): Promise<readonly GuestProcess[]> {
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
@@ -90,7 +90,7 @@ export function guestProcesses(
   {run, lock, root}: Pick<EnvironmentFiles, 'run' | 'lock' | 'root'>,
 ): GuestProcess[] {
   const anchor = readLiveAnchor(run)
-  if (anchor !== undefined) return listProcesses(anchor, {isBooted: isBooted(run)})
+  if (anchor !== undefined) return listProcesses(anchor, {hasInit: recordedInit(run) !== undefined})
   // proot can't mount layers: it only runs environments that have a root folder.
   return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
 }
