@@ -32,6 +32,7 @@ import {
   snapshotResult,
   stopResult,
 } from '../environments/results.js'
+import {serviceListResult} from '../environments/services/results.js'
 import {described} from '../host/result-fields.js'
 import {
   archiveResult,
@@ -63,6 +64,7 @@ export const COMMAND_RESULTS = {
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,
+  services: serviceListResult,
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
   stop: stopResult,
