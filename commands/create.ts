@@ -7,6 +7,8 @@ import {
   archiveOptions,
   dryRunFlag,
   identityFlag,
+  initFlag,
+  initIn,
   newNameFlag,
   parseWait,
   storageFlag,
@@ -73,6 +75,7 @@ gzip, xz, zstd or bzip2.`
     identity: identityFlag(),
     storage: storageFlag(),
     arch: architectureFlag(),
+    init: initFlag(),
     ...archiveFlags(),
     'dry-run': dryRunFlag(),
     'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
@@ -94,6 +97,7 @@ gzip, xz, zstd or bzip2.`
       image: args.image,
       architecture: architectureIn(flags),
       archive: archiveOptions(flags),
+      init: initIn(flags),
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
     const work = (): Promise<EnvironmentDetails | CreationPreviewResult | undefined> =>

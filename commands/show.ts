@@ -54,6 +54,7 @@ export default class Show extends EnvsCommand {
         ['Snapshots', details.storage === 'overlay' ? String(details.snapshots) : undefined],
         ['Engine', describeEngine(details.engine)],
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
+        ['Init', details.init],
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
         ['Source', image.name === null ? undefined : image.source],

@@ -2,6 +2,7 @@ import type {Interfaces} from '@oclif/core'
 import {UsageError} from '../errors.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
+import {INIT_KINDS, type InitKind} from '../store/record.js'
 import {Args, Flags} from './parse.js'
 
 /** Declares the argument NAME of an environment; never read from standard input, as oclif does by default. */
@@ -49,6 +50,18 @@ export function architectureFlag(
 /** Returns the parsed value of {@link architectureFlag}. */
 export function architectureIn({arch}: {arch?: string | undefined}): DebArchitecture | undefined {
   return arch === undefined ? undefined : namedArchitecture(arch)
+}
+
+export function initFlag() {
+  return Flags.string({
+    description: 'first process, which starts services [default: none]',
+    options: [...INIT_KINDS],
+  })
+}
+
+/** Returns the parsed value of {@link initFlag}. */
+export function initIn({init}: {init?: string | undefined}): InitKind | undefined {
+  return INIT_KINDS.find((kind) => kind === init)
 }
 
 export function storageFlag() {

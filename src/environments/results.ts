@@ -11,6 +11,10 @@ import {
 import {archiveResult, signerResult} from '../images/results.js'
 
 export const identityResult = v.picklist(['mapped', 'emulated'])
+const initResult = described(
+  v.picklist(['none', 'systemd', 'services']),
+  "its first process: none starts no services, systemd is the guest's own, services is a supervisor of envs",
+)
 const engineResult = v.picklist(['bwrap', 'unshare', 'proot'])
 const changeResult = v.picklist(['added', 'changed', 'removed'])
 
@@ -40,6 +44,7 @@ export const environmentResult = described(
     identity: identityResult,
     storage: v.picklist(['overlay', 'directory']),
     architecture: architectureField,
+    init: initResult,
     extraction: v.object({
       entries: countField,
       sizeBytes: countField,
@@ -138,6 +143,7 @@ export const creationPreviewResult = described(
     storage: v.picklist(['overlay', 'directory']),
     engine: engineResult,
     architecture: architectureField,
+    init: initResult,
   }),
   'The environment that create would make.',
 )
@@ -154,6 +160,13 @@ export type SessionPreviewResult = RecordOf<typeof sessionPreviewResult>
 
 export const stopResult = v.object({name: ownNameField, wasRunning: v.boolean()})
 export type StopResult = RecordOf<typeof stopResult>
+
+export const environmentSettingsResult = v.object({
+  name: ownNameField,
+  settings: described(v.object({init: initResult}), 'all settings of the environment, with the new values'),
+  isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),
+})
+export type EnvironmentSettingsResult = RecordOf<typeof environmentSettingsResult>
 
 export const renameResult = v.object({name: ownNameField, path: v.string()})
 export type RenameResult = RecordOf<typeof renameResult>

@@ -5,6 +5,7 @@ import type {EngineName} from '../sandbox/engines/select.js'
 import {EngineUnavailableError} from '../sandbox/errors.js'
 import {chooseEnvironment} from '../store/environments.js'
 import {readGuestTree, treeFolders} from '../store/mounted-tree.js'
+import {initOf} from '../store/record.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
 import type {EnvironmentResult, PathResult} from './results.js'
 import {type EngineSetting, findEngine} from './session/engine.js'
@@ -36,6 +37,7 @@ export async function showEnvironment(
     state: anchor === undefined && processes === 0 ? 'stopped' : 'running',
     path: treeFolders(host.paths, tree)[0],
     ...{createdAt, image, identity, storage, architecture, extraction},
+    init: initOf(environment.record),
     ...sizes,
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,
     lastUsedAt: (await lastUse(files.folder)) ?? null,

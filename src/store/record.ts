@@ -34,11 +34,26 @@ const imageOriginSchema = recordObject({
 })
 
 /**
+ * The program that is pid 1 of an environment:
+ * - `none`: one of envs that only reaps. Services are not started.
+ * - `systemd`: the guest's own.
+ * - `services`: a supervisor of envs that reads unit files.
+ */
+export const INIT_KINDS = ['none', 'systemd', 'services'] as const
+
+export type InitKind = (typeof INIT_KINDS)[number]
+
+/**
  * The settings of an environment apart from its image: the place for network, limits and mounts. Unknown settings are refused,
  * in a record of this version as well: a session that ignores one could be less isolated than the user asked for.
- * `create` and `import` write them, `clone` copies them.
+ * `create`, `import` and `set` write them, `clone` copies them.
  */
-const environmentSettingsSchema = v.strictObject({})
+const environmentSettingsSchema = v.strictObject({
+  /** The first process; missing for `none`. */
+  init: v.exactOptional(oneOfField(INIT_KINDS)),
+})
+
+export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>
 
 const idBlockSchema = v.object({inside: numberField, outside: numberField, count: numberField})
 
@@ -101,4 +116,9 @@ export async function readRecord(path: string): Promise<EnvironmentRecord | unde
 /** Parses a record. @param path - For the error message only. @throws {recordUnreadableError} Naming the first field that is wrong. */
 export function parseRecord(text: string, path: string): EnvironmentRecord {
   return parseRecordText(text, path, ENVIRONMENT_FORMAT)
+}
+
+/** Returns the init of an environment: `none` where the record names none. */
+export function initOf({settings}: Pick<EnvironmentRecord, 'settings'>): InitKind {
+  return settings.init ?? 'none'
 }

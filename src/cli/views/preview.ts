@@ -37,6 +37,7 @@ export function previewFields({
   identity,
   storage,
   engine,
+  init,
 }: CreationPreviewResult): Field[] {
   const {name: imageName, version, source} = image
   const [, , ...facts] = imageFields(image)
@@ -48,6 +49,7 @@ export function previewFields({
     ['Identity', describeIdentity(identity)],
     ['Storage', storage],
     ['Engine', engine],
+    ['Init', init],
   ]
 }
 

@@ -20,13 +20,13 @@ export async function previewCreation(
   request: CreateRequest,
   {signal, ...hooks}: ResolveHooks & {readonly signal: AbortSignal},
 ): Promise<CreationPreviewResult> {
-  const {name, architecture, reference} = request
+  const {name, architecture, init, reference} = request
   await refuseTaken(host, name)
   const means = await chooseMeans(host, request)
   const acquisition = new ImageAcquisition(host, request, {means, signal})
   try {
     const {identity, storage, engine} = means
-    const plan = {dryRun: true, name, identity, storage, engine, architecture} as const
+    const plan = {dryRun: true, name, identity, storage, engine, architecture, init} as const
     if (reference.kind !== 'name') return {...plan, action: 'read', image: await ownImage(reference)}
     const action = await acquisition.resolve(hooks)
     const {wasKept: _, architecture: __, ...image} = acquisition.describe()

@@ -11,6 +11,7 @@ import {environmentNameFor, parseImageReference, parseSha256} from '../../images
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
+import type {InitKind} from '../../store/record.js'
 import {type ArchiveWish, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
 import type {WantedImage} from './image-acquisition.js'
 import type {MeansWish} from './means.js'
@@ -19,6 +20,7 @@ export type CreateRequest = WantedImage &
   MeansWish & {
     readonly name: EnvironmentName
     readonly archives: ArchiveFacts
+    readonly init: InitKind
     /** Whether the tree is synced to disk before the environment is published. */
     readonly isSynced: boolean
     /** Whether the environment is removed some time after the command that creates it. */
@@ -42,6 +44,8 @@ export type CreateWish = {
   readonly architecture?: DebArchitecture | undefined
   /** The content of an image that is made from packages. */
   readonly archive?: ArchiveWish
+  /** Defaults to `none`. */
+  readonly init?: InitKind | undefined
 }
 
 /**
@@ -63,7 +67,7 @@ export async function planCreation(
     onNotice?: ArchiveContext['onNotice'] | undefined
   },
 ): Promise<CreateRequest> {
-  const {archive = DEFAULT_ARCHIVE, architecture = host.architecture} = wish
+  const {archive = DEFAULT_ARCHIVE, architecture = host.architecture, init = 'none'} = wish
   const image = wish.image ?? settings.value('defaultImage') ?? (await defaultImage())
   const {now} = context
   const around = {workingFolder: host.workingFolder, architecture, now}
@@ -73,6 +77,7 @@ export async function planCreation(
     reference,
     name: chooseName(wish.name, reference),
     architecture,
+    init,
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
     engine: settings.value('engine'),

@@ -1,0 +1,33 @@
+import {EnvsCommand} from '../src/cli/command.js'
+import {nameArg} from '../src/cli/flags.js'
+import {Args} from '../src/cli/parse.js'
+import type {EnvironmentSettingsResult} from '../src/environments/results.js'
+import {changeSettings, parseSettingsChange} from '../src/environments/settings.js'
+
+export default class SetCommand extends EnvsCommand {
+  static override summary = 'Change settings of an environment.'
+  static override description =
+    `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
+process; init=services, with a supervisor that reads unit files. A running environment has the new value from its next \
+start on.`
+  static override usage = 'set NAME KEY=VALUE... [FLAG...]'
+  static override strict = false
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> play init=systemd',
+    '<%= config.bin %> <%= command.id %> play init=none --json',
+  ]
+  static override args = {
+    name: nameArg(),
+    changes: Args.string({description: 'settings and their new values', ignoreStdin: true}),
+  }
+
+  async run(): Promise<EnvironmentSettingsResult> {
+    const {argv} = await this.parse(SetCommand)
+    const [name = '', ...words] = argv.map(String)
+    const changed = await changeSettings(this.openHost(), name, parseSettingsChange(words))
+    for (const [key, value] of Object.entries(changed.settings)) this.note(`${changed.name}: ${key}=${value}`)
+    if (changed.isRunning)
+      this.note(`It runs, and has the new settings from its next start on: envs stop ${changed.name}`)
+    return changed
+  }
+}

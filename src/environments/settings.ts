@@ -1,0 +1,91 @@
+import {orNearest, UsageError} from '../errors.js'
+import type {Host} from '../host/host.js'
+import {nearestNames} from '../host/nearest.js'
+import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {findEnvironment} from '../store/environments.js'
+import {lockHistory, withLockedEnvironment} from '../store/locks.js'
+import {
+  type EnvironmentRecord,
+  type EnvironmentSettings,
+  INIT_KINDS,
+  initOf,
+  writeRecord,
+} from '../store/record.js'
+import type {EnvironmentSettingsResult} from './results.js'
+
+/** One setting of an environment, as `envs set` takes it. */
+type SettingOfEnvironment = {
+  /** Completes "must be …". */
+  readonly allowed: string
+  /** Returns the settings with the new value; undefined when the text is no value. */
+  readonly change: (settings: EnvironmentSettings, text: string) => EnvironmentSettings | undefined
+}
+
+/** The settings by name. A new one is a line here, and a field in the schema of the record. */
+const SETTINGS: Readonly<Record<keyof EnvironmentSettings, SettingOfEnvironment>> = {
+  init: {
+    allowed: INIT_KINDS.join(', '),
+    change({init: _, ...others}, text) {
+      const init = INIT_KINDS.find((kind) => kind === text)
+      if (init === undefined) return undefined
+      return init === 'none' ? others : {...others, init}
+    },
+  },
+}
+
+/** A change of settings, parsed. */
+export type SettingsChange = (settings: EnvironmentSettings) => EnvironmentSettings
+
+/** Parses words `KEY=VALUE`. @throws {UsageError} */
+export function parseSettingsChange(words: readonly string[]): SettingsChange {
+  if (words.length === 0)
+    throw new UsageError('No setting was given.', [`Write KEY=VALUE, such as init=${INIT_KINDS[1]}.`])
+  const changes = words.map(parseWord)
+  return (settings) => changes.reduce((changed, change) => change(changed), settings)
+}
+
+function parseWord(word: string): SettingsChange {
+  const {name = '', text = ''} = /^(?<name>[^=]+)=(?<text>.*)$/s.exec(word)?.groups ?? {}
+  if (name === '') throw new UsageError(`"${word}" is not of the form KEY=VALUE.`)
+  const setting = Object.entries(SETTINGS).find(([known]) => known === name)?.[1]
+  if (setting === undefined) {
+    const nearest = nearestNames(name, Object.keys(SETTINGS))
+    throw new UsageError(
+      `An environment has no setting "${name}".`,
+      orNearest(nearest).suggestions ?? [`The settings are: ${Object.keys(SETTINGS).join(', ')}.`],
+    )
+  }
+  if (setting.change({}, text) === undefined)
+    throw new UsageError(`The value "${text}" of "${name}" is invalid: it must be ${setting.allowed}.`)
+  return (settings) => setting.change(settings, text) ?? settings
+}
+
+/**
+ * Changes settings of an environment. A running environment gets them at its next start.
+ *
+ * @throws {EnvironmentNotFoundError} @throws {EnvironmentBusyError}
+ */
+export async function changeSettings(
+  {paths}: Host,
+  text: string,
+  change: SettingsChange,
+): Promise<EnvironmentSettingsResult> {
+  // Shared with the sessions of the environment; the other lock serializes writers.
+  return withLockedEnvironment(
+    paths,
+    'shared',
+    () => findEnvironment(paths, text),
+    async ({name, files}) => {
+      const writing = await lockHistory({name, files})
+      try {
+        const {record} = await findEnvironment(paths, name)
+        const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
+        await writeRecord(files.record, changed)
+        const isRunning = readLiveAnchor(files.run) !== undefined
+        return {name, settings: {init: initOf(changed)}, isRunning}
+      } finally {
+        writing.release()
+      }
+    },
+  )
+}
