@@ -31,3 +31,17 @@ export const serviceListResult = v.object({
   services: v.array(serviceResult),
 })
 export type ServiceListResult = RecordOf<typeof serviceListResult>
+
+export const serviceActionResult = v.object({
+  name: ownNameField,
+  action: v.picklist(['start', 'stop', 'restart', 'enable', 'disable']),
+  units: v.array(v.string()),
+})
+export type ServiceActionResult = RecordOf<typeof serviceActionResult>
+
+export const serviceLogResult = v.object({
+  name: ownNameField,
+  units: v.array(v.string()),
+  text: described(v.string(), 'the last lines that the units printed'),
+})
+export type ServiceLogResult = RecordOf<typeof serviceLogResult>
