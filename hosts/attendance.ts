@@ -43,6 +43,7 @@ export function tryHost(
       now: Date.now,
       onBoot: ({system, kernel}) => tell(`booted ${system}, Linux ${kernel}`),
       onScene: (scene) => tell(`scene ${scene}`),
+      onStep: tell,
       onTrial(trial) {
         trials += 1
         onRow(rowOf(release.name, trial), trial.seconds)

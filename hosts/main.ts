@@ -82,6 +82,7 @@ async function act(options: Options, context: HostContext): Promise<void> {
 async function tryHosts(options: Options, context: HostContext): Promise<void> {
   const seen: Row[] = []
   const runs: MeasuredRun[] = []
+  const wholeRuns = () => (options.scenes === undefined ? runs : [])
   const planned = options.releases.flatMap((release) => plannedTrials(release, options))
   for (const release of options.releases) {
     const plan = plannedTrials(release, options)
@@ -93,8 +94,9 @@ async function tryHosts(options: Options, context: HostContext): Promise<void> {
     try {
       runs.push(await tryHost(release, {plan: plan.map(({line}) => line), onRow}, context))
     } finally {
-      // A later trial may fail.
+      // A later trial may fail, or be interrupted.
       if (options.updatesTable) await updateTable(seen)
+      if (options.updatesTable && options.writesDocument) await writeSection(wholeRuns())
     }
   }
   const differences = compareRows(
@@ -106,7 +108,7 @@ async function tryHosts(options: Options, context: HostContext): Promise<void> {
     `${renderDifferences(differences)}${seen.length} trials, ${differences.length} differences.\n`,
   )
   if (differences.length > 0) process.exitCode = 1
-  else if (options.writesDocument) await writeSection(options.scenes === undefined ? runs : [])
+  else if (options.writesDocument) await writeSection(wholeRuns())
 }
 
 async function readTable(): Promise<Row[]> {

@@ -33,6 +33,7 @@ import {
   snapshotResult,
   stopResult,
 } from '../environments/results.js'
+import {serviceActionResult, serviceListResult, serviceLogResult} from '../environments/services/results.js'
 import {described} from '../host/result-fields.js'
 import {
   archiveResult,
@@ -64,6 +65,9 @@ export const COMMAND_RESULTS = {
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,
+  services: serviceListResult,
+  'services NAME start': serviceActionResult,
+  'services NAME log': serviceLogResult,
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
   stop: stopResult,

@@ -55,16 +55,19 @@ export function recordedEngine(runFolder: string): AnchorEngineName {
   return parseEngine(readSmall(anchorFiles(runFolder).state))
 }
 
-/** Returns whether pid 1 of the anchor recorded last is an init, which starts services and ends when it is told to. */
-export function isInitRecorded(runFolder: string): boolean {
-  const recorded = v.object({isInit: v.literal(true)})
-  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded) !== undefined
-}
-
 /** Returns the kind of the guest's user namespace; `only` for a record of a version that knew no second namespace. */
 export function recordedNamespace(runFolder: string): GuestNamespace {
   const recorded = v.object({guestNamespace: oneOfField(['second', 'of-root'])})
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.guestNamespace ?? 'only'
+}
+
+/** Programs that are pid 1 in the place of templates/guest/init.sh, and end when they are told to. */
+export type GuestInit = 'systemd' | 'services'
+
+/** Returns the init of the anchor recorded last; undefined when that ends after its last session. */
+export function recordedInit(runFolder: string): GuestInit | undefined {
+  const recorded = v.object({init: oneOfField(['systemd', 'services'])})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.init
 }
 
 /**
@@ -75,7 +78,7 @@ export function recordedNamespace(runFolder: string): GuestNamespace {
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  {guestNamespace, isInit}: {guestNamespace: GuestNamespace; isInit: boolean},
+  {guestNamespace, init}: {readonly guestNamespace: GuestNamespace; readonly init?: GuestInit | undefined},
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
@@ -87,7 +90,7 @@ export async function recordAnchor(
     bootId: bootId(),
     engine: parseEngine(info),
     guestNamespace,
-    ...(isInit ? {isInit} : {}),
+    ...(init === undefined ? {} : {init}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return {pid, startTime}

@@ -6,7 +6,14 @@ import {makeFolders} from '../host/files.js'
 import {isLockFree, type Lock, lockHolders, takeLock} from '../host/locks.js'
 import {templatePath, templateText} from '../host/paths.js'
 import {capture, endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
-import {type Anchor, anchorFiles, parseInfo, readLiveAnchor, recordAnchor} from './anchor-state.js'
+import {
+  type Anchor,
+  anchorFiles,
+  type GuestInit,
+  parseInfo,
+  readLiveAnchor,
+  recordAnchor,
+} from './anchor-state.js'
 import {coverStrays, GUEST_PATH} from './constants.js'
 import {type AnchorEngine, AnchorFd} from './engines/engine.js'
 import {AnchorFailedError, anchorUnreachableError} from './errors.js'
@@ -109,7 +116,7 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
   const descriptors = openDescriptors(runFolder)
   const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
   try {
-    startKeeper({kind: 'environment', liveness, ...descriptors})
+    startKeeper({kind: spec.boot === undefined ? 'environment' : 'script', liveness, ...descriptors})
     const report = await launchAnchor(plan, {descriptors, namespace, companions})
     const anchor = await whenReady(plan, report, companions).catch((error: unknown) => {
       endUnready(report.info)
@@ -134,10 +141,16 @@ async function whenReady(
   const pid = parseInfo(info)
   if (!isReady || pid === undefined) return undefined
   for (const companion of companions) await companion.started?.({pid})
+  const {guest: guestNamespace} = spec.userNamespace
   return recordAnchor(runFolder, info, {
-    guestNamespace: spec.userNamespace.guest,
-    isInit: spec.init !== undefined,
+    guestNamespace,
+    init: initOfSpec(spec),
   })
+}
+
+function initOfSpec({boot, init}: SandboxSpec): GuestInit | undefined {
+  if (boot !== undefined) return 'systemd'
+  return init === undefined ? undefined : 'services'
 }
 
 type Descriptors = ReturnType<typeof openDescriptors>

@@ -4,7 +4,9 @@ import {type DebArchitecture, ioctlKind, systemCalls} from '../host/machine/arch
 import {processStartTime} from '../host/machine/proc.js'
 import {capture} from '../host/process.js'
 import {isReleased, isRunning} from './anchor.js'
-import {type Anchor, isInitRecorded, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, type GuestInit, readLiveAnchor, recordedInit} from './anchor-state.js'
+import {hasBooted} from './init/boot-state.js'
+import {haltGuest} from './init/halt.js'
 
 /** An environment without sessions ends within two seconds (templates/guest/holder.sh), on a busy host later. */
 const LEAVES_WITHIN_MS = 5000
@@ -19,7 +21,7 @@ export async function isInUse(runFolder: string): Promise<boolean> {
   const deadline = Date.now() + LEAVES_WITHIN_MS
   while (await isRunning(runFolder)) {
     const anchor = readLiveAnchor(runFolder)
-    if (anchor !== undefined && isInitRecorded(runFolder)) return true
+    if (anchor !== undefined && recordedInit(runFolder) !== undefined) return true
     const isEmpty = anchor === undefined || listProcesses(anchor).length === 0
     if (!isEmpty || Date.now() >= deadline) return true
     await sleep(LEAVING_POLL_MS)
@@ -53,54 +55,77 @@ const MOST_END_MS = 15_000
  *
  * @see proc_pid_status(5) NSpid, user_namespaces(7)
  */
-export function listProcesses(anchor: Anchor): GuestProcess[] {
+export function listProcesses(anchor: Anchor, {hasInit = false} = {}): GuestProcess[] {
   const namespace = pidNamespace(anchor.pid)
   const uptimeBase = bootTimeMs()
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => Number.isInteger(pid) && namespace !== undefined && pidNamespace(pid) === namespace)
-    .flatMap((pid) => describeProcess(pid, uptimeBase))
-    .sort((a, b) => a.pid - b.pid)
-    .filter(({pid, parentPid}) => pid > HOLDER_PID && parentPid !== HOLDER_PID)
-    .map(({parentPid: _, ...process}) => process)
+  return (
+    readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => Number.isInteger(pid) && namespace !== undefined && pidNamespace(pid) === namespace)
+      .flatMap((pid) => describeProcess(pid, uptimeBase))
+      .sort((a, b) => a.pid - b.pid)
+      // With an init of the guest there is no holder.
+      .filter(({pid, parentPid}) => (hasInit ? pid > 1 : pid > HOLDER_PID && parentPid !== HOLDER_PID))
+      .map(({parentPid: _, ...process}) => process)
+  )
 }
 
-/** Time that an init has to stop all services, each of which has 90 seconds by default. */
-const INIT_GRACE_MS = 100_000
-/** SIGRTMIN+3, which tells systemd and templates/guest/services/init.pl to stop all services, then to end. @see systemd(1) */
-const HALT_SIGNAL = 37
-
 /**
- * Ends all processes of the environment. An init is told to stop its services. Otherwise sends TERM or HUP, waits, then kills pid 1, with which the kernel ends the rest.
+ * Ends all processes of the environment: sends TERM or HUP, waits, then kills pid 1, with which the kernel ends the rest. An init of
+ * the guest is asked to stop its units instead.
  *
  * @param options.graceMs - Time that services have to end by themselves.
  * @param options.sender - The program that sends the signals; undefined when there is none, and all end at once.
- * @returns Whether all have ended: the kernel waits for processes that have a tracer outside, or are not reaped.
  */
 export async function stopAnchor(
   runFolder: string,
   {sender, graceMs}: {sender: SignalSender | undefined; graceMs: number},
-): Promise<boolean> {
+): Promise<StopReport> {
   const anchor = readLiveAnchor(runFolder)
-  if (anchor === undefined) return true
-  if (isInitRecorded(runFolder) && graceMs > 0) await haltInit(anchor)
-  const deadline = Date.now() + (sender === undefined ? 0 : graceMs)
-  if (sender !== undefined && graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, sender)
-  while (Date.now() < deadline && isThere(anchor) && listProcesses(anchor).length > 0) await sleep(POLL_MS)
-  signalAnchor(anchor, 'SIGKILL')
-  const killed = Date.now()
+  if (anchor === undefined) return {hasEnded: true, killed: []}
+  const init = recordedInit(runFolder)
+  const killed =
+    init === undefined
+      ? await askToEnd(anchor, {sender, graceMs})
+      : await halt(anchor, {init, runFolder, graceMs})
+  killAnchor(anchor)
+  const begun = Date.now()
   while (isThere(anchor)) {
-    if (Date.now() - killed > MOST_END_MS) return false
+    if (Date.now() - begun > MOST_END_MS) return {hasEnded: false, killed}
     await sleep(POLL_MS)
   }
-  return isReleased(runFolder)
+  return {hasEnded: await isReleased(runFolder), killed}
 }
 
-/** Asks pid 1 to stop all services, and waits for its end. */
-async function haltInit(anchor: Anchor): Promise<void> {
-  signalAnchor(anchor, HALT_SIGNAL)
-  const deadline = Date.now() + INIT_GRACE_MS
-  while (isThere(anchor) && Date.now() < deadline) await sleep(POLL_MS)
+export type StopReport = {
+  /** Whether all have ended: the kernel waits for processes that have a tracer outside, or are not reaped. */
+  readonly hasEnded: boolean
+  /** Processes that had not ended in time. */
+  readonly killed: readonly GuestProcess[]
+}
+
+async function askToEnd(
+  anchor: Anchor,
+  {sender, graceMs}: {sender: SignalSender | undefined; graceMs: number},
+): Promise<GuestProcess[]> {
+  const deadline = Date.now() + (sender === undefined ? 0 : graceMs)
+  if (sender !== undefined && graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, sender)
+  while (Date.now() < deadline && listProcesses(anchor).length > 0) await sleep(POLL_MS)
+  return listProcesses(anchor)
+}
+
+async function halt(
+  anchor: Anchor,
+  {init, runFolder, graceMs}: {init: GuestInit; runFolder: string; graceMs: number},
+): Promise<GuestProcess[]> {
+  let unfinished: GuestProcess[] = []
+  // That of envs takes the signal from the moment at which the environment counts as started.
+  const isReady = () => init === 'services' || hasBooted(runFolder, anchor)
+  const onDeadline = () => {
+    unfinished = listProcesses(anchor, {hasInit: true})
+  }
+  await haltGuest(anchor, {graceMs, isReady, onDeadline})
+  return unfinished
 }
 
 function isThere(anchor: Anchor): boolean {
@@ -127,10 +152,10 @@ function ignoresTermination({hostPid}: GuestProcess): boolean {
   }
 }
 
-function signalAnchor(anchor: Anchor, signal: number | 'SIGKILL'): void {
+function killAnchor(anchor: Anchor): void {
   if (!isThere(anchor)) return
   try {
-    process.kill(anchor.pid, signal)
+    process.kill(anchor.pid, 'SIGKILL')
   } catch {
     // The process has ended already.
   }

@@ -14,9 +14,10 @@ import {requireRoom} from '../host/machine/limits.js'
 import {rememberTerminal} from '../host/machine/proc.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {type AnchorPlan, ensureAnchor} from './anchor.js'
-import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, anchorFiles, readLiveAnchor, recordedInit} from './anchor-state.js'
 import {GUEST_PATH} from './constants.js'
 import {commandNotExecutableError, commandNotFoundError, sessionFailedError} from './errors.js'
+import {untilBooted} from './init/boot-state.js'
 import {type JoinPlan, joinPlanText, keepJoinPlan} from './join-plan.js'
 import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from './session-options.js'
 
@@ -34,7 +35,11 @@ export type SessionOptions = {
   readonly name: string
   /** Takes the lock shared. Throws the error that names its holders when it can't. */
   readonly waitForLock: () => Promise<void>
+  /** Receives what the command writes, instead of this process's own streams; the command's input is empty then. */
+  readonly onOutput?: OnSessionOutput | undefined
 }
+
+export type OnSessionOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 
 /** Limit for attempts to join: a guest could end its first process each time. */
 const MAX_ATTEMPTS = 5
@@ -84,6 +89,8 @@ export async function planJoin(options: SessionOptions): Promise<Uint8Array> {
 
 async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
   const anchor = readLiveAnchor(options.runFolder) ?? (await startEnvironment(options))
+  if (recordedInit(options.runFolder) === 'systemd')
+    await untilBooted(options.name, options.runFolder, anchor)
   if (options.keptPlan !== undefined) await keepJoinPlan(options.runFolder, options.keptPlan, anchor)
   return anchor
 }
@@ -114,7 +121,9 @@ function isAnchorGone({stage, errno}: SessionFailure): boolean {
 async function join(options: SessionOptions, place: SessionPlace): Promise<number | SessionFailure> {
   const hold = openHold(anchorFiles(options.runFolder).hold)
   if (hold === undefined) return {stage: 'hold', errno: 0}
-  const stdio: ('inherit' | 'pipe' | number)[] = ['inherit', 'inherit', 'inherit']
+  const {onOutput} = options
+  const stdio: ('ignore' | 'inherit' | 'pipe' | number)[] =
+    onOutput === undefined ? ['inherit', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe']
   stdio[SessionFd.status] = 'pipe'
   stdio[SessionFd.lock] = options.lock.fd
   stdio[SessionFd.hold] = hold
@@ -124,6 +133,8 @@ async function join(options: SessionOptions, place: SessionPlace): Promise<numbe
     const child = start(sessionCommand(place, options.plan.request), {env: {PATH: GUEST_PATH}, stdio})
     // The command is in a session (setsid) of its own: signals of the terminal reach it only through this process.
     const stopForwarding = forwardSignals(child, {interrupts: true})
+    child.stdout?.on('data', (chunk: Buffer) => onOutput?.('stdout', chunk))
+    child.stderr?.on('data', (chunk: Buffer) => onOutput?.('stderr', chunk))
     const filterPipe = pipeOf(child, SessionFd.filter)
     // A session that fails early closes the pipe unread; its status line has the reason.
     filterPipe.on('error', () => {})

@@ -35,7 +35,12 @@ export async function runInEnvironment(
   host: Host,
   text: string | undefined,
   wish: SessionWish,
-  {plain, onNotice}: {readonly plain?: PlainSession | undefined} & Pick<SessionContext, 'onNotice'> = {},
+  {
+    plain,
+    onNotice,
+    onOutput,
+  }: {readonly plain?: PlainSession | undefined} & Pick<SessionContext, 'onNotice'> &
+    Pick<SessionOptions, 'onOutput'> = {},
 ): Promise<number> {
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
@@ -44,7 +49,7 @@ export async function runInEnvironment(
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
     await withReserve(host.paths, () => prepareSession(context))
-    const options = sessionOptions(context, {session, lock, plain})
+    const options = {...sessionOptions(context, {session, lock, plain}), onOutput}
     return await withFreshTrials(host, async () => {
       if (await isForProot(context)) {
         await options.waitForLock()

@@ -59,10 +59,7 @@ test('a process that ended but was not waited for is gone', async (t) => {
 test('the child that bwrap names is recorded, for this user alone', async (t) => {
   const folder = await temporaryFolder(t)
   assert.deepEqual(
-    await recordAnchor(folder, `{\n    "child-pid": ${process.pid}\n}\n`, {
-      guestNamespace: 'second',
-      isInit: false,
-    }),
+    await recordAnchor(folder, `{\n    "child-pid": ${process.pid}\n}\n`, {guestNamespace: 'second'}),
     OWN,
   )
   assert.deepEqual(readLiveAnchor(folder), OWN)
@@ -71,8 +68,5 @@ test('the child that bwrap names is recorded, for this user alone', async (t) =>
 
 test('a child that is gone already is not recorded', async (t) => {
   const folder = await temporaryFolder(t)
-  assert.equal(
-    await recordAnchor(folder, '{"child-pid": 4194305}', {guestNamespace: 'second', isInit: false}),
-    undefined,
-  )
+  assert.equal(await recordAnchor(folder, '{"child-pid": 4194305}', {guestNamespace: 'second'}), undefined)
 })
