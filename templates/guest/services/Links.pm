@@ -8,6 +8,7 @@ use UnitFile;
 use Units;
 
 my $FOLDER = '/etc/systemd/system';
+my @PRESET_FOLDERS = qw(/etc/systemd/system-preset /run/systemd/system-preset /usr/local/lib/systemd/system-preset /usr/lib/systemd/system-preset);
 
 # Returns "enabled", "disabled", "static", "masked", "alias", "generated", "indirect"; an empty text without a file.
 sub state_of {
@@ -89,6 +90,19 @@ sub disable {
 sub aliases_of {
   my ($name) = @_;
   return grep { -l && (readlink $_) =~ m{(?:^|/)\Q$name\E$} } Units::files_in($FOLDER, qr/\.(?:service|socket|timer|target)$/);
+}
+
+# As the preset files say, in which the first line that fits counts. Packages are enabled so. See systemd.preset(5).
+sub preset {
+  my ($name) = @_;
+  my %by_file;
+  for my $folder (reverse @PRESET_FOLDERS) { $by_file{(m{([^/]+)$})[0]} = $_ for Units::files_in($folder, qr/\.preset$/) }
+  for my $line (map { split /\n/, UnitFile::text_of($by_file{$_}) // '' } sort keys %by_file) {
+    my ($verb, $pattern) = $line =~ /^\s*(enable|disable)\s+(\S+)/ or next;
+    next unless $name =~ Units::glob_pattern($pattern);
+    return $verb eq 'enable' ? enable($name) : disable($name);
+  }
+  return enable($name);
 }
 
 sub mask {

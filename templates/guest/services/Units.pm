@@ -177,6 +177,13 @@ sub files_in {
   return map { "$folder/$_" } sort grep { $_ =~ $pattern } readdir $handle;
 }
 
+# A pattern of a shell for names of units; ".service" may be left out.
+sub glob_pattern {
+  my ($text) = @_;
+  my $pattern = join '', map { $_ eq '*' ? '.*' : $_ eq '?' ? '.' : quotemeta } split //, $text;
+  return qr/^$pattern(?:\.service)?$/;
+}
+
 # All unit files by name, the one with priority first. Templates are among them.
 sub all_files {
   my %path;

@@ -21,7 +21,7 @@ my %VERB = (
   status => \&status, show => \&show, cat => \&cat, kill => \&kill_units, 'is-active' => \&is_active, 'is-failed' => \&is_active, 'is-enabled' => \&is_enabled,
   'is-system-running' => \&is_system_running, 'list-units' => \&list_units, 'list-unit-files' => \&list_files, 'list-timers' => \&list_timers,
   'list-sockets' => \&list_sockets, 'list-dependencies' => \&list_dependencies, enable => \&change_links, disable => \&change_links, mask => \&change_links, unmask => \&change_links,
-  reenable => \&change_links, preset => sub { $_[3]->(0) }, 'daemon-reload' => \&daemon_reload, 'daemon-reexec' => \&daemon_reload, 'reset-failed' => \&reset_failed,
+  reenable => \&change_links, preset => \&change_links, 'daemon-reload' => \&daemon_reload, 'daemon-reexec' => \&daemon_reload, 'reset-failed' => \&reset_failed,
   'get-default' => sub { $_[3]->(0, 1 => default_target()) }, 'set-environment' => sub { $_[3]->(0) }, 'import-environment' => sub { $_[3]->(0) },
   'unset-environment' => sub { $_[3]->(0) }, 'show-environment' => sub { $_[3]->(0) }, 'list-jobs' => sub { $_[3]->(0, 1 => Jobs::count() . ' jobs listed.') },
   'is-enabled-any' => \&is_enabled, log => \&log_of, poweroff => \&leave, halt => \&leave, reboot => \&leave, exit => \&leave,
@@ -50,15 +50,9 @@ sub expand {
   my ($names) = @_;
   return map {
     my $name = Units::full_name($_);
-    my $pattern = $name =~ /[*?\[]/ ? glob_pattern($_) : undef;
+    my $pattern = $name =~ /[*?\[]/ ? Units::glob_pattern($_) : undef;
     $pattern ? (map { $_->{name} } grep { !$_->{is_stub} && $_->{load_state} ne 'not-found' && $_->{name} =~ $pattern } Units::loaded()) : $name;
   } @$names;
-}
-
-sub glob_pattern {
-  my ($text) = @_;
-  my $pattern = join '', map { $_ eq '*' ? '.*' : $_ eq '?' ? '.' : quotemeta } split //, $text;
-  return qr/^$pattern(?:\.service)?$/;
 }
 
 sub start {
@@ -213,7 +207,7 @@ sub is_wanted {
 
 sub list_units {
   my ($verb, $option, $names, $reply) = @_;
-  my @patterns = map { glob_pattern($_) } @$names;
+  my @patterns = map { Units::glob_pattern($_) } @$names;
   my @units = grep { my $unit = $_; is_wanted($unit, $option) && (!@patterns || grep { $unit->{name} =~ $_ } @patterns) }
     grep { !$_->{is_stub} && $_->{load_state} ne 'not-found' && ($option->{all} || @patterns || $option->{state} || $_->{state} ne 'inactive') } Units::loaded();
   my @rows = map { [@$_{qw(name load_state state sub)}, UnitFile::value($_, 'Unit.Description', $_->{name})] } @units;
@@ -225,7 +219,7 @@ sub list_units {
 sub list_files {
   my ($verb, $option, $names, $reply) = @_;
   my %path = Units::all_files();
-  my @patterns = map { glob_pattern($_) } @$names;
+  my @patterns = map { Units::glob_pattern($_) } @$names;
   my %type = map { $_ => 1 } map { split /,/ } @{$option->{type} // []};
   my %state = map { $_ => 1 } map { split /,/ } @{$option->{state} // []};
   my @rows;
@@ -263,7 +257,7 @@ sub change_links {
   my ($status, $text) = (0, '');
   my @names = map { Units::full_name($_) } @$names;
   for my $name (@names) {
-    my @steps = $verb eq 'reenable' ? (\&Links::disable, \&Links::enable) : {enable => \&Links::enable, disable => \&Links::disable, mask => \&Links::mask, unmask => \&Links::unmask}->{$verb};
+    my @steps = $verb eq 'reenable' ? (\&Links::disable, \&Links::enable) : {enable => \&Links::enable, disable => \&Links::disable, mask => \&Links::mask, unmask => \&Links::unmask, preset => \&Links::preset}->{$verb};
     for my $step (@steps) {
       my ($failed, $told) = Units::is_valid_name($name) ? $step->($name) : (1, "Invalid unit name: $name\n");
       ($status, $text) = ($status || $failed, $text . $told);
