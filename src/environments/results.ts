@@ -158,7 +158,14 @@ export const sessionPreviewResult = described(
 )
 export type SessionPreviewResult = RecordOf<typeof sessionPreviewResult>
 
-export const stopResult = v.object({name: ownNameField, wasRunning: v.boolean()})
+export const stopResult = v.object({
+  name: ownNameField,
+  wasRunning: v.boolean(),
+  killed: described(
+    v.array(v.object({pid: described(countField, 'PID in the guest'), command: v.string()})),
+    'processes that did not end in time',
+  ),
+})
 export type StopResult = RecordOf<typeof stopResult>
 
 export const environmentSettingsResult = v.object({

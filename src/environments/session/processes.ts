@@ -3,7 +3,7 @@ import {basename, dirname} from 'node:path'
 import type {Host} from '../../host/host.js'
 import {lockHolders} from '../../host/locks.js'
 import {findPerl} from '../../host/process.js'
-import {anchorFiles, readLiveAnchor} from '../../sandbox/anchor-state.js'
+import {anchorFiles, isBooted, readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../../sandbox/processes.js'
@@ -21,6 +21,8 @@ export type EnvironmentProcess = GuestProcess & {readonly environment: string}
 
 /** Time that services have to end after SIGTERM, before SIGKILL. */
 const STOP_GRACE_MS = 5000
+/** With an init, units have their own limits: systemd's usual one. */
+const HALT_GRACE_MS = 90_000
 
 /** Lists the processes of one environment, or of all environments where `text` is undefined. */
 export async function environmentProcesses(
@@ -35,35 +37,42 @@ export async function environmentProcesses(
   })
 }
 
-/** Stops an environment. @returns Whether the environment was running. */
+type StopOptions = {
+  /** Time that services have to end; left out, five seconds, and ninety with an init. */
+  readonly graceMs?: number | undefined
+}
+
+/** Stops an environment. @returns Whether it was running, and its processes that did not end in time. */
 export async function stopEnvironment(
   host: Host,
   text: string,
-  {graceMs = STOP_GRACE_MS} = {},
-): Promise<boolean> {
+  options: StopOptions = {},
+): Promise<{readonly wasRunning: boolean; readonly killed: readonly GuestProcess[]}> {
   const environment = await findEnvironment(host.paths, text)
   const {files} = environment
   const wasRunning = readLiveAnchor(files.run) !== undefined || processesOf(host, environment).length > 0
-  await stopFiles(host, files, {graceMs})
-  return wasRunning
+  return {wasRunning, killed: await stopFiles(host, files, options)}
 }
 
 /**
  * Stops the processes of an environment, also of one whose record is damaged.
  *
+ * @returns The processes that did not end in time.
  * @throws {@link anchorUnreachableError} When the first process does not end.
  */
 export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
-  {graceMs = STOP_GRACE_MS} = {},
-): Promise<void> {
+  {graceMs = isBooted(run) ? HALT_GRACE_MS : STOP_GRACE_MS}: StopOptions = {},
+): Promise<readonly GuestProcess[]> {
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
-    if (await stopAnchor(run, {sender, graceMs})) return
+    const {hasEnded, killed} = await stopAnchor(run, {sender, graceMs})
+    if (hasEnded) return killed
     throw anchorUnreachableError(basename(dirname(run)), await lockHolders(anchorFiles(run).liveness))
   }
   if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
+  return []
 }
 
 /** Without proot on the host, a search through all processes of the host would find nothing. */
@@ -81,7 +90,7 @@ export function guestProcesses(
   {run, lock, root}: Pick<EnvironmentFiles, 'run' | 'lock' | 'root'>,
 ): GuestProcess[] {
   const anchor = readLiveAnchor(run)
-  if (anchor !== undefined) return listProcesses(anchor)
+  if (anchor !== undefined) return listProcesses(anchor, {isBooted: isBooted(run)})
   // proot can't mount layers: it only runs environments that have a root folder.
   return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
 }
