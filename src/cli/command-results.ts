@@ -31,6 +31,7 @@ import {
   shimResult,
   snapshotListResult,
   snapshotResult,
+  startedProgramResult,
   stopResult,
 } from '../environments/results.js'
 import {described} from '../host/result-fields.js'
@@ -66,6 +67,7 @@ export const COMMAND_RESULTS = {
   ps: processListResult,
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
+  'run --detach': startedProgramResult,
   stop: stopResult,
   set: environmentSettingsResult,
   rename: renameResult,

@@ -106,6 +106,7 @@ export const processListResult = v.array(
     uid: countField,
     startedAt: dateField,
     command: v.string(),
+    program: described(v.nullable(v.string()), 'program of envs run --detach that it belongs to'),
   }),
 )
 export type ProcessListResult = RecordOf<typeof processListResult>
@@ -157,6 +158,12 @@ export const sessionPreviewResult = described(
   'Command lines that would be executed.',
 )
 export type SessionPreviewResult = RecordOf<typeof sessionPreviewResult>
+
+export const startedProgramResult = described(
+  v.object({environment: v.string(), program: described(v.string(), 'its name in envs services and logs')}),
+  'A program that runs in the background.',
+)
+export type StartedProgramResult = RecordOf<typeof startedProgramResult>
 
 export const stopResult = v.object({name: ownNameField, wasRunning: v.boolean()})
 export type StopResult = RecordOf<typeof stopResult>

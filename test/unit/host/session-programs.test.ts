@@ -9,6 +9,8 @@ for (const [program, check] of [
   ['host/join/by-node.pl', ['perl', '-c']],
   ['host/join/notes.pl', ['perl', '-c']],
   ['host/anchor.pl', ['perl', '-c']],
+  ['host/program.pl', ['perl', '-c']],
+  ['guest/show-logs.pl', ['perl', '-c']],
   ['host/load-filter.pl', ['perl', '-c']],
   ['host/signal-all.pl', ['perl', '-c']],
   ['host/session/terminal.pl', ['perl', '-c']],
