@@ -34,6 +34,7 @@ import {
   startedProgramResult,
   stopResult,
 } from '../environments/results.js'
+import {serviceListResult} from '../environments/services/results.js'
 import {described} from '../host/result-fields.js'
 import {
   archiveResult,
@@ -65,6 +66,7 @@ export const COMMAND_RESULTS = {
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,
+  services: serviceListResult,
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
   'run --detach': startedProgramResult,

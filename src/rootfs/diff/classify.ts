@@ -82,7 +82,7 @@ const RULES: readonly (readonly [LeftOutGroup, RegExp])[] = [
   ['accounts', /^etc\/(?:(?:passwd|group|shadow|gshadow|subuid|subgid)-?|\.pwd\.lock)$/],
   ['services', /^etc\/systemd\/system\/[^/]+\.(?:wants|requires)(?:\/|$)|^etc\/rc[0-6S]\.d(?:\/|$)/],
   ['services', /^var\/lib\/systemd\/deb-systemd-(?:user-)?helper-/],
-  ['envs', /^usr\/lib\/envs(?:\/|$)/],
+  ['envs', /^(?:usr|var)\/lib\/envs(?:\/|$)/],
   // Mount points, whose content is hidden.
   ['envs', /^(?:dev|proc|run|sys)$/],
 ]

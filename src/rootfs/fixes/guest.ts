@@ -56,16 +56,6 @@ export const needrestart: Fix = {
   },
 }
 
-/** Without an init, a package that starts its service can't be installed. @see invoke-rc.d(8) */
-export const policyRcD: Fix = {
-  name: 'policy-rc.d',
-  describe: 'keep packages from starting services',
-  plan(tree) {
-    if (tree.kindOf('var/lib/dpkg') === 'nothing') return []
-    return [{kind: 'file', path: 'usr/sbin/policy-rc.d', content: fillTemplate('policy-rc.d'), mode: 0o755}]
-  },
-}
-
 /**
  * Otherwise cloud-init would configure the machine at the first run of an init. @see cloud-init's manual,
  * "Disable cloud-init"

@@ -1,7 +1,8 @@
 import {aptPackages, aptSandbox, aptSources, aptSyncs, restorePoints} from './apt.js'
 import type {Fix} from './fix.js'
-import {cloudInit, containerMarker, emulatedUsers, needrestart, policyRcD, resolver} from './guest.js'
+import {cloudInit, containerMarker, emulatedUsers, needrestart, resolver} from './guest.js'
 import {hostname, hosts, machineId, machineKeys, prompt} from './identity.js'
+import {policyRcD, serviceNotes} from './services.js'
 
 /** All fixes, in the order of their application. */
 export const FIXES: readonly Fix[] = [
@@ -12,6 +13,7 @@ export const FIXES: readonly Fix[] = [
   restorePoints,
   emulatedUsers,
   policyRcD,
+  serviceNotes,
   cloudInit,
   needrestart,
   resolver,

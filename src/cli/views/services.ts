@@ -1,0 +1,35 @@
+import type {ServiceListResult, ServiceRow} from '../../environments/services/results.js'
+import {formatRelativeTime} from '../format.js'
+import type {Column} from '../table.js'
+
+/** Returns the columns of the table of services. */
+export function serviceColumns(now: Date): readonly Column<ServiceRow>[] {
+  return [
+    {title: 'unit', show: ({unit}) => unit.replace(/\.service$/, '')},
+    {title: 'state', show: describeServiceState},
+    {title: 'since', rank: 2, show: ({since}) => (since === null ? '' : formatRelativeTime(since, now))},
+    {title: 'start', rank: 3, show: ({isEnabled}) => (isEnabled ? 'enabled' : 'disabled')},
+    {title: 'ports', rank: 1, show: describePorts},
+    {title: 'description', isCut: true, rank: 4, show: ({description}) => description},
+  ]
+}
+
+function describeServiceState({state, result}: ServiceRow): string {
+  if (state === 'would-start') return 'would start'
+  return state === 'failed' && result !== '' ? `failed (${result})` : state
+}
+
+/** Returns the ports without their addresses: `80 443`, `53/udp`. */
+function describePorts({ports}: ServiceRow): string {
+  const shown = ports.map(({port, protocol}) => (protocol === 'tcp' ? String(port) : `${port}/${protocol}`))
+  return [...new Set(shown)].join(' ')
+}
+
+/** Describes how to start the services that did not start; undefined if all did. */
+export function describeWaiting({name, services}: ServiceListResult): string | undefined {
+  const waiting = services
+    .filter(({state}) => state === 'would-start')
+    .map(({unit}) => unit.replace(/\.service$/, ''))
+  if (waiting.length === 0) return undefined
+  return `Start now: envs services ${name} start ${waiting.join(' ')}; always: envs set ${name} init=services`
+}

@@ -1,0 +1,44 @@
+import {closeSync, openSync, readlinkSync, readSync} from 'node:fs'
+import {unlessErrno} from '../../host/errno.js'
+import {type TreeService, unitName} from '../../rootfs/tree-services.js'
+import type {GuestProcess} from '../../sandbox/processes.js'
+
+/** The variable that names the unit in the processes that templates/guest/service.sh starts. */
+const UNIT_VARIABLE = 'ENVS_UNIT'
+/** The script starts a service with five variables. */
+const MOST_ENVIRON_BYTES = 64 * 1024
+
+/**
+ * Returns the unit whose script started a process, by a variable that its children inherit; undefined for other processes, and
+ * where a program clears its variables. The guest's word.
+ *
+ * @see proc_pid_environ(5)
+ */
+export function startedUnit(hostPid: number): string | undefined {
+  const text = readStart(`/proc/${hostPid}/environ`)
+  const prefix = `${UNIT_VARIABLE}=`
+  const found = text?.split('\0').find((each) => each.startsWith(prefix))
+  return found === undefined ? undefined : unitName(found.slice(prefix.length))
+}
+
+/** Returns the unit whose file starts the program of a process, or the script that an interpreter runs. */
+export function unitOfProgram(
+  {hostPid, command}: Pick<GuestProcess, 'hostPid' | 'command'>,
+  services: readonly TreeService[],
+): string | undefined {
+  const executed = unlessErrno(() => readlinkSync(`/proc/${hostPid}/exe`))
+  const programs = new Set([executed, ...command.split(' ').slice(0, 2)])
+  return services.find(({program}) => program !== undefined && programs.has(program))?.unit
+}
+
+function readStart(path: string): string | undefined {
+  const fd = unlessErrno(() => openSync(path, 'r'))
+  if (fd === undefined) return undefined
+  try {
+    const bytes = Buffer.alloc(MOST_ENVIRON_BYTES)
+    const length = unlessErrno(() => readSync(fd, bytes, 0, bytes.length, 0)) ?? 0
+    return bytes.toString('latin1', 0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
