@@ -8,6 +8,7 @@ import {
   storeCheckResult,
 } from '../environments/doctor/results.js'
 import {
+  autostartResult,
   creationPreviewResult,
   differenceResult,
   environmentListResult,
@@ -32,6 +33,7 @@ import {
   snapshotListResult,
   snapshotResult,
   startedProgramResult,
+  startResult,
   stopResult,
 } from '../environments/results.js'
 import {serviceListResult} from '../environments/services/results.js'
@@ -70,7 +72,10 @@ export const COMMAND_RESULTS = {
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
   'run --detach': startedProgramResult,
+  start: startResult,
+  restart: startResult,
   stop: stopResult,
+  autostart: autostartResult,
   set: environmentSettingsResult,
   rename: renameResult,
   rm: removalResult,

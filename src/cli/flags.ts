@@ -1,4 +1,5 @@
 import type {Interfaces} from '@oclif/core'
+import {parseCondition} from '../environments/boot/condition.js'
 import {UsageError} from '../errors.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
@@ -155,6 +156,28 @@ export function waitFlag() {
     helpValue: 'TIME',
     env: 'ENVS_WAIT',
   })
+}
+
+/** Declares the flags of a command that boots an environment. */
+export function bootFlags() {
+  return {
+    wait: Flags.string({
+      description: 'wait for port:NUMBER[/udp], or for a unit, too',
+      helpValue: 'CONDITION',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    timeout: Flags.string({
+      description: 'longest wait [default: 90s]',
+      default: '90s',
+      helpValue: 'TIME',
+    }),
+  }
+}
+
+/** Returns the parsed values of {@link bootFlags}. @throws {UsageError} */
+export function bootRequest({wait = [], timeout}: {wait?: readonly string[] | undefined; timeout: string}) {
+  return {conditions: wait.map(parseCondition), timeoutMs: parseWait(timeout)}
 }
 
 const SECOND_MS = 1000

@@ -36,7 +36,11 @@ export type SessionOptions = {
   readonly waitForLock: () => Promise<void>
   /** Called when the command is about to be executed. */
   readonly onStarted?: (() => void) | undefined
+  /** Receives what the command writes, instead of this process's own streams; the command's input is empty then. */
+  readonly onOutput?: OnSessionOutput | undefined
 }
+
+export type OnSessionOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 
 /** Limit for attempts to join: a guest could end its first process each time. */
 const MAX_ATTEMPTS = 5
@@ -116,7 +120,9 @@ function isAnchorGone({stage, errno}: SessionFailure): boolean {
 async function join(options: SessionOptions, place: SessionPlace): Promise<number | SessionFailure> {
   const hold = openHold(anchorFiles(options.runFolder).hold)
   if (hold === undefined) return {stage: 'hold', errno: 0}
-  const stdio: ('inherit' | 'pipe' | number)[] = ['inherit', 'inherit', 'inherit']
+  const {onOutput} = options
+  const stdio: ('ignore' | 'inherit' | 'pipe' | number)[] =
+    onOutput === undefined ? ['inherit', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe']
   stdio[SessionFd.status] = 'pipe'
   stdio[SessionFd.lock] = options.lock.fd
   stdio[SessionFd.hold] = hold
@@ -126,6 +132,8 @@ async function join(options: SessionOptions, place: SessionPlace): Promise<numbe
     const child = start(sessionCommand(place, options.plan.request), {env: {PATH: GUEST_PATH}, stdio})
     // The command is in a session (setsid) of its own: signals of the terminal reach it only through this process.
     const stopForwarding = forwardSignals(child, {interrupts: true})
+    child.stdout?.on('data', (chunk: Buffer) => onOutput?.('stdout', chunk))
+    child.stderr?.on('data', (chunk: Buffer) => onOutput?.('stderr', chunk))
     const filterPipe = pipeOf(child, SessionFd.filter)
     // A session that fails early closes the pipe unread; its status line has the reason.
     filterPipe.on('error', () => {})

@@ -10,6 +10,7 @@ for (const [program, check] of [
   ['host/join/notes.pl', ['perl', '-c']],
   ['host/anchor.pl', ['perl', '-c']],
   ['host/program.pl', ['perl', '-c']],
+  ['host/attend.pl', ['perl', '-c']],
   ['guest/show-logs.pl', ['perl', '-c']],
   ['host/load-filter.pl', ['perl', '-c']],
   ['host/signal-all.pl', ['perl', '-c']],
