@@ -112,7 +112,13 @@ export const removalIncompleteError = defineError('ENVS_REMOVAL_INCOMPLETE', Exi
   nextStep: 'The files are in {folder}; the next envs command that changes something tries again.',
 })
 
-/** APT could not install the packages of `envs try`, and has printed the reason. */
+/** The init `systemd` was asked for. */
+export const noSystemdError = defineError('ENVS_NO_SYSTEMD', ExitCode.conflict, {
+  message: 'The environment "{name}" has no systemd.',
+  nextStep: 'Install it first: envs run {name} -- apt-get install -y {packages}',
+})
+
+/** APT could not install packages in a new environment, and has printed the reason. */
 export const packagesNotInstalledError = defineError(
   'ENVS_PACKAGES_NOT_INSTALLED',
   ExitCode.guestNotStarted,
