@@ -8,6 +8,7 @@ import {
   storeCheckResult,
 } from '../environments/doctor/results.js'
 import {
+  autostartResult,
   creationPreviewResult,
   differenceResult,
   environmentListResult,
@@ -31,6 +32,8 @@ import {
   shimResult,
   snapshotListResult,
   snapshotResult,
+  startedProgramResult,
+  startResult,
   stopResult,
 } from '../environments/results.js'
 import {serviceActionResult, serviceListResult, serviceLogResult} from '../environments/services/results.js'
@@ -70,7 +73,11 @@ export const COMMAND_RESULTS = {
   'services NAME log': serviceLogResult,
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
+  'run --detach': startedProgramResult,
+  start: startResult,
+  restart: startResult,
   stop: stopResult,
+  autostart: autostartResult,
   set: environmentSettingsResult,
   rename: renameResult,
   rm: removalResult,

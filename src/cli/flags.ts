@@ -1,4 +1,5 @@
 import type {Interfaces} from '@oclif/core'
+import {parseCondition} from '../environments/boot/condition.js'
 import {UsageError} from '../errors.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
@@ -157,6 +158,28 @@ export function waitFlag() {
   })
 }
 
+/** Declares the flags of a command that boots an environment. */
+export function bootFlags() {
+  return {
+    wait: Flags.string({
+      description: 'wait for port:NUMBER[/udp], or for a unit, too',
+      helpValue: 'CONDITION',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    timeout: Flags.string({
+      description: 'longest wait [default: 90s]',
+      default: '90s',
+      helpValue: 'TIME',
+    }),
+  }
+}
+
+/** Returns the parsed values of {@link bootFlags}. @throws {UsageError} */
+export function bootRequest({wait = [], timeout}: {wait?: readonly string[] | undefined; timeout: string}) {
+  return {conditions: wait.map(parseCondition), timeoutMs: parseWait(timeout)}
+}
+
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS
 const DAY_MS = 24 * HOUR_MS
@@ -172,6 +195,19 @@ export function parseAge(text: string): number {
   const units = {h: HOUR_MS, d: DAY_MS, w: 7 * DAY_MS}
   return parseTime(text, units, ['is not a valid age', 'Write hours, days or weeks: 12h, 7d, 2w'])
 }
+
+/** Parses a time of the past: `30s`, `10m`, `2h`, `1d` ago, or a date with or without a time, local unless it has a zone. @throws {UsageError} */
+export function parseSince(text: string, now: Date): Date {
+  const units = {s: SECOND_MS, m: 60 * SECOND_MS, h: HOUR_MS, d: DAY_MS}
+  const problem = ['is not a valid time', 'Write 30s, 10m, 2h or 1d, or a date: 2026-01-31T08:00'] as const
+  if (!text.includes('-')) return new Date(now.getTime() - parseTime(text, units, problem))
+  const date = new Date(DATE_ONLY.test(text) ? `${text}T00:00` : text)
+  if (Number.isNaN(date.getTime())) throw new UsageError(`"${text}" ${problem[0]}.`, [problem[1]])
+  return date
+}
+
+/** ECMAScript takes a date without a time for one of UTC. */
+const DATE_ONLY = /^\d{4}-\d{2}-\d{2}$/
 
 /** A number without a unit is refused, unless it is 0: programs differ in what they take it for. */
 function parseTime(

@@ -1,6 +1,7 @@
 import type {TypedSession} from '../environments/session/typed-session.js'
 import type {StartNotice} from '../features/feature.js'
 import {openCheckedHost} from '../host/host.js'
+import {openStartReport, type StartReport} from '../host/start-report.js'
 import {SESSION_OPTIONS, sessionFields} from '../sandbox/session-options.js'
 import {escapeText, writeError} from './output.js'
 import {parseQuickLine} from './quick-line.js'
@@ -35,14 +36,20 @@ export function readSessionLine(typed: readonly string[]): TypedSession | undefi
 /** Runs a session, as the commands `run` and `enter` do; sets `process.exitCode`, never rejects. */
 export async function runSessionLine(session: TypedSession): Promise<void> {
   let isVerbose = false
+  let report: StartReport | undefined
   try {
     const host = openCheckedHost()
+    report = openStartReport(host.environment)
     isVerbose = /^(true|1|yes|y)$/i.test(host.environment['ENVS_VERBOSE'] ?? '')
     // Other commands load this file too, for the separator alone.
     const {runTypedSession} = await import('../environments/session/typed-session.js')
-    process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
+    process.exitCode = await runTypedSession(host, session, {
+      onNotice: printStartNotice,
+      onStarted: () => report?.started(),
+    })
   } catch (error) {
-    const {sessionStatus, reportFailure} = await import('./render-error.js')
+    const {describeFailure, sessionStatus, reportFailure} = await import('./render-error.js')
+    report?.failed(describeFailure(error))
     reportFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
   }
 }
@@ -55,9 +62,10 @@ export function printStartNotice({name, reason}: StartNotice): void {
 }
 
 /** Options of `run` that take the next argument as a value. */
-const VALUE_OPTIONS: ReadonlySet<string> = new Set(
-  SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
-)
+const VALUE_OPTIONS: ReadonlySet<string> = new Set([
+  ...SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
+  ...['--name', '--restart'],
+])
 
 /**
  * Inserts `--` between NAME and the guest's command, because oclif parses flags, `--help` and `--json` up to the

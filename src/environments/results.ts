@@ -106,6 +106,7 @@ export const processListResult = v.array(
     uid: countField,
     startedAt: dateField,
     command: v.string(),
+    program: described(v.nullable(v.string()), 'program of envs run --detach that it belongs to'),
   }),
 )
 export type ProcessListResult = RecordOf<typeof processListResult>
@@ -157,6 +158,37 @@ export const sessionPreviewResult = described(
   'Command lines that would be executed.',
 )
 export type SessionPreviewResult = RecordOf<typeof sessionPreviewResult>
+
+export const startedProgramResult = described(
+  v.object({environment: v.string(), program: described(v.string(), 'its name in envs services and logs')}),
+  'A program that runs in the background.',
+)
+export type StartedProgramResult = RecordOf<typeof startedProgramResult>
+
+export const startResult = described(
+  v.object({
+    name: ownNameField,
+    init: v.picklist(['systemd', 'services']),
+    wasRunning: v.boolean(),
+    state: described(v.picklist(['running', 'degraded']), 'degraded: units failed'),
+    failedUnits: v.array(v.string()),
+  }),
+  'A booted environment.',
+)
+export type StartResult = RecordOf<typeof startResult>
+
+export const autostartResult = described(
+  v.object({
+    name: ownNameField,
+    autostart: described(v.nullable(v.picklist(['systemd', 'crontab'])), 'null where nothing starts it'),
+    lingers: described(
+      v.nullable(v.boolean()),
+      'whether the user manager starts with the host, before a login; null where that is unknown',
+    ),
+  }),
+  'How an environment starts with the host.',
+)
+export type AutostartResult = RecordOf<typeof autostartResult>
 
 export const stopResult = v.object({
   name: ownNameField,

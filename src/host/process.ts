@@ -170,6 +170,7 @@ export type Script =
   | 'die-with-parent'
   | 'session'
   | 'map-ids'
+  | 'program'
   | 'load-filter'
   | 'root-by-bwrap'
   | 'set-capability'

@@ -35,6 +35,8 @@ export type SessionOptions = {
   readonly name: string
   /** Takes the lock shared. Throws the error that names its holders when it can't. */
   readonly waitForLock: () => Promise<void>
+  /** Called when the command is about to be executed. */
+  readonly onStarted?: (() => void) | undefined
   /** Receives what the command writes, instead of this process's own streams; the command's input is empty then. */
   readonly onOutput?: OnSessionOutput | undefined
 }
@@ -140,7 +142,7 @@ async function join(options: SessionOptions, place: SessionPlace): Promise<numbe
     filterPipe.on('error', () => {})
     filterPipe.end(options.plan.filter)
     try {
-      const [line, exit] = await Promise.all([readAll(pipeOf(child, SessionFd.status)), ended(child)])
+      const [line, exit] = await Promise.all([startLine(child, options.onStarted), ended(child)])
       // The killed process may have been the relay of the terminal, which restores its settings.
       if (exit.signal !== null) await terminal?.restore()
       // An interrupt ends the session even before the command started.
@@ -161,6 +163,15 @@ function openHold(path: string): number | undefined {
     return undefined
   }
 }
+
+/** Returns the status line, which is complete as soon as the command was executed, or could not be. */
+async function startLine(child: ChildProcess, onStarted: SessionOptions['onStarted']): Promise<string> {
+  const line = await readAll(pipeOf(child, SessionFd.status))
+  if (line === STARTED) onStarted?.()
+  return line
+}
+
+const STARTED = 'started\n'
 
 async function readAll(stream: Readable): Promise<string> {
   const chunks: string[] = []
@@ -184,7 +195,7 @@ export function parseFailure(text: string): SessionFailure | undefined {
  * meanwhile, and nothing was started.
  */
 function readStart(text: string): SessionFailure | undefined {
-  return parseFailure(text) ?? (text === 'started\n' ? undefined : {stage: 'unstarted', errno: 0})
+  return parseFailure(text) ?? (text === STARTED ? undefined : {stage: 'unstarted', errno: 0})
 }
 
 /** Commands of a shell alone. @see https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html */

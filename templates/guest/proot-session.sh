@@ -84,6 +84,7 @@ esac
 [ -x "$_found" ] && [ ! -d "$_found" ] || give_up exec 13 126
 # A handler, not "ignore": the command must start with the default action.
 trap : HUP INT QUIT TERM USR1 USR2
+echo started >&3
 # By exec, because dash's own echo would run otherwise, which differs from the program.
 (exec "$@" 3>&- 4>&- 5>&-)
 _status=$?

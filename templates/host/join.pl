@@ -19,7 +19,7 @@ BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 
 my ($O_RDONLY, $O_RDWR, $O_NONBLOCK) = (0, 2, 04000);
 my ($ENOENT, $EINTR, $SIGKILL) = (2, 4, 9);
-my $F_DUPFD = 0;
+my ($F_DUPFD, $F_SETFD) = (0, 2);
 # Commands that join/notes.pl explains even if they succeed.
 my $STARTS_SERVICE = qr{^(?:.*/)?service\z|^/etc/init\.d/}s;
 my $MAX_PLAN_BYTES = 262144;
@@ -40,6 +40,8 @@ our @ignored = grep { ($SIG{$_} // '') eq 'IGNORE' } @PASSED_ON, 'TSTP';
 my %is_ignored = map { $_ => 1 } @ignored;
 our ($package) = $0 =~ m{^(.*)/templates/host/[^/]*$} or die "envs: join.pl is not in its place\n";
 $SIG{CHLD} = 'DEFAULT';    # ignored, it would take the end of a child away
+# Of program.pl, which wants to know of the start of the command, and of this process's end.
+our $report = adopt_report(delete $ENV{ENVS_START_REPORT});
 our $is_session = $is_run{$typed[0] // ''} || $is_enter{$typed[0] // ''};
 go_by_node() unless $is_session;    # bin/envs sends it, because signals are ignored or limits are low
 join_session(kept_plan() // asked_plan());
@@ -80,6 +82,14 @@ sub open_hold {
   my ($plan) = @_;
   sysopen($plan->{hold}, "$plan->{folder}/run/hold", $O_RDWR | $plan->{nofollow}) unless $plan->{hold};
   return defined fileno($plan->{hold});
+}
+
+# Child processes get it only where they are to report.
+sub adopt_report {
+  my ($number) = @_;
+  return unless ($number // '') =~ /^[0-9]{1,6}\z/ && open(my $handle, '>&=', $number);
+  fcntl($handle, $F_SETFD, 1);
+  return $handle;
 }
 
 # As readSessionLine of src/cli/session-line.ts has it, without its flags; and what a shim with volumes says, in no other spelling.
@@ -222,6 +232,7 @@ sub join_session {
   }
   close $_ for $status_end, $filter;
   my $told = read_to_end($status);
+  syswrite $report, $told if $report && $told eq "started\n";
   my $ended = wait_for($child);
   # session.pl was killed, and possibly the relay of the terminal.
   my $signal = $? & 127;

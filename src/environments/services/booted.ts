@@ -55,7 +55,7 @@ export async function showUnits(
   return units.filter((unit) => isWorthShowing(unit, others))
 }
 
-/** Leaves out units that systemd knows and nobody asked for: of an idle guest, these are fifty of sixty. */
+/** Leaves out units that packages of systemd load for others: fifty of the sixty units of an idle guest. */
 function isWorthShowing(
   {unit, state, mainPid, isEnabled, isLoaded}: ShownUnit,
   others: readonly string[],

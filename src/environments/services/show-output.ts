@@ -12,7 +12,7 @@ export type ShownUnit = Pick<
   readonly controlGroup: string
 }
 
-/** What to ask for. The supervisor of `init=services` answers the same. @see org.freedesktop.systemd1(5) */
+/** The properties for `systemctl show`. The supervisor of `init=services` has the same ones. @see org.freedesktop.systemd1(5) */
 export const SHOWN_PROPERTIES = [
   ...['Id', 'Description', 'LoadState', 'ActiveState', 'SubState', 'Result', 'UnitFileState'],
   ...['MainPID', 'StateChangeTimestamp', 'ControlGroup'],

@@ -2,6 +2,7 @@ import {existsSync} from 'node:fs'
 import {basename, dirname} from 'node:path'
 import type {Host} from '../../host/host.js'
 import {lockHolders} from '../../host/locks.js'
+import {parentOf} from '../../host/machine/proc.js'
 import {findPerl} from '../../host/process.js'
 import {anchorFiles, readLiveAnchor, recordedInit} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
@@ -16,8 +17,14 @@ import {
   repairRunFolder,
 } from '../../store/environments.js'
 import {signalSender} from '../../store/tools.js'
+import {listPrograms, type Program} from '../programs/program.js'
+import {awaitPrograms, leavePrograms} from '../programs/stop.js'
 
-export type EnvironmentProcess = GuestProcess & {readonly environment: string}
+export type EnvironmentProcess = GuestProcess & {
+  readonly environment: string
+  /** Name of the program of `envs run --detach` to which it belongs. */
+  readonly program: string | null
+}
 
 /** Time that services have to end after SIGTERM, before SIGKILL. */
 const STOP_GRACE_MS = 5000
@@ -30,11 +37,13 @@ export async function environmentProcesses(
   text: string | undefined,
 ): Promise<EnvironmentProcess[]> {
   if (text !== undefined) return processesOf(host, await findEnvironment(host.paths, text))
-  return (await listNames(host.paths)).flatMap((name) => {
+  const all: EnvironmentProcess[] = []
+  for (const name of await listNames(host.paths)) {
     const files = environmentFiles(host.paths, name)
     repairRunFolder(files)
-    return processesOf(host, {name, files})
-  })
+    all.push(...(await processesOf(host, {name, files})))
+  }
+  return all
 }
 
 type StopOptions = {
@@ -50,7 +59,10 @@ export async function stopEnvironment(
 ): Promise<{readonly wasRunning: boolean; readonly killed: readonly GuestProcess[]}> {
   const environment = await findEnvironment(host.paths, text)
   const {files} = environment
-  const wasRunning = readLiveAnchor(files.run) !== undefined || processesOf(host, environment).length > 0
+  const wasRunning =
+    readLiveAnchor(files.run) !== undefined ||
+    guestProcesses(host, files).length > 0 ||
+    (await listPrograms(files.run)).some(({keeperPid}) => keeperPid !== null)
   return {wasRunning, killed: await stopFiles(host, files, options)}
 }
 
@@ -64,6 +76,20 @@ export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
   {graceMs = recordedInit(run) !== undefined ? HALT_GRACE_MS : STOP_GRACE_MS}: StopOptions = {},
+): Promise<readonly GuestProcess[]> {
+  // First: a program that is started again would start the environment.
+  const programs = await leavePrograms(run)
+  const killed = await stopProcesses(host, {run, lock}, {graceMs})
+  await awaitPrograms(run, programs, basename(dirname(run)))
+  // One of them may have been about to start it.
+  if (programs.length > 0) await stopProcesses(host, {run, lock}, {graceMs})
+  return killed
+}
+
+async function stopProcesses(
+  host: Host,
+  {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
+  {graceMs}: {readonly graceMs: number},
 ): Promise<readonly GuestProcess[]> {
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
@@ -80,8 +106,28 @@ function hasProot({which}: Pick<Host, 'which'>): boolean {
   return which('proot') !== undefined
 }
 
-function processesOf(host: Host, {name, files}: Pick<Environment, 'name' | 'files'>): EnvironmentProcess[] {
-  return guestProcesses(host, files).map((process) => ({environment: name, ...process}))
+async function processesOf(
+  host: Host,
+  {name, files}: Pick<Environment, 'name' | 'files'>,
+): Promise<EnvironmentProcess[]> {
+  const programs = await listPrograms(files.run)
+  const processes = guestProcesses(host, files)
+  return processes.map((process) => ({environment: name, ...process, program: programOf(process, programs)}))
+}
+
+/** Deeper than any process that is not lost to its program: a shell's children of children. */
+const MOST_ANCESTORS = 64
+
+/** Finds the program whose keeper is an ancestor of a process. A process that lost its parent belongs to none. */
+function programOf({hostPid}: GuestProcess, programs: readonly Program[]): string | null {
+  const keepers = new Map(programs.flatMap(({keeperPid, name}) => (keeperPid ? [[keeperPid, name]] : [])))
+  let pid: number | undefined = hostPid
+  for (let steps = 0; keepers.size > 0 && pid !== undefined && steps < MOST_ANCESTORS; steps++) {
+    const name = keepers.get(pid)
+    if (name !== undefined) return name
+    pid = parentOf(pid)
+  }
+  return null
 }
 
 /** Lists the processes of an environment, with any engine. */

@@ -17,6 +17,7 @@ type ProotSession = {
   readonly request: SessionRequest
   /** The environment's lock, held shared. */
   readonly lock: Lock
+  readonly onStarted?: (() => void) | undefined
 }
 
 /**
@@ -25,7 +26,10 @@ type ProotSession = {
  * @returns The guest's exit status.
  * @throws {@link mountPointError} @throws As `runProotSession`.
  */
-export async function runByProot(context: SessionContext, {request, lock}: ProotSession): Promise<number> {
+export async function runByProot(
+  context: SessionContext,
+  {request, lock, onStarted}: ProotSession,
+): Promise<number> {
   const {host, environment} = context
   const {name, files} = environment
   refuseUnsupported(request, {...context, engine: 'proot'})
@@ -43,7 +47,17 @@ export async function runByProot(context: SessionContext, {request, lock}: Proot
     const shown = {program: toolPath(host, 'proot'), spec, volumes: request.volumes}
     const {architecture} = host
     const loader = filterLoader(host)
-    const session = {name, request, tree: shown, lock, liveness, loader, architecture, temporaryFolder}
+    const session = {
+      name,
+      request,
+      tree: shown,
+      lock,
+      liveness,
+      loader,
+      architecture,
+      temporaryFolder,
+      onStarted,
+    }
     return await runProotSession(session)
   } finally {
     liveness.release()

@@ -25,6 +25,9 @@ import {planAnchor, prepareAnchor} from './plan.js'
 import {runByProot} from './proot.js'
 import {PASSED_ON, planRequest} from './request.js'
 
+export type RunOptions = Pick<SessionContext, 'onNotice'> &
+  Pick<SessionOptions, 'onStarted' | 'onOutput'> & {readonly plain?: PlainSession | undefined}
+
 /**
  * Runs a command, or a login shell, in an environment. Starts the environment when it is stopped.
  *
@@ -35,12 +38,7 @@ export async function runInEnvironment(
   host: Host,
   text: string | undefined,
   wish: SessionWish,
-  {
-    plain,
-    onNotice,
-    onOutput,
-  }: {readonly plain?: PlainSession | undefined} & Pick<SessionContext, 'onNotice'> &
-    Pick<SessionOptions, 'onOutput'> = {},
+  {plain, onNotice, onStarted, onOutput}: RunOptions = {},
 ): Promise<number> {
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
@@ -49,12 +47,12 @@ export async function runInEnvironment(
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
     await withReserve(host.paths, () => prepareSession(context))
-    const options = {...sessionOptions(context, {session, lock, plain}), onOutput}
+    const options = {...sessionOptions(context, {session, lock, plain}), onStarted, onOutput}
     return await withFreshTrials(host, async () => {
       if (await isForProot(context)) {
         await options.waitForLock()
         await parent?.dieTogether()
-        return runByProot(context, {request: session.request, lock})
+        return runByProot(context, {request: session.request, lock, onStarted})
       }
       if (parent === undefined) return runSession(options)
       parent.sendPlan(await planJoin(options))

@@ -1,8 +1,8 @@
 import {configPath, readConfigText, readSettings} from '../../config/settings.js'
-import type {SessionWish, StartNotice} from '../../features/feature.js'
+import type {SessionWish} from '../../features/feature.js'
 import type {Host} from '../../host/host.js'
 import type {SessionFields} from '../../sandbox/session-options.js'
-import {type PlainSession, runInEnvironment} from './run.js'
+import {type PlainSession, type RunOptions, runInEnvironment} from './run.js'
 
 /** A session as the user typed it on a command line. */
 export type TypedSession = {
@@ -20,11 +20,11 @@ const SESSION_VARIABLES = ['ENVS_DURABLE', 'ENVS_ENGINE'] as const
 export async function runTypedSession(
   host: Host,
   session: TypedSession,
-  {onNotice}: {readonly onNotice: (notice: StartNotice) => void},
+  options: Omit<RunOptions, 'plain'>,
 ): Promise<number> {
   // Read before the settings are parsed: join.pl does not follow a plan whose text differs from the file.
   const plain = await plainSession(host, session)
-  return runInEnvironment(host, session.name, await withSettings(host, session), {plain, onNotice})
+  return runInEnvironment(host, session.name, await withSettings(host, session), {...options, plain})
 }
 
 /** Returns the typed options, completed by the settings of the user. */

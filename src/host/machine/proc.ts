@@ -17,6 +17,12 @@ export function processStartTime(pid: number): string | undefined {
   return state === undefined || state === 'Z' || state === 'X' ? undefined : startTime
 }
 
+/** Returns the parent of a process; undefined for a process that ended. @see proc_pid_stat(5), field 4 */
+export function parentOf(pid: number): number | undefined {
+  const parent = statFields(pid)?.[1]
+  return parent === undefined ? undefined : Number(parent)
+}
+
 /**
  * Returns whether a terminal sends Ctrl-C to this process and its children.
  *

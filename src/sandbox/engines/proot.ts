@@ -30,6 +30,8 @@ export type ProotSession = {
   /** Argv prefix of templates/host/load-filter.pl. */
   readonly loader: readonly string[]
   readonly architecture: DebArchitecture
+  /** Called when the command is about to be executed. */
+  readonly onStarted?: (() => void) | undefined
   /** For proot's own files; on a file system without noexec. */
   readonly temporaryFolder: string
 }
@@ -67,7 +69,7 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   filterPipe.on('error', () => {})
   filterPipe.end(buildFilter(architecture, PROOT_SETS))
   const stopForwarding = forwardSignals(commandOf(child), {interrupts: request.forwardsInterrupts})
-  const line = await firstLine(child)
+  const line = await lastWord(child, session.onStarted)
   // proot keeps the output pipes open until its last process ends: a reader of the command's output would wait for that.
   if (child.pid !== undefined) await stopProot(child.pid, {graceMs: END_GRACE_MS})
   await exit
@@ -128,11 +130,14 @@ function childrenOf(pid: number | undefined): number[] {
   }
 }
 
-/** Returns the first status line; empty when proot and its processes ended without one. */
-async function firstLine(child: ChildProcess): Promise<string> {
+/** Returns the status line of the end; empty when proot and its processes ended without one. */
+async function lastWord(child: ChildProcess, onStarted: ProotSession['onStarted']): Promise<string> {
   const pipe = pipeOf(child, ProotFd.status)
   try {
-    for await (const line of createInterface({input: pipe})) return line
+    for await (const line of createInterface({input: pipe})) {
+      if (line !== 'started') return line
+      onStarted?.()
+    }
     return ''
   } finally {
     pipe.destroy()

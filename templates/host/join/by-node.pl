@@ -1,7 +1,7 @@
 # Sessions that need Node: it reads flags, starts a stopped environment, and prints errors. Loaded by join.pl.
 use v5.12;
 
-our ($package, @typed, @ignored, $is_session);
+our ($package, @typed, @ignored, $is_session, $report);
 my ($O_RDONLY, $F_SETFD) = (0, 2);
 # Needs of Node's start: with fewer threads it waits for ever, with fewer descriptors or less memory it crashes.
 my ($NODE_THREADS, $NODE_DESCRIPTORS, $NODE_BYTES) = (16, 24, 512 << 20);
@@ -55,6 +55,10 @@ sub needs_own_group { return @ignored && !-t STDIN }
 sub become_node {
   require_room();
   setpgrp(0, 0) if needs_own_group();
+  if ($report) {
+    fcntl($report, $F_SETFD, 0);
+    $ENV{ENVS_START_REPORT} = fileno $report;
+  }
   exec { 'node' } 'node', "$package/bin/envs.js", @typed or node_is_missing();
 }
 
@@ -94,7 +98,7 @@ sub close_strays {
   opendir(my $folder, '/proc/self/fd') or return;
   my @numbers = grep { /^[0-9]+$/ && $_ > 2 } readdir $folder;
   closedir $folder;
-  for my $number (@numbers) {
+  for my $number (grep { !$report || $_ != fileno $report } @numbers) {
     open(my $stray, '<&=', $number) or next;
     close $stray;
   }

@@ -1,0 +1,149 @@
+import {existsSync} from 'node:fs'
+import {rm} from 'node:fs/promises'
+import {join} from 'node:path'
+import {makeFolders, writeFileAtomic} from '../../host/files.js'
+import type {Host} from '../../host/host.js'
+import {packageRoot, templatePath} from '../../host/paths.js'
+import {type Captured, capture, requirePerl} from '../../host/process.js'
+import {type Environment, findEnvironment, parseEnvironmentName} from '../../store/environments.js'
+import {initOf} from '../../store/record.js'
+import type {AutostartResult} from '../results.js'
+import {type BootLine, crontabWith, crontabWithout, hasCrontabLine, unitText} from './autostart-files.js'
+import {autostartFailedError, autostartUnavailableError, nothingToStartError} from './errors.js'
+
+type AutostartOptions = {
+  /** Whether the user manager is to run without a login, from the boot of the host on. */
+  readonly linger: boolean
+}
+
+/**
+ * Has an environment started with the host: by a unit of the user manager, else by a line of the crontab.
+ *
+ * @throws {@link autostartUnavailableError} @throws {@link autostartFailedError} @throws {@link nothingToStartError}
+ */
+export async function enableAutostart(
+  host: Host,
+  text: string,
+  {linger}: AutostartOptions,
+): Promise<AutostartResult> {
+  const environment = await findEnvironment(host.paths, text)
+  const {name} = environment
+  if (initOf(environment.record) === 'none') throw nothingToStartError({environment: name})
+  if (await hasUserManager(host)) {
+    await enableUnit(host, environment)
+    if (linger) await must(host, name, ['loginctl', 'enable-linger'])
+    return {name, autostart: 'systemd', lingers: await lingers(host)}
+  }
+  if (host.which('crontab') === undefined) throw autostartUnavailableError({environment: name})
+  const line = bootLine(host, environment)
+  await writeCrontab(host, name, crontabWith(await readCrontab(host), line))
+  return {name, autostart: 'crontab', lingers: null}
+}
+
+/** Undoes {@link enableAutostart}, also for an environment that was removed. */
+export async function disableAutostart(host: Host, text: string): Promise<AutostartResult> {
+  const name = parseEnvironmentName(text)
+  const path = unitPath(host, name)
+  if (existsSync(path)) {
+    if (await hasUserManager(host)) await must(host, name, systemctl('disable', unitName(name)))
+    await rm(path, {force: true})
+    if (await hasUserManager(host)) await must(host, name, systemctl('daemon-reload'))
+  } else await findEnvironment(host.paths, name).catch(() => undefined)
+  const crontab = await readCrontab(host)
+  if (hasCrontabLine(crontab, name)) await writeCrontab(host, name, crontabWithout(crontab, name))
+  return {name, autostart: null, lingers: null}
+}
+
+/** Returns how an environment is started with the host. @throws {EnvironmentNotFoundError} */
+export async function showAutostart(host: Host, text: string): Promise<AutostartResult> {
+  const {name} = await findEnvironment(host.paths, text)
+  if (existsSync(unitPath(host, name))) return {name, autostart: 'systemd', lingers: await lingers(host)}
+  const isInCrontab = hasCrontabLine(await readCrontab(host), name)
+  return {name, autostart: isInCrontab ? 'crontab' : null, lingers: null}
+}
+
+async function enableUnit(host: Host, environment: Environment): Promise<void> {
+  const path = unitPath(host, environment.name)
+  await makeFolders(join(path, '..'), {mode: 0o755})
+  await writeFileAtomic(path, unitText(bootLine(host, environment)), {mode: 0o644})
+  await must(host, environment.name, systemctl('daemon-reload'))
+  await must(host, environment.name, systemctl('enable', unitName(environment.name)))
+}
+
+function unitName(name: string): string {
+  return `envs@${name}.service`
+}
+
+/** @see systemd.unit(5) : the user unit search path */
+function unitPath({environment}: Host, name: string): string {
+  const {XDG_CONFIG_HOME: config = '', HOME: home = '/'} = environment
+  const folder = config.startsWith('/') ? config : join(home, '.config')
+  return join(folder, 'systemd', 'user', unitName(name))
+}
+
+/** Variables that choose the store: a unit and a line of the crontab see none of the user's. */
+const STORE_VARIABLES = ['ENVS_HOME', 'XDG_DATA_HOME', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME'] as const
+
+function bootLine(host: Host, {name, files}: Environment): BootLine {
+  const variables = STORE_VARIABLES.flatMap((key) => {
+    const value = host.environment[key] ?? ''
+    return value === '' ? [] : [[key, value] as const]
+  })
+  const nodeFolder = join(process.execPath, '..')
+  return {
+    name,
+    program: join(packageRoot(), 'bin', 'envs'),
+    attendant: [requirePerl(host), templatePath('host/attend.pl')],
+    runFolder: files.run,
+    variables: [
+      ['PATH', `/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:${nodeFolder}`],
+      ...variables,
+    ],
+  }
+}
+
+function systemctl(...words: readonly string[]): string[] {
+  return ['systemctl', '--user', ...words]
+}
+
+/** Returns whether the user manager of this user answers. */
+async function hasUserManager(host: Host): Promise<boolean> {
+  if (host.which('systemctl') === undefined) return false
+  return (await ask(host, systemctl('show', '--property=Version'))).status === 0
+}
+
+/** Returns whether the user manager starts at the boot of the host; null where nobody knows. */
+async function lingers(host: Host): Promise<boolean | null> {
+  if (host.which('loginctl') === undefined) return null
+  const shown = await ask(host, ['loginctl', 'show-user', String(host.uid), '--property=Linger', '--value'])
+  return shown.status === 0 ? shown.stdout.trim() === 'yes' : null
+}
+
+async function readCrontab(host: Host): Promise<string> {
+  if (host.which('crontab') === undefined) return ''
+  // Status 1 without a crontab.
+  const {status, stdout} = await ask(host, ['crontab', '-l'])
+  return status === 0 ? stdout : ''
+}
+
+async function writeCrontab(host: Host, environment: string, text: string): Promise<void> {
+  await must(host, environment, ['crontab', '-'], text)
+}
+
+async function must(host: Host, environment: string, argv: readonly string[], input?: string): Promise<void> {
+  const {status, stderr} = await ask(host, argv, input)
+  if (status === 0) return
+  const [reason] = stderr.trim().split('\n')
+  throw autostartFailedError({environment, program: argv.join(' '), reason: reason || `status ${status}`})
+}
+
+/** Longer than a busy manager takes to answer. */
+const TIMEOUT_MS = 60_000
+
+/** Runs a program of the host. Where cron or su started this process, the runtime folder of the user is not named, and may be there. */
+async function ask(host: Host, argv: readonly string[], input?: string): Promise<Captured> {
+  const {environment, uid} = host
+  const runtime = environment['XDG_RUNTIME_DIR'] || `/run/user/${uid}`
+  const env = {...environment, XDG_RUNTIME_DIR: runtime, LC_ALL: 'C.UTF-8'}
+  return capture(argv, {env, timeout: TIMEOUT_MS, ...(input === undefined ? {} : {input})})
+}

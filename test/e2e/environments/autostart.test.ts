@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import {existsSync, readFileSync} from 'node:fs'
+import {mkdir, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {type TestContext, test} from 'node:test'
+import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {runnableRootfs} from '../../support/runnable-rootfs.js'
+
+/** A crontab(1) whose crontab is a file. */
+const CRONTAB = `case $1 in -l) cat "$HOME/crontab" ;; -) cat >"$HOME/crontab" ;; *) exit 2 ;; esac`
+/** Writes down what it is asked, and answers as a manager that runs. */
+const MANAGER = `echo "systemctl $*" >>"$HOME/asked"`
+const LOGIND = `echo "loginctl $*" >>"$HOME/asked"
+case $1 in show-user) [ -e "$HOME/lingers" ] && echo yes || echo no ;; enable-linger) : >"$HOME/lingers" ;; esac`
+
+type AutostartHost = {
+  readonly cli: EnvironmentCli
+  /** `envs autostart play …` */
+  autostart(...argv: string[]): Promise<{status: number | null; stdout: string; stderr: string}>
+  /** What the manager and logind were asked to change. */
+  asked(): string[]
+}
+
+/** A host with these programs alone, of those that start something at its boot; play is an environment with an init. */
+async function hostWith(t: TestContext, programs: Readonly<Record<string, string>>): Promise<AutostartHost> {
+  const cli = await environmentCli(t)
+  const folder = join(cli.home, 'programs')
+  await mkdir(folder)
+  // Those of the machine that runs the test come later in PATH.
+  const none = {systemctl: 'exit 1', loginctl: 'exit 1'}
+  for (const [name, script] of Object.entries({...none, ...programs}))
+    await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`, {mode: 0o755})
+  const rootfs = await runnableRootfs(cli.home)
+  const made = await cli.run('create', rootfs, '--name', 'play', '--init', 'services', '--quiet')
+  assert.equal(made.status, 0, made.stderr)
+  const env = {PATH: `${folder}:${cli.env['PATH']}`}
+  return {
+    cli,
+    autostart: (...argv) => cli.runWith({env}, 'autostart', 'play', ...argv),
+    asked: () =>
+      readFileSync(join(cli.home, 'asked'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '' && !/ show/.test(line)),
+  }
+}
+
+test('with a user manager, a unit starts the environment, and lingering is asked for only by a flag', async (t) => {
+  const {cli, autostart, asked} = await hostWith(t, {systemctl: MANAGER, loginctl: LOGIND})
+  const unit = join(cli.home, 'config/systemd/user/envs@play.service')
+  const on = await autostart('on')
+  assert.equal(on.status, 0, on.stderr)
+  assert.equal(on.stdout, 'play starts when you log in: envs@play.service of your user manager.\n')
+  assert.match(on.stderr, /envs autostart play on --linger/)
+  const text = readFileSync(unit, 'utf8')
+  assert.match(
+    text,
+    /^ExecStart=".*perl" ".*\/templates\/host\/attend\.pl" ".*\/bin\/envs" "play" ".*\/play\/run"$/m,
+  )
+  assert.match(text, new RegExp(`^Environment="XDG_DATA_HOME=${cli.env['XDG_DATA_HOME']}"$`, 'm'))
+  const changes = ['systemctl --user daemon-reload', 'systemctl --user enable envs@play.service']
+  assert.deepEqual(asked(), changes)
+  const lingering = await autostart('on', '--linger', '--json')
+  assert.deepEqual(JSON.parse(lingering.stdout), {name: 'play', autostart: 'systemd', lingers: true})
+  assert.deepEqual(asked(), [...changes, ...changes, 'loginctl enable-linger'])
+  const off = await autostart('off')
+  assert.equal(off.status, 0, off.stderr)
+  assert.equal(existsSync(unit), false)
+  assert.deepEqual(asked().slice(-2), [
+    'systemctl --user disable envs@play.service',
+    'systemctl --user daemon-reload',
+  ])
+  const shown = await autostart('--json')
+  assert.deepEqual(JSON.parse(shown.stdout), {name: 'play', autostart: null, lingers: null})
+})
+
+test('without a user manager, a line of the crontab starts the environment, and other lines stay', async (t) => {
+  const {cli, autostart} = await hostWith(t, {crontab: CRONTAB})
+  const crontab = join(cli.home, 'crontab')
+  await writeFile(crontab, '# mine\n')
+  const on = await autostart('on', '--json')
+  assert.deepEqual(
+    [on.status, JSON.parse(on.stdout)],
+    [0, {name: 'play', autostart: 'crontab', lingers: null}],
+  )
+  const [first, line = '', ...rest] = readFileSync(crontab, 'utf8').split('\n')
+  assert.deepEqual([first, rest], ['# mine', ['']])
+  assert.match(
+    line,
+    /^@reboot .* XDG_DATA_HOME='.*' .*\/bin\/envs' start --quiet play .*# envs autostart play$/,
+  )
+  assert.equal((await autostart('off')).status, 0)
+  assert.equal(readFileSync(crontab, 'utf8'), '# mine\n')
+})
+
+test('a host with neither, and an environment without an init, are told', async (t) => {
+  const {cli, autostart} = await hostWith(t, {})
+  const refused = await autostart('on', '--json')
+  // A machine for tests has no cron; one that has it would be asked.
+  assert.deepEqual([refused.status, JSON.parse(refused.stdout).error.code], [7, 'ENVS_NO_AUTOSTART'])
+  assert.equal((await cli.run('set', 'play', 'init=none')).status, 0)
+  for (const argv of [
+    ['autostart', 'play', 'on'],
+    ['start', 'play'],
+    ['restart', 'play'],
+  ]) {
+    const none = await cli.run(...argv, '--json')
+    assert.deepEqual([none.status, JSON.parse(none.stdout).error.code], [4, 'ENVS_NO_INIT'])
+  }
+})
