@@ -172,6 +172,12 @@ export const engineUnsuitableError = defineError('ENVS_ENGINE_UNSUITABLE', ExitC
   ],
 })
 
+/** proot makes no first process, which would start the services. */
+export const initUnsuitableError = defineError('ENVS_INIT_UNSUITABLE', ExitCode.host, {
+  message: 'The engine {engine} cannot start the services of "{name}": it has no first process.',
+  nextStep: [seeChecks('engine', 'user-namespaces'), 'Or use it without services: envs set {name} init=none'],
+})
+
 /** The user chose the storage overlay, and this host can't mount layers. */
 export const storageUnavailableError = defineError('ENVS_STORAGE_UNAVAILABLE', ExitCode.host, {
   message: 'The storage overlay does not work on this host: a trial mount of layers failed.',
