@@ -90,7 +90,7 @@ async function rowsOfInit(
   return rows
 }
 
-/** A unit with Restart= goes on trying. @see systemd.service(5) */
+/** systemd starts a unit with Restart= again and again. @see systemd.service(5) */
 function hasFailed({state, sub}: ShownUnit): boolean {
   return state === 'failed' || (state === 'activating' && sub.startsWith('auto-restart'))
 }
