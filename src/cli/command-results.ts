@@ -36,7 +36,7 @@ import {
   startResult,
   stopResult,
 } from '../environments/results.js'
-import {serviceListResult} from '../environments/services/results.js'
+import {serviceActionResult, serviceListResult, serviceLogResult} from '../environments/services/results.js'
 import {described} from '../host/result-fields.js'
 import {
   archiveResult,
@@ -69,6 +69,8 @@ export const COMMAND_RESULTS = {
   'list --removed': removedListResult,
   ps: processListResult,
   services: serviceListResult,
+  'services NAME start': serviceActionResult,
+  'services NAME log': serviceLogResult,
   path: pathResult,
   'run --dry-run': sessionPreviewResult,
   'run --detach': startedProgramResult,

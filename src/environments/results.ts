@@ -190,7 +190,14 @@ export const autostartResult = described(
 )
 export type AutostartResult = RecordOf<typeof autostartResult>
 
-export const stopResult = v.object({name: ownNameField, wasRunning: v.boolean()})
+export const stopResult = v.object({
+  name: ownNameField,
+  wasRunning: v.boolean(),
+  killed: described(
+    v.array(v.object({pid: described(countField, 'PID in the guest'), command: v.string()})),
+    'processes that did not end in time',
+  ),
+})
 export type StopResult = RecordOf<typeof stopResult>
 
 export const environmentSettingsResult = v.object({

@@ -164,6 +164,7 @@ async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
 /** A program in templates/host for system calls that Node lacks. */
 export type Script =
   | 'anchor'
+  | 'boot'
   | 'second-namespace'
   | 'copy-tree'
   | 'die-with-parent'

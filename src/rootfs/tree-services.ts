@@ -1,5 +1,7 @@
+import {isErrno} from '../host/errno.js'
 import {NO_MARKS} from './diff/layer-marks.js'
 import {type MergedTree, openMergedTree} from './diff/merged.js'
+import {type FolderHandle, openFolder} from './tree/paths.js'
 
 /** A service as the files of a tree describe it. The guest writes these files: do not trust them. */
 export type TreeService = {
@@ -156,4 +158,28 @@ function startedProgram(text: string): string | undefined {
   const program =
     line === undefined ? undefined : /^[-@:+!|]*(?<program>\/[^\s"']+)/.exec(line)?.groups?.['program']
   return program
+}
+
+/**
+ * Returns whether a path of a tree that may be in use is a folder. Follows no link.
+ *
+ * @param root - Folder, or a link of the kernel to one: `/proc/PID/root`.
+ * @param path - One component each.
+ */
+export function isFolderOfGuest(root: string, path: readonly string[]): boolean {
+  const folders: FolderHandle[] = []
+  try {
+    let place: Buffer | string = `${root}/.`
+    for (const component of [...path, '.']) {
+      const folder = openFolder(place)
+      folders.push(folder)
+      place = folder.entry(Buffer.from(component))
+    }
+    return true
+  } catch (error) {
+    if (!isErrno(error)) throw error
+    return false
+  } finally {
+    for (const folder of folders) folder.close()
+  }
 }

@@ -61,6 +61,12 @@ export function recordedNamespace(runFolder: string): GuestNamespace {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.guestNamespace ?? 'only'
 }
 
+/** Returns whether the anchor recorded last is an init of the guest's own, which boots and starts services. */
+export function isBooted(runFolder: string): boolean {
+  const recorded = v.object({init: v.literal('systemd')})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded) !== undefined
+}
+
 /**
  * Records the process that an engine reported; undefined when the process has ended.
  *
@@ -69,7 +75,7 @@ export function recordedNamespace(runFolder: string): GuestNamespace {
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  guestNamespace: GuestNamespace,
+  {guestNamespace, init}: {readonly guestNamespace: GuestNamespace; readonly init?: 'systemd' | undefined},
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
@@ -81,6 +87,7 @@ export async function recordAnchor(
     bootId: bootId(),
     engine: parseEngine(info),
     guestNamespace,
+    ...(init === undefined ? {} : {init}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return {pid, startTime}

@@ -109,7 +109,7 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
   const descriptors = openDescriptors(runFolder)
   const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
   try {
-    startKeeper({kind: 'environment', liveness, ...descriptors})
+    startKeeper({kind: spec.boot === undefined ? 'environment' : 'script', liveness, ...descriptors})
     const report = await launchAnchor(plan, {descriptors, namespace, companions})
     const anchor = await whenReady(plan, report, companions).catch((error: unknown) => {
       endUnready(report.info)
@@ -134,7 +134,11 @@ async function whenReady(
   const pid = parseInfo(info)
   if (!isReady || pid === undefined) return undefined
   for (const companion of companions) await companion.started?.({pid})
-  return recordAnchor(runFolder, info, spec.userNamespace.guest)
+  const {guest: guestNamespace} = spec.userNamespace
+  return recordAnchor(runFolder, info, {
+    guestNamespace,
+    init: spec.boot === undefined ? undefined : 'systemd',
+  })
 }
 
 type Descriptors = ReturnType<typeof openDescriptors>

@@ -143,6 +143,19 @@ function guestSteps(environment: string, {fault, canUndo}: GuestFault): string[]
   ]
 }
 
+/** The guest's own init ended before the boot was complete. */
+export const bootFailedError = defineError('ENVS_BOOT_FAILED', ExitCode.host, {
+  message: 'The environment "{name}" did not boot: its first process ended with status {status}.',
+  nextStep: 'Start it without an init: envs set {name} init=none',
+})
+
+/** An environment with an init of its own, on a host without anything to use as control groups. */
+export const noCgroupsError = defineError('ENVS_NO_CGROUPS', ExitCode.host, {
+  message:
+    'The systemd of "{name}" cannot run on this host: no control groups are delegated to this user, and /dev/fuse cannot replace them.',
+  nextStep: 'Use the supervisor of envs instead: envs set {name} init=services',
+})
+
 const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'
 
 /** @public A process holds the environment's liveness lock, and the environment has no anchor to join. */

@@ -63,7 +63,7 @@ export function kernelMounts(guestNamespace: GuestNamespace): Mount[] {
  * Folders of /sys that are hidden from the guest: through the control groups in /sys/fs it could stop other processes of the
  * user.
  */
-const MASKED_KERNEL_FOLDERS = ['/sys/fs', '/sys/firmware', '/sys/kernel/security']
+export const MASKED_KERNEL_FOLDERS = ['/sys/fs', '/sys/firmware', '/sys/kernel/security']
 
 /** Files of /proc that change the host and that uid 0 may write in any user namespace; Docker protects the same ones. */
 const ROOTS_KERNEL_FILES = [

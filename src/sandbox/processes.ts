@@ -4,7 +4,9 @@ import {type DebArchitecture, ioctlKind, systemCalls} from '../host/machine/arch
 import {processStartTime} from '../host/machine/proc.js'
 import {capture} from '../host/process.js'
 import {isReleased, isRunning} from './anchor.js'
-import {type Anchor, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, isBooted, readLiveAnchor} from './anchor-state.js'
+import {hasBooted} from './init/boot-state.js'
+import {haltGuest} from './init/halt.js'
 
 /** An environment without sessions ends within two seconds (templates/guest/holder.sh), on a busy host later. */
 const LEAVES_WITHIN_MS = 5000
@@ -52,41 +54,74 @@ const MOST_END_MS = 15_000
  *
  * @see proc_pid_status(5) NSpid, user_namespaces(7)
  */
-export function listProcesses(anchor: Anchor): GuestProcess[] {
+export function listProcesses(anchor: Anchor, {isBooted: hasInit = false} = {}): GuestProcess[] {
   const namespace = pidNamespace(anchor.pid)
   const uptimeBase = bootTimeMs()
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => Number.isInteger(pid) && namespace !== undefined && pidNamespace(pid) === namespace)
-    .flatMap((pid) => describeProcess(pid, uptimeBase))
-    .sort((a, b) => a.pid - b.pid)
-    .filter(({pid, parentPid}) => pid > HOLDER_PID && parentPid !== HOLDER_PID)
-    .map(({parentPid: _, ...process}) => process)
+  return (
+    readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => Number.isInteger(pid) && namespace !== undefined && pidNamespace(pid) === namespace)
+      .flatMap((pid) => describeProcess(pid, uptimeBase))
+      .sort((a, b) => a.pid - b.pid)
+      // With an init of the guest there is no holder.
+      .filter(({pid, parentPid}) => (hasInit ? pid > 1 : pid > HOLDER_PID && parentPid !== HOLDER_PID))
+      .map(({parentPid: _, ...process}) => process)
+  )
 }
 
 /**
- * Ends all processes of the environment: sends TERM or HUP, waits, then kills pid 1, with which the kernel ends the rest.
+ * Ends all processes of the environment: sends TERM or HUP, waits, then kills pid 1, with which the kernel ends the rest. An init of
+ * the guest is asked to stop its units instead.
  *
  * @param options.graceMs - Time that services have to end by themselves.
  * @param options.sender - The program that sends the signals; undefined when there is none, and all end at once.
- * @returns Whether all have ended: the kernel waits for processes that have a tracer outside, or are not reaped.
  */
 export async function stopAnchor(
   runFolder: string,
   {sender, graceMs}: {sender: SignalSender | undefined; graceMs: number},
-): Promise<boolean> {
+): Promise<StopReport> {
   const anchor = readLiveAnchor(runFolder)
-  if (anchor === undefined) return true
+  if (anchor === undefined) return {hasEnded: true, killed: []}
+  const killed = isBooted(runFolder)
+    ? await halt(anchor, {runFolder, graceMs})
+    : await askToEnd(anchor, {sender, graceMs})
+  killAnchor(anchor)
+  const begun = Date.now()
+  while (processStartTime(anchor.pid) === anchor.startTime) {
+    if (Date.now() - begun > MOST_END_MS) return {hasEnded: false, killed}
+    await sleep(POLL_MS)
+  }
+  return {hasEnded: await isReleased(runFolder), killed}
+}
+
+export type StopReport = {
+  /** Whether all have ended: the kernel waits for processes that have a tracer outside, or are not reaped. */
+  readonly hasEnded: boolean
+  /** Processes that had not ended in time. */
+  readonly killed: readonly GuestProcess[]
+}
+
+async function askToEnd(
+  anchor: Anchor,
+  {sender, graceMs}: {sender: SignalSender | undefined; graceMs: number},
+): Promise<GuestProcess[]> {
   const deadline = Date.now() + (sender === undefined ? 0 : graceMs)
   if (sender !== undefined && graceMs > 0 && listProcesses(anchor).length > 0) await hangUp(anchor, sender)
   while (Date.now() < deadline && listProcesses(anchor).length > 0) await sleep(POLL_MS)
-  killAnchor(anchor)
-  const killed = Date.now()
-  while (processStartTime(anchor.pid) === anchor.startTime) {
-    if (Date.now() - killed > MOST_END_MS) return false
-    await sleep(POLL_MS)
+  return listProcesses(anchor)
+}
+
+async function halt(
+  anchor: Anchor,
+  {runFolder, graceMs}: {runFolder: string; graceMs: number},
+): Promise<GuestProcess[]> {
+  let unfinished: GuestProcess[] = []
+  const isReady = () => hasBooted(runFolder, anchor)
+  const onDeadline = () => {
+    unfinished = listProcesses(anchor, {isBooted: true})
   }
-  return isReleased(runFolder)
+  await haltGuest(anchor, {graceMs, isReady, onDeadline})
+  return unfinished
 }
 
 /**

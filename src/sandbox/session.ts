@@ -14,9 +14,10 @@ import {requireRoom} from '../host/machine/limits.js'
 import {rememberTerminal} from '../host/machine/proc.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {type AnchorPlan, ensureAnchor} from './anchor.js'
-import {type Anchor, anchorFiles, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, anchorFiles, isBooted, readLiveAnchor} from './anchor-state.js'
 import {GUEST_PATH} from './constants.js'
 import {commandNotExecutableError, commandNotFoundError, sessionFailedError} from './errors.js'
+import {untilBooted} from './init/boot-state.js'
 import {type JoinPlan, joinPlanText, keepJoinPlan} from './join-plan.js'
 import {SessionFd, type SessionPlace, type SessionRequest, sessionCommand} from './session-options.js'
 
@@ -90,6 +91,7 @@ export async function planJoin(options: SessionOptions): Promise<Uint8Array> {
 
 async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
   const anchor = readLiveAnchor(options.runFolder) ?? (await startEnvironment(options))
+  if (isBooted(options.runFolder)) await untilBooted(options.name, options.runFolder, anchor)
   if (options.keptPlan !== undefined) await keepJoinPlan(options.runFolder, options.keptPlan, anchor)
   return anchor
 }

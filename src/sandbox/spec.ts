@@ -1,4 +1,5 @@
 import type {DebArchitecture} from '../host/machine/arch.js'
+import type {BootSpec} from './init/boot.js'
 import {kernelMounts, type Mount, type RootMount} from './mounts.js'
 import type {FilterSet} from './seccomp/rules.js'
 import type {GuestNamespace} from './second-namespace.js'
@@ -30,6 +31,8 @@ export type SandboxSpec = {
   readonly limits: SandboxLimits
   /** Programs of the host that work for the environment. */
   readonly companions: readonly Companion[]
+  /** The guest boots with its own init, with the engine `unshare`; undefined for an environment with a holder. */
+  readonly boot?: BootSpec
 }
 
 export type SandboxLimits = {

@@ -7,17 +7,25 @@
 #   PROGRAM  of the guest; it is pid 1
 # Started as root of the user namespace that will own the mounts.
 # Inherited: 3 receives the process id of pid 1, in bubblewrap's format; 7 operations, words that each end with a
-# zero byte; 8 classic BPF program (may be empty); 9 the guest's user namespace, if it is another; 4, 5, 6 and 10 go to PROGRAM.
+# zero byte; 8 classic BPF program (may be empty); 9 the guest's user namespace, if it is another; 4, 5, 6 and 10 go to PROGRAM,
+# unless a word takes them.
 #
 #   stage FOLDER                 a folder of the host on which the tree is mounted; it does not change
 #   hostname NAME
 #   own-network                  a network namespace with a loopback interface alone
+#   own-cgroups                  a cgroup namespace whose root is the control group of this process
+#   keeper                       all is mounted: a line to 4; then the parent of pid 1 sends at 5 one byte when pid 1 is its child, and
+#                                one when PROGRAM may start. Pid 1 dies with that parent
 #   second-namespace             mounts are not the guest's root's to change: it enters the user namespace at 9 last
 #   bind FROM AT rw|ro need|skip FROM of the host; "skip" does without what is not there
 #   overlay FOLDER OPTIONS AT    as mount(8) has them; names in OPTIONS are relative to FOLDER
 #   tmpfs AT | empty AT | proc AT | dev AT | mqueue AT   empty: nothing can be written to it
+#   device FROM AT               a device of the host, on a file
+#   fuse AT                      the FUSE connection at 10
+#   folder AT MODE | file AT MODE TEXT | link AT TARGET   made where a mount above put a new file system; a folder may be there
+#   fork                         pid 1 makes what comes after it. The mounts before it belong to the outer pid namespace
 #   end                          of all words: without it nothing is done
-# The first mount is that of the guest's "/".
+# The first mount is that of the guest's "/". Without "fork" pid 1 makes all.
 #
 # The tree is hostile: it may contain a link in place of a folder. The program walks to each place from the tree's root, a step at
 # a time, and mounts on its descriptor, so that it follows no link and no place can be exchanged meanwhile.
@@ -28,14 +36,16 @@ use warnings;
 
 my ($EPERM, $ENOENT, $ENOTDIR, $ENOSYS, $ELOOP) = (1, 2, 20, 38, 40);
 my ($S_IFMT, $S_IFLNK) = (0170000, 0120000);
-my ($CLONE_NEWNS, $CLONE_NEWUTS, $CLONE_NEWIPC, $CLONE_NEWUSER, $CLONE_NEWPID) = (0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000);
+my ($CLONE_NEWCGROUP, $CLONE_NEWNS, $CLONE_NEWUTS, $CLONE_NEWIPC, $CLONE_NEWUSER, $CLONE_NEWPID) = (0x02000000, 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000);
 # netdevice(7); an ifreq is 40 bytes.
 my ($CLONE_NEWNET, $AF_INET, $SOCK_DGRAM, $SIOCSIFFLAGS, $IFF_UP) = (0x40000000, 2, 2, 0x8914, 1);
 my %flag = (rdonly => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 0x20,
   bind => 0x1000, rec => 0x4000, slave => 0x80000);
 my ($MNT_DETACH, $AT_EMPTY_PATH, $AT_RECURSIVE) = (2, 0x1000, 0x8000);
 my %attribute = (rdonly => 1, nosuid => 2, nodev => 4);
-my ($PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (22, 2);
+my ($PR_SET_PDEATHSIG, $SIGKILL, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 9, 22, 2);
+# The same numbers on every supported processor; O_WRONLY.
+my ($O_WRONLY, $O_CREAT, $O_EXCL) = (1, 0100, 0200);
 # The same number on every supported processor.
 my ($O_PATH, $nr_mount_setattr) = (010000000, 442);
 my $MAX_INPUT_BYTES = 1 << 20;
@@ -53,7 +63,14 @@ my $info = adopt(3, '>');
 my @words = split /\0/, read_all(adopt(7, '<'));
 my $filter = read_all(adopt(8, '<'));
 
+my ($stage, $hostname, $guest_namespace, $keeper, $fuse, @mounts) = ('/');
+read_words();
 check(syscall($nr_unshare, $CLONE_NEWNS | $CLONE_NEWPID | $CLONE_NEWIPC | $CLONE_NEWUTS), 'new namespaces');
+# Before any mount, which may hide them.
+$_->{source} = open_source($_->{from}, $_->{if_missing} // 'need') for grep { defined $_->{from} } @mounts;
+my $root;
+my ($fork_at) = grep { $mounts[$_]{kind} eq 'fork' } 0 .. $#mounts;
+make_mounts(splice @mounts, 0, $fork_at) if defined $fork_at;
 # Complete only when its id is written: readers use the id as the sign of readiness.
 pipe(my $is_known, my $known) or fail('pipe');
 defined(my $child = fork) or fail('fork');
@@ -65,22 +82,13 @@ close $known;
 sysread $is_known, my $nothing, 1;
 close $info;
 
-umask 0;
 close_strays();
-my ($stage, $hostname, $guest_namespace, @mounts) = ('/');
-read_words();
-$_->{source} = open_source($_->{from}, $_->{if_missing}) for grep { $_->{kind} eq 'bind' } @mounts;
-# A copy of a mount here must not keep it mounted after the host unmounts it.
-mount_at(undef, '/', undef, $flag{rec} | $flag{slave}, 'the propagation of mounts');
-my $root = mount_root(shift @mounts);
-for my $mount (@mounts) {
-  next if $mount->{kind} eq 'bind' && !defined $mount->{source};
-  mount_one($mount);
-}
+make_mounts(grep { $_->{kind} ne 'fork' } @mounts);
 enter_root();
 check(syscall($nr_sethostname, "$hostname", length $hostname), 'hostname') if defined $hostname;
 check(syscall($nr_setns, fileno $guest_namespace, $CLONE_NEWUSER), 'the second user namespace') if defined $guest_namespace;
 load_filter() if length $filter;
+bind_to_keeper() if defined $keeper;
 umask 022;
 %ENV = (PATH => $ENV{PATH} // '');
 no warnings 'exec';    # fail tells it
@@ -119,6 +127,7 @@ sub read_all {
 sub close_strays {
   opendir(my $folder, '/proc/self/fd') or fail('descriptors');
   my %is_kept = map { $_ => 1 } 0 .. 2, 4 .. 6, 9, 10, fileno $is_known;
+  $is_kept{fileno $_} = 1 for grep { defined } $root, map { $_->{source} } @mounts;
   my @numbers = grep { /^\d+$/ && !$is_kept{$_} } readdir $folder;
   closedir $folder;
   for my $number (@numbers) {
@@ -133,9 +142,17 @@ sub read_words {
     if    ($word eq 'stage')            { $stage = shift @words }
     elsif ($word eq 'hostname')         { $hostname = shift @words }
     elsif ($word eq 'own-network')      { make_network() }
+    elsif ($word eq 'own-cgroups')      { make_cgroup_namespace() }
+    elsif ($word eq 'keeper')           { $keeper = [adopt(4, '>'), adopt(5, '<')] }
     elsif ($word eq 'second-namespace') { $guest_namespace = adopt(9, '<') }
     elsif ($word eq 'bind')             { my %mount = (kind => $word); @mount{qw(from at access if_missing)} = splice @words, 0, 4; push @mounts, \%mount }
     elsif ($word eq 'overlay')          { my %mount = (kind => $word); @mount{qw(folder options at)} = splice @words, 0, 3; push @mounts, \%mount }
+    elsif ($word eq 'device')           { my %mount = (kind => $word); @mount{qw(from at)} = splice @words, 0, 2; push @mounts, \%mount }
+    elsif ($word eq 'folder')           { my %mount = (kind => $word); @mount{qw(at mode)} = splice @words, 0, 2; push @mounts, \%mount }
+    elsif ($word eq 'file')             { my %mount = (kind => $word); @mount{qw(at mode text)} = splice @words, 0, 3; push @mounts, \%mount }
+    elsif ($word eq 'link')             { my %mount = (kind => $word); @mount{qw(at target)} = splice @words, 0, 2; push @mounts, \%mount }
+    elsif ($word eq 'fuse')             { $fuse = adopt(10, '+<'); push @mounts, {kind => $word, at => shift @words} }
+    elsif ($word eq 'fork')             { push @mounts, {kind => $word} }
     elsif ($word =~ /^(?:tmpfs|empty|proc|dev|mqueue)$/) { push @mounts, {kind => $word, at => shift @words} }
     else { $! = $ENOENT; fail("the word $word") }
   }
@@ -148,7 +165,41 @@ sub make_network {
   ioctl($socket, $SIOCSIFFLAGS, $request) or fail('the loopback interface');
 }
 
-# Before any mount, which may hide it.
+# The guest may make none (see second-namespace.pl): one is allowed for as long as it takes.
+sub make_cgroup_namespace {
+  my $path = '/proc/sys/user/max_cgroup_namespaces';
+  for my $most (1, 0) {
+    open(my $file, '>', $path) or fail($path);
+    defined syswrite($file, $most) or fail($path);
+    close $file;
+    check(syscall($nr_unshare, $CLONE_NEWCGROUP), 'a new cgroup namespace') if $most;
+  }
+}
+
+# The first of them is the root.
+sub make_mounts {
+  my @wanted = @_;
+  umask 0;
+  if (!defined $root) {
+    # A copy of a mount here must not keep it mounted after the host unmounts it.
+    mount_at(undef, '/', undef, $flag{rec} | $flag{slave}, 'the propagation of mounts');
+    $root = mount_root(shift @wanted);
+  }
+  for my $mount (@wanted) {
+    next if defined $mount->{from} && !defined $mount->{source};
+    mount_one($mount);
+  }
+}
+
+# Each byte is awaited, so that pid 1 learns of the end of its parent before it asks for the signal, and the kernel sends it after that.
+sub bind_to_keeper {
+  my ($tells, $hears) = @$keeper;
+  syswrite($tells, "mounted\n") or fail('the keeper');
+  sysread($hears, my $is_child, 1) or exit 1;
+  check(syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0), 'the end with the keeper');
+  sysread($hears, my $may_start, 1) or exit 1;
+}
+
 sub open_source {
   my ($path, $if_missing) = @_;
   if (sysopen(my $source, $path, $O_PATH)) { return $source }
@@ -171,7 +222,8 @@ sub mount_at {
 # The guest's root may change them, unless it is in the second user namespace.
 sub mount_root {
   my ($mount) = @_;
-  my @limits = defined $guest_namespace ? qw(nodev nosuid) : qw(nodev);
+  # Sessions allow programs to change ids; without a session before them, services could not.
+  my @limits = defined $guest_namespace && !defined $keeper ? qw(nodev nosuid) : qw(nodev);
   if ($mount->{kind} eq 'overlay') {
     chdir $mount->{folder} or fail($mount->{folder});
     my $flags = 0;
@@ -191,10 +243,16 @@ sub mount_root {
 sub mount_one {
   my ($mount) = @_;
   my ($kind, $at) = ($mount->{kind}, $mount->{at});
+  return make_entry($mount) if $kind =~ /^(?:folder|file|link)$/;
   my $target = by_number(my $place = walk($at));
   if ($kind eq 'bind') {
     mount_at(by_number($mount->{source}), $target, undef, $flag{bind} | $flag{rec}, $at);
     limit(walk($at), $at, qw(nosuid nodev), $mount->{access} eq 'ro' ? 'rdonly' : ());
+  }
+  elsif ($kind eq 'device') { mount_at(by_number($mount->{source}), $target, undef, $flag{bind}, $at) }
+  elsif ($kind eq 'fuse') {
+    my $options = 'fd=' . fileno($fuse) . ',rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions';
+    mount_at('envs', $target, 'fuse.envs', $flag{nosuid} | $flag{nodev} | $flag{noexec}, $at, $options);
   }
   elsif ($kind eq 'proc')   { mount_at('proc', $target, 'proc', $flag{nosuid} | $flag{noexec} | $flag{nodev}, $at) }
   elsif ($kind eq 'tmpfs')  { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev}, $at, 'mode=0755') }
@@ -213,6 +271,23 @@ sub fill_dev {
   for my $name (sort keys %DEVICE_LINKS) { symlink $DEVICE_LINKS{$name}, "$folder/$name" or fail("$at/$name") }
   for my $name (qw(shm mqueue pts)) { mkdir "$folder/$name", 0755 or fail("$at/$name") }
   mount_at('devpts', "$folder/pts", 'devpts', $flag{nosuid} | $flag{noexec}, "$at/pts", 'newinstance,ptmxmode=0666,mode=620');
+}
+
+# Follows no link: the parent is walked to, and the entry is new or a real folder.
+sub make_entry {
+  my ($entry) = @_;
+  my ($kind, $at) = ($entry->{kind}, $entry->{at});
+  my ($above, $name) = $at =~ m{^(.*)/([^/]+)$};
+  my $path = by_number(my $parent = walk($above)) . "/$name";
+  if ($kind eq 'link') { symlink $entry->{target}, $path or fail($at) }
+  elsif ($kind eq 'file') {
+    sysopen(my $file, $path, $O_WRONLY | $O_CREAT | $O_EXCL | $O_NOFOLLOW, oct $entry->{mode}) or fail($at);
+    defined syswrite($file, $entry->{text}) or fail($at);
+  }
+  else {
+    mkdir $path;    # may be there; "walk" refuses all but a real one
+    chmod oct $entry->{mode}, by_number(my $folder = walk($at)) or fail($at);
+  }
 }
 
 # Returns a descriptor of a place in the tree. Each step is a real folder, the last may be a file; links are refused.

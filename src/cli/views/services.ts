@@ -25,6 +25,11 @@ function describePorts({ports}: ServiceRow): string {
   return [...new Set(shown)].join(' ')
 }
 
+/** Describes why services failed, where envs knows, one line each. */
+export function describeReasons({services}: ServiceListResult): string[] {
+  return services.flatMap(({unit, reason}) => (reason === null ? [] : [`${unit}: ${reason}`]))
+}
+
 /** Describes how to start the services that did not start; undefined if all did. */
 export function describeWaiting({name, services}: ServiceListResult): string | undefined {
   const waiting = services

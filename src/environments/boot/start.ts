@@ -48,7 +48,7 @@ export async function restartEnvironment(
   const {name, record} = await chooseEnvironment(host.paths, text)
   if (initOf(record) === 'none') throw nothingToStartError({environment: name})
   const {graceMs} = request
-  const wasRunning = await stopEnvironment(host, name, graceMs === undefined ? {} : {graceMs})
+  const {wasRunning} = await stopEnvironment(host, name, {graceMs})
   return {...(await startEnvironment(host, name, request)), wasRunning}
 }
 

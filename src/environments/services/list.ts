@@ -1,40 +1,53 @@
 import type {Host} from '../../host/host.js'
 import {readTreeServices, type TreeService} from '../../rootfs/tree-services.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
-import {type ListeningPort, listeningSockets, portsOfProcess} from '../../sandbox/listening-ports.js'
+import {portsOfProcesses} from '../../sandbox/listening-ports.js'
 import type {GuestProcess} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
+import {programRows} from '../programs/rows.js'
+import {captureInEnvironment} from '../session/capture.js'
 import {guestProcesses} from '../session/processes.js'
+import {bootedAnchor, processesByUnit, rowOfUnit, showUnits} from './booted.js'
+import {logCommand} from './log.js'
+import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
 import type {ServiceListResult, ServiceRow} from './results.js'
+import type {ShownUnit} from './show-output.js'
 import {startedUnit, unitOfProgram} from './unit-of-process.js'
 
 /**
- * Lists the services of an environment: those that run, and those that an init would start.
+ * Lists the services of an environment: those that run, those that failed, and those that an init would start.
  *
  * @param text - Name of the environment.
- * @throws {EnvironmentNotFoundError} @throws {HistoryUnreadableError}
+ * @throws {EnvironmentNotFoundError} @throws {HistoryUnreadableError} @throws {@link guestRefusedError}
  */
 export async function listServices(host: Host, text: string): Promise<ServiceListResult> {
   const environment = await findEnvironment(host.paths, text)
-  const processes = guestProcesses(host, environment.files)
+  const {name, files} = environment
+  const processes = guestProcesses(host, files)
   const services = await treeServices(host, environment, processes)
-  const isRunning = readLiveAnchor(environment.files.run) !== undefined || processes.length > 0
-  return {name: environment.name, isRunning, services: rowsOf(services, processes)}
+  const isRunning = readLiveAnchor(files.run) !== undefined || processes.length > 0
+  const rows =
+    bootedAnchor(environment) === undefined
+      ? rowsWithoutInit(services, processes)
+      : await rowsOfInit(host, environment, services)
+  return {name, isRunning, services: [...rows, ...(await programRows(files.run, processes))]}
 }
 
-async function treeServices(
+/** Reads the services that packages asked to start, and those that were started by hand, from the disk. */
+export async function treeServices(
   host: Host,
   environment: Environment,
-  processes: readonly GuestProcess[],
+  processes: readonly GuestProcess[] = [],
+  others: readonly string[] = [],
 ): Promise<TreeService[]> {
   const folders = treeFolders(host.paths, await readGuestTree(environment))
-  const others = processes.flatMap(({hostPid}) => startedUnit(hostPid) ?? [])
-  return readTreeServices(folders, {others})
+  const started = processes.flatMap(({hostPid}) => startedUnit(hostPid) ?? [])
+  return readTreeServices(folders, {others: [...others, ...started]})
 }
 
 /** Returns the rows of an environment in which no init runs: the kernel knows its processes, and files the rest. */
-function rowsOf(services: readonly TreeService[], processes: readonly GuestProcess[]): ServiceRow[] {
+function rowsWithoutInit(services: readonly TreeService[], processes: readonly GuestProcess[]): ServiceRow[] {
   const byUnit = new Map<string, GuestProcess[]>(services.map(({unit}) => [unit, []]))
   for (const process of processes) {
     const unit = startedUnit(process.hostPid) ?? unitOfProgram(process, services)
@@ -51,19 +64,41 @@ function rowOf(
   const [main] = processes
   const state = main !== undefined ? 'active' : isEnabled && isRecorded ? 'would-start' : 'inactive'
   return {
-    ...{unit, description, state, sub: '', result: '', isEnabled},
+    ...{kind: 'unit', unit, description, state, sub: '', result: '', isEnabled},
     since: main?.startedAt ?? null,
     mainPid: main?.pid ?? null,
-    ports: portsOf(processes),
+    ports: portsOfProcesses(processes),
     reason: null,
   }
 }
 
-/** Returns the ports of processes in one network, in order. */
-function portsOf(processes: readonly GuestProcess[]): ListeningPort[] {
-  const [first] = processes
-  if (first === undefined) return []
-  const sockets = listeningSockets(first.hostPid)
-  const ports = new Set(processes.flatMap(({hostPid}) => portsOfProcess(hostPid, sockets)))
-  return [...ports].sort((a, b) => a.port - b.port)
+async function rowsOfInit(
+  host: Host,
+  environment: Environment,
+  services: readonly TreeService[],
+): Promise<ServiceRow[]> {
+  const units = await showUnits(
+    host,
+    environment,
+    services.map(({unit}) => unit),
+  )
+  const processes = processesByUnit(units, guestProcesses(host, environment.files))
+  const rows = []
+  for (const unit of units) {
+    const reason = unit.state === 'failed' ? await reasonOf(host, environment, unit) : null
+    rows.push(rowOfUnit(unit, {ports: portsOfProcesses(processes.get(unit.unit) ?? []), reason}))
+  }
+  return rows
 }
+
+/** Returns why a unit failed, if it could not listen on a port; null for other reasons. */
+async function reasonOf(host: Host, environment: Environment, {unit}: ShownUnit): Promise<string | null> {
+  const anchor = bootedAnchor(environment)
+  if (anchor === undefined) return null
+  const {stdout} = await captureInEnvironment(host, environment.name, logCommand([unit], {lines: LAST_LINES}))
+  const problem = await findPortProblem(host, portsInLog(stdout), anchor.pid)
+  return problem === undefined ? null : describePortProblem(problem)
+}
+
+/** Enough for the last start of a service. */
+const LAST_LINES = 30

@@ -9,7 +9,8 @@ const portResult = v.object({
 })
 
 export const serviceResult = v.object({
-  unit: described(v.string(), 'name of the unit with its suffix, also for an init script'),
+  kind: described(v.picklist(['unit', 'program']), 'program: envs run --detach keeps it running'),
+  unit: described(v.string(), 'name of the unit with its suffix, also for an init script; or of the program'),
   description: v.string(),
   state: described(
     v.picklist(['active', 'activating', 'deactivating', 'failed', 'inactive', 'would-start']),
@@ -31,3 +32,17 @@ export const serviceListResult = v.object({
   services: v.array(serviceResult),
 })
 export type ServiceListResult = RecordOf<typeof serviceListResult>
+
+export const serviceActionResult = v.object({
+  name: ownNameField,
+  action: v.picklist(['start', 'stop', 'restart', 'enable', 'disable']),
+  units: v.array(v.string()),
+})
+export type ServiceActionResult = RecordOf<typeof serviceActionResult>
+
+export const serviceLogResult = v.object({
+  name: ownNameField,
+  units: v.array(v.string()),
+  text: described(v.string(), 'the last lines that the units printed'),
+})
+export type ServiceLogResult = RecordOf<typeof serviceLogResult>

@@ -31,6 +31,18 @@ export function unitOfProgram(
   return services.find(({program}) => program !== undefined && programs.has(program))?.unit
 }
 
+/** Returns the paths of the control groups of a process, of all hierarchies. @see cgroups(7), /proc/PID/cgroup */
+export function controlGroupsOf(hostPid: number): string[] {
+  const text = readStart(`/proc/${hostPid}/cgroup`) ?? ''
+  return text.split('\n').flatMap((line) => /^\d+:[^:]*:(?<path>.+)$/.exec(line)?.groups?.['path'] ?? [])
+}
+
+/** Returns the host's id of the parent of a process. @see proc_pid_status(5) */
+export function parentOf(hostPid: number): number | undefined {
+  const parent = /^PPid:\s+(?<pid>\d+)$/m.exec(readStart(`/proc/${hostPid}/status`) ?? '')?.groups?.['pid']
+  return parent === undefined ? undefined : Number(parent)
+}
+
 function readStart(path: string): string | undefined {
   const fd = unlessErrno(() => openSync(path, 'r'))
   if (fd === undefined) return undefined

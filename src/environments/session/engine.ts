@@ -24,7 +24,7 @@ import type {SandboxSpec} from '../../sandbox/spec.js'
 import {engineUnsuitableError, storageUnavailableError} from '../../store/errors.js'
 import {removeLayerFolder} from '../../store/gc.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
-import type {EnvironmentRecord} from '../../store/record.js'
+import {type EnvironmentRecord, initOf} from '../../store/record.js'
 import {toolPath} from '../../store/tools.js'
 
 export type EngineSetting = 'auto' | EngineName
@@ -66,9 +66,10 @@ export async function identityFor(
 export async function engineFor(
   host: Host,
   setting: EngineSetting,
-  {name, record}: {name: string; record: Pick<EnvironmentRecord, 'identity' | 'storage'>},
+  {name, record}: {name: string; record: Pick<EnvironmentRecord, 'identity' | 'storage' | 'settings'>},
 ): Promise<EngineName> {
-  const engine = await findEngine(host, setting)
+  // The guest's init needs a keeper that makes its control groups and console.
+  const engine = await findEngine(host, initOf(record) === 'systemd' ? 'unshare' : setting)
   if (engine === 'proot' && (record.identity === 'mapped' || record.storage === 'overlay'))
     throw engineUnsuitableError({name, ...record, engine})
   return engine

@@ -4,12 +4,17 @@ import {checkMountPoints, ensureMountPoints} from '../../rootfs/mount-points.js'
 import type {AnchorPlan} from '../../sandbox/anchor.js'
 import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
 import {anchorEngine, type EngineName, guestNamespaceOf} from '../../sandbox/engines/select.js'
+import {noCgroupsError} from '../../sandbox/errors.js'
+import {planBoot} from '../../sandbox/init/boot.js'
+import {findCgroups} from '../../sandbox/init/cgroups.js'
 import {MOUNT_POINTS} from '../../sandbox/mounts.js'
-import {filterSets} from '../../sandbox/seccomp/rules.js'
+import {filterSets, initFilterSets} from '../../sandbox/seccomp/rules.js'
 import {baseSpec, type SandboxSpec} from '../../sandbox/spec.js'
+import type {Environment} from '../../store/environments.js'
 import {requireSameIds} from '../../store/integrity/id-maps.js'
 import {openStack} from '../../store/integrity/lost-layers.js'
 import {readGuestTree, rootMount, treeFolders} from '../../store/mounted-tree.js'
+import {initOf} from '../../store/record.js'
 import {readMark} from '../try/tries.js'
 import {fitToEngine} from './engine.js'
 
@@ -67,6 +72,16 @@ export async function planSpec(
       prefix: [],
     },
   })
+  const boot = initOf(record) === 'systemd' && engine === 'unshare' ? await bootOf(environment, spec) : spec
   const isThrowaway = (await readMark(host.paths, name)) !== undefined
-  return withFeatures(spec, {host, environment, wish, engine, tree, isPreview, isThrowaway})
+  return withFeatures(boot, {host, environment, wish, engine, tree, isPreview, isThrowaway})
+}
+
+/** Returns the sandbox of an environment whose systemd is its first process. @throws {@link noCgroupsError} */
+async function bootOf({name, files, record}: Environment, spec: SandboxSpec): Promise<SandboxSpec> {
+  const cgroups = findCgroups()
+  if (cgroups === undefined) throw noCgroupsError({name})
+  const {identity} = record
+  const boot = await planBoot(cgroups, {identity, runFolder: files.run, restarts: 'again'})
+  return {...spec, boot, mounts: [], filterSets: initFilterSets(identity, cgroups.kind)}
 }

@@ -2,9 +2,8 @@ import {existsSync} from 'node:fs'
 import {basename, dirname} from 'node:path'
 import type {Host} from '../../host/host.js'
 import {lockHolders} from '../../host/locks.js'
-import {parentOf} from '../../host/machine/proc.js'
 import {findPerl} from '../../host/process.js'
-import {anchorFiles, readLiveAnchor} from '../../sandbox/anchor-state.js'
+import {anchorFiles, isBooted, readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../../sandbox/processes.js'
@@ -17,7 +16,8 @@ import {
   repairRunFolder,
 } from '../../store/environments.js'
 import {signalSender} from '../../store/tools.js'
-import {listPrograms, type Program} from '../programs/program.js'
+import {listPrograms} from '../programs/program.js'
+import {programOf} from '../programs/program-of-process.js'
 import {awaitPrograms, leavePrograms} from '../programs/stop.js'
 
 export type EnvironmentProcess = GuestProcess & {
@@ -28,6 +28,8 @@ export type EnvironmentProcess = GuestProcess & {
 
 /** Time that services have to end after SIGTERM, before SIGKILL. */
 const STOP_GRACE_MS = 5000
+/** With an init, units have their own limits: systemd's usual one. */
+const HALT_GRACE_MS = 90_000
 
 /** Lists the processes of one environment, or of all environments where `text` is undefined. */
 export async function environmentProcesses(
@@ -44,51 +46,59 @@ export async function environmentProcesses(
   return all
 }
 
-/** Stops an environment. @returns Whether the environment was running. */
+type StopOptions = {
+  /** Time that services have to end; left out, five seconds, and ninety with an init. */
+  readonly graceMs?: number | undefined
+}
+
+/** Stops an environment. @returns Whether it was running, and its processes that did not end in time. */
 export async function stopEnvironment(
   host: Host,
   text: string,
-  {graceMs = STOP_GRACE_MS} = {},
-): Promise<boolean> {
+  options: StopOptions = {},
+): Promise<{readonly wasRunning: boolean; readonly killed: readonly GuestProcess[]}> {
   const environment = await findEnvironment(host.paths, text)
   const {files} = environment
   const wasRunning =
     readLiveAnchor(files.run) !== undefined ||
     guestProcesses(host, files).length > 0 ||
     (await listPrograms(files.run)).some(({keeperPid}) => keeperPid !== null)
-  await stopFiles(host, files, {graceMs})
-  return wasRunning
+  return {wasRunning, killed: await stopFiles(host, files, options)}
 }
 
 /**
  * Stops the processes of an environment, also of one whose record is damaged.
  *
+ * @returns The processes that did not end in time.
  * @throws {@link anchorUnreachableError} When the first process does not end.
  */
 export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
-  {graceMs = STOP_GRACE_MS} = {},
-): Promise<void> {
+  options: StopOptions = {},
+): Promise<readonly GuestProcess[]> {
   // First: a program that is started again would start the environment.
   const programs = await leavePrograms(run)
-  await stopProcesses(host, {run, lock}, {graceMs})
+  const killed = await stopProcesses(host, {run, lock}, options)
   await awaitPrograms(run, programs, basename(dirname(run)))
   // One of them may have been about to start it.
-  if (programs.length > 0) await stopProcesses(host, {run, lock}, {graceMs})
+  if (programs.length > 0) await stopProcesses(host, {run, lock}, options)
+  return killed
 }
 
 async function stopProcesses(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
-  {graceMs}: {readonly graceMs: number},
-): Promise<void> {
+  {graceMs = isBooted(run) ? HALT_GRACE_MS : STOP_GRACE_MS}: StopOptions,
+): Promise<readonly GuestProcess[]> {
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
-    if (await stopAnchor(run, {sender, graceMs})) return
+    const {hasEnded, killed} = await stopAnchor(run, {sender, graceMs})
+    if (hasEnded) return killed
     throw anchorUnreachableError(basename(dirname(run)), await lockHolders(anchorFiles(run).liveness))
   }
   if (hasProot(host)) await stopProotProcesses(lock, {graceMs})
+  return []
 }
 
 /** Without proot on the host, a search through all processes of the host would find nothing. */
@@ -105,28 +115,13 @@ async function processesOf(
   return processes.map((process) => ({environment: name, ...process, program: programOf(process, programs)}))
 }
 
-/** Deeper than any process that is not lost to its program: a shell's children of children. */
-const MOST_ANCESTORS = 64
-
-/** Finds the program whose keeper is an ancestor of a process. A process that lost its parent belongs to none. */
-function programOf({hostPid}: GuestProcess, programs: readonly Program[]): string | null {
-  const keepers = new Map(programs.flatMap(({keeperPid, name}) => (keeperPid ? [[keeperPid, name]] : [])))
-  let pid: number | undefined = hostPid
-  for (let steps = 0; keepers.size > 0 && pid !== undefined && steps < MOST_ANCESTORS; steps++) {
-    const name = keepers.get(pid)
-    if (name !== undefined) return name
-    pid = parentOf(pid)
-  }
-  return null
-}
-
 /** Lists the processes of an environment, with any engine. */
 export function guestProcesses(
   host: Pick<Host, 'which'>,
   {run, lock, root}: Pick<EnvironmentFiles, 'run' | 'lock' | 'root'>,
 ): GuestProcess[] {
   const anchor = readLiveAnchor(run)
-  if (anchor !== undefined) return listProcesses(anchor)
+  if (anchor !== undefined) return listProcesses(anchor, {isBooted: isBooted(run)})
   // proot can't mount layers: it only runs environments that have a root folder.
   return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
 }

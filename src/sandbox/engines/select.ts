@@ -123,7 +123,12 @@ export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngine
     if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
     return bwrapEngine(program, secondNamespace)
   }
-  return unshareEngine({launcher: scriptWords(requirePerl(host), 'anchor'), secondNamespace})
+  const perl = requirePerl(host)
+  return unshareEngine({
+    launcher: scriptWords(perl, 'anchor'),
+    keeper: scriptWords(perl, 'boot'),
+    secondNamespace,
+  })
 }
 
 /** Tries engines until one works. Those that failed before come last: they are tried again when no other works. */

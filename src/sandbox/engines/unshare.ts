@@ -1,6 +1,7 @@
 import {constants} from 'node:fs'
 import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
 import {templateText} from '../../host/paths.js'
+import {bootWords, keeperWords} from '../init/boot.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
 import {type AnchorEngine, enginePrefix, type SecondNamespaceLauncher} from './engine.js'
@@ -13,17 +14,28 @@ import {overlayOptions} from './overlay.js'
  */
 export function unshareEngine({
   launcher,
+  keeper,
   secondNamespace,
 }: {
   launcher: readonly string[]
+  /** Argv prefix of templates/host/boot.pl. */
+  keeper: readonly string[]
   secondNamespace: SecondNamespaceLauncher
 }): AnchorEngine {
   return {
     name: 'unshare',
     command: async (spec, holder) => [
       ...enginePrefix(spec, secondNamespace),
-      ...[...launcher, numbers(spec.architecture)],
-      ...['/bin/sh', '-c', await templateText('guest/init.sh'), 'envs-init', holder],
+      ...(spec.boot === undefined
+        ? []
+        : keeperWords(keeper, spec.boot, {
+            architecture: spec.architecture,
+            guestNamespace: spec.userNamespace.guest,
+          })),
+      ...[...launcher, numbers(spec.architecture), '/bin/sh', '-c'],
+      ...(spec.boot === undefined
+        ? [await templateText('guest/init.sh'), 'envs-init', holder]
+        : [await templateText('guest/boot.sh'), 'envs-boot']),
     ],
     options: unshareOptions,
   }
@@ -31,16 +43,19 @@ export function unshareEngine({
 
 /** Returns the words that templates/host/anchor.pl reads as its options. */
 export function unshareOptions(
-  {hostname, network, root, mounts, userNamespace}: SandboxSpec,
+  {hostname, network, root, mounts, userNamespace, boot}: SandboxSpec,
   stage: string,
 ): string[] {
   return [
     ...['stage', stage, 'hostname', hostname],
     ...(network === 'own' ? ['own-network'] : []),
     ...(userNamespace.guest === 'only' ? [] : ['second-namespace']),
-    ...[root, ...mounts].flatMap(mountWords),
-    // Marks the list as complete: this process may be killed while it writes.
-    'end',
+    ...(boot === undefined ? [] : ['keeper', ...(boot.cgroups.kind === 'real' ? ['own-cgroups'] : [])]),
+    ...mountWords(root),
+    ...(boot === undefined ? [] : bootWords(boot, mountWords)),
+    ...mounts.flatMap(mountWords),
+    // Marks the list as complete: this process may be killed while it writes. The keeper of a guest that boots adds the last words.
+    boot === undefined ? 'end' : 'keeper-adds',
   ]
 }
 

@@ -10,10 +10,21 @@ import type {Syscall} from './syscalls.js'
  * - `hardening`: refuses calls that reach the host's global state, or that no environment needs.
  * - `sync`: flushing to disk succeeds at once. A power cut loses data: for changes by APT, which envs syncs
  *   afterwards, and for throwaway environments.
+ * - `reboot`: refuses reboot(2). An init may call it: in a pid namespace it ends pid 1, and tells the keeper why.
+ * - `no-clone3`: clone3(2) is unknown, so that systemd starts processes without it: it can't put them into a make-believe group.
  * - `untraced`: calls that are newer than a tracer fail with ENOSYS, so that programs fall back to calls that the tracer
  *   translates. The tracer would pass the others on with paths of the host.
  */
-export type FilterSet = 'chown' | 'set-ids' | 'devices' | 'terminal' | 'hardening' | 'sync' | 'untraced'
+export type FilterSet =
+  | 'chown'
+  | 'set-ids'
+  | 'devices'
+  | 'terminal'
+  | 'hardening'
+  | 'sync'
+  | 'reboot'
+  | 'no-clone3'
+  | 'untraced'
 
 export type Rule =
   | {readonly kind: 'succeed' | 'refuse' | 'unknown'; readonly syscall: Syscall}
@@ -41,10 +52,19 @@ export function filterSets(
 function setsOf(identity: Identity): FilterSet[] {
   switch (identity) {
     case 'emulated':
-      return ['chown', 'set-ids', 'devices', 'terminal', 'hardening']
+      return ['chown', 'set-ids', 'devices', 'terminal', 'hardening', 'reboot']
     case 'mapped':
-      return ['devices', 'terminal', 'hardening']
+      return ['devices', 'terminal', 'hardening', 'reboot']
   }
+}
+
+/**
+ * Returns the filter sets for an init and the services that it starts. Making a device fails: with a device that is missing after a
+ * success, services with private devices would end.
+ */
+export function initFilterSets(identity: Identity, cgroups: 'real' | 'make-believe'): FilterSet[] {
+  const sets = setsOf(identity).filter((set) => set !== 'devices' && set !== 'reboot')
+  return cgroups === 'real' ? sets : [...sets, 'no-clone3']
 }
 
 /** Returns the rules of a filter set. */
@@ -65,6 +85,10 @@ export function rulesOf(set: FilterSet): Rule[] {
       return HARDENING.map((syscall) => ({kind: 'refuse', syscall}))
     case 'sync':
       return SYNC.map((syscall) => ({kind: 'succeed', syscall}))
+    case 'reboot':
+      return [{kind: 'refuse', syscall: 'reboot'}]
+    case 'no-clone3':
+      return [{kind: 'unknown', syscall: 'clone3'}]
     case 'untraced':
       return UNTRACED.map((syscall) => ({kind: 'unknown', syscall}))
   }
@@ -97,7 +121,7 @@ const UNTRACED: readonly Syscall[] = [
 ]
 
 /** The filter sets of a session under proot, which emulates ids and owners itself. */
-export const PROOT_SETS: readonly FilterSet[] = ['devices', 'terminal', 'hardening', 'untraced']
+export const PROOT_SETS: readonly FilterSet[] = ['devices', 'terminal', 'hardening', 'reboot', 'untraced']
 
 /**
  * Refused calls. Allowed on purpose: ptrace and personality (debuggers), io_uring (servers, build tools), clone, unshare
@@ -106,7 +130,7 @@ export const PROOT_SETS: readonly FilterSet[] = ['devices', 'terminal', 'hardeni
 // biome-ignore format: a line for each thing they reach
 const HARDENING: readonly Syscall[] = [
   /* keyrings */ 'add_key', 'keyctl', 'request_key',
-  /* the kernel */ 'delete_module', 'finit_module', 'init_module', 'kexec_file_load', 'kexec_load', 'reboot', 'syslog',
+  /* the kernel */ 'delete_module', 'finit_module', 'init_module', 'kexec_file_load', 'kexec_load', 'syslog',
   /* its probes */ 'bpf', 'kcmp', 'lookup_dcookie', 'perf_event_open', 'userfaultfd',
   /* the clock */ 'adjtimex', 'clock_adjtime', 'clock_adjtime64', 'clock_settime', 'clock_settime64', 'settimeofday', 'stime',
   /* file systems */ 'acct', 'fanotify_init', 'open_by_handle_at', 'quotactl', 'quotactl_fd', 'swapoff', 'swapon', 'uselib',

@@ -58,12 +58,15 @@ test('a process that ended but was not waited for is gone', async (t) => {
 
 test('the child that bwrap names is recorded, for this user alone', async (t) => {
   const folder = await temporaryFolder(t)
-  assert.deepEqual(await recordAnchor(folder, `{\n    "child-pid": ${process.pid}\n}\n`, 'second'), OWN)
+  assert.deepEqual(
+    await recordAnchor(folder, `{\n    "child-pid": ${process.pid}\n}\n`, {guestNamespace: 'second'}),
+    OWN,
+  )
   assert.deepEqual(readLiveAnchor(folder), OWN)
   assert.equal((await stat(anchorFiles(folder).state)).mode & 0o777, 0o600)
 })
 
 test('a child that is gone already is not recorded', async (t) => {
   const folder = await temporaryFolder(t)
-  assert.equal(await recordAnchor(folder, '{"child-pid": 4194305}', 'second'), undefined)
+  assert.equal(await recordAnchor(folder, '{"child-pid": 4194305}', {guestNamespace: 'second'}), undefined)
 })

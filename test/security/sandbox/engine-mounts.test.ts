@@ -40,7 +40,7 @@ async function hostileTree(t: TestContext) {
       return await startAnchor(
         {
           name: 'play',
-          engine: unshareEngine({launcher, secondNamespace: () => []}),
+          engine: unshareEngine({launcher, keeper: [], secondNamespace: () => []}),
           runFolder,
           spec: {...spec, mounts: [...spec.mounts, resolver]},
         },

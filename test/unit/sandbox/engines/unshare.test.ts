@@ -50,7 +50,11 @@ for (const guestNamespace of ['second', 'of-root'] as const) {
 }
 
 test('pid 1 is a program of the guest, which none of the host can be changed through', async () => {
-  const engine = unshareEngine({launcher: ['perl', 'anchor.pl'], secondNamespace: () => []})
+  const engine = unshareEngine({
+    launcher: ['perl', 'anchor.pl'],
+    keeper: ['perl', 'boot.pl'],
+    secondNamespace: () => [],
+  })
   const [perl, script, numbers, ...program] = await engine.command(SPEC, 'sleep 1')
   assert.deepEqual([perl, script], ['perl', 'anchor.pl'])
   assert.match(numbers ?? '', /^(?:\d+,){8}\d+$/)

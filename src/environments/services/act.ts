@@ -1,0 +1,149 @@
+import {readFileSync} from 'node:fs'
+import type {EnvsError} from '../../errors.js'
+import type {Host} from '../../host/host.js'
+import {templatePath} from '../../host/paths.js'
+import {unitName} from '../../rootfs/tree-services.js'
+import {readLiveAnchor} from '../../sandbox/anchor-state.js'
+import {type Environment, findEnvironment} from '../../store/environments.js'
+import {initOf} from '../../store/record.js'
+import {stopPrograms} from '../programs/stop.js'
+import {type CapturedSession, captureInEnvironment} from '../session/capture.js'
+import {guestProcesses} from '../session/processes.js'
+import {bootedAnchor} from './booted.js'
+import {serviceActionFailedError, serviceNeedsInitError, serviceNotFoundError} from './errors.js'
+import {treeServices} from './list.js'
+import {logCommand} from './log.js'
+import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
+import type {ServiceActionResult} from './results.js'
+
+export const SERVICE_ACTIONS = ['start', 'stop', 'restart', 'enable', 'disable'] as const
+
+export type ServiceAction = (typeof SERVICE_ACTIONS)[number]
+
+type ActionRequest = {
+  readonly action: ServiceAction
+  /** As the user typed them, at least one. */
+  readonly units: readonly string[]
+}
+
+type ActionOptions = {
+  /** Receives what the programs printed, also before a failure: the guest's word. */
+  readonly onOutput: (text: string) => void
+}
+
+/**
+ * Acts on services: by `systemctl` where an init runs, else by init scripts and links. Starts the environment when it is stopped.
+ *
+ * @param text - Name of the environment.
+ * @throws {@link serviceNotFoundError} @throws {@link serviceNeedsInitError} @throws {@link serviceActionFailedError}
+ */
+export async function actOnServices(
+  host: Host,
+  text: string,
+  {action, units: words}: ActionRequest,
+  {onOutput}: ActionOptions,
+): Promise<ServiceActionResult> {
+  const environment = await findEnvironment(host.paths, text)
+  const {name} = environment
+  // A program is started by "envs run --detach" alone.
+  const programs = action === 'stop' ? await stopPrograms(environment, words) : []
+  const units = words.filter((word) => !programs.includes(word)).map((word) => parseUnit(name, word))
+  const done = {name, action, units: [...programs, ...units]}
+  if (units.length === 0) return done
+  if (hasInit(environment)) {
+    const ended = await captureInEnvironment(host, name, ['systemctl', action, '--', ...units])
+    onOutput(outputOf(ended))
+    if (ended.status === 0) return done
+    throw await failure(host, environment, {
+      ...{...done, program: 'systemctl', ended},
+      ...{
+        log: logCommand(units, {lines: LAST_LINES}),
+        nextStep: `envs services ${name} log ${units.join(' ')}`,
+      },
+    })
+  }
+  await refuseWithoutScript(host, environment, {action, units})
+  if (action === 'stop' && !isRunning(host, environment)) return done
+  const script = readFileSync(templatePath('guest/service.sh'), 'utf8')
+  const command = ['/bin/sh', '-c', script, 'envs-service', action, ...units]
+  const ended = await captureInEnvironment(host, name, command)
+  onOutput(outputOf(ended))
+  if (ended.status === 0) return done
+  throw await failure(host, environment, {
+    ...{...done, program: needsScript(action) ? 'an init script' : 'update-rc.d', ended, log: FRESH_LOGS},
+    nextStep: needsScript(action)
+      ? `See whether it wrote a log: envs run ${name} -- ls -lt /var/log`
+      : `See the links that there are: envs run ${name} -- ls /etc/systemd/system /etc/rc2.d`,
+  })
+}
+
+/** Enough for the last start of a service. */
+const LAST_LINES = 30
+
+/** Prints the ends of the log files that were written in the last minute: without an init, each service has its own. */
+const FRESH_LOGS = [
+  '/bin/sh',
+  '-c',
+  'find /var/log -xdev -type f -mmin -1 -exec tail -qn 30 -- {} + | head -c 65536',
+]
+
+function parseUnit(name: string, word: string): string {
+  const unit = unitName(word)
+  if (unit === undefined) throw serviceNotFoundError({name, unit: word})
+  return unit
+}
+
+/** Returns whether an init runs, or will run as soon as the environment starts. */
+function hasInit(environment: Environment): boolean {
+  if (bootedAnchor(environment) !== undefined) return true
+  return initOf(environment.record) !== 'none' && readLiveAnchor(environment.files.run) === undefined
+}
+
+function isRunning(host: Host, {files}: Environment): boolean {
+  return readLiveAnchor(files.run) !== undefined || guestProcesses(host, files).length > 0
+}
+
+async function refuseWithoutScript(
+  host: Host,
+  environment: Environment,
+  {action, units}: ActionRequest,
+): Promise<void> {
+  const {name} = environment
+  const services = await treeServices(host, environment, [], units)
+  for (const unit of units) {
+    const service = services.find((each) => each.unit === unit)
+    if (service === undefined) throw serviceNotFoundError({name, unit})
+    if (needsScript(action) && !service.hasScript) throw serviceNeedsInitError({name, unit, action})
+  }
+}
+
+function needsScript(action: ServiceAction): boolean {
+  return action !== 'enable' && action !== 'disable'
+}
+
+function outputOf({stdout, stderr}: CapturedSession): string {
+  return stdout + stderr
+}
+
+type ActionFailure = ServiceActionResult & {
+  readonly program: string
+  readonly ended: CapturedSession
+  /** The command that prints what the services wrote. */
+  readonly log: readonly string[]
+  readonly nextStep: string
+}
+
+async function failure(
+  host: Host,
+  {name, files}: Environment,
+  {action, units, program, ended, log, nextStep}: ActionFailure,
+): Promise<EnvsError> {
+  const written =
+    action === 'start' || action === 'restart' ? await captureInEnvironment(host, name, log) : undefined
+  const ports = portsInLog(`${outputOf(ended)}\n${written?.stdout ?? ''}`)
+  const problem = await findPortProblem(host, ports, readLiveAnchor(files.run)?.pid ?? process.pid)
+  return serviceActionFailedError(
+    {name, action, units, program, status: ended.status},
+    {suggestions: [...(problem === undefined ? [] : [describePortProblem(problem)]), nextStep]},
+  )
+}
