@@ -16,7 +16,7 @@ import {RELEASES} from './releases.js'
 import {renderDifferences, renderSection, renderTrial, replaceSection} from './report.js'
 import type {Row} from './row.js'
 import {type MeasuredRun, parseRuns, printRuns} from './runs.js'
-import {compareRows, keyOf, parseTable, printTable, updateRows} from './table.js'
+import {compareRows, parseTable, printTable, updateRows} from './table.js'
 
 const FILES = {
   table: join(packageRoot(), 'hosts', 'expected.tsv'),
@@ -82,6 +82,7 @@ async function act(options: Options, context: HostContext): Promise<void> {
 async function tryHosts(options: Options, context: HostContext): Promise<void> {
   const seen: Row[] = []
   const runs: MeasuredRun[] = []
+  const wholeRuns = () => (options.scenes === undefined ? runs : [])
   const planned = options.releases.flatMap((release) => plannedTrials(release, options))
   for (const release of options.releases) {
     const plan = plannedTrials(release, options)
@@ -93,18 +94,21 @@ async function tryHosts(options: Options, context: HostContext): Promise<void> {
     try {
       runs.push(await tryHost(release, {plan: plan.map(({line}) => line), onRow}, context))
     } finally {
-      // A later trial may fail.
+      // A later trial may fail, or be interrupted.
       if (options.updatesTable) await updateTable(seen)
+      if (options.updatesTable && options.writesDocument) await writeSection(wholeRuns())
     }
   }
-  const keys = new Set(planned.map(({key}) => key))
-  const expected = (await readTable()).filter((row) => keys.has(keyOf(row)))
-  const differences = compareRows(expected, seen)
+  const differences = compareRows(
+    await readTable(),
+    seen,
+    planned.map(({key}) => key),
+  )
   process.stdout.write(
     `${renderDifferences(differences)}${seen.length} trials, ${differences.length} differences.\n`,
   )
   if (differences.length > 0) process.exitCode = 1
-  else if (options.writesDocument) await writeSection(options.scenes === undefined ? runs : [])
+  else if (options.writesDocument) await writeSection(wholeRuns())
 }
 
 async function readTable(): Promise<Row[]> {

@@ -27,6 +27,8 @@ type ReadOptions = {
   readonly now: () => number
   readonly onBoot: (facts: HostFacts) => void
   readonly onScene: (scene: string) => void
+  /** Receives a step that has ended, with its status. */
+  readonly onStep: (text: string) => void
   readonly onTrial: (trial: Trial) => void
 }
 
@@ -37,7 +39,7 @@ type ReadOptions = {
  */
 export async function readTrials(
   machine: Machine,
-  {now, onBoot, onScene, onTrial}: ReadOptions,
+  {now, onBoot, onScene, onStep, onTrial}: ReadOptions,
 ): Promise<HostRun> {
   const absent: AbsentScene[] = []
   const first = await nextMarker(machine, LIMITS_SECONDS.boot, 'the host to boot')
@@ -70,6 +72,7 @@ export async function readTrials(
       }
       case 'done':
         current?.steps.set(step, marker.ran)
+        onStep(`${waiting} ${marker.ran.status}`)
         step = ''
         break
       case 'log':

@@ -1,5 +1,5 @@
 /** Tries packages in fresh environments; `npm run matrix -- --help`. Writes docs/compatibility.md. */
-import {writeFile} from 'node:fs/promises'
+import {readFile, writeFile} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 import {catchInterruption} from '../src/cli/command.js'
 import {InterruptedError} from '../src/cli/errors.js'
@@ -12,11 +12,14 @@ import {debianRootfs} from '../test/support/debian-rootfs.js'
 import {readFacts} from './facts.js'
 import {type Options, parseOptions, USAGE} from './options.js'
 import type {Package} from './packages.js'
-import {renderDocument, renderOutcomes} from './report.js'
+import {renderDocument, renderOutcomes, servicesOf} from './report.js'
+import {runServicesMatrix} from './services/main.js'
 import {openStore} from './store.js'
 import {type Outcome, tryPackage} from './trial.js'
 
-if (process.argv.includes('--help')) process.stdout.write(USAGE)
+const [, , subject, ...rest] = process.argv
+if (subject === 'services') await runServicesMatrix(rest, identitiesHere)
+else if (process.argv.includes('--help')) process.stdout.write(USAGE)
 else {
   const options = readOptions(process.argv.slice(2))
   if (options !== undefined) await main(options)
@@ -52,7 +55,9 @@ async function main(options: Options): Promise<void> {
       await writeFile(options.json, `${JSON.stringify({facts, outcomes}, null, 2)}\n`)
     }
     if (options.writesDocument) {
-      await writeFile(join(packageRoot(), 'docs', 'compatibility.md'), renderDocument(facts, outcomes))
+      const page = join(packageRoot(), 'docs', 'compatibility.md')
+      const services = servicesOf(await readFile(page, 'utf8'))
+      await writeFile(page, renderDocument(facts, {outcomes, services}))
     }
     if (outcomes.some(({failure}) => failure !== undefined)) process.exitCode = 1
   } catch (error) {

@@ -15,6 +15,7 @@ export type Options = {
 }
 
 export const USAGE = `usage: npm run matrix -- [FLAG...]
+       npm run matrix -- services --help
 
   --only PKG,PKG       these packages alone
   --identity IDENTITY  mapped or emulated; both when left out

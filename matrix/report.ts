@@ -25,8 +25,30 @@ export function renderOutcomes(outcomes: readonly Outcome[]): string {
   return [table, ...failures].join('\n')
 }
 
-/** Returns docs/compatibility.md. */
-export function renderDocument(facts: Facts, outcomes: readonly Outcome[]): string {
+/** Separates the packages of docs/compatibility.md from the services, which another run writes. */
+const SERVICES_MARK = '<!-- services -->\n'
+
+/** Returns the part of docs/compatibility.md about services. @throws {Error} Without its mark. */
+export function servicesOf(page: string): string {
+  return splitAtServices(page)[1]
+}
+
+/** Returns the page with another table of services. @throws {Error} Without the mark. */
+export function replaceServices(page: string, table: string): string {
+  return `${splitAtServices(page)[0]}${SERVICES_MARK}\n${table}\n`
+}
+
+function splitAtServices(page: string): [before: string, after: string] {
+  const at = page.indexOf(SERVICES_MARK)
+  if (at === -1) throw new Error(`docs/compatibility.md has no line ${SERVICES_MARK.trim()}`)
+  return [page.slice(0, at), page.slice(at + SERVICES_MARK.length).trimStart()]
+}
+
+/** Returns docs/compatibility.md. @param services - The part about services, which stays. */
+export function renderDocument(
+  facts: Facts,
+  {outcomes, services}: {outcomes: readonly Outcome[]; services: string},
+): string {
   const packages = [...new Set(outcomes.map((outcome) => outcome.package))]
   const identities = [...new Set(outcomes.map(({identity}) => identity))]
   const passed = outcomes.filter(({failure}) => failure === undefined).length
@@ -51,8 +73,18 @@ ${passed} of ${outcomes.length} ok.
 ${row(['package', 'version', ...identities, 'what else was seen'])}
 ${row(['---', '---', ...identities.map(() => '---:'), '---'])}
 ${rows.map(row).join('\n')}
-${outcomes.map(failureSection).join('')}`
+${outcomes.map(failureSection).join('')}
+${SERVICES_SECTION}${services}`
 }
+
+const SERVICES_SECTION = `## Services
+
+Written by \`npm run matrix -- services --write\`. All packages are installed by one \`apt-get install\`, the environment is booted by
+\`envs start\`, and each service is asked for an answer on its port or socket for a minute and a half. *yes* says that it came; nothing
+was started by hand. Ports below 1024 are moved before.
+
+${SERVICES_MARK}
+`
 
 const FACTS = [
   {title: 'Date', name: 'date'},

@@ -14,10 +14,12 @@ import type {
   StartContext,
 } from './feature.js'
 import {memoryLayer} from './memory-layer.js'
+import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
 import {resolver} from './resolver.js'
 import {restorePoints} from './restore-points.js'
+import {services} from './services.js'
 import {volumes} from './volumes.js'
 
 /**
@@ -28,7 +30,9 @@ const FEATURES: readonly SandboxFeature[] = [
   restorePoints,
   memoryLayer,
   resolver,
+  notes,
   packageCache,
+  services,
   qemuTable,
   volumes,
 ]

@@ -46,8 +46,8 @@ async function preparePackages(
   }
 }
 
-/** Replaces a symlink: an older bwrap would follow it out of the folder, and bwrap 0.12 would refuse to start. */
-async function makeMountPoint(path: string): Promise<void> {
+/** Makes a folder to mount on in the folder at /run/envs. Replaces a symlink: an older bwrap would follow it out of the folder, and bwrap 0.12 would refuse to start. */
+export async function makeMountPoint(path: string): Promise<void> {
   const status = await lstat(path).catch(ignoring('ENOENT'))
   if (status?.isDirectory() === true) return
   if (status !== undefined) await unlink(path)

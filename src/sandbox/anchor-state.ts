@@ -61,10 +61,13 @@ export function recordedNamespace(runFolder: string): GuestNamespace {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.guestNamespace ?? 'only'
 }
 
-/** Returns whether the anchor recorded last is an init of the guest's own, which boots and starts services. */
-export function isBooted(runFolder: string): boolean {
-  const recorded = v.object({init: v.literal('systemd')})
-  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded) !== undefined
+/** Programs that are pid 1 in the place of templates/guest/init.sh, and end when they are told to. */
+export type GuestInit = 'systemd' | 'services'
+
+/** Returns the init of the anchor recorded last; undefined when that ends after its last session. */
+export function recordedInit(runFolder: string): GuestInit | undefined {
+  const recorded = v.object({init: oneOfField(['systemd', 'services'])})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.init
 }
 
 /**
@@ -75,7 +78,7 @@ export function isBooted(runFolder: string): boolean {
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  {guestNamespace, init}: {readonly guestNamespace: GuestNamespace; readonly init?: 'systemd' | undefined},
+  {guestNamespace, init}: {readonly guestNamespace: GuestNamespace; readonly init?: GuestInit | undefined},
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)

@@ -6,7 +6,14 @@ import {makeFolders} from '../host/files.js'
 import {isLockFree, type Lock, lockHolders, takeLock} from '../host/locks.js'
 import {templatePath, templateText} from '../host/paths.js'
 import {capture, endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
-import {type Anchor, anchorFiles, parseInfo, readLiveAnchor, recordAnchor} from './anchor-state.js'
+import {
+  type Anchor,
+  anchorFiles,
+  type GuestInit,
+  parseInfo,
+  readLiveAnchor,
+  recordAnchor,
+} from './anchor-state.js'
 import {coverStrays, GUEST_PATH} from './constants.js'
 import {type AnchorEngine, AnchorFd} from './engines/engine.js'
 import {AnchorFailedError, anchorUnreachableError} from './errors.js'
@@ -137,8 +144,13 @@ async function whenReady(
   const {guest: guestNamespace} = spec.userNamespace
   return recordAnchor(runFolder, info, {
     guestNamespace,
-    init: spec.boot === undefined ? undefined : 'systemd',
+    init: initOfSpec(spec),
   })
+}
+
+function initOfSpec({boot, init}: SandboxSpec): GuestInit | undefined {
+  if (boot !== undefined) return 'systemd'
+  return init === undefined ? undefined : 'services'
 }
 
 type Descriptors = ReturnType<typeof openDescriptors>

@@ -39,6 +39,9 @@ export const RESOLVER_MOUNT_POINT = '/run/envs'
 /** Mount point of the package cache; templates/rootfs/apt-http uses the same path. */
 export const PACKAGES_MOUNT_POINT = '/run/envs/packages'
 
+/** Mount point of the supervisor of services, templates/guest/services. */
+export const SERVICES_MOUNT_POINT = '/run/envs/services'
+
 /** Folders that a tree must contain before it is mounted; relative to its root. */
 export const MOUNT_POINTS = ['dev', 'proc', 'sys', 'run/envs'] as const
 

@@ -4,7 +4,7 @@ import {type DebArchitecture, ioctlKind, systemCalls} from '../host/machine/arch
 import {processStartTime} from '../host/machine/proc.js'
 import {capture} from '../host/process.js'
 import {isReleased, isRunning} from './anchor.js'
-import {type Anchor, isBooted, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, type GuestInit, readLiveAnchor, recordedInit} from './anchor-state.js'
 import {hasBooted} from './init/boot-state.js'
 import {haltGuest} from './init/halt.js'
 
@@ -21,6 +21,7 @@ export async function isInUse(runFolder: string): Promise<boolean> {
   const deadline = Date.now() + LEAVES_WITHIN_MS
   while (await isRunning(runFolder)) {
     const anchor = readLiveAnchor(runFolder)
+    if (anchor !== undefined && recordedInit(runFolder) !== undefined) return true
     const isEmpty = anchor === undefined || listProcesses(anchor).length === 0
     if (!isEmpty || Date.now() >= deadline) return true
     await sleep(LEAVING_POLL_MS)
@@ -54,7 +55,7 @@ const MOST_END_MS = 15_000
  *
  * @see proc_pid_status(5) NSpid, user_namespaces(7)
  */
-export function listProcesses(anchor: Anchor, {isBooted: hasInit = false} = {}): GuestProcess[] {
+export function listProcesses(anchor: Anchor, {hasInit = false} = {}): GuestProcess[] {
   const namespace = pidNamespace(anchor.pid)
   const uptimeBase = bootTimeMs()
   return (
@@ -82,12 +83,14 @@ export async function stopAnchor(
 ): Promise<StopReport> {
   const anchor = readLiveAnchor(runFolder)
   if (anchor === undefined) return {hasEnded: true, killed: []}
-  const killed = isBooted(runFolder)
-    ? await halt(anchor, {runFolder, graceMs})
-    : await askToEnd(anchor, {sender, graceMs})
+  const init = recordedInit(runFolder)
+  const killed =
+    init === undefined
+      ? await askToEnd(anchor, {sender, graceMs})
+      : await halt(anchor, {init, runFolder, graceMs})
   killAnchor(anchor)
   const begun = Date.now()
-  while (processStartTime(anchor.pid) === anchor.startTime) {
+  while (isThere(anchor)) {
     if (Date.now() - begun > MOST_END_MS) return {hasEnded: false, killed}
     await sleep(POLL_MS)
   }
@@ -113,15 +116,20 @@ async function askToEnd(
 
 async function halt(
   anchor: Anchor,
-  {runFolder, graceMs}: {runFolder: string; graceMs: number},
+  {init, runFolder, graceMs}: {init: GuestInit; runFolder: string; graceMs: number},
 ): Promise<GuestProcess[]> {
   let unfinished: GuestProcess[] = []
-  const isReady = () => hasBooted(runFolder, anchor)
+  // That of envs takes the signal from the moment at which the environment counts as started.
+  const isReady = () => init === 'services' || hasBooted(runFolder, anchor)
   const onDeadline = () => {
-    unfinished = listProcesses(anchor, {isBooted: true})
+    unfinished = listProcesses(anchor, {hasInit: true})
   }
   await haltGuest(anchor, {graceMs, isReady, onDeadline})
   return unfinished
+}
+
+function isThere(anchor: Anchor): boolean {
+  return processStartTime(anchor.pid) === anchor.startTime
 }
 
 /**
@@ -145,7 +153,7 @@ function ignoresTermination({hostPid}: GuestProcess): boolean {
 }
 
 function killAnchor(anchor: Anchor): void {
-  if (processStartTime(anchor.pid) !== anchor.startTime) return
+  if (!isThere(anchor)) return
   try {
     process.kill(anchor.pid, 'SIGKILL')
   } catch {

@@ -14,7 +14,7 @@ import {requireRoom} from '../host/machine/limits.js'
 import {rememberTerminal} from '../host/machine/proc.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {type AnchorPlan, ensureAnchor} from './anchor.js'
-import {type Anchor, anchorFiles, isBooted, readLiveAnchor} from './anchor-state.js'
+import {type Anchor, anchorFiles, readLiveAnchor, recordedInit} from './anchor-state.js'
 import {GUEST_PATH} from './constants.js'
 import {commandNotExecutableError, commandNotFoundError, sessionFailedError} from './errors.js'
 import {untilBooted} from './init/boot-state.js'
@@ -91,7 +91,8 @@ export async function planJoin(options: SessionOptions): Promise<Uint8Array> {
 
 async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
   const anchor = readLiveAnchor(options.runFolder) ?? (await startEnvironment(options))
-  if (isBooted(options.runFolder)) await untilBooted(options.name, options.runFolder, anchor)
+  if (recordedInit(options.runFolder) === 'systemd')
+    await untilBooted(options.name, options.runFolder, anchor)
   if (options.keptPlan !== undefined) await keepJoinPlan(options.runFolder, options.keptPlan, anchor)
   return anchor
 }

@@ -29,6 +29,8 @@ export type SandboxSpec = {
   /** The host's architecture, for the numbers of system calls. */
   readonly architecture: DebArchitecture
   readonly limits: SandboxLimits
+  /** Argv of the guest's program that is pid 1; left out, templates/guest/init.sh, which ends after the last session. */
+  readonly init?: readonly string[]
   /** Programs of the host that work for the environment. */
   readonly companions: readonly Companion[]
   /** The guest boots with its own init, with the engine `unshare`; undefined for an environment with a holder. */

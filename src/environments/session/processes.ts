@@ -3,7 +3,7 @@ import {basename, dirname} from 'node:path'
 import type {Host} from '../../host/host.js'
 import {lockHolders} from '../../host/locks.js'
 import {findPerl} from '../../host/process.js'
-import {anchorFiles, isBooted, readLiveAnchor} from '../../sandbox/anchor-state.js'
+import {anchorFiles, readLiveAnchor, recordedInit} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../../sandbox/processes.js'
@@ -75,21 +75,21 @@ export async function stopEnvironment(
 export async function stopFiles(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
-  options: StopOptions = {},
+  {graceMs = recordedInit(run) !== undefined ? HALT_GRACE_MS : STOP_GRACE_MS}: StopOptions = {},
 ): Promise<readonly GuestProcess[]> {
   // First: a program that is started again would start the environment.
   const programs = await leavePrograms(run)
-  const killed = await stopProcesses(host, {run, lock}, options)
+  const killed = await stopProcesses(host, {run, lock}, {graceMs})
   await awaitPrograms(run, programs, basename(dirname(run)))
   // One of them may have been about to start it.
-  if (programs.length > 0) await stopProcesses(host, {run, lock}, options)
+  if (programs.length > 0) await stopProcesses(host, {run, lock}, {graceMs})
   return killed
 }
 
 async function stopProcesses(
   host: Host,
   {run, lock}: Pick<EnvironmentFiles, 'run' | 'lock'>,
-  {graceMs = isBooted(run) ? HALT_GRACE_MS : STOP_GRACE_MS}: StopOptions,
+  {graceMs}: {readonly graceMs: number},
 ): Promise<readonly GuestProcess[]> {
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
@@ -121,7 +121,7 @@ export function guestProcesses(
   {run, lock, root}: Pick<EnvironmentFiles, 'run' | 'lock' | 'root'>,
 ): GuestProcess[] {
   const anchor = readLiveAnchor(run)
-  if (anchor !== undefined) return listProcesses(anchor, {isBooted: isBooted(run)})
+  if (anchor !== undefined) return listProcesses(anchor, {hasInit: recordedInit(run) !== undefined})
   // proot can't mount layers: it only runs environments that have a root folder.
   return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
 }

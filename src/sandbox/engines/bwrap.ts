@@ -1,8 +1,13 @@
-import {templateText} from '../../host/paths.js'
 import {GUEST_PATH} from '../constants.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
-import {type AnchorEngine, AnchorFd, enginePrefix, type SecondNamespaceLauncher} from './engine.js'
+import {
+  type AnchorEngine,
+  AnchorFd,
+  enginePrefix,
+  firstProcess,
+  type SecondNamespaceLauncher,
+} from './engine.js'
 
 /** Returns the engine that runs bubblewrap. @param program - Absolute path of bwrap(1). */
 export function bwrapEngine(program: string, secondNamespace: SecondNamespaceLauncher): AnchorEngine {
@@ -11,7 +16,7 @@ export function bwrapEngine(program: string, secondNamespace: SecondNamespaceLau
     command: async (spec, holder) => [
       ...enginePrefix(spec, secondNamespace),
       ...[program, '--args', String(AnchorFd.options), '--'],
-      ...['/bin/sh', '-c', await templateText('guest/init.sh'), 'envs-init', holder],
+      ...(await firstProcess(spec, holder)),
     ],
     options: bwrapOptions,
   }

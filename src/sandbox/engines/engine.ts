@@ -1,3 +1,4 @@
+import {templateText} from '../../host/paths.js'
 import {secondNamespaceWords} from '../second-namespace.js'
 import type {SandboxSpec} from '../spec.js'
 
@@ -43,4 +44,10 @@ export function enginePrefix(
     ...setup.flat(),
     ...(guest === 'second' ? secondNamespaceWords(launcher(), {architecture, processes}) : []),
   ]
+}
+
+/** Returns the argv of the environment's pid 1. @param holder - Text of the shell script that a pid 1 of envs runs. */
+export async function firstProcess({init, boot}: SandboxSpec, holder: string): Promise<readonly string[]> {
+  if (boot !== undefined) return ['/bin/sh', '-c', await templateText('guest/boot.sh'), 'envs-boot']
+  return init ?? ['/bin/sh', '-c', await templateText('guest/init.sh'), 'envs-init', holder]
 }

@@ -1,10 +1,9 @@
 import {constants} from 'node:fs'
 import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
-import {templateText} from '../../host/paths.js'
 import {bootWords, keeperWords} from '../init/boot.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
-import {type AnchorEngine, enginePrefix, type SecondNamespaceLauncher} from './engine.js'
+import {type AnchorEngine, enginePrefix, firstProcess, type SecondNamespaceLauncher} from './engine.js'
 import {overlayOptions} from './overlay.js'
 
 /**
@@ -32,10 +31,8 @@ export function unshareEngine({
             architecture: spec.architecture,
             guestNamespace: spec.userNamespace.guest,
           })),
-      ...[...launcher, numbers(spec.architecture), '/bin/sh', '-c'],
-      ...(spec.boot === undefined
-        ? [await templateText('guest/init.sh'), 'envs-init', holder]
-        : [await templateText('guest/boot.sh'), 'envs-boot']),
+      ...[...launcher, numbers(spec.architecture)],
+      ...(await firstProcess(spec, holder)),
     ],
     options: unshareOptions,
   }

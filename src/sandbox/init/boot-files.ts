@@ -64,8 +64,10 @@ export async function runEntries({
   ]
   return [
     ...['/run/envs', '/run/host', '/run/systemd', units, `${units}/service.d`].map(folder),
-    {kind: 'folder', at: '/run/lock', mode: '1777'},
     file('/run/host/notify', ''),
+    // Packages of systemd-resolved make /etc/resolv.conf a link to it.
+    folder('/run/systemd/resolve'),
+    {kind: 'link', at: '/run/systemd/resolve/stub-resolv.conf', target: '/run/envs/resolv.conf'},
     // https://systemd.io/CONTAINER_INTERFACE: how the programs of a guest learn that it is one.
     file('/run/systemd/container', 'envs\n'),
     file('/run/host/container-manager', 'envs\n'),

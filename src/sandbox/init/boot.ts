@@ -74,6 +74,10 @@ export function bootWords(boot: BootSpec, mountWords: (mount: Mount) => string[]
     ...mountWords({kind: 'proc', at: '/proc'}),
     ...(cgroups.kind === 'real' ? [] : ownGroupWords(runFolder, mountWords)),
     ...mountWords({kind: 'tmpfs', at: '/run'}),
+    // Ubuntu's systemd mounts one there, and ends when it may not.
+    ...['folder', '/run/lock', '0755'],
+    ...mountWords({kind: 'tmpfs', at: '/run/lock'}),
+    ...['folder', '/run/lock', '1777'],
     ...boot.entries.flatMap(entryWords),
     ...mountWords({kind: 'bind', from: join(runFolder, 'notify'), at: '/run/host/notify', access: 'rw'}),
   ]

@@ -22,6 +22,7 @@ const RECORD = {
   identity: 'emulated',
   storage: 'directory',
   architecture: HOST.architecture,
+  settings: {},
 } as EnvironmentRecord
 const WISH = {
   command: [],

@@ -36,6 +36,7 @@ async function trialsOf(lines: readonly string[]) {
     now,
     onBoot: ({system}) => told.push(system),
     onScene: (scene) => told.push(scene),
+    onStep: (text) => told.push(text),
     onTrial: (trial) => trials.push(trial),
   })
   return {trials, told, ...run}
@@ -54,7 +55,10 @@ test('a trial has its steps with their outputs, and the log of the kernel', asyn
     ...[step('doctor', 'v'), done(0), '@log\t', '@end\t0'],
   ])
   assert.equal(facts.kernel, '6.8.0')
-  assert.deepEqual(told, ['ubuntu 24.04', 'shipped'])
+  assert.deepEqual(told, [
+    ...['ubuntu 24.04', 'shipped', 'shipped u auto: doctor 0', 'shipped u auto: create 7'],
+    'shipped v auto: doctor 0',
+  ])
   assert.deepEqual(absent, [])
   assert.deepEqual(
     trials.map(({account, steps, log, seconds}) => [account, [...steps.keys()], log, seconds]),

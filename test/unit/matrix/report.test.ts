@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {renderDocument} from '../../../matrix/report.js'
+import {renderDocument, replaceServices, servicesOf} from '../../../matrix/report.js'
 import type {Outcome} from '../../../matrix/trial.js'
 
 const FACTS = {
@@ -23,7 +23,10 @@ const CRON: Outcome = {
 }
 
 test('the document has a line for each package, with both identities and what was seen', () => {
-  const document = renderDocument(FACTS, [CRON, {...CRON, identity: 'emulated', installMs: 2400}])
+  const document = renderDocument(FACTS, {
+    outcomes: [CRON, {...CRON, identity: 'emulated', installMs: 2400}],
+    services: '| kept |\n',
+  })
   assert.match(document, /^\| package \| version \| mapped \| emulated \| what else was seen \|$/m)
   assert.match(document, /^\| cron \| 3\.0 \| ok, 2 s \| ok, 2 s \| a job of a crontab runs \|$/m)
   assert.match(document, /^2 of 2 ok\.$/m)
@@ -31,15 +34,27 @@ test('the document has a line for each package, with both identities and what wa
 
 test('the document shows a failure in its cell, its note and with the last lines of the output', () => {
   const failure = {step: 'check: a job of a crontab runs', status: 1, lastLines: ['one', 'two']}
-  const document = renderDocument(FACTS, [CRON, {...CRON, identity: 'emulated', failure}])
+  const document = renderDocument(FACTS, {
+    outcomes: [CRON, {...CRON, identity: 'emulated', failure}],
+    services: '',
+  })
   assert.match(
     document,
     /^\| cron \| 3\.0 \| ok, 2 s \| \*\*failed\*\* \| a job of a crontab runs; emulated: check: a job of a crontab runs failed \|$/m,
   )
   assert.match(document, /^1 of 2 ok\.$/m)
   assert.ok(
-    document.endsWith(
+    document.includes(
       '\n## cron, emulated\n\ncheck: a job of a crontab runs ended with status 1:\n\n    one\n    two\n',
     ),
   )
+})
+
+test('the part about services stays when the packages are written, and goes alone when it is written', () => {
+  const page = renderDocument(FACTS, {outcomes: [CRON], services: '| kept |\n'})
+  assert.equal(servicesOf(page), '| kept |\n')
+  const other = replaceServices(page, '| new |')
+  assert.equal(servicesOf(other), '| new |\n')
+  assert.equal(replaceServices(other, '| kept |'), page)
+  assert.throws(() => servicesOf('# Compatibility\n'), /has no line <!-- services -->/)
 })

@@ -90,3 +90,9 @@ test('the program has the error numbers of the kernel', () => {
   const numbers = [EPERM, ENOENT, ENOTDIR, ENOSYS, ELOOP].join(', ')
   assert.ok(perl.includes(`my ($EPERM, $ENOENT, $ENOTDIR, $ENOSYS, $ELOOP) = (${numbers});`))
 })
+
+test('an init takes the place of the process that ends with the last session', async () => {
+  const engine = unshareEngine({launcher: ['perl', 'anchor.pl'], secondNamespace: () => []})
+  const argv = await engine.command({...SPEC, init: ['/sbin/init', '-x']}, 'sleep 1')
+  assert.deepEqual(argv.slice(3), ['/sbin/init', '-x'])
+})

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import type {DebArchitecture} from '../../../../src/host/machine/arch.js'
 import {buildFilter} from '../../../../src/sandbox/seccomp/filter.js'
-import {type FilterSet, filterSets} from '../../../../src/sandbox/seccomp/rules.js'
+import {type FilterSet, filterSets, initFilterSets} from '../../../../src/sandbox/seccomp/rules.js'
 import {judge, type Verdict} from '../../../support/bpf-machine.js'
 import {ABI, type Abi, ARCHITECTURES} from '../../../support/syscall-numbers.js'
 
@@ -64,8 +64,8 @@ for (const architecture of ARCHITECTURES) {
     )
   })
 
-  test(`${architecture}: the set hardening refuses with EPERM and leaves tools for developers alone`, () => {
-    const changed = changedNumbers(buildFilter(architecture, ['hardening']), abi)
+  test(`${architecture}: the sets hardening and reboot refuse with EPERM and leave tools for developers alone`, () => {
+    const changed = changedNumbers(buildFilter(architecture, ['hardening', 'reboot']), abi)
     for (const number of [abi.keyctl, ...abi.hardened])
       assert.equal(changed.get(number), 'errno 1', `${number}`)
     for (const number of abi.untouched) assert.equal(changed.get(number), undefined, `${number}`)
@@ -192,6 +192,20 @@ test('syncs are elided on request, and nothing else changes by it', () => {
     const eliding = changedNumbers(buildFilter('amd64', filterSets(identity, {elidesSyncs: true})), ABI.amd64)
     const syncs = sortedMap(ABI.amd64.sync, 'errno 0')
     assert.deepEqual(eliding, new Map([...durable, ...syncs].sort(([a], [b]) => a - b)))
+  }
+})
+
+test('an init may reboot, learns that it makes no devices, and has no clone3 with make-believe control groups', () => {
+  const [mknod, reboot, clone3, keyctl] = [133, 169, 435, 250]
+  for (const identity of ['emulated', 'mapped'] as const) {
+    const verdicts = (cgroups: 'real' | 'make-believe') => {
+      const filter = buildFilter('amd64', initFilterSets(identity, cgroups))
+      return [mknod, reboot, clone3, keyctl].map((number) =>
+        judge(filter, {audit: ABI.amd64.audit, number, arguments: [0n, S_IFCHR, DEVICE]}),
+      )
+    }
+    assert.deepEqual(verdicts('real'), ['allow', 'allow', 'allow', 'errno 1'])
+    assert.deepEqual(verdicts('make-believe'), ['allow', 'allow', 'errno 38', 'errno 1'])
   }
 })
 

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import {existsSync} from 'node:fs'
+import {test} from 'node:test'
+import {processStartTime} from '../../../src/host/machine/proc.js'
+import {capture} from '../../../src/host/process.js'
+import {sharedBoot, whyNoCgroups} from '../../support/booted.js'
+import {whyNotMapped} from '../../support/environment-cli.js'
+import {waitUntil} from '../../support/wait-until.js'
+
+const identity = (await whyNotMapped()) === undefined ? 'mapped' : 'emulated'
+
+for (const kind of ['real', 'make-believe'] as const) {
+  const given = sharedBoot(kind, identity)
+  const skip = whyNoCgroups(kind) ?? false
+  const title = `${kind} control groups:`
+
+  test(`${title} all units start, and systemd says so`, {skip}, async () => {
+    const {sh} = await given()
+    assert.deepEqual(await sh('systemctl is-system-running; systemctl --failed --no-legend'), {
+      ...{status: 0, signal: null, stderr: ''},
+      stdout: 'running\n',
+    })
+  })
+
+  test(`${title} a daemon that leaves its parent belongs to its unit, and ends with it`, {skip}, async () => {
+    const {sh} = await given()
+    const script = 'setsid -f sleep 1234; exec sleep 5678'
+    const started = await sh(`systemd-run --quiet --unit=leaves sh -c '${script}'`)
+    assert.equal(started.status, 0, started.stderr)
+    const members = await waitUntil('both sleeps', async () => {
+      const {stdout} = await sh('systemctl status --no-pager leaves')
+      return stdout.includes('sleep 1234') && stdout.includes('sleep 5678') && stdout
+    })
+    assert.match(members, /CGroup: .*leaves\.service/)
+    assert.equal((await sh('systemctl stop leaves')).status, 0)
+    assert.equal((await sh('cat /proc/[0-9]*/cmdline | tr "\\0" " " | grep -c "sleep 1[2]34"')).stdout, '0\n')
+  })
+
+  test(`${title} no process of the guest sees the keeper`, {skip}, async () => {
+    const {sh} = await given()
+    const {stdout} = await sh('cat /proc/[0-9]*/cmdline | tr "\\0" "\\n" | grep -c "boot[.]pl"')
+    assert.equal(stdout, '0\n')
+  })
+
+  test(`${title} the guest can't mount or write to other groups of the host`, {skip}, async () => {
+    const {sh} = await given()
+    const {status} = await sh('mount -t cgroup2 none /mnt || unshare -UrmC mount -t cgroup2 none /mnt')
+    assert.notEqual(status, 0)
+    if (kind === 'make-believe')
+      assert.match((await sh('echo 0 >/sys/fs/cgroup/cgroup.procs')).stderr, /Read-only file system/)
+  })
+
+  test(`${title} a reboot starts the guest again`, {skip}, async () => {
+    const {sh, cli, name} = await given()
+    const before = await anchorPid(cli, name)
+    assert.equal((await sh('systemctl reboot')).status, 0)
+    const again = await waitUntil('another first process', async () => {
+      const pid = await anchorPid(cli, name)
+      return pid !== null && pid !== before && pid
+    })
+    assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+    assert.equal(await anchorPid(cli, name), again)
+  })
+
+  test(`${title} exit ends the guest with that status, and the next session boots it`, {skip}, async () => {
+    const {sh, ended} = await given()
+    await sh('systemctl exit 7')
+    assert.equal(await ended(), 7)
+    assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+  })
+
+  test(`${title} stop names a process that did not end in time`, {skip}, async () => {
+    const {sh, cli, name} = await given()
+    const script = 'trap "" TERM; while :; do sleep 4321; done'
+    await sh(`systemd-run --quiet --unit=deaf sh -c '${script}'`)
+    const {status, stderr} = await cli.run('stop', '--timeout', '1s', name)
+    assert.equal(status, 0, stderr)
+    assert.match(stderr, /did not end by itself, and was killed: .*sleep 4321/)
+    assert.equal(await anchorPid(cli, name), null)
+  })
+
+  test(`${title} two starts at once make one guest`, {skip}, async () => {
+    const {sh, cli, name} = await given()
+    const both = await Promise.all([sh('readlink /proc/1/ns/pid'), sh('readlink /proc/1/ns/pid')])
+    assert.deepEqual(new Set(both.map(({status}) => status)), new Set([0]))
+    assert.equal(new Set(both.map(({stdout}) => stdout)).size, 1)
+    assert.equal((await cli.run('stop', name)).status, 0)
+  })
+
+  test(`${title} the guest ends when its keeper is killed`, {skip}, async () => {
+    const {sh, boot} = await given()
+    assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+    const {pid} = await boot()
+    const startTime = processStartTime(pid)
+    const {stdout: parent} = await capture(['ps', '-o', 'ppid=', '-p', String(pid)])
+    process.kill(Number(parent), 'SIGKILL')
+    await waitUntil('the end of pid 1', () => processStartTime(pid) !== startTime)
+    assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+  })
+
+  test(`${title} an init that ends at once is reported with its console`, {skip}, async () => {
+    const {cli, name, sh} = await given()
+    await sh(
+      'mv /sbin/init /sbin/init.real; printf "#!/bin/sh\\necho broken by hand; exit 3\\n" >/sbin/init; chmod +x /sbin/init',
+    )
+    assert.equal((await cli.run('stop', name)).status, 0)
+    const {status, stderr} = await sh('true')
+    assert.equal(status, 125)
+    assert.match(stderr, /"guest" did not boot: its first process ended with status 3\.[\s\S]*broken by hand/)
+    assert.equal((await cli.run('set', name, 'init=none')).status, 0)
+    assert.deepEqual(
+      (await sh('mv /sbin/init.real /sbin/init; [ -e /run/systemd/system ] || echo none')).stdout,
+      'none\n',
+    )
+  })
+}
+
+async function anchorPid(
+  cli: {run(...argv: string[]): Promise<{stdout: string}>},
+  name: string,
+): Promise<number | null> {
+  const {anchorPid} = JSON.parse((await cli.run('show', name, '--json')).stdout)
+  return anchorPid !== null && existsSync(`/proc/${anchorPid}`) ? anchorPid : null
+}

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import {test} from 'node:test'
+import {IDENTITIES} from '../../support/guest.js'
+import {servicesGuest} from '../../support/services-guest.js'
+
+const UNITS = '/etc/systemd/system'
+
+const service = (...lines: string[]) => `[Service]\n${lines.join('\n')}\n`
+
+/** Writes READY=1 to its notification socket when a file is there. */
+const NOTIFIER = `#!/usr/bin/perl
+use Socket;
+until (-e '/tmp/may-be-ready') { select undef, undef, undef, .02 }
+socket(my $socket, AF_UNIX, SOCK_DGRAM, 0);
+send $socket, "STATUS=as user $>\\nREADY=1", 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET});
+sleep 1000;
+`
+
+/** Answers each caller of its inherited socket with a line, then ends. */
+const ANSWERER = `#!/usr/bin/perl
+open(my $listener, '+<&=', 3);
+accept(my $caller, $listener);
+syswrite $caller, "fds=$ENV{LISTEN_FDS} own=@{[$ENV{LISTEN_PID} == $$]} names=$ENV{LISTEN_FDNAMES}\\n";
+`
+
+const ASK = `perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_STREAM, 0); connect($s, pack_sockaddr_un(shift)) or die; print <$s>' --`
+
+/** Leaves its parent, and does not end by SIGTERM. */
+const DEAF_DAEMON = `#!/bin/sh
+setsid sh -c 'trap "" TERM; while :; do sleep 0.1; done' &
+exit 0
+`
+
+const FILES = {
+  [`${UNITS}/plain.service`]: service(
+    'ExecStart=/bin/sh -c "echo out; echo err >&2; exec sleep 1000"',
+    'User=daemon',
+  ),
+  [`${UNITS}/variables.service`]: service(
+    ...[
+      'Type=oneshot',
+      'Environment="A=one word" B=b',
+      'EnvironmentFile=-/etc/missing',
+      'EnvironmentFile=/etc/variables',
+    ],
+    ...[
+      'RuntimeDirectory=vars',
+      'ExecStart=/bin/sh -c \'printf "%%s|" "$$#" "$$@" >/tmp/variables\' sh $' + '{A} $C x$' + '{B}y $$5 %n',
+    ],
+  ),
+  '/etc/variables': '# a comment\nC="two words"\n',
+  [`${UNITS}/at@.service`]: service(
+    'Type=oneshot',
+    'RemainAfterExit=yes',
+    'ExecStart=/bin/sh -c "echo %i %I %p %N >/tmp/at"',
+  ),
+  [`${UNITS}/notifies.service`]: service('Type=notify', 'User=daemon', 'ExecStart=/usr/local/bin/notifies'),
+  '/usr/local/bin/notifies': NOTIFIER,
+  [`${UNITS}/broken.service`]: service('Type=oneshot', 'ExecStart=/bin/false'),
+  [`${UNITS}/needs-broken.service`]: `[Unit]\nRequires=broken.service\nAfter=broken.service\n${service('ExecStart=/bin/sleep 1000')}`,
+  [`${UNITS}/first.service`]: service(
+    'Type=oneshot',
+    'ExecStart=/bin/sh -c "sleep 0.2; echo first >>/tmp/order"',
+  ),
+  [`${UNITS}/second.service`]: `[Unit]\nWants=first.service\nAfter=first.service\n${service('Type=oneshot', 'ExecStart=/bin/sh -c "echo second >>/tmp/order"')}`,
+  [`${UNITS}/answers.socket`]: '[Socket]\nListenStream=/run/answers/socket\nFileDescriptorName=door\n',
+  [`${UNITS}/answers.service`]: service('ExecStart=/usr/local/bin/answers'),
+  '/usr/local/bin/answers': ANSWERER,
+  [`${UNITS}/each.socket`]: '[Socket]\nListenStream=/run/each\nAccept=yes\n',
+  [`${UNITS}/each@.service`]: service('StandardInput=socket', 'ExecStart=/bin/echo one for each'),
+  [`${UNITS}/soon.timer`]: '[Timer]\nOnActiveSec=0.1s\n',
+  [`${UNITS}/soon.service`]: service('Type=oneshot', 'ExecStart=/bin/touch /tmp/soon'),
+  [`${UNITS}/dies.service`]: service('ExecStart=/bin/sleep 1000', 'Restart=on-failure', 'RestartSec=0'),
+  [`${UNITS}/crashes.service`]: service('ExecStart=/bin/false', 'Restart=always', 'RestartSec=0'),
+  [`${UNITS}/deaf.service`]: service(
+    'Type=forking',
+    'ExecStart=/usr/local/bin/deaf',
+    'TimeoutStopSec=0.5',
+    'GuessMainPID=no',
+  ),
+  '/usr/local/bin/deaf': DEAF_DAEMON,
+  '/usr/lib/systemd/system/skipped.service': `[Unit]\nConditionPathExists=/nowhere\n${service('ExecStart=/bin/sleep 1000')}`,
+  [`${UNITS}/slow.service`]: service('Type=notify', 'TimeoutStartSec=0.3', 'ExecStart=/bin/sleep 1000'),
+  [`${UNITS}/stops.service`]: `${service('ExecStart=/bin/sleep 1000', 'ExecStop=/bin/sh -c "echo asked >/var/stopped"')}[Install]\nWantedBy=multi-user.target\nAlias=halts.service\n`,
+  '/etc/init.d/script': `#!/bin/sh
+### BEGIN INIT INFO
+# Provides: script
+# Short-Description: an init script
+### END INIT INFO
+case $1 in
+start) sleep 1000 & echo $! >/run/script.pid ;;
+stop) kill $(cat /run/script.pid) ;;
+esac
+`,
+}
+
+for (const {identity, skip} of IDENTITIES) {
+  const play = servicesGuest(identity, FILES)
+  const cases: readonly (readonly [what: string, script: string, stdout: string])[] = [
+    [
+      'a service runs as its user, and its output is in its log',
+      `systemctl start plain; ps -o user= -p $(systemctl show -p MainPID --value plain) 2>/dev/null || stat -c %U /proc/$(systemctl show -p MainPID --value plain)
+       systemctl log plain | cut -d' ' -f2-; systemctl stop plain; systemctl is-active plain`,
+      `${identity === 'mapped' ? 'daemon' : 'root'}\nout\nerr\ninactive\n`,
+    ],
+    [
+      'words and variables of a command are those of systemd',
+      'systemctl start variables; cat /tmp/variables; ls -d /run/vars 2>&1 | grep -c cannot',
+      '5|one word|two|words|xby|$5|variables.service|1\n'.replace('5|', '6|'),
+    ],
+    [
+      'a template has an instance',
+      'systemctl start at@a-b; cat /tmp/at; systemctl is-active at@a-b',
+      'a-b a/b at at@a-b\nactive\n',
+    ],
+    [
+      'a service that notifies is up when it says so',
+      `rm -f /tmp/may-be-ready; systemctl --no-block start notifies; systemctl is-active notifies; touch /tmp/may-be-ready
+       systemctl start notifies; systemctl is-active notifies; systemctl show -p StatusText notifies; systemctl stop notifies`,
+      'activating\nactive\nStatusText=as user 1\n',
+    ],
+    [
+      'a unit does not start without one that it requires',
+      `systemctl start needs-broken 2>&1 | head -n 1; systemctl is-active needs-broken; systemctl is-failed broken; systemctl reset-failed; systemctl is-system-running`,
+      'Job for needs-broken.service failed: a unit that it requires failed.\ninactive\nfailed\nrunning\n',
+    ],
+    [
+      'a unit waits for those that it comes after',
+      'systemctl start second; cat /tmp/order',
+      'first\nsecond\n',
+    ],
+    [
+      'a caller on a socket starts its service, each time',
+      `systemctl start answers.socket; systemctl is-active answers; for i in 1 2; do ${ASK} /run/answers/socket; done; systemctl stop answers.socket`,
+      `inactive\n${'fds=1 own=1 names=door\n'.repeat(2)}`,
+    ],
+    [
+      'a socket with Accept= has a service for each caller',
+      `systemctl start each.socket; for i in 1 2; do ${ASK} /run/each; done; systemctl stop each.socket`,
+      'one for each\none for each\n',
+    ],
+    [
+      'a timer starts its service',
+      'systemctl start soon.timer; until [ -e /tmp/soon ]; do sleep 0.05; done; systemctl list-timers | grep -c soon.service; systemctl stop soon.timer',
+      '1\n',
+    ],
+    [
+      'a killed service starts again',
+      `systemctl start dies; pid=$(systemctl show -p MainPID --value dies); kill -9 $pid
+       until [ "$(systemctl show -p NRestarts --value dies)" = 1 ] && systemctl -q is-active dies; do sleep 0.05; done
+       [ "$(systemctl show -p MainPID --value dies)" != $pid ] && echo another; systemctl stop dies; systemctl is-active dies`,
+      'another\ninactive\n',
+    ],
+    [
+      'a service that ends again and again is given up',
+      `systemctl start crashes; until systemctl -q is-failed crashes; do sleep 0.05; done; systemctl show -p Result -p NRestarts crashes; systemctl reset-failed crashes`,
+      'Result=start-limit-hit\nNRestarts=5\n',
+    ],
+    [
+      'a stop ends daemons that have left their parent and ignore the signal',
+      `systemctl start deaf; systemctl is-active deaf; systemctl stop deaf; pgrep -fc 'trap "" TERM' || cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'while :[;]'; systemctl is-active deaf; systemctl reset-failed deaf`,
+      'active\n0\nfailed\n',
+    ],
+    [
+      'a condition that does not hold is no failure',
+      'systemctl start skipped; echo $?; systemctl is-active skipped',
+      '0\ninactive\n',
+    ],
+    [
+      'a start has a deadline',
+      'systemctl start slow 2>/dev/null; echo $?; systemctl show -p Result --value slow; systemctl reset-failed slow',
+      '1\ntimeout\n',
+    ],
+    [
+      'an init script without a unit is a service',
+      `systemctl start script; systemctl is-active script; systemctl show -p Description --value script; systemctl stop script; systemctl is-active script`,
+      'active\nan init script\ninactive\n',
+    ],
+    [
+      'links of enable, disable and mask',
+      `systemctl -q enable stops; readlink ${UNITS}/multi-user.target.wants/stops.service; systemctl is-enabled stops; systemctl is-enabled halts
+       systemctl -q disable stops; systemctl is-enabled stops; ls ${UNITS}/halts.service 2>&1 | grep -c cannot
+       systemctl -q mask skipped; systemctl is-enabled skipped; systemctl start skipped 2>&1; systemctl -q unmask skipped`,
+      `${UNITS}/stops.service\nenabled\nalias\ndisabled\n1\nmasked\nFailed to start skipped.service: Unit skipped.service is masked.\n`,
+    ],
+    [
+      'properties are told as systemctl tells them',
+      `systemctl show --property=Id,LoadState,ActiveState,UnitFileState skipped nowhere`,
+      'Id=skipped.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=static\n\nId=nowhere.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n',
+    ],
+    [
+      'an unknown unit has the exit status of systemctl',
+      'systemctl start nowhere 2>/dev/null; echo $?; systemctl is-active nowhere; echo $?',
+      '5\ninactive\n4\n',
+    ],
+  ]
+  for (const [what, script, stdout] of cases) {
+    test(`${identity}: ${what}`, {skip}, async () => {
+      const {sh} = await play()
+      const ran = await sh(script)
+      assert.equal(ran.stdout, stdout, ran.stderr)
+    })
+  }
+
+  test(`${identity}: services outlive sessions, and stop asks them`, {skip}, async () => {
+    const {cli, sh} = await play()
+    const enabled = await sh(
+      'rm -f /var/stopped; systemctl -q enable --now stops && systemctl is-active stops',
+    )
+    assert.equal(enabled.stdout, 'active\n', enabled.stderr)
+    const kept = await sh('systemctl show -p MainPID --value stops')
+    assert.equal((await sh('systemctl show -p MainPID --value stops')).stdout, kept.stdout)
+    assert.equal((await cli.run('stop', 'play')).stderr, 'Stopped play.\n')
+    const again = await sh(
+      'cat /var/stopped; systemctl is-system-running --wait; systemctl is-active stops; systemctl -q disable --now stops',
+    )
+    assert.equal(again.stdout, 'asked\nrunning\nactive\n', again.stderr)
+  })
+}
