@@ -6,6 +6,7 @@ import {unitName} from '../../rootfs/tree-services.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {initOf} from '../../store/record.js'
+import {stopPrograms} from '../programs/stop.js'
 import {type CapturedSession, captureInEnvironment} from '../session/capture.js'
 import {guestProcesses} from '../session/processes.js'
 import {bootedAnchor} from './booted.js'
@@ -44,8 +45,11 @@ export async function actOnServices(
 ): Promise<ServiceActionResult> {
   const environment = await findEnvironment(host.paths, text)
   const {name} = environment
-  const units = words.map((word) => parseUnit(name, word))
-  const done = {name, action, units}
+  // A program is started by "envs run --detach" alone.
+  const programs = action === 'stop' ? await stopPrograms(environment, words) : []
+  const units = words.filter((word) => !programs.includes(word)).map((word) => parseUnit(name, word))
+  const done = {name, action, units: [...programs, ...units]}
+  if (units.length === 0) return done
   const seeLog = `envs services ${name} log ${units.join(' ')}`
   if (hasInit(environment)) {
     const ended = await captureInEnvironment(host, name, ['systemctl', action, '--', ...units])

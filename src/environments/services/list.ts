@@ -1,10 +1,11 @@
 import type {Host} from '../../host/host.js'
 import {readTreeServices, type TreeService} from '../../rootfs/tree-services.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
-import {type ListeningPort, listeningSockets, portsOfProcess} from '../../sandbox/listening-ports.js'
+import {portsOfProcesses} from '../../sandbox/listening-ports.js'
 import type {GuestProcess} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
+import {programRows} from '../programs/rows.js'
 import {captureInEnvironment} from '../session/capture.js'
 import {guestProcesses} from '../session/processes.js'
 import {bootedAnchor, processesByUnit, rowOfUnit, showUnits} from './booted.js'
@@ -30,7 +31,7 @@ export async function listServices(host: Host, text: string): Promise<ServiceLis
     bootedAnchor(environment) === undefined
       ? rowsWithoutInit(services, processes)
       : await rowsOfInit(host, environment, services)
-  return {name, isRunning, services: rows}
+  return {name, isRunning, services: [...rows, ...(await programRows(files.run, processes))]}
 }
 
 /** Reads the services that packages asked to start, and those that were started by hand, from the disk. */
@@ -63,10 +64,10 @@ function rowOf(
   const [main] = processes
   const state = main !== undefined ? 'active' : isEnabled && isRecorded ? 'would-start' : 'inactive'
   return {
-    ...{unit, description, state, sub: '', result: '', isEnabled},
+    ...{kind: 'unit', unit, description, state, sub: '', result: '', isEnabled},
     since: main?.startedAt ?? null,
     mainPid: main?.pid ?? null,
-    ports: portsOf(processes),
+    ports: portsOfProcesses(processes),
     reason: null,
   }
 }
@@ -85,7 +86,7 @@ async function rowsOfInit(
   const rows = []
   for (const unit of units) {
     const reason = hasFailed(unit) ? await reasonOf(host, environment, unit) : null
-    rows.push(rowOfUnit(unit, {ports: portsOf(processes.get(unit.unit) ?? []), reason}))
+    rows.push(rowOfUnit(unit, {ports: portsOfProcesses(processes.get(unit.unit) ?? []), reason}))
   }
   return rows
 }
@@ -102,13 +103,4 @@ async function reasonOf(host: Host, environment: Environment, {unit}: ShownUnit)
   const {stdout} = await captureInEnvironment(host, environment.name, wholeLogCommand([unit]))
   const problem = await findPortProblem(host, portsInLog(stdout), anchor.pid)
   return problem === undefined ? null : describePortProblem(problem)
-}
-
-/** Returns the ports of processes in one network, in order. */
-function portsOf(processes: readonly GuestProcess[]): ListeningPort[] {
-  const [first] = processes
-  if (first === undefined) return []
-  const sockets = listeningSockets(first.hostPid)
-  const ports = new Set(processes.flatMap(({hostPid}) => portsOfProcess(hostPid, sockets)))
-  return [...ports].sort((a, b) => a.port - b.port)
 }
