@@ -5,6 +5,7 @@ import type {Host} from '../src/host/host.js'
 import {debianRootfs} from '../test/support/debian-rootfs.js'
 import {hostImage} from './image.js'
 import {type DiskContent, makeDisk} from './ingredients.js'
+import {childSeconds} from './invocation.js'
 import {attendMachine, bootMachine, type Machine, type MachineOptions} from './machine.js'
 import type {HostRelease} from './releases.js'
 import {type Row, rowOf, STEPS} from './row.js'
@@ -47,10 +48,17 @@ export function tryHost(
         onRow(rowOf(release.name, trial), trial.seconds)
       },
     }
+    const before = await childSeconds()
     const {facts, absent} = await stopped(options, (machine) => readTrials(machine, observer))
     for (const {scene, log} of absent) tell(`the scene ${scene} could not be made: ${log.trim()}`)
     tell(`${trials} trials`)
-    return {host: release.name, ...facts, trials, seconds: secondsSo()}
+    return {
+      host: release.name,
+      ...facts,
+      trials,
+      seconds: secondsSo(),
+      processorSeconds: Math.round((await childSeconds()) - before),
+    }
   })
 }
 

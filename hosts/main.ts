@@ -16,7 +16,7 @@ import {RELEASES} from './releases.js'
 import {renderDifferences, renderSection, renderTrial, replaceSection} from './report.js'
 import type {Row} from './row.js'
 import {type MeasuredRun, parseRuns, printRuns} from './runs.js'
-import {compareRows, keyOf, parseTable, printTable, updateRows} from './table.js'
+import {compareRows, parseTable, printTable, updateRows} from './table.js'
 
 const FILES = {
   table: join(packageRoot(), 'hosts', 'expected.tsv'),
@@ -97,9 +97,11 @@ async function tryHosts(options: Options, context: HostContext): Promise<void> {
       if (options.updatesTable) await updateTable(seen)
     }
   }
-  const keys = new Set(planned.map(({key}) => key))
-  const expected = (await readTable()).filter((row) => keys.has(keyOf(row)))
-  const differences = compareRows(expected, seen)
+  const differences = compareRows(
+    await readTable(),
+    seen,
+    planned.map(({key}) => key),
+  )
   process.stdout.write(
     `${renderDifferences(differences)}${seen.length} trials, ${differences.length} differences.\n`,
   )

@@ -74,9 +74,12 @@ export const RELEASES: readonly HostRelease[] = [
     name: 'trixie',
     distribution: 'debian',
     version: '13',
-    packages: ['linux-image-amd64', 'initramfs-tools', 'nfs-kernel-server', 'nfs-common', 'quota'],
+    packages: [
+      ...['linux-image-amd64', 'initramfs-tools'],
+      ...['nfs-kernel-server', 'nfs-common', 'quota', 'e2fsprogs'],
+    ],
     laterPackages: ['proot', 'libtalloc2'],
-    plan: [...UNRESTRICTED, 'nfs u auto', 'quota u auto'],
+    plan: [...UNRESTRICTED, 'nfs u auto', 'quota u auto', 'case-folding u auto'],
   },
   {
     name: 'bookworm',

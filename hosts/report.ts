@@ -15,7 +15,7 @@ function renderDifference(difference: Difference): string {
     case 'unexpected':
       return `${difference.row}: not in the table`
     case 'absent':
-      return `${difference.row}: in the table, but not tried`
+      return `${difference.row}: not tried`
   }
 }
 
@@ -61,6 +61,7 @@ export const SCENES: Readonly<Record<string, string>> = {
   'proot-only': 'no user namespaces, and proot',
   nfs: 'store on NFS (server on the same host)',
   quota: 'store with a quota of 20 MB',
+  'case-folding': 'store in a folder that folds the case of names',
 }
 
 const SHOWN = ['doctor', 'create', 'run', 'apt', 'undo', 'clone', 'export', 'guest', 'rm'] as const
@@ -107,6 +108,7 @@ function titleOf({name, distribution, version}: HostRelease): string {
 /** Undefined for a host of which no whole run was measured. */
 function factsOf(run: MeasuredRun | undefined): string {
   if (run === undefined) return 'Some scenes, without a measured time.'
-  const {kernel, bubblewrap, trials, seconds, bootSeconds} = run
-  return `Linux ${kernel}, bubblewrap ${bubblewrap}; ${trials} trials in ${Math.round(seconds)} s, of which ${Math.round(bootSeconds)} s to boot.`
+  const {kernel, bubblewrap, trials, seconds, bootSeconds, processorSeconds} = run
+  const times = `${Math.round(seconds)} s (${Math.round(processorSeconds)} s of processor time), of which ${Math.round(bootSeconds)} s to boot`
+  return `Linux ${kernel}, bubblewrap ${bubblewrap}; ${trials} trials in ${times}.`
 }

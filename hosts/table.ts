@@ -37,16 +37,20 @@ export type Difference =
       readonly expected: string
       readonly seen: string
     }
-  /** A row that only one side has. */
+  /** A row that the table lacks, or a trial that was planned and not made. */
   | {readonly kind: 'unexpected' | 'absent'; readonly row: string}
 
-/** Compares what was seen with what is expected of the same trials. */
-export function compareRows(expected: readonly Row[], seen: readonly Row[]): Difference[] {
+/** Compares what was seen with what is expected. @param planned - Keys of the trials that were to be made. */
+export function compareRows(
+  expected: readonly Row[],
+  seen: readonly Row[],
+  planned: readonly string[],
+): Difference[] {
   const rows = new Map(expected.map((row) => [keyOf(row), row]))
   const found = new Set(seen.map(keyOf))
   return [
     ...seen.flatMap((row) => compareRow(rows.get(keyOf(row)), row)),
-    ...[...rows.keys()].filter((key) => !found.has(key)).map((row) => ({kind: 'absent' as const, row})),
+    ...planned.filter((key) => !found.has(key)).map((row) => ({kind: 'absent' as const, row})),
   ]
 }
 

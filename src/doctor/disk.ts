@@ -132,14 +132,15 @@ async function observePlace(folder: string, which: Host['which']): Promise<Place
     readFile('/proc/self/mountinfo', 'utf8'),
   ])
   const mount = mountOf(folder, parseMountinfo(mountinfo))
-  const quota = which('quota')
+  const [quota, lsattr] = [which('quota'), which('lsattr')]
   return {
     folder,
     isWritable,
     freeBytes: stats.bavail * stats.bsize,
     freeInodes: stats.files === 0 ? undefined : stats.ffree,
     fileSystem: mount?.fileSystem ?? 'unknown',
-    foldsCase: await foldsCase(folder),
+    foldsCase:
+      (await foldsOwnName(folder)) || (lsattr !== undefined && (await hasFoldingFlag(lsattr, folder))),
     isOverQuota: quota !== undefined && (await isOverQuota(quota)),
     options: mount?.options ?? [],
   }
@@ -154,8 +155,19 @@ async function isOverQuota(quota: string): Promise<boolean> {
   return status === 1 && stdout.trim() !== ''
 }
 
-/** By its own name, because the folder may be empty. */
-async function foldsCase(folder: string): Promise<boolean> {
+/** Whether one folder folds case is a flag of ext4, f2fs and tmpfs; folders below inherit it. @see lsattr(1), attribute F */
+async function hasFoldingFlag(lsattr: string, folder: string): Promise<boolean> {
+  const {status, stdout} = await runTrial([lsattr, '-d', folder])
+  return status === 0 && isFoldingFlagged(stdout)
+}
+
+/** @param line - Of lsattr(1): letters of attributes, then the path. */
+export function isFoldingFlagged(line: string): boolean {
+  return /^\S*F\S* /.test(line)
+}
+
+/** Whether the whole file system folds case, as that of Windows does. By the folder's own name, because it may be empty. */
+async function foldsOwnName(folder: string): Promise<boolean> {
   const name = basename(folder)
   const other = name.replace(/[a-z]/gi, (letter) =>
     letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),

@@ -4,7 +4,8 @@ import type {Host} from '../host/host.js'
 import {ConnectionError, get, redactUrl, SILENT} from '../host/http/client.js'
 import {NetworkError} from '../host/http/errors.js'
 import {failureOfConnection} from '../host/http/retry.js'
-import {readKernelSetting, settingSteps} from './trial.js'
+import {mayPing, type NetworkLimits, readNetworkLimits} from '../host/machine/network-limits.js'
+import {settingSteps} from './trial.js'
 
 /** Certificates and signed listings tolerate less. */
 const MOST_WRONG_MS = 5 * 60 * 1000
@@ -48,37 +49,18 @@ function wrong(evidence: string): Check<'clock'> {
   })
 }
 
-/** Facts about what guests may do in the host's network, where the kernel checks the user's own ids. */
-export type GuestNetworkFacts = {
-  readonly gid: number
-  /** Text of /proc/sys/net/ipv4/ping_group_range; undefined if it can't be read. */
-  readonly pingGroups: string | undefined
-  /** Text of /proc/sys/net/ipv4/ip_unprivileged_port_start. */
-  readonly firstPort: string | undefined
-}
-
 const GUEST_NETWORK = {id: 'network', title: 'Ports and ping'} as const
 
-/** @see icmp(7), ip(7) */
-export async function checkGuestNetwork({gid}: Pick<Host, 'gid'>): Promise<Check<'network'>> {
-  const [pingGroups, firstPort] = await Promise.all(
-    ['ping_group_range', 'ip_unprivileged_port_start'].map((name) =>
-      readKernelSetting(`/proc/sys/net/ipv4/${name}`),
-    ),
-  )
-  return judgeGuestNetwork({gid, pingGroups, firstPort})
+export function checkGuestNetwork({gid}: Pick<Host, 'gid'>): Check<'network'> {
+  return judgeGuestNetwork({gid, limits: readNetworkLimits()})
 }
 
-export function judgeGuestNetwork({
-  gid,
-  pingGroups,
-  firstPort = '1024',
-}: GuestNetworkFacts): Check<'network'> {
+export function judgeGuestNetwork({gid, limits}: {gid: number; limits: NetworkLimits}): Check<'network'> {
+  const {pingGroups, firstPort} = limits
   const ports = `servers in environments may use the ports from ${firstPort} on`
-  const [first = 0, last = Number.POSITIVE_INFINITY] = pingGroups?.split(/\s+/).map(Number) ?? []
-  if (first <= gid && gid <= last) return pass(GUEST_NETWORK, `ping works, ${ports}.`)
+  if (mayPing(limits, gid)) return pass(GUEST_NETWORK, `ping works, ${ports}.`)
   return warn(GUEST_NETWORK, {
-    evidence: `net.ipv4.ping_group_range is ${first} ${last}; ${ports}.`,
+    evidence: `net.ipv4.ping_group_range is ${pingGroups.join(' ')}; ${ports}.`,
     cost: 'ping does not work in environments.',
     remedy: 'Ask an administrator to let all groups send pings.',
     request: {

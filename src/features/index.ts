@@ -14,6 +14,7 @@ import type {
   StartContext,
 } from './feature.js'
 import {memoryLayer} from './memory-layer.js'
+import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
 import {resolver} from './resolver.js'
@@ -28,6 +29,7 @@ const FEATURES: readonly SandboxFeature[] = [
   restorePoints,
   memoryLayer,
   resolver,
+  notes,
   packageCache,
   qemuTable,
   volumes,

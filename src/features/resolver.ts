@@ -23,24 +23,31 @@ export const resolver: SandboxFeature = {
   }),
 }
 
-/** Resolver settings are a few lines: glibc reads at most three servers. */
-const MAX_RESOLVER_BYTES = 65_536
+/** Resolver settings are a few lines, and glibc reads at most three servers. */
+const MAX_FILE_BYTES = 65_536
 
 /**
  * Updates the guest's copy of the host's resolver settings, so that a running environment follows a laptop that changes networks.
  *
- * The guest's root can write to the folder in spite of the read-only mount: no file in the folder is trusted, no symlink is
- * followed, and a file that can't be replaced stays.
- *
  * @param source - The host's resolv.conf; a symlink is followed, and a missing file counts as empty.
  */
 export async function refreshResolver(folder: string, source: string): Promise<void> {
+  const wanted = (await readFile(source).catch(ignoring('ENOENT'))) ?? Buffer.alloc(0)
+  await refreshGuestFile(folder, 'resolv.conf', wanted)
+}
+
+/**
+ * Updates a file of the guest's /run/envs.
+ *
+ * The guest's root can write to the folder in spite of the read-only mount: no file in the folder is trusted, no symlink is
+ * followed, and a file that can't be replaced stays.
+ */
+export async function refreshGuestFile(folder: string, name: string, wanted: Buffer): Promise<void> {
   // Not recursive: the folder of an environment that has just been removed must not come back.
   for (const path of [dirname(folder), folder]) await mkdir(path, {mode: 0o755}).catch(ignoring('EEXIST'))
   // The guest's root may have removed the write permission. If it changed the owner as well, chmod fails.
   await chmod(folder, 0o755).catch(ignoring('EPERM'))
-  const wanted = (await readFile(source).catch(ignoring('ENOENT'))) ?? Buffer.alloc(0)
-  const path = join(folder, 'resolv.conf')
+  const path = join(folder, name)
   if ((await readUntrusted(path))?.equals(wanted) === true) return
   try {
     await writeFileAtomic(path, wanted, {mode: 0o644})
@@ -56,7 +63,7 @@ async function readUntrusted(path: string): Promise<Buffer | undefined> {
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       const {size} = await file.stat()
-      return size > MAX_RESOLVER_BYTES ? undefined : await file.readFile()
+      return size > MAX_FILE_BYTES ? undefined : await file.readFile()
     } finally {
       await file.close()
     }

@@ -64,7 +64,11 @@ if [ -n "$_folder" ]; then
 else
   cd -- "$HOME" 2>/dev/null || cd /
 fi
-[ $# -gt 0 ] || set -- "$_shell" -l
+if [ $# -eq 0 ]; then
+  set -- "$_shell" -l
+  # As session.pl does.
+  if [ -t 0 ] && [ -z "$PROMPT_COMMAND" ]; then export PROMPT_COMMAND='{ . /run/envs/notes.bash "$?"; } 2>/dev/null'; fi
+fi
 case $1 in
 */*) _found=$1 ;;
 *)

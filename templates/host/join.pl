@@ -20,8 +20,8 @@ BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 my ($O_RDONLY, $O_RDWR, $O_NONBLOCK) = (0, 2, 04000);
 my ($ENOENT, $EINTR, $SIGKILL) = (2, 4, 9);
 my $F_DUPFD = 0;
-# Commands that join/notes.pl explains.
-my $EXPLAINED = qr{^(?:.*/)?(?:systemctl|(?:login|hostname|timedate|init)ctl|snapd?|reboot|shutdown|poweroff|halt|ping[46]?|service)\z|^/etc/init\.d/}s;
+# Commands that join/notes.pl explains even if they succeed.
+my $STARTS_SERVICE = qr{^(?:.*/)?service\z|^/etc/init\.d/}s;
 my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
 my $MOST_LINKS = 40;
@@ -228,7 +228,7 @@ sub join_session {
   ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $signal;
   # Without that word, the command has not run. An early interruption was meant for both.
   go_by_node() unless $told eq "started\n" || ($signal && $signal != $SIGKILL);
-  if (-t STDERR && (@{$plan->{command}} ? $plan->{command}[0] =~ $EXPLAINED : $terminal)) {
+  if (-t STDERR && (@{$plan->{command}} ? $ended != 0 || $plan->{command}[0] =~ $STARTS_SERVICE : $terminal)) {
     require "$package/templates/host/join/notes.pl";
     my ($name) = $plan->{folder} =~ m{([^/]*)\z};
     note_what_goes_on($name, $plan->{anchor}) if !@{$plan->{command}} && $terminal;

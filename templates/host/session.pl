@@ -44,6 +44,8 @@ my $nr_mount_setattr = 442;
 my ($O_NONBLOCK, $O_PATH) = (04000, 010000000);
 my $F_GETFL = 3;
 my ($WNOHANG, $WUNTRACED) = (1, 2);
+# For bash, which alone reads it; src/features/notes.ts writes the file. Set here, because only a terminal shows the notes.
+my $EXPLAIN_COMMANDS = '{ . /run/envs/notes.bash "$?"; } 2>/dev/null';
 my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
 # Time for a command to end after a hang-up without a waiting process.
 my $HANGUP_GRACE_SECONDS = 2;
@@ -311,6 +313,7 @@ sub run_command {
   syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) == 0 or give_up('parent-death');
 
   %ENV = (HOME => $account{home}, USER => $account{name}, LOGNAME => $account{name}, SHELL => $account{shell});
+  $ENV{PROMPT_COMMAND} = $EXPLAIN_COMMANDS if $terminal && (!@rest || $rest[0] =~ m{^(?:/usr)?(?:/bin/)?bash\z});
   for (@{$option{environment}}) { my ($name, $value) = split /=/, $_, 2; $ENV{$name} = $value }
   enter_folder($account{home});
   my @command = @rest ? @rest : ($account{shell}, '-l');

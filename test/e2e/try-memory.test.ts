@@ -134,6 +134,24 @@ layeredTest('killed before its command begins, it leaves no process and no memor
   assert.deepEqual(await cli.storeEntries(), [])
 })
 
+layeredTest('killed while its command runs, it leaves no process and no memory', async (t) => {
+  const cli = await environmentCli(t)
+  // The image's layer is there then: what is waited for takes no time.
+  await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')
+  await cli.run('rm', '--force', 'try-1')
+  const script = `${WRITE}; sleep 1000`
+  const run = startGroup(cli, ['try', await seededRootfs(cli), '-q', '--', 'sh', '-c', script])
+  await waitUntil('the command', async () => (await cli.run('ps')).stdout.includes('sleep 1000'))
+  const holder = await holderOf(cli, 'try-1')
+  run.signalLeader('SIGKILL')
+  await run.ended
+  await waitUntil('the end of its holder', () => processStartTime(holder) === undefined)
+  const kept = await cli.run('keep', 'play', '--json')
+  assert.deepEqual([kept.status, JSON.parse(kept.stdout).error.code], [3, 'ENVS_NO_TRY'])
+  assert.deepEqual(JSON.parse((await cli.run('ps', '--json')).stdout), [])
+  assert.deepEqual(await cli.storeEntries(), [])
+})
+
 layeredTest('removed, it gives its memory back', async (t) => {
   const cli = await environmentCli(t)
   await cli.run('try', await seededRootfs(cli), '-q', '--', 'true')

@@ -206,9 +206,9 @@ test('one that is under way is listed as such, can not be kept yet, and no comma
   assert.deepEqual(await rows(cli, '--all'), [ENDED])
 })
 
-test('killed, it is stopped by the next command, and can be kept from then on for an hour', async (t) => {
+test('killed, one on the disk is stopped by the next command, and can be kept from then on for an hour', async (t) => {
   const cli = await environmentCli(t)
-  const {run} = await underWay(t, cli)
+  const {run} = await underWay(t, cli, '--disk')
   run.signalGroup('SIGKILL')
   await run.ended
   assert.deepEqual(await rows(cli, '--all'), [ENDED])
@@ -238,9 +238,9 @@ test('Ctrl-C while packages are installed takes everything back', async (t) => {
 })
 
 /** A try whose command has begun. */
-async function underWay(t: TestContext, cli: EnvironmentCli) {
+async function underWay(t: TestContext, cli: EnvironmentCli, ...flags: string[]) {
   const script = 'echo word >/srv/word; sleep 1000'
-  const run = startGroup(cli, ['try', await seededRootfs(cli), '-q', '--', 'sh', '-c', script])
+  const run = startGroup(cli, ['try', await seededRootfs(cli), ...flags, '-q', '--', 'sh', '-c', script])
   t.after(async () => {
     run.signalGroup('SIGKILL')
     await run.ended

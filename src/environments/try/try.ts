@@ -143,7 +143,6 @@ export class TryRun {
   /** Runs a command or a shell in the environment. @returns Its exit status. */
   async run(wish: Omit<SessionWish, 'durable' | 'engine'>): Promise<number> {
     this.#hasRun = true
-    this.creation.outlive()
     const {engine} = this.creation
     return runInEnvironment(this.#host, this.name, {...wish, durable: this.#durable, engine})
   }
@@ -169,6 +168,8 @@ export class TryRun {
       }
       await stopFiles(this.#host, files, {graceMs: STOP_GRACE_MS})
       await noteEnd(files.folder, this.#host.now())
+      // Not before: the files in memory of a killed command end with it, and no process is left for them.
+      this.creation.outlive()
     } catch (error) {
       // The environment was never published, or another command has removed it.
       if (!(error instanceof EnvironmentNotFoundError) && !isErrno(error, 'ENOENT')) throw error

@@ -2,13 +2,7 @@
 use v5.12;
 
 my $O_RDONLY = 0;
-my $NO_INIT = 'no init runs in an environment. To start a service by its script: envs run NAME service SERVICE start';
-my %NOTES = (
-  (map { $_ => $NO_INIT } qw(systemctl loginctl hostnamectl timedatectl initctl)),
-  (map { $_ => 'snapd needs systemd, and no init runs in an environment. Install a package by apt instead.' } qw(snap snapd)),
-  (map { $_ => 'an environment has no machine to restart or switch off: it ends with its last process.' } qw(reboot shutdown poweroff halt)),
-  (map { $_ => 'ping works for the groups in net.ipv4.ping_group_range of this host: run envs doctor, and see the check "Ports and ping".' } qw(ping ping4 ping6)),
-);
+our $package;
 1;
 
 # After a shell: its environment ends with its last process, and a server that was left may be forgotten.
@@ -28,13 +22,14 @@ sub note_what_goes_on {
 sub note_what_is_missing {
   my ($name, $ended, $program, @arguments) = @_;
   my ($word) = $program =~ m{([^/]*)\z};
-  my $why = $ended == 0 ? undef : $NOTES{$word};
   # Its script starts a server in the background, and does not see that it ends again.
-  if (($word eq 'service' || $program =~ m{^/etc/init\.d/}) && grep { /^(?:re)?start\z/ } @arguments) {
-    my $port = (read_whole('/proc/sys/net/ipv4/ip_unprivileged_port_start', $O_RDONLY, 16) // 0) + 0;
-    $why = "a server in an environment listens on ports of this host from $port on: set its port. To see whether it runs: envs ps NAME"
-      if $port > 22;
-  }
+  my $is_start = ($word eq 'service' || $program =~ m{^/etc/init\.d/}) && grep { /^(?:re)?start\z/ } @arguments;
+  $word = $is_start ? 'service' : $word eq 'service' || $ended == 0 ? return : $word;
+  my ($first, $last) = split ' ', read_whole('/proc/sys/net/ipv4/ping_group_range', $O_RDONLY, 64) // '0 4294967295';
+  my $port = (read_whole('/proc/sys/net/ipv4/ip_unprivileged_port_start', $O_RDONLY, 16) // 0) + 0;
+  return if $is_start ? $port <= 22 : $word =~ /^ping/ && $first <= $( && $( <= $last;
+  my ($why) = (read_whole("$package/templates/guest/notes.txt", $O_RDONLY, 65536) // '') =~ /^(?:[^:\n]+ )?\Q$word\E(?: [^:\n]+)?: (.*)/m;
   return unless defined $why;
-  print STDERR "envs: ", $why =~ s/NAME/$name/gr, "\n";
+  my %value = (run => "envs run $name ", name => $name, port => $port);
+  print STDERR 'envs: ', $why =~ s/\{(\w+)\}/$value{$1}/gr, "\n";
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
+import {mayPing, readNetworkLimits} from '../../../src/host/machine/network-limits.js'
 import {IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {onTerminal} from '../../support/guest-terminal.js'
 
@@ -228,15 +229,13 @@ test('leaving a shell without a process tells nothing', async () => {
   assert.doesNotMatch(screen, /envs:/)
 })
 
+const NO_INIT = 'no init runs in an environment. To start a service by its script: {run}service SERVICE start'
+const NO_PING =
+  'envs: this host allows ping only to the groups in net.ipv4.ping_group_range, and yours is none of them. To see what to ask an administrator, on the host: envs doctor\r\n'
+
 for (const [line, note] of [
-  [
-    'systemctl status',
-    'no init runs in an environment. To start a service by its script: envs run play service SERVICE start',
-  ],
-  [
-    'ping localhost',
-    'ping works for the groups in net.ipv4.ping_group_range of this host: run envs doctor, and see the check "Ports and ping".',
-  ],
+  ['systemctl status', `envs: ${NO_INIT.replace('{run}', 'envs run play ')}\r\n`],
+  ['ping localhost', mayPing(readNetworkLimits(), process.getgid?.() ?? 0) ? '' : NO_PING],
 ] as const) {
   test(`${line} that fails is explained on a terminal, and nowhere else`, async () => {
     const guest = await shared()
@@ -244,7 +243,36 @@ for (const [line, note] of [
     const path = `/usr/local/bin/${program}`
     await guest.sh(`printf '#!/bin/sh\\nexit 3\\n' >${path}; chmod 755 ${path}`)
     const {screen, status} = await onTerminal(guest, `envs run play ${line}`)
-    assert.deepEqual([status, screen], [3, `envs: ${note}\r\n`])
+    assert.deepEqual([status, screen], [3, note])
     assert.equal((await guest.run(...line.split(' '))).stderr, '')
   })
 }
+
+test('a shell explains a command that needs an init, once for each line, and keeps its status', async () => {
+  const guest = await shared()
+  await guest.sh('rm -f /root/.bash_history /usr/local/bin/systemctl')
+  const {screen, status} = await onTerminal(guest, 'envs enter play', [
+    {after: PROMPT, send: 'snap install hello\r'},
+    {after: PROMPT, send: '\r'},
+    {after: PROMPT, send: 'cd /srv && systemctl start cron\r'},
+    {after: PROMPT.replace('~', '/srv'), send: '(exit 9)\r'},
+    {after: PROMPT.replace('~', '/srv'), send: 'exit\r'},
+  ])
+  const notes = screen.split('\r\n').filter((line) => line.startsWith('envs: '))
+  assert.deepEqual(notes, [
+    'envs: snapd needs systemd, and no init runs in an environment. Install a package by apt instead.',
+    `envs: ${NO_INIT.replace('{run}', '')}`,
+  ])
+  assert.equal(status, 9)
+})
+
+test('a shell without a terminal has no trace of the notes', async () => {
+  const guest = await shared()
+  const ran = await guest.cli.runWith(
+    {input: 'snap install hello\necho "<$PROMPT_COMMAND>"\n'},
+    'enter',
+    'play',
+  )
+  assert.equal(ran.stdout, '<>\n')
+  assert.doesNotMatch(ran.stderr, /envs:/)
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {judgePlace, type Place} from '../../../src/doctor/disk.js'
+import {isFoldingFlagged, judgePlace, type Place} from '../../../src/doctor/disk.js'
 
 const GIB = 1024 ** 3
 const GOOD: Place = {
@@ -44,6 +44,11 @@ for (const [what, change, status] of [
     assert.equal(judgePlace({...GOOD, ...change}).status, status)
   })
 }
+
+test('the attribute F of a folder is found among the others, and not in its path', () => {
+  assert.equal(isFoldingFlagged('--------------e----F-- /home/ada\n'), true)
+  assert.equal(isFoldingFlagged('--------------e------- /home/F F\n'), false)
+})
 
 test('the evidence names every trouble, not the gravest alone', () => {
   const place = {

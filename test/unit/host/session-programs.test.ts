@@ -25,6 +25,7 @@ for (const [program, check] of [
   ['guest/holder.sh', ['sh', '-n']],
   ['guest/init.sh', ['sh', '-n']],
   ['guest/proot-session.sh', ['sh', '-n']],
+  ['guest/notes.bash', ['bash', '-n']],
   ['rootfs/apt-http', ['sh', '-n']],
   ['rootfs/apt-http.pl', ['perl', '-c']],
 ] as const) {

@@ -33,16 +33,18 @@ test('a table of other columns, and a line with too few words, are refused', () 
   assert.throws(() => parseTable(printed.replace(/\t-\n$/, '\n')), /has 18 words instead of 19/)
 })
 
-test('each cell that differs is one difference, and each row that one side lacks', () => {
-  const expected = [row('u', {run: '0'}), row('v'), row('w')]
+test('each cell that differs is one difference, and each row that the table lacks, each trial that was not made', () => {
+  const expected = [row('u', {run: '0'}), row('v'), row('w'), row('not planned')]
+  const planned = ['u', 'v', 'w', 'x', 'new'].map((account) => keyOf(row(account)))
   const seen = [row('u', {run: '125', label: 'x'}), row('v'), row('x')]
-  assert.deepEqual(compareRows(expected, seen), [
+  assert.deepEqual(compareRows(expected, seen, planned), [
     {kind: 'cell', row: 'noble shipped u auto', column: 'run', expected: '0', seen: '125'},
     {kind: 'cell', row: 'noble shipped u auto', column: 'label', expected: '-', seen: 'x'},
     {kind: 'unexpected', row: 'noble shipped x auto'},
     {kind: 'absent', row: 'noble shipped w auto'},
+    {kind: 'absent', row: 'noble shipped new auto'},
   ])
-  assert.deepEqual(compareRows(expected, expected), [])
+  assert.deepEqual(compareRows(expected, expected, planned.slice(0, 3)), [])
 })
 
 test('what was seen replaces the rows of the same trials, in the order of the plans', () => {
@@ -116,13 +118,13 @@ test('a host of the page has its facts, a line a trial, and numbers for messages
   })
   const run = {
     ...{host: 'noble', system: 'ubuntu 24.04', kernel: '6.8.0', bubblewrap: '0.9.0'},
-    ...{bootSeconds: 16.52, trials: 2, seconds: 300},
+    ...{bootSeconds: 16.52, trials: 2, seconds: 300, processorSeconds: 410.4},
   }
   assert.equal(
     renderSection([failed, row('v', {create: '0 mapped overlay'})], [run]),
     `### Ubuntu 24.04 (noble)
 
-Linux 6.8.0, bubblewrap 0.9.0; 2 trials in 300 s, of which 17 s to boot.
+Linux 6.8.0, bubblewrap 0.9.0; 2 trials in 300 s (410 s of processor time), of which 17 s to boot.
 
 | scene | user | engine | doctor | create | run | apt | undo | clone | export | guest | rm | |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|
