@@ -31,7 +31,7 @@ import {
   newLayerId,
   removeEmptyLayer,
 } from '../store/layers.js'
-import {lockHistory} from '../store/locks.js'
+import {holdLayers, lockHistory} from '../store/locks.js'
 import {mostLayers} from '../store/squash.js'
 import type {SandboxFeature} from './feature.js'
 
@@ -105,16 +105,19 @@ async function addRestorePoint(
   const fresh = newLayerId(identityOf(history.upper))
   if (isEmpty) return writeHistory(files.history, withNamed(history, naming, {now}))
   const {layers} = host.paths
+  const pushed = applyRetention(withSnapshot(history, naming, {now, fresh}), now)
+  if (pushed.layers.length > mostLayers(layers, pushed.upper))
+    return squashAndWrite(host, environment, {before: history, history: pushed, isSynced})
+  const held = await holdLayers(host.paths)
   try {
     await makeFreshUpper(layers, fresh, {below: history.upper, isSynced})
-    const pushed = applyRetention(withSnapshot(history, naming, {now, fresh}), now)
-    if (pushed.layers.length > mostLayers(layers, pushed.upper))
-      await squashAndWrite(host, environment, {history: pushed, isSynced})
-    else await writeHistory(files.history, pushed)
+    await writeHistory(files.history, pushed)
   } catch (error) {
     // The write may have failed in the sync after its rename.
     if ((await readHistory(files.history)).upper !== fresh) removeEmptyLayer(layerFiles(layers, fresh).folder)
     throw error
+  } finally {
+    held.release()
   }
 }
 
@@ -144,14 +147,17 @@ function firstNaming(history: History, {isEmpty}: {isEmpty: boolean}): RestorePo
 async function squashAndWrite(
   host: Host,
   environment: Environment,
-  {history, isSynced}: {history: History; isSynced: boolean},
+  {before, history, isSynced}: {before: History; history: History; isSynced: boolean},
 ): Promise<void> {
-  const [{squashToLimit}, {replaceHistory}] = await Promise.all([
+  const [{squashToLimit}, {withNewLayers}] = await Promise.all([
     import('../store/squash.js'),
     import('../store/gc.js'),
   ])
-  const next = await squashToLimit(host, environment, {history, isSynced})
-  await replaceHistory(host, environment, {from: history, to: next})
+  const {files} = environment
+  await withNewLayers(host, {files, before}, async () => {
+    await makeFreshUpper(host.paths.layers, history.upper, {below: before.upper, isSynced})
+    await writeHistory(files.history, await squashToLimit(host, environment, {history, isSynced}))
+  })
 }
 
 /** The channel of a guest's requests for restore points. @see templates/host/restore-points.sh */

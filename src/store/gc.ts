@@ -21,9 +21,9 @@ import {
   listRemoved,
 } from './environments.js'
 import {HistoryUnreadableError} from './errors.js'
-import {type History, layersOf, readHistory, writeHistory} from './history.js'
+import {type History, layersOf, readHistory} from './history.js'
 import {identityOf, isOwnLayer, type LayerId, layerFiles, listLayers, removeEmptyLayer} from './layers.js'
-import {tryLockLayers} from './locks.js'
+import {holdLayers, tryLockLayers} from './locks.js'
 import {treeProcess} from './tools.js'
 
 /** A folder of the store that is being made into an environment, or being removed. */
@@ -157,24 +157,28 @@ function unlessUnknown(error: unknown): undefined {
 }
 
 /**
- * Replaces the history of an environment, then removes the layers that only the other history names: layers of the old one,
- * or after a failure the layers made for the new one.
+ * Calls `work`, which makes layers for an environment and names them in its history, under the shared lock of the layers. Then
+ * removes layers that neither the old history nor the new one names.
  *
- * @throws {NodeJS.ErrnoException} Either history may be in force then.
+ * @param before - The history in force, under a lock of the caller.
+ * @throws {@link layersBusyError}
  */
-export async function replaceHistory(
+export async function withNewLayers<T>(
   host: Host,
-  {files}: Pick<Environment, 'files'>,
-  {from, to}: {from: History; to: History},
-): Promise<void> {
+  {files, before}: Pick<Environment, 'files'> & {readonly before: History},
+  work: () => Promise<T>,
+): Promise<T> {
+  const held = await holdLayers(host.paths)
   try {
-    await writeHistory(files.history, to)
+    return await work()
   } finally {
-    await sweepLayers(host, new Set([...layersOf(from), ...layersOf(to)]))
+    held.release()
+    const after = await readHistory(files.history).catch(unlessUnknown)
+    await sweepLayers(host, new Set([...layersOf(before), ...(after === undefined ? [] : layersOf(after))]))
   }
 }
 
-/** Commands name a new layer in a history within this time; a copy, which can take longer, is marked as incomplete. */
+/** Commands of version 0.1 name a new layer in a history within this time, and do not hold the lock of the layers until then. */
 const MOST_UNNAMED_MS = 10 * 60 * 1000
 
 /** A folder among the layers that is being made, used for a trial, or being removed. The name has the identity. */
@@ -187,7 +191,7 @@ const LAYER_FOLDER_FORM = /^\.(?<kind>partial|trial|removed)\.(?<identity>mapped
  * Ignores failures, and does nothing while another command makes a layer: garbage collection must not fail the command that
  * runs it.
  *
- * @param given - Layers that an environment used until now. Other layers must be old enough to be leftovers.
+ * @param given - Layers that an environment used until now. Other layers of version 0.1 must be old enough to be leftovers.
  * @param images - Layers of images to remove as well.
  */
 export async function sweepLayers(
@@ -288,7 +292,8 @@ async function namedLayers(paths: Paths): Promise<{named: ReadonlySet<LayerId>; 
 function isUnusedLayer({paths, now}: Host, id: LayerId, given: ReadonlySet<LayerId>): boolean {
   const {folder, record, incomplete} = layerFiles(paths.layers, id)
   if (existsSync(record)) return false
-  return given.has(id) || existsSync(incomplete) || ageMs(folder, now()) > MOST_UNNAMED_MS
+  if (given.has(id) || existsSync(incomplete) || isOwnLayer(paths.layers, id)) return true
+  return ageMs(folder, now()) > MOST_UNNAMED_MS
 }
 
 function leftoversOf({paths, now}: Host): LayerLeftover[] {

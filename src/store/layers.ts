@@ -114,9 +114,14 @@ export function completeLayer(layers: string, id: LayerId): void {
   unlessErrno(() => rmSync(layerFiles(layers, id).incomplete, {force: true}))
 }
 
+/** Makes the folder of a layer. The caller holds the lock of the layers until a history names the layer. */
+export async function makeLayerFolder(layers: string, id: LayerId): Promise<void> {
+  await makeFolders(layerFiles(layers, id).folder, {mode: OWN_MODE})
+}
+
 /**
  * Makes an empty upper layer, or its missing parts. A history names the layer after that, so that a missing upper layer is a
- * lost one.
+ * lost one. The caller holds the lock of the layers until then.
  *
  * @param below - The layer under it, whose root's permissions the new root gets.
  */
@@ -125,8 +130,8 @@ export async function makeUpper(
   id: LayerId,
   {below}: {readonly below: LayerId},
 ): Promise<void> {
-  const {folder, tree, work} = layerFiles(layers, id)
-  await makeFolders(folder, {mode: OWN_MODE})
+  const {tree, work} = layerFiles(layers, id)
+  await makeLayerFolder(layers, id)
   makeUnlessThere(work)
   if (!makeUnlessThere(tree)) return
   chmodSync(tree, statSync(layerFiles(layers, below).tree).mode & 0o777)

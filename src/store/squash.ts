@@ -1,4 +1,3 @@
-import {mkdir} from 'node:fs/promises'
 import {syncFileSystem} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {type DebArchitecture, systemCalls} from '../host/machine/arch.js'
@@ -7,8 +6,7 @@ import type {Environment} from './environments.js'
 import {layerSpaceError, squashFailedError} from './errors.js'
 import {removeLayerFolder} from './gc.js'
 import type {History, Layers} from './history.js'
-import {type LayerId, layerFiles, newLayerId} from './layers.js'
-import {holdLayers} from './locks.js'
+import {type LayerId, layerFiles, makeLayerFolder, newLayerId} from './layers.js'
 import {storePathTooLongError} from './snapshot-errors.js'
 import {rootProcess} from './tools.js'
 
@@ -16,10 +14,11 @@ type SquashedEnvironment = Pick<Environment, 'name' | 'record'>
 
 /**
  * Returns the history with a stack that can be mounted: merges neighbouring layers of a deep stack into new layers, which no
- * history names until the caller writes the returned one. The environment must be stopped.
+ * history names until the caller writes the returned one. The environment must be stopped, and the caller holds the lock of the
+ * layers until it has written the history.
  *
  * @param isSynced - Whether to sync the new layers to the disk.
- * @throws {@link storePathTooLongError} @throws {PerlMissingError} @throws {@link squashFailedError} @throws {LayerSpaceError} @throws {@link layersBusyError}
+ * @throws {@link storePathTooLongError} @throws {PerlMissingError} @throws {@link squashFailedError} @throws {LayerSpaceError}
  */
 export async function squashToLimit(
   host: Host,
@@ -33,7 +32,6 @@ export async function squashToLimit(
   if (plan === undefined || most < LEAST_LAYERS)
     throw storePathTooLongError({name: environment.name, folder: host.paths.layers})
   const perl = requirePerl(host)
-  const held = await holdLayers(host.paths)
   const made: LayerId[] = []
   try {
     let merged = history
@@ -48,8 +46,6 @@ export async function squashToLimit(
   } catch (error) {
     for (const id of made) await removeLayer(host, environment, id)
     throw error
-  } finally {
-    held.release()
   }
 }
 
@@ -59,7 +55,7 @@ async function merge(
   {run, into, perl}: {run: Run; into: LayerId; perl: string},
 ): Promise<void> {
   const {layers} = host.paths
-  await mkdir(layerFiles(layers, into).folder, {mode: 0o700})
+  await makeLayerFolder(layers, into)
   const {prefix, environment} = await rootProcess(host, record.identity)
   const {architecture} = host
   await mergeLayers({perl, architecture, prefix, environment}, {layers, run, into})

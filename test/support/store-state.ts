@@ -128,11 +128,11 @@ export function sealedLayers(store: string): ReadonlyMap<string, string> {
   return new Map(trees.map(([id, tree]) => [id, treeSnapshot(tree).join('\n')]))
 }
 
-/** An hour passes: whatever is nobody's now is plainly so. */
+/** An hour passes: only that shows whose the trials and the half-written files are. Layers need none, because locks show it. */
 export function makeOld(store: string): void {
   const [then, layers] = [new Date(Date.now() - 3_600_000), join(store, 'layers')]
   const paths = [
-    ...namesIn(layers).map((name) => join(layers, name)),
+    ...namesIn(layers).flatMap((name) => (name.startsWith('.trial.') ? [join(layers, name)] : [])),
     ...halfWritten(store).map((path) => join(store, path)),
   ]
   for (const path of paths) unlessGone(() => lutimesSync(path, then, then))

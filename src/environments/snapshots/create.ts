@@ -10,7 +10,7 @@ import {behindClosedGate, whileFrozen} from '../../sandbox/freeze.js'
 import {describeProcesses, isInUse} from '../../sandbox/processes.js'
 import type {Environment} from '../../store/environments.js'
 import {copySpaceError, EnvironmentRunningError} from '../../store/errors.js'
-import {removeUnlessNamed, replaceHistory, sweepLayers} from '../../store/gc.js'
+import {removeUnlessNamed, sweepLayers, withNewLayers} from '../../store/gc.js'
 import {
   applyRetention,
   findSnapshot,
@@ -78,9 +78,10 @@ export async function takeSnapshot(
     if (taken !== undefined) return taken
   }
   try {
-    return await withStoppedEnvironment(host, text, {force: false, command: 'snapshot'}, (stopped) =>
-      sealUpper(host, stopped, request),
-    )
+    return await withStoppedEnvironment(host, text, {force: false, command: 'snapshot'}, (stopped) => {
+      const {environment, history: before} = stopped
+      return withNewLayers(host, {files: environment.files, before}, () => sealUpper(host, stopped, request))
+    })
   } catch (error) {
     // The environment started in the meantime.
     const taken =
@@ -119,7 +120,7 @@ async function sealUpper(
   await makeUpper(host.paths.layers, fresh, {below: history.upper})
   const sealed = withSnapshot(history, naming, {now, fresh})
   const to = await squashToLimit(host, environment, {history: sealed, isSynced})
-  await replaceHistory(host, environment, {from: history, to})
+  await writeHistory(files.history, to)
   return done
 }
 

@@ -8,7 +8,7 @@ import {CLONE_FIXES, NAME_FIXES} from '../../rootfs/fixes/index.js'
 import {applyFixes} from '../../rootfs/worker/api.js'
 import {anchorFiles} from '../../sandbox/anchor-state.js'
 import type {Environment} from '../../store/environments.js'
-import {removeLayerFolder, replaceHistory, sweepLayers} from '../../store/gc.js'
+import {removeLayerFolder, withNewLayers} from '../../store/gc.js'
 import {
   ancestors,
   findSnapshot,
@@ -22,6 +22,7 @@ import {
   topLayer,
   withRestored,
   withUndone,
+  writeHistory,
 } from '../../store/history.js'
 import {requireLayers} from '../../store/integrity/lost-layers.js'
 import {
@@ -58,7 +59,7 @@ export async function restoreSnapshot(
   {label, force, isSynced}: RestoreOptions & {label: string},
 ): Promise<Restored> {
   const wanted = parseLabel(label)
-  return withStoppedEnvironment(host, text, {force, command: 'restore'}, (stopped) => {
+  return changeStopped(host, text, {force, command: 'restore'}, (stopped) => {
     const target = requireSnapshot(stopped.environment.name, stopped.history, wanted)
     return applySnapshot(host, stopped, {target, isSynced})
   })
@@ -70,7 +71,7 @@ export async function restoreSnapshot(
  * @throws {@link nothingToUndoError} @throws As {@link restoreSnapshot}.
  */
 export async function undo(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
-  return withStoppedEnvironment(host, text, {force, command: 'undo'}, async (stopped) => {
+  return changeStopped(host, text, {force, command: 'undo'}, async (stopped) => {
     const target = await findPreviousPoint(host, stopped, {isSynced})
     if (target === undefined) throw explainNothingToUndo(stopped)
     const {undone = []} = stopped.history
@@ -84,7 +85,7 @@ export async function undo(host: Host, text: string, {force, isSynced}: RestoreO
  * @throws {@link nothingToRedoError} @throws As {@link restoreSnapshot}.
  */
 export async function redo(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
-  return withStoppedEnvironment(host, text, {force, command: 'redo'}, (stopped) => {
+  return changeStopped(host, text, {force, command: 'redo'}, (stopped) => {
     const {history, environment} = stopped
     const labels = [...(history.undone ?? [])]
     for (let label = labels.pop(); label !== undefined; label = labels.pop()) {
@@ -98,9 +99,22 @@ export async function redo(host: Host, text: string, {force, isSynced}: RestoreO
 
 /** Restores the image, with new personal files of the environment. @throws As {@link restoreSnapshot}. */
 export async function reset(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
-  return withStoppedEnvironment(host, text, {force, command: 'reset'}, async (stopped) =>
+  return changeStopped(host, text, {force, command: 'reset'}, async (stopped) =>
     applySnapshot(host, stopped, {target: await findInitialPoint(host, stopped, {isSynced}), isSynced}),
   )
+}
+
+/** Calls `work`, which may make layers, with a stopped environment. @throws As {@link withStoppedEnvironment}. */
+function changeStopped<T>(
+  host: Host,
+  text: string,
+  options: Parameters<typeof withStoppedEnvironment>[2],
+  work: (stopped: StoppedEnvironment) => Promise<T>,
+): Promise<T> {
+  return withStoppedEnvironment(host, text, options, (stopped) => {
+    const {environment, history: before} = stopped
+    return withNewLayers(host, {files: environment.files, before}, () => work(stopped))
+  })
 }
 
 function explainNothingToUndo({environment: {name}, history}: StoppedEnvironment): EnvsError {
@@ -182,36 +196,31 @@ type SnapshotChange = {
 }
 
 /**
- * Gives a stopped environment the layers of a snapshot, and keeps its current state as a snapshot.
+ * Gives a stopped environment the layers of a snapshot, and keeps its current state as a snapshot. The caller holds the lock of the
+ * layers.
  */
 async function applySnapshot(
   host: Host,
   {environment, history, isUpperEmpty}: StoppedEnvironment,
   {target, isSynced, undone}: SnapshotChange,
 ): Promise<Restored> {
-  const {name} = environment
+  const {name, files} = environment
   requireLayers({name, paths: host.paths}, target.layers)
   const now = host.now()
   const fresh = newLayerId(identityOf(history.upper))
-  try {
-    const named = target.name === name ? target : await withCurrentName(host, environment, target)
-    await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
-    const naming = {label: timeLabel(history, now, 'kept-'), name}
-    const restored = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
-    const replaced = findKept(restored, history, {isUpperEmpty})
-    const step = withUndone(restored, undone?.(replaced.kept) ?? [])
-    const to = await squashToLimit(host, environment, {history: step, isSynced})
-    await replaceHistory(host, environment, {from: history, to})
-    return {
-      name,
-      label: target.label,
-      createdAt: target.createdAt,
-      ...replaced,
-    }
-  } catch (error) {
-    // The last layer of a new target has no other user.
-    await sweepLayers(host, new Set([...target.layers, fresh]))
-    throw error
+  const named = target.name === name ? target : await withCurrentName(host, environment, target)
+  await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
+  const naming = {label: timeLabel(history, now, 'kept-'), name}
+  const restored = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
+  const replaced = findKept(restored, history, {isUpperEmpty})
+  const step = withUndone(restored, undone?.(replaced.kept) ?? [])
+  const to = await squashToLimit(host, environment, {history: step, isSynced})
+  await writeHistory(files.history, to)
+  return {
+    name,
+    label: target.label,
+    createdAt: target.createdAt,
+    ...replaced,
   }
 }
 
