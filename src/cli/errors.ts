@@ -52,10 +52,15 @@ export const unknownCommandError = defineError('ENVS_UNKNOWN_COMMAND', ExitCode.
  * Returns the error for a command line that its command does not accept.
  *
  * @param id - The words of the command, separated by `:`.
- * @param meant - Corrections of some of its words.
+ * @param options.meant - Corrections of some of its words.
+ * @param options.habits - Next steps for what other tools would accept.
  */
-export function commandLineError(message: string, id: string, meant: readonly string[] = []): UsageError {
-  return new UsageError(message, [...didYouMean(meant), `envs ${id.replaceAll(':', ' ')} --help`])
+export function commandLineError(
+  message: string,
+  id: string,
+  {meant = [], habits = []}: {readonly meant?: readonly string[]; readonly habits?: readonly string[]} = {},
+): UsageError {
+  return new UsageError(message, [...habits, ...didYouMean(meant), `envs ${id.replaceAll(':', ' ')} --help`])
 }
 
 /** The file system or its permissions refused an access. */

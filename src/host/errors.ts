@@ -42,7 +42,7 @@ export const flockMissingError = defineError('ENVS_NO_FLOCK', ExitCode.host, {
 
 /** Only sessions pass such bytes on: Node names files in UTF-8. */
 export const notUtf8Error = defineError('ENVS_USAGE', ExitCode.usage, {
-  message: '"{text}" is not UTF-8.',
+  message: '"{text}" is not UTF-8, which envs needs for names of files on the host.',
   nextStep: [
     'Rename the file, or pass it by a redirection: envs import - <FILE, envs export NAME >FILE',
     'Commands in an environment get such arguments unchanged: envs run NAME COMMAND [ARGUMENT...]',

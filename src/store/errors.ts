@@ -94,7 +94,7 @@ export const recordUnreadableError = defineError(
   ExitCode.storage,
   {
     message: 'Could not read the record "{path}": {reason}.',
-    nextStep: 'Restore the file, or remove the environment with envs rm.',
+    nextStep: 'Restore the file from a backup, or remove the environment: envs rm NAME',
   },
   RecordUnreadableError,
 )
@@ -159,7 +159,8 @@ export const notATryError = defineError('ENVS_NO_TRY', ExitCode.notFound, {
 /** A try wrote to memory, and its files were lost at a restart or after an hour. */
 export const tryLostError = defineError('ENVS_TRY_LOST', ExitCode.notFound, {
   message: 'The files of the environment "{name}" were in memory, and are lost.',
-  nextStep: 'Keep an environment in time with envs keep, or write to the disk with envs try --disk.',
+  nextStep:
+    'Next time, keep the environment within an hour by envs keep, or write to the disk: envs try --disk',
 })
 
 /** The environment has an identity or a storage that the host's, or the chosen, engine does not support. */
@@ -207,7 +208,7 @@ export const historyUnreadableError = defineError(
   ExitCode.storage,
   {
     message: 'Could not read the history "{path}": {reason}.',
-    nextStep: 'Restore the file; all other files of the environment are unchanged.',
+    nextStep: 'Restore the file from a backup; all other files of the environment are unchanged.',
   },
   HistoryUnreadableError,
 )
@@ -269,7 +270,8 @@ export const copySpaceError = defineError(
   'ENVS_STORAGE_FULL',
   ExitCode.storage,
   {
-    message: 'Not enough free space in "{folder}": {neededBytes} bytes are needed, {freeBytes} are free.',
+    message:
+      'Not enough free space in "{folder}": {neededMegabytes} MB are needed, {freeMegabytes} MB are free.',
     nextStep: FREE_LAYER_SPACE,
   },
   LayerSpaceError,
