@@ -93,6 +93,14 @@ for (const {what, argv, status, code, human} of [
     human: 'envs: There is no image named "Ubuntu-20.04".\n  Did you mean ubuntu:20.04?\n',
   },
   {
+    what: 'a file where an environment is copied',
+    argv: ['cp', 'play:/etc/hosts', '.'],
+    status: 2,
+    code: 'ENVS_USAGE',
+    human:
+      'envs: Could not copy "play:/etc/hosts": this command copies a whole environment.\n  Copy a file out: envs run NAME cat /FILE >FILE\n  Copy a file in: envs run NAME -- sh -c \'cat >/FILE\' <FILE\n',
+  },
+  {
     what: 'an image of a container registry',
     argv: ['create', 'docker.io/library/ubuntu:20.04', '-q'],
     status: 3,
