@@ -4,6 +4,7 @@ import {formatBytes} from '../src/cli/format.js'
 import {describeConversion, describeIdentity} from '../src/cli/views/text.js'
 import {CloneRun} from '../src/environments/clone.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
+import {UsageError} from '../src/errors.js'
 import {overBudget} from '../src/store/sizes.js'
 
 export default class Clone extends EnvsCommand {
@@ -27,6 +28,7 @@ copied, and the environment must not be running; the file system shares blocks i
 
   async run(): Promise<EnvironmentDetails> {
     const {args, flags} = await this.parse(Clone)
+    refuseFiles([args.name, args.newName])
     const host = this.openHost()
     const settings = await this.settings({identity: flags.identity})
     const diskBudget = settings.value('diskBudget')
@@ -66,4 +68,14 @@ copied, and the environment must not be running; the file system shares blocks i
     }
     return details
   }
+}
+
+/** Explains `cp NAME:FILE .`, as other tools have it: no name of an environment has a colon. @throws {UsageError} */
+function refuseFiles(names: readonly string[]): void {
+  const file = names.find((name) => name.includes(':'))
+  if (file === undefined) return
+  throw new UsageError(`Could not copy "${file}": this command copies a whole environment.`, [
+    'Copy a file out: envs run NAME cat /FILE >FILE',
+    "Copy a file in: envs run NAME -- sh -c 'cat >/FILE' <FILE",
+  ])
 }

@@ -5,7 +5,7 @@ import type {NetworkError} from '../host/http/errors.js'
 export type SuitePlace = {readonly suite: string; readonly mirror: string}
 
 const OTHER_MIRROR =
-  'Name another mirror in the setting mirrors.debianArchive, mirrors.debianSecurity or mirrors.ubuntuArchive.'
+  'Use another mirror, in the setting mirrors.ubuntuArchive, or for Debian mirrors.debianArchive and mirrors.debianSecurity: envs config set SETTING URL'
 const IN_UPDATE = 'Run the command again in some minutes: the mirror may be in the middle of an update.'
 
 /** There is a Release without a signature. */
@@ -104,7 +104,7 @@ export function archiveUnreachableError(what: string, mirror: string, failure: N
 
 /** No mirror has the suite. */
 export const suiteNotFoundError = defineError('ENVS_SUITE_NOT_FOUND', ExitCode.notFound, {
-  message: 'There is no Release of {suite} at {mirrors}.',
+  message: 'No mirror has the suite {suite}: there is no Release of it at {mirrors}.',
   nextStep: OTHER_MIRROR,
 })
 

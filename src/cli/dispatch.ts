@@ -1,7 +1,7 @@
 import {hasBytes} from '../host/argv/bytes.js'
 import {notUtf8Error} from '../host/errors.js'
 import {writeOutput} from './output.js'
-import {type CommandTable, findCommand} from './registry.js'
+import {type CommandMatch, type CommandTable, findCommand} from './registry.js'
 import {reportFailure, versionLine} from './render-error.js'
 import {separateGuestCommand, splitAtSeparator} from './session-line.js'
 
@@ -34,7 +34,7 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
     const {printFirstSteps} = await import('./first-steps.js')
     return printFirstSteps()
   }
-  const found = findCommand(table, wantsHelp ? words : argv)
+  const found = await findOrExplain(table, wantsHelp ? words : argv)
   const id = found.kind === 'topic' ? found.id : found.entry.id
   if (wantsHelp || found.kind === 'topic') return help([id])
   if (id === 'list') {
@@ -44,6 +44,18 @@ async function dispatch(argv: readonly string[], table: CommandTable): Promise<v
   if (!SESSIONS.includes(id)) refuseBytes(found.rest)
   const {default: Command} = await found.entry.load()
   await Command.start(found.rest, id)
+}
+
+/** @throws As {@link findCommand}; for the name of an environment, with the command that enters it. */
+async function findOrExplain(table: CommandTable, argv: readonly string[]): Promise<CommandMatch> {
+  try {
+    return findCommand(table, argv)
+  } catch (error) {
+    const [first = ''] = argv
+    if (table.topics.includes(first)) throw error
+    const {orEnvironment} = await import('./first-steps.js')
+    throw await orEnvironment(error, first)
+  }
 }
 
 /** Commands that pass their arguments on to a guest. */

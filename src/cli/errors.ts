@@ -52,10 +52,15 @@ export const unknownCommandError = defineError('ENVS_UNKNOWN_COMMAND', ExitCode.
  * Returns the error for a command line that its command does not accept.
  *
  * @param id - The words of the command, separated by `:`.
- * @param meant - Corrections of some of its words.
+ * @param options.meant - Corrections of some of its words.
+ * @param options.habits - Next steps for what other tools would accept.
  */
-export function commandLineError(message: string, id: string, meant: readonly string[] = []): UsageError {
-  return new UsageError(message, [...didYouMean(meant), `envs ${id.replaceAll(':', ' ')} --help`])
+export function commandLineError(
+  message: string,
+  id: string,
+  {meant = [], habits = []}: {readonly meant?: readonly string[]; readonly habits?: readonly string[]} = {},
+): UsageError {
+  return new UsageError(message, [...habits, ...didYouMean(meant), `envs ${id.replaceAll(':', ' ')} --help`])
 }
 
 /** The file system or its permissions refused an access. */
@@ -63,6 +68,18 @@ export const systemRefusedError = defineError('ENVS_STORAGE_FAILED', ExitCode.st
   message: 'Could not access "{path}": {reason}.',
   nextStep:
     'Check the permissions of the path and the state of its disk, or set ENVS_HOME to another folder.',
+})
+
+/** As {@link systemRefusedError}, for a file whose path is not known. */
+export const fileFailedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
+  message: 'Could not read or write a file: {reason}.',
+  nextStep: 'Check the state of the disk, then run the command again.',
+})
+
+/** The kernel could not execute a program of the host. */
+export const programNotStartedError = defineError('ENVS_PROGRAM_NOT_STARTED', ExitCode.host, {
+  message: 'Could not start the program "{program}": {reason}.',
+  nextStep: 'Check that you can run the program, and the state of the disk that it is on.',
 })
 
 const FREE_SPACE = 'Free some space, with this command for example: envs prune'

@@ -1,5 +1,7 @@
-import {openCheckedHost} from '../host/host.js'
+import {codeOf} from '../errors.js'
+import {openCheckedHost, openHost} from '../host/host.js'
 import {listNames} from '../store/environments.js'
+import {unknownCommandError} from './errors.js'
 import {writeOutput} from './output.js'
 
 const FIRST_STEPS = `
@@ -13,4 +15,11 @@ There is no environment yet. To begin:
 export async function printFirstSteps(): Promise<void> {
   const names = await listNames(openCheckedHost().paths)
   if (names.length === 0) writeOutput(FIRST_STEPS)
+}
+
+/** Returns the error for a word that is no command, and names an environment, with the command that enters it; else `error`. */
+export async function orEnvironment(error: unknown, word: string): Promise<unknown> {
+  if (codeOf(error) !== unknownCommandError.code) return error
+  const names: readonly string[] = await listNames(openHost().paths)
+  return names.includes(word) ? unknownCommandError({name: word}, {hints: [`envs enter ${word}`]}) : error
 }

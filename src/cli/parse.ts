@@ -2,7 +2,11 @@ import {Errors, type Interfaces} from '@oclif/core'
 import {UsageError} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {commandLineError} from './errors.js'
+import {argumentHabits, flagHabits} from './habits.js'
 import {splitAtSeparator} from './session-line.js'
+
+/** A line with more habits of another tool than this is explained by its first ones. */
+const MOST_HABITS = 2
 
 /** A line that oclif's parser appends to its messages; the suggestion replaces it. */
 const LIBRARY_POINTER = 'See more help with --help'
@@ -19,7 +23,19 @@ export function explainLine(
 ): unknown {
   if (!(error instanceof Errors.CLIError || error instanceof UsageError)) return error
   const message = describeMissing(error) ?? withoutAdvice(error.message)
-  return commandLineError(message, id, suggestedWords(argv, flags))
+  const {own} = splitAtSeparator(argv)
+  const typed = (own.length < argv.length ? [...own, '--'] : own).filter((word) => !isDeclared(word, flags))
+  const habits = [
+    ...flagHabits(id, typed).filter((_, index) => index < MOST_HABITS),
+    ...argumentHabits(id, own),
+  ]
+  // A habit says more than the nearest flag.
+  return commandLineError(message, id, {habits, meant: habits.length > 0 ? [] : suggestedWords(argv, flags)})
+}
+
+function isDeclared(word: string, flags: Interfaces.FlagInput): boolean {
+  const [name = ''] = splitOnce(word.slice(word.startsWith('--') ? 2 : 1))
+  return name in flags || Object.values(flags).some(({char}) => char === name)
 }
 
 /**

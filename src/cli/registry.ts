@@ -1,6 +1,7 @@
 import {type EnvsError, UsageError} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {unknownCommandError} from './errors.js'
+import {leadingHabit, wordHabit} from './habits.js'
 
 /** Facts about a command that is not loaded. */
 export type CommandEntry = {
@@ -36,6 +37,7 @@ export function findCommand(table: CommandTable, argv: readonly string[]): Comma
   const [first = ''] = argv
   if (first.startsWith('-'))
     throw new UsageError(`The option ${first} is before the command.`, [
+      ...leadingHabit(first),
       ...nearestNames(first, ['--version']).map((option) => `envs ${option}`),
       `Options come after the command: envs COMMAND ${first}`,
       'envs --help',
@@ -61,11 +63,12 @@ function unknownCommand(table: CommandTable, words: readonly string[]): EnvsErro
   const [first = '', second] = words
   const names = commandNames(table)
   if (second === undefined || !table.topics.includes(first)) {
-    const nearest = nearestNames(first, [...names, 'version'])
+    const habit = wordHabit(first)
+    const nearest = habit.length > 0 ? [] : nearestNames(first, [...names, 'version'])
     const meant = onePerCommand(table, nearest).map(
       (name) => `envs ${name === 'version' ? '--version' : name}`,
     )
-    return unknownCommandError({name: first}, {hints: meant})
+    return unknownCommandError({name: first}, {hints: [...habit, ...meant]})
   }
   const siblings = names.filter((name) => name.startsWith(`${first} `))
   const nearest = nearestNames(

@@ -42,7 +42,7 @@ export const flockMissingError = defineError('ENVS_NO_FLOCK', ExitCode.host, {
 
 /** Only sessions pass such bytes on: Node names files in UTF-8. */
 export const notUtf8Error = defineError('ENVS_USAGE', ExitCode.usage, {
-  message: '"{text}" is not UTF-8.',
+  message: '"{text}" is not UTF-8, which envs needs for names of files on the host.',
   nextStep: [
     'Rename the file, or pass it by a redirection: envs import - <FILE, envs export NAME >FILE',
     'Commands in an environment get such arguments unchanged: envs run NAME COMMAND [ARGUMENT...]',
@@ -70,6 +70,12 @@ export const unknownArchitectureError = defineError('ENVS_UNKNOWN_ARCHITECTURE',
 export const noPlaceForFolderError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
   message: 'Could not create the folder "{path}": its file system does not allow new folders.',
   nextStep: 'Set ENVS_HOME, or the XDG_ variable of that path, to another folder.',
+})
+
+/** The disk did not confirm that it has written everything. */
+export const syncFailedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
+  message: 'Could not write all files to the disk of "{path}": {reason}.',
+  nextStep: 'Check the state of the disk, then run the command again.',
 })
 
 /** Returns the lock holders as text for a message. @param holders - Empty if they cannot be seen. */

@@ -12,7 +12,7 @@ export const unknownImageError = defineError(
 
 export class ImageNotFoundError extends EnvsError {}
 
-/** There is no file at the path of the reference. */
+/** @public There is no file at the path of the reference. */
 export const imageNotFoundError = defineError(
   'ENVS_IMAGE_NOT_FOUND',
   ExitCode.notFound,
@@ -22,6 +22,24 @@ export const imageNotFoundError = defineError(
   },
   ImageNotFoundError,
 )
+
+/** A path that begins as the names of container registries do: their hosts have a dot. */
+const REGISTRY_NAME = /\/(?:docker\.io|ghcr\.io|quay\.io|gcr\.io|registry\.[^/]+)\/[^/]/
+
+/** Returns the error for a path without a file. */
+export function noFileError(path: string, {cause}: {readonly cause?: unknown} = {}): ImageNotFoundError {
+  if (!REGISTRY_NAME.test(path)) return imageNotFoundError({path}, {cause})
+  return imageNotFoundError(
+    {path},
+    {
+      cause,
+      suggestions: [
+        'Container registries are not supported. Name an image such as ubuntu:20.04: envs image search',
+        'Or import the files of a container, as podman export and docker export write them: envs import FILE',
+      ],
+    },
+  )
+}
 
 /** The path names a folder, a device or a terminal, which cannot hold a tarball. */
 export const notAnImageFileError = defineError('ENVS_NOT_AN_IMAGE_FILE', ExitCode.usage, {

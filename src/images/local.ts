@@ -9,7 +9,7 @@ import {codeOf, errnoOf, wordsForErrno} from '../errors.js'
 import {openMemory} from '../host/cache.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
 import {sha256Field} from '../host/records.js'
-import {imageChangedError, imageNotFoundError, imageUnreadableError, notAnImageFileError} from './errors.js'
+import {imageChangedError, imageUnreadableError, noFileError, notAnImageFileError} from './errors.js'
 import {type ImageEvidence, identifyByDigest, judge, type OpenedImage} from './opened-image.js'
 
 const readDescriptor = promisify(read)
@@ -108,7 +108,7 @@ function openForReading(path: string, source: string): number {
     return openSync(path, FLAGS)
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw imageNotFoundError({path: source}, {cause: error})
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw noFileError(source, {cause: error})
     // open(2): a socket, or a device without a driver.
     if (errno === 'ENXIO')
       throw notAnImageFileError({source: `"${source}"`, reason: 'it is a socket or a device'}, {cause: error})

@@ -130,8 +130,21 @@ function otherDistributionHints(word: string): string[] {
   ]
 }
 
+/** `ubuntu20.04`, `Ubuntu-20.04`, `debian:bookworm-slim`, `ubuntu:latest`: names of other tools. The text is in lower case. */
+const OTHER_SPELLING = /^(?<distribution>ubuntu|debian)[:_-]?(?<release>[a-z0-9.]*?)(?:-slim)?$/
+
+/** Returns the name of envs for a name of another tool; undefined where the release is unknown. */
+function usualSpelling(text: string, {catalogue, now}: NameOptions): string | undefined {
+  const {distribution, release} = OTHER_SPELLING.exec(text)?.groups ?? {}
+  if (distribution === undefined || release === undefined) return undefined
+  if (release === 'latest') return distribution
+  return resolveRelease(release, catalogue, now)?.distribution === distribution
+    ? `${distribution}:${release}`
+    : undefined
+}
+
 /** Returns the error for an unknown name, with the nearest names. */
-export function unknownImage(text: string, {catalogue, now}: NameOptions): UnknownImageError {
+export function unknownImage(text: string, {catalogue, now, architecture}: NameOptions): UnknownImageError {
   const [word = '', variant] = text
     .toLowerCase()
     .replace(/^[^:]*:/, '')
@@ -145,6 +158,8 @@ export function unknownImage(text: string, {catalogue, now}: NameOptions): Unkno
       },
     )
   }
+  const usual = usualSpelling(text.toLowerCase(), {catalogue, now, architecture})
+  if (usual !== undefined) return unknownImageError({name: text}, {suggestions: [`Did you mean ${usual}?`]})
   const others = variant === undefined ? otherDistributionHints(word) : []
   if (others.length > 0) return unknownImageError({name: text}, {suggestions: others})
   const nearest = nearestNames(word, releaseWords(catalogue)).map((name) => {

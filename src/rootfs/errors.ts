@@ -1,5 +1,7 @@
 import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
 import {seeChecks} from '../host/check.js'
+import {isErrno, limitOf, refusalOf} from '../host/errno.js'
+import {limitReachedError} from '../host/errors.js'
 
 export class PackageRefusedError extends EnvsError {}
 
@@ -9,7 +11,8 @@ export const packageRefusedError = defineError(
   ExitCode.integrity,
   {
     message: 'Could not unpack the package "{name}": {reason}.',
-    nextStep: 'Name another mirror in the setting mirrors.debianArchive or mirrors.ubuntuArchive.',
+    nextStep:
+      'Use another mirror, in the setting mirrors.ubuntuArchive or mirrors.debianArchive: envs config set SETTING URL',
   },
   PackageRefusedError,
 )
@@ -43,8 +46,8 @@ export const storageFailedError = defineError('ENVS_STORAGE_FAILED', ExitCode.st
 
 /** The metadata journal of a tree is damaged, or written by a newer envs. */
 export const ledgerUnreadableError = defineError('ENVS_BAD_LEDGER', ExitCode.storage, {
-  message: 'Could not read the ledger "{path}": {reason}.',
-  nextStep: 'Move the file away: the environment works without it.',
+  message: 'Could not read "{path}", the ledger of owners and capabilities: {reason}.',
+  nextStep: 'Move the file away; the environment works without it.',
 })
 
 /** Returns an error of the file system as one with a remedy; any other error unchanged. */
@@ -55,10 +58,19 @@ export function explainErrno(error: unknown, path: string): unknown {
   return storageFailedError({path, reason: wordsForErrno(errno)}, {cause: error})
 }
 
+/** Returns the error of a limit, or of a file system that refused an access, as one with a remedy; any other error unchanged. */
+export function explainRefusal(error: unknown): unknown {
+  const limit = limitOf(error)
+  if (limit !== undefined) return limitReachedError({limit}, {cause: error})
+  const isRefusal = isErrno(error, 'ENOSPC', 'EDQUOT') || refusalOf(error) !== undefined
+  if (!isRefusal || !(error instanceof Error)) return error
+  return explainErrno(error, 'path' in error ? String(error.path) : 'the tree')
+}
+
 /** The tree may change during the copy, and this host can't keep a link from leading the copy out of it. */
 export const unguardedCopyError = defineError('ENVS_COPY_UNGUARDED', ExitCode.host, {
   message:
-    'Could not copy "{from}" safely while programs run in it: this host lets envs make no mount that follows no symlinks.',
+    'Could not copy "{from}" while programs run in it: this host refuses the mounts that would keep the copy from following their symlinks.',
   nextStep: [
     'Stop the environment first: envs stop NAME',
     'A safe copy needs Linux 5.10 and the right to mount in a user namespace: envs doctor',
@@ -81,7 +93,7 @@ export const treeUnreadableError = defineError('ENVS_EXPORT_FAILED', ExitCode.st
 export const exportRefusedError = defineError('ENVS_EXPORT_REFUSED', ExitCode.conflict, {
   message: 'Could not export "{path}": {reason}.',
   nextStep:
-    'Shorten, move or remove it in the environment, then export again: envs import refuses such a tarball.',
+    'Shorten, move or remove the file in the environment, then export again; envs import would refuse this tarball.',
 })
 
 /** A host program failed to compress an archive. */
@@ -126,7 +138,7 @@ export const workerNotStartedError = defineError(
   ExitCode.host,
   {
     message:
-      'Could not enter the namespaces of the root file system to {verb} it: the first program ended {how}.',
+      'Could not {verb} the root file system: a program ended {how} before it was in the user namespace that owns the files.',
     nextStep: seeChecks('user-namespaces', 'apparmor', 'overlay'),
   },
   WorkerDiedError,
@@ -134,6 +146,6 @@ export const workerNotStartedError = defineError(
 
 /** A guest replaced a folder that is a mount point. */
 export const mountPointError = defineError('ENVS_MOUNT_POINT', ExitCode.conflict, {
-  message: 'Could not mount anything on "{path}" of the environment: it is not a folder.',
-  nextStep: "Move {path} away inside the environment's files, then enter the environment again.",
+  message: 'Could not start the environment: {path} in its files must be a folder, and is something else.',
+  nextStep: 'Move it away, then enter the environment again. To find the files on the host: envs path NAME',
 })

@@ -156,17 +156,25 @@ export const noCgroupsError = defineError('ENVS_NO_CGROUPS', ExitCode.host, {
   nextStep: 'Use the supervisor of envs instead: envs set {name} init=services',
 })
 
+/** The host's root starts environments without a user namespace that owns their mounts. */
+export const noBootByRootError = defineError('ENVS_NO_BOOT_BY_ROOT', ExitCode.host, {
+  message: 'The systemd of "{name}" cannot be started by root of this host.',
+  nextStep:
+    'Use the supervisor of envs instead: envs set {name} init=services. Or start it as an ordinary user.',
+})
+
 const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'
 
 /** @public A process holds the environment's liveness lock, and the environment has no anchor to join. */
 export const heldEnvironmentError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
-  message: 'Could not join the environment "{name}": process {pid} ({command}) holds its lock.',
+  message: 'Could not enter the environment "{name}": process {pid} ({command}) holds its lock.',
   nextStep: END_LEFTOVER,
 })
 
 /** @public As {@link heldEnvironmentError}, for a process that this host can't see. */
 export const heldElsewhereError = defineError('ENVS_UNREACHABLE', ExitCode.conflict, {
-  message: 'Could not join the environment "{name}": a process that is not visible from here holds its lock.',
+  message:
+    'Could not enter the environment "{name}": a process that is not visible from here holds its lock.',
   nextStep: [
     'The environment may run on another machine that shares this folder, or in another container: stop it there.',
     END_LEFTOVER,

@@ -76,3 +76,12 @@ export function portsOfProcess(
   })
   return [...new Set(found)]
 }
+
+/** Returns the ports of processes in one network, in order. */
+export function portsOfProcesses(processes: readonly {readonly hostPid: number}[]): ListeningPort[] {
+  const [first] = processes
+  if (first === undefined) return []
+  const sockets = listeningSockets(first.hostPid)
+  const ports = new Set(processes.flatMap(({hostPid}) => portsOfProcess(hostPid, sockets)))
+  return [...ports].sort((a, b) => a.port - b.port)
+}

@@ -94,7 +94,7 @@ export const recordUnreadableError = defineError(
   ExitCode.storage,
   {
     message: 'Could not read the record "{path}": {reason}.',
-    nextStep: 'Restore the file, or remove the environment with envs rm.',
+    nextStep: 'Restore the file from a backup, or remove the environment: envs rm NAME',
   },
   RecordUnreadableError,
 )
@@ -112,7 +112,13 @@ export const removalIncompleteError = defineError('ENVS_REMOVAL_INCOMPLETE', Exi
   nextStep: 'The files are in {folder}; the next envs command that changes something tries again.',
 })
 
-/** APT could not install the packages of `envs try`, and has printed the reason. */
+/** The init `systemd` was asked for. */
+export const noSystemdError = defineError('ENVS_NO_SYSTEMD', ExitCode.conflict, {
+  message: 'The environment "{name}" has no systemd.',
+  nextStep: 'Install it first: envs run {name} -- apt-get install -y {packages}',
+})
+
+/** APT could not install packages in a new environment, and has printed the reason. */
 export const packagesNotInstalledError = defineError(
   'ENVS_PACKAGES_NOT_INSTALLED',
   ExitCode.guestNotStarted,
@@ -153,7 +159,8 @@ export const notATryError = defineError('ENVS_NO_TRY', ExitCode.notFound, {
 /** A try wrote to memory, and its files were lost at a restart or after an hour. */
 export const tryLostError = defineError('ENVS_TRY_LOST', ExitCode.notFound, {
   message: 'The files of the environment "{name}" were in memory, and are lost.',
-  nextStep: 'Keep an environment in time with envs keep, or write to the disk with envs try --disk.',
+  nextStep:
+    'Next time, keep the environment within an hour by envs keep, or write to the disk: envs try --disk',
 })
 
 /** The environment has an identity or a storage that the host's, or the chosen, engine does not support. */
@@ -201,7 +208,7 @@ export const historyUnreadableError = defineError(
   ExitCode.storage,
   {
     message: 'Could not read the history "{path}": {reason}.',
-    nextStep: 'Restore the file; all other files of the environment are unchanged.',
+    nextStep: 'Restore the file from a backup; all other files of the environment are unchanged.',
   },
   HistoryUnreadableError,
 )
@@ -263,7 +270,8 @@ export const copySpaceError = defineError(
   'ENVS_STORAGE_FULL',
   ExitCode.storage,
   {
-    message: 'Not enough free space in "{folder}": {neededBytes} bytes are needed, {freeBytes} are free.',
+    message:
+      'Not enough free space in "{folder}": {neededMegabytes} MB are needed, {freeMegabytes} MB are free.',
     nextStep: FREE_LAYER_SPACE,
   },
   LayerSpaceError,

@@ -18,7 +18,7 @@ export const nothingToUndoError = defineError('ENVS_NOTHING_TO_UNDO', ExitCode.n
 
 /** No state was replaced by `undo`, or another return to a snapshot came after it. */
 export const nothingToRedoError = defineError('ENVS_NOTHING_TO_REDO', ExitCode.notFound, {
-  message: 'There is no undone state of the environment "{name}".',
+  message: 'There is nothing to redo in the environment "{name}": no state was undone last.',
   nextStep: 'See the states that can be restored: envs snapshots {name}',
 })
 
@@ -40,7 +40,7 @@ export const storePathTooLongError = defineError('ENVS_STORE_PATH_TOO_LONG', Exi
 /** A garbage collection holds the lock of the layers for too long. */
 export const layersBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
   message: 'The store is being cleaned up by {holders}.',
-  nextStep: 'Run the command again.',
+  nextStep: 'Wait for that command to end, then run this command again.',
 })
 
 export class FreezeFailedError extends EnvsError {}

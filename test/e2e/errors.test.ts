@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {sandboxedCli} from '../support/cli.js'
+import {givenEnvironment} from '../support/store-at-rest.js'
 
 for (const {what, argv, status, code, human} of [
   {
@@ -70,6 +71,43 @@ for (const {what, argv, status, code, human} of [
     human: 'envs: engine cannot be "docker": it must be one of: auto, bwrap, unshare, proot.\n',
   },
   {
+    what: 'a command of another tool',
+    argv: ['pull', 'ubuntu'],
+    status: 2,
+    code: 'ENVS_UNKNOWN_COMMAND',
+    human: 'envs: There is no command "pull".\n  try: envs image pull IMAGE\n  try: envs --help\n',
+  },
+  {
+    what: 'a flag of another tool',
+    argv: ['create', '--image', 'ubuntu', '--name', 'x'],
+    status: 2,
+    code: 'ENVS_USAGE',
+    human:
+      'envs: Nonexistent flag: --image\n  The image stands without a flag: envs create IMAGE --name NAME\n  try: envs create --help\n',
+  },
+  {
+    what: 'an image in the spelling of another tool',
+    argv: ['create', 'Ubuntu-20.04'],
+    status: 3,
+    code: 'ENVS_UNKNOWN_IMAGE',
+    human: 'envs: There is no image named "Ubuntu-20.04".\n  Did you mean ubuntu:20.04?\n',
+  },
+  {
+    what: 'a file where an environment is copied',
+    argv: ['cp', 'play:/etc/hosts', '.'],
+    status: 2,
+    code: 'ENVS_USAGE',
+    human:
+      'envs: Could not copy "play:/etc/hosts": this command copies a whole environment.\n  Copy a file out: envs run NAME cat /FILE >FILE\n  Copy a file in: envs run NAME -- sh -c \'cat >/FILE\' <FILE\n',
+  },
+  {
+    what: 'an image of a container registry',
+    argv: ['create', 'docker.io/library/ubuntu:20.04', '-q'],
+    status: 3,
+    code: 'ENVS_IMAGE_NOT_FOUND',
+    human: undefined,
+  },
+  {
     what: 'a name that steers a terminal',
     argv: ['\x1b]0;owned\x07'],
     status: 2,
@@ -79,7 +117,12 @@ for (const {what, argv, status, code, human} of [
 ]) {
   test(`tells of ${what} on standard error`, async (t) => {
     const cli = await sandboxedCli(t)
-    assert.deepEqual(await cli.run(...argv), {status, signal: null, stdout: '', stderr: human})
+    const run = await cli.run(...argv)
+    const registry = `envs: There is no file "${cli.home}/docker.io/library/ubuntu:20.04".
+  Container registries are not supported. Name an image such as ubuntu:20.04: envs image search
+  Or import the files of a container, as podman export and docker export write them: envs import FILE
+`
+    assert.deepEqual(run, {status, signal: null, stdout: '', stderr: human ?? registry})
   })
 
   test(`tells of ${what} as JSON, with the same status`, async (t) => {
@@ -93,6 +136,15 @@ for (const {what, argv, status, code, human} of [
     assert.equal(failure.error.code, code)
   })
 }
+
+test('an environment without a command leads to the command that enters it', async (t) => {
+  const cli = await givenEnvironment(t, 'play')
+  const run = await cli.run('play')
+  assert.deepEqual(
+    [run.status, run.stderr],
+    [2, 'envs: There is no command "play".\n  try: envs enter play\n  try: envs --help\n'],
+  )
+})
 
 test('does not read a missing argument from standard input', async (t) => {
   const cli = await sandboxedCli(t)

@@ -2,7 +2,7 @@ import {stat} from 'node:fs/promises'
 import {ignoring} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import {redactUrl} from '../../host/http/client.js'
-import {imageNotFoundError} from '../../images/errors.js'
+import {noFileError} from '../../images/errors.js'
 import type {ImageReference} from '../../images/name.js'
 import type {CreationPreviewResult} from '../results.js'
 import {refuseTaken} from './creation.js'
@@ -13,7 +13,7 @@ import type {CreateRequest} from './request.js'
 /**
  * Returns what a creation would do: the image is looked up, and neither downloaded nor made.
  *
- * @throws As `Creation.begin`, `ImageAcquisition.resolve`; {@link imageNotFoundError}
+ * @throws As `Creation.begin`, `ImageAcquisition.resolve`; {@link noFileError}
  */
 export async function previewCreation(
   host: Host,
@@ -58,7 +58,7 @@ async function placeOf(
     case 'file': {
       const {path} = reference
       const status = await stat(path).catch(ignoring('ENOENT'))
-      if (status === undefined) throw imageNotFoundError({path})
+      if (status === undefined) throw noFileError(path)
       return [path, status.isFile() ? status.size : null]
     }
   }

@@ -1,6 +1,7 @@
 import {closeSync, constants, openSync, writeSync} from 'node:fs'
 import {unlessErrno} from '../../host/errno.js'
 import {takeLock} from '../../host/locks.js'
+import type {Environment} from '../../store/environments.js'
 import {programStuckError} from './errors.js'
 import {listPrograms, type Program, programFiles} from './program.js'
 
@@ -29,6 +30,16 @@ async function stopProgram(
   tell(runFolder, program.name, `stop ${graceSeconds}\n`)
   if (await hasEnded(runFolder, program.name, graceSeconds * 1000 + KILL_MS)) return true
   throw programStuckError({program: program.name, environment, pid: program.keeperPid})
+}
+
+/** Stops those of the words that are names of programs. @returns These words. @throws {@link programStuckError} */
+export async function stopPrograms(
+  {name, files: {run}}: Pick<Environment, 'name' | 'files'>,
+  words: readonly string[],
+): Promise<string[]> {
+  const programs = (await listPrograms(run)).filter((program) => words.includes(program.name))
+  for (const program of programs) await stopProgram(run, program, {environment: name})
+  return programs.map((program) => program.name)
 }
 
 /** Has the programs of an environment end with their present sessions. @returns Those that are kept running now. */

@@ -103,5 +103,5 @@ export function processesByUnit(
 /** Returns the row of a unit that systemd, or the supervisor, described. */
 export function rowOfUnit(unit: ShownUnit, facts: Pick<ServiceRow, 'ports' | 'reason'>): ServiceRow {
   const {isLoaded: _, controlGroup: __, ...shown} = unit
-  return {...shown, ...facts}
+  return {kind: 'unit', ...shown, ...facts}
 }

@@ -1,14 +1,15 @@
 import type {Host} from '../../host/host.js'
 import {readTreeServices, type TreeService} from '../../rootfs/tree-services.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
-import {type ListeningPort, listeningSockets, portsOfProcess} from '../../sandbox/listening-ports.js'
+import {portsOfProcesses} from '../../sandbox/listening-ports.js'
 import type {GuestProcess} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
+import {programRows} from '../programs/rows.js'
 import {captureInEnvironment} from '../session/capture.js'
 import {guestProcesses} from '../session/processes.js'
 import {bootedAnchor, processesByUnit, rowOfUnit, showUnits} from './booted.js'
-import {logCommand} from './log.js'
+import {wholeLogCommand} from './log.js'
 import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
 import type {ServiceListResult, ServiceRow} from './results.js'
 import type {ShownUnit} from './show-output.js'
@@ -30,7 +31,7 @@ export async function listServices(host: Host, text: string): Promise<ServiceLis
     bootedAnchor(environment) === undefined
       ? rowsWithoutInit(services, processes)
       : await rowsOfInit(host, environment, services)
-  return {name, isRunning, services: rows}
+  return {name, isRunning, services: [...rows, ...(await programRows(files.run, processes))]}
 }
 
 /** Reads the services that packages asked to start, and those that were started by hand, from the disk. */
@@ -63,10 +64,10 @@ function rowOf(
   const [main] = processes
   const state = main !== undefined ? 'active' : isEnabled && isRecorded ? 'would-start' : 'inactive'
   return {
-    ...{unit, description, state, sub: '', result: '', isEnabled},
+    ...{kind: 'unit', unit, description, state, sub: '', result: '', isEnabled},
     since: main?.startedAt ?? null,
     mainPid: main?.pid ?? null,
-    ports: portsOf(processes),
+    ports: portsOfProcesses(processes),
     reason: null,
   }
 }
@@ -84,29 +85,22 @@ async function rowsOfInit(
   const processes = processesByUnit(units, guestProcesses(host, environment.files))
   const rows = []
   for (const unit of units) {
-    const reason = unit.state === 'failed' ? await reasonOf(host, environment, unit) : null
-    rows.push(rowOfUnit(unit, {ports: portsOf(processes.get(unit.unit) ?? []), reason}))
+    const reason = hasFailed(unit) ? await reasonOf(host, environment, unit) : null
+    rows.push(rowOfUnit(unit, {ports: portsOfProcesses(processes.get(unit.unit) ?? []), reason}))
   }
   return rows
+}
+
+/** systemd starts a unit with Restart= again and again. @see systemd.service(5) */
+function hasFailed({state, sub}: ShownUnit): boolean {
+  return state === 'failed' || (state === 'activating' && sub.startsWith('auto-restart'))
 }
 
 /** Returns why a unit failed, if it could not listen on a port; null for other reasons. */
 async function reasonOf(host: Host, environment: Environment, {unit}: ShownUnit): Promise<string | null> {
   const anchor = bootedAnchor(environment)
   if (anchor === undefined) return null
-  const {stdout} = await captureInEnvironment(host, environment.name, logCommand([unit], {lines: LAST_LINES}))
+  const {stdout} = await captureInEnvironment(host, environment.name, wholeLogCommand([unit]))
   const problem = await findPortProblem(host, portsInLog(stdout), anchor.pid)
   return problem === undefined ? null : describePortProblem(problem)
-}
-
-/** Enough for the last start of a service. */
-const LAST_LINES = 30
-
-/** Returns the ports of processes in one network, in order. */
-function portsOf(processes: readonly GuestProcess[]): ListeningPort[] {
-  const [first] = processes
-  if (first === undefined) return []
-  const sockets = listeningSockets(first.hostPid)
-  const ports = new Set(processes.flatMap(({hostPid}) => portsOfProcess(hostPid, sockets)))
-  return [...ports].sort((a, b) => a.port - b.port)
 }

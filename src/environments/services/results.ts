@@ -9,7 +9,8 @@ const portResult = v.object({
 })
 
 export const serviceResult = v.object({
-  unit: described(v.string(), 'name of the unit with its suffix, also for an init script'),
+  kind: described(v.picklist(['unit', 'program']), 'program: envs run --detach keeps it running'),
+  unit: described(v.string(), 'name of the unit with its suffix, also for an init script; or of the program'),
   description: v.string(),
   state: described(
     v.picklist(['active', 'activating', 'deactivating', 'failed', 'inactive', 'would-start']),

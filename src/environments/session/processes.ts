@@ -2,7 +2,6 @@ import {existsSync} from 'node:fs'
 import {basename, dirname} from 'node:path'
 import type {Host} from '../../host/host.js'
 import {lockHolders} from '../../host/locks.js'
-import {parentOf} from '../../host/machine/proc.js'
 import {findPerl} from '../../host/process.js'
 import {anchorFiles, readLiveAnchor, recordedInit} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
@@ -17,7 +16,8 @@ import {
   repairRunFolder,
 } from '../../store/environments.js'
 import {signalSender} from '../../store/tools.js'
-import {listPrograms, type Program} from '../programs/program.js'
+import {listPrograms} from '../programs/program.js'
+import {programOf} from '../programs/program-of-process.js'
 import {awaitPrograms, leavePrograms} from '../programs/stop.js'
 
 export type EnvironmentProcess = GuestProcess & {
@@ -113,21 +113,6 @@ async function processesOf(
   const programs = await listPrograms(files.run)
   const processes = guestProcesses(host, files)
   return processes.map((process) => ({environment: name, ...process, program: programOf(process, programs)}))
-}
-
-/** Deeper than any process that is not lost to its program: a shell's children of children. */
-const MOST_ANCESTORS = 64
-
-/** Finds the program whose keeper is an ancestor of a process. A process that lost its parent belongs to none. */
-function programOf({hostPid}: GuestProcess, programs: readonly Program[]): string | null {
-  const keepers = new Map(programs.flatMap(({keeperPid, name}) => (keeperPid ? [[keeperPid, name]] : [])))
-  let pid: number | undefined = hostPid
-  for (let steps = 0; keepers.size > 0 && pid !== undefined && steps < MOST_ANCESTORS; steps++) {
-    const name = keepers.get(pid)
-    if (name !== undefined) return name
-    pid = parentOf(pid)
-  }
-  return null
 }
 
 /** Lists the processes of an environment, with any engine. */

@@ -264,7 +264,10 @@ export async function checkSpace(
   const maxBytes = sharesBlocks
     ? bounds.sharedBytes
     : Math.min(bounds.copiedBytes, freeBytes * bounds.freeSpaceShare)
-  if (neededBytes > maxBytes) throw copySpaceError({folder: host.paths.layers, neededBytes, freeBytes})
+  if (neededBytes > maxBytes) {
+    const [neededMegabytes, freeMegabytes] = [Math.ceil(neededBytes / 1e6), Math.floor(freeBytes / 1e6)]
+    throw copySpaceError({folder: host.paths.layers, neededMegabytes, freeMegabytes})
+  }
   return neededBytes
 }
 

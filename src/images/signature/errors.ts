@@ -82,6 +82,5 @@ export const signatureFromFutureError = defineError('ENVS_SIGNATURE_FROM_FUTURE'
 /** A key file of the user's own can't be used. */
 export const keyringError = defineError('ENVS_KEYRING', ExitCode.host, {
   message: 'Could not use the key file "{path}": {reason}.',
-  nextStep:
-    'PATH in an entry URL=PATH of the setting keyrings (ENVS_KEYRINGS) is a file of OpenPGP public keys, armoured or binary.',
+  nextStep: 'Name a file of OpenPGP public keys, armoured or binary: envs config set keyrings URL=PATH',
 })

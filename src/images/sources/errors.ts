@@ -12,11 +12,12 @@ export const replayedListingError = defineError('ENVS_REPLAYED_LISTING', ExitCod
   nextStep: 'Use another mirror, or the publisher itself: this mirror serves an old build as a new one.',
 })
 
-const FETCH_AGAIN = 'Remove the image and fetch it again: envs image rm, then envs image pull'
+const FETCH_AGAIN = 'Remove the image, then fetch it again: envs image rm NAME; envs image pull NAME'
 
 /** A verified listing does not contain the claimed digest. */
 export const notInListingError = defineError('ENVS_NOT_IN_LISTING', ExitCode.integrity, {
-  message: '"{listing}" does not list "{file}" with the digest of the image on this host.',
+  message:
+    'Could not verify the image on this host: the signed listing "{listing}" has another digest for "{file}", or none.',
   nextStep: FETCH_AGAIN,
 })
 

@@ -155,3 +155,32 @@ test('a flood of output is kept in two files of a few megabytes', async () => {
   const bytes = program.log().reduce((sum, line) => sum + line.length + 22, 0)
   assert.ok(bytes > 4_000_000 && bytes < 10_000_000, `${bytes} bytes`)
 })
+
+test('services lists programs with their state, and stops one by its name', async () => {
+  const guest = await stopped(play)
+  const start = (name: string, ...command: string[]) => startProgram(guest, name, {}, ...command)
+  await (await start('done', 'true')).until('ended')
+  await (await start('broken', 'sh', '-c', 'exit 3')).until('ended')
+  const program = await start('up', 'sleep', '60')
+  const listed = JSON.parse((await guest.cli.run('services', 'play', '--json')).stdout)
+  const rows = listed.services.filter(({kind}: {kind: string}) => kind === 'program')
+  const shown = rows.filter(({unit}: {unit: string}) => ['broken', 'done', 'up'].includes(unit))
+  assert.deepEqual(
+    shown.map(({unit, state, result, description}: Record<string, string>) => [
+      unit,
+      state,
+      result,
+      description,
+    ]),
+    [
+      ['broken', 'failed', 'status 3', "sh -c 'exit 3'"],
+      ['done', 'inactive', 'success', 'true'],
+      ['up', 'active', 'success', 'sleep 60'],
+    ],
+  )
+  const end = await guest.cli.run('services', 'play', 'stop', 'up', '--json')
+  assert.equal(end.status, 0, end.stderr)
+  assert.deepEqual(JSON.parse(end.stdout), {name: 'play', action: 'stop', units: ['up']})
+  const {state, isStopped, status} = await program.facts()
+  assert.deepEqual([state, isStopped, status], ['ended', true, 143])
+})

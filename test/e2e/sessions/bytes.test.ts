@@ -68,7 +68,10 @@ test('a message shows bytes that are not UTF-8 as they were typed', async () => 
 for (const line of [`create ./$'caf\\xe9.tar'`, `export play -o $'caf\\xe9.tar'`, `try ./$'caf\\xe9.tar'`]) {
   test(`a path that is not UTF-8 is refused, and no other is taken: ${line}`, async () => {
     const {stdout, stderr} = await (await play()).onHost(`envs ${line}; echo $?; ls`)
-    assert.match(stderr, /^envs: "(?:\.\/)?caf\\xe9\.tar" is not UTF-8\.\n {2}Rename the file, /)
+    assert.match(
+      stderr,
+      /^envs: "(?:\.\/)?caf\\xe9\.tar" is not UTF-8, which envs needs for names of files on the host\.\n {2}Rename the file, /,
+    )
     assert.match(stdout, /^(?:2|125)\n/)
     assert.doesNotMatch(stdout, /caf/)
   })
@@ -77,6 +80,9 @@ for (const line of [`create ./$'caf\\xe9.tar'`, `export play -o $'caf\\xe9.tar'`
 test('a store below a path that is not UTF-8 is refused, and none is made elsewhere', async () => {
   const script = `mkdir $'\\xe9'; HOME=$PWD/$'\\xe9' XDG_DATA_HOME= envs list; echo $?; rmdir $'\\xe9'; ls`
   const {stdout, stderr} = await (await play()).onHost(script)
-  assert.match(stderr, /^envs: "\/.*\/\\xe9\/\.local\/share\/envs" is not UTF-8\.\n {2}Set ENVS_HOME /)
+  assert.match(
+    stderr,
+    /^envs: "\/.*\/\\xe9\/\.local\/share\/envs" is not UTF-8, which envs needs for names of files on the host\.\n {2}Set ENVS_HOME /,
+  )
   assert.match(stdout, /^2\n[\w\n]+$/)
 })

@@ -48,7 +48,7 @@ test('a suite that no mirror has is told with the mirrors', async (t) => {
   await assert.rejects(plan(), {
     code: 'ENVS_SUITE_NOT_FOUND',
     exitCode: 3,
-    message: `There is no Release of trixie at ${archive.mirrors.debian}.`,
+    message: `No mirror has the suite trixie: there is no Release of it at ${archive.mirrors.debian}.`,
   })
 })
 
@@ -131,7 +131,7 @@ test('a release that moved is looked for where old releases are when the mirror 
   const moved = {...TRIXIE.release, hasMoved: true}
   const asked = planPackages({...TRIXIE, release: moved}, {...context, environment})
   await assert.rejects(asked, {
-    message: `There is no Release of trixie at ${archive.mirrors.debian}, http://archive.debian.org/debian.`,
+    message: `No mirror has the suite trixie: there is no Release of it at ${archive.mirrors.debian}, http://archive.debian.org/debian.`,
   })
   assert.ok(
     archive.requested().some((path) => path.includes('archive.debian.org/debian/dists/trixie/InRelease')),

@@ -56,7 +56,7 @@ for (const words of ['', 'setsid']) {
       assert.ok(error instanceof Error && error.cause instanceof Error)
       assert.equal(
         error.message,
-        'Could not enter the namespaces of the root file system to measure it: the first program ended with status 7.',
+        'Could not measure the root file system: a program ended with status 7 before it was in the user namespace that owns the files.',
       )
       assert.equal(error.cause.message, 'refused\n')
       return true

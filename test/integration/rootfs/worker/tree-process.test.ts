@@ -164,7 +164,7 @@ test('a prefix that does not start the worker is an error that says so', async (
   await assert.rejects(measureTrees({...BARE, prefix: ['false']}, [root]), {
     code: 'ENVS_NO_NAMESPACE',
     message:
-      'Could not enter the namespaces of the root file system to measure it: the first program ended with status 1.',
+      'Could not measure the root file system: a program ended with status 1 before it was in the user namespace that owns the files.',
   })
 })
 

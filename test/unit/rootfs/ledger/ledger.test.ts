@@ -71,7 +71,7 @@ for (const [what, text, rule] of [
     assert.throws(() => readLedger(path), {
       code: 'ENVS_BAD_LEDGER',
       exitCode: 8,
-      message: `Could not read the ledger "${path}": ${rule}.`,
+      message: `Could not read "${path}", the ledger of owners and capabilities: ${rule}.`,
     })
   })
 }
