@@ -32,6 +32,8 @@ my %BUILT_IN = (
 );
 
 my %unit;
+# Aliases on the way to a unit.
+our %is_followed;
 
 # Returns the unit of a name; an absent one has the load state "not-found".
 sub load {
@@ -88,7 +90,12 @@ sub find {
   if (defined $path) {
     return {%$new, load_state => 'masked', path => $path} if is_masked($path);
     my $real = alias_of($name, $path);
-    return load($real) if defined $real;
+    if (defined $real) {
+      # Two links may lead to each other.
+      return $new if $is_followed{$name};
+      local $is_followed{$name} = 1;
+      return load($real);
+    }
     UnitFile::read_into($new->{set}, $name, $path) or return $new;
     @$new{qw(path load_state)} = ($path, 'loaded');
   }
