@@ -29,6 +29,8 @@ test('what --json prints is as its schema has it', async (t) => {
   await note('show', 'show', 'play', '--json')
   await note('ps', 'ps', '--json')
   await note('path', 'path', '--json')
+  await note('services', 'services', 'play', '--json')
+  await note('services NAME log', 'services', 'play', 'log', 'cron', '--json')
   await note('stop', 'stop', 'play', '--json')
   await session.ended
   await note('doctor NAME', 'doctor', 'play', '--json')
@@ -80,7 +82,7 @@ test('every command that has --json is in the schema of what is printed, and not
   const declared = [...(await declaredCommands())].filter(
     ([name, {hidden, enableJsonFlag}]) => !hidden && enableJsonFlag && !sessions.includes(name),
   )
-  const documented = new Set(Object.keys(properties).map((key) => key.replace(/ (--.*|NAME)$/, '')))
+  const documented = new Set(Object.keys(properties).map((key) => key.replace(/ (--.*|NAME\b.*)$/, '')))
   assert.deepEqual([...documented].sort(), ['error', ...declared.map(([name]) => name)].sort())
 })
 

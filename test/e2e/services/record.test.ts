@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
+import {assertDocumented} from '../../support/json-schema.js'
 
 /** Packages with an init script alone, with a unit alone, and with both, as debhelper makes their scripts. */
 const MAKE_PACKAGES = `
@@ -31,6 +32,7 @@ type Listed = {services: {unit: string; state: string; description: string; isEn
 async function listed({cli}: Guest): Promise<[unit: string, state: string, description: string][]> {
   const {status, stdout, stderr} = await cli.run('services', 'play', '--json')
   assert.equal(status, 0, stderr)
+  await assertDocumented('services', JSON.parse(stdout))
   const {services}: Listed = JSON.parse(stdout)
   return services.map(({unit, state, description}) => [unit, state, description])
 }
