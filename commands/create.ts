@@ -29,6 +29,7 @@ import {
   RUN_BY_ROOT,
 } from '../src/cli/views/text.js'
 import {type Creation, createEnvironment} from '../src/environments/create/creation.js'
+import {prepareInit} from '../src/environments/create/init-packages.js'
 import {previewCreation} from '../src/environments/create/preview.js'
 import {type CreateRequest, imageContext, planCreation} from '../src/environments/create/request.js'
 import type {CreationPreviewResult} from '../src/environments/results.js'
@@ -145,9 +146,12 @@ gzip, xz, zstd or bzip2.`
     const host = this.openHost()
     const work = (creation: Creation) => runCreation(creation, this.creationHooks())
     const creation = await createEnvironment(host, request, {signal, patience, work})
+    const isQuiet = this.quiet || this.jsonEnabled()
+    const init = await prepareInit(host, creation.name, {wish: request.init, isQuiet})
     this.warnOfBudget(await overBudget(host, diskBudget))
     await this.#tellOfEnd(request)
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))
+    if (init !== 'none') this.note(`Init ${init}: its services start with it.`)
     return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined
   }
 

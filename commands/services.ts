@@ -76,10 +76,7 @@ script; enable and disable set what an init starts by itself; log prints the las
 
   async #log(name: string, units: readonly string[]): Promise<ServiceLogResult> {
     const log = await readServiceLog(this.openHost(), name, units)
-    if (log.text === '')
-      this.note(
-        `There is no log of ${log.units.join(', ')}: without an init, programs write files of their own.`,
-      )
+    if (log.text === '') this.note(`There is no log of ${log.units.join(', ')} in ${log.name}.`)
     else this.print(log.text.trimEnd())
     return log
   }

@@ -65,6 +65,18 @@ export const systemRefusedError = defineError('ENVS_STORAGE_FAILED', ExitCode.st
     'Check the permissions of the path and the state of its disk, or set ENVS_HOME to another folder.',
 })
 
+/** As {@link systemRefusedError}, for a file whose path is not known. */
+export const fileFailedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
+  message: 'Could not read or write a file: {reason}.',
+  nextStep: 'Check the state of the disk, then run the command again.',
+})
+
+/** The kernel could not execute a program of the host. */
+export const programNotStartedError = defineError('ENVS_PROGRAM_NOT_STARTED', ExitCode.host, {
+  message: 'Could not start the program "{program}": {reason}.',
+  nextStep: 'Check that you can run the program, and the state of the disk that it is on.',
+})
+
 const FREE_SPACE = 'Free some space, with this command for example: envs prune'
 const OTHER_DISK = 'Or set ENVS_HOME to a folder on another disk.'
 

@@ -56,13 +56,13 @@ export function architectureIn({arch}: {arch?: string | undefined}): DebArchitec
 export function initFlag() {
   return Flags.string({
     description: 'first process, which starts services [default: none]',
-    options: [...INIT_KINDS],
+    options: [...INIT_KINDS, 'auto'],
   })
 }
 
 /** Returns the parsed value of {@link initFlag}. */
-export function initIn({init}: {init?: string | undefined}): InitKind | undefined {
-  return INIT_KINDS.find((kind) => kind === init)
+export function initIn({init}: {init?: string | undefined}): InitKind | 'auto' | undefined {
+  return init === 'auto' ? init : INIT_KINDS.find((kind) => kind === init)
 }
 
 export function storageFlag() {

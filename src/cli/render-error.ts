@@ -1,8 +1,15 @@
 import {EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
-import {limitOf} from '../host/errno.js'
+import {isNamelessFailure, limitOf, refusalOf} from '../host/errno.js'
 import {limitReachedError} from '../host/errors.js'
 import {packageVersion} from '../host/paths.js'
-import {bugError, noSpaceError, quotaUsedError, systemRefusedError} from './errors.js'
+import {
+  bugError,
+  fileFailedError,
+  noSpaceError,
+  programNotStartedError,
+  quotaUsedError,
+  systemRefusedError,
+} from './errors.js'
 import {escapeLines, escapeText, writeError, writeJsonFailure} from './output.js'
 
 /** A failure as it is reported, on a terminal or as JSON. */
@@ -96,15 +103,7 @@ export function failureJson({code, message, suggestions}: Failure): {
   return {error: {code, message, suggestions}}
 }
 
-/** Errnos of file systems, mount options and permissions, which can occur in any file access. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE', 'ENOKEY'],
-  ...['EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'ENAMETOOLONG', 'EMLINK', 'EFBIG'],
-  // Damaged file systems, and disks and file servers that fail.
-  ...['EUCLEAN', 'EBADMSG', 'EREMOTEIO', 'ENOMEDIUM', 'ENODEV', 'ENXIO', 'ETIMEDOUT', 'ENOLCK', 'EBUSY'],
-])
-
-/** Returns the error for a failed system call; undefined for a bug, and for an errno without a path. */
+/** Returns the error for a failed system call; undefined for a bug. */
 function systemFailure(error: unknown): EnvsError | undefined {
   const errno = errnoOf(error)
   const path = error instanceof Error && 'path' in error ? String(error.path) : undefined
@@ -112,8 +111,18 @@ function systemFailure(error: unknown): EnvsError | undefined {
   if (errno === 'EDQUOT') return quotaUsedError({path: path ?? 'envs'})
   const limit = limitOf(error)
   if (limit !== undefined) return limitReachedError({limit})
-  if (errno === undefined || path === undefined || !REFUSALS.has(errno)) return undefined
-  return systemRefusedError({path, reason: wordsForErrno(errno)})
+  const refusal = refusalOf(error)
+  if (refusal === undefined) return undefined
+  const reason = wordsForErrno(refusal)
+  if (path === undefined) return isNamelessFailure(error) ? fileFailedError({reason}) : undefined
+  return isOfStart(error)
+    ? programNotStartedError({program: path, reason})
+    : systemRefusedError({path, reason})
+}
+
+/** Returns whether a program could not be started. */
+function isOfStart(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && /^spawn\b/.test(String(error.syscall))
 }
 
 function causesOf(error: unknown): string[] {

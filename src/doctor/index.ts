@@ -2,6 +2,7 @@ import {type Check, seeCheck} from '../host/check.js'
 import type {Host} from '../host/host.js'
 import type {MapperHost} from '../host/id-mapping.js'
 import {readOsRelease} from '../host/machine/os-release.js'
+import {checkCgroups} from './cgroups.js'
 import {judgeExecution, judgePlace, observeDisk, type Place} from './disk.js'
 import {checkAccount, checkNewuidmap, checkSubordinateIds} from './ids.js'
 import {checkApparmor, checkNewPrivileges, checkProc, checkUserNamespaces} from './namespaces.js'
@@ -48,6 +49,7 @@ const CHECKS = checkList({
   account: ({host}) => checkAccount(host),
   node: () => checkNode(),
   processors: 'elsewhere',
+  cgroups: () => checkCgroups(),
   network: ({host}) => checkGuestNetwork(host),
   mirrors: 'elsewhere',
   clock: 'elsewhere',

@@ -21,6 +21,7 @@ import {
   syncNames,
 } from '../store/environments.js'
 import {environmentExistsError, notRemovedError} from '../store/errors.js'
+import {withReserve} from '../store/integrity/reserve.js'
 import {holdLayers, lockEnvironment, lockTrash} from '../store/locks.js'
 import {mergedTree} from '../store/mounted-tree.js'
 import {readRecord} from '../store/record.js'
@@ -54,7 +55,7 @@ export async function recoverEnvironment(
         {name},
         {suggestions: [`Recover it under another name: envs recover ${from} --name NEW`]},
       )
-    locks.push(await lockTrash(host.paths, from))
+    locks.push(await withReserve(host.paths, () => lockTrash(host.paths, from)))
     // No sweep deletes removed environments meanwhile, or layers that no name leads to.
     locks.push(await holdLayers(host.paths))
     const removed = requireRemoved(host, from)
@@ -84,7 +85,7 @@ async function putBack(
     if (name !== removed.name) await nameTree(host, removed, {name, locks})
     // The mark of a throwaway environment counts under such a name only, and a removed environment is none.
     if (isTryName(name)) await rm(files.tryMark, {force: true})
-    moveIntoPlace(files.folder, environmentFiles(host.paths, name))
+    await withReserve(host.paths, async () => moveIntoPlace(files.folder, environmentFiles(host.paths, name)))
   } catch (error) {
     if (isErrno(error, 'ENOENT')) throw notRemovedError({name: removed.name}, {cause: error})
     throw error

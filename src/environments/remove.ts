@@ -21,11 +21,12 @@ import {
   removalIncompleteError,
   stopFirstError,
 } from '../store/errors.js'
-import {leftoverFolder, sweepLayers, sweepLeftovers} from '../store/gc.js'
+import {leftoverFolder, sweepLeftovers} from '../store/gc.js'
+import {withReserve} from '../store/integrity/reserve.js'
 import {withLockedEnvironment} from '../store/locks.js'
 import {
-  deleteLeftover,
   deleteRemoved,
+  deleteWithLayers,
   layersIn,
   limitTrash,
   type MeasuredRemoved,
@@ -176,12 +177,8 @@ async function removeFound(
     const layers = await layersIn(files)
     const leftover = {kind: 'removed', identity, name} as const
     const folder = leftoverFolder(host.paths, leftover)
-    await rename(files.folder, folder)
-    try {
-      await deleteLeftover(host, {...leftover, folder})
-    } finally {
-      await sweepLayers(host, layers)
-    }
+    await withReserve(host.paths, () => rename(files.folder, folder))
+    await deleteWithLayers(host, {leftover: {...leftover, folder}, layers})
     return {name, kept: undefined}
   })
 }

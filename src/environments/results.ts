@@ -144,7 +144,10 @@ export const creationPreviewResult = described(
     storage: v.picklist(['overlay', 'directory']),
     engine: engineResult,
     architecture: architectureField,
-    init: initResult,
+    init: described(
+      v.picklist(['none', 'systemd', 'services', 'auto']),
+      'auto is resolved when the files of the image are there',
+    ),
   }),
   'The environment that create would make.',
 )

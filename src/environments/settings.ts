@@ -3,6 +3,7 @@ import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {findEnvironment} from '../store/environments.js'
+import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
 import {
   type EnvironmentRecord,
@@ -12,6 +13,7 @@ import {
   writeRecord,
 } from '../store/record.js'
 import type {EnvironmentSettingsResult} from './results.js'
+import {hasSystemd, SYSTEMD_PACKAGES} from './systemd-packages.js'
 
 /** One setting of an environment, as `envs set` takes it. */
 type SettingOfEnvironment = {
@@ -63,13 +65,14 @@ function parseWord(word: string): SettingsChange {
 /**
  * Changes settings of an environment. A running environment gets them at its next start.
  *
- * @throws {EnvironmentNotFoundError} @throws {EnvironmentBusyError}
+ * @throws {EnvironmentNotFoundError} @throws {EnvironmentBusyError} @throws {@link noSystemdError}
  */
 export async function changeSettings(
-  {paths}: Host,
+  host: Pick<Host, 'paths'>,
   text: string,
   change: SettingsChange,
 ): Promise<EnvironmentSettingsResult> {
+  const {paths} = host
   // Shared with the sessions of the environment; the other lock serializes writers.
   return withLockedEnvironment(
     paths,
@@ -78,8 +81,11 @@ export async function changeSettings(
     async ({name, files}) => {
       const writing = await lockHistory({name, files})
       try {
-        const {record} = await findEnvironment(paths, name)
+        const environment = await findEnvironment(paths, name)
+        const {record} = environment
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
+        if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
+          throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
         return {name, settings: {init: initOf(changed)}, isRunning}

@@ -25,6 +25,33 @@ export function limitOfNumber(errno: number): string | undefined {
   return LIMITS[getSystemErrorMap().get(-errno)?.[0] ?? '']
 }
 
+/** Errnos of file systems, mount options and permissions, which can occur in any file access. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE', 'ENOKEY'],
+  ...['EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'ENAMETOOLONG', 'EMLINK', 'EFBIG'],
+  // Damaged file systems, and disks and file servers that fail.
+  ...['EUCLEAN', 'EBADMSG', 'EREMOTEIO', 'ENOMEDIUM', 'ENODEV', 'ENXIO', 'ETIMEDOUT', 'ENOLCK', 'EBUSY'],
+  // A program that is running is written to, or a file that is written to is executed.
+  'ETXTBSY',
+])
+
+/** Returns the errno of a file access that the file system refused; undefined for any other error. */
+export function refusalOf(error: unknown): string | undefined {
+  const errno = errnoOf(error)
+  return errno !== undefined && REFUSALS.has(errno) ? errno : undefined
+}
+
+/** Calls by a descriptor, whose errors have no path. */
+const DESCRIPTOR_CALLS: ReadonlySet<unknown> = new Set([
+  ...['read', 'write', 'fsync', 'fdatasync', 'fstat', 'ftruncate', 'fchmod', 'fchown', 'futime', 'close'],
+])
+
+/** Returns whether a call by the descriptor of a file failed, and its error does not name the file. */
+export function isNamelessFailure(error: unknown): error is Error {
+  if (!(error instanceof Error) || !isErrno(error) || 'path' in error) return false
+  return 'syscall' in error && DESCRIPTOR_CALLS.has(error.syscall)
+}
+
 /** Returns a handler for `catch` that returns undefined if `isErrno` holds, and rethrows any other error. */
 export function ignoring(...names: readonly string[]): (error: unknown) => undefined {
   return (error) => {

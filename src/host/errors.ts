@@ -72,6 +72,12 @@ export const noPlaceForFolderError = defineError('ENVS_STORAGE_FAILED', ExitCode
   nextStep: 'Set ENVS_HOME, or the XDG_ variable of that path, to another folder.',
 })
 
+/** The disk did not confirm that it has written everything. */
+export const syncFailedError = defineError('ENVS_STORAGE_FAILED', ExitCode.storage, {
+  message: 'Could not write all files to the disk of "{path}": {reason}.',
+  nextStep: 'Check the state of the disk, then run the command again.',
+})
+
 /** Returns the lock holders as text for a message. @param holders - Empty if they cannot be seen. */
 export function describeHolders(holders: readonly LockHolder[]): string {
   if (holders.length === 0) return 'another process'

@@ -20,8 +20,8 @@ import {access} from 'node:fs/promises'
 import {constants as system} from 'node:os'
 import {basename, dirname, join} from 'node:path'
 import {promisify} from 'node:util'
-import {isErrno, unlessErrno} from './errno.js'
-import {noPlaceForFolderError} from './errors.js'
+import {isErrno, isNamelessFailure, unlessErrno} from './errno.js'
+import {noPlaceForFolderError, syncFailedError} from './errors.js'
 import {capture} from './process.js'
 
 const {O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW} = constants
@@ -78,9 +78,8 @@ async function writePartial(
 }
 
 /** Adds the path to an error of a descriptor, which has none. */
-function withPath(path: string, error: unknown): unknown {
-  const isNameless = error instanceof Error && isErrno(error) && !('path' in error)
-  return isNameless ? Object.assign(error, {path}) : error
+export function withPath(path: string, error: unknown): unknown {
+  return isNamelessFailure(error) ? Object.assign(error, {path}) : error
 }
 
 /**
@@ -228,9 +227,11 @@ export function namesIn(folder: string): string[] {
   return unlessErrno(() => readdirSync(folder), 'ENOENT') ?? []
 }
 
-/** Syncs the file system of a folder. @see sync(1) -f, syncfs(2) */
+/** Syncs the file system of a folder. @throws {@link syncFailedError} @see sync(1) -f, syncfs(2) */
 export async function syncFileSystem(folder: string): Promise<void> {
-  await capture(['sync', '-f', folder])
+  const {status, stderr} = await capture(['sync', '-f', folder])
+  if (status !== 0)
+    throw syncFailedError({path: folder, reason: stderr.trim() || `sync(1) ended with status ${status}`})
 }
 
 /** Step size: small enough to overlap with further writes, large enough for few runs of sync(1). */

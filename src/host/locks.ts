@@ -1,8 +1,8 @@
-import {spawn} from 'node:child_process'
 import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync} from 'node:fs'
 import {readdir, readFile, readlink} from 'node:fs/promises'
 import {isErrno} from './errno.js'
 import {flockMissingError, type LockHolder} from './errors.js'
+import {start} from './process.js'
 
 export type LockMode = 'shared' | 'exclusive'
 
@@ -56,7 +56,7 @@ export function lockDescriptor(
   const wait = waitMs === 0 ? ['-n'] : ['-w', String(waitMs / 1000)]
   const kind = mode === 'shared' ? '-s' : '-x'
   return new Promise((resolve, reject) => {
-    const child = spawn('flock', [kind, ...wait, '-E', String(HELD_STATUS), '3'], {
+    const child = start(['flock', kind, ...wait, '-E', String(HELD_STATUS), '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
     })
     child.once('error', (error) =>

@@ -24,7 +24,31 @@ const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024
 export function start(argv: readonly string[], options: SpawnOptions): ChildProcess {
   const [program, ...rest] = argv
   if (program === undefined) throw new Error('an empty argument list cannot be started')
-  return spawn(program, rest, options)
+  try {
+    return withPipes(spawn(program, rest, options), options)
+  } catch (error) {
+    // Node names the program only in errors that it reports as events.
+    throw isErrno(error) && error instanceof Error ? Object.assign(error, {path: program}) : error
+  }
+}
+
+/**
+ * Without descriptors for a start (EMFILE, ENFILE), Node reports the error as an event, and makes no streams at all: gives the child
+ * streams that have ended, so that its user waits for that event.
+ */
+function withPipes(child: ChildProcess, {stdio}: SpawnOptions): ChildProcess {
+  const made: ChildProcess['stdio'] | undefined = child.stdio
+  if (made !== undefined) return child
+  const wanted = typeof stdio === 'string' ? [stdio, stdio, stdio] : (stdio ?? ['pipe', 'pipe', 'pipe'])
+  const streams = wanted.map((each) => (each === 'pipe' ? endedPipe() : null))
+  const [stdin = null, stdout = null, stderr = null] = streams
+  return Object.assign(child, {stdio: streams, stdin, stdout, stderr})
+}
+
+function endedPipe(): Duplex {
+  const pipe = new Duplex({read: () => {}, write: (_chunk, _encoding, done) => done()})
+  pipe.push(null)
+  return pipe
 }
 
 /**

@@ -1,5 +1,7 @@
 import {defineError, EnvsError, type ErrorCode, ExitCode, errnoOf, wordsForErrno} from '../errors.js'
 import {seeChecks} from '../host/check.js'
+import {isErrno, limitOf, refusalOf} from '../host/errno.js'
+import {limitReachedError} from '../host/errors.js'
 
 export class PackageRefusedError extends EnvsError {}
 
@@ -53,6 +55,15 @@ export function explainErrno(error: unknown, path: string): unknown {
   if (errno === undefined) return error
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return storageFullError({root: path}, {cause: error})
   return storageFailedError({path, reason: wordsForErrno(errno)}, {cause: error})
+}
+
+/** Returns the error of a limit, or of a file system that refused an access, as one with a remedy; any other error unchanged. */
+export function explainRefusal(error: unknown): unknown {
+  const limit = limitOf(error)
+  if (limit !== undefined) return limitReachedError({limit}, {cause: error})
+  const isRefusal = isErrno(error, 'ENOSPC', 'EDQUOT') || refusalOf(error) !== undefined
+  if (!isRefusal || !(error instanceof Error)) return error
+  return explainErrno(error, 'path' in error ? String(error.path) : 'the tree')
 }
 
 /** The tree may change during the copy, and this host can't keep a link from leading the copy out of it. */

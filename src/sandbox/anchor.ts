@@ -1,4 +1,4 @@
-import {closeSync, constants, openSync, rmSync} from 'node:fs'
+import {closeSync, constants, existsSync, openSync, rmSync} from 'node:fs'
 import type {Duplex, Writable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {isErrno} from '../host/errno.js'
@@ -238,8 +238,18 @@ export async function launchAnchor(
 
 /** Makes FIFOs with mode 0600; existing ones are kept. */
 export async function makeFifos(paths: readonly string[]): Promise<void> {
-  const made = await capture(['mkfifo', '-m', '600', ...paths])
-  if (made.status > 1) throw new Error(`mkfifo(1) ended with status ${made.status} on ${paths.join(', ')}`)
+  const {status} = await capture(['mkfifo', '-m', '600', ...paths])
+  const missing = paths.find((path) => !existsSync(path))
+  // Status 1 is also that of FIFOs that exist.
+  if (status <= 1 && missing === undefined) return
+  if (missing !== undefined) makeAndRemove(missing)
+  throw new Error(`mkfifo(1) ended with status ${status} on ${paths.join(', ')}`)
+}
+
+/** Makes a file for a moment: mkfifo(1) reports no errno, and a full disk has the same one for a file. @throws {NodeJS.ErrnoException} */
+function makeAndRemove(path: string): void {
+  closeSync(openSync(path, 'wx', 0o600))
+  rmSync(path)
 }
 
 function feed(pipe: Writable, data: string | Uint8Array): void {

@@ -156,6 +156,13 @@ export const noCgroupsError = defineError('ENVS_NO_CGROUPS', ExitCode.host, {
   nextStep: 'Use the supervisor of envs instead: envs set {name} init=services',
 })
 
+/** The host's root starts environments without a user namespace that owns their mounts. */
+export const noBootByRootError = defineError('ENVS_NO_BOOT_BY_ROOT', ExitCode.host, {
+  message: 'The systemd of "{name}" cannot be started by root of this host.',
+  nextStep:
+    'Use the supervisor of envs instead: envs set {name} init=services. Or start it as an ordinary user.',
+})
+
 const END_LEFTOVER = 'To end what a killed start left behind: envs doctor --repair'
 
 /** @public A process holds the environment's liveness lock, and the environment has no anchor to join. */

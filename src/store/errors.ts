@@ -112,7 +112,13 @@ export const removalIncompleteError = defineError('ENVS_REMOVAL_INCOMPLETE', Exi
   nextStep: 'The files are in {folder}; the next envs command that changes something tries again.',
 })
 
-/** APT could not install the packages of `envs try`, and has printed the reason. */
+/** The init `systemd` was asked for. */
+export const noSystemdError = defineError('ENVS_NO_SYSTEMD', ExitCode.conflict, {
+  message: 'The environment "{name}" has no systemd.',
+  nextStep: 'Install it first: envs run {name} -- apt-get install -y {packages}',
+})
+
+/** APT could not install packages in a new environment, and has printed the reason. */
 export const packagesNotInstalledError = defineError(
   'ENVS_PACKAGES_NOT_INSTALLED',
   ExitCode.guestNotStarted,
@@ -164,6 +170,12 @@ export const engineUnsuitableError = defineError('ENVS_ENGINE_UNSUITABLE', ExitC
     seeChecks('engine', 'user-namespaces'),
     'Or create an environment that this engine can enter: ENVS_ENGINE={engine} envs create',
   ],
+})
+
+/** proot makes no first process, which would start the services. */
+export const initUnsuitableError = defineError('ENVS_INIT_UNSUITABLE', ExitCode.host, {
+  message: 'The engine {engine} cannot start the services of "{name}": it has no first process.',
+  nextStep: [seeChecks('engine', 'user-namespaces'), 'Or use it without services: envs set {name} init=none'],
 })
 
 /** The user chose the storage overlay, and this host can't mount layers. */

@@ -22,6 +22,7 @@ import {
 } from './environments.js'
 import {HistoryUnreadableError} from './errors.js'
 import {type History, layersOf, readHistory} from './history.js'
+import {withReserve} from './integrity/reserve.js'
 import {identityOf, isOwnLayer, type LayerId, layerFiles, listLayers, removeEmptyLayer} from './layers.js'
 import {holdLayers, tryLockLayers} from './locks.js'
 import {treeProcess} from './tools.js'
@@ -193,20 +194,30 @@ const LAYER_FOLDER_FORM = /^\.(?<kind>partial|trial|removed)\.(?<identity>mapped
  *
  * @param given - Layers that an environment used until now. Other layers of version 0.1 must be old enough to be leftovers.
  * @param images - Layers of images to remove as well.
+ * @returns The folders of given layers that could not be removed. The next sweep tries again.
  */
 export async function sweepLayers(
   host: Host,
   given: ReadonlySet<LayerId> = NONE,
   images: ReadonlySet<LayerId> = NONE,
-): Promise<void> {
-  for (const {folder, identity} of await moveAside(host, given, images))
-    await removeLayerFolder(host, {folder, identity}).catch(ignoreFailure)
+): Promise<string[]> {
+  const left: string[] = []
+  for (const {folder, identity, isGiven} of await moveAside(host, given, images)) {
+    const removal = await removeLayerFolder(host, {folder, identity}).catch(ignoreFailure)
+    if (isGiven === true && removal?.failures.length !== 0) left.push(folder)
+  }
+  return left
 }
 
 const NONE: ReadonlySet<LayerId> = new Set()
 
 /** An unused layer, or a folder that a killed command left among the layers. */
-export type LayerLeftover = {readonly folder: string; readonly identity: Identity}
+export type LayerLeftover = {
+  readonly folder: string
+  readonly identity: Identity
+  /** Whether it is a layer that an environment used until now. */
+  readonly isGiven?: boolean
+}
 
 /** Lists the folders that {@link sweepLayers} would remove now; empty while another command makes a layer. */
 export async function findLayerLeftovers(host: Host): Promise<LayerLeftover[]> {
@@ -240,7 +251,8 @@ async function moveAside(
     for (const id of unnamed) {
       const identity = identityOf(id)
       const folder = join(host.paths.layers, `.removed.${identity}.${randomBytes(4).toString('hex')}`)
-      if (await isMoved(layerFiles(host.paths.layers, id).folder, folder)) aside.push({folder, identity})
+      if (await isMoved(host.paths, layerFiles(host.paths.layers, id).folder, folder))
+        aside.push({folder, identity, isGiven: given.has(id)})
     }
     return aside
   } finally {
@@ -249,9 +261,10 @@ async function moveAside(
 }
 
 /** Renames a folder. Returns false on failure, so that the other folders are still moved. */
-async function isMoved(from: string, to: string): Promise<boolean> {
+async function isMoved(paths: Paths, from: string, to: string): Promise<boolean> {
   try {
-    await rename(from, to)
+    // A rename needs space too where a quota counts what the file system writes for it, as btrfs does.
+    await withReserve(paths, () => rename(from, to))
     return true
   } catch (error) {
     ignoreFailure(error)

@@ -1,4 +1,5 @@
 import {rename, statfs} from 'node:fs/promises'
+import {basename} from 'node:path'
 import {bytesOfDisk, millisecondsOf} from '../config/schema.js'
 import type {Settings} from '../config/settings.js'
 import {ignoreFailure, ignoring, isErrno} from '../host/errno.js'
@@ -15,6 +16,7 @@ import {
 import {HistoryUnreadableError, removalIncompleteError} from './errors.js'
 import {countClaims, type Leftover, leftoverFolder, removeLeftover, sweepLayers} from './gc.js'
 import {layersOf, readHistory} from './history.js'
+import {withReserve} from './integrity/reserve.js'
 import type {LayerId} from './layers.js'
 import {holdLayers, tryLockLayers} from './locks.js'
 import {measureParts} from './sizes.js'
@@ -61,7 +63,7 @@ export async function moveToTrash(
   try {
     const removedAt = host.now()
     const {folder, keptUntil} = removedFolder(host.paths, {identity, name, removedAt, keptForMs})
-    await rename(files.folder, folder)
+    await withReserve(host.paths, () => rename(files.folder, folder))
     await syncNames(host.paths)
     return {name, identity, removedAt, keptUntil, folder}
   } finally {
@@ -151,7 +153,7 @@ async function deleteUnlessRecovered(
   } finally {
     lock.release()
   }
-  for (const one of taken) await deleteTaken(host, one).catch(ignoreFailure)
+  for (const one of taken) await deleteWithLayers(host, one).catch(ignoreFailure)
   return taken.map(({removed}) => removed)
 }
 
@@ -164,7 +166,7 @@ async function deleteUnlessRecovered(
 export async function deleteRemoved(host: Host, removed: RemovedEnvironment): Promise<boolean> {
   const taken = await takeOut(host, removed)
   if (taken === undefined) return false
-  await deleteTaken(host, taken)
+  await deleteWithLayers(host, taken)
   return true
 }
 
@@ -181,19 +183,11 @@ async function takeOut(host: Host, removed: RemovedEnvironment): Promise<Taken |
   try {
     const layers = await layersIn(filesIn(removed.folder))
     const folder = leftoverFolder(host.paths, {kind: 'removed', identity, name})
-    await rename(removed.folder, folder)
+    await withReserve(host.paths, () => rename(removed.folder, folder))
     return {removed, leftover: {kind: 'removed', identity, name, folder}, layers}
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
     return undefined
-  }
-}
-
-async function deleteTaken(host: Host, {leftover, layers}: Taken): Promise<void> {
-  try {
-    await deleteLeftover(host, leftover)
-  } finally {
-    await sweepLayers(host, layers)
   }
 }
 
@@ -205,8 +199,26 @@ export async function layersIn({history}: Pick<EnvironmentFiles, 'history'>): Pr
   })
 }
 
+/** Deletes the folder of an environment, which was moved aside, and the layers that no other one uses. @throws {@link removalIncompleteError} */
+export async function deleteWithLayers(
+  host: Host,
+  {leftover, layers}: Pick<Taken, 'leftover' | 'layers'>,
+): Promise<void> {
+  let left: string[] = []
+  try {
+    await deleteLeftover(host, leftover)
+  } finally {
+    left = await sweepLayers(host, layers)
+  }
+  if (left.length === 0) return
+  throw removalIncompleteError({
+    ...{count: left.length, name: leftover.name, folder: host.paths.layers},
+    files: left.map((folder) => basename(folder)),
+  })
+}
+
 /** Deletes a folder that was moved aside. @throws {@link removalIncompleteError} */
-export async function deleteLeftover(host: Host, leftover: Leftover): Promise<void> {
+async function deleteLeftover(host: Host, leftover: Leftover): Promise<void> {
   const {failures} = await removeLeftover(host, leftover)
   if (failures.length === 0) return
   const files = failures.slice(0, 5).map(({path, code}) => `${path} (${code})`)

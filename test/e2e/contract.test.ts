@@ -85,7 +85,7 @@ test('every command that has --json is in the schema of what is printed, and not
 })
 
 test('what the schema does not name, or wants and does not get, is noticed', async () => {
-  const printed = {name: 'play', wasRunning: true}
+  const printed = {name: 'play', wasRunning: true, killed: []}
   await assertDocumented('stop', printed)
   for (const wrong of [{...printed, more: 1}, {name: 'play'}, {...printed, wasRunning: 'yes'}])
     await assert.rejects(assertDocumented('stop', wrong), assert.AssertionError)

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict'
-import {existsSync} from 'node:fs'
-import {mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
-import {join} from 'node:path'
 import {isDeepStrictEqual} from 'node:util'
-import {capture} from '../../src/host/process.js'
 import type {EnvironmentCli} from './environment-cli.js'
 import {assertHits, chooseKills, describeKill, type Kill, runKilled, stepsOf} from './killed-steps.js'
-import {makeOld, type StoreState, sealedLayers, storeState} from './store-state.js'
+import {type CommandState, type RepeatedCommand, repetition} from './repeated-command.js'
+import {makeOld, sealedLayers} from './store-state.js'
 
 /** A command, in a store as it is now, that is to be killed at one step after another. */
-export type KilledCommand = {
-  readonly argv: readonly string[]
-  /** The exit status when it is run again though it was done; undefined where it would do something more. */
-  readonly again?: number
+export type KilledCommand = RepeatedCommand & {
   /** Environments of which some files may be as the command makes them, and others as they were. */
   readonly changes?: readonly string[]
-  /** A file that it makes in the home folder, and what was there before. */
-  readonly output?: {readonly name: string; readonly before: string | undefined}
-  /** Whether it finds nothing in the cache, where it notes what this host can do. */
-  readonly isFirst?: boolean
   /** Whether it takes so long that a third of the steps must do. */
   readonly isSlow?: boolean
 }
@@ -30,27 +20,11 @@ export type KilledCommand = {
  * With ENVS_TEST_STEPS=all it is every step, which takes minutes for one command.
  */
 export async function killAtSteps(cli: EnvironmentCli, command: KilledCommand): Promise<void> {
-  const template = join(cli.home, 'template')
-  await mkdir(cli.data, {recursive: true})
-  await copyStore(cli.data, template)
-  const place = placeOf(cli, command)
-  const reset = async () => {
-    await openFolders(cli.data)
-    await rm(cli.data, {recursive: true, force: true})
-    if (command.isFirst === true) await rm(join(cli.home, 'cache'), {recursive: true, force: true})
-    await copyStore(template, cli.data)
-    await place.reset()
-  }
-  await place.reset()
-  const before = await place.look()
-  assert.deepEqual(before.leftovers, [])
-  // It may note in the cache what the next run finds there.
-  const first = await cli.run(...command.argv)
-  assert.equal(first.status, 0, first.stderr)
-  await reset()
+  const {reset, look, end} = await repetition(cli, command)
+  const before = await look()
   const clean = await stepsOf(cli, command.argv)
   assert.equal(clean.status, 0, clean.stderr)
-  const after = await place.look()
+  const after = await look()
   assert.deepEqual(after.leftovers, [])
   const kills = chooseKills(clean.steps, command)
   const failures: string[] = []
@@ -58,47 +32,21 @@ export async function killAtSteps(cli: EnvironmentCli, command: KilledCommand): 
   for (const kill of kills) {
     await reset()
     try {
-      hits += await killOnce(cli, command, {kill, before, after, look: place.look})
+      hits += await killOnce(cli, command, {kill, before, after, look})
     } catch (error) {
       failures.push(`${describeKill(kill)}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  await rm(template, {recursive: true})
+  await end()
   assertHits(hits, kills)
   assert.equal(failures.length, 0, `${failures.length} of ${kills.length}:\n${failures.join('\n')}`)
 }
 
-/** The store, and what the command writes beside it. */
-type State = StoreState & {readonly output: string | undefined}
-
-function placeOf({home, data}: EnvironmentCli, {output}: KilledCommand) {
-  const path = output === undefined ? undefined : join(home, output.name)
-  return {
-    reset: async () => {
-      if (path === undefined) return
-      await rm(path, {force: true})
-      if (output?.before !== undefined) await writeFile(path, output.before)
-    },
-    look: async (): Promise<State> => {
-      const {leftovers, ...store} = storeState(data)
-      const beside = output === undefined ? [] : await readdir(home)
-      return {
-        ...store,
-        leftovers: [
-          ...leftovers,
-          ...beside.filter((name) => name !== output?.name && name.startsWith(`${output?.name}`)),
-        ],
-        output: path !== undefined && existsSync(path) ? await readFile(path, 'base64') : undefined,
-      }
-    },
-  }
-}
-
 type Around = {
   readonly kill: Kill
-  readonly before: State
-  readonly after: State
-  readonly look: () => Promise<State>
+  readonly before: CommandState
+  readonly after: CommandState
+  readonly look: () => Promise<CommandState>
 }
 
 async function killOnce(
@@ -136,8 +84,8 @@ async function killOnce(
 }
 
 function assertWhole(
-  found: Omit<State, 'leftovers'>,
-  {before, after, changes}: {before: State; after: State; changes: readonly string[]},
+  found: Omit<CommandState, 'leftovers'>,
+  {before, after, changes}: {before: CommandState; after: CommandState; changes: readonly string[]},
 ): void {
   const states = [before, after]
   for (const [name, state] of Object.entries(found.environments))
@@ -179,15 +127,4 @@ async function assertListed(cli: EnvironmentCli, names: readonly string[]): Prom
     listed.filter(({state}) => state === 'damaged'),
     [],
   )
-}
-
-async function copyStore(from: string, to: string): Promise<void> {
-  await openFolders(from)
-  const {status, stderr} = await capture(['cp', '-a', '--reflink=auto', '--', from, to])
-  assert.equal(status, 0, stderr)
-}
-
-/** overlayfs closes folders of its own, which then can be copied by nobody. */
-async function openFolders(folder: string): Promise<void> {
-  await capture(['find', folder, '-type', 'd', '!', '-perm', '-700', '-exec', 'chmod', 'u+rwx', '{}', ';'])
 }

@@ -204,7 +204,7 @@ export async function deepen(store: string, name: string): Promise<void> {
   })
 }
 
-function historyOf(store: string, name: string): History {
+export function historyOf(store: string, name: string): History {
   const path = join(store, 'environments', name, 'history.json')
   return parseHistory(readFileSync(path, 'utf8'), path)
 }

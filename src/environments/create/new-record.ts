@@ -1,6 +1,6 @@
 import type {Host} from '../../host/host.js'
 import type {ImageEvidence} from '../../images/opened-image.js'
-import type {EnvironmentRecord, IdMap, InitKind} from '../../store/record.js'
+import type {EnvironmentRecord, IdMap} from '../../store/record.js'
 import type {Unpacked} from './unpack.js'
 
 /** Returns the record of a new environment. */
@@ -12,10 +12,8 @@ export function newRecord(
     source,
     storage,
     architecture,
-    init,
     ids,
   }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {
-    init: InitKind
     source: string
     ids: IdMap | undefined
   },
@@ -39,7 +37,7 @@ export function newRecord(
       squashedOwners: report.squashedOwners.count,
       fileCapabilities: report.fileCapabilities,
     },
-    settings: init === 'none' ? {} : {init},
+    settings: {},
     ...(ids === undefined ? {} : {ids}),
   }
 }

@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {chmodSync, closeSync, fchmodSync, fsync, mkdirSync, openSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
+import {withPath} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {NO_ARCHIVES} from '../../rootfs/fixes/apt-sources.js'
 import type {Facts, PlannedFile} from '../../rootfs/worker/api.js'
@@ -40,6 +41,8 @@ export async function writePersonalFiles(
     }
     // In parallel, so that the journal commits them together.
     if (isSynced) await Promise.all(open.map((fd) => promisify(fsync)(fd)))
+  } catch (error) {
+    throw withPath(tree, error)
   } finally {
     for (const fd of open) closeSync(fd)
   }

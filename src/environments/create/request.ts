@@ -11,16 +11,18 @@ import {environmentNameFor, parseImageReference, parseSha256} from '../../images
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
-import type {InitKind} from '../../store/record.js'
-import {type ArchiveWish, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
+import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
+import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
 import type {WantedImage} from './image-acquisition.js'
+import type {InitWish} from './init-packages.js'
 import type {MeansWish} from './means.js'
 
 export type CreateRequest = WantedImage &
   MeansWish & {
     readonly name: EnvironmentName
     readonly archives: ArchiveFacts
-    readonly init: InitKind
+    /** The init that the environment gets after its creation. */
+    readonly init: InitWish
     /** Whether the tree is synced to disk before the environment is published. */
     readonly isSynced: boolean
     /** Whether the environment is removed some time after the command that creates it. */
@@ -45,7 +47,7 @@ export type CreateWish = {
   /** The content of an image that is made from packages. */
   readonly archive?: ArchiveWish
   /** Defaults to `none`. */
-  readonly init?: InitKind | undefined
+  readonly init?: InitWish | undefined
 }
 
 /**
@@ -72,7 +74,8 @@ export async function planCreation(
   const {now} = context
   const around = {workingFolder: host.workingFolder, architecture, now}
   const reference = typeof image === 'string' ? await parseImageReference(image, around) : image
-  const bootstrap = await bootstrapFor(reference, archive, now)
+  const asked = await bootstrapFor(reference, archive, now)
+  const bootstrap = init === 'systemd' ? withPackages(asked, SYSTEMD_PACKAGES) : asked
   return {
     reference,
     name: chooseName(wish.name, reference),
@@ -89,6 +92,15 @@ export async function planCreation(
     imageCheck: settings.value('imageCheck'),
     archive: archiveContext(host, settings, {...context, onNotice}),
   }
+}
+
+function withPackages(
+  bootstrap: BootstrapRequest | undefined,
+  packages: readonly string[],
+): BootstrapRequest | undefined {
+  if (bootstrap === undefined) return undefined
+  const {archive} = bootstrap
+  return {...bootstrap, archive: {...archive, include: [...new Set([...archive.include, ...packages])]}}
 }
 
 function chooseName(flag: string | undefined, reference: ImageReference): CreateRequest['name'] {

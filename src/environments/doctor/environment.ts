@@ -5,6 +5,7 @@ import {type LedgerEntry, readLedger} from '../../rootfs/ledger/ledger.js'
 import type {Identity} from '../../sandbox/identity.js'
 import {chooseEnvironment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
+import {type InitKind, initOf} from '../../store/record.js'
 
 /** A file that lost a property in the environment, compared with the image or the original of a clone. */
 export type MissingFile = {
@@ -50,7 +51,7 @@ export async function examineEnvironment(
     identity: record.identity,
     missing: entries.map(describeEntry),
     missingUnlisted: dropped,
-    packages: installed === undefined ? null : noticesFor(installed, record.identity),
+    packages: installed === undefined ? null : noticesFor(installed, record.identity, initOf(record)),
   }
 }
 
@@ -86,6 +87,8 @@ type KnownPackage = {
   readonly name: string
   /** The identity with the problem; both if undefined. */
   readonly identity?: Identity
+  /** The init with the problem; all if undefined. */
+  readonly init?: InitKind
   readonly problem: string
   readonly remedy: string
 }
@@ -177,9 +180,18 @@ const KNOWN: readonly KnownPackage[] = [
   },
   {
     name: 'systemd',
-    problem: 'systemd is not the first process of an environment, so systemctl starts nothing',
+    identity: 'emulated',
+    init: 'systemd',
+    problem:
+      'units run with all capabilities of root and without their limits of namespaces and system calls, because all users are one id',
+    remedy: 'Use the identity mapped: envs clone.',
+  },
+  {
+    name: 'systemd',
+    init: 'none',
+    problem: 'systemd is not the first process of this environment, so systemctl starts nothing',
     remedy:
-      'Start a service with its script (service NAME start), or run the program that ExecStart of its unit names.',
+      'Boot with systemd: envs set NAME init=systemd. Or start a service with its script: service NAME start.',
   },
   {
     name: 'tcpdump',
@@ -189,10 +201,16 @@ const KNOWN: readonly KnownPackage[] = [
 ]
 
 /** Returns the known problems of the packages under an identity, sorted by the name of the package. */
-export function noticesFor(installed: readonly InstalledPackage[], identity: Identity): PackageNotice[] {
+export function noticesFor(
+  installed: readonly InstalledPackage[],
+  identity: Identity,
+  init: InitKind = 'none',
+): PackageNotice[] {
   const versions = new Map(installed.map(({name, version}) => [name, version]))
-  return KNOWN.flatMap(({name, identity: only = identity, problem, remedy}) => {
+  return KNOWN.flatMap(({name, identity: only = identity, init: onlyInit = init, problem, remedy}) => {
     const version = versions.get(name)
-    return version === undefined || only !== identity ? [] : [{name, version, problem, remedy}]
+    return version === undefined || only !== identity || onlyInit !== init
+      ? []
+      : [{name, version, problem, remedy}]
   })
 }

@@ -3,6 +3,7 @@ import type {Readable, Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import {errnoOf, UsageError, wordsForErrno} from '../../errors.js'
 import {finishSha256, type Sha256} from '../../host/digest.js'
+import {isNamelessFailure} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
 import {packageVersion} from '../../host/paths.js'
@@ -172,7 +173,8 @@ function explain(error: unknown, place: string): unknown {
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG')
     return outputFullError({place}, {cause: error})
   if (errno === 'EPIPE') return outputClosedError({}, {cause: error})
-  return errno === 'EIO' || errno === 'ESTALE'
+  // Calls by the descriptor of the output alone have no path.
+  return errno !== undefined && isNamelessFailure(error)
     ? exportUnwritableError({place, reason: wordsForErrno(errno)}, {cause: error})
     : error
 }

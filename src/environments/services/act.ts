@@ -12,7 +12,7 @@ import {guestProcesses} from '../session/processes.js'
 import {bootedAnchor} from './booted.js'
 import {serviceActionFailedError, serviceNeedsInitError, serviceNotFoundError} from './errors.js'
 import {treeServices} from './list.js'
-import {logCommand} from './log.js'
+import {wholeLogCommand} from './log.js'
 import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
 import type {ServiceActionResult} from './results.js'
 
@@ -50,16 +50,14 @@ export async function actOnServices(
   const units = words.filter((word) => !programs.includes(word)).map((word) => parseUnit(name, word))
   const done = {name, action, units: [...programs, ...units]}
   if (units.length === 0) return done
+  const seeLog = `envs services ${name} log ${units.join(' ')}`
   if (hasInit(environment)) {
     const ended = await captureInEnvironment(host, name, ['systemctl', action, '--', ...units])
     onOutput(outputOf(ended))
     if (ended.status === 0) return done
     throw await failure(host, environment, {
       ...{...done, program: 'systemctl', ended},
-      ...{
-        log: logCommand(units, {lines: LAST_LINES}),
-        nextStep: `envs services ${name} log ${units.join(' ')}`,
-      },
+      nextStep: seeLog,
     })
   }
   await refuseWithoutScript(host, environment, {action, units})
@@ -70,22 +68,12 @@ export async function actOnServices(
   onOutput(outputOf(ended))
   if (ended.status === 0) return done
   throw await failure(host, environment, {
-    ...{...done, program: needsScript(action) ? 'an init script' : 'update-rc.d', ended, log: FRESH_LOGS},
+    ...{...done, program: needsScript(action) ? 'an init script' : 'update-rc.d', ended},
     nextStep: needsScript(action)
-      ? `See whether it wrote a log: envs run ${name} -- ls -lt /var/log`
+      ? seeLog
       : `See the links that there are: envs run ${name} -- ls /etc/systemd/system /etc/rc2.d`,
   })
 }
-
-/** Enough for the last start of a service. */
-const LAST_LINES = 30
-
-/** Prints the ends of the log files that were written in the last minute: without an init, each service has its own. */
-const FRESH_LOGS = [
-  '/bin/sh',
-  '-c',
-  'find /var/log -xdev -type f -mmin -1 -exec tail -qn 30 -- {} + | head -c 65536',
-]
 
 function parseUnit(name: string, word: string): string {
   const unit = unitName(word)
@@ -128,18 +116,18 @@ function outputOf({stdout, stderr}: CapturedSession): string {
 type ActionFailure = ServiceActionResult & {
   readonly program: string
   readonly ended: CapturedSession
-  /** The command that prints what the services wrote. */
-  readonly log: readonly string[]
   readonly nextStep: string
 }
 
 async function failure(
   host: Host,
   {name, files}: Environment,
-  {action, units, program, ended, log, nextStep}: ActionFailure,
+  {action, units, program, ended, nextStep}: ActionFailure,
 ): Promise<EnvsError> {
   const written =
-    action === 'start' || action === 'restart' ? await captureInEnvironment(host, name, log) : undefined
+    action === 'start' || action === 'restart'
+      ? await captureInEnvironment(host, name, wholeLogCommand(units))
+      : undefined
   const ports = portsInLog(`${outputOf(ended)}\n${written?.stdout ?? ''}`)
   const problem = await findPortProblem(host, ports, readLiveAnchor(files.run)?.pid ?? process.pid)
   return serviceActionFailedError(

@@ -9,7 +9,7 @@ import {programRows} from '../programs/rows.js'
 import {captureInEnvironment} from '../session/capture.js'
 import {guestProcesses} from '../session/processes.js'
 import {bootedAnchor, processesByUnit, rowOfUnit, showUnits} from './booted.js'
-import {logCommand} from './log.js'
+import {wholeLogCommand} from './log.js'
 import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
 import type {ServiceListResult, ServiceRow} from './results.js'
 import type {ShownUnit} from './show-output.js'
@@ -85,20 +85,22 @@ async function rowsOfInit(
   const processes = processesByUnit(units, guestProcesses(host, environment.files))
   const rows = []
   for (const unit of units) {
-    const reason = unit.state === 'failed' ? await reasonOf(host, environment, unit) : null
+    const reason = hasFailed(unit) ? await reasonOf(host, environment, unit) : null
     rows.push(rowOfUnit(unit, {ports: portsOfProcesses(processes.get(unit.unit) ?? []), reason}))
   }
   return rows
+}
+
+/** systemd starts a unit with Restart= again and again. @see systemd.service(5) */
+function hasFailed({state, sub}: ShownUnit): boolean {
+  return state === 'failed' || (state === 'activating' && sub.startsWith('auto-restart'))
 }
 
 /** Returns why a unit failed, if it could not listen on a port; null for other reasons. */
 async function reasonOf(host: Host, environment: Environment, {unit}: ShownUnit): Promise<string | null> {
   const anchor = bootedAnchor(environment)
   if (anchor === undefined) return null
-  const {stdout} = await captureInEnvironment(host, environment.name, logCommand([unit], {lines: LAST_LINES}))
+  const {stdout} = await captureInEnvironment(host, environment.name, wholeLogCommand([unit]))
   const problem = await findPortProblem(host, portsInLog(stdout), anchor.pid)
   return problem === undefined ? null : describePortProblem(problem)
 }
-
-/** Enough for the last start of a service. */
-const LAST_LINES = 30

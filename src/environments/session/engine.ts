@@ -21,7 +21,7 @@ import {EngineUnavailableError, ToolMissingError} from '../../sandbox/errors.js'
 import {chooseIdentity, type Identity, namespacePrefix} from '../../sandbox/identity.js'
 import {plainRoot} from '../../sandbox/mounts.js'
 import type {SandboxSpec} from '../../sandbox/spec.js'
-import {engineUnsuitableError, storageUnavailableError} from '../../store/errors.js'
+import {engineUnsuitableError, initUnsuitableError, storageUnavailableError} from '../../store/errors.js'
 import {removeLayerFolder} from '../../store/gc.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
 import {type EnvironmentRecord, initOf} from '../../store/record.js'
@@ -62,6 +62,7 @@ export async function identityFor(
  *
  * @throws {EngineUnavailableError}
  * @throws {@link engineUnsuitableError} When the engine can't present the environment's tree: proot has neither layers nor real owners.
+ * @throws {@link initUnsuitableError} When the environment has an init, and the engine can't run one.
  */
 export async function engineFor(
   host: Host,
@@ -72,6 +73,7 @@ export async function engineFor(
   const engine = await findEngine(host, initOf(record) === 'systemd' ? 'unshare' : setting)
   if (engine === 'proot' && (record.identity === 'mapped' || record.storage === 'overlay'))
     throw engineUnsuitableError({name, ...record, engine})
+  if (engine === 'proot' && initOf(record) !== 'none') throw initUnsuitableError({engine, name})
   return engine
 }
 

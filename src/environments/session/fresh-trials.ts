@@ -14,6 +14,7 @@ const DOUBTFUL: ReadonlySet<string> = new Set([
   'ENVS_WORKER_DIED',
   'ENVS_STORAGE_UNAVAILABLE',
   'ENVS_ENGINE_UNSUITABLE',
+  'ENVS_INIT_UNSUITABLE',
 ])
 
 /**

@@ -4,7 +4,7 @@ import {checkMountPoints, ensureMountPoints} from '../../rootfs/mount-points.js'
 import type {AnchorPlan} from '../../sandbox/anchor.js'
 import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
 import {anchorEngine, type EngineName, guestNamespaceOf} from '../../sandbox/engines/select.js'
-import {noCgroupsError} from '../../sandbox/errors.js'
+import {noBootByRootError, noCgroupsError} from '../../sandbox/errors.js'
 import {planBoot} from '../../sandbox/init/boot.js'
 import {findCgroups} from '../../sandbox/init/cgroups.js'
 import {MOUNT_POINTS} from '../../sandbox/mounts.js'
@@ -77,8 +77,10 @@ export async function planSpec(
   return withFeatures(boot, {host, environment, wish, engine, tree, isPreview, isThrowaway})
 }
 
-/** Returns the sandbox of an environment whose systemd is its first process. @throws {@link noCgroupsError} */
+/** Returns the sandbox of an environment whose systemd is its first process. @throws {@link noCgroupsError} @throws {@link noBootByRootError} */
 async function bootOf({name, files, record}: Environment, spec: SandboxSpec): Promise<SandboxSpec> {
+  // Without a user namespace above the guest's, the mounts and the limit of cgroup namespaces would be the host's.
+  if (spec.userNamespace.guest === 'of-root') throw noBootByRootError({name})
   const cgroups = findCgroups()
   if (cgroups === undefined) throw noCgroupsError({name})
   const {identity} = record

@@ -2,7 +2,7 @@ import {writeSync} from 'node:fs'
 import {EnvsError, ExitCode} from '../../errors.js'
 import {isErrno} from '../../host/errno.js'
 import {openUmask} from '../../host/files.js'
-import {WorkerFailure} from '../errors.js'
+import {explainRefusal, WorkerFailure} from '../errors.js'
 import {BUILD_ID} from './build-id.js'
 import type {WorkerEvent, WorkerRequests, WorkerResults, WorkerVerb} from './protocol.js'
 
@@ -86,7 +86,8 @@ function throttled(): Progress {
   }
 }
 
-function describe(error: unknown): Extract<WorkerEvent, {event: 'error'}> {
+function describe(thrown: unknown): Extract<WorkerEvent, {event: 'error'}> {
+  const error = explainRefusal(thrown)
   if (error instanceof EnvsError) {
     const {code, exitCode, message, suggestions} = error
     return {event: 'error', code, exitCode, message, suggestions}

@@ -4,6 +4,7 @@ use v5.12;
 use warnings;
 use Account;
 use Text;
+use UnitFile;
 use Units;
 
 my @GENERATOR_FOLDERS = qw(/etc/systemd/system-generators /usr/local/lib/systemd/system-generators /usr/lib/systemd/system-generators
@@ -46,11 +47,38 @@ sub prepare_tree {
 # Programs find systemctl by PATH. In APT's PATH and in those of root's shells the first folder comes before the second, where systemd
 # has its own; cron has the second alone. Without this supervisor both links lead nowhere, and are passed over.
 sub link_programs {
-  my ($folder) = @_;
+  my ($folder, $control) = @_;
   for my $link (qw(/usr/sbin/systemctl /usr/bin/systemctl)) {
-    next if -e $link || -l $link;
-    symlink "$folder/systemctl", $link;
+    symlink "$folder/systemctl", $link unless lstat $link;
   }
+  replace_program($_, "$folder/systemctl", $control) for qw(/usr/bin/systemctl), -l '/bin' ? () : '/bin/systemctl';
+}
+
+# Init scripts call systemd's own by its path. dpkg keeps it as systemctl.distrib through upgrades (dpkg-divert(1)), and the script in its
+# place calls it whenever this supervisor does not run.
+sub replace_program {
+  my ($path, $own, $control) = @_;
+  my ($is_ours, $text) = ('# envs: ', UnitFile::text_of($path) // return);
+  return if -l $path || index($text, $is_ours) >= 0 || !-x '/usr/bin/dpkg-divert';
+  my $short = $path =~ s{^/usr}{}r;
+  my $name = !is_listed($path) && is_listed($short) ? $short : $path;
+  my @words = ('dpkg-divert', '--quiet', '--local', '--divert', "$path.distrib");
+  # Releases before 2019 lack --no-rename, which is their default.
+  system(@words, '--no-rename', '--add', $name) == 0 or system(@words, '--add', $name) == 0 or return;
+  unlink "$path.distrib";
+  link $path, "$path.distrib" or return;
+  open(my $file, '>', "$path.envs-new") or return;
+  print $file "#!/bin/sh\n${is_ours}asks the supervisor of services, where one runs\n[ ! -S $control ] || exec $own \"\$@\"\nexec $path.distrib \"\$@\"\n";
+  close $file;
+  chmod 0755, "$path.envs-new";
+  # At every moment there is a program.
+  rename "$path.envs-new", $path;
+}
+
+# dpkg may know a file by its name before the merge of the folders.
+sub is_listed {
+  my ($path) = @_;
+  return scalar grep { (UnitFile::text_of($_) // '') =~ /^\Q$path\E$/m } glob '/var/lib/dpkg/info/systemd*.list';
 }
 
 sub make_files {

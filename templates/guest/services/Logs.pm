@@ -4,13 +4,14 @@ package Logs;
 use v5.12;
 use warnings;
 use POSIX ();
-use Socket;
+use Socket qw(:DEFAULT MSG_DONTWAIT);
 use Loop;
 
 our $FOLDER = '/var/log/services';
 my $MAX_BYTES = 1 << 20;
 my $MAX_LINE_BYTES = 8192;
 my $SYSLOG = '/dev/log';
+my $SYSLOG_DAEMON = '/run/systemd/journal/syslog';
 
 my %writer;
 
@@ -20,9 +21,12 @@ sub begin {
   unlink $SYSLOG;
   socket(my $socket, AF_UNIX, SOCK_DGRAM, 0) or return;
   bind($socket, pack_sockaddr_un($SYSLOG)) or return;
+  socket(my $forward, AF_UNIX, SOCK_DGRAM, 0);
   chmod 0666, $SYSLOG;
   Loop::watch($socket, sub {
     defined recv($socket, my $text, $MAX_LINE_BYTES, 0) or return;
+    # A syslog daemon of the guest reads here what journald would pass on to it.
+    send($forward, $text, MSG_DONTWAIT, pack_sockaddr_un($SYSLOG_DAEMON)) if $forward && -S $SYSLOG_DAEMON;
     # "<PRIORITY>MONTH DAY TIME TAG[PID]: TEXT". See syslog(3).
     $text =~ s/^<\d+>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?//;
     my ($pid) = $text =~ /^[^\s\[:]+\[(\d+)\]/;

@@ -194,7 +194,9 @@ sub members {
     $is_member{$_} = 1 for @found;
     $has_grown = @found;
   }
-  return sort { $a <=> $b } keys %is_member;
+  # A sort has no value where a number is wanted.
+  my @found = sort { $a <=> $b } keys %is_member;
+  return @found;
 }
 
 sub line_of {

@@ -89,7 +89,8 @@ sub specifiers {
 
 sub first_line {
   my ($path) = @_;
-  open(my $file, '<', $path) or return '';
+  # The tree is hostile: a FIFO in the place of a file would never end.
+  return '' unless -f $path && open(my $file, '<', $path);
   my $line = <$file> // '';
   chomp $line;
   return $line;

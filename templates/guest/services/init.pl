@@ -52,7 +52,7 @@ $Verbs::leave = \&leave;
 Boot::empty_run();
 mkdir $STATE, 0755;
 Boot::prepare_tree();
-Boot::link_programs("$INC[0]/bin");
+Boot::link_programs("$INC[0]/bin", $Control::PATH);
 Boot::make_files();
 Boot::run_generators();
 Logs::begin(\&Service::of_process);

@@ -49,7 +49,7 @@ test('rename refuses one that runs, and leaves it', async (t) => {
 test('stop ends it, and the session says by which signal', async (t) => {
   const {cli, session} = await givenRunning(t)
   const run = await cli.run('stop', 'play', '--json')
-  assert.deepEqual(JSON.parse(run.stdout), {name: 'play', wasRunning: true})
+  assert.deepEqual(JSON.parse(run.stdout), {name: 'play', wasRunning: true, killed: []})
   assert.equal((await session.ended).status, 143)
   assert.equal((await cli.run('show', '--json')).stdout.includes('"state": "stopped"'), true)
 })

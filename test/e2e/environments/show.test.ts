@@ -22,6 +22,7 @@ test('show tells all that is known, and --json gives create and show the same', 
     path: cli.root('tiny'),
     identity: 'emulated',
     storage: 'directory',
+    init: 'none',
     sharedBytes: 0,
     snapshots: 0,
     lastUsedAt: null,
@@ -60,6 +61,7 @@ test('show prints a field a line', async (t) => {
       'Identity',
       'Storage',
       'Engine',
+      'Init',
       'Architecture',
     ],
     ...['Image', 'Digest', 'Trust', 'Archive'],
@@ -158,7 +160,7 @@ for (const command of ['ps', 'stop'] as const) {
     const {path} = await tinyRootfs(t)
     await cli.run('create', path)
     const run = await cli.run(command, 'tiny', '--json')
-    const expected = command === 'ps' ? [] : {name: 'tiny', wasRunning: false}
+    const expected = command === 'ps' ? [] : {name: 'tiny', wasRunning: false, killed: []}
     assert.deepEqual([run.status, JSON.parse(run.stdout), run.stderr], [0, expected, ''])
   })
 }

@@ -79,6 +79,12 @@ const FILES = {
     'GuessMainPID=no',
   ),
   '/usr/local/bin/deaf': DEAF_DAEMON,
+  // Its process writes the file after the first process has ended.
+  [`${UNITS}/late.service`]: service(
+    'Type=forking',
+    'PIDFile=/run/late.pid',
+    `ExecStart=/bin/sh -c "(sleep 0.3; exec sh -c 'echo $$$$ >/run/late.pid; exec sleep 1000') & exit 0"`,
+  ),
   '/usr/lib/systemd/system/skipped.service': `[Unit]\nConditionPathExists=/nowhere\n${service('ExecStart=/bin/sleep 1000')}`,
   [`${UNITS}/slow.service`]: service('Type=notify', 'TimeoutStartSec=0.3', 'ExecStart=/bin/sleep 1000'),
   [`${UNITS}/stops.service`]: `${service('ExecStart=/bin/sleep 1000', 'ExecStop=/bin/sh -c "echo asked >/var/stopped"')}[Install]\nWantedBy=multi-user.target\nAlias=halts.service\n`,
@@ -162,6 +168,11 @@ for (const {identity, skip} of IDENTITIES) {
       'active\n0\nfailed\n',
     ],
     [
+      'a forking service may write its PID file late',
+      `systemctl start late; tr '\\0' ' ' </proc/$(systemctl show -p MainPID --value late)/cmdline; systemctl stop late; ls /run/late.pid 2>&1 | grep -c cannot`,
+      'sleep 1000 1\n',
+    ],
+    [
       'a condition that does not hold is no failure',
       'systemctl start skipped; echo $?; systemctl is-active skipped',
       '0\ninactive\n',
@@ -201,6 +212,21 @@ for (const {identity, skip} of IDENTITIES) {
       assert.equal(ran.stdout, stdout, ran.stderr)
     })
   }
+
+  test(`${identity}: systemd's own systemctl is replaced while the supervisor runs`, {skip}, async () => {
+    const {cli, sh} = await play()
+    const put =
+      'rm -f /usr/bin/systemctl; { echo "#!/bin/sh"; echo "echo own: \\$@"; } >/usr/bin/systemctl; chmod 755 /usr/bin/systemctl'
+    assert.equal((await sh(`${put}; /usr/bin/systemctl is-active stops`)).stdout, 'own: is-active stops\n')
+    await cli.run('stop', 'play')
+    const again = await sh('/usr/bin/systemctl is-active plain; dpkg-divert --list | grep -c systemctl')
+    assert.equal(again.stdout, 'inactive\n1\n', again.stderr)
+    await cli.run('stop', 'play')
+    await cli.run('set', 'play', 'init=none')
+    assert.equal((await sh('/usr/bin/systemctl is-active stops')).stdout, 'own: is-active stops\n')
+    await cli.run('stop', 'play')
+    await cli.run('set', 'play', 'init=services')
+  })
 
   test(`${identity}: services outlive sessions, and stop asks them`, {skip}, async () => {
     const {cli, sh} = await play()

@@ -37,8 +37,8 @@ const foreground = (address: string) => `#!/bin/sh\nexec /usr/local/bin/listen $
 
 type Row = {unit: string; state: string; mainPid: number | null; ports: {port: number; address: string}[]}
 
-async function rowOf({cli}: Guest, unit: string): Promise<Row | undefined> {
-  const {stdout} = await cli.run('services', 'play', '--json')
+async function rowOf({cli}: Guest, unit: string, name = 'play'): Promise<Row | undefined> {
+  const {stdout} = await cli.run('services', name, '--json')
   const {services}: {services: Row[]} = JSON.parse(stdout)
   return services.find((row) => row.unit === unit)
 }
@@ -120,6 +120,23 @@ for (const {identity, skip} of IDENTITIES) {
     const {status, stderr} = await guest.cli.run('services', 'play', 'start', 'taken')
     assert.equal(status, 4, stderr)
     assert.match(stderr, new RegExp(`another program listens on port ${port}: `))
+  })
+
+  test(`${identity}: a port that another environment has fails with the name of that one`, {
+    skip,
+  }, async (t) => {
+    const guest = await prepare()
+    t.after(() => guest.cli.run('rm', '--force', '--now', 'other').then(() => {}))
+    const cloned = await guest.cli.run('clone', 'play', 'other')
+    assert.equal(cloned.status, 0, cloned.stderr)
+    assert.equal((await guest.cli.run('services', 'other', 'start', 'listener')).status, 0)
+    let row = await rowOf(guest, 'listener.service', 'other')
+    while (row?.ports.length === 0) row = await rowOf(guest, 'listener.service', 'other')
+    const port = row?.ports[0]?.port
+    await putProgram(guest, '/etc/init.d/shared', foreground(`127.0.0.1 ${port}`))
+    const {status, stderr} = await guest.cli.run('services', 'play', 'start', 'shared')
+    assert.equal(status, 4, stderr)
+    assert.match(stderr, new RegExp(`environment "other" listens on port ${port}: .*envs stop other`))
   })
 
   test(`${identity}: what can't be started is refused with the next step`, {skip}, async () => {

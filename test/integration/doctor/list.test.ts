@@ -34,7 +34,17 @@ test('looks at everything once, in the order in which to mend it', async () => {
         'launcher',
         'new-privileges',
       ],
-      ...['newuidmap', 'subordinate-ids', 'disk', 'execution', 'account', 'node', 'processors', 'network'],
+      ...[
+        'newuidmap',
+        'subordinate-ids',
+        'disk',
+        'execution',
+        'account',
+        'node',
+        'processors',
+        'cgroups',
+        'network',
+      ],
     ],
   )
 })

@@ -104,9 +104,17 @@ for (const [errno, words] of [
   })
 }
 
-test('takes a refusal that names no path for a bug', () => {
-  const failure = describeFailure(systemError('EPERM'))
-  assert.deepEqual([failure.code, failure.exitCode], ['ENVS_BUG', 1])
+test('takes a refusal that names no path for a bug, unless the call was made by the descriptor of a file', () => {
+  const bug = describeFailure(Object.assign(systemError('EPERM'), {syscall: 'kill'}))
+  assert.deepEqual([bug.code, bug.exitCode], ['ENVS_BUG', 1])
+  const {message, exitCode} = describeFailure(systemError('EROFS'))
+  assert.deepEqual([message, exitCode], ['Could not read or write a file: read-only file system.', 8])
+})
+
+test('names the program that could not be started', () => {
+  const error = Object.assign(systemError('ETXTBSY', {path: 'flock'}), {syscall: 'spawn flock'})
+  const {message, exitCode} = describeFailure(error)
+  assert.deepEqual([message, exitCode], ['Could not start the program "flock": text file is busy.', 7])
 })
 
 test('has a closed JSON shape', () => {

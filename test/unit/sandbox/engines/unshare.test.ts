@@ -92,7 +92,7 @@ test('the program has the error numbers of the kernel', () => {
 })
 
 test('an init takes the place of the process that ends with the last session', async () => {
-  const engine = unshareEngine({launcher: ['perl', 'anchor.pl'], secondNamespace: () => []})
+  const engine = unshareEngine({launcher: ['perl', 'anchor.pl'], keeper: [], secondNamespace: () => []})
   const argv = await engine.command({...SPEC, init: ['/sbin/init', '-x']}, 'sleep 1')
   assert.deepEqual(argv.slice(3), ['/sbin/init', '-x'])
 })

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import {readFileSync} from 'node:fs'
+import {connect} from 'node:net'
+import {test} from 'node:test'
+import {type Booted, sharedBoot, whyNoCgroups} from '../../support/booted.js'
+import {whyNotMapped} from '../../support/environment-cli.js'
+
+const identity = (await whyNotMapped()) === undefined ? 'mapped' : 'emulated'
+const kind = whyNoCgroups('real') === undefined ? 'real' : 'make-believe'
+const skip = whyNoCgroups(kind) ?? false
+const given = sharedBoot(kind, identity)
+
+/** Says why it can't listen as nginx does; its child listens, its main process waits. */
+const LISTEN = `#!/usr/bin/perl
+use Socket;
+my ($address, $port) = @ARGV;
+socket(my $socket, AF_INET, SOCK_STREAM, 0) or die;
+bind($socket, pack_sockaddr_in($port, inet_aton($address))) or die "bind() to $address:$port failed ($!)\\n";
+listen($socket, 5);
+if (fork) { close $socket; wait } else { sleep 1 while 1 }
+`
+
+const unit = (words: string, description = 'A listener') =>
+  `[Unit]\nDescription=${description}\n[Service]\nExecStart=/usr/local/bin/listen ${words}\n[Install]\nWantedBy=multi-user.target\n`
+
+type Row = {
+  unit: string
+  state: string
+  result: string
+  description: string
+  isEnabled: boolean
+  mainPid: number | null
+  reason: string | null
+  ports: {port: number; address: string}[]
+}
+
+async function put({cli}: Booted, path: string, text: string): Promise<void> {
+  const {status, stderr} = await cli.runWith(
+    {input: text},
+    ...['run', 'guest', '--', 'sh', '-c', 'cat >"$1" && chmod 755 "$1"', 'sh', path],
+  )
+  assert.equal(status, 0, stderr)
+}
+
+async function rowOf({cli}: Booted, name: string): Promise<Row | undefined> {
+  const {status, stdout, stderr} = await cli.run('services', 'guest', '--json')
+  assert.equal(status, 0, stderr)
+  const {services}: {services: Row[]} = JSON.parse(stdout)
+  return services.find((row) => row.unit === name)
+}
+
+const firstFreePort = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'))
+
+test('a unit that systemd started is active, with the ports of its whole control group', {skip}, async () => {
+  const guest = await given()
+  await put(guest, '/usr/local/bin/listen', LISTEN)
+  await put(guest, '/etc/systemd/system/listener.service', unit('127.0.0.1 0'))
+  const started = await guest.cli.run('services', 'guest', 'start', 'listener')
+  assert.equal(started.status, 0, started.stderr)
+  let row = await rowOf(guest, 'listener.service')
+  // A simple unit is active as soon as its process exists.
+  while (row?.ports.length === 0) row = await rowOf(guest, 'listener.service')
+  assert.deepEqual(
+    [row?.state, row?.result, row?.description, row?.isEnabled, row?.reason],
+    ['active', 'success', 'A listener', false, null],
+  )
+  const main = await guest.sh('systemctl show --property=MainPID --value listener')
+  assert.equal(Number(main.stdout), row?.mainPid)
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect(row?.ports[0]?.port ?? 0, '127.0.0.1', () => resolve(void socket.destroy()))
+    socket.once('error', reject)
+  })
+})
+
+test('enable, stop and restart are those of systemctl', {skip}, async () => {
+  const guest = await given()
+  assert.equal((await guest.cli.run('services', 'guest', 'enable', 'listener')).status, 0)
+  assert.equal((await guest.cli.run('services', 'guest', 'stop', 'listener')).status, 0)
+  const stopped = await rowOf(guest, 'listener.service')
+  assert.deepEqual([stopped?.state, stopped?.isEnabled, stopped?.ports], ['inactive', true, []])
+  assert.equal((await guest.cli.run('services', 'guest', 'restart', 'listener')).status, 0)
+  assert.equal((await rowOf(guest, 'listener.service'))?.state, 'active')
+  const missing = await guest.cli.run('services', 'guest', 'start', 'missing')
+  assert.equal(missing.status, 4)
+  assert.match(missing.stderr, /^Failed to start missing\.service: Unit missing\.service not found\.$/m)
+  assert.match(
+    missing.stderr,
+    /^envs: Could not start missing\.service in "guest": systemctl ended with status 5\.$/m,
+  )
+})
+
+test('a unit that failed at a low port says so, with the ways out, and log prints its words', {
+  skip: skip || (firstFreePort > 1023 ? false : 'this host lets every user listen below 1024'),
+}, async () => {
+  const guest = await given()
+  await put(
+    guest,
+    '/etc/systemd/system/low.service',
+    unit('0.0.0.0 81', '\\x1b[31mLow').replace('[Service]', '[Service]\nType=oneshot'),
+  )
+  const started = await guest.cli.run('services', 'guest', 'start', 'low')
+  assert.equal(started.status, 4)
+  assert.match(started.stderr, /^ {2}port 81 is below \d+ and for the host's root alone: /m)
+  const row = await rowOf(guest, 'low.service')
+  assert.deepEqual([row?.state, row?.result], ['failed', 'exit-code'])
+  assert.match(row?.reason ?? '', /^port 81 is below \d+/)
+  const log = await guest.cli.run('services', 'guest', 'log', 'low')
+  assert.match(log.stdout, /bind\(\) to 0\.0\.0\.0:81 failed \(Permission denied\)$/m)
+})
+
+test('a package that is installed while systemd runs starts its service', {skip}, async () => {
+  const guest = await given()
+  const made = await guest.sh(`mkdir -p /build/DEBIAN /build/usr/lib/systemd/system
+    printf 'Package: packed\\nVersion: 1\\nArchitecture: all\\nMaintainer: nobody\\nDescription: x\\n' >/build/DEBIAN/control
+    printf '#!/bin/sh\\ndeb-systemd-helper enable packed.service\\nsystemctl daemon-reload\\ndeb-systemd-invoke start packed.service\\n' >/build/DEBIAN/postinst
+    chmod 755 /build/DEBIAN/postinst
+    sed 's/A listener/Packed/' /etc/systemd/system/listener.service >/build/usr/lib/systemd/system/packed.service
+    dpkg-deb --build --root-owner-group /build /packed.deb >/dev/null`)
+  assert.equal(made.status, 0, made.stderr)
+  const installed = await guest.sh('apt-get -qq install /packed.deb 2>&1')
+  assert.equal(installed.status, 0, installed.stdout)
+  assert.doesNotMatch(installed.stdout, /not started/)
+  const row = await rowOf(guest, 'packed.service')
+  assert.deepEqual([row?.state, row?.isEnabled, row?.description], ['active', true, 'Packed'])
+})
+
+test('a systemctl that a guest replaced is not believed: nothing of it reaches the terminal raw', {
+  skip,
+}, async () => {
+  const guest = await given()
+  await put(
+    guest,
+    '/usr/local/sbin/systemctl',
+    '#!/bin/sh\nprintf "Id=../x\\n\\n\\033]0;title\\007\\n"; echo "\\033[2Jgone" >&2; exit 3\n',
+  )
+  try {
+    const {status, stdout, stderr} = await guest.cli.run('services', 'guest')
+    assert.deepEqual([status, stdout], [4, ''])
+    assert.match(stderr, /^envs: Could not ask the init of "guest" by systemctl show: \\e\[2Jgone\.$/m)
+    assert.equal(stderr.includes('\x1b'), false)
+  } finally {
+    await guest.sh('rm /usr/local/sbin/systemctl')
+  }
+})
