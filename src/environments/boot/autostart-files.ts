@@ -10,7 +10,8 @@ export type BootLine = {
 }
 
 /**
- * Returns the unit of a user manager. Delegate: the init of the environment gets a control group of its own.
+ * Returns the unit of a user manager. Delegate: the init of the environment gets a control group of its own. 133 is a reboot inside, 137
+ * the end by "envs stop --force".
  *
  * @see systemd.service(5), systemd.kill(5), systemd.resource-control(5)
  */
@@ -27,7 +28,7 @@ TimeoutStopSec=100
 Restart=on-failure
 RestartSec=5
 RestartForceExitStatus=133
-SuccessExitStatus=0 130
+SuccessExitStatus=0 130 137
 ${variables.map(([key, value]) => `Environment=${quoteForUnit(`${key}=${value}`)}\n`).join('')}\
 ExecStart=${[...attendant, program, name, runFolder].map((word) => quoteForUnit(word).replaceAll('$', '$$$$')).join(' ')}
 

@@ -9,7 +9,12 @@ import {type Environment, findEnvironment, parseEnvironmentName} from '../../sto
 import {initOf} from '../../store/record.js'
 import type {AutostartResult} from '../results.js'
 import {type BootLine, crontabWith, crontabWithout, hasCrontabLine, unitText} from './autostart-files.js'
-import {autostartFailedError, autostartUnavailableError, nothingToStartError} from './errors.js'
+import {
+  autostartFailedError,
+  autostartUnavailableError,
+  lingerRefusedError,
+  nothingToStartError,
+} from './errors.js'
 
 type AutostartOptions = {
   /** Whether the user manager is to run without a login, from the boot of the host on. */
@@ -31,7 +36,7 @@ export async function enableAutostart(
   if (initOf(environment.record) === 'none') throw nothingToStartError({environment: name})
   if (await hasUserManager(host)) {
     await enableUnit(host, environment)
-    if (linger) await must(host, name, ['loginctl', 'enable-linger'])
+    if (linger) await enableLinger(host, name)
     return {name, autostart: 'systemd', lingers: await lingers(host)}
   }
   if (host.which('crontab') === undefined) throw autostartUnavailableError({environment: name})
@@ -68,6 +73,14 @@ async function enableUnit(host: Host, environment: Environment): Promise<void> {
   await writeFileAtomic(path, unitText(bootLine(host, environment)), {mode: 0o644})
   await must(host, environment.name, systemctl('daemon-reload'))
   await must(host, environment.name, systemctl('enable', unitName(environment.name)))
+}
+
+/** The user's own; polkit decides about it. @throws {@link lingerRefusedError} */
+async function enableLinger(host: Host, environment: string): Promise<void> {
+  const {status, stderr} = await ask(host, ['loginctl', 'enable-linger'])
+  if (status === 0) return
+  const user = host.environment['USER'] || host.environment['LOGNAME'] || String(host.uid)
+  throw lingerRefusedError({environment, user, reason: reasonIn(stderr, status)})
 }
 
 function unitName(name: string): string {
@@ -133,8 +146,13 @@ async function writeCrontab(host: Host, environment: string, text: string): Prom
 async function must(host: Host, environment: string, argv: readonly string[], input?: string): Promise<void> {
   const {status, stderr} = await ask(host, argv, input)
   if (status === 0) return
-  const [reason] = stderr.trim().split('\n')
-  throw autostartFailedError({environment, program: argv.join(' '), reason: reason || `status ${status}`})
+  throw autostartFailedError({environment, program: argv.join(' '), reason: reasonIn(stderr, status)})
+}
+
+/** Returns the first line of what a program said, without its full stop. */
+function reasonIn(stderr: string, status: number): string {
+  const [line = ''] = stderr.trim().split('\n')
+  return line.replace(/\.$/, '') || `status ${status}`
 }
 
 /** Longer than a busy manager takes to answer. */

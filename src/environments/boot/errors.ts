@@ -56,3 +56,10 @@ export const autostartFailedError = defineError('ENVS_AUTOSTART_FAILED', ExitCod
   message: 'Could not change how "{environment}" starts with the host: {program}: {reason}.',
   nextStep: 'To start it by hand: envs start {environment}',
 })
+
+/** logind lets no ordinary user have a user manager without a login; the unit is enabled nevertheless. */
+export const lingerRefusedError = defineError('ENVS_LINGER_REFUSED', ExitCode.host, {
+  message:
+    'The environment "{environment}" starts when you log in, but not at boot: logind refuses: {reason}.',
+  nextStep: 'Ask an administrator to run: loginctl enable-linger {user}',
+})

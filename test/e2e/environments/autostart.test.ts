@@ -107,3 +107,15 @@ test('a host with neither, and an environment without an init, are told', async 
     assert.deepEqual([none.status, JSON.parse(none.stdout).error.code], [4, 'ENVS_NO_INIT'])
   }
 })
+
+test('a host that refuses to linger has the unit nevertheless, and the message says whom to ask', async (t) => {
+  const refusing = 'echo "Could not enable linger: Access denied." >&2; exit 1'
+  const {cli, autostart} = await hostWith(t, {systemctl: MANAGER, loginctl: refusing})
+  const on = await autostart('on', '--linger', '--json')
+  assert.deepEqual([on.status, JSON.parse(on.stdout).error.code], [7, 'ENVS_LINGER_REFUSED'])
+  assert.match(
+    JSON.parse(on.stdout).error.message,
+    /logind refuses: Could not enable linger: Access denied\.$/,
+  )
+  assert.equal(existsSync(join(cli.home, 'config/systemd/user/envs@play.service')), true)
+})
