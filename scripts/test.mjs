@@ -3,7 +3,7 @@
 //   npm test                        what to run between two edits: unit, integration, smoke
 //   npm test -- unit/rootfs e2e     those whose path below test/ begins so, whatever their tier
 //   npm run test:e2e                whole environments, and attacks
-//   npm run test:faults             killed at each step, full disks, failed syncs
+//   npm run test:faults             killed at each step, each errno, full disks
 //   npm run test:all                all of these
 //   npm run test:live               those that ask the publishers' own servers
 //   ENVS_TEST_ENGINE=unshare …      with another engine than the best

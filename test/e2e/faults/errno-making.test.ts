@@ -19,6 +19,12 @@ test('create, of an image that was never unpacked, with each errno at each call'
   })
 })
 
+test('create, of one that is a folder, with each errno at each call', async (t) => {
+  const cli = await environmentCli(t)
+  const argv = [...(await creation(t, 'new')), '--storage', 'directory']
+  await failAtCalls(cli, {turn: 11, argv, again: 4})
+})
+
 test('create, of an image that others stand on, with each errno at each call', async (t) => {
   const cli = await environmentCli(t)
   const {path} = await tinyRootfs(t, {files: 5})

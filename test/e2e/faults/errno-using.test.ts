@@ -49,14 +49,14 @@ test('rm --now, with each errno at each call', async (t) => {
   await failAtCalls(await givenSnapshot(t), {turn: 8, argv: ['rm', '--now', 'play'], again: 3})
 })
 
-for (const [what, argv, again] of [
-  ['clone', ['clone', 'plain', 'copy', '-q'], 4],
-  ['rm', ['rm', '--now', 'plain'], 3],
+for (const [turn, argv, again] of [
+  [9, ['clone', 'plain', 'copy', '-q'], 4],
+  [10, ['rm', '--now', 'plain'], 3],
 ] as const) {
-  test(`${what} of one that is a folder, with each errno at each call`, async (t) => {
+  test(`${argv[0]} of one that is a folder, with each errno at each call`, async (t) => {
     const cli = await environmentCli(t)
     await done(cli, ...(await creation(t, 'plain')), '--storage', 'directory')
-    await failAtCalls(cli, {turn: 9, argv, again})
+    await failAtCalls(cli, {turn, argv, again})
   })
 }
 
