@@ -38,7 +38,7 @@ for (const [what, typed] of [
 
 for (const [name, {type, char}] of Object.entries<{type: string; char?: string}>(Run.flags)) {
   if (type !== 'option') continue
-  for (const typed of [`--${name}`, `-${char}`]) {
+  for (const typed of [`--${name}`, ...(char === undefined ? [] : [`-${char}`])]) {
     test(`takes the word after ${typed} as its value, for envs run declares it so`, () => {
       assert.deepEqual(separateGuestCommand(['run', typed, 'value', 'web', 'id']), [
         ...['run', typed, 'value', 'web', '--', 'id'],
