@@ -192,6 +192,7 @@ export type Script =
   | 'second-namespace'
   | 'copy-tree'
   | 'die-with-parent'
+  | 'inspect'
   | 'session'
   | 'map-ids'
   | 'program'

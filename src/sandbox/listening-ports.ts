@@ -1,6 +1,7 @@
-import {readdirSync, readFileSync, readlinkSync} from 'node:fs'
+import {readFileSync} from 'node:fs'
 import {endianness} from 'node:os'
 import {unlessErrno} from '../host/errno.js'
+import type {Inspection} from './inspection.js'
 
 /** A port that a process listens on. */
 export type ListeningPort = {
@@ -63,25 +64,23 @@ function formatAddress(hex: string): string {
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
 }
 
-/** Returns the ports of a process, without duplicates; none where its descriptors are unreadable. */
+/** Returns the ports of a process, without duplicates. */
 export function portsOfProcess(
   pid: number,
-  sockets: ReadonlyMap<string, ListeningPort>,
+  {facts, sockets}: {readonly facts: Inspection; readonly sockets: ReadonlyMap<string, ListeningPort>},
 ): readonly ListeningPort[] {
-  const names = unlessErrno(() => readdirSync(`/proc/${pid}/fd`)) ?? []
-  const found = names.flatMap((name) => {
-    const target = unlessErrno(() => readlinkSync(`/proc/${pid}/fd/${name}`)) ?? ''
-    const inode = /^socket:\[(?<inode>\d+)\]$/.exec(target)?.groups?.['inode']
-    return (inode === undefined ? undefined : sockets.get(inode)) ?? []
-  })
-  return [...new Set(found)]
+  const inodes = facts.get(pid)?.sockets ?? []
+  return [...new Set(inodes.flatMap((inode) => sockets.get(inode) ?? []))]
 }
 
 /** Returns the ports of processes in one network, in order. */
-export function portsOfProcesses(processes: readonly {readonly hostPid: number}[]): ListeningPort[] {
+export function portsOfProcesses(
+  processes: readonly {readonly hostPid: number}[],
+  facts: Inspection,
+): ListeningPort[] {
   const [first] = processes
   if (first === undefined) return []
   const sockets = listeningSockets(first.hostPid)
-  const ports = new Set(processes.flatMap(({hostPid}) => portsOfProcess(hostPid, sockets)))
+  const ports = new Set(processes.flatMap(({hostPid}) => portsOfProcess(hostPid, {facts, sockets})))
   return [...ports].sort((a, b) => a.port - b.port)
 }

@@ -8,6 +8,7 @@ import type {TreeProcess} from '../rootfs/worker/api.js'
 import {GUEST_PATH} from '../sandbox/constants.js'
 import {ToolMissingError} from '../sandbox/errors.js'
 import {canMakeRoot, type Identity, namespacePrefix, treePrefix} from '../sandbox/identity.js'
+import type {Inspector} from '../sandbox/inspection.js'
 import type {SignalSender} from '../sandbox/processes.js'
 
 const PACKAGES = {
@@ -43,6 +44,11 @@ export function filterLoader(host: Pick<Host, 'which'>): string[] {
 /** Returns the program that sends signals to all processes of an environment. @throws {PerlMissingError} */
 export function signalSender(host: Pick<Host, 'which' | 'architecture'>): SignalSender {
   return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}
+}
+
+/** Returns the program that reads processes with other users' ids. @throws {PerlMissingError} */
+export function processInspector(host: Pick<Host, 'which' | 'architecture'>): Inspector {
+  return {launcher: launcherOf(host, 'inspect'), architecture: host.architecture}
 }
 
 /** Returns the program that copies a tree safely while others change it. @throws {PerlMissingError} */

@@ -1,21 +1,25 @@
 import {formatCommandLine} from '../../host/argv/command-line.js'
+import type {Inspection} from '../../sandbox/inspection.js'
 import {portsOfProcesses} from '../../sandbox/listening-ports.js'
 import type {GuestProcess} from '../../sandbox/processes.js'
 import type {ServiceRow} from '../services/results.js'
 import {listPrograms, type Program} from './program.js'
 import {programOf} from './program-of-process.js'
 
+/** Processes of an environment, and what is known of them. */
+export type FoundProcesses = {readonly processes: readonly GuestProcess[]; readonly facts: Inspection}
+
 /** Returns the rows of the programs of an environment, for the table of its services. */
 export async function programRows(
   runFolder: string,
-  processes: readonly GuestProcess[],
+  {processes, facts}: FoundProcesses,
 ): Promise<ServiceRow[]> {
   const programs = await listPrograms(runFolder)
   return programs.map((program) =>
-    rowOf(
-      program,
-      processes.filter((process) => programOf(process, programs) === program.name),
-    ),
+    rowOf(program, {
+      facts,
+      processes: processes.filter((process) => programOf(process, programs) === program.name),
+    }),
   )
 }
 
@@ -26,7 +30,7 @@ const STATES = {
   waiting: 'activating',
 } as const
 
-function rowOf(program: Program, processes: readonly GuestProcess[]): ServiceRow {
+function rowOf(program: Program, {processes, facts}: FoundProcesses): ServiceRow {
   const {name, command, restart, since} = program
   const [main] = processes
   return {
@@ -39,7 +43,7 @@ function rowOf(program: Program, processes: readonly GuestProcess[]): ServiceRow
     since,
     isEnabled: restart !== 'no',
     mainPid: main?.pid ?? null,
-    ports: portsOfProcesses(processes),
+    ports: portsOfProcesses(processes, facts),
     reason: null,
   }
 }

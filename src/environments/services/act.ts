@@ -97,7 +97,7 @@ async function refuseWithoutScript(
   {action, units}: ActionRequest,
 ): Promise<void> {
   const {name} = environment
-  const services = await treeServices(host, environment, [], units)
+  const services = await treeServices(host, environment, units)
   for (const unit of units) {
     const service = services.find((each) => each.unit === unit)
     if (service === undefined) throw serviceNotFoundError({name, unit})

@@ -5,9 +5,9 @@ import {portsOfProcesses} from '../../sandbox/listening-ports.js'
 import type {GuestProcess} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
-import {programRows} from '../programs/rows.js'
+import {type FoundProcesses, programRows} from '../programs/rows.js'
 import {captureInEnvironment} from '../session/capture.js'
-import {guestProcesses} from '../session/processes.js'
+import {guestProcesses, inspectGuest} from '../session/processes.js'
 import {bootedAnchor, processesByUnit, rowOfUnit, showUnits} from './booted.js'
 import {wholeLogCommand} from './log.js'
 import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
@@ -24,41 +24,44 @@ import {startedUnit, unitOfProgram} from './unit-of-process.js'
 export async function listServices(host: Host, text: string): Promise<ServiceListResult> {
   const environment = await findEnvironment(host.paths, text)
   const {name, files} = environment
-  const processes = guestProcesses(host, files)
-  const services = await treeServices(host, environment, processes)
-  const isRunning = readLiveAnchor(files.run) !== undefined || processes.length > 0
+  const found = await findProcesses(host, environment)
+  const started = found.processes.flatMap((process) => startedUnit(process, found.facts) ?? [])
+  const services = await treeServices(host, environment, started)
+  const isRunning = readLiveAnchor(files.run) !== undefined || found.processes.length > 0
   const rows =
     bootedAnchor(environment) === undefined
-      ? rowsWithoutInit(services, processes)
+      ? rowsWithoutInit(services, found)
       : await rowsOfInit(host, environment, services)
-  return {name, isRunning, services: [...rows, ...(await programRows(files.run, processes))]}
+  return {name, isRunning, services: [...rows, ...(await programRows(files.run, found))]}
+}
+
+async function findProcesses(host: Host, {files}: Environment): Promise<FoundProcesses> {
+  const processes = guestProcesses(host, files)
+  return {processes, facts: await inspectGuest(host, files, processes)}
 }
 
 /** Reads the services that packages asked to start, and those that were started by hand, from the disk. */
 export async function treeServices(
   host: Host,
   environment: Environment,
-  processes: readonly GuestProcess[] = [],
   others: readonly string[] = [],
 ): Promise<TreeService[]> {
-  const folders = treeFolders(host.paths, await readGuestTree(environment))
-  const started = processes.flatMap(({hostPid}) => startedUnit(hostPid) ?? [])
-  return readTreeServices(folders, {others: [...others, ...started]})
+  return readTreeServices(treeFolders(host.paths, await readGuestTree(environment)), {others})
 }
 
 /** Returns the rows of an environment in which no init runs: the kernel knows its processes, and files the rest. */
-function rowsWithoutInit(services: readonly TreeService[], processes: readonly GuestProcess[]): ServiceRow[] {
+function rowsWithoutInit(services: readonly TreeService[], {processes, facts}: FoundProcesses): ServiceRow[] {
   const byUnit = new Map<string, GuestProcess[]>(services.map(({unit}) => [unit, []]))
   for (const process of processes) {
-    const unit = startedUnit(process.hostPid) ?? unitOfProgram(process, services)
+    const unit = startedUnit(process, facts) ?? unitOfProgram(process, services)
     byUnit.get(unit ?? '')?.push(process)
   }
-  return services.map((service) => rowOf(service, byUnit.get(service.unit) ?? []))
+  return services.map((service) => rowOf(service, {processes: byUnit.get(service.unit) ?? [], facts}))
 }
 
 function rowOf(
   {unit, description, isEnabled, isRecorded}: TreeService,
-  processes: readonly GuestProcess[],
+  {processes, facts}: FoundProcesses,
 ): ServiceRow {
   // The oldest one; the others are its children.
   const [main] = processes
@@ -67,7 +70,7 @@ function rowOf(
     ...{kind: 'unit', unit, description, state, sub: '', result: '', isEnabled},
     since: main?.startedAt ?? null,
     mainPid: main?.pid ?? null,
-    ports: portsOfProcesses(processes),
+    ports: portsOfProcesses(processes, facts),
     reason: null,
   }
 }
@@ -82,11 +85,12 @@ async function rowsOfInit(
     environment,
     services.map(({unit}) => unit),
   )
-  const processes = processesByUnit(units, guestProcesses(host, environment.files))
+  const {processes, facts} = await findProcesses(host, environment)
+  const byUnit = processesByUnit(units, processes)
   const rows = []
   for (const unit of units) {
     const reason = hasFailed(unit) ? await reasonOf(host, environment, unit) : null
-    rows.push(rowOfUnit(unit, {ports: portsOfProcesses(processes.get(unit.unit) ?? []), reason}))
+    rows.push(rowOfUnit(unit, {ports: portsOfProcesses(byUnit.get(unit.unit) ?? [], facts), reason}))
   }
   return rows
 }

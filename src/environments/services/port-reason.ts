@@ -4,7 +4,7 @@ import type {Host} from '../../host/host.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {type ListeningPort, listeningSockets, portsOfProcess} from '../../sandbox/listening-ports.js'
 import {environmentFiles, listNames} from '../../store/environments.js'
-import {guestProcesses} from '../session/processes.js'
+import {guestProcesses, inspectGuest} from '../session/processes.js'
 
 /** Why a service can't listen on a port. */
 export type PortProblem =
@@ -75,8 +75,9 @@ async function ownerOf(
     const files = environmentFiles(host.paths, name)
     if (readLiveAnchor(files.run) === undefined) continue
     const processes = guestProcesses(host, files)
-    if (processes.some(({hostPid}) => portsOfProcess(hostPid, sockets).some((each) => each.port === port)))
-      return name
+    const facts = await inspectGuest(host, files, processes)
+    const ports = processes.flatMap(({hostPid}) => portsOfProcess(hostPid, {facts, sockets}))
+    if (ports.some((each) => each.port === port)) return name
   }
   return undefined
 }

@@ -1,24 +1,19 @@
 import {closeSync, openSync, readlinkSync, readSync} from 'node:fs'
 import {unlessErrno} from '../../host/errno.js'
 import {type TreeService, unitName} from '../../rootfs/tree-services.js'
+import type {Inspection} from '../../sandbox/inspection.js'
 import type {GuestProcess} from '../../sandbox/processes.js'
 
 /** The variable that names the unit in the processes that templates/guest/service.sh starts. */
-const UNIT_VARIABLE = 'ENVS_UNIT'
-/** The script starts a service with five variables. */
-const MOST_ENVIRON_BYTES = 64 * 1024
+export const UNIT_VARIABLE = 'ENVS_UNIT'
 
 /**
  * Returns the unit whose script started a process, by a variable that its children inherit; undefined for other processes, and
  * where a program clears its variables. The guest's word.
- *
- * @see proc_pid_environ(5)
  */
-export function startedUnit(hostPid: number): string | undefined {
-  const text = readStart(`/proc/${hostPid}/environ`)
-  const prefix = `${UNIT_VARIABLE}=`
-  const found = text?.split('\0').find((each) => each.startsWith(prefix))
-  return found === undefined ? undefined : unitName(found.slice(prefix.length))
+export function startedUnit({hostPid}: Pick<GuestProcess, 'hostPid'>, facts: Inspection): string | undefined {
+  const found = facts.get(hostPid)?.variable
+  return found === undefined ? undefined : unitName(found)
 }
 
 /** Returns the unit whose file starts the program of a process, or the script that an interpreter runs. */
@@ -43,11 +38,14 @@ export function parentOf(hostPid: number): number | undefined {
   return parent === undefined ? undefined : Number(parent)
 }
 
+/** Many times any such file. */
+const MOST_BYTES = 64 * 1024
+
 function readStart(path: string): string | undefined {
   const fd = unlessErrno(() => openSync(path, 'r'))
   if (fd === undefined) return undefined
   try {
-    const bytes = Buffer.alloc(MOST_ENVIRON_BYTES)
+    const bytes = Buffer.alloc(MOST_BYTES)
     const length = unlessErrno(() => readSync(fd, bytes, 0, bytes.length, 0)) ?? 0
     return bytes.toString('latin1', 0, length)
   } finally {

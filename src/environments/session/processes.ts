@@ -6,6 +6,7 @@ import {findPerl} from '../../host/process.js'
 import {anchorFiles, readLiveAnchor, recordedInit} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
+import {type Inspection, inspectProcesses} from '../../sandbox/inspection.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../../sandbox/processes.js'
 import {
   type Environment,
@@ -15,10 +16,11 @@ import {
   listNames,
   repairRunFolder,
 } from '../../store/environments.js'
-import {signalSender} from '../../store/tools.js'
+import {processInspector, signalSender} from '../../store/tools.js'
 import {listPrograms} from '../programs/program.js'
 import {programOf} from '../programs/program-of-process.js'
 import {awaitPrograms, leavePrograms} from '../programs/stop.js'
+import {UNIT_VARIABLE} from '../services/unit-of-process.js'
 
 export type EnvironmentProcess = GuestProcess & {
   readonly environment: string
@@ -124,4 +126,18 @@ export function guestProcesses(
   if (anchor !== undefined) return listProcesses(anchor, {hasInit: recordedInit(run) !== undefined})
   // proot can't mount layers: it only runs environments that have a root folder.
   return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
+}
+
+/** Reads the sockets of processes of an environment, and their units; without Perl, only of those with this user's id. */
+export async function inspectGuest(
+  host: Pick<Host, 'which' | 'architecture'>,
+  {run}: Pick<EnvironmentFiles, 'run'>,
+  processes: readonly GuestProcess[],
+): Promise<Inspection> {
+  const anchor = readLiveAnchor(run)
+  const canJoin = anchor !== undefined && findPerl(host) !== undefined
+  return inspectProcesses(
+    processes.map(({hostPid}) => hostPid),
+    {variable: UNIT_VARIABLE, by: canJoin ? {inspector: processInspector(host), anchor} : undefined},
+  )
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {IDENTITIES} from '../../support/guest.js'
 import {servicesGuest} from '../../support/services-guest.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 const UNITS = '/etc/systemd/system'
 
@@ -31,7 +32,18 @@ setsid sh -c 'trap "" TERM; while :; do sleep 0.1; done' &
 exit 0
 `
 
+/** Listens on a port that the kernel chooses. */
+const LISTENER = `#!/usr/bin/perl
+use Socket;
+socket(my $socket, AF_INET, SOCK_STREAM, 0);
+bind($socket, pack_sockaddr_in(0, INADDR_LOOPBACK)) or die;
+listen($socket, 5);
+sleep 1000;
+`
+
 const FILES = {
+  [`${UNITS}/listens.service`]: service('User=daemon', 'ExecStart=/usr/local/bin/listens'),
+  '/usr/local/bin/listens': LISTENER,
   [`${UNITS}/plain.service`]: service(
     'ExecStart=/bin/sh -c "echo out; echo err >&2; exec sleep 1000"',
     'User=daemon',
@@ -212,6 +224,23 @@ for (const {identity, skip} of IDENTITIES) {
       assert.equal(ran.stdout, stdout, ran.stderr)
     })
   }
+
+  test(`${identity}: envs services has the ports of a unit with User=`, {skip}, async () => {
+    const {cli, sh} = await play()
+    const started = await sh('systemctl start listens')
+    assert.equal(started.status, 0, started.stderr)
+    const ports = await waitUntil('the port of the unit', async () => {
+      const {services}: {services: {unit: string; ports: {address: string; protocol: string}[]}[]} =
+        JSON.parse((await cli.run('services', 'play', '--json')).stdout)
+      const found = services.find(({unit}) => unit === 'listens.service')?.ports ?? []
+      return found.length > 0 && found
+    })
+    assert.deepEqual(
+      ports.map(({address, protocol}) => [address, protocol]),
+      [['127.0.0.1', 'tcp']],
+    )
+    assert.equal((await sh('systemctl stop listens')).status, 0)
+  })
 
   test(`${identity}: systemd's own systemctl is replaced while the supervisor runs`, {skip}, async () => {
     const {cli, sh} = await play()

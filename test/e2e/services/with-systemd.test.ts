@@ -4,6 +4,7 @@ import {connect} from 'node:net'
 import {test} from 'node:test'
 import {type Booted, sharedBoot, whyNoCgroups} from '../../support/booted.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 const identity = (await whyNotMapped()) === undefined ? 'mapped' : 'emulated'
 const kind = whyNoCgroups('real') === undefined ? 'real' : 'make-believe'
@@ -49,6 +50,14 @@ async function rowOf({cli}: Booted, name: string): Promise<Row | undefined> {
   return services.find((row) => row.unit === name)
 }
 
+/** Resolves when something answers on a port. */
+async function reach(port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(void socket.destroy()))
+    socket.once('error', reject)
+  })
+}
+
 const firstFreePort = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'))
 
 test('a unit that systemd started is active, with the ports of its whole control group', {skip}, async () => {
@@ -66,11 +75,25 @@ test('a unit that systemd started is active, with the ports of its whole control
   )
   const main = await guest.sh('systemctl show --property=MainPID --value listener')
   assert.equal(Number(main.stdout), row?.mainPid)
-  await new Promise<void>((resolve, reject) => {
-    const socket = connect(row?.ports[0]?.port ?? 0, '127.0.0.1', () => resolve(void socket.destroy()))
-    socket.once('error', reject)
-  })
+  await reach(row?.ports[0]?.port ?? 0)
 })
+
+// Emulated, all processes have the id of this user.
+if (identity === 'mapped')
+  test('a unit that runs as another user has the ports that its processes listen on', {skip}, async () => {
+    const guest = await given()
+    const text = unit('127.0.0.1 0').replace('[Service]', '[Service]\nUser=daemon')
+    await put(guest, '/etc/systemd/system/of-daemon.service', text)
+    const started = await guest.cli.run('services', 'guest', 'start', 'of-daemon')
+    assert.equal(started.status, 0, started.stderr)
+    const port = await waitUntil('the port of the unit', async () => {
+      const row = await rowOf(guest, 'of-daemon.service')
+      return row?.ports[0] ?? false
+    })
+    assert.equal(port.address, '127.0.0.1')
+    await reach(port.port)
+    assert.equal((await guest.cli.run('services', 'guest', 'stop', 'of-daemon')).status, 0)
+  })
 
 test('enable, stop and restart are those of systemctl', {skip}, async () => {
   const guest = await given()

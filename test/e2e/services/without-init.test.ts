@@ -4,6 +4,7 @@ import {createServer} from 'node:http'
 import {type AddressInfo, connect} from 'node:net'
 import {test} from 'node:test'
 import {type Guest, IDENTITIES, putProgram, sharedGuest} from '../../support/guest.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 /** Listens on an address until it is killed; says why it can't as nginx does. */
 const LISTEN = `#!/usr/bin/perl
@@ -31,6 +32,12 @@ stop) start-stop-daemon --stop --pidfile /run/$(basename $0).pid --retry 5 --rem
 restart) $0 stop; $0 start ;;
 esac
 `
+
+/** As {@link DETACHED}, for a program that runs as another user than root, on this port. */
+const ofDaemon = (port: number) =>
+  DETACHED.replaceAll('/usr/local/bin/listen', '/usr/local/bin/listen-as-daemon')
+    .replace('127.0.0.1 0', `127.0.0.1 ${port}`)
+    .replace('--start', '--start --chuid daemon')
 
 /** An init script whose program stays in the foreground. */
 const foreground = (address: string) => `#!/bin/sh\nexec /usr/local/bin/listen ${address}\n`
@@ -138,6 +145,31 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(status, 4, stderr)
     assert.match(stderr, new RegExp(`environment "other" listens on port ${port}: .*envs stop other`))
   })
+
+  // Emulated, all processes have the id of this user.
+  if (identity === 'mapped')
+    test(`${identity}: a service that runs as another user is active with its ports, which another environment can't have`, {
+      skip,
+    }, async (t) => {
+      const guest = await prepare()
+      await putProgram(guest, '/usr/local/bin/listen-as-daemon', LISTEN)
+      await putProgram(guest, '/etc/init.d/of-daemon', ofDaemon(0))
+      t.after(() => guest.cli.run('rm', '--force', '--now', 'daemons').then(() => {}))
+      assert.equal((await guest.cli.run('clone', 'play', 'daemons')).status, 0)
+      const started = await guest.cli.run('services', 'daemons', 'start', 'of-daemon')
+      assert.equal(started.status, 0, started.stderr)
+      const row = await waitUntil('the port of the service', async () => {
+        const found = await rowOf(guest, 'of-daemon.service', 'daemons')
+        return found !== undefined && found.ports.length > 0 && found
+      })
+      const [{port, address} = {port: 0, address: ''}] = row.ports
+      assert.deepEqual([row.state, address], ['active', '127.0.0.1'])
+      await reach(port)
+      await putProgram(guest, '/etc/init.d/second', foreground(`127.0.0.1 ${port}`))
+      const {status, stderr} = await guest.cli.run('services', 'play', 'start', 'second')
+      assert.equal(status, 4, stderr)
+      assert.match(stderr, new RegExp(`environment "daemons" listens on port ${port}: .*envs stop daemons`))
+    })
 
   test(`${identity}: what can't be started is refused with the next step`, {skip}, async () => {
     const guest = await prepare()
