@@ -5,8 +5,9 @@ exec >/dev/null 2>&1
 # "kill -1" by a guest's root must end the services, not the environment of the sessions.
 trap '' HUP INT QUIT TERM USR1 USR2
 chmod 1777 /dev/shm
-# /run is part of the tree: files of the last run would make services look as if they were running.
-find /run -xdev \( -name '*.pid' -o -type s \) -delete
+# /run is part of the tree: files of the last run would make services look as if they were running, and the folder
+# /run/systemd/system as if an init did, see sd_booted(3).
+find /run -xdev \( -name '*.pid' -o -type s -o -path /run/systemd/system -o -path '/run/systemd/system/*' \) -delete
 # In emulated environments, su and similar programs must be replaced before any process can call them.
 [ ! -x /usr/lib/envs/lay-shims ] || /usr/lib/envs/lay-shims 4>&- 5>&-
 # Only at the first start of a new environment, a clone or an import, if its packages make keys for each machine.

@@ -253,6 +253,8 @@ for (const {identity, skip} of IDENTITIES) {
     await cli.run('stop', 'play')
     await cli.run('set', 'play', 'init=none')
     assert.equal((await sh('/usr/bin/systemctl is-active stops')).stdout, 'own: is-active stops\n')
+    const mark = await sh('[ -d /run/systemd/system ]')
+    assert.equal(mark.status, 1, 'the mark of an init that runs is gone with it')
     await cli.run('stop', 'play')
     await cli.run('set', 'play', 'init=services')
   })
