@@ -28,6 +28,10 @@ start on.`
     for (const [key, value] of Object.entries(changed.settings)) this.note(`${changed.name}: ${key}=${value}`)
     if (changed.isRunning)
       this.note(`It runs, and has the new settings from its next start on: envs stop ${changed.name}`)
+    if (changed.hasOwnPolicy)
+      this.note(
+        `Somebody changed or removed /usr/sbin/policy-rc.d of ${changed.name}: it stays so, and decides whether packages start services.`,
+      )
     return changed
   }
 }

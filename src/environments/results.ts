@@ -207,6 +207,10 @@ export const environmentSettingsResult = v.object({
   name: ownNameField,
   settings: described(v.object({init: initResult}), 'all settings of the environment, with the new values'),
   isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),
+  hasOwnPolicy: described(
+    v.boolean(),
+    'whether somebody changed or removed its /usr/sbin/policy-rc.d, which envs then does not renew',
+  ),
 })
 export type EnvironmentSettingsResult = RecordOf<typeof environmentSettingsResult>
 

@@ -13,6 +13,7 @@ import {
   writeRecord,
 } from '../store/record.js'
 import type {EnvironmentSettingsResult} from './results.js'
+import {renewServicePolicy} from './services/policy.js'
 import {hasSystemd, SYSTEMD_PACKAGES} from './systemd-packages.js'
 
 /** One setting of an environment, as `envs set` takes it. */
@@ -63,16 +64,20 @@ function parseWord(word: string): SettingsChange {
 }
 
 /**
- * Changes settings of an environment. A running environment gets them at its next start.
+ * Changes settings of an environment. A running environment gets them at its next start. One that an earlier version of envs made
+ * gets the files for services of this version.
  *
  * @throws {EnvironmentNotFoundError} @throws {EnvironmentBusyError} @throws {@link noSystemdError}
+ * @throws As `renewServicePolicy`.
  */
 export async function changeSettings(
-  host: Pick<Host, 'paths'>,
+  host: Host,
   text: string,
   change: SettingsChange,
 ): Promise<EnvironmentSettingsResult> {
   const {paths} = host
+  // Before the change: a start with the new init must not find the former files.
+  const hasOwnPolicy = (await renewServicePolicy(host, text)) === 'own'
   // Shared with the sessions of the environment; the other lock serializes writers.
   return withLockedEnvironment(
     paths,
@@ -88,7 +93,7 @@ export async function changeSettings(
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
-        return {name, settings: {init: initOf(changed)}, isRunning}
+        return {name, settings: {init: initOf(changed)}, isRunning, hasOwnPolicy}
       } finally {
         writing.release()
       }

@@ -20,6 +20,8 @@ export type TreeFolder = {
   names(): string[]
   /** Byte string (latin1); undefined if it is not a link. */
   linkTarget(name: string): string | undefined
+  /** Permission bits; undefined if it is missing. */
+  mode(name: string): number | undefined
   read(name: string, options: {maxBytes: number}): Buffer | undefined
 }
 
@@ -68,6 +70,10 @@ export function openMergedTree(layers: readonly Layer[], order: Order): MergedTr
         const place = placeOf(name, found)
         if (place === undefined || !found?.status.isSymbolicLink()) return undefined
         return tolerant(() => readlinkSync(place, 'latin1'), nothing)
+      },
+      mode(name) {
+        const found = find(name)
+        return found && found.status.mode & 0o7777
       },
       read(name, {maxBytes}) {
         const place = placeOf(name, find(name))

@@ -4,6 +4,8 @@ import {cloudInit, containerMarker, emulatedUsers, needrestart, resolver} from '
 import {hostname, hosts, machineId, machineKeys, prompt} from './identity.js'
 import {policyRcD, serviceNotes} from './services.js'
 
+export {serviceFiles} from './services.js'
+
 /** All fixes, in the order of their application. */
 export const FIXES: readonly Fix[] = [
   aptSandbox,
@@ -12,8 +14,8 @@ export const FIXES: readonly Fix[] = [
   aptPackages,
   restorePoints,
   emulatedUsers,
-  policyRcD,
   serviceNotes,
+  policyRcD,
   cloudInit,
   needrestart,
   resolver,
@@ -38,6 +40,9 @@ export const CLONE_FIXES: readonly string[] = [...PERSONAL_FIXES, machineKeys.na
 
 /** Fixes that depend on the identity, to be applied after a change of it. */
 export const IDENTITY_FIXES: readonly string[] = [emulatedUsers].map(({name}) => name)
+
+/** Fixes for services; the policy last, because it shows that the others are there. */
+export const SERVICE_FIXES: readonly string[] = [serviceNotes, policyRcD].map(({name}) => name)
 
 /** Fixes that write the environment's name, to be applied after a rename. */
 export const NAME_FIXES: readonly string[] = [hosts, hostname, prompt].map(({name}) => name)

@@ -1,13 +1,13 @@
+import {POLICY_PROGRAM} from '../service-policy.js'
 import {type Edit, type Fix, fillTemplate} from './fix.js'
+
+type FileEdit = Extract<Edit, {kind: 'file'}>
 
 /** Without an init, a package that starts its service can't be installed. @see invoke-rc.d(8) */
 export const policyRcD: Fix = {
   name: 'policy-rc.d',
   describe: 'keep packages from starting services',
-  plan(tree) {
-    if (tree.kindOf('var/lib/dpkg') === 'nothing') return []
-    return [{kind: 'file', path: 'usr/sbin/policy-rc.d', content: fillTemplate('policy-rc.d'), mode: 0o755}]
-  },
+  plan: (tree) => (tree.kindOf('var/lib/dpkg') === 'nothing' ? [] : [policyFile()]),
 }
 
 /** No package owns this folder, so no upgrade replaces files of envs, and envs replaces none of a package. */
@@ -23,16 +23,30 @@ export const serviceNotes: Fix = {
   describe: 'let APT and dpkg say which services did not start',
   plan(tree) {
     if (tree.kindOf('var/lib/dpkg') === 'nothing') return []
-    return [
-      {kind: 'file', path: PROGRAM, content: fillTemplate('note-services'), mode: 0o755},
-      settings('etc/dpkg/dpkg.cfg.d/envs-services', 'dpkg-services.cfg'),
-      ...(tree.kindOf('etc/apt') === 'nothing'
-        ? []
-        : [settings('etc/apt/apt.conf.d/93envs-services', 'apt-services.conf')]),
-    ]
+    return [...hooksOfDpkg(), ...(tree.kindOf('etc/apt') === 'nothing' ? [] : [hookOfApt()])]
   },
 }
 
-function settings(path: string, template: string): Edit {
-  return {kind: 'file', path, content: fillTemplate(template), mode: 0o644}
+/** Returns the files of both fixes, for a tree with dpkg and APT. */
+export function serviceFiles(): FileEdit[] {
+  return [...hooksOfDpkg(), hookOfApt(), policyFile()]
+}
+
+function policyFile(): FileEdit {
+  return file(POLICY_PROGRAM, 'policy-rc.d', 0o755)
+}
+
+function hooksOfDpkg(): FileEdit[] {
+  return [
+    file(PROGRAM, 'note-services', 0o755),
+    file('etc/dpkg/dpkg.cfg.d/envs-services', 'dpkg-services.cfg', 0o644),
+  ]
+}
+
+function hookOfApt(): FileEdit {
+  return file('etc/apt/apt.conf.d/93envs-services', 'apt-services.conf', 0o644)
+}
+
+function file(path: string, template: string, mode: number): FileEdit {
+  return {kind: 'file', path, content: fillTemplate(template), mode}
 }

@@ -9,7 +9,12 @@ test('set changes the init, which show names and a clone keeps', async (t) => {
   assert.equal(JSON.parse((await cli.run('show', 'play', '--json')).stdout).init, 'services')
   assert.equal((await cli.run('clone', 'play', 'copy')).status, 0)
   const {stdout} = await cli.run('set', 'play', 'init=none', '--json')
-  assert.deepEqual(JSON.parse(stdout), {name: 'play', settings: {init: 'none'}, isRunning: false})
+  assert.deepEqual(JSON.parse(stdout), {
+    name: 'play',
+    settings: {init: 'none'},
+    isRunning: false,
+    hasOwnPolicy: false,
+  })
   assert.match((await cli.run('show', 'play')).stdout, /^Init +none$/m)
   assert.match((await cli.run('show', 'copy')).stdout, /^Init +services$/m)
 })
