@@ -1,7 +1,6 @@
-import {closeSync, openSync, readFileSync} from 'node:fs'
+import {closeSync, openSync} from 'node:fs'
 import {chown, mkdir} from 'node:fs/promises'
-import {join} from 'node:path'
-import {capture, ended, start} from '../src/host/process.js'
+import {capture, ended, readErrorOutput, start} from '../src/host/process.js'
 
 /** One program to run to its end. */
 export type Invocation = {
@@ -49,24 +48,23 @@ export async function time(
   bench: Bench,
   onStart?: (pid: number) => void,
 ): Promise<number> {
-  const complaints = join(bench.folder, 'stderr')
-  const [stdin, stderr] = [openSync(input, 'r'), openSync(complaints, 'w')]
+  const stdin = openSync(input, 'r')
   try {
     const before = performance.now()
     const child = start(argv, {
       cwd: bench.folder,
       env: {...bench.environment, ...variables},
       ...(asCaller ? {} : bench.user),
-      stdio: [stdin, 'ignore', stderr],
+      // A pipe: a session passes one on as it is, and a file costs a process more (docs/decisions/0036-streams-carry-no-rights.md).
+      stdio: [stdin, 'ignore', 'pipe'],
     })
     if (child.pid !== undefined) onStart?.(child.pid)
-    const {status} = await ended(child)
+    const [{status}, complaint] = await Promise.all([ended(child), readErrorOutput(child)])
     const elapsedMs = performance.now() - before
-    if (status !== 0) throw new InvocationFailedError(argv, status, lastLine(complaints))
+    if (status !== 0) throw new InvocationFailedError(argv, status, lastLine(complaint))
     return elapsedMs
   } finally {
     closeSync(stdin)
-    closeSync(stderr)
   }
 }
 
@@ -95,6 +93,6 @@ export async function runAsUser(argv: readonly string[], bench: Bench): Promise<
   return stdout
 }
 
-function lastLine(path: string): string {
-  return readFileSync(path, 'utf8').trimEnd().split('\n').at(-1) ?? ''
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1) ?? ''
 }

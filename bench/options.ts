@@ -10,6 +10,7 @@ export type Subject =
   | 'fetching'
   | 'bootstrap'
   | 'apt'
+  | 'services'
 
 export type Options = {
   readonly subjects: readonly Subject[]
@@ -24,9 +25,9 @@ export type Options = {
 }
 
 export const USAGE = `usage: npm run bench -- [startup] [sessions] [streams] [layers] [extraction] [large]
-                        [fetching] [bootstrap] [apt] [FLAG...]
+                        [fetching] [bootstrap] [apt] [services] [FLAG...]
 
-Everything but bootstrap and apt when nothing is named: they need the network, and minutes.
+Everything but bootstrap, apt and services when nothing is named: they need the network, and minutes.
 
   --quick             few rounds, little files, under two minutes: to see that it works, not to quote
   --rounds N          so many rounds of everything
@@ -39,7 +40,7 @@ Everything but bootstrap and apt when nothing is named: they need the network, a
 const USUAL: readonly Subject[] = [
   ...(['startup', 'sessions', 'streams', 'layers', 'extraction', 'large', 'fetching'] as const),
 ]
-const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt']
+const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt', 'services']
 const ROUNDS: Options['rounds'] = {
   startup: 21,
   sessions: 21,
@@ -50,6 +51,7 @@ const ROUNDS: Options['rounds'] = {
   fetching: 9,
   bootstrap: 5,
   apt: 3,
+  services: 5,
 }
 const QUICK_ROUNDS: Options['rounds'] = {...same('1'), startup: 3, sessions: 3}
 
@@ -93,5 +95,6 @@ function same(text: string): Record<Subject, number> {
     fetching: rounds,
     bootstrap: rounds,
     apt: rounds,
+    services: rounds,
   }
 }

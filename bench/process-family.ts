@@ -7,11 +7,16 @@ export function family(pid: number): number[] {
   return [pid, ...children.flatMap(family)]
 }
 
+/** Returns all processes. */
+export function allProcesses(): number[] {
+  return list('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+}
+
 /** Returns processes whose command line contains a text. @see proc_pid_cmdline(5) */
 export function mentioning(text: string): number[] {
-  return list('/proc')
-    .filter((name) => /^\d+$/.test(name) && read(`/proc/${name}/cmdline`).includes(text))
-    .map(Number)
+  return allProcesses().filter((pid) => read(`/proc/${pid}/cmdline`).includes(text))
 }
 
 /** Returns the name of a process, at most 15 bytes. @see proc_pid_comm(5) */

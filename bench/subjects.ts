@@ -18,6 +18,7 @@ import {type Group, measure} from './measure.js'
 import type {Options, Subject} from './options.js'
 import {measurePeakMemory} from './peak-memory.js'
 import {openProduct, type Product} from './product.js'
+import {servicesGroup} from './services.js'
 import {sessionGroup, sessionMemory} from './sessions.js'
 import {startupGroup} from './startup.js'
 import {streamGroups} from './streams.js'
@@ -55,6 +56,22 @@ export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void
     const group = await whereItWorks('apt', () => aptGroup(run.rootfs, {places, bench: run.bench}), run)
     if (group !== undefined) await compare('apt', group, run)
   },
+  services,
+}
+
+async function services(run: Run): Promise<void> {
+  const {rootfs, bench, findings} = run
+  await withStore('services', run, {
+    make: (product) => servicesGroup(rootfs, {product, bench}),
+    async use({group, memory, close}) {
+      try {
+        await compare('services', group, run)
+        findings.addSessionMemory(await memory())
+      } finally {
+        await close()
+      }
+    },
+  })
 }
 
 async function sessions(run: Run): Promise<void> {

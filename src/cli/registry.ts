@@ -90,7 +90,7 @@ function onePerCommand({commands}: CommandTable, names: readonly string[]): stri
 
 /** Commands that remove, replace or end something; a typing mistake must not lead to one. */
 const NEVER_SUGGESTED: readonly string[] = [
-  ...['rm', 'stop', 'prune', 'restore', 'undo', 'redo', 'reset', 'image:rm', 'image:prune'],
+  ...['rm', 'stop', 'prune', 'restore', 'undo', 'redo', 'reset', 'restart', 'image:rm', 'image:prune'],
 ]
 
 /** Returns the names to suggest, words separated by a space: commands, aliases, topics. */

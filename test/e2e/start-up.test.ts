@@ -17,7 +17,7 @@ const create = ['create', await debianRootfs(), '--identity', 'emulated', '--qui
  * seen in a review. Which modules there are may change; a command that needs more is to be meant.
  */
 for (const [title, first, argv, most] of [
-  ['envs --version', ['list'], ['--version'], {read: 420, run: 15, of: []}],
+  ['envs --version', ['list'], ['--version'], {read: 420, run: 17, of: []}],
   // Its size is known by then.
   ['envs list', ['list'], ['list'], {read: 420, run: 100, of: ['valibot']}],
   // It is running by then.
@@ -25,9 +25,9 @@ for (const [title, first, argv, most] of [
     'envs run play true',
     ['run', 'play', 'true'],
     ['run', 'play', 'true'],
-    {read: 410, run: 100, of: ['valibot']},
+    {read: 430, run: 100, of: ['valibot']},
   ],
-  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 410, run: 100, of: ['valibot']}],
+  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 430, run: 100, of: ['valibot']}],
   // Its image's layer is there by then. Of tar, it runs what reads a header; of oclif, what parses a command line.
   [
     'envs create of a file',
@@ -76,7 +76,7 @@ for (const argv of [
 }
 
 /** Of the package, packed: a little more than it has. */
-const MOST_BYTES = 1_720_000
+const MOST_BYTES = 1_850_000
 
 test('the package is no larger than it was', async (t) => {
   const folder = await temporaryFolder(t)

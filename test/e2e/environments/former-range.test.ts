@@ -4,6 +4,7 @@ import {readFile, rename, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type Host, openHost} from '../../../src/host/host.js'
 import {systemCalls} from '../../../src/host/machine/arch.js'
+import {templatePath} from '../../../src/host/paths.js'
 import {capture} from '../../../src/host/process.js'
 import {treePrefix} from '../../../src/sandbox/identity.js'
 import {shiftOwners} from '../../../src/store/integrity/id-maps.js'
@@ -76,11 +77,10 @@ for (const storage of ['overlay', 'directory'] as const) {
 async function writeOwned(cli: EnvironmentCli, storage: 'overlay' | 'directory'): Promise<string> {
   const tree =
     storage === 'directory' ? cli.root('play') : join(cli.data, 'layers', await upperOf(cli), 'tree')
-  const perl = host.which('perl') ?? 'perl'
   const {fsetxattr} = systemCalls(host.architecture)
-  const script = [perl, join(import.meta.dirname, '../../../templates/host/set-capability.pl')]
+  const script = templatePath('host/set-capability.pl')
   const prefix = await treePrefix('mapped', host)
-  const ran = await capture([...prefix, 'sh', '-c', WRITE, 'sh', tree, script[1] ?? '', String(fsetxattr)])
+  const ran = await capture([...prefix, 'sh', '-c', WRITE, 'sh', tree, script, String(fsetxattr)])
   assert.equal(ran.status, 0, ran.stderr)
   return tree
 }

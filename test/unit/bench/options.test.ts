@@ -15,6 +15,7 @@ test('without arguments every subject is measured with enough rounds to be quote
     fetching: 9,
     bootstrap: 5,
     apt: 3,
+    services: 5,
   })
   assert.equal(isQuick, false)
 })
@@ -30,6 +31,7 @@ test('a number of rounds goes for every subject, quick or not', () => {
     fetching: 4,
     bootstrap: 4,
     apt: 4,
+    services: 4,
   })
 })
 
