@@ -44,9 +44,9 @@ my $ready = keep_inherited();
 open(STDIN, '<', '/dev/null');
 
 my $is_over = 0;
-Loop::begin({TERM => \&leave, INT => \&leave, PWR => \&leave, $HALT_SIGNAL => \&leave, $HALT_NOW_SIGNAL => sub { $is_over = 1 }});
+Loop::begin({TERM => \&leave, PWR => \&leave, $HALT_SIGNAL => \&leave, $HALT_NOW_SIGNAL => sub { $is_over = 1 }});
 # A guest's "kill -1" as root does not reach pid 1; these would come from outside.
-$SIG{$_} = 'IGNORE' for qw(HUP QUIT USR1 USR2);
+$SIG{$_} = 'IGNORE' for qw(HUP INT QUIT USR1 USR2);
 $Verbs::leave = \&leave;
 
 Boot::empty_run();
