@@ -15,6 +15,8 @@ use Text;
 use Units;
 
 my ($NOT_ACTIVE, $NO_UNIT, $NOT_THERE) = (3, 4, 5);
+# The status of an environment that is to start again: that of the systemd of a container.
+my $REBOOT = 133;
 my %VERB = (
   start => \&start, stop => \&stop, restart => \&restart, 'try-restart' => \&restart, condrestart => \&restart, reload => \&reload,
   'reload-or-restart' => \&reload, 'try-reload-or-restart' => \&reload, 'force-reload' => \&reload,
@@ -302,7 +304,8 @@ sub log_of {
 sub leave {
   my ($verb, $option, $names, $reply) = @_;
   $reply->(0);
-  Loop::soon(sub { $leave->($verb) });
+  my $status = $verb eq 'reboot' ? $REBOOT : $verb eq 'exit' && ($names->[0] // '') =~ /^(\d{1,3})$/ ? $1 & 255 : 0;
+  Loop::soon(sub { $leave->($status) });
 }
 
 1;
