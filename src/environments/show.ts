@@ -8,7 +8,7 @@ import {readGuestTree, treeFolders} from '../store/mounted-tree.js'
 import {initOf} from '../store/record.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
 import type {EnvironmentResult, PathResult} from './results.js'
-import {type EngineSetting, findEngine} from './session/engine.js'
+import {type EngineSetting, findEngine, wantedEngine} from './session/engine.js'
 import {guestProcesses} from './session/processes.js'
 
 export type EnvironmentDetails = EnvironmentResult
@@ -31,7 +31,10 @@ export async function showEnvironment(
   const processes = guestProcesses(host, files).length
   const tree = await readGuestTree(environment)
   const [sizes = {sizeBytes: 0, sharedBytes: 0}] = await currentSizes(host, [environment])
-  const engine = anchor === undefined ? await engineForStart(host, setting) : recordedEngine(files.run)
+  const engine =
+    anchor === undefined
+      ? await engineForStart(host, wantedEngine(setting, environment.record))
+      : recordedEngine(files.run)
   return {
     name,
     state: anchor === undefined && processes === 0 ? 'stopped' : 'running',
@@ -51,8 +54,9 @@ export async function showEnvironment(
   }
 }
 
-/** Returns null where no engine works on this host. */
-async function engineForStart(host: Host, setting: EngineSetting): Promise<EngineName | null> {
+/** Returns null where no engine works on this host, or the setting excludes those that could start the environment. */
+async function engineForStart(host: Host, setting: EngineSetting | undefined): Promise<EngineName | null> {
+  if (setting === undefined) return null
   try {
     return await findEngine(host, setting)
   } catch (error) {

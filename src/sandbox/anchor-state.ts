@@ -1,7 +1,7 @@
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import * as v from 'valibot'
-import {unlessErrno} from '../host/errno.js'
+import {ignoring, unlessErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
 import {bootId, processStartTime} from '../host/machine/proc.js'
 import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
@@ -30,6 +30,10 @@ export function anchorFiles(runFolder: string) {
     /** FIFO that each session keeps open, so that the holder detects sessions without reading /proc. */
     hold: join(runFolder, 'hold'),
     state: join(runFolder, 'anchor.json'),
+    /** How the init of a guest came up and ended, by its keeper. */
+    boot: join(runFolder, 'boot.json'),
+    /** The state of an anchor that envs ended; see {@link recordStop}. */
+    stop: join(runFolder, 'stop.json'),
     /** Plan with which sessions without options join the anchor; see join-plan.ts. */
     plan: join(runFolder, 'join'),
     /** FIFOs of one start, unlinked as soon as they are open. */
@@ -94,6 +98,16 @@ export async function recordAnchor(
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return {pid, startTime}
+}
+
+/**
+ * Records that envs ends the running anchor, for the program that attends the environment (templates/host/attend.pl): the end is
+ * no failure then, however it comes. Call it before the first signal. A disk without room for it must not prevent a stop.
+ */
+export async function recordStop(runFolder: string): Promise<void> {
+  const {state, stop} = anchorFiles(runFolder)
+  const writing = writeFileAtomic(stop, readSmall(state), {mode: 0o600, isSynced: false})
+  await writing.catch(ignoring('ENOSPC', 'EDQUOT'))
 }
 
 /** Parses the text of an engine's info descriptor, bwrap's `--info-fd`; undefined while it is incomplete. */

@@ -107,16 +107,17 @@ export async function anchorWords(plan: AnchorPlan): Promise<{command: string[];
 export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anchor> {
   const {runFolder, spec} = plan
   const {guest, prefix} = spec.userNamespace
-  const {hold, alive, looks} = anchorFiles(runFolder)
+  const {hold, alive, looks, boot} = anchorFiles(runFolder)
   const companionFifos = spec.companions.flatMap((companion) => companion.prepare())
   // New FIFOs for each start: a guest of an earlier version may have changed the old ones.
-  for (const path of [hold, alive, looks]) rmSync(path, {force: true, recursive: true})
+  for (const path of [hold, alive, looks, boot]) rmSync(path, {force: true, recursive: true})
   await makeFifos([hold, alive, looks, ...companionFifos])
   const companions = spec.companions.flatMap((companion) => companion.open() ?? [])
   const descriptors = openDescriptors(runFolder)
   const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
   try {
-    startKeeper({kind: spec.boot === undefined ? 'environment' : 'script', liveness, ...descriptors})
+    const kind = spec.boot === undefined ? 'environment' : 'script'
+    startKeeper({kind, liveness, ...descriptors, ...(spec.init === undefined ? {} : {endState: boot})})
     const report = await launchAnchor(plan, {descriptors, namespace, companions})
     const anchor = await whenReady(plan, report, companions).catch((error: unknown) => {
       endUnready(report.info)
@@ -311,6 +312,8 @@ type KeptProcess = {
   /** Reading end of the FIFO that the first process of the environment keeps open for writing. */
   readonly aliveReader: number
   readonly devNull: number
+  /** File for the status with which the supervisor of services says that it ends. */
+  readonly endState?: string
 }
 
 /** For an environment with a holder, which the keeper notifies when there are no sessions. */
@@ -324,11 +327,12 @@ type KeptEnvironment = KeptProcess & {readonly looksWriter: number; readonly hol
 export function startKeeper(
   kept: ({readonly kind: 'environment'} & KeptEnvironment) | ({readonly kind: 'script'} & KeptProcess),
 ): void {
-  const {aliveReader, devNull, liveness} = kept
+  const {aliveReader, devNull, liveness, endState} = kept
   const [role, looks, hold] =
     kept.kind === 'environment' ? ['holder', kept.looksWriter, kept.hold] : ['script', devNull, devNull]
   const stdio = ['ignore', 'ignore', 'ignore', aliveReader, looks, hold, liveness.fd] as const
-  const child = start(['/bin/sh', templatePath('host/keeper.sh'), String(role)], {
+  const words = ['/bin/sh', templatePath('host/keeper.sh'), String(role)]
+  const child = start(endState === undefined ? words : [...words, endState], {
     cwd: '/',
     env: {PATH: '/usr/bin:/bin'},
     // In a process group of its own: Ctrl-C at the terminal of the first session must not end the keeper.

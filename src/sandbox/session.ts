@@ -37,6 +37,8 @@ export type SessionOptions = {
   readonly waitForLock: () => Promise<void>
   /** Called when the command is about to be executed. */
   readonly onStarted?: (() => void) | undefined
+  /** The longest wait for the guest's systemd, before the command starts nevertheless. */
+  readonly mostBootMs?: number | undefined
   /** Receives what the command writes, instead of this process's own streams; the command's input is empty then. */
   readonly onOutput?: OnSessionOutput | undefined
 }
@@ -92,7 +94,7 @@ export async function planJoin(options: SessionOptions): Promise<Uint8Array> {
 async function readyEnvironment(options: SessionOptions): Promise<Anchor> {
   const anchor = readLiveAnchor(options.runFolder) ?? (await startEnvironment(options))
   if (recordedInit(options.runFolder) === 'systemd')
-    await untilBooted(options.name, options.runFolder, anchor)
+    await untilBooted(options.name, options.runFolder, anchor, options.mostBootMs)
   if (options.keptPlan !== undefined) await keepJoinPlan(options.runFolder, options.keptPlan, anchor)
   return anchor
 }

@@ -179,6 +179,17 @@ export const initUnsuitableError = defineError('ENVS_INIT_UNSUITABLE', ExitCode.
   nextStep: [seeChecks('engine', 'user-namespaces'), 'Or use it without services: envs set {name} init=none'],
 })
 
+/** The user chose an engine that has no keeper for the guest's systemd. */
+export const bootEngineError = defineError('ENVS_INIT_NEEDS_UNSHARE', ExitCode.conflict, {
+  message:
+    'The engine {engine} cannot boot the environment "{name}": its systemd needs the engine unshare, and {origin} is "{engine}".',
+  nextStep: [
+    'Leave the choice to envs: {remedy}',
+    'For one command: ENVS_ENGINE=auto envs start {name}',
+    'Or start its services without systemd, with bwrap or unshare: envs set {name} init=services',
+  ],
+})
+
 /** The user chose the storage overlay, and this host can't mount layers. */
 export const storageUnavailableError = defineError('ENVS_STORAGE_UNAVAILABLE', ExitCode.host, {
   message: 'The storage overlay does not work on this host: a trial mount of layers failed.',

@@ -6,13 +6,15 @@
 #   NAME   of the environment
 #   RUN    folder of its run-time state
 #
-# SIGTERM stops the environment. Ends with the status of "envs start" if that failed; else as the environment did, as far as its keeper
-# wrote that to boot.json, or with 0. Only perl-base may be there.
+# SIGTERM stops the environment. Ends with the status of "envs start" if that failed; with 0 if envs stopped the environment, which it
+# says in stop.json; else as the environment ended by itself, which its keeper says in boot.json; else with 137: something killed it.
+# Only perl-base may be there.
 use v5.12;
 use warnings;
 
 my $LOCK_SH = 1;
 my $MAX_STATE_BYTES = 4096;
+my $KILLED = 137;
 
 my ($envs, $name, $run) = @ARGV;
 my ($child, $stops) = (0, 0);
@@ -21,7 +23,9 @@ $SIG{TERM} = $SIG{INT} = sub { $stops = 1; kill TERM => $child if $child };
 
 my $status = run_envs('start', '--quiet', $name);
 exit $status if $status && !$stops;
-until ($stops || has_ended()) { }
+# Held from here on: no other start may write the files that tell of this end.
+my $ended;
+until ($stops || ($ended = wait_for_end())) { }
 if ($stops) {
   $SIG{TERM} = $SIG{INT} = 'IGNORE';
   exit run_envs('stop', '--quiet', $name);
@@ -41,14 +45,22 @@ sub run_envs {
 }
 
 # Waits for the lock that the keeper of the environment holds as long as it lives. A signal ends the wait.
-sub has_ended {
+sub wait_for_end {
   open(my $lock, '<', "$run/anchor.lock") or return 1;
-  return flock($lock, $LOCK_SH);
+  return flock($lock, $LOCK_SH) ? $lock : undef;
 }
 
 sub ended_with {
-  open(my $file, '<', "$run/boot.json") or return 0;
+  my ($stopped, $anchor, $boot) = map { text_of("$run/$_") } 'stop.json', 'anchor.json', 'boot.json';
+  # Without a state it was removed, or has another name; envs stops it first. An older stop is that of another first process.
+  return 0 if $anchor eq '' || $anchor eq $stopped;
+  return $KILLED unless $boot =~ /"state":\s*"ended"/;
+  return $boot =~ /"status":\s*([0-9]{1,3})\b/ ? $1 : $KILLED;
+}
+
+sub text_of {
+  my ($path) = @_;
+  open(my $file, '<', $path) or return '';
   read $file, (my $text = ''), $MAX_STATE_BYTES;
-  return 0 unless $text =~ /"state":\s*"ended"/;
-  return $text =~ /"status":\s*([0-9]{1,3})\b/ ? $1 : 0;
+  return $text;
 }

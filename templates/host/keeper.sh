@@ -3,7 +3,8 @@
 # environment, whose processes have pipes to it but neither the lock nor the FIFO: a guest's root can open the files of its own
 # processes again.
 #
-# usage: keeper.sh holder|script    script: there is no holder, and 4 and 5 are /dev/null
+# usage: keeper.sh holder|script [FILE]    script: there is no holder, and 4 and 5 are /dev/null
+#   FILE   receives the status with which the supervisor of services says that it ends; as boot.pl writes its own, without an id
 # Inherited: 3 FIFO that ends with the last process of the environment, 4 FIFO that the holder reads, 5 FIFO that every session
 # holds open and writes a line to, 6 the lock, released by the kernel when this process ends.
 look() {
@@ -23,6 +24,14 @@ if [ "$1" = holder ]; then
   looking=$!
 fi
 exec 4>&- 5<&-
-# A guest may write to it; only its end matters.
-while read -r _ <&3; do :; done
+# A guest may write to it. The word says how the environment ends, which is the guest's to choose; all else but the end is ignored.
+status=
+while read -r word number _ <&3; do
+  case $word$number in
+  ended[0-9] | ended[0-9][0-9] | ended[12][0-9][0-9]) status=$number ;;
+  esac
+done
 [ -z "${looking-}" ] || kill "$looking"
+if [ -n "$status" ] && [ -n "${2-}" ]; then
+  printf '{"state": "ended", "status": %s}\n' "$status" >"$2.new" && mv "$2.new" "$2"
+fi

@@ -10,8 +10,8 @@ export type BootLine = {
 }
 
 /**
- * Returns the unit of a user manager. Delegate: the init of the environment gets a control group of its own. 133 is a reboot inside, 137
- * the end by "envs stop --force".
+ * Returns the unit of a user manager. Delegate: the init of the environment gets a control group of its own. 133 is a reboot inside; 137,
+ * a killed environment, is a failure: after "envs stop --force" the attendant ends with 0.
  *
  * @see systemd.service(5), systemd.kill(5), systemd.resource-control(5)
  */
@@ -28,7 +28,7 @@ TimeoutStopSec=100
 Restart=on-failure
 RestartSec=5
 RestartForceExitStatus=133
-SuccessExitStatus=0 130 137
+SuccessExitStatus=0 130
 ${variables.map(([key, value]) => `Environment=${quoteForUnit(`${key}=${value}`)}\n`).join('')}\
 ExecStart=${[...attendant, program, name, runFolder].map((word) => quoteForUnit(word).replaceAll('$', '$$$$')).join(' ')}
 

@@ -57,8 +57,9 @@ type Waiting = Pick<StartRequest, 'timeoutMs'> & {
   readonly deadline: number
 }
 
-/** Until the init has an answer, systemctl fails. Arguments: the longest time in seconds. */
-const AWAIT_BOOT = `timeout "$1" sh -c 'while :; do
+/** Until the init has an answer, systemctl fails. Arguments: the end of the wait, in seconds of date(1): the boot itself takes time. */
+const AWAIT_BOOT = `left=$(($1 - $(date +%s)))
+timeout $((left > 1 ? left : 1)) sh -c 'while :; do
   state=$(systemctl is-system-running --wait 2>/dev/null)
   case $state in running | degraded | maintenance | stopping) exit ;; esac
   sleep 0.1
@@ -98,7 +99,9 @@ async function untilBooted(
   {name}: Environment,
   waiting: Waiting,
 ): Promise<'running' | 'degraded'> {
-  const {stdout} = await captureInEnvironment(host, name, script(AWAIT_BOOT, secondsLeft(waiting)))
+  const mostBootMs = waiting.deadline - performance.now()
+  const end = String(Math.ceil((Date.now() + mostBootMs) / 1000))
+  const {stdout} = await captureInEnvironment(host, name, script(AWAIT_BOOT, end), {mostBootMs})
   const state = stdout.trim()
   if (state === 'running' || state === 'degraded') return state
   throw notReady(name, waiting, state === '' ? 'its init does not answer' : `its init is "${state}"`)

@@ -1,6 +1,6 @@
 import type {Host} from '../../host/host.js'
 import type {EnvironmentName} from '../../store/environments.js'
-import {runInEnvironment} from './run.js'
+import {type RunOptions, runInEnvironment} from './run.js'
 import {withSettings} from './typed-session.js'
 
 /** The end of a command in an environment. The texts are the guest's: escape them before a terminal sees them. */
@@ -18,11 +18,13 @@ export async function captureInEnvironment(
   host: Host,
   name: EnvironmentName,
   command: readonly string[],
+  options: Pick<RunOptions, 'mostBootMs'> = {},
 ): Promise<CapturedSession> {
   const texts = {stdout: '', stderr: ''}
   const fields = {user: undefined, workingFolder: '/', variables: ['TZ=UTC'], volumes: []}
   const wish = await withSettings(host, {name, command, fields})
   const status = await runInEnvironment(host, name, wish, {
+    ...options,
     onOutput(stream, chunk) {
       if (texts[stream].length < MOST_CHARACTERS) texts[stream] += chunk.toString('utf8')
     },

@@ -1,6 +1,7 @@
 import {readFileSync, statSync} from 'node:fs'
 import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {configPath, readSettings} from '../../config/settings.js'
 import {unlessErrno} from '../../host/errno.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
@@ -21,7 +22,12 @@ import {EngineUnavailableError, ToolMissingError} from '../../sandbox/errors.js'
 import {chooseIdentity, type Identity, namespacePrefix} from '../../sandbox/identity.js'
 import {plainRoot} from '../../sandbox/mounts.js'
 import type {SandboxSpec} from '../../sandbox/spec.js'
-import {engineUnsuitableError, initUnsuitableError, storageUnavailableError} from '../../store/errors.js'
+import {
+  bootEngineError,
+  engineUnsuitableError,
+  initUnsuitableError,
+  storageUnavailableError,
+} from '../../store/errors.js'
 import {removeLayerFolder} from '../../store/gc.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
 import {type EnvironmentRecord, initOf} from '../../store/record.js'
@@ -63,18 +69,38 @@ export async function identityFor(
  * @throws {EngineUnavailableError}
  * @throws {@link engineUnsuitableError} When the engine can't present the environment's tree: proot has neither layers nor real owners.
  * @throws {@link initUnsuitableError} When the environment has an init, and the engine can't run one.
+ * @throws {@link bootEngineError} When the setting is an engine that can't run the guest's systemd.
  */
 export async function engineFor(
   host: Host,
   setting: EngineSetting,
   {name, record}: {name: string; record: Pick<EnvironmentRecord, 'identity' | 'storage' | 'settings'>},
 ): Promise<EngineName> {
-  // The guest's init needs a keeper that makes its control groups and console.
-  const engine = await findEngine(host, initOf(record) === 'systemd' ? 'unshare' : setting)
+  const wanted = wantedEngine(setting, record)
+  if (wanted === undefined) throw bootEngineError({engine: setting, name, ...(await originOfEngine(host))})
+  const engine = await findEngine(host, wanted)
   if (engine === 'proot' && (record.identity === 'mapped' || record.storage === 'overlay'))
     throw engineUnsuitableError({name, ...record, engine})
   if (engine === 'proot' && initOf(record) !== 'none') throw initUnsuitableError({engine, name})
   return engine
+}
+
+/** Returns the setting as it applies to an environment; undefined where it excludes the only engine that can start its init. */
+export function wantedEngine(
+  setting: EngineSetting,
+  record: Pick<EnvironmentRecord, 'settings'>,
+): EngineSetting | undefined {
+  // The guest's systemd needs a keeper that makes its control groups and console.
+  if (initOf(record) !== 'systemd') return setting
+  return setting === 'auto' || setting === 'unshare' ? 'unshare' : undefined
+}
+
+/** Returns where the setting comes from and how to undo it, for a message. */
+async function originOfEngine(host: Host): Promise<{readonly origin: string; readonly remedy: string}> {
+  const {origin} = (await readSettings(host)).effective('engine')
+  return origin === 'file'
+    ? {origin: `the setting engine in ${configPath(host)}`, remedy: 'envs config unset engine'}
+    : {origin: 'the variable ENVS_ENGINE', remedy: 'unset ENVS_ENGINE'}
 }
 
 /** As {@link engineFor}, for an environment that needs a first process (anchor), which proot does not have. */

@@ -3,7 +3,7 @@ import {basename, dirname} from 'node:path'
 import type {Host} from '../../host/host.js'
 import {lockHolders} from '../../host/locks.js'
 import {findPerl} from '../../host/process.js'
-import {anchorFiles, readLiveAnchor, recordedInit} from '../../sandbox/anchor-state.js'
+import {anchorFiles, readLiveAnchor, recordedInit, recordStop} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
 import {type Inspection, inspectProcesses} from '../../sandbox/inspection.js'
@@ -95,6 +95,7 @@ async function stopProcesses(
 ): Promise<readonly GuestProcess[]> {
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
+    if (recordedInit(run) !== undefined) await recordStop(run)
     const {hasEnded, killed} = await stopAnchor(run, {sender, graceMs})
     if (hasEnded) return killed
     throw anchorUnreachableError(basename(dirname(run)), await lockHolders(anchorFiles(run).liveness))

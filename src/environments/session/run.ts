@@ -26,7 +26,7 @@ import {runByProot} from './proot.js'
 import {PASSED_ON, planRequest} from './request.js'
 
 export type RunOptions = Pick<SessionContext, 'onNotice'> &
-  Pick<SessionOptions, 'onStarted' | 'onOutput'> & {readonly plain?: PlainSession | undefined}
+  Pick<SessionOptions, 'onStarted' | 'onOutput' | 'mostBootMs'> & {readonly plain?: PlainSession | undefined}
 
 /**
  * Runs a command, or a login shell, in an environment. Starts the environment when it is stopped.
@@ -38,7 +38,7 @@ export async function runInEnvironment(
   host: Host,
   text: string | undefined,
   wish: SessionWish,
-  {plain, onNotice, onStarted, onOutput}: RunOptions = {},
+  {plain, onNotice, ...ofSession}: RunOptions = {},
 ): Promise<number> {
   const parent = joiningParent(host)
   const environment = await chooseEnvironment(host.paths, text)
@@ -47,12 +47,12 @@ export async function runInEnvironment(
   const lock = await openEnvironmentLock(host.paths, environment.name)
   try {
     await withReserve(host.paths, () => prepareSession(context))
-    const options = {...sessionOptions(context, {session, lock, plain}), onStarted, onOutput}
+    const options = {...sessionOptions(context, {session, lock, plain}), ...ofSession}
     return await withFreshTrials(host, async () => {
       if (await isForProot(context)) {
         await options.waitForLock()
         await parent?.dieTogether()
-        return runByProot(context, {request: session.request, lock, onStarted})
+        return runByProot(context, {request: session.request, lock, onStarted: ofSession.onStarted})
       }
       if (parent === undefined) return runSession(options)
       parent.sendPlan(await planJoin(options))

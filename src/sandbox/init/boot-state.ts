@@ -4,7 +4,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import * as v from 'valibot'
 import {unlessErrno} from '../../host/errno.js'
 import {numberField, parseIfValid, type RecordOf} from '../../host/records.js'
-import {type Anchor, readLiveAnchor} from '../anchor-state.js'
+import {type Anchor, anchorFiles, readLiveAnchor} from '../anchor-state.js'
 import {bootFailedError} from '../errors.js'
 
 const bootStateSchema = v.variant('state', [
@@ -19,12 +19,18 @@ const MOST_BOOT_MS = 30_000
 const POLL_MS = 20
 
 /**
- * Waits until systemd reports that all units have started or failed, for thirty seconds at most.
+ * Waits until systemd reports that all units have started or failed.
  *
+ * @param mostMs - The longest time; left out, thirty seconds.
  * @throws {@link bootFailedError} When the guest ends before that.
  */
-export async function untilBooted(name: string, runFolder: string, anchor: Anchor): Promise<void> {
-  const deadline = Date.now() + MOST_BOOT_MS
+export async function untilBooted(
+  name: string,
+  runFolder: string,
+  anchor: Anchor,
+  mostMs = MOST_BOOT_MS,
+): Promise<void> {
+  const deadline = Date.now() + Math.min(mostMs, MOST_BOOT_MS)
   while (Date.now() < deadline) {
     const boot = readBootState(runFolder)
     if (boot?.pid === anchor.pid) {
@@ -52,7 +58,7 @@ function bootFailed(name: string, runFolder: string, status: string) {
 }
 
 function readBootState(runFolder: string): BootState | undefined {
-  const text = unlessErrno(() => readFileSync(join(runFolder, 'boot.json'), 'utf8'), 'ENOENT')
+  const text = unlessErrno(() => readFileSync(anchorFiles(runFolder).boot, 'utf8'), 'ENOENT')
   return text === undefined ? undefined : parseIfValid(text, bootStateSchema)
 }
 

@@ -37,6 +37,11 @@ sub restart {
   my @jobs;
   for my $name (@$names) {
     my $unit = Units::load($name);
+    # It could not start again.
+    if ($unit->{load_state} ne 'loaded') {
+      push @jobs, $unit->{load_state};
+      next;
+    }
     if ($unit->{state} =~ /^(?:inactive|failed)$/ && !of_unit($unit)) {
       push @jobs, add_start($name, {});
       next;

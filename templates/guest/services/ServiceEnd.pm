@@ -187,6 +187,10 @@ sub plan_restart {
   Jobs::finish($unit, 'failed') if Jobs::of_unit($unit);
   $unit->{restart_timer} = Loop::after($seconds, sub {
     delete @$unit{qw(restart_timer is_restarting)};
+    if ($unit->{load_state} ne 'loaded') {
+      Logs::note($unit, "not started again: its file is $unit->{load_state}");
+      return settle($unit);
+    }
     $unit->{restarts}++;
     $unit->{state} = 'inactive';
     Jobs::start([$unit->{name}]);

@@ -50,17 +50,27 @@ sub loaded {
   return sort { $a->{name} cmp $b->{name} } grep { $unit{$_->{name}} == $_ } values %{{map { $_->{name} => $_ } values %unit}};
 }
 
-# Reads files again. A unit with processes keeps them, and gets the new settings.
+# Reads files again. A unit keeps its state, its result and its history, and gets the new settings; one whose file is gone keeps the
+# old ones, with which it can be stopped. Only what has no file and has left nothing behind is dropped.
+#
+# @param $has_job - Whether something is still to happen to a unit.
 sub reload {
-  my @kept = grep { $_->{state} !~ /^(?:inactive|failed)$/ || $_->{is_remembered} } loaded();
-  %unit = ();
-  for my $old (@kept) {
+  my ($has_job) = @_;
+  my @known = loaded();
+  # Aliases are looked for again.
+  %unit = map { $_->{name} => $_ } @known;
+  for my $old (@known) {
     my $fresh = find($old->{name});
-    @$old{qw(set path drop_ins load_state after before)} = @$fresh{qw(set path drop_ins load_state after before)}
-      if $fresh->{load_state} eq 'loaded';
-    $unit{$old->{name}} = $old;
+    my $is_loaded = $fresh->{load_state} eq 'loaded' && $fresh->{name} eq $old->{name};
+    @$old{qw(set path drop_ins)} = @$fresh{qw(set path drop_ins)} if $is_loaded;
+    $old->{load_state} = $fresh->{name} eq $old->{name} ? $fresh->{load_state} : 'not-found';
+    delete @$old{qw(after before)};
+    delete $unit{$old->{name}} if !$is_loaded && $old->{state} eq 'inactive' && !$has_job->($old);
   }
 }
+
+# Whether there is something to say about a unit: a file, or what is left of one that was there.
+sub is_known { return $_[0]{load_state} ne 'not-found' || $_[0]{state} ne 'inactive' }
 
 # Drops a unit that will not come again: an instance for one caller.
 sub forget {

@@ -15,6 +15,8 @@ use Text;
 use Units;
 
 my ($NOT_ACTIVE, $NO_UNIT, $NOT_THERE) = (3, 4, 5);
+# The status of an environment that is to start again: that of the systemd of a container.
+my $REBOOT = 133;
 my %VERB = (
   start => \&start, stop => \&stop, restart => \&restart, 'try-restart' => \&restart, condrestart => \&restart, reload => \&reload,
   'reload-or-restart' => \&reload, 'try-reload-or-restart' => \&reload, 'force-reload' => \&reload,
@@ -51,7 +53,7 @@ sub expand {
   return map {
     my $name = Units::full_name($_);
     my $pattern = $name =~ /[*?\[]/ ? Units::glob_pattern($_) : undef;
-    $pattern ? (map { $_->{name} } grep { !$_->{is_stub} && $_->{load_state} ne 'not-found' && $_->{name} =~ $pattern } Units::loaded()) : $name;
+    $pattern ? (map { $_->{name} } grep { !$_->{is_stub} && Units::is_known($_) && $_->{name} =~ $pattern } Units::loaded()) : $name;
   } @$names;
 }
 
@@ -66,7 +68,7 @@ sub start {
 sub stop {
   my ($verb, $option, $names, $reply) = @_;
   my @names = expand($names);
-  my @absent = grep { Units::load($_)->{load_state} eq 'not-found' } @names;
+  my @absent = grep { !Units::is_known(Units::load($_)) } @names;
   return $reply->($NOT_THERE, 2 => join '', map { "Failed to stop $_: Unit $_ not loaded.\n" } @absent) if @absent;
   Jobs::stop(\@names, sub { $reply->(told('stop', shift)) unless $option->{'no-block'} });
   $reply->(0) if $option->{'no-block'};
@@ -134,7 +136,7 @@ sub is_active {
   my @units = map { Units::load($_) } expand($names);
   my $wanted = $verb eq 'is-failed' ? qr/^failed$/ : qr/^(?:active|reloading)$/;
   my $has_one = grep { $_->{state} =~ $wanted } @units;
-  my $is_known = grep { $_->{load_state} ne 'not-found' } @units;
+  my $is_known = grep { Units::is_known($_) } @units;
   my $status = $has_one ? 0 : $verb eq 'is-failed' ? 1 : $is_known ? $NOT_ACTIVE : $NO_UNIT;
   $reply->($status, $option->{quiet} ? () : (1 => join '', map { "$_->{state}\n" } @units));
 }
@@ -153,7 +155,7 @@ sub status {
   my @units = map { Units::load($_) } expand($names);
   my ($out, $error, $status) = ('', '', 0);
   for my $unit (@units) {
-    if ($unit->{load_state} eq 'not-found') { ($error, $status) = ($error . "Unit $unit->{name} could not be found.\n", $NO_UNIT) }
+    if (!Units::is_known($unit)) { ($error, $status) = ($error . "Unit $unit->{name} could not be found.\n", $NO_UNIT) }
     else {
       $out .= (length $out ? "\n" : '') . Report::status($unit);
       $status ||= $NOT_ACTIVE unless Jobs::is_up($unit);
@@ -209,7 +211,7 @@ sub list_units {
   my ($verb, $option, $names, $reply) = @_;
   my @patterns = map { Units::glob_pattern($_) } @$names;
   my @units = grep { my $unit = $_; is_wanted($unit, $option) && (!@patterns || grep { $unit->{name} =~ $_ } @patterns) }
-    grep { !$_->{is_stub} && $_->{load_state} ne 'not-found' && ($option->{all} || @patterns || $option->{state} || $_->{state} ne 'inactive') } Units::loaded();
+    grep { !$_->{is_stub} && Units::is_known($_) && ($option->{all} || @patterns || $option->{state} || $_->{state} ne 'inactive') } Units::loaded();
   my @rows = map { [@$_{qw(name load_state state sub)}, UnitFile::value($_, 'Unit.Description', $_->{name})] } @units;
   my $text = Report::table($option->{'no-legend'} || ($option->{legend}[-1] // '') eq 'no' ? () : [qw(UNIT LOAD ACTIVE SUB DESCRIPTION)], @rows);
   $text .= "\n" . @rows . " loaded units listed.\n" unless $option->{'no-legend'} || ($option->{legend}[-1] // '') eq 'no';
@@ -263,7 +265,7 @@ sub change_links {
       ($status, $text) = ($status || $failed, $text . $told);
     }
   }
-  Units::reload();
+  Units::reload(\&Jobs::of_unit);
   return $reply->($status, 2 => $option->{quiet} ? '' : $text) if $status || !$option->{now};
   my $end = sub { my ($after, @told) = told($verb, shift); $reply->($after, 2 => $text, @told) };
   $verb =~ /^(?:disable|mask)$/ ? Jobs::stop(\@names, $end) : Jobs::start(\@names, $end);
@@ -272,7 +274,7 @@ sub change_links {
 sub daemon_reload {
   my ($verb, $option, $names, $reply) = @_;
   Boot::run_generators();
-  Units::reload();
+  Units::reload(\&Jobs::of_unit);
   $reply->(0);
 }
 
@@ -302,7 +304,8 @@ sub log_of {
 sub leave {
   my ($verb, $option, $names, $reply) = @_;
   $reply->(0);
-  Loop::soon(sub { $leave->($verb) });
+  my $status = $verb eq 'reboot' ? $REBOOT : $verb eq 'exit' && ($names->[0] // '') =~ /^(\d{1,3})$/ ? $1 & 255 : 0;
+  Loop::soon(sub { $leave->($status) });
 }
 
 1;

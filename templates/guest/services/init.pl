@@ -3,7 +3,8 @@
 # all before the environment ends.
 #
 # usage: init.pl NUMBER    the system call number of prlimit64 on this processor
-# Inherited: 4 pipe for one line when sessions may join; 6 and 10 stay open as long as the environment runs.
+# Inherited: 4 pipe for one line when sessions may join; 6 and 10 stay open as long as the environment runs. At 6 the keeper on the
+# host reads "ended STATUS" before the end: 0, 133 for a reboot, N for "systemctl exit N". Without that line it was killed.
 #
 # SIGTERM and SIGRTMIN+3 end the environment politely; bin/systemctl asks for all else: see Control.pm. State is below
 # /run/envs-services, logs are below /var/log/services. Not done of systemd: sandboxing and limits by control groups, mounts, D-Bus
@@ -40,13 +41,13 @@ my ($HALT_SIGNAL, $HALT_NOW_SIGNAL) = ('NUM37', 'NUM47');
 ($Process::nr_prlimit64) = @ARGV;
 umask 022;
 %ENV = (PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG => 'C.UTF-8');
-my $ready = keep_inherited();
+my ($ready, $keeper) = keep_inherited();
 open(STDIN, '<', '/dev/null');
 
-my $is_over = 0;
-Loop::begin({TERM => \&leave, INT => \&leave, PWR => \&leave, $HALT_SIGNAL => \&leave, $HALT_NOW_SIGNAL => sub { $is_over = 1 }});
+my ($is_over, $status) = (0, 0);
+Loop::begin({TERM => \&leave, PWR => \&leave, $HALT_SIGNAL => \&leave, $HALT_NOW_SIGNAL => sub { $is_over = 1 }});
 # A guest's "kill -1" as root does not reach pid 1; these would come from outside.
-$SIG{$_} = 'IGNORE' for qw(HUP QUIT USR1 USR2);
+$SIG{$_} = 'IGNORE' for qw(HUP INT QUIT USR1 USR2);
 $Verbs::leave = \&leave;
 
 Boot::empty_run();
@@ -65,16 +66,16 @@ open(STDOUT, '>', '/dev/null');
 open(STDERR, '>>', "$Logs::FOLDER/supervisor.log");
 Jobs::start([Verbs::default_target()], \&boot_is_over);
 Loop::run(sub { $is_over }, \&Service::process_ended);
-exit 0;
+if ($keeper) { syswrite $keeper, "ended $status\n" }
+exit $status;
 
-# Returns the pipe of readiness; undef where this program is started by hand. No service gets these descriptors.
+# Returns the pipes of readiness and to the keeper; undef where this program is started by hand. No service gets these descriptors.
 sub keep_inherited {
   my @kept = map { adopt($_) } 4, 6, 10;
   # The FIFO of looks: an environment with services does not end for lack of a session.
   if (open(my $looks, '<&=', 5)) { close $looks }
-  my ($first, @others) = @kept;
-  our @kept_open = grep { defined } @others;
-  return $first;
+  our @kept_open = grep { defined } @kept[1, 2];
+  return @kept[0, 1];
 }
 
 sub adopt {
@@ -91,8 +92,10 @@ sub boot_is_over {
 
 # Stops all units, in the opposite order of their start, then ends pid 1, with which the kernel ends the rest.
 sub leave {
+  my ($wanted) = @_;
   return if $Report::is_stopping;
   $Report::is_stopping = $Jobs::is_leaving = 1;
+  $status = $wanted if defined $wanted;
   my @names = map { $_->{name} } grep { !$_->{is_stub} && ($_->{state} !~ /^(?:inactive|failed)$/ || Jobs::of_unit($_)) } Units::loaded();
   Jobs::stop(\@names, sub { $is_over = 1 });
 }

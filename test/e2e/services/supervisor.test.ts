@@ -207,6 +207,26 @@ for (const {identity, skip} of IDENTITIES) {
       `${UNITS}/stops.service\nenabled\nalias\ndisabled\n1\nmasked\nFailed to start skipped.service: Unit skipped.service is masked.\n`,
     ],
     [
+      'a reload keeps what is known of units',
+      `systemctl start broken 2>/dev/null; systemctl start plain at@x; shown() { systemctl show broken plain at@x skipped; systemctl log broken; }
+       before=$(shown); systemctl daemon-reload; systemctl -q enable stops; systemctl -q disable stops
+       [ "$(shown)" = "$before" ] && echo same; systemctl show -p Result -p ActiveState broken; systemctl stop plain; systemctl reset-failed broken`,
+      'same\nResult=exit-code\nActiveState=failed\n',
+    ],
+    [
+      'a unit without its file is there as long as it runs',
+      `systemctl start plain; mv ${UNITS}/plain.service /tmp; systemctl daemon-reload; systemctl show -p LoadState -p ActiveState plain
+       systemctl restart plain 2>&1; systemctl list-units --no-legend plain | cut -d' ' -f1-3; systemctl stop plain; systemctl stop plain 2>&1
+       mv /tmp/plain.service ${UNITS}; systemctl daemon-reload; systemctl start plain; systemctl stop plain; systemctl show -p LoadState -p ActiveState plain`,
+      [
+        ...['LoadState=not-found', 'ActiveState=active'],
+        'Failed to restart plain.service: Unit plain.service not found.',
+        'plain.service not-found active',
+        'Failed to stop plain.service: Unit plain.service not loaded.',
+        ...['LoadState=loaded', 'ActiveState=inactive', ''],
+      ].join('\n'),
+    ],
+    [
       'properties are told as systemctl tells them',
       `systemctl show --property=Id,LoadState,ActiveState,UnitFileState skipped nowhere`,
       'Id=skipped.service\nLoadState=loaded\nActiveState=inactive\nUnitFileState=static\n\nId=nowhere.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n',

@@ -31,6 +31,14 @@ test('a unit has the words of its command line and its variables as systemd read
   )
 })
 
+test('a unit starts again after a reboot inside and after a kill, not after a stop', () => {
+  const lines = unitText(LINE).split('\n')
+  assert.deepEqual(
+    lines.filter((line) => /ExitStatus=|^Restart=/.test(line)),
+    ['Restart=on-failure', 'RestartForceExitStatus=133', 'SuccessExitStatus=0 130'],
+  )
+})
+
 test('a crontab keeps its other lines, and has one line of an environment', () => {
   const own = '# mine\n5 4 * * * backup # envs autostart play\n'
   const line = `@reboot PATH='/usr/bin' ENVS_HOME='/home/o'\\''neil/100\\%' '/opt/50\\% "off"/bin/envs' start --quiet play >/dev/null 2>&1 # envs autostart play\n`
