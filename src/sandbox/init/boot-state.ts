@@ -4,6 +4,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import * as v from 'valibot'
 import {unlessErrno} from '../../host/errno.js'
 import {numberField, parseIfValid, type RecordOf} from '../../host/records.js'
+import {isReleased} from '../anchor.js'
 import {type Anchor, anchorFiles, readLiveAnchor} from '../anchor-state.js'
 import {bootFailedError} from '../errors.js'
 
@@ -37,10 +38,17 @@ export async function untilBooted(
       if (boot.state === 'running') return
       throw bootFailed(name, runFolder, String(boot.status))
     }
-    // The keeper was killed, and has written nothing.
-    if (readLiveAnchor(runFolder)?.pid !== anchor.pid) throw bootFailed(name, runFolder, 'unknown')
+    if (readLiveAnchor(runFolder)?.pid !== anchor.pid)
+      throw bootFailed(name, runFolder, await endOf(runFolder, anchor))
     await sleep(POLL_MS)
   }
+}
+
+/** Returns the status of a first process that has ended. Its keeper writes it before the lock is free; one that was killed writes nothing. */
+async function endOf(runFolder: string, {pid}: Anchor): Promise<string> {
+  await isReleased(runFolder)
+  const boot = readBootState(runFolder)
+  return boot?.pid === pid && boot.state === 'ended' ? String(boot.status) : 'unknown'
 }
 
 /** Returns whether systemd has reported that the boot is complete. */
