@@ -74,6 +74,9 @@ export function recordedInit(runFolder: string): GuestInit | undefined {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.init
 }
 
+/** The start time of no process: those of the kernel are positive. */
+const NEVER = '0'
+
 /**
  * Records the process that an engine reported; undefined when the process has ended.
  *
@@ -86,18 +89,19 @@ export async function recordAnchor(
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
-  if (pid === undefined || startTime === undefined) return undefined
+  // Of a guest's own init that has ended already, the keeper tells the status: the callers wait for that.
+  if (pid === undefined || (startTime === undefined && init !== 'systemd')) return undefined
+  const anchor = {pid, startTime: startTime ?? NEVER}
   const state = {
     schemaVersion: 1,
-    pid,
-    startTime,
+    ...anchor,
     bootId: bootId(),
     engine: parseEngine(info),
     guestNamespace,
     ...(init === undefined ? {} : {init}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
-  return {pid, startTime}
+  return anchor
 }
 
 /**

@@ -3,7 +3,7 @@ import {spawn} from 'node:child_process'
 import {mkdir, readFile, stat, writeFile} from 'node:fs/promises'
 import {type TestContext, test} from 'node:test'
 import {bootId, processStartTime} from '../../../src/host/machine/proc.js'
-import {anchorFiles, readLiveAnchor, recordAnchor} from '../../../src/sandbox/anchor-state.js'
+import {anchorFiles, readLiveAnchor, recordAnchor, recordedInit} from '../../../src/sandbox/anchor-state.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 import {waitUntil} from '../../support/wait-until.js'
 
@@ -69,4 +69,13 @@ test('the child that bwrap names is recorded, for this user alone', async (t) =>
 test('a child that is gone already is not recorded', async (t) => {
   const folder = await temporaryFolder(t)
   assert.equal(await recordAnchor(folder, '{"child-pid": 4194305}', {guestNamespace: 'second'}), undefined)
+})
+
+test("a guest's own init that is gone already is recorded and not live, so that its status is waited for", async (t) => {
+  const folder = await temporaryFolder(t)
+  const init = 'systemd'
+  const anchor = await recordAnchor(folder, '{"child-pid": 4194305}', {guestNamespace: 'second', init})
+  assert.equal(anchor?.pid, 4194305)
+  assert.equal(recordedInit(folder), init)
+  assert.equal(readLiveAnchor(folder), undefined)
 })
