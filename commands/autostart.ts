@@ -2,7 +2,7 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {nameArg} from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {disableAutostart, enableAutostart, showAutostart} from '../src/environments/boot/autostart.js'
-import type {AutostartResult} from '../src/environments/results.js'
+import type {AutostartResult} from '../src/environments/boot/results.js'
 
 export default class Autostart extends EnvsCommand {
   static override summary = 'Start an environment together with the host.'

@@ -1,8 +1,8 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {bootFlags, bootRequest, optionalNameArg} from '../src/cli/flags.js'
 import {describeFailedUnits} from '../src/cli/views/start.js'
+import type {StartResult} from '../src/environments/boot/results.js'
 import {restartEnvironment} from '../src/environments/boot/start.js'
-import type {StartResult} from '../src/environments/results.js'
 
 export default class Restart extends EnvsCommand {
   static override summary = 'Stop an environment that has an init, and boot it again.'
@@ -16,7 +16,10 @@ export default class Restart extends EnvsCommand {
 
   async run(): Promise<StartResult> {
     const {args, flags} = await this.parse(Restart)
-    const started = await restartEnvironment(this.openHost(), args.name, bootRequest(flags))
+    const started = await restartEnvironment(this.openHost(), args.name, {
+      ...bootRequest(flags),
+      signal: this.signal(),
+    })
     this.note(`${started.name} is running again.`)
     for (const line of describeFailedUnits(started)) this.warn(line)
     return started

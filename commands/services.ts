@@ -47,8 +47,9 @@ script; enable and disable set what an init starts by itself; log prints the las
   }
 
   async #list(name: string): Promise<ServiceListResult> {
-    const host = this.openHost()
+    const [host, signal] = [this.openHost(), this.signal()]
     const listed = await listServices(host, name)
+    signal.throwIfAborted()
     if (this.quiet) {
       for (const {unit} of listed.services) this.print(unit)
       return listed
@@ -62,6 +63,8 @@ script; enable and disable set what an init starts by itself; log prints the las
   }
 
   async #act(name: string, action: ServiceAction, units: readonly string[]): Promise<ServiceActionResult> {
+    // Ctrl-C ends a program inside, which then fails: the command tells the signal.
+    this.signal()
     return actOnServices(
       this.openHost(),
       name,
@@ -75,7 +78,9 @@ script; enable and disable set what an init starts by itself; log prints the las
   }
 
   async #log(name: string, units: readonly string[]): Promise<ServiceLogResult> {
+    const signal = this.signal()
     const log = await readServiceLog(this.openHost(), name, units)
+    signal.throwIfAborted()
     if (log.text === '') this.note(`There is no log of ${log.units.join(', ')} in ${log.name}.`)
     else this.print(log.text.trimEnd())
     return log

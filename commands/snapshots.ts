@@ -3,8 +3,9 @@ import {nameArg} from '../src/cli/flags.js'
 import {formatBytes, formatRelativeTime} from '../src/cli/format.js'
 import {Flags} from '../src/cli/parse.js'
 import {describeSnapshotKind} from '../src/cli/views/text.js'
-import type {RemovedResult, SnapshotListResult} from '../src/environments/results.js'
+import type {RemovedResult} from '../src/environments/results.js'
 import {listSnapshots, removeSnapshots} from '../src/environments/snapshots/list.js'
+import type {SnapshotListResult} from '../src/environments/snapshots/results.js'
 
 export default class Snapshots extends EnvsCommand {
   static override summary = 'List or remove the snapshots of an environment.'

@@ -1,8 +1,8 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {bootFlags, bootRequest, optionalNameArg} from '../src/cli/flags.js'
 import {describeFailedUnits} from '../src/cli/views/start.js'
+import type {StartResult} from '../src/environments/boot/results.js'
 import {startEnvironment} from '../src/environments/boot/start.js'
-import type {StartResult} from '../src/environments/results.js'
 
 export default class Start extends EnvsCommand {
   static override summary = 'Boot an environment that has an init.'
@@ -19,7 +19,10 @@ end of the host's session. With --wait: also waits for ports and units.`
 
   async run(): Promise<StartResult> {
     const {args, flags} = await this.parse(Start)
-    const started = await startEnvironment(this.openHost(), args.name, bootRequest(flags))
+    const started = await startEnvironment(this.openHost(), args.name, {
+      ...bootRequest(flags),
+      signal: this.signal(),
+    })
     this.note(`${started.name} ${started.wasRunning ? 'was running already' : 'is running'}.`)
     for (const line of describeFailedUnits(started)) this.warn(line)
     return started

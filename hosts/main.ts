@@ -2,6 +2,7 @@
 import {existsSync} from 'node:fs'
 import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {readOptions} from '../matrix/command-line.js'
 import {catchInterruption} from '../src/cli/command.js'
 import {InterruptedError} from '../src/cli/errors.js'
 import {ExitCode} from '../src/errors.js'
@@ -26,18 +27,8 @@ const FILES = {
 
 if (process.argv.includes('--help')) process.stdout.write(USAGE)
 else {
-  const options = readOptions(process.argv.slice(2))
+  const options = readOptions(process.argv.slice(2), {parse: parseOptions, usage: USAGE})
   if (options !== undefined) await main(options)
-}
-
-function readOptions(argv: readonly string[]): Options | undefined {
-  try {
-    return parseOptions(argv)
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
-    process.exitCode = ExitCode.usage
-    return undefined
-  }
 }
 
 async function main(options: Options): Promise<void> {

@@ -9,6 +9,7 @@ import {probeMapped} from '../src/host/id-mapping.js'
 import {packageRoot} from '../src/host/paths.js'
 import type {Identity} from '../src/sandbox/identity.js'
 import {debianRootfs} from '../test/support/debian-rootfs.js'
+import {readOptions} from './command-line.js'
 import {readFacts} from './facts.js'
 import {type Options, parseOptions, USAGE} from './options.js'
 import type {Package} from './packages.js'
@@ -21,18 +22,8 @@ const [, , subject, ...rest] = process.argv
 if (subject === 'services') await runServicesMatrix(rest, identitiesHere)
 else if (process.argv.includes('--help')) process.stdout.write(USAGE)
 else {
-  const options = readOptions(process.argv.slice(2))
+  const options = readOptions(process.argv.slice(2), {parse: parseOptions, usage: USAGE})
   if (options !== undefined) await main(options)
-}
-
-function readOptions(argv: readonly string[]): Options | undefined {
-  try {
-    return parseOptions(argv)
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
-    process.exitCode = ExitCode.usage
-    return undefined
-  }
 }
 
 async function main(options: Options): Promise<void> {

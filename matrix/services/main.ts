@@ -2,10 +2,10 @@ import {readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {catchInterruption} from '../../src/cli/command.js'
 import {InterruptedError} from '../../src/cli/errors.js'
-import {ExitCode} from '../../src/errors.js'
 import {packageRoot} from '../../src/host/paths.js'
 import type {Identity} from '../../src/sandbox/identity.js'
 import {debianRootfs} from '../../test/support/debian-rootfs.js'
+import {readOptions} from '../command-line.js'
 import {replaceServices} from '../report.js'
 import {openStore} from '../store.js'
 import {type Cell, tryCell} from './cell.js'
@@ -23,7 +23,7 @@ export async function runServicesMatrix(
   identitiesHere: () => Promise<Identity[]>,
 ): Promise<void> {
   if (argv.includes('--help')) return void process.stdout.write(SERVICES_USAGE)
-  const options = readOptions(argv)
+  const options = readOptions(argv, {parse: parseServicesOptions, usage: SERVICES_USAGE})
   if (options === undefined) return
   const store = await openStore()
   const {signal, release} = catchInterruption()
@@ -46,16 +46,6 @@ export async function runServicesMatrix(
   } finally {
     await store.close()
     release()
-  }
-}
-
-function readOptions(argv: readonly string[]): ServicesOptions | undefined {
-  try {
-    return parseServicesOptions(argv)
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${SERVICES_USAGE}`)
-    process.exitCode = ExitCode.usage
-    return undefined
   }
 }
 

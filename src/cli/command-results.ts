@@ -1,14 +1,15 @@
 import * as v from 'valibot'
 import {settingResult} from '../config/results.js'
 import {hostReportResult} from '../doctor/results.js'
+import {autostartResult, startResult} from '../environments/boot/results.js'
 import {
   environmentReportResult,
   fetchedToolResult,
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {startedProgramResult} from '../environments/programs/results.js'
 import {
-  autostartResult,
   creationPreviewResult,
   differenceResult,
   environmentListResult,
@@ -27,16 +28,12 @@ import {
   removedListResult,
   removedResult,
   renameResult,
-  restoreResult,
   sessionPreviewResult,
   shimResult,
-  snapshotListResult,
-  snapshotResult,
-  startedProgramResult,
-  startResult,
   stopResult,
 } from '../environments/results.js'
 import {serviceActionResult, serviceListResult, serviceLogResult} from '../environments/services/results.js'
+import {restoreResult, snapshotListResult, snapshotResult} from '../environments/snapshots/results.js'
 import {described} from '../host/result-fields.js'
 import {
   archiveResult,

@@ -162,37 +162,6 @@ export const sessionPreviewResult = described(
 )
 export type SessionPreviewResult = RecordOf<typeof sessionPreviewResult>
 
-export const startedProgramResult = described(
-  v.object({environment: v.string(), program: described(v.string(), 'its name in envs services and logs')}),
-  'A program that runs in the background.',
-)
-export type StartedProgramResult = RecordOf<typeof startedProgramResult>
-
-export const startResult = described(
-  v.object({
-    name: ownNameField,
-    init: v.picklist(['systemd', 'services']),
-    wasRunning: v.boolean(),
-    state: described(v.picklist(['running', 'degraded']), 'degraded: units failed'),
-    failedUnits: v.array(v.string()),
-  }),
-  'A booted environment.',
-)
-export type StartResult = RecordOf<typeof startResult>
-
-export const autostartResult = described(
-  v.object({
-    name: ownNameField,
-    autostart: described(v.nullable(v.picklist(['systemd', 'crontab'])), 'null where nothing starts it'),
-    lingers: described(
-      v.nullable(v.boolean()),
-      'whether the user manager starts with the host, before a login; null where that is unknown',
-    ),
-  }),
-  'How an environment starts with the host.',
-)
-export type AutostartResult = RecordOf<typeof autostartResult>
-
 export const stopResult = v.object({
   name: ownNameField,
   wasRunning: v.boolean(),
@@ -253,35 +222,6 @@ export const keepResult = v.object({
   from: described(v.string(), 'the former name'),
 })
 export type KeepResult = RecordOf<typeof keepResult>
-
-export const snapshotResult = v.object({
-  name: ownNameField,
-  label: v.string(),
-  createdAt: dateField,
-  copiedBytes: described(countField, 'size of the copy of a running environment; 0 when it is stopped'),
-  frozenMs: described(v.number(), 'how long its processes were frozen'),
-})
-
-export const snapshotListResult = v.array(
-  v.object({
-    label: v.string(),
-    kind: v.picklist(['manual', 'automatic', 'replaced', 'initial', 'cloned']),
-    createdAt: dateField,
-    isLatest: described(v.boolean(), 'whether the current state follows this snapshot directly'),
-    changedBytes: described(countField, 'size of the files written since the previous snapshot'),
-    heldBytes: described(countField, 'space that the removal of this snapshot alone frees'),
-  }),
-)
-export type SnapshotListResult = RecordOf<typeof snapshotListResult>
-
-export const restoreResult = v.object({
-  name: ownNameField,
-  label: described(v.string(), 'label of the restored snapshot'),
-  createdAt: dateField,
-  kept: described(v.string(), 'label of the snapshot of the replaced state'),
-  isKeptNew: described(v.boolean(), 'false when that snapshot existed before'),
-})
-export type RestoreResult = RecordOf<typeof restoreResult>
 
 export const fileChangeResult = v.object({
   path: described(v.string(), 'absolute path in the guest'),

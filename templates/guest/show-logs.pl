@@ -24,6 +24,7 @@ for my $log (@logs) {
   push @lines, lines_of($log, $log->{handle}) if open_log($log, $log->{path});
 }
 show(sort { $a->{time} cmp $b->{time} } @lines);
+print STDERR "envs: Nothing was logged.\n" unless $follows || grep { $_->{handle} } @logs;
 while ($follows && getppid == $parent) {
   select undef, undef, undef, $POLL_SECONDS;
   for my $log (@logs) {

@@ -30,7 +30,8 @@ my ($nr_setns, $kind) = split /,/, $numbers;
 # The one that owns the pid namespace: a second user namespace, the guest's, is below it. For the host's root it is the
 # host's own.
 open(my $pid_namespace, '<', "/proc/$anchor/ns/pid") or exit 1;
-my $owner = owner_of($pid_namespace);
+require $0 =~ s{[^/]*\z}{user-namespaces.pl}r;
+my $owner = owner_of($pid_namespace, $kind);
 is_same($owner, '/proc/self/ns/user') or syscall($nr_setns, fileno $owner, $CLONE_NEWUSER) == 0 or exit 1;
 
 my ($processes, $descriptors) = (0, 0);
@@ -40,19 +41,6 @@ while (my $id = <STDIN>) {
   $id = $1;
   print map { "$id socket $_\n" } sockets_of($id);
   print map { "$id variable $_\n" } unit_of($id);
-}
-
-# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers differently.
-sub owner_of {
-  my ($namespace) = @_;
-  my $number = ioctl($namespace, $kind eq 'power' ? 0x2000b701 : 0xb701, 0) // exit 1;
-  open(my $handle, '<&=', $number) or exit 1;
-  return $handle;
-}
-
-sub is_same {
-  my ($one, $other) = map { [stat $_] } @_;
-  return $one->[0] == $other->[0] && $one->[1] == $other->[1];
 }
 
 sub sockets_of {

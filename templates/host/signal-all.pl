@@ -40,7 +40,8 @@ my ($user, $pid) = map { open_namespace($_) } qw(user pid);
 # If there is a second user namespace, the pid namespace belongs to the one above the guest's. An ordinary user must
 # join that one first to get the right; for the host's root it belongs to the host, and root loses its rights in the
 # guest's.
-my $owner = owner_of($pid);
+require $0 =~ s{[^/]*\z}{user-namespaces.pl}r;
+my $owner = owner_of($pid, $kind);
 my $is_own = is_same($owner, '/proc/self/ns/user');
 $is_own or join_namespace($owner, $CLONE_NEWUSER) or exit 1;
 join_namespace($pid, $CLONE_NEWPID) or exit 1;
@@ -53,19 +54,6 @@ sub open_namespace {
   my ($kind) = @_;
   open(my $file, '<', "/proc/$anchor/ns/$kind") or exit 1;
   return $file;
-}
-
-# See ioctl_ns(2); _IO(0xb7, 1), which POWER numbers differently.
-sub owner_of {
-  my ($namespace) = @_;
-  my $number = ioctl($namespace, $kind eq 'power' ? 0x2000b701 : 0xb701, 0) // exit 1;
-  open(my $handle, '<&=', $number) or exit 1;
-  return $handle;
-}
-
-sub is_same {
-  my ($one, $other) = map { [stat $_] } @_;
-  return $one->[0] == $other->[0] && $one->[1] == $other->[1];
 }
 
 sub join_namespace {

@@ -1,4 +1,4 @@
-import type {StartResult} from '../../environments/results.js'
+import type {StartResult} from '../../environments/boot/results.js'
 
 /** Returns a warning about services that failed at the boot; none if all have started. */
 export function describeFailedUnits({name, failedUnits}: StartResult): string[] {

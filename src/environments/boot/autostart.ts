@@ -7,7 +7,6 @@ import {packageRoot, templatePath} from '../../host/paths.js'
 import {type Captured, capture, requirePerl} from '../../host/process.js'
 import {type Environment, findEnvironment, parseEnvironmentName} from '../../store/environments.js'
 import {initOf} from '../../store/record.js'
-import type {AutostartResult} from '../results.js'
 import {type BootLine, crontabWith, crontabWithout, hasCrontabLine, unitText} from './autostart-files.js'
 import {
   autostartFailedError,
@@ -15,6 +14,7 @@ import {
   lingerRefusedError,
   nothingToStartError,
 } from './errors.js'
+import type {AutostartResult} from './results.js'
 
 type AutostartOptions = {
   /** Whether the user manager is to run without a login, from the boot of the host on. */

@@ -4,6 +4,7 @@ import {UsageError} from '../../errors.js'
 import type {Host} from '../../host/host.js'
 import {templatePath, templateText} from '../../host/paths.js'
 import {ended, requirePerl, start, started} from '../../host/process.js'
+import {unitName} from '../../rootfs/tree-services.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {forwardSignals} from '../../sandbox/session.js'
 import {chooseEnvironment, type Environment} from '../../store/environments.js'
@@ -103,16 +104,16 @@ async function supervisorCommand(request: LogRequest): Promise<string[]> {
   const shown =
     request.unit === undefined
       ? [`${SUPERVISOR_LOGS}/*.log`]
-      : [`${SUPERVISOR_LOGS}/${unitName(request.unit)}.log`]
+      : [`${SUPERVISOR_LOGS}/${globOfUnit(request.unit)}.log`]
   const script = `@ARGV = (@ARGV[0, 1], map { glob } @ARGV[2 .. $#ARGV]);\n${await templateText(SHOW_LOGS)}`
   return ['/usr/bin/perl', '-e', script, ...showWords(request), ...shown]
 }
 
-/** Characters that mean something to glob of Perl are not in names of units. @see systemd.unit(5) */
-function unitName(text: string): string {
-  if (!/^[A-Za-z0-9:_.@\\-]+$/.test(text)) throw new UsageError(`"${text}" is not a valid name of a unit.`)
-  const name = text.replaceAll('\\', '\\\\')
-  return /\.(?:service|socket|timer|target)$/.test(name) ? name : `${name}.service`
+/** For glob of Perl: of the characters of a unit's name, it treats the backslash alone in its own way. @see systemd.unit(5) */
+function globOfUnit(text: string): string {
+  const name = unitName(text)
+  if (name === undefined) throw new UsageError(`"${text}" is not a valid name of a unit.`)
+  return name.replaceAll('\\', '\\\\')
 }
 
 function showWords({since, follows}: LogRequest): string[] {

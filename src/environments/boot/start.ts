@@ -2,15 +2,17 @@ import type {Host} from '../../host/host.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {chooseEnvironment, type Environment} from '../../store/environments.js'
 import {initOf} from '../../store/record.js'
-import type {StartResult} from '../results.js'
-import {captureInEnvironment} from '../session/capture.js'
+import {type CapturedSession, captureInEnvironment} from '../session/capture.js'
 import {stopEnvironment} from '../session/processes.js'
 import type {WaitCondition} from './condition.js'
 import {nothingToStartError, notReadyError, unitFailedError} from './errors.js'
+import type {StartResult} from './results.js'
 
 type StartRequest = {
   readonly conditions: readonly WaitCondition[]
   readonly timeoutMs: number
+  /** Ends the wait, with its reason; the environment continues. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -43,16 +45,15 @@ export async function startEnvironment(
 export async function restartEnvironment(
   host: Host,
   text: string | undefined,
-  request: StartRequest & {readonly graceMs?: number},
+  request: StartRequest,
 ): Promise<StartResult> {
   const {name, record} = await chooseEnvironment(host.paths, text)
   if (initOf(record) === 'none') throw nothingToStartError({environment: name})
-  const {graceMs} = request
-  const {wasRunning} = await stopEnvironment(host, name, {graceMs})
+  const {wasRunning} = await stopEnvironment(host, name)
   return {...(await startEnvironment(host, name, request)), wasRunning}
 }
 
-type Waiting = Pick<StartRequest, 'timeoutMs'> & {
+type Waiting = Pick<StartRequest, 'timeoutMs' | 'signal'> & {
   /** By the clock of `performance.now`. */
   readonly deadline: number
 }
@@ -101,7 +102,7 @@ async function untilBooted(
 ): Promise<'running' | 'degraded'> {
   const mostBootMs = waiting.deadline - performance.now()
   const end = String(Math.ceil((Date.now() + mostBootMs) / 1000))
-  const {stdout} = await captureInEnvironment(host, name, script(AWAIT_BOOT, end), {mostBootMs})
+  const {stdout} = await ask(host, name, {...waiting, words: script(AWAIT_BOOT, end), mostBootMs})
   const state = stdout.trim()
   if (state === 'running' || state === 'degraded') return state
   throw notReady(name, waiting, state === '' ? 'its init does not answer' : `its init is "${state}"`)
@@ -112,7 +113,10 @@ async function untilActive(
   {name}: Environment,
   {unit, ...waiting}: Waiting & {readonly unit: string},
 ): Promise<void> {
-  const {stdout} = await captureInEnvironment(host, name, script(AWAIT_UNIT, secondsLeft(waiting), unit))
+  const {stdout} = await ask(host, name, {
+    ...waiting,
+    words: script(AWAIT_UNIT, secondsLeft(waiting), unit),
+  })
   const state = (property: string) => new RegExp(`^${property}=(\\S*)$`, 'm').exec(stdout)?.[1] ?? ''
   if (state('ActiveState') === 'active') return
   if (state('LoadState') === 'not-found') throw unitFailedError({unit, environment: name, state: 'not there'})
@@ -127,9 +131,20 @@ async function untilListening(
 ): Promise<void> {
   const hexadecimal = port.toString(16).toUpperCase().padStart(4, '0')
   const state = {tcp: TCP_LISTEN, udp: TCP_CLOSE}[protocol]
-  const words = [secondsLeft(waiting), protocol, `${hexadecimal} ${state}`]
-  const {status} = await captureInEnvironment(host, name, script(AWAIT_PORT, ...words))
+  const words = script(AWAIT_PORT, secondsLeft(waiting), protocol, `${hexadecimal} ${state}`)
+  const {status} = await ask(host, name, {...waiting, words})
   if (status !== 0) throw notReady(name, waiting, `none of its processes listens on port ${port}/${protocol}`)
+}
+
+/** Runs a command that waits. A signal to this process also ends the command, which then has no answer. */
+async function ask(
+  host: Host,
+  name: Environment['name'],
+  {words, signal, ...options}: Waiting & {readonly words: readonly string[]; readonly mostBootMs?: number},
+): Promise<CapturedSession> {
+  const ended = await captureInEnvironment(host, name, words, options)
+  signal.throwIfAborted()
+  return ended
 }
 
 async function findFailedUnits(host: Host, {name}: Environment): Promise<string[]> {

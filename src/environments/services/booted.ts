@@ -1,4 +1,5 @@
 import type {Host} from '../../host/host.js'
+import {parentOf} from '../../host/machine/proc.js'
 import {isFolderOfGuest} from '../../rootfs/tree-services.js'
 import {type Anchor, readLiveAnchor} from '../../sandbox/anchor-state.js'
 import type {GuestProcess} from '../../sandbox/processes.js'
@@ -8,7 +9,7 @@ import {captureInEnvironment} from '../session/capture.js'
 import {guestRefusedError} from './errors.js'
 import type {ServiceRow} from './results.js'
 import {parseShownUnits, SHOWN_PROPERTIES, type ShownUnit} from './show-output.js'
-import {controlGroupsOf, parentOf} from './unit-of-process.js'
+import {controlGroupsOf} from './unit-of-process.js'
 
 /** The units of a first page: devices, mounts, slices and targets are no services. */
 const PATTERNS = ['*.service', '*.socket', '*.timer']

@@ -31,7 +31,7 @@ export async function listServices(host: Host, text: string): Promise<ServiceLis
   const rows =
     bootedAnchor(environment) === undefined
       ? rowsWithoutInit(services, found)
-      : await rowsOfInit(host, environment, services)
+      : await rowsOfInit(host, environment, {services, found})
   return {name, isRunning, services: [...rows, ...(await programRows(files.run, found))]}
 }
 
@@ -78,14 +78,13 @@ function rowOf(
 async function rowsOfInit(
   host: Host,
   environment: Environment,
-  services: readonly TreeService[],
+  {services, found: {processes, facts}}: {services: readonly TreeService[]; found: FoundProcesses},
 ): Promise<ServiceRow[]> {
   const units = await showUnits(
     host,
     environment,
     services.map(({unit}) => unit),
   )
-  const {processes, facts} = await findProcesses(host, environment)
   const byUnit = processesByUnit(units, processes)
   const rows = []
   for (const unit of units) {

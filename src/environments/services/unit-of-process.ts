@@ -32,12 +32,6 @@ export function controlGroupsOf(hostPid: number): string[] {
   return text.split('\n').flatMap((line) => /^\d+:[^:]*:(?<path>.+)$/.exec(line)?.groups?.['path'] ?? [])
 }
 
-/** Returns the host's id of the parent of a process. @see proc_pid_status(5) */
-export function parentOf(hostPid: number): number | undefined {
-  const parent = /^PPid:\s+(?<pid>\d+)$/m.exec(readStart(`/proc/${hostPid}/status`) ?? '')?.groups?.['pid']
-  return parent === undefined ? undefined : Number(parent)
-}
-
 /** Many times any such file. */
 const MOST_BYTES = 64 * 1024
 

@@ -12,8 +12,8 @@ import {
 import {withReserve} from '../../store/integrity/reserve.js'
 import {type LayerId, layerFiles} from '../../store/layers.js'
 import {rootProcess} from '../../store/tools.js'
-import type {SnapshotListResult} from '../results.js'
 import {requireSnapshot} from './restore.js'
+import type {SnapshotListResult} from './results.js'
 import {findWithHistory, withSharedHistory} from './stopped.js'
 
 export type SnapshotSummary = SnapshotListResult[number]

@@ -38,7 +38,7 @@ import {mergedProcess} from '../../store/mounted-tree.js'
 import {nothingToRedoError, nothingToUndoError, snapshotNotFoundError} from '../../store/snapshot-errors.js'
 import {squashToLimit} from '../../store/squash.js'
 import {nameFacts, newTreeFacts, writePersonalFiles} from '../create/own-files.js'
-import type {RestoreResult} from '../results.js'
+import type {RestoreResult} from './results.js'
 import {type StoppedEnvironment, withStoppedEnvironment} from './stopped.js'
 
 type RestoreOptions = {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import {createServer} from 'node:net'
 import {test} from 'node:test'
 import {type Guest, ownGuest} from '../../support/guest.js'
+import {startGroup} from '../../support/process-group.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 /** A port of this machine that nobody has now. */
 async function freePort(): Promise<number> {
@@ -59,4 +61,27 @@ test('start waits for services, units and ports; restart boots again; logs shows
   const logs = await cli.run('logs', 'play', '--unit', 'up')
   assert.equal(logs.status, 0, logs.stderr)
   assert.equal(logs.stdout.match(/Z listening$/gm)?.length, 2, logs.stdout)
+})
+
+test('Ctrl-C while start waits is told as such, and the environment continues', async (t) => {
+  const guest = await ownGuest(t, 'emulated')
+  const {cli} = guest
+  assert.equal((await cli.run('set', 'play', 'init=services')).status, 0)
+  const waiting = startGroup(cli, ['start', 'play', '--wait', 'port:1'])
+  await waitUntil('start to ask for the port', async () =>
+    (await cli.run('ps', 'play')).stdout.includes('/proc/net/'),
+  )
+  waiting.signalGroup('SIGINT')
+  const {status, stderr} = await waiting.ended
+  assert.deepEqual([status, stderr], [130, 'envs: Interrupted by SIGINT.\n'])
+  assert.equal(JSON.parse((await cli.run('show', 'play', '--json')).stdout).state, 'running')
+})
+
+test('logs says so where nothing was logged', async (t) => {
+  const guest = await ownGuest(t, 'emulated')
+  const {cli} = guest
+  assert.equal((await cli.run('set', 'play', 'init=services')).status, 0)
+  assert.equal((await cli.run('start', 'play')).status, 0)
+  const {status, stdout, stderr} = await cli.run('logs', 'play', '--unit', 'nonesuch')
+  assert.deepEqual([status, stdout, stderr], [0, '', 'envs: Nothing was logged.\n'])
 })
