@@ -112,7 +112,11 @@ function commandsOf({store, signal}: Tools) {
   }
 }
 
-const INSTALL = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-y', 'install'] as const
+// Recommended packages bring drivers of hardware, whose units fail in any container.
+const INSTALL = [
+  ...['env', 'DEBIAN_FRONTEND=noninteractive'],
+  ...['apt-get', '-q', '-y', '--no-install-recommends', 'install'],
+] as const
 
 /** The packages that make a guest bootable. */
 const SYSTEMD = ['systemd', 'systemd-sysv', 'dbus', 'libpam-systemd'] as const
