@@ -1,7 +1,7 @@
 import {closeSync, existsSync, openSync} from 'node:fs'
 import {chmod, mkdir, mkdtemp, readFile, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {join, resolve} from 'node:path'
 import {packageRoot} from '../src/host/paths.js'
 import {ended, start} from '../src/host/process.js'
 
@@ -22,12 +22,15 @@ export type Store = {
   close(): Promise<void>
 }
 
-/** @throws {Error} Before a build. */
-export async function openStore(): Promise<Store> {
+/**
+ * @param kept - A folder that is left as it is when the store is closed, for a later run; without it a new one is made and removed.
+ * @throws {Error} Before a build.
+ */
+export async function openStore(kept?: string): Promise<Store> {
   if (!existsSync(join(packageRoot(), 'dist', 'main.cjs'))) throw new Error('Run npm run build first.')
-  const folder = await mkdtemp(join(tmpdir(), 'envs-matrix-'))
+  const folder = kept === undefined ? await mkdtemp(join(tmpdir(), 'envs-matrix-')) : resolve(kept)
+  await mkdir(join(folder, 'logs'), {recursive: true})
   await chmod(folder, 0o700)
-  await mkdir(join(folder, 'logs'))
   const environment = {
     ENVS_HOME: join(folder, 'home'),
     HOME: folder,
@@ -44,6 +47,7 @@ export async function openStore(): Promise<Store> {
   return {
     run,
     async close() {
+      if (kept !== undefined) return
       const {output} = await run(['list', '--quiet'])
       const names = output.split('\n').filter((name) => name !== '')
       if (names.length > 0) await run(['rm', '--force', '--now', ...names])

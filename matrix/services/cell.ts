@@ -34,44 +34,54 @@ const ASK_EVERY_MS = 1000
 /** An installation of twenty servers. */
 const INSTALL_TIMEOUT_MS = 60 * 60_000
 
+type Tools = {
+  readonly store: Store
+  readonly signal: AbortSignal
+  readonly packages?: readonly ServicePackage[]
+}
+
 /**
- * Makes an environment, installs all packages by one command, boots it and asks each service for an answer. The environment is
- * removed in any case.
+ * Makes the environment that the cells of a release and an identity are clones of, with all packages installed by one command.
+ * One that the store has from a former run is taken as it is.
  *
- * @throws {Error} If the environment can't be made, or does not boot.
+ * @returns Its name.
+ * @throws {Error} If it can't be made.
  */
-export async function tryCell(
-  cell: Cell,
-  {
-    store,
-    signal,
-    packages = SERVICE_PACKAGES,
-  }: {store: Store; signal: AbortSignal; packages?: readonly ServicePackage[]},
-): Promise<CellResult> {
-  const {image, release, identity, init} = cell
+export async function prepare(
+  {image, release, identity}: Pick<Cell, 'image' | 'release' | 'identity'>,
+  tools: Tools,
+): Promise<string> {
+  const name = `${release}-${identity}`
+  const {need} = commandsOf(tools)
+  if ((await need(['list', '--quiet'])).output.split('\n').includes(name)) return name
+  const begun = `${name}-unfinished`
+  await tools.store.run(['rm', '--force', '--now', begun])
+  // Without an init: a package whose service can't start, for its port is not moved yet, would fail to install.
+  await need(['create', image, '--name', begun, '--identity', identity, '--quiet'])
+  await need(['run', begun, '--', 'apt-get', '-q', 'update'])
+  const known = await knownPackages(begun, tools)
+  await need(['run', begun, '--', ...INSTALL, ...known.map((each) => each.name)], INSTALL_TIMEOUT_MS)
+  for (const {prepare: script} of known)
+    if (script !== undefined) await need(['run', begun, '--', 'sh', '-ec', script])
+  await need(['stop', begun])
+  await need(['rename', begun, name])
+  return name
+}
+
+/**
+ * Boots a clone of what `prepare` made, and asks each service for an answer. The clone is removed in any case.
+ *
+ * @throws {Error} If it can't be made, or does not boot.
+ */
+export async function tryCell(cell: Cell, tools: Tools): Promise<CellResult> {
+  const {release, identity, init} = cell
+  const {store, signal, packages = SERVICE_PACKAGES} = tools
   const name = `${release}-${identity}-${init}`
-  const run = (argv: readonly string[], timeoutMs?: number) =>
-    store.run(argv, {signal, ...(timeoutMs === undefined ? {} : {timeoutMs})})
-  const need = async (argv: readonly string[], timeoutMs?: number) =>
-    requireSuccess(argv, await run(argv, timeoutMs))
+  const {run, need} = commandsOf(tools)
   try {
-    // Without an init at first: a package whose service can't start, for its port is not moved yet, would fail to install.
-    await need(['create', image, '--name', name, '--identity', identity, '--quiet'])
-    await need(['run', name, '--', 'apt-get', '-q', 'update'])
-    const known = await knownPackages(packages, (argv) => need(['run', name, '--', ...argv]))
-    await need(
-      [
-        'run',
-        name,
-        '--',
-        ...INSTALL,
-        ...(init === 'systemd' ? SYSTEMD : []),
-        ...known.map((each) => each.name),
-      ],
-      INSTALL_TIMEOUT_MS,
-    )
-    for (const {prepare} of known)
-      if (prepare !== undefined) await need(['run', name, '--', 'sh', '-ec', prepare])
+    await need(['clone', `${release}-${identity}`, name])
+    if (init === 'systemd') await need(['run', name, '--', ...INSTALL, ...SYSTEMD], INSTALL_TIMEOUT_MS)
+    const known = await knownPackages(name, tools)
     await need(['stop', name])
     await need(['set', name, `init=${init}`])
     const begun = performance.now()
@@ -92,18 +102,30 @@ export async function tryCell(
   }
 }
 
-const INSTALL = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-y', 'install'] as const
+function commandsOf({store, signal}: Tools) {
+  const run = (argv: readonly string[], timeoutMs?: number) =>
+    store.run(argv, {signal, ...(timeoutMs === undefined ? {} : {timeoutMs})})
+  return {
+    run,
+    need: async (argv: readonly string[], timeoutMs?: number) =>
+      requireSuccess(argv, await run(argv, timeoutMs)),
+  }
+}
+
+// Recommended packages bring drivers of hardware, whose units fail in any container.
+const INSTALL = [
+  ...['env', 'DEBIAN_FRONTEND=noninteractive'],
+  ...['apt-get', '-q', '-y', '--no-install-recommends', 'install'],
+] as const
 
 /** The packages that make a guest bootable. */
 const SYSTEMD = ['systemd', 'systemd-sysv', 'dbus', 'libpam-systemd'] as const
 
-async function knownPackages(
-  packages: readonly ServicePackage[],
-  inside: (argv: readonly string[]) => Promise<Ran>,
-): Promise<ServicePackage[]> {
-  const {output} = await inside(['apt-cache', 'pkgnames'])
+async function knownPackages(name: string, tools: Tools): Promise<ServicePackage[]> {
+  const {packages = SERVICE_PACKAGES} = tools
+  const {output} = await commandsOf(tools).need(['run', name, '--', 'apt-cache', 'pkgnames'])
   const names = new Set(output.split('\n'))
-  return packages.filter(({name}) => names.has(name))
+  return packages.filter((each) => names.has(each.name))
 }
 
 async function ask(

@@ -8,7 +8,7 @@ import {debianRootfs} from '../../test/support/debian-rootfs.js'
 import {readOptions} from '../command-line.js'
 import {replaceServices} from '../report.js'
 import {openStore} from '../store.js'
-import {type Cell, tryCell} from './cell.js'
+import {type Cell, prepare, tryCell} from './cell.js'
 import {parseServicesOptions, SERVICES_USAGE, type ServicesOptions} from './options.js'
 import {formatRows, parseRows, type Row, renderServices, replaceRows, rowsOf} from './table.js'
 
@@ -25,14 +25,17 @@ export async function runServicesMatrix(
   if (argv.includes('--help')) return void process.stdout.write(SERVICES_USAGE)
   const options = readOptions(argv, {parse: parseServicesOptions, usage: SERVICES_USAGE})
   if (options === undefined) return
-  const store = await openStore()
+  const store = await openStore(options.store)
   const {signal, release} = catchInterruption()
   try {
     const fresh: Row[] = []
     for (const cell of await cellsOf(options, identitiesHere)) {
       const rows = await rowsOfCell(cell, {
         options,
-        run: (each) => tryCell(each, {store, signal, packages: options.packages}),
+        run: async (each) => {
+          await prepare(each, {store, signal, packages: options.packages})
+          return tryCell(each, {store, signal, packages: options.packages})
+        },
       })
       fresh.push(...rows)
       process.stdout.write(formatRows(rows))

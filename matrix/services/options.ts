@@ -10,6 +10,8 @@ export type ServicesOptions = {
   readonly packages: readonly ServicePackage[]
   /** A name for the column: which control groups systemd has on this host. */
   readonly groups: string
+  /** Where the environments with the packages are kept for the next run; undefined: they are removed. */
+  readonly store: string | undefined
   readonly writesDocument: boolean
 }
 
@@ -22,6 +24,7 @@ Boots environments with twenty-one services in them, and asks each for an answer
   --init INIT          systemd or services; both when left out
   --only PKG,PKG       these packages alone
   --groups KIND        what the control groups of this host are: delegated or make-believe, for the column of systemd
+  --store FOLDER       keep the environments with the packages there, and take what a former run has left there
   --write              put the rows of this run into matrix/services.tsv, and the table into docs/compatibility.md
 `
 
@@ -39,10 +42,11 @@ export function parseServicesOptions(argv: readonly string[]): ServicesOptions {
       init: {type: 'string', default: INITS.join(',')},
       only: {type: 'string'},
       groups: {type: 'string', default: 'make-believe'},
+      store: {type: 'string'},
       write: {type: 'boolean', default: false},
     },
   })
-  const {release, identity, init, only, groups, write} = values
+  const {release, identity, init, only, groups, store, write} = values
   return {
     releases: oneOrMore('--release', release, RELEASES),
     identities:
@@ -50,6 +54,7 @@ export function parseServicesOptions(argv: readonly string[]): ServicesOptions {
     inits: oneOrMore('--init', init, INITS),
     packages: only === undefined ? SERVICE_PACKAGES : packagesOf(only),
     groups: oneOrMore('--groups', groups, GROUPS).join(),
+    store,
     writesDocument: write,
   }
 }

@@ -89,6 +89,8 @@ export const SERVICE_PACKAGES: readonly ServicePackage[] = [
   {
     name: 'docker.io',
     unit: 'docker.service',
+    // The settings of the host's network are the host's.
+    prepare: `mkdir -p /etc/docker; echo '{"bridge": "none", "iptables": false, "ip6tables": false, "ip-forward": false}' >/etc/docker/daemon.json`,
     answer: `perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new("/run/docker.sock") or exit 1; print $s "GET /_ping HTTP/1.0\\r\\n\\r\\n"; exit(<$s> =~ / 200 / ? 0 : 1)'`,
   },
   {name: 'varnish', unit: 'varnish.service', answer: answersOn(6081, HTTP)},
