@@ -28,22 +28,54 @@ export const archiveResult = described(
   'The origin of an image that was built from packages.',
 )
 
+const ociDigestResult = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
+
+export const containerResult = described(
+  v.object({
+    reference: described(v.string(), 'as envs create accepts it'),
+    index: described(v.nullable(ociDigestResult), 'of the list of platforms'),
+    manifest: ociDigestResult,
+    configuration: ociDigestResult,
+    platform: described(v.string(), 'such as linux/amd64'),
+    registry: described(v.nullable(v.string()), 'host that answered; null for a folder or a file'),
+    config: described(
+      v.object({
+        env: v.array(v.string()),
+        workingFolder: v.nullable(v.string()),
+        user: v.nullable(v.string()),
+        entrypoint: v.array(v.string()),
+        command: v.array(v.string()),
+        labels: v.record(v.string(), v.string()),
+        ports: v.array(v.string()),
+        volumes: v.array(v.string()),
+        stopSignal: v.nullable(v.string()),
+      }),
+      'from the configuration of the image',
+    ),
+  }),
+  'An image of containers: its digests and its configuration.',
+)
+
 export const imageListResult = v.array(
   v.object({
     name: v.string(),
     source: v.string(),
-    suite: v.string(),
-    variant: v.string(),
+    suite: described(
+      v.nullable(v.string()),
+      'null for an image of containers, as are the next ones that can be null',
+    ),
+    variant: v.nullable(v.string()),
     architecture: architectureField,
     version: v.string(),
     url: v.string(),
     sha256: digestField,
     sizeBytes: countField,
-    signer: signerResult,
-    signedAt: dateField,
+    signer: v.nullable(signerResult),
+    signedAt: v.nullable(dateField),
     fetchedAt: dateField,
-    evidence: v.object({url: v.string(), listing: v.string(), signature: v.nullable(v.string())}),
+    evidence: v.nullable(v.object({url: v.string(), listing: v.string(), signature: v.nullable(v.string())})),
     archive: v.nullable(archiveResult),
+    container: described(v.nullable(containerResult), 'null for any other image'),
     path: v.string(),
     lastUsedAt: v.nullable(dateField),
     usedBy: described(v.array(v.string()), 'environments made from it'),
@@ -59,8 +91,8 @@ export const pulledImageResult = v.object({
   url: described(v.string(), 'without secrets'),
   sha256: described(v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))), 'null if not known yet'),
   sizeBytes: described(v.nullable(countField), 'null if not known before the download'),
-  signer: signerResult,
-  signedAt: dateField,
+  signer: described(v.nullable(signerResult), 'null for an image of containers, as is signedAt'),
+  signedAt: v.nullable(dateField),
   wasKept: described(v.boolean(), 'the image was already cached'),
   dryRun: v.boolean(),
 })

@@ -103,12 +103,14 @@ export function describeOrigin(origin: {
 }
 
 /** Describes the trust in an image. */
-export function describeTrust(trust: 'signed' | 'digest' | 'unverified'): string {
+export function describeTrust(trust: 'signed' | 'digest' | 'registry' | 'unverified'): string {
   switch (trust) {
     case 'signed':
       return 'its digest is in a listing that its publisher signed'
     case 'digest':
       return 'it has the requested digest'
+    case 'registry':
+      return 'its registry named the digest, over an authenticated connection'
     case 'unverified':
       return 'unverified: no digest was given'
   }
@@ -150,6 +152,8 @@ export function describeFallback(
 
 export function describeNotice(notice: LookupNotice): string {
   switch (notice.kind) {
+    case 'registry-unreachable':
+      return `${notice.reason} Used the kept image ${notice.name}, fetched on ${notice.fetchedAt.toISOString()}; there may be a newer one.`
     case 'clock-behind':
       return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this host (${notice.now.toISOString()}): its clock is behind.`
     case 'pocket-missing':
@@ -192,7 +196,15 @@ export function describePrunable({
   name,
   count,
 }: {
-  readonly kind: 'removed' | 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
+  readonly kind:
+    | 'removed'
+    | 'try'
+    | 'snapshots'
+    | 'leftover'
+    | 'image-tree'
+    | 'image-layers'
+    | 'image'
+    | 'packages'
   readonly name: string | null
   readonly count: number
 }): string {
@@ -207,6 +219,8 @@ export function describePrunable({
       return many('folder')
     case 'image-tree':
       return `unpacked image ${name}`
+    case 'image-layers':
+      return many('layer of images', 'layers of images')
     case 'image':
       return `image ${name}`
     case 'packages':
