@@ -315,13 +315,31 @@ export const differenceResult = v.object({
 })
 export type DifferenceResult = RecordOf<typeof differenceResult>
 
+const ociDigestResult = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
+
+/** An image that was made from an environment. */
+const publishedImageResult = v.object({
+  digest: described(ociDigestResult, 'of the manifest'),
+  configDigest: ociDigestResult,
+  layers: v.array(
+    v.object({
+      digest: described(ociDigestResult, 'of the compressed layer'),
+      diffId: described(ociDigestResult, 'of the layer without its compression'),
+      sizeBytes: countField,
+      entries: countField,
+    }),
+  ),
+  tags: v.array(v.string()),
+})
+
 export const exportResult = v.object({
   name: ownNameField,
   file: v.string(),
-  format: v.picklist(['tar', 'gz', 'xz', 'zst']),
+  format: v.picklist(['tar', 'gz', 'xz', 'zst', 'oci', 'docker']),
   sha256: digestField,
   sizeBytes: countField,
   entries: countField,
+  image: v.exactOptional(described(publishedImageResult, 'with the formats oci and docker')),
 })
 
 const prunableKindResult = v.picklist([

@@ -9,6 +9,8 @@ import type {PackReport} from '../export/pack-image.js'
 import type {ExtractReport} from '../extract.js'
 import type {PlannedFile} from '../fixes/edits.js'
 import type {Facts} from '../fixes/fix.js'
+import type {LayerKind, PersonalFiles} from '../layer/own-entries.js'
+import type {PackLayerReport} from '../layer/pack.js'
 import type {LedgerCounts} from '../ledger/ledger.js'
 import type {RestoreReport} from '../ledger/owners.js'
 import type {Usage} from '../measure.js'
@@ -34,6 +36,7 @@ export type WorkerRequests = {
   readonly export: ExportRequest
   readonly unpack: UnpackRequest
   readonly pack: PackRequest
+  readonly 'pack-layer': PackLayerRequest
   readonly compare: CompareRequest
   readonly remove: {readonly path: string}
   readonly measure: {readonly paths: readonly string[]}
@@ -49,6 +52,7 @@ export type WorkerResults = {
   readonly export: ExportReport
   readonly unpack: UnpackDebsReport
   readonly pack: PackedImage
+  readonly 'pack-layer': PackLayerReport
   readonly compare: TreeDifference
   readonly remove: RemoveReport
   readonly measure: readonly Usage[]
@@ -118,6 +122,20 @@ export type PackRequest = {
   readonly latest: number
   /** A new file. */
   readonly archive: string
+}
+
+/** Writes a tree as a layer of a container image to descriptor 3. */
+export type PackLayerRequest = {
+  readonly root: string
+  readonly kind: LayerKind
+  /** The folders of the layers below, the uppermost first. */
+  readonly below: readonly string[]
+  /** The tree's journal; may be missing. */
+  readonly ledger: string
+  readonly owners: OwnerRule
+  readonly personal: PersonalFiles
+  /** Seconds since 1970; no entry has a later time. */
+  readonly latest?: number
 }
 
 /** Compares two trees. */
