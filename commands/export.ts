@@ -1,17 +1,15 @@
 import {resolve} from 'node:path'
-import {EnvsCommand} from '../src/cli/command.js'
 import {forceFlag, nameArg} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
-import {imageFlags, imageWish, refuseImageFlags} from '../src/cli/image-flags.js'
 import {Flags} from '../src/cli/parse.js'
+import {imageFlags, imageWish, PublishingCommand, refuseImageFlags} from '../src/cli/publishing-command.js'
 import {describeImageEvents} from '../src/cli/views/image-stages.js'
-import {describePublishing} from '../src/cli/views/publishing.js'
 import {EXPORT_FORMATS, type ExportResult, exportEnvironment} from '../src/environments/export/export.js'
 import type {ImageExportRequest, ImageExportResult} from '../src/environments/publish/export-image.js'
 import {UsageError} from '../src/errors.js'
 import type {Host} from '../src/host/host.js'
 
-export default class Export extends EnvsCommand {
+export default class Export extends PublishingCommand {
   static override summary = 'Write an environment to one file.'
   static override description =
     `Writes a tarball of the whole tree with owners, modes, hard links, capabilities and device nodes, for envs \
@@ -78,24 +76,12 @@ of the machine, and the files of envs, are left out. With SOURCE_DATE_EPOCH set,
   }
 
   async #exportImage(host: Host, request: ImageExportRequest): Promise<ImageExportResult> {
-    const signal = this.signal()
-    let result: ImageExportResult | undefined
-    await this.runStages([
-      {
-        title: 'Export',
-        async run(report) {
-          const {exportImage} = await import('../src/environments/publish/export-image.js')
-          result = await exportImage(host, request, {
-            signal,
-            onProgress: (progress) =>
-              report(describePublishing(progress), {startedAtMs: undefined, bytes: undefined}),
-          })
-        },
-      },
-    ])
-    if (result === undefined) throw new Error('a stage that has ended has a result')
-    const {image} = result
-    this.#tell(result)
+    const settings = await this.settings()
+    const result = await this.runPublishing('Export', async (options) => {
+      const {exportImage} = await import('../src/environments/publish/export-image.js')
+      return exportImage(host, request, {settings, ...options})
+    })
+    const {image} = this.#tell(result)
     this.note(`Image ${[...image.tags, image.digest].join(', ')}; layers: ${image.layers.length}`)
     return result
   }

@@ -319,7 +319,7 @@ export type DifferenceResult = RecordOf<typeof differenceResult>
 const ociDigestResult = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
 
 /** An image that was made from an environment. */
-const publishedImageResult = v.object({
+const publishedImageFields = {
   digest: described(ociDigestResult, 'of the manifest'),
   configDigest: ociDigestResult,
   layers: v.array(
@@ -327,11 +327,12 @@ const publishedImageResult = v.object({
       digest: described(ociDigestResult, 'of the compressed layer'),
       diffId: described(ociDigestResult, 'of the layer without its compression'),
       sizeBytes: countField,
-      entries: countField,
+      entries: described(v.nullable(countField), 'null for a layer of the image below that was not packed'),
     }),
   ),
-  tags: v.array(v.string()),
-})
+}
+
+const exportedImageResult = v.object({...publishedImageFields, tags: v.array(v.string())})
 
 export const exportResult = v.object({
   name: ownNameField,
@@ -340,7 +341,23 @@ export const exportResult = v.object({
   sha256: digestField,
   sizeBytes: countField,
   entries: countField,
-  image: v.exactOptional(described(publishedImageResult, 'with the formats oci and docker')),
+  image: v.exactOptional(described(exportedImageResult, 'with the formats oci and docker')),
+})
+
+export const pushResult = v.object({
+  name: ownNameField,
+  reference: described(v.string(), 'whole name of the image'),
+  ...publishedImageFields,
+  blobs: described(
+    v.array(
+      v.object({
+        digest: ociDigestResult,
+        sizeBytes: countField,
+        how: v.picklist(['there', 'mounted', 'sent']),
+      }),
+    ),
+    'layers and configuration, and how the registry got them',
+  ),
 })
 
 const prunableKindResult = v.picklist([

@@ -11,6 +11,8 @@ export type ImageArchive = {
    * @param produce - Writes the content. Returns the name; undefined where the file is not needed.
    */
   stream(produce: (write: WriteBlob) => Promise<string | undefined>): Promise<void>
+  /** Runs a step that writes files; if it fails, they are not in the archive. */
+  attempt<T>(step: () => Promise<T>): Promise<T>
   /** @returns The size of the archive. */
   finish(): Promise<number>
 }
@@ -56,6 +58,17 @@ export async function openImageArchive(file: FileHandle): Promise<ImageArchive> 
       const sizeBytes = position - start - BLOCK_BYTES
       await put(paddingAfter(sizeBytes))
       await writeAt(file, headerOf(name, sizeBytes), start)
+    },
+    async attempt(step) {
+      const [start, before] = [position, [...names]]
+      try {
+        return await step()
+      } catch (error) {
+        position = start
+        names.clear()
+        for (const name of before) names.add(name)
+        throw error
+      }
     },
     async finish() {
       await put(Buffer.alloc(2 * BLOCK_BYTES))

@@ -88,7 +88,7 @@ export function composeImage(parts: ImageParts): ImageDocuments {
   return {config, manifest}
 }
 
-export function layerDescriptor(
+function layerDescriptor(
   {compression, digest, sizeBytes, annotations}: NamedLayer,
   format: ImageFormat,
 ): Descriptor {

@@ -4,33 +4,30 @@ import {type FileHandle, open, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
+import type {Settings} from '../../config/settings.js'
 import {finishSha256, type Sha256} from '../../host/digest.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
-import type {LayerCompression} from '../../rootfs/layer/compress.js'
+import {openRegistry} from '../../registry/client.js'
+import {registrySettings} from '../../registry/hosts.js'
+import {formatReference} from '../../registry/reference.js'
 import {withLockedEnvironment} from '../../store/locks.js'
 import {openExportNote, sweepExports} from '../export/abandoned.js'
 import {explainOutput, findStopped, type LockedEnvironment} from '../export/export.js'
 import {type ExportFile, openExportFile} from '../export/output-file.js'
-import {openImageArchive} from './archive-file.js'
-import type {ConfigChanges} from './config-changes.js'
+import {type ImageArchive, openImageArchive} from './archive-file.js'
+import {copyBlob, isUnavailable} from './base.js'
 import {sourceDateEpoch} from './defaults.js'
 import {blobPath, composeLayout, type ImageFormat} from './documents.js'
 import {type ImageName, imageNames} from './image-name.js'
 import {
+  type ImageWish,
   openPublication,
+  type Publication,
   type PublishedImage,
   type PublishedLayer,
   type PublishProgress,
 } from './publication.js'
-
-/** How an environment becomes an image. */
-export type ImageWish = {
-  readonly format: ImageFormat
-  readonly compression: LayerCompression
-  readonly isSquashed: boolean
-  readonly changes: ConfigChanges
-}
 
 export type ImageExportRequest = ImageWish & {
   readonly name: string
@@ -55,7 +52,11 @@ export type ImageExportResult = {
   readonly image: PublishedImage & {readonly tags: readonly string[]}
 }
 
-type ExportOptions = {readonly signal: AbortSignal; readonly onProgress: (progress: PublishProgress) => void}
+export type PublishOptions = {
+  readonly settings: Pick<Settings, 'value'>
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: PublishProgress) => void
+}
 
 /**
  * Writes a stopped environment as an image in one file, which podman, Docker, skopeo and others read: an OCI layout that is also
@@ -68,7 +69,7 @@ type ExportOptions = {readonly signal: AbortSignal; readonly onProgress: (progre
 export async function exportImage(
   host: Host,
   request: ImageExportRequest,
-  options: ExportOptions,
+  options: PublishOptions,
 ): Promise<ImageExportResult> {
   const names = imageNames(request.tag, request.name)
   sourceDateEpoch(host)
@@ -92,7 +93,7 @@ async function toFile(
   host: Host,
   locked: LockedEnvironment,
   {request, names, to}: Target<string>,
-  options: ExportOptions,
+  options: PublishOptions,
 ): Promise<ImageExportResult> {
   const note = await openExportNote(host)
   let file: ExportFile | undefined
@@ -121,7 +122,7 @@ async function toStream(
   host: Host,
   locked: LockedEnvironment,
   {request, names, to}: Target<Writable>,
-  options: ExportOptions,
+  options: PublishOptions,
 ): Promise<ImageExportResult> {
   const file = await openUnnamedFile(host)
   try {
@@ -152,12 +153,12 @@ async function writeArchive(
   host: Host,
   locked: LockedEnvironment,
   {request, names, to}: Target<FileHandle>,
-  options: ExportOptions,
+  options: PublishOptions,
 ): Promise<Pick<ImageExportResult, 'sha256' | 'sizeBytes' | 'entries' | 'image'>> {
   const publication = await openPublication(host, locked, request)
   const archive = await openImageArchive(to)
-  const layers: PublishedLayer[] = []
-  for (const layer of publication.layers) {
+  const layers: PublishedLayer[] = await keptLayers(host, archive, publication, options)
+  for (const layer of publication.layers.slice(layers.length === 0 ? 0 : 1)) {
     await archive.stream(async (write) => {
       const packed = await publication.pack(layer, {...options, write})
       if (packed === undefined) return undefined
@@ -175,7 +176,44 @@ async function writeArchive(
   return {
     sha256: finishSha256(hash),
     sizeBytes,
-    entries: layers.reduce((sum, {entries}) => sum + entries, 0),
+    entries: layers.reduce((sum, {entries = 0}) => sum + entries, 0),
     image: {...image, tags: names.map(({name}) => name)},
+  }
+}
+
+/** Writes the layers of the image below as they were published; none if they can't be had any more. */
+async function keptLayers(
+  host: Host,
+  archive: ImageArchive,
+  {base}: Publication,
+  {signal, onProgress, settings}: PublishOptions,
+): Promise<PublishedLayer[]> {
+  if (base === undefined) return []
+  const source = openRegistry(base.reference, {
+    settings: registrySettings(settings),
+    host,
+    signal,
+    actions: 'pull',
+  })
+  try {
+    return await archive.attempt(async () => {
+      const layers: PublishedLayer[] = []
+      for (const [index, {named, blob}] of base.layers.entries()) {
+        await archive.stream(async (write) => {
+          const place = {layer: index + 1, layers: base.layers.length, totalBytes: blob.size}
+          const onBytes = (bytes: number) => onProgress({stage: 'copy', ...place, bytes})
+          await copyBlob(source, blob, {write, signal, onBytes})
+          return blobPath(blob.digest)
+        })
+        layers.push({...named, entries: undefined, history: undefined})
+      }
+      return layers
+    })
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    onProgress({stage: 'repack', image: formatReference(base.reference), reason: error.message})
+    return []
+  } finally {
+    await source.close()
   }
 }

@@ -1,7 +1,9 @@
 import {type ConfigWish, parseConfigChanges} from '../environments/publish/config-changes.js'
-import type {ImageWish} from '../environments/publish/export-image.js'
+import type {ImageWish, PublishProgress} from '../environments/publish/publication.js'
 import {UsageError} from '../errors.js'
+import {EnvsCommand} from './command.js'
 import {Flags} from './parse.js'
+import {describePublishing, describeRepacking} from './views/publishing.js'
 
 const many = {multiple: true, multipleNonGreedy: true} as const
 
@@ -71,4 +73,38 @@ export function refuseImageFlags(flags: Readonly<Record<string, unknown>>): void
   const used = [...Object.keys(imageFlags()), 'tag'].find((name) => flags[name] !== undefined)
   if (used === undefined) return
   throw new UsageError(`--${used} is for images.`, ['Write an image: --format oci, or --format docker'])
+}
+
+type PublishingHooks = {
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: PublishProgress) => void
+}
+
+/** Base of the commands that make an image from an environment. */
+export abstract class PublishingCommand extends EnvsCommand {
+  /** Runs the work as one stage. */
+  protected async runPublishing<Result>(
+    title: string,
+    work: (hooks: PublishingHooks) => Promise<Result>,
+  ): Promise<Result> {
+    const signal = this.signal()
+    const results: Result[] = []
+    const notes: string[] = []
+    await this.runStages([
+      {
+        title,
+        async run(report) {
+          const onProgress = (progress: PublishProgress) => {
+            if (progress.stage === 'repack') notes.push(describeRepacking(progress))
+            report(describePublishing(progress), {startedAtMs: undefined, bytes: undefined})
+          }
+          results.push(await work({signal, onProgress}))
+        },
+      },
+    ])
+    for (const note of notes) this.warn(note)
+    const [result] = results
+    if (result === undefined) throw new Error('a stage that has ended has a result')
+    return result
+  }
 }
