@@ -366,6 +366,7 @@ const prunableKindResult = v.picklist([
   'snapshots',
   'leftover',
   'image-tree',
+  'image-layers',
   'image',
   'packages',
 ])

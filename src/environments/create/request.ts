@@ -9,6 +9,7 @@ import {movedSuites, readCatalogue} from '../../images/catalog/catalog.js'
 import type {ImageReference} from '../../images/name.js'
 import {environmentNameFor, parseImageReference, parseSha256} from '../../images/reference.js'
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
+import {registrySettings} from '../../registry/hosts.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
@@ -179,7 +180,7 @@ type ImageContextOptions = {
 
 /** Returns the mirrors, keyrings and other context for image servers. @throws {@link invalidSettingError} */
 export function imageContext(
-  {environment, now}: Pick<Host, 'environment' | 'now'>,
+  {environment, now, uid, which}: Pick<Host, 'environment' | 'now' | 'uid' | 'which'>,
   settings: Settings,
   options: ImageContextOptions,
 ): ImageContext {
@@ -192,6 +193,7 @@ export function imageContext(
     keyrings: scopedKeyrings(settings.value('keyrings')),
     environment,
     now: now(),
+    registries: {settings: registrySettings(settings), host: {environment, uid, which}},
     ...options,
   }
 }

@@ -94,7 +94,7 @@ export async function keepContainer(
   const {digest: sha256, manifest, index, configuration, layers, trust} = image
   const lock = await lockImageForFetching(images, sha256, {signal: around.signal, onWait: () => {}})
   try {
-    if (referenceOfKept(images, sha256) === image.name) return
+    if (readContainerIfValid(images, sha256)?.origin.reference === image.name) return
     const partial = partialFiles(images, sha256)
     await rm(partial.folder, {recursive: true, force: true})
     await makeFolders(partial.folder, {mode: 0o700})
@@ -128,9 +128,10 @@ export async function keepContainer(
   }
 }
 
-function referenceOfKept(images: string, sha256: Sha256): string | undefined {
+/** As {@link readContainer}; undefined for a damaged record too. */
+export function readContainerIfValid(images: string, sha256: Sha256): KeptContainer | undefined {
   try {
-    return readContainer(images, sha256)?.origin.reference
+    return readContainer(images, sha256)
   } catch (error) {
     if (error instanceof ImageRecordUnreadableError) return undefined
     throw error
@@ -138,7 +139,7 @@ function referenceOfKept(images: string, sha256: Sha256): string | undefined {
 }
 
 /** Returns a kept image; undefined without one. @throws {ImageRecordUnreadableError} */
-export function readContainer(images: string, sha256: Sha256): KeptContainer | undefined {
+function readContainer(images: string, sha256: Sha256): KeptContainer | undefined {
   const files = imageFiles(images, sha256)
   const record = readRecordFile(recordPath(files), CONTAINER_FORMAT)
   if (record === undefined || record.sha256 !== sha256) return undefined
@@ -151,16 +152,36 @@ export async function listContainers(images: string): Promise<KeptContainer[]> {
   const found: KeptContainer[] = []
   for (const entry of await listEntries(images)) {
     if (entry.kind !== 'image' || !isContainerFolder(images, entry.sha256)) continue
-    try {
-      const kept = readContainer(images, entry.sha256)
-      if (kept !== undefined) found.push(kept)
-    } catch (error) {
-      if (!(error instanceof ImageRecordUnreadableError)) throw error
-    }
+    const kept = readContainerIfValid(images, entry.sha256)
+    if (kept !== undefined) found.push(kept)
   }
   return found.sort(
     (a, b) =>
       (a.origin.reference < b.origin.reference ? -1 : Number(a.origin.reference > b.origin.reference)) ||
       b.fetchedAt.getTime() - a.fetchedAt.getTime(),
+  )
+}
+
+/** Returns a kept image in the form in which `envs image list` shows all images. */
+export function describeKeptContainer(image: KeptContainer) {
+  const {origin, sha256, architecture, sizeBytes, fetchedAt, evidence, lastUsedAt} = image
+  return {
+    name: origin.reference,
+    source: 'oci',
+    ...{suite: null, variant: null, architecture},
+    version: `sha256:${sha256.slice(0, 12)}`,
+    url: origin.reference,
+    ...{sha256, sizeBytes, signer: null, signedAt: null, fetchedAt, evidence: null, archive: null},
+    ...{container: origin, path: evidence, lastUsedAt},
+  }
+}
+
+/** Returns the kept images of containers that a word selects: a reference, or a digest or its first 8 digits. */
+export async function chooseContainers(images: string, word: string): Promise<KeptContainer[]> {
+  const digits = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/.exec(word.toLowerCase())?.groups?.['digits']
+  const name = word.replace(/^docker:\/\//, '')
+  const names = new Set([word, name, `docker.io/${name}`, `docker.io/library/${name}`])
+  return (await listContainers(images)).filter(
+    ({origin, sha256}) => names.has(origin.reference) || (digits !== undefined && sha256.startsWith(digits)),
   )
 }
