@@ -1,0 +1,82 @@
+import {UsageError} from '../../errors.js'
+import type {RegistryReference} from '../reference.js'
+import {parseRequirements} from './policy.js'
+import {findScope, readPolicyFile} from './policy-file.js'
+import {readPublicKey} from './public-key.js'
+import type {Requirement, SignerRule, TextRule} from './requirement.js'
+
+/** The signatures that an image must have: those of the policy, and those that `--verify` adds. */
+export type TrustPlan = {
+  readonly isRejected: boolean
+  /** All of them must be met. */
+  readonly requirements: readonly Requirement[]
+  /** Undefined without a policy file. */
+  readonly policy: {readonly file: string; readonly scope: string} | null
+}
+
+export type TrustOptions = {
+  /** Of `--verify`, each a key or an identity. */
+  readonly verify: readonly string[]
+  /** The setting registries.trust. */
+  readonly policy: string | undefined
+  /** Files that are read without the setting; see `usualPolicyFiles`. */
+  readonly usualPolicies: readonly string[]
+  /** The setting registries.trustedRoot, or the built-in file. */
+  readonly rootPath: string
+}
+
+/**
+ * Plans what has to be verified for an image; no server is asked. A demand of `--verify` never replaces one of the policy.
+ *
+ * @throws {UsageError} For a value of `--verify` that is neither a key nor an identity.
+ * @throws {EnvsError} For a policy or a key that can't be used.
+ */
+export function planTrust(image: RegistryReference, options: TrustOptions): TrustPlan {
+  const wishes = options.verify.map((text) => parseVerify(text, options.rootPath))
+  const file = readPolicyFile(options.policy, options.usualPolicies)
+  if (file === undefined) return {isRejected: false, requirements: wishes, policy: null}
+  const scope = findScope(file, image)
+  const demand = parseRequirements(scope, {image, rootPath: options.rootPath})
+  return {
+    isRejected: demand.isRejected,
+    requirements: [...demand.requirements, ...wishes],
+    policy: {file: scope.file, scope: scope.scope},
+  }
+}
+
+/** `issuer=…,identity=…`, either with `-regexp`; an issuer is a URL, in which a comma is written as %2C. */
+const IDENTITY =
+  /^issuer(?<isIssuerPattern>-regexp)?=(?<issuer>[^,]+),identity(?<isSubjectPattern>-regexp)?=(?<subject>.+)$/
+
+/** Parses a value of `--verify`: the path of a public key, or the identity of a keyless signature. */
+function parseVerify(text: string, rootPath: string): Requirement {
+  // cosign's own signatures name the repository without the tag, and those of cosign 3 nothing.
+  return {signer: parseSigner(text, rootPath), name: {type: 'matchRepository'}, mayLackName: true}
+}
+
+function parseSigner(text: string, rootPath: string): SignerRule {
+  const {isIssuerPattern, issuer, isSubjectPattern, subject} = IDENTITY.exec(text)?.groups ?? {}
+  if (issuer !== undefined && subject !== undefined)
+    return {
+      kind: 'identity',
+      issuer: textRule(issuer, isIssuerPattern !== undefined),
+      subject: textRule(subject, isSubjectPattern !== undefined),
+      isEmail: false,
+      roots: {path: rootPath},
+    }
+  if (/^(?:issuer|identity)(?:-regexp)?=/.test(text))
+    throw new UsageError(`--verify "${text}" is not an identity: it needs an issuer, then an identity.`, [
+      'Write --verify issuer=https://token.actions.githubusercontent.com,identity-regexp=^https://github.com/OWNER/REPOSITORY/',
+    ])
+  return {kind: 'keys', keys: [readPublicKey(text)], logKeys: []}
+}
+
+function textRule(text: string, isPattern: boolean): TextRule {
+  if (!isPattern) return {kind: 'exact', text}
+  try {
+    return {kind: 'pattern', pattern: new RegExp(text, 'u')}
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new UsageError(`--verify: "${text}" is not a regular expression: ${error.message}.`)
+  }
+}

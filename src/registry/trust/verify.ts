@@ -1,0 +1,132 @@
+import type {BlobSource} from '../blob-source.js'
+import type {OciDigest} from '../descriptor.js'
+import {formatReference, type RegistryReference} from '../reference.js'
+import {type Candidate, readCandidates} from './candidates.js'
+import {imageRejectedError, imageSignatureError, imageUnsignedError} from './errors.js'
+import type {TrustPlan} from './plan.js'
+import {describeSigner, type Requirement, type Signer} from './requirement.js'
+import {openCandidate, type SignedContent} from './signed-content.js'
+import {isNameAllowed} from './signed-name.js'
+import {verifySigner} from './signer.js'
+
+/** Why an image was taken, as it is recorded and shown. */
+export type ImageTrust = {
+  /** `signed`: by each of `signers`; `digest`: the user named its digest; `registry`: its registry alone vouches for it. */
+  readonly kind: 'signed' | 'digest' | 'registry'
+  /** One for each demand of `--verify` and of the policy. */
+  readonly signers: readonly Signer[]
+  /** Of the manifest or the index that is signed; null unless it is signed. */
+  readonly digest: OciDigest | null
+  /** The file and its scope that decided; null without a policy file. */
+  readonly policy: {readonly file: string; readonly scope: string} | null
+}
+
+export type VerifyImageOptions = {
+  readonly source: BlobSource
+  /** As the user named the image: a mirror serves what was signed under this name. */
+  readonly reference: RegistryReference
+  /** Of the index in which the manifest stands, if it stands in one: its signature vouches for its manifests. */
+  readonly indexDigest: OciDigest | undefined
+  readonly manifestDigest: OciDigest
+  readonly plan: TrustPlan
+  readonly signal: AbortSignal
+}
+
+/**
+ * Verifies that an image has the signatures that the user and the policy demand, before any of its layers is used.
+ *
+ * @throws {@link imageRejectedError} @throws {ImageUnsignedError} @throws {ImageSignatureError}
+ * @throws {@link trustedRootError} @throws {EnvsError} If the source fails.
+ */
+export async function verifyImage(options: VerifyImageOptions): Promise<ImageTrust> {
+  const {plan, reference, indexDigest, manifestDigest} = options
+  const image = formatReference(reference)
+  const {policy} = plan
+  if (plan.isRejected && policy !== null) throw imageRejectedError({...policy, image})
+  if (plan.requirements.length === 0)
+    return {kind: reference.digest === undefined ? 'registry' : 'digest', signers: [], digest: null, policy}
+  const digests = indexDigest === undefined ? [manifestDigest] : [indexDigest, manifestDigest]
+  const candidates = digests.map((digest) => ({digest, signatures: remembered(options, digest)}))
+  const signatures: Signature[] = []
+  for (const requirement of plan.requirements)
+    signatures.push(await requireSignature(candidates, {requirement, reference, image}))
+  return {
+    kind: 'signed',
+    signers: signatures.map(({signer}) => signer),
+    digest: signatures[0]?.digest ?? null,
+    policy,
+  }
+}
+
+type Signature = {readonly signer: Signer; readonly digest: OciDigest}
+
+type Signatures = {readonly digest: OciDigest; readonly signatures: AsyncIterable<SignedContent | string>}
+
+async function requireSignature(
+  candidates: readonly Signatures[],
+  {
+    requirement,
+    reference,
+    image,
+  }: {readonly requirement: Requirement; readonly reference: RegistryReference; readonly image: string},
+): Promise<Signature> {
+  const reasons = new Set<string>()
+  for (const {digest, signatures} of candidates) {
+    for await (const content of signatures) {
+      const verdict = await judge(content, {digest, requirement, reference})
+      if (typeof verdict !== 'string') return {signer: verdict, digest}
+      reasons.add(verdict)
+    }
+  }
+  const demand = describeSigner(requirement.signer)
+  if (reasons.size === 0) throw imageUnsignedError({image, demand})
+  throw imageSignatureError({image, demand, reasons: [...reasons].slice(0, MOST_REASONS).join(', ')})
+}
+
+/** In a message. */
+const MOST_REASONS = 5
+
+async function judge(
+  content: SignedContent | string,
+  {
+    digest,
+    requirement: {signer: rule, name, mayLackName},
+    reference,
+  }: {
+    readonly digest: OciDigest
+    readonly requirement: Requirement
+    readonly reference: RegistryReference
+  },
+): Promise<Signer | string> {
+  if (typeof content === 'string') return content
+  const signer = await verifySigner(content, rule)
+  if (typeof signer === 'string') return signer
+  // From here on the words are the signer's; before, they were the registry's.
+  const {claim} = content
+  if (!claim.digests.includes(digest)) return 'one is of another image'
+  if (claim.name === undefined)
+    return mayLackName ? signer : 'one states no name, and the policy demands one (cosign 3 writes none)'
+  if (!isNameAllowed(claim.name, name, reference)) return `one is for "${claim.name.slice(0, 300)}"`
+  return signer
+}
+
+/** Reads each signature once, and only as far as it is needed, however often it is asked for. */
+function remembered(
+  {source, signal}: VerifyImageOptions,
+  digest: OciDigest,
+): AsyncIterable<SignedContent | string> {
+  const read: (SignedContent | string)[] = []
+  const rest: AsyncGenerator<Candidate> = readCandidates(source, digest, {signal})
+  return {
+    async *[Symbol.asyncIterator]() {
+      for (let at = 0; ; at++) {
+        if (at === read.length) {
+          const {value, done} = await rest.next()
+          if (done === true) return
+          read.push(await openCandidate(value))
+        }
+        yield read[at] ?? ''
+      }
+    },
+  }
+}
