@@ -12,7 +12,7 @@ export const ROOMS = {
   'images/signature': ['host', 'errors'],
   'apt/format': ['host', 'errors'],
   apt: ['apt/format', 'images/signature', 'compression', 'host', 'errors'],
-  registry: ['host', 'errors'],
+  registry: ['config', 'host', 'errors'],
   'registry/trust': ['registry', 'host', 'errors'],
   images: ['registry', 'images/signature', 'host', 'errors'],
   rootfs: ['apt/format', 'compression', 'host', 'errors'],

@@ -18,7 +18,7 @@ export default class ConfigGet extends EnvsCommand {
     const {args} = await this.parse(ConfigGet)
     const name = parseSettingName(args.setting)
     const entry = settingEntry(await this.settings(), name)
-    this.print(showSettingValue(entry.value))
+    this.print(showSettingValue(entry))
     return entry
   }
 }

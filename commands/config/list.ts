@@ -18,7 +18,7 @@ export default class ConfigList extends EnvsCommand {
     const entries = settingNames().map((name) => settingEntry(settings, name))
     this.printTable(entries, [
       {title: 'setting', show: ({name}) => name},
-      {title: 'value', show: ({value}) => showSettingValue(value) || '-'},
+      {title: 'value', show: (entry) => showSettingValue(entry) || '-'},
       {title: 'from', show: ({origin}) => origin},
       {title: 'variable', rank: 2, show: ({variable}) => variable},
     ])

@@ -25,9 +25,7 @@ afterwards.`
     await storeSetting(this.openHost(), name, args.value)
     const entry = settingEntry(await this.settings(), name)
     if (entry.origin === 'variable')
-      this.warn(
-        `${entry.variable} is set and takes precedence: ${showSettingValue(entry.value)} is in force.`,
-      )
+      this.warn(`${entry.variable} is set and takes precedence: ${showSettingValue(entry)} is in force.`)
     return entry
   }
 }

@@ -20,7 +20,7 @@ export default class ConfigUnset extends EnvsCommand {
     await clearSetting(this.openHost(), name)
     const entry = settingEntry(await this.settings(), name)
     if (entry.origin === 'variable')
-      this.warn(`${entry.variable} is still set: ${showSettingValue(entry.value)} is in force.`)
+      this.warn(`${entry.variable} is still set: ${showSettingValue(entry)} is in force.`)
     return entry
   }
 }

@@ -21,6 +21,9 @@ export type SettingValues = {
   trashTime: string
   trashSize: string
   tryMemory: string | undefined
+  'registries.mirrors': readonly string[]
+  'registries.insecure': readonly string[]
+  'registries.certificates': string | undefined
 }
 
 export type SettingName = keyof SettingValues
@@ -41,6 +44,8 @@ export type SettingKind<Value> = {
   readonly parseJson: (json: unknown) => Value | undefined
   /** All values of an enumeration. */
   readonly choices?: readonly Value[]
+  /** Between the entries of a list on a command line. Default: `:`. */
+  readonly separator?: string
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
@@ -76,6 +81,57 @@ export const keyringList: SettingKind<readonly string[]> = {
 /** Parses the entries of a keyring list. @param entries - A value of {@link keyringList}. */
 export function scopedKeyrings(entries: readonly string[]): ScopedKeyring[] {
   return entries.flatMap((entry) => parseScoped(entry) ?? [])
+}
+
+/** A mirror of a container registry; `folder` has no slash at its end. */
+export type RegistryMirror = {readonly host: string; readonly folder: string}
+
+const REGISTRY_HOST = /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
+
+/** Entries `HOST=URL`; separated by `,`, because hosts and URLs have colons. {@link registryMirrors} parses them. */
+const mirrorList = listOf(
+  'entries HOST=URL separated by commas, each a registry and the URL of a mirror of it, such as docker.io=https://mirror.example',
+  (entry) => {
+    const {host = '', url = ''} = /^(?<host>[^=]*)=(?<url>.*)$/s.exec(entry)?.groups ?? {}
+    const folder = folderUrl.parseText(url)
+    if (folder === undefined || !REGISTRY_HOST.test(host)) return undefined
+    // Credentials of a mirror stand where those of registries do.
+    return new URL(folder).username === '' ? `${host}=${folder}` : undefined
+  },
+)
+
+/** Parses the entries of a list of mirrors. @param entries - A value of {@link mirrorList}. */
+export function registryMirrors(entries: readonly string[]): RegistryMirror[] {
+  return entries.map((entry) => {
+    const [host = '', ...url] = entry.split('=')
+    return {host, folder: url.join('=')}
+  })
+}
+
+const hostList = listOf(
+  'hosts separated by commas, each HOST or HOST:PORT, such as localhost:5000',
+  (entry) => (REGISTRY_HOST.test(entry) ? entry : undefined),
+)
+
+const absoluteFolder: SettingKind<string> = fromText('the absolute path of a folder', (text) =>
+  text.startsWith('/') && !text.includes('\0') ? text : undefined,
+)
+
+/** A list whose entries are separated by commas on a command line. */
+function listOf(
+  allowed: string,
+  parseEntry: (entry: string) => string | undefined,
+): SettingKind<readonly string[]> {
+  const parseAll = (entries: readonly string[]) => {
+    const parsed = entries.flatMap((entry) => parseEntry(entry) ?? [])
+    return parsed.length === entries.length ? parsed : undefined
+  }
+  return {
+    allowed,
+    separator: ',',
+    parseText: (text) => parseAll(text.split(',').filter((entry) => entry !== '')),
+    parseJson: (json) => (isStringList(json) ? parseAll(json) : undefined),
+  }
 }
 
 const BYTES = /^(?<count>\d{1,6})(?<unit>[kMGT])B?$/
@@ -200,6 +256,13 @@ export const SETTINGS: {readonly [Name in SettingName]: SettingDefinition<Settin
   trashTime: {variable: 'ENVS_TRASH_TIME', kind: duration, builtIn: '3d'},
   trashSize: {variable: 'ENVS_TRASH_SIZE', kind: sizeOrShare, builtIn: '20%'},
   tryMemory: {variable: 'ENVS_TRY_MEMORY', kind: byteSize, builtIn: undefined},
+  'registries.mirrors': {variable: 'ENVS_REGISTRIES_MIRRORS', kind: mirrorList, builtIn: []},
+  'registries.insecure': {variable: 'ENVS_REGISTRIES_INSECURE', kind: hostList, builtIn: []},
+  'registries.certificates': {
+    variable: 'ENVS_REGISTRIES_CERTIFICATES',
+    kind: absoluteFolder,
+    builtIn: undefined,
+  },
 }
 
 /** Returns the names of the settings in the order of the table. */

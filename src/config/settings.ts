@@ -247,8 +247,8 @@ export function settingEntry(settings: Settings, name: SettingName): SettingEntr
   return {name, value: value ?? null, origin, variable: SETTINGS[name].variable}
 }
 
-/** Returns the value as it would be typed: a list is separated by `:`, null is empty. */
-export function showSettingValue(value: SettingEntry['value']): string {
+/** Returns the value as it would be typed; null is empty. */
+export function showSettingValue({name, value}: Pick<SettingEntry, 'name' | 'value'>): string {
   if (value === null) return ''
-  return typeof value === 'string' ? value : value.join(':')
+  return typeof value === 'string' ? value : value.join(SETTINGS[name].kind.separator ?? ':')
 }

@@ -1,12 +1,12 @@
 import {setMaxListeners} from 'node:events'
-import {readFile} from 'node:fs/promises'
 import {Agent as HttpAgent, type IncomingHttpHeaders} from 'node:http'
 import {Agent as HttpsAgent} from 'node:https'
-import {BlockList, isIP} from 'node:net'
 import type {Readable} from 'node:stream'
 import type {PlainResponse} from 'got'
 import {codeOf, EnvsError} from '../../errors.js'
-import {certificateFileError, malformedProxyError, NetworkError} from './errors.js'
+import {NetworkError} from './errors.js'
+import {type Environment, proxyFor} from './proxy.js'
+import {certificateAuthorities, type HostTrust, tlsOptions} from './trust.js'
 
 /** A response whose body is unread; the caller closes it. */
 export type HttpAnswer = {
@@ -21,7 +21,13 @@ export type HttpAnswer = {
 }
 
 export type RequestOptions = {
+  /** Default: GET. */
+  readonly method?: HttpMethod
   readonly headers: Readonly<Record<string, string>>
+  /** A stream needs a `content-length` among the headers, and is destroyed with the request. */
+  readonly body?: Buffer | Readable
+  /** What else to trust than the usual certificate authorities, by URL: redirects lead to other hosts. */
+  readonly trust?: HostTrust | undefined
   readonly environment: Environment
   readonly signal: AbortSignal | undefined
   /** Time-out until the first chunk of the body, redirects included. */
@@ -30,6 +36,8 @@ export type RequestOptions = {
   /** Connections to reuse; the digest of the body must be known. */
   readonly connections?: Connections | undefined
 }
+
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** A connection failed or broke. Internal: the request may be retried. */
 export class ConnectionError extends Error {
@@ -53,20 +61,26 @@ const MOST_REDIRECTS = 10
 /** Time-outs of the steps before the first byte of a body, long enough for a satellite link or a busy mirror. */
 const TIMEOUTS = {lookup: 10_000, connect: 15_000, secureConnect: 15_000, response: 60_000}
 
-/** RFC 9110, section 15.4: redirects of a GET. */
+/** RFC 9110, section 15.4: redirects of GET and HEAD. Those of other methods are left to the caller, who has the body. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
+/** Sends a GET. See {@link send}. */
+export function get(start: URL, options: Omit<RequestOptions, 'method' | 'body'>): Promise<HttpAnswer> {
+  return send(start, options)
+}
+
 /**
- * Sends a GET and follows its redirects; the proxy is chosen for each host. docs/decisions/0038-got.md says which
- * parts are left to got.
+ * Sends a request, and follows redirects of GET and HEAD; the proxy and the certificates are chosen for each host, and
+ * `authorization` stays with the first. docs/decisions/0038-got.md says which parts are left to got.
  *
- * The body is not decompressed, because the digest matchesExemption the file as it was sent.
+ * The body is not decompressed, because the digest matches the file as it was sent.
  *
  * @throws {NetworkError} For too many redirects, and for redirects that leave HTTPS or HTTP.
  * @throws {ConnectionError}
  * @throws {unknown} The reason of `signal`.
  */
-export async function get(start: URL, options: RequestOptions): Promise<HttpAnswer> {
+export async function send(start: URL, options: RequestOptions): Promise<HttpAnswer> {
+  const {method = 'GET'} = options
   const silence = new AbortController()
   const watch = (ms: number) => setTimeout(() => silence.abort(), ms)
   let timer: NodeJS.Timeout | undefined
@@ -77,15 +91,20 @@ export async function get(start: URL, options: RequestOptions): Promise<HttpAnsw
     timer = watch(options.headMs)
     const stream = got.stream(start, {
       ...route.options,
+      method,
+      ...(options.body === undefined ? {} : {body: options.body}),
       decompress: false,
-      followRedirect: isFollowed,
+      followRedirect: method === 'GET' || method === 'HEAD' ? isFollowed : false,
       headers: {'accept-encoding': 'identity', 'user-agent': 'envs', ...options.headers},
       hooks: {
         beforeRedirect: [
           async (next, response) => {
             dropBody(response)
-            route = await routeTo(new URL(String(next.url)), {...options, signal})
+            const to = new URL(String(next.url))
+            route = await routeTo(to, {...options, signal})
             Object.assign(next, route.options)
+            // got keeps it for another scheme of the same name; and what a registry knows is for that registry.
+            if (to.origin !== start.origin) delete next.headers['authorization']
           },
         ],
       },
@@ -93,7 +112,12 @@ export async function get(start: URL, options: RequestOptions): Promise<HttpAnsw
       retry: {limit: 0},
       signal,
       throwHttpErrors: false,
-      timeout: TIMEOUTS,
+      timeout: {...TIMEOUTS, response: Math.max(TIMEOUTS.response, options.headMs)},
+    })
+    // A long upload is no silence.
+    stream.on('uploadProgress', () => {
+      clearTimeout(timer)
+      timer = watch(options.headMs)
     })
     const url = () => new URL(String(stream.options.url))
     const explain = (error: unknown) =>
@@ -132,18 +156,18 @@ export async function get(start: URL, options: RequestOptions): Promise<HttpAnsw
   }
 }
 
-type RouteOptions = Pick<RequestOptions, 'environment' | 'connections'> & {readonly signal: AbortSignal}
+type RouteOptions = Pick<RequestOptions, 'environment' | 'connections' | 'trust'> & {
+  readonly signal: AbortSignal
+}
 
-async function routeTo(url: URL, {environment, connections, signal}: RouteOptions) {
+async function routeTo(url: URL, {environment, connections, signal, trust}: RouteOptions) {
   const proxy = proxyFor(url, environment)
   const isSecure = url.protocol === 'https:' || proxy?.protocol === 'https:'
   const authorities = isSecure ? await certificateAuthorities(environment) : undefined
   const agent = await (connections?.agentsFor(url, {proxy, authorities}) ??
     agentsFor(url, {proxy, authorities, signal}))
-  return {
-    proxy,
-    options: {agent, https: authorities === undefined ? {} : {certificateAuthority: authorities}},
-  }
+  const own = url.protocol === 'https:' ? await trust?.(url) : undefined
+  return {proxy, options: {agent, https: await tlsOptions(own, {authorities, environment})}}
 }
 
 /**
@@ -248,99 +272,6 @@ async function agentsFor(url: URL, {proxy, authorities, signal, kept}: AgentOpti
   }
   const {HttpProxyAgent} = await import('http-proxy-agent')
   return {http: new HttpProxyAgent(proxy, options)}
-}
-
-/**
- * Returns the trusted certificate authorities as PEM texts; undefined for Node's own.
- *
- * `SSL_CERT_FILE` replaces Node's, as in OpenSSL. Node ignores `NODE_EXTRA_CA_CERTS` if it receives a list, so it
- * is added here.
- *
- * @throws {@link certificateFileError}
- */
-async function certificateAuthorities(environment: Environment): Promise<string[] | undefined> {
-  const own = environment['SSL_CERT_FILE']
-  if (!own) return undefined
-  const authorities = [await readPem('SSL_CERT_FILE', own)]
-  const extra = environment['NODE_EXTRA_CA_CERTS']
-  if (extra) authorities.push(await readPem('NODE_EXTRA_CA_CERTS', extra))
-  return authorities
-}
-
-async function readPem(variable: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw certificateFileError({variable, path}, {cause: error})
-  }
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>
-
-const DEFAULT_PORTS: Readonly<Record<string, string>> = {'http:': '80', 'https:': '443'}
-
-/**
- * Returns the proxy for a URL by `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, lower case before upper.
- *
- * A name in `no_proxy` matches itself and its subdomains, also as `.name` and `*.name`; `name:port` matches only
- * that port; `10.0.0.0/8` a range of addresses; `*` everything.
- *
- * @returns The URL, `http:` if the variable names no scheme, or undefined for a direct connection. Its scheme may
- * be unsupported.
- * @throws {@link malformedProxyError}
- * @see curl(1), ENVIRONMENT
- */
-export function proxyFor(url: URL, environment: Environment): URL | undefined {
-  const scheme = url.protocol.slice(0, -1)
-  const [name, value] =
-    readVariable(environment, `${scheme}_proxy`) ?? readVariable(environment, 'all_proxy') ?? []
-  if (name === undefined || value === undefined) return undefined
-  if (isExempt(url, readVariable(environment, 'no_proxy')?.[1] ?? '')) return undefined
-  const text = value.includes('://') ? value : `http://${value}`
-  // The value may hold a password.
-  if (!URL.canParse(text)) throw malformedProxyError({name})
-  return new URL(text)
-}
-
-/** Returns the name and the value of a variable, in lower case or else in upper case. */
-function readVariable(
-  environment: Environment,
-  name: string,
-): readonly [name: string, value: string] | undefined {
-  for (const each of [name, name.toUpperCase()]) {
-    const value = environment[each]
-    if (value) return [each, value]
-  }
-  return undefined
-}
-
-function isExempt(url: URL, list: string): boolean {
-  const port = url.port || DEFAULT_PORTS[url.protocol]
-  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase()
-  return list
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter((entry) => entry !== '')
-    .some((entry) => entry === '*' || matchesExemption(entry, host, port))
-}
-
-function matchesExemption(entry: string, host: string, port: string | undefined): boolean {
-  const withPort = /^(?<name>\[.*\]|[^:]+):(?<port>\d+)$/.exec(entry)?.groups
-  if (withPort !== undefined && withPort['port'] !== port) return false
-  const name = (withPort?.['name'] ?? entry).replace(/^\[|\]$/g, '')
-  if (isIP(host) !== 0) return name === host || isInSubnet(host, name)
-  const domain = name.replace(/^\*?\./, '')
-  return host === domain || host.endsWith(`.${domain}`)
-}
-
-function isInSubnet(host: string, subnet: string): boolean {
-  const {network = '', bits = ''} = /^(?<network>[^/]+)\/(?<bits>\d{1,3})$/.exec(subnet)?.groups ?? {}
-  const family = isIP(network)
-  if (family === 0 || family !== isIP(host) || Number(bits) > (family === 4 ? 32 : 128)) return false
-  const kind = family === 4 ? 'ipv4' : 'ipv6'
-  const list = new BlockList()
-  list.addSubnet(network, Number(bits), kind)
-  return list.check(host, kind)
 }
 
 type AgentRoute = {readonly proxy: URL | undefined; readonly authorities: readonly string[] | undefined}

@@ -1,8 +1,9 @@
 import {keepBody, readBody} from '../cache.js'
 import {LEAST_PACE, type LeastPace, openPace, type Pace, withWaits} from './attempt.js'
-import {type Environment, get, type HttpAnswer} from './client.js'
+import {get, type HttpAnswer} from './client.js'
 import {NetworkError, type UnexpectedSizeError, unexpectedSizeError} from './errors.js'
 import {hasValidators, parseLength, strongValidators, type Validators, validatorsSchema} from './part.js'
+import type {Environment} from './proxy.js'
 import {
   type FailedTry,
   failedConnection,
@@ -129,10 +130,20 @@ async function attemptSmall(
   }
 }
 
-async function readSmallBody(
+/** A body of at most `maxBytes`, or the reason why it did not arrive. */
+export type SmallBody =
+  | {readonly kind: 'whole'; readonly body: Buffer; readonly validators: Validators}
+  | FailedTry
+
+/**
+ * Reads the body of a response, at the pace that is asked of servers.
+ *
+ * @throws {ConnectionError} @throws {UnexpectedSizeError}
+ */
+export async function readSmallBody(
   answer: HttpAnswer,
   {maxBytes, pace}: {maxBytes: number; pace: Pace},
-): Promise<SmallOutcome> {
+): Promise<SmallBody> {
   const {host} = answer.url
   const announced = parseLength(answer.headers['content-length'])
   const chunks: Buffer[] = []
