@@ -26,7 +26,7 @@ const imageResult = described(
     sha256: digestField,
     sizeBytes: countField,
     compression: v.string(),
-    trust: v.picklist(['signed', 'digest', 'unverified']),
+    trust: v.picklist(['signed', 'digest', 'registry', 'unverified']),
     signer: described(v.nullable(signerResult), 'null unless trust is signed'),
     signedAt: v.nullable(dateField),
     archive: v.nullable(archiveResult),

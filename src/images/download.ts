@@ -11,7 +11,7 @@ import {type Downloaded, download} from '../host/http/download.js'
 import {partPaths} from '../host/http/part.js'
 import {ImageNotFoundError, imageReplacedError} from './errors.js'
 import {openFileImage} from './local.js'
-import {identifyByDigest, judge, type OpenedImage} from './opened-image.js'
+import {identifyByDigest, judge, type OpenedTarballs} from './opened-image.js'
 
 type UrlImageOptions = {
   readonly sha256?: Sha256 | undefined
@@ -27,7 +27,7 @@ type UrlImageOptions = {
  * The tarball is not cached: the same URL may hold another file tomorrow. `close` removes the file; the part of an
  * interrupted download stays, and the next download resumes it.
  */
-export async function openUrlImage(url: URL, options: UrlImageOptions): Promise<OpenedImage> {
+export async function openUrlImage(url: URL, options: UrlImageOptions): Promise<OpenedTarballs> {
   const {sha256, cacheFolder, environment, signal, onProgress} = options
   // The file name is a digest: a URL may be longer than a file name allows, and may hold a password.
   const key = createHash('sha256').update(url.href).digest('hex').slice(0, 32)
@@ -53,7 +53,7 @@ export async function openUrlImage(url: URL, options: UrlImageOptions): Promise<
 }
 
 /** Opens the image, once more if it is missing: another process may have shared the download and removed the file. */
-async function openTwice(open: () => Promise<OpenedImage>): Promise<OpenedImage> {
+async function openTwice(open: () => Promise<OpenedTarballs>): Promise<OpenedTarballs> {
   try {
     return await open()
   } catch (error) {
@@ -94,7 +94,7 @@ export function openWhileFetching({
   source,
   expected,
   ...options
-}: OpenWhileFetchingOptions): Promise<OpenedImage> {
+}: OpenWhileFetchingOptions): Promise<OpenedTarballs> {
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   return new Promise((resolve, reject) => {
@@ -137,7 +137,7 @@ type GrowingImageOptions = {
 function imageOfGrowingFile(
   growing: GrowingFile,
   {whole, stop, source, expected}: GrowingImageOptions,
-): OpenedImage {
+): OpenedTarballs {
   return {
     source,
     expected,

@@ -10,7 +10,7 @@ import {openMemory} from '../host/cache.js'
 import {finishSha256, type Sha256} from '../host/digest.js'
 import {sha256Field} from '../host/records.js'
 import {imageChangedError, imageUnreadableError, noFileError, notAnImageFileError} from './errors.js'
-import {type ImageEvidence, identifyByDigest, judge, type OpenedImage} from './opened-image.js'
+import {type ImageEvidence, identifyByDigest, judge, type OpenedTarballs} from './opened-image.js'
 
 const readDescriptor = promisify(read)
 
@@ -50,7 +50,7 @@ const HASH_CHUNK_BYTES = 1 << 20
  * @throws {@link notAnImageFileError}
  * @throws {@link imageUnreadableError}
  */
-export function openFileImage(path: string, {source, sha256, digests}: FileImageOptions): OpenedImage {
+export function openFileImage(path: string, {source, sha256, digests}: FileImageOptions): OpenedTarballs {
   const fd = openForReading(path, source)
   const before = fstatSync(fd, {bigint: true})
   if (before.isFile()) return regularFileImage(fd, before, {source, sha256, digests})
@@ -66,7 +66,7 @@ function regularFileImage(
   fd: number,
   before: BigIntStats,
   {source, sha256: expected, digests}: FileImageOptions,
-): OpenedImage {
+): OpenedTarballs {
   const stop = new AbortController()
   const isStable = () => isUnchanged(before, fstatSync(fd, {bigint: true}))
   const known = digests?.recall(before)
@@ -188,7 +188,7 @@ export type StandardInput = Readable & {readonly isTTY?: boolean}
 export function openStandardInputImage(
   standardInput: StandardInput,
   {sha256}: {sha256: Sha256 | undefined},
-): OpenedImage {
+): OpenedTarballs {
   if (standardInput.isTTY === true) {
     throw notAnImageFileError(
       {source: 'standard input', reason: 'it is a terminal'},
@@ -202,7 +202,7 @@ export function openStandardInputImage(
 function openStreamImage(
   origin: Readable,
   {source, sha256: expected}: {source: string; sha256: Sha256 | undefined},
-): OpenedImage {
+): OpenedTarballs {
   const hash = createHash('sha256')
   let sizeBytes = 0
   const bytes = new Transform({

@@ -2,6 +2,7 @@ import type {DebArchitecture} from '../host/machine/arch.js'
 import {nearestNames} from '../host/nearest.js'
 import {type Catalogue, type Release, releaseWords, resolveRelease} from './catalog/catalog.js'
 import {type UnknownImageError, unknownImageError} from './errors.js'
+import type {ContainerLocation} from './oci/location.js'
 
 /**
  * Variants: `base` and `daily` are Ubuntu Base; `cloud` and `minimal` are Ubuntu's cloud images; `default` is the
@@ -34,6 +35,15 @@ export type ImageReference =
   | {readonly kind: 'url'; readonly url: URL}
   /** `path` is absolute. */
   | {readonly kind: 'file'; readonly path: string}
+  | ContainerReference
+
+/** An image of containers, in a registry, a folder or an archive. */
+export type ContainerReference = {
+  readonly kind: 'container'
+  readonly location: ContainerLocation
+  /** The wanted one of the platforms of the image. */
+  readonly architecture: DebArchitecture
+}
 
 /** @property now - Decides what `ubuntu` and `stable` stand for. */
 export type NameOptions = {
@@ -127,6 +137,7 @@ function otherDistributionHints(word: string): string[] {
   return [
     `Its images come from images.linuxcontainers.org, and have names such as ${name}`,
     `See its releases: envs image search ${distribution}`,
+    ...hubHints(word),
   ]
 }
 
@@ -141,6 +152,14 @@ function usualSpelling(text: string, {catalogue, now}: NameOptions): string | un
   return resolveRelease(release, catalogue, now)?.distribution === distribution
     ? `${distribution}:${release}`
     : undefined
+}
+
+/** Names of images on Docker Hub, as people write them for other tools. */
+const HUB_NAME = /^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)?(?::\w[\w.-]{0,127})?$/
+
+/** Returns the step to an image of Docker Hub, for a name that could be one. */
+function hubHints(text: string): string[] {
+  return HUB_NAME.test(text) ? [`To use the image of Docker Hub with that name: docker://${text}`] : []
 }
 
 /** Returns the error for an unknown name, with the nearest names. */
@@ -159,7 +178,9 @@ export function unknownImage(text: string, {catalogue, now, architecture}: NameO
     )
   }
   const usual = usualSpelling(text.toLowerCase(), {catalogue, now, architecture})
-  if (usual !== undefined) return unknownImageError({name: text}, {suggestions: [`Did you mean ${usual}?`]})
+  const hub = hubHints(text.toLowerCase())
+  if (usual !== undefined)
+    return unknownImageError({name: text}, {suggestions: [`Did you mean ${usual}?`, ...hub]})
   const others = variant === undefined ? otherDistributionHints(word) : []
   if (others.length > 0) return unknownImageError({name: text}, {suggestions: others})
   const nearest = nearestNames(word, releaseWords(catalogue)).map((name) => {
@@ -170,6 +191,6 @@ export function unknownImage(text: string, {catalogue, now, architecture}: NameO
   const suggestions = nearest.map((name) => `Did you mean ${name}?`)
   return unknownImageError(
     {name: text},
-    {suggestions: [...suggestions, 'See the images that exist: envs image search']},
+    {suggestions: [...suggestions, 'See the images that exist: envs image search', ...hub]},
   )
 }

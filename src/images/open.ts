@@ -17,9 +17,10 @@ import {factsOf} from './cache/record.js'
 import {discardKept, sweepImages} from './cache/remove.js'
 import {openUrlImage, openWhileFetching} from './download.js'
 import {openDigestMemory, openFileImage, openStandardInputImage, type StandardInput} from './local.js'
-import type {OpenedImage, Publication} from './opened-image.js'
+import type {OpenedContainer, OpenedImage, OpenedTarballs, Publication} from './opened-image.js'
 import type {KeptResolution, Resolution} from './resolve.js'
 import {
+  type ContainerContent,
   isPublished,
   type Layer,
   type LayerLocation,
@@ -64,10 +65,27 @@ async function openInPlace(
   {content, digest}: ResolvedImage,
   options: OpenImageOptions,
 ): Promise<OpenedImage> {
+  if (content.kind === 'container') return openContainer(content)
   if (content.kind === 'packages') throw new Error('an image of packages is made before it is opened')
   const [first, ...above] = layersOf(content)
   if (above.length === 0) return openLocation(first.location, {...options, sha256: digest})
   return openStack([first, ...above], digest, options)
+}
+
+/** Every byte that is used has a digest in the manifest, whose own digest identifies the image. */
+function openContainer({image, source}: ContainerContent): OpenedContainer {
+  const {digest: sha256, trust, name} = image
+  const identity = {sha256, trust}
+  return {
+    source: name,
+    container: image,
+    blobs: source,
+    expected: sha256,
+    isReadToIdentify: false,
+    identify: async () => identity,
+    verify: async () => ({...identity, sizeBytes: image.layers.reduce((sum, {blob}) => sum + blob.size, 0)}),
+    close: () => source.close(),
+  }
 }
 
 /**
@@ -78,9 +96,9 @@ async function openStack(
   layers: readonly Layer[],
   sha256: Sha256 | undefined,
   options: OpenImageOptions,
-): Promise<OpenedImage> {
+): Promise<OpenedTarballs> {
   if (sha256 === undefined) throw new Error('an image of several layers has a digest')
-  const opened: OpenedImage[] = []
+  const opened: OpenedTarballs[] = []
   const close = async () => {
     await Promise.all(opened.map((image) => image.close()))
   }
@@ -111,7 +129,7 @@ async function openStack(
 function openLocation(
   location: LayerLocation,
   options: OpenImageOptions & {readonly sha256: Sha256 | undefined},
-): Promise<OpenedImage> | OpenedImage {
+): Promise<OpenedTarballs> | OpenedTarballs {
   const {sha256, context, cacheFolder} = options
   switch (location.kind) {
     case 'standard-input':
@@ -158,7 +176,7 @@ export type NamedImageOptions = {
 async function openNamedImage(
   resolution: KeepableResolution,
   options: NamedImageOptions,
-): Promise<OpenedImage> {
+): Promise<OpenedTarballs> {
   const {sha256, source, ...publication} = publishedFacts(resolution)
   const {images, context} = options
   const archive = (await openKept(resolution, options)) ?? (await openFetched(resolution, options))
@@ -198,7 +216,7 @@ const NO_LOCK: Pick<Lock, 'release'> = {release() {}}
 /** A tarball and its lock, once it is locked. */
 type LockedTarball = {
   readonly kind: 'kept' | 'fetched'
-  readonly image: OpenedImage
+  readonly image: OpenedTarballs
   readonly release: () => void
 }
 

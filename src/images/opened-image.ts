@@ -1,14 +1,28 @@
 import type {Readable} from 'node:stream'
 import type {Sha256} from '../host/digest.js'
 import {digestMismatchError} from '../host/errors.js'
+import type {BlobSource} from '../registry/blob-source.js'
 import type {ArchiveOrigin} from './cache/record.js'
+import type {ContainerImage} from './oci/container-image.js'
 
 /** An image ready for extraction, held open until it is closed. */
-export type OpenedImage = {
+export type OpenedImage = OpenedTarballs | OpenedContainer
+
+/** One tarball, or several from the lowest to the highest. */
+export type OpenedTarballs = OpenedImageBase & {
+  /** Most images have one. */
+  readonly layers: readonly [OpenedLayer, ...OpenedLayer[]]
+}
+
+/** An image of containers, whose layers are fetched one by one. */
+export type OpenedContainer = OpenedImageBase & {
+  readonly container: ContainerImage
+  readonly blobs: BlobSource
+}
+
+type OpenedImageBase = {
   /** For display and records: the absolute path, the URL without secrets, or `-`. */
   readonly source: string
-  /** From lowest to highest; most images have one. */
-  readonly layers: readonly [OpenedLayer, ...OpenedLayer[]]
   /** The required digest; undefined if any bytes are accepted. */
   readonly expected: Sha256 | undefined
   /** Whether `identify` has to read the whole tarball. */
@@ -50,8 +64,8 @@ export type IdentifiedImage = {readonly sha256: Sha256} & Vouching
 export type Vouching =
   /** A publisher vouches: its listing with the digest is signed by a pinned key. */
   | {readonly trust: 'signed'; readonly publication: Publication}
-  /** `digest`: the caller gave the digest; `unverified`: the bytes have no digest to check. */
-  | {readonly trust: 'digest' | 'unverified'}
+  /** `digest`: the caller gave the digest; `registry`: a registry did; `unverified`: the bytes have no digest to check. */
+  | {readonly trust: 'digest' | 'registry' | 'unverified'}
 
 /** Facts of a signed listing about an image, besides its digest. */
 export type Publication = {

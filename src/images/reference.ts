@@ -4,6 +4,7 @@ import {UsageError} from '../errors.js'
 import {isSha256, type Sha256} from '../host/digest.js'
 import type {DebArchitecture} from '../host/machine/arch.js'
 import {nearestNames} from '../host/nearest.js'
+import {parseRegistryReference} from '../registry/reference.js'
 import {type Catalogue, DISTRIBUTIONS, readCatalogue, resolveRelease} from './catalog/catalog.js'
 import {UnknownImageError, unknownImageError} from './errors.js'
 import {
@@ -16,6 +17,7 @@ import {
   unknownImage,
   type Variant,
 } from './name.js'
+import {type ContainerLocation, type LocalLocation, shortNameOf} from './oci/location.js'
 import {SOURCES} from './sources/index.js'
 
 type ReferenceOptions = {
@@ -36,7 +38,9 @@ const ARCHIVE_SUFFIX = /(\.tar)?\.(gz|xz|zst|zstd|bz2)$|\.(tar|tgz|txz|tzst|tbz2
 const NAME_LENGTH = 63
 
 /**
- * Parses an image reference: `-`, an http or https URL, a path, else a name.
+ * Parses an image reference: `-`, an http or https URL, an image of containers, a path, else a name.
+ *
+ * An image of containers has a scheme (`docker://`, `oci:`, `oci-archive:`, `docker-archive:`), or begins with the name of a host.
  *
  * A path contains a slash (`./x`, `images/x`), except `distribution:suite/variant` and `suite/archive`, which are
  * names. A plain word is a name even if a file has that name: the meaning of a command must not depend on the
@@ -49,6 +53,8 @@ export async function parseImageReference(text: string, options: ReferenceOption
   const {workingFolder, architecture, now} = options
   if (text === '') throw new UsageError('The name of the image is empty.')
   if (text === '-') return {kind: 'standard-input'}
+  const location = parseContainer(text, workingFolder)
+  if (location !== undefined) return {kind: 'container', location, architecture}
   const scheme = URL_FORM.exec(text)?.groups?.['scheme']?.toLowerCase()
   if (scheme !== undefined) return {kind: 'url', url: parseUrl(text, scheme)}
   if (isPath(text)) return {kind: 'file', path: resolve(workingFolder, text)}
@@ -99,14 +105,47 @@ export function parseImageName(text: string, options: NameOptions): ImageQuery {
  * @returns A valid environment name, or undefined if no valid character is left (standard input, `..`).
  */
 export function environmentNameFor(reference: ImageReference): string | undefined {
-  const name = shortName(reference)
-    .replace(ARCHIVE_SUFFIX, '')
+  const short = shortName(reference)
+  const name = (reference.kind === 'container' ? short : short.replace(ARCHIVE_SUFFIX, ''))
     .toLowerCase()
     .replace(/[^a-z0-9_.-]+/g, '-')
     .replace(/^[^a-z0-9]+/, '')
     .slice(0, NAME_LENGTH)
     .replace(/[_.-]+$/, '')
   return name === '' ? undefined : name
+}
+
+/** The first part of a name that can be nothing but a host: with a domain, a port or four numbers. */
+const HOST_PART =
+  /^(?:(?:[a-z0-9-]+\.)+[a-z]{2,}|localhost|[a-z0-9-]+(?=:)|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::\d{1,5})?$/i
+
+/** @returns undefined for any other reference. @throws {@link badReferenceError} @throws {UsageError} */
+function parseContainer(text: string, workingFolder: string): ContainerLocation | undefined {
+  const [, scheme, rest = ''] = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)(.*)$/is.exec(text) ?? []
+  switch (scheme?.toLowerCase()) {
+    case 'docker://':
+      return {kind: 'registry', reference: parseRegistryReference(rest)}
+    case 'oci:':
+      return /^\.{0,2}\/|^\.{1,2}$/.test(rest)
+        ? localLocation('folder', rest, workingFolder)
+        : {kind: 'registry', reference: parseRegistryReference(rest)}
+    case 'oci-archive:':
+    case 'docker-archive:':
+      return localLocation('archive', rest, workingFolder)
+  }
+  const [host = '', ...parts] = text.split('/')
+  // `debian:12/archive` is not a host with a port.
+  const isRelease = DISTRIBUTIONS.some((known) => host.toLowerCase().startsWith(`${known}:`))
+  const isHost = parts.length > 0 && HOST_PART.test(host) && !isRelease && !ARCHIVE_NAME.test(text)
+  if (!isHost || ARCHIVE_SUFFIX.test(parts.at(-1) ?? '')) return undefined
+  return {kind: 'registry', reference: parseRegistryReference(text)}
+}
+
+/** Parses `PATH[:NAME]`, where NAME may be `NAME:TAG` of a registry. */
+function localLocation(kind: LocalLocation['kind'], text: string, workingFolder: string): LocalLocation {
+  const {path = '', tag} = /^(?<path>[^:]*)(?::(?<tag>.+))?$/s.exec(text)?.groups ?? {}
+  if (path === '') throw new UsageError('The path of the image is empty.', ['Write oci:./FOLDER:TAG'])
+  return {kind, path: resolve(workingFolder, path), tag}
 }
 
 function queryFromCatalogue(
@@ -203,6 +242,8 @@ function shortName(reference: ImageReference): string {
       return ''
     case 'file':
       return basename(reference.path)
+    case 'container':
+      return shortNameOf(reference.location)
     case 'name':
       // A codename is unique, a version is not: `ubuntu:focal` gives `focal`, `debian:13` gives `debian-13`.
       return reference.query.source === undefined

@@ -1,6 +1,8 @@
 import type {Sha256} from '../host/digest.js'
 import type {DebArchitecture} from '../host/machine/arch.js'
+import type {BlobSource} from '../registry/blob-source.js'
 import type {ImageQuery, Variant} from './name.js'
+import type {ContainerImage} from './oci/container-image.js'
 
 /** The result of a source for a reference, before any byte of the image is read. */
 export type ResolvedImage = {
@@ -30,8 +32,16 @@ export type Content =
   | {readonly kind: 'tarball'; readonly layer: Layer}
   /** From lowest to highest. */
   | {readonly kind: 'layers'; readonly layers: readonly [Layer, ...Layer[]]}
+  | ContainerContent
   /** The image is built here from the packages of this release. */
   | {readonly kind: 'packages'; readonly query: ImageQuery}
+
+/** An image of containers: layers with whiteouts, and a configuration. `source` is open, and has the layers. */
+export type ContainerContent = {
+  readonly kind: 'container'
+  readonly image: ContainerImage
+  readonly source: BlobSource
+}
 
 /** One tarball, plain or compressed. */
 export type Layer = {
@@ -66,9 +76,10 @@ export type SignedTrust = {readonly kind: 'signed'; readonly evidence: Evidence}
 /**
  * Trust in the bytes of an image.
  *
- * `digest`: the caller gave the digest; `transport`: the server is authenticated; `unverified`: no digest is known.
+ * `digest`: the caller gave the digest; `transport`: the server is authenticated; `registry`: so is the registry, whose digests are
+ * checked; `unverified`: no digest is known.
  */
-export type Trust = SignedTrust | {readonly kind: 'digest' | 'transport' | 'unverified'}
+export type Trust = SignedTrust | {readonly kind: 'digest' | 'transport' | 'registry' | 'unverified'}
 
 /** Name and properties under which an image is listed and cached. */
 export type ImageLabel = {
@@ -93,6 +104,8 @@ export function isPublished(image: ResolvedImage): image is PublishedImage {
 }
 
 /** Returns the layers to extract, in order; a tarball is one layer. */
-export function layersOf(content: Exclude<Content, {kind: 'packages'}>): readonly [Layer, ...Layer[]] {
+export function layersOf(
+  content: Exclude<Content, {kind: 'packages' | 'container'}>,
+): readonly [Layer, ...Layer[]] {
   return content.kind === 'tarball' ? [content.layer] : content.layers
 }

@@ -50,6 +50,18 @@ export const ledgerUnreadableError = defineError('ENVS_BAD_LEDGER', ExitCode.sto
   nextStep: 'Move the file away; the environment works without it.',
 })
 
+/** The file beside a stored layer of a container image, which says what the layer removes, is damaged. */
+export const layerUnreadableError = defineError('ENVS_BAD_LAYER', ExitCode.storage, {
+  message: 'Could not read "{path}", a part of a stored layer: {reason}.',
+  nextStep: 'Remove the image, then fetch it again: envs image rm NAME',
+})
+
+/** The layers of a container image contradict each other. */
+export const layersRefusedError = defineError('ENVS_ARCHIVE_REFUSED', ExitCode.integrity, {
+  message: 'Could not stack the layers of the image: "{path}" {reason}.',
+  nextStep: 'Ask the publisher for another tag: no other program can stack these layers either.',
+})
+
 /** Returns an error of the file system as one with a remedy; any other error unchanged. */
 export function explainErrno(error: unknown, path: string): unknown {
   const errno = errnoOf(error)

@@ -77,7 +77,7 @@ export async function extractTree(
     applyFolderMetadata(writer.folders, {absolute: writer.paths.absolute, owners})
     if (options.ledger !== undefined) writeLedger(options.ledger, ledger, {replaces: !isFirst})
   } catch (error) {
-    throw explain(error, {root, member: guard.member()})
+    throw explainRefusedMember(error, {root, member: guard.member()})
   } finally {
     writer.end()
   }
@@ -93,12 +93,14 @@ export async function extractTree(
   }
 }
 
-function freeBytes(root: string): number {
+/** Returns the free space of the file system, for a tree in `root`. */
+export function freeBytes(root: string): number {
   const {bavail, bsize} = statfsSync(root)
   return bavail * bsize
 }
 
-async function* watched(
+/** Reports the progress of the writer with every chunk. */
+export async function* watched(
   bytes: AsyncIterable<Buffer>,
   {counts}: TreeWriter,
   onProgress: ExtractOptions['onProgress'],
@@ -110,8 +112,8 @@ async function* watched(
 }
 
 /** Checks files against the limits before they are made, and adds the member to an error. */
-function guarded(
-  writer: TreeWriter,
+export function guarded(
+  writer: Pick<TreeWriter, 'counts'> & MemberSink,
   {root, limits}: {root: string; limits: Limits & {totalBytes: number}},
 ): {sink: MemberSink; member: () => string} {
   let current = ''
@@ -144,7 +146,11 @@ const REFUSED = new Set([
   'ENOENT',
 ])
 
-function explain(error: unknown, {root, member}: {root: string; member: string}): unknown {
+/** Returns an error of the file system as a refusal of the member, or of the disk; any other error unchanged. */
+export function explainRefusedMember(
+  error: unknown,
+  {root, member}: {root: string; member: string},
+): unknown {
   if (error instanceof EnvsError) return error
   if (error instanceof PathRefusal) return refusedMemberError({member, reason: error.reason}, {cause: error})
   const errno = errnoOf(error)

@@ -6,8 +6,14 @@ import {isErrno, unlessErrno} from '../host/errno.js'
 import {makeFolders, namesIn, readSmallFile, writeFileAtomic} from '../host/files.js'
 import {numberField, oneOfField, parseIfValid, type RecordOf, sha256Field} from '../host/records.js'
 
+/** The id of a layer in a record. */
+export const layerIdField = v.custom<LayerId>(
+  (value) => typeof value === 'string' && isLayerId(value),
+  'the name of a layer',
+)
+
 /** The worker's report on the extraction of the image; src/rootfs/extract.ts describes the fields. */
-const extractReportSchema = v.object({
+export const extractReportSchema = v.object({
   compression: oneOfField(['none', 'gzip', 'xz', 'zstd', 'bzip2']),
   entries: numberField,
   totalBytes: numberField,
@@ -44,6 +50,8 @@ const layerRecordEntries = {
   personal: v.array(plannedFileSchema),
   /** Allocated bytes of the tree. */
   treeBytes: numberField,
+  /** Stored layers of an image of containers, whose files the tree shares. */
+  stored: v.exactOptional(v.array(layerIdField)),
 }
 
 const layerRecordSchema = v.object(layerRecordEntries)
@@ -227,12 +235,6 @@ type Identity = 'mapped' | 'emulated'
 export function isLayerId(text: string): text is LayerId {
   return /^[me][0-9a-f]{31}$/.test(text)
 }
-
-/** The id of a layer in a record. */
-export const layerIdField = v.custom<LayerId>(
-  (value) => typeof value === 'string' && isLayerId(value),
-  'the name of a layer',
-)
 
 export function newLayerId(identity: Identity): LayerId {
   return toLayerId(identity, randomBytes(16).toString('hex'))

@@ -25,7 +25,7 @@ const imageOriginSchema = recordObject({
   sha256: v.string(),
   sizeBytes: numberField,
   compression: v.string(),
-  trust: oneOfField(['signed', 'digest', 'unverified']),
+  trust: oneOfField(['signed', 'digest', 'registry', 'unverified']),
   /** Null unless `signed`, as is `signedAt`. */
   signer: orNull(v.object({fingerprint: v.string(), name: v.string()})),
   signedAt: orNull(timeField),

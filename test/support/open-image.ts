@@ -1,6 +1,6 @@
 import {join} from 'node:path'
 import {type OpenImageOptions, openImage} from '../../src/images/open.js'
-import type {OpenedImage} from '../../src/images/opened-image.js'
+import type {OpenedImage, OpenedTarballs} from '../../src/images/opened-image.js'
 import {parseImageReference} from '../../src/images/reference.js'
 import {type Resolution, resolveImage} from '../../src/images/resolve.js'
 import {NOWHERE} from './image-context.js'
@@ -15,7 +15,7 @@ export async function openReference(
   text: string,
   folder: string,
   {sha256, onResolved, ...options}: OpenReferenceOptions = {},
-): Promise<OpenedImage> {
+): Promise<OpenedTarballs> {
   const opening = {
     cacheFolder: join(folder, 'cache'),
     images: join(folder, 'images'),
@@ -26,5 +26,11 @@ export async function openReference(
   const around = {workingFolder: folder, architecture: 'amd64', now: context.now} as const
   const resolution = await resolveImage(await parseImageReference(text, around), {images, context, sha256})
   onResolved?.(resolution)
-  return openImage(resolution, opening)
+  return tarballs(await openImage(resolution, opening))
+}
+
+/** The image, which is one of tarballs. */
+export function tarballs(image: OpenedImage): OpenedTarballs {
+  if ('layers' in image) return image
+  throw new Error(`${image.source} is an image of containers`)
 }

@@ -2,7 +2,7 @@ import {join} from 'node:path'
 import type {TestContext} from 'node:test'
 import type {DownloadEvent} from '../../src/host/http/attempt.js'
 import type {KeptImage} from '../../src/images/cache/cache.js'
-import type {OpenedImage} from '../../src/images/opened-image.js'
+import type {OpenedTarballs} from '../../src/images/opened-image.js'
 import type {Resolution} from '../../src/images/resolve.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
 import {contextFor} from './image-context.js'
@@ -18,9 +18,9 @@ export type Published = {
   /** Publishes a point release of focal with this archive. */
   publish(point: string, archive: Buffer): Promise<void>
   /** Opens `focal` as `envs create` does; it is closed with the test. */
-  open(options?: OpenOptions): Promise<OpenedImage>
+  open(options?: OpenOptions): Promise<OpenedTarballs>
   /** Opens it, reads it and closes it. */
-  use(options?: OpenOptions): Promise<Awaited<ReturnType<OpenedImage['verify']>>>
+  use(options?: OpenOptions): Promise<Awaited<ReturnType<OpenedTarballs['verify']>>>
   /** The archives that were asked for. */
   fetches(): number
   /** From now on nobody answers. */

@@ -15,10 +15,22 @@ const ROOT = {uid: 0, gid: 0}
  * @returns Its path.
  */
 export async function runnableRootfs(folder: string): Promise<string> {
-  const sources = Object.values(PROGRAMS)
+  const path = join(folder, 'runnable.tar.gz')
+  await writeFile(path, gzipSync(tarArchive(...(await runnableMembers())), {level: 1}))
+  return path
+}
+
+/**
+ * The members of such a rootfs.
+ *
+ * @param more - Programs besides the three, by their path in the rootfs.
+ */
+export async function runnableMembers(more: Readonly<Record<string, string>> = {}): Promise<Buffer[]> {
+  const programs = {...PROGRAMS, ...more}
+  const sources = Object.values(programs)
   const loaded = (await Promise.all(sources.map(librariesOf))).flat()
   const files = new Map([
-    ...Object.entries(PROGRAMS),
+    ...Object.entries(programs),
     ...loaded.map((path) => [path.slice(1), path] as const),
   ])
   const folders = new Set(['etc', 'usr', 'tmp', 'root', ...[...files.keys()].flatMap(parentsOf)])
@@ -29,9 +41,7 @@ export async function runnableRootfs(folder: string): Promise<string> {
   ]
   for (const [name, source] of files)
     members.push(tarMember({...ROOT, mode: 0o755, name: `./${name}`, data: await readFile(source)}))
-  const path = join(folder, 'runnable.tar.gz')
-  await writeFile(path, gzipSync(tarArchive(...members), {level: 1}))
-  return path
+  return members
 }
 
 function parentsOf(path: string): string[] {

@@ -103,12 +103,14 @@ export function describeOrigin(origin: {
 }
 
 /** Describes the trust in an image. */
-export function describeTrust(trust: 'signed' | 'digest' | 'unverified'): string {
+export function describeTrust(trust: 'signed' | 'digest' | 'registry' | 'unverified'): string {
   switch (trust) {
     case 'signed':
       return 'its digest is in a listing that its publisher signed'
     case 'digest':
       return 'it has the requested digest'
+    case 'registry':
+      return 'its registry named the digest, over an authenticated connection'
     case 'unverified':
       return 'unverified: no digest was given'
   }

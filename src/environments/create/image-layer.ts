@@ -123,7 +123,7 @@ async function makeImageLayer(host: Host, image: OpenedImage, options: LayerOpti
   const folder = fresh?.folder ?? join(layers, `.partial.${identity}.${randomBytes(4).toString('hex')}`)
   const partial = filesIn(folder)
   try {
-    const unpacked =
+    const unpacked: Unpacked & {readonly stored?: readonly LayerId[]} =
       fresh === undefined
         ? await unpackInto(host, image, {folder, ...options})
         : await unpackedAs(image, fresh)
@@ -134,7 +134,8 @@ async function makeImageLayer(host: Host, image: OpenedImage, options: LayerOpti
       measureTrees(await treeProcess(host, identity), [partial.tree]),
       isSynced ? syncFileSystem(folder) : undefined,
     ])
-    const record = {...settledAs, treeBytes}
+    const {stored} = unpacked
+    const record = {...settledAs, treeBytes, ...(stored === undefined ? {} : {stored})}
     await writeLayerRecord(partial.record, record)
     signal.throwIfAborted()
     const id = await imageLayerId(host, unpacked.evidence.sha256, options)
@@ -155,11 +156,15 @@ async function unpackInto(
   host: Host,
   image: OpenedImage,
   {folder, identity, ...options}: LayerOptions & {folder: string},
-): Promise<Unpacked> {
+): Promise<Unpacked & {readonly stored?: readonly LayerId[]}> {
   await makeFolders(host.paths.layers, {mode: 0o700})
   await mkdir(folder, {mode: 0o700})
   const root = filesIn(folder).tree
   await mkdir(root, {mode: 0o700})
+  if ('container' in image) {
+    const {unpackContainer} = await import('./container-layers.js')
+    return unpackContainer(host, image, {root, ledger: layerLedger(folder), identity, ...options})
+  }
   const tree = await treeProcess(host, identity)
   const owners = identity === 'mapped' ? 'keep' : 'caller'
   return unpackImage(image, {tree, root, owners, ledger: layerLedger(folder)}, options)
@@ -167,6 +172,7 @@ async function unpackInto(
 
 /** Reuses the report of the fresh tree: the image's tarball was written from that tree. */
 async function unpackedAs(image: OpenedImage, {report}: FreshTree): Promise<Unpacked> {
+  if (!('layers' in image)) throw new Error('envs makes tarballs')
   const known = await image.identify()
   const [{sizeBytes}] = image.layers
   if (known === undefined || sizeBytes === undefined)

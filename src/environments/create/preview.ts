@@ -4,6 +4,7 @@ import type {Host} from '../../host/host.js'
 import {redactUrl} from '../../host/http/client.js'
 import {noFileError} from '../../images/errors.js'
 import type {ImageReference} from '../../images/name.js'
+import {formatLocation} from '../../images/oci/location.js'
 import type {CreationPreviewResult} from '../results.js'
 import {refuseTaken} from './creation.js'
 import {ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
@@ -53,6 +54,8 @@ async function placeOf(
   switch (reference.kind) {
     case 'standard-input':
       return ['-', null]
+    case 'container':
+      return [formatLocation(reference.location), null]
     case 'url':
       return [redactUrl(reference.url), null]
     case 'file': {

@@ -188,6 +188,19 @@ export function newPlainTree({host, request, identity, partial, signal}: NewTree
     prepare() {},
 
     async unpack(image, onProgress) {
+      if ('container' in image) {
+        const {copyContainer} = await import('./container-copy.js')
+        const unpacked = await copyContainer(host, image, {
+          root,
+          ledger,
+          identity,
+          isSynced,
+          signal,
+          onProgress,
+        })
+        unpackedBytes = unpacked.report.totalBytes
+        return unpacked
+      }
       await makeFolders(root, {mode: 0o700})
       const owners = identity === 'mapped' ? 'keep' : 'caller'
       const target = {tree: await treeProcess(host, identity), root, owners, ledger} as const

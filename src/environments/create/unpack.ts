@@ -1,11 +1,12 @@
 import {ExitCode} from '../../errors.js'
+import type {Sha256} from '../../host/digest.js'
 import {DigestMismatchError} from '../../host/errors.js'
 import {WriteBehind} from '../../host/files.js'
 import {NetworkError, UnexpectedSizeError} from '../../host/http/errors.js'
 import {descriptorPosition} from '../../host/machine/proc.js'
 import {KeptImageDamagedError} from '../../images/cache/errors.js'
 import {ImageReplacedError} from '../../images/errors.js'
-import type {ImageEvidence, OpenedImage, OpenedLayer} from '../../images/opened-image.js'
+import type {ImageEvidence, OpenedLayer, OpenedTarballs} from '../../images/opened-image.js'
 import {WorkerFailure} from '../../rootfs/errors.js'
 import type {OwnerRule} from '../../rootfs/tree/owners.js'
 import {
@@ -18,6 +19,17 @@ import {
 /** Progress of the extraction. `archive`: how much of the tarball was read, if known; in bytes. */
 export type UnpackProgress = ExtractProgress & {
   readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
+  /** The layers of an image of containers. */
+  readonly layers?: readonly LayerProgress[]
+}
+
+/** Progress of one layer. `waiting`: another command unpacks it. */
+export type LayerProgress = {
+  /** Of its bytes as they are stored. */
+  readonly digest: Sha256
+  readonly state: 'pending' | 'waiting' | 'active' | 'done'
+  readonly readBytes: number
+  readonly totalBytes: number
 }
 
 /** The report of an extraction, and the evidence for the image. */
@@ -37,7 +49,7 @@ type UnpackTarget = {
  * @throws As `extractRootfs` and `verify`.
  */
 export async function unpackImage(
-  image: OpenedImage,
+  image: OpenedTarballs,
   {tree, root, owners, ledger}: UnpackTarget,
   options: {isSynced: boolean; signal: AbortSignal; onProgress: (event: UnpackProgress) => void},
 ): Promise<Unpacked> {
@@ -88,7 +100,7 @@ function readOf({bytes, sizeBytes}: OpenedLayer): Pick<UnpackProgress, 'archive'
 }
 
 /** Returns the cause of a failure: for a corrupt tarball that is also not the expected one, the mismatch. */
-async function causeOf(error: unknown, image: OpenedImage): Promise<unknown> {
+async function causeOf(error: unknown, image: OpenedTarballs): Promise<unknown> {
   const isContent = error instanceof WorkerFailure && error.exitCode === ExitCode.integrity
   if (!isContent || image.expected === undefined) return error
   const mismatch = await image.verify().then(

@@ -30,6 +30,8 @@ export type Ledger = {
   get(path: string): LedgerEntry | undefined
   /** To be called when the entry at the path is removed. */
   forget(path: string): void
+  /** To be called when all that is in a folder is removed. */
+  forgetIn(folder: string): void
   /** Moves all entries in a folder to the root. */
   lift(folder: string): void
   counts(): LedgerCounts
@@ -69,6 +71,10 @@ export function openLedger(
     },
     get: (path) => entries.get(path),
     forget,
+    forgetIn(folder) {
+      const prefix = folder === '' ? '' : `${folder}/`
+      for (const path of [...entries.keys()]) if (path.startsWith(prefix)) forget(path)
+    },
     lift(folder) {
       const prefix = `${folder}/`
       const below = [...entries.values()].filter(({path}) => path.startsWith(prefix))

@@ -8,9 +8,13 @@ import type {MemberSink} from './member.js'
 import {type PaxRecords, readPaxRecords} from './pax.js'
 import {copySparse, isSparse} from './sparse.js'
 
+/** `strict`: as archives are written; `open`: as layers of container images are, whose digest proves that they are whole. */
+export type TarEnd = 'strict' | 'open'
+
 /**
  * Reads a tar archive (v7, ustar, pax, GNU) completely and passes its members on.
  *
+ * @param end - `open`: takes an archive without members, without an end marker, and with anything after it.
  * @throws {CorruptArchiveError} Damaged, without its end marker, or followed by anything but zeros.
  * @throws {@link refusedMemberError} When it outgrows a limit or holds a type that is not supported.
  * @see tar(5); POSIX pax(1), "ustar Interchange Format"
@@ -19,11 +23,12 @@ export async function readTar(
   source: AsyncIterable<Buffer>,
   sink: MemberSink,
   limits: Limits,
+  end: TarEnd = 'strict',
 ): Promise<void> {
   const reader = openByteReader(source)
   try {
-    await readMembers(reader, sink, limits)
-    await expectEnd(reader, limits)
+    await readMembers(reader, sink, {limits, end})
+    await expectEnd(reader, {limits, end})
   } finally {
     await reader.close()
   }
@@ -36,13 +41,18 @@ type State = {
   longTarget: string | undefined
 }
 
-async function readMembers(reader: ByteReader, sink: MemberSink, limits: Limits): Promise<void> {
+type ReadRules = {readonly limits: Limits; readonly end: TarEnd}
+
+async function readMembers(reader: ByteReader, sink: MemberSink, {limits, end}: ReadRules): Promise<void> {
   const state: State = {global: {}, local: undefined, longName: undefined, longTarget: undefined}
   for (let headers = 0; ; headers++) {
     const block = await reader.takeOrEnd(BLOCK_BYTES)
-    if (block === undefined) throw corruptArchiveError({problem: 'it has no end marker: it was cut short'})
+    if (block === undefined) {
+      if (end === 'open') return
+      throw corruptArchiveError({problem: 'it has no end marker: it was cut short'})
+    }
     if (isZero(block)) {
-      if (headers === 0) throw corruptArchiveError({problem: 'it holds nothing'})
+      if (headers === 0 && end === 'strict') throw corruptArchiveError({problem: 'it holds nothing'})
       return
     }
     const header = readHeaderBlock(block)
@@ -147,13 +157,15 @@ function padding(sizeBytes: number): number {
 }
 
 /** POSIX: two blocks of zeros end an archive; writers pad with more of them to a whole record. */
-async function expectEnd(reader: ByteReader, limits: Limits): Promise<void> {
+async function expectEnd(reader: ByteReader, {limits, end}: ReadRules): Promise<void> {
+  const isStrict = end === 'strict'
   const second = await reader.takeOrEnd(BLOCK_BYTES)
-  if (second === undefined) throw corruptArchiveError({problem: 'half of its end marker is missing'})
+  if (second === undefined && isStrict)
+    throw corruptArchiveError({problem: 'half of its end marker is missing'})
   let paddingBytes = 0
   for (let rest: Buffer | undefined = second; rest !== undefined; rest = await reader.next()) {
     paddingBytes += rest.length
-    if (!isZero(rest) || paddingBytes > limits.paddingBytes) {
+    if ((isStrict && !isZero(rest)) || paddingBytes > limits.paddingBytes) {
       throw corruptArchiveError({problem: 'there is data after its end marker'})
     }
   }

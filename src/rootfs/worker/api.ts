@@ -8,6 +8,8 @@ import type {TreeDifference} from '../diff/report.js'
 import type {ExportReport} from '../export/export.js'
 import type {ExtractReport} from '../extract.js'
 import type {Facts} from '../fixes/fix.js'
+import type {LayerReport} from '../layer/extract.js'
+import type {StoredLayerFiles} from '../layer/merge.js'
 import type {LedgerCounts} from '../ledger/ledger.js'
 import type {RestoreReport} from '../ledger/owners.js'
 import type {RemoveReport} from '../remove.js'
@@ -18,6 +20,7 @@ import type {
   ExportRequest,
   FixReport,
   LedgerRequest,
+  MergeRequest,
   PackedImage,
   PackRequest,
   SettleReport,
@@ -31,6 +34,8 @@ export type {ExtractReport} from '../extract.js'
 export type {ArchiveFacts} from '../fixes/apt-sources.js'
 export type {PlannedFile} from '../fixes/edits.js'
 export type {Facts} from '../fixes/fix.js'
+export type {LayerReport} from '../layer/extract.js'
+export type {StoredLayerFiles} from '../layer/merge.js'
 export type {LedgerCounts} from '../ledger/ledger.js'
 export type {RestoreReport} from '../ledger/owners.js'
 export type {TreeNote} from '../tree-notes.js'
@@ -54,6 +59,35 @@ export async function extractRootfs(
 ): Promise<ExtractReport> {
   const request = {root, owners, ...(ledger === undefined ? {} : {ledger})}
   return ask(tree, 'extract', {request, ...options, source})
+}
+
+/**
+ * Extracts one layer of a container image into an empty folder, and writes the files beside it.
+ *
+ * @param bytes - The layer as it is stored, compressed or not.
+ * @throws As {@link extractRootfs}.
+ */
+export async function extractLayer(
+  tree: TreeProcess,
+  bytes: Readable,
+  request: StoredLayerFiles & {readonly owners: OwnerRule},
+  options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
+): Promise<LayerReport> {
+  return ask(tree, 'extract-layer', {request, ...options, source: bytes})
+}
+
+/**
+ * Merges stored layers of an image into one tree of hard links to their files.
+ *
+ * @returns Metadata of the image that the tree lacks.
+ * @throws {WorkerFailure} ENVS_ARCHIVE_REFUSED, ENVS_STORAGE_FULL, ENVS_BAD_LAYER @throws {WorkerDiedError}
+ */
+export async function mergeLayers(
+  tree: TreeProcess,
+  request: MergeRequest,
+  options: {signal?: AbortSignal} = {},
+): Promise<LedgerCounts> {
+  return ask(tree, 'merge-layers', {request, ...options})
 }
 
 /**

@@ -51,6 +51,9 @@ const VERBS: {
 } = {
   extract: async (request, onProgress, descriptors) =>
     (await import('./verbs.js')).extract(request, {onProgress, descriptors}),
+  'extract-layer': async (request, onProgress) =>
+    (await import('./layer-verbs.js')).extractOne(request, onProgress),
+  'merge-layers': async (request) => (await import('./layer-verbs.js')).merge(request),
   fix: async (request) => (await import('./verbs.js')).fix(request),
   settle: async (request) => (await import('./verbs.js')).settle(request),
   'restore-owners': async (request) => (await import('./verbs.js')).ledgerOfRestored(request),

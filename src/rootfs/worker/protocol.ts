@@ -9,6 +9,8 @@ import type {PackReport} from '../export/pack-image.js'
 import type {ExtractReport} from '../extract.js'
 import type {PlannedFile} from '../fixes/edits.js'
 import type {Facts} from '../fixes/fix.js'
+import type {LayerReport} from '../layer/extract.js'
+import type {StoredLayerFiles} from '../layer/merge.js'
 import type {LedgerCounts} from '../ledger/ledger.js'
 import type {RestoreReport} from '../ledger/owners.js'
 import type {Usage} from '../measure.js'
@@ -27,6 +29,8 @@ export type WorkerRequests = {
     /** Path of the metadata journal. */
     readonly ledger?: string
   }
+  readonly 'extract-layer': StoredLayerFiles & {readonly owners: OwnerRule}
+  readonly 'merge-layers': MergeRequest
   readonly fix: {readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
   readonly settle: SettleRequest
   readonly 'restore-owners': LedgerRequest
@@ -42,6 +46,8 @@ export type WorkerRequests = {
 /** Results of the worker, by verb. */
 export type WorkerResults = {
   readonly extract: ExtractReport
+  readonly 'extract-layer': LayerReport
+  readonly 'merge-layers': LedgerCounts
   readonly fix: FixReport
   readonly settle: SettleReport
   readonly 'restore-owners': RestoreReport
@@ -79,6 +85,15 @@ export type SettleRequest = {
   readonly only?: readonly string[]
   /** Names of fixes whose files are planned, not written. */
   readonly planned: readonly string[]
+}
+
+/** Merges stored layers of an image, from the lowest to the highest, into an empty folder. */
+export type MergeRequest = {
+  readonly layers: readonly StoredLayerFiles[]
+  readonly root: string
+  /** The ledger of the merged tree: a new file. */
+  readonly ledger: string
+  readonly owners: OwnerRule
 }
 
 /** Makes the metadata journal `to` of a tree's copy from the original's, `from`. */

@@ -10,6 +10,7 @@ import {digestOf} from '../../support/download.js'
 import {extractionArena} from '../../support/extraction.js'
 import {NOWHERE} from '../../support/image-context.js'
 import {tarArchive, tarMember} from '../../support/tar-archive.js'
+import {tarballs} from '../../support/open-image.js'
 import {BARE} from '../../support/tree-process.js'
 
 const ROOT = {uid: 0, gid: 0}
@@ -79,5 +80,5 @@ async function unpack(
   const ledger = join(outside, 'ledger')
   const target = {tree: BARE, root, owners: 'caller', ledger} as const
   const options = {isSynced: false, signal: new AbortController().signal, onProgress: () => {}}
-  return {root, ledger, unpacked: await unpackImage(image, target, options)}
+  return {root, ledger, unpacked: await unpackImage(tarballs(image), target, options)}
 }

@@ -9,7 +9,7 @@ import {buffer} from 'node:stream/consumers'
 import {type TestContext, test} from 'node:test'
 import {ExitCode} from '../../../src/errors.js'
 import type {Sha256} from '../../../src/host/digest.js'
-import type {OpenedImage} from '../../../src/images/opened-image.js'
+import type {OpenedTarballs} from '../../../src/images/opened-image.js'
 import {digestOf} from '../../support/download.js'
 import {type OpenReferenceOptions, openReference} from '../../support/open-image.js'
 import {systemError} from '../../support/system-error.js'
@@ -163,7 +163,7 @@ test('opening a file makes no cache folder', async (t) => {
 
 type Given = {
   readonly folder: string
-  readonly open: (reference: string, options?: OpenReferenceOptions) => Promise<OpenedImage>
+  readonly open: (reference: string, options?: OpenReferenceOptions) => Promise<OpenedTarballs>
 }
 
 /** A folder with `rootfs.tar` in it, as the working folder; what is opened is closed with the test. */
@@ -185,7 +185,7 @@ function evidence(trust: 'digest' | 'unverified'): {sha256: Sha256; sizeBytes: n
 }
 
 /** Reads the descriptor as an extractor does: as a child's standard input. */
-async function readByChild({layers}: OpenedImage): Promise<Buffer> {
+async function readByChild({layers}: OpenedTarballs): Promise<Buffer> {
   const [{bytes}] = layers
   assert('fd' in bytes)
   const child = spawn('cat', [], {stdio: [bytes.fd, 'pipe', 'inherit']})

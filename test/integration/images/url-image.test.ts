@@ -8,7 +8,7 @@ import {buffer} from 'node:stream/consumers'
 import {type TestContext, test} from 'node:test'
 import {ExitCode} from '../../../src/errors.js'
 import type {Sha256} from '../../../src/host/digest.js'
-import type {OpenedImage} from '../../../src/images/opened-image.js'
+import type {OpenedTarballs} from '../../../src/images/opened-image.js'
 import {digestOf} from '../../support/download.js'
 import {answerWithFile, type FileAnswer, startServer} from '../../support/http-server.js'
 import {type OpenReferenceOptions, openReference} from '../../support/open-image.js'
@@ -120,7 +120,7 @@ test('two URLs do not share a file', async (t) => {
 async function givenRestart(
   t: TestContext,
   second: Buffer,
-): Promise<{image: OpenedImage; head: Buffer; rest: Readable}> {
+): Promise<{image: OpenedTarballs; head: Buffer; rest: Readable}> {
   const client = {receivedBytes: 0}
   const server = await startServer(t, (request, response, hit) => {
     const answer = hit === 0 ? {body: BYTES, breakAfterBytes: 10_000} : {body: second, ignoresRanges: true}
@@ -144,9 +144,9 @@ async function givenUrl(
   t: TestContext,
   answer: FileAnswer,
 ): Promise<{
-  open: (target: string, sha256?: Sha256) => Promise<OpenedImage>
+  open: (target: string, sha256?: Sha256) => Promise<OpenedTarballs>
   /** From another server; `onBytes` is told how far the download is. */
-  openFrom: (url: URL, onBytes?: (receivedBytes: number) => void) => Promise<OpenedImage>
+  openFrom: (url: URL, onBytes?: (receivedBytes: number) => void) => Promise<OpenedTarballs>
   origin: string
   downloads: string
 }> {

@@ -1,0 +1,30 @@
+import {mkdirSync} from 'node:fs'
+import {openArchiveInput} from '../../compression/input.js'
+import {openHost} from '../../host/host.js'
+import {explainErrno} from '../errors.js'
+import type {ExtractOptions} from '../extract.js'
+import {extractLayer, type LayerReport} from '../layer/extract.js'
+import {mergeImageLayers} from '../layer/merge.js'
+import type {LedgerCounts} from '../ledger/ledger.js'
+import type {MergeRequest, WorkerRequests} from './protocol.js'
+
+const STDIN = 0
+
+export async function extractOne(
+  {tree, changes, ledger, owners}: WorkerRequests['extract-layer'],
+  onProgress: NonNullable<ExtractOptions['onProgress']>,
+): Promise<LayerReport> {
+  const {which, architecture} = openHost()
+  mkdirSync(tree, {mode: 0o700})
+  const options = {owners, which, architecture, ledger, changes, onProgress}
+  return extractLayer(await openArchiveInput(STDIN), tree, options)
+}
+
+export function merge({layers, root, ledger, owners}: MergeRequest): LedgerCounts {
+  const {which} = openHost()
+  try {
+    return mergeImageLayers(layers, root, {ledger, setsOwners: owners === 'keep', which})
+  } catch (error) {
+    throw explainErrno(error, root)
+  }
+}
