@@ -1,7 +1,7 @@
 import type {IncomingHttpHeaders} from 'node:http'
 import type {Readable} from 'node:stream'
 import type {Host} from '../host/host.js'
-import {type DownloadEvent, LEAST_PACE, openPace} from '../host/http/attempt.js'
+import {type DownloadEvent, LEAST_PACE, type LeastPace, openPace, type Pace} from '../host/http/attempt.js'
 import {ConnectionError, type HttpAnswer, type HttpMethod, send} from '../host/http/client.js'
 import {readSmallBody} from '../host/http/fetch.js'
 import {
@@ -29,6 +29,8 @@ export type RegistryOptions = {
   readonly backoffMs?: number
   /** Time-out of an answer, and of a chunk of its body. */
   readonly idleMs?: number
+  /** Minimum pace of a server. */
+  readonly leastPace?: LeastPace
 }
 
 /** A request below `/v2/` of a registry. */
@@ -74,8 +76,8 @@ export type Connection = {
   callOnce(request: RegistryRequest): Promise<CallOutcome>
   /** Counts the failures of a request that the caller repeats. */
   openTries(signal?: AbortSignal): Tries
-  /** Time-out of a chunk of a body. */
-  readonly idleMs: number
+  /** Starts to measure the pace of a body. */
+  openPace(): Pace
 }
 
 type CallOutcome = {readonly kind: 'whole'; readonly answer: RegistryAnswer} | FailedTry
@@ -101,7 +103,16 @@ const MOST_TOKENS = 2
 const IDLE_MS = 30_000
 
 export function openConnection(endpoint: Endpoint, options: RegistryOptions): Connection {
-  const {settings, host, signal, onProgress, backoffMs = 500, idleMs = IDLE_MS} = options
+  const {
+    settings,
+    host,
+    signal,
+    onProgress,
+    backoffMs = 500,
+    idleMs = IDLE_MS,
+    leastPace = LEAST_PACE,
+  } = options
+  const measure = () => openPace(leastPace, {mostMs: idleMs})
   const {environment} = host
   const trust = trustOf(endpoint, settings, certificateFolders(host, settings.certificates))
   const request = {environment, signal, headMs: idleMs, idleMs, trust}
@@ -204,15 +215,14 @@ export function openConnection(endpoint: Endpoint, options: RegistryOptions): Co
       const {status, headers, url} = answer
       const whole = (body: Buffer) => ({kind: 'whole', answer: {status, headers, body, url}}) as const
       if (method === 'HEAD') return whole(Buffer.alloc(0))
-      const pace = openPace(LEAST_PACE, {mostMs: idleMs})
-      const read = await readSmallBody(answer, {maxBytes: MOST_MANIFEST_BYTES, pace})
+      const read = await readSmallBody(answer, {maxBytes: MOST_MANIFEST_BYTES, pace: measure()})
       return read.kind === 'failed' ? read : whole(read.body)
     } finally {
       answer.close()
     }
   }
 
-  return {endpoint, authorization, call, callOnce, openPatiently, openTries, idleMs}
+  return {endpoint, authorization, call, callOnce, openPatiently, openTries, openPace: measure}
 }
 
 /** The longest wait that a registry may ask for. */

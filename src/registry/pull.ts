@@ -1,5 +1,5 @@
 import {digestMismatchError} from '../host/errors.js'
-import {LEAST_PACE, openPace, withWaits} from '../host/http/attempt.js'
+import {withWaits} from '../host/http/attempt.js'
 import type {HttpAnswer} from '../host/http/client.js'
 import {unexpectedSizeError} from '../host/http/errors.js'
 import {parseContentRange, parseLength} from '../host/http/part.js'
@@ -83,7 +83,7 @@ export async function* blobChunks(
 ): AsyncGenerator<Buffer, void, undefined> {
   const {size} = descriptor
   const tries = connection.openTries(signal)
-  const pace = openPace(LEAST_PACE, {mostMs: connection.idleMs})
+  const pace = connection.openPace()
   let received = offset
   for (let breaks = 0; received < size; breaks++) {
     let answer: HttpAnswer | undefined

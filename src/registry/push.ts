@@ -42,7 +42,6 @@ export async function mountBlob(connection: Connection, digest: OciDigest, from:
   const answer = await connection.call({
     method: 'POST',
     to: `${connection.endpoint.repository}/blobs/uploads/?${query}`,
-    body: () => Buffer.alloc(0),
     scopes,
   })
   if (answer.status === 201) return true
@@ -96,7 +95,6 @@ async function beginUpload(connection: Connection, digest: OciDigest): Promise<R
   const begun = await connection.call({
     method: 'POST',
     to: `${connection.endpoint.repository}/blobs/uploads/`,
-    body: () => Buffer.alloc(0),
     scopes: pushScopes(connection),
   })
   if (begun.status !== 202) throw refusalOf(begun, toWrite(digest), connection)
@@ -149,7 +147,6 @@ const uploadInChunks: Upload = async (connection, {digest, begun, body}) => {
   return connection.callOnce({
     method: 'PUT',
     to: withDigest(url, digest),
-    body: () => Buffer.alloc(0),
     scopes,
     headMs: UPLOAD_ANSWER_MS,
   })

@@ -1,8 +1,10 @@
 import {type ChildProcess, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {mkdir, writeFile} from 'node:fs/promises'
+import type {IncomingMessage, ServerResponse} from 'node:http'
 import {join} from 'node:path'
 import {createInterface} from 'node:readline'
+import {text} from 'node:stream/consumers'
 import {makeCertificate, type TestCertificate} from './certificate.js'
 import type {Scope} from './cli.js'
 import {type Seen, startServer} from './http-server.js'
@@ -39,15 +41,15 @@ export type TestRegistry = {
 type Options = {
   /** The data of another registry; a folder of its own otherwise. */
   readonly data?: string
-  /** How long a bearer token is good for; the registry allows a minute more than a token says. */
-  readonly tokenSeconds?: number
+  /** How many of the first tokens have expired when they are given. */
+  readonly expiredTokens?: number
 }
 
 /** Debian's docker-registry on a free port of the loopback, which ends with the test. */
 export async function startRegistry(
   t: Scope,
   mode: RegistryMode,
-  {data, tokenSeconds = 60}: Options = {},
+  {data, expiredTokens = 0}: Options = {},
 ): Promise<TestRegistry> {
   const folder = await temporaryFolder(t)
   const certificate = mode === 'plain' ? undefined : requiredCertificate(folder)
@@ -55,7 +57,7 @@ export async function startRegistry(
   const realm =
     certificate === undefined || mode !== 'token'
       ? undefined
-      : await startTokenServer(t, certificate, {tokenSeconds, seen: tokenRequests})
+      : await startTokenServer(t, certificate, {expiredTokens, seen: tokenRequests})
   const storage = data ?? join(folder, 'data')
   const configuration = join(folder, 'registry.yml')
   await writeFile(join(folder, 'htpasswd'), HTPASSWD)
@@ -142,7 +144,7 @@ async function startProgram(configuration: string): Promise<Started> {
 }
 
 type TokenServerOptions = {
-  readonly tokenSeconds: number
+  readonly expiredTokens: number
   readonly seen: (Seen & {readonly fields: URLSearchParams})[]
 }
 
@@ -154,36 +156,31 @@ type TokenServerOptions = {
 async function startTokenServer(
   t: Scope,
   certificate: TestCertificate,
-  {tokenSeconds, seen}: TokenServerOptions,
+  {expiredTokens, seen}: TokenServerOptions,
 ): Promise<string> {
-  const server = await startServer(
-    t,
-    async (request, response) => {
-      let body = ''
-      for await (const chunk of request) body += String(chunk)
-      const url = new URL(request.url ?? '/', 'https://localhost')
-      const fields = request.method === 'POST' ? new URLSearchParams(body) : url.searchParams
-      seen.push({method: request.method, target: request.url, headers: request.headers, fields})
-      const isKnown =
-        isTester(request.headers.authorization) || fields.get('refresh_token') === TESTER.identityToken
-      if (!isKnown && (request.headers.authorization !== undefined || fields.has('refresh_token'))) {
-        response.writeHead(401).end()
-        return
-      }
-      const access = fields
-        .getAll('scope')
-        .flatMap((scopes) => scopes.split(' '))
-        .flatMap((scope) => accessOf(scope, isKnown))
-      const token = signedToken(certificate, {
-        subject: isKnown ? TESTER.user : '',
-        access,
-        seconds: tokenSeconds,
-      })
-      response.writeHead(200, {'content-type': 'application/json'})
-      response.end(JSON.stringify({token, access_token: token, expires_in: tokenSeconds}))
-    },
-    {tls: certificate},
-  )
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(request.url ?? '/', 'https://localhost')
+    const fields = request.method === 'POST' ? new URLSearchParams(await text(request)) : url.searchParams
+    seen.push({method: request.method, target: request.url, headers: request.headers, fields})
+    const {authorization} = request.headers
+    const isKnown = isTester(authorization) || fields.get('refresh_token') === TESTER.identityToken
+    if (!isKnown && (authorization !== undefined || fields.has('refresh_token'))) {
+      response.writeHead(401).end()
+      return
+    }
+    const scopes = fields.getAll('scope').flatMap((each) => each.split(' '))
+    const token = signedToken(certificate, {
+      subject: isKnown ? TESTER.user : '',
+      access: scopes.flatMap((scope) => accessOf(scope, isKnown)),
+      // The registry takes a token for a minute after its end.
+      seconds: seen.length <= expiredTokens ? -3600 : 60,
+    })
+    response.writeHead(200, {'content-type': 'application/json'})
+    response.end(JSON.stringify({token, access_token: token, expires_in: 60}))
+  }
+  const server = await startServer(t, (request, response) => void answer(request, response), {
+    tls: certificate,
+  })
   return `https://localhost:${server.origin.port}/token`
 }
 

@@ -24,7 +24,7 @@ export type RequestOptions = {
   /** Default: GET. */
   readonly method?: HttpMethod
   readonly headers: Readonly<Record<string, string>>
-  /** A stream needs a `content-length` among the headers, and is destroyed with the request. */
+  /** For methods other than GET and HEAD; empty by default. A stream needs a `content-length` among the headers. */
   readonly body?: Buffer | Readable
   /** What else to trust than the usual certificate authorities, by URL: redirects lead to other hosts. */
   readonly trust?: HostTrust | undefined
@@ -81,6 +81,7 @@ export function get(start: URL, options: Omit<RequestOptions, 'method' | 'body'>
  */
 export async function send(start: URL, options: RequestOptions): Promise<HttpAnswer> {
   const {method = 'GET'} = options
+  const isRead = method === 'GET' || method === 'HEAD'
   const silence = new AbortController()
   const watch = (ms: number) => setTimeout(() => silence.abort(), ms)
   let timer: NodeJS.Timeout | undefined
@@ -92,9 +93,10 @@ export async function send(start: URL, options: RequestOptions): Promise<HttpAns
     const stream = got.stream(start, {
       ...route.options,
       method,
-      ...(options.body === undefined ? {} : {body: options.body}),
+      // Without a body, got waits for the caller to write one.
+      ...(isRead ? {} : {body: options.body ?? Buffer.alloc(0)}),
       decompress: false,
-      followRedirect: method === 'GET' || method === 'HEAD' ? isFollowed : false,
+      followRedirect: isRead ? isFollowed : false,
       headers: {'accept-encoding': 'identity', 'user-agent': 'envs', ...options.headers},
       hooks: {
         beforeRedirect: [
