@@ -7,8 +7,10 @@ import type {DebArchitecture} from '../../host/machine/arch.js'
 import {type OsRelease, readOsRelease} from '../../host/machine/os-release.js'
 import {movedSuites, readCatalogue} from '../../images/catalog/catalog.js'
 import type {ImageReference} from '../../images/name.js'
+import {checkVerifiable} from '../../images/oci/signature.js'
 import {environmentNameFor, parseImageReference, parseSha256} from '../../images/reference.js'
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
+import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
@@ -74,6 +76,7 @@ export async function planCreation(
   const {now} = context
   const around = {workingFolder: host.workingFolder, architecture, now}
   const reference = typeof image === 'string' ? await parseImageReference(image, around) : image
+  checkVerifiable(reference, context)
   const asked = await bootstrapFor(reference, archive, now)
   const bootstrap = init === 'systemd' ? withPackages(asked, SYSTEMD_PACKAGES) : asked
   return {
@@ -175,13 +178,15 @@ type ImageContextOptions = {
   readonly signal: AbortSignal
   readonly allowSha1?: boolean
   readonly onNotice?: (notice: ImageNotice) => void
+  /** Values of `--verify`. */
+  readonly verify?: readonly string[] | undefined
 }
 
 /** Returns the mirrors, keyrings and other context for image servers. @throws {@link invalidSettingError} */
 export function imageContext(
   {environment, now}: Pick<Host, 'environment' | 'now'>,
   settings: Settings,
-  options: ImageContextOptions,
+  {verify = [], ...options}: ImageContextOptions,
 ): ImageContext {
   return {
     mirrors: {
@@ -192,6 +197,7 @@ export function imageContext(
     keyrings: scopedKeyrings(settings.value('keyrings')),
     environment,
     now: now(),
+    trust: {verify, demands: () => trustOptions({environment}, settings, verify)},
     ...options,
   }
 }

@@ -1,5 +1,6 @@
 import type {BlobSource} from '../../registry/blob-source.js'
 import type {ContainerLocation} from '../oci/location.js'
+import {verifyContainer} from '../oci/signature.js'
 import type {ImageContext, ImageSource} from './source.js'
 
 /** Source id of images of containers. */
@@ -16,11 +17,12 @@ export const containers: ImageSource = {
     const {signal = new AbortController().signal} = context
     const source = await openSource(location, context)
     try {
-      const image = await resolveContainer(location, source, {architecture, signal})
+      const resolved = await resolveContainer(location, source, {architecture, signal})
+      const image = {...resolved, ...(await verifyContainer(resolved, source, {context, signal}))}
       return {
         source: CONTAINERS,
         digest: image.digest,
-        trust: {kind: image.trust},
+        trust: {kind: image.trust === 'signed' ? 'signature' : image.trust},
         content: {kind: 'container', image, source},
         label: undefined,
       }

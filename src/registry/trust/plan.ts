@@ -1,9 +1,12 @@
+import type {Settings} from '../../config/settings.js'
 import {UsageError} from '../../errors.js'
+import type {Host} from '../../host/host.js'
 import type {RegistryReference} from '../reference.js'
 import {parseRequirements} from './policy.js'
-import {findScope, readPolicyFile} from './policy-file.js'
+import {findScope, readPolicyFile, usualPolicyFiles} from './policy-file.js'
 import {readPublicKey} from './public-key.js'
 import type {Requirement, SignerRule, TextRule} from './requirement.js'
+import {builtInRoot} from './trusted-root.js'
 
 /** The signatures that an image must have: those of the policy, and those that `--verify` adds. */
 export type TrustPlan = {
@@ -23,6 +26,21 @@ export type TrustOptions = {
   readonly usualPolicies: readonly string[]
   /** The setting registries.trustedRoot, or the built-in file. */
   readonly rootPath: string
+}
+
+/** Returns the demands of the settings and of this account. @param verify - Values of `--verify`. */
+export function trustOptions(
+  {environment}: Pick<Host, 'environment'>,
+  settings: Pick<Settings, 'value'>,
+  verify: readonly string[],
+): TrustOptions {
+  const home = environment['HOME']
+  return {
+    verify,
+    policy: settings.value('registries.trust'),
+    usualPolicies: usualPolicyFiles(home === '' ? undefined : home),
+    rootPath: settings.value('registries.trustedRoot') ?? builtInRoot(),
+  }
 }
 
 /**

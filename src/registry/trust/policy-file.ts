@@ -24,8 +24,9 @@ export type PolicyScope = {
 const MOST_POLICY_LENGTH = 1024 * 1024
 
 /** Where podman, buildah and skopeo look. @see containers-policy.json(5) */
-export function usualPolicyFiles(home: string): readonly string[] {
-  return [`${home}/.config/containers/policy.json`, '/etc/containers/policy.json']
+export function usualPolicyFiles(home: string | undefined): readonly string[] {
+  const own = home === undefined ? [] : [`${home}/.config/containers/policy.json`]
+  return [...own, '/etc/containers/policy.json']
 }
 
 /**

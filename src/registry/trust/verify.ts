@@ -21,6 +21,9 @@ export type ImageTrust = {
   readonly policy: {readonly file: string; readonly scope: string} | null
 }
 
+/** What of it is recorded with an image that is signed. */
+export type SignatureRecord = Pick<ImageTrust, 'signers' | 'policy'> & {readonly digest: OciDigest}
+
 export type VerifyImageOptions = {
   readonly source: BlobSource
   /** As the user named the image: a mirror serves what was signed under this name. */

@@ -9,8 +9,8 @@ import {readLedger} from '../../../src/rootfs/ledger/ledger.js'
 import {digestOf} from '../../support/download.js'
 import {extractionArena} from '../../support/extraction.js'
 import {NOWHERE} from '../../support/image-context.js'
-import {tarArchive, tarMember} from '../../support/tar-archive.js'
 import {tarballs} from '../../support/open-image.js'
+import {tarArchive, tarMember} from '../../support/tar-archive.js'
 import {BARE} from '../../support/tree-process.js'
 
 const ROOT = {uid: 0, gid: 0}
