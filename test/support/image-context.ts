@@ -8,7 +8,13 @@ import type {ImageServers} from './image-servers.js'
 /** Demands no signature of an image of a registry, whatever this host demands. */
 export const NO_DEMANDS: ImageContext['trust'] = {
   verify: [],
-  demands: () => ({verify: [], policy: undefined, usualPolicies: [], rootPath: '/nowhere'}),
+  demands: () => ({
+    verify: [],
+    policy: undefined,
+    usualPolicies: [],
+    rootPath: '/nowhere',
+    workingFolder: '/',
+  }),
 }
 
 /** The context of a search on the servers of a test, with next to no wait between tries. */

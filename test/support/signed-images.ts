@@ -128,6 +128,7 @@ export async function verified({
     policy: typeof policy === 'object' ? JSON.stringify(policy) : policy,
     usualPolicies: [],
     rootPath,
+    workingFolder: '/',
   })
   const signal = new AbortController().signal
   return verifyImage({source, reference, indexDigest, manifestDigest, plan, signal})

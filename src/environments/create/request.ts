@@ -184,7 +184,7 @@ type ImageContextOptions = {
 
 /** Returns the mirrors, keyrings and other context for image servers. @throws {@link invalidSettingError} */
 export function imageContext(
-  {environment, now}: Pick<Host, 'environment' | 'now'>,
+  {environment, now, workingFolder}: Pick<Host, 'environment' | 'now' | 'workingFolder'>,
   settings: Settings,
   {verify = [], ...options}: ImageContextOptions,
 ): ImageContext {
@@ -197,7 +197,7 @@ export function imageContext(
     keyrings: scopedKeyrings(settings.value('keyrings')),
     environment,
     now: now(),
-    trust: {verify, demands: () => trustOptions({environment}, settings, verify)},
+    trust: {verify, demands: () => trustOptions({environment, workingFolder}, settings, verify)},
     ...options,
   }
 }

@@ -1,33 +1,40 @@
 import {UsageError} from '../../errors.js'
 import type {BlobSource} from '../../registry/blob-source.js'
-import {ociDigestOf} from '../../registry/descriptor.js'
+import type {TrustPlan} from '../../registry/trust/plan.js'
 import type {ImageReference} from '../name.js'
 import type {ImageContext} from '../sources/source.js'
 import type {ContainerImage, UnverifiedImage} from './container-image.js'
-
-/** An image, and the signatures that were demanded and found. */
-type VerifiedImage = Pick<ContainerImage, 'trust' | 'signature'>
+import type {ContainerLocation} from './location.js'
 
 /**
- * Verifies the signatures of an image of a registry, before any layer is fetched.
+ * Reads which signatures an image must have; no server is asked.
  *
- * @throws As `planTrust` and `verifyImage`.
+ * @returns Undefined for a folder or an archive.
+ * @throws As `planTrust`.
  */
+export async function planVerification(
+  location: ContainerLocation,
+  {trust}: Pick<ImageContext, 'trust'>,
+): Promise<TrustPlan | undefined> {
+  if (location.kind !== 'registry') return undefined
+  const {planTrust} = await import('../../registry/trust/plan.js')
+  return planTrust(location.reference, trust.demands())
+}
+
+/** Verifies the signatures of an image, before any layer is fetched. @throws As `verifyImage`. */
 export async function verifyContainer(
   {location, manifest, index, trust}: UnverifiedImage,
   source: BlobSource,
-  {context, signal}: {readonly context: Pick<ImageContext, 'trust'>; readonly signal: AbortSignal},
-): Promise<VerifiedImage> {
-  if (location.kind !== 'registry') return {trust, signature: null}
-  const {planTrust} = await import('../../registry/trust/plan.js')
+  {plan, signal}: {readonly plan: TrustPlan | undefined; readonly signal: AbortSignal},
+): Promise<Pick<ContainerImage, 'trust' | 'signature'>> {
+  if (location.kind !== 'registry' || plan === undefined) return {trust, signature: null}
   const {verifyImage} = await import('../../registry/trust/verify.js')
-  const {reference} = location
   const {kind, digest, signers, policy} = await verifyImage({
     source,
-    reference,
-    indexDigest: index === undefined ? undefined : ociDigestOf(index.bytes),
-    manifestDigest: ociDigestOf(manifest.bytes),
-    plan: planTrust(reference, context.trust.demands()),
+    reference: location.reference,
+    indexDigest: index?.digest,
+    manifestDigest: manifest.digest,
+    plan,
     signal,
   })
   return {trust: kind, signature: digest === null ? null : {digest, signers, policy}}

@@ -1,6 +1,6 @@
 import type {BlobSource} from '../../registry/blob-source.js'
 import type {ContainerLocation} from '../oci/location.js'
-import {verifyContainer} from '../oci/signature.js'
+import {planVerification, verifyContainer} from '../oci/signature.js'
 import type {ImageContext, ImageSource} from './source.js'
 
 /** Source id of images of containers. */
@@ -15,10 +15,11 @@ export const containers: ImageSource = {
     const {location, architecture} = reference
     const {resolveContainer} = await import('../oci/container-image.js')
     const {signal = new AbortController().signal} = context
+    const plan = await planVerification(location, context)
     const source = await openSource(location, context)
     try {
       const resolved = await resolveContainer(location, source, {architecture, signal})
-      const image = {...resolved, ...(await verifyContainer(resolved, source, {context, signal}))}
+      const image = {...resolved, ...(await verifyContainer(resolved, source, {plan, signal}))}
       return {
         source: CONTAINERS,
         digest: image.digest,

@@ -2,7 +2,7 @@ import type {BlobSource} from '../blob-source.js'
 import type {OciDigest} from '../descriptor.js'
 import {formatReference, type RegistryReference} from '../reference.js'
 import {type Candidate, readCandidates} from './candidates.js'
-import {imageRejectedError, imageSignatureError, imageUnsignedError} from './errors.js'
+import {imageSignatureError, imageUnsignedError} from './errors.js'
 import type {TrustPlan} from './plan.js'
 import {describeSigner, type Requirement, type Signer} from './requirement.js'
 import {openCandidate, type SignedContent} from './signed-content.js'
@@ -38,14 +38,13 @@ export type VerifyImageOptions = {
 /**
  * Verifies that an image has the signatures that the user and the policy demand, before any of its layers is used.
  *
- * @throws {@link imageRejectedError} @throws {ImageUnsignedError} @throws {ImageSignatureError}
+ * @throws {ImageUnsignedError} @throws {ImageSignatureError}
  * @throws {@link trustedRootError} @throws {EnvsError} If the source fails.
  */
 export async function verifyImage(options: VerifyImageOptions): Promise<ImageTrust> {
   const {plan, reference, indexDigest, manifestDigest} = options
   const image = formatReference(reference)
   const {policy} = plan
-  if (plan.isRejected && policy !== null) throw imageRejectedError({...policy, image})
   if (plan.requirements.length === 0)
     return {kind: reference.digest === undefined ? 'registry' : 'digest', signers: [], digest: null, policy}
   const digests = indexDigest === undefined ? [manifestDigest] : [indexDigest, manifestDigest]

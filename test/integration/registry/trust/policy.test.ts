@@ -35,6 +35,7 @@ function plan(name: string, policy: object | string, usualPolicies: readonly str
     policy: text,
     usualPolicies,
     rootPath: '/nowhere',
+    workingFolder: '/',
   })
 }
 
@@ -53,21 +54,34 @@ test('the file of the user comes before the one of the host, and neither is need
   const [own = '', shared] = usualPolicyFiles(home)
   assert.equal(shared, '/etc/containers/policy.json')
   const host = join(home, 'policy.json')
-  const options = {verify: [], policy: undefined, usualPolicies: [own, host], rootPath: '/nowhere'}
+  const options = {
+    verify: [],
+    policy: undefined,
+    usualPolicies: [own, host],
+    rootPath: '/nowhere',
+    workingFolder: '/',
+  }
   const image = parseRegistryReference('docker.io/library/debian:12')
-  assert.deepEqual(planTrust(image, options), {isRejected: false, requirements: [], policy: null})
+  assert.deepEqual(planTrust(image, options), {requirements: [], policy: null})
   writeFileSync(host, JSON.stringify({default: REJECT}))
-  assert.deepEqual(planTrust(image, options).policy, {file: host, scope: 'default'})
-  assert.equal(planTrust(image, options).isRejected, true)
+  assert.throws(() => planTrust(image, options), {
+    code: 'ENVS_IMAGE_REJECTED',
+    message: `The trust policy "${host}" rejects docker.io/library/debian:12: its scope is "default".`,
+  })
   mkdirSync(join(home, '.config/containers'), {recursive: true})
   writeFileSync(own, JSON.stringify(STOCK))
   assert.deepEqual(planTrust(image, options).policy, {file: own, scope: 'default'})
-  assert.equal(planTrust(image, options).isRejected, false)
 })
 
 test('a policy that is a folder is refused: it is not a policy that allows everything', async (t) => {
   const folder = await temporaryFolder(t)
-  const options = {verify: [], policy: undefined, usualPolicies: [folder], rootPath: '/nowhere'}
+  const options = {
+    verify: [],
+    policy: undefined,
+    usualPolicies: [folder],
+    rootPath: '/nowhere',
+    workingFolder: '/',
+  }
   assert.throws(() => planTrust(parseRegistryReference('a.example/b'), options), {
     code: 'ENVS_TRUST_POLICY',
     message: /illegal operation on a directory\.$/,
@@ -112,9 +126,11 @@ for (const {image, scopes} of SCOPES) {
       const docker = Object.fromEntries(
         scopes.slice(index).map((each) => [each, each === scope ? REJECT : ACCEPT]),
       )
-      const found = plan(image, {default: ACCEPT, transports: {docker}})
-      assert.deepEqual(found.policy?.scope, scope === '' ? 'docker' : scope)
-      assert.equal(found.isRejected, true, scope)
+      const named = scope === '' ? 'docker' : scope
+      assert.throws(() => plan(image, {default: ACCEPT, transports: {docker}}), {
+        code: 'ENVS_IMAGE_REJECTED',
+        message: new RegExp(`: its scope is "${named.replaceAll(/[.*]/g, '\\$&')}"\\.$`),
+      })
     }
   })
 }
@@ -131,12 +147,12 @@ test('scopes that only look alike do not hold an image', () => {
   ]
   const docker = Object.fromEntries(scopes.map((scope) => [scope, REJECT]))
   const found = plan('a.example/b:1', {default: ACCEPT, transports: {docker}})
-  assert.deepEqual([found.policy?.scope, found.isRejected], ['default', false])
+  assert.equal(found.policy?.scope, 'default')
 })
 
 test('the scopes of other transports do not count', () => {
   const transports = {atomic: {'a.example': REJECT}, 'docker-daemon': {'': REJECT}}
-  assert.equal(plan('a.example/b:1', {default: ACCEPT, transports}).isRejected, false)
+  assert.equal(plan('a.example/b:1', {default: ACCEPT, transports}).policy?.scope, 'default')
 })
 
 test('a rejected image is told with the file and the scope', async () => {
@@ -313,7 +329,7 @@ for (const {requirement, demand} of UNSUPPORTED) {
       exitCode: 6,
       message: `Could not check a.example/b:1: the trust policy "registries.trust" has ${demand} in its scope "a.example", which envs does not support.`,
     })
-    assert.equal(plan('a.example/b:1', policy('b.example')).isRejected, false)
+    assert.deepEqual(plan('a.example/b:1', policy('b.example')).requirements, [])
   })
 }
 
