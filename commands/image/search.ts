@@ -7,19 +7,23 @@ import {readCatalogue} from '../../src/images/catalog/catalog.js'
 import {type SearchResult, searchImages} from '../../src/images/resolve.js'
 import type {ImageSearchResult} from '../../src/images/results.js'
 import type {OfferedImage} from '../../src/images/sources/source.js'
+import {registrySettings} from '../../src/registry/hosts.js'
+import {isRegistryWord, type RegistrySearch, searchRegistry} from '../../src/registry/search.js'
 
 export default class ImageSearch extends EnvsCommand {
   static override summary = 'Search for available images.'
   static override description =
-    `WORD is a part of a name, a version or a title. If a publisher can't be reached, the result is from a built-in \
+    `WORD is a part of a name, a version or a title. With the host of a container registry, HOST/NAME, it gives the tags of that \
+repository, and HOST/ gives all repositories of a registry that lists them. If a publisher can't be reached, the result is from a built-in \
 table. EOL marks releases without standard support, which get no security updates.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> focal',
     '<%= config.bin %> <%= command.id %> 24.04 --json',
+    '<%= config.bin %> <%= command.id %> docker.io/library/debian',
   ]
   static override args = {
     word: Args.string({
-      description: 'part of a name, version or title [default: all images]',
+      description: 'part of a name, version or title, or HOST/NAME [default: all images]',
       ignoreStdin: true,
     }),
   }
@@ -31,12 +35,23 @@ table. EOL marks releases without standard support, which get no security update
     const {args, flags} = await this.parse(ImageSearch)
     const host = this.openHost()
     const settings = await this.settings()
+    if (args.word !== undefined && isRegistryWord(args.word)) {
+      const options = {settings: registrySettings(settings), host, signal: this.signal()}
+      const registry = await searchRegistry(args.word, options)
+      this.#tellNames(registry, args.word)
+      return {images: [], unreachable: [], nearest: [], registry}
+    }
     const context = imageContext(host, settings, {signal: this.signal()})
     const architecture = architectureIn(flags) ?? host.architecture
     const request = {architecture, catalogue: await readCatalogue()}
     const result = await searchImages(args.word, context, request)
     this.#tell(result, args.word)
-    return {...result, images: result.images.map(withNulls)}
+    return {...result, images: result.images.map(withNulls), registry: null}
+  }
+
+  #tellNames({names}: RegistrySearch, word: string): void {
+    if (names.length === 0) this.note(`Nothing fits ${JSON.stringify(word)}.`)
+    this.printTable(names, [{title: 'name', show: (name) => name}])
   }
 
   #tell({images, unreachable, nearest}: SearchResult, word: string | undefined): void {

@@ -85,6 +85,10 @@ export const imageSearchResult = v.object({
   ),
   unreachable: v.array(v.object({source: v.string(), mirror: v.string(), reason: v.string()})),
   nearest: described(v.array(v.string()), 'similar names if nothing was found'),
+  registry: described(
+    v.nullable(v.object({host: v.string(), names: v.array(v.string())})),
+    'repositories or tags of a container registry; null if none was searched',
+  ),
 })
 export type ImageSearchResult = RecordOf<typeof imageSearchResult>
 

@@ -6,7 +6,7 @@ import {type Connection, openConnection, type RegistryOptions} from './connectio
 import {type Descriptor, isOciDigest, type OciDigest} from './descriptor.js'
 import {NotInRegistryError, notInRegistryError} from './errors.js'
 import {pullEndpoints, registryEndpoint} from './hosts.js'
-import {listReferrers, listRepositories, listTags} from './lists.js'
+import {listReferrers, listTags} from './lists.js'
 import {askDigest, blobChunks, fetchManifest} from './pull.js'
 import {hasBlob, mountBlob, pushScopes, uploadBlob, uploadManifest} from './push.js'
 import {formatReference, type RegistryReference} from './reference.js'
@@ -163,14 +163,4 @@ async function explainMissing(
     {what: `tag "${name}"`, place: `${host}/${repository}`},
     {cause: error, ...(alike.length === 0 ? {} : {suggestions: didYouMean(alike)})},
   )
-}
-
-/**
- * Returns the repositories of a registry that has a catalogue, as Docker Hub and GitHub have not.
- *
- * @param host - As in references.
- */
-export async function searchCatalogue(host: string, options: RegistryOptions): Promise<readonly string[]> {
-  const endpoint = registryEndpoint({host, repository: ''}, options.settings)
-  return listRepositories(openConnection(endpoint, options))
 }

@@ -90,7 +90,7 @@ export type Tries = {
   fail(failed: FailedTry): Promise<void>
   /** Returns the failure of a connection error. @throws {unknown} Any other error. */
   failureOf(error: unknown, options: {readonly reached: boolean}): FailedTry
-  /** Something was received: failures are counted anew. */
+  /** Something was received: the count of failures restarts. */
   succeed(): void
 }
 
@@ -147,7 +147,7 @@ export function openConnection(endpoint: Endpoint, options: RegistryOptions): Co
     }
   }
 
-  /** Goes on with plain HTTP if an insecure registry speaks it, and forgets the failed try. */
+  /** Continues with plain HTTP if an insecure registry speaks it; the failed try does not count. */
   function useHttp(error: unknown): undefined {
     if (!(error instanceof ConnectionError) || endpoint.origin.protocol === 'http:') throw error
     if (error.host !== endpoint.origin.host || !isWithoutTls(error, endpoint)) throw error

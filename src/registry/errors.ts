@@ -73,6 +73,12 @@ export const notInRegistryError = defineError(
   NotInRegistryError,
 )
 
+/** The registry does not list its repositories. */
+export const noCatalogueError = defineError('ENVS_NO_CATALOGUE', ExitCode.notFound, {
+  message: 'The registry {host} does not list its repositories, or not for you.',
+  nextStep: 'Name a repository, to see its tags: envs image search {host}/NAME',
+})
+
 /** The registry counts requests, and allows no more for now. */
 export const rateLimitedError = defineError('ENVS_REGISTRY_RATE_LIMITED', ExitCode.network, {
   message: '{host} allows no more requests for now: {reason}.',

@@ -22,29 +22,40 @@ export async function listTags(connection: Connection): Promise<readonly string[
     scopes: pullScopes(connection),
     what: `repository "${repository}"`,
   })
-  return pages.flatMap((page) => parsed(page, schema, connection).tags)
+  return (pages ?? []).flatMap((page) => parsed(page, schema, connection).tags)
 }
 
-/** Returns the repositories of a registry that has a catalogue. @throws {@link refusalOf} 404 or 401 if it has none. */
-export async function listRepositories(connection: Connection): Promise<readonly string[]> {
+/** Statuses of registries that do not list their repositories, or not for everybody. */
+const WITHOUT_CATALOGUE: ReadonlySet<number> = new Set([401, 403, 404, 405, 501])
+
+/** Returns the repositories of a registry; undefined if it does not list them. @throws {@link refusalOf} */
+export async function listRepositories(connection: Connection): Promise<readonly string[] | undefined> {
   const schema = v.object({repositories: v.nullish(v.array(v.string()), [])})
   const pages = await readPages(connection, {
     to: `_catalog?n=${PAGE}`,
     scopes: ['registry:catalog:*'],
     what: 'catalogue',
+    without: WITHOUT_CATALOGUE,
   })
-  return pages.flatMap((page) => parsed(page, schema, connection).repositories)
+  return pages?.flatMap((page) => parsed(page, schema, connection).repositories)
 }
 
-type List = {readonly to: string; readonly scopes: readonly string[]; readonly what: string}
+type List = {
+  readonly to: string
+  readonly scopes: readonly string[]
+  readonly what: string
+  /** Statuses that say that there is no such list. */
+  readonly without?: ReadonlySet<number>
+}
 
 async function readPages(
   connection: Connection,
-  {to, scopes, what}: List,
-): Promise<readonly RegistryAnswer[]> {
+  {to, scopes, what, without}: List,
+): Promise<readonly RegistryAnswer[] | undefined> {
   const pages: RegistryAnswer[] = []
   for (let next: string | URL | undefined = to; next !== undefined && pages.length < MOST_PAGES; ) {
     const answer: RegistryAnswer = await connection.call({to: next, scopes})
+    if (without?.has(answer.status) === true) return undefined
     if (answer.status !== 200) throw refusalOf(answer, {what}, connection)
     pages.push(answer)
     next = nextPage(answer, connection)

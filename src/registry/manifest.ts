@@ -226,7 +226,7 @@ export function parseImageConfig(bytes: Buffer, source = 'the image'): ImageConf
 type JsonObject = Readonly<Record<string, unknown>>
 
 /** Parses a JSON object of a registry. @throws {@link badManifestError} */
-export function parseJsonObject(
+function parseJsonObject(
   bytes: Buffer,
   {what, source}: {readonly what: string; readonly source: string},
 ): JsonObject {

@@ -60,7 +60,7 @@ export async function askDigest(
   return isOciDigest(stated) ? stated : undefined
 }
 
-export function subjectOf(which: string): Subject {
+function subjectOf(which: string): Subject {
   return {what: isOciDigest(which) ? `manifest ${which}` : `tag "${which}"`}
 }
 

@@ -26,7 +26,7 @@ export type RequestOptions = {
   readonly headers: Readonly<Record<string, string>>
   /** For methods other than GET and HEAD; empty by default. A stream needs a `content-length` among the headers. */
   readonly body?: Buffer | Readable
-  /** What else to trust than the usual certificate authorities, by URL: redirects lead to other hosts. */
+  /** Trusted certificates beside the usual authorities, by URL: redirects lead to other hosts. */
   readonly trust?: HostTrust | undefined
   readonly environment: Environment
   readonly signal: AbortSignal | undefined

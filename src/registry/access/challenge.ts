@@ -7,7 +7,8 @@ export type Challenge = {
 }
 
 /** A scheme, or a parameter with a quoted or a plain value, after the commas and spaces before it. */
-const PART = /[\s,]*([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?/gy
+const PART =
+  /[\s,]*([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|(?![!#$%&'*+.^_`|~\w-]|\s*=))/gy
 
 /** Longer headers are not parsed: Node takes headers of 16 KiB in all. */
 const MOST_CHARACTERS = 8192

@@ -9,7 +9,7 @@ import {ifValid, parseIfValid} from '../../host/records.js'
 import {credentialHelperError, credentialsUnreadableError} from '../errors.js'
 import {DOCKER_HUB} from '../reference.js'
 
-/** What a user has for a registry. Secrets: they are in no message and in no argument of a program. */
+/** Credentials of a user for a registry. No message and no argument of a program holds their secrets. */
 export type Credentials = {
   /** The file that has them, or names the program that has them. */
   readonly path: string
@@ -45,7 +45,7 @@ export async function findCredentials(
 }
 
 /** Returns the files that may hold credentials. */
-export function credentialFiles({environment, uid}: Pick<Host, 'environment' | 'uid'>): readonly string[] {
+function credentialFiles({environment, uid}: Pick<Host, 'environment' | 'uid'>): readonly string[] {
   const own = environment['REGISTRY_AUTH_FILE']
   if (own) return [own]
   const home = environment['HOME']

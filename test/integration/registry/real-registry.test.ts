@@ -3,8 +3,8 @@ import {randomBytes} from 'node:crypto'
 import {Readable} from 'node:stream'
 import {buffer} from 'node:stream/consumers'
 import {test} from 'node:test'
-import {searchCatalogue} from '../../../src/registry/client.js'
 import {parseImageConfig, parseManifest} from '../../../src/registry/manifest.js'
+import {searchRegistry} from '../../../src/registry/search.js'
 import {fileScope} from '../../support/file-scope.js'
 import {descriptorOf, jsonBytes, sampleImage} from '../../support/oci-image.js'
 import {startRegistry, TESTER} from '../../support/registry.js'
@@ -112,8 +112,14 @@ test('tags and the catalogue are listed', async (t) => {
   const {image, opened} = await pushed(t, 'team/tags', 'one')
   await opened.pushManifest(image.manifest, image.mediaType, 'two')
   assert.deepEqual([...(await opened.tags())].sort(), ['one', 'two'])
-  const repositories = await searchCatalogue(registry.host, await registryOptions(t, options))
-  assert.ok(repositories.includes('team/tags'), repositories.join())
+  const search = async (word: string) =>
+    (await searchRegistry(`${registry.host}/${word}`, await registryOptions(t, options))).names
+  assert.ok((await search('')).includes(`${registry.host}/team/tags`))
+  assert.deepEqual(await search('eam/ta'), [`${registry.host}/team/tags`])
+  assert.deepEqual([...(await search('team/tags'))].sort(), [
+    `${registry.host}/team/tags:one`,
+    `${registry.host}/team/tags:two`,
+  ])
 })
 
 test('referrers are found by their tag where a registry has no list of them', async (t) => {
