@@ -5,9 +5,9 @@ import {printStartNotice, splitAtSeparator} from '../src/cli/session-line.js'
 import {RESTART_POLICIES} from '../src/environments/programs/program.js'
 import type {StartedProgramResult} from '../src/environments/programs/results.js'
 import {startProgram} from '../src/environments/programs/start.js'
+import {withImageCommand} from '../src/environments/session/image-command.js'
 import {previewSession, type SessionPreview} from '../src/environments/session/run.js'
 import {runTypedSession, withSettings} from '../src/environments/session/typed-session.js'
-import {UsageError} from '../src/errors.js'
 import {formatCommandLine} from '../src/host/argv/command-line.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
@@ -16,13 +16,13 @@ export default class Run extends SessionCommand {
   static override description =
     `Everything after NAME belongs to the command; flags of envs stand before NAME. The exit status is the command's: \
 125 if envs failed before the command ran, 126 if the command can't be executed, 127 if it was not found, 128+n if \
-signal n ended it.
+signal n ended it. Without COMMAND: what the image of the environment runs by itself, as the user that the image names.
 
 With --detach: COMMAND continues in the background as a program of the environment, with its input empty and its \
 output in a log of a few megabytes (envs logs), until it ends or somebody stops it (envs services NAME stop PROGRAM, \
 envs stop NAME). Envs returns as soon as COMMAND was executed. Before each restart it waits, from one second to a \
 minute.`
-  static override usage = 'run [FLAG...] NAME [--] COMMAND [ARGUMENT...]'
+  static override usage = 'run [FLAG...] NAME [--] [COMMAND [ARGUMENT...]]'
   static override aliases = ['exec']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play apt-get update',
@@ -33,6 +33,9 @@ minute.`
   static override flags = {
     ...sessionFlags(),
     'dry-run': dryRunFlag(),
+    entrypoint: Flags.boolean({
+      description: "put the entrypoint of the environment's image in front of COMMAND",
+    }),
     detach: Flags.boolean({char: 'd', description: 'keep it running in the background'}),
     name: Flags.string({
       description: 'name of the program, with --detach [default: the command]',
@@ -49,14 +52,16 @@ minute.`
   async run(): Promise<SessionPreview | StartedProgramResult | undefined> {
     const {own, guest} = splitAtSeparator(this.argv)
     const {args, flags} = await this.parse(Run, own)
-    if (guest.length === 0) throw new UsageError('No command was given.', [`envs enter ${args.name}`])
     const host = this.openHost()
-    const session = {name: args.name, command: guest, fields: sessionFields(flags)}
+    const {entrypoint} = flags
+    const wish = {command: guest, fields: sessionFields(flags), entrypoint}
+    const {command, fields} = await withImageCommand(host, args.name, wish)
+    const session = {name: args.name, command, fields}
     if (flags['dry-run'])
       return this.#preview(await previewSession(host, args.name, await withSettings(host, session)))
     if (flags.detach) {
       const restart = RESTART_POLICIES.find((policy) => policy === flags.restart) ?? 'no'
-      return this.#detach(args.name, {name: flags.name, command: guest, fields: session.fields, restart})
+      return this.#detach(args.name, {name: flags.name, command, fields, restart})
     }
     process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
     return undefined

@@ -12,7 +12,9 @@ import {
   describeTrust,
 } from '../src/cli/views/text.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
+import {formatCommandLine} from '../src/host/argv/command-line.js'
 import type {Host} from '../src/host/host.js'
+import {pinnedName} from '../src/images/oci/origin.js'
 
 export default class Show extends EnvsCommand {
   static override summary = 'Show details of an environment.'
@@ -56,10 +58,18 @@ export default class Show extends EnvsCommand {
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Init', details.init],
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
-        ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
+        [
+          'Image',
+          image.container !== null
+            ? pinnedName(image.container)
+            : image.name === null
+              ? image.source
+              : `${image.name} ${image.version}`,
+        ],
         ['Source', image.name === null ? undefined : image.source],
         ['Digest', `sha256:${image.sha256}`],
         ['Trust', image.archive === null ? describeTrust(image.trust) : BUILT_FROM_SIGNED],
+        ...describeContainer(image.container),
         ['Signer', image.signer === null ? undefined : `${image.signer.name}, ${image.signer.fingerprint}`],
         ['Signed', image.signedAt === null ? undefined : ago(image.signedAt)],
         ...describeArchive(image.archive).map(([title, text]) => [title, text] as const),
@@ -70,6 +80,24 @@ export default class Show extends EnvsCommand {
       ]),
     )
   }
+}
+
+/** The texts come from the configuration of the image. */
+function describeContainer(
+  container: EnvironmentDetails['image']['container'],
+): (readonly [string, string | undefined])[] {
+  if (container === null) return []
+  const {index, platform, registry, config} = container
+  const words = (list: readonly string[]) => (list.length === 0 ? undefined : formatCommandLine(list))
+  return [
+    ['Index', index ?? undefined],
+    ['Platform', platform],
+    ['Registry', registry ?? undefined],
+    ['Entrypoint', words(config.entrypoint)],
+    ['Command', words(config.command)],
+    ['User', config.user ?? undefined],
+    ['Working folder', config.workingFolder ?? undefined],
+  ]
 }
 
 function countProcesses(count: number): string {

@@ -8,7 +8,7 @@ import {
   digestField,
   ownNameField,
 } from '../host/result-fields.js'
-import {archiveResult, signerResult} from '../images/results.js'
+import {archiveResult, containerResult, signerResult} from '../images/results.js'
 
 export const identityResult = v.picklist(['mapped', 'emulated'])
 const initResult = described(
@@ -30,6 +30,7 @@ const imageResult = described(
     signer: described(v.nullable(signerResult), 'null unless trust is signed'),
     signedAt: v.nullable(dateField),
     archive: v.nullable(archiveResult),
+    container: described(v.nullable(containerResult), 'null for an image that is not one of containers'),
   }),
   'The image an environment was created from, and its verification.',
 )

@@ -28,6 +28,34 @@ export const archiveResult = described(
   'The origin of an image that was built from packages.',
 )
 
+const ociDigestResult = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
+
+export const containerResult = described(
+  v.object({
+    reference: described(v.string(), 'as envs create accepts it'),
+    index: described(v.nullable(ociDigestResult), 'of the list of platforms'),
+    manifest: ociDigestResult,
+    configuration: ociDigestResult,
+    platform: described(v.string(), 'such as linux/amd64'),
+    registry: described(v.nullable(v.string()), 'host that answered; null for a folder or a file'),
+    config: described(
+      v.object({
+        env: v.array(v.string()),
+        workingFolder: v.nullable(v.string()),
+        user: v.nullable(v.string()),
+        entrypoint: v.array(v.string()),
+        command: v.array(v.string()),
+        labels: v.record(v.string(), v.string()),
+        ports: v.array(v.string()),
+        volumes: v.array(v.string()),
+        stopSignal: v.nullable(v.string()),
+      }),
+      'from the configuration of the image',
+    ),
+  }),
+  'An image of containers: its digests and its configuration.',
+)
+
 export const imageListResult = v.array(
   v.object({
     name: v.string(),

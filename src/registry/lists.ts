@@ -5,6 +5,7 @@ import type {Descriptor, OciDigest} from './descriptor.js'
 import {NotInRegistryError, registryUnreachableError} from './errors.js'
 import {MEDIA_TYPES, parseManifest} from './manifest.js'
 import {fetchManifest, pullScopes} from './pull.js'
+import {isRepository, isTag} from './reference.js'
 import {refusalOf} from './refusals.js'
 
 /** Entries of a page that are asked for; registries may send fewer. */
@@ -22,7 +23,7 @@ export async function listTags(connection: Connection): Promise<readonly string[
     scopes: pullScopes(connection),
     what: `repository "${repository}"`,
   })
-  return (pages ?? []).flatMap((page) => parsed(page, schema, connection).tags)
+  return (pages ?? []).flatMap((page) => parsed(page, schema, connection).tags).filter(isTag)
 }
 
 /** Statuses of registries that do not list their repositories, or not for everybody. */
@@ -37,7 +38,7 @@ export async function listRepositories(connection: Connection): Promise<readonly
     what: 'catalogue',
     without: WITHOUT_CATALOGUE,
   })
-  return pages?.flatMap((page) => parsed(page, schema, connection).repositories)
+  return pages?.flatMap((page) => parsed(page, schema, connection).repositories).filter(isRepository)
 }
 
 type List = {

@@ -42,10 +42,10 @@ export function parseRegistryReference(text: string): RegistryReference {
   if (hasHost && !isValidHost(first)) throw refuse(`"${first}" is not the name of a host`)
   const {path = '', tag} =
     /^(?<path>[^:]*)(?::(?<tag>.*))?$/s.exec(hasHost ? rest.join('/') : named)?.groups ?? {}
-  if (tag !== undefined && !TAG.test(tag)) throw refuse(`"${tag}" is not a tag`)
+  if (tag !== undefined && !isTag(tag)) throw refuse(`"${tag}" is not a tag`)
   const host = hasHost ? canonicalHost(first) : DOCKER_HUB
   const repository = host === DOCKER_HUB && !path.includes('/') ? `library/${path}` : path
-  if (!repository.split('/').every((part) => COMPONENT.test(part))) {
+  if (!isRepository(repository)) {
     const isCase = repository !== repository.toLowerCase()
     throw refuse(
       `"${path}" is not the name of a repository`,
@@ -54,6 +54,14 @@ export function parseRegistryReference(text: string): RegistryReference {
   }
   if (host.length + repository.length >= MOST_LENGTH) throw refuse(`it is over ${MOST_LENGTH} characters`)
   return {host, repository, tag, digest}
+}
+
+export function isTag(text: string): boolean {
+  return TAG.test(text)
+}
+
+export function isRepository(text: string): boolean {
+  return text.split('/').every((part) => COMPONENT.test(part))
 }
 
 /** Returns the whole name: `docker.io/library/debian:12@sha256:…`. */

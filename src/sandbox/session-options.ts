@@ -9,6 +9,13 @@ export const SessionFd = {status: 3, lock: 4, hold: 5, filter: 6} as const
 /** A folder or file of the host that one session shares. `source` is absolute on the host, `target` in the guest. */
 export type Volume = {readonly source: string; readonly target: string; readonly access: 'rw' | 'ro'}
 
+export type SessionVariable = {
+  readonly name: string
+  readonly value: string
+  /** Set for a variable of the image, which no program of the host may see: Perl and the linker obey some. */
+  readonly isOfImage?: true
+}
+
 /** The parsed and checked options of one session. */
 export type SessionRequest = {
   /** The argv in the guest; empty for the user's login shell. */
@@ -17,7 +24,10 @@ export type SessionRequest = {
   readonly user: string
   /** Absolute in the guest; undefined for the user's home. */
   readonly workingFolder: string | undefined
-  readonly variables: readonly {readonly name: string; readonly value: string}[]
+  /** Used in place of the user's home if it is a folder; left out if the image names none. */
+  readonly usualFolder?: string
+  /** Later ones replace earlier ones. */
+  readonly variables: readonly SessionVariable[]
   readonly volumes: readonly Volume[]
   /** Whether an interrupt reaches only the envs process, which must forward it to the command. */
   readonly forwardsInterrupts: boolean
@@ -53,6 +63,7 @@ export function sessionNumbers(architecture: DebArchitecture): string {
 export function sessionOptions(place: Pick<SessionPlace, 'identity'>, request: SessionRequest): string[] {
   return [
     ...['-i', place.identity],
+    ...(request.usualFolder === undefined ? [] : ['-d', request.usualFolder]),
     ...SESSION_OPTIONS.flatMap(({letter, words}) =>
       (words?.(request) ?? []).flatMap((each) => [`-${letter}`, ...each]),
     ),

@@ -13,6 +13,7 @@ import {
   writeRecordFile,
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
+import {containerOriginSchema} from '../images/oci/origin.js'
 import {recordUnreadableError} from './errors.js'
 
 /** The image that an environment was made from, and its trust. */
@@ -31,6 +32,8 @@ const imageOriginSchema = recordObject({
   signedAt: orNull(timeField),
   /** The packages of an image that envs made from an APT repository; null for others. */
   archive: orNull(archiveOriginSchema),
+  /** Of an image of containers: its digests, and the configuration that sessions follow. */
+  container: v.exactOptional(containerOriginSchema),
 })
 
 /**

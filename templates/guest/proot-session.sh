@@ -1,14 +1,25 @@
 # One session in a tree that proot shows: prepares the tree and runs the guest's command. Run by sh -c; its arguments:
 #   TASK    "find", to print the ids of USER, or "run"
 #   USER    NAME or UID, or either with :GROUP
-#   FOLDER  working folder, or empty for the user's home
+#   FOLDER  working folder, or empty for the next one
+#   FOLDER  folder in place of the user's home, if it is there; may be empty
+#   COUNT   of variables of the image, then each as NAME=VALUE: the programs of the host before this one must not have them
 #   COMMAND ARGUMENT..., or none for the user's login shell
 # Inherited: 3 for one line about the result, "failed STAGE ERRNO" before the command or "ended STATUS" after it;
 # 4 and 5 locks of the environment, which proot holds until the session's end.
 # The variables PROOT_* are only for proot. All others belong to the command: this script's own have unusual names.
 unset PROOT_TMP_DIR PROOT_NO_SECCOMP
-_task=$1 _wanted=$2 _folder=$3
-shift 3
+_task=$1 _wanted=$2 _folder=$3 _usual=$4 _count=$5
+shift 5
+while [ "$_count" -gt 0 ]; do
+  _count=$((_count - 1))
+  # A shell exports no other names.
+  case ${1%%=*} in
+    '' | [0-9]* | *[!A-Za-z0-9_]* | _*) ;;
+    *) export "$1" ;;
+  esac
+  shift
+done
 
 give_up() {
   echo "failed $1 $2" >&3
@@ -61,7 +72,7 @@ export HOME USER LOGNAME SHELL
 umask 022
 if [ -n "$_folder" ]; then
   cd -- "$_folder" 2>/dev/null || give_up workdir 2
-else
+elif [ -z "$_usual" ] || ! cd -- "$_usual" 2>/dev/null; then
   cd -- "$HOME" 2>/dev/null || cd /
 fi
 if [ $# -eq 0 ]; then

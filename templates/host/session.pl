@@ -9,6 +9,7 @@
 #            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment
+#            -d FOLDER  the folder in place of USER's home, if it is there
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
@@ -190,6 +191,7 @@ sub read_options {
     if    ($flag eq '--') { return }
     elsif ($flag eq '-u') { $option{user} = shift @rest }
     elsif ($flag eq '-w') { $option{folder} = shift @rest }
+    elsif ($flag eq '-d') { $option{usual_folder} = shift @rest }
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
@@ -422,7 +424,7 @@ sub wait_for_end {
 sub enter_folder {
   my ($home) = @_;
   if (defined $option{folder}) { chdir $option{folder} or give_up('workdir') }
-  else { chdir $ENV{HOME} // $home or chdir '/' or give_up('workdir') }
+  elsif (!defined $option{usual_folder} || !chdir $option{usual_folder}) { chdir $ENV{HOME} // $home or chdir '/' or give_up('workdir') }
 }
 
 # No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace, and sudo must work.

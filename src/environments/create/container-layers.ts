@@ -8,7 +8,9 @@ import type {Host} from '../../host/host.js'
 import {lockImageForFetching, partialFiles} from '../../images/cache/layout.js'
 import {type BlobReader, discardPart, openBlob} from '../../images/oci/blob-reader.js'
 import {type ContainerLayer, hexOf} from '../../images/oci/container-image.js'
+import {keepContainer} from '../../images/oci/kept.js'
 import type {OpenedContainer} from '../../images/opened-image.js'
+import {architectureOf} from '../../registry/platform.js'
 import {WorkerFailure} from '../../rootfs/errors.js'
 import {extractLayer, type LayerReport, mergeLayers} from '../../rootfs/worker/api.js'
 import type {Identity} from '../../sandbox/identity.js'
@@ -91,6 +93,10 @@ export async function unpackContainer(
 ): Promise<Unpacked & {readonly stored: readonly LayerId[]}> {
   const layers = await storeLayers(host, image, options)
   const {identity, signal} = options
+  const {container} = image
+  const architecture = architectureOf(container.platform) ?? host.architecture
+  // Before the tree: a killed command leaves an image that another can use.
+  await keepContainer(host.paths.images, container, {architecture, now: host.now(), signal})
   const owners = identity === 'mapped' ? 'keep' : 'caller'
   const paths = layers.map(({id}) => {
     const {tree, changes, ledger: own} = storedLayerPaths(host.paths, id)

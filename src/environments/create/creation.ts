@@ -155,7 +155,9 @@ export class Creation {
     if (isThrowaway === true) await markTry(this.#partial)
     const {identity, storage} = this.#means
     const ids = identity === 'mapped' ? await presentIdMap(this.#host) : undefined
-    const origin = {identity, storage, architecture, ids, source: this.#image?.source ?? '-'}
+    const image = this.#image
+    const container = image !== undefined && 'container' in image ? image.container : undefined
+    const origin = {identity, storage, architecture, ids, container, source: image?.source ?? '-'}
     const record = newRecord(unpacked, this.#host, origin)
     await writeRecord(partial.record, record, {isSynced: false})
     await Promise.all([this.#tree.onDisk(), isSynced ? syncFilesIn(this.#partial) : undefined])

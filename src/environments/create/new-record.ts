@@ -1,4 +1,6 @@
 import type {Host} from '../../host/host.js'
+import type {ContainerImage} from '../../images/oci/container-image.js'
+import {originOf} from '../../images/oci/origin.js'
 import type {ImageEvidence} from '../../images/opened-image.js'
 import type {EnvironmentRecord, IdMap} from '../../store/record.js'
 import type {Unpacked} from './unpack.js'
@@ -13,9 +15,11 @@ export function newRecord(
     storage,
     architecture,
     ids,
+    container,
   }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {
     source: string
     ids: IdMap | undefined
+    container: ContainerImage | undefined
   },
 ): EnvironmentRecord {
   return {
@@ -26,6 +30,7 @@ export function newRecord(
       sha256: evidence.sha256,
       sizeBytes: evidence.sizeBytes,
       compression: report.compression,
+      ...(container === undefined ? {} : {container: originOf(container)}),
     },
     identity,
     storage,

@@ -4,14 +4,19 @@ import type {SessionSpec, SessionWish} from '../../features/feature.js'
 import {sessionWithFeatures} from '../../features/index.js'
 import type {Host} from '../../host/host.js'
 import {isInTerminalForeground} from '../../host/machine/proc.js'
+import type {RunConfigRecord} from '../../images/oci/origin.js'
 import {filterSets} from '../../sandbox/seccomp/rules.js'
-import type {SessionRequest} from '../../sandbox/session-options.js'
+import type {SessionRequest, SessionVariable} from '../../sandbox/session-options.js'
 import type {Environment, EnvironmentName} from '../../store/environments.js'
 
 type HostSurroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly forwardsInterrupts: boolean
+  /** What the configuration of the image sets; undefined for an image that has none. */
+  readonly image?: ImageDefaults | undefined
 }
+
+type ImageDefaults = Pick<RunConfigRecord, 'env' | 'workingFolder'>
 
 /** Environment variables of the host that the guest inherits. The others may hold secrets, or paths that do not exist in the guest. */
 export const PASSED_ON = [
@@ -27,8 +32,9 @@ export function planRequest(
   wish: SessionWish,
 ): SessionSpec {
   const forwardsInterrupts = !isInTerminalForeground()
+  const image = record.image.container?.config
   const session = {
-    request: planSession(name, wish, {environment, forwardsInterrupts}),
+    request: planSession(name, wish, {environment, forwardsInterrupts, image}),
     filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
   }
   return sessionWithFeatures(session, {wish, workingFolder})
@@ -49,8 +55,9 @@ export function planSession(
     command: wish.command,
     user: wish.user ?? 'root',
     workingFolder: wish.workingFolder,
+    ...usualFolderOf(surroundings.image),
     variables: [
-      ...standardVariables(name, surroundings.environment),
+      ...standardVariables(name, surroundings),
       ...(wish.durable === 'auto' ? [] : [{name: 'ENVS_DURABLE', value: wish.durable}]),
       ...wish.variables.map((text) => variable(text, surroundings)),
     ],
@@ -59,7 +66,26 @@ export function planSession(
   }
 }
 
-function standardVariables(name: EnvironmentName, environment: HostSurroundings['environment']) {
+/** A relative path means one of the root, as in Docker. */
+function usualFolderOf(image: ImageDefaults | undefined): Pick<SessionRequest, 'usualFolder'> {
+  const folder = image?.workingFolder ?? ''
+  if (folder === '' || folder.includes('\0')) return {}
+  return {usualFolder: folder.startsWith('/') ? folder : `/${folder}`}
+}
+
+/** Skips what is not `NAME=VALUE`. An empty PATH would leave a session without programs. */
+function imageVariables(image: ImageDefaults | undefined): SessionVariable[] {
+  return (image?.env ?? []).flatMap((text) => {
+    const {name, value} = /^(?<name>[^=\0]+)=(?<value>[^\0]*)$/.exec(text)?.groups ?? {}
+    if (name === undefined || value === undefined || (name === 'PATH' && value === '')) return []
+    return [{name, value, isOfImage: true} as const]
+  })
+}
+
+function standardVariables(
+  name: EnvironmentName,
+  {environment, image}: Pick<HostSurroundings, 'environment' | 'image'>,
+): SessionVariable[] {
   const passed = PASSED_ON.flatMap((key) => {
     const value = environment[key]
     return value === undefined ? [] : [{name: key, value}]
@@ -68,6 +94,7 @@ function standardVariables(name: EnvironmentName, environment: HostSurroundings[
     {name: 'PATH', value: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'},
     // Every release has this locale; the host's locale may be missing in the guest.
     {name: 'LANG', value: 'C.UTF-8'},
+    ...imageVariables(image),
     {name: 'container', value: 'envs'},
     {name: 'ENVS_NAME', value: name},
     {name: 'debian_chroot', value: name},

@@ -99,7 +99,7 @@ function sessionOptions(
   return {
     name,
     plan,
-    keptPlan: plain && keptPlan(plan, plain),
+    keptPlan: plain && keptPlan(context, plan, plain),
     lock,
     runFolder: files.run,
     whileStarting: (work) => withReserve(host.paths, work),
@@ -117,9 +117,16 @@ function sessionOptions(
 }
 
 /** Returns the plan for later sessions like this one, without the host's variables: each session reads its own. */
-function keptPlan(plan: JoinPlan, {settings}: PlainSession): JoinPlan {
-  const isPassedOn = ({name}: {name: string}) => PASSED_ON.some((passed) => passed === name)
-  const variables = plan.request.variables.filter((variable) => !isPassedOn(variable))
+function keptPlan(
+  {host, environment, wish}: SessionContext,
+  plan: JoinPlan,
+  {settings}: PlainSession,
+): JoinPlan {
+  // The image may set some of them too.
+  const own = Object.entries(host.environment).filter(
+    ([name]) => !PASSED_ON.some((passed) => passed === name),
+  )
+  const {variables} = planRequest({...host, environment: Object.fromEntries(own)}, environment, wish).request
   return {...plan, settings, passedOn: PASSED_ON, request: {...plan.request, variables}}
 }
 

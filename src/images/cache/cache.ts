@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import type {Sha256} from '../../host/digest.js'
 import {unlessErrno} from '../../host/errno.js'
 import type {ImageQuery} from '../name.js'
+import {isContainerFolder} from '../oci/kept.js'
 import type {Evidence} from '../resolved-image.js'
 import {ImageRecordUnreadableError} from './errors.js'
 import {imageFiles, listEntries} from './layout.js'
@@ -27,7 +28,7 @@ export async function listKept(
   const kept: KeptImage[] = []
   const damaged: DamagedImage[] = []
   for (const entry of await listEntries(images)) {
-    if (entry.kind !== 'image') continue
+    if (entry.kind !== 'image' || isContainerFolder(images, entry.sha256)) continue
     try {
       const image = await readKept(images, entry.sha256)
       if (image !== undefined) kept.push(image)

@@ -13,7 +13,7 @@ import {describeProcesses, type GuestProcess} from '../processes.js'
 import {buildFilter} from '../seccomp/filter.js'
 import {PROOT_SETS} from '../seccomp/rules.js'
 import {forwardSignals, parseFailure, sessionError} from '../session.js'
-import type {SessionRequest, Volume} from '../session-options.js'
+import type {SessionRequest, SessionVariable, Volume} from '../session-options.js'
 import type {SandboxSpec} from '../spec.js'
 
 /** Time that processes left by a command have to end by themselves. */
@@ -46,9 +46,11 @@ export type ProotSession = {
 export async function runProotSession(session: ProotSession): Promise<number> {
   const {name, request, tree, lock, liveness, loader, architecture} = session
   const script = await templateText('guest/proot-session.sh')
+  const ofImage = effectiveVariables(request).filter(({isOfImage}) => isOfImage === true)
   const task = (kind: 'find' | 'run', ...command: readonly string[]) => [
     ...['/bin/sh', '-c', script, 'envs-session'],
-    ...[kind, request.user, request.workingFolder ?? '', ...command],
+    ...[kind, request.user, request.workingFolder ?? '', request.usualFolder ?? ''],
+    ...[String(ofImage.length), ...ofImage.map(({name: key, value}) => `${key}=${value}`), ...command],
   ]
   const ids = request.user === 'root' ? '0:0' : await findIds(session, task('find'))
   const {prctl} = systemCalls(architecture)
@@ -99,8 +101,13 @@ async function findIds(session: ProotSession, task: readonly string[]): Promise<
 }
 
 function variables({request, temporaryFolder}: ProotSession): Record<string, string> {
-  const own = Object.fromEntries(request.variables.map(({name, value}) => [name, value]))
-  return {...own, PROOT_TMP_DIR: temporaryFolder}
+  const own = effectiveVariables(request).filter(({isOfImage}) => isOfImage !== true)
+  return {...Object.fromEntries(own.map(({name, value}) => [name, value])), PROOT_TMP_DIR: temporaryFolder}
+}
+
+/** Returns the last one of each name. */
+function effectiveVariables({variables: all}: SessionRequest): SessionVariable[] {
+  return [...new Map(all.map((variable) => [variable.name, variable])).values()]
 }
 
 /** Returns the target for signals: proot ignores signals, so they go to the command, a child of the shell that proot runs. */

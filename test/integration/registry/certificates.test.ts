@@ -3,6 +3,7 @@ import {createServer} from 'node:https'
 import type {AddressInfo} from 'node:net'
 import {type TestContext, test} from 'node:test'
 import {loopbackCertificate, startFalseRegistry} from '../../support/false-registry.js'
+import {startForwardProxy} from '../../support/forward-proxy.js'
 import {sampleImage} from '../../support/oci-image.js'
 import {openAs, writeHomeFile} from '../../support/registry-client.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
@@ -40,6 +41,18 @@ test('the authority of a registry counts for the storage that it leads to', asyn
   await writeHomeFile(home, `.config/containers/certs.d/${registry.host}/ca.crt`, tls.cert)
   const repository = await openAs(t, `${registry.host}/team/x`, {home})
   assert.equal((await repository.manifest('1')).digest, image.digest)
+})
+
+test('an authority of a host counts for it behind a proxy too', async (t) => {
+  const tls = await loopbackCertificate(t)
+  const registry = await startFalseRegistry(t, {image, tls})
+  const proxy = await startForwardProxy(t)
+  const home = await temporaryFolder(t)
+  await writeHomeFile(home, `.config/containers/certs.d/${registry.host}/ca.crt`, tls.cert)
+  const environment = {https_proxy: proxy.url.href}
+  const repository = await openAs(t, `${registry.host}/team/x`, {home, environment})
+  assert.equal((await repository.manifest('1')).digest, image.digest)
+  assert.deepEqual(proxy.lines, [`CONNECT ${registry.host}`])
 })
 
 test('a certificate without its key is named', async (t) => {

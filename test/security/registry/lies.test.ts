@@ -136,7 +136,7 @@ test('a list whose next page is at another host ends', async (t) => {
   const elsewhere = await startFalseRegistry(t)
   const {repository} = await opened(t, (_, response) => {
     response.writeHead(200, {link: `<${elsewhere.origin}v2/x/tags/list>; rel="next"`})
-    response.end(JSON.stringify({name: 'team/x', tags: ['1']}))
+    response.end(JSON.stringify({name: 'team/x', tags: ['1', '../2', '\u001b[2J', '']}))
     return true
   })
   assert.deepEqual(await repository.tags(), ['1'])

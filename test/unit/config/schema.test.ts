@@ -23,6 +23,9 @@ test('has the settings and variables that users were promised', () => {
       ['trashTime', 'ENVS_TRASH_TIME'],
       ['trashSize', 'ENVS_TRASH_SIZE'],
       ['tryMemory', 'ENVS_TRY_MEMORY'],
+      ['registries.mirrors', 'ENVS_REGISTRIES_MIRRORS'],
+      ['registries.insecure', 'ENVS_REGISTRIES_INSECURE'],
+      ['registries.certificates', 'ENVS_REGISTRIES_CERTIFICATES'],
     ],
   )
 })

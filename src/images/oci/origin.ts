@@ -1,0 +1,73 @@
+import * as v from 'valibot'
+import {orNull, type RecordOf} from '../../host/records.js'
+import {formatPlatform} from '../../registry/platform.js'
+import type {ContainerImage} from './container-image.js'
+
+const textsField = v.array(v.string())
+
+/** How an image of containers is to be run, from its configuration. Its texts are untrusted. */
+export const runConfigSchema = v.object({
+  /** `NAME=VALUE` */
+  env: textsField,
+  workingFolder: orNull(v.string()),
+  /** `NAME`, `UID`, or either with `:GROUP`. */
+  user: orNull(v.string()),
+  entrypoint: textsField,
+  command: textsField,
+  labels: v.record(v.string(), v.string()),
+  /** Recorded, without an effect: `80/tcp`, `/var/lib/data`, `SIGTERM`. */
+  ports: textsField,
+  volumes: textsField,
+  stopSignal: orNull(v.string()),
+})
+
+export type RunConfigRecord = RecordOf<typeof runConfigSchema>
+
+const ociDigestField = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
+
+/** Where an image of containers came from, and its configuration. Part of the records of images and of environments. */
+export const containerOriginSchema = v.object({
+  /** As `envs create` accepts it: `docker.io/library/debian:12`. */
+  reference: v.string(),
+  /** Digest of the list of platforms; null if there was none. */
+  index: orNull(ociDigestField),
+  manifest: ociDigestField,
+  configuration: ociDigestField,
+  /** `linux/arm64/v8` */
+  platform: v.string(),
+  /** The registry that answered, or its mirror; null for a folder or an archive. */
+  registry: orNull(v.string()),
+  config: runConfigSchema,
+})
+
+export type ContainerOrigin = RecordOf<typeof containerOriginSchema>
+
+/** Returns the origin of an image for its records. */
+export function originOf(image: ContainerImage): ContainerOrigin {
+  const {name, index, manifest, configuration, platform, registry, config} = image
+  const run = config.config
+  return {
+    reference: name,
+    index: index?.digest ?? null,
+    manifest: manifest.digest,
+    configuration: configuration.digest,
+    platform: formatPlatform(platform),
+    registry,
+    config: {
+      env: run.Env,
+      workingFolder: run.WorkingDir ?? null,
+      user: run.User ?? null,
+      entrypoint: run.Entrypoint,
+      command: run.Cmd,
+      labels: run.Labels,
+      ports: run.ExposedPorts,
+      volumes: run.Volumes,
+      stopSignal: run.StopSignal ?? null,
+    },
+  }
+}
+
+/** Returns `NAME@sha256:…`, which means this image for ever. */
+export function pinnedName({reference, manifest}: Pick<ContainerOrigin, 'reference' | 'manifest'>): string {
+  return `${reference.replace(/@sha256:[0-9a-f]{64}$/, '')}@${manifest}`
+}
