@@ -37,7 +37,8 @@ export const ROOMS = {
     ...['config', 'host', 'errors'],
   ],
   cli: [
-    ...['environments', 'features', 'doctor', 'store', 'sandbox', 'images', 'registry', 'config', 'host'],
+    ...['environments', 'features', 'doctor', 'store', 'sandbox', 'images', 'registry', 'registry/trust'],
+    ...['config', 'host'],
     'errors',
   ],
   commands: [

@@ -16,7 +16,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'clear-cache': ['Free disk space: envs prune'],
   commit: [
     'To go back to this state: envs snapshot NAME',
-    'For another environment: envs clone NAME NEWNAME',
+    'For another environment: envs clone NAME NEW',
   ],
   destroy: ['envs rm NAME'],
   'generate-entry': ['envs shim NAME PROGRAM'],

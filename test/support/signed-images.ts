@@ -4,6 +4,7 @@ import {EnvsError, ExitCode} from '../../src/errors.js'
 import type {BlobSource} from '../../src/registry/blob-source.js'
 import {type Descriptor, type OciDigest, ociDigestOf} from '../../src/registry/descriptor.js'
 import {parseRegistryReference} from '../../src/registry/reference.js'
+import type {KnownSignature} from '../../src/registry/trust/evidence.js'
 import {planTrust} from '../../src/registry/trust/plan.js'
 import {verifyImage} from '../../src/registry/trust/verify.js'
 import {fixture} from './fixture.js'
@@ -110,6 +111,7 @@ type Verification = {
   readonly rootPath?: string
   readonly indexDigest?: OciDigest | undefined
   readonly manifestDigest?: OciDigest
+  readonly known?: readonly KnownSignature[]
 }
 
 /** Verifies an image as `envs create` does; without a policy, that of no host is read. */
@@ -121,6 +123,7 @@ export async function verified({
   rootPath = '/nowhere',
   indexDigest = INDEX,
   manifestDigest = MANIFEST,
+  known = [],
 }: Verification) {
   const reference = parseRegistryReference(name.startsWith('docker.io/') ? name : `${HOST}/${name}`)
   const plan = planTrust(reference, {
@@ -131,7 +134,10 @@ export async function verified({
     workingFolder: '/',
   })
   const signal = new AbortController().signal
-  return verifyImage({source, reference, indexDigest, manifestDigest, plan, signal})
+  const options = {source, reference, indexDigest, manifestDigest, plan, known, signal}
+  const {kind, signature} = await verifyImage(options)
+  const {signers = [], digest = null, evidence = []} = signature ?? {}
+  return {kind, signers, digest, policy: plan.policy, evidence}
 }
 
 export type TestKey = {

@@ -12,7 +12,7 @@ import {
   parseManifest,
 } from '../../registry/manifest.js'
 import {architectureOf, choosePlatform, formatPlatform, platformOf} from '../../registry/platform.js'
-import type {SignatureRecord} from '../../registry/trust/verify.js'
+import type {ImageSignature} from '../../registry/trust/verify.js'
 import {type ContainerLocation, formatLocation} from './location.js'
 
 /** An image of containers whose manifest and configuration are here; its layers may not be. */
@@ -38,7 +38,7 @@ export type ContainerImage = {
    */
   readonly trust: 'signed' | 'registry' | 'digest' | 'unverified'
   /** Null unless `signed`. */
-  readonly signature: SignatureRecord | null
+  readonly signature: ImageSignature | null
 }
 
 /** An image whose signatures are not looked at yet. */

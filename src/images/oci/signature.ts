@@ -1,5 +1,6 @@
 import {UsageError} from '../../errors.js'
 import type {BlobSource} from '../../registry/blob-source.js'
+import type {KnownSignature} from '../../registry/trust/evidence.js'
 import type {TrustPlan} from '../../registry/trust/plan.js'
 import type {ImageReference} from '../name.js'
 import type {ImageContext} from '../sources/source.js'
@@ -21,23 +22,31 @@ export async function planVerification(
   return planTrust(location.reference, trust.demands())
 }
 
+type VerifyOptions = {
+  readonly plan: TrustPlan | undefined
+  /** Signatures that are kept with the image. */
+  readonly known?: readonly KnownSignature[]
+  readonly signal: AbortSignal
+}
+
 /** Verifies the signatures of an image, before any layer is fetched. @throws As `verifyImage`. */
 export async function verifyContainer(
   {location, manifest, index, trust}: UnverifiedImage,
   source: BlobSource,
-  {plan, signal}: {readonly plan: TrustPlan | undefined; readonly signal: AbortSignal},
+  {plan, known = [], signal}: VerifyOptions,
 ): Promise<Pick<ContainerImage, 'trust' | 'signature'>> {
   if (location.kind !== 'registry' || plan === undefined) return {trust, signature: null}
   const {verifyImage} = await import('../../registry/trust/verify.js')
-  const {kind, digest, signers, policy} = await verifyImage({
+  const {kind, signature} = await verifyImage({
     source,
     reference: location.reference,
     indexDigest: index?.digest,
     manifestDigest: manifest.digest,
     plan,
+    known,
     signal,
   })
-  return {trust: kind, signature: digest === null ? null : {digest, signers, policy}}
+  return {trust: kind, signature}
 }
 
 /**

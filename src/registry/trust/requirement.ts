@@ -42,11 +42,6 @@ export type RootSource = {
   readonly authorities?: {readonly certificates: readonly string[]; readonly logKeys: readonly PublicKey[]}
 }
 
-/** The signer of an image, as it is recorded and shown. */
-export type Signer =
-  | {readonly kind: 'key'; readonly fingerprint: string; readonly name: string}
-  | {readonly kind: 'identity'; readonly issuer: string; readonly subject: string}
-
 export function isTextAllowed(text: string, rule: TextRule): boolean {
   return rule.kind === 'exact' ? text === rule.text : rule.pattern.test(text)
 }

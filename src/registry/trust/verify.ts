@@ -3,26 +3,24 @@ import type {OciDigest} from '../descriptor.js'
 import {formatReference, type RegistryReference} from '../reference.js'
 import {type Candidate, readCandidates} from './candidates.js'
 import {imageSignatureError, imageUnsignedError} from './errors.js'
+import type {KnownSignature} from './evidence.js'
 import type {TrustPlan} from './plan.js'
-import {describeSigner, type Requirement, type Signer} from './requirement.js'
+import type {SignatureRecord, Signer} from './record.js'
+import {describeSigner, type Requirement} from './requirement.js'
 import {openCandidate, type SignedContent} from './signed-content.js'
 import {isNameAllowed} from './signed-name.js'
 import {verifySigner} from './signer.js'
 
-/** Why an image was taken, as it is recorded and shown. */
+/** Why an image was taken. */
 export type ImageTrust = {
-  /** `signed`: by each of `signers`; `digest`: the user named its digest; `registry`: its registry alone vouches for it. */
+  /** `signed`: by all who must have; `digest`: the user named its digest; `registry`: its registry alone vouches for it. */
   readonly kind: 'signed' | 'digest' | 'registry'
-  /** One for each demand of `--verify` and of the policy. */
-  readonly signers: readonly Signer[]
-  /** Of the manifest or the index that is signed; null unless it is signed. */
-  readonly digest: OciDigest | null
-  /** The file and its scope that decided; null without a policy file. */
-  readonly policy: {readonly file: string; readonly scope: string} | null
+  /** Null unless it is signed. */
+  readonly signature: ImageSignature | null
 }
 
-/** What of it is recorded with an image that is signed. */
-export type SignatureRecord = Pick<ImageTrust, 'signers' | 'policy'> & {readonly digest: OciDigest}
+/** The signatures of an image: what is recorded and shown, and the bytes. */
+export type ImageSignature = SignatureRecord & {readonly evidence: readonly KnownSignature[]}
 
 export type VerifyImageOptions = {
   readonly source: BlobSource
@@ -32,6 +30,8 @@ export type VerifyImageOptions = {
   readonly indexDigest: OciDigest | undefined
   readonly manifestDigest: OciDigest
   readonly plan: TrustPlan
+  /** Signatures that are here already, tried before the source is asked. */
+  readonly known?: readonly KnownSignature[]
   readonly signal: AbortSignal
 }
 
@@ -46,23 +46,31 @@ export async function verifyImage(options: VerifyImageOptions): Promise<ImageTru
   const image = formatReference(reference)
   const {policy} = plan
   if (plan.requirements.length === 0)
-    return {kind: reference.digest === undefined ? 'registry' : 'digest', signers: [], digest: null, policy}
+    return {kind: reference.digest === undefined ? 'registry' : 'digest', signature: null}
   const digests = indexDigest === undefined ? [manifestDigest] : [indexDigest, manifestDigest]
   const candidates = digests.map((digest) => ({digest, signatures: remembered(options, digest)}))
   const signatures: Signature[] = []
   for (const requirement of plan.requirements)
     signatures.push(await requireSignature(candidates, {requirement, reference, image}))
+  const [first] = signatures
+  if (first === undefined) throw new Error('a demand without a signature')
   return {
     kind: 'signed',
-    signers: signatures.map(({signer}) => signer),
-    digest: signatures[0]?.digest ?? null,
-    policy,
+    signature: {
+      digest: first.digest,
+      signers: signatures.map(({signer}) => signer),
+      policy,
+      evidence: signatures.map(({digest, candidate}) => ({digest, candidate})),
+    },
   }
 }
 
-type Signature = {readonly signer: Signer; readonly digest: OciDigest}
+type Signature = KnownSignature & {readonly signer: Signer}
 
-type Signatures = {readonly digest: OciDigest; readonly signatures: AsyncIterable<SignedContent | string>}
+/** A signature as it is stored, and as it is verified; a clause if it is not the signature of an image. */
+type Opened = {readonly candidate: Candidate; readonly content: SignedContent | string}
+
+type Signatures = {readonly digest: OciDigest; readonly signatures: AsyncIterable<Opened>}
 
 async function requireSignature(
   candidates: readonly Signatures[],
@@ -74,9 +82,9 @@ async function requireSignature(
 ): Promise<Signature> {
   const reasons = new Set<string>()
   for (const {digest, signatures} of candidates) {
-    for await (const content of signatures) {
+    for await (const {candidate, content} of signatures) {
       const verdict = await judge(content, {digest, requirement, reference})
-      if (typeof verdict !== 'string') return {signer: verdict, digest}
+      if (typeof verdict !== 'string') return {signer: verdict, digest, candidate}
       reasons.add(verdict)
     }
   }
@@ -114,21 +122,35 @@ async function judge(
 
 /** Reads each signature once, and only as far as it is needed, however often it is asked for. */
 function remembered(
-  {source, signal}: VerifyImageOptions,
+  {source, known = [], signal}: VerifyImageOptions,
   digest: OciDigest,
-): AsyncIterable<SignedContent | string> {
-  const read: (SignedContent | string)[] = []
-  const rest: AsyncGenerator<Candidate> = readCandidates(source, digest, {signal})
+): AsyncIterable<Opened> {
+  const read: Opened[] = []
+  const here = known.filter((each) => each.digest === digest).map(({candidate}) => candidate)
+  const rest = withFirst(here, readCandidates(source, digest, {signal}))
   return {
     async *[Symbol.asyncIterator]() {
       for (let at = 0; ; at++) {
-        if (at === read.length) {
-          const {value, done} = await rest.next()
-          if (done === true) return
-          read.push(await openCandidate(value))
+        const opened = read[at]
+        if (opened !== undefined) {
+          yield opened
+          continue
         }
-        yield read[at] ?? ''
+        const {value, done} = await rest.next()
+        if (done === true) return
+        const next = {candidate: value, content: await openCandidate(value)}
+        read.push(next)
+        yield next
       }
     },
   }
+}
+
+async function* withFirst(
+  first: readonly Candidate[],
+  rest: AsyncGenerator<Candidate>,
+): AsyncGenerator<Candidate, undefined> {
+  yield* first
+  yield* rest
+  return undefined
 }

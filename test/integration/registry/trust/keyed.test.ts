@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {mkdirSync, symlinkSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
+import {parseEvidence, renderEvidence} from '../../../../src/registry/trust/evidence.js'
 import {
   BUNDLE_TYPE,
   fixturePath,
@@ -26,7 +27,8 @@ async function keyFile(t: TestContext, pem: string): Promise<string> {
 }
 
 test('a signature of cosign 2 is good, and the record names its key', async () => {
-  const trust = await verified({source: testRepository('team/p256'), name: 'team/p256:1', verify: [P256]})
+  const options = {source: testRepository('team/p256'), name: 'team/p256:1', verify: [P256]}
+  const {evidence: _, ...trust} = await verified(options)
   assert.deepEqual(trust, {
     kind: 'signed',
     signers: [
@@ -171,7 +173,7 @@ test('nothing more is fetched after a good signature', async () => {
 
 test('an image that nobody demands a signature for is taken, and nothing is asked for', async () => {
   const source = testRepository('team/p256')
-  const plain = {signers: [], digest: null, policy: null}
+  const plain = {signers: [], digest: null, policy: null, evidence: []}
   assert.deepEqual(await verified({source, name: 'team/p256:1'}), {kind: 'registry', ...plain})
   assert.deepEqual(await verified({source, name: `team/p256@${INDEX}`}), {kind: 'digest', ...plain})
   assert.deepEqual(source.asked, [])
@@ -219,4 +221,19 @@ test('a symlink to a key is a key', async (t) => {
   symlinkSync(P256, link)
   const source = testRepository('team/p256')
   assert.equal((await verified({source, name: 'team/p256:1', verify: [link]})).kind, 'signed')
+})
+
+test('signatures that are kept are verified again without the registry, and others are asked for', async () => {
+  const down = new Error('the registry is down')
+  const unreachable = {...testRepository(), manifest: () => Promise.reject(down)}
+  for (const name of ['team/p256', 'team/bundle']) {
+    const {evidence} = await verified({source: testRepository(name), name: `${name}:1`, verify: [P256]})
+    const known = parseEvidence(renderEvidence(evidence))
+    assert.deepEqual(known, evidence)
+    const options = {source: unreachable, name: `${name}:1`, known}
+    assert.equal((await verified({...options, verify: [P256]})).kind, 'signed')
+    await assert.rejects(verified({...options, verify: [fixturePath('other.pub')]}), down)
+    await assert.rejects(verified({...options, name: 'other/name:1', verify: [P256]}), down)
+  }
+  assert.deepEqual(parseEvidence(Buffer.from('{"signatures":[{}]}')), [])
 })

@@ -46,6 +46,7 @@ test("with Debian's stock file an unsigned image is taken, as podman takes it", 
     signers: [],
     digest: null,
     policy: {file: 'registries.trust', scope: 'default'},
+    evidence: [],
   })
 })
 
