@@ -2,12 +2,14 @@ import {EnvsCommand} from '../../src/cli/command.js'
 import {formatBytes, formatRelativeTime} from '../../src/cli/format.js'
 import {imageUsers} from '../../src/environments/image-trees.js'
 import {listKept} from '../../src/images/cache/cache.js'
+import {describeKeptContainer, listContainers} from '../../src/images/oci/kept.js'
 import type {ImageListResult} from '../../src/images/results.js'
 
 export default class ImageList extends EnvsCommand {
   static override summary = 'List the cached images.'
   static override description =
-    `Each image was verified by its publisher's signature and can be used without a network. IN USE BY lists the \
+    `Each image can be used without a network. Those with a signer were verified by the signature of their publisher; of \
+images of containers, the digests are verified. IN USE BY lists the \
 environments made from an image; they do not need the image any more. With --quiet: digests only, one a line.`
   static override aliases = ['images', 'image:ls']
   static override examples = [
@@ -20,7 +22,11 @@ environments made from an image; they do not need the image any more. With --qui
     const host = this.openHost()
     const {images: kept, damaged} = await listKept(host.paths.images)
     const users = await imageUsers(host.paths)
-    const images = kept.map((image) => ({...image, usedBy: users.get(image.sha256) ?? []}))
+    const containers = (await listContainers(host.paths.images)).map(describeKeptContainer)
+    const images = [...kept.map((image) => ({...image, container: null})), ...containers].map((image) => ({
+      ...image,
+      usedBy: users.get(image.sha256) ?? [],
+    }))
     for (const {reason} of damaged) this.warn(`${reason} Remove it: envs image prune`)
     if (this.quiet) {
       for (const {sha256} of images) this.print(sha256)
@@ -40,8 +46,8 @@ environments made from an image; they do not need the image any more. With --qui
         show: ({lastUsedAt, usedBy, fetchedAt}) => ago(lastUsedAt ?? (usedBy.length > 0 ? fetchedAt : null)),
       },
       {title: 'digest', rank: 5, show: ({sha256}) => sha256.slice(0, 12)},
-      {title: 'signed', rank: 6, show: ({signedAt}) => ago(signedAt)},
-      {title: 'signer', rank: 7, show: ({signer}) => signer.name},
+      {title: 'signed', rank: 6, show: ({signedAt}) => (signedAt === null ? '-' : ago(signedAt))},
+      {title: 'signer', rank: 7, show: ({signer}) => signer?.name ?? '-'},
       {title: 'in use by', show: ({usedBy}) => usedBy.join(' ') || '-'},
     ])
     return images

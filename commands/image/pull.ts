@@ -15,7 +15,7 @@ import {noting} from '../../src/cli/views/creation.js'
 import {imageStages} from '../../src/cli/views/image-stages.js'
 import {imageFields} from '../../src/cli/views/preview.js'
 import type {ImageAcquisition} from '../../src/environments/create/image-acquisition.js'
-import type {PulledImage} from '../../src/environments/create/image-description.js'
+import type {ExtractionEvent, PulledImage} from '../../src/environments/create/image-description.js'
 import {beginPull} from '../../src/environments/create/pull.js'
 import {imageContext} from '../../src/environments/create/request.js'
 import type {PulledImageResult} from '../../src/images/results.js'
@@ -23,7 +23,7 @@ import type {PulledImageResult} from '../../src/images/results.js'
 export default class ImagePull extends EnvsCommand {
   static override summary = 'Download an image, verify it and cache it.'
   static override description =
-    `Always asks the publisher for the newest version; an image that is cached already is not downloaded again. With \
+    `IMAGE is a name as in envs create, also that of an image in a container registry. Always asks the publisher for the newest version; an image that is cached already is not downloaded again. With \
 --dry-run: only shows the newest version.`
   static override aliases = ['image:fetch']
   static override examples = [
@@ -74,6 +74,7 @@ export default class ImagePull extends EnvsCommand {
     const {onDownload, onResolved, onUnreachable} = this.creationHooks()
     const stages = imageStages({
       isMade: pull.isMade,
+      layers: () => pull.layers,
       async find(report) {
         const step = await pull.resolve({onMaking: noting(onDownload, report), onResolved})
         if (dryRun) return 'none'
@@ -84,7 +85,9 @@ export default class ImagePull extends EnvsCommand {
       },
       get(report) {
         const onProgress = noting(onDownload, report)
-        return pull.keep({onProgress, onMaking: onProgress, onUnreachable})
+        const onExtraction = (progress: Omit<ExtractionEvent, 'stage'>) =>
+          report({stage: 'extraction', ...progress})
+        return pull.keep({onProgress, onExtraction, onMaking: onProgress, onUnreachable})
       },
     })
     await this.runStages(stages)

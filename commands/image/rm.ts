@@ -1,9 +1,15 @@
 import {EnvsCommand} from '../../src/cli/command.js'
 import {architectureFlag, architectureIn, yesFlag} from '../../src/cli/flags.js'
 import {Args} from '../../src/cli/parse.js'
-import {findUnusedImageTrees, imageUsers, removeImageTrees} from '../../src/environments/image-trees.js'
+import {
+  findUnusedImageTrees,
+  findUnusedStoredLayers,
+  imageUsers,
+  removeImageTrees,
+} from '../../src/environments/image-trees.js'
 import {removeImages} from '../../src/images/cache/remove.js'
 import type {ImageRemovalResult} from '../../src/images/results.js'
+import {removeStoredLayers} from '../../src/store/image-layers.js'
 
 export default class ImageRm extends EnvsCommand {
   static override summary = 'Remove cached images.'
@@ -35,6 +41,7 @@ confirmation: an image can be downloaded again.`
     const digests = new Set<string>(removed.map(({sha256}) => sha256))
     const trees = (await findUnusedImageTrees(paths)).filter(({sha256}) => digests.has(sha256))
     await removeImageTrees(host, new Set(trees.map(({id}) => id)))
+    await removeStoredLayers(host, await findUnusedStoredLayers(host))
     const users = await imageUsers(paths)
     for (const {name, version, sha256} of removed) {
       const left = users.get(sha256) ?? []

@@ -14,10 +14,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   backup: ['envs export NAME'],
   build: ['Install what you need, then keep the state: envs snapshot NAME'],
   'clear-cache': ['Free disk space: envs prune'],
-  commit: [
-    'To go back to this state: envs snapshot NAME',
-    'For another environment: envs clone NAME NEW',
-  ],
+  commit: ['To go back to this state: envs snapshot NAME', 'For another environment: envs clone NAME NEW'],
   destroy: ['envs rm NAME'],
   'generate-entry': ['envs shim NAME PROGRAM'],
   'host-exec': ['Programs in an environment cannot run programs of the host.'],

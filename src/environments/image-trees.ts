@@ -2,9 +2,11 @@ import {access} from 'node:fs/promises'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {readKept} from '../images/cache/cache.js'
+import {listContainers, readContainerIfValid} from '../images/oci/kept.js'
 import {environmentFiles, listNames} from '../store/environments.js'
 import {RecordUnreadableError} from '../store/errors.js'
 import {countClaims, sweepLayers, type Uncounted} from '../store/gc.js'
+import {listStoredLayers, readStoredLayer} from '../store/image-layers.js'
 import {type LayerId, layerFiles, listLayers, readLayerRecord} from '../store/layers.js'
 import {readRecord} from '../store/record.js'
 
@@ -30,7 +32,11 @@ export async function findUnusedImageTrees(paths: Paths, uncounted: Uncounted = 
     if (record === undefined) continue
     const {sha256, treeBytes} = record
     const image = await readKept(paths.images, sha256).catch(() => undefined)
-    const name = image === undefined ? sha256.slice(0, 12) : `${image.name} ${image.version}`
+    const container = image === undefined ? readContainerIfValid(paths.images, sha256) : undefined
+    const name =
+      image === undefined
+        ? (container?.origin.reference ?? sha256.slice(0, 12))
+        : `${image.name} ${image.version}`
     found.push({id, name, sha256, sizeBytes: treeBytes})
   }
   return found
@@ -52,6 +58,33 @@ export async function removeImageTrees(host: Host, ids: ReadonlySet<LayerId>): P
     ),
   )
   return !areLeft.includes(true)
+}
+
+/**
+ * Finds stored layers that no image needs: neither one that is kept, nor one whose tree is in the store.
+ *
+ * @param going - Trees that do not count, because they are removed first.
+ */
+export async function findUnusedStoredLayers(
+  host: Host,
+  going: ReadonlySet<LayerId> = new Set(),
+): Promise<LayerId[]> {
+  const {paths} = host
+  const stored = listStoredLayers(paths)
+  if (stored.length === 0) return []
+  const named = new Set<LayerId>()
+  for (const id of await listLayers(paths.layers)) {
+    if (going.has(id)) continue
+    const record = await readLayerRecord(layerFiles(paths.layers, id).record)
+    for (const each of record?.stored ?? []) named.add(each)
+  }
+  const kept = new Set(
+    (await listContainers(paths.images)).flatMap(({layers}) => layers.map(({diffId}) => diffId)),
+  )
+  return stored.filter((id) => {
+    const layer = readStoredLayer(paths, id)
+    return !named.has(id) && (layer === undefined || !kept.has(layer.diffId))
+  })
 }
 
 /**

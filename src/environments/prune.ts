@@ -12,13 +12,14 @@ import {type Environment, findEnvironment, findWholeEnvironment, listNames} from
 import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../store/errors.js'
 import {findLayerLeftovers, listLeftovers, sweepLayers, sweepLeftovers, type Uncounted} from '../store/gc.js'
 import {type History, layersOf, readHistory, withoutSnapshots, writeHistory} from '../store/history.js'
+import {readStoredLayer, removeStoredLayers} from '../store/image-layers.js'
 import {withReserve} from '../store/integrity/reserve.js'
 import type {LayerId} from '../store/layers.js'
 import {currentSizes, measureParts} from '../store/sizes.js'
 import {treeProcess} from '../store/tools.js'
 import {deleteRemoved, measureTrash, sweepTrash} from '../store/trash.js'
 import {sweepExports} from './export/abandoned.js'
-import {findUnusedImageTrees, imageUsers, removeImageTrees} from './image-trees.js'
+import {findUnusedImageTrees, findUnusedStoredLayers, imageUsers, removeImageTrees} from './image-trees.js'
 import type {PruneResult} from './results.js'
 import {removeTry, sweepTries} from './try/keep.js'
 import {listTries, type Try} from './try/tries.js'
@@ -163,14 +164,35 @@ async function findLeftovers(host: Host): Promise<RemovablePrunable[]> {
 
 async function findImageTrees(host: Host, uncounted: Uncounted): Promise<RemovablePrunable[]> {
   const trees = await findUnusedImageTrees(host.paths, uncounted)
-  return trees.map(({id, name, sizeBytes}) => ({
-    kind: 'image-tree',
-    name,
-    count: 1,
-    sizeBytes,
-    reason: 'unused',
-    remove: () => removeImageTrees(host, new Set([id])),
-  }))
+  const found = trees.map(
+    ({id, name, sizeBytes}): RemovablePrunable => ({
+      kind: 'image-tree',
+      name,
+      count: 1,
+      sizeBytes,
+      reason: 'unused',
+      remove: () => removeImageTrees(host, new Set([id])),
+    }),
+  )
+  return [...found, ...(await findStoredLayers(host, new Set(trees.map(({id}) => id))))]
+}
+
+/** Finds the layers of images that nothing needs without these trees, which are removed before. */
+async function findStoredLayers(host: Host, going: ReadonlySet<LayerId>): Promise<RemovablePrunable[]> {
+  const ids = await findUnusedStoredLayers(host, going)
+  if (ids.length === 0) return []
+  const layers = ids.flatMap((id) => readStoredLayer(host.paths, id) ?? [])
+  return [
+    {
+      kind: 'image-layers',
+      name: null,
+      count: ids.length,
+      // A tree that is removed too has been counted, with the files that it shares.
+      sizeBytes: going.size > 0 ? 0 : layers.reduce((sum, {report}) => sum + report.totalBytes, 0),
+      reason: 'unused',
+      remove: () => removeStoredLayers(host, ids),
+    },
+  ]
 }
 
 async function findImages(

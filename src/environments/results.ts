@@ -331,6 +331,7 @@ const prunableKindResult = v.picklist([
   'snapshots',
   'leftover',
   'image-tree',
+  'image-layers',
   'image',
   'packages',
 ])

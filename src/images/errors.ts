@@ -23,22 +23,9 @@ export const imageNotFoundError = defineError(
   ImageNotFoundError,
 )
 
-/** A path that begins as the names of container registries do: their hosts have a dot. */
-const REGISTRY_NAME = /\/(?:docker\.io|ghcr\.io|quay\.io|gcr\.io|registry\.[^/]+)\/[^/]/
-
 /** Returns the error for a path without a file. */
 export function noFileError(path: string, {cause}: {readonly cause?: unknown} = {}): ImageNotFoundError {
-  if (!REGISTRY_NAME.test(path)) return imageNotFoundError({path}, {cause})
-  return imageNotFoundError(
-    {path},
-    {
-      cause,
-      suggestions: [
-        'Container registries are not supported. Name an image such as ubuntu:20.04: envs image search',
-        'Or import the files of a container, as podman export and docker export write them: envs import FILE',
-      ],
-    },
-  )
+  return imageNotFoundError({path}, {cause})
 }
 
 /** The path names a folder, a device or a terminal, which cannot hold a tarball. */

@@ -1,7 +1,8 @@
 import {stat} from 'node:fs/promises'
-import {basename, resolve} from 'node:path'
+import {basename, join, resolve} from 'node:path'
 import {UsageError} from '../errors.js'
 import {isSha256, type Sha256} from '../host/digest.js'
+import {ignoring} from '../host/errno.js'
 import type {DebArchitecture} from '../host/machine/arch.js'
 import {nearestNames} from '../host/nearest.js'
 import {parseRegistryReference} from '../registry/reference.js'
@@ -57,7 +58,7 @@ export async function parseImageReference(text: string, options: ReferenceOption
   if (location !== undefined) return {kind: 'container', location, architecture}
   const scheme = URL_FORM.exec(text)?.groups?.['scheme']?.toLowerCase()
   if (scheme !== undefined) return {kind: 'url', url: parseUrl(text, scheme)}
-  if (isPath(text)) return {kind: 'file', path: resolve(workingFolder, text)}
+  if (isPath(text)) return fileOrContainer(resolve(workingFolder, text), architecture)
   const catalogue = options.catalogue ?? (await readCatalogue())
   try {
     return {kind: 'name', text, query: parseImageName(text, {catalogue, architecture, now})}
@@ -113,6 +114,19 @@ export function environmentNameFor(reference: ImageReference): string | undefine
     .slice(0, NAME_LENGTH)
     .replace(/[_.-]+$/, '')
   return name === '' ? undefined : name
+}
+
+/** A file with images of containers, or a folder with a layout, is one image of containers. */
+async function fileOrContainer(path: string, architecture: DebArchitecture): Promise<ImageReference> {
+  const status = await stat(path).catch(ignoring())
+  const location = (kind: LocalLocation['kind']) => ({kind, path, tag: undefined})
+  if (status?.isDirectory() === true && (await exists(join(path, 'oci-layout'))))
+    return {kind: 'container', location: location('folder'), architecture}
+  if (status?.isFile() !== true) return {kind: 'file', path}
+  const {isImageArchive} = await import('./oci/archive-index.js')
+  return isImageArchive(path)
+    ? {kind: 'container', location: location('archive'), architecture}
+    : {kind: 'file', path}
 }
 
 /** The first part of a name that can be nothing but a host: with a domain, a port or four numbers. */

@@ -14,7 +14,7 @@ import {findKept, type KeptImage, readEvidence, readKept} from './cache/cache.js
 import {ImageRecordUnreadableError, imageRecordUnreadableError} from './cache/errors.js'
 import {DISTRIBUTIONS, describeEnd, movedRelease, type Release, readCatalogue} from './catalog/catalog.js'
 import {type ImageQuery, type ImageReference, imageName, type NamedReference} from './name.js'
-import type {Evidence, ResolvedImage} from './resolved-image.js'
+import type {ContainerContent, Evidence, ResolvedImage} from './resolved-image.js'
 import {type ScopedKeyring, trustedKeys} from './signature/keyring.js'
 import {verifyCleartext, verifyDetached} from './signature/verify.js'
 import {
@@ -89,12 +89,23 @@ async function findImageOrReason(
 }
 
 /** Checks the resolved image against the digest of the user, which also vouches for an image without one. */
-function resolutionOf(image: ResolvedImage, sha256: Sha256 | undefined): Resolution {
+export function resolutionOf(image: ResolvedImage, sha256: Sha256 | undefined): Resolution {
   const {digest, label, source} = image
   if (sha256 !== undefined && digest === undefined)
     return {kind: 'found', image: {...image, digest: sha256, trust: {kind: 'digest'}}}
+  if (sha256 !== undefined && image.content.kind === 'container') return vouched(image, image.content, sha256)
   requireDigest(sha256, {name: label?.name ?? source, digest})
   return {kind: 'found', image}
+}
+
+/** The user may give the digest of the manifest, or of the list of platforms. */
+function vouched(image: ResolvedImage, content: ContainerContent, sha256: Sha256): Resolution {
+  const {name, index} = content.image
+  if (index?.digest !== `sha256:${sha256}`) requireDigest(sha256, {name, digest: image.digest})
+  // A signature says more than the digest.
+  if (content.image.trust === 'signed') return {kind: 'found', image}
+  const trusted = {...content, image: {...content.image, trust: 'digest' as const}}
+  return {kind: 'found', image: {...image, trust: {kind: 'digest'}, content: trusted}}
 }
 
 /** @throws {DigestMismatchError} */
@@ -327,6 +338,8 @@ export async function reverify(
 
 /** Remembers the cached image that a name resolved to when its source was last asked. */
 export type RecentAnswers = {
+  /** Returns the digest of an answer, of which nothing need be cached; undefined if it is older than a day. */
+  recallDigest(question: Question): Sha256 | undefined
   /** @returns undefined if the answer is older than a day, or the image is no longer cached. */
   recall(question: Question): Promise<KeptImage | undefined>
   remember(question: Question, sha256: Sha256): Promise<void>
@@ -357,13 +370,17 @@ export function openRecentAnswers({
   readonly now: Date
 }): RecentAnswers {
   const memory = openMemory(join(cacheFolder, 'answers.json'), {schema: answerSchema, most: MAX_ANSWERS})
+  const recallDigest = (question: Question) => {
+    const known = memory.recall(keyOf(question))
+    // An answer from the future was stored before the clock was set back.
+    const isFresh = known !== undefined && Math.abs(now.getTime() - known.askedAtMs) < ANSWER_LIFETIME_MS
+    return isFresh ? known.sha256 : undefined
+  }
   return {
+    recallDigest,
     async recall(question) {
-      const known = memory.recall(keyOf(question))
-      // An answer from the future was stored before the clock was set back.
-      if (known === undefined || Math.abs(now.getTime() - known.askedAtMs) >= ANSWER_LIFETIME_MS)
-        return undefined
-      return readKept(images, known.sha256).catch(unlessDamaged)
+      const known = recallDigest(question)
+      return known === undefined ? undefined : readKept(images, known).catch(unlessDamaged)
     },
     remember: (question, sha256) => memory.remember(keyOf(question), {sha256, askedAtMs: now.getTime()}),
   }

@@ -117,7 +117,7 @@ export async function removeStoredLayers(host: Host, ids: readonly LayerId[]): P
   } finally {
     lock.release()
   }
-  // What can't be removed now is a leftover, which the next sweep removes.
+  // The next sweep removes the rest.
   for (const each of aside) await removeLayerFolder(host, each).catch(ignoreFailure)
   return true
 }

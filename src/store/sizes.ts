@@ -16,6 +16,7 @@ import {type Environment, findRemoved, findWholeEnvironment, listNames, listRemo
 import {HistoryUnreadableError} from './errors.js'
 import {countClaims} from './gc.js'
 import {layersOf} from './history.js'
+import {listStoredLayers, readStoredLayer} from './image-layers.js'
 import {identityOf, type LayerId, layerFiles, layerIdField, listLayers, readLayerRecord} from './layers.js'
 import {readGuestTree} from './mounted-tree.js'
 import {treeProcess} from './tools.js'
@@ -106,8 +107,19 @@ async function storeBytes(host: Host): Promise<number> {
     ...[...named].flatMap(([layer, sizeBytes]) => (layer === undefined ? [] : [sizeBytes])),
     ...parts.filter(({layer}) => layer === undefined).map(({sizeBytes}) => sizeBytes),
     ...(await measureLayers(host, others)),
+    ...(await storedLayerSizes(host)),
     ...folders,
   ].reduce((total, sizeBytes) => total + sizeBytes, 0)
+}
+
+/** Returns the sizes of stored layers of images that no tree shares its files with. */
+async function storedLayerSizes({paths}: Host): Promise<number[]> {
+  const records = await Promise.all(
+    (await listLayers(paths.layers)).map((id) => readLayerRecord(layerFiles(paths.layers, id).record)),
+  )
+  const shared = new Set(records.flatMap((record) => record?.stored ?? []))
+  const own = listStoredLayers(paths).filter((id) => !shared.has(id))
+  return own.map((id) => readStoredLayer(paths, id)?.report.totalBytes ?? 0)
 }
 
 type MeasuredTree = {

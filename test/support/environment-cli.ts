@@ -61,10 +61,12 @@ async function removeAll(cli: EnvironmentCli): Promise<void> {
   const names = (await cli.storeEntries()).filter((name) => !name.startsWith('.'))
   for (const name of names) await cli.run('rm', '--force', '--now', '--', name)
   const layers = await readdir(join(cli.data, 'layers')).catch(() => [])
+  const stored = await readdir(join(cli.data, 'image-layers')).catch(() => [])
   const left = [
     ...(await cli.storeEntries()).map((name) => join(cli.store, name)),
     // An image's, which stays for the next environment.
     ...layers.map((name) => join(cli.data, 'layers', name)),
+    ...stored.map((name) => join(cli.data, 'image-layers', name)),
   ]
   if (left.length === 0) return
   // Folders alone: files of an image's layer are those of other tests too.

@@ -18,6 +18,8 @@ export type TestImage = {
   readonly config?: Readonly<Record<string, unknown>>
   readonly architecture?: string
   readonly form?: LayerForm
+  /** In place of those of the layers. */
+  readonly diffIds?: readonly string[]
 }
 
 type TestDescriptor = {readonly mediaType: string; readonly digest: string; readonly size: number}
@@ -61,10 +63,11 @@ export async function writeLayout(
 }
 
 async function putImage(
-  {layers, config = {}, architecture = HOST_ARCHITECTURE, form = 'gzip'}: TestImage,
+  {layers, config = {}, architecture = HOST_ARCHITECTURE, form = 'gzip', ...others}: TestImage,
   put: (bytes: Buffer, mediaType: string) => Promise<TestDescriptor>,
 ): Promise<TestDescriptor & {platform: object}> {
-  const diffIds = layers.map((bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`)
+  const diffIds =
+    others.diffIds ?? layers.map((bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`)
   const rootfs = {type: 'layers', diff_ids: diffIds}
   const history = layers.map((_, index) => ({created_by: `layer ${index}`}))
   const configuration = json({architecture, os: 'linux', config, rootfs, history})
@@ -89,7 +92,7 @@ function inForm(bytes: Buffer, form: LayerForm): Buffer {
 const json = (value: object): Buffer => Buffer.from(JSON.stringify(value))
 
 /** Of the programs that this host runs, as registries name it. */
-export const HOST_ARCHITECTURE =
+const HOST_ARCHITECTURE =
   {
     x64: 'amd64',
     arm64: 'arm64',

@@ -1,5 +1,5 @@
 import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
-import type {ExtractionEvent, ImageStep} from '../../environments/create/image-description.js'
+import type {ExtractionEvent, ImageStep, NamedLayer} from '../../environments/create/image-description.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import type {Stage} from '../progress.js'
 import {describeImageEvents, type ImageEvent, imageStages} from './image-stages.js'
@@ -10,6 +10,8 @@ type CreationSteps<Resolution> = {
   readonly isMade: boolean
   /** The remaining step for the image, if it is known without a lookup. */
   readonly step: ImageStep | undefined
+  /** The layers of an image of containers, once it was looked up. */
+  readonly layers: readonly NamedLayer[] | undefined
   /** Looks the image up. */
   find(hooks: {
     onMaking: (event: ArchiveProgress) => void
@@ -47,6 +49,7 @@ export async function runCreation<Resolution>(
   const stages = imageStages({
     isMade: creation.isMade,
     step,
+    layers: () => creation.layers,
     async find(report) {
       step = await creation.find({onMaking: noted(report), onResolved: hooks.onResolved})
       return step

@@ -1,8 +1,9 @@
 import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
-import type {ExtractionEvent, ImageStep} from '../../environments/create/image-description.js'
+import type {ExtractionEvent, ImageStep, NamedLayer} from '../../environments/create/image-description.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import {formatBytes, formatDuration} from '../format.js'
 import {type LeafStage, measurePace, type Stage, stagesOf} from '../progress.js'
+import {layerStages} from './layer-stages.js'
 import {describeMakingWithPace} from './making.js'
 import {describeTransfer} from './text.js'
 
@@ -15,6 +16,8 @@ type ImageWork = {
   readonly isMade: boolean
   /** The step that is left, if that is known without a look-up. */
   readonly step?: ImageStep | undefined
+  /** The layers of an image of containers, once it was looked up. */
+  readonly layers?: () => readonly NamedLayer[] | undefined
   /** Looks the image up. @returns The step that is left. */
   find(report: (event: ImageEvent) => void): Promise<ImageStep>
   /** Does the step that is left. */
@@ -22,7 +25,7 @@ type ImageWork = {
 }
 
 /** Returns the stages that look an image up, and those that get it. */
-export function imageStages({isMade, find, get, ...known}: ImageWork): Stage[] {
+export function imageStages({isMade, find, get, layers, ...known}: ImageWork): Stage[] {
   const describe = describeImageEvents(() => performance.now())
   let {step = 'none'} = known
   const search = async (report: (event: ImageEvent) => void) => {
@@ -37,7 +40,10 @@ export function imageStages({isMade, find, get, ...known}: ImageWork): Stage[] {
       title: 'Get the image',
       // The image is unpacked while it is downloaded.
       concurrent: 2,
-      stages: (): LeafStage[] => stagesOf(STAGES[step], get, describe),
+      stages(): LeafStage[] {
+        const named = step === 'none' ? undefined : layers?.()
+        return named === undefined ? stagesOf(STAGES[step], get, describe) : layerStages(named, get)
+      },
     },
   ]
 }

@@ -168,6 +168,8 @@ export function describeFallback(
 
 export function describeNotice(notice: LookupNotice): string {
   switch (notice.kind) {
+    case 'registry-unreachable':
+      return `${notice.reason} Used the kept image ${notice.name}, fetched on ${notice.fetchedAt.toISOString()}; there may be a newer one.`
     case 'clock-behind':
       return `${notice.listing} was signed at ${notice.signedAt.toISOString()}, after the time of this host (${notice.now.toISOString()}): its clock is behind.`
     case 'pocket-missing':
@@ -210,7 +212,15 @@ export function describePrunable({
   name,
   count,
 }: {
-  readonly kind: 'removed' | 'try' | 'snapshots' | 'leftover' | 'image-tree' | 'image' | 'packages'
+  readonly kind:
+    | 'removed'
+    | 'try'
+    | 'snapshots'
+    | 'leftover'
+    | 'image-tree'
+    | 'image-layers'
+    | 'image'
+    | 'packages'
   readonly name: string | null
   readonly count: number
 }): string {
@@ -225,6 +235,8 @@ export function describePrunable({
       return many('folder')
     case 'image-tree':
       return `unpacked image ${name}`
+    case 'image-layers':
+      return many('layer of images', 'layers of images')
     case 'image':
       return `image ${name}`
     case 'packages':

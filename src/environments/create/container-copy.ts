@@ -32,8 +32,9 @@ export async function copyContainer(
     await mkdir(folder, {mode: 0o700})
     const merged = join(folder, 'tree')
     await mkdir(merged, {mode: 0o700})
-    const unpacked = await unpackContainer(host, image, {...options, root: merged})
+    // The ledger is beside the new tree.
     await makeFolders(dirname(root), {mode: 0o700})
+    const unpacked = await unpackContainer(host, image, {...options, root: merged})
     const copy = {cp: toolPath(host, 'cp'), from: merged, to: root, keepOwners: identity === 'mapped'}
     await copyTree(await treeProcess(host, identity), copy, {signal})
     return unpacked

@@ -7,9 +7,10 @@ import {makeFolders, syncFileSystem} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {lockImageForFetching, partialFiles} from '../../images/cache/layout.js'
 import {type BlobReader, discardPart, openBlob} from '../../images/oci/blob-reader.js'
-import {type ContainerLayer, hexOf} from '../../images/oci/container-image.js'
+import {type ContainerImage, type ContainerLayer, hexOf} from '../../images/oci/container-image.js'
 import {keepContainer} from '../../images/oci/kept.js'
 import type {OpenedContainer} from '../../images/opened-image.js'
+import type {BlobSource} from '../../registry/blob-source.js'
 import {architectureOf} from '../../registry/platform.js'
 import {WorkerFailure} from '../../rootfs/errors.js'
 import {extractLayer, type LayerReport, mergeLayers} from '../../rootfs/worker/api.js'
@@ -25,8 +26,10 @@ import {
   storedLayerPaths,
 } from '../../store/image-layers.js'
 import type {LayerId} from '../../store/layers.js'
+import {holdLayers} from '../../store/locks.js'
 import {treeProcess} from '../../store/tools.js'
-import type {LayerProgress, Unpacked, UnpackProgress} from './unpack.js'
+import type {LayerProgress} from './image-description.js'
+import type {Unpacked, UnpackProgress} from './unpack.js'
 
 type ContainerOptions = {
   readonly identity: Identity
@@ -34,6 +37,33 @@ type ContainerOptions = {
   readonly signal: AbortSignal
   readonly onProgress: (event: UnpackProgress) => void
 }
+
+/**
+ * Puts the layers of an image into the store, and keeps its record, for environments that are made later.
+ *
+ * @throws As {@link storeLayers}.
+ */
+export async function pullContainer(
+  host: Host,
+  {image, source}: {readonly image: ContainerImage; readonly source: BlobSource},
+  options: Omit<ContainerOptions, 'isSynced'>,
+): Promise<void> {
+  const lock = await holdLayers(host.paths)
+  try {
+    await storeLayers(host, {container: image, blobs: source}, {...options, isSynced: true})
+    await keepRecord(host, image, options.signal)
+  } finally {
+    lock.release()
+  }
+}
+
+async function keepRecord(host: Host, image: ContainerImage, signal: AbortSignal): Promise<void> {
+  const architecture = architectureOf(image.platform) ?? host.architecture
+  await keepContainer(host.paths.images, image, {architecture, now: host.now(), signal})
+}
+
+/** The part of an opened image that layers are read from. */
+type LayerSource = Pick<OpenedContainer, 'container' | 'blobs'>
 
 /** A layer that is in the store. */
 type PresentLayer = {readonly id: LayerId; readonly layer: StoredLayer}
@@ -48,9 +78,9 @@ const MOST_PARALLEL = 2
  * @throws {DigestMismatchError} When a layer has other bytes than the manifest, or other content than the configuration says.
  * @throws As `extractLayer`, and as the source of the image.
  */
-export async function storeLayers(
+async function storeLayers(
   host: Host,
-  image: OpenedContainer,
+  image: LayerSource,
   options: ContainerOptions,
 ): Promise<readonly PresentLayer[]> {
   const distinct = [...new Map(image.container.layers.map((layer) => [layer.diffId, layer])).values()]
@@ -93,10 +123,8 @@ export async function unpackContainer(
 ): Promise<Unpacked & {readonly stored: readonly LayerId[]}> {
   const layers = await storeLayers(host, image, options)
   const {identity, signal} = options
-  const {container} = image
-  const architecture = architectureOf(container.platform) ?? host.architecture
   // Before the tree: a killed command leaves an image that another can use.
-  await keepContainer(host.paths.images, container, {architecture, now: host.now(), signal})
+  await keepRecord(host, image.container, signal)
   const owners = identity === 'mapped' ? 'keep' : 'caller'
   const paths = layers.map(({id}) => {
     const {tree, changes, ledger: own} = storedLayerPaths(host.paths, id)
@@ -117,7 +145,7 @@ type LayerWork = ContainerOptions & {
   readonly progress: ReturnType<typeof openProgress>
 }
 
-async function storeLayer(host: Host, image: OpenedContainer, work: LayerWork): Promise<PresentLayer> {
+async function storeLayer(host: Host, image: LayerSource, work: LayerWork): Promise<PresentLayer> {
   const {layer, identity, signal, progress} = work
   const {paths} = host
   const id = await storedLayerId(host, identity, layer.diffId)
@@ -136,7 +164,7 @@ async function storeLayer(host: Host, image: OpenedContainer, work: LayerWork): 
 
 async function makeLayer(
   host: Host,
-  image: OpenedContainer,
+  image: LayerSource,
   work: LayerWork & {readonly id: LayerId},
 ): Promise<StoredLayer> {
   const {layer, identity, id, isSynced} = work
@@ -159,7 +187,7 @@ async function makeLayer(
 type FillOptions = LayerWork & {readonly partial: StoredLayerPaths}
 
 /** Downloads and unpacks a layer at the same time; again from its first byte if the kept part of it is damaged. */
-async function fillLayer(host: Host, image: OpenedContainer, work: FillOptions): Promise<LayerReport> {
+async function fillLayer(host: Host, image: LayerSource, work: FillOptions): Promise<LayerReport> {
   const {layer, signal, partial, identity} = work
   const {images} = host.paths
   const digest = hexOf(layer.blob.digest)
@@ -190,7 +218,7 @@ class ResumedPartDamaged extends Error {}
 
 async function unpackBlob(
   host: Host,
-  {container, blobs}: OpenedContainer,
+  {container, blobs}: LayerSource,
   {layer, identity, signal, partial, progress, part}: FillOptions & {readonly part: string | undefined},
 ): Promise<LayerReport> {
   const {tree, changes, ledger} = partial

@@ -27,7 +27,7 @@ import {withFreshTrials} from '../session/fresh-trials.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
 import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
-import type {ImageStep} from './image-description.js'
+import type {ImageStep, NamedLayer} from './image-description.js'
 import {chooseMeans, type Means} from './means.js'
 import {newRecord} from './new-record.js'
 import type {CreateRequest} from './request.js'
@@ -120,8 +120,13 @@ export class Creation {
   /** The remaining step for the image, if it is known without a look-up. */
   get step(): ImageStep | undefined {
     const {kind} = this.#request.reference
-    if (kind === 'name') return undefined
+    if (kind === 'name' || kind === 'container') return undefined
     return kind === 'url' ? 'download' : 'read'
+  }
+
+  /** The layers of an image of containers; undefined before `find`, and for any other image. */
+  get layers(): readonly NamedLayer[] | undefined {
+    return this.#source.layers
   }
 
   /** Looks the image up; for an image that is made from packages, resolves its packages. */

@@ -9,7 +9,8 @@ import {fetchAndKeep} from '../../images/cache/keep.js'
 import {factsOf} from '../../images/cache/record.js'
 import {sweepImages} from '../../images/cache/remove.js'
 import type {StandardInput} from '../../images/local.js'
-import type {ImageQuery, ImageReference, NamedReference} from '../../images/name.js'
+import type {ContainerReference, ImageQuery, ImageReference, NamedReference} from '../../images/name.js'
+import {hexOf} from '../../images/oci/container-image.js'
 import {openImage} from '../../images/open.js'
 import type {OpenedImage} from '../../images/opened-image.js'
 import {
@@ -20,6 +21,7 @@ import {
   type RecentAnswers,
   type Resolution,
   requireDigest,
+  resolutionOf,
   resolveImage,
 } from '../../images/resolve.js'
 import {isPublished, type ResolvedImage} from '../../images/resolved-image.js'
@@ -29,9 +31,10 @@ import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {ArchiveImage, type FreshTree, isUnreachable, type MadeImage} from '../bootstrap/build.js'
 import type {BootstrapEvent} from '../bootstrap/configure.js'
 import {type BootstrapRequest, DEFAULT_ARCHIVE, planBootstrap} from '../bootstrap/request.js'
-import {described, type PulledImage} from './image-description.js'
+import {described, describedContainer, type NamedLayer, type PulledImage} from './image-description.js'
 import {isUnpacked} from './image-layer.js'
 import type {Means} from './means.js'
+import type {UnpackProgress} from './unpack.js'
 
 /** Progress of making an image from packages; `wait`: another command makes the same image. */
 export type ArchiveProgress = BootstrapEvent | {readonly stage: 'wait'}
@@ -50,6 +53,8 @@ export type ResolveHooks = {
 /** Callbacks during the download or the making of an image. */
 export type FetchHooks = ResolveHooks & {
   readonly onProgress: (event: DownloadEvent) => void
+  /** Called with the progress of layers that are downloaded into the store. */
+  readonly onExtraction?: (event: UnpackProgress) => void
   /** Called when the image is in the cache, so that nothing has to be downloaded. */
   readonly onKept?: () => void
   /** Called when the download is complete and in the cache. */
@@ -176,6 +181,8 @@ export class ImageAcquisition {
     if (state === undefined) throw new Error('resolve comes first')
     switch (state.kind) {
       case 'fetch':
+        if (state.image.content.kind === 'container')
+          return describedContainer(state.image.content.image, {wasKept: state.wasKept === true})
         if (!isPublished(state.image)) throw new Error('an image without a name')
         return described(factsOf(state.image), {...state, sha256: state.image.digest})
       case 'make':
@@ -183,6 +190,15 @@ export class ImageAcquisition {
       case 'kept':
         return described(state.image, {...state.image, wasKept: state.wasKept})
     }
+  }
+
+  /** The layers of an image of containers; undefined before `resolve`, and for any other image. */
+  get layers(): readonly NamedLayer[] | undefined {
+    if (this.#state?.kind !== 'fetch') return undefined
+    const {content} = this.#state.image
+    if (content.kind !== 'container') return undefined
+    const named = content.image.layers.map(({blob}) => ({digest: hexOf(blob.digest), totalBytes: blob.size}))
+    return [...new Map(named.map((layer) => [layer.digest, layer])).values()]
   }
 
   /** The packages of an image that has to be made; undefined for any other image. */
@@ -209,6 +225,9 @@ export class ImageAcquisition {
   async close(): Promise<void> {
     try {
       await this.#opened?.close()
+      const state = this.#state
+      if (state?.kind === 'fetch' && state.image.content.kind === 'container')
+        await state.image.content.source.close()
     } finally {
       await this.#making?.close()
     }
@@ -217,6 +236,7 @@ export class ImageAcquisition {
   async #find(onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
     const {reference, bootstrap, context} = this.wanted
     if (bootstrap !== undefined) return this.#choose(bootstrap, onResolved)
+    if (reference.kind === 'container') return this.#findContainer(reference)
     const question = reference.kind === 'name' ? questionOfImage(reference.query, context) : undefined
     const known = question === undefined ? undefined : await this.#recall(question)
     if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
@@ -229,6 +249,20 @@ export class ImageAcquisition {
       const instead = await planBootstrap(reference.query, DEFAULT_ARCHIVE, context.now)
       return this.#insteadOf(() => this.#choose(instead, onResolved))
     }
+  }
+
+  async #findContainer(reference: ContainerReference): Promise<ImageState> {
+    const {sha256, isNewest = false, imageCheck} = this.wanted
+    const {images} = this.host.paths
+    const context = this.#context
+    const {location, architecture} = reference
+    const question = {container: location, architecture, registries: context.registries?.settings}
+    const recent = isNewest || imageCheck === 'always' ? undefined : this.#answers.recallDigest(question)
+    const {resolveContainerReference} = await import('../../images/oci/resolve.js')
+    const {image, wasKept} = await resolveContainerReference(reference, {images, context, recent, isNewest})
+    const resolution = resolutionOf(image, sha256)
+    if (resolution.kind === 'kept') throw new Error('an image of containers is resolved from its documents')
+    return {kind: 'fetch', image: resolution.image, wasKept, question}
   }
 
   /** Returns whether an image that a publisher made is in the cache, to which one made from packages is no successor. */
@@ -256,7 +290,7 @@ export class ImageAcquisition {
   async #choose(bootstrap: BootstrapRequest, onResolved: ResolveHooks['onResolved']): Promise<ImageState> {
     const {signal} = this.options
     const {archive} = this.wanted
-    const means = typeof this.options.means === 'function' ? await this.options.means() : this.options.means
+    const means = await this.#means()
     const question = questionOfPackages(bootstrap, means, archive)
     const known = await this.#recall(question)
     if (known !== undefined) return {kind: 'kept', image: known, wasKept: true}
@@ -308,7 +342,18 @@ export class ImageAcquisition {
     return isUnpacked(this.host, sha256, {identity: means.identity, archives})
   }
 
-  async #fetch(image: ResolvedImage, {onProgress}: FetchHooks): Promise<number> {
+  async #fetch(image: ResolvedImage, {onProgress, onExtraction}: FetchHooks): Promise<number> {
+    if (image.content.kind === 'container') {
+      const {pullContainer} = await import('./container-layers.js')
+      const {identity} = await this.#means()
+      const {signal} = this.options
+      await pullContainer(this.host, image.content, {
+        identity,
+        signal,
+        onProgress: onExtraction ?? (() => {}),
+      })
+      return this.describe().sizeBytes ?? 0
+    }
     if (!isPublished(image)) throw new Error('only an image with a name is kept')
     const {images} = this.host.paths
     const context = this.#context
@@ -320,6 +365,11 @@ export class ImageAcquisition {
     const {lock, sizeBytes} = await fetchAndKeep(image, {images, context}, {signal, onProgress})
     lock.release()
     return sizeBytes
+  }
+
+  async #means(): Promise<BuildMeans> {
+    const {means} = this.options
+    return typeof means === 'function' ? means() : means
   }
 
   /** Runs `make`. @throws The error of the image servers, if the APT repository is unreachable too. */

@@ -1,5 +1,7 @@
 import type {Sha256} from '../../host/digest.js'
 import type {ImageFacts} from '../../images/cache/record.js'
+import type {ContainerImage} from '../../images/oci/container-image.js'
+import {architectureOf} from '../../registry/platform.js'
 
 /** The description of an image that was, or would be, downloaded or made. */
 export type PulledImage = {
@@ -13,8 +15,9 @@ export type PulledImage = {
   readonly sha256: Sha256 | null
   /** Null if the server does not state the size before the download. */
   readonly sizeBytes: number | null
-  readonly signer: {readonly fingerprint: string; readonly name: string}
-  readonly signedAt: Date
+  /** Null for an image of containers, as is `signedAt`. */
+  readonly signer: {readonly fingerprint: string; readonly name: string} | null
+  readonly signedAt: Date | null
   /** Whether the image was in the cache already. */
   readonly wasKept: boolean
 }
@@ -32,6 +35,25 @@ export function described(
   return {name, version, source, architecture, url, sha256, sizeBytes, signer, signedAt, wasKept}
 }
 
+/** Returns the description of an image of containers. */
+export function describedContainer(
+  {name, digest, layers, platform, registry}: ContainerImage,
+  {wasKept}: {readonly wasKept: boolean},
+): PulledImage {
+  return {
+    name,
+    version: `sha256:${digest.slice(0, 12)}`,
+    source: 'oci',
+    architecture: architectureOf(platform) ?? platform.architecture,
+    url: registry ?? name,
+    sha256: digest,
+    sizeBytes: layers.reduce((sum, {blob}) => sum + blob.size, 0),
+    signer: null,
+    signedAt: null,
+    wasKept,
+  }
+}
+
 /**
  * The remaining step for an image that was found. `download`: its tarball is downloaded, and unpacked meanwhile; `fetch`:
  * it is downloaded into the cache alone; `make`: it is made from packages; `read`: its tarball is on this host.
@@ -44,4 +66,18 @@ export type ExtractionEvent = {
   readonly entries: number
   readonly bytes: number
   readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
+  /** The layers of an image of containers. */
+  readonly layers?: readonly LayerProgress[]
 }
+
+/** Progress of one layer. `waiting`: another command unpacks it. */
+export type LayerProgress = {
+  /** Of its bytes as they are stored. */
+  readonly digest: Sha256
+  readonly state: 'pending' | 'waiting' | 'active' | 'done'
+  readonly readBytes: number
+  readonly totalBytes: number
+}
+
+/** A layer that is to be in the store: its digest as it is stored, and its size. */
+export type NamedLayer = Pick<LayerProgress, 'digest' | 'totalBytes'>

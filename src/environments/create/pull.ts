@@ -45,7 +45,7 @@ export async function beginPull(
   const reference = await parseImageReference(image, {workingFolder, architecture, now: context.now})
   checkVerifiable(reference, context)
   const bootstrap = await bootstrapFor(reference, archive, context.now)
-  if (reference.kind !== 'name') {
+  if (reference.kind !== 'name' && reference.kind !== 'container') {
     throw new UsageError('Only an image with a name can be pulled.', [
       'To use a file, a URL or standard input, give it to envs create.',
     ])
@@ -59,7 +59,9 @@ export async function beginPull(
     isNewest: true,
     archive: archiveContext(host, settings, {...context, onNotice}),
   } as const
-  const chooseMeans = () => chooseBuildMeans(host, architecture, settings)
+  // The layers of a container are unpacked, and no program of them runs.
+  const native = reference.kind === 'container' ? host.architecture : architecture
+  const chooseMeans = () => chooseBuildMeans(host, native, settings)
   // A download needs no engine.
   const means = bootstrap === undefined ? chooseMeans : await chooseMeans()
   return new ImageAcquisition(host, wanted, {signal, means})

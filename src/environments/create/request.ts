@@ -10,6 +10,7 @@ import type {ImageReference} from '../../images/name.js'
 import {checkVerifiable} from '../../images/oci/signature.js'
 import {environmentNameFor, parseImageReference, parseSha256} from '../../images/reference.js'
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
+import {registrySettings} from '../../registry/hosts.js'
 import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
@@ -184,7 +185,13 @@ type ImageContextOptions = {
 
 /** Returns the mirrors, keyrings and other context for image servers. @throws {@link invalidSettingError} */
 export function imageContext(
-  {environment, now, workingFolder}: Pick<Host, 'environment' | 'now' | 'workingFolder'>,
+  {
+    environment,
+    now,
+    uid,
+    which,
+    workingFolder,
+  }: Pick<Host, 'environment' | 'now' | 'uid' | 'which' | 'workingFolder'>,
   settings: Settings,
   {verify = [], ...options}: ImageContextOptions,
 ): ImageContext {
@@ -197,6 +204,7 @@ export function imageContext(
     keyrings: scopedKeyrings(settings.value('keyrings')),
     environment,
     now: now(),
+    registries: {settings: registrySettings(settings), host: {environment, uid, which}},
     trust: {verify, demands: () => trustOptions({environment, workingFolder}, settings, verify)},
     ...options,
   }

@@ -1,5 +1,4 @@
 import {ExitCode} from '../../errors.js'
-import type {Sha256} from '../../host/digest.js'
 import {DigestMismatchError} from '../../host/errors.js'
 import {WriteBehind} from '../../host/files.js'
 import {NetworkError, UnexpectedSizeError} from '../../host/http/errors.js'
@@ -15,21 +14,13 @@ import {
   extractRootfs,
   type TreeProcess,
 } from '../../rootfs/worker/api.js'
+import type {LayerProgress} from './image-description.js'
 
 /** Progress of the extraction. `archive`: how much of the tarball was read, if known; in bytes. */
 export type UnpackProgress = ExtractProgress & {
   readonly archive?: {readonly readBytes: number; readonly totalBytes: number}
   /** The layers of an image of containers. */
   readonly layers?: readonly LayerProgress[]
-}
-
-/** Progress of one layer. `waiting`: another command unpacks it. */
-export type LayerProgress = {
-  /** Of its bytes as they are stored. */
-  readonly digest: Sha256
-  readonly state: 'pending' | 'waiting' | 'active' | 'done'
-  readonly readBytes: number
-  readonly totalBytes: number
 }
 
 /** The report of an extraction, and the evidence for the image. */

@@ -12,7 +12,7 @@ import type {Environment, EnvironmentName} from '../../store/environments.js'
 type HostSurroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly forwardsInterrupts: boolean
-  /** What the configuration of the image sets; undefined for an image that has none. */
+  /** Settings in the configuration of the image; undefined for an image without one. */
   readonly image?: ImageDefaults | undefined
 }
 

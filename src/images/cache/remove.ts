@@ -12,6 +12,7 @@ import {nearestNames} from '../../host/nearest.js'
 import {readCatalogue} from '../catalog/catalog.js'
 import {UnknownImageError} from '../errors.js'
 import type {ImageQuery} from '../name.js'
+import {chooseContainers, describeKeptContainer, type KeptContainer, listContainers} from '../oci/kept.js'
 import {parseImageName} from '../reference.js'
 import {byNewest, type KeptImage, listKept, matchesQuery} from './cache.js'
 import {imageInUseError, imageNotKeptError} from './errors.js'
@@ -25,6 +26,8 @@ import {
   tryLockImage,
 } from './layout.js'
 
+export type RemovedImage = Pick<KeptImage, 'name' | 'version' | 'sha256'>
+
 /**
  * Removes the cached images that `words` (names or digests) select: all of them, or none if a word matches
  * nothing.
@@ -36,7 +39,7 @@ export async function removeImages(
   images: string,
   words: readonly string[],
   around: {architecture: DebArchitecture; now: Date},
-): Promise<KeptImage[]> {
+): Promise<RemovedImage[]> {
   const catalogue = await readCatalogue()
   const parse = (text: string) => {
     try {
@@ -46,7 +49,11 @@ export async function removeImages(
       throw error
     }
   }
-  const chosen = (await Promise.all(words.map((word) => chooseKept(images, word, parse)))).flat()
+  const choose = async (word: string): Promise<readonly RemovedImage[]> => {
+    const containers = (await chooseContainers(images, word)).map(describeKeptContainer)
+    return containers.length > 0 ? containers : chooseKept(images, word, parse)
+  }
+  const chosen = (await Promise.all(words.map(choose))).flat()
   const removed = [...new Map(chosen.map((image) => [image.sha256, image])).values()]
   for (const image of removed) await removeKept(images, image)
   return removed
@@ -166,6 +173,16 @@ async function findPrunable(
     const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
     found.push({sha256, name, version, sizeBytes, reason, lastUsedAt})
   }
+  const containers = await listContainers(images)
+  for (const image of containers) {
+    const {sha256, lastUsedAt, fetchedAt} = image
+    const isOld = olderThan !== undefined && !spared?.has(sha256) && (lastUsedAt ?? fetchedAt) < olderThan
+    const reason = isReplaced(image, containers) ? 'superseded' : isOld ? 'unused' : undefined
+    if (reason === undefined) continue
+    const {name, version} = describeKeptContainer(image)
+    const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
+    found.push({sha256, name, version, sizeBytes, reason, lastUsedAt})
+  }
   for (const {sha256} of damaged) {
     const sizeBytes = await sizeOf(imageFiles(images, sha256).folder)
     found.push({sha256, ...NO_RECORD, sizeBytes, reason: 'damaged'})
@@ -221,6 +238,19 @@ function isSuperseded(image: KeptImage, kept: readonly KeptImage[]): boolean {
       other.source === image.source &&
       other.architecture === image.architecture &&
       byNewest(other, image) < 0,
+  )
+}
+
+/** A tag may mean another image now; an image that was named by its digest never changes. */
+function isReplaced(
+  {origin, architecture, fetchedAt}: KeptContainer,
+  kept: readonly KeptContainer[],
+): boolean {
+  return kept.some(
+    (other) =>
+      other.origin.reference === origin.reference &&
+      other.architecture === architecture &&
+      other.fetchedAt > fetchedAt,
   )
 }
 

@@ -77,7 +77,8 @@ export function isImageArchive(path: string): boolean {
     }
     return IMAGE_MARKS.some((mark) => names.has(mark))
   } catch (error) {
-    if (error instanceof NotAnArchive) return false
+    // Any other use of the file tells why it can't be read.
+    if (error instanceof NotAnArchive || isErrno(error)) return false
     throw error
   }
 }
@@ -145,7 +146,7 @@ function ustarName(block: Buffer): string {
   return prefix === '' ? name : `${prefix}/${name}`
 }
 
-/** The magic of POSIX and of GNU tar; older archives are none of images. */
+/** The magic of POSIX and of GNU tar; no older archive holds images. */
 function isHeader(block: Buffer): boolean {
   return block.toString('latin1', 257, 262) === 'ustar'
 }

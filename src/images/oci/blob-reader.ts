@@ -6,7 +6,6 @@ import {Readable} from 'node:stream'
 import {finishSha256} from '../../host/digest.js'
 import {isErrno} from '../../host/errno.js'
 import {digestMismatchError} from '../../host/errors.js'
-import {NetworkError} from '../../host/http/errors.js'
 import type {BlobSource} from '../../registry/blob-source.js'
 import type {Descriptor} from '../../registry/descriptor.js'
 import {hexOf} from './container-image.js'
@@ -19,7 +18,7 @@ export type BlobReader = {
   /**
    * Reads the rest, and compares size and digest with those of the descriptor.
    *
-   * @throws {DigestMismatchError} @throws {NetworkError}
+   * @throws {DigestMismatchError} @throws As the source.
    */
   verify(): Promise<void>
 }
@@ -34,9 +33,6 @@ type BlobReaderOptions = {
 }
 
 const READ_BYTES = 256 * 1024
-
-/** Tries to continue a blob without a byte in between, before the download is given up. */
-const MOST_TRIES = 4
 
 /**
  * Opens a blob. Its bytes are always those of the digest, or refused, so that an interrupted download continues where it ended,
@@ -91,23 +87,14 @@ async function* fetchRest(
   blob: Descriptor,
   {part, signal, offset}: BlobReaderOptions & {readonly offset: () => number},
 ): AsyncGenerator<Buffer> {
-  // A server may send more than it said; one byte too many is enough to know.
   if (offset() >= blob.size) return
   const file = part === undefined ? undefined : await openPart(part)
   try {
-    for (let tries = 1, reached = offset(); ; tries++) {
-      try {
-        for await (const chunk of await source.blob(blob, {offset: offset(), signal})) {
-          await file?.writeFile(chunk)
-          yield chunk
-          if (offset() > blob.size) return
-        }
-        return
-      } catch (error) {
-        if (offset() > reached) tries = 1
-        if (!(error instanceof NetworkError) || tries >= MOST_TRIES) throw error
-        reached = offset()
-      }
+    for await (const chunk of await source.blob(blob, {offset: offset(), signal})) {
+      await file?.writeFile(chunk)
+      yield chunk
+      // A source may have more than it said; one byte too many is enough to know.
+      if (offset() > blob.size) return
     }
   } finally {
     await file?.close()

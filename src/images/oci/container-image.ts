@@ -165,7 +165,7 @@ function platformFor(
   })
 }
 
-/** Layers of OCI and Docker, also those that a registry would not distribute. The compression is told by the bytes. */
+/** Layers of OCI and Docker, also those that a registry would not distribute. The bytes decide about the compression. */
 const LAYER_TYPE =
   /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+\w+)?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.\w+)?)$/
 const ENCRYPTED = /\+encrypted$/

@@ -135,18 +135,23 @@ export async function keepContainer(
 
 /** A new signature, or one of another signer, replaces the record. */
 function isKept(images: string, {digest, name, signature}: ContainerImage): boolean {
+  const kept = readContainerIfValid(images, digest)?.origin
+  if (kept?.reference !== name) return false
+  return signature === null || isDeepStrictEqual(kept.signature?.signers, signature.signers)
+}
+
+/** As {@link readContainer}; undefined for a damaged record too. */
+export function readContainerIfValid(images: string, sha256: Sha256): KeptContainer | undefined {
   try {
-    const kept = readContainer(images, digest)?.origin
-    if (kept?.reference !== name) return false
-    return signature === null || isDeepStrictEqual(kept.signature?.signers, signature.signers)
+    return readContainer(images, sha256)
   } catch (error) {
-    if (error instanceof ImageRecordUnreadableError) return false
+    if (error instanceof ImageRecordUnreadableError) return undefined
     throw error
   }
 }
 
 /** Returns a kept image; undefined without one. @throws {ImageRecordUnreadableError} */
-export function readContainer(images: string, sha256: Sha256): KeptContainer | undefined {
+function readContainer(images: string, sha256: Sha256): KeptContainer | undefined {
   const files = imageFiles(images, sha256)
   const record = readRecordFile(recordPath(files), CONTAINER_FORMAT)
   if (record === undefined || record.sha256 !== sha256) return undefined
@@ -159,16 +164,36 @@ export async function listContainers(images: string): Promise<KeptContainer[]> {
   const found: KeptContainer[] = []
   for (const entry of await listEntries(images)) {
     if (entry.kind !== 'image' || !isContainerFolder(images, entry.sha256)) continue
-    try {
-      const kept = readContainer(images, entry.sha256)
-      if (kept !== undefined) found.push(kept)
-    } catch (error) {
-      if (!(error instanceof ImageRecordUnreadableError)) throw error
-    }
+    const kept = readContainerIfValid(images, entry.sha256)
+    if (kept !== undefined) found.push(kept)
   }
   return found.sort(
     (a, b) =>
       (a.origin.reference < b.origin.reference ? -1 : Number(a.origin.reference > b.origin.reference)) ||
       b.fetchedAt.getTime() - a.fetchedAt.getTime(),
+  )
+}
+
+/** Returns a kept image in the form in which `envs image list` shows all images. */
+export function describeKeptContainer(image: KeptContainer) {
+  const {origin, sha256, architecture, sizeBytes, fetchedAt, evidence, lastUsedAt} = image
+  return {
+    name: origin.reference,
+    source: 'oci',
+    ...{suite: null, variant: null, architecture},
+    version: `sha256:${sha256.slice(0, 12)}`,
+    url: origin.reference,
+    ...{sha256, sizeBytes, signer: null, signedAt: null, fetchedAt, evidence: null, archive: null},
+    ...{container: origin, path: evidence, lastUsedAt},
+  }
+}
+
+/** Returns the kept images of containers that a word selects: a reference, or a digest or its first 8 digits. */
+export async function chooseContainers(images: string, word: string): Promise<KeptContainer[]> {
+  const digits = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/.exec(word.toLowerCase())?.groups?.['digits']
+  const name = word.replace(/^docker:\/\//, '')
+  const names = new Set([word, name, `docker.io/${name}`, `docker.io/library/${name}`])
+  return (await listContainers(images)).filter(
+    ({origin, sha256}) => names.has(origin.reference) || (digits !== undefined && sha256.startsWith(digits)),
   )
 }

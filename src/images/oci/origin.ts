@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import {orNull, type RecordOf} from '../../host/records.js'
+import {digestField as ociDigestField} from '../../registry/descriptor.js'
 import {formatPlatform} from '../../registry/platform.js'
 import {type SignatureRecord, signatureRecordSchema} from '../../registry/trust/record.js'
 import type {ContainerImage} from './container-image.js'
@@ -23,8 +24,6 @@ export const runConfigSchema = v.object({
 })
 
 export type RunConfigRecord = RecordOf<typeof runConfigSchema>
-
-const ociDigestField = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
 
 /** Where an image of containers came from, and its configuration. Part of the records of images and of environments. */
 export const containerOriginSchema = v.object({
@@ -76,6 +75,12 @@ function recordOf({digest, signers, policy}: SignatureRecord): SignatureRecord {
 }
 
 /** Returns `NAME@sha256:…`, which means this image for ever. */
-export function pinnedName({reference, manifest}: Pick<ContainerOrigin, 'reference' | 'manifest'>): string {
+export function pinnedName({
+  reference,
+  manifest,
+}: {
+  readonly reference: string
+  readonly manifest: string
+}): string {
   return `${reference.replace(/@sha256:[0-9a-f]{64}$/, '')}@${manifest}`
 }

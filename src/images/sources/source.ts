@@ -1,6 +1,7 @@
 import type {Sha256} from '../../host/digest.js'
 import type {Environment} from '../../host/http/proxy.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
+import type {RegistryOptions} from '../../registry/connection.js'
 import type {TrustOptions} from '../../registry/trust/plan.js'
 import {type Catalogue, isEol, isReleased, type Release} from '../catalog/catalog.js'
 import {type ImageQuery, type ImageReference, imageName, type NameOptions, type Variant} from '../name.js'
@@ -62,6 +63,8 @@ export type ImageContext = {
   readonly onNotice?: ((notice: ImageNotice) => void) | undefined
   /** Wait before the first retry. */
   readonly backoffMs?: number | undefined
+  /** How registries of container images are reached; without it, none is asked. */
+  readonly registries?: Pick<RegistryOptions, 'settings' | 'host'> | undefined
 }
 
 /** A notice for the user while an image is looked up. */
@@ -73,6 +76,13 @@ export type ImageNotice =
       readonly kind: 'source-unreachable'
       readonly source: string
       readonly mirror: string
+      readonly reason: string
+    }
+  /** A registry did not answer; the image that was fetched before is used. */
+  | {
+      readonly kind: 'registry-unreachable'
+      readonly name: string
+      readonly fetchedAt: Date
       readonly reason: string
     }
 

@@ -26,7 +26,7 @@ const changesSchema = v.object({
 })
 
 /**
- * What a layer of a container image means for the layers below it. It is a file beside the tree of the layer, which is a plain tree
+ * The effects of a layer of a container image on the layers below it. They are in a file beside the tree of the layer, which is a plain tree
  * without whiteouts: it is never mounted.
  */
 export type LayerChanges = RecordOf<typeof changesSchema>

@@ -40,7 +40,7 @@ type MergeOptions = {
   readonly which: (program: string) => string | undefined
 }
 
-/** What a folder gets when all layers are merged. */
+/** The metadata that a folder gets when all layers are merged. */
 type FolderLook = {
   readonly mode: number
   readonly uid: number
