@@ -110,6 +110,11 @@ export function describeImageSigner(signer: Signer): string {
     : `${signer.subject}, by ${signer.issuer}`
 }
 
+/** Returns the names of those who signed an image of a registry; a dash without any. */
+export function namesOfSigners(signers: readonly Signer[] = []): string {
+  return signers.map((signer) => (signer.kind === 'key' ? signer.name : signer.subject)).join(', ') || '-'
+}
+
 /** Describes the trust in an image. @param container - Null for an image that is not one of containers. */
 export function describeTrust({
   trust,
