@@ -137,7 +137,7 @@ function otherDistributionHints(word: string): string[] {
   return [
     `Its images come from images.linuxcontainers.org, and have names such as ${name}`,
     `See its releases: envs image search ${distribution}`,
-    ...hubHints(word),
+    ...(HUB_DISTRIBUTIONS.has(distribution) ? hubHints(distribution) : []),
   ]
 }
 
@@ -154,11 +154,14 @@ function usualSpelling(text: string, {catalogue, now}: NameOptions): string | un
     : undefined
 }
 
+/** Distributions with an official image of this name on Docker Hub. */
+const HUB_DISTRIBUTIONS: ReadonlySet<string> = new Set(['almalinux', 'alpine', 'archlinux', 'fedora'])
+
 /** Names of images on Docker Hub, as people write them for other tools. */
 const HUB_NAME = /^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*)?(?::\w[\w.-]{0,127})?$/
 
 /** Returns the step to an image of Docker Hub, for a name that could be one. */
-function hubHints(text: string): string[] {
+export function hubHints(text: string): string[] {
   return HUB_NAME.test(text) ? [`To use the image of Docker Hub with that name: docker://${text}`] : []
 }
 
@@ -178,7 +181,8 @@ export function unknownImage(text: string, {catalogue, now, architecture}: NameO
     )
   }
   const usual = usualSpelling(text.toLowerCase(), {catalogue, now, architecture})
-  const hub = hubHints(text.toLowerCase())
+  // A tag or a folder in the name is a habit from other tools; a plain word may be a spelling mistake.
+  const hub = /[:/]/.test(text) ? hubHints(text.toLowerCase()) : []
   if (usual !== undefined)
     return unknownImageError({name: text}, {suggestions: [`Did you mean ${usual}?`, ...hub]})
   const others = variant === undefined ? otherDistributionHints(word) : []
@@ -191,6 +195,12 @@ export function unknownImage(text: string, {catalogue, now, architecture}: NameO
   const suggestions = nearest.map((name) => `Did you mean ${name}?`)
   return unknownImageError(
     {name: text},
-    {suggestions: [...suggestions, 'See the images that exist: envs image search', ...hub]},
+    {
+      suggestions: [
+        ...suggestions,
+        'See the images that exist: envs image search',
+        ...(nearest.length === 0 ? hub : []),
+      ],
+    },
   )
 }

@@ -9,6 +9,7 @@ import {parseRegistryReference} from '../registry/reference.js'
 import {type Catalogue, DISTRIBUTIONS, readCatalogue, resolveRelease} from './catalog/catalog.js'
 import {UnknownImageError, unknownImageError} from './errors.js'
 import {
+  hubHints,
   type ImageQuery,
   type ImageReference,
   isNamePart,
@@ -199,6 +200,7 @@ function unknownDistribution(text: string, distribution: string, word: string): 
         ...nearest,
         `Other distributions come from images.linuxcontainers.org: lxc:${distribution}/${word}`,
         `See the images that exist: envs image search ${distribution}`,
+        ...(nearest.length === 0 ? hubHints(text.toLowerCase()) : []),
       ],
     },
   )

@@ -75,6 +75,7 @@ for (const [text, suggestions] of [
     [
       'Other distributions come from images.linuxcontainers.org: lxc:alpine/3.22',
       'See the images that exist: envs image search alpine',
+      'To use the image of Docker Hub with that name: docker://alpine:3.22',
     ],
   ],
   [
@@ -90,6 +91,7 @@ for (const [text, suggestions] of [
     [
       'Its images come from images.linuxcontainers.org, and have names such as lxc:fedora/RELEASE',
       'See its releases: envs image search fedora',
+      'To use the image of Docker Hub with that name: docker://fedora',
     ],
   ],
   [
@@ -97,6 +99,7 @@ for (const [text, suggestions] of [
     [
       'Its images come from images.linuxcontainers.org, and have names such as lxc:alpine/edge',
       'See its releases: envs image search alpine',
+      'To use the image of Docker Hub with that name: docker://alpine',
     ],
   ],
   [
@@ -104,6 +107,7 @@ for (const [text, suggestions] of [
     [
       'Its images come from images.linuxcontainers.org, and have names such as lxc:archlinux/current',
       'See its releases: envs image search archlinux',
+      'To use the image of Docker Hub with that name: docker://archlinux',
     ],
   ],
   ['constructor', [SEARCH]],
