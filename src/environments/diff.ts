@@ -191,13 +191,16 @@ async function ownFilesOf(
 ): Promise<OwnFile[]> {
   const layers = await imageLayers(paths, trees, origin)
   const plans = new Map(layers.flatMap(({record}) => record.personal).map((file) => [file.path, file]))
-  return [...plans.values()].map(({path, content}) => ({
-    path,
-    parts: Buffer.from(content, 'base64')
-      .toString('latin1')
-      .split(SLOTS.name)
-      .flatMap((part) => part.split(SLOTS.machineId)),
-  }))
+  return [...plans.values()].map(ownFileOf)
+}
+
+/** Returns the parts of a personal file around the environment's own values. */
+export function ownFileOf({path, content}: ImageLayerRecord['personal'][number]): OwnFile {
+  const parts = Buffer.from(content, 'base64')
+    .toString('latin1')
+    .split(SLOTS.name)
+    .flatMap((part) => part.split(SLOTS.machineId))
+  return {path, parts}
 }
 
 type ImageLayer = {readonly id: LayerId; readonly record: ImageLayerRecord}

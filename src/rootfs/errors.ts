@@ -108,6 +108,12 @@ export const exportRefusedError = defineError('ENVS_EXPORT_REFUSED', ExitCode.co
     'Shorten, move or remove the file in the environment, then export again; envs import would refuse this tarball.',
 })
 
+/** A file of the tree can't be in a layer of a container image. */
+export const layerRefusedError = defineError('ENVS_EXPORT_REFUSED', ExitCode.conflict, {
+  message: 'Could not pack "{path}" into a layer of an image: {reason}.',
+  nextStep: 'Rename, move or remove it in the environment, then export again.',
+})
+
 /** A host program failed to compress an archive. */
 export const compressionFailedError = defineError('ENVS_EXPORT_FAILED', ExitCode.host, {
   message: '{program}(1) could not compress the archive: it ended with status {status}.',

@@ -76,7 +76,7 @@ export async function exportEnvironment(
     let file: ExportFile | undefined
     try {
       file = await openExportFile(request.to, {...request, note})
-      const result = await writeArchive(host, {environment, lock}, file.stream, request, options)
+      const result = await writeArchive(host, {environment, lock}, file.openStream(), request, options)
       options.signal.throwIfAborted()
       await file.publish()
       return result
@@ -96,7 +96,7 @@ function refuseForeignEnding(path: string): void {
   ])
 }
 
-type LockedEnvironment = {readonly environment: Environment; readonly lock: Lock}
+export type LockedEnvironment = {readonly environment: Environment; readonly lock: Lock}
 
 async function writeArchive(
   host: Host,
@@ -129,7 +129,7 @@ async function writeArchive(
     async (bytes) => {
       const end = file !== null
       await pipeline(() => archived(bytes), output, {signal, end}).catch((error: unknown) => {
-        throw explain(error, file ?? 'standard output')
+        throw explainOutput(error, file ?? 'standard output')
       })
     },
     {signal, onProgress},
@@ -138,7 +138,7 @@ async function writeArchive(
 }
 
 /** Returns the tree and a process that can read all of its files: root of a user namespace, regardless of their modes. */
-async function readableTree(host: Host, {environment, lock}: LockedEnvironment): Promise<MergedTree> {
+export async function readableTree(host: Host, {environment, lock}: LockedEnvironment): Promise<MergedTree> {
   await requireSameIds(host, environment)
   const tree = await readGuestTree(environment)
   if (tree.kind === 'directory') {
@@ -161,14 +161,14 @@ async function describeOrigin({name, record}: Environment): Promise<string> {
 }
 
 /** @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError} */
-async function findStopped(host: Host, text: string): Promise<Environment> {
+export async function findStopped(host: Host, text: string): Promise<Environment> {
   const found = await findEnvironment(host.paths, text)
   if (await isInUse(found.files.run)) throw environmentRunningError({name: found.name})
   return found
 }
 
 /** Translates an errno of the output. The worker reads the tree and explains its own errors. */
-function explain(error: unknown, place: string): unknown {
+export function explainOutput(error: unknown, place: string): unknown {
   const errno = errnoOf(error)
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG')
     return outputFullError({place}, {cause: error})

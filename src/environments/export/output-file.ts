@@ -3,14 +3,16 @@ import {type FileHandle, link, open, rm} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import type {Writable} from 'node:stream'
 import {errnoOf, wordsForErrno} from '../../errors.js'
-import {isErrno} from '../../host/errno.js'
+import {ignoring, isErrno} from '../../host/errno.js'
 import {partialPath, publish, syncFolder} from '../../host/files.js'
 import {type ExportNote, lockExport, removeAbandonedExports} from './abandoned.js'
 import {exportUnwritableError, outputExistsError} from './errors.js'
 
 /** A file that appears under its name only when it is complete. */
 export type ExportFile = {
-  readonly stream: Writable
+  /** For writing and reading. Synced and closed by the stream, if one is opened, else by the caller. */
+  readonly handle: FileHandle
+  openStream(): Writable
   /** @throws {@link outputExistsError} @throws {@link exportUnwritableError} */
   publish(): Promise<void>
   /** Removes an unfinished file. */
@@ -37,10 +39,9 @@ export async function openExportFile(
     checkDestination(path, replaces)
   })
   const {partial, handle, alive} = await explainErrno(path, () => openPartialExport(path, note))
-  // The stream syncs and closes the handle.
-  const stream = createWriteStream('', {fd: handle, flush: true})
   return {
-    stream,
+    handle,
+    openStream: () => createWriteStream('', {fd: handle, flush: true}),
     async publish() {
       await explainErrno(path, async () => {
         if (!replaces && (await isLinked(partial, path))) await syncFolder(dirname(path))
@@ -49,6 +50,7 @@ export async function openExportFile(
     },
     async discard() {
       await rm(partial, {force: true})
+      await handle.close().catch(ignoring('EBADF'))
       await alive.close()
     },
   }
@@ -96,7 +98,7 @@ async function explainErrno<T>(path: string, step: () => Promise<T>): Promise<T>
 /** An unfinished tarball, next to its final path. */
 export type PartialExport = {
   readonly partial: string
-  /** For writing; the writer closes it. */
+  /** The writer closes it. */
   readonly handle: FileHandle
   /** Holds the lock that marks the writer as alive, until it is closed after the file was published. */
   readonly alive: FileHandle
@@ -118,7 +120,7 @@ async function openPartialExport(path: string, note: ExportNote | undefined): Pr
     try {
       // Before the lock is held, another export may remove the file as abandoned. Ctrl-C ends flock(1) too.
       if ((await lockExport(alive)) !== 'others' || attempt === MAX_ATTEMPTS)
-        return {partial, alive, handle: await open(partial, O_WRONLY | O_NOFOLLOW)}
+        return {partial, alive, handle: await open(partial, O_RDWR | O_NOFOLLOW)}
     } catch (error) {
       if (!isErrno(error, 'ENOENT') || attempt === MAX_ATTEMPTS) {
         await giveUp({partial, alive})
@@ -134,4 +136,4 @@ async function giveUp({partial, alive}: Pick<PartialExport, 'partial' | 'alive'>
   await alive.close()
 }
 
-const {O_WRONLY, O_NOFOLLOW} = constants
+const {O_RDWR, O_NOFOLLOW} = constants

@@ -169,8 +169,8 @@ function escapeRegExp(text: string): string {
 }
 
 /** The program that becomes a user in `emulated`; see templates/rootfs/lay-shims. */
-const BECOME = '/usr/lib/envs/become'
-const SUFFIX = '.distrib'
+export const BECOME = '/usr/lib/envs/become'
+export const SUFFIX = '.distrib'
 
 /** Returns the paths of programs that envs replaced between two points, and of the originals. */
 export function replacedPrograms(changes: readonly Pick<Change, 'path' | 'before' | 'after'>[]): Set<string> {

@@ -43,7 +43,7 @@ export function openExportBounds(limits: Limits): ExportBounds {
   return {
     check(member, headers) {
       const reason = reasonOf(() => reasonAgainst(member, headers))
-      if (reason !== undefined) throw exportRefusedError({path: shown(member.name), reason})
+      if (reason !== undefined) throw exportRefusedError({path: shownName(member.name), reason})
     },
   }
 }
@@ -62,7 +62,8 @@ function depthOf(path: string): number {
   return path.split('/').length
 }
 
-function shown(name: string): string {
+/** Returns the name of a member for a message, cut when it is long. */
+export function shownName(name: string): string {
   const path = Buffer.from(name.replace(/^\.\//, '/').slice(0, SHOWN_BYTES), 'latin1').toString('utf8')
   return name.length > SHOWN_BYTES ? `${path}…` : path
 }

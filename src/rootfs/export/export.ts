@@ -38,10 +38,10 @@ export type ExportOptions = {
 const LIMITS: Limits = {...DEFAULT_LIMITS, members: Number.MAX_SAFE_INTEGER, headerBytes: 64 * 2 ** 20}
 
 /** Target of the link that envs adds for the resolver; it does not exist outside of an environment. */
-const RESOLVER_TARGET = '/run/envs/resolv.conf'
-const MACHINE_ID = 'etc/machine-id'
+export const RESOLVER_TARGET = '/run/envs/resolv.conf'
+export const MACHINE_ID = 'etc/machine-id'
 /** Most often a link to the other one. */
-const DBUS_MACHINE_ID = 'var/lib/dbus/machine-id'
+export const DBUS_MACHINE_ID = 'var/lib/dbus/machine-id'
 
 /**
  * Writes a tree that is not in use as a tar archive, with the owners, capabilities and device nodes of its
@@ -138,7 +138,7 @@ export type LostDevices = {
 }
 
 /** @param entries - Of the tree's journal; the numbers in it come from an archive. */
-function openLostDevices(entries: Iterable<LedgerEntry>, tree: TreeView): LostDevices {
+export function openLostDevices(entries: Iterable<LedgerEntry>, tree: TreeView): LostDevices {
   const byFolder = new Map<string, LedgerEntry[]>()
   for (const entry of entries) {
     if (entry.device === undefined || !areNumbers(entry)) continue

@@ -205,7 +205,7 @@ const MOST_ID = 2 ** 32 - 2
  *
  * @see dpkg-statoverride(1)
  */
-export function readStatOverrides(tree: TreeView): StatOverride[] {
+export function readStatOverrides(tree: Pick<TreeView, 'read'>): StatOverride[] {
   const text = textOf(tree, 'var/lib/dpkg/statoverride')
   if (text === '') return []
   const users = idsByName(textOf(tree, 'etc/passwd'))
@@ -230,7 +230,7 @@ function placeOf(path: string): string | undefined {
   }
 }
 
-function textOf(tree: TreeView, path: string): string {
+function textOf(tree: Pick<TreeView, 'read'>, path: string): string {
   return tree.read(path)?.toString('latin1') ?? ''
 }
 

@@ -18,6 +18,8 @@ export type Member = {
   readonly uid: number
   readonly gid: number
   readonly modified: Timestamp
+  /** Extended attributes `user.*` of a file or a folder, by name: byte strings (latin1). */
+  readonly attributes?: ReadonlyMap<string, Buffer>
 } & (
   | {
       readonly kind: 'file'

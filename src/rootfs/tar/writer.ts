@@ -197,6 +197,8 @@ function recordsFor(
   if (modified !== undefined) records.push(['mtime', modified])
   if (member.kind === 'file' && member.capability !== undefined)
     records.push(['SCHILY.xattr.security.capability', member.capability.toString('latin1')])
+  for (const name of [...(member.attributes?.keys() ?? [])].sort())
+    records.push([`SCHILY.xattr.${name}`, member.attributes?.get(name)?.toString('latin1') ?? ''])
   return records
 }
 

@@ -10,6 +10,7 @@ import type {ExtractReport} from '../extract.js'
 import type {Facts} from '../fixes/fix.js'
 import type {LayerReport} from '../layer/extract.js'
 import type {StoredLayerFiles} from '../layer/merge.js'
+import type {PackLayerReport} from '../layer/pack.js'
 import type {LedgerCounts} from '../ledger/ledger.js'
 import type {RestoreReport} from '../ledger/owners.js'
 import type {RemoveReport} from '../remove.js'
@@ -22,6 +23,7 @@ import type {
   LedgerRequest,
   MergeRequest,
   PackedImage,
+  PackLayerRequest,
   PackRequest,
   SettleReport,
   SettleRequest,
@@ -152,6 +154,24 @@ export async function exportRootfs(
   options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
 ): Promise<ExportReport> {
   return ask(tree, 'export', {request, ...options, consume})
+}
+
+/**
+ * Writes a tree that is not in use, or the changes in an upper layer, as a layer of a container image: a tar archive without
+ * compression.
+ *
+ * @param tree - Root of a user namespace, so that no mode of the tree forbids reading it.
+ * @param consume - Reads the layer; the end marker comes only after success.
+ * @throws {WorkerFailure} ENVS_EXPORT_REFUSED, ENVS_BAD_LEDGER @throws {WorkerDiedError}
+ * @throws The error of `consume`; the signal's reason after an abort. The worker has ended then.
+ */
+export async function packLayer(
+  tree: TreeProcess,
+  request: PackLayerRequest,
+  consume: (archive: Readable) => Promise<void>,
+  options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
+): Promise<PackLayerReport> {
+  return ask(tree, 'pack-layer', {request, ...options, consume})
 }
 
 /**

@@ -61,6 +61,8 @@ const VERBS: {
   export: async (request, onProgress) => (await import('./verbs.js')).exportArchive(request, onProgress),
   unpack: async (request, onProgress) => (await import('./verbs.js')).unpack(request, onProgress),
   pack: async (request, onProgress) => (await import('./verbs.js')).pack(request, onProgress),
+  'pack-layer': async (request, onProgress) =>
+    (await import('../layer/pack-verb.js')).packLayerVerb(request, onProgress),
   compare: async (request) => (await import('./verbs.js')).compare(request),
   remove: async ({path}, onProgress) =>
     (await import('../remove.js')).removeEntries(path, (removed) => onProgress({entries: removed, bytes: 0})),

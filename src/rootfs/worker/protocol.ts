@@ -11,6 +11,8 @@ import type {PlannedFile} from '../fixes/edits.js'
 import type {Facts} from '../fixes/fix.js'
 import type {LayerReport} from '../layer/extract.js'
 import type {StoredLayerFiles} from '../layer/merge.js'
+import type {LayerKind, PersonalFiles} from '../layer/own-entries.js'
+import type {PackLayerReport} from '../layer/pack.js'
 import type {LedgerCounts} from '../ledger/ledger.js'
 import type {RestoreReport} from '../ledger/owners.js'
 import type {Usage} from '../measure.js'
@@ -38,6 +40,7 @@ export type WorkerRequests = {
   readonly export: ExportRequest
   readonly unpack: UnpackRequest
   readonly pack: PackRequest
+  readonly 'pack-layer': PackLayerRequest
   readonly compare: CompareRequest
   readonly remove: {readonly path: string}
   readonly measure: {readonly paths: readonly string[]}
@@ -55,6 +58,7 @@ export type WorkerResults = {
   readonly export: ExportReport
   readonly unpack: UnpackDebsReport
   readonly pack: PackedImage
+  readonly 'pack-layer': PackLayerReport
   readonly compare: TreeDifference
   readonly remove: RemoveReport
   readonly measure: readonly Usage[]
@@ -133,6 +137,20 @@ export type PackRequest = {
   readonly latest: number
   /** A new file. */
   readonly archive: string
+}
+
+/** Writes a tree as a layer of a container image to descriptor 3. */
+export type PackLayerRequest = {
+  readonly root: string
+  readonly kind: LayerKind
+  /** The folders of the layers below, the uppermost first. */
+  readonly below: readonly string[]
+  /** The tree's journal; may be missing. */
+  readonly ledger: string
+  readonly owners: OwnerRule
+  readonly personal: PersonalFiles
+  /** Seconds since 1970; no entry has a later time. */
+  readonly latest?: number
 }
 
 /** Compares two trees. */

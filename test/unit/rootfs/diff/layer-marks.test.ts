@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {parseLayerMarks} from '../../../../src/rootfs/diff/layer-marks.js'
+import {NO_MARKS, parseLayerMarks} from '../../../../src/rootfs/diff/layer-marks.js'
 
 test('each folder has the marks of its number', () => {
   const [first, second] = parseLayerMarks('0\0opaque\0a/b\0' + '1\x000100\0usr/bin/ping\0', 2)
@@ -15,5 +15,5 @@ test('a record that was cut off is read over', () => {
 })
 
 test('a folder without marks has none', () => {
-  assert.deepEqual(parseLayerMarks('', 1), [{opaque: new Set(), capabilities: new Map()}])
+  assert.deepEqual(parseLayerMarks('', 1), [NO_MARKS])
 })
