@@ -151,7 +151,7 @@ export function readContainerIfValid(images: string, sha256: Sha256): KeptContai
 }
 
 /** Returns a kept image; undefined without one. @throws {ImageRecordUnreadableError} */
-function readContainer(images: string, sha256: Sha256): KeptContainer | undefined {
+export function readContainer(images: string, sha256: Sha256): KeptContainer | undefined {
   const files = imageFiles(images, sha256)
   const record = readRecordFile(recordPath(files), CONTAINER_FORMAT)
   if (record === undefined || record.sha256 !== sha256) return undefined
