@@ -13,6 +13,7 @@ import {
   parseWait,
   storageFlag,
   timingsFlag,
+  verifyFlag,
   waitFlag,
 } from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
@@ -72,6 +73,7 @@ gzip, xz, zstd or bzip2.`
   static override flags = {
     name: newNameFlag(),
     sha256: Flags.string({description: 'expected SHA-256 digest of the tarball', helpValue: 'HEX'}),
+    verify: verifyFlag(),
     'allow-sha1-signatures': allowSha1Flag(),
     identity: identityFlag(),
     storage: storageFlag(),
@@ -92,7 +94,10 @@ gzip, xz, zstd or bzip2.`
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
-    const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.reportNotice})
+    const context = imageContext(host, settings, {
+      ...{signal, allowSha1, verify: flags.verify},
+      onNotice: this.reportNotice,
+    })
     const wish = {
       ...flags,
       image: args.image,

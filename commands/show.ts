@@ -7,6 +7,7 @@ import {
   describeArchitecture,
   describeEngine,
   describeIdentity,
+  describeImageSigner,
   describeIsolationGap,
   describeStorage,
   describeTrust,
@@ -68,7 +69,7 @@ export default class Show extends EnvsCommand {
         ],
         ['Source', image.name === null ? undefined : image.source],
         ['Digest', `sha256:${image.sha256}`],
-        ['Trust', image.archive === null ? describeTrust(image.trust) : BUILT_FROM_SIGNED],
+        ['Trust', image.archive === null ? describeTrust(image) : BUILT_FROM_SIGNED],
         ...describeContainer(image.container),
         ['Signer', image.signer === null ? undefined : `${image.signer.name}, ${image.signer.fingerprint}`],
         ['Signed', image.signedAt === null ? undefined : ago(image.signedAt)],
@@ -87,12 +88,15 @@ function describeContainer(
   container: EnvironmentDetails['image']['container'],
 ): (readonly [string, string | undefined])[] {
   if (container === null) return []
-  const {index, platform, registry, config} = container
+  const {index, platform, registry, signature, config} = container
+  const policy = signature?.policy ?? null
   const words = (list: readonly string[]) => (list.length === 0 ? undefined : formatCommandLine(list))
   return [
     ['Index', index ?? undefined],
     ['Platform', platform],
     ['Registry', registry ?? undefined],
+    ...(signature?.signers ?? []).map((signer) => ['Signer', describeImageSigner(signer)] as const),
+    ['Policy', policy === null ? undefined : `${policy.scope} in ${policy.file}`],
     ['Entrypoint', words(config.entrypoint)],
     ['Command', words(config.command)],
     ['User', config.user ?? undefined],

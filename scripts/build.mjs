@@ -94,6 +94,7 @@ const oclifInside = [oclifParser(`./${libraryName(OCLIF_HELP)}.cjs`), requireLat
 const LIBRARIES = [
   ...[OCLIF, OCLIF_HELP, 'conf', 'got', 'listr2', 'openpgp'],
   ...['fzstd', 'http-proxy-agent', 'https-proxy-agent', 'xz-decompress'],
+  ...['@sigstore/bundle', '@sigstore/protobuf-specs', '@sigstore/verify'],
 ]
 
 /** Small packages of functions alone, with tables that are made as they load. */

@@ -1,5 +1,6 @@
 import {EnvsCommand} from '../../src/cli/command.js'
 import {formatBytes, formatRelativeTime} from '../../src/cli/format.js'
+import {namesOfSigners} from '../../src/cli/views/text.js'
 import {imageUsers} from '../../src/environments/image-trees.js'
 import {listKept} from '../../src/images/cache/cache.js'
 import {describeKeptContainer, listContainers} from '../../src/images/oci/kept.js'
@@ -47,7 +48,11 @@ environments made from an image; they do not need the image any more. With --qui
       },
       {title: 'digest', rank: 5, show: ({sha256}) => sha256.slice(0, 12)},
       {title: 'signed', rank: 6, show: ({signedAt}) => (signedAt === null ? '-' : ago(signedAt))},
-      {title: 'signer', rank: 7, show: ({signer}) => signer?.name ?? '-'},
+      {
+        title: 'signer',
+        rank: 7,
+        show: ({signer, container}) => signer?.name ?? namesOfSigners(container?.signature?.signers),
+      },
       {title: 'in use by', show: ({usedBy}) => usedBy.join(' ') || '-'},
     ])
     return images

@@ -7,6 +7,7 @@ import {
   archiveOptions,
   dryRunFlag,
   timingsFlag,
+  verifyFlag,
 } from '../../src/cli/flags.js'
 import {Args} from '../../src/cli/parse.js'
 import {renderFields} from '../../src/cli/table.js'
@@ -34,6 +35,7 @@ export default class ImagePull extends EnvsCommand {
   }
   static override flags = {
     'dry-run': dryRunFlag(),
+    verify: verifyFlag(),
     'allow-sha1-signatures': allowSha1Flag(),
     arch: architectureFlag("processor that its programs are for; the host's when left out"),
     ...archiveFlags(),
@@ -47,7 +49,10 @@ export default class ImagePull extends EnvsCommand {
     const dryRun = flags['dry-run'] === true
     const allowSha1 = flags['allow-sha1-signatures'] === true
     const settings = await this.settings()
-    const context = imageContext(host, settings, {signal, allowSha1, onNotice: this.reportNotice})
+    const context = imageContext(host, settings, {
+      ...{signal, allowSha1, verify: flags.verify},
+      onNotice: this.reportNotice,
+    })
     const wish = {
       image: args.image,
       architecture: architectureIn(flags) ?? host.architecture,

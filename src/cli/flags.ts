@@ -95,6 +95,16 @@ export function sessionFlags(...names: readonly string[]): Interfaces.FlagInput 
   return Object.fromEntries(options.map((option) => [option.name, sessionFlag(option)]))
 }
 
+/** Declares the flag of signatures that an image of a registry must have. */
+export function verifyFlag() {
+  return Flags.string({
+    description: 'who must have signed an image of a registry: a public key, or issuer=URL,identity=NAME',
+    helpValue: 'KEY|IDENTITY',
+    multiple: true,
+    multipleNonGreedy: true,
+  })
+}
+
 /** Declares the flags of an image that is built from packages. */
 export function archiveFlags() {
   return {

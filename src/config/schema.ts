@@ -24,6 +24,8 @@ export type SettingValues = {
   'registries.mirrors': readonly string[]
   'registries.insecure': readonly string[]
   'registries.certificates': string | undefined
+  'registries.trust': string | undefined
+  'registries.trustedRoot': string | undefined
 }
 
 export type SettingName = keyof SettingValues
@@ -116,6 +118,31 @@ const hostList = listOf(
 const absoluteFolder: SettingKind<string> = fromText('the absolute path of a folder', (text) =>
   text.startsWith('/') && !text.includes('\0') ? text : undefined,
 )
+
+const absoluteFile: SettingKind<string> = fromText('the absolute path of a file', (text) =>
+  absoluteFolder.parseText(text),
+)
+
+/** A policy is either in a file, or is written here; src/registry/trust reads it. */
+const trustPolicy: SettingKind<string> = {
+  allowed: 'the absolute path of a policy file, or a policy as JSON, such as {"default":[{"type":"reject"}]}',
+  parseText: (text) => (isJsonObject(text) ? text : absoluteFile.parseText(text)),
+  parseJson: (json) =>
+    typeof json === 'string'
+      ? trustPolicy.parseText(json)
+      : typeof json === 'object' && json !== null && !Array.isArray(json)
+        ? JSON.stringify(json)
+        : undefined,
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return text.trimStart().startsWith('{') && JSON.parse(text) !== null
+  } catch (error) {
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
+}
 
 /** A list whose entries are separated by commas on a command line. */
 function listOf(
@@ -261,6 +288,12 @@ export const SETTINGS: {readonly [Name in SettingName]: SettingDefinition<Settin
   'registries.certificates': {
     variable: 'ENVS_REGISTRIES_CERTIFICATES',
     kind: absoluteFolder,
+    builtIn: undefined,
+  },
+  'registries.trust': {variable: 'ENVS_REGISTRIES_TRUST', kind: trustPolicy, builtIn: undefined},
+  'registries.trustedRoot': {
+    variable: 'ENVS_REGISTRIES_TRUSTED_ROOT',
+    kind: absoluteFile,
     builtIn: undefined,
   },
 }

@@ -64,8 +64,11 @@ export type IdentifiedImage = {readonly sha256: Sha256} & Vouching
 export type Vouching =
   /** A publisher vouches: its listing with the digest is signed by a pinned key. */
   | {readonly trust: 'signed'; readonly publication: Publication}
-  /** `digest`: the caller gave the digest; `registry`: a registry did; `unverified`: the bytes have no digest to check. */
-  | {readonly trust: 'digest' | 'registry' | 'unverified'}
+  /**
+   * `signed`: the image of a registry, as {@link ContainerImage.signature} says; `digest`: the caller gave the digest; `registry`: a
+   * registry did; `unverified`: the bytes have no digest to check.
+   */
+  | {readonly trust: 'signed' | 'digest' | 'registry' | 'unverified'; readonly publication?: undefined}
 
 /** Facts of a signed listing about an image, besides its digest. */
 export type Publication = {

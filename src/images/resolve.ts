@@ -102,6 +102,8 @@ export function resolutionOf(image: ResolvedImage, sha256: Sha256 | undefined): 
 function vouched(image: ResolvedImage, content: ContainerContent, sha256: Sha256): Resolution {
   const {name, index} = content.image
   if (index?.digest !== `sha256:${sha256}`) requireDigest(sha256, {name, digest: image.digest})
+  // A signature says more than the digest.
+  if (content.image.trust === 'signed') return {kind: 'found', image}
   const trusted = {...content, image: {...content.image, trust: 'digest' as const}}
   return {kind: 'found', image: {...image, trust: {kind: 'digest'}, content: trusted}}
 }

@@ -76,10 +76,12 @@ export type SignedTrust = {readonly kind: 'signed'; readonly evidence: Evidence}
 /**
  * Trust in the bytes of an image.
  *
- * `digest`: the caller gave the digest; `transport`: the server is authenticated; `registry`: so is the registry, whose digests are
+ * `signature`: the image has the signatures that were demanded; `digest`: the caller gave the digest; `transport`: the server is authenticated; `registry`: so is the registry, whose digests are
  * checked; `unverified`: no digest is known.
  */
-export type Trust = SignedTrust | {readonly kind: 'digest' | 'transport' | 'registry' | 'unverified'}
+export type Trust =
+  | SignedTrust
+  | {readonly kind: 'signature' | 'digest' | 'transport' | 'registry' | 'unverified'}
 
 /** Name and properties under which an image is listed and cached. */
 export type ImageLabel = {

@@ -30,6 +30,34 @@ export const archiveResult = described(
 
 const ociDigestResult = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
 
+const signatureResult = described(
+  v.object({
+    digest: described(ociDigestResult, 'of the manifest or the list of platforms'),
+    signers: v.array(
+      v.variant('kind', [
+        described(
+          v.object({
+            kind: v.literal('key'),
+            fingerprint: described(v.string(), 'SHA-256 digest of the public key'),
+            name: described(v.string(), 'path of the key, or its place in the policy'),
+          }),
+          'signed by a key',
+        ),
+        described(
+          v.object({
+            kind: v.literal('identity'),
+            issuer: described(v.string(), 'URL of the service that identified the signer'),
+            subject: described(v.string(), 'address or URL of the signer'),
+          }),
+          'signed by an identity, without a key',
+        ),
+      ]),
+    ),
+    policy: v.nullable(v.object({file: v.string(), scope: v.string()})),
+  }),
+  'The signatures that were demanded and found.',
+)
+
 export const containerResult = described(
   v.object({
     reference: described(v.string(), 'as envs create accepts it'),
@@ -37,6 +65,7 @@ export const containerResult = described(
     manifest: ociDigestResult,
     configuration: ociDigestResult,
     platform: described(v.string(), 'such as linux/amd64'),
+    signature: described(v.nullable(signatureResult), 'null if no signature was demanded'),
     registry: described(v.nullable(v.string()), 'host that answered; null for a folder or a file'),
     config: described(
       v.object({

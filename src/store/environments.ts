@@ -227,13 +227,22 @@ export async function openEnvironment(paths: Paths, text: string): Promise<Envir
   return {name, files, record}
 }
 
+/** `ghcr.io`, `registry.example.org`. */
+const REGISTRY = /^(?:[a-z0-9-]+\.)+[a-z]{2,}$/
+
 async function explainMissing(paths: Paths, name: EnvironmentName): Promise<EnvironmentNotFoundError> {
   if (listRemoved(paths).some((removed) => removed.name === name))
     return environmentNotFoundError(
       {name},
       {suggestions: [`It was removed. To get it back: envs recover ${name}`]},
     )
-  return environmentNotFoundError({name}, orNearest(nearestNames(name, await listNames(paths))))
+  // Others sign in with `login REGISTRY`, which opens an environment here.
+  const hints = REGISTRY.test(name)
+    ? [
+        `To sign in to a registry, whose credentials envs reads: podman login ${name}, or docker login ${name}`,
+      ]
+    : []
+  return environmentNotFoundError({name}, {hints, ...orNearest(nearestNames(name, await listNames(paths)))})
 }
 
 /** As {@link findEnvironment}; undefined when the environment was removed or its record can't be read. @throws {UsageError} */

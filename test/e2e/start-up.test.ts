@@ -76,7 +76,7 @@ for (const argv of [
 }
 
 /** Of the package, packed: a little more than it has. */
-const MOST_BYTES = 1_850_000
+const MOST_BYTES = 1_950_000
 
 test('the package is no larger than it was', async (t) => {
   const folder = await temporaryFolder(t)

@@ -5,7 +5,7 @@ import {readCatalogue} from '../../src/images/catalog/catalog.js'
 import {parseImageName} from '../../src/images/reference.js'
 import {reverify, searchImages} from '../../src/images/resolve.js'
 import type {ImageContext} from '../../src/images/sources/source.js'
-import {findPublished} from '../support/image-context.js'
+import {findPublished, NO_DEMANDS} from '../support/image-context.js'
 
 // The publishers' own servers, with nothing but the built-in keys: npm run test:live.
 
@@ -20,6 +20,7 @@ const context: ImageContext = {
   keyrings: [],
   environment: process.env,
   now: new Date(),
+  trust: NO_DEMANDS,
 }
 
 for (const [name, canonical, fingerprint] of [

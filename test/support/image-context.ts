@@ -5,6 +5,18 @@ import {isPublished, type PublishedImage} from '../../src/images/resolved-image.
 import type {ImageContext} from '../../src/images/sources/source.js'
 import type {ImageServers} from './image-servers.js'
 
+/** Demands no signature of an image of a registry, whatever this host demands. */
+export const NO_DEMANDS: ImageContext['trust'] = {
+  verify: [],
+  demands: () => ({
+    verify: [],
+    policy: undefined,
+    usualPolicies: [],
+    rootPath: '/nowhere',
+    workingFolder: '/',
+  }),
+}
+
 /** The context of a search on the servers of a test, with next to no wait between tries. */
 export function contextFor(servers: ImageServers, options: Partial<ImageContext> = {}): ImageContext {
   return {
@@ -12,6 +24,7 @@ export function contextFor(servers: ImageServers, options: Partial<ImageContext>
     keyrings: servers.keyrings,
     environment: {},
     now: new Date(),
+    trust: NO_DEMANDS,
     backoffMs: 1,
     ...options,
   }
@@ -27,6 +40,7 @@ export const NOWHERE: ImageContext = {
   keyrings: [],
   environment: {},
   now: new Date(),
+  trust: NO_DEMANDS,
   backoffMs: 1,
 }
 

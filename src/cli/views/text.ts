@@ -1,6 +1,7 @@
 import type {LookupNotice} from '../../environments/create/request.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import {type DebArchitecture, namedArchitecture, runsAsItIs} from '../../host/machine/arch.js'
+import type {Signer} from '../../registry/trust/record.js'
 import {formatBytes, formatDuration, formatLocalTime, formatRelativeTime} from '../format.js'
 
 /** Describes an identity in one line. */
@@ -102,11 +103,31 @@ export function describeOrigin(origin: {
   return `The tarball says that it is ${name}, created${from} on ${createdAt.toISOString().slice(0, 10)}, ${identity}, exported by envs ${envs}.`
 }
 
-/** Describes the trust in an image. */
-export function describeTrust(trust: 'signed' | 'digest' | 'registry' | 'unverified'): string {
+/** Describes who signed an image of a registry. */
+export function describeImageSigner(signer: Signer): string {
+  return signer.kind === 'key'
+    ? `${signer.name}, ${signer.fingerprint}`
+    : `${signer.subject}, by ${signer.issuer}`
+}
+
+/** Returns the names of those who signed an image of a registry; a dash without any. */
+export function namesOfSigners(signers: readonly Signer[] = []): string {
+  return signers.map((signer) => (signer.kind === 'key' ? signer.name : signer.subject)).join(', ') || '-'
+}
+
+/** Describes the trust in an image. @param container - Null for an image that is not one of containers. */
+export function describeTrust({
+  trust,
+  container,
+}: {
+  readonly trust: 'signed' | 'digest' | 'registry' | 'unverified'
+  readonly container: object | null
+}): string {
   switch (trust) {
     case 'signed':
-      return 'its digest is in a listing that its publisher signed'
+      return container === null
+        ? 'its digest is in a listing that its publisher signed'
+        : 'it has each signature that was demanded'
     case 'digest':
       return 'it has the requested digest'
     case 'registry':

@@ -50,6 +50,6 @@ export function newRecord(
 function publication(
   evidence: ImageEvidence,
 ): Pick<EnvironmentRecord['image'], 'name' | 'version' | 'trust' | 'signer' | 'signedAt' | 'archive'> {
-  if (evidence.trust === 'signed') return {trust: evidence.trust, ...evidence.publication}
+  if (evidence.publication !== undefined) return {trust: evidence.trust, ...evidence.publication}
   return {name: null, version: null, trust: evidence.trust, signer: null, signedAt: null, archive: null}
 }

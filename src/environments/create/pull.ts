@@ -3,6 +3,7 @@ import {UsageError} from '../../errors.js'
 import {emulationFor} from '../../features/emulation.js'
 import type {Host} from '../../host/host.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
+import {checkVerifiable} from '../../images/oci/signature.js'
 import {parseImageReference} from '../../images/reference.js'
 import type {ImageContext} from '../../images/sources/source.js'
 import {sweepLayers} from '../../store/gc.js'
@@ -42,6 +43,7 @@ export async function beginPull(
 ): Promise<ImageAcquisition> {
   const {workingFolder} = host
   const reference = await parseImageReference(image, {workingFolder, architecture, now: context.now})
+  checkVerifiable(reference, context)
   const bootstrap = await bootstrapFor(reference, archive, context.now)
   if (reference.kind !== 'name' && reference.kind !== 'container') {
     throw new UsageError('Only an image with a name can be pulled.', [

@@ -7,9 +7,11 @@ import type {DebArchitecture} from '../../host/machine/arch.js'
 import {type OsRelease, readOsRelease} from '../../host/machine/os-release.js'
 import {movedSuites, readCatalogue} from '../../images/catalog/catalog.js'
 import type {ImageReference} from '../../images/name.js'
+import {checkVerifiable} from '../../images/oci/signature.js'
 import {environmentNameFor, parseImageReference, parseSha256} from '../../images/reference.js'
 import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import {registrySettings} from '../../registry/hosts.js'
+import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
@@ -75,6 +77,7 @@ export async function planCreation(
   const {now} = context
   const around = {workingFolder: host.workingFolder, architecture, now}
   const reference = typeof image === 'string' ? await parseImageReference(image, around) : image
+  checkVerifiable(reference, context)
   const asked = await bootstrapFor(reference, archive, now)
   const bootstrap = init === 'systemd' ? withPackages(asked, SYSTEMD_PACKAGES) : asked
   return {
@@ -176,13 +179,21 @@ type ImageContextOptions = {
   readonly signal: AbortSignal
   readonly allowSha1?: boolean
   readonly onNotice?: (notice: ImageNotice) => void
+  /** Values of `--verify`. */
+  readonly verify?: readonly string[] | undefined
 }
 
 /** Returns the mirrors, keyrings and other context for image servers. @throws {@link invalidSettingError} */
 export function imageContext(
-  {environment, now, uid, which}: Pick<Host, 'environment' | 'now' | 'uid' | 'which'>,
+  {
+    environment,
+    now,
+    uid,
+    which,
+    workingFolder,
+  }: Pick<Host, 'environment' | 'now' | 'uid' | 'which' | 'workingFolder'>,
   settings: Settings,
-  options: ImageContextOptions,
+  {verify = [], ...options}: ImageContextOptions,
 ): ImageContext {
   return {
     mirrors: {
@@ -194,6 +205,7 @@ export function imageContext(
     environment,
     now: now(),
     registries: {settings: registrySettings(settings), host: {environment, uid, which}},
+    trust: {verify, demands: () => trustOptions({environment, workingFolder}, settings, verify)},
     ...options,
   }
 }

@@ -12,6 +12,7 @@ import {
   parseManifest,
 } from '../../registry/manifest.js'
 import {architectureOf, choosePlatform, formatPlatform, platformOf} from '../../registry/platform.js'
+import type {ImageSignature} from '../../registry/trust/verify.js'
 import {type ContainerLocation, formatLocation} from './location.js'
 
 /** An image of containers whose manifest and configuration are here; its layers may not be. */
@@ -31,9 +32,17 @@ export type ContainerImage = {
   readonly layers: readonly [ContainerLayer, ...ContainerLayer[]]
   /** The registry that answered, or its mirror; null for a folder or an archive. */
   readonly registry: string | null
-  /** `registry`: TLS or the host of the reference; `digest`: the user named it; `unverified`: files that the user gave. */
-  readonly trust: 'registry' | 'digest' | 'unverified'
+  /**
+   * `signed`: with the signatures that were demanded; `registry`: TLS or the host of the reference; `digest`: the user named it;
+   * `unverified`: files that the user gave.
+   */
+  readonly trust: 'signed' | 'registry' | 'digest' | 'unverified'
+  /** Null unless `signed`. */
+  readonly signature: ImageSignature | null
 }
+
+/** An image whose signatures are not looked at yet. */
+export type UnverifiedImage = Omit<ContainerImage, 'signature'>
 
 /** Bytes with their digest, to be kept as evidence. */
 export type ImageDocument = {readonly digest: OciDigest; readonly bytes: Buffer}
@@ -62,7 +71,7 @@ export async function resolveContainer(
   location: ContainerLocation,
   source: BlobSource & {readonly answeredBy?: string},
   options: ResolveContainerOptions,
-): Promise<ContainerImage> {
+): Promise<UnverifiedImage> {
   const name = formatLocation(location)
   const top = await source.manifest(wantedOf(location))
   const {manifest, document} = await descend(source, top, {name, wanted: platformOf(options.architecture)})
@@ -89,7 +98,7 @@ function wantedOf(location: ContainerLocation): string | undefined {
   return location.reference.digest ?? location.reference.tag
 }
 
-function trustOf(location: ContainerLocation): ContainerImage['trust'] {
+function trustOf(location: ContainerLocation): UnverifiedImage['trust'] {
   if (location.kind !== 'registry') return 'unverified'
   return location.reference.digest === undefined ? 'registry' : 'digest'
 }

@@ -1,6 +1,7 @@
 import {existsSync, statSync} from 'node:fs'
 import {mkdir, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {isDeepStrictEqual} from 'node:util'
 import * as v from 'valibot'
 import type {Sha256} from '../../host/digest.js'
 import {makeFolders, publish, syncFilesIn, writeFileAtomic} from '../../host/files.js'
@@ -16,6 +17,7 @@ import {
   sha256Field,
   timeField,
 } from '../../host/records.js'
+import {renderEvidence} from '../../registry/trust/evidence.js'
 import {ImageRecordUnreadableError, imageRecordUnreadableError} from '../cache/errors.js'
 import {
   type ImageFiles,
@@ -33,7 +35,7 @@ const keptContainerSchema = v.object({
   sha256: sha256Field,
   /** dpkg's name of the processor. */
   architecture: v.string(),
-  trust: oneOfField(['registry', 'digest', 'unverified']),
+  trust: oneOfField(['signed', 'registry', 'digest', 'unverified']),
   /** Of all layers as they are stored. */
   sizeBytes: numberField,
   fetchedAt: timeField,
@@ -59,6 +61,8 @@ export const EVIDENCE = {
   manifest: 'manifest.json',
   index: 'index.json',
   configuration: 'config.json',
+  /** Absent from an image that is not signed. */
+  signature: 'signature.json',
 } as const
 
 const CONTAINER_FORMAT: RecordFormat<typeof keptContainerSchema> = {
@@ -94,13 +98,14 @@ export async function keepContainer(
   const {digest: sha256, manifest, index, configuration, layers, trust} = image
   const lock = await lockImageForFetching(images, sha256, {signal: around.signal, onWait: () => {}})
   try {
-    if (readContainerIfValid(images, sha256)?.origin.reference === image.name) return
+    if (isKept(images, image)) return
     const partial = partialFiles(images, sha256)
     await rm(partial.folder, {recursive: true, force: true})
     await makeFolders(partial.folder, {mode: 0o700})
     await mkdir(partial.evidence, {mode: 0o700})
-    const documents = {manifest, index, configuration}
-    for (const name of ['manifest', 'index', 'configuration'] as const) {
+    const signature = image.signature && {bytes: renderEvidence(image.signature.evidence)}
+    const documents = {manifest, index, configuration, signature}
+    for (const name of ['manifest', 'index', 'configuration', 'signature'] as const) {
       const bytes = documents[name]?.bytes
       if (bytes !== undefined) await writeFile(join(partial.evidence, EVIDENCE[name]), bytes, {mode: 0o600})
     }
@@ -126,6 +131,13 @@ export async function keepContainer(
   } finally {
     lock.release()
   }
+}
+
+/** A new signature, or one of another signer, replaces the record. */
+function isKept(images: string, {digest, name, signature}: ContainerImage): boolean {
+  const kept = readContainerIfValid(images, digest)?.origin
+  if (kept?.reference !== name) return false
+  return signature === null || isDeepStrictEqual(kept.signature?.signers, signature.signers)
 }
 
 /** As {@link readContainer}; undefined for a damaged record too. */

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import {orNull, type RecordOf} from '../../host/records.js'
 import {digestField as ociDigestField} from '../../registry/descriptor.js'
 import {formatPlatform} from '../../registry/platform.js'
+import {type SignatureRecord, signatureRecordSchema} from '../../registry/trust/record.js'
 import type {ContainerImage} from './container-image.js'
 
 const textsField = v.array(v.string())
@@ -36,6 +37,8 @@ export const containerOriginSchema = v.object({
   platform: v.string(),
   /** The registry that answered, or its mirror; null for a folder or an archive. */
   registry: orNull(v.string()),
+  /** Null if no signature was demanded. */
+  signature: orNull(signatureRecordSchema),
   config: runConfigSchema,
 })
 
@@ -43,7 +46,7 @@ export type ContainerOrigin = RecordOf<typeof containerOriginSchema>
 
 /** Returns the origin of an image for its records. */
 export function originOf(image: ContainerImage): ContainerOrigin {
-  const {name, index, manifest, configuration, platform, registry, config} = image
+  const {name, index, manifest, configuration, platform, registry, signature, config} = image
   const run = config.config
   return {
     reference: name,
@@ -52,6 +55,7 @@ export function originOf(image: ContainerImage): ContainerOrigin {
     configuration: configuration.digest,
     platform: formatPlatform(platform),
     registry,
+    signature: signature === null ? null : recordOf(signature),
     config: {
       env: run.Env,
       workingFolder: run.WorkingDir ?? null,
@@ -64,6 +68,10 @@ export function originOf(image: ContainerImage): ContainerOrigin {
       stopSignal: run.StopSignal ?? null,
     },
   }
+}
+
+function recordOf({digest, signers, policy}: SignatureRecord): SignatureRecord {
+  return {digest, signers, policy}
 }
 
 /** Returns `NAME@sha256:…`, which means this image for ever. */

@@ -8,12 +8,14 @@ import type {BlobSource} from '../../registry/blob-source.js'
 import type {Repository} from '../../registry/client.js'
 import {ociDigestOf} from '../../registry/descriptor.js'
 import type {RegistryReference} from '../../registry/reference.js'
+import {type KnownSignature, parseEvidence} from '../../registry/trust/evidence.js'
 import type {ContainerReference} from '../name.js'
 import type {ResolvedImage} from '../resolved-image.js'
 import type {ImageContext} from '../sources/source.js'
 import {type ContainerImage, resolveContainer} from './container-image.js'
 import {EVIDENCE, type KeptContainer, listContainers} from './kept.js'
 import {formatLocation, openLocal} from './location.js'
+import {planVerification, verifyContainer} from './signature.js'
 
 type Source = BlobSource & {readonly answeredBy?: string}
 
@@ -55,7 +57,7 @@ export async function resolveContainerReference(
     const newest = await registry.head(location.reference.tag)
     if (newest === (kept.origin.index ?? kept.origin.manifest))
       return await fromKept(reference, {kept, registry, context})
-    return {image: await resolved(reference, registry, context), wasKept: false}
+    return {image: await resolved(reference, registry, {context}), wasKept: false}
   } catch (error) {
     if (isNewest || !(error instanceof EnvsError) || error.exitCode !== ExitCode.network) throw error
     const {fetchedAt, origin} = kept
@@ -83,17 +85,28 @@ export async function fetchContainer(
     location.kind === 'registry'
       ? await openRepository(location.reference, context)
       : await openLocal(location)
-  return resolved(reference, source, context)
+  return resolved(reference, source, {context})
+}
+
+type ResolveContainerOptions = {
+  readonly context: ImageContext
+  /** Has the signatures. Default: the source of the image. */
+  readonly signatures?: BlobSource
+  /** Signatures that are kept with the image. */
+  readonly known?: readonly KnownSignature[]
 }
 
 async function resolved(
   {location, architecture}: ContainerReference,
   source: Source,
-  {signal = new AbortController().signal}: ImageContext,
+  {context, signatures = source, known = []}: ResolveContainerOptions,
 ): Promise<ResolvedImage> {
+  const {signal = new AbortController().signal} = context
   try {
+    const plan = await planVerification(location, context)
     const image = await resolveContainer(location, source, {architecture, signal})
-    return asResolved(image, source)
+    const verified = await verifyContainer(image, signatures, {plan, known, signal})
+    return asResolved({...image, ...verified}, source)
   } catch (error) {
     await source.close()
     throw error
@@ -104,7 +117,7 @@ function asResolved(image: ContainerImage, source: BlobSource): ResolvedImage {
   return {
     source: 'oci',
     digest: image.digest,
-    trust: {kind: image.trust},
+    trust: {kind: image.trust === 'signed' ? 'signature' : image.trust},
     content: {kind: 'container', image, source},
     label: undefined,
   }
@@ -157,7 +170,14 @@ async function fromKept(
     referrers: (digest, type) => registry.referrers(digest, type),
     close: () => registry.close(),
   }
-  return {image: await resolved(reference, source, context), wasKept: true}
+  const known = await readKnownSignatures(kept)
+  const image = await resolved(reference, source, {context, signatures: registry, known})
+  return {image, wasKept: true}
+}
+
+async function readKnownSignatures({evidence}: KeptContainer): Promise<readonly KnownSignature[]> {
+  const bytes = await readFile(join(evidence, EVIDENCE.signature)).catch(ignoring())
+  return bytes === undefined ? [] : parseEvidence(bytes)
 }
 
 async function readEvidence({evidence}: KeptContainer): Promise<ReadonlyMap<string, Buffer>> {

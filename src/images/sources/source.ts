@@ -2,6 +2,7 @@ import type {Sha256} from '../../host/digest.js'
 import type {Environment} from '../../host/http/proxy.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
 import type {RegistryOptions} from '../../registry/connection.js'
+import type {TrustOptions} from '../../registry/trust/plan.js'
 import {type Catalogue, isEol, isReleased, type Release} from '../catalog/catalog.js'
 import {type ImageQuery, type ImageReference, imageName, type NameOptions, type Variant} from '../name.js'
 import type {Content, ResolvedImage} from '../resolved-image.js'
@@ -47,6 +48,13 @@ export type ImageContext = {
   /** Holds the proxy variables and `SSL_CERT_FILE`. */
   readonly environment: Environment
   readonly now: Date
+  /** The signatures that images of registries must have. */
+  readonly trust: {
+    /** Values of `--verify`. */
+    readonly verify: readonly string[]
+    /** Reads the settings: only an image of a registry needs them. @throws {@link invalidSettingError} */
+    readonly demands: () => TrustOptions
+  }
   /** Folder in which large listings are cached; without it they are fetched each time. */
   readonly cacheFolder?: string | undefined
   readonly signal?: AbortSignal | undefined

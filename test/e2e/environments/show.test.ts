@@ -133,6 +133,19 @@ for (const command of ['show', 'path', 'ps', 'stop', 'rm', 'rename']) {
   })
 }
 
+test('login to a registry, as other tools have it, names the programs that sign in', async (t) => {
+  const cli = await plainCli(t)
+  assert.deepEqual(await cli.run('login', 'registry.example.org'), {
+    status: 125,
+    signal: null,
+    stdout: '',
+    stderr:
+      'envs: There is no environment "registry.example.org".\n' +
+      '  To sign in to a registry, whose credentials envs reads: podman login registry.example.org, or docker login registry.example.org\n' +
+      '  See the environments that exist: envs list\n',
+  })
+})
+
 for (const [what, record, reason] of [
   ['is no JSON', 'x', 'it is not JSON'],
   [

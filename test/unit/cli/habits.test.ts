@@ -14,7 +14,7 @@ const GIVEN: readonly (readonly [string, readonly string[]])[] = [
   ...'add assemble attach backup build clear-cache commit destroy generate-entry host-exec kill load mount network'
     .split(' ')
     .map((word) => [word, wordHabit(word)] as const),
-  ...'pause port pull rmi save ssh stats status system tag top update upgrade volume'
+  ...'logout pause port pull rmi save ssh stats status system tag top update upgrade volume'
     .split(' ')
     .map((word) => [word, wordHabit(word)] as const),
   ...'--list -l --install -d --distribution --export --import --shutdown --terminate -t --unregister -u --user'
