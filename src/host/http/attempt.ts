@@ -1,6 +1,7 @@
-import {type Connections, type Environment, get, type HttpAnswer, type RequestOptions} from './client.js'
+import {type Connections, get, type HttpAnswer, type RequestOptions} from './client.js'
 import {NetworkError, unexpectedSizeError} from './errors.js'
 import {contradicts, type PartialFile, parseContentRange, parseLength, strongValidators} from './part.js'
+import type {Environment} from './proxy.js'
 import {
   type FailedTry,
   failedConnection,

@@ -1,8 +1,9 @@
 import {keepBody, readBody} from '../cache.js'
 import {LEAST_PACE, type LeastPace, openPace, type Pace, withWaits} from './attempt.js'
-import {type Environment, get, type HttpAnswer} from './client.js'
+import {get, type HttpAnswer} from './client.js'
 import {NetworkError, type UnexpectedSizeError, unexpectedSizeError} from './errors.js'
 import {hasValidators, parseLength, strongValidators, type Validators, validatorsSchema} from './part.js'
+import type {Environment} from './proxy.js'
 import {
   type FailedTry,
   failedConnection,

@@ -1,5 +1,5 @@
 import type {Sha256} from '../../host/digest.js'
-import type {Environment} from '../../host/http/client.js'
+import type {Environment} from '../../host/http/proxy.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
 import {type Catalogue, isEol, isReleased, type Release} from '../catalog/catalog.js'
 import {type ImageQuery, type ImageReference, imageName, type NameOptions, type Variant} from '../name.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
-import {proxyFor} from '../../../../src/host/http/client.js'
+import {proxyFor} from '../../../../src/host/http/proxy.js'
 
 const HTTP = 'http://a.example/x'
 const HTTPS = 'https://a.example/x'
