@@ -67,7 +67,7 @@ export async function measureParts(host: Host, environments: readonly Environmen
     environments.map((environment) => treesOf(host.paths, environment).catch(nothingIfGone)),
   )
   await measureMissing(host, trees.flat())
-  // What others share stays when the environment is removed, and so do files that its own layers link.
+  // Shared layers first: they stay when the environment is removed, with the files that its own layers link.
   for (const each of trees)
     await countLinkedOnce(host, [...each.filter(isShared), ...each.filter((tree) => !isShared(tree))])
   return trees.map((each) =>
