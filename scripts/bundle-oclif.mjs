@@ -15,7 +15,7 @@ const PARSER =
 
 /** Imports of the sources from oclif, with the file of each: oclif's main file loads semver to check the version of Node. */
 const PARTS = {args: '*Args', command: 'Command', config: 'Config', errors: '*Errors', flags: '*Flags'}
-const HELP_PARTS = {config: 'Config', help: 'loadHelpClass', settings: 'settings'}
+const HELP_PARTS = {config: 'Config', help: 'Help', settings: 'settings'}
 
 /** The library of help, as sources import it. */
 export const OCLIF_HELP = `${OCLIF}/help`

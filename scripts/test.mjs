@@ -7,11 +7,12 @@
 //   npm run test:all                all of these
 //   npm run test:live               those that ask the publishers' own servers
 //   ENVS_TEST_ENGINE=unshare …      with another engine than the best
+//   ENVS_TEST_TIMES_KEPT=FILE …     writes there what each test file took: its seconds, and those of the processors
 //
 // With CI=true a skipped test is a failure: the machine there has been given all that the tests need.
 import {spawn, spawnSync} from 'node:child_process'
 import {existsSync, rmSync} from 'node:fs'
-import {mkdtemp, readdir, readFile, stat, writeFile} from 'node:fs/promises'
+import {copyFile, mkdtemp, readdir, readFile, stat, writeFile} from 'node:fs/promises'
 import {availableParallelism, tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -126,8 +127,10 @@ async function runTests(tests, {scratch, isWhole}) {
   const paths = (isApart) => tests.filter((test) => test.isApart === isApart).map(({path}) => path)
   const {files, programs} = await bundleTests({together: paths(false), apart: paths(true)}, scratch)
   const reporter = ['--test-reporter=./test/support/reporter.mjs', '--test-reporter-destination=stdout']
-  const [coverage, skips] = [join(scratch, 'coverage'), join(scratch, 'skips')]
-  await writeFile(skips, '')
+  const [coverage, skips, times] = ['coverage', 'skips', 'times'].map((name) => join(scratch, name))
+  for (const list of [skips, times]) await writeFile(list, '')
+  // The runner hands it on to the process of each file.
+  const preload = `--import=${join(root, 'test/support/programs/file-times.mjs')}`
   // Node 20 parses the bundle in NODE_EXTRA_CA_CERTS at every start, 40 ms each for hundreds of processes.
   // Only tests that leave the machine need it: their servers here speak plain http.
   const {NODE_EXTRA_CA_CERTS: certificates, ...env} = process.env
@@ -135,16 +138,22 @@ async function runTests(tests, {scratch, isWhole}) {
   // A test of a whole environment waits for programs and for the network most of the time, the others hardly ever.
   const waiting = tests.some(({tier}) => tier !== 'fast') ? 2 : 0
   const concurrency = `--test-concurrency=${availableParallelism() + waiting}`
-  const status = await runNode(['--enable-source-maps', '--test', concurrency, ...reporter, ...files], {
-    ...env,
-    ...(isLive ? {ENVS_TEST_LIVE: '1'} : {}),
-    ...(isLive && certificates !== undefined ? {NODE_EXTRA_CA_CERTS: certificates} : {}),
-    ...(isWhole ? {NODE_V8_COVERAGE: coverage, ENVS_TEST_COVERAGE: coverage} : {}),
-    ENVS_TEST_PROGRAMS: programs,
-    ENVS_TEST_SEED: join(scratch, 'seed'),
-    ENVS_TEST_SKIPS: skips,
-  })
+  const status = await runNode(
+    ['--enable-source-maps', preload, '--test', concurrency, ...reporter, ...files],
+    {
+      ...env,
+      ...(isLive ? {ENVS_TEST_LIVE: '1'} : {}),
+      ...(isLive && certificates !== undefined ? {NODE_EXTRA_CA_CERTS: certificates} : {}),
+      ...(isWhole ? {NODE_V8_COVERAGE: coverage, ENVS_TEST_COVERAGE: coverage} : {}),
+      ENVS_TEST_PROGRAMS: programs,
+      ENVS_TEST_SEED: join(scratch, 'seed'),
+      ENVS_TEST_SKIPS: skips,
+      ENVS_TEST_TIMES: times,
+    },
+  )
   const skipped = (await readFile(skips, 'utf8')).split('\n').filter(Boolean)
+  const {ENVS_TEST_TIMES_KEPT: kept} = process.env
+  if (kept !== undefined) await copyFile(times, kept)
   return status === 0 && skipped.length > 0 && process.env.CI === 'true' ? 1 : status
 }
 

@@ -1,5 +1,6 @@
+import type {Command} from '@oclif/core/command'
 import {Config} from '@oclif/core/config'
-import {loadHelpClass} from '@oclif/core/help'
+import {Help} from '@oclif/core/help'
 import {settings} from '@oclif/core/settings'
 import {packageRoot} from '../host/paths.js'
 import {tolerateClosedStreams} from './output.js'
@@ -10,6 +11,20 @@ export async function showHelp(subject: readonly string[]): Promise<void> {
   settings.enableAutoTranspile = false
   tolerateClosedStreams()
   const config = await Config.load({root: packageRoot()})
-  const Help = await loadHelpClass(config)
-  await new Help(config, config.pjson.oclif.helpOptions).showHelp([...subject])
+  const HelpWithAliases = helpWithAliases()
+  await new HelpWithAliases(config, config.pjson.oclif.helpOptions).showHelp([...subject])
+}
+
+/**
+ * Returns oclif's help, which shows the other names of a command in the help of that command alone: here they follow its summary in
+ * a list of commands too. A function, so that the library of help is loaded for help alone.
+ */
+function helpWithAliases(): typeof Help {
+  return class extends Help {
+    protected override summary(command: Command.Loadable): string | undefined {
+      const names = command.aliases.map((alias) => alias.replaceAll(':', ' '))
+      const summary = super.summary(command)
+      return names.length === 0 ? summary : `${summary ?? ''} (also: ${names.join(', ')})`
+    }
+  }
 }

@@ -6,10 +6,10 @@ import {checkCgroups} from './cgroups.js'
 import {judgeExecution, judgePlace, observeDisk, type Place} from './disk.js'
 import {checkAccount, checkNewuidmap, checkSubordinateIds} from './ids.js'
 import {checkApparmor, checkNewPrivileges, checkProc, checkUserNamespaces} from './namespaces.js'
-import {checkGuestNetwork} from './network.js'
+import {checkGuestNetwork, checkProxies} from './network.js'
 import {checkBubblewrap, checkKernel, checkLauncher, checkNode, checkUtilLinux} from './programs.js'
 
-type ExaminedHost = MapperHost & Pick<Host, 'paths'>
+type ExaminedHost = MapperHost & Pick<Host, 'paths' | 'environment'>
 
 /** Facts that several checks need. */
 type Circumstances = {
@@ -51,6 +51,7 @@ const CHECKS = checkList({
   processors: 'elsewhere',
   cgroups: () => checkCgroups(),
   network: ({host}) => checkGuestNetwork(host),
+  proxies: ({host}) => checkProxies(host),
   mirrors: 'elsewhere',
   clock: 'elsewhere',
 })

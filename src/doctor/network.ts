@@ -3,6 +3,7 @@ import {type Check, pass, warn} from '../host/check.js'
 import type {Host} from '../host/host.js'
 import {ConnectionError, get, redactUrl, SILENT} from '../host/http/client.js'
 import {NetworkError} from '../host/http/errors.js'
+import {malformedProxies} from '../host/http/proxy.js'
 import {failureOfConnection} from '../host/http/retry.js'
 import {mayPing, type NetworkLimits, readNetworkLimits} from '../host/machine/network-limits.js'
 import {settingSteps} from './trial.js'
@@ -67,6 +68,20 @@ export function judgeGuestNetwork({gid, limits}: {gid: number; limits: NetworkLi
       steps: settingSteps('net.ipv4.ping_group_range', '0 2147483647'),
       opens: 'All users can send ICMP echo requests, as ping does with its own rights.',
     },
+  })
+}
+
+const PROXIES = {id: 'proxies', title: 'Proxies'} as const
+
+/** Judges the variables that name proxies, also those that no server of the mirrors is asked by. */
+export function checkProxies({environment}: Pick<Host, 'environment'>): Check<'proxies'> {
+  const malformed = malformedProxies(environment)
+  if (malformed.length === 0) return pass(PROXIES, 'Each variable that names a proxy is empty or a URL.')
+  return warn(PROXIES, {
+    // The values may hold a password.
+    evidence: `Not the URL of a proxy: the value of ${malformed.join(', ')}.`,
+    cost: 'envs downloads nothing that needs the proxy, and programs in environments get the same variables.',
+    remedy: `Set it to a URL such as http://proxy.example:3128, or unset it: unset ${malformed.join(' ')}`,
   })
 }
 

@@ -1,4 +1,4 @@
-import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises'
+import {mkdir, stat, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import * as v from 'valibot'
 import {bytesOf} from '../config/schema.js'
@@ -34,6 +34,7 @@ import {
 import {holdLayers} from '../store/locks.js'
 import {layersProcess, upperHolder} from '../store/mounted-tree.js'
 import {toolPath, treeProcess} from '../store/tools.js'
+import {withTrialFolder} from '../store/trial-folder.js'
 
 /**
  * Copies the in-memory upper layer of a stopped environment to the disk, under its exclusive lock. One write of its history
@@ -161,8 +162,11 @@ async function canHoldLayers(host: Host, identity: Identity): Promise<boolean> {
 }
 
 /** Mounts an overlay on a tmpfs, with extended attributes, from a second process that enters the mount namespace. */
-async function tryMemoryLayer(host: Host, identity: Identity): Promise<boolean> {
-  const folder = await mkdtemp(join(host.paths.layers, `.trial.${identity}.`))
+function tryMemoryLayer(host: Host, identity: Identity): Promise<boolean> {
+  return withTrialFolder(host, identity, (folder) => tryMemoryLayerIn(folder, host, identity))
+}
+
+async function tryMemoryLayerIn(folder: string, host: Host, identity: Identity): Promise<boolean> {
   const [lower, upper, merged] = ['lower', 'upper', 'merged'].map((name) => join(folder, name))
   if (lower === undefined || upper === undefined || merged === undefined) return false
   try {
@@ -191,8 +195,6 @@ async function tryMemoryLayer(host: Host, identity: Identity): Promise<boolean> 
     // A tool is missing, or does not start.
     if (!isFailure(error)) throw error
     return false
-  } finally {
-    await removeLayerFolder(host, {identity, folder}).catch(() => rm(folder, {recursive: true, force: true}))
   }
 }
 

@@ -18,9 +18,13 @@ const MOST_LEVELS = 512
 
 type Tally = {blocks: number; entries: number; unreadable: number; readonly linked: Set<string>}
 
-/** Measures the disk usage of a tree, which is 0 for a missing tree. Follows no link. */
-export function measureTree(path: string): Usage {
-  const tally: Tally = {blocks: 0, entries: 0, unreadable: 0, linked: new Set()}
+/**
+ * Measures the disk usage of a tree, which is 0 for a missing tree. Follows no link.
+ *
+ * @param linked - Files with several hard links that were counted in other trees, and are not counted again; this tree's are added.
+ */
+export function measureTree(path: string, linked = new Set<string>()): Usage {
+  const tally: Tally = {blocks: 0, entries: 0, unreadable: 0, linked}
   measureFolder(tally, path, 0)
   return {sizeBytes: tally.blocks * BLOCK_BYTES, entries: tally.entries, unreadable: tally.unreadable}
 }

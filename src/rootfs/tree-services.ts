@@ -17,6 +17,8 @@ export type TreeService = {
   readonly hasScript: boolean
   /** The program that its unit file starts; undefined for an init script alone. */
   readonly program: string | undefined
+  /** `/var/lib/postgresql/` of `postgresql.service`, of which each `postgresql@17-main.service` is a part, with `17/main` there. */
+  readonly instanceFolders: readonly string[]
 }
 
 /** Written by templates/rootfs/policy-rc.d and note-services: a name a line, without `.service`. */
@@ -80,6 +82,7 @@ export function readTreeServices(
         hasUnitFile: text !== undefined,
         hasScript: script !== undefined,
         program: text === undefined ? undefined : startedProgram(text),
+        instanceFolders: text === undefined ? [] : instanceFolders(tree, unit),
       },
     ]
   })
@@ -150,6 +153,20 @@ function shortDescription(script: string): string | undefined {
 function lastSetting(text: string, key: string): string | undefined {
   const lines = [...text.matchAll(/^[ \t]*(?<key>[A-Za-z]+)[ \t]*=[ \t]*(?<value>.*?)[ \t]*$/gm)]
   return lines.findLast(({groups}) => groups?.['key'] === key)?.groups?.['value']
+}
+
+/** @see systemd.unit(5), "SPECIFIERS": `%I` is the name of the instance, a path for those whose name is an escaped one. */
+function instanceFolders(tree: MergedTree, unit: string): string[] {
+  const template = /^(?<name>[^@]+)\.service$/.exec(unit)?.groups?.['name']
+  const text = template === undefined ? undefined : readPlainUnit(tree, `${template}@.service`)
+  if (text === undefined || !settingWords(text, 'PartOf').includes(unit)) return []
+  return settingWords(text, 'RequiresMountsFor').flatMap(
+    (path) => /^(?<folder>\/.+\/)%I$/.exec(path)?.groups?.['folder'] ?? [],
+  )
+}
+
+function settingWords(text: string, key: string): string[] {
+  return lastSetting(text, key)?.split(/\s+/) ?? []
 }
 
 /** @see systemd.service(5), "COMMAND LINES": prefixes before the program. */

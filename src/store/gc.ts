@@ -309,15 +309,13 @@ function isUnusedLayer({paths, now}: Host, id: LayerId, given: ReadonlySet<Layer
   return ageMs(folder, now()) > MOST_UNNAMED_MS
 }
 
-function leftoversOf({paths, now}: Host): LayerLeftover[] {
+/** Their makers hold the lock of the layers: what is there under the exclusive lock was left by a killed command. */
+function leftoversOf({paths}: Host): LayerLeftover[] {
   const found: LayerLeftover[] = []
   for (const name of namesIn(paths.layers)) {
-    const {kind, identity} = LAYER_FOLDER_FORM.exec(name)?.groups ?? {}
+    const {identity} = LAYER_FOLDER_FORM.exec(name)?.groups ?? {}
     if (identity !== 'mapped' && identity !== 'emulated') continue
-    const folder = join(paths.layers, name)
-    // A trial is made without the lock, in less than a second.
-    if (kind === 'trial' && ageMs(folder, now()) < MOST_UNNAMED_MS) continue
-    found.push({folder, identity})
+    found.push({folder: join(paths.layers, name), identity})
   }
   return found
 }

@@ -3,13 +3,15 @@ import {utimes, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import * as v from 'valibot'
 import {bytesOf} from '../config/schema.js'
+import {openMemory} from '../host/cache.js'
+import {sha256Of} from '../host/digest.js'
 import {ignoring, isErrno} from '../host/errno.js'
 import {readSmallFile, writeFileAtomic} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import type {Paths} from '../host/paths.js'
 import {numberField, parseIfValid, type RecordOf, timeField} from '../host/records.js'
 import {WorkerDiedError} from '../rootfs/errors.js'
-import {measureTrees} from '../rootfs/worker/api.js'
+import {measureLinkedTrees, measureTrees} from '../rootfs/worker/api.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {type Identity, IdentityUnavailableError} from '../sandbox/identity.js'
 import {type Environment, findRemoved, findWholeEnvironment, listNames, listRemoved} from './environments.js'
@@ -60,16 +62,21 @@ export async function currentSizes(host: Host, environments: readonly Environmen
 /** Returns the trees of each environment with their sizes, in the order of the environments. */
 export async function measureParts(host: Host, environments: readonly Environment[]): Promise<Part[][]> {
   const claims = await countClaims(host.paths)
+  const isShared = ({layer, isImages}: MeasuredTree) =>
+    layer !== undefined && (isImages || (claims.get(layer) ?? 0) > 1)
   const trees = await Promise.all(
     environments.map((environment) => treesOf(host.paths, environment).catch(nothingIfGone)),
   )
   await measureMissing(host, trees.flat())
+  // Shared layers first: they stay when the environment is removed, with the files that its own layers link.
+  for (const each of trees)
+    await countLinkedOnce(host, [...each.filter(isShared), ...each.filter((tree) => !isShared(tree))])
   return trees.map((each) =>
-    each.map(({layer, isImages, sizeBytes = 0}) => ({
-      layer,
-      isShared: layer !== undefined && (isImages || (claims.get(layer) ?? 0) > 1),
-      isImages,
-      sizeBytes,
+    each.map((tree) => ({
+      layer: tree.layer,
+      isShared: isShared(tree),
+      isImages: tree.isImages,
+      sizeBytes: tree.sizeBytes ?? 0,
     })),
   )
 }
@@ -124,6 +131,8 @@ async function storedLayerSizes({paths}: Host): Promise<number[]> {
 
 type MeasuredTree = {
   readonly layer: LayerId | undefined
+  /** Whether only snapshots name it: a merged layer in the present stack may have hard links to its files. */
+  readonly isApart?: boolean
   readonly tree: string
   readonly identity: Identity
   readonly isImages: boolean
@@ -141,10 +150,10 @@ async function treesOf(paths: Paths, environment: Environment): Promise<Measured
     const own = {layer: undefined, tree: tree.root, identity: record.identity, isImages: false}
     return [{...own, folder: files.folder, sizeBytes: written?.sizeBytes}]
   }
-  const {upper} = tree.history
+  const {upper, layers} = tree.history
   return Promise.all(
     [...layersOf(tree.history)].map(async (layer) => {
-      if (layer !== upper) return {...(await treeOfLayer(paths, layer))}
+      if (layer !== upper) return {...(await treeOfLayer(paths, layer)), isApart: !layers.includes(layer)}
       const sizeBytes = written?.layer === upper ? written.sizeBytes : undefined
       const own = {layer, tree: layerFiles(paths.layers, layer).tree, identity: identityOf(layer)}
       return {...own, isImages: false, folder: files.folder, sizeBytes}
@@ -188,15 +197,45 @@ async function measureMissing(host: Host, trees: readonly MeasuredTree[]): Promi
   }
 }
 
+/** Number of environments whose linked layers are remembered. */
+const MOST_LINKED = 64
+
+/**
+ * Replaces the sizes of the layers of one environment: a file with hard links in several of them counts for the first alone.
+ * The layers of a stack never change, so the sizes are remembered by their names.
+ */
+async function countLinkedOnce(host: Host, trees: readonly MeasuredTree[]): Promise<void> {
+  if (!trees.some(({isApart}) => isApart)) return
+  const sealed = trees.filter(({isApart, isImages}) => isApart !== undefined && !isImages)
+  const path = join(host.paths.cache, 'linked-sizes.json')
+  const memory = openMemory(path, {schema: v.array(numberField), most: MOST_LINKED})
+  const key = sha256Of(sealed.map(({layer}) => layer).join('\n'))
+  const known = memory.recall(key)
+  const {measured, isWhole} =
+    known === undefined ? await measureLinked(host, sealed) : {measured: known, isWhole: true}
+  for (const [index, each] of sealed.entries()) each.sizeBytes = measured[index] ?? 0
+  if (known === undefined && isWhole) await memory.remember(key, measured)
+}
+
+function measureLinked(host: Host, trees: readonly MeasuredTree[]) {
+  const paths = trees.map(({tree}) => tree)
+  return measure(host, trees[0]?.identity ?? 'emulated', paths, measureLinkedTrees)
+}
+
 /** Measures trees as root of their identity. When the uid map is refused (no_new_privs), the user's own view is a lower bound. */
-async function measure(host: Host, identity: Identity, trees: readonly string[]) {
+async function measure(
+  host: Host,
+  identity: Identity,
+  trees: readonly string[],
+  measureBy = measureTrees,
+): Promise<{measured: number[]; isWhole: boolean}> {
   try {
-    return {measured: await measureTrees(await treeProcess(host, identity), trees), isWhole: true}
+    return {measured: await measureBy(await treeProcess(host, identity), trees), isWhole: true}
   } catch (error) {
     // The host may have removed a uid map since the last trial: then the program before the worker fails.
     const isRefused = error instanceof IdentityUnavailableError || error instanceof WorkerDiedError
     if (identity === 'emulated' || !isRefused) throw error
-    return {measured: await measureTrees(await treeProcess(host, 'emulated'), trees), isWhole: false}
+    return {measured: await measureBy(await treeProcess(host, 'emulated'), trees), isWhole: false}
   }
 }
 

@@ -24,6 +24,13 @@ test('doctor --json gives what it prints', async (t) => {
   assert.equal(printed.length, checks.length)
 })
 
+test('doctor names a variable whose value is not the URL of a proxy, and not the value', async (t) => {
+  const cli = await environmentCli(t, {https_proxy: 'http://me:secret@proxy:99999'})
+  const {stdout} = await cli.run('doctor')
+  assert.match(stdout, /^warn {2}Proxies: Not the URL of a proxy: the value of https_proxy\.\n {6}means: /m)
+  assert.doesNotMatch(stdout, /secret|99999/)
+})
+
 test('doctor exits with 7 and a remedy where no environment can run', async (t) => {
   if (!(await canSimulate())) return t.skip('no user namespace to take others away in')
   const cli = await environmentCli(t)

@@ -128,14 +128,10 @@ export function sealedLayers(store: string): ReadonlyMap<string, string> {
   return new Map(trees.map(([id, tree]) => [id, treeSnapshot(tree).join('\n')]))
 }
 
-/** An hour passes: only that shows whose the trials and the half-written files are. Layers need none, because locks show it. */
+/** An hour passes: only that shows whose the half-written files are. Layers and trials need none, because locks show it. */
 export function makeOld(store: string): void {
-  const [then, layers] = [new Date(Date.now() - 3_600_000), join(store, 'layers')]
-  const paths = [
-    ...namesIn(layers).flatMap((name) => (name.startsWith('.trial.') ? [join(layers, name)] : [])),
-    ...halfWritten(store).map((path) => join(store, path)),
-  ]
-  for (const path of paths) unlessGone(() => lutimesSync(path, then, then))
+  const then = new Date(Date.now() - 3_600_000)
+  for (const path of halfWritten(store)) unlessGone(() => lutimesSync(join(store, path), then, then))
 }
 
 /** Files whose writer was killed, in trees too. What a killed command has started may still remove some of those. */

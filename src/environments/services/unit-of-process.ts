@@ -16,14 +16,28 @@ export function startedUnit({hostPid}: Pick<GuestProcess, 'hostPid'>, facts: Ins
   return found === undefined ? undefined : unitName(found)
 }
 
-/** Returns the unit whose file starts the program of a process, or the script that an interpreter runs. */
+/**
+ * Returns the unit whose file starts the program of a process, or the script that an interpreter runs; else the unit of whose
+ * instances it works in the folder of one, such as a cluster of PostgreSQL that pg_ctlcluster(1) started.
+ */
 export function unitOfProgram(
   {hostPid, command}: Pick<GuestProcess, 'hostPid' | 'command'>,
   services: readonly TreeService[],
 ): string | undefined {
   const executed = unlessErrno(() => readlinkSync(`/proc/${hostPid}/exe`))
-  const programs = new Set([executed, ...command.split(' ').slice(0, 2)])
-  return services.find(({program}) => program !== undefined && programs.has(program))?.unit
+  const words = command.split(' ')
+  const programs = new Set([executed, ...words.slice(0, 2)])
+  const started = services.find(({program}) => program !== undefined && programs.has(program))
+  return (started ?? services.find((service) => isOfInstance(words, service)))?.unit
+}
+
+/** A program of the unit's own, `/usr/lib/postgresql/17/bin/postgres`, that was told the folder of an instance. */
+function isOfInstance([program = '', ...words]: readonly string[], service: TreeService): boolean {
+  const {unit, instanceFolders} = service
+  return (
+    program.split('/').includes(unit.replace(/\.service$/, '')) &&
+    instanceFolders.some((folder) => words.some((word) => word.startsWith(folder) && word !== folder))
+  )
 }
 
 /** Returns the paths of the control groups of a process, of all hierarchies. @see cgroups(7), /proc/PID/cgroup */

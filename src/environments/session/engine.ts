@@ -1,5 +1,5 @@
 import {readFileSync, statSync} from 'node:fs'
-import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises'
+import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {configPath, readSettings} from '../../config/settings.js'
 import {unlessErrno} from '../../host/errno.js'
@@ -28,10 +28,10 @@ import {
   initUnsuitableError,
   storageUnavailableError,
 } from '../../store/errors.js'
-import {removeLayerFolder} from '../../store/gc.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
 import {type EnvironmentRecord, initOf} from '../../store/record.js'
 import {toolPath} from '../../store/tools.js'
+import {withTrialFolder} from '../../store/trial-folder.js'
 
 export type EngineSetting = 'auto' | EngineName
 
@@ -280,18 +280,19 @@ async function isMountable(
   trialArgv: (folders: TrialFolders) => Promise<string[]>,
 ): Promise<boolean> {
   requireRoom()
-  const folder = await mkdtemp(join(host.paths.layers, `.trial.${identity}.`))
-  const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => join(folder, name))
-  if (lower === undefined || upper === undefined || work === undefined || merged === undefined) return false
-  try {
-    for (const each of [lower, upper, work, merged, join(lower, 'inner')]) await mkdir(each)
-    for (const file of ['kept', 'gone', 'inner/file']) await writeFile(join(lower, file), 'x')
-    const argv = await trialArgv({lower, upper, work, merged})
-    return (await capture(argv, {timeout: TRIAL_TIMEOUT_MS})).status === 0
-  } catch (error) {
-    if (error instanceof ToolMissingError) return false
-    throw error
-  } finally {
-    await removeLayerFolder(host, {identity, folder}).catch(() => rm(folder, {recursive: true, force: true}))
-  }
+  return withTrialFolder(host, identity, async (folder) => {
+    const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) =>
+      join(folder, name),
+    )
+    if (lower === undefined || upper === undefined || work === undefined || merged === undefined) return false
+    try {
+      for (const each of [lower, upper, work, merged, join(lower, 'inner')]) await mkdir(each)
+      for (const file of ['kept', 'gone', 'inner/file']) await writeFile(join(lower, file), 'x')
+      const argv = await trialArgv({lower, upper, work, merged})
+      return (await capture(argv, {timeout: TRIAL_TIMEOUT_MS})).status === 0
+    } catch (error) {
+      if (error instanceof ToolMissingError) return false
+      throw error
+    }
+  })
 }

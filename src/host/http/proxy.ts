@@ -1,6 +1,7 @@
 import {BlockList, isIP} from 'node:net'
 import {malformedProxyError} from './errors.js'
 
+/** The variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = {'http:': '80', 'https:': '443'}
@@ -22,10 +23,22 @@ export function proxyFor(url: URL, environment: Environment): URL | undefined {
     readVariable(environment, `${scheme}_proxy`) ?? readVariable(environment, 'all_proxy') ?? []
   if (name === undefined || value === undefined) return undefined
   if (isExempt(url, readVariable(environment, 'no_proxy')?.[1] ?? '')) return undefined
-  const text = value.includes('://') ? value : `http://${value}`
+  const text = proxyUrl(value)
   // The value may hold a password.
   if (!URL.canParse(text)) throw malformedProxyError({name})
   return new URL(text)
+}
+
+/** Returns the names of the variables whose value is not the URL of a proxy. */
+export function malformedProxies(environment: Environment): string[] {
+  return ['http_proxy', 'https_proxy', 'all_proxy'].flatMap((each) => {
+    const [name, value] = readVariable(environment, each) ?? []
+    return name === undefined || value === undefined || URL.canParse(proxyUrl(value)) ? [] : [name]
+  })
+}
+
+function proxyUrl(value: string): string {
+  return value.includes('://') ? value : `http://${value}`
 }
 
 /** Returns the name and the value of a variable, in lower case or else in upper case. */

@@ -217,7 +217,12 @@ export async function measureTrees(tree: TreeProcess, paths: readonly string[]):
   // once.
   const sizeBytes = paths.length === 1 ? await measureByTool(tree, paths[0] ?? '') : undefined
   if (sizeBytes !== undefined) return [sizeBytes]
-  return (await ask(tree, 'measure', {request: {paths}})).map((usage) => usage.sizeBytes)
+  return (await ask(tree, 'measure', {request: {paths, isOnce: false}})).map((usage) => usage.sizeBytes)
+}
+
+/** Measures trees as {@link measureTrees} does, but a file with hard links in several of them counts for the first alone. */
+export async function measureLinkedTrees(tree: TreeProcess, paths: readonly string[]): Promise<number[]> {
+  return (await ask(tree, 'measure', {request: {paths, isOnce: true}})).map((usage) => usage.sizeBytes)
 }
 
 /** Unit of du(1) with -k; file systems allocate whole units. */

@@ -66,7 +66,11 @@ const VERBS: {
   compare: async (request) => (await import('./verbs.js')).compare(request),
   remove: async ({path}, onProgress) =>
     (await import('../remove.js')).removeEntries(path, (removed) => onProgress({entries: removed, bytes: 0})),
-  measure: async ({paths}) => paths.map((await import('../measure.js')).measureTree),
+  measure: async ({paths, isOnce}) => {
+    const {measureTree} = await import('../measure.js')
+    const linked = new Set<string>()
+    return paths.map((path) => measureTree(path, isOnce ? linked : new Set()))
+  },
 }
 
 function isVerb(text: string): text is WorkerVerb {

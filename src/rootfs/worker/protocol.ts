@@ -43,7 +43,8 @@ export type WorkerRequests = {
   readonly 'pack-layer': PackLayerRequest
   readonly compare: CompareRequest
   readonly remove: {readonly path: string}
-  readonly measure: {readonly paths: readonly string[]}
+  /** `isOnce`: a file with hard links in several of the trees counts for the first of them alone. */
+  readonly measure: {readonly paths: readonly string[]; readonly isOnce: boolean}
 }
 
 /** Results of the worker, by verb. */

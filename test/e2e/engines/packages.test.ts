@@ -7,7 +7,9 @@ for (const {title, skip, play} of engineCases()) {
     const {sh} = await play()
     const script = [
       'export DEBIAN_FRONTEND=noninteractive',
-      '{ apt-get update && apt-get install -y hello; } >/dev/null',
+      // Two engines share an environment, and its lists of packages.
+      '{ ls /var/lib/apt/lists/*_Packages 2>/dev/null || apt-get update; } >/dev/null',
+      'apt-get install -y hello >/dev/null',
       'hello && dpkg --audit && apt-get purge -y hello >/dev/null && test ! -e /usr/bin/hello',
     ]
     const ran = await sh(script.join(' && '))

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import {chmod, readdir, readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {TestContext} from 'node:test'
+import {capture} from '../../../src/host/process.js'
 import {sandboxedCli} from '../../support/cli.js'
 import {debianRootfs} from '../../support/debian-rootfs.js'
 import {IDENTITIES} from '../../support/guest.js'
+import {seedImage} from '../../support/seeded-image.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
 
 /** A store so far down that few layers can be named in one mount. */
@@ -35,7 +37,7 @@ for (const {identity, skip} of IDENTITIES) {
 }
 
 test('more snapshots than layers can lie under one environment: each is kept, and can be restored', async (t) => {
-  const {envs, history} = await farDown(t, 'emulated')
+  const {envs, history, layers: folder} = await farDown(t, 'emulated')
   for (let count = 1; count <= SESSIONS; count++) {
     const wrote = await envs(
       'run',
@@ -43,7 +45,7 @@ test('more snapshots than layers can lie under one environment: each is kept, an
       '--',
       'sh',
       '-c',
-      `echo ${count} >/root/${count}; echo ${count} >/root/newest`,
+      `head -c 100000 /dev/zero >/root/${count}; echo ${count} >/root/newest`,
     )
     assert.deepEqual([wrote.status, wrote.stderr], [0, ''])
     await envs('stop', '-f', 'play')
@@ -54,6 +56,7 @@ test('more snapshots than layers can lie under one environment: each is kept, an
   assert.ok(layers.length < SESSIONS)
   const labels = snapshots.map(({label}) => label).filter((label) => label.startsWith('s'))
   assert.equal(labels.length, SESSIONS)
+  await assertCountedOnce()
   for (const count of [1, SESSIONS - 1, 4]) {
     assert.equal((await envs('restore', 'play', `s${count}`)).status, 0)
     const listed = await envs('run', 'play', '--', 'sh', '-c', 'cat /root/newest; ls /root | wc -l')
@@ -61,6 +64,22 @@ test('more snapshots than layers can lie under one environment: each is kept, an
     await envs('stop', '-f', 'play')
   }
   assert.match((await envs('doctor', '--check')).stdout, /: no problems\.$/m)
+
+  /** Files of a merged layer are links to those of the layers that older snapshots keep: du(1) counts them once too. */
+  async function assertCountedOnce(): Promise<void> {
+    const image = (await history()).layers[0]
+    const own = (await readdir(folder)).filter((name) => name !== image && !name.startsWith('.'))
+    const {stdout} = await capture([
+      'du',
+      '-s',
+      '-k',
+      '-c',
+      '--',
+      ...own.map((name) => join(folder, name, 'tree')),
+    ])
+    const [listed] = JSON.parse((await envs('list', '--json')).stdout)
+    assert.equal(listed.sizeBytes, Number(/^(\d+)\ttotal$/m.exec(stdout)?.[1]) * 1024)
+  }
 })
 
 test('a restore point that could not be made is said, and the environment starts', async (t) => {
@@ -90,6 +109,7 @@ async function farDown(t: TestContext, identity: 'mapped' | 'emulated') {
     await envs('rm', '-f', 'play')
     for (const tidyUp of tidyUps) await tidyUp()
   })
+  await seedImage({...cli, data: join(data, 'envs')}, identity)
   const made = await envs('create', await debianRootfs(), '--name', 'play', '--identity', identity, '--quiet')
   assert.equal(made.status, 0, made.stderr)
   return {

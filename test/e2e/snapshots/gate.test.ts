@@ -4,7 +4,6 @@ import {once} from 'node:events'
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {chmod, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {byFrontDoor, byNode} from '../../support/front-door.js'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
 import {childrenOf} from '../../support/running-session.js'
@@ -71,16 +70,22 @@ test('what is stopped in the middle of the copy is kept as it came to rest, and 
 
 test('a session that is not its command yet when all is stopped goes on with the rest', async () => {
   const guest = await emulated()
-  // It reads them first, and takes its time for so much.
+  // It reads them in the guest before it becomes its command, and takes its time for so much.
   await guest.sh(
-    `perl -e 'for (100000 .. 300000) { print "g$_:x:$_:\\n" }' >>/etc/group; sleep 300 >/dev/null 2>&1 &`,
+    `perl -e 'for (100000 .. 900000) { print "g$_:x:$_:\\n" }' >>/etc/group; sleep 300 >/dev/null 2>&1 &`,
   )
-  for (const waitMs of [0, 50, 100, 150, 200, 250]) {
-    const session = guest.run('echo', 'done')
-    await sleep(waitMs)
-    assert.equal((await guest.cli.run('snapshot', 'play')).status, 0)
-    assert.equal((await session).stdout, 'done\n')
-  }
+  const session = guest.start('run', 'play', '--', 'echo', 'done')
+  let output = ''
+  session.stdout?.on('data', (chunk) => {
+    output += String(chunk)
+  })
+  const closed = once(session, 'close')
+  await waitUntil('the session in the guest, before its command', () =>
+    descendantsOf(session.pid ?? 0).some((pid) => isInGuest(pid) && nameOf(pid) === 'perl'),
+  )
+  assert.equal((await guest.cli.run('snapshot', 'play')).status, 0)
+  await closed
+  assert.equal(output, 'done\n')
   await guest.sh("sed -i '/^g[0-9]*:/d' /etc/group")
   await guest.cli.run('stop', '-f', 'play')
 })
@@ -125,6 +130,29 @@ async function waitingSession(guest: Guest, script: string) {
       const [status] = await closed
       return {status: status as number | null, output}
     },
+  }
+}
+
+function descendantsOf(pid: number): number[] {
+  const children = readOrNothing(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
+  return children.flatMap((child) => [child, ...descendantsOf(child)])
+}
+
+/** Whether it has a pid in a namespace below this one. @see proc_pid_status(5), NSpid */
+function isInGuest(pid: number): boolean {
+  return /^NSpid:\t\d+\t\d+/m.test(readOrNothing(`/proc/${pid}/status`))
+}
+
+function nameOf(pid: number): string {
+  return readOrNothing(`/proc/${pid}/comm`).trim()
+}
+
+/** A process may end at any time. */
+function readOrNothing(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
   }
 }
 

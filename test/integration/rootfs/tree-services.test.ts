@@ -40,8 +40,28 @@ test('the facts of a service come from the uppermost layer that has them', async
       hasUnitFile: true,
       hasScript: true,
       program: '/usr/sbin/nginx',
+      instanceFolders: [],
     },
   ])
+})
+
+test('a service has the folders of the instances that are a part of it', async (t) => {
+  const root = await layer(t, {
+    'usr/lib/systemd/system/pg.service': '[Service]\nExecStart=/bin/true\n',
+    'usr/lib/systemd/system/pg@.service':
+      '[Unit]\nRequiresMountsFor=/etc/pg/%I /var/lib/pg/%I /srv %I\nPartOf=pg.service\n',
+    'usr/lib/systemd/system/ssh.service': '[Unit]\n',
+    'usr/lib/systemd/system/ssh@.service': '[Unit]\nRequiresMountsFor=/srv/%I\n',
+  })
+  const found = readTreeServices([root], {others: ['pg.service', 'ssh.service', 'pg@17-main.service']})
+  assert.deepEqual(
+    found.map(({unit, instanceFolders}) => [unit, instanceFolders]),
+    [
+      ['pg.service', ['/etc/pg/', '/var/lib/pg/']],
+      ['pg@17-main.service', []],
+      ['ssh.service', []],
+    ],
+  )
 })
 
 test('an instance has the file of its template, an alias that of its target, a masked unit none', async (t) => {

@@ -1,3 +1,0 @@
-import {testPackage} from '../../support/package-trial.js'
-
-await testPackage('openssh-server')
