@@ -8,7 +8,13 @@ import {unlessErrno} from '../../host/errno.js'
  * - `make-believe`: a hierarchy of templates/host/boot/cgroups.pl, mounted over a group of the host that the user can't write to.
  */
 export type GuestCgroups =
-  | {readonly kind: 'real' /** The delegated folder on the host. */; readonly parent: string}
+  | {
+      readonly kind: 'real'
+      /** Mount point of the host's cgroup2. */
+      readonly mount: string
+      /** The delegated folder. */
+      readonly parent: string
+    }
   | {
       readonly kind: 'make-believe'
       /** A folder of the host's cgroup2, mounted as the guest's /sys/fs/cgroup. */
@@ -22,7 +28,7 @@ export function findCgroups(): GuestCgroups | undefined {
   const mount = cgroup2Mount()
   if (mount === undefined) return undefined
   const own = resolve(mount, `.${ownGroup()}`)
-  if (isDelegated(own)) return {kind: 'real', parent: own}
+  if (isDelegated(own)) return {kind: 'real', mount, parent: own}
   return canOpenFuse() ? makeBelieve(mount, own) : undefined
 }
 

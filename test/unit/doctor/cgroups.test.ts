@@ -4,7 +4,7 @@ import {judgeCgroups} from '../../../src/doctor/cgroups.js'
 
 test('delegated control groups and those by FUSE pass, a host with neither is a warning with another init', () => {
   const statuses = [
-    judgeCgroups({kind: 'real', parent: '/sys/fs/cgroup/user.slice'}),
+    judgeCgroups({kind: 'real', mount: '/sys/fs/cgroup', parent: '/sys/fs/cgroup/user.slice'}),
     judgeCgroups({kind: 'make-believe', top: '/sys/fs/cgroup', name: 'user.slice'}),
     judgeCgroups(undefined),
   ].map(({status, remedy}) => ({status, remedy}))
