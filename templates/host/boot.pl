@@ -9,6 +9,7 @@
 #   STATE     text of the state file (src/sandbox/anchor-state.ts), with PID and START in place of the numbers, and without its end
 #   CGROUPS   "real": PLACE is the mount point of the host's cgroup2; GROUP is made below the group of this process, and the guest
 #             lives in it
+#             "scope": the same; the group of this process is its own, a scope that systemd delegated to it
 #             "make-believe": GROUP in PLACE, a folder of the guest, is a hierarchy of boot/cgroups.pl
 #   PROGRAM   anchor.pl and its arguments
 # Started as root of the user namespace that owns the guest's mounts.
@@ -53,8 +54,9 @@ my $filter = read_all($inherited{8});
 chdir $run or fail($run);
 umask 077;
 syscall($nr_prctl, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or fail('prctl');
-require "${own_folder}boot/$_.pl" for $cgroups eq 'real' ? 'real-cgroups' : qw(cgroups memberships);
-my $group = $cgroups eq 'real' ? own_group($place) . "/$name" : undef;
+require "${own_folder}boot/$_.pl" for $cgroups eq 'make-believe' ? qw(cgroups memberships) : 'real-cgroups';
+my $group = $cgroups eq 'make-believe' ? undef : own_group($place) . "/$name";
+leave_scope(own_group($place)) if $cgroups eq 'scope';
 $words =~ s/\0keeper-group\0/\0$group\0/ if defined $group;
 my $where = defined $group ? { group => $group, sessionGroup => $SESSIONS } : {sessionGroup => "$name/$SESSIONS"};
 my ($console, $console_path, $console_end) = open_console();

@@ -28,6 +28,11 @@ export async function planBoot(
   return {...place, cgroups, entries: await runEntries({identity, cgroups: cgroups.kind})}
 }
 
+/** How the keeper names the kind of the groups. */
+function placeOf(cgroups: GuestCgroups): string {
+  return cgroups.kind === 'real' && cgroups.scope.length > 0 ? 'scope' : cgroups.kind
+}
+
 /** Words of the keeper: where the guest's control groups are, and the name of their folder there. */
 function groupWords({cgroups, runFolder}: BootSpec): string[] {
   if (cgroups.kind === 'make-believe') return [CGROUPS, cgroups.name]
@@ -54,7 +59,14 @@ export function keeperWords(
   }
   return [
     ...[...launcher, [prctl, prlimit64, unshare, setns, umount2, ioctlKind(architecture)].join(',')],
-    ...[boot.runFolder, boot.restarts, JSON.stringify(state), boot.cgroups.kind, ...groupWords(boot), '--'],
+    ...[
+      boot.runFolder,
+      boot.restarts,
+      JSON.stringify(state),
+      placeOf(boot.cgroups),
+      ...groupWords(boot),
+      '--',
+    ],
   ]
 }
 

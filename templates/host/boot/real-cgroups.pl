@@ -14,6 +14,19 @@ sub own_group {
   return $mount . ($path // '/') =~ s{/\z}{}r;
 }
 
+# Lets the guest limit its units: a group hands its controllers on only if no process is in itself. See cgroups(7), "no internal
+# processes". A host need not delegate any.
+sub leave_scope {
+  my ($scope) = @_;
+  mkdir "$scope/keeper" or fail("$scope/keeper");
+  join_group("$scope/keeper");
+  open(my $list, '<', "$scope/cgroup.controllers") or fail("$scope/cgroup.controllers");
+  for my $controller (split ' ', <$list> // '') {
+    open(my $file, '>', "$scope/cgroup.subtree_control") or return;
+    syswrite $file, "+$controller";
+  }
+}
+
 # Makes a group for the guest, and one for sessions in it. One that an earlier guest left is empty, for its pid namespace has ended.
 # Others than the guest's root look into it too.
 sub make_group {
