@@ -9,7 +9,7 @@ import {checkApparmor, checkNewPrivileges, checkProc, checkUserNamespaces} from 
 import {checkGuestNetwork, checkProxies} from './network.js'
 import {checkBubblewrap, checkKernel, checkLauncher, checkNode, checkUtilLinux} from './programs.js'
 
-type ExaminedHost = MapperHost & Pick<Host, 'paths' | 'environment'>
+type ExaminedHost = MapperHost & Pick<Host, 'environment' | 'paths'>
 
 /** Facts that several checks need. */
 type Circumstances = {
@@ -49,7 +49,7 @@ const CHECKS = checkList({
   account: ({host}) => checkAccount(host),
   node: () => checkNode(),
   processors: 'elsewhere',
-  cgroups: () => checkCgroups(),
+  cgroups: ({host}) => checkCgroups(host),
   network: ({host}) => checkGuestNetwork(host),
   proxies: ({host}) => checkProxies(host),
   mirrors: 'elsewhere',

@@ -203,6 +203,7 @@ export type Script =
   | 'signal-all'
   | 'shift-owners'
   | 'squash'
+  | 'try-fuse'
 
 /** Returns the path of the Perl for the scripts: the host's, or a fetched one; undefined if there is none. */
 export function findPerl({which}: Pick<Host, 'which'>): string | undefined {

@@ -26,6 +26,7 @@ const FILES = {
   'overlay-emulated': 'overlay-emulated.json',
   'memory-mapped': 'memory-mapped.json',
   'memory-emulated': 'memory-emulated.json',
+  cgroups: 'cgroups.json',
 } as const
 
 /** Circumstances that are remembered at a time: a terminal and a service may differ in what they are allowed to do. */

@@ -11,7 +11,14 @@ import type {GuestNamespace} from './second-namespace.js'
 /** envs starts no process that is pid 1 on the host. */
 const pidField = v.pipe(v.number(), v.safeInteger(), v.minValue(2))
 
-const anchorSchema = v.object({pid: pidField, startTime: v.string()})
+const placeSchema = v.object({
+  /** The guest's control groups, a folder of the host; left out where the host's kernel does not have them. */
+  group: v.exactOptional(v.string()),
+  /** The control group of sessions, below the guest's /sys/fs/cgroup; left out without an init that has some. */
+  sessionGroup: v.exactOptional(v.string()),
+})
+
+const anchorSchema = v.object({pid: pidField, startTime: v.string(), ...placeSchema.entries})
 
 /** The first process of a running environment; `pid` is the host's. */
 export type Anchor = RecordOf<typeof anchorSchema>
@@ -49,9 +56,8 @@ const MAX_STATE_BYTES = 4096
 export function readLiveAnchor(runFolder: string): Anchor | undefined {
   const state = parseState(readSmall(anchorFiles(runFolder).state))
   if (state === undefined || state.bootId !== bootId()) return undefined
-  return processStartTime(state.pid) === state.startTime
-    ? {pid: state.pid, startTime: state.startTime}
-    : undefined
+  const {schemaVersion: _, bootId: __, ...anchor} = state
+  return processStartTime(state.pid) === state.startTime ? anchor : undefined
 }
 
 /** Returns the engine that started the anchor recorded last. */
@@ -91,7 +97,7 @@ export async function recordAnchor(
   const startTime = pid === undefined ? undefined : processStartTime(pid)
   // Of a guest's own init that has ended already, the keeper tells the status: the callers wait for that.
   if (pid === undefined || (startTime === undefined && init !== 'systemd')) return undefined
-  const anchor = {pid, startTime: startTime ?? NEVER}
+  const anchor = {pid, startTime: startTime ?? NEVER, ...parseIfValid(info, placeSchema)}
   const state = {
     schemaVersion: 1,
     ...anchor,
@@ -125,7 +131,7 @@ export function parseEngine(text: string): AnchorEngineName {
 }
 
 /** Parses a state file; undefined for any other text. */
-export function parseState(text: string): (Anchor & {bootId: string}) | undefined {
+export function parseState(text: string): RecordOf<typeof anchorStateSchema> | undefined {
   return parseIfValid(text, anchorStateSchema)
 }
 

@@ -30,13 +30,14 @@ const BUILD = [
     'session/streams.pl',
     'session/volumes.pl',
     'session/single-id.pl',
+    'session/groups.pl',
     'join.pl',
   ].map((name) => `templates/host/${name}`),
 ]
 
 /** Encodes the plan for templates/host/join.pl: fields terminated by NUL, which no field can contain. */
 export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
-  const options = sessionOptions(plan.place, plan.request)
+  const options = sessionOptions({...plan.place, anchor}, plan.request)
   const fields = [
     'envs-join-2',
     BUILD.map((path) => fileIdentity(join(packageRoot(), path))).join(' '),

@@ -59,11 +59,15 @@ export function sessionNumbers(architecture: DebArchitecture): string {
   return [prctl, setns, unshare, setsid, mount, wait4, ioctlKind(architecture)].join(',')
 }
 
-/** Returns the options in the argv of {@link sessionCommand}, which do not depend on the anchor. */
-export function sessionOptions(place: Pick<SessionPlace, 'identity'>, request: SessionRequest): string[] {
+/** Returns the options in the argv of {@link sessionCommand}. */
+export function sessionOptions(
+  {identity, anchor: {sessionGroup}}: Pick<SessionPlace, 'identity' | 'anchor'>,
+  request: SessionRequest,
+): string[] {
   return [
-    ...['-i', place.identity],
+    ...['-i', identity],
     ...(request.usualFolder === undefined ? [] : ['-d', request.usualFolder]),
+    ...(sessionGroup === undefined ? [] : ['-g', sessionGroup]),
     ...SESSION_OPTIONS.flatMap(({letter, words}) =>
       (words?.(request) ?? []).flatMap((each) => [`-${letter}`, ...each]),
     ),

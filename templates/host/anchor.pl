@@ -23,6 +23,7 @@
 #   device FROM AT               a device of the host, on a file
 #   fuse AT                      the FUSE connection at 10
 #   folder AT MODE | file AT MODE TEXT | link AT TARGET   made where a mount above put a new file system; a folder may be there
+#   share AT                     what is mounted on the mount there later appears in copies of this mount namespace too
 #   fork                         pid 1 makes what comes after it. The mounts before it belong to the outer pid namespace
 #   end                          of all words: without it nothing is done
 # The first mount is that of the guest's "/". Without "fork" pid 1 makes all.
@@ -40,7 +41,7 @@ my ($CLONE_NEWCGROUP, $CLONE_NEWNS, $CLONE_NEWUTS, $CLONE_NEWIPC, $CLONE_NEWUSER
 # netdevice(7); an ifreq is 40 bytes.
 my ($CLONE_NEWNET, $AF_INET, $SOCK_DGRAM, $SIOCSIFFLAGS, $IFF_UP) = (0x40000000, 2, 2, 0x8914, 1);
 my %flag = (rdonly => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 0x20,
-  bind => 0x1000, rec => 0x4000, slave => 0x80000);
+  bind => 0x1000, rec => 0x4000, slave => 0x80000, shared => 0x100000);
 my ($MNT_DETACH, $AT_EMPTY_PATH, $AT_RECURSIVE) = (2, 0x1000, 0x8000);
 my %attribute = (rdonly => 1, nosuid => 2, nodev => 4);
 my ($PR_SET_PDEATHSIG, $SIGKILL, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 9, 22, 2);
@@ -153,6 +154,7 @@ sub read_words {
     elsif ($word eq 'link')             { my %mount = (kind => $word); @mount{qw(at target)} = splice @words, 0, 2; push @mounts, \%mount }
     elsif ($word eq 'fuse')             { $fuse = adopt(10, '+<'); push @mounts, {kind => $word, at => shift @words} }
     elsif ($word eq 'fork')             { push @mounts, {kind => $word} }
+    elsif ($word eq 'share')            { push @mounts, {kind => $word, at => shift @words} }
     elsif ($word =~ /^(?:tmpfs|empty|proc|dev|mqueue)$/) { push @mounts, {kind => $word, at => shift @words} }
     else { $! = $ENOENT; fail("the word $word") }
   }
@@ -257,6 +259,7 @@ sub mount_one {
   elsif ($kind eq 'proc')   { mount_at('proc', $target, 'proc', $flag{nosuid} | $flag{noexec} | $flag{nodev}, $at) }
   elsif ($kind eq 'tmpfs')  { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev}, $at, 'mode=0755') }
   elsif ($kind eq 'empty')  { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev} | $flag{rdonly}, $at, 'mode=0755') }
+  elsif ($kind eq 'share')  { mount_at(undef, $target, undef, $flag{shared}, $at) }
   elsif ($kind eq 'mqueue') { mount_at('mqueue', $target, 'mqueue', 0, $at) }
   elsif ($kind eq 'dev')    { mount_at('tmpfs', $target, 'tmpfs', $flag{nosuid} | $flag{nodev}, $at, 'mode=0755'); fill_dev($at) }
 }

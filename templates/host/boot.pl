@@ -1,18 +1,20 @@
 #!/usr/bin/perl
 # The keeper of an environment that boots: starts its first process, and stays outside of it until that has ended.
 #
-# usage: boot.pl NUMBERS RUN RESTARTS STATE CGROUPS FOLDER -- PROGRAM ARGUMENT...
-#   NUMBERS   system call numbers of prctl and prlimit64 on this processor, then "power" if its terminals have POWER's numbers, else
+# usage: boot.pl NUMBERS RUN RESTARTS STATE CGROUPS PLACE GROUP -- PROGRAM ARGUMENT...
+#   NUMBERS   system call numbers of prctl, prlimit64, unshare, setns and umount2 on this processor, then "power" if its terminals have POWER's numbers, else
 #             "generic", separated by commas
 #   RUN       folder of the run-time state; no guest sees it
 #   RESTARTS  "again": starts the guest once more when it reboots; "exit": ends with 133 instead
-#   STATE     text of the state file (src/sandbox/anchor-state.ts), with PID and START in place of the numbers
-#   CGROUPS   "real": FOLDER is made below the control group of this process, and the guest lives in it
-#             "make-believe": FOLDER of the guest is a hierarchy of boot/cgroups.pl
+#   STATE     text of the state file (src/sandbox/anchor-state.ts), with PID and START in place of the numbers, and without its end
+#   CGROUPS   "real": PLACE is the mount point of the host's cgroup2; GROUP is made below the group of this process, and the guest
+#             lives in it
+#             "scope": the same; the group of this process is its own, a scope that systemd delegated to it
+#             "make-believe": GROUP in PLACE, a folder of the guest, is a hierarchy of boot/cgroups.pl
 #   PROGRAM   anchor.pl and its arguments
 # Started as root of the user namespace that owns the guest's mounts.
 # Inherited: 3 receives the process id of pid 1, 4 the line "ready" when its program starts, 6 stays open until the end, 7 the words of
-# anchor.pl, with "keeper-adds" in place of "end", 8 a filter for pid 1, 9 the guest's user namespace; 10 stays open until the end.
+# anchor.pl, with "keeper-adds" in place of "end" and "keeper-group" in place of the guest's control groups, 8 a filter for pid 1, 9 the guest's user namespace; 10 stays open until the end.
 #
 # In RUN: console.log, what was written to /dev/console, its first half in console.log.1 when it is long; notify, a socket for
 # sd_notify(3); group, what pid 1 reads as its control group; boot.json, the state of the boot: {"pid": N, "state": "running"}, and "ended" with a status at the end.
@@ -30,6 +32,8 @@ my ($O_RDWR, $O_NOCTTY, $O_PATH, $AF_UNIX, $SOCK_DGRAM, $MSG_DONTWAIT) = (2, 040
 my %TERMINAL = (generic => {unlock => 0x40045431, number => 0x80045430}, power => {unlock => 0x80045431, number => 0x40045430});
 my ($EINTR, $EAGAIN) = (4, 11);
 my $REBOOT = 133;
+# systemd knows a group of this name as a unit's, though it has no such unit: so it neither removes nor stops it.
+my $SESSIONS = 'envs.scope';
 # systemd.unit(5): halt in good order. 34 is SIGRTMIN of the C library on every processor of this program.
 my $HALT_SIGNAL = 37;
 my $MAX_LOG_BYTES = 1 << 19;
@@ -37,9 +41,9 @@ my $MAX_MESSAGE_BYTES = 4096;
 
 BEGIN { $^F = 10 }    # these are handed on under their numbers, others are closed at exec
 
-my ($numbers, $run, $restarts, $state, $cgroups, $folder, undef, @program) = @ARGV;
-my ($nr_prctl, $nr_prlimit, $kind) = split /,/, $numbers;
-$_ += 0 for $nr_prctl, $nr_prlimit;
+my ($numbers, $run, $restarts, $state, $cgroups, $place, $name, undef, @program) = @ARGV;
+my ($nr_prctl, $nr_prlimit, $nr_unshare, $nr_setns, $nr_umount, $kind) = split /,/, $numbers;
+$_ += 0 for $nr_prctl, $nr_prlimit, $nr_unshare, $nr_setns, $nr_umount;
 (my $own_folder = $0) =~ s{[^/]*\z}{};
 
 my %inherited = map { $_ => inherit($_) } 3 .. 10;
@@ -50,7 +54,11 @@ my $filter = read_all($inherited{8});
 chdir $run or fail($run);
 umask 077;
 syscall($nr_prctl, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or fail('prctl');
-require $own_folder . ($cgroups eq 'real' ? 'boot/real-cgroups.pl' : 'boot/cgroups.pl');
+require "${own_folder}boot/$_.pl" for $cgroups eq 'make-believe' ? qw(cgroups memberships) : 'real-cgroups';
+my $group = $cgroups eq 'make-believe' ? undef : own_group($place) . "/$name";
+leave_scope(own_group($place)) if $cgroups eq 'scope';
+$words =~ s/\0keeper-group\0/\0$group\0/ if defined $group;
+my $where = defined $group ? { group => $group, sessionGroup => $SESSIONS } : {sessionGroup => "$name/$SESSIONS"};
 my ($console, $console_path, $console_end) = open_console();
 my ($log, $logged);
 open_log();
@@ -115,8 +123,8 @@ sub start_guest {
   unlink 'boot.json';
   # For each start: it is of one mount. Opened in this user namespace, which is the one that mounts it: the kernel compares them.
   my $fuse = $cgroups eq 'make-believe' ? open_fuse() : undef;
-  my $group = $cgroups eq 'real' ? make_group($folder) : undef;
-  write_state('0::/' . $folder =~ s{.*/}{}r, 'group') if $fuse;
+  make_group($group, $SESSIONS) if defined $group;
+  write_state("0::/$name", 'group') if $fuse;
   my ($info, $ready, $go, $to_words, $to_filter, %ends);
   for ([\$info, 3], [\$ready, 4]) { my ($mine, $number) = @$_; pipe($$mine, $ends{$number}) or fail('pipe') }
   for ([\$go, 5], [\$to_words, 7], [\$to_filter, 8]) { my ($mine, $number) = @$_; pipe($ends{$number}, $$mine) or fail('pipe') }
@@ -139,9 +147,9 @@ sub start_guest {
   # From here on pid 1 is a child of this process.
   syswrite $go, 'm';
   (read_line($ready) // '') eq "mounted\n" or end_early();
-  my $server = $fuse ? Cgroups->new($fuse, {pid => $pid, folder => $folder, prlimit => $nr_prlimit}) : undef;
-  if ($is_first) { syswrite $inherited{3}, $told }
-  else           { write_state($state =~ s/"PID"/$pid/r =~ s/START/start_time($pid)/er, 'anchor.json') }
+  my $server = $fuse ? make_believe($fuse) : undef;
+  if ($is_first) { syswrite $inherited{3}, $told =~ s/\}\n\z/place_words() . "}\n"/er }
+  else           { write_state($state =~ s/"PID"/$pid/r =~ s/START/start_time($pid)/er =~ s/\}\z/place_words() . '}'/er, 'anchor.json') }
   syswrite $go, 'g';
   if ($is_first) {
     syswrite $inherited{4}, "ready\n";
@@ -150,7 +158,20 @@ sub start_guest {
     open(STDERR, '>>', 'console.log') or fail('console.log');
   }
   $is_first = 0;
-  return {group => $group, server => $server, fuse => $fuse};
+  return {server => $server, fuse => $fuse};
+}
+
+# The fields of the state that only this process knows. Names of groups may have backslashes.
+sub place_words {
+  return join '', map { qq(, "$_": ") . $where->{$_} =~ s/([\\"])/\\$1/gr . '"' } sort keys %$where;
+}
+
+sub make_believe {
+  my ($fuse) = @_;
+  my $calls = {unshare => $nr_unshare, setns => $nr_setns, umount2 => $nr_umount};
+  my @others = ($fuse, $console, $console_end, $log, $ended, $ends, values %inherited);
+  my $memberships = Memberships->new({pid => $pid, calls => $calls, others => \@others});
+  return Cgroups->new($fuse, {pid => $pid, folder => "$place/$name", prlimit => $nr_prlimit, memberships => $memberships});
 }
 
 sub open_fuse {
@@ -224,7 +245,7 @@ sub serve {
   my $status = meaning($end, $wants_reboot);
   write_state(qq({"pid": $pid, "state": "ended", "status": $status}), 'boot.json');
   undef $pid;
-  remove_group($guest->{group}) if defined $guest->{group};
+  remove_group($group) if defined $group;
   return $status;
 }
 

@@ -8,7 +8,7 @@
 #            terminals have POWER's numbers, else "generic", separated by commas; four more may name the descriptors
 #            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
-#            -i mapped|emulated  the identity of the environment
+#            -i mapped|emulated  the identity of the environment  -g GROUP  for the command, below the guest's /sys/fs/cgroup
 #            -d FOLDER  the folder in place of USER's home, if it is there
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
@@ -21,7 +21,7 @@
 # This process stays in the host's pid namespace, where the guest can't see or signal it, and leads a new session, in which
 # the command has a process group: so the command shares neither session, process group nor terminal with the caller.
 # Standard streams on a terminal become a terminal of the guest (session/terminal.pl). Regular files are passed without
-# further rights (session/streams.pl). Other streams are passed unchanged. Volumes: session/volumes.pl.
+# further rights (session/streams.pl). Other streams are passed unchanged. Volumes: session/volumes.pl. GROUP: session/groups.pl.
 #
 # Plain Perl without modules: only perl-base may be there, and a module costs every session milliseconds. "use v5.12" turns
 # strict on without reading strict.pm.
@@ -35,7 +35,7 @@ my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
 my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000,
-  net => 0x40000000);
+  net => 0x40000000, cgroup => 0x02000000);
 my $AT_FDCWD = -100;
 my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my $MOUNT_ATTR_NOSUID = 2;
@@ -60,7 +60,7 @@ my ($anchor, $parent, $numbers, @rest) = @ARGV;
 my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $terminal_kind, @descriptors) = split /,/, $numbers;
 @descriptors = 3 .. 6 unless @descriptors;
 my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
-my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated');
+my %option = (user => 'root', folder => undef, group => undef, environment => [], volumes => [], identity => 'emulated');
 # For the keeper; see keeper.sh.
 syswrite $hold, "\n";
 read_options();
@@ -76,11 +76,12 @@ my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
+require "$part_folder/session/groups.pl" if defined $option{group};
 require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
 my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds);
 
-my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net);
+my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net), defined $option{group} ? 'cgroup' : ();
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
 # Mounts and other namespaces belong to a user namespace above the guest's, so that its root can't change them; if the
 # host forbids a second one, to the guest's. An ordinary user must join that namespace first to get the rights to join
@@ -96,7 +97,10 @@ my @streams = map { $kinds[$_] eq 'file' ? open_file_stream($_) : undef } 0 .. 2
 pass_gate();
 # Most environments have the host's network, which an ordinary user can't join.
 my @networks = is_same($handle{net}, '/proc/self/ns/net') ? () : 'net';
+my @groups = defined $option{group} && !is_same($handle{cgroup}, '/proc/self/ns/cgroup') ? 'cgroup' : ();
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
+my $group = defined $option{group} ? open_group($option{group}) : undef;
+join_namespace($_, $handle{$_}) for @groups;
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
 
@@ -193,6 +197,7 @@ sub read_options {
     elsif ($flag eq '-w') { $option{folder} = shift @rest }
     elsif ($flag eq '-d') { $option{usual_folder} = shift @rest }
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
+    elsif ($flag eq '-g') { $option{group} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
     else                  { $! = $EINVAL; give_up('option') }
@@ -308,6 +313,7 @@ sub run_command {
   setpgrp(0, 0);
   bring_to_foreground($terminal, $$) if $terminal && !$terminal->{is_shared};
   umask 022;
+  enter_group($group) if $group;
   # The holder may have counted processes just before this one existed: it would end this one with all others.
   -s '/dev/.envs-leaving' and give_up('leaving');
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }

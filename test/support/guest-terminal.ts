@@ -6,7 +6,11 @@ import {runInTerminal, type TerminalRun, type Typed} from './terminal.js'
  *
  * @returns What {@link runInTerminal} does; what was typed is echoed on the screen too.
  */
-export function onTerminal({cli}: Guest, line: string, typed: readonly Typed[] = []): Promise<TerminalRun> {
+export function onTerminal(
+  {cli}: Pick<Guest, 'cli'>,
+  line: string,
+  typed: readonly Typed[] = [],
+): Promise<TerminalRun> {
   const script = `envs() { ${quoted(cli.words)} "$@"; }; ${line}`
   // Without these, the developer's own would reach the command and the guest.
   const cleared = Object.fromEntries(Object.keys(process.env).map((name) => [name, '']))

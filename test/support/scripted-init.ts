@@ -5,7 +5,7 @@ import {type Guest, sharedGuest} from './guest.js'
 
 /** Why no guest can boot with an init here; false where one can. */
 export const WHY_NO_BOOT: string | false =
-  findCgroups() === undefined
+  (await findCgroups(openHost())) === undefined
     ? 'this host has no control groups for an init'
     : openHost().uid === 0 && 'root boots no guest'
 

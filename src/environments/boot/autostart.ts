@@ -5,6 +5,7 @@ import {makeFolders, writeFileAtomic} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {packageRoot, templatePath} from '../../host/paths.js'
 import {type Captured, capture, requirePerl} from '../../host/process.js'
+import {lingers, managerVariables} from '../../sandbox/init/user-manager.js'
 import {type Environment, findEnvironment, parseEnvironmentName} from '../../store/environments.js'
 import {initOf} from '../../store/record.js'
 import {type BootLine, crontabWith, crontabWithout, hasCrontabLine, unitText} from './autostart-files.js'
@@ -125,13 +126,6 @@ async function hasUserManager(host: Host): Promise<boolean> {
   return (await ask(host, systemctl('show', '--property=Version'))).status === 0
 }
 
-/** Returns whether the user manager starts at the boot of the host; null where nobody knows. */
-async function lingers(host: Host): Promise<boolean | null> {
-  if (host.which('loginctl') === undefined) return null
-  const shown = await ask(host, ['loginctl', 'show-user', String(host.uid), '--property=Linger', '--value'])
-  return shown.status === 0 ? shown.stdout.trim() === 'yes' : null
-}
-
 async function readCrontab(host: Host): Promise<string> {
   if (host.which('crontab') === undefined) return ''
   // Status 1 without a crontab.
@@ -158,10 +152,7 @@ function reasonIn(stderr: string, status: number): string {
 /** Longer than a busy manager takes to answer. */
 const TIMEOUT_MS = 60_000
 
-/** Runs a program of the host. Where cron or su started this process, the runtime folder of the user is not named, and may be there. */
 async function ask(host: Host, argv: readonly string[], input?: string): Promise<Captured> {
-  const {environment, uid} = host
-  const runtime = environment['XDG_RUNTIME_DIR'] || `/run/user/${uid}`
-  const env = {...environment, XDG_RUNTIME_DIR: runtime, LC_ALL: 'C.UTF-8'}
+  const env = managerVariables(host)
   return capture(argv, {env, timeout: TIMEOUT_MS, ...(input === undefined ? {} : {input})})
 }

@@ -24,7 +24,8 @@ export async function prepareInit(
 ): Promise<InitKind> {
   if (wish === 'none') return wish
   const hasPackages = await hasSystemd(host, await findEnvironment(host.paths, name))
-  const init = wish === 'auto' ? (hasPackages && findCgroups() !== undefined ? 'systemd' : 'services') : wish
+  const canBoot = wish === 'auto' && hasPackages && (await findCgroups(host)) !== undefined
+  const init = wish === 'auto' ? (canBoot ? 'systemd' : 'services') : wish
   if (init === 'systemd' && !hasPackages) await install(host, name, isQuiet)
   await changeSettings(host, name, parseSettingsChange([`init=${init}`]))
   return init

@@ -4,6 +4,7 @@ import {tryMapping} from '../../host/trials.js'
 import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
 import {tryEngines} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
+import {repeatCgroupTrial} from '../../sandbox/init/cgroups.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
 import {overlayTrialOf, probeOverlay} from './engine.js'
 
@@ -15,6 +16,7 @@ const DOUBTFUL: ReadonlySet<string> = new Set([
   'ENVS_STORAGE_UNAVAILABLE',
   'ENVS_ENGINE_UNSUITABLE',
   'ENVS_INIT_UNSUITABLE',
+  'ENVS_NO_CGROUPS',
 ])
 
 /**
@@ -40,7 +42,8 @@ const IDENTITIES: readonly Identity[] = ['mapped', 'emulated']
 async function repeatTrials(host: Host): Promise<boolean> {
   const engines = await tryEngines(host, {cacheFolder: host.paths.cache})
   const mapping = await tryMapping(host)
-  let wasWrong = engines.wasWrong || mapping.wasWrong
+  const cgroupsWereWrong = await repeatCgroupTrial(host)
+  let wasWrong = engines.wasWrong || mapping.wasWrong || cgroupsWereWrong
   for (const engine of ENGINES.filter((name) => engines.verdicts[name]))
     for (const identity of IDENTITIES) if (await repeatMount(host, identity, engine)) wasWrong = true
   return wasWrong

@@ -1,5 +1,6 @@
 import type {SessionContext, StartContext} from '../../features/feature.js'
 import {beforeStart, withFeatures} from '../../features/index.js'
+import type {Host} from '../../host/host.js'
 import {checkMountPoints, ensureMountPoints} from '../../rootfs/mount-points.js'
 import type {AnchorPlan} from '../../sandbox/anchor.js'
 import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
@@ -72,16 +73,21 @@ export async function planSpec(
       prefix: [],
     },
   })
-  const boot = initOf(record) === 'systemd' && engine === 'unshare' ? await bootOf(environment, spec) : spec
+  const boot =
+    initOf(record) === 'systemd' && engine === 'unshare' ? await bootOf(host, environment, spec) : spec
   const isThrowaway = (await readMark(host.paths, name)) !== undefined
   return withFeatures(boot, {host, environment, wish, engine, tree, isPreview, isThrowaway})
 }
 
 /** Returns the sandbox of an environment whose systemd is its first process. @throws {@link noCgroupsError} @throws {@link noBootByRootError} */
-async function bootOf({name, files, record}: Environment, spec: SandboxSpec): Promise<SandboxSpec> {
+async function bootOf(
+  host: Host,
+  {name, files, record}: Environment,
+  spec: SandboxSpec,
+): Promise<SandboxSpec> {
   // Without a user namespace above the guest's, the mounts and the limit of cgroup namespaces would be the host's.
   if (spec.userNamespace.guest === 'of-root') throw noBootByRootError({name})
-  const cgroups = findCgroups()
+  const cgroups = await findCgroups(host)
   if (cgroups === undefined) throw noCgroupsError({name})
   const {identity} = record
   const boot = await planBoot(cgroups, {identity, runFolder: files.run, restarts: 'again'})

@@ -24,6 +24,7 @@ export function unshareEngine({
   return {
     name: 'unshare',
     command: async (spec, holder) => [
+      ...(spec.boot?.cgroups.kind === 'real' ? spec.boot.cgroups.scope : []),
       ...enginePrefix(spec, secondNamespace),
       ...(spec.boot === undefined
         ? []

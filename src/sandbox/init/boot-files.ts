@@ -46,6 +46,9 @@ const EMULATED_SERVICES = [
   ...['AmbientCapabilities=', 'CapabilityBoundingSet=~', 'RestrictNamespaces=no', 'RestrictSUIDSGID=no'],
 ]
 
+/** The keeper mounts files on /proc/PID/cgroup; systemd has a unit for each mount, and would unmount these when it halts. */
+const OWN_MOUNTS = '[Unit]\nDefaultDependencies=no\n'
+
 /** systemd refuses the PID file of another user when no group shows the process as the service's. */
 const MAKE_BELIEVE_SERVICES = ['PIDFile=']
 
@@ -75,6 +78,9 @@ export async function runEntries({
     file(`${units}/envs-reboot.service`, REBOOT_UNIT),
     folder(`${units}/reboot.target.wants`),
     {kind: 'link', at: `${units}/reboot.target.wants/envs-reboot.service`, target: '../envs-reboot.service'},
+    ...(cgroups === 'make-believe'
+      ? [folder(`${units}/proc-.mount.d`), file(`${units}/proc-.mount.d/50-envs.conf`, OWN_MOUNTS)]
+      : []),
     ...(settings.length === 0
       ? []
       : [file(`${units}/service.d/50-envs.conf`, ['[Service]', ...settings, ''].join('\n'))]),

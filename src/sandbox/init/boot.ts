@@ -1,5 +1,6 @@
+import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
-import {basename, join} from 'node:path'
+import {basename, dirname, join} from 'node:path'
 import {type DebArchitecture, ioctlKind, systemCalls} from '../../host/machine/arch.js'
 import {bootId} from '../../host/machine/proc.js'
 import type {Identity} from '../identity.js'
@@ -27,11 +28,20 @@ export async function planBoot(
   return {...place, cgroups, entries: await runEntries({identity, cgroups: cgroups.kind})}
 }
 
-/** Name of the group of a guest below the delegated one, by the process that starts it. */
-function groupFolder({cgroups, runFolder}: BootSpec): string {
-  if (cgroups.kind === 'make-believe') return `${CGROUPS}/${cgroups.name}`
-  return join(cgroups.parent, `envs-${basename(join(runFolder, '..'))}`)
+/** How the keeper names the kind of the groups. */
+function placeOf(cgroups: GuestCgroups): string {
+  return cgroups.kind === 'real' && cgroups.scope.length > 0 ? 'scope' : cgroups.kind
 }
+
+/** Words of the keeper: where the guest's control groups are, and the name of their folder there. */
+function groupWords({cgroups, runFolder}: BootSpec): string[] {
+  if (cgroups.kind === 'make-believe') return [CGROUPS, cgroups.name]
+  // Two stores may have environments of one name.
+  const digest = createHash('sha256').update(runFolder).digest('hex')
+  return [cgroups.mount, `envs-${basename(dirname(runFolder))}-${digest.slice(0, DIGEST_CHARACTERS)}`]
+}
+
+const DIGEST_CHARACTERS = 8
 
 /** Returns the argv prefix of templates/host/boot.pl. @param launcher - Argv prefix of that program. */
 export function keeperWords(
@@ -42,14 +52,21 @@ export function keeperWords(
     guestNamespace,
   }: {readonly architecture: DebArchitecture; readonly guestNamespace: GuestNamespace},
 ): string[] {
-  const {prctl, prlimit64} = systemCalls(architecture)
+  const {prctl, prlimit64, unshare, setns, umount2} = systemCalls(architecture)
   const state = {
     ...{schemaVersion: 1, pid: 'PID', startTime: 'START', bootId: bootId()},
     ...{engine: 'unshare', guestNamespace, init: 'systemd'},
   }
   return [
-    ...[...launcher, [prctl, prlimit64, ioctlKind(architecture)].join(',')],
-    ...[boot.runFolder, boot.restarts, JSON.stringify(state), boot.cgroups.kind, groupFolder(boot), '--'],
+    ...[...launcher, [prctl, prlimit64, unshare, setns, umount2, ioctlKind(architecture)].join(',')],
+    ...[
+      boot.runFolder,
+      boot.restarts,
+      JSON.stringify(state),
+      placeOf(boot.cgroups),
+      ...groupWords(boot),
+      '--',
+    ],
   ]
 }
 
@@ -72,6 +89,8 @@ export function bootWords(boot: BootSpec, mountWords: (mount: Mount) => string[]
     ...mountWords({kind: 'mqueue', at: '/dev/mqueue'}),
     ...['file', '/dev/console', '0600', ''],
     ...mountWords({kind: 'proc', at: '/proc'}),
+    // Services with mounts of their own see what the keeper mounts there later.
+    ...['share', '/proc'],
     ...(cgroups.kind === 'real' ? [] : ownGroupWords(runFolder, mountWords)),
     ...mountWords({kind: 'tmpfs', at: '/run'}),
     // Ubuntu's systemd mounts one there, and ends when it may not.
@@ -86,7 +105,8 @@ export function bootWords(boot: BootSpec, mountWords: (mount: Mount) => string[]
 function cgroupWords(boot: BootSpec, mountWords: (mount: Mount) => string[]): string[] {
   const {cgroups} = boot
   if (cgroups.kind === 'real')
-    return mountWords({kind: 'bind', from: groupFolder(boot), at: CGROUPS, access: 'rw'})
+    // The keeper replaces it by the folder that it has made.
+    return mountWords({kind: 'bind', from: 'keeper-group', at: CGROUPS, access: 'rw'})
   return [
     // Read-only: the user may own other groups there.
     ...mountWords({kind: 'bind', from: cgroups.top, at: CGROUPS, access: 'ro'}),

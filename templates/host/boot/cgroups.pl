@@ -1,13 +1,15 @@
 # A make-believe cgroup hierarchy for a guest whose host delegates no control groups, by FUSE. Loaded by boot.pl.
 #
-#   my $cgroups = Cgroups->new($fuse, {pid => ..., folder => ..., prlimit => ...});
+#   my $cgroups = Cgroups->new($fuse, {pid => ..., folder => ..., prlimit => ..., memberships => ...});
 #     $fuse    /dev/fuse, mounted by a process of the outer pid namespace: requests bear ids that this process can use
 #     pid      of the guest's first process, whose own program has not started: what is opened here is what was mounted
 #     folder   the mount point in the guest
 #     prlimit  system call number of prlimit64
+#     memberships  what shows processes their group (memberships.pl); may be left out
 #   $cgroups->answer     answers one request; false when it is unmounted
 #   $cgroups->patience   seconds until "tell" is due
-#   $cgroups->tell       lets systemd know of groups whose last process has ended, once a second at most
+#   $cgroups->tell       lets systemd know of groups whose last process has ended, and new processes of their group, once a second at
+#                        most
 #
 # The mount point is a group of the host's cgroup2, which the guest can't write to: systemd looks at the file system of the hierarchy's
 # top, and finds one that it knows. Nothing is limited and nothing accounted: that takes the kernel.
@@ -32,18 +34,20 @@ my %FILES = ('cgroup.procs' => $FILE, 'cgroup.threads' => $FILE, 'cgroup.control
   'cgroup.events' => $FILE, 'cgroup.type' => $FILE, 'cgroup.kill' => $WRITE_ONLY);
 my $ROOT = 1;
 
-# Opcodes that get no answer: forget, interrupt, batched forget.
+# Opcodes that get no answer: forget, interrupt, batched forget. Of those without a handler is the flush at a close: unknown, it is
+# asked for once, and no close waits for an answer.
 my %is_unanswered = map { $_ => 1 } 2, 36, 42;
 my %handler = (
   1 => \&look_up, 3 => \&attributes, 4 => \&set_attributes, 9 => \&make_group, 10 => sub { -$EPERM }, 11 => \&remove_group,
   14 => \&open_node, 15 => \&read_file, 16 => \&write_file, 17 => sub { pack 'Q5 L4 x24', (0) x 5, 4096, $MAX_NAME_BYTES, 4096, 0 },
-  18 => sub { '' }, 20 => sub { '' }, 25 => sub { '' }, 26 => \&init, 27 => \&open_node, 28 => \&read_folder, 29 => sub { '' }, 30 => sub { '' },
+  18 => sub { '' }, 20 => sub { '' }, 26 => \&init, 27 => \&open_node, 28 => \&read_folder, 29 => sub { '' }, 30 => sub { '' },
 );
 1;
 
 sub new {
   my ($class, $fuse, $guest) = @_;
-  my $self = bless {fuse => $fuse, prlimit => $guest->{prlimit}, next => $ROOT + 1, told => 0, groups => 1}, $class;
+  my $self = bless {fuse => $fuse, prlimit => $guest->{prlimit}, memberships => $guest->{memberships},
+    next => $ROOT + 1, told => 0, groups => 1}, $class;
   $self->{nodes} = {$ROOT => {id => $ROOT, name => '', up => $ROOT, children => {}, mode => $DIRECTORY, uid => 0, gid => 0}};
   $self->add_files($ROOT);
   my $place = "/proc/$guest->{pid}/root";
@@ -54,6 +58,9 @@ sub new {
   sysopen($self->{above}, "$place$above", $O_PATH) or main::fail("$place$above");
   $self->{name} = $name;
   $self->{namespace} = readlink "/proc/$guest->{pid}/ns/pid";
+  # Which of the ids of a process is that in the guest: it may have others, in namespaces that the guest made.
+  $self->{level} = () = ids_of($guest->{pid});
+  $self->{level}--;
   return $self;
 }
 
@@ -87,7 +94,9 @@ sub tell {
   my ($self) = @_;
   return if time < $self->{told} + $TELL_SECONDS;
   $self->{told} = time;
-  my $populated = $self->populated_groups;
+  my @members = $self->all_members;
+  $self->show_groups(@members);
+  my $populated = $self->with_parents(@members);
   my @emptied;
   for my $node (grep { $_->{children} && $_->{id} != $ROOT } values %{$self->{nodes}}) {
     my $is_populated = $populated->{$node->{id}} ? 1 : 0;
@@ -197,6 +206,7 @@ sub remove_group {
   delete @$nodes{values %$children, $gone};
   delete $nodes->{$id}{children}{$name};
   $self->{groups}--;
+  $self->{memberships}->forget($gone) if $self->{memberships};
   return '';
 }
 
@@ -233,13 +243,25 @@ sub write_file {
 # A user that a group was delegated to moves processes below what is the user's, as with the kernel's groups.
 sub attach {
   my ($self, $wanted, $group, $caller) = @_;
-  my $process = $wanted == 0 || guest_id($caller->{pid}) == $wanted ? $caller->{pid} : $self->host_id($wanted);
+  my $process = $wanted == 0 || $self->guest_id($caller->{pid}) == $wanted ? $caller->{pid} : $self->host_id($wanted);
   return -$ESRCH unless $process;
   if ($caller->{uid} != 0) {
     my $common = $self->common_ancestor($group, $self->group_of($process));
     return -$EACCES unless $self->{nodes}{$self->{nodes}{$common}{children}{'cgroup.procs'}}{uid} == $caller->{uid};
   }
-  return $self->mark($process, $group) ? 0 : -$ESRCH;
+  return -$ESRCH unless $self->mark($process, $group);
+  $self->show_groups([$self->guest_id($process), $group]);
+  return 0;
+}
+
+# Processes have the mark of their parent, but only those that were moved have a file of their own from the start.
+sub show_groups {
+  my ($self, @members) = @_;
+  return unless $self->{memberships};
+  for my $member (grep { $_->[0] } @members) {
+    my ($process, $group) = @$member;
+    $self->{memberships}->show($process, $group, "/$self->{name}" . $self->path_of($self->{nodes}{$group}));
+  }
 }
 
 sub common_ancestor {
@@ -327,29 +349,41 @@ sub members_below {
 # Returns the groups that have a process, in them or below.
 sub populated_groups {
   my ($self) = @_;
-  my %groups = map { $_->[1] => 1 } $self->all_members;
+  return $self->with_parents($self->all_members);
+}
+
+sub with_parents {
+  my ($self, @members) = @_;
+  my %groups = map { $_->[1] => 1 } @members;
   return {map { $_ => 1 } map { $self->lineage($_) } keys %groups};
 }
 
+# Not from /proc/PID/stat, which waits for the end of an execve(2) of the process; that may wait for an answer to its close of a file
+# of this file system.
 sub has_ended {
   my ($folder) = @_;
-  open(my $file, '<', "$folder/stat") or return 1;
-  return (<$file> // '') =~ /.*\) [ZX] /s;
+  open(my $file, '<', "$folder/status") or return 1;
+  return !grep { /^State:\s+[^ZX]/ } <$file>;
 }
 
 # Requests bear the host's ids of processes, and what is written bears the guest's.
 sub guest_id {
+  my ($self, $process) = @_;
+  return (ids_of($process))[$self->{level}] // 0;
+}
+
+sub ids_of {
   my ($process) = @_;
-  open(my $file, '<', "/proc/$process/status") or return 0;
+  open(my $file, '<', "/proc/$process/status") or return;
   my ($line) = grep { /^NSpid:/ } <$file>;
-  return ($line // '') =~ /(\d+)\s*$/ ? $1 : 0;
+  return ($line // '') =~ /(\d+)/g;
 }
 
 sub host_id {
   my ($self, $wanted) = @_;
   opendir(my $all, '/proc') or return;
   for my $process (grep { /^\d+$/ } readdir $all) {
-    return $process if guest_id($process) == $wanted && (readlink("/proc/$process/ns/pid") // '') eq $self->{namespace};
+    return $process if $self->guest_id($process) == $wanted && (readlink("/proc/$process/ns/pid") // '') eq $self->{namespace};
   }
   return;
 }

@@ -6,12 +6,35 @@ use warnings;
 my $MAX_DEPTH = 32;
 1;
 
-# Makes a group for the guest. One that an earlier guest left is empty, for its pid namespace has ended.
+# Returns the group of this process. The path is that of the cgroup namespace, whose root is what is mounted.
+sub own_group {
+  my ($mount) = @_;
+  open(my $file, '<', '/proc/self/cgroup') or fail('/proc/self/cgroup');
+  my ($path) = map { /^0::(.*)$/ } <$file>;
+  return $mount . ($path // '/') =~ s{/\z}{}r;
+}
+
+# Lets the guest limit its units: a group hands its controllers on only if no process is in itself. See cgroups(7), "no internal
+# processes". A host need not delegate any.
+sub leave_scope {
+  my ($scope) = @_;
+  mkdir "$scope/keeper" or fail("$scope/keeper");
+  join_group("$scope/keeper");
+  open(my $list, '<', "$scope/cgroup.controllers") or fail("$scope/cgroup.controllers");
+  for my $controller (split ' ', <$list> // '') {
+    open(my $file, '>', "$scope/cgroup.subtree_control") or return;
+    syswrite $file, "+$controller";
+  }
+}
+
+# Makes a group for the guest, and one for sessions in it. One that an earlier guest left is empty, for its pid namespace has ended.
+# Others than the guest's root look into it too.
 sub make_group {
-  my ($path) = @_;
+  my ($path, $sessions) = @_;
   remove_group($path);
-  mkdir $path, 0755 or fail($path);
-  return $path;
+  for my $group ($path, "$path/$sessions") {
+    mkdir $group and chmod 0755, $group or fail($group);
+  }
 }
 
 # Only a process in the group is its member from the start, and so is all that it starts.

@@ -5,9 +5,32 @@ import {processStartTime} from '../../../src/host/machine/proc.js'
 import {capture} from '../../../src/host/process.js'
 import {sharedBoot, whyNoCgroups} from '../../support/booted.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
+import {onTerminal} from '../../support/guest-terminal.js'
 import {waitUntil} from '../../support/wait-until.js'
 
 const identity = (await whyNotMapped()) === undefined ? 'mapped' : 'emulated'
+
+/** What a login has on a machine: a session of logind, and a user manager that starts units. */
+const LOGIN = `set -e
+mkdir -p ~/.config/systemd/user
+echo "[Service]
+ExecStart=/bin/sleep 600" >~/.config/systemd/user/probe.service
+loginctl show-session "$XDG_SESSION_ID" -p Name -p Scope -p Type -p State
+systemctl --user daemon-reload
+systemctl --user start probe
+systemctl --user is-active probe
+systemctl --user is-system-running
+systemctl --user stop probe
+systemd-run --quiet --user --scope echo a scope`
+
+/** Opens a file of the hierarchy, which perl closes as it executes another program, while another process has the groups counted. */
+const CLOSED_BY_EXEC = `
+my $file = "/sys/fs/cgroup" . (split /::|\n/, \`tail -n 1 /proc/1/cgroup\`)[1] . "/cgroup.events";
+-e $file or die $file;
+my $reader = fork // die;
+while ($reader == 0) { open(my $events, "<", $file) or die; sysread $events, my $text, 100 }
+for (1 .. 300) { my $child = fork // die; if ($child == 0) { open(my $events, "<", $file) or die; exec "true" } waitpid $child, 0 }
+kill 9, $reader; print "done\n"`
 
 for (const kind of ['real', 'make-believe'] as const) {
   const given = sharedBoot(kind, identity)
@@ -34,6 +57,35 @@ for (const kind of ['real', 'make-believe'] as const) {
     assert.match(members, /CGroup: .*leaves\.service/)
     assert.equal((await sh('systemctl stop leaves')).status, 0)
     assert.equal((await sh('cat /proc/[0-9]*/cmdline | tr "\\0" " " | grep -c "sleep 1[2]34"')).stdout, '0\n')
+  })
+
+  test(`${title} su - on a terminal is a session of logind, with a user manager`, {skip}, async () => {
+    const {sh, cli} = await given()
+    const written = await sh(
+      `useradd --create-home --shell /bin/bash u; cat >/login.sh <<'END'\n${LOGIN}\nEND`,
+    )
+    assert.equal(written.status, 0, written.stderr)
+    const {screen} = await onTerminal({cli}, 'envs run guest su - u -c "sh /login.sh"')
+    assert.match(
+      screen.replaceAll('\r\n', '\n'),
+      /^Name=u\nScope=session-\S+\.scope\nType=tty\nState=active\nactive\nrunning\na scope\n$/,
+    )
+  })
+
+  test(`${title} a session can start a scope, and let a user linger`, {skip}, async () => {
+    const {sh} = await given()
+    const script = 'systemd-run --quiet --scope --unit=probe systemctl is-active probe.scope'
+    assert.deepEqual(await sh(script), {status: 0, signal: null, stdout: 'active\n', stderr: ''})
+    const {stdout} = await sh('loginctl enable-linger u && loginctl show-user u --property=Linger')
+    assert.equal(stdout, 'Linger=yes\n')
+  })
+
+  test(`${title} a file of the groups that is closed as a program is executed holds nothing up`, {
+    skip,
+  }, async () => {
+    const {cli} = await given()
+    const input = CLOSED_BY_EXEC
+    assert.equal((await cli.runWith({input}, 'run', 'guest', '--', 'perl')).stdout, 'done\n')
   })
 
   test(`${title} no process of the guest sees the keeper`, {skip}, async () => {

@@ -24,11 +24,11 @@ function takenBySession(): Map<string | undefined, number> {
   return new Map([...branches].map(([, letter, count]) => [letter, Number(count ?? 1)]))
 }
 
-test('session.pl takes each option with as many words as are written, and the identity', () => {
+test('session.pl takes each option with as many words as are written, and those of the place', () => {
   const written = SESSION_OPTIONS.flatMap(({letter, words}) =>
     words === undefined ? [] : [[letter, words(REQUEST)[0]?.length] as const],
   )
-  assert.deepEqual(takenBySession(), new Map([...written, ['d', 1], ['i', 1]]))
+  assert.deepEqual(takenBySession(), new Map([...written, ['d', 1], ['i', 1], ['g', 1]]))
 })
 
 test('join.pl writes the options that it reads itself by the letters of the table', () => {
