@@ -1,7 +1,8 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {nameArg} from '../src/cli/flags.js'
 import {Args} from '../src/cli/parse.js'
-import {describeReasons, describeWaiting, serviceColumns} from '../src/cli/views/services.js'
+import {describeAction, describeReasons, describeWaiting, serviceColumns} from '../src/cli/views/services.js'
+import {removePrograms} from '../src/environments/programs/remove.js'
 import {actOnServices, SERVICE_ACTIONS, type ServiceAction} from '../src/environments/services/act.js'
 import {listServices} from '../src/environments/services/list.js'
 import {readServiceLog} from '../src/environments/services/log.js'
@@ -18,7 +19,8 @@ export default class Services extends EnvsCommand {
     `Without ACTION: shows the state of each service, the ports that it listens on, and whether it starts by itself. In \
 an environment without an init, installed services do not start: "would start" marks those that a machine would start. \
 With --quiet: names of units only. start, stop and restart act now, by systemctl or, without an init, by the init \
-script; enable and disable set what an init starts by itself; log prints the last lines that a service printed.`
+script; enable and disable set what an init starts by itself; log prints the last lines that a service printed. stop also \
+ends programs of envs run --detach; rm removes those that have ended from the list, with their logs.`
   static override usage = 'services NAME [ACTION UNIT...] [FLAG...]'
   static override strict = false
   static override examples = [
@@ -31,7 +33,7 @@ script; enable and disable set what an init starts by itself; log prints the las
     action: Args.string({
       description: 'what to do with the units [default: list all]',
       ignoreStdin: true,
-      options: [...SERVICE_ACTIONS, 'log'],
+      options: [...SERVICE_ACTIONS, 'rm', 'log'],
     }),
     units: Args.string({description: 'names of units', ignoreStdin: true}),
   }
@@ -42,8 +44,14 @@ script; enable and disable set what an init starts by itself; log prints the las
     const units = argv.slice(2).map(String)
     if (units.length === 0)
       throw new UsageError(`No unit was given to ${args.action}.`, [`envs services ${args.name}`])
+    if (args.action === 'log') return this.#log(args.name, units)
     const action = SERVICE_ACTIONS.find((known) => known === args.action)
-    return action === undefined ? this.#log(args.name, units) : this.#act(args.name, action, units)
+    const done =
+      action === undefined
+        ? await removePrograms(this.openHost(), args.name, units)
+        : await this.#act(args.name, action, units)
+    for (const line of describeAction(done)) this.note(line)
+    return done
   }
 
   async #list(name: string): Promise<ServiceListResult> {

@@ -1,4 +1,4 @@
-import type {ServiceListResult, ServiceRow} from '../../environments/services/results.js'
+import type {ServiceActionResult, ServiceListResult, ServiceRow} from '../../environments/services/results.js'
 import {formatRelativeTime} from '../format.js'
 import type {Column} from '../table.js'
 
@@ -23,6 +23,22 @@ function describeServiceState({state, result}: ServiceRow): string {
 function describePorts({ports}: ServiceRow): string {
   const shown = ports.map(({port, protocol}) => (protocol === 'tcp' ? String(port) : `${port}/${protocol}`))
   return [...new Set(shown)].join(' ')
+}
+
+/** Describes what was done to services, and the state after it, one line each. */
+export function describeAction({name, action, units, services}: ServiceActionResult): string[] {
+  if (action === 'rm') return units.map((program) => `Removed ${program} from ${name}.`)
+  return services.map((row) => {
+    const unit = row.unit.replace(/\.service$/, '')
+    const ports = describePorts(row)
+    if (action === 'enable' || action === 'disable')
+      return `${unit} is ${row.isEnabled ? 'enabled' : 'disabled'} in ${name}, and ${stateAfter(row)} now.`
+    return `${unit} is ${stateAfter(row)} in ${name}${ports === '' ? '' : `, ports ${ports}`}.`
+  })
+}
+
+function stateAfter(row: ServiceRow): string {
+  return row.state === 'would-start' ? 'inactive' : describeServiceState(row)
 }
 
 /** Describes why services failed, where envs knows, one line each. */

@@ -20,3 +20,15 @@ export const programStuckError = defineError('ENVS_PROGRAM_STUCK', ExitCode.conf
   message: 'The program "{program}" in "{environment}" has not ended: process {pid} still keeps it.',
   nextStep: 'End the whole environment: envs stop {environment} --force',
 })
+
+/** A program that runs is not removed. */
+export const programNotEndedError = defineError('ENVS_PROGRAM_NOT_ENDED', ExitCode.conflict, {
+  message: 'The program "{program}" is not removed from "{environment}": it has not ended.',
+  nextStep: 'Stop it first: envs services {environment} stop {program}',
+})
+
+/** Nobody started a program of that name, or it was removed. */
+export const programNotFoundError = defineError('ENVS_PROGRAM_NOT_FOUND', ExitCode.notFound, {
+  message: '"{environment}" has no program "{program}" of envs run --detach.',
+  nextStep: 'See what it has: envs services {environment}',
+})

@@ -1,13 +1,13 @@
-import {closeSync, openSync, rmSync} from 'node:fs'
-import {rm} from 'node:fs/promises'
+import {closeSync, existsSync, openSync, rmSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import type {Readable} from 'node:stream'
 import * as v from 'valibot'
 import {EnvsError, type ErrorCode} from '../../errors.js'
 import {bytesOfText} from '../../host/argv/bytes.js'
+import {ignoring} from '../../host/errno.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
-import {type Lock, takeLock} from '../../host/locks.js'
+import {isLockOf, type Lock, takeLock} from '../../host/locks.js'
 import {systemCalls} from '../../host/machine/arch.js'
 import {packageRoot} from '../../host/paths.js'
 import {pipeOf, requirePerl, scriptWords, start, started} from '../../host/process.js'
@@ -19,6 +19,7 @@ import {type Environment, findEnvironment} from '../../store/environments.js'
 import {lockEnvironment} from '../../store/locks.js'
 import {programFailedError, programRunningError} from './errors.js'
 import {checkProgramName, listPrograms, programFiles, type RestartPolicy, writeProgram} from './program.js'
+import {removeEnded} from './remove.js'
 
 type ProgramRequest = {
   /** Undefined: the name of the command. */
@@ -68,10 +69,14 @@ export async function startProgram(
 /** Takes the lock of a program. @throws {@link programRunningError} */
 async function claim({name, files}: Environment, program: string): Promise<Lock> {
   const {folder, lock} = programFiles(files.run, program)
-  await makeFolders(folder, {mode: 0o700})
-  const own = await takeLock(lock, {mode: 'exclusive', waitMs: LOOK_MS})
-  if (own === undefined) throw programRunningError({program, environment: name})
-  return own
+  for (;;) {
+    await makeFolders(folder, {mode: 0o700})
+    const own = await takeLock(lock, {mode: 'exclusive', waitMs: LOOK_MS}).catch(ignoring('ENOENT'))
+    if (own !== undefined && isLockOf(own, lock)) return own
+    own?.release()
+    // Else somebody removed an ended program of the name meanwhile.
+    if (own === undefined && existsSync(lock)) throw programRunningError({program, environment: name})
+  }
 }
 
 async function launch(
@@ -150,5 +155,5 @@ function failureIn(word: string): EnvsError | undefined {
 async function sweepEnded({files: {run}}: Environment): Promise<void> {
   const ended = (await listPrograms(run)).filter(({state}) => state === 'ended')
   const old = ended.sort((a, b) => b.since.getTime() - a.since.getTime()).slice(MOST_ENDED)
-  for (const {name} of old) await rm(programFiles(run, name).folder, {recursive: true, force: true})
+  for (const {name} of old) await removeEnded(run, name)
 }

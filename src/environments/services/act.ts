@@ -11,7 +11,7 @@ import {type CapturedSession, captureInEnvironment} from '../session/capture.js'
 import {guestProcesses} from '../session/processes.js'
 import {bootedAnchor} from './booted.js'
 import {serviceActionFailedError, serviceNeedsInitError, serviceNotFoundError} from './errors.js'
-import {treeServices} from './list.js'
+import {rowsOf, treeServices} from './list.js'
 import {wholeLogCommand} from './log.js'
 import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
 import type {ServiceActionResult} from './results.js'
@@ -49,24 +49,25 @@ export async function actOnServices(
   const programs = action === 'stop' ? await stopPrograms(environment, words) : []
   const units = words.filter((word) => !programs.includes(word)).map((word) => parseUnit(name, word))
   const done = {name, action, units: [...programs, ...units]}
-  if (units.length === 0) return done
+  const result = async () => ({...done, services: await rowsOf(host, environment, {units, programs})})
+  if (units.length === 0) return result()
   const seeLog = `envs services ${name} log ${units.join(' ')}`
   if (hasInit(environment)) {
     const ended = await captureInEnvironment(host, name, ['systemctl', action, '--', ...units])
     onOutput(outputOf(ended))
-    if (ended.status === 0) return done
+    if (ended.status === 0) return result()
     throw await failure(host, environment, {
       ...{...done, program: 'systemctl', ended},
       nextStep: seeLog,
     })
   }
   await refuseWithoutScript(host, environment, {action, units})
-  if (action === 'stop' && !isRunning(host, environment)) return done
+  if (action === 'stop' && !isRunning(host, environment)) return result()
   const script = readFileSync(templatePath('guest/service.sh'), 'utf8')
   const command = ['/bin/sh', '-c', script, 'envs-service', action, ...units]
   const ended = await captureInEnvironment(host, name, command)
   onOutput(outputOf(ended))
-  if (ended.status === 0) return done
+  if (ended.status === 0) return result()
   throw await failure(host, environment, {
     ...{...done, program: needsScript(action) ? 'an init script' : 'update-rc.d', ended},
     nextStep: needsScript(action)
@@ -113,7 +114,7 @@ function outputOf({stdout, stderr}: CapturedSession): string {
   return stdout + stderr
 }
 
-type ActionFailure = ServiceActionResult & {
+type ActionFailure = Omit<ServiceActionResult, 'services'> & {
   readonly program: string
   readonly ended: CapturedSession
   readonly nextStep: string

@@ -33,18 +33,25 @@ export function bootedAnchor({files, record}: Pick<Environment, 'files' | 'recor
  */
 export async function showUnits(
   host: Host,
-  {name}: Pick<Environment, 'name'>,
+  environment: Pick<Environment, 'name'>,
   others: readonly string[],
 ): Promise<ShownUnit[]> {
-  const command = [
-    'systemctl',
-    'show',
-    '--all',
-    `--property=${SHOWN_PROPERTIES.join(',')}`,
-    '--',
-    ...PATTERNS,
-    ...others,
-  ]
+  const units = await askUnits(host, environment, [...PATTERNS, ...others])
+  return units.filter((unit) => isWorthShowing(unit, others))
+}
+
+/**
+ * Returns units as the init of a booted environment describes them; one that was asked for by an alias has its own name.
+ *
+ * @param names - Names or patterns.
+ * @throws {@link guestRefusedError}
+ */
+export async function askUnits(
+  host: Host,
+  {name}: Pick<Environment, 'name'>,
+  names: readonly string[],
+): Promise<ShownUnit[]> {
+  const command = ['systemctl', 'show', '--all', `--property=${SHOWN_PROPERTIES.join(',')}`, '--', ...names]
   const {status, stdout, stderr} = await captureInEnvironment(host, name, command)
   const units = parseShownUnits(stdout)
   if (units.length === 0)
@@ -53,7 +60,7 @@ export async function showUnits(
       command: 'systemctl show',
       reason: stderr.trim() || `it ended with status ${status}`,
     })
-  return units.filter((unit) => isWorthShowing(unit, others))
+  return units
 }
 
 /** Leaves out units that packages of systemd load for others: fifty of the sixty units of an idle guest. */

@@ -8,7 +8,7 @@ import {readGuestTree, treeFolders} from '../../store/mounted-tree.js'
 import {type FoundProcesses, programRows} from '../programs/rows.js'
 import {captureInEnvironment} from '../session/capture.js'
 import {guestProcesses, inspectGuest} from '../session/processes.js'
-import {bootedAnchor, processesByUnit, rowOfUnit, showUnits} from './booted.js'
+import {askUnits, bootedAnchor, processesByUnit, rowOfUnit, showUnits} from './booted.js'
 import {wholeLogCommand} from './log.js'
 import {describePortProblem, findPortProblem, portsInLog} from './port-reason.js'
 import type {ServiceListResult, ServiceRow} from './results.js'
@@ -31,8 +31,39 @@ export async function listServices(host: Host, text: string): Promise<ServiceLis
   const rows =
     bootedAnchor(environment) === undefined
       ? rowsWithoutInit(services, found)
-      : await rowsOfInit(host, environment, {services, found})
+      : await rowsOfInit(host, environment, {
+          units: await showUnits(
+            host,
+            environment,
+            services.map(({unit}) => unit),
+          ),
+          found,
+        })
   return {name, isRunning, services: [...rows, ...(await programRows(files.run, found))]}
+}
+
+/** Returns the rows of some units and programs of an environment, as {@link listServices} has them. */
+export async function rowsOf(
+  host: Host,
+  environment: Environment,
+  {units, programs}: {readonly units: readonly string[]; readonly programs: readonly string[]},
+): Promise<ServiceRow[]> {
+  const found = await findProcesses(host, environment)
+  const ofPrograms = programs.length === 0 ? [] : await programRows(environment.files.run, found)
+  const rows = [...(await unitRows(host, environment, {units, found})), ...ofPrograms]
+  return rows.filter(({kind, unit}) => kind === 'unit' || programs.includes(unit))
+}
+
+async function unitRows(
+  host: Host,
+  environment: Environment,
+  {units, found}: {readonly units: readonly string[]; readonly found: FoundProcesses},
+): Promise<ServiceRow[]> {
+  if (units.length === 0) return []
+  if (bootedAnchor(environment) !== undefined)
+    return rowsOfInit(host, environment, {units: await askUnits(host, environment, units), found})
+  const services = await treeServices(host, environment, units)
+  return rowsWithoutInit(services, found).filter(({unit}) => units.includes(unit))
 }
 
 async function findProcesses(host: Host, {files}: Environment): Promise<FoundProcesses> {
@@ -78,13 +109,8 @@ function rowOf(
 async function rowsOfInit(
   host: Host,
   environment: Environment,
-  {services, found: {processes, facts}}: {services: readonly TreeService[]; found: FoundProcesses},
+  {units, found: {processes, facts}}: {units: readonly ShownUnit[]; found: FoundProcesses},
 ): Promise<ServiceRow[]> {
-  const units = await showUnits(
-    host,
-    environment,
-    services.map(({unit}) => unit),
-  )
   const byUnit = processesByUnit(units, processes)
   const rows = []
   for (const unit of units) {

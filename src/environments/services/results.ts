@@ -35,8 +35,9 @@ export type ServiceListResult = RecordOf<typeof serviceListResult>
 
 export const serviceActionResult = v.object({
   name: ownNameField,
-  action: v.picklist(['start', 'stop', 'restart', 'enable', 'disable']),
+  action: v.picklist(['start', 'stop', 'restart', 'enable', 'disable', 'rm']),
   units: v.array(v.string()),
+  services: described(v.array(serviceResult), 'the units after it; a unit with an alias has its own name'),
 })
 export type ServiceActionResult = RecordOf<typeof serviceActionResult>
 

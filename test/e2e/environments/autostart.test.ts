@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
+import {spawn} from 'node:child_process'
+import {once} from 'node:events'
 import {existsSync, readFileSync} from 'node:fs'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {runCli} from '../../support/cli.js'
+import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
+import {ownGuest} from '../../support/guest.js'
+import {onRestrictedHost} from '../../support/restricted-host.js'
 import {runnableRootfs} from '../../support/runnable-rootfs.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 /** A crontab(1) whose crontab is a file. */
 const CRONTAB = `case $1 in -l) cat "$HOME/crontab" ;; -) cat >"$HOME/crontab" ;; *) exit 2 ;; esac`
@@ -25,6 +31,8 @@ type AutostartHost = {
 async function hostWith(t: TestContext, programs: Readonly<Record<string, string>>): Promise<AutostartHost> {
   const cli = await environmentCli(t)
   const folder = join(cli.home, 'programs')
+  // The real one of the machine would change the crontab of the user who runs the tests.
+  const behind = 'crontab' in programs ? [] : onRestrictedHost({without: ['crontab']})
   await mkdir(folder)
   // Those of the machine that runs the test come later in PATH.
   const none = {systemctl: 'exit 1', loginctl: 'exit 1'}
@@ -36,7 +44,8 @@ async function hostWith(t: TestContext, programs: Readonly<Record<string, string
   const env = {PATH: `${folder}:${cli.env['PATH']}`}
   return {
     cli,
-    autostart: (...argv) => cli.runWith({env}, 'autostart', 'play', ...argv),
+    autostart: (...argv) =>
+      runCli([...behind, ...cli.words, 'autostart', 'play', ...argv], {...cli, options: {env}}),
     asked: () =>
       readFileSync(join(cli.home, 'asked'), 'utf8')
         .split('\n')
@@ -92,10 +101,60 @@ test('without a user manager, a line of the crontab starts the environment, and 
   assert.equal(readFileSync(crontab, 'utf8'), '# mine\n')
 })
 
+const [CRON, CRONTAB_PROGRAM] = ['/usr/sbin/cron', '/usr/bin/crontab']
+const whyNoCron = [CRON, CRONTAB_PROGRAM].every((path) => existsSync(path))
+  ? ((await whyNotMapped()) ?? false)
+  : 'this host has no cron'
+
+/**
+ * A host that has just booted: root is an id of this user's range, no crontab is there, and /run is empty. Its cron has no /etc/shadow to
+ * read, so PAM has to permit all accounts.
+ */
+const BOOT = `mount -t tmpfs tmpfs /var/spool/cron
+mkdir -m 1777 /var/spool/cron/crontabs
+mount -t tmpfs tmpfs /run
+printf 'account required pam_permit.so\\nsession required pam_permit.so\\n' >/run/pam
+mount --bind /run/pam /etc/pam.d/cron
+setpriv --reuid "$1" --regid "$2" --clear-groups -- sh -c 'shift 2; out=$1; shift; exec "$@" >"$out"' sh "$@"
+exec ${CRON} -f`
+
+test('cron starts the environment at the boot of the host, from the line that crontab(1) wrote', {
+  skip: whyNoCron,
+}, async (t) => {
+  const {cli} = await ownGuest(t, 'emulated')
+  assert.equal((await cli.run('set', 'play', 'init=services')).status, 0)
+  assert.equal((await cli.run('stop', 'play')).status, 0)
+  const isRunning = async () =>
+    JSON.parse((await cli.run('show', 'play', '--json')).stdout).state === 'running'
+  assert.equal(await isRunning(), false)
+  const [uid, gid] = [String(process.getuid?.()), String(process.getgid?.())]
+  const result = join(cli.home, 'result.json')
+  const ids = [`--map-user=${uid}`, `--map-group=${gid}`, '--setuid=0', '--setgid=0']
+  const words = [uid, gid, result, ...cli.words, 'autostart', 'play', 'on', '--json']
+  const host = spawn('unshare', ['--map-auto', ...ids, '--mount', '--', 'sh', '-ec', BOOT, 'sh', ...words], {
+    ...{cwd: cli.home, env: cli.env},
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const end = once(host, 'exit')
+  try {
+    await waitUntil('cron to start the environment', async () => {
+      assert.equal(host.exitCode, null, 'cron has ended')
+      return isRunning()
+    })
+  } finally {
+    host.kill()
+    await end
+  }
+  assert.deepEqual(JSON.parse(readFileSync(result, 'utf8')), {
+    ...{name: 'play', autostart: 'crontab', lingers: null},
+  })
+  const asked = await cli.run('run', 'play', '--', 'systemctl', 'is-system-running', '--wait')
+  assert.equal(asked.stdout, 'running\n', asked.stderr)
+})
+
 test('a host with neither, and an environment without an init, are told', async (t) => {
   const {cli, autostart} = await hostWith(t, {})
   const refused = await autostart('on', '--json')
-  // A machine for tests has no cron; one that has it would be asked.
   assert.deepEqual([refused.status, JSON.parse(refused.stdout).error.code], [7, 'ENVS_NO_AUTOSTART'])
   assert.equal((await cli.run('set', 'play', 'init=none')).status, 0)
   for (const argv of [

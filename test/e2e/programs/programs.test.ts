@@ -180,7 +180,48 @@ test('services lists programs with their state, and stops one by its name', asyn
   )
   const end = await guest.cli.run('services', 'play', 'stop', 'up', '--json')
   assert.equal(end.status, 0, end.stderr)
-  assert.deepEqual(JSON.parse(end.stdout), {name: 'play', action: 'stop', units: ['up']})
+  const {services: after, ...done} = JSON.parse(end.stdout)
+  assert.deepEqual(done, {name: 'play', action: 'stop', units: ['up']})
+  assert.deepEqual([after.length, after[0].unit, after[0].state], [1, 'up', 'inactive'])
   const {state, isStopped, status} = await program.facts()
   assert.deepEqual([state, isStopped, status], ['ended', true, 143])
+})
+
+test('a program that did not start, or has failed, is listed until rm or another of its name', async () => {
+  const guest = await stopped(play)
+  const services = (...argv: string[]) => guest.cli.run('services', 'play', ...argv)
+  const listed = async (name: string) => {
+    const {services: rows} = JSON.parse((await services('--json')).stdout)
+    const row = rows.find(({unit}: {unit: string}) => unit === name)
+    return row && [row.state, row.result]
+  }
+  await guest.cli.run('run', '--detach', '--name', 'never', 'play', 'nonesuch')
+  await (await startProgram(guest, 'fails', {}, 'false')).until('ended')
+  assert.deepEqual(await listed('never'), ['failed', 'status 127'])
+  assert.deepEqual(await listed('fails'), ['failed', 'status 1'])
+  const up = await startProgram(guest, 'never', {}, 'sleep', '60')
+  assert.deepEqual(await listed('never'), ['active', 'success'])
+
+  for (const [names, status, code] of [
+    [['fails', 'never'], 4, 'ENVS_PROGRAM_NOT_ENDED'],
+    [['fails', '../fails'], 3, 'ENVS_PROGRAM_NOT_FOUND'],
+  ] as const) {
+    const refused = await services('--json', 'rm', ...names)
+    assert.deepEqual([refused.status, JSON.parse(refused.stdout).error.code], [status, code])
+  }
+  assert.deepEqual(await listed('fails'), ['failed', 'status 1'])
+
+  const stop = await services('stop', 'never')
+  assert.deepEqual([stop.status, stop.stdout, stop.stderr], [0, '', 'never is inactive in play.\n'])
+  const removed = await services('rm', 'fails', 'never', 'never')
+  assert.deepEqual(
+    [removed.status, removed.stdout, removed.stderr],
+    [0, '', 'Removed fails from play.\nRemoved never from play.\n'],
+  )
+  assert.deepEqual([await listed('fails'), await listed('never')], [undefined, undefined])
+  assert.deepEqual(up.log(), [])
+  const again = await startProgram(guest, 'fails', {}, 'sleep', '60')
+  const quiet = await services('--quiet', 'stop', 'fails')
+  assert.deepEqual([quiet.status, quiet.stdout, quiet.stderr], [0, '', ''])
+  assert.equal((await again.facts()).state, 'ended')
 })

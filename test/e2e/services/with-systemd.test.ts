@@ -97,8 +97,11 @@ if (identity === 'mapped')
 
 test('enable, stop and restart are those of systemctl', {skip}, async () => {
   const guest = await given()
-  assert.equal((await guest.cli.run('services', 'guest', 'enable', 'listener')).status, 0)
-  assert.equal((await guest.cli.run('services', 'guest', 'stop', 'listener')).status, 0)
+  const enabled = await guest.cli.run('services', 'guest', 'enable', 'listener')
+  assert.equal(enabled.status, 0)
+  assert.match(enabled.stderr, /listener is enabled in guest, and active now\.\n$/)
+  const ended = await guest.cli.run('services', 'guest', 'stop', 'listener')
+  assert.deepEqual([ended.status, ended.stderr], [0, 'listener is inactive in guest.\n'])
   const stopped = await rowOf(guest, 'listener.service')
   assert.deepEqual([stopped?.state, stopped?.isEnabled, stopped?.ports], ['inactive', true, []])
   assert.equal((await guest.cli.run('services', 'guest', 'restart', 'listener')).status, 0)

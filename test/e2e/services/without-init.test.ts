@@ -83,6 +83,7 @@ for (const {identity, skip} of IDENTITIES) {
     const guest = await prepare()
     const started = await guest.cli.run('services', 'play', 'start', 'listener')
     assert.equal(started.status, 0, started.stderr)
+    assert.match(started.stderr, /^listener is active in play(, ports \d+)?\.\n$/)
     let row = await rowOf(guest, 'listener.service')
     // The script returns before the listener listens.
     while (row?.ports.length === 0) row = await rowOf(guest, 'listener.service')
@@ -94,7 +95,7 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal(Number(main.stdout), row?.mainPid)
 
     const stopped = await guest.cli.run('services', 'play', 'stop', 'listener')
-    assert.equal(stopped.status, 0, stopped.stderr)
+    assert.deepEqual([stopped.status, stopped.stderr], [0, 'listener is inactive in play.\n'])
     assert.equal(await rowOf(guest, 'listener.service'), undefined)
     await assert.rejects(reach(port))
   })
@@ -192,7 +193,10 @@ for (const {identity, skip} of IDENTITIES) {
     const wanted =
       'ls /etc/systemd/system/multi-user.target.wants /etc/rc2.d | grep -E "alone|S[0-9]+listener"'
     const enabled = await guest.cli.run('services', 'play', 'enable', 'alone', 'listener')
-    assert.equal(enabled.status, 0, enabled.stderr)
+    assert.deepEqual(
+      [enabled.status, enabled.stderr],
+      [0, 'alone is enabled in play, and inactive now.\nlistener is enabled in play, and inactive now.\n'],
+    )
     assert.match((await guest.sh(wanted)).stdout, /^S\d+listener\nalone\.service\n$/)
     const disabled = await guest.cli.run('services', 'play', 'disable', 'alone', 'listener')
     assert.equal(disabled.status, 0, disabled.stderr)
