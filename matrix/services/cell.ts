@@ -31,6 +31,8 @@ export type Answer = {
 /** A busy machine needs a minute for RabbitMQ, and cron looks once a minute. */
 const MOST_ASKS = 90
 const ASK_EVERY_MS = 1000
+/** A unit that has failed is asked no more. */
+const ASKS_BETWEEN_LOOKS = 10
 /** An installation of twenty servers. */
 const INSTALL_TIMEOUT_MS = 60 * 60_000
 
@@ -133,13 +135,17 @@ async function ask(
   inside: (argv: readonly string[]) => Promise<Ran>,
   signal: AbortSignal,
 ): Promise<Answer> {
+  const show = async () =>
+    (await inside(['systemctl', 'show', '--property=ActiveState,SubState,Result', unit])).output
+      .trim()
+      .replaceAll(/\s+/g, ' ')
   for (let asked = 1; asked <= MOST_ASKS; asked++) {
     if ((await inside(['timeout', '20', 'bash', '-O', 'extglob', '-c', answer])).status === 0)
       return {package: name, result: 'answered', state: ''}
+    if (asked % ASKS_BETWEEN_LOOKS === 0 && (await show()).includes('ActiveState=failed')) break
     await sleep(ASK_EVERY_MS, undefined, {signal})
   }
-  const {output} = await inside(['systemctl', 'show', '--property=ActiveState,SubState,Result', unit])
-  return {package: name, result: 'silent', state: output.trim().replaceAll(/\s+/g, ' ')}
+  return {package: name, result: 'silent', state: await show()}
 }
 
 function requireSuccess(argv: readonly string[], ran: Ran): Ran {
