@@ -122,16 +122,20 @@ const uploadWhole: Upload = (connection, {digest, size, begun, body}) =>
 
 /** Below the limits of proxies that have one, which are rarely under 10 MB. */
 const CHUNK_BYTES = 8 * 1024 * 1024
+/** A chunk is held in memory, and the registry says how long it must be at least. */
+const MOST_CHUNK_BYTES = 64 * 1024 * 1024
 
 const uploadInChunks: Upload = async (connection, {digest, begun, body}) => {
   const scopes = pushScopes(connection)
   const least = Number(begun.headers['oci-chunk-min-length'] ?? 0)
   let url = uploadUrl(begun, connection)
   let sent = 0
-  for await (const chunk of inChunks(
-    body(),
-    Math.max(CHUNK_BYTES, Number.isSafeInteger(least) ? least : 0),
-  )) {
+  if (!(least <= MOST_CHUNK_BYTES))
+    throw registryUnreachableError({
+      host: connection.endpoint.host,
+      reason: `it asks for chunks of at least ${least} bytes, and envs sends at most ${MOST_CHUNK_BYTES}`,
+    })
+  for await (const chunk of inChunks(body(), Math.max(CHUNK_BYTES, least))) {
     const outcome = await connection.callOnce({
       method: 'PATCH',
       to: url,

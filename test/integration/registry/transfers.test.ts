@@ -75,6 +75,8 @@ async function startUploads(
     readonly location: (base: string) => string
     /** Status of each PUT or PATCH in turn; 0 breaks the connection. */
     readonly statuses?: readonly number[]
+    /** Of the answer that begins an upload. */
+    readonly headers?: Readonly<Record<string, string>>
   },
 ) {
   const {statuses = []} = answers
@@ -84,7 +86,7 @@ async function startUploads(
   const server = await startServer(t, (request, response) => {
     const base = `http://${request.headers.host}`
     if (request.method === 'POST') {
-      response.writeHead(202, {location: answers.location(base)}).end()
+      response.writeHead(202, {location: answers.location(base), ...answers.headers}).end()
       return
     }
     const status = statuses[turn++] ?? (request.method === 'PATCH' ? 202 : 201)
@@ -156,6 +158,22 @@ test('a blob that is too large for a proxy goes in chunks', async (t) => {
   )
   assert.deepEqual(ranges, ['0-8499999', '8500000-8999999'])
 })
+
+for (const least of ['1000000000000', 'many']) {
+  test(`a registry that asks for chunks of at least ${least} bytes is refused`, async (t) => {
+    const registry = await startUploads(t, {
+      location: (base) => `${base}/upload/1`,
+      statuses: [413],
+      headers: {'oci-chunk-min-length': least},
+    })
+    const repository = await openAs(t, `${registry.host}/team/x`, {
+      settings: insecurely(registry),
+      actions: 'pull,push',
+    })
+    await assert.rejects(repository.pushBlob(layer, opening), {code: 'ENVS_REGISTRY_UNREACHABLE'})
+    assert.equal(registry.requests().filter((each) => each.startsWith('PATCH')).length, 0)
+  })
+}
 
 test('an upload to a storage at another host carries no password', async (t) => {
   const storage = await startUploads(t, {location: (base) => base})
