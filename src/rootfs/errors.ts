@@ -111,7 +111,10 @@ export const exportRefusedError = defineError('ENVS_EXPORT_REFUSED', ExitCode.co
 /** A file of the tree can't be in a layer of a container image. */
 export const layerRefusedError = defineError('ENVS_EXPORT_REFUSED', ExitCode.conflict, {
   message: 'Could not pack "{path}" into a layer of an image: {reason}.',
-  nextStep: 'Rename, move or remove it in the environment, then export again.',
+  nextStep: [
+    'Rename, move or remove it in the environment, then export again.',
+    'If only a snapshot has it, pack the present files alone: --squash',
+  ],
 })
 
 /** A host program failed to compress an archive. */

@@ -71,6 +71,17 @@ const LAID =
 
 /** Every member of an archive as GNU tar lists it, with owners, times and attributes: sorted, the same for any order. */
 export async function listing(archive: string): Promise<string[]> {
+  const members = await memberLines(archive)
+  return withoutLaid(members.map(([path, about]) => `${path} ${about}`)).sort()
+}
+
+/** Leaves out the lines of files that envs lays into a tree. */
+export function withoutLaid(lines: readonly string[]): string[] {
+  return lines.filter((line) => !LAID.test(line.replace(/ \S{10} .*$/, '')))
+}
+
+/** The members of an archive in order: path, and all that GNU tar tells of it. */
+export async function memberLines(archive: string): Promise<(readonly [path: string, about: string])[]> {
   const {status, stdout, stderr} = await capture(
     ['tar', '--numeric-owner', '--xattrs', '--xattrs-include=*', '-tvvf', archive],
     {env: {PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC'}},
@@ -81,10 +92,13 @@ export async function listing(archive: string): Promise<string[]> {
     .trim()
     .split('\n')
     .map((line) => LINE.exec(line)?.groups ?? {})
-    .filter(({path}) => path !== undefined && !LAID.test(path))
-    .map(({about, path, rest}) => `${path} ${about?.replace(/ +/g, ' ')}${rest}`)
-    .sort()
+    .flatMap(({path, about = '', rest = ''}) =>
+      path === undefined
+        ? []
+        : [[path, `${about.replace(/ +/g, ' ')}${rest.replace('link to ./', 'link to ')}`] as const],
+    )
 }
 
 /** Permissions, owner, size or numbers, day and time; the path; a target, or attributes. */
-const LINE = /^(?<about>\S+ +\S+ +\S+ \S+ \S+) \.\/(?<path>.*?)\/?(?<rest>( -> .*| link to .*| x: .*)?)$/
+const LINE =
+  /^(?<about>[-a-zA-Z]{10}\S* +\S+ +\S+ \S+ \S+) (?:\.\/)?(?<path>.*?)\/?(?<rest>( -> .*| link to .*| x: .*)?)$/

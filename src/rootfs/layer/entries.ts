@@ -23,8 +23,16 @@ export type LayerEntries = {
   list(path: string, folder: FolderHandle): Iterable<LayerEntry>
   /** Returns whether a folder is as envs has made it for personal files, with nothing else in it. */
   isBare(path: string, folder: FolderHandle): boolean
-  /** Returns the time of the newest file in a folder and below, in seconds; 0 without one. */
-  newestIn(path: string, folder: FolderHandle): number
+  /** Returns times that do not depend on when envs has changed the tree. */
+  times(root: FolderHandle): TreeTimes
+}
+
+/** In seconds since 1970. */
+export type TreeTimes = {
+  /** Of the newest file. */
+  readonly newest: number
+  /** Of folders in which envs has files: that of the newest other file in it. */
+  readonly changed: ReadonlyMap<string, number>
 }
 
 export function openLayerEntries({
@@ -42,6 +50,14 @@ export function openLayerEntries({
   const laid = new Map(personal.folders.map(({path, mode}) => [path, mode]))
 
   function* list(path: string, folder: FolderHandle): Generator<LayerEntry> {
+    for (const {treatment, ...entry} of all(path, folder))
+      if (treatment !== 'left-out') yield {...entry, treatment}
+  }
+
+  function* all(
+    path: string,
+    folder: FolderHandle,
+  ): Generator<Omit<LayerEntry, 'treatment'> & {readonly treatment: Treatment}> {
     const names = folder.list().map(({name}) => name.toString('latin1'))
     const placeOf = (name: string) => folder.entry(Buffer.from(name, 'latin1'))
     for (const {name, onDisk} of namesWithoutShims(path, names, (each) => targetOf(placeOf(each)))) {
@@ -52,8 +68,7 @@ export function openLayerEntries({
         place,
         status: lstatSync(place),
       }
-      const treatment = treatmentOf(seen(found))
-      if (treatment !== 'left-out') yield {...found, treatment}
+      yield {...found, treatment: treatmentOf(seen(found))}
     }
   }
 
@@ -68,25 +83,28 @@ export function openLayerEntries({
     return true
   }
 
-  function newestIn(path: string, folder: FolderHandle): number {
+  function times(root: FolderHandle): TreeTimes {
     let newest = 0
-    for (const entry of list(path, folder)) {
-      const {status, treatment} = entry
-      if (status.isDirectory())
-        newest = Math.max(
-          newest,
-          within(entry, (inner) => newestIn(entry.path, inner)),
-        )
-      else if (status.isFile() && treatment === 'kept')
-        newest = Math.max(newest, Math.floor(status.mtimeMs / 1000))
+    const changed = new Map<string, number>()
+    const visit = (path: string, folder: FolderHandle) => {
+      let [newestHere, isChanged] = [0, false]
+      for (const entry of all(path, folder)) {
+        const {status, treatment} = entry
+        if (treatment !== 'kept') isChanged = true
+        else if (status.isDirectory()) within(entry, (inner) => visit(entry.path, inner))
+        else if (status.isFile()) newestHere = Math.max(newestHere, Math.floor(status.mtimeMs / 1000))
+      }
+      newest = Math.max(newest, newestHere)
+      if (isChanged) changed.set(path, newestHere)
     }
-    return newest
+    visit('', root)
+    return {newest, changed: new Map([...changed].map(([path, time]) => [path, time === 0 ? newest : time]))}
   }
 
-  return {list, isBare, newestIn}
+  return {list, isBare, times}
 }
 
-function within<T>({place}: LayerEntry, use: (folder: FolderHandle) => T): T {
+function within<T>({place}: Pick<LayerEntry, 'place'>, use: (folder: FolderHandle) => T): T {
   const folder = openFolder(place)
   try {
     return use(folder)

@@ -74,10 +74,11 @@ export function packLayer(root: string, options: PackLayerOptions): PackLayerRep
   const firstNames = new Map<string, string>()
   const piece = Buffer.allocUnsafeSlow(READ_BYTES)
   const top = openFolder(root)
-  // The fixes have changed the times of folders in an image's layer: no time there is later than that of its newest file.
+  // The fixes have changed the times of folders in an image's layer.
+  const times = kind === 'image' ? tree.times(top) : undefined
   const latest = Math.min(
     options.latest ?? Number.POSITIVE_INFINITY,
-    kind === 'image' ? tree.newestIn('', top) : Number.POSITIVE_INFINITY,
+    times?.newest ?? Number.POSITIVE_INFINITY,
   )
 
   function begin(member: Member, path: string): void {
@@ -104,14 +105,14 @@ export function packLayer(root: string, options: PackLayerOptions): PackLayerRep
   function packRoot(): void {
     const {status} = top
     if (kind !== 'changes' || hasOtherLook(status, options.below))
-      put({...commonOf(status, './'), kind: 'folder'}, '')
+      put({...commonOf(status, './', ''), kind: 'folder'}, '')
     packEntries('', top, 0)
   }
 
   function packEntries(path: string, folder: FolderHandle, level: number): void {
     if (level > MOST_LEVELS)
       throw layerRefusedError({path: shownName(path), reason: 'its folders are nested too deep'})
-    const modified = timeOf(folder.status)
+    const modified = timeOf(folder.status, path)
     for (const device of devices?.in(path, modified) ?? []) put({...device, name: device.name.slice(2)}, path)
     const isWithoutId = kind === 'image' && path === FOLDER_OF_ID
     let needsId =
@@ -150,7 +151,8 @@ export function packLayer(root: string, options: PackLayerOptions): PackLayerRep
     }
     const common = commonOf(status, path)
     if (treatment === 'emptied') {
-      put({...common, mode: path === MACHINE_ID ? 0o444 : 0o644, ...EMPTY}, path)
+      const mode = path === MACHINE_ID ? 0o444 : 0o644
+      put({...commonOf(status, path, folder), mode, ...EMPTY}, path)
       return
     }
     const first = firstNameOf(status, path)
@@ -169,7 +171,7 @@ export function packLayer(root: string, options: PackLayerOptions): PackLayerRep
     try {
       const isOpaque = marks.opaque.has(diskPath)
       if (!isOpaque && tree.isBare(path, folder)) return
-      put({...commonOf(status, `${path}/`), ...attributesOf(diskPath), kind: 'folder'}, path)
+      put({...commonOf(status, `${path}/`, path), ...attributesOf(diskPath), kind: 'folder'}, path)
       // Before all others: a reader need not look back.
       if (isOpaque) putMark(path, OPAQUE)
       packEntries(path, folder, level + 1)
@@ -208,13 +210,15 @@ export function packLayer(root: string, options: PackLayerOptions): PackLayerRep
     }
   }
 
-  function commonOf(status: Stats, name: string): CommonFields {
+  /** @param folder - Path of the folder, or of the one that has the entry, if envs may have changed its time. */
+  function commonOf(status: Stats, name: string, folder?: string): CommonFields {
     const {uid, gid, mode} = status
-    return {name, mode: mode & 0o7777, uid, gid, modified: timeOf(status)}
+    return {name, mode: mode & 0o7777, uid, gid, modified: timeOf(status, folder)}
   }
 
-  function timeOf({mtimeMs}: Stats): string {
-    return String(Math.min(Math.floor(mtimeMs / 1000), latest))
+  function timeOf({mtimeMs}: Stats, folder?: string): string {
+    const ownTime = folder === undefined ? undefined : times?.changed.get(folder)
+    return String(Math.min(ownTime ?? Math.floor(mtimeMs / 1000), latest))
   }
 
   function attributesOf(diskPath: string): Pick<Member, 'attributes'> {
