@@ -103,12 +103,18 @@ export function openRegistry(reference: RegistryReference, options: OpenOptions)
       try {
         return await ask((connection) => fetchManifest(connection, name, scopes))
       } catch (error) {
-        throw error instanceof NotInRegistryError
-          ? await explainMissing(error, registry, {reference, name})
-          : error
+        if (!(error instanceof NotInRegistryError) || REFERRERS.test(name)) throw error
+        throw await explainMissing(error, registry, {reference, name})
       }
     },
-    head: (which) => ask((connection) => askDigest(connection, nameOf(which), scopes)),
+    async head(which) {
+      try {
+        return await ask((connection) => askDigest(connection, nameOf(which), scopes))
+      } catch (error) {
+        if (error instanceof NotInRegistryError) return undefined
+        throw error
+      }
+    },
     async blob(descriptor, {offset = 0, signal: own}) {
       const bytes = chunks(descriptor, {offset, signal: AbortSignal.any([signal, own])})
       // A refusal is an error of this function, not of the stream.
@@ -118,12 +124,17 @@ export function openRegistry(reference: RegistryReference, options: OpenOptions)
       stream.once('close', () => void bytes.return(undefined).catch(() => {}))
       return stream
     },
-    referrers: (digest, artifactType) => ask((connection) => listReferrers(connection, digest, artifactType)),
+    async referrers(digest, artifactType) {
+      const list = (connection: Connection) => listReferrers(connection, digest, artifactType)
+      const found = await ask(list)
+      // A mirror may have the image without its signatures.
+      return found.length === 0 && answering.endpoint.isMirror ? list(registry) : found
+    },
     hasBlob: (digest) => hasBlob(registry, digest, pushScopes(registry)),
     mountBlob: (digest, from) => mountBlob(registry, digest, from),
     pushBlob: (descriptor, body) => uploadBlob(registry, descriptor, body),
     pushManifest: (bytes, mediaType, which) => uploadManifest(registry, {bytes, mediaType, which}),
-    tags: () => ask(listTags),
+    tags: () => ask((connection) => listTags(connection)),
     async close() {},
   }
 }
@@ -140,7 +151,13 @@ function isWorthAnother(error: unknown): error is EnvsError {
   return error.exitCode === ExitCode.network || error.exitCode === ExitCode.notFound
 }
 
+/** Tags that stand for the signatures of a digest: that there are none is no surprise. */
+const REFERRERS = /^sha256-[0-9a-f]{64}/
+
 type Missing = {readonly reference: RegistryReference; readonly name: string}
+
+/** Pages of tags that are read for a suggestion: official images have thousands of tags. */
+const SUGGESTION_PAGES = 2
 
 /** Tells a missing repository from a missing tag, and names tags that are alike. */
 async function explainMissing(
@@ -151,7 +168,7 @@ async function explainMissing(
   const {host, repository} = reference
   let tags: readonly string[]
   try {
-    tags = await listTags(registry)
+    tags = await listTags(registry, {mostPages: SUGGESTION_PAGES})
   } catch (cause) {
     if (!(cause instanceof EnvsError)) throw cause
     if (!(cause instanceof NotInRegistryError)) return error

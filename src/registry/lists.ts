@@ -15,13 +15,17 @@ const PAGE = 1000
 const MOST_PAGES = 20
 
 /** Returns the tags of a repository, at most {@link PAGE} times {@link MOST_PAGES}. @throws {@link refusalOf} */
-export async function listTags(connection: Connection): Promise<readonly string[]> {
+export async function listTags(
+  connection: Connection,
+  {mostPages = MOST_PAGES}: {readonly mostPages?: number} = {},
+): Promise<readonly string[]> {
   const {repository} = connection.endpoint
   const schema = v.object({tags: v.nullish(v.array(v.string()), [])})
   const pages = await readPages(connection, {
     to: `${repository}/tags/list?n=${PAGE}`,
     scopes: pullScopes(connection),
     what: `repository "${repository}"`,
+    mostPages,
   })
   return (pages ?? []).flatMap((page) => parsed(page, schema, connection).tags).filter(isTag)
 }
@@ -47,14 +51,15 @@ type List = {
   readonly what: string
   /** Statuses that say that there is no such list. */
   readonly without?: ReadonlySet<number>
+  readonly mostPages?: number
 }
 
 async function readPages(
   connection: Connection,
-  {to, scopes, what, without}: List,
+  {to, scopes, what, without, mostPages = MOST_PAGES}: List,
 ): Promise<readonly RegistryAnswer[] | undefined> {
   const pages: RegistryAnswer[] = []
-  for (let next: string | URL | undefined = to; next !== undefined && pages.length < MOST_PAGES; ) {
+  for (let next: string | URL | undefined = to; next !== undefined && pages.length < mostPages; ) {
     const answer: RegistryAnswer = await connection.call({to: next, scopes})
     if (without?.has(answer.status) === true) return undefined
     if (answer.status !== 200) throw refusalOf(answer, {what}, connection)

@@ -42,7 +42,7 @@ export async function fetchManifest(
   return {bytes: answer.body, mediaType: answer.headers['content-type'], digest}
 }
 
-/** Returns the digest that a registry states for a manifest; undefined if there is none, or it states none. */
+/** Returns the digest that a registry states for a manifest; undefined if it states none. @throws {@link refusalOf} */
 export async function askDigest(
   connection: Connection,
   which: string,
@@ -54,7 +54,6 @@ export async function askDigest(
     headers: {accept: ACCEPT},
     scopes,
   })
-  if (answer.status === 404) return undefined
   if (answer.status !== 200) throw refusalOf(answer, subjectOf(which), connection)
   const stated = String(answer.headers['docker-content-digest'] ?? '')
   return isOciDigest(stated) ? stated : undefined

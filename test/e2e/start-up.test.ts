@@ -17,9 +17,9 @@ const create = ['create', await debianRootfs(), '--identity', 'emulated', '--qui
  * seen in a review. Which modules there are may change; a command that needs more is to be meant.
  */
 for (const [title, first, argv, most] of [
-  ['envs --version', ['list'], ['--version'], {read: 420, run: 17, of: []}],
+  ['envs --version', ['list'], ['--version'], {read: 430, run: 17, of: []}],
   // Its size is known by then.
-  ['envs list', ['list'], ['list'], {read: 420, run: 100, of: ['valibot']}],
+  ['envs list', ['list'], ['list'], {read: 430, run: 100, of: ['valibot']}],
   // It is running by then.
   [
     'envs run play true',

@@ -99,6 +99,32 @@ test('a mirror gets no password of its registry', async (t) => {
   )
 })
 
+test('digests and signatures that a mirror does not have are asked of the registry', async (t) => {
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const signatures = {schemaVersion: 2, mediaType, manifests: [image.config]}
+  const registry = await startFalseRegistry(t, {
+    image,
+    misbehave(request, response) {
+      if (request.url?.includes('/referrers/') !== true) return false
+      response.writeHead(200, {'content-type': mediaType}).end(JSON.stringify(signatures))
+      return true
+    },
+  })
+  const empty = await startFalseRegistry(t)
+  const copy = await startFalseRegistry(t, {
+    misbehave(request, response) {
+      if (request.url?.includes('/referrers/') !== true) return false
+      response.writeHead(200, {'content-type': mediaType})
+      response.end(JSON.stringify({...signatures, manifests: []}))
+      return true
+    },
+  })
+  const open = (mirror: FalseRegistry) =>
+    openAs(t, `${registry.host}/team/x`, {settings: mirrored(registry, mirror.origin.href)})
+  assert.equal(await (await open(empty)).head('1'), image.digest)
+  assert.deepEqual(await (await open(copy)).referrers(image.digest), [image.config])
+})
+
 test('a layer that breaks off at a mirror is continued at the registry', async (t) => {
   const registry = await startFalseRegistry(t, {image})
   const client = {receivedBytes: 0}
