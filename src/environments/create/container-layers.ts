@@ -192,7 +192,9 @@ async function fillLayer(host: Host, image: LayerSource, work: FillOptions): Pro
   const {images} = host.paths
   const digest = hexOf(layer.blob.digest)
   if (image.container.registry === null) return unpackBlob(host, image, {...work, part: undefined})
-  const lock = await lockImageForFetching(images, digest, {signal, onWait: () => {}})
+  // An uncompressed layer has one digest, whose lock the caller holds.
+  const isLocked = digest === layer.diffId
+  const lock = isLocked ? undefined : await lockImageForFetching(images, digest, {signal, onWait: () => {}})
   const part = partialFiles(images, digest).archive
   try {
     const report = await unpackBlob(host, image, {...work, part}).catch(async (error: unknown) => {
@@ -209,7 +211,7 @@ async function fillLayer(host: Host, image: LayerSource, work: FillOptions): Pro
     if (error instanceof DigestMismatchError) await discardPart(part)
     throw error
   } finally {
-    lock.release()
+    lock?.release()
   }
 }
 

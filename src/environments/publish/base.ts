@@ -9,13 +9,13 @@ import {digestMismatchError} from '../../host/errors.js'
 import type {Paths} from '../../host/paths.js'
 import {EVIDENCE, readContainer} from '../../images/oci/kept.js'
 import type {Repository} from '../../registry/client.js'
-import type {Descriptor} from '../../registry/descriptor.js'
+import {type Descriptor, ociDigestOf} from '../../registry/descriptor.js'
 import {parseManifest} from '../../registry/manifest.js'
 import {parseRegistryReference, type RegistryReference} from '../../registry/reference.js'
 import type {LayerCompression} from '../../rootfs/layer/compress.js'
 import type {EnvironmentRecord} from '../../store/record.js'
 import type {WriteBlob} from './archive-file.js'
-import type {NamedLayer} from './documents.js'
+import type {ImageDocuments, NamedLayer} from './documents.js'
 
 /** A layer of the image below as it was published. */
 export type KeptLayer = {readonly named: NamedLayer; readonly blob: Descriptor}
@@ -26,6 +26,8 @@ export type PublishedBase = {
   readonly fields: Readonly<Record<string, unknown>>
   /** Its layers in a registry; undefined for an image from a file. */
   readonly source: {readonly reference: RegistryReference; readonly layers: readonly KeptLayer[]} | undefined
+  /** As they were published. */
+  readonly documents: ImageDocuments
 }
 
 /**
@@ -47,9 +49,15 @@ export function readPublishedBase(
   const source = container.reference
   // Checked when it was fetched.
   const fields: PublishedBase['fields'] = JSON.parse(configuration.toString('utf8'))
-  if (container.registry === null) return {fields, source: undefined}
   const parsed = parseManifest(manifest, undefined, source)
-  const blobs = parsed.kind === 'image' ? parsed.layers : []
+  if (parsed.kind === 'index') return undefined
+  const {digest, size} = {digest: ociDigestOf(manifest), size: manifest.length}
+  const documents = {
+    config: {bytes: configuration, descriptor: parsed.config},
+    manifest: {bytes: manifest, descriptor: {mediaType: parsed.mediaType, digest, size}},
+  }
+  if (container.registry === null) return {fields, documents, source: undefined}
+  const blobs = parsed.layers
   const layers = blobs.flatMap((blob, index): KeptLayer[] => {
     const diffId = kept.layers[index]?.diffId
     if (diffId === undefined) return []
@@ -64,7 +72,7 @@ export function readPublishedBase(
       },
     ]
   })
-  return {fields, source: {reference: parseRegistryReference(source), layers}}
+  return {fields, documents, source: {reference: parseRegistryReference(source), layers}}
 }
 
 function compressionOf({mediaType}: Descriptor): LayerCompression {

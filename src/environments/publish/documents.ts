@@ -88,6 +88,11 @@ export function composeImage(parts: ImageParts): ImageDocuments {
   return {config, manifest}
 }
 
+/** Whether documents have the media types of a format. */
+export function isOfFormat({manifest}: ImageDocuments, format: ImageFormat): boolean {
+  return manifest.descriptor.mediaType === TYPES[format].manifest
+}
+
 function layerDescriptor(
   {compression, digest, sizeBytes, annotations}: NamedLayer,
   format: ImageFormat,

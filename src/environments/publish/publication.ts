@@ -13,6 +13,7 @@ import {
   type HistoryField,
   type ImageDocuments,
   type ImageFormat,
+  isOfFormat,
   type NamedLayer,
 } from './documents.js'
 import {packPlanned} from './packing.js'
@@ -123,13 +124,25 @@ export async function openPublication(
     historyOf: (layer) => historyOf(layer, {environment, created, latest}),
     compose(layers) {
       const own = layers.flatMap(({history}) => (history === undefined ? [] : [history]))
-      const documents = composeImage({
-        ...{format, layers, architecture, created, defaults, changes, history: own},
-        base: below && {fields: below.fields, layers: layers.length - own.length},
-      })
+      const isSame = own.length === 0 && below !== undefined && isUnchanged(below, {format, changes})
+      const documents = isSame
+        ? below.documents
+        : composeImage({
+            ...{format, layers, architecture, created, defaults, changes, history: own},
+            base: below && {fields: below.fields, layers: layers.length - own.length},
+          })
       return {documents, image: describeImage(documents, layers)}
     },
   }
+}
+
+/** Whether an image with the layers of the one below is that image, down to its digest. */
+function isUnchanged(
+  {fields, documents}: PublishedBase,
+  {format, changes}: Pick<ImageWish, 'format' | 'changes'>,
+): boolean {
+  const config = fields['config'] ?? {}
+  return isOfFormat(documents, format) && JSON.stringify(changes(config)) === JSON.stringify(config)
 }
 
 function describeImage(

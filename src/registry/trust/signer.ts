@@ -1,6 +1,6 @@
-import {X509Certificate} from 'node:crypto'
+import {createHash, X509Certificate} from 'node:crypto'
 import type {Bundle} from '@sigstore/bundle'
-import type {TrustMaterial} from '@sigstore/verify'
+import type {SignedEntity, TrustMaterial} from '@sigstore/verify'
 import {EnvsError} from '../../errors.js'
 import {isSignedBy, type PublicKey} from './public-key.js'
 import type {Signer} from './record.js'
@@ -124,11 +124,32 @@ async function verifyBundle(
 ): Promise<Verified | string> {
   const {toSignedEntity, VerificationError, Verifier} = await import('@sigstore/verify')
   try {
-    const {identity} = new Verifier(material, thresholds).verify(toSignedEntity(bundle, content))
+    const entity = withContentDigest(toSignedEntity(bundle, content), content)
+    const {identity} = new Verifier(material, thresholds).verify(entity)
     return {issuer: identity?.extensions?.issuer, subject: identity?.subjectAlternativeName}
   } catch (error) {
     if (error instanceof EnvsError) throw error
     // The bytes are the registry's: whatever the library throws about them, the signature is not good.
     return (error instanceof VerificationError ? REASONS[error.code] : undefined) ?? 'one is damaged'
+  }
+}
+
+/**
+ * Accepts an entry of a log with the digest of the signed bytes. Newer signers of statements record these, as for files; version 3
+ * of the library compares the digest of the statement alone.
+ *
+ * @see https://github.com/sigstore/sigstore-conformance, dsse-with-hashedrekord
+ */
+function withContentDigest(entity: SignedEntity, content: Buffer): SignedEntity {
+  const {signature} = entity
+  const digest = createHash('sha256').update(content).digest()
+  return {
+    ...entity,
+    signature: {
+      signature: signature.signature,
+      compareDigest: (other) => signature.compareDigest(other) || digest.equals(other),
+      compareSignature: (other) => signature.compareSignature(other),
+      verifySignature: (key) => signature.verifySignature(key),
+    },
   }
 }

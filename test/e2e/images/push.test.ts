@@ -7,6 +7,7 @@ import {fileScope} from '../../support/file-scope.js'
 import {readImageFile} from '../../support/image-file.js'
 import {startRegistry, TESTER, type TestRegistry} from '../../support/registry.js'
 import {authFileText, writeHomeFile} from '../../support/registry-client.js'
+import {noOverlays} from '../../support/stacked-layers.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 const scope = fileScope()
@@ -72,6 +73,55 @@ for (const mode of ['basic', 'token'] as const) {
     )
   })
 }
+
+test('an image of a registry keeps its layers', {skip: noOverlays}, async (t) => {
+  const other = await startRegistry(t, 'plain')
+  const source = await startRegistry(t, 'plain')
+  const cli = await environmentCli(t, {
+    ENVS_REGISTRIES_INSECURE: [source.host, other.host].join(),
+  })
+  const {path} = await tinyRootfs(t)
+  await cli.run('create', path, '--identity', 'emulated', '-q')
+  const first = await cli.run('push', 'tiny', `${source.host}/base`, '--label', 'a=b', '--json')
+  const {digest, layers} = JSON.parse(first.stdout)
+  const made = await cli.run('create', `${source.host}/base`, '-n', 'again', '--identity', 'emulated', '-q')
+  assert.equal(made.status, 0, made.stderr)
+
+  for (const [to, how] of [
+    [`${source.host}/base:same`, ['there', 'there']],
+    [`${source.host}/beside`, ['mounted', 'sent']],
+    [`${other.host}/copy`, ['sent', 'sent']],
+  ] as const) {
+    const run = await cli.run('push', 'again', to, '--json')
+    assert.deepEqual(howSent(run.stdout), how, run.stdout)
+    assert.equal(JSON.parse(run.stdout).digest, digest)
+  }
+  await cli.run('export', 'again', '--format', 'oci', '-o', 'again.tar')
+  const image = await readImageFile(t, join(cli.home, 'again.tar'))
+  assert.equal(image.index.manifests[0]?.digest, digest)
+
+  const changed = await cli.run('push', 'again', `${other.host}/copy`, '--cmd', '["x"]', '--json')
+  assert.deepEqual(howSent(changed.stdout), ['there', 'sent'])
+  const {stdout} = await capture([
+    'skopeo',
+    'inspect',
+    '--config',
+    '--tls-verify=false',
+    `docker://${other.host}/copy`,
+  ])
+  const {config, history} = JSON.parse(stdout)
+  assert.deepEqual([config.Labels, config.Cmd, history.length], [{a: 'b'}, ['x'], 1])
+
+  await source.stop()
+  const packed = await cli.run('export', 'again', '--format', 'oci', '-o', 'packed.tar', '--json')
+  assert.equal(packed.status, 0, packed.stdout)
+  assert.match(
+    packed.stderr,
+    /^envs: warning: The layers of .*\/base were packed again, and have other digests: /,
+  )
+  assert.notEqual(JSON.parse(packed.stdout).image.layers[0].entries, null)
+  assert.equal(layers.length, JSON.parse(packed.stdout).image.layers.length)
+})
 
 for (const [what, name, status, code] of [
   ['a digest', `${plain.host}/a@sha256:${'0'.repeat(64)}`, 2, 'ENVS_USAGE'],

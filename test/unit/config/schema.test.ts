@@ -26,6 +26,8 @@ test('has the settings and variables that users were promised', () => {
       ['registries.mirrors', 'ENVS_REGISTRIES_MIRRORS'],
       ['registries.insecure', 'ENVS_REGISTRIES_INSECURE'],
       ['registries.certificates', 'ENVS_REGISTRIES_CERTIFICATES'],
+      ['registries.trust', 'ENVS_REGISTRIES_TRUST'],
+      ['registries.trustedRoot', 'ENVS_REGISTRIES_TRUSTED_ROOT'],
     ],
   )
 })
@@ -43,3 +45,15 @@ for (const name of ['toString', '__proto__', 'mirrors', '']) {
     assert.throws(() => parseSettingName(name), {code: 'ENVS_UNKNOWN_SETTING'})
   })
 }
+
+test('a policy of trust is a path, or JSON that is typed or that stands in the file', () => {
+  const {parseText, parseJson} = SETTINGS['registries.trust'].kind
+  const policy = '{"default":[{"type":"reject"}]}'
+  assert.deepEqual([parseText('/etc/policy.json'), parseText(policy)], ['/etc/policy.json', policy])
+  assert.deepEqual(
+    [parseText('policy.json'), parseText('{"default"'), parseText('[]')],
+    Array(3).fill(undefined),
+  )
+  assert.deepEqual([parseJson(policy), parseJson({default: [{type: 'reject'}]})], [policy, policy])
+  assert.deepEqual([parseJson([]), parseJson(null), parseJson(1)], Array(3).fill(undefined))
+})
