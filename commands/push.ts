@@ -8,7 +8,7 @@ export default class Push extends PublishingCommand {
   static override summary = 'Write an environment to a registry of images.'
   static override description =
     `Makes an image with layers, as envs export --format oci does: one layer of the image that the environment was \
-made from, one for each snapshot, and one for the changes since. What the registry has is not sent again. The \
+made from, one for each snapshot, and one for the changes since. Blobs that the registry has are not sent again. The \
 environment must not be running. Sign in with podman login or docker login, whose files are read.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play registry.example.com/team/play:1.0',

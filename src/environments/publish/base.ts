@@ -33,7 +33,7 @@ export type PublishedBase = {
 /**
  * Reads what was kept of the image below.
  *
- * @returns undefined if the image is none of containers, or its record was removed.
+ * @returns undefined for an image that is not of containers, and if its record was removed.
  * @throws {ImageRecordUnreadableError} @throws {@link badManifestError}
  */
 export function readPublishedBase(

@@ -39,8 +39,9 @@ export function parseConfigChanges(wish: ConfigWish): ConfigChanges {
   const env = (wish.env ?? []).map((text) => parsePair(text, 'env'))
   const labels = (wish.label ?? []).map((text) => parsePair(text, 'label'))
   const ports = (wish.expose ?? []).map(parsePort)
-  const cmd = wish.cmd === undefined ? undefined : parseWords(wish.cmd, 'cmd')
-  const entrypoint = wish.entrypoint === undefined ? undefined : parseWords(wish.entrypoint, 'entrypoint')
+  const cmd = wish.cmd === undefined ? undefined : {words: parseWords(wish.cmd, 'cmd')}
+  const entrypoint =
+    wish.entrypoint === undefined ? undefined : {words: parseWords(wish.entrypoint, 'entrypoint')}
   const {workdir, user, 'stop-signal': stopSignal} = wish
   if (workdir !== undefined && workdir !== '' && !workdir.startsWith('/'))
     throw new UsageError(`--workdir "${workdir}" is not an absolute path.`)
@@ -48,8 +49,8 @@ export function parseConfigChanges(wish: ConfigWish): ConfigChanges {
     ...fields,
     ...(env.length === 0 ? {} : {Env: withVariables(fields.Env ?? [], env)}),
     // The arguments of the former entrypoint mean nothing to another one.
-    ...(entrypoint === undefined ? {} : {Entrypoint: entrypoint, Cmd: undefined}),
-    ...(cmd === undefined ? {} : {Cmd: cmd}),
+    ...(entrypoint === undefined ? {} : {Entrypoint: entrypoint.words, Cmd: undefined}),
+    ...(cmd === undefined ? {} : {Cmd: cmd.words}),
     ...(user === undefined ? {} : {User: orNothing(user)}),
     ...(workdir === undefined ? {} : {WorkingDir: orNothing(workdir)}),
     ...(labels.length === 0 ? {} : {Labels: {...fields.Labels, ...Object.fromEntries(labels)}}),

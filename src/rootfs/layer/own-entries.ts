@@ -5,7 +5,7 @@ import {isOfOneMachine} from '../machine-files.js'
 import {POLICY_DIGESTS, POLICY_PROGRAM} from '../service-policy.js'
 
 /**
- * What a layer is packed from:
+ * The source of a layer:
  * - `image`: the layer of an image, a whole tree that no environment has written to.
  * - `changes`: an upper layer.
  * - `whole`: the tree of an environment, in one.
@@ -30,7 +30,7 @@ export type SeenEntry = {
   read(): Buffer
 }
 
-/** What becomes of an entry: `emptied` is a file without content. */
+/** The treatment of an entry; `emptied` is a file without content. */
 export type Treatment = 'kept' | 'left-out' | 'emptied'
 
 /** Folders and files that only envs makes, with all in them. */
