@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {checkOf, type Package} from '../../matrix/packages.js'
 import {openStore} from '../../matrix/store.js'
-import {type Ask, tryPackage} from '../../matrix/trial.js'
+import {type TrialOptions, tryPackage} from '../../matrix/trial.js'
 import {debianRootfs} from './debian-rootfs.js'
 import {IDENTITIES} from './guest.js'
 
 /** What is asserted beyond the check of a package. */
-type Further = {readonly claim: string; readonly andThen: (ask: Ask) => Promise<void>}
+type Further = {readonly claim: string; readonly andThen: NonNullable<TrialOptions['andThen']>}
 
 /** Tests of a package that `npm run matrix` has a check for: one an identity. Call it outside a test. */
 export async function testPackage(name: Package, further?: Further): Promise<void> {
