@@ -28,7 +28,7 @@ export class InvocationFailedError extends Error {
   constructor(
     argv: readonly string[],
     readonly status: number,
-    complaint: string,
+    readonly complaint: string,
   ) {
     const why = complaint === '' ? '' : `: ${complaint}`
     super(`${argv.join(' ')} ended with status ${status}${why}`)

@@ -33,6 +33,11 @@ export function programOf(pid: number): string | undefined {
   }
 }
 
+/** Returns the user id of a process, also of one that can't be looked into; -1 after its end. @see proc_pid_status(5) */
+export function ownerOf(pid: number): number {
+  return Number(/^Uid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? -1)
+}
+
 /**
  * Returns resident memory in bytes: with proportional or full shares of shared pages. @see proc_pid_smaps(5)
  */

@@ -94,7 +94,8 @@ function behind(kind: CgroupKind, scope: {after(tidyUp: () => Promise<void>): vo
   return ['/bin/sh', '-c', 'echo 0 >"$0/cgroup.procs" && exec "$@"', folder]
 }
 
-function ownGroup(): string | undefined {
+/** Returns the folder of this process's group in cgroup2. */
+export function ownGroup(): string | undefined {
   const lines = readFileSync('/proc/self/mounts', 'utf8').split('\n')
   const mount = lines.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2')?.[1]
   const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1]

@@ -26,15 +26,15 @@ const NAMED_PORT =
 const MOST_PORTS = 20
 
 /**
- * Returns the ports that a service names in what it printed, where it says that an address was refused. These are candidates only:
- * {@link findPortProblem} decides by what the kernel says.
+ * Returns the ports that a service names in what it printed, where it says that an address was refused; those of its last lines first, for
+ * it may have had another configuration before. These are candidates only: {@link findPortProblem} decides by what the kernel says.
  */
 export function portsInLog(text: string): number[] {
   if (!REFUSAL.test(text)) return []
   const ports = [...text.matchAll(NAMED_PORT)].map(({groups}) =>
     Number(groups?.['a'] ?? groups?.['b'] ?? groups?.['c']),
   )
-  return [...new Set(ports.filter((port) => port > 0 && port < 65_536))].slice(0, MOST_PORTS)
+  return [...new Set(ports.reverse().filter((port) => port > 0 && port < 65_536))].slice(0, MOST_PORTS)
 }
 
 /**

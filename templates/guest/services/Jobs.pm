@@ -23,7 +23,12 @@ sub is_up { return $_[0]{state} =~ /^(?:active|reloading)$/ }
 # Starts units and what they need. Calls $done once with {name => result} when all of these have been settled.
 sub start {
   my ($names, $done) = @_;
-  await([map { add_start($_, {}) } @$names], $names, $done);
+  my @jobs = map { add_start($_, {}) } @$names;
+  # Units that one wants may have come after its start, such as a new cluster of PostgreSQL: its package starts the unit of all clusters.
+  for my $unit (grep { is_up($_) && !$_->{is_stub} } map { Units::load($_) } @$names) {
+    add_start($_, {}) for Units::requires($unit), Units::wants($unit);
+  }
+  await(\@jobs, $names, $done);
 }
 
 sub stop {

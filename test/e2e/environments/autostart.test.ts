@@ -5,11 +5,13 @@ import {existsSync, readFileSync} from 'node:fs'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
+import {readLiveAnchor} from '../../../src/sandbox/anchor-state.js'
 import {runCli} from '../../support/cli.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
 import {ownGuest} from '../../support/guest.js'
 import {onRestrictedHost} from '../../support/restricted-host.js'
 import {runnableRootfs} from '../../support/runnable-rootfs.js'
+import {logIn, WHY_NO_MANAGER} from '../../support/user-manager.js'
 import {waitUntil} from '../../support/wait-until.js'
 
 /** A crontab(1) whose crontab is a file. */
@@ -101,6 +103,8 @@ test('without a user manager, a line of the crontab starts the environment, and 
   assert.equal(readFileSync(crontab, 'utf8'), '# mine\n')
 })
 
+const UNIT = 'envs@play.service'
+
 const [CRON, CRONTAB_PROGRAM] = ['/usr/sbin/cron', '/usr/bin/crontab']
 const whyNoCron = [CRON, CRONTAB_PROGRAM].every((path) => existsSync(path))
   ? ((await whyNotMapped()) ?? false)
@@ -150,6 +154,42 @@ test('cron starts the environment at the boot of the host, from the line that cr
   })
   const asked = await cli.run('run', 'play', '--', 'systemctl', 'is-system-running', '--wait')
   assert.equal(asked.stdout, 'running\n', asked.stderr)
+})
+
+test('a real user manager starts the environment at each login, starts it again when it was killed, and stops it at the logout', {
+  skip: WHY_NO_MANAGER,
+}, async (t) => {
+  const guest = await ownGuest(t, 'emulated')
+  const {cli} = guest
+  assert.equal((await cli.run('set', 'play', 'init=services')).status, 0)
+  assert.equal((await cli.run('stop', 'play')).status, 0)
+  const before = await logIn(cli)
+  try {
+    const on = await cli.run('autostart', 'play', 'on', '--json')
+    assert.deepEqual([on.status, JSON.parse(on.stdout).autostart], [0, 'systemd'], on.stderr)
+    assert.equal(await before.ask('is-enabled', UNIT), 'enabled')
+    assert.equal(readLiveAnchor(guest.state), undefined)
+  } finally {
+    await before.logOut()
+  }
+  const manager = await logIn(cli)
+  try {
+    const first = await waitUntil('the environment', () => readLiveAnchor(guest.state))
+    assert.equal(await manager.ask('show', '--property=SubState', '--value', UNIT), 'running')
+    const asked = await cli.run('run', 'play', '--', 'systemctl', 'is-system-running', '--wait')
+    assert.equal(asked.stdout, 'running\n', asked.stderr)
+    // As when the group of the unit is taken away: everything in it ends at once.
+    await manager.ask('kill', '--signal=KILL', UNIT)
+    const second = await waitUntil('another first process', () => {
+      const found = readLiveAnchor(guest.state)
+      return found?.pid !== first.pid && found
+    })
+    assert.equal(await manager.ask('show', '--property=NRestarts', '--value', UNIT), '1')
+    assert.notEqual(second.pid, first.pid)
+  } finally {
+    await manager.logOut()
+  }
+  assert.equal(readLiveAnchor(guest.state), undefined)
 })
 
 test('a host with neither, and an environment without an init, are told', async (t) => {

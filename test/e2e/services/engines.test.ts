@@ -4,7 +4,9 @@ import {join} from 'node:path'
 import {test} from 'node:test'
 import {openHost} from '../../../src/host/host.js'
 import {environmentCli, plainCli} from '../../support/environment-cli.js'
+import {onRestrictedHost} from '../../support/restricted-host.js'
 import {SYSTEMD_ENTRY} from '../../support/scripted-init.js'
+import {canSimulate} from '../../support/simulated-host.js'
 import {tinyRootfs} from '../../support/tiny-rootfs.js'
 
 test('proot, which makes no first process, refuses an environment with services', {
@@ -19,6 +21,34 @@ test('proot, which makes no first process, refuses an environment with services'
     ran.stderr,
     /^envs: The engine proot cannot start the services of "play": it has no first process\.\n/m,
   )
+})
+
+/** No control groups, and a /dev/fuse of root alone. */
+const WITHOUT_GROUPS = `mount -t tmpfs tmpfs /sys/fs/cgroup
+if [ -e /dev/fuse ]; then : >/sys/fs/cgroup/closed; chmod 0 /sys/fs/cgroup/closed; mount --bind /sys/fs/cgroup/closed /dev/fuse; fi`
+
+test('a host with neither control groups nor FUSE boots no systemd, and says what starts the services', {
+  skip: (await canSimulate()) ? false : 'no user namespaces for the tests',
+}, async (t) => {
+  const cli = await plainCli(t)
+  assert.equal((await cli.run('create', (await tinyRootfs(t)).path, '--name', 'play', '--quiet')).status, 0)
+  const list = join(cli.root('play'), 'var/lib/dpkg')
+  await mkdir(list, {recursive: true})
+  await writeFile(join(list, 'status'), SYSTEMD_ENTRY)
+  assert.equal((await cli.run('set', 'play', 'init=systemd')).status, 0)
+  const poorer = onRestrictedHost({prepare: WITHOUT_GROUPS})
+  const started = await cli.runBehind(poorer, 'start', 'play', '--json')
+  const {code, suggestions} = JSON.parse(started.stdout).error
+  assert.deepEqual([started.status, code], [7, 'ENVS_NO_CGROUPS'], started.stdout)
+  assert.match(suggestions[0], /envs set play init=services$/)
+  const exported = join(cli.home, 'with-systemd.tar')
+  assert.equal((await cli.run('export', 'play', '--output', exported)).status, 0)
+  const made = await cli.runBehind(
+    poorer,
+    ...['create', exported, '--name', 'two', '--init', 'auto', '--json'],
+  )
+  assert.equal(made.status, 0, made.stdout)
+  assert.equal(JSON.parse(made.stdout).init, 'services')
 })
 
 test('a setting that excludes the engine of systemd is refused, and named with the way out', async (t) => {

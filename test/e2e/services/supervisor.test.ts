@@ -75,6 +75,7 @@ const FILES = {
     'ExecStart=/bin/sh -c "sleep 0.2; echo first >>/tmp/order"',
   ),
   [`${UNITS}/second.service`]: `[Unit]\nWants=first.service\nAfter=first.service\n${service('Type=oneshot', 'ExecStart=/bin/sh -c "echo second >>/tmp/order"')}`,
+  [`${UNITS}/all.service`]: service('Type=oneshot', 'RemainAfterExit=yes', 'ExecStart=/bin/true'),
   [`${UNITS}/answers.socket`]: '[Socket]\nListenStream=/run/answers/socket\nFileDescriptorName=door\n',
   [`${UNITS}/answers.service`]: service('ExecStart=/usr/local/bin/answers'),
   '/usr/local/bin/answers': ANSWERER,
@@ -146,6 +147,13 @@ for (const {identity, skip} of IDENTITIES) {
       'a unit waits for those that it comes after',
       'systemctl start second; cat /tmp/order',
       'first\nsecond\n',
+    ],
+    [
+      'a start of a unit that is up starts what it wants since then',
+      `systemctl start all; mkdir ${UNITS}/all.service.wants; ln -s ../plain.service ${UNITS}/all.service.wants; systemctl daemon-reload
+       systemctl is-active all plain; systemctl start all; until systemctl -q is-active plain; do sleep 0.05; done; systemctl is-active all plain
+       rm -r ${UNITS}/all.service.wants; systemctl daemon-reload; systemctl stop all plain`,
+      'active\ninactive\nactive\nactive\n',
     ],
     [
       'a caller on a socket starts its service, each time',

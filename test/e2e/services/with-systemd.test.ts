@@ -168,3 +168,37 @@ test('a systemctl that a guest replaced is not believed: nothing of it reaches t
     await guest.sh('rm /usr/local/sbin/systemctl')
   }
 })
+
+test('a service that is killed starts again, where its unit says so', {skip}, async () => {
+  const guest = await given()
+  const text = unit('127.0.0.1 0').replace('[Install]', 'Restart=on-failure\nRestartSec=0\n[Install]')
+  await put(guest, '/etc/systemd/system/again.service', text)
+  assert.equal((await guest.cli.run('services', 'guest', 'start', 'again')).status, 0)
+  const first = await rowOf(guest, 'again.service')
+  assert.equal((await guest.sh(`kill -KILL ${first?.mainPid}`)).status, 0)
+  const second = await waitUntil('another main process', async () => {
+    const row = await rowOf(guest, 'again.service')
+    return row?.state === 'active' && row.mainPid !== first?.mainPid && row
+  })
+  assert.notEqual(second.mainPid, null)
+  assert.equal((await guest.sh('systemctl show -p NRestarts --value again')).stdout, '1\n')
+  assert.equal((await guest.cli.run('services', 'guest', 'stop', 'again')).status, 0)
+})
+
+test('no process of the guest has a descriptor of the host', {skip}, async () => {
+  const guest = await given()
+  const listed = await guest.sh('for fd in /proc/[0-9]*/fd/*; do readlink "$fd"; done')
+  const targets = listed.stdout.split('\n').filter((target) => target !== '')
+  assert.ok(targets.length > 20, listed.stdout)
+  const isOfHost = (target: string) =>
+    target.startsWith(guest.cli.home) || /fuse|console\.log|anchor|boot\.json/.test(target)
+  assert.deepEqual(targets.filter(isOfHost), [])
+})
+
+test('poweroff ends the guest with 0, and it stays down until somebody starts it', {skip}, async () => {
+  const guest = await given()
+  await guest.sh('systemctl poweroff')
+  assert.equal(await guest.ended(), 0)
+  assert.equal(JSON.parse((await guest.cli.run('show', 'guest', '--json')).stdout).state, 'stopped')
+  assert.equal((await guest.sh('systemctl is-system-running')).stdout, 'running\n')
+})

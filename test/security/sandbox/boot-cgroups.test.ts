@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
+import {readFileSync} from 'node:fs'
 import {constants} from 'node:os'
 import {createInterface} from 'node:readline'
 import {type TestContext, test} from 'node:test'
 import {fileURLToPath} from 'node:url'
 import {debArchitecture, systemCalls} from '../../../src/host/machine/arch.js'
 import {templatePath} from '../../../src/host/paths.js'
+import {waitUntil} from '../../support/wait-until.js'
 
 const SERVER = fileURLToPath(new URL('../../support/programs/cgroups-server.pl', import.meta.url))
 const {EACCES, EEXIST, EINVAL, ENAMETOOLONG, ENOENT, ENOSYS, EPERM, ESRCH} = constants.errno
@@ -72,6 +74,13 @@ function written(text: string, size = text.length): Buffer {
   return Buffer.concat([head, Buffer.from(text)])
 }
 
+/** struct fuse_read_in: of a whole file. */
+function wholeFile(): Buffer {
+  const bytes = Buffer.alloc(40)
+  bytes.writeUInt32LE(65_536, 16)
+  return bytes
+}
+
 async function errorOf(ask: Ask, request: Request): Promise<number | undefined> {
   return (await ask(request))?.error
 }
@@ -113,4 +122,48 @@ test('a user moves no process in groups of another one', async (t) => {
   const move = {opcode: WRITE, node: procs, data: written('0'), pid: process.pid}
   assert.equal(await errorOf(ask, {...move, uid: 1000}), EACCES)
   assert.equal(await errorOf(ask, move), 0)
+})
+
+test('a zombie belongs to no group, nor does a process that has ended', async (t) => {
+  const ask = await givenServer(t)
+  await ask({opcode: MKDIR, data: folder('unit')})
+  const group = await idOf(ask, ROOT, 'unit')
+  const procs = await idOf(ask, group, 'cgroup.procs')
+  // Its child ends after it has the group of its parent, and is not waited for.
+  const FORKS = '$| = 1; <STDIN>; if (my $pid = fork) { print "$pid\\n"; sleep 60 while 1 } exit'
+  const parent = spawn('perl', ['-e', FORKS], {stdio: ['pipe', 'pipe', 'inherit']})
+  t.after(() => parent.kill())
+  const {pid = 0} = parent
+  assert.equal(await errorOf(ask, {opcode: WRITE, node: procs, data: written('0'), pid}), 0)
+  parent.stdin.write('\n')
+  const zombie = Number((await once(parent.stdout, 'data'))[0])
+  await waitUntil('a zombie', () => /^State:\s+Z/m.test(readFileSync(`/proc/${zombie}/status`, 'utf8')))
+  // This server sees all processes of the machine; those of real guests may have the same mark.
+  const members = async () => {
+    const answer = await ask({opcode: READ, node: procs, data: wholeFile()})
+    return String(answer?.data)
+      .split('\n')
+      .filter((line) => [pid, zombie].includes(Number(line)))
+  }
+  assert.deepEqual(await members(), [String(pid)])
+  parent.kill()
+  await once(parent, 'exit')
+  assert.deepEqual(await members(), [])
+})
+
+test('a process that gives itself the mark of no group is one of the top group', async (t) => {
+  const ask = await givenServer(t)
+  const liar = spawn('prlimit', ['--locks=1000999999:', 'sleep', '60'], {stdio: 'ignore'})
+  t.after(() => liar.kill())
+  await waitUntil('its program', () => readFileSync(`/proc/${liar.pid}/comm`, 'utf8') === 'sleep\n')
+  const procs = await idOf(ask, ROOT, 'cgroup.procs')
+  const {data} = (await ask({opcode: READ, node: procs, data: wholeFile()})) ?? {}
+  assert.ok(String(data).split('\n').includes(String(liar.pid)))
+})
+
+test('a request from a namespace whose processes have no id here moves none', async (t) => {
+  const ask = await givenServer(t)
+  const procs = await idOf(ask, ROOT, 'cgroup.procs')
+  for (const uid of [0, 65534])
+    assert.equal(await errorOf(ask, {opcode: WRITE, node: procs, data: written('0'), pid: 0, uid}), ESRCH)
 })
