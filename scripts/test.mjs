@@ -136,7 +136,7 @@ async function runTests(tests, {scratch, isWhole}) {
   const {NODE_EXTRA_CA_CERTS: certificates, ...env} = process.env
   const isLive = tests.some(({tier}) => tier === 'live')
   // A test of a whole environment waits for programs and for the network most of the time, the others hardly ever.
-  const waiting = tests.some(({tier}) => tier !== 'fast') ? 2 : 0
+  const waiting = tests.some(({tier}) => tier !== 'fast') ? 3 : 0
   const concurrency = `--test-concurrency=${availableParallelism() + waiting}`
   const status = await runNode(
     ['--enable-source-maps', preload, '--test', concurrency, ...reporter, ...files],

@@ -36,6 +36,7 @@ export type Guest = {
 const HOST_TIMEOUT_MS = 30_000
 
 const mapped = await probeMapped(openHost())
+const AS_ROOT = ['unshare', '--map-auto', '--map-root-user', '--']
 
 /** Both identities; `skip` is false, or why this host can't have that one. */
 export const IDENTITIES: readonly {readonly identity: Identity; readonly skip: string | false}[] = [
@@ -83,8 +84,9 @@ export async function ownGuest(
   t.after(async () => {
     // Before its folder goes: files of foreign owners can't be removed by anything else.
     await cli.run('rm', '--force', '--now', 'play')
-    // What was unpacked of its image stays for the next one.
-    await cli.run('prune', '--yes', '--older-than', '0')
+    // What was unpacked of its image stays for the next one. Root of the namespace removes it in less time than prune.
+    if (mapped.works) await capture([...AS_ROOT, 'rm', '-rf', '--', cli.data], {timeout: 60_000})
+    else await cli.run('prune', '--yes', '--older-than', '0')
     for (const tidyUp of tidyUps) await tidyUp()
   })
   if (!isPlain) await seedImage(cli, identity)

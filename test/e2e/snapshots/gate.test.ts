@@ -72,7 +72,7 @@ test('a session that is not its command yet when all is stopped goes on with the
   const guest = await emulated()
   // It reads them in the guest before it becomes its command, and takes its time for so much.
   await guest.sh(
-    `perl -e 'for (100000 .. 900000) { print "g$_:x:$_:\\n" }' >>/etc/group; sleep 300 >/dev/null 2>&1 &`,
+    `perl -e 'for (100000 .. 300000) { print "g$_:x:$_:\\n" }' >>/etc/group; sleep 300 >/dev/null 2>&1 &`,
   )
   const session = guest.start('run', 'play', '--', 'echo', 'done')
   let output = ''
@@ -80,9 +80,11 @@ test('a session that is not its command yet when all is stopped goes on with the
     output += String(chunk)
   })
   const closed = once(session, 'close')
-  await waitUntil('the session in the guest, before its command', () =>
-    descendantsOf(session.pid ?? 0).some((pid) => isInGuest(pid) && nameOf(pid) === 'perl'),
-  )
+  // It takes its lock before it reads them.
+  await waitUntil('the session with its lock, before its command', () => {
+    const holders = holdersOfLocks()
+    return familyOf(session.pid ?? 0).some((pid) => holders.has(pid) && nameOf(pid) !== 'echo')
+  })
   assert.equal((await guest.cli.run('snapshot', 'play')).status, 0)
   await closed
   assert.equal(output, 'done\n')
@@ -133,14 +135,10 @@ async function waitingSession(guest: Guest, script: string) {
   }
 }
 
-function descendantsOf(pid: number): number[] {
+/** A process and its descendants. */
+function familyOf(pid: number): number[] {
   const children = readOrNothing(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
-  return children.flatMap((child) => [child, ...descendantsOf(child)])
-}
-
-/** Whether it has a pid in a namespace below this one. @see proc_pid_status(5), NSpid */
-function isInGuest(pid: number): boolean {
-  return /^NSpid:\t\d+\t\d+/m.test(readOrNothing(`/proc/${pid}/status`))
+  return [pid, ...children.flatMap(familyOf)]
 }
 
 function nameOf(pid: number): string {
@@ -158,8 +156,16 @@ function readOrNothing(path: string): string {
 
 /** Processes that wait for a flock. @see proc_locks(5) */
 function waitsForLock(): ReadonlySet<number> {
+  return new Set(flocks().flatMap(([, mark, , , , pid]) => (mark === '->' ? [Number(pid)] : [])))
+}
+
+/** Processes that have taken a shared flock. */
+function holdersOfLocks(): ReadonlySet<number> {
+  return new Set(flocks().flatMap(([, , , mode, pid]) => (mode === 'READ' ? [Number(pid)] : [])))
+}
+
+/** `1: FLOCK ADVISORY READ PID …`, and with `->` behind its number a lock that is waited for. */
+function flocks(): string[][] {
   const lines = readFileSync('/proc/locks', 'utf8').split('\n')
-  return new Set(
-    lines.filter((line) => line.includes('-> FLOCK')).map((line) => Number(line.split(/\s+/)[5])),
-  )
+  return lines.filter((line) => line.includes('FLOCK')).map((line) => line.split(/\s+/))
 }
