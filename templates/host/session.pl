@@ -82,6 +82,7 @@ my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kin
 
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net), defined $option{group} ? 'cgroup' : ();
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
+my $group = defined $option{group} ? find_group($option{group}, $anchor) : undef;
 # Mounts and other namespaces belong to a user namespace above the guest's, so that its root can't change them; if the
 # host forbids a second one, to the guest's. An ordinary user must join that namespace first to get the rights to join
 # the others; for the host's root they belong to the host.
@@ -98,7 +99,7 @@ pass_gate();
 my @networks = is_same($handle{net}, '/proc/self/ns/net') ? () : 'net';
 my @groups = defined $option{group} && !is_same($handle{cgroup}, '/proc/self/ns/cgroup') ? 'cgroup' : ();
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
-my $group = defined $option{group} ? open_group($option{group}) : undef;
+open_group($group) if $group;
 join_namespace($_, $handle{$_}) for @groups;
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
@@ -140,10 +141,12 @@ $SIG{ALRM} = sub { pass_on('KILL') };
 # host, for writing, if the user owns it. See prctl(2), and proc(5) on the rights to inspect a process.
 hide_program(1);
 pipe(my $is_executed, my $executes) or give_up('fork');
+expect_move($group) if $group;
 $child = fork() // give_up('fork');
 run_command() if $child == 0;
 # Here too, because a signal may be passed on before the child does it.
 setpgrp($child, $child);
+move_to_group($group, $child, $terminal) if $group;
 pass_on($_) for splice @early;
 hide_program(0);
 close $executes;
@@ -311,7 +314,7 @@ sub run_command {
   setpgrp(0, 0);
   bring_to_foreground($terminal, $$) if $terminal && !$terminal->{is_shared};
   umask 022;
-  enter_group($group) if $group;
+  enter_group($group, $terminal) if $group;
   # The holder may have counted processes just before this one existed: it would end this one with all others.
   -s '/dev/.envs-leaving' and give_up('leaving');
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import {existsSync} from 'node:fs'
+import {existsSync, readFileSync} from 'node:fs'
 import {test} from 'node:test'
 import {processStartTime} from '../../../src/host/machine/proc.js'
+import {templatePath} from '../../../src/host/paths.js'
 import {capture} from '../../../src/host/process.js'
 import {sharedBoot, whyNoCgroups} from '../../support/booted.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
@@ -31,6 +32,19 @@ my $reader = fork // die;
 while ($reader == 0) { open(my $events, "<", $file) or die; sysread $events, my $text, 100 }
 for (1 .. 300) { my $child = fork // die; if ($child == 0) { open(my $events, "<", $file) or die; exec "true" } waitpid $child, 0 }
 kill 9, $reader; print "done\n"`
+
+/** Prints the group of this process, after the user manager was asked to move it, as it is for a session from a login of the host. */
+const ATTACH = `
+require "/user-manager.pl";
+my $bus = connect_to_manager("/run/user/$<") or die "no manager";
+attach_by_manager($bus, "holder.service", "/leaf", $$) or die "refused";
+open(my $file, "<", "/proc/$$/cgroup"); print grep { /^0::/ } <$file>;`
+
+const HOLDER = `set -e
+systemd-run --user --quiet --unit=holder --property=Delegate=yes sleep 600
+mkdir "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(systemctl --user show --property=MainPID --value holder)/cgroup")/leaf"
+perl /attach.pl
+systemctl --user stop holder`
 
 for (const kind of ['real', 'make-believe'] as const) {
   const given = sharedBoot(kind, identity)
@@ -70,6 +84,17 @@ for (const kind of ['real', 'make-believe'] as const) {
       screen.replaceAll('\r\n', '\n'),
       /^Name=u\nScope=session-\S+\.scope\nType=tty\nState=active\nactive\nrunning\na scope\n$/,
     )
+  })
+
+  test(`${title} a process moves to a unit of a user manager that is asked for it`, {skip}, async () => {
+    const {sh, cli} = await given()
+    const program = readFileSync(templatePath('host/session/user-manager.pl'))
+    const put = 'cat >/user-manager.pl'
+    assert.equal((await cli.runWith({input: program}, 'run', 'guest', '--', 'sh', '-c', put)).status, 0)
+    const files = `cat >/attach.pl <<'END'\n${ATTACH}\nEND\ncat >/holder.sh <<'END'\n${HOLDER}\nEND`
+    assert.equal((await sh(files)).status, 0)
+    const {stdout, stderr} = await sh('su - u -c "sh /holder.sh"')
+    assert.match(stdout, /^0::\/(?:.*\/)?user@\d+\.service\/app\.slice\/holder\.service\/leaf\n$/, stderr)
   })
 
   test(`${title} a session can start a scope, and let a user linger`, {skip}, async () => {
