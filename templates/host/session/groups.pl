@@ -7,7 +7,7 @@
 # See cgroups(7), cgroup_namespaces(7).
 use v5.12;
 
-my ($O_WRONLY, $O_NONBLOCK) = (1, 04000);
+my ($O_WRONLY, $O_RDWR, $O_NONBLOCK) = (1, 2, 04000);
 my $HIERARCHY = '/sys/fs/cgroup';
 my $program_folder = __FILE__ =~ s{[^/]*\z}{}r;
 1;
@@ -17,11 +17,29 @@ sub find_group {
   my ($name, $anchor) = @_;
   my %group = (name => $name);
   my ($own, $guests) = map { group_of($_) } 'self', $anchor;
-  my ($manager, $unit, $below) = $guests =~ m{^(.*/user\@$<\.service)/(?:[^/]+\.slice/)*([^/]+\.(?:scope|service))(/[^/]+)}s or return \%group;
+  my ($manager, $unit, $below) = $guests =~ m{^(.*/user\@$<\.service)/(?:[^/]+\.slice/)*([^/]+\.(?:scope|service))(/[^/]+/guest)/}s or return \%group;
   return \%group if index($own, "$manager/") == 0;
   require "${program_folder}user-manager.pl";
   @group{qw(bus unit path)} = (connect_to_manager("/run/user/$<"), $unit, "$below/$name");
   return \%group;
+}
+
+# Returns the file that freezes all groups of the guest.
+sub find_freezer {
+  my ($folder) = @_;
+  sysopen(my $file, "$folder/cgroup.freeze", $O_RDWR) or return;
+  return $file;
+}
+
+# A command that froze the guest holds the gate exclusively until it has ended. This process has passed the gate: a guest that is frozen
+# still was left so by a command that was killed.
+sub thaw_leftover {
+  my ($file) = @_;
+  my $is_frozen = 0;
+  sysread $file, $is_frozen, 1;
+  return unless $is_frozen;
+  sysseek $file, 0, 0;
+  syswrite $file, '0';
 }
 
 sub group_of {

@@ -1,5 +1,5 @@
 # Asks the user manager of systemd to move a process into a control group of a unit. Loaded by session/groups.pl where the kernel would
-# refuse the move to this user. busctl(1) takes a tenth of a second for the same.
+# refuse the move to this user. The programs of systemd take a tenth of a second for the same.
 #
 # See https://dbus.freedesktop.org/doc/dbus-specification.html, org.freedesktop.systemd1(5) on AttachProcessesToUnit.
 use v5.12;
@@ -7,6 +7,8 @@ use v5.12;
 my ($AF_UNIX, $SOCK_STREAM) = (1, 1);
 my ($METHOD_CALL, $METHOD_RETURN) = (1, 2);
 my %FIELD = (path => 1, interface => 2, member => 3, destination => 6, signature => 8);
+# Two texts, and a list of numbers.
+my $SIGNATURE = join '', qw(s s a u);
 # A manager that does not answer must not hold a session up.
 my $PATIENCE_SECONDS = 2;
 1;
@@ -30,7 +32,7 @@ sub attach_by_manager {
   $body .= padding(length $body, 4) . pack 'L2', 4, $process;
   my $fields = '';
   for (['path', 'o', '/org/freedesktop/systemd1'], ['interface', 's', 'org.freedesktop.systemd1.Manager'],
-    ['member', 's', 'AttachProcessesToUnit'], ['destination', 's', 'org.freedesktop.systemd1'], ['signature', 'g', 'ssau'])
+    ['member', 's', 'AttachProcessesToUnit'], ['destination', 's', 'org.freedesktop.systemd1'], ['signature', 'g', $SIGNATURE])
   {
     my ($name, $type, $value) = @$_;
     $fields .= padding(length $fields, 8) . pack 'C C/a* x', $FIELD{$name}, $type;

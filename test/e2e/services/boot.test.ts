@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
+import {once} from 'node:events'
 import {existsSync, readFileSync} from 'node:fs'
+import {join} from 'node:path'
 import {test} from 'node:test'
 import {processStartTime} from '../../../src/host/machine/proc.js'
 import {templatePath} from '../../../src/host/paths.js'
 import {capture} from '../../../src/host/process.js'
-import {sharedBoot, whyNoCgroups} from '../../support/booted.js'
+import {type Booted, sharedBoot, whyNoCgroups} from '../../support/booted.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
 import {onTerminal} from '../../support/guest-terminal.js'
+import {slowSnapshot} from '../../support/slow-snapshot.js'
 import {waitUntil} from '../../support/wait-until.js'
 
 const identity = (await whyNotMapped()) === undefined ? 'mapped' : 'emulated'
@@ -113,6 +116,40 @@ for (const kind of ['real', 'make-believe'] as const) {
     assert.equal((await cli.runWith({input}, 'run', 'guest', '--', 'perl')).stdout, 'done\n')
   })
 
+  if (kind === 'real') {
+    test(`${title} a snapshot freezes them all, until it is killed`, {skip}, async () => {
+      const {cli, name, sh} = await given()
+      const group = await groupOf(await given())
+      const child = await slowSnapshot(cli, name)
+      assert.equal(isFrozen(group), true)
+      child.kill('SIGKILL')
+      await waitUntil('the end of the frost', () => !isFrozen(group))
+      assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+    })
+
+    test(`${title} what a killed snapshot left frozen, the next session thaws`, {skip}, async () => {
+      const {cli, name, sh} = await given()
+      const group = await groupOf(await given())
+      const child = await slowSnapshot(cli, name)
+      for (const pid of [...childrenOf(child.pid ?? 0), child.pid ?? 0]) process.kill(pid, 'SIGKILL')
+      await once(child, 'exit')
+      assert.equal(isFrozen(group), true)
+      assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+      assert.equal(isFrozen(group), false)
+    })
+
+    test(`${title} what a killed snapshot left frozen, a stop thaws and halts in good order`, {
+      skip,
+    }, async () => {
+      const {cli, name, ended} = await given()
+      const child = await slowSnapshot(cli, name)
+      for (const pid of [...childrenOf(child.pid ?? 0), child.pid ?? 0]) process.kill(pid, 'SIGKILL')
+      await once(child, 'exit')
+      const {status, stderr} = await cli.run('stop', name)
+      assert.deepEqual([status, stderr, await ended()], [0, 'Stopped guest.\n', 0])
+    })
+  }
+
   test(`${title} no process of the guest sees the keeper`, {skip}, async () => {
     const {sh} = await given()
     const {stdout} = await sh('cat /proc/[0-9]*/cmdline | tr "\\0" "\\n" | grep -c "boot[.]pl"')
@@ -190,6 +227,22 @@ for (const kind of ['real', 'make-believe'] as const) {
       'none\n',
     )
   })
+}
+
+/** The control group of the host that has all of the guest in it. */
+async function groupOf({cli, name, sh}: Booted): Promise<string> {
+  assert.equal((await sh('true')).status, 0)
+  const state = join(cli.data, 'environments', name, 'run/anchor.json')
+  return JSON.parse(readFileSync(state, 'utf8')).group
+}
+
+function isFrozen(group: string): boolean {
+  return /^frozen 1$/m.test(readFileSync(join(group, 'cgroup.events'), 'utf8'))
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text.split(' ').filter(Boolean).map(Number)
 }
 
 async function anchorPid(
