@@ -34,11 +34,8 @@ export type TrialOptions = {
   readonly identity: Identity
   readonly signal?: AbortSignal
   /** A further test of the environment after its check has passed. */
-  readonly andThen?: (ask: Ask, environment: TriedEnvironment) => Promise<void>
+  readonly andThen?: (ask: Ask) => Promise<void>
 }
-
-/** The environment of a trial, for steps of envs on the host. */
-export type TriedEnvironment = {readonly name: string; envs(...argv: string[]): Promise<Ran>}
 
 /** Runs a script of sh as the guest's root. */
 export type Ask = (script: string) => Promise<Ran>
@@ -80,10 +77,7 @@ export async function tryPackage(name: Package, options: TrialOptions): Promise<
     if (check === undefined) return
     const variables = ['--env', `PORT=${await freePort()}`, '--env', `IDENTITY=${identity}`]
     await step(`check: ${check.claim}`, ['run', ...variables, environment, '--', 'bash', '-c', check.script])
-    await andThen?.((script) => store.run(['run', environment, '--', 'sh', '-c', script]), {
-      name: environment,
-      envs: (...argv) => store.run(argv),
-    })
+    await andThen?.((script) => store.run(['run', environment, '--', 'sh', '-c', script]))
   })
   const removal = await failureOf(() => step('envs rm', ['rm', '--force', '--now', environment]))
   return {

@@ -3,6 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {takeLock} from '../host/locks.js'
 import {ended, pipeOf, start} from '../host/process.js'
 import {type Anchor, anchorFiles} from './anchor-state.js'
+import {isEachIn, isGroupFrozen} from './init/frozen-group.js'
 import {type Member, Members, type Thread} from './members.js'
 import {freezeCommand, type SignalSender} from './processes.js'
 
@@ -41,6 +42,8 @@ export async function whileFrozen<T>(
   const freezer = startFreezer(sender, anchor)
   try {
     const members = new Members(anchor, freezer.hostPids)
+    const byGroup = await whileGroupFrozen(anchor, {members, freezer}, work)
+    if (byGroup !== undefined) return byGroup
     const stopped = (await members.list()).filter(isStopped)
     const kept = stopped.flatMap(({threads}) => threads.map(({guestId}) => guestId))
     await holdDownwards(members, freezer)
@@ -60,6 +63,29 @@ export async function whileFrozen<T>(
   } finally {
     await freezer.close()
   }
+}
+
+/**
+ * Runs `work` while the control group of an environment is frozen, with its first process: nothing in it can run until this group,
+ * which the guest can't reach, is thawed.
+ *
+ * @returns undefined where the environment has no such group, a process is outside of it, or the kernel could not freeze it in time.
+ */
+async function whileGroupFrozen<T>(
+  anchor: Anchor,
+  {members, freezer}: {readonly members: Members; readonly freezer: Freezer},
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<Frozen<T> | undefined> {
+  const {group} = anchor
+  if (group === undefined || !isEachIn(anchor, await members.list())) return undefined
+  if (!(await freezer.stopGroup())) return undefined
+  const begun = performance.now()
+  const value = await work(new AbortController().signal)
+  const isFrozen = isGroupFrozen(group)
+  await freezer.close()
+  return isFrozen
+    ? {isFrozen, value, frozenMs: performance.now() - begun}
+    : {isFrozen, why: 'woken', pids: []}
 }
 
 /**
@@ -206,6 +232,8 @@ export type Freezer = {
    * @returns Whether it succeeded.
    */
   stop(kept: readonly number[]): Promise<boolean>
+  /** Freezes the environment's control group. @returns Whether it succeeded. */
+  stopGroup(): Promise<boolean>
   /** Sets the processes to continue at the end, in this order. By default all continue, except the kept ones. */
   planResumption(guestPids: readonly number[]): void
   /** Continues the processes. */
@@ -239,6 +267,7 @@ export function startFreezer(sender: SignalSender, anchor: Anchor): Freezer {
     },
     hold: async (guestPids) => (await ask('hold', guestPids)) === 'held',
     stop: async (kept) => (await ask('stop', kept)) === 'stopped',
+    stopGroup: async () => (await ask('group', [])) === 'stopped',
     planResumption: (guestPids) => tell('resume', guestPids),
     close: async () => {
       input.end()

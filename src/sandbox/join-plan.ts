@@ -31,6 +31,7 @@ const BUILD = [
     'session/volumes.pl',
     'session/single-id.pl',
     'session/groups.pl',
+    'session/user-manager.pl',
     'join.pl',
   ].map((name) => `templates/host/${name}`),
 ]

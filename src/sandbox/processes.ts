@@ -248,7 +248,7 @@ function signalCommand(sender: SignalSender, anchor: Anchor, signals: readonly G
 
 /** Returns the argv of the freezer, which keeps all processes stopped until its stdin ends; freeze.ts sends its commands. */
 export function freezeCommand(sender: SignalSender, anchor: Anchor): string[] {
-  return [...senderWords(sender, anchor), 'freeze']
+  return [...senderWords(sender, anchor), 'freeze', ...(anchor.group === undefined ? [] : [anchor.group])]
 }
 
 function senderWords({launcher, architecture}: SignalSender, anchor: Anchor): string[] {

@@ -61,13 +61,14 @@ export function sessionNumbers(architecture: DebArchitecture): string {
 
 /** Returns the options in the argv of {@link sessionCommand}. */
 export function sessionOptions(
-  {identity, anchor: {sessionGroup}}: Pick<SessionPlace, 'identity' | 'anchor'>,
+  {identity, anchor: {group, sessionGroup}}: Pick<SessionPlace, 'identity' | 'anchor'>,
   request: SessionRequest,
 ): string[] {
   return [
     ...['-i', identity],
     ...(request.usualFolder === undefined ? [] : ['-d', request.usualFolder]),
     ...(sessionGroup === undefined ? [] : ['-g', sessionGroup]),
+    ...(group === undefined ? [] : ['-z', group]),
     ...SESSION_OPTIONS.flatMap(({letter, words}) =>
       (words?.(request) ?? []).flatMap((each) => [`-${letter}`, ...each]),
     ),

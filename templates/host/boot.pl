@@ -57,7 +57,7 @@ syscall($nr_prctl, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or fail('prctl');
 require "${own_folder}boot/$_.pl" for $cgroups eq 'make-believe' ? qw(cgroups memberships) : 'real-cgroups';
 my $group = $cgroups eq 'make-believe' ? undef : own_group($place) . "/$name";
 leave_scope(own_group($place)) if $cgroups eq 'scope';
-$words =~ s/\0keeper-group\0/\0$group\0/ if defined $group;
+$words =~ s/\0keeper-group\0/\0$group\/guest\0/ if defined $group;
 my $where = defined $group ? { group => $group, sessionGroup => $SESSIONS } : {sessionGroup => "$name/$SESSIONS"};
 my ($console, $console_path, $console_end) = open_console();
 my ($log, $logged);
@@ -123,7 +123,7 @@ sub start_guest {
   unlink 'boot.json';
   # For each start: it is of one mount. Opened in this user namespace, which is the one that mounts it: the kernel compares them.
   my $fuse = $cgroups eq 'make-believe' ? open_fuse() : undef;
-  make_group($group, $SESSIONS) if defined $group;
+  my $guests = defined $group ? make_group($group, $SESSIONS) : undef;
   write_state("0::/$name", 'group') if $fuse;
   my ($info, $ready, $go, $to_words, $to_filter, %ends);
   for ([\$info, 3], [\$ready, 4]) { my ($mine, $number) = @$_; pipe($$mine, $ends{$number}) or fail('pipe') }
@@ -132,7 +132,7 @@ sub start_guest {
   defined(my $maker = fork) or fail('fork');
   if ($maker == 0) {
     $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP PIPE CHLD);
-    join_group($group) if defined $group;
+    join_group($guests) if defined $guests;
     hand_on(%ends);
     no warnings 'exec';    # fail tells it
     exec { $program[0] } @program or fail($program[0]);

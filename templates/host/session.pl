@@ -8,8 +8,8 @@
 #            terminals have POWER's numbers, else "generic", separated by commas; four more may name the descriptors
 #            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
-#            -i mapped|emulated  the identity of the environment  -g GROUP  for the command, below the guest's /sys/fs/cgroup
-#            -d FOLDER  the folder in place of USER's home, if it is there
+#            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
+#            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
@@ -60,7 +60,7 @@ my ($anchor, $parent, $numbers, @rest) = @ARGV;
 my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $terminal_kind, @descriptors) = split /,/, $numbers;
 @descriptors = 3 .. 6 unless @descriptors;
 my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
-my %option = (user => 'root', folder => undef, group => undef, environment => [], volumes => [], identity => 'emulated');
+my %option = (user => 'root', folder => undef, group => undef, freezer => undef, environment => [], volumes => [], identity => 'emulated');
 # For the keeper; see keeper.sh.
 syswrite $hold, "\n";
 read_options();
@@ -83,6 +83,8 @@ my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kin
 
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net), defined $option{group} ? 'cgroup' : ();
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
+my $group = defined $option{group} ? find_group($option{group}, $anchor) : undef;
+my $freezer = defined $option{freezer} ? find_freezer($option{freezer}) : undef;
 # Mounts and other namespaces belong to a user namespace above the guest's, so that its root can't change them; if the
 # host forbids a second one, to the guest's. An ordinary user must join that namespace first to get the rights to join
 # the others; for the host's root they belong to the host.
@@ -95,11 +97,12 @@ my @streams = map { $kinds[$_] eq 'file' ? open_file_stream($_) : undef } 0 .. 2
 # A process that copies files of the guest holds this lock exclusively: no new process may write meanwhile. Released
 # below explicitly, because the parent shares the description, and when this process ends early.
 pass_gate();
+thaw_leftover($freezer) if $freezer;
 # Most environments have the host's network, which an ordinary user can't join.
 my @networks = is_same($handle{net}, '/proc/self/ns/net') ? () : 'net';
 my @groups = defined $option{group} && !is_same($handle{cgroup}, '/proc/self/ns/cgroup') ? 'cgroup' : ();
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
-my $group = defined $option{group} ? open_group($option{group}) : undef;
+open_group($group) if $group;
 join_namespace($_, $handle{$_}) for @groups;
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
@@ -141,10 +144,12 @@ $SIG{ALRM} = sub { pass_on('KILL') };
 # host, for writing, if the user owns it. See prctl(2), and proc(5) on the rights to inspect a process.
 hide_program(1);
 pipe(my $is_executed, my $executes) or give_up('fork');
+expect_move($group) if $group;
 $child = fork() // give_up('fork');
 run_command() if $child == 0;
 # Here too, because a signal may be passed on before the child does it.
 setpgrp($child, $child);
+move_to_group($group, $child, $terminal) if $group;
 pass_on($_) for splice @early;
 hide_program(0);
 close $executes;
@@ -198,6 +203,7 @@ sub read_options {
     elsif ($flag eq '-d') { $option{usual_folder} = shift @rest }
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
     elsif ($flag eq '-g') { $option{group} = shift @rest }
+    elsif ($flag eq '-z') { $option{freezer} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
     else                  { $! = $EINVAL; give_up('option') }
@@ -313,7 +319,7 @@ sub run_command {
   setpgrp(0, 0);
   bring_to_foreground($terminal, $$) if $terminal && !$terminal->{is_shared};
   umask 022;
-  enter_group($group) if $group;
+  enter_group($group, $terminal) if $group;
   # The holder may have counted processes just before this one existed: it would end this one with all others.
   -s '/dev/.envs-leaving' and give_up('leaving');
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }

@@ -2,17 +2,19 @@
 # Sends signals to all processes of a running environment, or freezes them until the end of its input.
 #
 # usage: signal-all.pl ANCHOR NUMBERS WORD...
-#        signal-all.pl ANCHOR NUMBERS freeze
+#        signal-all.pl ANCHOR NUMBERS freeze [GROUP]
 #   ANCHOR   process id of the environment's pid 1 on the host
 #   NUMBERS  system call numbers of prctl, setns and wait4 on this processor, then "power" if ioctl has POWER's numbers, else
 #            "generic", separated by commas
 #   WORD     NAME of a signal for all, or NAME:PID for one of them, with its id in the guest; sent in that order, and CONT to
 #            all after that
+#   GROUP    a control group, a folder of the host, in which all processes of the environment are
 #
 # With "freeze" it executes the lines of its input, and answers each by one line:
 #   which ID...   "are PID...": the host's ids for these ids of the guest, 0 for a missing one
 #   hold ID...    "held", or "failed": STOP to these, which were not stopped before
 #   stop ID...    "stopped", or "failed": STOP to all; those named were stopped before, and stay stopped
+#   group         "stopped", or "failed": freezes GROUP, with pid 1; until the end of input
 #   resume ID...  no answer: the processes to resume at the end, in this order; the last such line counts
 # At the end of input, which also comes when the caller is killed, it resumes those of "resume", one by one; without that
 # line, all but those of "stop"; without that line too, those of "hold". Exits with 1 if it could do nothing.
@@ -28,6 +30,8 @@ use warnings;
 my ($PR_SET_DUMPABLE, $CLONE_NEWUSER, $CLONE_NEWPID) = (4, 0x10000000, 0x20000000);
 my ($F_SETOWN, $F_GETOWN, $WUNTRACED) = (8, 9, 2);
 my $MOST_CHILDREN = 100;
+# Five seconds.
+my ($MOST_LOOKS, $LOOK_SECONDS) = (2500, 0.002);
 
 BEGIN { $^F = 2 }    # nothing but standard streams is inherited by anyone
 
@@ -37,6 +41,11 @@ my ($nr_prctl, $nr_setns, $nr_wait4, $kind) = split /,/, $numbers;
 # The process that resumes the others must survive.
 $SIG{$_} = 'IGNORE' for qw(HUP INT QUIT TERM PIPE);
 my ($user, $pid) = map { open_namespace($_) } qw(user pid);
+my ($freezes, $events);
+if ($words[0] eq 'freeze' && defined $words[1]) {
+  my $group = pop @words;
+  open($freezes, '+<', "$group/cgroup.freeze") && open($events, '<', "$group/cgroup.events") or exit 1;
+}
 # If there is a second user namespace, the pid namespace belongs to the one above the guest's. An ordinary user must
 # join that one first to get the right; for the host's root it belongs to the host, and root loses its rights in the
 # guest's.
@@ -83,14 +92,36 @@ sub freeze {
       push @held, @ids;
       answer(from_within(sub { kill STOP => $_ for @ids }) ? 'held' : 'failed');
     }
+    if ($word eq 'group') { answer(freeze_group() ? 'stopped' : 'failed') }
     if ($word eq 'stop') {
       $is_stopped = from_within(sub { kill STOP => -1 });
       answer($is_stopped ? 'stopped' : 'failed');
     }
   }
+  write_freezer(0) if $freezes;
+  return 1 if $ids{group} && !$ids{stop};
   return from_within(sub { kill CONT => $_ for reverse @held }) unless $ids{stop};
   my ($order, $kept) = @ids{qw(resume stop)};
   return from_within(sub { $order ? map({ kill CONT => $_ } @$order) : resume_all_but(@$kept) }) && $is_stopped;
+}
+
+# A process that waits in the kernel is not frozen before that ends.
+sub freeze_group {
+  return 0 unless write_freezer(1);
+  for (1 .. $MOST_LOOKS) {
+    sysseek $events, 0, 0;
+    sysread $events, my $text, 4096;
+    return 1 if ($text // '') =~ /^frozen 1$/m;
+    select undef, undef, undef, $LOOK_SECONDS;
+  }
+  write_freezer(0);
+  return 0;
+}
+
+sub write_freezer {
+  my ($value) = @_;
+  sysseek $freezes, 0, 0;
+  return defined syswrite $freezes, $value;
 }
 
 sub answer { syswrite STDOUT, "@_\n" }

@@ -6,6 +6,7 @@ import {findPerl} from '../../host/process.js'
 import {anchorFiles, readLiveAnchor, recordedInit, recordStop} from '../../sandbox/anchor-state.js'
 import {listProotProcesses, stopProotProcesses} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
+import {thawLeftover} from '../../sandbox/init/frozen-group.js'
 import {type Inspection, inspectProcesses} from '../../sandbox/inspection.js'
 import {type GuestProcess, listProcesses, stopAnchor} from '../../sandbox/processes.js'
 import {
@@ -96,6 +97,7 @@ async function stopProcesses(
   const sender = findPerl(host) === undefined ? undefined : signalSender(host)
   if (readLiveAnchor(run) !== undefined) {
     if (recordedInit(run) !== undefined) await recordStop(run)
+    await thawLeftover(run)
     const {hasEnded, killed} = await stopAnchor(run, {sender, graceMs})
     if (hasEnded) return killed
     throw anchorUnreachableError(basename(dirname(run)), await lockHolders(anchorFiles(run).liveness))

@@ -69,7 +69,7 @@ function chosen(host: CgroupHost, {mount, own}: Place, choice: CgroupChoice): Gu
   }
 }
 
-/** Makes the trials anew. @returns Whether another result was remembered. */
+/** Makes the trials again. @returns Whether another result was remembered. */
 export async function repeatCgroupTrial(host: CgroupHost): Promise<boolean> {
   const place = findPlace()
   if (place === undefined) return false

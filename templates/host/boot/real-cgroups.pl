@@ -14,27 +14,36 @@ sub own_group {
   return $mount . ($path // '/') =~ s{/\z}{}r;
 }
 
-# Lets the guest limit its units: a group hands its controllers on only if no process is in itself. See cgroups(7), "no internal
-# processes". A host need not delegate any.
+# Moves this process into a group of its own in its scope. A group hands its controllers on only if no process is in itself.
+# See cgroups(7), "no internal processes".
 sub leave_scope {
   my ($scope) = @_;
   mkdir "$scope/keeper" or fail("$scope/keeper");
   join_group("$scope/keeper");
-  open(my $list, '<', "$scope/cgroup.controllers") or fail("$scope/cgroup.controllers");
+  hand_on_controllers($scope);
+}
+
+# Lets what is below be limited. A host need not delegate any controller.
+sub hand_on_controllers {
+  my ($path) = @_;
+  open(my $list, '<', "$path/cgroup.controllers") or fail("$path/cgroup.controllers");
   for my $controller (split ' ', <$list> // '') {
-    open(my $file, '>', "$scope/cgroup.subtree_control") or return;
+    open(my $file, '>', "$path/cgroup.subtree_control") or return;
     syswrite $file, "+$controller";
   }
 }
 
-# Makes a group for the guest, and one for sessions in it. One that an earlier guest left is empty, for its pid namespace has ended.
-# Others than the guest's root look into it too.
+# Makes a group, in it the guest's, and in that one for sessions; returns the guest's. The guest can't reach the outer one, in which envs
+# freezes it. A group that an earlier guest left is empty, for its pid namespace has ended. Others than the guest's root look into
+# theirs too.
 sub make_group {
   my ($path, $sessions) = @_;
   remove_group($path);
-  for my $group ($path, "$path/$sessions") {
+  for my $group ($path, "$path/guest", "$path/guest/$sessions") {
     mkdir $group and chmod 0755, $group or fail($group);
   }
+  hand_on_controllers($path);
+  return "$path/guest";
 }
 
 # Only a process in the group is its member from the start, and so is all that it starts.

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
-import {existsSync} from 'node:fs'
+import {once} from 'node:events'
+import {existsSync, readFileSync} from 'node:fs'
+import {join} from 'node:path'
 import {test} from 'node:test'
 import {processStartTime} from '../../../src/host/machine/proc.js'
+import {templatePath} from '../../../src/host/paths.js'
 import {capture} from '../../../src/host/process.js'
-import {sharedBoot, whyNoCgroups} from '../../support/booted.js'
+import {type Booted, sharedBoot, whyNoCgroups} from '../../support/booted.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
 import {onTerminal} from '../../support/guest-terminal.js'
+import {slowSnapshot} from '../../support/slow-snapshot.js'
 import {waitUntil} from '../../support/wait-until.js'
 
 const identity = (await whyNotMapped()) === undefined ? 'mapped' : 'emulated'
@@ -31,6 +35,19 @@ my $reader = fork // die;
 while ($reader == 0) { open(my $events, "<", $file) or die; sysread $events, my $text, 100 }
 for (1 .. 300) { my $child = fork // die; if ($child == 0) { open(my $events, "<", $file) or die; exec "true" } waitpid $child, 0 }
 kill 9, $reader; print "done\n"`
+
+/** Prints the group of this process, after the user manager was asked to move it, as it is for a session from a login of the host. */
+const ATTACH = `
+require "/user-manager.pl";
+my $bus = connect_to_manager("/run/user/$<") or die "no manager";
+attach_by_manager($bus, "holder.service", "/leaf", $$) or die "refused";
+open(my $file, "<", "/proc/$$/cgroup"); print grep { /^0::/ } <$file>;`
+
+const HOLDER = `set -e
+systemd-run --user --quiet --unit=holder --property=Delegate=yes sleep 600
+mkdir "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(systemctl --user show --property=MainPID --value holder)/cgroup")/leaf"
+perl /attach.pl
+systemctl --user stop holder`
 
 for (const kind of ['real', 'make-believe'] as const) {
   const given = sharedBoot(kind, identity)
@@ -72,6 +89,17 @@ for (const kind of ['real', 'make-believe'] as const) {
     )
   })
 
+  test(`${title} a process moves to a unit of a user manager that is asked for it`, {skip}, async () => {
+    const {sh, cli} = await given()
+    const program = readFileSync(templatePath('host/session/user-manager.pl'))
+    const put = 'cat >/user-manager.pl'
+    assert.equal((await cli.runWith({input: program}, 'run', 'guest', '--', 'sh', '-c', put)).status, 0)
+    const files = `cat >/attach.pl <<'END'\n${ATTACH}\nEND\ncat >/holder.sh <<'END'\n${HOLDER}\nEND`
+    assert.equal((await sh(files)).status, 0)
+    const {stdout, stderr} = await sh('su - u -c "sh /holder.sh"')
+    assert.match(stdout, /^0::\/(?:.*\/)?user@\d+\.service\/app\.slice\/holder\.service\/leaf\n$/, stderr)
+  })
+
   test(`${title} a session can start a scope, and let a user linger`, {skip}, async () => {
     const {sh} = await given()
     const script = 'systemd-run --quiet --scope --unit=probe systemctl is-active probe.scope'
@@ -87,6 +115,40 @@ for (const kind of ['real', 'make-believe'] as const) {
     const input = CLOSED_BY_EXEC
     assert.equal((await cli.runWith({input}, 'run', 'guest', '--', 'perl')).stdout, 'done\n')
   })
+
+  if (kind === 'real') {
+    test(`${title} a snapshot freezes them all, until it is killed`, {skip}, async () => {
+      const {cli, name, sh} = await given()
+      const group = await groupOf(await given())
+      const child = await slowSnapshot(cli, name)
+      assert.equal(isFrozen(group), true)
+      child.kill('SIGKILL')
+      await waitUntil('the end of the frost', () => !isFrozen(group))
+      assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+    })
+
+    test(`${title} what a killed snapshot left frozen, the next session thaws`, {skip}, async () => {
+      const {cli, name, sh} = await given()
+      const group = await groupOf(await given())
+      const child = await slowSnapshot(cli, name)
+      for (const pid of [...childrenOf(child.pid ?? 0), child.pid ?? 0]) process.kill(pid, 'SIGKILL')
+      await once(child, 'exit')
+      assert.equal(isFrozen(group), true)
+      assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
+      assert.equal(isFrozen(group), false)
+    })
+
+    test(`${title} what a killed snapshot left frozen, a stop thaws and halts in good order`, {
+      skip,
+    }, async () => {
+      const {cli, name, ended} = await given()
+      const child = await slowSnapshot(cli, name)
+      for (const pid of [...childrenOf(child.pid ?? 0), child.pid ?? 0]) process.kill(pid, 'SIGKILL')
+      await once(child, 'exit')
+      const {status, stderr} = await cli.run('stop', name)
+      assert.deepEqual([status, stderr, await ended()], [0, 'Stopped guest.\n', 0])
+    })
+  }
 
   test(`${title} no process of the guest sees the keeper`, {skip}, async () => {
     const {sh} = await given()
@@ -165,6 +227,22 @@ for (const kind of ['real', 'make-believe'] as const) {
       'none\n',
     )
   })
+}
+
+/** The control group of the host that has all of the guest in it. */
+async function groupOf({cli, name, sh}: Booted): Promise<string> {
+  assert.equal((await sh('true')).status, 0)
+  const state = join(cli.data, 'environments', name, 'run/anchor.json')
+  return JSON.parse(readFileSync(state, 'utf8')).group
+}
+
+function isFrozen(group: string): boolean {
+  return /^frozen 1$/m.test(readFileSync(join(group, 'cgroup.events'), 'utf8'))
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text.split(' ').filter(Boolean).map(Number)
 }
 
 async function anchorPid(

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import {type ChildProcess, spawn} from 'node:child_process'
-import {chmod, mkdir, readdir, readFile, rm, writeFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {readFile} from 'node:fs/promises'
 import {type Guest, IDENTITIES, ownGuest, sharedGuest} from '../../support/guest.js'
+import {slowSnapshot} from '../../support/slow-snapshot.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
 import {waitUntil} from '../../support/wait-until.js'
 
@@ -45,8 +44,7 @@ for (const {identity, skip} of IDENTITIES) {
       const guest = await shared()
       await guest.sh('sleep 301 >/dev/null 2>&1 &')
       const before = (await guest.cli.run('snapshots', 'play', '-q')).stdout
-      const child = await slowSnapshot(guest)
-      await waitUntil('the copy', async () => (await readdir(guest.cli.home)).includes('copying'))
+      const child = await slowSnapshot(guest.cli, 'play')
       assert.equal(await stateOf(guest, 'sleep 301'), 'T')
       child.kill(signal)
       await waitUntil('it to go on', async () => (await stateOf(guest, 'sleep 301')) === 'S')
@@ -89,19 +87,4 @@ async function stateOf(guest: Guest, command: string): Promise<string | undefine
   if (found === undefined) return undefined
   const stat = await readFile(`/proc/${found.hostPid}/stat`, 'latin1')
   return stat.slice(stat.lastIndexOf(')') + 2).charAt(0)
-}
-
-/** A snapshot whose cp(1) says that it was started, and then takes its time. */
-async function slowSnapshot(guest: Guest): Promise<ChildProcess> {
-  const folder = join(guest.cli.home, 'slow')
-  await mkdir(folder, {recursive: true})
-  await rm(join(guest.cli.home, 'copying'), {force: true})
-  await writeFile(join(folder, 'cp'), `#!/bin/sh\n: >${join(guest.cli.home, 'copying')}\nexec sleep 5\n`)
-  await chmod(join(folder, 'cp'), 0o755)
-  const [program, ...words] = guest.cli.words
-  return spawn(program, [...words, 'snapshot', 'play'], {
-    cwd: guest.cli.home,
-    env: {...guest.cli.env, PATH: `${folder}:${guest.cli.env['PATH']}`},
-    stdio: 'ignore',
-  })
 }
