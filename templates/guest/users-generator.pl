@@ -13,7 +13,7 @@ my @FOLDERS = ('/etc/systemd/system', '/run/systemd/system', '/usr/local/lib/sys
 # These need rights of root and drop them by themselves, or are clients of the bus, which checks their id.
 my $LEFT_ALONE = qr/^(?:systemd-|user\@|dbus|polkit)/;
 my $USER_FORM = qr/^[\w.-]+\$?\z/;
-my $SETTING = qr/^\s*(User|Exec(?:Condition|StartPre|Start|StartPost|Reload|Stop|StopPost))\s*=\s*(.*?)\s*\z/;
+my $SETTING = qr/^\s*(User|PermissionsStartOnly|Exec(?:Condition|StartPre|Start|StartPost|Reload|Stop|StopPost))\s*=\s*(.*?)\s*\z/;
 
 my %is_seen;
 for my $folder (@FOLDERS) {
@@ -38,7 +38,8 @@ sub drop_in {
   my $user = $unit->{User}[-1] // return;
   return if $user eq 'root' || $user eq '0' || $user !~ $USER_FORM || !defined getpwnam $user;
   my $text = "[Service]\nNoExecPaths=\nSystemCallFilter=\n";
-  for my $key (grep { /^Exec/ } sort keys %$unit) {
+  my $is_start_only = ($unit->{PermissionsStartOnly}[-1] // '') =~ /^(?:1|y|yes|t|true|on)\z/i;
+  for my $key (grep { /^Exec/ && (!$is_start_only || $_ eq 'ExecStart') } sort keys %$unit) {
     $text .= "$key=\n" . join '', map { "$key=" . as_user($user, $_) . "\n" } @{$unit->{$key}};
   }
   return $text;
@@ -47,8 +48,8 @@ sub drop_in {
 # A command with "+" or "!" is root's anyway; one with "@" names its own argument 0, which runuser can't give. See systemd.service(5).
 sub as_user {
   my ($user, $line) = @_;
-  my ($prefix, $command) = $line =~ /^([-:@+!|]*)\s*(.*)$/s;
-  return $prefix =~ /[@+!]/ ? $line : "$prefix/usr/sbin/runuser -u $user -- $command";
+  my ($prefix, $command) = $line =~ /^([-:\@+!|]*)\s*(.*)$/s;
+  return $prefix =~ /[\@+!]/ ? $line : "$prefix/usr/sbin/runuser -u $user -- $command";
 }
 
 # Returns the values of each setting. An empty value removes those before it, a backslash joins lines.

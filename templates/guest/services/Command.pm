@@ -8,17 +8,20 @@ use UnitFile;
 
 my $PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 my $NAME = qr/[A-Za-z_][A-Za-z0-9_]*/;
+# Of set-environment: for all units that start from then on.
+my %common;
 
 # Returns the commands of an Exec*= setting: {text, ignores_failure, is_privileged, has_name, expands}. One line may have several
 # that are separated by " ; ".
 sub lines {
   my ($unit, $key) = @_;
-  return map { parse($_) } map { split /\s;\s/ } UnitFile::values_of($unit, "Service.$key");
+  my $is_root = $key ne 'ExecStart' && UnitFile::is_true($unit, 'Service.PermissionsStartOnly');
+  return map { {%$_, is_privileged => $_->{is_privileged} || $is_root} } map { parse($_) } map { split /\s;\s/ } UnitFile::values_of($unit, "Service.$key");
 }
 
 sub parse {
   my ($line) = @_;
-  my ($prefix, $text) = $line =~ /^\s*([-@:+!|]*)\s*(.*)$/s;
+  my ($prefix, $text) = $line =~ /^\s*([-\@:+!|]*)\s*(.*)$/s;
   return {
     text            => $text,
     ignores_failure => $prefix =~ /-/ ? 1 : 0,
@@ -56,7 +59,7 @@ sub find_program {
 # Returns the variables of a unit's processes; undef if a file of them is missing.
 sub variables {
   my ($unit, $account) = @_;
-  my %variables = (PATH => $PATH, LANG => 'C.UTF-8', INVOCATION_ID => $unit->{invocation} // '');
+  my %variables = (PATH => $PATH, LANG => 'C.UTF-8', %common, INVOCATION_ID => $unit->{invocation} // '');
   # Set by the front door for all sessions; programs ask it whether they are in a container.
   $variables{container} = 'envs';
   @variables{qw(USER LOGNAME HOME SHELL)} = @$account{qw(name name home shell)} if $account->{is_named};
@@ -76,6 +79,25 @@ sub variables {
   }
   return \%variables;
 }
+
+# Returns the first word that is no assignment; then none of them has an effect.
+sub set_common {
+  my (@words) = @_;
+  my ($wrong) = grep { !/^$NAME=/ } @words;
+  return $wrong if defined $wrong;
+  for (@words) { $common{$1} = $2 if /^($NAME)=(.*)$/s }
+  return;
+}
+
+# Each word is a name, or an assignment that is removed only if the value is this one.
+sub unset_common {
+  for my $word (@_) {
+    my ($name, $value) = $word =~ /^($NAME)(?:=(.*))?$/s or next;
+    delete $common{$name} if !defined $value || ($common{$name} // '') eq $value;
+  }
+}
+
+sub common { return map { "$_=$common{$_}\n" } sort keys %common }
 
 # NAME=VALUE lines with the quotes of a shell.
 sub assignments {

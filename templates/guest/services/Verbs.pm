@@ -3,6 +3,7 @@ package Verbs;
 use v5.12;
 use warnings;
 use Boot;
+use Command;
 use Jobs;
 use Links;
 use Logs;
@@ -24,8 +25,8 @@ my %VERB = (
   'is-system-running' => \&is_system_running, 'list-units' => \&list_units, 'list-unit-files' => \&list_files, 'list-timers' => \&list_timers,
   'list-sockets' => \&list_sockets, 'list-dependencies' => \&list_dependencies, enable => \&change_links, disable => \&change_links, mask => \&change_links, unmask => \&change_links,
   reenable => \&change_links, preset => \&change_links, 'daemon-reload' => \&daemon_reload, 'daemon-reexec' => \&daemon_reload, 'reset-failed' => \&reset_failed,
-  'get-default' => sub { $_[3]->(0, 1 => default_target()) }, 'set-environment' => sub { $_[3]->(0) }, 'import-environment' => sub { $_[3]->(0) },
-  'unset-environment' => sub { $_[3]->(0) }, 'show-environment' => sub { $_[3]->(0) }, 'list-jobs' => sub { $_[3]->(0, 1 => Jobs::count() . ' jobs listed.') },
+  'get-default' => sub { $_[3]->(0, 1 => default_target()) }, 'set-environment' => \&set_environment,
+  'unset-environment' => sub { Command::unset_common(@{$_[2]}); $_[3]->(0) }, 'show-environment' => sub { $_[3]->(0, 1 => join '', Command::common()) }, 'list-jobs' => sub { $_[3]->(0, 1 => Jobs::count() . ' jobs listed.') },
   'is-enabled-any' => \&is_enabled, log => \&log_of, poweroff => \&leave, halt => \&leave, reboot => \&leave, exit => \&leave,
 );
 our $leave = sub { };
@@ -129,6 +130,13 @@ sub reload {
     elsif ($verb !~ /^try/)   { push @restarts, $name }
     $end->();
   }
+}
+
+sub set_environment {
+  my ($verb, $option, $names, $reply) = @_;
+  my $wrong = Command::set_common(@$names);
+  return $reply->(0) unless defined $wrong;
+  $reply->(1, 2 => "Failed to set environment: '$wrong' is no assignment of a variable.\n");
 }
 
 sub is_active {

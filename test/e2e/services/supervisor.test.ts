@@ -60,6 +60,23 @@ const FILES = {
       'ExecStart=/bin/sh -c \'printf "%%s|" "$$#" "$$@" >/tmp/variables\' sh $' + '{A} $C x$' + '{B}y $$5 %n',
     ],
   ),
+  [`${UNITS}/named.service`]: service('Type=oneshot', `ExecStart=@/bin/sh other -c 'echo "$$0" >/tmp/named'`),
+  [`${UNITS}/as-written.service`]: service(
+    'Type=oneshot',
+    'Environment=A=value',
+    `ExecStart=:/bin/sh -c 'echo "$A" >/tmp/as-written' sh`,
+  ),
+  [`${UNITS}/prepared.service`]: service(
+    ...['Type=oneshot', 'User=daemon', 'PermissionsStartOnly=true'],
+    ...[
+      'ExecStartPre=/usr/bin/install -o daemon -d /run/prepared',
+      'ExecStart=/bin/sh -c "echo mine >/run/prepared/file"',
+      'ExecStartPost=/bin/sh -c "echo root >/root/prepared"',
+    ],
+  ),
+  [`${UNITS}/told.service`]: service(
+    ...['Type=oneshot', 'Environment=OWN=unit', 'ExecStart=/bin/sh -c "echo $GIVEN-$OWN-$GONE >/tmp/told"'],
+  ),
   '/etc/variables': '# a comment\nC="two words"\n',
   [`${UNITS}/at@.service`]: service(
     'Type=oneshot',
@@ -126,6 +143,23 @@ for (const {identity, skip} of IDENTITIES) {
       'words and variables of a command are those of systemd',
       'systemctl start variables; cat /tmp/variables; ls -d /run/vars 2>&1 | grep -c cannot',
       '5|one word|two|words|xby|$5|variables.service|1\n'.replace('5|', '6|'),
+    ],
+    [
+      'a command with "@" names itself, and one with ":" has no variables',
+      'systemctl start named as-written; tail -n 1 /tmp/named /tmp/as-written | grep -v -e == -e ^$',
+      'other\nvalue\n',
+    ],
+    [
+      'PermissionsStartOnly= leaves the commands around the first to root',
+      `systemctl start prepared; cat /run/prepared/file /root/prepared; stat -c %U /run/prepared/file`,
+      `mine\nroot\n${identity === 'mapped' ? 'daemon' : 'root'}\n`,
+    ],
+    [
+      'variables of set-environment are those of units that have no other',
+      `systemctl set-environment GIVEN='a b' OWN=no GONE=x; systemctl unset-environment GONE; systemctl show-environment
+       systemctl start told; cat /tmp/told; FROM=here systemctl import-environment FROM; systemctl show-environment | grep FROM
+       systemctl unset-environment GIVEN OWN FROM; systemctl show-environment; systemctl set-environment 1=2 2>&1`,
+      "GIVEN=a b\nOWN=no\na b-unit-\nFROM=here\nFailed to set environment: '1=2' is no assignment of a variable.\n",
     ],
     [
       'a template has an instance',
