@@ -1,10 +1,6 @@
 import {lstatSync} from 'node:fs'
-import {copyFile, realpath} from 'node:fs/promises'
 import {join} from 'node:path'
 import {unlessErrno} from '../host/errno.js'
-import {makeFolders} from '../host/files.js'
-import type {Host} from '../host/host.js'
-import {capture} from '../host/process.js'
 import {SHELL_MOUNT_POINT} from '../sandbox/mounts.js'
 import {treeFolders} from '../store/mounted-tree.js'
 import type {SandboxFeature} from './feature.js'
@@ -27,12 +23,13 @@ export const borrowedShell: SandboxFeature = {
     const folders = treeFolders(host.paths, tree)
     if (SHELLS.some((path) => folders.some((folder) => isThere(join(folder, path))))) return spec
     const from = join(environment.files.run, 'shell')
+    // Few environments need it.
+    const {copyShell, shellOf} = await import('./host-shell.js')
     const shell = await shellOf(host)
     if (shell === undefined) return spec
     if (!isPreview) {
-      await makeFolders(from, {mode: 0o755})
       await makeMountPoint(join(environment.files.resolver, 'shell'))
-      for (const [name, path] of shell.files) await copyFile(path, join(from, name))
+      await copyShell(shell, from)
     }
     const mount = {kind: 'bind', from, at: SHELL_MOUNT_POINT, access: 'ro'} as const
     return {...spec, mounts: [...spec.mounts, mount], shell: shell.words}
@@ -41,28 +38,4 @@ export const borrowedShell: SandboxFeature = {
 
 function isThere(path: string): boolean {
   return unlessErrno(() => lstatSync(path, {throwIfNoEntry: false})) !== undefined
-}
-
-type HostShell = {
-  /** Paths on the host, by the name in the guest's folder. */
-  readonly files: readonly (readonly [name: string, path: string])[]
-  readonly words: readonly string[]
-}
-
-/** Returns the host's shell with its libraries, as ldd(1) lists them; undefined where that fails. */
-async function shellOf({which}: Pick<Host, 'which'>): Promise<HostShell | undefined> {
-  const [sh, ldd] = [which('sh'), which('ldd')]
-  if (sh === undefined || ldd === undefined) return undefined
-  const program = await realpath(sh)
-  const {status, stdout} = await capture([ldd, program], {timeout: 10_000})
-  if (status !== 0) return {files: [['sh', program]], words: [`${SHELL_MOUNT_POINT}/sh`]}
-  const libraries = [...stdout.matchAll(/^\s*(?<name>[^\s/]+) => (?<path>\/\S+) \(/gm)].map(
-    ({groups = {}}) => [groups['name'] ?? '', groups['path'] ?? ''] as const,
-  )
-  const loader = /^\s*(?:\S+ => )?(?<path>\/\S*\/ld[^/\s]*) \(/m.exec(stdout)?.groups?.['path']
-  if (loader === undefined) return undefined
-  return {
-    files: [['sh', program], ['loader', loader], ...libraries],
-    words: [`${SHELL_MOUNT_POINT}/loader`, '--library-path', SHELL_MOUNT_POINT, `${SHELL_MOUNT_POINT}/sh`],
-  }
 }
