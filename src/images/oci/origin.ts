@@ -1,9 +1,7 @@
 import * as v from 'valibot'
 import {orNull, type RecordOf} from '../../host/records.js'
 import {digestField as ociDigestField} from '../../registry/descriptor.js'
-import {formatPlatform} from '../../registry/platform.js'
-import {type SignatureRecord, signatureRecordSchema} from '../../registry/trust/record.js'
-import type {ContainerImage} from './container-image.js'
+import {signatureRecordSchema} from '../../registry/trust/record.js'
 
 const textsField = v.array(v.string())
 
@@ -43,36 +41,6 @@ export const containerOriginSchema = v.object({
 })
 
 export type ContainerOrigin = RecordOf<typeof containerOriginSchema>
-
-/** Returns the origin of an image for its records. */
-export function originOf(image: ContainerImage): ContainerOrigin {
-  const {name, index, manifest, configuration, platform, registry, signature, config} = image
-  const run = config.config
-  return {
-    reference: name,
-    index: index?.digest ?? null,
-    manifest: manifest.digest,
-    configuration: configuration.digest,
-    platform: formatPlatform(platform),
-    registry,
-    signature: signature === null ? null : recordOf(signature),
-    config: {
-      env: run.Env,
-      workingFolder: run.WorkingDir ?? null,
-      user: run.User ?? null,
-      entrypoint: run.Entrypoint,
-      command: run.Cmd,
-      labels: run.Labels,
-      ports: run.ExposedPorts,
-      volumes: run.Volumes,
-      stopSignal: run.StopSignal ?? null,
-    },
-  }
-}
-
-function recordOf({digest, signers, policy}: SignatureRecord): SignatureRecord {
-  return {digest, signers, policy}
-}
 
 /** Returns `NAME@sha256:…`, which means this image for ever. */
 export function pinnedName({
