@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import {readFileSync} from 'node:fs'
+import {mkdir, writeFile} from 'node:fs/promises'
 import {connect} from 'node:net'
+import {join} from 'node:path'
 import {test} from 'node:test'
 import {type Booted, sharedBoot, whyNoCgroups} from '../../support/booted.js'
 import {whyNotMapped} from '../../support/environment-cli.js'
@@ -201,4 +203,85 @@ test('poweroff ends the guest with 0, and it stays down until somebody starts it
   assert.equal(await guest.ended(), 0)
   assert.equal(JSON.parse((await guest.cli.run('show', 'guest', '--json')).stdout).state, 'stopped')
   assert.equal((await guest.sh('systemctl is-system-running')).stdout, 'running\n')
+})
+
+/** A crontab(1) whose crontab is a file, and no user manager. */
+const STARTERS = {
+  crontab: `case $1 in -l) cat "$HOME/crontab" ;; -) cat >"$HOME/crontab" ;; *) exit 2 ;; esac`,
+  systemctl: 'exit 1',
+}
+
+test('a clone and an import of one that starts with the host are stopped, have ids of their own, and start with nothing', {
+  skip,
+}, async (t) => {
+  const {cli, sh} = await given()
+  t.after(() => cli.run('rm', '--force', 'cloned', 'imported'))
+  const folder = join(cli.home, 'starters')
+  await mkdir(folder)
+  for (const [name, script] of Object.entries(STARTERS))
+    await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`, {mode: 0o755})
+  const env = {PATH: `${folder}:${cli.env['PATH']}`}
+  const envs = async (...argv: string[]): Promise<string> => {
+    const {status, stdout, stderr} = await cli.runWith({env}, ...argv)
+    assert.equal(status, 0, stderr)
+    return stdout
+  }
+  const idOf = async (name: string) => (await envs('run', name, 'cat', '/etc/machine-id')).trim()
+  await envs('autostart', 'guest', 'on')
+  const own = await idOf('guest')
+  await envs('clone', 'guest', 'cloned', '--quiet')
+  await envs('stop', 'guest')
+  await envs('export', 'guest', '-o', join(cli.home, 'guest.tar'), '--quiet')
+  await envs('import', join(cli.home, 'guest.tar'), '-n', 'imported', '--quiet')
+  const started = await Promise.all(
+    ['guest', 'cloned', 'imported'].map(async (name) => {
+      const {state, init} = JSON.parse(await envs('show', name, '--json'))
+      const {autostart} = JSON.parse(await envs('autostart', name, '--json'))
+      return {name, state, init, autostart}
+    }),
+  )
+  // A tarball has no settings.
+  assert.deepEqual(started, [
+    {name: 'guest', state: 'stopped', init: 'systemd', autostart: 'crontab'},
+    {name: 'cloned', state: 'stopped', init: 'systemd', autostart: null},
+    {name: 'imported', state: 'stopped', init: 'none', autostart: null},
+  ])
+  const ids = [own, await idOf('cloned'), await idOf('imported')]
+  for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/)
+  assert.equal(new Set(ids).size, 3)
+  await envs('autostart', 'guest', 'off')
+  assert.equal((await sh('systemctl is-system-running')).status, 0)
+})
+
+/** Each of pgbench's transactions adds one number to an account, a teller and a branch, and notes it in the history. */
+const SUMS = `select (select sum(abalance) from pgbench_accounts), (select sum(tbalance) from pgbench_tellers),
+  (select sum(bbalance) from pgbench_branches), (select sum(delta) from pgbench_history), (select count(*) from pgbench_history)`
+
+test('a database that is written to while a snapshot is taken recovers from it, and is consistent', {
+  skip,
+}, async () => {
+  const {cli, sh} = await given()
+  const installed = await sh(`set -e
+    mkdir -p /etc/postgresql-common/createcluster.d
+    # Not on the network, which is the host's.
+    echo "listen_addresses = ''" >/etc/postgresql-common/createcluster.d/local.conf
+    apt-get -qq update && apt-get -qq install -y --no-install-recommends postgresql >/dev/null 2>&1
+    su postgres -c 'createdb bench && pgbench -q -i -s 1 bench' 2>&1
+    systemd-run --quiet --unit=bench --property=User=postgres pgbench -n -c 4 -T 600 bench`)
+  assert.equal(installed.status, 0, installed.stdout + installed.stderr)
+  const ask = (query: string) => sh(`su postgres -c 'psql -AtF " " bench' <<'END'\n${query}\nEND`)
+  await waitUntil(
+    'transactions',
+    async () => Number((await ask('select count(*) from pgbench_history')).stdout) > 200,
+  )
+  const taken = await cli.run('snapshot', 'guest', 'under-load')
+  assert.equal(taken.status, 0, taken.stderr)
+  const restored = await cli.run('restore', 'guest', 'under-load', '--force')
+  assert.equal(restored.status, 0, restored.stderr)
+  await waitUntil('the database', async () => (await sh('su postgres -c pg_isready')).status === 0)
+  const [accounts, tellers, branches, history, count] = (await ask(SUMS)).stdout.trim().split(' ').map(Number)
+  assert.deepEqual([tellers, branches, history], [accounts, accounts, accounts])
+  assert.ok((count ?? 0) > 200, `${count}`)
+  const {stdout} = await sh("grep -c 'automatic recovery in progress' /var/log/postgresql/*.log")
+  assert.equal(stdout, '1\n')
 })
