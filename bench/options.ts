@@ -11,6 +11,7 @@ export type Subject =
   | 'bootstrap'
   | 'apt'
   | 'services'
+  | 'registry'
 
 export type Options = {
   readonly subjects: readonly Subject[]
@@ -25,9 +26,10 @@ export type Options = {
 }
 
 export const USAGE = `usage: npm run bench -- [startup] [sessions] [streams] [layers] [extraction] [large]
-                        [fetching] [bootstrap] [apt] [services] [FLAG...]
+                        [fetching] [bootstrap] [apt] [services] [registry] [FLAG...]
 
-Everything but bootstrap, apt and services when nothing is named: they need the network, and minutes.
+Everything but bootstrap, apt, services and registry when nothing is named: they need the network, or other programs, and
+minutes.
 
   --quick             few rounds, little files, under two minutes: to see that it works, not to quote
   --rounds N          so many rounds of everything
@@ -40,7 +42,7 @@ Everything but bootstrap, apt and services when nothing is named: they need the 
 const USUAL: readonly Subject[] = [
   ...(['startup', 'sessions', 'streams', 'layers', 'extraction', 'large', 'fetching'] as const),
 ]
-const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt', 'services']
+const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt', 'services', 'registry']
 const ROUNDS: Options['rounds'] = {
   startup: 21,
   sessions: 21,
@@ -52,6 +54,7 @@ const ROUNDS: Options['rounds'] = {
   bootstrap: 5,
   apt: 3,
   services: 5,
+  registry: 3,
 }
 const QUICK_ROUNDS: Options['rounds'] = {...same('1'), startup: 3, sessions: 3}
 
@@ -96,5 +99,6 @@ function same(text: string): Record<Subject, number> {
     bootstrap: rounds,
     apt: rounds,
     services: rounds,
+    registry: rounds,
   }
 }

@@ -18,6 +18,7 @@ import {type Group, measure} from './measure.js'
 import type {Options, Subject} from './options.js'
 import {measurePeakMemory} from './peak-memory.js'
 import {openProduct, type Product} from './product.js'
+import {registryGroups} from './registry.js'
 import {servicesGroup} from './services.js'
 import {sessionGroup, sessionMemory} from './sessions.js'
 import {startupGroup} from './startup.js'
@@ -57,6 +58,23 @@ export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void
     if (group !== undefined) await compare('apt', group, run)
   },
   services,
+  registry,
+}
+
+async function registry(run: Run): Promise<void> {
+  const {rootfs, bench, options, findings} = run
+  const made = await whereItWorks('registry', () => registryGroups(rootfs, bench), run)
+  if (made === undefined) return
+  try {
+    for (const group of made.groups) {
+      const rounds = options.rounds.registry
+      const result = await measure(group, {...run, rounds, countsFirst: options.isQuick})
+      findings.addResult(result)
+      findings.addResult(made.processorTime(result))
+    }
+  } finally {
+    await made.close()
+  }
 }
 
 async function services(run: Run): Promise<void> {

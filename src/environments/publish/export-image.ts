@@ -6,7 +6,7 @@ import type {Writable} from 'node:stream'
 import {pipeline} from 'node:stream/promises'
 import type {Settings} from '../../config/settings.js'
 import {finishSha256, type Sha256} from '../../host/digest.js'
-import {makeFolders} from '../../host/files.js'
+import {makeFolders, namesIn} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {openRegistry} from '../../registry/client.js'
 import {registrySettings} from '../../registry/hosts.js'
@@ -116,6 +116,7 @@ async function toFile(
 
 const {O_RDWR, O_CREAT, O_EXCL} = constants
 const STANDARD_OUTPUT = 'standard output'
+const UNNAMED = '.unnamed.'
 
 /** The size of a layer stands before the layer, so a file without a name holds the image first. */
 async function toStream(
@@ -143,9 +144,12 @@ async function toStream(
 export async function openUnnamedFile({paths}: Pick<Host, 'paths'>): Promise<FileHandle> {
   const folder = join(paths.data, 'exports')
   await makeFolders(folder, {mode: 0o700})
-  const path = join(folder, `.unnamed.${randomBytes(8).toString('hex')}`)
+  // A command that was killed right here has left its name; removing that of another is no harm.
+  for (const name of namesIn(folder).filter((each) => each.startsWith(UNNAMED)))
+    await rm(join(folder, name), {force: true})
+  const path = join(folder, `${UNNAMED}${randomBytes(8).toString('hex')}`)
   const file = await open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
-  await rm(path)
+  await rm(path, {force: true})
   return file
 }
 

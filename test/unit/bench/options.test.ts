@@ -16,6 +16,7 @@ test('without arguments every subject is measured with enough rounds to be quote
     bootstrap: 5,
     apt: 3,
     services: 5,
+    registry: 3,
   })
   assert.equal(isQuick, false)
 })
@@ -32,6 +33,7 @@ test('a number of rounds goes for every subject, quick or not', () => {
     bootstrap: 4,
     apt: 4,
     services: 4,
+    registry: 4,
   })
 })
 
