@@ -26,6 +26,7 @@ const BUILD = [
   'dist',
   ...[
     'session.pl',
+    'session/account.pl',
     'session/terminal.pl',
     'session/streams.pl',
     'session/volumes.pl',

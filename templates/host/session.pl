@@ -40,13 +40,12 @@ my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my $MOUNT_ATTR_NOSUID = 2;
 # The same number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my $nr_mount_setattr = 442;
-# The same numbers on every supported processor; O_RDONLY is 0.
-my ($O_NONBLOCK, $O_PATH) = (04000, 010000000);
+# The same number on every supported processor.
+my $O_PATH = 010000000;
 my $F_GETFL = 3;
 my ($WNOHANG, $WUNTRACED) = (1, 2);
 # For bash, which alone reads it; src/features/notes.ts writes the file. Set here, because only a terminal shows the notes.
 my $EXPLAIN_COMMANDS = '{ . /run/envs/notes.bash "$?"; } 2>/dev/null';
-my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
 # Time for a command to end after a hang-up without a waiting process.
 my $HANGUP_GRACE_SECONDS = 2;
 # Tries of the gate before a message about it.
@@ -73,6 +72,7 @@ my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 
 my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
+require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
@@ -341,70 +341,6 @@ sub cannot_execute {
   my $code = $! == $ENOENT ? 127 : 126;
   syswrite $status, sprintf("failed exec %d\n", $!);
   exit $code;
-}
-
-# Parsed here: getpwnam would load name service libraries of the guest into this process.
-sub find_account {
-  my ($wanted) = @_;
-  my ($user, $group) = split /:/, $wanted, 2;
-  my @entry = find_line('/etc/passwd', $user);
-  my %account = @entry
-    ? (name => $entry[0], uid => $entry[2], gid => $entry[3], home => $entry[5], shell => $entry[6])
-    : $user eq 'root' ? (name => 'root', uid => 0, gid => 0, home => '/root')
-    : $user =~ /^\d{1,10}$/ ? (name => $user, uid => $user, gid => $user, home => '/')
-    :                         unknown('user');
-  if (defined $group) {
-    my @group_entry = find_line('/etc/group', $group);
-    $account{gid} = @group_entry ? $group_entry[2] : $group =~ /^\d{1,10}$/ ? $group : unknown('group');
-  }
-  $account{$_} =~ /^\d{1,10}$/ or unknown('user') for qw(uid gid);
-  $account{shell} = '/bin/sh' unless length($account{shell} // '') && -x $account{shell};
-  # The first is the primary group; the rest are supplementary groups, and must not be an empty list, or $) keeps the
-  # old ones.
-  $account{groups} = join ' ', $account{gid}, $account{gid}, groups_of($account{name}, $account{gid});
-  return %account;
-}
-
-sub unknown { my ($what) = @_; $! = $ENOENT; give_up($what) }
-
-# An untrusted file, read before its command runs: a FIFO must not block this process, nor a huge file fill its
-# memory.
-sub account_lines {
-  my ($path) = @_;
-  sysopen(my $file, $path, $O_NONBLOCK) or return;
-  return unless -f $file && -s _ <= $MAX_ACCOUNT_BYTES;
-  my @lines = <$file>;
-  chomp @lines;
-  return @lines;
-}
-
-# Returns the fields of the line whose first field, or number in the third, is $wanted.
-sub find_line {
-  my ($path, $wanted) = @_;
-  for my $line (account_lines($path)) {
-    my @fields = split /:/, $line, -1;
-    return @fields if @fields >= 4 && ($fields[0] eq $wanted || ($wanted =~ /^\d+$/ && $fields[2] eq $wanted));
-  }
-  return;
-}
-
-sub groups_of {
-  my ($name, $primary) = @_;
-  my @groups;
-  for my $line (account_lines('/etc/group')) {
-    my (undef, undef, $gid, $members) = split /:/, $line, -1;
-    push @groups, $gid if ($gid // '') =~ /^\d+$/ && $gid != $primary && grep { $_ eq $name } split /,/, $members // '';
-  }
-  return @groups;
-}
-
-sub become {
-  my (%account) = @_;
-  # For root too: until now this process has the caller's groups, which can open files of the host.
-  $) = "$account{groups}";
-  $( = $account{gid};
-  ($<, $>) = ($account{uid}, $account{uid});
-  $> == $account{uid} && $< == $account{uid} && $) + 0 == $account{gid} or give_up('become');
 }
 
 sub hide_program {

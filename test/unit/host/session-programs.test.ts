@@ -16,6 +16,7 @@ for (const [program, check] of [
   ['host/signal-all.pl', ['perl', '-c']],
   ['host/inspect.pl', ['perl', '-c']],
   ['host/user-namespaces.pl', ['perl', '-c']],
+  ['host/session/account.pl', ['perl', '-c']],
   ['host/session/terminal.pl', ['perl', '-c']],
   ['host/session/streams.pl', ['perl', '-c']],
   ['host/session/volumes.pl', ['perl', '-c']],
