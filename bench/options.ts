@@ -20,6 +20,8 @@ export type Options = {
   readonly rootfs: string | undefined
   readonly json: string | undefined
   readonly wantsFreshFileSystem: boolean
+  /** A built checkout of another version, to compare sessions with. */
+  readonly former: string | undefined
   /** Name of the user who runs the programs; undefined for the caller. */
   readonly user: string | undefined
 }
@@ -34,6 +36,7 @@ Everything but bootstrap, apt and services when nothing is named: they need the 
   --rootfs FILE       a rootfs in a .tar.gz; made from the host's Debian mirror when left out
   --json FILE         write all timings there too
   --fresh-filesystem  extract and install onto a new ext4 each run: needs root and loop devices
+  --former FOLDER     sessions: beside those of another version, in this built checkout of it
   --as USER           run by root: the programs run as this user, but for what only root can do
 `
 
@@ -66,6 +69,7 @@ export function parseOptions(argv: readonly string[]): Options {
       rootfs: {type: 'string'},
       json: {type: 'string'},
       'fresh-filesystem': {type: 'boolean', default: false},
+      former: {type: 'string'},
       as: {type: 'string'},
     },
   })
@@ -78,6 +82,7 @@ export function parseOptions(argv: readonly string[]): Options {
     rootfs: values.rootfs,
     json: values.json,
     wantsFreshFileSystem: values['fresh-filesystem'],
+    former: values.former,
     user: values.as,
   }
 }
