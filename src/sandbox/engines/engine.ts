@@ -20,6 +20,8 @@ export const AnchorFd = {
 /** Turns a sandbox into a command line that makes the namespaces and mounts, and starts the first process. */
 export type AnchorEngine = {
   readonly name: AnchorEngineName
+  /** Whether the engine stays beside pid 1 until that ends. */
+  readonly leavesMonitor: boolean
   /**
    * Returns the argv without the options. envs writes those to a descriptor, because `ps` in the guest shows the engine's argv.
    *

@@ -23,6 +23,7 @@ export function unshareEngine({
 }): AnchorEngine {
   return {
     name: 'unshare',
+    leavesMonitor: false,
     command: async (spec, holder) => [
       ...enginePrefix(spec, secondNamespace),
       ...(spec.boot === undefined
