@@ -32,6 +32,7 @@ const BUILD = [
     'session/volumes.pl',
     'session/single-id.pl',
     'join.pl',
+    'join/plan.pl',
   ].map((name) => `templates/host/${name}`),
 ]
 

@@ -69,6 +69,7 @@ opendir(my $own_files, '/proc/self') or give_up('descriptors');
 # Taken on the open file description that the parent shares: it lasts until both have ended.
 flock($lock, $LOCK_SH | $LOCK_NB) or give_up('lock');
 my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
+close $filter_pipe;
 
 my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
@@ -96,6 +97,7 @@ pass_gate();
 # Most environments have the host's network, which an ordinary user can't join.
 my @networks = is_same($handle{net}, '/proc/self/ns/net') ? () : 'net';
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
+delete @handle{qw(mnt uts ipc net)};
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
 
@@ -276,7 +278,7 @@ sub fork_helper {
   my $pid = fork();
   return $pid if !defined $pid || $pid != 0;
   my @others = grep { $_ && $_ != $own } $terminal, @streams;
-  close $_ for $status, $lock, $hold, $filter_pipe, $owner, values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
+  close $_ for $status, $lock, $hold, $owner, values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
   closedir $own_files;
   $work->($own, @arguments);
   exit 0;

@@ -34,20 +34,20 @@ sub find_account {
 sub unknown { my ($what) = @_; $! = $ENOENT; give_up($what) }
 
 # An untrusted file, read before its command runs: a FIFO must not block this process, nor a huge file fill its
-# memory.
-sub account_lines {
+# memory. Line by line, because this process keeps all memory that it ever took.
+sub open_accounts {
   my ($path) = @_;
   sysopen(my $file, $path, $O_NONBLOCK) or return;
   return unless -f $file && -s _ <= $MAX_ACCOUNT_BYTES;
-  my @lines = <$file>;
-  chomp @lines;
-  return @lines;
+  return $file;
 }
 
 # Returns the fields of the line whose first field, or number in the third, is $wanted.
 sub find_line {
   my ($path, $wanted) = @_;
-  for my $line (account_lines($path)) {
+  my $file = open_accounts($path) or return;
+  while (defined(my $line = <$file>)) {
+    chomp $line;
     my @fields = split /:/, $line, -1;
     return @fields if @fields >= 4 && ($fields[0] eq $wanted || ($wanted =~ /^\d+$/ && $fields[2] eq $wanted));
   }
@@ -56,8 +56,10 @@ sub find_line {
 
 sub groups_of {
   my ($name, $primary) = @_;
+  my $file = open_accounts('/etc/group') or return;
   my @groups;
-  for my $line (account_lines('/etc/group')) {
+  while (defined(my $line = <$file>)) {
+    chomp $line;
     my (undef, undef, $gid, $members) = split /:/, $line, -1;
     push @groups, $gid if ($gid // '') =~ /^\d+$/ && $gid != $primary && grep { $_ eq $name } split /,/, $members // '';
   }

@@ -7,6 +7,7 @@ for (const [program, check] of [
   ['host/session.pl', ['perl', '-Mwarnings', '-c']],
   ['host/join.pl', ['perl', '-Mwarnings', '-c']],
   ['host/join/by-node.pl', ['perl', '-c']],
+  ['host/join/plan.pl', ['perl', '-c']],
   ['host/join/notes.pl', ['perl', '-c']],
   ['host/anchor.pl', ['perl', '-c']],
   ['host/program.pl', ['perl', '-c']],
