@@ -27,7 +27,9 @@ const BUILD = [
   ...[
     'session.pl',
     'session/account.pl',
+    'session/caller-terminal.pl',
     'session/terminal.pl',
+    'session/relay.pl',
     'session/streams.pl',
     'session/volumes.pl',
     'session/single-id.pl',

@@ -18,7 +18,7 @@ use v5.12;
 
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 
-my ($EINTR, $SIGKILL, $F_SETFD) = (4, 9, 2);
+my ($EINTR, $SIGKILL, $F_SETFD, $AF_UNIX, $SOCK_STREAM) = (4, 9, 2, 1, 1);
 # Programs that join/notes.pl explains even if they succeed.
 my $STARTS_SERVICE = qr{^(?:.*/)?service\z|^/etc/init\.d/}s;
 our %is_run = map { $_ => 1 } qw(run exec);
@@ -71,26 +71,34 @@ sub join_session {
   my ($plan) = @_;
   pipe(my $status, my $status_end) or go_by_node();
   my $terminal = remember_terminal();
+  my ($from_session, $to_relay);
+  if ($terminal) { socketpair($from_session, $to_relay, $AF_UNIX, $SOCK_STREAM, 0) or go_by_node() }
   my $waiting = $$;
   my $child = fork_receiver();
   if ($child == 0) {
-    close $status;
+    close $_ for $status, $from_session // ();
     # Until it has a session of its own, session.pl ignores the same ones; the command does not.
     $SIG{$_} = 'DEFAULT' for grep { !$is_ignored{$_} && defined $SIG{$_} } @SIGNALS;
     require "$package/templates/host/join/plan.pl";
     $plan //= kept_plan();
-    begin_session($plan, $status_end, $waiting) if $plan;
+    begin_session($plan, $status_end, $waiting, $to_relay) if $plan;
     exit 0;
   }
-  close $status_end;
-  my ($name, $anchor, $told) = read_to_end($status) =~ /^(\S+) ([0-9]+)\n(.*)\z/s;
-  syswrite $report, $told if $report && ($told // '') eq "started\n";
+  close $_ for $status_end, $to_relay // ();
+  # While the session starts.
+  if ($terminal) { require "$package/templates/host/session/$_.pl" for qw(caller-terminal relay) }
+  my ($name, $anchor, $nr_recvmsg, $kind, $told) = read_to_end($status) =~ /^(\S+) ([0-9]+) ([0-9]+) (\w+)\n(.*)\z/s;
+  my $has_started = ($told // '') eq "started\n";
+  syswrite $report, $told if $report && $has_started;
+  relay_here($from_session, $child, $kind, $nr_recvmsg) if $terminal && $has_started;
+  # The session waits for that.
+  close $from_session if $terminal;
   my $ended = wait_for($child);
-  # session.pl was killed, and possibly the relay of the terminal.
+  # session.pl was killed, and possibly before it was ready for the relay.
   my $signal = $? & 127;
   ioctl($terminal->{stream}, $terminal->{set}, $terminal->{attributes}) if $terminal && $signal;
   # Without that word, the command has not run. An early interruption was meant for both.
-  if (($told // '') ne "started\n" && (!$signal || $signal == $SIGKILL)) {
+  if (!$has_started && (!$signal || $signal == $SIGKILL)) {
     return unless defined $told || $plan;
     go_by_node();
   }
@@ -101,7 +109,7 @@ sub join_session {
   exit $ended;
 }
 
-# Records the state of the terminal, if one of the streams is one. See session/terminal.pl for the numbers; those of other processors
+# Records the state of the terminal, if one of the streams is one. See session/caller-terminal.pl for the numbers; those of other processors
 # are unknown to a terminal.
 sub remember_terminal {
   for my $stream (grep { -t $_ } \*STDIN, \*STDOUT, \*STDERR) {

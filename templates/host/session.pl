@@ -4,9 +4,9 @@
 # usage: session.pl ANCHOR PARENT NUMBERS [%] OPTION... -- [COMMAND ARGUMENT...]
 #   ANCHOR   process id of the environment's pid 1 on the host
 #   PARENT   process id of the waiting envs process; when it dies, the command gets SIGHUP
-#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount and wait4 on this processor, then "power" if its
-#            terminals have POWER's numbers, else "generic", separated by commas; four more may name the descriptors
-#            below
+#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount, wait4, sendmsg and recvmsg on this processor, then
+#            "power" if its terminals have POWER's numbers, else "generic", separated by commas; more may name the
+#            descriptors below, and a socket to PARENT, if that relays the terminal
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
@@ -55,9 +55,10 @@ my @STREAM_NAMES = qw(stdin stdout stderr);
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: the guest gets none of ours
 
 my ($anchor, $parent, $numbers, @rest) = @ARGV;
-my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $terminal_kind, @descriptors) = split /,/, $numbers;
+my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $nr_sendmsg, undef, $terminal_kind, @descriptors) =
+  split /,/, $numbers;
 @descriptors = 3 .. 6 unless @descriptors;
-my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
+my ($status, $lock, $hold, $filter_pipe, $relay) = map { adopt($_) } @descriptors;
 my %option = (user => 'root', folder => undef, environment => [], volumes => [], identity => 'emulated');
 # For the keeper; see keeper.sh.
 syswrite $hold, "\n";
@@ -76,9 +77,12 @@ my ($part_folder) = $0 =~ m{^(.*)/};
 require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
-require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
-my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds);
+my $terminal;
+if (grep { $_ eq 'terminal' } @kinds) {
+  require "$part_folder/session/$_.pl" for 'caller-terminal', 'terminal', $relay ? () : 'relay';
+  $terminal = find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds) // give_up('terminal');
+}
 
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net);
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
@@ -109,7 +113,8 @@ for my $stream (grep { $_ && $_->{feeds} } @streams) {
   # The command sees the end of the file once the other process has ended.
   close $stream->{far_end};
 }
-$terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) // give_up('fork') if $terminal;
+if    ($terminal && $relay) { hand_over_master($terminal, $relay, $nr_sendmsg) }
+elsif ($terminal)           { start_relay($terminal, $parent) }
 # A session without the caller's terminal: /dev/tty is the guest's, or missing.
 syscall($nr_setsid) >= 0 or give_up('setsid');
 take_terminal($terminal) if $terminal;
@@ -131,7 +136,9 @@ $SIG{$_} = forward($_) for qw(INT QUIT TERM USR1 USR2 TSTP CONT WINCH);
 $SIG{HUP} = sub {
   pass_on('HUP');
   pass_on('CONT');
-  alarm $HANGUP_GRACE_SECONDS if getppid() != $parent;
+  return if getppid() == $parent;
+  alarm $HANGUP_GRACE_SECONDS;
+  parent_was_killed($terminal) if $terminal;
 };
 $SIG{ALRM} = sub { pass_on('KILL') };
 # Until the command is executed: otherwise a process of the guest could open the child's /proc/PID/exe, a file of the
@@ -278,7 +285,7 @@ sub fork_helper {
   my $pid = fork();
   return $pid if !defined $pid || $pid != 0;
   my @others = grep { $_ && $_ != $own } $terminal, @streams;
-  close $_ for $status, $lock, $hold, $owner, values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
+  close $_ for $status, $lock, $hold, $owner, $relay // (), values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
   closedir $own_files;
   $work->($own, @arguments);
   exit 0;

@@ -10,7 +10,8 @@ my $MAX_SETTINGS_BYTES = 65536;
 my $MOST_LINKS = 40;
 # The files that identify a build of envs, as in src/sandbox/join-plan.ts.
 my @SESSION_PROGRAMS = map { "templates/host/$_" }
-  qw(session.pl session/account.pl session/terminal.pl session/streams.pl session/volumes.pl session/single-id.pl join.pl join/plan.pl);
+  qw(session.pl session/account.pl session/caller-terminal.pl session/terminal.pl session/relay.pl session/streams.pl session/volumes.pl
+  session/single-id.pl join.pl join/plan.pl);
 # Who reads them: src/environments/session/typed-session.ts.
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 1;
@@ -151,10 +152,10 @@ sub open_hold {
   return defined fileno($plan->{hold});
 }
 
-# Becomes session.pl; returns if the environment is gone. The waiting process gets the name of the environment and the id of its first
-# process before all that session.pl reports.
+# Becomes session.pl; returns if the environment is gone. The waiting process gets the name of the environment, the id of its first
+# process and the numbers for the relay before all that session.pl reports.
 sub begin_session {
-  my ($plan, $status_end, $waiting) = @_;
+  my ($plan, $status_end, $waiting, $relay) = @_;
   my ($filter, $filter_end);
   return
     unless sysopen(my $lock, $plan->{lock}, $O_RDWR | $plan->{nofollow})
@@ -164,10 +165,11 @@ sub begin_session {
   syswrite $filter_end, $plan->{filter};
   close $filter_end;
   my ($name) = $plan->{folder} =~ m{([^/]*)\z};
-  syswrite $status_end, "$name $plan->{anchor}\n";
+  my ($nr_recvmsg, $terminal_kind) = (split /,/, $plan->{numbers})[7, 8];
+  syswrite $status_end, "$name $plan->{anchor} $nr_recvmsg $terminal_kind\n";
   # Under numbers that no handle here has, because session.pl would keep those open.
-  my @handed_on = map { fcntl($_, $F_DUPFD, 3) // exit 125 } $status_end, $lock, $plan->{hold}, $filter;
-  close $_ for $status_end, $lock, $plan->{hold}, $filter;
+  my @handed_on = map { fcntl($_, $F_DUPFD, 3) // exit 125 } $status_end, $lock, $plan->{hold}, $filter, $relay // ();
+  close $_ for $status_end, $lock, $plan->{hold}, $filter, $relay // ();
   @ARGV = (
     $plan->{anchor}, $waiting, join(',', $plan->{numbers}, @handed_on), @{$plan->{words}},
     (map { defined $ENV{$_} ? ('-e', "$_=$ENV{$_}") : () } @{$plan->{passed}}),

@@ -18,6 +18,8 @@ for (const [program, check] of [
   ['host/inspect.pl', ['perl', '-c']],
   ['host/user-namespaces.pl', ['perl', '-c']],
   ['host/session/account.pl', ['perl', '-c']],
+  ['host/session/caller-terminal.pl', ['perl', '-c']],
+  ['host/session/relay.pl', ['perl', '-c']],
   ['host/session/terminal.pl', ['perl', '-c']],
   ['host/session/streams.pl', ['perl', '-c']],
   ['host/session/volumes.pl', ['perl', '-c']],
