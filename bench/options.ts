@@ -1,3 +1,4 @@
+import {resolve} from 'node:path'
 import {parseArgs} from 'node:util'
 
 export type Subject =
@@ -82,7 +83,7 @@ export function parseOptions(argv: readonly string[]): Options {
     rootfs: values.rootfs,
     json: values.json,
     wantsFreshFileSystem: values['fresh-filesystem'],
-    former: values.former,
+    former: values.former === undefined ? undefined : resolve(values.former),
     user: values.as,
   }
 }

@@ -36,13 +36,21 @@ export async function openFormer(
   const own = join(bench.folder, 'former')
   const itsBench = {...bench, environment: {...bench.environment, HOME: own}}
   await mkdir(own, {recursive: true})
-  const {run, front, clear} = openProduct(itsBench, join(own, 'store'), checkout)
+  const {run, front} = openProduct(itsBench, join(own, 'store'), checkout)
   const withHome = ({argv, variables}: Invocation) => ({argv, variables: {...variables, HOME: own}})
   await run('create', rootfs, '--name', WARM, '--quiet')
   await run('run', WARM, 'true')
   await run('shim', WARM, 'true', '--quiet')
   const shim = withHome({...shimIn(itsBench), variables: {ENVS_HOME: join(own, 'store')}})
-  return {suffix: FORMER, warm: WARM, shim, front: (...argv) => withHome(front(...argv)), run, close: clear}
+  return {
+    ...{suffix: FORMER, warm: WARM, shim, run},
+    front: (...argv) => withHome(front(...argv)),
+    // Without flags that some versions lack; a later prune removes what `rm` puts aside.
+    async close() {
+      await run('rm', '--force', WARM)
+      await run('prune', '--yes', '--older-than', '0')
+    },
+  }
 }
 
 /** Compares sessions of two versions, each kind by itself. */

@@ -72,7 +72,11 @@ sub join_session {
   pipe(my $status, my $status_end) or go_by_node();
   my $terminal = remember_terminal();
   my ($from_session, $to_relay);
-  if ($terminal) { socketpair($from_session, $to_relay, $AF_UNIX, $SOCK_STREAM, 0) or go_by_node() }
+  if ($terminal) {
+    socketpair($from_session, $to_relay, $AF_UNIX, $SOCK_STREAM, 0) or go_by_node();
+    # Both processes need it.
+    require "$package/templates/host/session/caller-terminal.pl";
+  }
   my $waiting = $$;
   my $child = fork_receiver();
   if ($child == 0) {
@@ -86,7 +90,7 @@ sub join_session {
   }
   close $_ for $status_end, $to_relay // ();
   # While the session starts.
-  if ($terminal) { require "$package/templates/host/session/$_.pl" for qw(caller-terminal relay) }
+  require "$package/templates/host/session/relay.pl" if $terminal;
   my ($name, $anchor, $nr_recvmsg, $kind, $told) = read_to_end($status) =~ /^(\S+) ([0-9]+) ([0-9]+) (\w+)\n(.*)\z/s;
   my $has_started = ($told // '') eq "started\n";
   syswrite $report, $told if $report && $has_started;
