@@ -1,4 +1,5 @@
 import {type DiskUse, renderDiskUse} from './disk-use.js'
+import {type IdleMemory, renderIdleMemory} from './idle-memory.js'
 import {type Machine, renderMachine} from './machine.js'
 import type {Absence, Result} from './measure.js'
 import {type PeakMemory, renderPeakMemory} from './peak-memory.js'
@@ -12,6 +13,7 @@ export class Findings {
   readonly #results: Result[] = []
   readonly #diskUse: DiskUse[] = []
   readonly #memoryUse: SessionMemory[] = []
+  readonly #idleMemory: IdleMemory[] = []
   readonly #peakMemory: PeakMemory[] = []
   readonly #leftOut: Absence[] = []
 
@@ -33,6 +35,11 @@ export class Findings {
   addSessionMemory(memory: SessionMemory): void {
     this.#memoryUse.push(memory)
     show(renderSessionMemory(memory))
+  }
+
+  addIdleMemory(memory: IdleMemory): void {
+    this.#idleMemory.push(memory)
+    show(renderIdleMemory(memory))
   }
 
   addPeakMemory(peak: PeakMemory): void {
@@ -59,6 +66,7 @@ export class Findings {
       results: this.#results,
       diskUse: this.#diskUse,
       memoryUse: this.#memoryUse,
+      idleMemory: this.#idleMemory,
       peakMemory: this.#peakMemory,
       leftOut: this.#leftOut,
     }

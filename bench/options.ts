@@ -1,3 +1,4 @@
+import {resolve} from 'node:path'
 import {parseArgs} from 'node:util'
 
 export type Subject =
@@ -21,6 +22,8 @@ export type Options = {
   readonly rootfs: string | undefined
   readonly json: string | undefined
   readonly wantsFreshFileSystem: boolean
+  /** A built checkout of another version, to compare sessions with. */
+  readonly former: string | undefined
   /** Name of the user who runs the programs; undefined for the caller. */
   readonly user: string | undefined
 }
@@ -36,6 +39,7 @@ minutes.
   --rootfs FILE       a rootfs in a .tar.gz; made from the host's Debian mirror when left out
   --json FILE         write all timings there too
   --fresh-filesystem  extract and install onto a new ext4 each run: needs root and loop devices
+  --former FOLDER     sessions: beside those of another version, in this built checkout of it
   --as USER           run by root: the programs run as this user, but for what only root can do
 `
 
@@ -69,6 +73,7 @@ export function parseOptions(argv: readonly string[]): Options {
       rootfs: {type: 'string'},
       json: {type: 'string'},
       'fresh-filesystem': {type: 'boolean', default: false},
+      former: {type: 'string'},
       as: {type: 'string'},
     },
   })
@@ -81,6 +86,7 @@ export function parseOptions(argv: readonly string[]): Options {
     rootfs: values.rootfs,
     json: values.json,
     wantsFreshFileSystem: values['fresh-filesystem'],
+    former: values.former === undefined ? undefined : resolve(values.former),
     user: values.as,
   }
 }

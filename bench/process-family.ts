@@ -45,6 +45,18 @@ export function residentBytes(pid: number, key: 'Pss' | 'Rss'): number {
   return kilobytes(`/proc/${pid}/smaps_rollup`, key) * 1024
 }
 
+/** Returns the resident memory in bytes that no other process has mapped. */
+export function privateBytes(pid: number): number {
+  const path = `/proc/${pid}/smaps_rollup`
+  return (kilobytes(path, 'Private_Clean') + kilobytes(path, 'Private_Dirty')) * 1024
+}
+
+/** Returns the user of a process; undefined after its end. */
+export function userOf(pid: number): number | undefined {
+  const found = /^Uid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1]
+  return found === undefined ? undefined : Number(found)
+}
+
 /** Returns the peak resident memory of a process's program, in bytes. @see proc_pid_status(5) */
 export function peakResidentBytes(pid: number): number {
   return kilobytes(`/proc/${pid}/status`, 'VmHWM') * 1024

@@ -23,10 +23,15 @@ export function workerArguments(verb: string, request: object): string[] {
   return [process.execPath, program, verb, JSON.stringify(request), build]
 }
 
-/** @param home - Becomes ENVS_HOME; made when missing. @throws {Error} Before a build. */
-export function openProduct(bench: Bench, home: string): Product {
-  if (!existsSync(join(packageRoot(), 'dist', 'main.cjs'))) throw new Error('Run npm run build first.')
-  const cli = join(packageRoot(), 'bin', 'envs.js')
+/**
+ * @param home - Becomes ENVS_HOME; made when missing.
+ * @param checkout - Folder of a built version.
+ * @throws {Error} Before a build.
+ */
+export function openProduct(bench: Bench, home: string, checkout = packageRoot()): Product {
+  if (!existsSync(join(checkout, 'dist', 'main.cjs')))
+    throw new Error(`Run npm run build first, in ${checkout}.`)
+  const cli = join(checkout, 'bin', 'envs.js')
   const run = async (...argv: string[]) => {
     const env = {...bench.environment, ENVS_HOME: home}
     const typed = [process.execPath, cli, ...argv]
@@ -36,7 +41,7 @@ export function openProduct(bench: Bench, home: string): Product {
   }
   return {
     front: (...argv) => ({
-      argv: [join(packageRoot(), 'bin', 'envs'), ...argv],
+      argv: [join(checkout, 'bin', 'envs'), ...argv],
       variables: {ENVS_HOME: home},
     }),
     call: (...argv) => ({argv: [process.execPath, cli, ...argv], variables: {ENVS_HOME: home}}),

@@ -90,7 +90,7 @@ export function renderSessionMemory({title, compared, rows}: SessionMemory): str
 }
 
 /** A process that has ended is ignored; one that only root may end ends with its sleep. */
-function kill(pid: number): void {
+export function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch (error) {
@@ -98,6 +98,6 @@ function kill(pid: number): void {
   }
 }
 
-function sum(numbers: readonly number[]): number {
+export function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
 }

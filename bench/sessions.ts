@@ -6,7 +6,8 @@ import type {Product} from './product.js'
 import {measureSessionMemory, type SessionMemory, SLEEP} from './session-memory.js'
 import {fixed} from './startup.js'
 
-const [WARM, COLD] = ['warm', 'cold'] as const
+export const WARM = 'warm'
+const COLD = 'cold'
 
 /**
  * Compares one short command in an environment with the host's own tools in the same tree.

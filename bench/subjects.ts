@@ -8,6 +8,7 @@ import {extractionGroup} from './extraction.js'
 import {fetchingGroup} from './fetching.js'
 import type {Findings} from './findings.js'
 import {type FreshPlaces, freshFileSystems, freshFolders} from './fresh-places.js'
+import {measureIdleMemory} from './idle-memory.js'
 import {type Bench, InvocationFailedError} from './invocation.js'
 import {largeExtractionGroup, largeRemovalGroup} from './large.js'
 import {makeLargeArchive} from './large-archive.js'
@@ -23,6 +24,7 @@ import {servicesGroup} from './services.js'
 import {sessionGroup, sessionMemory} from './sessions.js'
 import {startupGroup} from './startup.js'
 import {streamGroups} from './streams.js'
+import {openFormer, thisVersion, type Version, versionGroups} from './versions.js'
 
 export type Run = {
   readonly options: Options
@@ -101,11 +103,26 @@ async function sessions(run: Run): Promise<void> {
       try {
         await compare('sessions', group, run)
         findings.addSessionMemory(await sessionMemory(asleep, {product, bench, isQuick}))
+        await versions(thisVersion(product, bench), run)
       } finally {
         await close()
       }
     },
   })
+}
+
+/** The memory of an idle session; with a former version, beside that one's, and so the start of sessions. */
+async function versions(now: Version, run: Run): Promise<void> {
+  const {rootfs, bench, findings, options} = run
+  const {former: checkout, isQuick} = options
+  if (checkout === undefined) return findings.addIdleMemory(await measureIdleMemory([now], {bench, isQuick}))
+  const former = await openFormer(rootfs, {checkout, bench})
+  try {
+    for (const group of versionGroups(now, former)) await compare('sessions', group, run)
+    findings.addIdleMemory(await measureIdleMemory([former, now], {bench, isQuick}))
+  } finally {
+    await former.close()
+  }
 }
 
 async function streams(run: Run): Promise<void> {

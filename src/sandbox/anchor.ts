@@ -1,3 +1,4 @@
+import type {ChildProcess} from 'node:child_process'
 import {closeSync, constants, existsSync, openSync, rmSync} from 'node:fs'
 import type {Duplex, Writable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -225,16 +226,29 @@ export async function launchAnchor(
     companion.launched?.({runFolder: plan.runFolder, devNull: descriptors.devNull})
   const [ready, info, log] = [AnchorFd.ready, AnchorFd.info, 2].map((fd) => collect(pipeOf(child, fd)))
   if (ready === undefined || info === undefined || log === undefined) throw new Error('no pipes')
+  let isReady = false
   try {
-    const isReady =
+    isReady =
       (await ready.has(isSomething, START_DEADLINE_MS)) && (await info.has(namesProcess, START_DEADLINE_MS))
     return {isReady, info: info.text(), log: log.text()}
   } finally {
     forget()
+    if (isReady && plan.engine.leavesMonitor) endMonitor(child)
     for (const each of [ready, info, log]) each.close()
     // Read by now, or never: this process would wait for another one that has them open.
     for (const each of [words, filter]) each.destroy()
   }
+}
+
+/**
+ * Ends the process of an engine that only waits for pid 1, to pass on a status that nobody reads: it would take memory for as long as
+ * the environment runs. Pid 1 does not depend on it, and the keeper sees the end of the environment. Call it when pid 1 is ready: before,
+ * pid 1 may wait for that process.
+ */
+function endMonitor(child: ChildProcess): void {
+  // Emitted if the kernel refuses the signal: then it stays.
+  child.once('error', () => {})
+  child.kill('SIGKILL')
 }
 
 /** Makes FIFOs with mode 0600; existing ones are kept. */

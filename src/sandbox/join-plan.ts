@@ -26,13 +26,17 @@ const BUILD = [
   'dist',
   ...[
     'session.pl',
+    'session/account.pl',
+    'session/caller-terminal.pl',
     'session/terminal.pl',
+    'session/relay.pl',
     'session/streams.pl',
     'session/volumes.pl',
     'session/single-id.pl',
     'session/groups.pl',
     'session/user-manager.pl',
     'join.pl',
+    'join/plan.pl',
   ].map((name) => `templates/host/${name}`),
 ]
 

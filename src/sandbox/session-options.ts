@@ -55,8 +55,8 @@ export function sessionCommand(place: SessionPlace, request: SessionRequest): st
 
 /** Returns the numbers of an architecture that Perl does not know: system calls, and the kind of its terminal ioctls. */
 export function sessionNumbers(architecture: DebArchitecture): string {
-  const {prctl, setns, unshare, setsid, mount, wait4} = systemCalls(architecture)
-  return [prctl, setns, unshare, setsid, mount, wait4, ioctlKind(architecture)].join(',')
+  const {prctl, setns, unshare, setsid, mount, wait4, sendmsg, recvmsg} = systemCalls(architecture)
+  return [prctl, setns, unshare, setsid, mount, wait4, sendmsg, recvmsg, ioctlKind(architecture)].join(',')
 }
 
 /** Returns the options in the argv of {@link sessionCommand}. */

@@ -4,9 +4,9 @@
 # usage: session.pl ANCHOR PARENT NUMBERS [%] OPTION... -- [COMMAND ARGUMENT...]
 #   ANCHOR   process id of the environment's pid 1 on the host
 #   PARENT   process id of the waiting envs process; when it dies, the command gets SIGHUP
-#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount and wait4 on this processor, then "power" if its
-#            terminals have POWER's numbers, else "generic", separated by commas; four more may name the descriptors
-#            below
+#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount, wait4, sendmsg and recvmsg on this processor, then
+#            "power" if its terminals have POWER's numbers, else "generic", separated by commas; more may name the
+#            descriptors below, and a socket to PARENT, if that relays the terminal
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
@@ -41,13 +41,12 @@ my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my $MOUNT_ATTR_NOSUID = 2;
 # The same number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my $nr_mount_setattr = 442;
-# The same numbers on every supported processor; O_RDONLY is 0.
-my ($O_NONBLOCK, $O_PATH) = (04000, 010000000);
+# The same number on every supported processor.
+my $O_PATH = 010000000;
 my $F_GETFL = 3;
 my ($WNOHANG, $WUNTRACED) = (1, 2);
 # For bash, which alone reads it; src/features/notes.ts writes the file. Set here, because only a terminal shows the notes.
 my $EXPLAIN_COMMANDS = '{ . /run/envs/notes.bash "$?"; } 2>/dev/null';
-my $MAX_ACCOUNT_BYTES = 4 * 1024 * 1024;
 # Time for a command to end after a hang-up without a waiting process.
 my $HANGUP_GRACE_SECONDS = 2;
 # Tries of the gate before a message about it.
@@ -57,9 +56,10 @@ my @STREAM_NAMES = qw(stdin stdout stderr);
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: the guest gets none of ours
 
 my ($anchor, $parent, $numbers, @rest) = @ARGV;
-my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $terminal_kind, @descriptors) = split /,/, $numbers;
+my ($nr_prctl, $nr_setns, $nr_unshare, $nr_setsid, $nr_mount, $nr_wait4, $nr_sendmsg, undef, $terminal_kind, @descriptors) =
+  split /,/, $numbers;
 @descriptors = 3 .. 6 unless @descriptors;
-my ($status, $lock, $hold, $filter_pipe) = map { adopt($_) } @descriptors;
+my ($status, $lock, $hold, $filter_pipe, $relay) = map { adopt($_) } @descriptors;
 my %option = (user => 'root', folder => undef, group => undef, freezer => undef, environment => [], volumes => [], identity => 'emulated');
 # For the keeper; see keeper.sh.
 syswrite $hold, "\n";
@@ -71,15 +71,20 @@ opendir(my $own_files, '/proc/self') or give_up('descriptors');
 # Taken on the open file description that the parent shares: it lasts until both have ended.
 flock($lock, $LOCK_SH | $LOCK_NB) or give_up('lock');
 my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
+close $filter_pipe;
 
 my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
+require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/groups.pl" if defined $option{group};
-require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
-my $terminal = (grep { $_ eq 'terminal' } @kinds) && find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds);
+my $terminal;
+if (grep { $_ eq 'terminal' } @kinds) {
+  require "$part_folder/session/$_.pl" for 'caller-terminal', 'terminal', $relay ? () : 'relay';
+  $terminal = find_terminal($terminal_kind, map { $_ eq 'terminal' } @kinds) // give_up('terminal');
+}
 
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net), defined $option{group} ? 'cgroup' : ();
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
@@ -104,6 +109,7 @@ my @groups = defined $option{group} && !is_same($handle{cgroup}, '/proc/self/ns/
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
 open_group($group) if $group;
 join_namespace($_, $handle{$_}) for @groups;
+delete @handle{qw(mnt uts ipc net cgroup)};
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
 
@@ -115,7 +121,8 @@ for my $stream (grep { $_ && $_->{feeds} } @streams) {
   # The command sees the end of the file once the other process has ended.
   close $stream->{far_end};
 }
-$terminal->{relay} = fork_helper(\&run_relay, $terminal, $parent) // give_up('fork') if $terminal;
+if    ($terminal && $relay) { hand_over_master($terminal, $relay, $nr_sendmsg) }
+elsif ($terminal)           { start_relay($terminal, $parent) }
 # A session without the caller's terminal: /dev/tty is the guest's, or missing.
 syscall($nr_setsid) >= 0 or give_up('setsid');
 take_terminal($terminal) if $terminal;
@@ -137,7 +144,9 @@ $SIG{$_} = forward($_) for qw(INT QUIT TERM USR1 USR2 TSTP CONT WINCH);
 $SIG{HUP} = sub {
   pass_on('HUP');
   pass_on('CONT');
-  alarm $HANGUP_GRACE_SECONDS if getppid() != $parent;
+  return if getppid() == $parent;
+  alarm $HANGUP_GRACE_SECONDS;
+  parent_was_killed($terminal) if $terminal;
 };
 $SIG{ALRM} = sub { pass_on('KILL') };
 # Until the command is executed: otherwise a process of the guest could open the child's /proc/PID/exe, a file of the
@@ -289,7 +298,7 @@ sub fork_helper {
   my $pid = fork();
   return $pid if !defined $pid || $pid != 0;
   my @others = grep { $_ && $_ != $own } $terminal, @streams;
-  close $_ for $status, $lock, $hold, $filter_pipe, $owner, values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
+  close $_ for $status, $lock, $hold, $owner, $relay // (), values %handle, grep { ref eq 'GLOB' } map { values %$_ } @others;
   closedir $own_files;
   $work->($own, @arguments);
   exit 0;
@@ -355,70 +364,6 @@ sub cannot_execute {
   my $code = $! == $ENOENT ? 127 : 126;
   syswrite $status, sprintf("failed exec %d\n", $!);
   exit $code;
-}
-
-# Parsed here: getpwnam would load name service libraries of the guest into this process.
-sub find_account {
-  my ($wanted) = @_;
-  my ($user, $group) = split /:/, $wanted, 2;
-  my @entry = find_line('/etc/passwd', $user);
-  my %account = @entry
-    ? (name => $entry[0], uid => $entry[2], gid => $entry[3], home => $entry[5], shell => $entry[6])
-    : $user eq 'root' ? (name => 'root', uid => 0, gid => 0, home => '/root')
-    : $user =~ /^\d{1,10}$/ ? (name => $user, uid => $user, gid => $user, home => '/')
-    :                         unknown('user');
-  if (defined $group) {
-    my @group_entry = find_line('/etc/group', $group);
-    $account{gid} = @group_entry ? $group_entry[2] : $group =~ /^\d{1,10}$/ ? $group : unknown('group');
-  }
-  $account{$_} =~ /^\d{1,10}$/ or unknown('user') for qw(uid gid);
-  $account{shell} = '/bin/sh' unless length($account{shell} // '') && -x $account{shell};
-  # The first is the primary group; the rest are supplementary groups, and must not be an empty list, or $) keeps the
-  # old ones.
-  $account{groups} = join ' ', $account{gid}, $account{gid}, groups_of($account{name}, $account{gid});
-  return %account;
-}
-
-sub unknown { my ($what) = @_; $! = $ENOENT; give_up($what) }
-
-# An untrusted file, read before its command runs: a FIFO must not block this process, nor a huge file fill its
-# memory.
-sub account_lines {
-  my ($path) = @_;
-  sysopen(my $file, $path, $O_NONBLOCK) or return;
-  return unless -f $file && -s _ <= $MAX_ACCOUNT_BYTES;
-  my @lines = <$file>;
-  chomp @lines;
-  return @lines;
-}
-
-# Returns the fields of the line whose first field, or number in the third, is $wanted.
-sub find_line {
-  my ($path, $wanted) = @_;
-  for my $line (account_lines($path)) {
-    my @fields = split /:/, $line, -1;
-    return @fields if @fields >= 4 && ($fields[0] eq $wanted || ($wanted =~ /^\d+$/ && $fields[2] eq $wanted));
-  }
-  return;
-}
-
-sub groups_of {
-  my ($name, $primary) = @_;
-  my @groups;
-  for my $line (account_lines('/etc/group')) {
-    my (undef, undef, $gid, $members) = split /:/, $line, -1;
-    push @groups, $gid if ($gid // '') =~ /^\d+$/ && $gid != $primary && grep { $_ eq $name } split /,/, $members // '';
-  }
-  return @groups;
-}
-
-sub become {
-  my (%account) = @_;
-  # For root too: until now this process has the caller's groups, which can open files of the host.
-  $) = "$account{groups}";
-  $( = $account{gid};
-  ($<, $>) = ($account{uid}, $account{uid});
-  $> == $account{uid} && $< == $account{uid} && $) + 0 == $account{gid} or give_up('become');
 }
 
 sub hide_program {

@@ -13,6 +13,7 @@ import {
 export function bwrapEngine(program: string, secondNamespace: SecondNamespaceLauncher): AnchorEngine {
   return {
     name: 'bwrap',
+    leavesMonitor: true,
     command: async (spec, holder) => [
       ...enginePrefix(spec, secondNamespace),
       ...[program, '--args', String(AnchorFd.options), '--'],

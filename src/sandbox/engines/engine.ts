@@ -20,6 +20,8 @@ export const AnchorFd = {
 /** Turns a sandbox into a command line that makes the namespaces and mounts, and starts the first process. */
 export type AnchorEngine = {
   readonly name: AnchorEngineName
+  /** Whether the engine stays beside pid 1 until that ends. */
+  readonly leavesMonitor: boolean
   /**
    * Returns the argv without the options. envs writes those to a descriptor, because `ps` in the guest shows the engine's argv.
    *
@@ -53,8 +55,5 @@ export async function firstProcess(
 ): Promise<readonly string[]> {
   if (boot !== undefined) return ['/bin/sh', '-c', await templateText('guest/boot.sh'), 'envs-boot']
   if (init !== undefined) return init
-  return [
-    ...(shell ?? ['/bin/sh']),
-    ...['-c', await templateText('guest/init.sh'), 'envs-init', holder, ...(shell ?? [])],
-  ]
+  return [...(shell ?? ['/bin/sh']), ...['-c', await templateText('guest/init.sh'), 'envs-init', holder]]
 }

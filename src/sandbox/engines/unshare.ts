@@ -23,6 +23,7 @@ export function unshareEngine({
 }): AnchorEngine {
   return {
     name: 'unshare',
+    leavesMonitor: false,
     command: async (spec, holder) => [
       ...(spec.boot?.cgroups.kind === 'real' ? spec.boot.cgroups.scope : []),
       ...enginePrefix(spec, secondNamespace),

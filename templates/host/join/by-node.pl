@@ -2,6 +2,7 @@
 use v5.12;
 
 our ($package, @typed, @ignored, $is_session, $report);
+require "$package/templates/host/join/plan.pl";
 my ($O_RDONLY, $F_SETFD) = (0, 2);
 # Needs of Node's start: with fewer threads it waits for ever, with fewer descriptors or less memory it crashes.
 my ($NODE_THREADS, $NODE_DESCRIPTORS, $NODE_BYTES) = (16, 24, 512 << 20);

@@ -2,8 +2,16 @@
 use v5.12;
 
 my $O_RDONLY = 0;
-our $package;
+our ($package, @typed);
+require "$package/templates/host/join/plan.pl";
 1;
+
+sub note_after_session {
+  my ($plan, $name, $anchor, $ended, $terminal) = @_;
+  my (undef, undef, @command) = $plan ? (undef, undef, @{$plan->{command}}) : read_plain_form(@typed);
+  if    (@command)  { note_what_is_missing($name, $ended, @command) }
+  elsif ($terminal) { note_what_goes_on($name, $anchor) }
+}
 
 # After a shell: its environment ends with its last process, and a server that was left may be forgotten.
 sub note_what_goes_on {

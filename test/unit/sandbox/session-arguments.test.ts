@@ -19,7 +19,15 @@ const REQUEST: SessionRequest = {
   forwardsInterrupts: false,
 }
 
-const START = ['/usr/bin/perl', '/x/session.pl', '42', '7', '157,308,272,112,165,61,generic', '-i', 'mapped']
+const START = [
+  '/usr/bin/perl',
+  '/x/session.pl',
+  '42',
+  '7',
+  '157,308,272,112,165,61,46,47,generic',
+  '-i',
+  'mapped',
+]
 
 test('a plain command follows the first separator as it is', () => {
   assert.deepEqual(sessionCommand(PLACE, REQUEST), [...START, '-u', 'root', '--', 'echo', '--', ''])
@@ -48,10 +56,10 @@ test('numbers are those of the processor', () => {
   const numbers = (architecture: 'arm64' | 'riscv64' | 's390x' | 'armhf' | 'ppc64el') =>
     sessionCommand({...PLACE, architecture}, REQUEST)[4]
   assert.deepEqual((['arm64', 'riscv64', 's390x', 'armhf', 'ppc64el'] as const).map(numbers), [
-    '167,268,97,157,40,260,generic',
-    '167,268,97,157,40,260,generic',
-    '172,339,303,66,21,114,generic',
-    '172,375,337,66,21,114,generic',
-    '171,350,282,66,21,114,power',
+    '167,268,97,157,40,260,211,212,generic',
+    '167,268,97,157,40,260,211,212,generic',
+    '172,339,303,66,21,114,370,372,generic',
+    '172,375,337,66,21,114,296,297,generic',
+    '171,350,282,66,21,114,341,342,power',
   ])
 })

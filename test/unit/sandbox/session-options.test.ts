@@ -31,8 +31,8 @@ test('session.pl takes each option with as many words as are written, and those 
   assert.deepEqual(takenBySession(), new Map([...written, ['d', 1], ['i', 1], ['g', 1], ['z', 1]]))
 })
 
-test('join.pl writes the options that it reads itself by the letters of the table', () => {
-  const text = perl('join.pl')
+test('join/plan.pl writes the options that it reads itself by the letters of the table', () => {
+  const text = perl('join/plan.pl')
   const read = [...text.matchAll(/eq '--(\w+)'/g)].map(([, name]) => name)
   const letters = [...text.matchAll(/push @shares, '-(\w)'/g)].map(([, letter]) => letter)
   assert.deepEqual(read.slice(0, 2), ['volume', 'workdir'])
