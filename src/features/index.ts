@@ -4,6 +4,7 @@ import type {EngineName} from '../sandbox/engines/select.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SessionRequest} from '../sandbox/session-options.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
+import {borrowedShell} from './borrowed-shell.js'
 import type {
   IsolationGap,
   RefusalContext,
@@ -32,6 +33,7 @@ const FEATURES: readonly SandboxFeature[] = [
   resolver,
   notes,
   packageCache,
+  borrowedShell,
   services,
   qemuTable,
   volumes,

@@ -39,6 +39,9 @@ export const RESOLVER_MOUNT_POINT = '/run/envs'
 /** Mount point of the package cache; templates/rootfs/apt-http uses the same path. */
 export const PACKAGES_MOUNT_POINT = '/run/envs/packages'
 
+/** Mount point of a copy of the host's shell, for a guest that has none. */
+export const SHELL_MOUNT_POINT = '/run/envs/shell'
+
 /** Mount point of the supervisor of services, templates/guest/services. */
 export const SERVICES_MOUNT_POINT = '/run/envs/services'
 

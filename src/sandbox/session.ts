@@ -259,7 +259,11 @@ function notExecuted(name: string, words: readonly string[], {isMissing}: {isMis
 
 function stepsFor(name: string, words: readonly string[]): string[] {
   const [command] = words
-  if (command === undefined) return [`envs undo ${name}`]
+  if (command === undefined)
+    return [
+      `It has no shell to enter, as small images of containers. Run one of its programs: envs run ${name} -- PROGRAM`,
+      `If it had one: envs undo ${name}`,
+    ]
   if (command.startsWith('-'))
     return [
       'Options of envs go before the name of the environment: all words after the name are the command.',

@@ -29,6 +29,8 @@ export type SandboxSpec = {
   /** The host's architecture, for the numbers of system calls. */
   readonly architecture: DebArchitecture
   readonly limits: SandboxLimits
+  /** Argv of the shell that runs the scripts of envs in the guest; left out, the guest's /bin/sh. */
+  readonly shell?: readonly string[]
   /** Argv of the guest's program that is pid 1; left out, templates/guest/init.sh, which ends after the last session. */
   readonly init?: readonly string[]
   /** Programs of the host that work for the environment. */

@@ -290,7 +290,7 @@ const ENTRY_FORMS: readonly (readonly [RegExp, EntryForm])[] = [
   [/^(?:anchor|history)\.lock$/, 'lock'],
   [/^(?:hold|alive|looks)$/, 'fifo'],
   [/^(?:anchor\.json|join|memory\..*)$/, 'record'],
-  [/^(?:resolver|merged|proot)$/, 'folder'],
+  [/^(?:resolver|merged|proot|shell)$/, 'folder'],
 ]
 
 type EntryForm = 'lock' | 'fifo' | 'record' | 'folder'

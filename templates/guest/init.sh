@@ -1,8 +1,11 @@
 # pid 1 of an environment: reaps orphans, and ends with the holder. A program of the guest, because a guest's root
-# could reach a program of the host here. Run by sh -c; its argument is the holder's text. Keeps 6 open, which marks
-# the environment as running; see host/keeper.sh.
+# could reach a program of the host here. Run by sh -c; its arguments are the holder's text, and the words of a shell where
+# the guest has none. Keeps 6 open, which marks the environment as running; see host/keeper.sh.
 exec 3>&- 7>&- 8>&- 9>&-
 trap '' HUP INT QUIT TERM USR1 USR2
-/bin/sh -c "$1" envs-holder 6>&- &
+holder=$1
+shift
+[ $# -gt 0 ] || set -- /bin/sh
+"$@" -c "$holder" envs-holder 6>&- &
 exec 4>&- 5>&- >/dev/null 2>&1
 wait

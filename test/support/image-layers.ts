@@ -15,7 +15,7 @@ type Look = {
 const member = (
   name: string,
   type: string,
-  {attributes, ...look}: Look & {data?: string; target?: string},
+  {attributes, ...look}: Look & {data?: string | Buffer; target?: string},
   patches?: Readonly<Record<number, Buffer>>,
 ): Buffer => {
   const records: [string, string][] = Object.entries(attributes ?? {}).map(([key, value]) => [
@@ -29,7 +29,7 @@ const member = (
 }
 
 export const dir = (name: string, look: Look = {}): Buffer => member(`${name}/`, '5', {mode: 0o755, ...look})
-export const put = (name: string, data: string, look: Look = {}): Buffer =>
+export const put = (name: string, data: string | Buffer, look: Look = {}): Buffer =>
   member(name, '0', {mode: 0o644, modified: 1_600_000_001, ...look, data})
 export const link = (name: string, target: string): Buffer =>
   member(name, '2', {mode: 0o777, modified: 1_600_000_002, target})

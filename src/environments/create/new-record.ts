@@ -1,6 +1,5 @@
 import type {Host} from '../../host/host.js'
-import type {ContainerImage} from '../../images/oci/container-image.js'
-import {originOf} from '../../images/oci/origin.js'
+import {type ContainerImage, originOf} from '../../images/oci/container-image.js'
 import type {ImageEvidence} from '../../images/opened-image.js'
 import type {EnvironmentRecord, IdMap} from '../../store/record.js'
 import type {Unpacked} from './unpack.js'

@@ -13,6 +13,7 @@ import {
 } from '../../registry/manifest.js'
 import {architectureOf, choosePlatform, formatPlatform, platformOf} from '../../registry/platform.js'
 import {type ContainerLocation, formatLocation} from './location.js'
+import type {ContainerOrigin} from './origin.js'
 
 /** An image of containers whose manifest and configuration are here; its layers may not be. */
 export type ContainerImage = {
@@ -178,4 +179,29 @@ function layersOf({layers}: ImageManifest, {diffIds}: ImageConfig, name: string)
 
 export function hexOf(digest: OciDigest): Sha256 {
   return digest.slice('sha256:'.length) as Sha256
+}
+
+/** Returns the origin of an image for its records. */
+export function originOf(image: ContainerImage): ContainerOrigin {
+  const {name, index, manifest, configuration, platform, registry, config} = image
+  const run = config.config
+  return {
+    reference: name,
+    index: index?.digest ?? null,
+    manifest: manifest.digest,
+    configuration: configuration.digest,
+    platform: formatPlatform(platform),
+    registry,
+    config: {
+      env: run.Env,
+      workingFolder: run.WorkingDir ?? null,
+      user: run.User ?? null,
+      entrypoint: run.Entrypoint,
+      command: run.Cmd,
+      labels: run.Labels,
+      ports: run.ExposedPorts,
+      volumes: run.Volumes,
+      stopSignal: run.StopSignal ?? null,
+    },
+  }
 }

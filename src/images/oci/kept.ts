@@ -24,8 +24,8 @@ import {
   lockImageForFetching,
   partialFiles,
 } from '../cache/layout.js'
-import {type ContainerImage, hexOf} from './container-image.js'
-import {containerOriginSchema, originOf} from './origin.js'
+import {type ContainerImage, hexOf, originOf} from './container-image.js'
+import {containerOriginSchema} from './origin.js'
 
 const keptContainerSchema = v.object({
   origin: containerOriginSchema,

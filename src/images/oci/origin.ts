@@ -1,8 +1,6 @@
 import * as v from 'valibot'
 import {orNull, type RecordOf} from '../../host/records.js'
-import {digestField as ociDigestField} from '../../registry/descriptor.js'
-import {formatPlatform} from '../../registry/platform.js'
-import type {ContainerImage} from './container-image.js'
+import type {OciDigest} from '../../registry/descriptor.js'
 
 const textsField = v.array(v.string())
 
@@ -24,6 +22,12 @@ export const runConfigSchema = v.object({
 
 export type RunConfigRecord = RecordOf<typeof runConfigSchema>
 
+/** Not that of src/registry: each session loads this file. */
+const ociDigestField = v.custom<OciDigest>(
+  (value) => typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value),
+  'a SHA-256 digest',
+)
+
 /** Where an image of containers came from, and its configuration. Part of the records of images and of environments. */
 export const containerOriginSchema = v.object({
   /** As `envs create` accepts it: `docker.io/library/debian:12`. */
@@ -40,31 +44,6 @@ export const containerOriginSchema = v.object({
 })
 
 export type ContainerOrigin = RecordOf<typeof containerOriginSchema>
-
-/** Returns the origin of an image for its records. */
-export function originOf(image: ContainerImage): ContainerOrigin {
-  const {name, index, manifest, configuration, platform, registry, config} = image
-  const run = config.config
-  return {
-    reference: name,
-    index: index?.digest ?? null,
-    manifest: manifest.digest,
-    configuration: configuration.digest,
-    platform: formatPlatform(platform),
-    registry,
-    config: {
-      env: run.Env,
-      workingFolder: run.WorkingDir ?? null,
-      user: run.User ?? null,
-      entrypoint: run.Entrypoint,
-      command: run.Cmd,
-      labels: run.Labels,
-      ports: run.ExposedPorts,
-      volumes: run.Volumes,
-      stopSignal: run.StopSignal ?? null,
-    },
-  }
-}
 
 /** Returns `NAME@sha256:…`, which means this image for ever. */
 export function pinnedName({

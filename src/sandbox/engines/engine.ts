@@ -47,7 +47,14 @@ export function enginePrefix(
 }
 
 /** Returns the argv of the environment's pid 1. @param holder - Text of the shell script that a pid 1 of envs runs. */
-export async function firstProcess({init, boot}: SandboxSpec, holder: string): Promise<readonly string[]> {
+export async function firstProcess(
+  {init, boot, shell}: SandboxSpec,
+  holder: string,
+): Promise<readonly string[]> {
   if (boot !== undefined) return ['/bin/sh', '-c', await templateText('guest/boot.sh'), 'envs-boot']
-  return init ?? ['/bin/sh', '-c', await templateText('guest/init.sh'), 'envs-init', holder]
+  if (init !== undefined) return init
+  return [
+    ...(shell ?? ['/bin/sh']),
+    ...['-c', await templateText('guest/init.sh'), 'envs-init', holder, ...(shell ?? [])],
+  ]
 }

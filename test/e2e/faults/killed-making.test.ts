@@ -1,4 +1,7 @@
+import {join} from 'node:path'
 import {environmentCli} from '../../support/environment-cli.js'
+import {dir, layer, put} from '../../support/image-layers.js'
+import {writeLayout} from '../../support/image-layout.js'
 import {killAtSteps} from '../../support/killed-store.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
 import {creation, done} from '../../support/store-at-rest.js'
@@ -20,6 +23,17 @@ test('create, killed at any step, of an image that others stand on', async (t) =
 test('create, killed at any step, of one that is a folder', async (t) => {
   const cli = await environmentCli(t)
   await killAtSteps(cli, {argv: [...(await creation(t, 'new')), '--storage', 'directory'], again: 4})
+})
+
+test('create, killed at any step, of an image of containers', async (t) => {
+  const cli = await environmentCli(t)
+  const layers = [
+    layer(dir('etc'), put('etc/os-release', 'ID=tiny\n'), dir('usr')),
+    layer(put('etc/more', 'x')),
+  ]
+  const {folder} = await writeLayout(join(cli.home, 'layout'), {tiny: {layers}})
+  const argv = ['create', `oci:${folder}:tiny`, '-n', 'new', '--identity', 'emulated', '-q']
+  await killAtSteps(cli, {argv, again: 4, isFirst: true})
 })
 
 test('import, killed at any step', async (t) => {

@@ -23,6 +23,7 @@ const RECORD = {
   storage: 'directory',
   architecture: HOST.architecture,
   settings: {},
+  image: {},
 } as EnvironmentRecord
 const WISH = {
   command: [],

@@ -79,7 +79,14 @@ for (const [what, command, suggestions] of [
   ['a pipe', ['ls|wc'], ["envs run play -- sh -c 'ls|wc'"]],
   ['a builtin', ['cd', '/tmp'], ["envs run play -- sh -c 'cd /tmp'"]],
   ['a program', ['nginx', '-t'], []],
-  ['the login shell', [], ['envs undo play']],
+  [
+    'the login shell',
+    [],
+    [
+      'It has no shell to enter, as small images of containers. Run one of its programs: envs run play -- PROGRAM',
+      'If it had one: envs undo play',
+    ],
+  ],
 ] as const) {
   test(`${what} that was not found leads to the right command`, () => {
     const error = sessionError('play', {...REQUEST, command}, {stage: 'exec', errno: 2})

@@ -34,6 +34,24 @@ test('a plain wish is root, in the home folder, with our variables alone', () =>
   })
 })
 
+test("variables and folder of the image come after ours, and before the host's and the user's", () => {
+  const image = {
+    env: ['PATH=/opt/bin', 'A=b=c', 'ENVS_NAME=other', 'TZ=CET', 'PATHS', '=x', 'Z=\0'],
+    workingFolder: 'srv/app',
+  }
+  const around = {...AROUND, environment: {TZ: 'UTC'}, image}
+  const {variables, usualFolder} = planSession(NAME, {...WISH, variables: ['A=mine']}, around)
+  assert.equal(usualFolder, '/srv/app')
+  assert.deepEqual(Object.fromEntries(variables.map(({name, value}) => [name, value])), {
+    ...Object.fromEntries(OWN.map(({name, value}) => [name, value])),
+    ...{PATH: '/opt/bin', A: 'mine', TZ: 'UTC'},
+  })
+  assert.deepEqual(
+    variables.flatMap(({name, isOfImage}) => (isOfImage === true ? [name] : [])),
+    ['PATH', 'A', 'ENVS_NAME', 'TZ'],
+  )
+})
+
 test("of the host's variables the named ones are passed on, after ours and before the user's", () => {
   const around = {...AROUND, environment: {TZ: 'UTC', SECRET: 'x', TERM: 'xterm', https_proxy: ''}}
   const {variables} = planSession(NAME, {...WISH, variables: ['SECRET', 'TERM=dumb', 'MISSING']}, around)
