@@ -158,9 +158,12 @@ async function canMountFuse(host: CgroupHost, {mount, own}: Place): Promise<bool
   const perl = findPerl(host)
   const cgroups = makeBelieve(mount, own)
   if (perl === undefined || cgroups === undefined || !isWritable('/dev/fuse')) return false
+  if (host.which('unshare') === undefined) return false
   const {unshare, mount: mountCall} = systemCalls(host.architecture)
   const numbers = [unshare, mountCall].join(',')
-  const prefix = await namespacePrefix('emulated', host)
+  // Without paths nothing is remembered: `envs doctor` writes no file.
+  const {paths: _, ...forgetful} = host
+  const prefix = await namespacePrefix('emulated', forgetful)
   const argv = [...prefix, ...scriptWords(perl, 'try-fuse'), numbers, join(cgroups.top, cgroups.name)]
   return (await capture(argv, {timeout: TIMEOUT_MS})).status === 0
 }

@@ -44,6 +44,7 @@ test('looks at everything once, in the order in which to mend it', async () => {
         'processors',
         'cgroups',
         'network',
+        'proxies',
       ],
     ],
   )
