@@ -1,7 +1,8 @@
-import {accessSync, constants, existsSync, readdirSync, readFileSync, statSync} from 'node:fs'
+import {accessSync, constants, existsSync, readFileSync, statSync} from 'node:fs'
 import {basename, dirname, join, resolve} from 'node:path'
 import {fileFacts} from '../../host/cache.js'
 import {unlessErrno} from '../../host/errno.js'
+import {namesIn} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import type {MapperHost} from '../../host/id-mapping.js'
 import {systemCalls} from '../../host/machine/arch.js'
@@ -177,7 +178,7 @@ function makeBelieve(
   own: string,
 ): (GuestCgroups & {readonly kind: 'make-believe'}) | undefined {
   if (own !== mount && isFolder(own)) return {kind: 'make-believe', top: dirname(own), name: basename(own)}
-  const name = [...LASTING, ...readdirSync(mount)].find((entry) => isFolder(join(mount, entry)))
+  const name = [...LASTING, ...namesIn(mount)].find((entry) => isFolder(join(mount, entry)))
   return name === undefined ? undefined : {kind: 'make-believe', top: mount, name}
 }
 

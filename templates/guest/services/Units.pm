@@ -22,6 +22,8 @@ my $ABSENT_UNIT = qr/^(?:
   hwclock | networking\. | ifupdown | netplan | cloud- | snapd | apparmor\. | grub- | user@ | user-runtime-dir | rc-local |
   procps\. | x11-common\. | kexec
 )/x;
+# Sockets that the package of systemd has. In a tree without it, a service that requires one opens its own.
+my $OF_SYSTEMD = qr/^syslog\.socket$/;
 # The targets that a boot goes through, also in a tree without systemd's own files.
 my %BUILT_IN = (
   'sysinit.target'    => [[After => 'local-fs.target']],
@@ -93,7 +95,8 @@ sub kind_of {
 sub find {
   my ($name) = @_;
   my $new = {name => $name, set => {}, drop_ins => [], state => 'inactive', sub => 'dead', result => 'success', load_state => 'not-found'};
-  return {%$new, is_stub => 1, load_state => 'loaded', state => 'active', sub => 'active'} if is_absent($name);
+  my $stub = {%$new, is_stub => 1, load_state => 'loaded', state => 'active', sub => 'active'};
+  return $stub if is_absent($name);
   return $new unless $name =~ $NAME;
   my $template = template_of($name);
   my ($path) = grep { lstat } map { my $file = $_; map { "$_/$file" } @FOLDERS } $name, $template // ();
@@ -111,7 +114,7 @@ sub find {
   }
   elsif ($name =~ /\.target$/)                            { $new->{load_state} = 'loaded' }
   elsif (my $settings = InitScript::settings_of($name))   { @$new{qw(path load_state set)} = (InitScript::path_of($name), 'loaded', $settings) }
-  else                                                    { return $new }
+  else                                                    { return $name =~ $OF_SYSTEMD ? $stub : $new }
   if (my $fixed = $BUILT_IN{$name}) { UnitFile::add($new->{set}, "Unit.$_->[0]", $_->[1]) for @$fixed }
   for my $drop_in (drop_ins($name)) {
     push @{$new->{drop_ins}}, $drop_in if UnitFile::read_into($new->{set}, $name, $drop_in);

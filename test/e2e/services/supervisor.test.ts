@@ -87,6 +87,7 @@ const FILES = {
   '/usr/local/bin/notifies': NOTIFIER,
   [`${UNITS}/broken.service`]: service('Type=oneshot', 'ExecStart=/bin/false'),
   [`${UNITS}/needs-broken.service`]: `[Unit]\nRequires=broken.service\nAfter=broken.service\n${service('ExecStart=/bin/sleep 1000')}`,
+  [`${UNITS}/logger.service`]: `[Unit]\nRequires=syslog.socket\n${service('ExecStart=/bin/sleep 1000')}`,
   [`${UNITS}/first.service`]: service(
     'Type=oneshot',
     'ExecStart=/bin/sh -c "sleep 0.2; echo first >>/tmp/order"',
@@ -176,6 +177,11 @@ for (const {identity, skip} of IDENTITIES) {
       'a unit does not start without one that it requires',
       `systemctl start needs-broken 2>&1 | head -n 1; systemctl is-active needs-broken; systemctl is-failed broken; systemctl reset-failed; systemctl is-system-running`,
       'Job for needs-broken.service failed: a unit that it requires failed.\ninactive\nfailed\nrunning\n',
+    ],
+    [
+      'the socket of the system log is not missed in a tree without systemd',
+      'systemctl start logger; systemctl is-active logger; systemctl stop logger',
+      'active\n',
     ],
     [
       'a unit waits for those that it comes after',
