@@ -58,6 +58,21 @@ test('image list shows what is kept, by whom it is signed and when it was used',
   assert.equal((await offline('image', 'list', '--quiet')).stdout, `${sha256}\n`)
 })
 
+test('image show tells the source of an image, and asks no server', async (t) => {
+  const {bytes, sha256} = await tinyRootfs(t)
+  const {envs, offline, servers} = await imageCli(t, bytes)
+  await envs('create', 'focal')
+  const image = JSON.parse((await offline('image', 'show', 'focal', '--json')).stdout)
+  assert.deepEqual(
+    [image.name, image.source, image.sha256, image.trust, image.usedBy, image.layers, image.container],
+    ['ubuntu:focal/base', 'ubuntu-base', sha256, 'signed', ['focal'], null, null],
+  )
+  const {stdout} = await offline('image', 'show', sha256.slice(0, 8))
+  assert.match(stdout, /^Name +ubuntu:focal\/base 20\.04\.5$/m)
+  assert.match(stdout, new RegExp(`^Signer +.*, ${servers.signer.fingerprint}$`, 'm'))
+  assert.equal((await offline('image', 'show', 'jammy')).status, 3)
+})
+
 test('image list without an image says how to get one', async (t) => {
   const {envs} = await imageCli(t)
   const run = await envs('image', 'list')
