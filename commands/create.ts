@@ -10,6 +10,7 @@ import {
   initFlag,
   initIn,
   newNameFlag,
+  offlineFlag,
   parseWait,
   storageFlag,
   timingsFlag,
@@ -38,6 +39,7 @@ import {type EnvironmentDetails, showEnvironment} from '../src/environments/show
 import type {IsolationGap} from '../src/features/feature.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
 import type {Host} from '../src/host/host.js'
+import {isOffline} from '../src/host/http/proxy.js'
 import {describeEnd, movedRelease, readCatalogue} from '../src/images/catalog/catalog.js'
 import {environmentFiles} from '../src/store/environments.js'
 import {EnvironmentExistsError} from '../src/store/errors.js'
@@ -75,6 +77,7 @@ gzip, xz, zstd or bzip2.`
     sha256: Flags.string({description: 'expected SHA-256 digest of the tarball', helpValue: 'HEX'}),
     verify: verifyFlag(),
     'allow-sha1-signatures': allowSha1Flag(),
+    offline: offlineFlag(),
     identity: identityFlag(),
     storage: storageFlag(),
     arch: architectureFlag(),
@@ -95,7 +98,7 @@ gzip, xz, zstd or bzip2.`
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
     const context = imageContext(host, settings, {
-      ...{signal, allowSha1, verify: flags.verify},
+      ...{signal, allowSha1, verify: flags.verify, offline: flags.offline},
       onNotice: this.reportNotice,
     })
     const wish = {
@@ -152,7 +155,11 @@ gzip, xz, zstd or bzip2.`
     const work = (creation: Creation) => runCreation(creation, this.creationHooks())
     const creation = await createEnvironment(host, request, {signal, patience, work})
     const isQuiet = this.quiet || this.jsonEnabled()
-    const init = await prepareInit(host, creation.name, {wish: request.init, isQuiet})
+    const init = await prepareInit(host, creation.name, {
+      wish: request.init,
+      isQuiet,
+      canFetch: !isOffline(request.context.environment),
+    })
     this.warnOfBudget(await overBudget(host, diskBudget))
     await this.#tellOfEnd(request)
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))

@@ -2,18 +2,17 @@ import {EnvsCommand} from '../src/cli/command.js'
 import {optionalNameArg} from '../src/cli/flags.js'
 import {formatBytes, formatRelativeTime} from '../src/cli/format.js'
 import {renderFields} from '../src/cli/table.js'
+import {containerFields} from '../src/cli/views/container.js'
 import {BUILT_FROM_SIGNED, describeArchive} from '../src/cli/views/creation.js'
 import {
   describeArchitecture,
   describeEngine,
   describeIdentity,
-  describeImageSigner,
   describeIsolationGap,
   describeStorage,
   describeTrust,
 } from '../src/cli/views/text.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
-import {formatCommandLine} from '../src/host/argv/command-line.js'
 import type {Host} from '../src/host/host.js'
 import {pinnedName} from '../src/images/oci/origin.js'
 
@@ -70,7 +69,7 @@ export default class Show extends EnvsCommand {
         ['Source', image.name === null ? undefined : image.source],
         ['Digest', `sha256:${image.sha256}`],
         ['Trust', image.archive === null ? describeTrust(image) : BUILT_FROM_SIGNED],
-        ...describeContainer(image.container),
+        ...containerFields(image.container),
         ['Signer', image.signer === null ? undefined : `${image.signer.name}, ${image.signer.fingerprint}`],
         ['Signed', image.signedAt === null ? undefined : ago(image.signedAt)],
         ...describeArchive(image.archive).map(([title, text]) => [title, text] as const),
@@ -81,27 +80,6 @@ export default class Show extends EnvsCommand {
       ]),
     )
   }
-}
-
-/** The texts come from the configuration of the image. */
-function describeContainer(
-  container: EnvironmentDetails['image']['container'],
-): (readonly [string, string | undefined])[] {
-  if (container === null) return []
-  const {index, platform, registry, signature, config} = container
-  const policy = signature?.policy ?? null
-  const words = (list: readonly string[]) => (list.length === 0 ? undefined : formatCommandLine(list))
-  return [
-    ['Index', index ?? undefined],
-    ['Platform', platform],
-    ['Registry', registry ?? undefined],
-    ...(signature?.signers ?? []).map((signer) => ['Signer', describeImageSigner(signer)] as const),
-    ['Policy', policy === null ? undefined : `${policy.scope} in ${policy.file}`],
-    ['Entrypoint', words(config.entrypoint)],
-    ['Command', words(config.command)],
-    ['User', config.user ?? undefined],
-    ['Working folder', config.workingFolder ?? undefined],
-  ]
 }
 
 function countProcesses(count: number): string {

@@ -6,6 +6,7 @@ const ARGUMENTS = {
   image: ['image'],
   'image:pull image': ['release'],
   images: ['kept*'],
+  'image:show image': ['kept'],
   'keep name': ['none'],
   label: ['snapshot'],
   name: ['environment'],

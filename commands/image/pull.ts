@@ -6,6 +6,7 @@ import {
   archiveFlags,
   archiveOptions,
   dryRunFlag,
+  offlineFlag,
   timingsFlag,
   verifyFlag,
 } from '../../src/cli/flags.js'
@@ -23,7 +24,7 @@ import type {PulledImageResult} from '../../src/images/results.js'
 export default class ImagePull extends EnvsCommand {
   static override summary = 'Download an image, verify it and cache it.'
   static override description =
-    `IMAGE is a name as in envs create, also that of an image in a container registry. Always asks the publisher for the newest version; an image that is cached already is not downloaded again. With \
+    `IMAGE is a name as in envs create, also that of an image in a container registry. Asks the publisher for the newest version, except with --offline; an image that is cached already is not downloaded again. With \
 --dry-run: only shows the newest version.`
   static override aliases = ['image:fetch']
   static override examples = [
@@ -37,6 +38,7 @@ export default class ImagePull extends EnvsCommand {
     'dry-run': dryRunFlag(),
     verify: verifyFlag(),
     'allow-sha1-signatures': allowSha1Flag(),
+    offline: offlineFlag(),
     arch: architectureFlag("processor that its programs are for; the host's when left out"),
     ...archiveFlags(),
     timings: timingsFlag(),
@@ -50,7 +52,7 @@ export default class ImagePull extends EnvsCommand {
     const allowSha1 = flags['allow-sha1-signatures'] === true
     const settings = await this.settings()
     const context = imageContext(host, settings, {
-      ...{signal, allowSha1, verify: flags.verify},
+      ...{signal, allowSha1, verify: flags.verify, offline: flags.offline},
       onNotice: this.reportNotice,
     })
     const wish = {

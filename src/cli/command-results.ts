@@ -38,6 +38,7 @@ import {restoreResult, snapshotListResult, snapshotResult} from '../environments
 import {described} from '../host/result-fields.js'
 import {
   archiveResult,
+  imageDetailsResult,
   imageListResult,
   imagePruneResult,
   imageRemovalResult,
@@ -106,6 +107,7 @@ export const COMMAND_RESULTS = {
   'config unset': settingResult,
   'config list': v.array(settingResult),
   'image list': imageListResult,
+  'image show': imageDetailsResult,
   'image pull': pulledImageResult,
   'image search': imageSearchResult,
   'image prune': imagePruneResult,

@@ -77,6 +77,10 @@ export function allowSha1Flag() {
   return Flags.boolean({description: 'accept SHA-1 signatures, which old listings have'})
 }
 
+export function offlineFlag() {
+  return Flags.boolean({description: 'ask no server, and use what is on this host'})
+}
+
 export function dryRunFlag() {
   return Flags.boolean({description: 'show what would be done, without doing it'})
 }

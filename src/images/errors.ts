@@ -10,6 +10,15 @@ export const unknownImageError = defineError(
   UnknownImageError,
 )
 
+/** With --offline: the image is not in the cache, or a part of it is missing. */
+export const imageOfflineError = defineError('ENVS_OFFLINE', ExitCode.notFound, {
+  message: 'There is no complete image "{name}" on this host, and no server is asked with --offline.',
+  nextStep: [
+    'See the images on this host: envs image list',
+    'Fetch the image where there is a network: envs image pull {name}',
+  ],
+})
+
 export class ImageNotFoundError extends EnvsError {}
 
 /** @public There is no file at the path of the reference. */

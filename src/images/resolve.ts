@@ -8,6 +8,7 @@ import {isErrno} from '../host/errno.js'
 import {digestMismatchError} from '../host/errors.js'
 import {redactUrl} from '../host/http/client.js'
 import {NetworkError} from '../host/http/errors.js'
+import {isOffline} from '../host/http/proxy.js'
 import {nearestNames} from '../host/nearest.js'
 import {numberField, sha256Field} from '../host/records.js'
 import {findKept, type KeptImage, readEvidence, readKept} from './cache/cache.js'
@@ -48,21 +49,25 @@ type ResolveOptions = {
   readonly isNewest?: boolean | undefined
 }
 
+const UNASKED = 'No server was asked, because of --offline.'
+
 /** Time-out of a lookup when a cached image is available. */
 const LOOKUP_TIMEOUT_MS = 8000
 
 /**
- * Resolves a reference. Falls back to a cached image, verified again, if the sources are unreachable or no longer
- * have it. There is no fallback from an untrusted listing.
+ * Resolves a reference. Falls back to a cached image, verified again, if the sources are unreachable, no longer
+ * have it, or must not be asked. There is no fallback from an untrusted listing.
  *
  * @throws {DigestMismatchError} @throws As `findImage` and `reverify`.
  */
 export async function resolveImage(reference: ImageReference, options: ResolveOptions): Promise<Resolution> {
   const {context, images, sha256, isNewest = false} = options
-  const kept = reference.kind === 'name' && !isNewest ? await findKept(images, reference.query) : undefined
+  const offline = isOffline(context.environment)
+  const kept =
+    reference.kind === 'name' && (!isNewest || offline) ? await findKept(images, reference.query) : undefined
   if (reference.kind !== 'name' || kept === undefined)
     return resolutionOf(await findImage(reference, context), sha256)
-  const published = await findImageOrReason(reference, options)
+  const published = offline ? UNASKED : await findImageOrReason(reference, options)
   if (typeof published !== 'string') return resolutionOf(published, sha256)
   await verifyAgain(kept, {images, context})
   requireDigest(sha256, {name: kept.name, digest: kept.sha256})

@@ -85,32 +85,55 @@ export const containerResult = described(
   'An image of containers: its digests and its configuration.',
 )
 
-export const imageListResult = v.array(
-  v.object({
-    name: v.string(),
-    source: v.string(),
-    suite: described(
-      v.nullable(v.string()),
-      'null for an image of containers, as are the next ones that can be null',
-    ),
-    variant: v.nullable(v.string()),
-    architecture: architectureField,
-    version: v.string(),
-    url: v.string(),
-    sha256: digestField,
-    sizeBytes: countField,
-    signer: v.nullable(signerResult),
-    signedAt: v.nullable(dateField),
-    fetchedAt: dateField,
-    evidence: v.nullable(v.object({url: v.string(), listing: v.string(), signature: v.nullable(v.string())})),
-    archive: v.nullable(archiveResult),
-    container: described(v.nullable(containerResult), 'null for any other image'),
-    path: v.string(),
-    lastUsedAt: v.nullable(dateField),
-    usedBy: described(v.array(v.string()), 'environments made from it'),
-  }),
-)
+const keptImageEntries = {
+  name: v.string(),
+  source: v.string(),
+  suite: described(
+    v.nullable(v.string()),
+    'null for an image of containers, as are the next ones that can be null',
+  ),
+  variant: v.nullable(v.string()),
+  architecture: architectureField,
+  version: v.string(),
+  url: v.string(),
+  sha256: digestField,
+  sizeBytes: countField,
+  signer: v.nullable(signerResult),
+  signedAt: v.nullable(dateField),
+  fetchedAt: dateField,
+  evidence: v.nullable(v.object({url: v.string(), listing: v.string(), signature: v.nullable(v.string())})),
+  archive: v.nullable(archiveResult),
+  container: described(v.nullable(containerResult), 'null for any other image'),
+  path: v.string(),
+  lastUsedAt: v.nullable(dateField),
+  usedBy: described(v.array(v.string()), 'environments made from it'),
+}
+
+export const imageListResult = v.array(v.object(keptImageEntries))
 export type ImageListResult = RecordOf<typeof imageListResult>
+
+export const imageDetailsResult = v.object({
+  ...keptImageEntries,
+  trust: described(
+    v.picklist(['signed', 'registry', 'digest', 'unverified']),
+    'what vouched for the digest when the image was fetched',
+  ),
+  layers: described(
+    v.nullable(
+      v.array(
+        v.object({
+          diffId: described(v.string(), 'SHA-256 digest without the compression'),
+          digest: digestField,
+          sizeBytes: described(countField, 'as the registry stores it'),
+          mediaType: v.string(),
+          sharedWith: described(v.array(v.string()), 'other cached images with this layer'),
+        }),
+      ),
+    ),
+    'of an image of containers, the lowest first',
+  ),
+})
+export type ImageDetails = RecordOf<typeof imageDetailsResult>
 
 export const pulledImageResult = v.object({
   name: v.string(),

@@ -6,6 +6,7 @@ import {emulationFor} from '../../features/emulation.js'
 import {type Sha256, sha256Of} from '../../host/digest.js'
 import {makeFolders} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
+import {OfflineError} from '../../host/http/errors.js'
 import {awaitLock, type Lock, openLockFile} from '../../host/locks.js'
 import {type KeptImage, listKept} from '../../images/cache/cache.js'
 import {keepMade} from '../../images/cache/keep.js'
@@ -182,7 +183,7 @@ export class ArchiveImage {
 
 /** Returns whether a mirror or the network is the cause of the error. */
 export function isUnreachable(error: unknown): error is EnvsError {
-  return error instanceof EnvsError && error.exitCode === ExitCode.network
+  return error instanceof EnvsError && (error.exitCode === ExitCode.network || error instanceof OfflineError)
 }
 
 async function findMade(images: string, ingredients: string): Promise<KeptImage | undefined> {

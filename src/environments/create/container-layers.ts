@@ -130,7 +130,9 @@ export async function unpackContainer(
     const {tree, changes, ledger: own} = storedLayerPaths(host.paths, id)
     return {tree, changes, ledger: own}
   })
-  const request = {layers: paths, root, ledger, owners} as const
+  // In the tree of the image, so that it is no change of the user.
+  const workingFolder = image.container.config.config.WorkingDir
+  const request = {layers: paths, root, ledger, workingFolder, owners} as const
   const losses = await mergeLayers(await treeProcess(host, identity), request, {signal})
   const reports = layers.map(({layer}) => layer.report)
   return {

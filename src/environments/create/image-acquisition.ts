@@ -34,6 +34,7 @@ import {type BootstrapRequest, DEFAULT_ARCHIVE, planBootstrap} from '../bootstra
 import {described, describedContainer, type NamedLayer, type PulledImage} from './image-description.js'
 import {isUnpacked} from './image-layer.js'
 import type {Means} from './means.js'
+import {explainOffline} from './offline.js'
 import type {UnpackProgress} from './unpack.js'
 
 /** Progress of making an image from packages; `wait`: another command makes the same image. */
@@ -143,7 +144,9 @@ export class ImageAcquisition {
    */
   async resolve({onResolved, onMaking}: ResolveHooks): Promise<'fetch' | 'make' | 'kept'> {
     this.#onMaking = onMaking ?? this.#onMaking
-    this.#state ??= await this.#find(onResolved)
+    this.#state ??= await this.#find(onResolved).catch((error: unknown) => {
+      throw explainOffline(error, this.wanted)
+    })
     return this.#state.kind
   }
 
@@ -377,7 +380,8 @@ export class ImageAcquisition {
     try {
       return await make()
     } catch (error) {
-      throw this.#unreachable !== undefined && isUnreachable(error) ? this.#unreachable : error
+      const known = this.#unreachable !== undefined && isUnreachable(error) ? this.#unreachable : error
+      throw explainOffline(known, this.wanted)
     }
   }
 

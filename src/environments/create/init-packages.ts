@@ -15,18 +15,26 @@ export type InitWish = InitKind | 'auto'
  * Gives a new environment its init, and installs the packages of systemd if it is to have systemd and has none.
  *
  * @param options.isQuiet - Whether only failures of APT are reported.
+ * @param options.canFetch - Whether APT may ask its servers.
  * @throws {@link packagesNotInstalledError} The environment then has the init `none`.
  */
 export async function prepareInit(
   host: Host,
   name: string,
-  {wish, isQuiet}: {readonly wish: InitWish; readonly isQuiet: boolean},
+  {wish, isQuiet, canFetch}: {readonly wish: InitWish; readonly isQuiet: boolean; readonly canFetch: boolean},
 ): Promise<InitKind> {
   if (wish === 'none') return wish
   const hasPackages = await hasSystemd(host, await findEnvironment(host.paths, name))
   const canBoot = wish === 'auto' && hasPackages && (await findCgroups(host)) !== undefined
   const init = wish === 'auto' ? (canBoot ? 'systemd' : 'services') : wish
-  if (init === 'systemd' && !hasPackages) await install(host, name, isQuiet)
+  if (init === 'systemd' && !hasPackages) {
+    // APT in the environment would ask its servers.
+    if (!canFetch) {
+      const later = `Where there is a network: envs set ${name} init=systemd, and install them in the environment.`
+      throw packagesNotInstalledError({packages: SYSTEMD_PACKAGES}, {suggestions: [later]})
+    }
+    await install(host, name, isQuiet)
+  }
   await changeSettings(host, name, parseSettingsChange([`init=${init}`]))
   return init
 }

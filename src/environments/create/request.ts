@@ -3,6 +3,7 @@ import {scopedKeyrings} from '../../config/schema.js'
 import type {Settings} from '../../config/settings.js'
 import {UsageError} from '../../errors.js'
 import type {Host} from '../../host/host.js'
+import {offlineEnvironment} from '../../host/http/proxy.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
 import {type OsRelease, readOsRelease} from '../../host/machine/os-release.js'
 import {movedSuites, readCatalogue} from '../../images/catalog/catalog.js'
@@ -121,9 +122,10 @@ type ArchiveContextOptions = {readonly onNotice?: ArchiveContext['onNotice']}
 
 /** Returns the mirrors, keyrings and other context for APT repositories. @throws {@link invalidSettingError} */
 export function archiveContext(
-  {environment, which, paths}: Pick<Host, 'environment' | 'which' | 'paths'>,
+  {which, paths}: Pick<Host, 'which' | 'paths'>,
   settings: Settings,
   {
+    environment,
     keyrings,
     now,
     allowSha1,
@@ -181,20 +183,23 @@ type ImageContextOptions = {
   readonly onNotice?: (notice: ImageNotice) => void
   /** Values of `--verify`. */
   readonly verify?: readonly string[] | undefined
+  /** Whether each request is refused. */
+  readonly offline?: boolean | undefined
 }
 
 /** Returns the mirrors, keyrings and other context for image servers. @throws {@link invalidSettingError} */
 export function imageContext(
   {
-    environment,
+    environment: own,
     now,
     uid,
     which,
     workingFolder,
   }: Pick<Host, 'environment' | 'now' | 'uid' | 'which' | 'workingFolder'>,
   settings: Settings,
-  {verify = [], ...options}: ImageContextOptions,
+  {verify = [], offline = false, ...options}: ImageContextOptions,
 ): ImageContext {
+  const environment = offline ? offlineEnvironment(own) : own
   return {
     mirrors: {
       ubuntuBase: settings.value('mirrors.ubuntuBase'),

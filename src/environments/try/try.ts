@@ -1,10 +1,12 @@
 import type {ArchiveContext} from '../../apt/context.js'
 import type {Settings} from '../../config/settings.js'
+import {UsageError} from '../../errors.js'
 import type {Durability, SessionWish} from '../../features/feature.js'
 import {hasBytes} from '../../host/argv/bytes.js'
 import {isErrno} from '../../host/errno.js'
 import {notUtf8Error} from '../../host/errors.js'
 import type {Host} from '../../host/host.js'
+import {isOffline} from '../../host/http/proxy.js'
 import type {Lock} from '../../host/locks.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
 import {templateText} from '../../host/paths.js'
@@ -89,6 +91,10 @@ export class TryRun {
     {words, architecture, keepAs, onDisk}: TryRequest,
     {settings, context, signal, onNotice}: TryOptions,
   ): Promise<TryRun> {
+    if (words.packages.length > 0 && isOffline(context.environment))
+      throw new UsageError('Packages cannot be installed with --offline: APT asks its servers.', [
+        'Use an image or a clone of an environment that has the packages: envs clone',
+      ])
     const {name, lock} = await chooseName(host, keepAs)
     try {
       const wish = {image: words.image, name, architecture, sha256: undefined}

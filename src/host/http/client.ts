@@ -4,8 +4,8 @@ import {Agent as HttpsAgent} from 'node:https'
 import type {Readable} from 'node:stream'
 import type {PlainResponse} from 'got'
 import {codeOf, EnvsError} from '../../errors.js'
-import {NetworkError} from './errors.js'
-import {type Environment, proxyFor} from './proxy.js'
+import {NetworkError, OfflineError} from './errors.js'
+import {type Environment, isOffline, proxyFor} from './proxy.js'
 import {certificateAuthorities, type HostTrust, tlsOptions} from './trust.js'
 
 /** A response whose body is unread; the caller closes it. */
@@ -75,12 +75,13 @@ export function get(start: URL, options: Omit<RequestOptions, 'method' | 'body'>
  *
  * The body is not decompressed, because the digest matches the file as it was sent.
  *
- * @throws {NetworkError} For too many redirects, and for redirects that leave HTTPS or HTTP.
+ * @throws {OfflineError} @throws {NetworkError} For too many redirects, and for redirects that leave HTTPS or HTTP.
  * @throws {ConnectionError}
  * @throws {unknown} The reason of `signal`.
  */
 export async function send(start: URL, options: RequestOptions): Promise<HttpAnswer> {
   const {method = 'GET'} = options
+  if (isOffline(options.environment)) throw new OfflineError(start.host)
   const isRead = method === 'GET' || method === 'HEAD'
   const silence = new AbortController()
   const watch = (ms: number) => setTimeout(() => silence.abort(), ms)

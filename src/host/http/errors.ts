@@ -22,9 +22,22 @@ export class NetworkError extends EnvsError {
     /** A clause about the host. */
     readonly reason: string,
     {suggestions = [], status, cause}: NetworkErrorDetails = {},
+    kind: Pick<typeof networkKind, 'parts'> = networkKind,
   ) {
-    super(...networkKind.parts({host, reason}, {suggestions, cause}))
+    super(...kind.parts({host, reason}, {suggestions, cause}))
     this.status = status
+  }
+}
+
+const offlineKind = defineError('ENVS_OFFLINE', ExitCode.notFound, {
+  message: 'Something that {host} has is missing on this host, and {reason}.',
+  nextStep: 'Run the command once without --offline where there is a network.',
+})
+
+/** A request that --offline forbids: it was not sent. The fallbacks for a server that fails apply here too. */
+export class OfflineError extends NetworkError {
+  constructor(host: string) {
+    super(host, 'no server is asked with --offline', {suggestions: offlineKind.nextSteps}, offlineKind)
   }
 }
 

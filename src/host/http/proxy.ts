@@ -4,6 +4,17 @@ import {malformedProxyError} from './errors.js'
 /** The variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
+const OFFLINE = 'ENVS_OFFLINE'
+
+/** Returns the environment with which each request is refused before it is sent. */
+export function offlineEnvironment(environment: Environment): Environment {
+  return {...environment, [OFFLINE]: '1'}
+}
+
+export function isOffline(environment: Environment): boolean {
+  return environment[OFFLINE] === '1'
+}
+
 const DEFAULT_PORTS: Readonly<Record<string, string>> = {'http:': '80', 'https:': '443'}
 
 /**

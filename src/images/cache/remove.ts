@@ -1,21 +1,16 @@
 import {randomBytes} from 'node:crypto'
 import {readdir, rename, rm, stat} from 'node:fs/promises'
 import {join} from 'node:path'
-import {didYouMean} from '../../errors.js'
 import type {Sha256} from '../../host/digest.js'
 import {isErrno} from '../../host/errno.js'
 import {describeHolders} from '../../host/errors.js'
 import {makeFolders} from '../../host/files.js'
 import {lockUsers} from '../../host/locks.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
-import {nearestNames} from '../../host/nearest.js'
-import {readCatalogue} from '../catalog/catalog.js'
-import {UnknownImageError} from '../errors.js'
-import type {ImageQuery} from '../name.js'
-import {chooseContainers, describeKeptContainer, type KeptContainer, listContainers} from '../oci/kept.js'
-import {parseImageName} from '../reference.js'
-import {byNewest, type KeptImage, listKept, matchesQuery} from './cache.js'
-import {imageInUseError, imageNotKeptError} from './errors.js'
+import {describeKeptContainer, type KeptContainer, listContainers} from '../oci/kept.js'
+import {byNewest, type KeptImage, listKept} from './cache.js'
+import {chooseImages} from './choose.js'
+import {imageInUseError} from './errors.js'
 import {
   type CacheEntry,
   imageFiles,
@@ -40,20 +35,7 @@ export async function removeImages(
   words: readonly string[],
   around: {architecture: DebArchitecture; now: Date},
 ): Promise<RemovedImage[]> {
-  const catalogue = await readCatalogue()
-  const parse = (text: string) => {
-    try {
-      return parseImageName(text, {...around, catalogue})
-    } catch (error) {
-      if (error instanceof UnknownImageError) return undefined
-      throw error
-    }
-  }
-  const choose = async (word: string): Promise<readonly RemovedImage[]> => {
-    const containers = (await chooseContainers(images, word)).map(describeKeptContainer)
-    return containers.length > 0 ? containers : chooseKept(images, word, parse)
-  }
-  const chosen = (await Promise.all(words.map(choose))).flat()
+  const chosen = (await Promise.all(words.map((word) => chooseImages(images, word, around)))).flat()
   const removed = [...new Map(chosen.map((image) => [image.sha256, image])).values()]
   for (const image of removed) await removeKept(images, image)
   return removed
@@ -67,41 +49,6 @@ export async function removeImages(
 async function removeKept(images: string, {sha256, name}: {sha256: Sha256; name: string}): Promise<void> {
   if (await discardKept(images, sha256)) return
   throw imageInUseError({name, holders: describeHolders(await lockUsers(lockPath(images, sha256)))})
-}
-
-/** A digest or its unambiguous beginning. */
-const DIGEST = /^(?:sha256:)?(?<digits>[0-9a-f]{8,64})$/
-
-/**
- * Returns the cached images that a word selects: by digest or its beginning, by the name in `image list`, or by
- * the query that the word is parsed into.
- *
- * @param parse - Parses a name as `envs create` does; undefined if it is not a name.
- * @throws {@link imageNotKeptError}
- */
-async function chooseKept(
-  images: string,
-  text: string,
-  parse: (text: string) => ImageQuery | undefined,
-): Promise<readonly KeptImage[]> {
-  const {images: kept} = await listKept(images)
-  const word = text.toLowerCase()
-  const digits = DIGEST.exec(word)?.groups?.['digits']
-  const query = parse(text)
-  const rules: ((image: KeptImage) => boolean)[] = [
-    ({name}) => name === word,
-    ({sha256}) => digits !== undefined && sha256.startsWith(digits),
-    (image) => query !== undefined && matchesQuery(image, query),
-  ]
-  for (const rule of rules) {
-    const chosen = kept.filter(rule)
-    if (chosen.length > 0) return chosen
-  }
-  const words = kept.flatMap((image) => {
-    const short = parse(image.suite)
-    return short !== undefined && matchesQuery(image, short) ? [image.name, image.suite] : [image.name]
-  })
-  throw imageNotKeptError({name: text}, {hints: didYouMean(nearestNames(word, [...new Set(words)]))})
 }
 
 /** Age after which an interrupted download is removed. */

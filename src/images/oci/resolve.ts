@@ -4,6 +4,7 @@ import {Readable} from 'node:stream'
 import {EnvsError, ExitCode} from '../../errors.js'
 import type {Sha256} from '../../host/digest.js'
 import {ignoring} from '../../host/errno.js'
+import {isOffline} from '../../host/http/proxy.js'
 import type {BlobSource} from '../../registry/blob-source.js'
 import type {Repository} from '../../registry/client.js'
 import {ociDigestOf} from '../../registry/descriptor.js'
@@ -37,7 +38,7 @@ export type ResolvedContainer = {
 
 /**
  * Resolves the reference of an image of containers. A registry is asked for the digest alone first, which it does not count as a
- * pull, and not at all within a day, or if the reference has a digest. A cached image is used if the registry does not answer.
+ * pull, and not at all within a day, with --offline, or if the reference has a digest. A cached image is used if the registry does not answer.
  *
  * @throws As `resolveContainer` and `openRegistry`.
  */
@@ -51,7 +52,8 @@ export async function resolveContainerReference(
   const kept = await findKept(reference, options)
   if (kept === undefined) return fetched(reference, context)
   const registry = await openRepository(location.reference, context)
-  if (location.reference.digest !== undefined || options.recent === kept.sha256)
+  const isEnough = options.recent === kept.sha256 || isOffline(context.environment)
+  if (location.reference.digest !== undefined || isEnough)
     return fromKept(reference, {kept, registry, context})
   try {
     const newest = await registry.head(location.reference.tag)

@@ -18,15 +18,16 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs'
-import {dirname, join} from 'node:path'
+import {dirname, join, posix} from 'node:path'
 import {archiveToolMissingError} from '../../compression/errors.js'
 import {isErrno} from '../../host/errno.js'
 import {runBlocking} from '../../host/process.js'
 import {layersRefusedError, storageFailedError} from '../errors.js'
 import {type LedgerCounts, openLedger, readLedger, writeLedger} from '../ledger/ledger.js'
+import {DEFAULT_LIMITS} from '../limits.js'
 import type {Timestamp} from '../tar/member.js'
 import {modificationTime} from '../tree/metadata.js'
-import {lstatOrNothing, openRootedPaths, PathRefusal} from '../tree/paths.js'
+import {lstatOrNothing, memberPath, openRootedPaths, PathRefusal} from '../tree/paths.js'
 import {type LayerChanges, readChanges} from './changes.js'
 
 /** A stored layer: its tree, and the files beside it. */
@@ -35,6 +36,8 @@ export type StoredLayerFiles = {readonly tree: string; readonly changes: string;
 type MergeOptions = {
   /** Path of the ledger of the merged tree: a new file. */
   readonly ledger: string
+  /** Folder in which programs of the image start: made where no layer has it. */
+  readonly workingFolder?: string | undefined
   /** Whether this process may set owners. */
   readonly setsOwners: boolean
   readonly which: (program: string) => string | undefined
@@ -61,7 +64,7 @@ const PLAIN_LOOK: FolderLook = {mode: 0o755, uid: 0, gid: 0, modified: '0'}
 export function mergeImageLayers(
   layers: readonly StoredLayerFiles[],
   root: string,
-  {ledger: ledgerPath, setsOwners, which}: MergeOptions,
+  {ledger: ledgerPath, workingFolder, setsOwners, which}: MergeOptions,
 ): LedgerCounts {
   const ledger = openLedger()
   const folders = new Map<string, FolderLook>([['', PLAIN_LOOK]])
@@ -69,6 +72,7 @@ export function mergeImageLayers(
   const aside = mkdtempSync(join(dirname(root), '.aside-'))
 
   for (const layer of layers) apply(layer)
+  if (workingFolder !== undefined) makeWorkingFolder(workingFolder)
   for (const [path, look] of [...folders].sort(([a], [b]) => b.length - a.length)) setLook(at(path), look)
   rmSync(aside, {recursive: true, force: true})
   writeLedger(ledgerPath, ledger)
@@ -180,6 +184,20 @@ export function mergeImageLayers(
         rmdirSync(at(below))
         folders.delete(below)
       } else unlinkSync(at(below))
+    }
+  }
+
+  /** Resolves links as the guest does. If something else is in the way, sessions start where they do without a working folder. */
+  function makeWorkingFolder(text: string): void {
+    const paths = openRootedPaths(root, (path) => {
+      mkdirSync(at(path), 0o700)
+      folders.set(path, PLAIN_LOOK)
+    })
+    try {
+      const plain = posix.normalize(`/${Buffer.from(text).toString('latin1')}`)
+      paths.resolveFolder(memberPath(plain, DEFAULT_LIMITS))
+    } catch (error) {
+      if (!(error instanceof PathRefusal)) throw error
     }
   }
 

@@ -20,10 +20,10 @@ export async function extractOne(
   return extractLayer(await openArchiveInput(STDIN), tree, options)
 }
 
-export function merge({layers, root, ledger, owners}: MergeRequest): LedgerCounts {
+export function merge({layers, root, ledger, workingFolder, owners}: MergeRequest): LedgerCounts {
   const {which} = openHost()
   try {
-    return mergeImageLayers(layers, root, {ledger, setsOwners: owners === 'keep', which})
+    return mergeImageLayers(layers, root, {ledger, workingFolder, setsOwners: owners === 'keep', which})
   } catch (error) {
     throw explainErrno(error, root)
   }

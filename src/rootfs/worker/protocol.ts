@@ -98,6 +98,8 @@ export type MergeRequest = {
   readonly root: string
   /** The ledger of the merged tree: a new file. */
   readonly ledger: string
+  /** Folder in which programs of the image start: made where no layer has it. */
+  readonly workingFolder?: string | undefined
   readonly owners: OwnerRule
 }
 

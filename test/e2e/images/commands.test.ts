@@ -40,6 +40,52 @@ test('image pull fails without a network, though the image is kept', async (t) =
   assert.equal((await offline('image', 'pull', 'focal')).status, 5)
 })
 
+test('with --offline, no server is asked, and an image that is not kept is named', async (t) => {
+  const {bytes, sha256} = await tinyRootfs(t)
+  const {envs, servers, cli} = await imageCli(t, bytes)
+  const tarball = new URL('rootfs.tar.gz', servers.server.origin).href
+  const refused = async (...argv: string[]) => {
+    const {status, stdout} = await envs(...argv, '--offline', '--json')
+    return [status, JSON.parse(stdout).error.code]
+  }
+  for (const name of ['focal', 'lxc:alpine/3.22', 'debian:trixie', 'example.org/owner/tool:1']) {
+    assert.deepEqual(await refused('image', 'pull', name), [3, 'ENVS_OFFLINE'])
+    assert.deepEqual(await refused('create', name, '--name', 'no'), [3, 'ENVS_OFFLINE'])
+  }
+  assert.deepEqual(await refused('create', tarball, '--name', 'no'), [3, 'ENVS_OFFLINE'])
+  const {status, stderr} = await envs('create', 'focal', '--offline', '-q')
+  assert.deepEqual(
+    [status, stderr.split('\n').slice(0, 2)],
+    [
+      3,
+      [
+        'envs: There is no complete image "ubuntu:focal" on this host, and no server is asked with --offline.',
+        '  See the images on this host: envs image list',
+      ],
+    ],
+  )
+  const packages = await envs('try', 'focal', 'jq', '--offline', '--', 'true')
+  assert.match(packages.stderr, /^envs: Packages cannot be installed with --offline: APT asks its servers\./m)
+  const absent = await envs('try', 'focal', '--offline', '--', 'true')
+  assert.match(absent.stderr, /^envs: There is no complete image "ubuntu:focal" on this host/m)
+  assert.deepEqual(servers.server.seen, [])
+  assert.deepEqual(await cli.storeEntries(), [])
+
+  await envs('image', 'pull', 'focal')
+  const before = servers.server.seen.length
+  assert.equal(
+    (await envs('image', 'pull', 'focal', '--offline')).stdout,
+    `Had ubuntu:focal/base 20.04.5, sha256:${sha256}\n`,
+  )
+  const made = await envs('create', 'focal', '--offline')
+  assert.equal(made.status, 0, made.stderr)
+  assert.match(
+    made.stderr,
+    /^No server was asked, because of --offline\. Used the kept image ubuntu:focal\/base/m,
+  )
+  assert.equal(servers.server.seen.length, before)
+})
+
 test('image list shows what is kept, by whom it is signed and when it was used', async (t) => {
   const {bytes, sha256} = await tinyRootfs(t)
   const {envs, offline, servers} = await imageCli(t, bytes)
@@ -56,6 +102,21 @@ test('image list shows what is kept, by whom it is signed and when it was used',
   assert.deepEqual(image.signer.fingerprint, servers.signer.fingerprint)
   assert(Date.now() - Date.parse(image.lastUsedAt) < 60_000)
   assert.equal((await offline('image', 'list', '--quiet')).stdout, `${sha256}\n`)
+})
+
+test('image show tells the source of an image, and asks no server', async (t) => {
+  const {bytes, sha256} = await tinyRootfs(t)
+  const {envs, offline, servers} = await imageCli(t, bytes)
+  await envs('create', 'focal')
+  const image = JSON.parse((await offline('image', 'show', 'focal', '--json')).stdout)
+  assert.deepEqual(
+    [image.name, image.source, image.sha256, image.trust, image.usedBy, image.layers, image.container],
+    ['ubuntu:focal/base', 'ubuntu-base', sha256, 'signed', ['focal'], null, null],
+  )
+  const {stdout} = await offline('image', 'show', sha256.slice(0, 8))
+  assert.match(stdout, /^Name +ubuntu:focal\/base 20\.04\.5$/m)
+  assert.match(stdout, new RegExp(`^Signer +.*, ${servers.signer.fingerprint}$`, 'm'))
+  assert.equal((await offline('image', 'show', 'jammy')).status, 3)
 })
 
 test('image list without an image says how to get one', async (t) => {

@@ -3,6 +3,7 @@ import {readdir, readFile, rm, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {gunzipSync, gzipSync} from 'node:zlib'
+import {sha256Of} from '../../../src/host/digest.js'
 import {capture} from '../../../src/host/process.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
 import {fileScope} from '../../support/file-scope.js'
@@ -34,6 +35,8 @@ const layout = await writeLayout(join(shared, 'layout'), {
   // The same base, compressed otherwise.
   other: {layers: [BASE, layer(put('etc/other', 'x'))], form: 'zstd'},
   plain: {layers: [BASE], form: 'none'},
+  // As a Dockerfile with WORKDIR, and no step after it.
+  folder: {layers: [BASE], config: {WorkingDir: '/srv/app/deep', Cmd: ['/bin/sh', '-c', 'pwd'], User: '7'}},
   foreign: {layers: [BASE], architecture: process.arch === 's390x' ? 'amd64' : 's390x'},
 })
 const APP = `oci:${layout.folder}:app`
@@ -98,6 +101,61 @@ for (const {identity, skip} of IDENTITIES) {
     await ok(cli, 'export', 'app', '--output', join(cli.home, 'app.tar'), '-q')
     const {stdout} = await capture(['tar', '-tf', join(cli.home, 'app.tar')])
     assert(stdout.split('\n').includes('./srv/app/x'))
+  })
+}
+
+test('image show has what is recorded of an image', async (t) => {
+  const cli = await environmentCli(t)
+  await ok(cli, 'create', APP, '--name', 'one', '-q')
+  await ok(cli, 'create', `oci:${layout.folder}:plain`, '--name', 'two', '-q')
+  const image = JSON.parse(await ok(cli, 'image', 'show', APP, '--json'))
+  const manifest = String(layout.manifests['app']).slice('sha256:'.length)
+  assert.deepEqual(
+    [image.name, image.source, image.sha256, image.trust, image.usedBy],
+    [APP, 'oci', manifest, 'unverified', ['one']],
+  )
+  assert.deepEqual(
+    image.layers.map((each: {diffId: string; sharedWith: string[]}) => [each.diffId, each.sharedWith]),
+    [
+      [sha256Of(BASE), [`oci:${layout.folder}:plain`]],
+      [sha256Of(TOP), []],
+    ],
+  )
+  assert.deepEqual(image.container.config.env, CONFIG.Env)
+  const text = await ok(cli, 'image', 'inspect', manifest.slice(0, 12))
+  const fields = text
+    .split('\n')
+    .map((line) => line.split(/ {2,}/))
+    .filter(([title = '']) => /^(Name|In use by|Working folder|Variable|Label|User)$/.test(title))
+  assert.deepEqual(fields, [
+    ['Name', `${APP}@sha256:${manifest}`],
+    ['In use by', 'one'],
+    ['User', '1234:56'],
+    ['Working folder', '/srv/app'],
+    ...CONFIG.Env.map((variable) => ['Variable', variable]),
+    ['Label', 'maintainer=a test'],
+  ])
+  assert.match(text, new RegExp(`^Layer +sha256:${sha256Of(BASE)}, as sha256:.*, shared with oci:`, 'm'))
+  const missing = await cli.run('image', 'show', 'oci:./nothing', '--json')
+  assert.deepEqual([missing.status, JSON.parse(missing.stdout).error.code], [3, 'ENVS_IMAGE_NOT_KEPT'])
+})
+
+for (const {identity, skip} of IDENTITIES) {
+  test(`${identity}: a working folder that no layer has is in the tree of the image`, {skip}, async (t) => {
+    const cli = await environmentCli(t, {ENVS_IDENTITY: identity})
+    await ok(cli, 'create', `oci:${layout.folder}:folder`, '--name', 'app', '-q')
+    assert.equal(await ok(cli, 'run', 'app', '--', 'sh', '-c', 'pwd'), '/srv/app/deep\n')
+    assert.equal(await ok(cli, 'run', 'app'), '/srv/app/deep\n')
+    const entered = await cli.runWith({input: 'pwd\n'}, 'enter', 'app')
+    assert.equal(entered.stdout, '/srv/app/deep\n')
+    await ok(cli, 'stop', 'app')
+    assert.deepEqual(JSON.parse(await ok(cli, 'diff', 'app', '--json')).files, [])
+    await ok(cli, 'export', 'app', '--format', 'oci', '--output', join(cli.home, 'app.tar'), '-q')
+    const read = async (path: string) =>
+      JSON.parse((await capture(['tar', '-xOf', join(cli.home, 'app.tar'), path])).stdout)
+    const {manifests} = await read('index.json')
+    // The layer of the image, and none of the user.
+    assert.equal((await read(`blobs/${manifests[0].digest.replace(':', '/')}`)).layers.length, 1)
   })
 }
 

@@ -89,4 +89,12 @@ test('an image of a registry is verified, shared, and asked for by its digest al
   assert.match(stderr, /^envs: warning: .* Used the kept image .*\/team\/tool:1, fetched on /)
   const gone = await cli.run('image', 'pull', NAME, '--json')
   assert.equal(gone.status, 5)
+
+  // A request would find no server, which is another error.
+  const quiet = await ok({ENVS_IMAGE_CHECK: 'always'}, 'create', NAME, '--name', 'quiet', '--offline', '-q')
+  assert.doesNotMatch(quiet.stderr, /Used the kept image/)
+  const there = JSON.parse((await ok({}, 'image', 'pull', NAME, '--offline', '--json')).stdout)
+  assert.deepEqual([`sha256:${there.sha256}`, there.wasKept], [newer.digest, true])
+  const absent = await cli.run('create', `${registry.host}/team/tool:2`, '--offline', '--json')
+  assert.deepEqual([absent.status, JSON.parse(absent.stdout).error.code], [3, 'ENVS_OFFLINE'])
 })

@@ -37,7 +37,7 @@ const TREES = [
 async function stack(
   t: TestContext,
   {process, owners}: {readonly process: TreeProcess; readonly owners: 'keep' | 'caller'},
-  layers: readonly Buffer[],
+  {layers, workingFolder}: Pick<Trap, 'layers' | 'workingFolder'>,
 ): Promise<{root: string; ledger: string}> {
   const folder = await mkdtemp(join(tmpdir(), 'envs-test-'))
   t.after(() => removeTree(process, folder))
@@ -56,12 +56,13 @@ async function stack(
   }
   const [root, ledger] = [join(folder, 'root'), join(folder, 'ledger.jsonl')]
   await mkdir(root)
-  await mergeLayers(process, {layers: stored, root, ledger, owners})
+  await mergeLayers(process, {layers: stored, root, ledger, workingFolder, owners})
   return {root, ledger}
 }
 
 type Trap = {
   readonly layers: readonly Buffer[]
+  readonly workingFolder?: string
   /** What a guest of the identity mapped sees; without the root folder where that is 0755. */
   readonly expected: Readonly<Record<string, string>>
 }
@@ -270,6 +271,21 @@ const TRAPS: Readonly<Record<string, Trap>> = {
       Array.from({length: 8}, (_, index) => [`f${index * 2 + 1}`, f(String(index * 2 + 1))]),
     ),
   },
+  'a working folder that no layer has': {
+    layers: [layer(dir('srv', {mode: 0o700, uid: 7, gid: 8}))],
+    workingFolder: '/srv/../srv/app/ä/',
+    expected: {srv: 'd 700 7:8', 'srv/app': D, [Buffer.from('srv/app/ä').toString('latin1')]: D},
+  },
+  'a working folder through links of the image': {
+    layers: [layer(link('srv', '/../../opt/./x'), dir('opt'))],
+    workingFolder: 'srv/app',
+    expected: {opt: D, 'opt/x': D, 'opt/x/app': D, srv: 'l 0:0 -> /../../opt/./x'},
+  },
+  'a working folder of which a part is a file, or a link to itself': {
+    layers: [layer(put('srv', '1'), link('round', 'round'))],
+    workingFolder: '/srv/app',
+    expected: {srv: f('1'), round: 'l 0:0 -> round'},
+  },
 }
 
 /** The same tree where all files are the caller's, whom the guest sees as root. */
@@ -283,9 +299,9 @@ function ownedByRoot(tree: Readonly<Record<string, string>>): Record<string, str
 const CALLER_AS_ROOT = {prefix: ['unshare', '--map-root-user', '--']}
 
 for (const {identity, skip, ...tree} of TREES) {
-  for (const [title, {layers, expected}] of Object.entries(TRAPS)) {
+  for (const [title, {expected, ...image}] of Object.entries(TRAPS)) {
     test(`${identity}: ${title}`, {skip}, async (t) => {
-      const {root} = await stack(t, tree, layers)
+      const {root} = await stack(t, tree, image)
       const whole = {'.': D, ...expected}
       if (identity === 'mapped') assert.deepEqual(listTree(MAPPED, root), whole)
       else assert.deepEqual(listTree(CALLER_AS_ROOT, root), ownedByRoot(whole))
