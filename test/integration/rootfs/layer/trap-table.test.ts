@@ -292,3 +292,9 @@ for (const {identity, skip, ...tree} of TREES) {
     })
   }
 }
+
+test('a name that leads out of the layer is refused', async (t) => {
+  const tree = {process: BARE, owners: 'caller'} as const
+  for (const members of [[put('../up', '1')], [gone('../up')], [dir('d'), hard('d/x', '../../up')]])
+    await assert.rejects(stack(t, tree, [layer(...members)]), {code: 'ENVS_ARCHIVE_REFUSED', exitCode: 6})
+})
