@@ -14,7 +14,7 @@ export const ROOMS = {
   apt: ['apt/format', 'images/signature', 'compression', 'host', 'errors'],
   registry: ['config', 'host', 'errors'],
   'registry/trust': ['registry', 'config', 'host', 'errors'],
-  images: ['registry', 'registry/trust', 'images/signature', 'host', 'errors'],
+  images: ['registry', 'registry/trust', 'images/signature', 'compression', 'host', 'errors'],
   rootfs: ['apt/format', 'compression', 'host', 'errors'],
   sandbox: ['host', 'errors'],
   store: ['rootfs', 'sandbox', 'images', 'config', 'host', 'errors'],

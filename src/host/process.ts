@@ -157,15 +157,21 @@ export async function capture(
 }
 
 /**
- * Runs a program with `fd` as its descriptor 3 and no other stream, and blocks this process until it ends: for
+ * Runs a program with `fd` as its descriptor 3 (several: 3, 4 and on) and no other stream but `input`, and blocks this process until it ends: for
  * separate processes, which serve no one meanwhile.
  *
  * @returns Its exit status; undefined if it cannot be started.
  */
-export function runBlocking(argv: readonly string[], {fd}: {readonly fd: number}): number | undefined {
+export function runBlocking(
+  argv: readonly string[],
+  {fd, input}: {readonly fd: number | readonly number[]; readonly input?: string},
+): number | undefined {
   const [program, ...rest] = argv
   if (program === undefined) throw new Error('an empty argument list cannot be run')
-  const {status, signal, error} = spawnSync(program, rest, {stdio: ['ignore', 'ignore', 'ignore', fd]})
+  const {status, signal, error} = spawnSync(program, rest, {
+    ...(input === undefined ? {} : {input}),
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'ignore', ...[fd].flat()],
+  })
   return error === undefined ? statusOf(status, signal) : undefined
 }
 
@@ -198,6 +204,7 @@ export type Script =
   | 'program'
   | 'load-filter'
   | 'root-by-bwrap'
+  | 'set-attributes'
   | 'set-capability'
   | 'list-layer'
   | 'signal-all'

@@ -19,7 +19,7 @@ import {
   unknownImage,
   type Variant,
 } from './name.js'
-import {type ContainerLocation, type LocalLocation, shortNameOf} from './oci/location.js'
+import {ARCHIVE_SUFFIX, type ContainerLocation, type LocalLocation, shortNameOf} from './oci/location.js'
 import {SOURCES} from './sources/index.js'
 
 type ReferenceOptions = {
@@ -32,9 +32,6 @@ type ReferenceOptions = {
 
 /** `scheme://`. @see RFC 3986, section 3.1 */
 const URL_FORM = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\//i
-
-/** Suffixes of tarballs, to derive names; the format is detected by the first bytes, never by the suffix. */
-const ARCHIVE_SUFFIX = /(\.tar)?\.(gz|xz|zst|zstd|bz2)$|\.(tar|tgz|txz|tzst|tbz2?)$/i
 
 /** The longest environment name. */
 const NAME_LENGTH = 63
@@ -125,7 +122,8 @@ async function fileOrContainer(path: string, architecture: DebArchitecture): Pro
     return {kind: 'container', location: location('folder'), architecture}
   if (status?.isFile() !== true) return {kind: 'file', path}
   const {isImageArchive} = await import('./oci/archive-index.js')
-  return isImageArchive(path)
+  const {beginsAsCompressedImages} = await import('./oci/compressed-archive.js')
+  return isImageArchive(path) || (await beginsAsCompressedImages(path))
     ? {kind: 'container', location: location('archive'), architecture}
     : {kind: 'file', path}
 }

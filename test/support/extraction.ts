@@ -5,6 +5,7 @@ import type {TestContext} from 'node:test'
 import {type ArchiveInput, peekArchive} from '../../src/compression/input.js'
 import {findProgram, openHost} from '../../src/host/host.js'
 import {type ExtractOptions, type ExtractReport, extractTree} from '../../src/rootfs/extract.js'
+import {extractLayer, type LayerReport} from '../../src/rootfs/layer/extract.js'
 import {removeEntries} from '../../src/rootfs/remove.js'
 
 export const which = (program: string): string | undefined => findProgram(program, process.env['PATH'] ?? '')
@@ -33,6 +34,8 @@ export type Arena = {
   /** The folder around the root. */
   readonly outside: string
   extract(archive: Buffer, options?: Partial<ExtractOptions>): Promise<ExtractReport>
+  /** As a layer of an image of containers, with its files outside the root. */
+  extractLayer(bytes: Buffer, options?: Partial<ExtractOptions>): Promise<LayerReport>
   /** All that is outside the root, to be compared with {@link UNTOUCHED}. */
   outsideContents(): Promise<Record<string, string>>
 }
@@ -53,6 +56,16 @@ export async function extractionArena(t: TestContext): Promise<Arena> {
         owners: 'caller',
         which,
         architecture: openHost().architecture,
+        ...options,
+      })
+    },
+    async extractLayer(bytes, options = {}) {
+      return extractLayer(await archiveInput(bytes), root, {
+        owners: 'caller',
+        which,
+        architecture: openHost().architecture,
+        changes: join(outside, 'changes.json'),
+        ledger: join(outside, 'ledger.jsonl'),
         ...options,
       })
     },

@@ -22,12 +22,13 @@ type IndexEntry = ArchivePlace | {readonly target: string}
  *
  * Of tar's formats it knows what podman, Docker and skopeo write: ustar, long names of GNU, and paths in pax headers.
  *
+ * @param source - Path of the archive as the user wrote it, for messages.
  * @throws {@link notImageFolderError} When it is no tar archive, or ends early.
  * @see tar(5)
  */
-export function readArchiveIndex(archive: string): ReadonlyMap<string, ArchivePlace> {
+export function readArchiveIndex(archive: string, source: string): ReadonlyMap<string, ArchivePlace> {
   const entries = new Map<string, IndexEntry>()
-  for (const {name, type, target, place} of headersOrRefusal(archive)) {
+  for (const {name, type, target, place} of headersOrRefusal(archive, source)) {
     if (type === 'file') entries.set(name, place)
     // Docker writes layers that are the same as links: ../OTHER/layer.tar
     else if (type === 'symlink') entries.set(name, {target: posix.join(posix.dirname(name), target)})
@@ -43,17 +44,14 @@ export function readArchiveIndex(archive: string): ReadonlyMap<string, ArchivePl
   return places
 }
 
-function headersOrRefusal(archive: string): ArchiveHeader[] {
+function headersOrRefusal(archive: string, source: string): ArchiveHeader[] {
   try {
     return [...readHeaders(archive)]
   } catch (error) {
     const cause = error
     if (error instanceof NotAnArchive)
-      throw notImageFolderError(
-        {path: archive, reason: 'it is not a whole, uncompressed tar archive'},
-        {cause},
-      )
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw noFileError(archive, {cause})
+      throw notImageFolderError({path: source, reason: 'it is not a whole tar archive'}, {cause})
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) throw noFileError(source, {cause})
     throw error
   }
 }
@@ -82,6 +80,21 @@ export function isImageArchive(path: string): boolean {
     throw error
   }
 }
+
+/** Returns whether the beginning of a tar archive is that of an archive of images, by the name of its first member. */
+export function isImageMember(start: Buffer): boolean {
+  for (let at = 0; at + BLOCK_BYTES <= start.length; ) {
+    const block = start.subarray(at, at + BLOCK_BYTES)
+    if (!isHeader(block)) return false
+    const [top = ''] = posix.normalize(ustarName(block)).split('/')
+    if (!EXTENSIONS.has(String.fromCharCode(block[156] ?? 0))) return IMAGE_NAMES.test(top)
+    at += BLOCK_BYTES + Math.ceil(octal(block, 124, 12) / BLOCK_BYTES) * BLOCK_BYTES
+  }
+  return false
+}
+
+/** Headers that describe the next member. */
+const EXTENSIONS = new Set(['x', 'g', 'L', 'K'])
 
 class NotAnArchive extends Error {}
 

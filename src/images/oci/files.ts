@@ -32,10 +32,15 @@ export function openFolderFiles(folder: string): ImageFiles {
   })
 }
 
-/** Opens the files of an uncompressed tar archive. @throws {@link notImageFolderError} */
-export function openArchiveFiles(archive: string): ImageFiles {
-  const index = readArchiveIndex(archive)
-  return openFiles(archive, (path) => {
+/**
+ * Opens the files of an uncompressed tar archive.
+ *
+ * @param source - Its path as the user wrote it, for messages.
+ * @throws {@link notImageFolderError}
+ */
+export function openArchiveFiles(archive: string, source: string): ImageFiles {
+  const index = readArchiveIndex(archive, source)
+  return openFiles(source, (path) => {
     const place = index.get(path)
     return place === undefined ? undefined : {path: archive, ...place}
   })

@@ -15,12 +15,15 @@ export type ContainerLocation =
   | LocalLocation
 
 export type LocalLocation = {
-  /** `folder`: an OCI layout; `archive`: an uncompressed tar archive of one, or of `docker save`. */
+  /** `folder`: an OCI layout; `archive`: a tar archive of one, or of `docker save`, compressed or not. */
   readonly kind: 'folder' | 'archive'
   readonly path: string
   /** Name of the image in it; undefined for the only one. */
   readonly tag: string | undefined
 }
+
+/** Suffixes of tarballs, to derive names; the format is detected by the first bytes, never by the suffix. */
+export const ARCHIVE_SUFFIX = /(\.tar)?\.(gz|xz|zst|zstd|bz2)$|\.(tar|tgz|txz|tzst|tbz2?)$/i
 
 /** Returns the location as `envs create` accepts it. */
 export function formatLocation(location: ContainerLocation): string {
@@ -34,13 +37,21 @@ export function shortNameOf(location: ContainerLocation): string {
   const [name, tag] =
     location.kind === 'registry'
       ? [basename(location.reference.repository), location.reference.tag]
-      : [basename(location.path).replace(/\.tar$/i, ''), location.tag]
+      : [basename(location.path).replace(ARCHIVE_SUFFIX, ''), location.tag]
   const last = tag?.slice(tag.lastIndexOf('/') + 1)
   return last === undefined || last === 'latest' ? name : `${name}-${last}`
 }
 
-/** Opens a folder or an archive. @throws {@link notImageFolderError} @throws {ImageNotFoundError} */
-export async function openLocal({kind, path}: LocalLocation): Promise<BlobSource> {
+/**
+ * Opens a folder or an archive.
+ *
+ * @param options.cacheFolder - Has room for what a compressed archive contains.
+ * @throws {@link notImageFolderError} @throws {ImageNotFoundError} @throws As `openPlainArchive`.
+ */
+export async function openLocal(
+  {kind, path}: LocalLocation,
+  {cacheFolder}: {readonly cacheFolder?: string | undefined},
+): Promise<BlobSource> {
   const status = unlessErrno(() => statSync(path), 'ENOENT', 'ENOTDIR')
   if (status === undefined) throw noFileError(path)
   if (kind === 'folder') {
@@ -48,9 +59,18 @@ export async function openLocal({kind, path}: LocalLocation): Promise<BlobSource
     return openLayout(openFolderFiles(path), {path, scheme: 'oci'})
   }
   if (!status.isFile()) throw notImageFolderError({path, reason: 'it is not a regular file'})
-  const files = openArchiveFiles(path)
-  // Docker writes both since version 25: the layout has the digests of the compressed layers.
-  return files.sizeOf('index.json') === undefined
-    ? openDockerArchive(files, path)
-    : openLayout(files, {path, scheme: 'oci-archive'})
+  const {openPlainArchive} = await import('./compressed-archive.js')
+  const plain = await openPlainArchive(path, {folder: cacheFolder})
+  try {
+    const files = openArchiveFiles(plain.path, path)
+    // Docker writes both since version 25: the layout has the digests of the compressed layers.
+    const source =
+      files.sizeOf('index.json') === undefined
+        ? await openDockerArchive(files, path)
+        : await openLayout(files, {path, scheme: 'oci-archive'})
+    return {...source, close: async () => plain.close()}
+  } catch (error) {
+    plain.close()
+    throw error
+  }
 }

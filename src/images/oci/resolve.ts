@@ -86,7 +86,7 @@ export async function fetchContainer(
   const source: Source =
     location.kind === 'registry'
       ? await openRepository(location.reference, context)
-      : await openLocal(location)
+      : await openLocal(location, context)
   return resolved(reference, source, {context})
 }
 

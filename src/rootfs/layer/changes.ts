@@ -23,6 +23,8 @@ const changesSchema = v.object({
   links: v.array(v.tuple([v.string(), v.string()])),
   /** Modes of folders whose owner may not read or enter them; on disk he may, because layers are read again. */
   modes: v.array(v.tuple([v.string(), numberField])),
+  /** Extended attributes `user.*` of folders: the path, the name, and the value in base64. */
+  attributes: v.array(v.tuple([v.string(), v.string(), v.string()])),
 })
 
 /**

@@ -13,6 +13,7 @@ import {
 import {openLedger, openMemberNotes, writeLedger} from '../ledger/ledger.js'
 import {DEFAULT_LIMITS} from '../limits.js'
 import {readTar} from '../tar/reader.js'
+import {setAttributes} from '../tree/attributes.js'
 import {applyFolderMetadata, openCapabilitySetter} from '../tree/metadata.js'
 import {openOwners, ownerOfNewFiles} from '../tree/owners.js'
 import {openTreeWriter} from '../tree/writer.js'
@@ -67,6 +68,11 @@ export async function extractLayer(
       await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
     }
     const changes = layer.finish()
+    const {absolute, resolvePlace} = writer.paths
+    setAttributes(
+      [...layer.fileAttributes].map(([path, all]) => [absolute(resolvePlace(path)), all] as const),
+      options,
+    )
     const folders = [...writer.folders].map(
       ([path, look]) => [path, {...look, mode: look.mode | OPEN}] as const,
     )

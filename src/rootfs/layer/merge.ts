@@ -21,11 +21,13 @@ import {
 import {dirname, join, posix} from 'node:path'
 import {archiveToolMissingError} from '../../compression/errors.js'
 import {isErrno} from '../../host/errno.js'
+import type {DebArchitecture} from '../../host/machine/arch.js'
 import {runBlocking} from '../../host/process.js'
 import {layersRefusedError, storageFailedError} from '../errors.js'
 import {type LedgerCounts, openLedger, readLedger, writeLedger} from '../ledger/ledger.js'
 import {DEFAULT_LIMITS} from '../limits.js'
 import type {Timestamp} from '../tar/member.js'
+import {type Attributes, setAttributes} from '../tree/attributes.js'
 import {modificationTime} from '../tree/metadata.js'
 import {lstatOrNothing, memberPath, openRootedPaths, PathRefusal} from '../tree/paths.js'
 import {type LayerChanges, readChanges} from './changes.js'
@@ -41,6 +43,7 @@ type MergeOptions = {
   /** Whether this process may set owners. */
   readonly setsOwners: boolean
   readonly which: (program: string) => string | undefined
+  readonly architecture: DebArchitecture
 }
 
 /** The metadata that a folder gets when all layers are merged. */
@@ -49,6 +52,7 @@ type FolderLook = {
   readonly uid: number
   readonly gid: number
   readonly modified: Timestamp
+  readonly attributes?: Attributes | undefined
 }
 
 /** For a folder that no layer has an entry for. The time is the same in each merge of the same layers. */
@@ -64,7 +68,7 @@ const PLAIN_LOOK: FolderLook = {mode: 0o755, uid: 0, gid: 0, modified: '0'}
 export function mergeImageLayers(
   layers: readonly StoredLayerFiles[],
   root: string,
-  {ledger: ledgerPath, workingFolder, setsOwners, which}: MergeOptions,
+  {ledger: ledgerPath, workingFolder, setsOwners, which, architecture}: MergeOptions,
 ): LedgerCounts {
   const ledger = openLedger()
   const folders = new Map<string, FolderLook>([['', PLAIN_LOOK]])
@@ -73,6 +77,12 @@ export function mergeImageLayers(
 
   for (const layer of layers) apply(layer)
   if (workingFolder !== undefined) makeWorkingFolder(workingFolder)
+  setAttributes(
+    [...folders].flatMap(([path, {attributes}]) =>
+      attributes === undefined ? [] : [[at(path), attributes] as const],
+    ),
+    {which, architecture},
+  )
   for (const [path, look] of [...folders].sort(([a], [b]) => b.length - a.length)) setLook(at(path), look)
   rmSync(aside, {recursive: true, force: true})
   writeLedger(ledgerPath, ledger)
@@ -84,7 +94,12 @@ export function mergeImageLayers(
     const held = holdTargets(changes.links)
     for (const path of changes.opaque) if (folders.has(path)) empty(path)
     for (const path of changes.hidden) removeAt(path)
-    const own = {tree: `${tree}/`, implied: new Set(changes.implied), modes: new Map(changes.modes)}
+    const own = {
+      tree: `${tree}/`,
+      implied: new Set(changes.implied),
+      modes: new Map(changes.modes),
+      attributes: attributesByPath(changes.attributes),
+    }
     merge('', own)
     for (const [path, place] of held) {
       makeWay(path)
@@ -119,12 +134,13 @@ export function mergeImageLayers(
     readonly tree: string
     readonly implied: ReadonlySet<string>
     readonly modes: ReadonlyMap<string, number>
+    readonly attributes: ReadonlyMap<string, Attributes>
   }
 
   /** Merges a folder of a layer, which exists in the merged tree or is made. */
   function merge(path: string, own: OwnTree): void {
     const place = Buffer.from(own.tree + path, 'latin1')
-    ensureFolder(path, own.implied.has(path) ? undefined : () => lookOf(place, own.modes.get(path)))
+    ensureFolder(path, own.implied.has(path) ? undefined : () => lookOf(place, path, own))
     for (const entry of readdirSync(place, {encoding: 'buffer', withFileTypes: true})) {
       const below = childOf(path, entry)
       if (entry.isDirectory()) merge(below, own)
@@ -265,14 +281,29 @@ function noTarget(path: string, target: string): Error {
   return layersRefusedError({path, reason: `links to "${target}", which is no file of the layers below`})
 }
 
-function lookOf(place: Buffer, mode: number | undefined): FolderLook {
+type FolderChanges = {
+  readonly modes: ReadonlyMap<string, number>
+  readonly attributes: ReadonlyMap<string, Attributes>
+}
+
+function lookOf(place: Buffer, path: string, {modes, attributes}: FolderChanges): FolderLook {
   const status = lstatSync(place, {bigint: true})
   return {
-    mode: mode ?? Number(status.mode & 0o7777n),
+    mode: modes.get(path) ?? Number(status.mode & 0o7777n),
     uid: Number(status.uid),
     gid: Number(status.gid),
     modified: timeOf(status),
+    attributes: attributes.get(path),
   }
+}
+
+function attributesByPath(attributes: LayerChanges['attributes']): ReadonlyMap<string, Attributes> {
+  const all = new Map<string, Map<string, Buffer>>()
+  for (const [path, name, value] of attributes) {
+    const own = all.get(path) ?? new Map<string, Buffer>()
+    all.set(path, own.set(name, Buffer.from(value, 'base64')))
+  }
+  return all
 }
 
 function timeOf({mtimeNs}: BigIntStats): Timestamp {

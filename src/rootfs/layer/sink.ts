@@ -2,6 +2,7 @@ import {rmSync} from 'node:fs'
 import {refusedMemberError} from '../errors.js'
 import type {Limits} from '../limits.js'
 import type {Member, MemberSink} from '../tar/member.js'
+import type {Attributes} from '../tree/attributes.js'
 import {lstatOrNothing, memberPath, PathRefusal} from '../tree/paths.js'
 import type {TreeWriter} from '../tree/writer.js'
 import {type LayerChanges, MOST_CHANGES_BYTES} from './changes.js'
@@ -14,7 +15,11 @@ const AUFS = '.wh..wh.'
 const AUFS_LINKS = '.wh..wh.plnk'
 
 /** Receives the members of a layer; `finish` returns what they mean for the layers below. */
-export type LayerSink = MemberSink & {finish(): LayerChanges}
+export type LayerSink = MemberSink & {
+  finish(): LayerChanges
+  /** Attributes of the files, by real path; those of folders are among the changes. */
+  readonly fileAttributes: ReadonlyMap<string, Attributes>
+}
 
 type LayerSinkOptions = {
   readonly writer: TreeWriter
@@ -37,6 +42,8 @@ export function openLayerSink(root: string, {writer, limits, onGone}: LayerSinkO
   const links = new Map<string, string>()
   const devices = new Set<string>()
   const aufsLinks = new Set<string>()
+  const attributes = {file: new Map<string, Attributes>(), folder: new Map<string, Attributes>()}
+  let attributeBytes = 0
   let isWritten = false
 
   function begin(member: Member): void {
@@ -48,6 +55,7 @@ export function openLayerSink(root: string, {writer, limits, onGone}: LayerSinkO
     forget(name)
     writer.begin(member)
     isWritten = member.kind === 'file'
+    noteAttributes(name, member)
     if (member.kind === 'device') {
       // No node is made, so nothing in the tree replaces the file below it.
       devices.add(name)
@@ -76,7 +84,24 @@ export function openLayerSink(root: string, {writer, limits, onGone}: LayerSinkO
     links.set(path, target)
     const place = writer.paths.absolute(path)
     if (lstatOrNothing(place)?.isDirectory() === false) rmSync(place)
+    attributes.file.delete(path)
     return true
+  }
+
+  /** Keeps the attributes of a member that has been made. The last one with a name counts. */
+  function noteAttributes(name: string, member: Member): void {
+    const kinds = [attributes.file, attributes.folder]
+    if (member.attributes === undefined && kinds.every(({size}) => size === 0)) return
+    const path = writer.paths.resolvePlace(name)
+    for (const kind of kinds) kind.delete(path)
+    if (member.attributes === undefined || (member.kind !== 'file' && member.kind !== 'folder')) return
+    for (const [key, value] of member.attributes) attributeBytes += key.length + value.length
+    if (attributeBytes > MOST_ATTRIBUTE_BYTES)
+      throw refusedMemberError({
+        member: name,
+        reason: `the extended attributes of its layer are over ${MOST_ATTRIBUTE_BYTES} bytes`,
+      })
+    attributes[member.kind].set(path, member.attributes)
   }
 
   /** Returns whether the layer has the path, or a symlink on the way to it, which the writer resolves. */
@@ -99,6 +124,7 @@ export function openLayerSink(root: string, {writer, limits, onGone}: LayerSinkO
 
   return {
     begin,
+    fileAttributes: attributes.file,
     data(bytes, offset) {
       if (isWritten) writer.data(bytes, offset)
     },
@@ -117,11 +143,17 @@ export function openLayerSink(root: string, {writer, limits, onGone}: LayerSinkO
         opaque: [...opaque],
         implied: folders.filter(([, {named}]) => named === undefined).map(([path]) => path),
         links: [...links],
+        attributes: [...attributes.folder].flatMap(([path, all]) =>
+          [...all].map(([name, value]) => [path, name, value.toString('base64')] as const),
+        ),
         modes: folders.flatMap(([path, {mode}]) => ((mode & OPEN) === OPEN ? [] : [[path, mode] as const])),
       })
     },
   }
 }
+
+/** In memory, and for folders in the file of changes. Builders set some hundred bytes. */
+const MOST_ATTRIBUTE_BYTES = 8 * 2 ** 20
 
 /** The owner of a folder on disk may do all in it. */
 export const OPEN = 0o700

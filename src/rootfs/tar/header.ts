@@ -46,17 +46,23 @@ export function describeMember(header: HeaderBlock, {records, longName, longTarg
     case 'file': {
       const sizeBytes = records.sizeBytes ?? header.sizeBytes
       const {capability} = records
-      return {kind, name, mode, uid, gid, modified, sizeBytes, storedBytes: sizeBytes, capability}
+      const sizes = {sizeBytes, storedBytes: sizeBytes}
+      return {kind, name, mode, uid, gid, modified, ...sizes, capability, ...attributesOf(records)}
     }
     case 'symlink':
     case 'hardlink':
       return {kind, name, mode, uid, gid, modified, target: records.linkpath ?? longTarget ?? header.target}
     case 'folder':
+      return {kind, name, mode, uid, gid, modified, ...attributesOf(records)}
     case 'fifo':
       return {kind, name, mode, uid, gid, modified}
     case 'device':
       return {kind, name, mode, uid, gid, modified, device: header.device ?? NO_DEVICE}
   }
+}
+
+function attributesOf({attributes}: PaxRecords): Pick<Member, 'attributes'> {
+  return attributes === undefined ? {} : {attributes}
 }
 
 function kindOf(type: string, name: string): Kind {

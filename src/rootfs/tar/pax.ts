@@ -10,6 +10,8 @@ export type PaxRecords = {
   gid?: number
   modified?: string
   capability?: Buffer
+  /** `user.*`, without those of overlayfs: it would take them for its own. */
+  attributes?: Map<string, Buffer>
   sparse?: PaxSparse
   /** A comment of the writer; not about a member. */
   comment?: string
@@ -30,6 +32,8 @@ const CAPABILITY_ENCODINGS: Readonly<Record<string, 'latin1' | 'base64'>> = {
   'SCHILY.xattr.security.capability': 'latin1',
   'LIBARCHIVE.xattr.security.capability': 'base64',
 }
+
+const USER_ATTRIBUTE = 'SCHILY.xattr.user.'
 
 /**
  * Reads the records of a pax header: `LENGTH KEY=VALUE\n`, by length, so that a value may contain any byte.
@@ -63,6 +67,13 @@ function apply(records: PaxRecords, key: string, value: string): void {
   const encoding = CAPABILITY_ENCODINGS[key]
   if (encoding !== undefined) {
     records.capability = Buffer.from(value, encoding)
+    return
+  }
+  if (key.startsWith(USER_ATTRIBUTE)) {
+    const name = key.slice(USER_ATTRIBUTE.length - 'user.'.length)
+    if (name.startsWith('user.overlay.') || name.includes('\0')) return
+    records.attributes ??= new Map()
+    records.attributes.set(name, Buffer.from(value, 'latin1'))
     return
   }
   // POSIX: an empty value cancels a global record; envs supports no global records for names.

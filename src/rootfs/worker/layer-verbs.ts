@@ -21,9 +21,15 @@ export async function extractOne(
 }
 
 export function merge({layers, root, ledger, workingFolder, owners}: MergeRequest): LedgerCounts {
-  const {which} = openHost()
+  const {which, architecture} = openHost()
   try {
-    return mergeImageLayers(layers, root, {ledger, workingFolder, setsOwners: owners === 'keep', which})
+    return mergeImageLayers(layers, root, {
+      ledger,
+      workingFolder,
+      setsOwners: owners === 'keep',
+      which,
+      architecture,
+    })
   } catch (error) {
     throw explainErrno(error, root)
   }

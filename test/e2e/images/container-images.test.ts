@@ -159,6 +159,44 @@ for (const {identity, skip} of IDENTITIES) {
   })
 }
 
+for (const {identity, skip} of IDENTITIES)
+  test(`${identity}: nothing changes a file that images share`, {skip}, async (t) => {
+    const cli = await environmentCli(t, {ENVS_IDENTITY: identity})
+    await ok(cli, 'create', APP, '--name', 'one', '-q')
+    const before = await sharedFiles(cli, identity)
+    assert(before.some((line) => line.includes('etc/passwd')))
+    const guest = [
+      'echo more >>/etc/passwd; : >/etc/motd; chmod 700 /bin/sh; chmod 0 /etc/os-release; rm /srv/app/x',
+      'mv /usr/bin/cat /usr/bin/tac; echo new >/tmp/new; mv /tmp/new /etc/os-release',
+    ]
+    await ok(cli, 'run', 'one', '--', 'sh', '-c', guest.join('; '))
+    await ok(cli, 'snapshot', 'one', 'first', '-q')
+    await ok(cli, 'clone', 'one', 'two', '-q')
+    await ok(cli, 'rename', 'two', 'three', '-q')
+    await ok(cli, 'create', `oci:${layout.folder}:other`, '--name', 'four', '-q')
+    for (const name of ['one', 'three', 'four']) await ok(cli, 'run', name, '--', 'sh', '-c', ':')
+    for (const name of ['one', 'three', 'four']) await ok(cli, 'stop', name)
+    await ok(cli, 'doctor', '--repair')
+    await ok(cli, 'rm', '--force', '--now', 'one')
+    const after = new Set(await sharedFiles(cli, identity))
+    assert.deepEqual(
+      before.filter((line) => !after.has(line)),
+      [],
+    )
+  })
+
+/** Digest, mode, owner and time of each file of the stored layers. */
+async function sharedFiles(cli: EnvironmentCli, identity: string): Promise<string[]> {
+  const words = identity === 'mapped' ? ['unshare', '--map-auto', '--map-root-user', '--'] : []
+  const script =
+    'find . -path "*/tree/*" -printf "%p %y %m %U:%G %T@ %l\\n"; find . -path "*/tree/*" -type f -exec sha256sum {} +'
+  const {status, stdout, stderr} = await capture([...words, 'sh', '-c', script], {
+    cwd: join(cli.data, 'image-layers'),
+  })
+  assert.equal(status, 0, stderr)
+  return stdout.split('\n').sort()
+}
+
 test('images share layers, whose files go with the last image', async (t) => {
   const cli = await environmentCli(t)
   await ok(cli, 'create', APP, '--name', 'one', '-q')
@@ -270,6 +308,29 @@ for (const {what, damage} of DAMAGES)
       [],
     )
   })
+
+test('a manifest with too many layers or bytes is refused before a layer is read', async (t) => {
+  const cli = await environmentCli(t)
+  const own = await writeLayout(join(cli.home, 'layout'), {app: {layers: [TOP]}})
+  const manifest = await manifestOf(own)
+  const [one] = manifest.layers
+  const refusals = [
+    {fields: {layers: Array.from({length: 10_000}, () => one)}, why: /a list of 500 at most/},
+    {fields: {annotations: {note: 'x'.repeat(5 * 2 ** 20)}}, why: /is over \d+ bytes/},
+  ]
+  for (const {fields, why} of refusals) {
+    const bytes = Buffer.from(JSON.stringify({...manifest, ...fields}))
+    const digest = `sha256:${sha256Of(bytes)}`
+    await writeFile(own.blobPath(digest), bytes)
+    const {mediaType} = manifest
+    const index = {schemaVersion: 2, manifests: [{mediaType, digest, size: bytes.length}]}
+    await writeFile(join(own.folder, 'index.json'), JSON.stringify(index))
+    const {status, stderr} = await cli.run('create', `oci:${own.folder}`, '--name', 'app', '-q')
+    assert.match(stderr, why)
+    assert.notEqual(status, 0)
+    assert.deepEqual(await stored(cli), [])
+  }
+})
 
 test('a layer with other content than the configuration says is refused', async (t) => {
   const cli = await environmentCli(t)

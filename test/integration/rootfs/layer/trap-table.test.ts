@@ -1,11 +1,14 @@
 // Tier: e2e, because each layer is a run of the worker, and each case runs in both identities.
 import assert from 'node:assert/strict'
+import {lstatSync} from 'node:fs'
 import {mkdir, mkdtemp} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {Readable} from 'node:stream'
 import {type TestContext, test} from 'node:test'
 import {sha256Of} from '../../../../src/host/digest.js'
+import {openHost} from '../../../../src/host/host.js'
+import {readLayerMarks} from '../../../../src/rootfs/diff/layer-marks.js'
 import {
   extractLayer,
   mergeLayers,
@@ -308,3 +311,49 @@ for (const {identity, skip, ...tree} of TREES) {
     })
   }
 }
+
+const ATTRIBUTED = [
+  layer(
+    dir('d', {mode: 0o555, attributes: {'user.folder': '1'}}),
+    put('d/x', '1', {mode: 0o444, attributes: {'user.note': 'a\0\xff', 'user.overlay.redirect': '/y'}}),
+    put('y', '1', {mode: 0o600, attributes: {'user.gone': '1'}}),
+    dir('e', {attributes: {'user.gone': '1'}}),
+    put('s', '1', {mode: 0o4711, attributes: {'user.s': ''}}),
+    // Of two entries with a name, the last one counts.
+    put('t', '1', {attributes: {'user.gone': '1'}}),
+    put('t', '2'),
+  ),
+  layer(
+    put('y', '2'),
+    put('d/z', '3', {attributes: {'user.overlay.opaque': 'y'}}),
+    hard('h', 'd/x'),
+    dir('e', {attributes: {'user.overlay.opaque': 'y'}}),
+  ),
+]
+
+for (const {identity, skip, ...tree} of TREES)
+  test(`${identity}: attributes of users are kept, and those of overlayfs are not`, {skip}, async (t) => {
+    const {root} = await stack(t, tree, ATTRIBUTED)
+    const [marks] = await readLayerMarks([root], openHost(), {withUsers: true})
+    const found = [...(marks?.users ?? [])].map(([path, all]) => [
+      path,
+      Object.fromEntries([...all].map(([name, value]) => [name, value.toString('latin1')])),
+    ])
+    assert.deepEqual(Object.fromEntries(found), {
+      d: {'user.folder': '1'},
+      'd/x': {'user.note': 'a\0\xff'},
+      h: {'user.note': 'a\0\xff'},
+      s: {'user.s': ''},
+    })
+    assert.deepEqual(marks?.opaque, new Set())
+    assert.deepEqual(
+      ['d', 'd/x', 's'].map((path) => (lstatSync(join(root, path)).mode & 0o7777).toString(8)),
+      ['555', '444', '4711'],
+    )
+  })
+
+test('a name that leads out of the layer is refused', async (t) => {
+  const tree = {process: BARE, owners: 'caller'} as const
+  for (const members of [[put('../up', '1')], [gone('../up')], [dir('d'), hard('d/x', '../../up')]])
+    await assert.rejects(stack(t, tree, [layer(...members)]), {code: 'ENVS_ARCHIVE_REFUSED', exitCode: 6})
+})
