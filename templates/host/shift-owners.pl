@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Gives the files of trees the ids of another range: shift-owners.pl FCHOWNAT FSETXATTR DISTANCE TREE...
+# Gives the files of trees the ids of another range: shift-owners.pl FCHOWNAT FSETXATTR DISTANCE all|folders TREE...
 #
 # The numbers are those of the system calls on this processor. Runs as root of a user namespace that maps the former range at
 # DISTANCE above the ids of the present one: an id above DISTANCE becomes the id without it. No process may use the trees. A second
@@ -7,7 +7,7 @@
 use v5.12;
 use warnings;
 
-my ($fchownat, $fsetxattr, $distance, @trees) = @ARGV;
+my ($fchownat, $fsetxattr, $distance, $which, @trees) = @ARGV;
 my ($lsetxattr, $lgetxattr) = ($fsetxattr - 1, $fsetxattr + 2);
 
 # linux/fcntl.h, linux/limits.h
@@ -46,6 +46,7 @@ sub shift_entry {
   my ($mode, $uid, $gid) = (lstat $name)[2, 4, 5];
   defined $mode or fail('lstat', $name);
   my $is_link = -l _;
+  return if $which eq 'folders' && !-d _;
   my ($new_uid, $new_gid) = map { $_ > $distance ? $_ - $distance : $_ } $uid, $gid;
   return if $new_uid == $uid && $new_gid == $gid;
   my $capability = $is_link ? undef : capability_of($name);

@@ -195,7 +195,8 @@ export function imageContext(
     uid,
     which,
     workingFolder,
-  }: Pick<Host, 'environment' | 'now' | 'uid' | 'which' | 'workingFolder'>,
+    paths,
+  }: Pick<Host, 'environment' | 'now' | 'paths' | 'uid' | 'which' | 'workingFolder'>,
   settings: Settings,
   {verify = [], offline = false, ...options}: ImageContextOptions,
 ): ImageContext {
@@ -208,6 +209,7 @@ export function imageContext(
     },
     keyrings: scopedKeyrings(settings.value('keyrings')),
     environment,
+    copyFolder: paths.cache,
     now: now(),
     registries: {settings: registrySettings(settings), host: {environment, uid, which}},
     trust: {verify, demands: () => trustOptions({environment, workingFolder}, settings, verify)},

@@ -136,9 +136,9 @@ async function givePresentIds(host: Host, text: string, options: RepairOptions):
         await shiftOwners(host, own.map(treeOf), changed)
         await writeHistory(files.history, withBase(history, base))
       })
-      // Only its owner can remove it.
+      // Only their owner can remove what is in its folders. The files may be those of a stored layer of a container image.
       if (!(await countClaims(host.paths)).has(former) && !isLayerLost(host.paths.layers, former)) {
-        await shiftOwners(host, [treeOf(former)], changed)
+        await shiftOwners(host, [treeOf(former)], changed, 'folders')
         await sweepLayers(host, new Set(), new Set([former]))
       }
     }
@@ -186,10 +186,11 @@ async function withImageLayer(
 }
 
 async function openAgain(
-  {paths, ...host}: Host,
+  host: Host,
   {image}: Environment['record'],
   {settings, signal}: Pick<RepairOptions, 'settings' | 'signal'>,
 ): Promise<OpenedImage> {
+  const {paths} = host
   const sha256 = image.sha256 as Sha256
   const kept = await readKept(paths.images, sha256)
   if (kept === undefined)

@@ -45,12 +45,12 @@ export function shortNameOf(location: ContainerLocation): string {
 /**
  * Opens a folder or an archive.
  *
- * @param options.cacheFolder - Has room for what a compressed archive contains.
+ * @param options.copyFolder - Has room for what a compressed archive contains.
  * @throws {@link notImageFolderError} @throws {ImageNotFoundError} @throws As `openPlainArchive`.
  */
 export async function openLocal(
   {kind, path}: LocalLocation,
-  {cacheFolder}: {readonly cacheFolder?: string | undefined},
+  {copyFolder}: {readonly copyFolder?: string | undefined},
 ): Promise<BlobSource> {
   const status = unlessErrno(() => statSync(path), 'ENOENT', 'ENOTDIR')
   if (status === undefined) throw noFileError(path)
@@ -60,7 +60,7 @@ export async function openLocal(
   }
   if (!status.isFile()) throw notImageFolderError({path, reason: 'it is not a regular file'})
   const {openPlainArchive} = await import('./compressed-archive.js')
-  const plain = await openPlainArchive(path, {folder: cacheFolder})
+  const plain = await openPlainArchive(path, {folder: copyFolder})
   try {
     const files = openArchiveFiles(plain.path, path)
     // Docker writes both since version 25: the layout has the digests of the compressed layers.

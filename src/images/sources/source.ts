@@ -57,6 +57,8 @@ export type ImageContext = {
   }
   /** Folder in which large listings are cached; without it they are fetched each time. */
   readonly cacheFolder?: string | undefined
+  /** Folder for the copy of a compressed archive; by default that of temporary files. */
+  readonly copyFolder?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** Accepts signatures over SHA-1 digests, for which collisions can be made: old listings have no other. */
   readonly allowSha1?: boolean | undefined

@@ -127,12 +127,14 @@ const DISTANCE = 2 ** 24
  * Gives trees the present ids in place of the recorded ones, in a namespace that has both. Continues an interrupted call. No process
  * may use the trees.
  *
+ * @param which - `folders` is enough to remove a tree, and changes no file that another one has a hard link to.
  * @throws {@link ownersNotShiftedError}
  */
 export async function shiftOwners(
   host: KnowingHost & {readonly environment: Readonly<Record<string, string | undefined>>},
   trees: readonly string[],
   {recorded, present}: ChangedIds,
+  which: 'all' | 'folders' = 'all',
 ): Promise<void> {
   const perl = requirePerl(host)
   const calls = systemCalls(host.architecture)
@@ -144,7 +146,7 @@ export async function shiftOwners(
     ...[...scriptWords(perl, 'map-ids'), String(calls.unshare)],
     ...[toolPath(host, 'newuidmap'), both('uids'), toolPath(host, 'newgidmap'), both('gids')],
     ...[...scriptWords(perl, 'shift-owners'), ...[calls.fchownat, calls.fsetxattr, DISTANCE].map(String)],
-    ...trees,
+    ...[which, ...trees],
   ]
   const {status, stderr} = await capture(argv, {cwd: '/', env: {...host.environment, LC_ALL: 'C'}})
   if (status !== 0) throw ownersNotShiftedError({reason: lastLine(stderr)})

@@ -333,7 +333,7 @@ const ATTRIBUTED = [
 
 for (const {identity, skip, ...tree} of TREES)
   test(`${identity}: attributes of users are kept, and those of overlayfs are not`, {skip}, async (t) => {
-    const {root} = await stack(t, tree, ATTRIBUTED)
+    const {root} = await stack(t, tree, {layers: ATTRIBUTED})
     const [marks] = await readLayerMarks([root], openHost(), {withUsers: true})
     const found = [...(marks?.users ?? [])].map(([path, all]) => [
       path,
@@ -355,5 +355,8 @@ for (const {identity, skip, ...tree} of TREES)
 test('a name that leads out of the layer is refused', async (t) => {
   const tree = {process: BARE, owners: 'caller'} as const
   for (const members of [[put('../up', '1')], [gone('../up')], [dir('d'), hard('d/x', '../../up')]])
-    await assert.rejects(stack(t, tree, [layer(...members)]), {code: 'ENVS_ARCHIVE_REFUSED', exitCode: 6})
+    await assert.rejects(stack(t, tree, {layers: [layer(...members)]}), {
+      code: 'ENVS_ARCHIVE_REFUSED',
+      exitCode: 6,
+    })
 })
