@@ -27,7 +27,7 @@ for (const {identity, skip} of IDENTITIES) {
       [
         'srv/new drwxrws--- 0/0 0',
         'srv/new/file -rws--x--x 0/0 2',
-        'srv/new/second hrws--x--x 0/0 0 link to ./srv/new/file',
+        'srv/new/second hrws--x--x 0/0 0 link to srv/new/file',
         `srv/pipe prw-r--r-- ${owner} 0`,
       ],
     )

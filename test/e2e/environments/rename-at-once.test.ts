@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {isLockFree} from '../../../src/host/locks.js'
 import {readHistory} from '../../../src/store/history.js'
 import {newLayerId} from '../../../src/store/layers.js'
+import type {EnvironmentCli} from '../../support/environment-cli.js'
 import {isWaiting, startGroup} from '../../support/process-group.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
 import {creation, givenEnvironment} from '../../support/store-at-rest.js'
@@ -26,13 +27,7 @@ test('an environment that is renamed while leftovers are looked for keeps its la
   await mkdir(join(folder, '.removed.emulated.0123abcd'))
   makeOld(cli.data)
 
-  const sweeping = startGroup(cli, await creation(t, 'third'), {}, [
-    ...['strace', '-f', '-qq', '-o', '/dev/null', '-P', slow, '-e', 'trace=openat'],
-    ...['-e', `inject=openat:delay_exit=${OPENED_MS * 1000}`],
-  ])
-  // A first look takes no lock; the one that counts does.
-  const lock = join(cli.data, 'locks', '.layers.lock')
-  await waitUntil('the look that counts', async () => existsSync(lock) && !(await isLockFree(lock)))
+  const sweeping = await sweep(cli, slow, await creation(t, 'third'))
   const renaming = startGroup(cli, ['rename', 'play', 'renamed'])
   let hasEnded = false
   const renamed = renaming.ended.finally(() => {
@@ -41,10 +36,37 @@ test('an environment that is renamed while leftovers are looked for keeps its la
   await waitUntil('the rename is done or waits', async () => hasEnded || (await isWaiting(renaming.pid)))
   await rm(join(cli.store, 'a'), {recursive: true})
 
-  for (const {status, stderr} of [await sweeping.ended, await renamed]) assert.equal(status, 0, stderr)
+  for (const {status, stderr} of [await sweeping, await renamed]) assert.equal(status, 0, stderr)
   const {layers, upper} = await readHistory(join(cli.store, 'renamed', 'history.json'))
   assert.deepEqual(
     [...layers, upper].filter((id) => !existsSync(join(folder, id))),
     [],
   )
 })
+
+/**
+ * Starts commands one after the other until one looks for leftovers: none does while a layer is in the making, its own among them.
+ *
+ * @returns Its end, while it looks.
+ */
+async function sweep(cli: EnvironmentCli, slow: string, [verb = '', ...words]: readonly string[]) {
+  const lock = join(cli.data, 'locks', '.layers.lock')
+  for (let turn = 0; ; turn++) {
+    const command = [verb, ...words.map((word) => (word === 'third' ? `third-${turn}` : word))]
+    const started = startGroup(cli, command, {}, [
+      ...['strace', '-f', '-qq', '-o', '/dev/null', '-P', slow, '-e', 'trace=openat'],
+      ...['-e', `inject=openat:delay_exit=${OPENED_MS * 1000}`],
+    ])
+    let hasEnded = false
+    const ended = started.ended.finally(() => {
+      hasEnded = true
+    })
+    // A first look takes no lock; the one that counts does.
+    const isLooking = async () => existsSync(lock) && !(await isLockFree(lock))
+    const result = await waitUntil('a look for leftovers, or the end', async () =>
+      (await isLooking()) ? 'looks' : hasEnded && 'ended',
+    )
+    if (result === 'looks') return ended
+    assert.equal((await ended).status, 0)
+  }
+}
