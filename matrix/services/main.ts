@@ -32,6 +32,7 @@ export async function runServicesMatrix(
     for (const cell of await cellsOf(options, identitiesHere)) {
       const rows = await rowsOfCell(cell, {
         options,
+        signal,
         run: async (each) => {
           await prepare(each, {store, signal, packages: options.packages})
           return tryCell(each, {store, signal, packages: options.packages})
@@ -70,13 +71,18 @@ async function imageOf(release: string): Promise<string> {
 /** An environment that does not boot is a row too: `no`, with the reason. */
 async function rowsOfCell(
   cell: Cell,
-  {options, run}: {options: ServicesOptions; run: (cell: Cell) => ReturnType<typeof tryCell>},
+  {
+    options,
+    signal,
+    run,
+  }: {options: ServicesOptions; signal: AbortSignal; run: (cell: Cell) => ReturnType<typeof tryCell>},
 ): Promise<Row[]> {
   const place = {groups: options.groups, date: new Date().toISOString().slice(0, 10)}
   try {
     return rowsOf(await run(cell), place)
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof InterruptedError) throw error
+    signal.throwIfAborted()
+    if (!(error instanceof Error)) throw error
     process.stderr.write(`${error.message}\n`)
     const [reason = ''] = error.message.split('\n')
     return rowsOf({...cell, whole: `no (${reason})`, bootMs: 0, answers: []}, place)
