@@ -27,7 +27,8 @@ export const imageNotFoundError = defineError(
   ExitCode.notFound,
   {
     message: 'There is no file "{path}".',
-    nextStep: 'Give the path of a root file system as a tar archive, such as ./rootfs.tar.gz.',
+    nextStep:
+      'Give the path of a root file system as a tar archive, such as ./rootfs.tar.gz, or of a saved image of containers.',
   },
   ImageNotFoundError,
 )

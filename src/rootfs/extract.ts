@@ -5,13 +5,20 @@ import type {ArchiveInput, Compression} from '../compression/input.js'
 import {EnvsError, errnoOf, wordsForErrno} from '../errors.js'
 import type {DebArchitecture} from '../host/machine/arch.js'
 import {containerImageError, refusedMemberError, storageFailedError, storageFullError} from './errors.js'
-import {type LedgerCounts, openLedger, openMemberNotes, readLedger, writeLedger} from './ledger/ledger.js'
+import {
+  type Ledger,
+  type LedgerCounts,
+  openLedger,
+  openMemberNotes,
+  readLedger,
+  writeLedger,
+} from './ledger/ledger.js'
 import {DEFAULT_LIMITS, type Limits} from './limits.js'
 import type {MemberSink} from './tar/member.js'
 import {readTar} from './tar/reader.js'
 import {holdsContainerImage, unwrapRoot} from './tree/layout.js'
 import {applyFolderMetadata, openCapabilitySetter} from './tree/metadata.js'
-import {type OwnerRule, openOwners, ownerOfNewFiles, type SquashedOwners} from './tree/owners.js'
+import {type OwnerRule, type Owners, openOwners, ownerOfNewFiles, type SquashedOwners} from './tree/owners.js'
 import {PathRefusal} from './tree/paths.js'
 import {openTreeWriter, type TreeWriter} from './tree/writer.js'
 
@@ -67,10 +74,7 @@ export async function extractTree(
   const guard = guarded(writer, {root, limits})
   try {
     await readTar(watched(bytes, writer, options.onProgress), guard.sink, limits)
-    if (writer.fifos.size > 0) {
-      const {makeFifos} = await import('./tree/metadata.js')
-      await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
-    }
+    await makeLateFifos(root, {writer, owners, which: options.which})
     const wrapper = isFirst ? unwrapRoot(root, writer.folders) : undefined
     if (wrapper !== undefined) ledger.lift(wrapper)
     if (holdsContainerImage(root)) throw containerImageError()
@@ -81,11 +85,29 @@ export async function extractTree(
   } finally {
     writer.end()
   }
-  const {entries, skippedDevices, fileCapabilities} = writer.counts
+  return extractReport(compression, {writer, owners, ledger})
+}
+
+/** Makes the FIFOs of an archive: after its other members, because a program of the host makes them. */
+export async function makeLateFifos(
+  root: string,
+  {writer, owners, which}: {writer: TreeWriter; owners: Owners} & Pick<ExtractOptions, 'which'>,
+): Promise<void> {
+  if (writer.fifos.size === 0) return
+  const {makeFifos} = await import('./tree/metadata.js')
+  await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which})
+}
+
+/** Returns what was written, and what the tree lacks. */
+export function extractReport(
+  compression: ExtractReport['compression'],
+  {writer, owners, ledger}: {writer: TreeWriter; owners: Owners; ledger: Ledger},
+): ExtractReport {
+  const {entries, bytes, skippedDevices, fileCapabilities} = writer.counts
   return {
     compression,
     entries,
-    totalBytes: writer.counts.bytes,
+    totalBytes: bytes,
     skippedDevices,
     squashedOwners: owners.squashed(),
     fileCapabilities,

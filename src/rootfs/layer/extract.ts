@@ -6,8 +6,10 @@ import {
   type ExtractOptions,
   type ExtractReport,
   explainRefusedMember,
+  extractReport,
   freeBytes,
   guarded,
+  makeLateFifos,
   watched,
 } from '../extract.js'
 import {openLedger, openMemberNotes, writeLedger} from '../ledger/ledger.js'
@@ -63,10 +65,7 @@ export async function extractLayer(
   const guard = guarded({...layer, counts: writer.counts}, {root, limits})
   try {
     await readTar(watched(hashed(bytes, hash), writer, options.onProgress), guard.sink, limits, 'open')
-    if (writer.fifos.size > 0) {
-      const {makeFifos} = await import('../tree/metadata.js')
-      await makeFifos(root, writer.fifos, {paths: writer.paths, owners, which: options.which})
-    }
+    await makeLateFifos(root, {writer, owners, which: options.which})
     const changes = layer.finish()
     const {absolute, resolvePlace} = writer.paths
     setAttributes(
@@ -84,17 +83,7 @@ export async function extractLayer(
   } finally {
     writer.end()
   }
-  const {entries, skippedDevices, fileCapabilities} = writer.counts
-  return {
-    diffId: finishSha256(hash),
-    compression,
-    entries,
-    totalBytes: writer.counts.bytes,
-    skippedDevices,
-    squashedOwners: owners.squashed(),
-    fileCapabilities,
-    losses: ledger.counts(),
-  }
+  return {diffId: finishSha256(hash), ...extractReport(compression, {writer, owners, ledger})}
 }
 
 async function* hashed(

@@ -12,7 +12,8 @@ for (const {what, image, status, code, suggestion} of [
     image: './nothing.tar.gz',
     status: 3,
     code: 'ENVS_IMAGE_NOT_FOUND',
-    suggestion: 'Give the path of a root file system as a tar archive, such as ./rootfs.tar.gz.',
+    suggestion:
+      'Give the path of a root file system as a tar archive, such as ./rootfs.tar.gz, or of a saved image of containers.',
   },
   {
     what: 'a folder',
