@@ -97,7 +97,7 @@ for (const {identity, skip} of IDENTITIES) {
     await pane.enter('jobs; echo here $(hostname)')
     await pane.shows(/^here play$/m)
     await pane.enter('fg')
-    await pane.shows(/^fg\nechoing$/m)
+    await pane.shows(/fg\nechoing$/m)
     await pane.type('hello\r\x04')
     await pane.shows(/^got hello\nend$/m)
     await pane.enter('exit 6')
