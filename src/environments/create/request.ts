@@ -17,9 +17,9 @@ import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
 import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
-import type {WantedImage} from './image-acquisition.js'
 import type {InitWish} from './init-packages.js'
 import type {MeansWish} from './means.js'
+import type {WantedImage} from './wanted-image.js'
 
 export type CreateRequest = WantedImage &
   MeansWish & {
