@@ -1,5 +1,5 @@
 import {SessionCommand} from '../src/cli/command.js'
-import {architectureFlag, architectureIn, sessionFlags} from '../src/cli/flags.js'
+import {architectureFlag, architectureIn, networkFlags, networkIn, sessionFlags} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {splitAtSeparator} from '../src/cli/session-line.js'
@@ -35,6 +35,7 @@ and are lost at a power failure.`
     ...sessionFlags(),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
+    ...networkFlags(),
     disk: Flags.boolean({description: 'write to disk instead of memory, for large installations'}),
   }
 
@@ -53,6 +54,7 @@ and are lost at a power failure.`
       architecture,
       keepAs: flags.keep,
       onDisk: flags.disk,
+      settings: networkIn(flags),
     }
     const around = {settings, context, signal, onNotice: this.reportNotice}
     const trying = await TryRun.begin(host, request, around)

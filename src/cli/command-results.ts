@@ -8,6 +8,7 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {portListResult, publishResult} from '../environments/network/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {
   creationPreviewResult,
@@ -65,6 +66,8 @@ export const COMMAND_RESULTS = {
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,
+  publish: publishResult,
+  ports: portListResult,
   services: serviceListResult,
   'services NAME start': serviceActionResult,
   'services NAME log': serviceLogResult,

@@ -51,6 +51,7 @@ const CHECKS = checkList({
   processors: 'elsewhere',
   cgroups: () => checkCgroups(),
   network: ({host}) => checkGuestNetwork(host),
+  'private-network': 'elsewhere',
   mirrors: 'elsewhere',
   clock: 'elsewhere',
 })

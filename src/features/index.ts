@@ -14,6 +14,7 @@ import type {
   StartContext,
 } from './feature.js'
 import {memoryLayer} from './memory-layer.js'
+import {network} from './network.js'
 import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
@@ -33,6 +34,7 @@ const FEATURES: readonly SandboxFeature[] = [
   notes,
   packageCache,
   services,
+  network,
   qemuTable,
   volumes,
 ]

@@ -26,6 +26,8 @@ const FILES = {
   'overlay-emulated': 'overlay-emulated.json',
   'memory-mapped': 'memory-mapped.json',
   'memory-emulated': 'memory-emulated.json',
+  'network-mapped': 'network-mapped.json',
+  'network-emulated': 'network-emulated.json',
 } as const
 
 /** Circumstances that are remembered at a time: a terminal and a service may differ in what they are allowed to do. */

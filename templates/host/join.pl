@@ -20,6 +20,7 @@ BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec
 my ($O_RDONLY, $O_RDWR, $O_NONBLOCK) = (0, 2, 04000);
 my ($ENOENT, $EINTR, $SIGKILL) = (2, 4, 9);
 my ($F_DUPFD, $F_SETFD) = (0, 2);
+my ($LOCK_SH, $LOCK_NB) = (1, 4);
 # Commands that join/notes.pl explains even if they succeed.
 my $STARTS_SERVICE = qr{^(?:.*/)?service\z|^/etc/init\.d/}s;
 my $MAX_PLAN_BYTES = 262144;
@@ -57,7 +58,7 @@ sub kept_plan {
   $plan->{command} = \@command;
   push @{$plan->{words}}, @$shares;
   return if $plan->{folder} ne $folder || $plan->{settings} ne settings("$config/config.json");
-  return unless resolver_is_current($plan) && utime(undef, undef, "$folder/last-used") == 1;
+  return unless helpers_run($plan) && resolver_is_current($plan) && utime(undef, undef, "$folder/last-used") == 1;
   return $plan;
 }
 
@@ -157,17 +158,18 @@ sub read_plan {
   return unless defined $text;
   my @fields = split /\0/, $text, -1;
   pop @fields;    # what follows the last end of a field
-  my ($format, $build, $user, $settings, $boot, $anchor, $started, $nofollow, $numbers, $filter, $folder, $lock) = splice @fields, 0, 12;
-  return unless ($format // '') eq 'envs-join-2' && $user eq $<;
+  my ($format, $build, $user, $settings, $boot, $anchor, $started, $nofollow, $numbers, $filter, $folder, $lock, $resolver) = splice @fields, 0, 13;
+  return unless ($format // '') eq 'envs-join-3' && $user eq $<;
   return unless $build eq join(' ', map { identity("$package/$_") } 'dist', @SESSION_PROGRAMS);
   return unless $boot eq (read_whole('/proc/sys/kernel/random/boot_id', $O_RDONLY, 64) // '') =~ s/\n\z//r;
   my @process = process_fields($anchor);
   return unless @process && $process[0] !~ /[ZX]/ && $process[19] eq $started;
+  my @helpers = splice @fields, 0, shift @fields;
   my @words = splice @fields, 0, shift @fields;
   my @passed = splice @fields, 0, shift @fields;
   return {
     settings => $settings, anchor => $anchor, nofollow => $nofollow, numbers => $numbers, filter => pack('H*', $filter),
-    folder => $folder, lock => $lock, words => \@words, passed => \@passed, command => \@fields,
+    folder => $folder, lock => $lock, resolver => $resolver, helpers => \@helpers, words => \@words, passed => \@passed, command => \@fields,
   };
 }
 
@@ -299,10 +301,23 @@ sub wait_for {
   return $end & 127 ? 128 + ($end & 127) : $end >> 8;
 }
 
+# Returns whether all programs that serve the network run: else Node starts them again.
+sub helpers_run {
+  my ($plan) = @_;
+  for my $path (@{$plan->{helpers}}) {
+    return unless sysopen(my $lock, $path, $O_RDWR | $plan->{nofollow});
+    return if flock($lock, $LOCK_SH | $LOCK_NB);
+  }
+  return 1;
+}
+
 # Returns whether the guest has the host's current resolver settings. All files in that folder are untrusted.
 sub resolver_is_current {
   my ($plan) = @_;
   my $hosts = read_whole('/etc/resolv.conf', $O_RDONLY, $MAX_SETTINGS_BYTES) // '';
+  # As src/features/resolver.ts: the host's servers may not be reached from another network.
+  my ($head) = $plan->{resolver} =~ /^\+(.*)/s;
+  $hosts = $head . $hosts =~ s/^[ \t]*nameserver\b.*\n?//gmr if defined $head;
   my $guests = read_whole("$plan->{folder}/run/resolver/resolv.conf", $plan->{nofollow}, $MAX_SETTINGS_BYTES);
   return defined $guests && $guests eq $hosts;
 }

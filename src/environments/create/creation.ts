@@ -144,7 +144,7 @@ export class Creation {
 
   /** Applies the fixes and moves the environment into place under its name. */
   async publish(): Promise<void> {
-    const {name, isSynced, isThrowaway, architecture} = this.#request
+    const {name, isSynced, isThrowaway, architecture, settings = {}} = this.#request
     const unpacked = this.#unpacked
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const {notes, ...usage} = await this.#tree.settle()
@@ -155,7 +155,7 @@ export class Creation {
     if (isThrowaway === true) await markTry(this.#partial)
     const {identity, storage} = this.#means
     const ids = identity === 'mapped' ? await presentIdMap(this.#host) : undefined
-    const origin = {identity, storage, architecture, ids, source: this.#image?.source ?? '-'}
+    const origin = {identity, storage, architecture, settings, ids, source: this.#image?.source ?? '-'}
     const record = newRecord(unpacked, this.#host, origin)
     await writeRecord(partial.record, record, {isSynced: false})
     await Promise.all([this.#tree.onDisk(), isSynced ? syncFilesIn(this.#partial) : undefined])

@@ -12,8 +12,9 @@ export function newRecord(
     source,
     storage,
     architecture,
+    settings,
     ids,
-  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {
+  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture' | 'settings'> & {
     source: string
     ids: IdMap | undefined
   },
@@ -37,7 +38,7 @@ export function newRecord(
       squashedOwners: report.squashedOwners.count,
       fileCapabilities: report.fileCapabilities,
     },
-    settings: {},
+    settings,
     ...(ids === undefined ? {} : {ids}),
   }
 }

@@ -9,6 +9,7 @@ import {anchorWords} from '../../sandbox/anchor.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {AnchorFailedError} from '../../sandbox/errors.js'
 import type {JoinPlan} from '../../sandbox/join-plan.js'
+import {PublicationError} from '../../sandbox/network/errors.js'
 import {buildFilter} from '../../sandbox/seccomp/filter.js'
 import {planJoin, runSession, type SessionOptions} from '../../sandbox/session.js'
 import {sessionCommand} from '../../sandbox/session-options.js'
@@ -59,6 +60,10 @@ export async function runInEnvironment(
       return ExitCode.ok
     })
   } catch (error) {
+    if (error instanceof PublicationError) {
+      const {explainPublication} = await import('../network/publish.js')
+      throw await explainPublication(host, error)
+    }
     if (!(error instanceof AnchorFailedError)) throw error
     const {explainStart} = await import('../doctor/explain-start.js')
     throw await explainStart(host, error, environment)
@@ -95,6 +100,7 @@ function sessionOptions(
     filter: buildFilter(host.architecture, filterSets),
     ...{uid: host.uid, folder: files.folder, lock: files.lock},
     ...{passedOn: [], settings: undefined},
+    publications: record.settings.publish ?? [],
   }
   return {
     name,
