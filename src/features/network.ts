@@ -205,7 +205,10 @@ async function checkPrivateNetwork(host: Pick<Host, 'which'>) {
   return warn(PRIVATE_NETWORK, {
     evidence: `${OBSTACLE_REASONS[obstacle]}.`,
     cost: 'Environments have the network of the host, or one without a way out.',
-    remedy: 'Ask an administrator for the change, or use --network none.',
+    remedy:
+      obstacle === 'no-program'
+        ? 'Download pasta into your own folder: envs doctor --fetch passt'
+        : 'Ask an administrator for the change, or use --network none.',
     request: REMEDIES[obstacle],
   })
 }

@@ -87,7 +87,7 @@ sub start_pasta {
   my ($status, $text) = run_pasta(qw(--map-guest-addr none), @words);
   my ($second) = $status == 0 ? $status : run_pasta(@words);
   give_up('tool', $text) if $status != 0 && $second != 0;
-  return (child_named('pasta') // give_up('tool'), undef);
+  return (living_child() // give_up('tool'), undef);
 }
 
 sub run_pasta {
@@ -139,14 +139,13 @@ sub run_tool {
   exit 127;
 }
 
-# Returns the child that pasta left.
-sub child_named {
-  my ($name) = @_;
+# Returns the child that pasta left. Its name is another where a dynamic linker was told to load it.
+sub living_child {
   opendir(my $processes, '/proc') or return;
   for my $id (grep { /^\d+$/ } readdir $processes) {
     open(my $stat, '<', "/proc/$id/stat") or next;
-    my ($command, $parent) = (<$stat> // '') =~ /^\d+ \((.*)\) \S (\d+) /s or next;
-    return $id if $parent == $$ && $command =~ /^\Q$name\E/;
+    my ($state, $parent) = split / /, (<$stat> // '') =~ s/^.*\) //sr;
+    return $id if ($parent // 0) == $$ && $state ne 'Z';
   }
   return;
 }
