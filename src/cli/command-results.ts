@@ -8,7 +8,7 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
-import {portListResult, publishResult} from '../environments/network/results.js'
+import {connectResult, portListResult, publishResult} from '../environments/network/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {
   creationPreviewResult,
@@ -68,6 +68,7 @@ export const COMMAND_RESULTS = {
   ps: processListResult,
   publish: publishResult,
   ports: portListResult,
+  connect: connectResult,
   services: serviceListResult,
   'services NAME start': serviceActionResult,
   'services NAME log': serviceLogResult,

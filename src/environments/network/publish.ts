@@ -62,7 +62,7 @@ export async function changePublications(
         const anchor = readLiveAnchor(files.run)
         const isInForce = anchor !== undefined && recordedNetwork(files.run) !== undefined
         // Those that change their port of the guest, too.
-        for (const each of before.filter(isChanged)) await endPublication(files.run, each)
+        for (const each of before.filter(isChanged)) await endHelper(publicationLock(files.run, each))
         if (isInForce && !isRemoval)
           for (const each of publications) {
             const failure = await publish(placeOf(host, environment, anchor), name, each)
@@ -86,9 +86,8 @@ function withPublications(
   return publications.length === 0 ? others : {...others, publish: [...publications]}
 }
 
-/** Ends the helper of a publication, if it runs, and waits until the port is free. */
-async function endPublication(runFolder: string, publication: Publication): Promise<void> {
-  const path = publicationLock(runFolder, publication)
+/** Ends a helper, if it runs, and waits until its port is free. @param path - Its lock. */
+export async function endHelper(path: string): Promise<void> {
   if (!(await isHelperRunning(path))) return
   // The helper writes its id, and holds the lock as long as the id is its own.
   const pid = Number(unlessErrno(() => readFileSync(path, 'utf8'), 'ENOENT') ?? '')

@@ -18,6 +18,15 @@ export const publishResult = v.object({
 })
 export type PublishResult = RecordOf<typeof publishResult>
 
+export const connectResult = v.object({
+  name: described(v.string(), 'environment with the server'),
+  port: countField,
+  client: described(v.string(), 'environment that reaches it at its own loopback'),
+  clientPort: countField,
+  isConnected: v.boolean(),
+})
+export type ConnectResult = RecordOf<typeof connectResult>
+
 export const portListResult = v.object({
   name: ownNameField,
   network: described(

@@ -76,6 +76,31 @@ export function publicationLock(
   return join(networkFolder(runFolder), `publish-${address}-${port}.lock`)
 }
 
+/** Returns the helper through which a port of one environment is also a port of the loopback of another. */
+export function connectionHelper(place: NetworkPlace, {from, port, to, toPort}: Connection): Helper {
+  return {
+    lock: connectionLock(place.runFolder, port),
+    argv: [
+      ...helperWords(place, 'publish'),
+      ...[numbers(place), ...anchorWords(from), '127.0.0.1', String(port)],
+      ...[...anchorWords(to), String(toPort)],
+    ],
+  }
+}
+
+/** A port of the loopback of the environment `from` that leads to a port of `to`. */
+export type Connection = {
+  readonly from: Anchor
+  readonly port: number
+  readonly to: Anchor
+  readonly toPort: number
+}
+
+/** @param runFolder - Of the environment in which the port listens. */
+export function connectionLock(runFolder: string, port: number): string {
+  return join(networkFolder(runFolder), `connect-${port}.lock`)
+}
+
 function helperWords({perl}: NetworkPlace, script: Script): string[] {
   return scriptWords(perl, script)
 }
