@@ -32,7 +32,7 @@ and are lost at a power failure.`
     words: Args.string({description: 'image, then packages', ignoreStdin: true}),
   }
   static override flags = {
-    ...sessionFlags(),
+    ...sessionFlags('env', 'user', 'volume', 'workdir'),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
     ...networkFlags(),
@@ -58,7 +58,7 @@ and are lost at a power failure.`
     }
     const around = {settings, context, signal, onNotice: this.reportNotice}
     const trying = await TryRun.begin(host, request, around)
-    const fields = sessionFields(flags)
+    const fields = sessionFields({...flags, network: undefined})
     try {
       await this.#make(trying)
       this.warnOfGaps(await gapsOnHost(host, trying.creation.engine))

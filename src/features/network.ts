@@ -12,7 +12,12 @@ import {readLiveAnchor, recordedNetwork} from '../sandbox/anchor-state.js'
 import type {AnchorEngineName} from '../sandbox/engines/engine.js'
 import {guestNamespaceOf, tryOwnNetwork} from '../sandbox/engines/select.js'
 import type {Identity} from '../sandbox/identity.js'
-import {noPrivateNetworkError, openRoutesError, reasonOfFailure} from '../sandbox/network/errors.js'
+import {
+  networkUnsuitableError,
+  noPrivateNetworkError,
+  openRoutesError,
+  reasonOfFailure,
+} from '../sandbox/network/errors.js'
 import {ensureHelper, type NetworkPlace, networkHelper, ownNetworkStep} from '../sandbox/network/helper.js'
 import {
   findOutletObstacle,
@@ -45,6 +50,9 @@ export const network: SandboxFeature = {
     const running = anchor === undefined ? undefined : recordedNetwork(files.run)
     if (anchor === undefined || running === undefined) return
     await serveNetwork(placeOf(host, environment, anchor), {name, ...serviceOf(host, environment, running)})
+  },
+  refuse(request, {environment: {name}, engine}) {
+    if (request.network !== undefined && engine === 'proot') throw networkUnsuitableError({engine, name})
   },
   async apply(spec, {host, environment, engine}) {
     const {record} = environment

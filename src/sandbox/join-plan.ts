@@ -35,6 +35,7 @@ const BUILD = [
     'session/streams.pl',
     'session/volumes.pl',
     'session/single-id.pl',
+    'session/network.pl',
     'join.pl',
   ].map((name) => `templates/host/${name}`),
 ]

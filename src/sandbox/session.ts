@@ -318,6 +318,11 @@ export function sessionError(
           ],
         },
       )
+    case 'network':
+      return sessionFailedError(
+        {name, reason: `could not make a network for the session: ${reason}`},
+        {suggestions: [seeChecks('user-namespaces')]},
+      )
     case 'volume-source':
       return sessionFailedError(
         {name, reason: `could not share "${sources}": ${reason}`},

@@ -27,7 +27,7 @@ my $MAX_PLAN_BYTES = 262144;
 my $MAX_SETTINGS_BYTES = 65536;
 my $MOST_LINKS = 40;
 # The files that identify a build of envs, as in src/sandbox/join-plan.ts.
-my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/terminal.pl session/streams.pl session/volumes.pl session/single-id.pl join.pl);
+my @SESSION_PROGRAMS = map { "templates/host/$_" } qw(session.pl session/terminal.pl session/streams.pl session/volumes.pl session/single-id.pl session/network.pl join.pl);
 my %is_run = map { $_ => 1 } qw(run exec);
 my %is_enter = map { $_ => 1 } qw(enter login shell sh);
 my @PASSED_ON = qw(HUP INT QUIT TERM USR1 USR2 CONT WINCH);

@@ -8,7 +8,7 @@
 #            terminals have POWER's numbers, else "generic", separated by commas; four more may name the descriptors
 #            below
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
-#            -i mapped|emulated  the identity of the environment
+#            -i mapped|emulated  the identity of the environment   -n none  a network of its own without a way out
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
@@ -74,6 +74,7 @@ my $filter = do { local $/; binmode $filter_pipe; <$filter_pipe> } // '';
 my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
+require "$part_folder/session/network.pl" if defined $option{network};
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/terminal.pl" if grep { $_ eq 'terminal' } @kinds;
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
@@ -96,6 +97,7 @@ pass_gate();
 # Most environments have the host's network, which an ordinary user can't join.
 my @networks = is_same($handle{net}, '/proc/self/ns/net') ? () : 'net';
 join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
+leave_network($nr_unshare) if defined $option{network};
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
 
@@ -191,6 +193,7 @@ sub read_options {
     elsif ($flag eq '-u') { $option{user} = shift @rest }
     elsif ($flag eq '-w') { $option{folder} = shift @rest }
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
+    elsif ($flag eq '-n') { $option{network} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
     else                  { $! = $EINVAL; give_up('option') }

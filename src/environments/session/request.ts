@@ -45,7 +45,12 @@ export function planSession(
       'Give an absolute path in the environment.',
     ])
   }
+  if (wish.network !== undefined && wish.network !== 'none')
+    throw new UsageError(`--network ${wish.network} is not possible for one session: it can only be none.`, [
+      `For the whole environment: envs set ${name} network=${wish.network}`,
+    ])
   return {
+    ...(wish.network === undefined ? {} : {network: 'none' as const}),
     command: wish.command,
     user: wish.user ?? 'root',
     workingFolder: wish.workingFolder,
