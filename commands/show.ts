@@ -57,7 +57,7 @@ export default class Show extends EnvsCommand {
         ['Init', details.init],
         ['Network', details.network],
         ['Published', details.publish.join(', ') || undefined],
-        ['Allowed', details.allow.join(', ') || undefined],
+        ['Allowed', [...details.allow, ...details.allowHosts].join(', ') || undefined],
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         ['Image', image.name === null ? image.source : `${image.name} ${image.version}`],
         ['Source', image.name === null ? undefined : image.source],

@@ -3,7 +3,7 @@ import {parseCondition} from '../environments/boot/condition.js'
 import {requireConsistent} from '../environments/network/settings.js'
 import {UsageError} from '../errors.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
-import {parseAllowedNetwork} from '../sandbox/network/allowed.js'
+import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {parsePublication} from '../sandbox/network/publication.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
 import {type EnvironmentSettings, INIT_KINDS, type InitKind, NETWORK_KINDS} from '../store/record.js'
@@ -87,6 +87,12 @@ export function networkFlags() {
       multiple: true,
       multipleNonGreedy: true,
     }),
+    'allow-host': Flags.string({
+      description: 'host that the network none leads to, by HTTP or HTTPS [default: none]',
+      helpValue: 'HOST',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
   }
 }
 
@@ -95,16 +101,19 @@ export function networkIn({
   network,
   publish = [],
   allow = [],
+  'allow-host': hosts = [],
 }: {
   network?: string | undefined
   publish?: readonly string[] | undefined
   allow?: readonly string[] | undefined
+  'allow-host'?: readonly string[] | undefined
 }): EnvironmentSettings {
   const kind = NETWORK_KINDS.find((each) => each === network)
   const settings = {
     ...(kind === undefined || kind === 'host' ? {} : {network: kind}),
     ...(publish.length === 0 ? {} : {publish: publish.map(parsePublication)}),
     ...(allow.length === 0 ? {} : {allow: allow.map(parseAllowedNetwork)}),
+    ...(hosts.length === 0 ? {} : {allowHosts: hosts.map(parseAllowedHost)}),
   }
   requireConsistent(undefined, settings)
   return settings

@@ -2,7 +2,7 @@ import {orNearest, UsageError} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {parseAllowedNetwork} from '../sandbox/network/allowed.js'
+import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
@@ -28,7 +28,7 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<Exclude<keyof EnvironmentSettings, 'publish'>, SettingOfEnvironment>> = {
+const SETTINGS: Readonly<Record<'init' | 'network' | 'allow' | 'allow-host', SettingOfEnvironment>> = {
   init: {
     allowed: INIT_KINDS.join(', '),
     change({init: _, ...others}, text) {
@@ -50,6 +50,13 @@ const SETTINGS: Readonly<Record<Exclude<keyof EnvironmentSettings, 'publish'>, S
     change({allow: _, ...others}, text) {
       const networks = text.split(',').filter((each) => each !== '')
       return networks.length === 0 ? others : {...others, allow: networks.map(parseAllowedNetwork)}
+    },
+  },
+  'allow-host': {
+    allowed: 'names of hosts, separated by commas, or nothing for none',
+    change({allowHosts: _, ...others}, text) {
+      const hosts = text.split(',').filter((each) => each !== '')
+      return hosts.length === 0 ? others : {...others, allowHosts: hosts.map(parseAllowedHost)}
     },
   },
 }

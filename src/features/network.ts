@@ -107,7 +107,7 @@ function serviceOf(
   const program = own === 'none' ? undefined : host.which(own)
   const outlet: Outlet | undefined =
     own === 'none' ? undefined : {tool: own, program: program ?? own, allowed: settings.allow ?? []}
-  return {outlet, publications: settings.publish ?? []}
+  return {outlet, publications: settings.publish ?? [], hosts: settings.allowHosts ?? []}
 }
 
 /** Checks that this host can give an environment its network. @throws {noPrivateNetworkError} @throws {openRoutesError} */

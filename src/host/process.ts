@@ -198,6 +198,7 @@ export type Script =
   | 'network'
   | 'own-network'
   | 'program'
+  | 'proxy'
   | 'publish'
   | 'load-filter'
   | 'root-by-bwrap'

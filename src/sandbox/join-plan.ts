@@ -5,7 +5,7 @@ import {writeFileAtomic} from '../host/files.js'
 import {bootId} from '../host/machine/proc.js'
 import {packageRoot} from '../host/paths.js'
 import {type Anchor, anchorFiles, recordedNetwork} from './anchor-state.js'
-import {outletLock, publicationLock} from './network/helper.js'
+import {outletLock, proxyLock, publicationLock} from './network/helper.js'
 import {resolverHead} from './network/outlet.js'
 import type {Publication} from './network/publication.js'
 import {type SessionPlace, type SessionRequest, sessionNumbers, sessionOptions} from './session-options.js'
@@ -22,6 +22,8 @@ export type JoinPlan = {
   readonly uid: number
   /** The published ports of a network of its own. */
   readonly publications: readonly Publication[]
+  /** Whether a proxy leads to named hosts. */
+  readonly hasProxy: boolean
   /** Text of the user's settings file, on which the plan depends; undefined without one. */
   readonly settings: string | undefined
 }
@@ -65,12 +67,17 @@ export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
  * Returns the lines of resolv.conf(5) in place of those that name the host's servers, and the locks of the helpers of the network: a
  * session starts without Node only while all are held.
  */
-function networkFields({folder, publications}: Pick<JoinPlan, 'folder' | 'publications'>): string[] {
+function networkFields({
+  folder,
+  publications,
+  hasProxy,
+}: Pick<JoinPlan, 'folder' | 'hasProxy' | 'publications'>): string[] {
   const runFolder = join(folder, 'run')
   const network = recordedNetwork(runFolder)
   if (network === undefined) return ['-', '0']
   const locks = [
     ...(network === 'none' ? [] : [outletLock(runFolder)]),
+    ...(hasProxy ? [proxyLock(runFolder)] : []),
     ...publications.map((publication) => publicationLock(runFolder, publication)),
   ]
   return [`+${resolverHead(network)}`, String(locks.length), ...locks]

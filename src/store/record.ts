@@ -68,6 +68,8 @@ const environmentSettingsSchema = v.strictObject({
   publish: v.exactOptional(v.array(publicationSchema)),
   /** Networks as ADDRESS/LENGTH, the only ones that a private network leads to. */
   allow: v.exactOptional(v.array(v.string())),
+  /** Hosts that an environment without another way out reaches through a proxy. */
+  allowHosts: v.exactOptional(v.array(v.string())),
 })
 
 export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>

@@ -38,6 +38,7 @@ my @forbidden = host_addresses($addresses);
 syscall($network->{prctl}, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or give_up('prctl');
 pipe(my $wakes, my $wake) or give_up('pipe');
 $SIG{CHLD} = sub { syswrite $wake, 'x' };
+pass_on(inside_network($network, \&refuse_advertisements)) if @allowed;
 my ($pid, $exit_end) = $tool eq 'pasta' ? start_pasta() : start_slirp();
 record($pid);
 pass_on(inside_network($network, sub {
@@ -56,6 +57,15 @@ sub pass_on {
   syswrite $report, $words;
   kill 'KILL', $pid if $pid;
   exit 1;
+}
+
+# slirp4netns is a router of IPv6 too: its advertisement would bring a default route after the routes of the list.
+sub refuse_advertisements {
+  -e '/proc/sys/net/ipv6' or return;
+  for my $name (qw(all default)) {
+    open(my $file, '>', "/proc/sys/net/ipv6/conf/$name/accept_ra") or give_up('settings');
+    defined syswrite $file, 0 or give_up('settings');
+  }
 }
 
 # A tool whose keeper was killed serves the network still, and would prevent another.

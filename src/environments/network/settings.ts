@@ -4,8 +4,13 @@ import {type EnvironmentRecord, type EnvironmentSettings, networkOf} from '../..
 
 /** Returns the settings of the network of an environment, as commands print them. */
 export function networkResultOf(record: Pick<EnvironmentRecord, 'settings'>) {
-  const {publish = [], allow = []} = record.settings
-  return {network: networkOf(record), publish: publish.map(formatPublication), allow: [...allow]}
+  const {publish = [], allow = [], allowHosts = []} = record.settings
+  return {
+    network: networkOf(record),
+    publish: publish.map(formatPublication),
+    allow: [...allow],
+    allowHosts: [...allowHosts],
+  }
 }
 
 /**
@@ -25,6 +30,12 @@ export function requireConsistent(name: string | undefined, settings: Environmen
       ...(name === undefined
         ? []
         : [`Or take the publication back: envs publish ${name} --remove ${formatPublication(published)}`]),
+    ])
+  if (settings.allowHosts !== undefined && network !== 'none')
+    throw new UsageError('A list of allowed hosts needs the network none: its proxy is the only way out.', [
+      name === undefined
+        ? 'Add --network none.'
+        : `Change both: envs set ${name} network=none allow-host=HOST; or clear the list: envs set ${name} allow-host=`,
     ])
   if (settings.allow !== undefined && network !== 'private')
     throw new UsageError('A list of allowed networks needs the network private.', [

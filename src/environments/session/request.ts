@@ -4,6 +4,7 @@ import type {SessionSpec, SessionWish} from '../../features/feature.js'
 import {sessionWithFeatures} from '../../features/index.js'
 import type {Host} from '../../host/host.js'
 import {isInTerminalForeground} from '../../host/machine/proc.js'
+import {PROXY_URL} from '../../sandbox/network/helper.js'
 import {filterSets} from '../../sandbox/seccomp/rules.js'
 import type {SessionRequest} from '../../sandbox/session-options.js'
 import type {Environment, EnvironmentName} from '../../store/environments.js'
@@ -28,10 +29,22 @@ export function planRequest(
 ): SessionSpec {
   const forwardsInterrupts = !isInTerminalForeground()
   const session = {
-    request: planSession(name, wish, {environment, forwardsInterrupts}),
+    request: planSession(name, wish, {
+      environment: record.settings.allowHosts === undefined ? environment : behindProxy(environment),
+      forwardsInterrupts,
+    }),
     filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
   }
   return sessionWithFeatures(session, {wish, workingFolder})
+}
+
+/** Returns the variables with the proxy of the environment in place of those of the host. */
+function behindProxy(environment: Host['environment']): Host['environment'] {
+  const others = Object.entries(environment).filter(([key]) => !/proxy$/i.test(key))
+  const own = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].map(
+    (key) => [key, PROXY_URL] as const,
+  )
+  return {...Object.fromEntries(others), ...Object.fromEntries(own)}
 }
 
 /** Reads the flags of a session, without the flags that features read. @throws {UsageError} */

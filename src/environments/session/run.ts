@@ -101,6 +101,7 @@ function sessionOptions(
     ...{uid: host.uid, folder: files.folder, lock: files.lock},
     ...{passedOn: [], settings: undefined},
     publications: record.settings.publish ?? [],
+    hasProxy: record.settings.allowHosts !== undefined,
   }
   return {
     name,
@@ -124,9 +125,12 @@ function sessionOptions(
 
 /** Returns the plan for later sessions like this one, without the host's variables: each session reads its own. */
 function keptPlan(plan: JoinPlan, {settings}: PlainSession): JoinPlan {
-  const isPassedOn = ({name}: {name: string}) => PASSED_ON.some((passed) => passed === name)
+  const isPassedOn = ({name}: {name: string}) =>
+    PASSED_ON.some((passed) => passed === name) && !(plan.hasProxy && /proxy$/i.test(name))
   const variables = plan.request.variables.filter((variable) => !isPassedOn(variable))
-  return {...plan, settings, passedOn: PASSED_ON, request: {...plan.request, variables}}
+  // Those of the host for a proxy would replace the environment's own.
+  const passedOn = plan.hasProxy ? PASSED_ON.filter((name) => !/proxy$/i.test(name)) : PASSED_ON
+  return {...plan, settings, passedOn, request: {...plan.request, variables}}
 }
 
 /**

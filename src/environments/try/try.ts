@@ -92,7 +92,11 @@ export class TryRun {
     {words, architecture, keepAs, onDisk, settings: ofEnvironment}: TryRequest,
     {settings, context, signal, onNotice}: TryOptions,
   ): Promise<TryRun> {
-    if (ofEnvironment.network === 'none' && words.packages.length > 0)
+    if (
+      ofEnvironment.network === 'none' &&
+      ofEnvironment.allowHosts === undefined &&
+      words.packages.length > 0
+    )
       throw new UsageError('Packages cannot be installed in an environment without a way to a mirror.', [
         'Give it a private network: --network private',
       ])

@@ -16,3 +16,16 @@ export function parseAllowedNetwork(text: string): string {
     ])
   return `${canonicalAddress(address)}/${Number(prefix)}`
 }
+
+const HOST_NAME = /^\.?[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?(?::(?<port>\d{1,5}))?$/
+
+/** Parses a host that an environment may reach: `deb.example.org`, `.example.org`, each with `:PORT` or not. @throws {UsageError} */
+export function parseAllowedHost(text: string): string {
+  const name = text.toLowerCase()
+  const match = HOST_NAME.exec(name)
+  if (match === null || Number(match.groups?.['port'] ?? '1') > 65_535)
+    throw new UsageError(`"${text}" is not the name of a host.`, [
+      'Write a name, a domain or a name with a port: deb.example.org, .example.org, git.example.org:22',
+    ])
+  return name
+}

@@ -76,6 +76,27 @@ export function publicationLock(
   return join(networkFolder(runFolder), `publish-${address}-${port}.lock`)
 }
 
+/** Port of the loopback of an environment at which its proxy listens. */
+const PROXY_PORT = 3128
+
+/** The proxy, as programs in the environment name it. */
+export const PROXY_URL = `http://127.0.0.1:${PROXY_PORT}`
+
+/** Returns the helper that leads to named hosts alone. */
+export function proxyHelper(place: NetworkPlace, hosts: readonly string[]): Helper {
+  return {
+    lock: proxyLock(place.runFolder),
+    argv: [
+      ...helperWords(place, 'proxy'),
+      ...[numbers(place), ...anchorWords(place.anchor), String(PROXY_PORT), ...hosts],
+    ],
+  }
+}
+
+export function proxyLock(runFolder: string): string {
+  return join(networkFolder(runFolder), 'proxy.lock')
+}
+
 /** Returns the helper through which a port of one environment is also a port of the loopback of another. */
 export function connectionHelper(place: NetworkPlace, {from, port, to, toPort}: Connection): Helper {
   return {

@@ -1,6 +1,6 @@
 import type {EnvsError} from '../../errors.js'
 import {helperError, PublicationError} from './errors.js'
-import {ensureHelper, type NetworkPlace, networkHelper, publicationHelper} from './helper.js'
+import {ensureHelper, type NetworkPlace, networkHelper, proxyHelper, publicationHelper} from './helper.js'
 import {type Outlet, outletWords} from './outlet.js'
 import type {Publication} from './publication.js'
 
@@ -10,6 +10,8 @@ export type NetworkService = {
   /** Undefined for a network without a way out. */
   readonly outlet: Outlet | undefined
   readonly publications: readonly Publication[]
+  /** Hosts that a proxy leads to; empty without one. */
+  readonly hosts: readonly string[]
 }
 
 /**
@@ -18,9 +20,15 @@ export type NetworkService = {
  * @throws {networkFailedError} @throws {PublicationError}
  */
 export async function serveNetwork(place: NetworkPlace, service: NetworkService): Promise<void> {
-  const {name, outlet, publications} = service
-  const failure = outlet && (await ensureHelper(networkHelper(place, outletWords(outlet))))
-  if (failure !== undefined) throw helperError(name, failure)
+  const {name, outlet, publications, hosts} = service
+  const helpers = [
+    ...(outlet === undefined ? [] : [networkHelper(place, outletWords(outlet))]),
+    ...(hosts.length === 0 ? [] : [proxyHelper(place, hosts)]),
+  ]
+  for (const helper of helpers) {
+    const failure = await ensureHelper(helper)
+    if (failure !== undefined) throw helperError(name, failure)
+  }
   for (const publication of publications) {
     const error = await publish(place, name, publication)
     if (error !== undefined) throw error
