@@ -182,13 +182,3 @@ sub end_tool {
   kill 'TERM', $pid;
   waitpid $pid, 0;
 }
-
-# Returns the bytes of an address that envs has checked.
-sub packed {
-  my ($text) = @_;
-  return pack 'C4', split /\./, $text unless $text =~ /:/;
-  my ($head, $tail) = split /::/, $text, 2;
-  my @head = split /:/, $head;
-  my @tail = split /:/, $tail // '';
-  return pack 'n8', map { hex } @head, (0) x (8 - @head - @tail), @tail;
-}

@@ -8,15 +8,14 @@
 #   NAME     a host that may be reached, .DOMAIN for the hosts below a domain; with :NUMBER at that port, else at 80 and 443
 # Inherited: 3 status pipe, 4 lock, held as long as this program runs; its file gets the process id.
 #
-# This program stays in the network of the host and resolves names there; a child makes the listener inside, and leaves it to this
-# program by its number (pidfd_getfd(2), Linux 5.6). Understands CONNECT, and absolute http: URLs. A name that leads to an address of
+# This program stays in the network of the host and resolves names there; a child makes the listener inside. Understands CONNECT, and absolute http: URLs. A name that leads to an address of
 # the host, or to a loopback, is refused. The status pipe gets "ready", or "failed STAGE ERRNO".
 # Plain Perl without modules, as session.pl.
 use v5.12;
 use warnings;
 
 my ($AF_INET, $SOCK_STREAM, $SOL_SOCKET, $SO_REUSEADDR) = (2, 1, 1, 2);
-my ($NR_PIDFD_OPEN, $NR_PIDFD_GETFD, $PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $SIGKILL) = (434, 438, 1, 4, 9);
+my ($PR_SET_PDEATHSIG, $SIGKILL) = (1, 9);
 my ($BLOCK, $BACKLOG, $MOST_HEAD, $MOST_CONNECTIONS, $MOST_SECONDS) = (65536, 128, 65536, 256, 30);
 
 BEGIN { $^F = 2 }
@@ -31,7 +30,7 @@ open(my $lock, '+<&=', 4) or exit 1;
 $SIG{PIPE} = 'IGNORE';
 my $network = open_network($anchor, $numbers);
 my $watch = watch_anchor($anchor, $started);
-my $listener = listen_inside();
+my $listener = listener_inside($network, \&listen_here);
 truncate $lock, 0;
 syswrite $lock, "$$\n";
 syswrite $report, "ready\n";
@@ -61,28 +60,10 @@ while (1) {
   $connections{$child} = 1;
 }
 
-sub listen_inside {
-  pipe(my $ready, my $is_ready) && pipe(my $hold, my $let_go) or give_up('pipe');
-  my $child = fork() // give_up('fork');
-  if ($child == 0) {
-    close $_ for $ready, $let_go;
-    enter_network($network);
-    socket(my $socket, $AF_INET, $SOCK_STREAM, 0) or give_up('socket');
-    setsockopt($socket, $SOL_SOCKET, $SO_REUSEADDR, pack 'i', 1);
-    bind($socket, pack('Sna4x8', $AF_INET, $port, "\x7f\0\0\1")) && listen($socket, $BACKLOG) or give_up('bind');
-    syscall($network->{prctl}, $PR_SET_DUMPABLE, 1, 0, 0, 0);
-    syswrite $is_ready, fileno($socket) . "\n";
-    sysread $hold, my $nothing, 1;
-    exit 0;
-  }
-  close $_ for $is_ready, $hold;
-  sysread($ready, my $number, 16) or exit 1;    # the child has reported why
-  my $pidfd = syscall($NR_PIDFD_OPEN, $child, 0);
-  my $fd = $pidfd < 0 ? -1 : syscall($NR_PIDFD_GETFD, $pidfd, $number + 0, 0);
-  $fd >= 0 or give_up('listener');
-  close $let_go;
-  waitpid $child, 0;
-  open(my $socket, '+<&=', $fd) or give_up('listener');
+sub listen_here {
+  socket(my $socket, $AF_INET, $SOCK_STREAM, 0) or give_up('socket');
+  setsockopt($socket, $SOL_SOCKET, $SO_REUSEADDR, pack 'i', 1);
+  bind($socket, pack('Sna4x8', $AF_INET, $port, "\x7f\0\0\1")) && listen($socket, $BACKLOG) or give_up('bind');
   return $socket;
 }
 

@@ -9,15 +9,15 @@
 #
 # Listens at ADDRESS and PORT, and connects to TO_PORT of the loopback, IPv4 or IPv6. Ends with either environment. The status pipe
 # gets "ready", or "failed STAGE ERRNO"; the stage of a port that is refused is "bind".
-# A socket stays in the network in which it was made: this program listens first, and joins the other network then. To listen in an
-# environment, a child makes the socket, and leaves it to this program by its number in /proc (pidfd_getfd(2), Linux 5.6).
+# A socket stays in the network in which it was made: this program listens first, and joins the other network then. In an environment, a
+# child makes the listener.
 # Plain Perl without modules, as session.pl.
 use v5.12;
 use warnings;
 
 my ($AF_INET, $AF_INET6, $SOCK_STREAM, $SOL_SOCKET, $SO_REUSEADDR, $SO_ERROR, $IPPROTO_IPV6, $IPV6_V6ONLY) = (2, 10, 1, 1, 2, 4, 41, 26);
 my ($EINTR, $EAGAIN, $EINPROGRESS, $F_SETFL, $F_GETFL, $O_NONBLOCK) = (4, 11, 115, 4, 3, 04000);
-my ($RLIMIT_NOFILE, $NR_PIDFD_OPEN, $NR_PIDFD_GETFD, $PR_SET_DUMPABLE) = (7, 434, 438, 4);
+my $RLIMIT_NOFILE = 7;
 my ($BLOCK, $BACKLOG, $RESERVE) = (65536, 128, 16);
 my @LOOPBACKS = ([$AF_INET, "\x7f\0\0\1"], [$AF_INET6, "\0" x 15 . "\1"]);
 
@@ -34,7 +34,7 @@ $SIG{PIPE} = 'IGNORE';
 my @watches = ([$to, $to_started, watch_anchor($to, $to_started)]);
 push @watches, [$from, $from_started, watch_anchor($from, $from_started)] if $from ne '-';
 my $target = open_network($to, $numbers);
-my $listener = $from eq '-' ? listen_here() : listen_inside(open_network($from, $numbers));
+my $listener = $from eq '-' ? listen_here() : listener_inside(open_network($from, $numbers), \&listen_here);
 enter_network($target);
 my $most = raise_limit($target->{prlimit});
 undef $target;
@@ -60,43 +60,9 @@ sub listen_here {
   return $socket;
 }
 
-sub listen_inside {
-  my ($network) = @_;
-  pipe(my $ready, my $is_ready) && pipe(my $hold, my $let_go) or give_up('pipe');
-  my $child = fork() // give_up('fork');
-  if ($child == 0) {
-    close $_ for $ready, $let_go;
-    enter_network($network);
-    my $socket = listen_here();
-    # Joining a user namespace made this process one that others may not inspect.
-    syscall($network->{prctl}, $PR_SET_DUMPABLE, 1, 0, 0, 0);
-    syswrite $is_ready, fileno($socket) . "\n";
-    sysread $hold, my $nothing, 1;
-    exit 0;
-  }
-  close $_ for $is_ready, $hold;
-  sysread($ready, my $number, 16) or exit 1;    # the child has reported why
-  my $pidfd = syscall($NR_PIDFD_OPEN, $child, 0);
-  my $fd = $pidfd < 0 ? -1 : syscall($NR_PIDFD_GETFD, $pidfd, $number + 0, 0);
-  $fd >= 0 or give_up('listener');
-  close $let_go;
-  waitpid $child, 0;
-  open(my $socket, '+<&=', $fd) or give_up('listener');
-  return $socket;
-}
-
 sub name_of {
   my ($family, $bytes, $number) = @_;
   return $family == $AF_INET ? pack('Sna4x8', $family, $number, $bytes) : pack('SnLa16L', $family, $number, 0, $bytes, 0);
-}
-
-sub packed {
-  my ($text) = @_;
-  return pack 'C4', split /\./, $text unless $text =~ /:/;
-  my ($head, $tail) = split /::/, $text, 2;
-  my @head = split /:/, $head;
-  my @tail = split /:/, $tail // '';
-  return pack 'n8', map { hex } @head, (0) x (8 - @head - @tail), @tail;
 }
 
 sub no_waiting {

@@ -7,7 +7,9 @@ use v5.12;
 use warnings;
 
 my ($CLONE_NEWUSER, $CLONE_NEWNET) = (0x10000000, 0x40000000);
-my ($PR_SET_NAME, $NR_PIDFD_OPEN) = (15, 434);    # the same number on every processor since Linux 5.3
+my $PR_SET_DUMPABLE = 4;
+# The same numbers on every processor; Linux 5.3 and 5.6.
+my ($NR_PIDFD_OPEN, $NR_PIDFD_GETFD) = (434, 438);
 
 # Returns the network of a process with its owner. NUMBERS: system calls setns, prctl and prlimit64, then "power" or "generic".
 sub open_network {
@@ -75,10 +77,41 @@ sub give_up {
   exit 1;
 }
 
-sub rename_process {
-  my ($network, $name) = @_;
-  my $text = "$name\0";
-  syscall($network->{prctl}, $PR_SET_NAME, $text, 0, 0, 0);
+# Returns the listener that MAKE makes in a network, in a process that stays in its own: a child leaves it by its number. See
+# pidfd_getfd(2).
+sub listener_inside {
+  my ($network, $make) = @_;
+  pipe(my $ready, my $is_ready) && pipe(my $hold, my $let_go) or give_up('pipe');
+  my $child = fork() // give_up('fork');
+  if ($child == 0) {
+    close $_ for $ready, $let_go;
+    enter_network($network);
+    my $socket = $make->();
+    # Joining a user namespace made this process one that others may not inspect.
+    syscall($network->{prctl}, $PR_SET_DUMPABLE, 1, 0, 0, 0);
+    syswrite $is_ready, fileno($socket) . "\n";
+    sysread $hold, my $nothing, 1;
+    exit 0;
+  }
+  close $_ for $is_ready, $hold;
+  sysread($ready, my $number, 16) or exit 1;    # the child has reported why
+  my $pidfd = syscall($NR_PIDFD_OPEN, $child, 0);
+  my $fd = $pidfd < 0 ? -1 : syscall($NR_PIDFD_GETFD, $pidfd, $number + 0, 0);
+  $fd >= 0 or give_up('listener');
+  close $let_go;
+  waitpid $child, 0;
+  open(my $socket, '+<&=', $fd) or give_up('listener');
+  return $socket;
+}
+
+# Returns the bytes of an address that envs has checked.
+sub packed {
+  my ($text) = @_;
+  return pack 'C4', split /\./, $text unless $text =~ /:/;
+  my ($head, $tail) = split /::/, $text, 2;
+  my @head = split /:/, $head;
+  my @tail = split /:/, $tail // '';
+  return pack 'n8', map { hex } @head, (0) x (8 - @head - @tail), @tail;
 }
 
 1;
