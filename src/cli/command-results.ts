@@ -9,6 +9,7 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {connectResult, portListResult, publishResult} from '../environments/network/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {exportResult, pushResult} from '../environments/publish/results.js'
 import {
@@ -64,6 +65,9 @@ export const COMMAND_RESULTS = {
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,
+  publish: publishResult,
+  ports: portListResult,
+  connect: connectResult,
   services: serviceListResult,
   'services NAME start': serviceActionResult,
   'services NAME log': serviceLogResult,

@@ -15,6 +15,15 @@ const initResult = described(
   v.picklist(['none', 'systemd', 'services']),
   "its first process: none starts no services, systemd is the guest's own, services is a supervisor of envs",
 )
+const networkResults = {
+  network: described(
+    v.picklist(['host', 'none', 'private']),
+    "its network: the host's; one of its own without a way out; or one of its own that leads out, and not to the host",
+  ),
+  publish: described(v.array(v.string()), 'ports of the host that lead to it: ADDRESS:PORT:GUEST'),
+  allow: described(v.array(v.string()), 'the only networks that it reaches; empty for all'),
+  allowHosts: described(v.array(v.string()), 'hosts that it reaches through a proxy, its only way out'),
+}
 const engineResult = v.picklist(['bwrap', 'unshare', 'proot'])
 
 const imageResult = described(
@@ -45,6 +54,7 @@ export const environmentResult = described(
     storage: v.picklist(['overlay', 'directory']),
     architecture: architectureField,
     init: initResult,
+    ...networkResults,
     extraction: v.object({
       entries: countField,
       sizeBytes: countField,
@@ -174,7 +184,10 @@ export type StopResult = RecordOf<typeof stopResult>
 
 export const environmentSettingsResult = v.object({
   name: ownNameField,
-  settings: described(v.object({init: initResult}), 'all settings of the environment, with the new values'),
+  settings: described(
+    v.object({init: initResult, ...networkResults}),
+    'all settings of the environment, with the new values',
+  ),
   isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),
   hasOwnPolicy: described(
     v.boolean(),
