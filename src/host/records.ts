@@ -8,10 +8,8 @@ import {readSmallFile, writeFileAtomic} from './files.js'
 export type RecordFormat<Schema extends v.GenericSchema<unknown, unknown>> = {
   /** Schema of the newest version. Unknown fields of a {@link recordObject} survive a write, others are dropped on reading. */
   readonly schema: Schema
-  /** The version that is written. A file without a version has version 1. */
-  readonly version: number
-  /** Migrations from version 1 to 2, and so on; none may change files. */
-  readonly migrations: readonly ((record: JsonObject) => JsonObject)[]
+  /** Migrations from version 1 to 2, and so on; none may change files. The newest version, which is written, is that of the last. */
+  readonly migrations?: readonly ((record: JsonObject) => JsonObject)[]
   /** Maximum size of a file that envs writes. */
   readonly maxBytes: number
   /** Indentation of the JSON: templates/host/complete.sh reads some records line by line. */
@@ -24,6 +22,16 @@ export type RecordOf<Schema extends v.GenericSchema<unknown, unknown>> = Readonl
 
 /** The reason why a record cannot be read; `why` is a clause: `it is not JSON`. */
 export type RecordProblem = {readonly why: string; readonly isNewer: boolean; readonly cause?: unknown}
+
+/** Returns what makes the error of a damaged record of one kind. */
+export function unreadableBy(
+  create: (
+    facts: {readonly path: string; readonly reason: string},
+    circumstances: ReturnType<typeof recordCircumstances>,
+  ) => Error,
+): (path: string, problem: RecordProblem) => Error {
+  return (path, problem) => create({path, reason: problem.why}, recordCircumstances(problem))
+}
 
 /** Returns the cause and next steps of a record error: a record of a newer envs has its own next step. */
 export function recordCircumstances({isNewer, cause}: RecordProblem) {
@@ -91,8 +99,9 @@ function isMissing(error: unknown): boolean {
 export function parseRecordText<Schema extends v.GenericSchema<unknown, unknown>>(
   text: string,
   path: string,
-  {schema, version: newest, migrations, maxBytes, unreadable}: RecordFormat<Schema>,
+  {schema, migrations = [], maxBytes, unreadable}: RecordFormat<Schema>,
 ): RecordOf<Schema> {
+  const newest = 1 + migrations.length
   const refuse = (why: string, {isNewer = false, cause}: {isNewer?: boolean; cause?: unknown} = {}) =>
     unreadable(path, {why, isNewer, cause})
   if (text.length > maxBytes) throw refuse(`it is over ${maxBytes} bytes`)
@@ -122,9 +131,9 @@ export function parseRecordText<Schema extends v.GenericSchema<unknown, unknown>
 /** Returns the text of a record in the newest version, as `writeRecordFile` writes it. */
 export function recordText<Schema extends v.GenericSchema<unknown, unknown>>(
   record: RecordOf<Schema> & object,
-  {version, indent}: RecordFormat<Schema>,
+  {migrations = [], indent}: RecordFormat<Schema>,
 ): string {
-  const json = {schemaVersion: version, ...record}
+  const json = {schemaVersion: 1 + migrations.length, ...record}
   return `${JSON.stringify(json, undefined, indent)}\n`
 }
 

@@ -5,10 +5,10 @@ import {
   parseRecordText,
   type RecordFormat,
   type RecordOf,
-  recordCircumstances,
   recordObject,
   requireRecordFile,
   timeField,
+  unreadableBy,
   writeRecordFile,
 } from '../host/records.js'
 import {historyUnreadableError} from './errors.js'
@@ -211,13 +211,10 @@ export function sameLayers(a: readonly LayerId[], b: readonly LayerId[]): boolea
 
 const HISTORY_FORMAT: RecordFormat<typeof historySchema> = {
   schema: historySchema,
-  version: 1,
-  migrations: [],
   // A thousand snapshots of a hundred layers each; retention removes them long before.
   maxBytes: 4 * 2 ** 20,
   indent: 1,
-  unreadable: (path, problem) =>
-    historyUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(historyUnreadableError),
 }
 
 /** Writes the history by one rename: before it the old state is valid, after it the new one. */

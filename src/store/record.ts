@@ -7,9 +7,9 @@ import {
   type RecordFormat,
   type RecordOf,
   readRecordFile,
-  recordCircumstances,
   recordObject,
   timeField,
+  unreadableBy,
   writeRecordFile,
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
@@ -112,13 +112,11 @@ export type EnvironmentRecord = RecordOf<typeof environmentSchema>
 
 const ENVIRONMENT_FORMAT: RecordFormat<typeof environmentSchema> = {
   schema: environmentSchema,
-  version: 2,
   migrations: [(first) => ({...first, settings: {}})],
   // A record has a kilobyte, and a hundred bytes for each package of an image that envs made from packages.
   maxBytes: 4 * 2 ** 20,
   indent: 2,
-  unreadable: (path, problem) =>
-    recordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(recordUnreadableError),
 }
 
 /** Writes the record by one rename. @param options.isSynced - Whether to sync the file to the disk. */

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import {chmod, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
-import {test} from 'node:test'
+import {type TestContext, test} from 'node:test'
 import {type SandboxedCli, sandboxedCli} from '../support/cli.js'
 
 const ANSWER = {status: 0, signal: null, stdout: 'auto\n', stderr: ''}
+
+function cliWithOwnCode(t: TestContext): Promise<SandboxedCli> {
+  return sandboxedCli(t, [], {}, {ownCode: true})
+}
 
 function ask(cli: SandboxedCli) {
   return cli.run('config', 'get', 'engine')
@@ -24,7 +28,7 @@ async function keptBy(cli: SandboxedCli): Promise<string> {
 }
 
 test('a command keeps what it has compiled where nobody else can write, and does the same with it', async (t) => {
-  const cli = await sandboxedCli(t)
+  const cli = await cliWithOwnCode(t)
   assert.deepEqual(await ask(cli), ANSWER)
   const kept = await keptBy(cli)
   const before = await stat(kept)
@@ -36,7 +40,7 @@ test('a command keeps what it has compiled where nobody else can write, and does
 })
 
 test('what a command does another time is kept too', async (t) => {
-  const cli = await sandboxedCli(t)
+  const cli = await cliWithOwnCode(t)
   await ask(cli)
   const {size} = await stat(await keptBy(cli))
   assert.equal((await cli.run('config', 'list')).status, 0)
@@ -67,7 +71,7 @@ for (const [what, spoil] of [
   ],
 ] satisfies [string, (kept: string) => Promise<void>][]) {
   test(`a file ${what} is not taken, and made anew`, async (t) => {
-    const cli = await sandboxedCli(t)
+    const cli = await cliWithOwnCode(t)
     await ask(cli)
     const kept = await keptBy(cli)
     await spoil(kept)
@@ -81,7 +85,7 @@ for (const [what, spoil] of [
 }
 
 test('what other builds have kept goes', async (t) => {
-  const cli = await sandboxedCli(t)
+  const cli = await cliWithOwnCode(t)
   await mkdir(folderOf(cli), {recursive: true})
   await writeFile(join(folderOf(cli), 'list-of-another-build'), '')
   await ask(cli)
@@ -89,7 +93,7 @@ test('what other builds have kept goes', async (t) => {
 })
 
 test('a command that fails keeps nothing', async (t) => {
-  const cli = await sandboxedCli(t)
+  const cli = await cliWithOwnCode(t)
   const failed = await cli.run('config', 'get', 'nothing')
   assert.equal(failed.status, 2)
   await assert.rejects(readdir(folderOf(cli)), {code: 'ENOENT'})
@@ -100,7 +104,7 @@ for (const [what, prepare, env] of [
   ['is not wanted', async () => {}, {NODE_DISABLE_COMPILE_CACHE: '1'}],
 ] satisfies [string, (cache: string) => Promise<void>, Record<string, string>][]) {
   test(`all goes on where a cache ${what}`, async (t) => {
-    const cli = await sandboxedCli(t)
+    const cli = await cliWithOwnCode(t)
     await prepare(join(cli.home, 'cache'))
     assert.deepEqual(await cli.runWith({env}, 'config', 'get', 'engine'), ANSWER)
     await assert.rejects(readdir(folderOf(cli)))

@@ -1,6 +1,6 @@
 import {spawn} from 'node:child_process'
 import {existsSync} from 'node:fs'
-import {chmod, mkdir, mkdtemp, rm} from 'node:fs/promises'
+import {chmod, mkdir, mkdtemp, rm, symlink} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -49,6 +49,8 @@ export type SandboxedCli = {
   runWith(options: RunOptions, ...argv: string[]): Promise<Ran>
 }
 
+type CliOptions = {readonly words?: readonly [string, ...string[]]; readonly ownCode?: boolean}
+
 /** A test, or whatever else says when it is over. */
 export type Scope = {after(tidyUp: () => Promise<void>): void}
 
@@ -58,12 +60,13 @@ export type Scope = {after(tidyUp: () => Promise<void>): void}
  * @param behind - Words of another program that it is run by, such as nsenter and its options.
  * @param variables - Beside its own.
  * @param options.words - Start another program in its place.
+ * @param options.ownCode - Has it compile its code anew: what one test's commands have compiled, others find compiled.
  */
 export async function sandboxedCli(
   t: Scope,
   behind: readonly string[] = [],
   variables: Readonly<Record<string, string>> = {},
-  {words: own = PROGRAM}: {words?: readonly [string, ...string[]]} = {},
+  {words: own = PROGRAM, ownCode = false}: CliOptions = {},
 ): Promise<SandboxedCli> {
   if (!existsSync(BUILT)) throw new Error('dist/ is missing: run npm run build first')
   const home = await mkdtemp(join(tmpdir(), 'envs-cli-'))
@@ -83,6 +86,7 @@ export async function sandboxedCli(
     ...variables,
   }
   await mkdir(env.XDG_RUNTIME_DIR, {mode: 0o700})
+  if (!ownCode) await shareCode(join(home, 'cache', 'envs'))
   const [program = own[0], ...rest] = [...behind, ...own]
   const words = [program, ...rest] as const
   const runWith = (options: RunOptions, ...argv: string[]) =>
@@ -96,6 +100,18 @@ export async function sandboxedCli(
     run: (...argv) => runWith({}, ...argv),
     runWith,
   }
+}
+
+/**
+ * Lets commands keep the code that V8 compiles in one folder for the whole run of the tests: every home is a new one, and a
+ * command in a new home would compile, keep and sync its code again.
+ */
+async function shareCode(cache: string): Promise<void> {
+  const seed = process.env['ENVS_TEST_SEED']
+  if (seed === undefined) return
+  await mkdir(join(seed, 'code'), {recursive: true, mode: 0o700})
+  await mkdir(cache, {recursive: true, mode: 0o700})
+  await symlink(join(seed, 'code'), join(cache, 'code'))
 }
 
 /** Runs a program as {@link SandboxedCli.runWith} does. */

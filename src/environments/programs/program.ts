@@ -11,8 +11,8 @@ import {
   type RecordFormat,
   type RecordOf,
   readRecordFile,
-  recordCircumstances,
   timeField,
+  unreadableBy,
   writeRecordFile,
 } from '../../host/records.js'
 import {RecordUnreadableError, recordUnreadableError} from '../../store/errors.js'
@@ -81,12 +81,9 @@ const programSchema = v.object({
 
 const PROGRAM_FORMAT: RecordFormat<typeof programSchema> = {
   schema: programSchema,
-  version: 1,
-  migrations: [],
   maxBytes: 4 * 2 ** 20,
   indent: 0,
-  unreadable: (path, problem) =>
-    recordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(recordUnreadableError),
 }
 
 /** Writes the record of a program, before it starts. */

@@ -8,10 +8,10 @@ import {
   type RecordFormat,
   type RecordOf,
   readRecordFile,
-  recordCircumstances,
   recordText,
   sha256Field,
   timeField,
+  unreadableBy,
 } from '../../host/records.js'
 import type {PublishedImage} from '../resolved-image.js'
 import {imageRecordUnreadableError} from './errors.js'
@@ -79,13 +79,10 @@ export type ImageRecord = RecordOf<typeof imageRecordSchema>
 
 const IMAGE_FORMAT: RecordFormat<typeof imageRecordSchema> = {
   schema: imageRecordSchema,
-  version: 1,
-  migrations: [],
   // About a kilobyte, plus a hundred bytes for each package of a built image.
   maxBytes: 4 * 2 ** 20,
   indent: 2,
-  unreadable: (path, problem) =>
-    imageRecordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(imageRecordUnreadableError),
 }
 
 /** Facts about an image before its bytes are fetched. */

@@ -12,10 +12,10 @@ import {
   type RecordFormat,
   type RecordOf,
   readRecordFile,
-  recordCircumstances,
   recordText,
   sha256Field,
   timeField,
+  unreadableBy,
 } from '../../host/records.js'
 import {renderEvidence} from '../../registry/trust/evidence.js'
 import {ImageRecordUnreadableError, imageRecordUnreadableError} from '../cache/errors.js'
@@ -67,13 +67,10 @@ export const EVIDENCE = {
 
 const CONTAINER_FORMAT: RecordFormat<typeof keptContainerSchema> = {
   schema: keptContainerSchema,
-  version: 1,
-  migrations: [],
   // A configuration has 4 MiB at most.
   maxBytes: 16 * 2 ** 20,
   indent: 2,
-  unreadable: (path, problem) =>
-    imageRecordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(imageRecordUnreadableError),
 }
 
 /** A folder with this file is that of an image of containers; other images have `image.json`. */

@@ -1,5 +1,6 @@
+import {readFirst} from '../tree/regular-file.js'
 import {compareGroups, compareUsers} from './accounts.js'
-import {md5Of, readFirst} from './entries.js'
+import {md5Of} from './entries.js'
 import {type MergedTree, openMergedTree} from './merged.js'
 import {
   comparePackages,

@@ -1,7 +1,7 @@
 import {lstatSync, readlinkSync, type Stats} from 'node:fs'
 import {errnoOf} from '../../errors.js'
 import {type FolderHandle, openFolder} from '../tree/paths.js'
-import {readFirst} from './entries.js'
+import {readFirst} from '../tree/regular-file.js'
 import type {LayerMarks} from './layer-marks.js'
 
 /**

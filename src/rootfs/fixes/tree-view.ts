@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  opendirSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  type Stats,
-} from 'node:fs'
-import {isErrno, unlessErrno} from '../../host/errno.js'
+import {opendirSync, readlinkSync} from 'node:fs'
+import {isErrno} from '../../host/errno.js'
 import {lstatOrNothing, openRootedPaths, PathRefusal, type RootedPaths} from '../tree/paths.js'
+import {readBytes, readFirst, withRegularFile} from '../tree/regular-file.js'
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'other' | 'nothing'
 
@@ -28,7 +20,6 @@ export type TreeView = {
   list(path: string): string[]
 }
 
-const {O_RDONLY, O_NOFOLLOW, O_NONBLOCK} = constants
 /** A thousand times any file that a fix reads. */
 const MOST_BYTES = 2 ** 20
 /** Ten times any folder that a fix reads. */
@@ -90,24 +81,7 @@ function unlessRefused(resolve: () => string): string | undefined {
 
 /** Returns undefined for an unreadable entry or one that is not a regular file; reads at most 1 MiB. */
 export function readRegularFile(place: Buffer): Buffer | undefined {
-  return withRegularFile(place, (fd, {size}) => readBytes(fd, Math.min(size, MOST_BYTES)))
-}
-
-/** Returns undefined for an unreadable entry or one that is not a regular file; never blocks at a FIFO. */
-function withRegularFile<T>(place: Buffer, use: (fd: number, status: Stats) => T): T | undefined {
-  const fd = unlessErrno(() => openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
-  if (fd === undefined) return undefined
-  try {
-    const status = fstatSync(fd)
-    return status.isFile() ? use(fd, status) : undefined
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function readBytes(fd: number, bytes: number): Buffer {
-  const content = Buffer.alloc(bytes)
-  return content.subarray(0, readSync(fd, content, 0, bytes, 0))
+  return readFirst(place, MOST_BYTES)
 }
 
 /** Byte strings (latin1), like all paths of a tree. */

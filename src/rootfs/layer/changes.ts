@@ -6,8 +6,8 @@ import {
   parseRecordText,
   type RecordFormat,
   type RecordOf,
-  recordCircumstances,
   recordText,
+  unreadableBy,
 } from '../../host/records.js'
 import {layerUnreadableError} from '../errors.js'
 
@@ -35,13 +35,10 @@ export type LayerChanges = RecordOf<typeof changesSchema>
 
 const CHANGES_FORMAT: RecordFormat<typeof changesSchema> = {
   schema: changesSchema,
-  version: 1,
-  migrations: [],
   // A byte of a path takes six characters of JSON at most.
   maxBytes: 64 * 2 ** 20,
   indent: 0,
-  unreadable: (path, problem) =>
-    layerUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(layerUnreadableError),
 }
 
 /** Limit for the bytes of all paths; large images have some thousand paths. */

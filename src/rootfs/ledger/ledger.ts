@@ -8,7 +8,8 @@ import {
   parseRecordText,
   type RecordFormat,
   type RecordOf,
-  recordCircumstances,
+  recordText,
+  unreadableBy,
 } from '../../host/records.js'
 import {ledgerUnreadableError} from '../errors.js'
 import type {Member} from '../tar/member.js'
@@ -44,8 +45,6 @@ const MOST_ENTRIES = 100_000
 const MOST_LEDGER_BYTES = 16 * 2 ** 20
 /** Approximate size of an entry without its path. */
 const ENTRY_BYTES = 160
-
-const LEDGER_SCHEMA_VERSION = 1
 
 /** @param below - Of the layers below, whose entries hold as long as nothing replaces their files. */
 export function openLedger(
@@ -105,9 +104,8 @@ function countLosses(entries: Iterable<LedgerEntry>): Omit<LedgerCounts, 'droppe
 }
 
 function formatLedger(entries: Iterable<LedgerEntry>, dropped: number): string {
-  const lines = [JSON.stringify({schemaVersion: LEDGER_SCHEMA_VERSION, dropped})]
-  for (const entry of entries) lines.push(formatEntry(entry))
-  return `${lines.join('\n')}\n`
+  const lines = [...entries].map((entry) => `${formatEntry(entry)}\n`)
+  return `${recordText({dropped}, LEDGER_HEAD_FORMAT)}${lines.join('')}`
 }
 
 /** Metadata of the image that the tree could not get. */
@@ -162,12 +160,9 @@ const ledgerHeadSchema = v.object({dropped: numberField})
 
 const LEDGER_HEAD_FORMAT: RecordFormat<typeof ledgerHeadSchema> = {
   schema: ledgerHeadSchema,
-  version: LEDGER_SCHEMA_VERSION,
-  migrations: [],
   maxBytes: 4096,
   indent: 0,
-  unreadable: (path, problem) =>
-    ledgerUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(ledgerUnreadableError),
 }
 
 const {O_RDONLY, O_NOFOLLOW} = constants

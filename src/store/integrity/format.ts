@@ -22,8 +22,6 @@ const FEATURES: ReadonlySet<string> = new Set<string>([])
 
 const STORE_FORMAT: RecordFormat<typeof storeSchema> = {
   schema: storeSchema,
-  version: 1,
-  migrations: [],
   maxBytes: 2 ** 16,
   indent: 2,
   unreadable: (path, problem) =>

@@ -27,7 +27,6 @@ const schema = v.object({words: v.array(v.string())})
 /** Version 1 had `word`, version 2 `list`, version 3 has `words`. */
 const FORMAT: RecordFormat<typeof schema> = {
   schema,
-  version: 3,
   migrations: [
     ({word, ...others}) => ({...others, list: [word]}),
     ({list, ...others}) => ({...others, words: list}),
