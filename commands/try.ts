@@ -1,5 +1,5 @@
 import {SessionCommand} from '../src/cli/command.js'
-import {architectureFlag, architectureIn, offlineFlag, sessionFlags} from '../src/cli/flags.js'
+import {architectureFlag, architectureIn, limitFlags, offlineFlag, sessionFlags} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {splitAtSeparator} from '../src/cli/session-line.js'
@@ -7,6 +7,7 @@ import {runCreation} from '../src/cli/views/creation.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {readTryWords, TryRun} from '../src/environments/try/try.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
+import {limitsIn} from '../src/features/limit-texts.js'
 import {isInteractive} from '../src/host/machine/proc.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 import {overBudget} from '../src/store/sizes.js'
@@ -33,6 +34,7 @@ and are lost at a power failure.`
   }
   static override flags = {
     ...sessionFlags(),
+    ...limitFlags('memory', 'cpus', 'processes', 'io-weight'),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
     offline: offlineFlag(),
@@ -58,6 +60,7 @@ and are lost at a power failure.`
       architecture,
       keepAs: flags.keep,
       onDisk: flags.disk,
+      limits: limitsIn({...flags, disk: undefined, timeout: undefined}),
     }
     const around = {settings, context, signal, onNotice: this.reportNotice}
     const trying = await TryRun.begin(host, request, around)

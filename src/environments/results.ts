@@ -15,6 +15,28 @@ const initResult = described(
   v.picklist(['none', 'systemd', 'services']),
   "its first process: none starts no services, systemd is the guest's own, services is a supervisor of envs",
 )
+const limitsResult = described(
+  v.object({
+    shared: v.array(
+      v.object({
+        name: v.picklist(['memory', 'cpus', 'processes', 'io-weight', 'disk']),
+        value: described(v.number(), 'memory and disk in bytes'),
+        enforced: described(
+          v.picklist(['environment', 'process', 'start', 'none']),
+          'environment: the kernel counts all its processes together; process: each process alone; start: measured before each session; none: not at all',
+        ),
+      }),
+    ),
+    timeoutSeconds: described(v.nullable(countField), 'longest time of a session'),
+    isRequired: described(v.boolean(), 'whether it starts only where the kernel enforces all of them'),
+    memoryKills: described(
+      v.nullable(countField),
+      'processes that the kernel ended for lack of memory since its start; null when that is unknown',
+    ),
+  }),
+  'Limits: those of its start while it runs, else those of its next start.',
+)
+export type LimitsResult = RecordOf<typeof limitsResult>
 const engineResult = v.picklist(['bwrap', 'unshare', 'proot'])
 const changeResult = v.picklist(['added', 'changed', 'removed'])
 
@@ -46,6 +68,7 @@ export const environmentResult = described(
     storage: v.picklist(['overlay', 'directory']),
     architecture: architectureField,
     init: initResult,
+    limits: limitsResult,
     extraction: v.object({
       entries: countField,
       sizeBytes: countField,
@@ -175,7 +198,10 @@ export type StopResult = RecordOf<typeof stopResult>
 
 export const environmentSettingsResult = v.object({
   name: ownNameField,
-  settings: described(v.object({init: initResult}), 'all settings of the environment, with the new values'),
+  settings: described(
+    v.object({init: initResult, limits: limitsResult}),
+    'all settings of the environment, with the new values',
+  ),
   isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),
   hasOwnPolicy: described(
     v.boolean(),

@@ -12,12 +12,13 @@ import {
   initOf,
   writeRecord,
 } from '../store/record.js'
+import {checkLimits, LIMIT_SETTINGS, limitsResult} from './limits.js'
 import type {EnvironmentSettingsResult} from './results.js'
 import {renewServicePolicy} from './services/policy.js'
 import {hasSystemd, SYSTEMD_PACKAGES} from './systemd-packages.js'
 
 /** One setting of an environment, as `envs set` takes it. */
-type SettingOfEnvironment = {
+export type SettingOfEnvironment = {
   /** Completes "must be …". */
   readonly allowed: string
   /** Returns the settings with the new value; undefined when the text is no value. */
@@ -25,7 +26,7 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<keyof EnvironmentSettings, SettingOfEnvironment>> = {
+const SETTINGS: Readonly<Record<string, SettingOfEnvironment>> = {
   init: {
     allowed: INIT_KINDS.join(', '),
     change({init: _, ...others}, text) {
@@ -34,6 +35,7 @@ const SETTINGS: Readonly<Record<keyof EnvironmentSettings, SettingOfEnvironment>
       return init === 'none' ? others : {...others, init}
     },
   },
+  ...LIMIT_SETTINGS,
 }
 
 /** A change of settings, parsed. */
@@ -91,9 +93,15 @@ export async function changeSettings(
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
+        const planned = await checkLimits(host, changed, {name})
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
-        return {name, settings: {init: initOf(changed)}, isRunning, hasOwnPolicy}
+        return {
+          name,
+          settings: {init: initOf(changed), limits: limitsResult(planned)},
+          isRunning,
+          hasOwnPolicy,
+        }
       } finally {
         writing.release()
       }

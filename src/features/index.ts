@@ -14,6 +14,7 @@ import type {
   SessionSpec,
   StartContext,
 } from './feature.js'
+import {limits} from './limits.js'
 import {memoryLayer} from './memory-layer.js'
 import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
@@ -37,6 +38,7 @@ const FEATURES: readonly SandboxFeature[] = [
   services,
   qemuTable,
   volumes,
+  limits,
 ]
 
 function featuresOf(engine: EngineName): readonly SandboxFeature[] {

@@ -199,6 +199,7 @@ export type Script =
   | 'copy-tree'
   | 'die-with-parent'
   | 'inspect'
+  | 'limits'
   | 'session'
   | 'map-ids'
   | 'program'

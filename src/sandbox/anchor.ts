@@ -18,6 +18,7 @@ import {
 import {coverStrays, GUEST_PATH} from './constants.js'
 import {type AnchorEngine, AnchorFd} from './engines/engine.js'
 import {AnchorFailedError, anchorUnreachableError} from './errors.js'
+import {requireEnforced} from './limits/in-force.js'
 import {buildFilter} from './seccomp/filter.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 import type {OpenCompanion, SandboxSpec} from './spec.js'
@@ -94,7 +95,10 @@ export type AnchorPlan = {
 export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {
   const {engine, spec, runFolder} = plan
   return {
-    command: await engine.command(spec, plan.holder ?? (await templateText('guest/holder.sh'))),
+    command: [
+      ...(spec.limits.planned?.prefix ?? []),
+      ...(await engine.command(spec, plan.holder ?? (await templateText('guest/holder.sh')))),
+    ],
     options: engine.options(spec, runFolder),
   }
 }
@@ -136,7 +140,7 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
 
 /** Records an environment that is ready, so that sessions may join it; undefined when it is not ready. */
 async function whenReady(
-  {runFolder, spec}: AnchorPlan,
+  {name, runFolder, spec}: AnchorPlan,
   {isReady, info}: StartReport,
   companions: readonly OpenCompanion[],
 ): Promise<Anchor | undefined> {
@@ -144,10 +148,13 @@ async function whenReady(
   if (!isReady || pid === undefined) return undefined
   for (const companion of companions) await companion.started?.({pid})
   const {guest: guestNamespace} = spec.userNamespace
-  return recordAnchor(runFolder, info, {
+  const anchor = await recordAnchor(runFolder, info, {
     guestNamespace,
     init: initOfSpec(spec),
+    limits: spec.limits.planned,
   })
+  if (anchor?.limits !== undefined) requireEnforced(name, anchor.limits)
+  return anchor
 }
 
 function initOfSpec({boot, init}: SandboxSpec): GuestInit | undefined {

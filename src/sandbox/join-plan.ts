@@ -34,6 +34,8 @@ const BUILD = [
     'session/volumes.pl',
     'session/single-id.pl',
     'session/groups.pl',
+    'session/limits.pl',
+    'session/rlimits.pl',
     'session/user-manager.pl',
     'join.pl',
     'join/plan.pl',

@@ -14,6 +14,7 @@ import {
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {containerOriginSchema} from '../images/oci/origin.js'
+import {limitsSchema} from '../sandbox/limits/limits.js'
 import {recordUnreadableError} from './errors.js'
 
 /** The image that an environment was made from, and its trust. */
@@ -54,6 +55,7 @@ export type InitKind = (typeof INIT_KINDS)[number]
 const environmentSettingsSchema = v.strictObject({
   /** The first process; missing for `none`. */
   init: v.exactOptional(oneOfField(INIT_KINDS)),
+  limits: v.exactOptional(limitsSchema),
 })
 
 export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>

@@ -15,7 +15,8 @@ export function newRecord(
     architecture,
     ids,
     container,
-  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {
+    settings,
+  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture' | 'settings'> & {
     source: string
     ids: IdMap | undefined
     container: ContainerImage | undefined
@@ -41,7 +42,7 @@ export function newRecord(
       squashedOwners: report.squashedOwners.count,
       fileCapabilities: report.fileCapabilities,
     },
-    settings: {},
+    settings,
     ...(ids === undefined ? {} : {ids}),
   }
 }
