@@ -2,14 +2,14 @@ import {readSettings} from '../config/settings.js'
 import {LIMIT_TEXTS} from '../features/limit-texts.js'
 import {planLimits} from '../features/limits.js'
 import type {Host} from '../host/host.js'
-import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {guestNamespaceOf} from '../sandbox/engines/select.js'
+import type {Anchor} from '../sandbox/anchor-state.js'
+import {type EngineName, guestNamespaceOf} from '../sandbox/engines/select.js'
 import {countMemoryKills, type PlannedLimits, requireEnforced} from '../sandbox/limits/in-force.js'
-import {type Limits, type RunningLimits, shownLimits} from '../sandbox/limits/limits.js'
-import type {EnvironmentFiles} from '../store/environments.js'
+import {nothingEnforced, shownLimits} from '../sandbox/limits/limits.js'
+import type {Limits, RunningLimits} from '../sandbox/limits/schema.js'
 import type {EnvironmentRecord, EnvironmentSettings} from '../store/record.js'
 import type {LimitsResult} from './results.js'
-import {type EngineSetting, findEngine, wantedEngine} from './session/engine.js'
+import {type EngineSetting, engineForStart, wantedEngine} from './session/engine.js'
 
 type Change = (settings: EnvironmentSettings, text: string) => EnvironmentSettings | undefined
 
@@ -47,16 +47,9 @@ function withLimit(
   return Object.keys(changed).length === 0 ? others : {...others, limits: changed}
 }
 
-/** Returns how this host would enforce the limits of an environment; undefined without limits, or where no engine works. */
-async function foreseeLimits(
-  host: Host,
-  record: Pick<EnvironmentRecord, 'settings'>,
-  setting: EngineSetting,
-): Promise<PlannedLimits | undefined> {
-  const {limits} = record.settings
-  const wanted = wantedEngine(setting, record)
-  if (limits === undefined || wanted === undefined) return undefined
-  const engine = await findEngine(host, wanted)
+/** @param engine - Null where none works: then nothing is enforced. */
+async function foreseeLimits(host: Host, limits: Limits, engine: EngineName | null): Promise<PlannedLimits> {
+  if (engine === null) return {values: limits, enforced: nothingEnforced(limits)}
   const {cache: cacheFolder} = host.paths
   const guestNamespace = engine === 'proot' ? 'only' : await guestNamespaceOf(host, engine, {cacheFolder})
   return planLimits(host, limits, {engine, guestNamespace})
@@ -72,22 +65,22 @@ export async function checkLimits(
   record: Pick<EnvironmentRecord, 'settings'>,
   {name, engine}: {readonly name: string; readonly engine?: EngineSetting | undefined},
 ): Promise<PlannedLimits | undefined> {
-  if (record.settings.limits === undefined) return undefined
-  const setting = engine ?? (await readSettings(host)).value('engine')
-  const planned = await foreseeLimits(host, record, setting)
-  if (planned !== undefined) requireEnforced(name, planned)
+  const {limits} = record.settings
+  if (limits === undefined) return undefined
+  const setting = wantedEngine(engine ?? (await readSettings(host)).value('engine'), record)
+  const planned = await foreseeLimits(host, limits, await engineForStart(host, setting))
+  requireEnforced(name, planned)
   return planned
 }
 
 /** Returns the limits of an environment for people: those in force while it runs, else how its next start would enforce them. */
 export async function describeLimits(
   host: Host,
-  {record, files}: {readonly record: EnvironmentRecord; readonly files: EnvironmentFiles},
-  engine: EngineSetting,
+  {settings: {limits}}: EnvironmentRecord,
+  {anchor, engine}: {readonly anchor: Anchor | undefined; readonly engine: EngineName | null},
 ): Promise<LimitsResult> {
-  const anchor = readLiveAnchor(files.run)
-  const limits = anchor === undefined ? await foreseeLimits(host, record, engine) : anchor.limits
-  return limitsResult(limits)
+  if (anchor !== undefined) return limitsResult(anchor.limits)
+  return limitsResult(limits && (await foreseeLimits(host, limits, engine)))
 }
 
 const NO_LIMITS: LimitsResult = {shared: [], timeoutSeconds: null, isRequired: false, memoryKills: null}

@@ -1,6 +1,6 @@
 import {byteSize, bytesOf} from '../config/schema.js'
 import {UsageError} from '../errors.js'
-import type {Limits} from '../sandbox/limits/limits.js'
+import type {Limits} from '../sandbox/limits/schema.js'
 
 /** One limit as `envs set` and the flags of `create` and `try` take it. */
 type LimitText = {

@@ -12,7 +12,7 @@ import {
   type LimitGroups,
 } from '../sandbox/limits/groups.js'
 import {type PlannedLimits, requireEnforced} from '../sandbox/limits/in-force.js'
-import type {Enforced, Enforcement, Limits} from '../sandbox/limits/limits.js'
+import type {Enforced, Enforcement, Limits} from '../sandbox/limits/schema.js'
 import {limitsPrefix} from '../sandbox/limits/words.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SandboxSpec} from '../sandbox/spec.js'

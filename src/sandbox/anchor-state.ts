@@ -7,7 +7,7 @@ import {bootId, processStartTime} from '../host/machine/proc.js'
 import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
 import type {AnchorEngineName} from './engines/engine.js'
 import {limitsInForce, type PlannedLimits} from './limits/in-force.js'
-import {runningLimitsSchema} from './limits/limits.js'
+import {runningLimitsSchema} from './limits/schema.js'
 import type {GuestNamespace} from './second-namespace.js'
 
 /** envs starts no process that is pid 1 on the host. */

@@ -2,7 +2,7 @@ import {percentWords} from '../host/argv/bytes.js'
 import {type DebArchitecture, ioctlKind, systemCalls} from '../host/machine/arch.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './identity.js'
-import {limitOptions} from './limits/words.js'
+import {limitOptions} from './limits/session-words.js'
 
 /** Numbers of the descriptors that templates/host/session.pl inherits. */
 export const SessionFd = {status: 3, lock: 4, hold: 5, filter: 6} as const

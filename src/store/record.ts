@@ -14,7 +14,7 @@ import {
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {containerOriginSchema} from '../images/oci/origin.js'
-import {limitsSchema} from '../sandbox/limits/limits.js'
+import {limitsSchema} from '../sandbox/limits/schema.js'
 import {recordUnreadableError} from './errors.js'
 
 /** The image that an environment was made from, and its trust. */

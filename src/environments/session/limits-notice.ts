@@ -1,5 +1,6 @@
 import type {SessionContext} from '../../features/feature.js'
-import {type RunningLimits, shownLimits, unenforced} from '../../sandbox/limits/limits.js'
+import {shownLimits, unenforced} from '../../sandbox/limits/limits.js'
+import type {RunningLimits} from '../../sandbox/limits/schema.js'
 
 /** Tells of limits that the kernel does not enforce for the whole environment: once, when it starts. */
 export function tellOfLimits(

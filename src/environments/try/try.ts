@@ -14,7 +14,7 @@ import {UnknownImageError} from '../../images/errors.js'
 import type {ImageReference} from '../../images/name.js'
 import {parseImageReference} from '../../images/reference.js'
 import type {ImageContext} from '../../images/sources/source.js'
-import type {Limits} from '../../sandbox/limits/limits.js'
+import type {Limits} from '../../sandbox/limits/schema.js'
 import {
   type EnvironmentName,
   environmentFiles,

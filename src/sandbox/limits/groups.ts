@@ -9,7 +9,7 @@ import {capture} from '../../host/process.js'
 import {openTrial, type Trial} from '../../host/trials.js'
 import {type CgroupHost, findPlace, isDelegated, type Place} from '../init/cgroups.js'
 import {managerFolder, scopeWords} from '../init/user-manager.js'
-import type {Limits} from './limits.js'
+import type {Limits} from './schema.js'
 
 /** The limits that control groups can enforce, by the file of the group. */
 export const GROUP_FILES = {

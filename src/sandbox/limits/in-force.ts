@@ -3,7 +3,8 @@ import {dirname, join} from 'node:path'
 import {unlessErrno} from '../../host/errno.js'
 import {limitsNotEnforcedError} from '../errors.js'
 import {GROUP_FILES, type GroupLimit} from './groups.js'
-import {type Enforcement, LIMIT_NAMES, type RunningLimits, unenforced} from './limits.js'
+import {LIMIT_NAMES, unenforced} from './limits.js'
+import type {Enforcement, RunningLimits} from './schema.js'
 
 /** The limits of an environment that is to start. */
 export type PlannedLimits = Pick<RunningLimits, 'values' | 'enforced'> & {

@@ -52,6 +52,9 @@ test('an environment starts in a group with its limits, and its sessions enter t
 test('processes that lacked memory are told of at the end of a session, and counted', async () => {
   const {run, start, groups, cli} = await limited()
   await run('mkfifo', '/srv/go')
+  // The environment stays for `show`.
+  const other = start('run', 'play', 'sh', '-c', 'echo ready; exec sleep 600')
+  await new Promise((resolve) => other.stdout?.once('data', resolve))
   const session = start('run', 'play', 'sh', '-c', 'echo ready; read -r _ </srv/go')
   let told = ''
   session.stderr?.on('data', (text) => {

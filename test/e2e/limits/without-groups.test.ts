@@ -74,15 +74,16 @@ test('cpus: the processes have a lower priority, and it is told', async () => {
 })
 
 test('disk: no file is larger than the limit, and no session begins beyond it', async () => {
-  const {run, sh, cli} = await limited('disk=1M')
-  const large = await sh('head -c 2000000 /dev/zero >/srv/large')
-  assert.notEqual(large.status, 0)
-  await sh('rm /srv/large; for name in 1 2 3; do head -c 900000 /dev/zero >/srv/$name; done; sync')
+  const {run, sh, cli} = await limited('disk=4M')
+  const large = await sh('head -c 5000000 /dev/zero >/srv/large; stat -c %s /srv/large; rm /srv/large')
+  assert.equal(large.stdout, '4000000\n')
+  const made = await sh('for name in 1 2 3; do head -c 1500000 /dev/zero >/srv/$name; done; sync')
+  assert.equal(made.status, 0, made.stderr)
   const refused = await run('true')
   assert.equal(refused.status, 125)
   assert.match(
     refused.stderr,
-    /^envs: The environment "play" is over its limit of disk: it has \d\.\d MB of 1\.0 MB\.\n/m,
+    /^envs: The environment "play" is over its limit of disk: it has \d\.\d MB of 4\.0 MB\.\n/m,
   )
   // A running environment keeps the limits of its start.
   await cli.run('stop', 'play')

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {groupProperties, groupValues} from '../../../../src/sandbox/limits/groups.js'
-import type {Limits} from '../../../../src/sandbox/limits/limits.js'
-import {limitOptions, limitsPrefix} from '../../../../src/sandbox/limits/words.js'
+import type {Limits} from '../../../../src/sandbox/limits/schema.js'
+import {limitOptions} from '../../../../src/sandbox/limits/session-words.js'
+import {limitsPrefix} from '../../../../src/sandbox/limits/words.js'
 
 const VALUES: Limits = {memoryBytes: 500_000_000, cpus: 1.5, processes: 100, ioWeight: 50}
 const LAUNCHER = ['perl', 'limits.pl']
