@@ -11,6 +11,7 @@ import {
   initIn,
   networkFlags,
   networkIn,
+  limitFlags,
   newNameFlag,
   offlineFlag,
   parseWait,
@@ -22,6 +23,7 @@ import {
 import {Args, Flags} from '../src/cli/parse.js'
 import {renderFields} from '../src/cli/table.js'
 import {runCreation} from '../src/cli/views/creation.js'
+import {describeUnenforced} from '../src/cli/views/limits.js'
 import {previewFields} from '../src/cli/views/preview.js'
 import {
   describeArchitecture,
@@ -36,10 +38,12 @@ import {type Creation, createEnvironment} from '../src/environments/create/creat
 import {prepareInit} from '../src/environments/create/init-packages.js'
 import {previewCreation} from '../src/environments/create/preview.js'
 import {type CreateRequest, imageContext, planCreation} from '../src/environments/create/request.js'
-import type {CreationPreviewResult} from '../src/environments/results.js'
+import {checkLimits, limitsResult} from '../src/environments/limits.js'
+import type {CreationPreviewResult, LimitsResult} from '../src/environments/results.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {IsolationGap} from '../src/features/feature.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
+import {limitsIn} from '../src/features/limit-texts.js'
 import type {Host} from '../src/host/host.js'
 import {isOffline} from '../src/host/http/proxy.js'
 import {describeEnd, movedRelease, readCatalogue} from '../src/images/catalog/catalog.js'
@@ -52,6 +56,7 @@ type CreateOptions = {
   readonly signal: AbortSignal
   readonly patience: LockPatience
   readonly diskBudget: string | undefined
+  readonly limits: LimitsResult
 }
 
 export default class Create extends EnvsCommand {
@@ -85,6 +90,7 @@ gzip, xz, zstd or bzip2.`
     arch: architectureFlag(),
     init: initFlag(),
     ...networkFlags(),
+    ...limitFlags(),
     ...archiveFlags(),
     'dry-run': dryRunFlag(),
     'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
@@ -111,12 +117,14 @@ gzip, xz, zstd or bzip2.`
       archive: archiveOptions(flags),
       init: initIn(flags),
       settings: networkIn(flags),
+      limits: limitsIn(flags),
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
+    const planned = await checkLimits(host, request, request)
     const work = (): Promise<EnvironmentDetails | CreationPreviewResult | undefined> =>
       flags['dry-run'] === true
         ? this.#preview(request)
-        : this.#create(request, {signal, patience, diskBudget})
+        : this.#create(request, {signal, patience, diskBudget, limits: limitsResult(planned)})
     return flags['if-missing'] === true ? this.#unlessExists(request, work) : work()
   }
 
@@ -153,7 +161,7 @@ gzip, xz, zstd or bzip2.`
 
   async #create(
     request: CreateRequest,
-    {signal, patience, diskBudget}: CreateOptions,
+    {signal, patience, diskBudget, limits}: CreateOptions,
   ): Promise<EnvironmentDetails | undefined> {
     const host = this.openHost()
     const work = (creation: Creation) => runCreation(creation, this.creationHooks())
@@ -167,6 +175,8 @@ gzip, xz, zstd or bzip2.`
     this.warnOfBudget(await overBudget(host, diskBudget))
     await this.#tellOfEnd(request)
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))
+    const unenforced = describeUnenforced(creation.name, limits.shared)
+    if (unenforced !== undefined) this.warn(unenforced)
     if (init !== 'none') this.note(`Init ${init}: its services start with it.`)
     return this.jsonEnabled() ? showEnvironment(host, creation.name, creation.engine) : undefined
   }

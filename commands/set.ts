@@ -1,6 +1,7 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {nameArg} from '../src/cli/flags.js'
 import {Args} from '../src/cli/parse.js'
+import {describeUnenforced, limitWords} from '../src/cli/views/limits.js'
 import type {EnvironmentSettingsResult} from '../src/environments/results.js'
 import {changeSettings, parseSettingsChange} from '../src/environments/settings.js'
 
@@ -10,12 +11,15 @@ export default class SetCommand extends EnvsCommand {
     `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
 process; init=services, with a supervisor that reads unit files; network=host, network=none (a loopback alone) or \
 network=private (leads out, and not to the host); allow=NETWORK,NETWORK for the only networks that a private one leads \
-to; allow-host=HOST,HOST for hosts that network=none reaches through a proxy. A running environment has the new value from its next start on.`
+to; allow-host=HOST,HOST for hosts that network=none reaches through a proxy; a limit: memory=2G, cpus=1.5, \
+processes=500, io-weight=50, disk=20G, timeout=10m, or none as its value; require-limits=yes, which starts it only where \
+the kernel enforces all of them. A running environment has the new value from its next start on.`
   static override usage = 'set NAME KEY=VALUE... [FLAG...]'
   static override strict = false
   static override examples = [
     '<%= config.bin %> <%= command.id %> play init=systemd',
     '<%= config.bin %> <%= command.id %> play init=none --json',
+    '<%= config.bin %> <%= command.id %> play memory=2G processes=500 timeout=none',
   ]
   static override args = {
     name: nameArg(),
@@ -26,8 +30,12 @@ to; allow-host=HOST,HOST for hosts that network=none reaches through a proxy. A 
     const {argv} = await this.parse(SetCommand)
     const [name = '', ...words] = argv.map(String)
     const changed = await changeSettings(this.openHost(), name, parseSettingsChange(words))
-    for (const [key, value] of Object.entries(changed.settings))
+    const {limits, ...others} = changed.settings
+    for (const [key, value] of Object.entries(others))
       if (value.length > 0) this.note(`${changed.name}: ${key}=${value}`)
+    for (const words of limitWords(limits)) this.note(`${changed.name}: ${words}`)
+    const unenforced = describeUnenforced(changed.name, limits.shared)
+    if (unenforced !== undefined) this.warn(unenforced)
     if (changed.isRunning)
       this.note(`It runs, and has the new settings from its next start on: envs stop ${changed.name}`)
     if (changed.hasOwnPolicy)

@@ -4,6 +4,7 @@ import {formatBytes, formatRelativeTime} from '../src/cli/format.js'
 import {renderFields} from '../src/cli/table.js'
 import {containerFields} from '../src/cli/views/container.js'
 import {BUILT_FROM_SIGNED, describeArchive} from '../src/cli/views/creation.js'
+import {limitFields} from '../src/cli/views/limits.js'
 import {
   describeArchitecture,
   describeEngine,
@@ -60,6 +61,7 @@ export default class Show extends EnvsCommand {
         ['Network', details.network],
         ['Published', details.publish.join(', ') || undefined],
         ['Allowed', [...details.allow, ...details.allowHosts].join(', ') || undefined],
+        ...limitFields(details.limits),
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         [
           'Image',

@@ -2,6 +2,7 @@ import {SessionCommand} from '../src/cli/command.js'
 import {
   architectureFlag,
   architectureIn,
+  limitFlags,
   networkFlags,
   networkIn,
   offlineFlag,
@@ -14,6 +15,7 @@ import {runCreation} from '../src/cli/views/creation.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {readTryWords, TryRun} from '../src/environments/try/try.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
+import {limitsIn} from '../src/features/limit-texts.js'
 import {isInteractive} from '../src/host/machine/proc.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 import {overBudget} from '../src/store/sizes.js'
@@ -39,7 +41,8 @@ and are lost at a power failure.`
     words: Args.string({description: 'image, then packages', ignoreStdin: true}),
   }
   static override flags = {
-    ...sessionFlags('env', 'user', 'volume', 'workdir'),
+    ...sessionFlags('env', 'user', 'volume', 'workdir', 'timeout'),
+    ...limitFlags('memory', 'cpus', 'processes', 'io-weight'),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
     offline: offlineFlag(),
@@ -67,6 +70,7 @@ and are lost at a power failure.`
       keepAs: flags.keep,
       onDisk: flags.disk,
       settings: networkIn(flags),
+      limits: limitsIn({...flags, disk: undefined, timeout: undefined}),
     }
     const around = {settings, context, signal, onNotice: this.reportNotice}
     const trying = await TryRun.begin(host, request, around)

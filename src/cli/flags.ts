@@ -2,6 +2,7 @@ import type {Interfaces} from '@oclif/core'
 import {parseCondition} from '../environments/boot/condition.js'
 import {requireConsistent} from '../environments/network/settings.js'
 import {UsageError} from '../errors.js'
+import {LIMIT_TEXTS, type LimitName} from '../features/limit-texts.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
 import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {parsePublication} from '../sandbox/network/publication.js'
@@ -119,6 +120,21 @@ export function networkIn({
   return settings
 }
 
+/** Declares the flags of the limits of an environment, all or the named ones; `limitsIn` reads them. */
+export function limitFlags(...names: readonly LimitName[]): Interfaces.FlagInput {
+  const limits = Object.entries(LIMIT_TEXTS).filter(
+    ([name]) => names.length === 0 || names.some((each) => each === name),
+  )
+  return {
+    ...Object.fromEntries(
+      limits.map(([name, {doc, value}]) => [name, Flags.string({description: doc, helpValue: value})]),
+    ),
+    'require-limits': Flags.boolean({
+      description: 'fail where the kernel does not enforce these limits for the whole environment',
+    }),
+  }
+}
+
 export function storageFlag() {
   return Flags.string({
     description: 'storage of files [default: overlay if possible, else directory]',
@@ -141,7 +157,7 @@ export function dryRunFlag() {
 
 /** Declares an option of a session. */
 function sessionFlag({letter, doc, value, takes}: SessionOption) {
-  const declared = {char: letter, description: doc, helpValue: value}
+  const declared = {...(letter === undefined ? {} : {char: letter}), description: doc, helpValue: value}
   return takes === 'one'
     ? Flags.string(declared)
     : Flags.string({...declared, multiple: true, multipleNonGreedy: true})

@@ -5,6 +5,7 @@ import {openStartReport, type StartReport} from '../host/start-report.js'
 import {SESSION_OPTIONS, sessionFields} from '../sandbox/session-options.js'
 import {escapeText, writeError} from './output.js'
 import {parseQuickLine} from './quick-line.js'
+import {describeUnenforced} from './views/limits.js'
 
 /** Names of both commands, aliases included; a test compares them with the declared ones. */
 const RUN: readonly string[] = ['run', 'exec']
@@ -13,7 +14,11 @@ const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
 const FLAGS = Object.fromEntries(
   SESSION_OPTIONS.map(({name, letter, takes}) => [
     name,
-    {type: 'string', short: letter, multiple: takes === 'many'} as const,
+    {
+      type: 'string',
+      ...(letter === undefined ? {} : {short: letter}),
+      multiple: takes === 'many',
+    } as const,
   ]),
 )
 
@@ -55,15 +60,27 @@ export async function runSessionLine(session: TypedSession): Promise<void> {
 }
 
 /** Prints a notice of a start on standard error. */
-export function printStartNotice({name, reason}: StartNotice): void {
-  writeError(
-    `${escapeText(`envs: warning: Could not make a restore point of "${name}": ${reason}. envs undo takes back the changes of this run together with those before it.`)}\n`,
-  )
+export function printStartNotice(notice: StartNotice): void {
+  writeError(`${escapeText(`envs: warning: ${describeStartNotice(notice)}`)}\n`)
+}
+
+function describeStartNotice(notice: StartNotice): string {
+  switch (notice.kind) {
+    case 'no-restore-point':
+      return `Could not make a restore point of "${notice.name}": ${notice.reason}. envs undo takes back the changes of this run together with those before it.`
+    case 'timeout':
+      return `The session in ${notice.name} reached its time limit (${notice.seconds} s) and was ended.`
+    case 'limits':
+      return describeUnenforced(notice.name, notice.limits) ?? ''
+  }
 }
 
 /** Options of `run` that take the next argument as a value. */
 const VALUE_OPTIONS: ReadonlySet<string> = new Set([
-  ...SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
+  ...SESSION_OPTIONS.flatMap(({name, letter}) => [
+    `--${name}`,
+    ...(letter === undefined ? [] : [`-${letter}`]),
+  ]),
   ...['--name', '--restart'],
 ])
 

@@ -5,6 +5,7 @@ import {readOsRelease} from '../host/machine/os-release.js'
 import {checkCgroups} from './cgroups.js'
 import {judgeExecution, judgePlace, observeDisk, type Place} from './disk.js'
 import {checkAccount, checkNewuidmap, checkSubordinateIds} from './ids.js'
+import {checkLimits} from './limits.js'
 import {checkApparmor, checkNewPrivileges, checkProc, checkUserNamespaces} from './namespaces.js'
 import {checkGuestNetwork, checkProxies} from './network.js'
 import {checkBubblewrap, checkKernel, checkLauncher, checkNode, checkUtilLinux} from './programs.js'
@@ -50,6 +51,7 @@ const CHECKS = checkList({
   node: () => checkNode(),
   processors: 'elsewhere',
   cgroups: ({host}) => checkCgroups(host),
+  limits: ({host}) => checkLimits(host),
   network: ({host}) => checkGuestNetwork(host),
   proxies: ({host}) => checkProxies(host),
   'private-network': 'elsewhere',

@@ -24,6 +24,28 @@ const networkResults = {
   allow: described(v.array(v.string()), 'the only networks that it reaches; empty for all'),
   allowHosts: described(v.array(v.string()), 'hosts that it reaches through a proxy, its only way out'),
 }
+const limitsResult = described(
+  v.object({
+    shared: v.array(
+      v.object({
+        name: v.picklist(['memory', 'cpus', 'processes', 'io-weight', 'disk']),
+        value: described(v.number(), 'memory and disk in bytes'),
+        enforced: described(
+          v.picklist(['environment', 'process', 'start', 'none']),
+          'environment: the kernel counts all its processes together; process: each process alone; start: measured before each session; none: not at all',
+        ),
+      }),
+    ),
+    timeoutSeconds: described(v.nullable(countField), 'longest time of a session'),
+    isRequired: described(v.boolean(), 'whether it starts only where the kernel enforces all of them'),
+    memoryKills: described(
+      v.nullable(countField),
+      'processes that the kernel ended for lack of memory since its start; null when that is unknown',
+    ),
+  }),
+  'Limits: those of its start while it runs, else those of its next start.',
+)
+export type LimitsResult = RecordOf<typeof limitsResult>
 const engineResult = v.picklist(['bwrap', 'unshare', 'proot'])
 
 const imageResult = described(
@@ -55,6 +77,7 @@ export const environmentResult = described(
     architecture: architectureField,
     init: initResult,
     ...networkResults,
+    limits: limitsResult,
     extraction: v.object({
       entries: countField,
       sizeBytes: countField,
@@ -185,7 +208,7 @@ export type StopResult = RecordOf<typeof stopResult>
 export const environmentSettingsResult = v.object({
   name: ownNameField,
   settings: described(
-    v.object({init: initResult, ...networkResults}),
+    v.object({init: initResult, ...networkResults, limits: limitsResult}),
     'all settings of the environment, with the new values',
   ),
   isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),

@@ -14,13 +14,14 @@ import {
   NETWORK_KINDS,
   writeRecord,
 } from '../store/record.js'
+import {checkLimits, LIMIT_SETTINGS, limitsResult} from './limits.js'
 import {networkResultOf, requireConsistent} from './network/settings.js'
 import type {EnvironmentSettingsResult} from './results.js'
 import {renewServicePolicy} from './services/policy.js'
 import {hasSystemd, SYSTEMD_PACKAGES} from './systemd-packages.js'
 
 /** One setting of an environment, as `envs set` takes it. */
-type SettingOfEnvironment = {
+export type SettingOfEnvironment = {
   /** Completes "must be …". */
   readonly allowed: string
   /** Returns the settings with the new value; undefined when the text is no value. */
@@ -28,7 +29,7 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<'init' | 'network' | 'allow' | 'allow-host', SettingOfEnvironment>> = {
+const SETTINGS: Readonly<Record<string, SettingOfEnvironment>> = {
   init: {
     allowed: INIT_KINDS.join(', '),
     change({init: _, ...others}, text) {
@@ -59,6 +60,7 @@ const SETTINGS: Readonly<Record<'init' | 'network' | 'allow' | 'allow-host', Set
       return hosts.length === 0 ? others : {...others, allowHosts: hosts.map(parseAllowedHost)}
     },
   },
+  ...LIMIT_SETTINGS,
 }
 
 /** A change of settings, parsed. */
@@ -117,9 +119,15 @@ export async function changeSettings(
         requireConsistent(name, changed.settings)
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
+        const planned = await checkLimits(host, changed, {name})
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
-        return {name, settings: {init: initOf(changed), ...networkResultOf(changed)}, isRunning, hasOwnPolicy}
+        return {
+          name,
+          settings: {init: initOf(changed), ...networkResultOf(changed), limits: limitsResult(planned)},
+          isRunning,
+          hasOwnPolicy,
+        }
       } finally {
         writing.release()
       }

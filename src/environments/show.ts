@@ -1,15 +1,14 @@
 import {gapsOnHost, isolationGaps} from '../features/isolation-gaps.js'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor, recordedEngine, recordedNamespace} from '../sandbox/anchor-state.js'
-import type {EngineName} from '../sandbox/engines/select.js'
-import {EngineUnavailableError} from '../sandbox/errors.js'
 import {chooseEnvironment} from '../store/environments.js'
 import {readGuestTree, treeFolders} from '../store/mounted-tree.js'
 import {initOf} from '../store/record.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
+import {describeLimits} from './limits.js'
 import {networkResultOf} from './network/settings.js'
 import type {EnvironmentResult, PathResult} from './results.js'
-import {type EngineSetting, findEngine, wantedEngine} from './session/engine.js'
+import {type EngineSetting, engineForStart, wantedEngine} from './session/engine.js'
 import {guestProcesses} from './session/processes.js'
 
 export type EnvironmentDetails = EnvironmentResult
@@ -44,6 +43,7 @@ export async function showEnvironment(
     ...{createdAt, identity, storage, architecture, extraction},
     init: initOf(environment.record),
     ...networkResultOf(environment.record),
+    limits: await describeLimits(host, environment.record, {anchor, engine}),
     ...sizes,
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,
     lastUsedAt: (await lastUse(files.folder)) ?? null,
@@ -54,17 +54,6 @@ export async function showEnvironment(
         ? await gapsOnHost(host, engine)
         : isolationGaps(engine, recordedNamespace(files.run)),
     anchorPid: anchor?.pid ?? null,
-  }
-}
-
-/** Returns null where no engine works on this host, or the setting excludes those that could start the environment. */
-async function engineForStart(host: Host, setting: EngineSetting | undefined): Promise<EngineName | null> {
-  if (setting === undefined) return null
-  try {
-    return await findEngine(host, setting)
-  } catch (error) {
-    if (error instanceof EngineUnavailableError) return null
-    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import type {HostCheck} from '../doctor/index.js'
 import type {Host} from '../host/host.js'
 import type {EngineName} from '../sandbox/engines/select.js'
+import type {ShownLimit} from '../sandbox/limits/limits.js'
 import type {FilterSet} from '../sandbox/seccomp/rules.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'
 import type {SessionFields, SessionRequest} from '../sandbox/session-options.js'
@@ -69,13 +70,20 @@ export type SessionContext = {
   readonly onNotice?: ((notice: StartNotice) => void) | undefined
 }
 
-/** A start without a restore point: `envs undo` takes back the changes of two runs at once. */
-export type StartNotice = {
-  readonly kind: 'no-restore-point'
-  readonly name: string
-  /** A clause, for a message. */
-  readonly reason: string
-}
+/**
+ * - `no-restore-point`: `envs undo` takes back the changes of two runs at once.
+ * - `limits`: the kernel does not enforce all of them for the whole environment.
+ * - `timeout`: the session was ended after its time, with an engine whose sessions can't tell so themselves.
+ */
+export type StartNotice =
+  | {
+      readonly kind: 'no-restore-point'
+      readonly name: string
+      /** A clause, for a message. */
+      readonly reason: string
+    }
+  | {readonly kind: 'limits'; readonly name: string; readonly limits: readonly ShownLimit[]}
+  | {readonly kind: 'timeout'; readonly name: string; readonly seconds: number}
 
 export type StartContext = SessionContext & {
   readonly engine: EngineName

@@ -14,6 +14,7 @@ import type {
   SessionSpec,
   StartContext,
 } from './feature.js'
+import {limits} from './limits.js'
 import {memoryLayer} from './memory-layer.js'
 import {network} from './network.js'
 import {notes} from './notes.js'
@@ -39,6 +40,7 @@ const FEATURES: readonly SandboxFeature[] = [
   network,
   qemuTable,
   volumes,
+  limits,
 ]
 
 function featuresOf(engine: EngineName): readonly SandboxFeature[] {

@@ -199,6 +199,7 @@ export type Script =
   | 'files/copy-tree'
   | 'die-with-parent'
   | 'inspect'
+  | 'limits'
   | 'session'
   | 'namespaces/map-ids'
   | 'network'

@@ -29,6 +29,7 @@ const FILES = {
   cgroups: 'cgroups.json',
   'network-mapped': 'network-mapped.json',
   'network-emulated': 'network-emulated.json',
+  limits: 'limits.json',
 } as const
 
 /** Circumstances that are remembered at a time: a terminal and a service may differ in what they are allowed to do. */

@@ -6,6 +6,8 @@ import {writeFileAtomic} from '../host/files.js'
 import {bootId, processStartTime} from '../host/machine/proc.js'
 import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
 import type {AnchorEngineName} from './engines/engine.js'
+import {limitsInForce, type PlannedLimits} from './limits/in-force.js'
+import {runningLimitsSchema} from './limits/schema.js'
 import {OWN_NETWORKS, type OwnNetwork} from './network/outlet.js'
 import type {GuestNamespace} from './second-namespace.js'
 
@@ -19,7 +21,13 @@ const placeSchema = v.object({
   sessionGroup: v.exactOptional(v.string()),
 })
 
-const anchorSchema = v.object({pid: pidField, startTime: v.string(), ...placeSchema.entries})
+const anchorSchema = v.object({
+  pid: pidField,
+  startTime: v.string(),
+  ...placeSchema.entries,
+  /** Left out where the user has set none. */
+  limits: v.exactOptional(runningLimitsSchema),
+})
 
 /** The first process of a running environment; `pid` is the host's. */
 export type Anchor = RecordOf<typeof anchorSchema>
@@ -90,6 +98,13 @@ export function recordedNetwork(runFolder: string): OwnNetwork | undefined {
 /** The start time of no process: those of the kernel are positive. */
 const NEVER = '0'
 
+type AnchorFacts = {
+  readonly network?: OwnNetwork | undefined
+  readonly guestNamespace: GuestNamespace
+  readonly init?: GuestInit | undefined
+  readonly limits?: PlannedLimits | undefined
+}
+
 /**
  * Records the process that an engine reported; undefined when the process has ended.
  *
@@ -98,21 +113,17 @@ const NEVER = '0'
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  {
-    guestNamespace,
-    init,
-    network,
-  }: {
-    readonly guestNamespace: GuestNamespace
-    readonly init?: GuestInit | undefined
-    readonly network?: OwnNetwork | undefined
-  },
+  {guestNamespace, init, limits, network}: AnchorFacts,
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
   // Of a guest's own init that has ended already, the keeper tells the status: the callers wait for that.
   if (pid === undefined || (startTime === undefined && init !== 'systemd')) return undefined
-  const anchor = {pid, startTime: startTime ?? NEVER, ...parseIfValid(info, placeSchema)}
+  const place = parseIfValid(info, placeSchema)
+  const anchor = {
+    ...{pid, startTime: startTime ?? NEVER, ...place},
+    ...(limits === undefined ? {} : {limits: limitsInForce(limits, {pid, guests: place?.group})}),
+  }
   const state = {
     schemaVersion: 1,
     ...anchor,

@@ -19,6 +19,7 @@ import {
 import {coverStrays, GUEST_PATH} from './constants.js'
 import {type AnchorEngine, AnchorFd} from './engines/engine.js'
 import {AnchorFailedError, anchorUnreachableError} from './errors.js'
+import {requireEnforced} from './limits/in-force.js'
 import {buildFilter} from './seccomp/filter.js'
 import {type HeldNamespace, holdNamespace} from './second-namespace.js'
 import type {OpenCompanion, SandboxSpec} from './spec.js'
@@ -95,7 +96,10 @@ export type AnchorPlan = {
 export async function anchorWords(plan: AnchorPlan): Promise<{command: string[]; options: string[]}> {
   const {engine, spec, runFolder} = plan
   return {
-    command: await engine.command(spec, plan.holder ?? (await templateText('guest/holder.sh'))),
+    command: [
+      ...(spec.limits.planned?.prefix ?? []),
+      ...(await engine.command(spec, plan.holder ?? (await templateText('guest/holder.sh')))),
+    ],
     options: engine.options(spec, runFolder),
   }
 }
@@ -137,7 +141,7 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
 
 /** Records an environment that is ready, so that sessions may join it; undefined when it is not ready. */
 async function whenReady(
-  {runFolder, spec}: AnchorPlan,
+  {name, runFolder, spec}: AnchorPlan,
   {isReady, info}: StartReport,
   companions: readonly OpenCompanion[],
 ): Promise<Anchor | undefined> {
@@ -146,11 +150,14 @@ async function whenReady(
   const startTime = processStartTime(pid)
   if (startTime !== undefined) for (const companion of companions) await companion.started?.({pid, startTime})
   const {guest: guestNamespace} = spec.userNamespace
-  return recordAnchor(runFolder, info, {
+  const anchor = await recordAnchor(runFolder, info, {
     guestNamespace,
     init: initOfSpec(spec),
     network: spec.ownNetwork,
+    limits: spec.limits.planned,
   })
+  if (anchor?.limits !== undefined) requireEnforced(name, anchor.limits)
+  return anchor
 }
 
 function initOfSpec({boot, init}: SandboxSpec): GuestInit | undefined {

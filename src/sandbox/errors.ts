@@ -149,6 +149,15 @@ export const bootFailedError = defineError('ENVS_BOOT_FAILED', ExitCode.host, {
   nextStep: 'Start it without an init: envs set {name} init=none',
 })
 
+/** Limits that the kernel would not enforce for the whole environment, and that the user requires. */
+export const limitsNotEnforcedError = defineError('ENVS_LIMITS_NOT_ENFORCED', ExitCode.host, {
+  message: 'This host does not enforce the limits of "{name}" for all of its processes together: {limits}.',
+  nextStep: [
+    'Run `envs doctor`: see the check "Limits" and its remedy.',
+    'Or take what this host can do: leave --require-limits out, or envs set {name} require-limits=no',
+  ],
+})
+
 /** An environment with an init of its own, on a host without anything to use as control groups. */
 export const noCgroupsError = defineError('ENVS_NO_CGROUPS', ExitCode.host, {
   message:

@@ -41,6 +41,8 @@ const BUILD = [
     'session/volumes.pl',
     'session/single-id.pl',
     'session/groups.pl',
+    'session/limits.pl',
+    'session/rlimits.pl',
     'session/user-manager.pl',
     'session/network.pl',
     'join.pl',

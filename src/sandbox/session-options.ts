@@ -2,6 +2,7 @@ import {percentWords} from '../host/argv/bytes.js'
 import {type DebArchitecture, ioctlKind, systemCalls} from '../host/machine/arch.js'
 import type {Anchor} from './anchor-state.js'
 import type {Identity} from './identity.js'
+import {limitOptions} from './limits/session-words.js'
 
 /** Numbers of the descriptors that templates/host/session.pl inherits. */
 export const SessionFd = {status: 3, lock: 4, hold: 5, filter: 6} as const
@@ -31,6 +32,8 @@ export type SessionRequest = {
   readonly volumes: readonly Volume[]
   /** Whether the session has a network of its own without a way out, in place of that of the environment. */
   readonly network?: 'none' | undefined
+  /** Of this session; left out, that of the environment. */
+  readonly timeoutSeconds?: number
   /** Whether an interrupt reaches only the envs process, which must forward it to the command. */
   readonly forwardsInterrupts: boolean
 }
@@ -63,14 +66,16 @@ export function sessionNumbers(architecture: DebArchitecture): string {
 
 /** Returns the options in the argv of {@link sessionCommand}. */
 export function sessionOptions(
-  {identity, anchor: {group, sessionGroup}}: Pick<SessionPlace, 'identity' | 'anchor'>,
+  {identity, architecture, anchor}: Pick<SessionPlace, 'identity' | 'anchor' | 'architecture'>,
   request: SessionRequest,
 ): string[] {
+  const {group, sessionGroup} = anchor
   return [
     ...['-i', identity],
     ...(request.usualFolder === undefined ? [] : ['-d', request.usualFolder]),
     ...(sessionGroup === undefined ? [] : ['-g', sessionGroup]),
     ...(group === undefined ? [] : ['-z', group]),
+    ...limitOptions(anchor, {architecture, timeoutSeconds: request.timeoutSeconds}),
     ...SESSION_OPTIONS.flatMap(({letter, words}) =>
       (words?.(request) ?? []).flatMap((each) => [`-${letter}`, ...each]),
     ),
@@ -80,8 +85,8 @@ export function sessionOptions(
 type SessionOptionBase = {
   /** `--name` of `envs run`, `enter` and `try`. */
   readonly name: string
-  /** Letter of the short option, there and in templates/host/session.pl. */
-  readonly letter: 'e' | 'n' | 'u' | 'v' | 'w'
+  /** Letter of the short option, there and in templates/host/session.pl; left out without one. */
+  readonly letter?: 'e' | 'n' | 'u' | 'v' | 'w'
   /** Placeholder of the value in the help. */
   readonly value: string
   readonly doc: string
@@ -97,7 +102,7 @@ type SessionOptionBase = {
 /** One option; `field` is the key of its values in {@link SessionFields}. */
 export type SessionOption = SessionOptionBase &
   (
-    | {readonly takes: 'one'; readonly field: 'network' | 'user' | 'workingFolder'}
+    | {readonly takes: 'one'; readonly field: 'network' | 'user' | 'workingFolder' | 'timeout'}
     | {readonly takes: 'many'; readonly field: 'variables' | 'volumes'}
   )
 
@@ -107,6 +112,8 @@ export type SessionFields = {
   network?: string
   user: string | undefined
   workingFolder: string | undefined
+  /** `90s`, `10m`, `2h`; undefined for that of the environment. */
+  timeout?: string | undefined
   /** `KEY=VALUE`, or `KEY` for the host's value. */
   variables: readonly string[]
   /** `SOURCE[:TARGET[:ro]]` */
@@ -114,7 +121,7 @@ export type SessionFields = {
 }
 
 /**
- * The options of a session: user, working folder, environment variables and shared folders.
+ * The options of a session: user, working folder, environment variables, shared folders and its longest time.
  *
  * The flags, the help, the completion and the arguments of templates/host/session.pl are made from this table.
  */
@@ -136,6 +143,13 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     value: 'none',
     doc: "none for no network [default: the environment's]",
     words: ({network}) => (network === undefined ? [] : [[network]]),
+  },
+  {
+    name: 'timeout',
+    takes: 'one',
+    field: 'timeout',
+    value: 'TIME',
+    doc: 'end the session after this time, with status 124',
   },
   {
     name: 'user',

@@ -337,6 +337,11 @@ export function sessionError(
         {name, reason: `could not mount on "${targets}": ${reason}`},
         {suggestions: ['Choose a target that does not exist yet, or a folder.']},
       )
+    case 'limits':
+      return sessionFailedError(
+        {name, reason: `it could not be put under the limits of the environment: ${reason}`},
+        {suggestions: [`See what is enforced: envs show ${name}`]},
+      )
     case 'volume-read-only':
       return sessionFailedError(
         {name, reason: `this kernel cannot share a folder read-only: ${reason}`},

@@ -1,5 +1,6 @@
 import type {DebArchitecture} from '../host/machine/arch.js'
 import type {BootSpec} from './init/boot.js'
+import type {PlannedLimits} from './limits/in-force.js'
 import {kernelMounts, type Mount, type RootMount} from './mounts.js'
 import type {OwnNetwork} from './network/outlet.js'
 import type {FilterSet} from './seccomp/rules.js'
@@ -45,6 +46,8 @@ export type SandboxSpec = {
 export type SandboxLimits = {
   /** Limit for processes and threads of all users and namespaces of the environment. */
   readonly processes: number
+  /** The limits that the user has set, and an argv prefix that puts everything of the environment under them. */
+  readonly planned?: PlannedLimits & {readonly prefix: readonly string[]}
 }
 
 /** A program of the host that works for one environment while it runs. */

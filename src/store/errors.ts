@@ -268,6 +268,13 @@ const FREE_LAYER_SPACE = 'Free some space, or remove snapshots: envs snapshots N
 
 export class LayerSpaceError extends EnvsError {}
 
+/** An environment has more on disk than its limit; measured before a session. */
+export const diskLimitError = defineError('ENVS_DISK_LIMIT', ExitCode.storage, {
+  message:
+    'The environment "{name}" is over its limit of disk: it has {usedMegabytes} MB of {mostMegabytes} MB.',
+  nextStep: ['Give it more: envs set {name} disk=SIZE', 'Or take back its last changes: envs undo {name}'],
+})
+
 /** The disk was full while a layer was written. */
 export const layerSpaceError = defineError(
   'ENVS_STORAGE_FULL',

@@ -14,6 +14,7 @@ import {
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {containerOriginSchema} from '../images/oci/origin.js'
+import {limitsSchema} from '../sandbox/limits/schema.js'
 import {publicationSchema} from '../sandbox/network/publication.js'
 import {recordUnreadableError} from './errors.js'
 
@@ -73,6 +74,7 @@ const environmentSettingsSchema = v.strictObject({
   allow: v.exactOptional(v.array(v.string())),
   /** Hosts that an environment without another way out reaches through a proxy. */
   allowHosts: v.exactOptional(v.array(v.string())),
+  limits: v.exactOptional(limitsSchema),
 })
 
 export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>

@@ -41,6 +41,11 @@ export function filterLoader(host: Pick<Host, 'which'>): string[] {
   return launcherOf(host, 'load-filter')
 }
 
+/** Returns the program that puts an environment under its limits. @throws {PerlMissingError} */
+export function limitsLauncher(host: Pick<Host, 'which'>): string[] {
+  return launcherOf(host, 'limits')
+}
+
 /** Returns the program that sends signals to all processes of an environment. @throws {PerlMissingError} */
 export function signalSender(host: Pick<Host, 'which' | 'architecture'>): SignalSender {
   return {launcher: launcherOf(host, 'signal-all'), architecture: host.architecture}

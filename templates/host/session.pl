@@ -9,6 +9,7 @@
 #            descriptors below, and a socket to PARENT, if that relays the terminal
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
+#            -l KIND VALUE  a limit: session/limits.pl
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
 #            -n none  a network of its own without a way out
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
@@ -81,6 +82,7 @@ require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && 
 require "$part_folder/session/network.pl" if defined $option{network};
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/groups.pl" if defined $option{group};
+require "$part_folder/session/limits.pl" if $option{limits};
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
 my $terminal;
 if (grep { $_ eq 'terminal' } @kinds) {
@@ -90,7 +92,8 @@ if (grep { $_ eq 'terminal' } @kinds) {
 
 my %handle = map { $_ => open_namespace($_) } qw(user pid mnt uts ipc net), defined $option{group} ? 'cgroup' : ();
 is_same($handle{mnt}, '/proc/self/ns/mnt') and give_up('anchor');    # of a process that is still the host's
-my $group = defined $option{group} ? find_group($option{group}, $anchor) : undef;
+my $group = $option{limits} ? read_limits($option{limits}) : undef;
+$group = find_group($option{group}, $anchor) if defined $option{group};
 my $freezer = defined $option{freezer} ? find_freezer($option{freezer}) : undef;
 # Mounts and other namespaces belong to a user namespace above the guest's, so that its root can't change them; if the
 # host forbids a second one, to the guest's. An ordinary user must join that namespace first to get the rights to join
@@ -172,11 +175,13 @@ flock($hold, $LOCK_UN);
 close $status;
 begin_carrying() if grep { $_ && $_->{carries} } @streams;
 show_command($terminal) if $terminal && !$terminal->{is_shared};
+begin_limits(sub { getppid() != $parent }) if $option{limits};
 my $end = wait_for_command();
 finish_relay($terminal) if $terminal;
 my @failures = map { $_ ? finish_stream($_) : () } @streams;
 # Signals after the command's end have no receiver.
 $end = 125 << 8 if $end == 0 && @failures;
+$end = end_limits($end) if $option{limits};
 exit($end & 127 ? 128 + ($end & 127) : $end >> 8);
 
 sub adopt {
@@ -218,6 +223,7 @@ sub read_options {
     elsif ($flag eq '-z') { $option{freezer} = shift @rest }
     elsif ($flag eq '-n') { $option{network} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
+    elsif ($flag eq '-l') { my ($kind, $value) = splice @rest, 0, 2; $option{limits}{$kind} = $value }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
     else                  { $! = $EINVAL; give_up('option') }
   }
@@ -333,6 +339,7 @@ sub run_command {
   bring_to_foreground($terminal, $$) if $terminal && !$terminal->{is_shared};
   umask 022;
   enter_group($group, $terminal) if $group;
+  apply_limits() if $option{limits};
   # The holder may have counted processes just before this one existed: it would end this one with all others.
   -s '/dev/.envs-leaving' and give_up('leaving');
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }

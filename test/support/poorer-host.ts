@@ -24,7 +24,16 @@ const STAY = 'echo ready; read -r _'
  */
 export async function poorerHost(
   scope: Scope,
-  {without, identity}: {without: readonly string[]; identity: Identity},
+  {
+    without,
+    identity,
+    prepare = '',
+  }: {
+    without: readonly string[]
+    identity: Identity
+    /** Shell commands that change its mounts further. */
+    prepare?: string
+  },
 ): Promise<readonly string[]> {
   const [uid, gid] = [process.getuid?.(), process.getgid?.()]
   const isMapped = identity === 'mapped'
@@ -34,7 +43,7 @@ export async function poorerHost(
   const holder = start(
     [
       ...['unshare', ...(isMapped ? ['--map-auto'] : []), '--map-root-user', '--mount', '--'],
-      ...['sh', '-ec', `${hide(...without)}\n${inside}`],
+      ...['sh', '-ec', `${hide(...without)}\n${prepare}\n${inside}`],
     ],
     {stdio: ['pipe', 'pipe', 'inherit']},
   )

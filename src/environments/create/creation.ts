@@ -150,7 +150,7 @@ export class Creation {
 
   /** Applies the fixes and moves the environment into place under its name. */
   async publish(): Promise<void> {
-    const {name, isSynced, isThrowaway, architecture, settings = {}} = this.#request
+    const {name, isSynced, isThrowaway, architecture, settings} = this.#request
     const unpacked = this.#unpacked
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const {notes, ...usage} = await this.#tree.settle()

@@ -14,6 +14,7 @@ import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import {registrySettings} from '../../registry/hosts.js'
 import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
+import type {Limits} from '../../sandbox/limits/schema.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import type {EnvironmentSettings} from '../../store/record.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
@@ -28,8 +29,8 @@ export type CreateRequest = WantedImage &
     readonly archives: ArchiveFacts
     /** The init that the environment gets after its creation. */
     readonly init: InitWish
-    /** The settings of its record, apart from the init. */
-    readonly settings?: EnvironmentSettings | undefined
+    /** The settings that it has from its creation on. */
+    readonly settings: EnvironmentSettings
     /** Whether the tree is synced to disk before the environment is published. */
     readonly isSynced: boolean
     /** Whether the environment is removed some time after the command that creates it. */
@@ -57,6 +58,7 @@ export type CreateWish = {
   readonly init?: InitWish | undefined
   /** The settings of its record, apart from the init. */
   readonly settings?: EnvironmentSettings | undefined
+  readonly limits?: Limits | undefined
 }
 
 /**
@@ -91,7 +93,7 @@ export async function planCreation(
     name: chooseName(wish.name, reference),
     architecture,
     init,
-    settings: wish.settings,
+    settings: {...wish.settings, ...(wish.limits === undefined ? {} : {limits: wish.limits})},
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
     engine: settings.value('engine'),

@@ -51,6 +51,20 @@ export async function findEngine(host: Host, setting: EngineSetting): Promise<En
   }
 }
 
+/** Returns null where no engine works on this host, or the setting excludes those that could start the environment. */
+export async function engineForStart(
+  host: Host,
+  setting: EngineSetting | undefined,
+): Promise<EngineName | null> {
+  if (setting === undefined) return null
+  try {
+    return await findEngine(host, setting)
+  } catch (error) {
+    if (error instanceof EngineUnavailableError) return null
+    throw error
+  }
+}
+
 /**
  * Returns the identity of a new environment that the given engine will start. proot can only emulate owners.
  *

@@ -7,10 +7,12 @@ import {ensureMountPoints} from '../../rootfs/mount-points.js'
 import {anchorFiles} from '../../sandbox/anchor-state.js'
 import {runProotSession} from '../../sandbox/engines/proot.js'
 import {anchorUnreachableError} from '../../sandbox/errors.js'
+import {shorterTime} from '../../sandbox/limits/session-words.js'
 import {MOUNT_POINTS} from '../../sandbox/mounts.js'
 import type {SessionRequest} from '../../sandbox/session-options.js'
 import {readGuestTree} from '../../store/mounted-tree.js'
 import {filterLoader, toolPath} from '../../store/tools.js'
+import {tellOfLimits} from './limits-notice.js'
 import {planSpec} from './plan.js'
 
 type ProotSession = {
@@ -31,12 +33,13 @@ export async function runByProot(
   {request, lock, onStarted}: ProotSession,
 ): Promise<number> {
   const {host, environment} = context
-  const {name, files} = environment
+  const {name, files, record} = environment
   refuseUnsupported(request, {...context, engine: 'proot'})
   await ensureMountPoints(files.root, MOUNT_POINTS)
   await beforeStart('proot', context)
   const tree = await readGuestTree(environment)
   const spec = await planSpec(context, 'proot', {tree, isPreview: false})
+  tellOfLimits(context, spec.limits.planned)
   const temporaryFolder = join(files.run, 'proot')
   await makeFolders(temporaryFolder, {mode: 0o700})
   const liveness = await takeLock(anchorFiles(files.run).liveness, {mode: 'shared', waitMs: 0})
@@ -57,6 +60,9 @@ export async function runByProot(
       architecture,
       temporaryFolder,
       onStarted,
+      limits: spec.limits.planned?.prefix ?? [],
+      timeoutSeconds: shorterTime(request.timeoutSeconds, record.settings.limits?.timeoutSeconds),
+      onTimeout: (seconds: number) => context.onNotice?.({kind: 'timeout', name, seconds}),
     }
     return await runProotSession(session)
   } finally {

@@ -22,6 +22,7 @@ import {sessionLauncher} from '../../store/tools.js'
 import type {SessionPreviewResult} from '../results.js'
 import {anchorEngineFor, engineFor} from './engine.js'
 import {withFreshTrials} from './fresh-trials.js'
+import {tellOfLimits} from './limits-notice.js'
 import {planAnchor, prepareAnchor} from './plan.js'
 import {runByProot} from './proot.js'
 import {PASSED_ON, planRequest} from './request.js'
@@ -106,10 +107,16 @@ function sessionOptions(
   return {
     name,
     plan,
-    keptPlan: plain && keptPlan(context, plan, plain),
+    // The disk is measured before each session, by Node.
+    keptPlan:
+      plain && record.settings.limits?.diskBytes === undefined ? keptPlan(context, plan, plain) : undefined,
     lock,
     runFolder: files.run,
-    whileStarting: (work) => withReserve(host.paths, work),
+    whileStarting: async (work) => {
+      const anchor = await withReserve(host.paths, work)
+      tellOfLimits(context, anchor.limits)
+      return anchor
+    },
     planAnchor: async () => {
       const engine = await anchorEngineFor(host, wish.engine ?? 'auto', environment)
       refuseUnsupported(request, {...context, engine})

@@ -14,6 +14,7 @@ import {UnknownImageError} from '../../images/errors.js'
 import type {ImageReference} from '../../images/name.js'
 import {parseImageReference} from '../../images/reference.js'
 import type {ImageContext} from '../../images/sources/source.js'
+import type {Limits} from '../../sandbox/limits/schema.js'
 import {
   type EnvironmentName,
   environmentFiles,
@@ -29,6 +30,7 @@ import {fullUpper} from '../../store/mounted-tree.js'
 import type {EnvironmentSettings} from '../../store/record.js'
 import {Creation} from '../create/creation.js'
 import {planCreation} from '../create/request.js'
+import {checkLimits} from '../limits.js'
 import {removeEnvironment} from '../remove.js'
 import {stopFiles} from '../session/processes.js'
 import {runInEnvironment} from '../session/run.js'
@@ -43,6 +45,7 @@ export type TryRequest = {
   /** Whether writes are stored on disk even if they would fit in memory. */
   readonly onDisk: boolean
   readonly settings: EnvironmentSettings
+  readonly limits: Limits | undefined
 }
 
 export type TryWords = {
@@ -90,7 +93,7 @@ export class TryRun {
   /** Claims a name and begins the creation. @throws As `planCreation` and `Creation.begin`. */
   static async begin(
     host: Host,
-    {words, architecture, keepAs, onDisk, settings: ofEnvironment}: TryRequest,
+    {words, architecture, keepAs, onDisk, settings: ofEnvironment, limits}: TryRequest,
     {settings, context, signal, onNotice}: TryOptions,
   ): Promise<TryRun> {
     if (words.packages.length > 0 && isOffline(context.environment))
@@ -107,8 +110,9 @@ export class TryRun {
       ])
     const {name, lock} = await chooseName(host, keepAs)
     try {
-      const wish = {image: words.image, name, architecture, sha256: undefined, settings: ofEnvironment}
+      const wish = {image: words.image, name, architecture, sha256: undefined, settings: ofEnvironment, limits}
       const planned = await planCreation(wish, {host, settings, context, onNotice})
+      await checkLimits(host, planned, planned)
       const isThrowaway = keepAs === undefined
       const setting = settings.value('durable')
       const durable = isThrowaway && setting !== 'always' ? 'never' : setting

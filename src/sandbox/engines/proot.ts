@@ -30,6 +30,11 @@ export type ProotSession = {
   /** Argv prefix of templates/host/load-filter.pl. */
   readonly loader: readonly string[]
   readonly architecture: DebArchitecture
+  /** Argv prefix that limits each process; empty without limits. */
+  readonly limits: readonly string[]
+  readonly timeoutSeconds: number | undefined
+  /** Called when the command is ended after its time. */
+  readonly onTimeout?: ((seconds: number) => void) | undefined
   /** Called when the command is about to be executed. */
   readonly onStarted?: (() => void) | undefined
   /** For proot's own files; on a file system without noexec. */
@@ -44,7 +49,7 @@ export type ProotSession = {
  * @throws {@link sessionFailedError} Or another EnvsError, when the command did not start.
  */
 export async function runProotSession(session: ProotSession): Promise<number> {
-  const {name, request, tree, lock, liveness, loader, architecture} = session
+  const {name, request, tree, lock, liveness, loader, architecture, limits} = session
   const script = await templateText('guest/proot-session.sh')
   const ofImage = effectiveVariables(request).filter(({isOfImage}) => isOfImage === true)
   const task = (kind: 'find' | 'run', ...command: readonly string[]) => [
@@ -64,23 +69,56 @@ export async function runProotSession(session: ProotSession): Promise<number> {
     [...prootWords(tree, ids), ...task('run', ...request.command)],
     variables(session),
   )
-  const child = start([...underFilter, ...words], {env, stdio})
+  const child = start([...limits, ...underFilter, ...words], {env, stdio})
   const exit = ended(child)
   await started(child)
   const filterPipe = pipeOf(child, ProotFd.filter)
   filterPipe.on('error', () => {})
   filterPipe.end(buildFilter(architecture, PROOT_SETS))
   const stopForwarding = forwardSignals(commandOf(child), {interrupts: request.forwardsInterrupts})
+  const time = limitTime(child, session.timeoutSeconds)
   const line = await lastWord(child, session.onStarted)
   // proot keeps the output pipes open until its last process ends: a reader of the command's output would wait for that.
   if (child.pid !== undefined) await stopProot(child.pid, {graceMs: END_GRACE_MS})
   await exit
+  time.stop()
   stopForwarding()
   const failure = parseFailure(line)
   if (failure !== undefined) throw sessionError(name, request, failure)
+  if (time.isOver()) {
+    session.onTimeout?.(session.timeoutSeconds ?? 0)
+    return TIMED_OUT
+  }
   const status = /^ended (?<status>\d+)$/.exec(line)?.groups?.['status']
   if (status === undefined) throw sessionFailedError({name, reason: 'proot ended before the command did'})
   return Number(status)
+}
+
+/** As timeout(1) and templates/host/session/limits.pl end. */
+const TIMED_OUT = 124
+const HANGUP_GRACE_MS = 10_000
+/** The longest that Node waits. */
+const MOST_TIMER_MS = 2 ** 31 - 1
+
+/** Hangs up a command after its time, and ends it some time later. */
+function limitTime(child: ChildProcess, seconds: number | undefined) {
+  let isOver = false
+  const timers: NodeJS.Timeout[] = []
+  const later = (ms: number, work: () => void) => timers.push(setTimeout(work, Math.min(ms, MOST_TIMER_MS)))
+  if (seconds !== undefined)
+    later(seconds * 1000, () => {
+      isOver = true
+      commandOf(child).kill('SIGHUP')
+      later(HANGUP_GRACE_MS, () => {
+        if (child.pid !== undefined) void stopProot(child.pid, {graceMs: 0})
+      })
+    })
+  return {
+    isOver: () => isOver,
+    stop() {
+      for (const timer of timers) clearTimeout(timer)
+    },
+  }
 }
 
 /** Returns words and variables as Node can pass them to templates/host/load-filter.pl. */

@@ -32,6 +32,7 @@ export function unshareEngine({
         : keeperWords(keeper, spec.boot, {
             architecture: spec.architecture,
             guestNamespace: spec.userNamespace.guest,
+            limits: spec.limits.planned,
           })),
       ...[...launcher, numbers(spec.architecture)],
       ...(await firstProcess(spec, holder)),

@@ -1,9 +1,10 @@
-import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
-import {basename, dirname, join} from 'node:path'
+import {join} from 'node:path'
 import {type DebArchitecture, ioctlKind, systemCalls} from '../../host/machine/arch.js'
 import {bootId} from '../../host/machine/proc.js'
 import type {Identity} from '../identity.js'
+import {groupName} from '../limits/groups.js'
+import type {PlannedLimits} from '../limits/in-force.js'
 import {MASKED_KERNEL_FOLDERS, type Mount} from '../mounts.js'
 import type {GuestNamespace} from '../second-namespace.js'
 import {type BootEntry, runEntries} from './boot-files.js'
@@ -36,12 +37,8 @@ function placeOf(cgroups: GuestCgroups): string {
 /** Words of the keeper: where the guest's control groups are, and the name of their folder there. */
 function groupWords({cgroups, runFolder}: BootSpec): string[] {
   if (cgroups.kind === 'make-believe') return [CGROUPS, cgroups.name]
-  // Two stores may have environments of one name.
-  const digest = createHash('sha256').update(runFolder).digest('hex')
-  return [cgroups.mount, `envs-${basename(dirname(runFolder))}-${digest.slice(0, DIGEST_CHARACTERS)}`]
+  return [cgroups.mount, groupName(runFolder)]
 }
-
-const DIGEST_CHARACTERS = 8
 
 /** Returns the argv prefix of templates/host/boot.pl. @param launcher - Argv prefix of that program. */
 export function keeperWords(
@@ -50,12 +47,18 @@ export function keeperWords(
   {
     architecture,
     guestNamespace,
-  }: {readonly architecture: DebArchitecture; readonly guestNamespace: GuestNamespace},
+    limits,
+  }: {
+    readonly architecture: DebArchitecture
+    readonly guestNamespace: GuestNamespace
+    readonly limits: PlannedLimits | undefined
+  },
 ): string[] {
   const {prctl, prlimit64, unshare, setns, umount2} = systemCalls(architecture)
   const state = {
     ...{schemaVersion: 1, pid: 'PID', startTime: 'START', bootId: bootId()},
     ...{engine: 'unshare', guestNamespace, init: 'systemd'},
+    ...(limits === undefined ? {} : {limits: {values: limits.values, enforced: limits.enforced}}),
   }
   return [
     ...[...launcher, [prctl, prlimit64, unshare, setns, umount2, ioctlKind(architecture)].join(',')],

@@ -78,14 +78,16 @@ export async function repeatCgroupTrial(host: CgroupHost): Promise<boolean> {
   return trial.recall() !== undefined && (await trial.anew(() => tryCgroups(host, place))).wasWrong
 }
 
-type Place = {
+/** Where this process is in the host's control groups. */
+export type Place = {
   /** Mount point of the host's cgroup2. */
   readonly mount: string
   /** The group of this process, a folder of it. */
   readonly own: string
 }
 
-function findPlace(): Place | undefined {
+/** @returns undefined on a host without cgroup2. */
+export function findPlace(): Place | undefined {
   const lines = readFileSync('/proc/self/mounts', 'utf8').split('\n')
   const mount = lines.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2')?.[1]
   return mount === undefined ? undefined : {mount, own: resolve(mount, `.${ownGroup()}`)}
@@ -117,7 +119,7 @@ async function tryCgroups(host: CgroupHost, place: Place): Promise<CgroupChoice>
 }
 
 /** Returns whether this user may make groups in it, and move processes between them. */
-function isDelegated(folder: string): boolean {
+export function isDelegated(folder: string): boolean {
   return [folder, join(folder, 'cgroup.procs')].every(isWritable)
 }
 

@@ -13,13 +13,15 @@ export function managerFolder({environment, uid}: Pick<Host, 'environment' | 'ui
  *
  * The program is the child of the caller and inherits its descriptors. The time to stop is longer than units of a guest have.
  *
+ * @param properties - Further ones, such as limits.
  * @see systemd-run(1), https://systemd.io/CGROUP_DELEGATION
  */
-export function scopeWords(host: ManagedHost): string[] {
+export function scopeWords(host: ManagedHost, properties: readonly string[] = []): string[] {
   return [
     ...['/usr/bin/env', `XDG_RUNTIME_DIR=${managerFolder(host)}`],
     ...[host.which('systemd-run') ?? 'systemd-run', '--user', '--scope', '--quiet', '--collect'],
-    ...['--property=Delegate=yes', '--property=TimeoutStopSec=100', '--'],
+    ...['--property=Delegate=yes', '--property=TimeoutStopSec=100'],
+    ...[...properties.map((property) => `--property=${property}`), '--'],
   ]
 }
 

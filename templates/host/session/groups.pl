@@ -52,7 +52,7 @@ sub group_of {
 # The guest's root is this process's root by now, and its cgroup namespace is not: from there, the caller's group is out of reach.
 sub open_group {
   my ($group) = @_;
-  return if $group->{bus};
+  return if $group->{bus} || $group->{refused};
   mkdir "$HIERARCHY/$group->{name}", 0755;    # may be there
   sysopen($group->{file}, "$HIERARCHY/$group->{name}/cgroup.procs", $O_WRONLY | $O_NONBLOCK);
 }
@@ -67,7 +67,7 @@ sub expect_move {
 sub move_to_group {
   my ($group, $child, $terminal) = @_;
   return unless $group->{bus};
-  attach_by_manager(@$group{qw(bus unit path)}, $child) or say_refused($terminal);
+  attach_by_manager(@$group{qw(bus unit path)}, $child) or say_refused($group, $terminal, $child);
   close $_ for @$group{qw(bus hears tells)};
 }
 
@@ -79,13 +79,15 @@ sub enter_group {
     wait_for_end($group->{hears});
   }
   else {
-    $group->{file} && defined syswrite($group->{file}, '0') or say_refused($terminal);
+    $group->{file} && defined syswrite($group->{file}, '0') or say_refused($group, $terminal);
     close $group->{file} if $group->{file};
   }
 }
 
-# Only logins need the group, so a session without it is better than none. On a terminal alone: a script would not read it.
+# Only logins need the group, so a session without it is better than none. On a terminal alone: a script would not read it. A group with
+# limits has an answer of its own: session/limits.pl.
 sub say_refused {
-  my ($terminal) = @_;
+  my ($group, $terminal, $child) = @_;
+  return $group->{refused}->($child) if $group->{refused};
   print STDERR "envs: this session is not in the control groups of the environment, so \"su -\" gets no session of logind: $!\n" if $terminal;
 }

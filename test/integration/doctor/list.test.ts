@@ -43,6 +43,7 @@ test('looks at everything once, in the order in which to mend it', async () => {
         'node',
         'processors',
         'cgroups',
+        'limits',
         'network',
         'proxies',
       ],

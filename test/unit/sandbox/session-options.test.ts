@@ -29,7 +29,7 @@ test('session.pl takes each option with as many words as are written, and those 
   const written = SESSION_OPTIONS.flatMap(({letter, words}) =>
     words === undefined ? [] : [[letter, words(REQUEST)[0]?.length] as const],
   )
-  assert.deepEqual(takenBySession(), new Map([...written, ['d', 1], ['i', 1], ['g', 1], ['z', 1]]))
+  assert.deepEqual(takenBySession(), new Map([...written, ['d', 1], ['i', 1], ['g', 1], ['z', 1], ['l', 2]]))
 })
 
 test('join/plan.pl writes the options that it reads itself by the letters of the table', () => {
@@ -44,7 +44,7 @@ test('join/plan.pl writes the options that it reads itself by the letters of the
 })
 
 test('what was typed is kept by field', () => {
-  assert.deepEqual(sessionFields({user: 'me', env: ['A', 'B=c'], workdir: undefined}), {
-    ...{user: 'me', workingFolder: undefined, variables: ['A', 'B=c'], volumes: []},
+  assert.deepEqual(sessionFields({user: 'me', env: ['A', 'B=c'], workdir: undefined, timeout: '5s'}), {
+    ...{user: 'me', workingFolder: undefined, timeout: '5s', variables: ['A', 'B=c'], volumes: []},
   })
 })
