@@ -14,6 +14,8 @@ const ARGUMENTS = {
   'recover name': ['removed'],
   'run name': ['environment', 'guest*'],
   setting: ['setting'],
+  source: ['file'],
+  target: ['file'],
   'snapshot label': ['none'],
   try: ['try'],
   'try words': ['image', 'none*'],

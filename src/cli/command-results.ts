@@ -8,6 +8,7 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {fileCopyResult} from '../environments/files/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {
   creationPreviewResult,
@@ -63,6 +64,7 @@ export const COMMAND_RESULTS = {
   'create --dry-run': creationPreviewResult,
   import: environmentResult,
   clone: environmentResult,
+  cp: fileCopyResult,
   show: environmentResult,
   list: environmentListResult,
   'list --removed': removedListResult,
