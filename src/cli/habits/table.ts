@@ -11,7 +11,10 @@ export type Steps = string | readonly string[]
 /** Next steps by the words of a line. */
 type Habits = Readonly<Record<string, Steps>>
 
-const HOST_NETWORK = 'An environment uses the network of the host: no port has to be published.'
+const HOST_NETWORK = [
+  'An environment uses the network of the host: no port has to be published.',
+  'For a network of its own: envs create IMAGE --network private --publish PORT:GUEST',
+]
 const PACKAGES = 'Packages are those of the environment: envs run NAME apt-get upgrade'
 const SHARE = 'Share a folder with one session: envs run --volume SOURCE:TARGET NAME COMMAND'
 const NO_SWITCH = 'Each command takes the name of its environment: envs enter NAME'
@@ -88,11 +91,11 @@ const WORDS: Habits = {
   mount: 'envs path NAME',
   move: 'envs rename NAME NEW',
   mv: 'envs rename NAME NEW',
-  network: HOST_NETWORK,
+  network: 'envs create IMAGE --network private',
   pause: 'An environment cannot be paused, but its state can be kept: envs snapshot NAME',
   plugin: 'There are no plugins.',
   pod: 'envs list',
-  port: HOST_NETWORK,
+  port: 'envs ports NAME',
   poweroff: STOP,
   pull: 'envs image pull IMAGE',
   purge: REMOVE,
@@ -198,7 +201,7 @@ const SESSION_FLAGS: Habits = {
   ...{'--gpus': NO_GPU, '--nvidia': NO_GPU},
   '--init': 'The first process is a property of an environment: envs set NAME init=systemd',
   '--isolated': 'An environment has no folder of the host unless you share it with --volume.',
-  '--fix-low-ports': HOST_NETWORK,
+  '--fix-low-ports': 'Ports below 1024 are the administrator’s; a network of its own has them: envs set NAME network=private',
   '--no-workdir': 'A session starts in the home folder; to start elsewhere: envs enter --workdir FOLDER NAME',
   ...{'-d': RELEASE, '--distro': RELEASE, '-r': RELEASE, '--release': RELEASE, '--image': TRY},
 }

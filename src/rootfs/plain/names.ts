@@ -14,6 +14,6 @@ export function memberPath(name: string, limits: Limits): string[] {
   const isWrong =
     name.startsWith('/') || parts.includes('..') || name.includes('\0') || name.length > limits.pathBytes
   if (isWrong || parts.length > MOST_COMPONENTS || parts.some((part) => part.length > limits.componentBytes))
-    throw refusedMemberError({member: name, reason: 'its name is none of a file below the copied folder'})
+    throw refusedMemberError({member: name, reason: 'its name leads out of the copied folder'})
   return parts
 }
