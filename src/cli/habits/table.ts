@@ -201,7 +201,8 @@ const SESSION_FLAGS: Habits = {
   ...{'--gpus': NO_GPU, '--nvidia': NO_GPU},
   '--init': 'The first process is a property of an environment: envs set NAME init=systemd',
   '--isolated': 'An environment has no folder of the host unless you share it with --volume.',
-  '--fix-low-ports': 'Ports below 1024 are the administrator’s; a network of its own has them: envs set NAME network=private',
+  '--fix-low-ports':
+    'Ports below 1024 are the administrator’s; a network of its own has them: envs set NAME network=private',
   '--no-workdir': 'A session starts in the home folder; to start elsewhere: envs enter --workdir FOLDER NAME',
   ...{'-d': RELEASE, '--distro': RELEASE, '-r': RELEASE, '--release': RELEASE, '--image': TRY},
 }

@@ -1,7 +1,6 @@
 import {lstatSync} from 'node:fs'
 import {dirname} from 'node:path'
 import type {Readable, Writable} from 'node:stream'
-import {corruptArchiveError} from '../../compression/errors.js'
 import {codeOf, EnvsError, errnoOf, wordsForErrno} from '../../errors.js'
 import {isErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
@@ -78,7 +77,7 @@ export async function copyFiles(
       const source = sender?.output ?? request.input
       await sendArchive(source, {target, pace, from, counts}).catch(async (error: unknown) => {
         // A session that failed explains an archive that ended early.
-        if (codeOf(error) === corruptArchiveError.code && !signal.aborted) await sender?.end()
+        if (codeOf(error) === 'ENVS_ARCHIVE_CORRUPT' && !signal.aborted) await sender?.end()
         throw error
       })
       for (const line of (await sender?.end()) ?? []) onWarning(line)

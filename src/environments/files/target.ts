@@ -1,4 +1,3 @@
-import {once} from 'node:events'
 import {lstatSync, statSync} from 'node:fs'
 import {basename, dirname} from 'node:path'
 import type {Writable} from 'node:stream'
@@ -133,8 +132,7 @@ function guestTarget(startTar: (words: readonly string[]) => Promise<GuestTar>):
     async pace() {
       const ready = await started()
       if (ready === undefined) return
-      if (ready.input.writableNeedDrain)
-        await Promise.race([once(ready.input, 'drain'), once(ready.input, 'close')])
+      await drained(ready.input)
       // It ended before it had all: its error says why.
       if (ready.input.destroyed) await ready.end()
     },
@@ -165,9 +163,7 @@ function streamTarget(output: Writable): Target {
       const root = Buffer.from(kind === 'contents' ? '.' : name).toString('latin1')
       return named(archive, (path) => (path === '' ? root : `${root}/${path}`))
     },
-    async pace() {
-      if (output.writableNeedDrain) await Promise.race([once(output, 'drain'), once(output, 'close')])
-    },
+    pace: () => drained(output),
     async finish() {
       archive.finish()
       return []
@@ -176,6 +172,18 @@ function streamTarget(output: Writable): Target {
     kill: () => {},
     close: () => {},
   }
+}
+
+/** Resolves when the stream takes more, or never will. */
+function drained(stream: Writable): Promise<void> {
+  if (!stream.writableNeedDrain || stream.destroyed) return Promise.resolve()
+  return new Promise((resolve) => {
+    const settle = () => {
+      stream.off('drain', settle).off('close', settle)
+      resolve()
+    }
+    stream.on('drain', settle).on('close', settle)
+  })
 }
 
 function named(sink: MemberSink, nameOf: (name: string) => string): MemberSink {

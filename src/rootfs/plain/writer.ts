@@ -65,38 +65,36 @@ export function openPlainWriter(root: HeldFolder, onSkipped: (member: Member) =>
   }
 
   /** Makes room for a new entry; a link is replaced and never followed. */
-  function vacate(folder: HeldFolder, name: string): void {
+  function vacantPlace(parts: readonly string[]): {readonly folder: HeldFolder; readonly name: string} {
+    const name = parts.at(-1)
+    if (name === undefined) throw new Error('only a folder may be the root')
+    const folder = folderOf(parts.slice(0, -1))
     const status = folder.status(name)
     if (status !== undefined && !status.isDirectory()) unlinkSync(folder.path(name))
+    return {folder, name}
   }
 
   function begin(member: Member): void {
     const parts = partsOf(member.name)
-    const name = parts.at(-1)
-    if (member.kind === 'folder') {
-      folderOf(parts, (member.mode & MODE_BITS) | OWNER_BITS)
-      folders.push({parts, member})
-      return
-    }
-    if (name === undefined) throw new Error('only a folder may be the root')
-    const folder = folderOf(parts.slice(0, -1))
     switch (member.kind) {
-      case 'file':
-        vacate(folder, name)
-        file = {
-          fd: openSync(folder.path(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, member.mode & MODE_BITS),
-          ...{folder, name, member},
-        }
+      case 'folder':
+        folderOf(parts, (member.mode & MODE_BITS) | OWNER_BITS)
+        folders.push({parts, member})
         return
+      case 'file': {
+        const {folder, name} = vacantPlace(parts)
+        const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+        file = {fd: openSync(folder.path(name), flags, member.mode & MODE_BITS), folder, name, member}
+        return
+      }
       case 'symlink': {
-        vacate(folder, name)
+        const {folder, name} = vacantPlace(parts)
         symlinkSync(Buffer.from(member.target, 'latin1'), folder.path(name))
-        const seconds = Number(member.modified)
-        lutimesSync(folder.path(name), seconds, seconds)
+        lutimesSync(folder.path(name), Number(member.modified), Number(member.modified))
         return
       }
       case 'hardlink':
-        makeHardLink(member.target, {folder, name})
+        makeHardLink(member.target, parts)
         return
       case 'fifo':
       case 'device':
@@ -104,14 +102,14 @@ export function openPlainWriter(root: HeldFolder, onSkipped: (member: Member) =>
     }
   }
 
-  function makeHardLink(target: string, {folder, name}: {folder: HeldFolder; name: string}): void {
+  function makeHardLink(target: string, place: readonly string[]): void {
     const parts = partsOf(target)
     const last = parts.at(-1) ?? ''
     const way: HeldFolder[] = []
     try {
       for (const part of parts.slice(0, -1)) way.push((way.at(-1) ?? rootFolder()).open(part))
       const from = (way.at(-1) ?? rootFolder()).path(last)
-      vacate(folder, name)
+      const {folder, name} = vacantPlace(place)
       linkSync(from, folder.path(name))
     } finally {
       for (const each of way) each.close()

@@ -66,6 +66,21 @@ for (const {identity, skip} of IDENTITIES) {
     ])
   })
 
+  test(`${identity}: a large file and many small ones arrive, without a word`, {skip}, async () => {
+    const play = await guest()
+    const folder = join(await hostFolder(play), 'many')
+    await mkdir(folder)
+    await writeFile(join(folder, 'large'), Buffer.alloc(8 * 2 ** 20, 'envs'))
+    for (let number = 0; number < 500; number++) await writeFile(join(folder, `small-${number}`), `${number}`)
+    const gone = await play.cli.run('cp', '--quiet', folder, 'play:/srv')
+    assert.deepEqual([gone.status, gone.stdout, gone.stderr], [0, '', ''])
+    const back = await play.cli.run('cp', '--quiet', 'play:/srv/many', `${folder}-back`)
+    assert.deepEqual([back.status, back.stdout, back.stderr], [0, '', ''])
+    const {status, stdout} = await play.onHost(`diff -r ${folder} ${folder}-back`)
+    assert.deepEqual([status, stdout], [0, ''])
+    await play.sh('rm -r /srv/many')
+  })
+
   test(`${identity}: files go from one environment to another, and through tar archives`, {
     skip,
   }, async () => {
@@ -92,22 +107,27 @@ for (const {identity, skip} of IDENTITIES) {
 
   test(`${identity}: a guest that swaps a folder for a link reaches nothing of the host`, {
     skip,
-  }, async (t) => {
+  }, async () => {
     const play = await guest()
     const folder = await hostFolder(play)
     const [share, secret] = [join(folder, 'share'), join(folder, 'secret')]
     for (const path of [join(share, 'sub'), secret]) await mkdir(path, {recursive: true})
     await writeFile(join(secret, 'file'), 'secret')
     await writeFile(join(share, 'sub/file'), 'open')
-    await play.sh('rm -rf /srv/out; mkdir -p /srv/tree/sub; echo x >/srv/tree/sub/file')
+    await play.sh('rm -rf /srv/out /srv/tree; mkdir -p /srv/tree/sub; echo x >/srv/tree/sub/file')
     const swap = `cd /data; echo ready; while :; do mv sub kept; ln -s ${secret} sub; rm -f sub; mv kept sub; done`
     const swapping = play.start('run', '--volume', `${share}:/data`, 'play', 'sh', '-c', swap)
-    t.after(() => void swapping.kill('SIGTERM'))
-    await new Promise((resolve) => swapping.stdout?.once('data', resolve))
-    for (let round = 0; round < 3; round++) {
-      // Either may find no folder at that moment: what counts is what they never do.
-      await play.cli.run('cp', `${share}/.`, 'play:/srv/out')
-      await play.cli.run('cp', 'play:/srv/tree/.', share)
+    const hasEnded = new Promise((resolve) => swapping.once('close', resolve))
+    try {
+      await new Promise((resolve) => swapping.stdout?.once('data', resolve))
+      for (let round = 0; round < 3; round++) {
+        // Either may find no folder at that moment: what counts is what they never do.
+        await play.cli.run('cp', `${share}/.`, 'play:/srv/out')
+        await play.cli.run('cp', 'play:/srv/tree/.', share)
+      }
+    } finally {
+      swapping.kill('SIGTERM')
+      await hasEnded
     }
     const {stdout} = await play.sh('grep -rl secret /srv/out; true')
     assert.equal(stdout, '')
