@@ -14,7 +14,6 @@ export default class Clone extends EnvsCommand {
 storage overlay nothing is copied: both share the same layers; if the environment is running, its processes are \
 frozen while the changes since its start are copied. With storage directory, or with another identity, all files are \
 copied, and the environment must not be running; the file system shares blocks if it can.`
-  static override aliases = ['cp']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play spare',
     '<%= config.bin %> <%= command.id %> play real-users --identity mapped',
@@ -75,7 +74,6 @@ function refuseFiles(names: readonly string[]): void {
   const file = names.find((name) => name.includes(':'))
   if (file === undefined) return
   throw new UsageError(`Could not copy "${file}": this command copies a whole environment.`, [
-    'Copy a file out: envs run NAME cat /FILE >FILE',
-    "Copy a file in: envs run NAME -- sh -c 'cat >/FILE' <FILE",
+    'Copy files: envs cp SOURCE TARGET',
   ])
 }

@@ -69,7 +69,8 @@ async function bundle() {
   )
   const programs = await Promise.all([bundleProgram(table, 'main'), ...alone])
   const libraries = await Promise.all(LIBRARIES.filter((name) => name !== OCLIF_HELP).map(bundleLibrary))
-  const cached = [...programs, ...libraries, await bundleLibrary(OCLIF_HELP)]
+  const habits = await bundleForCache(HABITS, "module.exports = require('./src/cli/habits/table.ts')", {})
+  const cached = [...programs, ...libraries, habits, await bundleLibrary(OCLIF_HELP)]
   await writeMarked(cached.flatMap(({outputFiles}) => outputFiles))
   const built = [...cached, await bundleWorker()]
   const metafile = {inputs: Object.assign({}, ...built.map(({metafile}) => metafile.inputs))}
@@ -100,9 +101,19 @@ const LIBRARIES = [
 /** Small packages of functions alone, with tables that are made as they load. */
 const LATE = ['damerau-levenshtein', 'get-east-asian-width']
 
+/** The table of what users of other tools type: only an error needs it. */
+const HABITS = 'library-habits'
+
 const librariesApart = {
   name: 'libraries-apart',
   setup({onLoad, onResolve}) {
+    onResolve({filter: /^\.\/table\.js$/}, ({importer}) =>
+      importer.endsWith('/habits/find.ts') ? {path: HABITS, namespace: 'habits'} : undefined,
+    )
+    onLoad({filter: /^/, namespace: 'habits'}, () => ({
+      contents: `export const habitTable = () => require('./${HABITS}.cjs').habitTable()`,
+      resolveDir: root,
+    }))
     const filter = new RegExp(`^(${[...LIBRARIES, ...LATE].join('|')}|${OCLIF}/.+)$`)
     onResolve({filter}, ({path, importer, namespace}) => {
       if (namespace !== 'file' || importer.includes('/node_modules/')) return undefined

@@ -16,6 +16,8 @@ const ARGUMENTS = {
   'run name': ['environment', 'guest*'],
   server: ['environment'],
   setting: ['setting'],
+  source: ['file'],
+  target: ['file'],
   'snapshot label': ['none'],
   try: ['try'],
   'try words': ['image', 'none*'],

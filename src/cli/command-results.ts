@@ -9,6 +9,7 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {fileCopyResult} from '../environments/files/results.js'
 import {connectResult, portListResult, publishResult} from '../environments/network/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {exportResult, pushResult} from '../environments/publish/results.js'
@@ -61,6 +62,7 @@ export const COMMAND_RESULTS = {
   'create --dry-run': creationPreviewResult,
   import: environmentResult,
   clone: environmentResult,
+  cp: fileCopyResult,
   show: environmentResult,
   list: environmentListResult,
   'list --removed': removedListResult,

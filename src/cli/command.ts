@@ -7,6 +7,7 @@ import {packageRoot} from '../host/paths.js'
 import type {Resolution} from '../images/resolve.js'
 import type {LockPatience} from '../store/locks.js'
 import {type EndingSignal, InterruptedError} from './errors.js'
+import {verbHabits} from './habits/find.js'
 import {escapeLines, outputColumns, writeError, writeJson, writeOutput} from './output.js'
 import {explainLine, Flags} from './parse.js'
 import {chooseProgress, runStages, type Stage, type StageTiming} from './progress.js'
@@ -272,9 +273,16 @@ export abstract class EnvsCommand extends Command {
     })
   }
 
-  /** Adds the finding of the doctor to the failure of a program of the host that works on a tree. */
+  /**
+   * Adds the finding of the doctor to the failure of a program of the host that works on a tree, and the right word to a name
+   * that is a verb of another tool.
+   */
   async #explained(error: unknown): Promise<unknown> {
     const host = this.#host
+    if (codeOf(error) === 'ENVS_NOT_FOUND') {
+      const {explainName} = await import('./habits/missing.js')
+      return explainName(error, verbHabits(this.id ?? '', this.argv))
+    }
     if (host === undefined || codeOf(error) !== 'ENVS_NO_NAMESPACE' || !(error instanceof EnvsError))
       return error
     const {explainNamespace} = await import('../environments/doctor/explain-start.js')

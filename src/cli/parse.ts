@@ -2,7 +2,7 @@ import {Errors, type Interfaces} from '@oclif/core'
 import {UsageError} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {commandLineError} from './errors.js'
-import {argumentHabits, flagHabits} from './habits.js'
+import {argumentHabits, flagHabits, verbHabits} from './habits/find.js'
 import {splitAtSeparator} from './session-line.js'
 
 /** A line with more habits of another tool than this is explained by its first ones. */
@@ -24,18 +24,29 @@ export function explainLine(
   if (!(error instanceof Errors.CLIError || error instanceof UsageError)) return error
   const message = describeMissing(error) ?? withoutAdvice(error.message)
   const {own} = splitAtSeparator(argv)
-  const typed = (own.length < argv.length ? [...own, '--'] : own).filter((word) => !isDeclared(word, flags))
-  const habits = [
-    ...flagHabits(id, typed).filter((_, index) => index < MOST_HABITS),
-    ...argumentHabits(id, own),
-  ]
+  const typed = (own.length < argv.length ? [...own, '--'] : own).filter(
+    (word) => !isAccepted(word, flags, own),
+  )
+  const ofFlags = flagHabits(id, typed).filter((_, index) => index < MOST_HABITS)
+  const ofArguments = isUnexpected(error) ? argumentHabits(id, own) : verbHabits(id, own)
+  const habits = [...new Set([...ofFlags, ...ofArguments])]
   // A habit says more than the nearest flag.
   return commandLineError(message, id, {habits, meant: habits.length > 0 ? [] : suggestedWords(argv, flags)})
 }
 
-function isDeclared(word: string, flags: Interfaces.FlagInput): boolean {
-  const [name = ''] = splitOnce(word.slice(word.startsWith('--') ? 2 : 1))
-  return name in flags || Object.values(flags).some(({char}) => char === name)
+/** Returns whether the word is a flag that the command takes as it stands there. */
+function isAccepted(word: string, flags: Interfaces.FlagInput, own: readonly string[]): boolean {
+  const [name = '', attached] = splitOnce(word.slice(word.startsWith('--') ? 2 : 1))
+  const flag = flags[name] ?? Object.values(flags).find(({char}) => char === name)
+  if (flag === undefined) return false
+  const options = flag.type === 'option' ? (flag.options ?? []) : []
+  const value = attached ?? own[own.indexOf(word) + 1] ?? ''
+  const needed = (flag.dependsOn ?? []).filter((other) => !own.includes(`--${other}`))
+  return needed.length === 0 && (options.length === 0 || options.includes(value))
+}
+
+function isUnexpected(error: Error): boolean {
+  return 'args' in error && Array.isArray(error.args) && error.args.some((word) => typeof word === 'string')
 }
 
 /**
@@ -75,12 +86,19 @@ function suggestedWords(argv: readonly string[], flags: Interfaces.FlagInput): s
     if (!word.startsWith('--')) return []
     const [name = '', attached] = splitOnce(word.slice(2))
     const flag = flags[name]
-    if (flag === undefined) return nearestNames(name, Object.keys(flags)).map((near) => `--${near}`)
+    if (flag === undefined) return nearestNames(name, harmlessFlags(flags)).map((near) => `--${near}`)
     const value = attached ?? own[index + 1]
     const options = flag.type === 'option' ? (flag.options ?? []) : []
     if (value === undefined || options.length === 0 || options.includes(value)) return []
     return nearestNames(value, options).map((near) => `--${name} ${near}`)
   })
+}
+
+/** Flags that remove something, or that leave a question out; a typing mistake must not lead to one. */
+const NEVER_SUGGESTED: readonly string[] = ['force', 'now', 'remove', 'removed', 'yes']
+
+function harmlessFlags(flags: Interfaces.FlagInput): string[] {
+  return Object.keys(flags).filter((name) => !NEVER_SUGGESTED.includes(name))
 }
 
 function splitOnce(word: string): readonly [string, string | undefined] {

@@ -1,7 +1,7 @@
 import {type EnvsError, UsageError} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {unknownCommandError} from './errors.js'
-import {leadingHabit, wordHabit} from './habits.js'
+import {leadingHabit, wordHabit} from './habits/find.js'
 
 /** Facts about a command that is not loaded. */
 export type CommandEntry = {
@@ -37,9 +37,7 @@ export function findCommand(table: CommandTable, argv: readonly string[]): Comma
   const [first = ''] = argv
   if (first.startsWith('-'))
     throw new UsageError(`The option ${first} is before the command.`, [
-      ...leadingHabit(first),
-      ...nearestNames(first, ['--version']).map((option) => `envs ${option}`),
-      `Options come after the command: envs COMMAND ${first}`,
+      ...leadingSteps(first),
       'envs --help',
     ])
   const words = leadingWords(argv)
@@ -50,6 +48,13 @@ export function findCommand(table: CommandTable, argv: readonly string[]): Comma
   }
   if (words.length === 1 && table.topics.includes(first)) return {kind: 'topic', id: first}
   throw unknownCommand(table, words)
+}
+
+function leadingSteps(option: string): readonly string[] {
+  const habit = leadingHabit(option)
+  if (habit.length > 0) return habit
+  const meant = nearestNames(option, ['--version']).map((name) => `envs ${name}`)
+  return [...meant, `Options come after the command: envs COMMAND ${option}`]
 }
 
 /** Returns the words that may be a name: at most two, before the first option. */
@@ -63,13 +68,15 @@ function unknownCommand(table: CommandTable, words: readonly string[]): EnvsErro
   const [first = '', second] = words
   const names = commandNames(table)
   if (second === undefined || !table.topics.includes(first)) {
-    const habit = wordHabit(first)
+    const habit = wordHabit(first, second)
     const nearest = habit.length > 0 ? [] : nearestNames(first, [...names, 'version'])
     const meant = onePerCommand(table, nearest).map(
       (name) => `envs ${name === 'version' ? '--version' : name}`,
     )
     return unknownCommandError({name: first}, {hints: [...habit, ...meant]})
   }
+  const habit = wordHabit(`${first} ${second}`)
+  if (habit.length > 0) return unknownCommandError({name: `${first} ${second}`}, {hints: habit})
   const siblings = names.filter((name) => name.startsWith(`${first} `))
   const nearest = nearestNames(
     second,

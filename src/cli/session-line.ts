@@ -7,9 +7,10 @@ import {escapeText, writeError} from './output.js'
 import {parseQuickLine} from './quick-line.js'
 import {describeUnenforced} from './views/limits.js'
 
-/** Names of both commands, aliases included; a test compares them with the declared ones. */
+/** Names of the commands, aliases included; a test compares them with the declared ones. */
 const RUN: readonly string[] = ['run', 'exec']
 const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
+const TRY: readonly string[] = ['try', 'ephemeral']
 
 const FLAGS = Object.fromEntries(
   SESSION_OPTIONS.map(({name, letter, takes}) => [
@@ -54,8 +55,12 @@ export async function runSessionLine(session: TypedSession): Promise<void> {
     })
   } catch (error) {
     const {describeFailure, sessionStatus, reportFailure} = await import('./render-error.js')
+    const {explainName, imageHabits} = await import('./habits/missing.js')
     report?.failed(describeFailure(error))
-    reportFailure(error, {verbose: isVerbose, statusOf: sessionStatus})
+    reportFailure(explainName(error, imageHabits(session.name)), {
+      verbose: isVerbose,
+      statusOf: sessionStatus,
+    })
   }
 }
 
@@ -84,19 +89,41 @@ const VALUE_OPTIONS: ReadonlySet<string> = new Set([
   ...['--name', '--restart'],
 ])
 
+/** Of podman and Docker: the terminal and the input of its caller, which every session has. */
+const TERMINAL_FLAG = /^(?:-[it]{1,2}|--(?:interactive|tty)(?:=(?:true|false))?|--rm=false)$/
+
 /**
  * Inserts `--` between NAME and the guest's command, because oclif parses flags, `--help` and `--json` up to the
- * first `--`. A `--` of the user is kept as this one; later ones belong to the guest.
+ * first `--`. A `--` of the user is kept as this one; later ones belong to the guest. Leaves out flags without an effect.
  *
  * @param argv - The whole command line, the command's name first.
  */
 export function separateGuestCommand(argv: readonly string[]): string[] {
-  const [command, ...rest] = argv
-  if (command === undefined || !RUN.includes(command)) return [...argv]
-  const at = positionOfName(rest)
+  const [command, ...words] = argv
+  if (command === undefined) return []
+  if (!RUN.includes(command)) {
+    if (!ENTER.includes(command) && !TRY.includes(command)) return [...argv]
+    const {own} = splitAtSeparator(words)
+    return [command, ...withoutTerminalFlags(own), ...words.slice(own.length)]
+  }
+  const at = positionOfName(words)
   if (at === undefined) return [...argv]
-  const guest = rest.slice(at + 1)
-  return [command, ...rest.slice(0, at + 1), '--', ...(guest[0] === '--' ? guest.slice(1) : guest)]
+  const guest = words.slice(at + 1)
+  return [
+    command,
+    ...withoutTerminalFlags(words.slice(0, at)),
+    words[at] ?? '',
+    ...['--', ...(guest[0] === '--' ? guest.slice(1) : guest)],
+  ]
+}
+
+/** Returns the words without those flags, and `-d` for `-dit`; the value of another option is none. */
+function withoutTerminalFlags(words: readonly string[]): string[] {
+  return words.flatMap((word, at) => {
+    if (VALUE_OPTIONS.has(words[at - 1] ?? '')) return [word]
+    if (TERMINAL_FLAG.test(word)) return []
+    return [/^-(?=.*d)[dit]{2,3}$/.test(word) ? '-d' : word]
+  })
 }
 
 /**

@@ -94,11 +94,11 @@ for (const {what, argv, status, code, human} of [
   },
   {
     what: 'a file where an environment is copied',
-    argv: ['cp', 'play:/etc/hosts', '.'],
+    argv: ['clone', 'play:/etc/hosts', '.'],
     status: 2,
     code: 'ENVS_USAGE',
     human:
-      'envs: Could not copy "play:/etc/hosts": this command copies a whole environment.\n  Copy a file out: envs run NAME cat /FILE >FILE\n  Copy a file in: envs run NAME -- sh -c \'cat >/FILE\' <FILE\n',
+      'envs: Could not copy "play:/etc/hosts": this command copies a whole environment.\n  Copy files: envs cp SOURCE TARGET\n',
   },
   {
     what: 'a name that steers a terminal',

@@ -35,6 +35,14 @@ test('a command that it does not have is told in words and in JSON', async (t) =
   assert.deepEqual([status, JSON.parse(stdout).error.code, stderr], [2, 'ENVS_UNKNOWN_COMMAND', ''])
 })
 
+test('flags of Node are those of the guest, or mistakes of the line', async (t) => {
+  const cli = await environmentCli(t)
+  const flag = `--env-file=${join(cli.home, 'missing')}`
+  const told = await cli.run('run', 'play', '--', 'program', flag)
+  assert.deepEqual([told.status, told.stderr.split('\n')[0]], [125, 'envs: There is no environment "play".'])
+  assert.equal((await cli.run('list', flag)).status, 2)
+})
+
 test('a setting is kept', async (t) => {
   const cli = await environmentCli(t)
   await succeed(cli, 'config', 'set', 'diskBudget', '5GB')

@@ -60,7 +60,7 @@ sub become_node {
     fcntl($report, $F_SETFD, 0);
     $ENV{ENVS_START_REPORT} = fileno $report;
   }
-  exec { 'node' } 'node', "$package/bin/envs.js", @typed or node_is_missing();
+  exec { 'node' } 'node', '--', "$package/bin/envs.js", @typed or node_is_missing();
 }
 
 sub node_is_missing {

@@ -37,6 +37,8 @@ sub kept_plan {
 sub read_plain_form {
   my ($verb, @rest) = @_;
   my @shares;
+  # Of podman and Docker: what every session has.
+  shift @rest while @rest > 1 && $rest[0] =~ /^-(?:[it]{1,2}|-tty|-interactive)\z/;
   while (@rest > 2 && $is_run{$verb} && $rest[0] eq '--volume') {
     my ($source, $target, $access) = $rest[1] =~ m{^(/[^:]+):(/[^:]+):(ro|rw)\z} or return;
     return unless checked($source, $target);

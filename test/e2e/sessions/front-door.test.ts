@@ -65,6 +65,7 @@ for (const {identity, skip} of IDENTITIES) {
         ...['play', 'sh', '-c', 'pwd; cat hostname; ls /mnt'],
       ],
     ],
+    ['flags of podman for the terminal', {}, ['exec', '-it', 'play', 'sh', '-c', 'echo "$@"', 'sh', '-it']],
     ['a shell by another name', {input: 'echo "$-"'}, ['login', 'play']],
   ]
 

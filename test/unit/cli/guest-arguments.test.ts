@@ -18,6 +18,10 @@ for (const [what, typed, separated] of [
   ['a value that looks like an option', 'run -e --json web id', 'run -e --json web -- id'],
   ['an option right after NAME', 'run web --json', 'run web -- --json'],
   ['no command', 'run web', 'run web --'],
+  ['-d with the flags of podman for the terminal', 'run -dit -i -t web top', 'run -d web -- top'],
+  ['a value that is such a flag', 'run -e -it web id', 'run -e -it web -- id'],
+  ['such flags of the guest', 'run -it web top -it', 'run web -- top -it'],
+  ['no command of envs try', 'try -it debian -- top -it', 'try debian -- top -it'],
 ] as const) {
   test(`separates ${what}: ${typed}`, () => {
     assert.deepEqual(separateGuestCommand(typed.split(' ')), separated.split(' '))

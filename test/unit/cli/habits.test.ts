@@ -1,79 +1,55 @@
 import assert from 'node:assert/strict'
-import {readdirSync} from 'node:fs'
-import {join} from 'node:path'
 import {test} from 'node:test'
-import {argumentHabits, flagHabits, leadingHabit, wordHabit} from '../../../src/cli/habits.js'
-import {packageRoot} from '../../../src/host/paths.js'
+import {
+  argumentHabits,
+  flagHabits,
+  leadingHabit,
+  verbHabits,
+  wordHabit,
+} from '../../../src/cli/habits/find.js'
+import {habitTable} from '../../../src/cli/habits/table.js'
+import {declaredCommands} from '../../support/commands.js'
 
-const COMMANDS = readdirSync(join(packageRoot(), 'commands'), {recursive: true})
-  .map(String)
-  .flatMap((path) => (path.endsWith('.ts') ? [path.slice(0, -3).replace('/', ' ')] : []))
+/** Each key of the table with its next steps. */
+function allSteps(): (readonly [string, readonly string[]])[] {
+  const {words, leading, flags, commonFlags, arguments: order, verbs} = habitTable()
+  const tables = {words, leading, '': commonFlags, order, ...flags}
+  return [
+    ...Object.entries(tables).flatMap(([id, table]) =>
+      Object.entries(table).map(([key, steps]) => [`${id} ${key}`, [steps].flat()] as const),
+    ),
+    ...Object.entries(verbs).map(([id, {steps}]) => [id, [steps].flat()] as const),
+  ]
+}
 
-/** Of words, options before the command, and flags by command: their next steps. */
-const GIVEN: readonly (readonly [string, readonly string[]])[] = [
-  ...'add assemble attach backup build clear-cache commit destroy generate-entry host-exec kill load mount network'
-    .split(' ')
-    .map((word) => [word, wordHabit(word)] as const),
-  ...'logout pause port pull rmi save ssh stats status system tag top update upgrade volume'
-    .split(' ')
-    .map((word) => [word, wordHabit(word)] as const),
-  ...'--list -l --install -d --distribution --export --import --shutdown --terminate -t --unregister -u --user'
-    .split(' ')
-    .map((word) => [word, leadingHabit(word)] as const),
-  ...[
-    'run -it',
-    'run --rm',
-    'run -p',
-    'run --network=host',
-    'run --name',
-    'run --bind',
-    'enter -n',
-    'enter -c',
-    'enter --',
-    'create --image',
-    'create -d',
-    'create --clone',
-    'create --home',
-    'create --additional-packages',
-    'create --init',
-    'create --root',
-    'export --bin',
-    'list -c',
-    'ps --all',
-  ].map((line) => {
-    const [id = '', flag = ''] = line.split(' ')
-    return [line, flagHabits(id, ['x', flag])] as const
-  }),
-  ['restore a.tar.gz', argumentHabits('restore', ['a.tar.gz'])],
-  ['snapshots rm', argumentHabits('snapshots', ['rm', 'play'])],
-]
-
-test('each word of another tool has a next step, and each command in it exists', () => {
-  for (const [typed, steps] of GIVEN) {
-    assert.notEqual(steps.length, 0, typed)
-    for (const step of steps) {
-      const named = /(?:^|: )envs ([a-z]+(?: (?:rm|pull|list|search))?)/.exec(step)?.[1]
-      assert.ok(named === undefined || COMMANDS.includes(named), `${typed}: ${step}`)
-    }
-  }
-})
-
-test('a next step removes or stops something only where the word says so', () => {
-  const dangerous = GIVEN.filter(([, steps]) =>
-    steps.some((step) => /envs (?:image )?(?:rm|stop|prune|undo|reset|restore)\b|--remove/.test(step)),
+test('each command in a next step exists, and has the flags there', async () => {
+  const commands = await declaredCommands()
+  const named = allSteps().flatMap(([typed, steps]) =>
+    steps.flatMap((step) =>
+      [...step.matchAll(/\benvs ([^,.:]+)/g)].map(([, line = '']) => [typed, line] as const),
+    ),
   )
-  assert.deepEqual(dangerous.map(([typed]) => typed).sort(), [
-    ...['--shutdown', '--terminate', '--unregister', '-t', 'clear-cache', 'destroy', 'rmi', 'snapshots rm'],
-    'system',
-  ])
+  assert.ok(named.length > 100)
+  for (const [typed, line] of named) {
+    if (line === '--version' || line === '--help') continue
+    const [first = '', second = ''] = line.split(' ')
+    const command = commands.get(`${first} ${second}`) ?? commands.get(first)
+    assert.ok(command !== undefined, `${typed}: ${line}`)
+    const own = line.replace(/ -- .*$/, '').replace(/^run .*\bNAME .*$/, '')
+    for (const [, flag = ''] of own.matchAll(/ --([a-z-]+)/g))
+      assert.ok(flag in {...command.flags, ...command.baseFlags} || flag === 'json', `${typed}: --${flag}`)
+  }
 })
 
 test('a word of no tool has none', () => {
   for (const word of ['confg', 'toString', '__proto__']) {
     assert.deepEqual(wordHabit(word), [])
+    assert.deepEqual(wordHabit(word, word), [])
     assert.deepEqual(leadingHabit(word), [])
     assert.deepEqual(flagHabits(word, [word]), [])
+    assert.deepEqual(argumentHabits(word, [word]), [])
+    assert.deepEqual(verbHabits(word, [word]), [])
   }
-  assert.deepEqual(argumentHabits('snapshot', ['play', 'label']), [])
-  assert.deepEqual(argumentHabits('restore', ['play']), [])
+  assert.deepEqual(verbHabits('snapshot', ['play', 'label']), [])
+  assert.deepEqual(verbHabits('restore', ['play']), [])
 })

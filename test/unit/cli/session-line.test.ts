@@ -27,6 +27,16 @@ for (const [what, argv, expected] of [
       fields: {user: 'me', workingFolder: '/y', variables: ['A=b', 'C'], volumes: ['/x']},
     },
   ],
+  [
+    'flags of podman for the terminal',
+    ['exec', '-it', '--tty', '-u', 'me', '-i', '--rm=false', 'play', 'ls', '-it'],
+    {name: 'play', command: ['ls', '-it'], fields: {...NONE, user: 'me'}},
+  ],
+  [
+    'flags of podman for the terminal of a shell',
+    ['enter', '-it', 'play', '--interactive=true'],
+    {name: 'play', command: [], fields: NONE},
+  ],
   ['a login shell', ['enter', 'play'], {name: 'play', command: [], fields: NONE}],
   [
     'a flag after the name of a shell',
