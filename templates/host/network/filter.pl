@@ -1,6 +1,6 @@
-# What leaves an environment's network by the interface that leads out, by nf_tables: a program that binds its socket to the interface
-# reaches addresses for which no route is, and those with a route that leads nowhere (SO_BINDTODEVICE of socket(7)). Loaded by network.pl,
-# after network/routes.pl. The rules are those of linux/netfilter/nf_tables.h: a host may lack nft(8).
+# Rules of nf_tables for packets that leave the network of an environment by the interface that leads out: a socket that is bound to that
+# interface reaches addresses without a route, and those with a route that leads nowhere (SO_BINDTODEVICE of socket(7)). Loaded by network.pl,
+# after network/routes.pl. The numbers are those of linux/netfilter/nf_tables.h: a host may lack nft(8).
 use v5.12;
 use warnings;
 
