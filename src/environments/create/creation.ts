@@ -26,13 +26,14 @@ import {sweepExports} from '../export/abandoned.js'
 import {withFreshTrials} from '../session/fresh-trials.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
-import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
+import {ImageAcquisition} from './image-acquisition.js'
 import type {ImageStep, NamedLayer} from './image-description.js'
 import {chooseMeans, type Means} from './means.js'
 import {newRecord} from './new-record.js'
 import type {CreateRequest} from './request.js'
 import {NewLayeredTree, type NewTree, newPlainTree} from './tree.js'
 import type {Unpacked, UnpackProgress} from './unpack.js'
+import type {FetchHooks, ResolveHooks} from './wanted-image.js'
 
 /**
  * Creates one environment in steps that a caller can display: fetch, extract, publish.

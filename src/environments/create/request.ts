@@ -18,9 +18,9 @@ import {type EnvironmentName, parseEnvironmentName} from '../../store/environmen
 import type {EnvironmentSettings} from '../../store/record.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
 import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
-import type {WantedImage} from './image-acquisition.js'
 import type {InitWish} from './init-packages.js'
 import type {MeansWish} from './means.js'
+import type {WantedImage} from './wanted-image.js'
 
 export type CreateRequest = WantedImage &
   MeansWish & {

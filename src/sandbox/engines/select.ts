@@ -118,7 +118,7 @@ export async function tryEngines(
 
 /** Returns the engine of that name. @throws {ToolMissingError} When its program is not on this host. */
 export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngineName): AnchorEngine {
-  const secondNamespace = () => scriptWords(requirePerl(host), 'second-namespace')
+  const secondNamespace = () => scriptWords(requirePerl(host), 'namespaces/second-namespace')
   if (name === 'bwrap') {
     const program = host.which('bwrap')
     if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
