@@ -10,7 +10,7 @@ export default class SetCommand extends EnvsCommand {
     `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
 process; init=services, with a supervisor that reads unit files; network=host, network=none (a loopback alone) or \
 network=private (leads out, and not to the host); allow=NETWORK,NETWORK for the only networks that a private one leads \
-to; allow-host=HOST,HOST for hosts that network=none reaches through a proxy. A running environment has the new value from its next start on.`
+to; join=NAME,NAME for common networks (envs network create); allow-host=HOST,HOST for hosts that network=none reaches through a proxy. A running environment has the new value from its next start on.`
   static override usage = 'set NAME KEY=VALUE... [FLAG...]'
   static override strict = false
   static override examples = [

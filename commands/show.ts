@@ -58,6 +58,7 @@ export default class Show extends EnvsCommand {
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Init', details.init],
         ['Network', details.network],
+        ['Joined', details.join.join(', ') || undefined],
         ['Published', details.publish.join(', ') || undefined],
         ['Allowed', [...details.allow, ...details.allowHosts].join(', ') || undefined],
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],

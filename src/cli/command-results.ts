@@ -9,7 +9,14 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
-import {connectResult, portListResult, publishResult} from '../environments/network/results.js'
+import {
+  commonNetworkListResult,
+  commonNetworkResult,
+  connectResult,
+  networkRemovalResult,
+  portListResult,
+  publishResult,
+} from '../environments/network/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {exportResult, pushResult} from '../environments/publish/results.js'
 import {
@@ -68,6 +75,9 @@ export const COMMAND_RESULTS = {
   publish: publishResult,
   ports: portListResult,
   connect: connectResult,
+  'network create': commonNetworkResult,
+  'network list': commonNetworkListResult,
+  'network rm': networkRemovalResult,
   services: serviceListResult,
   'services NAME start': serviceActionResult,
   'services NAME log': serviceLogResult,

@@ -6,6 +6,7 @@ import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
+import {parseNetworkName, requireNetworks} from '../store/networks.js'
 import {
   type EnvironmentRecord,
   type EnvironmentSettings,
@@ -28,38 +29,46 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<'init' | 'network' | 'allow' | 'allow-host', SettingOfEnvironment>> = {
-  init: {
-    allowed: INIT_KINDS.join(', '),
-    change({init: _, ...others}, text) {
-      const init = INIT_KINDS.find((kind) => kind === text)
-      if (init === undefined) return undefined
-      return init === 'none' ? others : {...others, init}
+const SETTINGS: Readonly<Record<'init' | 'network' | 'allow' | 'allow-host' | 'join', SettingOfEnvironment>> =
+  {
+    init: {
+      allowed: INIT_KINDS.join(', '),
+      change({init: _, ...others}, text) {
+        const init = INIT_KINDS.find((kind) => kind === text)
+        if (init === undefined) return undefined
+        return init === 'none' ? others : {...others, init}
+      },
     },
-  },
-  network: {
-    allowed: NETWORK_KINDS.join(', '),
-    change({network: _, ...others}, text) {
-      const network = NETWORK_KINDS.find((kind) => kind === text)
-      if (network === undefined) return undefined
-      return network === 'host' ? others : {...others, network}
+    network: {
+      allowed: NETWORK_KINDS.join(', '),
+      change({network: _, ...others}, text) {
+        const network = NETWORK_KINDS.find((kind) => kind === text)
+        if (network === undefined) return undefined
+        return network === 'host' ? others : {...others, network}
+      },
     },
-  },
-  allow: {
-    allowed: 'networks such as 192.0.2.0/24, separated by commas, or nothing for all',
-    change({allow: _, ...others}, text) {
-      const networks = text.split(',').filter((each) => each !== '')
-      return networks.length === 0 ? others : {...others, allow: networks.map(parseAllowedNetwork)}
+    allow: {
+      allowed: 'networks such as 192.0.2.0/24, separated by commas, or nothing for all',
+      change({allow: _, ...others}, text) {
+        const networks = text.split(',').filter((each) => each !== '')
+        return networks.length === 0 ? others : {...others, allow: networks.map(parseAllowedNetwork)}
+      },
     },
-  },
-  'allow-host': {
-    allowed: 'names of hosts, separated by commas, or nothing for none',
-    change({allowHosts: _, ...others}, text) {
-      const hosts = text.split(',').filter((each) => each !== '')
-      return hosts.length === 0 ? others : {...others, allowHosts: hosts.map(parseAllowedHost)}
+    join: {
+      allowed: 'names of common networks, separated by commas, or nothing for none',
+      change({networks: _, ...others}, text) {
+        const networks = text.split(',').filter((each) => each !== '')
+        return networks.length === 0 ? others : {...others, networks: networks.map(parseNetworkName)}
+      },
     },
-  },
-}
+    'allow-host': {
+      allowed: 'names of hosts, separated by commas, or nothing for none',
+      change({allowHosts: _, ...others}, text) {
+        const hosts = text.split(',').filter((each) => each !== '')
+        return hosts.length === 0 ? others : {...others, allowHosts: hosts.map(parseAllowedHost)}
+      },
+    },
+  }
 
 /** A change of settings, parsed. */
 export type SettingsChange = (settings: EnvironmentSettings) => EnvironmentSettings
@@ -115,6 +124,7 @@ export async function changeSettings(
         const {record} = environment
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
         requireConsistent(name, changed.settings)
+        requireNetworks(paths, changed.settings)
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
         await writeRecord(files.record, changed)
