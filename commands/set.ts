@@ -11,7 +11,7 @@ export default class SetCommand extends EnvsCommand {
     `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
 process; init=services, with a supervisor that reads unit files; network=host, network=none (a loopback alone) or \
 network=private (leads out, and not to the host); allow=NETWORK,NETWORK for the only networks that a private one leads \
-to; allow-host=HOST,HOST for hosts that network=none reaches through a proxy; a limit: memory=2G, cpus=1.5, \
+to; join=NAME,NAME for common networks (envs network create); allow-host=HOST,HOST for hosts that network=none reaches through a proxy; a limit: memory=2G, cpus=1.5, \
 processes=500, io-weight=50, disk=20G, timeout=10m, or none as its value; require-limits=yes, which starts it only where \
 the kernel enforces all of them. A running environment has the new value from its next start on.`
   static override usage = 'set NAME KEY=VALUE... [FLAG...]'

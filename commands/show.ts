@@ -59,6 +59,7 @@ export default class Show extends EnvsCommand {
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Init', details.init],
         ['Network', details.network],
+        ['Joined', details.join.join(', ') || undefined],
         ['Published', details.publish.join(', ') || undefined],
         ['Allowed', [...details.allow, ...details.allowHosts].join(', ') || undefined],
         ...limitFields(details.limits),

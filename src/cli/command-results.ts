@@ -10,7 +10,14 @@ import {
   storeCheckResult,
 } from '../environments/doctor/results.js'
 import {fileCopyResult} from '../environments/files/results.js'
-import {connectResult, portListResult, publishResult} from '../environments/network/results.js'
+import {
+  commonNetworkListResult,
+  commonNetworkResult,
+  connectResult,
+  networkRemovalResult,
+  portListResult,
+  publishResult,
+} from '../environments/network/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {exportResult, pushResult} from '../environments/publish/results.js'
 import {
@@ -70,6 +77,9 @@ export const COMMAND_RESULTS = {
   publish: publishResult,
   ports: portListResult,
   connect: connectResult,
+  'network create': commonNetworkResult,
+  'network list': commonNetworkListResult,
+  'network rm': networkRemovalResult,
   services: serviceListResult,
   'services NAME start': serviceActionResult,
   'services NAME log': serviceLogResult,

@@ -7,6 +7,7 @@ import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../hos
 import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {parsePublication} from '../sandbox/network/publication.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
+import {parseNetworkName} from '../store/networks.js'
 import {type EnvironmentSettings, INIT_KINDS, type InitKind, NETWORK_KINDS} from '../store/record.js'
 import {Args, Flags} from './parse.js'
 
@@ -94,6 +95,12 @@ export function networkFlags() {
       multiple: true,
       multipleNonGreedy: true,
     }),
+    join: Flags.string({
+      description: 'common network to be on, from envs network create [default: none]',
+      helpValue: 'NAME',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
   }
 }
 
@@ -103,11 +110,13 @@ export function networkIn({
   publish = [],
   allow = [],
   'allow-host': hosts = [],
+  join: networks = [],
 }: {
   network?: string | undefined
   publish?: readonly string[] | undefined
   allow?: readonly string[] | undefined
   'allow-host'?: readonly string[] | undefined
+  join?: readonly string[] | undefined
 }): EnvironmentSettings {
   const kind = NETWORK_KINDS.find((each) => each === network)
   const settings = {
@@ -115,6 +124,7 @@ export function networkIn({
     ...(publish.length === 0 ? {} : {publish: publish.map(parsePublication)}),
     ...(allow.length === 0 ? {} : {allow: allow.map(parseAllowedNetwork)}),
     ...(hosts.length === 0 ? {} : {allowHosts: hosts.map(parseAllowedHost)}),
+    ...(networks.length === 0 ? {} : {networks: networks.map(parseNetworkName)}),
   }
   requireConsistent(undefined, settings)
   return settings

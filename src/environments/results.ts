@@ -23,6 +23,7 @@ const networkResults = {
   publish: described(v.array(v.string()), 'ports of the host that lead to it: ADDRESS:PORT:GUEST'),
   allow: described(v.array(v.string()), 'the only networks that it reaches; empty for all'),
   allowHosts: described(v.array(v.string()), 'hosts that it reaches through a proxy, its only way out'),
+  join: described(v.array(v.string()), 'common networks that it is on'),
 }
 const limitsResult = described(
   v.object({

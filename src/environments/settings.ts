@@ -6,6 +6,7 @@ import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
+import {parseNetworkName, requireNetworks} from '../store/networks.js'
 import {
   type EnvironmentRecord,
   type EnvironmentSettings,
@@ -51,6 +52,13 @@ const SETTINGS: Readonly<Record<string, SettingOfEnvironment>> = {
     change({allow: _, ...others}, text) {
       const networks = text.split(',').filter((each) => each !== '')
       return networks.length === 0 ? others : {...others, allow: networks.map(parseAllowedNetwork)}
+    },
+  },
+  join: {
+    allowed: 'names of common networks, separated by commas, or nothing for none',
+    change({networks: _, ...others}, text) {
+      const networks = text.split(',').filter((each) => each !== '')
+      return networks.length === 0 ? others : {...others, networks: networks.map(parseNetworkName)}
     },
   },
   'allow-host': {
@@ -117,6 +125,7 @@ export async function changeSettings(
         const {record} = environment
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
         requireConsistent(name, changed.settings)
+        requireNetworks(paths, changed.settings)
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
         const planned = await checkLimits(host, changed, {name})

@@ -31,9 +31,10 @@ import {
   TUN_DEVICE,
 } from '../sandbox/network/outlet.js'
 import {serveNetwork} from '../sandbox/network/serve.js'
-import type {Companion} from '../sandbox/spec.js'
+import type {Companion, SandboxSpec} from '../sandbox/spec.js'
 import type {Environment} from '../store/environments.js'
 import {type EnvironmentRecord, networkOf} from '../store/record.js'
+import {hasHostsBlock, joinNetworks, writeHosts} from './common-network.js'
 import type {SandboxFeature} from './feature.js'
 import {refreshResolver} from './resolver.js'
 
@@ -57,10 +58,11 @@ export const network: SandboxFeature = {
   async apply(spec, {host, environment, engine}) {
     const {record} = environment
     const kind = networkOf(record)
-    if (kind === 'host' || engine === 'proot') return spec
+    if (engine === 'proot') return spec
+    if (kind === 'host') return withoutNetworks(spec, host, environment)
     const {guest} = spec.userNamespace
     // The routes keep the host's addresses out of reach, and the guest's root could change its own.
-    if (kind === 'private' && guest === 'only') throw openRoutesError({name: environment.name})
+    if (hasRoutes(record) && guest === 'only') throw openRoutesError({name: environment.name})
     const own = kind === 'none' ? 'none' : await requireOutlet(host, engine, record.identity)
     return {
       ...spec,
@@ -83,11 +85,30 @@ function networkCompanion(host: Host, environment: Environment, own: OwnNetwork)
     open: () => ({
       async started(anchor) {
         await refreshResolver(environment.files.resolver, undefined, own)
-        await serveNetwork(placeOf(host, environment, anchor), {name, ...serviceOf(host, environment, own)})
+        const place = placeOf(host, environment, anchor)
+        await serveNetwork(place, {name, ...serviceOf(host, environment, own)})
+        await joinNetworks(host, environment, place)
       },
       close() {},
     }),
   }
+}
+
+/** Removes the names that an earlier start wrote, in a network of its own. */
+function withoutNetworks(spec: SandboxSpec, host: Host, environment: Environment): SandboxSpec {
+  if (!hasHostsBlock({runFolder: environment.files.run})) return spec
+  const companion: Companion = {
+    prepare: () => [],
+    open: () => ({
+      started: (anchor) => writeHosts(host.paths, environment, placeOf(host, environment, anchor)),
+      close() {},
+    }),
+  }
+  return {...spec, companions: [...spec.companions, companion]}
+}
+
+function hasRoutes({settings}: Pick<EnvironmentRecord, 'settings'>): boolean {
+  return networkOf({settings}) === 'private' || settings.networks !== undefined
 }
 
 /** Returns where the helpers of a running environment find it. @throws {PerlMissingError} */
@@ -116,10 +137,10 @@ export async function requireNetwork(
   engine: AnchorEngineName,
   {name, identity, settings}: Pick<EnvironmentRecord, 'identity' | 'settings'> & {readonly name: string},
 ): Promise<void> {
-  if (networkOf({settings}) !== 'private') return
+  if (!hasRoutes({settings})) return
   const {cache: cacheFolder} = host.paths
   if ((await guestNamespaceOf(host, engine, {cacheFolder})) === 'only') throw openRoutesError({name})
-  await requireOutlet(host, engine, identity)
+  if (networkOf({settings}) === 'private') await requireOutlet(host, engine, identity)
 }
 
 const outletField = oneOfField(OUTLETS)

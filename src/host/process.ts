@@ -203,6 +203,8 @@ export type Script =
   | 'session'
   | 'namespaces/map-ids'
   | 'network'
+  | 'network/cables'
+  | 'network/hosts'
   | 'own-network'
   | 'program'
   | 'proxy'

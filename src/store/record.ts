@@ -74,6 +74,8 @@ const environmentSettingsSchema = v.strictObject({
   allow: v.exactOptional(v.array(v.string())),
   /** Hosts that an environment without another way out reaches through a proxy. */
   allowHosts: v.exactOptional(v.array(v.string())),
+  /** Common networks by name. */
+  networks: v.exactOptional(v.array(v.string())),
   limits: v.exactOptional(limitsSchema),
 })
 

@@ -12,7 +12,7 @@
 #
 # The status pipe gets "ready", or "failed STAGE ERRNO TEXT". When the tool ends, so does this program: the next session starts
 # both again. The host's own addresses lead nowhere in the guest, also those that the host gets later.
-# Plain Perl without modules, as session.pl. See network/namespace.pl and network/routes.pl.
+# Plain Perl without modules, as session.pl. See network/namespace.pl, network/routes.pl and network/filter.pl.
 use v5.12;
 use warnings;
 
@@ -31,18 +31,23 @@ open($report, '>&=', 3) or exit 1;
 fcntl($report, 2, 1);
 my $network = open_network($anchor, $numbers);
 my $watch = watch_anchor($anchor, $started);
-require "$folder/network/routes.pl";
+require "$folder/network/$_.pl" for qw(routes filter);
 end_former($state);
 my $addresses = open_host_addresses();
 my @forbidden = host_addresses($addresses);
 syscall($network->{prctl}, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or give_up('prctl');
 pipe(my $wakes, my $wake) or give_up('pipe');
 $SIG{CHLD} = sub { syswrite $wake, 'x' };
-pass_on(inside_network($network, \&refuse_advertisements)) if @allowed;
+my @networks = map { [packed($_->[0]), $_->[1]] } map { [split m{/}] } @allowed;
+# Before the interface exists: no packet leaves without these rules.
+pass_on(inside_network($network, sub {
+  filter_here();
+  refuse_advertisements() if @allowed;
+}));
 my ($pid, $exit_end) = $tool eq 'pasta' ? start_pasta() : start_slirp();
 record($pid);
 pass_on(inside_network($network, sub {
-  allow_only(packed($resolver), map { [packed($_->[0]), $_->[1]] } map { [split m{/}] } @allowed) if @allowed;
+  allow_only(packed($resolver), @networks) if @allowed;
   forbid_addresses(@forbidden);
 }));
 syswrite $report, "ready\n";
@@ -58,6 +63,8 @@ sub pass_on {
   kill 'KILL', $pid if $pid;
   exit 1;
 }
+
+sub filter_here { filter_output('eth0', \@forbidden, @allowed ? [[packed($resolver), 32], @networks] : undef) }
 
 # slirp4netns is a router of IPv6 too: its advertisement would bring a default route after the routes of the list.
 sub refuse_advertisements {
@@ -173,7 +180,8 @@ sub wait_for_end {
     }
     if (vec($ready, fileno $addresses, 1)) {
       my @new = new_addresses($addresses);
-      inside_network($network, sub { forbid_addresses(@new) }) if @new;
+      push @forbidden, @new;
+      inside_network($network, sub { filter_here(); forbid_addresses(@new) }) if @new;
     }
   }
 }

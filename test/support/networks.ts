@@ -57,6 +57,21 @@ export async function connectFrom(
   return Number(stdout)
 }
 
+/** Sends a datagram from a socket that is bound to an interface; prints the errno, 0 for a success. Arguments: address, port, interface. */
+const SEND_BOUND = `use Socket qw(:all); my ($to, $port, $interface) = @ARGV;
+socket(my $s, AF_INET, SOCK_DGRAM, 0) or die; setsockopt($s, SOL_SOCKET, 25, "$interface\\0") or die "bind: $!";
+print send($s, 'x', 0, pack_sockaddr_in($port, inet_aton($to))) ? 0 : $! + 0`
+
+/** Returns the errno of a datagram of the guest from a socket that is bound to an interface. */
+export async function sendBoundFrom(
+  guest: Guest,
+  {address, port, by}: {readonly address: string; readonly port: number; readonly by: string},
+): Promise<string> {
+  const {status, stdout, stderr} = await guest.run('perl', '-e', SEND_BOUND, address, String(port), by)
+  assert.deepEqual([status, stderr], [0, ''])
+  return stdout
+}
+
 /** Listens, and answers each connection with its words, until the environment ends. */
 const SERVER = `use Socket qw(:all); my ($at, $port, $words) = @ARGV; $SIG{PIPE} = 'IGNORE';
 my $family = $at =~ /:/ ? AF_INET6 : AF_INET; socket(my $s, $family, SOCK_STREAM, 0) or die "socket: $!";

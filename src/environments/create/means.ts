@@ -5,6 +5,7 @@ import type {DebArchitecture} from '../../host/machine/arch.js'
 import type {EngineName} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
 import {networkUnsuitableError} from '../../sandbox/network/errors.js'
+import {requireNetworks} from '../../store/networks.js'
 import {type EnvironmentRecord, type EnvironmentSettings, networkOf} from '../../store/record.js'
 import {sessionLauncher} from '../../store/tools.js'
 import {chooseStorage, type EngineSetting, findEngine, identityFor} from '../session/engine.js'
@@ -41,6 +42,7 @@ export async function chooseMeans(host: Host, request: MeansWish): Promise<Means
   const identity = await identityFor(engine, request.identity, host)
   await emulationFor(host, request.architecture, {engine, identity})
   const {settings = {}, name = ''} = request
+  requireNetworks(host.paths, settings)
   if (networkOf({settings}) !== 'host') {
     if (engine === 'proot') throw networkUnsuitableError({engine, name})
     await requireNetwork(host, engine, {name, identity, settings})

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type {RecordOf} from '../../host/records.js'
-import {countField, described, ownNameField} from '../../host/result-fields.js'
+import {countField, dateField, described, ownNameField} from '../../host/result-fields.js'
 
 const publicationResult = v.object({
   address: described(v.string(), 'address of the host'),
@@ -54,3 +54,26 @@ export const portListResult = v.object({
   ),
 })
 export type PortListResult = RecordOf<typeof portListResult>
+
+export const commonNetworkResult = v.object({
+  name: described(v.string(), 'name of the network'),
+  subnet: described(v.string(), 'its addresses: ADDRESS/LENGTH'),
+  createdAt: dateField,
+  environments: described(
+    v.array(
+      v.object({
+        name: v.string(),
+        address: described(v.nullable(v.string()), 'null before its first start on the network'),
+        isConnected: described(v.boolean(), 'whether it runs on the network'),
+      }),
+    ),
+    'environments whose settings name it',
+  ),
+})
+export type CommonNetworkResult = RecordOf<typeof commonNetworkResult>
+
+export const commonNetworkListResult = v.array(v.object(commonNetworkResult.entries))
+export type CommonNetworkListResult = RecordOf<typeof commonNetworkListResult>
+
+export const networkRemovalResult = v.object({name: described(v.string(), 'name of the removed network')})
+export type NetworkRemovalResult = RecordOf<typeof networkRemovalResult>

@@ -4,12 +4,13 @@ import {type EnvironmentRecord, type EnvironmentSettings, networkOf} from '../..
 
 /** Returns the settings of the network of an environment, as commands print them. */
 export function networkResultOf(record: Pick<EnvironmentRecord, 'settings'>) {
-  const {publish = [], allow = [], allowHosts = []} = record.settings
+  const {publish = [], allow = [], allowHosts = [], networks = []} = record.settings
   return {
     network: networkOf(record),
     publish: publish.map(formatPublication),
     allow: [...allow],
     allowHosts: [...allowHosts],
+    join: [...networks],
   }
 }
 
@@ -30,6 +31,12 @@ export function requireConsistent(name: string | undefined, settings: Environmen
       ...(name === undefined
         ? []
         : [`Or take the publication back: envs publish ${name} --remove ${formatPublication(published)}`]),
+    ])
+  if (settings.networks !== undefined && network === 'host')
+    throw new UsageError('A common network needs a network of its own: none or private.', [
+      name === undefined
+        ? 'Add --network none, or --network private.'
+        : `Change both: envs set ${name} network=none join=NAME; or leave it: envs set ${name} join=`,
     ])
   if (settings.allowHosts !== undefined && network !== 'none')
     throw new UsageError('A list of allowed hosts needs the network none: its proxy is the only way out.', [

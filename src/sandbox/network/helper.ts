@@ -122,6 +122,36 @@ export function connectionLock(runFolder: string, port: number): string {
   return join(networkFolder(runFolder), `connect-${port}.lock`)
 }
 
+/** An environment of a common network that runs. */
+export type NetworkMember = {readonly anchor: Anchor; readonly address: string}
+
+/** Returns the program that connects an environment with the others of a common network, and ends then. */
+export function cableHelper(
+  place: NetworkPlace,
+  {
+    subnet,
+    own,
+    others,
+  }: {readonly subnet: string; readonly own: string; readonly others: readonly NetworkMember[]},
+): Helper {
+  return {
+    lock: join(networkFolder(place.runFolder), 'cables.lock'),
+    argv: [
+      ...helperWords(place, 'network/cables'),
+      ...[numbers(place), subnet, ...anchorWords(place.anchor), own],
+      ...others.flatMap(({anchor, address}) => [...anchorWords(anchor), address]),
+    ],
+  }
+}
+
+/** Returns the program that writes lines into the guest's /etc/hosts, and ends then. */
+export function hostsHelper(place: NetworkPlace, lines: readonly string[]): Helper {
+  return {
+    lock: join(networkFolder(place.runFolder), 'hosts.lock'),
+    argv: [...helperWords(place, 'network/hosts'), numbers(place), ...anchorWords(place.anchor), ...lines],
+  }
+}
+
 function helperWords({perl}: NetworkPlace, script: Script): string[] {
   return scriptWords(perl, script)
 }

@@ -6,9 +6,11 @@ my ($AF_INET, $AF_INET6, $AF_NETLINK, $SOCK_RAW) = (2, 10, 16, 3);
 my ($RTM_NEWADDR, $RTM_GETADDR, $RTM_NEWROUTE, $RTM_DELROUTE, $RTM_GETROUTE) = (20, 22, 24, 25, 26);
 my ($NLM_F_REQUEST, $NLM_F_ACK, $NLM_F_DUMP, $NLM_F_REPLACE, $NLM_F_CREATE) = (1, 4, 0x300, 0x100, 0x400);
 my ($NLMSG_ERROR, $NLMSG_DONE) = (2, 3);
-my ($IFA_ADDRESS, $IFA_LOCAL, $RTA_DST, $RTA_OIF, $RTA_GATEWAY) = (1, 2, 1, 4, 5);
+my ($IFA_ADDRESS, $IFA_LOCAL, $RTA_DST, $RTA_OIF, $RTA_GATEWAY, $RTA_PREFSRC) = (1, 2, 1, 4, 5, 7);
 my ($RT_TABLE_MAIN, $RTPROT_STATIC, $RT_SCOPE_LINK, $RTN_UNICAST, $RTN_UNREACHABLE, $RTNH_F_ONLINK) = (254, 4, 253, 1, 7, 4);
 my $RTMGRP_ADDRESSES = 0x10 | 0x100;
+# Routes of common networks, which a list of networks leaves alone; of no other program (rtnetlink(7): 5 to 255 are free).
+our $RTPROT_COMMON = 119;
 my ($ENOENT, $ESRCH, $EEXIST) = (2, 3, 17);
 
 # Returns a socket that also reports addresses that come later.
@@ -26,7 +28,9 @@ sub attribute { my ($type, $value) = @_; return pack('SSa*x!4', 4 + length $valu
 # Sends one request, and returns the messages of the answer as pairs of type and content.
 sub ask {
   my ($socket, $type, $flags, $content) = @_;
-  send($socket, pack('L S S L L', 16 + length $content, $type, $NLM_F_REQUEST | $flags, 1, 0) . $content, 0) // give_up('netlink');
+  # With the address of the kernel, the rights of this process decide, and not those of the one that made the socket.
+  my $kernel = pack 'S S L L', $AF_NETLINK, 0, 0, 0;
+  send($socket, pack('L S S L L', 16 + length $content, $type, $NLM_F_REQUEST | $flags, 1, 0) . $content, 0, $kernel) // give_up('netlink');
   my @answers;
   while (defined recv($socket, my $data, 65536, 0)) {
     for my $message (messages_in($data)) {
@@ -96,11 +100,12 @@ sub forbid_addresses {
 sub add_route {
   my ($socket, $route) = @_;
   my $family = length $route->{to} == 4 ? $AF_INET : $AF_INET6;
-  my $message = pack 'C8L', $family, $route->{length}, 0, 0, $RT_TABLE_MAIN, $RTPROT_STATIC, $route->{scope} // 0, $route->{type} // $RTN_UNICAST,
+  my $message = pack 'C8L', $family, $route->{length}, 0, 0, $RT_TABLE_MAIN, $route->{protocol} // $RTPROT_STATIC, $route->{scope} // 0, $route->{type} // $RTN_UNICAST,
     $route->{flags} // 0;
   $message .= attribute($RTA_DST, $route->{to});
   $message .= attribute($RTA_GATEWAY, $route->{gateway}) if defined $route->{gateway};
   $message .= attribute($RTA_OIF, $route->{interface}) if defined $route->{interface};
+  $message .= attribute($RTA_PREFSRC, $route->{source}) if defined $route->{source};
   $! = 0;
   ask($socket, $RTM_NEWROUTE, $NLM_F_ACK | $NLM_F_CREATE | $NLM_F_REPLACE, $message);
   # A network without IPv6 knows no such route, and reaches no such address.
@@ -117,10 +122,10 @@ sub allow_only {
     for my $message (ask($socket, $RTM_GETROUTE, $NLM_F_DUMP, pack 'Cx11', $family)) {
       my ($type, $body) = @$message;
       next unless $type == $RTM_NEWROUTE;
-      my (undef, $length, undef, undef, $table, undef, undef, $kind) = unpack 'C8', $body;
+      my (undef, $length, undef, undef, $table, $protocol, undef, $kind) = unpack 'C8', $body;
       my $attributes = attributes_in(substr $body, 12);
       my $to = $attributes->{$RTA_DST} // '';
-      next if $table != $RT_TABLE_MAIN || $kind != $RTN_UNICAST || $to =~ /^(?:\xff|\xfe[\x80-\xbf])/;
+      next if $table != $RT_TABLE_MAIN || $protocol == $RTPROT_COMMON || $kind != $RTN_UNICAST || $to =~ /^(?:\xff|\xfe[\x80-\xbf])/;
       $way{$family} //= {interface => $attributes->{$RTA_OIF}, gateway => $attributes->{$RTA_GATEWAY}} if $length == 0;
       $! = 0;
       ask($socket, $RTM_DELROUTE, $NLM_F_ACK, $body);

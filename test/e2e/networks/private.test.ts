@@ -7,10 +7,18 @@ import {processStartTime} from '../../../src/host/machine/proc.js'
 import {recordedNetwork} from '../../../src/sandbox/anchor-state.js'
 import {OUTLETS} from '../../../src/sandbox/network/outlet.js'
 import {type Guest, IDENTITIES, sharedGuest, withVariables} from '../../support/guest.js'
-import {connectFrom, hostAddresses, hostListener, startServer, whyNoOutlet} from '../../support/networks.js'
+import {
+  connectFrom,
+  hostAddresses,
+  hostListener,
+  sendBoundFrom,
+  startServer,
+  whyNoOutlet,
+} from '../../support/networks.js'
 import {waitUntil} from '../../support/wait-until.js'
 
 const ENETUNREACH = 101
+const EPERM = '1'
 
 async function envs({cli}: Guest, ...argv: string[]): Promise<string> {
   const {status, stdout, stderr} = await cli.run(...argv)
@@ -47,6 +55,9 @@ for (const {identity, skip: noIdentity} of IDENTITIES)
       const port6 = await hostListener(t, {host: '::'})
       for (const address of ['::1', ...hostAddresses().filter((each) => each.includes(':'))])
         assert.notEqual(await connectFrom(guest, 'tcp', address, port6), 0, address)
+      // A socket that is bound to the interface takes no notice of routes. pasta gives the guest the address of the host.
+      for (const address of tool === 'pasta' ? [] : hostAddresses().filter((each) => !each.includes(':')))
+        assert.equal(await sendBoundFrom(guest, {address, port: 9, by: 'eth0'}), EPERM, address)
       assert.match(
         (await guest.run('cat', '/etc/resolv.conf')).stdout,
         /^nameserver (?:169\.254\.1\.1|10\.0\.2\.3)$/m,
@@ -89,5 +100,9 @@ for (const {identity, skip: noIdentity} of IDENTITIES)
       for (const address of ['198.51.100.1', '203.0.113.7', '203.0.113.8', '192.0.2.1', '2001:db8::1'])
         errnos.push(await connectFrom(guest, 'udp', address, 9))
       assert.deepEqual(errnos, [0, 0, ENETUNREACH, ENETUNREACH, ENETUNREACH])
+      const bound = ['198.51.100.1', '203.0.113.7', '203.0.113.8', '192.0.2.1'].map((address) =>
+        sendBoundFrom(guest, {address, port: 9, by: 'eth0'}),
+      )
+      assert.deepEqual(await Promise.all(bound), ['0', '0', EPERM, EPERM])
     })
   }
