@@ -5,6 +5,8 @@ import {
   architectureIn,
   archiveFlags,
   archiveOptions,
+  confinementFlags,
+  confinementIn,
   dryRunFlag,
   identityFlag,
   initFlag,
@@ -12,6 +14,7 @@ import {
   newNameFlag,
   offlineFlag,
   parseWait,
+  profileFlag,
   storageFlag,
   timingsFlag,
   verifyFlag,
@@ -33,6 +36,7 @@ import {
 import {type Creation, createEnvironment} from '../src/environments/create/creation.js'
 import {prepareInit} from '../src/environments/create/init-packages.js'
 import {previewCreation} from '../src/environments/create/preview.js'
+import {makeReadOnly} from '../src/environments/create/read-only.js'
 import {type CreateRequest, imageContext, planCreation} from '../src/environments/create/request.js'
 import type {CreationPreviewResult} from '../src/environments/results.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
@@ -50,6 +54,7 @@ type CreateOptions = {
   readonly signal: AbortSignal
   readonly patience: LockPatience
   readonly diskBudget: string | undefined
+  readonly isReadOnly: boolean
 }
 
 export default class Create extends EnvsCommand {
@@ -82,6 +87,8 @@ gzip, xz, zstd or bzip2.`
     storage: storageFlag(),
     arch: architectureFlag(),
     init: initFlag(),
+    profile: profileFlag(),
+    ...confinementFlags(),
     ...archiveFlags(),
     'dry-run': dryRunFlag(),
     'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
@@ -93,7 +100,8 @@ gzip, xz, zstd or bzip2.`
     const {args, flags} = await this.parse(Create)
     const patience = this.patience(parseWait(flags.wait))
     const host = this.openHost()
-    const settings = await this.settings({identity: flags.identity, storage: flags.storage})
+    const {identity, storage, profile} = flags
+    const settings = await this.settings({identity, storage, profile})
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
@@ -107,12 +115,13 @@ gzip, xz, zstd or bzip2.`
       architecture: architectureIn(flags),
       archive: archiveOptions(flags),
       init: initIn(flags),
+      settings: confinementIn(flags),
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
     const work = (): Promise<EnvironmentDetails | CreationPreviewResult | undefined> =>
       flags['dry-run'] === true
         ? this.#preview(request)
-        : this.#create(request, {signal, patience, diskBudget})
+        : this.#create(request, {signal, patience, diskBudget, isReadOnly: flags['read-only'] === true})
     return flags['if-missing'] === true ? this.#unlessExists(request, work) : work()
   }
 
@@ -149,7 +158,7 @@ gzip, xz, zstd or bzip2.`
 
   async #create(
     request: CreateRequest,
-    {signal, patience, diskBudget}: CreateOptions,
+    {signal, patience, diskBudget, isReadOnly}: CreateOptions,
   ): Promise<EnvironmentDetails | undefined> {
     const host = this.openHost()
     const work = (creation: Creation) => runCreation(creation, this.creationHooks())
@@ -160,6 +169,7 @@ gzip, xz, zstd or bzip2.`
       isQuiet,
       canFetch: !isOffline(request.context.environment),
     })
+    if (isReadOnly) await makeReadOnly(host, creation.name)
     this.warnOfBudget(await overBudget(host, diskBudget))
     await this.#tellOfEnd(request)
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))

@@ -8,12 +8,15 @@ export default class SetCommand extends EnvsCommand {
   static override summary = 'Change settings of an environment.'
   static override description =
     `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
-process; init=services, with a supervisor that reads unit files. A running environment has the new value from its next \
+process; init=services, with a supervisor that reads unit files; profile=trusted, profile=default or profile=isolated, \
+how much of the host and the kernel it may use; read-only=yes for files that nobody inside can change; \
+cap-drop=CAPABILITY,CAPABILITY for rights that root inside does not have. A running environment has the new value from its next \
 start on.`
   static override usage = 'set NAME KEY=VALUE... [FLAG...]'
   static override strict = false
   static override examples = [
     '<%= config.bin %> <%= command.id %> play init=systemd',
+    '<%= config.bin %> <%= command.id %> play profile=isolated read-only=yes',
     '<%= config.bin %> <%= command.id %> play init=none --json',
   ]
   static override args = {
@@ -25,7 +28,7 @@ start on.`
     const {argv} = await this.parse(SetCommand)
     const [name = '', ...words] = argv.map(String)
     const changed = await changeSettings(this.openHost(), name, parseSettingsChange(words))
-    for (const [key, value] of Object.entries(changed.settings)) this.note(`${changed.name}: ${key}=${value}`)
+    for (const line of settingLines(changed.settings)) this.note(`${changed.name}: ${line}`)
     if (changed.isRunning)
       this.note(`It runs, and has the new settings from its next start on: envs stop ${changed.name}`)
     if (changed.hasOwnPolicy)
@@ -34,4 +37,14 @@ start on.`
       )
     return changed
   }
+}
+
+/** Those that an environment has by itself are left out, but for the init. */
+function settingLines({init, profile, readOnly, capDrop}: EnvironmentSettingsResult['settings']): string[] {
+  return [
+    `init=${init}`,
+    ...(profile === 'default' ? [] : [`profile=${profile}`]),
+    ...(readOnly ? ['read-only=yes'] : []),
+    ...(capDrop.length === 0 ? [] : [`cap-drop=${capDrop.join(',')}`]),
+  ]
 }

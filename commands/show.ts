@@ -9,6 +9,7 @@ import {
   describeEngine,
   describeIdentity,
   describeIsolationGap,
+  describeProfile,
   describeStorage,
   describeTrust,
 } from '../src/cli/views/text.js'
@@ -57,6 +58,7 @@ export default class Show extends EnvsCommand {
         ['Engine', describeEngine(details.engine)],
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Init', details.init],
+        ['Profile', describeProfile(details)],
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         [
           'Image',

@@ -1,9 +1,11 @@
 import type {Interfaces} from '@oclif/core'
 import {parseCondition} from '../environments/boot/condition.js'
 import {UsageError} from '../errors.js'
+import {parseDropped} from '../features/profile.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
+import {PROFILES} from '../sandbox/confinement.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
-import {INIT_KINDS, type InitKind} from '../store/record.js'
+import {type EnvironmentSettings, INIT_KINDS, type InitKind} from '../store/record.js'
 import {Args, Flags} from './parse.js'
 
 /** Declares the argument NAME of an environment; never read from standard input, as oclif does by default. */
@@ -65,6 +67,32 @@ export function initIn({init}: {init?: string | undefined}): InitKind | 'auto' |
   return init === 'auto' ? init : INIT_KINDS.find((kind) => kind === init)
 }
 
+export function profileFlag() {
+  return Flags.string({
+    description: 'how much of the host and the kernel it may use [default: default]',
+    options: [...PROFILES],
+  })
+}
+
+/** Declares the flags of what a new environment may not do, beside its profile. */
+export function confinementFlags() {
+  return {
+    'read-only': Flags.boolean({description: 'make its files read-only after its first start'}),
+    'cap-drop': Flags.string({
+      description: 'capability that its root does not have, such as net_raw, or all',
+      helpValue: 'CAPABILITY',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+  }
+}
+
+/** Returns the parsed values of {@link confinementFlags} that the record of a new environment has. @throws {UsageError} */
+export function confinementIn(flags: {'cap-drop'?: readonly string[] | undefined}): EnvironmentSettings {
+  const dropped = [...new Set((flags['cap-drop'] ?? []).flatMap(parseDropped))]
+  return dropped.length === 0 ? {} : {capDrop: dropped}
+}
+
 export function storageFlag() {
   return Flags.string({
     description: 'storage of files [default: overlay if possible, else directory]',
@@ -87,10 +115,12 @@ export function dryRunFlag() {
 
 /** Declares an option of a session. */
 function sessionFlag({letter, doc, value, takes}: SessionOption) {
-  const declared = {char: letter, description: doc, helpValue: value}
+  const declared = {description: doc, ...(letter === undefined ? {} : {char: letter})}
+  if (takes === 'none') return Flags.boolean(declared)
+  const taken = {...declared, ...(value === undefined ? {} : {helpValue: value})}
   return takes === 'one'
-    ? Flags.string(declared)
-    : Flags.string({...declared, multiple: true, multipleNonGreedy: true})
+    ? Flags.string(taken)
+    : Flags.string({...taken, multiple: true, multipleNonGreedy: true})
 }
 
 /** Declares the flags of a session, all or the named ones; `sessionFields` reads them. */

@@ -13,7 +13,11 @@ const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
 const FLAGS = Object.fromEntries(
   SESSION_OPTIONS.map(({name, letter, takes}) => [
     name,
-    {type: 'string', short: letter, multiple: takes === 'many'} as const,
+    {
+      type: takes === 'none' ? 'boolean' : 'string',
+      ...(letter === undefined ? {} : {short: letter}),
+      multiple: takes === 'many',
+    } as const,
   ]),
 )
 
@@ -63,7 +67,10 @@ export function printStartNotice({name, reason}: StartNotice): void {
 
 /** Options of `run` that take the next argument as a value. */
 const VALUE_OPTIONS: ReadonlySet<string> = new Set([
-  ...SESSION_OPTIONS.flatMap(({name, letter}) => [`--${name}`, `-${letter}`]),
+  ...SESSION_OPTIONS.filter(({takes}) => takes !== 'none').flatMap(({name, letter}) => [
+    `--${name}`,
+    ...(letter === undefined ? [] : [`-${letter}`]),
+  ]),
   ...['--name', '--restart'],
 ])
 

@@ -15,6 +15,17 @@ const initResult = described(
   v.picklist(['none', 'systemd', 'services']),
   "its first process: none starts no services, systemd is the guest's own, services is a supervisor of envs",
 )
+const confinementFields = {
+  profile: described(
+    v.picklist(['trusted', 'default', 'isolated']),
+    'how much of the host and the kernel it may use, from its next start on',
+  ),
+  readOnly: described(v.boolean(), 'whether its root file system is read-only'),
+  capDrop: described(
+    v.array(v.string()),
+    'capabilities that its root does not have, beside those of the profile',
+  ),
+}
 const engineResult = v.picklist(['bwrap', 'unshare', 'proot'])
 const changeResult = v.picklist(['added', 'changed', 'removed'])
 
@@ -46,6 +57,7 @@ export const environmentResult = described(
     storage: v.picklist(['overlay', 'directory']),
     architecture: architectureField,
     init: initResult,
+    ...confinementFields,
     extraction: v.object({
       entries: countField,
       sizeBytes: countField,
@@ -175,7 +187,10 @@ export type StopResult = RecordOf<typeof stopResult>
 
 export const environmentSettingsResult = v.object({
   name: ownNameField,
-  settings: described(v.object({init: initResult}), 'all settings of the environment, with the new values'),
+  settings: described(
+    v.object({init: initResult, ...confinementFields}),
+    'all settings of the environment, with the new values',
+  ),
   isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),
   hasOwnPolicy: described(
     v.boolean(),

@@ -1,11 +1,15 @@
 import {orNearest, UsageError} from '../errors.js'
+import {parseDropped} from '../features/profile.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {PROFILES} from '../sandbox/confinement.js'
+import {bootUnconfinedError} from '../sandbox/errors.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
 import {
+  confinementOf,
   type EnvironmentRecord,
   type EnvironmentSettings,
   INIT_KINDS,
@@ -25,13 +29,36 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<keyof EnvironmentSettings, SettingOfEnvironment>> = {
+const SETTINGS: Readonly<Record<'init' | 'profile' | 'read-only' | 'cap-drop', SettingOfEnvironment>> = {
   init: {
     allowed: INIT_KINDS.join(', '),
     change({init: _, ...others}, text) {
       const init = INIT_KINDS.find((kind) => kind === text)
       if (init === undefined) return undefined
       return init === 'none' ? others : {...others, init}
+    },
+  },
+  profile: {
+    allowed: PROFILES.join(', '),
+    change({profile: _, ...others}, text) {
+      const profile = PROFILES.find((each) => each === text)
+      if (profile === undefined) return undefined
+      return profile === 'default' ? others : {...others, profile}
+    },
+  },
+  'read-only': {
+    allowed: 'yes or no',
+    change({readOnly: _, ...others}, text) {
+      if (text !== 'yes' && text !== 'no') return undefined
+      return text === 'no' ? others : {...others, readOnly: true}
+    },
+  },
+  'cap-drop': {
+    allowed: 'capabilities such as net_raw, separated by commas, or nothing for none',
+    change({capDrop: _, ...others}, text) {
+      const names = text.split(',').filter((each) => each !== '')
+      const dropped = [...new Set(names.flatMap(parseDropped))]
+      return dropped.length === 0 ? others : {...others, capDrop: dropped}
     },
   },
 }
@@ -91,12 +118,31 @@ export async function changeSettings(
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
+        requireBootable(name, changed)
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
-        return {name, settings: {init: initOf(changed)}, isRunning, hasOwnPolicy}
+        return {
+          name,
+          settings: {init: initOf(changed), ...confinementResultOf(changed)},
+          isRunning,
+          hasOwnPolicy,
+        }
       } finally {
         writing.release()
       }
     },
   )
+}
+
+/** Refuses a confinement in which systemd can't start. @throws {@link bootUnconfinedError} */
+function requireBootable(name: string, record: Pick<EnvironmentRecord, 'settings'>): void {
+  const {profile, isReadOnly} = confinementOf(record)
+  if (initOf(record) === 'systemd' && (profile === 'isolated' || isReadOnly))
+    throw bootUnconfinedError({name})
+}
+
+/** Returns what an environment may not use from its next start on, as commands print it. */
+export function confinementResultOf(record: Pick<EnvironmentRecord, 'settings'>) {
+  const {profile, isReadOnly, droppedCapabilities} = confinementOf(record)
+  return {profile, readOnly: isReadOnly, capDrop: [...droppedCapabilities]}
 }

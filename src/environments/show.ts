@@ -10,6 +10,7 @@ import {currentSizes, lastUse} from '../store/sizes.js'
 import type {EnvironmentResult, PathResult} from './results.js'
 import {type EngineSetting, findEngine, wantedEngine} from './session/engine.js'
 import {guestProcesses} from './session/processes.js'
+import {confinementResultOf} from './settings.js'
 
 export type EnvironmentDetails = EnvironmentResult
 
@@ -42,6 +43,7 @@ export async function showEnvironment(
     image: {...image, container: image.container ?? null},
     ...{createdAt, identity, storage, architecture, extraction},
     init: initOf(environment.record),
+    ...confinementResultOf(environment.record),
     ...sizes,
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,
     lastUsedAt: (await lastUse(files.folder)) ?? null,

@@ -17,6 +17,7 @@ import type {
 import {memoryLayer} from './memory-layer.js'
 import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
+import {profile} from './profile.js'
 import {qemuTable} from './qemu-table.js'
 import {resolver} from './resolver.js'
 import {restorePoints} from './restore-points.js'
@@ -30,6 +31,7 @@ import {volumes} from './volumes.js'
 const FEATURES: readonly SandboxFeature[] = [
   restorePoints,
   memoryLayer,
+  profile,
   resolver,
   notes,
   packageCache,

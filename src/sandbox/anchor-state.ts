@@ -5,6 +5,8 @@ import {ignoring, unlessErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
 import {bootId, processStartTime} from '../host/machine/proc.js'
 import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
+import {CAPABILITIES} from './capabilities.js'
+import {type Confinement, NO_CONFINEMENT, PROFILES} from './confinement.js'
 import type {AnchorEngineName} from './engines/engine.js'
 import type {GuestNamespace} from './second-namespace.js'
 
@@ -80,6 +82,18 @@ export function recordedInit(runFolder: string): GuestInit | undefined {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.init
 }
 
+const confinementSchema = v.object({
+  profile: oneOfField(PROFILES),
+  isReadOnly: v.boolean(),
+  droppedCapabilities: v.array(oneOfField(CAPABILITIES)),
+})
+
+/** Returns what the anchor recorded last was started without; nothing for a record of a version that knew no profiles. */
+export function recordedConfinement(runFolder: string): Confinement {
+  const recorded = v.object({confinement: confinementSchema})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.confinement ?? NO_CONFINEMENT
+}
+
 /** The start time of no process: those of the kernel are positive. */
 const NEVER = '0'
 
@@ -91,7 +105,15 @@ const NEVER = '0'
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  {guestNamespace, init}: {readonly guestNamespace: GuestNamespace; readonly init?: GuestInit | undefined},
+  {
+    guestNamespace,
+    init,
+    confinement,
+  }: {
+    readonly guestNamespace: GuestNamespace
+    readonly init?: GuestInit | undefined
+    readonly confinement?: Confinement | undefined
+  },
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
@@ -105,6 +127,7 @@ export async function recordAnchor(
     engine: parseEngine(info),
     guestNamespace,
     ...(init === undefined ? {} : {init}),
+    ...(confinement === undefined ? {} : {confinement}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return anchor

@@ -29,6 +29,10 @@ export type SessionRequest = {
   /** Later ones replace earlier ones. */
   readonly variables: readonly SessionVariable[]
   readonly volumes: readonly Volume[]
+  /** Numbers of the capabilities that the command can have; left out for all. */
+  readonly capabilities?: readonly number[]
+  /** Whether the session sees the root file system read-only, with empty folders at /tmp and /var/tmp. */
+  readonly isReadOnly?: true
   /** Whether an interrupt reaches only the envs process, which must forward it to the command. */
   readonly forwardsInterrupts: boolean
 }
@@ -69,7 +73,9 @@ export function sessionOptions(
     ...(request.usualFolder === undefined ? [] : ['-d', request.usualFolder]),
     ...(sessionGroup === undefined ? [] : ['-g', sessionGroup]),
     ...(group === undefined ? [] : ['-z', group]),
-    ...SESSION_OPTIONS.flatMap(({letter, words}) =>
+    ...(request.capabilities === undefined ? [] : ['-k', request.capabilities.join(',')]),
+    ...(request.isReadOnly === undefined ? [] : ['-r']),
+    ...SESSION_OPTIONS.flatMap(({letter = '', words}) =>
       (words?.(request) ?? []).flatMap((each) => [`-${letter}`, ...each]),
     ),
   ]
@@ -78,10 +84,10 @@ export function sessionOptions(
 type SessionOptionBase = {
   /** `--name` of `envs run`, `enter` and `try`. */
   readonly name: string
-  /** Letter of the short option, there and in templates/host/session.pl. */
-  readonly letter: 'e' | 'u' | 'v' | 'w'
-  /** Placeholder of the value in the help. */
-  readonly value: string
+  /** Letter of the short option, there and in templates/host/session.pl; left out for an option that has none. */
+  readonly letter?: 'e' | 'u' | 'v' | 'w'
+  /** Placeholder of the value in the help; left out for an option without one. */
+  readonly value?: string
   readonly doc: string
   /** Kind of completion of the value, as scripts/completion-table.mjs names it. */
   readonly completion?: 'file'
@@ -96,7 +102,8 @@ type SessionOptionBase = {
 export type SessionOption = SessionOptionBase &
   (
     | {readonly takes: 'one'; readonly field: 'user' | 'workingFolder'}
-    | {readonly takes: 'many'; readonly field: 'variables' | 'volumes'}
+    | {readonly takes: 'many'; readonly field: 'variables' | 'volumes' | 'droppedCapabilities'}
+    | {readonly takes: 'none'; readonly field: 'isReadOnly'}
   )
 
 /** The values of the options as the user typed them. */
@@ -107,6 +114,9 @@ export type SessionFields = {
   variables: readonly string[]
   /** `SOURCE[:TARGET[:ro]]` */
   volumes: readonly string[]
+  /** Names in any case, with or without `CAP_`. */
+  droppedCapabilities?: readonly string[]
+  isReadOnly?: true
 }
 
 /**
@@ -116,6 +126,13 @@ export type SessionFields = {
  */
 export const SESSION_OPTIONS: readonly SessionOption[] = [
   {
+    name: 'cap-drop',
+    takes: 'many',
+    field: 'droppedCapabilities',
+    value: 'CAPABILITY',
+    doc: 'capability that root does not have in this session, such as net_raw, or all',
+  },
+  {
     name: 'env',
     letter: 'e',
     takes: 'many',
@@ -123,6 +140,12 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     value: 'KEY[=VALUE]',
     doc: "environment variable; without =VALUE, the host's value",
     words: ({variables}) => variables.map(({name, value}) => [`${name}=${value}`]),
+  },
+  {
+    name: 'read-only',
+    takes: 'none',
+    field: 'isReadOnly',
+    doc: 'no writes in this session but to /tmp, /var/tmp and volumes',
   },
   {
     name: 'user',
@@ -160,7 +183,9 @@ export function sessionFields(typed: Readonly<Record<string, unknown>>): Session
   for (const {name, ...option} of SESSION_OPTIONS) {
     const values = [typed[name] ?? []].flat().map(String)
     if (option.takes === 'one') fields[option.field] = values.at(-1)
-    else fields[option.field] = values
+    else if (option.takes === 'none')
+      Object.assign(fields, typed[name] === true ? {[option.field]: true} : {})
+    else if (option.field !== 'droppedCapabilities' || values.length > 0) fields[option.field] = values
   }
   return fields
 }

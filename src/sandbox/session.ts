@@ -338,6 +338,15 @@ export function sessionError(
         {name, reason: `this kernel cannot share a folder read-only: ${reason}`},
         {suggestions: ['Use Linux 5.12 or newer, or share the folder writable: leave :ro out.']},
       )
+    case 'unlocked':
+      return sessionFailedError(
+        {
+          name,
+          reason:
+            'this host forbids a second user namespace, so root inside could make the files writable again',
+        },
+        {suggestions: [seeChecks('user-namespaces', 'apparmor'), 'Or leave --read-only out.']},
+      )
     default:
       return sessionFailedError(
         {name, reason: `step ${stage} failed: ${reason}`},

@@ -14,6 +14,8 @@ import {
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {containerOriginSchema} from '../images/oci/origin.js'
+import {CAPABILITIES} from '../sandbox/capabilities.js'
+import {type Confinement, PROFILES} from '../sandbox/confinement.js'
 import {recordUnreadableError} from './errors.js'
 
 /** The image that an environment was made from, and its trust. */
@@ -54,6 +56,12 @@ export type InitKind = (typeof INIT_KINDS)[number]
 const environmentSettingsSchema = v.strictObject({
   /** The first process; missing for `none`. */
   init: v.exactOptional(oneOfField(INIT_KINDS)),
+  /** Missing for `default`. */
+  profile: v.exactOptional(oneOfField(PROFILES)),
+  /** Whether the root file system is read-only; missing for a writable one. */
+  readOnly: v.exactOptional(v.boolean()),
+  /** Capabilities that the guest's root does not have. */
+  capDrop: v.exactOptional(v.array(oneOfField(CAPABILITIES))),
 })
 
 export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>
@@ -124,4 +132,13 @@ export function parseRecord(text: string, path: string): EnvironmentRecord {
 /** Returns the init of an environment: `none` where the record names none. */
 export function initOf({settings}: Pick<EnvironmentRecord, 'settings'>): InitKind {
   return settings.init ?? 'none'
+}
+
+/** Returns what an environment may not use from its next start on. */
+export function confinementOf({settings}: Pick<EnvironmentRecord, 'settings'>): Confinement {
+  return {
+    profile: settings.profile ?? 'default',
+    isReadOnly: settings.readOnly ?? false,
+    droppedCapabilities: settings.capDrop ?? [],
+  }
 }

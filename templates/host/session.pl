@@ -9,6 +9,7 @@
 #            descriptors below, and a socket to PARENT, if that relays the terminal
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
+#            -k NUMBERS  of the capabilities that the command can have   -r  with a read-only root file system (session/narrow.pl)
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
@@ -78,6 +79,7 @@ my ($part_folder) = $0 =~ m{^(.*)/};
 require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
+require "$part_folder/session/narrow.pl" if defined $option{capabilities} || $option{read_only};
 require "$part_folder/session/groups.pl" if defined $option{group};
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
 my $terminal;
@@ -111,7 +113,12 @@ open_group($group) if $group;
 join_namespace($_, $handle{$_}) for @groups;
 delete @handle{qw(mnt uts ipc net cgroup)};
 allow_setuid() unless $is_own;
+if ($option{read_only}) {
+  is_same($owner, $handle{user}) and give_up('unlocked');
+  lay_writable_folders($nr_unshare, $nr_mount);
+}
 attach_mounts($nr_unshare, @mounts) if @mounts;
+make_root_read_only($nr_mount) if $option{read_only};
 
 my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
@@ -212,6 +219,8 @@ sub read_options {
     elsif ($flag eq '-d') { $option{usual_folder} = shift @rest }
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
     elsif ($flag eq '-g') { $option{group} = shift @rest }
+    elsif ($flag eq '-k') { $option{capabilities} = shift @rest }
+    elsif ($flag eq '-r') { $option{read_only} = 1 }
     elsif ($flag eq '-z') { $option{freezer} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
@@ -271,8 +280,15 @@ sub join_namespace {
 sub allow_setuid {
   my ($root, $attributes) = ('/', pack('Q4', 0, $MOUNT_ATTR_NOSUID, 0, 0));
   return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0;
-  # Linux before 5.12 lacks that call.
-  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0) if $! == $ENOSYS;
+  # Linux before 5.12 lacks that call; the other one sets all attributes.
+  return if $! != $ENOSYS || is_read_only($root);
+  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0);
+}
+
+sub is_read_only {
+  my ($place) = @_;
+  open(my $table, '<', '/proc/self/mountinfo') or return 1;
+  return grep { my @fields = split / /; $fields[4] eq $place && $fields[5] =~ /^ro\b/ } <$table>;
 }
 
 # This process may clone a mount only from a copy of the host's mount namespace that belongs to the user namespace
@@ -331,6 +347,7 @@ sub run_command {
   enter_group($group, $terminal) if $group;
   # The holder may have counted processes just before this one existed: it would end this one with all others.
   -s '/dev/.envs-leaving' and give_up('leaving');
+  drop_capabilities($nr_prctl, $option{capabilities}) if defined $option{capabilities};
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }
   elsif (length $filter) { load_filter() }
   syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) == 0 or give_up('parent-death');

@@ -149,7 +149,7 @@ export class Creation {
 
   /** Applies the fixes and moves the environment into place under its name. */
   async publish(): Promise<void> {
-    const {name, isSynced, isThrowaway, architecture} = this.#request
+    const {name, isSynced, isThrowaway, architecture, settings = {}} = this.#request
     const unpacked = this.#unpacked
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const {notes, ...usage} = await this.#tree.settle()
@@ -162,7 +162,7 @@ export class Creation {
     const ids = identity === 'mapped' ? await presentIdMap(this.#host) : undefined
     const image = this.#image
     const container = image !== undefined && 'container' in image ? image.container : undefined
-    const origin = {identity, storage, architecture, ids, container, source: image?.source ?? '-'}
+    const origin = {identity, storage, architecture, settings, ids, container, source: image?.source ?? '-'}
     const record = newRecord(unpacked, this.#host, origin)
     await writeRecord(partial.record, record, {isSynced: false})
     await Promise.all([this.#tree.onDisk(), isSynced ? syncFilesIn(this.#partial) : undefined])

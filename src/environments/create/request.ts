@@ -14,7 +14,10 @@ import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import {registrySettings} from '../../registry/hosts.js'
 import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
+import type {Profile} from '../../sandbox/confinement.js'
+import {bootUnconfinedError} from '../../sandbox/errors.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
+import type {EnvironmentSettings} from '../../store/record.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
 import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
 import type {WantedImage} from './image-acquisition.js'
@@ -27,6 +30,8 @@ export type CreateRequest = WantedImage &
     readonly archives: ArchiveFacts
     /** The init that the environment gets after its creation. */
     readonly init: InitWish
+    /** The settings of its record, apart from the init. */
+    readonly settings?: EnvironmentSettings | undefined
     /** Whether the tree is synced to disk before the environment is published. */
     readonly isSynced: boolean
     /** Whether the environment is removed some time after the command that creates it. */
@@ -52,6 +57,8 @@ export type CreateWish = {
   readonly archive?: ArchiveWish
   /** Defaults to `none`. */
   readonly init?: InitWish | undefined
+  /** The settings of its record, apart from the init. */
+  readonly settings?: EnvironmentSettings | undefined
 }
 
 /**
@@ -81,11 +88,15 @@ export async function planCreation(
   checkVerifiable(reference, context)
   const asked = await bootstrapFor(reference, archive, now)
   const bootstrap = init === 'systemd' ? withPackages(asked, SYSTEMD_PACKAGES) : asked
+  const confined = {...profileSetting(settings.value('profile')), ...wish.settings}
+  if (init === 'systemd' && confined.profile === 'isolated')
+    throw bootUnconfinedError({name: chooseName(wish.name, reference)})
   return {
     reference,
     name: chooseName(wish.name, reference),
     architecture,
     init,
+    settings: confined,
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
     engine: settings.value('engine'),
@@ -97,6 +108,11 @@ export async function planCreation(
     imageCheck: settings.value('imageCheck'),
     archive: archiveContext(host, settings, {...context, onNotice}),
   }
+}
+
+/** The profile `default` is not written: a later version may make it stronger. */
+function profileSetting(profile: Profile): EnvironmentSettings {
+  return profile === 'default' ? {} : {profile}
 }
 
 function withPackages(

@@ -5,9 +5,11 @@ import {sessionWithFeatures} from '../../features/index.js'
 import type {Host} from '../../host/host.js'
 import {isInTerminalForeground} from '../../host/machine/proc.js'
 import type {RunConfigRecord} from '../../images/oci/origin.js'
+import {readLiveAnchor, recordedConfinement} from '../../sandbox/anchor-state.js'
 import {filterSets} from '../../sandbox/seccomp/rules.js'
 import type {SessionRequest, SessionVariable} from '../../sandbox/session-options.js'
 import type {Environment, EnvironmentName} from '../../store/environments.js'
+import {confinementOf} from '../../store/record.js'
 
 type HostSurroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -28,7 +30,7 @@ export const PASSED_ON = [
 /** Reads the flags of a session that this process starts. @throws {UsageError} */
 export function planRequest(
   {environment, workingFolder}: Host,
-  {name, record}: Pick<Environment, 'name' | 'record'>,
+  {name, record, files}: Pick<Environment, 'name' | 'record' | 'files'>,
   wish: SessionWish,
 ): SessionSpec {
   const forwardsInterrupts = !isInTerminalForeground()
@@ -37,7 +39,9 @@ export function planRequest(
     request: planSession(name, wish, {environment, forwardsInterrupts, image}),
     filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
   }
-  return sessionWithFeatures(session, {wish, workingFolder})
+  const isRunning = readLiveAnchor(files.run) !== undefined
+  const confinement = isRunning ? recordedConfinement(files.run) : confinementOf(record)
+  return sessionWithFeatures(session, {wish, workingFolder, record, confinement})
 }
 
 /** Reads the flags of a session, without the flags that features read. @throws {UsageError} */

@@ -19,6 +19,7 @@ test('has the settings and variables that users were promised', () => {
       ['engine', 'ENVS_ENGINE'],
       ['storage', 'ENVS_STORAGE'],
       ['durable', 'ENVS_DURABLE'],
+      ['profile', 'ENVS_PROFILE'],
       ['diskBudget', 'ENVS_DISK_BUDGET'],
       ['trashTime', 'ENVS_TRASH_TIME'],
       ['trashSize', 'ENVS_TRASH_SIZE'],
