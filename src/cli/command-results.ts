@@ -8,6 +8,7 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {auditResult, exposureResult} from '../environments/exposure/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
 import {
   creationPreviewResult,
@@ -64,6 +65,8 @@ export const COMMAND_RESULTS = {
   import: environmentResult,
   clone: environmentResult,
   show: environmentResult,
+  'show --exposure': exposureResult,
+  audit: auditResult,
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,

@@ -195,6 +195,7 @@ async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
 export type Script =
   | 'anchor'
   | 'boot'
+  | 'owners'
   | 'second-namespace'
   | 'copy-tree'
   | 'die-with-parent'

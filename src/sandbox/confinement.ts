@@ -7,14 +7,14 @@ import type {FilterSet} from './seccomp/rules.js'
 /**
  * How much of the host and the kernel an environment may use:
  * - `trusted`: all that a guest's root can do without harm to others.
- * - `default`: without kernel interfaces that programs of an environment hardly use.
- * - `isolated`: what servers and build tools need, and no more.
+ * - `default`: without interfaces of the kernel that hardly any program uses.
+ * - `isolated`: only that on which servers and build tools depend.
  */
 export const PROFILES = ['trusted', 'default', 'isolated'] as const
 
 export type Profile = (typeof PROFILES)[number]
 
-/** What an environment may not use, as its settings name it. */
+/** The parts that an environment lacks, by its settings. */
 export type Confinement = {
   readonly profile: Profile
   /** Whether the root file system is mounted read-only. */
@@ -78,7 +78,7 @@ export function setsOfProfile(profile: Profile, architecture: string): FilterSet
 }
 
 /** Files of /proc about the whole host that programs of an environment do not need. */
-const MASKED_FILES = [
+export const MASKED_FILES: readonly string[] = [
   ...['keys', 'key-users', 'timer_list', 'kallsyms', 'config.gz', 'interrupts', 'softirqs', 'sched_debug'],
   ...['kpagecount', 'kpageflags', 'kpagecgroup', 'vmallocinfo', 'slabinfo', 'modules', 'iomem', 'ioports'],
   'sysrq-trigger',
