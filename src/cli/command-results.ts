@@ -123,6 +123,7 @@ export const SHARED_RESULTS = {
   signer: signerResult,
   archive: archiveResult,
   environment: environmentResult,
+  exposure: exposureResult,
   restored: restoreResult,
   setting: settingResult,
   shim: shimResult,
