@@ -11,6 +11,8 @@ import {
   identityFlag,
   initFlag,
   initIn,
+  networkFlags,
+  networkIn,
   newNameFlag,
   offlineFlag,
   parseWait,
@@ -89,6 +91,7 @@ gzip, xz, zstd or bzip2.`
     init: initFlag(),
     profile: profileFlag(),
     ...confinementFlags(),
+    ...networkFlags(),
     ...archiveFlags(),
     'dry-run': dryRunFlag(),
     'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
@@ -115,7 +118,7 @@ gzip, xz, zstd or bzip2.`
       architecture: architectureIn(flags),
       archive: archiveOptions(flags),
       init: initIn(flags),
-      settings: confinementIn(flags),
+      settings: {...confinementIn(flags), ...networkIn(flags)},
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
     const work = (): Promise<EnvironmentDetails | CreationPreviewResult | undefined> =>

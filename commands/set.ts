@@ -8,8 +8,10 @@ export default class SetCommand extends EnvsCommand {
   static override summary = 'Change settings of an environment.'
   static override description =
     `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
-process; init=services, with a supervisor that reads unit files; profile=trusted, profile=default or profile=isolated, \
-how much of the host and the kernel it may use; read-only=yes for files that nobody inside can change; \
+process; init=services, with a supervisor that reads unit files; network=host, network=none (a loopback alone) or \
+network=private (leads out, and not to the host); allow=NETWORK,NETWORK for the only networks that a private one leads \
+to; allow-host=HOST,HOST for hosts that network=none reaches through a proxy; profile=trusted, profile=default or \
+profile=isolated, how much of the host and the kernel it may use; read-only=yes for files that nobody inside can change; \
 cap-drop=CAPABILITY,CAPABILITY for rights that root inside does not have. A running environment has the new value from its next \
 start on.`
   static override usage = 'set NAME KEY=VALUE... [FLAG...]'
@@ -40,11 +42,16 @@ start on.`
 }
 
 /** Those that an environment has by itself are left out, but for the init. */
-function settingLines({init, profile, readOnly, capDrop}: EnvironmentSettingsResult['settings']): string[] {
+function settingLines(settings: EnvironmentSettingsResult['settings']): string[] {
+  const {init, profile, readOnly, capDrop, network, publish, allow, allowHosts} = settings
+  const lists = {'cap-drop': capDrop, publish, allow, 'allow-host': allowHosts}
   return [
     `init=${init}`,
+    `network=${network}`,
     ...(profile === 'default' ? [] : [`profile=${profile}`]),
     ...(readOnly ? ['read-only=yes'] : []),
-    ...(capDrop.length === 0 ? [] : [`cap-drop=${capDrop.join(',')}`]),
+    ...Object.entries(lists).flatMap(([key, list]) =>
+      list.length === 0 ? [] : [`${key}=${list.join(',')}`],
+    ),
   ]
 }

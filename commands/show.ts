@@ -74,6 +74,9 @@ export default class Show extends EnvsCommand {
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Init', details.init],
         ['Profile', describeProfile(details)],
+        ['Network', details.network],
+        ['Published', details.publish.join(', ') || undefined],
+        ['Allowed', [...details.allow, ...details.allowHosts].join(', ') || undefined],
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         [
           'Image',

@@ -3,6 +3,7 @@
 /** Kind of an argument by name; an entry for a command takes precedence. Others are not completed. */
 const ARGUMENTS = {
   'audit names': ['environment*'],
+  client: ['environment'],
   file: ['file'],
   image: ['image'],
   'image:pull image': ['release'],
@@ -14,6 +15,7 @@ const ARGUMENTS = {
   names: ['environment*'],
   'recover name': ['removed'],
   'run name': ['environment', 'guest*'],
+  server: ['environment'],
   setting: ['setting'],
   'snapshot label': ['none'],
   try: ['try'],

@@ -3,8 +3,9 @@ import {parseDropped} from '../features/profile.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {PROFILES} from '../sandbox/confinement.js'
+import {PROFILES} from '../sandbox/confinement/confinement.js'
 import {bootUnconfinedError} from '../sandbox/errors.js'
+import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
@@ -14,8 +15,10 @@ import {
   type EnvironmentSettings,
   INIT_KINDS,
   initOf,
+  NETWORK_KINDS,
   writeRecord,
 } from '../store/record.js'
+import {networkResultOf, requireConsistent} from './network/settings.js'
 import type {EnvironmentSettingsResult} from './results.js'
 import {renewServicePolicy} from './services/policy.js'
 import {hasSystemd, SYSTEMD_PACKAGES} from './systemd-packages.js'
@@ -29,7 +32,9 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<'init' | 'profile' | 'read-only' | 'cap-drop', SettingOfEnvironment>> = {
+type SettingName = 'init' | 'network' | 'allow' | 'allow-host' | 'profile' | 'read-only' | 'cap-drop'
+
+const SETTINGS: Readonly<Record<SettingName, SettingOfEnvironment>> = {
   init: {
     allowed: INIT_KINDS.join(', '),
     change({init: _, ...others}, text) {
@@ -59,6 +64,28 @@ const SETTINGS: Readonly<Record<'init' | 'profile' | 'read-only' | 'cap-drop', S
       const names = text.split(',').filter((each) => each !== '')
       const dropped = [...new Set(names.flatMap(parseDropped))]
       return dropped.length === 0 ? others : {...others, capDrop: dropped}
+    },
+  },
+  network: {
+    allowed: NETWORK_KINDS.join(', '),
+    // The host's is recorded too: it is not the default of each profile.
+    change({network: _, ...others}, text) {
+      const network = NETWORK_KINDS.find((kind) => kind === text)
+      return network === undefined ? undefined : {...others, network}
+    },
+  },
+  allow: {
+    allowed: 'networks such as 192.0.2.0/24, separated by commas, or nothing for all',
+    change({allow: _, ...others}, text) {
+      const networks = text.split(',').filter((each) => each !== '')
+      return networks.length === 0 ? others : {...others, allow: networks.map(parseAllowedNetwork)}
+    },
+  },
+  'allow-host': {
+    allowed: 'names of hosts, separated by commas, or nothing for none',
+    change({allowHosts: _, ...others}, text) {
+      const hosts = text.split(',').filter((each) => each !== '')
+      return hosts.length === 0 ? others : {...others, allowHosts: hosts.map(parseAllowedHost)}
     },
   },
 }
@@ -116,17 +143,14 @@ export async function changeSettings(
         const environment = await findEnvironment(paths, name)
         const {record} = environment
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
+        requireConsistent(name, changed.settings)
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
         requireBootable(name, changed)
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
-        return {
-          name,
-          settings: {init: initOf(changed), ...confinementResultOf(changed)},
-          isRunning,
-          hasOwnPolicy,
-        }
+        const settings = {init: initOf(changed), ...networkResultOf(changed), ...confinementResultOf(changed)}
+        return {name, settings, isRunning, hasOwnPolicy}
       } finally {
         writing.release()
       }

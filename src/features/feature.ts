@@ -1,6 +1,6 @@
 import type {HostCheck} from '../doctor/index.js'
 import type {Host} from '../host/host.js'
-import type {Confinement} from '../sandbox/confinement.js'
+import type {Confinement} from '../sandbox/confinement/confinement.js'
 import type {EngineName} from '../sandbox/engines/select.js'
 import type {FilterSet} from '../sandbox/seccomp/rules.js'
 import type {GuestNamespace} from '../sandbox/second-namespace.js'

@@ -1,14 +1,19 @@
 import {didYouMean, UsageError} from '../errors.js'
 import {nearestNames} from '../host/nearest.js'
 import {realFolders} from '../rootfs/mount-points.js'
-import {CAPABILITIES, type Capability, capabilityNumbers, parseCapability} from '../sandbox/capabilities.js'
+import {
+  CAPABILITIES,
+  type Capability,
+  capabilityNumbers,
+  parseCapability,
+} from '../sandbox/confinement/capabilities.js'
 import {
   ISOLATED_PROCESSES,
   isolatedMounts,
   keptCapabilities,
   setsOfProfile,
   userNamespacesOf,
-} from '../sandbox/confinement.js'
+} from '../sandbox/confinement/confinement.js'
 import {bootUnconfinedError, sessionFailedError, unlockedProfileError} from '../sandbox/errors.js'
 import {type Mount, RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
@@ -62,7 +67,6 @@ export const profile: SandboxFeature = {
     return {
       ...confined,
       mounts: isolatedMounts(confined.mounts),
-      network: 'own',
       limits: {
         processes: ISOLATED_PROCESSES,
         userNamespaces: userNamespacesOf(confinement.profile, record.identity),

@@ -5,9 +5,10 @@ import {ignoring, unlessErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
 import {bootId, processStartTime} from '../host/machine/proc.js'
 import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
-import {CAPABILITIES} from './capabilities.js'
-import {type Confinement, NO_CONFINEMENT, PROFILES} from './confinement.js'
+import {CAPABILITIES} from './confinement/capabilities.js'
+import {type Confinement, NO_CONFINEMENT, PROFILES} from './confinement/confinement.js'
 import type {AnchorEngineName} from './engines/engine.js'
+import {OWN_NETWORKS, type OwnNetwork} from './network/outlet.js'
 import type {GuestNamespace} from './second-namespace.js'
 
 /** envs starts no process that is pid 1 on the host. */
@@ -94,6 +95,12 @@ export function recordedConfinement(runFolder: string): Confinement {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.confinement ?? NO_CONFINEMENT
 }
 
+/** Returns the kind of a network of its own, of the anchor recorded last; undefined for the host's. */
+export function recordedNetwork(runFolder: string): OwnNetwork | undefined {
+  const recorded = v.object({network: oneOfField(OWN_NETWORKS)})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.network
+}
+
 /** The start time of no process: those of the kernel are positive. */
 const NEVER = '0'
 
@@ -109,10 +116,12 @@ export async function recordAnchor(
     guestNamespace,
     init,
     confinement,
+    network,
   }: {
     readonly guestNamespace: GuestNamespace
     readonly init?: GuestInit | undefined
     readonly confinement?: Confinement | undefined
+    readonly network?: OwnNetwork | undefined
   },
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
@@ -128,6 +137,7 @@ export async function recordAnchor(
     guestNamespace,
     ...(init === undefined ? {} : {init}),
     ...(confinement === undefined ? {} : {confinement}),
+    ...(network === undefined ? {} : {network}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return anchor

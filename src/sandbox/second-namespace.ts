@@ -19,7 +19,7 @@ type NamespaceLimits = {readonly processes: number; readonly userNamespaces: num
 /**
  * Returns an argv prefix for an engine that moves its guest into a second user namespace, passed as a descriptor.
  *
- * @param launcher - Argv prefix of templates/host/second-namespace.pl.
+ * @param launcher - Argv prefix of templates/host/namespaces/second-namespace.pl.
  * @param options.limits - For all users of the namespace, and those nested in it.
  */
 export function secondNamespaceWords(

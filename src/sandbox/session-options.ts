@@ -33,6 +33,8 @@ export type SessionRequest = {
   readonly capabilities?: readonly number[]
   /** Whether the session sees the root file system read-only, with empty folders at /tmp and /var/tmp. */
   readonly isReadOnly?: true
+  /** Whether the session has a network of its own without a way out, in place of that of the environment. */
+  readonly network?: 'none' | undefined
   /** Whether an interrupt reaches only the envs process, which must forward it to the command. */
   readonly forwardsInterrupts: boolean
 }
@@ -85,7 +87,7 @@ type SessionOptionBase = {
   /** `--name` of `envs run`, `enter` and `try`. */
   readonly name: string
   /** Letter of the short option, there and in templates/host/session.pl; left out for an option that has none. */
-  readonly letter?: 'e' | 'u' | 'v' | 'w'
+  readonly letter?: 'e' | 'n' | 'u' | 'v' | 'w'
   /** Placeholder of the value in the help; left out for an option without one. */
   readonly value?: string
   readonly doc: string
@@ -101,13 +103,15 @@ type SessionOptionBase = {
 /** One option; `field` is the key of its values in {@link SessionFields}. */
 export type SessionOption = SessionOptionBase &
   (
-    | {readonly takes: 'one'; readonly field: 'user' | 'workingFolder'}
+    | {readonly takes: 'one'; readonly field: 'network' | 'user' | 'workingFolder'}
     | {readonly takes: 'many'; readonly field: 'variables' | 'volumes' | 'droppedCapabilities'}
     | {readonly takes: 'none'; readonly field: 'isReadOnly'}
   )
 
 /** The values of the options as the user typed them. */
 export type SessionFields = {
+  /** `none`; missing for the network of the environment. */
+  network?: string
   user: string | undefined
   workingFolder: string | undefined
   /** `KEY=VALUE`, or `KEY` for the host's value. */
@@ -140,6 +144,15 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     value: 'KEY[=VALUE]',
     doc: "environment variable; without =VALUE, the host's value",
     words: ({variables}) => variables.map(({name, value}) => [`${name}=${value}`]),
+  },
+  {
+    name: 'network',
+    letter: 'n',
+    takes: 'one',
+    field: 'network',
+    value: 'none',
+    doc: "none for no network [default: the environment's]",
+    words: ({network}) => (network === undefined ? [] : [[network]]),
   },
   {
     name: 'read-only',
@@ -182,10 +195,11 @@ export function sessionFields(typed: Readonly<Record<string, unknown>>): Session
   const fields: SessionFields = {user: undefined, workingFolder: undefined, variables: [], volumes: []}
   for (const {name, ...option} of SESSION_OPTIONS) {
     const values = [typed[name] ?? []].flat().map(String)
-    if (option.takes === 'one') fields[option.field] = values.at(-1)
-    else if (option.takes === 'none')
-      Object.assign(fields, typed[name] === true ? {[option.field]: true} : {})
-    else if (option.field !== 'droppedCapabilities' || values.length > 0) fields[option.field] = values
+    if (option.takes === 'none') Object.assign(fields, typed[name] === true ? {[option.field]: true} : {})
+    else if (option.takes === 'many') {
+      if (option.field !== 'droppedCapabilities' || values.length > 0) fields[option.field] = values
+    } else if (option.field !== 'network' || values.length > 0)
+      Object.assign(fields, {[option.field]: values.at(-1)})
   }
   return fields
 }

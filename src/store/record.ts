@@ -14,8 +14,9 @@ import {
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {containerOriginSchema} from '../images/oci/origin.js'
-import {CAPABILITIES} from '../sandbox/capabilities.js'
-import {type Confinement, PROFILES} from '../sandbox/confinement.js'
+import {CAPABILITIES} from '../sandbox/confinement/capabilities.js'
+import {type Confinement, PROFILES} from '../sandbox/confinement/confinement.js'
+import {publicationSchema} from '../sandbox/network/publication.js'
 import {recordUnreadableError} from './errors.js'
 
 /** The image that an environment was made from, and its trust. */
@@ -49,6 +50,16 @@ export const INIT_KINDS = ['none', 'systemd', 'services'] as const
 export type InitKind = (typeof INIT_KINDS)[number]
 
 /**
+ * The network of an environment:
+ * - `host`: the network of the host.
+ * - `none`: one of its own, with a loopback alone.
+ * - `private`: one of its own that leads out, and not to the host.
+ */
+export const NETWORK_KINDS = ['host', 'none', 'private'] as const
+
+export type NetworkKind = (typeof NETWORK_KINDS)[number]
+
+/**
  * The settings of an environment apart from its image: the place for network, limits and mounts. Unknown settings are refused,
  * in a record of this version as well: a session that ignores one could be less isolated than the user asked for.
  * `create`, `import` and `set` write them, `clone` copies them.
@@ -62,6 +73,14 @@ const environmentSettingsSchema = v.strictObject({
   readOnly: v.exactOptional(v.boolean()),
   /** Capabilities that the guest's root does not have. */
   capDrop: v.exactOptional(v.array(oneOfField(CAPABILITIES))),
+  /** Missing for the network of the profile. */
+  network: v.exactOptional(oneOfField(NETWORK_KINDS)),
+  /** Ports of the host that lead to an environment with a network of its own. */
+  publish: v.exactOptional(v.array(publicationSchema)),
+  /** Networks as ADDRESS/LENGTH, the only ones that a private network leads to. */
+  allow: v.exactOptional(v.array(v.string())),
+  /** Hosts that an environment without another way out reaches through a proxy. */
+  allowHosts: v.exactOptional(v.array(v.string())),
 })
 
 export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>
@@ -141,4 +160,9 @@ export function confinementOf({settings}: Pick<EnvironmentRecord, 'settings'>): 
     isReadOnly: settings.readOnly ?? false,
     droppedCapabilities: settings.capDrop ?? [],
   }
+}
+
+/** Returns the network of an environment: no way out for an isolated one, unless it was given another. */
+export function networkOf({settings}: Pick<EnvironmentRecord, 'settings'>): NetworkKind {
+  return settings.network ?? (settings.profile === 'isolated' ? 'none' : 'host')
 }

@@ -9,7 +9,7 @@
 #            descriptors below, and a socket to PARENT, if that relays the terminal
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
-#            -k NUMBERS  of the capabilities that the command can have   -r  with a read-only root file system (session/narrow.pl)
+#            -k NUMBERS  of the capabilities that the command can have   -r  with read-only files (session/narrow.pl)   -n none  without a network
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
@@ -38,7 +38,6 @@ my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000,
   net => 0x40000000, cgroup => 0x02000000);
 my $AT_FDCWD = -100;
-my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my $MOUNT_ATTR_NOSUID = 2;
 # The same number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my $nr_mount_setattr = 442;
@@ -78,6 +77,7 @@ my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
 require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
+require "$part_folder/session/network.pl" if defined $option{network};
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/narrow.pl" if defined $option{capabilities} || $option{read_only};
 require "$part_folder/session/groups.pl" if defined $option{group};
@@ -112,11 +112,9 @@ join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
 open_group($group) if $group;
 join_namespace($_, $handle{$_}) for @groups;
 delete @handle{qw(mnt uts ipc net cgroup)};
+leave_network($nr_unshare) if defined $option{network};
 allow_setuid() unless $is_own;
-if ($option{read_only}) {
-  is_same($owner, $handle{user}) and give_up('unlocked');
-  lay_writable_folders($nr_unshare, $nr_mount);
-}
+lay_writable_folders($nr_unshare, $nr_mount, is_same($owner, $handle{user})) if $option{read_only};
 attach_mounts($nr_unshare, @mounts) if @mounts;
 make_root_read_only($nr_mount) if $option{read_only};
 
@@ -222,6 +220,7 @@ sub read_options {
     elsif ($flag eq '-k') { $option{capabilities} = shift @rest }
     elsif ($flag eq '-r') { $option{read_only} = 1 }
     elsif ($flag eq '-z') { $option{freezer} = shift @rest }
+    elsif ($flag eq '-n') { $option{network} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
     else                  { $! = $EINVAL; give_up('option') }
@@ -279,16 +278,9 @@ sub join_namespace {
 # host stay so. Skipped for the host's root, whose guest can't change its mounts.
 sub allow_setuid {
   my ($root, $attributes) = ('/', pack('Q4', 0, $MOUNT_ATTR_NOSUID, 0, 0));
-  return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0;
-  # Linux before 5.12 lacks that call; the other one sets all attributes.
-  return if $! != $ENOSYS || is_read_only($root);
-  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0);
-}
-
-sub is_read_only {
-  my ($place) = @_;
-  open(my $table, '<', '/proc/self/mountinfo') or return 1;
-  return grep { my @fields = split / /; $fields[4] eq $place && $fields[5] =~ /^ro\b/ } <$table>;
+  return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0 || $! != $ENOSYS;
+  require "$part_folder/session/narrow.pl";
+  allow_setuid_by_remount($nr_mount);
 }
 
 # This process may clone a mount only from a copy of the host's mount namespace that belongs to the user namespace

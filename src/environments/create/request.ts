@@ -14,15 +14,16 @@ import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import {registrySettings} from '../../registry/hosts.js'
 import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
-import type {Profile} from '../../sandbox/confinement.js'
+import type {Profile} from '../../sandbox/confinement/confinement.js'
 import {bootUnconfinedError} from '../../sandbox/errors.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import type {EnvironmentSettings} from '../../store/record.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
+import {requireConsistent} from '../network/settings.js'
 import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
-import type {WantedImage} from './image-acquisition.js'
 import type {InitWish} from './init-packages.js'
 import type {MeansWish} from './means.js'
+import type {WantedImage} from './wanted-image.js'
 
 export type CreateRequest = WantedImage &
   MeansWish & {
@@ -89,6 +90,7 @@ export async function planCreation(
   const asked = await bootstrapFor(reference, archive, now)
   const bootstrap = init === 'systemd' ? withPackages(asked, SYSTEMD_PACKAGES) : asked
   const confined = {...profileSetting(settings.value('profile')), ...wish.settings}
+  requireConsistent(undefined, confined)
   if (init === 'systemd' && confined.profile === 'isolated')
     throw bootUnconfinedError({name: chooseName(wish.name, reference)})
   return {
@@ -111,7 +113,7 @@ export async function planCreation(
 }
 
 /** The profile `default` is not written: a later version may make it stronger. */
-function profileSetting(profile: Profile): EnvironmentSettings {
+export function profileSetting(profile: Profile): EnvironmentSettings {
   return profile === 'default' ? {} : {profile}
 }
 

@@ -3,8 +3,8 @@ import {unlessErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import {ioctlKind} from '../../host/machine/arch.js'
 import {capture, findPerl, scriptWords} from '../../host/process.js'
-import {CAPABILITIES, type Capability, capabilitiesOfMask} from '../../sandbox/capabilities.js'
-import {MASKED_FILES} from '../../sandbox/confinement.js'
+import {CAPABILITIES, type Capability, capabilitiesOfMask} from '../../sandbox/confinement/capabilities.js'
+import {MASKED_FILES} from '../../sandbox/confinement/confinement.js'
 import {listeningSockets} from '../../sandbox/listening-ports.js'
 import type {SandboxSpec} from '../../sandbox/spec.js'
 import type {EnvironmentRecord} from '../../store/record.js'
@@ -89,7 +89,8 @@ export function factsOfSpec(
   {identity, ids}: Pick<EnvironmentRecord, 'identity' | 'ids'>,
 ): ExposureFacts {
   const {guest} = spec.userNamespace
-  const hasOwnNetwork = spec.network === 'own'
+  const hasOwnNetwork = spec.network === 'own' || spec.ownNetwork !== undefined
+  const leadsOut = spec.ownNetwork !== undefined && spec.ownNetwork !== 'none'
   const {mounts} = spec
   return {
     ids: identity === 'emulated' ? 1 : (ids?.uids ?? []).reduce((sum, {count}) => sum + count, 0),
@@ -97,7 +98,7 @@ export function factsOfSpec(
     ownsMounts: guest === 'only',
     ownsNetwork: guest === 'only' && hasOwnNetwork,
     shared: ['cgroup', 'time', ...(hasOwnNetwork ? [] : (['net'] as const))],
-    interfaces: [],
+    interfaces: leadsOut ? [String(spec.ownNetwork)] : [],
     listening: [],
     abstractSockets: hasOwnNetwork ? undefined : countAbstract('self'),
     hasSysfs: spec.boot !== undefined || mounts.some(({at}) => at === '/sys'),
@@ -140,7 +141,7 @@ function isUnfiltered(pid: number): boolean {
 async function readOwners(host: Host, pids: readonly number[]): Promise<ReadonlyMap<string, string>> {
   const perl = findPerl(host)
   if (perl === undefined) return new Map()
-  const words = [...scriptWords(perl, 'owners'), ioctlKind(host.architecture), ...pids.map(String)]
+  const words = [...scriptWords(perl, 'namespaces/owners'), ioctlKind(host.architecture), ...pids.map(String)]
   const {stdout} = await capture(words, {cwd: '/', timeout: OWNERS_DEADLINE_MS})
   return new Map([...stdout.matchAll(/^(\d+ \w+) (\d+)$/gm)].map(([, key = '', inode = '']) => [key, inode]))
 }

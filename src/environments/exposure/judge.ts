@@ -1,5 +1,5 @@
-import {CAPABILITIES, type Capability} from '../../sandbox/capabilities.js'
-import type {Confinement} from '../../sandbox/confinement.js'
+import {CAPABILITIES, type Capability} from '../../sandbox/confinement/capabilities.js'
+import type {Confinement} from '../../sandbox/confinement/confinement.js'
 import type {ExposureFacts, NamespaceKind, Share} from './facts.js'
 import type {ExposureLevel} from './levels.js'
 import type {ExposureLine} from './results.js'

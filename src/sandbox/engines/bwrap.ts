@@ -1,4 +1,4 @@
-import {capabilityNumbers} from '../capabilities.js'
+import {capabilityNumbers} from '../confinement/capabilities.js'
 import {GUEST_PATH} from '../constants.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'

@@ -1,6 +1,6 @@
 import {constants} from 'node:fs'
 import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
-import {capabilityNumbers} from '../capabilities.js'
+import {capabilityNumbers} from '../confinement/capabilities.js'
 import {bootWords, keeperWords} from '../init/boot.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'

@@ -1,4 +1,4 @@
-# A session that may do less than its environment. Loaded by session.pl for its options -k and -r.
+# A session that may do less than its environment. Loaded by session.pl for its options -k and -r, and on old kernels.
 #
 # See capabilities(7), prctl(2) for PR_CAPBSET_DROP, and mount_setattr(2).
 use v5.12;
@@ -24,7 +24,9 @@ sub drop_capabilities {
 # In a copy of the guest's mounts that only this session sees. It belongs to the user namespace of the environment's mounts, so the
 # guest's root can't change it.
 sub lay_writable_folders {
-  my ($nr_unshare, $nr_mount) = @_;
+  my ($nr_unshare, $nr_mount, $owns_mounts) = @_;
+  # The guest's root could make the files writable again.
+  give_up('unlocked') if $owns_mounts;
   syscall($nr_unshare, $CLONE_NEWNS) == 0 or give_up('read-only');
   for my $folder (grep { -d $_ && !-l $_ } '/tmp', '/var/tmp') {
     my ($type, $options) = ('tmpfs', 'mode=1777');
@@ -39,4 +41,13 @@ sub make_root_read_only {
   return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0;
   # Linux before 5.12 lacks that call.
   $! == $ENOSYS && syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV | $MS_RDONLY, 0) == 0 or give_up('read-only');
+}
+
+# Linux before 5.12 changes all attributes of a mount at once.
+sub allow_setuid_by_remount {
+  my ($nr_mount) = @_;
+  my $root = '/';
+  open(my $table, '<', '/proc/self/mountinfo') or return;
+  return if grep { my @fields = split / /; $fields[4] eq $root && $fields[5] =~ /^ro\b/ } <$table>;
+  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0);
 }

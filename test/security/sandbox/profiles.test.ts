@@ -3,7 +3,7 @@ import {once} from 'node:events'
 import {createServer, type Server} from 'node:net'
 import {after, before, test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
-import {PROFILES} from '../../../src/sandbox/confinement.js'
+import {PROFILES} from '../../../src/sandbox/confinement/confinement.js'
 import {type Guest, putProgram} from '../../support/guest.js'
 import {namespaceCases} from '../../support/namespace-cases.js'
 

@@ -6,14 +6,14 @@ import {
   capabilitiesOfMask,
   capabilityNumbers,
   parseCapability,
-} from '../../../src/sandbox/capabilities.js'
+} from '../../../src/sandbox/confinement/capabilities.js'
 import {
   isolatedMounts,
   keptCapabilities,
   PROFILES,
   setsOfProfile,
   userNamespacesOf,
-} from '../../../src/sandbox/confinement.js'
+} from '../../../src/sandbox/confinement/confinement.js'
 import {kernelMounts} from '../../../src/sandbox/mounts.js'
 
 test('the capabilities have the numbers of the kernel', () => {

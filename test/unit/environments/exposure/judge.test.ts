@@ -3,8 +3,8 @@ import {test} from 'node:test'
 import type {ExposureFacts} from '../../../../src/environments/exposure/facts.js'
 import {judgeExposure} from '../../../../src/environments/exposure/judge.js'
 import {highestLevel, reaches} from '../../../../src/environments/exposure/levels.js'
-import {CAPABILITIES} from '../../../../src/sandbox/capabilities.js'
-import type {Profile} from '../../../../src/sandbox/confinement.js'
+import {CAPABILITIES} from '../../../../src/sandbox/confinement/capabilities.js'
+import type {Profile} from '../../../../src/sandbox/confinement/confinement.js'
 
 /** Of an isolated environment with the identity mapped. */
 const CLOSED: ExposureFacts = {

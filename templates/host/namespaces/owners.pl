@@ -9,7 +9,7 @@ use v5.12;
 use warnings;
 
 my ($kind, @pids) = @ARGV;
-require $0 =~ s{[^/]*\z}{user-namespaces.pl}r;
+require $0 =~ s{namespaces/[^/]*\z}{user-namespaces.pl}r;
 for my $pid (@pids) {
   for my $name (qw(mnt net)) {
     # The process may have ended.

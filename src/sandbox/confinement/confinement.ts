@@ -1,8 +1,8 @@
 import {existsSync} from 'node:fs'
+import type {Identity} from '../identity.js'
+import type {Mount} from '../mounts.js'
+import type {FilterSet} from '../seccomp/rules.js'
 import {CAPABILITIES, type Capability} from './capabilities.js'
-import type {Identity} from './identity.js'
-import type {Mount} from './mounts.js'
-import type {FilterSet} from './seccomp/rules.js'
 
 /**
  * How much of the host and the kernel an environment may use:
