@@ -78,6 +78,10 @@ for my $flags (0, 0x20000, 0x10020000) {
 }
 `
 
+/** Forks up to the limit of an isolated environment, and not to that of others. */
+const BOMB =
+  'pipe R, W; for (1 .. 600) { my $pid = fork; defined $pid or print("refused with ", $! + 0, "\\n"), exit; if (!$pid) { close W; sysread R, my $end, 1; exit } }'
+
 /** Answers of the trusted profile that are no facts of the kernel's build. */
 const TRUSTED = {
   'raw-socket': '1',
@@ -183,6 +187,7 @@ for (const {title, skip, play} of namespaceCases()) {
       // su becomes another user in both identities.
       const {stdout} = await guest.run('su', 'games', '-s', '/bin/sh', '-c', 'id -un')
       assert.equal(stdout, 'games\n')
+      assert.equal((await guest.run('perl', '-e', BOMB)).stdout, 'refused with 11\n')
     })
   }
 }
