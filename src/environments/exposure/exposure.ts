@@ -5,6 +5,7 @@ import {chooseEnvironment, type Environment, findEnvironment, listNames} from '.
 import {EnvironmentNotFoundError, HistoryUnreadableError, RecordUnreadableError} from '../../store/errors.js'
 import {readGuestTree} from '../../store/mounted-tree.js'
 import {confinementOf} from '../../store/record.js'
+import {networkResultOf} from '../network/settings.js'
 import {type EngineSetting, engineFor} from '../session/engine.js'
 import {planSpec} from '../session/plan.js'
 import {guestProcesses} from '../session/processes.js'
@@ -67,9 +68,12 @@ async function examine(
   const running = anchor === undefined ? undefined : await readFacts(host, anchor.pid, others)
   const confinement = running === undefined ? confinementOf(record) : recordedConfinement(files.run)
   const facts = running ?? (await planned(host, environment, setting))
-  const lines: readonly ExposureLine[] =
-    facts === 'no-isolation' ? WITHOUT_ISOLATION : judgeExposure(facts, confinement)
   const {profile} = confinement
+  const {allowHosts, publish} = networkResultOf(record)
+  const lines: readonly ExposureLine[] =
+    facts === 'no-isolation'
+      ? WITHOUT_ISOLATION
+      : judgeExposure(facts, {profile, allowedHosts: allowHosts, publications: publish})
   return {name, isRunning: running !== undefined, profile, level: highestLevel(lines), lines: [...lines]}
 }
 

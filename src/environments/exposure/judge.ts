@@ -1,11 +1,23 @@
 import {CAPABILITIES, type Capability} from '../../sandbox/confinement/capabilities.js'
-import type {Confinement} from '../../sandbox/confinement/confinement.js'
+import type {Profile} from '../../sandbox/confinement/confinement.js'
 import type {ExposureFacts, NamespaceKind, Share} from './facts.js'
 import type {ExposureLevel} from './levels.js'
 import type {ExposureLine} from './results.js'
 
+/** The settings that tell what the kernel does not. */
+type JudgedSettings = {
+  readonly profile: Profile
+  /** Hosts that it reaches through the proxy of envs. */
+  readonly allowedHosts?: readonly string[]
+  /** Ports of the host that programs of envs lead to it. */
+  readonly publications?: readonly string[]
+}
+
 /** Returns the lines of a report: what the environment can see and use of the host, with a level each. */
-export function judgeExposure(facts: ExposureFacts, {profile}: Pick<Confinement, 'profile'>): ExposureLine[] {
+export function judgeExposure(
+  facts: ExposureFacts,
+  {profile, allowedHosts = [], publications = []}: JudgedSettings,
+): ExposureLine[] {
   return [
     judgeIdentity(facts),
     judgeMounts(facts),
@@ -13,8 +25,14 @@ export function judgeExposure(facts: ExposureFacts, {profile}: Pick<Confinement,
       ? [line('mounts', 'none', 'read-only', 'nobody inside can change its files')]
       : []),
     ...judgeNetwork(facts),
+    ...(allowedHosts.length > 0
+      ? [line('network', 'medium', 'allowed-hosts', `by HTTP and HTTPS: ${allowedHosts.join(', ')}`)]
+      : []),
     ...facts.listening.map((text) =>
       line('ports', 'low', 'listening', `a program inside listens on ${text}`),
+    ),
+    ...publications.map((text) =>
+      line('ports', 'low', 'published', `a port of the host leads to it: ${text}`),
     ),
     ...facts.shared.flatMap(judgeNamespace),
     ...facts.shares.map(judgeShare),
@@ -102,7 +120,7 @@ function judgeShare({source, at, access}: Share): ExposureLine {
 
 function judgeKernel(
   {hasSysfs, hasKernelFiles, unfiltered, ids}: ExposureFacts,
-  profile: Confinement['profile'],
+  profile: Profile,
 ): ExposureLine[] {
   const hasNested = profile !== 'isolated' || ids === 1
   return [
@@ -127,9 +145,7 @@ function judgeKernel(
 }
 
 /** The kernel tells that there is a filter, and not its rules: these are those that envs has set. */
-const FILTERS: Readonly<
-  Record<Confinement['profile'], readonly [level: ExposureLevel, code: string, text: string]>
-> = {
+const FILTERS: Readonly<Record<Profile, readonly [level: ExposureLevel, code: string, text: string]>> = {
   trusted: ['medium', 'filter-trusted', 'system calls: all but those that no environment needs'],
   default: ['low', 'filter-default', 'system calls: without io_uring and rare kinds of sockets, too'],
   isolated: ['none', 'filter-isolated', 'system calls: without mounts, tracing and setns, too'],

@@ -25,13 +25,17 @@ for (const {identity, skip} of IDENTITIES) {
       const stopped = await report()
       assert.equal(stopped.isRunning, false)
       assert.equal(stopped.profile, profile)
-      await guest.run('true')
-      const running = await report()
-      assert.equal(running.isRunning, true)
+      // An environment without a session ends.
+      const session = guest.start('run', 'play', '--', 'sleep', '100')
+      const running = await waitUntil('a running environment', async () => {
+        const found = await report()
+        return found.isRunning && found
+      })
       assert.deepEqual(codes(running), codes(stopped))
       // The profile of a running environment is the one that it was started with.
       await guest.cli.run('set', 'play', 'profile=default', '--quiet')
       assert.equal((await report()).profile, profile)
+      session.kill('SIGTERM')
     }
   })
 

@@ -93,6 +93,19 @@ for (const [what, facts, profile, added] of [
   })
 }
 
+test('hosts behind the proxy and published ports are told by the settings', () => {
+  const settings = {
+    profile: 'isolated',
+    allowedHosts: ['a.example'],
+    publications: ['127.0.0.1:80:80'],
+  } as const
+  const added = judgeExposure(CLOSED, settings).map(({area, level, code}) => `${area} ${level} ${code}`)
+  assert.deepEqual(
+    added.filter((each) => !USUAL.includes(each)),
+    ['network medium allowed-hosts', 'ports low published'],
+  )
+})
+
 test('the level of a report is that of its worst line', () => {
   assert.equal(highestLevel([]), 'none')
   assert.equal(highestLevel([{level: 'medium'}, {level: 'low'}]), 'medium')
