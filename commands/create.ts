@@ -5,16 +5,19 @@ import {
   architectureIn,
   archiveFlags,
   archiveOptions,
+  confinementFlags,
+  confinementIn,
   dryRunFlag,
   identityFlag,
   initFlag,
   initIn,
+  limitFlags,
   networkFlags,
   networkIn,
-  limitFlags,
   newNameFlag,
   offlineFlag,
   parseWait,
+  profileFlag,
   storageFlag,
   timingsFlag,
   verifyFlag,
@@ -37,6 +40,7 @@ import {
 import {type Creation, createEnvironment} from '../src/environments/create/creation.js'
 import {prepareInit} from '../src/environments/create/init-packages.js'
 import {previewCreation} from '../src/environments/create/preview.js'
+import {makeReadOnly} from '../src/environments/create/read-only.js'
 import {type CreateRequest, imageContext, planCreation} from '../src/environments/create/request.js'
 import {checkLimits, limitsResult} from '../src/environments/limits.js'
 import type {CreationPreviewResult, LimitsResult} from '../src/environments/results.js'
@@ -57,6 +61,7 @@ type CreateOptions = {
   readonly patience: LockPatience
   readonly diskBudget: string | undefined
   readonly limits: LimitsResult
+  readonly isReadOnly: boolean
 }
 
 export default class Create extends EnvsCommand {
@@ -89,6 +94,8 @@ gzip, xz, zstd or bzip2.`
     storage: storageFlag(),
     arch: architectureFlag(),
     init: initFlag(),
+    profile: profileFlag(),
+    ...confinementFlags(),
     ...networkFlags(),
     ...limitFlags(),
     ...archiveFlags(),
@@ -102,7 +109,8 @@ gzip, xz, zstd or bzip2.`
     const {args, flags} = await this.parse(Create)
     const patience = this.patience(parseWait(flags.wait))
     const host = this.openHost()
-    const settings = await this.settings({identity: flags.identity, storage: flags.storage})
+    const {identity, storage, profile} = flags
+    const settings = await this.settings({identity, storage, profile})
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const allowSha1 = flags['allow-sha1-signatures'] === true
@@ -116,7 +124,7 @@ gzip, xz, zstd or bzip2.`
       architecture: architectureIn(flags),
       archive: archiveOptions(flags),
       init: initIn(flags),
-      settings: networkIn(flags),
+      settings: {...confinementIn(flags), ...networkIn(flags)},
       limits: limitsIn(flags),
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
@@ -124,7 +132,11 @@ gzip, xz, zstd or bzip2.`
     const work = (): Promise<EnvironmentDetails | CreationPreviewResult | undefined> =>
       flags['dry-run'] === true
         ? this.#preview(request)
-        : this.#create(request, {signal, patience, diskBudget, limits: limitsResult(planned)})
+        : this.#create(request, {
+            ...{signal, patience, diskBudget},
+            limits: limitsResult(planned),
+            isReadOnly: flags['read-only'] === true,
+          })
     return flags['if-missing'] === true ? this.#unlessExists(request, work) : work()
   }
 
@@ -161,7 +173,7 @@ gzip, xz, zstd or bzip2.`
 
   async #create(
     request: CreateRequest,
-    {signal, patience, diskBudget, limits}: CreateOptions,
+    {signal, patience, diskBudget, limits, isReadOnly}: CreateOptions,
   ): Promise<EnvironmentDetails | undefined> {
     const host = this.openHost()
     const work = (creation: Creation) => runCreation(creation, this.creationHooks())
@@ -172,6 +184,7 @@ gzip, xz, zstd or bzip2.`
       isQuiet,
       canFetch: !isOffline(request.context.environment),
     })
+    if (isReadOnly) await makeReadOnly(host, creation.name)
     this.warnOfBudget(await overBudget(host, diskBudget))
     await this.#tellOfEnd(request)
     this.#tell(host, creation, await gapsOnHost(host, creation.engine))

@@ -11,13 +11,17 @@ export default class SetCommand extends EnvsCommand {
     `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
 process; init=services, with a supervisor that reads unit files; network=host, network=none (a loopback alone) or \
 network=private (leads out, and not to the host); allow=NETWORK,NETWORK for the only networks that a private one leads \
-to; join=NAME,NAME for common networks (envs network create); allow-host=HOST,HOST for hosts that network=none reaches through a proxy; a limit: memory=2G, cpus=1.5, \
-processes=500, io-weight=50, disk=20G, timeout=10m, or none as its value; require-limits=yes, which starts it only where \
-the kernel enforces all of them. A running environment has the new value from its next start on.`
+to; join=NAME,NAME for common networks (envs network create); allow-host=HOST,HOST for hosts that network=none reaches \
+through a proxy; profile=trusted, profile=default or profile=isolated, how much of the host and the kernel it may use; \
+read-only=yes for files that nobody inside can change; cap-drop=CAPABILITY,CAPABILITY for rights that root inside does not \
+have; a limit: memory=2G, cpus=1.5, processes=500, io-weight=50, disk=20G, timeout=10m, or none as its value; \
+require-limits=yes, which starts it only where the kernel enforces all of them. A running environment has the new value \
+from its next start on.`
   static override usage = 'set NAME KEY=VALUE... [FLAG...]'
   static override strict = false
   static override examples = [
     '<%= config.bin %> <%= command.id %> play init=systemd',
+    '<%= config.bin %> <%= command.id %> play profile=isolated read-only=yes',
     '<%= config.bin %> <%= command.id %> play init=none --json',
     '<%= config.bin %> <%= command.id %> play memory=2G processes=500 timeout=none',
   ]
@@ -30,9 +34,8 @@ the kernel enforces all of them. A running environment has the new value from it
     const {argv} = await this.parse(SetCommand)
     const [name = '', ...words] = argv.map(String)
     const changed = await changeSettings(this.openHost(), name, parseSettingsChange(words))
-    const {limits, ...others} = changed.settings
-    for (const [key, value] of Object.entries(others))
-      if (value.length > 0) this.note(`${changed.name}: ${key}=${value}`)
+    for (const line of settingLines(changed.settings)) this.note(`${changed.name}: ${line}`)
+    const {limits} = changed.settings
     for (const words of limitWords(limits)) this.note(`${changed.name}: ${words}`)
     const unenforced = describeUnenforced(changed.name, limits.shared)
     if (unenforced !== undefined) this.warn(unenforced)
@@ -44,4 +47,19 @@ the kernel enforces all of them. A running environment has the new value from it
       )
     return changed
   }
+}
+
+/** Those that an environment has by itself are left out, but for the init. */
+function settingLines(settings: EnvironmentSettingsResult['settings']): string[] {
+  const {init, profile, readOnly, capDrop, network, join, publish, allow, allowHosts} = settings
+  const lists = {'cap-drop': capDrop, join, publish, allow, 'allow-host': allowHosts}
+  return [
+    `init=${init}`,
+    `network=${network}`,
+    ...(profile === 'default' ? [] : [`profile=${profile}`]),
+    ...(readOnly ? ['read-only=yes'] : []),
+    ...Object.entries(lists).flatMap(([key, list]) =>
+      list.length === 0 ? [] : [`${key}=${list.join(',')}`],
+    ),
+  ]
 }

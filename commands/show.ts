@@ -1,18 +1,23 @@
 import {EnvsCommand} from '../src/cli/command.js'
 import {optionalNameArg} from '../src/cli/flags.js'
 import {formatBytes, formatRelativeTime} from '../src/cli/format.js'
+import {Flags} from '../src/cli/parse.js'
 import {renderFields} from '../src/cli/table.js'
 import {containerFields} from '../src/cli/views/container.js'
 import {BUILT_FROM_SIGNED, describeArchive} from '../src/cli/views/creation.js'
+import {describeEvidence, exposureColumns} from '../src/cli/views/exposure.js'
 import {limitFields} from '../src/cli/views/limits.js'
 import {
   describeArchitecture,
   describeEngine,
   describeIdentity,
   describeIsolationGap,
+  describeProfile,
   describeStorage,
   describeTrust,
 } from '../src/cli/views/text.js'
+import {reportExposure} from '../src/environments/exposure/exposure.js'
+import type {ExposureResult} from '../src/environments/exposure/results.js'
 import {type EnvironmentDetails, showEnvironment} from '../src/environments/show.js'
 import type {Host} from '../src/host/host.js'
 import {pinnedName} from '../src/images/oci/origin.js'
@@ -25,16 +30,27 @@ export default class Show extends EnvsCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --json',
+    '<%= config.bin %> <%= command.id %> --exposure play',
   ]
   static override args = {name: optionalNameArg()}
+  static override flags = {
+    exposure: Flags.boolean({description: 'show what it can see and use of the host instead'}),
+  }
 
-  async run(): Promise<EnvironmentDetails> {
-    const {args} = await this.parse(Show)
+  async run(): Promise<EnvironmentDetails | ExposureResult> {
+    const {args, flags} = await this.parse(Show)
     const host = this.openHost()
     const setting = (await this.settings()).value('engine')
+    if (flags.exposure) return this.#printExposure(await reportExposure(host, args.name, setting))
     const details = await showEnvironment(host, args.name, setting)
     this.#print(details, host)
     return details
+  }
+
+  #printExposure(report: ExposureResult): ExposureResult {
+    this.printTable(report.lines, exposureColumns(report.lines))
+    this.note(describeEvidence(report))
+    return report
   }
 
   #print(details: EnvironmentDetails, host: Host): void {
@@ -58,6 +74,7 @@ export default class Show extends EnvsCommand {
         ['Engine', describeEngine(details.engine)],
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Init', details.init],
+        ['Profile', describeProfile(details)],
         ['Network', details.network],
         ['Joined', details.join.join(', ') || undefined],
         ['Published', details.publish.join(', ') || undefined],

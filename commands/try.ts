@@ -6,6 +6,7 @@ import {
   networkFlags,
   networkIn,
   offlineFlag,
+  profileFlag,
   sessionFlags,
 } from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
@@ -41,11 +42,12 @@ and are lost at a power failure.`
     words: Args.string({description: 'image, then packages', ignoreStdin: true}),
   }
   static override flags = {
-    ...sessionFlags('env', 'user', 'volume', 'workdir', 'timeout'),
+    ...sessionFlags('env', 'user', 'volume', 'workdir', 'timeout', 'cap-drop', 'read-only'),
     ...limitFlags('memory', 'cpus', 'processes', 'io-weight'),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
     offline: offlineFlag(),
+    profile: profileFlag(),
     ...networkFlags(),
     disk: Flags.boolean({description: 'write to disk instead of memory, for large installations'}),
   }
@@ -56,7 +58,7 @@ and are lost at a power failure.`
     const host = this.openHost()
     const architecture = architectureIn(flags) ?? host.architecture
     const words = await readTryWords(argv.map(String), {...host, architecture})
-    const settings = await this.settings()
+    const settings = await this.settings({profile: flags.profile})
     const diskBudget = settings.value('diskBudget')
     const signal = this.signal()
     const context = imageContext(host, settings, {

@@ -2,6 +2,7 @@
 
 /** Kind of an argument by name; an entry for a command takes precedence. Others are not completed. */
 const ARGUMENTS = {
+  'audit names': ['environment*'],
   client: ['environment'],
   file: ['file'],
   image: ['image'],

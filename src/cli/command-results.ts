@@ -9,6 +9,7 @@ import {
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {auditResult, exposureResult} from '../environments/exposure/results.js'
 import {fileCopyResult} from '../environments/files/results.js'
 import {
   commonNetworkListResult,
@@ -71,6 +72,8 @@ export const COMMAND_RESULTS = {
   clone: environmentResult,
   cp: fileCopyResult,
   show: environmentResult,
+  'show --exposure': exposureResult,
+  audit: auditResult,
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,
@@ -133,6 +136,7 @@ export const SHARED_RESULTS = {
   signer: signerResult,
   archive: archiveResult,
   environment: environmentResult,
+  exposure: exposureResult,
   restored: restoreResult,
   setting: settingResult,
   shim: shimResult,

@@ -1,9 +1,10 @@
 import type {Interfaces} from '@oclif/core'
 import {parseCondition} from '../environments/boot/condition.js'
-import {requireConsistent} from '../environments/network/settings.js'
 import {UsageError} from '../errors.js'
 import {LIMIT_TEXTS, type LimitName} from '../features/limit-texts.js'
+import {parseDropped} from '../features/profile.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
+import {PROFILES} from '../sandbox/confinement/confinement.js'
 import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {parsePublication} from '../sandbox/network/publication.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
@@ -70,11 +71,37 @@ export function initIn({init}: {init?: string | undefined}): InitKind | 'auto' |
   return init === 'auto' ? init : INIT_KINDS.find((kind) => kind === init)
 }
 
+export function profileFlag() {
+  return Flags.string({
+    description: 'how much of the host and the kernel it may use [default: default]',
+    options: [...PROFILES],
+  })
+}
+
+/** Declares the flags of what a new environment may not do, beside its profile. */
+export function confinementFlags() {
+  return {
+    'read-only': Flags.boolean({description: 'make its files read-only after its first start'}),
+    'cap-drop': Flags.string({
+      description: 'capability that its root does not have, such as net_raw, or all',
+      helpValue: 'CAPABILITY',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+  }
+}
+
+/** Returns the parsed values of {@link confinementFlags} that the record of a new environment has. @throws {UsageError} */
+export function confinementIn(flags: {'cap-drop'?: readonly string[] | undefined}): EnvironmentSettings {
+  const dropped = [...new Set((flags['cap-drop'] ?? []).flatMap(parseDropped))]
+  return dropped.length === 0 ? {} : {capDrop: dropped}
+}
+
 /** Declares the flags of the network of a new environment. */
 export function networkFlags() {
   return {
     network: Flags.string({
-      description: "the host's network, or one of its own [default: host]",
+      description: "the host's network, or one of its own [default: host; with the profile isolated: none]",
       options: [...NETWORK_KINDS],
     }),
     publish: Flags.string({
@@ -119,15 +146,13 @@ export function networkIn({
   join?: readonly string[] | undefined
 }): EnvironmentSettings {
   const kind = NETWORK_KINDS.find((each) => each === network)
-  const settings = {
-    ...(kind === undefined || kind === 'host' ? {} : {network: kind}),
+  return {
+    ...(kind === undefined ? {} : {network: kind}),
     ...(publish.length === 0 ? {} : {publish: publish.map(parsePublication)}),
     ...(allow.length === 0 ? {} : {allow: allow.map(parseAllowedNetwork)}),
     ...(hosts.length === 0 ? {} : {allowHosts: hosts.map(parseAllowedHost)}),
     ...(networks.length === 0 ? {} : {networks: networks.map(parseNetworkName)}),
   }
-  requireConsistent(undefined, settings)
-  return settings
 }
 
 /** Declares the flags of the limits of an environment, all or the named ones; `limitsIn` reads them. */
@@ -167,10 +192,12 @@ export function dryRunFlag() {
 
 /** Declares an option of a session. */
 function sessionFlag({letter, doc, value, takes}: SessionOption) {
-  const declared = {...(letter === undefined ? {} : {char: letter}), description: doc, helpValue: value}
+  const declared = {description: doc, ...(letter === undefined ? {} : {char: letter})}
+  if (takes === 'none') return Flags.boolean(declared)
+  const taken = {...declared, ...(value === undefined ? {} : {helpValue: value})}
   return takes === 'one'
-    ? Flags.string(declared)
-    : Flags.string({...declared, multiple: true, multipleNonGreedy: true})
+    ? Flags.string(taken)
+    : Flags.string({...taken, multiple: true, multipleNonGreedy: true})
 }
 
 /** Declares the flags of a session, all or the named ones; `sessionFields` reads them. */

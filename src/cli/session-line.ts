@@ -16,7 +16,7 @@ const FLAGS = Object.fromEntries(
   SESSION_OPTIONS.map(({name, letter, takes}) => [
     name,
     {
-      type: 'string',
+      type: takes === 'none' ? 'boolean' : 'string',
       ...(letter === undefined ? {} : {short: letter}),
       multiple: takes === 'many',
     } as const,
@@ -82,7 +82,7 @@ function describeStartNotice(notice: StartNotice): string {
 
 /** Options of `run` that take the next argument as a value. */
 const VALUE_OPTIONS: ReadonlySet<string> = new Set([
-  ...SESSION_OPTIONS.flatMap(({name, letter}) => [
+  ...SESSION_OPTIONS.filter(({takes}) => takes !== 'none').flatMap(({name, letter}) => [
     `--${name}`,
     ...(letter === undefined ? [] : [`-${letter}`]),
   ]),

@@ -18,6 +18,7 @@ export type SettingValues = {
   networkTool: 'auto' | 'pasta' | 'slirp4netns'
   storage: 'auto' | 'overlay' | 'directory'
   durable: 'auto' | 'always' | 'never'
+  profile: 'trusted' | 'default' | 'isolated'
   diskBudget: string | undefined
   trashTime: string
   trashSize: string
@@ -284,6 +285,11 @@ export const SETTINGS: {readonly [Name in SettingName]: SettingDefinition<Settin
     variable: 'ENVS_DURABLE',
     kind: choice('auto', 'always', 'never'),
     builtIn: 'auto',
+  },
+  profile: {
+    variable: 'ENVS_PROFILE',
+    kind: choice('trusted', 'default', 'isolated'),
+    builtIn: 'default',
   },
   diskBudget: {variable: 'ENVS_DISK_BUDGET', kind: byteSize, builtIn: undefined},
   trashTime: {variable: 'ENVS_TRASH_TIME', kind: duration, builtIn: '3d'},

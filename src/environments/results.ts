@@ -15,7 +15,16 @@ const initResult = described(
   v.picklist(['none', 'systemd', 'services']),
   "its first process: none starts no services, systemd is the guest's own, services is a supervisor of envs",
 )
-const networkResults = {
+const settingFields = {
+  profile: described(
+    v.picklist(['trusted', 'default', 'isolated']),
+    'how much of the host and the kernel it may use, from its next start on',
+  ),
+  readOnly: described(v.boolean(), 'whether its root file system is read-only'),
+  capDrop: described(
+    v.array(v.string()),
+    'capabilities that its root does not have, beside those of the profile',
+  ),
   network: described(
     v.picklist(['host', 'none', 'private']),
     "its network: the host's; one of its own without a way out; or one of its own that leads out, and not to the host",
@@ -77,7 +86,7 @@ export const environmentResult = described(
     storage: v.picklist(['overlay', 'directory']),
     architecture: architectureField,
     init: initResult,
-    ...networkResults,
+    ...settingFields,
     limits: limitsResult,
     extraction: v.object({
       entries: countField,
@@ -209,7 +218,7 @@ export type StopResult = RecordOf<typeof stopResult>
 export const environmentSettingsResult = v.object({
   name: ownNameField,
   settings: described(
-    v.object({init: initResult, ...networkResults, limits: limitsResult}),
+    v.object({init: initResult, ...settingFields, limits: limitsResult}),
     'all settings of the environment, with the new values',
   ),
   isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),

@@ -1,13 +1,17 @@
 import {orNearest, UsageError} from '../errors.js'
+import {parseDropped} from '../features/profile.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {PROFILES} from '../sandbox/confinement/confinement.js'
+import {bootUnconfinedError} from '../sandbox/errors.js'
 import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
 import {parseNetworkName, requireNetworks} from '../store/networks.js'
 import {
+  confinementOf,
   type EnvironmentRecord,
   type EnvironmentSettings,
   INIT_KINDS,
@@ -39,12 +43,35 @@ const SETTINGS: Readonly<Record<string, SettingOfEnvironment>> = {
       return init === 'none' ? others : {...others, init}
     },
   },
+  profile: {
+    allowed: PROFILES.join(', '),
+    change({profile: _, ...others}, text) {
+      const profile = PROFILES.find((each) => each === text)
+      if (profile === undefined) return undefined
+      return profile === 'default' ? others : {...others, profile}
+    },
+  },
+  'read-only': {
+    allowed: 'yes or no',
+    change({readOnly: _, ...others}, text) {
+      if (text !== 'yes' && text !== 'no') return undefined
+      return text === 'no' ? others : {...others, readOnly: true}
+    },
+  },
+  'cap-drop': {
+    allowed: 'capabilities such as net_raw, separated by commas, or nothing for none',
+    change({capDrop: _, ...others}, text) {
+      const names = text.split(',').filter((each) => each !== '')
+      const dropped = [...new Set(names.flatMap(parseDropped))]
+      return dropped.length === 0 ? others : {...others, capDrop: dropped}
+    },
+  },
   network: {
     allowed: NETWORK_KINDS.join(', '),
+    // The host's is recorded too: it is not the default of each profile.
     change({network: _, ...others}, text) {
       const network = NETWORK_KINDS.find((kind) => kind === text)
-      if (network === undefined) return undefined
-      return network === 'host' ? others : {...others, network}
+      return network === undefined ? undefined : {...others, network}
     },
   },
   allow: {
@@ -128,18 +155,33 @@ export async function changeSettings(
         requireNetworks(paths, changed.settings)
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
+        requireBootable(name, changed)
         const planned = await checkLimits(host, changed, {name})
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
-        return {
-          name,
-          settings: {init: initOf(changed), ...networkResultOf(changed), limits: limitsResult(planned)},
-          isRunning,
-          hasOwnPolicy,
+        const settings = {
+          init: initOf(changed),
+          ...networkResultOf(changed),
+          ...confinementResultOf(changed),
+          limits: limitsResult(planned),
         }
+        return {name, settings, isRunning, hasOwnPolicy}
       } finally {
         writing.release()
       }
     },
   )
+}
+
+/** Refuses a confinement in which systemd can't start. @throws {@link bootUnconfinedError} */
+function requireBootable(name: string, record: Pick<EnvironmentRecord, 'settings'>): void {
+  const {profile, isReadOnly} = confinementOf(record)
+  if (initOf(record) === 'systemd' && (profile === 'isolated' || isReadOnly))
+    throw bootUnconfinedError({name})
+}
+
+/** Returns what an environment may not use from its next start on, as commands print it. */
+export function confinementResultOf(record: Pick<EnvironmentRecord, 'settings'>) {
+  const {profile, isReadOnly, droppedCapabilities} = confinementOf(record)
+  return {profile, readOnly: isReadOnly, capDrop: [...droppedCapabilities]}
 }

@@ -10,6 +10,7 @@ import {networkResultOf} from './network/settings.js'
 import type {EnvironmentResult, PathResult} from './results.js'
 import {type EngineSetting, engineForStart, wantedEngine} from './session/engine.js'
 import {guestProcesses} from './session/processes.js'
+import {confinementResultOf} from './settings.js'
 
 export type EnvironmentDetails = EnvironmentResult
 
@@ -42,6 +43,7 @@ export async function showEnvironment(
     image: {...image, container: image.container ?? null},
     ...{createdAt, identity, storage, architecture, extraction},
     init: initOf(environment.record),
+    ...confinementResultOf(environment.record),
     ...networkResultOf(environment.record),
     limits: await describeLimits(host, environment.record, {anchor, engine}),
     ...sizes,

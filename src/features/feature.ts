@@ -1,5 +1,6 @@
 import type {HostCheck} from '../doctor/index.js'
 import type {Host} from '../host/host.js'
+import type {Confinement} from '../sandbox/confinement/confinement.js'
 import type {EngineName} from '../sandbox/engines/select.js'
 import type {ShownLimit} from '../sandbox/limits/limits.js'
 import type {FilterSet} from '../sandbox/seccomp/rules.js'
@@ -8,6 +9,7 @@ import type {SessionFields, SessionRequest} from '../sandbox/session-options.js'
 import type {SandboxSpec} from '../sandbox/spec.js'
 import type {Environment} from '../store/environments.js'
 import type {GuestTree} from '../store/mounted-tree.js'
+import type {EnvironmentRecord} from '../store/record.js'
 
 /** The options of a session, as the user typed them. */
 export type SessionWish = Readonly<SessionFields> & {
@@ -58,6 +60,9 @@ export type RequestContext = {
   readonly wish: SessionWish
   /** Working folder of the caller, against which relative paths are resolved. */
   readonly workingFolder: string
+  readonly record: Pick<EnvironmentRecord, 'architecture'>
+  /** Of the running environment, or of the one that starts. */
+  readonly confinement: Confinement
 }
 
 export type RefusalContext = SessionContext & {readonly engine: EngineName}

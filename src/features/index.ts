@@ -19,6 +19,7 @@ import {memoryLayer} from './memory-layer.js'
 import {network} from './network.js'
 import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
+import {profile} from './profile.js'
 import {qemuTable} from './qemu-table.js'
 import {resolver} from './resolver.js'
 import {restorePoints} from './restore-points.js'
@@ -32,6 +33,7 @@ import {volumes} from './volumes.js'
 const FEATURES: readonly SandboxFeature[] = [
   restorePoints,
   memoryLayer,
+  profile,
   resolver,
   notes,
   packageCache,

@@ -75,12 +75,15 @@ async function withLimits(
       groups?.kind === 'own' ? {mount: groups.mount, name: groupName(files.run), limits: inGroup} : undefined,
   })
   const scope = groups?.kind === 'manager' ? scopeWords(host, groupProperties(inGroup)) : []
-  const limited = {...spec, limits: {processes, planned: {...planned, prefix}}}
+  const limited = {...spec, limits: {...spec.limits, processes, planned: {...planned, prefix}}}
   const cgroups = spec.boot?.cgroups
   // A guest's own init has a scope already: the groups of the guest are below the one with the limits.
   if (spec.boot !== undefined && cgroups?.kind === 'real' && cgroups.scope.length > 0 && scope.length > 0)
     return {...limited, boot: {...spec.boot, cgroups: {...cgroups, scope}}}
-  return {...limited, limits: {processes, planned: {...planned, prefix: [...scope, ...prefix]}}}
+  return {
+    ...limited,
+    limits: {...spec.limits, processes, planned: {...planned, prefix: [...scope, ...prefix]}},
+  }
 }
 
 type LimitCircumstances = {

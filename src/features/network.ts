@@ -69,7 +69,7 @@ export const network: SandboxFeature = {
       ownNetwork: own,
       setup: [...spec.setup, ownNetworkStep({perl: requirePerl(host), architecture: host.architecture})],
       // Of the host's interfaces; those of the guest have no files.
-      mounts: [...spec.mounts, ...(spec.boot === undefined ? HIDDEN : [])],
+      mounts: [...spec.mounts, ...(spec.mounts.some(({at}) => at === '/sys') ? HIDDEN : [])],
       companions: [...spec.companions, networkCompanion(host, environment, own)],
     }
   },

@@ -195,6 +195,7 @@ async function collect(stream: NodeJS.ReadableStream | null): Promise<string> {
 export type Script =
   | 'anchor'
   | 'boot'
+  | 'namespaces/owners'
   | 'namespaces/second-namespace'
   | 'files/copy-tree'
   | 'die-with-parent'

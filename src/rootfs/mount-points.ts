@@ -34,12 +34,29 @@ export async function checkMountPoints(
   folders: readonly string[],
 ): Promise<void> {
   for (const folder of folders) {
-    const parts = folder.split('/')
-    for (const [index] of parts.entries()) {
-      const path = parts.slice(0, index + 1).join('/')
-      if (!(await isFolderOnTop(trees, path))) throw mountPointError({path: `/${path}`})
-    }
+    const obstacle = await obstacleTo(trees, folder)
+    if (obstacle !== undefined) throw mountPointError({path: `/${obstacle}`})
   }
+}
+
+/** Returns those of some folders that are real folders of a tree in layers, with a real folder at every step to them. */
+export async function realFolders(
+  trees: readonly [string, ...string[]],
+  folders: readonly string[],
+): Promise<string[]> {
+  const found: string[] = []
+  for (const folder of folders) if ((await obstacleTo(trees, folder)) === undefined) found.push(folder)
+  return found
+}
+
+/** Returns the first step to a folder that is not a folder itself; undefined if all are. */
+async function obstacleTo(trees: readonly string[], folder: string): Promise<string | undefined> {
+  const parts = folder.split('/')
+  for (const [index] of parts.entries()) {
+    const path = parts.slice(0, index + 1).join('/')
+    if (!(await isFolderOnTop(trees, path))) return path
+  }
+  return undefined
 }
 
 /** Decides by the uppermost layer that has an entry there; a whiteout is not a folder either. */

@@ -5,6 +5,8 @@ import {ignoring, unlessErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
 import {bootId, processStartTime} from '../host/machine/proc.js'
 import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
+import {CAPABILITIES} from './confinement/capabilities.js'
+import {type Confinement, NO_CONFINEMENT, PROFILES} from './confinement/confinement.js'
 import type {AnchorEngineName} from './engines/engine.js'
 import {limitsInForce, type PlannedLimits} from './limits/in-force.js'
 import {runningLimitsSchema} from './limits/schema.js'
@@ -89,6 +91,18 @@ export function recordedInit(runFolder: string): GuestInit | undefined {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.init
 }
 
+const confinementSchema = v.object({
+  profile: oneOfField(PROFILES),
+  isReadOnly: v.boolean(),
+  droppedCapabilities: v.array(oneOfField(CAPABILITIES)),
+})
+
+/** Returns what the anchor recorded last was started without; nothing for a record of a version that knew no profiles. */
+export function recordedConfinement(runFolder: string): Confinement {
+  const recorded = v.object({confinement: confinementSchema})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.confinement ?? NO_CONFINEMENT
+}
+
 /** Returns the kind of a network of its own, of the anchor recorded last; undefined for the host's. */
 export function recordedNetwork(runFolder: string): OwnNetwork | undefined {
   const recorded = v.object({network: oneOfField(OWN_NETWORKS)})
@@ -99,9 +113,10 @@ export function recordedNetwork(runFolder: string): OwnNetwork | undefined {
 const NEVER = '0'
 
 type AnchorFacts = {
-  readonly network?: OwnNetwork | undefined
   readonly guestNamespace: GuestNamespace
   readonly init?: GuestInit | undefined
+  readonly confinement?: Confinement | undefined
+  readonly network?: OwnNetwork | undefined
   readonly limits?: PlannedLimits | undefined
 }
 
@@ -113,7 +128,7 @@ type AnchorFacts = {
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  {guestNamespace, init, limits, network}: AnchorFacts,
+  {guestNamespace, init, confinement, limits, network}: AnchorFacts,
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
@@ -131,6 +146,7 @@ export async function recordAnchor(
     engine: parseEngine(info),
     guestNamespace,
     ...(init === undefined ? {} : {init}),
+    ...(confinement === undefined ? {} : {confinement}),
     ...(network === undefined ? {} : {network}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})

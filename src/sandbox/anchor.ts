@@ -120,7 +120,8 @@ export async function startAnchor(plan: AnchorPlan, liveness: Lock): Promise<Anc
   await makeFifos([hold, alive, looks, ...companionFifos])
   const companions = spec.companions.flatMap((companion) => companion.open() ?? [])
   const descriptors = openDescriptors(runFolder)
-  const namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
+  const within = spec.limits.userNamespaces === 1 ? 0 : undefined
+  const namespace = guest === 'of-root' ? await holdNamespace(prefix, {within}) : undefined
   try {
     const kind = spec.boot === undefined ? 'environment' : 'script'
     startKeeper({kind, liveness, ...descriptors, ...(spec.init === undefined ? {} : {endState: boot})})
@@ -153,6 +154,7 @@ async function whenReady(
   const anchor = await recordAnchor(runFolder, info, {
     guestNamespace,
     init: initOfSpec(spec),
+    confinement: spec.confinement,
     network: spec.ownNetwork,
     limits: spec.limits.planned,
   })

@@ -212,3 +212,27 @@ export const commandNotExecutableError = defineError('ENVS_COMMAND_NOT_EXECUTABL
   message: 'The command "{command}" cannot be executed in "{name}".',
   nextStep: 'See whether the file is a program for this processor and may be executed.',
 })
+
+/** The guest's systemd mounts, makes namespaces for services, and writes what it finds of the machine. */
+export const bootUnconfinedError = defineError('ENVS_PROFILE_UNSUITABLE', ExitCode.conflict, {
+  message:
+    'systemd starts neither in the profile isolated nor with read-only files: it must mount and write.',
+  nextStep: [
+    'Use the supervisor of envs: envs set {name} init=services',
+    'Or let it mount and write: envs set {name} profile=default read-only=no',
+  ],
+})
+
+/** With one user namespace, the guest's root owns its mounts. */
+export const unlockedProfileError = defineError('ENVS_PROFILE_UNAVAILABLE', ExitCode.host, {
+  message:
+    'This host cannot isolate {name}: it forbids a second user namespace, so root inside could undo the profile.',
+  nextStep: seeChecks('user-namespaces', 'apparmor'),
+})
+
+/** proot changes no rights of a process. */
+export const profileUnsuitableError = defineError('ENVS_PROFILE_UNSUITABLE', ExitCode.host, {
+  message:
+    'The environment {name} has {settings}, and the only engine that works on this host, proot, cannot confine.',
+  nextStep: 'Start it on a host with user namespaces: see envs doctor.',
+})

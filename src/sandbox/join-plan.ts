@@ -39,6 +39,7 @@ const BUILD = [
     'session/relay.pl',
     'session/streams.pl',
     'session/volumes.pl',
+    'session/narrow.pl',
     'session/single-id.pl',
     'session/groups.pl',
     'session/limits.pl',

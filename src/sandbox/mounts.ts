@@ -18,8 +18,8 @@ export type Mount =
       readonly work: string
       readonly at: string
     }
-  /** `empty`: an empty read-only folder that covers the mount point. */
-  | {readonly kind: 'tmpfs' | 'empty' | 'proc' | 'dev' | 'mqueue'; readonly at: string}
+  /** `empty`: an empty read-only folder that covers the mount point; `folder`: a folder in an earlier tmpfs. */
+  | {readonly kind: 'tmpfs' | 'empty' | 'proc' | 'dev' | 'mqueue' | 'folder'; readonly at: string}
 
 /** The mount of the guest's `/`. */
 export type RootMount = Extract<Mount, {kind: 'bind' | 'overlay'}>

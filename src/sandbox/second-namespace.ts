@@ -13,21 +13,28 @@ import {namespaceRefusedError} from './errors.js'
  */
 export type GuestNamespace = 'second' | 'of-root' | 'only'
 
+/** Limits for processes and threads, and for user namespaces. */
+type NamespaceLimits = {readonly processes: number; readonly userNamespaces: number}
+
 /**
  * Returns an argv prefix for an engine that moves its guest into a second user namespace, passed as a descriptor.
  *
  * @param launcher - Argv prefix of templates/host/namespaces/second-namespace.pl.
- * @param options.processes - Limit for the processes and threads of all users of the namespace.
+ * @param options.limits - For all users of the namespace, and those nested in it.
  */
 export function secondNamespaceWords(
   launcher: readonly string[],
-  {architecture, processes}: {readonly architecture: DebArchitecture; readonly processes: number},
+  {
+    architecture,
+    limits: {processes, userNamespaces},
+  }: {readonly architecture: DebArchitecture; readonly limits: NamespaceLimits},
 ): string[] {
   const {unshare, prlimit64} = systemCalls(architecture)
-  return [...launcher, [unshare, prlimit64].join(','), String(processes)]
+  return [...launcher, [unshare, prlimit64].join(','), String(processes), String(userNamespaces)]
 }
 
-const HOLD = 'echo 0 >/proc/sys/user/max_cgroup_namespaces; echo; read -r _'
+const HOLD =
+  'echo 0 >/proc/sys/user/max_cgroup_namespaces; [ -z "$1" ] || echo "$1" >/proc/sys/user/max_user_namespaces || exit; echo; read -r _'
 
 /** A user namespace that exists until it is released and its last process has ended. */
 export type HeldNamespace = {readonly fd: number; release(): void}
@@ -39,13 +46,20 @@ export type HeldNamespace = {readonly fd: number; release(): void}
  * is read-only in the guest. @see cgroup_namespaces(7), user_namespaces(7)
  *
  * @param prefix - Argv prefix that runs a program in a new user namespace.
+ * @param options.within - Limit for user namespaces within it, which is in /proc/sys too; undefined for that of the host.
  * @throws {NamespaceRefusedError} When the prefix fails.
  */
-export async function holdNamespace(prefix: readonly string[]): Promise<HeldNamespace> {
-  const child = start([...prefix, '/bin/sh', '-c', HOLD], {
-    env: {PATH: GUEST_PATH},
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
+export async function holdNamespace(
+  prefix: readonly string[],
+  {within}: {readonly within?: number | undefined} = {},
+): Promise<HeldNamespace> {
+  const child = start(
+    [...prefix, '/bin/sh', '-c', HOLD, 'envs', within === undefined ? '' : String(within)],
+    {
+      env: {PATH: GUEST_PATH},
+      stdio: ['pipe', 'pipe', 'ignore'],
+    },
+  )
   await started(child)
   const input = pipeOf(child, 0)
   input.on('error', () => {})

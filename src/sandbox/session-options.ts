@@ -30,6 +30,10 @@ export type SessionRequest = {
   /** Later ones replace earlier ones. */
   readonly variables: readonly SessionVariable[]
   readonly volumes: readonly Volume[]
+  /** Numbers of the capabilities that the command can have; left out for all. */
+  readonly capabilities?: readonly number[]
+  /** Whether the session sees the root file system read-only, with empty folders at /tmp and /var/tmp. */
+  readonly isReadOnly?: true
   /** Whether the session has a network of its own without a way out, in place of that of the environment. */
   readonly network?: 'none' | undefined
   /** Of this session; left out, that of the environment. */
@@ -76,7 +80,9 @@ export function sessionOptions(
     ...(sessionGroup === undefined ? [] : ['-g', sessionGroup]),
     ...(group === undefined ? [] : ['-z', group]),
     ...limitOptions(anchor, {architecture, timeoutSeconds: request.timeoutSeconds}),
-    ...SESSION_OPTIONS.flatMap(({letter, words}) =>
+    ...(request.capabilities === undefined ? [] : ['-k', request.capabilities.join(',')]),
+    ...(request.isReadOnly === undefined ? [] : ['-r']),
+    ...SESSION_OPTIONS.flatMap(({letter = '', words}) =>
       (words?.(request) ?? []).flatMap((each) => [`-${letter}`, ...each]),
     ),
   ]
@@ -85,10 +91,10 @@ export function sessionOptions(
 type SessionOptionBase = {
   /** `--name` of `envs run`, `enter` and `try`. */
   readonly name: string
-  /** Letter of the short option, there and in templates/host/session.pl; left out without one. */
+  /** Letter of the short option, there and in templates/host/session.pl; left out for an option that has none. */
   readonly letter?: 'e' | 'n' | 'u' | 'v' | 'w'
-  /** Placeholder of the value in the help. */
-  readonly value: string
+  /** Placeholder of the value in the help; left out for an option without one. */
+  readonly value?: string
   readonly doc: string
   /** Kind of completion of the value, as scripts/completion-table.mjs names it. */
   readonly completion?: 'file'
@@ -103,7 +109,8 @@ type SessionOptionBase = {
 export type SessionOption = SessionOptionBase &
   (
     | {readonly takes: 'one'; readonly field: 'network' | 'user' | 'workingFolder' | 'timeout'}
-    | {readonly takes: 'many'; readonly field: 'variables' | 'volumes'}
+    | {readonly takes: 'many'; readonly field: 'variables' | 'volumes' | 'droppedCapabilities'}
+    | {readonly takes: 'none'; readonly field: 'isReadOnly'}
   )
 
 /** The values of the options as the user typed them. */
@@ -118,6 +125,9 @@ export type SessionFields = {
   variables: readonly string[]
   /** `SOURCE[:TARGET[:ro]]` */
   volumes: readonly string[]
+  /** Names in any case, with or without `CAP_`. */
+  droppedCapabilities?: readonly string[]
+  isReadOnly?: true
 }
 
 /**
@@ -126,6 +136,13 @@ export type SessionFields = {
  * The flags, the help, the completion and the arguments of templates/host/session.pl are made from this table.
  */
 export const SESSION_OPTIONS: readonly SessionOption[] = [
+  {
+    name: 'cap-drop',
+    takes: 'many',
+    field: 'droppedCapabilities',
+    value: 'CAPABILITY',
+    doc: 'capability that root does not have in this session, such as net_raw, or all',
+  },
   {
     name: 'env',
     letter: 'e',
@@ -150,6 +167,12 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     field: 'timeout',
     value: 'TIME',
     doc: 'end the session after this time, with status 124',
+  },
+  {
+    name: 'read-only',
+    takes: 'none',
+    field: 'isReadOnly',
+    doc: 'no writes in this session but to /tmp, /var/tmp and volumes',
   },
   {
     name: 'user',
@@ -186,9 +209,11 @@ export function sessionFields(typed: Readonly<Record<string, unknown>>): Session
   const fields: SessionFields = {user: undefined, workingFolder: undefined, variables: [], volumes: []}
   for (const {name, ...option} of SESSION_OPTIONS) {
     const values = [typed[name] ?? []].flat().map(String)
-    if (option.field === 'network') Object.assign(fields, values.length === 0 ? {} : {network: values.at(-1)})
-    else if (option.takes === 'one') fields[option.field] = values.at(-1)
-    else fields[option.field] = values
+    if (option.takes === 'none') Object.assign(fields, typed[name] === true ? {[option.field]: true} : {})
+    else if (option.takes === 'many') {
+      if (option.field !== 'droppedCapabilities' || values.length > 0) fields[option.field] = values
+    } else if (option.field !== 'network' || values.length > 0)
+      Object.assign(fields, {[option.field]: values.at(-1)})
   }
   return fields
 }

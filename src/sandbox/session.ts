@@ -200,53 +200,12 @@ function readStart(text: string): SessionFailure | undefined {
 }
 
 /** Commands of a shell alone. @see https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html */
-const SHELL_COMMANDS: ReadonlySet<string> = new Set([
-  ...[
-    '.',
-    ':',
-    'alias',
-    'bg',
-    'break',
-    'cd',
-    'command',
-    'continue',
-    'declare',
-    'eval',
-    'exec',
-    'exit',
-    'export',
-  ],
-  ...[
-    'fc',
-    'fg',
-    'hash',
-    'history',
-    'jobs',
-    'let',
-    'local',
-    'popd',
-    'pushd',
-    'read',
-    'readonly',
-    'return',
-    'set',
-  ],
-  ...[
-    'shift',
-    'shopt',
-    'source',
-    'times',
-    'trap',
-    'type',
-    'typeset',
-    'ulimit',
-    'umask',
-    'unalias',
-    'unset',
-    'wait',
-  ],
-  ...['if', 'for', 'while', 'until', 'case'],
-])
+const SHELL_COMMANDS: ReadonlySet<string> = new Set(
+  (
+    '. : alias bg break cd command continue declare eval exec exit export fc fg hash history jobs let local popd pushd read ' +
+    'readonly return set shift shopt source times trap type typeset ulimit umask unalias unset wait if for while until case'
+  ).split(' '),
+)
 
 /** Returns the error with the exit status of env(1): 127 for a missing command, 126 for one that can't be executed. */
 function notExecuted(name: string, words: readonly string[], {isMissing}: {isMissing: boolean}): EnvsError {
@@ -346,6 +305,15 @@ export function sessionError(
       return sessionFailedError(
         {name, reason: `this kernel cannot share a folder read-only: ${reason}`},
         {suggestions: ['Use Linux 5.12 or newer, or share the folder writable: leave :ro out.']},
+      )
+    case 'unlocked':
+      return sessionFailedError(
+        {
+          name,
+          reason:
+            'this host forbids a second user namespace, so root inside could make the files writable again',
+        },
+        {suggestions: [seeChecks('user-namespaces', 'apparmor'), 'Or leave --read-only out.']},
       )
     default:
       return sessionFailedError(

@@ -1,4 +1,6 @@
 import type {DebArchitecture} from '../host/machine/arch.js'
+import type {Capability} from './confinement/capabilities.js'
+import {type Confinement, userNamespacesOf} from './confinement/confinement.js'
 import type {BootSpec} from './init/boot.js'
 import type {PlannedLimits} from './limits/in-force.js'
 import {kernelMounts, type Mount, type RootMount} from './mounts.js'
@@ -33,6 +35,12 @@ export type SandboxSpec = {
   /** The host's architecture, for the numbers of system calls. */
   readonly architecture: DebArchitecture
   readonly limits: SandboxLimits
+  /** The capabilities that processes of the guest can have; left out for all. */
+  readonly capabilities?: readonly Capability[]
+  /** Whether `/` becomes read-only when all is mounted. */
+  readonly isRootReadOnly?: boolean
+  /** Recorded of the running environment, for its sessions. */
+  readonly confinement?: Confinement
   /** Argv of the shell that runs the scripts of envs in the guest; left out, the guest's /bin/sh. */
   readonly shell?: readonly string[]
   /** Argv of the guest's program that is pid 1; left out, templates/guest/init.sh, which ends after the last session. */
@@ -46,6 +54,8 @@ export type SandboxSpec = {
 export type SandboxLimits = {
   /** Limit for processes and threads of all users and namespaces of the environment. */
   readonly processes: number
+  /** Limit for user namespaces, with the guest's own. */
+  readonly userNamespaces: number
   /** The limits that the user has set, and an argv prefix that puts everything of the environment under them. */
   readonly planned?: PlannedLimits & {readonly prefix: readonly string[]}
 }
@@ -81,7 +91,7 @@ export function baseSpec(
     mounts: kernelMounts(own.userNamespace.guest),
     network: 'host',
     setup: [],
-    limits: {processes: MOST_PROCESSES},
+    limits: {processes: MOST_PROCESSES, userNamespaces: userNamespacesOf('trusted', 'emulated')},
     companions: [],
   }
 }

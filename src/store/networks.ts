@@ -13,9 +13,9 @@ import {
   type RecordFormat,
   type RecordOf,
   readRecordFile,
-  recordCircumstances,
   recordObject,
   timeField,
+  unreadableBy,
   writeRecordFile,
 } from '../host/records.js'
 import type {Anchor} from '../sandbox/anchor-state.js'
@@ -46,12 +46,9 @@ export type CommonMember = CommonNetwork['members'][number]
 
 const FORMAT: RecordFormat<typeof networkSchema> = {
   schema: networkSchema,
-  version: 1,
-  migrations: [],
   maxBytes: 65_536,
   indent: 2,
-  unreadable: (path, problem) =>
-    recordUnreadableError({path, reason: problem.why}, recordCircumstances(problem)),
+  unreadable: unreadableBy(recordUnreadableError),
 }
 
 const SEE_NETWORKS = 'See the networks that exist: envs network list'

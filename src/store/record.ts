@@ -14,6 +14,8 @@ import {
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {containerOriginSchema} from '../images/oci/origin.js'
+import {CAPABILITIES} from '../sandbox/confinement/capabilities.js'
+import {type Confinement, PROFILES} from '../sandbox/confinement/confinement.js'
 import {limitsSchema} from '../sandbox/limits/schema.js'
 import {publicationSchema} from '../sandbox/network/publication.js'
 import {recordUnreadableError} from './errors.js'
@@ -66,7 +68,13 @@ export type NetworkKind = (typeof NETWORK_KINDS)[number]
 const environmentSettingsSchema = v.strictObject({
   /** The first process; missing for `none`. */
   init: v.exactOptional(oneOfField(INIT_KINDS)),
-  /** Missing for the host's network. */
+  /** Missing for `default`. */
+  profile: v.exactOptional(oneOfField(PROFILES)),
+  /** Whether the root file system is read-only; missing for a writable one. */
+  readOnly: v.exactOptional(v.boolean()),
+  /** Capabilities that the guest's root does not have. */
+  capDrop: v.exactOptional(v.array(oneOfField(CAPABILITIES))),
+  /** Missing for the network of the profile. */
   network: v.exactOptional(oneOfField(NETWORK_KINDS)),
   /** Ports of the host that lead to an environment with a network of its own. */
   publish: v.exactOptional(v.array(publicationSchema)),
@@ -147,7 +155,16 @@ export function initOf({settings}: Pick<EnvironmentRecord, 'settings'>): InitKin
   return settings.init ?? 'none'
 }
 
-/** Returns the network of an environment. */
+/** Returns what an environment may not use from its next start on. */
+export function confinementOf({settings}: Pick<EnvironmentRecord, 'settings'>): Confinement {
+  return {
+    profile: settings.profile ?? 'default',
+    isReadOnly: settings.readOnly ?? false,
+    droppedCapabilities: settings.capDrop ?? [],
+  }
+}
+
+/** Returns the network of an environment: no way out for an isolated one, unless it was given another. */
 export function networkOf({settings}: Pick<EnvironmentRecord, 'settings'>): NetworkKind {
-  return settings.network ?? 'host'
+  return settings.network ?? (settings.profile === 'isolated' ? 'none' : 'host')
 }

@@ -5,6 +5,8 @@ exec >/dev/null 2>&1
 # "kill -1" by a guest's root must end the services, not the environment of the sessions.
 trap '' HUP INT QUIT TERM USR1 USR2
 chmod 1777 /dev/shm
+# Of an environment whose files are read-only, these are in memory.
+[ -w / ] || chmod 1777 /tmp /var/tmp /run/lock
 # /run is part of the tree: files of the last run would make services look as if they were running, and the folder
 # /run/systemd/system as if an init did, see sd_booted(3).
 find /run -xdev \( -name '*.pid' -o -type s -o -path /run/systemd/system -o -path '/run/systemd/system/*' \) -delete

@@ -14,6 +14,7 @@
 #   hostname NAME
 #   own-network                  a network namespace with a loopback interface alone
 #   own-cgroups                  a cgroup namespace whose root is the control group of this process
+#   capabilities NUMBERS          those that PROGRAM can have, separated by commas
 #   keeper                       all is mounted: a line to 4; then the parent of pid 1 sends at 5 one byte when pid 1 is its child, and
 #                                one when PROGRAM may start. Pid 1 dies with that parent
 #   second-namespace             mounts are not the guest's root's to change: it enters the user namespace at 9 last
@@ -24,6 +25,7 @@
 #   fuse AT                      the FUSE connection at 10
 #   folder AT MODE | file AT MODE TEXT | link AT TARGET   made where a mount above put a new file system; a folder may be there
 #   share AT                     what is mounted on the mount there later appears in copies of this mount namespace too
+#   read-only-root               "/" becomes read-only when all is mounted; what is mounted in it does not
 #   fork                         pid 1 makes what comes after it. The mounts before it belong to the outer pid namespace
 #   end                          of all words: without it nothing is done
 # The first mount is that of the guest's "/". Without "fork" pid 1 makes all.
@@ -35,7 +37,7 @@
 use v5.12;
 use warnings;
 
-my ($EPERM, $ENOENT, $ENOTDIR, $ENOSYS, $ELOOP) = (1, 2, 20, 38, 40);
+my ($EPERM, $ENOENT, $ENOTDIR, $EINVAL, $ENOSYS, $ELOOP) = (1, 2, 20, 22, 38, 40);
 my ($S_IFMT, $S_IFLNK) = (0170000, 0120000);
 my ($CLONE_NEWCGROUP, $CLONE_NEWNS, $CLONE_NEWUTS, $CLONE_NEWIPC, $CLONE_NEWUSER, $CLONE_NEWPID) = (0x02000000, 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000);
 # netdevice(7); an ifreq is 40 bytes.
@@ -44,7 +46,7 @@ my %flag = (rdonly => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 0x20,
   bind => 0x1000, rec => 0x4000, slave => 0x80000, shared => 0x100000);
 my ($MNT_DETACH, $AT_EMPTY_PATH, $AT_RECURSIVE) = (2, 0x1000, 0x8000);
 my %attribute = (rdonly => 1, nosuid => 2, nodev => 4);
-my ($PR_SET_PDEATHSIG, $SIGKILL, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 9, 22, 2);
+my ($PR_SET_PDEATHSIG, $SIGKILL, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER, $PR_CAPBSET_DROP) = (1, 9, 22, 2, 24);
 # The same numbers on every supported processor; O_WRONLY.
 my ($O_WRONLY, $O_CREAT, $O_EXCL) = (1, 0100, 0200);
 # The same number on every supported processor.
@@ -64,7 +66,7 @@ my $info = adopt(3, '>');
 my @words = split /\0/, read_all(adopt(7, '<'));
 my $filter = read_all(adopt(8, '<'));
 
-my ($stage, $hostname, $guest_namespace, $keeper, $fuse, @mounts) = ('/');
+my ($stage, $hostname, $guest_namespace, $capabilities, $keeper, $fuse, $has_read_only_root, @mounts) = ('/');
 read_words();
 check(syscall($nr_unshare, $CLONE_NEWNS | $CLONE_NEWPID | $CLONE_NEWIPC | $CLONE_NEWUTS), 'new namespaces');
 # Before any mount, which may hide them.
@@ -85,9 +87,11 @@ close $info;
 
 close_strays();
 make_mounts(grep { $_->{kind} ne 'fork' } @mounts);
+make_root_read_only() if $has_read_only_root;
 enter_root();
 check(syscall($nr_sethostname, "$hostname", length $hostname), 'hostname') if defined $hostname;
 check(syscall($nr_setns, fileno $guest_namespace, $CLONE_NEWUSER), 'the second user namespace') if defined $guest_namespace;
+drop_capabilities() if defined $capabilities;
 load_filter() if length $filter;
 bind_to_keeper() if defined $keeper;
 umask 022;
@@ -145,6 +149,8 @@ sub read_words {
     elsif ($word eq 'own-network')      { make_network() }
     elsif ($word eq 'own-cgroups')      { make_cgroup_namespace() }
     elsif ($word eq 'keeper')           { $keeper = [adopt(4, '>'), adopt(5, '<')] }
+    elsif ($word eq 'read-only-root')   { $has_read_only_root = 1 }
+    elsif ($word eq 'capabilities')     { $capabilities = shift @words }
     elsif ($word eq 'second-namespace') { $guest_namespace = adopt(9, '<') }
     elsif ($word eq 'bind')             { my %mount = (kind => $word); @mount{qw(from at access if_missing)} = splice @words, 0, 4; push @mounts, \%mount }
     elsif ($word eq 'overlay')          { my %mount = (kind => $word); @mount{qw(folder options at)} = splice @words, 0, 3; push @mounts, \%mount }
@@ -320,6 +326,15 @@ sub limit {
   limit_each($place, $what, @names);
 }
 
+sub make_root_read_only {
+  my ($empty, $attributes) = ("\0", pack('Q4', $attribute{rdonly}, 0, 0, 0));
+  return if syscall($nr_mount_setattr, fileno $root, $empty, $AT_EMPTY_PATH, $attributes, length $attributes) == 0;
+  $! == $ENOSYS or $! == $EPERM or fail('/');
+  my $flags = 0;
+  $flags |= $flag{$_} for qw(remount bind rdonly nodev nosuid);
+  mount_at(undef, by_number($root), undef, $flags, '/');
+}
+
 # One mount at a time; attributes that are set already must be repeated, or the kernel refuses. Keeps the access time
 # mode unless it is given.
 sub limit_each {
@@ -344,6 +359,16 @@ sub enter_root {
   # The host's tree covers the new one now; unmount it.
   check(syscall($nr_umount, $old, $MNT_DETACH), 'umount');
   chdir '/' or fail('/');
+}
+
+# From the set that limits what root gets at an execve(2); see capabilities(7). The kernel knows no number above the last.
+sub drop_capabilities {
+  my %is_kept = map { $_ => 1 } split /,/, $capabilities;
+  for (my $number = 0; ; $number++) {
+    next if $is_kept{$number} || syscall($nr_prctl, $PR_CAPBSET_DROP, $number, 0, 0, 0) == 0;
+    last if $! == $EINVAL && $number > 0;
+    fail("the capability $number");
+  }
 }
 
 # No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace.

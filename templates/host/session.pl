@@ -10,8 +10,8 @@
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
 #            -l KIND VALUE  a limit: session/limits.pl
+#            -k NUMBERS  of the capabilities that the command can have   -r  with read-only files (session/narrow.pl)   -n none  without a network
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
-#            -n none  a network of its own without a way out
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
@@ -39,7 +39,6 @@ my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000,
   net => 0x40000000, cgroup => 0x02000000);
 my $AT_FDCWD = -100;
-my ($MS_NODEV, $MS_REMOUNT, $MS_BIND) = (4, 0x20, 0x1000);
 my $MOUNT_ATTR_NOSUID = 2;
 # The same number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my $nr_mount_setattr = 442;
@@ -81,6 +80,7 @@ require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
 require "$part_folder/session/network.pl" if defined $option{network};
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
+require "$part_folder/session/narrow.pl" if defined $option{capabilities} || $option{read_only};
 require "$part_folder/session/groups.pl" if defined $option{group};
 require "$part_folder/session/limits.pl" if $option{limits};
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
@@ -117,7 +117,9 @@ join_namespace($_, $handle{$_}) for @groups;
 delete @handle{qw(mnt uts ipc net cgroup)};
 leave_network($nr_unshare) if defined $option{network};
 allow_setuid() unless $is_own;
+lay_writable_folders($nr_unshare, $nr_mount, is_same($owner, $handle{user})) if $option{read_only};
 attach_mounts($nr_unshare, @mounts) if @mounts;
+make_root_read_only($nr_mount) if $option{read_only};
 
 my ($child, @early);
 open_guest_terminal($terminal) if $terminal;
@@ -220,6 +222,8 @@ sub read_options {
     elsif ($flag eq '-d') { $option{usual_folder} = shift @rest }
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
     elsif ($flag eq '-g') { $option{group} = shift @rest }
+    elsif ($flag eq '-k') { $option{capabilities} = shift @rest }
+    elsif ($flag eq '-r') { $option{read_only} = 1 }
     elsif ($flag eq '-z') { $option{freezer} = shift @rest }
     elsif ($flag eq '-n') { $option{network} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
@@ -280,9 +284,9 @@ sub join_namespace {
 # host stay so. Skipped for the host's root, whose guest can't change its mounts.
 sub allow_setuid {
   my ($root, $attributes) = ('/', pack('Q4', 0, $MOUNT_ATTR_NOSUID, 0, 0));
-  return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0;
-  # Linux before 5.12 lacks that call.
-  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0) if $! == $ENOSYS;
+  return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0 || $! != $ENOSYS;
+  require "$part_folder/session/narrow.pl";
+  allow_setuid_by_remount($nr_mount);
 }
 
 # This process may clone a mount only from a copy of the host's mount namespace that belongs to the user namespace
@@ -342,6 +346,7 @@ sub run_command {
   apply_limits() if $option{limits};
   # The holder may have counted processes just before this one existed: it would end this one with all others.
   -s '/dev/.envs-leaving' and give_up('leaving');
+  drop_capabilities($nr_prctl, $option{capabilities}) if defined $option{capabilities};
   if ($is_mapped) { give_streams(%account); load_filter() if length $filter; become(%account) }
   elsif (length $filter) { load_filter() }
   syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0) == 0 or give_up('parent-death');

@@ -20,6 +20,13 @@ export type Abi = {
   readonly setgroups: number
   readonly fsync: number
   readonly getpid: number
+  readonly socket: number
+  readonly socketpair: number
+  readonly socketcall?: number
+  /** io_uring_setup */
+  readonly ioUring: number
+  /** Of mounts, of setns, of other processes and of personality: what the set closed refuses. */
+  readonly closed: readonly number[]
   /** clock_settime, bpf, reboot, add_key, perf_event_open: a sample of what no environment needs. */
   readonly hardened: readonly number[]
   /** getpid, clone, ptrace, personality, mount, unshare, io_uring_setup, openat: what must go through. */
@@ -40,6 +47,10 @@ const GENERIC: Omit<Abi, 'audit'> = {
   setgroups: 159,
   fsync: 82,
   getpid: 172,
+  socket: 198,
+  socketpair: 199,
+  ioUring: 425,
+  closed: [39, 40, 41, 92, 117, 268, 270, 271, 428, 429, 430, 431, 432, 433, 442, 467],
   hardened: [112, 280, 142, 217, 241],
   untouched: [172, 220, 117, 92, 40, 97, 425, 56],
 }
@@ -61,6 +72,10 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     setgroups: 116,
     fsync: 74,
     getpid: 39,
+    socket: 41,
+    socketpair: 53,
+    ioUring: 425,
+    closed: [101, 135, 155, 165, 166, 308, 310, 311, 428, 429, 430, 431, 432, 433, 442, 467],
     hardened: [227, 321, 169, 248, 298],
     untouched: [39, 56, 101, 135, 165, 272, 425, 257, 154],
   },
@@ -80,6 +95,11 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     setgroups: 81,
     fsync: 118,
     getpid: 20,
+    socket: 359,
+    socketpair: 360,
+    socketcall: 102,
+    ioUring: 425,
+    closed: [21, 22, 26, 52, 136, 217, 346, 347, 348, 428, 429, 430, 431, 432, 433, 442, 467],
     hardened: [264, 404, 357, 88, 286, 336],
     untouched: [20, 120, 26, 136, 21, 310, 425, 295, 123],
   },
@@ -102,6 +122,10 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     setgroups: 81,
     fsync: 118,
     getpid: 20,
+    socket: 281,
+    socketpair: 288,
+    ioUring: 425,
+    closed: [21, 26, 52, 136, 218, 375, 376, 377, 428, 429, 430, 431, 432, 433, 442, 467],
     hardened: [262, 404, 386, 88, 309, 364],
     untouched: [20, 120, 26, 136, 21, 337, 425, 322],
   },
@@ -121,6 +145,11 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     setgroups: 81,
     fsync: 118,
     getpid: 20,
+    socket: 326,
+    socketpair: 333,
+    socketcall: 102,
+    ioUring: 425,
+    closed: [21, 22, 26, 52, 136, 203, 350, 351, 352, 428, 429, 430, 431, 432, 433, 442, 467],
     hardened: [245, 361, 88, 269, 319],
     untouched: [20, 120, 26, 136, 21, 282, 425, 286],
   },
@@ -140,6 +169,11 @@ export const ABI: Readonly<Record<DebArchitecture, Abi>> = {
     setgroups: 206,
     fsync: 118,
     getpid: 20,
+    socket: 359,
+    socketpair: 360,
+    socketcall: 102,
+    ioUring: 425,
+    closed: [21, 22, 26, 52, 136, 217, 339, 340, 341, 428, 429, 430, 431, 432, 433, 442, 467],
     hardened: [259, 351, 88, 278, 331],
     untouched: [20, 120, 26, 136, 21, 303, 425, 288],
   },

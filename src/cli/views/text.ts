@@ -56,6 +56,26 @@ export function describeIsolationGap(gap: 'host-files' | 'own-mounts'): string {
   }
 }
 
+/** Describes what an environment may not use in one line. */
+export function describeProfile({
+  profile,
+  readOnly,
+  capDrop,
+  identity,
+}: {
+  readonly profile: 'trusted' | 'default' | 'isolated'
+  readonly readOnly: boolean
+  readonly capDrop: readonly string[]
+  readonly identity: 'mapped' | 'emulated'
+}): string {
+  return [
+    // su and similar programs make one for each process.
+    profile === 'isolated' && identity === 'emulated' ? 'isolated, but for user namespaces' : profile,
+    ...(readOnly ? ['files read-only'] : []),
+    ...(capDrop.length > 0 ? [`without ${capDrop.join(', ')}`] : []),
+  ].join(', ')
+}
+
 /** Warning for root about own environments; docs/decisions/0011. */
 export const RUN_BY_ROOT =
   'envs is meant for ordinary users: an environment that root creates runs with uid 0 of the host.'

@@ -3,7 +3,7 @@ import {templateText} from '../../host/paths.js'
 import {findCgroups} from '../../sandbox/init/cgroups.js'
 import {findEnvironment} from '../../store/environments.js'
 import {packagesNotInstalledError} from '../../store/errors.js'
-import type {InitKind} from '../../store/record.js'
+import {confinementOf, type InitKind} from '../../store/record.js'
 import {runInEnvironment} from '../session/run.js'
 import {changeSettings, parseSettingsChange} from '../settings.js'
 import {hasSystemd, SYSTEMD_PACKAGES} from '../systemd-packages.js'
@@ -24,8 +24,10 @@ export async function prepareInit(
   {wish, isQuiet, canFetch}: {readonly wish: InitWish; readonly isQuiet: boolean; readonly canFetch: boolean},
 ): Promise<InitKind> {
   if (wish === 'none') return wish
-  const hasPackages = await hasSystemd(host, await findEnvironment(host.paths, name))
-  const canBoot = wish === 'auto' && hasPackages && (await findCgroups(host)) !== undefined
+  const environment = await findEnvironment(host.paths, name)
+  const hasPackages = await hasSystemd(host, environment)
+  const mayMount = confinementOf(environment.record).profile !== 'isolated'
+  const canBoot = wish === 'auto' && mayMount && hasPackages && (await findCgroups(host)) !== undefined
   const init = wish === 'auto' ? (canBoot ? 'systemd' : 'services') : wish
   if (init === 'systemd' && !hasPackages) {
     // APT in the environment would ask its servers.

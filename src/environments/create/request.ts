@@ -14,10 +14,13 @@ import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import {registrySettings} from '../../registry/hosts.js'
 import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
+import type {Profile} from '../../sandbox/confinement/confinement.js'
+import {bootUnconfinedError} from '../../sandbox/errors.js'
 import type {Limits} from '../../sandbox/limits/schema.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import type {EnvironmentSettings} from '../../store/record.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
+import {requireConsistent} from '../network/settings.js'
 import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
 import type {InitWish} from './init-packages.js'
 import type {MeansWish} from './means.js'
@@ -88,12 +91,16 @@ export async function planCreation(
   checkVerifiable(reference, context)
   const asked = await bootstrapFor(reference, archive, now)
   const bootstrap = init === 'systemd' ? withPackages(asked, SYSTEMD_PACKAGES) : asked
+  const confined = {...profileSetting(settings.value('profile')), ...wish.settings}
+  requireConsistent(undefined, confined)
+  if (init === 'systemd' && confined.profile === 'isolated')
+    throw bootUnconfinedError({name: chooseName(wish.name, reference)})
   return {
     reference,
     name: chooseName(wish.name, reference),
     architecture,
     init,
-    settings: {...wish.settings, ...(wish.limits === undefined ? {} : {limits: wish.limits})},
+    settings: {...confined, ...(wish.limits === undefined ? {} : {limits: wish.limits})},
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
     engine: settings.value('engine'),
@@ -105,6 +112,11 @@ export async function planCreation(
     imageCheck: settings.value('imageCheck'),
     archive: archiveContext(host, settings, {...context, onNotice}),
   }
+}
+
+/** The profile `default` is not written: a later version may make it stronger. */
+export function profileSetting(profile: Profile): EnvironmentSettings {
+  return profile === 'default' ? {} : {profile}
 }
 
 function withPackages(

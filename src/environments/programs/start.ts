@@ -128,7 +128,7 @@ const ProgramFd = {report: 3, plan: 6} as const
 /** Returns the options of a session as a user types them. */
 function optionWords(fields: SessionFields): string[] {
   return SESSION_OPTIONS.flatMap(({name, field}) =>
-    [fields[field] ?? []].flat().flatMap((value) => [`--${name}`, value]),
+    [fields[field] ?? []].flat().flatMap((value) => (value === true ? [`--${name}`] : [`--${name}`, value])),
   )
 }
 

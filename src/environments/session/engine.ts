@@ -18,7 +18,7 @@ import {
   type TrialFolders,
 } from '../../sandbox/engines/overlay.js'
 import {chooseEngine, type EngineName} from '../../sandbox/engines/select.js'
-import {EngineUnavailableError, ToolMissingError} from '../../sandbox/errors.js'
+import {EngineUnavailableError, profileUnsuitableError, ToolMissingError} from '../../sandbox/errors.js'
 import {chooseIdentity, type Identity, namespacePrefix} from '../../sandbox/identity.js'
 import {plainRoot} from '../../sandbox/mounts.js'
 import {networkUnsuitableError} from '../../sandbox/network/errors.js'
@@ -30,7 +30,7 @@ import {
   storageUnavailableError,
 } from '../../store/errors.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
-import {type EnvironmentRecord, initOf, networkOf} from '../../store/record.js'
+import {confinementOf, type EnvironmentRecord, initOf, networkOf} from '../../store/record.js'
 import {toolPath} from '../../store/tools.js'
 import {withTrialFolder} from '../../store/trial-folder.js'
 
@@ -97,8 +97,20 @@ export async function engineFor(
   if (engine === 'proot' && (record.identity === 'mapped' || record.storage === 'overlay'))
     throw engineUnsuitableError({name, ...record, engine})
   if (engine === 'proot' && initOf(record) !== 'none') throw initUnsuitableError({engine, name})
+  if (engine === 'proot') requireUnconfined(name, record)
   if (engine === 'proot' && networkOf(record) !== 'host') throw networkUnsuitableError({engine, name})
   return engine
+}
+
+/** Refuses what proot would ignore. @throws {@link profileUnsuitableError} */
+function requireUnconfined(name: string, record: Pick<EnvironmentRecord, 'settings'>): void {
+  const {profile, isReadOnly, droppedCapabilities} = confinementOf(record)
+  const asked = [
+    ...(profile === 'isolated' ? [`profile=${profile}`] : []),
+    ...(isReadOnly ? ['read-only=yes'] : []),
+    ...(droppedCapabilities.length > 0 ? [`cap-drop=${droppedCapabilities.join(',')}`] : []),
+  ]
+  if (asked.length > 0) throw profileUnsuitableError({name, settings: asked.join(' and ')})
 }
 
 /** Returns the setting as it applies to an environment; undefined where it excludes the only engine that can start its init. */

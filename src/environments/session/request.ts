@@ -5,10 +5,12 @@ import {sessionWithFeatures} from '../../features/index.js'
 import type {Host} from '../../host/host.js'
 import {isInTerminalForeground} from '../../host/machine/proc.js'
 import type {RunConfigRecord} from '../../images/oci/origin.js'
+import {readLiveAnchor, recordedConfinement} from '../../sandbox/anchor-state.js'
 import {PROXY_URL} from '../../sandbox/network/helper.js'
 import {filterSets} from '../../sandbox/seccomp/rules.js'
 import type {SessionRequest, SessionVariable} from '../../sandbox/session-options.js'
 import type {Environment, EnvironmentName} from '../../store/environments.js'
+import {confinementOf} from '../../store/record.js'
 
 type HostSurroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -29,7 +31,7 @@ export const PASSED_ON = [
 /** Reads the flags of a session that this process starts. @throws {UsageError} */
 export function planRequest(
   {environment, workingFolder}: Host,
-  {name, record}: Pick<Environment, 'name' | 'record'>,
+  {name, record, files}: Pick<Environment, 'name' | 'record' | 'files'>,
   wish: SessionWish,
 ): SessionSpec {
   const forwardsInterrupts = !isInTerminalForeground()
@@ -42,7 +44,9 @@ export function planRequest(
     }),
     filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
   }
-  return sessionWithFeatures(session, {wish, workingFolder})
+  const isRunning = readLiveAnchor(files.run) !== undefined
+  const confinement = isRunning ? recordedConfinement(files.run) : confinementOf(record)
+  return sessionWithFeatures(session, {wish, workingFolder, record, confinement})
 }
 
 /** Returns the variables with the proxy of the environment in place of those of the host. */

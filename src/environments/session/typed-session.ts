@@ -37,7 +37,7 @@ export async function withSettings(host: Host, {command, fields}: TypedSession):
 async function plainSession(host: Host, {fields}: TypedSession): Promise<PlainSession | undefined> {
   const isPlain =
     host.uid !== 0 &&
-    Object.values(fields).every((value) => value === undefined || value.length === 0) &&
+    Object.values(fields).every((value) => value === undefined || (value !== true && value.length === 0)) &&
     SESSION_VARIABLES.every((name) => !host.environment[name])
   return isPlain ? {settings: await readConfigText(configPath(host))} : undefined
 }

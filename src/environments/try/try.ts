@@ -27,9 +27,9 @@ import {
   packagesNotInstalledError,
 } from '../../store/errors.js'
 import {fullUpper} from '../../store/mounted-tree.js'
-import type {EnvironmentSettings} from '../../store/record.js'
+import {type EnvironmentSettings, networkOf} from '../../store/record.js'
 import {Creation} from '../create/creation.js'
-import {planCreation} from '../create/request.js'
+import {planCreation, profileSetting} from '../create/request.js'
 import {checkLimits} from '../limits.js'
 import {removeEnvironment} from '../remove.js'
 import {stopFiles} from '../session/processes.js'
@@ -101,7 +101,7 @@ export class TryRun {
         'Use an image or a clone of an environment that has the packages: envs clone',
       ])
     if (
-      ofEnvironment.network === 'none' &&
+      networkOf({settings: {...profileSetting(settings.value('profile')), ...ofEnvironment}}) === 'none' &&
       ofEnvironment.allowHosts === undefined &&
       words.packages.length > 0
     )
@@ -110,7 +110,14 @@ export class TryRun {
       ])
     const {name, lock} = await chooseName(host, keepAs)
     try {
-      const wish = {image: words.image, name, architecture, sha256: undefined, settings: ofEnvironment, limits}
+      const wish = {
+        image: words.image,
+        name,
+        architecture,
+        sha256: undefined,
+        settings: ofEnvironment,
+        limits,
+      }
       const planned = await planCreation(wish, {host, settings, context, onNotice})
       await checkLimits(host, planned, planned)
       const isThrowaway = keepAs === undefined

@@ -1,3 +1,4 @@
+import {capabilityNumbers} from '../confinement/capabilities.js'
 import {GUEST_PATH} from '../constants.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
@@ -29,15 +30,31 @@ export function bwrapEngine(program: string, secondNamespace: SecondNamespaceLau
  * In an existing user namespace bwrap is root. Otherwise bwrap makes one with the caller as its only id, and needs an option to
  * keep the capabilities: without them dpkg can't write a file with mode 0440. bwrap enters the namespace of --userns2 last.
  */
-export function bwrapOptions({hostname, network, root, mounts, userNamespace}: SandboxSpec): string[] {
+export function bwrapOptions({
+  hostname,
+  network,
+  root,
+  mounts,
+  userNamespace,
+  capabilities,
+  isRootReadOnly,
+}: SandboxSpec): string[] {
   return [
     // The guest's program replaces bwrap as pid 1: otherwise the guest's root could reach a file of the host as /proc/1/exe.
     ...['--info-fd', String(AnchorFd.info), '--as-pid-1'],
     ...['--seccomp', String(AnchorFd.filter)],
     ...userNamespaceOptions(userNamespace),
+    // By number: libcap of an older host does not know all names.
+    ...(capabilities === undefined
+      ? []
+      : ['ALL', ...capabilityNumbers(capabilities)].flatMap((each) => [
+          each === 'ALL' ? '--cap-drop' : '--cap-add',
+          String(each),
+        ])),
     ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--hostname', hostname],
     ...(network === 'own' ? ['--unshare-net'] : []),
     ...[root, ...mounts].flatMap(mountOptions),
+    ...(isRootReadOnly === true ? ['--remount-ro', '/'] : []),
     // envs starts bwrap with an empty environment: bwrap before 0.5 has no --clearenv.
     ...['--chdir', '/', '--setenv', 'PATH', GUEST_PATH],
   ]
@@ -64,6 +81,8 @@ export function mountOptions(mount: Mount): string[] {
       ]
     case 'empty':
       return ['--tmpfs', mount.at, '--remount-ro', mount.at]
+    case 'folder':
+      return ['--dir', mount.at]
     case 'tmpfs':
     case 'proc':
     case 'dev':

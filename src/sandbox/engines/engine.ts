@@ -37,14 +37,14 @@ export type SecondNamespaceLauncher = () => readonly string[]
 
 /** Returns the argv prefix of an engine: each program in it prepares one part, and executes the next. */
 export function enginePrefix(
-  {userNamespace: {guest, prefix}, setup, architecture, limits: {processes}}: SandboxSpec,
+  {userNamespace: {guest, prefix}, setup, architecture, limits}: SandboxSpec,
   launcher: SecondNamespaceLauncher,
 ): string[] {
   return [
     // For the host's root the engine runs outside of the guest's user namespace, and gets it as a descriptor.
     ...(guest === 'of-root' ? [] : prefix),
     ...setup.flat(),
-    ...(guest === 'second' ? secondNamespaceWords(launcher(), {architecture, processes}) : []),
+    ...(guest === 'second' ? secondNamespaceWords(launcher(), {architecture, limits}) : []),
   ]
 }
 

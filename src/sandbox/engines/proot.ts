@@ -222,6 +222,7 @@ function bindOf(mount: Mount): string[] {
     case 'dev':
     case 'proc':
       return [`--bind=${mount.at}`]
+    case 'folder':
     case 'tmpfs':
     case 'mqueue':
     case 'empty':

@@ -1,5 +1,6 @@
 import {constants} from 'node:fs'
 import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
+import {capabilityNumbers} from '../confinement/capabilities.js'
 import {bootWords, keeperWords} from '../init/boot.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
@@ -43,17 +44,19 @@ export function unshareEngine({
 
 /** Returns the words that templates/host/anchor.pl reads as its options. */
 export function unshareOptions(
-  {hostname, network, root, mounts, userNamespace, boot}: SandboxSpec,
+  {hostname, network, root, mounts, userNamespace, boot, capabilities, isRootReadOnly}: SandboxSpec,
   stage: string,
 ): string[] {
   return [
     ...['stage', stage, 'hostname', hostname],
     ...(network === 'own' ? ['own-network'] : []),
     ...(userNamespace.guest === 'only' ? [] : ['second-namespace']),
+    ...(capabilities === undefined ? [] : ['capabilities', capabilityNumbers(capabilities).join(',')]),
     ...(boot === undefined ? [] : ['keeper', ...(boot.cgroups.kind === 'real' ? ['own-cgroups'] : [])]),
     ...mountWords(root),
     ...(boot === undefined ? [] : bootWords(boot, mountWords)),
     ...mounts.flatMap(mountWords),
+    ...(isRootReadOnly === true ? ['read-only-root'] : []),
     // Marks the list as complete: this process may be killed while it writes. The keeper of a guest that boots adds the last words.
     boot === undefined ? 'end' : 'keeper-adds',
   ]
@@ -83,6 +86,8 @@ function mountWords(mount: Mount): string[] {
       const {folder, options} = overlayOptions(mount)
       return ['overlay', folder, options, mount.at]
     }
+    case 'folder':
+      return ['folder', mount.at, '0755']
     case 'empty':
     case 'tmpfs':
     case 'proc':

@@ -54,6 +54,12 @@ function answer(rule: Rule, order: ByteOrder): Instruction[] {
         ...whenEqual(TIOCLINUX, [REFUSE]),
         ALLOW,
       ]
+    case 'only-families':
+      return [
+        loadWord(argumentOffset(rule.familyArgument, order)),
+        ...rule.families.flatMap((family) => whenEqual(family, [ALLOW])),
+        NO_SUCH_FAMILY,
+      ]
   }
 }
 
@@ -171,6 +177,7 @@ const SECCOMP_RET_ERRNO = 0x00050000
 // asm-generic/errno-base.h, asm-generic/errno.h
 const EPERM = 1
 const ENOSYS = 38
+const EAFNOSUPPORT = 97
 
 // linux/stat.h
 const S_IFMT = 0o170000
@@ -188,6 +195,7 @@ const ALLOW = returnValue(SECCOMP_RET_ALLOW)
 const SUCCEED = returnValue(SECCOMP_RET_ERRNO)
 const REFUSE = returnValue(SECCOMP_RET_ERRNO | EPERM)
 const UNKNOWN_CALL = returnValue(SECCOMP_RET_ERRNO | ENOSYS)
+const NO_SUCH_FAMILY = returnValue(SECCOMP_RET_ERRNO | EAFNOSUPPORT)
 
 /** The kernel's number for the calling convention of a system call. @see linux/audit.h, AUDIT_ARCH_* */
 const AUDIT_ARCH: Readonly<Record<DebArchitecture, number>> = {

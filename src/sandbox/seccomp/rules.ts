@@ -14,6 +14,10 @@ import type {Syscall} from './syscalls.js'
  * - `no-clone3`: clone3(2) is unknown, so that systemd starts processes without it: it can't put them into a make-believe group.
  * - `untraced`: calls that are newer than a tracer fail with ENOSYS, so that programs fall back to calls that the tracer
  *   translates. The tracer would pass the others on with paths of the host.
+ * - `no-io-uring`: io_uring is unknown, so that programs fall back.
+ * - `few-families`: sockets of other families than Unix, IPv4, IPv6 and netlink do not exist.
+ * - `no-socketcall`: the call by which 32-bit programs make sockets is unknown: its arguments are in memory, out of a filter's reach.
+ * - `closed`: refuses calls to mount, to join namespaces, to trace processes and to change a process's personality.
  */
 export type FilterSet =
   | 'chown'
@@ -25,6 +29,10 @@ export type FilterSet =
   | 'reboot'
   | 'no-clone3'
   | 'untraced'
+  | 'no-io-uring'
+  | 'few-families'
+  | 'no-socketcall'
+  | 'closed'
 
 export type Rule =
   | {readonly kind: 'succeed' | 'refuse' | 'unknown'; readonly syscall: Syscall}
@@ -36,6 +44,12 @@ export type Rule =
       readonly deviceArgument: number
     }
   | {readonly kind: 'guard-terminal'; readonly syscall: Syscall; readonly requestArgument: number}
+  | {
+      readonly kind: 'only-families'
+      readonly syscall: Syscall
+      readonly familyArgument: number
+      readonly families: readonly number[]
+    }
 
 /**
  * Returns the filter sets for a session of this identity.
@@ -91,6 +105,19 @@ export function rulesOf(set: FilterSet): Rule[] {
       return [{kind: 'unknown', syscall: 'clone3'}]
     case 'untraced':
       return UNTRACED.map((syscall) => ({kind: 'unknown', syscall}))
+    case 'no-io-uring':
+      return [{kind: 'unknown', syscall: 'io_uring_setup'}]
+    case 'few-families':
+      return (['socket', 'socketpair'] as const).map((syscall) => ({
+        kind: 'only-families',
+        syscall,
+        familyArgument: 0,
+        families: USUAL_FAMILIES,
+      }))
+    case 'no-socketcall':
+      return [{kind: 'unknown', syscall: 'socketcall'}]
+    case 'closed':
+      return CLOSED.map((syscall) => ({kind: 'refuse', syscall}))
   }
 }
 
@@ -138,4 +165,16 @@ const HARDENING: readonly Syscall[] = [
   /* the terminal */ 'vhangup',
   /* hardware */ 'ioperm', 'iopl', 'vm86', 'vm86old',
   /* PCI */ 'pciconfig_iobase', 'pciconfig_read', 'pciconfig_write', 's390_pci_mmio_read', 's390_pci_mmio_write',
+]
+
+/** AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK. @see linux/socket.h */
+const USUAL_FAMILIES = [1, 2, 10, 16]
+
+// biome-ignore format: a line for each thing they reach
+const CLOSED: readonly Syscall[] = [
+  /* mounts */ 'fsconfig', 'fsmount', 'fsopen', 'fspick', 'mount', 'mount_setattr', 'move_mount', 'open_tree', 'open_tree_attr', 'pivot_root',
+  'umount', 'umount2',
+  /* namespaces */ 'setns',
+  /* other processes */ 'process_vm_readv', 'process_vm_writev', 'ptrace',
+  /* the layout of memory */ 'personality',
 ]

@@ -21,6 +21,8 @@ sub empty_run {
   empty_folder('/run', $status[0]);
   mkdir $_, 0755 for qw(/run/lock /run/systemd /run/systemd/system /run/systemd/generator /run/user);
   chmod 01777, '/run/lock', '/dev/shm';
+  # Of an environment whose files are read-only, these are in memory.
+  chmod 01777, '/tmp', '/var/tmp' unless -w '/';
   if (open(my $file, '>', '/run/systemd/container')) { print $file "envs\n" }
 }
 

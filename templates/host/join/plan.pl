@@ -11,8 +11,8 @@ my $MOST_LINKS = 40;
 # The files that identify a build of envs, as in src/sandbox/join-plan.ts.
 my @SESSION_PROGRAMS = map { "templates/host/$_" }
   qw(session.pl session/account.pl session/caller-terminal.pl session/terminal.pl session/relay.pl session/streams.pl session/volumes.pl
-  session/single-id.pl session/groups.pl session/limits.pl session/rlimits.pl session/user-manager.pl session/network.pl
-  join.pl join/plan.pl join/network.pl);
+  session/narrow.pl session/single-id.pl session/groups.pl session/limits.pl session/rlimits.pl session/user-manager.pl
+  session/network.pl join.pl join/plan.pl join/network.pl);
 # Who reads them: src/environments/session/typed-session.ts.
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 1;

@@ -1,9 +1,10 @@
 #!/usr/bin/perl
 # Makes a user namespace inside the current one, for the guest of an environment, and executes a program in the outer one.
 #
-# usage: second-namespace.pl NUMBERS PROCESSES PROGRAM ARGUMENT...
+# usage: second-namespace.pl NUMBERS PROCESSES NAMESPACES PROGRAM ARGUMENT...
 #   NUMBERS    system call numbers of unshare and prlimit64 on this processor, separated by a comma
 #   PROCESSES  limit for the processes and threads in the inner namespace and those nested in it
+#   NAMESPACES limit for the user namespaces, with the inner one; they take kernel memory of the host
 # Inherited: 9 any descriptor; PROGRAM gets the inner namespace there.
 #
 # The mounts of PROGRAM, and the other namespaces that it makes, belong to the outer namespace: the guest's root can't change
@@ -16,20 +17,17 @@ use warnings;
 
 my ($CLONE_NEWUSER, $RLIMIT_NPROC) = (0x10000000, 6);
 my $GUEST_NAMESPACE = 9;
-# One for each process that becomes another user in the emulated identity, and each sandbox of a browser; they take
-# kernel memory of the host.
-my $MOST_USER_NAMESPACES = 4096;
 
 BEGIN { $^F = 10 }    # what is opened there is handed on
 
-my ($numbers, $processes, @program) = @ARGV;
+my ($numbers, $processes, $most_namespaces, @program) = @ARGV;
 my ($nr_unshare, $nr_prlimit) = map { $_ + 0 } split /,/, $numbers;
 
 # In its own control group namespace, a guest could mount the host's control groups, write to those that the user
 # owns, and freeze or kill other processes. The limit here applies to all nested namespaces, whose roots can't raise
 # it. If /proc/sys is read-only, as in a container, the user owns no groups.
 write_file('/proc/sys/user/max_cgroup_namespaces', 0);
-write_file('/proc/sys/user/max_user_namespaces', $MOST_USER_NAMESPACES);
+write_file('/proc/sys/user/max_user_namespaces', $most_namespaces) || $most_namespaces > 1 || fail('the limit of user namespaces');
 
 pipe(my $is_made, my $made) && pipe(my $is_held, my $hold) or fail('pipe');
 my $child = fork() // fail('fork');

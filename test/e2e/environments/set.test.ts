@@ -12,11 +12,8 @@ test('set changes the init, which show names and a clone keeps', async (t) => {
   assert.deepEqual(JSON.parse(stdout), {
     name: 'play',
     settings: {
-      init: 'none',
-      network: 'host',
-      publish: [],
-      allow: [],
-      allowHosts: [],
+      ...{init: 'none', network: 'host', publish: [], allow: [], allowHosts: [], join: []},
+      ...{profile: 'default', readOnly: false, capDrop: []},
       limits: {shared: [], timeoutSeconds: null, isRequired: false, memoryKills: null},
     },
     isRunning: false,

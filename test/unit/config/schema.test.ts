@@ -20,6 +20,7 @@ test('has the settings and variables that users were promised', () => {
       ['networkTool', 'ENVS_NETWORK_TOOL'],
       ['storage', 'ENVS_STORAGE'],
       ['durable', 'ENVS_DURABLE'],
+      ['profile', 'ENVS_PROFILE'],
       ['diskBudget', 'ENVS_DISK_BUDGET'],
       ['trashTime', 'ENVS_TRASH_TIME'],
       ['trashSize', 'ENVS_TRASH_SIZE'],

@@ -29,7 +29,10 @@ test('session.pl takes each option with as many words as are written, and those 
   const written = SESSION_OPTIONS.flatMap(({letter, words}) =>
     words === undefined ? [] : [[letter, words(REQUEST)[0]?.length] as const],
   )
-  assert.deepEqual(takenBySession(), new Map([...written, ['d', 1], ['i', 1], ['g', 1], ['z', 1], ['l', 2]]))
+  assert.deepEqual(
+    takenBySession(),
+    new Map([...written, ['d', 1], ['i', 1], ['g', 1], ['k', 1], ['z', 1], ['l', 2]]),
+  )
 })
 
 test('join/plan.pl writes the options that it reads itself by the letters of the table', () => {
@@ -41,6 +44,11 @@ test('join/plan.pl writes the options that it reads itself by the letters of the
     letters,
     read.slice(0, 2).map((name) => SESSION_OPTIONS.find((option) => option.name === name)?.letter),
   )
+})
+
+test('what a session may do less of is kept only where it was typed', () => {
+  const typed = sessionFields({'cap-drop': ['net_raw', 'all'], 'read-only': true})
+  assert.deepEqual([typed.droppedCapabilities, typed.isReadOnly], [['net_raw', 'all'], true])
 })
 
 test('what was typed is kept by field', () => {

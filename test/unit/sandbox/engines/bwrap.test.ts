@@ -88,7 +88,10 @@ test('the command line holds the engine, the first process and the holder, and n
 test('what prepares the namespaces comes before the engine, and the limit of processes with the second namespace', async () => {
   const engine = bwrapEngine('/usr/bin/bwrap', () => ['perl', 'second-namespace.pl'])
   const setup = [['first', '--'], ['then']]
-  const argv = await engine.command({...inside('second'), setup, limits: {processes: 60}}, '')
+  const argv = await engine.command(
+    {...inside('second'), setup, limits: {processes: 60, userNamespaces: 9}},
+    '',
+  )
   assert.deepEqual(argv.slice(0, 8), [
     'unshare',
     '--user',
@@ -99,7 +102,7 @@ test('what prepares the namespaces comes before the engine, and the limit of pro
     'perl',
     'second-namespace.pl',
   ])
-  assert.deepEqual(argv.slice(9, 11), ['60', '/usr/bin/bwrap'])
+  assert.deepEqual(argv.slice(9, 12), ['60', '9', '/usr/bin/bwrap'])
 })
 
 test("for the host's root the engine is outside of the guest's user namespace", async () => {

@@ -85,10 +85,10 @@ test('layers that are stacked first are mounted where the engine then finds one 
 })
 
 test('the program has the error numbers of the kernel', () => {
-  const {ENOENT, ENOTDIR, ENOSYS, ELOOP, EPERM} = constants.errno
+  const {ENOENT, ENOTDIR, EINVAL, ENOSYS, ELOOP, EPERM} = constants.errno
   const perl = readFileSync(templatePath('host/anchor.pl'), 'utf8')
-  const numbers = [EPERM, ENOENT, ENOTDIR, ENOSYS, ELOOP].join(', ')
-  assert.ok(perl.includes(`my ($EPERM, $ENOENT, $ENOTDIR, $ENOSYS, $ELOOP) = (${numbers});`))
+  const numbers = [EPERM, ENOENT, ENOTDIR, EINVAL, ENOSYS, ELOOP].join(', ')
+  assert.ok(perl.includes(`my ($EPERM, $ENOENT, $ENOTDIR, $EINVAL, $ENOSYS, $ELOOP) = (${numbers});`))
 })
 
 test('an init takes the place of the process that ends with the last session', async () => {

@@ -64,6 +64,38 @@ for (const architecture of ARCHITECTURES) {
     )
   })
 
+  test(`${architecture}: the set closed refuses mounts, setns, tracing and personality, and nothing else`, () => {
+    assert.deepEqual(
+      changedNumbers(buildFilter(architecture, ['closed']), abi),
+      sortedMap(abi.closed, 'errno 1'),
+    )
+  })
+
+  test(`${architecture}: the set no-io-uring makes io_uring unknown, and nothing else`, () => {
+    assert.deepEqual(
+      changedNumbers(buildFilter(architecture, ['no-io-uring']), abi),
+      sortedMap([abi.ioUring], 'errno 38'),
+    )
+  })
+
+  test(`${architecture}: the set few-families knows Unix, IPv4, IPv6 and netlink, whatever the upper half says`, () => {
+    const filter = buildFilter(architecture, ['few-families'])
+    for (const number of [abi.socket, abi.socketpair]) {
+      const answer = (family: bigint) => ask({filter, abi}, {number, arguments: [family]})
+      for (const family of [1n, 2n, 10n, 16n, 0xffff_ffff_0000_0002n]) assert.equal(answer(family), 'allow')
+      for (const family of [0n, 3n, 17n, 38n, 40n, 0x1_0000_0028n]) assert.equal(answer(family), 'errno 97')
+    }
+    const others = [...changedNumbers(filter, abi).keys()]
+    assert.deepEqual(others, [abi.socket, abi.socketpair])
+  })
+
+  test(`${architecture}: the set no-socketcall makes the call for all of them unknown, where there is one`, () => {
+    assert.deepEqual(
+      changedNumbers(buildFilter(architecture, ['no-socketcall']), abi),
+      sortedMap(abi.socketcall === undefined ? [] : [abi.socketcall], 'errno 38'),
+    )
+  })
+
   test(`${architecture}: the sets hardening and reboot refuse with EPERM and leave tools for developers alone`, () => {
     const changed = changedNumbers(buildFilter(architecture, ['hardening', 'reboot']), abi)
     for (const number of [abi.keyctl, ...abi.hardened])
