@@ -212,7 +212,7 @@ export function sessionFields(typed: Readonly<Record<string, unknown>>): Session
     if (option.takes === 'none') Object.assign(fields, typed[name] === true ? {[option.field]: true} : {})
     else if (option.takes === 'many') {
       if (option.field !== 'droppedCapabilities' || values.length > 0) fields[option.field] = values
-    } else if (values.length > 0) fields[option.field] = values.at(-1)
+    } else if (values.length > 0) Object.assign(fields, {[option.field]: values.at(-1)})
   }
   return fields
 }

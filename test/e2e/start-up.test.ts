@@ -43,7 +43,7 @@ for (const [title, first, argv, most] of [
     'envs snapshot play',
     ['snapshot', 'play', 'first'],
     ['snapshot', 'play', 'second'],
-    {read: 645, run: 160, of: ['@oclif/core', 'valibot']},
+    {read: 660, run: 170, of: ['@oclif/core', 'valibot']},
   ],
 ] as const) {
   test(`${title} loads no library that it can do without, and no more than ${most.read} kB of ours`, async (t) => {
@@ -76,7 +76,7 @@ for (const argv of [
 }
 
 /** Of the package, packed: a little more than it has. */
-const MOST_BYTES = 2_090_000
+const MOST_BYTES = 2_130_000
 
 test('the package is no larger than it was', async (t) => {
   const folder = await temporaryFolder(t)
