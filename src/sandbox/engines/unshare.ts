@@ -1,6 +1,6 @@
 import {constants} from 'node:fs'
 import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
-import {bootWords, keeperWords} from '../init/boot.js'
+import {bootWords, keeperNeeds, keeperWords} from '../init/boot.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
 import {type AnchorEngine, enginePrefix, firstProcess, type SecondNamespaceLauncher} from './engine.js'
@@ -42,14 +42,14 @@ export function unshareEngine({
 
 /** Returns the words that templates/host/anchor.pl reads as its options. */
 export function unshareOptions(
-  {hostname, network, root, mounts, userNamespace, boot}: SandboxSpec,
+  {hostname, network, root, mounts, userNamespace, architecture, boot}: SandboxSpec,
   stage: string,
 ): string[] {
   return [
     ...['stage', stage, 'hostname', hostname],
     ...(network === 'own' ? ['own-network'] : []),
     ...(userNamespace.guest === 'only' ? [] : ['second-namespace']),
-    ...(boot === undefined ? [] : ['keeper', ...(boot.cgroups.kind === 'real' ? ['own-cgroups'] : [])]),
+    ...(boot === undefined ? [] : keeperNeeds(boot.cgroups.kind, architecture)),
     ...mountWords(root),
     ...(boot === undefined ? [] : bootWords(boot, mountWords)),
     ...mounts.flatMap(mountWords),

@@ -54,6 +54,12 @@ function answer(rule: Rule, order: ByteOrder): Instruction[] {
         ...whenEqual(TIOCLINUX, [REFUSE]),
         ALLOW,
       ]
+    case 'ask':
+      return [
+        loadWord(argumentOffset(rule.flagsArgument, order)),
+        ...rule.flags.flatMap((value) => whenEqual(value, [ASK])),
+        ALLOW,
+      ]
   }
 }
 
@@ -167,6 +173,7 @@ function statement(code: number, k: number): Instruction {
 // linux/seccomp.h
 const SECCOMP_RET_ALLOW = 0x7fff0000
 const SECCOMP_RET_ERRNO = 0x00050000
+const SECCOMP_RET_USER_NOTIF = 0x7fc00000
 
 // asm-generic/errno-base.h, asm-generic/errno.h
 const EPERM = 1
@@ -187,6 +194,7 @@ const CANCELLED = 0xffffffff
 const ALLOW = returnValue(SECCOMP_RET_ALLOW)
 const SUCCEED = returnValue(SECCOMP_RET_ERRNO)
 const REFUSE = returnValue(SECCOMP_RET_ERRNO | EPERM)
+const ASK = returnValue(SECCOMP_RET_USER_NOTIF)
 const UNKNOWN_CALL = returnValue(SECCOMP_RET_ERRNO | ENOSYS)
 
 /** The kernel's number for the calling convention of a system call. @see linux/audit.h, AUDIT_ARCH_* */
