@@ -31,6 +31,8 @@ my $PR_SET_CHILD_SUBREAPER = 36;
 my ($O_RDWR, $O_NOCTTY, $O_PATH, $AF_UNIX, $SOCK_DGRAM, $MSG_DONTWAIT) = (2, 0400, 010000000, 1, 2, 0x40);
 my %TERMINAL = (generic => {unlock => 0x40045431, number => 0x80045430}, power => {unlock => 0x80045431, number => 0x40045430});
 my ($EINTR, $EAGAIN) = (4, 11);
+# The same number on every supported processor.
+my $nr_pidfd_open = 434;
 my $REBOOT = 133;
 # systemd knows a group of this name as a unit's, though it has no such unit: so it neither removes nor stops it.
 my $SESSIONS = 'envs.scope';
@@ -225,12 +227,13 @@ sub serve {
   my ($guest, $notify) = @_;
   my ($server, $fuse, $notifications) = @$guest{qw(server fuse notifications)};
   my ($end, $wants_reboot);
+  my $ending = ending_of($pid);
   $SIG{CHLD} = sub { syswrite $ends, 'x' };
   my $reap = sub { while ((my $gone = waitpid -1, 1) > 0) { $end = $? if $gone == $pid } };
   $reap->();
   until (defined $end) {
     my $wanted = '';
-    vec($wanted, fileno $_, 1) = 1 for $ended, $console, $notify, $server ? $fuse : (), $notifications ? $notifications->handle : ();
+    vec($wanted, fileno $_, 1) = 1 for $ended, $ending // (), $console, $notify, $server ? $fuse : (), $notifications ? $notifications->handle : ();
     my $count = select(my $ready = $wanted, undef, undef, $server ? $server->patience : undef);
     if ($server) { $server->tell }
     next if $count <= 0;
@@ -243,6 +246,7 @@ sub serve {
       $wants_reboot = $1 eq 'reboot' if $words =~ /^X_SYSTEMD_SHUTDOWN=([a-z]+)$/m;
     }
     if (vec($ready, fileno $ended, 1)) { sysread $ended, my $nothing, 64; $reap->() }
+    elsif ($ending && vec($ready, fileno $ending, 1)) { $reap->() }
   }
   copy_console() while is_readable($console);
   my $status = meaning($end, $wants_reboot);
@@ -250,6 +254,15 @@ sub serve {
   undef $pid;
   remove_group($group) if defined $group;
   return $status;
+}
+
+# A descriptor that is readable when the process has ended; undef before Linux 5.3. Perl calls the handler of a signal between two of its
+# operations: one that comes just before select waits would be heard when select returns, never perhaps.
+sub ending_of {
+  my ($process) = @_;
+  my $number = syscall($nr_pidfd_open, $process + 0, 0);
+  return if $number < 0 || !open(my $handle, '<&=', $number);
+  return $handle;
 }
 
 # reboot(2) in a pid namespace ends pid 1 by SIGHUP for a reboot, by SIGINT for the rest. Without the right to call it, systemd ends
