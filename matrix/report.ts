@@ -81,7 +81,8 @@ const SERVICES_SECTION = `## Services
 
 Written by \`npm run matrix -- services --write\`. All packages are installed by one \`apt-get install\`, the environment is booted by
 \`envs start\`, and each service is asked for an answer on its port or socket for a minute and a half. *yes* says that it came; nothing
-was started by hand. Ports below 1024 are moved before.
+was started by hand. Ports below 1024 are moved before. \`-\`: the release has no such package. The whole is degraded if any unit failed, also one that is not in
+the table. With the identity emulated, Dovecot does not start ([why](identity.md#users-in-emulated)). Times of the boot are those of a busy machine.
 
 ${SERVICES_MARK}
 `

@@ -17,7 +17,7 @@ const LONG_LISTS = {
 }
 
 /** Names of files that nobody reads from top to bottom. */
-const DATA = /\.(?:asc|csv|gz|gpg|json|jsonl|pgp|snap|svg|txt|xz)$|^\./
+const DATA = /\.(?:asc|csv|gz|gpg|json|jsonl|pgp|snap|svg|tsv|txt|xz)$|^\./
 
 const problems = PROGRAMS.filter((folder) => existsSync(folder)).flatMap(problemsOf)
 for (const problem of problems) console.error(problem)

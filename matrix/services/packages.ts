@@ -63,7 +63,7 @@ export const SERVICE_PACKAGES: readonly ServicePackage[] = [
   {
     name: 'openssh-server',
     unit: 'ssh.service',
-    prepare: `sed -i 's/^#\\?Port .*/Port 2222/' /etc/ssh/sshd_config; mkdir -p /etc/systemd/system/ssh.socket.d; printf '[Socket]\\nListenStream=\\nListenStream=2222\\n' >/etc/systemd/system/ssh.socket.d/port.conf`,
+    prepare: `sed -i 's/^#\\?Port .*/Port 2222/' /etc/ssh/sshd_config; mkdir -p /etc/systemd/system/ssh.socket.d; printf '[Socket]\\nListenStream=\\nListenStream=127.0.0.1:2222\\n' >/etc/systemd/system/ssh.socket.d/port.conf`,
     answer: answersOn(2222, {expected: 'SSH-2.0-*'}),
   },
   {

@@ -1,4 +1,5 @@
 import type {CellResult} from './cell.js'
+import {SERVICE_PACKAGES} from './packages.js'
 
 /** A line of matrix/services.tsv: what was seen of one package, or with `whole` of all, in one environment. */
 export type Row = {
@@ -78,13 +79,17 @@ export function renderServices(rows: readonly Row[]): string {
 function tableOf(rows: readonly Row[]): string[] {
   const columns = unique(rows.map(({init, identity}) => `${init}, ${identity}`)).sort()
   const dates = unique(rows.map(({date}) => date)).sort()
-  const lines = unique(rows.map(({what}) => what)).map((what) => [
-    what,
-    ...columns.map(
-      (column) =>
-        rows.find((row) => row.what === what && `${row.init}, ${row.identity}` === column)?.result ?? '',
-    ),
-  ])
+  // Rows of a later run are at the end.
+  const whats = unique([WHOLE, ...SERVICE_PACKAGES.map(({name}) => name), ...rows.map(({what}) => what)])
+  const lines = whats
+    .filter((what) => rows.some((row) => row.what === what))
+    .map((what) => [
+      what,
+      ...columns.map(
+        (column) =>
+          rows.find((row) => row.what === what && `${row.init}, ${row.identity}` === column)?.result ?? '',
+      ),
+    ])
   return [
     ...[['', ...columns], ['---', ...columns.map(() => '---')], ...lines].map(
       (cells) => `| ${cells.join(' | ')} |`,

@@ -15,8 +15,10 @@
 #   own-network                  a network namespace with a loopback interface alone
 #   own-cgroups                  a cgroup namespace whose root is the control group of this process
 #   capabilities NUMBERS          those that PROGRAM can have, separated by commas
-#   keeper                       all is mounted: a line to 4; then the parent of pid 1 sends at 5 one byte when pid 1 is its child, and
-#                                one when PROGRAM may start. Pid 1 dies with that parent
+#   keeper                       the parent of pid 1 sends at 5 one byte when pid 1 is its child, and one when PROGRAM may start. Between
+#                                them all is mounted: a line to 4. Pid 1 dies with that parent
+#   ask-keeper SECCOMP FILTER    if the first byte is "l", calls that a second filter names, in hexadecimal digits, wait for the keeper:
+#                                the line has the number of a descriptor to listen at, unless the kernel refuses
 #   second-namespace             mounts are not the guest's root's to change: it enters the user namespace at 9 last
 #   bind FROM AT rw|ro need|skip FROM of the host; "skip" does without what is not there
 #   overlay FOLDER OPTIONS AT    as mount(8) has them; names in OPTIONS are relative to FOLDER
@@ -47,6 +49,7 @@ my %flag = (rdonly => 1, nosuid => 2, nodev => 4, noexec => 8, remount => 0x20,
 my ($MNT_DETACH, $AT_EMPTY_PATH, $AT_RECURSIVE) = (2, 0x1000, 0x8000);
 my %attribute = (rdonly => 1, nosuid => 2, nodev => 4);
 my ($PR_SET_PDEATHSIG, $SIGKILL, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER, $PR_CAPBSET_DROP) = (1, 9, 22, 2, 24);
+my ($SECCOMP_SET_MODE_FILTER, $SECCOMP_FILTER_FLAG_NEW_LISTENER) = (1, 1 << 3);
 # The same numbers on every supported processor; O_WRONLY.
 my ($O_WRONLY, $O_CREAT, $O_EXCL) = (1, 0100, 0200);
 # The same number on every supported processor.
@@ -66,7 +69,7 @@ my $info = adopt(3, '>');
 my @words = split /\0/, read_all(adopt(7, '<'));
 my $filter = read_all(adopt(8, '<'));
 
-my ($stage, $hostname, $guest_namespace, $capabilities, $keeper, $fuse, $has_read_only_root, @mounts) = ('/');
+my ($stage, $hostname, $guest_namespace, $capabilities, $keeper, $asked, $fuse, $has_read_only_root, @mounts) = ('/');
 read_words();
 check(syscall($nr_unshare, $CLONE_NEWNS | $CLONE_NEWPID | $CLONE_NEWIPC | $CLONE_NEWUTS), 'new namespaces');
 # Before any mount, which may hide them.
@@ -151,6 +154,7 @@ sub read_words {
     elsif ($word eq 'keeper')           { $keeper = [adopt(4, '>'), adopt(5, '<')] }
     elsif ($word eq 'read-only-root')   { $has_read_only_root = 1 }
     elsif ($word eq 'capabilities')     { $capabilities = shift @words }
+    elsif ($word eq 'ask-keeper')       { $asked = [splice @words, 0, 2] }
     elsif ($word eq 'second-namespace') { $guest_namespace = adopt(9, '<') }
     elsif ($word eq 'bind')             { my %mount = (kind => $word); @mount{qw(from at access if_missing)} = splice @words, 0, 4; push @mounts, \%mount }
     elsif ($word eq 'overlay')          { my %mount = (kind => $word); @mount{qw(folder options at)} = splice @words, 0, 3; push @mounts, \%mount }
@@ -202,9 +206,10 @@ sub make_mounts {
 # Each byte is awaited, so that pid 1 learns of the end of its parent before it asks for the signal, and the kernel sends it after that.
 sub bind_to_keeper {
   my ($tells, $hears) = @$keeper;
-  syswrite($tells, "mounted\n") or fail('the keeper');
   sysread($hears, my $is_child, 1) or exit 1;
   check(syscall($nr_prctl, $PR_SET_PDEATHSIG, $SIGKILL, 0, 0, 0), 'the end with the keeper');
+  my $listener = defined $asked && $is_child eq 'l' ? open_listener(@$asked) : -1;
+  syswrite($tells, $listener < 0 ? "mounted\n" : "mounted $listener\n") or fail('the keeper');
   sysread($hears, my $may_start, 1) or exit 1;
 }
 
@@ -369,6 +374,15 @@ sub drop_capabilities {
     last if $! == $EINVAL && $number > 0;
     fail("the capability $number");
   }
+}
+
+# Returns a descriptor that is closed at exec, or -1: a process has one listener at most, and a container around the host's user may
+# have taken the place.
+sub open_listener {
+  my ($nr_seccomp, $digits) = @_;
+  my $filter = pack 'H*', $digits;
+  my $program = pack('Sx![L!]P', length($filter) / 8, $filter);
+  return syscall($nr_seccomp + 0, $SECCOMP_SET_MODE_FILTER, $SECCOMP_FILTER_FLAG_NEW_LISTENER, $program);
 }
 
 # No "no new privileges": this process has CAP_SYS_ADMIN in its user namespace.

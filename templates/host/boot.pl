@@ -31,6 +31,8 @@ my $PR_SET_CHILD_SUBREAPER = 36;
 my ($O_RDWR, $O_NOCTTY, $O_PATH, $AF_UNIX, $SOCK_DGRAM, $MSG_DONTWAIT) = (2, 0400, 010000000, 1, 2, 0x40);
 my %TERMINAL = (generic => {unlock => 0x40045431, number => 0x80045430}, power => {unlock => 0x80045431, number => 0x40045430});
 my ($EINTR, $EAGAIN) = (4, 11);
+# The same number on every supported processor.
+my $nr_pidfd_open = 434;
 my $REBOOT = 133;
 # systemd knows a group of this name as a unit's, though it has no such unit: so it neither removes nor stops it.
 my $SESSIONS = 'envs.scope';
@@ -54,7 +56,7 @@ my $filter = read_all($inherited{8});
 chdir $run or fail($run);
 umask 077;
 syscall($nr_prctl, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or fail('prctl');
-require "${own_folder}boot/$_.pl" for $cgroups eq 'make-believe' ? qw(cgroups memberships) : 'real-cgroups';
+require "${own_folder}boot/$_.pl" for $cgroups eq 'make-believe' ? qw(cgroups memberships notifications) : 'real-cgroups';
 my $group = $cgroups eq 'make-believe' ? undef : own_group($place) . "/$name";
 leave_scope(own_group($place)) if $cgroups eq 'scope';
 $words =~ s/\0keeper-group\0/\0$group\/guest\0/ if defined $group;
@@ -145,9 +147,11 @@ sub start_guest {
   waitpid $maker, 0;
   ($pid) = ($told // '') =~ /"child-pid": (\d+)/ or end_early();
   # From here on pid 1 is a child of this process.
-  syswrite $go, 'm';
-  (read_line($ready) // '') eq "mounted\n" or end_early();
-  my $server = $fuse ? make_believe($fuse) : undef;
+  syswrite $go, $fuse && Notifications->is_permitted($pid) ? 'l' : 'm';
+  my ($is_mounted, $listener) = (read_line($ready) // '') =~ /^(mounted)(?: (\d+))?\n\z/;
+  $is_mounted or end_early();
+  my $notifications = defined $listener ? Notifications->new($pid, $listener) : undef;
+  my $server = $fuse ? make_believe($fuse, $notifications) : undef;
   if ($is_first) { syswrite $inherited{3}, $told =~ s/\}\n\z/place_words() . "}\n"/er }
   else           { write_state($state =~ s/"PID"/$pid/r =~ s/START/start_time($pid)/er =~ s/\}\z/place_words() . '}'/er, 'anchor.json') }
   syswrite $go, 'g';
@@ -158,7 +162,7 @@ sub start_guest {
     open(STDERR, '>>', 'console.log') or fail('console.log');
   }
   $is_first = 0;
-  return {server => $server, fuse => $fuse};
+  return {server => $server, fuse => $fuse, notifications => $notifications};
 }
 
 # The fields of the state that only this process knows. Names of groups may have backslashes.
@@ -167,9 +171,9 @@ sub place_words {
 }
 
 sub make_believe {
-  my ($fuse) = @_;
+  my ($fuse, $notifications) = @_;
   my $calls = {unshare => $nr_unshare, setns => $nr_setns, umount2 => $nr_umount};
-  my @others = ($fuse, $console, $console_end, $log, $ended, $ends, values %inherited);
+  my @others = ($fuse, $console, $console_end, $log, $ended, $ends, values %inherited, $notifications ? $notifications->handle : ());
   my $memberships = Memberships->new({pid => $pid, calls => $calls, others => \@others});
   return Cgroups->new($fuse, {pid => $pid, folder => "$place/$name", prlimit => $nr_prlimit, memberships => $memberships});
 }
@@ -221,18 +225,20 @@ sub write_state {
 # Until pid 1 ends. Returns its status.
 sub serve {
   my ($guest, $notify) = @_;
-  my ($server, $fuse) = @$guest{qw(server fuse)};
+  my ($server, $fuse, $notifications) = @$guest{qw(server fuse notifications)};
   my ($end, $wants_reboot);
+  my $ending = ending_of($pid);
   $SIG{CHLD} = sub { syswrite $ends, 'x' };
   my $reap = sub { while ((my $gone = waitpid -1, 1) > 0) { $end = $? if $gone == $pid } };
   $reap->();
   until (defined $end) {
     my $wanted = '';
-    vec($wanted, fileno $_, 1) = 1 for $ended, $console, $notify, $server ? $fuse : ();
+    vec($wanted, fileno $_, 1) = 1 for $ended, $ending // (), $console, $notify, $server ? $fuse : (), $notifications ? $notifications->handle : ();
     my $count = select(my $ready = $wanted, undef, undef, $server ? $server->patience : undef);
     if ($server) { $server->tell }
     next if $count <= 0;
     if ($server && vec($ready, fileno $fuse, 1)) { $server->answer or $server = undef }
+    if ($notifications && vec($ready, fileno $notifications->handle, 1)) { $notifications->answer(sub { $server->catch_up if $server }) }
     if (vec($ready, fileno $console, 1)) { copy_console() }
     if (vec($ready, fileno $notify, 1)) {
       my $words = hear($notify);
@@ -240,6 +246,7 @@ sub serve {
       $wants_reboot = $1 eq 'reboot' if $words =~ /^X_SYSTEMD_SHUTDOWN=([a-z]+)$/m;
     }
     if (vec($ready, fileno $ended, 1)) { sysread $ended, my $nothing, 64; $reap->() }
+    elsif ($ending && vec($ready, fileno $ending, 1)) { $reap->() }
   }
   copy_console() while is_readable($console);
   my $status = meaning($end, $wants_reboot);
@@ -247,6 +254,15 @@ sub serve {
   undef $pid;
   remove_group($group) if defined $group;
   return $status;
+}
+
+# A descriptor that is readable when the process has ended; undef before Linux 5.3. Perl calls the handler of a signal between two of its
+# operations: one that comes just before select waits would be heard when select returns, never perhaps.
+sub ending_of {
+  my ($process) = @_;
+  my $number = syscall($nr_pidfd_open, $process + 0, 0);
+  return if $number < 0 || !open(my $handle, '<&=', $number);
+  return $handle;
 }
 
 # reboot(2) in a pid namespace ends pid 1 by SIGHUP for a reboot, by SIGINT for the rest. Without the right to call it, systemd ends

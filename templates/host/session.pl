@@ -175,7 +175,7 @@ wait_for_end($is_executed);
 flock($hold, $LOCK_UN);
 
 close $status;
-begin_carrying() if grep { $_ && $_->{carries} } @streams;
+begin_carrying($child) if grep { $_ && $_->{carries} } @streams;
 show_command($terminal) if $terminal && !$terminal->{is_shared};
 begin_limits(sub { getppid() != $parent }) if $option{limits};
 my $end = wait_for_command();

@@ -26,8 +26,9 @@ function describePorts({ports}: ServiceRow): string {
 }
 
 /** Describes what was done to services, and the state after it, one line each. */
-export function describeAction({name, action, units, services}: ServiceActionResult): string[] {
+export function describeAction({name, action, units, wasRunning, services}: ServiceActionResult): string[] {
   if (action === 'rm') return units.map((program) => `Removed ${program} from ${name}.`)
+  if (action === 'stop' && !wasRunning) return [`${name} was not running.`]
   return services.map((row) => {
     const unit = row.unit.replace(/\.service$/, '')
     const ports = describePorts(row)

@@ -6,6 +6,7 @@ import type {Host} from '../../host/host.js'
 import {isLockOf, takeLock} from '../../host/locks.js'
 import {findEnvironment} from '../../store/environments.js'
 import type {ServiceActionResult} from '../services/results.js'
+import {isRunning} from '../session/processes.js'
 import {programNotEndedError, programNotFoundError} from './errors.js'
 import {findProgram, programFiles} from './program.js'
 
@@ -21,6 +22,7 @@ export async function removePrograms(
   words: readonly string[],
 ): Promise<ServiceActionResult> {
   const {name, files} = await findEnvironment(host.paths, text)
+  const wasRunning = isRunning(host, files)
   const programs = [...new Set(words)]
   for (const program of programs) {
     const found = await findProgram(files.run, program)
@@ -30,7 +32,7 @@ export async function removePrograms(
   // It has been started again meanwhile.
   for (const program of programs)
     if (!(await removeEnded(files.run, program))) throw programNotEndedError({environment: name, program})
-  return {name, action: 'rm', units: programs, services: []}
+  return {name, action: 'rm', units: programs, wasRunning, services: []}
 }
 
 /** Removes the state and the log of a program, unless it is kept running. @returns Whether it was removed. */

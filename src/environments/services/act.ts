@@ -2,13 +2,13 @@ import {readFileSync} from 'node:fs'
 import type {EnvsError} from '../../errors.js'
 import type {Host} from '../../host/host.js'
 import {templatePath} from '../../host/paths.js'
-import {unitName} from '../../rootfs/tree-services.js'
+import {type TreeService, unitName} from '../../rootfs/tree-services.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {initOf} from '../../store/record.js'
 import {stopPrograms} from '../programs/stop.js'
 import {type CapturedSession, captureInEnvironment} from '../session/capture.js'
-import {guestProcesses} from '../session/processes.js'
+import {isRunning} from '../session/processes.js'
 import {bootedAnchor} from './booted.js'
 import {serviceActionFailedError, serviceNeedsInitError, serviceNotFoundError} from './errors.js'
 import {rowsOf, treeServices} from './list.js'
@@ -32,7 +32,8 @@ type ActionOptions = {
 }
 
 /**
- * Acts on services: by `systemctl` where an init runs, else by init scripts and links. Starts the environment when it is stopped.
+ * Acts on services: by `systemctl` where an init runs, else by init scripts and links. Starts the environment when it is stopped, but
+ * not to stop a service.
  *
  * @param text - Name of the environment.
  * @throws {@link serviceNotFoundError} @throws {@link serviceNeedsInitError} @throws {@link serviceActionFailedError}
@@ -45,12 +46,17 @@ export async function actOnServices(
 ): Promise<ServiceActionResult> {
   const environment = await findEnvironment(host.paths, text)
   const {name} = environment
+  const wasRunning = isRunning(host, environment.files)
   // A program is started by "envs run --detach" alone.
   const programs = action === 'stop' ? await stopPrograms(environment, words) : []
   const units = words.filter((word) => !programs.includes(word)).map((word) => parseUnit(name, word))
-  const done = {name, action, units: [...programs, ...units]}
+  const done = {name, action, units: [...programs, ...units], wasRunning}
   const result = async () => ({...done, services: await rowsOf(host, environment, {units, programs})})
   if (units.length === 0) return result()
+  if (action === 'stop' && !wasRunning) {
+    await requireUnits(host, environment, units)
+    return result()
+  }
   const seeLog = `envs services ${name} log ${units.join(' ')}`
   if (hasInit(environment)) {
     const ended = await captureInEnvironment(host, name, ['systemctl', action, '--', ...units])
@@ -62,7 +68,6 @@ export async function actOnServices(
     })
   }
   await refuseWithoutScript(host, environment, {action, units})
-  if (action === 'stop' && !isRunning(host, environment)) return result()
   const script = readFileSync(templatePath('guest/service.sh'), 'utf8')
   const command = ['/bin/sh', '-c', script, 'envs-service', action, ...units]
   const ended = await captureInEnvironment(host, name, command)
@@ -88,22 +93,28 @@ function hasInit(environment: Environment): boolean {
   return initOf(environment.record) !== 'none' && readLiveAnchor(environment.files.run) === undefined
 }
 
-function isRunning(host: Host, {files}: Environment): boolean {
-  return readLiveAnchor(files.run) !== undefined || guestProcesses(host, files).length > 0
-}
-
 async function refuseWithoutScript(
   host: Host,
   environment: Environment,
   {action, units}: ActionRequest,
 ): Promise<void> {
   const {name} = environment
+  for (const {unit, hasScript} of await requireUnits(host, environment, units))
+    if (needsScript(action) && !hasScript) throw serviceNeedsInitError({name, unit, action})
+}
+
+/** Returns what the tree has of the units. @throws {@link serviceNotFoundError} */
+async function requireUnits(
+  host: Host,
+  environment: Environment,
+  units: readonly string[],
+): Promise<TreeService[]> {
   const services = await treeServices(host, environment, units)
-  for (const unit of units) {
+  return units.map((unit) => {
     const service = services.find((each) => each.unit === unit)
-    if (service === undefined) throw serviceNotFoundError({name, unit})
-    if (needsScript(action) && !service.hasScript) throw serviceNeedsInitError({name, unit, action})
-  }
+    if (service === undefined) throw serviceNotFoundError({name: environment.name, unit})
+    return service
+  })
 }
 
 function needsScript(action: ServiceAction): boolean {

@@ -37,6 +37,7 @@ export const serviceActionResult = v.object({
   name: ownNameField,
   action: v.picklist(['start', 'stop', 'restart', 'enable', 'disable', 'rm']),
   units: v.array(v.string()),
+  wasRunning: described(v.boolean(), 'whether the environment was running before'),
   services: described(v.array(serviceResult), 'the units after it; a unit with an alias has its own name'),
 })
 export type ServiceActionResult = RecordOf<typeof serviceActionResult>

@@ -131,6 +131,14 @@ export function guestProcesses(
   return hasProot(host) && existsSync(root) ? listProotProcesses(lock) : []
 }
 
+/** Returns whether an environment runs, with any engine. */
+export function isRunning(
+  host: Pick<Host, 'which'>,
+  files: Pick<EnvironmentFiles, 'run' | 'lock' | 'root'>,
+): boolean {
+  return readLiveAnchor(files.run) !== undefined || guestProcesses(host, files).length > 0
+}
+
 /** Reads the sockets of processes of an environment, and their units; without Perl, only of those with this user's id. */
 export async function inspectGuest(
   host: Pick<Host, 'which' | 'architecture'>,

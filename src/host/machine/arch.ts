@@ -65,31 +65,33 @@ export type SystemCalls = {
   readonly fchownat: number
   readonly sendmsg: number
   readonly recvmsg: number
+  readonly seccomp: number
 }
 
 // biome-ignore format: one for each call
-type SystemCallRow = readonly [number, number, number, number, number, number, number, number, number, number, number, number, number, number, number, number, number]
+type SystemCallRow = readonly [number, number, number, number, number, number, number, number, number, number, number, number, number, number, number, number, number, number]
 
 /** @see Linux arch/<ARCH>/entry/syscalls/syscall.tbl; arm64, riscv64 and loongarch64: asm-generic/unistd.h */
 // biome-ignore format: a line for each processor
 const NUMBERS: Readonly<Record<DebArchitecture, SystemCallRow>> = {
-  amd64: [157, 308, 272, 190, 192, 332, 280, 165, 166, 155, 170, 112, 302, 61, 260, 46, 47],
-  arm64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260, 54, 211, 212],
-  armhf: [172, 375, 337, 228, 230, 397, 348, 21, 52, 218, 74, 66, 369, 114, 325, 296, 297],
-  i386: [172, 346, 310, 228, 230, 383, 320, 21, 52, 217, 74, 66, 340, 114, 298, 370, 372],
-  loong64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260, 54, 211, 212],
-  ppc64el: [171, 350, 282, 211, 213, 383, 304, 21, 52, 203, 74, 66, 325, 114, 289, 341, 342],
-  riscv64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260, 54, 211, 212],
-  s390x: [172, 339, 303, 226, 228, 379, 315, 21, 52, 217, 74, 66, 334, 114, 291, 370, 372],
+  amd64: [157, 308, 272, 190, 192, 332, 280, 165, 166, 155, 170, 112, 302, 61, 260, 46, 47, 317],
+  arm64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260, 54, 211, 212, 277],
+  armhf: [172, 375, 337, 228, 230, 397, 348, 21, 52, 218, 74, 66, 369, 114, 325, 296, 297, 383],
+  i386: [172, 346, 310, 228, 230, 383, 320, 21, 52, 217, 74, 66, 340, 114, 298, 370, 372, 354],
+  loong64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260, 54, 211, 212, 277],
+  ppc64el: [171, 350, 282, 211, 213, 383, 304, 21, 52, 203, 74, 66, 325, 114, 289, 341, 342, 358],
+  riscv64: [167, 268, 97, 7, 9, 291, 88, 40, 39, 41, 161, 157, 261, 260, 54, 211, 212, 277],
+  s390x: [172, 339, 303, 226, 228, 379, 315, 21, 52, 217, 74, 66, 334, 114, 291, 370, 372, 348],
 }
 
 export function systemCalls(architecture: DebArchitecture): SystemCalls {
   const [prctl, setns, unshare, fsetxattr, lgetxattr, statx, utimensat, ...mounting] = NUMBERS[architecture]
-  const [mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4, fchownat, sendmsg, recvmsg] =
-    mounting
+  const [mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4, fchownat, ...messages] = mounting
+  const [sendmsg, recvmsg, seccomp] = messages
   return {
     ...{prctl, setns, unshare, fsetxattr, lgetxattr, statx, utimensat},
-    ...{mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4, fchownat, sendmsg, recvmsg},
+    ...{mount, umount2, pivotRoot, sethostname, setsid, prlimit64, wait4, fchownat},
+    ...{sendmsg, recvmsg, seccomp},
   }
 }
 

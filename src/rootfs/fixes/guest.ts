@@ -2,7 +2,7 @@ import {type Edit, type Fix, fillTemplate} from './fix.js'
 
 const FOLDER = 'usr/lib/envs'
 const PROGRAMS = ['become', 'lay-shims']
-const PARTS = ['main.pl', 'su.pl', 'sudo.pl', 'postgresql.pl']
+const PARTS = ['main.pl', 'su.pl', 'sudo.pl', 'postgresql.pl', 'postfix.pl']
 
 /**
  * Without real changes of user, su and similar programs would continue as root. This fix adds their

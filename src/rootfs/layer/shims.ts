@@ -14,6 +14,7 @@ const REPLACED: ReadonlyMap<string, readonly string[]> = new Map([
     ],
   ],
   ['usr/lib/cargo/bin', ['sudo']],
+  ['usr/lib/postfix/sbin', ['smtpd']],
   ['usr/sbin', ['runuser']],
 ])
 

@@ -1,7 +1,7 @@
 import {constants} from 'node:fs'
 import {type DebArchitecture, systemCalls} from '../../host/machine/arch.js'
 import {capabilityNumbers} from '../confinement/capabilities.js'
-import {bootWords, keeperWords} from '../init/boot.js'
+import {bootWords, keeperNeeds, keeperWords} from '../init/boot.js'
 import type {Mount} from '../mounts.js'
 import type {SandboxSpec} from '../spec.js'
 import {type AnchorEngine, enginePrefix, firstProcess, type SecondNamespaceLauncher} from './engine.js'
@@ -44,7 +44,17 @@ export function unshareEngine({
 
 /** Returns the words that templates/host/anchor.pl reads as its options. */
 export function unshareOptions(
-  {hostname, network, root, mounts, userNamespace, boot, capabilities, isRootReadOnly}: SandboxSpec,
+  {
+    hostname,
+    network,
+    root,
+    mounts,
+    userNamespace,
+    architecture,
+    boot,
+    capabilities,
+    isRootReadOnly,
+  }: SandboxSpec,
   stage: string,
 ): string[] {
   return [
@@ -52,7 +62,7 @@ export function unshareOptions(
     ...(network === 'own' ? ['own-network'] : []),
     ...(userNamespace.guest === 'only' ? [] : ['second-namespace']),
     ...(capabilities === undefined ? [] : ['capabilities', capabilityNumbers(capabilities).join(',')]),
-    ...(boot === undefined ? [] : ['keeper', ...(boot.cgroups.kind === 'real' ? ['own-cgroups'] : [])]),
+    ...(boot === undefined ? [] : keeperNeeds(boot.cgroups.kind, architecture)),
     ...mountWords(root),
     ...(boot === undefined ? [] : bootWords(boot, mountWords)),
     ...mounts.flatMap(mountWords),

@@ -6,6 +6,7 @@ import type {Identity} from '../identity.js'
 import {groupName} from '../limits/groups.js'
 import type {PlannedLimits} from '../limits/in-force.js'
 import {MASKED_KERNEL_FOLDERS, type Mount} from '../mounts.js'
+import {buildFilter} from '../seccomp/filter.js'
 import type {GuestNamespace} from '../second-namespace.js'
 import {type BootEntry, runEntries} from './boot-files.js'
 import type {GuestCgroups} from './cgroups.js'
@@ -74,6 +75,13 @@ export function keeperWords(
 }
 
 const CGROUPS = '/sys/fs/cgroup'
+
+/** Returns the words of templates/host/anchor.pl for a first process with a keeper. */
+export function keeperNeeds(groups: GuestCgroups['kind'], architecture: DebArchitecture): string[] {
+  if (groups === 'real') return ['keeper', 'own-cgroups']
+  const filter = buildFilter(architecture, ['notifications']).toString('hex')
+  return ['keeper', 'ask-keeper', String(systemCalls(architecture).seccomp), filter]
+}
 
 /** Returns the words of templates/host/anchor.pl for the file systems of the kernel and /run; boot.pl adds the console. */
 export function bootWords(boot: BootSpec, mountWords: (mount: Mount) => string[]): string[] {

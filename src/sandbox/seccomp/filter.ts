@@ -60,6 +60,12 @@ function answer(rule: Rule, order: ByteOrder): Instruction[] {
         ...rule.families.flatMap((family) => whenEqual(family, [ALLOW])),
         NO_SUCH_FAMILY,
       ]
+    case 'ask':
+      return [
+        loadWord(argumentOffset(rule.flagsArgument, order)),
+        ...rule.flags.flatMap((value) => whenEqual(value, [ASK])),
+        ALLOW,
+      ]
   }
 }
 
@@ -173,6 +179,7 @@ function statement(code: number, k: number): Instruction {
 // linux/seccomp.h
 const SECCOMP_RET_ALLOW = 0x7fff0000
 const SECCOMP_RET_ERRNO = 0x00050000
+const SECCOMP_RET_USER_NOTIF = 0x7fc00000
 
 // asm-generic/errno-base.h, asm-generic/errno.h
 const EPERM = 1
@@ -194,6 +201,7 @@ const CANCELLED = 0xffffffff
 const ALLOW = returnValue(SECCOMP_RET_ALLOW)
 const SUCCEED = returnValue(SECCOMP_RET_ERRNO)
 const REFUSE = returnValue(SECCOMP_RET_ERRNO | EPERM)
+const ASK = returnValue(SECCOMP_RET_USER_NOTIF)
 const UNKNOWN_CALL = returnValue(SECCOMP_RET_ERRNO | ENOSYS)
 const NO_SUCH_FAMILY = returnValue(SECCOMP_RET_ERRNO | EAFNOSUPPORT)
 

@@ -12,6 +12,7 @@ import type {Syscall} from './syscalls.js'
  *   afterwards, and for throwaway environments.
  * - `reboot`: refuses reboot(2). An init may call it: in a pid namespace it ends pid 1, and tells the keeper why.
  * - `no-clone3`: clone3(2) is unknown, so that systemd starts processes without it: it can't put them into a make-believe group.
+ * - `notifications`: recvmsg(2) as an init calls it for sd_notify(3) waits for the keeper, which shows it the sender's make-believe group.
  * - `untraced`: calls that are newer than a tracer fail with ENOSYS, so that programs fall back to calls that the tracer
  *   translates. The tracer would pass the others on with paths of the host.
  * - `no-io-uring`: io_uring is unknown, so that programs fall back.
@@ -28,6 +29,7 @@ export type FilterSet =
   | 'sync'
   | 'reboot'
   | 'no-clone3'
+  | 'notifications'
   | 'untraced'
   | 'no-io-uring'
   | 'few-families'
@@ -49,6 +51,13 @@ export type Rule =
       readonly syscall: Syscall
       readonly familyArgument: number
       readonly families: readonly number[]
+    }
+  | {
+      readonly kind: 'ask'
+      readonly syscall: Syscall
+      readonly flagsArgument: number
+      /** The values of that argument for which the call waits. */
+      readonly flags: readonly number[]
     }
 
 /**
@@ -103,6 +112,8 @@ export function rulesOf(set: FilterSet): Rule[] {
       return [{kind: 'refuse', syscall: 'reboot'}]
     case 'no-clone3':
       return [{kind: 'unknown', syscall: 'clone3'}]
+    case 'notifications':
+      return [{kind: 'ask', syscall: 'recvmsg', flagsArgument: 2, flags: NOTIFICATION_FLAGS}]
     case 'untraced':
       return UNTRACED.map((syscall) => ({kind: 'unknown', syscall}))
     case 'no-io-uring':
@@ -146,6 +157,9 @@ const UNTRACED: readonly Syscall[] = [
   /* paths */ 'statx', 'openat2', 'faccessat2', 'fchmodat2', 'name_to_handle_at', 'execveat',
   /* calls that it can't trace */ 'io_uring_setup',
 ]
+
+/** Of MSG_TRUNC, MSG_DONTWAIT and MSG_CMSG_CLOEXEC: systemd sets all three, since version 257 the last two. */
+const NOTIFICATION_FLAGS: readonly number[] = [0x40000060, 0x40000040]
 
 /** The filter sets of a session under proot, which emulates ids and owners itself. */
 export const PROOT_SETS: readonly FilterSet[] = ['devices', 'terminal', 'hardening', 'reboot', 'untraced']

@@ -5,6 +5,8 @@ use warnings;
 use POSIX ();
 
 my (%reader, %timer, @deferred, $last_id, $wake_reader, $wake_writer);
+# The same number on every processor.
+my $nr_pidfd_open = 434;
 
 # Seconds since the boot of the host. The calendar's clock can be set; perl-base has no other clock with parts of a second.
 sub now {
@@ -39,6 +41,16 @@ sub cancel {
 # Calls as soon as the present call has returned.
 sub soon {
   push @deferred, @_;
+}
+
+# Has the end of a process wake the loop. Its signal does not suffice: Perl calls a handler between two of its operations, so for one
+# that comes just before select waits, when select returns. Without pidfd_open(2), before Linux 5.3, that may be late.
+sub watch_end {
+  my ($pid) = @_;
+  my $number = syscall($nr_pidfd_open, $pid + 0, 0);
+  return if $number < 0;
+  open(my $handle, '<&=', $number) or return;
+  watch($handle, sub { unwatch($handle); close $handle });
 }
 
 # Has signals wake the loop. A signal between a test and the wait would be lost without the pipe.

@@ -10,6 +10,7 @@
 #   $cgroups->patience   seconds until "tell" is due
 #   $cgroups->tell       lets systemd know of groups whose last process has ended, and new processes of their group, once a second at
 #                        most
+#   $cgroups->catch_up   shows all processes their group
 #
 # The mount point is a group of the host's cgroup2, which the guest can't write to: systemd looks at the file system of the hierarchy's
 # top, and finds one that it knows. Nothing is limited and nothing accounted: that takes the kernel.
@@ -86,6 +87,11 @@ sub patience {
   my ($self) = @_;
   my $left = $self->{told} + $TELL_SECONDS - time;
   return $left > 0 ? $left : 0.01;
+}
+
+sub catch_up {
+  my ($self) = @_;
+  $self->show_groups($self->all_members);
 }
 
 # systemd waits for a change of cgroup.events where a service has no main process. A write is one; a child writes, because this process

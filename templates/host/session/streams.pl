@@ -12,7 +12,7 @@ my $EINTR = 4;
 my ($AT_FDCWD, $AT_EMPTY_PATH, $AT_SYMLINK_NOFOLLOW) = (-100, 0x1000, 0x100);
 my ($OPEN_TREE_CLONE, $OPEN_TREE_CLOEXEC) = (1, 02000000);
 my $READ_ONLY_ATTRIBUTES = 1 | 2 | 4;    # MOUNT_ATTR_RDONLY, NOSUID, NODEV
-my ($nr_open_tree, $nr_mount_setattr) = (428, 442);
+my ($nr_open_tree, $nr_mount_setattr, $nr_pidfd_open) = (428, 442, 434);
 my ($F_GETFL, $F_SETFL, $F_SETPIPE_SZ) = (3, 4, 1031);
 my ($O_RDONLY, $O_ACCMODE, $O_NONBLOCK) = (0, 3, 04000);
 my ($SEEK_SET, $SEEK_CUR) = (0, 1);
@@ -21,6 +21,8 @@ my @opened;
 # Those whose far end may still give something.
 my @carried;
 my ($woken, $wakes);
+# Readable when the command has ended; undef before Linux 5.3.
+my $ending;
 1;
 
 # Before leaving the host. Returns the handle for the command.
@@ -101,7 +103,12 @@ sub leave_caller {
 
 # Called once the command runs: the command must start with the default signal actions.
 sub begin_carrying {
+  my ($child) = @_;
   close $_->{handle} for @carried;
+  # Perl calls the handler of a signal between two of its operations, so one that comes just before select waits is heard when select
+  # returns: never, perhaps. The end of the command is seen in its descriptor too.
+  my $number = syscall($nr_pidfd_open, $child + 0, 0);
+  open($ending, '<&=', $number) if $number >= 0;
   $SIG{CHLD} = sub { syswrite $wakes, '.' };
   $SIG{XFSZ} = 'IGNORE';
 }
@@ -111,10 +118,10 @@ sub carry_until_signal {
   my $is_over;
   until ($is_over) {
     my $readable = '';
-    vec($readable, fileno $_, 1) = 1 for $woken, map { $_->{far_end} } @carried;
+    vec($readable, fileno $_, 1) = 1 for $woken, $ending // (), map { $_->{far_end} } @carried;
     my $found = select($readable, undef, undef, undef);
     return if $found <= 0;
-    $is_over = vec($readable, fileno $woken, 1);
+    $is_over = grep { vec($readable, fileno $_, 1) } $woken, $ending // ();
     # A copy, because carry_some removes an ended stream from @carried.
     my @ready = grep { vec($readable, fileno $_->{far_end}, 1) } @carried;
     carry_some($_) for @ready;

@@ -26,7 +26,7 @@ my @number_of_unshare = (
 
 # plan() of each file returns the user and the command; nothing if the original program is to run.
 my %family = (
-  su => 'su', runuser => 'su', sudo => 'sudo', sudoedit => 'sudo',
+  su => 'su', runuser => 'su', sudo => 'sudo', sudoedit => 'sudo', smtpd => 'postfix',
   map { $_ => 'postgresql' } qw(
     pg_backupcluster pg_createcluster pg_ctlcluster pg_dropcluster pg_renamecluster pg_restorecluster pg_upgradecluster
   ),

@@ -30,6 +30,7 @@ sub plan {
     environment => environment_of($account, $shell, \%option, $options),
   );
   if ($is_direct) { return {%plan, file => $arguments[0], command => \@arguments, failed => 1} }
+  tell_of_session($account->{name}) if exists $option{l};
   my ($shell_name) = $shell =~ m{([^/]*)$};
   my @command = (exists $option{l} ? "-$shell_name" : $shell_name);
   push @command, '-f' if exists $option{f};
@@ -37,6 +38,14 @@ sub plan {
   @plan{qw(file command)} = ($shell, [@command, @arguments]);
   @plan{qw(folder folder_warning)} = ($account->{home}, 'warning: cannot change directory to') if exists $option{l};
   return \%plan;
+}
+
+# The bus and logind take the user of a client from the kernel, which reports root for all of them.
+sub tell_of_session {
+  my ($user) = @_;
+  return unless -d '/run/systemd/seats' && -t STDIN && -t STDERR;
+  print STDERR "$name: users are emulated in this environment, so this login has no session of logind: systemctl --user finds no manager.\n",
+    "$name: Use a unit of the system with User=$user; or create an environment with --identity mapped, where users are real.\n";
 }
 
 # Without -g, the first supplementary group is the primary group. There can be no others.

@@ -181,7 +181,7 @@ test('services lists programs with their state, and stops one by its name', asyn
   const end = await guest.cli.run('services', 'play', 'stop', 'up', '--json')
   assert.equal(end.status, 0, end.stderr)
   const {services: after, ...done} = JSON.parse(end.stdout)
-  assert.deepEqual(done, {name: 'play', action: 'stop', units: ['up']})
+  assert.deepEqual(done, {name: 'play', action: 'stop', units: ['up'], wasRunning: true})
   assert.deepEqual([after.length, after[0].unit, after[0].state], [1, 'up', 'inactive'])
   const {state, isStopped, status} = await program.facts()
   assert.deepEqual([state, isStopped, status], ['ended', true, 143])

@@ -49,6 +49,18 @@ mkdir "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(systemctl --user show --prope
 perl /attach.pl
 systemctl --user stop holder`
 
+/** Tells systemd that its unit is ready, as the helper of a service's main process does, and waits for the end of the unit. */
+const HELPER = `use Socket;
+socket(my $systemd, AF_UNIX, SOCK_DGRAM, 0) or die;
+send $systemd, "READY=1", 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET}) or die;
+sleep 600;`
+
+const HELPED = `[Service]
+Type=notify
+NotifyAccess=all
+TimeoutStartSec=10
+ExecStart=/bin/sh -c "perl /helper.pl & wait"`
+
 for (const kind of ['real', 'make-believe'] as const) {
   const given = sharedBoot(kind, identity)
   const skip = whyNoCgroups(kind) ?? false
@@ -74,6 +86,14 @@ for (const kind of ['real', 'make-believe'] as const) {
     assert.match(members, /CGroup: .*leaves\.service/)
     assert.equal((await sh('systemctl stop leaves')).status, 0)
     assert.equal((await sh('cat /proc/[0-9]*/cmdline | tr "\\0" " " | grep -c "sleep 1[2]34"')).stdout, '0\n')
+  })
+
+  test(`${title} a helper that a unit has just started may say that the unit is ready`, {skip}, async () => {
+    const {sh} = await given()
+    const unit = '/run/systemd/system/helped.service'
+    const files = `cat >/helper.pl <<'END'\n${HELPER}\nEND\ncat >${unit} <<'END'\n${HELPED}\nEND`
+    const script = `${files}\nsystemctl daemon-reload && systemctl start helped && systemctl is-active helped; systemctl stop helped`
+    assert.deepEqual(await sh(script), {status: 0, signal: null, stdout: 'active\n', stderr: ''})
   })
 
   test(`${title} su - on a terminal is a session of logind, with a user manager`, {skip}, async () => {

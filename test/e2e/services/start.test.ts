@@ -26,7 +26,7 @@ async function putUnit({sh}: Guest, name: string, command: string): Promise<void
   assert.equal(ran.status, 0, ran.stderr)
 }
 
-test('start waits for services, units and ports; restart boots again; logs shows what units print', async (t) => {
+test('start waits for services, units and ports; restart boots again; logs shows what units print; stop of a unit boots nothing; a clone of it boots as well', async (t) => {
   const guest = await ownGuest(t, 'emulated')
   const {cli} = guest
   const port = await freePort()
@@ -61,6 +61,20 @@ test('start waits for services, units and ports; restart boots again; logs shows
   const logs = await cli.run('logs', 'play', '--unit', 'up')
   assert.equal(logs.status, 0, logs.stderr)
   assert.equal(logs.stdout.match(/Z listening$/gm)?.length, 2, logs.stdout)
+
+  assert.equal((await cli.run('clone', 'play', 'copy', '--quiet')).status, 0)
+  const exported = await cli.run('export', 'play', '-o', 'play.tar', '--json')
+  assert.deepEqual([exported.status, JSON.parse(exported.stdout).error.code], [4, 'ENVS_RUNNING'])
+  assert.equal((await cli.run('stop', 'play')).status, 0)
+  const stop = await cli.run('services', 'play', 'stop', 'up')
+  assert.deepEqual([stop.status, stop.stdout, stop.stderr], [0, '', 'play was not running.\n'])
+  const unknown = await cli.run('services', 'play', 'stop', 'nonesuch', '--json')
+  assert.deepEqual([unknown.status, JSON.parse(unknown.stdout).error.code], [3, 'ENVS_SERVICE_NOT_FOUND'])
+  assert.equal(JSON.parse((await cli.run('show', 'play', '--json')).stdout).state, 'stopped')
+
+  const copied = await cli.run('start', 'copy', '--wait', `port:${port}`, '--json')
+  assert.deepEqual([copied.status, JSON.parse(copied.stdout).wasRunning], [0, false], copied.stdout)
+  assert.equal((await cli.run('rm', '--force', '--now', 'copy')).status, 0)
 })
 
 test('Ctrl-C while start waits is told as such, and the environment continues', async (t) => {

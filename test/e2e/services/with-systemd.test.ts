@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {readFileSync} from 'node:fs'
+import {existsSync, readFileSync} from 'node:fs'
 import {mkdir, writeFile} from 'node:fs/promises'
 import {connect} from 'node:net'
 import {join} from 'node:path'
@@ -230,6 +230,14 @@ test('a clone and an import of one that starts with the host are stopped, have i
   await envs('autostart', 'guest', 'on')
   const own = await idOf('guest')
   await envs('clone', 'guest', 'cloned', '--quiet')
+  // An export is of one that is stopped; the guest that was asked for continues.
+  for (const format of ['tar', 'oci']) {
+    const file = join(cli.home, 'refused.tar')
+    const refused = await cli.run('export', 'guest', '--format', format, '-o', file, '--json')
+    assert.deepEqual([refused.status, JSON.parse(refused.stdout).error.code], [4, 'ENVS_RUNNING'], format)
+    assert.equal(existsSync(file), false)
+  }
+  assert.equal((await sh('systemctl is-system-running')).stdout, 'running\n')
   await envs('stop', 'guest')
   await envs('export', 'guest', '-o', join(cli.home, 'guest.tar'), '--quiet')
   await envs('import', join(cli.home, 'guest.tar'), '-n', 'imported', '--quiet')
@@ -248,6 +256,7 @@ test('a clone and an import of one that starts with the host are stopped, have i
   ])
   const ids = [own, await idOf('cloned'), await idOf('imported')]
   for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/)
+  assert.equal(await envs('run', 'cloned', 'systemctl', 'is-system-running'), 'running\n')
   assert.equal(new Set(ids).size, 3)
   await envs('autostart', 'guest', 'off')
   assert.equal((await sh('systemctl is-system-running')).status, 0)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {type Guest, IDENTITIES, sharedGuest} from '../../support/guest.js'
+import {onTerminal} from '../../support/guest-terminal.js'
 
 const WITH_SUDO_AND_DEV = `
   apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y sudo passwd >/dev/null &&
@@ -125,6 +126,32 @@ test('emulated: a user may become the user it is', async () => {
   const {runWith} = await emulated()
   const ran = await runWith({flags: ['--user', 'dev']}, 'sudo', '-u', 'dev', 'su', 'dev', '-c', 'id -un')
   assert.deepEqual([ran.status, ran.stdout], [0, 'dev\n'])
+})
+
+test('emulated: a login on a terminal says that logind has no session of it, where logind runs', async () => {
+  const guest = await emulated()
+  const login = `envs run play su - dev -c 'echo in'`
+  assert.equal((await onTerminal(guest, login)).screen, 'in\r\n')
+  assert.equal((await guest.sh('mkdir -p /run/systemd/seats')).status, 0)
+  assert.match(
+    (await onTerminal(guest, login)).screen,
+    /^su: users are emulated in this environment, so this login has no session of logind: .*\nsu: Use a unit of the system with User=dev; .*--identity mapped.*\nin\r\n$/,
+  )
+  const {stderr} = await guest.sh('su - dev -c true; rmdir /run/systemd/seats')
+  assert.equal(stderr, '')
+})
+
+/** A program in the place of smtpd, which tells as whom and how it is started. */
+const FALSE_SMTPD = `
+mkdir -p /usr/lib/postfix/sbin /etc/postfix && cd /usr/lib/postfix/sbin
+printf '#!/bin/sh\\necho $(id -un) "$@"\\n' >smtpd && chmod 755 smtpd && /usr/lib/envs/lay-shims
+readlink smtpd; ./smtpd -n smtp -t inet; echo "mail_owner = games" >/etc/postfix/main.cf; ./smtpd -n smtp -t inet -u -c -o stress=`
+
+test('emulated: smtpd of Postfix is the mail owner from its start, and keeps its root directory', async () => {
+  const {sh} = await emulated()
+  const {stdout} = await sh(FALSE_SMTPD)
+  const expected = ['/usr/lib/envs/become', 'root -n smtp -t inet', 'games -n smtp -t inet -u -o stress=']
+  assert.deepEqual(stdout.trim().split('\n'), expected)
 })
 
 const rootsGuest = process.getuid?.() === 0 && "the guest of the host's root may not write to /proc/sys"

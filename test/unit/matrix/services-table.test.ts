@@ -42,14 +42,15 @@ test('the rows of a new run replace those of the same environment alone', () => 
   assert.deepEqual(kept.slice(0, other.length), other)
 })
 
-test('a release has a table with a column for each kind of environment', () => {
+test('a release has a table with a column for each kind of environment, and a line for each package in their order', () => {
   const rows = [...rowsOf(RESULT, PLACE), ...rowsOf({...RESULT, init: 'services'}, PLACE)]
-  assert.deepEqual(renderServices(rows).split('\n').slice(0, 6), [
+  assert.deepEqual(renderServices(rows).split('\n').slice(0, 7), [
     '### trixie',
     '',
     '|  | services, mapped | systemd, make-believe, mapped |',
     '| --- | --- | --- |',
     '| the whole | running, 8 s | running, 8 s |',
+    '| redis-server | no (ActiveState=failed) | no (ActiveState=failed) |',
     '| cron | yes | yes |',
   ])
 })

@@ -34,6 +34,7 @@ sub start {
   defined(my $pid = fork) or return;
   if ($pid) {
     close $failure;
+    Loop::watch_end($pid);
     return ($pid, $is_running);
   }
   close $is_running;

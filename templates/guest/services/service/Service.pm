@@ -121,6 +121,7 @@ sub launch {
 # A process that this program did not start as the unit's main one.
 sub remember {
   my ($unit, $pid) = @_;
+  Loop::watch_end($pid) unless $by_pid{$pid};
   $by_pid{$pid} //= {unit => $unit, command => {sub => 'start', ignores_failure => 0}};
 }
 

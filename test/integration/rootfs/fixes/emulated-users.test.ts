@@ -22,6 +22,7 @@ for (const [what, identity, folder, expected] of [
       ['become.d/su.pl', 0o644],
       ['become.d/sudo.pl', 0o644],
       ['become.d/postgresql.pl', 0o644],
+      ['become.d/postfix.pl', 0o644],
     ] as const) {
       const path = join(root, 'usr/lib/envs', name)
       assert.equal(existsSync(path), expected, name)

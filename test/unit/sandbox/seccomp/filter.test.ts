@@ -241,6 +241,20 @@ test('an init may reboot, learns that it makes no devices, and has no clone3 wit
   }
 })
 
+test('an init that receives a notification waits for the keeper, and no other call does', () => {
+  const filter = buildFilter('amd64', ['notifications'])
+  const [recvmsg, sendmsg] = [47, 46]
+  const [trunc, dontWait, closeOnExec] = [0x20n, 0x40n, 0x40000000n]
+  const verdicts = (number: number) =>
+    [closeOnExec | dontWait | trunc, closeOnExec | dontWait, closeOnExec, dontWait, 0n].map((flags) =>
+      judge(filter, {audit: ABI.amd64.audit, number, arguments: [20n, 0x7fff00000000n, flags]}),
+    )
+  const waits = 'other 0x7fc00000'
+  assert.deepEqual(verdicts(recvmsg), [waits, waits, 'allow', 'allow', 'allow'])
+  assert.deepEqual(new Set(verdicts(sendmsg)), new Set(['allow']))
+  assert.deepEqual(changedNumbers(filter, ABI.amd64), new Map())
+})
+
 test('both identities fake device nodes and guard the terminal', () => {
   for (const identity of ['emulated', 'mapped'] as const) {
     const filter = buildFilter('amd64', filterSets(identity))
