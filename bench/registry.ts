@@ -98,10 +98,15 @@ export async function registryGroups(rootfs: string, bench: Bench): Promise<Regi
       {
         title: 'Pulling an image from a registry on this host',
         compared:
-          'Four layers with gzip, about 500 MB unpacked, into an empty store. envs also makes the environment.',
+          'Four layers with gzip, about 500 MB unpacked, into an empty store. envs create also makes the environment.',
         reference: 'podman pull',
         contenders: [
           metered('podman pull', () => pull(BASE), clearPodman),
+          metered(
+            'envs image pull',
+            () => ours('image', 'pull', `${host}/${BASE}:1`, '-q'),
+            () => product.clear(),
+          ),
           metered(
             'envs create',
             () => ours('create', `${host}/${BASE}:1`, '-n', 'a', '-q'),
