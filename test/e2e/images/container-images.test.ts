@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {gunzipSync, gzipSync} from 'node:zlib'
 import {sha256Of} from '../../../src/host/digest.js'
+import {openHost} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
 import {fileScope} from '../../support/file-scope.js'
@@ -41,6 +42,7 @@ const layout = await writeLayout(join(shared, 'layout'), {
 })
 const APP = `oci:${layout.folder}:app`
 
+const withoutProot = openHost().which('proot') === undefined ? 'proot is not installed' : false
 const unmapped = await whyNotMapped()
 const IDENTITIES = [
   {identity: 'mapped', skip: unmapped ?? false},
@@ -379,7 +381,8 @@ test('an image without a shell runs its programs, and says so where a shell is w
       config: {Entrypoint: ['/tool', '--version'], User: 'app'},
     },
   })
-  await ok(cli, 'create', `oci:${folder}:tool`, '--name', 'tool', '-q')
+  const image = `oci:${folder}:tool`
+  await ok(cli, 'create', image, '--name', 'tool', '-q')
   assert.match(await ok(cli, 'run', 'tool'), /^ldconfig \(/)
   const entered = await cli.run('enter', 'tool')
   assert.equal(entered.status, 127)
@@ -387,4 +390,18 @@ test('an image without a shell runs its programs, and says so where a shell is w
     entered.stderr,
     /^envs: The command "\/bin\/sh" was not found in "tool"\.\n {2}It has no shell to enter/,
   )
+})
+
+test('proot runs the programs of an image without a shell', {skip: withoutProot}, async (t) => {
+  const cli = await environmentCli(t, {ENVS_ENGINE: 'proot', ENVS_STORAGE: 'directory'})
+  const tool = await readFile('/sbin/ldconfig')
+  const {folder} = await writeLayout(join(cli.home, 'layout'), {
+    tool: {
+      layers: [layer(dir('etc'), put('tool', tool, {mode: 0o755}))],
+      config: {Entrypoint: ['/tool', '--version'], Env: ['WORD=1'], WorkingDir: '/srv'},
+    },
+  })
+  await ok(cli, 'create', `oci:${folder}:tool`, '--name', 'tool', '-q')
+  assert.match(await ok(cli, 'run', 'tool'), /^ldconfig \(/)
+  assert.match(await ok(cli, 'run', 'tool', '--', '/tool', '--version'), /^ldconfig \(/)
 })
