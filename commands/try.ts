@@ -1,5 +1,5 @@
 import {SessionCommand} from '../src/cli/command.js'
-import {architectureFlag, architectureIn, offlineFlag, sessionFlags} from '../src/cli/flags.js'
+import {architectureFlag, architectureIn, offlineFlag, sessionFlags, verifyFlag} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {splitAtSeparator} from '../src/cli/session-line.js'
@@ -35,6 +35,7 @@ and are lost at a power failure.`
     ...sessionFlags(),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
+    verify: verifyFlag(),
     offline: offlineFlag(),
     disk: Flags.boolean({description: 'write to disk instead of memory, for large installations'}),
   }
@@ -50,6 +51,7 @@ and are lost at a power failure.`
     const signal = this.signal()
     const context = imageContext(host, settings, {
       signal,
+      verify: flags.verify,
       offline: flags.offline,
       onNotice: this.reportNotice,
     })
