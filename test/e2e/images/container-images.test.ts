@@ -4,7 +4,6 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {gunzipSync, gzipSync} from 'node:zlib'
 import {sha256Of} from '../../../src/host/digest.js'
-import {openHost} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
 import {type EnvironmentCli, environmentCli, whyNotMapped} from '../../support/environment-cli.js'
 import {fileScope} from '../../support/file-scope.js'
@@ -42,7 +41,6 @@ const layout = await writeLayout(join(shared, 'layout'), {
 })
 const APP = `oci:${layout.folder}:app`
 
-const withoutProot = openHost().which('proot') === undefined ? 'proot is not installed' : false
 const unmapped = await whyNotMapped()
 const IDENTITIES = [
   {identity: 'mapped', skip: unmapped ?? false},
@@ -363,45 +361,4 @@ test('a merged tree has no name of a file that a layer removed', async (t) => {
   })
   await ok(cli, 'create', `oci:${own.folder}:app`, '--name', 'app', '-q')
   assert.equal(await ok(cli, 'run', 'app', '--', 'sh', '-c', 'echo /d/* /l/*'), '/d/* /l/y\n')
-})
-
-test('an image without a shell runs its programs, and says so where a shell is wanted', async (t) => {
-  const cli = await environmentCli(t)
-  // Of the host, and static: it needs nothing of the image.
-  const tool = await readFile('/sbin/ldconfig')
-  const {folder} = await writeLayout(join(cli.home, 'layout'), {
-    tool: {
-      layers: [
-        layer(
-          dir('etc'),
-          put('etc/passwd', 'app:x:65532:65532::/:/sbin/nologin\n'),
-          put('tool', tool, {mode: 0o755}),
-        ),
-      ],
-      config: {Entrypoint: ['/tool', '--version'], User: 'app'},
-    },
-  })
-  const image = `oci:${folder}:tool`
-  await ok(cli, 'create', image, '--name', 'tool', '-q')
-  assert.match(await ok(cli, 'run', 'tool'), /^ldconfig \(/)
-  const entered = await cli.run('enter', 'tool')
-  assert.equal(entered.status, 127)
-  assert.match(
-    entered.stderr,
-    /^envs: The command "\/bin\/sh" was not found in "tool"\.\n {2}It has no shell to enter/,
-  )
-})
-
-test('proot runs the programs of an image without a shell', {skip: withoutProot}, async (t) => {
-  const cli = await environmentCli(t, {ENVS_ENGINE: 'proot', ENVS_STORAGE: 'directory'})
-  const tool = await readFile('/sbin/ldconfig')
-  const {folder} = await writeLayout(join(cli.home, 'layout'), {
-    tool: {
-      layers: [layer(dir('etc'), put('tool', tool, {mode: 0o755}))],
-      config: {Entrypoint: ['/tool', '--version'], Env: ['WORD=1'], WorkingDir: '/srv'},
-    },
-  })
-  await ok(cli, 'create', `oci:${folder}:tool`, '--name', 'tool', '-q')
-  assert.match(await ok(cli, 'run', 'tool'), /^ldconfig \(/)
-  assert.match(await ok(cli, 'run', 'tool', '--', '/tool', '--version'), /^ldconfig \(/)
 })
