@@ -8,6 +8,7 @@ import {
   offlineFlag,
   profileFlag,
   sessionFlags,
+  verifyFlag,
 } from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Args, Flags} from '../src/cli/parse.js'
@@ -46,6 +47,7 @@ and are lost at a power failure.`
     ...limitFlags('memory', 'cpus', 'processes', 'io-weight'),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
+    verify: verifyFlag(),
     offline: offlineFlag(),
     profile: profileFlag(),
     ...networkFlags(),
@@ -63,6 +65,7 @@ and are lost at a power failure.`
     const signal = this.signal()
     const context = imageContext(host, settings, {
       signal,
+      verify: flags.verify,
       offline: flags.offline,
       onNotice: this.reportNotice,
     })

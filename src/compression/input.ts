@@ -1,7 +1,17 @@
-import {createReadStream, fstatSync, readFileSync, readSync} from 'node:fs'
+import {
+  closeSync,
+  createReadStream,
+  constants as fileConstants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+} from 'node:fs'
 import {constants} from 'node:os'
 import {Header} from 'tar/header'
 import {corruptArchiveError, toolKilledError} from './errors.js'
+
+const {O_RDONLY, O_NOFOLLOW} = fileConstants
 
 /**
  * Returns the output of a decoder that was started in advance, and checks the decoder's status before the
@@ -71,6 +81,43 @@ export async function openArchiveInput(fd: number, decoded?: DecodedInput): Prom
     bytes: readDescriptor(fd, 0),
     file: {fd, sizeBytes: status.size},
     ...(decoded === undefined ? {} : {decoded}),
+  }
+}
+
+/**
+ * Opens an archive in a file that another process still writes.
+ *
+ * @param growth - A pipe, read by blocking calls, from which the writer gives bytes when the file has grown; its end is the end
+ *   of the archive. The file exists when the first byte comes.
+ * @throws {NodeJS.ErrnoException}
+ */
+export function openGrowingArchive(path: string, growth: number): ArchiveInput {
+  const tokens = Buffer.alloc(READ_BYTES)
+  const grows = () => readSync(growth, tokens, 0, tokens.length, null) > 0
+  if (!grows()) return {start: Buffer.alloc(0), bytes: NOTHING}
+  const fd = openSync(path, O_RDONLY | O_NOFOLLOW)
+  const start = Buffer.alloc(SNIFF_BYTES)
+  let length = 0
+  do length = readSync(fd, start, 0, SNIFF_BYTES, 0)
+  while (length < SNIFF_BYTES && grows())
+  return {start: start.subarray(0, length), bytes: readGrowing(fd, grows)}
+}
+
+const NOTHING: AsyncIterable<Buffer> = (async function* () {})()
+
+async function* readGrowing(fd: number, grows: () => boolean): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  let at = 0
+  try {
+    for (let isWhole = false; ; ) {
+      const length = readSync(fd, buffer, 0, READ_BYTES, at)
+      at += length
+      if (length > 0) yield buffer.subarray(0, length)
+      else if (isWhole) return
+      else isWhole = !grows()
+    }
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -10,13 +10,12 @@ import {makeMountPoint} from './package-cache.js'
 const SHELLS = ['bin/sh', 'usr/bin/sh']
 
 /**
- * Lends a guest without a shell, such as a distroless image, a read-only copy of the host's: a script holds the environment while
- * sessions come and go. Sessions do not use it.
+ * Lends a guest without a shell, such as a distroless image, a copy of the host's: a script holds the environment while sessions
+ * come and go, and with proot starts each of them. Commands of the user do not get it.
  */
 export const borrowedShell: SandboxFeature = {
   id: 'borrowed-shell',
-  // With proot, the session itself is a script of the guest's shell.
-  engines: ['bwrap', 'unshare'],
+  engines: ['bwrap', 'unshare', 'proot'],
   async apply(spec, {host, tree, environment, isPreview}) {
     // Any other environment has lost its shell, which is an error.
     if (environment.record.image.container === undefined) return spec

@@ -132,8 +132,12 @@ async function fileOrContainer(path: string, architecture: DebArchitecture): Pro
 const HOST_PART =
   /^(?:(?:[a-z0-9-]+\.)+[a-z]{2,}|localhost|[a-z0-9-]+(?=:)|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::\d{1,5})?$/i
 
-/** @returns undefined for any other reference. @throws {@link badReferenceError} @throws {UsageError} */
-function parseContainer(text: string, workingFolder: string): ContainerLocation | undefined {
+/**
+ * Parses the reference of an image of containers.
+ *
+ * @returns undefined for any other reference. @throws {@link badReferenceError} @throws {UsageError}
+ */
+export function parseContainer(text: string, workingFolder: string): ContainerLocation | undefined {
   const [, scheme, rest = ''] = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)(.*)$/is.exec(text) ?? []
   switch (scheme?.toLowerCase()) {
     case 'docker://':

@@ -233,7 +233,7 @@ async function unpackBlob(
     signal,
     onRead: (bytes) => progress.read(layer, bytes),
   })
-  const request = {tree, changes, ledger, owners: identity === 'mapped' ? 'keep' : 'caller'} as const
+  const request = {tree, changes, ledger, part, owners: identity === 'mapped' ? 'keep' : 'caller'} as const
   const onProgress = (written: {entries: number; bytes: number}) => progress.written(layer, written)
   const work = extractLayer(await treeProcess(host, identity), reader.bytes, request, {signal, onProgress})
   const report = await work.catch(async (error: unknown) => {

@@ -7,6 +7,7 @@ import {namesIn} from '../../host/files.js'
 import type {Host} from '../../host/host.js'
 import {listKept, readKept} from '../../images/cache/cache.js'
 import {imageFiles} from '../../images/cache/layout.js'
+import {parseContainer} from '../../images/reference.js'
 import {readLedger} from '../../rootfs/ledger/ledger.js'
 import {
   type Environment,
@@ -244,11 +245,15 @@ async function lostBase(
   return {problem, remedy, isRepairable: false}
 }
 
-/** Returns whether the tarball of an image is in the cache, or where it was. */
+/** Returns whether the tarball of an image is in the cache, or where it was; a registry is not asked. */
 async function canUnpackAgain(
   {images}: Pick<Host['paths'], 'images'>,
   {image}: Pick<Environment['record'], 'image'>,
 ): Promise<boolean> {
+  if (image.container !== undefined) {
+    const location = parseContainer(image.container.reference, '/')
+    return location !== undefined && (location.kind === 'registry' || existsSync(location.path))
+  }
   const kept = await readKept(images, image.sha256 as Sha256).catch(() => undefined)
   return kept !== undefined || existsSync(image.source)
 }

@@ -2,12 +2,17 @@ import type {Settings} from '../../config/settings.js'
 import {EnvsError} from '../../errors.js'
 import {isSha256, type Sha256} from '../../host/digest.js'
 import {isFailure} from '../../host/errno.js'
+import {digestMismatchError} from '../../host/errors.js'
 import type {Host} from '../../host/host.js'
+import {namedArchitecture} from '../../host/machine/arch.js'
 import {readKept} from '../../images/cache/cache.js'
 import {discardKept} from '../../images/cache/remove.js'
 import {openDigestMemory, openFileImage} from '../../images/local.js'
+import {type ContainerOrigin, pinnedName} from '../../images/oci/origin.js'
+import {resolveContainerReference} from '../../images/oci/resolve.js'
 import {openImage} from '../../images/open.js'
 import type {OpenedImage} from '../../images/opened-image.js'
+import {parseContainer} from '../../images/reference.js'
 import {isInUse} from '../../sandbox/processes.js'
 import {type Environment, findEnvironment} from '../../store/environments.js'
 import {environmentRunningError} from '../../store/errors.js'
@@ -187,11 +192,13 @@ async function withImageLayer(
 
 async function openAgain(
   host: Host,
-  {image}: Environment['record'],
+  {image, architecture}: Environment['record'],
   {settings, signal}: Pick<RepairOptions, 'settings' | 'signal'>,
 ): Promise<OpenedImage> {
   const {paths} = host
   const sha256 = image.sha256 as Sha256
+  if (image.container !== undefined)
+    return openContainerAgain(host, {container: image.container, architecture}, {settings, signal})
   const kept = await readKept(paths.images, sha256)
   if (kept === undefined)
     return openFileImage(image.source, {
@@ -204,6 +211,34 @@ async function openAgain(
     {kind: 'kept', image: kept, reason: ''},
     {images: paths.images, cacheFolder: paths.cache, context},
   )
+}
+
+/** Opens an image of containers by its digest, which a tag may not mean any more. Layers that are in the store need no registry. */
+async function openContainerAgain(
+  host: Host,
+  {container, architecture}: {readonly container: ContainerOrigin; readonly architecture: string},
+  {settings, signal}: Pick<RepairOptions, 'settings' | 'signal'>,
+): Promise<OpenedImage> {
+  const {images, cache: cacheFolder} = host.paths
+  const context = imageContext(host, settings, {signal})
+  const {reference: name, manifest, registry} = container
+  const location = parseContainer(registry === null ? name : pinnedName(container), '/')
+  if (location === undefined) throw new Error(`${name} is no name of an image of containers`)
+  const reference = {
+    kind: 'container',
+    location,
+    architecture: namedArchitecture(architecture) ?? host.architecture,
+  } as const
+  const around = {images, context, recent: undefined, isNewest: false}
+  const {image} = await resolveContainerReference(reference, around)
+  const {content, digest = ''} = image
+  if (content.kind !== 'container') throw new Error(`${name} is no image of containers`)
+  if (`sha256:${digest}` !== manifest) {
+    await content.source.close()
+    throw digestMismatchError({source: name, expected: manifest, actual: `sha256:${digest}`})
+  }
+  const named = {...image, content: {...content, image: {...content.image, name}}}
+  return openImage({kind: 'found', image: named}, {images, cacheFolder, context})
 }
 
 /** Returns the history with another layer in place of the image's, in all stacks: other settings give it another name. */

@@ -86,6 +86,8 @@ type PackOptions = {
   readonly signal: AbortSignal
   readonly onProgress: (progress: PublishProgress) => void
   readonly write: WriteBlob
+  /** Descriptors of locks that the worker inherits; those of the environment by default. */
+  readonly held?: readonly number[]
 }
 
 /**
@@ -111,10 +113,11 @@ export async function openPublication(
     architecture,
     layers: plan.layers,
     base,
-    async pack(layer, {signal, onProgress, write}) {
+    async pack(layer, {signal, onProgress, write, held}) {
       const place = {layer: plan.layers.indexOf(layer) + 1, layers: plan.layers.length}
       const packed = await packPlanned(host, layer, {
-        ...{process: plan.process, compression, signal, write},
+        ...{compression, signal, write},
+        process: held === undefined ? plan.process : {...plan.process, held},
         onProgress: (progress) => onProgress({stage: 'pack', ...place, ...progress}),
       })
       // An image has a layer at least.

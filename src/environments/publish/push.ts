@@ -1,3 +1,4 @@
+import type {FileHandle} from 'node:fs/promises'
 import {Readable} from 'node:stream'
 import * as v from 'valibot'
 import {UsageError} from '../../errors.js'
@@ -9,7 +10,7 @@ import {openRegistry, type Repository} from '../../registry/client.js'
 import {type Descriptor, digestField, type OciDigest} from '../../registry/descriptor.js'
 import {registrySettings} from '../../registry/hosts.js'
 import {formatReference, parseRegistryReference, type RegistryReference} from '../../registry/reference.js'
-import {withLockedEnvironment} from '../../store/locks.js'
+import {holdLayers, withLockedEnvironment} from '../../store/locks.js'
 import {findStopped, type LockedEnvironment} from '../export/export.js'
 import {isUnavailable, type KeptLayer} from './base.js'
 import {sourceDateEpoch} from './defaults.js'
@@ -43,7 +44,8 @@ export type PushResult = PublishedImage & {
 }
 
 /**
- * Writes a stopped environment as an image into a registry: what the registry has is not sent again.
+ * Writes a stopped environment as an image into a registry: what the registry has is not sent again. The environment is locked
+ * while its own layers are packed, and not while they are sent.
  *
  * @throws {UsageError} @throws {@link badReferenceError} @throws {EnvironmentNotFoundError} @throws {EnvironmentRunningError}
  * @throws As `openPublication`, and as a {@link Repository}.
@@ -57,13 +59,19 @@ export async function pushImage(
   sourceDateEpoch(host)
   const connection = {settings: registrySettings(options.settings), host, signal: options.signal}
   const target = openRegistry(reference, {...connection, actions: 'pull,push'})
+  // The layer of an image is packed without the lock of the environment, and garbage collection must not remove it.
+  const layers = await holdLayers(host.paths)
+  const packed: PackedLayers = new Map()
   try {
+    const push = {host, target, request, options, connection, packed, blobs: []}
     const find = () => findStopped(host, request.name)
-    return await withLockedEnvironment(host.paths, 'exclusive', find, async (environment, lock) => {
-      const push = {host, target, request, options, connection, blobs: []}
-      return pushLocked(push, {environment, lock})
-    })
+    const publication = await withLockedEnvironment(host.paths, 'exclusive', find, (environment, lock) =>
+      packChanging(push, {environment, lock}),
+    )
+    return await send(push, publication)
   } finally {
+    for (const {file} of packed.values()) await file.close()
+    layers.release()
     await target.close()
   }
 }
@@ -84,12 +92,43 @@ type Push = {
   readonly request: PushRequest
   readonly options: PublishOptions
   readonly connection: Omit<Parameters<typeof openRegistry>[1], 'actions'>
+  readonly packed: PackedLayers
   readonly blobs: PushedBlob[]
 }
 
-async function pushLocked(push: Push, locked: LockedEnvironment): Promise<PushResult> {
-  const {host, target, request, blobs} = push
-  const publication = await openPublication(host, locked, request)
+/** Layers in files without a name; undefined stands for a layer without changes. */
+type PackedLayers = Map<PlannedLayer, {readonly file: FileHandle; readonly layer: PublishedLayer | undefined}>
+
+/** Packs the layers that a session may change, so that the environment is locked no longer than that takes. */
+async function packChanging(push: Push, locked: LockedEnvironment): Promise<Publication> {
+  const publication = await openPublication(push.host, locked, push.request)
+  for (const layer of publication.layers) if (layer.id === undefined) await pack(push, publication, layer)
+  return publication
+}
+
+async function pack(
+  {host, options, packed}: Push,
+  publication: Publication,
+  planned: PlannedLayer,
+  held?: readonly number[],
+): Promise<{readonly file: FileHandle; readonly layer: PublishedLayer | undefined}> {
+  const file = await openUnnamedFile(host)
+  try {
+    const layer = await publication.pack(planned, {
+      ...options,
+      ...(held === undefined ? {} : {held}),
+      write: async (piece) => void (await file.writeFile(piece)),
+    })
+    packed.set(planned, {file, layer})
+    return {file, layer}
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function send(push: Push, publication: Publication): Promise<PushResult> {
+  const {target, request, blobs} = push
   const layers = await pushKept(push, publication)
   for (const layer of publication.layers.slice(layers.length === 0 ? 0 : 1)) {
     const pushed = await pushPacked(push, publication, layer)
@@ -106,7 +145,7 @@ async function pushLocked(push: Push, locked: LockedEnvironment): Promise<PushRe
   // Last, because the registry refuses a manifest that names what it has not.
   const {tag = DEFAULT_TAG} = target.reference
   await target.pushManifest(manifest.bytes, manifest.descriptor.mediaType, tag)
-  return {name: locked.environment.name, reference: formatReference(target.reference), ...image, blobs}
+  return {name: request.name, reference: formatReference(target.reference), ...image, blobs}
 }
 
 /** Names the layers of the image below as they were published; none if they can't be had any more. */
@@ -198,10 +237,11 @@ const PACKING = 1
  * digest is remembered.
  */
 async function pushPacked(
-  {host, target, request, options, blobs}: Push,
+  push: Push,
   publication: Publication,
   layer: PlannedLayer,
 ): Promise<PublishedLayer | undefined> {
+  const {host, target, request, options, blobs} = push
   const memory = openMemory(`${host.paths.cache}/layer-digests.json`, {
     schema: rememberedSchema,
     most: MOST_REMEMBERED,
@@ -215,28 +255,21 @@ async function pushPacked(
     blobs.push({digest: known.digest, sizeBytes: known.sizeBytes, how: 'there'})
     return {...known, compression, history: publication.historyOf(layer)}
   }
-  const file = await openUnnamedFile(host)
-  try {
-    const packed = await publication.pack(layer, {
-      ...options,
-      write: async (piece) => void (await file.writeFile(piece)),
-    })
-    if (packed === undefined) return undefined
-    const {digest, diffId, sizeBytes, entries = 0} = packed
-    if (key !== undefined) await memory.remember(key, {digest, diffId, sizeBytes, entries})
-    if (await target.hasBlob(digest)) {
-      blobs.push({digest, sizeBytes, how: 'there'})
-      return packed
-    }
-    const place = {layer: publication.layers.indexOf(layer) + 1, layers: publication.layers.length}
-    const onBytes = (bytes: number) =>
-      options.onProgress({stage: 'push', ...place, bytes, totalBytes: sizeBytes})
-    const read = () => counted(file.createReadStream({start: 0, autoClose: false}), onBytes)
-    const descriptor: Pick<Descriptor, 'digest' | 'size'> = {digest, size: sizeBytes}
-    await target.pushBlob(descriptor, () => Readable.from(read(), {objectMode: false}))
-    blobs.push({digest, sizeBytes, how: 'sent'})
+  // Nobody changes the layer of an image: without a lock of the environment, which is released.
+  const {file, layer: packed} = push.packed.get(layer) ?? (await pack(push, publication, layer, []))
+  if (packed === undefined) return undefined
+  const {digest, diffId, sizeBytes, entries = 0} = packed
+  if (key !== undefined) await memory.remember(key, {digest, diffId, sizeBytes, entries})
+  if (await target.hasBlob(digest)) {
+    blobs.push({digest, sizeBytes, how: 'there'})
     return packed
-  } finally {
-    await file.close()
   }
+  const place = {layer: publication.layers.indexOf(layer) + 1, layers: publication.layers.length}
+  const onBytes = (bytes: number) =>
+    options.onProgress({stage: 'push', ...place, bytes, totalBytes: sizeBytes})
+  const read = () => counted(file.createReadStream({start: 0, autoClose: false}), onBytes)
+  const descriptor: Pick<Descriptor, 'digest' | 'size'> = {digest, size: sizeBytes}
+  await target.pushBlob(descriptor, () => Readable.from(read(), {objectMode: false}))
+  blobs.push({digest, sizeBytes, how: 'sent'})
+  return packed
 }

@@ -146,7 +146,7 @@ export async function send(start: URL, options: RequestOptions): Promise<HttpAns
       try {
         for await (const chunk of body) {
           clearTimeout(timer)
-          yield Buffer.from(chunk)
+          yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)
           timer = watch(options.idleMs)
         }
       } catch (error) {

@@ -9,7 +9,6 @@ import type {ExportReport} from '../export/export.js'
 import type {ExtractReport} from '../extract.js'
 import type {Facts} from '../fixes/fix.js'
 import type {LayerReport} from '../layer/extract.js'
-import type {StoredLayerFiles} from '../layer/merge.js'
 import type {PackLayerReport} from '../layer/pack.js'
 import type {LedgerCounts} from '../ledger/ledger.js'
 import type {RestoreReport} from '../ledger/owners.js'
@@ -19,6 +18,7 @@ import {type ArchiveSource, ask, type ExtractProgress, type TreeProcess} from '.
 import type {
   CompareRequest,
   ExportRequest,
+  ExtractLayerRequest,
   FixReport,
   LedgerRequest,
   MergeRequest,
@@ -66,13 +66,13 @@ export async function extractRootfs(
 /**
  * Extracts one layer of a container image into an empty folder, and writes the files beside it.
  *
- * @param bytes - The layer as it is stored, compressed or not.
+ * @param bytes - The layer as it is stored, compressed or not; or one byte for each growth of the file in `request.part`.
  * @throws As {@link extractRootfs}.
  */
 export async function extractLayer(
   tree: TreeProcess,
   bytes: Readable,
-  request: StoredLayerFiles & {readonly owners: OwnerRule},
+  request: ExtractLayerRequest,
   options: {signal?: AbortSignal; onProgress?: (progress: ExtractProgress) => void} = {},
 ): Promise<LayerReport> {
   return ask(tree, 'extract-layer', {request, ...options, source: bytes})

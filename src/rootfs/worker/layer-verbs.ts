@@ -1,23 +1,24 @@
 import {mkdirSync} from 'node:fs'
-import {openArchiveInput} from '../../compression/input.js'
+import {openArchiveInput, openGrowingArchive} from '../../compression/input.js'
 import {openHost} from '../../host/host.js'
 import {explainErrno} from '../errors.js'
 import type {ExtractOptions} from '../extract.js'
 import {extractLayer, type LayerReport} from '../layer/extract.js'
 import {mergeImageLayers} from '../layer/merge.js'
 import type {LedgerCounts} from '../ledger/ledger.js'
-import type {MergeRequest, WorkerRequests} from './protocol.js'
+import type {ExtractLayerRequest, MergeRequest} from './protocol.js'
 
 const STDIN = 0
 
 export async function extractOne(
-  {tree, changes, ledger, owners}: WorkerRequests['extract-layer'],
+  {tree, changes, ledger, owners, part}: ExtractLayerRequest,
   onProgress: NonNullable<ExtractOptions['onProgress']>,
 ): Promise<LayerReport> {
   const {which, architecture} = openHost()
   mkdirSync(tree, {mode: 0o700})
   const options = {owners, which, architecture, ledger, changes, onProgress}
-  return extractLayer(await openArchiveInput(STDIN), tree, options)
+  const input = part === undefined ? await openArchiveInput(STDIN) : openGrowingArchive(part, STDIN)
+  return extractLayer(input, tree, options)
 }
 
 export function merge({layers, root, ledger, workingFolder, owners}: MergeRequest): LedgerCounts {

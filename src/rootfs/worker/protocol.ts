@@ -31,7 +31,7 @@ export type WorkerRequests = {
     /** Path of the metadata journal. */
     readonly ledger?: string
   }
-  readonly 'extract-layer': StoredLayerFiles & {readonly owners: OwnerRule}
+  readonly 'extract-layer': ExtractLayerRequest
   readonly 'merge-layers': MergeRequest
   readonly fix: {readonly root: string; readonly facts: Facts; readonly only?: readonly string[]}
   readonly settle: SettleRequest
@@ -45,6 +45,12 @@ export type WorkerRequests = {
   readonly remove: {readonly path: string}
   /** `isOnce`: a file with hard links in several of the trees counts for the first of them alone. */
   readonly measure: {readonly paths: readonly string[]; readonly isOnce: boolean}
+}
+
+export type ExtractLayerRequest = StoredLayerFiles & {
+  readonly owners: OwnerRule
+  /** Path of a file that has the bytes, and may still grow: then standard input tells of its growth. */
+  readonly part?: string | undefined
 }
 
 /** Results of the worker, by verb. */

@@ -53,7 +53,8 @@ export async function runProotSession(session: ProotSession): Promise<number> {
   const script = await templateText('guest/proot-session.sh')
   const ofImage = effectiveVariables(request).filter(({isOfImage}) => isOfImage === true)
   const task = (kind: 'find' | 'run', ...command: readonly string[]) => [
-    ...['/bin/sh', '-c', script, 'envs-session'],
+    ...shellOf(tree),
+    ...['-c', script, 'envs-session'],
     ...[kind, request.user, request.workingFolder ?? '', request.usualFolder ?? ''],
     ...[String(ofImage.length), ...ofImage.map(({name: key, value}) => `${key}=${value}`), ...command],
   ]
@@ -128,10 +129,15 @@ function passable(words: readonly string[], env: Readonly<Record<string, string>
   return {words: [PERCENT_MARK, ...words.map(percentText)], env: Object.fromEntries(coded)}
 }
 
+/** The shell of the script that starts the command. */
+function shellOf({spec: {shell}}: ProotTree): readonly string[] {
+  return shell ?? ['/bin/sh']
+}
+
 /** Finds a user's ids in the guest's /etc/passwd and /etc/group. @throws As {@link runProotSession}. */
 async function findIds(session: ProotSession, task: readonly string[]): Promise<string> {
   const {name, request, tree} = session
-  const argv = [...prootWords(tree, '0:0'), '/bin/sh', '-c', 'exec 3>&1; exec "$@"', 'sh', ...task]
+  const argv = [...prootWords(tree, '0:0'), ...shellOf(tree), '-c', 'exec 3>&1; exec "$@"', 'sh', ...task]
   const {stdout} = await capture(argv, {env: variables(session)})
   const line = stdout.trim()
   if (/^\d{1,10}:\d{1,10}$/.test(line)) return line
@@ -193,7 +199,7 @@ export type ProotTree = {
   /** Absolute path of proot(1). */
   readonly program: string
   /** `root` is a folder of the host. */
-  readonly spec: Pick<SandboxSpec, 'root' | 'mounts'>
+  readonly spec: Pick<SandboxSpec, 'root' | 'mounts' | 'shell'>
   /** Folders and files of the host that the session shares; proot can't make them read-only. */
   readonly volumes: readonly Volume[]
 }

@@ -4,8 +4,10 @@ import {readdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {TestContext} from 'node:test'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
+import {layer, put} from '../../support/image-layers.js'
+import {writeLayout} from '../../support/image-layout.js'
 import {assertDocumented} from '../../support/json-schema.js'
-import {runnableRootfs} from '../../support/runnable-rootfs.js'
+import {runnableMembers, runnableRootfs} from '../../support/runnable-rootfs.js'
 import {layeredTest as test} from '../../support/stacked-layers.js'
 import {done} from '../../support/store-at-rest.js'
 
@@ -93,6 +95,37 @@ test('the lost layer of an image is named, not the disk, and unpacked again from
     [{kind: 'image-layer', path: join(layers, base)}],
   )
   assert.deepEqual(await filesOf(cli), ['one'])
+})
+
+test('the lost layer of an image of containers is made again of its stored layers, else of the image', async (t) => {
+  const cli = await environmentCli(t)
+  const layers = [layer(...(await runnableMembers())), layer(put('srv/word', 'kept'))]
+  const {folder} = await writeLayout(join(cli.home, 'layout'), {app: {layers}})
+  await done(cli, 'create', `oci:${folder}:app`, '--name', 'play', '--identity', 'emulated', '-q')
+  const {layers: stack} = JSON.parse(await readFile(join(cli.store, 'play', 'history.json'), 'utf8'))
+  const lost = join(cli.data, 'layers', stack[0])
+  const stored = join(cli.data, 'image-layers')
+  const repaired = async () => {
+    const {status, stdout} = await cli.run('doctor', '--repair', 'play', '--json')
+    assert.equal(status, 0, stdout)
+    const {repaired: all} = JSON.parse(stdout)
+    return all.map(({kind, path}: Problem) => ({kind, path}))
+  }
+
+  await rm(lost, {recursive: true})
+  assert.deepEqual(await repaired(), [{kind: 'image-layer', path: lost}])
+  assert.deepEqual(await readFile(join(lost, 'tree/srv/word'), 'utf8'), 'kept')
+
+  await rm(lost, {recursive: true})
+  await rm(stored, {recursive: true})
+  await rename(folder, `${folder}.away`)
+  assert.equal((await cli.run('doctor', '--repair', 'play')).status, 10)
+  await rename(`${folder}.away`, folder)
+  assert.deepEqual(await repaired(), [{kind: 'image-layer', path: lost}])
+  assert.equal(
+    (await cli.run('run', 'play', '--', 'sh', '-c', 'read w </srv/word; echo "$w"')).stdout,
+    'kept\n',
+  )
 })
 
 test('a lost layer between is found by the failed start, and by a restore of a snapshot that needs it', async (t) => {

@@ -362,29 +362,3 @@ test('a merged tree has no name of a file that a layer removed', async (t) => {
   await ok(cli, 'create', `oci:${own.folder}:app`, '--name', 'app', '-q')
   assert.equal(await ok(cli, 'run', 'app', '--', 'sh', '-c', 'echo /d/* /l/*'), '/d/* /l/y\n')
 })
-
-test('an image without a shell runs its programs, and says so where a shell is wanted', async (t) => {
-  const cli = await environmentCli(t)
-  // Of the host, and static: it needs nothing of the image.
-  const tool = await readFile('/sbin/ldconfig')
-  const {folder} = await writeLayout(join(cli.home, 'layout'), {
-    tool: {
-      layers: [
-        layer(
-          dir('etc'),
-          put('etc/passwd', 'app:x:65532:65532::/:/sbin/nologin\n'),
-          put('tool', tool, {mode: 0o755}),
-        ),
-      ],
-      config: {Entrypoint: ['/tool', '--version'], User: 'app'},
-    },
-  })
-  await ok(cli, 'create', `oci:${folder}:tool`, '--name', 'tool', '-q')
-  assert.match(await ok(cli, 'run', 'tool'), /^ldconfig \(/)
-  const entered = await cli.run('enter', 'tool')
-  assert.equal(entered.status, 127)
-  assert.match(
-    entered.stderr,
-    /^envs: The command "\/bin\/sh" was not found in "tool"\.\n {2}It has no shell to enter/,
-  )
-})

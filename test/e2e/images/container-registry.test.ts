@@ -97,4 +97,10 @@ test('an image of a registry is verified, shared, and asked for by its digest al
   assert.deepEqual([`sha256:${there.sha256}`, there.wasKept], [newer.digest, true])
   const absent = await cli.run('create', `${registry.host}/team/tool:2`, '--offline', '--json')
   assert.deepEqual([absent.status, JSON.parse(absent.stdout).error.code], [3, 'ENVS_OFFLINE'])
+
+  // The variable alone is the same as the flag.
+  const offline = {ENVS_OFFLINE: '1'}
+  await ok({...offline, ENVS_IMAGE_CHECK: 'always'}, 'create', NAME, '--name', 'variable', '-q')
+  const none = await cli.runWith({env: offline}, 'create', `${registry.host}/team/tool:2`, '--json')
+  assert.deepEqual([none.status, JSON.parse(none.stdout).error.code], [3, 'ENVS_OFFLINE'])
 })

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import {EventEmitter, once} from 'node:events'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {capture} from '../../../src/host/process.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {fileScope} from '../../support/file-scope.js'
+import {startServer} from '../../support/http-server.js'
 import {readImageFile} from '../../support/image-file.js'
 import {startRegistry, TESTER, type TestRegistry} from '../../support/registry.js'
 import {authFileText, writeHomeFile} from '../../support/registry-client.js'
@@ -140,4 +142,29 @@ test('push refuses an environment that is not there, and sends nothing', async (
   const run = await cli.run('push', 'nothing', `${plain.host}/nothing`, '--json')
   assert.deepEqual([run.status, JSON.parse(run.stdout).error.code], [3, 'ENVS_NOT_FOUND'])
   assert.equal(plain.log(), before)
+})
+
+test('an environment is free while its layers are sent', {skip: noOverlays}, async (t) => {
+  const steps = new EventEmitter()
+  const sending = once(steps, 'sending')
+  const released = once(steps, 'released')
+  const server = await startServer(t, (request, response) => {
+    if (request.method === 'HEAD') response.writeHead(404).end()
+    else if (request.method === 'POST') response.writeHead(202, {location: '/v2/team/tiny/upload'}).end()
+    else {
+      // The layer, its configuration, and then the manifest.
+      steps.emit('sending')
+      request.resume()
+      void released.then(() => response.writeHead(201).end())
+    }
+  })
+  const cli = await tiny(t)
+  const env = {ENVS_REGISTRIES_INSECURE: server.origin.host}
+  const pushing = cli.runWith({env}, 'push', 'tiny', `${server.origin.host}/team/tiny`, '--json')
+  await Promise.race([sending, pushing])
+  const meanwhile = await cli.run('snapshot', 'tiny', 'meanwhile', '-q')
+  steps.emit('released')
+  assert.equal(meanwhile.status, 0, meanwhile.stderr)
+  const {status, stdout} = await pushing
+  assert.deepEqual([status, howSent(stdout)], [0, ['sent', 'sent']], stdout)
 })

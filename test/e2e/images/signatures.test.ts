@@ -144,6 +144,20 @@ test('the setting registries.trust is read in place of the policy of podman', as
   assert.equal((await cli.run('create', image, '--name', 'x')).status, 0)
 })
 
+test('try --verify runs an image that the key has signed, and none that another has', async (t) => {
+  const copy = await withCopy(t)
+  const image = `${copy.registry.host}/team/p256:1`
+  const refused = await copy.cli.run('try', image, '--verify', OTHER, '--', '/nothing')
+  assert.equal(refused.status, 125)
+  assert.match(refused.stderr, /one is by another key/)
+  await assertNothingMade(copy.cli, copy.registry.seen)
+  // The image has no program: that one is missing is found behind the signature.
+  const {cli} = await withMirror(t)
+  const ran = await cli.run('try', `${HOST}/team/p256:1`, '--verify', P256, '--', '/nothing')
+  assert.equal(ran.status, 127)
+  assert.match(ran.stderr, /"\/nothing" was not found/)
+})
+
 test('--verify is refused where it would be ignored', async (t) => {
   const cli = await environmentCli(t)
   for (const image of ['noble', './rootfs.tar', 'https://example.org/rootfs.tar', 'oci:./layout']) {
