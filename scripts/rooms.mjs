@@ -36,6 +36,7 @@ export const ROOMS = {
     ],
     ...['config', 'host', 'errors'],
   ],
+  'project/file': ['host', 'errors'],
   cli: [
     ...['environments', 'features', 'doctor', 'store', 'sandbox', 'images', 'registry', 'registry/trust'],
     ...['config', 'host'],
@@ -61,6 +62,7 @@ export const DOORS = {
   '@oclif/core': ['cli'],
   listr2: ['cli'],
   'get-east-asian-width': ['cli'],
+  'smol-toml': ['project/file'],
   conf: ['config'],
   tar: ['rootfs/tar', 'compression'],
   openpgp: ['images/signature'],
