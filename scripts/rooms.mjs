@@ -37,13 +37,19 @@ export const ROOMS = {
     ...['config', 'host', 'errors'],
   ],
   'project/file': ['host', 'errors'],
+  project: [
+    ...['project/file', 'environments', 'features', 'store', 'sandbox', 'rootfs', 'images', 'apt', 'config'],
+    ...['host', 'errors'],
+  ],
   cli: [
-    ...['environments', 'features', 'doctor', 'store', 'sandbox', 'images', 'registry', 'registry/trust'],
-    ...['config', 'host'],
+    ...['project', 'project/file', 'environments', 'features', 'doctor', 'store', 'sandbox', 'images'],
+    ...['registry', 'registry/trust', 'config', 'host'],
     'errors',
   ],
   commands: [
     'cli',
+    'project',
+    'project/file',
     'environments',
     'features',
     'doctor',
