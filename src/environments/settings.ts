@@ -25,7 +25,7 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<keyof EnvironmentSettings, SettingOfEnvironment>> = {
+const SETTINGS: Readonly<Record<Exclude<keyof EnvironmentSettings, 'project'>, SettingOfEnvironment>> = {
   init: {
     allowed: INIT_KINDS.join(', '),
     change({init: _, ...others}, text) {

@@ -54,6 +54,8 @@ export type InitKind = (typeof INIT_KINDS)[number]
 const environmentSettingsSchema = v.strictObject({
   /** The first process; missing for `none`. */
   init: v.exactOptional(oneOfField(INIT_KINDS)),
+  /** The file and table that `envs up` made the environment of, and the key of its last layer. */
+  project: v.exactOptional(v.strictObject({path: v.string(), table: v.string(), key: v.string()})),
 })
 
 export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>
