@@ -10,8 +10,9 @@ import {type RunOptions, runInEnvironment} from '../environments/session/run.js'
 import {takeSnapshot} from '../environments/snapshots/create.js'
 import {claimTryName, noteEnd} from '../environments/try/tries.js'
 import type {Host} from '../host/host.js'
-import {type Lock, takeLock} from '../host/locks.js'
+import {awaitLock, type Lock, openLockFile} from '../host/locks.js'
 import {type EnvironmentName, environmentFiles} from '../store/environments.js'
+import {EnvironmentNotFoundError} from '../store/errors.js'
 import {holdLayers} from '../store/locks.js'
 import type {ProjectEnvironment} from './environment.js'
 import {stepFailedError} from './errors.js'
@@ -21,9 +22,6 @@ import {prepareWork, type WorkPlace} from './work.js'
 
 /** Time for what a step left behind to end: nothing that it started lives on in the next layer. */
 const STOP_GRACE_MS = 2000
-
-/** One hour: another command may make the same layers. */
-const MOST_WAIT_MS = 3_600_000
 
 export type MakeHooks = Pick<RunOptions, 'onOutput'> & {
   readonly signal: AbortSignal
@@ -81,16 +79,10 @@ export async function makeState(host: Host, request: MakeRequest, hooks: MakeHoo
   }
 }
 
-/** Of two commands that need the same layer, one makes it. */
+/** Of two commands that need the same layers, one makes them. */
 async function lockMaking(host: Host, keys: readonly LayerKey[], {signal, onWait}: MakeHooks): Promise<Lock> {
-  const path = join(host.paths.locks, `.up.${keys.at(-1)}.lock`)
   await mkdir(host.paths.locks, {recursive: true, mode: 0o700})
-  const free = await takeLock(path, {mode: 'exclusive', waitMs: 0})
-  if (free !== undefined) return free
-  onWait()
-  const lock = await takeLock(path, {mode: 'exclusive', waitMs: MOST_WAIT_MS, signal})
-  if (lock === undefined) throw new Error('the lock of the layers is not free after an hour')
-  return lock
+  return awaitLock(openLockFile(join(host.paths.locks, `.up.${keys.at(-1)}.lock`)), {signal, onWait})
 }
 
 type Making = MakeRequest & {readonly name: EnvironmentName}
@@ -161,16 +153,17 @@ async function seal(host: Host, name: EnvironmentName, {key, part, ...options}: 
 
 async function endTry(host: Host, name: EnvironmentName, lock: Lock): Promise<void> {
   try {
-    await removeEnvironment(host, name, {force: true}).catch((error: unknown) => {
-      if (!isGone(error)) throw error
-    })
+    await removeEnvironment(host, name, {force: true})
+  } catch (error) {
+    // It was never published, or has another name by now.
+    if (!(error instanceof EnvironmentNotFoundError)) throw error
   } finally {
     lock.release()
   }
 }
 
 async function keepTry(host: Host, name: EnvironmentName, lock: Lock): Promise<void> {
-  const {files} = {files: environmentFiles(host.paths, name)}
+  const files = environmentFiles(host.paths, name)
   await stopFiles(host, files, {graceMs: STOP_GRACE_MS})
   await noteEnd(files.folder, host.now())
   lock.release()

@@ -39,7 +39,7 @@ export async function prepareWork(work: LayerWork, place: WorkPlace): Promise<Wo
   }
 }
 
-const COMMON = {user: undefined, workingFolder: '/', network: undefined} as const
+const COMMON = {user: undefined, workingFolder: '/'} as const
 
 async function installPackages(
   {packages, recommends, sources}: LayerWork & {kind: 'packages'},
@@ -117,7 +117,7 @@ async function runStep(
       ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
     ],
     volumes: [...(needs.length > 0 ? [`${inputs}:${at}:ro`] : []), ...kept],
-    network: network ? undefined : 'none',
+    ...(network ? {} : {network: 'none'}),
   }
 }
 
