@@ -8,7 +8,7 @@ import {parseQuickLine} from './quick-line.js'
 
 /** Names of both commands, aliases included; a test compares them with the declared ones. */
 const RUN: readonly string[] = ['run', 'exec']
-const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
+const ENTER: readonly string[] = ['enter', 'login', 'sh']
 
 const FLAGS = Object.fromEntries(
   SESSION_OPTIONS.map(({name, letter, takes}) => [

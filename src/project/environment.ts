@@ -2,7 +2,7 @@ import {basename, dirname} from 'node:path'
 import {sha256Of} from '../host/digest.js'
 import type {Host} from '../host/host.js'
 import type {DebArchitecture} from '../host/machine/arch.js'
-import {environmentFiles, type EnvironmentName, parseEnvironmentName} from '../store/environments.js'
+import {type EnvironmentName, environmentFiles, parseEnvironmentName} from '../store/environments.js'
 import {readRecord} from '../store/record.js'
 import {notOfProjectError, notSupportedError} from './errors.js'
 import {type ProjectFile, tableOf} from './file/extend.js'
@@ -75,6 +75,10 @@ async function nameInStore(
 const MOST_CHARACTERS = 24
 
 function wordOf(folder: string): string {
-  const word = folder.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+/, '').slice(0, MOST_CHARACTERS)
+  const word = folder
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+/, '')
+    .slice(0, MOST_CHARACTERS)
   return word.replace(/-+$/, '') || 'project'
 }

@@ -33,3 +33,16 @@ export const notTrustedError = defineError('ENVS_PROJECT_TRUST', ExitCode.usage,
   message: '{path} asks for more than its own environment: {wishes}.',
   nextStep: 'Allow exactly this: envs up --yes',
 })
+
+export const notDescribedError = defineError('ENVS_PROJECT_DESCRIBE', ExitCode.found, {
+  message: 'Could not ask {name} for its packages: {reason}',
+  nextStep: 'See whether APT works in it: envs run {name} apt-mark showmanual',
+})
+
+export const fileExistsError = defineError('ENVS_PROJECT_EXISTS', ExitCode.conflict, {
+  message: 'The file "{path}" exists already.',
+  nextStep: [
+    'Write to another one: envs init {name} --output FILE',
+    'Print it instead: envs init {name} --output -',
+  ],
+})

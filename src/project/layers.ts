@@ -64,11 +64,15 @@ export function layersOf(
   if (sources.length > 0 || (packages.length > 0 && !image.hasPackages)) {
     const sorted = [...packages].sort()
     const keys = sources.map((source) => ({...source, key: readInputs(root, [source.key])}))
-    add(`packages ${sorted.join(', ')}`, {kind: 'packages', packages: sorted, recommends, sources}, {
-      packages: sorted,
-      recommends,
-      sources: keys,
-    })
+    add(
+      `packages ${sorted.join(', ')}`,
+      {kind: 'packages', packages: sorted, recommends, sources},
+      {
+        packages: sorted,
+        recommends,
+        sources: keys,
+      },
+    )
   }
   if (users.length > 0 || files.length > 0) {
     const numbered = users.map((user) => numberOf(user, uid))
@@ -81,10 +85,14 @@ export function layersOf(
   for (const [index, step] of steps.entries()) {
     const {run, user, at, network, needs} = step
     const variables = {...env, ...step.env}
-    add(`step ${index + 1}: ${firstLine(run)}`, {kind: 'step', step, env: variables}, {
-      ...{run, user, at, network, env: variables},
-      needs: needs.length === 0 ? undefined : readInputs(root, needs),
-    })
+    add(
+      `step ${index + 1}: ${firstLine(run)}`,
+      {kind: 'step', step, env: variables},
+      {
+        ...{run, user, at, network, env: variables},
+        needs: needs.length === 0 ? undefined : readInputs(root, needs),
+      },
+    )
   }
   return layers
 }

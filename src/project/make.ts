@@ -99,7 +99,8 @@ async function begin(
     if (known !== undefined) {
       await makeOnLayers(host, {name, state: known satisfies KnownState, isSynced})
       // Its new keys and machine id belong to this state too.
-      if (known.index === layers.length) await seal(host, name, {key: keys.at(-1) ?? baseKey, isSynced, signal, part: 'own'})
+      if (known.index === layers.length)
+        await seal(host, name, {key: keys.at(-1) ?? baseKey, isSynced, signal, part: 'own'})
       return known.index
     }
   } finally {

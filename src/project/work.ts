@@ -52,7 +52,13 @@ async function installPackages(
     const file = source.key.split('/').at(-1) ?? ''
     const key = `/etc/apt/keyrings/envs-project-${index}.${file.endsWith('.gpg') ? 'gpg' : 'asc'}`
     const {uri, suite, components, pin} = source
-    const text = ['Types: deb', `URIs: ${uri}`, `Suites: ${suite}`, `Components: ${components.join(' ')}`, `Signed-By: ${key}`]
+    const text = [
+      'Types: deb',
+      `URIs: ${uri}`,
+      `Suites: ${suite}`,
+      `Components: ${components.join(' ')}`,
+      `Signed-By: ${key}`,
+    ]
     await writeFile(join(inputs, `source-${index}.sources`), `${text.join('\n')}\n`)
     await writeFile(join(inputs, `source-${index}.key`), `${file}\n${key}\n`)
     if (pin !== undefined) {
@@ -69,7 +75,10 @@ async function installPackages(
   }
 }
 
-async function setUp({users, files}: LayerWork & {kind: 'setup'}, {root, inputs, epoch}: WorkPlace): Promise<WorkSession> {
+async function setUp(
+  {users, files}: LayerWork & {kind: 'setup'},
+  {root, inputs, epoch}: WorkPlace,
+): Promise<WorkSession> {
   const lines = users.map(userLine)
   for (const [index, {from, text, to, mode, owner}] of files.entries()) {
     const folder = join(inputs, `file-${index}`)

@@ -51,7 +51,12 @@ export async function makeOnLayers(host: Host, {name, state, isSynced}: OnLayers
     await mkdir(folder, {mode: 0o700})
     shareLayerFolders(paths.layers, snapshot.layers)
     await makeUpper(paths.layers, upper, {below: topLayer(snapshot.layers)})
-    const history: History = {layers: snapshot.layers, upper, snapshots: [withoutPast(snapshot)], after: snapshot.label}
+    const history: History = {
+      layers: snapshot.layers,
+      upper,
+      snapshots: [withoutPast(snapshot)],
+      after: snapshot.label,
+    }
     const tree = {kind: 'overlay', history} as const
     const {process, root} = await mergedProcess(host, {name, files, record: {identity}}, tree)
     const facts = newTreeFacts(host, {name, identity, archives: NO_ARCHIVES})
@@ -72,7 +77,9 @@ export async function makeOnLayers(host: Host, {name, state, isSynced}: OnLayers
     await syncNames(paths)
   } finally {
     if (!isPublished) {
-      await removeLayerFolder(host, {identity, folder: layerFiles(paths.layers, upper).folder}).catch(ignoreFailure)
+      await removeLayerFolder(host, {identity, folder: layerFiles(paths.layers, upper).folder}).catch(
+        ignoreFailure,
+      )
       await removeLeftover(host, {kind: 'partial', identity, name, folder}).catch(ignoreFailure)
     }
   }

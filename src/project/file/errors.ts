@@ -1,4 +1,7 @@
-import {defineError, ExitCode} from '../../errors.js'
+import {defineError, EnvsError, ExitCode} from '../../errors.js'
+
+/** The caller stands in no project. */
+export class NoProjectError extends EnvsError {}
 
 /** The file cannot be read as TOML, or holds what this build does not know. `where` is `PATH:LINE:COLUMN`. */
 export const projectFileError = defineError('ENVS_PROJECT_FILE', ExitCode.usage, {
@@ -6,10 +9,15 @@ export const projectFileError = defineError('ENVS_PROJECT_FILE', ExitCode.usage,
   nextStep: 'Correct the file; all its keys: docs/projects.md',
 })
 
-export const noProjectError = defineError('ENVS_NO_PROJECT', ExitCode.notFound, {
-  message: 'There is no envs.toml in "{folder}" or a folder above it.',
-  nextStep: 'Make one of an environment that is there: envs init NAME',
-})
+export const noProjectError = defineError(
+  'ENVS_NO_PROJECT',
+  ExitCode.notFound,
+  {
+    message: 'There is no envs.toml in "{folder}" or a folder above it.',
+    nextStep: 'Make one of an environment that is there: envs init NAME',
+  },
+  NoProjectError,
+)
 
 export const unknownTableError = defineError('ENVS_NOT_IN_PROJECT', ExitCode.notFound, {
   message: '{path} has no environment "{name}".',

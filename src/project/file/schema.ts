@@ -100,7 +100,7 @@ const environmentEntries = {
   extends: v.exactOptional(name),
   image: v.exactOptional(line),
   arch: v.exactOptional(v.pipe(v.array(architecture), v.minLength(1, 'at least one'))),
-  variant: v.exactOptional(line),
+  variant: v.exactOptional(v.picklist(['minbase', 'standard'], '"minbase" or "standard"')),
   components: v.exactOptional(v.array(word)),
   packages: v.exactOptional(v.array(packageName)),
   recommends: v.exactOptional(v.boolean()),
