@@ -1,6 +1,7 @@
 import {sessionFlags} from '../src/cli/flags.js'
 import {Args} from '../src/cli/parse.js'
 import {ProjectCommand, upFlags} from '../src/cli/project-command.js'
+import {type Failure, sessionStatus} from '../src/cli/render-error.js'
 import {printStartNotice} from '../src/cli/session-line.js'
 import {runTypedSession} from '../src/environments/session/typed-session.js'
 import {UsageError} from '../src/errors.js'
@@ -22,6 +23,10 @@ NAME is an environment of the file; where there is no envs.toml, and for any oth
     name: Args.string({description: 'environment of the file, or of the store', ignoreStdin: true}),
   }
   static override flags = {...sessionFlags(), ...upFlags()}
+
+  protected override exitStatusFor(failure: Failure): number {
+    return sessionStatus(failure)
+  }
 
   async run(): Promise<undefined> {
     const {args, flags} = await this.parse(Shell)

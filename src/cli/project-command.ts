@@ -7,7 +7,7 @@ import {openProjectImage} from '../project/image.js'
 import {type ProjectPlan, planEnvironment} from '../project/plan.js'
 import {allow, isAllowed, outreachOf} from '../project/trust.js'
 import {bringUp, type UpOptions, type UpResult} from '../project/up.js'
-import {SessionCommand} from './command.js'
+import {EnvsCommand} from './command.js'
 import {escapeText, writeError} from './output.js'
 import {Flags} from './parse.js'
 import {runCreation} from './views/creation.js'
@@ -18,7 +18,7 @@ export function upFlags() {
   return {
     replace: Flags.boolean({description: 'also hide changes that were made by hand; a snapshot keeps them'}),
     force: Flags.boolean({char: 'f', description: 'stop a running environment that has to be replaced'}),
-    'keep-failed': Flags.boolean({description: 'keep the state in which a step failed, for an hour'}),
+    'keep-failed': Flags.boolean({description: 'keep the state in which a step failed, as NAME-failed'}),
     offline: Flags.boolean({description: 'send no request: use what is cached'}),
     yes: Flags.boolean({char: 'y', description: 'allow what the file asks for beyond its own environment'}),
   }
@@ -37,7 +37,7 @@ type UpFlags = Pick<UpOptions, 'force'> & {
 }
 
 /** Base class of the commands that compare environments with the file of a project, and bring them up. */
-export abstract class ProjectCommand extends SessionCommand {
+export abstract class ProjectCommand extends EnvsCommand {
   /** Compares one environment with the file. */
   protected async plan(
     environment: ProjectEnvironment,

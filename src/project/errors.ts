@@ -14,8 +14,8 @@ export const notSupportedError = defineError('ENVS_PROJECT_UNSUPPORTED', ExitCod
 export const stepFailedError = defineError('ENVS_PROJECT_STEP', ExitCode.found, {
   message: 'The {title} of {name} failed with status {status}.',
   nextStep: [
-    'Correct it in envs.toml and run envs up again: what was made before it is kept.',
-    'To look around in the state where it failed: envs up --keep-failed',
+    'Correct it and run envs up again: the layers below it are kept for an hour.',
+    'To look around in the state where it failed: envs up --keep-failed, then envs enter {failed}',
   ],
 })
 
@@ -45,4 +45,10 @@ export const fileExistsError = defineError('ENVS_PROJECT_EXISTS', ExitCode.confl
     'Write to another one: envs init {name} --output FILE',
     'Print it instead: envs init {name} --output -',
   ],
+})
+
+/** The hook runs in the environment itself, which stays. */
+export const hookFailedError = defineError('ENVS_PROJECT_HOOK', ExitCode.found, {
+  message: 'The hook "created" of {name} failed with status {status}.',
+  nextStep: ['Look around: envs enter {name}', 'Make the environment anew: envs down, then envs up'],
 })

@@ -5,13 +5,15 @@ import type {CreateRequest} from '../environments/create/request.js'
 import {findKnownState, type KnownState} from '../environments/layered/known-layers.js'
 import {makeOnLayers} from '../environments/layered/on-layers.js'
 import {removeEnvironment} from '../environments/remove.js'
+import {renameEnvironment} from '../environments/rename.js'
 import {stopFiles} from '../environments/session/processes.js'
 import {type RunOptions, runInEnvironment} from '../environments/session/run.js'
 import {takeSnapshot} from '../environments/snapshots/create.js'
 import {claimTryName, noteEnd} from '../environments/try/tries.js'
+import {isErrno} from '../host/errno.js'
 import type {Host} from '../host/host.js'
 import {awaitLock, type Lock, openLockFile} from '../host/locks.js'
-import {type EnvironmentName, environmentFiles} from '../store/environments.js'
+import {type EnvironmentName, environmentFiles, parseEnvironmentName} from '../store/environments.js'
 import {EnvironmentNotFoundError} from '../store/errors.js'
 import {holdLayers} from '../store/locks.js'
 import type {ProjectEnvironment} from './environment.js'
@@ -42,7 +44,7 @@ export type MakeRequest = {
   readonly creation: CreateRequest
   readonly epoch: number
   readonly isSynced: boolean
-  /** Whether a throwaway environment stays where a layer fails. */
+  /** Whether the state in which a layer fails stays as an environment. */
   readonly keepsFailed: boolean
 }
 
@@ -70,8 +72,7 @@ export async function makeState(host: Host, request: MakeRequest, hooks: MakeHoo
       for (const layer of request.layers.slice(done)) await makeLayer(host, {...request, name, layer}, hooks)
       return state
     } catch (error) {
-      if (request.keepsFailed) await keepTry(host, name, lock)
-      else await state.end()
+      await leave(host, {name, lock, keptAs: request.keepsFailed ? failedName(request.environment) : undefined})
       throw error
     }
   } finally {
@@ -135,7 +136,7 @@ async function makeLayer(
   const status = await runInEnvironment(host, name, wish, {onOutput})
   await stopFiles(host, files, {graceMs: STOP_GRACE_MS})
   signal.throwIfAborted()
-  if (status !== 0) throw stepFailedError({title: layer.title, name: environment.name, status})
+  if (status !== 0) throw stepFailedError({title: layer.title, name: environment.name, status, failed: failedName(environment)})
   await seal(host, name, {key: layer.key, isSynced, signal})
 }
 
@@ -163,9 +164,41 @@ async function endTry(host: Host, name: EnvironmentName, lock: Lock): Promise<vo
   }
 }
 
-async function keepTry(host: Host, name: EnvironmentName, lock: Lock): Promise<void> {
+type Leaving = {
+  readonly name: EnvironmentName
+  readonly lock: Lock
+  /** The name under which the state stays in which a layer failed. */
+  readonly keptAs: EnvironmentName | undefined
+}
+
+/**
+ * Leaves the throwaway environment as one that has ended: the layers that were made are found there for an hour. With a name, the
+ * failed state stays as an environment.
+ */
+async function leave(host: Host, {name, lock, keptAs}: Leaving): Promise<void> {
   const files = environmentFiles(host.paths, name)
-  await stopFiles(host, files, {graceMs: STOP_GRACE_MS})
-  await noteEnd(files.folder, host.now())
-  lock.release()
+  try {
+    await stopFiles(host, files, {graceMs: STOP_GRACE_MS})
+    await noteEnd(files.folder, host.now())
+    if (keptAs === undefined) return
+    await removeEnvironment(host, keptAs, {force: true}).catch(unlessMissing)
+    await renameEnvironment(host, name, keptAs)
+  } catch (error) {
+    // It was never published.
+    if (!isErrno(error, 'ENOENT')) throw error
+  } finally {
+    lock.release()
+  }
+}
+
+/** The name of the environment in which a layer failed. */
+export function failedName({name}: Pick<ProjectEnvironment, 'name'>): EnvironmentName {
+  return parseEnvironmentName(`${name.slice(0, MOST_NAME_CHARACTERS)}-failed`)
+}
+
+/** So that the name with its suffix has at most 63. */
+const MOST_NAME_CHARACTERS = 56
+
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof EnvironmentNotFoundError)) throw error
 }

@@ -10,7 +10,7 @@ import {readHistory, type Snapshot} from '../store/history.js'
 import {shareLayerFolders} from '../store/layers.js'
 import {holdLayers} from '../store/locks.js'
 import {readRecord, writeRecord} from '../store/record.js'
-import {changedByHandError, stepFailedError} from './errors.js'
+import {changedByHandError, hookFailedError} from './errors.js'
 import {fetchImage} from './image.js'
 import {type MakeHooks, makeState} from './make.js'
 import {type ProjectPlan, planEnvironment} from './plan.js'
@@ -38,7 +38,7 @@ const FIRST_EPOCH = 315_532_800
 /**
  * Makes an environment as the file wants it. What is there already is compared by keys; nothing is built in the environment itself.
  *
- * @throws {@link changedByHandError} @throws {@link stepFailedError} @throws As `makeState` and `restoreSnapshot`.
+ * @throws {@link changedByHandError} @throws {@link hookFailedError} @throws As `makeState` and `restoreSnapshot`.
  */
 export async function bringUp(
   host: Host,
@@ -168,5 +168,5 @@ async function runHook(host: Host, {environment: {name, wish}}: ProjectPlan): Pr
   }
   const variables = Object.entries(wish.env ?? {}).map(([key, value]) => `${key}=${value}`)
   const status = await runInEnvironment(host, name, {...session, variables, durable: 'auto'})
-  if (status !== 0) throw stepFailedError({title: 'hook "created"', name, status})
+  if (status !== 0) throw hookFailedError({name, status})
 }
