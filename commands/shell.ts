@@ -4,9 +4,8 @@ import {ProjectCommand, upFlags} from '../src/cli/project-command.js'
 import {type Failure, sessionStatus} from '../src/cli/render-error.js'
 import {printStartNotice} from '../src/cli/session-line.js'
 import {runTypedSession} from '../src/environments/session/typed-session.js'
-import {UsageError} from '../src/errors.js'
 import {openProjectIfAny, projectEnvironments} from '../src/project/open.js'
-import {projectSession} from '../src/project/session.js'
+import {onlyOne, projectSession} from '../src/project/session.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
 export default class Shell extends ProjectCommand {
@@ -39,16 +38,8 @@ NAME is an environment of the file; where there is no envs.toml, and for any oth
       process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
       return
     }
-    const [environment, ...others] = await projectEnvironments(
-      host,
-      file,
-      args.name === undefined ? [] : [args.name],
-    )
-    if (environment === undefined || others.length > 0)
-      throw new UsageError('The project has several environments, and no default.', [
-        `Name one: envs shell ${Object.keys(file.tables.env)[0] ?? 'NAME'}`,
-        'Or write into envs.toml, above its first table: default = "NAME"',
-      ])
+    const names = args.name === undefined ? [] : [args.name]
+    const environment = onlyOne(await projectEnvironments(host, file, names))
     await this.bringUp(environment, flags)
     this.releaseSignals()
     const fields = projectSession(environment, typed, {...host, home: host.environment['HOME']})

@@ -12,9 +12,11 @@ import {
 } from '../../src/cli/flags.js'
 import {Args} from '../../src/cli/parse.js'
 import {renderFields} from '../../src/cli/table.js'
-import {fetchingStages} from '../../src/cli/views/fetching.js'
+import {noting} from '../../src/cli/views/creation.js'
+import {imageStages} from '../../src/cli/views/image-stages.js'
 import {imageFields} from '../../src/cli/views/preview.js'
-import type {PulledImage} from '../../src/environments/create/image-description.js'
+import type {ImageAcquisition} from '../../src/environments/create/image-acquisition.js'
+import type {ExtractionEvent, PulledImage} from '../../src/environments/create/image-description.js'
 import {beginPull} from '../../src/environments/create/pull.js'
 import {imageContext} from '../../src/environments/create/request.js'
 import type {PulledImageResult} from '../../src/images/results.js'
@@ -60,7 +62,7 @@ export default class ImagePull extends EnvsCommand {
     }
     const pull = await beginPull(host, wish, {settings, context, signal, onNotice: this.reportNotice})
     try {
-      await this.runStages(fetchingStages(pull, {...this.creationHooks(), dryRun}))
+      await this.#get(pull, dryRun)
     } finally {
       await pull.close()
     }
@@ -68,6 +70,29 @@ export default class ImagePull extends EnvsCommand {
     const pulled = pull.describe()
     this.#tell(pulled, {dryRun, fetched: pull.isMade || pull.isMadeInstead ? 'Made' : 'Fetched'})
     return {...pulled, dryRun}
+  }
+
+  async #get(pull: ImageAcquisition, dryRun: boolean): Promise<void> {
+    const {onDownload, onResolved, onUnreachable} = this.creationHooks()
+    const stages = imageStages({
+      isMade: pull.isMade,
+      layers: () => pull.layers,
+      async find(report) {
+        const step = await pull.resolve({onMaking: noting(onDownload, report), onResolved})
+        if (dryRun) return 'none'
+        if (step !== 'kept') return step
+        // An image that is here is written down as the answer of the day.
+        await pull.keep({onProgress: onDownload, onUnreachable})
+        return 'none'
+      },
+      get(report) {
+        const onProgress = noting(onDownload, report)
+        const onExtraction = (progress: Omit<ExtractionEvent, 'stage'>) =>
+          report({stage: 'extraction', ...progress})
+        return pull.keep({onProgress, onExtraction, onMaking: onProgress, onUnreachable})
+      },
+    })
+    await this.runStages(stages)
   }
 
   #tell(pulled: PulledImage, {dryRun, fetched}: {dryRun: boolean; fetched: string}): void {

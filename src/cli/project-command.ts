@@ -11,7 +11,6 @@ import {EnvsCommand} from './command.js'
 import {escapeText, writeError} from './output.js'
 import {Flags} from './parse.js'
 import {runCreation} from './views/creation.js'
-import {fetchingStages} from './views/fetching.js'
 
 /** The flags of commands that bring an environment of a project up. */
 export function upFlags() {
@@ -67,8 +66,6 @@ export abstract class ProjectCommand extends EnvsCommand {
       onOutput: output.onOutput,
       runCreation: (creation: Parameters<typeof runCreation>[0]) =>
         runCreation(creation, this.creationHooks()),
-      fetch: (image: Parameters<typeof fetchingStages>[0]) =>
-        this.runStages(fetchingStages(image, {...this.creationHooks(), dryRun: false})),
     }
     try {
       return await bringUp(host, plan, {options: {isSynced, replaces: replace, force, keepsFailed}, hooks})

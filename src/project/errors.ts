@@ -52,3 +52,8 @@ export const hookFailedError = defineError('ENVS_PROJECT_HOOK', ExitCode.found, 
   message: 'The hook "created" of {name} failed with status {status}.',
   nextStep: ['Look around: envs enter {name}', 'Make the environment anew: envs down, then envs up'],
 })
+
+export const notUpError = defineError('ENVS_PROJECT_NOT_UP', ExitCode.notFound, {
+  message: 'The environment {name} of this project is not there yet.',
+  nextStep: 'Make it: envs up',
+})

@@ -78,20 +78,6 @@ export async function findImage(
   }
 }
 
-/** Opens the image for `fetch`, which downloads it or makes it of packages into the cache. */
-export async function fetchImage(
-  host: Host,
-  {creation, means}: ProjectImage,
-  {signal, fetch}: {readonly signal: AbortSignal; fetch(image: ImageAcquisition): Promise<void>},
-): Promise<void> {
-  const acquisition = new ImageAcquisition(host, creation, {means, signal})
-  try {
-    await fetch(acquisition)
-  } finally {
-    await acquisition.close()
-  }
-}
-
 function canBeMadeOfPackages(reference: ImageReference): boolean {
   if (reference.kind !== 'name') return false
   const {variant, source, distribution} = reference.query

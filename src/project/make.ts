@@ -55,24 +55,55 @@ export type MadeState = {
   end(): Promise<void>
 }
 
+/** A throwaway environment of the image alone. */
+export type BaseState = {readonly name: EnvironmentName; readonly lock: Lock}
+
+/** Creates a throwaway environment of the image, which is fetched or made on the way. The caller hands it to `makeState`. */
+export async function makeBase(
+  host: Host,
+  {creation, isSynced}: Pick<MakeRequest, 'creation' | 'isSynced'>,
+  {signal, runCreation}: MakeHooks,
+): Promise<BaseState> {
+  const {name, lock} = await claimTryName(host.paths)
+  try {
+    const made = await Creation.begin(host, {...creation, name, isThrowaway: true, isSynced}, {signal})
+    try {
+      await runCreation(made)
+    } finally {
+      await made.close()
+    }
+    return {name, lock}
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
 /**
  * Makes the state of an environment of a project in a throwaway one: from the highest layer that the store has, else from the image.
  * Each layer becomes a snapshot of it.
  *
+ * @param base - Of the image, if it had to be fetched; else one is made if no layer is known.
  * @throws {@link stepFailedError} @throws As `Creation` and `runInEnvironment`.
  */
-export async function makeState(host: Host, request: MakeRequest, hooks: MakeHooks): Promise<MadeState> {
+export async function makeState(
+  host: Host,
+  request: MakeRequest,
+  {base, hooks}: {readonly base: BaseState | undefined; readonly hooks: MakeHooks},
+): Promise<MadeState> {
   const keys = [request.baseKey, ...request.layers.map(({key}) => key)]
-  const making = await lockMaking(host, keys, hooks)
+  const making = await lockMaking(host, keys, hooks).catch(async (error: unknown) => {
+    if (base !== undefined) await endTry(host, base)
+    throw error
+  })
   try {
-    const {name, lock} = await claimTryName(host.paths)
-    const state = {name, end: () => endTry(host, name, lock)}
+    const {name, lock, done} = await begin(host, {...request, base, keys}, hooks)
     try {
-      const done = await begin(host, {...request, name, keys}, hooks)
       for (const layer of request.layers.slice(done)) await makeLayer(host, {...request, name, layer}, hooks)
-      return state
+      return {name, end: () => endTry(host, {name, lock})}
     } catch (error) {
-      await leave(host, {name, lock, keptAs: request.keepsFailed ? failedName(request.environment) : undefined})
+      const keptAs = request.keepsFailed ? failedName(request.environment) : undefined
+      await leave(host, {name, lock, keptAs})
       throw error
     }
   } finally {
@@ -88,33 +119,41 @@ async function lockMaking(host: Host, keys: readonly LayerKey[], {signal, onWait
 
 type Making = MakeRequest & {readonly name: EnvironmentName}
 
-/** Makes the throwaway environment. @returns How many of the layers it has. */
+type Beginning = MakeRequest & {readonly keys: readonly LayerKey[]; readonly base: BaseState | undefined}
+
+/** Begins with the highest layer that the store has. @returns The throwaway environment, and how many of the layers it has. */
 async function begin(
   host: Host,
-  {name, keys, creation, baseKey, isSynced, layers}: Making & {readonly keys: readonly LayerKey[]},
-  {signal, runCreation}: MakeHooks,
-): Promise<number> {
+  {base, keys, isSynced, ...request}: Beginning,
+  hooks: MakeHooks,
+): Promise<BaseState & {readonly done: number}> {
   const held = await holdLayers(host.paths)
   try {
-    const known = await findKnownState(host.paths, keys)
-    if (known !== undefined) {
-      await makeOnLayers(host, {name, state: known satisfies KnownState, isSynced})
-      // Its new keys and machine id belong to this state too.
-      if (known.index === layers.length)
-        await seal(host, name, {key: keys.at(-1) ?? baseKey, isSynced, signal, part: 'own'})
-      return known.index
+    const state = await findKnownState(host.paths, keys)
+    if (state !== undefined && (base === undefined || state.index > 0)) {
+      if (base !== undefined) await endTry(host, base)
+      return {...(await beginOnLayers(host, {state, isSynced})), done: state.index}
     }
   } finally {
     held.release()
   }
-  const made = await Creation.begin(host, {...creation, name, isThrowaway: true, isSynced}, {signal})
+  const made = base ?? (await makeBase(host, {...request, isSynced}, hooks))
+  await sealOrEnd(host, made, {key: request.baseKey, isSynced, signal: hooks.signal})
+  return {...made, done: 0}
+}
+
+async function beginOnLayers(
+  host: Host,
+  {state, isSynced}: {readonly state: KnownState; readonly isSynced: boolean},
+): Promise<BaseState> {
+  const claimed = await claimTryName(host.paths)
   try {
-    await runCreation(made)
-  } finally {
-    await made.close()
+    await makeOnLayers(host, {name: claimed.name, state, isSynced})
+    return claimed
+  } catch (error) {
+    claimed.lock.release()
+    throw error
   }
-  await seal(host, name, {key: baseKey, isSynced, signal})
-  return 0
 }
 
 async function makeLayer(
@@ -136,24 +175,34 @@ async function makeLayer(
   const status = await runInEnvironment(host, name, wish, {onOutput})
   await stopFiles(host, files, {graceMs: STOP_GRACE_MS})
   signal.throwIfAborted()
-  if (status !== 0) throw stepFailedError({title: layer.title, name: environment.name, status, failed: failedName(environment)})
+  if (status !== 0)
+    throw stepFailedError({
+      title: layer.title,
+      name: environment.name,
+      status,
+      failed: failedName(environment),
+    })
   await seal(host, name, {key: layer.key, isSynced, signal})
 }
 
-type Seal = {
-  readonly key: LayerKey
-  readonly isSynced: boolean
-  readonly signal: AbortSignal
-  /** Set where the history has a snapshot of the key already. */
-  readonly part?: 'own'
+type Seal = {readonly key: LayerKey; readonly isSynced: boolean; readonly signal: AbortSignal}
+
+/** Makes the present state a layer, unless the history has it. */
+async function seal(host: Host, name: EnvironmentName, {key, ...options}: Seal): Promise<void> {
+  await takeSnapshot(host, name, {...options, label: `up-${key.slice(0, 12)}`, projectKey: key})
 }
 
-async function seal(host: Host, name: EnvironmentName, {key, part, ...options}: Seal): Promise<void> {
-  const label = `up-${key.slice(0, 12)}${part === undefined ? '' : `-${part}`}`
-  await takeSnapshot(host, name, {...options, label, projectKey: key})
+async function sealOrEnd(host: Host, {name, lock}: BaseState, options: Seal): Promise<void> {
+  try {
+    await seal(host, name, options)
+  } catch (error) {
+    await endTry(host, {name, lock})
+    throw error
+  }
 }
 
-async function endTry(host: Host, name: EnvironmentName, lock: Lock): Promise<void> {
+/** Removes a throwaway environment, unless it has another name by now. */
+export async function endTry(host: Host, {name, lock}: BaseState): Promise<void> {
   try {
     await removeEnvironment(host, name, {force: true})
   } catch (error) {

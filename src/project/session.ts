@@ -1,6 +1,11 @@
 import {posix, relative, resolve} from 'node:path'
+import {UsageError} from '../errors.js'
+import type {Host} from '../host/host.js'
 import type {SessionFields} from '../sandbox/session-options.js'
 import type {ProjectEnvironment} from './environment.js'
+import {notTrustedError, notUpError} from './errors.js'
+import {openProjectIfAny, projectEnvironments} from './open.js'
+import {isAllowed, outreachOf} from './trust.js'
 
 /** Where the folder of the project is in the environment, if the file does not say. */
 const PROJECT_FOLDER = '/src'
@@ -42,4 +47,34 @@ function hostPath(
 ): string {
   const absolute = home === undefined ? path : path.replace(/^~(?=\/|$)/, home)
   return resolve(root, absolute)
+}
+
+/**
+ * Returns the environment of a session, and its options: the named one, else that of the project in which the caller stands.
+ *
+ * @throws {UsageError} Outside of a project, and where the project has several environments. @throws {@link notUpError}
+ */
+export async function sessionPlace(
+  host: Host,
+  name: string | undefined,
+  typed: Readonly<SessionFields>,
+): Promise<{readonly name: string; readonly fields: Readonly<SessionFields>}> {
+  if (name !== undefined) return {name, fields: typed}
+  const file = await openProjectIfAny(host)
+  if (file === undefined) throw new UsageError('Missing: name of the environment.', ['envs run --help'])
+  const environment = onlyOne(await projectEnvironments(host, file, []))
+  if (!environment.exists) throw notUpError({name: environment.name})
+  const {path} = environment
+  if (!isAllowed(host, environment)) throw notTrustedError({path, wishes: outreachOf(environment).wishes})
+  const fields = projectSession(environment, typed, {...host, home: host.environment['HOME']})
+  return {name: environment.name, fields}
+}
+
+/** Returns the environment that a command for one means. @throws {UsageError} */
+export function onlyOne(environments: readonly ProjectEnvironment[]): ProjectEnvironment {
+  const [first, ...others] = environments
+  if (first !== undefined && others.length === 0) return first
+  throw new UsageError('The project has several environments, and no default.', [
+    'Write into envs.toml, above its first table: default = "NAME"',
+  ])
 }

@@ -1,5 +1,4 @@
 import {rm} from 'node:fs/promises'
-import type {ImageAcquisition} from '../environments/create/image-acquisition.js'
 import {type DiffTarget, diffEnvironment, type EnvironmentDifference} from '../environments/diff.js'
 import {renameEnvironment} from '../environments/rename.js'
 import {runInEnvironment} from '../environments/session/run.js'
@@ -11,8 +10,7 @@ import {shareLayerFolders} from '../store/layers.js'
 import {holdLayers} from '../store/locks.js'
 import {readRecord, writeRecord} from '../store/record.js'
 import {changedByHandError, hookFailedError} from './errors.js'
-import {fetchImage} from './image.js'
-import {type MakeHooks, makeState} from './make.js'
+import {type BaseState, endTry, type MakeHooks, makeBase, makeState} from './make.js'
 import {type ProjectPlan, planEnvironment} from './plan.js'
 import type {UpListResult} from './results.js'
 
@@ -25,10 +23,7 @@ export type UpOptions = {
   readonly keepsFailed: boolean
 }
 
-export type UpHooks = MakeHooks & {
-  /** Fetches an image into the cache, in steps that the caller shows. */
-  readonly fetch: (image: ImageAcquisition) => Promise<void>
-}
+export type UpHooks = MakeHooks
 
 export type UpResult = UpListResult[number]
 
@@ -45,7 +40,7 @@ export async function bringUp(
   planned: ProjectPlan,
   {options, hooks}: {readonly options: UpOptions; readonly hooks: UpHooks},
 ): Promise<UpResult> {
-  const plan = await withImage(host, planned, hooks)
+  const {plan, base} = await withImage(host, planned, {options, hooks})
   const {environment, layers, action, baseKey} = plan
   const {name, table} = environment
   if (baseKey === undefined) throw new Error('the image is in the cache by now')
@@ -56,11 +51,19 @@ export async function bringUp(
     isKnown: index + 1 < plan.knownCount,
   }))
   const result = {name, table, key, layers: shown}
-  if (action === 'none') return {...result, action, kept: null}
-  if (action === 'replace' && !options.replaces) await refuseChanged(host, plan, hooks)
+  const endBase = async () => void (base !== undefined && (await endTry(host, base)))
+  if (action === 'none') {
+    await endBase()
+    return {...result, action, kept: null}
+  }
+  if (action === 'replace' && !options.replaces)
+    await refuseChanged(host, plan, hooks).catch(async (error: unknown) => {
+      await endBase()
+      throw error
+    })
   const {creation} = plan.image
   const making = {environment, baseKey, layers, creation, epoch: FIRST_EPOCH, ...options}
-  const made = await makeState(host, making, hooks)
+  const made = await makeState(host, making, {base, hooks})
   try {
     if (action === 'create') await publish(host, made.name, plan, key)
     const kept = action === 'create' ? null : await replace(host, made.name, {plan, key, options})
@@ -71,11 +74,18 @@ export async function bringUp(
   }
 }
 
-/** Fetches the image, unless it is in the cache, and plans again: the keys stand on its digest. */
-async function withImage(host: Host, plan: ProjectPlan, {signal, fetch}: UpHooks): Promise<ProjectPlan> {
-  if (plan.baseKey !== undefined) return plan
-  await fetchImage(host, plan.image, {fetch, signal})
-  return planEnvironment(host, plan.environment, plan.image, {signal})
+type Begun = {readonly plan: ProjectPlan; readonly base: BaseState | undefined}
+
+/** Creates an environment of an image that is not in the cache, and plans again: the keys stand on its digest. */
+async function withImage(
+  host: Host,
+  plan: ProjectPlan,
+  {options, hooks}: {readonly options: UpOptions; readonly hooks: UpHooks},
+): Promise<Begun> {
+  if (plan.baseKey !== undefined) return {plan, base: undefined}
+  const {environment, image} = plan
+  const base = await makeBase(host, {creation: image.creation, isSynced: options.isSynced}, hooks)
+  return {plan: await planEnvironment(host, environment, image, hooks), base}
 }
 
 /** Gives the throwaway environment its name, which makes it one that stays. */
