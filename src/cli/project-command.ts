@@ -1,8 +1,6 @@
 import {imageContext} from '../environments/create/request.js'
-import type {Host} from '../host/host.js'
-import {openProjectEnvironment, type ProjectEnvironment} from '../project/environment.js'
+import {type ProjectEnvironment, whileAlone} from '../project/environment.js'
 import {notTrustedError} from '../project/errors.js'
-import type {ProjectFile} from '../project/file/extend.js'
 import {openProjectImage} from '../project/image.js'
 import {type ProjectPlan, planEnvironment} from '../project/plan.js'
 import {allow, isAllowed, outreachOf} from '../project/trust.js'
@@ -54,6 +52,14 @@ export abstract class ProjectCommand extends EnvsCommand {
   protected async bringUp(environment: ProjectEnvironment, flags: UpFlags): Promise<UpResult> {
     const host = this.openHost()
     await this.#askFor(environment, flags)
+    const onWait = () => this.note(`${environment.name}: another command brings it up; waiting for it.`)
+    return whileAlone(host, environment, {signal: this.signal(), onWait}, (present) =>
+      this.#bringUp(present, flags),
+    )
+  }
+
+  async #bringUp(environment: ProjectEnvironment, flags: UpFlags): Promise<UpResult> {
+    const host = this.openHost()
     const settings = await this.settings()
     const plan = await this.plan(environment, flags)
     const output = this.#stepOutput()
@@ -73,10 +79,6 @@ export abstract class ProjectCommand extends EnvsCommand {
       output.printKept()
       throw error
     }
-  }
-
-  protected async openEnvironment(host: Host, file: ProjectFile, table: string): Promise<ProjectEnvironment> {
-    return openProjectEnvironment(host, file, table)
   }
 
   async #askFor(environment: ProjectEnvironment, {yes}: Pick<UpFlags, 'yes'>): Promise<void> {

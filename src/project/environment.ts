@@ -1,6 +1,8 @@
-import {basename, dirname} from 'node:path'
+import {basename, dirname, join} from 'node:path'
 import {sha256Of} from '../host/digest.js'
+import {makeFolders} from '../host/files.js'
 import type {Host} from '../host/host.js'
+import {awaitLock, openLockFile} from '../host/locks.js'
 import type {DebArchitecture} from '../host/machine/arch.js'
 import {type EnvironmentName, environmentFiles, parseEnvironmentName} from '../store/environments.js'
 import {readRecord} from '../store/record.js'
@@ -69,6 +71,28 @@ async function nameInStore(
     if (project === undefined) throw notOfProjectError({name, path})
   }
   throw notOfProjectError({name: second, path})
+}
+
+/**
+ * Calls `work` while no other command brings the same environment up or takes it down, with what is there then.
+ *
+ * @param onWait - Called if another command does that now.
+ */
+export async function whileAlone<Result>(
+  host: Pick<Host, 'paths'>,
+  environment: ProjectEnvironment,
+  {signal, onWait}: {readonly signal: AbortSignal; readonly onWait: () => void},
+  work: (environment: ProjectEnvironment) => Promise<Result>,
+): Promise<Result> {
+  const {path, table, root} = environment
+  const lockPath = join(host.paths.locks, `.up.${sha256Of(`${path}\0${table}`).slice(0, 32)}.lock`)
+  await makeFolders(host.paths.locks, {mode: 0o700})
+  const lock = await awaitLock(openLockFile(lockPath), {signal, onWait})
+  try {
+    return await work({...environment, ...(await nameInStore(host, {path, root, table}))})
+  } finally {
+    lock.release()
+  }
 }
 
 /** Longest part of a name that a folder gives. */

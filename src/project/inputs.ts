@@ -78,7 +78,14 @@ function withFolderOf(root: string, path: string, work: (folder: FolderHandle, n
 }
 
 function openInner(folder: FolderHandle, name: Buffer, path: string): FolderHandle {
-  return orExplain(path, () => openFolder(folder.entry(name)))
+  try {
+    return openFolder(folder.entry(name))
+  } catch (error) {
+    // The kernel says of a link that it is no folder.
+    if (errnoOf(error) !== 'ENOTDIR' || linkTarget(folder.entry(name), path) === undefined)
+      throw explained(path, error)
+    throw badInputError({path, problem: 'it is reached through a link'}, {cause: error})
+  }
 }
 
 type Entry = {
@@ -200,6 +207,5 @@ function orExplain<Result>(path: string, work: () => Result): Result {
 function explained(path: string, error: unknown): unknown {
   const errno = errnoOf(error)
   if (errno === undefined) return error
-  const problem = errno === 'ELOOP' ? 'it is reached through a link' : wordsForErrno(errno)
-  return badInputError({path, problem}, {cause: error})
+  return badInputError({path, problem: wordsForErrno(errno)}, {cause: error})
 }

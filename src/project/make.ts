@@ -1,4 +1,3 @@
-import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {Creation} from '../environments/create/creation.js'
 import type {CreateRequest} from '../environments/create/request.js'
@@ -11,6 +10,7 @@ import {type RunOptions, runInEnvironment} from '../environments/session/run.js'
 import {takeSnapshot} from '../environments/snapshots/create.js'
 import {claimTryName, noteEnd} from '../environments/try/tries.js'
 import {isErrno} from '../host/errno.js'
+import {makeFolders} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {awaitLock, type Lock, openLockFile} from '../host/locks.js'
 import {type EnvironmentName, environmentFiles, parseEnvironmentName} from '../store/environments.js'
@@ -113,7 +113,7 @@ export async function makeState(
 
 /** Of two commands that need the same layers, one makes them. */
 async function lockMaking(host: Host, keys: readonly LayerKey[], {signal, onWait}: MakeHooks): Promise<Lock> {
-  await mkdir(host.paths.locks, {recursive: true, mode: 0o700})
+  await makeFolders(host.paths.locks, {mode: 0o700})
   return awaitLock(openLockFile(join(host.paths.locks, `.up.${keys.at(-1)}.lock`)), {signal, onWait})
 }
 
