@@ -9,7 +9,7 @@ export default class Enter extends SessionCommand {
   static override description =
     `Starts the environment if it is not running. Services started inside continue when the shell ends. The \
 environment ends a second after its last process.`
-  static override aliases = ['login', 'shell', 'sh']
+  static override aliases = ['login', 'sh']
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --user www-data --volume ./site:/var/www/html',

@@ -1,5 +1,5 @@
 import {SessionCommand} from '../src/cli/command.js'
-import {dryRunFlag, nameArg, sessionFlags} from '../src/cli/flags.js'
+import {dryRunFlag, optionalNameArg, sessionFlags} from '../src/cli/flags.js'
 import {Flags} from '../src/cli/parse.js'
 import {printStartNotice, splitAtSeparator} from '../src/cli/session-line.js'
 import {RESTART_POLICIES} from '../src/environments/programs/program.js'
@@ -9,12 +9,14 @@ import {withImageCommand} from '../src/environments/session/image-command.js'
 import {previewSession, type SessionPreview} from '../src/environments/session/run.js'
 import {runTypedSession, withSettings} from '../src/environments/session/typed-session.js'
 import {formatCommandLine} from '../src/host/argv/command-line.js'
+import {sessionPlace} from '../src/project/session.js'
 import {sessionFields} from '../src/sandbox/session-options.js'
 
 export default class Run extends SessionCommand {
   static override summary = 'Run one command in an environment.'
   static override description =
-    `Everything after NAME belongs to the command; flags of envs stand before NAME. The exit status is the command's: \
+    `Everything after NAME belongs to the command; flags of envs stand before NAME. Without NAME, in a \
+folder with an envs.toml or below it: in the project's environment, in the folder that you stand in; the command follows --. The exit status is the command's: \
 125 if envs failed before the command ran, 126 if the command can't be executed, 127 if it was not found, 128+n if \
 signal n ended it. Without COMMAND: what the image of the environment runs by itself, as the user that the image names.
 
@@ -29,7 +31,9 @@ minute.`
     '<%= config.bin %> <%= command.id %> --user postgres --volume ./dump:/dump:ro play -- psql -f /dump/all.sql',
     '<%= config.bin %> <%= command.id %> --detach --restart on-failure play -- python3 -m http.server 8000',
   ]
-  static override args = {name: nameArg()}
+  static override args = {
+    name: optionalNameArg("name of the environment; in a project, it may be left out for the project's own"),
+  }
   static override flags = {
     ...sessionFlags(),
     'dry-run': dryRunFlag(),
@@ -54,14 +58,14 @@ minute.`
     const {args, flags} = await this.parse(Run, own)
     const host = this.openHost()
     const {entrypoint} = flags
-    const wish = {command: guest, fields: sessionFields(flags), entrypoint}
-    const {command, fields} = await withImageCommand(host, args.name, wish)
-    const session = {name: args.name, command, fields}
+    const {name, fields: typed} = await sessionPlace(host, args.name, sessionFields(flags))
+    const {command, fields} = await withImageCommand(host, name, {command: guest, fields: typed, entrypoint})
+    const session = {name, command, fields}
     if (flags['dry-run'])
-      return this.#preview(await previewSession(host, args.name, await withSettings(host, session)))
+      return this.#preview(await previewSession(host, name, await withSettings(host, session)))
     if (flags.detach) {
       const restart = RESTART_POLICIES.find((policy) => policy === flags.restart) ?? 'no'
-      return this.#detach(args.name, {name: flags.name, command, fields, restart})
+      return this.#detach(name, {name: flags.name, command, fields, restart})
     }
     process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
     return undefined

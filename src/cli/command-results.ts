@@ -53,6 +53,7 @@ import {
   pulledImageResult,
   signerResult,
 } from '../images/results.js'
+import {initResult, planListResult, upListResult} from '../project/results.js'
 
 const failureResult = described(
   v.object({
@@ -94,6 +95,10 @@ export const COMMAND_RESULTS = {
   stop: stopResult,
   autostart: autostartResult,
   set: environmentSettingsResult,
+  up: upListResult,
+  plan: planListResult,
+  down: removalResult,
+  init: initResult,
   rename: renameResult,
   rm: removalResult,
   recover: recoverResult,

@@ -9,7 +9,7 @@ import {describeUnenforced} from './views/limits.js'
 
 /** Names of the commands, aliases included; a test compares them with the declared ones. */
 const RUN: readonly string[] = ['run', 'exec']
-const ENTER: readonly string[] = ['enter', 'login', 'shell', 'sh']
+const ENTER: readonly string[] = ['enter', 'login', 'sh']
 const TRY: readonly string[] = ['try', 'ephemeral']
 
 const FLAGS = Object.fromEntries(

@@ -35,6 +35,8 @@ const snapshotSchema = recordObject({
   name: v.exactOptional(v.string()),
   /** Set for the state that the environment was created or cloned with, when the user made a snapshot of it. */
   isStart: v.exactOptional(v.boolean()),
+  /** The key of a layer that `envs up` made, which this state ends with: an environment that needs the same layer is made of these. */
+  projectKey: v.exactOptional(v.string()),
 })
 
 export const historySchema = recordObject({
@@ -65,7 +67,7 @@ export type Snapshot = RecordOf<typeof snapshotSchema>
 /** The time of a change to a history, and the empty layer that becomes the upper one. */
 export type Step = {readonly now: Date; readonly fresh: LayerId}
 
-type Naming = Pick<Snapshot, 'label' | 'kind' | 'name' | 'isStart'>
+type Naming = Pick<Snapshot, 'label' | 'kind' | 'name' | 'isStart' | 'projectKey'>
 
 /** Returns the history of a new environment: an upper layer on the layer of its image. */
 export function newHistory(base: LayerId, upper: LayerId): History {

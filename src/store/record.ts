@@ -68,6 +68,8 @@ export type NetworkKind = (typeof NETWORK_KINDS)[number]
 const environmentSettingsSchema = v.strictObject({
   /** The first process; missing for `none`. */
   init: v.exactOptional(oneOfField(INIT_KINDS)),
+  /** The file and table that `envs up` made the environment of, and the key of its last layer. */
+  project: v.exactOptional(v.strictObject({path: v.string(), table: v.string(), key: v.string()})),
   /** Missing for `default`. */
   profile: v.exactOptional(oneOfField(PROFILES)),
   /** Whether the root file system is read-only; missing for a writable one. */

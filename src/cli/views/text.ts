@@ -298,7 +298,7 @@ export function describeKeptSpace({younger, environments}: KeptSpace): string[] 
 
 const MOST_ITEMS = 4
 
-type SnapshotKind = 'manual' | 'automatic' | 'replaced' | 'initial' | 'cloned'
+type SnapshotKind = 'manual' | 'automatic' | 'replaced' | 'initial' | 'cloned' | 'project'
 
 /** Describes the kind of a snapshot for a list. */
 export function describeSnapshotKind(kind: SnapshotKind): string {
@@ -313,6 +313,8 @@ export function describeSnapshotKind(kind: SnapshotKind): string {
       return 'as it was created'
     case 'cloned':
       return 'as it was cloned'
+    case 'project':
+      return 'layer of envs up'
   }
 }
 

@@ -50,6 +50,8 @@ import {
 export type SnapshotRequest = {
   /** Undefined for a label with the time. */
   readonly label: string | undefined
+  /** The key of the layer that the state ends with; see the schema of the history. */
+  readonly projectKey?: string
   /** Whether the new files are synced to the disk. */
   readonly isSynced: boolean
   readonly signal: AbortSignal
@@ -104,13 +106,14 @@ async function unlessStopped<T>(runFolder: string, work: () => Promise<T>): Prom
 async function sealUpper(
   host: Host,
   {environment, history, isUpperEmpty}: StoppedEnvironment,
-  {label: wanted, isSynced}: SnapshotRequest,
+  {label: wanted, projectKey, isSynced}: SnapshotRequest,
 ): Promise<TakenSnapshot> {
   const {name, files} = environment
   requireUpper({name, paths: host.paths}, history)
   const now = host.now()
   const label = chooseLabel(name, history, {wanted, now})
-  const naming = {label, kind: 'manual', name, ...startField(environment, history)} as const
+  const ofProject = projectKey === undefined ? {} : {projectKey}
+  const naming = {label, kind: 'manual', name, ...startField(environment, history), ...ofProject} as const
   const done = {name, label, createdAt: now, copiedBytes: 0, frozenMs: 0}
   if (isUpperEmpty) {
     await writeHistory(files.history, withNamed(history, naming, {now}))

@@ -35,7 +35,7 @@ export async function listSnapshots(host: Host, text: string): Promise<SnapshotS
 
 function summarize(
   history: History,
-  {label, kind, createdAt, layers}: Snapshot,
+  {label, kind, projectKey, createdAt, layers}: Snapshot,
   sizeOf: (id: LayerId) => number,
 ): SnapshotSummary {
   const others = layersOf(withoutSnapshots(history, new Set([label])))
@@ -43,7 +43,7 @@ function summarize(
   const changed = layers.slice(1).at(-1)
   return {
     label,
-    kind,
+    kind: projectKey === undefined ? kind : 'project',
     createdAt,
     isLatest: history.after === label,
     changedBytes: changed === undefined ? 0 : sizeOf(changed),

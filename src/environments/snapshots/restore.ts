@@ -97,6 +97,33 @@ export async function redo(host: Host, text: string, {force, isSynced}: RestoreO
   })
 }
 
+export type AdoptRequest = RestoreOptions & {
+  /** The state to take over, last, and those that led to it. The caller holds the lock of the layers. */
+  readonly snapshots: readonly [...Snapshot[], Snapshot]
+  /** Beginning of the label of the present state. */
+  readonly keptPrefix: string
+}
+
+/**
+ * Gives an environment the state of another one, which shares its layers from then on, and keeps the present state as a snapshot.
+ *
+ * @throws As {@link restoreSnapshot}.
+ */
+export async function adoptSnapshots(
+  host: Host,
+  text: string,
+  {snapshots, keptPrefix, force, isSynced}: AdoptRequest,
+): Promise<Restored> {
+  return changeStopped(host, text, {force, command: 'up'}, (stopped) => {
+    const {history} = stopped
+    const target = snapshots.at(-1)
+    if (target === undefined) throw new Error('there is no state to take over')
+    const isNew = ({label}: Snapshot) => findSnapshot(history, label) === undefined
+    const known = {...history, snapshots: [...history.snapshots, ...snapshots.slice(0, -1).filter(isNew)]}
+    return applySnapshot(host, {...stopped, history: known}, {target, isSynced, keptPrefix})
+  })
+}
+
 /** Restores the image, with new personal files of the environment. @throws As {@link restoreSnapshot}. */
 export async function reset(host: Host, text: string, {force, isSynced}: RestoreOptions): Promise<Restored> {
   return changeStopped(host, text, {force, command: 'reset'}, async (stopped) =>
@@ -193,6 +220,7 @@ type SnapshotChange = {
   readonly isSynced: boolean
   /** Returns the states that `redo` can restore next, from the label of the replaced state; left out where there are none. */
   readonly undone?: (kept: string) => readonly string[]
+  readonly keptPrefix?: string
 }
 
 /**
@@ -202,7 +230,7 @@ type SnapshotChange = {
 async function applySnapshot(
   host: Host,
   {environment, history, isUpperEmpty}: StoppedEnvironment,
-  {target, isSynced, undone}: SnapshotChange,
+  {target, isSynced, undone, keptPrefix = 'kept-'}: SnapshotChange,
 ): Promise<Restored> {
   const {name, files} = environment
   requireLayers({name, paths: host.paths}, target.layers)
@@ -210,7 +238,7 @@ async function applySnapshot(
   const fresh = newLayerId(identityOf(history.upper))
   const named = target.name === name ? target : await withCurrentName(host, environment, target)
   await makeUpper(host.paths.layers, fresh, {below: topLayer(named.layers)})
-  const naming = {label: timeLabel(history, now, 'kept-'), name}
+  const naming = {label: timeLabel(history, now, keptPrefix), name}
   const restored = withRestored(history, named, {naming, isUpperEmpty, now, fresh})
   const replaced = findKept(restored, history, {isUpperEmpty})
   const step = withUndone(restored, undone?.(replaced.kept) ?? [])

@@ -13,7 +13,7 @@ export const snapshotResult = v.object({
 export const snapshotListResult = v.array(
   v.object({
     label: v.string(),
-    kind: v.picklist(['manual', 'automatic', 'replaced', 'initial', 'cloned']),
+    kind: v.picklist(['manual', 'automatic', 'replaced', 'initial', 'cloned', 'project']),
     createdAt: dateField,
     isLatest: described(v.boolean(), 'whether the current state follows this snapshot directly'),
     changedBytes: described(countField, 'size of the files written since the previous snapshot'),
