@@ -2,11 +2,11 @@ import {orNearest, UsageError} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
-import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
+import {parseAllowedHost, parseAllowedNetwork, parseNetworkName} from '../sandbox/network/allowed.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
-import {parseNetworkName, requireNetworks} from '../store/networks.js'
+import {requireNetworks} from '../store/networks.js'
 import {
   type EnvironmentRecord,
   type EnvironmentSettings,
