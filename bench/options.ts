@@ -13,6 +13,7 @@ export type Subject =
   | 'apt'
   | 'services'
   | 'registry'
+  | 'network'
 
 export type Options = {
   readonly subjects: readonly Subject[]
@@ -29,10 +30,10 @@ export type Options = {
 }
 
 export const USAGE = `usage: npm run bench -- [startup] [sessions] [streams] [layers] [extraction] [large]
-                        [fetching] [bootstrap] [apt] [services] [registry] [FLAG...]
+                        [fetching] [bootstrap] [apt] [services] [registry] [network] [FLAG...]
 
-Everything but bootstrap, apt, services and registry when nothing is named: they need the network, or other programs, and
-minutes.
+Everything but bootstrap, apt, services, registry and network when nothing is named: they need the network, other
+programs or root, and minutes.
 
   --quick             few rounds, little files, under two minutes: to see that it works, not to quote
   --rounds N          so many rounds of everything
@@ -46,7 +47,7 @@ minutes.
 const USUAL: readonly Subject[] = [
   ...(['startup', 'sessions', 'streams', 'layers', 'extraction', 'large', 'fetching'] as const),
 ]
-const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt', 'services', 'registry']
+const SUBJECTS: readonly Subject[] = [...USUAL, 'bootstrap', 'apt', 'services', 'registry', 'network']
 const ROUNDS: Options['rounds'] = {
   startup: 21,
   sessions: 21,
@@ -59,6 +60,7 @@ const ROUNDS: Options['rounds'] = {
   apt: 3,
   services: 5,
   registry: 3,
+  network: 5,
 }
 const QUICK_ROUNDS: Options['rounds'] = {...same('1'), startup: 3, sessions: 3}
 
@@ -106,5 +108,6 @@ function same(text: string): Record<Subject, number> {
     apt: rounds,
     services: rounds,
     registry: rounds,
+    network: rounds,
   }
 }

@@ -16,6 +16,7 @@ import {LARGE, layersGroup, SMALL} from './layers.js'
 import {listingGroup} from './listing.js'
 import type {Patience} from './load.js'
 import {type Group, measure} from './measure.js'
+import {networkGroups} from './network.js'
 import type {Options, Subject} from './options.js'
 import {measurePeakMemory} from './peak-memory.js'
 import {openProduct, type Product} from './product.js'
@@ -61,6 +62,21 @@ export const measureSubject: Readonly<Record<Subject, (run: Run) => Promise<void
   },
   services,
   registry,
+  network,
+}
+
+async function network(run: Run): Promise<void> {
+  const {rootfs, bench, options} = run
+  await withStore('network', run, {
+    make: (product) => networkGroups(rootfs, {product, bench, isQuick: options.isQuick}),
+    async use({groups, close}) {
+      try {
+        for (const group of groups) await compare('network', group, run)
+      } finally {
+        await close()
+      }
+    },
+  })
 }
 
 async function registry(run: Run): Promise<void> {

@@ -5,11 +5,11 @@ import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {PROFILES} from '../sandbox/confinement/confinement.js'
 import {bootUnconfinedError} from '../sandbox/errors.js'
-import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
+import {parseAllowedHost, parseAllowedNetwork, parseNetworkName} from '../sandbox/network/allowed.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
-import {parseNetworkName, requireNetworks} from '../store/networks.js'
+import {requireNetworks} from '../store/networks.js'
 import {
   confinementOf,
   type EnvironmentRecord,

@@ -1,8 +1,14 @@
-import {existsSync, rmSync} from 'node:fs'
+import {rmSync} from 'node:fs'
 import type {Host} from '../host/host.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
 import {helperError} from '../sandbox/network/errors.js'
-import {cableHelper, ensureHelper, hostsHelper, type NetworkPlace} from '../sandbox/network/helper.js'
+import {
+  cableHelper,
+  ensureHelper,
+  hostsHelper,
+  hostsLock,
+  type NetworkPlace,
+} from '../sandbox/network/helper.js'
 import {type Environment, environmentFiles} from '../store/environments.js'
 import {
   addressOf,
@@ -61,15 +67,6 @@ async function renewHosts(paths: Host['paths'], member: CommonMember, place: Net
   await writeHosts(paths, other, {...place, runFolder: files.run, anchor: anchorOf(member)}).catch(() => {})
 }
 
-/** Whether a start wrote names into /etc/hosts. */
-export function hasHostsBlock(place: Pick<NetworkPlace, 'runFolder'>): boolean {
-  return existsSync(hostsLock(place))
-}
-
-function hostsLock({runFolder}: Pick<NetworkPlace, 'runFolder'>): string {
-  return hostsHelper({perl: '', architecture: 'amd64', runFolder, anchor: {pid: 0, startTime: ''}}, []).lock
-}
-
 /** Writes the names of all environments of its common networks; without networks, removes those that an earlier start wrote. */
 export async function writeHosts(
   paths: Host['paths'],
@@ -77,11 +74,10 @@ export async function writeHosts(
   place: NetworkPlace,
 ): Promise<void> {
   const networks = record.settings.networks ?? []
-  if (networks.length === 0 && !hasHostsBlock(place)) return
   const lines = networks.flatMap((each) => linesOf(readNetwork(paths, each)))
   const failure = await ensureHelper(hostsHelper(place, lines))
   if (failure !== undefined) throw helperError(name, failure)
-  if (networks.length === 0) rmSync(hostsLock(place), {force: true})
+  if (networks.length === 0) rmSync(hostsLock(place.runFolder), {force: true})
 }
 
 function linesOf(network: CommonNetwork): string[] {

@@ -1,3 +1,4 @@
+import {existsSync} from 'node:fs'
 import {mkdtemp, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {readSettings} from '../config/settings.js'
@@ -18,7 +19,13 @@ import {
   openRoutesError,
   reasonOfFailure,
 } from '../sandbox/network/errors.js'
-import {ensureHelper, type NetworkPlace, networkHelper, ownNetworkStep} from '../sandbox/network/helper.js'
+import {
+  ensureHelper,
+  hostsLock,
+  type NetworkPlace,
+  networkHelper,
+  ownNetworkStep,
+} from '../sandbox/network/helper.js'
 import {
   findOutletObstacle,
   OBSTACLE_REASONS,
@@ -34,7 +41,6 @@ import {serveNetwork} from '../sandbox/network/serve.js'
 import type {Companion, SandboxSpec} from '../sandbox/spec.js'
 import type {Environment} from '../store/environments.js'
 import {type EnvironmentRecord, networkOf} from '../store/record.js'
-import {hasHostsBlock, joinNetworks, writeHosts} from './common-network.js'
 import type {SandboxFeature} from './feature.js'
 import {refreshResolver} from './resolver.js'
 
@@ -87,6 +93,8 @@ function networkCompanion(host: Host, environment: Environment, own: OwnNetwork)
         await refreshResolver(environment.files.resolver, undefined, own)
         const place = placeOf(host, environment, anchor)
         await serveNetwork(place, {name, ...serviceOf(host, environment, own)})
+        if (!isOnNetworks(environment)) return
+        const {joinNetworks} = await import('./common-network.js')
         await joinNetworks(host, environment, place)
       },
       close() {},
@@ -96,15 +104,23 @@ function networkCompanion(host: Host, environment: Environment, own: OwnNetwork)
 
 /** Removes the names that an earlier start wrote, in a network of its own. */
 function withoutNetworks(spec: SandboxSpec, host: Host, environment: Environment): SandboxSpec {
-  if (!hasHostsBlock({runFolder: environment.files.run})) return spec
+  if (!isOnNetworks(environment)) return spec
   const companion: Companion = {
     prepare: () => [],
     open: () => ({
-      started: (anchor) => writeHosts(host.paths, environment, placeOf(host, environment, anchor)),
+      async started(anchor) {
+        const {writeHosts} = await import('./common-network.js')
+        await writeHosts(host.paths, environment, placeOf(host, environment, anchor))
+      },
       close() {},
     }),
   }
   return {...spec, companions: [...spec.companions, companion]}
+}
+
+/** Whether it is on common networks, or has their names from an earlier start. */
+function isOnNetworks({files, record}: Environment): boolean {
+  return record.settings.networks !== undefined || existsSync(hostsLock(files.run))
 }
 
 function hasRoutes({settings}: Pick<EnvironmentRecord, 'settings'>): boolean {

@@ -2,7 +2,7 @@ import {existsSync, readdirSync, readFileSync, rmSync} from 'node:fs'
 import {networkInterfaces} from 'node:os'
 import {join} from 'node:path'
 import * as v from 'valibot'
-import {defineError, ExitCode, UsageError} from '../errors.js'
+import {defineError, ExitCode} from '../errors.js'
 import {unlessErrno} from '../host/errno.js'
 import {makeFolders} from '../host/files.js'
 import {takeLock} from '../host/locks.js'
@@ -77,15 +77,6 @@ const networkFullError = defineError('ENVS_NETWORK_FULL', ExitCode.conflict, {
   message: 'The network "{name}" has no address left: it has {count} environments.',
   nextStep: 'Create another one: envs network create',
 })
-
-/** @throws {UsageError} */
-export function parseNetworkName(text: string): string {
-  if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(text))
-    throw new UsageError(`"${text}" is not a valid name of a network.`, [
-      'Use up to 31 lower-case letters, digits and hyphens.',
-    ])
-  return text
-}
 
 function folderOf({data}: Pick<Paths, 'data'>): string {
   return join(data, 'networks')

@@ -5,7 +5,6 @@ import type {DebArchitecture} from '../../host/machine/arch.js'
 import type {EngineName} from '../../sandbox/engines/select.js'
 import type {Identity} from '../../sandbox/identity.js'
 import {networkUnsuitableError} from '../../sandbox/network/errors.js'
-import {requireNetworks} from '../../store/networks.js'
 import {type EnvironmentRecord, type EnvironmentSettings, networkOf} from '../../store/record.js'
 import {sessionLauncher} from '../../store/tools.js'
 import {chooseStorage, type EngineSetting, findEngine, identityFor} from '../session/engine.js'
@@ -42,7 +41,10 @@ export async function chooseMeans(host: Host, request: MeansWish): Promise<Means
   const identity = await identityFor(engine, request.identity, host)
   await emulationFor(host, request.architecture, {engine, identity})
   const {settings = {}, name = ''} = request
-  requireNetworks(host.paths, settings)
+  if (settings.networks !== undefined) {
+    const {requireNetworks} = await import('../../store/networks.js')
+    requireNetworks(host.paths, settings)
+  }
   if (networkOf({settings}) !== 'host') {
     if (engine === 'proot') throw networkUnsuitableError({engine, name})
     await requireNetwork(host, engine, {name, identity, settings})

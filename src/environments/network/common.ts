@@ -1,11 +1,11 @@
 import type {Host} from '../../host/host.js'
+import {parseNetworkName} from '../../sandbox/network/allowed.js'
 import {
   addressOf,
   type CommonNetwork,
   createNetwork,
   isMemberRunning,
   networkNames,
-  parseNetworkName,
   readNetwork,
   removeNetwork,
   usersOf,

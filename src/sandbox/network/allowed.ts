@@ -29,3 +29,12 @@ export function parseAllowedHost(text: string): string {
     ])
   return name
 }
+
+/** Parses the name of a common network. @throws {UsageError} */
+export function parseNetworkName(text: string): string {
+  if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(text))
+    throw new UsageError(`"${text}" is not a valid name of a network.`, [
+      'Use up to 31 lower-case letters, digits and hyphens.',
+    ])
+  return text
+}

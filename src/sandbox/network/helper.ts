@@ -147,9 +147,14 @@ export function cableHelper(
 /** Returns the program that writes lines into the guest's /etc/hosts, and ends then. */
 export function hostsHelper(place: NetworkPlace, lines: readonly string[]): Helper {
   return {
-    lock: join(networkFolder(place.runFolder), 'hosts.lock'),
+    lock: hostsLock(place.runFolder),
     argv: [...helperWords(place, 'network/hosts'), numbers(place), ...anchorWords(place.anchor), ...lines],
   }
+}
+
+/** Exists from the first names to their removal. */
+export function hostsLock(runFolder: string): string {
+  return join(networkFolder(runFolder), 'hosts.lock')
 }
 
 function helperWords({perl}: NetworkPlace, script: Script): string[] {
