@@ -10,6 +10,8 @@ import {
   initFlag,
   initIn,
   limitFlags,
+  networkFlags,
+  networkIn,
   newNameFlag,
   offlineFlag,
   parseWait,
@@ -88,6 +90,7 @@ gzip, xz, zstd or bzip2.`
     arch: architectureFlag(),
     init: initFlag(),
     ...limitFlags(),
+    ...networkFlags(),
     ...archiveFlags(),
     'dry-run': dryRunFlag(),
     'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
@@ -113,7 +116,7 @@ gzip, xz, zstd or bzip2.`
       architecture: architectureIn(flags),
       archive: archiveOptions(flags),
       init: initIn(flags),
-      limits: limitsIn(flags),
+      settings: {...networkIn(flags), ...limitsIn(flags)},
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
     const planned = await checkLimits(host, request, request)

@@ -9,9 +9,11 @@ export default class SetCommand extends EnvsCommand {
   static override summary = 'Change settings of an environment.'
   static override description =
     `KEY=VALUE is: init=none, which starts no services; init=systemd, with the systemd of the environment as its first \
-process; init=services, with a supervisor that reads unit files; a limit: memory=2G, cpus=1.5, processes=500, \
-io-weight=50, disk=20G, timeout=10m, or none as its value; require-limits=yes, which starts it only where the kernel \
-enforces all of them. A running environment has the new value from its next start on.`
+process; init=services, with a supervisor that reads unit files; network=host, network=none (a loopback alone) or \
+network=private (leads out, and not to the host); allow=NETWORK,NETWORK for the only networks that a private one leads \
+to; allow-host=HOST,HOST for hosts that network=none reaches through a proxy; a limit: memory=2G, cpus=1.5, \
+processes=500, io-weight=50, disk=20G, timeout=10m, or none as its value; require-limits=yes, which starts it only where \
+the kernel enforces all of them. A running environment has the new value from its next start on.`
   static override usage = 'set NAME KEY=VALUE... [FLAG...]'
   static override strict = false
   static override examples = [
@@ -28,8 +30,10 @@ enforces all of them. A running environment has the new value from its next star
     const {argv} = await this.parse(SetCommand)
     const [name = '', ...words] = argv.map(String)
     const changed = await changeSettings(this.openHost(), name, parseSettingsChange(words))
-    const {init, limits} = changed.settings
-    for (const words of [`init=${init}`, ...limitWords(limits)]) this.note(`${changed.name}: ${words}`)
+    const {limits, ...others} = changed.settings
+    for (const [key, value] of Object.entries(others))
+      if (value.length > 0) this.note(`${changed.name}: ${key}=${value}`)
+    for (const words of limitWords(limits)) this.note(`${changed.name}: ${words}`)
     const unenforced = describeUnenforced(changed.name, limits.shared)
     if (unenforced !== undefined) this.warn(unenforced)
     if (changed.isRunning)

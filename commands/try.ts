@@ -1,9 +1,18 @@
 import {SessionCommand} from '../src/cli/command.js'
-import {architectureFlag, architectureIn, limitFlags, offlineFlag, sessionFlags} from '../src/cli/flags.js'
+import {
+  architectureFlag,
+  architectureIn,
+  limitFlags,
+  networkFlags,
+  networkIn,
+  offlineFlag,
+  sessionFlags,
+} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {splitAtSeparator} from '../src/cli/session-line.js'
 import {runCreation} from '../src/cli/views/creation.js'
+import {describeUnenforced} from '../src/cli/views/limits.js'
 import {imageContext} from '../src/environments/create/request.js'
 import {readTryWords, TryRun} from '../src/environments/try/try.js'
 import {gapsOnHost} from '../src/features/isolation-gaps.js'
@@ -33,11 +42,12 @@ and are lost at a power failure.`
     words: Args.string({description: 'image, then packages', ignoreStdin: true}),
   }
   static override flags = {
-    ...sessionFlags(),
+    ...sessionFlags('env', 'timeout', 'user', 'volume', 'workdir'),
     ...limitFlags('memory', 'cpus', 'processes', 'io-weight'),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
     offline: offlineFlag(),
+    ...networkFlags(),
     disk: Flags.boolean({description: 'write to disk instead of memory, for large installations'}),
   }
 
@@ -60,14 +70,16 @@ and are lost at a power failure.`
       architecture,
       keepAs: flags.keep,
       onDisk: flags.disk,
-      limits: limitsIn({...flags, disk: undefined, timeout: undefined}),
+      settings: {...networkIn(flags), ...limitsIn({...flags, disk: undefined, timeout: undefined})},
     }
     const around = {settings, context, signal, onNotice: this.reportNotice}
     const trying = await TryRun.begin(host, request, around)
-    const fields = sessionFields(flags)
+    const fields = sessionFields({...flags, network: undefined})
     try {
       await this.#make(trying)
       this.warnOfGaps(await gapsOnHost(host, trying.creation.engine))
+      const unenforced = describeUnenforced('this environment', trying.limits.shared)
+      if (unenforced !== undefined) this.warn(unenforced)
       this.warnOfBudget(await overBudget(host, diskBudget))
       await trying.install({variables: fields.variables, isQuiet: this.quiet})
       this.releaseSignals()

@@ -62,12 +62,12 @@ async function foreseeLimits(host: Host, limits: Limits, engine: EngineName | nu
  */
 export async function checkLimits(
   host: Host,
-  record: Pick<EnvironmentRecord, 'settings'>,
+  {settings = {}}: {readonly settings?: EnvironmentSettings | undefined},
   {name, engine}: {readonly name: string; readonly engine?: EngineSetting | undefined},
 ): Promise<PlannedLimits | undefined> {
-  const {limits} = record.settings
+  const {limits} = settings
   if (limits === undefined) return undefined
-  const setting = wantedEngine(engine ?? (await readSettings(host)).value('engine'), record)
+  const setting = wantedEngine(engine ?? (await readSettings(host)).value('engine'), {settings})
   const planned = await foreseeLimits(host, limits, await engineForStart(host, setting))
   requireEnforced(name, planned)
   return planned

@@ -2,6 +2,7 @@ import {orNearest, UsageError} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
@@ -10,9 +11,11 @@ import {
   type EnvironmentSettings,
   INIT_KINDS,
   initOf,
+  NETWORK_KINDS,
   writeRecord,
 } from '../store/record.js'
 import {checkLimits, LIMIT_SETTINGS, limitsResult} from './limits.js'
+import {networkResultOf, requireConsistent} from './network/settings.js'
 import type {EnvironmentSettingsResult} from './results.js'
 import {renewServicePolicy} from './services/policy.js'
 import {hasSystemd, SYSTEMD_PACKAGES} from './systemd-packages.js'
@@ -33,6 +36,28 @@ const SETTINGS: Readonly<Record<string, SettingOfEnvironment>> = {
       const init = INIT_KINDS.find((kind) => kind === text)
       if (init === undefined) return undefined
       return init === 'none' ? others : {...others, init}
+    },
+  },
+  network: {
+    allowed: NETWORK_KINDS.join(', '),
+    change({network: _, ...others}, text) {
+      const network = NETWORK_KINDS.find((kind) => kind === text)
+      if (network === undefined) return undefined
+      return network === 'host' ? others : {...others, network}
+    },
+  },
+  allow: {
+    allowed: 'networks such as 192.0.2.0/24, separated by commas, or nothing for all',
+    change({allow: _, ...others}, text) {
+      const networks = text.split(',').filter((each) => each !== '')
+      return networks.length === 0 ? others : {...others, allow: networks.map(parseAllowedNetwork)}
+    },
+  },
+  'allow-host': {
+    allowed: 'names of hosts, separated by commas, or nothing for none',
+    change({allowHosts: _, ...others}, text) {
+      const hosts = text.split(',').filter((each) => each !== '')
+      return hosts.length === 0 ? others : {...others, allowHosts: hosts.map(parseAllowedHost)}
     },
   },
   ...LIMIT_SETTINGS,
@@ -91,6 +116,7 @@ export async function changeSettings(
         const environment = await findEnvironment(paths, name)
         const {record} = environment
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
+        requireConsistent(name, changed.settings)
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
         const planned = await checkLimits(host, changed, {name})
@@ -98,7 +124,7 @@ export async function changeSettings(
         const isRunning = readLiveAnchor(files.run) !== undefined
         return {
           name,
-          settings: {init: initOf(changed), limits: limitsResult(planned)},
+          settings: {init: initOf(changed), ...networkResultOf(changed), limits: limitsResult(planned)},
           isRunning,
           hasOwnPolicy,
         }

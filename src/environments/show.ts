@@ -6,6 +6,7 @@ import {readGuestTree, treeFolders} from '../store/mounted-tree.js'
 import {initOf} from '../store/record.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
 import {describeLimits} from './limits.js'
+import {networkResultOf} from './network/settings.js'
 import type {EnvironmentResult, PathResult} from './results.js'
 import {type EngineSetting, engineForStart, wantedEngine} from './session/engine.js'
 import {guestProcesses} from './session/processes.js'
@@ -41,6 +42,7 @@ export async function showEnvironment(
     image: {...image, container: image.container ?? null},
     ...{createdAt, identity, storage, architecture, extraction},
     init: initOf(environment.record),
+    ...networkResultOf(environment.record),
     limits: await describeLimits(host, environment.record, {anchor, engine}),
     ...sizes,
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,

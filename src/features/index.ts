@@ -16,6 +16,7 @@ import type {
 } from './feature.js'
 import {limits} from './limits.js'
 import {memoryLayer} from './memory-layer.js'
+import {network} from './network.js'
 import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
@@ -36,6 +37,7 @@ const FEATURES: readonly SandboxFeature[] = [
   packageCache,
   borrowedShell,
   services,
+  network,
   qemuTable,
   volumes,
   limits,

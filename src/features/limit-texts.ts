@@ -70,8 +70,8 @@ export const LIMIT_TEXTS = {
 
 export type LimitName = keyof typeof LIMIT_TEXTS
 
-/** Returns the limits of flags by their names; undefined without any. @throws {UsageError} */
-export function limitsIn(flags: Readonly<Record<string, unknown>>): Limits | undefined {
+/** Returns the limits of flags by their names, as settings of an environment. @throws {UsageError} */
+export function limitsIn(flags: Readonly<Record<string, unknown>>): {readonly limits?: Limits} {
   const given = Object.entries(LIMIT_TEXTS).flatMap(([name, {field, parse, allowed}]) => {
     const text = flags[name]
     if (typeof text !== 'string') return []
@@ -80,9 +80,9 @@ export function limitsIn(flags: Readonly<Record<string, unknown>>): Limits | und
     return [[field, value] as const]
   })
   const isRequired = flags['require-limits'] === true
-  if (given.length === 0 && !isRequired) return undefined
+  if (given.length === 0 && !isRequired) return {}
   if (given.length === 0) throw new UsageError('--require-limits needs a limit.', ['Give one: --memory 2G'])
-  return {...Object.fromEntries(given), ...(isRequired ? {isRequired} : {})}
+  return {limits: {...Object.fromEntries(given), ...(isRequired ? {isRequired} : {})}}
 }
 
 /** Parses `--timeout` of a session. @throws {UsageError} */

@@ -28,6 +28,8 @@ const FILES = {
   'memory-emulated': 'memory-emulated.json',
   cgroups: 'cgroups.json',
   limits: 'limits.json',
+  'network-mapped': 'network-mapped.json',
+  'network-emulated': 'network-emulated.json',
 } as const
 
 /** Circumstances that are remembered at a time: a terminal and a service may differ in what they are allowed to do. */

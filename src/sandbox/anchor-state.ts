@@ -8,6 +8,7 @@ import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
 import type {AnchorEngineName} from './engines/engine.js'
 import {limitsInForce, type PlannedLimits} from './limits/in-force.js'
 import {runningLimitsSchema} from './limits/schema.js'
+import {OWN_NETWORKS, type OwnNetwork} from './network/outlet.js'
 import type {GuestNamespace} from './second-namespace.js'
 
 /** envs starts no process that is pid 1 on the host. */
@@ -88,6 +89,12 @@ export function recordedInit(runFolder: string): GuestInit | undefined {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.init
 }
 
+/** Returns the kind of a network of its own, of the anchor recorded last; undefined for the host's. */
+export function recordedNetwork(runFolder: string): OwnNetwork | undefined {
+  const recorded = v.object({network: oneOfField(OWN_NETWORKS)})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.network
+}
+
 /** The start time of no process: those of the kernel are positive. */
 const NEVER = '0'
 
@@ -95,6 +102,7 @@ type AnchorFacts = {
   readonly guestNamespace: GuestNamespace
   readonly init?: GuestInit | undefined
   readonly limits?: PlannedLimits | undefined
+  readonly network?: OwnNetwork | undefined
 }
 
 /**
@@ -105,7 +113,7 @@ type AnchorFacts = {
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  {guestNamespace, init, limits}: AnchorFacts,
+  {guestNamespace, init, limits, network}: AnchorFacts,
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
@@ -123,6 +131,7 @@ export async function recordAnchor(
     engine: parseEngine(info),
     guestNamespace,
     ...(init === undefined ? {} : {init}),
+    ...(network === undefined ? {} : {network}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return anchor

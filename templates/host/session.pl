@@ -7,10 +7,10 @@
 #   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount, wait4, sendmsg and recvmsg on this processor, then
 #            "power" if its terminals have POWER's numbers, else "generic", separated by commas; more may name the
 #            descriptors below, and a socket to PARENT, if that relays the terminal
-#   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
+#   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw  -l KIND VALUE, a limit: session/limits.pl
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
-#            -l KIND VALUE  a limit: session/limits.pl
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
+#            -n none  a network of its own without a way out
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
@@ -78,9 +78,9 @@ my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
 require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
+require "$part_folder/session/network.pl" if defined $option{network};
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
-require "$part_folder/session/groups.pl" if defined $option{group};
-require "$part_folder/session/limits.pl" if $option{limits};
+require "$part_folder/session/$_.pl" for defined $option{group} ? 'groups' : (), $option{limits} ? 'limits' : ();
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
 my $terminal;
 if (grep { $_ eq 'terminal' } @kinds) {
@@ -113,6 +113,7 @@ join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
 open_group($group) if $group;
 join_namespace($_, $handle{$_}) for @groups;
 delete @handle{qw(mnt uts ipc net cgroup)};
+leave_network($nr_unshare) if defined $option{network};
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
 
@@ -218,6 +219,7 @@ sub read_options {
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
     elsif ($flag eq '-g') { $option{group} = shift @rest }
     elsif ($flag eq '-z') { $option{freezer} = shift @rest }
+    elsif ($flag eq '-n') { $option{network} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-l') { my ($kind, $value) = splice @rest, 0, 2; $option{limits}{$kind} = $value }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }

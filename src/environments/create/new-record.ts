@@ -13,9 +13,9 @@ export function newRecord(
     source,
     storage,
     architecture,
+    settings,
     ids,
     container,
-    settings,
   }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture' | 'settings'> & {
     source: string
     ids: IdMap | undefined

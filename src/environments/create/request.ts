@@ -14,14 +14,13 @@ import type {ImageContext, ImageNotice} from '../../images/sources/source.js'
 import {registrySettings} from '../../registry/hosts.js'
 import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
-import type {Limits} from '../../sandbox/limits/schema.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
 import type {EnvironmentSettings} from '../../store/record.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
 import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
-import type {WantedImage} from './image-acquisition.js'
 import type {InitWish} from './init-packages.js'
 import type {MeansWish} from './means.js'
+import type {WantedImage} from './wanted-image.js'
 
 export type CreateRequest = WantedImage &
   MeansWish & {
@@ -29,8 +28,8 @@ export type CreateRequest = WantedImage &
     readonly archives: ArchiveFacts
     /** The init that the environment gets after its creation. */
     readonly init: InitWish
-    /** The settings that it has from its creation on. */
-    readonly settings: EnvironmentSettings
+    /** The settings of its record, apart from the init. */
+    readonly settings?: EnvironmentSettings | undefined
     /** Whether the tree is synced to disk before the environment is published. */
     readonly isSynced: boolean
     /** Whether the environment is removed some time after the command that creates it. */
@@ -56,7 +55,8 @@ export type CreateWish = {
   readonly archive?: ArchiveWish
   /** Defaults to `none`. */
   readonly init?: InitWish | undefined
-  readonly limits?: Limits | undefined
+  /** The settings of its record, apart from the init. */
+  readonly settings?: EnvironmentSettings | undefined
 }
 
 /**
@@ -91,7 +91,7 @@ export async function planCreation(
     name: chooseName(wish.name, reference),
     architecture,
     init,
-    settings: wish.limits === undefined ? {} : {limits: wish.limits},
+    settings: wish.settings,
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
     engine: settings.value('engine'),

@@ -14,7 +14,6 @@ import {UnknownImageError} from '../../images/errors.js'
 import type {ImageReference} from '../../images/name.js'
 import {parseImageReference} from '../../images/reference.js'
 import type {ImageContext} from '../../images/sources/source.js'
-import type {Limits} from '../../sandbox/limits/schema.js'
 import {
   type EnvironmentName,
   environmentFiles,
@@ -27,10 +26,12 @@ import {
   packagesNotInstalledError,
 } from '../../store/errors.js'
 import {fullUpper} from '../../store/mounted-tree.js'
+import type {EnvironmentSettings} from '../../store/record.js'
 import {Creation} from '../create/creation.js'
 import {planCreation} from '../create/request.js'
-import {checkLimits} from '../limits.js'
+import {checkLimits, limitsResult} from '../limits.js'
 import {removeEnvironment} from '../remove.js'
+import type {LimitsResult} from '../results.js'
 import {stopFiles} from '../session/processes.js'
 import {runInEnvironment} from '../session/run.js'
 import {claimTryName, noteEnd} from './tries.js'
@@ -43,7 +44,7 @@ export type TryRequest = {
   readonly keepAs: string | undefined
   /** Whether writes are stored on disk even if they would fit in memory. */
   readonly onDisk: boolean
-  readonly limits: Limits | undefined
+  readonly settings: EnvironmentSettings
 }
 
 export type TryWords = {
@@ -75,34 +76,51 @@ export class TryRun {
   readonly #durable: Durability
   readonly #words: TryWords
   readonly creation: Creation
+  /** The limits, and how this host enforces them. */
+  readonly limits: LimitsResult
   #hasRun = false
 
   private constructor(
     host: Host,
-    made: {creation: Creation; lock: Lock | undefined; durable: Durability; words: TryWords},
+    made: {
+      creation: Creation
+      lock: Lock | undefined
+      durable: Durability
+      words: TryWords
+      limits: LimitsResult
+    },
   ) {
     this.#host = host
     this.#lock = made.lock
     this.#durable = made.durable
     this.#words = made.words
     this.creation = made.creation
+    this.limits = made.limits
   }
 
   /** Claims a name and begins the creation. @throws As `planCreation` and `Creation.begin`. */
   static async begin(
     host: Host,
-    {words, architecture, keepAs, onDisk, limits}: TryRequest,
+    {words, architecture, keepAs, onDisk, settings: ofEnvironment}: TryRequest,
     {settings, context, signal, onNotice}: TryOptions,
   ): Promise<TryRun> {
     if (words.packages.length > 0 && isOffline(context.environment))
       throw new UsageError('Packages cannot be installed with --offline: APT asks its servers.', [
         'Use an image or a clone of an environment that has the packages: envs clone',
       ])
+    if (
+      ofEnvironment.network === 'none' &&
+      ofEnvironment.allowHosts === undefined &&
+      words.packages.length > 0
+    )
+      throw new UsageError('Packages cannot be installed in an environment without a way to a mirror.', [
+        'Give it a private network: --network private',
+      ])
     const {name, lock} = await chooseName(host, keepAs)
     try {
-      const wish = {image: words.image, name, architecture, sha256: undefined, limits}
+      const wish = {image: words.image, name, architecture, sha256: undefined, settings: ofEnvironment}
       const planned = await planCreation(wish, {host, settings, context, onNotice})
-      await checkLimits(host, planned, planned)
+      const limits = limitsResult(await checkLimits(host, planned, planned))
       const isThrowaway = keepAs === undefined
       const setting = settings.value('durable')
       const durable = isThrowaway && setting !== 'always' ? 'never' : setting
@@ -110,7 +128,7 @@ export class TryRun {
       const memory = isVolatile ? {setting: settings.value('tryMemory')} : undefined
       const request = {...planned, isSynced: durable !== 'never', isThrowaway, memory}
       const creation = await Creation.begin(host, request, {signal, nameFlag: '--keep'})
-      return new TryRun(host, {creation, lock, durable, words})
+      return new TryRun(host, {creation, lock, durable, words, limits})
     } catch (error) {
       lock?.release()
       throw error

@@ -12,7 +12,7 @@ test('set changes the init, which show names and a clone keeps', async (t) => {
   assert.deepEqual(JSON.parse(stdout), {
     name: 'play',
     settings: {
-      init: 'none',
+      ...{init: 'none', network: 'host', publish: [], allow: [], allowHosts: []},
       limits: {shared: [], timeoutSeconds: null, isRequired: false, memoryKills: null},
     },
     isRunning: false,

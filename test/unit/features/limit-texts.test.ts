@@ -37,9 +37,9 @@ for (const [name, text, value] of VALUES)
 
 test('the flags of a command become limits', () => {
   assert.deepEqual(limitsIn({memory: '2G', 'io-weight': '50', 'require-limits': true, name: 'play'}), {
-    ...{memoryBytes: 2_000_000_000, ioWeight: 50, isRequired: true},
+    limits: {memoryBytes: 2_000_000_000, ioWeight: 50, isRequired: true},
   })
-  assert.equal(limitsIn({name: 'play', 'require-limits': false}), undefined)
+  assert.deepEqual(limitsIn({name: 'play', 'require-limits': false}), {})
 })
 
 test('a value that is none is refused by the name of its flag', () => {
