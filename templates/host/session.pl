@@ -4,12 +4,10 @@
 # usage: session.pl ANCHOR PARENT NUMBERS [%] OPTION... -- [COMMAND ARGUMENT...]
 #   ANCHOR   process id of the environment's pid 1 on the host
 #   PARENT   process id of the waiting envs process; when it dies, the command gets SIGHUP
-#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount, wait4, sendmsg and recvmsg on this processor, then
-#            "power" if its terminals have POWER's numbers, else "generic", separated by commas; more may name the
-#            descriptors below, and a socket to PARENT, if that relays the terminal
-#   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
+#   NUMBERS  system call numbers of prctl, setns, unshare, setsid, mount, wait4, sendmsg and recvmsg on this processor, then "power" if
+#            its terminals have POWER's numbers, else "generic"; more may be the descriptors below, and a socket to PARENT, if that relays
+#   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw  -l KIND VALUE, a limit: session/limits.pl
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
-#            -l KIND VALUE  a limit: session/limits.pl
 #            -k NUMBERS  of the capabilities that the command can have   -r  with read-only files (session/narrow.pl)   -n none  without a network
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
@@ -25,10 +23,8 @@
 # Standard streams on a terminal become a terminal of the guest (session/terminal.pl). Regular files are passed without
 # further rights (session/streams.pl). Other streams are passed unchanged. Volumes: session/volumes.pl. GROUP: session/groups.pl.
 #
-# Plain Perl without modules: only perl-base may be there, and a module costs every session milliseconds. "use v5.12" turns
-# strict on without reading strict.pm.
-# See setns(2), user_namespaces(7), ioctl_ns(2), seccomp(2), open_tree(2), mount_setattr(2), move_mount(2), setsid(2), and prctl(2)
-# for PR_SET_PDEATHSIG.
+# Plain Perl without modules, as join.pl. See setns(2), user_namespaces(7), ioctl_ns(2), seccomp(2), open_tree(2), mount_setattr(2),
+# move_mount(2), setsid(2), and prctl(2) for PR_SET_PDEATHSIG.
 use v5.12;
 
 my ($SIGHUP, $SIGKILL) = (1, 9);
@@ -40,10 +36,8 @@ my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_N
   net => 0x40000000, cgroup => 0x02000000);
 my $AT_FDCWD = -100;
 my $MOUNT_ATTR_NOSUID = 2;
-# The same number everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
-my $nr_mount_setattr = 442;
-# The same number on every supported processor.
-my $O_PATH = 010000000;
+# The same numbers everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
+my ($nr_mount_setattr, $O_PATH) = (442, 010000000);
 my $F_GETFL = 3;
 my ($WNOHANG, $WUNTRACED) = (1, 2);
 # For bash, which alone reads it; src/features/notes.ts writes the file. Set here, because only a terminal shows the notes.
@@ -81,8 +75,7 @@ require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && 
 require "$part_folder/session/network.pl" if defined $option{network};
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/narrow.pl" if defined $option{capabilities} || $option{read_only};
-require "$part_folder/session/groups.pl" if defined $option{group};
-require "$part_folder/session/limits.pl" if $option{limits};
+require "$part_folder/session/$_.pl" for defined $option{group} ? 'groups' : (), $option{limits} ? 'limits' : ();
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
 my $terminal;
 if (grep { $_ eq 'terminal' } @kinds) {
