@@ -326,7 +326,13 @@ export function sessionError(
     case 'volume-source':
       return sessionFailedError(
         {name, reason: `could not share "${sources}": ${reason}`},
-        {suggestions: ['Share a folder or file that you may read.']},
+        {
+          suggestions: [
+            errno === ENOENT
+              ? 'Create it first, or share another one.'
+              : 'Share a folder or file that you may read.',
+          ],
+        },
       )
     case 'volume-target':
       return sessionFailedError(
