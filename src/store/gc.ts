@@ -202,7 +202,7 @@ export async function sweepLayers(
   images: ReadonlySet<LayerId> = NONE,
 ): Promise<string[]> {
   const left: string[] = []
-  // Where the store can't be read, any of the given layers may be used by another environment, and stays.
+  // Where the store can't be read or locked, any of the given layers may be used by another environment, and stays.
   const found = await moveAside(host, given, images).catch(ignoreFailure)
   if (found === undefined) return ownFolders(host.paths, given)
   for (const {folder, identity, isGiven, isStuck} of found) {
@@ -254,7 +254,7 @@ async function moveAside(
   // Look without the lock first, because taking it starts a program: mostly there is nothing to remove.
   const isTidy = (await unnamedLayers(host, given, images)).length === 0 && leftoversOf(host).length === 0
   if (isTidy) return []
-  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
+  const lock = await tryLockLayers(host.paths)
   if (lock === undefined) return []
   try {
     const unnamed = await unnamedLayers(host, given, images)

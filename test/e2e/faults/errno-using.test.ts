@@ -55,6 +55,7 @@ test('rm --now, with each errno at each call', async (t) => {
     always: [
       'node envs.js: open /data/envs/environments (4) with ENOMEM',
       'node envs.js: rename /data/envs/layers/.removed.emulated.# with EIO',
+      'node envs.js: fork  (5) with EAGAIN',
     ],
     argv: ['rm', '--now', 'play'],
     again: 3,
