@@ -60,7 +60,12 @@ function chroot(archive: string, places: FreshPlaces, bench: Bench): Omit<Conten
       await makeFolder(root, {...bench, user: {uid: 0, gid: 0}})
       await runAsCaller(['tar', '--numeric-owner', '-xpf', archive, '-C', root], bench)
       // As in environments: no package starts a service.
-      const policy = ['-m', '755', templatePath('rootfs/policy-rc.d'), join(root, 'usr/sbin/policy-rc.d')]
+      const policy = [
+        '-m',
+        '755',
+        templatePath('rootfs/services/policy-rc.d'),
+        join(root, 'usr/sbin/policy-rc.d'),
+      ]
       await runAsCaller(['install', ...policy], bench)
       await runAsCaller(['sync', '--file-system', place], bench)
       const command = [...CHROOT_VARIABLES, ...INSTALL]

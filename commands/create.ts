@@ -9,6 +9,8 @@ import {
   identityFlag,
   initFlag,
   initIn,
+  networkFlags,
+  networkIn,
   newNameFlag,
   offlineFlag,
   parseWait,
@@ -82,6 +84,7 @@ gzip, xz, zstd or bzip2.`
     storage: storageFlag(),
     arch: architectureFlag(),
     init: initFlag(),
+    ...networkFlags(),
     ...archiveFlags(),
     'dry-run': dryRunFlag(),
     'if-missing': Flags.boolean({description: 'succeed if an environment of the name exists already'}),
@@ -107,6 +110,7 @@ gzip, xz, zstd or bzip2.`
       architecture: architectureIn(flags),
       archive: archiveOptions(flags),
       init: initIn(flags),
+      settings: networkIn(flags),
     }
     const request = await planCreation(wish, {host, settings, context, onNotice: this.reportNotice})
     const work = (): Promise<EnvironmentDetails | CreationPreviewResult | undefined> =>

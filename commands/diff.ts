@@ -3,7 +3,7 @@ import {nameArg} from '../src/cli/flags.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {renderDifference} from '../src/cli/views/diff.js'
 import {type DiffTarget, diffEnvironment} from '../src/environments/diff.js'
-import type {DifferenceResult} from '../src/environments/results.js'
+import type {DifferenceResult} from '../src/environments/diff-results.js'
 import {UsageError} from '../src/errors.js'
 
 export default class Diff extends EnvsCommand {

@@ -57,6 +57,9 @@ export default class Show extends EnvsCommand {
         ['Engine', describeEngine(details.engine)],
         ...details.isolationGaps.map((gap) => ['Isolation', describeIsolationGap(gap)] as const),
         ['Init', details.init],
+        ['Network', details.network],
+        ['Published', details.publish.join(', ') || undefined],
+        ['Allowed', [...details.allow, ...details.allowHosts].join(', ') || undefined],
         ['Architecture', describeArchitecture(details.architecture, host.architecture)],
         [
           'Image',

@@ -1,5 +1,12 @@
 import {SessionCommand} from '../src/cli/command.js'
-import {architectureFlag, architectureIn, offlineFlag, sessionFlags} from '../src/cli/flags.js'
+import {
+  architectureFlag,
+  architectureIn,
+  networkFlags,
+  networkIn,
+  offlineFlag,
+  sessionFlags,
+} from '../src/cli/flags.js'
 import {formatBytes} from '../src/cli/format.js'
 import {Args, Flags} from '../src/cli/parse.js'
 import {splitAtSeparator} from '../src/cli/session-line.js'
@@ -32,10 +39,11 @@ and are lost at a power failure.`
     words: Args.string({description: 'image, then packages', ignoreStdin: true}),
   }
   static override flags = {
-    ...sessionFlags(),
+    ...sessionFlags('env', 'user', 'volume', 'workdir'),
     keep: Flags.string({description: 'name under which to keep the environment', helpValue: 'NAME'}),
     arch: architectureFlag(),
     offline: offlineFlag(),
+    ...networkFlags(),
     disk: Flags.boolean({description: 'write to disk instead of memory, for large installations'}),
   }
 
@@ -58,10 +66,11 @@ and are lost at a power failure.`
       architecture,
       keepAs: flags.keep,
       onDisk: flags.disk,
+      settings: networkIn(flags),
     }
     const around = {settings, context, signal, onNotice: this.reportNotice}
     const trying = await TryRun.begin(host, request, around)
-    const fields = sessionFields(flags)
+    const fields = sessionFields({...flags, network: undefined})
     try {
       await this.#make(trying)
       this.warnOfGaps(await gapsOnHost(host, trying.creation.engine))

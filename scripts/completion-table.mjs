@@ -2,6 +2,7 @@
 
 /** Kind of an argument by name; an entry for a command takes precedence. Others are not completed. */
 const ARGUMENTS = {
+  client: ['environment'],
   file: ['file'],
   image: ['image'],
   'image:pull image': ['release'],
@@ -13,6 +14,7 @@ const ARGUMENTS = {
   names: ['environment*'],
   'recover name': ['removed'],
   'run name': ['environment', 'guest*'],
+  server: ['environment'],
   setting: ['setting'],
   'snapshot label': ['none'],
   try: ['try'],

@@ -2,7 +2,7 @@ import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {build} from 'esbuild'
 import {completionTables} from './completion-table.mjs'
-import {manPage} from './man-page.mjs'
+import {manPage} from './pages/man-page.mjs'
 
 /**
  * Writes the files that are generated from the manifest to `stage`: the tables of completion, and the manual

@@ -33,7 +33,7 @@ const SOURCES = [
     'package.json',
     'package-lock.json',
   ],
-  ...['build', 'command-text', 'completion-table', 'man-page', 'manifest-files'].map(
+  ...['build', 'completion-table', 'manifest-files', 'pages/command-text', 'pages/man-page'].map(
     (name) => `scripts/${name}.mjs`,
   ),
 ]

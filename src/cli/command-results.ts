@@ -2,28 +2,26 @@ import * as v from 'valibot'
 import {settingResult} from '../config/results.js'
 import {hostReportResult} from '../doctor/results.js'
 import {autostartResult, startResult} from '../environments/boot/results.js'
+import {differenceResult, fileChangeResult, packageMoveResult} from '../environments/diff-results.js'
 import {
   environmentReportResult,
   fetchedToolResult,
   repairResult,
   storeCheckResult,
 } from '../environments/doctor/results.js'
+import {connectResult, portListResult, publishResult} from '../environments/network/results.js'
 import {startedProgramResult} from '../environments/programs/results.js'
+import {exportResult, pushResult} from '../environments/publish/results.js'
 import {
   creationPreviewResult,
-  differenceResult,
   environmentListResult,
   environmentResult,
   environmentSettingsResult,
-  exportResult,
-  fileChangeResult,
   installedShimsResult,
   keepResult,
-  packageMoveResult,
   pathResult,
   processListResult,
   pruneResult,
-  pushResult,
   recoverResult,
   removalResult,
   removedListResult,
@@ -67,6 +65,9 @@ export const COMMAND_RESULTS = {
   list: environmentListResult,
   'list --removed': removedListResult,
   ps: processListResult,
+  publish: publishResult,
+  ports: portListResult,
+  connect: connectResult,
   services: serviceListResult,
   'services NAME start': serviceActionResult,
   'services NAME log': serviceLogResult,

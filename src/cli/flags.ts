@@ -1,9 +1,12 @@
 import type {Interfaces} from '@oclif/core'
 import {parseCondition} from '../environments/boot/condition.js'
+import {requireConsistent} from '../environments/network/settings.js'
 import {UsageError} from '../errors.js'
 import {DEB_ARCHITECTURES, type DebArchitecture, namedArchitecture} from '../host/machine/arch.js'
+import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
+import {parsePublication} from '../sandbox/network/publication.js'
 import {SESSION_OPTIONS, type SessionOption} from '../sandbox/session-options.js'
-import {INIT_KINDS, type InitKind} from '../store/record.js'
+import {type EnvironmentSettings, INIT_KINDS, type InitKind, NETWORK_KINDS} from '../store/record.js'
 import {Args, Flags} from './parse.js'
 
 /** Declares the argument NAME of an environment; never read from standard input, as oclif does by default. */
@@ -63,6 +66,57 @@ export function initFlag() {
 /** Returns the parsed value of {@link initFlag}. */
 export function initIn({init}: {init?: string | undefined}): InitKind | 'auto' | undefined {
   return init === 'auto' ? init : INIT_KINDS.find((kind) => kind === init)
+}
+
+/** Declares the flags of the network of a new environment. */
+export function networkFlags() {
+  return {
+    network: Flags.string({
+      description: "the host's network, or one of its own [default: host]",
+      options: [...NETWORK_KINDS],
+    }),
+    publish: Flags.string({
+      description: 'port of the host that leads to a port of the environment',
+      helpValue: '[ADDRESS:]PORT:GUEST',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    allow: Flags.string({
+      description: 'network or address that a private network leads to [default: all]',
+      helpValue: 'NETWORK',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    'allow-host': Flags.string({
+      description: 'host that the network none leads to, by HTTP or HTTPS [default: none]',
+      helpValue: 'HOST',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+  }
+}
+
+/** Returns the parsed values of {@link networkFlags}, as settings of the environment. @throws {UsageError} */
+export function networkIn({
+  network,
+  publish = [],
+  allow = [],
+  'allow-host': hosts = [],
+}: {
+  network?: string | undefined
+  publish?: readonly string[] | undefined
+  allow?: readonly string[] | undefined
+  'allow-host'?: readonly string[] | undefined
+}): EnvironmentSettings {
+  const kind = NETWORK_KINDS.find((each) => each === network)
+  const settings = {
+    ...(kind === undefined || kind === 'host' ? {} : {network: kind}),
+    ...(publish.length === 0 ? {} : {publish: publish.map(parsePublication)}),
+    ...(allow.length === 0 ? {} : {allow: allow.map(parseAllowedNetwork)}),
+    ...(hosts.length === 0 ? {} : {allowHosts: hosts.map(parseAllowedHost)}),
+  }
+  requireConsistent(undefined, settings)
+  return settings
 }
 
 export function storageFlag() {

@@ -15,6 +15,7 @@ export type SettingValues = {
   imageCheck: 'daily' | 'always'
   identity: 'auto' | 'mapped' | 'emulated'
   engine: 'auto' | 'bwrap' | 'unshare' | 'proot'
+  networkTool: 'auto' | 'pasta' | 'slirp4netns'
   storage: 'auto' | 'overlay' | 'directory'
   durable: 'auto' | 'always' | 'never'
   diskBudget: string | undefined
@@ -267,6 +268,11 @@ export const SETTINGS: {readonly [Name in SettingName]: SettingDefinition<Settin
   engine: {
     variable: 'ENVS_ENGINE',
     kind: choice('auto', 'bwrap', 'unshare', 'proot'),
+    builtIn: 'auto',
+  },
+  networkTool: {
+    variable: 'ENVS_NETWORK_TOOL',
+    kind: choice('auto', 'pasta', 'slirp4netns'),
     builtIn: 'auto',
   },
   storage: {

@@ -144,7 +144,9 @@ export class CloneRun {
     await recordUsage(folder, {sizeBytes: cloned.sizeBytes, measuredAt: now, layer: upper})
     const {ids: _, ...copied} = {...this.source.record, ...cloned.changes, createdAt: now}
     const ids = this.identity === 'mapped' ? await presentIdMap(this.#host) : undefined
-    const record = {...copied, ...(ids === undefined ? {} : {ids})}
+    // Two environments can't listen on one port of the host.
+    const {publish: __, ...settings} = copied.settings
+    const record = {...copied, settings, ...(ids === undefined ? {} : {ids})}
     await writeRecord(partial.record, record, {isSynced: false})
     // Without the sync, a power failure could leave a record of files that are not on the disk.
     if (this.#request.isSynced) await Promise.all([syncFileSystem(folder), syncFilesIn(folder)])

@@ -15,8 +15,16 @@ const initResult = described(
   v.picklist(['none', 'systemd', 'services']),
   "its first process: none starts no services, systemd is the guest's own, services is a supervisor of envs",
 )
+const networkResults = {
+  network: described(
+    v.picklist(['host', 'none', 'private']),
+    "its network: the host's; one of its own without a way out; or one of its own that leads out, and not to the host",
+  ),
+  publish: described(v.array(v.string()), 'ports of the host that lead to it: ADDRESS:PORT:GUEST'),
+  allow: described(v.array(v.string()), 'the only networks that it reaches; empty for all'),
+  allowHosts: described(v.array(v.string()), 'hosts that it reaches through a proxy, its only way out'),
+}
 const engineResult = v.picklist(['bwrap', 'unshare', 'proot'])
-const changeResult = v.picklist(['added', 'changed', 'removed'])
 
 const imageResult = described(
   v.object({
@@ -46,6 +54,7 @@ export const environmentResult = described(
     storage: v.picklist(['overlay', 'directory']),
     architecture: architectureField,
     init: initResult,
+    ...networkResults,
     extraction: v.object({
       entries: countField,
       sizeBytes: countField,
@@ -175,7 +184,10 @@ export type StopResult = RecordOf<typeof stopResult>
 
 export const environmentSettingsResult = v.object({
   name: ownNameField,
-  settings: described(v.object({init: initResult}), 'all settings of the environment, with the new values'),
+  settings: described(
+    v.object({init: initResult, ...networkResults}),
+    'all settings of the environment, with the new values',
+  ),
   isRunning: described(v.boolean(), 'whether it runs, and has the new values from its next start on'),
   hasOwnPolicy: described(
     v.boolean(),
@@ -223,142 +235,6 @@ export const keepResult = v.object({
   from: described(v.string(), 'the former name'),
 })
 export type KeepResult = RecordOf<typeof keepResult>
-
-export const fileChangeResult = v.object({
-  path: described(v.string(), 'absolute path in the guest'),
-  change: changeResult,
-  kind: v.string(),
-  changed: described(v.array(v.string()), 'properties that changed'),
-  package: described(v.nullable(v.string()), 'package that contains the file'),
-  group: v.string(),
-  sizeBytes: described(countField, 'growth of the file; negative when it shrank'),
-})
-
-const packageVersionResult = v.object({
-  name: v.string(),
-  architecture: v.string(),
-  version: v.string(),
-  state: v.string(),
-})
-
-export const packageMoveResult = v.object({
-  name: v.string(),
-  architecture: v.string(),
-  from: v.string(),
-  to: v.string(),
-})
-
-export const differenceResult = v.object({
-  name: ownNameField,
-  against: v.object({kind: v.picklist(['image', 'snapshot', 'environment']), name: v.string()}),
-  packages: described(
-    v.nullable(
-      v.object({
-        added: v.array(packageVersionResult),
-        removed: v.array(packageVersionResult),
-        upgraded: v.array(packageMoveResult),
-        downgraded: v.array(packageMoveResult),
-      }),
-    ),
-    'null where the environment has no dpkg database',
-  ),
-  conffiles: described(v.array(fileChangeResult), 'modified conffiles of packages'),
-  files: described(
-    v.array(fileChangeResult),
-    'files of no package, or of a package with the same version on both sides; with --files all',
-  ),
-  users: v.array(
-    v.object({
-      name: v.string(),
-      uid: countField,
-      gid: countField,
-      home: v.string(),
-      shell: v.string(),
-      change: changeResult,
-      changed: v.array(v.string()),
-    }),
-  ),
-  groups: v.array(
-    v.object({
-      name: v.string(),
-      gid: countField,
-      members: v.array(v.string()),
-      change: changeResult,
-      changed: v.array(v.string()),
-    }),
-  ),
-  services: v.array(
-    v.object({
-      name: v.string(),
-      init: v.picklist(['systemd', 'sysv']),
-      change: v.picklist(['added', 'removed']),
-      startedBy: v.array(v.string()),
-    }),
-  ),
-  leftOut: described(
-    v.array(v.object({group: v.string(), files: countField, sizeBytes: countField})),
-    'groups of files that are counted and not listed',
-  ),
-  sizeBytes: described(countField, 'growth of all files; negative when they shrank'),
-  unreadable: described(countField, 'number of files that could not be read'),
-  dropped: described(countField, 'number of differing files above the limit of the list'),
-  privileged: v.array(
-    v.object({
-      path: v.string(),
-      change: changeResult,
-      uid: countField,
-      gid: countField,
-      capabilities: v.array(v.string()),
-      package: v.nullable(v.string()),
-      mode: described(v.string(), 'octal, with setuid, setgid and sticky'),
-    }),
-  ),
-})
-export type DifferenceResult = RecordOf<typeof differenceResult>
-
-const ociDigestResult = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/))
-
-/** An image that was made from an environment. */
-const publishedImageFields = {
-  digest: described(ociDigestResult, 'of the manifest'),
-  configDigest: ociDigestResult,
-  layers: v.array(
-    v.object({
-      digest: described(ociDigestResult, 'of the compressed layer'),
-      diffId: described(ociDigestResult, 'of the layer without its compression'),
-      sizeBytes: countField,
-      entries: described(v.nullable(countField), 'null for a layer of the image below that was not packed'),
-    }),
-  ),
-}
-
-const exportedImageResult = v.object({...publishedImageFields, tags: v.array(v.string())})
-
-export const exportResult = v.object({
-  name: ownNameField,
-  file: v.string(),
-  format: v.picklist(['tar', 'gz', 'xz', 'zst', 'oci', 'docker']),
-  sha256: digestField,
-  sizeBytes: countField,
-  entries: countField,
-  image: v.exactOptional(described(exportedImageResult, 'with the formats oci and docker')),
-})
-
-export const pushResult = v.object({
-  name: ownNameField,
-  reference: described(v.string(), 'whole name of the image'),
-  ...publishedImageFields,
-  blobs: described(
-    v.array(
-      v.object({
-        digest: ociDigestResult,
-        sizeBytes: countField,
-        how: v.picklist(['there', 'mounted', 'sent']),
-      }),
-    ),
-    'layers and configuration, and how the registry got them',
-  ),
-})
 
 const prunableKindResult = v.picklist([
   'removed',

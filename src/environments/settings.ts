@@ -2,6 +2,7 @@ import {orNearest, UsageError} from '../errors.js'
 import type {Host} from '../host/host.js'
 import {nearestNames} from '../host/nearest.js'
 import {readLiveAnchor} from '../sandbox/anchor-state.js'
+import {parseAllowedHost, parseAllowedNetwork} from '../sandbox/network/allowed.js'
 import {findEnvironment} from '../store/environments.js'
 import {noSystemdError} from '../store/errors.js'
 import {lockHistory, withLockedEnvironment} from '../store/locks.js'
@@ -10,8 +11,10 @@ import {
   type EnvironmentSettings,
   INIT_KINDS,
   initOf,
+  NETWORK_KINDS,
   writeRecord,
 } from '../store/record.js'
+import {networkResultOf, requireConsistent} from './network/settings.js'
 import type {EnvironmentSettingsResult} from './results.js'
 import {renewServicePolicy} from './services/policy.js'
 import {hasSystemd, SYSTEMD_PACKAGES} from './systemd-packages.js'
@@ -25,13 +28,35 @@ type SettingOfEnvironment = {
 }
 
 /** The settings by name. A new one is a line here, and a field in the schema of the record. */
-const SETTINGS: Readonly<Record<keyof EnvironmentSettings, SettingOfEnvironment>> = {
+const SETTINGS: Readonly<Record<'init' | 'network' | 'allow' | 'allow-host', SettingOfEnvironment>> = {
   init: {
     allowed: INIT_KINDS.join(', '),
     change({init: _, ...others}, text) {
       const init = INIT_KINDS.find((kind) => kind === text)
       if (init === undefined) return undefined
       return init === 'none' ? others : {...others, init}
+    },
+  },
+  network: {
+    allowed: NETWORK_KINDS.join(', '),
+    change({network: _, ...others}, text) {
+      const network = NETWORK_KINDS.find((kind) => kind === text)
+      if (network === undefined) return undefined
+      return network === 'host' ? others : {...others, network}
+    },
+  },
+  allow: {
+    allowed: 'networks such as 192.0.2.0/24, separated by commas, or nothing for all',
+    change({allow: _, ...others}, text) {
+      const networks = text.split(',').filter((each) => each !== '')
+      return networks.length === 0 ? others : {...others, allow: networks.map(parseAllowedNetwork)}
+    },
+  },
+  'allow-host': {
+    allowed: 'names of hosts, separated by commas, or nothing for none',
+    change({allowHosts: _, ...others}, text) {
+      const hosts = text.split(',').filter((each) => each !== '')
+      return hosts.length === 0 ? others : {...others, allowHosts: hosts.map(parseAllowedHost)}
     },
   },
 }
@@ -89,11 +114,12 @@ export async function changeSettings(
         const environment = await findEnvironment(paths, name)
         const {record} = environment
         const changed: EnvironmentRecord = {...record, settings: change(record.settings)}
+        requireConsistent(name, changed.settings)
         if (initOf(changed) === 'systemd' && !(await hasSystemd(host, environment)))
           throw noSystemdError({name, packages: SYSTEMD_PACKAGES.join(' ')})
         await writeRecord(files.record, changed)
         const isRunning = readLiveAnchor(files.run) !== undefined
-        return {name, settings: {init: initOf(changed)}, isRunning, hasOwnPolicy}
+        return {name, settings: {init: initOf(changed), ...networkResultOf(changed)}, isRunning, hasOwnPolicy}
       } finally {
         writing.release()
       }

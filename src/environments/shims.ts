@@ -206,12 +206,18 @@ if [ -n "\${ENVS_ON_HOST-}" ]; then
 fi
 ${variables.join('\n')}
 export PATH="\${PATH:+$PATH:}"${quote(context.nodeFolder)}
-${runLine({environment, command, volumes: context.volumes})} "$@"
+${argumentLines({environment, command, volumes: context.volumes})}
+# Not executed: a second shell takes longer to start than this one needs for all the rest.
+ENVS_FRONT_DOOR=$envs
+. "$envs"
 `
 }
 
-/** Returns the line that runs the command. Called from a folder in a volume, the command has that working folder in the guest. */
-function runLine({
+/**
+ * Returns the lines that set the arguments of envs. Called from a folder in a volume, the command has that working folder in the
+ * guest.
+ */
+function argumentLines({
   environment,
   command,
   volumes,
@@ -219,13 +225,13 @@ function runLine({
   const shares = volumes.map(
     ({source, target, access}) => `--volume ${quote(`${source}:${target}:${access}`)} `,
   )
+  const set = (workdir: string): string =>
+    `set -- run ${shares.join('')}${workdir}${environment} -- ${quote(command)} "$@"`
   const folders = volumes.map(
     ({source, target}) =>
-      `  ${quote(source)}/*) exec "$envs" run ${shares.join('')}--workdir ${quote(target)}"\${PWD#${quote(source)}}" \\
-    ${environment} -- ${quote(command)} "$@" ;;\n`,
+      `  ${quote(source)}/*) ${set(`--workdir ${quote(target)}"\${PWD#${quote(source)}}" `)} ;;\n`,
   )
-  const here = folders.length === 0 ? '' : `case $PWD/ in\n${folders.join('')}esac\n`
-  return `${here}exec "$envs" run ${shares.join('')}${environment} -- ${quote(command)}`
+  return folders.length === 0 ? set('') : `case $PWD/ in\n${folders.join('')}  *) ${set('')} ;;\nesac`
 }
 
 /** Parses the script of a shim; undefined for any other text. */

@@ -7,6 +7,7 @@ import {chooseEnvironment} from '../store/environments.js'
 import {readGuestTree, treeFolders} from '../store/mounted-tree.js'
 import {initOf} from '../store/record.js'
 import {currentSizes, lastUse} from '../store/sizes.js'
+import {networkResultOf} from './network/settings.js'
 import type {EnvironmentResult, PathResult} from './results.js'
 import {type EngineSetting, findEngine, wantedEngine} from './session/engine.js'
 import {guestProcesses} from './session/processes.js'
@@ -42,6 +43,7 @@ export async function showEnvironment(
     image: {...image, container: image.container ?? null},
     ...{createdAt, identity, storage, architecture, extraction},
     init: initOf(environment.record),
+    ...networkResultOf(environment.record),
     ...sizes,
     snapshots: tree.kind === 'overlay' ? tree.history.snapshots.length : 0,
     lastUsedAt: (await lastUse(files.folder)) ?? null,

@@ -15,6 +15,7 @@ import type {
   StartContext,
 } from './feature.js'
 import {memoryLayer} from './memory-layer.js'
+import {network} from './network.js'
 import {notes} from './notes.js'
 import {packageCache} from './package-cache.js'
 import {qemuTable} from './qemu-table.js'
@@ -35,6 +36,7 @@ const FEATURES: readonly SandboxFeature[] = [
   packageCache,
   borrowedShell,
   services,
+  network,
   qemuTable,
   volumes,
 ]

@@ -3,7 +3,10 @@ import {chmod, mkdir, open, readFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 import {ignoring, isErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
+import {readLiveAnchor, recordedNetwork} from '../sandbox/anchor-state.js'
 import {RESOLVER_MOUNT_POINT} from '../sandbox/mounts.js'
+import {type OwnNetwork, resolverHead} from '../sandbox/network/outlet.js'
+import {networkOf} from '../store/record.js'
 import type {SandboxFeature} from './feature.js'
 
 /** The host's resolver settings. A symlink is followed, as resolvers do. @see resolv.conf(5) */
@@ -13,7 +16,12 @@ const HOST_RESOLVER = '/etc/resolv.conf'
 export const resolver: SandboxFeature = {
   id: 'resolver',
   engines: ['bwrap', 'unshare', 'proot'],
-  beforeSession: ({environment}) => refreshResolver(environment.files.resolver, HOST_RESOLVER),
+  async beforeSession({environment: {files, record}}) {
+    const isRunning = readLiveAnchor(files.run) !== undefined
+    // The start of an environment with a network of its own lays the file, when it has chosen what leads out.
+    if (!isRunning && networkOf(record) !== 'host') return
+    await refreshResolver(files.resolver, HOST_RESOLVER, isRunning ? recordedNetwork(files.run) : undefined)
+  },
   apply: (spec, {environment}) => ({
     ...spec,
     mounts: [
@@ -30,10 +38,23 @@ const MAX_FILE_BYTES = 65_536
  * Updates the guest's copy of the host's resolver settings, so that a running environment follows a laptop that changes networks.
  *
  * @param source - The host's resolv.conf; a symlink is followed, and a missing file counts as empty.
+ * @param network - A network of its own, in which the host's servers are not to be reached.
  */
-export async function refreshResolver(folder: string, source: string): Promise<void> {
-  const wanted = (await readFile(source).catch(ignoring('ENOENT'))) ?? Buffer.alloc(0)
+export async function refreshResolver(
+  folder: string,
+  source = HOST_RESOLVER,
+  network?: OwnNetwork | undefined,
+): Promise<void> {
+  const head = resolverHead(network)
+  const found = (await readFile(source).catch(ignoring('ENOENT'))) ?? Buffer.alloc(0)
+  const wanted =
+    head === undefined ? found : Buffer.from(head + withoutServers(found.toString('latin1')), 'latin1')
   await refreshGuestFile(folder, 'resolv.conf', wanted)
+}
+
+/** The servers of the host may not be reached from another network. templates/host/join.pl does the same. */
+function withoutServers(text: string): string {
+  return text.replace(/^[ \t]*nameserver\b.*\n?/gm, '')
 }
 
 /**

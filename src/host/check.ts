@@ -14,6 +14,7 @@ const NAMED = {
   disk: 'Disk',
   execution: 'Execution',
   overlay: 'Layers',
+  'private-network': 'Private network',
 } as const
 
 export type NamedCheck = keyof typeof NAMED

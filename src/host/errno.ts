@@ -80,3 +80,8 @@ export function isFailure(error: unknown): boolean {
 export function ignoreFailure(error: unknown): undefined {
   if (!isFailure(error)) throw error
 }
+
+/** Returns the text for the number of an errno. */
+export function describeErrno(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? `errno ${errno}`
+}

@@ -84,6 +84,7 @@ export function findProgram(program: string, searchPath: string): string | undef
 /** Names of the fetched tools, by program. */
 const FETCHED: ReadonlyMap<string, string> = new Map([
   ['bwrap', 'bubblewrap'],
+  ['pasta', 'passt'],
   ['perl', 'perl'],
   ['proot', 'proot'],
 ])

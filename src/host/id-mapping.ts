@@ -131,7 +131,7 @@ export type MapperHost = Pick<Host, 'which' | 'uid' | 'gid' | 'architecture'>
 
 /** A way to map a range of ids into a new user namespace; both ways map the same ids. */
 export type IdMapper = {
-  /** `unshare`: unshare(1); `newuidmap`: templates/host/map-ids.pl, which calls newuidmap(1) and newgidmap(1). */
+  /** `unshare`: unshare(1); `newuidmap`: templates/host/namespaces/map-ids.pl, which calls newuidmap(1) and newgidmap(1). */
   readonly way: 'unshare' | 'newuidmap'
   /** Prefix of a command that becomes root of the namespace. */
   readonly prefix: readonly string[]
@@ -165,7 +165,7 @@ async function findNewuidmapMapper(host: MapperHost): Promise<IdMapper | undefin
   return {
     way: 'newuidmap',
     prefix: [
-      ...scriptWords(perl, 'map-ids'),
+      ...scriptWords(perl, 'namespaces/map-ids'),
       String(systemCalls(host.architecture).unshare),
       ...[newuidmap, idMap(host.uid, ranges.uids), newgidmap, idMap(host.gid, ranges.gids)],
     ],
@@ -196,7 +196,7 @@ export function rootPrefixes({
     ...(unshare === undefined ? [] : [[unshare, '--user', '--map-root-user', '--']]),
     ...(bwrap === undefined || perl === undefined
       ? []
-      : [[...scriptWords(perl, 'root-by-bwrap'), String(systemCalls(architecture).setns), bwrap]]),
+      : [[...scriptWords(perl, 'namespaces/root-by-bwrap'), String(systemCalls(architecture).setns), bwrap]]),
   ]
 }
 

@@ -27,6 +27,8 @@ const FILES = {
   'memory-mapped': 'memory-mapped.json',
   'memory-emulated': 'memory-emulated.json',
   cgroups: 'cgroups.json',
+  'network-mapped': 'network-mapped.json',
+  'network-emulated': 'network-emulated.json',
 } as const
 
 /** Circumstances that are remembered at a time: a terminal and a service may differ in what they are allowed to do. */

@@ -1,33 +1,19 @@
-import {join} from 'node:path'
-import {basename} from 'node:path/posix'
-import * as v from 'valibot'
 import {EnvsError, ExitCode} from '../errors.js'
-import {fileFacts, openMemory} from '../host/cache.js'
-import {type Sha256, sha256Of} from '../host/digest.js'
+import type {Sha256} from '../host/digest.js'
 import {isErrno} from '../host/errno.js'
 import {digestMismatchError} from '../host/errors.js'
 import {redactUrl} from '../host/http/client.js'
 import {NetworkError} from '../host/http/errors.js'
 import {isOffline} from '../host/http/proxy.js'
-import {nearestNames} from '../host/nearest.js'
-import {numberField, sha256Field} from '../host/records.js'
-import {findKept, type KeptImage, readEvidence, readKept} from './cache/cache.js'
-import {ImageRecordUnreadableError, imageRecordUnreadableError} from './cache/errors.js'
-import {DISTRIBUTIONS, describeEnd, movedRelease, type Release, readCatalogue} from './catalog/catalog.js'
+import {findKept, type KeptImage, readEvidence} from './cache/cache.js'
+import {imageRecordUnreadableError} from './cache/errors.js'
+import {describeEnd, movedRelease, readCatalogue} from './catalog/catalog.js'
 import {type ImageQuery, type ImageReference, imageName, type NamedReference} from './name.js'
-import type {ContainerContent, Evidence, ResolvedImage} from './resolved-image.js'
-import {type ScopedKeyring, trustedKeys} from './signature/keyring.js'
-import {verifyCleartext, verifyDetached} from './signature/verify.js'
-import {
-  imageNotPublishedError,
-  notInListingError,
-  sourcesUnreachableError,
-  unknownSourceError,
-} from './sources/errors.js'
+import type {ContainerContent, ResolvedImage} from './resolved-image.js'
+import {reverify} from './reverify.js'
+import {imageNotPublishedError, sourcesUnreachableError} from './sources/errors.js'
 import {SOURCES} from './sources/index.js'
-import {parseSha256Sums} from './sources/listings.js'
-import {ARCHIVE} from './sources/packages.js'
-import type {ImageContext, ImageSource, OfferedImage, SearchRequest} from './sources/source.js'
+import type {ImageContext, ImageSource} from './sources/source.js'
 
 /** A cached image that a reference resolves to; `reason` says why its publisher did not provide one. */
 export type KeptResolution = {
@@ -153,14 +139,6 @@ export type Unreachable = {
   readonly reason: string
 }
 
-export type SearchResult = {
-  readonly images: readonly OfferedImage[]
-  /** Their images are estimated from the built-in table. */
-  readonly unreachable: readonly Unreachable[]
-  /** Similar names, if nothing was resolutionOf. */
-  readonly nearest: readonly string[]
-}
-
 /**
  * Resolves a reference with the sources that match, in their order, until one has the image.
  *
@@ -210,205 +188,12 @@ async function endHints(query: ImageQuery, now: Date): Promise<string[]> {
   ]
 }
 
-/**
- * Returns the available images, newest release first: all, or those whose name, version or title contains `word`.
- *
- * @throws {EnvsError} With exit code 6 if a listing is not trusted.
- */
-export async function searchImages(
-  word: string | undefined,
-  context: ImageContext,
-  request: SearchRequest,
-): Promise<SearchResult> {
-  const failures: Unreachable[] = []
-  const offers = await Promise.all(
-    SOURCES.map(async (source) => {
-      try {
-        return (await source.search?.(request, context)) ?? []
-      } catch (error) {
-        if (!(error instanceof NetworkError)) throw error
-        failures.push(unreachable(source, error, context))
-        return source.expected?.(request, context.now) ?? []
-      }
-    }),
-  )
-  const {releases} = request.catalogue
-  const wanted = word?.toLowerCase() ?? ''
-  const images = offers
-    .flat()
-    .filter((image) => wordsFor(image, releases).some((text) => text.toLowerCase().includes(wanted)))
-  const names = offers
-    .flat()
-    .flatMap(({suite, version, distribution}) => [suite, version ?? suite, distribution])
-  return {
-    images: images.sort((a, b) => compareOffers(a, b, releases)),
-    unreachable: failures,
-    nearest: images.length > 0 || word === undefined ? [] : nearestNames(wanted, [...new Set(names)]),
-  }
-}
-
-function unreachable(source: ImageSource, {reason}: NetworkError, context: ImageContext): Unreachable {
+/** Describes a source that did not answer. */
+export function unreachable(source: ImageSource, {reason}: NetworkError, context: ImageContext): Unreachable {
   return {source: source.id, mirror: shownMirror(source, context), reason}
 }
 
 function shownMirror(source: ImageSource, context: ImageContext): string {
   const mirror = source.mirror?.(context)
   return mirror === undefined ? source.id : redactUrl(new URL(mirror)).replace(/\/$/, '')
-}
-
-function wordsFor(
-  {name, version, distribution, suite}: OfferedImage,
-  releases: readonly Release[],
-): string[] {
-  const title = releaseOf({distribution, suite}, releases)?.title
-  return [name, ...(version === undefined ? [] : [version]), ...(title === undefined ? [] : [title])]
-}
-
-const RANKED: readonly string[] = DISTRIBUTIONS
-
-/** Orders by catalogue distribution, then by name; releases from new to old. */
-function compareOffers(a: OfferedImage, b: OfferedImage, releases: readonly Release[]): number {
-  return (
-    rank(a.distribution) - rank(b.distribution) ||
-    a.distribution.localeCompare(b.distribution) ||
-    createdAtMs(b, releases) - createdAtMs(a, releases) ||
-    b.suite.localeCompare(a.suite, undefined, {numeric: true}) ||
-    sourceRank(a) - sourceRank(b) ||
-    a.name.localeCompare(b.name)
-  )
-}
-
-function rank(distribution: string): number {
-  const index = RANKED.indexOf(distribution)
-  return index === -1 ? RANKED.length : index
-}
-
-/** Ranks the sources; for Debian, which publishes no images, builds from packages come first. */
-function sourceRank({source, distribution}: OfferedImage): number {
-  if (source === ARCHIVE && distribution === 'debian') return -1
-  return SOURCES.findIndex(({id}) => id === source)
-}
-
-function createdAtMs(image: OfferedImage, releases: readonly Release[]): number {
-  return releaseOf(image, releases)?.created.getTime() ?? 0
-}
-
-function releaseOf(
-  {distribution, suite}: Pick<OfferedImage, 'distribution' | 'suite'>,
-  releases: readonly Release[],
-): Release | undefined {
-  return releases.find((release) => release.distribution === distribution && release.codename === suite)
-}
-
-/** The claims about a published image that the evidence is checked against. */
-export type ClaimedImage = {
-  readonly source: string
-  readonly url: URL
-  readonly sha256: Sha256
-  readonly evidence: Pick<Evidence, 'listing' | 'signature'>
-}
-
-type ReverifyOptions = {
-  readonly keyrings: readonly ScopedKeyring[]
-  readonly now: Date
-  readonly allowSha1?: boolean | undefined
-}
-
-/**
- * Verifies a cached image offline: its stored listing is signed by a pinned key of the source, and lists the file
- * of `url` with this digest.
- *
- * @throws {@link unknownSourceError} @throws {@link notInListingError} @throws {MalformedListingError}
- * @throws {EnvsError} With exit code 6, of images/signature/errors.ts.
- */
-export async function reverify(
-  {source: id, url, sha256, evidence}: ClaimedImage,
-  {keyrings, now, allowSha1}: ReverifyOptions,
-): Promise<Pick<Evidence, 'signer' | 'signedAt'>> {
-  const kind = SOURCES.find((one) => one.id === id)?.listingKind
-  if (kind === undefined) throw unknownSourceError({source: id})
-  const {listing, signature} = evidence
-  // The listing is in the folder of the file.
-  const keys = await trustedKeys({kind, from: url}, keyrings)
-  const options = {keys, now, allowSha1}
-  const {data, signer, signedAt} =
-    signature === undefined
-      ? await verifyCleartext(listing, options)
-      : await verifyDetached({listing, signature}, options)
-  const file = decodeURIComponent(basename(url.pathname))
-  if (parseSha256Sums(data, listing.name).get(file) !== sha256)
-    throw notInListingError({file, listing: listing.name})
-  return {signer, signedAt}
-}
-
-/** Remembers the cached image that a name resolved to when its source was last asked. */
-export type RecentAnswers = {
-  /** Returns the digest of an answer, of which nothing need be cached; undefined if it is older than a day. */
-  recallDigest(question: Question): Sha256 | undefined
-  /** @returns undefined if the answer is older than a day, or the image is no longer cached. */
-  recall(question: Question): Promise<KeptImage | undefined>
-  remember(question: Question, sha256: Sha256): Promise<void>
-}
-
-/** The inputs of an answer, as JSON: the query, the mirrors and the keys. */
-export type Question = {readonly [key: string]: unknown}
-
-/** Lifetime of an answer: publishers release at most one image a week, and APT updates the packages. */
-const ANSWER_LIFETIME_MS = 24 * 60 * 60 * 1000
-const MAX_ANSWERS = 100
-
-const answerSchema = v.object({sha256: sha256Field, askedAtMs: numberField})
-
-/**
- * Opens the cache of answers, which avoids a network lookup for each environment of one image. The signature of
- * the image was verified when it was fetched.
- *
- * @param place.cacheFolder - The user's own: a user who can write there can change the environments as well.
- */
-export function openRecentAnswers({
-  images,
-  cacheFolder,
-  now,
-}: {
-  readonly images: string
-  readonly cacheFolder: string
-  readonly now: Date
-}): RecentAnswers {
-  const memory = openMemory(join(cacheFolder, 'answers.json'), {schema: answerSchema, most: MAX_ANSWERS})
-  const recallDigest = (question: Question) => {
-    const known = memory.recall(keyOf(question))
-    // An answer from the future was stored before the clock was set back.
-    const isFresh = known !== undefined && Math.abs(now.getTime() - known.askedAtMs) < ANSWER_LIFETIME_MS
-    return isFresh ? known.sha256 : undefined
-  }
-  return {
-    recallDigest,
-    async recall(question) {
-      const known = recallDigest(question)
-      return known === undefined ? undefined : readKept(images, known).catch(unlessDamaged)
-    },
-    remember: (question, sha256) => memory.remember(keyOf(question), {sha256, askedAtMs: now.getTime()}),
-  }
-}
-
-/** Returns the inputs that decide about a published image. */
-export function questionOfImage(query: ImageQuery, context: ImageContext): Question {
-  return {query, mirrors: context.mirrors, ...judgesOf(context)}
-}
-
-/**
- * Returns the keys and options that decide about signatures. File facts are included, because a changed keyring
- * may have lost a key.
- */
-export function judgesOf({keyrings, allowSha1}: Pick<ImageContext, 'keyrings' | 'allowSha1'>): Question {
-  const files = keyrings.map(({below, path}) => [below, path, fileFacts(path)])
-  return {keyrings: files, allowSha1: allowSha1 === true}
-}
-
-function unlessDamaged(error: unknown): undefined {
-  if (!(error instanceof ImageRecordUnreadableError)) throw error
-}
-
-function keyOf(question: Question): string {
-  return sha256Of(JSON.stringify(question))
 }

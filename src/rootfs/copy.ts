@@ -7,7 +7,7 @@ import {type Exit, ended, readErrorOutput, startGroup} from '../host/process.js'
 import {copyFailedError, storageFullError, unguardedCopyError} from './errors.js'
 import type {TreeProcess} from './worker/api.js'
 
-/** How to copy a tree that others may change meanwhile: by templates/host/copy-tree.pl. */
+/** How to copy a tree that others may change meanwhile: by templates/host/files/copy-tree.pl. */
 export type CopyGuard = {
   /** Prefix of its argv. */
   readonly launcher: readonly string[]

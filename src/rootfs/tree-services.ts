@@ -21,7 +21,7 @@ export type TreeService = {
   readonly instanceFolders: readonly string[]
 }
 
-/** Written by templates/rootfs/policy-rc.d and note-services: a name a line, without `.service`. */
+/** Written by templates/rootfs/services/policy-rc.d and note-services: a name a line, without `.service`. */
 const RECORD = 'var/lib/envs/would-start'
 /** A thousand times any real record. */
 const MOST_RECORD_BYTES = 64 * 1024

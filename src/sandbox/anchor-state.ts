@@ -6,6 +6,7 @@ import {writeFileAtomic} from '../host/files.js'
 import {bootId, processStartTime} from '../host/machine/proc.js'
 import {oneOfField, parseIfValid, type RecordOf} from '../host/records.js'
 import type {AnchorEngineName} from './engines/engine.js'
+import {OWN_NETWORKS, type OwnNetwork} from './network/outlet.js'
 import type {GuestNamespace} from './second-namespace.js'
 
 /** envs starts no process that is pid 1 on the host. */
@@ -80,6 +81,12 @@ export function recordedInit(runFolder: string): GuestInit | undefined {
   return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.init
 }
 
+/** Returns the kind of a network of its own, of the anchor recorded last; undefined for the host's. */
+export function recordedNetwork(runFolder: string): OwnNetwork | undefined {
+  const recorded = v.object({network: oneOfField(OWN_NETWORKS)})
+  return parseIfValid(readSmall(anchorFiles(runFolder).state), recorded)?.network
+}
+
 /** The start time of no process: those of the kernel are positive. */
 const NEVER = '0'
 
@@ -91,7 +98,15 @@ const NEVER = '0'
 export async function recordAnchor(
   runFolder: string,
   info: string,
-  {guestNamespace, init}: {readonly guestNamespace: GuestNamespace; readonly init?: GuestInit | undefined},
+  {
+    guestNamespace,
+    init,
+    network,
+  }: {
+    readonly guestNamespace: GuestNamespace
+    readonly init?: GuestInit | undefined
+    readonly network?: OwnNetwork | undefined
+  },
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   const startTime = pid === undefined ? undefined : processStartTime(pid)
@@ -105,6 +120,7 @@ export async function recordAnchor(
     engine: parseEngine(info),
     guestNamespace,
     ...(init === undefined ? {} : {init}),
+    ...(network === undefined ? {} : {network}),
   }
   await writeFileAtomic(anchorFiles(runFolder).state, `${JSON.stringify(state)}\n`, {mode: 0o600})
   return anchor

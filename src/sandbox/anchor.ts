@@ -5,6 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {isErrno} from '../host/errno.js'
 import {makeFolders} from '../host/files.js'
 import {isLockFree, type Lock, lockHolders, takeLock} from '../host/locks.js'
+import {processStartTime} from '../host/machine/proc.js'
 import {templatePath, templateText} from '../host/paths.js'
 import {capture, endGroupOfFailed, pipeOf, start, started} from '../host/process.js'
 import {
@@ -142,11 +143,13 @@ async function whenReady(
 ): Promise<Anchor | undefined> {
   const pid = parseInfo(info)
   if (!isReady || pid === undefined) return undefined
-  for (const companion of companions) await companion.started?.({pid})
+  const startTime = processStartTime(pid)
+  if (startTime !== undefined) for (const companion of companions) await companion.started?.({pid, startTime})
   const {guest: guestNamespace} = spec.userNamespace
   return recordAnchor(runFolder, info, {
     guestNamespace,
     init: initOfSpec(spec),
+    network: spec.ownNetwork,
   })
 }
 

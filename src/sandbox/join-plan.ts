@@ -4,7 +4,10 @@ import {isErrno} from '../host/errno.js'
 import {writeFileAtomic} from '../host/files.js'
 import {bootId} from '../host/machine/proc.js'
 import {packageRoot} from '../host/paths.js'
-import {type Anchor, anchorFiles} from './anchor-state.js'
+import {type Anchor, anchorFiles, recordedNetwork} from './anchor-state.js'
+import {outletLock, proxyLock, publicationLock} from './network/helper.js'
+import {resolverHead} from './network/outlet.js'
+import type {Publication} from './network/publication.js'
 import {type SessionPlace, type SessionRequest, sessionNumbers, sessionOptions} from './session-options.js'
 
 /** The facts, apart from the anchor, that templates/host/join.pl needs for a session. */
@@ -17,6 +20,10 @@ export type JoinPlan = {
   readonly folder: string
   readonly lock: string
   readonly uid: number
+  /** The published ports of a network of its own. */
+  readonly publications: readonly Publication[]
+  /** Whether a proxy leads to named hosts. */
+  readonly hasProxy: boolean
   /** Text of the user's settings file, on which the plan depends; undefined without one. */
   readonly settings: string | undefined
 }
@@ -35,8 +42,10 @@ const BUILD = [
     'session/single-id.pl',
     'session/groups.pl',
     'session/user-manager.pl',
+    'session/network.pl',
     'join.pl',
     'join/plan.pl',
+    'join/network.pl',
   ].map((name) => `templates/host/${name}`),
 ]
 
@@ -44,7 +53,7 @@ const BUILD = [
 export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
   const options = sessionOptions({...plan.place, anchor}, plan.request)
   const fields = [
-    'envs-join-2',
+    'envs-join-3',
     BUILD.map((path) => fileIdentity(join(packageRoot(), path))).join(' '),
     String(plan.uid),
     plan.settings === undefined ? '-' : `+${plan.settings}`,
@@ -53,11 +62,32 @@ export function joinPlanText(plan: JoinPlan, anchor: Anchor): string {
     sessionNumbers(plan.place.architecture),
     Buffer.from(plan.filter).toString('hex'),
     ...[plan.folder, plan.lock],
+    ...networkFields(plan),
     ...[String(options.length), ...options],
     ...[String(plan.passedOn.length), ...plan.passedOn],
     ...plan.request.command,
   ]
   return fields.map((field) => `${field}\0`).join('')
+}
+
+/**
+ * Returns the lines of resolv.conf(5) in place of those that name the host's servers, and the locks of the helpers of the network: a
+ * session starts without Node only while all are held.
+ */
+function networkFields({
+  folder,
+  publications,
+  hasProxy,
+}: Pick<JoinPlan, 'folder' | 'hasProxy' | 'publications'>): string[] {
+  const runFolder = join(folder, 'run')
+  const network = recordedNetwork(runFolder)
+  if (network === undefined) return ['-', '0']
+  const locks = [
+    ...(network === 'none' ? [] : [outletLock(runFolder)]),
+    ...(hasProxy ? [proxyLock(runFolder)] : []),
+    ...publications.map((publication) => publicationLock(runFolder, publication)),
+  ]
+  return [`+${resolverHead(network)}`, String(locks.length), ...locks]
 }
 
 /** Writes the plan for sessions that start without Node, unless it is written already. Without a plan, sessions start with Node. */

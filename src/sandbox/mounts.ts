@@ -36,7 +36,7 @@ export function plainRoot(path: string): RootMount {
  */
 export const RESOLVER_MOUNT_POINT = '/run/envs'
 
-/** Mount point of the package cache; templates/rootfs/apt-http uses the same path. */
+/** Mount point of the package cache; templates/rootfs/apt/apt-http uses the same path. */
 export const PACKAGES_MOUNT_POINT = '/run/envs/packages'
 
 /** Mount point of a copy of the host's shell, for a guest that has none. */

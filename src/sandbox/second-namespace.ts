@@ -16,7 +16,7 @@ export type GuestNamespace = 'second' | 'of-root' | 'only'
 /**
  * Returns an argv prefix for an engine that moves its guest into a second user namespace, passed as a descriptor.
  *
- * @param launcher - Argv prefix of templates/host/second-namespace.pl.
+ * @param launcher - Argv prefix of templates/host/namespaces/second-namespace.pl.
  * @param options.processes - Limit for the processes and threads of all users of the namespace.
  */
 export function secondNamespaceWords(

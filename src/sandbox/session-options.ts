@@ -29,6 +29,8 @@ export type SessionRequest = {
   /** Later ones replace earlier ones. */
   readonly variables: readonly SessionVariable[]
   readonly volumes: readonly Volume[]
+  /** Whether the session has a network of its own without a way out, in place of that of the environment. */
+  readonly network?: 'none' | undefined
   /** Whether an interrupt reaches only the envs process, which must forward it to the command. */
   readonly forwardsInterrupts: boolean
 }
@@ -79,7 +81,7 @@ type SessionOptionBase = {
   /** `--name` of `envs run`, `enter` and `try`. */
   readonly name: string
   /** Letter of the short option, there and in templates/host/session.pl. */
-  readonly letter: 'e' | 'u' | 'v' | 'w'
+  readonly letter: 'e' | 'n' | 'u' | 'v' | 'w'
   /** Placeholder of the value in the help. */
   readonly value: string
   readonly doc: string
@@ -95,12 +97,14 @@ type SessionOptionBase = {
 /** One option; `field` is the key of its values in {@link SessionFields}. */
 export type SessionOption = SessionOptionBase &
   (
-    | {readonly takes: 'one'; readonly field: 'user' | 'workingFolder'}
+    | {readonly takes: 'one'; readonly field: 'network' | 'user' | 'workingFolder'}
     | {readonly takes: 'many'; readonly field: 'variables' | 'volumes'}
   )
 
 /** The values of the options as the user typed them. */
 export type SessionFields = {
+  /** `none`; missing for the network of the environment. */
+  network?: string
   user: string | undefined
   workingFolder: string | undefined
   /** `KEY=VALUE`, or `KEY` for the host's value. */
@@ -123,6 +127,15 @@ export const SESSION_OPTIONS: readonly SessionOption[] = [
     value: 'KEY[=VALUE]',
     doc: "environment variable; without =VALUE, the host's value",
     words: ({variables}) => variables.map(({name, value}) => [`${name}=${value}`]),
+  },
+  {
+    name: 'network',
+    letter: 'n',
+    takes: 'one',
+    field: 'network',
+    value: 'none',
+    doc: "none for no network [default: the environment's]",
+    words: ({network}) => (network === undefined ? [] : [[network]]),
   },
   {
     name: 'user',
@@ -159,7 +172,8 @@ export function sessionFields(typed: Readonly<Record<string, unknown>>): Session
   const fields: SessionFields = {user: undefined, workingFolder: undefined, variables: [], volumes: []}
   for (const {name, ...option} of SESSION_OPTIONS) {
     const values = [typed[name] ?? []].flat().map(String)
-    if (option.takes === 'one') fields[option.field] = values.at(-1)
+    if (option.field === 'network') Object.assign(fields, values.length === 0 ? {} : {network: values.at(-1)})
+    else if (option.takes === 'one') fields[option.field] = values.at(-1)
     else fields[option.field] = values
   }
   return fields

@@ -3,12 +3,11 @@ import {closeSync, constants, openSync, writeSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {isatty} from 'node:tty'
-import {getSystemErrorMap} from 'node:util'
 import type {EnvsError} from '../errors.js'
 import {bytesOfText} from '../host/argv/bytes.js'
 import {formatCommandLine} from '../host/argv/command-line.js'
 import {type NamedCheck, seeChecks} from '../host/check.js'
-import {limitOfNumber} from '../host/errno.js'
+import {describeErrno, limitOfNumber} from '../host/errno.js'
 import type {Lock} from '../host/locks.js'
 import {requireRoom} from '../host/machine/limits.js'
 import {rememberTerminal} from '../host/machine/proc.js'
@@ -323,16 +322,15 @@ export function sessionError(
           ],
         },
       )
+    case 'network':
+      return sessionFailedError(
+        {name, reason: `could not make a network for the session: ${reason}`},
+        {suggestions: [seeChecks('user-namespaces')]},
+      )
     case 'volume-source':
       return sessionFailedError(
         {name, reason: `could not share "${sources}": ${reason}`},
-        {
-          suggestions: [
-            errno === ENOENT
-              ? 'Create it first, or share another one.'
-              : 'Share a folder or file that you may read.',
-          ],
-        },
+        {suggestions: ['Share a folder or file that exists, and that you may read.']},
       )
     case 'volume-target':
       return sessionFailedError(
@@ -360,10 +358,6 @@ function checksOf(stage: string): readonly NamedCheck[] {
   if (stage === 'filter') return ['kernel']
   if (stage === 'become') return ['subordinate-ids', 'apparmor']
   return ['engine']
-}
-
-function describeErrno(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? `errno ${errno}`
 }
 
 /** Signals that another process sends to this one, and that are meant for the guest's command. */

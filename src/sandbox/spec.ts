@@ -1,6 +1,7 @@
 import type {DebArchitecture} from '../host/machine/arch.js'
 import type {BootSpec} from './init/boot.js'
 import {kernelMounts, type Mount, type RootMount} from './mounts.js'
+import type {OwnNetwork} from './network/outlet.js'
 import type {FilterSet} from './seccomp/rules.js'
 import type {GuestNamespace} from './second-namespace.js'
 
@@ -17,6 +18,8 @@ export type SandboxSpec = {
   readonly hostname: string
   /** `own`: a network namespace of the environment, with only a loopback interface. */
   readonly network: 'host' | 'own'
+  /** The kind of a network that a setup step makes, recorded for the sessions that join; `network` is `host` then. */
+  readonly ownNetwork?: OwnNetwork
   readonly userNamespace: {
     readonly guest: GuestNamespace
     /** An argv prefix that makes or enters the user namespace of the mounts; empty when the engine makes it. */
@@ -58,7 +61,7 @@ export type OpenCompanion = {
   /** Called while the engine makes the namespaces, to start the program. @param place.devNull - A descriptor of /dev/null. */
   launched?(place: {readonly runFolder: string; readonly devNull: number}): void
   /** Called when the environment is ready, before its first session. A rejection ends the environment. */
-  started?(anchor: {readonly pid: number}): Promise<void>
+  started?(anchor: {readonly pid: number; readonly startTime: string}): Promise<void>
   /** Releases the resources of this process; the program continues. */
   close(): void
 }

@@ -14,6 +14,7 @@ import {
 } from '../host/records.js'
 import {archiveOriginSchema} from '../images/cache/record.js'
 import {containerOriginSchema} from '../images/oci/origin.js'
+import {publicationSchema} from '../sandbox/network/publication.js'
 import {recordUnreadableError} from './errors.js'
 
 /** The image that an environment was made from, and its trust. */
@@ -47,6 +48,16 @@ export const INIT_KINDS = ['none', 'systemd', 'services'] as const
 export type InitKind = (typeof INIT_KINDS)[number]
 
 /**
+ * The network of an environment:
+ * - `host`: the network of the host.
+ * - `none`: one of its own, with a loopback alone.
+ * - `private`: one of its own that leads out, and not to the host.
+ */
+export const NETWORK_KINDS = ['host', 'none', 'private'] as const
+
+export type NetworkKind = (typeof NETWORK_KINDS)[number]
+
+/**
  * The settings of an environment apart from its image: the place for network, limits and mounts. Unknown settings are refused,
  * in a record of this version as well: a session that ignores one could be less isolated than the user asked for.
  * `create`, `import` and `set` write them, `clone` copies them.
@@ -54,6 +65,14 @@ export type InitKind = (typeof INIT_KINDS)[number]
 const environmentSettingsSchema = v.strictObject({
   /** The first process; missing for `none`. */
   init: v.exactOptional(oneOfField(INIT_KINDS)),
+  /** Missing for the host's network. */
+  network: v.exactOptional(oneOfField(NETWORK_KINDS)),
+  /** Ports of the host that lead to an environment with a network of its own. */
+  publish: v.exactOptional(v.array(publicationSchema)),
+  /** Networks as ADDRESS/LENGTH, the only ones that a private network leads to. */
+  allow: v.exactOptional(v.array(v.string())),
+  /** Hosts that an environment without another way out reaches through a proxy. */
+  allowHosts: v.exactOptional(v.array(v.string())),
 })
 
 export type EnvironmentSettings = RecordOf<typeof environmentSettingsSchema>
@@ -124,4 +143,9 @@ export function parseRecord(text: string, path: string): EnvironmentRecord {
 /** Returns the init of an environment: `none` where the record names none. */
 export function initOf({settings}: Pick<EnvironmentRecord, 'settings'>): InitKind {
   return settings.init ?? 'none'
+}
+
+/** Returns the network of an environment. */
+export function networkOf({settings}: Pick<EnvironmentRecord, 'settings'>): NetworkKind {
+  return settings.network ?? 'host'
 }

@@ -66,7 +66,7 @@ async function removeLayer(host: Host, {record}: SquashedEnvironment, id: LayerI
   await removeLayerFolder(host, {identity: record.identity, folder})
 }
 
-/** Exit status of templates/host/squash.pl on a full disk: ENOSPC. */
+/** Exit status of templates/host/files/squash.pl on a full disk: ENOSPC. */
 const FULL_STATUS = 28
 
 type Merger = {
@@ -91,7 +91,7 @@ export async function mergeLayers(
 ): Promise<void> {
   const {fsetxattr, statx, utimensat} = systemCalls(architecture)
   const argv = [
-    ...[...prefix, ...scriptWords(perl, 'squash')],
+    ...[...prefix, ...scriptWords(perl, 'files/squash')],
     ...[fsetxattr, statx, utimensat].map(String),
     ...[into, ...[...run].reverse()].map((id) => layerFiles(layers, id).tree),
   ]

@@ -53,7 +53,7 @@ export function processInspector(host: Pick<Host, 'which' | 'architecture'>): In
 
 /** Returns the program that copies a tree safely while others change it. @throws {PerlMissingError} */
 export function copyGuard(host: Pick<Host, 'which' | 'architecture'>): CopyGuard {
-  return {launcher: launcherOf(host, 'copy-tree'), architecture: host.architecture}
+  return {launcher: launcherOf(host, 'files/copy-tree'), architecture: host.architecture}
 }
 
 function launcherOf(host: Pick<Host, 'which'>, script: Script): string[] {

@@ -10,6 +10,7 @@
 #   options  -u USER  -w FOLDER  -e NAME=VALUE  -v SOURCE TARGET ro|rw
 #            -i mapped|emulated  the identity of the environment  -d FOLDER  the folder in place of USER's home, if it is there
 #            -g GROUP  for the command, below the guest's /sys/fs/cgroup  -z FOLDER  of the host: a group in which all of the guest is
+#            -n none  a network of its own without a way out
 #   %        all words after it are percent-encoded: Node can pass no bytes that are not UTF-8
 #   Without COMMAND: USER's login shell.
 # Inherited: 3 status pipe, 4 lock file, 5 FIFO that keeps the anchor, 6 classic BPF program (may be empty).
@@ -77,6 +78,7 @@ my @kinds = map { kind_of_stream($_) } 0 .. 2;
 my ($part_folder) = $0 =~ m{^(.*)/};
 require "$part_folder/session/account.pl";
 require "$part_folder/session/single-id.pl" if $option{identity} ne 'mapped' && $option{user} ne 'root';
+require "$part_folder/session/network.pl" if defined $option{network};
 require "$part_folder/session/volumes.pl" if @{$option{volumes}};
 require "$part_folder/session/groups.pl" if defined $option{group};
 require "$part_folder/session/streams.pl" if grep { $_ eq 'file' } @kinds;
@@ -110,6 +112,7 @@ join_namespace($_, $handle{$_}) for qw(mnt uts ipc), @networks;
 open_group($group) if $group;
 join_namespace($_, $handle{$_}) for @groups;
 delete @handle{qw(mnt uts ipc net cgroup)};
+leave_network($nr_unshare) if defined $option{network};
 allow_setuid() unless $is_own;
 attach_mounts($nr_unshare, @mounts) if @mounts;
 
@@ -213,6 +216,7 @@ sub read_options {
     elsif ($flag eq '-i') { $option{identity} = shift @rest }
     elsif ($flag eq '-g') { $option{group} = shift @rest }
     elsif ($flag eq '-z') { $option{freezer} = shift @rest }
+    elsif ($flag eq '-n') { $option{network} = shift @rest }
     elsif ($flag eq '-e') { push @{$option{environment}}, shift @rest }
     elsif ($flag eq '-v') { push @{$option{volumes}}, [splice @rest, 0, 3] }
     else                  { $! = $EINVAL; give_up('option') }

@@ -4,11 +4,12 @@ import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
 import {pathWith} from '../support/archive.js'
 import {environmentCli} from '../support/environment-cli.js'
+import {whyNoOutlet} from '../support/networks.js'
 import {packageWithPins} from '../support/pinned-package.js'
 import {onRestrictedHost} from '../support/restricted-host.js'
 import {runnableRootfs} from '../support/runnable-rootfs.js'
 import {canSimulate} from '../support/simulated-host.js'
-import {bubblewrapArchive} from '../support/tool-packages.js'
+import {bubblewrapArchive, passtArchive} from '../support/tool-packages.js'
 
 const skip = (await canSimulate()) ? false : 'this host lets no user make a user namespace'
 
@@ -48,6 +49,34 @@ test('bubblewrap that was fetched and verified is what environments are started 
   assert.deepEqual([run.status, run.stderr], [0, ''])
   const again = JSON.parse((await envs('doctor', '--fetch', 'bubblewrap', '--json')).stdout)
   assert.deepEqual(again, {version: '9.9-1', folder: join(tools, '9.9-1'), wasKept: true})
+})
+
+test('pasta that was fetched leads out of a private network', {
+  skip: skip || whyNoOutlet('pasta'),
+}, async (t) => {
+  const archive = await passtArchive(t)
+  const tidyUps: (() => Promise<void>)[] = []
+  const program = await packageWithPins({after: (tidyUp) => void tidyUps.push(tidyUp)}, archive.signer)
+  const cli = await environmentCli(t, archive.variables, {program})
+  t.after(async () => {
+    for (const tidyUp of tidyUps) await tidyUp()
+  })
+  const behind = onRestrictedHost({without: ['pasta', 'slirp4netns']})
+  const envs = (...argv: string[]) => cli.runBehind(behind, ...argv)
+  const fetched = await envs('doctor', '--fetch', 'passt')
+  assert.equal(fetched.status, 0, fetched.stderr)
+  const rootfs = await runnableRootfs(cli.home)
+  const made = await envs('create', rootfs, '--name', 'play', '--network', 'private')
+  assert.equal(made.status, 0, made.stderr)
+  const run = await envs(
+    'run',
+    'play',
+    '--',
+    'sh',
+    '-c',
+    'while read -r each _; do echo "$each"; done </proc/net/dev',
+  )
+  assert.deepEqual([run.stdout.includes('eth0:\n'), run.stderr], [true, ''])
 })
 
 test('a program that a key of the setting keyrings signed for is not fetched, though environments may be made of it', async (t) => {

@@ -15,6 +15,21 @@ export async function bubblewrapArchive(t: Scope): Promise<Archive> {
   return archiveWith(t, await bubblewrapPackages())
 }
 
+/** Debian's stable archive with this host's own pasta in its package, and what it loads in that of libc6. */
+export async function passtArchive(t: Scope): Promise<Archive> {
+  const program = '/usr/bin/passt'
+  const placed = (path: string) => `usr/lib/some-triplet/${basename(path)}`
+  return archiveWith(t, [
+    {
+      name: 'passt',
+      version: '9.9-1',
+      depends: 'libc6',
+      files: {'usr/bin/passt': await readFile(program)},
+    },
+    {name: 'libc6', files: await filesOf(await librariesOf(program), placed)},
+  ])
+}
+
 /**
  * Debian's stable archive with the files of this host's own perl-base, and in their packages the libraries that it loads.
  *

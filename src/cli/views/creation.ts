@@ -1,5 +1,5 @@
-import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
 import type {ExtractionEvent, ImageStep, NamedLayer} from '../../environments/create/image-description.js'
+import type {ArchiveProgress} from '../../environments/create/wanted-image.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import type {Stage} from '../progress.js'
 import {describeImageEvents, type ImageEvent, imageStages} from './image-stages.js'

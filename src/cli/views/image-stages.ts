@@ -1,5 +1,5 @@
-import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
 import type {ExtractionEvent, ImageStep, NamedLayer} from '../../environments/create/image-description.js'
+import type {ArchiveProgress} from '../../environments/create/wanted-image.js'
 import type {DownloadEvent} from '../../host/http/attempt.js'
 import {formatBytes, formatDuration} from '../format.js'
 import {type LeafStage, measurePace, type Stage, stagesOf} from '../progress.js'

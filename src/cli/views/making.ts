@@ -1,4 +1,4 @@
-import type {ArchiveProgress} from '../../environments/create/image-acquisition.js'
+import type {ArchiveProgress} from '../../environments/create/wanted-image.js'
 import {formatBytes, formatDuration} from '../format.js'
 import {measurePace, measureRest} from '../progress.js'
 import {describeTransfer} from './text.js'

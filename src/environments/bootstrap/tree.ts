@@ -110,7 +110,11 @@ export class BootstrapTree {
         links: plan.rootLinks,
         files: [
           {path: sources.path, content: sources.text, mode: 0o644},
-          {path: 'usr/sbin/policy-rc.d', content: await templateText('rootfs/policy-rc.d'), mode: 0o755},
+          {
+            path: 'usr/sbin/policy-rc.d',
+            content: await templateText('rootfs/services/policy-rc.d'),
+            mode: 0o755,
+          },
         ],
         modified: String(secondsOf(plan)),
       },

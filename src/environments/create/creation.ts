@@ -26,13 +26,14 @@ import {sweepExports} from '../export/abandoned.js'
 import {withFreshTrials} from '../session/fresh-trials.js'
 import {sweepTries} from '../try/keep.js'
 import {markTry} from '../try/tries.js'
-import {type FetchHooks, ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
+import {ImageAcquisition} from './image-acquisition.js'
 import type {ImageStep, NamedLayer} from './image-description.js'
 import {chooseMeans, type Means} from './means.js'
 import {newRecord} from './new-record.js'
 import type {CreateRequest} from './request.js'
 import {NewLayeredTree, type NewTree, newPlainTree} from './tree.js'
 import type {Unpacked, UnpackProgress} from './unpack.js'
+import type {FetchHooks, ResolveHooks} from './wanted-image.js'
 
 /**
  * Creates one environment in steps that a caller can display: fetch, extract, publish.
@@ -149,7 +150,7 @@ export class Creation {
 
   /** Applies the fixes and moves the environment into place under its name. */
   async publish(): Promise<void> {
-    const {name, isSynced, isThrowaway, architecture} = this.#request
+    const {name, isSynced, isThrowaway, architecture, settings = {}} = this.#request
     const unpacked = this.#unpacked
     if (unpacked === undefined) throw new Error('publish comes after extract')
     const {notes, ...usage} = await this.#tree.settle()
@@ -162,7 +163,8 @@ export class Creation {
     const ids = identity === 'mapped' ? await presentIdMap(this.#host) : undefined
     const image = this.#image
     const container = image !== undefined && 'container' in image ? image.container : undefined
-    const origin = {identity, storage, architecture, ids, container, source: image?.source ?? '-'}
+    const source = image?.source ?? '-'
+    const origin = {identity, storage, architecture, settings, ids, container, source}
     const record = newRecord(unpacked, this.#host, origin)
     await writeRecord(partial.record, record, {isSynced: false})
     await Promise.all([this.#tree.onDisk(), isSynced ? syncFilesIn(this.#partial) : undefined])

@@ -13,9 +13,10 @@ export function newRecord(
     source,
     storage,
     architecture,
+    settings,
     ids,
     container,
-  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture'> & {
+  }: Pick<EnvironmentRecord, 'identity' | 'storage' | 'architecture' | 'settings'> & {
     source: string
     ids: IdMap | undefined
     container: ContainerImage | undefined
@@ -41,7 +42,7 @@ export function newRecord(
       squashedOwners: report.squashedOwners.count,
       fileCapabilities: report.fileCapabilities,
     },
-    settings: {},
+    settings,
     ...(ids === undefined ? {} : {ids}),
   }
 }

@@ -7,9 +7,10 @@ import type {ImageReference} from '../../images/name.js'
 import {formatLocation} from '../../images/oci/location.js'
 import type {CreationPreviewResult} from '../results.js'
 import {refuseTaken} from './creation.js'
-import {ImageAcquisition, type ResolveHooks} from './image-acquisition.js'
+import {ImageAcquisition} from './image-acquisition.js'
 import {chooseMeans} from './means.js'
 import type {CreateRequest} from './request.js'
+import type {ResolveHooks} from './wanted-image.js'
 
 /**
  * Returns what a creation would do: the image is looked up, and neither downloaded nor made.

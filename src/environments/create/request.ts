@@ -15,11 +15,12 @@ import {registrySettings} from '../../registry/hosts.js'
 import {trustOptions} from '../../registry/trust/plan.js'
 import type {ArchiveFacts} from '../../rootfs/worker/api.js'
 import {type EnvironmentName, parseEnvironmentName} from '../../store/environments.js'
+import type {EnvironmentSettings} from '../../store/record.js'
 import {type ArchiveWish, type BootstrapRequest, bootstrapFor, DEFAULT_ARCHIVE} from '../bootstrap/request.js'
 import {SYSTEMD_PACKAGES} from '../systemd-packages.js'
-import type {WantedImage} from './image-acquisition.js'
 import type {InitWish} from './init-packages.js'
 import type {MeansWish} from './means.js'
+import type {WantedImage} from './wanted-image.js'
 
 export type CreateRequest = WantedImage &
   MeansWish & {
@@ -27,6 +28,8 @@ export type CreateRequest = WantedImage &
     readonly archives: ArchiveFacts
     /** The init that the environment gets after its creation. */
     readonly init: InitWish
+    /** The settings of its record, apart from the init. */
+    readonly settings?: EnvironmentSettings | undefined
     /** Whether the tree is synced to disk before the environment is published. */
     readonly isSynced: boolean
     /** Whether the environment is removed some time after the command that creates it. */
@@ -52,6 +55,8 @@ export type CreateWish = {
   readonly archive?: ArchiveWish
   /** Defaults to `none`. */
   readonly init?: InitWish | undefined
+  /** The settings of its record, apart from the init. */
+  readonly settings?: EnvironmentSettings | undefined
 }
 
 /**
@@ -86,6 +91,7 @@ export async function planCreation(
     name: chooseName(wish.name, reference),
     architecture,
     init,
+    settings: wish.settings,
     sha256: wish.sha256 === undefined ? undefined : parseSha256(wish.sha256),
     identity: settings.value('identity'),
     engine: settings.value('engine'),

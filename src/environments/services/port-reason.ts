@@ -2,7 +2,7 @@ import {readFileSync} from 'node:fs'
 import {unlessErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
-import {type ListeningPort, listeningSockets, portsOfProcess} from '../../sandbox/listening-ports.js'
+import {listeningSockets, portsOfProcess} from '../../sandbox/listening-ports.js'
 import {environmentFiles, listNames} from '../../store/environments.js'
 import {guestProcesses, inspectGuest} from '../session/processes.js'
 
@@ -52,7 +52,7 @@ export async function findPortProblem(
   const taken = new Set([...sockets.values()].map(({port}) => port))
   const first = firstFreePort()
   for (const port of ports) {
-    if (taken.has(port)) return {kind: 'taken', port, by: await ownerOf(host, port, sockets)}
+    if (taken.has(port)) return {kind: 'taken', port, by: await findPortOwner(host, port, pid)}
     if (port < first) return {kind: 'privileged', port, first}
   }
   return undefined
@@ -65,12 +65,9 @@ function firstFreePort(): number {
   return Number.isInteger(first) ? first : 1024
 }
 
-/** Returns the environment of this user whose process listens on a port. */
-async function ownerOf(
-  host: Host,
-  port: number,
-  sockets: ReadonlyMap<string, ListeningPort>,
-): Promise<string | undefined> {
+/** Returns the environment of this user whose process listens on a port. @param pid - A process in the network of the port. */
+export async function findPortOwner(host: Host, port: number, pid: number): Promise<string | undefined> {
+  const sockets = listeningSockets(pid)
   for (const name of await listNames(host.paths)) {
     const files = environmentFiles(host.paths, name)
     if (readLiveAnchor(files.run) === undefined) continue

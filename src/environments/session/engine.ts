@@ -21,6 +21,7 @@ import {chooseEngine, type EngineName} from '../../sandbox/engines/select.js'
 import {EngineUnavailableError, ToolMissingError} from '../../sandbox/errors.js'
 import {chooseIdentity, type Identity, namespacePrefix} from '../../sandbox/identity.js'
 import {plainRoot} from '../../sandbox/mounts.js'
+import {networkUnsuitableError} from '../../sandbox/network/errors.js'
 import type {SandboxSpec} from '../../sandbox/spec.js'
 import {
   bootEngineError,
@@ -29,7 +30,7 @@ import {
   storageUnavailableError,
 } from '../../store/errors.js'
 import {canBeMounted} from '../../store/overlay-mount.js'
-import {type EnvironmentRecord, initOf} from '../../store/record.js'
+import {type EnvironmentRecord, initOf, networkOf} from '../../store/record.js'
 import {toolPath} from '../../store/tools.js'
 import {withTrialFolder} from '../../store/trial-folder.js'
 
@@ -82,6 +83,7 @@ export async function engineFor(
   if (engine === 'proot' && (record.identity === 'mapped' || record.storage === 'overlay'))
     throw engineUnsuitableError({name, ...record, engine})
   if (engine === 'proot' && initOf(record) !== 'none') throw initUnsuitableError({engine, name})
+  if (engine === 'proot' && networkOf(record) !== 'host') throw networkUnsuitableError({engine, name})
   return engine
 }
 

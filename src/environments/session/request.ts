@@ -5,6 +5,7 @@ import {sessionWithFeatures} from '../../features/index.js'
 import type {Host} from '../../host/host.js'
 import {isInTerminalForeground} from '../../host/machine/proc.js'
 import type {RunConfigRecord} from '../../images/oci/origin.js'
+import {PROXY_URL} from '../../sandbox/network/helper.js'
 import {filterSets} from '../../sandbox/seccomp/rules.js'
 import type {SessionRequest, SessionVariable} from '../../sandbox/session-options.js'
 import type {Environment, EnvironmentName} from '../../store/environments.js'
@@ -34,10 +35,23 @@ export function planRequest(
   const forwardsInterrupts = !isInTerminalForeground()
   const image = record.image.container?.config
   const session = {
-    request: planSession(name, wish, {environment, forwardsInterrupts, image}),
+    request: planSession(name, wish, {
+      environment: record.settings.allowHosts === undefined ? environment : behindProxy(environment),
+      forwardsInterrupts,
+      image,
+    }),
     filterSets: filterSets(record.identity, {elidesSyncs: wish.durable === 'never'}),
   }
   return sessionWithFeatures(session, {wish, workingFolder})
+}
+
+/** Returns the variables with the proxy of the environment in place of those of the host. */
+function behindProxy(environment: Host['environment']): Host['environment'] {
+  const others = Object.entries(environment).filter(([key]) => !/proxy$/i.test(key))
+  const own = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].map(
+    (key) => [key, PROXY_URL] as const,
+  )
+  return {...Object.fromEntries(others), ...Object.fromEntries(own)}
 }
 
 /** Reads the flags of a session, without the flags that features read. @throws {UsageError} */
@@ -51,7 +65,12 @@ export function planSession(
       'Give an absolute path in the environment.',
     ])
   }
+  if (wish.network !== undefined && wish.network !== 'none')
+    throw new UsageError(`--network ${wish.network} is not possible for one session: it can only be none.`, [
+      `For the whole environment: envs set ${name} network=${wish.network}`,
+    ])
   return {
+    ...(wish.network === undefined ? {} : {network: 'none' as const}),
     command: wish.command,
     user: wish.user ?? 'root',
     workingFolder: wish.workingFolder,

@@ -10,6 +10,7 @@ import {anchorWords} from '../../sandbox/anchor.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
 import {AnchorFailedError, commandNotFoundError} from '../../sandbox/errors.js'
 import type {JoinPlan} from '../../sandbox/join-plan.js'
+import {PublicationError} from '../../sandbox/network/errors.js'
 import {buildFilter} from '../../sandbox/seccomp/filter.js'
 import {planJoin, runSession, type SessionOptions} from '../../sandbox/session.js'
 import {sessionCommand} from '../../sandbox/session-options.js'
@@ -60,6 +61,10 @@ export async function runInEnvironment(
       return ExitCode.ok
     })
   } catch (error) {
+    if (error instanceof PublicationError) {
+      const {explainPublication} = await import('../network/publish.js')
+      throw await explainPublication(host, error)
+    }
     if (!(error instanceof AnchorFailedError))
       throw await explainMissing(host, error, {name: environment.name, request: session.request})
     const {explainStart} = await import('../doctor/explain-start.js')
@@ -112,6 +117,8 @@ function sessionOptions(
     filter: buildFilter(host.architecture, filterSets),
     ...{uid: host.uid, folder: files.folder, lock: files.lock},
     ...{passedOn: [], settings: undefined},
+    publications: record.settings.publish ?? [],
+    hasProxy: record.settings.allowHosts !== undefined,
   }
   return {
     name,
@@ -139,12 +146,14 @@ function keptPlan(
   plan: JoinPlan,
   {settings}: PlainSession,
 ): JoinPlan {
+  // Those of the host for a proxy would replace the environment's own.
+  const passedOn = plan.hasProxy ? PASSED_ON.filter((name) => !/proxy$/i.test(name)) : PASSED_ON
   // The image may set some of them too.
   const own = Object.entries(host.environment).filter(
     ([name]) => !PASSED_ON.some((passed) => passed === name),
   )
   const {variables} = planRequest({...host, environment: Object.fromEntries(own)}, environment, wish).request
-  return {...plan, settings, passedOn: PASSED_ON, request: {...plan.request, variables}}
+  return {...plan, settings, passedOn, request: {...plan.request, variables}}
 }
 
 /**

@@ -33,7 +33,7 @@ export type ToolSource = {
   readonly programs: readonly string[]
   /** Packages whose libraries the programs load, including libc6; undefined for statically linked programs. */
   readonly libraryPackages?: readonly string[]
-} & Partial<Pick<LoadedTool, 'modules' | 'trial'>>
+} & Partial<Pick<LoadedTool, 'modules' | 'names' | 'trial'>>
 
 export type FetchedTool = FetchedToolResult
 
@@ -141,7 +141,7 @@ async function unpack(
   await mkdir(into, {mode: 0o700})
   if (isLoading) for (const path of [libc, others]) await mkdir(path, {mode: 0o700})
   const paths = new Map(
-    tool.programs.map((program) => [program, join(isLoading ? others : into, basename(program))]),
+    tool.programs.map((program) => [program, join(isLoading ? others : into, programName(tool, program))]),
   )
   for await (const {
     package: {name},
@@ -179,6 +179,8 @@ export type LoadedTool = {
   readonly programs: readonly string[]
   /** Files that the programs read: their place in the package, their folder in the tool, and the option that names it. */
   readonly modules?: {readonly place: RegExp; readonly folder: string; readonly option: string}
+  /** Names of programs that differ from those of their files in the package. */
+  readonly names?: Readonly<Record<string, string>>
   /** Arguments of a trial run; `--version` by default. */
   readonly trial?: readonly string[]
 }
@@ -216,14 +218,15 @@ export async function writeLaunchers(
   if (!(await runsWith(folder, tool, own))) throw toolNotRunnableError({tool: tool.tool})
 }
 
+function programName({names = {}}: Pick<LoadedTool, 'names'>, path: string): string {
+  return names[path] ?? basename(path)
+}
+
 /** Writes the launchers and runs each once. @param linker - Shell words before the program. @returns Whether all succeed. */
-async function runsWith(
-  folder: string,
-  {programs, modules, trial = ['--version']}: LoadedTool,
-  linker: string,
-): Promise<boolean> {
+async function runsWith(folder: string, tool: LoadedTool, linker: string): Promise<boolean> {
+  const {programs, modules, trial = ['--version']} = tool
   const options = modules === undefined ? '' : `${modules.option} "$here/${modules.folder}" `
-  for (const name of programs.map((path) => basename(path))) {
+  for (const name of programs.map((path) => programName(tool, path))) {
     const path = join(folder, name)
     const script = `#!/bin/sh\nhere=\${0%/*}\nexec ${linker} "$here/lib/${name}" ${options}"$@"\n`
     await writeFile(path, script, {mode: 0o755})
@@ -240,6 +243,14 @@ export const FETCHABLE = {
     packageName: 'bubblewrap',
     programs: ['usr/bin/bwrap'],
     libraryPackages: ['libc6', 'libcap2', 'libselinux1', 'libpcre2-8-0'],
+  },
+  // The program of the package behaves as pasta by that name, which is a link there.
+  passt: {
+    tool: 'passt',
+    packageName: 'passt',
+    programs: ['usr/bin/passt'],
+    names: {'usr/bin/passt': 'pasta'},
+    libraryPackages: ['libc6'],
   },
   perl: {
     tool: 'perl',
@@ -262,6 +273,7 @@ export type FetchableTool = keyof typeof FETCHABLE
 
 export const FETCHABLE_NAMES = [
   'bubblewrap',
+  'passt',
   'perl',
   'proot',
   'qemu',

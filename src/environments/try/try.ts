@@ -26,6 +26,7 @@ import {
   packagesNotInstalledError,
 } from '../../store/errors.js'
 import {fullUpper} from '../../store/mounted-tree.js'
+import type {EnvironmentSettings} from '../../store/record.js'
 import {Creation} from '../create/creation.js'
 import {planCreation} from '../create/request.js'
 import {removeEnvironment} from '../remove.js'
@@ -41,6 +42,7 @@ export type TryRequest = {
   readonly keepAs: string | undefined
   /** Whether writes are stored on disk even if they would fit in memory. */
   readonly onDisk: boolean
+  readonly settings: EnvironmentSettings
 }
 
 export type TryWords = {
@@ -88,16 +90,24 @@ export class TryRun {
   /** Claims a name and begins the creation. @throws As `planCreation` and `Creation.begin`. */
   static async begin(
     host: Host,
-    {words, architecture, keepAs, onDisk}: TryRequest,
+    {words, architecture, keepAs, onDisk, settings: ofEnvironment}: TryRequest,
     {settings, context, signal, onNotice}: TryOptions,
   ): Promise<TryRun> {
     if (words.packages.length > 0 && isOffline(context.environment))
       throw new UsageError('Packages cannot be installed with --offline: APT asks its servers.', [
         'Use an image or a clone of an environment that has the packages: envs clone',
       ])
+    if (
+      ofEnvironment.network === 'none' &&
+      ofEnvironment.allowHosts === undefined &&
+      words.packages.length > 0
+    )
+      throw new UsageError('Packages cannot be installed in an environment without a way to a mirror.', [
+        'Give it a private network: --network private',
+      ])
     const {name, lock} = await chooseName(host, keepAs)
     try {
-      const wish = {image: words.image, name, architecture, sha256: undefined}
+      const wish = {image: words.image, name, architecture, sha256: undefined, settings: ofEnvironment}
       const planned = await planCreation(wish, {host, settings, context, onNotice})
       const isThrowaway = keepAs === undefined
       const setting = settings.value('durable')

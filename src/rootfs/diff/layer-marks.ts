@@ -41,7 +41,7 @@ export async function readLayerMarks(
 ): Promise<LayerMarks[]> {
   const {lgetxattr} = systemCalls(architecture)
   const argv = [
-    ...scriptWords(requirePerl({which}), 'list-layer'),
+    ...scriptWords(requirePerl({which}), 'files/list-layer'),
     ...[String(lgetxattr), String(withUsers ? lgetxattr + FROM_GET_TO_LIST : 0)],
   ]
   const {text, isWhole} = await outputOf([...argv, ...folders])

@@ -21,10 +21,15 @@ export const aptPackages: Fix = {
     if (tree.kindOf('etc/apt') === 'nothing') return []
     const methods = METHODS.filter((method) => tree.kindOf(`usr/lib/apt/methods/${method}`) !== 'nothing')
     if (methods.length === 0) return []
-    const program = fillTemplate('apt-http')
-    const settings = Buffer.concat(methods.map((method) => fillTemplate('apt-packages.conf', {method})))
+    const program = fillTemplate('apt/apt-http')
+    const settings = Buffer.concat(methods.map((method) => fillTemplate('apt/apt-packages.conf', {method})))
     return [
-      {kind: 'file', path: `${OWN_FOLDER}/apt-http.pl`, content: fillTemplate('apt-http.pl'), mode: 0o644},
+      {
+        kind: 'file',
+        path: `${OWN_FOLDER}/apt-http.pl`,
+        content: fillTemplate('apt/apt-http.pl'),
+        mode: 0o644,
+      },
       ...methods.map(
         (method): Edit => ({
           kind: 'file',
@@ -52,14 +57,19 @@ export const aptSyncs: Fix = {
     if (tree.kindOf('etc/apt') === 'nothing' || tree.kindOf('var/lib/dpkg') === 'nothing') return []
     const filter = Buffer.from(syncFilter, 'base64')
     return [
-      {kind: 'file', path: `${OWN_FOLDER}/dpkg`, content: fillTemplate('dpkg'), mode: 0o755},
-      {kind: 'file', path: `${OWN_FOLDER}/load-filter`, content: fillTemplate('load-filter'), mode: 0o755},
+      {kind: 'file', path: `${OWN_FOLDER}/dpkg`, content: fillTemplate('apt/dpkg'), mode: 0o755},
+      {
+        kind: 'file',
+        path: `${OWN_FOLDER}/load-filter`,
+        content: fillTemplate('apt/load-filter'),
+        mode: 0o755,
+      },
       {kind: 'file', path: `${OWN_FOLDER}/sync.bpf`, content: filter, mode: 0o644},
       // Last, because it refers to the others.
       {
         kind: 'file',
         path: 'etc/apt/apt.conf.d/90envs-dpkg',
-        content: fillTemplate('apt-dpkg.conf'),
+        content: fillTemplate('apt/apt-dpkg.conf'),
         mode: 0o644,
       },
     ]
@@ -80,11 +90,11 @@ export const restorePoints: Fix = {
   plan(tree) {
     if (tree.kindOf('var/lib/dpkg') === 'nothing') return []
     return [
-      {kind: 'file', path: PROGRAM, content: fillTemplate('ask-restore-point'), mode: 0o755},
+      {kind: 'file', path: PROGRAM, content: fillTemplate('apt/ask-restore-point'), mode: 0o755},
       {
         kind: 'file',
         path: 'etc/dpkg/dpkg.cfg.d/envs-restore-points',
-        content: fillTemplate('dpkg-restore-points.cfg'),
+        content: fillTemplate('apt/dpkg-restore-points.cfg'),
         mode: 0o644,
       },
       ...(tree.kindOf('etc/apt') === 'nothing'
@@ -93,7 +103,7 @@ export const restorePoints: Fix = {
             {
               kind: 'file' as const,
               path: 'etc/apt/apt.conf.d/92envs-restore-points',
-              content: fillTemplate('apt-restore-points.conf'),
+              content: fillTemplate('apt/apt-restore-points.conf'),
               mode: 0o644,
             },
           ]),
@@ -120,6 +130,8 @@ export const aptSandbox: Fix = {
   describe: 'let APT download as root',
   plan(tree) {
     if (tree.kindOf('etc/apt') === 'nothing') return []
-    return [{kind: 'file', path: 'etc/apt/apt.conf.d/90envs', content: fillTemplate('apt.conf'), mode: 0o644}]
+    return [
+      {kind: 'file', path: 'etc/apt/apt.conf.d/90envs', content: fillTemplate('apt/apt.conf'), mode: 0o644},
+    ]
   },
 }

@@ -48,5 +48,5 @@ function hookOfApt(): FileEdit {
 }
 
 function file(path: string, template: string, mode: number): FileEdit {
-  return {kind: 'file', path, content: fillTemplate(template), mode}
+  return {kind: 'file', path, content: fillTemplate(`services/${template}`), mode}
 }

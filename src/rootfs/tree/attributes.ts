@@ -32,7 +32,7 @@ export function setAttributes(
   const todo = [...places]
   const perl = todo.length === 0 ? undefined : findPerl({which})
   if (perl === undefined) return
-  const argv = [...scriptWords(perl, 'set-attributes'), String(systemCalls(architecture).fsetxattr)]
+  const argv = [...scriptWords(perl, 'files/set-attributes'), String(systemCalls(architecture).fsetxattr)]
   for (let at = 0; at < todo.length; at += BATCH) {
     const opened = todo.slice(at, at + BATCH).flatMap(([place, attributes]) => {
       const file = openWritable(place)

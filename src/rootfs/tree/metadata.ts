@@ -58,7 +58,7 @@ function commandsFor(rule: OwnerRule, tools: HostTools): readonly (readonly stri
   const {which, architecture} = tools
   const perl = findPerl({which})
   if (perl === undefined) return []
-  const setter = [...scriptWords(perl, 'set-capability'), String(systemCalls(architecture).fsetxattr)]
+  const setter = [...scriptWords(perl, 'files/set-capability'), String(systemCalls(architecture).fsetxattr)]
   if (rule === 'keep') return [setter]
   return rootPrefixes(tools).map((prefix) => [...prefix, ...setter])
 }

@@ -32,7 +32,7 @@ export type AnchorEngine = {
   options(spec: SandboxSpec, stage: string): string[]
 }
 
-/** Returns the argv prefix of templates/host/second-namespace.pl. @throws {PerlMissingError} */
+/** Returns the argv prefix of templates/host/namespaces/second-namespace.pl. @throws {PerlMissingError} */
 export type SecondNamespaceLauncher = () => readonly string[]
 
 /** Returns the argv prefix of an engine: each program in it prepares one part, and executes the next. */

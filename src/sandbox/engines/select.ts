@@ -3,18 +3,19 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import * as v from 'valibot'
-import {ignoreFailure, isErrno, limitOf} from '../../host/errno.js'
+import {ignoreFailure, isErrno, limitOf, unlessErrno} from '../../host/errno.js'
 import {PerlMissingError} from '../../host/errors.js'
 import {makeFolders} from '../../host/files.js'
 import {type MapperHost, succeeds} from '../../host/id-mapping.js'
 import {requireRoom} from '../../host/machine/limits.js'
-import {isMountingRoot} from '../../host/machine/proc.js'
+import {isMountingRoot, processStartTime} from '../../host/machine/proc.js'
 import {requirePerl, scriptWords} from '../../host/process.js'
 import {oneOfField} from '../../host/records.js'
 import {openTrial, type Trial} from '../../host/trials.js'
 import {launchAnchor} from '../anchor.js'
+import {type Anchor, parseInfo} from '../anchor-state.js'
 import {EngineUnavailableError, NamespaceRefusedError, ToolMissingError} from '../errors.js'
-import {namespacePrefix} from '../identity.js'
+import {type Identity, namespacePrefix} from '../identity.js'
 import {filterSets} from '../seccomp/rules.js'
 import {type GuestNamespace, type HeldNamespace, holdNamespace} from '../second-namespace.js'
 import {baseSpec, type SandboxSpec} from '../spec.js'
@@ -117,7 +118,7 @@ export async function tryEngines(
 
 /** Returns the engine of that name. @throws {ToolMissingError} When its program is not on this host. */
 export function anchorEngine(host: Pick<MapperHost, 'which'>, name: AnchorEngineName): AnchorEngine {
-  const secondNamespace = () => scriptWords(requirePerl(host), 'second-namespace')
+  const secondNamespace = () => scriptWords(requirePerl(host), 'namespaces/second-namespace')
   if (name === 'bwrap') {
     const program = host.which('bwrap')
     if (program === undefined) throw new ToolMissingError('bwrap', 'bubblewrap')
@@ -200,9 +201,17 @@ function engineTrials(host: MapperHost, cacheFolder: string): Trial<Verdicts> {
   return openTrial(host, {cacheFolder, name: 'engines', schema: verdictsSchema})
 }
 
+/** A setup step that makes a network, and what is tried with the first process, which exists until it is killed. */
+type NetworkTrial = {
+  readonly step: readonly string[]
+  readonly work: (anchor: Anchor) => Promise<boolean>
+}
+
 type EngineTrial = Pick<SandboxSpec, 'architecture' | 'userNamespace'> & {
   readonly engine: AnchorEngine
   readonly stage: string
+  /** Tries a network of its own. */
+  readonly network?: NetworkTrial
 }
 
 /**
@@ -210,26 +219,30 @@ type EngineTrial = Pick<SandboxSpec, 'architecture' | 'userNamespace'> & {
  *
  * @param trial.stage - A private folder; the trial does not change it.
  */
-async function canStart({engine, stage, ...place}: EngineTrial): Promise<boolean> {
+async function canStart({engine, stage, network, ...place}: EngineTrial): Promise<boolean> {
   const devNull = openSync('/dev/null', constants.O_RDWR)
   const plan = {
     engine,
     name: 'trial',
     runFolder: stage,
-    spec: baseSpec({
-      ...place,
-      root: {kind: 'bind', from: '/', at: '/', access: 'ro'},
-      hostname: 'trial',
-      filterSets: filterSets('emulated'),
-    }),
-    holder: 'echo ready >&4',
+    spec: {
+      ...baseSpec({
+        ...place,
+        root: {kind: 'bind', from: '/', at: '/', access: 'ro'},
+        hostname: 'trial',
+        filterSets: filterSets('emulated'),
+      }),
+      setup: network === undefined ? [] : [network.step],
+    },
+    holder: network === undefined ? 'echo ready >&4' : `echo ready >&4; exec sleep ${TRIAL_SECONDS}`,
   }
   const descriptors = {alive: devNull, looks: devNull, devNull}
   let namespace: HeldNamespace | undefined
   try {
     const {guest, prefix} = place.userNamespace
     namespace = guest === 'of-root' ? await holdNamespace(prefix) : undefined
-    return (await launchAnchor(plan, {descriptors, namespace, companions: []})).isReady
+    const {isReady, info} = await launchAnchor(plan, {descriptors, namespace, companions: []})
+    return network === undefined || !isReady ? isReady : await tryNetwork(info, network)
   } catch (error) {
     if (error instanceof NamespaceRefusedError) return false
     // For example, a program for another processor (ENOEXEC).
@@ -239,4 +252,49 @@ async function canStart({engine, stage, ...place}: EngineTrial): Promise<boolean
     namespace?.release()
     closeSync(devNull)
   }
+}
+
+async function tryNetwork(info: string, {work}: NetworkTrial): Promise<boolean> {
+  const pid = parseInfo(info)
+  const startTime = pid === undefined ? undefined : processStartTime(pid)
+  if (pid === undefined || startTime === undefined) return false
+  try {
+    return await work({pid, startTime})
+  } finally {
+    unlessErrno(() => process.kill(pid, 'SIGKILL'), 'ESRCH')
+  }
+}
+
+/** Longer than a trial of a network takes: its process ends by itself if this one is killed. */
+const TRIAL_SECONDS = 30
+
+/**
+ * Tries a network of its own with the engine of an environment, as an environment would start.
+ *
+ * @param options.stage - A private folder.
+ * @returns Whether the network works.
+ */
+export async function tryOwnNetwork(
+  host: MapperHost,
+  name: AnchorEngineName,
+  {
+    identity,
+    guest,
+    stage,
+    network,
+  }: {
+    readonly identity: Identity
+    readonly guest: GuestNamespace
+    readonly stage: string
+    readonly network: NetworkTrial
+  },
+): Promise<boolean> {
+  requireRoom()
+  return canStart({
+    engine: anchorEngine(host, name),
+    architecture: host.architecture,
+    userNamespace: {guest, prefix: await namespacePrefix(identity, host)},
+    stage,
+    network,
+  })
 }

@@ -165,7 +165,12 @@ async function canMountFuse(host: CgroupHost, {mount, own}: Place): Promise<bool
   // Without paths nothing is remembered: `envs doctor` writes no file.
   const {paths: _, ...forgetful} = host
   const prefix = await namespacePrefix('emulated', forgetful)
-  const argv = [...prefix, ...scriptWords(perl, 'try-fuse'), numbers, join(cgroups.top, cgroups.name)]
+  const argv = [
+    ...prefix,
+    ...scriptWords(perl, 'namespaces/try-fuse'),
+    numbers,
+    join(cgroups.top, cgroups.name),
+  ]
   return (await capture(argv, {timeout: TIMEOUT_MS})).status === 0
 }
 

@@ -143,9 +143,12 @@ export async function shiftOwners(
       .flatMap(({inside, outside, count}) => [inside, outside, count])
       .join(',')
   const argv = [
-    ...[...scriptWords(perl, 'map-ids'), String(calls.unshare)],
+    ...[...scriptWords(perl, 'namespaces/map-ids'), String(calls.unshare)],
     ...[toolPath(host, 'newuidmap'), both('uids'), toolPath(host, 'newgidmap'), both('gids')],
-    ...[...scriptWords(perl, 'shift-owners'), ...[calls.fchownat, calls.fsetxattr, DISTANCE].map(String)],
+    ...[
+      ...scriptWords(perl, 'files/shift-owners'),
+      ...[calls.fchownat, calls.fsetxattr, DISTANCE].map(String),
+    ],
     ...[which, ...trees],
   ]
   const {status, stderr} = await capture(argv, {cwd: '/', env: {...host.environment, LC_ALL: 'C'}})

@@ -17,7 +17,8 @@ use Fcntl qw(F_SETFD FD_CLOEXEC);
 
 BEGIN {
   $^F = 2;    # what is opened here is closed at exec: services get none of it
-  unshift @INC, $0 =~ m{^(.*)/};
+  my ($folder) = $0 =~ m{^(.*)/};
+  unshift @INC, $folder, "$folder/units", "$folder/service";
 }
 use Boot;
 use Control;

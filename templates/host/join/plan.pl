@@ -11,7 +11,7 @@ my $MOST_LINKS = 40;
 # The files that identify a build of envs, as in src/sandbox/join-plan.ts.
 my @SESSION_PROGRAMS = map { "templates/host/$_" }
   qw(session.pl session/account.pl session/caller-terminal.pl session/terminal.pl session/relay.pl session/streams.pl session/volumes.pl
-  session/single-id.pl session/groups.pl session/user-manager.pl join.pl join/plan.pl);
+  session/single-id.pl session/groups.pl session/user-manager.pl session/network.pl join.pl join/plan.pl join/network.pl);
 # Who reads them: src/environments/session/typed-session.ts.
 my @VARIABLES_THAT_MATTER = qw(ENVS_DURABLE ENVS_ENGINE);
 1;
@@ -27,7 +27,8 @@ sub kept_plan {
   $plan->{command} = \@command;
   push @{$plan->{words}}, @$shares;
   return if $plan->{folder} ne $folder || $plan->{settings} ne settings("$config/config.json");
-  return unless resolver_is_current($plan) && utime(undef, undef, "$folder/last-used") == 1;
+  require "$package/templates/host/join/network.pl" if $plan->{resolver} ne '-';
+  return unless ($plan->{resolver} eq '-' || helpers_run($plan)) && resolver_is_current($plan) && utime(undef, undef, "$folder/last-used") == 1;
   return $plan;
 }
 
@@ -96,17 +97,18 @@ sub read_plan {
   return unless defined $text;
   my @fields = split /\0/, $text, -1;
   pop @fields;    # what follows the last end of a field
-  my ($format, $build, $user, $settings, $boot, $anchor, $started, $nofollow, $numbers, $filter, $folder, $lock) = splice @fields, 0, 12;
-  return unless ($format // '') eq 'envs-join-2' && $user eq $<;
+  my ($format, $build, $user, $settings, $boot, $anchor, $started, $nofollow, $numbers, $filter, $folder, $lock, $resolver) = splice @fields, 0, 13;
+  return unless ($format // '') eq 'envs-join-3' && $user eq $<;
   return unless $build eq join(' ', map { identity("$package/$_") } 'dist', @SESSION_PROGRAMS);
   return unless $boot eq (read_whole('/proc/sys/kernel/random/boot_id', $O_RDONLY, 64) // '') =~ s/\n\z//r;
   my @process = process_fields($anchor);
   return unless @process && $process[0] !~ /[ZX]/ && $process[19] eq $started;
+  my @helpers = splice @fields, 0, shift @fields;
   my @words = splice @fields, 0, shift @fields;
   my @passed = splice @fields, 0, shift @fields;
   return {
     settings => $settings, anchor => $anchor, nofollow => $nofollow, numbers => $numbers, filter => pack('H*', $filter),
-    folder => $folder, lock => $lock, words => \@words, passed => \@passed, command => \@fields,
+    folder => $folder, lock => $lock, resolver => $resolver, helpers => \@helpers, words => \@words, passed => \@passed, command => \@fields,
   };
 }
 
@@ -142,6 +144,7 @@ sub read_whole {
 sub resolver_is_current {
   my ($plan) = @_;
   my $hosts = read_whole('/etc/resolv.conf', $O_RDONLY, $MAX_SETTINGS_BYTES) // '';
+  $hosts = of_own_network($plan, $hosts) unless $plan->{resolver} eq '-';
   my $guests = read_whole("$plan->{folder}/run/resolver/resolv.conf", $plan->{nofollow}, $MAX_SETTINGS_BYTES);
   return defined $guests && $guests eq $hosts;
 }

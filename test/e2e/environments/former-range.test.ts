@@ -78,7 +78,7 @@ async function writeOwned(cli: EnvironmentCli, storage: 'overlay' | 'directory')
   const tree =
     storage === 'directory' ? cli.root('play') : join(cli.data, 'layers', await upperOf(cli), 'tree')
   const {fsetxattr} = systemCalls(host.architecture)
-  const script = templatePath('host/set-capability.pl')
+  const script = templatePath('host/files/set-capability.pl')
   const prefix = await treePrefix('mapped', host)
   const ran = await capture([...prefix, 'sh', '-c', WRITE, 'sh', tree, script, String(fsetxattr)])
   assert.equal(ran.status, 0, ran.stderr)

@@ -11,7 +11,7 @@ test('set changes the init, which show names and a clone keeps', async (t) => {
   const {stdout} = await cli.run('set', 'play', 'init=none', '--json')
   assert.deepEqual(JSON.parse(stdout), {
     name: 'play',
-    settings: {init: 'none'},
+    settings: {init: 'none', network: 'host', publish: [], allow: [], allowHosts: []},
     isRunning: false,
     hasOwnPolicy: false,
   })

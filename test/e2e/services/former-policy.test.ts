@@ -12,7 +12,7 @@ const HOOKS = [
   '/etc/dpkg/dpkg.cfg.d/envs-services',
   '/usr/lib/envs/note-services',
 ]
-const present = readFileSync(templatePath('rootfs/policy-rc.d'), 'utf8')
+const present = readFileSync(templatePath('rootfs/services/policy-rc.d'), 'utf8')
 
 /** Makes the files for services those of an environment that an earlier version created. */
 async function age(guest: Guest): Promise<void> {

@@ -9,7 +9,7 @@ import {capture} from '../../../src/host/process.js'
 import {ABI, ARCHITECTURES} from '../../support/syscall-numbers.js'
 import {temporaryFolder} from '../../support/temporary-folder.js'
 
-const PROGRAM = templatePath('rootfs/load-filter')
+const PROGRAM = templatePath('rootfs/apt/load-filter')
 
 /** What Debian's perl of each architecture calls it. @see Config(3perl), archname */
 const PERL_NAMES: Readonly<Record<DebArchitecture, string>> = {
@@ -49,7 +49,7 @@ for (const [program, check] of [
   ['dpkg', ['sh', '-n']],
 ] as const) {
   test(`${program} compiles without a warning`, async () => {
-    const path = templatePath(`rootfs/${program}`)
+    const path = templatePath(`rootfs/apt/${program}`)
     const {status, stderr} = await capture([...check, path])
     assert.deepEqual([status, stderr], [0, check[0] === 'perl' ? `${path} syntax OK\n` : ''])
   })

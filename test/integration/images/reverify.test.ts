@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import type {Sha256} from '../../../src/host/digest.js'
-import {type ClaimedImage, reverify} from '../../../src/images/resolve.js'
+import {type ClaimedImage, reverify} from '../../../src/images/reverify.js'
 import {digestOf} from '../../support/download.js'
 import {fixture} from '../../support/fixture.js'
 

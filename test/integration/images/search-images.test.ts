@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {type TestContext, test} from 'node:test'
 import {readCatalogue} from '../../../src/images/catalog/catalog.js'
-import {type SearchResult, searchImages} from '../../../src/images/resolve.js'
+import {type SearchResult, searchImages} from '../../../src/images/search.js'
 import type {ImageContext} from '../../../src/images/sources/source.js'
 import {contextFor} from '../../support/image-context.js'
 import {type ImageServers, publishLxc, publishStream, startImageServers} from '../../support/image-servers.js'

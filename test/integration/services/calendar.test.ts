@@ -9,7 +9,7 @@ const SINCE = '2025-11-29T13:46:40Z'
 /** Calls a function of a module of the supervisor for each line, in UTC. */
 async function callForLines(module: string, expression: string, lines: readonly string[]): Promise<string[]> {
   const program = `while (<STDIN>) { chomp; print ${expression}, "\\n" }`
-  const argv = ['perl', `-I${templatePath('guest/services')}`, '-MPOSIX', `-M${module}`, '-e', program]
+  const argv = ['perl', `-I${templatePath('guest/services/units')}`, '-MPOSIX', `-M${module}`, '-e', program]
   const ran = await capture(argv, {
     env: {PATH: process.env['PATH'] ?? '', TZ: 'UTC'},
     input: `${lines.join('\n')}\n`,

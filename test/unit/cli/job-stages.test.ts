@@ -3,7 +3,7 @@ import {test} from 'node:test'
 import {runStages, stagesOf} from '../../../src/cli/progress.js'
 import {CHOICE_STAGES, MAKING_STAGES} from '../../../src/cli/views/image-stages.js'
 import {describeMaking} from '../../../src/cli/views/making.js'
-import type {ArchiveProgress} from '../../../src/environments/create/image-acquisition.js'
+import type {ArchiveProgress} from '../../../src/environments/create/wanted-image.js'
 
 /** Runs stages one after another, and notes when each is over among what the job tells. */
 async function followed(parts: typeof MAKING_STAGES, events: readonly ArchiveProgress[]): Promise<string[]> {

@@ -17,6 +17,7 @@ test('has the settings and variables that users were promised', () => {
       ['imageCheck', 'ENVS_IMAGE_CHECK'],
       ['identity', 'ENVS_IDENTITY'],
       ['engine', 'ENVS_ENGINE'],
+      ['networkTool', 'ENVS_NETWORK_TOOL'],
       ['storage', 'ENVS_STORAGE'],
       ['durable', 'ENVS_DURABLE'],
       ['diskBudget', 'ENVS_DISK_BUDGET'],

@@ -6,6 +6,7 @@ import {SESSION_OPTIONS, sessionFields} from '../../../src/sandbox/session-optio
 const REQUEST = {
   command: [],
   user: 'games',
+  network: 'none',
   workingFolder: '/srv',
   variables: [{name: 'A', value: 'b'}],
   volumes: [{source: '/a', target: '/b', access: 'ro'}],

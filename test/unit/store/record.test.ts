@@ -119,8 +119,8 @@ for (const [what, text, rule] of [
   ['no settings', JSON.stringify({...json(), settings: undefined}), 'settings is missing'],
   [
     'a setting that it does not know',
-    JSON.stringify({...json(), settings: {network: 'none'}}),
-    'settings.network is not a field of this version',
+    JSON.stringify({...json(), settings: {unheardOf: 'none'}}),
+    'settings.unheardOf is not a field of this version',
   ],
   ['a version that never was', JSON.stringify({...json(), schemaVersion: 0}), 'its schemaVersion is 0'],
   ['null', 'null', 'it is not an object'],

@@ -26,7 +26,7 @@ test('opaque folders are found, at any depth', {skip: noOverlays}, async (t) => 
 })
 
 test('capabilities are found', {skip: noOverlays}, async (t) => {
-  const set = `perl ${templatePath('host/set-capability.pl')} ${systemCalls(architecture).fsetxattr} ${NET_RAW}`
+  const set = `perl ${templatePath('host/files/set-capability.pl')} ${systemCalls(architecture).fsetxattr} ${NET_RAW}`
   const {folders} = await stackLayers(t, `mkdir bin; echo >bin/ping; ${set} 3<bin/ping; ln -s ping bin/link`)
   const program = ['unshare', '--map-root-user', '--', 'cat', '/dev/null']
   assert.equal((await capture(program)).status, 0)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import {test} from 'node:test'
 import {describeMakingWithPace} from '../../../../src/cli/views/making.js'
-import type {ArchiveProgress} from '../../../../src/environments/create/image-acquisition.js'
+import type {ArchiveProgress} from '../../../../src/environments/create/wanted-image.js'
 
 const packages = (receivedCount: number, receivedBytes: number): ArchiveProgress => ({
   ...{stage: 'packages', receivedBytes, totalBytes: 8_000_000, totalCount: 8},

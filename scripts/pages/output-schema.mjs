@@ -3,7 +3,10 @@ import {tsImport} from 'tsx/esm/api'
 
 /** schemas/output.json: what each command prints with --json, made of the schemas that are its types. */
 export async function outputSchema() {
-  const {COMMAND_RESULTS, SHARED_RESULTS} = await tsImport('../src/cli/command-results.ts', import.meta.url)
+  const {COMMAND_RESULTS, SHARED_RESULTS} = await tsImport(
+    '../../src/cli/command-results.ts',
+    import.meta.url,
+  )
   const shared = Object.entries(SHARED_RESULTS)
   const nameOf = (schema) => shared.find(([, each]) => each === schema)?.[0]
   const own = Object.entries(COMMAND_RESULTS).filter(([, schema]) => nameOf(schema) === undefined)
