@@ -209,5 +209,5 @@ async function parentOf(pid: string): Promise<string | undefined> {
 /** Programs that hold the locks of the command that started them. */
 const HELPERS = /\/(?:templates\/host\/session\.pl|dist\/rootfs-worker\.cjs)$/
 
-/** What the user has started. */
+/** Programs that the user starts. */
 const COMMANDS = /\/(?:bin\/envs\.js|templates\/host\/join\.pl)$/
