@@ -23,8 +23,9 @@ const HEAD = `# Troubleshooting, by message
 <!-- Made of the errors that src defines, by \`npm run docs\`. -->
 
 A failure is one line that begins with \`envs:\`, with the next steps below the line; \`--verbose\` adds the causes. With \`--json\`
-a failure has a \`code\`, which stays the same when the message changes. Look for your message here, with … in the place of names, paths and
-figures. Each section has one [exit status](exit-codes.md); \`run\`, \`enter\` and \`try\` end with 125 instead.
+a failure has a \`code\`, which stays the same when the message changes. Look for your message here: words in capitals stand for names,
+paths, figures and reasons. Your own message may have more next steps, which fit your case. Each section has one
+[exit status](exit-codes.md); \`run\`, \`enter\` and \`try\` end with 125 instead.
 
 \`envs doctor\` explains what the host lacks, with the remedy ([doctor.md](doctor.md)); \`envs doctor --repair\` removes what
 killed commands left behind. Files that do not verify are never kept.
@@ -66,14 +67,16 @@ function step(words) {
   const command = /(?:^|: )(envs (?:(?!, |\. )[^:])+)$/.exec(words)?.[1]
   return command === undefined
     ? text(words)
-    : `${text(words.slice(0, -command.length))}\`${command.replaceAll(/\{(\w+)\}/g, (_, name) => name.toUpperCase())}\``
+    : `${text(words.slice(0, -command.length))}\`${withCapitals(command)}\``
+}
+
+/** A name, a path or a figure of the user's own: `{hostPackage}` is HOST-PACKAGE, as in the usage of commands. */
+function withCapitals(words) {
+  return words.replaceAll(/\{(\w+)\}/g, (_, name) => name.replaceAll(/[A-Z]/g, '-$&').toUpperCase())
 }
 
 function text(words) {
-  return words
-    .replaceAll(/\{\w+\}/g, '…')
-    .replaceAll('|', '\\|')
-    .replaceAll('<', '&lt;')
+  return withCapitals(words).replaceAll('|', '\\|').replaceAll('<', '&lt;')
 }
 
 /** All kinds that the files below a folder export, by message. */

@@ -171,6 +171,8 @@ export class CloneRun {
       await removeLeftover(this.#host, {kind: 'partial', identity, name, folder})
     } finally {
       for (const lock of this.#locks) lock.release()
+      // The new upper layer of the source, where its history does not name it.
+      if (!this.#isPublished) await sweepLayers(this.#host)
     }
   }
 

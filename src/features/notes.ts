@@ -1,3 +1,4 @@
+import {basename} from 'node:path'
 import type {Host} from '../host/host.js'
 import {mayPing, type NetworkLimits, readNetworkLimits} from '../host/machine/network-limits.js'
 import {templateText} from '../host/paths.js'
@@ -15,7 +16,7 @@ export const notes: SandboxFeature = {
     const [program, table] = await Promise.all(
       ['guest/notes.bash', 'guest/notes.txt'].map((path) => templateText(path)),
     )
-    const lines = guestNotes(table ?? '', {name, gid: host.gid, limits: readNetworkLimits()})
+    const lines = guestNotes(table ?? '', {name, run: '', gid: host.gid, limits: readNetworkLimits()})
     const text = (program ?? '').replace('{notes}\n', () => lines)
     await refreshGuestFile(files.resolver, 'notes.bash', Buffer.from(text))
   },
@@ -24,11 +25,35 @@ export const notes: SandboxFeature = {
 /** A host that lets servers use the port of SSH reserves none that matters. */
 const SSH_PORT = 22
 
+type NoteFacts = Pick<Host, 'gid'> & {
+  readonly name: string
+  /** Words before a command that is to be typed: none in a shell of the guest. */
+  readonly run: string
+  readonly limits: NetworkLimits
+}
+
+/** Returns why a program is missing that can't work in an environment, and what to do; undefined for any other program. */
+export async function noteOnMissing(
+  {gid}: Pick<Host, 'gid'>,
+  name: string,
+  program: string,
+): Promise<string | undefined> {
+  const table = await templateText('guest/notes.txt')
+  const facts = {name, run: `envs run ${name} `, gid, limits: readNetworkLimits()}
+  const word = basename(program)
+  for (const line of guestNotes(table, facts).split('\n')) {
+    const [programs = '', ...text] = line.split(': ')
+    if (word !== 'service' && programs.split(' ').includes(word)) return capitalize(text.join(': '))
+  }
+  return undefined
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
 /** Returns the notes of templates/guest/notes.txt that are true on this host, as a shell in the guest shows them. */
-export function guestNotes(
-  table: string,
-  {name, gid, limits}: {readonly name: string; readonly limits: NetworkLimits} & Pick<Host, 'gid'>,
-): string {
+export function guestNotes(table: string, {name, run, gid, limits}: NoteFacts): string {
   const isTrue = (line: string) =>
     !(line.startsWith('ping ') && mayPing(limits, gid)) &&
     !(line.startsWith('service:') && limits.firstPort <= SSH_PORT)
@@ -36,7 +61,7 @@ export function guestNotes(
     .split(/(?<=\n)/)
     .filter(isTrue)
     .join('')
-    .replaceAll('{run}', '')
+    .replaceAll('{run}', run)
     .replaceAll('{name}', name)
     .replaceAll('{port}', String(limits.firstPort))
 }

@@ -182,7 +182,7 @@ const MOST_CHARACTERS = 200
 /** Returns the command line of a process; of a program of envs, as the user typed it. */
 async function commandOf(pid: string): Promise<string> {
   const words = await wordsOf(pid)
-  const at = words.findIndex((word) => /\/(?:bin\/envs\.js|templates\/host\/join\.pl)$/.test(word))
+  const at = words.findIndex((word) => COMMANDS.test(word))
   const shown = at === -1 ? words : ['envs', ...words.slice(at + 1)]
   return shown.join(' ').slice(0, MOST_CHARACTERS)
 }
@@ -192,13 +192,22 @@ async function wordsOf(pid: string): Promise<string[]> {
   return raw.split('\0').filter(Boolean)
 }
 
-/** Returns the parent of a helper of envs, which the user started; the process itself for any other. */
+/** Returns the envs command that started a helper of envs; the process itself for any other, and for a helper that was left alone. */
 async function userProcessOf(pid: string): Promise<string> {
   if (!(await wordsOf(pid)).some((word) => HELPERS.test(word))) return pid
-  const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '')
-  const parent = /^PPid:\s+(\d+)$/m.exec(status)?.[1]
-  return parent === undefined || parent === '1' || parent === '0' ? pid : userProcessOf(parent)
+  for (let at = await parentOf(pid); at !== undefined; at = await parentOf(at))
+    if ((await wordsOf(at)).some((word) => COMMANDS.test(word))) return at
+  return pid
 }
 
-/** Programs of a session that are not its first process. */
-const HELPERS = /\/templates\/host\/session\.pl$/
+async function parentOf(pid: string): Promise<string | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '')
+  const parent = /^PPid:\s+(\d+)$/m.exec(status)?.[1]
+  return parent === '1' || parent === '0' ? undefined : parent
+}
+
+/** Programs that hold the locks of the command that started them. */
+const HELPERS = /\/(?:templates\/host\/session\.pl|dist\/rootfs-worker\.cjs)$/
+
+/** Programs that the user starts. */
+const COMMANDS = /\/(?:bin\/envs\.js|templates\/host\/join\.pl)$/

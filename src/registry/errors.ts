@@ -49,7 +49,7 @@ export const unauthorizedError = defineError('ENVS_REGISTRY_UNAUTHORIZED', ExitC
   message: '{host} refuses access to "{what}" {credentials}.',
   nextStep: [
     'Check the name: registries refuse access to names that do not exist, too.',
-    'Sign in, with podman login {host} or with docker login {host}: envs reads their files.',
+    'Sign in with podman login {host} or docker login {host}; envs reads the credentials of both.',
   ],
 })
 

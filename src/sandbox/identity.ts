@@ -114,7 +114,7 @@ export const identityUnavailableError = defineError(
   ExitCode.host,
   {
     message: 'This host cannot provide the identity mapped: {evidence}.',
-    nextStep: 'Or create an environment with the identity emulated: leave the setting identity at auto.',
+    nextStep: 'Create an environment with the identity emulated instead: leave the setting identity at auto.',
   },
   IdentityUnavailableError,
 )

@@ -289,7 +289,7 @@ export function sessionError(
     case 'volume-source':
       return sessionFailedError(
         {name, reason: `could not share "${sources}": ${reason}`},
-        {suggestions: ['Share a folder or file that you may read.']},
+        {suggestions: ['Share a folder or file that exists, and that you may read.']},
       )
     case 'volume-target':
       return sessionFailedError(

@@ -202,8 +202,12 @@ export async function sweepLayers(
   images: ReadonlySet<LayerId> = NONE,
 ): Promise<string[]> {
   const left: string[] = []
-  for (const {folder, identity, isGiven} of await moveAside(host, given, images)) {
-    const removal = await removeLayerFolder(host, {folder, identity}).catch(ignoreFailure)
+  // Where the store can't be read or locked, any of the given layers may be used by another environment, and stays.
+  const found = await moveAside(host, given, images).catch(ignoreFailure)
+  if (found === undefined) return ownFolders(host.paths, given)
+  for (const {folder, identity, isGiven, isStuck} of found) {
+    const removal =
+      isStuck === true ? undefined : await removeLayerFolder(host, {folder, identity}).catch(ignoreFailure)
     if (isGiven === true && removal?.failures.length !== 0) left.push(folder)
   }
   return left
@@ -211,12 +215,19 @@ export async function sweepLayers(
 
 const NONE: ReadonlySet<LayerId> = new Set()
 
+/** Returns the folders of those layers that one environment alone has ever named. */
+function ownFolders({layers}: Paths, ids: ReadonlySet<LayerId>): string[] {
+  return [...ids].filter((id) => isOwnLayer(layers, id)).map((id) => layerFiles(layers, id).folder)
+}
+
 /** An unused layer, or a folder that a killed command left among the layers. */
 export type LayerLeftover = {
   readonly folder: string
   readonly identity: Identity
   /** Whether it is a layer that an environment used until now. */
   readonly isGiven?: boolean
+  /** Whether it could not be moved aside, so that it is still where it was. */
+  readonly isStuck?: boolean
 }
 
 /** Lists the folders that {@link sweepLayers} would remove now; empty while another command makes a layer. */
@@ -243,16 +254,17 @@ async function moveAside(
   // Look without the lock first, because taking it starts a program: mostly there is nothing to remove.
   const isTidy = (await unnamedLayers(host, given, images)).length === 0 && leftoversOf(host).length === 0
   if (isTidy) return []
-  const lock = await tryLockLayers(host.paths).catch(ignoreFailure)
+  const lock = await tryLockLayers(host.paths)
   if (lock === undefined) return []
   try {
     const unnamed = await unnamedLayers(host, given, images)
     const aside = leftoversOf(host)
     for (const id of unnamed) {
       const identity = identityOf(id)
+      const from = layerFiles(host.paths.layers, id).folder
       const folder = join(host.paths.layers, `.removed.${identity}.${randomBytes(4).toString('hex')}`)
-      if (await isMoved(host.paths, layerFiles(host.paths.layers, id).folder, folder))
-        aside.push({folder, identity, isGiven: given.has(id)})
+      const isStuck = !(await isMoved(host.paths, from, folder))
+      aside.push({folder: isStuck ? from : folder, identity, isGiven: given.has(id), isStuck})
     }
     return aside
   } finally {

@@ -45,6 +45,17 @@ export const ERRNOS: Readonly<Record<CallKind, readonly ErrnoName[]>> = {
   exec: [...REFUSED, ...DESCRIPTORS, 'EAGAIN', 'EIO', 'ESTALE', 'ETXTBSY'],
 }
 
+/** Errnos for which envs, and the programs that it starts, take the same way. */
+export const GROUPS: readonly (readonly ErrnoName[])[] = [
+  FULL,
+  ['EIO', 'EUCLEAN', 'ESTALE'],
+  ['EROFS'],
+  REFUSED,
+  ['EMLINK', 'ENAMETOOLONG', 'EFBIG'],
+  [...DESCRIPTORS, 'EAGAIN'],
+  ['EBUSY', 'ETXTBSY'],
+]
+
 type ErrnoName = keyof typeof NUMBERS
 
 /** Node has no number for this one. @see asm-generic/errno.h */

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import {isDeepStrictEqual} from 'node:util'
 import type {EnvironmentCli} from './environment-cli.js'
-import {type Call, callsOf, describeFailedCall, ERRNOS, type FailedCall, runFailing} from './failing-calls.js'
+import {
+  type Call,
+  callsOf,
+  describeFailedCall,
+  ERRNOS,
+  type FailedCall,
+  GROUPS,
+  runFailing,
+} from './failing-calls.js'
 import {type CommandState, type RepeatedCommand, repetition} from './repeated-command.js'
+import {describeTree} from './store-outcome.js'
 import {makeOld} from './store-state.js'
 
 type FailingCommand = RepeatedCommand & {
@@ -12,11 +21,17 @@ type FailingCommand = RepeatedCommand & {
   readonly always?: readonly string[]
 }
 
+/** The copy that each run begins with, and what V8 compiled. */
+const NOT_LOOKED_AT: ReadonlySet<string> = new Set(['template', 'code'])
+
 /** How many calls fail, unless ENVS_TEST_STEPS=all has each of them fail with each errno. */
 const MOST = 6
 /** A prime number that no number of calls or errnos is a multiple of. */
 const STRIDE = 1009
-const ARE_ALL = process.env['ENVS_TEST_STEPS'] === 'all'
+const STEPS = process.env['ENVS_TEST_STEPS']
+/** `groups`: each of them with one errno of each group, and the next one at the next call. */
+const ARE_GROUPED = STEPS === 'groups'
+const ARE_ALL = STEPS === 'all' || ARE_GROUPED
 /** `2/7`: the second of seven parts of all, for several machines. */
 const [PART = 1, PARTS = 1] = (process.env['ENVS_TEST_PART'] ?? '1/1').split('/').map(Number)
 
@@ -50,11 +65,12 @@ export async function failAtCalls(cli: EnvironmentCli, command: FailingCommand):
   assert.deepEqual(after.leftovers, [])
   const failures: string[] = []
   const chosen = chooseFailures(clean.calls, command)
+  const verify = verifyOnce(cli, command, {after, look})
   let hits = 0
   for (const call of chosen) {
     await reset()
     try {
-      const wasHit = await failOnce(cli, command, {call, before, after, look})
+      const wasHit = await failOnce(cli, command, {call, before, after, look, verify})
       if (!wasHit && ARE_ALL) process.stderr.write(`missed ${describeFailedCall(call)}\n`)
       hits += wasHit ? 1 : 0
     } catch (error) {
@@ -75,7 +91,8 @@ function chooseFailures(calls: readonly Call[], {turn, always = []}: FailingComm
       .filter((call) => call.kind === kind)
       .flatMap((call) => ERRNOS[kind].map((errno) => ({...call, errno}))),
   )
-  if (ARE_ALL) return all.flat().filter((_, index) => index % PARTS === PART - 1)
+  if (ARE_ALL)
+    return calls.flatMap((call, index) => (index % PARTS === PART - 1 ? failuresOf(call, index) : []))
   const known = always.map((text) => {
     const found = all.flat().find((call) => describeFailedCall(call) === text)
     assert.ok(found, `the command makes no such call: ${text}`)
@@ -90,17 +107,37 @@ function chooseFailures(calls: readonly Call[], {turn, always = []}: FailingComm
   return [...known, ...few.filter((each) => each !== undefined)]
 }
 
+function failuresOf(call: Call, index: number): FailedCall[] {
+  const errnos = ERRNOS[call.kind]
+  const chosen = ARE_GROUPED
+    ? GROUPS.flatMap((group) => {
+        const members = errnos.filter((errno) => group.includes(errno))
+        return members[index % members.length] ?? []
+      })
+    : errnos
+  return chosen.map((errno) => ({...call, errno}))
+}
+
 type Around = {
   readonly call: FailedCall
   readonly before: CommandState
   readonly after: CommandState
   readonly look: () => Promise<CommandState>
+  readonly verify: (end: Outcome) => Promise<void>
+}
+
+/** How a failed command ended: what the next commands depend on, beside what it left. */
+type Outcome = {
+  readonly status: number | null
+  readonly code: string | undefined
+  /** Whether all its work is there. */
+  readonly isDone: boolean
 }
 
 async function failOnce(
   cli: EnvironmentCli,
   command: RepeatedCommand,
-  {call, before, after, look}: Around,
+  {call, before, after, look, verify}: Around,
 ): Promise<boolean> {
   const {status, stdout, stderr, wasHit} = await runFailing(cli, [...command.argv, '--json'], call)
   const {leftovers: _found, ...found} = await look()
@@ -120,19 +157,40 @@ async function failOnce(
     if (!isDone) assert.deepEqual(found, unchanged, `half done: ${stdout}`)
   }
   const code = status === 0 ? undefined : JSON.parse(stdout).error.code
-  const {problems} = JSON.parse((await cli.run('doctor', '--check', '--json')).stdout)
-  const others = problems.filter(({kind}: {kind: string}) => code !== TOLD_LEFTOVER || kind !== 'leftover')
-  assert.deepEqual(others, [], `the check finds more after ${status}, ${code}`)
-
-  makeOld(cli.data)
-  if (!isDone || command.again !== undefined) {
-    const run = await cli.run(...command.argv)
-    assert.equal(run.status, isDone ? command.again : 0, `again: ${run.stderr}`)
-  }
-  if (isDone) {
-    const run = await cli.run('prune', '--yes', '--older-than', '52w')
-    assert.equal(run.status, 0, `prune: ${run.stderr}`)
-  }
-  assert.deepEqual(await look(), {...wanted, leftovers: []})
+  await verify({status, code, isDone})
   return wasHit
+}
+
+/**
+ * Returns what proves that the store which a failed command left is sound, and that the same command works in it. Most errnos of a call,
+ * and many calls, leave the same: the commands that look at it run once for each such end, and its answer holds for all.
+ */
+function verifyOnce(
+  cli: EnvironmentCli,
+  command: RepeatedCommand,
+  {after: {leftovers: _, ...wanted}, look}: Pick<Around, 'after' | 'look'>,
+): Around['verify'] {
+  const verified = new Map<string, Promise<void>>()
+  const verify = async ({status, code, isDone}: Outcome) => {
+    const {problems} = JSON.parse((await cli.run('doctor', '--check', '--json')).stdout)
+    const others = problems.filter(({kind}: {kind: string}) => code !== TOLD_LEFTOVER || kind !== 'leftover')
+    assert.deepEqual(others, [], `the check finds more after ${status}, ${code}`)
+
+    makeOld(cli.data)
+    if (!isDone || command.again !== undefined) {
+      const run = await cli.run(...command.argv)
+      assert.equal(run.status, isDone ? command.again : 0, `again: ${run.stderr}`)
+    }
+    if (isDone) {
+      const run = await cli.run('prune', '--yes', '--older-than', '52w')
+      assert.equal(run.status, 0, `prune: ${run.stderr}`)
+    }
+    assert.deepEqual(await look(), {...wanted, leftovers: []})
+  }
+  return async (end) => {
+    const key = JSON.stringify([end, describeTree(cli.home, NOT_LOOKED_AT)])
+    const known = verified.get(key) ?? verify(end)
+    verified.set(key, known)
+    await known
+  }
 }

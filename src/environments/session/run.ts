@@ -1,13 +1,14 @@
 import {closeSync, constants, openSync, writeFileSync} from 'node:fs'
-import {ExitCode} from '../../errors.js'
+import {EnvsError, ExitCode} from '../../errors.js'
 import type {SessionContext, SessionSpec, SessionWish} from '../../features/feature.js'
 import {beforeSession, refuseUnsupported} from '../../features/index.js'
+import {noteOnMissing} from '../../features/notes.js'
 import {isErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import type {Lock} from '../../host/locks.js'
 import {anchorWords} from '../../sandbox/anchor.js'
 import {readLiveAnchor} from '../../sandbox/anchor-state.js'
-import {AnchorFailedError} from '../../sandbox/errors.js'
+import {AnchorFailedError, commandNotFoundError} from '../../sandbox/errors.js'
 import type {JoinPlan} from '../../sandbox/join-plan.js'
 import {PublicationError} from '../../sandbox/network/errors.js'
 import {buildFilter} from '../../sandbox/seccomp/filter.js'
@@ -65,12 +66,28 @@ export async function runInEnvironment(
       const {explainPublication} = await import('../network/publish.js')
       throw await explainPublication(host, error)
     }
-    if (!(error instanceof AnchorFailedError)) throw error
+    if (!(error instanceof AnchorFailedError))
+      throw await explainMissing(host, error, {name: environment.name, request: session.request})
     const {explainStart} = await import('../doctor/explain-start.js')
     throw await explainStart(host, error, environment)
   } finally {
     lock.release()
   }
+}
+
+/** Returns the error with the reason why a program such as `systemctl` is missing; any other error as it is. */
+async function explainMissing(
+  host: Host,
+  error: unknown,
+  {name, request}: {name: string; request: SessionSpec['request']},
+): Promise<unknown> {
+  const [command] = request.command
+  const isMissing = error instanceof EnvsError && error.code === commandNotFoundError.code
+  if (!isMissing || command === undefined) return error
+  const note = await noteOnMissing(host, name, command)
+  return note === undefined
+    ? error
+    : commandNotFoundError({command, name}, {suggestions: [note], cause: error})
 }
 
 /** Returns whether the environment is stopped, and proot is the only engine that can start it. */

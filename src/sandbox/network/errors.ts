@@ -29,8 +29,8 @@ export const networkUnsuitableError = defineError('ENVS_NETWORK_UNSUITABLE', Exi
   ],
 })
 
-/** A program of the host that serves a network did not start. */
-const networkFailedError = defineError('ENVS_NETWORK_FAILED', ExitCode.host, {
+/** @public A program of the host that serves a network did not start. */
+export const networkFailedError = defineError('ENVS_NETWORK_FAILED', ExitCode.host, {
   message: 'Could not set up the network of "{name}": step {stage} failed: {reason}.',
   nextStep: seeChecks('private-network'),
 })

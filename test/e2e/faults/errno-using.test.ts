@@ -17,7 +17,11 @@ test('restore, with each errno at each call', async (t) => {
 test('clone, with each errno at each call', async (t) => {
   await failAtCalls(await givenSnapshot(t), {
     turn: 4,
-    always: ['node envs.js: exec flock (2) with EIO', 'node envs.js: exec unshare with EMFILE'],
+    always: [
+      'node envs.js: exec flock (2) with EIO',
+      'node envs.js: exec unshare with EMFILE',
+      'node envs.js: mkdir /data/envs/layers/#/tree with EDQUOT',
+    ],
     argv: ['clone', 'play', 'copy', '-q'],
     again: 4,
   })
@@ -46,7 +50,16 @@ test('rm, with each errno at each call', async (t) => {
 })
 
 test('rm --now, with each errno at each call', async (t) => {
-  await failAtCalls(await givenSnapshot(t), {turn: 8, argv: ['rm', '--now', 'play'], again: 3})
+  await failAtCalls(await givenSnapshot(t), {
+    turn: 8,
+    always: [
+      'node envs.js: open /data/envs/environments (4) with ENOMEM',
+      'node envs.js: rename /data/envs/layers/.removed.emulated.# with EIO',
+      'node envs.js: fork  (5) with EAGAIN',
+    ],
+    argv: ['rm', '--now', 'play'],
+    again: 3,
+  })
 })
 
 for (const [turn, argv, again] of [

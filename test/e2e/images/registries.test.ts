@@ -42,7 +42,7 @@ test('image search says how to sign in', async (t) => {
     stderr,
     `envs: ${registry.host} refuses access to "${registry.host}/team/tool" without credentials.
   Check the name: registries refuse access to names that do not exist, too.
-  Sign in, with podman login ${registry.host} or with docker login ${registry.host}: envs reads their files.
+  Sign in with podman login ${registry.host} or docker login ${registry.host}; envs reads the credentials of both.
 `,
   )
 })

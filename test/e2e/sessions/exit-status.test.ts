@@ -36,6 +36,23 @@ for (const {identity, skip} of IDENTITIES) {
     assert.deepEqual(ran, {status: 127, signal: null, stdout: '', stderr})
   })
 
+  for (const [command, step] of [
+    [
+      ['systemctl', 'start', 'ssh'],
+      'No init runs in an environment. To start a service by its script: envs run play service SERVICE start',
+    ],
+    [
+      ['/usr/bin/snap', 'install', 'hello'],
+      'Snapd needs systemd, and no init runs in an environment. Install a package by apt instead.',
+    ],
+  ] as const) {
+    test(`${identity}: ${command[0]}, which is not there, is explained`, {skip}, async () => {
+      const ran = await (await play()).run(...command)
+      const stderr = `envs: The command "${command[0]}" was not found in "play".\n  ${step}\n`
+      assert.deepEqual(ran, {status: 127, signal: null, stdout: '', stderr})
+    })
+  }
+
   for (const [what, command] of [
     ['a folder', '/etc'],
     ['a file without the right to run', '/etc/passwd'],

@@ -178,7 +178,7 @@ test('a public image needs no credentials, and a private one says how to sign in
     message: `${registry.host} refuses access to "${registry.host}/team/private" without credentials.`,
     suggestions: [
       'Check the name: registries refuse access to names that do not exist, too.',
-      `Sign in, with podman login ${registry.host} or with docker login ${registry.host}: envs reads their files.`,
+      `Sign in with podman login ${registry.host} or docker login ${registry.host}; envs reads the credentials of both.`,
     ],
   })
 })

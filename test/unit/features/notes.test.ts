@@ -11,7 +11,7 @@ for (const [what, pingGroups, firstPort, gone] of [
   ['low ports', [1, 0], 22, ['service']],
 ] as const) {
   test(`a guest's notes of a host that allows ${what} are those of the rest`, () => {
-    const notes = guestNotes(table, {name: 'play', gid: 1000, limits: {pingGroups, firstPort}})
+    const notes = guestNotes(table, {name: 'play', run: '', gid: 1000, limits: {pingGroups, firstPort}})
     const firstWords = notes.split('\n').map((line) => /^\w*/.exec(line)?.[0])
     const all = ['systemctl', 'snap', 'reboot', 'ping', 'service', '']
     assert.deepEqual(
@@ -23,7 +23,7 @@ for (const [what, pingGroups, firstPort, gone] of [
 
 test("a guest's notes name what to type in the guest", () => {
   const limits = {pingGroups: [1, 0], firstPort: 1024} as const
-  const lines = guestNotes(table, {name: 'play', gid: 1000, limits}).split('\n')
+  const lines = guestNotes(table, {name: 'play', run: '', gid: 1000, limits}).split('\n')
   assert.ok(lines[0]?.endsWith('To start a service by its script: service SERVICE start'), lines[0])
   assert.match(lines[4] ?? '', /below 1024 .* envs ps play$/)
   assert.deepEqual(

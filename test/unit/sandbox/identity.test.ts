@@ -37,7 +37,7 @@ test('mapped, asked for by name where it can not be had, is an error of the host
     exitCode: 7,
     suggestions: [
       'Download perl into your own folder: envs doctor --fetch perl. Or ask an administrator for util-linux 2.38 or later, whose unshare has --map-auto.',
-      'Or create an environment with the identity emulated: leave the setting identity at auto.',
+      'Create an environment with the identity emulated instead: leave the setting identity at auto.',
     ],
   })
 })
