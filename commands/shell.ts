@@ -43,7 +43,17 @@ NAME is an environment of the file; where there is no envs.toml, and for any oth
     await this.bringUp(environment, flags)
     this.releaseSignals()
     const fields = projectSession(environment, typed, {...host, home: host.environment['HOME']})
-    const session = {name: environment.name, command: [], fields}
+    const {name} = environment
+    const entered = environment.wish.hooks?.entered
+    if (entered !== undefined) {
+      const status = await runTypedSession(
+        host,
+        {name, command: ['/bin/sh', '-eu', '-c', entered], fields},
+        {},
+      )
+      if (status !== 0) this.warn(`the hook "entered" ended with status ${status}.`)
+    }
+    const session = {name, command: [], fields}
     process.exitCode = await runTypedSession(host, session, {onNotice: printStartNotice})
   }
 }

@@ -11,6 +11,7 @@ import {shownCommands} from './pages/command-text.mjs'
 import {errorPage} from './pages/error-page.mjs'
 import {jsonPage} from './pages/json-page.mjs'
 import {outputSchema} from './pages/output-schema.mjs'
+import {projectSchema} from './pages/project-schema.mjs'
 import {DOORS, ROOMS} from './rooms.mjs'
 
 /** Returns texts by path in docs. */
@@ -129,7 +130,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, 'docs')
 const {manifest, pjson} = await readManifest(root)
 const schema = await outputSchema()
-const schemaPath = join(root, 'schemas/output.json')
+const schemas = {'output.json': schema, 'envs-toml.json': await projectSchema()}
 const pages = {
   ...allPages(manifest, pjson, schema),
   'troubleshooting.md': await errorPage(root),
@@ -137,11 +138,15 @@ const pages = {
 }
 if (process.argv[2] === '--check') {
   const stale = await stalePages(pages)
-  const isSchemaStale = !isDeepStrictEqual(JSON.parse(await readFile(schemaPath, 'utf8')), schema)
-  if (isSchemaStale) process.stderr.write('schemas/output.json is not what is declared: npm run docs\n')
+  for (const [name, made] of Object.entries(schemas)) {
+    const text = await readFile(join(root, 'schemas', name), 'utf8').catch(() => '{}')
+    if (!isDeepStrictEqual(JSON.parse(text), JSON.parse(JSON.stringify(made))))
+      stale.push(`../schemas/${name}`)
+  }
   for (const path of stale) process.stderr.write(`docs/${path} is not what is declared: npm run docs\n`)
-  process.exitCode = stale.length === 0 && !isSchemaStale ? 0 : 1
+  process.exitCode = stale.length === 0 ? 0 : 1
 } else {
   await write(pages)
-  await writeFile(schemaPath, `${JSON.stringify(schema, undefined, 2)}\n`)
+  for (const [name, made] of Object.entries(schemas))
+    await writeFile(join(root, 'schemas', name), `${JSON.stringify(made, undefined, 2)}\n`)
 }

@@ -38,7 +38,17 @@ export const ROOMS = {
   ],
   'project/file': ['host', 'errors'],
   project: [
-    ...['project/file', 'environments', 'features', 'store', 'sandbox', 'rootfs', 'images', 'apt', 'config'],
+    ...[
+      'project/file',
+      'environments',
+      'features',
+      'store',
+      'sandbox',
+      'rootfs',
+      'images',
+      'images/signature',
+      'config',
+    ],
     ...['host', 'errors'],
   ],
   cli: [

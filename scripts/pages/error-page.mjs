@@ -12,6 +12,7 @@ const SECTIONS = new Map([
   [6, 'Verification failed'],
   [7, 'The host lacks something'],
   [8, 'Disk space and storage'],
+  [10, 'A check or a step failed'],
   [125, 'The session did not start'],
   [126, 'The command cannot be executed'],
   [127, 'The command was not found'],

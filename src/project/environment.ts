@@ -29,6 +29,7 @@ export type ProjectEnvironment = {
 /** Keys that this build can't do, with the reason. They are refused, not ignored. */
 const UNSUPPORTED: readonly (readonly [key: keyof EnvironmentTable, reason: string])[] = [
   ['ttl', 'environments have no time to live; envs down moves one into the trash'],
+  ['services', 'programs are started by envs run --detach, services by init=systemd or init=services'],
 ]
 
 /**

@@ -57,3 +57,9 @@ export const notUpError = defineError('ENVS_PROJECT_NOT_UP', ExitCode.notFound, 
   message: 'The environment {name} of this project is not there yet.',
   nextStep: 'Make it: envs up',
 })
+
+export const wrongKeyError = defineError('ENVS_PROJECT_KEY', ExitCode.integrity, {
+  message: 'The file "{path}" of the project has other keys than {fingerprint}: {found}.',
+  nextStep:
+    'Compare it with what the publisher of the packages says; envs.toml names the fingerprint that is expected.',
+})

@@ -241,7 +241,7 @@ async function leave(host: Host, {name, lock, keptAs}: Leaving): Promise<void> {
 }
 
 /** The name of the environment in which a layer failed. */
-export function failedName({name}: Pick<ProjectEnvironment, 'name'>): EnvironmentName {
+function failedName({name}: Pick<ProjectEnvironment, 'name'>): EnvironmentName {
   return parseEnvironmentName(`${name.slice(0, MOST_NAME_CHARACTERS)}-failed`)
 }
 

@@ -1,18 +1,22 @@
 import {rm} from 'node:fs/promises'
+import {isDeepStrictEqual} from 'node:util'
 import {type DiffTarget, diffEnvironment, type EnvironmentDifference} from '../environments/diff.js'
 import {renameEnvironment} from '../environments/rename.js'
 import {runInEnvironment} from '../environments/session/run.js'
+import {changeSettings} from '../environments/settings.js'
 import {adoptSnapshots} from '../environments/snapshots/restore.js'
 import type {Host} from '../host/host.js'
-import {type EnvironmentName, environmentFiles, findEnvironment} from '../store/environments.js'
+import {type EnvironmentName, findEnvironment} from '../store/environments.js'
 import {readHistory, type Snapshot} from '../store/history.js'
 import {shareLayerFolders} from '../store/layers.js'
 import {holdLayers} from '../store/locks.js'
-import {readRecord, writeRecord} from '../store/record.js'
+import {writeRecord} from '../store/record.js'
+import type {ProjectEnvironment} from './environment.js'
 import {changedByHandError, hookFailedError} from './errors.js'
 import {type BaseState, endTry, type MakeHooks, makeBase, makeState} from './make.js'
 import {type ProjectPlan, planEnvironment} from './plan.js'
 import type {UpListResult} from './results.js'
+import {settingsOf} from './settings.js'
 
 export type UpOptions = {
   readonly isSynced: boolean
@@ -54,6 +58,7 @@ export async function bringUp(
   const endBase = async () => void (base !== undefined && (await endTry(host, base)))
   if (action === 'none') {
     await endBase()
+    await writeSettings(host, environment, key)
     return {...result, action, kept: null}
   }
   if (action === 'replace' && !options.replaces)
@@ -96,9 +101,12 @@ async function publish(
   key: string,
 ): Promise<void> {
   const {files, record} = await findEnvironment(host.paths, made)
-  const {path, table, name} = environment
+  const {name} = environment
   await rm(`${files.folder}/inputs`, {recursive: true, force: true})
-  await writeRecord(files.record, {...record, settings: {...record.settings, project: {path, table, key}}})
+  await writeRecord(files.record, {
+    ...record,
+    settings: {...record.settings, ...settingsOf(environment, key)},
+  })
   await renameEnvironment(host, made, name)
 }
 
@@ -110,7 +118,7 @@ async function replace(
   made: EnvironmentName,
   {plan: {environment}, key, options}: Replacement,
 ): Promise<string> {
-  const {name, path, table} = environment
+  const {name} = environment
   const {files} = await findEnvironment(host.paths, made)
   const held = await holdLayers(host.paths)
   try {
@@ -126,14 +134,20 @@ async function replace(
       force,
       isSynced,
     })
-    const own = environmentFiles(host.paths, name)
-    const record = await readRecord(own.record)
-    if (record === undefined) throw new Error('the environment was just there')
-    await writeRecord(own.record, {...record, settings: {...record.settings, project: {path, table, key}}})
+    await writeSettings(host, environment, key)
     return kept
   } finally {
     held.release()
   }
+}
+
+/** Writes what is no layer: it holds from the next start on. Settings that the file does not name stay as they are. */
+async function writeSettings(host: Host, environment: ProjectEnvironment, key: string): Promise<void> {
+  const own = settingsOf(environment, key)
+  const {record} = await findEnvironment(host.paths, environment.name)
+  const changed = {...record.settings, ...own}
+  if (isDeepStrictEqual(changed, record.settings)) return
+  await changeSettings(host, environment.name, (settings) => ({...settings, ...own}))
 }
 
 /** Most paths that a refusal names. */

@@ -2,6 +2,9 @@ import {mkdir, rm, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {SessionWish} from '../features/feature.js'
 import {templateText} from '../host/paths.js'
+import {readKeyring} from '../images/signature/keyring.js'
+import {wrongKeyError} from './errors.js'
+import type {SourceTable} from './file/schema.js'
 import {readInputs} from './inputs.js'
 import type {LayerWork, NumberedUser} from './layers.js'
 
@@ -50,6 +53,7 @@ async function installPackages(
     await mkdir(folder)
     readInputs(root, [source.key], {folder, epoch})
     const file = source.key.split('/').at(-1) ?? ''
+    if (source.fingerprint !== undefined) await requireKey(join(folder, file), source)
     const key = `/etc/apt/keyrings/envs-project-${index}.${file.endsWith('.gpg') ? 'gpg' : 'asc'}`
     const {uri, suite, components, pin} = source
     const text = [
@@ -73,6 +77,13 @@ async function installPackages(
     variables: ['DEBIAN_FRONTEND=noninteractive', ...epochVariable(epoch)],
     volumes: [`${inputs}:${SETUP_FOLDER}:ro`],
   }
+}
+
+/** @throws {@link wrongKeyError} Where the file has another key than the one that envs.toml names. */
+async function requireKey(copy: string, {key, fingerprint = ''}: SourceTable): Promise<void> {
+  const found = (await readKeyring(copy)).map((each) => each.fingerprint)
+  if (found.length === 0 || found.some((each) => each !== fingerprint))
+    throw wrongKeyError({path: key, fingerprint, found: found.join(', ') || 'none'})
 }
 
 async function setUp(

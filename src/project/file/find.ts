@@ -3,7 +3,7 @@ import {dirname, join} from 'node:path'
 import {isErrno} from '../../host/errno.js'
 import {noProjectError} from './errors.js'
 
-export const PROJECT_FILE = 'envs.toml'
+const PROJECT_FILE = 'envs.toml'
 
 /** Where a search may go. */
 export type SearchBounds = {

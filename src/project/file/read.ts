@@ -66,7 +66,7 @@ function keysOf(issue: v.BaseIssue<unknown>): (string | number)[] {
   return (issue.path ?? []).map(({key}) => (typeof key === 'number' ? key : String(key)))
 }
 
-/** Returns a problem as a clause: `there is no key "imagee"; did you mean "image"?` */
+/** Returns a problem as a clause: `there is no key "run" here` */
 function describe(issue: v.BaseIssue<unknown>): string {
   const keys = keysOf(issue)
   const last = String(keys.at(-1))

@@ -133,23 +133,10 @@ const environmentEntries = {
 
 const environmentSchema = v.strictObject(environmentEntries)
 
-const cellSchema = v.strictObject({image: v.exactOptional(line), arch: v.exactOptional(architecture)})
-
-const matrixSchema = v.strictObject({
-  images: v.pipe(v.array(line), v.minLength(1, 'at least one')),
-  arch: v.exactOptional(v.pipe(v.array(architecture), v.minLength(1, 'at least one'))),
-  packages: v.optional(v.array(packageName), []),
-  run: shell,
-  exclude: v.optional(v.array(cellSchema), []),
-  mayfail: v.optional(v.array(cellSchema), []),
-  timeout: v.exactOptional(text(/^[1-9]\d*[smh]$/, 'a time such as 90s, 10m or 1h')),
-})
-
 export const projectSchema = v.strictObject({
   version: v.literal(FORMAT_VERSION),
   default: v.exactOptional(name),
   env: v.optional(v.record(name, environmentSchema), {}),
-  matrix: v.optional(v.record(name, matrixSchema), {}),
 })
 
 type DeepReadonly<T> = T extends string | number | boolean | undefined
@@ -160,12 +147,10 @@ type DeepReadonly<T> = T extends string | number | boolean | undefined
 export type ProjectTables = DeepReadonly<v.InferOutput<typeof projectSchema>>
 /** A table `env.NAME` as written, before `extends`. */
 export type EnvironmentTable = DeepReadonly<v.InferOutput<typeof environmentSchema>>
-export type MatrixTable = DeepReadonly<v.InferOutput<typeof matrixSchema>>
 export type StepTable = DeepReadonly<v.InferOutput<typeof stepSchema>>
 export type FileTable = DeepReadonly<v.InferOutput<typeof fileSchema>>
 export type UserTable = DeepReadonly<v.InferOutput<typeof userSchema>>
 export type SourceTable = DeepReadonly<v.InferOutput<typeof sourceSchema>>
-export type ServiceTable = DeepReadonly<v.InferOutput<typeof serviceSchema>>
 
 function hasDots(path: string): boolean {
   return path.split('/').some((part) => part === '.' || part === '..')

@@ -139,7 +139,7 @@ test('the nearest file above is found, and none above the home folder', async (t
 test('a file that others could have written is refused', async (t) => {
   const path = join(await temporaryFolder(t), 'envs.toml')
   await writeFile(path, HEAD)
-  assert.deepEqual((await readProjectFile(path, {uid})).tables, {version: 1, env: {}, matrix: {}})
+  assert.deepEqual((await readProjectFile(path, {uid})).tables, {version: 1, env: {}})
   await chmod(path, 0o666)
   await assert.rejects(readProjectFile(path, {uid}), {code: 'ENVS_PROJECT_FOREIGN'})
 })
