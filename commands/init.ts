@@ -10,7 +10,7 @@ export default class Init extends EnvsCommand {
   static override summary = 'Write an envs.toml that makes an environment like one that is there.'
   static override description =
     `The file names the image, the packages that were installed by hand, and the users. Files that these do not explain stand in \
-it as a comment: only you know how they came about.`
+it as a comment: only you know what they are for.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> play',
     '<%= config.bin %> <%= command.id %> play --output -',

@@ -96,7 +96,7 @@ export abstract class ProjectCommand extends EnvsCommand {
     await allow(host, environment)
   }
 
-  /** What steps print goes to standard error; with --quiet, only that of one that fails. */
+  /** The output of steps goes to standard error; with --quiet, only that of one that fails. */
   #stepOutput() {
     const kept: Buffer[] = []
     let size = 0

@@ -4,7 +4,7 @@ import type {Host} from '../host/host.js'
 import {findEnvironment} from '../store/environments.js'
 import {notDescribedError} from './errors.js'
 
-/** What a file says of an environment that is there. */
+/** The facts of an environment that an envs.toml states. */
 export type EnvironmentFacts = {
   readonly table: string
   readonly image: string

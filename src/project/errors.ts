@@ -50,7 +50,7 @@ export const fileExistsError = defineError('ENVS_PROJECT_EXISTS', ExitCode.confl
 /** The hook runs in the environment itself, which stays. */
 export const hookFailedError = defineError('ENVS_PROJECT_HOOK', ExitCode.found, {
   message: 'The hook "created" of {name} failed with status {status}.',
-  nextStep: ['Look around: envs enter {name}', 'Make the environment anew: envs down, then envs up'],
+  nextStep: ['Look around: envs enter {name}', 'Make it again: envs down, then envs up'],
 })
 
 export const notUpError = defineError('ENVS_PROJECT_NOT_UP', ExitCode.notFound, {

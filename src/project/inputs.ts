@@ -18,7 +18,7 @@ import {type FolderHandle, openFolder, openTrustedFolder} from '../rootfs/tree/p
 import {badInputError} from './errors.js'
 
 /*
- * What a step or a copy takes of a project: names, kinds, contents, links and the executable bit; no times, no owners, no umask.
+ * The files of a project that a step or a copy takes: names, kinds, contents, links and the executable bit; no times, no owners, no umask.
  *
  * A session that shares the folder of the project can write to it, so that its files are as hostile as a guest's: nothing here
  * follows a link, and each file is read once, through the descriptor that was checked.

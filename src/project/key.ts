@@ -9,7 +9,7 @@ export type KeyInput =
   | readonly KeyInput[]
   | {readonly [name: string]: KeyInput}
 
-/** Part of each key, so that layers which another version makes in another way are made anew. */
+/** Part of each key, so that layers another version makes in another way are made again. */
 const FORMAT = 'envs-layer-1'
 
 /** Identifies a layer of a project by all that decides its content. */

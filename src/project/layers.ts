@@ -26,7 +26,7 @@ export type LayerWork =
 
 export type NumberedUser = Omit<UserTable, 'uid'> & {readonly uid: number | undefined}
 
-/** What is below all layers. */
+/** The image below all layers. */
 export type ImageFacts = {
   readonly sha256: Sha256
   readonly identity: Identity

@@ -8,7 +8,7 @@ import {findImage, type ProjectImage} from './image.js'
 import type {LayerKey} from './key.js'
 import {type ImageFacts, imageKey, layersOf, type ProjectLayer} from './layers.js'
 
-/** What `up` would do with one environment. */
+/** The steps that `up` would take with one environment. */
 export type ProjectPlan = {
   readonly environment: ProjectEnvironment
   readonly image: ProjectImage

@@ -10,7 +10,7 @@ import {canonicalJson} from './key.js'
 
 const trustSchema = v.object({path: v.string(), digest: v.string()})
 
-/** What a file asks for that reaches out of the environment. The user allows it once, and again when it changes. */
+/** The demands of a file that reach out of the environment. The user allows it once, and again when it changes. */
 export type Outreach = {
   /** Lines for the question: `the folder ~/.cache of the host, as /var/cache, to write`. */
   readonly wishes: readonly string[]

@@ -35,7 +35,7 @@ export type UpResult = UpListResult[number]
 const FIRST_EPOCH = 315_532_800
 
 /**
- * Makes an environment as the file wants it. What is there already is compared by keys; nothing is built in the environment itself.
+ * Makes an environment as the file wants it. Compares by keys, and builds nothing in the environment itself.
  *
  * @throws {@link changedByHandError} @throws {@link hookFailedError} @throws As `makeState` and `restoreSnapshot`.
  */

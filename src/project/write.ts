@@ -4,8 +4,8 @@ import type {EnvironmentFacts} from './describe.js'
 import {fileExistsError} from './errors.js'
 
 /**
- * Returns the text of an envs.toml that makes an environment like one that is there. What nobody can tell by looking, such as how a
- * file came about, stands there as a comment.
+ * Returns the text of an envs.toml that makes an environment like one that is there. Files that the rest does not
+ * explain stand there as a comment.
  */
 export function projectText({table, image, packages, users, changed}: EnvironmentFacts): string {
   return [

@@ -17,6 +17,7 @@ test('without arguments every subject is measured with enough rounds to be quote
     apt: 3,
     services: 5,
     registry: 3,
+    network: 5,
   })
   assert.equal(isQuick, false)
 })
@@ -34,6 +35,7 @@ test('a number of rounds goes for every subject, quick or not', () => {
     apt: 4,
     services: 4,
     registry: 4,
+    network: 4,
   })
 })
 
