@@ -40,6 +40,14 @@ export function projectSession(
   }
 }
 
+/** Returns the folders that sessions share: the first one makes them in the environment. */
+export function mountPointsOf({
+  project = PROJECT_FOLDER,
+  volumes = [],
+}: ProjectEnvironment['wish']): readonly string[] {
+  return [...(project === false ? [] : [project]), ...volumes.map(({to}) => to)]
+}
+
 /** A relative path is one of the project; `~` is the user's home folder. */
 function hostPath(
   path: string,

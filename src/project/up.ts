@@ -16,6 +16,7 @@ import {changedByHandError, hookFailedError} from './errors.js'
 import {type BaseState, endTry, type MakeHooks, makeBase, makeState} from './make.js'
 import {type ProjectPlan, planEnvironment} from './plan.js'
 import type {UpListResult} from './results.js'
+import {mountPointsOf} from './session.js'
 import {settingsOf} from './settings.js'
 
 export type UpOptions = {
@@ -156,7 +157,7 @@ const MOST_NAMED = 5
 /** @throws {@link changedByHandError} Where the environment has files that the new state would hide. */
 async function refuseChanged(
   host: Host,
-  {environment: {name}}: ProjectPlan,
+  {environment: {name, wish}}: ProjectPlan,
   {signal}: UpHooks,
 ): Promise<void> {
   const {files, record} = await findEnvironment(host.paths, name)
@@ -164,7 +165,10 @@ async function refuseChanged(
   const made = snapshots.findLast(({projectKey}) => projectKey === record.settings.project?.key)
   const target: DiffTarget = made === undefined ? {kind: 'image'} : {kind: 'snapshot', label: made.label}
   const difference = await diffEnvironment(host, name, target, {listsAll: false, signal})
-  const paths = changedPaths(difference)
+  const points = mountPointsOf(wish)
+  const paths = changedPaths(difference).filter(
+    (path) => !points.some((point) => `${point}/`.startsWith(`${path}/`)),
+  )
   if (paths.length === 0) return
   const more = paths.length > MOST_NAMED ? [`and ${paths.length - MOST_NAMED} more`] : []
   const changes = [...paths.slice(0, MOST_NAMED), ...more]

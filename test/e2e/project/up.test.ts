@@ -85,7 +85,7 @@ for (const {identity, skip} of IDENTITIES) {
   const projectTest = (what: string, body: () => Promise<void>) => test(`${identity}: ${what}`, {skip}, body)
 
   projectTest('up makes what the file says, and then has nothing to do', async () => {
-    const {envs, plan} = await given('first')
+    const {envs, plan, write} = await given('first')
     const before = await envs('plan')
     assert.equal(before.status, 10)
     assert.match(before.stdout, /^first-dev: would be created\n {2}\+ make {2}image /)
@@ -100,6 +100,11 @@ for (const {identity, skip} of IDENTITIES) {
     assert.equal((await plan()).action, 'none')
     assert.equal((await envs('plan')).status, 0)
     assert.equal((await envs('up')).stdout, 'first-dev is up to date\n')
+    // A session makes the folder at which it sees the project: no change of anybody.
+    assert.equal((await envs('run', '--', 'cat', 'tool/made')).stdout, 'made by first\n')
+    await write('tool/made', 'made again\n')
+    await envs('stop', 'first-dev')
+    assert.equal((await envs('up')).stdout, 'Changed first-dev\n')
   })
 
   projectTest(
