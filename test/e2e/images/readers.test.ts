@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {type TestContext, test} from 'node:test'
-import {findProgram} from '../../../src/host/host.js'
 import {capture} from '../../../src/host/process.js'
 import {type EnvironmentCli, environmentCli} from '../../support/environment-cli.js'
 import {fileScope} from '../../support/file-scope.js'
@@ -13,9 +12,6 @@ import {runnableRootfs} from '../../support/runnable-rootfs.js'
 const scope = fileScope()
 const registry = await startRegistry(scope, 'basic')
 const NAME = `${registry.host}/team/tiny:1`
-
-const without = (program: string) =>
-  findProgram(program, process.env['PATH'] ?? '') === undefined ? `${program} is not installed` : false
 
 /** An environment called tiny, and other programs in its home. */
 async function tiny(t: TestContext) {
@@ -49,7 +45,7 @@ async function ok(cli: EnvironmentCli, ...argv: string[]): Promise<string> {
 const LIST =
   "find usr -printf '%P %y %m %l\n' | LC_ALL=C sort; find usr -type f -exec sha256sum {} + | LC_ALL=C sort"
 
-test('charliecloud pulls what was pushed', {skip: without('ch-image')}, async (t) => {
+test('charliecloud pulls what was pushed', async (t) => {
   const {cli, other} = await tiny(t)
   await ok(cli, 'push', 'tiny', NAME, '-q')
   await other('ch-image', 'pull', '--auth', '--tls-no-verify', NAME, 'tiny')
@@ -59,35 +55,4 @@ test('charliecloud pulls what was pushed', {skip: without('ch-image')}, async (t
   const wanted = await other('sh', '-c', `cd tree/rootfs && ${LIST}`)
   const found = await other('sh', '-c', `cd charliecloud/img/tiny && ${LIST}`)
   assert.equal(found, wanted)
-})
-
-test('an image goes to podman and from there back to envs', {skip: without('podman')}, async (t) => {
-  const {cli, other} = await tiny(t)
-  await ok(cli, 'export', 'tiny', '--format', 'oci', '-o', 'x.tar')
-  await ok(cli, 'export', 'tiny', '-o', 'before.tar')
-  const store = ['podman', '--root', join(cli.home, 'store'), '--runroot', join(cli.home, 'tmp/run')]
-  const back = `${registry.host}/back/tiny:1`
-  try {
-    await other(...store, 'load', '-q', '-i', 'x.tar')
-    await other(
-      ...store,
-      'push',
-      '-q',
-      '--cert-dir',
-      join(registry.certificates, registry.host),
-      'tiny',
-      back,
-    )
-  } finally {
-    // Files of other ids, which only podman may remove.
-    await other('podman', 'unshare', 'rm', '-rf', join(cli.home, 'store'))
-    // It stays for later calls.
-    await other('sh', '-c', 'kill "$(cat "$XDG_RUNTIME_DIR/libpod/tmp/pause.pid")"')
-  }
-  await ok(cli, 'create', back, '-n', 'back', '--identity', 'emulated', '-q')
-  await ok(cli, 'export', 'back', '-o', 'after.tar')
-  // Without the mount points, whose times are those of the creation, and what envs and the host write into /etc.
-  const listing = (file: string) =>
-    other('sh', '-c', `tar --numeric-owner -tvf ${file} | grep -Ev ' \\./($|dev|etc|proc|run|sys)'`)
-  assert.equal(await listing('after.tar'), await listing('before.tar'))
 })

@@ -108,7 +108,9 @@ function messagesOf(words: string): {step: Column; message: string}[] {
 /** @param pattern - A cell of docs/troubleshooting.md: a word in capitals stands for any text. */
 function matches(message: string, pattern: string): boolean {
   const plain = pattern.replaceAll('\\|', '/').replaceAll('&lt;', '<')
-  const escaped = plain.split(/\b[A-Z][A-Z-]+\b/).map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  const escaped = plain
+    .split(/\b[A-Z][A-Z-]+\b/)
+    .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${escaped.join('.*')}$`, 'u').test(message)
 }
 
