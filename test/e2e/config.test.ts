@@ -52,7 +52,7 @@ test('config list has a line for each setting', async (t) => {
     .trimEnd()
     .split('\n')
     .map((line) => line.split(/ {2,}/))
-  assert.equal(rows.length, 23)
+  assert.equal(rows.length, 25)
   assert.deepEqual(rows[0], ['SETTING', 'VALUE', 'FROM', 'VARIABLE'])
   assert.deepEqual(rows[7], [
     'keyrings',
