@@ -134,6 +134,8 @@ async function runLogged(
     } as const
     const status = await runInEnvironment(host, name, session, {
       onOutput: (_, chunk) => void writing.push(file.write(chunk)),
+      // A stop before that finds nothing that runs.
+      onStarted: () => signal.aborted && stop(),
     })
     await Promise.all(writing)
     return status
