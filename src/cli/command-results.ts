@@ -11,6 +11,7 @@ import {
 } from '../environments/doctor/results.js'
 import {auditResult, exposureResult} from '../environments/exposure/results.js'
 import {fileCopyResult} from '../environments/files/results.js'
+import {matrixResult} from '../environments/matrix/results.js'
 import {
   commonNetworkListResult,
   commonNetworkResult,
@@ -95,6 +96,7 @@ export const COMMAND_RESULTS = {
   stop: stopResult,
   autostart: autostartResult,
   set: environmentSettingsResult,
+  matrix: matrixResult,
   up: upListResult,
   plan: planListResult,
   down: removalResult,
