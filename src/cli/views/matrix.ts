@@ -19,7 +19,8 @@ export function describeOutcome({outcome, status, mayFail, message}: Cell): stri
 
 /** Returns the workflow commands by which GitHub Actions marks cells that did not pass. */
 export function githubLines({cells}: MatrixResult): string[] {
-  const escaped = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+  const escaped = (text: string) =>
+    text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
   return cells.flatMap((cell) => {
     if (cell.outcome === 'passed') return []
     const kind = hasPassed(cell) ? 'warning' : 'error'
