@@ -18,7 +18,7 @@ export async function writeJunit(path: string, result: MatrixResult): Promise<vo
 }
 
 /** Returns the report: a test case a cell. @param outputs - Of the cells, in their order; they are the guest's. */
-export function junitReport({cells}: MatrixResult, outputs: readonly string[]): string {
+function junitReport({cells}: MatrixResult, outputs: readonly string[]): string {
   const count = (...outcomes: readonly Cell['outcome'][]) =>
     cells.filter((cell) => !hasPassed(cell) && outcomes.includes(cell.outcome)).length
   const cases = cells.map((cell, index) => {

@@ -31,7 +31,7 @@ export function parseMatrix(
       'Write it behind --: envs matrix --images noble,trixie -- make check',
     ])
   const unknown = allowed.find((each) => !names.includes(each))
-  if (unknown !== undefined) throw new UsageError(`--may-fail "${unknown}" is none of the images.`)
+  if (unknown !== undefined) throw new UsageError(`--may-fail "${unknown}" is not among the images.`)
   if (timeout !== undefined) parseTimeout(timeout)
   const architectures: readonly DebArchitecture[] =
     arch === undefined ? [own] : wordsOf(arch).map(parseArchitecture)

@@ -25,4 +25,3 @@ export const matrixResult = v.object({
 })
 export type MatrixResult = RecordOf<typeof matrixResult>
 export type Cell = MatrixResult['cells'][number]
-export type Outcome = Cell['outcome']
