@@ -53,27 +53,32 @@ const FORMAT: RecordFormat<typeof networkSchema> = {
 
 const SEE_NETWORKS = 'See the networks that exist: envs network list'
 
-const networkNotFoundError = defineError('ENVS_NOT_FOUND', ExitCode.notFound, {
+/** @public */
+export const networkNotFoundError = defineError('ENVS_NOT_FOUND', ExitCode.notFound, {
   message: 'There is no network "{name}".',
   nextStep: ['Create it: envs network create {name}', SEE_NETWORKS],
 })
 
-const networkExistsError = defineError('ENVS_EXISTS', ExitCode.conflict, {
+/** @public */
+export const networkExistsError = defineError('ENVS_EXISTS', ExitCode.conflict, {
   message: 'The network "{name}" exists already.',
   nextStep: SEE_NETWORKS,
 })
 
-const networkUsedError = defineError('ENVS_BUSY', ExitCode.conflict, {
+/** @public */
+export const networkUsedError = defineError('ENVS_BUSY', ExitCode.conflict, {
   message: 'The network "{name}" is in use by {users}.',
   nextStep: 'Take them off it first: envs set NAME join=',
 })
 
-const networkBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
+/** @public */
+export const networkBusyError = defineError('ENVS_BUSY', ExitCode.conflict, {
   message: 'The network "{name}" is being changed by another command.',
   nextStep: 'Run the command again.',
 })
 
-const networkFullError = defineError('ENVS_NETWORK_FULL', ExitCode.conflict, {
+/** @public */
+export const networkFullError = defineError('ENVS_NETWORK_FULL', ExitCode.conflict, {
   message: 'The network "{name}" has no address left: it has {count} environments.',
   nextStep: 'Create another one: envs network create',
 })

@@ -28,24 +28,22 @@
 use v5.12;
 
 my ($SIGHUP, $SIGKILL) = (1, 9);
-my ($ENOENT, $EINTR, $EISDIR, $EINVAL, $ENOSYS) = (2, 4, 21, 22, 38);
+my ($ENOENT, $EINTR, $EISDIR, $EINVAL, $EROFS, $ENOSYS) = (2, 4, 21, 22, 30, 38);
 my ($LOCK_SH, $LOCK_NB, $LOCK_UN) = (1, 4, 8);
 my ($PR_SET_PDEATHSIG, $PR_SET_DUMPABLE, $PR_SET_SECCOMP, $SECCOMP_MODE_FILTER) = (1, 4, 22, 2);
 my ($CLONE_NEWNS, $CLONE_NEWUSER) = (0x00020000, 0x10000000);
 my %namespace_type = (user => $CLONE_NEWUSER, pid => 0x20000000, mnt => $CLONE_NEWNS, uts => 0x04000000, ipc => 0x08000000,
   net => 0x40000000, cgroup => 0x02000000);
 my $AT_FDCWD = -100;
-my $MOUNT_ATTR_NOSUID = 2;
+my ($MOUNT_ATTR_NOSUID, $MS_NODEV, $MS_REMOUNT, $MS_BIND) = (2, 4, 0x20, 0x1000);
 # The same numbers everywhere: new calls share asm-generic/unistd.h since Linux 5.1.
 my ($nr_mount_setattr, $O_PATH) = (442, 010000000);
 my $F_GETFL = 3;
 my ($WNOHANG, $WUNTRACED) = (1, 2);
 # For bash, which alone reads it; src/features/notes.ts writes the file. Set here, because only a terminal shows the notes.
 my $EXPLAIN_COMMANDS = '{ . /run/envs/notes.bash "$?"; } 2>/dev/null';
-# Time for a command to end after a hang-up without a waiting process.
-my $HANGUP_GRACE_SECONDS = 2;
-# Tries of the gate before a message about it.
-my $SILENT_TRIES = 40;
+# Time for a command to end after a hang-up without a waiting process, and tries of the gate before a message about it.
+my ($HANGUP_GRACE_SECONDS, $SILENT_TRIES) = (2, 40);
 my @STREAM_NAMES = qw(stdin stdout stderr);
 
 BEGIN { $^F = 2 }    # every descriptor above standard error is closed at exec: the guest gets none of ours
@@ -278,8 +276,9 @@ sub join_namespace {
 sub allow_setuid {
   my ($root, $attributes) = ('/', pack('Q4', 0, $MOUNT_ATTR_NOSUID, 0, 0));
   return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0 || $! != $ENOSYS;
-  require "$part_folder/session/narrow.pl";
-  allow_setuid_by_remount($nr_mount);
+  # Linux before 5.12 changes all attributes of a mount at once: a read-only one stays as it is.
+  return if !chmod((stat $root)[2] & 07777, $root) && $! == $EROFS;
+  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0);
 }
 
 # This process may clone a mount only from a copy of the host's mount namespace that belongs to the user namespace

@@ -1,4 +1,4 @@
-# A session that may do less than its environment. Loaded by session.pl for its options -k and -r, and on old kernels.
+# A session that may do less than its environment. Loaded by session.pl for its options -k and -r.
 #
 # See capabilities(7), prctl(2) for PR_CAPBSET_DROP, and mount_setattr(2).
 use v5.12;
@@ -41,13 +41,4 @@ sub make_root_read_only {
   return if syscall($nr_mount_setattr, $AT_FDCWD, $root, 0, $attributes, length $attributes) == 0;
   # Linux before 5.12 lacks that call.
   $! == $ENOSYS && syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV | $MS_RDONLY, 0) == 0 or give_up('read-only');
-}
-
-# Linux before 5.12 changes all attributes of a mount at once.
-sub allow_setuid_by_remount {
-  my ($nr_mount) = @_;
-  my $root = '/';
-  open(my $table, '<', '/proc/self/mountinfo') or return;
-  return if grep { my @fields = split / /; $fields[4] eq $root && $fields[5] =~ /^ro\b/ } <$table>;
-  syscall($nr_mount, 0, $root, 0, $MS_REMOUNT | $MS_BIND | $MS_NODEV, 0);
 }
