@@ -13,8 +13,8 @@ import {type Environment, findEnvironment} from '../../store/environments.js'
 import {endHelper} from './publish.js'
 import type {ConnectResult} from './results.js'
 
-/** One of the environments does not run with a network of its own. */
-const notConnectableError = defineError('ENVS_NO_OWN_NETWORK', ExitCode.conflict, {
+/** @public One of the environments does not run with a network of its own. */
+export const notConnectableError = defineError('ENVS_NO_OWN_NETWORK', ExitCode.conflict, {
   message: 'The environment "{name}" does not run with a network of its own.',
   nextStep: ['Give it one: envs set {name} network=none', 'Or start it: envs run --detach {name} -- COMMAND'],
 })
