@@ -35,7 +35,7 @@ test('help of all commands has their other names too', async (t) => {
   const {stdout} = await cli.run('--help')
   const lines = stdout.replaceAll(/\n {3,}/g, ' ')
   assert.match(lines, /^ {2}list +\S.* \(also: ls\)$/m)
-  assert.match(lines, /^ {2}enter +\S.* \(also: login, shell, sh\)$/m)
+  assert.match(lines, /^ {2}enter +\S.* \(also: login, sh\)$/m)
   assert.match(lines, /^ {2}rm +\S.* \(also: remove, delete\)$/m)
   assert.match((await cli.run('image')).stdout, /^ {2}image list +\S.* \(also: images, image ls\)$/m)
 })

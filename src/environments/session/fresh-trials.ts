@@ -1,4 +1,5 @@
 import {EnvsError} from '../../errors.js'
+import {isErrno} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import {tryMapping} from '../../host/trials.js'
 import type {AnchorEngineName} from '../../sandbox/engines/engine.js'
@@ -57,6 +58,8 @@ async function repeatMount(host: Host, identity: Identity, engine: AnchorEngineN
   try {
     return (await trial.anew(() => probeOverlay(host, identity, engine))).wasWrong
   } catch (error) {
+    // A full disk has no room for a trial, which says nothing about what is remembered.
+    if (isErrno(error)) return false
     if (!(error instanceof EnvsError)) throw error
     // The identity is no longer available: the trial can't be made.
     await trial.forget()

@@ -1,5 +1,5 @@
 import {randomFillSync} from 'node:crypto'
-import {closeSync, constants, lstatSync, openSync, rmSync, statfsSync, writeSync} from 'node:fs'
+import {closeSync, constants, lstatSync, openSync, rmSync, statfsSync, writeFileSync, writeSync} from 'node:fs'
 import {join} from 'node:path'
 import {EnvsError} from '../../errors.js'
 import {isErrno, unlessErrno} from '../../host/errno.js'
@@ -41,7 +41,7 @@ export async function withReserve<Result>(paths: StorePaths, work: () => Promise
   try {
     return await work()
   } catch (error) {
-    if (!isFull(error) || !releaseReserve(paths)) throw error
+    if (!(isFull(error) || isFullAtStart(error, paths)) || !releaseReserve(paths)) throw error
     try {
       return await work()
     } finally {
@@ -58,6 +58,25 @@ function isFull(error: unknown): boolean {
 }
 
 const FULL_CODES: ReadonlySet<string> = new Set(['ENVS_STORAGE_FULL', 'ENVS_NO_SPACE'])
+
+/** A program that mounts layers tells of a full disk in words alone: so this looks for room. */
+function isFullAtStart(error: unknown, paths: StorePaths): boolean {
+  return error instanceof EnvsError && error.code === 'ENVS_START_FAILED' && !hasRoom(paths)
+}
+
+/** Returns whether a small file can be written. */
+function hasRoom({data}: StorePaths): boolean {
+  const path = join(data, `.room.${process.pid}`)
+  try {
+    writeFileSync(path, randomFillSync(Buffer.alloc(CHUNK_BYTES)), {flag: 'wx', mode: 0o600})
+    return true
+  } catch (error) {
+    if (!isFull(error)) throw error
+    return false
+  } finally {
+    rmSync(path, {force: true})
+  }
+}
 
 /** @returns Whether there was a reserve. */
 function releaseReserve(paths: StorePaths): boolean {
