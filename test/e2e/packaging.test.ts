@@ -12,7 +12,7 @@ import {runInTerminal} from '../support/terminal.js'
 import {tinyRootfs} from '../support/tiny-rootfs.js'
 
 /** Unpacked, without the packages of others: docs/decisions/0028-packaging.md. */
-const MOST_OWN_BYTES = 4_800_000
+const MOST_OWN_BYTES = 5_600_000
 
 const OF_OTHERS = /^dist\/(library-.*|THIRD-PARTY-NOTICES\.txt)$/
 

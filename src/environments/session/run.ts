@@ -83,7 +83,7 @@ async function explainMissing(
 ): Promise<unknown> {
   const [command] = request.command
   const isMissing = error instanceof EnvsError && error.code === commandNotFoundError.code
-  if (!isMissing || command === undefined) return error
+  if (!isMissing || command === undefined || command === '') return error
   const note = await noteOnMissing(host, name, command)
   return note === undefined
     ? error

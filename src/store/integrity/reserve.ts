@@ -1,5 +1,14 @@
 import {randomFillSync} from 'node:crypto'
-import {closeSync, constants, lstatSync, openSync, rmSync, statfsSync, writeFileSync, writeSync} from 'node:fs'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import {EnvsError} from '../../errors.js'
 import {isErrno, unlessErrno} from '../../host/errno.js'

@@ -135,7 +135,7 @@ test('emulated: a login on a terminal says that logind has no session of it, whe
   assert.equal((await guest.sh('mkdir -p /run/systemd/seats')).status, 0)
   assert.match(
     (await onTerminal(guest, login)).screen,
-    /^su: users are emulated in this environment, so this login has no session of logind: .*\nsu: Use a unit of the system with User=dev; .*--identity mapped.*\nin\r\n$/,
+    /^su: users are emulated in this environment, so this login has no session of logind: .*\r\nsu: Use a unit of the system with User=dev; .*--identity mapped.*\r\nin\r\n$/,
   )
   const {stderr} = await guest.sh('su - dev -c true; rmdir /run/systemd/seats')
   assert.equal(stderr, '')
