@@ -4,6 +4,7 @@ import type {CommonNetworkListResult} from '../../src/environments/network/resul
 
 export default class NetworkList extends EnvsCommand {
   static override summary = 'List the networks for several environments.'
+  static override aliases = ['network:ls']
   static override description = 'With --quiet: names only, one a line.'
   static override examples = [
     '<%= config.bin %> <%= command.id %>',

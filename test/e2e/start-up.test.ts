@@ -17,24 +17,24 @@ const create = ['create', await debianRootfs(), '--identity', 'emulated', '--qui
  * seen in a review. Which modules there are may change; a command that needs more is to be meant.
  */
 for (const [title, first, argv, most] of [
-  ['envs --version', ['list'], ['--version'], {read: 510, run: 17, of: []}],
+  ['envs --version', ['list'], ['--version'], {read: 570, run: 17, of: []}],
   // Its size is known by then.
-  ['envs list', ['list'], ['list'], {read: 510, run: 100, of: ['valibot']}],
+  ['envs list', ['list'], ['list'], {read: 570, run: 100, of: ['valibot']}],
   // It is running by then.
   [
     'envs run play true',
     ['run', 'play', 'true'],
     ['run', 'play', 'true'],
-    {read: 510, run: 100, of: ['valibot']},
+    {read: 570, run: 100, of: ['valibot']},
   ],
-  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 510, run: 100, of: ['valibot']}],
+  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 570, run: 100, of: ['valibot']}],
   // Its image's layer is there by then. Of tar, it runs what reads a header; of oclif, what parses a command line.
   [
     'envs create of a file',
     [...create, 'first'],
     [...create, 'second'],
     {
-      read: 1040,
+      read: 1065,
       run: 400,
       of: ['@oclif/core', 'tar', 'valibot'],
     },
@@ -43,7 +43,7 @@ for (const [title, first, argv, most] of [
     'envs snapshot play',
     ['snapshot', 'play', 'first'],
     ['snapshot', 'play', 'second'],
-    {read: 660, run: 170, of: ['@oclif/core', 'valibot']},
+    {read: 680, run: 170, of: ['@oclif/core', 'valibot']},
   ],
 ] as const) {
   test(`${title} loads no library that it can do without, and no more than ${most.read} kB of ours`, async (t) => {
@@ -76,7 +76,7 @@ for (const argv of [
 }
 
 /** Of the package, packed: a little more than it has. */
-const MOST_BYTES = 2_130_000
+const MOST_BYTES = 2_230_000
 
 test('the package is no larger than it was', async (t) => {
   const folder = await temporaryFolder(t)

@@ -12,8 +12,8 @@ export type Steps = string | readonly string[]
 type Habits = Readonly<Record<string, Steps>>
 
 const HOST_NETWORK = [
-  'An environment uses the network of the host: no port has to be published.',
-  'For a network of its own: envs create IMAGE --network private --publish PORT:GUEST',
+  'A port is published for an environment with a network of its own: envs create IMAGE --network private --publish PORT:GUEST',
+  'For one that is there: envs set NAME network=private, then envs publish NAME PORT:GUEST',
 ]
 const PACKAGES = 'Packages are those of the environment: envs run NAME apt-get upgrade'
 const SHARE = 'Share a folder with one session: envs run --volume SOURCE:TARGET NAME COMMAND'
@@ -59,7 +59,6 @@ const WORDS: Habits = {
   copy: ['An environment: envs clone NAME NEW', 'Files: envs cp SOURCE TARGET'],
   destroy: REMOVE,
   df: 'envs list',
-  down: STOP,
   du: 'envs list',
   edit: 'envs set NAME KEY=VALUE',
   events: 'envs logs NAME --follow',
@@ -76,7 +75,6 @@ const WORDS: Habits = {
   'image push': 'envs push NAME HOST/REPOSITORY:TAG',
   'image save': 'envs export NAME --format docker -o FILE',
   'image tag': 'Tags of an image are those of its registry: envs push NAME HOST/REPOSITORY:TAG',
-  init: 'envs create IMAGE --init systemd',
   'init-container': 'envs enter NAME',
   kill: ['envs ps NAME', 'envs run NAME kill PID'],
   kube: 'A service that starts with its environment: envs create IMAGE --init services',
@@ -128,7 +126,6 @@ const WORDS: Habits = {
   unpause: 'envs start NAME',
   unregister: REMOVE,
   unshare: 'envs run NAME COMMAND',
-  up: ['envs create IMAGE', 'envs start NAME'],
   update: PACKAGES,
   upgrade: PACKAGES,
   use: NO_SWITCH,
@@ -180,7 +177,7 @@ const ROOT_INSIDE = 'You are root in an environment without this flag.'
 const HOST_NAME = 'The host name of an environment is its name.'
 const NO_GPU = 'Devices of graphics cards are not shared with an environment.'
 const FOR_A_SESSION = 'An option of a session: envs enter NAME, and envs run NAME COMMAND, have it'
-const LIMIT = 'Limit one command with the tools inside: envs run NAME -- prlimit OPTION COMMAND'
+const LIMIT = 'Limits are those of an environment: envs set NAME memory=2G cpus=1.5 processes=500'
 
 const NETWORK_FLAGS: Habits = {
   ...{'-p': HOST_NETWORK, '--publish': HOST_NETWORK, '--net': HOST_NETWORK, '--network': HOST_NETWORK},

@@ -46,6 +46,7 @@ test('looks at everything once, in the order in which to mend it', async () => {
         'limits',
         'network',
         'proxies',
+        'private-network',
       ],
     ],
   )
