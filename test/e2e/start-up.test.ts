@@ -19,15 +19,15 @@ const create = ['create', await debianRootfs(), '--identity', 'emulated', '--qui
 for (const [title, first, argv, most] of [
   ['envs --version', ['list'], ['--version'], {read: 570, run: 17, of: []}],
   // Its size is known by then.
-  ['envs list', ['list'], ['list'], {read: 570, run: 100, of: ['valibot']}],
+  ['envs list', ['list'], ['list'], {read: 570, run: 102, of: ['valibot']}],
   // It is running by then.
   [
     'envs run play true',
     ['run', 'play', 'true'],
     ['run', 'play', 'true'],
-    {read: 570, run: 100, of: ['valibot']},
+    {read: 570, run: 102, of: ['valibot']},
   ],
-  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 570, run: 100, of: ['valibot']}],
+  ['envs enter play', ['run', 'play', 'true'], ['enter', 'play'], {read: 570, run: 102, of: ['valibot']}],
   // Its image's layer is there by then. Of tar, it runs what reads a header; of oclif, what parses a command line.
   [
     'envs create of a file',

@@ -282,6 +282,7 @@ const SNAPSHOTS = ['envs snapshot NAME LABEL', 'envs snapshots NAME', 'envs snap
 const ARGUMENTS: Habits = {
   create: 'The name is a flag: envs create IMAGE --name NAME',
   enter: ONE_COMMAND,
+  shell: ONE_COMMAND,
   export: 'The file is a flag: envs export NAME --output FILE',
   import: 'The name is a flag: envs import FILE --name NAME',
 }

@@ -36,7 +36,7 @@ take an interface down: 1
 add a route: 1
 remove a route: 1
 open a raw socket: 1
-open a packet socket: 1
+open a packet socket: 97
 write ip_forward: 13
 write ip_unprivileged_port_start: 13
 connect to an abstract socket of the host: 111
