@@ -86,7 +86,7 @@ export async function whileAlone<Result>(
   work: (environment: ProjectEnvironment) => Promise<Result>,
 ): Promise<Result> {
   const {path, table, root} = environment
-  const lockPath = join(host.paths.locks, `.up.${sha256Of(`${path}\0${table}`).slice(0, 32)}.lock`)
+  const lockPath = join(host.paths.locks, `.up.${fileId(environment)}.lock`)
   await makeFolders(host.paths.locks, {mode: 0o700})
   const lock = await awaitLock(openLockFile(lockPath), {signal, onWait})
   try {
@@ -94,6 +94,11 @@ export async function whileAlone<Result>(
   } finally {
     lock.release()
   }
+}
+
+/** Returns a word for file names that no other table of any file has. */
+export function fileId({path, table}: Pick<ProjectEnvironment, 'path' | 'table'>): string {
+  return sha256Of(`${path}\0${table}`).slice(0, 32)
 }
 
 /** Longest part of a name that a folder gives. */

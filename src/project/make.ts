@@ -16,7 +16,7 @@ import {awaitLock, type Lock, openLockFile} from '../host/locks.js'
 import {type EnvironmentName, environmentFiles, parseEnvironmentName} from '../store/environments.js'
 import {EnvironmentNotFoundError} from '../store/errors.js'
 import {holdLayers} from '../store/locks.js'
-import type {ProjectEnvironment} from './environment.js'
+import {fileId, type ProjectEnvironment} from './environment.js'
 import {stepFailedError} from './errors.js'
 import type {LayerKey} from './key.js'
 import type {ProjectLayer} from './layers.js'
@@ -167,7 +167,8 @@ async function makeLayer(
   const place: WorkPlace = {
     root: environment.root,
     inputs: join(files.folder, 'inputs'),
-    caches: join(host.paths.cache, 'project-caches'),
+    // Of this environment alone: a step of another project may have written anything there.
+    caches: join(host.paths.cache, 'project-caches', fileId(environment)),
     epoch,
   }
   const session = await prepareWork(layer.work, place)

@@ -5,7 +5,7 @@ import {unlessErrno} from '../host/errno.js'
 import {makeFolders, readSmallFile, writeFileAtomic} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {parseIfValid} from '../host/records.js'
-import type {ProjectEnvironment} from './environment.js'
+import {fileId, type ProjectEnvironment} from './environment.js'
 import {canonicalJson} from './key.js'
 
 const trustSchema = v.object({path: v.string(), digest: v.string()})
@@ -48,6 +48,6 @@ export async function allow(host: Pick<Host, 'paths'>, environment: ProjectEnvir
 }
 
 /** In the data folder, which no project can write to. */
-function trustFile({paths}: Pick<Host, 'paths'>, {path, table}: ProjectEnvironment): string {
-  return join(paths.data, 'projects', `${sha256Of(`${path}\0${table}`).slice(0, 32)}.json`)
+function trustFile({paths}: Pick<Host, 'paths'>, environment: ProjectEnvironment): string {
+  return join(paths.data, 'projects', `${fileId(environment)}.json`)
 }

@@ -122,7 +122,7 @@ async function runStep(
   const kept = await Promise.all(
     cache.map(async (path) => {
       const folder = join(caches, path.replaceAll('%', '%25').replaceAll('/', '%'))
-      await mkdir(folder, {recursive: true, mode: 0o777})
+      await mkdir(folder, {recursive: true, mode: 0o700})
       return `${folder}:${path}`
     }),
   )

@@ -13,7 +13,7 @@ import {FORMAT_VERSION, type ProjectTables, projectSchema} from './schema.js'
 const MAX_BYTES = 1024 * 1024
 
 /** A file that others can write to would let them run commands in the caller's name. */
-const OTHERS_CAN_WRITE = 0o022
+const OTHERS_CAN_WRITE = 0o002
 
 /**
  * Reads and checks an envs.toml.
@@ -146,7 +146,7 @@ async function readOwnText(path: string, uid: number): Promise<string> {
     if (!status.isFile()) throw projectFileError({where: path, problem: 'it is not a regular file'})
     if (status.uid !== uid && status.uid !== 0)
       throw foreignProjectError({path, problem: `it belongs to uid ${status.uid}`})
-    if ((status.mode & OTHERS_CAN_WRITE & 0o002) !== 0)
+    if ((status.mode & OTHERS_CAN_WRITE) !== 0)
       throw foreignProjectError({path, problem: 'every user can write to it'})
     if (status.size > MAX_BYTES)
       throw projectFileError({where: path, problem: `it has over ${MAX_BYTES} bytes`})
