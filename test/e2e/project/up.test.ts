@@ -250,6 +250,27 @@ for (const {identity, skip} of IDENTITIES) {
     },
   )
 
+  projectTest('a cache is kept between runs of a step, in no layer, and belongs to one project', async () => {
+    const {image, ...one} = await given('cached')
+    const text = (word: string) => `version = 1
+[env.dev]
+image = ${JSON.stringify(image)}
+[[env.dev.steps]]
+run = "cat /cache/runs >/etc/runs 2>/dev/null || true; echo ${word} >>/cache/runs"
+cache = ["/cache"]
+`
+    await one.write('envs.toml', text('first'))
+    assert.equal((await one.envs('up', '--quiet')).status, 0)
+    await one.write('envs.toml', text('second'))
+    assert.equal((await one.envs('up', '--quiet')).status, 0)
+    const seen = await one.envs('run', 'cached-dev', '--', 'sh', '-c', 'cat /etc/runs; ls -A /cache')
+    assert.equal(seen.stdout, 'first\n')
+    const other = await given('other-cached')
+    await other.write('envs.toml', text('third'))
+    await other.envs('up', '--quiet')
+    assert.equal((await other.envs('run', 'other-cached-dev', '--', 'cat', '/etc/runs')).stdout, '')
+  })
+
   projectTest('two at once make each layer once', async () => {
     const {envs, write, image} = await given('twice')
     await write('envs.toml', fileOf(image, {step: 'cat /proc/sys/kernel/random/uuid >/etc/once'}))
