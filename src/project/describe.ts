@@ -1,7 +1,7 @@
 import {diffEnvironment} from '../environments/diff.js'
 import {captureInEnvironment} from '../environments/session/capture.js'
 import type {Host} from '../host/host.js'
-import {findEnvironment} from '../store/environments.js'
+import {type EnvironmentName, findEnvironment} from '../store/environments.js'
 import {notDescribedError} from './errors.js'
 
 /** The facts of an environment that an envs.toml states. */
@@ -42,9 +42,8 @@ export async function describeEnvironment(
   }
 }
 
-async function ordinaryUsers(host: Host, name: string): Promise<EnvironmentFacts['users']> {
-  const {name: own} = await findEnvironment(host.paths, name)
-  const {stdout} = await captureInEnvironment(host, own, ['cat', '/etc/passwd'])
+async function ordinaryUsers(host: Host, name: EnvironmentName): Promise<EnvironmentFacts['users']> {
+  const {stdout} = await captureInEnvironment(host, name, ['cat', '/etc/passwd'])
   return stdout.split('\n').flatMap((line) => {
     const [user = '', , number = ''] = line.split(':')
     const uid = Number(number)

@@ -188,7 +188,7 @@ async function makeLayer(
 
 type Seal = {readonly key: LayerKey; readonly isSynced: boolean; readonly signal: AbortSignal}
 
-/** Makes the present state a layer, unless the history has it. */
+/** Makes the present state a layer. */
 async function seal(host: Host, name: EnvironmentName, {key, ...options}: Seal): Promise<void> {
   await takeSnapshot(host, name, {...options, label: `up-${key.slice(0, 12)}`, projectKey: key})
 }

@@ -6,6 +6,7 @@ import {makeFolders, readSmallFile, writeFileAtomic} from '../host/files.js'
 import type {Host} from '../host/host.js'
 import {parseIfValid} from '../host/records.js'
 import {fileId, type ProjectEnvironment} from './environment.js'
+import {readInputs} from './inputs.js'
 import {canonicalJson} from './key.js'
 
 const trustSchema = v.object({path: v.string(), digest: v.string()})
@@ -18,7 +19,7 @@ export type Outreach = {
 }
 
 /** Returns what an environment asks for beyond itself and the folder of its project. */
-export function outreachOf({wish, path, table}: ProjectEnvironment): Outreach {
+export function outreachOf({wish, path, table, root}: ProjectEnvironment): Outreach {
   const {volumes = [], ports = [], sources = []} = wish
   const wishes = [
     ...volumes.map(
@@ -28,7 +29,9 @@ export function outreachOf({wish, path, table}: ProjectEnvironment): Outreach {
     ...ports.map((port) => `the port ${port} of the host`),
     ...sources.map(({uri, key}) => `packages of ${uri}, signed by ${key}`),
   ]
-  return {wishes, digest: sha256Of(canonicalJson({path, table, volumes, ports, sources}))}
+  // With the keys themselves: another key in the same file lets somebody else sign.
+  const signed = sources.map((source) => ({...source, key: readInputs(root, [source.key])}))
+  return {wishes, digest: sha256Of(canonicalJson({path, table, volumes, ports, sources: signed}))}
 }
 
 /** Returns whether the user has allowed exactly this, or nothing has to be allowed. */

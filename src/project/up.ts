@@ -28,8 +28,6 @@ export type UpOptions = {
   readonly keepsFailed: boolean
 }
 
-export type UpHooks = MakeHooks
-
 export type UpResult = UpListResult[number]
 
 /** The time of the files of a project, where the image has none: 1 January 1980, the first one that zip can write. */
@@ -43,7 +41,7 @@ const FIRST_EPOCH = 315_532_800
 export async function bringUp(
   host: Host,
   planned: ProjectPlan,
-  {options, hooks}: {readonly options: UpOptions; readonly hooks: UpHooks},
+  {options, hooks}: {readonly options: UpOptions; readonly hooks: MakeHooks},
 ): Promise<UpResult> {
   const {plan, base} = await withImage(host, planned, {options, hooks})
   const {environment, layers, action, baseKey} = plan
@@ -86,12 +84,17 @@ type Begun = {readonly plan: ProjectPlan; readonly base: BaseState | undefined}
 async function withImage(
   host: Host,
   plan: ProjectPlan,
-  {options, hooks}: {readonly options: UpOptions; readonly hooks: UpHooks},
+  {options, hooks}: {readonly options: UpOptions; readonly hooks: MakeHooks},
 ): Promise<Begun> {
   if (plan.baseKey !== undefined) return {plan, base: undefined}
   const {environment, image} = plan
   const base = await makeBase(host, {creation: image.creation, isSynced: options.isSynced}, hooks)
-  return {plan: await planEnvironment(host, environment, image, hooks), base}
+  try {
+    return {plan: await planEnvironment(host, environment, image, hooks), base}
+  } catch (error) {
+    await endTry(host, base)
+    throw error
+  }
 }
 
 /** Gives the throwaway environment its name, which makes it one that stays. */
@@ -158,7 +161,7 @@ const MOST_NAMED = 5
 async function refuseChanged(
   host: Host,
   {environment: {name, wish}}: ProjectPlan,
-  {signal}: UpHooks,
+  {signal}: MakeHooks,
 ): Promise<void> {
   const {files, record} = await findEnvironment(host.paths, name)
   const {snapshots} = await readHistory(files.history)

@@ -17,7 +17,7 @@ export type KnownState = {
 /**
  * Finds the state of the highest layer that the store has: in an environment, or in one that was removed and can be recovered.
  *
- * The caller holds the lock of the layers, so that none of them is removed.
+ * A caller that builds on the state holds the lock of the layers, so that none of them is removed.
  *
  * @param keys - Of the layers of a project, the lowest first.
  * @returns The state, and the index of its key.

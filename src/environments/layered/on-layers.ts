@@ -29,7 +29,7 @@ type OnLayers = {
   /** A throwaway name that the caller has claimed. */
   readonly name: EnvironmentName
   readonly state: KnownState
-  /** The states that led to it, the oldest first: they become the history. */
+  /** Whether the new files are synced to the disk. */
   readonly isSynced: boolean
 }
 

@@ -1,7 +1,7 @@
 import {mkdir, open} from 'node:fs/promises'
 import {join} from 'node:path'
 import type {Settings} from '../../config/settings.js'
-import {EnvsError} from '../../errors.js'
+import {EnvsError, errnoOf, wordsForErrno} from '../../errors.js'
 import {ignoreFailure} from '../../host/errno.js'
 import type {Host} from '../../host/host.js'
 import type {DebArchitecture} from '../../host/machine/arch.js'
@@ -73,6 +73,8 @@ export async function runCell(cell: CellWish, {host, ...around}: CellContext): P
     return done({outcome: status === 0 ? 'passed' : 'failed', status, log})
   } catch (error) {
     if (around.signal.aborted) return done({outcome: 'cancelled'})
+    const errno = errnoOf(error)
+    if (errno !== undefined) return done({outcome: 'error', message: wordsForErrno(errno)})
     if (!(error instanceof EnvsError)) throw error
     return done({outcome: 'error', message: error.message})
   }
@@ -120,7 +122,8 @@ async function runLogged(
     void stopFiles(host, environmentFiles(host.paths, name), {graceMs: 0}).catch(ignoreFailure)
   signal.addEventListener('abort', stop)
   try {
-    const writing: Promise<unknown>[] = []
+    // One after the other: writes of one file that overlap may change places.
+    let writing = Promise.resolve()
     const session = {
       command: ['/bin/sh', '-c', COPY, 'sh', ...wish.command],
       ...{
@@ -133,11 +136,14 @@ async function runLogged(
       durable: 'never',
     } as const
     const status = await runInEnvironment(host, name, session, {
-      onOutput: (_, chunk) => void writing.push(file.write(chunk)),
+      onOutput: (_, chunk) => {
+        writing = writing.then(() => file.appendFile(chunk))
+        writing.catch(() => {})
+      },
       // A stop before that finds nothing that runs.
       onStarted: () => signal.aborted && stop(),
     })
-    await Promise.all(writing)
+    await writing
     return status
   } finally {
     signal.removeEventListener('abort', stop)
